@@ -1,0 +1,210 @@
+//! `pipulate.toml`: as written ([`RawConfig`]), then as meant ([`Config`]).
+//!
+//! Reading never touches a file: the caller hands in the text. Unknown keys are errors that
+//! point at their line.
+
+mod raw;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use raw::RawConfig;
+
+use crate::service::{LogLimits, Readiness, RestartPolicy, ServiceName, StopSignal, StopSpec};
+
+/// What a project wants, every default filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// `[project] name`; the caller falls back to the folder's name.
+    pub name: Option<String>,
+    pub python: PythonConfig,
+    pub browser: Vec<ServiceName>,
+    pub ollama: OllamaConfig,
+    /// `[secrets] required`.
+    pub secrets: Vec<String>,
+    pub logs: LogLimits,
+    /// In the order of the file, the built-in ones first.
+    pub services: Vec<ServiceConfig>,
+}
+
+/// `[python]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PythonConfig {
+    /// Relative to the project unless absolute.
+    pub venv: PathBuf,
+    /// An environment that we don't manage.
+    pub interpreter: Option<PathBuf>,
+    pub requirements: PathBuf,
+    /// Whether the file named `requirements` itself.
+    pub requirements_named: bool,
+    /// Modules that should import.
+    pub probe: Vec<String>,
+}
+
+/// `[ollama]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OllamaConfig {
+    pub host: Option<String>,
+    pub model: Option<String>,
+    pub greet: Greet,
+}
+
+/// When `start` lets the model say something clever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Greet {
+    /// Only from a model that is in memory already.
+    Loaded,
+    Always,
+    Never,
+}
+
+/// One `[services.NAME]`, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceConfig {
+    pub name: ServiceName,
+    /// `None`: built in, see [`ServiceName`]'s constants.
+    pub command: Option<Vec<String>>,
+    pub port: Option<u16>,
+    pub ready: Option<Readiness>,
+    pub restart: RestartPolicy,
+    pub stop: StopSpec,
+    pub watch: Vec<String>,
+    pub depends_on: Vec<ServiceName>,
+    pub env: BTreeMap<String, String>,
+    pub env_file: Option<PathBuf>,
+    pub enabled: bool,
+}
+
+/// Why a `pipulate.toml` can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigError {
+    /// What is wrong, with line, column and the line itself where they are known.
+    pub message: String,
+}
+
+impl Config {
+    /// Reads a `pipulate.toml`; the empty text gives every default.
+    ///
+    /// # Errors
+    /// Where the text is wrong: line, column, the line, and what is allowed there.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let raw: RawConfig = toml::from_str(text)
+            .map_err(|error| ConfigError { message: error.to_string().trim_end().to_owned() })?;
+        Self::resolve(raw)
+    }
+
+    /// The service of that name.
+    pub fn service(&self, name: &str) -> Option<&ServiceConfig> {
+        self.services.iter().find(|service| service.name.as_str() == name)
+    }
+
+    fn resolve(raw: RawConfig) -> Result<Self, ConfigError> {
+        let python = PythonConfig {
+            venv: raw.python.venv.unwrap_or_else(|| PathBuf::from(".venv")),
+            interpreter: raw.python.interpreter,
+            requirements_named: raw.python.requirements.is_some(),
+            requirements: raw.python.requirements.unwrap_or_else(|| PathBuf::from("requirements.txt")),
+            probe: raw.python.probe.unwrap_or_else(|| vec!["numpy".to_owned()]),
+        };
+        let config = Self {
+            name: raw.project.name,
+            python,
+            browser: raw.browser.open.into_names(),
+            ollama: OllamaConfig {
+                host: raw.ollama.host,
+                model: raw.ollama.model,
+                greet: raw.ollama.greet.unwrap_or(Greet::Loaded),
+            },
+            secrets: raw.secrets.required,
+            logs: LogLimits {
+                max_size: raw.logs.max_size.map_or(10 << 20, |size| size.0).max(4096),
+                keep: raw.logs.keep.unwrap_or(5),
+            },
+            services: resolve_services(raw.services)?,
+        };
+        config.check_dependencies()?;
+        Ok(config)
+    }
+
+    fn check_dependencies(&self) -> Result<(), ConfigError> {
+        for service in &self.services {
+            for wanted in &service.depends_on {
+                if self.service(wanted.as_str()).is_none() {
+                    let message =
+                        format!("[services.{}] depends_on names {wanted}, which is no service", service.name);
+                    return Err(ConfigError { message });
+                }
+            }
+            if self.reaches(service, &service.name, self.services.len()) {
+                let message = format!("[services.{}] depends_on leads back to itself", service.name);
+                return Err(ConfigError { message });
+            }
+        }
+        Ok(())
+    }
+
+    fn reaches(&self, from: &ServiceConfig, target: &ServiceName, depth: usize) -> bool {
+        depth > 0
+            && from.depends_on.iter().any(|next| {
+                next == target
+                    || self.service(next.as_str()).is_some_and(|next| self.reaches(next, target, depth - 1))
+            })
+    }
+}
+
+/// The built-in services come first and exist without a word in the file.
+fn resolve_services(
+    mut raw: BTreeMap<ServiceName, raw::RawService>,
+) -> Result<Vec<ServiceConfig>, ConfigError> {
+    let mut services = Vec::new();
+    for name in [ServiceName::JUPYTER, ServiceName::SERVER, ServiceName::DASHBOARD] {
+        let name = ServiceName::parse(name).map_err(|message| ConfigError { message })?;
+        let service = raw.remove(&name).unwrap_or_default();
+        services.push(resolve_service(name, service)?);
+    }
+    for (name, service) in raw {
+        services.push(resolve_service(name, service)?);
+    }
+    Ok(services)
+}
+
+fn resolve_service(name: ServiceName, raw: raw::RawService) -> Result<ServiceConfig, ConfigError> {
+    let built_in =
+        [ServiceName::JUPYTER, ServiceName::SERVER, ServiceName::DASHBOARD].contains(&name.as_str());
+    let refuse = |message: String| Err(ConfigError { message: format!("[services.{name}] {message}") });
+    match &raw.command {
+        None if !built_in => {
+            return refuse("needs a command, such as command = [\"python\", \"worker.py\"]".to_owned());
+        }
+        Some(words) if words.first().is_none_or(String::is_empty) => {
+            return refuse("command is empty; write command = [\"python\", \"worker.py\"]".to_owned());
+        }
+        Some(_) | None => {}
+    }
+    if name.as_str() == ServiceName::JUPYTER && !raw.watch.is_empty() {
+        return refuse("watch is not for jupyter: a restart would end its kernels".to_owned());
+    }
+    let stop = raw.stop.unwrap_or_default();
+    Ok(ServiceConfig {
+        command: raw.command,
+        port: raw.port.map(|port| port.0.get()),
+        ready: raw.ready.map(raw::RawReady::resolve),
+        restart: raw.restart.unwrap_or(RestartPolicy::OnFailure),
+        stop: StopSpec {
+            signal: stop.signal.unwrap_or(StopSignal::Term),
+            timeout: stop.timeout.map_or(Duration::from_secs(10), |timeout| timeout.0),
+        },
+        watch: raw.watch,
+        depends_on: raw.depends_on,
+        env: raw.env,
+        env_file: raw.env_file,
+        enabled: raw.enabled.unwrap_or(true),
+        name,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+use super::*;
+
+#[test]
+fn an_empty_file_means_every_default() {
+    let config = Config::parse("").unwrap();
+    assert_eq!(
+        config.services.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(),
+        ["jupyter", "server", "dashboard"]
+    );
+    assert_eq!(config.python.venv, PathBuf::from(".venv"));
+    assert_eq!(config.python.probe, ["numpy"]);
+    assert_eq!(config.browser.len(), 2);
+    assert_eq!(config.logs, LogLimits { max_size: 10 << 20, keep: 5 });
+}
+
+#[test]
+fn the_whole_documented_file_is_read() {
+    let config = Config::parse(
+        r#"
+        [project]
+        name = "demo"
+        [python]
+        venv = ".venv"
+        interpreter = "/path/to/python"
+        requirements = "requirements.txt"
+        probe = ["numpy"]
+        [browser]
+        open = false
+        [ollama]
+        host = "http://127.0.0.1:11434"
+        model = "llama3.1"
+        greet = "loaded"
+        [secrets]
+        required = ["OPENAI_API_KEY"]
+        [logs]
+        max_size = "10MiB"
+        keep = 5
+        [services.jupyter]
+        port = 8888
+        [services.worker]
+        command = ["python", "worker.py"]
+        ready = { http = "/health", timeout = "60s" }
+        restart = "on-failure"
+        stop = { signal = "TERM", timeout = "10s" }
+        watch = ["*.py"]
+        depends_on = ["jupyter"]
+        env = { KEY = "value" }
+        env_file = ".env"
+        enabled = true
+        "#,
+    )
+    .unwrap();
+    let worker = config.service("worker").unwrap();
+    assert_eq!(
+        worker.ready,
+        Some(Readiness::Http {
+            path: "/health".to_owned(),
+            any_status: false,
+            timeout: Duration::from_secs(60)
+        })
+    );
+    assert!(config.browser.is_empty());
+}
+
+#[test]
+fn a_mistake_is_shown_where_it_stands() {
+    for (text, wanted) in [
+        ("[services.jupyter]\nprot = 8888\n", "line 2, column 1"),
+        ("[services.jupyter]\nport = 0\n", "line 2, column 8"),
+        ("[services.jupyter]\nport = 99999\n", "line 2, column 8"),
+        ("[service.jupyter]\n", "line 1, column 2"),
+        ("[services.\"../x\"]\ncommand = [\"a\"]\n", "is not a service name"),
+        ("[services.w]\nport = 1\n", "[services.w] needs a command"),
+        ("[services.w]\ncommand = []\n", "command is empty"),
+        ("[services.w]\ncommand = [\"a\"]\nready = \"soon\"\n", "write ready ="),
+        ("[services.w]\ncommand = [\"a\"]\ndepends_on = [\"x\"]\n", "which is no service"),
+        ("[services.w]\ncommand = [\"a\"]\ndepends_on = [\"w\"]\n", "leads back to itself"),
+        ("[services.jupyter]\nwatch = [\"*.py\"]\n", "would end its kernels"),
+        ("[logs]\nmax_size = \"big\"\n", "line 2, column 12"),
+        ("= 3\n", "line 1, column 1"),
+    ] {
+        let message = Config::parse(text).unwrap_err().message;
+        assert!(message.contains(wanted), "{text:?} gave {message:?}");
+    }
+}

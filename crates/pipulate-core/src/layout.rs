@@ -1,0 +1,141 @@
+//! Every path of a home, joined here and nowhere else.
+
+use std::path::Path;
+
+use crate::project::{AbsPath, ProjectId};
+use crate::service::ServiceName;
+
+/// Where a project keeps its things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    root: AbsPath,
+    run: AbsPath,
+}
+
+impl Layout {
+    /// The layout of the project at `root`, with everything inside the folder.
+    pub fn new(root: AbsPath) -> Self {
+        let run = root.at(".pipulate/run");
+        Self { root, run }
+    }
+
+    /// The same with `run/` elsewhere, for folders that can't hold a FIFO or a lock.
+    pub fn with_run(root: AbsPath, run: AbsPath) -> Self {
+        Self { root, run }
+    }
+
+    /// The project's folder.
+    pub fn root(&self) -> &AbsPath {
+        &self.root
+    }
+
+    /// The project's identity.
+    pub fn project_id(&self) -> ProjectId {
+        ProjectId::of_root(&self.root)
+    }
+
+    /// The optional configuration.
+    pub fn config(&self) -> AbsPath {
+        self.root.at("pipulate.toml")
+    }
+
+    /// The user's web server.
+    pub fn server_py(&self) -> AbsPath {
+        self.root.at("server.py")
+    }
+
+    /// Secrets, in python-dotenv's format.
+    pub fn dotenv(&self) -> AbsPath {
+        self.root.at(".env")
+    }
+
+    /// Held while `.env` is being changed.
+    pub fn dotenv_lock(&self) -> AbsPath {
+        self.run.at(".env.lock")
+    }
+
+    /// Our state: records, logs.
+    pub fn state(&self) -> AbsPath {
+        self.root.at(".pipulate")
+    }
+
+    /// Keeps our state out of everybody's repository.
+    pub fn gitignore(&self) -> AbsPath {
+        self.root.at(".pipulate/.gitignore")
+    }
+
+    /// Records, locks, FIFOs, tokens.
+    pub fn run(&self) -> &AbsPath {
+        &self.run
+    }
+
+    /// The record of a service.
+    pub fn record(&self, service: &ServiceName) -> AbsPath {
+        self.run.at(format!("{service}.json"))
+    }
+
+    /// Its main process's pid, for people and scripts.
+    pub fn pid_file(&self, service: &ServiceName) -> AbsPath {
+        self.run.at(format!("{service}.pid"))
+    }
+
+    /// Held by its supervisor for life.
+    pub fn lock(&self, service: &ServiceName) -> AbsPath {
+        self.run.at(format!("{service}.lock"))
+    }
+
+    /// The FIFO that carries its output.
+    pub fn fifo(&self, service: &ServiceName) -> AbsPath {
+        self.run.at(format!("{service}.out"))
+    }
+
+    /// JupyterLab's private runtime directory.
+    pub fn jupyter_runtime(&self) -> AbsPath {
+        self.run.at("jupyter")
+    }
+
+    /// The web app's key.
+    pub fn token(&self) -> AbsPath {
+        self.run.at("token")
+    }
+
+    /// JupyterLab's token.
+    pub fn jupyter_token(&self) -> AbsPath {
+        self.run.at("jupyter-token")
+    }
+
+    /// The logs' folder.
+    pub fn logs(&self) -> AbsPath {
+        self.root.at(".pipulate/log")
+    }
+
+    /// A service's current log.
+    pub fn log(&self, service: &ServiceName) -> AbsPath {
+        self.logs().at(format!("{service}.log"))
+    }
+
+    /// An older log; `1` is the newest of them.
+    pub fn old_log(&self, service: &ServiceName, number: u32) -> AbsPath {
+        self.logs().at(format!("{service}.log.{number}"))
+    }
+
+    /// The time index of a service's log.
+    pub fn log_index(&self, service: &ServiceName) -> AbsPath {
+        self.logs().at(format!("{service}.log.idx"))
+    }
+
+    /// What the supervisors themselves have to say.
+    pub fn supervisor_log(&self) -> AbsPath {
+        self.logs().at("supervisor.log")
+    }
+
+    /// The stamp of the last successful set-up.
+    pub fn setup_stamp(&self) -> AbsPath {
+        self.root.at(".pipulate/setup.json")
+    }
+
+    /// A path that the configuration gives, relative to the project.
+    pub fn inside(&self, path: impl AsRef<Path>) -> AbsPath {
+        self.root.at(path)
+    }
+}

@@ -1,0 +1,16 @@
+//! The vocabulary of Pipulate: projects, services, states, findings, configuration and paths.
+//!
+//! Everything here is a value. Nothing here reads a file or a clock, starts a process or prints;
+//! whoever needs a fact from the world hands it in. Reading order: [`service`], [`state`],
+//! [`status`], [`config`], [`layout`].
+
+pub mod config;
+pub mod finding;
+pub mod identity;
+pub mod layout;
+pub mod marker;
+pub mod project;
+pub mod service;
+pub mod state;
+pub mod status;
+pub mod units;

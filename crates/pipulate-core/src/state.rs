@@ -1,0 +1,117 @@
+//! The states that people see, and the exit code that scripts see.
+
+use std::fmt;
+
+/// The state of a service, as `status` says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ServiceState {
+    Stopped,
+    Starting,
+    /// It answers, from a listener of its own.
+    Ready,
+    /// It lives; there is no probe that could say more.
+    Running,
+    /// It lives and does not answer.
+    Degraded,
+    /// It ended and will be started again.
+    Backoff,
+    /// It ended too often, or before it was ever ready.
+    Crashed,
+    /// It ended by itself with 0 and is not started again.
+    Exited,
+    Stopping,
+    /// It lives and its supervisor is gone.
+    Unsupervised,
+}
+
+impl ServiceState {
+    /// Every state, mildest first: the worst of some states is the last of them here.
+    pub const BY_SEVERITY: [Self; 10] = [
+        Self::Stopped,
+        Self::Exited,
+        Self::Running,
+        Self::Ready,
+        Self::Stopping,
+        Self::Starting,
+        Self::Backoff,
+        Self::Degraded,
+        Self::Unsupervised,
+        Self::Crashed,
+    ];
+
+    /// The word of `status`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Degraded => "degraded",
+            Self::Backoff => "backoff",
+            Self::Crashed => "crashed",
+            Self::Exited => "exited",
+            Self::Stopping => "stopping",
+            Self::Unsupervised => "unsupervised",
+        }
+    }
+
+    /// Reads [`ServiceState::word`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::BY_SEVERITY.into_iter().find(|state| state.word() == word)
+    }
+
+    /// As good as it gets for a service that is wanted.
+    pub fn is_well(self) -> bool {
+        match self {
+            Self::Ready | Self::Running | Self::Exited => true,
+            Self::Stopped
+            | Self::Starting
+            | Self::Degraded
+            | Self::Backoff
+            | Self::Crashed
+            | Self::Stopping
+            | Self::Unsupervised => false,
+        }
+    }
+
+    /// The worst of some states; `Stopped` of none.
+    pub fn worst(states: impl IntoIterator<Item = Self>) -> Self {
+        states.into_iter().max_by_key(|state| state.severity()).unwrap_or(Self::Stopped)
+    }
+
+    fn severity(self) -> usize {
+        Self::BY_SEVERITY.iter().position(|&other| other == self).unwrap_or(0)
+    }
+}
+
+impl fmt::Display for ServiceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// Whether somebody asked for a service to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    Run,
+    /// Stopped by request, or never asked for.
+    Stopped,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_has_its_word_and_the_worst_wins() {
+        for state in ServiceState::BY_SEVERITY {
+            assert_eq!(ServiceState::from_word(state.word()), Some(state));
+        }
+        assert_eq!(ServiceState::worst([ServiceState::Ready, ServiceState::Crashed]), ServiceState::Crashed);
+        assert_eq!(
+            ServiceState::worst([ServiceState::Ready, ServiceState::Starting]),
+            ServiceState::Starting
+        );
+        assert_eq!(ServiceState::worst([]), ServiceState::Stopped);
+    }
+}

@@ -1,0 +1,142 @@
+//! What is true about a project right now: the view model of the terminal and of the page.
+
+use jiff::Timestamp;
+
+use crate::identity::Pid;
+use crate::project::AbsPath;
+use crate::service::ServiceName;
+use crate::state::{ServiceState, Wanted};
+
+/// A project and its services.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProjectStatus {
+    pub name: String,
+    pub root: AbsPath,
+    pub services: Vec<ServiceStatus>,
+    /// What could not be told, each a sentence; `status` then exits with 4.
+    pub unknown: Vec<String>,
+}
+
+/// How a project as a whole is, for an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every wanted service is well.
+    Well,
+    /// One is not.
+    Unwell,
+    /// Nothing is running, and nothing is wanted.
+    NothingRunning,
+    Unknown,
+}
+
+impl ProjectStatus {
+    /// The worst state of the wanted services.
+    pub fn state(&self) -> ServiceState {
+        ServiceState::worst(self.wanted().map(|service| service.state))
+    }
+
+    /// The answer for scripts.
+    pub fn verdict(&self) -> Verdict {
+        if !self.unknown.is_empty() {
+            return Verdict::Unknown;
+        }
+        if self.wanted().next().is_none() {
+            return Verdict::NothingRunning;
+        }
+        if self.wanted().all(|service| service.state.is_well()) { Verdict::Well } else { Verdict::Unwell }
+    }
+
+    /// The service of that name.
+    pub fn service(&self, name: &str) -> Option<&ServiceStatus> {
+        self.services.iter().find(|service| service.name.as_str() == name)
+    }
+
+    fn wanted(&self) -> impl Iterator<Item = &ServiceStatus> {
+        self.services.iter().filter(|service| service.wanted == Wanted::Run)
+    }
+}
+
+/// One service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceStatus {
+    pub name: ServiceName,
+    pub state: ServiceState,
+    pub wanted: Wanted,
+    pub live: Option<LiveService>,
+    pub supervisor_pid: Option<Pid>,
+    /// Starts after the first one, since it was asked to run.
+    pub restarts: u32,
+    pub last_exit: Option<LastExit>,
+    pub port: Option<u16>,
+    pub url: Option<String>,
+    pub log: AbsPath,
+    /// Why it is as it is, where that needs a sentence.
+    pub reason: Option<String>,
+}
+
+/// What only a living service has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveService {
+    pub pid: Pid,
+    pub pgid: Pid,
+    pub started_at: Timestamp,
+    pub uptime_seconds: f64,
+    /// Mean over its life, in percent of one core.
+    pub cpu_percent: f64,
+    /// Resident memory of all of its processes.
+    pub memory_bytes: u64,
+    pub processes: Vec<ProcessInfo>,
+    pub kernels: Vec<KernelInfo>,
+}
+
+/// How a service's main process last ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastExit {
+    pub code: Option<i32>,
+    /// The signal's number.
+    pub signal: Option<i32>,
+    pub at: Timestamp,
+}
+
+/// One process of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessInfo {
+    pub pid: Pid,
+    pub ppid: i32,
+    pub role: Role,
+    pub name: String,
+}
+
+/// What a process is to its service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Main,
+    Child,
+    Kernel,
+    Terminal,
+    /// A kernel whose JupyterLab is gone.
+    Orphaned,
+}
+
+impl Role {
+    /// The word of `status --json`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Child => "child",
+            Self::Kernel => "kernel",
+            Self::Terminal => "terminal",
+            Self::Orphaned => "orphaned",
+        }
+    }
+}
+
+/// A notebook kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelInfo {
+    /// JupyterLab's own id for it.
+    pub id: String,
+    pub pid: Pid,
+    /// The kernel spec: `python3`.
+    pub name: String,
+}

@@ -1,0 +1,94 @@
+//! Quantities as people write them in `pipulate.toml`: `"10s"`, `"10MiB"`.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// A length of time, written as a number and a unit: `ms`, `s`, `m` or `h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Seconds(pub Duration);
+
+impl TryFrom<String> for Seconds {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        parse_duration(&text).map(Self)
+    }
+}
+
+/// A number of bytes, written as a number and `B`, `KiB`, `MiB` or `GiB` (or a plain number).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Bytes(pub u64);
+
+impl TryFrom<String> for Bytes {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (number, unit) = split_number(&text);
+        let factor: u64 = match unit {
+            "" | "B" => 1,
+            "KiB" | "K" | "k" => 1 << 10,
+            "MiB" | "M" => 1 << 20,
+            "GiB" | "G" => 1 << 30,
+            _ => return Err(format!("\"{text}\" is not a size; write \"10MiB\" or \"512KiB\"")),
+        };
+        number
+            .parse::<u64>()
+            .ok()
+            .and_then(|n| n.checked_mul(factor))
+            .map(Self)
+            .ok_or_else(|| format!("\"{text}\" is not a size; write \"10MiB\" or \"512KiB\""))
+    }
+}
+
+/// Reads `"500ms"`, `"10s"`, `"2m"`, `"1h"` or a plain number of seconds.
+///
+/// # Errors
+/// A sentence that shows the accepted forms.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = split_number(text.trim());
+    let wrong = || format!("\"{text}\" is not a length of time; write \"10s\", \"500ms\" or \"2m\"");
+    let factor = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(wrong()),
+    };
+    let value: f64 = number.parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(value * factor).map_err(|_| wrong())
+}
+
+fn split_number(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    (&text[..end], text[end..].trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, millis) in
+            [("10s", 10_000), ("500ms", 500), ("1.5s", 1_500), ("2m", 120_000), ("7", 7_000)]
+        {
+            assert_eq!(parse_duration(text).unwrap(), Duration::from_millis(millis), "{text}");
+        }
+        for text in ["", "s", "ten", "10 parsecs", "-1s", "1e400s"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, bytes) in [("10MiB", 10 << 20), ("512KiB", 512 << 10), ("7", 7), ("1 GiB", 1 << 30)] {
+            assert_eq!(Bytes::try_from(text.to_owned()).unwrap().0, bytes, "{text}");
+        }
+        for text in ["", "MiB", "10MB!", "99999999999999999999"] {
+            assert!(Bytes::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
+}

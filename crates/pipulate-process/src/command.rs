@@ -1,0 +1,318 @@
+//! Programs that are run to their end, or let go: probes, installers, the browser's opener.
+//!
+//! A command is data, never a shell string. Its stdin is `/dev/null` unless something is given.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::signals;
+
+/// A program, its arguments, and what its environment has that ours has not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    program: PathBuf,
+    args: Vec<OsString>,
+    env: Vec<(OsString, Option<OsString>)>,
+    directory: Option<PathBuf>,
+    stdin: Vec<u8>,
+}
+
+/// How a command ended, and what it said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    pub end: End,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Code(i32),
+    Signal(i32),
+    /// It took longer than it was given, and was ended.
+    TimedOut,
+    /// It ended, and whoever could tell how is gone too.
+    Unknown,
+}
+
+impl End {
+    /// Whether it ended with 0.
+    pub fn success(self) -> bool {
+        self == Self::Code(0)
+    }
+}
+
+impl fmt::Display for End {
+    /// `ended with code 1`, `was killed by SIGKILL`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "ended with code {code}"),
+            Self::Signal(number) => write!(f, "was killed by SIG{}", signals::name(*number)),
+            Self::TimedOut => f.write_str("took too long"),
+            Self::Unknown => f.write_str("ended, nobody saw how"),
+        }
+    }
+}
+
+/// Which stream a line came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// Why a command could not be run at all.
+#[derive(Debug, thiserror::Error)]
+#[error("could not run {program}: {source}")]
+pub struct CommandError {
+    pub program: PathBuf,
+    pub source: io::Error,
+}
+
+impl Command {
+    /// A command without arguments. A bare program name is looked up on `PATH`.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            directory: None,
+            stdin: Vec::new(),
+        }
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<I: IntoIterator<Item = S>, S: Into<OsString>>(mut self, args: I) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), Some(value.into())));
+        self
+    }
+
+    /// Takes a variable out of its environment.
+    pub fn env_remove(mut self, name: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), None));
+        self
+    }
+
+    /// Sets its working directory.
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Gives it something to read.
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// The program as it was given.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Program and arguments in one line, for people.
+    pub fn display(&self) -> String {
+        let words =
+            std::iter::once(self.program.as_os_str()).chain(self.args.iter().map(OsString::as_os_str));
+        words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Runs it to its end, or for `timeout` at most; then its whole process group is ended.
+    ///
+    /// # Errors
+    /// It could not be started.
+    pub fn output(&self, timeout: Duration) -> Result<Output, CommandError> {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let end = self.stream(Some(timeout), |stream, bytes| match stream {
+            Stream::Stdout => stdout.extend_from_slice(bytes),
+            Stream::Stderr => stderr.extend_from_slice(bytes),
+        })?;
+        Ok(Output { end, stdout, stderr })
+    }
+
+    /// Runs it to its end and hands over each line as it comes, without its line break.
+    ///
+    /// # Errors
+    /// It could not be started.
+    pub fn lines(&self, mut on_line: impl FnMut(Stream, &str)) -> Result<End, CommandError> {
+        self.stream(None, |stream, line| {
+            let text = String::from_utf8_lossy(line);
+            on_line(stream, text.trim_end_matches(['\n', '\r']));
+        })
+    }
+
+    /// Runs it with our own stdin, stdout and stderr, in our own process group, to its end.
+    ///
+    /// # Errors
+    /// It could not be started.
+    pub fn attached(&self) -> Result<End, CommandError> {
+        let mut child = self.std_command().spawn().map_err(|source| self.error(source))?;
+        let status = child.wait().map_err(|source| self.error(source))?;
+        Ok(end_of(status))
+    }
+
+    /// Starts it in a session of its own, with nothing of ours in its hands, and lets it go.
+    ///
+    /// # Errors
+    /// It could not be started.
+    pub fn detached(&self) -> Result<(), CommandError> {
+        let mut command = self.std_command();
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        own_session(&mut command);
+        let mut child = command.spawn().map_err(|source| self.error(source))?;
+        self.feed(&mut child);
+        // Reaped in case we live longer than it does; it is not ours to wait for otherwise.
+        thread::spawn(move || child.wait());
+        Ok(())
+    }
+
+    /// Becomes this program; returns only if that failed.
+    pub fn exec(&self) -> CommandError {
+        self.error(self.std_command().exec())
+    }
+
+    fn stream(
+        &self,
+        timeout: Option<Duration>,
+        mut on_bytes: impl FnMut(Stream, &[u8]),
+    ) -> Result<End, CommandError> {
+        let mut command = self.std_command();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let mut child = command.spawn().map_err(|source| self.error(source))?;
+        let (sender, receiver) = mpsc::channel();
+        forward(child.stdout.take(), Stream::Stdout, sender.clone());
+        forward(child.stderr.take(), Stream::Stderr, sender);
+        self.feed(&mut child);
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        loop {
+            let message = match deadline {
+                None => receiver.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+                Some(deadline) => receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())),
+            };
+            match message {
+                Ok((stream, bytes)) => on_bytes(stream, &bytes),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    end_group(&mut child);
+                    let _status = child.wait();
+                    return Ok(End::TimedOut);
+                }
+            }
+        }
+        let status = child.wait().map_err(|source| self.error(source))?;
+        Ok(end_of(status))
+    }
+
+    fn feed(&self, child: &mut Child) {
+        if let Some(mut stdin) = child.stdin.take() {
+            // A program that does not read what it is given has made its choice.
+            let _unread = stdin.write_all(&self.stdin);
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this crate starts processes")]
+    fn std_command(&self) -> std::process::Command {
+        let mut command = std::process::Command::new(&self.program);
+        command.args(&self.args);
+        for (name, value) in &self.env {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        command
+    }
+
+    fn error(&self, source: io::Error) -> CommandError {
+        CommandError { program: self.program.clone(), source }
+    }
+}
+
+fn forward<R: Read + Send + 'static>(stream: Option<R>, which: Stream, to: mpsc::Sender<(Stream, Vec<u8>)>) {
+    let Some(stream) = stream else { return };
+    thread::spawn(move || {
+        let mut reader = BufReader::new(stream);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+            if to.send((which, std::mem::take(&mut line))).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// Ends a child that we have not waited for yet, with its group: its pid can't be anyone else's.
+fn end_group(child: &mut Child) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+}
+
+#[expect(unsafe_code, reason = "CommandExt::setsid is not stable yet")]
+fn own_session(command: &mut std::process::Command) {
+    // SAFETY: setsid is async-signal-safe and allocates nothing.
+    unsafe {
+        command.pre_exec(|| Ok(rustix::process::setsid().map(drop)?));
+    }
+}
+
+fn end_of(status: std::process::ExitStatus) -> End {
+    status.code().map(End::Code).or_else(|| status.signal().map(End::Signal)).unwrap_or(End::Code(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_is_gathered_with_the_code() {
+        let output = Command::new("sh")
+            .args(["-c", "read a; echo $a$B; echo oops >&2; exit 3"])
+            .env("B", "!")
+            .stdin("hi\n")
+            .output(Duration::from_secs(20))
+            .unwrap();
+        assert_eq!(
+            output,
+            Output { end: End::Code(3), stdout: b"hi!\n".to_vec(), stderr: b"oops\n".to_vec() }
+        );
+    }
+
+    #[test]
+    fn what_takes_too_long_is_ended_with_its_children() {
+        let begun = Instant::now();
+        let output =
+            Command::new("sh").args(["-c", "sleep 300 & sleep 300"]).output(Duration::from_millis(200));
+        assert_eq!(output.unwrap().end, End::TimedOut);
+        assert!(begun.elapsed() < Duration::from_secs(200));
+    }
+
+    #[test]
+    fn a_missing_program_is_an_error_that_names_it() {
+        let error = Command::new("/nowhere/at/all").output(Duration::from_secs(1)).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/at/all"), "{error}");
+    }
+}

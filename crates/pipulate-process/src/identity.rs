@@ -1,0 +1,190 @@
+//! Identities: taken once, verified before every signal.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use pipulate_core::identity::{Elsewhere, Host, Liveness, Pid, ProcessIdentity};
+
+use crate::os;
+use crate::signals::Signal;
+use crate::table::{self, Entry};
+
+/// The boot, pid namespace and machine that our pids belong to.
+pub fn host() -> Host {
+    os::host()
+}
+
+/// The identity of whatever has that pid now; `None` when nothing that lives has.
+pub fn identify(pid: Pid, host: &Host) -> Option<ProcessIdentity> {
+    let entry = os::entry(pid).filter(Entry::lives)?;
+    Some(ProcessIdentity { pid, start: entry.start, host: host.clone() })
+}
+
+/// Our own identity.
+pub fn own(host: &Host) -> Option<ProcessIdentity> {
+    Pid::new(rustix::process::getpid().as_raw_nonzero().get()).and_then(|pid| identify(pid, host))
+}
+
+/// Whether the very process that `identity` means still lives.
+pub fn liveness(identity: &ProcessIdentity, here: &Host) -> Liveness {
+    let there = &identity.host;
+    if there.machine != here.machine && !there.machine.is_empty() && !here.machine.is_empty() {
+        return Liveness::Elsewhere(Elsewhere::Machine);
+    }
+    if there.boot != here.boot {
+        return Liveness::Gone;
+    }
+    if there.pid_namespace != here.pid_namespace {
+        return Liveness::Elsewhere(Elsewhere::Container);
+    }
+    match os::entry(identity.pid) {
+        Some(entry) if entry.lives() && entry.start == identity.start => Liveness::Alive,
+        Some(_) => Liveness::Gone,
+        None if exists(identity.pid) => {
+            Liveness::Unverifiable(format!("the system does not show what process {} is", identity.pid))
+        }
+        None => Liveness::Gone,
+    }
+}
+
+/// EPERM also says that something is there.
+fn exists(pid: Pid) -> bool {
+    let Some(pid) = rustix::process::Pid::from_raw(pid.get()) else { return false };
+    !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
+}
+
+/// A process that was verified and stays the same one while this is held.
+#[derive(Debug)]
+pub struct Verified {
+    identity: ProcessIdentity,
+    pin: os::Pin,
+}
+
+/// Why a process was not signalled.
+#[derive(Debug, thiserror::Error)]
+pub enum SignalError {
+    #[error("process {pid} belongs to another user")]
+    Forbidden { pid: Pid },
+    #[error("could not signal process {pid}: {source}")]
+    Failed { pid: Pid, source: io::Error },
+}
+
+impl Verified {
+    /// Pins the process that `identity` means. `Ok(None)` when it has ended.
+    ///
+    /// # Errors
+    /// What was found instead: it may live elsewhere, or can't be verified.
+    pub fn pin(identity: &ProcessIdentity, here: &Host) -> Result<Option<Self>, Liveness> {
+        let Some(pin) =
+            os::Pin::open(identity.pid).map_err(|error| Liveness::Unverifiable(error.to_string()))?
+        else {
+            return gone_or_elsewhere(identity, here);
+        };
+        // Looked at after pinning: what is pinned can't become another process any more.
+        match liveness(identity, here) {
+            Liveness::Alive => Ok(Some(Self { identity: identity.clone(), pin })),
+            Liveness::Gone => Ok(None),
+            other @ (Liveness::Elsewhere(_) | Liveness::Unverifiable(_)) => Err(other),
+        }
+    }
+
+    /// Pins a child of ours that we have not reaped: until then its number is its own, even if it
+    /// has ended. `Ok(None)` when it is no such child.
+    ///
+    /// # Errors
+    /// The system has no descriptors left.
+    pub fn pin_child(identity: &ProcessIdentity) -> io::Result<Option<Self>> {
+        let pin = os::Pin::open(identity.pid)?;
+        let same = os::entry(identity.pid).is_some_and(|entry| entry.start == identity.start);
+        Ok(pin.filter(|_| same).map(|pin| Self { identity: identity.clone(), pin }))
+    }
+
+    /// Whom this is.
+    pub fn identity(&self) -> &ProcessIdentity {
+        &self.identity
+    }
+
+    /// Sends a signal to this process and to no other. Its having ended is no error.
+    ///
+    /// # Errors
+    /// It belongs to another user.
+    pub fn signal(&self, signal: Signal) -> Result<(), SignalError> {
+        let pid = self.identity.pid;
+        self.pin.signal(signal.number()).map_err(|source| match source.kind() {
+            io::ErrorKind::PermissionDenied => SignalError::Forbidden { pid },
+            _ => SignalError::Failed { pid, source },
+        })
+    }
+
+    /// Readable once the process has ended; `None` where the system has no such thing.
+    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.pin.descriptor()
+    }
+
+    /// Whether it still lives.
+    pub fn lives(&self) -> bool {
+        table::entry(self.identity.pid)
+            .is_some_and(|entry| entry.lives() && entry.start == self.identity.start)
+    }
+}
+
+fn gone_or_elsewhere(identity: &ProcessIdentity, here: &Host) -> Result<Option<Verified>, Liveness> {
+    match liveness(identity, here) {
+        Liveness::Alive | Liveness::Gone => Ok(None),
+        other @ (Liveness::Elsewhere(_) | Liveness::Unverifiable(_)) => Err(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sleeper() -> (std::process::Child, ProcessIdentity) {
+        #[expect(clippy::disallowed_methods, reason = "a child to look at")]
+        let child = std::process::Command::new("sleep").arg("300").spawn().unwrap();
+        let pid = Pid::new(i32::try_from(child.id()).unwrap()).unwrap();
+        (child, identify(pid, &host()).unwrap())
+    }
+
+    #[test]
+    fn a_zombie_counts_as_gone() {
+        let here = host();
+        let (mut child, identity) = sleeper();
+        assert_eq!(liveness(&identity, &here), Liveness::Alive);
+        let verified = Verified::pin(&identity, &here).unwrap().unwrap();
+        verified.signal(Signal::KILL).unwrap();
+        let descriptor = verified.descriptor().unwrap();
+        crate::poll::wait(&[(descriptor, crate::poll::Interest::Read)], None).unwrap();
+        assert_eq!(liveness(&identity, &here), Liveness::Gone, "not reaped yet, and gone");
+        child.wait().unwrap();
+        assert!(Verified::pin(&identity, &here).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_recycled_pid_is_never_pinned() {
+        let here = host();
+        let (mut child, identity) = sleeper();
+        let earlier = ProcessIdentity { start: identity.start - 1, ..identity.clone() };
+        assert!(Verified::pin(&earlier, &here).unwrap().is_none());
+        let rebooted =
+            ProcessIdentity { host: Host { boot: "other".to_owned(), ..here.clone() }, ..identity.clone() };
+        assert!(Verified::pin(&rebooted, &here).unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_process_of_another_container_or_machine_is_refused() {
+        let here = host();
+        let (mut child, identity) = sleeper();
+        let container = Host { pid_namespace: here.pid_namespace + 1, ..here.clone() };
+        let there = ProcessIdentity { host: container, ..identity.clone() };
+        assert_eq!(Verified::pin(&there, &here).unwrap_err(), Liveness::Elsewhere(Elsewhere::Container));
+        let machine = Host { machine: "a".repeat(32), ..here.clone() };
+        let there = ProcessIdentity { host: machine, ..identity };
+        let here = Host { machine: "b".repeat(32), ..here };
+        assert_eq!(Verified::pin(&there, &here).unwrap_err(), Liveness::Elsewhere(Elsewhere::Machine));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,276 @@
+//! Linux: `/proc`, pidfds, the subreaper, sock_diag.
+//!
+//! Every answer may be outdated the moment it is given; only a pidfd names one process for good.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
+
+use pipulate_core::identity::{Host, Pid};
+use rustix::process as sys;
+
+use crate::ports::Listener;
+use crate::table::{Entry, RunState};
+
+/// The boot, pid namespace and machine that our pids belong to.
+pub(crate) fn host() -> Host {
+    let word = |path| fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
+    Host {
+        boot: word("/proc/sys/kernel/random/boot_id"),
+        pid_namespace: fs::metadata("/proc/self/ns/pid").map(|meta| meta.ino()).unwrap_or(0),
+        machine: word("/etc/machine-id"),
+    }
+}
+
+/// What `/proc/PID/stat` says; `None` when there is no such process.
+pub(crate) fn entry(pid: Pid) -> Option<Entry> {
+    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    parse_stat(pid, &text)
+}
+
+/// The name may hold anything, parentheses and spaces too: the fields begin after the last `)`.
+fn parse_stat(pid: Pid, text: &[u8]) -> Option<Entry> {
+    let open = text.iter().position(|&b| b == b'(')?;
+    let close = text.iter().rposition(|&b| b == b')')?;
+    let name = String::from_utf8_lossy(text.get(open + 1..close)?).into_owned();
+    let rest = std::str::from_utf8(text.get(close + 2..)?).ok()?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    // Field numbers as in proc_pid_stat(5), which counts from 1 and from the pid.
+    let field = |number: usize| fields.get(number - 3)?.parse::<i64>().ok();
+    let state = match *fields.first()? {
+        "Z" | "X" | "x" => RunState::Dead,
+        "D" => RunState::Uninterruptible,
+        _ => RunState::Living,
+    };
+    let ticks = rustix::param::clock_ticks_per_second() as f64;
+    Some(Entry {
+        pid,
+        name,
+        state,
+        parent: i32::try_from(field(4)?).ok()?,
+        group: i32::try_from(field(5)?).ok()?,
+        session: i32::try_from(field(6)?).ok()?,
+        has_terminal: field(7)? != 0,
+        foreground_group: i32::try_from(field(8)?).ok()?,
+        cpu_seconds: (field(14)? + field(15)?) as f64 / ticks,
+        start: u64::try_from(field(22)?).ok()?,
+        memory_bytes: u64::try_from(field(24)?).ok()? * rustix::param::page_size() as u64,
+    })
+}
+
+/// Every pid that can be seen.
+pub(crate) fn all_pids() -> Vec<Pid> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let number = |entry: io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
+    entries.filter_map(number).filter_map(Pid::new).collect()
+}
+
+/// The children of every thread of `pid`.
+pub(crate) fn children(pid: Pid) -> Vec<Pid> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let mut found = Vec::new();
+    for thread in threads.flatten() {
+        // To its end: one read(2) gives at most a page.
+        let text = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        found.extend(text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).filter_map(Pid::new));
+    }
+    found
+}
+
+/// The environment that `pid` was started with, NUL-separated.
+pub(crate) fn environment(pid: Pid) -> io::Result<Vec<u8>> {
+    fs::read(format!("/proc/{pid}/environ"))
+}
+
+/// Its arguments, the program first.
+pub(crate) fn arguments(pid: Pid) -> Vec<OsString> {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let text = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
+    if text.is_empty() {
+        return Vec::new();
+    }
+    text.split(|&b| b == 0).map(|word| OsString::from_vec(word.to_vec())).collect()
+}
+
+/// The user that it runs as.
+pub(crate) fn owner(pid: Pid) -> Option<u32> {
+    fs::metadata(format!("/proc/{pid}")).ok().map(|meta| meta.uid())
+}
+
+/// Its working directory, where we may know it.
+pub(crate) fn working_directory(pid: Pid) -> Option<std::path::PathBuf> {
+    fs::read_link(format!("/proc/{pid}/cwd")).ok()
+}
+
+/// Whether another program stands by now where the one that it runs was started from.
+pub(crate) fn program_was_replaced(pid: Pid) -> bool {
+    let link = format!("/proc/{pid}/exe");
+    let Ok(path) = fs::read_link(&link) else { return false };
+    // The kernel marks the path of a program whose file is gone.
+    let bytes = path.into_os_string().into_vec();
+    let path = OsString::from_vec(bytes.strip_suffix(b" (deleted)").unwrap_or(&bytes).to_vec());
+    let (Ok(running), Ok(there)) = (fs::metadata(&link), fs::metadata(path)) else { return false };
+    (running.dev(), running.ino()) != (there.dev(), there.ino())
+}
+
+/// Whether it has a file open that was deleted and had this path.
+pub(crate) fn holds_deleted(pid: Pid, path: &std::path::Path) -> bool {
+    let mut deleted = path.as_os_str().to_owned();
+    deleted.push(" (deleted)");
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    descriptors
+        .flatten()
+        .any(|descriptor| fs::read_link(descriptor.path()).is_ok_and(|target| target == deleted))
+}
+
+/// Whether it ignores SIGHUP, as `nohup` makes a program do.
+pub(crate) fn ignores_hangup(pid: Pid) -> bool {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+/// Whether it holds the file `(device, inode)` open for writing.
+pub(crate) fn writes_to(pid: Pid, device: u64, inode: u64) -> bool {
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    descriptors.flatten().any(|descriptor| {
+        let same =
+            fs::metadata(descriptor.path()).is_ok_and(|meta| (meta.dev(), meta.ino()) == (device, inode));
+        same && is_open_for_writing(pid, &descriptor.file_name().to_string_lossy())
+    })
+}
+
+fn is_open_for_writing(pid: Pid, descriptor: &str) -> bool {
+    let text = fs::read_to_string(format!("/proc/{pid}/fdinfo/{descriptor}")).unwrap_or_default();
+    let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
+    // The two lowest bits are the access mode: 0 is O_RDONLY.
+    flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok()).is_some_and(|flags| flags & 3 != 0)
+}
+
+/// A process that stays the same one while this is held.
+#[derive(Debug)]
+pub(crate) struct Pin(OwnedFd);
+
+impl Pin {
+    /// Pins whatever has this pid now; `None` when nothing has.
+    pub(crate) fn open(pid: Pid) -> io::Result<Option<Self>> {
+        let Some(raw) = sys::Pid::from_raw(pid.get()) else { return Ok(None) };
+        match sys::pidfd_open(raw, sys::PidfdFlags::empty()) {
+            Ok(fd) => Ok(Some(Self(fd))),
+            Err(rustix::io::Errno::SRCH) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sends a signal by number. The pinned process having ended is no error.
+    pub(crate) fn signal(&self, number: i32) -> io::Result<()> {
+        let signal = sys::Signal::from_named_raw(number)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        match sys::pidfd_send_signal(&self.0, signal) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Becomes readable when the process ends.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.as_fd())
+    }
+}
+
+/// Lets the next exec close every descriptor except the three standard ones. Async-signal-safe.
+/// Kernels before 5.11 can't; there the descriptors stay.
+#[expect(unsafe_code, reason = "close_range has no safe form")]
+pub(crate) fn close_others_on_exec() {
+    // SAFETY: no descriptor is closed now, and whoever execs keeps none but the standard ones.
+    unsafe {
+        libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
+    }
+}
+
+/// Gives back free heap, and the pages of our program that are as they are in its file.
+#[expect(unsafe_code, reason = "neither call has a safe form")]
+pub(crate) fn give_back_memory() {
+    let maps = fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    for (start, end) in unchanged_file_ranges(&maps) {
+        // SAFETY: the range is a mapping of ours that is backed by a file, can't be written to and
+        // holds no page that was ever changed: whatever touches it next reads the same bytes again.
+        unsafe {
+            libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED);
+        }
+    }
+    drop(maps);
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim only returns memory that is free.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// The mappings in `/proc/PID/smaps` of files that can't be written to and have no page of their own.
+fn unchanged_file_ranges(smaps: &str) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    let mut current = None;
+    for line in smaps.lines() {
+        let mut fields = line.split_ascii_whitespace();
+        let first = fields.next().unwrap_or_default();
+        if let Some((start, end)) = first.split_once('-') {
+            let address = |text| usize::from_str_radix(text, 16).ok();
+            let access = fields.next().unwrap_or_default();
+            let is_file = fields.nth(3).is_some_and(|path| path.starts_with('/'));
+            let is_fixed = is_file && access.starts_with('r') && !access.contains('w');
+            current = address(start).zip(address(end)).filter(|_| is_fixed);
+        } else if first == "Anonymous:" && fields.next() == Some("0") {
+            found.extend(current.take());
+        }
+    }
+    found
+}
+
+/// From now on orphans among our descendants become our children.
+pub(crate) fn become_subreaper() -> io::Result<()> {
+    Ok(sys::set_child_subreaper(Some(sys::getpid()))?)
+}
+
+/// Every listening TCP socket of the machine.
+pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
+    super::sock_diag::listeners()
+}
+
+/// The sockets that a process holds, by inode.
+pub(crate) fn sockets(pid: Pid) -> Vec<u64> {
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let inode = |descriptor: fs::DirEntry| {
+        let target = fs::read_link(descriptor.path()).ok()?;
+        target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+    };
+    descriptors.flatten().filter_map(inode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_as_in_its_file_is_given_back() {
+        let smaps = "\
+            00400000-00500000 r-xp 00000000 fe:00 1 /bin/p\nRss: 8 kB\nAnonymous: 0 kB\n\
+            00600000-00610000 r--p 00000000 fe:00 1 /bin/p\nAnonymous: 4 kB\n\
+            00610000-00620000 rw-p 00000000 fe:00 1 /bin/p\nAnonymous: 0 kB\n\
+            00700000-00800000 rw-p 00000000 00:00 0 [heap]\nAnonymous: 0 kB\n\
+            7f000000-7f001000 r--p 00000000 fe:00 2 /lib/c.so\nAnonymous: 0 kB\n";
+        assert_eq!(unchanged_file_ranges(smaps), [(0x40_0000, 0x50_0000), (0x7f00_0000, 0x7f00_1000)]);
+    }
+
+    #[test]
+    fn a_name_with_parentheses_and_spaces_does_not_shift_the_fields() {
+        let line = b"42 (a) R 1 (b) S 7 42 41 34816 42 4194304 1 0 0 0 100 50 0 0 20 0 1 0 987654 0 3 0";
+        let entry = parse_stat(Pid::new(42).unwrap(), line).unwrap();
+        assert_eq!((entry.name.as_str(), entry.parent, entry.group, entry.session), ("a) R 1 (b", 7, 42, 41));
+        assert_eq!((entry.start, entry.has_terminal, entry.state), (987_654, true, RunState::Living));
+        assert!(parse_stat(Pid::new(42).unwrap(), b"42 (x").is_none());
+    }
+}

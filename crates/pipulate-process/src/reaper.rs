@@ -1,0 +1,75 @@
+//! Our children: becoming the parent of orphans, and learning how children ended.
+
+use std::io;
+
+use pipulate_core::identity::Pid;
+
+use crate::command::End;
+use crate::os;
+
+/// From now on orphans among our descendants become our children, so that a process which left
+/// its session is still found. Linux only; elsewhere this does nothing.
+///
+/// # Errors
+/// The kernel refused.
+pub fn become_subreaper() -> io::Result<()> {
+    os::become_subreaper()
+}
+
+/// How our child `pid` ended, leaving it a zombie: its pid and group stay its own until
+/// [`reap`]. `None` while it lives, or when it is no child of ours.
+pub fn peek(pid: Pid) -> Option<End> {
+    wait(libc::P_PID, pid.get(), libc::WNOWAIT).map(|(_, end)| end)
+}
+
+/// Forgets our child `pid`, which has ended.
+pub fn reap(pid: Pid) {
+    let _already_told = wait(libc::P_PID, pid.get(), 0);
+}
+
+/// Forgets every child that has ended, except `kept`.
+pub fn reap_others(kept: Option<Pid>) {
+    // The kept one, when it has ended, would be told again and again: look past it by pid.
+    while let Some((pid, _)) = wait(libc::P_ALL, 0, libc::WNOWAIT) {
+        if Some(pid) == kept {
+            reap_known_children(pid);
+            return;
+        }
+        reap(pid);
+    }
+}
+
+/// Whether we have a child at all, living or ended. The kernel's word, and no look at a list that
+/// changes while it is read: without one, nothing descends from us any more.
+pub fn has_children() -> bool {
+    nix::sys::wait::waitid(
+        nix::sys::wait::Id::All,
+        nix::sys::wait::WaitPidFlag::WEXITED
+            | nix::sys::wait::WaitPidFlag::WNOHANG
+            | nix::sys::wait::WaitPidFlag::WNOWAIT,
+    ) != Err(nix::errno::Errno::ECHILD)
+}
+
+fn reap_known_children(kept: Pid) {
+    let Some(me) = Pid::new(rustix::process::getpid().as_raw_nonzero().get()) else { return };
+    for child in os::children(me).into_iter().filter(|&child| child != kept) {
+        reap(child);
+    }
+}
+
+#[expect(unsafe_code, reason = "waitid tells pid and status only through siginfo_t")]
+fn wait(kind: libc::idtype_t, id: i32, flags: i32) -> Option<(Pid, End)> {
+    // SAFETY: siginfo_t is plain data, zero is a valid value of it, and the kernel fills it in.
+    let (result, info) = unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let id = libc::id_t::try_from(id).ok()?;
+        (libc::waitid(kind, id, &raw mut info, libc::WEXITED | libc::WNOHANG | flags), info)
+    };
+    if result != 0 {
+        return None;
+    }
+    // SAFETY: after a successful waitid these are the fields that SIGCHLD's siginfo has.
+    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    let end = if info.si_code == libc::CLD_EXITED { End::Code(status) } else { End::Signal(status) };
+    Pid::new(pid).map(|pid| (pid, end))
+}

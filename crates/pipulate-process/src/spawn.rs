@@ -1,0 +1,89 @@
+//! Starting a process that goes on without us: a session of its own, clean signals, its output
+//! into a given descriptor.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Stdio;
+
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal};
+use pipulate_core::identity::Pid;
+
+/// What to start.
+#[derive(Debug)]
+pub struct Start<'a> {
+    /// Program and arguments, not empty. A bare program name is looked up on the `PATH` of `env`.
+    pub command: &'a [OsString],
+    pub directory: &'a Path,
+    /// Added to our own environment.
+    pub env: &'a BTreeMap<String, OsString>,
+    /// Taken out of it.
+    pub env_removed: &'a [String],
+    pub stdout: OwnedFd,
+    pub stderr: OwnedFd,
+}
+
+/// Starts it as the leader of a new session and process group, stdin from `/dev/null`.
+///
+/// The program runs when this returns: a failing exec comes back as an error.
+///
+/// # Errors
+/// The folder or the program is not there or may not be used, or the system has no room.
+pub fn spawn(start: Start<'_>) -> io::Result<Pid> {
+    let Some((program, args)) = start.command.split_first() else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the command is empty"));
+    };
+    let mut command = command(program);
+    command.args(args).current_dir(start.directory).envs(start.env);
+    for name in start.env_removed {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null()).stdout(start.stdout).stderr(start.stderr);
+    in_clean_session(&mut command);
+    let child = command.spawn()?;
+    i32::try_from(child.id())
+        .ok()
+        .and_then(Pid::new)
+        .ok_or_else(|| io::Error::other("the system gave no pid"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this crate starts processes")]
+fn command(program: &OsStr) -> std::process::Command {
+    std::process::Command::new(program)
+}
+
+/// The signals that a service starts with as the system delivers them.
+const RESET: [Signal; 6] =
+    [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGPIPE, Signal::SIGXFSZ];
+
+#[expect(unsafe_code, reason = "CommandExt::setsid is not stable, and signals are reset nowhere else")]
+fn in_clean_session(command: &mut std::process::Command) {
+    // SAFETY: setsid, sigprocmask and signal are async-signal-safe; nothing allocates.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::setsid()?;
+            // Ignored signals survive an exec: a service started from `nohup` or from a shell's
+            // background job would be deaf to them.
+            for signal in RESET {
+                nix::sys::signal::signal(signal, SigHandler::SigDfl)?;
+            }
+            nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+            // Whatever our own starter left open is not the service's: a lock held by it would
+            // stay held for as long as the service lives.
+            crate::os::close_others_on_exec();
+            Ok(())
+        });
+    }
+}
+
+/// Signals the whole group of a child of ours that we have not reaped: until then its number
+/// can't be anybody else's.
+pub fn signal_group_of_child(child: Pid, signal: crate::signals::Signal) {
+    let Some(group) = rustix::process::Pid::from_raw(child.get()) else { return };
+    let Some(signal) = rustix::process::Signal::from_named_raw(signal.number()) else { return };
+    // ESRCH: nobody is left in it. EPERM: what is left is another user's.
+    let _nobody = rustix::process::kill_process_group(group, signal);
+}

@@ -1,0 +1,153 @@
+//! The process table: what can be seen of other processes, at one moment.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use pipulate_core::identity::Pid;
+use pipulate_core::marker::{self, Marker};
+
+use crate::os;
+
+/// One process, as the kernel described it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub pid: Pid,
+    /// The kernel's short name for it, at most 15 bytes; it may hold anything.
+    pub name: String,
+    pub state: RunState,
+    /// Zero for the first process of a pid namespace.
+    pub parent: i32,
+    pub group: i32,
+    pub session: i32,
+    /// Whether its session has a controlling terminal.
+    pub has_terminal: bool,
+    /// The group that its terminal listens to; -1 without a terminal.
+    pub foreground_group: i32,
+    pub cpu_seconds: f64,
+    /// See [`pipulate_core::identity::ProcessIdentity::start`].
+    pub start: u64,
+    /// Resident.
+    pub memory_bytes: u64,
+}
+
+/// Whether a process can still do anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunState {
+    Living,
+    /// In a system call that nothing interrupts, not even SIGKILL.
+    Uninterruptible,
+    /// A zombie: it ended and nobody asked how.
+    Dead,
+}
+
+impl Entry {
+    /// Zombies don't live.
+    pub fn lives(&self) -> bool {
+        self.state != RunState::Dead
+    }
+}
+
+/// The process with that pid, zombies included.
+pub fn entry(pid: Pid) -> Option<Entry> {
+    os::entry(pid)
+}
+
+/// Every pid that can be seen.
+pub fn all_pids() -> Vec<Pid> {
+    os::all_pids()
+}
+
+/// The direct children of a process.
+pub fn children(pid: Pid) -> Vec<Pid> {
+    os::children(pid)
+}
+
+/// Walks down from `root`, which is not part of the answer. `enter` decides for each process
+/// whether it and what is below it belong to the answer.
+pub fn descendants(root: Pid, mut enter: impl FnMut(&Entry) -> bool) -> Vec<Entry> {
+    let mut found = Vec::new();
+    let mut seen = HashSet::from([root]);
+    let mut open = os::children(root);
+    while let Some(pid) = open.pop() {
+        // A pid may be reused while we look; nobody is visited twice.
+        if !seen.insert(pid) {
+            continue;
+        }
+        let Some(entry) = os::entry(pid).filter(Entry::lives) else { continue };
+        if enter(&entry) {
+            open.extend(os::children(pid));
+            found.push(entry);
+        }
+    }
+    found
+}
+
+/// The arguments of a process, the program first.
+pub fn arguments(pid: Pid) -> Vec<OsString> {
+    os::arguments(pid)
+}
+
+/// Its command line for people, at most 200 characters, control characters made harmless.
+pub fn command_line(pid: Pid) -> String {
+    let words = os::arguments(pid);
+    let line = words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(200).collect()
+}
+
+/// The marker in its environment; `None` also where we may not look.
+pub fn marker(pid: Pid) -> Option<Marker> {
+    let environment = os::environment(pid).ok()?;
+    let prefix = format!("{}=", marker::VARIABLE);
+    let value =
+        environment.split(|&b| b == 0).find_map(|variable| variable.strip_prefix(prefix.as_bytes()))?;
+    Marker::parse(std::str::from_utf8(value).ok()?)
+}
+
+/// Whether a process may be ours by its user: the one that we run as or, for root, any that one of
+/// our services may have changed to.
+pub fn is_ours_by_user(pid: Pid) -> bool {
+    let user = rustix::process::geteuid();
+    os::owner(pid).is_some_and(|owner| user.is_root() || owner == user.as_raw())
+}
+
+/// Its working directory, where we may know it.
+pub fn working_directory(pid: Pid) -> Option<PathBuf> {
+    os::working_directory(pid)
+}
+
+/// Whether another program stands by now where the one that it runs was started from, as after
+/// an upgrade.
+pub fn program_was_replaced(pid: Pid) -> bool {
+    os::program_was_replaced(pid)
+}
+
+/// Whether it has a file open that was deleted and had this path.
+pub fn holds_deleted(pid: Pid, path: &Path) -> bool {
+    os::holds_deleted(pid, path)
+}
+
+/// Whether it ignores SIGHUP, as `nohup` makes a program do.
+pub fn ignores_hangup(pid: Pid) -> bool {
+    os::ignores_hangup(pid)
+}
+
+/// Whether it holds the file `(device, inode)` open for writing.
+pub fn writes_to(pid: Pid, device: u64, inode: u64) -> bool {
+    os::writes_to(pid, device, inode)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn we_see_ourselves_and_our_children() {
+        let me = Pid::new(i32::try_from(std::process::id()).unwrap()).unwrap();
+        assert!(entry(me).unwrap().lives());
+        assert!(all_pids().contains(&me));
+        assert!(is_ours_by_user(me));
+        assert!(arguments(me)[0].to_string_lossy().contains("pipulate_process"));
+        assert!(entry(Pid::new(i32::MAX).unwrap()).is_none());
+    }
+}

@@ -1,0 +1,272 @@
+//! The writing side of a log: bytes move from a FIFO into the file inside the kernel.
+//!
+//! They are never in our memory alone, so a supervisor that is killed loses none of them: what it
+//! had not moved yet is still in the pipe, which the service itself holds open. The file holds
+//! exactly what the service wrote, and is bounded: see [`rotation`]. When it was written is kept
+//! beside it: see [`index`].
+
+mod index;
+mod rotation;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::stat::Mode;
+use pipulate_core::layout::Layout;
+use pipulate_core::service::{LogLimits, ServiceName};
+use rustix::fs::OFlags;
+use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice, tee};
+
+use crate::error::StoreError;
+use crate::files;
+use index::Index;
+pub use index::Mark;
+use rotation::Rotation;
+
+/// The most that one [`Capture::drain`] moves, so that a flood does not keep the supervisor from
+/// everything else.
+const AT_ONCE: usize = 1 << 20;
+/// How far past its bound a log may grow while the end of a line is looked for.
+const OVERSHOOT: u64 = 128 << 10;
+/// How far ahead the end of a line is looked for at once.
+const AHEAD: usize = 64 << 10;
+
+/// The open FIFO and log of one service.
+#[derive(Debug)]
+pub struct Capture {
+    fifo: File,
+    fifo_path: Box<Path>,
+    log: File,
+    end: u64,
+    /// The position in the service's whole output at which the current log begins.
+    base: u64,
+    index: Index,
+    rotation: Rotation,
+    rotations: u32,
+    /// Before Linux 6.4, splice(2) into a file told inotify nothing.
+    splice_is_silent: bool,
+}
+
+/// What [`Capture::drain`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Everything was moved; writers remain.
+    Empty,
+    /// There may be more at once.
+    More,
+    /// Everything was moved, and nobody has the FIFO open for writing.
+    NoWriters,
+}
+
+impl Capture {
+    /// Opens the FIFO for reading, making it if needed, and the log at its end.
+    ///
+    /// # Errors
+    /// The folder is not writable, or something else stands at one of the two paths.
+    pub fn open(layout: &Layout, service: &ServiceName, limits: LogLimits) -> Result<Self, StoreError> {
+        let fifo_path = layout.fifo(service);
+        make_fifo(&fifo_path)?;
+        let fifo = OpenOptions::new()
+            .read(true)
+            .custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed())
+            .open(&fifo_path)
+            .map_err(StoreError::io("open the FIFO", &fifo_path))?;
+        let rotation = Rotation::new(layout, service, limits);
+        rotation.finish_interrupted()?;
+        let log = rotation.open_current()?;
+        let meta = log.metadata().map_err(StoreError::io("examine", &layout.log(service)))?;
+        let (index, base) = Index::open(layout, service, &meta, limits.keep);
+        let fifo_path = fifo_path.to_path_buf().into_boxed_path();
+        let splice_is_silent = splice_is_silent();
+        let end = meta.len();
+        Ok(Self { fifo, fifo_path, log, end, base, index, rotation, rotations: 0, splice_is_silent })
+    }
+
+    /// An end for the service's stdout and stderr. It can read too, so that the service never
+    /// meets a pipe without a reader, whatever becomes of us.
+    ///
+    /// # Errors
+    /// The system has no descriptors left, or the FIFO was removed.
+    pub fn writer(&self) -> Result<OwnedFd, StoreError> {
+        let open = OpenOptions::new().read(true).write(true).open(&self.fifo_path);
+        open.map(OwnedFd::from).map_err(StoreError::io("open the FIFO", &self.fifo_path))
+    }
+
+    /// Keeps the reading end open over the next exec of this process.
+    ///
+    /// # Errors
+    /// None that a correct call can meet.
+    pub fn keep_over_exec(&self) -> Result<RawFd, StoreError> {
+        rustix::io::fcntl_setfd(&self.fifo, rustix::io::FdFlags::empty())
+            .map_err(|error| StoreError::io("keep", &self.fifo_path)(error.into()))?;
+        Ok(self.fifo.as_raw_fd())
+    }
+
+    /// Takes [`Capture::keep_over_exec`] back.
+    ///
+    /// # Errors
+    /// None that a correct call can meet.
+    pub fn close_on_exec(&self) -> Result<(), StoreError> {
+        rustix::io::fcntl_setfd(&self.fifo, rustix::io::FdFlags::CLOEXEC)
+            .map_err(|error| StoreError::io("keep", &self.fifo_path)(error.into()))
+    }
+
+    /// Readable when the service has written; hung up when nobody can write any more.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.fifo.as_fd()
+    }
+
+    /// How long the current log is, in bytes.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// How often a new log was begun since this was opened.
+    pub fn rotations(&self) -> u32 {
+        self.rotations
+    }
+
+    /// Remembers that what was moved so far came before this.
+    pub fn mark(&mut self, mark: Mark) {
+        self.index.mark(mark, self.base + self.end);
+    }
+
+    /// Moves what is in the FIFO to the log, without waiting.
+    ///
+    /// # Errors
+    /// The log can't be written; on a full disk the bytes were dropped, so that the service goes on.
+    pub fn drain(&mut self) -> Result<Drained, StoreError> {
+        let before = self.end;
+        let outcome = self.move_bytes();
+        self.index.moved(self.base + self.end);
+        if self.splice_is_silent && self.end != before {
+            self.log.set_len(self.end).map_err(StoreError::io("write", self.rotation.current()))?;
+        }
+        outcome
+    }
+
+    fn move_bytes(&mut self) -> Result<Drained, StoreError> {
+        let mut room = AT_ONCE;
+        while room > 0 {
+            let until_bound = self.rotation.max_size().saturating_sub(self.end);
+            let outcome = match usize::try_from(until_bound).unwrap_or(usize::MAX) {
+                0 => self.pass_the_bound(),
+                bound => self.splice(room.min(bound)),
+            };
+            match outcome {
+                Ok(0) => return Ok(Drained::NoWriters),
+                Ok(moved) => room = room.saturating_sub(moved),
+                Err(error) => match error.raw_os_error().map(Errno::from_raw) {
+                    Some(Errno::EAGAIN) => return Ok(Drained::Empty),
+                    Some(Errno::EINTR) => {}
+                    // No room, a limit on the size of files, a broken disk: whatever it is, the
+                    // service must not stand still for it.
+                    _ => {
+                        self.drop_one_pipeful();
+                        return Err(self.log_error(error));
+                    }
+                },
+            }
+        }
+        Ok(Drained::More)
+    }
+
+    fn splice(&mut self, most: usize) -> io::Result<usize> {
+        Ok(splice(&self.fifo, None, &self.log, Some(&mut self.end), most, SpliceFlags::NONBLOCK)?)
+    }
+
+    /// At the bound: moves on to the end of the line, then begins a new log. The answer is how many
+    /// bytes were moved, at least one unless there are no writers.
+    fn pass_the_bound(&mut self) -> io::Result<usize> {
+        if self.ends_with_line_break()? {
+            self.rotate()?;
+            return self.splice(AHEAD);
+        }
+        let ahead = self.look_ahead()?;
+        let (most, is_line_end) = match ahead.iter().position(|&byte| byte == b'\n') {
+            Some(position) => (position + 1, true),
+            None => (ahead.len(), false),
+        };
+        let moved = self.splice(most)?;
+        let is_too_long = self.end >= self.rotation.max_size() + OVERSHOOT - AHEAD as u64;
+        if (is_line_end && moved == most) || is_too_long {
+            self.rotate()?;
+        }
+        Ok(moved)
+    }
+
+    /// What is next in the FIFO, copied and not taken.
+    fn look_ahead(&self) -> io::Result<Vec<u8>> {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let count = tee(&self.fifo, &writer, AHEAD, SpliceFlags::NONBLOCK)?;
+        let mut bytes = vec![0; count];
+        File::from(reader).read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn ends_with_line_break(&self) -> io::Result<bool> {
+        let mut last = [0];
+        let Some(position) = self.end.checked_sub(1) else { return Ok(true) };
+        self.log.read_exact_at(&mut last, position)?;
+        Ok(last == *b"\n")
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        let position = self.base + self.end;
+        // In the index before it has its name: whoever finds the log finds where it begins.
+        self.log = self.rotation.rotate(|log| self.index.begin_log(log, position))?;
+        (self.base, self.end) = (position, 0);
+        self.rotations = self.rotations.wrapping_add(1);
+        Ok(())
+    }
+
+    /// A service must not stand still because its log has no room.
+    fn drop_one_pipeful(&mut self) {
+        // Not on the stack: a large frame would be paid by every supervisor, always.
+        let mut dropped = vec![0; AHEAD];
+        // Whatever went wrong with reading is told by the next drain.
+        let _gone = self.fifo.read(&mut dropped);
+    }
+
+    fn log_error(&self, error: io::Error) -> StoreError {
+        StoreError::io("write", self.rotation.current())(error)
+    }
+}
+
+/// Whether anybody has the FIFO of a service open, in whatever container of this machine: the
+/// service itself does, for as long as it lives and did not close its output.
+pub fn is_held(layout: &Layout, service: &ServiceName) -> bool {
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+    let opened = OpenOptions::new().write(true).custom_flags(flags).open(layout.fifo(service));
+    // ENXIO: a FIFO that nobody could read from; the service's own end can.
+    !matches!(opened, Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32))
+}
+
+fn make_fifo(path: &Path) -> Result<(), StoreError> {
+    match nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR) {
+        Ok(()) => return Ok(()),
+        Err(Errno::EEXIST) => {}
+        Err(error) => return Err(StoreError::io("make the FIFO", path)(error.into())),
+    }
+    let meta = std::fs::symlink_metadata(path).map_err(StoreError::io("examine", path))?;
+    if meta.file_type().is_fifo() {
+        return Ok(());
+    }
+    // Ours by name and place, and no FIFO: nothing that we wrote, nothing that can be captured.
+    files::remove(path)?;
+    nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)
+        .map_err(|error| StoreError::io("make the FIFO", path)(error.into()))
+}
+
+fn splice_is_silent() -> bool {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|word| word.parse::<u32>().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (6, 4)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! The writing side of the time index: one entry for each move, at most one per 10 ms.
+//!
+//! Nothing here ever keeps a byte from its log: an entry is written after the bytes were moved, and
+//! what goes wrong with it is not an error, only a line whose time is not known. A supervisor that
+//! is killed between the two loses at most the last entry, and the next one takes the time of the
+//! log's last change for it. An index that is missing, damaged, or does not fit its log (which
+//! somebody truncated) is begun anew; what is there already has an unknown time.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+use jiff::Timestamp;
+use pipulate_core::layout::Layout;
+use pipulate_core::project::AbsPath;
+use pipulate_core::service::ServiceName;
+
+use crate::files;
+use crate::index::{Begin, Entry, Found, Header, ONE_DRAIN, READY_AT, START_AT, Stored, changed_at, file_of};
+
+/// Moves this close to each other share an entry, in microseconds.
+const RESOLUTION: i64 = 10_000;
+
+/// What `logs --since last-…` finds again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// The service is about to be started: what it prints comes after.
+    Start,
+    /// The service has answered for the first time since it was started.
+    Ready,
+}
+
+/// The open index of one service.
+#[derive(Debug)]
+pub(super) struct Index {
+    path: AbsPath,
+    /// How many logs its header names at most: those that are kept, the current one, and the one
+    /// that went last, which somebody may still be reading.
+    logs: usize,
+    /// `None` if it can't be written.
+    stored: Option<Stored>,
+    /// The position of the last entry.
+    last: u64,
+    /// When the last entry's first bytes were moved, if it was written by us.
+    since: Option<i64>,
+}
+
+impl Index {
+    /// Opens the index that belongs to the open current log, or begins one. The other answer is
+    /// the position at which that log begins.
+    pub(super) fn open(layout: &Layout, service: &ServiceName, log: &Metadata, keep: u32) -> (Self, u64) {
+        let path = layout.log_index(service);
+        let logs = usize::try_from(keep).unwrap_or(usize::MAX).saturating_add(2);
+        let stored = match Stored::open(&path, OpenOptions::new().write(true)) {
+            Found::Sound(stored) if stored.count == 0 || stored.last().is_some() => Some(stored),
+            Found::Sound(_) | Found::Damaged | Found::Nothing => None,
+        };
+        let last = stored.as_ref().and_then(Stored::last).map_or(0, |last| last.position);
+        let mut index = Self { path, logs, stored, last, since: None };
+        let base = match index.base_of(log) {
+            Some(base) => base,
+            None => index.adopt(layout, service, log),
+        };
+        (index, base)
+    }
+
+    /// Where this log begins, if the index knows it and it is as long as it should be.
+    fn base_of(&mut self, log: &Metadata) -> Option<u64> {
+        let begin = *self.stored.as_ref()?.header.logs.last()?;
+        let end = begin.position.checked_add(log.len())?;
+        if begin.file != file_of(log) || end < self.last {
+            return None;
+        }
+        self.heal(end, log, true);
+        Some(begin.position)
+    }
+
+    /// Takes up a log that the index does not know, or not like this.
+    fn adopt(&mut self, layout: &Layout, service: &ServiceName, log: &Metadata) -> u64 {
+        let old = |number| fs::symlink_metadata(layout.old_log(service, number)).ok();
+        let old: Vec<Metadata> = (1..).map_while(old).collect();
+        let mut header = self.stored.as_ref().map(|stored| stored.header.clone()).unwrap_or_default();
+        let is_here = |begin: &Begin| old.iter().chain([log]).any(|file| file_of(file) == begin.file);
+        let base = match header.logs.last().copied().filter(|_| header.logs.iter().any(is_here)) {
+            Some(begin) => {
+                // A rotation was cut short between the two names.
+                if let Some(previous) = old.first().filter(|previous| file_of(previous) == begin.file) {
+                    self.heal(begin.position.saturating_add(previous.len()), previous, true);
+                }
+                begin.position.max(self.last)
+            }
+            // There was none, or these are copies of the logs that it belongs to.
+            None => {
+                (header, self.stored, self.last) = (Header::default(), None, 0);
+                old.iter().map(Metadata::len).sum()
+            }
+        };
+        self.rewrite(header, Begin { file: file_of(log), position: base });
+        self.heal(base + log.len(), log, false);
+        base
+    }
+
+    /// Says what is known of bytes that no entry tells of.
+    fn heal(&mut self, end: u64, log: &Metadata, is_known: bool) {
+        if end > self.last {
+            let is_exact = is_known && end - self.last <= ONE_DRAIN;
+            self.write(Entry { position: end, time: changed_at(log), is_exact }, false);
+        }
+    }
+
+    /// Everything before this position is in the log now.
+    pub(super) fn moved(&mut self, position: u64) {
+        if position <= self.last {
+            return;
+        }
+        let time = Timestamp::now().as_microsecond();
+        let widen = self.since.is_some_and(|since| (since..since + RESOLUTION).contains(&time));
+        if self.write(Entry { position, time, is_exact: true }, widen) && !widen {
+            self.since = Some(time);
+        }
+    }
+
+    /// Remembers this position.
+    pub(super) fn mark(&mut self, mark: Mark, position: u64) {
+        let Some(stored) = &mut self.stored else { return };
+        let (at, known) = match mark {
+            Mark::Start => (START_AT, &mut stored.header.start),
+            Mark::Ready => (READY_AT, &mut stored.header.ready),
+        };
+        if stored.file.write_all_at(&position.to_le_bytes(), at).is_ok() {
+            *known = Some(position);
+        }
+    }
+
+    /// A new log takes over at this position; entries of logs that are no longer kept go.
+    pub(super) fn begin_log(&mut self, log: &File, position: u64) {
+        let header = self.stored.as_ref().map(|stored| stored.header.clone()).unwrap_or_default();
+        if let Ok(meta) = log.metadata() {
+            self.rewrite(header, Begin { file: file_of(&meta), position });
+        }
+    }
+
+    /// Writes an entry after the last one, or in its place.
+    fn write(&mut self, entry: Entry, in_place: bool) -> bool {
+        let Some(stored) = &mut self.stored else { return false };
+        let number = stored.count - u64::from(in_place && stored.count > 0);
+        let written = stored.file.write_all_at(&entry.encode(), stored.offset_of(number)).is_ok();
+        if written {
+            stored.count = number + 1;
+            self.last = entry.position;
+        }
+        written
+    }
+
+    /// Writes the index anew, with another log in its header.
+    fn rewrite(&mut self, mut header: Header, log: Begin) {
+        header.logs.push(log);
+        header.logs.drain(..header.logs.len().saturating_sub(self.logs));
+        let temporary = files::temporary_beside(&self.path);
+        let written = write_anew(&temporary, &header, self.stored.as_ref())
+            .and_then(|()| fs::rename(&temporary, &self.path));
+        if written.is_err() {
+            let _never_there = fs::remove_file(&temporary);
+        }
+        // Where it could not be written, the old one goes on: positions are the same.
+        if let Found::Sound(stored) = Stored::open(&self.path, OpenOptions::new().write(true)) {
+            if stored.count == 0 {
+                self.since = None;
+            }
+            self.stored = Some(stored);
+        }
+    }
+}
+
+/// Writes a header and the entries that are still of use.
+fn write_anew(path: &Path, header: &Header, old: Option<&Stored>) -> io::Result<()> {
+    let _left_behind = fs::remove_file(path);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(&header.encode())?;
+    if let Some(old) = old {
+        let oldest = header.logs.first().map_or(0, |log| log.position);
+        let first = old.offset_of(old.first_not(|entry| entry.position <= oldest));
+        let length = old.offset_of(old.count) - first;
+        let mut entries = &old.file;
+        entries.seek(SeekFrom::Start(first))?;
+        io::copy(&mut io::Read::take(entries, length), &mut file)?;
+    }
+    Ok(())
+}

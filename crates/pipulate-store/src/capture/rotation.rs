@@ -1,0 +1,115 @@
+//! Rotation: a log that has reached its bound becomes `.1`, the older ones move up, the oldest goes.
+//!
+//! The name of the current log never vanishes, and a follower of the old file reads it to its end:
+//! the old file gets its second name by link(2) before the new one takes over the first by rename.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use pipulate_core::layout::Layout;
+use pipulate_core::project::AbsPath;
+use pipulate_core::service::{LogLimits, ServiceName};
+use rustix::fs::OFlags;
+
+use crate::error::StoreError;
+use crate::files;
+
+/// The logs of one service.
+#[derive(Debug)]
+pub(super) struct Rotation {
+    layout: Layout,
+    service: ServiceName,
+    limits: LogLimits,
+    current: AbsPath,
+}
+
+impl Rotation {
+    pub(super) fn new(layout: &Layout, service: &ServiceName, limits: LogLimits) -> Self {
+        let current = layout.log(service);
+        Self { layout: layout.clone(), service: service.clone(), limits, current }
+    }
+
+    /// The current log.
+    pub(super) fn current(&self) -> &Path {
+        &self.current
+    }
+
+    /// The bound of one file, in bytes.
+    pub(super) fn max_size(&self) -> u64 {
+        self.limits.max_size
+    }
+
+    /// Opens the current log, making it if needed.
+    ///
+    /// # Errors
+    /// It is a link, or the folder is not writable.
+    pub(super) fn open_current(&self) -> Result<File, StoreError> {
+        open(&self.current, OpenOptions::new().create(true).truncate(false))
+            .map_err(StoreError::io("open the log", &self.current))
+    }
+
+    /// Begins a new log and answers with it; `announce` is told before it takes the current name.
+    ///
+    /// # Errors
+    /// The folder is not writable, or the disk has no room for another name.
+    pub(super) fn rotate(&self, announce: impl FnOnce(&File)) -> io::Result<File> {
+        for number in (1..self.limits.keep).rev() {
+            rename_if_there(&self.old(number), &self.old(number + 1))?;
+        }
+        if self.limits.keep > 0 {
+            remove_if_there(&self.old(1))?;
+            fs::hard_link(&self.current, self.old(1))?;
+        }
+        self.begin(announce)
+    }
+
+    /// A supervisor was killed between the two names of a rotation: the current log is `.1` too.
+    ///
+    /// # Errors
+    /// The folder is not writable.
+    pub(super) fn finish_interrupted(&self) -> Result<(), StoreError> {
+        let same = |meta: fs::Metadata| (meta.dev(), meta.ino());
+        let (current, old) = (fs::symlink_metadata(&self.current), fs::symlink_metadata(self.old(1)));
+        if let (Ok(current), Ok(old)) = (current, old)
+            && same(current) == same(old)
+        {
+            self.begin(|_| ()).map_err(StoreError::io("begin", &self.current))?;
+        }
+        Ok(())
+    }
+
+    fn begin(&self, announce: impl FnOnce(&File)) -> io::Result<File> {
+        let temporary = files::temporary_beside(&self.current);
+        remove_if_there(&temporary)?;
+        let file = open(&temporary, OpenOptions::new().create_new(true))?;
+        announce(&file);
+        fs::rename(&temporary, &self.current)?;
+        Ok(file)
+    }
+
+    fn old(&self, number: u32) -> AbsPath {
+        self.layout.old_log(&self.service, number)
+    }
+}
+
+/// Not O_APPEND: splice refuses it. There is one writer, which keeps the position.
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    options.read(true).write(true).mode(0o600).custom_flags(flags).open(path)
+}
+
+fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

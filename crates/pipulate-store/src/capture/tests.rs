@@ -1,0 +1,150 @@
+use std::io::Write;
+use std::thread;
+
+use pipulate_core::project::AbsPath;
+use proptest::prelude::*;
+
+use super::*;
+
+const LIMITS: LogLimits = LogLimits { max_size: 10 << 20, keep: 5 };
+
+fn home() -> (tempfile::TempDir, Layout, ServiceName) {
+    let dir = tempfile::tempdir().unwrap();
+    let layout = Layout::new(AbsPath::new(dir.path().canonicalize().unwrap()).unwrap());
+    let layout = crate::home::ensure(&layout).unwrap();
+    (dir, layout, ServiceName::parse("a").unwrap())
+}
+
+/// All that is kept, the oldest first.
+fn kept(layout: &Layout, name: &ServiceName, keep: u32) -> Vec<Vec<u8>> {
+    let old = (1..=keep).rev().filter_map(|number| std::fs::read(layout.old_log(name, number)).ok());
+    old.chain(std::fs::read(layout.log(name))).collect()
+}
+
+#[test]
+fn every_byte_arrives_as_it_was_written() {
+    let (_dir, layout, name) = home();
+    let mut capture = Capture::open(&layout, &name, LIMITS).unwrap();
+    let mut writer = File::from(capture.writer().unwrap());
+    writer.write_all(b"one\n\xff\x00two").unwrap();
+    assert_eq!(capture.drain().unwrap(), Drained::Empty);
+    assert_eq!(std::fs::read(layout.log(&name)).unwrap(), b"one\n\xff\x00two");
+    drop(writer);
+    assert_eq!(capture.drain().unwrap(), Drained::NoWriters);
+}
+
+#[test]
+fn what_a_dead_reader_left_in_the_pipe_is_not_lost_nor_doubled() {
+    let (_dir, layout, name) = home();
+    let mut first = Capture::open(&layout, &name, LIMITS).unwrap();
+    let mut writer = File::from(first.writer().unwrap());
+    writer.write_all(b"1\n").unwrap();
+    first.drain().unwrap();
+    writer.write_all(b"2\n").unwrap();
+    drop(first);
+    writer.write_all(b"3\n").unwrap();
+    let mut second = Capture::open(&layout, &name, LIMITS).unwrap();
+    second.drain().unwrap();
+    assert_eq!(std::fs::read(layout.log(&name)).unwrap(), b"1\n2\n3\n");
+}
+
+#[test]
+fn a_link_in_the_logs_place_is_not_followed() {
+    let (dir, layout, name) = home();
+    std::os::unix::fs::symlink(dir.path().join("precious"), layout.log(&name)).unwrap();
+    assert!(Capture::open(&layout, &name, LIMITS).is_err());
+    assert!(!dir.path().join("precious").exists());
+}
+
+#[test]
+fn a_rotation_that_was_cut_short_is_finished_and_loses_nothing() {
+    let (_dir, layout, name) = home();
+    std::fs::write(layout.log(&name), "old\n").unwrap();
+    std::fs::hard_link(layout.log(&name), layout.old_log(&name, 1)).unwrap();
+    let mut capture = Capture::open(&layout, &name, LIMITS).unwrap();
+    let mut writer = File::from(capture.writer().unwrap());
+    writer.write_all(b"new\n").unwrap();
+    capture.drain().unwrap();
+    assert_eq!(kept(&layout, &name, 5), [b"old\n", b"new\n"]);
+}
+
+#[test]
+fn a_line_without_an_end_does_not_pass_the_bound_by_more_than_the_overshoot() {
+    let (_dir, layout, name) = home();
+    let limits = LogLimits { max_size: 4096, keep: 400 };
+    let mut capture = Capture::open(&layout, &name, limits).unwrap();
+    let mut writer = File::from(capture.writer().unwrap());
+    let writing = thread::spawn(move || writer.write_all(&vec![b'x'; 3 << 20]).unwrap());
+    while capture.drain().unwrap() != Drained::NoWriters {
+        crate::capture::tests::wait(&capture);
+    }
+    writing.join().unwrap();
+    let kept = kept(&layout, &name, 400);
+    assert_eq!(kept.iter().map(Vec::len).sum::<usize>(), 3 << 20);
+    assert!(
+        kept.iter().all(|log| log.len() as u64 <= 4096 + OVERSHOOT),
+        "{:?}",
+        kept.iter().map(Vec::len).max()
+    );
+}
+
+/// Until something was written, or nobody can write any more.
+fn wait(capture: &Capture) {
+    let descriptor = capture.descriptor();
+    let mut set = [rustix::event::PollFd::from_borrowed_fd(descriptor, rustix::event::PollFlags::IN)];
+    rustix::event::poll(&mut set, None).unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    /// Reading back gives exactly what was written, each file ends with a line, none passes its
+    /// bound by more than the overshoot, and no more files are kept than was asked for.
+    #[test]
+    fn rotation_loses_splits_and_doubles_nothing(
+        writes in prop::collection::vec((0_usize..3000, 1_usize..20), 1..40),
+        max_size in 4096_u64..20_000,
+        reopen_every in 1_usize..10,
+    ) {
+        let (_dir, layout, name) = home();
+        let limits = LogLimits { max_size, keep: 300 };
+        let mut capture = Capture::open(&layout, &name, limits).unwrap();
+        let mut writer = File::from(capture.writer().unwrap());
+        let mut written = Vec::new();
+        for (index, (length, lines)) in writes.into_iter().enumerate() {
+            for line in 0..lines {
+                let mut bytes = vec![b'a' + u8::try_from(line % 26).unwrap(); length / lines];
+                bytes.push(b'\n');
+                writer.write_all(&bytes).unwrap();
+                written.extend(bytes);
+            }
+            capture.drain().unwrap();
+            if index % reopen_every == 0 {
+                capture = Capture::open(&layout, &name, limits).unwrap();
+            }
+        }
+        capture.drain().unwrap();
+        let kept = kept(&layout, &name, 300);
+        prop_assert_eq!(kept.concat(), written);
+        for log in &kept[..kept.len() - 1] {
+            prop_assert!(log.ends_with(b"\n"));
+            prop_assert!(log.len() as u64 >= max_size && (log.len() as u64) < max_size + 4096, "{}", log.len());
+        }
+    }
+
+    #[test]
+    fn the_oldest_logs_go(keep in 0_u32..4) {
+        let (_dir, layout, name) = home();
+        let limits = LogLimits { max_size: 4096, keep };
+        let mut capture = Capture::open(&layout, &name, limits).unwrap();
+        let mut writer = File::from(capture.writer().unwrap());
+        for number in 0..2000 {
+            writeln!(writer, "line {number:90}").unwrap();
+            capture.drain().unwrap();
+        }
+        let kept = kept(&layout, &name, 10);
+        prop_assert_eq!(kept.len(), keep as usize + 1);
+        let text = String::from_utf8(kept.concat()).unwrap();
+        prop_assert!(text.ends_with("1999\n"));
+    }
+}

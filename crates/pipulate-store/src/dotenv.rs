@@ -1,0 +1,193 @@
+//! A project's `.env`: secrets, in the format that python-dotenv defines.
+//!
+//! The file belongs to its user. An edit changes the lines of its key and nothing else: comments,
+//! order, blank lines and lines that nobody understands stay as they are. A value never gets into
+//! an error, a `Debug` output or our own environment.
+//!
+//! Reading order: [`EnvFile`], [`document`], `grammar`, `quoting`, `disk`.
+
+mod disk;
+pub mod document;
+mod grammar;
+mod interpolation;
+mod quoting;
+mod value;
+
+use std::io;
+
+use pipulate_core::project::AbsPath;
+
+use document::Document;
+pub use quoting::{Unwritable, Warning};
+pub use value::{EnvKey, SecretValue};
+
+/// A `.env` file on disk, and the lock that makes edits wait for each other.
+///
+/// The lock is a file of its own, given by the caller so that nothing of ours lies in the user's
+/// folder (`.pipulate/run/` is its place); it is made when needed and never deleted. It is an
+/// advisory `flock`, so that two threads of one program wait for each other like two programs do.
+/// A program that does not know the lock, such as the user's own `set_key`, is noticed by what it
+/// did to the file, and the edit is made again on top of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvFile {
+    path: AbsPath,
+    lock: AbsPath,
+}
+
+/// A value was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Set when not every program will read it back alike.
+    pub warning: Option<Warning>,
+}
+
+/// What came of setting a value that may be set only once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetOnce {
+    Saved(Written),
+    /// There is a value already; it was not touched.
+    AlreadySet,
+}
+
+/// What came of taking a key out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unset {
+    Removed,
+    WasNotThere,
+}
+
+/// Why a `.env` could not be read or changed. Never holds a value.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvError {
+    #[error("could not {activity} {path}: {source}")]
+    Io { activity: &'static str, path: AbsPath, source: io::Error },
+    #[error(
+        "{path} is a symbolic link, and a secret is not written through one; edit the file that it points to, or replace the link with a file"
+    )]
+    Symlink { path: AbsPath },
+    #[error("{path} is not a regular file; move it away, and it is made anew")]
+    NotAFile { path: AbsPath },
+    #[error(
+        "{path} belongs to another user (number {owner}), so it is left alone; edit it as that user, or make it yours with chown"
+    )]
+    OtherOwner { path: AbsPath, owner: u32 },
+    #[error("{path} is not UTF-8 text; save it as UTF-8 in an editor")]
+    NotText { path: AbsPath },
+    #[error("can't keep that value in {path}: {reason}")]
+    Unwritable { path: AbsPath, reason: Unwritable },
+    #[error(
+        "line {line} of {path} opens a quote that is never closed, and would swallow what is written; mend that line first"
+    )]
+    OpenQuote { path: AbsPath, line: usize },
+}
+
+impl EnvFile {
+    /// The file at `path`, whose edits take turns at `lock`. Nothing is touched yet.
+    pub fn new(path: AbsPath, lock: AbsPath) -> Self {
+        Self { path, lock }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &AbsPath {
+        &self.path
+    }
+
+    /// The file as it stands; no file is an empty document.
+    ///
+    /// # Errors
+    /// It can't be read, or is not a UTF-8 text file.
+    pub fn read(&self) -> Result<Document, EnvError> {
+        disk::read(&self.path)
+    }
+
+    /// The names in the file, each once, in order.
+    ///
+    /// # Errors
+    /// It can't be read, or is not a UTF-8 text file.
+    pub fn keys(&self) -> Result<Vec<String>, EnvError> {
+        Ok(self.read()?.keys().into_iter().map(str::to_owned).collect())
+    }
+
+    /// The value that a Python program gets from the file, `${…}` filled in from our environment.
+    /// `None` when the name is not there, or stands there without `=`.
+    ///
+    /// # Errors
+    /// It can't be read, or is not a UTF-8 text file.
+    pub fn get(&self, key: &str) -> Result<Option<SecretValue>, EnvError> {
+        Ok(self.read()?.get(key, &process_environment))
+    }
+
+    /// Sets a value, on every line that has the key, or on a new one at the end.
+    ///
+    /// # Errors
+    /// The file is not ours to change, the value can't be held, or the file can't be written.
+    pub fn set(&self, key: &EnvKey, value: &SecretValue) -> Result<Written, EnvError> {
+        self.edit(|document| self.with_value(document, key, value))
+    }
+
+    /// Sets a value unless there is one that is not empty. Two at once: one of them is saved.
+    ///
+    /// # Errors
+    /// As for [`EnvFile::set`].
+    pub fn set_once(&self, key: &EnvKey, value: &SecretValue) -> Result<SetOnce, EnvError> {
+        self.edit(|document| {
+            let present = document.get(key.as_str(), &process_environment);
+            if present.is_some_and(|present| !present.expose().is_empty()) {
+                return Ok((None, SetOnce::AlreadySet));
+            }
+            let (text, written) = self.with_value(document, key, value)?;
+            Ok((text, SetOnce::Saved(written)))
+        })
+    }
+
+    /// Takes every line of a key out.
+    ///
+    /// # Errors
+    /// The file is not ours to change, or can't be written.
+    pub fn unset(&self, key: &str) -> Result<Unset, EnvError> {
+        self.edit(|document| {
+            let without = document.without(key).map_err(|refusal| self.refused(refusal))?;
+            Ok(without.map_or((None, Unset::WasNotThere), |text| (Some(text), Unset::Removed)))
+        })
+    }
+
+    fn with_value(
+        &self,
+        document: &Document,
+        key: &EnvKey,
+        value: &SecretValue,
+    ) -> Result<(Option<String>, Written), EnvError> {
+        let (text, warning) = document.with(key, value).map_err(|refusal| self.refused(refusal))?;
+        Ok((Some(text), Written { warning }))
+    }
+
+    fn refused(&self, refusal: document::Refusal) -> EnvError {
+        let path = self.path.clone();
+        match refusal {
+            document::Refusal::Unwritable(reason) => EnvError::Unwritable { path, reason },
+            document::Refusal::OpenQuote { line } => EnvError::OpenQuote { path, line },
+        }
+    }
+
+    /// Reads, changes and replaces the file while no other edit can; `None` leaves it as it is.
+    fn edit<T>(
+        &self,
+        change: impl Fn(&Document) -> Result<(Option<String>, T), EnvError>,
+    ) -> Result<T, EnvError> {
+        let _held = disk::lock(&self.lock)?;
+        loop {
+            let (document, version) = disk::read_to_change(&self.path)?;
+            let (text, outcome) = change(&document)?;
+            let Some(text) = text else { return Ok(outcome) };
+            match disk::replace(&self.path, &text, version)? {
+                disk::Replaced::Yes => return Ok(outcome),
+                disk::Replaced::ChangedMeanwhile => {}
+            }
+        }
+    }
+}
+
+/// What is not UTF-8 in our environment can't be in the file either.
+fn process_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

@@ -1,0 +1,174 @@
+//! The file and its lock: what is trusted, and how a new text takes the old one's place.
+//!
+//! A new text is written beside the old one, 0600 from its first byte, and renamed over it: a reader
+//! sees the one or the other. Renaming never follows a link.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use pipulate_core::project::AbsPath;
+use rustix::fs::OFlags;
+
+use super::EnvError;
+use super::document::Document;
+
+/// Tells one state of the file from the next; `None` is no file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Version(Option<[i64; 6]>);
+
+/// Whether a new text is in place.
+pub(super) enum Replaced {
+    Yes,
+    /// Someone who does not know our lock was faster; nothing was touched.
+    ChangedMeanwhile,
+}
+
+/// Waits for the lock; it is held until the file is dropped.
+pub(super) fn lock(path: &AbsPath) -> Result<File, EnvError> {
+    let failed = |activity| move |source| EnvError::Io { activity, path: path.clone(), source };
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(flags(OFlags::NOFOLLOW));
+    let file = options.open(path).map_err(failed("open the lock"))?;
+    file.lock().map_err(failed("hold the lock"))?;
+    Ok(file)
+}
+
+/// Reads the file wherever it is, through a link as well.
+pub(super) fn read(path: &AbsPath) -> Result<Document, EnvError> {
+    match open(path, OFlags::empty())? {
+        Some(file) => Ok(read_open(path, file)?.0),
+        None => Ok(Document::parse("")),
+    }
+}
+
+/// Reads the file if it may be changed: a regular file of our own, or none.
+pub(super) fn read_to_change(path: &AbsPath) -> Result<(Document, Version), EnvError> {
+    let link = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+    if link {
+        return Err(EnvError::Symlink { path: path.clone() });
+    }
+    let Some(file) = open(path, OFlags::NOFOLLOW)? else { return Ok((Document::parse(""), Version(None))) };
+    let (document, metadata) = read_open(path, file)?;
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(EnvError::OtherOwner { path: path.clone(), owner: metadata.uid() });
+    }
+    Ok((document, version_of(&metadata)))
+}
+
+/// Puts `text` in the file's place if the file still is that `version`.
+pub(super) fn replace(path: &AbsPath, text: &str, version: Version) -> Result<Replaced, EnvError> {
+    let temporary = beside(path);
+    let failed = |activity| move |source| EnvError::Io { activity, path: path.clone(), source };
+    // Whoever left it there did so by dying: we hold the lock.
+    match std::fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(failed("make room beside")(error));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    let outcome = write_new(&temporary, text).map_err(failed("write beside")).and_then(|()| {
+        if current_version(path).map_err(failed("look at"))? != version {
+            return Ok(Replaced::ChangedMeanwhile);
+        }
+        std::fs::rename(&temporary, path).map_err(failed("replace"))?;
+        Ok(Replaced::Yes)
+    });
+    if !matches!(outcome, Ok(Replaced::Yes)) {
+        // The first failure is the one to tell of.
+        let _left_behind = std::fs::remove_file(&temporary);
+    }
+    outcome
+}
+
+fn write_new(path: &PathBuf, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// One fixed name, so that what a crash left is found and removed by the next edit.
+fn beside(path: &AbsPath) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".pipulate-tmp");
+    path.with_file_name(name)
+}
+
+/// Never waits for the other end of a FIFO.
+fn open(path: &AbsPath, more: OFlags) -> Result<Option<File>, EnvError> {
+    match OpenOptions::new().read(true).custom_flags(flags(OFlags::NONBLOCK | more)).open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(EnvError::Io { activity: "read", path: path.clone(), source }),
+    }
+}
+
+fn read_open(path: &AbsPath, mut file: File) -> Result<(Document, std::fs::Metadata), EnvError> {
+    let failed = |source| EnvError::Io { activity: "read", path: path.clone(), source };
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(EnvError::NotAFile { path: path.clone() });
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    // The error of the conversion holds the bytes, so it goes no further.
+    let text = String::from_utf8(bytes).map_err(|_| EnvError::NotText { path: path.clone() })?;
+    Ok((Document::parse(text), metadata))
+}
+
+fn current_version(path: &AbsPath) -> io::Result<Version> {
+    match std::fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(version_of(&metadata)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Version(None)),
+        Err(error) => Err(error),
+    }
+}
+
+fn version_of(metadata: &std::fs::Metadata) -> Version {
+    let (inode, size) = (metadata.ino().cast_signed(), metadata.size().cast_signed());
+    let times = [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()];
+    Version(Some([inode, size, times[0], times[1], times[2], times[3]]))
+}
+
+fn flags(flags: OFlags) -> i32 {
+    flags.bits().cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn what_another_program_wrote_meanwhile_is_not_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = AbsPath::new(dir.path().join(".env")).unwrap();
+        let (_, absent) = read_to_change(&path).unwrap();
+        fs::write(&path, "A=theirs\n").unwrap();
+        assert!(matches!(replace(&path, "A='ours'\n", absent), Ok(Replaced::ChangedMeanwhile)));
+        let (_, present) = read_to_change(&path).unwrap();
+        fs::write(dir.path().join("new"), "A=renamed\n").unwrap();
+        fs::rename(dir.path().join("new"), &path).unwrap();
+        assert!(matches!(replace(&path, "A='ours'\n", present), Ok(Replaced::ChangedMeanwhile)));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "A=renamed\n");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_edit_left_is_cleared_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = AbsPath::new(dir.path().join(".env")).unwrap();
+        std::os::unix::fs::symlink("/nowhere", beside(&path)).unwrap();
+        let (_, version) = read_to_change(&path).unwrap();
+        assert!(matches!(replace(&path, "A=1\n", version), Ok(Replaced::Yes)));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "A=1\n");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

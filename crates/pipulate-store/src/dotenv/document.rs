@@ -1,0 +1,186 @@
+//! A `.env` text that can be asked and edited without losing a byte of what is not meant.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::grammar::{Binding, Kind, Statement, parse};
+use super::interpolation::interpolate;
+use super::quoting::{Unwritable, Warning, quote};
+use super::value::{EnvKey, SecretValue};
+
+/// A text with its statements. Its `Debug` shows names only.
+pub struct Document {
+    text: String,
+    statements: Vec<Statement>,
+}
+
+/// Why an edit can't be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Unwritable(Unwritable),
+    /// The edit would change what other lines mean.
+    OpenQuote {
+        line: usize,
+    },
+}
+
+impl Document {
+    /// Reads a text. There is no error: a line that is broken is kept and means nothing.
+    pub fn parse(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { statements: parse(&text), text }
+    }
+
+    /// The text, secrets included, for whoever has to compare readers.
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// The names, each once, in the order of the file.
+    pub fn keys(&self) -> Vec<&str> {
+        let mut keys = Vec::new();
+        for binding in self.bindings() {
+            if !keys.contains(&binding.key.as_str()) {
+                keys.push(binding.key.as_str());
+            }
+        }
+        keys
+    }
+
+    /// The lines that python-dotenv skips, counted from 1.
+    pub fn broken_lines(&self) -> impl Iterator<Item = usize> {
+        let broken = self.statements.iter().filter(|statement| statement.kind == Kind::Broken);
+        broken.map(|statement| self.line_of(statement))
+    }
+
+    /// What `load_dotenv` makes of the file: a name's last value, variables filled in from
+    /// `environment` first and from earlier lines second. `None` for a name without `=`.
+    pub fn resolve(
+        &self,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Vec<(String, Option<SecretValue>)> {
+        let mut resolved: Vec<(String, Option<SecretValue>)> = Vec::new();
+        for binding in self.bindings() {
+            let lookup = |name: &str| {
+                let earlier = || resolved.iter().find(|(key, _)| key == name);
+                // A name that stands there without a value is found, and empty.
+                let in_file =
+                    || earlier().map(|(_, value)| value.as_ref().map_or("", SecretValue::expose).to_owned());
+                environment(name).or_else(in_file)
+            };
+            let value = binding.value.as_ref().map(|value| SecretValue::new(interpolate(value, lookup)));
+            match resolved.iter_mut().find(|(key, _)| *key == binding.key) {
+                Some((_, old)) => *old = value,
+                None => resolved.push((binding.key.clone(), value)),
+            }
+        }
+        resolved
+    }
+
+    /// The one value of [`Document::resolve`].
+    pub fn get(&self, key: &str, environment: &dyn Fn(&str) -> Option<String>) -> Option<SecretValue> {
+        self.resolve(environment).into_iter().find(|(name, _)| name == key)?.1
+    }
+
+    /// The text with a value set: in the place of every old one, else on a line at the end.
+    pub(super) fn with(
+        &self,
+        key: &EnvKey,
+        value: &SecretValue,
+    ) -> Result<(String, Option<Warning>), Refusal> {
+        let (quoted, warning) = quote(value.expose()).map_err(Refusal::Unwritable)?;
+        let assignment = format!("{}={quoted}", key.as_str());
+        let mut edits = Vec::new();
+        let mut meaning = Vec::new();
+        for binding in self.bindings() {
+            if binding.key != key.as_str() {
+                meaning.push((binding.key.as_str(), binding.value.as_deref()));
+                continue;
+            }
+            let export = if binding.exported { "export " } else { "" };
+            // A shell wants a space before a comment.
+            let space = if self.text[binding.assignment.end..].starts_with('#') { " " } else { "" };
+            edits.push((binding.assignment.clone(), format!("{export}{assignment}{space}")));
+            meaning.push((key.as_str(), Some(value.expose())));
+        }
+        if edits.is_empty() {
+            edits.push((self.text.len()..self.text.len(), self.as_last_line(&assignment)));
+            meaning.push((key.as_str(), Some(value.expose())));
+        }
+        Ok((self.edited(edits, &meaning)?, warning))
+    }
+
+    /// The text without the lines of a key; `None` when there is none.
+    pub(super) fn without(&self, key: &str) -> Result<Option<String>, Refusal> {
+        let mut edits = Vec::new();
+        let mut meaning = Vec::new();
+        for statement in &self.statements {
+            match &statement.kind {
+                Kind::Binding(binding) if binding.key == key => {
+                    edits.push((self.line_start(statement, binding)..statement.span.end, String::new()));
+                }
+                Kind::Binding(binding) => meaning.push((binding.key.as_str(), binding.value.as_deref())),
+                Kind::Blank | Kind::Broken => {}
+            }
+        }
+        if edits.is_empty() { Ok(None) } else { self.edited(edits, &meaning).map(Some) }
+    }
+
+    /// Makes edits, in order, and proves that the text then means what is wanted and no more.
+    fn edited(
+        &self,
+        edits: Vec<(Range<usize>, String)>,
+        meaning: &[(&str, Option<&str>)],
+    ) -> Result<String, Refusal> {
+        let mut text = String::new();
+        let mut copied = 0;
+        for (span, replacement) in edits {
+            text.push_str(&self.text[copied..span.start]);
+            text.push_str(&replacement);
+            copied = span.end;
+        }
+        text.push_str(&self.text[copied..]);
+        let edited = Self::parse(text);
+        let means = edited.bindings().map(|binding| (binding.key.as_str(), binding.value.as_deref()));
+        if means.eq(meaning.iter().copied()) {
+            return Ok(edited.text);
+        }
+        // An edit is well formed in itself, so a line before it must have an open quote.
+        Err(Refusal::OpenQuote { line: self.broken_lines().next().unwrap_or(1) })
+    }
+
+    fn as_last_line(&self, assignment: &str) -> String {
+        let line_break = if self.text.contains("\r\n") { "\r\n" } else { "\n" };
+        let content = self.text.trim_start_matches('\u{feff}');
+        let separator = if content.is_empty() || content.ends_with(['\n', '\r']) { "" } else { line_break };
+        format!("{separator}{assignment}{line_break}")
+    }
+
+    fn bindings(&self) -> impl Iterator<Item = &Binding> {
+        self.statements.iter().filter_map(|statement| match &statement.kind {
+            Kind::Binding(binding) => Some(binding),
+            Kind::Blank | Kind::Broken => None,
+        })
+    }
+
+    /// Where the binding's own line begins, blank lines before it left alone.
+    fn line_start(&self, statement: &Statement, binding: &Binding) -> usize {
+        let leading = &self.text[statement.span.start..binding.assignment.start];
+        statement.span.start + leading.rfind(['\n', '\r']).map_or(0, |line_break| line_break + 1)
+    }
+
+    fn line_of(&self, statement: &Statement) -> usize {
+        let within = &self.text[statement.span.clone()];
+        let begin = statement.span.start + (within.len() - within.trim_start().len());
+        self.text[..begin].replace("\r\n", "\n").matches(['\n', '\r']).count() + 1
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document").field("keys", &self.keys()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! Small private files: read with suspicion, written whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::libc;
+
+use crate::error::StoreError;
+
+/// No file of ours is larger.
+const LIMIT: u64 = 1 << 20;
+
+/// Reads a file of ours; `Ok(None)` when there is none.
+///
+/// # Errors
+/// It is a link, no plain file, another user's, or larger than 1 MiB; or it can't be read.
+pub fn read_private(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
+    let file = match OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            return Err(StoreError::refused(path, "it is a symbolic link, and nothing of ours is one"));
+        }
+        Err(error) => return Err(StoreError::io("read", path)(error)),
+    };
+    let meta = file.metadata().map_err(StoreError::io("read", path))?;
+    if !meta.is_file() {
+        return Err(StoreError::refused(path, "it is not a plain file"));
+    }
+    if meta.uid() != rustix::process::geteuid().as_raw() {
+        return Err(StoreError::refused(path, "it belongs to another user"));
+    }
+    if meta.len() > LIMIT {
+        return Err(StoreError::refused(path, "it is larger than 1 MiB, and nothing of ours is"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LIMIT).read_to_end(&mut bytes).map_err(StoreError::io("read", path))?;
+    Ok(Some(bytes))
+}
+
+/// Writes a file that only its user may read, by a temporary file beside it and a rename.
+///
+/// # Errors
+/// The folder is not writable, or the disk is full; the old file is then untouched.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let temporary = temporary_beside(path);
+    let written = create_new(&temporary).and_then(|mut file| file.write_all(bytes));
+    let renamed = written.and_then(|()| fs::rename(&temporary, path));
+    renamed.map_err(|error| {
+        let _never_there = fs::remove_file(&temporary);
+        StoreError::io("write", path)(error)
+    })
+}
+
+/// Removes a file of ours; its absence is fine.
+///
+/// # Errors
+/// The folder is not writable.
+pub fn remove(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(StoreError::io("remove", path)(error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// A descriptor that was kept over an exec, by its number; from now on it is closed by an exec.
+///
+/// # Errors
+/// There is no such descriptor, or it is one of the three standard ones.
+#[expect(unsafe_code, reason = "a descriptor that was kept over an exec is only a number")]
+pub fn inherited(number: RawFd) -> std::io::Result<OwnedFd> {
+    // SAFETY: fcntl on any number is harmless; it fails when the number is no descriptor.
+    let is_open = unsafe { libc::fcntl(number, libc::F_GETFD) } != -1;
+    if !is_open || number <= 2 {
+        return Err(std::io::Error::from(std::io::ErrorKind::InvalidInput));
+    }
+    // SAFETY: the descriptor is open, and the command line that names it made it ours.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
+    rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::CLOEXEC)?;
+    Ok(descriptor)
+}
+
+fn create_new(path: &Path) -> std::io::Result<File> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        // Left behind by a process with our pid that was killed in between.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            fs::remove_file(path)?;
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+        }
+        other => other,
+    }
+}
+
+/// Counts temporary files: two threads may write the same file at once.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// A name in the same folder that no file of ours has.
+pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    path.with_file_name(format!(".{name}.{}.{number}.tmp", std::process::id()))
+}

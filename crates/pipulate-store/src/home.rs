@@ -1,0 +1,160 @@
+//! The folder `.pipulate` of a project: made private, and found again.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use directories::ProjectDirs;
+use nix::errno::Errno;
+use nix::sys::stat::Mode;
+use pipulate_core::layout::Layout;
+use pipulate_core::project::{AbsPath, ProjectId};
+
+use crate::error::StoreError;
+use crate::files;
+
+/// Where the project at `root` keeps its things, without touching anything.
+pub fn locate(root: AbsPath) -> Layout {
+    match run_elsewhere(&ProjectId::of_root(&root)) {
+        Some(run) if run.is_dir() => Layout::with_run(root, run),
+        Some(_) | None => Layout::new(root),
+    }
+}
+
+/// Makes the project's folders, each only for its user. `run/` moves to the user's runtime or
+/// state directory when the project's file system can't hold a FIFO.
+///
+/// # Errors
+/// The folder is not writable, or `.pipulate` is a link or another user's.
+pub fn ensure(layout: &Layout) -> Result<Layout, StoreError> {
+    private_folder(&layout.state())?;
+    if !layout.gitignore().exists() {
+        files::write_private(&layout.gitignore(), b"*\n")?;
+    }
+    private_folder(&layout.logs())?;
+    private_folder(layout.run())?;
+    let layout = match can_hold_fifos(layout.run()) {
+        true => layout.clone(),
+        false => move_run(layout)?,
+    };
+    private_folder(&layout.jupyter_runtime())?;
+    Ok(layout)
+}
+
+/// A folder of mode 0700 that is ours and no link.
+fn private_folder(path: &Path) -> Result<(), StoreError> {
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(StoreError::io("create the folder", path)(error)),
+    }
+    let meta = fs::symlink_metadata(path).map_err(StoreError::io("examine", path))?;
+    if !meta.is_dir() {
+        return Err(StoreError::refused(path, "it is not a folder; move it away"));
+    }
+    if meta.uid() != rustix::process::geteuid().as_raw() {
+        return Err(StoreError::refused(path, "it belongs to another user; work in a folder of your own"));
+    }
+    if meta.permissions().mode() & 0o077 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+            .map_err(StoreError::io("make private", path))?;
+    }
+    Ok(())
+}
+
+fn can_hold_fifos(run: &Path) -> bool {
+    let probe = run.join(format!(".fifo.{}.tmp", std::process::id()));
+    let made = nix::unistd::mkfifo(&probe, Mode::S_IRUSR | Mode::S_IWUSR);
+    let _unless_it_failed = fs::remove_file(&probe);
+    !matches!(made, Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS))
+}
+
+fn move_run(layout: &Layout) -> Result<Layout, StoreError> {
+    let refused = || {
+        StoreError::refused(layout.run(), "its file system can't hold a FIFO, and there is no home directory")
+    };
+    let run = run_elsewhere(&layout.project_id()).ok_or_else(refused)?;
+    if let Some(parent) = run.parent() {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(parent)
+            .map_err(StoreError::io("create the folder", parent))?;
+    }
+    private_folder(&run)?;
+    Ok(Layout::with_run(layout.root().clone(), run))
+}
+
+fn run_elsewhere(project: &ProjectId) -> Option<AbsPath> {
+    let folders = ProjectDirs::from("com", "Pipulate", "pipulate")?;
+    let base = folders.runtime_dir().or(folders.state_dir()).unwrap_or(folders.data_local_dir());
+    AbsPath::new(base.join(project.to_string()))
+}
+
+/// A token that was made when first asked for: 32 random bytes as hexadecimal digits, without a
+/// line break (JupyterLab would take it as part of the token), for its user only.
+///
+/// # Errors
+/// The folder is not writable, or what is there is refused.
+pub fn token(path: &Path) -> Result<String, StoreError> {
+    if let Some(token) = existing_token(path)? {
+        return Ok(token);
+    }
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| StoreError::io("make", path)(io::Error::other(error.to_string())))?;
+    let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    files::write_private(path, token.as_bytes())?;
+    Ok(token)
+}
+
+/// The token that is there; `None` when none is, or when it is not one of ours.
+///
+/// # Errors
+/// What is there is refused or can't be read.
+pub fn existing_token(path: &Path) -> Result<Option<String>, StoreError> {
+    let text = files::read_private(path)?.and_then(|bytes| String::from_utf8(bytes).ok());
+    Ok(text.filter(|text| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(dir: &tempfile::TempDir) -> Layout {
+        Layout::new(AbsPath::new(dir.path().canonicalize().unwrap()).unwrap())
+    }
+
+    #[test]
+    fn a_home_is_for_its_user_only_and_out_of_the_repository() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = ensure(&layout(&dir)).unwrap();
+        for folder in [layout.state(), layout.logs(), layout.run().clone(), layout.jupyter_runtime()] {
+            assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700, "{folder}");
+        }
+        assert_eq!(fs::read_to_string(layout.gitignore()).unwrap(), "*\n");
+        fs::set_permissions(layout.run(), fs::Permissions::from_mode(0o755)).unwrap();
+        ensure(&layout).unwrap();
+        assert_eq!(fs::metadata(layout.run()).unwrap().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_linked_state_folder_is_refused() {
+        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let layout = layout(&dir);
+        std::os::unix::fs::symlink(other.path(), layout.state()).unwrap();
+        assert!(ensure(&layout).unwrap_err().to_string().contains("it is not a folder"));
+        assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_token_stays_the_same_and_is_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = ensure(&layout(&dir)).unwrap();
+        let first = token(&layout.token()).unwrap();
+        assert_eq!(token(&layout.token()).unwrap(), first);
+        assert_eq!(fs::metadata(layout.token()).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(layout.token()).unwrap().len(), 64);
+    }
+}

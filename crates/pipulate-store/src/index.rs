@@ -1,0 +1,230 @@
+//! The time index of a log, as it is on disk: `<service>.log.idx`.
+//!
+//! A *position* counts the bytes of a service's output since its first log: unlike an offset in a
+//! file it survives rotation, because the header says at which position each kept log begins. All
+//! numbers are little-endian.
+//!
+//! ```text
+//! 0    8  "PIPIDX", 0, version
+//! 8    8  position of the last start; all ones: none
+//! 16   8  position of the last first answer; likewise
+//! 24   8  number of logs
+//! 32  16  each log, oldest first: which file it is, position of its first byte
+//!     16  each entry, in order: position and, in its highest byte, the kind; microseconds since 1970
+//! ```
+//!
+//! An entry says that what lies between the entry before and its position was in the log at its
+//! time (`M`), or at some time before it (`B`).
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use rustix::fs::OFlags;
+
+const MAGIC: [u8; 8] = *b"PIPIDX\0\x01";
+const FIXED: u64 = 32;
+/// Bytes of an entry, and of a log in the header.
+const RECORD: u64 = 16;
+/// More logs than anybody keeps: a header that claims more is damaged.
+const MOST_LOGS: u64 = 1 << 20;
+const NONE: u64 = u64::MAX;
+
+/// Where the position of the last start stands.
+pub(crate) const START_AT: u64 = 8;
+/// Where the position of the last first answer stands.
+pub(crate) const READY_AT: u64 = 16;
+
+/// What lies after the last entry was moved last, at the time of the log's last change, if it is
+/// no more than this; more than one drain moves was moved by somebody who kept no index.
+pub(crate) const ONE_DRAIN: u64 = 2 << 20;
+
+/// When some bytes were moved to the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The end of those bytes.
+    pub(crate) position: u64,
+    /// In microseconds since 1970.
+    pub(crate) time: i64,
+    /// At that time; otherwise, at some time before it.
+    pub(crate) is_exact: bool,
+}
+
+impl Entry {
+    pub(crate) fn encode(self) -> [u8; 16] {
+        let kind = if self.is_exact { b'M' } else { b'B' };
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&(self.position & (NONE >> 8)).to_le_bytes());
+        bytes[7] = kind;
+        bytes[8..].copy_from_slice(&self.time.to_le_bytes());
+        bytes
+    }
+
+    /// `None` for what no program of ours wrote.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let position = number(bytes, 0)?;
+        let is_exact = match bytes.get(7)? {
+            b'M' => true,
+            b'B' => false,
+            _ => return None,
+        };
+        let time = number(bytes, 8)?.cast_signed();
+        Some(Self { position: position & (NONE >> 8), time, is_exact })
+    }
+}
+
+/// Where a log begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Begin {
+    /// See [`file_of`].
+    pub(crate) file: u64,
+    pub(crate) position: u64,
+}
+
+/// What stands before the entries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) start: Option<u64>,
+    pub(crate) ready: Option<u64>,
+    /// Oldest first.
+    pub(crate) logs: Vec<Begin>,
+}
+
+impl Header {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        let numbers = [self.start.unwrap_or(NONE), self.ready.unwrap_or(NONE), self.logs.len() as u64];
+        let logs = self.logs.iter().flat_map(|log| [log.file, log.position]);
+        bytes.extend(numbers.into_iter().chain(logs).flat_map(u64::to_le_bytes));
+        bytes
+    }
+
+    /// Its length in bytes.
+    fn length(&self) -> u64 {
+        FIXED + RECORD * self.logs.len() as u64
+    }
+
+    /// `None` when it is damaged or of another version.
+    fn read(file: &File) -> io::Result<Option<Self>> {
+        let mut fixed = [0; FIXED as usize];
+        if file.metadata()?.len() < FIXED {
+            return Ok(None);
+        }
+        file.read_exact_at(&mut fixed, 0)?;
+        let count = number(&fixed, 24).unwrap_or(NONE);
+        if fixed[..8] != MAGIC || count > MOST_LOGS || file.metadata()?.len() < FIXED + RECORD * count {
+            return Ok(None);
+        }
+        let mut logs = vec![0; usize::try_from(RECORD * count).unwrap_or(0)];
+        file.read_exact_at(&mut logs, FIXED)?;
+        let logs = logs
+            .chunks_exact(16)
+            .filter_map(|log| Some(Begin { file: number(log, 0)?, position: number(log, 8)? }));
+        let logs: Vec<Begin> = logs.collect();
+        let is_sound = logs.is_sorted_by_key(|log| log.position)
+            && logs.last().is_none_or(|last| last.position <= NONE >> 8);
+        let position = |at| number(&fixed, at).filter(|&position| position != NONE);
+        Ok(is_sound.then(|| Self { start: position(8), ready: position(16), logs }))
+    }
+}
+
+/// An open index.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) file: File,
+    pub(crate) header: Header,
+    /// How many entries there are.
+    pub(crate) count: u64,
+}
+
+/// What was found in an index's place.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Sound(Stored),
+    /// No index of ours, or one that makes no sense.
+    Damaged,
+    Nothing,
+}
+
+impl Stored {
+    /// Opens what is there.
+    pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> Found {
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let file = match options.read(true).custom_flags(flags).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
+            Err(_) => return Found::Damaged,
+        };
+        let is_plain = file.metadata().is_ok_and(|meta| meta.is_file());
+        match is_plain.then(|| Header::read(&file)) {
+            Some(Ok(Some(header))) => {
+                let mut stored = Self { file, header, count: 0 };
+                stored.count_entries();
+                Found::Sound(stored)
+            }
+            Some(Ok(None) | Err(_)) | None => Found::Damaged,
+        }
+    }
+
+    /// Looks how many entries there are by now.
+    pub(crate) fn count_entries(&mut self) {
+        let length = self.file.metadata().map_or(0, |meta| meta.len());
+        self.count = length.saturating_sub(self.header.length()) / RECORD;
+    }
+
+    /// Where an entry stands in the file.
+    pub(crate) fn offset_of(&self, entry: u64) -> u64 {
+        self.header.length() + RECORD * entry
+    }
+
+    /// Up to `most` entries from this one on, as far as they make sense.
+    pub(crate) fn entries(&self, first: u64, most: u64) -> Vec<Entry> {
+        let count = most.min(self.count.saturating_sub(first));
+        let mut bytes = vec![0; usize::try_from(RECORD * count).unwrap_or(0)];
+        match self.file.read_exact_at(&mut bytes, self.offset_of(first)) {
+            Ok(()) => bytes.chunks_exact(16).map_while(Entry::decode).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// One entry; `None` when there is none or it makes no sense.
+    pub(crate) fn entry(&self, entry: u64) -> Option<Entry> {
+        self.entries(entry, 1).pop()
+    }
+
+    pub(crate) fn last(&self) -> Option<Entry> {
+        self.entry(self.count.checked_sub(1)?)
+    }
+
+    /// The first entry that is not before, by binary search: positions never go back, and times
+    /// only if the clock was set back.
+    pub(crate) fn first_not(&self, is_before: impl Fn(Entry) -> bool) -> u64 {
+        let (mut low, mut high) = (0, self.count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.entry(middle).is_some_and(&is_before) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low
+    }
+}
+
+/// Which file it is, wherever it is moved: its inode, whose number another file may get one day, and
+/// its time of birth, where the file system keeps it.
+pub(crate) fn file_of(meta: &Metadata) -> u64 {
+    let born = meta.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+    meta.ino() ^ born.map_or(0, |born| u64::try_from(born.as_nanos()).unwrap_or(0))
+}
+
+/// The time of a file's last change, in microseconds since 1970.
+pub(crate) fn changed_at(meta: &Metadata) -> i64 {
+    meta.mtime().saturating_mul(1_000_000).saturating_add(meta.mtime_nsec() / 1_000)
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}

@@ -1,0 +1,15 @@
+//! Logs: what the services printed, byte for byte, and the ways to look at it.
+//!
+//! Reading never writes, deletes or repairs. A line goes from [`read`] (bytes, in order, each
+//! once) through [`sanitize`] (nothing that could steer a terminal) and [`mask`] (no secret, as
+//! [`secrets`] finds them) to whoever shows it; [`index`] knows when it came, [`watch`] says when there may be more.
+
+pub mod index;
+pub mod mask;
+pub mod merge;
+pub mod read;
+pub mod sanitize;
+pub mod secrets;
+pub mod watch;
+
+mod chain;

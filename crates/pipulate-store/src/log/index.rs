@@ -1,0 +1,183 @@
+//! The reading side of the time index: when a line was captured, and what came after a time.
+//!
+//! A line's time is that of the move that completed it: of the first entry at or after its end,
+//! which is at most 10 ms after the move. What comes after the last entry was moved last, when the
+//! log was last changed (the writer is between log and index, or was killed there). Everything
+//! else has no known time, but one that it can't be later than.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::MetadataExt as _;
+
+use jiff::Timestamp;
+use pipulate_core::layout::Layout;
+use pipulate_core::project::AbsPath;
+use pipulate_core::service::ServiceName;
+
+use super::chain::OpenFile;
+use crate::index::{Entry, Found, ONE_DRAIN, Stored};
+
+/// How many entries are kept in memory.
+const AT_ONCE: u64 = 256;
+
+/// When a line was captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineTime {
+    /// Then, to 10 ms.
+    Known(Timestamp),
+    /// At some time before.
+    NotAfter(Timestamp),
+}
+
+/// A moment in a service's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    At(Timestamp),
+    /// When it was last started.
+    LastStart,
+    /// When it first answered after a start, the last time that it did.
+    LastReady,
+}
+
+/// The index of one service's log.
+#[derive(Debug)]
+pub(super) struct TimeIndex {
+    path: AbsPath,
+    stored: Option<Stored>,
+    inode: u64,
+    last: Option<Entry>,
+    /// Entries that follow each other, and the position of the one before them.
+    block: Vec<Entry>,
+    floor: u64,
+    /// Where the current log begins, if it is shorter than it was: what the entries tell of is gone.
+    truncated: Option<u64>,
+}
+
+impl TimeIndex {
+    /// Opens the index of these logs, if there is a sound one, and tells them where they begin.
+    pub(super) fn open(layout: &Layout, service: &ServiceName, logs: &mut [OpenFile]) -> Self {
+        let path = layout.log_index(service);
+        let mut index =
+            Self { path, stored: None, inode: 0, last: None, block: Vec::new(), floor: 0, truncated: None };
+        index.refresh();
+        index.place(logs);
+        index
+    }
+
+    /// Looks at the index again: it grows, and a rotation replaces it.
+    pub(super) fn refresh(&mut self) {
+        let inode = fs::symlink_metadata(&self.path).map_or(0, |meta| meta.ino());
+        if inode != self.inode || self.stored.is_none() {
+            self.stored = match Stored::open(&self.path, &mut OpenOptions::new()) {
+                Found::Sound(stored) => Some(stored),
+                Found::Damaged | Found::Nothing => None,
+            };
+            self.inode = inode;
+        } else if let Some(stored) = &mut self.stored {
+            stored.count_entries();
+        }
+        self.block.clear();
+        self.last = self.stored.as_ref().and_then(Stored::last);
+    }
+
+    /// Tells logs where they begin: those that the index names, and from them the others. An index
+    /// that names none of them is that of others, of which these may be copies.
+    pub(super) fn place(&mut self, logs: &mut [OpenFile]) {
+        let begins = self.stored.as_ref().map(|stored| stored.header.logs.as_slice()).unwrap_or_default();
+        let named = |log: &OpenFile| {
+            let begin = begins.iter().rev().find(|begin| begin.file == log.file_number);
+            begin.map(|begin| begin.position)
+        };
+        let first = logs.iter().enumerate().find_map(|(place, log)| Some((place, named(log)?)));
+        let mut next = first.map_or(0, |(place, position)| {
+            let before: u64 = logs[..place].iter().map(|log| log.length).sum();
+            position.saturating_sub(before)
+        });
+        for log in logs {
+            log.base = named(log).unwrap_or(next);
+            next = log.end();
+        }
+        if first.is_none() {
+            (self.stored, self.last) = (None, None);
+        }
+    }
+
+    /// Looks whether somebody shortened the current log. A log that grew since its length was
+    /// noted did not shrink: its length is looked at after the last entry was.
+    pub(super) fn compare(&mut self, current: &OpenFile) {
+        let begin = self.stored.as_ref().and_then(|stored| stored.header.logs.last());
+        let is_current = begin.is_some_and(|begin| begin.file == current.file_number);
+        let indexed = self.last.map_or(0, |last| last.position);
+        let is_shorter = || current.actual_length().is_some_and(|length| current.base + length < indexed);
+        self.truncated = (is_current && is_shorter()).then_some(current.base);
+    }
+
+    /// When the line was captured that ends at this position of this log.
+    pub(super) fn time_of(&mut self, position: u64, log: &OpenFile) -> LineTime {
+        let changed = timestamp(log.changed);
+        let Some(last) = self.last else { return LineTime::NotAfter(changed) };
+        if self.is_truncated(log) {
+            return LineTime::NotAfter(changed);
+        }
+        if position > last.position {
+            return match position - last.position <= ONE_DRAIN {
+                true => LineTime::Known(changed),
+                false => LineTime::NotAfter(changed),
+            };
+        }
+        match self.entry_at(position) {
+            Some(entry) if entry.is_exact => LineTime::Known(timestamp(entry.time)),
+            Some(entry) => LineTime::NotAfter(timestamp(entry.time)),
+            None => LineTime::NotAfter(changed),
+        }
+    }
+
+    fn is_truncated(&self, log: &OpenFile) -> bool {
+        self.truncated.is_some_and(|base| log.base >= base)
+    }
+
+    /// The first entry at or after a position.
+    fn entry_at(&mut self, position: u64) -> Option<Entry> {
+        let is_here =
+            self.block.last().is_some_and(|last| self.floor < position && position <= last.position);
+        if !is_here {
+            let stored = self.stored.as_ref()?;
+            let first = stored.first_not(|entry| entry.position < position);
+            let before = first.checked_sub(1).and_then(|before| stored.entry(before));
+            self.floor = before.map_or(0, |before| before.position);
+            self.block = stored.entries(first, AT_ONCE);
+        }
+        let place = self.block.partition_point(|entry| entry.position < position);
+        self.block.get(place).copied()
+    }
+
+    /// The position before which everything came before this moment; `None` if the moment is one
+    /// that the index does not know.
+    pub(super) fn position_of<'a>(
+        &self,
+        when: When,
+        mut logs: impl DoubleEndedIterator<Item = &'a OpenFile>,
+    ) -> Option<u64> {
+        let header = self.stored.as_ref().map(|stored| &stored.header);
+        let time = match when {
+            When::LastStart => return header?.start,
+            When::LastReady => return header?.ready,
+            When::At(time) => time.as_microsecond(),
+        };
+        let indexed = self.last.map_or(0, |last| last.position);
+        let in_index = self.stored.as_ref().and_then(|stored| {
+            let first = stored.first_not(|entry| entry.time < time);
+            stored.entry(first.checked_sub(1)?).map(|before| before.position)
+        });
+        // No entry tells of it, but nothing was added to it since.
+        let old = logs.rfind(|log| log.changed < time && (log.end() > indexed || self.is_truncated(log)));
+        let in_index = in_index.unwrap_or(0).min(self.truncated.unwrap_or(u64::MAX));
+        Some(in_index.max(old.map_or(0, OpenFile::end)))
+    }
+}
+
+fn timestamp(microseconds: i64) -> Timestamp {
+    Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! Secrets don't show, in any view: as they are, URL-encoded, or in base64.
+//!
+//! Only values of six characters and more are masked: a shorter one would hide half of every log,
+//! and its masks would tell it.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use aho_corasick::AhoCorasick;
+
+use super::sanitize::Text;
+
+/// The shortest value that is masked, in characters.
+const SHORTEST: usize = 6;
+
+/// Finds the secrets that it was made with.
+#[derive(Debug, Clone)]
+pub struct Masker {
+    /// `None` without any secret.
+    automaton: Option<AhoCorasick>,
+}
+
+/// Whether the value of a variable of this name is a secret.
+pub fn says_secret(key: &str) -> bool {
+    let key = key.to_ascii_uppercase();
+    ["KEY", "TOKEN", "SECRET", "PASS", "CREDENTIAL"].iter().any(|word| key.contains(word))
+}
+
+impl Masker {
+    /// Knows these values. Of a value of several lines each line is one.
+    pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
+        let mut forms = BTreeSet::new();
+        for secret in secrets {
+            for line in secret.as_ref().lines().map(str::trim) {
+                if line.chars().count() >= SHORTEST {
+                    add_forms(line, &mut forms);
+                }
+            }
+        }
+        // Hexadecimal digits of URLs come in both cases; the rest may match too much, never too little.
+        let build = || AhoCorasick::builder().ascii_case_insensitive(true).build(&forms).ok();
+        Self { automaton: if forms.is_empty() { None } else { build() } }
+    }
+
+    /// Where in a text secrets are: in order, apart from each other.
+    pub fn ranges(&self, text: &str) -> Vec<Range<usize>> {
+        let Some(automaton) = &self.automaton else { return Vec::new() };
+        let mut found: Vec<Range<usize>> =
+            automaton.find_overlapping_iter(text).map(|found| found.range()).collect();
+        found.sort_by_key(|range| range.start);
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for range in found {
+            match ranges.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                Some(_) | None => ranges.push(range),
+            }
+        }
+        ranges
+    }
+
+    /// A text without its secrets.
+    pub fn mask<'text>(&self, text: &'text str) -> Cow<'text, str> {
+        let ranges = self.ranges(text);
+        if ranges.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let mut masked = text.to_owned();
+        for range in ranges.into_iter().rev() {
+            masked.replace_range(range, super::sanitize::MASK);
+        }
+        Cow::Owned(masked)
+    }
+}
+
+/// The ways in which a secret may be written.
+fn add_forms(secret: &str, forms: &mut BTreeSet<String>) {
+    forms.insert(secret.to_owned());
+    // As it looks after a log's line was made harmless.
+    forms.insert(Text::of(secret.as_bytes()).plain().to_owned());
+    // Strict, JavaScript's encodeURIComponent, Python's quote, and a form's body.
+    for (unreserved, space) in [("-._~", "%20"), ("-._~!*'()", "%20"), ("-._~/", "%20"), ("-._*", "+")] {
+        forms.insert(url_encoded(secret, unreserved, space));
+    }
+    for shift in 0..3 {
+        // Followed by more, and at the end of what was encoded.
+        for after in [0, 2] {
+            let standard = base64_within(secret.as_bytes(), shift, after);
+            forms.insert(standard.replace('+', "-").replace('/', "_"));
+            forms.insert(standard);
+        }
+    }
+    forms.retain(|form| form.chars().count() >= SHORTEST);
+}
+
+fn url_encoded(text: &str, unreserved: &str, space: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b' ' => encoded.push_str(space),
+            byte if byte.is_ascii_alphanumeric() || unreserved.as_bytes().contains(&byte) => {
+                encoded.push(byte.into())
+            }
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// The characters that `bytes` alone decide when they stand in a longer base64 text, `shift` bytes
+/// after a multiple of three; with the zero bits that follow the last byte of all, at most `zeros`
+/// pairs of them.
+fn base64_within(bytes: &[u8], shift: usize, zeros: usize) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bit = |index: usize| bytes.get(index / 8).map_or(0, |byte| usize::from(byte >> (7 - index % 8) & 1));
+    let value = |character: usize| {
+        (0..6).fold(0, |value, offset| value << 1 | bit(6 * character + offset - 8 * shift))
+    };
+    let bits = 8 * (shift + bytes.len());
+    let first = (8 * shift).div_ceil(6);
+    let end = (bits + 2 * zeros) / 6;
+    (first..end).map(|character| char::from(ALPHABET[value(character)])).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+use super::*;
+use proptest::prelude::*;
+
+#[test]
+fn a_secret_is_masked_as_it_is_and_encoded() {
+    let masker = Masker::new(["p@ss/wörd +1"]);
+    for line in [
+        "it is p@ss/wörd +1 here",
+        "it is p%40ss%2Fw%C3%B6rd%20%2B1 here",
+        "it is p%40ss%2fw%c3%b6rd%20%2b1 here",
+        "it is p%40ss/w%C3%B6rd%20%2B1 here",
+        "it is p%40ss%2Fw%C3%B6rd+%2B1 here",
+    ] {
+        assert_eq!(masker.mask(line), "it is **** here", "{line}");
+    }
+}
+
+#[test]
+fn short_values_and_empty_lists_mask_nothing() {
+    assert_eq!(Masker::new(["short", "", " a "]).mask("a short text"), "a short text");
+    assert_eq!(Masker::new([""; 0]).mask("a text"), "a text");
+}
+
+#[test]
+fn overlapping_secrets_leave_nothing_between_them() {
+    assert_eq!(Masker::new(["abcdef", "defghi", "cdefgh"]).mask("xabcdefghix"), "x****x");
+    assert_eq!(Masker::new(["abcdef"]).mask("abcdefabcdef"), "****");
+}
+
+#[test]
+fn each_line_of_a_private_key_is_a_secret() {
+    let masker = Masker::new(["-----BEGIN KEY-----\nMIIabcdefg\n-----END KEY-----\n"]);
+    assert_eq!(masker.mask("read MIIabcdefg"), "read ****");
+}
+
+#[test]
+fn nothing_of_a_secret_is_left_where_base64_ends_with_it() {
+    for secret in ["hello world", "hello worlds", "hello, worlds"] {
+        let masked = Masker::new([secret]).mask(&base64(secret.as_bytes())).into_owned();
+        assert_eq!(masked.trim_end_matches('='), "****", "{secret}");
+    }
+}
+
+#[test]
+fn keys_that_say_secret_are_known() {
+    for key in ["OPENAI_API_KEY", "token", "DB_PASSWORD", "AWS_CREDENTIALS", "MY_SECRET", "passphrase"] {
+        assert!(says_secret(key), "{key}");
+    }
+    for key in ["HOME", "PORT", "DEBUG", "MODEL"] {
+        assert!(!says_secret(key), "{key}");
+    }
+}
+
+/// A second, plain encoder: the test's own.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut encoded = String::new();
+    for chunk in bytes.chunks(3) {
+        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
+        let word = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for index in 0..4 {
+            let value = (word >> (18 - 6 * index) & 63) as usize;
+            encoded.push(if index <= chunk.len() { char::from(ALPHABET[value]) } else { '=' });
+        }
+    }
+    encoded
+}
+
+proptest! {
+    #[test]
+    fn a_secret_is_masked_in_base64_at_any_alignment(
+        before in proptest::collection::vec(any::<u8>(), 0..7),
+        secret in "[ -~ü]{6,24}",
+        after in proptest::collection::vec(any::<u8>(), 0..7),
+    ) {
+        let secret = format!("x{}x", secret.trim());
+        prop_assume!(secret.chars().count() >= SHORTEST);
+        let whole = [before.as_slice(), secret.as_bytes(), &after].concat();
+        let encoded = base64(&whole);
+        let inner = base64_within(secret.as_bytes(), before.len() % 3, 0);
+        prop_assert!(encoded.contains(&inner), "{encoded} {inner}");
+        let masker = Masker::new([&secret]);
+        let masked = masker.mask(&encoded);
+        prop_assert!(!masked.contains(&inner), "{masked}");
+        prop_assert!(masked.contains("****"));
+        let url_safe = encoded.replace('+', "-").replace('/', "_");
+        prop_assert!(masker.mask(&url_safe).contains("****"));
+    }
+
+    #[test]
+    fn masking_never_breaks_a_text(secret in "\\PC{6,12}", before in "\\PC{0,8}", after in "\\PC{0,8}") {
+        let secret = secret.trim().to_owned();
+        prop_assume!(secret.chars().count() >= SHORTEST);
+        let masker = Masker::new([&secret]);
+        let masked = masker.mask(&format!("{before}{secret}{after}")).into_owned();
+        prop_assert!(!masked.contains(&secret) || secret.contains('*'));
+    }
+}

@@ -1,0 +1,159 @@
+//! Several logs in one view.
+//!
+//! Each service's lines keep their order. Between services the order is that of the times at which
+//! the lines were captured; one whose time is not known comes right after the line before it. A
+//! line that is seen only by a later look is handed out after it, whatever its time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use jiff::Timestamp;
+use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceName;
+
+use super::index::{LineTime, When};
+use super::read::{Reader, Start};
+use crate::error::StoreError;
+
+/// The logs of some services.
+#[derive(Debug)]
+pub struct Merged {
+    sources: Vec<Source>,
+    until: Option<When>,
+}
+
+/// A line of one of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'a> {
+    /// Its service's place in the list that was opened.
+    pub service: usize,
+    /// Without the line break.
+    pub bytes: &'a [u8],
+    /// Where it begins, in bytes since the first log of the service.
+    pub offset: u64,
+    pub time: LineTime,
+}
+
+/// One log, and the line of it that is next.
+#[derive(Debug)]
+struct Source {
+    reader: Reader,
+    bytes: Vec<u8>,
+    /// `None`: no line is known to be next.
+    next: Option<(u64, LineTime)>,
+    /// The latest time that was known.
+    reached: Option<Timestamp>,
+    /// What comes now is after what was asked for.
+    is_over: bool,
+}
+
+impl Merged {
+    /// Opens the logs of these services, each at `start`; lines that are known to have been
+    /// captured after `until` are not handed out.
+    ///
+    /// # Errors
+    /// One of them can't be opened or read.
+    pub fn open(
+        layout: &Layout,
+        services: &[ServiceName],
+        start: Start,
+        until: Option<When>,
+    ) -> Result<Self, StoreError> {
+        let source = |service| {
+            let reader = Reader::open(layout, service, start)?;
+            Ok(Source { reader, bytes: Vec::new(), next: None, reached: None, is_over: false })
+        };
+        Ok(Self { sources: services.iter().map(source).collect::<Result<_, _>>()?, until })
+    }
+
+    /// Whether it is known which lines of a service came before and after this moment.
+    pub fn knows(&self, service: usize, when: When) -> bool {
+        self.sources.get(service).is_some_and(|source| source.reader.position_of(when).is_some())
+    }
+
+    /// Whether everything that is still to come is after what was asked for.
+    pub fn is_over(&self) -> bool {
+        !self.sources.is_empty() && self.sources.iter().all(|source| source.is_over)
+    }
+
+    /// Hands out every complete line that was seen, until `on_line` fails.
+    ///
+    /// # Errors
+    /// A log can't be read, or `on_line` said so.
+    pub fn read<E: From<StoreError>>(
+        &mut self,
+        mut on_line: impl FnMut(Line) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut waiting = BinaryHeap::new();
+        for (service, source) in self.sources.iter_mut().enumerate() {
+            source.advance(self.until)?;
+            waiting.extend(source.next.map(|_| Reverse((source.reached, service))));
+        }
+        while let Some(Reverse((_, service))) = waiting.pop() {
+            let source = &mut self.sources[service];
+            if let Some((offset, time)) = source.next.take() {
+                on_line(Line { service, bytes: &source.bytes, offset, time })?;
+            }
+            source.advance(self.until)?;
+            waiting.extend(source.next.map(|_| Reverse((source.reached, service))));
+        }
+        Ok(())
+    }
+
+    /// Hands out the unfinished lines at the ends.
+    ///
+    /// # Errors
+    /// `on_line` said so.
+    pub fn read_unfinished<E>(&mut self, mut on_line: impl FnMut(Line) -> Result<(), E>) -> Result<(), E> {
+        for (service, source) in self.sources.iter_mut().enumerate() {
+            let Some(bytes) = source.reader.take_unfinished() else { continue };
+            let (offset, time) = source.place();
+            if !source.is_after(offset, time, self.until) {
+                on_line(Line { service, bytes: &bytes, offset, time })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at every log again.
+    ///
+    /// # Errors
+    /// One of them can't be opened or examined.
+    pub fn look(&mut self) -> Result<(), StoreError> {
+        self.sources.iter_mut().try_for_each(|source| source.reader.look())
+    }
+}
+
+impl Source {
+    /// Reads the next line, unless one is waiting.
+    fn advance(&mut self, until: Option<When>) -> Result<(), StoreError> {
+        if self.next.is_some() || self.is_over {
+            return Ok(());
+        }
+        let Some(line) = self.reader.next_line()? else { return Ok(()) };
+        self.bytes.clear();
+        self.bytes.extend_from_slice(line);
+        let (offset, time) = self.place();
+        if let LineTime::Known(time) = time {
+            self.reached = self.reached.max(Some(time));
+        }
+        self.is_over = self.is_after(offset, time, until);
+        self.next = (!self.is_over).then_some((offset, time));
+        Ok(())
+    }
+
+    fn place(&mut self) -> (u64, LineTime) {
+        (self.reader.line_start(), self.reader.line_time())
+    }
+
+    fn is_after(&self, offset: u64, time: LineTime, until: Option<When>) -> bool {
+        match (until, time) {
+            (Some(When::At(until)), LineTime::Known(time)) => time > until,
+            (Some(When::At(until)), LineTime::NotAfter(_)) => self.reached.is_some_and(|time| time > until),
+            (Some(mark @ (When::LastStart | When::LastReady)), _) => {
+                self.reader.position_of(mark).is_some_and(|position| offset >= position)
+            }
+            (None, _) => false,
+        }
+    }
+}

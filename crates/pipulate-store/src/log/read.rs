@@ -1,0 +1,343 @@
+//! Reading a log line by line, and going on reading it for as long as it grows.
+//!
+//! Every line is handed out once and in the order in which it was written, over any number of
+//! rotations between two looks. What a rotation has thrown away before it was read is lost; what a
+//! truncation leaves is read from its beginning. A line is handed out when it is complete.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use jiff::Timestamp;
+use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceName;
+
+use super::chain::{self, Chain, FileId, OpenFile};
+use super::index::{LineTime, TimeIndex, When};
+use crate::error::StoreError;
+
+/// Where reading starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// With the oldest line that is kept.
+    Oldest,
+    /// This many lines before the end; an unfinished one counts.
+    Tail(u64),
+    /// With the first line that was not captured before this; with the oldest one where it is not
+    /// known which that is.
+    Since(When),
+}
+
+/// How much is read at a time.
+const BLOCK: usize = 64 * 1024;
+
+/// An unfinished line longer than this is handed out in pieces: memory has an end.
+const LONGEST_LINE: usize = 16 * 1024 * 1024;
+
+/// A place in one service's output.
+#[derive(Debug)]
+pub struct Reader {
+    chain: Chain,
+    /// Still to be read, oldest first. The last one is the file that may grow.
+    files: VecDeque<OpenFile>,
+    /// Older than every file in `files`: not to be read again, whatever they are called now.
+    done: Vec<FileId>,
+    index: TimeIndex,
+    /// What the last file was like when the index was last looked at.
+    looked_at: Option<(FileId, u64, i64)>,
+    /// Where `line` begins in the service's whole output.
+    line_start: u64,
+    block: Box<[u8]>,
+    /// What of `block` was read from a file and not yet handed out.
+    start: usize,
+    end: usize,
+    line: Vec<u8>,
+    state: LineState,
+    /// What is read next does not continue `line`.
+    line_is_cut: bool,
+}
+
+/// What `line` holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LineState {
+    /// The beginning of a line; may be empty.
+    Unfinished,
+    /// The beginning of a line whose end will never come.
+    Abandoned,
+    /// What was handed out.
+    HandedOut,
+}
+
+/// The services that have a log in this home, in the order of their names.
+///
+/// # Errors
+/// The folder of the logs can't be listed.
+pub fn services(layout: &Layout) -> Result<BTreeSet<ServiceName>, StoreError> {
+    chain::services_with_logs(layout)
+}
+
+impl Reader {
+    /// Opens a service's log. There need not be one yet.
+    ///
+    /// # Errors
+    /// A file of it can't be opened or read.
+    pub fn open(layout: &Layout, service: &ServiceName, start: Start) -> Result<Self, StoreError> {
+        let chain = Chain::new(layout, service);
+        let mut files = chain.open()?;
+        let index = TimeIndex::open(layout, service, &mut files);
+        let mut reader = Self {
+            files: files.into(),
+            chain,
+            index,
+            looked_at: None,
+            line_start: 0,
+            done: Vec::new(),
+            block: vec![0; BLOCK].into(),
+            start: 0,
+            end: 0,
+            line: Vec::new(),
+            state: LineState::Unfinished,
+            line_is_cut: false,
+        };
+        reader.compare_index();
+        match start {
+            Start::Oldest => {}
+            Start::Tail(count) => reader.skip_to_tail(count)?,
+            Start::Since(when) => {
+                if let Some(position) = reader.position_of(when) {
+                    reader.skip_to_line_at(position)?;
+                }
+            }
+        }
+        Ok(reader)
+    }
+
+    /// The next complete line without its line break; `None` at the end of what
+    /// [`Reader::open`] or the last [`Reader::look`] saw.
+    ///
+    /// # Errors
+    /// A file can't be read.
+    pub fn next_line(&mut self) -> Result<Option<&[u8]>, StoreError> {
+        if self.state == LineState::HandedOut {
+            self.line.clear();
+            self.state = LineState::Unfinished;
+        }
+        if self.line.is_empty() {
+            self.line_start = self.position();
+        }
+        loop {
+            if self.state == LineState::Abandoned || self.line.len() >= LONGEST_LINE {
+                self.state = LineState::HandedOut;
+                return Ok(Some(&self.line));
+            }
+            let unread = &self.block[self.start..self.end];
+            if let Some(length) = memchr::memchr(b'\n', unread) {
+                let range = self.start..self.start + length;
+                self.start += length + 1;
+                if self.line.is_empty() {
+                    return Ok(Some(&self.block[range]));
+                }
+                self.line.extend_from_slice(&self.block[range]);
+                self.state = LineState::HandedOut;
+                return Ok(Some(&self.line));
+            }
+            self.line.extend_from_slice(unread);
+            if !self.fill()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Takes the unfinished line at the end, if there is one. What is added to it later is then
+    /// a line of its own.
+    pub fn take_unfinished(&mut self) -> Option<Vec<u8>> {
+        let unfinished = self.state == LineState::Unfinished && !self.line.is_empty();
+        unfinished.then(|| std::mem::take(&mut self.line))
+    }
+
+    /// Where the line that was handed out last begins, in bytes since the first log of the service.
+    pub fn line_start(&self) -> u64 {
+        self.line_start
+    }
+
+    /// When the line that was handed out last was captured.
+    pub fn line_time(&mut self) -> LineTime {
+        let position = self.position();
+        match self.files.front() {
+            Some(file) => self.index.time_of(position, file),
+            None => LineTime::NotAfter(Timestamp::MAX),
+        }
+    }
+
+    /// The position before which everything was captured before this moment; `None` if that is
+    /// not known.
+    pub fn position_of(&self, when: When) -> Option<u64> {
+        match self.files.is_empty() {
+            // Nothing was captured before anything.
+            true => Some(0),
+            false => self.index.position_of(when, self.files.iter()),
+        }
+    }
+
+    /// Looks whether the log has grown, was rotated, truncated or replaced, or has appeared.
+    ///
+    /// # Errors
+    /// A file of it can't be opened or examined.
+    pub fn look(&mut self) -> Result<(), StoreError> {
+        let current = self.chain.current()?;
+        if current.is_some() && current != self.files.back().map(|last| last.id) {
+            self.follow_rotation()?;
+        }
+        let Some(last) = self.files.back_mut() else { return Ok(()) };
+        let before = (last.id, last.length, last.changed);
+        last.refresh()?;
+        if last.length < last.offset {
+            last.offset = 0;
+            self.line_is_cut = true;
+        }
+        if self.looked_at != Some(before) || before != (last.id, last.length, last.changed) {
+            self.looked_at = Some((last.id, last.length, last.changed));
+            self.index.refresh();
+            self.index.place(self.files.make_contiguous());
+            self.compare_index();
+        }
+        Ok(())
+    }
+
+    fn compare_index(&mut self) {
+        if let Some(last) = self.files.back() {
+            self.index.compare(last);
+        }
+    }
+
+    /// What was read so far ends here.
+    fn position(&self) -> u64 {
+        let unread = (self.end - self.start) as u64;
+        self.files.front().map_or(0, |file| file.base.saturating_add(file.offset).saturating_sub(unread))
+    }
+
+    /// The current name belongs to another file than the one we know as the last.
+    fn follow_rotation(&mut self) -> Result<(), StoreError> {
+        let chain = self.chain.open()?;
+        let ids: Vec<FileId> = chain.iter().map(|file| file.id).collect();
+        let known = self.files.back().map(|last| last.id);
+        if let Some(last) = self.files.back_mut() {
+            // A newer file exists, so this one has its final length now.
+            last.refresh()?;
+        }
+        let newer: Vec<OpenFile> = match known.and_then(|known| ids.iter().position(|&id| id == known)) {
+            Some(place) => chain.into_iter().skip(place + 1).collect(),
+            None => {
+                // Ours was deleted, or thrown away by more rotations than files are kept.
+                if let Some(last) = self.files.back_mut() {
+                    last.is_severed = true;
+                }
+                chain.into_iter().filter(|file| !self.knows(file.id)).collect()
+            }
+        };
+        self.files.extend(newer);
+        self.done.retain(|id| ids.contains(id));
+        Ok(())
+    }
+
+    fn knows(&self, id: FileId) -> bool {
+        self.done.contains(&id) || self.files.iter().any(|file| file.id == id)
+    }
+
+    /// Reads the next block, or finds that the line has no more to come; false at the end of
+    /// everything known.
+    fn fill(&mut self) -> Result<bool, StoreError> {
+        (self.start, self.end) = (0, 0);
+        loop {
+            let is_last = self.files.len() == 1;
+            let Some(file) = self.files.front_mut() else { return Ok(false) };
+            if std::mem::take(&mut self.line_is_cut) && !self.line.is_empty() {
+                self.state = LineState::Abandoned;
+                return Ok(true);
+            }
+            if file.offset < file.length {
+                let count = file.read_at(file.offset, &mut self.block)?;
+                if count > 0 {
+                    file.offset += count as u64;
+                    self.end = count;
+                    return Ok(true);
+                }
+                // It was truncated since we looked; the next look sees how far.
+            }
+            if is_last {
+                return Ok(false);
+            }
+            self.line_is_cut = file.is_severed;
+            self.done.extend(self.files.pop_front().map(|file| file.id));
+        }
+    }
+
+    fn skip_to_tail(&mut self, count: u64) -> Result<(), StoreError> {
+        let (index, offset) = tail_start(self.files.make_contiguous(), count, &mut self.block)?;
+        self.skip_to(index, offset);
+        Ok(())
+    }
+
+    /// The line that a position lies in, or before which it stands, is the next one.
+    fn skip_to_line_at(&mut self, position: u64) -> Result<(), StoreError> {
+        let index = self.files.partition_point(|file| file.base <= position).saturating_sub(1);
+        let Some(file) = self.files.get(index) else { return Ok(()) };
+        let offset = line_start(file, position.saturating_sub(file.base), &mut self.block)?;
+        self.skip_to(index, offset);
+        Ok(())
+    }
+
+    fn skip_to(&mut self, index: usize, offset: u64) {
+        self.done.extend(self.files.drain(..index).map(|file| file.id));
+        if let Some(first) = self.files.front_mut() {
+            first.offset = offset;
+        }
+    }
+}
+
+/// Where the line that a place in a file belongs to begins; a file begins with a line.
+fn line_start(file: &OpenFile, offset: u64, block: &mut [u8]) -> Result<u64, StoreError> {
+    let mut position = offset.min(file.length);
+    while position > 0 {
+        let wanted = block.len().min(usize::try_from(position).unwrap_or(block.len()));
+        position -= wanted as u64;
+        let filled = file.read_at(position, &mut block[..wanted])?;
+        if let Some(place) = memchr::memrchr(b'\n', &block[..filled]) {
+            return Ok(position + place as u64 + 1);
+        }
+    }
+    Ok(0)
+}
+
+/// Which file, and where in it, the last `count` lines of a chain begin.
+fn tail_start(files: &[OpenFile], count: u64, block: &mut [u8]) -> Result<(usize, u64), StoreError> {
+    let end = files.last().map_or((0, 0), |last| (files.len() - 1, last.length));
+    if count == 0 {
+        return Ok(end);
+    }
+    let mut breaks = 0;
+    let mut at_the_very_end = true;
+    for (index, file) in files.iter().enumerate().rev() {
+        let mut position = file.length;
+        while position > 0 {
+            let wanted = block.len().min(usize::try_from(position).unwrap_or(block.len()));
+            position -= wanted as u64;
+            let filled = file.read_at(position, &mut block[..wanted])?;
+            let mut bytes = &block[..filled];
+            // The line break that ends the last line does not begin another one.
+            if at_the_very_end {
+                bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+                at_the_very_end = false;
+            }
+            while let Some(place) = memchr::memrchr(b'\n', bytes) {
+                breaks += 1;
+                if breaks == count {
+                    return Ok((index, position + place as u64 + 1));
+                }
+                bytes = &bytes[..place];
+            }
+        }
+    }
+    Ok((0, 0))
+}
+
+#[cfg(test)]
+mod tests;

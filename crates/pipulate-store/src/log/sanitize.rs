@@ -1,0 +1,150 @@
+//! A line of output as text that can't steer a terminal.
+//!
+//! Only colors are kept, apart from the text, for whoever wants them: cursor movements, titles,
+//! hyperlinks, clipboard writes, bells and whatever else a program may send are dropped. What a
+//! carriage return overwrites is dropped too, as a terminal would do: a progress bar is one line.
+
+use std::ops::Range;
+
+/// What stands where a secret was.
+pub(super) const MASK: &str = "****";
+
+/// A line's text, and the colors in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Text {
+    plain: String,
+    /// Where in `plain` which color begins: the parameters of an SGR sequence.
+    colors: Vec<(usize, String)>,
+}
+
+impl Text {
+    /// Reads a line without its line break. Bytes that are not UTF-8 become replacement characters.
+    pub fn of(line: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(line);
+        if text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
+            return Self { plain: text.into_owned(), colors: Vec::new() };
+        }
+        let mut cleaner = Cleaner { text: Self::default(), restart: false };
+        let mut rest = text.trim_end_matches('\r').chars();
+        while let Some(character) = rest.next() {
+            match character {
+                '\x1b' => cleaner.escape(&mut rest),
+                '\u{9b}' => cleaner.control_sequence(&mut rest),
+                '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => skip_string(&mut rest),
+                '\r' => cleaner.restart = true,
+                '\u{2028}' | '\u{2029}' => cleaner.push(' '),
+                character if is_harmless(character) => cleaner.push(character),
+                _ => {}
+            }
+        }
+        cleaner.text
+    }
+
+    /// The text alone.
+    pub fn plain(&self) -> &str {
+        &self.plain
+    }
+
+    /// The text with `masked` ranges of it (in order, apart from each other) replaced, and with
+    /// its colors if they are wanted; they then end with the line.
+    pub fn render(&self, masked: &[Range<usize>], with_colors: bool) -> String {
+        let mut output = String::with_capacity(self.plain.len() + 16);
+        let colors = if with_colors { self.colors.as_slice() } else { &[] };
+        let mut colors = colors.iter().peekable();
+        let mut position = 0;
+        let end = self.plain.len();
+        for range in masked.iter().cloned().chain(std::iter::once(end..end)) {
+            while let Some((place, parameters)) = colors.next_if(|(place, _)| *place <= range.start) {
+                output.push_str(&self.plain[position..*place]);
+                output.push_str(&format!("\x1b[{parameters}m"));
+                position = *place;
+            }
+            output.push_str(&self.plain[position..range.start]);
+            if !range.is_empty() {
+                output.push_str(MASK);
+            }
+            position = range.end;
+            // A color that begins within a mask begins after it.
+            while let Some((_, parameters)) = colors.next_if(|(place, _)| *place < range.end) {
+                output.push_str(&format!("\x1b[{parameters}m"));
+            }
+        }
+        if with_colors && !self.colors.is_empty() {
+            output.push_str("\x1b[0m");
+        }
+        output
+    }
+}
+
+struct Cleaner {
+    text: Text,
+    /// A carriage return was read: what comes next starts the line over.
+    restart: bool,
+}
+
+impl Cleaner {
+    fn push(&mut self, character: char) {
+        if std::mem::take(&mut self.restart) {
+            self.text.plain.clear();
+            self.text.colors.clear();
+        }
+        self.text.plain.push(character);
+    }
+
+    /// What follows an escape character.
+    fn escape(&mut self, rest: &mut std::str::Chars) {
+        match rest.next() {
+            Some('[') => self.control_sequence(rest),
+            Some('P' | 'X' | ']' | '^' | '_') => skip_string(rest),
+            // Intermediate characters, then a final one.
+            Some(' '..='/') => drop(rest.find(|character| !(' '..='/').contains(character))),
+            Some(_) | None => {}
+        }
+    }
+
+    /// Parameters, intermediate characters and a final one; kept if it is a color.
+    fn control_sequence(&mut self, rest: &mut std::str::Chars) {
+        let body = rest.as_str();
+        let length = body.find(|character| !(' '..='?').contains(&character)).unwrap_or(body.len());
+        let parameters = &body[..length];
+        *rest = body[length..].chars();
+        // A control character in the middle ends it, and is then itself looked at.
+        if !rest.as_str().starts_with(|character| ('@'..='~').contains(&character)) {
+            return;
+        }
+        let is_color = rest.next() == Some('m')
+            && parameters.len() <= 64
+            && parameters.bytes().all(|byte| byte.is_ascii_digit() || byte == b';' || byte == b':');
+        if is_color {
+            self.text.colors.push((self.text.plain.len(), parameters.to_owned()));
+        }
+    }
+}
+
+/// Skips the text of a title, a hyperlink or the like, which a bell or a string terminator ends.
+fn skip_string(rest: &mut std::str::Chars) {
+    while let Some(character) = rest.next() {
+        match character {
+            '\x07' | '\u{9c}' => return,
+            '\x1b' => {
+                if rest.as_str().starts_with('\\') {
+                    let _backslash = rest.next();
+                }
+                return;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Controls are not; nor are the marks that reverse the direction of what follows them.
+fn is_harmless(character: char) -> bool {
+    match character {
+        '\t' => true,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => false,
+        character => !character.is_control(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! Which values are secrets in a home: those of its `.env` and of its services' own variables
+//! whose key says so or is listed in `[secrets]`, and the tokens of its pages.
+
+use pipulate_core::config::Config;
+use pipulate_core::layout::Layout;
+
+use super::mask::{Masker, says_secret};
+use crate::dotenv::{EnvError, EnvFile, SecretValue};
+use crate::home::existing_token;
+
+/// What masks a home's secrets, and which of them could not be read: each a sentence.
+#[derive(Debug, Clone)]
+pub struct HomeSecrets {
+    pub masker: Masker,
+    pub problems: Vec<String>,
+}
+
+/// Reads the secrets of a home. Without a usable configuration only what says so itself is one.
+pub fn of_home(layout: &Layout, config: Option<&Config>) -> HomeSecrets {
+    let listed = config.map(|config| config.secrets.as_slice()).unwrap_or_default();
+    let is_secret = |key: &str| says_secret(key) || listed.iter().any(|known| known == key);
+    let mut secrets: Vec<SecretValue> = Vec::new();
+    let mut problems = Vec::new();
+    match of_env_file(layout, is_secret) {
+        Ok(values) => secrets.extend(values),
+        Err(error) => problems.push(error.to_string()),
+    }
+    for path in [layout.token(), layout.jupyter_token()] {
+        match existing_token(&path) {
+            Ok(token) => secrets.extend(token.map(SecretValue::new)),
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    let own = config.into_iter().flat_map(|config| &config.services).flat_map(|service| &service.env);
+    secrets.extend(own.filter(|(key, _)| is_secret(key)).map(|(_, value)| SecretValue::new(value)));
+    HomeSecrets { masker: Masker::new(secrets.iter().map(SecretValue::expose)), problems }
+}
+
+fn of_env_file(layout: &Layout, is_secret: impl Fn(&str) -> bool) -> Result<Vec<SecretValue>, EnvError> {
+    // Reading takes no lock.
+    let file = EnvFile::new(layout.dotenv(), layout.dotenv_lock());
+    let mut values = Vec::new();
+    for key in file.keys()?.iter().filter(|key| is_secret(key)) {
+        values.extend(file.get(key)?);
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use pipulate_core::project::AbsPath;
+
+    use super::*;
+
+    #[test]
+    fn secrets_come_from_the_env_file_the_configuration_and_the_tokens() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout::new(AbsPath::new(directory.path().canonicalize().unwrap()).unwrap());
+        fs::create_dir_all(layout.run()).unwrap();
+        fs::write(layout.dotenv(), "API_KEY='first one'\nDATABASE=postgres://u:p@h/d\nMODE=harmless\n")
+            .unwrap();
+        let made = crate::home::token(&layout.token()).unwrap();
+        let file = "[secrets]\nrequired = [\"DATABASE\"]\n[services.jupyter]\nenv = { MY_TOKEN = \"from the file\" }";
+        let config = Config::parse(file).unwrap();
+
+        let secrets = of_home(&layout, Some(&config));
+        assert_eq!(secrets.problems, Vec::<String>::new());
+        let line = format!("first one, postgres://u:p@h/d, harmless, {made}, from the file");
+        assert_eq!(secrets.masker.mask(&line), "****, ****, harmless, ****, ****");
+        assert_eq!(of_home(&layout, None).masker.mask("postgres://u:p@h/d"), "postgres://u:p@h/d");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_told_and_the_rest_is_masked() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout::new(AbsPath::new(directory.path().canonicalize().unwrap()).unwrap());
+        fs::create_dir_all(layout.run()).unwrap();
+        fs::write(layout.dotenv(), b"KEY=\xff\xff\xff").unwrap();
+        let made = crate::home::token(&layout.token()).unwrap();
+        let secrets = of_home(&layout, None);
+        assert!(secrets.problems[0].contains(".env"), "{:?}", secrets.problems);
+        assert_eq!(secrets.masker.mask(&made), "****");
+    }
+}

@@ -1,0 +1,129 @@
+//! The record of a service: what is wanted, and what its supervisor last saw.
+//!
+//! Only the holder of the service's lock writes it. A record is a claim, not a fact: whoever acts on
+//! it verifies the identities in it first. The disk format is [`wire`], apart from these types.
+
+mod wire;
+
+use std::net::SocketAddr;
+
+use jiff::Timestamp;
+use pipulate_core::identity::{Pid, ProcessIdentity};
+use pipulate_core::layout::Layout;
+use pipulate_core::marker::RunId;
+use pipulate_core::project::AbsPath;
+use pipulate_core::service::{Readiness, ServiceName};
+use pipulate_core::state::{ServiceState, Wanted};
+use pipulate_core::status::LastExit;
+
+use crate::error::StoreError;
+use crate::files;
+
+/// Everything that outlives a supervisor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The folder that it was written for: a copied folder's records mean nothing.
+    pub root: AbsPath,
+    pub service: ServiceName,
+    pub wanted: Wanted,
+    pub supervisor: Option<ProcessIdentity>,
+    pub state: ServiceState,
+    /// Why, where the state needs a sentence.
+    pub reason: Option<String>,
+    /// The main process, while there is one.
+    pub main: Option<MainProcess>,
+    pub restarts: u32,
+    pub last_exit: Option<LastExit>,
+    /// The port that it has, or had and would like to have again.
+    pub port: Option<u16>,
+    /// Where it was found listening.
+    pub address: Option<SocketAddr>,
+    /// Where its page is, relative to its address.
+    pub page: Option<String>,
+    pub readiness: Readiness,
+    /// Its supervisor did not start it: its processes are not all below it.
+    pub adopted: bool,
+    /// What a person should know about this start, each a sentence.
+    pub notes: Vec<String>,
+    /// The position in the log at which the last start began, in bytes of the current file.
+    pub log_start: u64,
+    /// What the last stop did.
+    pub receipt: Option<Receipt>,
+}
+
+/// The main process of a service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MainProcess {
+    pub identity: ProcessIdentity,
+    pub run: RunId,
+    pub started_at: Timestamp,
+}
+
+/// What a stop did.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Receipt {
+    /// Processes that ended, the main one included.
+    pub stopped: u32,
+    pub seconds: f64,
+    /// Those that had to be killed.
+    pub forced: Vec<Named>,
+    /// Those that were left running, because they are not the service's.
+    pub left: Vec<Named>,
+    /// Those that should have ended and did not.
+    pub survivors: Vec<Named>,
+}
+
+/// A process that a person should hear about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    pub pid: Pid,
+    /// Its start token: see [`ProcessIdentity::start`].
+    pub start: u64,
+    pub name: String,
+    pub why: String,
+}
+
+/// Reads the record of a service; `Ok(None)` when it has none, or one of another folder.
+///
+/// # Errors
+/// It can't be read or understood. It is left as it is.
+pub fn read(layout: &Layout, service: &ServiceName) -> Result<Option<Record>, StoreError> {
+    let path = layout.record(service);
+    let Some(bytes) = files::read_private(&path)? else { return Ok(None) };
+    let record = wire::decode(&bytes).map_err(|reason| StoreError::refused(&path, reason))?;
+    if record.service != *service {
+        return Err(StoreError::refused(&path, format!("it speaks of the service {}", record.service)));
+    }
+    // Compared as it is written: JSON holds no path that is not UTF-8.
+    let same_folder = record.root.to_string_lossy() == layout.root().to_string_lossy();
+    Ok(same_folder.then_some(record))
+}
+
+/// Writes the record. Only for the holder of the service's lock.
+///
+/// # Errors
+/// The folder is not writable or the disk is full; the old record is then untouched.
+pub fn write(layout: &Layout, record: &Record) -> Result<(), StoreError> {
+    files::write_private(&layout.record(&record.service), &wire::encode(record))
+}
+
+/// The services that have a record here, also those that no configuration names any more.
+///
+/// # Errors
+/// The folder is there and can't be read.
+pub fn services(layout: &Layout) -> Result<Vec<ServiceName>, StoreError> {
+    let entries = match std::fs::read_dir(layout.run()) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(StoreError::io("read", layout.run())(error)),
+    };
+    let name = |entry: std::fs::DirEntry| {
+        ServiceName::parse(entry.file_name().to_str()?.strip_suffix(".json")?).ok()
+    };
+    let mut names: Vec<_> = entries.flatten().filter_map(name).collect();
+    names.sort();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests;

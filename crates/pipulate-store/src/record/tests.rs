@@ -1,0 +1,110 @@
+use std::time::Duration;
+
+use pipulate_core::identity::Host;
+
+use super::*;
+
+const FROZEN: &str = include_str!("../../tests/data/record-v1.json");
+
+fn record(root: &str) -> Record {
+    let host = Host { boot: "b".to_owned(), pid_namespace: 7, machine: "m".to_owned() };
+    let identity = |pid| ProcessIdentity { pid: Pid::new(pid).unwrap(), start: 99, host: host.clone() };
+    let at: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+    let named = |pid| Named {
+        pid: Pid::new(pid).unwrap(),
+        start: 0,
+        name: "tmux".to_owned(),
+        why: "detached".to_owned(),
+    };
+    Record {
+        root: AbsPath::new(root).unwrap(),
+        service: ServiceName::parse("jupyter").unwrap(),
+        wanted: Wanted::Run,
+        supervisor: Some(identity(41)),
+        state: ServiceState::Ready,
+        reason: Some("why".to_owned()),
+        main: Some(MainProcess { identity: identity(42), run: RunId::from_random(1), started_at: at }),
+        restarts: 2,
+        last_exit: Some(LastExit { code: Some(1), signal: None, at }),
+        port: Some(8888),
+        address: Some("127.0.0.1:8888".parse().unwrap()),
+        page: Some("/lab".to_owned()),
+        readiness: Readiness::Http {
+            path: "/api".to_owned(),
+            any_status: true,
+            timeout: Duration::from_secs(60),
+        },
+        adopted: false,
+        notes: vec!["a note".to_owned()],
+        log_start: 12,
+        receipt: Some(Receipt {
+            stopped: 3,
+            seconds: 0.5,
+            forced: vec![named(50)],
+            left: vec![named(51)],
+            survivors: vec![named(52)],
+        }),
+    }
+}
+
+fn layout(dir: &tempfile::TempDir) -> Layout {
+    let layout = Layout::new(AbsPath::new(dir.path().canonicalize().unwrap()).unwrap());
+    crate::home::ensure(&layout).unwrap()
+}
+
+#[test]
+fn a_record_reads_back_as_it_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let layout = layout(&dir);
+    let record = record(layout.root().to_str().unwrap());
+    assert_eq!(read(&layout, &record.service).unwrap(), None);
+    write(&layout, &record).unwrap();
+    assert_eq!(read(&layout, &record.service).unwrap(), Some(record.clone()));
+    assert_eq!(services(&layout).unwrap(), [record.service]);
+}
+
+#[test]
+fn the_frozen_record_of_version_1_is_still_understood() {
+    assert_eq!(wire::decode(FROZEN.as_bytes()).unwrap(), record("/home/me/demo"));
+}
+
+#[test]
+fn a_copied_folders_record_means_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let layout = layout(&dir);
+    let record = record("/somewhere/else");
+    write(&layout, &record).unwrap();
+    assert_eq!(read(&layout, &record.service).unwrap(), None);
+}
+
+#[test]
+fn damaged_records_are_refused_with_a_word_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let layout = layout(&dir);
+    let name = ServiceName::parse("jupyter").unwrap();
+    let whole = FROZEN;
+    for (bytes, word) in [
+        ("", "it is empty"),
+        (&whole[..whole.len() / 2], "can't be understood"),
+        ("[]", "can't be understood"),
+        ("{\"version\": 2}", "a newer Pipulate wrote it"),
+        (&whole.replace("\"pid\": 42", "\"pid\": -1"), "no Pipulate writes"),
+        (&whole.replace("\"jupyter\"", "\"server\""), "it speaks of the service server"),
+        (&whole.replace("\"state\": \"ready\"", "\"state\": \"splendid\""), "no Pipulate writes"),
+    ] {
+        std::fs::write(layout.record(&name), bytes).unwrap();
+        let error = read(&layout, &name).unwrap_err().to_string();
+        assert!(error.contains(word) && error.contains("jupyter.json"), "{bytes:?} gave {error:?}");
+        assert_eq!(std::fs::read(layout.record(&name)).unwrap(), bytes.as_bytes());
+    }
+}
+
+#[test]
+fn a_symlinked_record_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let layout = layout(&dir);
+    let name = ServiceName::parse("jupyter").unwrap();
+    std::fs::write(dir.path().join("elsewhere.json"), FROZEN).unwrap();
+    std::os::unix::fs::symlink(dir.path().join("elsewhere.json"), layout.record(&name)).unwrap();
+    assert!(read(&layout, &name).unwrap_err().to_string().contains("symbolic link"));
+}

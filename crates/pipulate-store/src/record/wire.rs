@@ -1,0 +1,281 @@
+//! The disk format of the record, version 1. Fields may be added; none may change its meaning.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pipulate_core::identity::{Host, Pid, ProcessIdentity};
+use pipulate_core::marker::RunId;
+use pipulate_core::project::AbsPath;
+use pipulate_core::service::{Readiness, ServiceName};
+use pipulate_core::state::{ServiceState, Wanted};
+use pipulate_core::status::LastExit;
+use serde::{Deserialize, Serialize};
+
+use super::{MainProcess, Named, Receipt, Record};
+
+const VERSION: u32 = 1;
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RecordV1 {
+    version: u32,
+    root: String,
+    service: String,
+    /// `"run"` or `"stopped"`.
+    wanted: String,
+    supervisor: Option<IdentityV1>,
+    state: String,
+    reason: Option<String>,
+    main: Option<MainV1>,
+    restarts: u32,
+    last_exit: Option<ExitV1>,
+    port: Option<u16>,
+    address: Option<SocketAddr>,
+    page: Option<String>,
+    readiness: ReadinessV1,
+    #[serde(default)]
+    adopted: bool,
+    notes: Vec<String>,
+    log_start: u64,
+    receipt: Option<ReceiptV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct IdentityV1 {
+    pid: i32,
+    start: u64,
+    boot: String,
+    pid_namespace: u64,
+    machine: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MainV1 {
+    identity: IdentityV1,
+    run: String,
+    started_at: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ExitV1 {
+    code: Option<i32>,
+    signal: Option<i32>,
+    at: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum ReadinessV1 {
+    Exec,
+    Tcp { timeout_ms: u64 },
+    Http { path: String, any_status: bool, timeout_ms: u64 },
+    Log { pattern: String, timeout_ms: u64 },
+}
+
+#[derive(Serialize, Deserialize)]
+struct ReceiptV1 {
+    stopped: u32,
+    seconds: f64,
+    forced: Vec<NamedV1>,
+    left: Vec<NamedV1>,
+    survivors: Vec<NamedV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NamedV1 {
+    pid: i32,
+    #[serde(default)]
+    start: u64,
+    name: String,
+    why: String,
+}
+
+/// The bytes of a record.
+pub(super) fn encode(record: &Record) -> Vec<u8> {
+    let wire = RecordV1 {
+        version: VERSION,
+        root: record.root.to_string_lossy().into_owned(),
+        service: record.service.to_string(),
+        wanted: match record.wanted {
+            Wanted::Run => "run".to_owned(),
+            Wanted::Stopped => "stopped".to_owned(),
+        },
+        supervisor: record.supervisor.as_ref().map(encode_identity),
+        state: record.state.word().to_owned(),
+        reason: record.reason.clone(),
+        main: record.main.as_ref().map(|main| MainV1 {
+            identity: encode_identity(&main.identity),
+            run: main.run.to_string(),
+            started_at: main.started_at.to_string(),
+        }),
+        restarts: record.restarts,
+        last_exit: record.last_exit.map(|exit| ExitV1 {
+            code: exit.code,
+            signal: exit.signal,
+            at: exit.at.to_string(),
+        }),
+        port: record.port,
+        address: record.address,
+        page: record.page.clone(),
+        readiness: encode_readiness(&record.readiness),
+        adopted: record.adopted,
+        notes: record.notes.clone(),
+        log_start: record.log_start,
+        receipt: record.receipt.as_ref().map(encode_receipt),
+    };
+    // The types above hold nothing that JSON can't.
+    serde_json::to_vec_pretty(&wire).unwrap_or_default()
+}
+
+/// The record in these bytes, or why there is none.
+pub(super) fn decode(bytes: &[u8]) -> Result<Record, String> {
+    if bytes.is_empty() {
+        return Err("it is empty, as after a full disk or a crash of the machine".to_owned());
+    }
+    let Version { version } =
+        serde_json::from_slice(bytes).map_err(|error| format!("it can't be understood: {error}"))?;
+    if version > VERSION {
+        return Err(format!(
+            "a newer Pipulate wrote it (format {version}, this one knows {VERSION}); use that one"
+        ));
+    }
+    let wire: RecordV1 =
+        serde_json::from_slice(bytes).map_err(|error| format!("it can't be understood: {error}"))?;
+    wire.into_record().ok_or_else(|| "it holds a value that no Pipulate writes".to_owned())
+}
+
+impl RecordV1 {
+    fn into_record(self) -> Option<Record> {
+        Some(Record {
+            root: AbsPath::new(self.root)?,
+            service: ServiceName::parse(&self.service).ok()?,
+            wanted: match self.wanted.as_str() {
+                "run" => Wanted::Run,
+                "stopped" => Wanted::Stopped,
+                _ => return None,
+            },
+            supervisor: optional(self.supervisor, decode_identity)?,
+            state: ServiceState::from_word(&self.state)?,
+            reason: self.reason,
+            main: optional(self.main, |main| {
+                Some(MainProcess {
+                    identity: decode_identity(main.identity)?,
+                    run: RunId::parse(&main.run)?,
+                    started_at: main.started_at.parse().ok()?,
+                })
+            })?,
+            restarts: self.restarts,
+            last_exit: optional(self.last_exit, |exit| {
+                Some(LastExit {
+                    code: exit.code,
+                    signal: exit.signal,
+                    at: exit.at.parse::<Timestamp>().ok()?,
+                })
+            })?,
+            port: self.port,
+            address: self.address,
+            page: self.page,
+            readiness: decode_readiness(self.readiness),
+            adopted: self.adopted,
+            notes: self.notes,
+            log_start: self.log_start,
+            receipt: optional(self.receipt, decode_receipt)?,
+        })
+    }
+}
+
+/// `Some(None)` for what is absent, `None` for what is there and wrong.
+fn optional<A, B>(value: Option<A>, decode: impl FnOnce(A) -> Option<B>) -> Option<Option<B>> {
+    match value {
+        None => Some(None),
+        Some(value) => decode(value).map(Some),
+    }
+}
+
+fn encode_identity(identity: &ProcessIdentity) -> IdentityV1 {
+    IdentityV1 {
+        pid: identity.pid.get(),
+        start: identity.start,
+        boot: identity.host.boot.clone(),
+        pid_namespace: identity.host.pid_namespace,
+        machine: identity.host.machine.clone(),
+    }
+}
+
+fn decode_identity(wire: IdentityV1) -> Option<ProcessIdentity> {
+    let host = Host { boot: wire.boot, pid_namespace: wire.pid_namespace, machine: wire.machine };
+    Some(ProcessIdentity { pid: Pid::new(wire.pid)?, start: wire.start, host })
+}
+
+fn encode_readiness(readiness: &Readiness) -> ReadinessV1 {
+    let millis = |timeout: &Duration| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+    match readiness {
+        Readiness::Exec => ReadinessV1::Exec,
+        Readiness::Tcp { timeout } => ReadinessV1::Tcp { timeout_ms: millis(timeout) },
+        Readiness::Http { path, any_status, timeout } => {
+            ReadinessV1::Http { path: path.clone(), any_status: *any_status, timeout_ms: millis(timeout) }
+        }
+        Readiness::Log { pattern, timeout } => {
+            ReadinessV1::Log { pattern: pattern.clone(), timeout_ms: millis(timeout) }
+        }
+    }
+}
+
+fn decode_readiness(wire: ReadinessV1) -> Readiness {
+    let duration = Duration::from_millis;
+    match wire {
+        ReadinessV1::Exec => Readiness::Exec,
+        ReadinessV1::Tcp { timeout_ms } => Readiness::Tcp { timeout: duration(timeout_ms) },
+        ReadinessV1::Http { path, any_status, timeout_ms } => {
+            Readiness::Http { path, any_status, timeout: duration(timeout_ms) }
+        }
+        ReadinessV1::Log { pattern, timeout_ms } => Readiness::Log { pattern, timeout: duration(timeout_ms) },
+    }
+}
+
+fn encode_receipt(receipt: &Receipt) -> ReceiptV1 {
+    let named = |list: &[Named]| {
+        list.iter()
+            .map(|named| NamedV1 {
+                pid: named.pid.get(),
+                start: named.start,
+                name: named.name.clone(),
+                why: named.why.clone(),
+            })
+            .collect()
+    };
+    ReceiptV1 {
+        stopped: receipt.stopped,
+        seconds: receipt.seconds,
+        forced: named(&receipt.forced),
+        left: named(&receipt.left),
+        survivors: named(&receipt.survivors),
+    }
+}
+
+fn decode_receipt(wire: ReceiptV1) -> Option<Receipt> {
+    let named = |list: Vec<NamedV1>| {
+        list.into_iter()
+            .map(|named| {
+                Some(Named {
+                    pid: Pid::new(named.pid)?,
+                    start: named.start,
+                    name: named.name,
+                    why: named.why,
+                })
+            })
+            .collect::<Option<Vec<_>>>()
+    };
+    Some(Receipt {
+        stopped: wire.stopped,
+        seconds: wire.seconds,
+        forced: named(wire.forced)?,
+        left: named(wire.left)?,
+        survivors: named(wire.survivors)?,
+    })
+}

@@ -1,0 +1,45 @@
+//! The user's projects, for `status --all` and `stop --all`: one small file each, named by the
+//! project's id, so that nobody ever edits what somebody else writes.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use directories::ProjectDirs;
+use pipulate_core::layout::Layout;
+use pipulate_core::project::AbsPath;
+
+use crate::error::StoreError;
+use crate::files;
+
+/// Remembers a project.
+///
+/// # Errors
+/// The user's state directory is not writable.
+pub fn remember(layout: &Layout) -> Result<(), StoreError> {
+    let Some(folder) = folder() else { return Ok(()) };
+    let entry = folder.join(layout.project_id().to_string());
+    if entry.exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(&folder).map_err(StoreError::io("create the folder", &folder))?;
+    files::write_private(&entry, layout.root().as_os_str().as_bytes())
+}
+
+/// The projects that are still there, sorted by their folders.
+pub fn projects() -> Vec<AbsPath> {
+    let entries = folder().and_then(|folder| fs::read_dir(folder).ok());
+    let root = |entry: fs::DirEntry| {
+        let bytes = files::read_private(&entry.path()).ok()??;
+        AbsPath::new(PathBuf::from(OsString::from_vec(bytes))).filter(|root| root.is_dir())
+    };
+    let mut roots: Vec<AbsPath> = entries.into_iter().flatten().flatten().filter_map(root).collect();
+    roots.sort();
+    roots
+}
+
+fn folder() -> Option<PathBuf> {
+    let folders = ProjectDirs::from("com", "Pipulate", "pipulate")?;
+    Some(folders.state_dir().unwrap_or(folders.data_local_dir()).join("projects"))
+}
