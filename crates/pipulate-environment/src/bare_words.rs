@@ -1,0 +1,187 @@
+//! The two bare words, `start` and `stop`: small scripts in the venv's `bin/`.
+//!
+//! A file of that name that is not ours is never touched. Ours is rewritten only when it differs.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use pipulate_store::error::StoreError;
+
+/// The verbs that are words of their own.
+pub const WORDS: [&str; 2] = ["start", "stop"];
+
+const TEMPLATE: &str = include_str!("../../../scripts/bare-word.sh");
+
+/// By its second line a file is known to be ours.
+const OURS: &[u8] = b"#!/bin/sh\n# Made by pipulate, and made again when it changes";
+
+/// Why a bare word is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum BareWordError {
+    #[error("{} is not ours and stays as it is; the word {word} won't start pipulate here", .path.display())]
+    NotOurs { path: PathBuf, word: &'static str },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Writes both into the venv, for that project and with that program; tells what could not be done.
+pub fn write_all(venv: &Path, project: &Path, program: &Path) -> Vec<String> {
+    let failed = WORDS.into_iter().filter_map(|word| write(venv, project, program, word).err());
+    failed.map(|error| error.to_string()).collect()
+}
+
+/// Writes one; tells whether it changed.
+///
+/// # Errors
+/// The file is not ours, or can't be written.
+pub fn write(venv: &Path, project: &Path, program: &Path, word: &'static str) -> Result<bool, BareWordError> {
+    let path = venv.join("bin").join(word);
+    let wanted = script(project, program, word);
+    match fs::read(&path) {
+        Ok(there) if there == wanted && crate::surroundings::is_executable(&path) => return Ok(false),
+        Ok(there) if !there.starts_with(OURS) => return Err(BareWordError::NotOurs { path, word }),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() => {}
+        Err(_) => return Err(BareWordError::NotOurs { path, word }),
+    }
+    replace(&path, &wanted).map_err(StoreError::io("write", &path))?;
+    Ok(true)
+}
+
+/// Whole or not at all: a shell may be reading the old one this moment.
+fn replace(path: &Path, script: &[u8]) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut file = tempfile::Builder::new().prefix(".word-").tempfile_in(folder)?;
+    file.write_all(script)?;
+    file.as_file().set_permissions(fs::Permissions::from_mode(0o755))?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+fn script(project: &Path, program: &Path, word: &str) -> Vec<u8> {
+    let mut script = Vec::new();
+    for line in TEMPLATE.split_inclusive('\n') {
+        let path = match line {
+            "project=@PROJECT@\n" => Some(project),
+            "pipulate=@PROGRAM@\n" => Some(program),
+            _ => None,
+        };
+        match path {
+            Some(path) => {
+                script.extend(line.split_once('=').map_or("", |(name, _)| name).bytes());
+                script.push(b'=');
+                script.extend(quoted(path));
+                script.push(b'\n');
+            }
+            None => script.extend(line.replace("@VERB@", word).bytes()),
+        }
+    }
+    script
+}
+
+/// One word of sh, whatever is in the path.
+fn quoted(path: &Path) -> Vec<u8> {
+    let mut word = vec![b'\''];
+    for &byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'\'' => word.extend(b"'\\''"),
+            byte => word.push(byte),
+        }
+    }
+    word.push(b'\'');
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use pipulate_process::command::{Command, End, Output};
+
+    use super::*;
+
+    const WEIRD: &str = "it's \"a\" $HOME\n`id` \\ ü*";
+
+    struct Home {
+        folder: tempfile::TempDir,
+    }
+
+    impl Home {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            fs::create_dir_all(folder.path().join(WEIRD).join("bin")).unwrap();
+            Self { folder }
+        }
+
+        fn venv(&self) -> PathBuf {
+            self.folder.path().join(WEIRD)
+        }
+
+        /// A program that shows its arguments, each between brackets.
+        fn program(&self, folder: &str) -> PathBuf {
+            let folder = self.folder.path().join(folder);
+            fs::create_dir_all(&folder).unwrap();
+            let program = folder.join("pipulate");
+            fs::write(&program, "#!/bin/sh\nprintf '[%s]' \"$@\"\n").unwrap();
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+            program
+        }
+
+        fn run(&self, word: &str, path: &str) -> Output {
+            Command::new(self.venv().join("bin").join(word))
+                .args(["a b", "$c"])
+                .directory("/")
+                .env("PATH", path)
+                .output(Duration::from_secs(60))
+                .unwrap()
+        }
+    }
+
+    #[test]
+    fn the_words_start_the_program_for_their_project_from_any_folder() {
+        let home = Home::new();
+        let program = home.program(WEIRD);
+        assert!(write_all(&home.venv(), Path::new(WEIRD), &program).is_empty());
+        for word in WORDS {
+            let output = home.run(word, "/usr/bin:/bin");
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("[-C][{WEIRD}][{word}][a b][$c]"));
+        }
+    }
+
+    #[test]
+    fn a_program_that_is_gone_is_looked_for_on_path_and_missed_in_words() {
+        let home = Home::new();
+        write_all(&home.venv(), Path::new("/p"), Path::new("/gone/pipulate"));
+        let found = home.program("other");
+        let path = format!("{}:/usr/bin:/bin", found.parent().unwrap().display());
+        assert_eq!(home.run("stop", &path).stdout, b"[-C][/p][stop][a b][$c]");
+        let missed = home.run("stop", "/usr/bin:/bin");
+        let words = String::from_utf8(missed.stderr).unwrap();
+        assert_eq!(missed.end, End::Code(127));
+        assert!(words.contains("stop: pipulate is gone from /gone/pipulate"), "{words}");
+    }
+
+    #[test]
+    fn a_word_is_rewritten_only_when_it_differs() {
+        let home = Home::new();
+        let wrote =
+            |program: &str| write(&home.venv(), Path::new("/p"), Path::new(program), "start").unwrap();
+        assert!(wrote("/a/pipulate"));
+        assert!(!wrote("/a/pipulate"));
+        assert!(wrote("/b/pipulate"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_ours_stays() {
+        let home = Home::new();
+        let path = home.venv().join("bin/start");
+        fs::write(&path, "#!/bin/sh\necho mine\n").unwrap();
+        let notes = write_all(&home.venv(), Path::new("/p"), Path::new("/pipulate"));
+        assert!(notes.len() == 1 && notes[0].contains("is not ours"), "{notes:?}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "#!/bin/sh\necho mine\n");
+        assert!(home.venv().join("bin/stop").exists());
+    }
+}

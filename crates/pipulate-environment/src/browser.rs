@@ -1,0 +1,148 @@
+//! Opens pages in the user's browser, or says why not and what to do instead.
+//!
+//! Invariants: no secret is ever in a program's arguments; nothing here fails a start or holds it up
+//! for longer than [`PATIENCE`]; what is started belongs to no service. Reading order:
+//! [`session`] (the facts), [`plan`] (the decision), then [`hand_over`], which runs in a small
+//! process of its own because a browser may take longer than `start` does.
+
+mod client;
+mod errand;
+mod opener;
+pub mod plan;
+pub mod session;
+mod tickets;
+
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pipulate_core::marker;
+use pipulate_process::command::{Command, CommandError};
+
+use errand::{Errand, Inquiry};
+use plan::Plan;
+
+/// The hidden verb of our own program whose body is [`hand_over`].
+pub const VERB: &str = "__hand-over";
+
+/// The longest that [`open_pages`] waits for news of its openers.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A page that should show in the browser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// For messages: the service's name.
+    pub name: String,
+    pub url: String,
+    /// Whether the URL holds a token or a code; then the browser gets another one, good once.
+    pub secret: bool,
+}
+
+/// What became of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    pub name: String,
+    pub outcome: Outcome,
+}
+
+/// Whether a browser was handed a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// An opener took it, or the browser has already come for it.
+    Opened,
+    /// Nobody did; the reason is one line for people.
+    NotOpened { reason: String },
+}
+
+/// Why pages could not be handed over.
+#[derive(Debug, thiserror::Error)]
+pub enum BrowserError {
+    #[error("could not {activity} to hand pages to the browser: {source}")]
+    Io { activity: &'static str, source: io::Error },
+    #[error("could not get random bytes from the system for a one-time address: {0}")]
+    Random(getrandom::Error),
+    #[error("the pages to hand over are not readable JSON: {0}")]
+    Errand(#[from] serde_json::Error),
+    #[error("the helper that hands pages to the browser did not start: {0}")]
+    Helper(#[from] CommandError),
+}
+
+/// Opens `pages` as `plan` says. `exe` is our own program: its verb [`VERB`] serves the one-time URLs.
+pub fn open_pages(plan: &Plan, pages: Vec<Page>, exe: &Path) -> Vec<Opened> {
+    open_within(plan, pages, exe, PATIENCE)
+}
+
+/// The body of the hidden verb: opens the pages that `input` lists, then serves their one-time URLs
+/// until each was used or a minute has passed. The process should end after it.
+///
+/// # Errors
+/// `input` is not what [`open_pages`] writes, or the machine has no loopback socket to give.
+pub fn hand_over(input: impl Read) -> Result<(), BrowserError> {
+    errand::run(serde_json::from_reader(input)?)
+}
+
+/// The programs that would be tried, in order.
+pub(crate) fn opener_programs(plan: &Plan) -> Vec<PathBuf> {
+    let programs = match plan {
+        Plan::Print { .. } => return Vec::new(),
+        Plan::BrowserVariable(programs) => Some(programs.as_slice()),
+        Plan::System => None,
+    };
+    let commands = opener::candidates(programs, "http://127.0.0.1/");
+    commands.iter().map(|command| command.program().to_owned()).collect()
+}
+
+fn open_within(plan: &Plan, pages: Vec<Page>, exe: &Path, patience: Duration) -> Vec<Opened> {
+    let programs = match plan {
+        Plan::Print { reason, hint: _ } => return refuse(pages, reason),
+        Plan::BrowserVariable(programs) => Some(programs.clone()),
+        Plan::System => None,
+    };
+    if pages.is_empty() {
+        return Vec::new();
+    }
+    match send(programs, &pages, exe, patience) {
+        Ok(reasons) => pages.into_iter().zip(reasons).map(|(page, reason)| opened(page, reason)).collect(),
+        Err(error) => refuse(pages, &error.to_string()),
+    }
+}
+
+fn send(
+    programs: Option<Vec<String>>,
+    pages: &[Page],
+    exe: &Path,
+    patience: Duration,
+) -> Result<Vec<Option<String>>, BrowserError> {
+    let inquiry = Inquiry::new()?;
+    let errand = Errand::new(programs, pages, &inquiry, patience);
+    helper(exe).stdin(serde_json::to_vec(&errand)?).detached()?;
+    let answer = inquiry.answer(patience)?;
+    Ok(answer.unwrap_or_else(|| {
+        let silence = format!("the browser's opener gave no sign of life within {} s", patience.as_secs());
+        vec![Some(silence); pages.len()]
+    }))
+}
+
+/// The helper and the openers below it get nothing that belongs to a service or to its Python.
+fn helper(exe: &Path) -> Command {
+    let python = std::env::vars_os().map(|(name, _)| name);
+    let python = python.filter(|name| name.as_encoded_bytes().starts_with(b"PYTHON"));
+    [marker::VARIABLE, "LD_LIBRARY_PATH", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT"]
+        .into_iter()
+        .map(OsString::from)
+        .chain(python)
+        .fold(Command::new(exe).arg(VERB), Command::env_remove)
+}
+
+fn opened(page: Page, reason: Option<String>) -> Opened {
+    let outcome = reason.map_or(Outcome::Opened, |reason| Outcome::NotOpened { reason });
+    Opened { name: page.name, outcome }
+}
+
+fn refuse(pages: Vec<Page>, reason: &str) -> Vec<Opened> {
+    pages.into_iter().map(|page| opened(page, Some(reason.to_owned()))).collect()
+}
+
+#[cfg(test)]
+mod tests;

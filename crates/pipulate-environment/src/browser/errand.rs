@@ -1,0 +1,213 @@
+//! The helper's life: open the pages one after the other, tell how that went, wait for the browser.
+//!
+//! It is told what to do on its stdin, so that its arguments hold no secret, and it tells what came
+//! of it in one loopback datagram under a key that only its stdin holds.
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pipulate_process::command::{Command, CommandError, End};
+use serde::{Deserialize, Serialize};
+
+use super::tickets::{Tickets, random_key};
+use super::{BrowserError, Page, opener};
+
+/// How long a one-time address is good.
+const LIFETIME: Duration = Duration::from_secs(60);
+
+/// What the helper is asked to do.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Errand {
+    /// Those of `$BROWSER`; `None` for the system's.
+    programs: Option<Vec<String>>,
+    pages: Vec<Wanted>,
+    answer_port: u16,
+    answer_key: String,
+    /// How long openers are watched, all together.
+    watch: Duration,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Wanted {
+    url: String,
+    secret: bool,
+}
+
+/// What the helper tells: for each page why it was not opened, or nothing.
+#[derive(Debug, Serialize, Deserialize)]
+struct Report {
+    key: String,
+    reasons: Vec<Option<String>>,
+}
+
+/// The end at which `open_pages` waits for the report.
+#[derive(Debug)]
+pub(super) struct Inquiry {
+    socket: UdpSocket,
+    port: u16,
+    key: String,
+}
+
+impl Errand {
+    /// Of the caller's patience, the helper's own start and answer get a quarter.
+    pub(super) fn new(
+        programs: Option<Vec<String>>,
+        pages: &[Page],
+        inquiry: &Inquiry,
+        patience: Duration,
+    ) -> Self {
+        let pages = pages.iter().map(|page| Wanted { url: page.url.clone(), secret: page.secret }).collect();
+        let (answer_port, answer_key) = (inquiry.port, inquiry.key.clone());
+        Self { programs, pages, answer_port, answer_key, watch: patience.mul_f64(0.75) }
+    }
+}
+
+impl Inquiry {
+    /// Binds a free loopback port.
+    ///
+    /// # Errors
+    /// There is none, or there are no random bytes.
+    pub(super) fn new() -> Result<Self, BrowserError> {
+        let failed = |source| BrowserError::Io { activity: "open a loopback socket", source };
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
+        let port = socket.local_addr().map_err(failed)?.port();
+        Ok(Self { socket, port, key: random_key()? })
+    }
+
+    /// Waits for the report; `None` when it did not come in time. Other people's datagrams are dropped.
+    ///
+    /// # Errors
+    /// The socket broke.
+    pub(super) fn answer(&self, patience: Duration) -> Result<Option<Vec<Option<String>>>, BrowserError> {
+        let failed = |source| BrowserError::Io { activity: "wait for the browser's opener", source };
+        let deadline = Instant::now() + patience;
+        let mut buffer = [0; 8192];
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            self.socket.set_read_timeout(Some(left)).map_err(failed)?;
+            let count = match self.socket.recv(&mut buffer) {
+                Ok(count) => count,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => continue,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(failed(error)),
+            };
+            match serde_json::from_slice::<Report>(&buffer[..count]) {
+                Ok(report) if report.key == self.key => return Ok(Some(report.reasons)),
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+}
+
+/// Runs the errand to its end.
+///
+/// # Errors
+/// No loopback socket, or no random bytes.
+pub(super) fn run(errand: Errand) -> Result<(), BrowserError> {
+    let deadline = Instant::now() + LIFETIME;
+    let tickets = Tickets::new()?;
+    let (sender, events) = mpsc::channel();
+    let on_fetched = sender.clone();
+    tickets.serve(move |page| drop(on_fetched.send(Event::Fetched { page })));
+    let mut opening = Opening { errand: &errand, tickets: &tickets, attempts: 0, sender, events };
+    let mut reasons = Vec::new();
+    for (page, wanted) in errand.pages.iter().enumerate() {
+        reasons.push(opening.open(page, wanted)?);
+    }
+    // Whoever asked may be gone; the browser comes all the same.
+    let told = report(&errand, reasons);
+    opening.wait_for_browser(deadline);
+    told
+}
+
+enum Event {
+    Ended { attempt: usize, ended: Result<End, CommandError> },
+    Fetched { page: usize },
+}
+
+struct Opening<'a> {
+    errand: &'a Errand,
+    tickets: &'a Tickets,
+    attempts: usize,
+    sender: Sender<Event>,
+    events: Receiver<Event>,
+}
+
+impl Opening<'_> {
+    /// Tries one opener after the other: `None` when one of them took the page, else why none did.
+    ///
+    /// The next page waits for it: a browser that is asked twice while it starts asks back.
+    fn open(&mut self, page: usize, wanted: &Wanted) -> Result<Option<String>, BrowserError> {
+        let web = wanted.url.starts_with("http://") || wanted.url.starts_with("https://");
+        if !web || wanted.url.contains(|c: char| c.is_control() || c.is_whitespace()) {
+            return Ok(Some("its address is not one for a browser".to_owned()));
+        }
+        let url = if wanted.secret { self.tickets.issue(page, &wanted.url)? } else { wanted.url.clone() };
+        let share = u32::try_from(self.errand.pages.len()).unwrap_or(u32::MAX);
+        let deadline = Instant::now() + self.errand.watch / share;
+        let mut first = None;
+        let mut missing = Vec::new();
+        for command in opener::candidates(self.errand.programs.as_deref(), &url) {
+            let Some(ended) = self.try_opener(page, &command, deadline) else { return Ok(None) };
+            let absent = matches!(&ended, Err(error) if error.source.kind() == ErrorKind::NotFound);
+            match opener::refusal(command.program(), &ended) {
+                None => return Ok(None),
+                Some(_) if absent => missing.push(command.program().display().to_string()),
+                Some(reason) => first = first.or(Some(reason)),
+            }
+        }
+        if first.is_some() {
+            // It stays good: some openers complain and open all the same.
+            return Ok(first);
+        }
+        self.tickets.revoke(page);
+        Ok(Some(format!("none of these is installed: {}", missing.join(", "))))
+    }
+
+    /// How the opener ended; `None` when it has not, or when the browser has come already.
+    fn try_opener(
+        &mut self,
+        page: usize,
+        command: &Command,
+        deadline: Instant,
+    ) -> Option<Result<End, CommandError>> {
+        self.attempts += 1;
+        let (attempt, command, sender) = (self.attempts, command.clone(), self.sender.clone());
+        // Its stdin is ours, read to its end; its stdout and stderr are ours, /dev/null.
+        thread::spawn(move || drop(sender.send(Event::Ended { attempt, ended: command.attached() })));
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.events.recv_timeout(left).ok()? {
+                Event::Fetched { page: fetched } if fetched == page => return None,
+                Event::Ended { attempt: other, ended } if other == self.attempts => {
+                    return (!self.tickets.used(page)).then_some(ended);
+                }
+                Event::Fetched { .. } | Event::Ended { .. } => {}
+            }
+        }
+    }
+
+    /// An opener may end long before its browser comes.
+    fn wait_for_browser(&self, deadline: Instant) {
+        while self.tickets.outstanding() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if self.events.recv_timeout(left).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn report(errand: &Errand, reasons: Vec<Option<String>>) -> Result<(), BrowserError> {
+    let failed = |source| BrowserError::Io { activity: "tell how opening went", source };
+    let report = serde_json::to_vec(&Report { key: errand.answer_key.clone(), reasons })?;
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
+    socket.send_to(&report, (Ipv4Addr::LOCALHOST, errand.answer_port)).map_err(failed)?;
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! What this session looks like to somebody who wants to open a browser in it.
+//!
+//! [`Session::gather`] is the only function of the browser's half that looks at the machine.
+
+use std::fs;
+use std::path::Path;
+
+use crate::surroundings::Surroundings;
+
+/// The facts, gathered once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Session {
+    pub surroundings: Surroundings,
+    pub macos: bool,
+    /// In a container, by the files that Docker and Podman leave in it.
+    pub container: bool,
+    pub wsl: Wsl,
+}
+
+/// Windows below us.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Wsl {
+    #[default]
+    No,
+    /// Windows programs can be started from here.
+    Interop,
+    /// They can't: interop is switched off.
+    NoInterop,
+}
+
+impl Session {
+    /// Looks around.
+    pub fn gather(surroundings: Surroundings) -> Self {
+        let container = ["/.dockerenv", "/run/.containerenv"].iter().any(|file| Path::new(file).exists());
+        Self { surroundings, macos: std::env::consts::OS == "macos", container, wsl: Wsl::gather() }
+    }
+
+    /// A variable's value; an empty one counts as unset.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        self.surroundings.variable(name)?.to_str()
+    }
+}
+
+impl Wsl {
+    fn gather() -> Self {
+        let reads = |path: &str| fs::read_to_string(path).unwrap_or_default().to_lowercase();
+        if !reads("/proc/sys/kernel/osrelease").contains("microsoft") {
+            return Self::No;
+        }
+        // With systemd, WSL registers its handler late and under another name.
+        let handlers = ["/proc/sys/fs/binfmt_misc/WSLInterop", "/proc/sys/fs/binfmt_misc/WSLInterop-late"];
+        if handlers.iter().any(|path| reads(path).contains("enabled")) {
+            Self::Interop
+        } else {
+            Self::NoInterop
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Carries out what a finding says may be carried out without asking, and nothing else.
+
+use std::path::PathBuf;
+
+use pipulate_core::finding::{Finding, Fix};
+use pipulate_process::command::{Command, CommandError, End};
+use rustix::fs::{Mode, OFlags, fchmod, open};
+
+use super::{Examination, secrets};
+
+/// Why a finding was not mended.
+#[derive(Debug, thiserror::Error)]
+pub enum FixError {
+    #[error("{id} is not mended by itself; see its advice")]
+    NotAutomatic { id: &'static str },
+    #[error("could not make {} readable for you alone: {source}", .path.display())]
+    Permissions { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    #[error("{command} failed ({end}); the last it said: {said}")]
+    Failed { command: String, end: String, said: String },
+}
+
+/// Which findings to mend, so that nothing is done twice: several may need the same command.
+pub fn repairs(findings: &[Finding]) -> Vec<&Finding> {
+    let mut repairs: Vec<&Finding> = Vec::new();
+    for finding in findings {
+        let Some(fix) = automatic(finding) else { continue };
+        if !repairs.iter().any(|other| automatic(other).is_some_and(|other| other.command == fix.command)) {
+            repairs.push(finding);
+        }
+    }
+    repairs
+}
+
+/// Mends one finding and tells what was done. A command's own lines go to `on_line` as they come.
+///
+/// # Errors
+/// The finding is none to be mended without asking, or it could not be done.
+pub fn fix(
+    finding: &Finding,
+    examination: &Examination,
+    mut on_line: impl FnMut(&str),
+) -> Result<String, FixError> {
+    let Some(fix) = automatic(finding) else { return Err(FixError::NotAutomatic { id: finding.id }) };
+    if finding.id == secrets::PERMISSIONS {
+        return close_dotenv(examination);
+    }
+    let Some(("pipulate", words)) =
+        fix.command.split_first().map(|(program, words)| (program.as_str(), words))
+    else {
+        return Err(FixError::NotAutomatic { id: finding.id });
+    };
+    let mut said = String::new();
+    let command = Command::new(&examination.exe).args(words);
+    let end = command.lines(|_, line| {
+        on_line(line);
+        if !line.trim().is_empty() {
+            line.clone_into(&mut said);
+        }
+    })?;
+    match end {
+        End::Code(0) => Ok(format!("Ran: {}", fix.command.join(" "))),
+        End::Code(code) => Err(failed(fix, format!("code {code}"), said)),
+        End::Signal(signal) => Err(failed(fix, format!("signal {signal}"), said)),
+        End::TimedOut | End::Unknown => Err(failed(fix, "nobody knows how".to_owned(), said)),
+    }
+}
+
+fn automatic(finding: &Finding) -> Option<&Fix> {
+    finding.fix.as_ref().filter(|fix| fix.automatic)
+}
+
+fn failed(fix: &Fix, end: String, said: String) -> FixError {
+    FixError::Failed { command: fix.command.join(" "), end, said }
+}
+
+/// By its descriptor and never through a link: what is examined may have been exchanged since.
+fn close_dotenv(examination: &Examination) -> Result<String, FixError> {
+    let path = examination.layout.dotenv();
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let done =
+        open(path.as_ref(), flags, Mode::empty()).and_then(|file| fchmod(file, Mode::RUSR | Mode::WUSR));
+    match done {
+        Ok(()) => Ok(format!("Made readable for you alone: {path}")),
+        Err(error) => Err(FixError::Permissions { path: path.to_path_buf(), source: error.into() }),
+    }
+}

@@ -1,0 +1,86 @@
+//! The ports that the services want, from facts that were handed in.
+
+use pipulate_core::finding::Finding;
+use pipulate_core::service::ServiceName;
+
+use super::{Examination, PortFact, PortOwner, failure, skipped, warning};
+
+/// `port.jupyter` and `port.server`.
+pub(super) fn ports(examination: &Examination) -> Vec<Finding> {
+    let wanted = [("port.jupyter", ServiceName::JUPYTER), ("port.server", ServiceName::SERVER)];
+    let port = |(id, name)| {
+        let fact = examination.ports.iter().find(|fact| fact.service.as_str() == name);
+        let Some(fact) = fact else { return skipped(id, format!("{name} wants no port")) };
+        let config = examination.config.as_ref().ok().and_then(|config| config.service(name));
+        examine(id, fact, config.is_some_and(|service| service.port.is_some()))
+    };
+    wanted.into_iter().map(port).collect()
+}
+
+/// A port that was not pinned is no obstacle: the next free one is taken.
+fn examine(id: &'static str, fact: &PortFact, pinned: bool) -> Finding {
+    let PortFact { service, port, owner } = fact;
+    let taken = |holder: String| {
+        if pinned {
+            let title = format!("Port {port}, which pipulate.toml gives to {service}, is held by {holder}");
+            failure(id, title)
+        } else {
+            let title = format!("Port {port} is held by {holder}; {service} would take the next free one");
+            warning(id, title)
+        }
+    };
+    let elsewhere =
+        format!("set another port: [services.{service}] port = {}", port.wrapping_add(1).max(1024));
+    match owner {
+        PortOwner::Free => Finding::ok(id, format!("Port {port} is free for {service}")),
+        PortOwner::Ours => Finding::ok(id, format!("Port {port} is held by {service} itself")),
+        PortOwner::Foreign { pid, command, project: Some(project) } => {
+            let folder = project.display().to_string();
+            taken(format!("another home, {folder} (pid {pid}, {command})")).command(
+                format!("stop that one if you no longer need it, or {elsewhere}"),
+                &["pipulate", "-C", &folder, "stop"],
+                false,
+            )
+        }
+        PortOwner::Foreign { pid, command, project: None } => taken(format!("pid {pid} ({command})"))
+            .advice(format!("end that program if it is yours and you no longer need it, or {elsewhere}")),
+        PortOwner::Unknown => {
+            taken("a program that you may not see, perhaps another user's".to_owned()).advice(elsewhere)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pipulate_core::finding::FindingStatus;
+
+    use super::*;
+
+    fn examine_owner(owner: PortOwner, pinned: bool) -> Finding {
+        let service = ServiceName::parse("jupyter").unwrap();
+        examine("port.jupyter", &PortFact { service, port: 8888, owner }, pinned)
+    }
+
+    #[test]
+    fn a_held_port_fails_only_where_no_other_will_do() {
+        let foreign = || PortOwner::Foreign { pid: 4121, command: "jupyter-lab".to_owned(), project: None };
+        for owner in [PortOwner::Free, PortOwner::Ours] {
+            assert_eq!(examine_owner(owner, true).status, FindingStatus::Ok);
+        }
+        for owner in [foreign(), PortOwner::Unknown] {
+            assert_eq!(examine_owner(owner.clone(), false).status, FindingStatus::Warning);
+            assert_eq!(examine_owner(owner, true).status, FindingStatus::Failure);
+        }
+    }
+
+    #[test]
+    fn a_holder_is_named_and_never_ended_by_us() {
+        let project = Some("/home/anna/other".into());
+        let owner = PortOwner::Foreign { pid: 4121, command: "jupyter-lab".to_owned(), project };
+        let finding = examine_owner(owner, false);
+        assert!(finding.title.contains("/home/anna/other (pid 4121, jupyter-lab)"), "{}", finding.title);
+        let fix = finding.fix.unwrap();
+        assert_eq!(fix.command, ["pipulate", "-C", "/home/anna/other", "stop"]);
+        assert!(!fix.automatic);
+    }
+}

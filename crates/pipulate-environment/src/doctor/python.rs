@@ -1,0 +1,108 @@
+//! The Python that environments are made with.
+
+use std::path::Path;
+
+use pipulate_core::finding::Finding;
+
+use super::{Examination, failure, skipped, venv, warning};
+use crate::python::{OLDEST, Python, PythonError, Version, discover};
+use crate::uv;
+
+const FOUND: &str = "python.found";
+const VERSION: &str = "python.version";
+
+/// `python.found` and `python.version`.
+pub(super) fn found_and_version(examination: &Examination) -> Vec<Finding> {
+    let config = match examination.config() {
+        Ok(config) => &config.python,
+        Err(reason) => return vec![skipped(FOUND, reason), skipped(VERSION, reason)],
+    };
+    if let Some(interpreter) = &config.interpreter {
+        return external(&examination.layout.inside(interpreter));
+    }
+    let around = &examination.session.surroundings;
+    let found = discover(around, examination.layout.root(), uv::at_hand(around).is_some());
+    discovered(found, venv::runs(examination))
+}
+
+fn external(interpreter: &Path) -> Vec<Finding> {
+    match venv::ask(interpreter) {
+        Ok((version, _)) => {
+            let found = format!("pipulate.toml names Python: {}", interpreter.display());
+            vec![Finding::ok(FOUND, found), new_enough(version)]
+        }
+        Err(problem) => vec![
+            failure(FOUND, "The interpreter that pipulate.toml names does not run")
+                .detail(problem)
+                .advice("give [python] interpreter the path of a Python that runs, or leave it out"),
+            skipped(VERSION, "Not examined: there is no Python"),
+        ],
+    }
+}
+
+/// A home whose environment runs does not need the Python that it could be made anew with.
+fn discovered(found: Result<Python, PythonError>, venv_runs: bool) -> Vec<Finding> {
+    let bad = if venv_runs { warning } else { failure };
+    let advice = format!(
+        "install Python {}.{} or newer (Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew \
+         install python; Nix: nix develop), or name one with PIPULATE_PYTHON",
+        OLDEST.major, OLDEST.minor
+    );
+    match found {
+        Ok(python) => {
+            let found =
+                Finding::ok(FOUND, format!("Python {}: {}", python.version, python.program.display()));
+            vec![found.detail(python.why.to_string()), new_enough(python.version)]
+        }
+        Err(PythonError::TooOld { program, version, tried: _ }) => vec![
+            Finding::ok(FOUND, format!("Python {version}: {}", program.display())),
+            bad(VERSION, format!("Python {version} is too old")).advice(advice),
+        ],
+        Err(error @ PythonError::NoVenv { .. }) => vec![
+            bad(FOUND, "Python can't make environments".to_owned()).detail(error.to_string()).advice(advice),
+            skipped(VERSION, "Not examined: there is no usable Python"),
+        ],
+        Err(error @ (PythonError::NoneFound { .. } | PythonError::Named { .. })) => vec![
+            bad(FOUND, "There is no usable Python".to_owned()).detail(error.to_string()).advice(advice),
+            skipped(VERSION, "Not examined: there is no Python"),
+        ],
+    }
+}
+
+fn new_enough(version: Version) -> Finding {
+    let needed = format!("{}.{}", OLDEST.major, OLDEST.minor);
+    if version < OLDEST {
+        return failure(VERSION, format!("Python {version} is too old"))
+            .advice(format!("name a Python {needed} or newer in [python] interpreter"));
+    }
+    Finding::ok(VERSION, format!("Python {version} is new enough ({needed} is needed)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use pipulate_core::finding::FindingStatus;
+
+    use super::*;
+
+    #[test]
+    fn an_old_python_is_found_and_too_old() {
+        let old = || PythonError::TooOld {
+            program: PathBuf::from("/usr/bin/python3"),
+            version: Version::parse("3.8.10").unwrap(),
+            tried: Vec::new(),
+        };
+        let status = |venv_runs| {
+            discovered(Err(old()), venv_runs).into_iter().map(|finding| finding.status).collect::<Vec<_>>()
+        };
+        assert_eq!(status(false), [FindingStatus::Ok, FindingStatus::Failure]);
+        assert_eq!(status(true), [FindingStatus::Ok, FindingStatus::Warning], "the environment has its own");
+    }
+
+    #[test]
+    fn an_interpreter_of_the_configuration_must_be_new_enough() {
+        assert_eq!(new_enough(Version::parse("3.10.0").unwrap()).status, FindingStatus::Ok);
+        assert_eq!(new_enough(Version::parse("3.9.19").unwrap()).status, FindingStatus::Failure);
+    }
+}

@@ -1,0 +1,245 @@
+//! Why an installer failed, from what it said, and what to do about it.
+
+use std::fmt;
+
+use pipulate_core::finding::Fix;
+
+use crate::installer::InstallerKind;
+
+/// An installer that did not install. `start` can go on from it; `setup` has failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{installer} could not install the packages: {cause}")]
+pub struct InstallFailure {
+    pub installer: InstallerKind,
+    pub cause: Cause,
+    /// The end of what it said, without secrets.
+    pub last_words: Vec<String>,
+}
+
+/// Why it failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    NoNetwork,
+    Certificate,
+    NoSuchPackage {
+        requirement: Option<String>,
+    },
+    Conflict,
+    /// The package needs another Python.
+    WrongPython,
+    NoCompiler,
+    BuildFailed,
+    DiskFull,
+    NotPermitted,
+    /// The environment was made without pip.
+    NoPip,
+    /// The installer itself can't be started.
+    NotStarted,
+    Unknown,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoNetwork => "the package index can't be reached",
+            Self::Certificate => "the package index's certificate is not trusted",
+            Self::NoSuchPackage { requirement: Some(requirement) } => {
+                return write!(f, "there is no package {requirement}");
+            }
+            Self::NoSuchPackage { requirement: None } => "there is no such package",
+            Self::Conflict => "the requirements contradict each other",
+            Self::WrongPython => "a package needs another version of Python",
+            Self::NoCompiler => "a package must be compiled, and there is no compiler",
+            Self::BuildFailed => "a package could not be built",
+            Self::DiskFull => "the disk is full",
+            Self::NotPermitted => "it may not write there",
+            Self::NoPip => "the environment has no pip",
+            Self::NotStarted => "it could not be started",
+            Self::Unknown => "it ended with an error",
+        })
+    }
+}
+
+impl Cause {
+    /// What mends it, most likely.
+    pub fn fix(&self) -> Fix {
+        let text = match self {
+            Self::NoNetwork => {
+                "connect to the network (behind a proxy: set HTTPS_PROXY), then run `pipulate setup`"
+            }
+            Self::Certificate => {
+                "set SSL_CERT_FILE to your organization's certificate file, then run `pipulate setup`"
+            }
+            Self::NoSuchPackage { .. } => {
+                "check the name and version in requirements.txt, then run `pipulate setup`"
+            }
+            Self::Conflict => "loosen the versions in requirements.txt, then run `pipulate setup`",
+            Self::WrongPython => {
+                "set PIPULATE_PYTHON to a Python that the package supports, then run `pipulate setup --recreate`"
+            }
+            Self::NoCompiler => {
+                "install a compiler (Debian, Ubuntu: sudo apt install build-essential python3-dev; macOS: \
+                 xcode-select --install; Nix: nix develop), or choose a version that has a wheel"
+            }
+            Self::BuildFailed => "choose a version that has a wheel, or install what its build asks for",
+            Self::DiskFull => "free some disk space, then run `pipulate setup`",
+            Self::NotPermitted => "make the project's folder yours (see `ls -ld`), then run `pipulate setup`",
+            Self::NoPip => "run `.venv/bin/python -m ensurepip`, then `pipulate setup`",
+            Self::NotStarted => "run `pipulate setup --recreate`",
+            Self::Unknown => "read its last words, then run `pipulate setup`",
+        };
+        Fix { text: text.to_owned(), command: Vec::new(), automatic: false }
+    }
+
+    /// Whether another installer might fare better: pip knows other indexes, certificates and links.
+    pub fn may_depend_on_the_installer(&self) -> bool {
+        match self {
+            Self::NoNetwork | Self::NoCompiler | Self::BuildFailed | Self::DiskFull | Self::NotPermitted => {
+                false
+            }
+            Self::Certificate
+            | Self::NoSuchPackage { .. }
+            | Self::Conflict
+            | Self::WrongPython
+            | Self::NoPip
+            | Self::NotStarted
+            | Self::Unknown => true,
+        }
+    }
+}
+
+/// What an installer's output says about why it failed. The order matters: a full disk also breaks
+/// builds, and an index that can't be reached also has no packages.
+pub fn classify(output: &str) -> Cause {
+    let has = |needles: &[&str]| needles.iter().any(|needle| output.contains(needle));
+    if has(&["No space left on device", "Disk quota exceeded", "os error 28", "os error 122"]) {
+        Cause::DiskFull
+    } else if has(&[
+        "CERTIFICATE_VERIFY_FAILED",
+        "invalid peer certificate",
+        "UnknownIssuer",
+        "SSLCertVerification",
+    ]) {
+        Cause::Certificate
+    } else if has(&NETWORK) {
+        Cause::NoNetwork
+    } else if has(&["Permission denied", "os error 13", "Read-only file system", "os error 30"]) {
+        Cause::NotPermitted
+    } else if has(&["No module named pip"]) {
+        Cause::NoPip
+    } else if wants_another_python(output) {
+        Cause::WrongPython
+    } else if has(&COMPILER) || (has(&BUILD) && has(&["No such file or directory: '"])) {
+        Cause::NoCompiler
+    } else if has(&BUILD) {
+        Cause::BuildFailed
+    } else if let Some(requirement) = missing_package(output) {
+        Cause::NoSuchPackage { requirement: Some(requirement) }
+    } else if has(&["not found in the package registry", "No matching distribution found"]) {
+        Cause::NoSuchPackage { requirement: None }
+    } else if has(&["No solution found", "ResolutionImpossible", "conflicting dependencies"]) {
+        Cause::Conflict
+    } else {
+        Cause::Unknown
+    }
+}
+
+const NETWORK: [&str; 11] = [
+    "dns error",
+    "failed to lookup address",
+    "Name or service not known",
+    "Temporary failure in name resolution",
+    "nodename nor servname",
+    "Network is unreachable",
+    "No route to host",
+    "Connection refused",
+    "tcp connect error",
+    "Failed to establish a new connection",
+    "operation timed out",
+];
+
+const COMPILER: [&str; 7] = [
+    "command 'gcc' failed: No such file",
+    "unable to execute 'gcc'",
+    "Unknown compiler(s)",
+    "Microsoft Visual C++",
+    "Python.h: No such file",
+    "No CMAKE_C_COMPILER",
+    "xcrun: error: invalid active developer path",
+];
+
+const BUILD: [&str; 5] = [
+    "Failed to build",
+    "Failed building wheel",
+    "subprocess-exited-with-error",
+    "build backend returned an error",
+    "Could not build wheels",
+];
+
+fn wants_another_python(output: &str) -> bool {
+    if output.contains("requires a different Python:") {
+        return true;
+    }
+    // uv: "Because the current Python version (3.11.7) does not satisfy Python>=3.12 …"
+    if output.contains("does not satisfy Python") || output.contains("not compatible with the current Python")
+    {
+        return true;
+    }
+    // pip lists every version that it passed over; only the one asked for means something.
+    let pinned = output.lines().find_map(|line| {
+        line.split_once("No matching distribution found for ")?
+            .1
+            .split_once("==")
+            .map(|(_, version)| version.trim())
+    });
+    pinned.is_some_and(|version| output.contains(&format!(" {version} Requires-Python")))
+}
+
+/// The requirement that no package meets.
+fn missing_package(output: &str) -> Option<String> {
+    output.lines().find_map(|line| {
+        let pip = line.split_once("No matching distribution found for ").map(|(_, rest)| rest);
+        let uv_name = || Some(line.split_once("Because ")?.1.split_once(" was not found in")?.0);
+        let uv_version = || Some(line.split_once("there is no version of ")?.1.split_once(" and ")?.0);
+        let found = pip.or_else(uv_name).or_else(uv_version)?.trim();
+        (!found.is_empty() && !found.contains(' ')).then(|| found.to_owned())
+    })
+}
+
+/// The end of what an installer said: what a person needs, without passwords of index addresses.
+pub fn last_words<S: AsRef<str>>(lines: &[S]) -> Vec<String> {
+    const KEPT: usize = 12;
+    const WIDTH: usize = 240;
+    let telling = |line: &&str| {
+        !line.trim().is_empty() && !line.starts_with("[notice]") && !line.starts_with("Using Python ")
+    };
+    let mut words: Vec<String> = lines
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(telling)
+        .map(|line| {
+            let line = without_passwords(line);
+            match line.char_indices().nth(WIDTH) {
+                Some((end, _)) => format!("{}…", &line[..end]),
+                None => line,
+            }
+        })
+        .collect();
+    words.split_off(words.len().saturating_sub(KEPT))
+}
+
+/// `https://user:secret@host/` becomes `https://host/`.
+fn without_passwords(line: &str) -> String {
+    let mut safe = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find("://") {
+        let (head, tail) = rest.split_at(at + 3);
+        safe.push_str(head);
+        let end = tail.find(['/', ' ', '\'', '"', ')', ',']).unwrap_or(tail.len());
+        rest = tail[..end].rfind('@').map_or(tail, |at| &tail[at + 1..]);
+    }
+    safe + rest
+}
+
+#[cfg(test)]
+mod tests;

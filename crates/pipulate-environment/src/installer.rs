@@ -1,0 +1,136 @@
+//! Installing packages: uv when it can be had, pip when it must be.
+
+mod pip_config;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use pipulate_process::command::{Command, End, Stream};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Cause, InstallFailure, classify, last_words};
+use crate::progress::{InstallProgress, ProgressReader};
+use crate::requirements::Requirements;
+use crate::surroundings::Surroundings;
+use crate::uv::Uv;
+
+pub use pip_config::{PipOnly, pip_only};
+
+/// What installs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Installer {
+    Uv(Uv),
+    Pip,
+}
+
+/// The same without its particulars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InstallerKind {
+    Uv,
+    Pip,
+}
+
+impl fmt::Display for InstallerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Uv => "uv",
+            Self::Pip => "pip",
+        })
+    }
+}
+
+impl Installer {
+    /// Which it is.
+    pub fn kind(&self) -> InstallerKind {
+        match self {
+            Self::Uv(_) => InstallerKind::Uv,
+            Self::Pip => InstallerKind::Pip,
+        }
+    }
+
+    /// Installs the requirements into the environment of `python`.
+    ///
+    /// # Errors
+    /// Why it failed, in its own words.
+    pub fn install(
+        &self,
+        job: &Job<'_>,
+        on_progress: &mut dyn FnMut(InstallProgress),
+    ) -> Result<(), InstallFailure> {
+        let mut reader = ProgressReader::new(self.kind());
+        let mut said = Vec::new();
+        let ended = self.command(job).lines(|_stream: Stream, line| {
+            if let Some(progress) = reader.line(line) {
+                on_progress(progress);
+            }
+            said.push(line.to_owned());
+        });
+        let failure = |cause, said: &[String]| InstallFailure {
+            installer: self.kind(),
+            cause,
+            last_words: last_words(said),
+        };
+        match ended {
+            Ok(End::Code(0)) => Ok(()),
+            Ok(End::Code(_) | End::Signal(_) | End::TimedOut | End::Unknown) => {
+                Err(failure(classify(&said.join("\n")), &said))
+            }
+            Err(error) => Err(failure(Cause::NotStarted, &[error.to_string()])),
+        }
+    }
+
+    fn command(&self, job: &Job<'_>) -> Command {
+        let command = match self {
+            Self::Uv(uv) => uv_command(uv, job.around)
+                .args(["pip", "install", "--compile-bytecode", "--python"])
+                .arg(job.python)
+                // Without it uv would look for another environment to install into.
+                .env_remove("VIRTUAL_ENV")
+                .env_remove("CONDA_PREFIX"),
+            Self::Pip => Command::new(job.python)
+                .args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check"])
+                .args(["--progress-bar", "off"])
+                .env("PIP_USER", "0")
+                .env_remove("PYTHONHOME")
+                // Packages found there would count as installed.
+                .env_remove("PYTHONPATH"),
+        };
+        command.args(job.requirements.arguments()).directory(job.project)
+    }
+}
+
+/// What to install where.
+#[derive(Debug, Clone, Copy)]
+pub struct Job<'a> {
+    pub around: &'a Surroundings,
+    pub project: &'a Path,
+    /// The environment's own Python.
+    pub python: &'a Path,
+    pub requirements: &'a Requirements,
+}
+
+/// uv, without colors and bars, with the certificates that pip was given.
+pub(crate) fn uv_command(uv: &Uv, around: &Surroundings) -> Command {
+    let command = Command::new(&uv.program)
+        .env("UV_NO_PROGRESS", "1")
+        .env("NO_COLOR", "1")
+        .env_remove("FORCE_COLOR")
+        .env_remove("CLICOLOR_FORCE")
+        .env("UV_PYTHON_DOWNLOADS", "never");
+    match certificates(around) {
+        Some(file) => command.env("SSL_CERT_FILE", file),
+        None => command,
+    }
+}
+
+/// pip reads these, uv only `SSL_CERT_FILE`.
+fn certificates(around: &Surroundings) -> Option<PathBuf> {
+    if around.variable("SSL_CERT_FILE").is_some() {
+        return None;
+    }
+    let names = ["PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
+    let mut files = names.iter().filter_map(|name| around.variable(name)).map(PathBuf::from);
+    // A folder of certificates is fine for pip, not for this variable.
+    files.find(|file| file.is_file())
+}

@@ -1,0 +1,308 @@
+//! What a set-up will do, decided from facts alone.
+//!
+//! The law of this file: what we did not make is changed only when somebody asked for it, and
+//! nothing is changed while a service of the home lives.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::requirements::Fingerprint;
+use crate::stamp::{Installed, Made, Origin, Stamp};
+use crate::venv::{Breakage, VenvIdentity, VenvState};
+
+/// Who asked, and for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// `start`: do what is needed, to what is ours.
+    Automatic,
+    /// `setup`: install, also into an environment that we did not make.
+    Explicit,
+    /// `setup --recreate`: make the environment anew, and keep the old one.
+    Recreate,
+}
+
+/// What the decision is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// Where the venv is, or would be.
+    pub root: &'a Path,
+    pub venv: &'a VenvState,
+    pub stamp: Option<&'a Stamp>,
+    /// The lock file of another package manager in the project.
+    pub manager: Option<&'static str>,
+    /// `None`: the requirements can't be read.
+    pub wanted: Option<&'a Fingerprint>,
+    /// A service of this home lives.
+    pub alive: bool,
+}
+
+/// What will be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// Nothing. What is not as it should be is named.
+    Keep { drift: Vec<Drift> },
+    /// Make a venv where nothing is.
+    Create,
+    /// Install the packages.
+    Install { origin: Origin },
+    /// Make the venv anew.
+    Recreate { old: Old, why: Option<Drift> },
+    /// Nothing, and there is no venv to go on with.
+    Refuse(Refusal),
+}
+
+/// What becomes of the venv that is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Old {
+    /// It becomes `.venv.old`.
+    SetAside,
+    /// It is what an unfinished set-up of ours left, and goes.
+    Remove,
+}
+
+/// What differs from what the project asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Drift {
+    /// Packages of the last set-up are still missing: it was cut short, or failed.
+    Unfinished,
+    RequirementsChanged,
+    VenvMissing,
+    VenvBroken(Breakage),
+    VenvMoved {
+        from: PathBuf,
+    },
+    /// We did not make it; these packages are missing in it.
+    NotOurs {
+        missing: Vec<String>,
+    },
+    /// The configured interpreter is not ours to install into; these packages are missing.
+    InterpreterLacks {
+        missing: Vec<String>,
+    },
+    /// Another package manager's lock file is beside it.
+    ManagedBy {
+        file: &'static str,
+    },
+    /// `PIPULATE_PYTHON` names another Python than the venv has.
+    OtherPythonNamed {
+        has: PathBuf,
+        named: PathBuf,
+    },
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unfinished => f.write_str("not all packages are installed; run `pipulate setup`"),
+            Self::RequirementsChanged => f.write_str("the requirements changed; run `pipulate setup`"),
+            Self::VenvMissing => f.write_str("there is no Python environment yet; run `pipulate setup`"),
+            Self::VenvBroken(problem) => write!(f, "the Python environment is broken: {problem}"),
+            Self::VenvMoved { from } => write!(
+                f,
+                "the Python environment was made for {}; its programs won't start from here; run `pipulate setup \
+                 --recreate`",
+                from.display()
+            ),
+            Self::NotOurs { missing } => write!(
+                f,
+                "the Python environment is not ours and is left as it is; it lacks {}; `pipulate setup` installs \
+                 what is missing",
+                missing.join(", ")
+            ),
+            Self::InterpreterLacks { missing } => write!(
+                f,
+                "the interpreter that pipulate.toml names lacks {}; install them with the tool that manages it",
+                missing.join(", ")
+            ),
+            Self::ManagedBy { file } => write!(
+                f,
+                "{file} says that another package manager looks after the packages; update them with it, or run \
+                 `pipulate setup`"
+            ),
+            Self::OtherPythonNamed { has, named } => write!(
+                f,
+                "the Python environment uses {}, PIPULATE_PYTHON names {}; run `pipulate setup --recreate` to change",
+                has.display(),
+                named.display()
+            ),
+        }
+    }
+}
+
+/// Why nothing is done although something should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error(
+        "services of this project are running, and nothing is installed under them ({what}); run `pipulate stop` \
+         first"
+    )]
+    HomeIsAlive { what: String },
+    #[error(
+        "{} can't be used: {problem}; it was not made by pipulate, so it is left alone; run `pipulate setup \
+         --recreate` to make a new one (the old one is kept)", .root.display()
+    )]
+    BrokenAndNotOurs { root: PathBuf, problem: Breakage },
+    #[error(
+        "{} was made for another folder ({}) and not by pipulate, so it is left alone; run `pipulate setup \
+         --recreate` to make a new one (the old one is kept)", .root.display(), .from.display()
+    )]
+    MovedAndNotOurs { root: PathBuf, from: PathBuf },
+}
+
+/// Whose the venv is.
+enum Owner<'a> {
+    /// We began it and were cut short.
+    Begun,
+    Stamped(&'a Made),
+    Foreign,
+}
+
+/// Decides what a set-up does.
+pub fn decide(facts: &Facts<'_>, mode: Mode) -> Plan {
+    let plan = match mode {
+        Mode::Automatic => automatic(facts),
+        Mode::Explicit => explicit(facts),
+        Mode::Recreate => recreate(facts),
+    };
+    if facts.alive { in_a_living_home(facts, mode, plan) } else { plan }
+}
+
+fn automatic(facts: &Facts<'_>) -> Plan {
+    match (facts.venv, owner(facts)) {
+        (VenvState::Absent, Owner::Begun | Owner::Stamped(_) | Owner::Foreign) => Plan::Create,
+        (VenvState::Whole(_), Owner::Begun) => Plan::Install { origin: Origin::Made },
+        (VenvState::Whole(_), Owner::Foreign) => Plan::Keep { drift: Vec::new() },
+        (VenvState::Whole(_), Owner::Stamped(made)) => {
+            match (drift_of(made.installed.as_ref(), facts), facts.manager) {
+                (None, _) => Plan::Keep { drift: Vec::new() },
+                (Some(drift), Some(file)) => Plan::Keep { drift: vec![drift, Drift::ManagedBy { file }] },
+                (Some(_), None) => Plan::Install { origin: made.origin },
+            }
+        }
+        (VenvState::Moved { .. } | VenvState::Broken { .. }, Owner::Begun) => {
+            Plan::Recreate { old: Old::Remove, why: None }
+        }
+        (VenvState::Moved { from, .. }, Owner::Stamped(made)) if may_remake(made, facts) => {
+            Plan::Recreate { old: Old::SetAside, why: Some(Drift::VenvMoved { from: from.clone() }) }
+        }
+        (VenvState::Moved { from, .. }, Owner::Stamped(_) | Owner::Foreign) => {
+            Plan::Keep { drift: vec![Drift::VenvMoved { from: from.clone() }] }
+        }
+        (VenvState::Broken { problem, .. }, Owner::Stamped(made)) if may_remake(made, facts) => {
+            Plan::Recreate { old: Old::SetAside, why: Some(Drift::VenvBroken(problem.clone())) }
+        }
+        (VenvState::Broken { problem, .. }, Owner::Stamped(_) | Owner::Foreign) => broken(facts, problem),
+    }
+}
+
+fn explicit(facts: &Facts<'_>) -> Plan {
+    match (facts.venv, owner(facts)) {
+        (VenvState::Whole(_), Owner::Foreign) => Plan::Install { origin: Origin::Adopted },
+        (VenvState::Whole(_), Owner::Stamped(made)) => Plan::Install { origin: made.origin },
+        (VenvState::Moved { from, .. }, Owner::Foreign) => {
+            Plan::Refuse(Refusal::MovedAndNotOurs { root: facts.root.to_owned(), from: from.clone() })
+        }
+        (VenvState::Moved { from, .. }, Owner::Stamped(made)) => match made.origin {
+            Origin::Made => {
+                Plan::Recreate { old: Old::SetAside, why: Some(Drift::VenvMoved { from: from.clone() }) }
+            }
+            Origin::Adopted => {
+                Plan::Refuse(Refusal::MovedAndNotOurs { root: facts.root.to_owned(), from: from.clone() })
+            }
+        },
+        (VenvState::Broken { problem, .. }, Owner::Stamped(Made { origin: Origin::Made, .. })) => {
+            Plan::Recreate { old: Old::SetAside, why: Some(Drift::VenvBroken(problem.clone())) }
+        }
+        (VenvState::Broken { problem, .. }, Owner::Stamped(_) | Owner::Foreign) => broken(facts, problem),
+        (
+            VenvState::Absent | VenvState::Whole(_) | VenvState::Moved { .. } | VenvState::Broken { .. },
+            Owner::Begun,
+        )
+        | (VenvState::Absent, Owner::Stamped(_) | Owner::Foreign) => automatic(facts),
+    }
+}
+
+fn recreate(facts: &Facts<'_>) -> Plan {
+    match (facts.venv, owner(facts)) {
+        (VenvState::Absent, Owner::Begun | Owner::Stamped(_) | Owner::Foreign) => Plan::Create,
+        (VenvState::Moved { .. } | VenvState::Broken { .. }, Owner::Begun) => {
+            Plan::Recreate { old: Old::Remove, why: None }
+        }
+        (VenvState::Whole(_), Owner::Begun | Owner::Stamped(_) | Owner::Foreign)
+        | (VenvState::Moved { .. } | VenvState::Broken { .. }, Owner::Stamped(_) | Owner::Foreign) => {
+            Plan::Recreate { old: Old::SetAside, why: None }
+        }
+    }
+}
+
+/// Under running services nothing changes. `start` goes on with what there is; `setup` says no.
+fn in_a_living_home(facts: &Facts<'_>, mode: Mode, plan: Plan) -> Plan {
+    let drift = match plan {
+        keep @ (Plan::Keep { .. } | Plan::Refuse(_)) => return keep,
+        Plan::Create => Drift::VenvMissing,
+        Plan::Install { .. } => match (mode, facts.stamp) {
+            (_, Some(Stamp::Made(made))) => match drift_of(made.installed.as_ref(), facts) {
+                Some(drift) => drift,
+                None => return Plan::Keep { drift: Vec::new() },
+            },
+            (_, Some(Stamp::Making { .. }) | None) => Drift::Unfinished,
+        },
+        Plan::Recreate { why, .. } => why.unwrap_or(Drift::Unfinished),
+    };
+    let usable = match facts.venv {
+        VenvState::Whole(_) | VenvState::Moved { .. } => true,
+        VenvState::Absent | VenvState::Broken { .. } => false,
+    };
+    match mode {
+        Mode::Automatic if usable => Plan::Keep { drift: vec![drift] },
+        Mode::Recreate => Plan::Refuse(Refusal::HomeIsAlive {
+            what: "the Python environment would be made anew".to_owned(),
+        }),
+        Mode::Automatic | Mode::Explicit => Plan::Refuse(Refusal::HomeIsAlive { what: drift.to_string() }),
+    }
+}
+
+fn owner<'a>(facts: &Facts<'a>) -> Owner<'a> {
+    match facts.stamp {
+        Some(Stamp::Making { venv }) if venv == facts.root => Owner::Begun,
+        Some(Stamp::Made(made)) if same_venv(made, facts) => Owner::Stamped(made),
+        Some(Stamp::Making { .. } | Stamp::Made(_)) | None => Owner::Foreign,
+    }
+}
+
+fn same_venv(made: &Made, facts: &Facts<'_>) -> bool {
+    match identity(facts.venv) {
+        Some(identity) => identity == made.identity,
+        None => made.venv == facts.root,
+    }
+}
+
+fn identity(venv: &VenvState) -> Option<VenvIdentity> {
+    match venv {
+        VenvState::Absent => None,
+        VenvState::Whole(venv) | VenvState::Moved { venv, .. } => Some(venv.identity),
+        VenvState::Broken { identity, .. } => *identity,
+    }
+}
+
+fn may_remake(made: &Made, facts: &Facts<'_>) -> bool {
+    made.origin == Origin::Made && facts.manager.is_none()
+}
+
+fn drift_of(installed: Option<&Installed>, facts: &Facts<'_>) -> Option<Drift> {
+    match (installed, facts.wanted) {
+        (None, _) => Some(Drift::Unfinished),
+        // What can't be read can't be compared; installing says what is wrong with it.
+        (Some(_), None) => Some(Drift::RequirementsChanged),
+        (Some(installed), Some(wanted)) => {
+            (installed.requirements != *wanted).then_some(Drift::RequirementsChanged)
+        }
+    }
+}
+
+fn broken(facts: &Facts<'_>, problem: &Breakage) -> Plan {
+    Plan::Refuse(Refusal::BrokenAndNotOurs { root: facts.root.to_owned(), problem: problem.clone() })
+}
+
+#[cfg(test)]
+mod tests;

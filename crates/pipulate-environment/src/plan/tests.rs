@@ -1,0 +1,227 @@
+//! The decision as a table: whose venv, in what state, who asks, and what is done.
+
+use super::*;
+use crate::installer::InstallerKind;
+use crate::python::Version;
+use crate::venv::Venv;
+
+const ROOT: &str = "/p/.venv";
+
+fn venv() -> Venv {
+    Venv {
+        root: ROOT.into(),
+        python: "/p/.venv/bin/python".into(),
+        real_python: "/usr/bin/python3.11".into(),
+        version: Version::parse("3.11.7"),
+        identity: VenvIdentity(1),
+    }
+}
+
+fn stamp(origin: Origin, installed: Option<&str>) -> Stamp {
+    Stamp::Made(Made {
+        origin,
+        venv: ROOT.into(),
+        identity: VenvIdentity(1),
+        real_python: "/usr/bin/python3.11".into(),
+        version: Version::parse("3.11.7").unwrap(),
+        installed: installed.map(|requirements| Installed {
+            installer: InstallerKind::Uv,
+            requirements: Fingerprint(requirements.to_owned()),
+        }),
+    })
+}
+
+fn ours() -> Stamp {
+    stamp(Origin::Made, Some("now"))
+}
+
+fn whole() -> VenvState {
+    VenvState::Whole(venv())
+}
+
+fn moved() -> VenvState {
+    VenvState::Moved { venv: venv(), from: "/old/.venv".into() }
+}
+
+fn gone() -> Breakage {
+    Breakage::DanglingInterpreter("/gone".into())
+}
+
+fn broken_venv() -> VenvState {
+    VenvState::Broken { problem: gone(), identity: Some(VenvIdentity(1)) }
+}
+
+struct Case {
+    venv: VenvState,
+    stamp: Option<Stamp>,
+    manager: Option<&'static str>,
+    alive: bool,
+}
+
+impl Case {
+    fn new(venv: VenvState, stamp: impl Into<Option<Stamp>>) -> Self {
+        Self { venv, stamp: stamp.into(), manager: None, alive: false }
+    }
+
+    fn beside(mut self, manager: &'static str) -> Self {
+        self.manager = Some(manager);
+        self
+    }
+
+    fn alive(mut self) -> Self {
+        self.alive = true;
+        self
+    }
+
+    fn plan(&self, mode: Mode) -> Plan {
+        let wanted = Fingerprint("now".to_owned());
+        let facts = Facts {
+            root: Path::new(ROOT),
+            venv: &self.venv,
+            stamp: self.stamp.as_ref(),
+            manager: self.manager,
+            wanted: Some(&wanted),
+            alive: self.alive,
+        };
+        decide(&facts, mode)
+    }
+}
+
+fn keep(drift: impl IntoIterator<Item = Drift>) -> Plan {
+    Plan::Keep { drift: drift.into_iter().collect() }
+}
+
+fn from_old() -> Drift {
+    Drift::VenvMoved { from: "/old/.venv".into() }
+}
+
+#[test]
+fn by_itself_it_makes_and_mends_what_is_ours() {
+    let making = Stamp::Making { venv: ROOT.into() };
+    let set_aside = |why| Plan::Recreate { old: Old::SetAside, why: Some(why) };
+    for (case, wanted) in [
+        (Case::new(VenvState::Absent, None), Plan::Create),
+        (Case::new(VenvState::Absent, ours()), Plan::Create),
+        (Case::new(VenvState::Absent, None).beside("uv.lock"), Plan::Create),
+        (Case::new(whole(), ours()), keep([])),
+        (Case::new(whole(), stamp(Origin::Made, Some("before"))), Plan::Install { origin: Origin::Made }),
+        (
+            Case::new(whole(), stamp(Origin::Adopted, Some("before"))),
+            Plan::Install { origin: Origin::Adopted },
+        ),
+        (Case::new(whole(), stamp(Origin::Made, None)), Plan::Install { origin: Origin::Made }),
+        (Case::new(whole(), making.clone()), Plan::Install { origin: Origin::Made }),
+        (Case::new(broken_venv(), making), Plan::Recreate { old: Old::Remove, why: None }),
+        (Case::new(broken_venv(), ours()), set_aside(Drift::VenvBroken(gone()))),
+        (Case::new(moved(), ours()), set_aside(from_old())),
+    ] {
+        assert_eq!(case.plan(Mode::Automatic), wanted, "{:?} {:?}", case.venv, case.stamp);
+    }
+}
+
+#[test]
+fn by_itself_it_changes_nothing_that_is_not_ours() {
+    let refuse = || Plan::Refuse(Refusal::BrokenAndNotOurs { root: ROOT.into(), problem: gone() });
+    let other = Stamp::Made(Made { identity: VenvIdentity(2), ..made(ours()) });
+    let managed = Drift::ManagedBy { file: "uv.lock" };
+    for (case, wanted) in [
+        (Case::new(whole(), None), keep([])),
+        (Case::new(whole(), other.clone()), keep([])),
+        (Case::new(whole(), Stamp::Making { venv: "/elsewhere/.venv".into() }), keep([])),
+        (Case::new(moved(), None), keep([from_old()])),
+        (Case::new(moved(), stamp(Origin::Adopted, Some("now"))), keep([from_old()])),
+        (Case::new(broken_venv(), None), refuse()),
+        (Case::new(broken_venv(), other), refuse()),
+        (Case::new(broken_venv(), stamp(Origin::Adopted, Some("now"))), refuse()),
+        (Case::new(broken_venv(), ours()).beside("uv.lock"), refuse()),
+        (
+            Case::new(whole(), stamp(Origin::Made, Some("before"))).beside("uv.lock"),
+            keep([Drift::RequirementsChanged, managed]),
+        ),
+    ] {
+        assert_eq!(case.plan(Mode::Automatic), wanted, "{:?} {:?}", case.venv, case.stamp);
+    }
+}
+
+#[test]
+fn asked_for_it_installs_into_what_is_there_and_makes_anew_only_what_is_ours() {
+    for (case, wanted) in [
+        (Case::new(VenvState::Absent, None), Plan::Create),
+        (Case::new(whole(), ours()), Plan::Install { origin: Origin::Made }),
+        (Case::new(whole(), None), Plan::Install { origin: Origin::Adopted }),
+        (Case::new(whole(), None).beside("poetry.lock"), Plan::Install { origin: Origin::Adopted }),
+        (Case::new(moved(), ours()), Plan::Recreate { old: Old::SetAside, why: Some(from_old()) }),
+        (
+            Case::new(moved(), None),
+            Plan::Refuse(Refusal::MovedAndNotOurs { root: ROOT.into(), from: "/old/.venv".into() }),
+        ),
+        (
+            Case::new(broken_venv(), None),
+            Plan::Refuse(Refusal::BrokenAndNotOurs { root: ROOT.into(), problem: gone() }),
+        ),
+    ] {
+        assert_eq!(case.plan(Mode::Explicit), wanted, "{:?} {:?}", case.venv, case.stamp);
+    }
+}
+
+#[test]
+fn recreate_keeps_the_old_one_whoever_made_it() {
+    for case in [
+        Case::new(whole(), None),
+        Case::new(whole(), ours()),
+        Case::new(broken_venv(), None).beside("uv.lock"),
+        Case::new(moved(), None),
+        Case::new(whole(), Stamp::Making { venv: ROOT.into() }),
+    ] {
+        assert_eq!(
+            case.plan(Mode::Recreate),
+            Plan::Recreate { old: Old::SetAside, why: None },
+            "{:?}",
+            case.venv
+        );
+    }
+}
+
+#[test]
+fn under_a_living_home_nothing_is_ever_changed() {
+    let stamps = || {
+        let making = Stamp::Making { venv: ROOT.into() };
+        [
+            None,
+            Some(ours()),
+            Some(stamp(Origin::Made, Some("before"))),
+            Some(stamp(Origin::Adopted, None)),
+            Some(making),
+        ]
+    };
+    for venv in [VenvState::Absent, whole(), moved(), broken_venv()] {
+        for stamp in stamps() {
+            for mode in [Mode::Automatic, Mode::Explicit, Mode::Recreate] {
+                let plan = Case::new(venv.clone(), stamp.clone()).alive().plan(mode);
+                assert!(
+                    matches!(plan, Plan::Keep { .. } | Plan::Refuse(_)),
+                    "{venv:?} {stamp:?} {mode:?}: {plan:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_living_home_goes_on_with_what_it_has_and_names_what_changed() {
+    let changed = || Case::new(whole(), stamp(Origin::Made, Some("before"))).alive();
+    assert_eq!(changed().plan(Mode::Automatic), keep([Drift::RequirementsChanged]));
+    assert!(matches!(changed().plan(Mode::Explicit), Plan::Refuse(Refusal::HomeIsAlive { .. })));
+    assert_eq!(Case::new(whole(), ours()).alive().plan(Mode::Explicit), keep([]));
+    assert!(matches!(
+        Case::new(VenvState::Absent, None).alive().plan(Mode::Automatic),
+        Plan::Refuse(Refusal::HomeIsAlive { .. })
+    ));
+}
+
+fn made(stamp: Stamp) -> Made {
+    match stamp {
+        Stamp::Made(made) => made,
+        Stamp::Making { .. } => panic!(),
+    }
+}

@@ -1,0 +1,293 @@
+//! Finding a Python to make a venv with.
+//!
+//! `PIPULATE_PYTHON` is taken at its word: if it can't be used that is an error, never a reason to
+//! take another. Without it the first usable one on `PATH` is taken. A candidate is believed only
+//! after it ran: a version manager's stand-ins are on `PATH` for Pythons that are switched off.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pipulate_process::command::{Command, End};
+
+use crate::surroundings::Surroundings;
+
+/// The oldest Python that the default packages run on.
+pub const OLDEST: Version = Version { major: 3, minor: 10, patch: 0 };
+
+/// Names looked for on `PATH`, in this order.
+const NAMES: [&str; 6] = ["python3.13", "python3.12", "python3.11", "python3.10", "python3", "python"];
+
+/// A Python that doesn't answer by then hangs.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Runs on Python 2 too, so that it can say how old it is. Inside a venv the answer is the Python
+/// below it: that venv may be the one about to be made anew.
+const PROBE: &str = r"
+import sys
+sys.path[:] = [entry for entry in sys.path if entry]
+def has(name):
+    try:
+        __import__(name)
+        return '1'
+    except ImportError:
+        return '0'
+program = sys.executable
+if getattr(sys, 'base_prefix', sys.prefix) != sys.prefix:
+    program = getattr(sys, '_base_executable', None) or program
+version = '.'.join(str(part) for part in sys.version_info[:3])
+try:
+    import importlib.util
+    pip = '1' if importlib.util.find_spec('pip') else '0'
+except ImportError:
+    pip = '0'
+answer = '\0'.join([program, version, has('venv'), has('ensurepip'), pip])
+if sys.version_info[0] > 2:
+    import os
+    sys.stdout.buffer.write(os.fsencode(answer))
+else:
+    sys.stdout.write(answer)
+";
+
+/// A version of Python.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    pub major: u32,
+    pub minor: u32,
+    pub patch: u32,
+}
+
+impl Version {
+    /// Reads `3.11.7`, `3.13` or `3.14.0rc1`; what follows the numbers is passed over.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut numbers = text.trim().split('.').map(|part| {
+            let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+            part[..digits].parse().ok()
+        });
+        let major = numbers.next()??;
+        let minor = numbers.next()??;
+        Some(Self { major, minor, patch: numbers.next().flatten().unwrap_or(0) })
+    }
+
+    /// Whether packages of one run on the other.
+    pub fn same_minor(self, other: Self) -> bool {
+        (self.major, self.minor) == (other.major, other.minor)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+/// A Python that a venv can be made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Python {
+    /// The interpreter itself, not a version manager's stand-in.
+    pub program: PathBuf,
+    pub version: Version,
+    /// Whether `python -m pip` works outside of a venv.
+    pub has_pip: bool,
+    /// Whether `python -m venv` can give a venv its pip.
+    pub has_ensurepip: bool,
+    pub why: Why,
+}
+
+/// Why this Python was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// `PIPULATE_PYTHON` says so.
+    Variable,
+    /// The first usable one on `PATH`.
+    OnPath { name: &'static str },
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable => f.write_str("PIPULATE_PYTHON names it"),
+            Self::OnPath { name } => write!(f, "{name} is the first usable one on PATH"),
+        }
+    }
+}
+
+/// A candidate that was turned down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    pub program: PathBuf,
+    pub problem: Problem,
+}
+
+/// Why a candidate can't be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    NotThere,
+    /// It can't be started, or ends with an error; these are its own words.
+    DoesNotRun(String),
+    Hangs,
+    TooOld(Version),
+    /// Without the `venv` or the `ensurepip` module, as Debian ships it.
+    NoVenv(Version),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotThere => f.write_str("there is no such program"),
+            Self::DoesNotRun(words) => write!(f, "it does not run: {words}"),
+            Self::Hangs => write!(f, "it did not answer within {} s", PROBE_TIMEOUT.as_secs()),
+            Self::TooOld(version) => write!(f, "it is Python {version}, too old"),
+            Self::NoVenv(version) => write!(f, "it is Python {version} without the venv module"),
+        }
+    }
+}
+
+/// Why no venv can be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PythonError {
+    #[error(
+        "no Python found: {}; install Python {} or newer, or name one with PIPULATE_PYTHON=/path/to/python",
+        tried_in_words(.tried), minor(OLDEST)
+    )]
+    NoneFound { tried: Vec<Tried> },
+    #[error(
+        "the newest Python found is {version} ({}), but {} or newer is needed; install one, or name one with \
+         PIPULATE_PYTHON=/path/to/python", .program.display(), minor(OLDEST)
+    )]
+    TooOld { program: PathBuf, version: Version, tried: Vec<Tried> },
+    #[error(
+        "Python {version} ({}) can't make environments: its venv module is missing; on Debian and Ubuntu: \
+         sudo apt install python3-venv", .program.display()
+    )]
+    NoVenv { program: PathBuf, version: Version, tried: Vec<Tried> },
+    #[error("PIPULATE_PYTHON names {}, but {problem}; name another Python, or unset it", .program.display())]
+    Named { program: PathBuf, problem: Problem },
+}
+
+/// Finds a Python to make a venv with. With `uv_at_hand` it need not have `venv` and `ensurepip`.
+///
+/// `project` is the folder to run candidates in: version managers look there for their settings.
+///
+/// # Errors
+/// None can be used; what was tried is in the error.
+pub fn discover(around: &Surroundings, project: &Path, uv_at_hand: bool) -> Result<Python, PythonError> {
+    if let Some(named) = around.variable("PIPULATE_PYTHON") {
+        return named_python(around, named, project, uv_at_hand);
+    }
+    let mut tried = Vec::new();
+    let mut seen = BTreeSet::new();
+    for name in NAMES {
+        for program in around.programs(name) {
+            // /bin and /usr/bin are often one folder.
+            let folder = program.parent().and_then(|folder| folder.canonicalize().ok());
+            if !seen.insert((name, folder)) {
+                continue;
+            }
+            match examine(&program, project, uv_at_hand, Why::OnPath { name }) {
+                Ok(python) => return Ok(python),
+                Err(problem) => tried.push(Tried { program, problem }),
+            }
+        }
+    }
+    Err(nearest_miss(tried))
+}
+
+/// The program that `PIPULATE_PYTHON` means, without running it.
+pub(crate) fn named_program(around: &Surroundings, project: &Path) -> Option<PathBuf> {
+    around.variable("PIPULATE_PYTHON").map(|named| program_named(around, named, project))
+}
+
+fn named_python(
+    around: &Surroundings,
+    named: &OsStr,
+    project: &Path,
+    uv_at_hand: bool,
+) -> Result<Python, PythonError> {
+    let program = program_named(around, named, project);
+    examine(&program, project, uv_at_hand, Why::Variable)
+        .map_err(|problem| PythonError::Named { program, problem })
+}
+
+/// A bare name is looked up on `PATH`; anything with a slash is a path, relative to the project.
+fn program_named(around: &Surroundings, named: &OsStr, project: &Path) -> PathBuf {
+    let bare = named.to_str().filter(|name| !name.contains('/'));
+    bare.and_then(|name| around.programs(name).next()).unwrap_or_else(|| project.join(named))
+}
+
+/// Asks one candidate what it is.
+///
+/// # Errors
+/// Why it can't be used.
+pub fn examine(program: &Path, project: &Path, uv_at_hand: bool, why: Why) -> Result<Python, Problem> {
+    let ran = Command::new(program).args(["-E", "-c", PROBE]).directory(project).output(PROBE_TIMEOUT);
+    let output = ran.map_err(|error| match error.source.kind() {
+        std::io::ErrorKind::NotFound if !program.exists() => Problem::NotThere,
+        _ => Problem::DoesNotRun(error.source.to_string()),
+    })?;
+    match output.end {
+        End::Code(0) => {}
+        End::TimedOut => return Err(Problem::Hangs),
+        End::Signal(signal) => return Err(Problem::DoesNotRun(format!("signal {signal} ended it"))),
+        End::Code(_) | End::Unknown => {
+            let words = String::from_utf8_lossy(&output.stderr);
+            let first = words.lines().map(str::trim).find(|line| !line.is_empty());
+            return Err(Problem::DoesNotRun(first.unwrap_or("it ended without a word").to_owned()));
+        }
+    }
+    let python = read_answer(&output.stdout, why)
+        .ok_or_else(|| Problem::DoesNotRun("its answer makes no sense".to_owned()))?;
+    if python.version < OLDEST {
+        Err(Problem::TooOld(python.version))
+    } else if python.has_ensurepip || uv_at_hand {
+        Ok(python)
+    } else {
+        Err(Problem::NoVenv(python.version))
+    }
+}
+
+fn read_answer(answer: &[u8], why: Why) -> Option<Python> {
+    let mut fields = answer.split(|&byte| byte == 0);
+    let program = PathBuf::from(OsStr::from_bytes(fields.next()?));
+    let version = Version::parse(std::str::from_utf8(fields.next()?).ok()?)?;
+    let mut yes = || Some(fields.next()? == b"1");
+    let (venv, ensurepip, has_pip) = (yes()?, yes()?, yes()?);
+    Some(Python { program, version, has_pip, has_ensurepip: venv && ensurepip, why })
+}
+
+/// Which of the failures to speak of: the one that takes the least to mend.
+fn nearest_miss(tried: Vec<Tried>) -> PythonError {
+    let no_venv = tried.iter().find_map(|one| match one.problem {
+        Problem::NoVenv(version) => Some((one.program.clone(), version)),
+        Problem::NotThere | Problem::DoesNotRun(_) | Problem::Hangs | Problem::TooOld(_) => None,
+    });
+    if let Some((program, version)) = no_venv {
+        return PythonError::NoVenv { program, version, tried };
+    }
+    let too_old = tried.iter().filter_map(|one| match one.problem {
+        Problem::TooOld(version) => Some((version, one.program.clone())),
+        Problem::NotThere | Problem::DoesNotRun(_) | Problem::Hangs | Problem::NoVenv(_) => None,
+    });
+    match too_old.max() {
+        Some((version, program)) => PythonError::TooOld { program, version, tried },
+        None => PythonError::NoneFound { tried },
+    }
+}
+
+fn tried_in_words(tried: &[Tried]) -> String {
+    if tried.is_empty() {
+        return format!("PATH has none of {}", NAMES.join(", "));
+    }
+    let words = tried.iter().map(|one| format!("{} was tried, but {}", one.program.display(), one.problem));
+    words.collect::<Vec<_>>().join("; ")
+}
+
+fn minor(version: Version) -> String {
+    format!("{}.{}", version.major, version.minor)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,35 @@
+//! One set-up of a project at a time.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+
+use pipulate_core::layout::Layout;
+use pipulate_store::error::StoreError;
+
+/// Takes the lock, waiting for whoever has it; it is held until the file is dropped, or we end.
+///
+/// A file system without locks gives none: then the second set-up is not held off.
+///
+/// # Errors
+/// The lock file can't be opened.
+pub(super) fn hold(layout: &Layout, on_wait: impl FnOnce()) -> Result<File, StoreError> {
+    let path = layout.state().at("setup.lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(StoreError::io("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            on_wait();
+            file.lock().map_err(StoreError::io("lock", &path))?;
+            Ok(file)
+        }
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
+        Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path)(error)),
+    }
+}

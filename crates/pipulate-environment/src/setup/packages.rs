@@ -1,0 +1,108 @@
+//! Installing the packages into a venv, and stamping it.
+
+use std::path::Path;
+
+use crate::bare_words;
+use crate::failure::InstallFailure;
+use crate::installer::{Installer, InstallerKind, Job, pip_only};
+use crate::plan::Drift;
+use crate::progress::InstallProgress;
+use crate::requirements::Requirements;
+use crate::stamp::{Installed, Made, Stamp};
+use crate::uv::Uv;
+use crate::venv::installed_packages;
+
+use super::{Seen, SetupError, SetupEvent, SetupReport, SetupWarning, UvSearch, Work};
+
+/// What an installation came to.
+struct Done {
+    installer: InstallerKind,
+    /// Whether anything was put into the environment.
+    changed: bool,
+}
+
+impl Work<'_, '_> {
+    /// Installs, writes the two bare words, and stamps what is true then.
+    pub(super) fn install(
+        mut self,
+        seen: &Seen,
+        made: Made,
+        is_new: bool,
+    ) -> Result<SetupReport, SetupError> {
+        let python = seen.root.join("bin/python");
+        let installed = match &seen.wanted {
+            Err(error) => Err(SetupWarning::Requirements(error.clone())),
+            Ok(wanted) => {
+                if wanted.hashed && !wanted.names.contains("jupyterlab") && self.request.jupyter {
+                    self.note("the requirements pin hashes, so jupyterlab was not added to them".to_owned());
+                }
+                self.install_packages(&seen.root, &python, wanted).map_err(SetupWarning::Install)
+            }
+        };
+        let words = bare_words::write_all(&seen.root, self.request.layout.root(), self.request.program);
+        self.notes.extend(words);
+        let done = installed.as_ref().ok();
+        let stamped = Made {
+            installed: done.zip(seen.wanted.as_ref().ok()).map(|(done, wanted)| Installed {
+                installer: done.installer,
+                requirements: wanted.fingerprint.clone(),
+            }),
+            ..made
+        };
+        let version = stamped.version;
+        Stamp::Made(stamped).write(&self.request.layout.setup_stamp())?;
+        let drift = if is_new { seen.manager.map(|file| Drift::ManagedBy { file }) } else { None };
+        Ok(SetupReport {
+            python,
+            version: Some(version),
+            packages: installed_packages(&seen.root).len(),
+            changed: is_new || done.is_some_and(|done| done.changed),
+            installer: done.map(|done| done.installer),
+            drift: drift.into_iter().collect(),
+            notes: self.notes,
+            warning: installed.err(),
+        })
+    }
+
+    /// With uv if it is to be had; with pip where uv may not be the right one, or failed.
+    fn install_packages(
+        &mut self,
+        venv: &Path,
+        python: &Path,
+        requirements: &Requirements,
+    ) -> Result<Done, InstallFailure> {
+        let request = self.request;
+        let job = Job { around: request.around, project: request.layout.root(), python, requirements };
+        let Some(uv) = self.choose_uv(venv, python) else { return self.attempt(&Installer::Pip, &job) };
+        match self.attempt(&Installer::Uv(uv), &job) {
+            Err(failure) if failure.cause.may_depend_on_the_installer() => {
+                self.note(format!("{failure}; trying with pip"));
+                self.attempt(&Installer::Pip, &job)
+            }
+            result => result,
+        }
+    }
+
+    fn choose_uv(&mut self, venv: &Path, python: &Path) -> Option<Uv> {
+        if let Some(only) = pip_only(self.request.around, self.request.layout.root(), venv) {
+            self.note(format!("pip installs the packages: {only}"));
+            return None;
+        }
+        if matches!(self.uv, UvSearch::Open) {
+            self.uv = UvSearch::at_hand(self.request.around);
+        }
+        self.fetch_uv(python);
+        self.uv.found().cloned()
+    }
+
+    fn attempt(&mut self, installer: &Installer, job: &Job<'_>) -> Result<Done, InstallFailure> {
+        let packages = job.requirements.count();
+        (self.on_event)(SetupEvent::Installing { installer: installer.kind(), packages });
+        let mut changed = false;
+        installer.install(job, &mut |progress| {
+            changed |= matches!(&progress, InstallProgress::Installed { count } if *count > 0);
+            (self.on_event)(SetupEvent::Progress(progress));
+        })?;
+        Ok(Done { installer: installer.kind(), changed })
+    }
+}

@@ -1,0 +1,348 @@
+//! Whole set-ups with real Pythons. Only one of them uses the network.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::sync::mpsc;
+use std::thread;
+
+use pipulate_core::config::Config;
+use pipulate_core::project::AbsPath;
+use pipulate_process::command::{Command, End};
+
+use super::*;
+use crate::stamp::Origin;
+use crate::venv::Breakage;
+
+/// Nothing to install, and no index to ask: a set-up without network.
+const NOTHING: &str = "--no-index\n";
+
+struct Home {
+    folder: tempfile::TempDir,
+    layout: Layout,
+    config: Config,
+    around: Surroundings,
+    alive: bool,
+}
+
+impl Home {
+    fn new(requirements: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(AbsPath::new(folder.path().join("my project")).unwrap());
+        fs::create_dir(layout.root()).unwrap();
+        fs::write(layout.inside("requirements.txt"), requirements).unwrap();
+        // pip alone is configured: uv is not fetched.
+        let around = Surroundings::of_this_process()
+            .without("PIPULATE_PYTHON")
+            .with("PIP_NO_INDEX", "1")
+            .without("UV_FIND_LINKS")
+            .with_home(folder.path().join("home"))
+            .with_cache(folder.path().join("cache"));
+        Self { config: Config::parse("").unwrap(), layout, around, folder, alive: false }
+    }
+
+    fn set_up(&self, mode: Mode) -> (Result<SetupReport, SetupError>, Vec<SetupEvent>) {
+        let request = SetupRequest {
+            layout: &self.layout,
+            python: &self.config.python,
+            project_name: "my project",
+            jupyter: false,
+            mode,
+            home_is_alive: self.alive,
+            program: Path::new("/usr/bin/pipulate"),
+            around: &self.around,
+        };
+        let mut events = Vec::new();
+        let result = ensure(&request, &mut |event| events.push(event));
+        (result, events)
+    }
+
+    fn start(&self) -> SetupReport {
+        self.set_up(Mode::Automatic).0.unwrap()
+    }
+
+    fn venv(&self) -> PathBuf {
+        self.layout.inside(".venv").to_path_buf()
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        Stamp::read(&self.layout.setup_stamp())
+    }
+
+    /// A venv that somebody else made.
+    fn foreign_venv(&self) {
+        let python = crate::python::discover(&self.around, self.layout.root(), false).unwrap();
+        let command = Command::new(python.program).args(["-m", "venv", "--without-pip"]).arg(self.venv());
+        assert!(command.output(std::time::Duration::from_secs(300)).unwrap().end.success());
+    }
+
+    fn lose_its_python(&self) {
+        fs::remove_file(self.venv().join("bin/python")).unwrap();
+        symlink("/gone/python3", self.venv().join("bin/python")).unwrap();
+    }
+
+    /// Every path in the venv with its time and size.
+    fn fingerprint(&self) -> Vec<(PathBuf, std::time::SystemTime, u64)> {
+        fn walk(folder: &Path, all: &mut Vec<(PathBuf, std::time::SystemTime, u64)>) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let data = path.symlink_metadata().unwrap();
+                all.push((path.clone(), data.modified().unwrap(), data.len()));
+                if data.is_dir() {
+                    walk(&path, all);
+                }
+            }
+        }
+        let mut all = Vec::new();
+        walk(&self.venv(), &mut all);
+        all.sort();
+        all
+    }
+}
+
+#[test]
+fn a_folder_gets_its_environment_and_the_second_time_there_is_nothing_to_do() {
+    let mut home = Home::new(NOTHING);
+    let (report, events) = home.set_up(Mode::Automatic);
+    let report = report.unwrap();
+    assert!(report.changed && report.warning.is_none() && report.drift.is_empty(), "{report:?}");
+    assert_eq!(report.installer, Some(InstallerKind::Pip));
+    assert!(report.packages >= 1, "pip is in it: {report:?}");
+    assert!(matches!(&events[0], SetupEvent::PythonFound { why: Why::OnPath { .. }, .. }), "{events:?}");
+    assert!(home.venv().join("bin/start").exists() && home.venv().join("bin/stop").exists());
+    let prompt = fs::read_to_string(home.venv().join("pyvenv.cfg")).unwrap();
+    assert!(prompt.contains("my project"), "{prompt}");
+    let mode = |name: &str| fs::metadata(home.layout.inside(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(".pipulate"), mode(".pipulate/setup.json")), (0o700, 0o600));
+    // No Python could be found any more, and nobody looks for one.
+    home.around = Surroundings::default();
+    let before = home.fingerprint();
+    let (again, events) = home.set_up(Mode::Automatic);
+    assert_eq!(again.unwrap(), SetupReport { changed: false, notes: Vec::new(), ..report });
+    assert!(events.is_empty(), "{events:?}");
+    assert_eq!(before, home.fingerprint());
+}
+
+#[test]
+fn packages_that_do_not_install_are_a_warning_and_the_next_set_up_goes_on() {
+    let home = Home::new("--no-index\nnosuch-zz\n");
+    let report = home.start();
+    match &report.warning {
+        Some(SetupWarning::Install(failure)) => {
+            assert_eq!(
+                failure.to_string(),
+                "pip could not install the packages: there is no package nosuch-zz"
+            );
+            assert!(failure.last_words.iter().any(|line| line.contains("nosuch-zz")), "{failure:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(existing(&home) && report.installer.is_none());
+    assert!(home.start().warning.is_some(), "it is tried again");
+    fs::write(home.layout.inside("requirements.txt"), NOTHING).unwrap();
+    let (report, events) = home.set_up(Mode::Automatic);
+    assert!(report.unwrap().warning.is_none());
+    assert!(!events.iter().any(|event| matches!(event, SetupEvent::MakingVenv { .. })), "{events:?}");
+}
+
+fn existing(home: &Home) -> bool {
+    crate::venv::existing_python(&home.layout, &home.config.python).is_some()
+}
+
+#[test]
+fn a_venv_of_somebody_else_is_used_as_it_is_until_a_set_up_is_asked_for() {
+    let home = Home::new("--no-index\nsix\n");
+    home.foreign_venv();
+    let before = home.fingerprint();
+    let report = home.start();
+    assert_eq!(report.drift, [Drift::NotOurs { missing: vec!["six".to_owned()] }]);
+    assert_eq!((before, home.stamp()), (home.fingerprint(), None));
+    fs::write(home.layout.inside("requirements.txt"), NOTHING).unwrap();
+    assert!(home.start().drift.is_empty());
+    // It was made without pip, and there is no uv: an explicit set-up says so, and has taken it over.
+    let (report, _) = home.set_up(Mode::Explicit);
+    match report.unwrap().warning {
+        Some(SetupWarning::Install(failure)) => assert_eq!(failure.cause, crate::failure::Cause::NoPip),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(home.stamp(), Some(Stamp::Made(made)) if made.origin == Origin::Adopted));
+}
+
+#[test]
+fn a_broken_venv_of_ours_is_made_anew_and_kept() {
+    let home = Home::new(NOTHING);
+    home.start();
+    home.lose_its_python();
+    let (report, events) = home.set_up(Mode::Automatic);
+    assert!(report.unwrap().changed);
+    let kept = home.layout.inside(".venv.old").to_path_buf();
+    assert!(events.contains(&SetupEvent::Replacing {
+        why: Some(Drift::VenvBroken(Breakage::DanglingInterpreter("/gone/python3".into()))),
+        kept_as: Some(kept.clone()),
+    }));
+    assert!(kept.join("pyvenv.cfg").exists() && existing(&home));
+}
+
+#[test]
+fn a_broken_venv_of_somebody_else_is_left_alone_with_a_word_on_what_to_do() {
+    let home = Home::new(NOTHING);
+    home.foreign_venv();
+    home.lose_its_python();
+    let before = home.fingerprint();
+    let error = home.set_up(Mode::Automatic).0.unwrap_err();
+    assert!(matches!(&error, SetupError::Refused(Refusal::BrokenAndNotOurs { .. })), "{error}");
+    assert!(error.to_string().contains("pipulate setup --recreate"), "{error}");
+    assert_eq!(before, home.fingerprint());
+    assert!(home.set_up(Mode::Recreate).0.unwrap().changed);
+    assert!(home.layout.inside(".venv.old/pyvenv.cfg").exists());
+}
+
+#[test]
+fn a_moved_project_gets_a_venv_of_its_own_again() {
+    let mut home = Home::new(NOTHING);
+    home.start();
+    let moved = home.folder.path().join("elsewhere");
+    fs::rename(home.layout.root(), &moved).unwrap();
+    home.layout = Layout::new(AbsPath::new(moved).unwrap());
+    let report = home.start();
+    assert!(report.changed && report.drift.is_empty(), "{report:?}");
+    assert!(matches!(inspect(&home.venv()), VenvState::Whole(_)));
+}
+
+#[test]
+fn a_set_up_that_was_cut_short_is_gone_on_with() {
+    let home = Home::new(NOTHING);
+    pipulate_store::home::ensure(&home.layout).unwrap();
+    Stamp::Making { venv: home.venv() }.write(&home.layout.setup_stamp()).unwrap();
+    fs::create_dir_all(home.venv().join("bin")).unwrap();
+    fs::write(home.venv().join("pyvenv.cfg"), "home = /usr/bin\n").unwrap();
+    assert!(home.start().changed);
+    assert!(!home.layout.inside(".venv.old").exists(), "half a venv is nothing to keep");
+    assert!(matches!(home.stamp(), Some(Stamp::Made(made)) if made.installed.is_some()));
+}
+
+#[test]
+fn of_two_set_ups_at_once_one_waits_and_finds_it_done() {
+    let home = Home::new(NOTHING);
+    let events = thread::scope(|scope| {
+        let both =
+            [scope.spawn(|| home.set_up(Mode::Automatic)), scope.spawn(|| home.set_up(Mode::Automatic))];
+        both.map(|thread| {
+            let (report, events) = thread.join().unwrap();
+            assert!(report.unwrap().warning.is_none());
+            events
+        })
+        .concat()
+    });
+    let made = events.iter().filter(|event| matches!(event, SetupEvent::MakingVenv { .. })).count();
+    assert_eq!(made, 1, "{events:?}");
+}
+
+#[test]
+fn the_lock_is_waited_for() {
+    let home = Home::new(NOTHING);
+    pipulate_store::home::ensure(&home.layout).unwrap();
+    let held = lock::hold(&home.layout, || panic!("nobody has it")).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| lock::hold(&home.layout, move || sender.send(()).unwrap()).unwrap());
+        receiver.recv().unwrap();
+        drop(held);
+    });
+}
+
+#[test]
+fn a_recreation_that_fails_leaves_everything_as_it_was() {
+    let mut home = Home::new(NOTHING);
+    home.start();
+    let (before, stamp) = (home.fingerprint(), home.stamp());
+    // A Python that answers, and then can't make a venv.
+    let bad = home.folder.path().join("python3");
+    let answer = "case \"$*\" in *\"-m venv\"*) mkdir -p \"$5/bin\"; echo 'No space left on device' >&2; exit 1;; esac";
+    fs::write(&bad, format!("#!/bin/sh\n{answer}\nprintf '%s\\0003.12.1\\0001\\0001\\0000' \"$0\"\n"))
+        .unwrap();
+    fs::set_permissions(&bad, fs::Permissions::from_mode(0o755)).unwrap();
+    home.around = home.around.with("PIPULATE_PYTHON", &bad);
+    let error = home.set_up(Mode::Recreate).0.unwrap_err();
+    assert!(error.to_string().contains("No space left on device"), "{error}");
+    assert!(error.fix().unwrap().text.contains("disk space"), "{error:?}");
+    assert_eq!((before, stamp), (home.fingerprint(), home.stamp()));
+    assert!(!home.layout.inside(".venv.old").exists());
+}
+
+#[test]
+fn without_a_python_nothing_is_touched() {
+    let mut home = Home::new(NOTHING);
+    home.around = Surroundings::default();
+    let error = home.set_up(Mode::Automatic).0.unwrap_err();
+    assert!(matches!(error, SetupError::Python(PythonError::NoneFound { .. })), "{error}");
+    assert_eq!((home.stamp(), inspect(&home.venv())), (None, VenvState::Absent));
+}
+
+#[test]
+fn under_living_services_a_change_is_named_and_not_made() {
+    let mut home = Home::new(NOTHING);
+    home.start();
+    fs::write(home.layout.inside("requirements.txt"), "--no-index\nsix\n").unwrap();
+    home.alive = true;
+    let before = home.fingerprint();
+    assert_eq!(home.start().drift, [Drift::RequirementsChanged]);
+    let error = home.set_up(Mode::Explicit).0.unwrap_err();
+    assert!(error.to_string().contains("pipulate stop"), "{error}");
+    assert_eq!(before, home.fingerprint());
+}
+
+#[test]
+fn beside_another_package_managers_lock_nothing_changes_by_itself() {
+    let home = Home::new(NOTHING);
+    home.start();
+    fs::write(home.layout.inside("uv.lock"), "").unwrap();
+    fs::write(home.layout.inside("requirements.txt"), "--no-index\nsix\n").unwrap();
+    let report = home.start();
+    assert_eq!(report.drift, [Drift::RequirementsChanged, Drift::ManagedBy { file: "uv.lock" }]);
+    assert!(report.warning.is_none());
+}
+
+#[test]
+fn an_interpreter_that_is_named_is_used_and_never_changed() {
+    let mut home = Home::new("six\n");
+    home.foreign_venv();
+    let before = home.fingerprint();
+    let named = |path: &Path| {
+        Config::parse(&format!("[python]\ninterpreter = {:?}\n", path.display().to_string())).unwrap()
+    };
+    home.config = named(&home.venv().join("bin/python"));
+    for mode in [Mode::Automatic, Mode::Explicit, Mode::Recreate] {
+        let report = home.set_up(mode).0.unwrap();
+        assert_eq!(report.drift, [Drift::InterpreterLacks { missing: vec!["six".to_owned()] }]);
+    }
+    assert_eq!(before, home.fingerprint());
+    home.config = named(Path::new("/nowhere/python"));
+    let error = home.set_up(Mode::Automatic).0.unwrap_err();
+    assert!(error.to_string().contains("/nowhere/python, but there is no such program"), "{error}");
+}
+
+/// The one test that asks the package index: uv is fetched, and installs a small package.
+#[test]
+fn uv_is_fetched_into_the_users_cache_and_installs() {
+    let mut home = Home::new("six\n");
+    home.around = Surroundings::of_this_process()
+        .without("PIPULATE_PYTHON")
+        .with("PIP_CONFIG_FILE", "/dev/null")
+        .with_home(home.folder.path().join("home"))
+        .with_cache(home.folder.path().join("cache"));
+    let path = std::env::split_paths(home.around.variable("PATH").unwrap())
+        .filter(|folder| !folder.join("uv").exists())
+        .collect::<Vec<_>>();
+    home.around = home.around.clone().with("PATH", std::env::join_paths(path).unwrap());
+    let (report, events) = home.set_up(Mode::Automatic);
+    let report = report.unwrap();
+    assert_eq!((report.installer, report.warning), (Some(InstallerKind::Uv), None), "{:?}", report.notes);
+    assert!(events.contains(&SetupEvent::Progress(InstallProgress::Resolved { total: 1 })), "{events:?}");
+    assert!(home.folder.path().join("cache/uv/bin/uv").exists());
+    assert!(!home.venv().join("bin/uv").exists(), "never into the venv");
+    assert!(home.venv().join("bin/pip").exists(), "an ordinary venv has pip");
+    let six =
+        Command::new(&report.python).args(["-c", "import six"]).output(std::time::Duration::from_secs(60));
+    assert_eq!(six.unwrap().end, End::Code(0));
+    assert!(crate::uv::at_hand(&home.around).unwrap().program.starts_with(home.folder.path()));
+}

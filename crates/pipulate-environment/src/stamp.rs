@@ -1,0 +1,203 @@
+//! The stamp of a set-up, `.pipulate/setup.json`: what was made, with what, for which requirements.
+//!
+//! It is read instead of starting Python. `making` is written before a venv is begun, so that a
+//! set-up that was cut short can go on; the requirements are written last.
+
+use std::path::{Path, PathBuf};
+
+use pipulate_store::error::StoreError;
+use pipulate_store::files;
+use serde::{Deserialize, Serialize};
+
+use crate::installer::InstallerKind;
+use crate::python::Version;
+use crate::requirements::Fingerprint;
+use crate::venv::VenvIdentity;
+
+/// What we know to have done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stamp {
+    /// A venv was begun there, where nothing was before.
+    Making { venv: PathBuf },
+    /// A venv is there.
+    Made(Made),
+}
+
+/// A venv that was made or taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    pub origin: Origin,
+    pub venv: PathBuf,
+    pub identity: VenvIdentity,
+    /// The interpreter at the end of its links.
+    pub real_python: PathBuf,
+    pub version: Version,
+    /// `None`: the packages are still to be installed.
+    pub installed: Option<Installed>,
+}
+
+/// What was installed into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    pub installer: InstallerKind,
+    pub requirements: Fingerprint,
+}
+
+/// Where a venv is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// We made it: we may make it again.
+    Made,
+    /// It was there, and an explicit set-up installed into it: we may install, but not make it again.
+    Adopted,
+}
+
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    version: u32,
+    #[serde(flatten)]
+    state: State,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+enum State {
+    Making {
+        venv: String,
+    },
+    Made {
+        origin: Origin,
+        venv: String,
+        /// `pyvenv.cfg`'s time in nanoseconds; JSON numbers are too small for it.
+        venv_made: String,
+        python: String,
+        python_version: String,
+        installed: Option<InstalledFile>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct InstalledFile {
+    installer: InstallerKind,
+    requirements: String,
+}
+
+impl Stamp {
+    /// Reads the stamp. `None` if there is none that this version understands: then nothing there is
+    /// ours to change.
+    pub fn read(path: &Path) -> Option<Self> {
+        let file: File = serde_json::from_slice(&files::read_private(path).ok()??).ok()?;
+        (file.version == VERSION).then(|| Self::from_state(file.state)).flatten()
+    }
+
+    /// Writes the stamp, whole or not at all, for this user's eyes only.
+    ///
+    /// # Errors
+    /// The folder can't be written to.
+    pub fn write(&self, path: &Path) -> Result<(), StoreError> {
+        let mut text = serde_json::to_string_pretty(&File { version: VERSION, state: self.to_state() })
+            .map_err(|error| StoreError::io("write", path)(error.into()))?;
+        text.push('\n');
+        files::write_private(path, text.as_bytes())
+    }
+
+    fn from_state(state: State) -> Option<Self> {
+        Some(match state {
+            State::Making { venv } => Self::Making { venv: venv.into() },
+            State::Made { origin, venv, venv_made, python, python_version, installed } => Self::Made(Made {
+                origin,
+                venv: venv.into(),
+                identity: VenvIdentity(venv_made.parse().ok()?),
+                real_python: python.into(),
+                version: Version::parse(&python_version)?,
+                installed: installed.map(|file| Installed {
+                    installer: file.installer,
+                    requirements: Fingerprint(file.requirements),
+                }),
+            }),
+        })
+    }
+
+    fn to_state(&self) -> State {
+        match self {
+            Self::Making { venv } => State::Making { venv: as_text(venv) },
+            Self::Made(made) => State::Made {
+                origin: made.origin,
+                venv: as_text(&made.venv),
+                venv_made: made.identity.0.to_string(),
+                python: as_text(&made.real_python),
+                python_version: made.version.to_string(),
+                installed: made.installed.as_ref().map(|installed| InstalledFile {
+                    installer: installed.installer,
+                    requirements: installed.requirements.0.clone(),
+                }),
+            },
+        }
+    }
+}
+
+/// JSON is text. A path that isn't reads back as another one, and then counts as not ours.
+fn as_text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn made() -> Stamp {
+        Stamp::Made(Made {
+            origin: Origin::Made,
+            venv: "/p/.venv".into(),
+            identity: VenvIdentity(1_795_000_000_123_456_789),
+            real_python: "/usr/bin/python3.11".into(),
+            version: Version::parse("3.11.7").unwrap(),
+            installed: Some(Installed {
+                installer: InstallerKind::Uv,
+                requirements: Fingerprint("ab".to_owned()),
+            }),
+        })
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("setup.json");
+        for stamp in [Stamp::Making { venv: "/p/.venv".into() }, made()] {
+            stamp.write(&path).unwrap();
+            assert_eq!(Stamp::read(&path), Some(stamp));
+        }
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn version_1_is_read_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("setup.json");
+        let frozen = r#"{"version":1,"state":"made","origin":"made","venv":"/p/.venv",
+            "venv_made":"1795000000123456789","python":"/usr/bin/python3.11","python_version":"3.11.7",
+            "installed":{"installer":"uv","requirements":"ab"}}"#;
+        fs::write(&path, frozen).unwrap();
+        assert_eq!(Stamp::read(&path), Some(made()));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_no_stamp() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("setup.json");
+        assert_eq!(Stamp::read(&path), None);
+        for text in
+            ["", "{", "{}", r#"{"version":2,"state":"making","venv":"/p"}"#, r#"{"version":1,"state":"new"}"#]
+        {
+            fs::write(&path, text).unwrap();
+            assert_eq!(Stamp::read(&path), None, "{text}");
+        }
+    }
+}

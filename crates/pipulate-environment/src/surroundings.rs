@@ -1,0 +1,91 @@
+//! What surrounds this process: its environment variables, programs on `PATH`, the user's folders.
+//!
+//! Taken once, so that every decision of a set-up sees the same world and tests can give another.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// A snapshot of the world around a set-up.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Surroundings {
+    variables: BTreeMap<OsString, OsString>,
+    home: Option<PathBuf>,
+    cache: Option<PathBuf>,
+}
+
+/// Names only: values may be secrets.
+impl fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Surroundings").field("variables", &self.variables.keys()).finish_non_exhaustive()
+    }
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub fn of_this_process() -> Self {
+        let folders = directories::BaseDirs::new();
+        Self {
+            variables: std::env::vars_os().collect(),
+            home: folders.as_ref().map(|folders| folders.home_dir().to_owned()),
+            cache: folders.as_ref().map(|folders| folders.cache_dir().join("pipulate")),
+        }
+    }
+
+    /// The same with another value of a variable.
+    pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.variables.insert(name.into(), value.into());
+        self
+    }
+
+    /// The same without a variable.
+    pub fn without(mut self, name: &str) -> Self {
+        self.variables.remove(OsStr::new(name));
+        self
+    }
+
+    /// The same with another home directory.
+    pub fn with_home(mut self, home: impl Into<PathBuf>) -> Self {
+        self.home = Some(home.into());
+        self
+    }
+
+    /// The same with another folder for what can be fetched again.
+    pub fn with_cache(mut self, cache: impl Into<PathBuf>) -> Self {
+        self.cache = Some(cache.into());
+        self
+    }
+
+    /// A variable's value; an empty one counts as unset.
+    pub fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// The user's home directory.
+    pub fn home(&self) -> Option<&Path> {
+        self.home.as_deref()
+    }
+
+    /// Our folder for what can be fetched again.
+    pub fn cache(&self) -> Option<&Path> {
+        self.cache.as_deref()
+    }
+
+    /// Every executable of that name on `PATH`, first one first. Relative entries are passed over:
+    /// what runs must not depend on the folder we happen to be in.
+    pub fn programs<'a>(&'a self, name: &'a str) -> impl Iterator<Item = PathBuf> + 'a {
+        let path = self.variable("PATH").unwrap_or_default();
+        std::env::split_paths(path)
+            .filter(|folder| folder.is_absolute())
+            .map(move |folder| folder.join(name))
+            .filter(|file| is_executable(file))
+    }
+}
+
+/// Whether `file` is a file that somebody may execute.
+pub(crate) fn is_executable(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}

@@ -1,0 +1,257 @@
+//! The venv on disk: where it is, what state it is in, how it is made.
+//!
+//! Its state is read from files and links alone. Python is never started to look at one.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use pipulate_core::config::PythonConfig;
+use pipulate_core::layout::Layout;
+
+use crate::python::Version;
+use crate::requirements::normalized_name;
+
+/// The Python that services run with, found without starting it: the configured interpreter, else
+/// the venv's. `None` when there is neither.
+pub fn existing_python(layout: &Layout, config: &PythonConfig) -> Option<PathBuf> {
+    let python = python_path(layout, config);
+    python.is_file().then_some(python)
+}
+
+/// The folder of that Python and of the programs that come with it, there or not.
+pub fn bin_dir(layout: &Layout, config: &PythonConfig) -> PathBuf {
+    let python = python_path(layout, config);
+    python.parent().map_or_else(|| layout.root().to_path_buf(), Path::to_path_buf)
+}
+
+fn python_path(layout: &Layout, config: &PythonConfig) -> PathBuf {
+    match &config.interpreter {
+        Some(interpreter) => layout.inside(interpreter).to_path_buf(),
+        None => layout.inside(&config.venv).join("bin/python"),
+    }
+}
+
+/// What is where a venv should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VenvState {
+    /// Nothing, or an empty folder.
+    Absent,
+    Whole(Venv),
+    /// Its Python runs, but its programs were made for another folder.
+    Moved {
+        venv: Venv,
+        from: PathBuf,
+    },
+    /// Something that can't be used as it is.
+    Broken {
+        problem: Breakage,
+        identity: Option<VenvIdentity>,
+    },
+}
+
+/// A venv whose Python can be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Venv {
+    pub root: PathBuf,
+    /// `bin/python` in it.
+    pub python: PathBuf,
+    /// The interpreter at the end of the links.
+    pub real_python: PathBuf,
+    /// As `pyvenv.cfg` tells it.
+    pub version: Option<Version>,
+    pub identity: VenvIdentity,
+}
+
+/// Tells a venv from another one that was made in its place: when its `pyvenv.cfg` was written, in
+/// nanoseconds. A move keeps it; making it anew or copying it does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VenvIdentity(pub i128);
+
+/// What is wrong with a venv.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Breakage {
+    #[error("it is not a Python environment: pyvenv.cfg is missing")]
+    NotAVenv,
+    #[error("it can't be read: {0}")]
+    Unreadable(String),
+    #[error("bin/python is missing")]
+    NoInterpreter,
+    #[error("its Python is gone: {}", .0.display())]
+    DanglingInterpreter(PathBuf),
+    #[error("the Python it was made with is gone: {}", .0.display())]
+    HomeGone(PathBuf),
+    #[error("it was made for Python {venv}, but its link leads to {}", .python.display())]
+    OtherPython { venv: Version, python: PathBuf },
+}
+
+/// Looks at the venv at `root`.
+pub fn inspect(root: &Path) -> VenvState {
+    match fs::read_dir(root) {
+        Ok(entries) => {
+            if entries.into_iter().next().is_none() {
+                return VenvState::Absent;
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && root.symlink_metadata().is_err() => {
+            return VenvState::Absent;
+        }
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return VenvState::Broken { problem: Breakage::NotAVenv, identity: None };
+        }
+        Err(error) => {
+            return VenvState::Broken { problem: Breakage::Unreadable(error.to_string()), identity: None };
+        }
+    }
+    let config = root.join("pyvenv.cfg");
+    let (text, identity) = match fs::read(&config).and_then(|text| Ok((text, identity_of(&config)?))) {
+        Ok(read) => read,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return VenvState::Broken { problem: Breakage::NotAVenv, identity: None };
+        }
+        Err(error) => {
+            return VenvState::Broken { problem: Breakage::Unreadable(error.to_string()), identity: None };
+        }
+    };
+    match whole(root, &String::from_utf8_lossy(&text), identity) {
+        Err(problem) => VenvState::Broken { problem, identity: Some(identity) },
+        Ok(venv) => match moved_from(root) {
+            Some(from) => VenvState::Moved { venv, from },
+            None => VenvState::Whole(venv),
+        },
+    }
+}
+
+fn whole(root: &Path, config: &str, identity: VenvIdentity) -> Result<Venv, Breakage> {
+    let version = configured_version(config);
+    let python = root.join("bin/python");
+    if python.symlink_metadata().is_err() {
+        return Err(Breakage::NoInterpreter);
+    }
+    let Ok(real_python) = python.canonicalize() else {
+        return Err(Breakage::DanglingInterpreter(end_of_links(&python)));
+    };
+    if let Some(home) = configured(config, "home") {
+        let home = Path::new(home);
+        if !home.is_dir() {
+            return Err(Breakage::HomeGone(home.to_owned()));
+        }
+    }
+    if let (Some(venv), Some(linked)) = (version, version_in_name(&real_python))
+        && !venv.same_minor(linked)
+    {
+        return Err(Breakage::OtherPython { venv, python: real_python });
+    }
+    Ok(Venv { root: root.to_owned(), python, real_python, version, identity })
+}
+
+/// A value of pyvenv.cfg.
+fn configured<'a>(config: &'a str, key: &str) -> Option<&'a str> {
+    let pairs = config.lines().filter_map(|line| line.split_once('='));
+    pairs
+        .map(|(name, value)| (name.trim(), value.trim()))
+        .find(|(name, _)| *name == key)
+        .map(|(_, value)| value)
+}
+
+/// `python -m venv` writes version, uv and virtualenv version_info.
+fn configured_version(config: &str) -> Option<Version> {
+    configured(config, "version").or_else(|| configured(config, "version_info")).and_then(Version::parse)
+}
+
+fn identity_of(config: &Path) -> io::Result<VenvIdentity> {
+    let data = fs::metadata(config)?;
+    Ok(VenvIdentity(i128::from(data.mtime()) * 1_000_000_000 + i128::from(data.mtime_nsec())))
+}
+
+/// The last link that still exists leads here; links in a circle end somewhere too.
+fn end_of_links(link: &Path) -> PathBuf {
+    let mut at = link.to_owned();
+    for _ in 0..16 {
+        let Ok(target) = fs::read_link(&at) else { break };
+        at = at.parent().map_or_else(|| target.clone(), |folder| folder.join(&target));
+    }
+    at
+}
+
+/// `3.11` of `/usr/bin/python3.11`.
+fn version_in_name(python: &Path) -> Option<Version> {
+    Version::parse(python.file_name()?.to_str()?.strip_prefix("python")?)
+}
+
+/// The folder that the venv's programs were made for, if that is another one.
+fn moved_from(root: &Path) -> Option<PathBuf> {
+    let activate = fs::read(root.join("bin/activate")).ok()?;
+    let text = String::from_utf8_lossy(&activate);
+    let value = text.lines().find_map(|line| {
+        let line = line.trim_start();
+        line.strip_prefix("export ").unwrap_or(line).strip_prefix("VIRTUAL_ENV=")
+    })?;
+    // Some Pythons put the path there without quoting it.
+    if root.to_str() == Some(value.trim_end().trim_matches(['"', '\''])) {
+        return None;
+    }
+    let from = PathBuf::from(unquoted(value)?);
+    let same = matches!((from.canonicalize(), root.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    (from.is_absolute() && from != root && !same).then_some(from)
+}
+
+/// The word that a shell would read, if it is plain text.
+fn unquoted(word: &str) -> Option<String> {
+    let mut plain = String::new();
+    let mut quote = None;
+    for c in word.trim_end().chars() {
+        match (quote, c) {
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), c) if c == open => quote = None,
+            (None | Some('"'), '$' | '`' | '\\') => return None,
+            (None | Some(_), c) => plain.push(c),
+        }
+    }
+    quote.is_none().then_some(plain)
+}
+
+/// The version of the environment at `prefix`, as a venv's or conda's own files tell it.
+pub(crate) fn version_in_files(prefix: &Path) -> Option<Version> {
+    if let Ok(config) = fs::read(prefix.join("pyvenv.cfg")) {
+        return configured_version(&String::from_utf8_lossy(&config));
+    }
+    let entries = fs::read_dir(prefix.join("conda-meta")).ok()?;
+    entries.flatten().find_map(|entry| {
+        let name = entry.file_name();
+        let rest = name.to_str()?.strip_prefix("python-")?;
+        rest.starts_with(|c: char| c.is_ascii_digit()).then(|| Version::parse(rest)).flatten()
+    })
+}
+
+/// The folders that an environment's packages are in.
+pub(crate) fn site_packages(prefix: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(prefix.join("lib")) else { return Vec::new() };
+    entries
+        .flatten()
+        .filter(|entry| entry.file_name().as_bytes().starts_with(b"python3."))
+        .map(|entry| entry.path().join("site-packages"))
+        .filter(|folder| folder.is_dir())
+        .collect()
+}
+
+/// The names of the packages that are installed below `prefix`, normalized; pip counts the same.
+pub fn installed_packages(prefix: &Path) -> BTreeSet<String> {
+    let folders = site_packages(prefix).into_iter().filter_map(|folder| fs::read_dir(folder).ok());
+    folders
+        .flat_map(|entries| entries.flatten())
+        .filter_map(|entry| {
+            let name = entry.file_name();
+            let stem = name.to_str()?.strip_suffix(".dist-info")?;
+            let name = stem.rsplit_once('-').map_or(stem, |(name, _version)| name);
+            // pip and uv leave `~ip-1.0.dist-info` behind when they are interrupted.
+            (!name.starts_with('~')).then(|| normalized_name(name))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

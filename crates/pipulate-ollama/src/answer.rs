@@ -1,0 +1,210 @@
+//! An answer as it is written, piece by piece.
+//!
+//! An answer is whole only when its server said so: a connection that ends earlier is an error, and
+//! so is an `{"error": …}` line, although the status was 200 long ago.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::error::{Error, ErrorBody, excerpt};
+use crate::host::Host;
+use crate::lines::LineBuffer;
+use crate::model::or_default;
+
+/// A stream of [`Piece`]s. Dropping it closes the connection, which makes Ollama stop.
+#[derive(Debug)]
+pub struct Answer {
+    response: reqwest::Response,
+    host: Host,
+    lines: LineBuffer,
+    ready: VecDeque<Piece>,
+    /// Nothing more comes after this one.
+    ended: bool,
+    /// How long the next bytes may take: first that of loading, then that of writing.
+    patience: Duration,
+    next_word: Duration,
+}
+
+/// Something that happened in an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Piece {
+    /// What the model thinks before it speaks.
+    Thinking(String),
+    /// A part of the answer.
+    Text(String),
+    /// The answer is whole. Always the last piece.
+    Done(Summary),
+}
+
+/// What it took, where the server says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Summary {
+    /// `stop`, `length` (cut at the model's limit), `load` or `unload`.
+    pub reason: Option<String>,
+    /// How long loading the model took.
+    pub load: Duration,
+    /// The prompt's length in tokens.
+    pub prompt_tokens: u64,
+    /// The answer's length in tokens.
+    pub tokens: u64,
+    /// How long writing the answer took.
+    pub writing: Duration,
+}
+
+impl Summary {
+    /// Tokens a second; `None` when the server did not measure.
+    pub fn speed(&self) -> Option<f64> {
+        (!self.writing.is_zero()).then(|| self.tokens as f64 / self.writing.as_secs_f64())
+    }
+}
+
+impl Answer {
+    pub(crate) fn new(
+        response: reqwest::Response,
+        host: &Host,
+        first_word: Duration,
+        next_word: Duration,
+    ) -> Self {
+        Self {
+            response,
+            host: host.clone(),
+            lines: LineBuffer::default(),
+            ready: VecDeque::new(),
+            ended: false,
+            patience: first_word,
+            next_word,
+        }
+    }
+
+    /// The next piece; `None` after the last. May be dropped and called again: nothing is lost.
+    ///
+    /// # Errors
+    /// The answer broke off. There is nothing after an error.
+    pub async fn next(&mut self) -> Result<Option<Piece>, Error> {
+        loop {
+            if let Some(piece) = self.ready.pop_front() {
+                return Ok(Some(piece));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            if let Err(error) = self.read_on().await {
+                self.ended = true;
+                return Err(error);
+            }
+        }
+    }
+
+    /// Reads the line that is there already, else more bytes.
+    async fn read_on(&mut self) -> Result<(), Error> {
+        let too_long = |_| Error::LineTooLong { host: self.host.to_string() };
+        if let Some(line) = self.lines.next_line().map_err(too_long)? {
+            let pieces = pieces_of(line, &self.host)?;
+            self.take(pieces);
+            return Ok(());
+        }
+        let slow = |_| Error::Slow { host: self.host.to_string(), activity: "go on", limit: self.patience };
+        match tokio::time::timeout(self.patience, self.response.chunk()).await.map_err(slow)? {
+            Ok(Some(chunk)) => {
+                self.patience = self.next_word;
+                self.lines.push(&chunk);
+                Ok(())
+            }
+            Ok(None) => self.finish("it said no end"),
+            Err(error) => {
+                let reason = if error.is_body() || error.is_decode() {
+                    "the connection was cut"
+                } else {
+                    "the connection failed"
+                };
+                self.finish(reason)
+            }
+        }
+    }
+
+    /// The stream is over: what is left may be a last line without a line break.
+    fn finish(&mut self, reason: &str) -> Result<(), Error> {
+        let cut_off = Error::CutOff { host: self.host.to_string(), reason: reason.to_owned() };
+        let Some(rest) = self.lines.rest() else { return Err(cut_off) };
+        match pieces_of(&rest, &self.host) {
+            Ok(pieces) => self.take(pieces),
+            // Half a line is no sign of a foreign server here, but of a cut.
+            Err(Error::NotOllama { .. }) if rest.starts_with(b"{") => return Err(cut_off),
+            Err(other) => return Err(other),
+        }
+        if self.ended { Ok(()) } else { Err(cut_off) }
+    }
+
+    fn take(&mut self, pieces: Vec<Piece>) {
+        self.ended = pieces.iter().any(|piece| matches!(piece, Piece::Done(_)));
+        self.ready.extend(pieces);
+    }
+}
+
+/// One line of `/api/chat` or `/api/generate`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Line {
+    #[serde(deserialize_with = "or_default")]
+    message: Spoken,
+    #[serde(deserialize_with = "or_default")]
+    response: String,
+    #[serde(deserialize_with = "or_default")]
+    thinking: String,
+    #[serde(deserialize_with = "or_default")]
+    done: bool,
+    done_reason: Option<String>,
+    /// Nanoseconds, as all durations here.
+    #[serde(deserialize_with = "or_default")]
+    load_duration: u64,
+    #[serde(deserialize_with = "or_default")]
+    prompt_eval_count: u64,
+    #[serde(deserialize_with = "or_default")]
+    eval_count: u64,
+    #[serde(deserialize_with = "or_default")]
+    eval_duration: u64,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Spoken {
+    #[serde(deserialize_with = "or_default")]
+    content: String,
+    #[serde(deserialize_with = "or_default")]
+    thinking: String,
+}
+
+fn pieces_of(line: &[u8], host: &Host) -> Result<Vec<Piece>, Error> {
+    let foreign = |_| Error::NotOllama { host: host.to_string(), excerpt: excerpt(line) };
+    let value: serde_json::Value = serde_json::from_slice(line).map_err(foreign)?;
+    if let Some(said) = ErrorBody::of(&value) {
+        return Err(Error::BrokeOff { message: said.message });
+    }
+    let line: Line = serde_json::from_value(value).map_err(foreign)?;
+    let texts = [
+        Piece::Thinking(line.message.thinking + &line.thinking),
+        Piece::Text(line.message.content + &line.response),
+    ];
+    let mut pieces: Vec<Piece> = texts.into_iter().filter(|piece| !piece.is_empty()).collect();
+    if line.done {
+        pieces.push(Piece::Done(Summary {
+            reason: line.done_reason,
+            load: Duration::from_nanos(line.load_duration),
+            prompt_tokens: line.prompt_eval_count,
+            tokens: line.eval_count,
+            writing: Duration::from_nanos(line.eval_duration),
+        }));
+    }
+    Ok(pieces)
+}
+
+impl Piece {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Thinking(text) | Self::Text(text) => text.is_empty(),
+            Self::Done(_) => false,
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Requests to one Ollama server.
+//!
+//! Connections to this machine never go through a proxy, and no redirect is followed: a prompt goes
+//! where [`Host`] says or nowhere.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::answer::Answer;
+use crate::error::{Error, ErrorBody, excerpt};
+use crate::host::{Host, Scheme};
+use crate::lines::MAX_LINE;
+use crate::model::{Loaded, Model, or_default};
+
+/// How much of an error's text is read, in bytes.
+const MAX_ERROR: usize = 64 << 10;
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Until a connection stands.
+    pub connect: Duration,
+    /// Until a question about models has its whole answer.
+    pub question: Duration,
+    /// Until the first word: a model that is not in memory is loaded first, in silence.
+    pub first_word: Duration,
+    /// Between two pieces of an answer.
+    pub next_word: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            question: Duration::from_secs(10),
+            // Ollama itself gives up a load that stalls for five minutes.
+            first_word: Duration::from_secs(330),
+            next_word: Duration::from_secs(120),
+        }
+    }
+}
+
+/// One server, spoken to over kept-alive connections. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    host: Host,
+    limits: Limits,
+}
+
+/// A conversation to be continued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChatRequest {
+    pub model: String,
+    /// None at all just loads the model.
+    pub messages: Vec<Message>,
+    /// Whether to think first; `None` leaves it to the model, and most that can do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub think: Option<bool>,
+}
+
+/// A prompt to be completed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GenerateRequest {
+    pub model: String,
+    pub prompt: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub think: Option<bool>,
+}
+
+/// Something said in a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Message {
+    pub role: Role,
+    pub content: String,
+}
+
+/// Who said it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    System,
+    User,
+    Assistant,
+}
+
+impl Client {
+    /// A client with the usual limits.
+    ///
+    /// # Errors
+    /// The host wants https.
+    pub fn new(host: &Host) -> Result<Self, Error> {
+        Self::with_limits(host, Limits::default())
+    }
+
+    /// A client that is more or less patient.
+    ///
+    /// # Errors
+    /// The host wants https.
+    pub fn with_limits(host: &Host, limits: Limits) -> Result<Self, Error> {
+        match host.scheme() {
+            Scheme::Http => {}
+            Scheme::Https => return Err(Error::NoTls { host: host.to_string() }),
+        }
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(limits.connect)
+            .redirect(reqwest::redirect::Policy::none());
+        if host.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        let activity = "get ready";
+        let http = builder.build().map_err(|e| Error::from_request(host, activity, limits.connect, &e))?;
+        Ok(Self { http, host: host.clone(), limits })
+    }
+
+    /// Whom it speaks to.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The server's version, which also proves that it is an Ollama.
+    ///
+    /// # Errors
+    /// It can't be reached, or is something else.
+    pub async fn version(&self) -> Result<String, Error> {
+        #[derive(Deserialize)]
+        struct Reply {
+            version: String,
+        }
+        let reply: Reply = self.ask("/api/version", "tell its version").await?;
+        Ok(excerpt(reply.version.as_bytes()))
+    }
+
+    /// The installed models, newest first.
+    ///
+    /// # Errors
+    /// It can't be reached, or gives no such list.
+    pub async fn models(&self) -> Result<Vec<Model>, Error> {
+        #[derive(Deserialize)]
+        struct Reply {
+            #[serde(default, deserialize_with = "or_default")]
+            models: Vec<Model>,
+        }
+        let reply: Reply = self.ask("/api/tags", "list its models").await?;
+        Ok(reply.models)
+    }
+
+    /// The models that are in memory.
+    ///
+    /// # Errors
+    /// It can't be reached, or gives no such list.
+    pub async fn loaded(&self) -> Result<Vec<Loaded>, Error> {
+        #[derive(Deserialize)]
+        struct Reply {
+            #[serde(default, deserialize_with = "or_default")]
+            models: Vec<Loaded>,
+        }
+        let reply: Reply = self.ask("/api/ps", "list the models in memory").await?;
+        Ok(reply.models)
+    }
+
+    /// Continues a conversation. Dropping the answer ends the work on it.
+    ///
+    /// # Errors
+    /// It can't be reached, refuses, or sends no word in time.
+    pub async fn chat(&self, request: &ChatRequest) -> Result<Answer, Error> {
+        self.talk("/api/chat", &request.model, request).await
+    }
+
+    /// Completes a prompt. Dropping the answer ends the work on it.
+    ///
+    /// # Errors
+    /// It can't be reached, refuses, or sends no word in time.
+    pub async fn generate(&self, request: &GenerateRequest) -> Result<Answer, Error> {
+        self.talk("/api/generate", &request.model, request).await
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, endpoint: &str, activity: &'static str) -> Result<T, Error> {
+        let limit = self.limits.question;
+        let exchange = async {
+            let failed = |error| Error::from_request(&self.host, activity, self.limits.connect, &error);
+            let response = self.http.get(self.host.url(endpoint)).send().await.map_err(failed)?;
+            let status = response.status();
+            if !status.is_success() {
+                let body = read_up_to(response, MAX_ERROR).await.unwrap_or_default();
+                return Err(Error::from_answer(&self.host, "", status.as_u16(), &body));
+            }
+            read_up_to(response, MAX_LINE).await.map_err(failed)
+        };
+        let slow = |_| Error::Slow { host: self.host.to_string(), activity, limit };
+        let body = tokio::time::timeout(limit, exchange).await.map_err(slow)??;
+        self.decode(&body)
+    }
+
+    fn decode<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Error> {
+        let foreign = |_| Error::NotOllama { host: self.host.to_string(), excerpt: excerpt(body) };
+        let value: serde_json::Value = serde_json::from_slice(body).map_err(foreign)?;
+        if let Some(said) = ErrorBody::of(&value) {
+            return Err(Error::Refused { status: 200, message: said.message });
+        }
+        serde_json::from_value(value).map_err(foreign)
+    }
+
+    async fn talk(&self, endpoint: &str, model: &str, request: &impl Serialize) -> Result<Answer, Error> {
+        let activity = "answer";
+        let limit = self.limits.first_word;
+        let sending = self.http.post(self.host.url(endpoint)).json(request).send();
+        let slow = |_| Error::Slow { host: self.host.to_string(), activity, limit };
+        let response = tokio::time::timeout(limit, sending)
+            .await
+            .map_err(slow)?
+            .map_err(|error| Error::from_request(&self.host, activity, self.limits.connect, &error))?;
+        let status = response.status();
+        if !status.is_success() {
+            let reading = tokio::time::timeout(self.limits.question, read_up_to(response, MAX_ERROR));
+            let body = reading.await.ok().and_then(Result::ok).unwrap_or_default();
+            return Err(Error::from_answer(&self.host, model, status.as_u16(), &body));
+        }
+        Ok(Answer::new(response, &self.host, limit, self.limits.next_word))
+    }
+}
+
+/// The body, cut off at `limit` bytes: what is longer is no JSON of Ollama's anyway.
+async fn read_up_to(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        body.extend_from_slice(&chunk[..chunk.len().min(limit - body.len())]);
+        if body.len() == limit {
+            break;
+        }
+    }
+    Ok(body)
+}

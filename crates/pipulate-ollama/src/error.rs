@@ -1,0 +1,194 @@
+//! What can go wrong with Ollama, and what to do about it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::host::Host;
+
+/// How much of a foreign text a message repeats, in characters.
+const EXCERPT: usize = 200;
+
+/// Why a question to Ollama has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Nobody listens there, or the way is closed.
+    #[error(
+        "could not reach Ollama at {host}: {reason}; start it with \"ollama serve\", or say where it is in OLLAMA_HOST"
+    )]
+    Unreachable { host: String, reason: String },
+    /// This program was built without TLS.
+    #[error(
+        "could not reach Ollama at {host}: this build of Pipulate speaks http only; use an http:// address, such as an SSH tunnel's end on this machine"
+    )]
+    NoTls { host: String },
+    /// It took longer than it may.
+    #[error("Ollama at {host} did not {activity} within {}; it may be busy: try again, or look at \"ollama ps\"", seconds(*.limit))]
+    Slow { host: String, activity: &'static str, limit: Duration },
+    /// Something else answers there.
+    #[error("what answers at {host} is not Ollama (it sent: {excerpt}); say where Ollama is in OLLAMA_HOST")]
+    NotOllama { host: String, excerpt: String },
+    /// Ollama does not want to be called by this name.
+    #[error(
+        "Ollama at {host} refused the name that it was called by; call it by its address, such as http://127.0.0.1:11434"
+    )]
+    NameRefused { host: String },
+    /// The model is not there.
+    #[error("model {model} is not installed; get it with \"ollama pull {model}\"")]
+    NoSuchModel { model: String },
+    /// A model in the cloud, and nobody is signed in.
+    #[error("{model} runs in Ollama's cloud and needs you to sign in: {signin}")]
+    SignIn { model: String, signin: String },
+    /// Too many requests wait already.
+    #[error("Ollama is busy with other requests ({message}); try again in a moment")]
+    Busy { message: String },
+    /// Ollama said no, in its own words.
+    #[error("Ollama answered with an error ({status}): {message}")]
+    Refused { status: u16, message: String },
+    /// An error after the answer had begun.
+    #[error("Ollama broke off its answer: {message}")]
+    BrokeOff { message: String },
+    /// The connection ended before the answer did.
+    #[error(
+        "the answer of Ollama at {host} ended early: {reason}; look at Ollama's own log, it may have run out of memory"
+    )]
+    CutOff { host: String, reason: String },
+    /// A line without end.
+    #[error("Ollama at {host} sent a line of more than {} MB, which no answer has", crate::lines::MAX_LINE >> 20)]
+    LineTooLong { host: String },
+}
+
+impl Error {
+    /// Sorts what went wrong with a request by what can be done about it.
+    pub(crate) fn from_request(
+        host: &Host,
+        activity: &'static str,
+        limit: Duration,
+        error: &reqwest::Error,
+    ) -> Self {
+        let host = host.to_string();
+        if error.is_timeout() && !error.is_connect() {
+            return Self::Slow { host, activity, limit };
+        }
+        let reason = deepest_cause(error);
+        if error.is_connect() || error.is_builder() {
+            return Self::Unreachable { host, reason };
+        }
+        // The kind of hyper's error does not get through reqwest, its words do.
+        if reason.starts_with("invalid HTTP") {
+            return Self::NotOllama { host, excerpt: "no HTTP".to_owned() };
+        }
+        Self::CutOff { host, reason }
+    }
+
+    /// Reads an answer that is not a success.
+    pub(crate) fn from_answer(host: &Host, model: &str, status: u16, body: &[u8]) -> Self {
+        let host = host.to_string();
+        let Some(said) = ErrorBody::read(body) else {
+            let text = excerpt(body);
+            return match status {
+                403 if text.is_empty() => Self::NameRefused { host },
+                _ if text.starts_with('<') || (300..400).contains(&status) => {
+                    Self::NotOllama { host, excerpt: text }
+                }
+                _ if text.is_empty() => Self::Refused { status, message: "no reason given".to_owned() },
+                _ => Self::Refused { status, message: text },
+            };
+        };
+        match status {
+            401 => Self::SignIn { model: model.to_owned(), signin: said.signin.unwrap_or(said.message) },
+            404 if said.message.starts_with("model") => Self::NoSuchModel { model: model.to_owned() },
+            429 | 503 => Self::Busy { message: said.message },
+            _ => Self::Refused { status, message: said.message },
+        }
+    }
+}
+
+/// The `{"error": …}` that Ollama sends, cleaned.
+pub(crate) struct ErrorBody {
+    pub(crate) message: String,
+    signin: Option<String>,
+}
+
+impl ErrorBody {
+    /// `None` when `body` is no such thing.
+    pub(crate) fn read(body: &[u8]) -> Option<Self> {
+        Self::of(&serde_json::from_slice(body).ok()?)
+    }
+
+    /// The same for what is JSON already. Some stand-ins nest a message one level deeper.
+    pub(crate) fn of(value: &serde_json::Value) -> Option<Self> {
+        let error = value.get("error")?;
+        let message = error.as_str().or_else(|| error.get("message")?.as_str())?;
+        let signin = value.get("signin_url").and_then(serde_json::Value::as_str);
+        Some(Self { message: excerpt(message.as_bytes()), signin: signin.map(|url| excerpt(url.as_bytes())) })
+    }
+}
+
+/// The beginning of a foreign text on one line, without anything that could steer a terminal.
+pub(crate) fn excerpt(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut short = String::new();
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+        let separator = if short.is_empty() { "" } else { " " };
+        let _infallible = write!(short, "{separator}{word}");
+        if short.chars().count() > EXCERPT {
+            return short.chars().take(EXCERPT).chain(['…']).collect();
+        }
+    }
+    short
+}
+
+fn deepest_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+/// `2 s`, `1.5 s`.
+pub(crate) fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_millis() as f64 / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_sorted_by_what_can_be_done() {
+        let host = Host::parse("").unwrap();
+        let error = |status, body: &str| Error::from_answer(&host, "m", status, body.as_bytes());
+        assert_eq!(error(403, ""), Error::NameRefused { host: host.to_string() });
+        assert_eq!(
+            error(404, r#"{"error":"model 'm' not found"}"#),
+            Error::NoSuchModel { model: "m".to_owned() }
+        );
+        assert!(
+            error(404, r#"{"error":"model \"m\" not found, try pulling it first"}"#)
+                .to_string()
+                .contains("ollama pull m")
+        );
+        assert!(
+            error(401, r#"{"error":"unauthorized","signin_url":"https://x/y"}"#)
+                .to_string()
+                .contains("https://x/y")
+        );
+        assert!(matches!(error(503, r#"{"error":"server busy"}"#), Error::Busy { .. }));
+        assert!(
+            matches!(error(500, r#"{"error":{"message":"deep"}}"#), Error::Refused { status: 500, message } if message == "deep")
+        );
+        assert!(
+            matches!(error(404, "404 page not found"), Error::Refused { status: 404, message } if message == "404 page not found")
+        );
+        assert!(matches!(error(502, "<html><h1>Bad"), Error::NotOllama { .. }));
+        assert!(matches!(error(302, ""), Error::NotOllama { .. }));
+        assert!(matches!(error(500, ""), Error::Refused { .. }));
+    }
+
+    #[test]
+    fn foreign_text_is_short_and_can_not_steer_a_terminal() {
+        assert_eq!(excerpt(b"a\x1b[31mb\r\n\x07 c\xff"), "a [31mb c\u{fffd}");
+        assert_eq!(excerpt("ü".repeat(5000).as_bytes()).chars().count(), EXCERPT + 1);
+    }
+}

@@ -1,0 +1,184 @@
+//! The greeting at start: which model there is and, if it costs nothing, a clever line from it.
+//!
+//! Advisory by nature. It never fails and never outlasts its deadline; whatever is wrong becomes
+//! one plain sentence.
+
+use std::fmt;
+use std::time::Duration;
+
+use pipulate_core::config::Greet;
+use tokio::time::Instant;
+
+use crate::answer::Piece;
+use crate::choose::{Choice, Why, choose_model};
+use crate::client::{ChatRequest, Client, Message, Role};
+use crate::error::{Error, seconds};
+use crate::host::Host;
+use crate::model::Model;
+use crate::runtime::block_on;
+
+/// What the model is asked to say.
+const PROMPT: &str = "Say 'Ready to pipulate!' in a clever way.";
+
+/// Something to show, in the order it comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GreetingEvent {
+    /// A model is there; a line of its own.
+    Using { model: String, why: Why },
+    /// The next part of the clever line: no line break, nothing that steers a terminal.
+    Text(String),
+    /// Why there is no model or no clever line; a line of its own.
+    Note(String),
+}
+
+impl fmt::Display for GreetingEvent {
+    /// The words, as the seed had them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Using { model, why: Why::ConfiguredCloud } => {
+                write!(
+                    f,
+                    "Ollama says: Using model: {model} (in the cloud: what you write to it leaves this machine)"
+                )
+            }
+            Self::Using { model, .. } => write!(f, "Ollama says: Using model: {model}"),
+            Self::Text(text) | Self::Note(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Greets, and returns within `deadline`. [`Greet::Never`] does not even ask.
+///
+/// To be called from a thread without a tokio runtime.
+pub fn greet_blocking(
+    host: &Host,
+    configured: Option<&str>,
+    mode: Greet,
+    deadline: Duration,
+    on_text: &mut dyn FnMut(GreetingEvent),
+) {
+    let mut told = Told { host, deadline, so_far: Progress::Nothing, on_text };
+    let task = async {
+        let until = Instant::now() + deadline;
+        let end = match mode {
+            Greet::Never => return,
+            Greet::Loaded | Greet::Always => {
+                tokio::time::timeout_at(until, greet(&mut told, configured, mode)).await
+            }
+        };
+        match end {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => told.give_up(&error),
+            Err(_elapsed) => told.run_out_of_time(),
+        }
+    };
+    // Without a runtime there is no network either, and a greeting is not worth an error.
+    let _greeted = block_on(task);
+}
+
+/// What was told, so that an end at any moment finds the right words.
+struct Told<'a> {
+    host: &'a Host,
+    deadline: Duration,
+    so_far: Progress,
+    on_text: &'a mut dyn FnMut(GreetingEvent),
+}
+
+enum Progress {
+    Nothing,
+    Model(String),
+    Words,
+}
+
+async fn greet(told: &mut Told<'_>, configured: Option<&str>, mode: Greet) -> Result<(), Error> {
+    let client = Client::new(told.host)?;
+    let model = match choose_model(configured, &client.models().await?) {
+        Choice::Chosen { model, why } => {
+            (told.on_text)(GreetingEvent::Using { model: model.name.clone(), why });
+            told.so_far = Progress::Model(model.name.clone());
+            model
+        }
+        Choice::None(reason) => {
+            (told.on_text)(GreetingEvent::Note(format!("Ollama is running, but {reason}")));
+            return Ok(());
+        }
+    };
+    let in_memory =
+        mode == Greet::Always || client.loaded().await?.iter().any(|loaded| model.is_named(&loaded.name));
+    if in_memory { say_something_clever(&client, model, told).await } else { Ok(()) }
+}
+
+/// Streams the first line that the model has to say, and ends its work there.
+async fn say_something_clever(client: &Client, model: Model, told: &mut Told<'_>) -> Result<(), Error> {
+    let request = ChatRequest {
+        think: model.can_think().then_some(false),
+        model: model.name,
+        messages: vec![Message { role: Role::User, content: PROMPT.to_owned() }],
+    };
+    let mut answer = client.chat(&request).await?;
+    while let Some(piece) = answer.next().await? {
+        match piece {
+            Piece::Thinking(_) => {}
+            Piece::Text(text) => {
+                if told.say(&text) == Line::Whole {
+                    break;
+                }
+            }
+            Piece::Done(_) => break,
+        }
+    }
+    Ok(())
+}
+
+#[derive(PartialEq, Eq)]
+enum Line {
+    GoesOn,
+    Whole,
+}
+
+impl Told<'_> {
+    /// Passes on what belongs to the first line.
+    fn say(&mut self, text: &str) -> Line {
+        let begun = matches!(self.so_far, Progress::Words);
+        let text = if begun { text } else { text.trim_start() };
+        let (line, whole) =
+            text.split_once('\n').map_or((text, Line::GoesOn), |(line, _)| (line, Line::Whole));
+        let clean: String = line.chars().filter(|c| !c.is_control()).collect();
+        if !clean.is_empty() {
+            self.so_far = Progress::Words;
+            (self.on_text)(GreetingEvent::Text(clean));
+        }
+        whole
+    }
+
+    fn give_up(&mut self, error: &Error) {
+        let note = match (&self.so_far, error) {
+            (Progress::Words, _) => return (self.on_text)(GreetingEvent::Text("…".to_owned())),
+            (Progress::Nothing, Error::Unreachable { host, .. }) => {
+                format!("Ollama is not running at {host}; start it with: ollama serve")
+            }
+            (Progress::Nothing | Progress::Model(_), error) => sentence(&error.to_string()),
+        };
+        (self.on_text)(GreetingEvent::Note(note));
+    }
+
+    fn run_out_of_time(&mut self) {
+        let limit = seconds(self.deadline);
+        let note = match &self.so_far {
+            Progress::Words => return (self.on_text)(GreetingEvent::Text("…".to_owned())),
+            Progress::Model(model) => {
+                format!("{model} needs more than {limit} to say hello; it is there all the same")
+            }
+            Progress::Nothing => {
+                format!("Ollama at {} did not answer within {limit}; going on without it", self.host)
+            }
+        };
+        (self.on_text)(GreetingEvent::Note(note));
+    }
+}
+
+/// Libraries write lowercase fragments; a person reads a sentence.
+fn sentence(fragment: &str) -> String {
+    let mut chars = fragment.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}

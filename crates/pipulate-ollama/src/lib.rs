@@ -1,0 +1,16 @@
+//! Ollama's HTTP API as typed requests and streams.
+//!
+//! Knows no file, no process and no HTML, and prints nothing. What a server sends is never trusted:
+//! every length is bounded, every field may be missing, and text from it is cleaned before it gets
+//! into a message. Reading order: [`host`], [`client`], [`answer`], [`model`], [`choose`], [`greeting`].
+
+pub mod answer;
+pub mod choose;
+pub mod client;
+pub mod error;
+pub mod greeting;
+pub mod host;
+mod lines;
+pub mod model;
+pub mod probe;
+mod runtime;

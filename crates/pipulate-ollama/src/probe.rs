@@ -1,0 +1,40 @@
+//! The facts about a server that `doctor` wants, within a bound.
+
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::host::Host;
+use crate::model::{Loaded, Model};
+use crate::runtime::block_on;
+
+/// What a server says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    pub version: String,
+    /// Installed, newest first.
+    pub models: Vec<Model>,
+    /// In memory.
+    pub loaded: Vec<Loaded>,
+}
+
+/// Asks for all of it. To be called from a thread without a tokio runtime.
+///
+/// # Errors
+/// The server can't be reached, is no Ollama, or takes longer than `timeout` for the whole.
+pub fn probe_blocking(host: &Host, timeout: Duration) -> Result<Probe, Error> {
+    let task = async {
+        let slow = |_| Error::Slow { host: host.to_string(), activity: "answer", limit: timeout };
+        tokio::time::timeout(timeout, probe(host)).await.map_err(slow)?
+    };
+    let no_runtime =
+        |error: std::io::Error| Error::Unreachable { host: host.to_string(), reason: error.to_string() };
+    block_on(task).map_err(no_runtime)?
+}
+
+async fn probe(host: &Host) -> Result<Probe, Error> {
+    let client = Client::new(host)?;
+    let version = client.version().await?;
+    let (models, loaded) = tokio::try_join!(client.models(), client.loaded())?;
+    Ok(Probe { version, models, loaded })
+}

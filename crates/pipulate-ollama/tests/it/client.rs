@@ -1,0 +1,245 @@
+//! The client against a server that behaves like Ollama on its good days and on its bad ones.
+
+use std::time::Duration;
+
+use crate::fake::{End, Fake, Script, Seen};
+use pipulate_ollama::answer::Piece;
+use pipulate_ollama::client::{ChatRequest, Client, GenerateRequest, Limits, Message, Role};
+use pipulate_ollama::error::Error;
+use pipulate_ollama::host::Host;
+use pipulate_ollama::probe::probe_blocking;
+
+/// A port that only root could listen on, and nobody does.
+const NOBODY: &str = "127.0.0.1:1";
+const DONE: &str = r#"{"message":{"role":"assistant","content":""},"done":true,"done_reason":"stop","load_duration":5,"eval_count":30,"eval_duration":2000000000}"#;
+
+fn hello() -> ChatRequest {
+    let messages = vec![Message { role: Role::User, content: "Hello".to_owned() }];
+    ChatRequest { model: "m".to_owned(), messages, think: None }
+}
+
+/// Everything that came, and the error that ended it.
+#[derive(Debug, Default)]
+struct Heard {
+    thinking: String,
+    text: String,
+    done: bool,
+    error: Option<Error>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn hear(fake: &Fake, limits: Limits) -> Heard {
+    let mut heard = Heard::default();
+    let client = Client::with_limits(&fake.host, limits).unwrap();
+    let mut answer = match client.chat(&hello()).await {
+        Ok(answer) => answer,
+        Err(error) => return Heard { error: Some(error), ..heard },
+    };
+    loop {
+        match answer.next().await {
+            Ok(Some(Piece::Thinking(text))) => heard.thinking += &text,
+            Ok(Some(Piece::Text(text))) => heard.text += &text,
+            Ok(Some(Piece::Done(_))) => heard.done = true,
+            Ok(None) => return heard,
+            Err(error) => {
+                assert_eq!(answer.next().await, Ok(None));
+                return Heard { error: Some(error), ..heard };
+            }
+        }
+    }
+}
+
+fn hear_script(script: Script) -> Heard {
+    hear(&Fake::start([("/api/chat", script)]), Limits::default())
+}
+
+fn said(text: &str) -> String {
+    format!("{{\"message\":{{\"content\":\"{text}\"}},\"done\":false}}\n")
+}
+
+#[test]
+fn an_answer_is_the_same_however_it_is_cut() {
+    let body = said("naïve ") + &said("🦙 über") + DONE + "\n";
+    for size in [1, 2, 7, 64, body.len()] {
+        let heard = hear_script(Script::split(&body, size));
+        assert_eq!((heard.text.as_str(), heard.done, heard.error), ("naïve 🦙 über", true, None), "{size}");
+    }
+}
+
+#[test]
+fn a_last_line_needs_no_line_break() {
+    let heard = hear_script(Script::new(200, DONE));
+    assert!(heard.done && heard.error.is_none());
+}
+
+#[test]
+fn null_and_missing_fields_are_no_error() {
+    let body = "{\"message\":null,\"done\":null}\n\n{\"response\":\"a\",\"message\":{\"content\":null}}\r\n{\"done\":true}\n";
+    let heard = hear_script(Script::new(200, body));
+    assert_eq!((heard.text.as_str(), heard.done, heard.error), ("a", true, None));
+}
+
+#[test]
+fn thinking_is_told_apart_from_speaking() {
+    let body = "{\"message\":{\"content\":\"\",\"thinking\":\"Hm.\"}}\n".to_owned() + &said("Yes") + DONE;
+    let heard = hear_script(Script::new(200, &body));
+    assert_eq!((heard.thinking.as_str(), heard.text.as_str()), ("Hm.", "Yes"));
+}
+
+#[test]
+fn an_error_under_a_200_is_an_error() {
+    let heard = hear_script(Script::new(200, &(said("one") + "{\"error\":\"unexpected EOF\"}\n")));
+    assert_eq!(heard.text, "one");
+    assert_eq!(heard.error, Some(Error::BrokeOff { message: "unexpected EOF".to_owned() }));
+}
+
+#[test]
+fn an_end_without_done_is_an_error() {
+    for end in [End::Proper, End::Cut] {
+        for tail in ["", "{\"message\":{\"con"] {
+            let heard = hear_script(Script::new(200, &(said("one") + tail)).ending(end));
+            assert_eq!(heard.text, "one");
+            assert!(matches!(heard.error, Some(Error::CutOff { .. })), "{heard:?}");
+        }
+    }
+}
+
+#[test]
+fn refusals_say_what_to_do() {
+    for (status, body, wanted) in [
+        (404, r#"{"error":"model 'm' not found"}"#, "ollama pull m"),
+        (404, "404 page not found", "404 page not found"),
+        (400, r#"{"error":"\"m\" does not support chat"}"#, "does not support chat"),
+        (
+            401,
+            r#"{"error":"unauthorized","signin_url":"https://ollama.com/connect"}"#,
+            "https://ollama.com/connect",
+        ),
+        (403, "", "call it by its address"),
+        (500, r#"{"error":"llama runner process has terminated"}"#, "llama runner process has terminated"),
+        (502, "<html><body>Bad gateway</body></html>", "is not Ollama"),
+        (503, r#"{"error":"server busy, please try again."}"#, "try again in a moment"),
+        (200, "<!DOCTYPE html>\n<html>", "is not Ollama"),
+        (302, "", "is not Ollama"),
+    ] {
+        let heard = hear_script(Script::new(status, body));
+        let message = heard.error.expect(body).to_string();
+        assert!(message.contains(wanted), "{status} {body}: {message}");
+    }
+}
+
+#[test]
+fn an_endless_line_is_given_up() {
+    let script = Script { status: 200, parts: vec![vec![b'x'; 1 << 20]; 10], end: End::Silence };
+    assert!(matches!(hear_script(script).error, Some(Error::LineTooLong { .. })));
+}
+
+#[test]
+fn silence_is_waited_out_and_then_named() {
+    let short = Limits {
+        first_word: Duration::from_millis(100),
+        next_word: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    for script in [Script::silent(), Script::new(200, &said("one")).ending(End::Silence)] {
+        let heard = hear(&Fake::start([("/api/chat", script)]), short);
+        assert!(matches!(heard.error, Some(Error::Slow { .. })), "{heard:?}");
+    }
+}
+
+#[test]
+fn dropping_an_answer_closes_its_connection() {
+    let fake = Fake::start([("/api/chat", Script::new(200, &said("one")).ending(End::Silence))]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = Client::new(&fake.host).unwrap();
+        let mut answer = client.chat(&hello()).await.unwrap();
+        assert_eq!(answer.next().await, Ok(Some(Piece::Text("one".to_owned()))));
+        drop(answer);
+        // The connection's own task closes it as soon as it may run.
+        let (path, ..) = fake.next_request();
+        assert_eq!(path, "/api/chat");
+        while fake.seen.try_recv() != Ok(Seen::HungUp) {
+            tokio::task::yield_now().await;
+        }
+        drop(client);
+    });
+}
+
+#[test]
+fn a_server_is_called_by_its_own_name_and_told_what_was_asked() {
+    let fake = Fake::start([("/api/generate", Script::new(200, DONE))]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let summary = runtime.block_on(async {
+        let client = Client::new(&fake.host).unwrap();
+        let request = GenerateRequest { model: "m".to_owned(), prompt: "p".to_owned(), think: Some(false) };
+        client.generate(&request).await.unwrap().next().await.unwrap()
+    });
+    let Some(Piece::Done(summary)) = summary else { panic!("{summary:?}") };
+    assert_eq!(summary.speed(), Some(15.0));
+    let (path, host, body) = fake.next_request();
+    assert_eq!((path.as_str(), host), ("/api/generate", format!("127.0.0.1:{}", fake.port)));
+    assert_eq!(body, r#"{"model":"m","prompt":"p","think":false}"#);
+}
+
+#[test]
+fn a_probe_gathers_version_models_and_memory() {
+    let fake = Fake::start([
+        ("/api/version", Script::new(200, r#"{"version":"0.30.6"}"#)),
+        ("/api/tags", Script::new(200, r#"{"models":null}"#)),
+        ("/api/ps", Script::new(200, r#"{"models":[{"name":"m","size_vram":null}]}"#)),
+    ]);
+    let probe = probe_blocking(&fake.host, Duration::from_secs(60)).unwrap();
+    assert_eq!((probe.version.as_str(), probe.models.len(), probe.loaded.len()), ("0.30.6", 0, 1));
+}
+
+#[test]
+fn a_probe_tells_absence_strangers_and_slowness_apart() {
+    let probe = |host: &Host, limit| probe_blocking(host, limit).unwrap_err();
+    let minute = Duration::from_secs(60);
+    let absent = probe(&Host::parse(NOBODY).unwrap(), minute);
+    assert!(matches!(&absent, Error::Unreachable { .. }), "{absent:?}");
+    assert!(absent.to_string().contains("ollama serve"), "{absent}");
+    for body in ["<html>", "{}", "[1]", "hello", "{\"version\":7}"] {
+        let stranger = Fake::start([("/api/version", Script::new(200, body))]);
+        assert!(matches!(probe(&stranger.host, minute), Error::NotOllama { .. }), "{body}");
+    }
+    let slow = Fake::start([("/api/version", Script::silent())]);
+    assert!(matches!(probe(&slow.host, Duration::from_millis(100)), Error::Slow { .. }));
+    let https = Host::parse("https://127.0.0.1:1").unwrap();
+    assert!(matches!(probe(&https, minute), Error::NoTls { .. }));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "only another process has another environment")]
+fn a_proxy_in_the_environment_is_not_used_for_this_machine() {
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "client::a_last_line_needs_no_line_break"]);
+    for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        again.env(name, format!("http://{NOBODY}"));
+    }
+    let output = again.env_remove("no_proxy").env_remove("NO_PROXY").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+fn a_prompt_does_not_follow_a_redirect() {
+    let fake = Fake::start([("/api/chat", Script::new(307, "")), ("/moved", Script::new(200, DONE))]);
+    assert!(matches!(hear(&fake, Limits::default()).error, Some(Error::NotOllama { .. })));
+    assert_eq!(fake.next_request().0, "/api/chat");
+    assert!(fake.seen.try_recv().is_err());
+}
+
+#[test]
+fn what_does_not_speak_http_is_not_ollama() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = Host::parse(&listener.local_addr().unwrap().to_string()).unwrap();
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        std::io::Write::write_all(&mut &stream, b"SSH-2.0-OpenSSH_9.2\r\n").unwrap();
+        std::io::Read::read_to_end(&mut &stream, &mut Vec::new()).ok();
+    });
+    let error = probe_blocking(&host, Duration::from_secs(60)).unwrap_err();
+    assert!(matches!(error, Error::NotOllama { .. }), "{error:?}");
+}

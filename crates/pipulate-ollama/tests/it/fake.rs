@@ -1,0 +1,147 @@
+//! A server that plays Ollama, faults included: for each connection it reads one request, finds the
+//! path's script and plays it.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use pipulate_ollama::host::Host;
+
+/// How a connection ends once its bytes are sent.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum End {
+    /// As HTTP has it.
+    Proper,
+    /// Cut in the middle of a chunked body.
+    Cut,
+    /// Nothing more, until the client closes.
+    Silence,
+}
+
+/// What is answered to one path.
+#[derive(Clone)]
+pub(crate) struct Script {
+    pub(crate) status: u16,
+    /// Sent one by one, each flushed; as chunks of a chunked body.
+    pub(crate) parts: Vec<Vec<u8>>,
+    pub(crate) end: End,
+}
+
+impl Script {
+    pub(crate) fn new(status: u16, body: &str) -> Self {
+        Self { status, parts: vec![body.as_bytes().to_vec()], end: End::Proper }
+    }
+
+    /// Everything in parts of `size` bytes.
+    pub(crate) fn split(body: &str, size: usize) -> Self {
+        let parts = body.as_bytes().chunks(size).map(<[u8]>::to_vec).collect();
+        Self { status: 200, parts, end: End::Proper }
+    }
+
+    pub(crate) fn ending(mut self, end: End) -> Self {
+        self.end = end;
+        self
+    }
+
+    /// Not even a status line.
+    pub(crate) fn silent() -> Self {
+        Self { status: 0, parts: Vec::new(), end: End::Silence }
+    }
+}
+
+/// What a test learns from the server's side.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Seen {
+    /// Path, the `Host` header and body of a request.
+    Request { path: String, host: String, body: String },
+    /// A client closed its connection while the answer was not over.
+    HungUp,
+}
+
+pub(crate) struct Fake {
+    pub(crate) host: Host,
+    pub(crate) port: u16,
+    pub(crate) seen: Receiver<Seen>,
+}
+
+impl Fake {
+    /// Serves until the test process ends.
+    pub(crate) fn start<const N: usize>(scripts: [(&str, Script); N]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let scripts: HashMap<String, Script> = scripts.map(|(path, script)| (path.to_owned(), script)).into();
+        let (sender, seen) = channel();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (scripts, sender) = (scripts.clone(), sender.clone());
+                // A client that hangs up breaks the pipe; that is its right.
+                thread::spawn(move || play(&stream.unwrap(), &scripts, &sender).ok());
+            }
+        });
+        Self { host: Host::parse(&format!("127.0.0.1:{port}")).unwrap(), port, seen }
+    }
+
+    pub(crate) fn next_request(&self) -> (String, String, String) {
+        match self.seen.recv_timeout(Duration::from_secs(60)).unwrap() {
+            Seen::Request { path, host, body } => (path, host, body),
+            Seen::HungUp => panic!("a client hung up"),
+        }
+    }
+}
+
+fn play(stream: &TcpStream, scripts: &HashMap<String, Script>, seen: &Sender<Seen>) -> std::io::Result<()> {
+    let (path, host, body) = read_request(stream)?;
+    let script = scripts.get(&path).cloned().unwrap_or_else(|| Script::new(404, "404 page not found"));
+    seen.send(Seen::Request { path, host, body }).ok();
+    let mut out = stream;
+    if script.status != 0 {
+        let head = format!(
+            "HTTP/1.1 {} x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
+            script.status
+        );
+        out.write_all(head.as_bytes())?;
+        for part in script.parts.iter().filter(|part| !part.is_empty()) {
+            write!(out, "{:x}\r\n", part.len())?;
+            out.write_all(part)?;
+            out.write_all(b"\r\n")?;
+            out.flush()?;
+        }
+    }
+    match script.end {
+        End::Proper => out.write_all(b"0\r\n\r\n"),
+        End::Cut => stream.shutdown(Shutdown::Both),
+        End::Silence => {
+            // Ends when the client does: by a close, or by a reset.
+            let _closed = (&mut out).read_to_end(&mut Vec::new());
+            seen.send(Seen::HungUp).ok();
+            Ok(())
+        }
+    }
+}
+
+fn read_request(stream: &TcpStream) -> std::io::Result<(String, String, String)> {
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    let (mut host, mut length) = (String::new(), 0);
+    loop {
+        line.clear();
+        if reader.read_line(&mut line)? == 0 || line == "\r\n" {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(':') {
+            match name.to_ascii_lowercase().as_str() {
+                "host" => value.trim().clone_into(&mut host),
+                "content-length" => length = value.trim().parse().unwrap(),
+                _ => {}
+            }
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok((path, host, String::from_utf8(body).unwrap()))
+}

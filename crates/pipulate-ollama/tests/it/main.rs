@@ -1,0 +1,8 @@
+//! The client as its users have it, against a server that plays Ollama.
+
+#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
+mod client;
+mod fake;
+mod greeting;
+mod real;
