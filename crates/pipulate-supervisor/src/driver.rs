@@ -1,0 +1,308 @@
+//! The one loop of a supervisor: it sleeps until something happens, tells the machine, and does
+//! what the machine answers. It decides nothing.
+//!
+//! One thread, no polling while the service is up. The FIFO is drained before anything else in
+//! every round: a service that cannot write does not even hear a TERM.
+
+mod beginning;
+mod ending;
+mod journal;
+mod readiness;
+mod siblings;
+mod spawning;
+mod succession;
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use pipulate_core::identity::{Host, Pid, ProcessIdentity};
+use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceSpec;
+use pipulate_process::command::End;
+use pipulate_process::identity::Verified;
+use pipulate_process::poll::{self, Interest};
+use pipulate_process::signals::{Inbox, Notice};
+use pipulate_process::{memory, reaper};
+use pipulate_store::capture::{Capture, Drained};
+use pipulate_store::error::StoreError;
+use pipulate_store::lock::Lock;
+use pipulate_store::record::{MainProcess, Named};
+
+use crate::family::{Attached, Family, Service};
+use crate::machine::{Action, Event, Machine, Outcome, Phase};
+use crate::program::Program;
+use ending::Stopwatch;
+use journal::Journal;
+use readiness::Readying;
+use siblings::Siblings;
+
+/// How often a tree that is being ended is looked at, besides when a child ends.
+const RECHECK: Duration = Duration::from_millis(10);
+
+/// What a supervisor is given.
+#[derive(Debug)]
+pub struct Task {
+    pub layout: Layout,
+    pub spec: ServiceSpec,
+    /// Held for as long as this supervises.
+    pub lock: Lock,
+    /// The FIFO's reading end of the program that this one succeeds.
+    pub fifo: Option<OwnedFd>,
+    /// Told of every change until the service has settled; see [`crate::launch`].
+    pub doorbell: Option<OwnedFd>,
+    /// What supervises after this one, or beside it.
+    pub program: Program,
+    pub beginning: Beginning,
+}
+
+/// What a supervisor begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// Start the service, or take over one that lives.
+    Start,
+    /// End what is left of a service whose supervisor is gone.
+    Stop,
+}
+
+/// Why a supervisor could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum SuperviseError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("could not {activity}: {source}")]
+    System { activity: &'static str, source: std::io::Error },
+    #[error("{service} lives {place}; stop it there")]
+    Elsewhere { service: String, place: String },
+    #[error("could not tell whether {service} lives: {reason}; nothing was started")]
+    Unverifiable { service: String, reason: String },
+}
+
+/// Supervises a service until it has settled and nothing of it is left.
+///
+/// # Errors
+/// The home's files can't be used, or the service lives where it can't be seen from here.
+pub fn supervise(task: Task) -> Result<(), SuperviseError> {
+    Driver::new(task)?.run()
+}
+
+struct Driver {
+    layout: Layout,
+    spec: ServiceSpec,
+    host: Host,
+    service: Service,
+    me: Pid,
+    lock: Lock,
+    program: Program,
+    inbox: Inbox,
+    capture: Capture,
+    /// Whether somebody may still write: a FIFO without writers is always "readable".
+    capturing: bool,
+    machine: Machine,
+    main: Option<Main>,
+    /// The tree was torn by a supervisor's death: look everywhere, not only below us.
+    torn: bool,
+    port: Option<u16>,
+    port_lost: bool,
+    readying: Readying,
+    attached: Attached,
+    stopwatch: Option<Stopwatch>,
+    journal: Journal,
+    siblings: Siblings,
+    settled_down: bool,
+    empty_looks: u32,
+    /// Those that an earlier stop could not end.
+    earlier_survivors: Vec<Named>,
+    /// Whether the log could be written the last time.
+    is_log_well: bool,
+}
+
+/// The main process of the running instance.
+struct Main {
+    verified: Verified,
+    record: MainProcess,
+    /// A child of ours; otherwise adopted.
+    is_child: bool,
+    ended: Option<End>,
+}
+
+impl Driver {
+    fn run(mut self) -> Result<(), SuperviseError> {
+        // Before anything is started: whoever finds this record after our death knows to look.
+        self.save();
+        loop {
+            self.drain();
+            for notice in self.inbox.take() {
+                self.on_notice(notice);
+            }
+            self.look_after_main();
+            self.look_for_an_answer();
+            self.look_at_the_tree();
+            self.tell(Event::Tick);
+            self.save();
+            if self.is_over() {
+                self.drain();
+                return Ok(());
+            }
+            self.look_after_siblings();
+            self.settle_down();
+            self.sleep()?;
+        }
+    }
+
+    /// Tells the machine what happened and does what follows.
+    fn tell(&mut self, event: Event) {
+        match self.machine.on_event(event, Instant::now()) {
+            Action::Nothing => {}
+            Action::Spawn => self.spawn(),
+            Action::AskMain => self.ask_main(),
+            Action::KillMain => self.kill_main(),
+            Action::EndGroup { force } => self.end_group(force),
+            Action::EndTree { force } => self.end_tree(force),
+            Action::Renew => self.renew(),
+        }
+    }
+
+    fn on_notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Stop => self.tell(Event::StopRequested),
+            Notice::Restart => self.tell(Event::RestartRequested),
+            Notice::Upgrade => self.upgrade(),
+            Notice::LookAround => {
+                self.look_around();
+                self.settled_down = false;
+            }
+            Notice::ChildEnded => {}
+        }
+    }
+
+    fn drain(&mut self) {
+        let before = self.capture.rotations();
+        match self.capture.drain() {
+            Ok(Drained::Empty | Drained::More) => self.is_log_well = true,
+            Ok(Drained::NoWriters) => self.capturing = false,
+            // Said once, and not for every pipeful that is lost to it.
+            Err(error) if self.is_log_well => {
+                self.is_log_well = false;
+                self.journal.complain(&format!("{error}; what does not fit is lost"));
+            }
+            Err(_) => {}
+        }
+        if self.capture.rotations() != before {
+            self.journal.log_was_rotated();
+        }
+    }
+
+    /// Learns that the main process ended, and keeps it a zombie: its number pins its group.
+    fn look_after_main(&mut self) {
+        reaper::reap_others(self.main.as_ref().filter(|main| main.is_child).map(Main::pid));
+        let Some(main) = self.main.as_mut().filter(|main| main.ended.is_none()) else { return };
+        let end = match main.is_child {
+            true => reaper::peek(main.pid()),
+            false => (!main.verified.lives()).then_some(End::Unknown),
+        };
+        let Some(end) = end else { return };
+        main.ended = Some(end);
+        // Its last words may be the very line that it was to be ready by.
+        self.drain();
+        self.look_for_an_answer();
+        self.journal.main_ended(end);
+        self.port_lost = self.was_robbed_of_its_port();
+        self.readying.forget();
+        self.tell(Event::MainEnded(end));
+    }
+
+    fn family(&self) -> Family {
+        let roots: Vec<Pid> = std::iter::once(self.me)
+            .chain(self.main.as_ref().filter(|main| !main.is_child).map(Main::pid))
+            .collect();
+        let mut family = match self.torn {
+            true => self.service.everywhere(&roots, &self.layout, &self.attached),
+            false => self.service.below(&roots, &self.attached),
+        };
+        // A verified main process is the service's, whatever its environment says by now.
+        if let Some(main) = self.main.as_ref().filter(|main| main.verified.lives())
+            && family.ours.iter().all(|entry| entry.pid != main.pid())
+        {
+            family.ours.extend(pipulate_process::table::entry(main.pid()));
+        }
+        family
+    }
+
+    fn is_over(&self) -> bool {
+        match self.machine.phase() {
+            Phase::Settled(Outcome::Stopped) => true,
+            // As long as something of it lives, its output is captured and it is found.
+            Phase::Settled(Outcome::Exited | Outcome::Crashed { .. }) => self.family().ours.is_empty(),
+            Phase::Waiting { .. }
+            | Phase::Starting { .. }
+            | Phase::Up
+            | Phase::Clearing { .. }
+            | Phase::Stopping { .. }
+            | Phase::Sweeping { .. } => false,
+        }
+    }
+
+    fn sleep(&mut self) -> Result<(), SuperviseError> {
+        let now = Instant::now();
+        let recheck = self.is_ending().then(|| now + RECHECK);
+        let wake =
+            [self.machine.next_deadline(), self.readying.next_look(self.machine.phase(), now), recheck]
+                .into_iter()
+                .flatten()
+                .min();
+        let mut watched: Vec<_> = self.inbox.descriptors().map(|fd| (fd, Interest::Read)).collect();
+        if self.capturing {
+            watched.push((self.capture.descriptor(), Interest::Read));
+        }
+        if let Some(fd) =
+            self.main.as_ref().filter(|main| main.ended.is_none()).and_then(|main| main.verified.descriptor())
+        {
+            watched.push((fd, Interest::Read));
+        }
+        watched.extend(self.readying.descriptor());
+        watched.extend(self.siblings.descriptor().map(|fd| (fd, Interest::Read)));
+        let timeout = wake.map(|wake| wake.saturating_duration_since(now));
+        poll::wait(&watched, timeout)
+            .map_err(|source| SuperviseError::System { activity: "wait", source })
+            .map(drop)
+    }
+
+    /// Once, when there is nothing more to do for now: what it took to get here is given back.
+    fn settle_down(&mut self) {
+        if !self.settled_down && !self.journal.is_unsettled() {
+            self.settled_down = true;
+            memory::give_back();
+        }
+    }
+
+    /// Whether the tree is being ended, and therefore looked at again and again.
+    fn is_ending(&self) -> bool {
+        match self.machine.phase() {
+            Phase::Clearing { .. } | Phase::Sweeping { .. } => true,
+            Phase::Stopping { .. }
+            | Phase::Waiting { .. }
+            | Phase::Starting { .. }
+            | Phase::Up
+            | Phase::Settled(_) => false,
+        }
+    }
+}
+
+impl Main {
+    fn pid(&self) -> Pid {
+        self.record.identity.pid
+    }
+}
+
+fn random() -> Result<[u8; 8], SuperviseError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| SuperviseError::System {
+        activity: "get random numbers",
+        source: std::io::Error::other(error.to_string()),
+    })?;
+    Ok(bytes)
+}
+
+fn identity_of(pid: Pid, start: u64, host: &Host) -> ProcessIdentity {
+    ProcessIdentity { pid, start, host: host.clone() }
+}

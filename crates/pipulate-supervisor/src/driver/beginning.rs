@@ -1,0 +1,168 @@
+//! How a supervisor begins: with nothing, with a service that another one left, or with what the
+//! program before it in this very process had.
+
+use std::time::Instant;
+
+use pipulate_core::identity::{Host, Liveness, ProcessIdentity};
+use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceSpec;
+use pipulate_process::identity::{self, Verified};
+use pipulate_process::signals::Inbox;
+use pipulate_process::{reaper, table};
+use pipulate_store::capture::Capture;
+use pipulate_store::record::{self, Record};
+
+use super::journal::Journal;
+use super::readiness::Readying;
+use super::siblings::Siblings;
+use super::{Beginning, Driver, Main, SuperviseError, Task, random};
+use crate::family::{Attached, Service};
+use crate::machine::{Event, Machine, Policy};
+
+impl Driver {
+    pub(super) fn new(task: Task) -> Result<Self, SuperviseError> {
+        let Task { layout, spec, lock, fifo, doorbell, program, beginning } = task;
+        let system = |activity| move |source| SuperviseError::System { activity, source };
+        let host = identity::host();
+        let me =
+            identity::own(&host).ok_or_else(|| system("see myself")(std::io::ErrorKind::NotFound.into()))?;
+        let inbox = Inbox::open().map_err(system("receive signals"))?;
+        reaper::become_subreaper().map_err(system("become the parent of orphans"))?;
+        let capture = Capture::open(&layout, &spec.name, spec.log_limits)?;
+        // The inherited end kept the FIFO's content; from here on ours does.
+        drop(fifo);
+        let service = Service { project: layout.project_id(), name: spec.name.clone() };
+        let earlier = earlier_record(&layout, &service, beginning)?;
+        let main = surviving_main(&service, earlier.as_ref(), &layout, &host)?;
+        let is_ours = main.as_ref().is_some_and(|main| main.is_child);
+        let was_adopted = is_ours && earlier.as_ref().is_some_and(|record| record.adopted);
+        let torn = !is_ours && earlier.as_ref().is_some_and(|record| was_torn(record, &me, &host));
+        let torn = torn || was_adopted || beginning == Beginning::Stop;
+        let machine = machine(&spec, earlier.as_ref(), main.is_some(), beginning)?;
+        let address = earlier.as_ref().and_then(|record| record.address);
+        let readying =
+            Readying::new(&spec.ready, address, earlier.as_ref().map_or(0, |record| record.log_start));
+        let port = earlier.as_ref().and_then(|record| record.port);
+        let earlier_survivors = earlier.iter().filter_map(|record| record.receipt.as_ref());
+        let earlier_survivors = earlier_survivors.flat_map(|receipt| receipt.survivors.clone()).collect();
+        let journal = Journal::new(&layout, &spec, me.clone(), earlier, doorbell);
+        let mut driver = Self {
+            capturing: true,
+            attached: Attached::new(),
+            me: me.pid,
+            port_lost: false,
+            stopwatch: None,
+            siblings: Siblings::new(beginning),
+            settled_down: false,
+            empty_looks: 0,
+            earlier_survivors,
+            is_log_well: true,
+            layout,
+            spec,
+            host,
+            service,
+            lock,
+            program,
+            inbox,
+            capture,
+            machine,
+            main,
+            torn,
+            port,
+            readying,
+            journal,
+        };
+        if beginning == Beginning::Stop {
+            driver.tell(Event::StopRequested);
+        }
+        Ok(driver)
+    }
+}
+
+/// Whether another supervisor ended without letting go: what it left may be anywhere.
+fn was_torn(record: &Record, me: &ProcessIdentity, host: &Host) -> bool {
+    let other = record.supervisor.as_ref().filter(|supervisor| *supervisor != me);
+    other.is_some_and(|supervisor| supervisor.host == *host)
+}
+
+fn machine(
+    spec: &ServiceSpec,
+    earlier: Option<&Record>,
+    lives: bool,
+    beginning: Beginning,
+) -> Result<Machine, SuperviseError> {
+    let policy = Policy {
+        restart: spec.restart,
+        ready_timeout: spec.ready.timeout(),
+        stop_timeout: spec.stop.timeout,
+    };
+    let now = Instant::now();
+    let seed = u64::from_ne_bytes(random()?);
+    Ok(match (earlier, lives, beginning) {
+        (Some(record), true, _) => {
+            Machine::adopted(policy, seed, record.state.is_well(), record.restarts, now)
+        }
+        (None, true, _) | (_, false, Beginning::Start) => Machine::new(policy, seed, now),
+        (_, false, Beginning::Stop) => Machine::remains(policy, now),
+    })
+}
+
+/// An unreadable record is as good as none to its writer, which replaces it by the next write;
+/// but nothing is started beside what it may have spoken of.
+fn earlier_record(
+    layout: &Layout,
+    service: &Service,
+    beginning: Beginning,
+) -> Result<Option<Record>, SuperviseError> {
+    let error = match record::read(layout, &service.name) {
+        Ok(record) => return Ok(record),
+        Err(error) => error,
+    };
+    let living = service.everywhere(&[], layout, &Attached::new()).ours;
+    match (living.first(), beginning) {
+        (Some(entry), Beginning::Start) => Err(SuperviseError::Unverifiable {
+            service: service.name.to_string(),
+            reason: format!(
+                "{error}, and process {} is one of its own (`pipulate stop --force` ends it)",
+                entry.pid
+            ),
+        }),
+        (None, _) | (Some(_), Beginning::Stop) => {
+            tracing::warn!(service = %service.name, "{error}; it is written anew");
+            Ok(None)
+        }
+    }
+}
+
+/// The main process that lives without us, if it is the one that the record means: a child of
+/// ours from before an exec, or one that a dead supervisor left.
+fn surviving_main(
+    service: &Service,
+    earlier: Option<&Record>,
+    layout: &Layout,
+    host: &Host,
+) -> Result<Option<Main>, SuperviseError> {
+    let Some(record) = earlier.and_then(|record| record.main.clone()) else { return Ok(None) };
+    let name = || service.name.to_string();
+    let pid = record.identity.pid;
+    let me = i32::try_from(std::process::id()).unwrap_or_default();
+    let is_child =
+        table::entry(pid).is_some_and(|entry| entry.parent == me && entry.start == record.identity.start);
+    if is_child {
+        // A zombie too: it ended during the exec, and is told to the machine like any other.
+        let pinned = Verified::pin_child(&record.identity)
+            .map_err(|source| SuperviseError::System { activity: "watch the service", source })?;
+        return Ok(pinned.map(|verified| Main { verified, record, is_child, ended: None }));
+    }
+    match Verified::pin(&record.identity, host) {
+        // Its start token is true, but nothing says that it is ours: a forged or stale record.
+        Ok(Some(_)) if !service.is_member(pid, layout) => Ok(None),
+        Ok(Some(verified)) => Ok(Some(Main { verified, record, is_child, ended: None })),
+        Ok(None) => Ok(None),
+        Err(Liveness::Elsewhere(place)) => {
+            Err(SuperviseError::Elsewhere { service: name(), place: place.to_string() })
+        }
+        Err(Liveness::Unverifiable(reason)) => Err(SuperviseError::Unverifiable { service: name(), reason }),
+        Err(Liveness::Alive | Liveness::Gone) => Ok(None),
+    }
+}

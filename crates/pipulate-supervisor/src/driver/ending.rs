@@ -1,0 +1,262 @@
+//! Ending a service: its main process, its group, and everything that it started.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::time::Instant;
+
+use pipulate_core::identity::Pid;
+use pipulate_process::command::End;
+use pipulate_process::identity::{SignalError, Verified};
+use pipulate_process::signals::Signal;
+use pipulate_process::table::{Entry, RunState};
+use pipulate_process::{reaper, spawn};
+use pipulate_store::files;
+use pipulate_store::record::{Named, Receipt};
+
+use super::{Driver, Main, identity_of};
+use crate::machine::{Event, Outcome, Phase};
+use crate::query;
+
+/// So many looks in a row that find nothing count as a proof where there is no better one.
+const EMPTY_LOOKS: u32 = 3;
+
+/// What a stop has seen so far.
+pub(super) struct Stopwatch {
+    begun: Instant,
+    seen: HashMap<(Pid, u64), String>,
+    asked: HashSet<(Pid, u64)>,
+    forced: Vec<Named>,
+    forbidden: HashSet<Pid>,
+}
+
+impl Driver {
+    pub(super) fn ask_main(&mut self) {
+        self.begin_stop();
+        self.signal_main(self.spec.stop.signal.into());
+    }
+
+    pub(super) fn kill_main(&mut self) {
+        if let Some(main) = &self.main
+            && let Some(stopwatch) = &mut self.stopwatch
+        {
+            let patience = self.spec.stop.timeout;
+            let why = match stopwatch.begun.elapsed() < patience {
+                true => "was to end at once".to_owned(),
+                false => format!("did not end within {} s", patience.as_secs_f64()),
+            };
+            let name = stopwatch.seen.get(&main.key()).cloned().unwrap_or_default();
+            stopwatch.forced.push(Named { pid: main.pid(), start: main.key().1, name, why });
+        }
+        self.signal_main(Signal::KILL);
+    }
+
+    /// Ends what an unexpected death left in the main process's group; kernels have groups of
+    /// their own and stay.
+    pub(super) fn end_group(&mut self, force: bool) {
+        let signal = if force { Signal::KILL } else { Signal::TERM };
+        match &self.main {
+            Some(main) if main.is_child => spawn::signal_group_of_child(main.pid(), signal),
+            Some(_) | None => {
+                for entry in self.group_members() {
+                    self.signal_entry(&entry, signal);
+                }
+            }
+        }
+    }
+
+    /// Ends everything that is the service's: each process once by TERM, or by KILL at every look.
+    pub(super) fn end_tree(&mut self, force: bool) {
+        self.begin_stop();
+        let ours = self.family().ours;
+        self.remember(&ours);
+        for entry in ours {
+            let key = (entry.pid, entry.start);
+            let Some(stopwatch) = &mut self.stopwatch else { return };
+            let first = stopwatch.asked.insert(key);
+            if force && stopwatch.forced.iter().all(|named| named.pid != entry.pid) {
+                let why = "did not end when asked".to_owned();
+                stopwatch.forced.push(Named {
+                    pid: entry.pid,
+                    start: entry.start,
+                    name: entry.name.clone(),
+                    why,
+                });
+            }
+            if force {
+                self.signal_entry(&entry, Signal::KILL);
+            } else if first {
+                self.signal_entry(&entry, Signal::TERM);
+                // Shells ignore TERM; the end of their terminal is what they listen to.
+                if self.attached.contains(&key) {
+                    self.signal_entry(&entry, Signal::HUP);
+                }
+            }
+        }
+    }
+
+    /// Looks whether the group, or the tree, that is being ended has become empty.
+    pub(super) fn look_at_the_tree(&mut self) {
+        match *self.machine.phase() {
+            Phase::Clearing { .. } if self.group_members().is_empty() => {
+                self.forget_main();
+                let event =
+                    if std::mem::take(&mut self.port_lost) { Event::PortLost } else { Event::GroupEmpty };
+                self.tell(event);
+            }
+            Phase::Sweeping { force, .. } => {
+                let ours = self.family().ours;
+                self.remember(&ours);
+                if ours.is_empty() {
+                    self.forget_main();
+                    if self.is_proved_empty() {
+                        self.tell(Event::TreeEmpty);
+                    }
+                } else {
+                    self.empty_looks = 0;
+                    // Whoever was born since the last look is asked, or killed, like the others.
+                    self.end_tree(force);
+                }
+            }
+            Phase::Clearing { .. }
+            | Phase::Waiting { .. }
+            | Phase::Starting { .. }
+            | Phase::Up
+            | Phase::Stopping { .. }
+            | Phase::Settled(_) => {}
+        }
+    }
+
+    /// One look at a tree that changes while it is looked at proves nothing: a process that forks
+    /// and ends in a chain is always where nobody looked yet. No child at all is a proof; where
+    /// children remain that are not the service's, or it was adopted, several looks have to do.
+    fn is_proved_empty(&mut self) -> bool {
+        self.empty_looks += 1;
+        let proved = !self.torn && !reaper::has_children();
+        if proved || self.empty_looks >= EMPTY_LOOKS {
+            self.empty_looks = 0;
+            return true;
+        }
+        false
+    }
+
+    /// What the stop did, once it is over.
+    pub(super) fn receipt(&mut self) -> Option<Receipt> {
+        let Phase::Settled(Outcome::Stopped) = self.machine.phase() else { return None };
+        let family = self.family();
+        let stopwatch = self.stopwatch.take()?;
+        let mut survivors: Vec<Named> = family.ours.iter().map(|entry| stopwatch.survivor(entry)).collect();
+        let earlier = std::mem::take(&mut self.earlier_survivors).into_iter().filter(query::is_still);
+        survivors.extend(earlier.filter(|old| family.ours.iter().all(|entry| entry.pid != old.pid)));
+        survivors.sort_by_key(|named| named.pid);
+        let ended = stopwatch.seen.len().saturating_sub(survivors.len());
+        if survivors.is_empty() {
+            self.clean_up();
+        }
+        Some(Receipt {
+            stopped: u32::try_from(ended).unwrap_or(u32::MAX),
+            seconds: stopwatch.begun.elapsed().as_secs_f64(),
+            forced: stopwatch.forced,
+            left: family.left,
+            survivors,
+        })
+    }
+
+    fn begin_stop(&mut self) {
+        if self.stopwatch.is_some() {
+            return;
+        }
+        self.stopwatch = Some(Stopwatch {
+            begun: Instant::now(),
+            seen: HashMap::new(),
+            asked: HashSet::new(),
+            forced: Vec::new(),
+            forbidden: HashSet::new(),
+        });
+        let ours = self.family().ours;
+        self.attached = self.service.attached(&ours);
+        self.remember(&ours);
+    }
+
+    fn remember(&mut self, ours: &[Entry]) {
+        if let Some(stopwatch) = &mut self.stopwatch {
+            stopwatch.seen.extend(ours.iter().map(|entry| ((entry.pid, entry.start), entry.name.clone())));
+        }
+    }
+
+    fn group_members(&self) -> Vec<Entry> {
+        let Some(main) = &self.main else { return Vec::new() };
+        let group = main.pid().get();
+        self.family()
+            .ours
+            .into_iter()
+            .filter(|entry| entry.group == group && entry.pid != main.pid())
+            .collect()
+    }
+
+    fn forget_main(&mut self) {
+        if let Some(main) = self.main.take().filter(|main| main.is_child && main.ended.is_some()) {
+            reaper::reap(main.pid());
+        }
+        self.journal.main_forgotten();
+    }
+
+    fn signal_main(&mut self, signal: Signal) {
+        let Some(main) = self.main.as_ref().filter(|main| main.ended.is_none()) else {
+            // Nothing to wait for: it ended, or only its remains were found.
+            self.tell(Event::MainEnded(End::Unknown));
+            return;
+        };
+        if let Err(error) = main.verified.signal(signal) {
+            self.journal.complain(&error.to_string());
+        }
+    }
+
+    fn signal_entry(&mut self, entry: &Entry, signal: Signal) {
+        let identity = identity_of(entry.pid, entry.start, &self.host);
+        match Verified::pin(&identity, &self.host).map(|found| found.map(|verified| verified.signal(signal)))
+        {
+            Ok(None | Some(Ok(()))) => {}
+            Ok(Some(Err(SignalError::Forbidden { pid }))) => {
+                if let Some(stopwatch) = &mut self.stopwatch {
+                    stopwatch.forbidden.insert(pid);
+                }
+            }
+            Ok(Some(Err(error @ SignalError::Failed { .. }))) => self.journal.complain(&error.to_string()),
+            Err(liveness) => {
+                self.journal.complain(&format!("process {} was left alone: {liveness:?}", entry.pid))
+            }
+        }
+    }
+
+    /// After a stop nothing that JupyterLab or the app left behind means anything.
+    fn clean_up(&self) {
+        if let Some(token) = &self.spec.token {
+            self.journal.complain_of(files::remove(token));
+        }
+        let Some(runtime) = &self.spec.jupyter_runtime else { return };
+        let Ok(entries) = fs::read_dir(runtime) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with("jpserver-") || name.starts_with("kernel-") {
+                self.journal.complain_of(files::remove(&entry.path()));
+            }
+        }
+    }
+}
+
+impl Stopwatch {
+    fn survivor(&self, entry: &Entry) -> Named {
+        let why = match entry.state {
+            _ if self.forbidden.contains(&entry.pid) => "belongs to another user",
+            RunState::Uninterruptible => "is in a system call that nothing interrupts",
+            RunState::Living | RunState::Dead => "did not end even when killed",
+        };
+        Named { pid: entry.pid, start: entry.start, name: entry.name.clone(), why: why.to_owned() }
+    }
+}
+
+impl Main {
+    fn key(&self) -> (Pid, u64) {
+        (self.record.identity.pid, self.record.identity.start)
+    }
+}

@@ -1,0 +1,268 @@
+//! What the supervisor says about itself: the record, the pid file, the doorbell, its own log.
+
+use std::fs::File;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+use jiff::Timestamp;
+use pipulate_core::identity::ProcessIdentity;
+use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceSpec;
+use pipulate_core::state::{ServiceState, Wanted};
+use pipulate_core::status::LastExit;
+use pipulate_process::command::End;
+use pipulate_process::identity::SignalError;
+use pipulate_store::error::StoreError;
+use pipulate_store::files;
+use pipulate_store::record::{self, MainProcess, Record};
+
+use super::Driver;
+use crate::machine::{Goal, Outcome, Phase};
+
+/// The record as it is to be, and as it was last written.
+pub(super) struct Journal {
+    layout: Layout,
+    record: Record,
+    written: Option<Record>,
+    doorbell: Option<File>,
+    is_disowned: bool,
+}
+
+impl Journal {
+    pub(super) fn new(
+        layout: &Layout,
+        spec: &ServiceSpec,
+        me: ProcessIdentity,
+        earlier: Option<Record>,
+        doorbell: Option<OwnedFd>,
+    ) -> Self {
+        let earlier = earlier.as_ref();
+        let record = Record {
+            root: layout.root().clone(),
+            service: spec.name.clone(),
+            wanted: Wanted::Run,
+            supervisor: Some(me),
+            state: ServiceState::Starting,
+            reason: None,
+            main: earlier.and_then(|record| record.main.clone()),
+            restarts: 0,
+            last_exit: earlier.and_then(|record| record.last_exit),
+            port: earlier.and_then(|record| record.port),
+            address: earlier.and_then(|record| record.address),
+            page: spec.page.clone(),
+            readiness: spec.ready.clone(),
+            adopted: false,
+            notes: Vec::new(),
+            log_start: earlier.map_or(0, |record| record.log_start),
+            receipt: None,
+        };
+        Self {
+            layout: layout.clone(),
+            record,
+            written: None,
+            doorbell: doorbell.map(File::from),
+            is_disowned: false,
+        }
+    }
+
+    pub(super) fn started(&mut self, main: MainProcess, port: Option<u16>, log_start: u64) {
+        tracing::info!(service = %self.record.service, pid = main.identity.pid.get(), "started");
+        self.record.main = Some(main);
+        self.record.port = port;
+        self.record.log_start = log_start;
+    }
+
+    pub(super) fn main_ended(&mut self, end: End) {
+        let (code, signal) = match end {
+            End::Code(code) => (Some(code), None),
+            End::Signal(signal) => (None, Some(signal)),
+            End::TimedOut | End::Unknown => (None, None),
+        };
+        tracing::info!(service = %self.record.service, code, signal, "its main process ended");
+        self.record.last_exit = Some(LastExit { code, signal, at: Timestamp::now() });
+    }
+
+    pub(super) fn main_forgotten(&mut self) {
+        self.record.main = None;
+    }
+
+    /// It could not be started: what the log holds is of earlier starts.
+    pub(super) fn nothing_printed(&mut self, log_end: u64) {
+        self.record.log_start = log_end;
+    }
+
+    /// The start is now in an older file: all of the current one is later.
+    pub(super) fn log_was_rotated(&mut self) {
+        self.record.log_start = 0;
+    }
+
+    /// Something that a person should know about this start.
+    pub(super) fn note(&mut self, note: String) {
+        tracing::info!(service = %self.record.service, "{note}");
+        if !self.record.notes.contains(&note) {
+            self.record.notes.push(note);
+        }
+    }
+
+    /// Something that went wrong and stops nothing.
+    pub(super) fn complain(&self, what: &str) {
+        tracing::warn!(service = %self.record.service, "{what}");
+    }
+
+    pub(super) fn complain_of_io(&self, result: std::io::Result<()>) {
+        if let Err(error) = result {
+            self.complain(&error.to_string());
+        }
+    }
+
+    pub(super) fn complain_of_signal(&self, result: Result<(), SignalError>) {
+        if let Err(error) = result {
+            self.complain(&error.to_string());
+        }
+    }
+
+    /// Something for supervisor.log alone.
+    pub(super) fn note_in_log(&self, what: &str) {
+        tracing::info!(service = %self.record.service, "{what}");
+    }
+
+    /// Whether somebody may be waiting for what happens next.
+    pub(super) fn is_unsettled(&self) -> bool {
+        !is_settled(self.record.state)
+    }
+
+    pub(super) fn complain_of(&self, result: Result<(), StoreError>) {
+        if let Err(error) = result {
+            self.complain(&error.to_string());
+        }
+    }
+
+    fn write(&mut self) {
+        if self.written.as_ref() == Some(&self.record) {
+            return;
+        }
+        let before = self.written.as_ref().map(|record| record.state);
+        self.write_pid_file();
+        self.complain_of(record::write(&self.layout, &self.record));
+        if before != Some(self.record.state) {
+            tracing::info!(service = %self.record.service, state = self.record.state.word(), reason = self.record.reason);
+        }
+        self.ring();
+        self.written = Some(self.record.clone());
+    }
+
+    fn write_pid_file(&self) {
+        let pid = |record: &Record| record.main.as_ref().map(|main| main.identity.pid);
+        let (now, before) = (pid(&self.record), self.written.as_ref().and_then(pid));
+        let path = self.layout.pid_file(&self.record.service);
+        match now {
+            Some(pid) if now != before => {
+                self.complain_of(files::write_private(&path, format!("{pid}\n").as_bytes()))
+            }
+            Some(_) => {}
+            None => self.complain_of(files::remove(&path)),
+        }
+    }
+
+    /// Whoever waits at the other end reads the record; once it can't change soon, they may go.
+    fn ring(&mut self) {
+        if let Some(doorbell) = &mut self.doorbell {
+            // One write of a short line is never mixed with another one's.
+            let heard = doorbell.write_all(format!("!{}\n", self.record.service).as_bytes()).is_ok();
+            let settled = is_settled(self.record.state);
+            if !heard || settled {
+                self.doorbell = None;
+            }
+        }
+    }
+}
+
+fn is_settled(state: ServiceState) -> bool {
+    match state {
+        ServiceState::Starting | ServiceState::Stopping | ServiceState::Backoff => false,
+        ServiceState::Stopped
+        | ServiceState::Ready
+        | ServiceState::Running
+        | ServiceState::Degraded
+        | ServiceState::Crashed
+        | ServiceState::Exited
+        | ServiceState::Unsupervised => true,
+    }
+}
+
+impl Driver {
+    /// Writes down what has changed.
+    pub(super) fn save(&mut self) {
+        let receipt = self.receipt();
+        let over = self.is_over();
+        let (state, reason) = self.state();
+        let (address, restarts) = (self.address(), self.machine.restarts());
+        let adopted = self.torn;
+        let record = &mut self.journal.record;
+        record.adopted = adopted;
+        (record.state, record.reason) = (state, reason);
+        (record.address, record.restarts) = (address, restarts);
+        if let Some(address) = address {
+            record.port = Some(address.port());
+        }
+        if let Some(receipt) = receipt {
+            record.receipt = Some(receipt);
+        }
+        if over {
+            record.supervisor = None;
+            record.main = None;
+        }
+        record.wanted = match self.machine.phase() {
+            Phase::Settled(Outcome::Stopped)
+            | Phase::Stopping { goal: Goal::Stop, .. }
+            | Phase::Sweeping { goal: Goal::Stop, .. } => Wanted::Stopped,
+            Phase::Settled(Outcome::Exited | Outcome::Crashed { .. })
+            | Phase::Stopping { goal: Goal::Restart, .. }
+            | Phase::Sweeping { goal: Goal::Restart, .. }
+            | Phase::Waiting { .. }
+            | Phase::Starting { .. }
+            | Phase::Up
+            | Phase::Clearing { .. } => Wanted::Run,
+        };
+        // Without its lock's name this supervisor has no say over the files any more: another one
+        // may have been started in a folder that was deleted and made again.
+        let is_ours = self.lock.is_current(&self.layout.lock(&self.spec.name));
+        if !is_ours && !std::mem::replace(&mut self.journal.is_disowned, true) {
+            self.journal.complain("the folder of its records was deleted; `pipulate stop` still ends it");
+        }
+        if is_ours {
+            self.journal.write();
+        }
+    }
+
+    fn state(&self) -> (ServiceState, Option<String>) {
+        let ever_started = self.machine.restarts() > 0;
+        let state = match self.machine.phase() {
+            Phase::Waiting { .. } | Phase::Clearing { .. }
+                if !ever_started && self.journal.record.last_exit.is_none() =>
+            {
+                ServiceState::Starting
+            }
+            Phase::Waiting { .. } | Phase::Clearing { .. } => ServiceState::Backoff,
+            Phase::Starting { late: false, .. } => ServiceState::Starting,
+            Phase::Starting { late: true, .. } => {
+                let seconds = self.spec.ready.timeout().unwrap_or_default().as_secs_f64();
+                return (ServiceState::Degraded, Some(format!("it has not answered within {seconds} s")));
+            }
+            Phase::Up => match self.spec.ready.timeout() {
+                Some(_) => ServiceState::Ready,
+                None => ServiceState::Running,
+            },
+            Phase::Stopping { .. } | Phase::Sweeping { .. } => ServiceState::Stopping,
+            Phase::Settled(Outcome::Stopped) => ServiceState::Stopped,
+            Phase::Settled(Outcome::Exited) => ServiceState::Exited,
+            Phase::Settled(Outcome::Crashed { why }) => return (ServiceState::Crashed, Some(why.clone())),
+        };
+        (state, None)
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        self.readying.address
+    }
+}

@@ -1,0 +1,125 @@
+//! Supervisors of a project look after each other: each watches the next one in a ring of names.
+//!
+//! It costs one descriptor and no wake-up. When the watched one is killed, its service is given a
+//! new supervisor at once, which adopts it; one that ends in order leaves a record that says so.
+//! A newcomer tells the one before it by SIGURG, which does nothing where nobody listens.
+
+use std::fs::OpenOptions;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use pipulate_core::service::ServiceName;
+use pipulate_core::state::Wanted;
+use pipulate_process::identity::Verified;
+use pipulate_process::signals::Signal;
+use pipulate_store::lock::{self, Holder};
+use pipulate_store::record;
+
+use super::{Beginning, Driver};
+use crate::query;
+
+/// So many rescues within [`RESCUE_WINDOW`] are the last: something is wrong that a new
+/// supervisor does not mend.
+const RESCUE_LIMIT: usize = 5;
+const RESCUE_WINDOW: Duration = Duration::from_secs(60);
+
+/// What is known of the ring.
+pub(super) struct Siblings {
+    /// Whether there is still a place to be taken.
+    looked: bool,
+    /// Only here for a moment, to end a service: takes no part.
+    aloof: bool,
+    next: Option<Verified>,
+    rescues: Vec<Instant>,
+}
+
+impl Siblings {
+    pub(super) fn new(beginning: Beginning) -> Self {
+        Self { looked: false, aloof: beginning == Beginning::Stop, next: None, rescues: Vec::new() }
+    }
+
+    /// Readable when the watched one has ended.
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.next.as_ref().and_then(Verified::descriptor)
+    }
+}
+
+impl Driver {
+    /// Takes a place in the ring, once there is time for it, and notices a death.
+    pub(super) fn look_after_siblings(&mut self) {
+        if !self.siblings.looked && !self.journal.is_unsettled() {
+            self.siblings.looked = true;
+            self.look_around();
+            self.greet_the_one_before();
+        }
+        if self.siblings.next.as_ref().is_some_and(|next| !next.lives()) {
+            self.look_around();
+        }
+    }
+
+    /// Finds the next living supervisor after this one's name. Those in between that were killed
+    /// are given new ones.
+    pub(super) fn look_around(&mut self) {
+        self.siblings.next = None;
+        if self.siblings.aloof || self.stopwatch.is_some() {
+            return;
+        }
+        for sibling in self.others_in_order() {
+            match lock::holder(&self.layout.lock(&sibling)) {
+                Ok(Holder::Process(pid)) => {
+                    self.siblings.next = query::pin_supervisor(&self.layout, &sibling, pid, &self.host);
+                    if self.siblings.next.is_some() {
+                        return;
+                    }
+                }
+                Ok(Holder::Nobody) => self.rescue(&sibling),
+                Ok(Holder::Invisible) => {}
+                Err(error) => self.journal.complain(&error.to_string()),
+            }
+        }
+    }
+
+    /// The other services with a record, in the order of the ring, beginning after this one.
+    fn others_in_order(&self) -> Vec<ServiceName> {
+        let names = record::services(&self.layout).unwrap_or_default();
+        let (before, after): (Vec<_>, Vec<_>) =
+            names.into_iter().filter(|name| *name != self.spec.name).partition(|name| *name < self.spec.name);
+        after.into_iter().chain(before).collect()
+    }
+
+    fn greet_the_one_before(&self) {
+        for sibling in self.others_in_order().into_iter().rev() {
+            if let Ok(Holder::Process(pid)) = lock::holder(&self.layout.lock(&sibling))
+                && let Some(before) = query::pin_supervisor(&self.layout, &sibling, pid, &self.host)
+            {
+                self.journal.complain_of_signal(before.signal(Signal::URG));
+                return;
+            }
+        }
+    }
+
+    /// Starts a supervisor for a service whose own was killed.
+    fn rescue(&mut self, sibling: &ServiceName) {
+        let Ok(Some(record)) = record::read(&self.layout, sibling) else { return };
+        let was_killed = record.supervisor.as_ref().is_some_and(|supervisor| supervisor.host == self.host);
+        if !was_killed || record.wanted == Wanted::Stopped {
+            return;
+        }
+        let now = Instant::now();
+        self.siblings.rescues.retain(|&earlier| now.duration_since(earlier) < RESCUE_WINDOW);
+        if self.siblings.rescues.len() >= RESCUE_LIMIT {
+            self.journal
+                .complain(&format!("the supervisor of {sibling} is killed again and again; it is let be"));
+            return;
+        }
+        self.siblings.rescues.push(now);
+        let nowhere = OpenOptions::new().write(true).open("/dev/null");
+        let started = nowhere
+            .map_err(Into::into)
+            .and_then(|nowhere| self.program.start(&self.layout, sibling, OwnedFd::from(nowhere)));
+        match started {
+            Ok(pid) => self.journal.note_in_log(&format!("{sibling} lost its supervisor; {pid} takes over")),
+            Err(error) => self.journal.complain(&error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Starting the service: its port, its token, its marker, and the exec.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use pipulate_core::marker::{self, Marker, Part, RunId};
+use pipulate_core::service::PortWish;
+use pipulate_process::identity::{self, Verified};
+use pipulate_process::{ports, reaper, spawn};
+use pipulate_store::capture::Mark;
+use pipulate_store::home;
+use pipulate_store::record::MainProcess;
+
+use super::{Driver, Main, random};
+use crate::machine::{Event, Phase};
+use crate::owner::port_owner;
+
+impl Driver {
+    pub(super) fn spawn(&mut self) {
+        if let Some(old) = self.main.take().filter(|main| main.is_child) {
+            reaper::reap(old.pid());
+        }
+        // What the one before printed comes before this one's start.
+        self.drain();
+        self.capture.mark(Mark::Start);
+        match self.try_to_spawn() {
+            Ok(main) => {
+                self.journal.started(main.record.clone(), self.port, self.capture.end());
+                self.main = Some(main);
+                self.capturing = true;
+                self.readying.begin(self.capture.end(), Instant::now());
+                self.tell(Event::Spawned);
+                if *self.machine.phase() == Phase::Up {
+                    self.capture.mark(Mark::Ready);
+                }
+            }
+            Err(why) => {
+                self.journal.nothing_printed(self.capture.end());
+                self.tell(Event::SpawnFailed { why });
+            }
+        }
+    }
+
+    fn try_to_spawn(&mut self) -> Result<Main, String> {
+        self.port = self.choose_port()?;
+        if let Some(path) = &self.spec.token {
+            home::token(path).map_err(|error| error.to_string())?;
+        }
+        let run = RunId::from_random(u64::from_ne_bytes(random().map_err(|error| error.to_string())?));
+        let marker = |part| {
+            Marker { project: self.service.project.clone(), service: self.spec.name.clone(), part }
+                .to_string()
+        };
+        let terminal = marker(Part::Terminal(run.clone()));
+        let command: Vec<OsString> =
+            self.spec.command.iter().map(|word| word.resolve(self.port, &terminal)).collect();
+        let env = self.environment(marker(Part::Run(run.clone())));
+        let stdout = self.capture.writer().map_err(|error| error.to_string())?;
+        let stderr =
+            stdout.try_clone().map_err(|error| format!("the system has no descriptors left: {error}"))?;
+        let pid = spawn::spawn(spawn::Start {
+            command: &command,
+            directory: &self.spec.directory,
+            env: &env,
+            env_removed: &self.spec.env_removed,
+            stdout,
+            stderr,
+        })
+        .map_err(|error| explain_spawn_error(&command, &error))?;
+        // It may have ended already: as our child it is then a zombie, and still has its number.
+        let identity = pipulate_process::table::entry(pid)
+            .map(|entry| super::identity_of(pid, entry.start, &self.host))
+            .ok_or("the new process vanished")?;
+        let verified = pinned_child(&identity, &self.host)?;
+        let record = MainProcess { identity, run, started_at: Timestamp::now() };
+        Ok(Main { verified, record, is_child: true, ended: None })
+    }
+
+    fn environment(&self, marker: String) -> BTreeMap<String, OsString> {
+        let mut env = self.spec.env.clone();
+        env.insert("PYTHONUNBUFFERED".to_owned(), "1".into());
+        env.insert(marker::VARIABLE.to_owned(), marker.into());
+        if let Some(port) = self.port {
+            env.insert("PORT".to_owned(), port.to_string().into());
+        }
+        env
+    }
+
+    /// The pinned port, or the one that it had before, or the next free one above the usual.
+    fn choose_port(&mut self) -> Result<Option<u16>, String> {
+        let Some(PortWish { port: wish, pinned }) = self.spec.port else { return Ok(None) };
+        if pinned {
+            return match ports::is_free(wish) {
+                true => Ok(Some(wish)),
+                false => Err(format!(
+                    "port {wish} is held by {}; end that, or set another port in pipulate.toml",
+                    owner_text(wish)
+                )),
+            };
+        }
+        let remembered = self.port.filter(|&port| ports::is_free(port));
+        let chosen =
+            remembered.or_else(|| (wish..=wish.saturating_add(200)).find(|&port| ports::is_free(port)));
+        let Some(chosen) = chosen else { return Err(format!("no port from {wish} upward is free")) };
+        let aside = self.port.unwrap_or(wish);
+        if chosen != aside {
+            self.journal.note(format!("port {aside} is held by {}; using {chosen}", owner_text(aside)));
+        }
+        Ok(Some(chosen))
+    }
+
+    /// Whether a process of the service's own listens there: one that it left behind when it ended.
+    fn holds_port(&self, port: u16) -> bool {
+        let pids = self.family().ours.into_iter().map(|entry| entry.pid);
+        ports::listeners_of(pids).is_ok_and(|listeners| listeners.iter().any(|own| own.port == port))
+    }
+
+    /// Whether the service died while starting because its port, free a moment ago, was taken.
+    pub(super) fn was_robbed_of_its_port(&mut self) -> bool {
+        let Phase::Starting { .. } = self.machine.phase() else { return false };
+        let (Some(port), Some(wish)) = (self.port, self.spec.port) else { return false };
+        if ports::is_free(port) || self.holds_port(port) {
+            return false;
+        }
+        if wish.pinned {
+            self.journal.note(format!("port {port} is held by {}", owner_text(port)));
+        }
+        !wish.pinned
+    }
+}
+
+/// Pins a child that nobody has reaped; a zombie too, which is why liveness is not asked.
+fn pinned_child(
+    identity: &pipulate_core::identity::ProcessIdentity,
+    host: &pipulate_core::identity::Host,
+) -> Result<Verified, String> {
+    identity::Verified::pin_child(identity)
+        .map_err(|error| format!("the new process could not be watched: {error}"))?
+        .ok_or_else(|| format!("process {} of boot {} vanished", identity.pid, host.boot))
+}
+
+fn owner_text(port: u16) -> String {
+    port_owner(port).map_or_else(|| "a process that just let it go".to_owned(), |owner| owner.to_string())
+}
+
+fn explain_spawn_error(command: &[OsString], error: &std::io::Error) -> String {
+    let program = command.first().map(|word| Path::new(word).display().to_string()).unwrap_or_default();
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            let is_setups =
+                ["jupyter-lab", "python", "python3"].iter().any(|name| Path::new(&program).ends_with(name));
+            let advice = if is_setups { "; `pipulate setup` installs what a home needs" } else { "" };
+            format!("the program {program} was not found{advice}")
+        }
+        std::io::ErrorKind::PermissionDenied => format!("the program {program} may not be run: {error}"),
+        _ => format!("the program {program} could not be started: {error}"),
+    }
+}

@@ -1,0 +1,174 @@
+//! Whose process is it? Ours, or only below us in the tree.
+//!
+//! Ours is a descendant, whoever carries this service's marker, and whoever of our user holds our
+//! FIFO open for writing. Not ours, whatever its ancestry, is another supervisor with all that is
+//! below it, whatever names another project or service, and what detached itself from a
+//! JupyterLab terminal (tmux, an editor, a training run).
+
+use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
+
+use pipulate_core::identity::Pid;
+use pipulate_core::layout::Layout;
+use pipulate_core::marker::{Marker, Part};
+use pipulate_core::project::ProjectId;
+use pipulate_core::service::ServiceName;
+use pipulate_process::table::{self, Entry};
+use pipulate_store::record::Named;
+
+/// The service whose processes are looked for.
+#[derive(Debug, Clone)]
+pub struct Service {
+    pub project: ProjectId,
+    pub name: ServiceName,
+}
+
+/// The processes of a service, at one moment.
+#[derive(Debug, Default)]
+pub struct Family {
+    /// The service's own, its main process included when it lives.
+    pub ours: Vec<Entry>,
+    /// Below it in the tree, and not its own.
+    pub left: Vec<Named>,
+}
+
+/// Supervisors of a project whose locks were deleted with `.pipulate` while they ran: nothing on
+/// disk speaks of them any more. Reads the whole process table.
+pub fn lost_supervisors(layout: &Layout) -> Vec<(ServiceName, Pid)> {
+    let project = layout.project_id();
+    let supervisor = |pid: Pid| {
+        let marker = table::marker(pid).filter(|marker| marker.project == project)?;
+        let is_lost = marker.part == Part::Supervisor
+            && table::is_ours_by_user(pid)
+            && table::holds_deleted(pid, &layout.lock(&marker.service));
+        is_lost.then_some((marker.service, pid))
+    };
+    table::all_pids().into_iter().filter_map(supervisor).collect()
+}
+
+/// Terminal processes that were attached to their terminal when a stop began: losing it since is
+/// the stop's doing, and does not make them anybody else's.
+pub type Attached = HashSet<(Pid, u64)>;
+
+impl Service {
+    /// The service's processes below `roots` (a supervisor, or a main process that lost its own).
+    pub fn below(&self, roots: &[Pid], attached: &Attached) -> Family {
+        let mut family = Family::default();
+        let mut seen = HashSet::new();
+        for &root in roots {
+            let found = table::descendants(root, |entry| match self.stranger(entry, attached) {
+                None => true,
+                Some(why) => {
+                    family.left.push(Named {
+                        pid: entry.pid,
+                        start: entry.start,
+                        name: entry.name.clone(),
+                        why,
+                    });
+                    false
+                }
+            });
+            family.ours.extend(found.into_iter().filter(|entry| seen.insert(entry.pid)));
+        }
+        family
+    }
+
+    /// The service's processes wherever they are: for when the tree was torn by the death of a
+    /// supervisor. Reads the whole process table.
+    pub fn everywhere(&self, roots: &[Pid], layout: &Layout, attached: &Attached) -> Family {
+        let mut family = self.below(roots, attached);
+        let mut known: HashSet<Pid> = family.ours.iter().map(|entry| entry.pid).collect();
+        let fifo = std::fs::metadata(layout.fifo(&self.name)).ok().map(|meta| (meta.dev(), meta.ino()));
+        let me = i32::try_from(std::process::id()).ok().and_then(Pid::new);
+        for pid in table::all_pids() {
+            if Some(pid) == me || known.contains(&pid) || !table::is_ours_by_user(pid) {
+                continue;
+            }
+            if !self.claims(pid, fifo) {
+                continue;
+            }
+            let Some(entry) = table::entry(pid).filter(Entry::lives) else { continue };
+            if self.is_below_detached(&entry, attached) {
+                continue;
+            }
+            match self.stranger(&entry, attached) {
+                None => {
+                    known.insert(pid);
+                    family.ours.push(entry);
+                }
+                Some(why) => family.left.push(Named { pid, start: entry.start, name: entry.name, why }),
+            }
+        }
+        family.left.dedup_by_key(|named| named.pid);
+        family
+    }
+
+    /// Whether a process says of itself that it supervises this service.
+    pub fn is_supervisor(&self, pid: Pid) -> bool {
+        table::marker(pid).is_some_and(|marker| self.is_named_by(&marker) && marker.part == Part::Supervisor)
+    }
+
+    /// Whether a process that a record names carries a sign of being this service's.
+    pub fn is_member(&self, pid: Pid, layout: &Layout) -> bool {
+        let fifo = std::fs::metadata(layout.fifo(&self.name)).ok().map(|meta| (meta.dev(), meta.ino()));
+        table::is_ours_by_user(pid) && self.claims(pid, fifo)
+    }
+
+    /// The terminal processes that are attached to their terminal now.
+    pub fn attached(&self, ours: &[Entry]) -> Attached {
+        let in_terminal = |entry: &&Entry| {
+            entry.has_terminal
+                && matches!(table::marker(entry.pid), Some(Marker { part: Part::Terminal(_), .. }))
+        };
+        ours.iter().filter(in_terminal).map(|entry| (entry.pid, entry.start)).collect()
+    }
+
+    fn claims(&self, pid: Pid, fifo: Option<(u64, u64)>) -> bool {
+        match table::marker(pid) {
+            Some(marker) if self.is_named_by(&marker) => marker.part != Part::Supervisor,
+            Some(_) => false,
+            None => fifo.is_some_and(|(device, inode)| table::writes_to(pid, device, inode)),
+        }
+    }
+
+    /// Why a process is not the service's, although it is found where the service's are.
+    fn stranger(&self, entry: &Entry, attached: &Attached) -> Option<String> {
+        let marker = table::marker(entry.pid)?;
+        if !self.is_named_by(&marker) {
+            return Some(match marker.project == self.project {
+                true => format!("belongs to the service {}", marker.service),
+                false => "belongs to another project".to_owned(),
+            });
+        }
+        match marker.part {
+            Part::Supervisor => Some(format!("supervises {}", marker.service)),
+            Part::Terminal(_) if !attached.contains(&(entry.pid, entry.start)) && is_detached(entry) => {
+                Some("detached itself from a JupyterLab terminal".to_owned())
+            }
+            Part::Terminal(_) | Part::Run(_) => None,
+        }
+    }
+
+    /// Whether it belongs to something that detached itself from a terminal: what runs in a pane
+    /// of tmux has a terminal again, and is still not the service's.
+    fn is_below_detached(&self, entry: &Entry, attached: &Attached) -> bool {
+        let parent = |entry: &Entry| Pid::new(entry.parent).and_then(table::entry);
+        let is_detached = |entry: &Entry| {
+            let marker = table::marker(entry.pid).filter(|marker| self.is_named_by(marker));
+            matches!(marker, Some(Marker { part: Part::Terminal(_), .. }))
+                && self.stranger(entry, attached).is_some()
+        };
+        // A parent can't be younger than its child; where a pid was reused, the walk ends.
+        let older = |child: &Entry| parent(child).filter(|parent| parent.start <= child.start);
+        std::iter::successors(older(entry), older).any(|ancestor| is_detached(&ancestor))
+    }
+
+    fn is_named_by(&self, marker: &Marker) -> bool {
+        marker.project == self.project && marker.service == self.name
+    }
+}
+
+/// Without the terminal, or deaf to its end: its user meant it to go on.
+fn is_detached(entry: &Entry) -> bool {
+    !entry.has_terminal || table::ignores_hangup(entry.pid)
+}

@@ -1,0 +1,291 @@
+//! Starting services from outside: a supervisor for each, and a wait until the thing is true.
+//!
+//! The supervisors share one pipe, the doorbell. Each writes its service's name when its record
+//! changes and lets go when the service has settled, so that waiting costs next to nothing and only
+//! what has changed is looked at.
+
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::{PipeReader, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use pipulate_core::identity::{Host, Pid};
+use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceName;
+use pipulate_core::state::ServiceState;
+use pipulate_process::identity;
+use pipulate_process::poll::{self, Interest};
+use pipulate_process::reaper;
+use pipulate_store::record::{self, Record};
+
+use crate::family;
+pub use crate::program::LaunchError;
+use crate::program::Program;
+use crate::query::{self, Standing};
+use crate::renewal;
+
+/// How often the record of a service is read that somebody else is starting.
+pub(crate) const GLANCE: Duration = Duration::from_millis(50);
+
+/// How often everything is looked at although nobody rang.
+const RARE_GLANCE: Duration = Duration::from_millis(250);
+/// How a start came out.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Started {
+    /// It is up. `fresh`: it was not before.
+    Up { record: Box<Record>, fresh: bool },
+    /// It ended, or does not answer; the record says why.
+    Failed { record: Box<Record> },
+    /// There is no record to tell: its supervisor could not work.
+    NotSupervised { why: String },
+    /// It is still on its way.
+    TimedOut,
+}
+
+/// Services on their way.
+pub struct Launch<'a> {
+    layout: &'a Layout,
+    program: Program,
+    host: Host,
+    pending: Vec<Pending>,
+    doorbell: PipeReader,
+    ringing: bool,
+    heard: Vec<u8>,
+    /// What supervisors said before they gave up, a line each.
+    words: Vec<String>,
+}
+
+struct Pending {
+    service: ServiceName,
+    /// The supervisor that was started for it; `None` when it had one.
+    supervisor: Option<Pid>,
+    /// Whether that one has our doorbell.
+    rings: bool,
+    /// What its record said before.
+    before: Option<Record>,
+}
+
+impl<'a> Launch<'a> {
+    /// Starts a supervisor for each service that has none.
+    ///
+    /// # Errors
+    /// The system has no room for another process, or the home's files can't be written.
+    pub fn begin(
+        layout: &'a Layout,
+        program: &Program,
+        services: &[ServiceName],
+    ) -> Result<Self, LaunchError> {
+        let host = identity::host();
+        let (doorbell, ringer) = std::io::pipe()?;
+        let mut pending = Vec::new();
+        let mut lost_ones = None;
+        for service in services {
+            let before = record::read(layout, service).unwrap_or(None);
+            let supervisor = match query::standing(layout, service, before.as_ref(), &host) {
+                Standing::Supervised(pid) => {
+                    wake_if_settled(layout, service, before.as_ref(), pid, &host);
+                    None
+                }
+                Standing::Unsupervised | Standing::Gone | Standing::Unknown(_) => {
+                    // Without a record, the process table has the last word: two are one too many.
+                    let lost = match &before {
+                        Some(_) => None,
+                        None => lost_ones
+                            .get_or_insert_with(|| family::lost_supervisors(layout))
+                            .iter()
+                            .find(|(name, _)| name == service),
+                    };
+                    if let Some((_, supervisor)) = lost {
+                        let (service, supervisor) = (service.clone(), *supervisor);
+                        return Err(LaunchError::Lost { service, supervisor });
+                    }
+                    Some(program.start(layout, service, OwnedFd::from(ringer.try_clone()?))?)
+                }
+            };
+            pending.push(Pending {
+                service: service.clone(),
+                rings: supervisor.is_some(),
+                supervisor,
+                before,
+            });
+        }
+        drop(ringer);
+        Ok(Self {
+            layout,
+            program: program.clone(),
+            host,
+            pending,
+            doorbell,
+            ringing: true,
+            heard: Vec::new(),
+            words: Vec::new(),
+        })
+    }
+
+    /// Waits until every service is up or has failed, or until `deadline`.
+    ///
+    /// # Errors
+    /// The system can't wait.
+    pub fn wait(
+        mut self,
+        deadline: Option<Instant>,
+        mut on_settled: impl FnMut(&ServiceName, &Started),
+    ) -> Result<Vec<(ServiceName, Started)>, LaunchError> {
+        let mut settled = Vec::new();
+        loop {
+            let rung = self.rung();
+            for mut pending in std::mem::take(&mut self.pending) {
+                if rung.as_ref().is_some_and(|rung| !rung.contains(pending.service.as_str())) {
+                    self.pending.push(pending);
+                    continue;
+                }
+                match self.outcome(&pending) {
+                    None => {
+                        self.take_the_place_of_a_stopped_one(&mut pending)?;
+                        self.pending.push(pending);
+                    }
+                    Some(outcome) => {
+                        on_settled(&pending.service, &outcome);
+                        settled.push((pending.service, outcome));
+                    }
+                }
+            }
+            if self.pending.is_empty() {
+                return Ok(settled);
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                settled.extend(self.pending.into_iter().map(|pending| (pending.service, Started::TimedOut)));
+                return Ok(settled);
+            }
+            self.sleep(left)?;
+        }
+    }
+
+    /// A service that was being stopped when this start began is started once it is gone.
+    fn take_the_place_of_a_stopped_one(&self, pending: &mut Pending) -> Result<(), LaunchError> {
+        if pending.supervisor.is_some() {
+            return Ok(());
+        }
+        let record = record::read(self.layout, &pending.service).unwrap_or(None);
+        if query::standing(self.layout, &pending.service, record.as_ref(), &self.host) == Standing::Gone {
+            let nowhere = OpenOptions::new().write(true).open("/dev/null")?;
+            let supervisor = self.program.start(self.layout, &pending.service, OwnedFd::from(nowhere))?;
+            (pending.supervisor, pending.before) = (Some(supervisor), record);
+        }
+        Ok(())
+    }
+
+    /// The services whose supervisors rang since the last time; `None`: look at every one.
+    fn rung(&mut self) -> Option<BTreeSet<String>> {
+        let whole = self.heard.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+        let heard: Vec<u8> = self.heard.drain(..whole).collect();
+        let mut rung = BTreeSet::new();
+        for line in String::from_utf8_lossy(&heard).lines() {
+            match line.strip_prefix('!') {
+                Some(service) => drop(rung.insert(service.to_owned())),
+                None => self.words.push(line.to_owned()),
+            }
+        }
+        (!rung.is_empty()).then_some(rung)
+    }
+
+    /// Until somebody rings; for a glance at most, because one that is killed does not ring, and
+    /// one that somebody else started has another bell.
+    fn sleep(&mut self, left: Option<Duration>) -> Result<(), LaunchError> {
+        let strangers = self.pending.iter().any(|pending| !pending.rings) || !self.ringing;
+        let glance = if strangers { GLANCE } else { RARE_GLANCE };
+        self.hear(left.map_or(glance, |left| left.min(glance))).map(drop)
+    }
+
+    /// Listens to the doorbell for so long; whether it rang.
+    fn hear(&mut self, patience: Duration) -> Result<bool, LaunchError> {
+        let watched: Vec<_> =
+            self.ringing.then(|| (self.doorbell.as_fd(), Interest::Read)).into_iter().collect();
+        let ready = poll::wait(&watched, Some(patience))?;
+        if !ready.first().is_some_and(|ready| ready.ready || ready.hung_up) {
+            return Ok(false);
+        }
+        let mut buffer = [0; 4096];
+        let count = self.doorbell.read(&mut buffer)?;
+        self.ringing = count > 0;
+        self.heard.extend_from_slice(&buffer[..count]);
+        Ok(true)
+    }
+
+    fn outcome(&mut self, pending: &Pending) -> Option<Started> {
+        let ended = pending.supervisor.is_some_and(|pid| reaper::peek(pid).is_some());
+        let record = record::read(self.layout, &pending.service).unwrap_or(None);
+        let standing = query::standing(self.layout, &pending.service, record.as_ref(), &self.host);
+        let Some(record) = record.filter(|record| is_current(record, &standing, pending, ended)) else {
+            return ended.then(|| Started::NotSupervised { why: self.last_words(&pending.service) });
+        };
+        let lost = standing == Standing::Unsupervised || standing == Standing::Gone;
+        if ended && lost && record.supervisor.is_some() {
+            return Some(Started::NotSupervised {
+                why: "its supervisor was killed while it started".to_owned(),
+            });
+        }
+        let fresh = pending.before.as_ref().and_then(run_of) != run_of(&record);
+        match record.state {
+            ServiceState::Ready | ServiceState::Running | ServiceState::Exited => {
+                Some(Started::Up { record: Box::new(record), fresh })
+            }
+            // It was being stopped when this start began; see below.
+            ServiceState::Stopped if pending.supervisor.is_none() => None,
+            ServiceState::Crashed | ServiceState::Degraded | ServiceState::Stopped => {
+                Some(Started::Failed { record: Box::new(record) })
+            }
+            ServiceState::Starting
+            | ServiceState::Backoff
+            | ServiceState::Stopping
+            | ServiceState::Unsupervised => None,
+        }
+    }
+
+    /// What a supervisor wrote to the doorbell before it gave up.
+    fn last_words(&mut self, service: &ServiceName) -> String {
+        // They were said before its end, and may not have been heard yet.
+        while self.ringing && self.hear(Duration::ZERO).is_ok_and(|heard| heard) {}
+        let _looked_at_anyway = self.rung();
+        let prefix = format!("{service}: ");
+        let own = self.words.iter().find_map(|line| line.strip_prefix(&prefix).map(str::to_owned));
+        own.unwrap_or_else(|| {
+            "its supervisor ended without a word; see `pipulate logs` and supervisor.log".to_owned()
+        })
+    }
+}
+
+/// Whether the record speaks of this start, and not of an earlier one.
+fn is_current(record: &Record, standing: &Standing, pending: &Pending, ended: bool) -> bool {
+    match standing {
+        Standing::Supervised(pid) => {
+            record.supervisor.as_ref().is_some_and(|supervisor| supervisor.pid == *pid)
+        }
+        Standing::Unsupervised | Standing::Gone | Standing::Unknown(_) => {
+            pending.supervisor.is_none() || (ended && pending.before.as_ref() != Some(record))
+        }
+    }
+}
+
+pub(crate) fn run_of(record: &Record) -> Option<pipulate_core::marker::RunId> {
+    record.main.as_ref().map(|main| main.run.clone())
+}
+
+/// A supervisor whose service has settled stays for what the service left behind; it is asked to
+/// begin anew, which ends nothing.
+fn wake_if_settled(
+    layout: &Layout,
+    service: &ServiceName,
+    record: Option<&Record>,
+    supervisor: Pid,
+    host: &Host,
+) {
+    let settled =
+        record.is_some_and(|record| matches!(record.state, ServiceState::Crashed | ServiceState::Exited));
+    if settled {
+        // If it is gone by now, the wait will say so.
+        let _unless_gone = renewal::ask_to_restart(layout, service, supervisor, host);
+    }
+}

@@ -1,0 +1,20 @@
+//! Supervising services: the pure machine, the driver around it, and the questions and requests
+//! of whoever stands outside.
+//!
+//! Every service has a supervisor of its own: one process, one thread, asleep while nothing
+//! happens. There is no daemon above them and no socket between them: what is true stands in the
+//! record, what is wanted comes as a signal to a process whose identity was verified.
+
+pub mod driver;
+pub mod family;
+pub mod halt;
+pub mod jupyter;
+pub mod launch;
+pub mod machine;
+pub mod owner;
+pub mod plan;
+pub mod probe;
+pub mod program;
+pub mod query;
+pub mod renewal;
+pub mod work;

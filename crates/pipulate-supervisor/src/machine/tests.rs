@@ -1,0 +1,232 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const POLICY: Policy = Policy {
+    restart: RestartPolicy::OnFailure,
+    ready_timeout: Some(Duration::from_secs(60)),
+    stop_timeout: Duration::from_secs(10),
+};
+const FAILED: Event = Event::MainEnded(End::Code(1));
+
+fn up(policy: Policy, now: Instant) -> Machine {
+    let mut machine = Machine::new(policy, 7, now);
+    assert_eq!(machine.on_event(Event::Tick, now), Action::Spawn);
+    assert_eq!(machine.on_event(Event::Spawned, now), Action::Nothing);
+    assert_eq!(machine.on_event(Event::Answered, now), Action::Nothing);
+    assert_eq!(*machine.phase(), Phase::Up);
+    machine
+}
+
+/// Ends the main process and its group.
+fn die(machine: &mut Machine, end: Event, now: Instant) -> Action {
+    assert_eq!(machine.on_event(end, now), Action::EndGroup { force: false });
+    machine.on_event(Event::GroupEmpty, now)
+}
+
+#[test]
+fn a_service_that_dies_before_it_was_ever_ready_is_crashed_and_not_tried_again() {
+    let now = Instant::now();
+    let mut machine = Machine::new(POLICY, 7, now);
+    assert_eq!(machine.on_event(Event::Tick, now), Action::Spawn);
+    assert_eq!(machine.on_event(Event::Spawned, now), Action::Nothing);
+    assert_eq!(die(&mut machine, FAILED, now), Action::Nothing);
+    let Phase::Settled(Outcome::Crashed { why }) = machine.phase() else { panic!("{machine:?}") };
+    assert_eq!(why, "it ended with code 1 before it was ready");
+}
+
+#[test]
+fn the_first_restart_is_at_once_and_the_next_ones_wait_longer_and_longer() {
+    let mut now = Instant::now();
+    let mut machine = up(POLICY, now);
+    assert_eq!(die(&mut machine, FAILED, now), Action::Spawn);
+    let mut last = Duration::ZERO;
+    for _ in 0..3 {
+        assert_eq!(machine.on_event(Event::Spawned, now), Action::Nothing);
+        assert_eq!(machine.on_event(Event::Answered, now), Action::Nothing);
+        assert_eq!(die(&mut machine, FAILED, now), Action::Nothing);
+        let delay = machine.next_deadline().unwrap() - now;
+        assert!(delay > last, "{delay:?} after {last:?}");
+        assert_eq!(machine.on_event(Event::Tick, now), Action::Nothing, "not before its time");
+        (last, now) = (delay, now + delay);
+        assert_eq!(machine.on_event(Event::Tick, now), Action::Spawn);
+    }
+    assert_eq!(machine.restarts(), 3);
+    assert_eq!(machine.on_event(Event::Spawned, now), Action::Nothing);
+    assert_eq!(die(&mut machine, FAILED, now), Action::Nothing);
+    assert!(matches!(machine.phase(), Phase::Settled(Outcome::Crashed { .. })), "the fifth within a minute");
+}
+
+#[test]
+fn failures_far_apart_are_no_crash_loop() {
+    let mut now = Instant::now();
+    let mut machine = up(POLICY, now);
+    for _ in 0..20 {
+        assert_eq!(die(&mut machine, FAILED, now), Action::Spawn);
+        assert_eq!(machine.on_event(Event::Spawned, now), Action::Nothing);
+        assert_eq!(machine.on_event(Event::Answered, now), Action::Nothing);
+        now += backoff::WINDOW + Duration::from_secs(1);
+    }
+    assert_eq!(machine.restarts(), 20);
+}
+
+#[test]
+fn policies_differ_in_what_follows_an_end() {
+    let now = Instant::now();
+    for (restart, code, wanted) in [
+        (RestartPolicy::OnFailure, 0, Phase::Settled(Outcome::Exited)),
+        (RestartPolicy::Never, 0, Phase::Settled(Outcome::Exited)),
+        (
+            RestartPolicy::Never,
+            3,
+            Phase::Settled(Outcome::Crashed { why: "it ended with code 3".to_owned() }),
+        ),
+        (RestartPolicy::Always, 0, Phase::Waiting { until: now }),
+        (RestartPolicy::OnFailure, 3, Phase::Waiting { until: now }),
+    ] {
+        let mut machine = up(Policy { restart, ..POLICY }, now);
+        let _spawn = die(&mut machine, Event::MainEnded(End::Code(code)), now);
+        assert_eq!(*machine.phase(), wanted, "{restart:?} after {code}");
+    }
+}
+
+#[test]
+fn a_stop_asks_then_kills_then_sweeps() {
+    let now = Instant::now();
+    let mut machine = up(POLICY, now);
+    assert_eq!(machine.on_event(Event::StopRequested, now), Action::AskMain);
+    let later = machine.next_deadline().unwrap();
+    assert_eq!(later - now, POLICY.stop_timeout);
+    assert_eq!(machine.on_event(Event::Tick, later), Action::KillMain);
+    assert_eq!(machine.on_event(Event::MainEnded(End::Signal(9)), later), Action::EndTree { force: false });
+    let later = machine.next_deadline().unwrap();
+    assert_eq!(machine.on_event(Event::Tick, later), Action::EndTree { force: true });
+    assert_eq!(machine.on_event(Event::TreeEmpty, later), Action::Nothing);
+    assert_eq!(*machine.phase(), Phase::Settled(Outcome::Stopped));
+}
+
+#[test]
+fn a_second_stop_is_at_once() {
+    let now = Instant::now();
+    let mut machine = up(POLICY, now);
+    assert_eq!(machine.on_event(Event::StopRequested, now), Action::AskMain);
+    assert_eq!(machine.on_event(Event::StopRequested, now), Action::Nothing, "the same request, made twice");
+    let now = now + ONE_REQUEST;
+    assert_eq!(machine.on_event(Event::StopRequested, now), Action::KillMain);
+    assert_eq!(machine.on_event(Event::MainEnded(End::Signal(9)), now), Action::EndTree { force: false });
+    let now = now + ONE_REQUEST;
+    assert_eq!(machine.on_event(Event::StopRequested, now), Action::EndTree { force: true });
+}
+
+#[test]
+fn a_main_process_that_nothing_ends_does_not_keep_a_stop_from_ending() {
+    let now = Instant::now();
+    let mut machine = up(POLICY, now);
+    assert_eq!(machine.on_event(Event::StopRequested, now), Action::AskMain);
+    let mut actions = Vec::new();
+    while let Some(later) = machine.next_deadline() {
+        actions.push(machine.on_event(Event::Tick, later));
+    }
+    let wanted = [
+        Action::KillMain,
+        Action::EndTree { force: false },
+        Action::EndTree { force: true },
+        Action::Nothing,
+    ];
+    assert_eq!(actions, wanted);
+    assert_eq!(*machine.phase(), Phase::Settled(Outcome::Stopped));
+}
+
+#[test]
+fn a_port_that_is_lost_again_and_again_is_a_crash_loop() {
+    let now = Instant::now();
+    let mut machine = Machine::new(POLICY, 7, now);
+    for _ in 0..20 {
+        let now = machine.next_deadline().unwrap_or(now);
+        let _spawn = machine.on_event(Event::Tick, now);
+        let _up = machine.on_event(Event::Spawned, now);
+        let _clear = machine.on_event(FAILED, now);
+        let _again = machine.on_event(Event::PortLost, now);
+    }
+    assert!(matches!(machine.phase(), Phase::Settled(Outcome::Crashed { .. })), "{machine:?}");
+}
+
+#[test]
+fn what_survives_everything_does_not_keep_a_stop_from_ending() {
+    let now = Instant::now();
+    let mut machine = Machine::remains(POLICY, now);
+    assert_eq!(machine.on_event(Event::StopRequested, now), Action::EndTree { force: false });
+    let later = machine.next_deadline().unwrap();
+    assert_eq!(machine.on_event(Event::Tick, later), Action::EndTree { force: true });
+    let later = machine.next_deadline().unwrap();
+    assert_eq!(machine.on_event(Event::Tick, later), Action::Nothing);
+    assert_eq!(*machine.phase(), Phase::Settled(Outcome::Stopped));
+}
+
+#[test]
+fn a_start_that_takes_too_long_is_late_and_left_alone() {
+    let now = Instant::now();
+    let mut machine = Machine::new(POLICY, 7, now);
+    assert_eq!(machine.on_event(Event::Tick, now), Action::Spawn);
+    assert_eq!(machine.on_event(Event::Spawned, now), Action::Nothing);
+    let later = machine.next_deadline().unwrap();
+    assert_eq!(machine.on_event(Event::Tick, later), Action::Nothing);
+    assert!(matches!(machine.phase(), Phase::Starting { late: true, .. }));
+    assert_eq!(machine.next_deadline(), None, "nothing is polled by the clock any more");
+    assert_eq!(machine.on_event(Event::Answered, later), Action::Nothing);
+    assert_eq!(*machine.phase(), Phase::Up);
+}
+
+#[test]
+fn a_restart_of_what_has_crashed_ends_nothing() {
+    let now = Instant::now();
+    let mut machine = up(Policy { restart: RestartPolicy::Never, ..POLICY }, now);
+    assert_eq!(die(&mut machine, FAILED, now), Action::Nothing);
+    assert_eq!(machine.on_event(Event::RestartRequested, now), Action::Renew);
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        Just(Event::Spawned),
+        Just(Event::Answered),
+        (0..3).prop_map(|code| Event::MainEnded(End::Code(code))),
+        Just(Event::MainEnded(End::Signal(9))),
+        Just(Event::GroupEmpty),
+        Just(Event::TreeEmpty),
+        Just(Event::RestartRequested),
+        Just(Event::Tick),
+    ]
+}
+
+proptest! {
+    /// Whatever happens, only a stop or a restart that was asked for ends a whole tree.
+    #[test]
+    fn nothing_ends_a_tree_by_itself(events in prop::collection::vec((any_event(), 0_u64..40_000), 0..60)) {
+        let mut now = Instant::now();
+        let mut machine = Machine::new(POLICY, 7, now);
+        for (event, millis) in events {
+            if event == Event::RestartRequested {
+                continue;
+            }
+            now += Duration::from_millis(millis);
+            let action = machine.on_event(event, now);
+            prop_assert!(!matches!(action, Action::EndTree { .. } | Action::AskMain | Action::KillMain), "{action:?}");
+        }
+    }
+
+    /// From every phase, a stop leads to the end: ask, the main process ends, the tree is empty.
+    #[test]
+    fn a_stop_wins_from_every_phase(events in prop::collection::vec((any_event(), 0_u64..40_000), 0..60)) {
+        let mut now = Instant::now();
+        let mut machine = Machine::new(POLICY, 7, now);
+        for (event, millis) in events {
+            now += Duration::from_millis(millis);
+            let _whatever = machine.on_event(event, now);
+        }
+        let _asked = machine.on_event(Event::StopRequested, now);
+        let _swept = machine.on_event(Event::MainEnded(End::Signal(15)), now);
+        let _done = machine.on_event(Event::TreeEmpty, now);
+        prop_assert_eq!(machine.phase(), &Phase::Settled(Outcome::Stopped));
+        prop_assert_eq!(machine.next_deadline(), None);
+    }
+}

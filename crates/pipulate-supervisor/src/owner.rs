@@ -1,0 +1,67 @@
+//! Who holds a port, told to people: the difference between "it does not start" and "why".
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use pipulate_core::identity::Pid;
+use pipulate_core::project::ProjectId;
+use pipulate_process::ports::{self, Owner};
+use pipulate_process::table;
+
+/// The process that listens on a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PortOwner {
+    Process {
+        pid: Pid,
+        /// Program and first words, without anything that could hold a secret.
+        command: String,
+        /// The folder of the Pipulate project that it belongs to.
+        project: Option<PathBuf>,
+    },
+    /// Another user's process, whose sockets we may not see.
+    Hidden,
+}
+
+/// Who listens on `port`; `None` when nobody does, or the system does not tell.
+pub fn port_owner(port: u16) -> Option<PortOwner> {
+    match ports::owner(port).ok()?? {
+        Owner::Hidden => Some(PortOwner::Hidden),
+        Owner::Process(pid) => {
+            let project = table::marker(pid).and_then(|marker| project_folder(pid, &marker.project));
+            Some(PortOwner::Process { pid, command: short_command(pid), project })
+        }
+    }
+}
+
+/// The folder whose id is in the marker: services start there, and seldom leave.
+fn project_folder(pid: Pid, id: &ProjectId) -> Option<PathBuf> {
+    let directory = table::working_directory(pid)?;
+    let is_it = |folder: &&Path| {
+        pipulate_core::project::AbsPath::new(*folder).is_some_and(|root| ProjectId::of_root(&root) == *id)
+    };
+    directory.ancestors().find(is_it).map(Path::to_path_buf)
+}
+
+/// `python -m http.server`: at most four words, none with a value that nobody should see.
+fn short_command(pid: Pid) -> String {
+    let line = table::command_line(pid);
+    let mut words = line.split(' ').filter(|word| !word.is_empty());
+    let Some(program) = words.next() else {
+        return table::entry(pid).map(|entry| entry.name).unwrap_or_default();
+    };
+    let program = program.rsplit('/').next().unwrap_or(program);
+    let harmless = |word: &&str| !word.contains('=') && word.len() < 60;
+    std::iter::once(program).chain(words.take_while(harmless).take(3)).collect::<Vec<_>>().join(" ")
+}
+
+impl fmt::Display for PortOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hidden => f.write_str("another user's process"),
+            Self::Process { pid, command, project: None } => write!(f, "{command} (pid {pid})"),
+            Self::Process { pid, command, project: Some(project) } => {
+                write!(f, "{command} (pid {pid}) of the Pipulate project {}", project.display())
+            }
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! From what the configuration says to what a supervisor runs. Pure: facts are handed in.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pipulate_core::config::{Config, ServiceConfig};
+use pipulate_core::layout::Layout;
+use pipulate_core::service::{PortWish, Readiness, ServiceName, ServiceSpec, Word};
+
+/// How long the built-in services may take to answer for the first time.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const JUPYTER_PORT: u16 = 8888;
+const SERVER_PORT: u16 = 5001;
+const DASHBOARD_PORT: u16 = 5002;
+
+/// Facts about this machine and this folder.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The running program, absolute.
+    pub exe: PathBuf,
+    /// The Python that services run with; a bare name is looked up on `PATH`.
+    pub python: PathBuf,
+    /// JupyterLab's program; a bare name is looked up on `PATH`.
+    pub jupyter_lab: PathBuf,
+    /// What every service's environment gets.
+    pub env: BTreeMap<String, OsString>,
+    /// What it loses.
+    pub env_removed: Vec<String>,
+    pub has_server_py: bool,
+    pub is_root: bool,
+    /// The shell of JupyterLab's terminals.
+    pub shell: String,
+}
+
+/// The services that a bare `start` starts: every enabled one, except the dashboard.
+pub fn default_services(config: &Config) -> Vec<&ServiceConfig> {
+    let chosen =
+        |service: &&ServiceConfig| service.enabled && service.name.as_str() != ServiceName::DASHBOARD;
+    config.services.iter().filter(chosen).collect()
+}
+
+/// The services that exist here: the dashboard only beside a `server.py`, the disabled ones not.
+pub fn known_services(config: &Config, has_server_py: bool) -> Vec<&ServiceConfig> {
+    let exists = |service: &&ServiceConfig| {
+        service.enabled
+            && (has_server_py || service.command.is_some() || service.name.as_str() != ServiceName::DASHBOARD)
+    };
+    config.services.iter().filter(exists).collect()
+}
+
+/// Sorts services so that each comes after those that it depends on.
+pub fn in_order<'a>(config: &'a Config, services: &[&'a ServiceConfig]) -> Vec<&'a ServiceConfig> {
+    let mut ordered: Vec<&ServiceConfig> = Vec::new();
+    for service in services {
+        place(config, service, services, &mut ordered);
+    }
+    ordered
+}
+
+fn place<'a>(
+    config: &'a Config,
+    service: &'a ServiceConfig,
+    wanted: &[&'a ServiceConfig],
+    ordered: &mut Vec<&'a ServiceConfig>,
+) {
+    if ordered.iter().any(|placed| placed.name == service.name) {
+        return;
+    }
+    // The configuration has no circles: it was checked when it was read.
+    for earlier in service.depends_on.iter().filter_map(|name| config.service(name.as_str())) {
+        if wanted.iter().any(|other| other.name == earlier.name) {
+            place(config, earlier, wanted, ordered);
+        }
+    }
+    ordered.push(service);
+}
+
+/// Whether this service is the embedded web app.
+pub fn is_embedded_app(service: &ServiceConfig, has_server_py: bool) -> bool {
+    service.command.is_none()
+        && match service.name.as_str() {
+            ServiceName::SERVER => !has_server_py,
+            ServiceName::DASHBOARD => true,
+            _ => false,
+        }
+}
+
+/// What the supervisor of `service` has to know.
+pub fn spec(config: &Config, service: &ServiceConfig, layout: &Layout, around: &Surroundings) -> ServiceSpec {
+    let built_in = built_in(service, layout, around);
+    let default_port = match service.name.as_str() {
+        ServiceName::JUPYTER => Some(JUPYTER_PORT),
+        ServiceName::SERVER => Some(SERVER_PORT),
+        ServiceName::DASHBOARD => Some(DASHBOARD_PORT),
+        _ => None,
+    };
+    let port = match (service.port, default_port) {
+        (Some(port), _) => Some(PortWish { port, pinned: true }),
+        (None, Some(port)) => Some(PortWish { port, pinned: false }),
+        (None, None) => None,
+    };
+    let ready = service.ready.clone().unwrap_or(built_in.ready);
+    let has_page = port.is_some() || matches!(ready, Readiness::Http { .. });
+    let mut env = around.env.clone();
+    env.extend(built_in.env);
+    env.extend(service.env.iter().map(|(name, value)| (name.clone(), OsString::from(value))));
+    let command = match &service.command {
+        Some(words) => words.iter().map(|word| Word::Plain(word.into())).collect(),
+        None => built_in.command,
+    };
+    ServiceSpec {
+        name: service.name.clone(),
+        command,
+        directory: layout.root().clone(),
+        env,
+        env_removed: around.env_removed.clone(),
+        port,
+        ready,
+        restart: service.restart,
+        stop: service.stop,
+        page: has_page.then(|| built_in.page.to_owned()),
+        token: built_in.token,
+        jupyter_runtime: (service.name.as_str() == ServiceName::JUPYTER).then(|| layout.jupyter_runtime()),
+        log_limits: config.logs,
+    }
+}
+
+/// What the three services without a command of their own bring with them.
+struct BuiltIn {
+    command: Vec<Word>,
+    env: BTreeMap<String, OsString>,
+    ready: Readiness,
+    page: &'static str,
+    token: Option<pipulate_core::project::AbsPath>,
+}
+
+fn built_in(service: &ServiceConfig, layout: &Layout, around: &Surroundings) -> BuiltIn {
+    let http =
+        |path: &str| Readiness::Http { path: path.to_owned(), any_status: true, timeout: READY_TIMEOUT };
+    let is_jupyter = service.name.as_str() == ServiceName::JUPYTER;
+    if is_jupyter {
+        let token = layout.jupyter_token();
+        let env = BTreeMap::from([
+            ("JUPYTER_RUNTIME_DIR".to_owned(), layout.jupyter_runtime().as_os_str().to_owned()),
+            ("JUPYTER_TOKEN_FILE".to_owned(), token.as_os_str().to_owned()),
+        ]);
+        let command = jupyter_command(layout, around);
+        return BuiltIn { command, env, ready: http("/api"), page: "/lab", token: Some(token) };
+    }
+    let embedded = is_embedded_app(service, around.has_server_py);
+    let (command, token) = match (embedded, service.name.as_str()) {
+        (true, _) => (app_command(layout, around), Some(layout.token())),
+        (false, ServiceName::SERVER) => {
+            (plain([around.python.as_os_str().to_owned(), "server.py".into()]), None)
+        }
+        (false, _) => (Vec::new(), None),
+    };
+    let ready = match command.is_empty() {
+        true => Readiness::Exec,
+        false => http("/"),
+    };
+    BuiltIn { command, env: BTreeMap::new(), ready, page: "/", token }
+}
+
+/// JupyterLab: on loopback, on the port that was probed, silent towards the network, its
+/// terminals with a marker of their own. The token is in a file that only its user can read.
+fn jupyter_command(layout: &Layout, around: &Surroundings) -> Vec<Word> {
+    let root = layout.root().as_os_str();
+    let mut root_dir = OsString::from("--ServerApp.root_dir=");
+    root_dir.push(root);
+    let shell = serde_json::Value::from(around.shell.as_str());
+    let mut words = plain([
+        around.jupyter_lab.as_os_str().to_owned(),
+        "--no-browser".into(),
+        "--ServerApp.ip=127.0.0.1".into(),
+        "--ServerApp.port_retries=0".into(),
+        root_dir,
+        "--LabApp.news_url=None".into(),
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate".into(),
+        "--LanguageServerManager.autodetect=False".into(),
+    ]);
+    words.push(Word::Port("--ServerApp.port=".to_owned()));
+    words.push(Word::TerminalMarker {
+        before: format!(
+            "--ServerApp.terminado_settings={{\"shell_command\": [\"/usr/bin/env\", \"{}=",
+            pipulate_core::marker::VARIABLE
+        ),
+        after: format!("\", {shell}, \"-l\"]}}"),
+    });
+    if around.is_root {
+        words.push(Word::Plain("--allow-root".into()));
+    }
+    words
+}
+
+fn app_command(layout: &Layout, around: &Surroundings) -> Vec<Word> {
+    let root = layout.root().as_os_str().to_owned();
+    plain([around.exe.as_os_str().to_owned(), "-C".into(), root, "serve".into()])
+}
+
+fn plain<const N: usize>(words: [OsString; N]) -> Vec<Word> {
+    words.into_iter().map(Word::Plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use pipulate_core::project::AbsPath;
+
+    use super::*;
+
+    fn around() -> Surroundings {
+        Surroundings {
+            exe: "/bin/pipulate".into(),
+            python: "/p/.venv/bin/python".into(),
+            jupyter_lab: "/p/.venv/bin/jupyter-lab".into(),
+            env: BTreeMap::new(),
+            env_removed: Vec::new(),
+            has_server_py: false,
+            is_root: false,
+            shell: "/bin/bash".to_owned(),
+        }
+    }
+
+    fn words(config: &str, name: &str, around: &Surroundings) -> Vec<String> {
+        let config = Config::parse(config).unwrap();
+        let layout = Layout::new(AbsPath::new("/p").unwrap());
+        let spec = spec(&config, config.service(name).unwrap(), &layout, around);
+        spec.command.iter().map(|word| word.resolve(Some(7), "M").to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_server_py_is_run_by_the_venvs_python_else_the_embedded_app_serves() {
+        assert_eq!(words("", "server", &around()), ["/bin/pipulate", "-C", "/p", "serve"]);
+        let with = Surroundings { has_server_py: true, ..around() };
+        assert_eq!(words("", "server", &with), ["/p/.venv/bin/python", "server.py"]);
+        assert_eq!(words("", "dashboard", &with), ["/bin/pipulate", "-C", "/p", "serve"]);
+        let config = "[services.server]\ncommand = [\"flask\", \"run\"]\n";
+        assert_eq!(words(config, "server", &with), ["flask", "run"]);
+    }
+
+    #[test]
+    fn jupyters_arguments_hold_no_token_and_its_terminals_have_their_own_marker() {
+        let words = words("", "jupyter", &around());
+        assert!(words.iter().all(|word| !word.to_lowercase().contains("token")), "{words:?}");
+        assert!(words.contains(&"--ServerApp.port=7".to_owned()));
+        let settings =
+            words.iter().find_map(|word| word.strip_prefix("--ServerApp.terminado_settings=")).unwrap();
+        let settings: serde_json::Value = serde_json::from_str(settings).unwrap();
+        assert_eq!(
+            settings["shell_command"],
+            serde_json::json!(["/usr/bin/env", "PIPULATE_SESSION=M", "/bin/bash", "-l"])
+        );
+        assert!(!words.contains(&"--allow-root".to_owned()));
+    }
+
+    #[test]
+    fn services_start_after_those_that_they_depend_on() {
+        let config = Config::parse(
+            "[services.a]\ncommand=[\"a\"]\ndepends_on=[\"z\"]\n[services.z]\ncommand=[\"z\"]\ndepends_on=[\"server\"]\n",
+        )
+        .unwrap();
+        let services = default_services(&config);
+        let names: Vec<_> =
+            in_order(&config, &services).iter().map(|service| service.name.as_str()).collect();
+        assert_eq!(names, ["jupyter", "server", "z", "a"]);
+    }
+
+    #[test]
+    fn a_port_is_pinned_only_by_the_file() {
+        let layout = Layout::new(AbsPath::new("/p").unwrap());
+        for (text, wish) in [
+            ("", PortWish { port: 5001, pinned: false }),
+            ("[services.server]\nport = 5001\n", PortWish { port: 5001, pinned: true }),
+        ] {
+            let config = Config::parse(text).unwrap();
+            let spec = spec(&config, config.service("server").unwrap(), &layout, &around());
+            assert_eq!(spec.port, Some(wish));
+        }
+    }
+}

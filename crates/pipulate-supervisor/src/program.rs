@@ -1,0 +1,88 @@
+//! This very program as a supervisor: `EXE -C ROOT __supervise SERVICE`, in a process of its own
+//! or in place of the one that runs.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::{OwnedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use pipulate_core::identity::Pid;
+use pipulate_core::layout::Layout;
+use pipulate_core::marker::{self, Marker, Part};
+use pipulate_core::service::ServiceName;
+use pipulate_process::command::{Command, CommandError};
+use pipulate_process::spawn;
+use pipulate_store::error::StoreError;
+
+/// Where the program is.
+#[derive(Debug, Clone)]
+pub struct Program(pub PathBuf);
+
+/// What a supervisor hands to the program that takes its place: numbers of open descriptors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heirloom {
+    pub lock: RawFd,
+    /// The reading end of the FIFO: as long as one is open, nothing in it is lost.
+    pub fifo: RawFd,
+}
+
+/// Why no supervisor could be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("could not start a supervisor: {0}")]
+    System(#[from] io::Error),
+    #[error(
+        "{service} runs already, supervised by process {supervisor}, although .pipulate was deleted meanwhile; \
+         end it with: pipulate stop {service}"
+    )]
+    Lost { service: ServiceName, supervisor: Pid },
+}
+
+impl Program {
+    /// Starts a supervisor in a session of its own. It says what it has to say in supervisor.log.
+    ///
+    /// # Errors
+    /// The system has no room for another process, or the log can't be opened.
+    pub fn start(&self, layout: &Layout, service: &ServiceName, stdout: OwnedFd) -> Result<Pid, LaunchError> {
+        let log = layout.supervisor_log();
+        let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&log);
+        let stderr = opened.map_err(StoreError::io("open", &log))?;
+        let mine = Marker { project: layout.project_id(), service: service.clone(), part: Part::Supervisor };
+        let command: Vec<OsString> =
+            std::iter::once(self.0.clone().into()).chain(arguments(layout, service)).collect();
+        Ok(spawn::spawn(spawn::Start {
+            command: &command,
+            directory: layout.root(),
+            env: &BTreeMap::from([(marker::VARIABLE.to_owned(), mine.to_string().into())]),
+            env_removed: &inherited_by_mistake(),
+            stdout,
+            stderr: OwnedFd::from(stderr),
+        })?)
+    }
+
+    /// Becomes the supervisor of `service` anew, with what is handed over; returns only if that
+    /// failed.
+    pub fn succeed(&self, layout: &Layout, service: &ServiceName, heirloom: Heirloom) -> CommandError {
+        Command::new(&self.0)
+            .args(arguments(layout, service))
+            .args(["--lock", &heirloom.lock.to_string(), "--fifo", &heirloom.fifo.to_string()])
+            .exec()
+    }
+}
+
+/// What a service of some project tells its own processes, a terminal of its JupyterLab for one:
+/// nothing of it is meant for the services that are started from there.
+fn inherited_by_mistake() -> Vec<String> {
+    let inside_a_service = std::env::var_os(marker::VARIABLE).is_some();
+    let names = ["PORT", "JUPYTER_TOKEN_FILE", "JUPYTER_RUNTIME_DIR", "JPY_PARENT_PID", "JPY_SESSION_NAME"];
+    names.into_iter().filter(|_| inside_a_service).map(str::to_owned).collect()
+}
+
+fn arguments(layout: &Layout, service: &ServiceName) -> [OsString; 4] {
+    ["-C".into(), layout.root().as_os_str().to_owned(), "__supervise".into(), service.as_str().into()]
+}

@@ -1,0 +1,318 @@
+//! What is true about a project: records, checked against the process table. Nothing is changed.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pipulate_core::identity::{Elsewhere, Host, Liveness, Pid};
+use pipulate_core::layout::Layout;
+use pipulate_core::service::{Readiness, ServiceName};
+use pipulate_core::state::{ServiceState, Wanted};
+use pipulate_core::status::{KernelInfo, LiveService, ProcessInfo, ProjectStatus, Role, ServiceStatus};
+use pipulate_process::identity::{self, Verified};
+use pipulate_process::ports;
+use pipulate_process::table::{self, Entry};
+use pipulate_store::capture;
+use pipulate_store::lock::{self, Holder};
+use pipulate_store::record::{self, Named, Record};
+
+use crate::family::{Attached, Service};
+use crate::jupyter;
+use crate::probe::{self, Question};
+
+/// How long a service may take to prove that it answers.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Who stands behind a service's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// The lock's holder, by the kernel's word.
+    Supervised(Pid),
+    /// Its supervisor is gone, and its main process or others of it live.
+    Unsupervised,
+    /// Nothing of it lives.
+    Gone,
+    /// Who knows; the sentence says why.
+    Unknown(String),
+}
+
+/// The status of the given services and of those that only have a record.
+pub fn status(layout: &Layout, name: &str, services: &[ServiceName]) -> ProjectStatus {
+    let host = identity::host();
+    let mut unknown = Vec::new();
+    let mut names = services.to_vec();
+    match record::services(layout) {
+        Ok(recorded) => names.extend(recorded.into_iter().filter(|name| !services.contains(name))),
+        Err(error) => unknown.push(error.to_string()),
+    }
+    let mut statuses = Vec::new();
+    let mut questions = Vec::new();
+    for service in &names {
+        let record = record::read(layout, service).unwrap_or_else(|error| {
+            unknown.push(error.to_string());
+            None
+        });
+        let standing = standing(layout, service, record.as_ref(), &host);
+        if let Standing::Unknown(why) = &standing {
+            unknown.push(format!("{service}: {why}"));
+        }
+        let known = services.contains(service);
+        if !known && standing == Standing::Gone {
+            continue;
+        }
+        let status = service_status(layout, service, record.as_ref(), &standing);
+        if let Some(question) = question(&status, record.as_ref()) {
+            questions.push((statuses.len(), question));
+        }
+        statuses.push(status);
+    }
+    find_degraded(&mut statuses, questions);
+    ProjectStatus { name: name.to_owned(), root: layout.root().clone(), services: statuses, unknown }
+}
+
+/// Pins the holder of a service's lock, whom the kernel named `pid` a moment ago. `None` when it
+/// has ended or let go since: what has that number now is nobody of ours.
+pub fn pin_supervisor(layout: &Layout, service: &ServiceName, pid: Pid, host: &Host) -> Option<Verified> {
+    let found = identity::identify(pid, host)?;
+    let pinned = Verified::pin(&found, host).ok().flatten()?;
+    let holder = lock::holder(&layout.lock(service)).ok()?;
+    (holder == Holder::Process(pid)).then_some(pinned)
+}
+
+/// Who stands behind a record.
+pub fn standing(layout: &Layout, service: &ServiceName, record: Option<&Record>, host: &Host) -> Standing {
+    match lock::holder(&layout.lock(service)) {
+        Ok(Holder::Process(pid)) => {
+            // Seen from outside of a container, the kernel's number is another one than the record's.
+            let elsewhere = |record: &Record| {
+                let supervisor = record.supervisor.as_ref().map(|supervisor| &supervisor.host);
+                supervisor
+                    .is_some_and(|there| there.boot == host.boot && there.pid_namespace != host.pid_namespace)
+            };
+            return match record.is_some_and(elsewhere) {
+                true => Standing::Unknown("it is supervised in another container".to_owned()),
+                false => Standing::Supervised(pid),
+            };
+        }
+        Ok(Holder::Invisible) => {
+            return Standing::Unknown("it is supervised in another container".to_owned());
+        }
+        Ok(Holder::Nobody) => {}
+        Err(error) => return Standing::Unknown(error.to_string()),
+    }
+    let Some(record) = record else { return Standing::Gone };
+    let member = Service { project: layout.project_id(), name: service.clone() };
+    match record.main.as_ref().map(|main| (main, identity::liveness(&main.identity, host))) {
+        Some((main, Liveness::Alive)) if member.is_member(main.identity.pid, layout) => {
+            return Standing::Unsupervised;
+        }
+        // A container that ended took its processes along: then nobody has the FIFO open.
+        Some((_, Liveness::Elsewhere(Elsewhere::Container))) if !capture::is_held(layout, service) => {}
+        Some((main, Liveness::Elsewhere(place))) => {
+            let machine = match place {
+                Elsewhere::Machine => format!(" ({})", main.identity.host.machine),
+                Elsewhere::Container => String::new(),
+            };
+            return Standing::Unknown(format!("it lives {place}{machine}; stop it there"));
+        }
+        Some((_, Liveness::Unverifiable(why))) => return Standing::Unknown(why),
+        Some((_, Liveness::Alive | Liveness::Gone)) | None => {}
+    }
+    // A supervisor that ended in order leaves none behind: only after a torn one is it worth looking.
+    let torn = record.supervisor.as_ref().is_some_and(|supervisor| supervisor.host == *host);
+    let survivors = record.receipt.iter().flat_map(|receipt| &receipt.survivors);
+    if survivors.clone().any(is_still) {
+        return Standing::Unsupervised;
+    }
+    if torn && !member.everywhere(&[], layout, &Attached::new()).ours.is_empty() {
+        return Standing::Unsupervised;
+    }
+    Standing::Gone
+}
+
+/// Whether a process that outlived a stop is still there.
+pub(crate) fn is_still(survivor: &Named) -> bool {
+    table::entry(survivor.pid).is_some_and(|entry| entry.lives() && entry.start == survivor.start)
+}
+
+fn service_status(
+    layout: &Layout,
+    name: &ServiceName,
+    record: Option<&Record>,
+    standing: &Standing,
+) -> ServiceStatus {
+    let (state, wanted, reason) = state(record, standing);
+    let supervisor_pid = match standing {
+        Standing::Supervised(pid) => Some(*pid),
+        Standing::Unsupervised | Standing::Gone | Standing::Unknown(_) => None,
+    };
+    let live = record.and_then(|record| match standing {
+        Standing::Supervised(_) | Standing::Unsupervised => live(layout, record, standing),
+        Standing::Gone | Standing::Unknown(_) => None,
+    });
+    // It died a moment ago, and its supervisor has not written that down yet.
+    let state = match (live.is_none() && record.is_some_and(|record| record.main.is_some()), state) {
+        (true, ServiceState::Ready | ServiceState::Running | ServiceState::Degraded) => ServiceState::Backoff,
+        (true | false, state) => state,
+    };
+    let listens = live.is_some() || supervisor_pid.is_some();
+    let port = record.filter(|_| listens).and_then(|record| record.port);
+    let address = record.filter(|_| live.is_some()).and_then(|record| record.address);
+    let page = record.and_then(|record| record.page.as_deref());
+    ServiceStatus {
+        name: name.clone(),
+        state,
+        wanted,
+        live,
+        supervisor_pid,
+        restarts: record.map_or(0, |record| record.restarts),
+        last_exit: record.and_then(|record| record.last_exit),
+        port,
+        url: address.zip(page).map(|(address, page)| url(address, page)),
+        log: layout.log(name),
+        reason,
+    }
+}
+
+/// `http://127.0.0.1:8888/lab`: addresses are told as 127.0.0.1 wherever that reaches them.
+pub fn url(address: SocketAddr, page: &str) -> String {
+    format!("http://{address}{page}")
+}
+
+fn state(record: Option<&Record>, standing: &Standing) -> (ServiceState, Wanted, Option<String>) {
+    let Some(record) = record else {
+        let state = match standing {
+            Standing::Supervised(_) => ServiceState::Starting,
+            Standing::Unsupervised | Standing::Gone | Standing::Unknown(_) => ServiceState::Stopped,
+        };
+        let wanted = if state == ServiceState::Starting { Wanted::Run } else { Wanted::Stopped };
+        return (state, wanted, None);
+    };
+    match standing {
+        Standing::Supervised(pid) => match &record.supervisor {
+            Some(supervisor) if supervisor.pid == *pid => {
+                (record.state, record.wanted, record.reason.clone())
+            }
+            // It has the lock and has not written yet.
+            Some(_) | None => (ServiceState::Starting, Wanted::Run, None),
+        },
+        Standing::Unsupervised => {
+            let why = "its supervisor is gone; `pipulate start` takes it over".to_owned();
+            (ServiceState::Unsupervised, Wanted::Run, Some(why))
+        }
+        Standing::Gone | Standing::Unknown(_) => match record.state {
+            ServiceState::Stopped | ServiceState::Exited | ServiceState::Crashed => {
+                (record.state, record.wanted, record.reason.clone())
+            }
+            ServiceState::Starting
+            | ServiceState::Ready
+            | ServiceState::Running
+            | ServiceState::Degraded
+            | ServiceState::Backoff
+            | ServiceState::Stopping
+            | ServiceState::Unsupervised => ended_unseen(record),
+        },
+    }
+}
+
+/// Its record says that it runs and nothing of it does: a reboot, or everything was killed.
+fn ended_unseen(record: &Record) -> (ServiceState, Wanted, Option<String>) {
+    let rebooted =
+        record.supervisor.as_ref().is_some_and(|supervisor| supervisor.host.boot != identity::host().boot);
+    if rebooted || record.wanted == Wanted::Stopped {
+        return (
+            ServiceState::Stopped,
+            Wanted::Stopped,
+            rebooted.then(|| "the machine was restarted".to_owned()),
+        );
+    }
+    (ServiceState::Crashed, Wanted::Run, Some("it and its supervisor were ended from outside".to_owned()))
+}
+
+fn live(layout: &Layout, record: &Record, standing: &Standing) -> Option<LiveService> {
+    let main = record.main.as_ref()?;
+    let pid = main.identity.pid;
+    let entry = table::entry(pid).filter(Entry::lives).filter(|entry| entry.start == main.identity.start)?;
+    let service = Service { project: layout.project_id(), name: record.service.clone() };
+    let mut ours = match standing {
+        Standing::Supervised(supervisor) if !record.adopted => {
+            service.below(&[*supervisor], &Attached::new()).ours
+        }
+        Standing::Supervised(supervisor) => {
+            service.everywhere(&[*supervisor, pid], layout, &Attached::new()).ours
+        }
+        Standing::Unsupervised | Standing::Gone | Standing::Unknown(_) => {
+            service.everywhere(&[pid], layout, &Attached::new()).ours
+        }
+    };
+    if ours.iter().all(|other| other.pid != pid) {
+        ours.push(entry.clone());
+    }
+    ours.sort_by_key(|other| (other.pid != pid, other.pid));
+    let uptime = Timestamp::now().duration_since(main.started_at).as_secs_f64().max(0.0);
+    let cpu: f64 = ours.iter().map(|entry| entry.cpu_seconds).sum();
+    let kernels = jupyter::kernels(&ours);
+    let processes = ours.iter().map(|other| process_info(other, pid, &ours, &kernels)).collect();
+    Some(LiveService {
+        pid,
+        pgid: Pid::new(entry.group)?,
+        started_at: main.started_at,
+        uptime_seconds: (uptime * 10.0).round() / 10.0,
+        cpu_percent: if uptime > 0.0 { (cpu / uptime * 1000.0).round() / 10.0 } else { 0.0 },
+        memory_bytes: ours.iter().map(|entry| entry.memory_bytes).sum(),
+        processes,
+        kernels,
+    })
+}
+
+fn process_info(entry: &Entry, main: Pid, ours: &[Entry], kernels: &[KernelInfo]) -> ProcessInfo {
+    let has_parent = ours.iter().any(|other| other.pid.get() == entry.parent);
+    let is_kernel = kernels.iter().any(|kernel| kernel.pid == entry.pid);
+    let role = match (entry.pid == main, is_kernel) {
+        (true, _) => Role::Main,
+        (false, true) if has_parent => Role::Kernel,
+        (false, true) => Role::Orphaned,
+        (false, false) if entry.has_terminal => Role::Terminal,
+        (false, false) => Role::Child,
+    };
+    ProcessInfo { pid: entry.pid, ppid: entry.parent, role, name: entry.name.clone() }
+}
+
+/// What to ask a service that says that it is ready; the second part is its processes' listeners.
+fn question(status: &ServiceStatus, record: Option<&Record>) -> Option<(SocketAddr, Question)> {
+    if status.state != ServiceState::Ready {
+        return None;
+    }
+    let record = record?;
+    let question = match &record.readiness {
+        Readiness::Exec | Readiness::Log { .. } => return None,
+        Readiness::Tcp { .. } => Question::Tcp,
+        Readiness::Http { path, any_status, .. } => {
+            Question::Http { path: path.clone(), any_status: *any_status }
+        }
+    };
+    Some((record.address?, question))
+}
+
+/// Alive and not answering, or no longer the one who answers: `degraded`.
+fn find_degraded(statuses: &mut [ServiceStatus], questions: Vec<(usize, (SocketAddr, Question))>) {
+    let (indices, questions): (Vec<usize>, Vec<_>) = questions.into_iter().unzip();
+    let addresses: HashMap<usize, SocketAddr> =
+        indices.iter().copied().zip(questions.iter().map(|(address, _)| *address)).collect();
+    let answers = probe::ask_all(questions, PATIENCE);
+    for (index, answered) in indices.into_iter().zip(answers) {
+        let status = &mut statuses[index];
+        let pids = status.live.iter().flat_map(|live| live.processes.iter().map(|process| process.pid));
+        let own = ports::listeners_of(pids).is_ok_and(|listeners| {
+            listeners.iter().any(|listener| listener.loopback() == Some(addresses[&index]))
+        });
+        let why = match (answered, own) {
+            (true, true) => continue,
+            (false, true) => "it lives and does not answer",
+            (_, false) => "it lives and no longer listens on its port",
+        };
+        status.state = ServiceState::Degraded;
+        status.reason = Some(why.to_owned());
+    }
+}

@@ -1,0 +1,149 @@
+//! Work in progress: what a stop of JupyterLab would cut off, so that a person can be asked first.
+
+use std::fmt;
+
+use pipulate_core::identity::Pid;
+use pipulate_core::layout::Layout;
+use pipulate_core::marker::{Marker, Part};
+use pipulate_core::service::ServiceName;
+use pipulate_process::identity;
+use pipulate_process::table::{self, Entry};
+use pipulate_store::record;
+
+use crate::family::{Attached, Service};
+use crate::jupyter;
+use crate::query::{self, Standing};
+
+/// Something that is being done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// A kernel that computes, by JupyterLab's own word.
+    BusyKernel { notebook: String },
+    /// Kernels of which JupyterLab does not say what they do.
+    Silent { kernels: usize },
+    /// A command in the foreground of a terminal.
+    TerminalJob { pid: Pid, command: String },
+    /// A process that a kernel started in a session of its own.
+    Detached { pid: Pid, command: String },
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BusyKernel { notebook } => write!(f, "{notebook} is busy"),
+            Self::Silent { kernels: 1 } => f.write_str("JupyterLab does not say whether its kernel is busy"),
+            Self::Silent { kernels } => {
+                write!(f, "JupyterLab does not say whether its {kernels} kernels are busy")
+            }
+            Self::TerminalJob { pid, command } => write!(f, "{command} (pid {pid}) runs in a terminal"),
+            Self::Detached { pid, command } => write!(f, "{command} (pid {pid}) was started from a kernel"),
+        }
+    }
+}
+
+/// What JupyterLab's kernels and terminals are doing now.
+pub fn in_progress(layout: &Layout) -> Vec<Work> {
+    let Some((ours, main)) = processes(layout) else { return Vec::new() };
+    let kernels = jupyter::kernels(&ours);
+    let mut work = Vec::new();
+    if !kernels.is_empty() {
+        match jupyter::busy_kernels(layout) {
+            Some(busy) => {
+                work.extend(busy.into_iter().map(|kernel| Work::BusyKernel { notebook: kernel.name }))
+            }
+            // Nobody can tell: what may be busy is treated as if it were.
+            None => work.push(Work::Silent { kernels: kernels.len() }),
+        }
+    }
+    work.extend(terminal_jobs(&ours, own_group()));
+    work.extend(detached(&ours, main));
+    work
+}
+
+/// JupyterLab's processes, and its main one.
+fn processes(layout: &Layout) -> Option<(Vec<Entry>, Option<Pid>)> {
+    let name = ServiceName::parse(ServiceName::JUPYTER).ok()?;
+    let record = record::read(layout, &name).ok()??;
+    let main = record.main.as_ref().map(|main| main.identity.pid);
+    let standing = query::standing(layout, &name, Some(&record), &identity::host());
+    let service = Service { project: layout.project_id(), name };
+    let family = match standing {
+        Standing::Supervised(supervisor) if !record.adopted => service.below(&[supervisor], &Attached::new()),
+        Standing::Supervised(supervisor) => {
+            service.everywhere(&[&[supervisor], main.as_slice()].concat(), layout, &Attached::new())
+        }
+        Standing::Unsupervised => service.everywhere(main.as_slice(), layout, &Attached::new()),
+        Standing::Gone | Standing::Unknown(_) => return None,
+    };
+    Some((family.ours, main))
+}
+
+/// The group of the command that asks: typed in one of these terminals, it is no work to spare.
+fn own_group() -> i32 {
+    let own = i32::try_from(std::process::id()).ok().and_then(Pid::new).and_then(table::entry);
+    own.map_or(0, |own| own.group)
+}
+
+/// A terminal's shell leads its session; what it lets use the terminal is another group.
+fn terminal_jobs(ours: &[Entry], asking: i32) -> Vec<Work> {
+    let in_foreground = |entry: &&Entry| {
+        let uses_terminal = entry.has_terminal && entry.group == entry.foreground_group;
+        uses_terminal && entry.group != entry.session && entry.group != asking
+    };
+    let leads = |entry: &&Entry| entry.pid.get() == entry.group;
+    let jobs = ours.iter().filter(in_foreground).filter(leads);
+    jobs.map(|entry| Work::TerminalJob { pid: entry.pid, command: command(entry) }).collect()
+}
+
+/// Sessions that neither JupyterLab nor a kernel nor a terminal leads.
+fn detached(ours: &[Entry], main: Option<Pid>) -> Vec<Work> {
+    let kernels: Vec<Pid> = jupyter::kernels(ours).into_iter().map(|kernel| kernel.pid).collect();
+    let is_run = |entry: &Entry| matches!(table::marker(entry.pid), Some(Marker { part: Part::Run(_), .. }));
+    let leads_its_own = |entry: &&Entry| {
+        entry.pid.get() == entry.session
+            && Some(entry.pid) != main
+            && !kernels.contains(&entry.pid)
+            && !entry.has_terminal
+    };
+    let found = ours.iter().filter(leads_its_own).filter(|entry| is_run(entry));
+    found.map(|entry| Work::Detached { pid: entry.pid, command: command(entry) }).collect()
+}
+
+/// The program's name: arguments may hold what nobody should see.
+fn command(entry: &Entry) -> String {
+    entry.name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use pipulate_process::table::RunState;
+
+    use super::*;
+
+    fn entry(pid: i32, group: i32, session: i32, foreground_group: i32) -> Entry {
+        Entry {
+            pid: Pid::new(pid).unwrap(),
+            name: "vim".to_owned(),
+            state: RunState::Living,
+            parent: 1,
+            group,
+            session,
+            has_terminal: foreground_group > 0,
+            foreground_group,
+            cpu_seconds: 0.0,
+            start: 1,
+            memory_bytes: 0,
+        }
+    }
+
+    #[test]
+    fn a_shell_at_its_prompt_is_no_work_and_a_program_in_front_of_it_is() {
+        assert_eq!(terminal_jobs(&[entry(10, 10, 10, 10)], 99), []);
+        let busy = [entry(10, 10, 10, 12), entry(12, 12, 10, 12), entry(13, 12, 10, 12)];
+        let job = Work::TerminalJob { pid: Pid::new(12).unwrap(), command: "vim".to_owned() };
+        assert_eq!(terminal_jobs(&busy, 99), [job]);
+        assert_eq!(terminal_jobs(&busy, 12), [], "it is the one who asks");
+        let background = [entry(10, 10, 10, 10), entry(14, 14, 10, 10)];
+        assert_eq!(terminal_jobs(&background, 99), []);
+    }
+}
