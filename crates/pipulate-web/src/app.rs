@@ -1,0 +1,34 @@
+//! The table of routes.
+//!
+//! Invariant: the guard wraps the whole table, the answer to an unknown path included, so a route
+//! that is added here is guarded without a word about it.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{get, post};
+
+use crate::form;
+use crate::guard;
+use crate::problem::Problem;
+use crate::routes::{assets, examples, login, services};
+use crate::state::AppState;
+
+/// The app, ready for [`crate::serve`] or for a test without a socket.
+pub fn app(state: AppState) -> Router {
+    let pages = Router::new()
+        .route("/", get(services::show))
+        .route("/services/{name}/{verb}", post(services::act))
+        .route("/examples/hello", get(examples::hello))
+        .route("/examples/counter", get(examples::counter))
+        .route("/examples/counter/increment", post(examples::increment))
+        .route("/examples/secret", get(examples::ask_secret).post(examples::save_secret))
+        .route(login::PATH, get(login::enter).head(login::look))
+        .route("/static/{name}", get(assets::show))
+        .fallback(async || Problem::NotFound)
+        .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+        .layer(DefaultBodyLimit::max(form::MAX_BYTES))
+        .with_state(state.clone());
+    // A router inside a router: the outer one has no routes, so the guard runs before any is chosen.
+    Router::new().fallback_service(pages).layer(middleware::from_fn_with_state(state, guard::guard))
+}

@@ -1,0 +1,64 @@
+//! The files that pages use, inside the binary: everything works with the network cable out.
+//!
+//! Other people's files are listed with version, license and hash in `assets/VENDOR.toml`.
+
+use std::sync::LazyLock;
+
+use sha2::{Digest, Sha256};
+
+/// One embedded file.
+pub(crate) struct Asset {
+    pub(crate) name: &'static str,
+    pub(crate) content_type: &'static str,
+    pub(crate) content: &'static str,
+    /// The first half of the content's SHA-256, in hexadecimal.
+    hash: LazyLock<String, fn() -> String>,
+}
+
+impl Asset {
+    /// What stands behind `?` in its address and changes with its content.
+    pub(crate) fn version(&self) -> &str {
+        &self.hash
+    }
+
+    pub(crate) fn etag(&self) -> String {
+        format!("\"{}\"", self.version())
+    }
+
+    /// Its address, good for ever.
+    pub(crate) fn address(&self) -> String {
+        format!("/static/{}?{}", self.name, self.version())
+    }
+}
+
+macro_rules! asset {
+    ($name:literal, $content_type:literal, $content:expr) => {
+        Asset {
+            name: $name,
+            content_type: $content_type,
+            content: $content,
+            hash: LazyLock::new(|| hash($content)),
+        }
+    };
+}
+
+/// One script and not two: htmx may look at the page before a second file has added hx-sse to it.
+pub(crate) static HTMX: Asset = asset!(
+    "htmx.js",
+    "text/javascript; charset=utf-8",
+    concat!(include_str!("../assets/htmx/htmx.min.js"), "\n", include_str!("../assets/htmx/hx-sse.min.js"))
+);
+pub(crate) static PICO: Asset =
+    asset!("pico.css", "text/css; charset=utf-8", include_str!("../assets/pico/pico.classless.min.css"));
+pub(crate) static APP_STYLE: Asset =
+    asset!("app.css", "text/css; charset=utf-8", include_str!("../assets/app.css"));
+pub(crate) static ICON: Asset = asset!("icon.svg", "image/svg+xml", include_str!("../assets/icon.svg"));
+
+/// The file of that name.
+pub(crate) fn find(name: &str) -> Option<&'static Asset> {
+    [&HTMX, &PICO, &APP_STYLE, &ICON].into_iter().find(|asset| asset.name == name)
+}
+
+fn hash(content: &str) -> String {
+    Sha256::digest(content).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}

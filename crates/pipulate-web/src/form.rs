@@ -1,0 +1,77 @@
+//! A form's fields, taken in with limits on size, time and kind.
+//!
+//! Invariant: a field arrives as it was typed or not at all; bytes that are no text are refused
+//! and never replaced.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use percent_encoding::percent_decode;
+
+use crate::problem::Problem;
+
+/// The largest body that is read.
+pub(crate) const MAX_BYTES: usize = 64 << 10;
+
+/// How long a body may take to arrive. With the time for the head this stays below 30 s.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Name and value of each field, in order.
+pub(crate) struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// Takes the first field of that name out.
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
+        let at = self.0.iter().position(|(key, _)| key == name)?;
+        Some(self.0.swap_remove(at).1)
+    }
+
+    fn parse(body: &[u8]) -> Result<Self, Problem> {
+        let pairs = body.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty());
+        pairs.map(parse_pair).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Fields {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let reading = tokio::time::timeout(PATIENCE, Bytes::from_request(request, state));
+        match reading.await {
+            Ok(Ok(body)) => Self::parse(&body),
+            Ok(Err(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Problem::BodyTooLarge),
+            Ok(Err(_)) => Err(Problem::BodyBroken),
+            Err(_) => Err(Problem::BodyTooSlow),
+        }
+    }
+}
+
+/// What the head of a request says about its body. Only a form's own encoding is taken: it is what
+/// our pages send, and one format is one parser.
+pub(crate) fn check_head(headers: &HeaderMap) -> Result<(), Problem> {
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > MAX_BYTES) {
+        return Err(Problem::BodyTooLarge);
+    }
+    let Some(kind) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let essence = kind.to_str().unwrap_or("").split(';').next().unwrap_or("").trim();
+    if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        Ok(())
+    } else {
+        Err(Problem::BodyKind)
+    }
+}
+
+fn parse_pair(pair: &[u8]) -> Result<(String, String), Problem> {
+    let mut halves = pair.splitn(2, |&byte| byte == b'=');
+    let mut next = || decode(halves.next().unwrap_or_default());
+    Ok((next()?, next()?))
+}
+
+fn decode(text: &[u8]) -> Result<String, Problem> {
+    let spaced: Vec<u8> = text.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
+    percent_decode(&spaced).decode_utf8().map(|text| text.into_owned()).map_err(|_| Problem::BodyBroken)
+}

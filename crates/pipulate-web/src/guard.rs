@@ -1,0 +1,134 @@
+//! The door: what is decided about a request before any route sees it.
+//!
+//! In this order: Host (against DNS rebinding) → Origin and Sec-Fetch-Site (against other pages,
+//! JupyterLab's port included: cookies and "same site" ignore ports) → session (against other users
+//! of this machine) → body. Each check is a pure function of the request's head.
+//!
+//! Invariants: the raw path and the raw header bytes decide, nothing is parsed that could be parsed
+//! in two ways, and an answer never carries a CORS header.
+
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use axum::http::{Method, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::form;
+use crate::headers;
+use crate::htmx::Audience;
+use crate::problem::{self, Problem};
+use crate::routes::{assets, login};
+use crate::sign::Door;
+use crate::state::AppState;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// Checks a request, lets it through or answers it, and finishes every answer.
+pub(crate) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let audience = Audience::of(request.headers());
+    let checked = check(&state, request.method(), request.uri(), request.headers());
+    let response = match checked {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    };
+    let mut response = problem::render(response, audience, state.service());
+    headers::harden(response.headers_mut());
+    response
+}
+
+fn check(state: &AppState, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    let host = own_host(state.port(), uri, headers)?;
+    let door = state.door();
+    let asker = asker(door, headers);
+    check_origin(&host, method, headers, &asker)?;
+    let open_to_all = uri.path() == login::PATH || uri.path().starts_with(assets::PREFIX);
+    match asker {
+        Asker::SignedIn | Asker::HoldsKey => {}
+        Asker::Stranger if open_to_all => {}
+        Asker::Stranger => return Err(Problem::SignInFirst),
+    }
+    form::check_head(headers)
+}
+
+/// The Host header, if it is exactly one and one of our names with our port; in lower case.
+fn own_host(port: u16, uri: &Uri, headers: &HeaderMap) -> Result<String, Problem> {
+    let host = only(headers, &HOST).map_err(|Several| Problem::NoHost)?.ok_or(Problem::NoHost)?;
+    let host = host.to_str().map_err(|_| Problem::NoHost)?.to_ascii_lowercase();
+    let own = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}"));
+    // The absolute form, `GET http://name/ HTTP/1.1`, names a host too.
+    let named = uri.authority().is_none_or(|authority| authority.as_str().eq_ignore_ascii_case(&host));
+    let plain = uri.scheme_str().is_none_or(|scheme| scheme == "http");
+    if own.contains(&host) && named && plain { Ok(host) } else { Err(Problem::ForeignHost) }
+}
+
+/// Who is asking, by what they hold.
+enum Asker {
+    SignedIn,
+    /// A program of the same user that read the key's file.
+    HoldsKey,
+    Stranger,
+}
+
+fn asker(door: &Door, headers: &HeaderMap) -> Asker {
+    let shown = only(headers, &AUTHORIZATION).ok().flatten();
+    if shown
+        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
+        .is_some_and(|key| door.knows_key(key))
+    {
+        return Asker::HoldsKey;
+    }
+    if has_session(door, headers) { Asker::SignedIn } else { Asker::Stranger }
+}
+
+/// Whether the request carries a session of ours.
+pub(crate) fn has_session(door: &Door, headers: &HeaderMap) -> bool {
+    let name = door.cookie_name();
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .any(|(key, value)| key == name && door.knows_session(value))
+}
+
+/// Refuses what another origin caused.
+///
+/// A browser tells with Sec-Fetch-Site, which no page can set, and with Origin. What tells neither
+/// is no browser of today: it may look, and must hold the key itself to change anything.
+fn check_origin(host: &str, method: &Method, headers: &HeaderMap, asker: &Asker) -> Result<(), Problem> {
+    let refused = || Problem::ForeignOrigin;
+    let origin = only(headers, &ORIGIN).map_err(|Several| refused())?;
+    let site = only(headers, &SEC_FETCH_SITE).map_err(|Several| refused())?;
+    if origin.is_some_and(|origin| origin.as_bytes() != format!("http://{host}").as_bytes()) {
+        return Err(refused());
+    }
+    let harmless = *method == Method::GET || *method == Method::HEAD;
+    let allowed = match site.map(HeaderValue::as_bytes) {
+        Some(b"same-origin" | b"none") => true,
+        // A link on another page may bring a person here; it can't see what comes of it.
+        Some(b"same-site" | b"cross-site") => harmless && is_visit(headers),
+        Some(_) => false,
+        None => harmless || origin.is_some() || matches!(asker, Asker::HoldsKey),
+    };
+    if allowed { Ok(()) } else { Err(refused()) }
+}
+
+/// A page opened in a tab of its own, not in a frame, and not fetched by a script.
+fn is_visit(headers: &HeaderMap) -> bool {
+    let says = |name: &HeaderName, word: &str| {
+        only(headers, name).is_ok_and(|value| value.is_some_and(|value| value.as_bytes() == word.as_bytes()))
+    };
+    says(&SEC_FETCH_MODE, "navigate") && says(&SEC_FETCH_DEST, "document")
+}
+
+/// A header was given more than once: one reader would take the first, another the last.
+struct Several;
+
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Several> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() { Err(Several) } else { Ok(first) }
+}

@@ -1,0 +1,29 @@
+//! The web app: the page over a project's services, and the three examples.
+//!
+//! Invariants: this crate knows no process. What is true and what can be done comes in through
+//! the traits of [`world`]. Every request passes one door (`guard`) before it is routed, and
+//! every answer leaves through the same door with the same headers. A view is a pure function of
+//! its view model; a handler does not compute. GET and HEAD change nothing.
+//!
+//! Reading order: [`app`], `guard`, [`world`], [`sign`], `routes`, `views`, [`server`].
+
+mod app;
+mod assets;
+mod form;
+mod guard;
+mod headers;
+mod htmx;
+mod problem;
+mod routes;
+pub mod server;
+pub mod sign;
+mod state;
+mod views;
+pub mod world;
+
+pub use app::app;
+pub use server::serve;
+pub use state::AppState;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! Everything that can be wrong with a request, and the one place that words it.
+//!
+//! Handlers return a [`Problem`]; the guard turns it into a page, or into a sentence for htmx. No
+//! problem says anything about the project to somebody who has not signed in.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use pipulate_core::service::ServiceName;
+
+use crate::form;
+use crate::htmx::Audience;
+use crate::sign::{CodeRefusal, NoRandomness};
+use crate::views;
+use crate::world::{ControlError, SecretsError};
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// No Host header, or one that is no text, or several.
+    NoHost,
+    /// A Host that is not ours.
+    ForeignHost,
+    ForeignOrigin,
+    SignInFirst,
+    SignInAgain(CodeRefusal),
+    BodyTooLarge,
+    BodyTooSlow,
+    BodyBroken,
+    BodyKind,
+    NotFound,
+    MethodNotAllowed,
+    /// Something is being done with this service already.
+    Busy(ServiceName),
+    Refused(String),
+    Failed(String),
+}
+
+impl Problem {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NoHost | Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::SignInFirst | Self::SignInAgain(_) => StatusCode::UNAUTHORIZED,
+            Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Busy(_) | Self::Refused(_) => StatusCode::CONFLICT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyKind => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::ForeignHost => StatusCode::MISDIRECTED_REQUEST,
+            Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The page's heading.
+    pub(crate) fn title(&self) -> &'static str {
+        match self {
+            Self::SignInFirst | Self::SignInAgain(_) => "Sign in",
+            Self::NoHost | Self::ForeignHost => "Wrong address",
+            Self::ForeignOrigin => "Refused",
+            Self::NotFound => "Not found",
+            Self::MethodNotAllowed | Self::BodyBroken | Self::BodyKind => "Not understood",
+            Self::BodyTooLarge => "Too much",
+            Self::BodyTooSlow => "Too slow",
+            Self::Busy(_) | Self::Refused(_) => "Not done",
+            Self::Failed(_) => "Failed",
+        }
+    }
+
+    /// What is wrong and what to do next.
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        let text = match self {
+            Self::NoHost => "The request does not say which address it is for",
+            Self::ForeignHost => {
+                "This app answers only to its own address on this computer. Use the address that \
+                 \"pipulate url\" prints."
+            }
+            Self::ForeignOrigin => {
+                "Another page, or a program without the key, asked for this. Open this app in a tab of its \
+                 own and use the buttons there."
+            }
+            Self::SignInFirst => "This browser is not signed in",
+            Self::SignInAgain(refusal) => return capitalized(&refusal.to_string()).into(),
+            Self::BodyTooLarge => {
+                return format!("More than {} KiB were sent", form::MAX_BYTES >> 10).into();
+            }
+            Self::BodyTooSlow => "What was sent did not arrive in time. Try again.",
+            Self::BodyBroken => "What was sent is damaged. Try again.",
+            Self::BodyKind => "Only an ordinary form is taken: application/x-www-form-urlencoded",
+            Self::NotFound => "There is no such page here",
+            Self::MethodNotAllowed => "This address does not take such a request",
+            Self::Busy(service) => {
+                return format!("Something is being done with {service} already. Wait until it is done.")
+                    .into();
+            }
+            Self::Refused(reason) | Self::Failed(reason) => return capitalized(reason).into(),
+        };
+        text.into()
+    }
+}
+
+/// Leaves the problem with the answer; [`render`] words it where the audience is known.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Gives an answer that carries a problem its words. Other headers of it, such as `Allow`, stay.
+pub(crate) fn render(mut response: Response, audience: Audience, service: &ServiceName) -> Response {
+    let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
+    let markup = match audience {
+        Audience::Page => views::problem::page(&problem, service),
+        Audience::Fragment => views::problem::fragment(&problem),
+    };
+    // The router has written down the length of the empty answer.
+    response.headers_mut().remove(CONTENT_LENGTH);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    *response.body_mut() = Body::from(markup.into_string());
+    response
+}
+
+impl From<ControlError> for Problem {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::Refused(reason) => Self::Refused(reason),
+            ControlError::Failed(reason) => Self::Failed(reason),
+        }
+    }
+}
+
+impl From<SecretsError> for Problem {
+    fn from(error: SecretsError) -> Self {
+        match error {
+            SecretsError::Unstorable(reason) => Self::Refused(reason),
+            SecretsError::Failed(reason) => Self::Failed(reason),
+        }
+    }
+}
+
+impl From<NoRandomness> for Problem {
+    fn from(error: NoRandomness) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Libraries speak in lowercase fragments; a page begins with a capital.
+pub(crate) fn capitalized(fragment: &str) -> String {
+    let mut letters = fragment.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
+}

@@ -1,0 +1,46 @@
+//! `/login`: a code becomes a session.
+
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::http::header::SET_COOKIE;
+use axum::response::{IntoResponse, Redirect, Response};
+use jiff::Timestamp;
+
+use crate::guard;
+use crate::problem::Problem;
+use crate::state::AppState;
+use crate::views;
+
+/// Open to everybody: this is where strangers come in.
+pub(crate) const PATH: &str = "/login";
+
+/// Signs in with `?code=…`. Whoever is signed in already just gets the page, whatever the code.
+pub(crate) async fn enter(
+    State(state): State<AppState>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let door = state.door();
+    if guard::has_session(door, &headers) {
+        return Ok(Redirect::to("/").into_response());
+    }
+    let Some(code) = code_of(query.as_deref()) else { return Ok(how_to(&state)) };
+    door.admit(code, Timestamp::now()).map_err(Problem::SignInAgain)?;
+    let (name, session) = (door.cookie_name(), door.new_session()?);
+    let cookie = format!("{name}={session}; HttpOnly; SameSite=Strict; Path=/");
+    Ok(([(SET_COOKIE, cookie)], Redirect::to("/")).into_response())
+}
+
+/// HEAD changes nothing, so it must not use a code up.
+pub(crate) async fn look(State(state): State<AppState>) -> Response {
+    how_to(&state)
+}
+
+fn how_to(state: &AppState) -> Response {
+    views::problem::page(&Problem::SignInFirst, state.service()).into_response()
+}
+
+/// A code is base64url, so there is nothing to decode.
+fn code_of(query: Option<&str>) -> Option<&str> {
+    query?.split('&').find_map(|pair| pair.strip_prefix("code="))
+}

@@ -1,0 +1,180 @@
+//! Serving the app on loopback sockets, within bounds.
+//!
+//! Invariants: only loopback addresses are served. A peer that is slow to send its request's head,
+//! slow to send its body, idle, or slow to take its answer is cut off within 30 s, and no more than
+//! a fixed number are connected, so nobody can keep others out for longer. After the signal to end,
+//! nothing is waited for longer than half a second.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
+
+use crate::app::app;
+use crate::state::AppState;
+
+/// Why the app can't be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A listener that others than this computer could reach.
+    #[error("{0} is no loopback address; the web app is for this computer alone, listen on 127.0.0.1 or ::1")]
+    NotLoopback(SocketAddr),
+    /// The system refused something that every server needs.
+    #[error("can't {activity}: {source}")]
+    Io { activity: &'static str, source: io::Error },
+}
+
+/// How much is put up with.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// Connections at once; more wait to be accepted.
+    pub(crate) connections: usize,
+    /// For a request's head, and for a connection between two requests.
+    pub(crate) head: Duration,
+    /// For a peer that takes nothing of its answer.
+    pub(crate) stall: Duration,
+    /// For requests in progress when the end has come.
+    pub(crate) farewell: Duration,
+}
+
+const LIMITS: Limits = Limits {
+    connections: 256,
+    head: Duration::from_secs(10),
+    stall: Duration::from_secs(20),
+    farewell: Duration::from_millis(500),
+};
+
+/// Threads for questions to the world; idle ones end by themselves.
+const BLOCKING_THREADS: usize = 16;
+
+/// Serves the app until `shutdown` completes, on a runtime of its own, in this thread.
+///
+/// # Errors
+/// When a listener is not on a loopback address, or the system refuses what is needed.
+pub fn serve(
+    listeners: Vec<std::net::TcpListener>,
+    state: AppState,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    serve_within(LIMITS, listeners, state, shutdown)
+}
+
+pub(crate) fn serve_within(
+    limits: Limits,
+    listeners: Vec<std::net::TcpListener>,
+    state: AppState,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .map_err(during("start the web app's event loop"))?;
+    let ended = runtime.block_on(run(limits, listeners, state, shutdown));
+    // What is still being asked of the world is not waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn run(
+    limits: Limits,
+    listeners: Vec<std::net::TcpListener>,
+    state: AppState,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let connections = Arc::new(Semaphore::new(limits.connections));
+    let app = app(state);
+    let (end, ended) = watch::channel(());
+    let mut receptions = JoinSet::new();
+    for listener in listeners {
+        let reception = Reception {
+            listener: register(listener)?,
+            connections: Arc::clone(&connections),
+            app: app.clone(),
+            limits,
+            open: GracefulShutdown::new(),
+        };
+        receptions.spawn(reception.run(ended.clone()));
+    }
+    shutdown.await;
+    drop(end);
+    receptions.join_all().await;
+    Ok(())
+}
+
+fn register(listener: std::net::TcpListener) -> Result<TcpListener, ServeError> {
+    let address = listener.local_addr().map_err(during("ask a listener for its address"))?;
+    if !address.ip().is_loopback() {
+        return Err(ServeError::NotLoopback(address));
+    }
+    listener.set_nonblocking(true).map_err(during("prepare a listener"))?;
+    TcpListener::from_std(listener).map_err(during("watch a listener"))
+}
+
+fn during(activity: &'static str) -> impl FnOnce(io::Error) -> ServeError {
+    move |source| ServeError::Io { activity, source }
+}
+
+/// One listener and its connections.
+struct Reception {
+    listener: TcpListener,
+    connections: Arc<Semaphore>,
+    app: Router,
+    limits: Limits,
+    open: GracefulShutdown,
+}
+
+impl Reception {
+    /// Accepts until `ended` has no sender any more, then says goodbye to who is there.
+    async fn run(self, mut ended: watch::Receiver<()>) {
+        tokio::select! {
+            () = self.accept_all() => {}
+            _ = ended.changed() => {}
+        }
+        drop(self.listener);
+        // Whoever has not left by then is cut off when the runtime ends.
+        tokio::time::timeout(self.limits.farewell, self.open.shutdown()).await.ok();
+    }
+
+    /// Never returns by itself: a semaphore that is never closed always gives a permit in the end.
+    async fn accept_all(&self) {
+        while let Ok(permit) = Arc::clone(&self.connections).acquire_owned().await {
+            match self.listener.accept().await {
+                Ok((stream, _)) => self.greet(stream, permit),
+                // Out of file descriptors, or the peer left already. Nothing tells when there are
+                // descriptors again, so this is the one place that lets time pass.
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+
+    fn greet(&self, stream: TcpStream, permit: OwnedSemaphorePermit) {
+        // Streams send small pieces that people wait for; a socket without the option still works.
+        stream.set_nodelay(true).ok();
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.limits.stall));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.head)
+            .max_buf_size(64 << 10)
+            .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(self.app.clone()));
+        let connection = self.open.watch(connection);
+        tokio::spawn(async move {
+            // A broken connection concerns only its peer, who knows.
+            connection.await.ok();
+            drop(permit);
+        });
+    }
+}

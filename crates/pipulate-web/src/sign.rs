@@ -1,0 +1,219 @@
+//! Signing in: codes that are good once, sessions that are good until the key is gone.
+//!
+//! A code is made by whoever can read the key, without a word to the app:
+//! base64url(nonce, 16 bytes ‖ expiry, u64 milliseconds since 1970 ‖ HMAC-SHA256(key, "code" ‖ port
+//! ‖ nonce ‖ expiry)). A session is base64url(random, 16 bytes ‖ HMAC-SHA256(key, "session" ‖ port ‖
+//! random)): nothing is stored, so it outlives restarts of the app and ends with the key.
+//!
+//! Invariants: a code is good once, on one port, for [`CODE_LIFETIME`]. The app remembers used
+//! nonces in memory only; after a restart it therefore refuses every code that was made before it
+//! began. All comparisons of secrets take constant time.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac};
+use jiff::Timestamp;
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+/// How long a code is good.
+pub const CODE_LIFETIME: Duration = Duration::from_secs(600);
+
+const NONCE_BYTES: usize = 16;
+const EXPIRY_BYTES: usize = 8;
+/// HMAC pads a shorter key with zeros to SHA-256's block, which is what [`Token`] holds.
+const KEY_BYTES: usize = 64;
+
+type Nonce = [u8; NONCE_BYTES];
+
+/// Makes a sign-in code for the app on `port`.
+///
+/// # Errors
+/// When the system gives no random bytes.
+pub fn code(token: &Token, port: u16, now: Timestamp) -> Result<String, NoRandomness> {
+    let expiry = milliseconds(now).saturating_add(lifetime_milliseconds()).to_be_bytes();
+    let mut bytes = random::<NONCE_BYTES>()?.to_vec();
+    bytes.extend_from_slice(&expiry);
+    let proof = token.mac(Purpose::Code, port, &bytes).finalize().into_bytes();
+    bytes.extend_from_slice(&proof);
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// The app's key, as `run/token` holds it.
+#[derive(Clone)]
+pub struct Token {
+    key: [u8; KEY_BYTES],
+    length: usize,
+}
+
+/// Why a key can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the web app's key is damaged: {length} bytes where 32 to 64 letters and digits belong; \
+     run \"pipulate stop\" and \"pipulate start\" to get a new one"
+)]
+pub struct DamagedToken {
+    pub length: usize,
+}
+
+/// The system's source of random bytes failed.
+#[derive(Debug, thiserror::Error)]
+#[error("the system gave no random bytes: {0}")]
+pub struct NoRandomness(String);
+
+impl Token {
+    /// Reads the bytes of the file; one line end is forgiven.
+    ///
+    /// # Errors
+    /// When they are not 32 to 64 visible ASCII characters.
+    pub fn parse(file: &[u8]) -> Result<Self, DamagedToken> {
+        let text = file.strip_suffix(b"\n").unwrap_or(file);
+        let whole = (32..=KEY_BYTES).contains(&text.len()) && text.iter().all(u8::is_ascii_graphic);
+        if !whole {
+            return Err(DamagedToken { length: file.len() });
+        }
+        let mut key = [0; KEY_BYTES];
+        key[..text.len()].copy_from_slice(text);
+        Ok(Self { key, length: text.len() })
+    }
+
+    /// The text of a new key, for the file: 32 random bytes as base64url.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn new_text() -> Result<String, NoRandomness> {
+        Ok(URL_SAFE_NO_PAD.encode(random::<32>()?))
+    }
+
+    fn mac(&self, purpose: Purpose, port: u16, message: &[u8]) -> Hmac<Sha256> {
+        Hmac::<Sha256>::new((&self.key).into())
+            .chain_update(purpose.word())
+            .chain_update(port.to_be_bytes())
+            .chain_update(message)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// Keeps proofs for one use from passing for another.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Code,
+    Session,
+}
+
+impl Purpose {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Session => "session",
+        }
+    }
+}
+
+/// Why a code does not open the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CodeRefusal {
+    #[error("this sign-in link was not made for this app, or only a part of it was copied")]
+    NotOurs,
+    #[error("this sign-in link is older than ten minutes")]
+    Expired,
+    #[error("this sign-in link was made before the web app was started anew")]
+    BeforeOpening,
+    #[error("this sign-in link was used already; each is good once")]
+    Used,
+}
+
+/// Who may come in: one app, on one port, with one key.
+pub(crate) struct Door {
+    token: Token,
+    port: u16,
+    opened: u64,
+    /// Used nonces and when their codes expire (milliseconds since 1970). Only genuine codes get
+    /// here, and expired ones are dropped, so it stays small.
+    used: Mutex<HashMap<Nonce, u64>>,
+}
+
+impl Door {
+    pub(crate) fn new(token: Token, port: u16, now: Timestamp) -> Self {
+        Self { token, port, opened: milliseconds(now), used: Mutex::default() }
+    }
+
+    /// Takes a code in. The same code is refused ever after.
+    pub(crate) fn admit(&self, code: &str, now: Timestamp) -> Result<(), CodeRefusal> {
+        let (nonce, expiry) = self.read_code(code).ok_or(CodeRefusal::NotOurs)?;
+        let now = milliseconds(now);
+        if expiry <= now {
+            return Err(CodeRefusal::Expired);
+        }
+        if expiry.saturating_sub(lifetime_milliseconds()) < self.opened {
+            return Err(CodeRefusal::BeforeOpening);
+        }
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.retain(|_, expiry| *expiry > now);
+        match used.insert(nonce, expiry) {
+            None => Ok(()),
+            Some(_) => Err(CodeRefusal::Used),
+        }
+    }
+
+    /// The value of a new session's cookie.
+    pub(crate) fn new_session(&self) -> Result<String, NoRandomness> {
+        let mut bytes = random::<NONCE_BYTES>()?.to_vec();
+        let proof = self.token.mac(Purpose::Session, self.port, &bytes).finalize().into_bytes();
+        bytes.extend_from_slice(&proof);
+        Ok(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// Whether a cookie's value is a session that this key signed.
+    pub(crate) fn knows_session(&self, value: &str) -> bool {
+        let Ok(bytes) = URL_SAFE_NO_PAD.decode(value) else { return false };
+        let Some((random, proof)) = bytes.split_at_checked(NONCE_BYTES) else { return false };
+        self.token.mac(Purpose::Session, self.port, random).verify_slice(proof).is_ok()
+    }
+
+    /// Whether a program showed the key itself.
+    pub(crate) fn knows_key(&self, shown: &[u8]) -> bool {
+        self.token.key[..self.token.length].ct_eq(shown).into()
+    }
+
+    /// The cookie's name. Cookies are shared by all ports of a host; the name keeps two homes apart.
+    pub(crate) fn cookie_name(&self) -> String {
+        format!("pipulate_{}", self.port)
+    }
+
+    fn read_code(&self, code: &str) -> Option<(Nonce, u64)> {
+        let bytes = URL_SAFE_NO_PAD.decode(code).ok()?;
+        let (message, proof) = bytes.split_at_checked(NONCE_BYTES + EXPIRY_BYTES)?;
+        self.token.mac(Purpose::Code, self.port, message).verify_slice(proof).ok()?;
+        let (nonce, expiry) = message.split_first_chunk::<NONCE_BYTES>()?;
+        Some((*nonce, u64::from_be_bytes(expiry.try_into().ok()?)))
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| NoRandomness(error.to_string()))?;
+    Ok(bytes)
+}
+
+/// A clock before 1970 counts as 1970.
+fn milliseconds(time: Timestamp) -> u64 {
+    u64::try_from(time.as_millisecond()).unwrap_or(0)
+}
+
+fn lifetime_milliseconds() -> u64 {
+    CODE_LIFETIME.as_secs() * 1000
+}
+
+#[cfg(test)]
+mod tests;

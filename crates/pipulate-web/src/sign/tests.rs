@@ -1,0 +1,115 @@
+//! The claims of [`super`], by the clock that the test holds.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::*;
+
+const PORT: u16 = 5001;
+
+fn token() -> Token {
+    Token::parse(b"0123456789abcdef0123456789abcdef\n").unwrap()
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+fn door() -> Door {
+    Door::new(token(), PORT, at(0))
+}
+
+#[test]
+fn a_code_is_good_once() {
+    let (door, code) = (door(), code(&token(), PORT, at(0)).unwrap());
+    assert_eq!(door.admit(&code, at(1)), Ok(()));
+    assert_eq!(door.admit(&code, at(2)), Err(CodeRefusal::Used));
+}
+
+#[test]
+fn a_code_is_good_for_ten_minutes_and_not_longer() {
+    let door = door();
+    let early = code(&token(), PORT, at(0)).unwrap();
+    let late = code(&token(), PORT, at(0)).unwrap();
+    assert_eq!(door.admit(&early, at(600) - SignedDuration::from_millis(1)), Ok(()));
+    assert_eq!(door.admit(&late, at(600)), Err(CodeRefusal::Expired));
+}
+
+#[test]
+fn a_used_code_stays_used_over_a_restart_of_the_app() {
+    let code = code(&token(), PORT, at(1)).unwrap();
+    assert_eq!(door().admit(&code, at(2)), Ok(()));
+    let restarted = Door::new(token(), PORT, at(3));
+    assert_eq!(restarted.admit(&code, at(4)), Err(CodeRefusal::BeforeOpening));
+}
+
+#[test]
+fn a_used_code_is_forgotten_only_after_it_expired() {
+    let door = door();
+    let first = code(&token(), PORT, at(0)).unwrap();
+    door.admit(&first, at(1)).unwrap();
+    for second in [300, 599, 601] {
+        door.admit(&code(&token(), PORT, at(second)).unwrap(), at(second)).unwrap();
+        assert!(door.admit(&first, at(second)).is_err(), "{second}");
+    }
+    assert_eq!(door.used.lock().unwrap().len(), 3);
+}
+
+#[test]
+fn a_code_of_another_key_or_port_and_a_changed_code_are_refused() {
+    let other = Token::parse(b"another-key-another-key-another-key").unwrap();
+    let good = code(&token(), PORT, at(0)).unwrap();
+    let mut bytes = URL_SAFE_NO_PAD.decode(&good).unwrap();
+    bytes[NONCE_BYTES] ^= 1;
+    let changed = URL_SAFE_NO_PAD.encode(&bytes);
+    let foreign = [
+        code(&other, PORT, at(0)).unwrap(),
+        code(&token(), PORT + 1, at(0)).unwrap(),
+        changed,
+        good[..good.len() - 2].to_owned(),
+        format!("{good}AA"),
+        door().new_session().unwrap(),
+        String::new(),
+        "é?%\n".to_owned(),
+    ];
+    for code in foreign {
+        assert_eq!(door().admit(&code, at(1)), Err(CodeRefusal::NotOurs), "{code}");
+    }
+}
+
+#[test]
+fn a_session_is_good_over_a_restart_and_ends_with_the_key() {
+    let session = door().new_session().unwrap();
+    assert!(Door::new(token(), PORT, at(9_999)).knows_session(&session));
+    assert!(!Door::new(token(), PORT + 1, at(0)).knows_session(&session));
+    let next = Token::parse(Token::new_text().unwrap().as_bytes()).unwrap();
+    assert!(!Door::new(next, PORT, at(0)).knows_session(&session));
+}
+
+#[test]
+fn a_code_is_no_session() {
+    let door = door();
+    assert!(!door.knows_session(&code(&token(), PORT, at(0)).unwrap()));
+    assert!(!door.knows_session(""));
+    assert!(!door.knows_session("AAAA"));
+}
+
+#[test]
+fn only_the_whole_key_is_the_key() {
+    let door = door();
+    assert!(door.knows_key(b"0123456789abcdef0123456789abcdef"));
+    for wrong in
+        ["", "0123456789abcdef", "0123456789abcdef0123456789abcdef\0", "x123456789abcdef0123456789abcdef"]
+    {
+        assert!(!door.knows_key(wrong.as_bytes()), "{wrong}");
+    }
+}
+
+#[test]
+fn damaged_keys_are_refused_and_no_key_is_shown() {
+    for damaged in
+        ["", "short", &"x".repeat(65), &format!("{} ", "x".repeat(40)), &format!("{}é", "x".repeat(40))]
+    {
+        assert!(Token::parse(damaged.as_bytes()).is_err(), "{damaged}");
+    }
+    assert_eq!(format!("{:?}", token()), "Token(…)");
+}

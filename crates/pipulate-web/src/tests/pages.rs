@@ -1,0 +1,228 @@
+//! The pages: their words, their headers, and what the buttons do.
+
+use std::sync::mpsc;
+
+use axum::http::{Method, StatusCode};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use pipulate_core::state::ServiceState;
+
+use super::fake::{Home, ask, empty, last_exit, service};
+use crate::headers::CONTENT_SECURITY;
+use crate::state::Notice;
+use crate::views::services::{ServicesPage, services_page};
+use crate::world::{ControlError, StatusSource, Verb};
+
+/// One tag a line, without the assets' versions: a change to a style is no change to a page.
+fn readable(page: &str) -> String {
+    page.replace("><", ">\n<")
+}
+
+macro_rules! assert_page {
+    ($page:expr) => {
+        let page = readable(&$page);
+        insta::with_settings!({filters => vec![(r"\?[0-9a-f]{32}", "?[version]")]}, {
+            insta::assert_snapshot!(page);
+        });
+    };
+}
+
+#[test]
+fn the_services_page_tells_states_reasons_and_verbs() {
+    let home = Home::new();
+    let mut crashed = service("worker", ServiceState::Crashed);
+    crashed.reason = Some("it failed 5 times within a minute; see pipulate logs worker".to_owned());
+    crashed.last_exit = Some(last_exit(Some(1), None));
+    crashed.restarts = 4;
+    let mut backoff = service("mailer", ServiceState::Backoff);
+    (backoff.port, backoff.last_exit) = (None, Some(last_exit(None, Some(9))));
+    home.world.services.lock().unwrap().extend([crashed, backoff]);
+    home.world.unknown.lock().unwrap().push("the record of \"old\" is from another machine".to_owned());
+    let at: Timestamp = "2026-11-22T10:00:05Z".parse().unwrap();
+    let notice = Notice { text: "stopped worker in 0.2 s, 0 processes left".to_owned(), at };
+    let page = ServicesPage::new(&home.world.status(), Some(&notice), &TimeZone::UTC);
+    assert_page!(services_page(&page).into_string());
+}
+
+#[tokio::test]
+async fn the_services_page_of_an_empty_project_tells_the_next_command() {
+    let home = Home::new();
+    home.world.services.lock().unwrap().clear();
+    assert_page!(home.get("/").await.body);
+}
+
+#[test]
+fn every_state_has_its_word_on_the_page() {
+    let home = Home::new();
+    for state in ServiceState::BY_SEVERITY {
+        *home.world.services.lock().unwrap() = vec![service("web", state)];
+        let page =
+            services_page(&ServicesPage::new(&home.world.status(), None, &TimeZone::UTC)).into_string();
+        assert!(page.contains(&format!("</span> {state}</span>")), "{state}");
+        assert!(page.contains(r#"action="/services/web/st"#), "{state} offers to start or to stop");
+    }
+}
+
+#[test]
+fn attack_25_hostile_text_stays_text() {
+    let home = Home::new();
+    let hostile = "</p><script>x</script><img src=x onerror=x hx-get=/x>\u{202e}";
+    let mut bad = service("web", ServiceState::Degraded);
+    bad.reason = Some(hostile.to_owned());
+    bad.url = Some("javascript:alert(1)".to_owned());
+    *home.world.services.lock().unwrap() = vec![bad];
+    home.world.unknown.lock().unwrap().push(hostile.to_owned());
+    let notice = Notice { text: hostile.to_owned(), at: Timestamp::UNIX_EPOCH };
+    let mut status = home.world.status();
+    status.name = hostile.to_owned();
+    let page = services_page(&ServicesPage::new(&status, Some(&notice), &TimeZone::UTC)).into_string();
+    assert!(!page.contains("<img") && !page.contains("<script>") && !page.contains("javascript:"));
+}
+
+#[tokio::test]
+async fn hello_says_hello() {
+    assert_page!(Home::new().get("/examples/hello").await.body);
+}
+
+#[tokio::test]
+async fn the_counter_shows_its_count() {
+    assert_page!(Home::new().get("/examples/counter").await.body);
+}
+
+#[tokio::test]
+async fn the_counter_counts_for_htmx_and_without_javascript() {
+    let home = Home::new();
+    let partial = home.form("/examples/counter/increment").header("hx-request", "true");
+    let answer = home.send(empty(partial.header("hx-request-type", "partial"))).await;
+    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "Count: 1"));
+    assert_eq!(answer.header("vary"), Some("HX-Request, HX-Request-Type"));
+
+    let plain = home.post("/examples/counter/increment", "").await;
+    assert_eq!((plain.status, plain.header("location")), (StatusCode::SEE_OTHER, Some("/examples/counter")));
+    assert!(home.get("/examples/counter").await.body.contains("Count: 2"));
+}
+
+#[tokio::test]
+async fn the_secret_page_prompts() {
+    assert_page!(Home::new().get("/examples/secret").await.body);
+}
+
+#[tokio::test]
+async fn the_secret_page_says_that_it_was_saved_already_set_and_known() {
+    let home = Home::new();
+    for (answer, title, words) in [
+        (home.post("/examples/secret", "secret=x").await, "Secret Saved", "Your secret has been saved."),
+        (
+            home.post("/examples/secret", "secret=y").await,
+            "Secret Already Set",
+            "A secret is already set. No changes were made.",
+        ),
+        (home.get("/examples/secret").await, "Secret Prompt", "I already know your secret"),
+    ] {
+        assert_eq!(answer.status, StatusCode::OK);
+        assert!(answer.body.contains(&format!("<title>{title}</title>")));
+        assert!(answer.body.contains(&format!("<h1>{title}</h1>")));
+        assert!(answer.body.contains(words) && !answer.body.contains("<input"));
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_sees_how_to_sign_in() {
+    let answer = Home::new().send(empty(ask(Method::GET, "/"))).await;
+    assert_page!(answer.body);
+}
+
+#[tokio::test]
+async fn an_unknown_page_is_not_found() {
+    let answer = Home::new().get("/nowhere").await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert_page!(answer.body);
+}
+
+#[tokio::test]
+async fn htmx_gets_a_problem_in_words_and_not_as_a_page() {
+    let home = Home::new();
+    let request = ask(Method::GET, "/").header("hx-request", "true");
+    let answer = home.send(empty(request)).await;
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (StatusCode::UNAUTHORIZED, "This browser is not signed in")
+    );
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_security_headers() {
+    let home = Home::new();
+    let answers = [
+        home.get("/").await,
+        home.get("/static/htmx.js").await,
+        home.get("/nowhere").await,
+        home.get("/services/web/stop").await,
+        home.post("/services/web/stop", "").await,
+        home.post("/examples/secret", "").await,
+        home.get("/login").await,
+        home.send(empty(ask(Method::GET, "/"))).await,
+        home.send(empty(ask(Method::GET, "/").header("host", "evil.example"))).await,
+        home.send(empty(ask(Method::POST, "/").header("origin", "http://evil.example"))).await,
+    ];
+    for answer in answers {
+        for (name, value) in [
+            ("content-security-policy", CONTENT_SECURITY),
+            ("x-frame-options", "DENY"),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{} {name}", answer.status);
+        }
+        assert!(answer.header("cache-control").is_some());
+    }
+    assert_eq!(home.get("/").await.header("cache-control"), Some("no-store"));
+}
+
+#[tokio::test]
+async fn a_button_acts_once_and_the_page_tells_it() {
+    let home = Home::new();
+    for verb in Verb::ALL {
+        let answer = home.post(&format!("/services/web/{}", verb.word()), "").await;
+        assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, Some("/")));
+        assert!(home.get("/").await.body.contains(&format!("{} web</p>", verb.label())));
+    }
+    let acts = home.world.acts.lock().unwrap().clone();
+    assert_eq!(acts, Verb::ALL.map(|verb| ("web".to_owned(), verb)));
+}
+
+#[tokio::test]
+async fn what_was_refused_or_failed_says_why() {
+    for (error, status) in [
+        (ControlError::Refused("a kernel is busy: analysis.ipynb".to_owned()), StatusCode::CONFLICT),
+        (ControlError::Failed("its log can't be opened".to_owned()), StatusCode::INTERNAL_SERVER_ERROR),
+    ] {
+        let home = Home::new();
+        let words = crate::problem::capitalized(&error.to_string());
+        *home.world.refusal.lock().unwrap() = Some(error);
+        let answer = home.post("/services/web/stop", "").await;
+        assert_eq!(answer.status, status);
+        assert!(answer.body.contains(&words), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_second_action_on_the_same_service_is_refused_until_the_first_is_done() {
+    let home = Home::new();
+    let (release, held) = mpsc::channel();
+    *home.world.hold.lock().unwrap() = Some(held);
+    let (app, form) = (home.app.clone(), home.form("/services/web/stop"));
+    let first =
+        tokio::spawn(async move { tower::ServiceExt::oneshot(app, empty(form)).await.unwrap().status() });
+    while home.acts() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let second = home.post("/services/web/start", "").await;
+    assert_eq!((second.status, home.acts()), (StatusCode::CONFLICT, 1));
+    assert_eq!(home.get("/").await.status, StatusCode::OK, "looking is not held up");
+    drop(release);
+    assert_eq!(first.await.unwrap(), StatusCode::SEE_OTHER);
+    assert_eq!(home.post("/services/web/start", "").await.status, StatusCode::SEE_OTHER);
+}

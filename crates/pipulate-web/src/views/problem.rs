@@ -1,0 +1,46 @@
+//! What a person sees when a request was not carried out.
+
+use maud::{Markup, html};
+use pipulate_core::service::ServiceName;
+
+use crate::problem::Problem;
+use crate::views::layout;
+
+/// A page; `service` is the name that commands know this app by.
+pub(crate) fn page(problem: &Problem, service: &ServiceName) -> Markup {
+    let content = html! {
+        h1 { (problem.title()) }
+        p role="alert" { (problem.text()) }
+        @match problem {
+            Problem::SignInFirst | Problem::SignInAgain(_) => (how_to_sign_in(service)),
+            Problem::NoHost
+            | Problem::ForeignHost
+            | Problem::ForeignOrigin
+            | Problem::BodyTooLarge
+            | Problem::BodyTooSlow
+            | Problem::BodyBroken
+            | Problem::BodyKind
+            | Problem::NotFound
+            | Problem::MethodNotAllowed
+            | Problem::Busy(_)
+            | Problem::Refused(_)
+            | Problem::Failed(_) => p { a href="/" { "To the services" } },
+        }
+    };
+    layout::page(problem.title(), None, &content)
+}
+
+/// The bare words, for htmx to show where the answer was to go.
+pub(crate) fn fragment(problem: &Problem) -> Markup {
+    html! { (problem.text()) }
+}
+
+fn how_to_sign_in(service: &ServiceName) -> Markup {
+    html! {
+        p { "In a terminal, in the project's folder, run:" }
+        pre { code { "pipulate open " (service) } }
+        p { "It opens this page, signed in. To get a link instead, good once within ten minutes:" }
+        pre { code { "pipulate url " (service) } }
+        p { "If you signed in a moment ago, reload this page: a link on another site does not bring your sign-in along." }
+    }
+}
