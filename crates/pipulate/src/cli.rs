@@ -1,0 +1,298 @@
+//! The command line as it is typed ([`arguments`]), and as it is meant ([`Request`]).
+//!
+//! No type of clap leaves this module: below it a setting has its final type and value.
+
+mod arguments;
+mod when;
+
+use std::ffi::OsString;
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+use pipulate_core::service::ServiceName;
+use pipulate_store::log::index::When;
+use regex::Regex;
+
+use crate::exit_code::ExitStatus;
+use crate::ui::printer::{Printer, Verbosity};
+use crate::ui::terminal::{ColorWish, Terminal};
+
+/// What was asked for.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) global: Global,
+    pub(crate) verb: Verb,
+}
+
+/// What may be said with every verb.
+#[derive(Debug)]
+pub(crate) struct Global {
+    /// The project's folder, relative to the current one; looked for when not given.
+    pub(crate) project: Option<PathBuf>,
+    pub(crate) color: ColorWish,
+    pub(crate) verbosity: Verbosity,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Verb {
+    Start(StartSettings),
+    Stop(StopSettings),
+    Restart(RestartSettings),
+    Status(StatusSettings),
+    Logs(LogsSettings),
+    Doctor(DoctorSettings),
+    Setup(SetupSettings),
+    Open(OpenSettings),
+    Url(UrlSettings),
+    Run(RunSettings),
+    Serve,
+    /// Print the configuration as it is meant.
+    Config,
+    /// Be the supervisor of a service.
+    Supervise(SuperviseSettings),
+    HandOver,
+}
+
+/// `start`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StartSettings {
+    /// Empty: those that the project wants.
+    pub(crate) services: Vec<ServiceName>,
+    /// Whether the pages are opened.
+    pub(crate) browser: bool,
+    pub(crate) wait: Wait,
+    /// Stay, and stop everything at Ctrl-C.
+    pub(crate) foreground: bool,
+    /// Only say what would be done.
+    pub(crate) dry_run: bool,
+    /// Whether the environment is made ready first.
+    pub(crate) setup: bool,
+}
+
+/// Whether `start` returns before everything is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    No,
+    AtMost(Duration),
+}
+
+/// `stop`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StopSettings {
+    /// Empty: all of them.
+    pub(crate) services: Vec<ServiceName>,
+    /// Instead of what each service's configuration says.
+    pub(crate) timeout: Option<Duration>,
+    /// Neither ask about work in progress nor wait.
+    pub(crate) force: bool,
+    pub(crate) projects: Projects,
+}
+
+/// Which projects a verb is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Projects {
+    This,
+    /// Every one of this user.
+    All,
+}
+
+/// `restart`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RestartSettings {
+    /// Empty: all of them, with care for kernels.
+    pub(crate) services: Vec<ServiceName>,
+    /// Do not ask about work in progress.
+    pub(crate) force: bool,
+}
+
+/// `status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StatusSettings {
+    pub(crate) format: Format,
+    pub(crate) projects: Projects,
+    /// Stay, and show it again when it changes.
+    pub(crate) watch: bool,
+}
+
+/// For whom the output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// `logs`.
+#[derive(Debug, Clone)]
+pub(crate) struct LogsSettings {
+    /// Empty: every service that has a log.
+    pub(crate) services: Vec<ServiceName>,
+    pub(crate) show: LogsShow,
+}
+
+/// What `logs` prints.
+#[derive(Debug, Clone)]
+pub(crate) enum LogsShow {
+    /// Where the files are.
+    Paths,
+    Lines(LinesSettings),
+}
+
+/// Which lines, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct LinesSettings {
+    /// How many of the last ones of those that the rest chooses.
+    pub(crate) tail: Tail,
+    pub(crate) grep: Option<Regex>,
+    pub(crate) since: Option<When>,
+    pub(crate) until: Option<When>,
+    pub(crate) follow: bool,
+    pub(crate) prefix: bool,
+    pub(crate) form: LineForm,
+}
+
+impl LinesSettings {
+    /// Whether they leave out lines.
+    pub(crate) fn choose(&self) -> bool {
+        self.grep.is_some() || self.since.is_some() || self.until.is_some()
+    }
+}
+
+/// How a line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LineForm {
+    Plain,
+    /// With the time at which it was captured.
+    Timed,
+    Json,
+}
+
+/// How many of the last lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tail {
+    All,
+    Lines(u64),
+}
+
+/// `doctor`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DoctorSettings {
+    pub(crate) format: Format,
+    /// Do what can safely be done about the findings.
+    pub(crate) fix: bool,
+}
+
+/// `setup`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SetupSettings {
+    /// Make the venv anew, and keep the old one beside it.
+    pub(crate) recreate: bool,
+}
+
+/// `open`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OpenSettings {
+    /// `None`: those that the configuration opens.
+    pub(crate) service: Option<ServiceName>,
+}
+
+/// `url`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UrlSettings {
+    /// `None`: every service that has one.
+    pub(crate) service: Option<ServiceName>,
+}
+
+/// `run`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RunSettings {
+    /// Program and arguments; not empty.
+    pub(crate) command: Vec<OsString>,
+}
+
+/// `__supervise`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SuperviseSettings {
+    pub(crate) service: ServiceName,
+    /// The descriptor of the lock that was held before an exec.
+    pub(crate) lock: Option<RawFd>,
+    /// The reading end of the FIFO that was open before an exec.
+    pub(crate) fifo: Option<RawFd>,
+}
+
+impl Verb {
+    /// Whether it is about every project of the user, and so needs none of its own.
+    pub(crate) fn is_about_all_projects(&self) -> bool {
+        let projects = match self {
+            Self::Stop(settings) => settings.projects,
+            Self::Status(settings) => settings.projects,
+            Self::Start(_)
+            | Self::Restart(_)
+            | Self::Logs(_)
+            | Self::Doctor(_)
+            | Self::Setup(_)
+            | Self::Open(_)
+            | Self::Url(_)
+            | Self::Run(_)
+            | Self::Serve
+            | Self::Config
+            | Self::Supervise(_) => Projects::This,
+            // It serves one-time addresses, and belongs to no project.
+            Self::HandOver => Projects::All,
+        };
+        projects == Projects::All
+    }
+}
+
+/// Reads the arguments, the first of which is the program's name.
+///
+/// # Errors
+/// What to print instead of doing something: the help, the version, or what is wrong.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, Answer> {
+    parse_with(arguments::Arguments::command(), args)
+}
+
+fn parse_with(command: clap::Command, args: impl IntoIterator<Item = OsString>) -> Result<Request, Answer> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let matches = command.try_get_matches_from(&args);
+    match matches.and_then(|matches| arguments::Arguments::from_arg_matches(&matches)) {
+        Ok(arguments) => Ok(arguments.resolve()),
+        Err(error) => Err(Answer { color: arguments::color_of(&args), error }),
+    }
+}
+
+/// What to print instead of doing something.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    color: ColorWish,
+    error: clap::Error,
+}
+
+impl Answer {
+    /// Whether something is wrong; the help and the version were asked for.
+    fn is_complaint(&self) -> bool {
+        self.error.use_stderr()
+    }
+
+    /// Prints it where it belongs.
+    pub(crate) fn give(&self, terminal: &Terminal) -> ExitStatus {
+        let printer = Printer::new(terminal, self.color, Verbosity::Normal);
+        let text = self.error.render();
+        if self.is_complaint() {
+            let colored = printer.stderr_style().is_colored();
+            printer.raw_note(&if colored { text.ansi().to_string() } else { text.to_string() });
+            return ExitStatus::Usage;
+        }
+        let colored = printer.stdout_style().is_colored();
+        let text = if colored { text.ansi().to_string() } else { text.to_string() };
+        match printer.data(text.trim_end()) {
+            Ok(()) => ExitStatus::Success,
+            Err(failure) => failure.kind.exit_status(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

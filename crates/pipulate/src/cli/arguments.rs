@@ -1,0 +1,325 @@
+//! The command line as it is typed: all of clap. The comments here are the help.
+
+mod logs;
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pipulate_core::service::ServiceName;
+use pipulate_core::units::parse_duration;
+
+use self::logs::LogsArguments;
+use super::{
+    DoctorSettings, Format, Global, OpenSettings, Projects, Request, RestartSettings, RunSettings,
+    SetupSettings, StartSettings, StatusSettings, StopSettings, SuperviseSettings, UrlSettings, Verb, Wait,
+};
+use crate::ui::printer::Verbosity;
+use crate::ui::terminal::ColorWish;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, or already so
+  1    failed, or refused
+  2    the command line is wrong, or there is no such service
+  124  waited too long
+  130  interrupted
+
+`pipulate status` answers with 0, 1, 3 or 4: see its help.";
+
+const STATUS_CODES: &str = "\
+Exit codes:
+  0  every wanted service is ready, running, or has ended by itself with 0
+  1  one crashed, is degraded, unsupervised or not ready yet
+  3  nothing is running
+  4  it can't be told";
+
+/// A home for your notebooks: JupyterLab and a web server in one command
+///
+/// `pipulate start` makes the Python environment, starts JupyterLab and your web server in the
+/// background, and opens the browser. `pipulate stop` ends exactly that.
+#[derive(Debug, Parser)]
+#[command(name = "pipulate", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    global: GlobalArguments,
+    #[command(subcommand)]
+    verb: VerbArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+struct GlobalArguments {
+    /// Work in this project folder instead of the one you are in
+    #[arg(short = 'C', long, value_name = "DIR", global = true)]
+    project: Option<PathBuf>,
+    /// When to use colors; "auto" is on a terminal, unless NO_COLOR is set
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t, global = true)]
+    color: ColorArgument,
+    /// Say nothing but results and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more about what is going on
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum ColorArgument {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum VerbArguments {
+    /// Start the services, set up first if needed, and open the browser
+    #[command(visible_alias = "up")]
+    Start(StartArguments),
+    /// Stop the services and everything they started
+    #[command(visible_alias = "down")]
+    Stop(StopArguments),
+    /// Stop and start services; the others are not touched
+    ///
+    /// Without a name, JupyterLab is left alone while it has kernels.
+    Restart(RestartArguments),
+    /// Show how the services are
+    #[command(visible_alias = "ps", after_help = STATUS_CODES)]
+    Status(StatusArguments),
+    /// Show what the services printed
+    Logs(LogsArguments),
+    /// Examine this home, and say what to do about what is wrong
+    Doctor(DoctorArguments),
+    /// Make the Python environment and install its packages
+    Setup(SetupArguments),
+    /// Open a service in the browser, starting it if needed
+    Open(ServiceArgument),
+    /// Print the signed-in URL of a service
+    Url(ServiceArgument),
+    /// Run a command inside the Python environment
+    #[command(override_usage = "pipulate run [OPTIONS] -- <CMD>...")]
+    Run(RunArguments),
+    /// Run the embedded web app in the foreground
+    Serve,
+    /// Show the configuration
+    Config(ConfigArguments),
+    #[command(name = "__supervise", hide = true)]
+    Supervise(SuperviseArguments),
+    #[command(name = "__hand-over", hide = true)]
+    HandOver,
+}
+
+#[derive(Debug, Args)]
+struct ServicesArgument {
+    /// Only these services
+    #[arg(value_name = "SERVICE", value_parser = ServiceName::parse)]
+    services: Vec<ServiceName>,
+}
+
+#[derive(Debug, Args)]
+struct ServiceArgument {
+    /// Only this service
+    #[arg(value_name = "SERVICE", value_parser = ServiceName::parse)]
+    service: Option<ServiceName>,
+}
+
+#[derive(Debug, Args)]
+struct StartArguments {
+    #[command(flatten)]
+    services: ServicesArgument,
+    /// Don't open the browser
+    #[arg(long)]
+    no_browser: bool,
+    /// Don't wait until the services are ready
+    #[arg(long, conflicts_with_all = ["wait_timeout", "foreground"])]
+    no_wait: bool,
+    /// How long to wait until the services are ready
+    #[arg(long, value_name = "TIME", default_value = "90s", value_parser = parse_duration)]
+    wait_timeout: Duration,
+    /// Stay here; Ctrl-C stops everything
+    #[arg(long)]
+    foreground: bool,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// Install and check nothing; use the environment as it is
+    #[arg(long)]
+    no_setup: bool,
+}
+
+#[derive(Debug, Args)]
+struct StopArguments {
+    #[command(flatten)]
+    services: ServicesArgument,
+    /// How long a service may take before it is forced [default: 10s, or its configuration]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    timeout: Option<Duration>,
+    /// End them at once, without asking about work in progress
+    #[arg(long)]
+    force: bool,
+    /// Stop the services of every project
+    #[arg(long, conflicts_with = "services")]
+    all: bool,
+}
+
+#[derive(Debug, Args)]
+struct RestartArguments {
+    #[command(flatten)]
+    services: ServicesArgument,
+
+    /// Don't ask about work in progress
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Debug, Args)]
+struct StatusArguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Show every project
+    #[arg(long)]
+    all: bool,
+    /// Stay, and keep it up to date
+    #[arg(short, long, conflicts_with = "json")]
+    watch: bool,
+}
+
+#[derive(Debug, Args)]
+struct DoctorArguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Mend what can safely be mended
+    #[arg(long)]
+    fix: bool,
+}
+
+#[derive(Debug, Args)]
+struct SetupArguments {
+    /// Make the environment anew; the old one is kept as .venv.old
+    #[arg(long)]
+    recreate: bool,
+}
+
+#[derive(Debug, Args)]
+struct RunArguments {
+    /// The command and its arguments
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+struct ConfigArguments {
+    /// Print it as it is meant, every default filled in
+    #[arg(long, required = true)]
+    show: bool,
+}
+
+#[derive(Debug, Args)]
+struct SuperviseArguments {
+    #[arg(value_parser = ServiceName::parse)]
+    service: ServiceName,
+
+    #[arg(long)]
+    lock: Option<RawFd>,
+
+    #[arg(long)]
+    fifo: Option<RawFd>,
+}
+
+impl Arguments {
+    /// What they mean.
+    pub(super) fn resolve(self) -> Request {
+        let color = self.global.color.resolve();
+        let verbosity = match (self.global.quiet, self.global.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, true) => Verbosity::Verbose,
+            (false, false) => Verbosity::Normal,
+        };
+        let global = Global { project: self.global.project, color, verbosity };
+        Request { global, verb: self.verb.resolve() }
+    }
+}
+
+impl ColorArgument {
+    fn resolve(self) -> ColorWish {
+        match self {
+            Self::Auto => ColorWish::Auto,
+            Self::Always => ColorWish::Always,
+            Self::Never => ColorWish::Never,
+        }
+    }
+}
+
+impl VerbArguments {
+    fn resolve(self) -> Verb {
+        match self {
+            Self::Start(arguments) => Verb::Start(arguments.resolve()),
+            Self::Stop(arguments) => Verb::Stop(StopSettings {
+                services: arguments.services.services,
+                timeout: arguments.timeout,
+                force: arguments.force,
+                projects: projects(arguments.all),
+            }),
+            Self::Restart(arguments) => Verb::Restart(RestartSettings {
+                services: arguments.services.services,
+                force: arguments.force,
+            }),
+            Self::Status(arguments) => Verb::Status(StatusSettings {
+                format: format(arguments.json),
+                projects: projects(arguments.all),
+                watch: arguments.watch,
+            }),
+            Self::Logs(arguments) => Verb::Logs(arguments.resolve()),
+            Self::Doctor(arguments) => {
+                Verb::Doctor(DoctorSettings { format: format(arguments.json), fix: arguments.fix })
+            }
+            Self::Setup(arguments) => Verb::Setup(SetupSettings { recreate: arguments.recreate }),
+            Self::Open(arguments) => Verb::Open(OpenSettings { service: arguments.service }),
+            Self::Url(arguments) => Verb::Url(UrlSettings { service: arguments.service }),
+            Self::Run(arguments) => Verb::Run(RunSettings { command: arguments.command }),
+            Self::Serve => Verb::Serve,
+            Self::Config(ConfigArguments { show: _required }) => Verb::Config,
+            Self::Supervise(arguments) => Verb::Supervise(SuperviseSettings {
+                service: arguments.service,
+                lock: arguments.lock,
+                fifo: arguments.fifo,
+            }),
+            Self::HandOver => Verb::HandOver,
+        }
+    }
+}
+
+impl StartArguments {
+    fn resolve(self) -> StartSettings {
+        StartSettings {
+            services: self.services.services,
+            browser: !self.no_browser,
+            wait: if self.no_wait { Wait::No } else { Wait::AtMost(self.wait_timeout) },
+            foreground: self.foreground,
+            dry_run: self.dry_run,
+            setup: !self.no_setup,
+        }
+    }
+}
+
+fn format(json: bool) -> Format {
+    if json { Format::Json } else { Format::Text }
+}
+
+fn projects(all: bool) -> Projects {
+    if all { Projects::All } else { Projects::This }
+}
+
+/// What `--color` says in arguments that could not be read.
+pub(super) fn color_of(args: &[OsString]) -> ColorWish {
+    let joined = args.iter().filter_map(|arg| arg.to_str()?.strip_prefix("--color="));
+    let apart =
+        args.windows(2).filter(|pair| pair[0] == OsStr::new("--color")).filter_map(|pair| pair[1].to_str());
+    let word = joined.chain(apart).next();
+    word.and_then(|word| ColorArgument::from_str(word, true).ok()).unwrap_or_default().resolve()
+}

@@ -1,0 +1,94 @@
+//! The arguments of `logs`. The comments at the fields are the help.
+
+use clap::Args;
+use pipulate_store::log::index::When;
+use regex::{Regex, RegexBuilder};
+
+use super::ServicesArgument;
+use crate::cli::{LineForm, LinesSettings, LogsSettings, LogsShow, Tail, when};
+
+#[derive(Debug, Args)]
+pub(super) struct LogsArguments {
+    #[command(flatten)]
+    services: ServicesArgument,
+    /// Stay, and show new lines as they come; Ctrl-C leaves
+    #[arg(short, long)]
+    follow: bool,
+    /// How many of the last lines of each service, or "all" [default: 100, or all that are chosen by
+    /// --since, --until or --grep]
+    #[arg(short = 'n', long, value_name = "N|all", value_parser = parse_tail)]
+    tail: Option<Tail>,
+    /// Only lines from this time on: "10m" (ago), "14:02", "yesterday", "2026-11-22T14:02:00Z",
+    /// "last-start", "last-ready"
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    since: Option<When>,
+    /// Only lines up to this time
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    until: Option<When>,
+    /// Put the time at which it came in front of each line
+    #[arg(short, long)]
+    timestamps: bool,
+    /// Don't put the service's name in front of its lines
+    #[arg(long)]
+    no_prefix: bool,
+    /// Only lines that match; capitals only matter if there are any in it
+    #[arg(short, long, value_name = "RE", value_parser = parse_pattern)]
+    grep: Option<Regex>,
+    /// Print JSON, one object a line
+    #[arg(long)]
+    json: bool,
+    /// Print where the log files are instead
+    #[arg(
+        long,
+        conflicts_with_all = ["follow", "tail", "since", "until", "timestamps", "no_prefix", "grep", "json"]
+    )]
+    path: bool,
+}
+
+impl LogsArguments {
+    /// What they mean.
+    pub(super) fn resolve(self) -> LogsSettings {
+        let show = if self.path {
+            LogsShow::Paths
+        } else {
+            let chooses = self.grep.is_some() || self.since.is_some() || self.until.is_some();
+            let default = if chooses { Tail::All } else { Tail::Lines(100) };
+            LogsShow::Lines(LinesSettings {
+                tail: self.tail.unwrap_or(default),
+                grep: self.grep,
+                since: self.since,
+                until: self.until,
+                follow: self.follow,
+                prefix: !self.no_prefix,
+                form: match (self.json, self.timestamps) {
+                    (true, _) => LineForm::Json,
+                    (false, true) => LineForm::Timed,
+                    (false, false) => LineForm::Plain,
+                },
+            })
+        };
+        LogsSettings { services: self.services.services, show }
+    }
+}
+
+fn parse_tail(text: &str) -> Result<Tail, String> {
+    match text {
+        "all" => Ok(Tail::All),
+        number => {
+            number.parse().map(Tail::Lines).map_err(|_| "write a number of lines, or \"all\"".to_owned())
+        }
+    }
+}
+
+/// Capitals only matter if the pattern has one; `\W` and other escapes are none.
+fn parse_pattern(text: &str) -> Result<Regex, String> {
+    let mut has_capital = false;
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => drop(characters.next()),
+            character => has_capital |= character.is_uppercase(),
+        }
+    }
+    RegexBuilder::new(text).case_insensitive(!has_capital).build().map_err(|error| error.to_string())
+}

@@ -1,0 +1,15 @@
+//! One verb, one file, one function.
+
+pub(crate) mod config;
+pub(crate) mod doctor;
+pub(crate) mod logs;
+pub(crate) mod open;
+pub(crate) mod restart;
+pub(crate) mod run;
+pub(crate) mod serve;
+pub(crate) mod setup;
+pub(crate) mod start;
+pub(crate) mod status;
+pub(crate) mod stop;
+pub(crate) mod supervise;
+pub(crate) mod url;

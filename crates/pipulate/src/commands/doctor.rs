@@ -1,0 +1,90 @@
+//! `doctor`: examines this home, says what to do about what is wrong, and does it if asked to.
+
+use pipulate_core::finding::{Finding, FindingStatus};
+use pipulate_environment::browser::session::Session;
+use pipulate_environment::doctor::{self, Examination, PortFact, PortOwner};
+use pipulate_environment::surroundings::Surroundings;
+use pipulate_supervisor::owner;
+
+use crate::cli::{DoctorSettings, Format};
+use crate::context::Context;
+use crate::error::Failure;
+use crate::exit_code::ExitStatus;
+use crate::specs::specs;
+use crate::ui::findings;
+use crate::ui::printer::Verbosity;
+use crate::ui::progress::Progress;
+
+/// Prints what was found; after mending, what is left.
+pub(crate) fn doctor(context: &Context, settings: DoctorSettings) -> Result<ExitStatus, Failure> {
+    let mut examination = examination(context);
+    let mut found = examine(context, &examination);
+    if settings.fix && mend(context, &examination, &found) {
+        examination.alive = context.is_alive();
+        found = examine(context, &examination);
+    }
+    match settings.format {
+        Format::Json => context.printer.data(findings::json(&found))?,
+        Format::Text => {
+            let is_verbose = context.printer.verbosity() == Verbosity::Verbose;
+            context.printer.data(findings::text(&found, is_verbose, context.printer.stdout_style()))?;
+        }
+    }
+    let has_failure = found.iter().any(|finding| finding.status == FindingStatus::Failure);
+    Ok(if has_failure { ExitStatus::Failed } else { ExitStatus::Success })
+}
+
+fn examination(context: &Context) -> Examination {
+    Examination {
+        layout: context.layout.clone(),
+        config: context.config_as_read().clone(),
+        session: Session::gather(Surroundings::of_this_process()),
+        exe: context.exe.clone(),
+        ports: ports(context),
+        alive: context.is_alive(),
+    }
+}
+
+fn examine(context: &Context, examination: &Examination) -> Vec<Finding> {
+    let progress = Progress::new(&context.printer);
+    progress.now("examining this home");
+    doctor::examine(examination)
+}
+
+/// Mends what can be mended without asking; whether there was anything.
+fn mend(context: &Context, examination: &Examination, found: &[Finding]) -> bool {
+    let repairs = doctor::repairs(found);
+    for finding in &repairs {
+        let progress = Progress::new(&context.printer);
+        progress.now(&finding.title);
+        let mended = doctor::fix(finding, examination, |line| progress.now(line));
+        drop(progress);
+        match mended {
+            Ok(done) => context.printer.note(done),
+            Err(error) => context.printer.warning(error),
+        }
+    }
+    !repairs.is_empty()
+}
+
+/// Who holds the ports that the services want; none are known without a configuration.
+fn ports(context: &Context) -> Vec<PortFact> {
+    let Ok(config) = context.config_as_read() else { return Vec::new() };
+    let wishes = specs(context, config).into_iter().filter_map(|spec| Some((spec.name, spec.port?.port)));
+    wishes.map(|(service, port)| PortFact { service, port, owner: owner_of(context, port) }).collect()
+}
+
+fn owner_of(context: &Context, port: u16) -> PortOwner {
+    match owner::port_owner(port) {
+        None => PortOwner::Free,
+        Some(owner::PortOwner::Hidden) => PortOwner::Unknown,
+        Some(owner::PortOwner::Process { project: Some(project), .. })
+            if project == **context.layout.root() =>
+        {
+            PortOwner::Ours
+        }
+        Some(owner::PortOwner::Process { pid, command, project }) => {
+            PortOwner::Foreign { pid: pid.get(), command, project }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! `logs`: what the services printed, without what could steer a terminal, without secrets.
+
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+
+use jiff::Timestamp;
+use pipulate_core::service::ServiceName;
+use pipulate_store::log::index::When;
+use pipulate_store::log::merge::Merged;
+use pipulate_store::log::read::{self, Start};
+use pipulate_store::log::watch::{Wake, Watch};
+
+use self::view::View;
+use crate::cli::{LineForm, LinesSettings, LogsSettings, LogsShow, Tail};
+use crate::context::Context;
+use crate::error::Failure;
+use crate::exit_code::ExitStatus;
+use crate::ui::printer::OutputError;
+
+/// Prints lines, or where they are.
+pub(crate) fn logs(context: &Context, settings: LogsSettings) -> Result<ExitStatus, Failure> {
+    let LogsSettings { services: asked, show } = settings;
+    context.refuse_unknown(&asked, &context.known_services()?)?;
+    match show {
+        LogsShow::Paths => paths(context, &asked),
+        LogsShow::Lines(lines) if lines.follow => {
+            let services = chosen(context, asked, Moment::FromNowOn)?;
+            follow(context, &services, &lines)
+        }
+        LogsShow::Lines(lines) => {
+            let services = chosen(context, asked, Moment::Now)?;
+            if services.is_empty() {
+                context.printer.note("No service has printed anything yet");
+            }
+            let view = View::new(context, &services, &lines);
+            let mut logs = open(context, &services, &lines)?;
+            print_what_is_there(context, &view, &mut logs, &lines)?;
+            context.printer.data_stream(|output| logs.read_unfinished(|line| view.print(output, line)))?;
+            warn_of_unknown_times(context, &view, &lines);
+            Ok(ExitStatus::Success)
+        }
+    }
+}
+
+/// Prints what these services print from now on, until Ctrl-C.
+pub(crate) fn follow_from_now_on(context: &Context, services: &[ServiceName]) -> Result<ExitStatus, Failure> {
+    let lines = LinesSettings {
+        tail: Tail::Lines(0),
+        grep: None,
+        since: None,
+        until: None,
+        follow: true,
+        prefix: true,
+        form: LineForm::Plain,
+    };
+    follow(context, services, &lines)
+}
+
+fn paths(context: &Context, asked: &[ServiceName]) -> Result<ExitStatus, Failure> {
+    for service in chosen(context, asked.to_vec(), Moment::Now)? {
+        context.printer.data(context.layout.log(&service))?;
+    }
+    Ok(ExitStatus::Success)
+}
+
+/// Which lines are of interest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    Now,
+    /// Also what services without a log may print.
+    FromNowOn,
+}
+
+/// The services to show: those that were asked for, else those that have a log, and those that
+/// may have one soon.
+fn chosen(context: &Context, asked: Vec<ServiceName>, moment: Moment) -> Result<Vec<ServiceName>, Failure> {
+    let config = context.config_or_warning();
+    if !asked.is_empty() {
+        let mut seen = BTreeSet::new();
+        return Ok(asked.into_iter().filter(|service| seen.insert(service.clone())).collect());
+    }
+    let mut left = read::services(&context.layout)?;
+    let mut services = Vec::new();
+    for service in config.iter().flat_map(|config| &config.services) {
+        // The dashboard is only started by name.
+        let expected = service.enabled && service.name.as_str() != ServiceName::DASHBOARD;
+        if left.remove(&service.name) || (moment == Moment::FromNowOn && expected) {
+            services.push(service.name.clone());
+        }
+    }
+    services.extend(left);
+    Ok(services)
+}
+
+/// Opens the logs at the first line that may be shown.
+fn open(context: &Context, services: &[ServiceName], lines: &LinesSettings) -> Result<Merged, Failure> {
+    let start = match (lines.since, lines.tail) {
+        (Some(since), _) => Start::Since(since),
+        (None, Tail::Lines(count)) if !lines.choose() => Start::Tail(count),
+        (None, Tail::Lines(_) | Tail::All) => Start::Oldest,
+    };
+    let logs = Merged::open(&context.layout, services, start, lines.until)?;
+    for (place, service) in services.iter().enumerate() {
+        let moments = [lines.since, lines.until].into_iter().flatten();
+        for moment in moments.filter(|&moment| !logs.knows(place, moment)) {
+            let what = match moment {
+                When::At(_) => continue,
+                When::LastStart => "was last started",
+                When::LastReady => "was last ready",
+            };
+            context.printer.warning(format!("it is not known when {service} {what}; all of its lines count"));
+        }
+    }
+    Ok(logs)
+}
+
+/// Prints the lines that were there when the logs were opened.
+fn print_what_is_there(
+    context: &Context,
+    view: &View,
+    logs: &mut Merged,
+    lines: &LinesSettings,
+) -> Result<(), Failure> {
+    context.printer.data_stream(|output| match lines.tail {
+        Tail::Lines(count) if lines.choose() => {
+            // The last of those that match: which they are is known at the end.
+            let count = usize::try_from(count).unwrap_or(usize::MAX);
+            let mut kept: BTreeMap<usize, VecDeque<(u64, String)>> = BTreeMap::new();
+            let mut number = 0;
+            logs.read(|line| {
+                if let Some(text) = view.text(line) {
+                    let kept = kept.entry(line.service).or_default();
+                    kept.push_back((number, text));
+                    number += 1;
+                    if kept.len() > count {
+                        kept.pop_front();
+                    }
+                }
+                Ok::<(), OutputError>(())
+            })?;
+            let mut kept: Vec<_> = kept.into_values().flatten().collect();
+            kept.sort_unstable_by_key(|(number, _)| *number);
+            kept.iter().try_for_each(|(_, text)| Ok(writeln!(output, "{text}")?))
+        }
+        Tail::Lines(_) | Tail::All => logs.read(|line| view.print(output, line)),
+    })
+}
+
+/// Says it if times were asked for that are not known.
+fn warn_of_unknown_times(context: &Context, view: &View, lines: &LinesSettings) -> bool {
+    let by_clock = |moment: Option<When>| moment.is_some_and(|moment| matches!(moment, When::At(_)));
+    let what = match lines.form {
+        LineForm::Timed => "their times are the latest that they can be",
+        LineForm::Json => "their time is null",
+        LineForm::Plain if by_clock(lines.since) || by_clock(lines.until) => "they may not belong here",
+        LineForm::Plain => return false,
+    };
+    if view.met_unknown_time() {
+        context.printer.warning(format!("it is not known when some of these lines came; {what}"));
+    }
+    view.met_unknown_time()
+}
+
+/// Prints until Ctrl-C, until nobody reads any more, or until nothing can come that was asked for.
+/// The services go on.
+fn follow(context: &Context, services: &[ServiceName], lines: &LinesSettings) -> Result<ExitStatus, Failure> {
+    let (interrupted, handler) =
+        UnixStream::pair().map_err(|error| Failure::failed("could not prepare for Ctrl-C").cause(error))?;
+    signal_hook::low_level::pipe::register(signal_hook::consts::SIGINT, handler)
+        .map_err(|error| Failure::failed("could not prepare for Ctrl-C").cause(error))?;
+    let stdout = io::stdout();
+    let view = View::new(context, services, lines);
+    // Watched before it is read: what is written in between is not missed.
+    let mut watch = Watch::new(&context.layout);
+    let mut logs = open(context, services, lines)?;
+    print_what_is_there(context, &view, &mut logs, lines)?;
+    let mut warned = warn_of_unknown_times(context, &view, lines);
+    let is_over = || matches!(lines.until, Some(When::At(until)) if Timestamp::now() > until);
+    loop {
+        // Before the look: what came by then is still shown.
+        let is_last_look = is_over() || logs.is_over();
+        if !is_last_look {
+            let wake = watch
+                .wait(Some(interrupted.as_fd()), Some(stdout.as_fd()))
+                .map_err(|error| Failure::failed("could not wait for new lines").cause(error))?;
+            match wake {
+                Wake::Look => {}
+                Wake::Stopped | Wake::OutputClosed => return Ok(ExitStatus::Success),
+            }
+        }
+        logs.look()?;
+        context.printer.data_stream(|output| logs.read(|line| view.print(output, line)))?;
+        warned = warned || warn_of_unknown_times(context, &view, lines);
+        if is_last_look {
+            return Ok(ExitStatus::Success);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! `restart`: stop and start, carried out by the services' own supervisors, so that it is finished
+//! even when it was typed inside the service that it ends.
+
+use std::time::{Duration, Instant};
+
+use pipulate_core::service::ServiceName;
+use pipulate_core::status::{ProjectStatus, ServiceStatus};
+use pipulate_process::identity;
+use pipulate_store::record;
+use pipulate_supervisor::launch::{Launch, Started};
+use pipulate_supervisor::query::{self, Standing};
+use pipulate_supervisor::renewal;
+
+use crate::cli::RestartSettings;
+use crate::commands::{status, stop};
+use crate::context::Context;
+use crate::error::{Failure, FailureKind};
+use crate::exit_code::ExitStatus;
+use crate::interrupt;
+use crate::ui::progress::Progress;
+use crate::ui::started;
+
+/// How long a restart may take.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Restarts services; the others are not touched. Services that don't run are started.
+pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<ExitStatus, Failure> {
+    interrupt::ends_with_130()?;
+    // Before anything ends: with a configuration that can't be used, nothing would come back.
+    context.config()?;
+    let status = status::project_status(context);
+    let names: std::collections::BTreeSet<ServiceName> =
+        status.services.iter().map(|service| service.name.clone()).collect();
+    context.refuse_unknown(&settings.services, &names)?;
+    let services = match settings.services.is_empty() {
+        true => everything_but_kernels(context, &status),
+        false => settings.services,
+    };
+    if services.is_empty() {
+        context.printer.note("Nothing was restarted");
+        return Ok(ExitStatus::Success);
+    }
+    if !settings.force {
+        stop::spare_work_in_progress(context, &services, &stop::in_words("restart", &services))?;
+    }
+    let deadline = Instant::now() + PATIENCE;
+    let progress = Progress::new(&context.printer);
+    progress.now("restarting");
+    let outcomes = carry_out(context, &services, deadline)?;
+    drop(progress);
+    report(context, &outcomes)
+}
+
+/// What runs, JupyterLab only when it has no kernels.
+fn everything_but_kernels(context: &Context, status: &ProjectStatus) -> Vec<ServiceName> {
+    let runs = |service: &&ServiceStatus| service.live.is_some() || service.supervisor_pid.is_some();
+    let mut services = Vec::new();
+    for service in status.services.iter().filter(runs) {
+        let kernels = service.live.as_ref().map_or(0, |live| live.kernels.len());
+        if service.name.as_str() == ServiceName::JUPYTER && kernels > 0 {
+            let kernels = if kernels == 1 { "a kernel".to_owned() } else { format!("{kernels} kernels") };
+            context.printer.note(format!(
+                "{} is left alone: it has {kernels}; restart it with: pipulate restart {}",
+                service.name, service.name
+            ));
+        } else {
+            services.push(service.name.clone());
+        }
+    }
+    services
+}
+
+fn carry_out(
+    context: &Context,
+    services: &[ServiceName],
+    deadline: Instant,
+) -> Result<Vec<(ServiceName, Started)>, Failure> {
+    let host = identity::host();
+    let (mut asked, mut absent) = (Vec::new(), Vec::new());
+    for service in services {
+        let before = record::read(&context.layout, service)?;
+        match query::standing(&context.layout, service, before.as_ref(), &host) {
+            Standing::Supervised(pid) => {
+                renewal::ask_to_restart(&context.layout, service, pid, &host)
+                    .map_err(|why| Failure::failed(format!("{service} was not restarted")).cause(why))?;
+                asked.push((service.clone(), before));
+            }
+            Standing::Unknown(why) => {
+                return Err(Failure::failed(format!("{service} was not restarted")).cause(why));
+            }
+            Standing::Unsupervised => {
+                // Nobody supervises it: it is stopped here, and started like any other.
+                let manner = pipulate_supervisor::halt::Manner { timeout: None, force: false };
+                stop::stop_services(context, std::slice::from_ref(service), manner)?;
+                absent.push(service.clone());
+            }
+            Standing::Gone => absent.push(service.clone()),
+        }
+    }
+    let absent = Launch::begin(&context.layout, &context.program(), &absent)?;
+    let mut outcomes = absent.wait(Some(deadline), |_, _| {})?;
+    outcomes.extend(renewal::wait_for_new_runs(&context.layout, asked, deadline)?);
+    Ok(outcomes)
+}
+
+fn report(context: &Context, outcomes: &[(ServiceName, Started)]) -> Result<ExitStatus, Failure> {
+    let mut worst = ExitStatus::Success;
+    for (service, outcome) in outcomes {
+        match outcome {
+            Started::Up { .. } => context.printer.data(format!("Restarted {service}"))?,
+            Started::Failed { .. } | Started::NotSupervised { .. } => {
+                started::show_last_lines(context, service, outcome);
+                let failure = Failure::failed(format!("{service} did not come back"));
+                let why = started::reason(service, outcome);
+                context.printer.failure(&match why {
+                    Some(why) => failure.cause(why),
+                    None => failure,
+                });
+                worst = ExitStatus::Failed;
+            }
+            Started::TimedOut => {
+                let failure = Failure::new(FailureKind::TimedOut, format!("{service} is not ready yet"));
+                context.printer.failure(&failure.hint("look how it goes with: pipulate status"));
+                worst = if worst == ExitStatus::Success { ExitStatus::TimedOut } else { worst };
+            }
+        }
+    }
+    Ok(worst)
+}

@@ -1,0 +1,68 @@
+//! `run`: a command inside the Python environment, in place of ourselves.
+
+use pipulate_environment::service::service_environment;
+use pipulate_environment::surroundings::Surroundings;
+use pipulate_environment::venv::existing_python;
+use pipulate_process::command::Command;
+
+use crate::cli::RunSettings;
+use crate::context::Context;
+use crate::error::{Failure, FailureKind};
+use crate::exit_code::ExitStatus;
+
+/// Becomes the command; returns only if that failed. Its exit code is the command's own.
+pub(crate) fn run(context: &Context, settings: RunSettings) -> Result<ExitStatus, Failure> {
+    let command = inside(context, settings)?;
+    context.printer.detail(format!("running: {}", command.display()));
+    Err(command.exec().into())
+}
+
+/// The command with the environment that the services get.
+fn inside(context: &Context, settings: RunSettings) -> Result<Command, Failure> {
+    let python = existing_python(&context.layout, &context.config()?.python).ok_or_else(|| {
+        Failure::failed(format!("there is no Python environment here yet: {}", context.layout.root()))
+            .hint("make it with: pipulate setup")
+    })?;
+    let mut words = settings.command.into_iter();
+    let program =
+        words.next().ok_or_else(|| Failure::new(FailureKind::Usage, "there is no command to run"))?;
+    let environment = service_environment(&python, &Surroundings::of_this_process());
+    Ok(environment.give_to(Command::new(program).args(words)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::context::samples;
+
+    fn settings(words: &[&str]) -> RunSettings {
+        RunSettings { command: words.iter().map(Into::into).collect() }
+    }
+
+    #[test]
+    fn the_command_sees_the_environment() {
+        let project = samples::project("");
+        let bin = project.context.layout.inside(".venv/bin");
+        fs::create_dir_all(&bin).unwrap();
+        fs::write(bin.at("python"), "").unwrap();
+        fs::write(project.context.layout.inside(".venv/pyvenv.cfg"), "home = /usr/bin\n").unwrap();
+        let command =
+            inside(&project.context, settings(&["sh", "-c", "echo $VIRTUAL_ENV; echo $PATH"])).unwrap();
+        let output = String::from_utf8(command.output(Duration::from_secs(60)).unwrap().stdout).unwrap();
+        let mut lines = output.lines();
+        assert_eq!(lines.next().unwrap(), project.context.layout.inside(".venv").to_string());
+        assert!(lines.next().unwrap().starts_with(&format!("{bin}:")), "{output}");
+    }
+
+    #[test]
+    fn without_an_environment_it_says_how_to_make_one() {
+        let project = samples::project("");
+        let failure = inside(&project.context, settings(&["true"])).unwrap_err();
+        assert!(
+            failure.render(crate::ui::style::Style::plain()).contains("hint: make it with: pipulate setup")
+        );
+    }
+}

@@ -1,0 +1,52 @@
+//! Opening services' pages in the browser, each once.
+
+use pipulate_core::service::ServiceName;
+use pipulate_environment::browser::plan::Plan;
+use pipulate_environment::browser::session::Session;
+use pipulate_environment::browser::{self, Outcome, Page};
+use pipulate_environment::surroundings::Surroundings;
+
+use crate::context::Context;
+use crate::links;
+
+/// Opens the pages of these services, as far as they have one. A browser that does not open is
+/// said, and fails nothing.
+pub(crate) fn open<'a>(context: &Context, services: impl Iterator<Item = &'a ServiceName>) {
+    let printer = &context.printer;
+    let mut pages = Vec::new();
+    for service in services {
+        match links::link(context, service) {
+            Ok(Some(link)) => {
+                let (url, secret) = (link.for_people().to_owned(), link.signed.is_some());
+                pages.push(Page { name: service.to_string(), url, secret });
+            }
+            Ok(None) => {}
+            Err(failure) => printer.failure(&failure),
+        }
+    }
+    if pages.is_empty() {
+        return;
+    }
+    let ports: Vec<u16> = pages.iter().filter_map(|page| port_of(&page.url)).collect();
+    let plan = Plan::decide(&Session::gather(Surroundings::of_this_process()), &ports);
+    if let Plan::Print { reason, hint } = &plan {
+        printer.note(format!("The browser was not opened: {reason}"));
+        if let Some(hint) = hint {
+            printer.hint(hint);
+        }
+        return;
+    }
+    for opened in browser::open_pages(&plan, pages, &context.exe) {
+        match opened.outcome {
+            Outcome::Opened => printer.note(format!("Opened {} in the browser", opened.name)),
+            Outcome::NotOpened { reason } => {
+                printer.warning(format!("{} was not opened in the browser: {reason}", opened.name));
+            }
+        }
+    }
+}
+
+fn port_of(url: &str) -> Option<u16> {
+    let address = url.strip_prefix("http://")?.split('/').next()?;
+    address.rsplit(':').next()?.parse().ok()
+}

@@ -1,0 +1,168 @@
+//! What the seed's shell said when it was entered, in its order: packages, numpy, how to stop,
+//! Ollama's word, the address.
+//!
+//! The checks run while the services start. Ollama never delays or fails anything.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use pipulate_core::config::{Config, Greet, OllamaConfig};
+use pipulate_environment::probe::problem::System;
+use pipulate_environment::probe::{self, ProbeOutcome};
+use pipulate_environment::service::service_environment;
+use pipulate_environment::setup::Mode;
+use pipulate_environment::surroundings::Surroundings;
+use pipulate_ollama::greeting::{GreetingEvent, greet_blocking};
+use pipulate_ollama::host::Host;
+
+use crate::commands::setup;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::ui::printer::Printer;
+
+/// The longest that Ollama may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is left to be said.
+pub(super) struct Welcome<'a> {
+    context: &'a Context,
+    config: &'a Config,
+    python: PathBuf,
+    around: Surroundings,
+}
+
+/// Makes the environment ready and says how many packages it has.
+///
+/// # Errors
+/// There is no Python to go on with.
+pub(super) fn prepare<'a>(
+    context: &'a Context,
+    config: &'a Config,
+    mode: Mode,
+) -> Result<Welcome<'a>, Failure> {
+    let printer = &context.printer;
+    printer.note("- Checking if pip packages are installed...");
+    let report = setup::prepare(context, config, mode)?;
+    match &report.warning {
+        None => printer.note(format!("- Done. {} pip packages installed.", report.packages)),
+        Some(warning) => {
+            printer.note("Warning: An error occurred during setup.");
+            printer.warning(warning);
+            printer.hint(warning.fix().text);
+        }
+    }
+    Ok(Welcome { context, config, python: report.python, around: Surroundings::of_this_process() })
+}
+
+impl Welcome<'_> {
+    /// Says the rest, and lets Ollama speak when it can.
+    pub(super) fn say(self) -> Greeting {
+        let printer = &self.context.printer;
+        for module in &self.config.python.probe {
+            self.check(module);
+        }
+        let stop = if self.has_bare_words() { "stop" } else { "pipulate stop" };
+        printer.note(format!("\n- Stop JupyterLab and the web server with: {stop}\n"));
+        self.greet()
+    }
+
+    fn check(&self, module: &str) {
+        let printer = &self.context.printer;
+        printer.note(format!("- Checking if {module} is importable..."));
+        let environment = service_environment(&self.python, &self.around);
+        let results = probe::probe_modules(&self.python, &[module.to_owned()], &environment);
+        for result in results {
+            match result.outcome {
+                ProbeOutcome::Imports => printer.note(format!("- {module} is importable (good to go!)")),
+                ProbeOutcome::Fails { problem, .. } => {
+                    printer.note(format!("Error: {module} could not be imported. Check your installation."));
+                    printer.note(format!("  because: {problem}"));
+                    printer.hint(problem.fix(System::here()).text);
+                }
+            }
+        }
+    }
+
+    /// Whether the venv's programs, `start` and `stop` among them, are found without a path.
+    fn has_bare_words(&self) -> bool {
+        let bin = self.python.parent();
+        self.around.programs("stop").next().is_some_and(|program| program.parent() == bin)
+    }
+
+    fn greet(&self) -> Greeting {
+        let printer = self.context.printer.clone();
+        let OllamaConfig { host, model, greet } = self.config.ollama.clone();
+        if greet == Greet::Never {
+            return Greeting { thread: None, open: Arc::default(), printer };
+        }
+        printer.note("Checking Ollama connectivity...");
+        let environment =
+            self.around.variable("OLLAMA_HOST").and_then(|value| value.to_str()).map(str::to_owned);
+        let open = Arc::new(Mutex::new(AtomicBool::new(true)));
+        let (speaker, listening) = (printer.clone(), Arc::clone(&open));
+        let thread = thread::spawn(move || {
+            let host = match Host::choose(None, environment.as_deref(), host.as_deref()) {
+                Ok(host) => host,
+                Err(error) => return speaker.note(format!("Ollama says: {error}")),
+            };
+            let mut in_line = false;
+            greet_blocking(&host, model.as_deref(), greet, PATIENCE, &mut |event| {
+                let listening = listening.lock().unwrap_or_else(PoisonError::into_inner);
+                if listening.load(Ordering::Relaxed) {
+                    in_line = speak(&speaker, &event, in_line);
+                }
+            });
+            if in_line {
+                speaker.note("");
+            }
+        });
+        Greeting { thread: Some(thread), open, printer }
+    }
+}
+
+/// Prints one event; whether the line is still open after it.
+fn speak(printer: &Printer, event: &GreetingEvent, in_line: bool) -> bool {
+    match event {
+        GreetingEvent::Text(text) => {
+            if printer.verbosity() != crate::ui::printer::Verbosity::Quiet {
+                printer.raw_note(text);
+            }
+            true
+        }
+        GreetingEvent::Using { .. } | GreetingEvent::Note(_) => {
+            if in_line {
+                printer.note("");
+            }
+            printer.note(event);
+            false
+        }
+    }
+}
+
+/// Ollama's word, under way.
+pub(super) struct Greeting {
+    thread: Option<JoinHandle<()>>,
+    open: Arc<Mutex<AtomicBool>>,
+    printer: Printer,
+}
+
+impl Greeting {
+    /// Lets it come to its end, which its own deadline bounds, and says where to learn more.
+    pub(super) fn finish(mut self) {
+        if let Some(thread) = self.thread.take() {
+            // Advisory: if it failed, there is nothing to say.
+            let _silence = thread.join();
+        }
+        self.printer.note("\nLearn more at https://pipulate.com <--Ctrl+Click\n");
+    }
+}
+
+impl Drop for Greeting {
+    /// Nothing is said after `start` has gone on without it.
+    fn drop(&mut self) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).store(false, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,121 @@
+//! `status`: how the services are. Asking changes nothing.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pipulate_core::service::ServiceName;
+use pipulate_core::status::{ProjectStatus, Verdict};
+use pipulate_process::poll::{self, Interest};
+use pipulate_store::registry;
+use pipulate_supervisor::{plan, query};
+
+use crate::cli::{Format, Projects, StatusSettings};
+use crate::context::Context;
+use crate::error::Failure;
+use crate::exit_code::ExitStatus;
+use crate::ui::{status_json, status_table};
+
+/// How often `--watch` looks.
+const PACE: Duration = Duration::from_secs(1);
+
+/// Prints the status, once or until Ctrl-C.
+pub(crate) fn status(context: &Context, settings: StatusSettings) -> Result<ExitStatus, Failure> {
+    if settings.watch {
+        return watch(context, settings);
+    }
+    let statuses = statuses(context, settings.projects);
+    show(context, settings, &statuses)?;
+    Ok(exit_status(&statuses))
+}
+
+/// The status of this project: what its configuration knows, and what has a record.
+pub(crate) fn project_status(context: &Context) -> ProjectStatus {
+    let names: Vec<ServiceName> = match context.config_as_read() {
+        Ok(config) => plan::known_services(config, context.layout.server_py().is_file())
+            .into_iter()
+            .map(|service| service.name.clone())
+            .collect(),
+        Err(_) => Vec::new(),
+    };
+    query::status(&context.layout, &context.project_name(), &names)
+}
+
+fn statuses(context: &Context, projects: Projects) -> Vec<ProjectStatus> {
+    match projects {
+        Projects::This => {
+            context.config_or_warning();
+            vec![project_status(context)]
+        }
+        Projects::All => {
+            let roots: BTreeSet<_> = registry::projects().into_iter().collect();
+            roots.into_iter().map(|root| project_status(&context.of_project(root))).collect()
+        }
+    }
+}
+
+fn show(context: &Context, settings: StatusSettings, statuses: &[ProjectStatus]) -> Result<(), Failure> {
+    let printer = &context.printer;
+    match (settings.format, settings.projects, statuses) {
+        (Format::Json, Projects::This, [status]) => printer.data(status_json::project(status))?,
+        (Format::Json, _, statuses) => printer.data(status_json::projects(statuses))?,
+        (Format::Text, _, []) => printer.note("No project has ever been started"),
+        (Format::Text, _, statuses) => printer.data(text(context, statuses))?,
+    }
+    for why in statuses.iter().flat_map(|status| &status.unknown) {
+        printer.warning(why);
+    }
+    Ok(())
+}
+
+fn text(context: &Context, statuses: &[ProjectStatus]) -> String {
+    let style = context.printer.stdout_style();
+    let one = |status: &ProjectStatus| {
+        format!(
+            "{}\n{}",
+            status_table::heading(status, style),
+            status_table::table(status, Timestamp::now(), style)
+        )
+    };
+    statuses.iter().map(one).collect::<Vec<_>>().join("\n\n")
+}
+
+/// The worst of the projects decides.
+fn exit_status(statuses: &[ProjectStatus]) -> ExitStatus {
+    let verdicts: Vec<Verdict> = statuses.iter().map(ProjectStatus::verdict).collect();
+    if verdicts.contains(&Verdict::Unknown) {
+        ExitStatus::Unknown
+    } else if verdicts.contains(&Verdict::Unwell) {
+        ExitStatus::Failed
+    } else if verdicts.contains(&Verdict::Well) {
+        ExitStatus::Success
+    } else {
+        ExitStatus::NothingRunning
+    }
+}
+
+/// Shows it again and again, in place on a terminal. Ctrl-C leaves the view and nothing else.
+fn watch(context: &Context, settings: StatusSettings) -> Result<ExitStatus, Failure> {
+    let (mut ours, theirs) = UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    signal_hook::low_level::pipe::register(signal_hook::consts::SIGINT, theirs)?;
+    let in_place = context.printer.terminal().stdout_is_terminal;
+    let mut shown = String::new();
+    loop {
+        let text = text(context, &statuses(context, settings.projects));
+        if in_place {
+            context.printer.data(format!("\x1b[H\x1b[2J{text}"))?;
+        } else if text != shown {
+            context.printer.data(&text)?;
+        }
+        shown = text;
+        poll::wait(&[(ours.as_fd(), Interest::Read)], Some(PACE))?;
+        let mut byte = [0; 1];
+        if ours.read(&mut byte).is_ok() {
+            return Ok(ExitStatus::Success);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! `stop`: ends services and everything that they started, and nothing else; prints a receipt.
+
+use std::collections::BTreeSet;
+
+use pipulate_core::config::Config;
+use pipulate_core::service::{
+    LogLimits, Readiness, RestartPolicy, ServiceName, ServiceSpec, StopSignal, StopSpec,
+};
+use pipulate_store::record;
+use pipulate_store::registry;
+use pipulate_supervisor::halt::{self, Manner, Stopped};
+use pipulate_supervisor::{plan, work};
+
+use crate::cli::{Projects, StopSettings};
+use crate::context::Context;
+use crate::error::Failure;
+use crate::exit_code::ExitStatus;
+use crate::interrupt;
+use crate::specs::specs;
+use crate::ui::ask;
+use crate::ui::receipt;
+
+/// Stops services of this project, or of every one.
+pub(crate) fn stop(context: &Context, settings: StopSettings) -> Result<ExitStatus, Failure> {
+    interrupt::ends_with_130()?;
+    match settings.projects {
+        Projects::This => stop_project(context, &settings),
+        Projects::All => {
+            let mut worst = ExitStatus::Success;
+            for root in registry::projects() {
+                let project = context.of_project(root);
+                if project.is_alive() {
+                    project.printer.note(format!("Stopping {}", project.layout.root()));
+                    if stop_project(&project, &settings)? != ExitStatus::Success {
+                        worst = ExitStatus::Failed;
+                    }
+                }
+            }
+            Ok(worst)
+        }
+    }
+}
+
+fn stop_project(context: &Context, settings: &StopSettings) -> Result<ExitStatus, Failure> {
+    context.config_or_warning();
+    let known = stoppable(context)?;
+    context.refuse_unknown(&settings.services, &known)?;
+    let wanted: Vec<ServiceName> = match settings.services.is_empty() {
+        true => known.into_iter().collect(),
+        false => settings.services.clone(),
+    };
+    if !settings.force {
+        spare_work_in_progress(context, &wanted, &in_words("stop", &settings.services))?;
+    }
+    let manner = Manner { timeout: settings.timeout, force: settings.force };
+    stop_services(context, &wanted, manner)
+}
+
+/// Stops these services, those first that others don't depend on, and prints the receipt.
+pub(crate) fn stop_services(
+    context: &Context,
+    services: &[ServiceName],
+    manner: Manner,
+) -> Result<ExitStatus, Failure> {
+    let mut outcomes = Vec::new();
+    for wave in waves(context.config_as_read().as_ref().ok(), services) {
+        let specs: Vec<ServiceSpec> = wave.iter().map(|service| spec_for_stop(context, service)).collect();
+        outcomes.extend(halt::stop(&context.layout, &context.program(), &specs, manner));
+    }
+    receipt::print(&context.printer, &outcomes)?;
+    let is_clean = outcomes.iter().all(|(_, outcome)| match outcome {
+        Stopped::Already | Stopped::Unrecorded => true,
+        Stopped::Done(receipt) => receipt.survivors.is_empty(),
+        Stopped::Refused(_) => false,
+    });
+    Ok(if is_clean { ExitStatus::Success } else { ExitStatus::Failed })
+}
+
+/// Refuses, or asks on a terminal, when `command`, a stop of these services, would cut work off.
+///
+/// # Errors
+/// Something is being done, and nobody said that its end is fine.
+pub(crate) fn spare_work_in_progress(
+    context: &Context,
+    services: &[ServiceName],
+    command: &str,
+) -> Result<(), Failure> {
+    if services.iter().all(|service| service.as_str() != ServiceName::JUPYTER) {
+        return Ok(());
+    }
+    let work = work::in_progress(&context.layout);
+    if work.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = work.iter().map(ToString::to_string).collect();
+    let what = format!("work is in progress in JupyterLab: {}", names.join("; "));
+    if ask::yes(&context.printer, &format!("{what}. {command} all the same?")) {
+        return Ok(());
+    }
+    Err(Failure::failed(format!("{what}; nothing was stopped"))
+        .hint(format!("wait until it is done, or end it at once with: pipulate {command} --force")))
+}
+
+/// The command as it was typed: `stop`, `restart jupyter`.
+pub(crate) fn in_words(verb: &str, services: &[ServiceName]) -> String {
+    let names = services.iter().map(ServiceName::as_str);
+    std::iter::once(verb).chain(names).collect::<Vec<_>>().join(" ")
+}
+
+/// What has a record, and what the configuration names.
+fn stoppable(context: &Context) -> Result<BTreeSet<ServiceName>, Failure> {
+    let mut known: BTreeSet<ServiceName> = record::services(&context.layout)?.into_iter().collect();
+    if let Ok(config) = context.config_as_read() {
+        let has_server_py = context.layout.server_py().is_file();
+        known.extend(
+            plan::known_services(config, has_server_py).into_iter().map(|service| service.name.clone()),
+        );
+    }
+    Ok(known)
+}
+
+/// Groups of services: whoever depends on another one is in an earlier group than that one.
+fn waves(config: Option<&Config>, services: &[ServiceName]) -> Vec<Vec<ServiceName>> {
+    let depends = |service: &ServiceName, on: &ServiceName| {
+        let config = config.and_then(|config| config.service(service.as_str()));
+        config.is_some_and(|service| service.depends_on.contains(on))
+    };
+    let mut left: Vec<ServiceName> = services.to_vec();
+    let mut waves = Vec::new();
+    while !left.is_empty() {
+        let free = |service: &ServiceName| left.iter().all(|other| !depends(other, service));
+        let (wave, rest): (Vec<_>, Vec<_>) = left.iter().cloned().partition(free);
+        // A circle can't be: the configuration was checked. Without one, everything is free.
+        let (wave, rest) = if wave.is_empty() { (rest, Vec::new()) } else { (wave, rest) };
+        waves.push(wave);
+        left = rest;
+    }
+    waves
+}
+
+/// What a stop needs to know of a service, also of one that no configuration knows any more.
+fn spec_for_stop(context: &Context, service: &ServiceName) -> ServiceSpec {
+    let config = context.config_as_read().as_ref().ok();
+    let known =
+        config.and_then(|config| specs(context, config).into_iter().find(|spec| spec.name == *service));
+    known.unwrap_or_else(|| {
+        let is_jupyter = service.as_str() == ServiceName::JUPYTER;
+        ServiceSpec {
+            name: service.clone(),
+            command: Vec::new(),
+            directory: context.layout.root().clone(),
+            env: std::collections::BTreeMap::new(),
+            env_removed: Vec::new(),
+            port: None,
+            ready: Readiness::Exec,
+            restart: RestartPolicy::Never,
+            stop: StopSpec { signal: StopSignal::Term, timeout: std::time::Duration::from_secs(10) },
+            page: None,
+            token: is_jupyter.then(|| context.layout.jupyter_token()),
+            jupyter_runtime: is_jupyter.then(|| context.layout.jupyter_runtime()),
+            log_limits: LogLimits { max_size: 10 << 20, keep: 5 },
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_depends_on_another_is_stopped_first() {
+        let config = Config::parse(
+            "[services.a]\ncommand=[\"a\"]\ndepends_on=[\"b\"]\n[services.b]\ncommand=[\"b\"]\ndepends_on=[\"jupyter\"]\n",
+        )
+        .unwrap();
+        let names = ["jupyter", "server", "a", "b"].map(|name| ServiceName::parse(name).unwrap());
+        let waves = waves(Some(&config), &names);
+        let waves: Vec<Vec<&str>> =
+            waves.iter().map(|wave| wave.iter().map(ServiceName::as_str).collect()).collect();
+        assert_eq!(waves, [vec!["server", "a"], vec!["b"], vec!["jupyter"]]);
+    }
+}

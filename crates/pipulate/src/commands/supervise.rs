@@ -1,0 +1,102 @@
+//! The hidden verb of a supervisor: one process for one service, as long as it lives.
+//!
+//! `start` calls it with the doorbell as stdout and supervisor.log as stderr. A restart calls it
+//! again in place, in the same process and with the lock still held.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use pipulate_core::service::{ServiceName, ServiceSpec};
+use pipulate_process::signals;
+use pipulate_store::dotenv::EnvFile;
+use pipulate_store::files;
+use pipulate_store::lock::Lock;
+use pipulate_supervisor::driver::{self, Beginning, Task};
+use pipulate_supervisor::program::Program;
+
+use crate::cli::SuperviseSettings;
+use crate::context::Context;
+use crate::error::{Failure, FailureKind};
+use crate::exit_code::ExitStatus;
+use crate::specs::specs;
+use crate::ui::style::Style;
+
+/// Supervises until the service has settled. Somebody else supervising it already is fine.
+pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Result<ExitStatus, Failure> {
+    // From the moment that the lock is ours, a stop may come: it waits until somebody listens.
+    signals::hold_back()?;
+    write_own_log();
+    let mut doorbell = take_stdout()?;
+    let service = settings.service.clone();
+    let ended = try_to_supervise(context, settings, &doorbell);
+    if let Err(failure) = &ended {
+        // Whoever waits hears why, in one line.
+        let words = failure.render(Style::plain()).replace("error: ", "").trim().replace('\n', "; ");
+        let _nobody_waits = doorbell.write_all(format!("{service}: {words}\n").as_bytes());
+    }
+    ended
+}
+
+fn try_to_supervise(
+    context: &Context,
+    settings: SuperviseSettings,
+    doorbell: &std::fs::File,
+) -> Result<ExitStatus, Failure> {
+    let path = context.layout.lock(&settings.service);
+    let lock = match settings.lock {
+        Some(number) => Lock::inherited(number, &path)?,
+        None => match Lock::acquire(&path)? {
+            Ok(lock) => lock,
+            Err(_holder) => return Ok(ExitStatus::Success),
+        },
+    };
+    let task = Task {
+        layout: context.layout.clone(),
+        spec: spec(context, &settings.service)?,
+        lock,
+        fifo: settings.fifo.map(files::inherited).transpose()?,
+        doorbell: Some(OwnedFd::from(doorbell.try_clone()?)),
+        program: Program(context.exe.clone()),
+        beginning: Beginning::Start,
+    };
+    driver::supervise(task)?;
+    Ok(ExitStatus::Success)
+}
+
+fn spec(context: &Context, name: &ServiceName) -> Result<ServiceSpec, Failure> {
+    let config = context.config()?;
+    let found = specs(context, config).into_iter().find(|spec| spec.name == *name);
+    let mut spec = found
+        .ok_or_else(|| Failure::new(FailureKind::Usage, format!("there is no such service here: {name}")))?;
+    let env_file = config.service(name.as_str()).and_then(|service| service.env_file.as_ref());
+    if let Some(env_file) = env_file {
+        let path = context.layout.inside(env_file);
+        if !path.exists() {
+            return Err(Failure::failed(format!("its env_file is not there: {path}")));
+        }
+        let file = EnvFile::new(path, context.layout.dotenv_lock());
+        for key in file.keys()? {
+            if let Some(value) = file.get(&key)? {
+                spec.env.entry(key).or_insert_with(|| value.expose().into());
+            }
+        }
+    }
+    Ok(spec)
+}
+
+/// Takes the doorbell out of stdout's place, where nothing else of ours may ring it.
+fn take_stdout() -> Result<std::fs::File, Failure> {
+    let doorbell = std::io::stdout().as_fd().try_clone_to_owned()?;
+    let nowhere = OpenOptions::new().write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdout(&nowhere)?;
+    Ok(doorbell.into())
+}
+
+fn write_own_log() {
+    let written = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false);
+    // A full disk is no reason to end: what can't be said then stays unsaid.
+    let written = written.log_internal_errors(false);
+    // Only a second call in one process fails.
+    let _first = written.try_init();
+}

@@ -1,0 +1,224 @@
+//! What every verb needs to know: which project, its configuration, and where to print.
+
+mod root;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use pipulate_core::config::{Config, ConfigError};
+use pipulate_core::layout::Layout;
+use pipulate_core::project::AbsPath;
+use pipulate_core::service::ServiceName;
+use pipulate_core::status::ServiceStatus;
+use pipulate_store::home;
+use pipulate_store::log::mask::Masker;
+use pipulate_store::log::{read, secrets};
+use pipulate_supervisor::program::Program;
+use pipulate_supervisor::{plan, query};
+
+use crate::cli::Request;
+use crate::error::{Failure, FailureKind};
+use crate::ui::printer::Printer;
+
+/// The world of one call.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) layout: Layout,
+    pub(crate) printer: Printer,
+    /// This very program, for starting it again.
+    pub(crate) exe: PathBuf,
+    config: Result<Config, ConfigError>,
+}
+
+impl Context {
+    /// Finds the project that a request is about.
+    ///
+    /// # Errors
+    /// There is no such folder, or it can't be a project.
+    pub(crate) fn find(request: &Request, printer: Printer) -> Result<Self, Failure> {
+        let home = std::env::home_dir().filter(|home| home.is_absolute());
+        let current = current_directory()?;
+        let root = match &request.global.project {
+            Some(directory) => root::named(&current.join(directory), home.as_deref())?,
+            None if request.verb.is_about_all_projects() => root::anywhere(&current)?,
+            None => root::around(&current, home.as_deref())?,
+        };
+        let exe = std::env::current_exe()
+            .map_err(|error| Failure::failed("could not find the program that is running").cause(error))?;
+        let layout = home::locate(root);
+        printer.detail(format!("project: {}", layout.root()));
+        Ok(Self { config: read_config(&layout), layout, printer, exe })
+    }
+
+    /// The same project with its things where they really are.
+    pub(crate) fn with_layout(&self, layout: Layout) -> Self {
+        Self { layout, ..self.clone() }
+    }
+
+    /// What supervises.
+    pub(crate) fn program(&self) -> Program {
+        Program(self.exe.clone())
+    }
+
+    /// The same for another of the user's projects.
+    pub(crate) fn of_project(&self, root: AbsPath) -> Self {
+        let layout = home::locate(root);
+        Self { config: read_config(&layout), layout, ..self.clone() }
+    }
+
+    /// The project's configuration.
+    ///
+    /// # Errors
+    /// `pipulate.toml` is there and can't be used.
+    pub(crate) fn config(&self) -> Result<&Config, Failure> {
+        self.config.as_ref().map_err(|error| {
+            Failure::failed(format!("the configuration can't be used: {}", self.layout.config())).cause(error)
+        })
+    }
+
+    /// What reading `pipulate.toml` gave.
+    pub(crate) fn config_as_read(&self) -> &Result<Config, ConfigError> {
+        &self.config
+    }
+
+    /// The project's name: the configured one, else the folder's.
+    pub(crate) fn project_name(&self) -> String {
+        let configured = self.config.as_ref().ok().and_then(|config| config.name.clone());
+        let folder = || self.layout.root().file_name().map(|name| name.to_string_lossy().into_owned());
+        configured.or_else(folder).unwrap_or_else(|| "pipulate".to_owned())
+    }
+
+    /// Whether any service of this project lives, or may live where we can't look.
+    pub(crate) fn is_alive(&self) -> bool {
+        let status = query::status(&self.layout, &self.project_name(), &[]);
+        let lives = |service: &ServiceStatus| service.live.is_some() || service.supervisor_pid.is_some();
+        !status.unknown.is_empty() || status.services.iter().any(lives)
+    }
+
+    /// The configuration if it can be used; if not, a warning is printed. For verbs that look at
+    /// what is there, or end it, and must not fail because of a misspelled key.
+    pub(crate) fn config_or_warning(&self) -> Option<&Config> {
+        match &self.config {
+            Ok(config) => Some(config),
+            Err(error) => {
+                self.printer.warning(format!("{} is ignored: {error}", self.layout.config()));
+                None
+            }
+        }
+    }
+
+    /// What masks this project's secrets; a warning says which could not be read.
+    pub(crate) fn masker(&self) -> Masker {
+        let secrets = secrets::of_home(&self.layout, self.config.as_ref().ok());
+        for problem in secrets.problems {
+            self.printer.warning(format!("secrets in it are not masked: {problem}"));
+        }
+        secrets.masker
+    }
+
+    /// The names asked for, each of which must be among `known`.
+    ///
+    /// # Errors
+    /// One is unknown; the failure lists those that are known.
+    pub(crate) fn refuse_unknown(
+        &self,
+        asked: &[ServiceName],
+        known: &BTreeSet<ServiceName>,
+    ) -> Result<(), Failure> {
+        let Some(unknown) = asked.iter().find(|name| !known.contains(name)) else { return Ok(()) };
+        let failure = Failure::new(FailureKind::Usage, format!("there is no such service: {unknown}"));
+        let known: Vec<&str> = known.iter().map(ServiceName::as_str).collect();
+        Err(if known.is_empty() { failure } else { failure.hint(format!("there are: {}", known.join(", "))) })
+    }
+
+    /// The services that exist here, as far as the configuration can be read, and those that left a log.
+    ///
+    /// # Errors
+    /// The folder of the logs can't be listed.
+    pub(crate) fn known_services(&self) -> Result<BTreeSet<ServiceName>, Failure> {
+        let mut known = read::services(&self.layout)?;
+        if let Ok(config) = &self.config {
+            let services = plan::known_services(config, self.layout.server_py().is_file());
+            known.extend(services.into_iter().map(|service| service.name.clone()));
+        }
+        Ok(known)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the edge: relative paths end here")]
+fn current_directory() -> Result<PathBuf, Failure> {
+    std::env::current_dir().map_err(|error| {
+        Failure::failed("could not find the current folder")
+            .cause(error)
+            .hint("it may have been deleted; go to another one")
+    })
+}
+
+fn read_config(layout: &Layout) -> Result<Config, ConfigError> {
+    match fs::read_to_string(layout.config()) {
+        Ok(text) => Config::parse(&text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Config::parse(""),
+        Err(error) => Err(ConfigError { message: format!("could not read it: {error}") }),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    //! A project in a temporary folder, for tests of verbs.
+
+    use pipulate_core::project::AbsPath;
+
+    use super::*;
+    use crate::ui::printer::Verbosity;
+    use crate::ui::printer::memory::{self, Printed};
+
+    pub(crate) struct Project {
+        pub(crate) context: Context,
+        pub(crate) printed: Printed,
+        _directory: tempfile::TempDir,
+    }
+
+    /// A project with this `pipulate.toml`.
+    pub(crate) fn project(config: &str) -> Project {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout::new(AbsPath::new(directory.path().canonicalize().unwrap()).unwrap());
+        fs::create_dir_all(layout.logs()).unwrap();
+        fs::create_dir_all(layout.run()).unwrap();
+        fs::write(layout.config(), config).unwrap();
+        let (printer, printed) = memory::printer(Verbosity::Normal);
+        let config = read_config(&layout);
+        let context = Context { layout, printer, exe: PathBuf::from("/usr/bin/pipulate"), config };
+        Project { context, printed, _directory: directory }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_configuration_is_an_error_or_a_warning_that_shows_the_line() {
+        let project = samples::project("[services.jupyter]\nprot = 1\n");
+        let failure = project.context.config().unwrap_err();
+        let text = failure.render(crate::ui::style::Style::plain());
+        assert!(text.contains("pipulate.toml") && text.contains("prot = 1"), "{text}");
+        assert!(project.context.config_or_warning().is_none());
+        assert!(project.printed.stderr().contains("prot = 1"), "{}", project.printed.stderr());
+    }
+
+    #[test]
+    fn an_unknown_service_is_a_usage_error_that_lists_the_known_ones() {
+        let project = samples::project("");
+        let known = project.context.known_services().unwrap();
+        let asked = [ServiceName::parse("jupiter").unwrap()];
+        let failure = project.context.refuse_unknown(&asked, &known).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Usage);
+        insta::assert_snapshot!(failure.render(crate::ui::style::Style::plain()), @r"
+        error: there is no such service: jupiter
+        hint: there are: jupyter, server
+        ");
+        assert!(project.context.refuse_unknown(&[ServiceName::parse("jupyter").unwrap()], &known).is_ok());
+    }
+}

@@ -1,0 +1,156 @@
+//! What a verb says when it can't do what it was asked: what, why, and what to do next.
+
+use std::error::Error;
+use std::fmt::{self, Write as _};
+use std::io;
+
+use crate::exit_code::ExitStatus;
+use crate::ui::style::Style;
+
+/// A verb that did not do what it was asked.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) kind: FailureKind,
+    message: String,
+    causes: Vec<String>,
+    hints: Vec<String>,
+}
+
+/// What kind of failure it is, for the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailureKind {
+    /// It failed, or was refused.
+    Failed,
+    /// It was asked for something that does not exist.
+    Usage,
+    TimedOut,
+    /// Whoever read our output has seen enough, and so have we.
+    ReaderGone,
+}
+
+impl FailureKind {
+    /// The exit status that says so.
+    pub(crate) fn exit_status(self) -> ExitStatus {
+        match self {
+            Self::Failed => ExitStatus::Failed,
+            Self::Usage => ExitStatus::Usage,
+            Self::TimedOut => ExitStatus::TimedOut,
+            Self::ReaderGone => ExitStatus::Success,
+        }
+    }
+}
+
+impl Failure {
+    /// A failure in one line, without a full stop.
+    pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+    }
+
+    /// [`Failure::new`] with the usual kind.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Failed, message)
+    }
+
+    /// Says why.
+    pub(crate) fn cause(mut self, cause: impl fmt::Display) -> Self {
+        self.causes.push(cause.to_string());
+        self
+    }
+
+    /// Says what to do next.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// All of it, for a terminal; ends with a line break. Nothing for a reader that is gone.
+    pub(crate) fn render(&self, style: Style) -> String {
+        let mut text = String::new();
+        if self.kind == FailureKind::ReaderGone {
+            return text;
+        }
+        let _infallible = writeln!(text, "{} {}", style.bad("error:"), indented(&self.message));
+        for cause in &self.causes {
+            let _infallible = writeln!(text, "  {} {}", style.dim("because:"), indented(cause));
+        }
+        for hint in &self.hints {
+            let _infallible = writeln!(text, "{} {}", style.hint("hint:"), indented(hint));
+        }
+        text
+    }
+}
+
+/// Any error of a library is a failure; its sources are the causes, each said once.
+impl<E: Error + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut failure = Self::failed(error.to_string());
+        let mut next: Option<&(dyn Error + 'static)> = Some(&error);
+        while let Some(error) = next {
+            let text = error.to_string();
+            let said =
+                std::iter::once(&failure.message).chain(&failure.causes).any(|line| line.contains(&text));
+            if !said {
+                failure.causes.push(text);
+            }
+            next = error.source();
+        }
+        failure
+    }
+}
+
+impl Failure {
+    /// A write to our own output that failed.
+    pub(crate) fn of_output(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => {
+                Self::new(FailureKind::ReaderGone, "the reader of the output is gone")
+            }
+            _ => Self::failed(format!("could not write the output: {error}")),
+        }
+    }
+}
+
+/// Lines after the first one stand under it.
+pub(crate) fn indented(text: &str) -> String {
+    text.trim_end().replace('\n', "\n    ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_why_and_what_next() {
+        let failure = Failure::failed("could not start jupyter")
+            .cause("port 8888 is held by another program:\nnginx, pid 12")
+            .hint("stop it, or set another port in pipulate.toml");
+        insta::assert_snapshot!(failure.render(Style::plain()), @r"
+        error: could not start jupyter
+          because: port 8888 is held by another program:
+            nginx, pid 12
+        hint: stop it, or set another port in pipulate.toml
+        ");
+        assert!(failure.render(Style::colored()).contains("\x1b["));
+    }
+
+    #[test]
+    fn the_sources_of_an_error_are_said_once_each() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("could not read /x: {source}")]
+        struct Outer {
+            source: io::Error,
+        }
+        let failure = Failure::from(Outer { source: io::Error::other("disk on fire") });
+        assert_eq!(failure.render(Style::plain()), "error: could not read /x: disk on fire\n");
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_no_failure() {
+        let failure = Failure::of_output(io::ErrorKind::BrokenPipe.into());
+        assert_eq!(
+            (failure.render(Style::plain()).as_str(), failure.kind.exit_status()),
+            ("", ExitStatus::Success)
+        );
+        assert_eq!(Failure::of_output(io::ErrorKind::StorageFull.into()).kind, FailureKind::Failed);
+    }
+}

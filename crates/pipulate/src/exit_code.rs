@@ -1,0 +1,43 @@
+//! The numbers that scripts see: a contract.
+
+use std::process::ExitCode;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExitStatus {
+    /// Done, or already so; `status`: every wanted service is well.
+    Success,
+    /// Failed, or refused; `status`: a wanted service is not well; `doctor`: a check failed.
+    Failed,
+    /// The command line is wrong; an unknown service is, too.
+    Usage,
+    /// `status`: nothing is running.
+    NothingRunning,
+    /// `status`: it can't be told.
+    Unknown,
+    /// Waited too long.
+    TimedOut,
+    /// Ended by Ctrl-C.
+    Interrupted,
+}
+
+impl ExitStatus {
+    /// The number.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NothingRunning => 3,
+            Self::Unknown => 4,
+            Self::TimedOut => 124,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        Self::from(status.code())
+    }
+}

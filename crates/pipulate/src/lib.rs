@@ -1,0 +1,64 @@
+//! The command line of Pipulate: parse, find the project, do the verb, report.
+//!
+//! Words, colors and exit codes live in this crate; decisions that a second user interface would
+//! need do not. Reading order: [`cli`], [`context`], `commands/`, [`error`].
+
+mod cli;
+mod commands;
+mod context;
+mod error;
+mod exit_code;
+mod interrupt;
+mod links;
+mod specs;
+mod ui;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use cli::Verb;
+use context::Context;
+use error::Failure;
+use exit_code::ExitStatus;
+use pipulate_environment::browser;
+use ui::printer::Printer;
+use ui::terminal::Terminal;
+
+/// Runs the program with these arguments, the first of which is its own name.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let terminal = Terminal::of_this_process();
+    let request = match cli::parse(args) {
+        Ok(request) => request,
+        Err(answer) => return answer.give(&terminal).into(),
+    };
+    let printer = Printer::new(&terminal, request.global.color, request.global.verbosity);
+    match Context::find(&request, printer.clone()).and_then(|context| dispatch(&context, request.verb)) {
+        Ok(status) => status.into(),
+        Err(failure) => {
+            printer.failure(&failure);
+            failure.kind.exit_status().into()
+        }
+    }
+}
+
+fn dispatch(context: &Context, verb: Verb) -> Result<ExitStatus, Failure> {
+    match verb {
+        Verb::Start(settings) => commands::start::start(context, settings),
+        Verb::Stop(settings) => commands::stop::stop(context, settings),
+        Verb::Restart(settings) => commands::restart::restart(context, settings),
+        Verb::Status(settings) => commands::status::status(context, settings),
+        Verb::Logs(settings) => commands::logs::logs(context, settings),
+        Verb::Doctor(settings) => commands::doctor::doctor(context, settings),
+        Verb::Setup(settings) => commands::setup::setup(context, settings),
+        Verb::Open(settings) => commands::open::open(context, settings),
+        Verb::Url(settings) => commands::url::url(context, settings),
+        Verb::Run(settings) => commands::run::run(context, settings),
+        Verb::Serve => commands::serve::serve(context),
+        Verb::Config => commands::config::config(context),
+        Verb::Supervise(settings) => commands::supervise::supervise(context, settings),
+        Verb::HandOver => {
+            browser::hand_over(std::io::stdin())?;
+            Ok(ExitStatus::Success)
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The addresses of services' pages: plain ones, and ones that sign a person in.
+
+use std::net::SocketAddr;
+
+use jiff::Timestamp;
+use pipulate_core::config::Config;
+use pipulate_core::service::ServiceName;
+use pipulate_store::{files, home, record};
+use pipulate_supervisor::{plan, query};
+use pipulate_web::sign;
+
+use crate::context::Context;
+use crate::error::Failure;
+
+/// Where a service's page is.
+pub(crate) struct Link {
+    pub(crate) plain: String,
+    /// The same, good for whoever has it; `None` where nobody needs to sign in.
+    pub(crate) signed: Option<String>,
+}
+
+impl Link {
+    /// The address for a person at this terminal.
+    pub(crate) fn for_people(&self) -> &str {
+        self.signed.as_deref().unwrap_or(&self.plain)
+    }
+}
+
+/// The link of a living service; `None` when it has no page, or is not found listening.
+///
+/// # Errors
+/// Its token is there and can't be used.
+pub(crate) fn link(context: &Context, service: &ServiceName) -> Result<Option<Link>, Failure> {
+    let Some(record) = record::read(&context.layout, service)? else { return Ok(None) };
+    let Some((address, page)) = record.address.zip(record.page) else { return Ok(None) };
+    let plain = query::url(address, &page);
+    let signed = match service.as_str() {
+        ServiceName::JUPYTER => jupyter_url(context, &plain)?,
+        _ if is_embedded_app(context, service) => app_url(context, address)?,
+        _ => None,
+    };
+    Ok(Some(Link { plain, signed }))
+}
+
+fn is_embedded_app(context: &Context, service: &ServiceName) -> bool {
+    let config: Option<&Config> = context.config_as_read().as_ref().ok();
+    let service = config.and_then(|config| config.service(service.as_str()));
+    service.is_some_and(|service| plan::is_embedded_app(service, context.layout.server_py().is_file()))
+}
+
+fn jupyter_url(context: &Context, plain: &str) -> Result<Option<String>, Failure> {
+    let token = home::existing_token(&context.layout.jupyter_token())?;
+    Ok(token.map(|token| format!("{plain}?token={token}")))
+}
+
+fn app_url(context: &Context, address: SocketAddr) -> Result<Option<String>, Failure> {
+    let Some(bytes) = files::read_private(&context.layout.token())? else { return Ok(None) };
+    let token = sign::Token::parse(&bytes)?;
+    let code = sign::code(&token, address.port(), Timestamp::now())?;
+    Ok(Some(format!("http://{address}/login?code={code}")))
+}

@@ -1,0 +1,14 @@
+//! Words and colors. [`printer`] is the one door to the terminal; the rest turns values into text.
+
+pub(crate) mod ask;
+pub(crate) mod banner;
+pub(crate) mod findings;
+pub(crate) mod printer;
+pub(crate) mod progress;
+pub(crate) mod receipt;
+pub(crate) mod setup_events;
+pub(crate) mod started;
+pub(crate) mod status_json;
+pub(crate) mod status_table;
+pub(crate) mod style;
+pub(crate) mod terminal;

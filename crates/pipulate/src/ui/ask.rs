@@ -1,0 +1,17 @@
+//! A question to whoever sits at the terminal.
+
+use std::io::BufRead as _;
+
+use super::printer::Printer;
+
+/// Whether they say yes. Without a terminal nobody is there to ask, and the answer is no.
+pub(crate) fn yes(printer: &Printer, question: &str) -> bool {
+    let terminal = printer.terminal();
+    if !terminal.stdin_is_terminal || !terminal.stderr_is_terminal {
+        return false;
+    }
+    printer.raw_note(&format!("{question} [y/N] "));
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}

@@ -1,0 +1,183 @@
+//! What `doctor` found, as a good doctor says it: what is well in one line, what is not with what
+//! to do about it.
+
+use pipulate_core::finding::{Finding, FindingStatus, Fix};
+use serde::Serialize;
+
+use super::setup_events::counted;
+use super::style::Style;
+
+/// The findings for people, without a line break at the end; `verbose` lists those that are well.
+pub(crate) fn text(findings: &[Finding], verbose: bool, style: Style) -> String {
+    let mut paragraphs = Vec::new();
+    for status in [FindingStatus::Failure, FindingStatus::Warning] {
+        paragraphs.extend(with_status(findings, status).map(|finding| paragraph(finding, style)));
+    }
+    let well: Vec<&Finding> = with_status(findings, FindingStatus::Ok).collect();
+    let skipped: Vec<&Finding> = with_status(findings, FindingStatus::Skipped).collect();
+    if verbose {
+        let listed: Vec<String> =
+            well.iter().chain(&skipped).map(|finding| paragraph(finding, style)).collect();
+        paragraphs.extend((!listed.is_empty()).then(|| listed.join("\n")));
+    } else {
+        let summary = [summary(style.good("✔"), "well", &well), summary(style.dim("-"), "skipped", &skipped)];
+        let summary: Vec<String> = summary.into_iter().flatten().collect();
+        paragraphs.extend((!summary.is_empty()).then(|| summary.join("\n")));
+    }
+    paragraphs.push(verdict(findings, style));
+    paragraphs.join("\n\n")
+}
+
+/// The findings for programs.
+pub(crate) fn json(findings: &[Finding]) -> String {
+    let document = DocumentJson {
+        schema: 1,
+        ok: with_status(findings, FindingStatus::Failure).next().is_none(),
+        findings: findings.iter().map(FindingJson::of).collect(),
+    };
+    // Maps without text keys are what serde_json can't write, and there are none here.
+    serde_json::to_string(&document).unwrap_or_default()
+}
+
+fn with_status(findings: &[Finding], status: FindingStatus) -> impl Iterator<Item = &Finding> {
+    findings.iter().filter(move |finding| finding.status == status)
+}
+
+fn paragraph(finding: &Finding, style: Style) -> String {
+    let mark = match finding.status {
+        FindingStatus::Ok => style.good("✔"),
+        FindingStatus::Warning => style.warning("!"),
+        FindingStatus::Failure => style.bad("✘"),
+        FindingStatus::Skipped => style.dim("-"),
+    };
+    let mut lines = vec![format!("{mark} {} {}", finding.title, style.dim(format!("[{}]", finding.id)))];
+    lines.extend(finding.detail.lines().map(|line| format!("    {}", style.dim(line))));
+    if let Some(fix) = &finding.fix {
+        lines.push(format!("    {} {}", style.hint("what to do:"), fix.text));
+        if !fix.command.is_empty() {
+            lines.push(format!("        {}", style.hint(shell_words(&fix.command))));
+        }
+        if fix.automatic {
+            lines.push(format!("        {}", style.dim("or let it be done: pipulate doctor --fix")));
+        }
+    }
+    lines.join("\n")
+}
+
+fn summary(mark: String, word: &str, findings: &[&Finding]) -> Option<String> {
+    let ids: Vec<&str> = findings.iter().map(|finding| finding.id).collect();
+    (!ids.is_empty()).then(|| format!("{mark} {} {word}: {}", ids.len(), ids.join(", ")))
+}
+
+fn verdict(findings: &[Finding], style: Style) -> String {
+    let count = |status| with_status(findings, status).count();
+    let failures = counted(count(FindingStatus::Failure), "failure");
+    let warnings = counted(count(FindingStatus::Warning), "warning");
+    match (count(FindingStatus::Failure), count(FindingStatus::Warning)) {
+        (0, 0) => style.good("This home is well"),
+        (0, _) => format!("This home works, with {}", style.warning(warnings)),
+        (_, 0) => format!("This home has {}", style.bad(failures)),
+        (_, _) => format!("This home has {} and {}", style.bad(failures), style.warning(warnings)),
+    }
+}
+
+/// A command that can be pasted into a shell.
+pub(crate) fn shell_words(command: &[String]) -> String {
+    let quoted = command.iter().map(|word| {
+        let is_plain =
+            !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c));
+        if is_plain { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+#[derive(Serialize)]
+struct DocumentJson<'a> {
+    schema: u32,
+    ok: bool,
+    findings: Vec<FindingJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct FindingJson<'a> {
+    id: &'a str,
+    status: &'static str,
+    title: &'a str,
+    detail: &'a str,
+    fix: Option<FixJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct FixJson<'a> {
+    text: &'a str,
+    command: &'a [String],
+    automatic: bool,
+}
+
+impl<'a> FindingJson<'a> {
+    fn of(finding: &'a Finding) -> Self {
+        Self {
+            id: finding.id,
+            status: finding.status.word(),
+            title: &finding.title,
+            detail: &finding.detail,
+            fix: finding.fix.as_ref().map(FixJson::of),
+        }
+    }
+}
+
+impl<'a> FixJson<'a> {
+    fn of(fix: &'a Fix) -> Self {
+        Self { text: &fix.text, command: &fix.command, automatic: fix.automatic }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings() -> Vec<Finding> {
+        vec![
+            Finding::ok("python.version", "Python 3.13.2"),
+            Finding::ok("disk.space", "120 GiB are free").detail("/home/ann/demo"),
+            Finding::new("python.numpy", FindingStatus::Failure, "NumPy can't be imported")
+                .detail("ImportError: libstdc++.so.6:\ncannot open shared object file")
+                .command("install it again", &["pipulate", "setup", "--recreate"], true),
+            Finding::new("env.mode", FindingStatus::Warning, ".env can be read by others").command(
+                "make it private",
+                &["chmod", "600", "my project/.env"],
+                false,
+            ),
+            Finding::new("git.ignored", FindingStatus::Warning, ".env is not ignored by git")
+                .advice("add it to .gitignore"),
+            Finding::new("gpu", FindingStatus::Skipped, "no GPU"),
+        ]
+    }
+
+    #[test]
+    fn what_is_not_well_comes_first_with_what_to_do() {
+        insta::assert_snapshot!(text(&findings(), false, Style::plain()));
+    }
+
+    #[test]
+    fn the_verbose_see_what_is_well() {
+        insta::assert_snapshot!(text(&findings(), true, Style::plain()));
+    }
+
+    #[test]
+    fn a_home_that_is_well_is_said_to_be() {
+        assert_eq!(
+            text(&findings()[..1], false, Style::plain()),
+            "✔ 1 well: python.version\n\nThis home is well"
+        );
+        let warned = text(&findings()[3..4], false, Style::plain());
+        assert!(warned.ends_with("This home works, with 1 warning"), "{warned}");
+    }
+
+    #[test]
+    fn the_object_is_the_documented_one() {
+        let value: serde_json::Value = serde_json::from_str(&json(&findings())).unwrap();
+        insta::assert_json_snapshot!(value);
+        assert!(json(&findings()[..2]).contains("\"ok\":true"));
+    }
+}

@@ -1,0 +1,209 @@
+//! The one door to the terminal: stdout is data that somebody could pipe, stderr is the rest.
+
+use std::fmt;
+use std::io::{self, BufWriter, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::style::Style;
+use super::terminal::{ColorWish, Terminal};
+use crate::error::{Failure, FailureKind, indented};
+
+/// How much is said beside the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verbosity {
+    /// Errors.
+    Quiet,
+    /// Also what happens, and warnings.
+    Normal,
+    /// Also how.
+    Verbose,
+}
+
+/// Prints. Copies of it print to the same place.
+#[derive(Clone)]
+pub(crate) struct Printer {
+    terminal: Terminal,
+    verbosity: Verbosity,
+    stdout_style: Style,
+    stderr_style: Style,
+    stdout: Arc<Mutex<dyn Write + Send>>,
+    stderr: Arc<Mutex<dyn Write + Send>>,
+}
+
+impl Printer {
+    /// Prints to the standard streams.
+    pub(crate) fn new(terminal: &Terminal, color: ColorWish, verbosity: Verbosity) -> Self {
+        Self {
+            stdout_style: Style::new(terminal.wants_color(color, terminal.stdout_is_terminal)),
+            stderr_style: Style::new(terminal.wants_color(color, terminal.stderr_is_terminal)),
+            terminal: terminal.clone(),
+            verbosity,
+            stdout: Arc::new(Mutex::new(io::stdout())),
+            stderr: Arc::new(Mutex::new(io::stderr())),
+        }
+    }
+
+    /// The terminal behind it.
+    pub(crate) fn terminal(&self) -> &Terminal {
+        &self.terminal
+    }
+
+    /// How much is said.
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        self.verbosity
+    }
+
+    /// The colors of stdout.
+    pub(crate) fn stdout_style(&self) -> Style {
+        self.stdout_style
+    }
+
+    /// The colors of stderr.
+    pub(crate) fn stderr_style(&self) -> Style {
+        self.stderr_style
+    }
+
+    /// Prints a line, or several, of data.
+    ///
+    /// # Errors
+    /// The output can't be written; if its reader is gone, that ends the program quietly.
+    pub(crate) fn data(&self, text: impl fmt::Display) -> Result<(), Failure> {
+        self.data_stream(|stream| writeln!(stream, "{text}"))
+    }
+
+    /// Writes much data with few system calls.
+    ///
+    /// # Errors
+    /// As [`Printer::data`], or what `write` says itself.
+    pub(crate) fn data_stream<E: Into<OutputError>>(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    ) -> Result<(), Failure> {
+        let mut stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stream = BufWriter::new(&mut *stdout);
+        let written = write(&mut stream).map_err(Into::into);
+        let written = written.and_then(|()| Ok(stream.flush()?));
+        written.map_err(|error| match error {
+            OutputError::Write(error) => Failure::of_output(error),
+            OutputError::Failure(failure) => failure,
+        })
+    }
+
+    /// Says what happens.
+    pub(crate) fn note(&self, text: impl fmt::Display) {
+        if self.verbosity != Verbosity::Quiet {
+            self.raw_note(&format!("{text}\n"));
+        }
+    }
+
+    /// Says how it happens.
+    pub(crate) fn detail(&self, text: impl fmt::Display) {
+        if self.verbosity == Verbosity::Verbose {
+            self.raw_note(&format!("{}\n", self.stderr_style.dim(text)));
+        }
+    }
+
+    /// Says what is worth a look.
+    pub(crate) fn warning(&self, text: impl fmt::Display) {
+        self.note(format!("{} {}", self.stderr_style.warning("warning:"), indented(&text.to_string())));
+    }
+
+    /// Says what to do next.
+    pub(crate) fn hint(&self, text: impl fmt::Display) {
+        self.note(format!("{} {text}", self.stderr_style.hint("hint:")));
+    }
+
+    /// Says why nothing came of it.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        match failure.kind {
+            FailureKind::ReaderGone => {}
+            FailureKind::Failed | FailureKind::Usage | FailureKind::TimedOut => {
+                self.raw_note(&failure.render(self.stderr_style))
+            }
+        }
+    }
+
+    /// Writes to stderr as it is.
+    pub(crate) fn raw_note(&self, text: &str) {
+        // There is nowhere left to say that stderr can't be written to.
+        let _unsaid = self.stderr.lock().unwrap_or_else(PoisonError::into_inner).write_all(text.as_bytes());
+    }
+}
+
+/// Why data could not be written: the stream, or whoever made the data.
+#[derive(Debug)]
+pub(crate) enum OutputError {
+    Write(io::Error),
+    Failure(Failure),
+}
+
+impl From<io::Error> for OutputError {
+    fn from(error: io::Error) -> Self {
+        Self::Write(error)
+    }
+}
+
+impl From<pipulate_store::error::StoreError> for OutputError {
+    fn from(error: pipulate_store::error::StoreError) -> Self {
+        Self::Failure(error.into())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod memory {
+    //! A printer whose output a test can read.
+
+    use super::*;
+
+    /// What was printed.
+    #[derive(Debug, Clone, Default)]
+    pub(crate) struct Printed {
+        stdout: Arc<Mutex<Vec<u8>>>,
+        stderr: Arc<Mutex<Vec<u8>>>,
+    }
+
+    /// A printer without colors, and what it prints.
+    pub(crate) fn printer(verbosity: Verbosity) -> (Printer, Printed) {
+        let printed = Printed::default();
+        let printer = Printer::new(&Terminal::of_this_process(), ColorWish::Never, verbosity);
+        let (stdout, stderr) = (printed.stdout.clone(), printed.stderr.clone());
+        (Printer { stdout, stderr, ..printer }, printed)
+    }
+
+    impl Printed {
+        pub(crate) fn stdout(&self) -> String {
+            String::from_utf8(self.stdout.lock().unwrap().clone()).unwrap()
+        }
+
+        pub(crate) fn stderr(&self) -> String {
+            String::from_utf8(self.stderr.lock().unwrap().clone()).unwrap()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quiet_prints_data_and_failures_only() {
+        let (printer, printed) = memory::printer(Verbosity::Quiet);
+        printer.note("a");
+        printer.warning("b");
+        printer.hint("c");
+        printer.detail("d");
+        printer.data("data").unwrap();
+        printer.failure(&Failure::failed("no"));
+        assert_eq!((printed.stdout().as_str(), printed.stderr().as_str()), ("data\n", "error: no\n"));
+    }
+
+    #[test]
+    fn details_are_for_the_verbose() {
+        for (verbosity, expected) in [(Verbosity::Normal, "note\n"), (Verbosity::Verbose, "note\ndetail\n")] {
+            let (printer, printed) = memory::printer(verbosity);
+            printer.note("note");
+            printer.detail("detail");
+            assert_eq!(printed.stderr(), expected);
+        }
+    }
+}

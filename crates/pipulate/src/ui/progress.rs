@@ -1,0 +1,65 @@
+//! What is going on, on a terminal: one line that changes and leaves nothing behind.
+
+use std::fmt;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::printer::{Printer, Verbosity};
+
+/// How often it moves: it shows that we live, so it is not often.
+const TICK: Duration = Duration::from_millis(120);
+
+/// A line that says what is going on, for as long as this lives.
+pub(crate) struct Progress<'a> {
+    printer: &'a Printer,
+    /// `None` without a terminal that could show it.
+    spinner: Option<ProgressBar>,
+}
+
+impl<'a> Progress<'a> {
+    /// Begins with nothing to say.
+    pub(crate) fn new(printer: &'a Printer) -> Self {
+        let is_shown = printer.terminal().stderr_is_terminal && printer.verbosity() != Verbosity::Quiet;
+        let spinner = is_shown.then(|| {
+            let spinner = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+                spinner.set_style(style);
+            }
+            spinner.enable_steady_tick(TICK);
+            spinner
+        });
+        Self { printer, spinner }
+    }
+
+    /// Says what is going on now.
+    pub(crate) fn now(&self, what: impl fmt::Display) {
+        if let Some(spinner) = &self.spinner {
+            spinner.set_message(what.to_string());
+        }
+    }
+
+    /// Says something that stays.
+    pub(crate) fn note(&self, text: impl fmt::Display) {
+        match &self.spinner {
+            Some(spinner) => spinner.suspend(|| self.printer.note(text)),
+            None => self.printer.note(text),
+        }
+    }
+
+    /// Says something that stays, for those who want to know how.
+    pub(crate) fn detail(&self, text: impl fmt::Display) {
+        match &self.spinner {
+            Some(spinner) => spinner.suspend(|| self.printer.detail(text)),
+            None => self.printer.detail(text),
+        }
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        if let Some(spinner) = &self.spinner {
+            spinner.finish_and_clear();
+        }
+    }
+}

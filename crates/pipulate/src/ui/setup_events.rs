@@ -1,0 +1,60 @@
+//! A set-up in words: what stays on the screen, and what is only said while it happens.
+
+use pipulate_environment::progress::InstallProgress;
+use pipulate_environment::setup::SetupEvent;
+
+use super::progress::Progress;
+
+/// Shows one event.
+pub(crate) fn show(event: SetupEvent, progress: &Progress) {
+    match event {
+        SetupEvent::Waiting => progress.note("Waiting for another set-up of this project"),
+        SetupEvent::PythonFound { python, version, why } => {
+            progress.detail(format!("python: {} ({version}), {why}", python.display()));
+        }
+        SetupEvent::Replacing { why, kept_as } => {
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            progress.note(format!("Making the Python environment anew{why}"));
+            if let Some(kept_as) = kept_as {
+                progress.note(format!("The old one is kept as: {}", kept_as.display()));
+            }
+        }
+        SetupEvent::MakingVenv { venv } => {
+            progress.note(format!("Making a Python environment: {}", venv.display()));
+            progress.now("making the environment");
+        }
+        SetupEvent::FetchingUv => progress.now("fetching uv"),
+        SetupEvent::Installing { installer, packages } => {
+            progress.note(format!("Installing {} with {installer}", counted(packages, "package")));
+            progress.now("looking for the packages");
+        }
+        SetupEvent::Progress(step) => {
+            progress.now(describe(&step));
+            progress.detail(describe(&step));
+        }
+        SetupEvent::Note(note) => progress.note(note),
+    }
+}
+
+fn describe(step: &InstallProgress) -> String {
+    match step {
+        InstallProgress::Resolved { total } => format!("{} in all", counted(*total, "package")),
+        InstallProgress::Fetching { name, done, total: Some(total) } => {
+            format!("fetching {name} ({done} of {total})")
+        }
+        InstallProgress::Fetching { name, done, total: None } => format!("fetching {name} ({done})"),
+        InstallProgress::Building { name } => format!("building {name}"),
+        InstallProgress::Prepared { count } => format!("{} fetched", counted(*count, "package")),
+        InstallProgress::Writing { total } => format!("writing {}", counted(*total, "package")),
+        InstallProgress::Installed { count } => {
+            format!("{} installed, compiling", counted(*count, "package"))
+        }
+        InstallProgress::Compiled { files } => format!("{} compiled", counted(*files, "file")),
+        InstallProgress::Present { name } => format!("{name} is there already"),
+    }
+}
+
+/// `1 package`, `2 packages`.
+pub(crate) fn counted(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}

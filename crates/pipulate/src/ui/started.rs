@@ -1,0 +1,86 @@
+//! How a start came out, in words.
+
+use std::collections::VecDeque;
+
+use pipulate_core::service::ServiceName;
+use pipulate_core::state::ServiceState;
+use pipulate_store::log::index::When;
+use pipulate_store::log::read::{Reader, Start};
+use pipulate_store::log::sanitize::Text;
+use pipulate_supervisor::launch::Started;
+
+use super::style::Style;
+use crate::context::Context;
+
+/// How many of a failed service's last lines are shown.
+const LAST_LINES: u64 = 20;
+
+/// One line about one service.
+pub(crate) fn line(service: &ServiceName, outcome: &Started, style: Style) -> String {
+    match outcome {
+        Started::Up { record, fresh: _ } => {
+            let mut text = format!("{} {service}", style.state(record.state, record.state));
+            for note in &record.notes {
+                text.push_str(&format!("\n{} {note}", style.warning("warning:")));
+            }
+            text
+        }
+        Started::Failed { record } => format!("{} {service}", style.state(record.state, record.state)),
+        Started::NotSupervised { .. } => format!("{} {service}", style.bad("failed")),
+        Started::TimedOut => format!("{} {service}", style.state(ServiceState::Starting, "starting")),
+    }
+}
+
+/// Why it did not start; `None` for what is only slow.
+pub(crate) fn reason(service: &ServiceName, outcome: &Started) -> Option<String> {
+    match outcome {
+        Started::Failed { record } => {
+            let why = record.reason.clone().unwrap_or_else(|| format!("it is {}", record.state));
+            let notes: String = record.notes.iter().map(|note| format!("\n{note}")).collect();
+            Some(format!("{service}: {why}{notes}"))
+        }
+        Started::NotSupervised { why } => Some(format!("{service}: {why}")),
+        Started::Up { .. } | Started::TimedOut => None,
+    }
+}
+
+/// The last lines that a failed service printed in this start; whether there were any.
+pub(crate) fn show_last_lines(context: &Context, service: &ServiceName, outcome: &Started) -> bool {
+    let Started::Failed { record } = outcome else { return false };
+    let lines = last_lines(context, service, record.log_start).unwrap_or_default();
+    if lines.is_empty() {
+        return false;
+    }
+    context.printer.note(format!("The last lines of {service}:"));
+    for line in lines {
+        context.printer.note(format!("  {line}"));
+    }
+    true
+}
+
+fn last_lines(context: &Context, service: &ServiceName, from: u64) -> Option<VecDeque<String>> {
+    let length = std::fs::metadata(context.layout.log(service)).ok()?.len();
+    if length <= from {
+        return None;
+    }
+    let masker = context.masker();
+    let mut reader = Reader::open(&context.layout, service, Start::Since(When::LastStart)).ok()?;
+    let mut lines = VecDeque::new();
+    let show = |line: &[u8]| {
+        let text = Text::of(line);
+        masker.mask(text.plain()).into_owned()
+    };
+    while let Ok(Some(line)) = reader.next_line() {
+        lines.push_back(show(line));
+        if lines.len() as u64 > LAST_LINES {
+            lines.pop_front();
+        }
+    }
+    if let Some(line) = reader.take_unfinished() {
+        lines.push_back(show(&line));
+    }
+    while lines.len() as u64 > LAST_LINES {
+        lines.pop_front();
+    }
+    Some(lines)
+}

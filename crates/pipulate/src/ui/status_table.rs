@@ -1,0 +1,150 @@
+//! `status` for people: a table, its kernels indented, and a sentence where one is needed.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pipulate_core::state::ServiceState;
+use pipulate_core::status::{KernelInfo, LastExit, ProjectStatus, ServiceStatus};
+
+use super::style::Style;
+
+const HEADINGS: [&str; 9] = ["SERVICE", "STATE", "PID", "UPTIME", "RESTARTS", "CPU", "MEMORY", "PORT", "URL"];
+
+/// Stands where there is nothing to say.
+const NOTHING: &str = "-";
+
+/// The project's name, folder and state in one line.
+pub(crate) fn heading(status: &ProjectStatus, style: Style) -> String {
+    let state = status.state();
+    format!("{} {} {}", style.bold(&status.name), style.state(state, state), style.dim(&status.root))
+}
+
+/// The services of a project, without a line break at the end. `now` is for what ended a while ago.
+pub(crate) fn table(status: &ProjectStatus, now: Timestamp, style: Style) -> String {
+    let rows: Vec<Row> = status.services.iter().map(|service| Row::of(service, now)).collect();
+    let mut widths = HEADINGS.map(str::len);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(&row.cells) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut lines = vec![style.bold(aligned(&HEADINGS.map(str::to_owned), &widths, |_, cell| cell))];
+    for row in rows {
+        lines.push(aligned(&row.cells, &widths, |column, cell| match column {
+            1 => style.state(row.state, cell),
+            8 => style.hint(cell),
+            _ => cell,
+        }));
+        lines.extend(row.kernels);
+        lines.extend(row.reason.map(|reason| format!("  {}", style.state(row.state, reason))));
+    }
+    lines.join("\n")
+}
+
+struct Row {
+    state: ServiceState,
+    cells: [String; 9],
+    kernels: Vec<String>,
+    reason: Option<String>,
+}
+
+impl Row {
+    fn of(service: &ServiceStatus, now: Timestamp) -> Self {
+        let live = service.live.as_ref();
+        let or_nothing = |cell: Option<String>| cell.unwrap_or_else(|| NOTHING.to_owned());
+        let cells = [
+            service.name.to_string(),
+            service.state.to_string(),
+            or_nothing(live.map(|live| live.pid.to_string())),
+            or_nothing(live.map(|live| length_of_time(live.uptime_seconds))),
+            service.restarts.to_string(),
+            or_nothing(live.map(|live| format!("{:.1}%", live.cpu_percent))),
+            or_nothing(live.map(|live| size(live.memory_bytes))),
+            or_nothing(service.port.map(|port| port.to_string())),
+            or_nothing(service.url.clone()),
+        ];
+        let kernels = live.map(|live| live.kernels.as_slice()).unwrap_or_default();
+        Self {
+            state: service.state,
+            cells,
+            kernels: kernels.iter().map(kernel_line).collect(),
+            reason: reason(service, now),
+        }
+    }
+}
+
+fn kernel_line(kernel: &KernelInfo) -> String {
+    format!("  └ kernel {} (pid {})", kernel.name, kernel.pid)
+}
+
+/// Why it is as it is; for what ended badly without a reason given, how it ended.
+fn reason(service: &ServiceStatus, now: Timestamp) -> Option<String> {
+    let ended = || service.last_exit.map(|exit| end(exit, now));
+    match service.state {
+        ServiceState::Crashed | ServiceState::Backoff | ServiceState::Exited => {
+            service.reason.clone().or_else(ended)
+        }
+        ServiceState::Stopped
+        | ServiceState::Starting
+        | ServiceState::Ready
+        | ServiceState::Running
+        | ServiceState::Degraded
+        | ServiceState::Stopping
+        | ServiceState::Unsupervised => service.reason.clone(),
+    }
+}
+
+fn end(exit: LastExit, now: Timestamp) -> String {
+    let how = match (exit.code, exit.signal) {
+        (_, Some(signal)) => format!("it was ended by signal {signal}"),
+        (Some(code), None) => format!("it ended with exit code {code}"),
+        (None, None) => "it ended".to_owned(),
+    };
+    let ago = Duration::try_from(now.duration_since(exit.at)).unwrap_or_default();
+    format!("{how} {} ago", length_of_time(ago.as_secs_f64()))
+}
+
+/// The two largest units: `3d 4h`, `2h 5m`, `3m 20s`, `12s`.
+pub(crate) fn length_of_time(seconds: f64) -> String {
+    // Beyond what fits it saturates; a negative time is a clock that was set back.
+    let seconds = seconds.max(0.0) as u64;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, minutes) => format!("{minutes}m {}s", seconds % 60),
+        (0, hours, minutes) => format!("{hours}h {}m", minutes % 60),
+        (days, hours, _) => format!("{days}d {}h", hours % 24),
+    }
+}
+
+/// `512 B`, `4.0 KiB`, `85.0 MiB`, `1.2 GiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    let mut units = ["B", "KiB", "MiB"].into_iter();
+    for unit in units.by_ref() {
+        if value < 1024.0 {
+            return if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") };
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.1} GiB")
+}
+
+/// Cells in columns, painted after they were padded; nothing trails.
+fn aligned(cells: &[String; 9], widths: &[usize; 9], paint: impl Fn(usize, String) -> String) -> String {
+    let last = cells.len() - 1;
+    let columns = cells.iter().zip(widths).enumerate();
+    let painted = columns.map(|(column, (cell, &width))| match column {
+        column if column == last => paint(column, cell.clone()),
+        column => {
+            let padding = " ".repeat(width - cell.chars().count());
+            paint(column, cell.clone()) + &padding
+        }
+    });
+    painted.collect::<Vec<_>>().join("  ")
+}
+
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;

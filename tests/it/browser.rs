@@ -1,0 +1,163 @@
+//! What `start` does with the person's browser, for which a script stands in: it writes down how it was
+//! called, and the test goes where a browser would have gone.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use crate::support::process::{self, every_command_line};
+use crate::support::run::{self, Output};
+use crate::support::{TestProject, holds, http};
+
+/// Makes the script that stands for the browser.
+fn browser(project: &TestProject, end: &str) -> String {
+    let (script, calls) = (project.home().join("browser"), project.home().join("calls"));
+    fs::write(&script, format!("#!/bin/sh\necho \"$#\" \"$@\" >> {}\n{end}\n", calls.display())).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    script.into_os_string().into_string().unwrap()
+}
+
+/// A call of the program by somebody whose browser this is.
+fn command(project: &TestProject, browser: &str, args: &[&str]) -> Command {
+    let mut command = project.command(args);
+    command.env_remove("PIPULATE_NO_BROWSER").env("BROWSER", browser);
+    command
+}
+
+#[track_caller]
+fn start(project: &TestProject, browser: &str, services: &[&str]) -> Output {
+    run::output(&mut command(project, browser, &[&["start", "--no-setup"], services].concat())).expect(0)
+}
+
+/// The addresses that the browser was called with, one a call.
+fn addresses(project: &TestProject) -> Vec<String> {
+    let calls = fs::read_to_string(project.home().join("calls")).unwrap_or_default();
+    let only_word = |call: &str| call.strip_prefix("1 ").unwrap_or_else(|| panic!("{call}")).to_owned();
+    calls.lines().map(only_word).collect()
+}
+
+/// Where an address leads, followed once.
+#[track_caller]
+fn follow(address: &str) -> String {
+    let answer = http::get(address, &[]).expect("a one-time address is served for a minute");
+    assert_eq!(answer.status, 303, "{answer:?}");
+    answer.header("location").expect("a place to go").to_owned()
+}
+
+/// The helper that serves one-time addresses ends once each was used, or is worth nothing.
+fn holds_no_helper(project: &TestProject) {
+    let home = format!("HOME={}", project.home().display());
+    holds("the end of the browser's helper", || {
+        process::with_variable(&home).iter().all(|process| !process.command.contains("__hand-over"))
+    });
+}
+
+#[test]
+fn both_pages_open_once_signed_in_and_no_secret_is_in_anybodys_arguments() {
+    let project = TestProject::new();
+    let browser = browser(&project, "");
+    let started = start(&project, &browser, &[]);
+    for opened in ["Opened server in the browser", "Opened jupyter in the browser"] {
+        assert!(started.stderr.contains(opened), "{}", started.stderr);
+    }
+    let called = addresses(&project);
+    let [server, jupyter] = called.as_slice() else { panic!("two pages, each once: {called:?}") };
+    let secrets = ["token", "jupyter-token"].map(|file| project.read(&format!(".pipulate/run/{file}")));
+    let seen = format!("{}{}{}{server}{jupyter}", every_command_line(), started.stdout, started.stderr);
+    for secret in secrets.iter().map(String::as_str).chain(["code=", "token="]) {
+        assert!(!seen.contains(secret), "{secret} in {seen}");
+    }
+
+    let login = follow(server);
+    assert!(
+        login.starts_with(&format!("http://127.0.0.1:{}/login?code=", project.port("server"))),
+        "{login}"
+    );
+    let again = http::get(server, &[]).unwrap();
+    assert_eq!((again.status, again.header("location")), (410, None), "an address is good once: {again:?}");
+    let welcome = http::get(&login, &[]).unwrap();
+    assert_eq!(welcome.status, 303);
+    let session = format!("Cookie: {}", welcome.header("set-cookie").unwrap().split(';').next().unwrap());
+    let page = http::get(&format!("http://127.0.0.1:{}/", project.port("server")), &[&session]).unwrap();
+    assert_eq!(page.status, 200);
+
+    let lab = follow(jupyter);
+    assert!(lab.starts_with(&format!("http://127.0.0.1:{}/lab?token=", project.port("jupyter"))), "{lab}");
+    assert_eq!(http::get(&lab, &[]).unwrap().status, 200);
+    assert_ne!(http::get(lab.split('?').next().unwrap(), &[]).unwrap().status, 200, "the token is needed");
+
+    holds_no_helper(&project);
+    let second = start(&project, &browser, &[]);
+    assert!(!second.stderr.contains("in the browser"), "{}", second.stderr);
+    assert_eq!(addresses(&project).len(), 2, "what runs already is not opened again");
+
+    run::output(&mut command(&project, &browser, &["open", "server"])).expect(0);
+    let third = addresses(&project).get(2).expect("`open` opens").clone();
+    assert!(follow(&third).contains("/login?code="));
+    holds_no_helper(&project);
+}
+
+#[test]
+fn a_page_that_needs_no_sign_in_is_opened_under_its_own_address() {
+    let server = "import http.server, os\n\
+                  address = ('127.0.0.1', int(os.environ['PORT']))\n\
+                  http.server.HTTPServer(address, http.server.SimpleHTTPRequestHandler).serve_forever()\n";
+    let project = TestProject::light().file("server.py", server).build();
+    start(&project, &browser(&project, ""), &["server"]);
+    assert_eq!(addresses(&project), [format!("http://127.0.0.1:{}/", project.port("server"))]);
+    holds_no_helper(&project);
+}
+
+#[test]
+fn a_browser_that_fails_fails_nothing_and_the_address_stays_good() {
+    let project = TestProject::light().build();
+    let started = start(&project, &browser(&project, "exit 3"), &[]);
+    assert_eq!(project.redact(&started.stdout), "server  http://127.0.0.1:[PORT]/\n");
+    insta::assert_snapshot!(project.redact(&started.stderr), @r"
+    A new home: [ROOT]
+    ready server
+    warning: server was not opened in the browser: browser ended with code 3
+    ");
+    assert!(follow(&addresses(&project)[0]).contains("/login?code="), "some complain and open all the same");
+    holds_no_helper(&project);
+}
+
+#[test]
+fn a_browser_that_is_not_there_is_named() {
+    let project = TestProject::light().build();
+    let started = start(&project, "/nowhere/browser", &[]);
+    insta::assert_snapshot!(project.redact(&started.stderr), @r"
+    A new home: [ROOT]
+    ready server
+    warning: server was not opened in the browser: none of these is installed: /nowhere/browser
+    ");
+    holds_no_helper(&project);
+}
+
+#[test]
+fn a_browser_that_stays_holds_nothing_up_and_is_nobodys_service() {
+    let project = TestProject::light().build();
+    let browser = browser(&project, "exec sleep 1000");
+    let started = start(&project, &browser, &[]);
+    assert!(started.stderr.contains("Opened server in the browser"), "{}", started.stderr);
+    let home = format!("HOME={}", project.home().display());
+    let find = || process::with_variable(&home).into_iter().find(|process| process.command == "sleep 1000");
+    let open = find().expect("the browser lives");
+    project.run(&["stop"]).expect(0);
+    assert!(open.lives(), "`stop` ends services, and a browser is none");
+    open.kill();
+    assert!(follow(&addresses(&project)[0]).contains("/login?code="));
+    holds_no_helper(&project);
+}
+
+#[test]
+fn nothing_is_opened_where_the_configuration_says_so() {
+    let project = TestProject::light().config("[browser]\nopen = false\n").build();
+    let started = start(&project, &browser(&project, ""), &[]);
+    assert_eq!(addresses(&project), [""; 0]);
+    assert!(!started.stderr.contains("browser"), "{}", started.stderr);
+    let flagged = TestProject::light().build();
+    let browser = browser(&flagged, "");
+    run::output(&mut command(&flagged, &browser, &["start", "--no-setup", "--no-browser"])).expect(0);
+    assert_eq!(addresses(&flagged), [""; 0]);
+}

@@ -1,0 +1,224 @@
+//! Nothing that is ended on request was anyone else's: strangers of every kind survive a `stop`.
+
+use serde_json::Value;
+
+use crate::support::process::Stranger;
+use crate::support::project::{PIPULATE, python};
+use crate::support::{Jupyter, Process, TestProject, http};
+
+const WORKER: &str = "[services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
+const SERVER_PY: &str = "import time\ntime.sleep(1000)\n";
+
+#[test]
+fn strangers_that_only_look_like_ours_survive() {
+    let other = TestProject::new();
+    let project =
+        TestProject::builder().file("server.py", SERVER_PY).table("server", "ready = \"none\"").build();
+    let program = |name: &str| {
+        let mut command = project.foreign(name);
+        command.args(["-c", "import time; time.sleep(1000)", "jupyter-lab", "pipulate"]);
+        command
+    };
+    let mut by_hand = project.foreign(project.path(".venv/bin/python"));
+    let mut in_shell = project.foreign("sh");
+    in_shell.args(["-c", "sleep 1000; : jupyter-lab --ServerApp.ip=127.0.0.1"]);
+    let strangers = [
+        Stranger::start(by_hand.arg("server.py")),
+        Stranger::start(&mut in_shell),
+        Stranger::start(&mut program(python().to_str().unwrap())),
+    ];
+    std::thread::scope(|scope| {
+        scope.spawn(|| other.start(&[]));
+        project.start(&[]);
+    });
+    let others = other.status();
+    let stopped = project.run(&["stop"]).expect(0);
+    assert!(stopped.stdout.ends_with("\n0 processes left\n"), "{}", stopped.stdout);
+    assert_eq!(project.processes(), []);
+    for stranger in &strangers {
+        stranger.process();
+    }
+    for (index, service) in ["jupyter", "server"].into_iter().enumerate() {
+        let (before, after) = (&others["services"][index], other.service(service));
+        assert_eq!((&after["state"], &after["pid"]), (&"ready".into(), &before["pid"]));
+        assert_eq!(after["supervisor_pid"], before["supervisor_pid"]);
+    }
+    let shell = strangers[1].process();
+    shell.descendants().iter().for_each(Process::kill);
+    drop(strangers);
+    other.run(&["stop"]).expect(0);
+}
+
+#[test]
+fn a_project_started_in_a_terminal_of_jupyterlab_is_not_its_own() {
+    let project = TestProject::new();
+    let inner = TestProject::light().config(WORKER).build();
+    project.start(&["jupyter"]);
+    let terminal = Jupyter::of(&project);
+    let terminal = terminal.terminal();
+    let start =
+        format!("{PIPULATE} -C {} start --no-setup && echo started $((40 + 2))", inner.root().display());
+    terminal.type_line(&start, "started 42");
+    let before = inner.status();
+    let inner_pids: Vec<i32> = inner.processes().iter().map(|process| process.pid).collect();
+    assert_eq!(inner_pids.len(), 4, "two services with a supervisor each");
+    let told = project.service("jupyter")["processes"].clone();
+    let is_inner = |process: &Value| inner_pids.iter().any(|pid| process["pid"] == *pid);
+    assert!(!told.as_array().unwrap().iter().any(is_inner), "{told}");
+
+    let stopped = project.run(&["stop"]).expect(0);
+    assert!(stopped.stdout.contains("belongs to another project"), "{}", stopped.stdout);
+    assert!(stopped.stdout.ends_with("\n0 processes left\n"), "{}", stopped.stdout);
+    assert_eq!(project.processes(), []);
+    let after = inner.status();
+    for service in 0..2 {
+        for field in ["name", "state", "pid", "supervisor_pid", "restarts"] {
+            assert_eq!(after["services"][service][field], before["services"][service][field]);
+        }
+    }
+    assert_eq!(after["state"], "ready");
+    let url = format!("http://127.0.0.1:{}/", inner.port("server"));
+    assert_eq!(http::get(&url, &[]).unwrap().status, 401);
+    inner.run(&["stop"]).expect(0);
+    assert_eq!(inner.processes(), []);
+}
+
+#[test]
+fn what_detached_itself_from_a_terminal_of_jupyterlab_goes_on() {
+    stop_and_look_what_is_left(|_| {});
+}
+
+#[test]
+fn what_detached_itself_goes_on_when_the_supervisor_is_dead_too() {
+    stop_and_look_what_is_left(|project| Process::of(&project.service("jupyter")["supervisor_pid"]).kill());
+}
+
+fn stop_and_look_what_is_left(before_the_stop: impl FnOnce(&TestProject)) {
+    let project = TestProject::new();
+    project.start(&["jupyter"]);
+    let jupyter = Jupyter::of(&project);
+    let terminal = jupyter.terminal();
+    terminal.type_line("tmux new-session -d 'sleep 1001'; echo tmux $((40 + 2))", "tmux 42");
+    terminal.type_line("nohup sleep 1002 & echo nohup $((40 + 2))", "nohup 42");
+    terminal.type_line("setsid --fork sleep 1003; echo setsid $((40 + 2))", "setsid 42");
+    terminal.type_line("sleep 1004 & echo job $((40 + 2))", "job 42");
+    let [in_tmux, nohup, setsid, job] =
+        [1001, 1002, 1003, 1004].map(|seconds| project.find_process(&format!("sleep {seconds}")));
+    let tmux = Process::of(&in_tmux.ppid.into());
+    assert!(tmux.command.starts_with("tmux"), "{tmux:?}");
+    before_the_stop(&project);
+
+    let stopped = project.run(&["stop", "--force"]).expect(0);
+    for left in [&tmux, &in_tmux, &nohup, &setsid] {
+        assert!(left.lives(), "{left:?} was ended");
+    }
+    assert!(!job.lives(), "a job of the terminal ends with it");
+    for left in [&tmux, &nohup, &setsid] {
+        let pid = format!("(pid {}), detached itself from a JupyterLab terminal", left.pid);
+        let line = stopped.stdout.lines().find(|line| line.contains(&pid));
+        assert!(line.is_some_and(|line| line.contains("left running")), "{}", stopped.stdout);
+    }
+    assert!(stopped.stdout.ends_with("\n0 processes left\n"), "{}", stopped.stdout);
+    assert_eq!(project.service("jupyter")["state"], "stopped");
+    project.run(&["stop"]).expect(0);
+    assert!(tmux.lives() && nohup.lives() && setsid.lives(), "the second stop ended them");
+    for left in [&in_tmux, &tmux, &nohup, &setsid] {
+        left.kill();
+    }
+}
+
+fn only_a_worker() -> TestProject {
+    TestProject::light().table("server", "enabled = false").config(WORKER).build()
+}
+
+/// A sleeper with nothing of the project in its environment.
+fn innocent() -> Stranger {
+    Stranger::start(crate::support::run::command("sleep").arg("1000").env_clear())
+}
+
+/// The identity that a record would have of a process, on the machine of another identity.
+fn identity_like(identity: &Value, process: &Process) -> Value {
+    let mut forged = identity.clone();
+    forged["pid"] = process.pid.into();
+    forged["start"] = process.start.into();
+    forged
+}
+
+#[test]
+fn a_forged_record_makes_nobody_ours() {
+    let [project, other] = [only_a_worker(), only_a_worker()];
+    other.start(&[]);
+    let record = ".pipulate/run/worker.json";
+    let stranger = innocent();
+    let others = Process::of(&other.service("worker")["pid"]);
+    for victim in [stranger.process(), others, Process::find(1).unwrap()] {
+        project.start(&[]);
+        let genuine: Value = serde_json::from_str(&project.read(record)).unwrap();
+        project.run(&["stop"]).expect(0);
+        let identity = identity_like(&genuine["main"]["identity"], &victim);
+        let (mut as_main, mut as_both) = (genuine.clone(), genuine.clone());
+        as_main["main"]["identity"] = identity.clone();
+        as_both["main"]["identity"] = identity.clone();
+        as_both["supervisor"] = identity;
+        for forged in [as_main, as_both] {
+            for args in [
+                &["status"][..],
+                &["stop"],
+                &["stop", "--force"],
+                &["restart", "worker"],
+                &["start", "--no-setup"],
+                &["stop", "--force", "--timeout", "1ms"],
+            ] {
+                project.write(record, &forged.to_string());
+                project.write(".pipulate/run/worker.pid", &format!("{}\n", victim.pid));
+                project.run(args);
+                assert!(victim.lives(), "{args:?} ended {victim:?}");
+                let told = project.service("worker");
+                assert_ne!(told["pid"], victim.pid, "{args:?}: {told}");
+                project.run(&["stop"]);
+            }
+            assert_eq!(project.processes(), []);
+        }
+    }
+    other.run(&["stop"]).expect(0);
+}
+
+#[test]
+fn a_record_forged_while_its_service_runs_misleads_nobody() {
+    let project = only_a_worker();
+    let record = ".pipulate/run/worker.json";
+    let stranger = innocent();
+    project.start(&[]);
+    let worker = Process::of(&project.service("worker")["pid"]);
+    let mut forged: Value = serde_json::from_str(&project.read(record)).unwrap();
+    let identity = identity_like(&forged["main"]["identity"], &stranger.process());
+    forged["main"]["identity"] = identity.clone();
+    forged["supervisor"] = identity;
+    project.write(record, &forged.to_string());
+    project.write(".pipulate/run/worker.pid", &format!("{}\n", stranger.process().pid));
+    project.run(&["stop"]).expect(0);
+    assert!(!worker.lives(), "stop ends the real one");
+    stranger.process();
+    assert_eq!(project.processes(), []);
+}
+
+#[test]
+fn what_a_pid_file_says_is_nothing_to_us() {
+    let project = only_a_worker();
+    let stranger = innocent();
+    let told = project.start(&[]).stdout;
+    assert_eq!(told, "worker\n");
+    for pid in [stranger.process().pid.to_string(), "1".to_owned(), "-1".to_owned(), "0".to_owned()] {
+        let before = project.service("worker")["pid"].clone();
+        project.write(".pipulate/run/worker.pid", &pid);
+        assert_eq!(project.service("worker")["pid"], before);
+        project.run(&["restart"]).expect(0);
+        assert_ne!(project.service("worker")["pid"], before);
+        project.write(".pipulate/run/worker.pid", &pid);
+        project.run(&["stop"]).expect(0);
+        assert_eq!(project.processes(), []);
+        project.start(&[]);
+    }
+    stranger.process();
+    project.run(&["stop"]).expect(0);
+}

@@ -1,0 +1,179 @@
+//! What goes wrong with a service when it is started or stopped, in the words that a person reads, and
+//! what is left of it: nothing.
+
+use crate::support::process::Stranger;
+use crate::support::project::{Builder, python};
+use crate::support::{Process, Session, TestProject, holds, http};
+
+/// Only the services that the text names.
+fn only(services: &str) -> Builder {
+    TestProject::light().table("server", "enabled = false").config(services)
+}
+
+/// Nothing of what failed goes on.
+fn holds_nothing(project: &TestProject) {
+    holds("nothing to be left running", || project.processes().is_empty());
+}
+
+/// Somebody else's web server on a port.
+fn stranger(project: &TestProject, port: u16) -> Stranger {
+    let mut command = project.foreign(python());
+    command.args(["-m", "http.server", &port.to_string(), "--bind", "127.0.0.1"]);
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let stranger = Stranger::start(&mut command);
+    holds("the stranger to listen", || http::get(&format!("http://127.0.0.1:{port}/"), &[]).is_some());
+    stranger
+}
+
+#[test]
+fn a_pinned_port_that_a_stranger_holds_fails_the_start_and_the_stranger_is_named() {
+    let project = TestProject::light().build();
+    let stranger = stranger(&project, project.port("server"));
+    let mut session = Session::new(&project);
+    let refused = session.run(&["start", "--no-setup"], 1);
+    insta::assert_snapshot!(session.text());
+    assert!(refused.stderr.contains(&format!("(pid {})", stranger.process().pid)), "{}", refused.stderr);
+    holds_nothing(&project);
+
+    let server = project.service("server");
+    assert_eq!((&server["state"], &server["url"]), (&"crashed".into(), &serde_json::Value::Null));
+    assert!(project.run(&["url", "server"]).expect(1).stderr.contains("has no page now"));
+    project.run(&["stop"]).expect(0);
+    stranger.process();
+}
+
+#[test]
+fn a_port_that_is_not_pinned_gives_way_and_the_new_one_is_remembered() {
+    let project = TestProject::light().ports_by_default().build();
+    project.start(&[]);
+    let first = port_of(&project);
+    project.run(&["stop"]).expect(0);
+
+    let stranger = stranger(&project, first);
+    let started = project.start(&[]);
+    let second = port_of(&project);
+    let said = format!("(pid {}); using {second}", stranger.process().pid);
+    assert!(second != first && started.stderr.contains(&said), "{}", started.stderr);
+    assert!(started.stderr.contains(&format!("port {first} is held by python")), "{}", started.stderr);
+    assert_eq!(started.stdout, format!("server  http://127.0.0.1:{second}/\n"));
+    assert_eq!(http::get(&format!("http://127.0.0.1:{second}/"), &[]).unwrap().status, 401);
+    project.run(&["stop"]).expect(0);
+
+    drop(stranger);
+    let again = project.start(&[]);
+    assert!(port_of(&project) == second && !again.stderr.contains("is held by"), "{}", again.stderr);
+}
+
+#[test]
+fn a_port_that_another_home_holds_is_said_to_be_that_homes() {
+    let (project, other) = (TestProject::light().build(), TestProject::light().build());
+    let port = project.port("server");
+    other.write(
+        "pipulate.toml",
+        &format!("[services.jupyter]\nenabled = false\n[services.server]\nport = {port}\n"),
+    );
+    other.start(&[]);
+    let refused = project.run(&["start", "--no-setup"]).expect(1);
+    let home = format!("of the Pipulate project {}", other.path("").display());
+    assert!(refused.stderr.contains(home.trim_end_matches('/')), "{}", refused.stderr);
+    project.run(&["stop"]).expect(0);
+    assert_eq!(other.service("server")["state"], "ready", "and it goes on");
+}
+
+fn port_of(project: &TestProject) -> u16 {
+    project.service("server")["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap()
+}
+
+#[test]
+fn a_command_that_is_not_there_or_may_not_be_run_fails_the_start() {
+    let services = "[services.absent]\ncommand = [\"no-such-program\", \"--flag\"]\n\
+                    [services.closed]\ncommand = [\"./closed\"]\n";
+    let project = only(services).file("closed", "#!/bin/sh\n").build();
+    let mut session = Session::new(&project);
+    for service in ["absent", "closed"] {
+        session.run(&["start", "--no-setup", service], 1);
+        holds_nothing(&project);
+    }
+    session.run(&["status"], 1);
+    session.run(&["stop"], 0);
+    session.run(&["status"], 3);
+    insta::assert_snapshot!(session.text());
+}
+
+#[test]
+fn a_service_that_takes_long_is_waited_for_no_longer_than_asked_and_goes_on() {
+    let services = "[services.slow]\ncommand = [\"sleep\", \"1000\"]\nready = { log = \"never\" }\n";
+    let project = only(services).build();
+    let mut session = Session::new(&project);
+    session.run(&["start", "--no-setup", "--wait-timeout", "200ms"], 124);
+    let slow = project.service("slow");
+    assert_eq!(slow["state"], "starting");
+    project.run(&["status"]).expect(1);
+    session.run(&["start", "--no-setup", "--wait-timeout", "200ms"], 124);
+    assert_eq!(project.service("slow")["pid"], slow["pid"], "a second start starts no second one");
+    session.run(&["stop"], 0);
+    insta::assert_snapshot!(session.text());
+    holds_nothing(&project);
+}
+
+#[test]
+fn a_service_that_never_answers_is_degraded_and_the_start_says_so() {
+    let services =
+        "[services.mute]\ncommand = [\"sleep\", \"1000\"]\nready = { tcp = true, timeout = \"200ms\" }\n";
+    let project = only(services).build();
+    let mut session = Session::new(&project);
+    session.run(&["start", "--no-setup"], 1);
+    assert_eq!(project.service("mute")["state"], "degraded", "it lives, and nobody ends it unasked");
+    session.run(&["stop"], 0);
+    insta::assert_snapshot!(session.text());
+    holds_nothing(&project);
+}
+
+/// A service that writes down when it begins and when it ends.
+fn diarist(name: &str, more: &str) -> String {
+    let line = format!(
+        "trap 'echo {name} ends >> diary; exit 0' TERM; echo {name} begins >> diary; echo up; \
+         sleep 1000 & wait"
+    );
+    format!("[services.{name}]\ncommand = [\"sh\", \"-c\", \"{line}\"]\nready = {{ log = \"up\" }}\n{more}\n")
+}
+
+#[test]
+fn services_start_after_those_that_they_need_and_stop_before_them() {
+    let services = diarist("api", "depends_on = [\"cache\", \"store\"]")
+        + &diarist("cache", "depends_on = [\"store\"]")
+        + &diarist("store", "");
+    let project = only(&services).build();
+    project.start(&["api"]);
+    assert_eq!(project.read("diary"), "store begins\ncache begins\napi begins\n");
+    project.run(&["stop"]).expect(0);
+    let diary = project.read("diary");
+    assert_eq!(diary.lines().skip(3).collect::<Vec<_>>(), ["api ends", "cache ends", "store ends"]);
+    holds_nothing(&project);
+}
+
+#[test]
+fn nothing_starts_whose_need_could_not_be_met() {
+    let broken = "[services.store]\ncommand = [\"sh\", \"-c\", \"echo the disk is on fire; exit 7\"]\nready = { tcp = true }\n";
+    let project = only(&(diarist("api", "depends_on = [\"store\"]") + broken)).build();
+    let mut session = Session::new(&project);
+    session.run(&["start", "--no-setup"], 1);
+    insta::assert_snapshot!(session.text());
+    assert!(!project.path("diary").exists());
+    holds_nothing(&project);
+}
+
+#[test]
+fn a_service_that_ignores_the_request_to_end_is_forced_and_named() {
+    let services = "[services.deaf]\nready = { log = \"up\" }\nstop = { timeout = \"300ms\" }\n\
+                    command = [\"sh\", \"-c\", \"trap '' TERM; echo up; while :; do sleep 1; done\"]\n";
+    let project = only(services).build();
+    for args in [&["stop"][..], &["stop", "--timeout", "10ms"], &["stop", "--force"]] {
+        project.start(&[]);
+        let deaf = Process::of(&project.service("deaf")["pid"]);
+        let receipt = project.run(args).expect(0).stdout;
+        assert!(receipt.contains(&format!("  forced: sh (pid {}), ", deaf.pid)), "{args:?}: {receipt}");
+        assert!(receipt.ends_with("\n0 processes left\n"), "{args:?}: {receipt}");
+        assert_eq!(project.processes(), []);
+    }
+}

@@ -1,0 +1,21 @@
+//! The real program, driven from outside, with real parts: JupyterLab, Python, browsers, terminals.
+//!
+//! Every test has project folders and a home directory of its own ([`support::project`]), looks at
+//! the process table with its own eyes ([`support::process`]), and waits on conditions only.
+
+#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
+mod browser;
+mod collateral;
+mod failures;
+mod fasthtml;
+mod home;
+mod logs;
+mod one_of_each;
+mod records;
+mod refusals;
+mod setup;
+mod supervision;
+mod support;
+mod terminal;
+mod web;

@@ -1,0 +1,163 @@
+//! One supervisor and one instance of each service, whatever is done at once, upgraded, or deleted.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+
+use rustix::process::Signal;
+
+use crate::support::process::Process;
+use crate::support::project::{PIPULATE, TestProject};
+use crate::support::run;
+use crate::support::wait::{holds, wait_for};
+
+const WORKER: &str = "[services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
+
+fn workers(project: &TestProject) -> usize {
+    project.processes().iter().filter(|found| found.command == "sleep 1000").count()
+}
+
+fn only_a_worker(config: &str) -> TestProject {
+    TestProject::light().table("server", "enabled = false").config(config).build()
+}
+
+#[test]
+fn twenty_starts_at_once_give_one_worker_and_are_all_done() {
+    let project = only_a_worker(WORKER);
+    thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| project.run(&["start", "--no-setup"]).expect(0));
+        }
+    });
+    assert_eq!(workers(&project), 1);
+    assert_eq!(project.processes().len(), 2, "the worker and its supervisor");
+    project.run(&["stop"]).expect(0);
+    assert_eq!(project.processes(), []);
+}
+
+#[test]
+fn five_stops_at_once_are_one_request() {
+    let patient = "[services.worker]\ncommand = [\"sh\", \"-c\", \
+                   \"trap 'sleep 0.5; echo ended in order; exit 0' TERM; echo up; while :; do sleep 0.05; done\"]\n\
+                   ready = { log = \"up\" }\n";
+    let project = only_a_worker(patient);
+    project.start(&[]);
+    thread::scope(|scope| {
+        for _ in 0..5 {
+            scope.spawn(|| project.run(&["stop"]).expect(0));
+        }
+    });
+    let stopped = project.run(&["logs", "worker", "--no-prefix"]).expect(0);
+    assert!(stopped.stdout.contains("ended in order"), "it was not let end: {}", stopped.stdout);
+}
+
+#[test]
+fn a_start_during_a_stop_starts_it_again() {
+    let slow = "[services.worker]\ncommand = [\"sh\", \"-c\", \
+                \"trap 'sleep 0.5; exit 0' TERM; echo up; while :; do sleep 0.05; done\"]\n\
+                ready = { log = \"up\" }\n";
+    let project = only_a_worker(slow);
+    project.start(&[]);
+    let before = project.service("worker");
+    thread::scope(|scope| {
+        scope.spawn(|| project.run(&["stop"]).expect(0));
+        project.wait_for_state("worker", "stopping");
+        project.start(&[]);
+    });
+    let after = project.service("worker");
+    assert_eq!(after["state"], "ready");
+    assert_ne!(after["pid"], before["pid"]);
+}
+
+#[test]
+fn a_deleted_state_folder_does_not_make_two_of_one_service() {
+    let project = only_a_worker(WORKER);
+    project.start(&[]);
+    fs::remove_dir_all(project.path(".pipulate")).unwrap();
+    let refused = project.run(&["start", "--no-setup"]).expect(1);
+    assert!(refused.stderr.contains("pipulate stop worker"), "{}", refused.stderr);
+    assert_eq!(workers(&project), 1);
+    project.run(&["stop"]).expect(0);
+    holds("the worker's end", || project.processes().is_empty());
+    project.start(&[]);
+    assert_eq!(workers(&project), 1);
+}
+
+#[test]
+fn an_upgrade_replaces_the_supervisors_program_and_not_the_service() {
+    let project = only_a_worker(WORKER);
+    let program = project.home().join("pipulate");
+    fs::copy(PIPULATE, &program).unwrap();
+    run::output(project.foreign(&program).args(["start", "--no-setup"])).expect(0);
+    let before = project.service("worker");
+
+    let newer = project.home().join("newer");
+    fs::copy(PIPULATE, &newer).unwrap();
+    fs::rename(&newer, &program).unwrap();
+    let upgraded = run::output(project.foreign(&program).args(["start", "--no-setup"])).expect(0);
+    assert!(upgraded.stderr.contains("supervisor of worker makes way"), "{}", upgraded.stderr);
+
+    let after = project.service("worker");
+    for same in ["pid", "supervisor_pid", "state", "restarts", "started_at"] {
+        assert_eq!(before[same], after[same], "{same}");
+    }
+    let supervisor = Process::of(&after["supervisor_pid"]);
+    let runs = fs::read_link(Path::new("/proc").join(supervisor.pid.to_string()).join("exe")).unwrap();
+    assert_eq!(runs, program, "not the deleted one");
+    Process::of(&after["pid"]).kill();
+    wait_for("the new program to restart it", || {
+        Some(project.service("worker")).filter(|now| now["state"] == "running" && now["pid"] != after["pid"])
+    });
+}
+
+#[test]
+fn a_failed_upgrade_leaves_the_old_supervisor_at_work() {
+    let project = only_a_worker(WORKER);
+    let program = project.home().join("pipulate");
+    fs::copy(PIPULATE, &program).unwrap();
+    run::output(project.foreign(&program).args(["start", "--no-setup"])).expect(0);
+    let before = project.service("worker");
+    fs::remove_file(&program).unwrap();
+
+    let supervisor = Process::of(&before["supervisor_pid"]);
+    supervisor.signal(Signal::USR1);
+    holds("the attempt", || project.read(".pipulate/log/supervisor.log").contains("this one goes on"));
+    let after = project.service("worker");
+    assert_eq!((&after["pid"], &after["state"]), (&before["pid"], &before["state"]));
+    assert!(supervisor.lives());
+    Process::of(&after["pid"]).kill();
+    wait_for("the old program to restart it", || {
+        Some(project.service("worker")).filter(|now| now["state"] == "running" && now["pid"] != after["pid"])
+    });
+}
+
+#[test]
+fn what_the_caller_had_open_is_not_the_services() {
+    let project = only_a_worker(WORKER);
+    let script = format!("exec 9>held; PORT=7 PIPULATE_SESSION=x exec {PIPULATE} start --no-setup");
+    run::output(project.foreign("sh").args(["-c", &script])).expect(0);
+    let worker = Process::of(&project.service("worker")["pid"]);
+    let open = |pid: i32| fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+    assert_eq!(open(worker.pid), 3);
+    let environment = fs::read_to_string(format!("/proc/{}/environ", worker.pid)).unwrap();
+    assert!(!environment.split('\0').any(|variable| variable.starts_with("PORT=")), "{environment}");
+}
+
+#[test]
+fn a_chain_of_forks_is_ended_and_proved_empty() {
+    let chain = "import os, signal, time\n\
+                 signal.signal(signal.SIGTERM, signal.SIG_IGN)\n\
+                 open('begun', 'w').close()\n\
+                 end = time.monotonic() + 30\n\
+                 while time.monotonic() < end:\n    \
+                     if os.fork():\n        os._exit(0)\n    \
+                     os.setsid()\n";
+    let config = "[services.worker]\ncommand = [\"sh\", \"-c\", \"python3 chain.py & exec sleep 1000\"]\n";
+    let project = only_a_worker(config);
+    project.write("chain.py", chain);
+    project.start(&[]);
+    holds("the chain", || project.path("begun").exists());
+    let stopped = project.run(&["stop"]).expect(0);
+    assert!(stopped.stdout.contains("0 processes left"), "{}", stopped.stdout);
+    assert_eq!(project.processes(), []);
+}

@@ -1,0 +1,185 @@
+//! Supervisors die and services die: what lives on, what comes back, and what is said about it.
+
+use serde_json::json;
+
+use crate::support::project::python;
+use crate::support::{Jupyter, Process, TestProject, holds, wait_for};
+
+const WORKER: &str = "[services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
+
+#[test]
+fn what_a_killed_supervisor_leaves_lives_on_until_start_adopts_it() {
+    let project = TestProject::new();
+    project.start(&["jupyter"]);
+    let jupyter = Jupyter::of(&project);
+    let kernel = jupyter.kernel();
+    kernel.run("x = 42");
+    let before = project.service("jupyter");
+    Process::of(&before["supervisor_pid"]).kill();
+
+    project.run(&["status"]).expect(1);
+    let alone = project.service("jupyter");
+    assert_eq!(alone["state"], "unsupervised");
+    assert_eq!((&alone["pid"], &alone["kernels"]), (&before["pid"], &before["kernels"]));
+    assert_eq!(alone["supervisor_pid"], json!(null));
+    assert_eq!(kernel.run("print(x)"), "42\n");
+    let meanwhile = jupyter.kernel();
+
+    project.start(&["jupyter"]);
+    project.run(&["status"]).expect(0);
+    let adopted = project.service("jupyter");
+    assert_eq!(adopted["state"], "ready");
+    assert_eq!((&adopted["pid"], &adopted["started_at"]), (&before["pid"], &before["started_at"]));
+    assert_ne!(adopted["supervisor_pid"], before["supervisor_pid"]);
+    assert_eq!(kernel.run("print(x)"), "42\n");
+
+    let after = jupyter.kernel();
+    wait_for("the lines printed before, during and after the absence", || {
+        let logs = project.run(&["logs", "jupyter", "--tail", "all"]).stdout;
+        [&kernel, &meanwhile, &after].iter().all(|kernel| logs.contains(&kernel.id)).then_some(())
+    });
+    let stopped = project.run(&["stop"]).expect(0);
+    assert!(stopped.stdout.starts_with("Stopped jupyter: 4 processes"), "{}", stopped.stdout);
+    assert_eq!(project.processes(), []);
+}
+
+#[test]
+fn stop_ends_everything_without_a_supervisor_too() {
+    let project = TestProject::new();
+    project.start(&["jupyter"]);
+    let kernel_of = Jupyter::of(&project);
+    let kernel = kernel_of.kernel();
+    kernel.run("import subprocess; subprocess.Popen(['sleep', '1001'], start_new_session=True)");
+    kernel.run("subprocess.run(['setsid', '--fork', 'sleep', '1002'], check=True)");
+    kernel_of.terminal().type_line("sleep 1003 & echo started $((40 + 2))", "started 42");
+    for seconds in 1001..=1003 {
+        project.find_process(&format!("sleep {seconds}"));
+    }
+    Process::of(&project.service("jupyter")["supervisor_pid"]).kill();
+    // JupyterLab, the kernel, the terminal's shell, and three that sleep.
+    let count = project.service("jupyter")["processes"].as_array().unwrap().len();
+    assert_eq!((count, project.processes().len()), (6, 6));
+
+    let stopped = project.run(&["stop", "--force"]).expect(0);
+    assert!(stopped.stdout.starts_with("Stopped jupyter: 6 processes"), "{}", stopped.stdout);
+    assert!(stopped.stdout.ends_with("\n0 processes left\n"), "{}", stopped.stdout);
+    assert_eq!(project.processes(), []);
+    assert_eq!(project.service("jupyter")["state"], "stopped");
+    project.run(&["status"]).expect(3);
+}
+
+#[test]
+fn supervisors_replace_each_other() {
+    let project = TestProject::light().config(WORKER).build();
+    project.start(&[]);
+    for (service, state) in [("server", "ready"), ("worker", "running"), ("server", "ready")] {
+        let before = project.service(service);
+        Process::of(&before["supervisor_pid"]).kill();
+        let after = wait_for("a new supervisor", || {
+            Some(project.service(service))
+                .filter(|now| now["state"] == state && !now["supervisor_pid"].is_null())
+        });
+        assert_ne!(after["supervisor_pid"], before["supervisor_pid"]);
+        assert_eq!((&after["pid"], &after["restarts"]), (&before["pid"], &before["restarts"]));
+    }
+    project.run(&["stop"]).expect(0);
+    assert_eq!(project.processes(), []);
+}
+
+#[test]
+fn a_killed_worker_is_started_again_and_counted() {
+    let project = TestProject::light().config(WORKER).build();
+    project.start(&["worker"]);
+    for restarts in 1..=2 {
+        let before = project.service("worker");
+        assert_eq!(before["state"], "running");
+        Process::of(&before["pid"]).kill();
+        let after = wait_for("a new worker", || {
+            Some(project.service("worker"))
+                .filter(|now| now["state"] == "running" && now["pid"] != before["pid"])
+        });
+        assert_eq!(after["restarts"], restarts);
+        assert_eq!(after["supervisor_pid"], before["supervisor_pid"]);
+        let exit = &after["last_exit"];
+        assert_eq!((&exit["code"], &exit["signal"]), (&json!(null), &json!(9)));
+        assert!(exit["at"].as_str().unwrap() <= after["started_at"].as_str().unwrap(), "{after}");
+    }
+    project.run(&["stop"]).expect(0);
+    assert_eq!(project.processes(), []);
+}
+
+#[test]
+fn a_service_that_dies_before_it_is_ready_has_crashed_and_start_shows_why() {
+    let dies = "[services.worker]\nport = 20000\nready = { tcp = true }\n\
+                command = [\"sh\", \"-c\", \"echo almost there; echo no bananas >&2; exit 3\"]\n";
+    let project = TestProject::light().config(dies).build();
+    let failed = project.run(&["start", "--no-setup"]).expect(1);
+    assert!(failed.stdout.is_empty(), "{}", failed.stdout);
+    for said in ["almost there", "no bananas", "could not start: worker", "pipulate logs worker"] {
+        assert!(failed.stderr.contains(said), "{said:?} is missing in: {}", failed.stderr);
+    }
+    project.run(&["status"]).expect(1);
+    assert_eq!(project.status()["state"], "crashed");
+    let worker = project.service("worker");
+    assert_eq!(
+        (&worker["state"], &worker["pid"], &worker["restarts"]),
+        (&"crashed".into(), &json!(null), &0.into())
+    );
+    assert_eq!((&worker["last_exit"]["code"], &worker["last_exit"]["signal"]), (&3.into(), &json!(null)));
+    assert_eq!(project.service("server")["state"], "ready", "the others are not touched");
+    project.run(&["stop"]).expect(0);
+    assert_eq!(project.processes(), []);
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named() {
+    let project = TestProject::light().config("[services.worker]\ncommand = [\"no-such-program\"]\n").build();
+    let failed = project.run(&["start", "--no-setup", "worker"]).expect(1);
+    assert!(failed.stderr.contains("no-such-program"), "{}", failed.stderr);
+    assert_eq!(project.service("worker")["state"], "crashed");
+}
+
+#[test]
+fn a_service_that_dies_again_and_again_has_crashed() {
+    let dies = "[services.worker]\ncommand = [\"sh\", \"-c\", \"echo up; sleep 0.01; exit 4\"]\n\
+                ready = { log = \"up\" }\n";
+    let project = TestProject::light().config(dies).build();
+    project.run(&["start", "--no-setup", "worker"]);
+    let crashed = project.wait_for_state("worker", "crashed");
+    assert_eq!((&crashed["restarts"], &crashed["last_exit"]["code"]), (&4.into(), &4.into()));
+    project.run(&["status"]).expect(1);
+}
+
+#[test]
+fn kernels_outlive_a_crash_of_jupyterlab_until_stop() {
+    let project = TestProject::new();
+    // A kernel that does not end itself when its parent does, as ipykernel 7 does and 6 does not.
+    let spec = json!({
+        "display_name": "outliving", "language": "python",
+        "argv": ["/usr/bin/env", "-u", "JPY_PARENT_PID", python().to_str().unwrap(),
+                 "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+    });
+    project.write("../.local/share/jupyter/kernels/outliving/kernel.json", &spec.to_string());
+    project.start(&["jupyter"]);
+    let kernel = Jupyter::of(&project).kernel_of("outliving").id;
+    let before = project.service("jupyter");
+    let process = Process::of(&before["kernels"][0]["pid"]);
+    Process::of(&before["pid"]).kill();
+    let after = wait_for("a new JupyterLab", || {
+        Some(project.service("jupyter")).filter(|now| now["state"] == "ready" && now["pid"] != before["pid"])
+    });
+    assert!(process.lives(), "the kernel was ended");
+    assert_eq!((&after["restarts"], &after["last_exit"]["signal"]), (&1.into(), &9.into()));
+    assert_eq!(
+        (&after["kernels"][0]["id"], &after["kernels"][0]["pid"]),
+        (&kernel.into(), &process.pid.into())
+    );
+    let role = |process: &Process| {
+        let processes = after["processes"].as_array().unwrap();
+        processes.iter().find(|other| other["pid"] == process.pid).unwrap()["role"].clone()
+    };
+    assert_eq!(role(&process), "orphaned");
+    project.run(&["stop"]).expect(0);
+    holds("the end of the orphan", || !process.lives());
+    assert_eq!(project.processes(), []);
+}

@@ -1,0 +1,128 @@
+//! A person at a real browser: opens pages, reads them, clicks and types.
+//!
+//! Chromium runs without a window and with a profile of its own; `browser.py` speaks to it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+use serde_json::{Value, json};
+
+use super::process;
+use super::project::{TestProject, python};
+use super::wait::{holds, wait_for};
+
+/// A browser; it ends with this handle, which must go before its project's.
+pub(crate) struct Browser {
+    driver: Child,
+    /// `None` once it is to end.
+    requests: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    home: PathBuf,
+}
+
+impl Browser {
+    /// Starts one with nothing in its memory, in the project's home directory.
+    pub(crate) fn start(project: &TestProject) -> Self {
+        let mut command = project.foreign(python());
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/it/support/browser.py"));
+        command.arg(chromium()).arg(project.home().join("browser"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut driver = command.spawn().unwrap();
+        let (requests, answers) = (driver.stdin.take(), BufReader::new(driver.stdout.take().unwrap()));
+        Self { driver, requests, answers, home: project.home().to_owned() }
+    }
+
+    /// Goes to an address, and returns when its page is loaded.
+    #[track_caller]
+    pub(crate) fn open(&mut self, url: &str) {
+        self.ask(&json!(["open", url]));
+    }
+
+    /// Clicks on what a selector names, as soon as it is there.
+    #[track_caller]
+    pub(crate) fn click(&mut self, selector: &str) {
+        holds(&format!("{selector} to be clicked on"), || self.ask(&json!(["click", selector])) == true);
+    }
+
+    /// Types into a field, as soon as it is there.
+    #[track_caller]
+    pub(crate) fn type_into(&mut self, selector: &str, text: &str) {
+        holds(&format!("{selector} to type into"), || self.ask(&json!(["type", selector, text])) == true);
+    }
+
+    /// The text that is shown of what a selector names, as soon as it is there.
+    #[track_caller]
+    pub(crate) fn text(&mut self, selector: &str) -> String {
+        let text = || Some(self.ask(&json!(["text", selector])).as_str()?.to_owned());
+        wait_for(&format!("{selector} on the page"), text)
+    }
+
+    /// Waits until the text of what a selector names holds this one.
+    #[track_caller]
+    pub(crate) fn wait_for_text(&mut self, selector: &str, text: &str) {
+        holds(&format!("{text:?} in {selector}"), || self.text(selector).contains(text));
+    }
+
+    /// The value of a JavaScript expression.
+    #[track_caller]
+    pub(crate) fn measure(&mut self, expression: &str) -> Value {
+        self.ask(&json!(["measure", expression]))
+    }
+
+    /// From the next page on no page may run scripts.
+    #[track_caller]
+    pub(crate) fn switch_javascript_off(&mut self) {
+        self.ask(&json!(["javascript", false]));
+    }
+
+    /// Looks with `"light"` or `"dark"` colors through a window that is so many pixels wide.
+    #[track_caller]
+    pub(crate) fn view(&mut self, scheme: &str, width: u32) {
+        self.ask(&json!(["view", scheme, width]));
+    }
+
+    /// Keeps a picture of the page.
+    #[track_caller]
+    pub(crate) fn screenshot(&mut self, file: &Path) {
+        self.ask(&json!(["screenshot", file]));
+    }
+
+    /// What the browser has said about pages so far: errors, and what a policy blocked.
+    #[track_caller]
+    pub(crate) fn complaints(&mut self) -> Vec<String> {
+        serde_json::from_value(self.ask(&json!(["complaints"]))).unwrap()
+    }
+
+    #[track_caller]
+    fn ask(&mut self, request: &Value) -> Value {
+        writeln!(self.requests.as_ref().unwrap(), "{request}").unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{request}: {error}: {answer:?}"))
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        drop(self.requests.take());
+        let _reaped = self.driver.wait();
+        let home = format!("HOME={}", self.home.display());
+        let parts =
+            || process::with_variable(&home).into_iter().filter(|part| part.command.contains("chrom"));
+        if !std::thread::panicking() {
+            holds("the end of all of the browser's processes", || parts().next().is_none());
+        }
+    }
+}
+
+fn chromium() -> PathBuf {
+    let program =
+        std::env::var_os("PIPULATE_TEST_CHROMIUM").map_or("/usr/bin/chromium".into(), PathBuf::from);
+    assert!(
+        program.is_file(),
+        "{} is missing: run the tests with `cargo xtask test`, which prepares it",
+        program.display()
+    );
+    program
+}

@@ -1,0 +1,79 @@
+//! A person at the JupyterLab of a project: opens kernels and terminals, and types.
+
+use std::path::PathBuf;
+
+use super::project::{TestProject, python};
+use super::run;
+
+/// The JupyterLab of a project that runs.
+pub(crate) struct Jupyter {
+    url: String,
+    token_file: PathBuf,
+}
+
+/// One of its kernels.
+pub(crate) struct Kernel<'a> {
+    jupyter: &'a Jupyter,
+    pub(crate) id: String,
+}
+
+/// One of its terminals.
+pub(crate) struct JupyterTerminal<'a> {
+    jupyter: &'a Jupyter,
+    name: String,
+}
+
+impl Jupyter {
+    pub(crate) fn of(project: &TestProject) -> Self {
+        let url = format!("http://127.0.0.1:{}", project.port("jupyter"));
+        Self { url, token_file: project.path(".pipulate/run/jupyter-token") }
+    }
+
+    /// Starts a Python kernel.
+    #[track_caller]
+    pub(crate) fn kernel(&self) -> Kernel<'_> {
+        self.kernel_of("python3")
+    }
+
+    /// Starts a kernel of some kernelspec.
+    #[track_caller]
+    pub(crate) fn kernel_of(&self, spec: &str) -> Kernel<'_> {
+        Kernel { jupyter: self, id: self.ask(&["kernel", spec], "").trim().to_owned() }
+    }
+
+    /// Opens a terminal.
+    #[track_caller]
+    pub(crate) fn terminal(&self) -> JupyterTerminal<'_> {
+        JupyterTerminal { jupyter: self, name: self.ask(&["terminal"], "").trim().to_owned() }
+    }
+
+    #[track_caller]
+    fn ask(&self, words: &[&str], input: &str) -> String {
+        let mut command = run::command(python());
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/it/support/kernel.py"));
+        command.arg(&self.url).arg(&self.token_file).args(words).env_clear();
+        run::output_of(&mut command, input).expect(0).stdout
+    }
+}
+
+impl Kernel<'_> {
+    /// Runs code to its end; what it printed.
+    #[track_caller]
+    pub(crate) fn run(&self, code: &str) -> String {
+        self.jupyter.ask(&["run", &self.id], code)
+    }
+
+    /// Runs code, and returns when it is running.
+    #[track_caller]
+    pub(crate) fn begin(&self, code: &str) {
+        self.jupyter.ask(&["begin", &self.id], code);
+    }
+}
+
+impl JupyterTerminal<'_> {
+    /// Types a line, and returns when the terminal has shown `text`. Its echo shows the line, too.
+    #[track_caller]
+    pub(crate) fn type_line(&self, line: &str, text: &str) {
+        self.jupyter.ask(&["type", &self.name, text], line);
+    }
+}

@@ -1,0 +1,91 @@
+"""Speaks to a JupyterLab as its page does. Usage: kernel.py URL TOKEN_FILE VERB [ID]
+
+kernel SPEC       makes a kernel; prints its id
+run ID            runs the code on stdin to its end; prints what it printed
+begin ID          the same, and returns as soon as the kernel is busy
+terminal          opens a terminal; prints its name
+type NAME TEXT    types the line on stdin there; returns when the terminal has shown TEXT
+"""
+
+import json
+import sys
+import urllib.request
+import uuid
+
+import websocket
+
+PATIENCE = 60
+
+
+def main():
+    url, token_file, verb, *rest = sys.argv[1:]
+    with open(token_file) as file:
+        server = Server(url, file.read())
+    {"kernel": kernel, "run": run, "begin": begin, "terminal": terminal, "type": type_line}[verb](server, *rest)
+
+
+class Server:
+    def __init__(self, url, token):
+        self.url, self.headers = url, {"Authorization": f"token {token}"}
+
+    def post(self, path, body):
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), self.headers)
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return json.load(answer)
+
+    def connect(self, path):
+        address = self.url.replace("http", "ws", 1) + path
+        return websocket.create_connection(address, timeout=PATIENCE, header=self.headers)
+
+
+def kernel(server, spec):
+    print(server.post("/api/kernels", {"name": spec})["id"])
+
+
+def run(server, kernel_id):
+    for message in execute(server, kernel_id):
+        kind, content = message["msg_type"], message["content"]
+        if kind == "stream":
+            print(content["text"], end="")
+        elif kind == "error":
+            sys.exit("\n".join(content["traceback"]))
+        elif kind == "status" and content["execution_state"] == "idle":
+            return
+
+
+def begin(server, kernel_id):
+    # "execute_input" follows "busy": from then on the code runs.
+    next(message for message in execute(server, kernel_id) if message["msg_type"] == "execute_input")
+
+
+def execute(server, kernel_id):
+    """Sends the code on stdin, and yields what the kernel says about it."""
+    socket = server.connect(f"/api/kernels/{kernel_id}/channels")
+    header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "version": "5.3",
+              "session": uuid.uuid4().hex, "username": "test"}
+    content = {"code": sys.stdin.read(), "silent": False, "store_history": True,
+               "user_expressions": {}, "allow_stdin": False, "stop_on_error": True}
+    socket.send(json.dumps({"header": header, "parent_header": {}, "metadata": {},
+                            "content": content, "channel": "shell", "buffers": []}))
+    while True:
+        message = json.loads(socket.recv())
+        if message["parent_header"].get("msg_id") == header["msg_id"]:
+            yield message
+
+
+def terminal(server):
+    print(server.post("/api/terminals", {})["name"])
+
+
+def type_line(server, name, text):
+    socket = server.connect(f"/terminals/websocket/{name}")
+    socket.send(json.dumps(["stdin", sys.stdin.read() + "\r"]))
+    shown = ""
+    while text not in shown:
+        kind, *rest = json.loads(socket.recv())
+        if kind == "stdout":
+            shown += rest[0]
+
+
+if __name__ == "__main__":
+    main()

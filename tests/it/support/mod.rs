@@ -1,0 +1,21 @@
+//! What every end-to-end test needs; `use crate::support::*` brings the words in.
+
+pub(crate) mod browser;
+pub(crate) mod http;
+pub(crate) mod jupyter;
+pub(crate) mod ports;
+pub(crate) mod process;
+pub(crate) mod project;
+pub(crate) mod redact;
+pub(crate) mod run;
+pub(crate) mod session;
+pub(crate) mod terminal;
+pub(crate) mod wait;
+
+pub(crate) use browser::Browser;
+pub(crate) use jupyter::Jupyter;
+pub(crate) use process::Process;
+pub(crate) use project::TestProject;
+pub(crate) use session::Session;
+pub(crate) use terminal::Terminal;
+pub(crate) use wait::{holds, wait_for};

@@ -1,0 +1,36 @@
+//! Free ports, each for one test at a time.
+//!
+//! They lie below those that the system hands out by itself, so that nobody else's connection takes
+//! one between its choice and its use; a lock on a file of its number keeps other tests away.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::ops::Range;
+
+const RANGE: Range<u16> = 20_000..32_000;
+
+/// A port that is ours until this is dropped.
+pub(crate) struct Port {
+    pub(crate) number: u16,
+    _lock: File,
+}
+
+impl Port {
+    /// Takes a port on which nothing listens.
+    pub(crate) fn take() -> Self {
+        let user = rustix::process::geteuid().as_raw();
+        let folder = std::env::temp_dir().join(format!("pipulate-test-ports-{user}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let width = u32::from(RANGE.end - RANGE.start);
+        // Tests that begin at the same time begin to look at different places.
+        let first = std::process::id().wrapping_mul(97) % width;
+        let candidates = (0..width).map(|step| RANGE.start + u16::try_from((first + step) % width).unwrap());
+        let take = |number: u16| {
+            let lock = File::create(folder.join(number.to_string())).unwrap();
+            lock.try_lock().ok()?;
+            TcpListener::bind(("127.0.0.1", number)).ok()?;
+            Some(Self { number, _lock: lock })
+        };
+        candidates.into_iter().find_map(take).expect("a free port between 20000 and 32000")
+    }
+}

@@ -1,0 +1,134 @@
+//! The process table, read from `/proc` and not through the product.
+
+use std::collections::HashSet;
+use std::fs;
+
+use rustix::process::{Pid, Signal};
+
+use super::wait::holds;
+
+/// A process at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Process {
+    pub(crate) pid: i32,
+    pub(crate) ppid: i32,
+    /// When it started, in ticks since boot: tells it from the next one with this pid.
+    pub(crate) start: u64,
+    /// Its arguments, in one line.
+    pub(crate) command: String,
+}
+
+impl Process {
+    /// The living process with that pid; zombies do not live.
+    pub(crate) fn find(pid: i32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        if matches!(*fields.first()?, "Z" | "X") {
+            return None;
+        }
+        let command = read(pid, "cmdline").join(" ");
+        Some(Self { pid, ppid: fields.get(1)?.parse().ok()?, start: fields.get(19)?.parse().ok()?, command })
+    }
+
+    /// [`Process::find`] for a pid of `status --json`.
+    #[track_caller]
+    pub(crate) fn of(pid: &serde_json::Value) -> Self {
+        let number = pid.as_i64().and_then(|pid| i32::try_from(pid).ok());
+        let number = number.unwrap_or_else(|| panic!("a pid was expected: {pid}"));
+        Self::find(number).unwrap_or_else(|| panic!("process {number} does not live"))
+    }
+
+    /// Whether this very process still lives.
+    pub(crate) fn lives(&self) -> bool {
+        Self::find(self.pid).is_some_and(|now| now.start == self.start)
+    }
+
+    /// Everything below it.
+    pub(crate) fn descendants(&self) -> Vec<Self> {
+        let all = all();
+        let mut family: HashSet<i32> = HashSet::from([self.pid]);
+        loop {
+            let before = family.len();
+            family.extend(
+                all.iter()
+                    .filter(|other| family.contains(&other.ppid))
+                    .map(|other| other.pid)
+                    .collect::<Vec<_>>(),
+            );
+            if family.len() == before {
+                return all
+                    .into_iter()
+                    .filter(|other| other.pid != self.pid && family.contains(&other.pid))
+                    .collect();
+            }
+        }
+    }
+
+    /// Signals this very process, if it still lives.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if self.lives() {
+            // It may end at any moment.
+            let _gone = rustix::process::kill_process(Pid::from_raw(self.pid).unwrap(), signal);
+        }
+    }
+
+    /// Ends it by KILL and waits until it is gone.
+    #[track_caller]
+    pub(crate) fn kill(&self) {
+        self.signal(Signal::KILL);
+        holds(&format!("the end of {self:?}"), || !self.lives());
+    }
+}
+
+/// Every living process.
+pub(crate) fn all() -> Vec<Process> {
+    let names = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name());
+    names.filter_map(|name| Process::find(name.to_str()?.parse().ok()?)).collect()
+}
+
+/// The living processes in whose environment a variable begins like this.
+pub(crate) fn with_variable(beginning: &str) -> Vec<Process> {
+    let carries = |process: &Process| {
+        read(process.pid, "environ").iter().any(|variable| variable.starts_with(beginning))
+    };
+    all().into_iter().filter(carries).collect()
+}
+
+/// The text of every process's arguments, those of other users included.
+pub(crate) fn every_command_line() -> String {
+    all().into_iter().map(|process| process.command + "\n").collect()
+}
+
+/// The parts of a file of `/proc` that are separated by NUL.
+fn read(pid: i32, file: &str) -> Vec<String> {
+    let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let bytes = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
+    bytes.split(|&byte| byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect()
+}
+
+/// A process of the test's own, ended when this is dropped.
+pub(crate) struct Stranger {
+    child: std::process::Child,
+}
+
+impl Stranger {
+    /// Starts it.
+    pub(crate) fn start(command: &mut std::process::Command) -> Self {
+        Self { child: command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")) }
+    }
+
+    /// What it is now; fails when it does not live any more.
+    #[track_caller]
+    pub(crate) fn process(&self) -> Process {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        Process::find(pid).unwrap_or_else(|| panic!("the stranger {pid} was ended"))
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}

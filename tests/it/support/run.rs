@@ -1,0 +1,79 @@
+//! Running programs to their end, with all that they say.
+//!
+//! A program has ended when its output has: whoever leaves something behind that holds our pipes
+//! would hang `$(pipulate start)`, and fails here.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+/// Longer than any of our programs takes.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How a program ended, and what it said.
+#[derive(Debug, Clone)]
+pub(crate) struct Output {
+    /// `None` when a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Output {
+    /// Fails, with all that was said, when the exit code is another one.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// A command in which nothing is set yet.
+#[expect(clippy::disallowed_methods, reason = "tests start programs with environments of their own making")]
+pub(crate) fn command(program: impl AsRef<Path>) -> Command {
+    let mut command = Command::new(program.as_ref());
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs a command to its end, its output in pipes.
+#[track_caller]
+pub(crate) fn output(command: &mut Command) -> Output {
+    output_of(command, "")
+}
+
+/// The same for a command that reads `input` from a pipe; without an input its stdin is as it was set.
+#[track_caller]
+pub(crate) fn output_of(command: &mut Command, input: &str) -> Output {
+    if !input.is_empty() {
+        command.stdin(Stdio::piped());
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes()).unwrap();
+    }
+    let stdout = read_to_end(child.stdout.take().unwrap());
+    let stderr = read_to_end(child.stderr.take().unwrap());
+    let texts = stdout.recv_timeout(PATIENCE).and_then(|out| Ok((out, stderr.recv_timeout(PATIENCE)?)));
+    let Ok((stdout, stderr)) = texts else {
+        let _gone = child.kill();
+        panic!("after {PATIENCE:?} somebody still holds the output of {command:?}");
+    };
+    let code = child.wait().unwrap().code();
+    Output { code, stdout, stderr }
+}
+
+fn read_to_end(mut source: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _read = source.read_to_end(&mut bytes);
+        // Nobody listens once the test has failed.
+        let _failed = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    receiver
+}

@@ -1,0 +1,48 @@
+//! What a person reads: several calls of the program, one after the other, as they look in a terminal.
+
+use std::fmt::Write;
+
+use super::project::TestProject;
+use super::run::{self, Output};
+
+/// A session to be compared with how it was before.
+pub(crate) struct Session<'a> {
+    project: &'a TestProject,
+    text: String,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(project: &'a TestProject) -> Self {
+        Self { project, text: String::new() }
+    }
+
+    /// Calls the program, which is to end with this code.
+    #[track_caller]
+    pub(crate) fn run(&mut self, args: &[&str], code: i32) -> Output {
+        self.run_command(args, &mut self.project.command(args), code)
+    }
+
+    /// The same for a call that is more than its arguments.
+    #[track_caller]
+    pub(crate) fn run_command(
+        &mut self,
+        args: &[&str],
+        command: &mut std::process::Command,
+        code: i32,
+    ) -> Output {
+        let output = run::output(command).expect(code);
+        writeln!(self.text, "$ pipulate {}", args.join(" ")).unwrap();
+        self.text += &output.stdout;
+        if !output.stderr.is_empty() {
+            self.text += "--- on stderr\n";
+            self.text += &output.stderr;
+        }
+        writeln!(self.text, "--- {code}\n").unwrap();
+        output
+    }
+
+    /// All of it, without what changes from run to run.
+    pub(crate) fn text(&self) -> String {
+        self.project.redact(&self.text)
+    }
+}

@@ -1,0 +1,210 @@
+//! The embedded web app in a real browser, and at its door.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::support::{Browser, Process, TestProject, http};
+
+/// Only the app, and one service that it can be told to stop.
+fn project() -> TestProject {
+    TestProject::light().config("[services.worker]\ncommand = [\"sleep\", \"1000\"]\n").build()
+}
+
+fn address(project: &TestProject, path: &str) -> String {
+    format!("http://127.0.0.1:{}{path}", project.port("server"))
+}
+
+/// A browser that has followed what `pipulate url server` printed.
+#[track_caller]
+fn signed_in(project: &TestProject) -> Browser {
+    let mut browser = Browser::start(project);
+    browser.open(project.run(&["url", "server"]).expect(0).stdout.trim());
+    browser.wait_for_text("h1", "demo");
+    browser
+}
+
+#[test]
+fn a_person_signs_in_clicks_and_keeps_a_secret() {
+    let project = project();
+    project.start(&[]);
+    let mut browser = signed_in(&project);
+    assert_eq!(
+        browser.measure("location.href"),
+        address(&project, "/"),
+        "the code is in no address any more"
+    );
+    browser.wait_for_text("#service-server", "ready");
+    browser.wait_for_text("#service-worker", "running");
+
+    browser.click("nav a[href='/examples/counter']");
+    browser.wait_for_text("#count", "Count: 0");
+    browser.measure("window.samePage = true");
+    browser.click("button[hx-post]");
+    browser.wait_for_text("#count", "Count: 1");
+    assert_eq!(browser.measure("window.samePage"), true, "htmx changed the page in place");
+
+    keep_a_secret(&project, &mut browser);
+    assert_eq!(browser.complaints(), [""; 0]);
+
+    // That silence means something: what the policy forbids is complained about.
+    browser.measure(
+        "document.head.append(Object.assign(document.createElement('script'), { text: 'inline = 1' }))",
+    );
+    assert!(browser.complaints().iter().any(|complaint| complaint.contains("script-src")));
+    assert_eq!(browser.measure("typeof inline"), "undefined");
+}
+
+#[test]
+fn everything_works_without_javascript() {
+    let project = project();
+    project.start(&[]);
+    let mut browser = Browser::start(&project);
+    browser.switch_javascript_off();
+    browser.open(project.run(&["url", "server"]).expect(0).stdout.trim());
+    browser.wait_for_text("#service-worker", "running");
+
+    browser.click("nav a[href='/examples/counter']");
+    browser.wait_for_text("#count", "Count: 0");
+    browser.click("button[hx-post]");
+    browser.wait_for_text("#count", "Count: 1");
+    assert_eq!(
+        browser.measure("location.pathname"),
+        "/examples/counter",
+        "reloading the page sends nothing again"
+    );
+
+    keep_a_secret(&project, &mut browser);
+    stop_the_worker(&project, &mut browser);
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+fn keep_a_secret(project: &TestProject, browser: &mut Browser) {
+    browser.click("nav a[href='/examples/secret']");
+    browser.type_into("input[name=secret]", "it's #1 in the café");
+    browser.click("button[type=submit]");
+    browser.wait_for_text("main", "Your secret has been saved.");
+    let mode = fs::metadata(project.path(".env")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "{mode:o}");
+    let read = "from dotenv import dotenv_values; print(dotenv_values('.env')['SECRET'])";
+    assert_eq!(project.run(&["run", "--", "python", "-c", read]).expect(0).stdout, "it's #1 in the café\n");
+    browser.click("nav a[href='/examples/secret']");
+    browser.wait_for_text("main", "I already know your secret");
+}
+
+#[test]
+fn a_service_is_stopped_and_started_from_the_page() {
+    let project = project();
+    project.start(&[]);
+    let mut browser = signed_in(&project);
+    let server = project.service("server");
+    stop_the_worker(&project, &mut browser);
+    browser.click("button[aria-label='Start worker']");
+    browser.wait_for_text("#service-worker", "running");
+    let worker = Process::of(&project.service("worker")["pid"]);
+    assert_eq!(worker.command, "sleep 1000");
+    assert_eq!(project.service("server")["pid"], server["pid"]);
+
+    // Started from the page, it is nevertheless no part of the page's own service.
+    project.run(&["stop", "server"]).expect(0);
+    assert!(worker.lives());
+}
+
+fn stop_the_worker(project: &TestProject, browser: &mut Browser) {
+    let worker = Process::of(&project.service("worker")["pid"]);
+    browser.click("nav a[href='/']");
+    browser.click("button[aria-label='Stop worker']");
+    browser.wait_for_text("#service-worker", "stopped");
+    browser.wait_for_text("#notice", "Stopped worker");
+    assert!(!worker.lives());
+    assert_eq!(project.service("server")["state"], "ready");
+}
+
+#[test]
+fn the_app_restarts_itself_from_its_page_and_knows_its_people_after_it() {
+    let project = TestProject::light().build();
+    project.start(&[]);
+    let mut browser = signed_in(&project);
+    let before = Process::of(&project.service("server")["pid"]);
+    browser.click("button[aria-label='Restart server']");
+    crate::support::holds("the end of the old app", || !before.lives());
+    project.wait_for_state("server", "ready");
+    // A page is of one moment: on a busy machine that may be one in which an answer took too long.
+    crate::support::holds("ready on the page", || {
+        browser.open(&address(&project, "/"));
+        browser.text("#service-server").contains("ready")
+    });
+
+    project.run(&["stop"]).expect(0);
+    project.start(&[]);
+    browser.open(&address(&project, "/"));
+    browser.wait_for_text("h1", "Sign in");
+}
+
+#[test]
+fn the_pages_fit_every_window_and_light_and_dark() {
+    let project = project();
+    project.start(&[]);
+    let folder = pictures();
+    let mut browser = Browser::start(&project);
+    browser.open(&address(&project, "/"));
+    picture(&mut browser, &folder, "sign-in");
+    browser.open(project.run(&["url", "server"]).expect(0).stdout.trim());
+    for (path, name) in [
+        ("/", "services"),
+        ("/examples/hello", "hello"),
+        ("/examples/counter", "counter"),
+        ("/examples/secret", "secret"),
+    ] {
+        browser.open(&address(&project, path));
+        picture(&mut browser, &folder, name);
+    }
+}
+
+/// Three pictures of a page, for a person to look at; what a program can tell of them is asserted.
+fn picture(browser: &mut Browser, folder: &Path, name: &str) {
+    let background = "getComputedStyle(document.documentElement).backgroundColor";
+    let mut backgrounds = Vec::new();
+    for (view, scheme, width) in [("light", "light", 1280), ("dark", "dark", 1280), ("narrow", "light", 360)]
+    {
+        browser.view(scheme, width);
+        assert_eq!(browser.measure("innerWidth"), width, "{name}, {view}");
+        assert_eq!(browser.measure("document.documentElement.scrollWidth"), width, "{name}, {view}: cut off");
+        backgrounds.push(browser.measure(background));
+        browser.screenshot(&folder.join(format!("{name}-{view}.png")));
+    }
+    assert_ne!(backgrounds[0], backgrounds[1], "{name} is the same in the dark");
+}
+
+fn pictures() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/screenshots");
+    fs::create_dir_all(&folder).unwrap();
+    folder.canonicalize().unwrap()
+}
+
+#[test]
+fn a_sign_in_link_is_good_once_and_nobody_else_comes_in() {
+    let project = TestProject::light().build();
+    project.start(&[]);
+    let stranger = http::get(&address(&project, "/"), &[]).unwrap();
+    assert_eq!(stranger.status, 401);
+    assert!(stranger.body.contains("pipulate open server"), "{}", stranger.body);
+    assert!(!stranger.body.contains("demo"), "strangers learn nothing of the project: {}", stranger.body);
+
+    let link = project.run(&["url", "server"]).expect(0).stdout;
+    let first = http::get(link.trim(), &[]).unwrap();
+    let cookie = first.header("set-cookie").expect("a session");
+    assert_eq!((first.status, first.header("location")), (303, Some("/")));
+    for word in ["HttpOnly", "SameSite=Strict", &format!("pipulate_{}=", project.port("server"))] {
+        assert!(cookie.contains(word), "{cookie}");
+    }
+    let session = format!("Cookie: {}", cookie.split(';').next().unwrap());
+    assert_eq!(http::get(&address(&project, "/"), &[&session]).unwrap().status, 200);
+
+    let again = http::get(link.trim(), &[]).unwrap();
+    assert_eq!((again.status, again.header("set-cookie")), (401, None));
+    assert!(again.body.contains("was used already"), "{}", again.body);
+    let fresh = project.run(&["url", "server"]).expect(0).stdout;
+    assert_ne!(fresh, link);
+    assert_eq!(http::get(fresh.trim(), &[]).unwrap().status, 303);
+}
