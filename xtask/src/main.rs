@@ -1,0 +1,55 @@
+//! The project's own tasks: `cargo xtask ci|test|tidy|prepare`.
+//!
+//! What a person runs, what CI runs and what the README says are the same commands. Only [`run`]
+//! starts programs and only [`say`] prints.
+
+mod ci;
+mod prepare;
+mod run;
+mod say;
+mod suite;
+mod tidy;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own tasks")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything that a change must pass: format, clippy, tests, tidy
+    Ci,
+    /// Prepare what the tests need, then run all of them
+    Test {
+        /// Only the tests that need nothing prepared: no Python, no browser, no end-to-end tests
+        #[arg(long)]
+        quick: bool,
+        /// For the test runner: a word that chooses tests, `-p CRATE`, `--nocapture`, …
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Check the rules that the compiler doesn't: crate arrows, module docs, file sizes, documents
+    Tidy,
+    /// Install what the tests need and lacks: a Python environment, a browser, shells
+    Prepare,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::Ci => ci::run(),
+        Task::Test { quick, args } => suite::run(quick, &args),
+        Task::Tidy => tidy::run(),
+        Task::Prepare => prepare::run(),
+    };
+    outcome.unwrap_or_else(|error| {
+        say::progress(&format!("error: {error:#}"));
+        ExitCode::FAILURE
+    })
+}

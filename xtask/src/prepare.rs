@@ -1,0 +1,54 @@
+//! What the tests need beyond cargo: a Python environment (required), a browser and two shells.
+//!
+//! Everything lands in `target/`, except Debian packages, which are installed only for root and
+//! only where they are missing. When nothing is missing, nothing is started.
+
+mod debian;
+mod python;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::{run, say};
+
+/// The names under which Debian and others ship the browser.
+const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// What the tests are told.
+pub(crate) struct Prepared {
+    python: PathBuf,
+    chromium: Option<PathBuf>,
+}
+
+impl Prepared {
+    /// The environment variables that say it.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, PathBuf)> {
+        let mut variables = vec![("PIPULATE_TEST_PYTHON", self.python.clone())];
+        variables.extend(self.chromium.clone().map(|path| ("PIPULATE_TEST_CHROMIUM", path)));
+        variables
+    }
+}
+
+/// Prepares, and prints the variables as `NAME=value` lines.
+///
+/// # Errors
+/// As [`prepare`].
+pub(crate) fn run() -> Result<ExitCode> {
+    for (name, value) in prepare()?.variables() {
+        say::result(&format!("{name}={}", value.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Sees to it that the tests have what they need.
+///
+/// # Errors
+/// What is required is missing and could not be installed: why, and what to do.
+pub(crate) fn prepare() -> Result<Prepared> {
+    debian::install_missing();
+    let python = python::environment(run::root())?;
+    let chromium = BROWSERS.into_iter().find_map(run::find);
+    Ok(Prepared { python, chromium })
+}

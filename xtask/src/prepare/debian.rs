@@ -1,0 +1,62 @@
+//! Programs that the tests use and the system's package manager has.
+//!
+//! Nothing here is fatal: a test that needs a program says so itself.
+
+use std::os::unix::fs::MetadataExt;
+
+use super::{BROWSERS, python};
+use crate::{run, say};
+
+/// Installs what is missing if we may, else says how.
+pub(super) fn install_missing() {
+    let missing = missing();
+    if missing.is_empty() {
+        return;
+    }
+    let words = missing.join(" ");
+    let may_install = run::find("apt-get").is_some() && is_root();
+    if may_install {
+        say::progress(&format!("Installing Debian packages for the tests: {words}"));
+        match apt_get(&missing) {
+            Ok(()) => return,
+            Err(error) => say::progress(&format!("warning: {error:#}")),
+        }
+    }
+    say::progress(&format!("warning: the tests that need these cannot pass without them: {words}"));
+    if run::find("apt-get").is_some() {
+        say::progress(&format!("Install them with: sudo apt-get install {words}"));
+    } else {
+        say::progress("Install them with your system's package manager");
+    }
+}
+
+fn missing() -> Vec<&'static str> {
+    let absent = |names: &[&str]| names.iter().all(|name| run::find(name).is_none());
+    let mut missing = Vec::new();
+    if absent(&BROWSERS) {
+        missing.push("chromium");
+    }
+    for program in ["zsh", "fish", "tmux"] {
+        if absent(&[program]) {
+            missing.push(program);
+        }
+    }
+    if python::needs_an_interpreter(run::root()) {
+        missing.push("python3-venv");
+    }
+    missing
+}
+
+fn apt_get(packages: &[&str]) -> anyhow::Result<()> {
+    run::check(run::program("apt-get").args(["update", "-qq"]))?;
+    run::check(
+        run::program("apt-get")
+            .args(["install", "-y", "-qq", "--no-install-recommends"])
+            .args(packages)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}

@@ -1,0 +1,158 @@
+//! `target/test-venv`: a Python environment with JupyterLab and friends, from PyPI.
+//!
+//! A venv cannot be moved, so it is built in place and its stamp is written last: without a stamp
+//! that says what we want, there is no venv. A second run reads the stamp and starts nothing.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{run, say};
+
+/// What is installed, and the module that proves each.
+const PACKAGES: [(&str, &str); 6] = [
+    ("jupyterlab", "jupyterlab"),
+    ("numpy", "numpy"),
+    ("python-fasthtml", "fasthtml"),
+    ("python-dotenv", "dotenv"),
+    ("ipykernel", "ipykernel"),
+    ("websocket-client", "websocket"),
+];
+
+/// Where a fit interpreter is looked for, the person's own choice first.
+const INTERPRETERS: [&str; 6] =
+    ["python3", "python3.13", "python3.12", "python3.11", "python3.10", "/usr/bin/python3"];
+
+/// Exits with 0 for Python 3.10 or later that can make an environment with pip in it.
+const FIT: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
+
+/// The environment's interpreter; builds the environment if there is none.
+///
+/// # Errors
+/// There is no fit Python, or the packages could not be installed.
+pub(super) fn environment(root: &Path) -> Result<PathBuf> {
+    if let Some(chosen) = chosen() {
+        return Ok(chosen);
+    }
+    let venv = venv(root);
+    let python = venv.join("bin/python");
+    fs::create_dir_all(root.join("target")).context("could not make target/")?;
+    // Two runs at once build one environment.
+    let lock =
+        File::create(root.join("target/test-venv.lock")).context("could not make target/test-venv.lock")?;
+    lock.lock().context("could not lock target/test-venv.lock")?;
+    if !is_complete(&venv) {
+        say::progress("Preparing the tests' Python environment (once): target/test-venv");
+        build(root, &venv)?;
+    }
+    Ok(python)
+}
+
+/// Whether an environment has to be built and there is no Python that could do it.
+pub(super) fn needs_an_interpreter(root: &Path) -> bool {
+    chosen().is_none() && !is_complete(&venv(root)) && interpreter().is_none()
+}
+
+/// An environment that somebody else looks after.
+fn chosen() -> Option<PathBuf> {
+    std::env::var_os("PIPULATE_TEST_PYTHON").filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+fn venv(root: &Path) -> PathBuf {
+    root.join("target/test-venv")
+}
+
+/// The stamp names the place too: a copied or moved `target/` has no working venv.
+fn stamp(venv: &Path) -> String {
+    let packages = PACKAGES.map(|(package, _)| package).join(" ");
+    format!("{}\n{packages}\n", venv.display())
+}
+
+fn stamp_file(venv: &Path) -> PathBuf {
+    venv.join("complete")
+}
+
+fn is_complete(venv: &Path) -> bool {
+    // The link to the interpreter dangles after an upgrade of the system's Python.
+    venv.join("bin/python").exists()
+        && fs::read_to_string(stamp_file(venv)).is_ok_and(|text| text == stamp(venv))
+}
+
+fn build(root: &Path, venv: &Path) -> Result<()> {
+    let Some(interpreter) = interpreter() else {
+        bail!(
+            "the tests need Python 3.10 or later with its venv module, and none was found; \
+             install it (Debian: sudo apt-get install python3-venv), or set PIPULATE_TEST_PYTHON"
+        );
+    };
+    if venv.exists() {
+        fs::remove_dir_all(venv).context("could not remove the incomplete target/test-venv")?;
+    }
+    run::output(python(&interpreter).args(["-m", "venv"]).arg(venv))?;
+    install(root, venv)?;
+    let imports = PACKAGES.map(|(_, module)| format!("import {module}")).join("; ");
+    run::output(python(&venv.join("bin/python")).args(["-c", &imports]))?;
+    fs::write(stamp_file(venv), stamp(venv)).context("could not write the stamp of target/test-venv")
+}
+
+/// uv takes seconds where pip takes most of a minute; pip is there in any case.
+fn install(root: &Path, venv: &Path) -> Result<()> {
+    let packages = PACKAGES.map(|(package, _)| package);
+    let interpreter = venv.join("bin/python");
+    let by_uv = uv(root, &interpreter).and_then(|uv| {
+        let mut install = python(&uv);
+        install.args(["pip", "install", "--quiet", "--compile-bytecode", "--python"]).arg(&interpreter);
+        run::check(install.args(packages))
+    });
+    let Err(error) = by_uv else { return Ok(()) };
+    say::progress(&format!("uv could not install the packages, so pip does: {error:#}"));
+    run::check(python(&interpreter).args(["-m", "pip", "install", "--quiet"]).args(packages))
+}
+
+/// uv from `PATH`, else from `target/tools`, where pip puts it.
+fn uv(root: &Path, interpreter: &Path) -> Result<PathBuf> {
+    if let Some(uv) = run::find("uv") {
+        return Ok(uv);
+    }
+    let tools = root.join("target/tools");
+    let uv = tools.join("bin/uv");
+    if !uv.is_file() {
+        let mut pip = python(interpreter);
+        run::output(
+            pip.args(["-m", "pip", "install", "--quiet", "--upgrade", "--target"]).arg(&tools).arg("uv"),
+        )?;
+    }
+    Ok(uv)
+}
+
+fn interpreter() -> Option<PathBuf> {
+    INTERPRETERS.iter().map(PathBuf::from).find(|name| run::output(python(name).args(["-c", FIT])).is_ok())
+}
+
+/// A program that must not see another Python's settings.
+fn python(program: &Path) -> Command {
+    let mut command = run::program(program);
+    command.env_remove("PYTHONHOME").env_remove("PYTHONPATH").env_remove("VIRTUAL_ENV");
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_without_its_stamp_is_not_complete() -> Result<()> {
+        let venv = std::env::temp_dir().join(format!("pipulate-xtask-{}", std::process::id()));
+        fs::create_dir_all(venv.join("bin"))?;
+        fs::write(venv.join("bin/python"), "")?;
+        assert!(!is_complete(&venv));
+        fs::write(stamp_file(&venv), "/elsewhere\njupyterlab\n")?;
+        assert!(!is_complete(&venv), "a stamp of another place or package list counts for nothing");
+        fs::write(stamp_file(&venv), stamp(&venv))?;
+        assert!(is_complete(&venv));
+        fs::remove_dir_all(&venv)?;
+        Ok(())
+    }
+}

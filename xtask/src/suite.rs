@@ -1,0 +1,57 @@
+//! The test suite, by cargo-nextest where it is installed and by `cargo test` where it is not.
+//!
+//! The runner builds the `pipulate` program that the end-to-end tests drive: they belong to its
+//! package. Nothing is printed after the runner's own summary.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+
+use crate::{prepare, run, say};
+
+/// Prepares (unless `quick`) and runs the tests; `args` go to the runner. The exit code is the runner's.
+///
+/// # Errors
+/// Something required could not be prepared, or the runner could not be started.
+pub(crate) fn run(quick: bool, args: &[OsString]) -> Result<ExitCode> {
+    let mut runner = runner();
+    if quick {
+        runner.args(["--lib", "--bins"]);
+    } else {
+        runner.envs(prepare::prepare()?.variables());
+    }
+    // Cargo would let --workspace win over a package that was asked for.
+    if !args.iter().any(|arg| names_a_package(&arg.to_string_lossy())) {
+        runner.arg("--workspace");
+    }
+    let status = run::status(runner.args(args))?;
+    Ok(status.code().map_or(ExitCode::FAILURE, |code| ExitCode::from(u8::try_from(code).unwrap_or(1))))
+}
+
+fn runner() -> Command {
+    let mut cargo = run::cargo();
+    if run::find("cargo-nextest").is_some() {
+        cargo.args(["nextest", "run"]);
+    } else {
+        say::progress("cargo-nextest is not installed, so `cargo test` runs the tests");
+        cargo.arg("test");
+    }
+    cargo.arg("--no-fail-fast");
+    cargo
+}
+
+fn names_a_package(arg: &str) -> bool {
+    arg == "--package" || arg.starts_with("--package=") || (arg.starts_with("-p") && !arg.starts_with("--"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_a_package;
+
+    #[test]
+    fn a_package_is_noticed_however_it_is_written() {
+        assert!(["-p", "-pxtask", "--package", "--package=xtask"].into_iter().all(names_a_package));
+        assert!(!["--profile", "stop", "--", "--nocapture"].into_iter().any(names_a_package));
+    }
+}

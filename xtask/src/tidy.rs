@@ -1,0 +1,106 @@
+//! The rules that the compiler and clippy don't hold. Each complaint says where and what to do.
+//!
+//! The crate arrows are read from docs/ARCHITECTURE.md, so that the document is the rule; what may
+//! break a rule, and why, is written in [`exceptions`] and nowhere else.
+
+mod crates;
+mod documents;
+mod exceptions;
+mod scan;
+mod sources;
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::{run, say};
+
+/// Text whose files are looked at; what we ship of other people's has other endings.
+const TEXT: [&str; 5] = ["rs", "md", "toml", "nix", "sh"];
+
+/// Prints every complaint; succeeds if there is none.
+///
+/// # Errors
+/// A file could not be read, or cargo could not describe the workspace.
+pub(crate) fn run() -> Result<ExitCode> {
+    let complaints = complaints(run::root())?;
+    if complaints.is_empty() {
+        say::result("tidy: nothing to mend");
+        return Ok(ExitCode::SUCCESS);
+    }
+    say::progress(&complaints.join("\n"));
+    say::progress(&format!("tidy: {} to mend", complaints.len()));
+    Ok(ExitCode::FAILURE)
+}
+
+fn complaints(root: &Path) -> Result<Vec<String>> {
+    let files = text_files(root)?;
+    let mut complaints = sources::check(&files);
+    complaints.extend(documents::check(root, &files));
+    complaints.extend(crates::check(&files)?);
+    complaints.sort();
+    Ok(complaints)
+}
+
+/// One text file of the project.
+struct TextFile {
+    /// Relative to the workspace, with `/`.
+    path: String,
+    text: String,
+}
+
+impl TextFile {
+    fn is_rust(&self) -> bool {
+        self.path.ends_with(".rs")
+    }
+}
+
+fn text_files(root: &Path) -> Result<Vec<TextFile>> {
+    let mut files = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries =
+            fs::read_dir(&folder).with_context(|| format!("could not list {}", folder.display()))?;
+        for entry in entries {
+            let path = entry.with_context(|| format!("could not list {}", folder.display()))?.path();
+            if path.is_symlink() {
+                continue;
+            }
+            if path.is_dir() {
+                folders.extend(is_ours(&path).then_some(path));
+            } else if has_text(&path) {
+                let text = fs::read_to_string(&path)
+                    .with_context(|| format!("could not read {}", path.display()))?;
+                files.push(TextFile { path: relative(root, &path), text });
+            }
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+/// Neither built nor hidden: a home for this very folder (`.venv`, `.pipulate`) is not the project.
+fn is_ours(folder: &Path) -> bool {
+    let name = folder.file_name().unwrap_or_default();
+    name != "target" && !name.as_encoded_bytes().starts_with(b".")
+}
+
+fn has_text(file: &Path) -> bool {
+    file.extension().is_some_and(|ending| TEXT.iter().any(|text| ending == *text))
+}
+
+fn relative(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_project_is_tidy() -> anyhow::Result<()> {
+        let complaints = super::complaints(crate::run::root())?;
+        assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+        Ok(())
+    }
+}

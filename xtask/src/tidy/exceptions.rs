@@ -1,0 +1,66 @@
+//! Who may break which rule, and why. An exception that nobody needs is itself a complaint.
+
+/// A rule that can have exceptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// At most [`super::sources::FILE_LINES`] lines. The subject is the file.
+    FileLength,
+    /// At most [`super::sources::FUNCTION_LINES`] lines. The subject is `FILE#FUNCTION`.
+    FunctionLength,
+    /// No look at the operating system. The subject is the file.
+    TargetOs,
+    /// No `unsafe`. The subject is the file.
+    Unsafe,
+}
+
+/// One permission.
+pub(super) struct Exception {
+    pub(super) rule: Rule,
+    pub(super) subject: &'static str,
+    /// Why it is better than following the rule.
+    pub(super) reason: &'static str,
+}
+
+/// All of them.
+pub(super) const EXCEPTIONS: &[Exception] = &[
+    Exception {
+        rule: Rule::TargetOs,
+        subject: "crates/pipulate-process/src/os/mod.rs",
+        reason: "chooses the one file per system for processes",
+    },
+    Exception {
+        rule: Rule::TargetOs,
+        subject: "crates/pipulate-store/src/log/watch.rs",
+        reason: "chooses the one file per system for watching a log",
+    },
+    Exception {
+        rule: Rule::Unsafe,
+        subject: "crates/pipulate-process/src/command.rs",
+        reason: "a hook between fork and exec: setsid has no stable safe form in CommandExt",
+    },
+    Exception {
+        rule: Rule::Unsafe,
+        subject: "crates/pipulate-process/src/spawn.rs",
+        reason: "a hook between fork and exec: a new session and clean signals",
+    },
+    Exception {
+        rule: Rule::Unsafe,
+        subject: "crates/pipulate-process/src/reaper.rs",
+        reason: "waitid tells pid and status only through siginfo_t",
+    },
+    Exception {
+        rule: Rule::Unsafe,
+        subject: "crates/pipulate-process/src/os/linux.rs",
+        reason: "close_range, madvise and malloc_trim have no safe form",
+    },
+    Exception {
+        rule: Rule::Unsafe,
+        subject: "crates/pipulate-process/src/signals.rs",
+        reason: "setting a signal's action has no safe form",
+    },
+    Exception {
+        rule: Rule::Unsafe,
+        subject: "crates/pipulate-store/src/files.rs",
+        reason: "a descriptor that was kept over an exec comes back as a bare number",
+    },
+];
