@@ -258,7 +258,7 @@ struct Seen {
 }
 
 /// Files that say that another package manager looks after the environment.
-const MANAGERS: [&str; 7] = [
+pub(crate) const MANAGERS: [&str; 7] = [
     "uv.lock",
     "poetry.lock",
     "pixi.lock",

@@ -13,7 +13,7 @@ use super::{Examination, failure, skipped, warning, with_command};
 use crate::plan::{Drift, Facts, Mode, Plan, Refusal, decide};
 use crate::python::Version;
 use crate::requirements::{Requirements, RequirementsError};
-use crate::setup::{SetupRequest, drift};
+use crate::setup::{MANAGERS, SetupRequest, drift};
 use crate::stamp::{Origin, Stamp};
 use crate::venv::{Breakage, Venv, VenvState, inspect};
 
@@ -23,17 +23,6 @@ const REQUIREMENTS: &str = "requirements.current";
 
 /// A Python that does not answer by then hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Files that say that another package manager looks after the environment, as for the set-up.
-const MANAGERS: [&str; 7] = [
-    "uv.lock",
-    "poetry.lock",
-    "pixi.lock",
-    "environment.yml",
-    "environment.yaml",
-    "Pipfile.lock",
-    "pdm.lock",
-];
 
 /// Prints the version, and the environment that it thinks it is in.
 const WHO_ARE_YOU: &str = "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.prefix)";
