@@ -1,4 +1,5 @@
-//! What is going on, on a terminal: one line that changes and leaves nothing behind.
+//! What is going on, on a terminal: one line that changes and leaves nothing behind. A bar where it
+//! is known how much there is, else something that moves.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,6 +7,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::printer::{Printer, Verbosity};
+
+const MOVING: &str = "{spinner} {wide_msg}";
+const BAR: &str = "{spinner} [{bar:30}] {pos}/{len} {wide_msg}";
 
 /// How often it moves: it shows that we live, so it is not often.
 const TICK: Duration = Duration::from_millis(120);
@@ -23,9 +27,7 @@ impl<'a> Progress<'a> {
         let is_shown = printer.terminal().stderr_is_terminal && printer.verbosity() != Verbosity::Quiet;
         let spinner = is_shown.then(|| {
             let spinner = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
-                spinner.set_style(style);
-            }
+            set_style(&spinner, MOVING);
             spinner.enable_steady_tick(TICK);
             spinner
         });
@@ -35,6 +37,17 @@ impl<'a> Progress<'a> {
     /// Says what is going on now.
     pub(crate) fn now(&self, what: impl fmt::Display) {
         if let Some(spinner) = &self.spinner {
+            set_style(spinner, MOVING);
+            spinner.set_message(what.to_string());
+        }
+    }
+
+    /// Says how far it is.
+    pub(crate) fn so_far(&self, done: usize, total: usize, what: impl fmt::Display) {
+        if let Some(spinner) = &self.spinner {
+            set_style(spinner, BAR);
+            spinner.set_length(total as u64);
+            spinner.set_position(done as u64);
             spinner.set_message(what.to_string());
         }
     }
@@ -53,6 +66,12 @@ impl<'a> Progress<'a> {
             Some(spinner) => spinner.suspend(|| self.printer.detail(text)),
             None => self.printer.detail(text),
         }
+    }
+}
+
+fn set_style(spinner: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        spinner.set_style(style.progress_chars("=> "));
     }
 }
 

@@ -29,7 +29,19 @@ pub(crate) fn show(event: SetupEvent, progress: &Progress) {
             progress.now("looking for the packages");
         }
         SetupEvent::Progress(step) => {
-            progress.now(describe(&step));
+            match &step {
+                InstallProgress::Fetching { name, done, total: Some(total) } => {
+                    progress.so_far(*done, *total, format!("fetching {name}"));
+                }
+                InstallProgress::Resolved { .. }
+                | InstallProgress::Fetching { total: None, .. }
+                | InstallProgress::Building { .. }
+                | InstallProgress::Prepared { .. }
+                | InstallProgress::Writing { .. }
+                | InstallProgress::Installed { .. }
+                | InstallProgress::Compiled { .. }
+                | InstallProgress::Present { .. } => progress.now(describe(&step)),
+            }
             progress.detail(describe(&step));
         }
         SetupEvent::Note(note) => progress.note(note),
