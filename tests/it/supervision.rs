@@ -26,9 +26,9 @@ fn what_a_killed_supervisor_leaves_lives_on_until_start_adopts_it() {
     let meanwhile = jupyter.kernel();
 
     project.start(&["jupyter"]);
-    project.run(&["status"]).expect(0);
-    let adopted = project.service("jupyter");
-    assert_eq!(adopted["state"], "ready");
+    // Whoever asks while JupyterLab is busy for longer than a probe waits hears `degraded`.
+    wait_for("a status that is well", || (project.run(&["status"]).code == Some(0)).then_some(()));
+    let adopted = project.wait_for_state("jupyter", "ready");
     assert_eq!((&adopted["pid"], &adopted["started_at"]), (&before["pid"], &before["started_at"]));
     assert_ne!(adopted["supervisor_pid"], before["supervisor_pid"]);
     assert_eq!(kernel.run("print(x)"), "42\n");
@@ -37,6 +37,10 @@ fn what_a_killed_supervisor_leaves_lives_on_until_start_adopts_it() {
     wait_for("the lines printed before, during and after the absence", || {
         let logs = project.run(&["logs", "jupyter", "--tail", "all"]).stdout;
         [&kernel, &meanwhile, &after].iter().all(|kernel| logs.contains(&kernel.id)).then_some(())
+    });
+    // A kernel that starts has short-lived children of its own, and a true receipt counts them.
+    wait_for("JupyterLab and three kernels, and nothing else", || {
+        (project.service("jupyter")["processes"].as_array().unwrap().len() == 4).then_some(())
     });
     let stopped = project.run(&["stop"]).expect(0);
     assert!(stopped.stdout.starts_with("Stopped jupyter: 4 processes"), "{}", stopped.stdout);

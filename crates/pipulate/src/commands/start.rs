@@ -63,17 +63,13 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         banner::print(&context.printer);
         context.printer.note("");
     }
-    let welcome = if greets { Some(welcome::prepare(context, config, setup_mode())?) } else { None };
+    let welcome = if greets { Some(welcome::prepare(context, config, Mode::Automatic)?) } else { None };
     let fresh = launch_all(context, config, &services, &settings, welcome)?;
     print_links(context, &services)?;
     if settings.browser {
         pages::open(context, config.browser.iter().filter(|name| fresh.contains(name)));
     }
     stay_if_asked(context, &settings, &services)
-}
-
-fn setup_mode() -> Mode {
-    Mode::Automatic
 }
 
 /// The services asked for with those that they depend on, or those of a bare `start`.

@@ -5,7 +5,6 @@ use pipulate_store::record::{Named, Receipt};
 use pipulate_supervisor::halt::Stopped;
 
 use super::printer::Printer;
-use super::setup_events::counted;
 use super::style::Style;
 use crate::error::Failure;
 
@@ -61,10 +60,7 @@ fn text(outcomes: &[(ServiceName, Stopped)], style: Style) -> String {
 
 fn service_lines(service: &ServiceName, receipt: &Receipt, style: Style) -> Vec<String> {
     let count = usize::try_from(receipt.stopped).unwrap_or(usize::MAX);
-    let mut processes = counted(count, "process");
-    if count != 1 {
-        processes = format!("{count} processes");
-    }
+    let processes = if count == 1 { "1 process".to_owned() } else { format!("{count} processes") };
     let mut lines =
         vec![format!("{} {service}: {processes} in {:.1} s", style.good("Stopped"), receipt.seconds)];
     let mut list = |title: &str, named: &[Named]| {

@@ -4,7 +4,6 @@
 //! The checks run while the services start. Ollama never delays or fails anything.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -101,7 +100,7 @@ impl Welcome<'_> {
         printer.note("Checking Ollama connectivity...");
         let environment =
             self.around.variable("OLLAMA_HOST").and_then(|value| value.to_str()).map(str::to_owned);
-        let open = Arc::new(Mutex::new(AtomicBool::new(true)));
+        let open = Arc::new(Mutex::new(true));
         let (speaker, listening) = (printer.clone(), Arc::clone(&open));
         let thread = thread::spawn(move || {
             let host = match Host::choose(None, environment.as_deref(), host.as_deref()) {
@@ -111,7 +110,7 @@ impl Welcome<'_> {
             let mut in_line = false;
             greet_blocking(&host, model.as_deref(), greet, PATIENCE, &mut |event| {
                 let listening = listening.lock().unwrap_or_else(PoisonError::into_inner);
-                if listening.load(Ordering::Relaxed) {
+                if *listening {
                     in_line = speak(&speaker, &event, in_line);
                 }
             });
@@ -145,7 +144,7 @@ fn speak(printer: &Printer, event: &GreetingEvent, in_line: bool) -> bool {
 /// Ollama's word, under way.
 pub(super) struct Greeting {
     thread: Option<JoinHandle<()>>,
-    open: Arc<Mutex<AtomicBool>>,
+    open: Arc<Mutex<bool>>,
     printer: Printer,
 }
 
@@ -163,6 +162,6 @@ impl Greeting {
 impl Drop for Greeting {
     /// Nothing is said after `start` has gone on without it.
     fn drop(&mut self) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).store(false, Ordering::Relaxed);
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = false;
     }
 }
