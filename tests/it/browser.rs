@@ -63,9 +63,16 @@ fn both_pages_open_once_signed_in_and_no_secret_is_in_anybodys_arguments() {
     let called = addresses(&project);
     let [server, jupyter] = called.as_slice() else { panic!("two pages, each once: {called:?}") };
     let secrets = ["token", "jupyter-token"].map(|file| project.read(&format!(".pipulate/run/{file}")));
-    let seen = format!("{}{}{}{server}{jupyter}", every_command_line(), started.stdout, started.stderr);
-    for secret in secrets.iter().map(String::as_str).chain(["code=", "token="]) {
+    let said = format!("{}{}{server}{jupyter}", started.stdout, started.stderr);
+    let seen = every_command_line() + &said;
+    for secret in &secrets {
         assert!(!seen.contains(secret), "{secret} in {seen}");
+    }
+    // What others on this machine run may well have such words in it.
+    let ours = process::with_variable(&format!("HOME={}", project.home().display()));
+    let seen: String = ours.into_iter().map(|process| process.command + "\n").chain([said]).collect();
+    for parameter in ["code=", "token="] {
+        assert!(!seen.contains(parameter), "{parameter} in {seen}");
     }
 
     let login = follow(server);
