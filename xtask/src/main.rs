@@ -1,8 +1,9 @@
-//! The project's own tasks: `cargo xtask ci|test|tidy|prepare`.
+//! The project's own tasks: `cargo xtask ci|test|tidy|prepare|bench`.
 //!
 //! What a person runs, what CI runs and what the README says are the same commands. Only [`run`]
 //! starts programs and only [`say`] prints.
 
+mod bench;
 mod ci;
 mod prepare;
 mod run;
@@ -39,6 +40,8 @@ enum Task {
     Tidy,
     /// Install what the tests need and lacks: a Python environment, a browser, shells
     Prepare,
+    /// Measure what the program costs, beside what it replaces
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Task::Test { quick, args } => suite::run(quick, &args),
         Task::Tidy => tidy::run(),
         Task::Prepare => prepare::run(),
+        Task::Bench(options) => bench::run(&options),
     };
     outcome.unwrap_or_else(|error| {
         say::progress(&format!("error: {error:#}"));

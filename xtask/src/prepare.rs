@@ -18,7 +18,7 @@ const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "g
 
 /// What the tests are told.
 pub(crate) struct Prepared {
-    python: PathBuf,
+    pub(crate) python: PathBuf,
     chromium: Option<PathBuf>,
 }
 

@@ -1,0 +1,86 @@
+//! What the program costs, beside what it replaces: `cargo xtask bench [SUBJECT…]`.
+//!
+//! The program that users run (the release build) and its rivals take turns, round by round, in
+//! one run on one machine: the ratios are what counts, and the spread says how far to trust them.
+//! To measure something more, add rows to a subject's file, or a subject: a file below `bench/`
+//! and a line in [`Subject`].
+
+mod home;
+mod place;
+mod process;
+mod results;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+
+use crate::{prepare, run, say};
+use results::Results;
+
+/// What is measured, and how often.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// What to measure; all of it by default
+    #[arg(value_enum)]
+    subjects: Vec<Subject>,
+    /// How often each side has its turn
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Write every sample to this file, too
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// A group of rows that are measured together.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Subject {
+    /// A home with a real JupyterLab, beside a bare one and the shell scripts of old
+    Home,
+}
+
+impl Subject {
+    fn measure(self, bench: &Bench, results: &mut Results) -> Result<()> {
+        match self {
+            Self::Home => home::measure(bench, results),
+        }
+    }
+}
+
+/// What every subject is given.
+struct Bench {
+    /// The release build of the program.
+    program: PathBuf,
+    /// The Python environment of the tests, with JupyterLab in it.
+    venv: PathBuf,
+    rounds: u32,
+}
+
+/// Measures, and prints one table.
+///
+/// # Errors
+/// Something could not be built, started or measured.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let prepared = prepare::prepare()?;
+    let venv = prepared.python.parent().and_then(Path::parent).context("the test Python is in no venv")?;
+    let bench = Bench { program: release_build()?, venv: venv.to_owned(), rounds: options.rounds };
+    let mut results = Results::default();
+    let subjects = match options.subjects.as_slice() {
+        [] => Subject::value_variants(),
+        chosen => chosen,
+    };
+    for subject in subjects {
+        subject.measure(&bench, &mut results)?;
+    }
+    say::result(&results.table());
+    if let Some(path) = &options.json {
+        results.write_json(path)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn release_build() -> Result<PathBuf> {
+    run::check(run::cargo().args(["build", "--quiet", "--release", "--package", "pipulate"]))?;
+    Ok(run::root().join("target/release/pipulate"))
+}
