@@ -6,8 +6,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
 mod browser;
+mod chat;
 mod collateral;
 mod failures;
+#[path = "../../crates/pipulate-ollama/tests/it/fake.rs"]
+mod fake_ollama;
 mod fasthtml;
 mod home;
 mod logs;

@@ -129,6 +129,11 @@ impl Layout {
         self.logs().at("supervisor.log")
     }
 
+    /// What was typed into `chat`, for its arrow keys.
+    pub fn chat_history(&self) -> AbsPath {
+        self.root.at(".pipulate/chat-history")
+    }
+
     /// The stamp of the last successful set-up.
     pub fn setup_stamp(&self) -> AbsPath {
         self.root.at(".pipulate/setup.json")

@@ -184,8 +184,8 @@ fn pieces_of(line: &[u8], host: &Host) -> Result<Vec<Piece>, Error> {
     }
     let line: Line = serde_json::from_value(value).map_err(foreign)?;
     let texts = [
-        Piece::Thinking(line.message.thinking + &line.thinking),
-        Piece::Text(line.message.content + &line.response),
+        Piece::Thinking(harmless(line.message.thinking + &line.thinking)),
+        Piece::Text(harmless(line.message.content + &line.response)),
     ];
     let mut pieces: Vec<Piece> = texts.into_iter().filter(|piece| !piece.is_empty()).collect();
     if line.done {
@@ -198,6 +198,15 @@ fn pieces_of(line: &[u8], host: &Host) -> Result<Vec<Piece>, Error> {
         }));
     }
     Ok(pieces)
+}
+
+/// The text without what could steer a terminal or turn the writing direction of what follows.
+/// Line breaks and tabs stay.
+fn harmless(mut text: String) -> String {
+    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.retain(|c| !steers(c) && !turns(c));
+    text
 }
 
 impl Piece {

@@ -16,11 +16,11 @@ pub enum Error {
         "could not reach Ollama at {host}: {reason}; start it with \"ollama serve\", or say where it is in OLLAMA_HOST"
     )]
     Unreachable { host: String, reason: String },
-    /// This program was built without TLS.
+    /// The server can't prove who it is.
     #[error(
-        "could not reach Ollama at {host}: this build of Pipulate speaks http only; use an http:// address, such as an SSH tunnel's end on this machine"
+        "could not trust the certificate of {host}: {reason}; install its authority on this machine, or name a file that holds it in SSL_CERT_FILE"
     )]
-    NoTls { host: String },
+    Untrusted { host: String, reason: String },
     /// It took longer than it may.
     #[error("Ollama at {host} did not {activity} within {}; it may be busy: try again, or look at \"ollama ps\"", seconds(*.limit))]
     Slow { host: String, activity: &'static str, limit: Duration },
@@ -68,6 +68,9 @@ impl Error {
         let host = host.to_string();
         if error.is_timeout() && !error.is_connect() {
             return Self::Slow { host, activity, limit };
+        }
+        if let Some(reason) = certificate_problem(error) {
+            return Self::Untrusted { host, reason };
         }
         let reason = deepest_cause(error);
         if error.is_connect() || error.is_builder() {
@@ -144,6 +147,20 @@ fn deepest_cause(error: &dyn std::error::Error) -> String {
         cause = deeper;
     }
     cause.to_string()
+}
+
+/// What rustls has against a certificate. An I/O error shows what it wraps only when asked.
+fn certificate_problem(error: &dyn std::error::Error) -> Option<String> {
+    let wrapped = |error: &'_ (dyn std::error::Error + 'static)| match error.downcast_ref::<std::io::Error>()
+    {
+        Some(io) => io.get_ref()?.downcast_ref::<rustls::Error>().cloned(),
+        None => error.downcast_ref::<rustls::Error>().cloned(),
+    };
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    match causes.filter_map(wrapped).next()? {
+        rustls::Error::InvalidCertificate(reason) => Some(reason.to_string()),
+        _ => None,
+    }
 }
 
 /// `2 s`, `1.5 s`.

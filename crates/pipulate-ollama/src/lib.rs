@@ -2,11 +2,13 @@
 //!
 //! Knows no file, no process and no HTML, and prints nothing. What a server sends is never trusted:
 //! every length is bounded, every field may be missing, and text from it is cleaned before it gets
-//! into a message. Reading order: [`host`], [`client`], [`answer`], [`model`], [`choose`], [`greeting`].
+//! into a message. Reading order: [`host`], [`client`], [`answer`], [`model`], [`choose`], [`conversation`],
+//! [`greeting`], [`why`].
 
 pub mod answer;
 pub mod choose;
 pub mod client;
+pub mod conversation;
 pub mod error;
 pub mod greeting;
 pub mod host;
@@ -14,3 +16,4 @@ mod lines;
 pub mod model;
 pub mod probe;
 mod runtime;
+pub mod why;

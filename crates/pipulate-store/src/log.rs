@@ -2,8 +2,9 @@
 //!
 //! Reading never writes, deletes or repairs. A line goes from [`read`] (bytes, in order, each
 //! once) through [`sanitize`] (nothing that could steer a terminal) and [`mask`] (no secret, as
-//! [`secrets`] finds them) to whoever shows it; [`index`] knows when it came, [`watch`] says when there may be more.
+//! [`secrets`] finds them) to whoever shows it; [`index`] knows when it came, [`watch`] says when there may be more; [`excerpt`] is all of that for a log's end.
 
+pub mod excerpt;
 pub mod index;
 pub mod mask;
 pub mod merge;

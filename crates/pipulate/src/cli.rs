@@ -48,6 +48,9 @@ pub(crate) enum Verb {
     Open(OpenSettings),
     Url(UrlSettings),
     Run(RunSettings),
+    Chat(ChatSettings),
+    Models(Format),
+    Why(WhySettings),
     Serve,
     /// Print the configuration as it is meant.
     Config,
@@ -212,6 +215,24 @@ pub(crate) struct RunSettings {
     pub(crate) command: Vec<OsString>,
 }
 
+/// `chat`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ChatSettings {
+    /// Instead of the configured or chosen one.
+    pub(crate) model: Option<String>,
+    /// What to ask, once; `None`: whatever stdin says, or a conversation.
+    pub(crate) prompt: Option<String>,
+}
+
+/// `why`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WhySettings {
+    /// `None`: the one that is not well.
+    pub(crate) service: Option<ServiceName>,
+    /// Instead of the configured or chosen one.
+    pub(crate) model: Option<String>,
+}
+
 /// `__supervise`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SuperviseSettings {
@@ -236,6 +257,9 @@ impl Verb {
             | Self::Open(_)
             | Self::Url(_)
             | Self::Run(_)
+            | Self::Chat(_)
+            | Self::Models(_)
+            | Self::Why(_)
             | Self::Serve
             | Self::Config
             | Self::Supervise(_) => Projects::This,

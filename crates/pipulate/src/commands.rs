@@ -1,8 +1,10 @@
 //! One verb, one file, one function.
 
+pub(crate) mod chat;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod logs;
+pub(crate) mod models;
 pub(crate) mod open;
 pub(crate) mod restart;
 pub(crate) mod run;
@@ -13,3 +15,4 @@ pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod supervise;
 pub(crate) mod url;
+pub(crate) mod why;

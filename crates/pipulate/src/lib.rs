@@ -10,6 +10,7 @@ mod error;
 mod exit_code;
 mod interrupt;
 mod links;
+mod partner;
 mod specs;
 mod ui;
 
@@ -53,6 +54,9 @@ fn dispatch(context: &Context, verb: Verb) -> Result<ExitStatus, Failure> {
         Verb::Open(settings) => commands::open::open(context, settings),
         Verb::Url(settings) => commands::url::url(context, settings),
         Verb::Run(settings) => commands::run::run(context, settings),
+        Verb::Chat(settings) => commands::chat::chat(context, settings),
+        Verb::Models(format) => commands::models::models(context, format),
+        Verb::Why(settings) => commands::why::why(context, settings),
         Verb::Serve => commands::serve::serve(context),
         Verb::Config => commands::config::config(context),
         Verb::Supervise(settings) => commands::supervise::supervise(context, settings),

@@ -67,6 +67,12 @@ fn an_answer_is_the_same_however_it_is_cut() {
 }
 
 #[test]
+fn what_steers_a_terminal_does_not_get_through() {
+    let body = said(r"a\u001b[31mb\r\n\tc\u202ed\u0007") + DONE;
+    assert_eq!(hear_script(Script::new(200, &body)).text, "a[31mb\n\tcd");
+}
+
+#[test]
 fn a_last_line_needs_no_line_break() {
     let heard = hear_script(Script::new(200, DONE));
     assert!(heard.done && heard.error.is_none());
@@ -178,7 +184,7 @@ fn a_server_is_called_by_its_own_name_and_told_what_was_asked() {
     let Some(Piece::Done(summary)) = summary else { panic!("{summary:?}") };
     assert_eq!(summary.speed(), Some(15.0));
     let (path, host, body) = fake.next_request();
-    assert_eq!((path.as_str(), host), ("/api/generate", format!("127.0.0.1:{}", fake.port)));
+    assert_eq!((path.as_str(), format!("http://{host}")), ("/api/generate", fake.host.to_string()));
     assert_eq!(body, r#"{"model":"m","prompt":"p","think":false}"#);
 }
 
@@ -207,7 +213,7 @@ fn a_probe_tells_absence_strangers_and_slowness_apart() {
     let slow = Fake::start([("/api/version", Script::silent())]);
     assert!(matches!(probe(&slow.host, Duration::from_millis(100)), Error::Slow { .. }));
     let https = Host::parse("https://127.0.0.1:1").unwrap();
-    assert!(matches!(probe(&https, minute), Error::NoTls { .. }));
+    assert!(matches!(probe(&https, minute), Error::Unreachable { .. }));
 }
 
 #[test]

@@ -63,7 +63,6 @@ pub(crate) enum Seen {
 
 pub(crate) struct Fake {
     pub(crate) host: Host,
-    pub(crate) port: u16,
     pub(crate) seen: Receiver<Seen>,
 }
 
@@ -81,7 +80,7 @@ impl Fake {
                 thread::spawn(move || play(&stream.unwrap(), &scripts, &sender).ok());
             }
         });
-        Self { host: Host::parse(&format!("127.0.0.1:{port}")).unwrap(), port, seen }
+        Self { host: Host::parse(&format!("127.0.0.1:{port}")).unwrap(), seen }
     }
 
     pub(crate) fn next_request(&self) -> (String, String, String) {

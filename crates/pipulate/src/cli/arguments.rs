@@ -13,8 +13,9 @@ use pipulate_core::units::parse_duration;
 
 use self::logs::LogsArguments;
 use super::{
-    DoctorSettings, Format, Global, OpenSettings, Projects, Request, RestartSettings, RunSettings,
-    SetupSettings, StartSettings, StatusSettings, StopSettings, SuperviseSettings, UrlSettings, Verb, Wait,
+    ChatSettings, DoctorSettings, Format, Global, OpenSettings, Projects, Request, RestartSettings,
+    RunSettings, SetupSettings, StartSettings, StatusSettings, StopSettings, SuperviseSettings, UrlSettings,
+    Verb, Wait, WhySettings,
 };
 use crate::ui::printer::Verbosity;
 use crate::ui::terminal::ColorWish;
@@ -102,6 +103,15 @@ enum VerbArguments {
     /// Run a command inside the Python environment
     #[command(override_usage = "pipulate run [OPTIONS] -- <CMD>...")]
     Run(RunArguments),
+    /// Talk with the local LLM, or ask it one thing
+    ///
+    /// With a prompt, or with something piped into it, only the answer is printed:
+    /// `pipulate logs -n 50 | pipulate chat "What is wrong here?"`
+    Chat(ChatArguments),
+    /// List the models of the local LLM
+    Models(ModelsArguments),
+    /// Ask the local LLM why a service stopped
+    Why(WhyArguments),
     /// Run the embedded web app in the foreground
     Serve,
     /// Show the configuration
@@ -213,6 +223,37 @@ struct RunArguments {
 }
 
 #[derive(Debug, Args)]
+struct ModelArgument {
+    /// Use this model [default: the configured one, else the best that is installed]
+    #[arg(short, long)]
+    model: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct ChatArguments {
+    #[command(flatten)]
+    model: ModelArgument,
+    /// What to ask; stdin, if something is piped into it, is put below
+    #[arg(value_name = "PROMPT")]
+    prompt: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct ModelsArguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct WhyArguments {
+    #[command(flatten)]
+    service: ServiceArgument,
+    #[command(flatten)]
+    model: ModelArgument,
+}
+
+#[derive(Debug, Args)]
 struct ConfigArguments {
     /// Print it as it is meant, every default filled in
     #[arg(long, required = true)]
@@ -282,6 +323,14 @@ impl VerbArguments {
             Self::Open(arguments) => Verb::Open(OpenSettings { service: arguments.service }),
             Self::Url(arguments) => Verb::Url(UrlSettings { service: arguments.service }),
             Self::Run(arguments) => Verb::Run(RunSettings { command: arguments.command }),
+            Self::Chat(arguments) => Verb::Chat(ChatSettings {
+                model: arguments.model.model,
+                prompt: Some(arguments.prompt.join(" ")).filter(|prompt| !prompt.trim().is_empty()),
+            }),
+            Self::Models(arguments) => Verb::Models(format(arguments.json)),
+            Self::Why(arguments) => {
+                Verb::Why(WhySettings { service: arguments.service.service, model: arguments.model.model })
+            }
             Self::Serve => Verb::Serve,
             Self::Config(ConfigArguments { show: _required }) => Verb::Config,
             Self::Supervise(arguments) => Verb::Supervise(SuperviseSettings {

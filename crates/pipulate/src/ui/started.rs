@@ -1,19 +1,19 @@
 //! How a start came out, in words.
 
-use std::collections::VecDeque;
+use std::fs;
 
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
+use pipulate_store::log::excerpt;
 use pipulate_store::log::index::When;
-use pipulate_store::log::read::{Reader, Start};
-use pipulate_store::log::sanitize::Text;
+use pipulate_store::log::read::Start;
 use pipulate_supervisor::launch::Started;
 
 use super::style::Style;
 use crate::context::Context;
 
 /// How many of a failed service's last lines are shown.
-const LAST_LINES: u64 = 20;
+const LAST_LINES: usize = 20;
 
 /// One line about one service.
 pub(crate) fn line(service: &ServiceName, outcome: &Started, style: Style) -> String {
@@ -47,7 +47,13 @@ pub(crate) fn reason(service: &ServiceName, outcome: &Started) -> Option<String>
 /// The last lines that a failed service printed in this start; whether there were any.
 pub(crate) fn show_last_lines(context: &Context, service: &ServiceName, outcome: &Started) -> bool {
     let Started::Failed { record } = outcome else { return false };
-    let lines = last_lines(context, service, record.log_start).unwrap_or_default();
+    let since = Start::Since(When::LastStart);
+    let has_printed = fs::metadata(context.layout.log(service)).is_ok_and(|log| log.len() > record.log_start);
+    if !has_printed {
+        return false;
+    }
+    let lines = excerpt::last_lines(&context.layout, service, since, LAST_LINES, &context.masker());
+    let lines = lines.unwrap_or_default();
     if lines.is_empty() {
         return false;
     }
@@ -56,31 +62,4 @@ pub(crate) fn show_last_lines(context: &Context, service: &ServiceName, outcome:
         context.printer.note(format!("  {line}"));
     }
     true
-}
-
-fn last_lines(context: &Context, service: &ServiceName, from: u64) -> Option<VecDeque<String>> {
-    let length = std::fs::metadata(context.layout.log(service)).ok()?.len();
-    if length <= from {
-        return None;
-    }
-    let masker = context.masker();
-    let mut reader = Reader::open(&context.layout, service, Start::Since(When::LastStart)).ok()?;
-    let mut lines = VecDeque::new();
-    let show = |line: &[u8]| {
-        let text = Text::of(line);
-        masker.mask(text.plain()).into_owned()
-    };
-    while let Ok(Some(line)) = reader.next_line() {
-        lines.push_back(show(line));
-        if lines.len() as u64 > LAST_LINES {
-            lines.pop_front();
-        }
-    }
-    if let Some(line) = reader.take_unfinished() {
-        lines.push_back(show(&line));
-    }
-    while lines.len() as u64 > LAST_LINES {
-        lines.pop_front();
-    }
-    Some(lines)
 }

@@ -22,13 +22,9 @@ pub(crate) fn heading(status: &ProjectStatus, style: Style) -> String {
 /// The services of a project, without a line break at the end. `now` is for what ended a while ago.
 pub(crate) fn table(status: &ProjectStatus, now: Timestamp, style: Style) -> String {
     let rows: Vec<Row> = status.services.iter().map(|service| Row::of(service, now)).collect();
-    let mut widths = HEADINGS.map(str::len);
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(&row.cells) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut lines = vec![style.bold(aligned(&HEADINGS.map(str::to_owned), &widths, |_, cell| cell))];
+    let headings = HEADINGS.map(str::to_owned);
+    let widths = widths([&headings[..]].into_iter().chain(rows.iter().map(|row| &row.cells[..])));
+    let mut lines = vec![style.bold(aligned(&headings, &widths, |_, cell| cell))];
     for row in rows {
         lines.push(aligned(&row.cells, &widths, |column, cell| match column {
             1 => style.state(row.state, cell),
@@ -78,7 +74,7 @@ fn kernel_line(kernel: &KernelInfo) -> String {
 }
 
 /// Why it is as it is; for what ended badly without a reason given, how it ended.
-fn reason(service: &ServiceStatus, now: Timestamp) -> Option<String> {
+pub(crate) fn reason(service: &ServiceStatus, now: Timestamp) -> Option<String> {
     let ended = || service.last_exit.map(|exit| end(exit, now));
     match service.state {
         ServiceState::Crashed | ServiceState::Backoff | ServiceState::Exited => {
@@ -130,8 +126,20 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{value:.1} GiB")
 }
 
+/// How wide each column is, for the widest of its cells.
+pub(super) fn widths<'a>(rows: impl Iterator<Item = &'a [String]>) -> Vec<usize> {
+    let mut widths = Vec::new();
+    for row in rows {
+        widths.resize(row.len(), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    widths
+}
+
 /// Cells in columns, painted after they were padded; nothing trails.
-fn aligned(cells: &[String; 9], widths: &[usize; 9], paint: impl Fn(usize, String) -> String) -> String {
+pub(super) fn aligned(cells: &[String], widths: &[usize], paint: impl Fn(usize, String) -> String) -> String {
     let last = cells.len() - 1;
     let columns = cells.iter().zip(widths).enumerate();
     let painted = columns.map(|(column, (cell, &width))| match column {

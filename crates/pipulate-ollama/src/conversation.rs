@@ -1,0 +1,113 @@
+//! A conversation as it goes on: what was said, and so what the next request says.
+//!
+//! A question joins it together with its answer or not at all, so that a question that failed can
+//! be asked again.
+
+use crate::client::{ChatRequest, Message, Role};
+
+/// What was said to a model, and by it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Conversation {
+    system: Option<String>,
+    messages: Vec<Message>,
+}
+
+impl Conversation {
+    /// Sets what the model is told before everything else; an empty text takes it back.
+    pub fn instruct(&mut self, system: &str) {
+        let system = system.trim();
+        self.system = (!system.is_empty()).then(|| system.to_owned());
+    }
+
+    /// What the model is told before everything else.
+    pub fn system(&self) -> Option<&str> {
+        self.system.as_deref()
+    }
+
+    /// Questions and answers by turns.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// The request that asks `question` after all of this.
+    pub fn ask(&self, model: &str, question: &str) -> ChatRequest {
+        let message = |role, content: &str| Message { role, content: content.to_owned() };
+        let system = self.system.iter().map(|text| message(Role::System, text));
+        let messages =
+            system.chain(self.messages.iter().cloned()).chain([message(Role::User, question)]).collect();
+        ChatRequest { model: model.to_owned(), messages, think: None }
+    }
+
+    /// Keeps a question and what was answered, also if the answer was stopped half-way. A question
+    /// that nothing at all was said to is not kept.
+    pub fn keep(&mut self, question: String, answer: String) {
+        if !answer.trim().is_empty() {
+            self.messages.push(Message { role: Role::User, content: question });
+            self.messages.push(Message { role: Role::Assistant, content: answer });
+        }
+    }
+
+    /// Forgets what was said; instructions stay.
+    pub fn forget(&mut self) {
+        self.messages.clear();
+    }
+
+    /// All of it as Markdown, for people.
+    pub fn to_markdown(&self, model: &str) -> String {
+        let mut text = format!("# A conversation with {model}\n");
+        let instructions = self.system.iter().map(|system| ("Instructions", system.as_str()));
+        let turns = self.messages.iter().map(|message| (speaker(message.role), message.content.as_str()));
+        for (heading, said) in instructions.chain(turns) {
+            text.push_str(&format!("\n## {heading}\n\n{}\n", said.trim_end()));
+        }
+        text
+    }
+}
+
+fn speaker(role: Role) -> &'static str {
+    match role {
+        Role::System => "Instructions",
+        Role::User => "You",
+        Role::Assistant => "Model",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_says_everything_that_was_said_before() {
+        let mut conversation = Conversation::default();
+        conversation.instruct(" Be brief. ");
+        conversation.keep("1?".to_owned(), "One.".to_owned());
+        let request = conversation.ask("m", "2?");
+        let said: Vec<_> = request.messages.iter().map(|said| (said.role, said.content.as_str())).collect();
+        assert_eq!(
+            said,
+            [(Role::System, "Be brief."), (Role::User, "1?"), (Role::Assistant, "One."), (Role::User, "2?")]
+        );
+        conversation.forget();
+        assert_eq!((conversation.messages().len(), conversation.system()), (0, Some("Be brief.")));
+        conversation.instruct("");
+        assert_eq!(conversation.system(), None);
+    }
+
+    #[test]
+    fn a_question_without_an_answer_is_not_kept() {
+        let mut conversation = Conversation::default();
+        conversation.keep("1?".to_owned(), " \n".to_owned());
+        assert_eq!(conversation, Conversation::default());
+    }
+
+    #[test]
+    fn it_can_be_read_by_people() {
+        let mut conversation = Conversation::default();
+        conversation.instruct("Be brief.");
+        conversation.keep("What is 1?".to_owned(), "A number.\n".to_owned());
+        assert_eq!(
+            conversation.to_markdown("llama3.1"),
+            "# A conversation with llama3.1\n\n## Instructions\n\nBe brief.\n\n## You\n\nWhat is 1?\n\n## Model\n\nA number.\n"
+        );
+    }
+}

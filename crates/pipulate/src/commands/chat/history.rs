@@ -1,0 +1,79 @@
+//! What was typed in earlier conversations, for the arrow keys: the last lines of a private file in
+//! a home. A folder that is no home is not made one by a conversation.
+
+use pipulate_core::layout::Layout;
+use pipulate_store::error::StoreError;
+use pipulate_store::files;
+
+/// How many lines are kept.
+pub(super) const KEPT: usize = 500;
+
+/// The lines, oldest first.
+///
+/// # Errors
+/// The file is there and can't be read.
+pub(super) fn read(layout: &Layout) -> Result<Vec<String>, StoreError> {
+    let bytes = files::read_private(&layout.chat_history())?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&bytes).lines().map(unfolded).collect())
+}
+
+/// Keeps the last of these lines.
+///
+/// # Errors
+/// The file can't be written.
+pub(super) fn write(layout: &Layout, lines: &[String]) -> Result<(), StoreError> {
+    if !layout.state().is_dir() {
+        return Ok(());
+    }
+    let kept = &lines[lines.len().saturating_sub(KEPT)..];
+    let text: String = kept.iter().map(|line| folded(line) + "\n").collect();
+    files::write_private(&layout.chat_history(), text.as_bytes())
+}
+
+/// A text of several lines as one.
+fn folded(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\n', "\\n")
+}
+
+fn unfolded(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    let mut characters = line.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => text.push(match characters.next() {
+                Some('n') => '\n',
+                Some(other) => other,
+                None => '\\',
+            }),
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::samples;
+
+    #[test]
+    fn what_was_typed_comes_back_as_it_was() {
+        let project = samples::project("");
+        let layout = &project.context.layout;
+        assert_eq!(read(layout).unwrap(), [""; 0]);
+        let typed = ["two\nlines", r"C:\new", "last"].map(str::to_owned);
+        write(layout, &typed).unwrap();
+        assert_eq!(read(layout).unwrap(), typed);
+        let many: Vec<String> = (0..KEPT + 7).map(|number| number.to_string()).collect();
+        write(layout, &many).unwrap();
+        assert_eq!(read(layout).unwrap(), many[7..]);
+    }
+
+    #[test]
+    fn a_folder_that_is_no_home_stays_as_it_is() {
+        let project = samples::project("");
+        std::fs::remove_dir_all(project.context.layout.state()).unwrap();
+        write(&project.context.layout, &["hello".to_owned()]).unwrap();
+        assert!(!project.context.layout.state().exists());
+    }
+}

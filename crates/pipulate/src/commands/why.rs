@@ -1,0 +1,66 @@
+//! `why`: the local LLM is asked why a service stopped. What it says is its word, not ours.
+
+use jiff::Timestamp;
+use pipulate_core::service::ServiceName;
+use pipulate_core::state::ServiceState;
+use pipulate_core::status::{ProjectStatus, ServiceStatus};
+use pipulate_ollama::why::{Trouble, question};
+use pipulate_store::log::excerpt;
+use pipulate_store::log::index::When;
+use pipulate_store::log::read::Start;
+
+use crate::cli::WhySettings;
+use crate::commands::{chat, status};
+use crate::context::Context;
+use crate::error::Failure;
+use crate::exit_code::ExitStatus;
+use crate::partner::Partner;
+use crate::ui::status_table;
+
+/// How many of its last lines are looked at.
+const LAST_LINES: usize = 60;
+
+/// Asks about one service.
+pub(crate) fn why(context: &Context, settings: WhySettings) -> Result<ExitStatus, Failure> {
+    if let Some(asked) = &settings.service {
+        context.refuse_unknown(std::slice::from_ref(asked), &context.known_services()?)?;
+    }
+    let status = status::project_status(context);
+    let Some(service) = subject(&status, settings.service.as_ref()) else {
+        context.printer.note("No service has a problem; name one to ask about it all the same");
+        return Ok(ExitStatus::Success);
+    };
+    let since = Start::Since(When::LastStart);
+    let log = excerpt::last_lines(&context.layout, &service.name, since, LAST_LINES, &context.masker())?;
+    let partner = Partner::find(context, settings.model.as_deref())?;
+    let state = match status_table::reason(service, Timestamp::now()) {
+        Some(reason) => format!("{}: {reason}", service.state),
+        None => service.state.to_string(),
+    };
+    let trouble = Trouble { service: service.name.as_str(), state: &state, log: &log };
+    context.printer.note(format!("{} about {} ({state}); it may be wrong:", partner.model(), service.name));
+    chat::print_answer(context, &partner, &question(partner.model(), &trouble))?;
+    Ok(ExitStatus::Success)
+}
+
+/// The service that was asked about, else the one in the worst state that is not well.
+fn subject<'a>(status: &'a ProjectStatus, asked: Option<&ServiceName>) -> Option<&'a ServiceStatus> {
+    match asked {
+        Some(name) => status.service(name.as_str()),
+        None => {
+            let in_trouble = |service: &&ServiceStatus| match service.state {
+                ServiceState::Crashed | ServiceState::Backoff | ServiceState::Degraded => true,
+                ServiceState::Stopped
+                | ServiceState::Starting
+                | ServiceState::Ready
+                | ServiceState::Running
+                | ServiceState::Exited
+                | ServiceState::Stopping
+                | ServiceState::Unsupervised => false,
+            };
+            let worst =
+                ServiceState::worst(status.services.iter().filter(in_trouble).map(|service| service.state));
+            status.services.iter().filter(in_trouble).find(|service| service.state == worst)
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The local LLM as a partner for the terminal: found, chosen, asked.
+//!
+//! A model that runs elsewhere is said to do so before anything is sent to it.
+
+use pipulate_environment::surroundings::Surroundings;
+use pipulate_ollama::answer::{Piece, Summary};
+use pipulate_ollama::choose::{Choice, Why, choose_model};
+use pipulate_ollama::client::{ChatRequest, Client};
+use pipulate_ollama::host::Host;
+use pipulate_ollama::model::Model;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::context::Context;
+use crate::error::Failure;
+use crate::ui::printer::Printer;
+
+/// A model that answers.
+pub(crate) struct Partner {
+    runtime: Runtime,
+    client: Client,
+    models: Vec<Model>,
+    model: Model,
+    printer: Printer,
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum End {
+    Whole(Summary),
+    /// By Ctrl-C: the model was told to stop.
+    Stopped,
+}
+
+/// Who decides about Ctrl-C while an answer comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CtrlC {
+    /// It ends the program.
+    EndsProgram,
+    /// It ends the answer.
+    EndsAnswer,
+}
+
+impl Partner {
+    /// Asks Ollama for its models and takes `wanted`, else the configured one, else the best.
+    ///
+    /// # Errors
+    /// Ollama can't be reached, or has no such model; the failure says what to do.
+    pub(crate) fn find(context: &Context, wanted: Option<&str>) -> Result<Self, Failure> {
+        let config = &context.config()?.ollama;
+        // A thread of its own closes the connection of a stopped answer while the person types.
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::failed("could not get ready to talk with Ollama").cause(error))?;
+        let client = Client::new(&host(context)?)?;
+        let models = runtime.block_on(client.models())?;
+        let (model, why) = choose(wanted.or(config.model.as_deref()), &models)?;
+        let partner = Self { runtime, client, models, model, printer: context.printer.clone() };
+        partner.introduce(why);
+        Ok(partner)
+    }
+
+    /// The model's name.
+    pub(crate) fn model(&self) -> &str {
+        &self.model.name
+    }
+
+    /// The installed models.
+    pub(crate) fn models(&self) -> &[Model] {
+        &self.models
+    }
+
+    /// Goes on with another model.
+    ///
+    /// # Errors
+    /// There is no such model, or it can't chat.
+    pub(crate) fn change_model(&mut self, wanted: &str) -> Result<(), Failure> {
+        let (model, why) = choose(Some(wanted), &self.models)?;
+        self.model = model;
+        self.introduce(why);
+        Ok(())
+    }
+
+    /// Sends a request and hands on every piece of the answer as it comes.
+    ///
+    /// # Errors
+    /// The answer broke off, or `on_piece` failed. Ollama is told to stop in any case.
+    pub(crate) fn answer(
+        &self,
+        request: &ChatRequest,
+        ctrl_c: CtrlC,
+        on_piece: &mut dyn FnMut(&Piece) -> Result<(), Failure>,
+    ) -> Result<End, Failure> {
+        self.runtime.block_on(async {
+            let answering = self.stream(request, on_piece);
+            match ctrl_c {
+                CtrlC::EndsProgram => answering.await,
+                CtrlC::EndsAnswer => tokio::select! {
+                    end = answering => end,
+                    pressed = tokio::signal::ctrl_c() => match pressed {
+                        Ok(()) => Ok(End::Stopped),
+                        Err(error) => Err(Failure::failed("could not prepare for Ctrl-C").cause(error)),
+                    },
+                },
+            }
+        })
+    }
+
+    async fn stream(
+        &self,
+        request: &ChatRequest,
+        on_piece: &mut dyn FnMut(&Piece) -> Result<(), Failure>,
+    ) -> Result<End, Failure> {
+        self.tell_of_loading().await;
+        let mut answer = self.client.chat(request).await?;
+        while let Some(piece) = answer.next().await? {
+            on_piece(&piece)?;
+            if let Piece::Done(summary) = piece {
+                return Ok(End::Whole(summary));
+            }
+        }
+        // A stream that ends says so: this is for the compiler.
+        Ok(End::Whole(Summary::default()))
+    }
+
+    /// A model that has to be loaded is silent for a while.
+    async fn tell_of_loading(&self) {
+        // A server too old to tell is no reason not to ask.
+        let Ok(loaded) = self.client.loaded().await else { return };
+        let in_memory = loaded.iter().any(|loaded| self.model.is_named(&loaded.name));
+        if !in_memory && !self.model.is_cloud() && self.printer.terminal().stderr_is_terminal {
+            self.printer
+                .note(self.printer.stderr_style().dim(format!("Loading {} into memory…", self.model.name)));
+        }
+    }
+
+    fn introduce(&self, why: Why) {
+        match why {
+            Why::ConfiguredCloud => self.printer.warning(format!(
+                "{} runs in Ollama's cloud: what you write to it leaves this machine",
+                self.model.name
+            )),
+            Why::Configured
+            | Why::ConfiguredOtherTag
+            | Why::Preferred
+            | Why::NewestLlama
+            | Why::FirstLocal => self.printer.detail(format!("model: {} ({why})", self.model.name)),
+        }
+    }
+}
+
+/// Where Ollama is: environment, then file, then Ollama's default.
+///
+/// # Errors
+/// What is written there is no address.
+pub(crate) fn host(context: &Context) -> Result<Host, Failure> {
+    let surroundings = Surroundings::of_this_process();
+    let variable = surroundings.variable("OLLAMA_HOST").and_then(|value| value.to_str());
+    let host = Host::choose(None, variable, context.config()?.ollama.host.as_deref())?;
+    if let Some(port) = host.ignored_port() {
+        context.printer.warning(format!("{port:?} is no port; Ollama is looked for at {host}"));
+    }
+    Ok(host)
+}
+
+fn choose(wanted: Option<&str>, models: &[Model]) -> Result<(Model, Why), Failure> {
+    match choose_model(wanted, models) {
+        Choice::Chosen { model, why } => Ok((model, why)),
+        Choice::None(reason) => {
+            let failure = Failure::failed(reason.to_string());
+            let talkers: Vec<&str> =
+                models.iter().filter(|model| model.can_chat()).map(|model| model.name.as_str()).collect();
+            match talkers.is_empty() {
+                true => Err(failure),
+                false => Err(failure.hint(format!("installed are: {}", talkers.join(", ")))),
+            }
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The local LLM from the terminal: what is asked, what is printed, and what is not.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::fake_ollama::{End, Fake, Script, Seen};
+use crate::support::project::Builder;
+use crate::support::run::{self, Output};
+use crate::support::{Terminal, TestProject, holds};
+
+const TAGS: &str = r#"{"models":[{"name":"llama3.1:latest","size":4920753328},{"name":"qwen3:4b","size":2500000000},
+    {"name":"gpt-oss:120b-cloud","size":384},{"name":"nomic-embed-text:latest","size":274302450}]}"#;
+
+/// One line of an answer.
+fn said(text: &str) -> String {
+    json!({"message": {"role": "assistant", "content": text}, "done": false}).to_string() + "\n"
+}
+
+fn done() -> String {
+    json!({"message": {"content": ""}, "done": true, "done_reason": "stop"}).to_string() + "\n"
+}
+
+/// An Ollama that gives this answer.
+fn ollama(answer: Script) -> Fake {
+    let nothing_loaded = Script::new(200, r#"{"models":[]}"#);
+    let version = Script::new(200, r#"{"version":"0.30.6"}"#);
+    let tags = Script::new(200, TAGS);
+    Fake::start([
+        ("/api/version", version),
+        ("/api/tags", tags),
+        ("/api/ps", nothing_loaded),
+        ("/api/chat", answer),
+    ])
+}
+
+fn answering(text: &str) -> Fake {
+    ollama(Script::new(200, &(said(text) + &done())))
+}
+
+/// A project whose Ollama this is.
+fn project(fake: &Fake) -> Builder {
+    let table = format!("[ollama]\nhost = \"{}\"\n", fake.host);
+    TestProject::light().config(&table)
+}
+
+/// A command of the project, which finds its Ollama by the configuration alone.
+fn command(project: &TestProject, args: &[&str]) -> Command {
+    let mut command = project.command(args);
+    command.env_remove("OLLAMA_HOST");
+    command
+}
+
+#[track_caller]
+fn run(project: &TestProject, args: &[&str], input: &str) -> Output {
+    run::output_of(&mut command(project, args), input)
+}
+
+/// The next question that somebody asked.
+fn asked(fake: &Fake) -> Value {
+    loop {
+        let (path, _host, body) = fake.next_request();
+        if path == "/api/chat" {
+            return serde_json::from_str(&body).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_question_prints_the_answer_and_nothing_else() {
+    let thought = json!({"message": {"thinking": "Hmm."}, "done": false}).to_string() + "\n";
+    let fake = ollama(Script::split(&(thought + &said("Forty-") + &said("two\u{1b}[31m.") + &done()), 7));
+    let project = project(&fake).build();
+    let answer = run(&project, &["chat", "What", "is it?"], "").expect(0);
+    assert_eq!((answer.stdout.as_str(), answer.stderr.as_str()), ("Forty-two[31m.\n", ""));
+    let asked = asked(&fake);
+    assert_eq!(asked["model"], "llama3.1:latest");
+    assert_eq!(asked["messages"], json!([{"role": "user", "content": "What is it?"}]));
+    assert!(!project.path(".pipulate").exists(), "a question makes no home");
+}
+
+#[test]
+fn what_is_piped_in_is_put_below_the_question() {
+    let fake = answering("Fine.");
+    let project = project(&fake).build();
+    run(&project, &["chat", "-m", "qwen3:4b", "Why?"], "line 1\nline 2\n").expect(0);
+    let first = asked(&fake);
+    assert_eq!(
+        (&first["model"], &first["messages"][0]["content"]),
+        (&"qwen3:4b".into(), &"Why?\n\nline 1\nline 2\n".into())
+    );
+    run(&project, &["chat"], "only this").expect(0);
+    assert_eq!(asked(&fake)["messages"][0]["content"], "only this");
+}
+
+#[test]
+fn an_answer_that_breaks_off_keeps_what_came_and_fails() {
+    let broken = said("Half an") + &json!({"error": "runner has terminated"}).to_string() + "\n";
+    for script in [Script::new(200, &broken), Script::new(200, &said("Half an")).ending(End::Cut)] {
+        let project = project(&ollama(script)).build();
+        let answer = run(&project, &["chat", "Hello"], "").expect(1);
+        assert_eq!(answer.stdout, "Half an\n");
+        assert!(answer.stderr.starts_with("error: "), "{}", answer.stderr);
+    }
+}
+
+#[test]
+fn what_goes_wrong_is_said_with_what_to_do() {
+    let refusal = Script::new(401, r#"{"error":"unauthorized","signin_url":"https://ollama.com/connect"}"#);
+    let fake = ollama(refusal);
+    let project = project(&fake).build();
+    let absent = TestProject::light().config("[ollama]\nhost = \"http://127.0.0.1:1\"").build();
+    let strange = TestProject::light().config("[ollama]\nhost = \"ftp://here\"").build();
+    let told = |project: &TestProject, args: &[&str], code: i32| {
+        let output = run(project, args, "").expect(code);
+        assert_eq!(output.stdout, "");
+        format!("$ pipulate {}\n{}", args.join(" "), output.stderr)
+    };
+    let all = [
+        told(&project, &["chat"], 2),
+        told(&project, &["chat", "-m", "phi9", "Hello"], 1),
+        told(&project, &["chat", "-m", "nomic-embed-text", "Hello"], 1),
+        told(&project, &["chat", "-m", "gpt-oss:120b-cloud", "Hello"], 1),
+        told(&project, &["why", "nobody"], 2),
+        told(&project, &["why"], 0),
+        told(&absent, &["chat", "Hello"], 1),
+        told(&absent, &["models"], 1),
+        told(&strange, &["models"], 1),
+    ];
+    insta::assert_snapshot!(all.concat());
+}
+
+#[test]
+fn the_models_are_listed_with_what_is_used() {
+    let fake = answering("");
+    let project = project(&fake).build();
+    let listed = run(&project, &["models"], "").expect(0);
+    insta::assert_snapshot!(listed.stdout + &listed.stderr);
+    let listed: Value =
+        serde_json::from_str(&run(&project, &["models", "--json"], "").expect(0).stdout).unwrap();
+    assert_eq!((&listed["chosen"], &listed["models"][2]["cloud"]), (&"llama3.1:latest".into(), &true.into()));
+}
+
+#[test]
+fn a_model_that_is_being_loaded_is_said_to_be_and_can_be_given_up() {
+    let project = project(&ollama(Script::silent())).build();
+    let line = format!("exec {} chat", env!("CARGO_BIN_EXE_pipulate"));
+    let mut terminal = Terminal::open(&command(&project, &[]), &line);
+    terminal.wait_for(">>> ");
+    terminal.type_text("Hello\r");
+    terminal.wait_for("Loading llama3.1:latest into memory");
+    terminal.type_text("\x03");
+    terminal.wait_for("Stopped");
+    terminal.type_text("\x04");
+    assert_eq!(terminal.end(), Some(0));
+}
+
+#[test]
+fn in_a_conversation_ctrl_c_stops_the_answer_and_not_the_program() {
+    let fake = ollama(Script::new(200, &said("It was a dark and")).ending(End::Silence));
+    let project = project(&fake).file(".pipulate/.gitignore", "*\n").build();
+    let mut terminal =
+        Terminal::open(&command(&project, &[]), &format!("exec {} chat", env!("CARGO_BIN_EXE_pipulate")));
+    terminal.wait_for(">>> ");
+    terminal.type_text("Tell me a story\r");
+    terminal.wait_for("It was a dark and");
+    terminal.type_text("\x03");
+    holds("the model to be told to stop", || matches!(fake.seen.try_recv(), Ok(Seen::HungUp)));
+    terminal.wait_for("Stopped");
+
+    terminal.type_text("/save story.md\r");
+    terminal.wait_for("Saved: story.md");
+    assert!(
+        project.read("story.md").contains("## You\n\nTell me a story\n\n## Model\n\nIt was a dark and\n")
+    );
+    terminal.type_text("/save story.md\r");
+    terminal.wait_for("is not overwritten");
+    terminal.type_text("/quit\r");
+    assert_eq!(terminal.end(), Some(0));
+}
+
+#[test]
+fn a_conversation_goes_on_and_remembers_what_was_typed_before() {
+    let fake = answering("Yes.");
+    let project = project(&fake).file(".pipulate/.gitignore", "*\n").build();
+    let open =
+        || Terminal::open(&command(&project, &[]), &format!("exec {} chat", env!("CARGO_BIN_EXE_pipulate")));
+    let mut terminal = open();
+    terminal.wait_for(">>> ");
+    terminal.type_text("/system Be brief.\r");
+    terminal.wait_for("told so");
+    for (question, messages) in [("One?", 2), ("Two?", 4)] {
+        terminal.type_text(&format!("{question}\r"));
+        let asked = asked(&fake);
+        let said = asked["messages"].as_array().unwrap();
+        assert_eq!((said.len(), &said[0]["content"]), (messages, &"Be brief.".into()));
+        assert_eq!(said[messages - 1]["content"], question);
+        holds("the answer", || terminal.shown().matches("Yes.").count() == messages / 2);
+    }
+    terminal.type_text("\x04");
+    assert_eq!(terminal.end(), Some(0));
+
+    let mut terminal = open();
+    terminal.wait_for(">>> ");
+    terminal.type_text("\x1b[A\r");
+    assert_eq!(asked(&fake)["messages"], json!([{"role": "user", "content": "Two?"}]));
+    terminal.wait_for("Yes.");
+    terminal.type_text("\x04");
+    assert_eq!(terminal.end(), Some(0));
+}
+
+#[test]
+fn why_asks_about_the_service_in_trouble_without_its_secrets() {
+    let fake = answering("Its key is wrong.");
+    let command = "command = [\"sh\", \"-c\", \"echo using $API_KEY; exit 3\"]\nrestart = \"never\"\nenv_file = \".env\"";
+    let project = project(&fake)
+        .config(&format!("[services.worker]\n{command}"))
+        .file(".env", "API_KEY=sk-0123456789\n")
+        .build();
+    project.run(&["start", "--no-setup", "worker"]);
+    project.wait_for_state("worker", "crashed");
+    let told = run(&project, &["why"], "").expect(0);
+    assert_eq!(told.stdout, "Its key is wrong.\n");
+    assert!(
+        told.stderr.starts_with("llama3.1:latest about worker (crashed: it ended with code 3"),
+        "{}",
+        told.stderr
+    );
+    let question = asked(&fake)["messages"][1]["content"].as_str().unwrap().to_owned();
+    assert!(question.contains("\"worker\" is crashed") && question.contains("using ****"), "{question}");
+    assert!(!question.contains("sk-0123456789"), "{question}");
+    project.run(&["stop"]).expect(0);
+}
