@@ -15,6 +15,12 @@ pub(crate) fn run() -> Result<ExitCode> {
     run::check(run::cargo().args(["fmt", "--all", "--check"]))?;
     say::progress("clippy");
     run::check(run::cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    run::check(run::cargo().arg("clippy").args(suite::PORTABLE).args([
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
     say::progress("test");
     let tests = suite::run(false, &[])?;
     if tests != ExitCode::SUCCESS {

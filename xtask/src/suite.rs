@@ -1,14 +1,19 @@
 //! The test suite, by cargo-nextest where it is installed and by `cargo test` where it is not.
 //!
 //! The runner builds the `pipulate` program that the end-to-end tests drive: they belong to its
-//! package. Nothing is printed after the runner's own summary.
+//! package. A whole run begins with what systems other than Linux would run, where that can be
+//! chosen on Linux too. Nothing is printed after the runner's own summary.
 
 use std::ffi::OsString;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, ExitStatus};
 
 use anyhow::Result;
 
 use crate::{prepare, run, say};
+
+/// The packages with a portable sibling of what they do by Linux's own means.
+pub(crate) const PORTABLE: [&str; 4] =
+    ["--package", "pipulate-store", "--features", "pipulate-store/portable"];
 
 /// Prepares (unless `quick`) and runs the tests; `args` go to the runner. The exit code is the runner's.
 ///
@@ -21,12 +26,19 @@ pub(crate) fn run(quick: bool, args: &[OsString]) -> Result<ExitCode> {
     } else {
         runner.envs(prepare::prepare()?.variables());
     }
+    if args.is_empty() && !run_portable()?.success() {
+        return Ok(ExitCode::FAILURE);
+    }
     // Cargo would let --workspace win over a package that was asked for.
     if !args.iter().any(|arg| names_a_package(&arg.to_string_lossy())) {
         runner.arg("--workspace");
     }
     let status = run::status(runner.args(args))?;
     Ok(status.code().map_or(ExitCode::FAILURE, |code| ExitCode::from(u8::try_from(code).unwrap_or(1))))
+}
+
+fn run_portable() -> Result<ExitStatus> {
+    run::status(runner().arg("--lib").args(PORTABLE))
 }
 
 fn runner() -> Command {

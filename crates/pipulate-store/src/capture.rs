@@ -1,17 +1,17 @@
-//! The writing side of a log: bytes move from a FIFO into the file inside the kernel.
+//! The writing side of a log: bytes move from a FIFO into the file.
 //!
-//! They are never in our memory alone, so a supervisor that is killed loses none of them: what it
-//! had not moved yet is still in the pipe, which the service itself holds open. The file holds
-//! exactly what the service wrote, and is bounded: see [`rotation`]. When it was written is kept
-//! beside it: see [`index`].
+//! On Linux they move inside the kernel and are never in our memory alone, so a supervisor that is
+//! killed loses none of them: what it had not moved yet is still in the pipe, which the service
+//! itself holds open. The file holds exactly what the service wrote, and is bounded: see
+//! [`rotation`]. When it was written is kept beside it: see [`index`].
 
 mod index;
 mod rotation;
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -19,10 +19,10 @@ use nix::sys::stat::Mode;
 use pipulate_core::layout::Layout;
 use pipulate_core::service::{LogLimits, ServiceName};
 use rustix::fs::OFlags;
-use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice, tee};
 
 use crate::error::StoreError;
 use crate::files;
+use crate::os::Mover;
 use index::Index;
 pub use index::Mark;
 use rotation::Rotation;
@@ -40,6 +40,7 @@ const AHEAD: usize = 64 << 10;
 pub struct Capture {
     fifo: File,
     fifo_path: Box<Path>,
+    mover: Mover,
     log: File,
     end: u64,
     /// The position in the service's whole output at which the current log begins.
@@ -47,8 +48,6 @@ pub struct Capture {
     index: Index,
     rotation: Rotation,
     rotations: u32,
-    /// Before Linux 6.4, splice(2) into a file told inotify nothing.
-    splice_is_silent: bool,
 }
 
 /// What [`Capture::drain`] found.
@@ -81,9 +80,8 @@ impl Capture {
         let meta = log.metadata().map_err(StoreError::io("examine", &layout.log(service)))?;
         let (index, base) = Index::open(layout, service, &meta, limits.keep);
         let fifo_path = fifo_path.to_path_buf().into_boxed_path();
-        let splice_is_silent = splice_is_silent();
-        let end = meta.len();
-        Ok(Self { fifo, fifo_path, log, end, base, index, rotation, rotations: 0, splice_is_silent })
+        let (mover, end) = (Mover::new(), meta.len());
+        Ok(Self { fifo, fifo_path, mover, log, end, base, index, rotation, rotations: 0 })
     }
 
     /// An end for the service's stdout and stderr. It can read too, so that the service never
@@ -125,7 +123,7 @@ impl Capture {
         self.end
     }
 
-    /// How often a new log was begun since this was opened.
+    /// How often the current log became another one since this was opened.
     pub fn rotations(&self) -> u32 {
         self.rotations
     }
@@ -140,34 +138,54 @@ impl Capture {
     /// # Errors
     /// The log can't be written; on a full disk the bytes were dropped, so that the service goes on.
     pub fn drain(&mut self) -> Result<Drained, StoreError> {
-        let before = self.end;
+        let before = self.base + self.end;
         let outcome = self.move_bytes();
-        self.index.moved(self.base + self.end);
-        if self.splice_is_silent && self.end != before {
-            self.log.set_len(self.end).map_err(StoreError::io("write", self.rotation.current()))?;
+        if self.base + self.end != before {
+            self.index.moved(self.base + self.end);
+            let announced = self.mover.announce(&self.log, self.end);
+            announced.map_err(StoreError::io("write", self.rotation.current()))?;
         }
         outcome
     }
 
+    /// Somebody may have emptied or deleted the log, or added to it: what comes goes to the real
+    /// end of the file that has the log's name.
+    fn look_at_the_log(&mut self) {
+        let Ok(mut meta) = self.log.metadata() else { return };
+        if meta.nlink() == 0 {
+            // As long as there is no place for another one, the deleted one is as good as any.
+            let Ok(log) = self.rotation.open_again() else { return };
+            let Ok(new) = log.metadata() else { return };
+            (self.log, meta) = (log, new);
+        } else if meta.len() >= self.end {
+            self.end = meta.len();
+            return;
+        }
+        self.base = self.index.take_over(&meta, self.base + self.end);
+        self.end = meta.len();
+        self.rotations = self.rotations.wrapping_add(1);
+    }
+
     fn move_bytes(&mut self) -> Result<Drained, StoreError> {
         let mut room = AT_ONCE;
-        while room > 0 {
+        while room > 0 || self.mover.holds_some() {
+            self.look_at_the_log();
             let until_bound = self.rotation.max_size().saturating_sub(self.end);
             let outcome = match usize::try_from(until_bound).unwrap_or(usize::MAX) {
                 0 => self.pass_the_bound(),
-                bound => self.splice(room.min(bound)),
+                bound => self.transfer(AT_ONCE.min(bound)),
             };
             match outcome {
                 Ok(0) => return Ok(Drained::NoWriters),
                 Ok(moved) => room = room.saturating_sub(moved),
-                Err(error) => match error.raw_os_error().map(Errno::from_raw) {
-                    Some(Errno::EAGAIN) => return Ok(Drained::Empty),
-                    Some(Errno::EINTR) => {}
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => return Ok(Drained::Empty),
+                    io::ErrorKind::Interrupted => {}
                     // No room, a limit on the size of files, a broken disk: whatever it is, the
                     // service must not stand still for it.
                     _ => {
-                        self.drop_one_pipeful();
-                        return Err(self.log_error(error));
+                        self.mover.discard(&self.fifo, AHEAD);
+                        return Err(StoreError::io("write", self.rotation.current())(error));
                     }
                 },
             }
@@ -175,8 +193,8 @@ impl Capture {
         Ok(Drained::More)
     }
 
-    fn splice(&mut self, most: usize) -> io::Result<usize> {
-        Ok(splice(&self.fifo, None, &self.log, Some(&mut self.end), most, SpliceFlags::NONBLOCK)?)
+    fn transfer(&mut self, most: usize) -> io::Result<usize> {
+        self.mover.transfer(&self.fifo, &self.log, &mut self.end, most)
     }
 
     /// At the bound: moves on to the end of the line, then begins a new log. The answer is how many
@@ -184,28 +202,19 @@ impl Capture {
     fn pass_the_bound(&mut self) -> io::Result<usize> {
         if self.ends_with_line_break()? {
             self.rotate()?;
-            return self.splice(AHEAD);
+            return self.transfer(AHEAD);
         }
-        let ahead = self.look_ahead()?;
+        let ahead = self.mover.look_ahead(&self.fifo, AHEAD)?;
         let (most, is_line_end) = match ahead.iter().position(|&byte| byte == b'\n') {
             Some(position) => (position + 1, true),
             None => (ahead.len(), false),
         };
-        let moved = self.splice(most)?;
+        let moved = self.transfer(most)?;
         let is_too_long = self.end >= self.rotation.max_size() + OVERSHOOT - AHEAD as u64;
         if (is_line_end && moved == most) || is_too_long {
             self.rotate()?;
         }
         Ok(moved)
-    }
-
-    /// What is next in the FIFO, copied and not taken.
-    fn look_ahead(&self) -> io::Result<Vec<u8>> {
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        let count = tee(&self.fifo, &writer, AHEAD, SpliceFlags::NONBLOCK)?;
-        let mut bytes = vec![0; count];
-        File::from(reader).read_exact(&mut bytes)?;
-        Ok(bytes)
     }
 
     fn ends_with_line_break(&self) -> io::Result<bool> {
@@ -222,18 +231,6 @@ impl Capture {
         (self.base, self.end) = (position, 0);
         self.rotations = self.rotations.wrapping_add(1);
         Ok(())
-    }
-
-    /// A service must not stand still because its log has no room.
-    fn drop_one_pipeful(&mut self) {
-        // Not on the stack: a large frame would be paid by every supervisor, always.
-        let mut dropped = vec![0; AHEAD];
-        // Whatever went wrong with reading is told by the next drain.
-        let _gone = self.fifo.read(&mut dropped);
-    }
-
-    fn log_error(&self, error: io::Error) -> StoreError {
-        StoreError::io("write", self.rotation.current())(error)
     }
 }
 
@@ -260,12 +257,6 @@ fn make_fifo(path: &Path) -> Result<(), StoreError> {
     files::remove(path)?;
     nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)
         .map_err(|error| StoreError::io("make the FIFO", path)(error.into()))
-}
-
-fn splice_is_silent() -> bool {
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|word| word.parse::<u32>().ok());
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (6, 4)
 }
 
 #[cfg(test)]

@@ -12,5 +12,6 @@ pub mod home;
 mod index;
 pub mod lock;
 pub mod log;
+mod os;
 pub mod record;
 pub mod registry;

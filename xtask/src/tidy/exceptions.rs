@@ -30,8 +30,8 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: Rule::TargetOs,
-        subject: "crates/pipulate-store/src/log/watch.rs",
-        reason: "chooses the one file per system for watching a log",
+        subject: "crates/pipulate-store/src/os/mod.rs",
+        reason: "chooses the one folder per system for moving bytes and watching a log",
     },
     Exception {
         rule: Rule::Unsafe,

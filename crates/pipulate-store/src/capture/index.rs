@@ -80,7 +80,7 @@ impl Index {
     fn adopt(&mut self, layout: &Layout, service: &ServiceName, log: &Metadata) -> u64 {
         let old = |number| fs::symlink_metadata(layout.old_log(service, number)).ok();
         let old: Vec<Metadata> = (1..).map_while(old).collect();
-        let mut header = self.stored.as_ref().map(|stored| stored.header.clone()).unwrap_or_default();
+        let mut header = self.header();
         let is_here = |begin: &Begin| old.iter().chain([log]).any(|file| file_of(file) == begin.file);
         let base = match header.logs.last().copied().filter(|_| header.logs.iter().any(is_here)) {
             Some(begin) => {
@@ -99,6 +99,21 @@ impl Index {
         self.rewrite(header, Begin { file: file_of(log), position: base });
         self.heal(base + log.len(), log, false);
         base
+    }
+
+    /// The current log is another one, or shorter than it was: what it holds begins at this
+    /// position or later, which is the answer.
+    pub(super) fn take_over(&mut self, log: &Metadata, position: u64) -> u64 {
+        let position = position.max(self.last);
+        self.rewrite(self.header(), Begin { file: file_of(log), position });
+        self.heal(position + log.len(), log, false);
+        // What comes now has a time of its own.
+        self.since = None;
+        position
+    }
+
+    fn header(&self) -> Header {
+        self.stored.as_ref().map(|stored| stored.header.clone()).unwrap_or_default()
     }
 
     /// Says what is known of bytes that no entry tells of.
@@ -135,9 +150,8 @@ impl Index {
 
     /// A new log takes over at this position; entries of logs that are no longer kept go.
     pub(super) fn begin_log(&mut self, log: &File, position: u64) {
-        let header = self.stored.as_ref().map(|stored| stored.header.clone()).unwrap_or_default();
         if let Ok(meta) = log.metadata() {
-            self.rewrite(header, Begin { file: file_of(&meta), position });
+            self.rewrite(self.header(), Begin { file: file_of(&meta), position });
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use pipulate_core::layout::Layout;
@@ -50,17 +50,28 @@ impl Rotation {
             .map_err(StoreError::io("open the log", &self.current))
     }
 
+    /// As [`Rotation::open_current`], after the log was deleted, maybe with its folder.
+    ///
+    /// # Errors
+    /// As there; the home itself is not made anew.
+    pub(super) fn open_again(&self) -> Result<File, StoreError> {
+        // If it can't be made, the log in it can't either.
+        let _is_there = fs::DirBuilder::new().mode(0o700).create(self.layout.logs());
+        self.open_current()
+    }
+
     /// Begins a new log and answers with it; `announce` is told before it takes the current name.
     ///
     /// # Errors
     /// The folder is not writable, or the disk has no room for another name.
     pub(super) fn rotate(&self, announce: impl FnOnce(&File)) -> io::Result<File> {
         for number in (1..self.limits.keep).rev() {
-            rename_if_there(&self.old(number), &self.old(number + 1))?;
+            unless_missing(fs::rename(self.old(number), self.old(number + 1)))?;
         }
         if self.limits.keep > 0 {
-            remove_if_there(&self.old(1))?;
-            fs::hard_link(&self.current, self.old(1))?;
+            unless_missing(fs::remove_file(self.old(1)))?;
+            // Somebody may have moved it away.
+            unless_missing(fs::hard_link(&self.current, self.old(1)))?;
         }
         self.begin(announce)
     }
@@ -82,7 +93,7 @@ impl Rotation {
 
     fn begin(&self, announce: impl FnOnce(&File)) -> io::Result<File> {
         let temporary = files::temporary_beside(&self.current);
-        remove_if_there(&temporary)?;
+        unless_missing(fs::remove_file(&temporary))?;
         let file = open(&temporary, OpenOptions::new().create_new(true))?;
         announce(&file);
         fs::rename(&temporary, &self.current)?;
@@ -100,15 +111,9 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     options.read(true).write(true).mode(0o600).custom_flags(flags).open(path)
 }
 
-fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
-    match fs::rename(from, to) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
+/// What is not there needs no other name, and no end.
+fn unless_missing(result: io::Result<()>) -> io::Result<()> {
+    match result {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }

@@ -88,6 +88,57 @@ fn a_line_without_an_end_does_not_pass_the_bound_by_more_than_the_overshoot() {
     );
 }
 
+#[test]
+fn what_follows_an_emptied_log_stands_at_its_beginning() {
+    let (_dir, layout, name) = home();
+    let mut capture = Capture::open(&layout, &name, LIMITS).unwrap();
+    let mut writer = File::from(capture.writer().unwrap());
+    for text in ["much more than comes later\n", "a\n", "b\n"] {
+        File::create(layout.log(&name)).unwrap();
+        writer.write_all(text.as_bytes()).unwrap();
+        capture.drain().unwrap();
+        assert_eq!(std::fs::read(layout.log(&name)).unwrap(), text.as_bytes());
+    }
+}
+
+#[test]
+fn what_somebody_added_to_a_log_is_not_written_over() {
+    let (_dir, layout, name) = home();
+    let mut capture = Capture::open(&layout, &name, LIMITS).unwrap();
+    let mut writer = File::from(capture.writer().unwrap());
+    writer.write_all(b"1\n").unwrap();
+    capture.drain().unwrap();
+    let mut log = OpenOptions::new().append(true).open(layout.log(&name)).unwrap();
+    log.write_all(b"a note\n").unwrap();
+    writer.write_all(b"2\n").unwrap();
+    capture.drain().unwrap();
+    assert_eq!(std::fs::read(layout.log(&name)).unwrap(), b"1\na note\n2\n");
+}
+
+#[test]
+fn a_log_that_was_deleted_or_moved_away_comes_again() {
+    let (dir, layout, name) = home();
+    let limits = LogLimits { max_size: 4096, keep: 2 };
+    let mut capture = Capture::open(&layout, &name, limits).unwrap();
+    let mut writer = File::from(capture.writer().unwrap());
+    let mut print = |text: &str| {
+        writer.write_all(text.as_bytes()).unwrap();
+        capture.drain().unwrap();
+        (std::fs::read_to_string(layout.log(&name)).unwrap_or_default(), capture.rotations())
+    };
+    print("1\n");
+    std::fs::remove_file(layout.log(&name)).unwrap();
+    assert_eq!(print("2\n"), ("2\n".to_owned(), 1));
+    std::fs::remove_dir_all(layout.logs()).unwrap();
+    assert_eq!(print("3\n"), ("3\n".to_owned(), 2));
+    // A file that was moved is written on to, as by any other program, until the next rotation.
+    std::fs::rename(layout.log(&name), dir.path().join("mine")).unwrap();
+    let long = format!("{:4096}\n", "");
+    assert_eq!(print(&long), (String::new(), 3));
+    assert_eq!(print("4\n"), ("4\n".to_owned(), 3));
+    assert_eq!(std::fs::read_to_string(dir.path().join("mine")).unwrap(), format!("3\n{long}"));
+}
+
 /// Until something was written, or nobody can write any more.
 fn wait(capture: &Capture) {
     let descriptor = capture.descriptor();

@@ -43,6 +43,10 @@ pub(super) struct OpenFile {
     pub(super) file_number: u64,
     /// The position in the service's whole output at which it begins.
     pub(super) base: u64,
+    /// Where the index says that it begins.
+    pub(super) indexed: Option<u64>,
+    /// Somebody emptied it since it was opened, and it may have grown again.
+    pub(super) was_emptied: bool,
     /// When it was last written to, in microseconds since 1970.
     pub(super) changed: i64,
     /// The next file does not continue this one's last line.
@@ -69,6 +73,8 @@ impl OpenFile {
             length: metadata.len(),
             file_number: file_of(&metadata),
             base: 0,
+            indexed: None,
+            was_emptied: false,
             changed: changed_at(&metadata),
             is_severed: false,
             file,

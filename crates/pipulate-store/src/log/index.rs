@@ -93,12 +93,21 @@ impl TimeIndex {
             position.saturating_sub(before)
         });
         for log in logs {
-            log.base = named(log).unwrap_or(next);
+            let indexed = named(log);
+            log.was_emptied |= log.indexed.is_some() && indexed.is_some() && indexed != log.indexed;
+            log.indexed = indexed;
+            log.base = indexed.unwrap_or(next);
             next = log.end();
         }
         if first.is_none() {
             (self.stored, self.last) = (None, None);
         }
+    }
+
+    /// How much of a log was there already when it was emptied; nobody knows when that came.
+    pub(super) fn kept_of(&mut self, log: &OpenFile) -> u64 {
+        let first = self.entry_at(log.base.saturating_add(1)).filter(|entry| !entry.is_exact);
+        first.map_or(0, |entry| entry.position.saturating_sub(log.base))
     }
 
     /// Looks whether somebody shortened the current log. A log that grew since its length was

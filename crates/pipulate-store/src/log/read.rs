@@ -197,9 +197,21 @@ impl Reader {
             self.looked_at = Some((last.id, last.length, last.changed));
             self.index.refresh();
             self.index.place(self.files.make_contiguous());
+            self.restart_emptied();
             self.compare_index();
         }
         Ok(())
+    }
+
+    /// What was added to a log after somebody emptied it is new, however long it is by now.
+    fn restart_emptied(&mut self) {
+        let Some(last) = self.files.back_mut().filter(|last| last.was_emptied) else { return };
+        last.was_emptied = false;
+        let kept = self.index.kept_of(last);
+        if last.offset > kept {
+            last.offset = kept;
+            self.line_is_cut = true;
+        }
     }
 
     fn compare_index(&mut self) {

@@ -1,23 +1,20 @@
 //! Waiting until there may be more to read.
 //!
-//! The kernel says so where it can. Not every file system tells it everything, so there is a look
-//! now and then in any case; a wake-up for nothing costs its reader one look.
+//! The kernel says so where it can, and only about what is followed: the index of a log, or the log
+//! of another service, wakes nobody. Where it can't, there is a look now and then.
 
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceName;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-#[cfg_attr(target_os = "linux", path = "watch/linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "watch/portable.rs")]
-mod notifier;
+use crate::os::Notifier;
 
-use notifier::Notifier;
-
-/// How often to look although the kernel reported nothing.
+/// How often to look although the kernel reported nothing, where it does not hear everything.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// How often to look where the kernel reports nothing at all.
@@ -27,24 +24,28 @@ const INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wake {
     /// There may be more to read.
-    Look,
+    Lines,
+    /// There may be more to read, and the records of services may have changed.
+    Records,
+    /// The time is over.
+    TimedOut,
     /// `stop` became readable.
     Stopped,
     /// Nobody holds the other end of `output` any more.
     OutputClosed,
 }
 
-/// Watches the logs of one home.
+/// Watches the logs of some services of one home.
 #[derive(Debug)]
 pub struct Watch {
     notifier: Option<Notifier>,
 }
 
 impl Watch {
-    /// Watches the logs' folder, which need not exist yet. Whatever is written after this
-    /// returned ends the next [`Watch::wait`].
-    pub fn new(layout: &Layout) -> Self {
-        Self { notifier: Notifier::new(&layout.logs()).ok() }
+    /// Watches logs whose folder need not exist yet. Whatever is written after this returned ends
+    /// the next [`Watch::wait`].
+    pub fn new(layout: &Layout, services: &[ServiceName]) -> Self {
+        Self { notifier: Notifier::new(layout, services).ok() }
     }
 
     /// The same without the kernel's help.
@@ -52,28 +53,39 @@ impl Watch {
         Self { notifier: None }
     }
 
+    /// Whether the kernel does not help: it can't, or it has no watches left.
+    pub fn is_polling(&self) -> bool {
+        self.notifier.is_none()
+    }
+
     /// Waits until there may be more to read, until `stop` is readable (a signal handler's pipe),
-    /// or until the reader of `output` is gone (`| head` has seen enough).
+    /// until the reader of `output` is gone (`| head` has seen enough), or for so long.
     ///
     /// # Errors
     /// The system could not wait.
-    pub fn wait(&mut self, stop: Option<BorrowedFd>, output: Option<BorrowedFd>) -> io::Result<Wake> {
-        let timeout = if self.notifier.is_some() { HEARTBEAT } else { INTERVAL };
-        let mut descriptors = Vec::with_capacity(3);
+    pub fn wait(
+        &mut self,
+        stop: Option<BorrowedFd>,
+        output: Option<BorrowedFd>,
+        most: Option<Duration>,
+    ) -> io::Result<Wake> {
+        let own = match &self.notifier {
+            None => Some(INTERVAL),
+            Some(notifier) => (!notifier.hears_everything()).then_some(HEARTBEAT),
+        };
+        let timeout = own.into_iter().chain(most).min().map(timespec);
         let sources = [
             (stop, PollFlags::IN, Wake::Stopped),
             // Errors and hang-ups are reported unasked.
             (output, PollFlags::empty(), Wake::OutputClosed),
-            (self.notifier.as_ref().map(Notifier::as_fd), PollFlags::IN, Wake::Look),
+            (self.notifier.as_ref().map(Notifier::as_fd), PollFlags::IN, Wake::Lines),
         ];
-        let mut wakes = Vec::with_capacity(3);
-        for (descriptor, flags, wake) in sources {
-            if let Some(descriptor) = descriptor {
-                descriptors.push(PollFd::from_borrowed_fd(descriptor, flags));
-                wakes.push(wake);
-            }
-        }
-        let woken = match poll(&mut descriptors, Some(&timespec(timeout))) {
+        let watched =
+            sources.into_iter().filter_map(|(descriptor, flags, wake)| Some((descriptor?, flags, wake)));
+        let (mut descriptors, wakes): (Vec<_>, Vec<_>) = watched
+            .map(|(descriptor, flags, wake)| (PollFd::from_borrowed_fd(descriptor, flags), wake))
+            .unzip();
+        let woken = match poll(&mut descriptors, timeout.as_ref()) {
             // A signal came; whoever handles it makes `stop` readable.
             Ok(_) | Err(Errno::INTR) => {
                 descriptors.iter().position(|descriptor| !descriptor.revents().is_empty())
@@ -81,10 +93,23 @@ impl Watch {
             Err(error) => return Err(error.into()),
         };
         drop(descriptors);
-        if let Some(notifier) = &mut self.notifier {
-            notifier.rearm()?;
+        match woken.map(|place| wakes[place]) {
+            Some(end @ (Wake::Stopped | Wake::OutputClosed)) => Ok(end),
+            Some(Wake::Lines | Wake::Records | Wake::TimedOut) => Ok(self.rearm()),
+            None if own.is_some() => Ok(Wake::Records),
+            None => Ok(Wake::TimedOut),
         }
-        Ok(woken.map_or(Wake::Look, |place| wakes[place]))
+    }
+
+    /// A kernel that can't go on reporting is as good as none that does.
+    fn rearm(&mut self) -> Wake {
+        match self.notifier.as_mut().map(Notifier::rearm) {
+            Some(Ok(wake)) => wake,
+            Some(Err(_)) | None => {
+                self.notifier = None;
+                Wake::Records
+            }
+        }
     }
 }
 

@@ -175,7 +175,7 @@ fn follow(context: &Context, services: &[ServiceName], lines: &LinesSettings) ->
     let stdout = io::stdout();
     let view = View::new(context, services, lines);
     // Watched before it is read: what is written in between is not missed.
-    let mut watch = Watch::new(&context.layout);
+    let mut watch = Watch::new(&context.layout, services);
     let mut logs = open(context, services, lines)?;
     print_what_is_there(context, &view, &mut logs, lines)?;
     let mut warned = warn_of_unknown_times(context, &view, lines);
@@ -185,10 +185,10 @@ fn follow(context: &Context, services: &[ServiceName], lines: &LinesSettings) ->
         let is_last_look = is_over() || logs.is_over();
         if !is_last_look {
             let wake = watch
-                .wait(Some(interrupted.as_fd()), Some(stdout.as_fd()))
+                .wait(Some(interrupted.as_fd()), Some(stdout.as_fd()), None)
                 .map_err(|error| Failure::failed("could not wait for new lines").cause(error))?;
             match wake {
-                Wake::Look => {}
+                Wake::Lines | Wake::Records | Wake::TimedOut => {}
                 Wake::Stopped | Wake::OutputClosed => return Ok(ExitStatus::Success),
             }
         }

@@ -130,6 +130,36 @@ fn a_follower_knows_times_and_places_over_rotations() {
 }
 
 #[test]
+fn a_follower_sees_what_comes_after_a_log_was_emptied_however_much_it_is() {
+    let home = Home::new(1 << 20, 2);
+    let mut capture = home.capture();
+    home.print(&mut capture, "one\ntwo\n");
+    let mut reader = Reader::open(&home.layout, &home.name, Start::Oldest).unwrap();
+    let mut seen = Vec::new();
+    let mut look = |reader: &mut Reader| {
+        reader.look().unwrap();
+        while let Some(line) = reader.next_line().unwrap() {
+            seen.push(String::from_utf8(line.to_vec()).unwrap());
+        }
+    };
+    look(&mut reader);
+    for text in ["three, longer than all before\n", "four\n", "five\nfive\n"] {
+        File::create(home.layout.log(&home.name)).unwrap();
+        home.print(&mut capture, text);
+        look(&mut reader);
+    }
+    // Not everything of it: what was left is not new.
+    fs::OpenOptions::new().write(true).open(home.layout.log(&home.name)).unwrap().set_len(5).unwrap();
+    home.print(&mut capture, "six, and more\n");
+    look(&mut reader);
+    home.print(&mut capture, "seven\n");
+    look(&mut reader);
+    let all =
+        ["one", "two", "three, longer than all before", "four", "five", "five", "six, and more", "seven"];
+    assert_eq!(seen, all);
+}
+
+#[test]
 fn entries_of_logs_that_are_gone_go_too() {
     let home = Home::new(4096, 1);
     let mut capture = home.capture();

@@ -31,8 +31,8 @@ fn follow(layout: &Layout, service: &ServiceName, mut watch: Watch) -> (mpsc::Re
                     return;
                 }
             }
-            match watch.wait(Some(stopped.as_fd()), None).unwrap() {
-                Wake::Look => reader.look().unwrap(),
+            match watch.wait(Some(stopped.as_fd()), None, None).unwrap() {
+                Wake::Lines | Wake::Records | Wake::TimedOut => reader.look().unwrap(),
                 Wake::Stopped | Wake::OutputClosed => return,
             }
         }
@@ -49,10 +49,10 @@ fn next(lines: &mpsc::Receiver<String>) -> String {
     lines.recv_timeout(Duration::from_secs(30)).unwrap()
 }
 
-fn survives_everything(watch: fn(&Layout) -> Watch) {
+fn survives_everything(watch: fn(&Layout, &[ServiceName]) -> Watch) {
     let (_directory, layout, service) = home();
     let log = layout.log(&service);
-    let (lines, _stop) = follow(&layout, &service, watch(&layout));
+    let (lines, _stop) = follow(&layout, &service, watch(&layout, std::slice::from_ref(&service)));
     fs::create_dir_all(layout.logs()).unwrap();
     append(&log, "a\n");
     assert_eq!(next(&lines), "a");
@@ -75,7 +75,7 @@ fn a_follower_survives_late_creation_rotation_and_removal() {
 
 #[test]
 fn a_follower_that_polls_survives_the_same() {
-    survives_everything(|_| Watch::polling());
+    survives_everything(|_, _| Watch::polling());
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_flood_over_rotations_arrives_whole_and_in_order() {
     fs::create_dir_all(layout.logs()).unwrap();
     let log = layout.log(&service);
     append(&log, "");
-    let (lines, _stop) = follow(&layout, &service, Watch::new(&layout));
+    let (lines, _stop) = follow(&layout, &service, Watch::new(&layout, std::slice::from_ref(&service)));
     for number in 0..2_000 {
         append(&log, &format!("{number}\n"));
         if number % 100 == 99 {
@@ -103,17 +103,48 @@ fn a_flood_over_rotations_arrives_whole_and_in_order() {
 }
 
 #[test]
-fn a_wait_ends_when_asked_or_when_nobody_reads_any_more() {
-    let (_directory, layout, _service) = home();
-    let mut watch = Watch::new(&layout);
+fn a_wait_ends_when_asked_when_it_is_time_or_when_nobody_reads_any_more() {
+    let (_directory, layout, service) = home();
+    let mut watch = Watch::new(&layout, &[service]);
     let (stop, stopped) = UnixStream::pair().unwrap();
     (&stop).write_all(b"x").unwrap();
-    assert_eq!(watch.wait(Some(stopped.as_fd()), None).unwrap(), Wake::Stopped);
+    assert_eq!(watch.wait(Some(stopped.as_fd()), None, None).unwrap(), Wake::Stopped);
 
     let (reader, writer) = std::io::pipe().unwrap();
     let begun = Instant::now();
-    assert_eq!(watch.wait(None, Some(writer.as_fd())).unwrap(), Wake::Look);
-    assert!(begun.elapsed() >= HEARTBEAT / 2);
+    let most = INTERVAL / 2;
+    let woken = watch.wait(None, Some(writer.as_fd()), Some(most)).unwrap();
+    assert_eq!(woken, if watch.is_polling() { Wake::Records } else { Wake::TimedOut });
+    assert!(begun.elapsed() >= most);
     drop(reader);
-    assert_eq!(watch.wait(None, Some(writer.as_fd())).unwrap(), Wake::OutputClosed);
+    assert_eq!(watch.wait(None, Some(writer.as_fd()), None).unwrap(), Wake::OutputClosed);
+}
+
+#[test]
+fn only_what_is_followed_wakes_a_follower() {
+    let (_directory, layout, service) = home();
+    fs::create_dir_all(layout.logs()).unwrap();
+    fs::create_dir_all(layout.run()).unwrap();
+    let other = ServiceName::parse("other").unwrap();
+    for file in [layout.log(&service), layout.log(&other), layout.log_index(&service)] {
+        append(&file, "");
+    }
+    let mut watch = Watch::new(&layout, std::slice::from_ref(&service));
+    if watch.is_polling() {
+        return;
+    }
+    let mut wait = || watch.wait(None, None, Some(Duration::ZERO)).unwrap();
+    append(&layout.log_index(&service), "not a line");
+    append(&layout.log(&other), "a line\n");
+    assert_eq!(wait(), Wake::TimedOut);
+    append(&layout.log(&service), "a line\n");
+    assert_eq!((wait(), wait()), (Wake::Lines, Wake::TimedOut));
+    fs::rename(layout.log(&service), layout.old_log(&service, 1)).unwrap();
+    append(&layout.log(&service), "a line\n");
+    assert_eq!(wait(), Wake::Lines);
+    // The end of the watch on the old file is told too.
+    while wait() == Wake::Lines {}
+    append(&layout.log(&service), "a line\n");
+    append(&layout.record(&service), "{}");
+    assert_eq!((wait(), wait()), (Wake::Records, Wake::TimedOut));
 }

@@ -1,0 +1,73 @@
+//! Moving bytes from a FIFO to a file by splice(2): they never leave the kernel, and what was not
+//! moved is still in the pipe.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice, tee};
+
+/// Moves bytes; holds none.
+#[derive(Debug)]
+pub(crate) struct Mover {
+    /// Before Linux 6.4, splice(2) into a file told inotify nothing.
+    is_silent: bool,
+}
+
+impl Mover {
+    pub(crate) fn new() -> Self {
+        Self { is_silent: splice_is_silent() }
+    }
+
+    /// Whether bytes were taken from the FIFO that are not in the log yet.
+    pub(crate) fn holds_some(&self) -> bool {
+        false
+    }
+
+    /// Moves up to `most` bytes to this place of the log, which moves on. No bytes: no writers.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is nothing to move for now, or the log can't be written.
+    pub(crate) fn transfer(
+        &mut self,
+        fifo: &File,
+        log: &File,
+        end: &mut u64,
+        most: usize,
+    ) -> io::Result<usize> {
+        Ok(splice(fifo, None, log, Some(end), most, SpliceFlags::NONBLOCK)?)
+    }
+
+    /// What would be moved next, as much as there is and at most so much.
+    ///
+    /// # Errors
+    /// As [`Mover::transfer`].
+    pub(crate) fn look_ahead(&mut self, fifo: &File, most: usize) -> io::Result<Vec<u8>> {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let mut bytes = vec![0; tee(fifo, &writer, most, SpliceFlags::NONBLOCK)?];
+        File::from(reader).read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Takes up to so many bytes and forgets them.
+    pub(crate) fn discard(&mut self, mut fifo: &File, most: usize) {
+        // Whatever goes wrong with reading is told by the next transfer.
+        let _gone = fifo.read(&mut vec![0; most]);
+    }
+
+    /// Sees to it that whoever follows the log, which is so long now, learns that it grew.
+    ///
+    /// # Errors
+    /// The log can't be written.
+    pub(crate) fn announce(&self, log: &File, length: u64) -> io::Result<()> {
+        match self.is_silent {
+            true => log.set_len(length),
+            false => Ok(()),
+        }
+    }
+}
+
+fn splice_is_silent() -> bool {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|word| word.parse::<u32>().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (6, 4)
+}

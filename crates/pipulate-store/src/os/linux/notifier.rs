@@ -1,0 +1,134 @@
+//! inotify: on the followed files, so that nothing else that is written wakes anybody, and on their
+//! folders, or on the nearest ancestors of those for as long as there are none.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceName;
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::fs::statfs;
+use rustix::io::Errno;
+
+use crate::log::watch::Wake;
+
+/// Network file systems, and those that are served by a program: what another machine, or Windows,
+/// writes to them is not reported.
+const REMOTE: [u32; 7] = [
+    0x0000_6969, // NFS
+    0x0102_1997, // 9p
+    0x6573_5546, // FUSE
+    0x00c3_6400, // Ceph
+    0x5346_414f, // AFS
+    0xff53_4d42, // CIFS
+    0xfe53_4d42, // SMB 2
+];
+
+/// What happens in a folder.
+const FOLDER: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::MOVED_TO)
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::MOVE_SELF)
+    .union(WatchFlags::ONLYDIR);
+
+/// What happens to a file.
+const FILE: WatchFlags = WatchFlags::MODIFY.union(WatchFlags::DONT_FOLLOW);
+
+/// A descriptor that is readable when something happened.
+#[derive(Debug)]
+pub(crate) struct Notifier {
+    descriptor: OwnedFd,
+    layout: Layout,
+    services: Vec<ServiceName>,
+    /// The watches on the folder of the logs, on that of the records, and on the current logs.
+    watched: Vec<i32>,
+    hears_everything: bool,
+}
+
+impl Notifier {
+    pub(crate) fn new(layout: &Layout, services: &[ServiceName]) -> io::Result<Self> {
+        let descriptor = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        let kind = statfs(nearest(&layout.logs())).map(|found| u32::try_from(found.f_type).unwrap_or(0));
+        let hears_everything = kind.is_ok_and(|kind| !REMOTE.contains(&kind));
+        let (layout, services) = (layout.clone(), services.to_vec());
+        let mut notifier = Self { descriptor, layout, services, watched: Vec::new(), hears_everything };
+        notifier.watch()?;
+        Ok(notifier)
+    }
+
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+
+    /// Whether nothing can be written without a report of it.
+    pub(crate) fn hears_everything(&self) -> bool {
+        self.hears_everything
+    }
+
+    /// Forgets what was reported, and watches what is there by now.
+    pub(crate) fn rearm(&mut self) -> io::Result<Wake> {
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut events = inotify::Reader::new(&self.descriptor, &mut buffer);
+        let (mut is_moved, mut told) = (false, Wake::Lines);
+        loop {
+            match events.next() {
+                Ok(event) => {
+                    is_moved |= event.events() != ReadFlags::MODIFY;
+                    if self.watched.get(1) == Some(&event.wd()) || event.events() == ReadFlags::QUEUE_OVERFLOW
+                    {
+                        told = Wake::Records;
+                    }
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if is_moved {
+            self.watch()?;
+        }
+        Ok(told)
+    }
+
+    /// Watches everything that is there. Adding a watch that is there already changes nothing; one
+    /// whose file or folder was deleted or renamed away is replaced.
+    fn watch(&mut self) -> io::Result<()> {
+        let mut watched =
+            vec![self.watch_folder(&self.layout.logs())?, self.watch_folder(self.layout.run())?];
+        for service in &self.services {
+            match inotify::add_watch(&self.descriptor, &*self.layout.log(service), FILE) {
+                Ok(number) => watched.push(number),
+                // Its folder tells when it comes.
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        for old in self.watched.iter().filter(|old| !watched.contains(old)) {
+            // It may be gone with its file.
+            let _gone = inotify::remove_watch(&self.descriptor, *old);
+        }
+        self.watched = watched;
+        Ok(())
+    }
+
+    /// A folder that appears between the look and the watch would be missed, so this goes on until
+    /// a second look agrees.
+    fn watch_folder(&self, folder: &Path) -> io::Result<i32> {
+        loop {
+            let path = nearest(folder);
+            match inotify::add_watch(&self.descriptor, &path, FOLDER) {
+                Ok(number) if path == nearest(folder) => return Ok(number),
+                Ok(_) | Err(Errno::NOENT | Errno::NOTDIR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// The folder itself, or the nearest one above it that is there.
+fn nearest(folder: &Path) -> PathBuf {
+    folder.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/")).to_owned()
+}

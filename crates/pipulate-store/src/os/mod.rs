@@ -1,0 +1,19 @@
+//! What differs between systems, one folder each behind the same signatures.
+//!
+//! The feature `portable` chooses the portable folder on Linux too, so that it is tested there.
+
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+mod linux {
+    pub(super) mod mover;
+    pub(super) mod notifier;
+}
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+pub(crate) use linux::{mover::Mover, notifier::Notifier};
+
+#[cfg(any(not(target_os = "linux"), feature = "portable"))]
+mod portable {
+    pub(super) mod mover;
+    pub(super) mod notifier;
+}
+#[cfg(any(not(target_os = "linux"), feature = "portable"))]
+pub(crate) use portable::{mover::Mover, notifier::Notifier};
