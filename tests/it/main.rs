@@ -21,4 +21,5 @@ mod setup;
 mod supervision;
 mod support;
 mod terminal;
+mod watch;
 mod web;

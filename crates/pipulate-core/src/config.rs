@@ -6,12 +6,16 @@
 mod raw;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use raw::RawConfig;
 
+use toml::Spanned;
+
 use crate::service::{LogLimits, Readiness, RestartPolicy, ServiceName, StopSignal, StopSpec};
+use crate::watch::Glob;
 
 /// What a project wants, every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +74,7 @@ pub struct ServiceConfig {
     pub ready: Option<Readiness>,
     pub restart: RestartPolicy,
     pub stop: StopSpec,
-    pub watch: Vec<String>,
+    pub watch: Vec<Glob>,
     pub depends_on: Vec<ServiceName>,
     pub env: BTreeMap<String, String>,
     pub env_file: Option<PathBuf>,
@@ -93,7 +97,7 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let raw: RawConfig = toml::from_str(text)
             .map_err(|error| ConfigError { message: error.to_string().trim_end().to_owned() })?;
-        Self::resolve(raw)
+        Self::resolve(raw, text)
     }
 
     /// The service of that name.
@@ -101,7 +105,8 @@ impl Config {
         self.services.iter().find(|service| service.name.as_str() == name)
     }
 
-    fn resolve(raw: RawConfig) -> Result<Self, ConfigError> {
+    fn resolve(raw: RawConfig, text: &str) -> Result<Self, ConfigError> {
+        let needs = needs(&raw.services);
         let python = PythonConfig {
             venv: raw.python.venv.unwrap_or_else(|| PathBuf::from(".venv")),
             interpreter: raw.python.interpreter,
@@ -123,24 +128,24 @@ impl Config {
                 max_size: raw.logs.max_size.map_or(10 << 20, |size| size.0).max(4096),
                 keep: raw.logs.keep.unwrap_or(5),
             },
-            services: resolve_services(raw.services)?,
+            services: resolve_services(raw.services, text)?,
         };
-        config.check_dependencies()?;
+        config.check_dependencies(&needs, text)?;
         Ok(config)
     }
 
-    fn check_dependencies(&self) -> Result<(), ConfigError> {
-        for service in &self.services {
-            for wanted in &service.depends_on {
-                if self.service(wanted.as_str()).is_none() {
-                    let message =
-                        format!("[services.{}] depends_on names {wanted}, which is no service", service.name);
-                    return Err(ConfigError { message });
-                }
+    fn check_dependencies(&self, needs: &[Need], text: &str) -> Result<(), ConfigError> {
+        for Need { service, needed, at } in needs {
+            if self.service(needed.as_str()).is_none() {
+                let message = format!("[services.{service}] depends_on names {needed}, which is no service");
+                return Err(ConfigError::at(text, at, &message));
             }
-            if self.reaches(service, &service.name, self.services.len()) {
-                let message = format!("[services.{}] depends_on leads back to itself", service.name);
-                return Err(ConfigError { message });
+        }
+        for Need { service, needed, at } in needs {
+            let leads_back = |from| self.reaches(from, service, self.services.len());
+            if needed == service || self.service(needed.as_str()).is_some_and(leads_back) {
+                let message = format!("[services.{service}] depends_on leads back to itself");
+                return Err(ConfigError::at(text, at, &message));
             }
         }
         Ok(())
@@ -155,23 +160,69 @@ impl Config {
     }
 }
 
+impl ConfigError {
+    /// What is wrong with a whole that TOML finds well-formed, where it stands.
+    fn at(text: &str, span: &Range<usize>, message: &str) -> Self {
+        let before = text.get(..span.start).unwrap_or_default();
+        let (number, column) = (
+            before.matches('\n').count() + 1,
+            before.rsplit('\n').next().unwrap_or_default().chars().count() + 1,
+        );
+        let line = text.lines().nth(number - 1).unwrap_or_default();
+        let margin = " ".repeat(number.to_string().len());
+        let (indent, marks) = (
+            " ".repeat(column - 1),
+            "^".repeat(text.get(span.clone()).map_or(1, |part| part.chars().count())),
+        );
+        Self {
+            message: format!(
+                "error at line {number}, column {column}\n{margin} |\n{number} | {line}\n{margin} | {indent}{marks}\n{message}"
+            ),
+        }
+    }
+}
+
+/// That a service is to be started after another one, and where that was said.
+struct Need {
+    service: ServiceName,
+    needed: ServiceName,
+    at: Range<usize>,
+}
+
+fn needs(services: &BTreeMap<ServiceName, raw::RawService>) -> Vec<Need> {
+    let of_one = |(service, raw): (&ServiceName, &raw::RawService)| {
+        let need = |needed: &Spanned<ServiceName>| Need {
+            service: service.clone(),
+            needed: needed.get_ref().clone(),
+            at: needed.span(),
+        };
+        raw.depends_on.iter().map(need).collect::<Vec<_>>()
+    };
+    services.iter().flat_map(of_one).collect()
+}
+
 /// The built-in services come first and exist without a word in the file.
 fn resolve_services(
     mut raw: BTreeMap<ServiceName, raw::RawService>,
+    text: &str,
 ) -> Result<Vec<ServiceConfig>, ConfigError> {
     let mut services = Vec::new();
     for name in [ServiceName::JUPYTER, ServiceName::SERVER, ServiceName::DASHBOARD] {
         let name = ServiceName::parse(name).map_err(|message| ConfigError { message })?;
         let service = raw.remove(&name).unwrap_or_default();
-        services.push(resolve_service(name, service)?);
+        services.push(resolve_service(name, service, text)?);
     }
     for (name, service) in raw {
-        services.push(resolve_service(name, service)?);
+        services.push(resolve_service(name, service, text)?);
     }
     Ok(services)
 }
 
-fn resolve_service(name: ServiceName, raw: raw::RawService) -> Result<ServiceConfig, ConfigError> {
+fn resolve_service(
+    name: ServiceName,
+    raw: raw::RawService,
+    text: &str,
+) -> Result<ServiceConfig, ConfigError> {
     let built_in =
         [ServiceName::JUPYTER, ServiceName::SERVER, ServiceName::DASHBOARD].contains(&name.as_str());
     let refuse = |message: String| Err(ConfigError { message: format!("[services.{name}] {message}") });
@@ -184,8 +235,9 @@ fn resolve_service(name: ServiceName, raw: raw::RawService) -> Result<ServiceCon
         }
         Some(_) | None => {}
     }
-    if name.as_str() == ServiceName::JUPYTER && !raw.watch.is_empty() {
-        return refuse("watch is not for jupyter: a restart would end its kernels".to_owned());
+    if let Some(watch) = raw.watch.first().filter(|_| name.as_str() == ServiceName::JUPYTER) {
+        let message = "[services.jupyter] watch is not for jupyter: a restart would end its kernels";
+        return Err(ConfigError::at(text, &watch.span(), message));
     }
     let stop = raw.stop.unwrap_or_default();
     Ok(ServiceConfig {
@@ -197,8 +249,8 @@ fn resolve_service(name: ServiceName, raw: raw::RawService) -> Result<ServiceCon
             signal: stop.signal.unwrap_or(StopSignal::Term),
             timeout: stop.timeout.map_or(Duration::from_secs(10), |timeout| timeout.0),
         },
-        watch: raw.watch,
-        depends_on: raw.depends_on,
+        watch: raw.watch.into_iter().map(Spanned::into_inner).collect(),
+        depends_on: raw.depends_on.into_iter().map(Spanned::into_inner).collect(),
         env: raw.env,
         env_file: raw.env_file,
         enabled: raw.enabled.unwrap_or(true),

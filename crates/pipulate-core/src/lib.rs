@@ -14,3 +14,4 @@ pub mod service;
 pub mod state;
 pub mod status;
 pub mod units;
+pub mod watch;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::project::AbsPath;
+use crate::watch::WatchSpec;
 
 /// A service's name: letters, digits, `-` and `_`, at most 63, not starting with `-` or `_`.
 ///
@@ -84,6 +85,8 @@ pub struct ServiceSpec {
     /// A private Jupyter runtime directory: what is left in it after a stop is stale.
     pub jupyter_runtime: Option<AbsPath>,
     pub log_limits: LogLimits,
+    /// The files whose saves restart it.
+    pub watch: Option<WatchSpec>,
 }
 
 /// One word of a command; some are only known when the service starts.

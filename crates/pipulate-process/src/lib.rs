@@ -12,5 +12,6 @@ pub mod reaper;
 pub mod signals;
 pub mod spawn;
 pub mod table;
+pub mod watch;
 
 mod os;

@@ -5,12 +5,14 @@
 //! every round: a service that cannot write does not even hear a TERM.
 
 mod beginning;
+mod check;
 mod ending;
 mod journal;
 mod readiness;
 mod siblings;
 mod spawning;
 mod succession;
+mod watching;
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -35,6 +37,7 @@ use ending::Stopwatch;
 use journal::Journal;
 use readiness::Readying;
 use siblings::Siblings;
+use watching::Watching;
 
 /// How often a tree that is being ended is looked at, besides when a child ends.
 const RECHECK: Duration = Duration::from_millis(10);
@@ -108,6 +111,7 @@ struct Driver {
     stopwatch: Option<Stopwatch>,
     journal: Journal,
     siblings: Siblings,
+    watching: Watching,
     settled_down: bool,
     empty_looks: u32,
     /// Those that an earlier stop could not end.
@@ -137,6 +141,7 @@ impl Driver {
             self.look_after_main();
             self.look_for_an_answer();
             self.look_at_the_tree();
+            self.look_at_saves();
             self.tell(Event::Tick);
             self.save();
             if self.is_over() {
@@ -231,8 +236,11 @@ impl Driver {
     fn is_over(&self) -> bool {
         match self.machine.phase() {
             Phase::Settled(Outcome::Stopped) => true,
-            // As long as something of it lives, its output is captured and it is found.
-            Phase::Settled(Outcome::Exited | Outcome::Crashed { .. }) => self.family().ours.is_empty(),
+            // As long as something of it lives, its output is captured and it is found; and the next
+            // save may bring it back.
+            Phase::Settled(Outcome::Exited | Outcome::Crashed { .. }) => {
+                !self.watching.is_possible() && self.family().ours.is_empty()
+            }
             Phase::Waiting { .. }
             | Phase::Starting { .. }
             | Phase::Up
@@ -245,11 +253,15 @@ impl Driver {
     fn sleep(&mut self) -> Result<(), SuperviseError> {
         let now = Instant::now();
         let recheck = self.is_ending().then(|| now + RECHECK);
-        let wake =
-            [self.machine.next_deadline(), self.readying.next_look(self.machine.phase(), now), recheck]
-                .into_iter()
-                .flatten()
-                .min();
+        let wake = [
+            self.machine.next_deadline(),
+            self.readying.next_look(self.machine.phase(), now),
+            self.watching.next_look(),
+            recheck,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         let mut watched: Vec<_> = self.inbox.descriptors().map(|fd| (fd, Interest::Read)).collect();
         if self.capturing {
             watched.push((self.capture.descriptor(), Interest::Read));
@@ -260,6 +272,7 @@ impl Driver {
             watched.push((fd, Interest::Read));
         }
         watched.extend(self.readying.descriptor());
+        watched.extend(self.watching.descriptors());
         watched.extend(self.siblings.descriptor().map(|fd| (fd, Interest::Read)));
         let timeout = wake.map(|wake| wake.saturating_duration_since(now));
         poll::wait(&watched, timeout)

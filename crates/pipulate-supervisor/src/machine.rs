@@ -5,6 +5,8 @@
 //! stop or a restart that somebody asked for.
 
 mod backoff;
+mod phase;
+mod saves;
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,8 @@ use pipulate_core::service::RestartPolicy;
 use pipulate_process::command::End;
 
 use backoff::{Backoff, Next};
+pub use phase::{Comeback, Goal, Outcome, Phase};
+pub use saves::Saves;
 
 /// Between asking what remains to end and killing it.
 const GRACE: Duration = Duration::from_secs(2);
@@ -29,58 +33,6 @@ pub struct Policy {
     /// `None`: it counts as up as soon as its exec succeeded.
     pub ready_timeout: Option<Duration>,
     pub stop_timeout: Duration,
-}
-
-/// Where a service is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Phase {
-    /// No main process; one is to be started at `until`.
-    Waiting {
-        until: Instant,
-    },
-    /// It runs and has not answered yet. It is `late` once its deadline has passed.
-    Starting {
-        deadline: Option<Instant>,
-        late: bool,
-    },
-    Up,
-    /// It ended by itself, and what is left of its group is being ended.
-    Clearing {
-        end: End,
-        was_up: bool,
-        restart: bool,
-        deadline: Option<Instant>,
-    },
-    /// It was asked to end, and then killed.
-    Stopping {
-        goal: Goal,
-        since: Instant,
-        killed: bool,
-        deadline: Instant,
-    },
-    /// It ended on request, and everything that it started is being ended.
-    Sweeping {
-        goal: Goal,
-        since: Instant,
-        force: bool,
-        deadline: Instant,
-    },
-    Settled(Outcome),
-}
-
-/// What a stop is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Goal {
-    Stop,
-    Restart,
-}
-
-/// How it came out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    Stopped,
-    Exited,
-    Crashed { why: String },
 }
 
 /// What happened.
@@ -103,6 +55,8 @@ pub enum Event {
     TreeEmpty,
     StopRequested,
     RestartRequested,
+    /// Files that it is made of were saved, and they can be read.
+    Saved,
     /// Time has passed.
     Tick,
 }
@@ -191,9 +145,10 @@ impl Machine {
             Event::MainEnded(end) => self.on_main_ended(end, now),
             Event::GroupEmpty => self.on_group_empty(now),
             Event::PortLost => self.on_port_lost(now),
-            Event::TreeEmpty => self.on_tree_empty(),
+            Event::TreeEmpty => self.on_tree_empty(now),
             Event::StopRequested => self.on_stop(now),
-            Event::RestartRequested => self.on_restart(now),
+            Event::RestartRequested => self.on_restart(Comeback::Renewed, now),
+            Event::Saved => self.on_restart(Comeback::Saved, now),
             Event::Tick => self.on_tick(now),
         }
     }
@@ -224,7 +179,7 @@ impl Machine {
         match &self.phase {
             Phase::Starting { .. } | Phase::Up => {
                 let was_up = self.phase == Phase::Up;
-                self.phase = Phase::Clearing { end, was_up, restart: false, deadline: Some(now + GRACE) };
+                self.phase = Phase::Clearing { end, was_up, comeback: None, deadline: Some(now + GRACE) };
                 Action::EndGroup { force: false }
             }
             Phase::Stopping { goal, .. } => {
@@ -238,9 +193,9 @@ impl Machine {
     }
 
     fn on_group_empty(&mut self, now: Instant) -> Action {
-        let Phase::Clearing { end, was_up, restart, .. } = self.phase else { return Action::Nothing };
-        if restart {
-            return Action::Renew;
+        let Phase::Clearing { end, was_up, comeback, .. } = self.phase else { return Action::Nothing };
+        if let Some(comeback) = comeback {
+            return self.come_back(comeback, now);
         }
         if !was_up && !self.ever_up {
             return self.settle(Outcome::Crashed { why: format!("it {end} before it was ready") });
@@ -255,8 +210,8 @@ impl Machine {
     /// No fault of the service: it is started again on another port, as after any other failure.
     fn on_port_lost(&mut self, now: Instant) -> Action {
         match self.phase {
-            Phase::Clearing { restart: false, end, .. } => self.again(end, now),
-            Phase::Clearing { restart: true, .. }
+            Phase::Clearing { comeback: None, end, .. } => self.again(end, now),
+            Phase::Clearing { comeback: Some(_), .. }
             | Phase::Waiting { .. }
             | Phase::Starting { .. }
             | Phase::Up
@@ -280,10 +235,9 @@ impl Machine {
         }
     }
 
-    fn on_tree_empty(&mut self) -> Action {
-        match &self.phase {
-            Phase::Sweeping { goal: Goal::Stop, .. } => self.settle(Outcome::Stopped),
-            Phase::Sweeping { goal: Goal::Restart, .. } => Action::Renew,
+    fn on_tree_empty(&mut self, now: Instant) -> Action {
+        match self.phase {
+            Phase::Sweeping { goal, .. } => self.swept(goal, now),
             Phase::Waiting { .. }
             | Phase::Starting { .. }
             | Phase::Up
@@ -319,16 +273,52 @@ impl Machine {
         }
     }
 
-    fn on_restart(&mut self, now: Instant) -> Action {
+    fn on_restart(&mut self, wish: Comeback, now: Instant) -> Action {
         match &mut self.phase {
-            Phase::Starting { .. } | Phase::Up => self.ask(Goal::Restart, now),
-            Phase::Clearing { restart, .. } => {
-                *restart = true;
+            Phase::Starting { .. } | Phase::Up => self.ask(Goal::Restart(wish), now),
+            Phase::Clearing { comeback, .. } => {
+                *comeback = Some(comeback.map_or(wish, |earlier| earlier.with(wish)));
                 Action::Nothing
             }
             // Nothing of it runs; what it left behind, kernels among it, is not in the way.
-            Phase::Waiting { .. } | Phase::Settled(_) => Action::Renew,
-            Phase::Stopping { .. } | Phase::Sweeping { .. } => Action::Nothing,
+            Phase::Waiting { .. } | Phase::Settled(Outcome::Exited | Outcome::Crashed { .. }) => {
+                self.come_back(wish, now)
+            }
+            // Who stopped it did not ask for it back by saving a file.
+            Phase::Settled(Outcome::Stopped) => match wish {
+                Comeback::Saved => Action::Nothing,
+                Comeback::Renewed => self.come_back(wish, now),
+            },
+            // The instance to come has what was saved by then anyway.
+            Phase::Stopping { goal: Goal::Restart(earlier), .. }
+            | Phase::Sweeping { goal: Goal::Restart(earlier), .. } => {
+                *earlier = earlier.with(wish);
+                Action::Nothing
+            }
+            Phase::Stopping { goal: Goal::Stop, .. } | Phase::Sweeping { goal: Goal::Stop, .. } => {
+                Action::Nothing
+            }
+        }
+    }
+
+    /// Nothing of the old instance is left. What was saved is new: how the old one fared says
+    /// nothing about it.
+    fn come_back(&mut self, comeback: Comeback, now: Instant) -> Action {
+        match comeback {
+            Comeback::Renewed => Action::Renew,
+            Comeback::Saved => {
+                self.ever_up = false;
+                self.backoff.forget();
+                self.phase = Phase::Waiting { until: now };
+                self.on_tick(now)
+            }
+        }
+    }
+
+    fn swept(&mut self, goal: Goal, now: Instant) -> Action {
+        match goal {
+            Goal::Stop => self.settle(Outcome::Stopped),
+            Goal::Restart(comeback) => self.come_back(comeback, now),
         }
     }
 
@@ -357,8 +347,7 @@ impl Machine {
                     (*force, *deadline) = (true, now + GIVE_UP);
                     Action::EndTree { force: true }
                 }
-                (true, Goal::Stop) => self.settle(Outcome::Stopped),
-                (true, Goal::Restart) => Action::Renew,
+                (true, goal) => self.swept(goal, now),
             },
             Phase::Waiting { .. }
             | Phase::Starting { .. }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use pipulate_core::config::{Config, ServiceConfig};
 use pipulate_core::layout::Layout;
 use pipulate_core::service::{PortWish, Readiness, ServiceName, ServiceSpec, Word};
+use pipulate_core::watch::WatchSpec;
 
 /// How long the built-in services may take to answer for the first time.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -124,6 +125,8 @@ pub fn spec(config: &Config, service: &ServiceConfig, layout: &Layout, around: &
         token: built_in.token,
         jupyter_runtime: (service.name.as_str() == ServiceName::JUPYTER).then(|| layout.jupyter_runtime()),
         log_limits: config.logs,
+        watch: (!service.watch.is_empty())
+            .then(|| WatchSpec { globs: service.watch.clone(), python: around.python.clone() }),
     }
 }
 

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use toml::Spanned;
 
 use super::Greet;
 use crate::service::{Readiness, RestartPolicy, ServiceName, StopSignal};
 use crate::units::{Bytes, Seconds};
+use crate::watch::Glob;
 
 /// How long a start may take when the file does not say.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -103,8 +105,8 @@ pub(super) struct RawService {
     pub(super) ready: Option<RawReady>,
     pub(super) restart: Option<RestartPolicy>,
     pub(super) stop: Option<RawStop>,
-    pub(super) watch: Vec<String>,
-    pub(super) depends_on: Vec<ServiceName>,
+    pub(super) watch: Vec<Spanned<Glob>>,
+    pub(super) depends_on: Vec<Spanned<ServiceName>>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) env_file: Option<PathBuf>,
     pub(super) enabled: Option<bool>,

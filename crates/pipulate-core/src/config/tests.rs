@@ -73,13 +73,27 @@ fn a_mistake_is_shown_where_it_stands() {
         ("[services.w]\nport = 1\n", "[services.w] needs a command"),
         ("[services.w]\ncommand = []\n", "command is empty"),
         ("[services.w]\ncommand = [\"a\"]\nready = \"soon\"\n", "write ready ="),
+        ("[services.w]\ncommand = [\"a\"]\ndepends_on = [\"x\"]\n", "line 3, column 15"),
         ("[services.w]\ncommand = [\"a\"]\ndepends_on = [\"x\"]\n", "which is no service"),
         ("[services.w]\ncommand = [\"a\"]\ndepends_on = [\"w\"]\n", "leads back to itself"),
         ("[services.jupyter]\nwatch = [\"*.py\"]\n", "would end its kernels"),
+        ("[services.jupyter]\nwatch = [\"*.py\"]\n", "line 2, column 10"),
+        ("[services.server]\nwatch = [\"*.{py,html}\"]\n", "line 2, column 9"),
         ("[logs]\nmax_size = \"big\"\n", "line 2, column 12"),
         ("= 3\n", "line 1, column 1"),
     ] {
         let message = Config::parse(text).unwrap_err().message;
         assert!(message.contains(wanted), "{text:?} gave {message:?}");
     }
+}
+
+#[test]
+fn a_circle_is_shown_where_it_begins() {
+    let text = "[services.a]\ncommand = [\"a\"]\ndepends_on = [\"jupyter\", \"b\"]\n\
+                [services.b]\ncommand = [\"b\"]\ndepends_on = [\"c\"]\n\
+                [services.c]\ncommand = [\"c\"]\ndepends_on = [\"b\"]\n";
+    let message = Config::parse(text).unwrap_err().message;
+    let shown = "error at line 6, column 15\n  |\n6 | depends_on = [\"c\"]\n  |               ^^^\n\
+                 [services.b] depends_on leads back to itself";
+    assert_eq!(message, shown);
 }

@@ -15,6 +15,7 @@ use pipulate_store::record::{self, Record};
 use super::journal::Journal;
 use super::readiness::Readying;
 use super::siblings::Siblings;
+use super::watching::Watching;
 use super::{Beginning, Driver, Main, SuperviseError, Task, random};
 use crate::family::{Attached, Service};
 use crate::machine::{Event, Machine, Policy};
@@ -53,6 +54,7 @@ impl Driver {
             port_lost: false,
             stopwatch: None,
             siblings: Siblings::new(beginning),
+            watching: Watching::new(&layout, &spec, beginning),
             settled_down: false,
             empty_looks: 0,
             earlier_survivors,
@@ -72,6 +74,7 @@ impl Driver {
             readying,
             journal,
         };
+        driver.warn_of_blindness();
         if beginning == Beginning::Stop {
             driver.tell(Event::StopRequested);
         }

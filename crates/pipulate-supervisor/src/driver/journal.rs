@@ -218,8 +218,8 @@ impl Driver {
             | Phase::Stopping { goal: Goal::Stop, .. }
             | Phase::Sweeping { goal: Goal::Stop, .. } => Wanted::Stopped,
             Phase::Settled(Outcome::Exited | Outcome::Crashed { .. })
-            | Phase::Stopping { goal: Goal::Restart, .. }
-            | Phase::Sweeping { goal: Goal::Restart, .. }
+            | Phase::Stopping { goal: Goal::Restart(_), .. }
+            | Phase::Sweeping { goal: Goal::Restart(_), .. }
             | Phase::Waiting { .. }
             | Phase::Starting { .. }
             | Phase::Up
@@ -236,7 +236,23 @@ impl Driver {
         }
     }
 
+    /// The state, why, and what a person should know about the saves of its files.
     fn state(&self) -> (ServiceState, Option<String>) {
+        let (state, why) = self.phase_in_words();
+        let outcome = match self.machine.phase() {
+            Phase::Settled(outcome) => Some(outcome),
+            Phase::Waiting { .. }
+            | Phase::Starting { .. }
+            | Phase::Up
+            | Phase::Clearing { .. }
+            | Phase::Stopping { .. }
+            | Phase::Sweeping { .. } => None,
+        };
+        let words: Vec<String> = why.into_iter().chain(self.watching.remark(outcome)).collect();
+        (state, (!words.is_empty()).then(|| words.join("; ")))
+    }
+
+    fn phase_in_words(&self) -> (ServiceState, Option<String>) {
         let ever_started = self.machine.restarts() > 0;
         let state = match self.machine.phase() {
             Phase::Waiting { .. } | Phase::Clearing { .. }

@@ -9,7 +9,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use pipulate_core::service::ServiceName;
-use pipulate_core::state::Wanted;
+use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::identity::Verified;
 use pipulate_process::signals::Signal;
 use pipulate_store::lock::{self, Holder};
@@ -36,6 +36,11 @@ pub(super) struct Siblings {
 impl Siblings {
     pub(super) fn new(beginning: Beginning) -> Self {
         Self { looked: false, aloof: beginning == Beginning::Stop, next: None, rescues: Vec::new() }
+    }
+
+    /// While the service was being restarted nobody was looked after.
+    pub(super) fn look_again(&mut self) {
+        self.looked = false;
     }
 
     /// Readable when the watched one has ended.
@@ -102,7 +107,8 @@ impl Driver {
     fn rescue(&mut self, sibling: &ServiceName) {
         let Ok(Some(record)) = record::read(&self.layout, sibling) else { return };
         let was_killed = record.supervisor.as_ref().is_some_and(|supervisor| supervisor.host == self.host);
-        if !was_killed || record.wanted == Wanted::Stopped {
+        let has_settled = matches!(record.state, ServiceState::Crashed | ServiceState::Exited);
+        if !was_killed || has_settled || record.wanted == Wanted::Stopped {
             return;
         }
         let now = Instant::now();

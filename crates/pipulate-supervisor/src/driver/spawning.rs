@@ -23,6 +23,7 @@ impl Driver {
         if let Some(old) = self.main.take().filter(|main| main.is_child) {
             reaper::reap(old.pid());
         }
+        self.begin_anew();
         // What the one before printed comes before this one's start.
         self.drain();
         self.capture.mark(Mark::Start);
@@ -41,6 +42,18 @@ impl Driver {
                 self.journal.nothing_printed(self.capture.end());
                 self.tell(Event::SpawnFailed { why });
             }
+        }
+    }
+
+    /// What was noted about the instance before, and about its end, is not about this one.
+    fn begin_anew(&mut self) {
+        if let Some(watch) = &self.spec.watch {
+            self.watching.begin(&self.layout, watch);
+        }
+        if self.stopwatch.take().is_some() {
+            self.attached.clear();
+            self.siblings.look_again();
+            self.settled_down = false;
         }
     }
 

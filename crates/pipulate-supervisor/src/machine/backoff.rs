@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 const LIMIT: usize = 5;
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 const FIRST_DELAY: Duration = Duration::from_millis(500);
-const LONGEST_DELAY: Duration = Duration::from_secs(30);
+pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
 /// The recent ends of a service.
 #[derive(Debug, Clone)]
@@ -28,6 +28,11 @@ impl Backoff {
     /// No ends yet; `seed` is for the jitter.
     pub(super) fn new(seed: u64) -> Self {
         Self { ends: VecDeque::new(), dice: seed | 1 }
+    }
+
+    /// What ended so far is no longer what is started.
+    pub(super) fn forget(&mut self) {
+        self.ends.clear();
     }
 
     /// One more end: the first time at once, then after 0.5 s, 1 s, 2 s … with up to a quarter more.
@@ -64,20 +69,31 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// A delay never passes its bound, jitter included, and a flood of ends is given up.
+        /// Each delay is the doubled one before it and at most a quarter more, and never passes its
+        /// bound. It is given up exactly when there were that many ends within the window.
         #[test]
-        fn delays_are_bounded(seed: u64, gaps in prop::collection::vec(0_u64..80_000, 1..60)) {
+        fn delays_are_bounded_and_only_a_crash_loop_is_given_up(
+            seed: u64,
+            gaps in prop::collection::vec(0_u64..80_000, 1..60),
+        ) {
             let mut now = Instant::now();
             let mut backoff = Backoff::new(seed);
-            let mut recent = VecDeque::from([now]);
+            let mut ends = Vec::new();
             for gap in gaps {
+                ends.push(now);
+                let recent = ends.iter().filter(|&&end| now.duration_since(end) <= WINDOW).count();
                 match backoff.one_more(now) {
-                    Next::After(delay) => prop_assert!(delay <= LONGEST_DELAY.mul_f64(1.25)),
-                    Next::GiveUp(count) => prop_assert!(count >= LIMIT && recent.len() >= LIMIT),
+                    Next::After(delay) => {
+                        let doubled = match u32::try_from(recent).unwrap() {
+                            1 => Duration::ZERO,
+                            recent => (FIRST_DELAY * 2_u32.pow(recent - 2)).min(LONGEST_DELAY),
+                        };
+                        prop_assert!(recent < LIMIT);
+                        prop_assert!(doubled <= delay && delay <= doubled.mul_f64(1.25));
+                    }
+                    Next::GiveUp(count) => prop_assert!(count == recent && recent >= LIMIT),
                 }
                 now += Duration::from_millis(gap);
-                recent.push_back(now);
-                recent.retain(|&end| now.duration_since(end) <= WINDOW);
             }
         }
     }

@@ -1,5 +1,3 @@
-use proptest::prelude::*;
-
 use super::*;
 
 const POLICY: Policy = Policy {
@@ -185,48 +183,95 @@ fn a_restart_of_what_has_crashed_ends_nothing() {
     assert_eq!(machine.on_event(Event::RestartRequested, now), Action::Renew);
 }
 
-fn any_event() -> impl Strategy<Value = Event> {
-    prop_oneof![
-        Just(Event::Spawned),
-        Just(Event::Answered),
-        (0..3).prop_map(|code| Event::MainEnded(End::Code(code))),
-        Just(Event::MainEnded(End::Signal(9))),
-        Just(Event::GroupEmpty),
-        Just(Event::TreeEmpty),
-        Just(Event::RestartRequested),
-        Just(Event::Tick),
-    ]
-}
-
-proptest! {
-    /// Whatever happens, only a stop or a restart that was asked for ends a whole tree.
-    #[test]
-    fn nothing_ends_a_tree_by_itself(events in prop::collection::vec((any_event(), 0_u64..40_000), 0..60)) {
-        let mut now = Instant::now();
-        let mut machine = Machine::new(POLICY, 7, now);
-        for (event, millis) in events {
-            if event == Event::RestartRequested {
-                continue;
-            }
-            now += Duration::from_millis(millis);
-            let action = machine.on_event(event, now);
-            prop_assert!(!matches!(action, Action::EndTree { .. } | Action::AskMain | Action::KillMain), "{action:?}");
-        }
-    }
-
-    /// From every phase, a stop leads to the end: ask, the main process ends, the tree is empty.
-    #[test]
-    fn a_stop_wins_from_every_phase(events in prop::collection::vec((any_event(), 0_u64..40_000), 0..60)) {
-        let mut now = Instant::now();
-        let mut machine = Machine::new(POLICY, 7, now);
-        for (event, millis) in events {
-            now += Duration::from_millis(millis);
-            let _whatever = machine.on_event(event, now);
-        }
-        let _asked = machine.on_event(Event::StopRequested, now);
-        let _swept = machine.on_event(Event::MainEnded(End::Signal(15)), now);
-        let _done = machine.on_event(Event::TreeEmpty, now);
-        prop_assert_eq!(machine.phase(), &Phase::Settled(Outcome::Stopped));
-        prop_assert_eq!(machine.next_deadline(), None);
+#[test]
+fn a_save_restarts_what_runs_after_it_has_ended() {
+    let now = Instant::now();
+    let mut starting = Machine::new(POLICY, 7, now);
+    assert_eq!(starting.on_event(Event::Tick, now), Action::Spawn);
+    assert_eq!(starting.on_event(Event::Spawned, now), Action::Nothing);
+    for mut machine in [up(POLICY, now), starting] {
+        assert_eq!(machine.on_event(Event::Saved, now), Action::AskMain);
+        assert_eq!(machine.on_event(Event::Saved, now), Action::Nothing, "the one to come has it");
+        assert_eq!(machine.on_event(Event::MainEnded(End::Code(0)), now), Action::EndTree { force: false });
+        assert_eq!(machine.on_event(Event::Saved, now), Action::Nothing);
+        assert_eq!(machine.on_event(Event::TreeEmpty, now), Action::Spawn);
+        assert_eq!(machine.on_event(Event::Spawned, now), Action::Nothing);
+        assert_eq!((machine.restarts(), machine.next_deadline()), (1, Some(now + Duration::from_secs(60))));
     }
 }
+
+#[test]
+fn a_save_brings_back_what_crashed_or_ended_at_once_and_its_past_is_forgotten() {
+    let now = Instant::now();
+    let mut machine = up(Policy { restart: RestartPolicy::Always, ..POLICY }, now);
+    for _ in 0..4 {
+        let _spawn = die(&mut machine, FAILED, now);
+        let _waited = machine.on_event(Event::Tick, machine.next_deadline().unwrap_or(now));
+        assert_eq!(machine.on_event(Event::Spawned, now), Action::Nothing);
+    }
+    assert_eq!(machine.on_event(Event::Answered, now), Action::Nothing);
+    assert_eq!(die(&mut machine, FAILED, now), Action::Nothing);
+    assert!(matches!(machine.phase(), Phase::Settled(Outcome::Crashed { .. })));
+    assert_eq!(machine.on_event(Event::Saved, now), Action::Spawn);
+
+    assert_eq!(machine.on_event(Event::Spawned, now), Action::Nothing);
+    assert_eq!(die(&mut machine, FAILED, now), Action::Nothing, "the new one never was ready: no second try");
+    assert!(matches!(machine.phase(), Phase::Settled(Outcome::Crashed { .. })));
+    assert_eq!(machine.on_event(Event::Saved, now), Action::Spawn);
+    assert_eq!(machine.on_event(Event::Spawned, now), Action::Nothing);
+    assert_eq!(machine.on_event(Event::Answered, now), Action::Nothing);
+    assert_eq!(die(&mut machine, FAILED, now), Action::Spawn, "its first failure is its first");
+
+    let mut machine = up(POLICY, now);
+    assert_eq!(die(&mut machine, Event::MainEnded(End::Code(0)), now), Action::Nothing);
+    assert_eq!(machine.on_event(Event::Saved, now), Action::Spawn);
+}
+
+#[test]
+fn a_save_ends_a_backoff_and_is_not_forgotten_while_the_group_is_ended() {
+    let now = Instant::now();
+    let mut machine = up(POLICY, now);
+    assert_eq!(die(&mut machine, FAILED, now), Action::Spawn);
+    assert_eq!(machine.on_event(Event::Spawned, now), Action::Nothing);
+    assert_eq!(die(&mut machine, FAILED, now), Action::Nothing, "it waits now");
+    assert_eq!(machine.on_event(Event::Saved, now), Action::Spawn);
+
+    let mut machine = up(Policy { restart: RestartPolicy::Never, ..POLICY }, now);
+    assert_eq!(machine.on_event(FAILED, now), Action::EndGroup { force: false });
+    assert_eq!(machine.on_event(Event::Saved, now), Action::Nothing);
+    assert_eq!(machine.on_event(Event::GroupEmpty, now), Action::Spawn);
+}
+
+#[test]
+fn a_restart_that_was_asked_for_is_not_made_less_by_a_save() {
+    let now = Instant::now();
+    for (first, second) in [(Event::Saved, Event::RestartRequested), (Event::RestartRequested, Event::Saved)]
+    {
+        let mut machine = up(POLICY, now);
+        assert_eq!(machine.on_event(first.clone(), now), Action::AskMain);
+        assert_eq!(machine.on_event(second.clone(), now), Action::Nothing);
+        let _swept = machine.on_event(Event::MainEnded(End::Code(0)), now);
+        assert_eq!(machine.on_event(Event::TreeEmpty, now), Action::Renew, "{first:?}, {second:?}");
+
+        let mut machine = up(POLICY, now);
+        assert_eq!(machine.on_event(FAILED, now), Action::EndGroup { force: false });
+        assert_eq!(machine.on_event(first, now), Action::Nothing);
+        assert_eq!(machine.on_event(second, now), Action::Nothing);
+        assert_eq!(machine.on_event(Event::GroupEmpty, now), Action::Renew);
+    }
+}
+
+#[test]
+fn a_save_brings_nothing_back_that_was_stopped() {
+    let now = Instant::now();
+    let mut machine = up(POLICY, now);
+    assert_eq!(machine.on_event(Event::StopRequested, now), Action::AskMain);
+    assert_eq!(machine.on_event(Event::Saved, now), Action::Nothing);
+    assert_eq!(machine.on_event(Event::MainEnded(End::Code(0)), now), Action::EndTree { force: false });
+    assert_eq!(machine.on_event(Event::Saved, now), Action::Nothing);
+    assert_eq!(machine.on_event(Event::TreeEmpty, now), Action::Nothing);
+    assert_eq!(machine.on_event(Event::Saved, now), Action::Nothing);
+    assert_eq!(*machine.phase(), Phase::Settled(Outcome::Stopped));
+}
+
+mod properties;

@@ -66,7 +66,7 @@ fn service_table(service: &ServiceConfig) -> Value {
         ("ready", service.ready.as_ref().map(ready)),
         ("restart", Some(Value::from(restart(service.restart)))),
         ("stop", Some(Value::from(stop))),
-        ("watch", Some(Value::from(service.watch.clone()))),
+        ("watch", Some(Value::from(service.watch.iter().map(ToString::to_string).collect::<Vec<_>>()))),
         ("depends_on", Some(names(&service.depends_on))),
         ("env", Some(Value::Table(env))),
         ("env_file", service.env_file.as_ref().map(|path| Value::from(path.to_string_lossy().into_owned()))),

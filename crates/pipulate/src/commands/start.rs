@@ -39,12 +39,6 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         return Err(Failure::failed("there is nothing to start: every service is disabled")
             .hint("set enabled = true in pipulate.toml, or name a service"));
     }
-    for service in services.iter().filter(|service| !service.watch.is_empty()) {
-        let name = &service.name;
-        context
-            .printer
-            .warning(format!("watch is not built yet: {name} is not restarted when a file changes"));
-    }
     let running = already_up(context, &services);
     if settings.dry_run {
         return dry_run(context, &services, &running);

@@ -159,6 +159,7 @@ fn spec_for_stop(context: &Context, service: &ServiceName) -> ServiceSpec {
             token: is_jupyter.then(|| context.layout.jupyter_token()),
             jupyter_runtime: is_jupyter.then(|| context.layout.jupyter_runtime()),
             log_limits: LogLimits { max_size: 10 << 20, keep: 5 },
+            watch: None,
         }
     })
 }

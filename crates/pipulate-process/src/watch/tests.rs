@@ -1,0 +1,120 @@
+use std::fs;
+use std::time::Duration;
+
+use super::*;
+use crate::poll::{self, Interest};
+
+#[expect(dead_code, reason = "nothing is ever watched with it")]
+#[path = "portable.rs"]
+mod portable;
+
+/// A tree without the folders called `out`.
+fn tree() -> (tempfile::TempDir, TreeWatch) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("a/b")).unwrap();
+    fs::create_dir(folder.path().join("out")).unwrap();
+    let watch = TreeWatch::new(folder.path(), Box::new(|path| !path.ends_with("out"))).unwrap();
+    (folder, watch)
+}
+
+/// Waits until something happened; the files.
+fn next(watch: &mut TreeWatch) -> Vec<String> {
+    let ready = poll::wait(&[(watch.descriptor(), Interest::Read)], Some(Duration::from_secs(30))).unwrap();
+    assert!(ready[0].ready, "nothing happened");
+    told(watch)
+}
+
+fn told(watch: &mut TreeWatch) -> Vec<String> {
+    let changes = watch.take();
+    assert!(changes.trouble.is_none(), "{changes:?}");
+    changes.files.iter().map(|file| file.display().to_string()).collect()
+}
+
+#[test]
+fn files_are_told_of_when_they_are_written_moved_or_removed_wherever_they_are() {
+    let (folder, mut watch) = tree();
+    let at = |path: &str| folder.path().join(path);
+    fs::write(at("x"), "1").unwrap();
+    fs::write(at("a/b/y"), "1").unwrap();
+    assert_eq!(next(&mut watch), ["a/b/y", "x"]);
+    fs::rename(at("x"), at("a/z")).unwrap();
+    assert_eq!(next(&mut watch), ["a/z", "x"]);
+    fs::remove_file(at("a/z")).unwrap();
+    assert_eq!(next(&mut watch), ["a/z"]);
+    fs::read(at("a/b/y")).unwrap();
+    fs::write(at("out/w"), "1").unwrap();
+    assert_eq!(told(&mut watch), [""; 0], "reading is no change, and what is not entered is not seen");
+}
+
+#[test]
+fn a_new_folder_is_watched_and_what_came_with_it_is_told() {
+    let (folder, mut watch) = tree();
+    let at = |path: &str| folder.path().join(path);
+    fs::create_dir_all(at("new/deep")).unwrap();
+    fs::write(at("new/deep/x"), "1").unwrap();
+    assert_eq!(next(&mut watch), ["new/deep/x"]);
+    fs::write(at("new/deep/y"), "1").unwrap();
+    assert_eq!(next(&mut watch), ["new/deep/y"]);
+}
+
+#[test]
+fn a_folder_that_is_moved_has_its_new_path_and_one_that_comes_back_is_watched_again() {
+    let (folder, mut watch) = tree();
+    let at = |path: &str| folder.path().join(path);
+    fs::write(at("a/b/x"), "1").unwrap();
+    next(&mut watch);
+    fs::rename(at("a"), at("c")).unwrap();
+    assert_eq!(next(&mut watch), ["c/b/x"]);
+    fs::write(at("c/b/x"), "2").unwrap();
+    assert_eq!(next(&mut watch), ["c/b/x"]);
+    fs::remove_dir_all(at("c")).unwrap();
+    assert_eq!(next(&mut watch), ["c/b/x"]);
+    fs::create_dir_all(at("c/b")).unwrap();
+    assert_eq!(told(&mut watch), [""; 0]);
+    fs::write(at("c/b/x"), "3").unwrap();
+    assert_eq!(next(&mut watch), ["c/b/x"]);
+}
+
+#[test]
+fn when_the_system_loses_count_everything_that_is_there_is_told() {
+    let (folder, mut watch) = tree();
+    let at = |path: &str| folder.path().join(path);
+    fs::write(at("a/quiet"), "1").unwrap();
+    next(&mut watch);
+    let limit: usize =
+        fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap().trim().parse().unwrap();
+    // Two files in turn: the same event twice in a row counts once.
+    for number in 0..limit + 100 {
+        fs::write(at(if number % 2 == 0 { "x" } else { "y" }), "").unwrap();
+    }
+    assert_eq!(next(&mut watch), ["a/quiet", "x", "y"]);
+    assert_eq!(told(&mut watch), [""; 0]);
+    fs::write(at("a/b/z"), "1").unwrap();
+    assert_eq!(next(&mut watch), ["a/b/z"], "and it goes on");
+}
+
+#[test]
+fn a_root_that_goes_away_is_told_and_one_that_is_not_there_is_refused() {
+    let (folder, mut watch) = tree();
+    fs::remove_dir_all(folder.path()).unwrap();
+    poll::wait(&[(watch.descriptor(), Interest::Read)], Some(Duration::from_secs(30))).unwrap();
+    assert!(matches!(watch.take().trouble, Some(WatchError::RootIsGone { .. })));
+    let refused = TreeWatch::new(folder.path(), Box::new(|_| true)).unwrap_err();
+    assert!(matches!(refused, WatchError::RootIsGone { .. }), "{refused}");
+}
+
+#[test]
+fn a_link_to_a_folder_leads_nowhere() {
+    let (folder, mut watch) = tree();
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), folder.path().join("a/link")).unwrap();
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("a/round")).unwrap();
+    fs::write(elsewhere.path().join("x"), "1").unwrap();
+    assert_eq!(told(&mut watch), [""; 0]);
+}
+
+#[test]
+fn a_system_whose_notifications_are_not_used_says_so() {
+    let refused = portable::TreeWatch::new(Path::new("/p"), Box::new(|_| true)).unwrap_err();
+    assert_eq!(refused.to_string(), "could not watch the folder /p: unsupported");
+}

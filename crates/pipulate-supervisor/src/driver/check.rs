@@ -1,0 +1,139 @@
+//! Asking Python whether files can be read as Python, while the loop goes on.
+//!
+//! Nothing of the user's runs: the files are compiled and not executed, by an interpreter that reads
+//! neither the environment nor site-packages. It carries the supervisor's own marker, and so is no
+//! process of the service. Its exit code may be lost to whoever reaps first; its words are not.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, PipeReader, Read as _};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use pipulate_core::identity::Host;
+use pipulate_core::service::ServiceSpec;
+use pipulate_process::identity::{self, Verified};
+use pipulate_process::poll::{self, Interest};
+use pipulate_process::signals::Signal;
+use pipulate_process::spawn;
+
+use super::watching::printable;
+
+/// Longer than reading takes; then it is ended.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// So many files are looked at: nobody makes a mistake in more of them at once.
+const MOST_FILES: usize = 500;
+
+/// Whatever is not a mistake in a file is for the service itself to find out.
+const PROGRAM: &str = r#"
+import signal, sys
+signal.alarm(30)
+for name in sys.argv[1:]:
+    try:
+        with open(name, 'rb') as file:
+            compile(file.read(), name, 'exec', dont_inherit=True)
+    except SyntaxError as error:
+        print(f'{name} has a mistake in line {error.lineno}: {error.msg}')
+        break
+    except ValueError as error:
+        print(f'{name} has a mistake: {error}')
+        break
+    except (OSError, RecursionError, MemoryError):
+        pass
+else:
+    print()
+"#;
+
+/// A check under way. It is ended when this is dropped.
+pub(super) struct Check {
+    python: Option<Verified>,
+    output: PipeReader,
+    heard: Vec<u8>,
+    deadline: Instant,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Sound,
+    /// Where it is and what it is, in one line.
+    Mistake(String),
+    /// Python did not say.
+    Unknown(String),
+}
+
+impl Check {
+    /// Begins to check these files, relative to the service's folder.
+    pub(super) fn begin(
+        python: &Path,
+        files: &[PathBuf],
+        spec: &ServiceSpec,
+        host: &Host,
+    ) -> io::Result<Self> {
+        let (output, its_output) = io::pipe()?;
+        let words = ["-I", "-S", "-B", "-W", "ignore", "-X", "utf8", "-c", PROGRAM].map(OsString::from);
+        let files = files.iter().take(MOST_FILES).map(|file| file.clone().into_os_string());
+        let command: Vec<OsString> = std::iter::once(python.into()).chain(words).chain(files).collect();
+        let path = spec.env.get_key_value("PATH").map(|(name, path)| (name.clone(), path.clone()));
+        let pid = spawn::spawn(spawn::Start {
+            command: &command,
+            directory: &spec.directory,
+            env: &BTreeMap::from_iter(path),
+            env_removed: &spec.env_removed,
+            stdout: OwnedFd::from(its_output),
+            stderr: OwnedFd::from(File::options().write(true).open("/dev/null")?),
+        })?;
+        let python =
+            identity::identify(pid, host).and_then(|found| Verified::pin_child(&found).ok().flatten());
+        Ok(Self { python, output, heard: Vec::new(), deadline: Instant::now() + PATIENCE })
+    }
+
+    /// When it has taken too long.
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// What was found; `None` while it is looked for.
+    pub(super) fn verdict(&mut self, now: Instant) -> Option<Verdict> {
+        let mut buffer = [0; 1024];
+        while is_readable(&self.output) {
+            match self.output.read(&mut buffer) {
+                Ok(0) => return Some(verdict(&String::from_utf8_lossy(&self.heard))),
+                Ok(count) => self.heard.extend_from_slice(&buffer[..count]),
+                Err(error) => return Some(Verdict::Unknown(error.to_string())),
+            }
+        }
+        (self.deadline <= now).then(|| Verdict::Unknown("Python took too long".to_owned()))
+    }
+}
+
+impl AsFd for Check {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.output.as_fd()
+    }
+}
+
+impl Drop for Check {
+    fn drop(&mut self) {
+        if let Some(python) = &self.python {
+            // It may have ended; the loop reaps it.
+            let _gone = python.signal(Signal::KILL);
+        }
+    }
+}
+
+fn is_readable(output: &PipeReader) -> bool {
+    let ready = poll::wait(&[(output.as_fd(), Interest::Read)], Some(Duration::ZERO));
+    ready.is_ok_and(|ready| ready.iter().any(|ready| ready.ready || ready.hung_up))
+}
+
+fn verdict(words: &str) -> Verdict {
+    match words.strip_suffix('\n') {
+        Some("") => Verdict::Sound,
+        Some(mistake) => Verdict::Mistake(printable(mistake)),
+        None => Verdict::Unknown("Python did not say".to_owned()),
+    }
+}

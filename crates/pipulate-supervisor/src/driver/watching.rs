@@ -1,0 +1,224 @@
+//! Restarting the service when files that it is made of are saved.
+//!
+//! A save is a request, whether it changes anything or not. A Python file with a mistake in it is no
+//! reason to end what works: its service goes on until the mistake is mended. The project's own
+//! Python reads such files, and runs nothing of them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceSpec;
+use pipulate_core::watch::WatchSpec;
+use pipulate_process::poll::Interest;
+use pipulate_process::watch::{TreeWatch, WatchError};
+
+use super::check::{Check, Verdict};
+use super::{Beginning, Driver};
+use crate::machine::{Event, Goal, Outcome, Phase, Saves};
+
+/// What is known about the files of a service.
+pub(super) struct Watching {
+    /// `None` where nothing is watched.
+    tree: Option<TreeWatch>,
+    saves: Saves,
+    check: Option<Check>,
+    /// The mistake that keeps saved files from being used.
+    mistake: Option<String>,
+    /// Why not every save is seen.
+    trouble: Option<String>,
+}
+
+impl Watching {
+    pub(super) fn new(layout: &Layout, spec: &ServiceSpec, beginning: Beginning) -> Self {
+        let mut watching =
+            Self { tree: None, saves: Saves::default(), check: None, mistake: None, trouble: None };
+        let Some(watch) = spec.watch.as_ref().filter(|_| beginning == Beginning::Start) else {
+            return watching;
+        };
+        let (folders, home) = (watch.clone(), layout.clone());
+        let enters = move |folder: &Path| folders.wants_folder(folder) && !is_environment(&home, folder);
+        match TreeWatch::new(layout.root(), Box::new(enters)) {
+            Ok(tree) => {
+                watching.tree = Some(tree);
+                // What could not be watched is known from here on.
+                let _nothing_saved_yet = watching.hear(layout, watch);
+            }
+            Err(error) => watching.suffer(&error),
+        }
+        watching
+    }
+
+    /// What to wait for.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = (BorrowedFd<'_>, Interest)> {
+        let saved = self.tree.as_ref().map(TreeWatch::descriptor);
+        let checked = self.check.as_ref().map(|check| check.as_fd());
+        saved.into_iter().chain(checked).map(|fd| (fd, Interest::Read))
+    }
+
+    /// When to look again although nothing happens.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        [self.saves.due(), self.check.as_ref().map(Check::deadline)].into_iter().flatten().min()
+    }
+
+    /// Why not every save is seen, and what to do about it.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// Whether a save can bring back a service that has ended.
+    pub(super) fn is_possible(&self) -> bool {
+        self.tree.is_some()
+    }
+
+    /// What a person should know beside the service's state.
+    pub(super) fn remark(&self, outcome: Option<&Outcome>) -> Option<String> {
+        let again = match outcome {
+            Some(Outcome::Exited | Outcome::Crashed { .. }) if self.is_possible() => Some("started again"),
+            Some(Outcome::Exited | Outcome::Crashed { .. } | Outcome::Stopped) => None,
+            None => Some("restarted"),
+        };
+        let mistake = self.mistake.as_ref().zip(again);
+        let mistake = mistake.map(|(mistake, again)| format!("{mistake}; it is {again} once that is mended"));
+        let idle = outcome.and(again).map(|again| format!("it is {again} when a file is saved"));
+        mistake.or_else(|| self.trouble.clone()).or(idle)
+    }
+
+    /// An instance is started now: it finds the files as they are.
+    pub(super) fn begin(&mut self, layout: &Layout, watch: &WatchSpec) {
+        let _found_by_it = self.hear(layout, watch);
+        self.saves.forget();
+        (self.check, self.mistake) = (None, None);
+    }
+
+    /// The files saved since the last time that count.
+    fn hear(&mut self, layout: &Layout, watch: &WatchSpec) -> BTreeSet<PathBuf> {
+        let Some(tree) = &mut self.tree else { return BTreeSet::new() };
+        let mut changes = tree.take();
+        let is_in_environment = |file: &Path| file.ancestors().any(|folder| is_environment(layout, folder));
+        changes.files.retain(|file| watch.wants_file(file) && !is_in_environment(file));
+        if let Some(error) = &changes.trouble {
+            self.suffer(error);
+        }
+        changes.files
+    }
+
+    fn suffer(&mut self, error: &WatchError) {
+        let advice = match error {
+            WatchError::NoWatchesLeft { .. } => {
+                "; raise fs.inotify.max_user_watches and fs.inotify.max_user_instances, or watch fewer folders, and restart it"
+            }
+            WatchError::TooManyFolders => "; name the folders in watch, such as \"app/*.py\", and restart it",
+            WatchError::RootIsGone { .. } => {
+                self.tree = None;
+                ""
+            }
+            WatchError::System { .. } => "; restart it by hand",
+        };
+        self.trouble = Some(format!("not every save restarts it: {error}{advice}"));
+    }
+}
+
+impl Driver {
+    /// Acts on what was saved, once a burst of saves is over and what is in it can be read.
+    pub(super) fn look_at_saves(&mut self) {
+        let Some(watch) = &self.spec.watch else { return };
+        let saved = self.watching.hear(&self.layout, watch);
+        self.warn_of_blindness();
+        if self.is_wanted_no_more() {
+            self.watching.check = None;
+            self.watching.saves.forget();
+            return;
+        }
+        let now = Instant::now();
+        if !saved.is_empty() {
+            self.watching.check = None;
+            self.watching.saves.add(saved, now);
+        }
+        if let Some(files) = self.watching.saves.take_due(now) {
+            let files: Vec<PathBuf> = files.iter().cloned().collect();
+            self.begin_check(files);
+        }
+        let verdict = self.watching.check.as_mut().and_then(|check| check.verdict(now));
+        if let Some(verdict) = verdict {
+            self.watching.check = None;
+            self.on_verdict(verdict);
+        }
+    }
+
+    /// Says, once, that not every save is seen.
+    pub(super) fn warn_of_blindness(&mut self) {
+        if let Some(trouble) = self.watching.trouble() {
+            self.journal.note(format!("{}: {trouble}", self.spec.name));
+        }
+    }
+
+    fn begin_check(&mut self, files: Vec<PathBuf>) {
+        let Some(python) = self.spec.watch.as_ref().map(|watch| watch.python.clone()) else { return };
+        let is_python = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "py");
+        // A FIFO would be read for ever.
+        let is_file =
+            |file: &PathBuf| fs::metadata(self.layout.inside(file)).is_ok_and(|meta| meta.is_file());
+        let shown = shown(&files);
+        let sources: Vec<PathBuf> = files.into_iter().filter(is_python).filter(is_file).collect();
+        self.journal.note_in_log(&format!("saved: {shown}"));
+        if sources.is_empty() {
+            return self.on_verdict(Verdict::Sound);
+        }
+        match Check::begin(&python, &sources, &self.spec, &self.host) {
+            Ok(check) => self.watching.check = Some(check),
+            Err(error) => self.on_verdict(Verdict::Unknown(error.to_string())),
+        }
+    }
+
+    fn on_verdict(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Sound => self.tell(Event::Saved),
+            Verdict::Unknown(why) => {
+                self.journal.complain(&format!("what was saved could not be checked: {why}"));
+                self.tell(Event::Saved);
+            }
+            Verdict::Mistake(mistake) => {
+                self.journal.complain(&format!("{mistake}; it is left as it is"));
+                self.watching.mistake = Some(mistake);
+            }
+        }
+    }
+
+    fn is_wanted_no_more(&self) -> bool {
+        match self.machine.phase() {
+            Phase::Settled(Outcome::Stopped)
+            | Phase::Stopping { goal: Goal::Stop, .. }
+            | Phase::Sweeping { goal: Goal::Stop, .. } => true,
+            Phase::Settled(Outcome::Exited | Outcome::Crashed { .. })
+            | Phase::Stopping { goal: Goal::Restart(_), .. }
+            | Phase::Sweeping { goal: Goal::Restart(_), .. }
+            | Phase::Waiting { .. }
+            | Phase::Starting { .. }
+            | Phase::Up
+            | Phase::Clearing { .. } => false,
+        }
+    }
+}
+
+/// Whatever its name is, a Python environment is nobody's own files.
+fn is_environment(layout: &Layout, folder: &Path) -> bool {
+    layout.inside(folder).at("pyvenv.cfg").exists()
+}
+
+/// `app.py, views.py and 3 more`.
+fn shown(files: &[PathBuf]) -> String {
+    let names: Vec<String> = files.iter().take(2).map(|file| printable(&file.to_string_lossy())).collect();
+    match files.len() - names.len() {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+/// Without what could steer a terminal.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

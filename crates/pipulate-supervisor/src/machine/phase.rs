@@ -1,0 +1,77 @@
+//! Where a service is in its life. What has a meaning in one phase only stands in that phase.
+
+use std::time::Instant;
+
+use pipulate_process::command::End;
+
+/// Where a service is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// No main process; one is to be started at `until`.
+    Waiting {
+        until: Instant,
+    },
+    /// It runs and has not answered yet. It is `late` once its deadline has passed.
+    Starting {
+        deadline: Option<Instant>,
+        late: bool,
+    },
+    Up,
+    /// It ended by itself, and what is left of its group is being ended. `comeback`: it is wanted
+    /// back whatever its policy says.
+    Clearing {
+        end: End,
+        was_up: bool,
+        comeback: Option<Comeback>,
+        deadline: Option<Instant>,
+    },
+    /// It was asked to end, and then killed.
+    Stopping {
+        goal: Goal,
+        since: Instant,
+        killed: bool,
+        deadline: Instant,
+    },
+    /// It ended on request, and everything that it started is being ended.
+    Sweeping {
+        goal: Goal,
+        since: Instant,
+        force: bool,
+        deadline: Instant,
+    },
+    Settled(Outcome),
+}
+
+/// What a stop is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    Stop,
+    Restart(Comeback),
+}
+
+/// How it comes back after somebody wanted that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comeback {
+    /// With the files that were saved.
+    Saved,
+    /// With the configuration as it is by then, too.
+    Renewed,
+}
+
+/// How it came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Stopped,
+    Exited,
+    Crashed { why: String },
+}
+
+impl Comeback {
+    /// Wanted both ways, it is renewed, which includes the other.
+    pub(super) fn with(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Saved, Self::Saved) => Self::Saved,
+            (Self::Renewed, _) | (_, Self::Renewed) => Self::Renewed,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! When saved files are to be acted on: once they are all saved. An editor writes, renames and writes
+//! again, and a checkout takes its time: a burst of saves is one.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// A burst is over when nothing was saved for so long.
+const QUIET: Duration = Duration::from_millis(200);
+/// Where something is written all the time, a burst is cut off here.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// The files that were saved since the running instance was started.
+#[derive(Debug, Clone, Default)]
+pub struct Saves {
+    files: BTreeSet<PathBuf>,
+    burst: Option<Burst>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Burst {
+    began: Instant,
+    last: Instant,
+}
+
+impl Saves {
+    /// More files were saved.
+    pub fn add(&mut self, files: impl IntoIterator<Item = PathBuf>, now: Instant) {
+        self.files.extend(files);
+        let began = self.burst.map_or(now, |burst| burst.began);
+        self.burst = Some(Burst { began, last: now });
+    }
+
+    /// When the burst under way is over, unless there are more.
+    pub fn due(&self) -> Option<Instant> {
+        self.burst.map(|burst| (burst.last + QUIET).min(burst.began + LONGEST))
+    }
+
+    /// Once for each burst, when it is over: every file that the running instance does not know
+    /// yet, those of earlier bursts that came to nothing included.
+    pub fn take_due(&mut self, now: Instant) -> Option<&BTreeSet<PathBuf>> {
+        self.due().filter(|&due| due <= now)?;
+        self.burst = None;
+        Some(&self.files)
+    }
+
+    /// An instance is started now, and finds the files as they are.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever is saved is acted on once, after a pause or at the latest when it is time, and with
+        /// all that was saved before.
+        #[test]
+        fn a_burst_is_acted_on_once_and_not_too_late(gaps in prop::collection::vec(0_u64..400, 1..100)) {
+            let mut now = Instant::now();
+            let mut saves = Saves::default();
+            let mut began = None;
+            for (number, gap) in gaps.into_iter().enumerate() {
+                saves.add([PathBuf::from(number.to_string())], now);
+                let last_call = *began.get_or_insert(now) + LONGEST;
+                let due = saves.due().unwrap();
+                prop_assert_eq!(due, last_call.min(now + QUIET));
+                now += Duration::from_millis(gap);
+                match saves.take_due(now) {
+                    Some(files) => {
+                        prop_assert!(now >= due);
+                        prop_assert_eq!(files.len(), number + 1);
+                        prop_assert!(saves.take_due(now).is_none() && saves.due().is_none(), "once");
+                        began = None;
+                    }
+                    None => prop_assert!(now < due),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_new_instance_finds_is_no_news_to_it() {
+        let now = Instant::now();
+        let mut saves = Saves::default();
+        saves.add([PathBuf::from("a.py")], now);
+        saves.forget();
+        assert_eq!(saves.due(), None);
+        saves.add([PathBuf::from("b.py")], now);
+        assert_eq!(saves.take_due(now + QUIET).unwrap(), &BTreeSet::from([PathBuf::from("b.py")]));
+    }
+}

@@ -1,0 +1,220 @@
+//! `watch`: what is saved restarts its service once, what can't be read does not, and nobody has to
+//! ask for it.
+
+use std::fs;
+
+use rustix::process::Signal;
+
+use crate::support::project::PIPULATE;
+use crate::support::{Process, TestProject, holds, run, wait_for};
+
+/// Writes down when it begins and when it ends, which takes it a while.
+const DIARIST: &str = "\
+import signal, sys, time
+def write(word):
+    with open('diary', 'a') as diary:
+        print(word, file=diary)
+def end(*_):
+    time.sleep(0.3)
+    write('ends')
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+write('begins')
+print('up', flush=True)
+signal.pause()
+";
+
+/// A service in worker.py that restarts when these patterns are saved.
+fn watching(patterns: &str, worker: &str) -> TestProject {
+    let config = format!(
+        "[services.worker]\ncommand = [\"python\", \"worker.py\"]\nready = {{ log = \"up\" }}\nwatch = {patterns}\n"
+    );
+    let project = TestProject::light().table("server", "enabled = false").config(&config);
+    project.file("worker.py", worker).build()
+}
+
+/// Waits until the worker was started so often again, and is ready; what is said about it then.
+#[track_caller]
+fn wait_for_restart(project: &TestProject, count: u64) -> serde_json::Value {
+    wait_for(&format!("restart {count}"), || {
+        let worker = project.service("worker");
+        (worker["restarts"] == count && worker["state"] == "ready").then_some(worker)
+    })
+}
+
+/// What the supervisor took notice of.
+fn noticed(project: &TestProject) -> Vec<String> {
+    let log = project.read(".pipulate/log/supervisor.log");
+    log.lines().filter_map(|line| line.split("saved: ").nth(1)).map(first_word).collect()
+}
+
+fn first_word(line: &str) -> String {
+    line.split(" service=").next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_burst_of_saves_is_one_restart_and_no_two_instances_overlap() {
+    let project = watching("[\"*.py\", \"pages\"]", DIARIST);
+    project.start(&[]);
+    for nobodys in ["notes.txt", "__pycache__/x.py", ".venv.py", ".#worker.py", "env/pyvenv.cfg", "env/x.py"]
+    {
+        project.write(nobodys, "");
+    }
+    for number in 0..20 {
+        project.write("worker.py", &format!("{DIARIST}# {number}\n"));
+    }
+    wait_for_restart(&project, 1);
+
+    // As vim does it: the old one is moved away, and a new one takes its name.
+    fs::rename(project.path("worker.py"), project.path("worker.py~")).unwrap();
+    project.write("worker.py", DIARIST);
+    fs::remove_file(project.path("worker.py~")).unwrap();
+    wait_for_restart(&project, 2);
+
+    // As most others do it, in a folder that was not there.
+    project.write("pages/deep/.index.html.tmp", "hello");
+    fs::rename(project.path("pages/deep/.index.html.tmp"), project.path("pages/deep/index.html")).unwrap();
+    wait_for_restart(&project, 3);
+    fs::remove_file(project.path("pages/deep/index.html")).unwrap();
+    let worker = wait_for_restart(&project, 4);
+
+    // A save that changes nothing is a request like any other.
+    project.write("worker.py", DIARIST);
+    let last = wait_for_restart(&project, 5);
+    assert_eq!(last["supervisor_pid"], worker["supervisor_pid"]);
+    assert_eq!(
+        noticed(&project),
+        ["worker.py", "worker.py", "pages/deep/index.html", "pages/deep/index.html", "worker.py"]
+    );
+    project.run(&["stop"]).expect(0);
+    let diary = project.read("diary");
+    assert_eq!(diary, "begins\nends\n".repeat(6), "one after the other");
+}
+
+#[test]
+fn a_mistake_ends_nothing_that_works_and_is_told_until_it_is_mended() {
+    let project = watching("[\"*.py\"]", DIARIST);
+    project.start(&[]);
+    let before = project.service("worker");
+    project.write("worker.py", "print('never')\n\ndef unfinished(:\n");
+    let told = wait_for("word of the mistake", || {
+        Some(project.run(&["status"]).stdout).filter(|status| status.contains("mistake"))
+    });
+    let last = told.lines().last().unwrap();
+    assert_eq!(
+        last,
+        "  worker.py has a mistake in line 3: invalid syntax; it is restarted once that is mended"
+    );
+    let log = project.read(".pipulate/log/supervisor.log");
+    assert!(log.contains("worker.py has a mistake in line 3"), "{log}");
+
+    // Another file is in order, and does not make the first one so. Nothing of it runs.
+    project.write("other.py", "open('ran', 'w')\n");
+    wait_for("the other file to be noticed", || {
+        noticed(&project).contains(&"other.py, worker.py".to_owned()).then_some(())
+    });
+    project.run(&["status"]).expect(0);
+    let after = project.service("worker");
+    assert_eq!((&after["pid"], &after["restarts"]), (&before["pid"], &0.into()));
+
+    project.write("worker.py", DIARIST);
+    wait_for_restart(&project, 1);
+    assert!(!project.run(&["status"]).expect(0).stdout.contains("mistake"));
+    assert!(!project.path("ran").exists(), "what was only looked at did run");
+
+    // Whoever takes over watches as well.
+    Process::of(&project.service("worker")["supervisor_pid"]).kill();
+    project.start(&[]);
+    let adopted = project.service("worker");
+    project.write("worker.py", DIARIST);
+    let restarted = wait_for("a new instance", || {
+        Some(project.service("worker")).filter(|now| now["state"] == "ready" && now["pid"] != adopted["pid"])
+    });
+    assert_eq!(restarted["supervisor_pid"], adopted["supervisor_pid"]);
+    project.run(&["stop"]).expect(0);
+    assert_eq!(project.processes(), []);
+}
+
+#[test]
+fn what_died_before_it_was_ready_is_tried_again_at_the_next_save() {
+    let project = watching("[\"*.py\"]", "import no_such_module\n");
+    let failed = project.run(&["start", "--no-setup"]).expect(1);
+    assert!(failed.stderr.contains("it is started again when a file is saved"), "{}", failed.stderr);
+    let crashed = project.service("worker");
+    assert_eq!((&crashed["state"], &crashed["restarts"]), (&"crashed".into(), &0.into()));
+
+    project.write("worker.py", "import no_other_module\n");
+    let crashed = wait_for("the second failure", || {
+        Some(project.service("worker")).filter(|now| now["state"] == "crashed" && now["restarts"] == 1)
+    });
+    let supervisor = Process::of(&crashed["supervisor_pid"]);
+    project.write("worker.py", DIARIST);
+    let ready = wait_for_restart(&project, 2);
+    assert_eq!(Process::of(&ready["supervisor_pid"]), supervisor);
+
+    // It ends by itself, and the next save runs it again.
+    project.write("worker.py", "print('up', flush=True)\n");
+    let ended = project.wait_for_state("worker", "exited");
+    project.run(&["status"]).expect(0);
+    project.write("worker.py", "print('up', flush=True); open('again', 'w')\n");
+    holds("the job to be done again", || project.path("again").exists());
+    assert_eq!(project.wait_for_state("worker", "exited")["restarts"], 4, "{ended}");
+    project.run(&["stop"]).expect(0);
+    holds("the end of the supervisor", || !supervisor.lives());
+    assert_eq!(project.processes(), []);
+}
+
+#[test]
+fn a_save_neither_undoes_a_stop_nor_waits_for_a_backoff() {
+    let dies = "import sys\nprint('up', flush=True)\nsys.exit(3)\n";
+    let project = watching("[\"*.py\"]", dies);
+    project.run(&["start", "--no-setup"]);
+    wait_for("a pause before the next try", || {
+        let worker = project.service("worker");
+        (worker["state"] == "backoff" && worker["restarts"].as_u64() >= Some(2)).then_some(())
+    });
+    project.write("worker.py", DIARIST);
+    let worker = project.wait_for_state("worker", "ready");
+    let main = Process::of(&worker["pid"]);
+
+    Process::of(&worker["supervisor_pid"]).signal(Signal::TERM);
+    project.wait_for_state("worker", "stopping");
+    project.write("worker.py", &format!("{DIARIST}#\n"));
+    holds("the end", || project.processes().is_empty());
+    assert!(!main.lives());
+    assert_eq!(project.read("diary"), "begins\nends\n", "the save brought nothing back");
+    project.run(&["status"]).expect(3);
+}
+
+#[test]
+fn a_system_without_watches_to_give_is_told_and_the_service_runs() {
+    let project = watching("[\"*.py\"]", DIARIST);
+    let in_namespace = |line: &str| {
+        let mut unshare = project.foreign("unshare");
+        unshare.args(["--user", "--map-root-user", "sh", "-c", line]);
+        unshare
+    };
+    let no_watches = "echo 0 > /proc/sys/user/max_inotify_watches";
+    if run::output(&mut in_namespace(no_watches)).code != Some(0) {
+        eprintln!("skipped: this system gives no user namespaces");
+        return;
+    }
+    let start = format!("{no_watches} && exec {PIPULATE} start --no-setup");
+    let started = run::output(&mut in_namespace(&start)).expect(0);
+    insta::assert_snapshot!(project.redact(&started.stderr), @r"
+    A new home: [ROOT]
+    ready worker
+    warning: worker: not every save restarts it: the system has no watches left for the folder [ROOT]; raise fs.inotify.max_user_watches and fs.inotify.max_user_instances, or watch fewer folders, and restart it
+    ");
+    let shown = project.run(&["status"]).expect(0).stdout;
+    assert!(shown.contains("  not every save restarts it: the system has no watches left"), "{shown}");
+    assert_eq!(project.service("worker")["state"], "ready");
+
+    // Where there are some again, a restart is enough.
+    let before = project.service("worker");
+    project.run(&["stop"]).expect(0);
+    project.start(&[]);
+    assert_ne!(project.service("worker")["pid"], before["pid"]);
+    project.write("worker.py", DIARIST);
+    wait_for_restart(&project, 1);
+}
