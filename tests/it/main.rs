@@ -14,6 +14,7 @@ mod fake_ollama;
 mod fasthtml;
 mod home;
 mod logs;
+mod many_projects;
 mod one_of_each;
 mod records;
 mod refusals;

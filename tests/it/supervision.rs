@@ -1,5 +1,8 @@
 //! Supervisors die and services die: what lives on, what comes back, and what is said about it.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::json;
 
 use crate::support::project::python;
@@ -141,6 +144,25 @@ fn a_program_that_is_not_there_is_named() {
     let failed = project.run(&["start", "--no-setup", "worker"]).expect(1);
     assert!(failed.stderr.contains("no-such-program"), "{}", failed.stderr);
     assert_eq!(project.service("worker")["state"], "crashed");
+}
+
+#[test]
+fn no_shell_reads_a_script_that_does_not_name_it() {
+    let config = "[services.worker]\ncommand = [\"./worker\"]\n";
+    let project = TestProject::light().config(config).file("worker", "touch hit\nsleep 1000\n").build();
+    fs::set_permissions(project.path("worker"), fs::Permissions::from_mode(0o755)).unwrap();
+    let failed = project.run(&["start", "--no-setup", "worker"]).expect(1);
+    insta::assert_snapshot!(project.redact(&failed.stderr), @r"
+    A new home: [ROOT]
+    crashed worker
+    error: could not start: worker
+      because: worker: ./worker is neither a program nor a script whose first line names one, such as #!/bin/sh; write that line, or put the program before it in command
+    hint: what else may be wrong: pipulate doctor
+    ");
+    assert!(!project.path("hit").exists(), "a shell ran it");
+    project.write("worker", "#!/bin/sh\ntouch hit\nexec sleep 1000\n");
+    project.start(&["worker"]);
+    holds("the script's work", || project.path("hit").exists());
 }
 
 #[test]

@@ -10,18 +10,31 @@ use crate::service::ServiceName;
 pub struct Layout {
     root: AbsPath,
     run: AbsPath,
+    /// What the folder was called when its services were started: it may have been moved since.
+    born: AbsPath,
 }
 
 impl Layout {
     /// The layout of the project at `root`, with everything inside the folder.
     pub fn new(root: AbsPath) -> Self {
         let run = root.at(".pipulate/run");
-        Self { root, run }
+        Self { born: root.clone(), root, run }
     }
 
     /// The same with `run/` elsewhere, for folders that can't hold a FIFO or a lock.
     pub fn with_run(root: AbsPath, run: AbsPath) -> Self {
-        Self { root, run }
+        Self { born: root.clone(), root, run }
+    }
+
+    /// The same folder for services that were started when it was called `born`. Their processes
+    /// carry that identity for as long as they live.
+    pub fn formerly(self, born: AbsPath) -> Self {
+        Self { born, ..self }
+    }
+
+    /// What the folder was called when its services were started; usually [`Layout::root`].
+    pub fn born(&self) -> &AbsPath {
+        &self.born
     }
 
     /// The project's folder.
@@ -31,7 +44,7 @@ impl Layout {
 
     /// The project's identity.
     pub fn project_id(&self) -> ProjectId {
-        ProjectId::of_root(&self.root)
+        ProjectId::of_root(&self.born)
     }
 
     /// The optional configuration.

@@ -22,11 +22,13 @@ pub enum ServiceState {
     Stopping,
     /// It lives and its supervisor is gone.
     Unsupervised,
+    /// It can't be told: its record can't be believed, or it may live where we can't look.
+    Unknown,
 }
 
 impl ServiceState {
     /// Every state, mildest first: the worst of some states is the last of them here.
-    pub const BY_SEVERITY: [Self; 10] = [
+    pub const BY_SEVERITY: [Self; 11] = [
         Self::Stopped,
         Self::Exited,
         Self::Running,
@@ -37,6 +39,7 @@ impl ServiceState {
         Self::Degraded,
         Self::Unsupervised,
         Self::Crashed,
+        Self::Unknown,
     ];
 
     /// The word of `status`.
@@ -52,6 +55,7 @@ impl ServiceState {
             Self::Exited => "exited",
             Self::Stopping => "stopping",
             Self::Unsupervised => "unsupervised",
+            Self::Unknown => "unknown",
         }
     }
 
@@ -70,7 +74,8 @@ impl ServiceState {
             | Self::Backoff
             | Self::Crashed
             | Self::Stopping
-            | Self::Unsupervised => false,
+            | Self::Unsupervised
+            | Self::Unknown => false,
         }
     }
 

@@ -14,4 +14,5 @@ pub mod spawn;
 pub mod table;
 pub mod watch;
 
+mod image;
 mod os;

@@ -12,6 +12,8 @@ use std::process::Stdio;
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal};
 use pipulate_core::identity::Pid;
 
+use crate::image::Image;
+
 /// What to start.
 #[derive(Debug)]
 pub struct Start<'a> {
@@ -33,21 +35,33 @@ pub struct Start<'a> {
 /// # Errors
 /// The folder or the program is not there or may not be used, or the system has no room.
 pub fn spawn(start: Start<'_>) -> io::Result<Pid> {
-    let Some((program, args)) = start.command.split_first() else {
+    let Some(program) = start.command.first() else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the command is empty"));
     };
+    let image = Image::new(start.command, &environment(start.env, start.env_removed))?;
     let mut command = command(program);
-    command.args(args).current_dir(start.directory).envs(start.env);
-    for name in start.env_removed {
-        command.env_remove(name);
-    }
+    command.current_dir(start.directory);
     command.stdin(Stdio::null()).stdout(start.stdout).stderr(start.stderr);
-    in_clean_session(&mut command);
+    in_clean_session(&mut command, image);
     let child = command.spawn()?;
     i32::try_from(child.id())
         .ok()
         .and_then(Pid::new)
         .ok_or_else(|| io::Error::other("the system gave no pid"))
+}
+
+/// Whether a start failed because the file is no program, and no script that names one for it.
+pub fn is_no_program(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENOEXEC)
+}
+
+fn environment(added: &BTreeMap<String, OsString>, removed: &[String]) -> BTreeMap<OsString, OsString> {
+    let mut environment: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+    environment.extend(added.iter().map(|(name, value)| (name.into(), value.clone())));
+    for name in removed {
+        environment.remove(OsStr::new(name));
+    }
+    environment
 }
 
 #[expect(clippy::disallowed_methods, reason = "this crate starts processes")]
@@ -60,10 +74,10 @@ const RESET: [Signal; 6] =
     [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGPIPE, Signal::SIGXFSZ];
 
 #[expect(unsafe_code, reason = "CommandExt::setsid is not stable, and signals are reset nowhere else")]
-fn in_clean_session(command: &mut std::process::Command) {
-    // SAFETY: setsid, sigprocmask and signal are async-signal-safe; nothing allocates.
+fn in_clean_session(command: &mut std::process::Command, image: Image) {
+    // SAFETY: setsid, sigprocmask, signal and execve are async-signal-safe; nothing allocates.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             rustix::process::setsid()?;
             // Ignored signals survive an exec: a service started from `nohup` or from a shell's
             // background job would be deaf to them.
@@ -74,7 +88,7 @@ fn in_clean_session(command: &mut std::process::Command) {
             // Whatever our own starter left open is not the service's: a lock held by it would
             // stay held for as long as the service lives.
             crate::os::close_others_on_exec();
-            Ok(())
+            Err(image.exec())
         });
     }
 }

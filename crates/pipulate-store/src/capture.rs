@@ -113,6 +113,13 @@ impl Capture {
             .map_err(|error| StoreError::io("keep", &self.fifo_path)(error.into()))
     }
 
+    /// The project's folder was moved: everything open stays what it is, and goes by new names.
+    pub fn follow(&mut self, layout: &Layout) {
+        self.rotation.follow(layout);
+        self.index.follow(layout, self.rotation.service());
+        self.fifo_path = layout.fifo(self.rotation.service()).to_path_buf().into_boxed_path();
+    }
+
     /// Readable when the service has written; hung up when nobody can write any more.
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.fifo.as_fd()
@@ -237,10 +244,19 @@ impl Capture {
 /// Whether anybody has the FIFO of a service open, in whatever container of this machine: the
 /// service itself does, for as long as it lives and did not close its output.
 pub fn is_held(layout: &Layout, service: &ServiceName) -> bool {
-    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
-    let opened = OpenOptions::new().write(true).custom_flags(flags).open(layout.fifo(service));
     // ENXIO: a FIFO that nobody could read from; the service's own end can.
-    !matches!(opened, Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32))
+    !matches!(try_fifo(layout, service), Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32))
+}
+
+/// The same, and the FIFO is there for certain.
+pub(crate) fn is_open(layout: &Layout, service: &ServiceName) -> bool {
+    let is_fifo = |file: File| file.metadata().is_ok_and(|meta| meta.file_type().is_fifo());
+    try_fifo(layout, service).is_ok_and(is_fifo)
+}
+
+fn try_fifo(layout: &Layout, service: &ServiceName) -> io::Result<File> {
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+    OpenOptions::new().write(true).custom_flags(flags).open(layout.fifo(service))
 }
 
 fn make_fifo(path: &Path) -> Result<(), StoreError> {

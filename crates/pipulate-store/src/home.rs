@@ -12,14 +12,43 @@ use pipulate_core::layout::Layout;
 use pipulate_core::project::{AbsPath, ProjectId};
 
 use crate::error::StoreError;
-use crate::files;
+use crate::lock::{self, Holder};
+use crate::{capture, files, record};
 
-/// Where the project at `root` keeps its things, without touching anything.
+/// Where the project at `root` keeps its things, without touching anything. A folder that was
+/// moved while its services run keeps the identity under which they know it.
+///
+/// Never call this where a lock of the project is held: see [`lock::holder`].
 pub fn locate(root: AbsPath) -> Layout {
+    let layout = locate_anew(root);
+    match former_root(&layout) {
+        Some(born) => layout.formerly(born),
+        None => layout,
+    }
+}
+
+/// The same without a look at what lives there.
+pub fn locate_anew(root: AbsPath) -> Layout {
     match run_elsewhere(&ProjectId::of_root(&root)) {
         Some(run) if run.is_dir() => Layout::with_run(root, run),
         Some(_) | None => Layout::new(root),
     }
+}
+
+/// What the folder was called when what lives in it was started, if that was not its name of
+/// today. The lock and the FIFO tell a moved folder from a copy: a copy's are held by nobody.
+fn former_root(layout: &Layout) -> Option<AbsPath> {
+    for service in record::services(layout).ok()? {
+        let Ok(Some(record)) = record::read_of_any_folder(layout, &service) else { continue };
+        if record.root.to_string_lossy() == layout.root().to_string_lossy() {
+            return None;
+        }
+        let is_supervised = lock::holder(&layout.lock(&service)).is_ok_and(|holder| holder != Holder::Nobody);
+        if is_supervised || capture::is_open(layout, &service) {
+            return Some(record.root);
+        }
+    }
+    None
 }
 
 /// Makes the project's folders, each only for its user. `run/` moves to the user's runtime or

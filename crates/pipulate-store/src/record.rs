@@ -88,15 +88,23 @@ pub struct Named {
 /// # Errors
 /// It can't be read or understood. It is left as it is.
 pub fn read(layout: &Layout, service: &ServiceName) -> Result<Option<Record>, StoreError> {
+    // Compared as it is written: JSON holds no path that is not UTF-8.
+    let is_ours = |record: &Record| record.root.to_string_lossy() == layout.born().to_string_lossy();
+    Ok(read_of_any_folder(layout, service)?.filter(is_ours))
+}
+
+/// Reads the record that lies here, whichever folder it speaks of.
+pub(crate) fn read_of_any_folder(
+    layout: &Layout,
+    service: &ServiceName,
+) -> Result<Option<Record>, StoreError> {
     let path = layout.record(service);
     let Some(bytes) = files::read_private(&path)? else { return Ok(None) };
     let record = wire::decode(&bytes).map_err(|reason| StoreError::refused(&path, reason))?;
     if record.service != *service {
         return Err(StoreError::refused(&path, format!("it speaks of the service {}", record.service)));
     }
-    // Compared as it is written: JSON holds no path that is not UTF-8.
-    let same_folder = record.root.to_string_lossy() == layout.root().to_string_lossy();
-    Ok(same_folder.then_some(record))
+    Ok(Some(record))
 }
 
 /// Writes the record. Only for the holder of the service's lock.

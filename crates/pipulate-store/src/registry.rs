@@ -27,16 +27,14 @@ pub fn remember(layout: &Layout) -> Result<(), StoreError> {
     files::write_private(&entry, layout.root().as_os_str().as_bytes())
 }
 
-/// The projects that are still there, sorted by their folders.
+/// The folders of every project that was ever started, in no order. They may be gone by now.
 pub fn projects() -> Vec<AbsPath> {
     let entries = folder().and_then(|folder| fs::read_dir(folder).ok());
     let root = |entry: fs::DirEntry| {
         let bytes = files::read_private(&entry.path()).ok()??;
-        AbsPath::new(PathBuf::from(OsString::from_vec(bytes))).filter(|root| root.is_dir())
+        AbsPath::new(PathBuf::from(OsString::from_vec(bytes)))
     };
-    let mut roots: Vec<AbsPath> = entries.into_iter().flatten().flatten().filter_map(root).collect();
-    roots.sort();
-    roots
+    entries.into_iter().flatten().flatten().filter_map(root).collect()
 }
 
 fn folder() -> Option<PathBuf> {

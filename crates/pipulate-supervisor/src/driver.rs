@@ -7,6 +7,7 @@
 mod beginning;
 mod check;
 mod ending;
+mod folder;
 mod journal;
 mod readiness;
 mod siblings;
@@ -134,6 +135,7 @@ impl Driver {
         // Before anything is started: whoever finds this record after our death knows to look.
         self.save();
         loop {
+            self.follow_the_folder();
             self.drain();
             for notice in self.inbox.take() {
                 self.on_notice(notice);

@@ -36,12 +36,17 @@ pub struct Family {
 /// disk speaks of them any more. Reads the whole process table.
 pub fn lost_supervisors(layout: &Layout) -> Vec<(ServiceName, Pid)> {
     let project = layout.project_id();
+    let ours = supervisors().into_iter().filter(|(marker, _)| marker.project == project);
+    let lost = ours.filter(|(marker, pid)| table::holds_deleted(*pid, &layout.lock(&marker.service)));
+    lost.map(|(marker, pid)| (marker.service, pid)).collect()
+}
+
+/// Every process of this user that says of itself that it is a supervisor. Reads the whole process
+/// table.
+pub(crate) fn supervisors() -> Vec<(Marker, Pid)> {
     let supervisor = |pid: Pid| {
-        let marker = table::marker(pid).filter(|marker| marker.project == project)?;
-        let is_lost = marker.part == Part::Supervisor
-            && table::is_ours_by_user(pid)
-            && table::holds_deleted(pid, &layout.lock(&marker.service));
-        is_lost.then_some((marker.service, pid))
+        let marker = table::marker(pid).filter(|marker| marker.part == Part::Supervisor)?;
+        table::is_ours_by_user(pid).then_some((marker, pid))
     };
     table::all_pids().into_iter().filter_map(supervisor).collect()
 }

@@ -219,7 +219,10 @@ impl<'a> Launch<'a> {
         let record = record::read(self.layout, &pending.service).unwrap_or(None);
         let standing = query::standing(self.layout, &pending.service, record.as_ref(), &self.host);
         let Some(record) = record.filter(|record| is_current(record, &standing, pending, ended)) else {
-            return ended.then(|| Started::NotSupervised { why: self.last_words(&pending.service) });
+            // Ours came second: the one that has the lock has not written its record yet.
+            let is_supervised = matches!(standing, Standing::Supervised(_));
+            let failed = ended && !is_supervised;
+            return failed.then(|| Started::NotSupervised { why: self.last_words(&pending.service) });
         };
         let lost = standing == Standing::Unsupervised || standing == Standing::Gone;
         if ended && lost && record.supervisor.is_some() {
@@ -240,7 +243,8 @@ impl<'a> Launch<'a> {
             ServiceState::Starting
             | ServiceState::Backoff
             | ServiceState::Stopping
-            | ServiceState::Unsupervised => None,
+            | ServiceState::Unsupervised
+            | ServiceState::Unknown => None,
         }
     }
 

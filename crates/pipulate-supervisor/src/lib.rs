@@ -15,6 +15,7 @@ pub mod owner;
 pub mod plan;
 pub mod probe;
 pub mod program;
+pub mod projects;
 pub mod query;
 pub mod renewal;
 pub mod work;

@@ -83,6 +83,11 @@ fn inherited_by_mistake() -> Vec<String> {
     names.into_iter().filter(|_| inside_a_service).map(str::to_owned).collect()
 }
 
-fn arguments(layout: &Layout, service: &ServiceName) -> [OsString; 4] {
-    ["-C".into(), layout.root().as_os_str().to_owned(), "__supervise".into(), service.as_str().into()]
+fn arguments(layout: &Layout, service: &ServiceName) -> Vec<OsString> {
+    let root = layout.root().as_os_str().to_owned();
+    let mut words = vec!["-C".into(), root, "__supervise".into(), service.as_str().into()];
+    if layout.born() != layout.root() {
+        words.extend(["--formerly".into(), layout.born().as_os_str().to_owned()]);
+    }
+    words
 }

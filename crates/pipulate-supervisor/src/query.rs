@@ -1,6 +1,6 @@
 //! What is true about a project: records, checked against the process table. Nothing is changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -14,10 +14,11 @@ use pipulate_process::identity::{self, Verified};
 use pipulate_process::ports;
 use pipulate_process::table::{self, Entry};
 use pipulate_store::capture;
+use pipulate_store::error::StoreError;
 use pipulate_store::lock::{self, Holder};
 use pipulate_store::record::{self, Named, Record};
 
-use crate::family::{Attached, Service};
+use crate::family::{self, Attached, Service};
 use crate::jupyter;
 use crate::probe::{self, Question};
 
@@ -42,26 +43,43 @@ pub fn status(layout: &Layout, name: &str, services: &[ServiceName]) -> ProjectS
     let host = identity::host();
     let mut unknown = Vec::new();
     let mut names = services.to_vec();
-    match record::services(layout) {
-        Ok(recorded) => names.extend(recorded.into_iter().filter(|name| !services.contains(name))),
+    let mut lost = Vec::new();
+    match recorded_or_lost(layout) {
+        Ok(Known::Recorded(recorded)) => names.extend(recorded),
+        Ok(Known::Lost(found)) => {
+            names.extend(found.iter().map(|(name, _)| name.clone()));
+            lost = found;
+        }
         Err(error) => unknown.push(error.to_string()),
     }
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(name.clone()));
     let mut statuses = Vec::new();
     let mut questions = Vec::new();
     for service in &names {
-        let record = record::read(layout, service).unwrap_or_else(|error| {
-            unknown.push(error.to_string());
-            None
-        });
+        let (record, mut doubt) = match record::read(layout, service) {
+            Ok(record) => (record, None),
+            Err(error) => (None, Some(error.to_string())),
+        };
         let standing = standing(layout, service, record.as_ref(), &host);
-        if let Standing::Unknown(why) = &standing {
-            unknown.push(format!("{service}: {why}"));
+        if let (Standing::Unknown(why), None) = (&standing, &doubt) {
+            doubt = Some(format!("{service}: {why}"));
         }
-        let known = services.contains(service);
-        if !known && standing == Standing::Gone {
+        let is_lost = lost.iter().any(|(name, _)| name == service);
+        if !services.contains(service) && standing == Standing::Gone && doubt.is_none() && !is_lost {
             continue;
         }
-        let status = service_status(layout, service, record.as_ref(), &standing);
+        let mut status = service_status(layout, service, record.as_ref(), &standing);
+        if let Some((_, supervisor)) = lost.iter().find(|(name, _)| name == service) {
+            status.supervisor_pid = Some(*supervisor);
+            doubt = Some(format!(
+                "{service}: its records were deleted while it ran; end it with: pipulate stop {service}"
+            ));
+        }
+        if let Some(doubt) = doubt {
+            (status.state, status.wanted) = (ServiceState::Unknown, Wanted::Run);
+            unknown.push(doubt);
+        }
         if let Some(question) = question(&status, record.as_ref()) {
             questions.push((statuses.len(), question));
         }
@@ -69,6 +87,32 @@ pub fn status(layout: &Layout, name: &str, services: &[ServiceName]) -> ProjectS
     }
     find_degraded(&mut statuses, questions);
     ProjectStatus { name: name.to_owned(), root: layout.root().clone(), services: statuses, unknown }
+}
+
+/// What can be known of services without a configuration.
+enum Known {
+    Recorded(Vec<ServiceName>),
+    /// There is no record at all: these run although `.pipulate` was deleted, or the whole folder.
+    Lost(Vec<(ServiceName, Pid)>),
+}
+
+fn recorded_or_lost(layout: &Layout) -> Result<Known, StoreError> {
+    let recorded = record::services(layout)?;
+    Ok(match recorded.is_empty() {
+        true => Known::Lost(family::lost_supervisors(layout)),
+        false => Known::Recorded(recorded),
+    })
+}
+
+/// The services that left a record here, or still run without one.
+///
+/// # Errors
+/// The folder of the records can't be read.
+pub fn services(layout: &Layout) -> Result<Vec<ServiceName>, StoreError> {
+    Ok(match recorded_or_lost(layout)? {
+        Known::Recorded(names) => names,
+        Known::Lost(found) => found.into_iter().map(|(name, _)| name).collect(),
+    })
 }
 
 /// Pins the holder of a service's lock, whom the kernel named `pid` a moment ago. `None` when it
@@ -171,8 +215,16 @@ fn service_status(
         port,
         url: address.zip(page).map(|(address, page)| url(address, page)),
         log: layout.log(name),
-        reason,
+        reason: reason.or_else(|| moved(layout).filter(|_| listens)),
     }
+}
+
+/// What was started in a folder before it was moved can't be told of its new place.
+fn moved(layout: &Layout) -> Option<String> {
+    let born = layout.born();
+    (born != layout.root()).then(|| {
+        format!("the folder was {born} when it was started; it learns of the new one when it is stopped and started")
+    })
 }
 
 /// `http://127.0.0.1:8888/lab`: addresses are told as 127.0.0.1 wherever that reaches them.
@@ -184,9 +236,10 @@ fn state(record: Option<&Record>, standing: &Standing) -> (ServiceState, Wanted,
     let Some(record) = record else {
         let state = match standing {
             Standing::Supervised(_) => ServiceState::Starting,
-            Standing::Unsupervised | Standing::Gone | Standing::Unknown(_) => ServiceState::Stopped,
+            Standing::Unsupervised | Standing::Gone => ServiceState::Stopped,
+            Standing::Unknown(_) => ServiceState::Unknown,
         };
-        let wanted = if state == ServiceState::Starting { Wanted::Run } else { Wanted::Stopped };
+        let wanted = if state == ServiceState::Stopped { Wanted::Stopped } else { Wanted::Run };
         return (state, wanted, None);
     };
     match standing {
@@ -201,7 +254,9 @@ fn state(record: Option<&Record>, standing: &Standing) -> (ServiceState, Wanted,
             let why = "its supervisor is gone; `pipulate start` takes it over".to_owned();
             (ServiceState::Unsupervised, Wanted::Run, Some(why))
         }
-        Standing::Gone | Standing::Unknown(_) => match record.state {
+        // Why stands beside the table, once.
+        Standing::Unknown(_) => (ServiceState::Unknown, record.wanted, None),
+        Standing::Gone => match record.state {
             ServiceState::Stopped | ServiceState::Exited | ServiceState::Crashed => {
                 (record.state, record.wanted, record.reason.clone())
             }
@@ -211,7 +266,8 @@ fn state(record: Option<&Record>, standing: &Standing) -> (ServiceState, Wanted,
             | ServiceState::Degraded
             | ServiceState::Backoff
             | ServiceState::Stopping
-            | ServiceState::Unsupervised => ended_unseen(record),
+            | ServiceState::Unsupervised
+            | ServiceState::Unknown => ended_unseen(record),
         },
     }
 }

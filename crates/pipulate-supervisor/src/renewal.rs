@@ -117,6 +117,7 @@ fn renewed(layout: &Layout, service: &ServiceName, before: Option<&Record>, host
         | ServiceState::Backoff
         | ServiceState::Stopping
         | ServiceState::Unsupervised
+        | ServiceState::Unknown
         | ServiceState::Ready
         | ServiceState::Running
         | ServiceState::Exited

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
+use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_store::log::index::When;
 use regex::Regex;
@@ -241,6 +242,8 @@ pub(crate) struct SuperviseSettings {
     pub(crate) lock: Option<RawFd>,
     /// The reading end of the FIFO that was open before an exec.
     pub(crate) fifo: Option<RawFd>,
+    /// What the folder was called when its services were started, if it was moved since.
+    pub(crate) formerly: Option<AbsPath>,
 }
 
 impl Verb {

@@ -18,7 +18,7 @@ use pipulate_store::log::{read, secrets};
 use pipulate_supervisor::program::Program;
 use pipulate_supervisor::{plan, query};
 
-use crate::cli::Request;
+use crate::cli::{Request, Verb};
 use crate::error::{Failure, FailureKind};
 use crate::ui::printer::Printer;
 
@@ -39,7 +39,11 @@ impl Context {
     /// There is no such folder, or it can't be a project.
     pub(crate) fn find(request: &Request, printer: Printer) -> Result<Self, Failure> {
         let home = std::env::home_dir().filter(|home| home.is_absolute());
-        let current = current_directory()?;
+        let current = match current_directory() {
+            // What ran in a folder that was deleted can still be seen and ended from there.
+            Err(_) if request.verb.is_about_all_projects() => PathBuf::from("/"),
+            found => found?,
+        };
         let root = match &request.global.project {
             Some(directory) => root::named(&current.join(directory), home.as_deref())?,
             None if request.verb.is_about_all_projects() => root::anywhere(&current)?,
@@ -47,7 +51,13 @@ impl Context {
         };
         let exe = std::env::current_exe()
             .map_err(|error| Failure::failed("could not find the program that is running").cause(error))?;
-        let layout = home::locate(root);
+        let layout = if let Verb::Supervise(settings) = &request.verb {
+            // It may hold a lock already; whoever started it has looked.
+            let layout = home::locate_anew(root);
+            settings.formerly.iter().cloned().fold(layout, Layout::formerly)
+        } else {
+            home::locate(root)
+        };
         printer.detail(format!("project: {}", layout.root()));
         Ok(Self { config: read_config(&layout), layout, printer, exe })
     }
@@ -153,6 +163,7 @@ fn current_directory() -> Result<PathBuf, Failure> {
         Failure::failed("could not find the current folder")
             .cause(error)
             .hint("it may have been deleted; go to another one")
+            .hint("what still runs in it is ended by: pipulate stop --all")
     })
 }
 

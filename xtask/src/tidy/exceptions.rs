@@ -50,6 +50,11 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: Rule::Unsafe,
+        subject: "crates/pipulate-process/src/image.rs",
+        reason: "execve between fork and exec: what does not allocate takes pointers",
+    },
+    Exception {
+        rule: Rule::Unsafe,
         subject: "crates/pipulate-process/src/reaper.rs",
         reason: "waitid tells pid and status only through siginfo_t",
     },

@@ -124,6 +124,11 @@ impl Index {
         }
     }
 
+    /// The project's folder was moved.
+    pub(super) fn follow(&mut self, layout: &Layout, service: &ServiceName) {
+        self.path = layout.log_index(service);
+    }
+
     /// Everything before this position is in the log now.
     pub(super) fn moved(&mut self, position: u64) {
         if position <= self.last {

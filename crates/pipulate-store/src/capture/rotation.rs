@@ -31,6 +31,16 @@ impl Rotation {
         Self { layout: layout.clone(), service: service.clone(), limits, current }
     }
 
+    /// The project's folder was moved.
+    pub(super) fn follow(&mut self, layout: &Layout) {
+        (self.layout, self.current) = (layout.clone(), layout.log(&self.service));
+    }
+
+    /// Whose logs these are.
+    pub(super) fn service(&self) -> &ServiceName {
+        &self.service
+    }
+
     /// The current log.
     pub(super) fn current(&self) -> &Path {
         &self.current

@@ -160,7 +160,8 @@ impl RecordV1 {
                 _ => return None,
             },
             supervisor: optional(self.supervisor, decode_identity)?,
-            state: ServiceState::from_word(&self.state)?,
+            // What can't be told is nothing that anybody writes down.
+            state: ServiceState::from_word(&self.state).filter(|&state| state != ServiceState::Unknown)?,
             reason: self.reason,
             main: optional(self.main, |main| {
                 Some(MainProcess {

@@ -39,7 +39,7 @@ impl Journal {
     ) -> Self {
         let earlier = earlier.as_ref();
         let record = Record {
-            root: layout.root().clone(),
+            root: layout.born().clone(),
             service: spec.name.clone(),
             wanted: Wanted::Run,
             supervisor: Some(me),
@@ -138,6 +138,18 @@ impl Journal {
         }
     }
 
+    /// The folder was moved.
+    pub(super) fn follow(&mut self, layout: &Layout) {
+        self.layout = layout.clone();
+    }
+
+    /// Whether the records are somebody else's from here on. Said once.
+    pub(super) fn disown(&mut self) {
+        if !std::mem::replace(&mut self.is_disowned, true) {
+            self.complain("the folder of its records was deleted; `pipulate stop` still ends it");
+        }
+    }
+
     fn write(&mut self) {
         if self.written.as_ref() == Some(&self.record) {
             return;
@@ -187,7 +199,8 @@ fn is_settled(state: ServiceState) -> bool {
         | ServiceState::Degraded
         | ServiceState::Crashed
         | ServiceState::Exited
-        | ServiceState::Unsupervised => true,
+        | ServiceState::Unsupervised
+        | ServiceState::Unknown => true,
     }
 }
 
@@ -225,13 +238,7 @@ impl Driver {
             | Phase::Up
             | Phase::Clearing { .. } => Wanted::Run,
         };
-        // Without its lock's name this supervisor has no say over the files any more: another one
-        // may have been started in a folder that was deleted and made again.
-        let is_ours = self.lock.is_current(&self.layout.lock(&self.spec.name));
-        if !is_ours && !std::mem::replace(&mut self.journal.is_disowned, true) {
-            self.journal.complain("the folder of its records was deleted; `pipulate stop` still ends it");
-        }
-        if is_ours {
+        if self.has_its_folder() {
             self.journal.write();
         }
     }

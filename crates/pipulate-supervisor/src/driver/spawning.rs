@@ -26,6 +26,9 @@ impl Driver {
         self.begin_anew();
         // What the one before printed comes before this one's start.
         self.drain();
+        if self.is_specification_stale() {
+            return self.renew();
+        }
         self.capture.mark(Mark::Start);
         match self.try_to_spawn() {
             Ok(main) => {
@@ -169,6 +172,10 @@ fn explain_spawn_error(command: &[OsString], error: &std::io::Error) -> String {
             format!("the program {program} was not found{advice}")
         }
         std::io::ErrorKind::PermissionDenied => format!("the program {program} may not be run: {error}"),
+        _ if spawn::is_no_program(error) => format!(
+            "{program} is neither a program nor a script whose first line names one, such as #!/bin/sh; \
+             write that line, or put the program before it in command"
+        ),
         _ => format!("the program {program} could not be started: {error}"),
     }
 }

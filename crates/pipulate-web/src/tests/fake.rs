@@ -185,7 +185,11 @@ pub(crate) fn empty(builder: Builder) -> Request<Body> {
 
 pub(crate) fn service(name: &str, state: ServiceState) -> ServiceStatus {
     let lives = match state {
-        ServiceState::Stopped | ServiceState::Exited | ServiceState::Crashed | ServiceState::Backoff => false,
+        ServiceState::Stopped
+        | ServiceState::Exited
+        | ServiceState::Crashed
+        | ServiceState::Backoff
+        | ServiceState::Unknown => false,
         ServiceState::Starting
         | ServiceState::Ready
         | ServiceState::Running

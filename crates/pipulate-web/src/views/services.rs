@@ -144,6 +144,7 @@ fn icon(state: ServiceState) -> &'static str {
         ServiceState::Crashed => "✕",
         ServiceState::Exited => "✓",
         ServiceState::Stopped => "○",
+        ServiceState::Unknown => "?",
     }
 }
 
@@ -156,7 +157,7 @@ fn verbs(state: ServiceState) -> &'static [Verb] {
             &[Verb::Restart, Verb::Stop]
         }
         // To start it is to adopt it.
-        ServiceState::Unsupervised => &[Verb::Start, Verb::Stop],
+        ServiceState::Unsupervised | ServiceState::Unknown => &[Verb::Start, Verb::Stop],
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_core::units::parse_duration;
 
@@ -270,6 +271,9 @@ struct SuperviseArguments {
 
     #[arg(long)]
     fifo: Option<RawFd>,
+
+    #[arg(long)]
+    formerly: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -337,6 +341,7 @@ impl VerbArguments {
                 service: arguments.service,
                 lock: arguments.lock,
                 fifo: arguments.fifo,
+                formerly: arguments.formerly.and_then(AbsPath::new),
             }),
             Self::HandOver => Verb::HandOver,
         }

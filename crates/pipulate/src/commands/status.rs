@@ -1,6 +1,5 @@
 //! `status`: how the services are. Asking changes nothing.
 
-use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
@@ -11,7 +10,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::status::{ProjectStatus, Verdict};
 use pipulate_process::poll::{self, Interest};
 use pipulate_store::registry;
-use pipulate_supervisor::{plan, query};
+use pipulate_supervisor::{plan, projects, query};
 
 use crate::cli::{Format, Projects, StatusSettings};
 use crate::context::Context;
@@ -35,11 +34,14 @@ pub(crate) fn status(context: &Context, settings: StatusSettings) -> Result<Exit
 /// The status of this project: what its configuration knows, and what has a record.
 pub(crate) fn project_status(context: &Context) -> ProjectStatus {
     let names: Vec<ServiceName> = match context.config_as_read() {
-        Ok(config) => plan::known_services(config, context.layout.server_py().is_file())
-            .into_iter()
-            .map(|service| service.name.clone())
-            .collect(),
-        Err(_) => Vec::new(),
+        // A folder that is gone has no services but those that run.
+        Ok(config) if context.layout.root().is_dir() => {
+            plan::known_services(config, context.layout.server_py().is_file())
+                .into_iter()
+                .map(|service| service.name.clone())
+                .collect()
+        }
+        Ok(_) | Err(_) => Vec::new(),
     };
     query::status(&context.layout, &context.project_name(), &names)
 }
@@ -51,8 +53,8 @@ fn statuses(context: &Context, projects: Projects) -> Vec<ProjectStatus> {
             vec![project_status(context)]
         }
         Projects::All => {
-            let roots: BTreeSet<_> = registry::projects().into_iter().collect();
-            roots.into_iter().map(|root| project_status(&context.of_project(root))).collect()
+            let roots = projects::find(registry::projects()).into_iter();
+            roots.map(|root| project_status(&context.of_project(root))).collect()
         }
     }
 }

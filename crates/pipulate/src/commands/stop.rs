@@ -6,10 +6,9 @@ use pipulate_core::config::Config;
 use pipulate_core::service::{
     LogLimits, Readiness, RestartPolicy, ServiceName, ServiceSpec, StopSignal, StopSpec,
 };
-use pipulate_store::record;
 use pipulate_store::registry;
 use pipulate_supervisor::halt::{self, Manner, Stopped};
-use pipulate_supervisor::{plan, work};
+use pipulate_supervisor::{plan, projects, query, work};
 
 use crate::cli::{Projects, StopSettings};
 use crate::context::Context;
@@ -27,7 +26,7 @@ pub(crate) fn stop(context: &Context, settings: StopSettings) -> Result<ExitStat
         Projects::This => stop_project(context, &settings),
         Projects::All => {
             let mut worst = ExitStatus::Success;
-            for root in registry::projects() {
+            for root in projects::find(registry::projects()) {
                 let project = context.of_project(root);
                 if project.is_alive() {
                     project.printer.note(format!("Stopping {}", project.layout.root()));
@@ -109,7 +108,7 @@ pub(crate) fn in_words(verb: &str, services: &[ServiceName]) -> String {
 
 /// What has a record, and what the configuration names.
 fn stoppable(context: &Context) -> Result<BTreeSet<ServiceName>, Failure> {
-    let mut known: BTreeSet<ServiceName> = record::services(&context.layout)?.into_iter().collect();
+    let mut known: BTreeSet<ServiceName> = query::services(&context.layout)?.into_iter().collect();
     if let Ok(config) = context.config_as_read() {
         let has_server_py = context.layout.server_py().is_file();
         known.extend(

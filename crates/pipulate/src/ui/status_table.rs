@@ -86,7 +86,8 @@ pub(crate) fn reason(service: &ServiceStatus, now: Timestamp) -> Option<String> 
         | ServiceState::Running
         | ServiceState::Degraded
         | ServiceState::Stopping
-        | ServiceState::Unsupervised => service.reason.clone(),
+        | ServiceState::Unsupervised
+        | ServiceState::Unknown => service.reason.clone(),
     }
 }
 

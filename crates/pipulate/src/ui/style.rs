@@ -70,7 +70,8 @@ impl Style {
             | ServiceState::Stopping
             | ServiceState::Backoff
             | ServiceState::Degraded
-            | ServiceState::Unsupervised => self.warning(text),
+            | ServiceState::Unsupervised
+            | ServiceState::Unknown => self.warning(text),
             ServiceState::Crashed => self.bad(text),
             ServiceState::Stopped | ServiceState::Exited => self.dim(text),
         }

@@ -50,7 +50,11 @@ fn service(root: &AbsPath, state: ServiceState, number: i32) -> ServiceStatus {
         | ServiceState::Degraded
         | ServiceState::Stopping
         | ServiceState::Unsupervised => true,
-        ServiceState::Stopped | ServiceState::Exited | ServiceState::Backoff | ServiceState::Crashed => false,
+        ServiceState::Stopped
+        | ServiceState::Exited
+        | ServiceState::Backoff
+        | ServiceState::Crashed
+        | ServiceState::Unknown => false,
     };
     let name = if number == 0 { "jupyter".to_owned() } else { format!("worker-{number}") };
     let name = ServiceName::parse(&name).unwrap();
@@ -66,6 +70,7 @@ fn service(root: &AbsPath, state: ServiceState, number: i32) -> ServiceStatus {
         ServiceState::Unsupervised => {
             (None, Some("its supervisor is gone; `pipulate start` adopts it".to_owned()))
         }
+        ServiceState::Unknown => (None, Some("it lives on another machine; stop it there".to_owned())),
         ServiceState::Stopped
         | ServiceState::Running
         | ServiceState::Ready

@@ -23,7 +23,7 @@ fn colors_change_nothing_but_the_color() {
 
 #[test]
 fn the_heading_names_project_state_and_folder() {
-    assert_eq!(heading(&samples::project(), Style::plain()), "demo crashed /home/ann/demo");
+    assert_eq!(heading(&samples::project(), Style::plain()), "demo unknown /home/ann/demo");
 }
 
 #[test]
