@@ -56,7 +56,8 @@ fn subject<'a>(status: &'a ProjectStatus, asked: Option<&ServiceName>) -> Option
                 | ServiceState::Running
                 | ServiceState::Exited
                 | ServiceState::Stopping
-                | ServiceState::Unsupervised => false,
+                | ServiceState::Unsupervised
+                | ServiceState::Unknown => false,
             };
             let worst =
                 ServiceState::worst(status.services.iter().filter(in_trouble).map(|service| service.state));
