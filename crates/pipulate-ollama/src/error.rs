@@ -77,7 +77,8 @@ impl Error {
             return Self::Unreachable { host, reason };
         }
         // The kind of hyper's error does not get through reqwest, its words do.
-        if reason.starts_with("invalid HTTP") {
+        let spoke_first = "received unexpected message from connection";
+        if reason.starts_with("invalid HTTP") || reason == spoke_first {
             return Self::NotOllama { host, excerpt: "no HTTP".to_owned() };
         }
         Self::CutOff { host, reason }
