@@ -22,5 +22,6 @@ mod setup;
 mod supervision;
 mod support;
 mod terminal;
+mod torture;
 mod watch;
 mod web;

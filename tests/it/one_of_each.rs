@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
+use rustix::fs::FlockOperation;
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::support::process::Process;
 use crate::support::project::{PIPULATE, TestProject};
@@ -67,6 +69,37 @@ fn a_start_during_a_stop_starts_it_again() {
     let after = project.service("worker");
     assert_eq!(after["state"], "ready");
     assert_ne!(after["pid"], before["pid"]);
+}
+
+#[test]
+fn a_start_waits_for_whoever_holds_the_lock_and_then_takes_the_place() {
+    let project = only_a_worker(WORKER);
+    project.start(&[]);
+    project.run(&["stop"]).expect(0);
+    let lock = fs::File::options().write(true).open(project.path(".pipulate/run/worker.lock")).unwrap();
+    rustix::fs::fcntl_lock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+    thread::scope(|scope| {
+        let start = scope.spawn(|| project.start(&[]));
+        project.wait_for_state("worker", "starting");
+        assert_eq!(workers(&project), 0);
+        drop(lock);
+        start.join().unwrap();
+    });
+    assert_eq!(workers(&project), 1);
+}
+
+#[test]
+fn a_stop_that_a_killed_supervisor_had_begun_is_no_reason_to_wait() {
+    let project = only_a_worker(WORKER);
+    project.start(&[]);
+    // What was written last before the kill, while the next supervisor has the lock already.
+    let record = ".pipulate/run/worker.json";
+    let mut stale: Value = serde_json::from_str(&project.read(record)).unwrap();
+    (stale["state"], stale["wanted"]) = ("stopping".into(), "stopped".into());
+    stale["supervisor"]["pid"] = 1.into();
+    project.write(record, &stale.to_string());
+    project.run(&["stop"]).expect(0);
+    assert_eq!(project.processes(), []);
 }
 
 #[test]

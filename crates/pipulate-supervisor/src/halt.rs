@@ -112,8 +112,11 @@ impl Halt<'_> {
         match (query::standing(self.layout, &spec.name, record.as_ref(), &self.host), unreadable) {
             // The kernel's word for who holds the lock, not the record's.
             (Standing::Supervised(pid), _) => {
+                // By its own word: the one before it may have been killed while it stopped.
                 let is_stopping = record.is_some_and(|record| {
-                    record.state == ServiceState::Stopping && record.wanted == Wanted::Stopped
+                    record.state == ServiceState::Stopping
+                        && record.wanted == Wanted::Stopped
+                        && record.supervisor.is_some_and(|supervisor| supervisor.pid == pid)
                 });
                 self.ask_supervisor(&spec.name, pid, is_stopping)
             }

@@ -14,6 +14,7 @@ use pipulate_core::identity::{Host, Pid};
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
+use pipulate_process::command::End;
 use pipulate_process::identity;
 use pipulate_process::poll::{self, Interest};
 use pipulate_process::reaper;
@@ -21,7 +22,7 @@ use pipulate_store::record::{self, Record};
 
 use crate::family;
 pub use crate::program::LaunchError;
-use crate::program::Program;
+use crate::program::{GAVE_WAY, Program};
 use crate::query::{self, Standing};
 use crate::renewal;
 
@@ -142,7 +143,7 @@ impl<'a> Launch<'a> {
                 }
                 match self.outcome(&pending) {
                     None => {
-                        self.take_the_place_of_a_stopped_one(&mut pending)?;
+                        self.take_the_place_of_another(&mut pending)?;
                         self.pending.push(pending);
                     }
                     Some(outcome) => {
@@ -163,16 +164,18 @@ impl<'a> Launch<'a> {
         }
     }
 
-    /// A service that was being stopped when this start began is started once it is gone.
-    fn take_the_place_of_a_stopped_one(&self, pending: &mut Pending) -> Result<(), LaunchError> {
-        if pending.supervisor.is_some() {
+    /// A service that somebody else was stopping when this start began, or starting, is started
+    /// once nobody does any more.
+    fn take_the_place_of_another(&self, pending: &mut Pending) -> Result<(), LaunchError> {
+        if pending.supervisor.is_some_and(|pid| !gave_way(reaper::peek(pid))) {
             return Ok(());
         }
         let record = record::read(self.layout, &pending.service).unwrap_or(None);
-        if query::standing(self.layout, &pending.service, record.as_ref(), &self.host) == Standing::Gone {
+        let standing = query::standing(self.layout, &pending.service, record.as_ref(), &self.host);
+        if standing == Standing::Gone || standing == Standing::Unsupervised {
             let nowhere = OpenOptions::new().write(true).open("/dev/null")?;
             let supervisor = self.program.start(self.layout, &pending.service, OwnedFd::from(nowhere))?;
-            (pending.supervisor, pending.before) = (Some(supervisor), record);
+            (pending.supervisor, pending.before, pending.rings) = (Some(supervisor), record, false);
         }
         Ok(())
     }
@@ -215,17 +218,15 @@ impl<'a> Launch<'a> {
     }
 
     fn outcome(&mut self, pending: &Pending) -> Option<Started> {
-        let ended = pending.supervisor.is_some_and(|pid| reaper::peek(pid).is_some());
+        let ended = pending.supervisor.and_then(reaper::peek);
         let record = record::read(self.layout, &pending.service).unwrap_or(None);
         let standing = query::standing(self.layout, &pending.service, record.as_ref(), &self.host);
         let Some(record) = record.filter(|record| is_current(record, &standing, pending, ended)) else {
-            // Ours came second: the one that has the lock has not written its record yet.
-            let is_supervised = matches!(standing, Standing::Supervised(_));
-            let failed = ended && !is_supervised;
-            return failed.then(|| Started::NotSupervised { why: self.last_words(&pending.service) });
+            let has_failed = ended.is_some() && !gave_way(ended);
+            return has_failed.then(|| Started::NotSupervised { why: self.last_words(&pending.service) });
         };
         let lost = standing == Standing::Unsupervised || standing == Standing::Gone;
-        if ended && lost && record.supervisor.is_some() {
+        if ended.is_some() && lost && record.supervisor.is_some() {
             return Some(Started::NotSupervised {
                 why: "its supervisor was killed while it started".to_owned(),
             });
@@ -261,14 +262,21 @@ impl<'a> Launch<'a> {
     }
 }
 
+/// Whether a supervisor ended at once, because another one was at work.
+fn gave_way(ended: Option<End>) -> bool {
+    ended == Some(End::Code(GAVE_WAY.into()))
+}
+
 /// Whether the record speaks of this start, and not of an earlier one.
-fn is_current(record: &Record, standing: &Standing, pending: &Pending, ended: bool) -> bool {
+fn is_current(record: &Record, standing: &Standing, pending: &Pending, ended: Option<End>) -> bool {
     match standing {
         Standing::Supervised(pid) => {
             record.supervisor.as_ref().is_some_and(|supervisor| supervisor.pid == *pid)
         }
         Standing::Unsupervised | Standing::Gone | Standing::Unknown(_) => {
-            pending.supervisor.is_none() || (ended && pending.before.as_ref() != Some(record))
+            // Whoever supervised to the end wrote it down, be it what was written there before.
+            let is_told = ended.is_some_and(End::success) || pending.before.as_ref() != Some(record);
+            pending.supervisor.is_none() || (ended.is_some() && !gave_way(ended) && is_told)
         }
     }
 }

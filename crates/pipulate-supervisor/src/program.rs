@@ -17,6 +17,9 @@ use pipulate_process::command::{Command, CommandError};
 use pipulate_process::spawn;
 use pipulate_store::error::StoreError;
 
+/// The exit code of a supervisor that found another one at work and did nothing.
+pub const GAVE_WAY: u8 = 5;
+
 /// Where the program is.
 #[derive(Debug, Clone)]
 pub struct Program(pub PathBuf);

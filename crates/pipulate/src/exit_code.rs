@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use pipulate_supervisor::program::GAVE_WAY;
+
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExitStatus {
@@ -19,6 +21,8 @@ pub(crate) enum ExitStatus {
     TimedOut,
     /// Ended by Ctrl-C.
     Interrupted,
+    /// A supervisor that found another one at work; nobody but its starter sees it.
+    GaveWay,
 }
 
 impl ExitStatus {
@@ -32,6 +36,7 @@ impl ExitStatus {
             Self::Unknown => 4,
             Self::TimedOut => 124,
             Self::Interrupted => 130,
+            Self::GaveWay => GAVE_WAY,
         }
     }
 }

@@ -40,7 +40,12 @@ impl Process {
 
     /// Whether this very process still lives.
     pub(crate) fn lives(&self) -> bool {
-        Self::find(self.pid).is_some_and(|now| now.start == self.start)
+        Self::find(self.pid).is_some_and(|now| now.is(self))
+    }
+
+    /// Whether both are one process, whoever is its parent by now.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        (self.pid, self.start) == (other.pid, other.start)
     }
 
     /// Everything below it.

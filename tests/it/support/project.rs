@@ -151,6 +151,11 @@ impl TestProject {
         process::with_variable(&format!("PIPULATE_SESSION={}/", self.id()))
     }
 
+    /// The living processes that call themselves supervisors of a service, at work or not yet.
+    pub(crate) fn supervisors(&self, service: &str) -> Vec<Process> {
+        process::with_variable(&format!("PIPULATE_SESSION={}/{service}/supervisor", self.id()))
+    }
+
     /// Waits for a process with these arguments among those started with this home directory.
     #[track_caller]
     pub(crate) fn find_process(&self, command: &str) -> Process {

@@ -7,17 +7,38 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long it is until the next look.
 const PACE: Duration = Duration::from_millis(20);
+/// The same where the moment itself is measured.
+const CLOSE_PACE: Duration = Duration::from_millis(1);
 
 /// Looks until there is something to see, and returns it. `what` completes "waited for …".
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    look_every(PACE, what, || look().ok_or_else(String::new))
+}
+
+/// The same for a look that says what is still missing.
+#[track_caller]
+pub(crate) fn wait_for_ok<T>(what: &str, look: impl FnMut() -> Result<T, String>) -> T {
+    look_every(PACE, what, look)
+}
+
+/// The same with looks that follow close on each other, for what is over in milliseconds.
+#[track_caller]
+pub(crate) fn closely<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    look_every(CLOSE_PACE, what, || look().ok_or_else(String::new))
+}
+
+#[track_caller]
+fn look_every<T>(pace: Duration, what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
     let begun = Instant::now();
     loop {
-        if let Some(found) = look() {
-            return found;
+        match look() {
+            Ok(found) => return found,
+            Err(missing) => {
+                assert!(begun.elapsed() < PATIENCE, "waited for {what}, for {PATIENCE:?}: {missing}")
+            }
         }
-        assert!(begun.elapsed() < PATIENCE, "waited for {what}, for {PATIENCE:?}");
-        thread::sleep(PACE);
+        thread::sleep(pace);
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! It costs one descriptor and no wake-up. When the watched one is killed, its service is given a
 //! new supervisor at once, which adopts it; one that ends in order leaves a record that says so.
-//! A newcomer tells the one before it by SIGURG, which does nothing where nobody listens.
+//! A newcomer tells the one before it by SIGURG, which does nothing where nobody listens. Until
+//! then it is watched by whoever started it: it may be killed before it has begun.
 
 use std::fs::OpenOptions;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -12,10 +13,11 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::identity::Verified;
 use pipulate_process::signals::Signal;
+use pipulate_process::table;
 use pipulate_store::lock::{self, Holder};
 use pipulate_store::record;
 
-use super::{Beginning, Driver};
+use super::{Beginning, Driver, identity_of};
 use crate::query;
 
 /// So many rescues within [`RESCUE_WINDOW`] are the last: something is wrong that a new
@@ -29,8 +31,14 @@ pub(super) struct Siblings {
     looked: bool,
     /// Only here for a moment, to end a service: takes no part.
     aloof: bool,
-    next: Option<Verified>,
+    next: Option<Watched>,
     rescues: Vec<Instant>,
+}
+
+/// A supervisor whose death is noticed.
+struct Watched {
+    service: ServiceName,
+    process: Verified,
 }
 
 impl Siblings {
@@ -45,7 +53,7 @@ impl Siblings {
 
     /// Readable when the watched one has ended.
     pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.next.as_ref().and_then(Verified::descriptor)
+        self.next.as_ref().and_then(|next| next.process.descriptor())
     }
 }
 
@@ -57,29 +65,42 @@ impl Driver {
             self.look_around();
             self.greet_the_one_before();
         }
-        if self.siblings.next.as_ref().is_some_and(|next| !next.lives()) {
+        if self.siblings.next.as_ref().is_some_and(|next| !next.process.lives()) {
             self.look_around();
         }
     }
 
     /// Finds the next living supervisor after this one's name. Those in between that were killed
-    /// are given new ones.
+    /// are given new ones, the first of which is watched until it has found its place.
     pub(super) fn look_around(&mut self) {
-        self.siblings.next = None;
+        let before = self.siblings.next.take();
         if self.siblings.aloof || self.stopwatch.is_some() {
             return;
         }
-        for sibling in self.others_in_order() {
-            match lock::holder(&self.layout.lock(&sibling)) {
-                Ok(Holder::Process(pid)) => {
-                    self.siblings.next = query::pin_supervisor(&self.layout, &sibling, pid, &self.host);
-                    if self.siblings.next.is_some() {
-                        return;
-                    }
-                }
-                Ok(Holder::Nobody) => self.rescue(&sibling),
-                Ok(Holder::Invisible) => {}
-                Err(error) => self.journal.complain(&error.to_string()),
+        let on_its_way = before.filter(|watched| watched.process.lives());
+        let mut newcomer = None;
+        for service in self.others_in_order() {
+            if let Some(process) = self.living_supervisor(&service) {
+                self.siblings.next = newcomer.or(Some(Watched { service, process }));
+                return;
+            }
+            if on_its_way.as_ref().is_some_and(|watched| watched.service == service) {
+                self.siblings.next = on_its_way;
+                return;
+            }
+            let rescued = self.rescue(&service).map(|process| Watched { service, process });
+            newcomer = newcomer.or(rescued);
+        }
+        self.siblings.next = newcomer;
+    }
+
+    fn living_supervisor(&self, sibling: &ServiceName) -> Option<Verified> {
+        match lock::holder(&self.layout.lock(sibling)) {
+            Ok(Holder::Process(pid)) => query::pin_supervisor(&self.layout, sibling, pid, &self.host),
+            Ok(Holder::Nobody | Holder::Invisible) => None,
+            Err(error) => {
+                self.journal.complain(&error.to_string());
+                None
             }
         }
     }
@@ -94,29 +115,28 @@ impl Driver {
 
     fn greet_the_one_before(&self) {
         for sibling in self.others_in_order().into_iter().rev() {
-            if let Ok(Holder::Process(pid)) = lock::holder(&self.layout.lock(&sibling))
-                && let Some(before) = query::pin_supervisor(&self.layout, &sibling, pid, &self.host)
-            {
+            if let Some(before) = self.living_supervisor(&sibling) {
                 self.journal.complain_of_signal(before.signal(Signal::URG));
                 return;
             }
         }
     }
 
-    /// Starts a supervisor for a service whose own was killed.
-    fn rescue(&mut self, sibling: &ServiceName) {
-        let Ok(Some(record)) = record::read(&self.layout, sibling) else { return };
-        let was_killed = record.supervisor.as_ref().is_some_and(|supervisor| supervisor.host == self.host);
+    /// Starts a supervisor for a service whose own was killed, and answers with it.
+    fn rescue(&mut self, sibling: &ServiceName) -> Option<Verified> {
+        // Nobody's, as far as can be seen from here: in another container somebody may hold it.
+        let is_free = matches!(lock::holder(&self.layout.lock(sibling)), Ok(Holder::Nobody));
+        let record = record::read(&self.layout, sibling).ok().flatten().filter(|_| is_free)?;
+        let was_killed = record.supervisor.is_some_and(|supervisor| supervisor.host == self.host);
         let has_settled = matches!(record.state, ServiceState::Crashed | ServiceState::Exited);
         if !was_killed || has_settled || record.wanted == Wanted::Stopped {
-            return;
+            return None;
         }
         let now = Instant::now();
         self.siblings.rescues.retain(|&earlier| now.duration_since(earlier) < RESCUE_WINDOW);
         if self.siblings.rescues.len() >= RESCUE_LIMIT {
-            self.journal
-                .complain(&format!("the supervisor of {sibling} is killed again and again; it is let be"));
-            return;
+            self.journal.complain(&format!("the supervisor of {sibling} ends again and again; it is let be"));
+            return None;
         }
         self.siblings.rescues.push(now);
         let nowhere = OpenOptions::new().write(true).open("/dev/null");
@@ -124,8 +144,16 @@ impl Driver {
             .map_err(Into::into)
             .and_then(|nowhere| self.program.start(&self.layout, sibling, OwnedFd::from(nowhere)));
         match started {
-            Ok(pid) => self.journal.note_in_log(&format!("{sibling} lost its supervisor; {pid} takes over")),
-            Err(error) => self.journal.complain(&error.to_string()),
+            Ok(pid) => {
+                self.journal.note_in_log(&format!("{sibling} lost its supervisor; {pid} takes over"));
+                // It may have been killed already: as our child it then still has its number.
+                let start = table::entry(pid)?.start;
+                Verified::pin_child(&identity_of(pid, start, &self.host)).ok().flatten()
+            }
+            Err(error) => {
+                self.journal.complain(&error.to_string());
+                None
+            }
         }
     }
 }

@@ -48,7 +48,7 @@ fn try_to_supervise(
         Some(number) => Lock::inherited(number, &path)?,
         None => match Lock::acquire(&path)? {
             Ok(lock) => lock,
-            Err(_holder) => return Ok(ExitStatus::Success),
+            Err(_holder) => return Ok(ExitStatus::GaveWay),
         },
     };
     let task = Task {

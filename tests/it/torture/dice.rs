@@ -1,0 +1,42 @@
+//! Chance that can be repeated: everything that a round decides comes from here.
+
+use std::thread;
+use std::time::Duration;
+
+/// A stream of numbers that follows from its seed (splitmix64).
+#[derive(Debug, Clone)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(bound).unwrap()).unwrap()
+    }
+
+    /// One of these.
+    pub(crate) fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.below(of.len())]
+    }
+
+    /// Other dice, for a thread of its own.
+    pub(crate) fn fork(&mut self) -> Self {
+        Self(self.next())
+    }
+
+    /// Lets a random time pass, `most` at most. The moment is the fault: nothing is waited for.
+    pub(crate) fn pause(&mut self, most: Duration) {
+        let nanoseconds = u64::try_from(most.as_nanos()).unwrap().max(1);
+        thread::sleep(Duration::from_nanos(self.next() % nanoseconds));
+    }
+}

@@ -1,0 +1,13 @@
+//! Faults at random moments: supervisors, services and upgrades are killed while everything is at work.
+//!
+//! Each claim runs a few rounds among the other tests, always the same ones, and as many as there is
+//! time for with `cargo xtask torture`. What a round does follows from one number, its seed; when it
+//! fails, that number is told. [`rounds`] gives the rounds, [`tally`] keeps what came of them.
+
+mod dice;
+mod interleavings;
+mod killed_supervisors;
+mod lines;
+mod rounds;
+mod supervisors;
+mod tally;

@@ -1,0 +1,98 @@
+//! The supervisors of a project, known by what they wrote about themselves, killed, and awaited.
+
+use std::fs;
+use std::time::Instant;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::tally::Tally;
+use crate::support::process::Process;
+use crate::support::project::TestProject;
+use crate::support::wait::closely;
+
+/// The living supervisor of a service, as its record names it; `None` when it has none.
+pub(crate) fn supervisor(project: &TestProject, service: &str) -> Option<Process> {
+    named(project, service, "/supervisor")
+}
+
+/// The living main process of a service, as its record names it.
+pub(crate) fn main_process(project: &TestProject, service: &str) -> Option<Process> {
+    named(project, service, "/main/identity")
+}
+
+fn named(project: &TestProject, service: &str, pointer: &str) -> Option<Process> {
+    let text = fs::read(project.path(&format!(".pipulate/run/{service}.json"))).ok()?;
+    let record: Value = serde_json::from_slice(&text).unwrap();
+    let identity = record.pointer(pointer)?;
+    let process = Process::find(i32::try_from(identity["pid"].as_i64()?).unwrap())?;
+    (identity["start"] == process.start).then_some(process)
+}
+
+/// A kill whose consequences are awaited.
+pub(crate) struct Bereaved<'a> {
+    project: &'a TestProject,
+    /// Each with the supervisor that it had.
+    services: Vec<(&'a str, Process)>,
+    since: Instant,
+    /// So much of supervisor.log was written before.
+    log_length: usize,
+}
+
+/// Kills the supervisors of these services at once.
+#[track_caller]
+pub(crate) fn kill<'a>(project: &'a TestProject, services: &[&'a str], tally: &mut Tally) -> Bereaved<'a> {
+    let supervised = |&service: &&'a str| {
+        let found = closely(&format!("a supervisor of {service}"), || supervisor(project, service));
+        (service, found)
+    };
+    let services: Vec<_> = services.iter().map(supervised).collect();
+    let log_length = log(project).len();
+    let since = Instant::now();
+    for (_, supervisor) in &services {
+        supervisor.signal(Signal::KILL);
+        tally.faults += 1;
+    }
+    Bereaved { project, services, since, log_length }
+}
+
+impl Bereaved<'_> {
+    /// Waits until every service has a new supervisor: by a sibling or, where none is left or those
+    /// that are have had enough, by `start`.
+    #[track_caller]
+    pub(crate) fn await_adoption(self, tally: &mut Tally) {
+        for (service, old) in &self.services {
+            let by_sibling = closely(&format!("a new supervisor of {service}"), || {
+                let new = supervisor(self.project, service).filter(|new| !new.is(old));
+                let adopted = new.map(|_| Some(self.since.elapsed()));
+                adopted.or_else(|| self.is_let_be(service).then_some(None))
+            });
+            match by_sibling {
+                Some(time) => tally.adoptions.push(time),
+                None => self.start(service, tally),
+            }
+        }
+    }
+
+    /// Takes over by `start`, as somebody does who finds all supervisors dead.
+    #[track_caller]
+    pub(crate) fn start_all(self, tally: &mut Tally) {
+        self.project.start(&[]);
+        tally.adopted_by_start += self.services.len() as u64;
+    }
+
+    #[track_caller]
+    fn start(&self, service: &str, tally: &mut Tally) {
+        self.project.start(&[service]);
+        tally.adopted_by_start += 1;
+    }
+
+    fn is_let_be(&self, service: &str) -> bool {
+        let words = format!("the supervisor of {service} ends again and again");
+        log(self.project)[self.log_length..].contains(&words)
+    }
+}
+
+fn log(project: &TestProject) -> String {
+    project.read(".pipulate/log/supervisor.log")
+}

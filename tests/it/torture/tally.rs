@@ -1,0 +1,60 @@
+//! What came of the rounds of a claim, as one row of the table that `cargo xtask torture` prints.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::time::Duration;
+
+/// Counts over all rounds.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Processes killed by KILL, or signalled otherwise, by the test.
+    pub(crate) faults: u64,
+    /// How long a service was without supervisor until a sibling took it over.
+    pub(crate) adoptions: Vec<Duration>,
+    /// Services that `start` took over, because no sibling was left to do it.
+    pub(crate) adopted_by_start: u64,
+    /// Lines that were printed, and that are in the log once, in their place and whole.
+    pub(crate) lines: u64,
+    pub(crate) lost: u64,
+    pub(crate) doubled: u64,
+    pub(crate) split: u64,
+    /// Processes that a stop ended.
+    pub(crate) ended: u64,
+    /// Processes that should have ended and live.
+    pub(crate) survivors: u64,
+    /// Commands that did not do what they were asked for, and said why.
+    pub(crate) refused: u64,
+}
+
+impl Tally {
+    /// Adds the row to the table, if there is one: `name=value` fields between tabs.
+    pub(crate) fn report(&mut self, claim: &str, rounds: u64, failed: bool) {
+        let Some(table) = std::env::var_os("PIPULATE_TORTURE_TABLE") else { return };
+        self.adoptions.sort();
+        let median = self.adoptions.get(self.adoptions.len() / 2);
+        let count = |count: u64| count.to_string();
+        let milliseconds = |time: Option<&Duration>| {
+            time.map_or("-".to_owned(), |time| format!("{:.1}", time.as_secs_f64() * 1000.0))
+        };
+        let fields = [
+            ("claim", claim.to_owned()),
+            ("outcome", if failed { "FAILED" } else { "holds" }.to_owned()),
+            ("rounds", count(rounds)),
+            ("faults", count(self.faults)),
+            ("adopted", self.adoptions.len().to_string()),
+            ("median ms", milliseconds(median)),
+            ("max ms", milliseconds(self.adoptions.last())),
+            ("by start", count(self.adopted_by_start)),
+            ("lines", count(self.lines)),
+            ("lost", count(self.lost)),
+            ("doubled", count(self.doubled)),
+            ("split", count(self.split)),
+            ("ended", count(self.ended)),
+            ("survivors", count(self.survivors)),
+            ("refused", count(self.refused)),
+        ];
+        let row = fields.map(|(name, value)| format!("{name}={value}")).join("\t");
+        let written = OpenOptions::new().append(true).create(true).open(&table);
+        written.and_then(|mut file| writeln!(file, "{row}")).unwrap();
+    }
+}
