@@ -2,19 +2,32 @@
 //!
 //! Invariants: the ids and their order never depend on what is found; examining changes nothing;
 //! what is healthy, or optional and absent, is neither a warning nor a failure. Whatever other
-//! crates know (ports, the configuration) is handed in.
+//! crates know (ports, the services' status, the configuration) is handed in. Each group of checks
+//! stands in a file of its own, with the ids that it answers for; [`catalog`] lists them.
 
 mod browser;
+pub mod catalog;
+mod evidence;
 mod fix;
-mod modules;
+mod imports;
+mod kernels;
+mod logout;
+mod machine;
+mod nix;
 mod ollama;
+mod packages;
+mod portable;
 mod ports;
 mod project;
 mod python;
 mod secrets;
+mod server;
+mod services;
 mod settings;
+mod shell;
 mod venv;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -22,6 +35,7 @@ use pipulate_core::config::{Config, ConfigError};
 use pipulate_core::finding::{Finding, FindingStatus, Fix};
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
+use pipulate_core::status::ProjectStatus;
 
 use crate::browser::session::Session;
 
@@ -38,8 +52,12 @@ pub struct Examination {
     pub exe: PathBuf,
     /// Who holds the ports that the services want.
     pub ports: Vec<PortFact>,
+    /// How the services are.
+    pub status: ProjectStatus,
     /// Whether a service of this home lives: nothing is installed under it.
     pub alive: bool,
+    /// Where the machine's own files are: `/`, except in tests.
+    pub machine: PathBuf,
 }
 
 /// Who holds a port that a service wants.
@@ -66,36 +84,15 @@ pub enum PortOwner {
     Unknown,
 }
 
-/// A group of checks that share their evidence.
-type Check = fn(&Examination) -> Vec<Finding>;
-
-/// In the order in which they are told.
-const CHECKS: [Check; 14] = [
-    settings::config,
-    project::writable,
-    project::disk,
-    python::found_and_version,
-    venv::whole,
-    venv::python,
-    venv::requirements,
-    modules::numpy,
-    modules::jupyterlab,
-    modules::fasthtml,
-    ports::ports,
-    ollama::reachable_and_models,
-    browser::opener,
-    secrets::permissions,
-];
-
 /// Examines everything at once: the slowest check takes as long as all of them.
 pub fn examine(examination: &Examination) -> Vec<Finding> {
     thread::scope(|scope| {
-        let running = CHECKS.map(|check| scope.spawn(move || check(examination)));
-        let findings = running.into_iter().flat_map(|check| match check.join() {
+        let running = catalog::GROUPS.map(|group| scope.spawn(move || (group.examine)(examination)));
+        let findings = running.into_iter().flat_map(|group| match group.join() {
             Ok(findings) => findings,
             Err(panic) => std::panic::resume_unwind(panic),
         });
-        findings.chain(settings::library_path(examination)).collect()
+        findings.collect()
     })
 }
 
@@ -109,6 +106,26 @@ impl Examination {
     fn pipulate(&self, words: &[&str]) -> Vec<String> {
         let root = self.layout.root().display().to_string();
         ["pipulate", "-C", root.as_str()].iter().chain(words).map(|&word| word.to_owned()).collect()
+    }
+
+    /// A variable's text; an empty one counts as unset.
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.session.surroundings.variable(name)?.to_str()
+    }
+
+    /// The first program of that name on `PATH`.
+    fn program(&self, name: &str) -> Option<PathBuf> {
+        self.session.surroundings.programs(name).next()
+    }
+
+    /// One of the machine's own files, by its path without the leading slash.
+    fn machine_file(&self, path: &str) -> PathBuf {
+        self.machine.join(path)
+    }
+
+    /// The text of one of the machine's own files.
+    fn read_machine(&self, path: &str) -> Option<String> {
+        fs::read_to_string(self.machine_file(path)).ok()
     }
 }
 
@@ -133,7 +150,7 @@ fn failure(id: &'static str, title: impl Into<String>) -> Finding {
 /// Whether a program can be started: a path as it is, a bare name on `PATH`.
 fn is_startable(examination: &Examination, program: &Path) -> bool {
     match program.to_str() {
-        Some(name) if !name.contains('/') => examination.session.surroundings.programs(name).next().is_some(),
+        Some(name) if !name.contains('/') => examination.program(name).is_some(),
         Some(_) | None => crate::surroundings::is_executable(program),
     }
 }

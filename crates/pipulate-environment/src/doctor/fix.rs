@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use pipulate_core::finding::{Finding, Fix};
+use pipulate_core::project::AbsPath;
 use pipulate_process::command::{Command, CommandError, End};
 use rustix::fs::{Mode, OFlags, fchmod, open};
 
-use super::{Examination, secrets};
+use super::{Examination, project, secrets};
 
 /// Why a finding was not mended.
 #[derive(Debug, thiserror::Error)]
@@ -43,8 +44,11 @@ pub fn fix(
     mut on_line: impl FnMut(&str),
 ) -> Result<String, FixError> {
     let Some(fix) = automatic(finding) else { return Err(FixError::NotAutomatic { id: finding.id }) };
-    if finding.id == secrets::PERMISSIONS {
-        return close_dotenv(examination);
+    let layout = &examination.layout;
+    match finding.id {
+        secrets::PERMISSIONS => return close(&layout.dotenv(), Mode::RUSR | Mode::WUSR),
+        project::PRIVATE => return close(&layout.state(), Mode::RWXU),
+        _ => {}
     }
     let Some(("pipulate", words)) =
         fix.command.split_first().map(|(program, words)| (program.as_str(), words))
@@ -76,13 +80,11 @@ fn failed(fix: &Fix, end: String, said: String) -> FixError {
 }
 
 /// By its descriptor and never through a link: what is examined may have been exchanged since.
-fn close_dotenv(examination: &Examination) -> Result<String, FixError> {
-    let path = examination.layout.dotenv();
+fn close(path: &AbsPath, mode: Mode) -> Result<String, FixError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let done =
-        open(path.as_ref(), flags, Mode::empty()).and_then(|file| fchmod(file, Mode::RUSR | Mode::WUSR));
+    let done = open(path.as_ref(), flags, Mode::empty()).and_then(|file| fchmod(file, mode));
     match done {
-        Ok(()) => Ok(format!("Made readable for you alone: {path}")),
+        Ok(()) => Ok(format!("Closed to others: {path}")),
         Err(error) => Err(FixError::Permissions { path: path.to_path_buf(), source: error.into() }),
     }
 }

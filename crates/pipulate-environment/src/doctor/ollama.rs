@@ -9,7 +9,9 @@ use pipulate_ollama::host::Host;
 use pipulate_ollama::model::Model;
 use pipulate_ollama::probe::probe_blocking;
 
+use super::catalog::{Check, Group};
 use super::{Examination, skipped, warning};
+use crate::browser::session::Wsl;
 
 const REACHABLE: &str = "ollama.reachable";
 const MODELS: &str = "ollama.models";
@@ -17,8 +19,18 @@ const MODELS: &str = "ollama.models";
 /// More than that is not waited for an optional thing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// `ollama.reachable` and `ollama.models`.
-pub(super) fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
+pub(super) const OLLAMA: Group = Group {
+    checks: &[
+        Check::new(
+            REACHABLE,
+            "`GET /api/version` and `/api/tags` of Ollama, which is optional; and whether it is installed",
+        ),
+        Check::new(MODELS, "whether it has a model to talk to, the configured one first"),
+    ],
+    examine: reachable_and_models,
+};
+
+fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
     let no_models = || skipped(MODELS, "Not examined: Ollama does not answer");
     let config = match examination.config() {
         Ok(config) => &config.ollama,
@@ -39,13 +51,27 @@ pub(super) fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
         }
         Err(Error::Unreachable { host, reason }) => {
             let finding = skipped(REACHABLE, format!("Ollama does not run at {host} (it is optional)"));
-            vec![finding.detail(reason).command("start it", &["ollama", "serve"], false), no_models()]
+            vec![absent(examination, finding.detail(reason)), no_models()]
         }
         Err(error) => {
             let finding = warning(REACHABLE, format!("Ollama does not answer as it should at {host}"));
             let advice = "see that OLLAMA_HOST, or [ollama] host, is where Ollama listens";
             vec![finding.detail(error.to_string()).advice(advice), no_models()]
         }
+    }
+}
+
+/// What to do depends on whether it is there at all, and on whose machine.
+fn absent(examination: &Examination, finding: Finding) -> Finding {
+    let is_installed = examination.program("ollama").is_some()
+        || examination.machine_file("Applications/Ollama.app").exists();
+    match (is_installed, examination.session.wsl) {
+        (true, _) => finding.command("start it", &["ollama", "serve"], false),
+        (false, Wsl::No) => finding.advice("to have one, install it: https://ollama.com/download"),
+        (false, Wsl::Interop | Wsl::NoInterop) => finding.advice(
+            "to have one, install it inside of WSL: https://ollama.com/download/linux (one that runs on Windows is \
+             reached only at the address of Windows: set OLLAMA_HOST)",
+        ),
     }
 }
 

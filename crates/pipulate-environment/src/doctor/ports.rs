@@ -3,18 +3,44 @@
 use pipulate_core::finding::Finding;
 use pipulate_core::service::ServiceName;
 
+use super::catalog::{Check, Group};
 use super::{Examination, PortFact, PortOwner, failure, skipped, warning};
 
-/// `port.jupyter` and `port.server`.
-pub(super) fn ports(examination: &Examination) -> Vec<Finding> {
-    let wanted = [("port.jupyter", ServiceName::JUPYTER), ("port.server", ServiceName::SERVER)];
+const JUPYTER: &str = "port.jupyter";
+const SERVER: &str = "port.server";
+const OTHERS: &str = "port.others";
+
+pub(super) const PORTS: Group = Group {
+    checks: &[
+        Check::new(JUPYTER, "who holds JupyterLab's port, by the system's own table: program, pid, home"),
+        Check::new(SERVER, "who holds the web server's port"),
+        Check::new(OTHERS, "who holds the ports of the other services"),
+    ],
+    examine: ports,
+};
+
+fn ports(examination: &Examination) -> Vec<Finding> {
+    let built_in = [(JUPYTER, ServiceName::JUPYTER), (SERVER, ServiceName::SERVER)];
+    let is_pinned = |name: &str| {
+        let config = examination.config.as_ref().ok().and_then(|config| config.service(name));
+        config.is_some_and(|service| service.port.is_some())
+    };
     let port = |(id, name)| {
         let fact = examination.ports.iter().find(|fact| fact.service.as_str() == name);
-        let Some(fact) = fact else { return skipped(id, format!("{name} wants no port")) };
-        let config = examination.config.as_ref().ok().and_then(|config| config.service(name));
-        examine(id, fact, config.is_some_and(|service| service.port.is_some()))
+        match fact {
+            Some(fact) => examine(id, fact, is_pinned(name)),
+            None => skipped(id, format!("{name} wants no port")),
+        }
     };
-    wanted.into_iter().map(port).collect()
+    let is_other = |fact: &&PortFact| built_in.iter().all(|(_, name)| *name != fact.service.as_str());
+    let others: Vec<&PortFact> = examination.ports.iter().filter(is_other).collect();
+    let is_held = |fact: &&&PortFact| !matches!(fact.owner, PortOwner::Free | PortOwner::Ours);
+    let other = match others.iter().find(is_held) {
+        Some(fact) => examine(OTHERS, fact, is_pinned(fact.service.as_str())),
+        None if others.is_empty() => skipped(OTHERS, "No other service wants a port"),
+        None => Finding::ok(OTHERS, "The ports of the other services are free, or their own"),
+    };
+    built_in.into_iter().map(port).chain([other]).collect()
 }
 
 /// A port that was not pinned is no obstacle: the next free one is taken.

@@ -1,9 +1,48 @@
-//! The folder itself: may we write, is there room.
+//! The folder itself: is it a home, may we write, is there room, and what is it on.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use pipulate_core::finding::Finding;
 use rustix::fs::{Access, access, statvfs};
 
-use super::{Examination, failure, skipped, warning};
+use super::catalog::{Check, Group};
+use super::{Examination, failure, skipped, warning, with_command};
+use crate::browser::session::Wsl;
+
+const FOUND: &str = "project.home";
+const WRITABLE: &str = "project.writable";
+/// The id that [`super::fix`] knows how to mend itself.
+pub(super) const PRIVATE: &str = "project.private";
+const DISK: &str = "project.disk";
+const PLACED: &str = "project.place";
+
+pub(super) const HOME: Group = Group {
+    checks: &[
+        Check::new(
+            FOUND,
+            "whether this folder is a home already, or looks like one (`server.py`, `.venv`, …)",
+        ),
+        Check::new(WRITABLE, "whether the folder and `.pipulate` can be read and written"),
+        Check::new(PRIVATE, "whether other users can look into `.pipulate`")
+            .mended_by("closes `.pipulate` to others (mode 0700)"),
+    ],
+    examine: |examination| vec![found(examination), writable(examination), private(examination)],
+};
+
+pub(super) const ROOM: Group = Group {
+    checks: &[Check::new(DISK, "the free space of the folder's disk; less than 1 GiB is a warning")],
+    examine: |examination| vec![disk(examination)],
+};
+
+pub(super) const PLACE: Group = Group {
+    checks: &[Check::new(
+        PLACED,
+        "what the folder is on: a Windows drive in WSL or a network drive is slow, and files that change \
+         there are not noticed",
+    )],
+    examine: |examination| vec![place(examination)],
+};
 
 /// JupyterLab, numpy and a cache fit well into it.
 const COMFORTABLE: u64 = 1 << 30;
@@ -11,44 +50,125 @@ const COMFORTABLE: u64 = 1 << 30;
 /// Below it not even logs and records can be counted on.
 const NEEDED: u64 = 32 << 20;
 
-/// `project.writable`.
-pub(super) fn writable(examination: &Examination) -> Vec<Finding> {
-    const ID: &str = "project.writable";
+/// File systems on which locks, notices of changes or speed are not what one expects.
+const DISTANT: [&str; 10] =
+    ["9p", "drvfs", "nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "fuse.rclone", "fuse.vmhgfs-fuse"];
+
+fn found(examination: &Examination) -> Finding {
+    let layout = &examination.layout;
+    let signs = [
+        layout.state(),
+        layout.config(),
+        layout.server_py(),
+        layout.inside(".venv"),
+        layout.inside("requirements.txt"),
+    ];
+    match signs.iter().find(|sign| sign.symlink_metadata().is_ok()) {
+        Some(sign) => {
+            Finding::ok(FOUND, format!("This is a home: {}", layout.root())).detail(format!("found: {sign}"))
+        }
+        None => with_command(
+            skipped(FOUND, format!("This folder is no home yet: {}", layout.root())),
+            "make it one, or go to the folder that you meant",
+            examination.pipulate(&["start"]),
+            false,
+        ),
+    }
+}
+
+fn writable(examination: &Examination) -> Finding {
     let layout = &examination.layout;
     let folders = [layout.root().clone(), layout.state(), layout.run().clone()];
     for folder in folders.iter().filter(|folder| folder.exists()) {
         if let Err(error) = access(folder.as_ref(), Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
-            let error = std::io::Error::from(error);
-            return vec![
-                failure(ID, format!("You can't write in {folder}"))
-                    .detail(error.to_string())
-                    .advice("make it yours (sudo chown -R \"$USER\" FOLDER), or move the project to a folder of yours"),
-            ];
+            return failure(WRITABLE, format!("You can't write in {folder}"))
+                .detail(std::io::Error::from(error).to_string())
+                .advice(
+                    "make it yours (sudo chown -R \"$USER\" FOLDER), or move the project to a folder of yours",
+                );
         }
     }
-    vec![Finding::ok(ID, "The project's folder can be written to")]
+    Finding::ok(WRITABLE, "The project's folder can be written to")
 }
 
-/// `project.disk`.
-pub(super) fn disk(examination: &Examination) -> Vec<Finding> {
-    const ID: &str = "project.disk";
+fn private(examination: &Examination) -> Finding {
+    let state = examination.layout.state();
+    match state.symlink_metadata() {
+        Ok(folder) if folder.is_dir() && folder.mode() & 0o077 != 0 => {
+            warning(PRIVATE, "Other users of this machine can look into .pipulate")
+                .detail(format!("{state} has mode {:04o}", folder.mode() & 0o7777))
+                .command("close it to others", &["chmod", "700", &state.display().to_string()], true)
+        }
+        Ok(folder) if folder.is_dir() => Finding::ok(PRIVATE, ".pipulate is for you alone"),
+        Ok(_) => failure(PRIVATE, ".pipulate is not a folder")
+            .detail(format!("{state} is a file or a link, and Pipulate does not write through those"))
+            .advice("move it away; the next start makes a folder"),
+        Err(_) => skipped(PRIVATE, "There is no .pipulate yet"),
+    }
+}
+
+fn disk(examination: &Examination) -> Finding {
     let root = examination.layout.root();
-    vec![match statvfs(root.as_ref()) {
-        Ok(disk) => room(ID, disk.f_bavail.saturating_mul(disk.f_frsize)),
-        Err(error) => skipped(ID, "The free space is not known")
+    match statvfs(root.as_ref()) {
+        Ok(disk) => room(disk.f_bavail.saturating_mul(disk.f_frsize)),
+        Err(error) => skipped(DISK, "The free space is not known")
             .detail(format!("{root}: {}", std::io::Error::from(error))),
-    }]
+    }
 }
 
-fn room(id: &'static str, free: u64) -> Finding {
+fn room(free: u64) -> Finding {
     let mebibytes = free >> 20;
     let full = format!("The disk is nearly full: {mebibytes} MiB free");
     let advice = "free some space; \"uv cache clean\" and \"pip cache purge\" often give back gigabytes";
     match free {
-        0..NEEDED => failure(id, full).advice(advice),
-        NEEDED..COMFORTABLE => warning(id, full).advice(advice),
-        COMFORTABLE.. => Finding::ok(id, format!("The disk has room: {} GiB free", free >> 30)),
+        0..NEEDED => failure(DISK, full).advice(advice),
+        NEEDED..COMFORTABLE => warning(DISK, full).advice(advice),
+        COMFORTABLE.. => Finding::ok(DISK, format!("The disk has room: {} GiB free", free >> 30)),
     }
+}
+
+fn place(examination: &Examination) -> Finding {
+    let Some(mounts) = examination.read_machine("proc/self/mountinfo") else {
+        return skipped(PLACED, "What this folder is on is not known");
+    };
+    let Some(mount) = mount_of(&mounts, examination.layout.root()) else {
+        return skipped(PLACED, "What this folder is on is not known");
+    };
+    let detail = format!("{} is a file system of type {}", mount.point.display(), mount.kind);
+    if !DISTANT.contains(&mount.kind.as_str()) {
+        return Finding::ok(PLACED, "The folder is on a disk of this machine").detail(detail);
+    }
+    let (title, advice) = match examination.session.wsl {
+        Wsl::No => ("The folder is on a network drive", "move it to a disk of this machine"),
+        Wsl::Interop | Wsl::NoInterop => {
+            ("The folder is on a Windows drive", "move it to your Linux home directory (mv FOLDER ~/)")
+        }
+    };
+    let slow =
+        "packages install and load slowly there, files that change are not noticed, and a database may break";
+    warning(PLACED, title).detail(format!("{detail}; {slow}")).advice(advice)
+}
+
+struct Mount {
+    point: PathBuf,
+    kind: String,
+}
+
+/// The mount that a path is on: the one with the longest matching mount point, the last of equals.
+fn mount_of(mountinfo: &str, path: &Path) -> Option<Mount> {
+    let mounts = mountinfo.lines().filter_map(|line| {
+        let (mount, source) = line.split_once(" - ")?;
+        let point = PathBuf::from(unescaped(mount.split(' ').nth(4)?));
+        path.starts_with(&point).then_some(Mount { point, kind: source.split(' ').next()?.to_owned() })
+    });
+    mounts.max_by_key(|mount| mount.point.as_os_str().len())
+}
+
+/// The kernel writes a space as `\040`.
+fn unescaped(text: &str) -> String {
+    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
+        .iter()
+        .fold(text.to_owned(), |text, (code, plain)| text.replace(code, plain))
 }
 
 #[cfg(test)]
@@ -66,7 +186,19 @@ mod tests {
             (COMFORTABLE, FindingStatus::Ok),
             (u64::MAX, FindingStatus::Ok),
         ] {
-            assert_eq!(room("project.disk", free).status, status, "{free}");
+            assert_eq!(room(free).status, status, "{free}");
         }
+    }
+
+    #[test]
+    fn the_innermost_mount_is_the_one_that_counts() {
+        let table = "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
+                     70 22 0:40 / /mnt/c rw,noatime - 9p C:\\134 rw\n\
+                     71 22 0:41 / /mnt/my\\040disk rw - nfs4 host:/x rw\n";
+        let kind = |path: &str| mount_of(table, Path::new(path)).unwrap().kind;
+        assert_eq!(kind("/home/ann/demo"), "ext4");
+        assert_eq!(kind("/mnt/c/Users/ann/demo"), "9p");
+        assert_eq!(kind("/mnt/cd/demo"), "ext4");
+        assert_eq!(kind("/mnt/my disk/demo"), "nfs4");
     }
 }

@@ -4,18 +4,33 @@ use std::path::Path;
 
 use pipulate_core::finding::Finding;
 
+use super::catalog::{Check, Group};
 use super::{Examination, failure, skipped, venv, warning};
 use crate::python::{OLDEST, Python, PythonError, Version, discover};
 use crate::uv;
 
 const FOUND: &str = "python.found";
 const VERSION: &str = "python.version";
+const MODULE: &str = "python.venv_module";
 
-/// `python.found` and `python.version`.
-pub(super) fn found_and_version(examination: &Examination) -> Vec<Finding> {
+pub(super) const PYTHON: Group = Group {
+    checks: &[
+        Check::new(FOUND, "the Python that environments are made with: each candidate is run"),
+        Check::new(VERSION, "whether it is new enough"),
+        Check::new(
+            MODULE,
+            "whether it can make environments (`venv` and `ensurepip`, which Debian ships apart)",
+        ),
+    ],
+    examine: python,
+};
+
+fn python(examination: &Examination) -> Vec<Finding> {
     let config = match examination.config() {
         Ok(config) => &config.python,
-        Err(reason) => return vec![skipped(FOUND, reason), skipped(VERSION, reason)],
+        Err(reason) => {
+            return vec![skipped(FOUND, reason), skipped(VERSION, reason), skipped(MODULE, reason)];
+        }
     };
     if let Some(interpreter) = &config.interpreter {
         return external(&examination.layout.inside(interpreter));
@@ -29,15 +44,20 @@ fn external(interpreter: &Path) -> Vec<Finding> {
     match venv::ask(interpreter) {
         Ok((version, _)) => {
             let found = format!("pipulate.toml names Python: {}", interpreter.display());
-            vec![Finding::ok(FOUND, found), new_enough(version)]
+            vec![Finding::ok(FOUND, found), new_enough(version), not_needed()]
         }
         Err(problem) => vec![
             failure(FOUND, "The interpreter that pipulate.toml names does not run")
                 .detail(problem)
                 .advice("give [python] interpreter the path of a Python that runs, or leave it out"),
             skipped(VERSION, "Not examined: there is no Python"),
+            not_needed(),
         ],
     }
+}
+
+fn not_needed() -> Finding {
+    skipped(MODULE, "No environment is made: pipulate.toml names an interpreter")
 }
 
 /// A home whose environment runs does not need the Python that it could be made anew with.
@@ -48,23 +68,35 @@ fn discovered(found: Result<Python, PythonError>, venv_runs: bool) -> Vec<Findin
          install python; Nix: nix develop), or name one with PIPULATE_PYTHON",
         OLDEST.major, OLDEST.minor
     );
+    let found_one = |program: &Path, version: Version| {
+        Finding::ok(FOUND, format!("Python {version}: {}", program.display()))
+    };
     match found {
-        Ok(python) => {
-            let found =
-                Finding::ok(FOUND, format!("Python {}: {}", python.version, python.program.display()));
-            vec![found.detail(python.why.to_string()), new_enough(python.version)]
-        }
-        Err(PythonError::TooOld { program, version, tried: _ }) => vec![
-            Finding::ok(FOUND, format!("Python {version}: {}", program.display())),
-            bad(VERSION, format!("Python {version} is too old")).advice(advice),
+        Ok(python) => vec![
+            found_one(&python.program, python.version).detail(python.why.to_string()),
+            new_enough(python.version),
+            Finding::ok(
+                MODULE,
+                match python.has_ensurepip {
+                    true => "Python can make environments",
+                    false => "uv makes environments: this Python can't",
+                },
+            ),
         ],
-        Err(error @ PythonError::NoVenv { .. }) => vec![
-            bad(FOUND, "Python can't make environments".to_owned()).detail(error.to_string()).advice(advice),
-            skipped(VERSION, "Not examined: there is no usable Python"),
+        Err(PythonError::TooOld { program, version, tried: _ }) => vec![
+            found_one(&program, version),
+            bad(VERSION, format!("Python {version} is too old")).advice(advice),
+            skipped(MODULE, "Not examined: Python is too old"),
+        ],
+        Err(ref error @ PythonError::NoVenv { ref program, version, tried: _ }) => vec![
+            found_one(program, version),
+            new_enough(version),
+            bad(MODULE, "Python can't make environments".to_owned()).detail(error.to_string()).advice(advice),
         ],
         Err(error @ (PythonError::NoneFound { .. } | PythonError::Named { .. })) => vec![
             bad(FOUND, "There is no usable Python".to_owned()).detail(error.to_string()).advice(advice),
             skipped(VERSION, "Not examined: there is no Python"),
+            skipped(MODULE, "Not examined: there is no Python"),
         ],
     }
 }
@@ -96,8 +128,8 @@ mod tests {
         let status = |venv_runs| {
             discovered(Err(old()), venv_runs).into_iter().map(|finding| finding.status).collect::<Vec<_>>()
         };
-        assert_eq!(status(false), [FindingStatus::Ok, FindingStatus::Failure]);
-        assert_eq!(status(true), [FindingStatus::Ok, FindingStatus::Warning], "the environment has its own");
+        assert_eq!(status(false), [FindingStatus::Ok, FindingStatus::Failure, FindingStatus::Skipped]);
+        assert_eq!(status(true)[1], FindingStatus::Warning, "the environment has its own");
     }
 
     #[test]

@@ -1,27 +1,51 @@
-//! Who else can read the project's secrets.
+//! The project's secrets: who else can read them, whether git would publish them, whether they are there.
 
 use std::os::unix::fs::MetadataExt;
 
 use pipulate_core::finding::Finding;
+use pipulate_process::command::Command;
+use pipulate_store::dotenv::EnvFile;
 
-use super::{Examination, skipped, warning};
+use super::catalog::{Check, Group};
+use super::{Examination, evidence, failure, skipped, warning, with_command};
 
 /// The id that [`super::fix`] knows how to mend itself.
 pub(super) const PERMISSIONS: &str = "secrets.permissions";
+const REQUIRED: &str = "secrets.required";
+const IGNORED: &str = "secrets.ignored";
 
-/// `secrets.permissions`.
-pub(super) fn permissions(examination: &Examination) -> Vec<Finding> {
+pub(super) const FILE: Group = Group {
+    checks: &[
+        Check::new(PERMISSIONS, "whether other users can read `.env`")
+            .mended_by("closes `.env` to others (mode 0600)"),
+        Check::new(
+            REQUIRED,
+            "whether what `[secrets] required` lists has a value in `.env` or in the environment",
+        ),
+    ],
+    examine: |examination| vec![permissions(examination), required(examination)],
+};
+
+pub(super) const GIT: Group = Group {
+    checks: &[Check::new(
+        IGNORED,
+        "`git ls-files` and `git check-ignore`: whether git has, or would take, `.env`",
+    )],
+    examine: |examination| vec![ignored(examination)],
+};
+
+fn permissions(examination: &Examination) -> Finding {
     let path = examination.layout.dotenv();
     let file = match path.symlink_metadata() {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return vec![skipped(PERMISSIONS, "There is no .env")];
+            return skipped(PERMISSIONS, "There is no .env");
         }
         Err(error) => {
-            return vec![skipped(PERMISSIONS, ".env can't be looked at").detail(format!("{path}: {error}"))];
+            return skipped(PERMISSIONS, ".env can't be looked at").detail(format!("{path}: {error}"));
         }
     };
-    vec![if !file.is_file() {
+    if !file.is_file() {
         warning(PERMISSIONS, ".env is not a plain file")
             .detail(format!("{path} is a link, a folder or a device; Pipulate does not write through those"))
             .advice("put the file itself there")
@@ -31,5 +55,70 @@ pub(super) fn permissions(examination: &Examination) -> Vec<Finding> {
             .command("make it readable for you alone", &["chmod", "600", &path.display().to_string()], true)
     } else {
         Finding::ok(PERMISSIONS, ".env is readable for you alone")
-    }]
+    }
+}
+
+fn required(examination: &Examination) -> Finding {
+    let config = match examination.config() {
+        Ok(config) => config,
+        Err(reason) => return skipped(REQUIRED, reason),
+    };
+    if config.secrets.is_empty() {
+        return skipped(REQUIRED, "pipulate.toml requires no secret");
+    }
+    let file = EnvFile::new(examination.layout.dotenv(), examination.layout.dotenv_lock());
+    let document = match file.read() {
+        Ok(document) => document,
+        Err(error) => return failure(REQUIRED, ".env can't be read").detail(error.to_string()),
+    };
+    let outside = |name: &str| examination.variable(name).map(str::to_owned);
+    let has = |key: &str| {
+        outside(key).is_some() || document.get(key, &outside).is_some_and(|value| !value.expose().is_empty())
+    };
+    let missing: Vec<&str> = config.secrets.iter().map(String::as_str).filter(|key| !has(key)).collect();
+    match missing.first() {
+        None => Finding::ok(REQUIRED, "The secrets that pipulate.toml requires are there"),
+        Some(first) => with_command(
+            warning(
+                REQUIRED,
+                format!("Secrets that pipulate.toml requires are missing: {}", missing.join(", ")),
+            )
+            .detail(format!("read: {}, and the environment", examination.layout.dotenv())),
+            "give it; what you type is not shown",
+            examination.pipulate(&["secret", "set", first]),
+            false,
+        ),
+    }
+}
+
+fn ignored(examination: &Examination) -> Finding {
+    let layout = &examination.layout;
+    if !layout.dotenv().exists() {
+        return skipped(IGNORED, "There is no .env");
+    }
+    let Some(git) = examination.program("git") else { return skipped(IGNORED, "git is not installed") };
+    let ask = |words: &[&str]| {
+        let command = Command::new(&git).args(words.iter().copied()).directory(layout.root().to_path_buf());
+        evidence::of_machine(command)
+    };
+    if !ask(&["rev-parse", "--is-inside-work-tree"]).is_well() {
+        return skipped(IGNORED, "This folder is no git checkout");
+    }
+    let tracked = ask(&["ls-files", "--error-unmatch", ".env"]);
+    if tracked.is_well() {
+        return failure(IGNORED, "git has your secrets: .env is one of its files")
+            .detail(tracked.evidence())
+            .command(
+                "take it out of git, then change the secrets: who has a copy has them",
+                &["git", "rm", "--cached", ".env"],
+                false,
+            );
+    }
+    let ignored = ask(&["check-ignore", "--verbose", ".env"]);
+    match ignored.is_well() {
+        true => Finding::ok(IGNORED, "git leaves .env alone").detail(ignored.evidence()),
+        false => warning(IGNORED, "git would take .env: the next `git add .` publishes your secrets")
+            .detail(ignored.evidence())
+            .advice("add the line .env to .gitignore"),
+    }
 }

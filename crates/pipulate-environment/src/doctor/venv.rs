@@ -1,4 +1,4 @@
-//! The Python environment: is it whole, does its Python run, does it hold what the project asks for.
+//! The Python environment: has it its parts, is it where it was made, does its Python run.
 //!
 //! What a set-up would do about it is asked of the set-up's own decision, so that `doctor` never
 //! promises what `setup` would refuse.
@@ -9,17 +9,33 @@ use std::time::Duration;
 use pipulate_core::finding::Finding;
 use pipulate_process::command::Command;
 
+use super::catalog::{Check, Group};
+use super::evidence::ran;
 use super::{Examination, failure, skipped, warning, with_command};
 use crate::plan::{Drift, Facts, Mode, Plan, Refusal, decide};
 use crate::python::Version;
 use crate::requirements::{Requirements, RequirementsError};
 use crate::setup::{MANAGERS, SetupRequest, drift};
 use crate::stamp::{Origin, Stamp};
-use crate::venv::{Breakage, Venv, VenvState, inspect};
+use crate::venv::{Breakage, Venv, VenvState, inspect, installed_packages};
 
 const WHOLE: &str = "venv.whole";
+const MOVED: &str = "venv.moved";
 const PYTHON: &str = "venv.python";
-const REQUIREMENTS: &str = "requirements.current";
+const VERSION: &str = "venv.version";
+
+/// What a set-up that nobody needs to be asked about does.
+pub(super) const SETS_UP: &str = "runs `pipulate setup`, where `start` would do the same by itself";
+
+pub(super) const VENV: Group = Group {
+    checks: &[
+        Check::new(WHOLE, "whether the environment is there, with its parts").mended_by(SETS_UP),
+        Check::new(MOVED, "whether it is where it was made: its programs hold its path").mended_by(SETS_UP),
+        Check::new(PYTHON, "whether its Python is still there, runs, and belongs to it").mended_by(SETS_UP),
+        Check::new(VERSION, "whether its Python is the version that it was made for").mended_by(SETS_UP),
+    ],
+    examine: environment,
+};
 
 /// A Python that does not answer by then hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,25 +43,35 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Prints the version, and the environment that it thinks it is in.
 const WHO_ARE_YOU: &str = "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.prefix)";
 
+fn environment(examination: &Examination) -> Vec<Finding> {
+    let interpreter = examination.config().ok().and_then(|config| config.python.interpreter.as_ref());
+    let evidence = match Evidence::gather(examination) {
+        Ok(evidence) => evidence,
+        Err(reason) => {
+            let python = interpreter.map(|interpreter| external(&examination.layout.inside(interpreter)));
+            let python = python.unwrap_or_else(|| skipped(PYTHON, reason));
+            return vec![skipped(WHOLE, reason), skipped(MOVED, reason), python, skipped(VERSION, reason)];
+        }
+    };
+    let mut findings = vec![whole(&evidence, examination), moved(&evidence, examination)];
+    findings.extend(python(&evidence, examination));
+    findings
+}
+
 /// What is known about the environment from files alone.
 pub(super) struct Evidence {
     root: PathBuf,
     state: VenvState,
     stamp: Option<Stamp>,
     manager: Option<&'static str>,
-    wanted: Result<Requirements, RequirementsError>,
+    pub(super) wanted: Result<Requirements, RequirementsError>,
     jupyter: bool,
     alive: bool,
 }
 
-/// `venv.whole`.
-pub(super) fn whole(examination: &Examination) -> Vec<Finding> {
-    let evidence = match Evidence::gather(examination) {
-        Ok(evidence) => evidence,
-        Err(reason) => return vec![skipped(WHOLE, reason)],
-    };
+fn whole(evidence: &Evidence, examination: &Examination) -> Finding {
     let root = evidence.root.display();
-    vec![match &evidence.state {
+    match &evidence.state {
         VenvState::Absent if evidence.was_made() => {
             evidence.mend(examination, failure(WHOLE, format!("The Python environment is gone: {root}")))
         }
@@ -59,60 +85,83 @@ pub(super) fn whole(examination: &Examination) -> Vec<Finding> {
         VenvState::Whole(_) | VenvState::Moved { .. } | VenvState::Broken { .. } => {
             Finding::ok(WHOLE, format!("The Python environment has its parts: {root}"))
         }
-    }]
+    }
 }
 
-/// `venv.python`.
-pub(super) fn python(examination: &Examination) -> Vec<Finding> {
-    let interpreter = examination.config().ok().and_then(|config| config.python.interpreter.as_ref());
-    if let Some(interpreter) = interpreter {
-        return vec![external(&examination.layout.inside(interpreter))];
-    }
-    let evidence = match Evidence::gather(examination) {
-        Ok(evidence) => evidence,
-        Err(reason) => return vec![skipped(PYTHON, reason)],
-    };
-    let broken =
-        |title: &str, detail: String| evidence.mend(examination, failure(PYTHON, title).detail(detail));
-    vec![match &evidence.state {
-        VenvState::Absent => skipped(PYTHON, "Not examined: there is no Python environment"),
-        VenvState::Broken { problem, .. } if is_about_python(problem) => {
-            broken("The Python environment has lost its Python", problem.to_string())
-        }
-        VenvState::Broken { .. } => skipped(PYTHON, "Not examined: the Python environment can't be used"),
+fn moved(evidence: &Evidence, examination: &Examination) -> Finding {
+    match &evidence.state {
         VenvState::Moved { from, .. } => {
-            let detail = format!("its programs were made for {} and won't start from here", from.display());
-            broken("The Python environment was moved or copied", detail)
+            let finding = failure(MOVED, "The Python environment was moved or copied").detail(format!(
+                "its programs were made for {} and won't start from {}",
+                from.display(),
+                evidence.root.display()
+            ));
+            evidence.mend(examination, finding)
         }
-        VenvState::Whole(venv) => match wrong_python(venv) {
-            None => {
-                Finding::ok(PYTHON, format!("The Python environment runs {}", venv.real_python.display()))
-            }
-            Some(detail) => broken("The Python environment's Python is not what it should be", detail),
-        },
-    }]
+        VenvState::Whole(_) => Finding::ok(MOVED, "The Python environment is where it was made"),
+        VenvState::Absent | VenvState::Broken { .. } => {
+            skipped(MOVED, "Not examined: there is no usable Python environment")
+        }
+    }
 }
 
-/// `requirements.current`.
-pub(super) fn requirements(examination: &Examination) -> Vec<Finding> {
-    let evidence = match Evidence::gather(examination) {
-        Ok(evidence) => evidence,
-        Err(reason) => return vec![skipped(REQUIREMENTS, reason)],
-    };
-    if let Err(error) = &evidence.wanted {
-        let finding = failure(REQUIREMENTS, "The requirements can't be read").detail(error.to_string());
-        return vec![finding.advice("mend the file, or the name that pipulate.toml gives it")];
+/// `venv.python` and `venv.version`.
+fn python(evidence: &Evidence, examination: &Examination) -> [Finding; 2] {
+    let broken =
+        |id, title: &str, detail: String| evidence.mend(examination, failure(id, title).detail(detail));
+    let no_version = || skipped(VERSION, "Not examined: there is no Python that could be asked");
+    match &evidence.state {
+        VenvState::Absent => [skipped(PYTHON, "Not examined: there is no Python environment"), no_version()],
+        VenvState::Broken { problem: problem @ Breakage::OtherPython { .. }, .. } => [
+            skipped(PYTHON, "Not examined: it is another version's"),
+            broken(VERSION, "The Python under the environment was replaced", problem.to_string()),
+        ],
+        VenvState::Broken { problem, .. } if is_about_python(problem) => {
+            let title = "The Python environment has lost its Python";
+            [broken(PYTHON, title, problem.to_string()), no_version()]
+        }
+        VenvState::Broken { .. } => {
+            [skipped(PYTHON, "Not examined: the Python environment can't be used"), no_version()]
+        }
+        VenvState::Whole(venv) | VenvState::Moved { venv, .. } => match ask(&venv.python) {
+            Err(problem) => {
+                [broken(PYTHON, "The Python environment's Python does not run", problem), no_version()]
+            }
+            Ok((version, prefix)) => {
+                let own = belongs(venv, &prefix)
+                    .map_err(|why| broken(PYTHON, "The Python environment's Python is another one", why));
+                [own.unwrap_or_else(|finding| finding), same_version(venv, version, &broken)]
+            }
+        },
     }
-    if !matches!(evidence.state, VenvState::Whole(_)) {
-        return vec![skipped(REQUIREMENTS, "Not examined: there is no usable Python environment")];
+}
+
+/// Links can't tell; Python's own word can.
+fn belongs(venv: &Venv, prefix: &Path) -> Result<Finding, String> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if real(prefix) != real(&venv.root) {
+        return Err(format!("{} says that it belongs to {}", venv.python.display(), prefix.display()));
     }
-    let drift = evidence.drift(examination);
-    if drift.is_empty() {
-        return vec![Finding::ok(REQUIREMENTS, "The packages are what the project asks for")];
+    let title = format!("The Python environment runs {}", venv.real_python.display());
+    Ok(Finding::ok(PYTHON, title)
+        .detail(ran(&format!("{} -c 'import sys; …'", venv.python.display()), &prefix.display().to_string())))
+}
+
+fn same_version(
+    venv: &Venv,
+    version: Version,
+    broken: &dyn Fn(&'static str, &str, String) -> Finding,
+) -> Finding {
+    match venv.version {
+        Some(made_for) if !made_for.same_minor(version) => broken(
+            VERSION,
+            "The Python under the environment was replaced",
+            format!("it is Python {version}, and the environment was made for {made_for}"),
+        ),
+        Some(_) | None => {
+            Finding::ok(VERSION, format!("The Python environment is of its Python's version: {version}"))
+        }
     }
-    let words: Vec<String> = drift.iter().map(Drift::to_string).collect();
-    let finding = warning(REQUIREMENTS, "The packages are not what the project asks for");
-    vec![evidence.mend(examination, finding.detail(words.join("; ")))]
 }
 
 impl Evidence {
@@ -147,8 +196,13 @@ impl Evidence {
         matches!(&self.stamp, Some(Stamp::Made(made)) if made.venv == self.root)
     }
 
+    /// Whether it can be used.
+    pub(super) fn is_usable(&self) -> bool {
+        matches!(self.state, VenvState::Whole(_))
+    }
+
     /// What differs from what the project asks for, as a set-up sees it.
-    fn drift(&self, examination: &Examination) -> Vec<Drift> {
+    pub(super) fn drift(&self, examination: &Examination) -> Vec<Drift> {
         let Ok(config) = &examination.config else { return Vec::new() };
         drift(&SetupRequest {
             layout: &examination.layout,
@@ -189,12 +243,15 @@ impl Evidence {
         }
     }
 
-    /// Adds the command that installs what the stamp says is there and is not.
+    /// Adds the command that installs what should be there and is not. By itself only where that would
+    /// change something, and where we made the environment.
     pub(super) fn reinstall(&self, examination: &Examination, finding: Finding) -> Finding {
         let ours = matches!(&self.stamp, Some(Stamp::Made(made)) if made.origin == Origin::Made);
+        let installed = installed_packages(&self.root);
+        let lacks_some = self.wanted.as_ref().is_ok_and(|wanted| !wanted.names.is_subset(&installed));
         let mut finding = self.mend(examination, finding);
         if let Some(fix) = &mut finding.fix {
-            fix.automatic |= ours && !self.alive && self.manager.is_none();
+            fix.automatic |= lacks_some && ours && !self.alive && self.manager.is_none();
         }
         finding
     }
@@ -215,24 +272,6 @@ fn is_about_python(problem: &Breakage) -> bool {
     }
 }
 
-/// What the environment's Python says about itself that it should not; links can't tell.
-fn wrong_python(venv: &Venv) -> Option<String> {
-    let (version, prefix) = match ask(&venv.python) {
-        Ok(answer) => answer,
-        Err(problem) => return Some(problem),
-    };
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    match venv.version {
-        _ if real(&prefix) != real(&venv.root) => {
-            Some(format!("it says that it belongs to {}", prefix.display()))
-        }
-        Some(made_for) if !made_for.same_minor(version) => {
-            Some(format!("it is Python {version}, and the environment was made for {made_for}"))
-        }
-        Some(_) | None => None,
-    }
-}
-
 fn external(interpreter: &Path) -> Finding {
     match ask(interpreter) {
         Ok((version, _)) => Finding::ok(PYTHON, format!("{} runs: Python {version}", interpreter.display())),
@@ -244,7 +283,7 @@ fn external(interpreter: &Path) -> Finding {
 
 /// Whether the home has an environment that can be used.
 pub(super) fn runs(examination: &Examination) -> bool {
-    Evidence::gather(examination).is_ok_and(|evidence| matches!(evidence.state, VenvState::Whole(_)))
+    Evidence::gather(examination).is_ok_and(|evidence| evidence.is_usable())
 }
 
 /// The version and the prefix of a Python; else why there is no answer.

@@ -63,9 +63,14 @@ pub enum System {
 impl System {
     /// The one that we are on.
     pub fn here() -> Self {
-        if Path::new("/etc/NIXOS").exists() {
+        Self::at(Path::new("/"))
+    }
+
+    /// The one whose files are below a folder.
+    pub fn at(root: &Path) -> Self {
+        if root.join("etc/NIXOS").exists() {
             Self::NixOs
-        } else if Path::new("/etc/debian_version").exists() {
+        } else if root.join("etc/debian_version").exists() {
             Self::Debian
         } else {
             Self::Other

@@ -7,6 +7,7 @@ use pipulate_environment::surroundings::Surroundings;
 use pipulate_supervisor::owner;
 
 use crate::cli::{DoctorSettings, Format};
+use crate::commands::status;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
@@ -20,7 +21,7 @@ pub(crate) fn doctor(context: &Context, settings: DoctorSettings) -> Result<Exit
     let mut examination = examination(context);
     let mut found = examine(context, &examination);
     if settings.fix && mend(context, &examination, &found) {
-        examination.alive = context.is_alive();
+        examination = self::examination(context);
         found = examine(context, &examination);
     }
     match settings.format {
@@ -35,6 +36,7 @@ pub(crate) fn doctor(context: &Context, settings: DoctorSettings) -> Result<Exit
 }
 
 fn examination(context: &Context) -> Examination {
+    let status = status::project_status(context);
     Examination {
         layout: context.layout.clone(),
         config: context.config_as_read().clone(),
@@ -42,6 +44,8 @@ fn examination(context: &Context) -> Examination {
         exe: context.exe.clone(),
         ports: ports(context),
         alive: context.is_alive(),
+        status,
+        machine: "/".into(),
     }
 }
 

@@ -20,9 +20,7 @@ pub(crate) fn text(findings: &[Finding], verbose: bool, style: Style) -> String 
             well.iter().chain(&skipped).map(|finding| paragraph(finding, style)).collect();
         paragraphs.extend((!listed.is_empty()).then(|| listed.join("\n")));
     } else {
-        let summary = [summary(style.good("✔"), "well", &well), summary(style.dim("-"), "skipped", &skipped)];
-        let summary: Vec<String> = summary.into_iter().flatten().collect();
-        paragraphs.extend((!summary.is_empty()).then(|| summary.join("\n")));
+        paragraphs.extend(summary(well.len(), skipped.len(), style));
     }
     paragraphs.push(verdict(findings, style));
     paragraphs.join("\n\n")
@@ -58,15 +56,19 @@ fn paragraph(finding: &Finding, style: Style) -> String {
             lines.push(format!("        {}", style.hint(shell_words(&fix.command))));
         }
         if fix.automatic {
-            lines.push(format!("        {}", style.dim("or let it be done: pipulate doctor --fix")));
+            lines.push(format!("        {}", style.dim("(pipulate doctor --fix does it)")));
         }
     }
     lines.join("\n")
 }
 
-fn summary(mark: String, word: &str, findings: &[&Finding]) -> Option<String> {
-    let ids: Vec<&str> = findings.iter().map(|finding| finding.id).collect();
-    (!ids.is_empty()).then(|| format!("{mark} {} {word}: {}", ids.len(), ids.join(", ")))
+/// What is well, in one line: it is of no interest which that is.
+fn summary(well: usize, skipped: usize, style: Style) -> Option<String> {
+    let well = (well > 0).then(|| format!("{} {well} checks are well", style.good("✔")));
+    let skipped = (skipped > 0).then(|| format!("{skipped} do not apply here"));
+    let parts: Vec<String> = well.into_iter().chain(skipped).collect();
+    let hint = style.dim("(pipulate -v doctor lists them)");
+    (!parts.is_empty()).then(|| format!("{}  {hint}", parts.join(", ")))
 }
 
 fn verdict(findings: &[Finding], style: Style) -> String {
@@ -167,8 +169,8 @@ mod tests {
     #[test]
     fn a_home_that_is_well_is_said_to_be() {
         assert_eq!(
-            text(&findings()[..1], false, Style::plain()),
-            "✔ 1 well: python.version\n\nThis home is well"
+            text(&findings()[..2], false, Style::plain()),
+            "✔ 2 checks are well  (pipulate -v doctor lists them)\n\nThis home is well"
         );
         let warned = text(&findings()[3..4], false, Style::plain());
         assert!(warned.ends_with("This home works, with 1 warning"), "{warned}");

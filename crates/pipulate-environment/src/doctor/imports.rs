@@ -1,0 +1,178 @@
+//! Whether what notebooks and pages are made of imports: tried, not looked up.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pipulate_core::config::Config;
+use pipulate_core::finding::Finding;
+use pipulate_process::command::Command;
+
+use super::catalog::{Check, Group};
+use super::evidence::{self, ran};
+use super::venv::{Evidence, SETS_UP};
+use super::{Examination, failure, skipped};
+use crate::probe::problem::{ProbeProblem, System};
+use crate::probe::{ProbeOutcome, ProbeResult, probe_modules};
+use crate::requirements::Requirements;
+use crate::service::service_environment;
+use crate::venv::existing_python;
+
+const FOUND: &str = "system.libraries";
+
+pub(super) const LIBRARIES: Group = Group {
+    checks: &[Check::new(
+        FOUND,
+        "whether this home's Python finds `libstdc++.so.6` and `libz.so.1`, which wheels leave to the system",
+    )],
+    examine: |examination| vec![libraries(examination)],
+};
+
+pub(super) const MODULES: Group = Group {
+    checks: &[
+        Check::new("python.numpy", "`import numpy`, and if it fails, what is missing").mended_by(SETS_UP),
+        Check::new("python.ipykernel", "`import ipykernel`: what notebooks run in").mended_by(SETS_UP),
+        Check::new("python.jupyterlab", "`import jupyterlab`").mended_by(SETS_UP),
+        Check::new("python.fasthtml", "`import fasthtml`, if `server.py` uses it").mended_by(SETS_UP),
+    ],
+    examine: modules,
+};
+
+/// What the wheels of numpy and of JupyterLab's own parts need of the system.
+const NEEDED: [&str; 2] = ["libstdc++.so.6", "libz.so.1"];
+
+/// Each module with the id of its finding.
+const MODULES_OF: [(&str, &str); 4] = [
+    ("python.numpy", "numpy"),
+    ("python.ipykernel", "ipykernel"),
+    ("python.jupyterlab", "jupyterlab"),
+    ("python.fasthtml", "fasthtml"),
+];
+
+/// Names each library that can't be loaded, and why, on a line of its own.
+const LOAD: &str = "import ctypes, sys
+for name in sys.argv[1:]:
+    try:
+        ctypes.CDLL(name)
+    except OSError as error:
+        print(error)";
+
+fn python_of(examination: &Examination) -> Result<PathBuf, &'static str> {
+    let config = examination.config()?;
+    existing_python(&examination.layout, &config.python).ok_or("Not tried: there is no Python environment")
+}
+
+fn libraries(examination: &Examination) -> Finding {
+    if examination.session.macos {
+        return skipped(FOUND, "Wheels for macOS bring their own libraries");
+    }
+    let python = match python_of(examination) {
+        Ok(python) => python,
+        Err(reason) => return skipped(FOUND, reason),
+    };
+    let environment = service_environment(&python, &examination.session.surroundings);
+    let said = evidence::of(environment.give_to(Command::new(&python).args(["-c", LOAD])).args(NEEDED));
+    if !said.is_well() {
+        return skipped(FOUND, "Which libraries Python finds is not known: it does not run");
+    }
+    let command = format!("{} -c 'import ctypes; ctypes.CDLL(…)'", python.display());
+    let Some(first) = said.stdout.lines().next() else {
+        return Finding::ok(FOUND, "Python finds libstdc++ and libz")
+            .detail(ran(&command, "nothing: both were loaded"));
+    };
+    let problem = crate::probe::problem::classify(first);
+    let mut finding = failure(FOUND, format!("Python can't load a library: {problem}"));
+    finding.fix = Some(problem.fix(System::at(&examination.machine)));
+    finding.detail(ran(&command, said.stdout.trim()))
+}
+
+/// All in one Python: what one module has loaded, the next need not load again.
+fn modules(examination: &Examination) -> Vec<Finding> {
+    let mut wanted: BTreeMap<&str, String> = BTreeMap::new();
+    let mut results: BTreeMap<String, ProbeOutcome> = BTreeMap::new();
+    match (examination.config(), python_of(examination)) {
+        (Err(reason), _) | (_, Err(reason)) => {
+            wanted.extend(MODULES_OF.map(|(_, module)| (module, reason.to_owned())));
+        }
+        (Ok(config), Ok(python)) => {
+            let (needed, not): (Vec<_>, Vec<_>) = MODULES_OF
+                .map(|(_, module)| (module, is_wanted(examination, config, module)))
+                .into_iter()
+                .partition(|(_, is)| is.is_ok());
+            wanted.extend(
+                not.into_iter().filter_map(|(module, is)| {
+                    Some((module, format!("{module} is not needed: {}", is.err()?)))
+                }),
+            );
+            results = probe(
+                examination,
+                &python,
+                needed.into_iter().map(|(module, _)| module.to_owned()).collect(),
+            );
+        }
+    }
+    let finding = |(id, module): (&'static str, &str)| match (results.remove(module), wanted.get(module)) {
+        (Some(outcome), _) => judged(examination, id, module, outcome),
+        (None, Some(reason)) => skipped(id, reason.clone()),
+        (None, None) => skipped(id, format!("{module} was not tried")),
+    };
+    MODULES_OF.map(finding).into()
+}
+
+fn probe(examination: &Examination, python: &Path, modules: Vec<String>) -> BTreeMap<String, ProbeOutcome> {
+    let environment = service_environment(python, &examination.session.surroundings);
+    let results = probe_modules(python, &modules, &environment);
+    results.into_iter().map(|ProbeResult { module, outcome }| (module, outcome)).collect()
+}
+
+fn is_wanted(examination: &Examination, config: &Config, module: &str) -> Result<(), &'static str> {
+    let jupyter = config.service("jupyter").is_some_and(|service| service.enabled);
+    match module {
+        "numpy" => {
+            let probed = config.python.probe.iter().any(|probed| probed == module);
+            let required = || Requirements::read(&examination.layout, &config.python, false);
+            let wanted = probed || required().is_ok_and(|requirements| requirements.names.contains(module));
+            wanted.then_some(()).ok_or("the project does not ask for it")
+        }
+        "fasthtml" => match fs::read(examination.layout.server_py()) {
+            Ok(text) if String::from_utf8_lossy(&text).contains("fasthtml") => Ok(()),
+            Ok(_) => Err("server.py does not use it"),
+            Err(_) => Err("there is no server.py"),
+        },
+        _ => jupyter.then_some(()).ok_or("JupyterLab is switched off"),
+    }
+}
+
+fn judged(examination: &Examination, id: &'static str, module: &str, outcome: ProbeOutcome) -> Finding {
+    let command = format!("python -c 'import {module}'");
+    match outcome {
+        ProbeOutcome::Imports => {
+            Finding::ok(id, format!("{module} imports")).detail(ran(&command, "nothing: it imports"))
+        }
+        ProbeOutcome::Fails { problem, said } => {
+            let finding = failure(id, format!("{module} does not import: {problem}"));
+            mend(examination, finding.detail(ran(&command, last_line(&said))), &problem)
+        }
+    }
+}
+
+fn mend(examination: &Examination, mut finding: Finding, problem: &ProbeProblem) -> Finding {
+    if matches!(problem, ProbeProblem::MissingModule { .. })
+        && let Ok(evidence) = Evidence::gather(examination)
+    {
+        return evidence.reinstall(examination, finding);
+    }
+    let mut fix = problem.fix(System::at(&examination.machine));
+    if let Some((program, words)) = fix.command.split_first()
+        && program == "pipulate"
+    {
+        fix.command = examination.pipulate(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    finding.fix = Some(fix);
+    finding
+}
+
+/// The error itself, where a traceback has it.
+fn last_line(said: &str) -> &str {
+    said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default()
+}

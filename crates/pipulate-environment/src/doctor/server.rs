@@ -1,0 +1,164 @@
+//! The user's own `server.py`: does it parse, whom does it answer, does it reload cheaply. It is read
+//! by Python's parser and never run.
+
+use std::path::PathBuf;
+
+use pipulate_core::finding::Finding;
+use pipulate_core::service::ServiceName;
+use pipulate_process::command::Command;
+use pipulate_process::ports;
+
+use super::catalog::{Check, Group};
+use super::evidence::{self, ran};
+use super::{Examination, failure, skipped, warning};
+use crate::venv::{existing_python, site_packages};
+
+const SYNTAX: &str = "server.syntax";
+const RELOAD: &str = "server.reload";
+const LISTENS: &str = "server.address";
+
+pub(super) const SERVER: Group = Group {
+    checks: &[
+        Check::new(SYNTAX, "whether Python can read `server.py`; it is parsed, not run"),
+        Check::new(
+            RELOAD,
+            "whether reloading on save has `watchfiles`; without it, it looks at every file all the time",
+        ),
+    ],
+    examine: source,
+};
+
+pub(super) const ADDRESS: Group = Group {
+    checks: &[Check::new(
+        LISTENS,
+        "whether a service that runs listens on every interface, or `server.py` says that it will \
+         (FastHTML does unless it is told otherwise)",
+    )],
+    examine: |examination| vec![address(examination)],
+};
+
+/// Says `error LINE MESSAGE`, or `open LINE` for each call that makes a server for everybody.
+const PARSE: &str = r#"
+import ast, sys
+try:
+    tree = ast.parse(open(sys.argv[1], 'rb').read())
+except (SyntaxError, ValueError) as error:
+    print('error', getattr(error, 'lineno', None) or 1, getattr(error, 'msg', None) or error)
+    sys.exit()
+everywhere = ('0.0.0.0', '::', '')
+fasthtml = any(isinstance(node, (ast.Import, ast.ImportFrom)) and 'fasthtml' in ast.dump(node) for node in ast.walk(tree))
+for node in ast.walk(tree):
+    if not isinstance(node, ast.Call):
+        continue
+    name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, 'attr', '')
+    hosts = [word.value for word in node.keywords if word.arg == 'host']
+    if hosts:
+        if isinstance(hosts[0], ast.Constant) and hosts[0].value in everywhere:
+            print('open', node.lineno)
+    elif name == 'serve' and fasthtml and not any(word.arg is None for word in node.keywords):
+        print('open', node.lineno)
+"#;
+
+/// What Python's parser says about `server.py`.
+enum Parsed {
+    Error {
+        line: String,
+        message: String,
+    },
+    /// The lines of the calls that serve everybody.
+    Fine {
+        open: Vec<String>,
+    },
+}
+
+fn parsed(examination: &Examination) -> Result<(Parsed, String), &'static str> {
+    let config = examination.config()?;
+    if !examination.layout.server_py().is_file() {
+        return Err("There is no server.py");
+    }
+    let python = existing_python(&examination.layout, &config.python)
+        .or_else(|| examination.program("python3"))
+        .ok_or("Not examined: there is no Python")?;
+    let file = examination.layout.server_py().to_path_buf();
+    let said = evidence::of(Command::new(&python).args(["-I", "-c", PARSE]).arg(&file));
+    if !said.is_well() {
+        return Err("Not examined: Python does not run");
+    }
+    let command = format!("{} -c 'import ast; ast.parse(…)'", python.display());
+    let first = said.stdout.lines().next().and_then(|line| line.strip_prefix("error "));
+    let parsed = match first.and_then(|rest| rest.split_once(' ')) {
+        Some((line, message)) => Parsed::Error { line: line.to_owned(), message: message.to_owned() },
+        None => Parsed::Fine {
+            open: said
+                .stdout
+                .lines()
+                .filter_map(|line| Some(line.strip_prefix("open ")?.to_owned()))
+                .collect(),
+        },
+    };
+    Ok((parsed, ran(&command, said.stdout.lines().next().unwrap_or("nothing: it can be read"))))
+}
+
+fn source(examination: &Examination) -> Vec<Finding> {
+    let syntax = match parsed(examination) {
+        Err(reason) => skipped(SYNTAX, reason),
+        Ok((Parsed::Fine { .. }, evidence)) => {
+            Finding::ok(SYNTAX, "Python can read server.py").detail(evidence)
+        }
+        Ok((Parsed::Error { line, message }, evidence)) => {
+            failure(SYNTAX, format!("Python can't read server.py: line {line}: {message}"))
+                .detail(evidence)
+                .advice(format!("mend line {line} of server.py, or the one above it"))
+        }
+    };
+    vec![syntax, reload(examination)]
+}
+
+fn reload(examination: &Examination) -> Finding {
+    let python = examination
+        .config
+        .as_ref()
+        .ok()
+        .and_then(|config| existing_python(&examination.layout, &config.python));
+    let Some(prefix) = python.as_deref().and_then(|python| Some(python.parent()?.parent()?.to_owned()))
+    else {
+        return skipped(RELOAD, "Not examined: there is no Python environment");
+    };
+    let has = |name: &str| site_packages(&prefix).iter().any(|folder: &PathBuf| folder.join(name).exists());
+    if !examination.layout.server_py().is_file() || !has("uvicorn") {
+        return skipped(RELOAD, "No server here reloads on save");
+    }
+    if has("watchfiles") {
+        return Finding::ok(RELOAD, "Reloading on save waits for changes (watchfiles)");
+    }
+    let python = prefix.join("bin/python").display().to_string();
+    warning(RELOAD, "Reloading on save keeps a processor busy: watchfiles is not installed")
+        .detail("uvicorn then looks at every file below this folder, .venv included, several times a second")
+        .command("install it", &[&python, "-m", "pip", "install", "watchfiles"], false)
+}
+
+fn address(examination: &Examination) -> Finding {
+    let advice = "write: serve(host=\"127.0.0.1\") in server.py; with uvicorn: host=\"127.0.0.1\"";
+    let title = |service: &ServiceName, port: u16| {
+        format!("Everybody on your network can reach {service}: it listens on every interface, port {port}")
+    };
+    for service in &examination.status.services {
+        let pids = service.live.iter().flat_map(|live| live.processes.iter().map(|process| process.pid));
+        let listeners = ports::listeners_of(pids).unwrap_or_default();
+        if let Some(open) = listeners.iter().find(|listener| listener.is_public()) {
+            return warning(LISTENS, title(&service.name, open.port))
+                .detail(format!("{} listens on {}:{}", service.name, open.address, open.port))
+                .advice(advice);
+        }
+    }
+    match parsed(examination) {
+        Ok((Parsed::Fine { open }, evidence)) => match open.first() {
+            None => Finding::ok(LISTENS, "server.py is not open to the network").detail(evidence),
+            Some(line) => warning(LISTENS, "Everybody on your network can reach server.py when it runs")
+                .detail(format!("line {line} of server.py makes a server that listens on every interface"))
+                .advice(advice),
+        },
+        Ok((Parsed::Error { .. }, _)) => skipped(LISTENS, "Not examined: Python can't read server.py"),
+        Err(_) => Finding::ok(LISTENS, "Nothing of this home is open to the network"),
+    }
+}

@@ -1,0 +1,151 @@
+//! How the services are: one that crashed, one that nobody looks after, records of what is gone.
+
+use pipulate_core::finding::Finding;
+use pipulate_core::service::ServiceName;
+use pipulate_core::state::{ServiceState, Wanted};
+use pipulate_core::status::ServiceStatus;
+use pipulate_store::log::read::{Reader, Start};
+use pipulate_store::log::sanitize::Text;
+use pipulate_store::log::secrets;
+use pipulate_store::record;
+
+use super::catalog::{Check, Group};
+use super::{Examination, failure, warning, with_command};
+
+const RUNNING: &str = "services.running";
+const SUPERVISED: &str = "services.supervised";
+const RECORDS: &str = "services.records";
+
+pub(super) const SERVICES: Group = Group {
+    checks: &[
+        Check::new(RUNNING, "whether each service that should run does; of one that crashed, its last lines"),
+        Check::new(SUPERVISED, "whether each service that lives has its supervisor")
+            .mended_by("runs `pipulate start` for that service, which takes it over as it is"),
+        Check::new(
+            RECORDS,
+            "the records in `.pipulate/run`: can they be read, and is what they speak of there",
+        ),
+    ],
+    examine: |examination| vec![running(examination), supervised(examination), records(examination)],
+};
+
+/// As many of a log's last lines as fit on a page with others.
+const LINES: u64 = 5;
+
+fn running(examination: &Examination) -> Finding {
+    let unwell = examination.status.services.iter().find(|service| match service.state {
+        ServiceState::Crashed | ServiceState::Backoff | ServiceState::Degraded => {
+            service.wanted == Wanted::Run
+        }
+        ServiceState::Stopped
+        | ServiceState::Exited
+        | ServiceState::Running
+        | ServiceState::Ready
+        | ServiceState::Stopping
+        | ServiceState::Starting
+        | ServiceState::Unsupervised => false,
+    });
+    // Of what was ended from outside, the check of the records speaks.
+    let Some(service) = unwell.filter(|service| !is_stale(examination, service)) else {
+        return Finding::ok(
+            RUNNING,
+            match examination.alive {
+                true => "The services that should run do",
+                false => "No service has crashed",
+            },
+        );
+    };
+    let name = &service.name;
+    let mut detail = vec![service.reason.clone().or_else(|| how_it_ended(service)).unwrap_or_default()];
+    detail.extend(last_lines(examination, name));
+    detail.retain(|line| !line.is_empty());
+    let finding = match service.state {
+        ServiceState::Degraded => warning(RUNNING, format!("{name} lives, and does not answer")),
+        ServiceState::Crashed => failure(RUNNING, format!("{name} has crashed")),
+        ServiceState::Backoff
+        | ServiceState::Stopped
+        | ServiceState::Exited
+        | ServiceState::Running
+        | ServiceState::Ready
+        | ServiceState::Stopping
+        | ServiceState::Starting
+        | ServiceState::Unsupervised => failure(RUNNING, format!("{name} ends again and again")),
+    };
+    let text = format!("read what it printed (pipulate logs {name}), mend it, and start it again");
+    let command = examination.pipulate(&["start", name.as_str()]);
+    with_command(finding.detail(detail.join("\n")), &text, command, false)
+}
+
+fn how_it_ended(service: &ServiceStatus) -> Option<String> {
+    let exit = service.last_exit?;
+    Some(match (exit.code, exit.signal) {
+        (Some(code), _) => format!("it ended with code {code}"),
+        (None, Some(signal)) => format!("signal {signal} ended it"),
+        (None, None) => return None,
+    })
+}
+
+/// What it printed last, without secrets and without anything that a terminal would obey.
+fn last_lines(examination: &Examination, service: &ServiceName) -> Vec<String> {
+    let masker = secrets::of_home(&examination.layout, examination.config.as_ref().ok()).masker;
+    let Ok(mut reader) = Reader::open(&examination.layout, service, Start::Tail(LINES)) else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    while let Ok(Some(line)) = reader.next_line() {
+        lines.push(format!("| {}", masker.mask(Text::of(line).plain())));
+    }
+    lines
+}
+
+fn supervised(examination: &Examination) -> Finding {
+    let alone: Vec<&str> = examination
+        .status
+        .services
+        .iter()
+        .filter(|service| service.state == ServiceState::Unsupervised)
+        .map(|service| service.name.as_str())
+        .collect();
+    if alone.is_empty() {
+        return Finding::ok(SUPERVISED, "Every service that lives has its supervisor");
+    }
+    let finding =
+        warning(SUPERVISED, format!("Nobody looks after {}: the supervisor is gone", alone.join(", ")))
+            .detail("it waits when 64 KiB of output have gathered, and is not started again when it ends");
+    let command =
+        examination.pipulate(&[&["start", "--no-setup", "--no-browser"], alone.as_slice()].concat());
+    with_command(finding, "take it over, as it is", command, true)
+}
+
+fn records(examination: &Examination) -> Finding {
+    let status = &examination.status;
+    if let Some(problem) = status.unknown.first() {
+        return warning(RECORDS, "A record can't be relied on").detail(problem.clone()).advice(
+            "if nothing of this home runs elsewhere (another machine, a container), remove that file",
+        );
+    }
+    let stale: Vec<&str> = status
+        .services
+        .iter()
+        .filter(|service| is_stale(examination, service))
+        .map(|service| service.name.as_str())
+        .collect();
+    if stale.is_empty() {
+        return Finding::ok(RECORDS, "What the records speak of is there");
+    }
+    let files: Vec<String> =
+        stale.iter().map(|name| format!("{}/{name}.json", examination.layout.run())).collect();
+    let finding =
+        failure(RECORDS, format!("{} was ended from outside, with its supervisor", stale.join(", ")))
+            .detail(format!("read: {}; the processes that it speaks of are gone", files.join(", ")));
+    let command = examination.pipulate(&[&["start"], stale.as_slice()].concat());
+    with_command(finding, "start it again; or say that it is stopped, with: pipulate stop", command, false)
+}
+
+/// Its record speaks of processes, and none of them lives.
+fn is_stale(examination: &Examination, service: &ServiceStatus) -> bool {
+    let record = || record::read(&examination.layout, &service.name).ok().flatten();
+    let speaks_of_a_process =
+        || record().is_some_and(|record| record.main.is_some() || record.supervisor.is_some());
+    service.live.is_none() && service.supervisor_pid.is_none() && speaks_of_a_process()
+}
