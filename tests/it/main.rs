@@ -8,6 +8,7 @@
 mod browser;
 mod chat;
 mod collateral;
+mod doctor;
 mod failures;
 #[path = "../../crates/pipulate-ollama/tests/it/fake.rs"]
 mod fake_ollama;
