@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::support::process::{self, every_command_line};
 use crate::support::run::{self, Output};
-use crate::support::{TestProject, holds, http};
+use crate::support::{TestProject, holds, http, wait_for};
 
 /// Makes the script that stands for the browser.
 fn browser(project: &TestProject, end: &str) -> String {
@@ -167,4 +167,18 @@ fn nothing_is_opened_where_the_configuration_says_so() {
     let browser = browser(&flagged, "");
     run::output(&mut command(&flagged, &browser, &["start", "--no-setup", "--no-browser"])).expect(0);
     assert_eq!(addresses(&flagged), [""; 0]);
+}
+
+#[test]
+fn what_fails_keeps_nobody_from_the_page_of_the_rest() {
+    let project = TestProject::light().config("[services.worker]\ncommand = [\"no-such-program\"]\n").build();
+    let browser = browser(&project, "");
+    let failed = run::output(&mut command(&project, &browser, &["start", "--no-setup"])).expect(1);
+    assert_eq!(failed.stdout, format!("server  http://127.0.0.1:{}/\n", project.port("server")));
+    assert!(failed.stderr.contains("Opened server in the browser"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("could not start: worker"), "{}", failed.stderr);
+    let addresses =
+        wait_for("a call of the browser", || Some(addresses(&project)).filter(|all| !all.is_empty()));
+    assert!(follow(&addresses[0]).contains("/login?code="), "{addresses:?}");
+    holds_no_helper(&project);
 }

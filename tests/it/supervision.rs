@@ -121,7 +121,7 @@ fn a_service_that_dies_before_it_is_ready_has_crashed_and_start_shows_why() {
                 command = [\"sh\", \"-c\", \"echo almost there; echo no bananas >&2; exit 3\"]\n";
     let project = TestProject::light().config(dies).build();
     let failed = project.run(&["start", "--no-setup"]).expect(1);
-    assert!(failed.stdout.is_empty(), "{}", failed.stdout);
+    assert_eq!(failed.stdout, format!("server  http://127.0.0.1:{}/\n", project.port("server")));
     for said in ["almost there", "no bananas", "could not start: worker", "pipulate logs worker"] {
         assert!(failed.stderr.contains(said), "{said:?} is missing in: {}", failed.stderr);
     }

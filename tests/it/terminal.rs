@@ -146,6 +146,11 @@ fn a_start_that_is_interrupted_leaves_on_its_way_what_it_started() {
         Some(project.service("slow")).filter(|slow| slow["state"] == "starting" && !slow["pid"].is_null())
     });
     terminal.type_text(CTRL_C);
+    terminal.wait_for("pipulate stop");
+    let shown = terminal.shown();
+    for said in ["Interrupted; these go on: slow (starting)", "pipulate status"] {
+        assert!(shown.contains(said), "{said:?} is missing in: {shown}");
+    }
     assert_eq!(terminal.end(), Some(130));
     say(&project, "awake");
     assert_eq!(project.wait_for_state("slow", "ready")["pid"], slow["pid"]);
@@ -158,6 +163,7 @@ fn in_the_foreground_ctrl_c_stops_what_was_started() {
     let project = TestProject::light().config(service).file("feed", "hello\n").build();
     let mut terminal = terminal(&project, "start --no-setup --foreground");
     terminal.wait_for("Ctrl-C stops everything");
+    terminal.wait_for("hello");
     holds("a line of a service in the terminal", || {
         say(&project, "another line");
         terminal.shown().contains("another line")

@@ -1,8 +1,13 @@
 //! Ctrl-C: a verb that waits ends with 130. What it started goes on: it was asked for.
 
-use std::io;
+use std::io::{self, Read as _};
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::thread;
+
+use signal_hook::consts::SIGINT;
+use signal_hook::{flag, low_level};
 
 use crate::exit_code::ExitStatus;
 
@@ -15,17 +20,36 @@ static ENDS: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::n
 /// The system refuses the handler.
 pub(crate) fn ends_with_130() -> io::Result<()> {
     if !ENDS.swap(true, Ordering::SeqCst) {
-        let code = ExitStatus::Interrupted.code().into();
-        signal_hook::flag::register_conditional_shutdown(
-            signal_hook::consts::SIGINT,
-            code,
-            Arc::clone(&ENDS),
-        )?;
+        flag::register_conditional_shutdown(SIGINT, code(), Arc::clone(&ENDS))?;
     }
+    Ok(())
+}
+
+/// The same, after some last words; a second Ctrl-C does not wait for them.
+///
+/// # Errors
+/// The system refuses the handler, or has no room for a thread.
+pub(crate) fn ends_with_130_after(last_words: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let (mut interrupted, handler) = UnixStream::pair()?;
+    let in_words = Arc::new(AtomicBool::new(false));
+    flag::register_conditional_shutdown(SIGINT, code(), Arc::clone(&in_words))?;
+    low_level::pipe::register(SIGINT, handler)?;
+    ENDS.store(true, Ordering::SeqCst);
+    thread::Builder::new().spawn(move || {
+        if interrupted.read_exact(&mut [0]).is_ok() && ENDS.load(Ordering::SeqCst) {
+            in_words.store(true, Ordering::SeqCst);
+            last_words();
+            low_level::exit(code());
+        }
+    })?;
     Ok(())
 }
 
 /// From now on whoever else listens to Ctrl-C decides.
 pub(crate) fn is_handled_elsewhere() {
     ENDS.store(false, Ordering::SeqCst);
+}
+
+fn code() -> i32 {
+    ExitStatus::Interrupted.code().into()
 }

@@ -46,12 +46,16 @@ pub(crate) fn logs(context: &Context, settings: LogsSettings) -> Result<ExitStat
     }
 }
 
-/// Prints what these services print from now on, until Ctrl-C.
-pub(crate) fn follow_from_now_on(context: &Context, services: &[ServiceName]) -> Result<ExitStatus, Failure> {
+/// Prints what these services have printed since a moment, and what they print, until Ctrl-C.
+pub(crate) fn follow_since(
+    context: &Context,
+    services: &[ServiceName],
+    moment: Timestamp,
+) -> Result<ExitStatus, Failure> {
     let lines = LinesSettings {
-        tail: Tail::Lines(0),
+        tail: Tail::All,
         grep: None,
-        since: None,
+        since: Some(When::At(moment)),
         until: None,
         follow: true,
         prefix: true,

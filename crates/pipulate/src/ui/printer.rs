@@ -123,6 +123,13 @@ impl Printer {
         }
     }
 
+    /// Takes away what stands in the terminal's line: a progress that was cut short, or `^C`.
+    pub(crate) fn clear_line(&self) {
+        if self.terminal.stderr_is_terminal {
+            self.raw_note("\r\x1b[2K");
+        }
+    }
+
     /// Writes to stderr as it is.
     pub(crate) fn raw_note(&self, text: &str) {
         // There is nowhere left to say that stderr can't be written to.

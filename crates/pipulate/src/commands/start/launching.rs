@@ -1,0 +1,164 @@
+//! Starting services in waves, each after those that it needs, and what came of it.
+
+use std::time::Instant;
+
+use pipulate_core::config::{Config, ServiceConfig};
+use pipulate_core::service::ServiceName;
+use pipulate_supervisor::launch::{Launch, Started};
+
+use super::welcome::Welcome;
+use crate::cli::Wait;
+use crate::context::Context;
+use crate::error::{Failure, FailureKind};
+use crate::ui::progress::Progress;
+use crate::ui::started;
+
+/// What came of a start.
+#[derive(Default)]
+pub(super) struct Launched {
+    /// What is up, or begun where nobody waited.
+    pub(super) up: Vec<ServiceName>,
+    /// What of it was not up before.
+    pub(super) fresh: Vec<ServiceName>,
+    failed: Vec<(ServiceName, Started)>,
+    unmet: Vec<Unmet>,
+}
+
+/// A service that was not tried, because one that it needs is not up.
+struct Unmet {
+    service: ServiceName,
+    needed: ServiceName,
+}
+
+/// Starts the services wave by wave, each after those that it depends on; a failure keeps back only
+/// those that need what failed.
+pub(super) fn launch_all(
+    context: &Context,
+    config: &Config,
+    services: &[&ServiceConfig],
+    wait: Wait,
+    mut welcome: Option<Welcome<'_>>,
+) -> Result<Launched, Failure> {
+    let deadline = match wait {
+        Wait::No => None,
+        Wait::AtMost(patience) => Instant::now().checked_add(patience),
+    };
+    let mut launched = Launched::default();
+    for wave in waves(config, services) {
+        let wave = launched.without_unmet(config, wave);
+        let launch = Launch::begin(&context.layout, &context.program(), &wave)?;
+        // While the services start, there is time to look at numpy and to ask Ollama.
+        let greeting = welcome.take().map(|welcome| welcome.say());
+        if wait == Wait::No {
+            drop(greeting);
+            launched.up.extend(wave);
+            continue;
+        }
+        // Ollama's words come in between: two can't move one line.
+        let progress = greeting.is_none().then(|| Progress::new(&context.printer));
+        if let Some(progress) = &progress {
+            progress.now(format!("waiting for {}", names(&wave)));
+        }
+        let settled = launch.wait(deadline, |service, outcome| {
+            let line = started::line(service, outcome, context.printer.stderr_style());
+            match &progress {
+                Some(progress) => progress.note(line),
+                None => context.printer.note(line),
+            }
+        })?;
+        drop(progress);
+        if let Some(greeting) = greeting {
+            greeting.finish();
+        }
+        launched.take(settled);
+    }
+    Ok(launched)
+}
+
+impl Launched {
+    fn take(&mut self, settled: Vec<(ServiceName, Started)>) {
+        for (service, outcome) in settled {
+            match outcome {
+                Started::Up { fresh, .. } => {
+                    self.fresh.extend(fresh.then(|| service.clone()));
+                    self.up.push(service);
+                }
+                Started::Failed { .. } | Started::NotSupervised { .. } | Started::TimedOut => {
+                    self.failed.push((service, outcome));
+                }
+            }
+        }
+    }
+
+    /// The services of a wave that have what they need.
+    fn without_unmet(&mut self, config: &Config, wave: Vec<ServiceName>) -> Vec<ServiceName> {
+        let mut ready = Vec::new();
+        for service in wave {
+            let needs = config.service(service.as_str()).map(|service| service.depends_on.as_slice());
+            match needs.unwrap_or_default().iter().find(|needed| self.is_down(needed)) {
+                Some(needed) => self.unmet.push(Unmet { needed: needed.clone(), service }),
+                None => ready.push(service),
+            }
+        }
+        ready
+    }
+
+    fn is_down(&self, needed: &ServiceName) -> bool {
+        self.failed.iter().any(|(failed, _)| failed == needed)
+            || self.unmet.iter().any(|unmet| unmet.service == *needed)
+    }
+
+    /// What is to be said of those that are not up, with their last lines; `None` if all are.
+    pub(super) fn failure(&self, context: &Context) -> Option<Failure> {
+        if self.failed.is_empty() {
+            return None;
+        }
+        let mut talkative = None;
+        for (service, outcome) in &self.failed {
+            if started::show_last_lines(context, service, outcome) {
+                talkative = talkative.or(Some(service));
+            }
+        }
+        let services: Vec<ServiceName> = self.failed.iter().map(|(service, _)| service.clone()).collect();
+        let timed_out = self.failed.iter().all(|(_, outcome)| *outcome == Started::TimedOut);
+        let mut failure = match timed_out {
+            true => Failure::new(FailureKind::TimedOut, format!("still starting: {}", names(&services)))
+                .hint("look how it goes with: pipulate status"),
+            false => Failure::failed(format!("could not start: {}", names(&services))),
+        };
+        for (service, outcome) in &self.failed {
+            if let Some(why) = started::reason(service, outcome) {
+                failure = failure.cause(why);
+            }
+        }
+        for Unmet { service, needed } in &self.unmet {
+            failure = failure.cause(format!("{service} was not started: it needs {needed}, which is not up"));
+        }
+        if let Some(service) = talkative {
+            failure = failure.hint(format!("all that it printed: pipulate logs {service}"));
+        }
+        Some(if timed_out { failure } else { failure.hint("what else may be wrong: pipulate doctor") })
+    }
+}
+
+/// Groups of services, each depending only on earlier groups.
+fn waves(config: &Config, services: &[&ServiceConfig]) -> Vec<Vec<ServiceName>> {
+    let mut waves: Vec<Vec<ServiceName>> = Vec::new();
+    for service in services {
+        let depends_on = config.service(service.name.as_str()).map(|service| service.depends_on.as_slice());
+        let last_needed = depends_on
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|needed| waves.iter().position(|wave| wave.contains(needed)));
+        let wave = last_needed.max().map_or(0, |position| position + 1);
+        match waves.get_mut(wave) {
+            Some(wave) => wave.push(service.name.clone()),
+            None => waves.push(vec![service.name.clone()]),
+        }
+    }
+    waves
+}
+
+fn names(services: &[ServiceName]) -> String {
+    services.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(", ")
+}
