@@ -64,6 +64,21 @@ impl ServiceState {
         Self::BY_SEVERITY.into_iter().find(|state| state.word() == word)
     }
 
+    /// Something is wrong with the service itself: its last words may say what.
+    pub fn is_in_trouble(self) -> bool {
+        match self {
+            Self::Crashed | Self::Backoff | Self::Degraded => true,
+            Self::Stopped
+            | Self::Starting
+            | Self::Ready
+            | Self::Running
+            | Self::Exited
+            | Self::Stopping
+            | Self::Unsupervised
+            | Self::Unknown => false,
+        }
+    }
+
     /// As good as it gets for a service that is wanted.
     pub fn is_well(self) -> bool {
         match self {

@@ -4,8 +4,8 @@ use pipulate_core::finding::Finding;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::ServiceStatus;
-use pipulate_store::log::read::{Reader, Start};
-use pipulate_store::log::sanitize::Text;
+use pipulate_store::log::excerpt;
+use pipulate_store::log::read::Start;
 use pipulate_store::log::secrets;
 use pipulate_store::record;
 
@@ -33,18 +33,11 @@ pub(super) const SERVICES: Group = Group {
 const LINES: u64 = 5;
 
 fn running(examination: &Examination) -> Finding {
-    let unwell = examination.status.services.iter().find(|service| match service.state {
-        ServiceState::Crashed | ServiceState::Backoff | ServiceState::Degraded => {
-            service.wanted == Wanted::Run
-        }
-        ServiceState::Stopped
-        | ServiceState::Exited
-        | ServiceState::Running
-        | ServiceState::Ready
-        | ServiceState::Stopping
-        | ServiceState::Starting
-        | ServiceState::Unsupervised => false,
-    });
+    let unwell = examination
+        .status
+        .services
+        .iter()
+        .find(|service| service.state.is_in_trouble() && service.wanted == Wanted::Run);
     // Of what was ended from outside, the check of the records speaks.
     let Some(service) = unwell.filter(|service| !is_stale(examination, service)) else {
         return Finding::ok(
@@ -69,7 +62,8 @@ fn running(examination: &Examination) -> Finding {
         | ServiceState::Ready
         | ServiceState::Stopping
         | ServiceState::Starting
-        | ServiceState::Unsupervised => failure(RUNNING, format!("{name} ends again and again")),
+        | ServiceState::Unsupervised
+        | ServiceState::Unknown => failure(RUNNING, format!("{name} ends again and again")),
     };
     let text = format!("read what it printed (pipulate logs {name}), mend it, and start it again");
     let command = examination.pipulate(&["start", name.as_str()]);
@@ -88,14 +82,8 @@ fn how_it_ended(service: &ServiceStatus) -> Option<String> {
 /// What it printed last, without secrets and without anything that a terminal would obey.
 fn last_lines(examination: &Examination, service: &ServiceName) -> Vec<String> {
     let masker = secrets::of_home(&examination.layout, examination.config.as_ref().ok()).masker;
-    let Ok(mut reader) = Reader::open(&examination.layout, service, Start::Tail(LINES)) else {
-        return Vec::new();
-    };
-    let mut lines = Vec::new();
-    while let Ok(Some(line)) = reader.next_line() {
-        lines.push(format!("| {}", masker.mask(Text::of(line).plain())));
-    }
-    lines
+    let lines = excerpt::last_lines(&examination.layout, service, Start::Tail(LINES), usize::MAX, &masker);
+    lines.unwrap_or_default().into_iter().map(|line| format!("| {line}")).collect()
 }
 
 fn supervised(examination: &Examination) -> Finding {

@@ -22,7 +22,7 @@ pub fn last_lines(
     masker: &Masker,
 ) -> Result<Vec<String>, StoreError> {
     let mut reader = Reader::open(layout, service, start)?;
-    let mut lines: VecDeque<Vec<u8>> = VecDeque::with_capacity(count + 1);
+    let mut lines: VecDeque<Vec<u8>> = VecDeque::new();
     let mut keep = |line: Vec<u8>| {
         lines.push_back(line);
         if lines.len() > count {

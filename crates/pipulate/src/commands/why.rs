@@ -48,17 +48,7 @@ fn subject<'a>(status: &'a ProjectStatus, asked: Option<&ServiceName>) -> Option
     match asked {
         Some(name) => status.service(name.as_str()),
         None => {
-            let in_trouble = |service: &&ServiceStatus| match service.state {
-                ServiceState::Crashed | ServiceState::Backoff | ServiceState::Degraded => true,
-                ServiceState::Stopped
-                | ServiceState::Starting
-                | ServiceState::Ready
-                | ServiceState::Running
-                | ServiceState::Exited
-                | ServiceState::Stopping
-                | ServiceState::Unsupervised
-                | ServiceState::Unknown => false,
-            };
+            let in_trouble = |service: &&ServiceStatus| service.state.is_in_trouble();
             let worst =
                 ServiceState::worst(status.services.iter().filter(in_trouble).map(|service| service.state));
             status.services.iter().filter(in_trouble).find(|service| service.state == worst)
