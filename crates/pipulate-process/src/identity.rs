@@ -99,6 +99,17 @@ impl Verified {
         Ok(pin.filter(|_| same).map(|pin| Self { identity: identity.clone(), pin }))
     }
 
+    /// Pins a child that was just started. It may have ended already: then it is a zombie, which
+    /// has its number until we reap it.
+    ///
+    /// # Errors
+    /// The system has no descriptors left, or it is no child of ours.
+    pub fn pin_new_child(pid: Pid, here: &Host) -> io::Result<Self> {
+        let vanished = || io::Error::new(io::ErrorKind::NotFound, format!("the new process {pid} vanished"));
+        let start = os::entry(pid).ok_or_else(vanished)?.start;
+        Self::pin_child(&ProcessIdentity { pid, start, host: here.clone() })?.ok_or_else(vanished)
+    }
+
     /// Whom this is.
     pub fn identity(&self) -> &ProcessIdentity {
         &self.identity

@@ -1,20 +1,25 @@
-//! Stopping services from outside: by their supervisors, or in a dead supervisor's place.
+//! Stopping services from outside: by their supervisors, or by one that is started for the stop.
+//!
+//! Whoever holds a service's lock is a process of its own and ends with the work: two stops that
+//! wait for each other's processes would else wait forever.
 
+use std::io::{PipeReader, Read};
 use std::time::{Duration, Instant};
 
 use pipulate_core::identity::{Host, Pid};
 use pipulate_core::layout::Layout;
-use pipulate_core::service::{ServiceName, ServiceSpec};
+use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
+use pipulate_process::command::End;
 use pipulate_process::identity::{self, Verified};
 use pipulate_process::poll::{self, Interest};
+use pipulate_process::reaper;
 use pipulate_process::signals::Signal;
-use pipulate_store::lock::{Holder, Lock};
 use pipulate_store::record::{self, Receipt};
 
-use crate::driver::{self, Beginning, Task};
+use crate::driver::Beginning;
 use crate::family::{self, Service};
-use crate::program::Program;
+use crate::program::{GAVE_WAY, LaunchError, Program};
 use crate::query::{self, Standing};
 
 /// How a stop came out.
@@ -40,8 +45,15 @@ pub struct Manner {
 
 struct Asked {
     index: usize,
-    supervisor: Verified,
+    supervisor: Supervisor,
     hurry_at: Option<Instant>,
+}
+
+/// One that stops its service, and then ends.
+struct Supervisor {
+    process: Verified,
+    /// What it says to us, if we started it.
+    words: Option<PipeReader>,
 }
 
 /// How soon a supervisor that should hurry is told so again.
@@ -53,18 +65,18 @@ const ATTEMPTS: usize = 5;
 pub fn stop(
     layout: &Layout,
     program: &Program,
-    specs: &[ServiceSpec],
+    services: &[ServiceName],
     manner: Manner,
 ) -> Vec<(ServiceName, Stopped)> {
     let halt = Halt { layout, program, force: manner.force, host: identity::host() };
-    let mut answers: Vec<Option<Stopped>> = vec![None; specs.len()];
+    let mut answers: Vec<Option<Stopped>> = vec![None; services.len()];
     for _ in 0..ATTEMPTS {
         let mut asked = Vec::new();
-        for (index, spec) in specs.iter().enumerate() {
+        for (index, service) in services.iter().enumerate() {
             if answers[index].is_some() {
                 continue;
             }
-            match halt.ask(spec) {
+            match halt.ask(service) {
                 Request::Asked(supervisor) => {
                     let patience = if manner.force { Some(INSIST) } else { manner.timeout };
                     let hurry_at = patience.and_then(|patience| Instant::now().checked_add(patience));
@@ -75,13 +87,12 @@ pub fn stop(
             }
         }
         wait(&mut asked);
-        for Asked { index, .. } in asked {
-            answers[index] = halt.outcome(&specs[index].name);
+        for Asked { index, supervisor, .. } in asked {
+            answers[index] = halt.answer(&services[index], supervisor);
         }
     }
-    let names = specs.iter().map(|spec| spec.name.clone());
     let restless = || Stopped::Refused("its supervisor comes and goes; stop it again".to_owned());
-    names.zip(answers.into_iter().map(|answer| answer.unwrap_or_else(restless))).collect()
+    services.iter().cloned().zip(answers.into_iter().map(|answer| answer.unwrap_or_else(restless))).collect()
 }
 
 struct Halt<'a> {
@@ -93,23 +104,22 @@ struct Halt<'a> {
 
 /// What became of asking for a stop.
 enum Request {
-    /// This supervisor stops the service, and then ends.
-    Asked(Verified),
+    Asked(Supervisor),
     Answered(Stopped),
     /// It has just changed hands.
     Again,
 }
 
 impl Halt<'_> {
-    /// Asks the service's supervisor to stop it. Without one, the work is done here and now.
-    fn ask(&self, spec: &ServiceSpec) -> Request {
+    /// Asks the service's supervisor to stop it. Where it has none, one is started for that.
+    fn ask(&self, service: &ServiceName) -> Request {
         let refuse = |why: String| Request::Answered(Stopped::Refused(why));
-        let (record, unreadable) = match record::read(self.layout, &spec.name) {
+        let (record, unreadable) = match record::read(self.layout, service) {
             Ok(record) => (record, None),
             // A supervisor is known by its lock all the same, and writes the record anew.
             Err(error) => (None, Some(error.to_string())),
         };
-        match (query::standing(self.layout, &spec.name, record.as_ref(), &self.host), unreadable) {
+        match (query::standing(self.layout, service, record.as_ref(), &self.host), unreadable) {
             // The kernel's word for who holds the lock, not the record's.
             (Standing::Supervised(pid), _) => {
                 // By its own word: the one before it may have been killed while it stopped.
@@ -118,34 +128,31 @@ impl Halt<'_> {
                         && record.wanted == Wanted::Stopped
                         && record.supervisor.is_some_and(|supervisor| supervisor.pid == pid)
                 });
-                self.ask_supervisor(&spec.name, pid, is_stopping)
+                self.ask_supervisor(service, pid, is_stopping)
             }
             (Standing::Unknown(why), _) => refuse(why),
             // Its processes still carry its marker; to go by that alone has to be asked for.
-            (_, Some(_)) if self.force => self.stop_unsupervised(spec),
+            (_, Some(_)) if self.force => self.stop_unsupervised(service),
             (_, Some(why)) => {
                 refuse(format!("{why}; end what carries its marker with: pipulate stop --force"))
             }
-            (Standing::Gone, None) if record.is_none() => self.ask_lost_one(&spec.name),
+            (Standing::Gone, None) if record.is_none() => self.ask_lost_one(service),
             (Standing::Gone, None)
                 if record.as_ref().is_none_or(|record| record.wanted == Wanted::Stopped) =>
             {
                 Request::Answered(Stopped::Already)
             }
-            (Standing::Gone | Standing::Unsupervised, None) => self.stop_unsupervised(spec),
+            (Standing::Gone | Standing::Unsupervised, None) => self.stop_unsupervised(service),
         }
     }
 
     /// A second TERM would mean "at once": one that stops already is only waited for.
     fn ask_supervisor(&self, service: &ServiceName, pid: Pid, is_stopping: bool) -> Request {
         let supervisor = query::pin_supervisor(self.layout, service, pid, &self.host);
-        let Some(supervisor) = supervisor else { return Request::Again };
-        if is_stopping {
-            return Request::Asked(supervisor);
-        }
-        match supervisor.signal(Signal::TERM) {
-            Ok(()) => Request::Asked(supervisor),
-            Err(error) => Request::Answered(Stopped::Refused(error.to_string())),
+        match supervisor {
+            None => Request::Again,
+            Some(process) if is_stopping => Request::Asked(Supervisor { process, words: None }),
+            Some(process) => signal(process),
         }
     }
 
@@ -157,33 +164,30 @@ impl Halt<'_> {
             let found = identity::identify(pid, &self.host)?;
             Verified::pin(&found, &self.host).ok().flatten().filter(|_| own.is_supervisor(pid))
         });
-        let Some(supervisor) = pinned else { return Request::Answered(Stopped::Already) };
-        match supervisor.signal(Signal::TERM) {
-            Ok(()) => Request::Asked(supervisor),
+        pinned.map_or(Request::Answered(Stopped::Already), signal)
+    }
+
+    /// Has a new supervisor take the dead one's place for as long as the stop takes.
+    fn stop_unsupervised(&self, service: &ServiceName) -> Request {
+        let started = std::io::pipe().map_err(LaunchError::from).and_then(|(words, doorbell)| {
+            let process = self.program.start(self.layout, service, Beginning::Stop, doorbell)?;
+            Ok(Supervisor { process, words: Some(words) })
+        });
+        match started {
+            Ok(supervisor) => Request::Asked(supervisor),
             Err(error) => Request::Answered(Stopped::Refused(error.to_string())),
         }
     }
 
-    /// Takes the dead supervisor's place for as long as the stop takes.
-    fn stop_unsupervised(&self, spec: &ServiceSpec) -> Request {
-        let refuse = |why: String| Request::Answered(Stopped::Refused(why));
-        let lock = match Lock::acquire(&self.layout.lock(&spec.name)) {
-            Ok(Ok(lock)) => lock,
-            Ok(Err(Holder::Nobody | Holder::Process(_) | Holder::Invisible)) => return Request::Again,
-            Err(error) => return refuse(error.to_string()),
-        };
-        let task = Task {
-            layout: self.layout.clone(),
-            spec: spec.clone(),
-            lock,
-            fifo: None,
-            doorbell: None,
-            program: self.program.clone(),
-            beginning: Beginning::Stop,
-        };
-        match driver::supervise(task) {
-            Ok(()) => self.outcome(&spec.name).map_or(Request::Again, Request::Answered),
-            Err(error) => refuse(error.to_string()),
+    /// How a supervisor that has ended did its work; `None` when it did not.
+    fn answer(&self, service: &ServiceName, supervisor: Supervisor) -> Option<Stopped> {
+        let Some(words) = supervisor.words else { return self.outcome(service) };
+        match reaper::peek(supervisor.process.identity().pid) {
+            Some(End::Code(0)) => self.outcome(service),
+            Some(End::Code(code)) if code != i32::from(GAVE_WAY) => {
+                Some(Stopped::Refused(last_words(words, service)))
+            }
+            Some(End::Code(_) | End::Signal(_) | End::TimedOut | End::Unknown) | None => None,
         }
     }
 
@@ -198,6 +202,23 @@ impl Halt<'_> {
     }
 }
 
+fn signal(process: Verified) -> Request {
+    match process.signal(Signal::TERM) {
+        Ok(()) => Request::Asked(Supervisor { process, words: None }),
+        Err(error) => Request::Answered(Stopped::Refused(error.to_string())),
+    }
+}
+
+/// Why a supervisor that we started could not work.
+fn last_words(mut words: PipeReader, service: &ServiceName) -> String {
+    let mut said = String::new();
+    // It has ended: what it said is in the pipe.
+    let _all_there = words.read_to_string(&mut said);
+    let prefix = format!("{service}: ");
+    let own = said.lines().find_map(|line| line.strip_prefix(&prefix));
+    own.unwrap_or("its supervisor ended without a word; see supervisor.log").to_owned()
+}
+
 /// Sleeps until every supervisor that was asked has ended.
 fn wait(asked: &mut [Asked]) {
     let mut open: Vec<&mut Asked> = asked.iter_mut().collect();
@@ -208,15 +229,17 @@ fn wait(asked: &mut [Asked]) {
                 // Again and again: two signals that wait to be delivered become one.
                 asked.hurry_at = Some(now + INSIST);
                 // Refused or gone: the wait below ends either way.
-                let _heard = asked.supervisor.signal(Signal::TERM);
+                let _heard = asked.supervisor.process.signal(Signal::TERM);
             }
         }
         let next = open.iter().filter_map(|asked| asked.hurry_at).min();
-        let descriptors: Vec<_> =
-            open.iter().filter_map(|asked| Some((asked.supervisor.descriptor()?, Interest::Read))).collect();
+        let descriptors: Vec<_> = open
+            .iter()
+            .filter_map(|asked| Some((asked.supervisor.process.descriptor()?, Interest::Read)))
+            .collect();
         let timeout = next.map(|next| next.saturating_duration_since(now));
         let Ok(ready) = poll::wait(&descriptors, timeout) else { return };
         let mut ended = ready.iter().map(|ready| ready.ready || ready.hung_up);
-        open.retain(|asked| asked.supervisor.descriptor().is_some() && !ended.next().unwrap_or(true));
+        open.retain(|asked| asked.supervisor.process.descriptor().is_some() && !ended.next().unwrap_or(true));
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::{PipeReader, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use pipulate_core::identity::{Host, Pid};
@@ -20,6 +20,7 @@ use pipulate_process::poll::{self, Interest};
 use pipulate_process::reaper;
 use pipulate_store::record::{self, Record};
 
+use crate::driver::Beginning;
 use crate::family;
 pub use crate::program::LaunchError;
 use crate::program::{GAVE_WAY, Program};
@@ -101,7 +102,8 @@ impl<'a> Launch<'a> {
                         let (service, supervisor) = (service.clone(), *supervisor);
                         return Err(LaunchError::Lost { service, supervisor });
                     }
-                    Some(program.start(layout, service, OwnedFd::from(ringer.try_clone()?))?)
+                    let started = program.start(layout, service, Beginning::Start, ringer.try_clone()?)?;
+                    Some(started.identity().pid)
                 }
             };
             pending.push(Pending {
@@ -174,8 +176,9 @@ impl<'a> Launch<'a> {
         let standing = query::standing(self.layout, &pending.service, record.as_ref(), &self.host);
         if standing == Standing::Gone || standing == Standing::Unsupervised {
             let nowhere = OpenOptions::new().write(true).open("/dev/null")?;
-            let supervisor = self.program.start(self.layout, &pending.service, OwnedFd::from(nowhere))?;
-            (pending.supervisor, pending.before, pending.rings) = (Some(supervisor), record, false);
+            let started = self.program.start(self.layout, &pending.service, Beginning::Start, nowhere)?;
+            pending.supervisor = Some(started.identity().pid);
+            (pending.before, pending.rings) = (record, false);
         }
         Ok(())
     }

@@ -14,8 +14,11 @@ use pipulate_core::layout::Layout;
 use pipulate_core::marker::{self, Marker, Part};
 use pipulate_core::service::ServiceName;
 use pipulate_process::command::{Command, CommandError};
+use pipulate_process::identity::{self, Verified};
 use pipulate_process::spawn;
 use pipulate_store::error::StoreError;
+
+use crate::driver::Beginning;
 
 /// The exit code of a supervisor that found another one at work and did nothing.
 pub const GAVE_WAY: u8 = 5;
@@ -47,25 +50,37 @@ pub enum LaunchError {
 }
 
 impl Program {
-    /// Starts a supervisor in a session of its own. It says what it has to say in supervisor.log.
+    /// Starts a supervisor in a session of its own. It says what it has to say in supervisor.log,
+    /// and rings at `doorbell`.
     ///
     /// # Errors
     /// The system has no room for another process, or the log can't be opened.
-    pub fn start(&self, layout: &Layout, service: &ServiceName, stdout: OwnedFd) -> Result<Pid, LaunchError> {
+    pub fn start(
+        &self,
+        layout: &Layout,
+        service: &ServiceName,
+        beginning: Beginning,
+        doorbell: impl Into<OwnedFd>,
+    ) -> Result<Verified, LaunchError> {
         let log = layout.supervisor_log();
         let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&log);
         let stderr = opened.map_err(StoreError::io("open", &log))?;
         let mine = Marker { project: layout.project_id(), service: service.clone(), part: Part::Supervisor };
-        let command: Vec<OsString> =
-            std::iter::once(self.0.clone().into()).chain(arguments(layout, service)).collect();
-        Ok(spawn::spawn(spawn::Start {
+        let mut command = vec![self.0.clone().into()];
+        command.extend(arguments(layout, service));
+        match beginning {
+            Beginning::Start => {}
+            Beginning::Stop => command.push("--stop".into()),
+        }
+        let pid = spawn::spawn(spawn::Start {
             command: &command,
             directory: layout.root(),
             env: &BTreeMap::from([(marker::VARIABLE.to_owned(), mine.to_string().into())]),
             env_removed: &inherited_by_mistake(),
-            stdout,
+            stdout: doorbell.into(),
             stderr: OwnedFd::from(stderr),
-        })?)
+        })?;
+        Ok(Verified::pin_new_child(pid, &identity::host())?)
     }
 
     /// Becomes the supervisor of `service` anew, with what is handed over; returns only if that

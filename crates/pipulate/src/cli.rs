@@ -14,6 +14,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_store::log::index::When;
+use pipulate_supervisor::driver::Beginning;
 use regex::Regex;
 
 use crate::exit_code::ExitStatus;
@@ -238,6 +239,7 @@ pub(crate) struct WhySettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SuperviseSettings {
     pub(crate) service: ServiceName,
+    pub(crate) beginning: Beginning,
     /// The descriptor of the lock that was held before an exec.
     pub(crate) lock: Option<RawFd>,
     /// The reading end of the FIFO that was open before an exec.

@@ -6,18 +6,18 @@
 //! then it is watched by whoever started it: it may be killed before it has begun.
 
 use std::fs::OpenOptions;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::identity::Verified;
 use pipulate_process::signals::Signal;
-use pipulate_process::table;
 use pipulate_store::lock::{self, Holder};
 use pipulate_store::record;
 
-use super::{Beginning, Driver, identity_of};
+use super::{Beginning, Driver};
+use crate::program::LaunchError;
 use crate::query;
 
 /// So many rescues within [`RESCUE_WINDOW`] are the last: something is wrong that a new
@@ -139,16 +139,14 @@ impl Driver {
             return None;
         }
         self.siblings.rescues.push(now);
-        let nowhere = OpenOptions::new().write(true).open("/dev/null");
-        let started = nowhere
-            .map_err(Into::into)
-            .and_then(|nowhere| self.program.start(&self.layout, sibling, OwnedFd::from(nowhere)));
+        let nowhere = OpenOptions::new().write(true).open("/dev/null").map_err(LaunchError::from);
+        let started =
+            nowhere.and_then(|nowhere| self.program.start(&self.layout, sibling, Beginning::Start, nowhere));
         match started {
-            Ok(pid) => {
+            Ok(newcomer) => {
+                let pid = newcomer.identity().pid;
                 self.journal.note_in_log(&format!("{sibling} lost its supervisor; {pid} takes over"));
-                // It may have been killed already: as our child it then still has its number.
-                let start = table::entry(pid)?.start;
-                Verified::pin_child(&identity_of(pid, start, &self.host)).ok().flatten()
+                Some(newcomer)
             }
             Err(error) => {
                 self.journal.complain(&error.to_string());

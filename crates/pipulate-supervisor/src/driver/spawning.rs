@@ -8,7 +8,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use pipulate_core::marker::{self, Marker, Part, RunId};
 use pipulate_core::service::PortWish;
-use pipulate_process::identity::{self, Verified};
+use pipulate_process::identity::Verified;
 use pipulate_process::{ports, reaper, spawn};
 use pipulate_store::capture::Mark;
 use pipulate_store::home;
@@ -86,12 +86,9 @@ impl Driver {
             stderr,
         })
         .map_err(|error| explain_spawn_error(&command, &error))?;
-        // It may have ended already: as our child it is then a zombie, and still has its number.
-        let identity = pipulate_process::table::entry(pid)
-            .map(|entry| super::identity_of(pid, entry.start, &self.host))
-            .ok_or("the new process vanished")?;
-        let verified = pinned_child(&identity, &self.host)?;
-        let record = MainProcess { identity, run, started_at: Timestamp::now() };
+        let verified = Verified::pin_new_child(pid, &self.host)
+            .map_err(|error| format!("the new process could not be watched: {error}"))?;
+        let record = MainProcess { identity: verified.identity().clone(), run, started_at: Timestamp::now() };
         Ok(Main { verified, record, is_child: true, ended: None })
     }
 
@@ -146,16 +143,6 @@ impl Driver {
         }
         !wish.pinned
     }
-}
-
-/// Pins a child that nobody has reaped; a zombie too, which is why liveness is not asked.
-fn pinned_child(
-    identity: &pipulate_core::identity::ProcessIdentity,
-    host: &pipulate_core::identity::Host,
-) -> Result<Verified, String> {
-    identity::Verified::pin_child(identity)
-        .map_err(|error| format!("the new process could not be watched: {error}"))?
-        .ok_or_else(|| format!("process {} of boot {} vanished", identity.pid, host.boot))
 }
 
 fn owner_text(port: u16) -> String {

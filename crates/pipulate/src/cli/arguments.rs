@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_core::units::parse_duration;
+use pipulate_supervisor::driver::Beginning;
 
 use self::logs::LogsArguments;
 use super::{
@@ -267,6 +268,9 @@ struct SuperviseArguments {
     service: ServiceName,
 
     #[arg(long)]
+    stop: bool,
+
+    #[arg(long)]
     lock: Option<RawFd>,
 
     #[arg(long)]
@@ -339,6 +343,7 @@ impl VerbArguments {
             Self::Config(ConfigArguments { show: _required }) => Verb::Config,
             Self::Supervise(arguments) => Verb::Supervise(SuperviseSettings {
                 service: arguments.service,
+                beginning: if arguments.stop { Beginning::Stop } else { Beginning::Start },
                 lock: arguments.lock,
                 fifo: arguments.fifo,
                 formerly: arguments.formerly.and_then(AbsPath::new),

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use pipulate_core::identity::Host;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::{ProjectStatus, ServiceStatus};
 use pipulate_process::identity;
@@ -76,6 +77,7 @@ fn carry_out(
     deadline: Instant,
 ) -> Result<Vec<(ServiceName, Started)>, Failure> {
     let host = identity::host();
+    adopt(context, services, &host, deadline)?;
     let (mut asked, mut absent) = (Vec::new(), Vec::new());
     for service in services {
         let before = record::read(&context.layout, service)?;
@@ -88,19 +90,29 @@ fn carry_out(
             Standing::Unknown(why) => {
                 return Err(Failure::failed(format!("{service} was not restarted")).cause(why));
             }
-            Standing::Unsupervised => {
-                // Nobody supervises it: it is stopped here, and started like any other.
-                let manner = pipulate_supervisor::halt::Manner { timeout: None, force: false };
-                stop::stop_services(context, std::slice::from_ref(service), manner)?;
-                absent.push(service.clone());
-            }
-            Standing::Gone => absent.push(service.clone()),
+            Standing::Unsupervised | Standing::Gone => absent.push(service.clone()),
         }
     }
     let absent = Launch::begin(&context.layout, &context.program(), &absent)?;
     let mut outcomes = absent.wait(Some(deadline), |_, _| {})?;
     outcomes.extend(renewal::wait_for_new_runs(&context.layout, asked, deadline)?);
     Ok(outcomes)
+}
+
+/// Whoever lost its supervisor gets a new one, which carries the restart out like any other.
+fn adopt(context: &Context, services: &[ServiceName], host: &Host, deadline: Instant) -> Result<(), Failure> {
+    let mut alone = Vec::new();
+    for service in services {
+        let record = record::read(&context.layout, service)?;
+        let standing = query::standing(&context.layout, service, record.as_ref(), host);
+        if standing == Standing::Unsupervised {
+            alone.push(service.clone());
+        }
+    }
+    let launch = Launch::begin(&context.layout, &context.program(), &alone)?;
+    // Whoever does not answer is restarted all the same.
+    let _adopted = launch.wait(Some(deadline), |_, _| {})?;
+    Ok(())
 }
 
 fn report(context: &Context, outcomes: &[(ServiceName, Started)]) -> Result<ExitStatus, Failure> {

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use pipulate_core::config::Config;
-use pipulate_core::service::{
-    LogLimits, Readiness, RestartPolicy, ServiceName, ServiceSpec, StopSignal, StopSpec,
-};
+use pipulate_core::service::ServiceName;
 use pipulate_store::registry;
 use pipulate_supervisor::halt::{self, Manner, Stopped};
 use pipulate_supervisor::{plan, projects, query, work};
@@ -15,7 +13,6 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
-use crate::specs::specs;
 use crate::ui::ask;
 use crate::ui::receipt;
 
@@ -63,8 +60,7 @@ pub(crate) fn stop_services(
 ) -> Result<ExitStatus, Failure> {
     let mut outcomes = Vec::new();
     for wave in waves(context.config_as_read().as_ref().ok(), services) {
-        let specs: Vec<ServiceSpec> = wave.iter().map(|service| spec_for_stop(context, service)).collect();
-        outcomes.extend(halt::stop(&context.layout, &context.program(), &specs, manner));
+        outcomes.extend(halt::stop(&context.layout, &context.program(), &wave, manner));
     }
     receipt::print(&context.printer, &outcomes)?;
     let is_clean = outcomes.iter().all(|(_, outcome)| match outcome {
@@ -135,32 +131,6 @@ fn waves(config: Option<&Config>, services: &[ServiceName]) -> Vec<Vec<ServiceNa
         left = rest;
     }
     waves
-}
-
-/// What a stop needs to know of a service, also of one that no configuration knows any more.
-fn spec_for_stop(context: &Context, service: &ServiceName) -> ServiceSpec {
-    let config = context.config_as_read().as_ref().ok();
-    let known =
-        config.and_then(|config| specs(context, config).into_iter().find(|spec| spec.name == *service));
-    known.unwrap_or_else(|| {
-        let is_jupyter = service.as_str() == ServiceName::JUPYTER;
-        ServiceSpec {
-            name: service.clone(),
-            command: Vec::new(),
-            directory: context.layout.root().clone(),
-            env: std::collections::BTreeMap::new(),
-            env_removed: Vec::new(),
-            port: None,
-            ready: Readiness::Exec,
-            restart: RestartPolicy::Never,
-            stop: StopSpec { signal: StopSignal::Term, timeout: std::time::Duration::from_secs(10) },
-            page: None,
-            token: is_jupyter.then(|| context.layout.jupyter_token()),
-            jupyter_runtime: is_jupyter.then(|| context.layout.jupyter_runtime()),
-            log_limits: LogLimits { max_size: 10 << 20, keep: 5 },
-            watch: None,
-        }
-    })
 }
 
 #[cfg(test)]

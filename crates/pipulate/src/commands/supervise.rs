@@ -3,11 +3,15 @@
 //! `start` calls it with the doorbell as stdout and supervisor.log as stderr. A restart calls it
 //! again in place, in the same process and with the lock still held.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::Duration;
 
-use pipulate_core::service::{ServiceName, ServiceSpec};
+use pipulate_core::service::{
+    LogLimits, Readiness, RestartPolicy, ServiceName, ServiceSpec, StopSignal, StopSpec,
+};
 use pipulate_process::signals;
 use pipulate_store::dotenv::EnvFile;
 use pipulate_store::files;
@@ -53,12 +57,15 @@ fn try_to_supervise(
     };
     let task = Task {
         layout: context.layout.clone(),
-        spec: spec(context, &settings.service)?,
+        spec: match settings.beginning {
+            Beginning::Start => spec(context, &settings.service)?,
+            Beginning::Stop => spec_for_stop(context, &settings.service),
+        },
         lock,
         fifo: settings.fifo.map(files::inherited).transpose()?,
         doorbell: Some(OwnedFd::from(doorbell.try_clone()?)),
         program: Program(context.exe.clone()),
-        beginning: Beginning::Start,
+        beginning: settings.beginning,
     };
     driver::supervise(task)?;
     Ok(ExitStatus::Success)
@@ -83,6 +90,32 @@ fn spec(context: &Context, name: &ServiceName) -> Result<ServiceSpec, Failure> {
         }
     }
     Ok(spec)
+}
+
+/// What a stop needs to know of a service, also of one that no configuration knows any more.
+fn spec_for_stop(context: &Context, service: &ServiceName) -> ServiceSpec {
+    let config = context.config_as_read().as_ref().ok();
+    let known =
+        config.and_then(|config| specs(context, config).into_iter().find(|spec| spec.name == *service));
+    known.unwrap_or_else(|| {
+        let is_jupyter = service.as_str() == ServiceName::JUPYTER;
+        ServiceSpec {
+            name: service.clone(),
+            command: Vec::new(),
+            directory: context.layout.root().clone(),
+            env: BTreeMap::new(),
+            env_removed: Vec::new(),
+            port: None,
+            ready: Readiness::Exec,
+            restart: RestartPolicy::Never,
+            stop: StopSpec { signal: StopSignal::Term, timeout: Duration::from_secs(10) },
+            page: None,
+            token: is_jupyter.then(|| context.layout.jupyter_token()),
+            jupyter_runtime: is_jupyter.then(|| context.layout.jupyter_runtime()),
+            log_limits: LogLimits { max_size: 10 << 20, keep: 5 },
+            watch: None,
+        }
+    })
 }
 
 /// Takes the doorbell out of stdout's place, where nothing else of ours may ring it.
