@@ -13,6 +13,7 @@ mod failures;
 #[path = "../../crates/pipulate-ollama/tests/it/fake.rs"]
 mod fake_ollama;
 mod fasthtml;
+mod follow;
 mod home;
 mod logs;
 mod many_projects;

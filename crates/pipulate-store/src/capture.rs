@@ -135,6 +135,11 @@ impl Capture {
         self.rotations
     }
 
+    /// Whether the index of the log was damaged when this was opened, so that a new one was begun.
+    pub fn index_was_damaged(&self) -> bool {
+        self.index.was_damaged()
+    }
+
     /// Remembers that what was moved so far came before this.
     pub fn mark(&mut self, mark: Mark) {
         self.index.mark(mark, self.base + self.end);

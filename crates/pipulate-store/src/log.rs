@@ -13,4 +13,5 @@ pub mod sanitize;
 pub mod secrets;
 pub mod watch;
 
+mod block;
 mod chain;

@@ -44,6 +44,8 @@ pub(super) struct Index {
     last: u64,
     /// When the last entry's first bytes were moved, if it was written by us.
     since: Option<i64>,
+    /// There was something in its place that made no sense.
+    was_damaged: bool,
 }
 
 impl Index {
@@ -52,17 +54,23 @@ impl Index {
     pub(super) fn open(layout: &Layout, service: &ServiceName, log: &Metadata, keep: u32) -> (Self, u64) {
         let path = layout.log_index(service);
         let logs = usize::try_from(keep).unwrap_or(usize::MAX).saturating_add(2);
-        let stored = match Stored::open(&path, OpenOptions::new().write(true)) {
-            Found::Sound(stored) if stored.count == 0 || stored.last().is_some() => Some(stored),
-            Found::Sound(_) | Found::Damaged | Found::Nothing => None,
+        let (stored, was_damaged) = match Stored::open(&path, OpenOptions::new().write(true)) {
+            Found::Sound(stored) if stored.count == 0 || stored.last().is_some() => (Some(stored), false),
+            Found::Sound(_) | Found::Damaged => (None, true),
+            Found::Nothing => (None, false),
         };
         let last = stored.as_ref().and_then(Stored::last).map_or(0, |last| last.position);
-        let mut index = Self { path, logs, stored, last, since: None };
+        let mut index = Self { path, logs, stored, last, since: None, was_damaged };
         let base = match index.base_of(log) {
             Some(base) => base,
             None => index.adopt(layout, service, log),
         };
         (index, base)
+    }
+
+    /// Whether what stood in its place made no sense, so that this is a new one.
+    pub(super) fn was_damaged(&self) -> bool {
+        self.was_damaged
     }
 
     /// Where this log begins, if the index knows it and it is as long as it should be.

@@ -151,7 +151,7 @@ impl Document {
 
     fn as_last_line(&self, assignment: &str) -> String {
         let line_break = if self.text.contains("\r\n") { "\r\n" } else { "\n" };
-        let content = self.text.trim_start_matches('\u{feff}');
+        let content = self.text.strip_prefix('\u{feff}').unwrap_or(&self.text);
         let separator = if content.is_empty() || content.ends_with(['\n', '\r']) { "" } else { line_break };
         format!("{separator}{assignment}{line_break}")
     }

@@ -48,6 +48,8 @@ pub(super) struct TimeIndex {
     /// Entries that follow each other, and the position of the one before them.
     block: Vec<Entry>,
     floor: u64,
+    /// The last answer, and the positions after and up to which it is the answer.
+    answer: Option<(u64, u64, LineTime)>,
     /// Where the current log begins, if it is shorter than it was: what the entries tell of is gone.
     truncated: Option<u64>,
 }
@@ -56,8 +58,16 @@ impl TimeIndex {
     /// Opens the index of these logs, if there is a sound one, and tells them where they begin.
     pub(super) fn open(layout: &Layout, service: &ServiceName, logs: &mut [OpenFile]) -> Self {
         let path = layout.log_index(service);
-        let mut index =
-            Self { path, stored: None, inode: 0, last: None, block: Vec::new(), floor: 0, truncated: None };
+        let mut index = Self {
+            path,
+            stored: None,
+            inode: 0,
+            last: None,
+            block: Vec::new(),
+            floor: 0,
+            answer: None,
+            truncated: None,
+        };
         index.refresh();
         index.place(logs);
         index
@@ -76,6 +86,7 @@ impl TimeIndex {
             stored.count_entries();
         }
         self.block.clear();
+        self.answer = None;
         self.last = self.stored.as_ref().and_then(Stored::last);
     }
 
@@ -106,8 +117,8 @@ impl TimeIndex {
 
     /// How much of a log was there already when it was emptied; nobody knows when that came.
     pub(super) fn kept_of(&mut self, log: &OpenFile) -> u64 {
-        let first = self.entry_at(log.base.saturating_add(1)).filter(|entry| !entry.is_exact);
-        first.map_or(0, |entry| entry.position.saturating_sub(log.base))
+        let first = self.entry_at(log.base.saturating_add(1)).filter(|(_, entry)| !entry.is_exact);
+        first.map_or(0, |(_, entry)| entry.position.saturating_sub(log.base))
     }
 
     /// Looks whether somebody shortened the current log. A log that grew since its length was
@@ -133,19 +144,25 @@ impl TimeIndex {
                 false => LineTime::NotAfter(changed),
             };
         }
-        match self.entry_at(position) {
-            Some(entry) if entry.is_exact => LineTime::Known(timestamp(entry.time)),
-            Some(entry) => LineTime::NotAfter(timestamp(entry.time)),
-            None => LineTime::NotAfter(changed),
+        if let Some((_, _, time)) = self.answer.filter(|(after, to, _)| *after < position && position <= *to)
+        {
+            return time;
         }
+        let Some((after, entry)) = self.entry_at(position) else { return LineTime::NotAfter(changed) };
+        let time = match entry.is_exact {
+            true => LineTime::Known(timestamp(entry.time)),
+            false => LineTime::NotAfter(timestamp(entry.time)),
+        };
+        self.answer = Some((after, entry.position, time));
+        time
     }
 
     fn is_truncated(&self, log: &OpenFile) -> bool {
         self.truncated.is_some_and(|base| log.base >= base)
     }
 
-    /// The first entry at or after a position.
-    fn entry_at(&mut self, position: u64) -> Option<Entry> {
+    /// The first entry at or after a position, and the position of the one before it.
+    fn entry_at(&mut self, position: u64) -> Option<(u64, Entry)> {
         let is_here =
             self.block.last().is_some_and(|last| self.floor < position && position <= last.position);
         if !is_here {
@@ -156,7 +173,8 @@ impl TimeIndex {
             self.block = stored.entries(first, AT_ONCE);
         }
         let place = self.block.partition_point(|entry| entry.position < position);
-        self.block.get(place).copied()
+        let before = place.checked_sub(1).map_or(self.floor, |before| self.block[before].position);
+        Some((before, *self.block.get(place)?))
     }
 
     /// The position before which everything came before this moment; `None` if the moment is one

@@ -9,16 +9,21 @@ use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
 
+use super::read::{Ending, Piece};
 use super::sanitize::Text;
 
 /// The shortest value that is masked, in characters.
 const SHORTEST: usize = 6;
+
+/// The shortest beginning or end of one that is masked where a line was cut.
+const SHORTEST_PART: usize = 3;
 
 /// Finds the secrets that it was made with.
 #[derive(Debug, Clone)]
 pub struct Masker {
     /// `None` without any secret.
     automaton: Option<AhoCorasick>,
+    forms: BTreeSet<String>,
 }
 
 /// Whether the value of a variable of this name is a secret.
@@ -40,23 +45,32 @@ impl Masker {
         }
         // Hexadecimal digits of URLs come in both cases; the rest may match too much, never too little.
         let build = || AhoCorasick::builder().ascii_case_insensitive(true).build(&forms).ok();
-        Self { automaton: if forms.is_empty() { None } else { build() } }
+        Self { automaton: if forms.is_empty() { None } else { build() }, forms }
+    }
+
+    /// Whether there is no secret in these bytes.
+    pub fn finds_nothing(&self, bytes: &[u8]) -> bool {
+        self.automaton.as_ref().is_none_or(|automaton| !automaton.is_match(bytes))
     }
 
     /// Where in a text secrets are: in order, apart from each other.
     pub fn ranges(&self, text: &str) -> Vec<Range<usize>> {
         let Some(automaton) = &self.automaton else { return Vec::new() };
-        let mut found: Vec<Range<usize>> =
-            automaton.find_overlapping_iter(text).map(|found| found.range()).collect();
-        found.sort_by_key(|range| range.start);
-        let mut ranges: Vec<Range<usize>> = Vec::new();
-        for range in found {
-            match ranges.last_mut() {
-                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-                Some(_) | None => ranges.push(range),
-            }
+        joined(automaton.find_overlapping_iter(text).map(|found| found.range()).collect())
+    }
+
+    /// As [`Masker::ranges`], of a piece of a line: also what may be the end of a secret where its
+    /// line began before it, and the beginning of one where its line goes on.
+    pub fn ranges_of_piece(&self, text: &str, piece: Piece) -> Vec<Range<usize>> {
+        let mut found = self.ranges(text);
+        let is_cut = piece.ending != Ending::Complete;
+        for form in &self.forms {
+            let end = ended(text, form).filter(|_| piece.is_rest);
+            let beginning = begun(text, form).filter(|_| is_cut);
+            found.extend(end.map(|length| 0..length));
+            found.extend(beginning.map(|length| text.len() - length..text.len()));
         }
-        ranges
+        joined(found)
     }
 
     /// A text without its secrets.
@@ -71,6 +85,36 @@ impl Masker {
         }
         Cow::Owned(masked)
     }
+}
+
+/// How many bytes at the end of a text may be the beginning of a secret.
+fn begun(text: &str, secret: &str) -> Option<usize> {
+    (SHORTEST_PART..secret.len()).rev().find(|&length| {
+        let start = text.len().checked_sub(length).filter(|&start| text.is_char_boundary(start));
+        start.is_some_and(|start| text.as_bytes()[start..].eq_ignore_ascii_case(&secret.as_bytes()[..length]))
+    })
+}
+
+/// How many bytes at the beginning of a text may be the end of a secret.
+fn ended(text: &str, secret: &str) -> Option<usize> {
+    let secret = secret.as_bytes();
+    (SHORTEST_PART..secret.len()).rev().find(|&length| {
+        text.is_char_boundary(length)
+            && text.as_bytes()[..length].eq_ignore_ascii_case(&secret[secret.len() - length..])
+    })
+}
+
+/// Ranges in order, and apart from each other.
+fn joined(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    found.sort_by_key(|range| range.start);
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for range in found {
+        match ranges.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            Some(_) | None => ranges.push(range),
+        }
+    }
+    ranges
 }
 
 /// The ways in which a secret may be written.

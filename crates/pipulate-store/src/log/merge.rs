@@ -1,8 +1,9 @@
 //! Several logs in one view.
 //!
 //! Each service's lines keep their order. Between services the order is that of the times at which
-//! the lines were captured; one whose time is not known comes right after the line before it. A
-//! line that is seen only by a later look is handed out after it, whatever its time.
+//! the lines were captured; one whose time is not known comes right after the line before it, and
+//! so does one that belongs to it (see [`super::block`]). A line that is seen only by a later look is
+//! handed out after it, whatever its time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,8 +12,9 @@ use jiff::Timestamp;
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
 
+use super::block::Block;
 use super::index::{LineTime, When};
-use super::read::{Reader, Start};
+use super::read::{Piece, Reader, Start};
 use crate::error::StoreError;
 
 /// The logs of some services.
@@ -20,6 +22,17 @@ use crate::error::StoreError;
 pub struct Merged {
     sources: Vec<Source>,
     until: Option<When>,
+    /// Whose line was handed out last.
+    last: Option<usize>,
+}
+
+/// Whether lines of others wait for the end of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Until it is there.
+    Block,
+    /// For nothing that was not seen yet.
+    None,
 }
 
 /// A line of one of them.
@@ -32,7 +45,11 @@ pub struct Line<'a> {
     /// Where it begins, in bytes since the first log of the service.
     pub offset: u64,
     pub time: LineTime,
+    pub piece: Piece,
 }
+
+/// When a service's next line came, and which service it is: the earliest is the greatest.
+type Turn = Reverse<(Option<Timestamp>, usize)>;
 
 /// One log, and the line of it that is next.
 #[derive(Debug)]
@@ -40,11 +57,22 @@ struct Source {
     reader: Reader,
     bytes: Vec<u8>,
     /// `None`: no line is known to be next.
-    next: Option<(u64, LineTime)>,
+    next: Option<Next>,
+    block: Block,
     /// The latest time that was known.
     reached: Option<Timestamp>,
     /// What comes now is after what was asked for.
     is_over: bool,
+}
+
+/// What is known of a line.
+#[derive(Debug, Clone, Copy)]
+struct Next {
+    offset: u64,
+    time: LineTime,
+    piece: Piece,
+    /// It belongs to the line before it.
+    belongs: bool,
 }
 
 impl Merged {
@@ -59,11 +87,22 @@ impl Merged {
         start: Start,
         until: Option<When>,
     ) -> Result<Self, StoreError> {
-        let source = |service| {
-            let reader = Reader::open(layout, service, start)?;
-            Ok(Source { reader, bytes: Vec::new(), next: None, reached: None, is_over: false })
-        };
-        Ok(Self { sources: services.iter().map(source).collect::<Result<_, _>>()?, until })
+        let mut merged = Self { sources: Vec::new(), until, last: None };
+        for service in services {
+            merged.add(layout, service, start)?;
+        }
+        Ok(merged)
+    }
+
+    /// Adds another one's log.
+    ///
+    /// # Errors
+    /// It can't be opened or read.
+    pub fn add(&mut self, layout: &Layout, service: &ServiceName, start: Start) -> Result<(), StoreError> {
+        let reader = Reader::open(layout, service, start)?;
+        let (bytes, block) = (Vec::new(), Block::default());
+        self.sources.push(Source { reader, bytes, next: None, block, reached: None, is_over: false });
+        Ok(())
     }
 
     /// Whether it is known which lines of a service came before and after this moment.
@@ -82,22 +121,48 @@ impl Merged {
     /// A log can't be read, or `on_line` said so.
     pub fn read<E: From<StoreError>>(
         &mut self,
+        patience: Patience,
         mut on_line: impl FnMut(Line) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut waiting = BinaryHeap::new();
+        let mut others = BinaryHeap::new();
         for (service, source) in self.sources.iter_mut().enumerate() {
             source.advance(self.until)?;
-            waiting.extend(source.next.map(|_| Reverse((source.reached, service))));
+            if self.last != Some(service) && source.next.is_some() {
+                others.push(Reverse((source.reached, service)));
+            }
         }
-        while let Some(Reverse((_, service))) = waiting.pop() {
+        while let Some(service) = self.turn(patience, &mut others) {
+            self.last = Some(service);
             let source = &mut self.sources[service];
-            if let Some((offset, time)) = source.next.take() {
-                on_line(Line { service, bytes: &source.bytes, offset, time })?;
+            if let Some(Next { offset, time, piece, belongs: _ }) = source.next.take() {
+                on_line(Line { service, bytes: &source.bytes, offset, time, piece })?;
             }
             source.advance(self.until)?;
-            waiting.extend(source.next.map(|_| Reverse((source.reached, service))));
         }
         Ok(())
+    }
+
+    /// Whose line is next: that of the last one for as long as it belongs to the line before it, or
+    /// came no later than those of the others.
+    fn turn(&self, patience: Patience, others: &mut BinaryHeap<Turn>) -> Option<usize> {
+        let Some((last, source)) = self.last.and_then(|last| Some((last, self.sources.get(last)?))) else {
+            return others.pop().map(|Reverse((_, service))| service);
+        };
+        match source.next {
+            Some(next) if next.belongs => return Some(last),
+            Some(_) if others.peek().is_none_or(|Reverse((time, _))| source.reached <= *time) => {
+                return Some(last);
+            }
+            Some(_) => others.push(Reverse((source.reached, last))),
+            None if patience == Patience::Block && source.block.is_open() => return None,
+            None => {}
+        }
+        others.pop().map(|Reverse((_, service))| service)
+    }
+
+    /// Whether lines wait for the end of another one's block.
+    pub fn is_holding(&self) -> bool {
+        self.sources.iter().any(|source| source.next.is_some())
     }
 
     /// Hands out the unfinished lines at the ends.
@@ -107,9 +172,9 @@ impl Merged {
     pub fn read_unfinished<E>(&mut self, mut on_line: impl FnMut(Line) -> Result<(), E>) -> Result<(), E> {
         for (service, source) in self.sources.iter_mut().enumerate() {
             let Some(bytes) = source.reader.take_unfinished() else { continue };
-            let (offset, time) = source.place();
+            let (offset, time, piece) = source.place();
             if !source.is_after(offset, time, self.until) {
-                on_line(Line { service, bytes: &bytes, offset, time })?;
+                on_line(Line { service, bytes: &bytes, offset, time, piece })?;
             }
         }
         Ok(())
@@ -133,17 +198,18 @@ impl Source {
         let Some(line) = self.reader.next_line()? else { return Ok(()) };
         self.bytes.clear();
         self.bytes.extend_from_slice(line);
-        let (offset, time) = self.place();
+        let (offset, time, piece) = self.place();
+        let belongs = self.block.reads(&self.bytes);
         if let LineTime::Known(time) = time {
             self.reached = self.reached.max(Some(time));
         }
         self.is_over = self.is_after(offset, time, until);
-        self.next = (!self.is_over).then_some((offset, time));
+        self.next = (!self.is_over).then_some(Next { offset, time, piece, belongs });
         Ok(())
     }
 
-    fn place(&mut self) -> (u64, LineTime) {
-        (self.reader.line_start(), self.reader.line_time())
+    fn place(&mut self) -> (u64, LineTime, Piece) {
+        (self.reader.line_start(), self.reader.line_time(), self.reader.piece())
     }
 
     fn is_after(&self, offset: u64, time: LineTime, until: Option<When>) -> bool {
@@ -157,3 +223,6 @@ impl Source {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

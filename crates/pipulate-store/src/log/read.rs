@@ -53,6 +53,29 @@ pub struct Reader {
     state: LineState,
     /// What is read next does not continue `line`.
     line_is_cut: bool,
+    piece: Piece,
+    /// The next piece is the rest of a line.
+    rest_follows: bool,
+}
+
+/// How much of a line was handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Piece {
+    /// The line began in the piece before.
+    pub is_rest: bool,
+    pub ending: Ending,
+}
+
+/// How what was handed out of a line ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ending {
+    /// With the line.
+    #[default]
+    Complete,
+    /// In the middle of a line that is too long, or whose rest is lost.
+    Cut,
+    /// Where its writer has come to.
+    Unfinished,
 }
 
 /// What `line` holds.
@@ -96,6 +119,8 @@ impl Reader {
             line: Vec::new(),
             state: LineState::Unfinished,
             line_is_cut: false,
+            piece: Piece::default(),
+            rest_follows: false,
         };
         reader.compare_index();
         match start {
@@ -124,7 +149,9 @@ impl Reader {
             self.line_start = self.position();
         }
         loop {
-            if self.state == LineState::Abandoned || self.line.len() >= LONGEST_LINE {
+            let is_too_long = self.line.len() >= LONGEST_LINE;
+            if self.state == LineState::Abandoned || is_too_long {
+                self.hand_out(Ending::Cut, is_too_long);
                 self.state = LineState::HandedOut;
                 return Ok(Some(&self.line));
             }
@@ -132,6 +159,7 @@ impl Reader {
             if let Some(length) = memchr::memchr(b'\n', unread) {
                 let range = self.start..self.start + length;
                 self.start += length + 1;
+                self.hand_out(Ending::Complete, false);
                 if self.line.is_empty() {
                     return Ok(Some(&self.block[range]));
                 }
@@ -150,7 +178,19 @@ impl Reader {
     /// a line of its own.
     pub fn take_unfinished(&mut self) -> Option<Vec<u8>> {
         let unfinished = self.state == LineState::Unfinished && !self.line.is_empty();
-        unfinished.then(|| std::mem::take(&mut self.line))
+        unfinished.then(|| {
+            self.hand_out(Ending::Unfinished, false);
+            std::mem::take(&mut self.line)
+        })
+    }
+
+    fn hand_out(&mut self, ending: Ending, rest_follows: bool) {
+        self.piece = Piece { is_rest: std::mem::replace(&mut self.rest_follows, rest_follows), ending };
+    }
+
+    /// How much of its line was handed out last.
+    pub fn piece(&self) -> Piece {
+        self.piece
     }
 
     /// Where the line that was handed out last begins, in bytes since the first log of the service.

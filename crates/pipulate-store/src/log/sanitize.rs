@@ -20,10 +20,10 @@ pub struct Text {
 impl Text {
     /// Reads a line without its line break. Bytes that are not UTF-8 become replacement characters.
     pub fn of(line: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(line);
-        if text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
-            return Self { plain: text.into_owned(), colors: Vec::new() };
+        if let Some(plain) = as_harmless(line) {
+            return Self { plain: plain.to_owned(), colors: Vec::new() };
         }
+        let text = String::from_utf8_lossy(line);
         let mut cleaner = Cleaner { text: Self::default(), restart: false };
         let mut rest = text.trim_end_matches('\r').chars();
         while let Some(character) = rest.next() {
@@ -74,6 +74,13 @@ impl Text {
         }
         output
     }
+}
+
+/// A line that is harmless as it is and holds no color; most are like that.
+pub fn as_harmless(line: &[u8]) -> Option<&str> {
+    // Without an early end, so that the compiler looks at many bytes at once.
+    let is_harmless = line.iter().fold(true, |so_far, &byte| so_far & matches!(byte, b'\t' | b' '..=b'~'));
+    is_harmless.then(|| std::str::from_utf8(line).ok()).flatten()
 }
 
 struct Cleaner {

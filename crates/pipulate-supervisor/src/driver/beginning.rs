@@ -30,6 +30,9 @@ impl Driver {
         let inbox = Inbox::open().map_err(system("receive signals"))?;
         reaper::become_subreaper().map_err(system("become the parent of orphans"))?;
         let capture = Capture::open(&layout, &spec.name, spec.log_limits)?;
+        if capture.index_was_damaged() {
+            tracing::warn!(service = %spec.name, "the index of its log was damaged; a new one is begun");
+        }
         // The inherited end kept the FIFO's content; from here on ours does.
         drop(fifo);
         let service = Service { project: layout.project_id(), name: spec.name.clone() };

@@ -1,18 +1,14 @@
 //! `logs`: what the services printed, without what could steer a terminal, without secrets.
 
+mod follow;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io;
-use std::os::fd::AsFd as _;
-use std::os::unix::net::UnixStream;
 
-use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
 use pipulate_store::log::index::When;
-use pipulate_store::log::merge::Merged;
+use pipulate_store::log::merge::{Merged, Patience};
 use pipulate_store::log::read::{self, Start};
-use pipulate_store::log::watch::{Wake, Watch};
 
 use self::view::View;
 use crate::cli::{LineForm, LinesSettings, LogsSettings, LogsShow, Tail};
@@ -27,10 +23,7 @@ pub(crate) fn logs(context: &Context, settings: LogsSettings) -> Result<ExitStat
     context.refuse_unknown(&asked, &context.known_services()?)?;
     match show {
         LogsShow::Paths => paths(context, &asked),
-        LogsShow::Lines(lines) if lines.follow => {
-            let services = chosen(context, asked, Moment::FromNowOn)?;
-            follow(context, &services, &lines)
-        }
+        LogsShow::Lines(lines) if lines.follow => follow::follow(context, asked, &lines),
         LogsShow::Lines(lines) => {
             let services = chosen(context, asked, Moment::Now)?;
             if services.is_empty() {
@@ -39,7 +32,9 @@ pub(crate) fn logs(context: &Context, settings: LogsSettings) -> Result<ExitStat
             let view = View::new(context, &services, &lines);
             let mut logs = open(context, &services, &lines)?;
             print_what_is_there(context, &view, &mut logs, &lines)?;
-            context.printer.data_stream(|output| logs.read_unfinished(|line| view.print(output, line)))?;
+            context
+                .printer
+                .data_stream(|output| logs.read_unfinished(|line| view.print(output, line).map(drop)))?;
             warn_of_unknown_times(context, &view, &lines);
             Ok(ExitStatus::Success)
         }
@@ -61,7 +56,7 @@ pub(crate) fn follow_since(
         prefix: true,
         form: LineForm::Plain,
     };
-    follow(context, services, &lines)
+    follow::follow(context, services.to_vec(), &lines)
 }
 
 fn paths(context: &Context, asked: &[ServiceName]) -> Result<ExitStatus, Failure> {
@@ -133,10 +128,11 @@ fn print_what_is_there(
         Tail::Lines(count) if lines.choose() => {
             // The last of those that match: which they are is known at the end.
             let count = usize::try_from(count).unwrap_or(usize::MAX);
-            let mut kept: BTreeMap<usize, VecDeque<(u64, String)>> = BTreeMap::new();
+            let mut kept: BTreeMap<usize, VecDeque<(u64, Vec<u8>)>> = BTreeMap::new();
             let mut number = 0;
-            logs.read(|line| {
-                if let Some(text) = view.text(line) {
+            logs.read(Patience::None, |line| {
+                let mut text = Vec::new();
+                if view.print(&mut text, line)? {
                     let kept = kept.entry(line.service).or_default();
                     kept.push_back((number, text));
                     number += 1;
@@ -148,9 +144,9 @@ fn print_what_is_there(
             })?;
             let mut kept: Vec<_> = kept.into_values().flatten().collect();
             kept.sort_unstable_by_key(|(number, _)| *number);
-            kept.iter().try_for_each(|(_, text)| Ok(writeln!(output, "{text}")?))
+            kept.iter().try_for_each(|(_, text)| Ok(output.write_all(text)?))
         }
-        Tail::Lines(_) | Tail::All => logs.read(|line| view.print(output, line)),
+        Tail::Lines(_) | Tail::All => logs.read(Patience::None, |line| view.print(output, line).map(drop)),
     })
 }
 
@@ -167,42 +163,6 @@ fn warn_of_unknown_times(context: &Context, view: &View, lines: &LinesSettings) 
         context.printer.warning(format!("it is not known when some of these lines came; {what}"));
     }
     view.met_unknown_time()
-}
-
-/// Prints until Ctrl-C, until nobody reads any more, or until nothing can come that was asked for.
-/// The services go on.
-fn follow(context: &Context, services: &[ServiceName], lines: &LinesSettings) -> Result<ExitStatus, Failure> {
-    let (interrupted, handler) =
-        UnixStream::pair().map_err(|error| Failure::failed("could not prepare for Ctrl-C").cause(error))?;
-    signal_hook::low_level::pipe::register(signal_hook::consts::SIGINT, handler)
-        .map_err(|error| Failure::failed("could not prepare for Ctrl-C").cause(error))?;
-    let stdout = io::stdout();
-    let view = View::new(context, services, lines);
-    // Watched before it is read: what is written in between is not missed.
-    let mut watch = Watch::new(&context.layout, services);
-    let mut logs = open(context, services, lines)?;
-    print_what_is_there(context, &view, &mut logs, lines)?;
-    let mut warned = warn_of_unknown_times(context, &view, lines);
-    let is_over = || matches!(lines.until, Some(When::At(until)) if Timestamp::now() > until);
-    loop {
-        // Before the look: what came by then is still shown.
-        let is_last_look = is_over() || logs.is_over();
-        if !is_last_look {
-            let wake = watch
-                .wait(Some(interrupted.as_fd()), Some(stdout.as_fd()), None)
-                .map_err(|error| Failure::failed("could not wait for new lines").cause(error))?;
-            match wake {
-                Wake::Lines | Wake::Records | Wake::TimedOut => {}
-                Wake::Stopped | Wake::OutputClosed => return Ok(ExitStatus::Success),
-            }
-        }
-        logs.look()?;
-        context.printer.data_stream(|output| logs.read(|line| view.print(output, line)))?;
-        warned = warned || warn_of_unknown_times(context, &view, lines);
-        if is_last_look {
-            return Ok(ExitStatus::Success);
-        }
-    }
 }
 
 #[cfg(test)]

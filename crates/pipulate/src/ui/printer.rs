@@ -8,6 +8,9 @@ use super::style::Style;
 use super::terminal::{ColorWish, Terminal};
 use crate::error::{Failure, FailureKind, indented};
 
+/// How much data is written at once.
+const AT_ONCE: usize = 64 << 10;
+
 /// How much is said beside the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verbosity {
@@ -80,7 +83,7 @@ impl Printer {
         write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
     ) -> Result<(), Failure> {
         let mut stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut stream = BufWriter::new(&mut *stdout);
+        let mut stream = BufWriter::with_capacity(AT_ONCE, &mut *stdout);
         let written = write(&mut stream).map_err(Into::into);
         let written = written.and_then(|()| Ok(stream.flush()?));
         written.map_err(|error| match error {

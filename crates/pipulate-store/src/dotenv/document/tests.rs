@@ -37,6 +37,8 @@ fn an_edit_changes_its_own_value_and_nothing_else() {
 fn a_new_value_gets_a_line_of_its_own() {
     assert_eq!(set("", "A", "1"), "A='1'\n");
     assert_eq!(set("\u{feff}", "A", "1"), "\u{feff}A='1'\n");
+    // Only one is a mark; a second one is a line of its own.
+    assert_eq!(set("\u{feff}\u{feff}", "A", "1"), "\u{feff}\u{feff}\nA='1'\n");
     assert_eq!(set("B=2", "A", "1"), "B=2\nA='1'\n");
     assert_eq!(set("B=2\n\n", "A", "1"), "B=2\n\nA='1'\n");
 }

@@ -28,6 +28,27 @@ fn overlapping_secrets_leave_nothing_between_them() {
 }
 
 #[test]
+fn what_may_be_half_of_a_secret_is_masked_where_a_line_was_cut() {
+    let masker = Masker::new(["sk-12345678"]);
+    let masked = |text: &str, is_rest, ending| {
+        Text::of(text.as_bytes()).render(&masker.ranges_of_piece(text, Piece { is_rest, ending }), false)
+    };
+    for (text, is_rest, ending, expected) in [
+        ("the key is sk-1234", false, Ending::Unfinished, "the key is ****"),
+        ("the key is SK-1234567", false, Ending::Cut, "the key is ****"),
+        ("the key is sk-1234", false, Ending::Complete, "the key is sk-1234"),
+        ("5678 and more", true, Ending::Complete, "**** and more"),
+        ("5678 and more", false, Ending::Complete, "5678 and more"),
+        ("c2stMTI", false, Ending::Unfinished, "****"),
+        ("it says s", false, Ending::Unfinished, "it says s"),
+        ("ü", true, Ending::Cut, "ü"),
+        ("", true, Ending::Cut, ""),
+    ] {
+        assert_eq!(masked(text, is_rest, ending), expected, "{text}");
+    }
+}
+
+#[test]
 fn each_line_of_a_private_key_is_a_secret() {
     let masker = Masker::new(["-----BEGIN KEY-----\nMIIabcdefg\n-----END KEY-----\n"]);
     assert_eq!(masker.mask("read MIIabcdefg"), "read ****");
@@ -67,6 +88,23 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 proptest! {
+    /// Wherever a line with a secret in it is cut, no three characters of it are seen on both sides.
+    #[test]
+    fn a_secret_that_was_cut_shows_on_neither_side(secret in "[a-zA-Z0-9+/_%ü-]{6,16}", cut in 1_usize..16) {
+        prop_assume!(secret.is_char_boundary(cut) && cut < secret.len());
+        let masker = Masker::new([&secret]);
+        let (begin, end) = (format!("~~{}", &secret[..cut]), format!("{}~~", &secret[cut..]));
+        let first = Piece { is_rest: false, ending: Ending::Cut };
+        let second = Piece { is_rest: true, ending: Ending::Complete };
+        let seen = |text: &str, piece| Text::of(text.as_bytes()).render(&masker.ranges_of_piece(text, piece), false);
+        if cut >= SHORTEST_PART {
+            prop_assert_eq!(seen(&begin, first), "~~****");
+        }
+        if secret.len() - cut >= SHORTEST_PART {
+            prop_assert_eq!(seen(&end, second), "****~~");
+        }
+    }
+
     #[test]
     fn a_secret_is_masked_in_base64_at_any_alignment(
         before in proptest::collection::vec(any::<u8>(), 0..7),

@@ -182,6 +182,25 @@ fn a_line_longer_than_a_block_stays_whole() {
 }
 
 #[test]
+fn a_line_that_is_too_long_comes_in_pieces_that_say_so() {
+    let writer = Writer::new(5);
+    let long = "x".repeat(LONGEST_LINE + BLOCK + 17);
+    writer.append(&format!("{long}\nnext\nunfinished"));
+    let mut reader = writer.reader(Start::Oldest);
+    let mut pieces = Vec::new();
+    let mut text = String::new();
+    while let Some(line) = reader.next_line().unwrap() {
+        text.push_str(std::str::from_utf8(line).unwrap());
+        pieces.push((reader.piece().is_rest, reader.piece().ending));
+    }
+    assert_eq!(text, format!("{long}next"));
+    let expected = [(false, Ending::Cut), (true, Ending::Complete), (false, Ending::Complete)];
+    assert_eq!(pieces, expected);
+    assert!(reader.take_unfinished().is_some());
+    assert_eq!(reader.piece(), Piece { is_rest: false, ending: Ending::Unfinished });
+}
+
+#[test]
 fn what_is_no_file_is_refused() {
     let writer = Writer::new(5);
     fs::create_dir(writer.layout.log(&writer.service)).unwrap();

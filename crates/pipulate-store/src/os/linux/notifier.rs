@@ -43,7 +43,9 @@ pub(crate) struct Notifier {
     descriptor: OwnedFd,
     layout: Layout,
     services: Vec<ServiceName>,
-    /// The watches on the folder of the logs, on that of the records, and on the current logs.
+    /// The watch on the folder of the records.
+    records: i32,
+    /// Every watch there is.
     watched: Vec<i32>,
     hears_everything: bool,
 }
@@ -54,7 +56,8 @@ impl Notifier {
         let kind = statfs(nearest(&layout.logs())).map(|found| u32::try_from(found.f_type).unwrap_or(0));
         let hears_everything = kind.is_ok_and(|kind| !REMOTE.contains(&kind));
         let (layout, services) = (layout.clone(), services.to_vec());
-        let mut notifier = Self { descriptor, layout, services, watched: Vec::new(), hears_everything };
+        let watched = Vec::new();
+        let mut notifier = Self { descriptor, layout, services, records: -1, watched, hears_everything };
         notifier.watch()?;
         Ok(notifier)
     }
@@ -77,8 +80,7 @@ impl Notifier {
             match events.next() {
                 Ok(event) => {
                     is_moved |= event.events() != ReadFlags::MODIFY;
-                    if self.watched.get(1) == Some(&event.wd()) || event.events() == ReadFlags::QUEUE_OVERFLOW
-                    {
+                    if event.wd() == self.records || event.events() == ReadFlags::QUEUE_OVERFLOW {
                         told = Wake::Records;
                     }
                 }
@@ -96,8 +98,9 @@ impl Notifier {
     /// Watches everything that is there. Adding a watch that is there already changes nothing; one
     /// whose file or folder was deleted or renamed away is replaced.
     fn watch(&mut self) -> io::Result<()> {
-        let mut watched =
-            vec![self.watch_folder(&self.layout.logs())?, self.watch_folder(self.layout.run())?];
+        let mut watched = Vec::new();
+        self.watch_folder(&self.layout.logs(), &mut watched)?;
+        self.records = self.watch_folder(self.layout.run(), &mut watched)?;
         for service in &self.services {
             match inotify::add_watch(&self.descriptor, &*self.layout.log(service), FILE) {
                 Ok(number) => watched.push(number),
@@ -114,16 +117,21 @@ impl Notifier {
         Ok(())
     }
 
-    /// A folder that appears between the look and the watch would be missed, so this goes on until
-    /// a second look agrees.
-    fn watch_folder(&self, folder: &Path) -> io::Result<i32> {
+    /// Watches a folder and, in the project, the one above it, which tells of its end for certain. A folder that
+    /// appears between the look and the watch would be missed, so this goes on until a second look
+    /// agrees.
+    fn watch_folder(&self, folder: &Path, watched: &mut Vec<i32>) -> io::Result<i32> {
         loop {
             let path = nearest(folder);
-            match inotify::add_watch(&self.descriptor, &path, FOLDER) {
-                Ok(number) if path == nearest(folder) => return Ok(number),
-                Ok(_) | Err(Errno::NOENT | Errno::NOTDIR) => {}
+            let above = path.parent().filter(|above| above.starts_with(self.layout.root()));
+            let above = above.map(|above| inotify::add_watch(&self.descriptor, above, FOLDER));
+            let number = match inotify::add_watch(&self.descriptor, &path, FOLDER) {
+                Ok(number) if path == nearest(folder) => number,
+                Ok(_) | Err(Errno::NOENT | Errno::NOTDIR) => continue,
                 Err(error) => return Err(error.into()),
-            }
+            };
+            watched.extend([Ok(number)].into_iter().chain(above).flatten());
+            return Ok(number);
         }
     }
 }

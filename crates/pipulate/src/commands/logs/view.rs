@@ -1,14 +1,16 @@
 //! How a line is shown: harmless, masked, chosen, and with its time and its service's name in front.
 
+use std::borrow::Cow;
 use std::cell::Cell;
-use std::io::Write;
+use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 use pipulate_core::service::ServiceName;
 use pipulate_store::log::index::LineTime;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::Line;
-use pipulate_store::log::sanitize::Text;
+use pipulate_store::log::read::{Ending, Piece};
+use pipulate_store::log::sanitize::{self, Text};
 use regex::Regex;
 use serde::Serialize;
 
@@ -17,9 +19,12 @@ use crate::context::Context;
 use crate::ui::printer::OutputError;
 use crate::ui::style::Style;
 
+/// Stands where a line was cut.
+const CUT: &str = "…";
+
 /// A way to show lines.
 pub(super) struct View<'a> {
-    services: &'a [ServiceName],
+    services: Vec<ServiceName>,
     /// One for each service; empty ones when there is only one.
     prefixes: Vec<String>,
     masker: Masker,
@@ -39,11 +44,14 @@ struct JsonLine<'a> {
     service: &'a str,
     text: &'a str,
     offset: u64,
+    /// The line is longer than what can be shown at once: its next piece follows.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cut: bool,
 }
 
 impl<'a> View<'a> {
     /// Shows the lines of these services.
-    pub(super) fn new(context: &Context, services: &'a [ServiceName], settings: &'a LinesSettings) -> Self {
+    pub(super) fn new(context: &Context, services: &[ServiceName], settings: &'a LinesSettings) -> Self {
         let style = context.printer.stdout_style();
         let width = services.iter().map(|service| service.as_str().len()).max().unwrap_or(0);
         let prefixed = settings.prefix && services.len() > 1;
@@ -52,7 +60,7 @@ impl<'a> View<'a> {
             false => String::new(),
         };
         Self {
-            services,
+            services: services.to_vec(),
             prefixes: services.iter().map(prefix).collect(),
             masker: context.masker(),
             grep: settings.grep.as_ref(),
@@ -68,19 +76,9 @@ impl<'a> View<'a> {
         self.met_unknown_time.get()
     }
 
-    /// A line as it is shown; `None` if it is not.
-    pub(super) fn text(&self, line: Line) -> Option<String> {
-        let text = Text::of(line.bytes);
-        let secrets = self.masker.ranges(text.plain());
-        let seen = || text.render(&secrets, false);
-        // What is searched is what is seen: a pattern finds no secret.
-        let is_chosen = self.grep.is_none_or(|grep| match secrets.is_empty() {
-            true => grep.is_match(text.plain()),
-            false => grep.is_match(&seen()),
-        });
-        if !is_chosen {
-            return None;
-        }
+    /// Writes a line if it is shown, and says whether it is.
+    pub(super) fn print(&self, output: &mut dyn Write, line: Line) -> Result<bool, OutputError> {
+        let Some(text) = self.text(&line) else { return Ok(false) };
         let time = match line.time {
             LineTime::Known(time) => Some(time),
             LineTime::NotAfter(_) => None,
@@ -88,32 +86,51 @@ impl<'a> View<'a> {
         if time.is_none() {
             self.met_unknown_time.set(true);
         }
-        let service = &self.services[line.service];
-        let prefix = &self.prefixes[line.service];
         match self.form {
-            LineForm::Plain => Some(format!("{prefix}{}", text.render(&secrets, self.style.is_colored()))),
-            LineForm::Timed => {
-                let time = self.style.dim(self.local(line.time));
-                Some(format!("{time} {prefix}{}", text.render(&secrets, self.style.is_colored())))
-            }
+            LineForm::Plain => {}
+            LineForm::Timed => write!(output, "{} ", self.style.dim(self.local(line.time)))?,
             LineForm::Json => {
                 let line = JsonLine {
                     time: time.map(|time| time.to_string()),
-                    service: service.as_str(),
-                    text: &seen(),
+                    service: self.services[line.service].as_str(),
+                    text: &text,
                     offset: line.offset,
+                    cut: line.piece.ending == Ending::Cut,
                 };
-                serde_json::to_string(&line).ok()
+                serde_json::to_writer(&mut *output, &line).map_err(io::Error::from)?;
+                output.write_all(b"\n")?;
+                return Ok(true);
             }
         }
+        output.write_all(self.prefixes[line.service].as_bytes())?;
+        if line.piece.is_rest {
+            output.write_all(CUT.as_bytes())?;
+        }
+        output.write_all(text.as_bytes())?;
+        if line.piece.ending == Ending::Cut {
+            output.write_all(CUT.as_bytes())?;
+        }
+        output.write_all(b"\n")?;
+        Ok(true)
     }
 
-    /// Writes a line if it is shown.
-    pub(super) fn print(&self, output: &mut dyn Write, line: Line) -> Result<(), OutputError> {
-        match self.text(line) {
-            Some(text) => Ok(writeln!(output, "{text}")?),
-            None => Ok(()),
+    /// What is shown of a line itself; `None` if it is not.
+    fn text<'line>(&self, line: &Line<'line>) -> Option<Cow<'line, str>> {
+        // What is searched is what is seen: a pattern finds no secret.
+        let is_chosen = |seen: &str| self.grep.is_none_or(|grep| grep.is_match(seen));
+        if let Some(seen) = sanitize::as_harmless(line.bytes).filter(|_| line.piece == Piece::default())
+            && self.masker.finds_nothing(line.bytes)
+        {
+            return is_chosen(seen).then_some(Cow::Borrowed(seen));
         }
+        let text = Text::of(line.bytes);
+        let secrets = self.masker.ranges_of_piece(text.plain(), line.piece);
+        let seen = text.render(&secrets, false);
+        if !is_chosen(&seen) {
+            return None;
+        }
+        let is_colored = self.style.is_colored() && self.form != LineForm::Json;
+        Some(Cow::Owned(if is_colored { text.render(&secrets, true) } else { seen }))
     }
 
     /// RFC 3339 in the zone of this machine, always equally long.

@@ -1,0 +1,168 @@
+//! `logs -f`: prints until Ctrl-C, until nobody reads any more, or until nothing can come that was
+//! asked for. The services go on.
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use pipulate_core::service::ServiceName;
+use pipulate_store::log::index::When;
+use pipulate_store::log::merge::{Merged, Patience};
+use pipulate_store::log::read::Start;
+use pipulate_store::log::watch::{Wake, Watch};
+use pipulate_store::record;
+
+use super::view::View;
+use super::{Moment, chosen, open, print_what_is_there, warn_of_unknown_times};
+use crate::cli::LinesSettings;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::exit_code::ExitStatus;
+
+/// How long the lines of others wait for the end of a traceback.
+const HOLD: Duration = Duration::from_millis(100);
+
+/// Prints what these services print, or all of them if none was asked for.
+pub(super) fn follow(
+    context: &Context,
+    asked: Vec<ServiceName>,
+    lines: &LinesSettings,
+) -> Result<ExitStatus, Failure> {
+    let (interrupted, handler) =
+        UnixStream::pair().map_err(|error| Failure::failed("could not prepare for Ctrl-C").cause(error))?;
+    signal_hook::low_level::pipe::register(signal_hook::consts::SIGINT, handler)
+        .map_err(|error| Failure::failed("could not prepare for Ctrl-C").cause(error))?;
+    let stdout = io::stdout();
+    let mut follower = Follower::begin(context, asked, lines)?;
+    loop {
+        // Before the look: what came by then is still shown.
+        let is_last_look = follower.is_over();
+        let wake = match is_last_look {
+            true => Wake::Lines,
+            false => follower
+                .watch
+                .wait(Some(interrupted.as_fd()), Some(stdout.as_fd()), follower.rest_of_hold())
+                .map_err(|error| Failure::failed("could not wait for new lines").cause(error))?,
+        };
+        match wake {
+            Wake::Lines | Wake::TimedOut => follower.print_new()?,
+            Wake::Records => {
+                follower.take_in_new_services()?;
+                follower.print_new()?;
+                follower.say_whether_it_runs();
+            }
+            Wake::Stopped | Wake::OutputClosed => return Ok(ExitStatus::Success),
+        }
+        if is_last_look {
+            return Ok(ExitStatus::Success);
+        }
+    }
+}
+
+struct Follower<'a> {
+    context: &'a Context,
+    asked: Vec<ServiceName>,
+    lines: &'a LinesSettings,
+    services: Vec<ServiceName>,
+    view: View<'a>,
+    watch: Watch,
+    logs: Merged,
+    warned: bool,
+    /// Since when lines wait for the end of a traceback.
+    held_since: Option<Instant>,
+    runs: bool,
+}
+
+impl<'a> Follower<'a> {
+    fn begin(
+        context: &'a Context,
+        asked: Vec<ServiceName>,
+        lines: &'a LinesSettings,
+    ) -> Result<Self, Failure> {
+        let services = chosen(context, asked.clone(), Moment::FromNowOn)?;
+        let view = View::new(context, &services, lines);
+        // Watched before it is read: what is written in between is not missed.
+        let watch = Watch::new(&context.layout, &services);
+        if watch.is_polling() {
+            context.printer.warning(
+                "the system does not report changes of files here (it may have no inotify watches left), \
+                 so the logs are looked at ten times a second",
+            );
+        }
+        let runs = any_runs(context, &services);
+        let mut logs = open(context, &services, lines)?;
+        print_what_is_there(context, &view, &mut logs, lines)?;
+        let warned = warn_of_unknown_times(context, &view, lines);
+        let follower =
+            Self { context, asked, lines, services, view, watch, logs, warned, held_since: None, runs };
+        if !runs {
+            follower.say("is not running");
+        }
+        Ok(follower)
+    }
+
+    /// Whether all that is still to come is after what was asked for.
+    fn is_over(&self) -> bool {
+        let is_late = matches!(self.lines.until, Some(When::At(until)) if Timestamp::now() > until);
+        is_late || self.logs.is_over()
+    }
+
+    fn rest_of_hold(&self) -> Option<Duration> {
+        self.held_since.map(|since| HOLD.saturating_sub(since.elapsed()))
+    }
+
+    fn print_new(&mut self) -> Result<(), Failure> {
+        self.logs.look()?;
+        let patience = match self.rest_of_hold() {
+            Some(Duration::ZERO) => Patience::None,
+            Some(_) | None => Patience::Block,
+        };
+        let Self { context, logs, view, .. } = self;
+        context
+            .printer
+            .data_stream(|output| logs.read(patience, |line| view.print(output, line).map(drop)))?;
+        let held_since = self.held_since.filter(|_| patience == Patience::Block);
+        self.held_since = self.logs.is_holding().then(|| held_since.unwrap_or_else(Instant::now));
+        self.warned = self.warned || warn_of_unknown_times(self.context, &self.view, self.lines);
+        Ok(())
+    }
+
+    /// Services that nobody knew of when this began belong to all of them too.
+    fn take_in_new_services(&mut self) -> Result<(), Failure> {
+        let now = chosen(self.context, self.asked.clone(), Moment::FromNowOn)?;
+        let new: Vec<_> = now.into_iter().filter(|service| !self.services.contains(service)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.services.extend(new.iter().cloned());
+        self.view = View::new(self.context, &self.services, self.lines);
+        self.watch = Watch::new(&self.context.layout, &self.services);
+        for service in &new {
+            self.logs.add(&self.context.layout, service, Start::Oldest)?;
+        }
+        Ok(())
+    }
+
+    fn say_whether_it_runs(&mut self) {
+        let runs = any_runs(self.context, &self.services);
+        if std::mem::replace(&mut self.runs, runs) && !runs {
+            self.say("has stopped");
+        }
+    }
+
+    fn say(&self, what: &str) {
+        let who = match self.services.as_slice() {
+            [service] => service.to_string(),
+            _ => self.context.layout.root().display().to_string(),
+        };
+        self.context.printer.note(format!("{who} {what}; waiting for the next start (Ctrl-C leaves)"));
+    }
+}
+
+/// Whether any of them is supervised, as their records say.
+fn any_runs(context: &Context, services: &[ServiceName]) -> bool {
+    let record = |service| record::read(&context.layout, service).ok().flatten();
+    services.iter().filter_map(record).any(|record| record.supervisor.is_some())
+}

@@ -1,0 +1,112 @@
+//! `logs -f`, by itself for hours: over stops, starts, deletions, and services that nobody knew of.
+
+use crate::support::project::PIPULATE;
+use crate::support::{Session, Terminal, TestProject, holds, wait_for};
+
+const CTRL_C: &str = "\x03";
+
+/// Prints what others append to `say`.
+const TALKER: &str = "[services.talker]\nenv = { MY_TOKEN = \"sk-12345678\" }\n\
+    command = [\"tail\", \"-f\", \"-n\", \"0\", \"say\"]\n";
+
+fn say(project: &TestProject, text: &str) {
+    let mut shell = project.foreign("sh");
+    shell.args(["-c", "printf \"$0\" >> say", text]);
+    assert!(shell.status().unwrap().success());
+}
+
+/// Starts the talker, which has begun to listen when this returns.
+fn start(project: &TestProject) {
+    project.start(&["talker"]);
+    let said = || project.read(".pipulate/log/talker.log").matches("begin").count();
+    let before = said();
+    wait_for("the talker to listen", || {
+        say(project, "begin\\n");
+        (said() > before).then_some(())
+    });
+}
+
+fn follow(project: &TestProject, args: &str) -> Terminal {
+    Terminal::open(&project.command(&[]), &format!("exec {PIPULATE} --color never logs -f {args}"))
+}
+
+#[test]
+fn a_follower_waits_for_a_project_that_starts_later_and_says_when_it_stops() {
+    let project = TestProject::light().config(TALKER).file("say", "").build();
+    let mut follower = follow(&project, "");
+    follower.wait_for("is not running; waiting for the next start");
+    start(&project);
+    follower.wait_for("talker | begin");
+    project.run(&["stop"]).expect(0);
+    follower.wait_for("has stopped; waiting for the next start");
+    start(&project);
+    say(&project, "in the second life\\n");
+    follower.wait_for("talker | in the second life");
+    // What began while it was waiting is one of them.
+    let mut config = project.read("pipulate.toml");
+    config.push_str("[services.newcomer]\ncommand = [\"sh\", \"-c\", \"echo here I am; exec sleep 1000\"]\n");
+    project.write("pipulate.toml", &config);
+    project.start(&["newcomer"]);
+    follower.wait_for("newcomer | here I am");
+    assert_eq!(follower.shown().matches("has stopped").count(), 1);
+    assert_eq!(follower.shown().matches("in the second life").count(), 1);
+    follower.type_text(CTRL_C);
+    assert_eq!(follower.end(), Some(0));
+}
+
+#[test]
+fn a_follower_goes_on_when_a_log_is_emptied_or_deleted() {
+    let project = TestProject::light().config(TALKER).file("say", "").build();
+    start(&project);
+    let mut follower = follow(&project, "talker");
+    follower.wait_for("begin");
+    let log = project.path(".pipulate/log/talker.log");
+    for (number, spoil) in ["emptied", "deleted", "emptied again"].into_iter().enumerate() {
+        match spoil {
+            "deleted" => std::fs::remove_file(&log).unwrap(),
+            _ => std::fs::write(&log, "").unwrap(),
+        }
+        let text = format!("after it was {spoil}, {number}");
+        say(&project, &format!("{text}\\n"));
+        follower.wait_for(&text);
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), format!("{text}\n"));
+        assert_eq!(follower.shown().matches(&text).count(), 1);
+    }
+    follower.type_text(CTRL_C);
+    assert_eq!(follower.end(), Some(0));
+}
+
+#[test]
+fn a_secret_that_is_written_in_two_halves_shows_in_none() {
+    let project = TestProject::light().config(TALKER).file("say", "").build();
+    start(&project);
+    let mut follower = follow(&project, "talker");
+    follower.wait_for("begin");
+    say(&project, "the key is sk-123");
+    holds("the first half", || project.read(".pipulate/log/talker.log").ends_with("sk-123"));
+    let now = project.run(&["logs", "talker", "-n", "1"]).expect(0).stdout;
+    assert_eq!(now, "the key is ****\n");
+    say(&project, "45678 to everything\\n");
+    follower.wait_for("the key is **** to everything");
+    assert!(!follower.shown().contains("sk-"), "{}", follower.shown());
+    follower.type_text(CTRL_C);
+    assert_eq!(follower.end(), Some(0));
+}
+
+#[test]
+fn a_damaged_index_is_done_without_and_begun_anew_with_a_word() {
+    let project = TestProject::light().config(TALKER).file("say", "").build();
+    start(&project);
+    project.run(&["stop"]).expect(0);
+    project
+        .write(".pipulate/log/talker.log.idx", "not an index, and long enough to be looked at more closely");
+    let mut session = Session::new(&project);
+    let shown = session.run(&["logs", "--since", "yesterday", "-n", "1"], 0);
+    assert_eq!(shown.stdout, "begin\n");
+    assert!(shown.stderr.contains("it is not known when some of these lines came"), "{}", shown.stderr);
+    start(&project);
+    let own = project.read(".pipulate/log/supervisor.log");
+    assert!(own.contains("the index of its log was damaged; a new one is begun"), "{own}");
+    let shown = project.run(&["logs", "--since", "last-start", "-n", "1"]).expect(0);
+    assert_eq!((shown.stdout.as_str(), shown.stderr.as_str()), ("begin\n", ""));
+}
