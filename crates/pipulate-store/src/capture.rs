@@ -182,7 +182,8 @@ impl Capture {
         let mut room = AT_ONCE;
         while room > 0 || self.mover.holds_some() {
             self.look_at_the_log();
-            let until_bound = self.rotation.max_size().saturating_sub(self.end);
+            // What the index takes is the log's too: a line may be shorter than its entry.
+            let until_bound = self.rotation.max_size().saturating_sub(self.end + self.index.weight());
             let outcome = match usize::try_from(until_bound).unwrap_or(usize::MAX) {
                 0 => self.pass_the_bound(),
                 bound => self.transfer(AT_ONCE.min(bound)),
@@ -222,7 +223,8 @@ impl Capture {
             None => (ahead.len(), false),
         };
         let moved = self.transfer(most)?;
-        let is_too_long = self.end >= self.rotation.max_size() + OVERSHOOT - AHEAD as u64;
+        let size = self.end + self.index.weight();
+        let is_too_long = size >= self.rotation.max_size() + OVERSHOOT - AHEAD as u64;
         if (is_line_end && moved == most) || is_too_long {
             self.rotate()?;
         }

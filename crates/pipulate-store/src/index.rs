@@ -27,7 +27,7 @@ use rustix::fs::OFlags;
 const MAGIC: [u8; 8] = *b"PIPIDX\0\x01";
 const FIXED: u64 = 32;
 /// Bytes of an entry, and of a log in the header.
-const RECORD: u64 = 16;
+pub(crate) const RECORD: u64 = 16;
 /// More logs than anybody keeps: a header that claims more is damaged.
 const MOST_LOGS: u64 = 1 << 20;
 const NONE: u64 = u64::MAX;

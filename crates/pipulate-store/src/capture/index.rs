@@ -17,7 +17,9 @@ use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 
 use crate::files;
-use crate::index::{Begin, Entry, Found, Header, ONE_DRAIN, READY_AT, START_AT, Stored, changed_at, file_of};
+use crate::index::{
+    Begin, Entry, Found, Header, ONE_DRAIN, READY_AT, RECORD, START_AT, Stored, changed_at, file_of,
+};
 
 /// Moves this close to each other share an entry, in microseconds.
 const RESOLUTION: i64 = 10_000;
@@ -44,6 +46,8 @@ pub(super) struct Index {
     last: u64,
     /// When the last entry's first bytes were moved, if it was written by us.
     since: Option<i64>,
+    /// How many of its entries are of logs before the current one.
+    before_log: u64,
     /// There was something in its place that made no sense.
     was_damaged: bool,
 }
@@ -60,17 +64,28 @@ impl Index {
             Found::Nothing => (None, false),
         };
         let last = stored.as_ref().and_then(Stored::last).map_or(0, |last| last.position);
-        let mut index = Self { path, logs, stored, last, since: None, was_damaged };
+        let mut index = Self { path, logs, stored, last, since: None, before_log: 0, was_damaged };
         let base = match index.base_of(log) {
             Some(base) => base,
             None => index.adopt(layout, service, log),
         };
+        index.count_entries_before(base);
         (index, base)
+    }
+
+    /// How many bytes its entries of the current log take: they count as that log's own.
+    pub(super) fn weight(&self) -> u64 {
+        self.stored.as_ref().map_or(0, |stored| RECORD * stored.count.saturating_sub(self.before_log))
     }
 
     /// Whether what stood in its place made no sense, so that this is a new one.
     pub(super) fn was_damaged(&self) -> bool {
         self.was_damaged
+    }
+
+    fn count_entries_before(&mut self, base: u64) {
+        let first = |stored: &Stored| stored.first_not(|entry| entry.position <= base);
+        self.before_log = self.stored.as_ref().map_or(0, first);
     }
 
     /// Where this log begins, if the index knows it and it is as long as it should be.
@@ -197,6 +212,7 @@ impl Index {
             }
             self.stored = Some(stored);
         }
+        self.count_entries_before(log.position);
     }
 }
 

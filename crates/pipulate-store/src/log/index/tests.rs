@@ -174,6 +174,30 @@ fn entries_of_logs_that_are_gone_go_too() {
 }
 
 #[test]
+fn lines_that_are_shorter_than_their_entries_stay_within_the_bound_with_them() {
+    let home = Home::new(340, 1);
+    let mut capture = home.capture();
+    let mut most = 0;
+    for _ in 0..120 {
+        home.print(&mut capture, "\n");
+        next_entry();
+        let files = fs::read_dir(home.layout.logs()).unwrap().flatten();
+        most = most.max(files.map(|file| file.metadata().unwrap().len()).sum());
+    }
+    assert!(capture.rotations() >= 4);
+    // The two logs, the one that went last, and the header.
+    assert!(most <= 3 * (340 + 17) + 32 + 3 * 16, "{most}");
+    // Another supervisor counts the entries too.
+    capture = home.capture();
+    let left = 20 - capture.end();
+    for _ in 0..=left {
+        home.print(&mut capture, "\n");
+        next_entry();
+    }
+    assert_eq!((capture.rotations(), capture.end()), (1, 1));
+}
+
+#[test]
 fn copies_of_logs_have_no_known_times_and_never_wrong_ones() {
     let home = Home::new(4096, 2);
     let mut capture = home.capture();
