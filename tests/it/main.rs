@@ -21,6 +21,7 @@ mod one_of_each;
 mod records;
 mod refusals;
 mod setup;
+mod shells;
 mod supervision;
 mod support;
 mod terminal;

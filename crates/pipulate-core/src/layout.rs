@@ -117,6 +117,11 @@ impl Layout {
         self.run.at("jupyter-token")
     }
 
+    /// What `pipulate shell` has a shell read.
+    pub fn shell(&self) -> AbsPath {
+        self.run.at("shell")
+    }
+
     /// The logs' folder.
     pub fn logs(&self) -> AbsPath {
         self.root.at(".pipulate/log")

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 
 use pipulate_store::error::StoreError;
 
+use crate::shell::quoted_for_sh;
+use crate::template::fill;
+
 /// The verbs that are words of their own.
 pub const WORDS: [&str; 2] = ["start", "stop"];
 
@@ -62,37 +65,9 @@ fn replace(path: &Path, script: &[u8]) -> io::Result<()> {
 }
 
 fn script(project: &Path, program: &Path, word: &str) -> Vec<u8> {
-    let mut script = Vec::new();
-    for line in TEMPLATE.split_inclusive('\n') {
-        let path = match line {
-            "project=@PROJECT@\n" => Some(project),
-            "pipulate=@PROGRAM@\n" => Some(program),
-            _ => None,
-        };
-        match path {
-            Some(path) => {
-                script.extend(line.split_once('=').map_or("", |(name, _)| name).bytes());
-                script.push(b'=');
-                script.extend(quoted(path));
-                script.push(b'\n');
-            }
-            None => script.extend(line.replace("@VERB@", word).bytes()),
-        }
-    }
-    script
-}
-
-/// One word of sh, whatever is in the path.
-fn quoted(path: &Path) -> Vec<u8> {
-    let mut word = vec![b'\''];
-    for &byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'\'' => word.extend(b"'\\''"),
-            byte => word.push(byte),
-        }
-    }
-    word.push(b'\'');
-    word
+    let quoted = |path: &Path| quoted_for_sh(path.as_os_str().as_bytes());
+    let (project, program) = (quoted(project), quoted(program));
+    fill(TEMPLATE, &[("PROJECT", &project), ("PROGRAM", &program), ("VERB", word.as_bytes())])
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use std::time::Duration;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
+use pipulate_environment::shell::Dialect;
 use pipulate_store::log::index::When;
 use pipulate_supervisor::driver::Beginning;
 use regex::Regex;
@@ -53,6 +54,10 @@ pub(crate) enum Verb {
     Chat(ChatSettings),
     Models(Format),
     Why(WhySettings),
+    /// Become the user's shell.
+    Shell,
+    /// Print what a shell of this kind evaluates.
+    Activate(Dialect),
     Serve,
     /// Print the configuration as it is meant.
     Config,
@@ -265,6 +270,8 @@ impl Verb {
             | Self::Chat(_)
             | Self::Models(_)
             | Self::Why(_)
+            | Self::Shell
+            | Self::Activate(_)
             | Self::Serve
             | Self::Config
             | Self::Supervise(_) => Projects::This,

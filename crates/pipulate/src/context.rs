@@ -12,6 +12,7 @@ use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ServiceStatus;
+use pipulate_environment::venv::existing_python;
 use pipulate_store::home;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::{read, secrets};
@@ -76,6 +77,17 @@ impl Context {
     pub(crate) fn of_project(&self, root: AbsPath) -> Self {
         let layout = home::locate(root);
         Self { config: read_config(&layout), layout, ..self.clone() }
+    }
+
+    /// The Python of the project's environment, found without starting it.
+    ///
+    /// # Errors
+    /// There is none yet, or the configuration can't be used.
+    pub(crate) fn python(&self) -> Result<PathBuf, Failure> {
+        existing_python(&self.layout, &self.config()?.python).ok_or_else(|| {
+            Failure::failed(format!("there is no Python environment here yet: {}", self.layout.root()))
+                .hint("make it with: pipulate setup")
+        })
     }
 
     /// The project's configuration.

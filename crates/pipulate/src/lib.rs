@@ -57,6 +57,8 @@ fn dispatch(context: &Context, verb: Verb) -> Result<ExitStatus, Failure> {
         Verb::Chat(settings) => commands::chat::chat(context, settings),
         Verb::Models(format) => commands::models::models(context, format),
         Verb::Why(settings) => commands::why::why(context, settings),
+        Verb::Shell => commands::shell::shell(context),
+        Verb::Activate(dialect) => commands::activate::activate(context, dialect),
         Verb::Serve => commands::serve::serve(context),
         Verb::Config => commands::config::config(context),
         Verb::Supervise(settings) => commands::supervise::supervise(context, settings),

@@ -1,6 +1,7 @@
 //! The command line as it is typed: all of clap. The comments here are the help.
 
 mod logs;
+mod shells;
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
@@ -14,6 +15,7 @@ use pipulate_core::units::parse_duration;
 use pipulate_supervisor::driver::Beginning;
 
 use self::logs::LogsArguments;
+use self::shells::ShellArgument;
 use super::{
     ChatSettings, DoctorSettings, Format, Global, OpenSettings, Projects, Request, RestartSettings,
     RunSettings, SetupSettings, StartSettings, StatusSettings, StopSettings, SuperviseSettings, UrlSettings,
@@ -38,6 +40,13 @@ Exit codes:
   1  one crashed, is degraded, unsupervised or not ready yet
   3  nothing is running
   4  it can't be told";
+
+const ACTIVATE: &str = "\
+How to use it:
+  bash, zsh  eval \"$(pipulate activate bash)\"
+  fish       pipulate activate fish | source
+
+`deactivate` takes it back.";
 
 /// A home for your notebooks: JupyterLab and a web server in one command
 ///
@@ -114,6 +123,11 @@ enum VerbArguments {
     Models(ModelsArguments),
     /// Ask the local LLM why a service stopped
     Why(WhyArguments),
+    /// Enter your own shell with the environment active
+    Shell,
+    /// Print what activates the environment in the shell you are in
+    #[command(after_help = ACTIVATE)]
+    Activate(ShellArgument),
     /// Run the embedded web app in the foreground
     Serve,
     /// Show the configuration
@@ -339,6 +353,8 @@ impl VerbArguments {
             Self::Why(arguments) => {
                 Verb::Why(WhySettings { service: arguments.service.service, model: arguments.model.model })
             }
+            Self::Shell => Verb::Shell,
+            Self::Activate(arguments) => Verb::Activate(arguments.resolve()),
             Self::Serve => Verb::Serve,
             Self::Config(ConfigArguments { show: _required }) => Verb::Config,
             Self::Supervise(arguments) => Verb::Supervise(SuperviseSettings {

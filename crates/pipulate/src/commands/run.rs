@@ -2,7 +2,6 @@
 
 use pipulate_environment::service::service_environment;
 use pipulate_environment::surroundings::Surroundings;
-use pipulate_environment::venv::existing_python;
 use pipulate_process::command::Command;
 
 use crate::cli::RunSettings;
@@ -19,10 +18,7 @@ pub(crate) fn run(context: &Context, settings: RunSettings) -> Result<ExitStatus
 
 /// The command with the environment that the services get.
 fn inside(context: &Context, settings: RunSettings) -> Result<Command, Failure> {
-    let python = existing_python(&context.layout, &context.config()?.python).ok_or_else(|| {
-        Failure::failed(format!("there is no Python environment here yet: {}", context.layout.root()))
-            .hint("make it with: pipulate setup")
-    })?;
+    let python = context.python()?;
     let mut words = settings.command.into_iter();
     let program =
         words.next().ok_or_else(|| Failure::new(FailureKind::Usage, "there is no command to run"))?;

@@ -1,0 +1,180 @@
+//! The user's own shell with the environment active: what it evaluates, and how it is entered.
+//!
+//! A shell reads the files of its user first, all of them; what is ours comes last and can be taken
+//! back. Nothing of ours is written into a file of the user's.
+
+mod quoting;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::{OsStr, OsString};
+use std::fs::DirBuilder;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use pipulate_core::layout::Layout;
+use pipulate_process::command::Command;
+use pipulate_store::error::StoreError;
+use pipulate_store::files;
+
+use quoting::Quote;
+pub(crate) use quoting::sh as quoted_for_sh;
+
+use crate::service::service_environment;
+use crate::surroundings::Surroundings;
+use crate::template::fill;
+
+/// Set in the shell that [`Entry`] starts, to the project's folder.
+pub const MARK: &str = "PIPULATE_SHELL";
+
+/// A shell that we know how to talk to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl Dialect {
+    /// By the name of its program.
+    pub fn of_program(shell: &Path) -> Option<Self> {
+        match shell.file_name()?.to_str()? {
+            "bash" => Some(Self::Bash),
+            "zsh" => Some(Self::Zsh),
+            "fish" => Some(Self::Fish),
+            _ => None,
+        }
+    }
+
+    /// What a person types to have [`hook`] evaluated.
+    pub fn usage(self) -> &'static str {
+        match self {
+            Self::Bash => "eval \"$(pipulate activate bash)\"",
+            Self::Zsh => "eval \"$(pipulate activate zsh)\"",
+            Self::Fish => "pipulate activate fish | source",
+        }
+    }
+}
+
+/// What activating an environment means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activation {
+    bin: PathBuf,
+    /// `None` for an environment that is no venv.
+    venv: Option<PathBuf>,
+    /// In the prompt. Nothing in it means anything to a shell.
+    label: String,
+}
+
+impl Activation {
+    /// The activation of the environment that this Python belongs to.
+    pub fn of(python: &Path) -> Self {
+        let bin = python.parent().unwrap_or(Path::new("/"));
+        let prefix = bin.parent().unwrap_or(Path::new("/"));
+        let name = prefix.file_name().unwrap_or_default().to_string_lossy();
+        let harmless = |c: char| if c.is_alphanumeric() || " ._-+".contains(c) { c } else { '_' };
+        Self {
+            bin: bin.to_owned(),
+            venv: prefix.join("pyvenv.cfg").is_file().then(|| prefix.to_owned()),
+            label: name.chars().map(harmless).collect(),
+        }
+    }
+}
+
+/// The text that a shell evaluates to activate the environment. Doing so twice changes nothing more
+/// than doing so once; it defines `deactivate`, which takes all of it back.
+pub fn hook(dialect: Dialect, activation: &Activation) -> Vec<u8> {
+    let (script, quote) = match dialect {
+        Dialect::Bash => (include_str!("shell/activate.bash"), quoting::sh as Quote),
+        Dialect::Zsh => (include_str!("shell/activate.zsh"), quoting::sh as Quote),
+        Dialect::Fish => (include_str!("shell/activate.fish"), quoting::fish as Quote),
+    };
+    let bin = quote(activation.bin.as_os_str().as_bytes());
+    let venv = quote(activation.venv.as_deref().map_or(b"", |venv| venv.as_os_str().as_bytes()));
+    fill(script, &[("BIN", &bin), ("VENV", &venv), ("LABEL", activation.label.as_bytes())])
+}
+
+/// The user's shell. In a Nix build environment, `SHELL` names a bash that can neither recall nor
+/// edit a line; the one on `PATH` is meant then.
+pub fn of_user(around: &Surroundings) -> PathBuf {
+    let named = around.variable("SHELL").map(PathBuf::from).filter(|shell| shell.is_absolute());
+    let is_for_builds = around.variable("IN_NIX_SHELL").is_some()
+        && named.as_ref().is_some_and(|shell| shell.starts_with("/nix/store"));
+    let on_path = |name: &str| around.programs(name).next();
+    let interactive = named.as_ref().filter(|_| is_for_builds).and_then(|shell| {
+        let name = shell.file_name()?.to_str()?;
+        on_path(name)
+    });
+    interactive.or(named).or_else(|| on_path("bash")).unwrap_or_else(|| PathBuf::from("/bin/sh"))
+}
+
+/// Whether we are in the shell that [`Entry`] would start, and it is still active.
+pub fn is_inside(layout: &Layout, python: &Path, around: &Surroundings) -> bool {
+    let is = |name: &str, value: &OsStr| around.variable(name) == Some(value);
+    let bin = python.parent().unwrap_or(Path::new("/"));
+    let path = around.variable("PATH").unwrap_or_default();
+    is(MARK, layout.root().as_os_str())
+        && std::env::split_paths(path).next().is_some_and(|first| first == bin)
+}
+
+/// The way into a shell with the environment active.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// The shell's program.
+    pub shell: &'a Path,
+    pub layout: &'a Layout,
+    pub python: &'a Path,
+    /// Our own program, which the shell asks for its [`hook`].
+    pub program: &'a Path,
+    pub around: &'a Surroundings,
+}
+
+impl Entry<'_> {
+    /// The command that becomes the shell. bash and zsh read files of ours, which are written here;
+    /// a shell that we don't know gets the environment and nothing else.
+    ///
+    /// # Errors
+    /// Those files can't be written.
+    pub fn prepare(&self) -> Result<Command, StoreError> {
+        let command = Command::new(self.shell).env(MARK, self.layout.root().as_os_str());
+        match Dialect::of_program(self.shell) {
+            Some(Dialect::Bash) => {
+                let rc = self.write("bashrc", include_str!("shell/enter.bash"))?;
+                Ok(command.arg("--rcfile").arg(rc).arg("-i"))
+            }
+            Some(Dialect::Zsh) => {
+                self.write(".zshenv", include_str!("shell/enter.zshenv"))?;
+                self.write(".zshrc", include_str!("shell/enter.zshrc"))?;
+                let ours = self.layout.shell();
+                // Ours is not the user's, whatever we were started from.
+                let command = match self.around.variable("ZDOTDIR").filter(|dir| *dir != ours.as_os_str()) {
+                    Some(theirs) => command.env("PIPULATE_ZDOTDIR", theirs),
+                    None => command.env_remove("PIPULATE_ZDOTDIR"),
+                };
+                Ok(command.env("ZDOTDIR", ours.as_os_str()).arg("-i"))
+            }
+            Some(Dialect::Fish) => {
+                let script = self.filled(include_str!("shell/enter.fish"), quoting::fish);
+                Ok(command.arg("--init-command").arg(OsString::from_vec(script)))
+            }
+            None => Ok(service_environment(self.python, self.around).give_to(command)),
+        }
+    }
+
+    fn write(&self, name: &str, script: &str) -> Result<PathBuf, StoreError> {
+        let folder = self.layout.shell();
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(&folder).map_err(StoreError::io("make", &folder))?;
+        let path = folder.at(name);
+        files::write_private(&path, &self.filled(script, quoting::sh))?;
+        Ok(path.to_path_buf())
+    }
+
+    fn filled(&self, script: &str, quote: Quote) -> Vec<u8> {
+        let quote = |path: &Path| quote(path.as_os_str().as_bytes());
+        let (program, project) = (quote(self.program), quote(self.layout.root()));
+        let here = quote(&self.layout.shell());
+        fill(script, &[("PROGRAM", &program), ("PROJECT", &project), ("HERE", &here)])
+    }
+}

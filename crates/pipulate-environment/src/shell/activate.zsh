@@ -1,0 +1,70 @@
+# Made by `pipulate activate zsh`, for: eval "$(pipulate activate zsh)"
+#
+# Doing it again changes nothing. `deactivate` takes it back.
+
+if (( $+functions[deactivate] )); then
+    deactivate nondestructive
+fi
+
+_pipulate_draws_itself() { # whether a program draws the prompt, and shows the environment in it
+    [[ -z ${VIRTUAL_ENV_DISABLE_PROMPT-} ]] || return 0
+    [[ ${STARSHIP_SHELL-} != zsh && ${POSH_SHELL-} != zsh ]] || return 0
+    local name
+    for name in starship_precmd prompt_starship_precmd _omp_precmd p10k prompt_pure_setup spaceship; do
+        (( ! $+functions[$name] )) || return 0
+    done
+    return 1
+}
+
+_pipulate_prompt() {
+    PROMPT='%B%F{blue}(@LABEL@)%f%b %B%F{green}[%n@%m:%~]$%f%b '
+}
+
+deactivate() {
+    emulate -L zsh
+    path=("${(@)path:#$_pipulate_bin}")
+    unset VIRTUAL_ENV VIRTUAL_ENV_PROMPT
+    if (( $+_pipulate_pythonhome )); then
+        export PYTHONHOME=$_pipulate_pythonhome
+    fi
+    if (( $+_pipulate_ps1 )); then
+        PROMPT=$_pipulate_ps1
+        precmd_functions=("${(@)precmd_functions:#_pipulate_prompt}")
+    fi
+    unset _pipulate_bin _pipulate_pythonhome _pipulate_ps1
+    unfunction deactivate _pipulate_draws_itself _pipulate_prompt
+    rehash
+}
+
+() {
+    emulate -L zsh
+
+    # Another environment's, inherited from another shell.
+    if [[ -n $VIRTUAL_ENV ]]; then
+        path=("${(@)path:#$VIRTUAL_ENV/bin}")
+    fi
+    typeset -g _pipulate_bin=@BIN@
+    path=("$_pipulate_bin" "${(@)path:#$_pipulate_bin}")
+    export PATH
+    if [[ -n @VENV@ ]]; then
+        export VIRTUAL_ENV=@VENV@ VIRTUAL_ENV_PROMPT='@LABEL@'
+    else
+        unset VIRTUAL_ENV VIRTUAL_ENV_PROMPT
+    fi
+    # It would send any Python to another one's library.
+    if (( $+PYTHONHOME )); then
+        typeset -g _pipulate_pythonhome=$PYTHONHOME
+        unset PYTHONHOME
+    fi
+    rehash
+
+    if [[ ! -o interactive ]] || _pipulate_draws_itself; then
+        return 0
+    fi
+    typeset -g _pipulate_ps1=$PROMPT
+    _pipulate_prompt
+    # What runs before each prompt may set it anew, so we come last.
+    if (( $+functions[precmd] || $#precmd_functions )); then
+        typeset -ga precmd_functions=("${(@)precmd_functions:#_pipulate_prompt}" _pipulate_prompt)
+    fi
+}

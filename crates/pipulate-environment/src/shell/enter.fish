@@ -1,0 +1,2 @@
+# What `pipulate shell` has fish do after its user's own files.
+@PROGRAM@ -C @PROJECT@ activate fish | source

@@ -1,0 +1,28 @@
+//! The verbs that talk to shells.
+
+use clap::{Args, ValueEnum};
+use pipulate_environment::shell::Dialect;
+
+#[derive(Debug, Args)]
+pub(super) struct ShellArgument {
+    /// For which shell
+    #[arg(value_name = "SHELL", value_enum)]
+    shell: DialectArgument,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum DialectArgument {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl ShellArgument {
+    pub(super) fn resolve(&self) -> Dialect {
+        match self.shell {
+            DialectArgument::Bash => Dialect::Bash,
+            DialectArgument::Zsh => Dialect::Zsh,
+            DialectArgument::Fish => Dialect::Fish,
+        }
+    }
+}

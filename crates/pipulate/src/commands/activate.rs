@@ -1,0 +1,17 @@
+//! `activate`: what a shell evaluates to have the environment active.
+
+use pipulate_environment::shell::{self, Activation, Dialect};
+
+use crate::context::Context;
+use crate::error::Failure;
+use crate::exit_code::ExitStatus;
+
+/// Prints it. On a terminal nobody evaluates it, so there it is said how.
+pub(crate) fn activate(context: &Context, dialect: Dialect) -> Result<ExitStatus, Failure> {
+    let hook = shell::hook(dialect, &Activation::of(&context.python()?));
+    context.printer.data_stream(|stream| stream.write_all(&hook))?;
+    if context.printer.terminal().stdout_is_terminal {
+        context.printer.hint(format!("this is for your shell; use it with: {}", dialect.usage()));
+    }
+    Ok(ExitStatus::Success)
+}

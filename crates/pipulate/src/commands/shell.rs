@@ -1,0 +1,46 @@
+//! `shell`: the user's own shell with the environment active, in place of ourselves.
+
+use std::path::Path;
+
+use pipulate_environment::shell::{self, Dialect, Entry};
+use pipulate_environment::surroundings::Surroundings;
+use pipulate_store::home;
+
+use crate::context::Context;
+use crate::error::Failure;
+use crate::exit_code::ExitStatus;
+
+/// Becomes the shell; returns only if there is nothing to become, or if that failed.
+pub(crate) fn shell(context: &Context) -> Result<ExitStatus, Failure> {
+    let terminal = context.printer.terminal();
+    if !terminal.stdin_is_terminal || !terminal.stdout_is_terminal {
+        return Err(Failure::failed("a shell is for a person at a terminal, and this is none")
+            .hint("run one command in the environment with: pipulate run -- COMMAND"));
+    }
+    let around = Surroundings::of_this_process();
+    let python = context.python()?;
+    if shell::is_inside(&context.layout, &python, &around) {
+        context.printer.note("You are in it already; leave it with: exit");
+        return Ok(ExitStatus::Success);
+    }
+    let layout = home::ensure(&context.layout)?;
+    let program = shell::of_user(&around);
+    let entry =
+        Entry { shell: &program, layout: &layout, python: &python, program: &context.exe, around: &around };
+    let command = entry.prepare()?;
+    welcome(context, &program);
+    context.printer.detail(format!("running: {}", command.display()));
+    let error = Failure::from(command.exec());
+    Err(error.hint("the variable SHELL names the shell; set it to one that is there, such as /bin/bash"))
+}
+
+fn welcome(context: &Context, program: &Path) {
+    let printer = &context.printer;
+    printer.note("- Start JupyterLab and the web server with: start");
+    printer.note("- Stop JupyterLab and the web server with: stop");
+    printer.note("- To exit the Pipulate environment, type: exit");
+    if Dialect::of_program(program).is_none() {
+        printer
+            .note(format!("The environment is active; the prompt of {} does not show it", program.display()));
+    }
+}
