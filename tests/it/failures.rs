@@ -1,6 +1,7 @@
 //! What goes wrong with a service when it is started or stopped, in the words that a person reads, and
 //! what is left of it: nothing.
 
+use crate::support::ports::DefaultPorts;
 use crate::support::process::Stranger;
 use crate::support::project::{Builder, python};
 use crate::support::{Process, Session, TestProject, holds, http};
@@ -44,6 +45,7 @@ fn a_pinned_port_that_a_stranger_holds_fails_the_start_and_the_stranger_is_named
 
 #[test]
 fn a_port_that_is_not_pinned_gives_way_and_the_new_one_is_remembered() {
+    let _ports = DefaultPorts::take();
     let project = TestProject::light().ports_by_default().build();
     project.start(&[]);
     let first = port_of(&project);
@@ -161,6 +163,23 @@ fn nothing_starts_whose_need_could_not_be_met() {
     insta::assert_snapshot!(session.text());
     assert!(!project.path("diary").exists());
     holds_nothing(&project);
+}
+
+#[test]
+fn a_need_that_never_becomes_ready_is_named_and_keeps_nobody_else_back() {
+    let mute =
+        "[services.mute]\ncommand = [\"sleep\", \"1000\"]\nready = { tcp = true, timeout = \"200ms\" }\n";
+    let services = diarist("api", "depends_on = [\"gate\"]")
+        + &diarist("gate", "depends_on = [\"mute\"]")
+        + &diarist("alone", "depends_on = [\"base\"]")
+        + &diarist("base", "")
+        + mute;
+    let project = only(&services).build();
+    let mut session = Session::new(&project);
+    session.run(&["start", "--no-setup"], 1);
+    insta::assert_snapshot!(session.text());
+    assert_eq!(project.read("diary"), "base begins\nalone begins\n");
+    project.run(&["stop"]).expect(0);
 }
 
 #[test]

@@ -7,9 +7,10 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
+use crate::support::ports::DefaultPorts;
 use crate::support::process::every_command_line;
 use crate::support::project::PIPULATE;
-use crate::support::{Jupyter, Process, Terminal, TestProject, holds, http, run, wait_for};
+use crate::support::{Jupyter, Process, Session, Terminal, TestProject, holds, http, run, wait_for};
 
 #[test]
 fn start_returns_when_both_answer_and_says_where_in_plain_urls() {
@@ -230,6 +231,7 @@ fn count_below(project: &TestProject, service: &str) -> usize {
 
 #[test]
 fn a_taken_port_is_left_to_its_owner() {
+    let _ports = DefaultPorts::take();
     // Where somebody else holds the default port already, the claim is the same.
     let _owner = TcpListener::bind(("127.0.0.1", 5001));
     let free = TestProject::light().ports_by_default().build();
@@ -259,9 +261,12 @@ fn a_busy_kernel_is_not_stopped_without_force() {
     let project = TestProject::new();
     project.start(&["jupyter"]);
     let jupyter = Jupyter::of(&project);
-    let kernel = jupyter.kernel();
+    let kernel = jupyter.notebook("train.ipynb");
     kernel.begin("import time; time.sleep(1000)");
     let process = Process::of(&project.service("jupyter")["kernels"][0]["pid"]);
+    let mut session = Session::new(&project);
+    session.run(&["stop"], 1);
+    insta::assert_snapshot!(session.text());
     for verb in ["stop", "restart"] {
         let refused = project.run(&[verb, "jupyter"]).expect(1);
         assert!(refused.stderr.contains("work is in progress"), "{}", refused.stderr);

@@ -18,6 +18,7 @@ mod home;
 mod logs;
 mod many_projects;
 mod one_of_each;
+mod readiness;
 mod records;
 mod refusals;
 mod setup;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::project::python;
@@ -210,4 +211,95 @@ fn kernels_outlive_a_crash_of_jupyterlab_until_stop() {
     project.run(&["stop"]).expect(0);
     holds("the end of the orphan", || !process.lives());
     assert_eq!(project.processes(), []);
+}
+
+#[test]
+fn what_a_dead_main_process_left_in_its_group_ends_before_the_next_one_begins() {
+    let child = "import signal, sys, time\n\
+                 def end(*_):\n    time.sleep(0.3)\n    open('diary', 'a').write('child ends\\n')\n    sys.exit()\n\
+                 signal.signal(signal.SIGTERM, end)\n\
+                 open('diary', 'a').write('child begins\\n')\n\
+                 print('up', flush=True)\n\
+                 signal.pause()\n";
+    let config = "[services.worker]\nready = { log = \"up\" }\n\
+                  command = [\"sh\", \"-c\", \"echo begins >> diary; python3 child.py & exec sleep 1000\"]\n";
+    let project = TestProject::light().table("server", "enabled = false").config(config);
+    let project = project.file("child.py", child).build();
+    project.start(&[]);
+    let before = project.service("worker");
+    Process::of(&before["pid"]).kill();
+    wait_for("a new worker", || {
+        Some(project.service("worker")).filter(|now| now["state"] == "ready" && now["pid"] != before["pid"])
+    });
+    assert_eq!(project.read("diary"), "begins\nchild begins\nchild ends\nbegins\nchild begins\n");
+}
+
+#[test]
+fn what_follows_an_end_is_what_the_policy_says() {
+    let service = |name: &str, policy: &str, code: u32| {
+        format!(
+            "[services.{name}]\nrestart = \"{policy}\"\nready = {{ log = \"up\" }}\n\
+             command = [\"sh\", \"-c\", \"echo up; while test ! -e go; do sleep 0.05; done; \
+             test -e {name} || {{ touch {name}; exit {code}; }}; exec sleep 1000\"]\n"
+        )
+    };
+    let services = service("always", "always", 0)
+        + &service("failing", "on-failure", 3)
+        + &service("finishing", "on-failure", 0)
+        + &service("never", "never", 3);
+    let project = TestProject::light().table("server", "enabled = false").config(&services).build();
+    project.start(&[]);
+    project.write("go", "");
+    let wanted = [
+        ("always", "ready", 1, 0),
+        ("failing", "ready", 1, 3),
+        ("finishing", "exited", 0, 0),
+        ("never", "crashed", 0, 3),
+    ];
+    for (service, state, restarts, code) in wanted {
+        let ended = || {
+            Some(project.service(service)).filter(|now| !now["last_exit"].is_null() && now["state"] == state)
+        };
+        let now = wait_for(&format!("{service} to be {state} again"), ended);
+        assert_eq!(
+            (&now["restarts"], &now["last_exit"]["code"]),
+            (&restarts.into(), &code.into()),
+            "{service}"
+        );
+    }
+    project.run(&["status"]).expect(1);
+    project.run(&["stop"]).expect(0);
+}
+
+#[test]
+fn a_logout_and_a_laptop_that_sleeps_touch_nothing() {
+    let project = TestProject::light().config(WORKER).build();
+    project.start(&[]);
+    let before = ["server", "worker"].map(|service| project.service(service));
+    let everybody = project.processes();
+    assert_eq!(everybody.len(), 4, "two services with a supervisor each");
+    for service in &before {
+        Process::of(&service["supervisor_pid"]).signal(Signal::HUP);
+    }
+    let is_asleep = |process: &Process| {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid)).unwrap();
+        status.contains("State:\tT")
+    };
+    for process in &everybody {
+        process.signal(Signal::STOP);
+        holds("everybody to sleep", || is_asleep(process));
+    }
+    for process in &everybody {
+        process.signal(Signal::CONT);
+    }
+    project.wait_for_state("server", "ready");
+    assert_eq!(project.processes(), everybody);
+    for before in before {
+        let now = project.service(before["name"].as_str().unwrap());
+        assert_eq!(
+            (&now["pid"], &now["state"], &now["restarts"]),
+            (&before["pid"], &before["state"], &0.into())
+        );
+    }
+    project.run(&["stop"]).expect(0);
 }

@@ -1,4 +1,4 @@
-//! Quantities as people write them in `pipulate.toml`: `"10s"`, `"10MiB"`.
+//! Quantities as people write them in `pipulate.toml`, `"10s"`, `"10MiB"`, and as they read them.
 
 use std::time::Duration;
 
@@ -41,6 +41,32 @@ impl TryFrom<String> for Bytes {
             .map(Self)
             .ok_or_else(|| format!("\"{text}\" is not a size; write \"10MiB\" or \"512KiB\""))
     }
+}
+
+/// The two largest units: `3d 4h`, `2h 5m`, `3m 20s`, `12s`.
+pub fn length_of_time(seconds: f64) -> String {
+    // Beyond what fits it saturates; a negative time is a clock that was set back.
+    let seconds = seconds.max(0.0) as u64;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, minutes) => format!("{minutes}m {}s", seconds % 60),
+        (0, hours, minutes) => format!("{hours}h {}m", minutes % 60),
+        (days, hours, _) => format!("{days}d {}h", hours % 24),
+    }
+}
+
+/// `512 B`, `4.0 KiB`, `85.0 MiB`, `1.2 GiB`.
+pub fn size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    let mut units = ["B", "KiB", "MiB"].into_iter();
+    for unit in units.by_ref() {
+        if value < 1024.0 {
+            return if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") };
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.1} GiB")
 }
 
 /// Reads `"500ms"`, `"10s"`, `"2m"`, `"1h"` or a plain number of seconds.
@@ -89,6 +115,25 @@ mod tests {
         }
         for text in ["", "MiB", "10MB!", "99999999999999999999"] {
             assert!(Bytes::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_and_sizes_are_short() {
+        for (seconds, text) in [
+            (-1.0, "0s"),
+            (0.4, "0s"),
+            (59.9, "59s"),
+            (200.0, "3m 20s"),
+            (7500.0, "2h 5m"),
+            (273_600.0, "3d 4h"),
+        ] {
+            assert_eq!(length_of_time(seconds), text);
+        }
+        for (bytes, text) in
+            [(512, "512 B"), (4096, "4.0 KiB"), (89_128_960, "85.0 MiB"), (5 << 40, "5120.0 GiB")]
+        {
+            assert_eq!(size(bytes), text);
         }
     }
 }

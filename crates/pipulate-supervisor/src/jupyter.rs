@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::KernelInfo;
@@ -19,8 +20,12 @@ const LARGEST_ANSWER: u64 = 8 << 20;
 /// Something that a stop would cut off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BusyKernel {
+    /// JupyterLab's own id for it.
+    pub id: String,
     /// The notebook, or the kernel's name where there is none.
     pub name: String,
+    /// When JupyterLab last heard of it: it has been busy since then, if not for longer.
+    pub last_word: Option<Timestamp>,
 }
 
 /// The kernels among some processes: their arguments name a connection file of theirs, whose
@@ -74,9 +79,18 @@ pub fn busy_kernels(layout: &Layout) -> Option<Vec<BusyKernel>> {
         let id = kernel["id"].as_str()?;
         let is_busy = kernel["execution_state"].as_str() == Some("busy");
         let name = || format!("a {} kernel", kernel["name"].as_str().unwrap_or("notebook"));
-        is_busy.then(|| BusyKernel { name: notebook(id).unwrap_or_else(name) })
+        is_busy.then(|| BusyKernel {
+            id: id.to_owned(),
+            name: printable(&notebook(id).unwrap_or_else(name)),
+            last_word: kernel["last_activity"].as_str().and_then(|time| time.parse().ok()),
+        })
     };
     Some(kernels.as_array()?.iter().filter_map(busy).collect())
+}
+
+/// What a notebook is called is its author's choice; what steers a terminal is not.
+fn printable(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// One GET of a JSON value. JupyterLab answers in HTTP/1.1 with a length and closes when asked to.

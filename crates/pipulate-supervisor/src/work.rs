@@ -1,24 +1,28 @@
 //! Work in progress: what a stop of JupyterLab would cut off, so that a person can be asked first.
 
 use std::fmt;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::{Marker, Part};
 use pipulate_core::service::ServiceName;
+use pipulate_core::status::KernelInfo;
+use pipulate_core::units::{length_of_time, size};
 use pipulate_process::identity;
 use pipulate_process::table::{self, Entry};
 use pipulate_store::record;
 
 use crate::family::{Attached, Service};
-use crate::jupyter;
+use crate::jupyter::{self, BusyKernel};
 use crate::query::{self, Standing};
 
 /// Something that is being done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
     /// A kernel that computes, by JupyterLab's own word.
-    BusyKernel { notebook: String },
+    BusyKernel { notebook: String, at_least: Duration, memory_bytes: Option<u64> },
     /// Kernels of which JupyterLab does not say what they do.
     Silent { kernels: usize },
     /// A command in the foreground of a terminal.
@@ -30,7 +34,11 @@ pub enum Work {
 impl fmt::Display for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BusyKernel { notebook } => write!(f, "{notebook} is busy"),
+            Self::BusyKernel { notebook, at_least, memory_bytes } => {
+                let memory = memory_bytes.map(|bytes| format!(", {}", size(bytes))).unwrap_or_default();
+                let since = length_of_time(at_least.as_secs_f64());
+                write!(f, "{notebook} is busy (for {since} or longer{memory})")
+            }
             Self::Silent { kernels: 1 } => f.write_str("JupyterLab does not say whether its kernel is busy"),
             Self::Silent { kernels } => {
                 write!(f, "JupyterLab does not say whether its {kernels} kernels are busy")
@@ -49,7 +57,8 @@ pub fn in_progress(layout: &Layout) -> Vec<Work> {
     if !kernels.is_empty() {
         match jupyter::busy_kernels(layout) {
             Some(busy) => {
-                work.extend(busy.into_iter().map(|kernel| Work::BusyKernel { notebook: kernel.name }))
+                let now = Timestamp::now();
+                work.extend(busy.into_iter().map(|kernel| busy_work(kernel, &kernels, &ours, now)));
             }
             // Nobody can tell: what may be busy is treated as if it were.
             None => work.push(Work::Silent { kernels: kernels.len() }),
@@ -58,6 +67,18 @@ pub fn in_progress(layout: &Layout) -> Vec<Work> {
     work.extend(terminal_jobs(&ours, own_group()));
     work.extend(detached(&ours, main));
     work
+}
+
+fn busy_work(busy: BusyKernel, kernels: &[KernelInfo], ours: &[Entry], now: Timestamp) -> Work {
+    let process = kernels.iter().find(|kernel| kernel.id == busy.id);
+    let entry = process.and_then(|kernel| ours.iter().find(|entry| entry.pid == kernel.pid));
+    let at_least = busy.last_word.and_then(|word| Duration::try_from(now.duration_since(word)).ok());
+    Work::BusyKernel {
+        notebook: busy.name,
+        // A clock that was set back makes it no shorter than nothing.
+        at_least: at_least.unwrap_or_default(),
+        memory_bytes: entry.map(|entry| entry.memory_bytes),
+    }
 }
 
 /// JupyterLab's processes, and its main one.

@@ -41,6 +41,12 @@ impl Jupyter {
         Kernel { jupyter: self, id: self.ask(&["kernel", spec], "").trim().to_owned() }
     }
 
+    /// Opens a notebook, which need not exist, with a Python kernel.
+    #[track_caller]
+    pub(crate) fn notebook(&self, path: &str) -> Kernel<'_> {
+        Kernel { jupyter: self, id: self.ask(&["notebook", path], "").trim().to_owned() }
+    }
+
     /// Opens a terminal.
     #[track_caller]
     pub(crate) fn terminal(&self) -> JupyterTerminal<'_> {

@@ -1,6 +1,7 @@
 """Speaks to a JupyterLab as its page does. Usage: kernel.py URL TOKEN_FILE VERB [ID]
 
 kernel SPEC       makes a kernel; prints its id
+notebook PATH     opens a notebook with a Python kernel; prints the kernel's id
 run ID            runs the code on stdin to its end; prints what it printed
 begin ID          the same, and returns as soon as the kernel is busy
 terminal          opens a terminal; prints its name
@@ -21,7 +22,8 @@ def main():
     url, token_file, verb, *rest = sys.argv[1:]
     with open(token_file) as file:
         server = Server(url, file.read())
-    {"kernel": kernel, "run": run, "begin": begin, "terminal": terminal, "type": type_line}[verb](server, *rest)
+    verbs = {"kernel": kernel, "notebook": notebook, "run": run, "begin": begin, "terminal": terminal}
+    {**verbs, "type": type_line}[verb](server, *rest)
 
 
 class Server:
@@ -40,6 +42,11 @@ class Server:
 
 def kernel(server, spec):
     print(server.post("/api/kernels", {"name": spec})["id"])
+
+
+def notebook(server, path):
+    session = {"path": path, "name": path, "type": "notebook", "kernel": {"name": "python3"}}
+    print(server.post("/api/sessions", session)["kernel"]["id"])
 
 
 def run(server, kernel_id):

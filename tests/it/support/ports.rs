@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::net::TcpListener;
 use std::ops::Range;
+use std::path::PathBuf;
 
 const RANGE: Range<u16> = 20_000..32_000;
 
@@ -15,12 +16,25 @@ pub(crate) struct Port {
     _lock: File,
 }
 
+/// The ports that are chosen where none is named, for one test until this is dropped: another one
+/// could take what is to be found again.
+pub(crate) struct DefaultPorts {
+    _lock: File,
+}
+
+impl DefaultPorts {
+    /// Waits for its turn.
+    pub(crate) fn take() -> Self {
+        let lock = File::create(folder().join("default")).unwrap();
+        lock.lock().unwrap();
+        Self { _lock: lock }
+    }
+}
+
 impl Port {
     /// Takes a port on which nothing listens.
     pub(crate) fn take() -> Self {
-        let user = rustix::process::geteuid().as_raw();
-        let folder = std::env::temp_dir().join(format!("pipulate-test-ports-{user}"));
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = folder();
         let width = u32::from(RANGE.end - RANGE.start);
         // Tests that begin at the same time begin to look at different places.
         let first = std::process::id().wrapping_mul(97) % width;
@@ -33,4 +47,12 @@ impl Port {
         };
         candidates.into_iter().find_map(take).expect("a free port between 20000 and 32000")
     }
+}
+
+/// Where the locks are.
+fn folder() -> PathBuf {
+    let user = rustix::process::geteuid().as_raw();
+    let folder = std::env::temp_dir().join(format!("pipulate-test-ports-{user}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }

@@ -207,6 +207,7 @@ fn is_settled(state: ServiceState) -> bool {
 impl Driver {
     /// Writes down what has changed.
     pub(super) fn save(&mut self) {
+        self.look_for_a_rival();
         let receipt = self.receipt();
         let over = self.is_over();
         let (state, reason) = self.state();
@@ -271,7 +272,9 @@ impl Driver {
             Phase::Starting { late: false, .. } => ServiceState::Starting,
             Phase::Starting { late: true, .. } => {
                 let seconds = self.spec.ready.timeout().unwrap_or_default().as_secs_f64();
-                return (ServiceState::Degraded, Some(format!("it has not answered within {seconds} s")));
+                let why = format!("it has not answered within {seconds} s");
+                let rival = self.readying.rival().map(|rival| format!("; {rival}")).unwrap_or_default();
+                return (ServiceState::Degraded, Some(why + &rival));
             }
             Phase::Up => match self.spec.ready.timeout() {
                 Some(_) => ServiceState::Ready,

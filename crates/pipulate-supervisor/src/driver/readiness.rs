@@ -13,6 +13,7 @@ use pipulate_store::capture::Mark;
 use regex_lite::Regex;
 
 use super::Driver;
+use super::spawning::owner_text;
 use crate::machine::{Event, Phase};
 use crate::probe::{Probe, Progress, Question};
 
@@ -39,6 +40,19 @@ pub(super) struct Readying {
     pub(super) address: Option<SocketAddr>,
     /// A listener that other machines can reach.
     pub(super) public: bool,
+    /// Of a service that is late: who else listens on its port.
+    rival: Rival,
+}
+
+/// Somebody else on the port of a service that does not answer.
+enum Rival {
+    /// Nobody looked yet.
+    Unknown,
+    Nobody,
+    Listens {
+        port: u16,
+        owner: String,
+    },
 }
 
 enum Sign {
@@ -59,14 +73,32 @@ impl Readying {
                 Sign::Line { pattern: Regex::new(pattern).ok(), read_to: log_start }
             }
         };
-        Self { sign, probe: None, next: Instant::now(), pause: FIRST_PAUSE, turn: 0, address, public: false }
+        Self {
+            sign,
+            probe: None,
+            next: Instant::now(),
+            pause: FIRST_PAUSE,
+            turn: 0,
+            address,
+            public: false,
+            rival: Rival::Unknown,
+        }
     }
 
     /// A new instance was started.
     pub(super) fn begin(&mut self, log_end: u64, now: Instant) {
         (self.probe, self.next, self.pause, self.address) = (None, now + FIRST_PAUSE, FIRST_PAUSE, None);
+        self.rival = Rival::Unknown;
         if let Sign::Line { read_to, .. } = &mut self.sign {
             *read_to = log_end;
+        }
+    }
+
+    /// Who has the port, if it is known to be somebody else.
+    pub(super) fn rival(&self) -> Option<String> {
+        match &self.rival {
+            Rival::Unknown | Rival::Nobody => None,
+            Rival::Listens { port, owner } => Some(format!("port {port} is held by {owner}")),
         }
     }
 
@@ -116,6 +148,20 @@ impl Driver {
             self.tell(Event::Answered);
             self.warn_of_public_listener();
         }
+    }
+
+    /// Looks, once, whether somebody else took the port of a service that is late.
+    pub(super) fn look_for_a_rival(&mut self) {
+        let (Phase::Starting { late: true, .. }, Rival::Unknown) =
+            (self.machine.phase(), &self.readying.rival)
+        else {
+            return;
+        };
+        let foreign = self.port.filter(|&port| !ports::is_free(port) && !self.holds_port(port));
+        self.readying.rival = match foreign {
+            Some(port) => Rival::Listens { port, owner: owner_text(port) },
+            None => Rival::Nobody,
+        };
     }
 
     fn listener_answers(&mut self, question: &Question, late: bool) -> bool {

@@ -126,7 +126,7 @@ impl Driver {
     }
 
     /// Whether a process of the service's own listens there: one that it left behind when it ended.
-    fn holds_port(&self, port: u16) -> bool {
+    pub(super) fn holds_port(&self, port: u16) -> bool {
         let pids = self.family().ours.into_iter().map(|entry| entry.pid);
         ports::listeners_of(pids).is_ok_and(|listeners| listeners.iter().any(|own| own.port == port))
     }
@@ -145,7 +145,7 @@ impl Driver {
     }
 }
 
-fn owner_text(port: u16) -> String {
+pub(super) fn owner_text(port: u16) -> String {
     port_owner(port).map_or_else(|| "a process that just let it go".to_owned(), |owner| owner.to_string())
 }
 

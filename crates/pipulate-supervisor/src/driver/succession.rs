@@ -7,7 +7,7 @@ use pipulate_process::signals::{self, Notice};
 use pipulate_store::error::StoreError;
 
 use super::Driver;
-use crate::machine::Event;
+use crate::machine::{Event, Phase};
 use crate::program::Heirloom;
 
 impl Driver {
@@ -23,8 +23,11 @@ impl Driver {
 
     /// A newer program takes over while the service runs. If it can't, this one goes on.
     pub(super) fn upgrade(&mut self) {
-        if self.is_ending() || self.stopwatch.is_some() {
-            self.journal.note_in_log("asked to upgrade while its service ends; it is not worth it");
+        // A newer program begins by starting what does not run, and nobody asked for that.
+        let has_settled = matches!(self.machine.phase(), Phase::Settled(_));
+        if self.is_ending() || has_settled || self.stopwatch.is_some() {
+            self.journal
+                .note_in_log("asked to upgrade while its service ends or has ended; it is not worth it");
             return;
         }
         self.save();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::{KernelInfo, LastExit, ProjectStatus, ServiceStatus};
+use pipulate_core::units::{length_of_time, size};
 
 use super::style::Style;
 
@@ -99,32 +100,6 @@ fn end(exit: LastExit, now: Timestamp) -> String {
     };
     let ago = Duration::try_from(now.duration_since(exit.at)).unwrap_or_default();
     format!("{how} {} ago", length_of_time(ago.as_secs_f64()))
-}
-
-/// The two largest units: `3d 4h`, `2h 5m`, `3m 20s`, `12s`.
-pub(crate) fn length_of_time(seconds: f64) -> String {
-    // Beyond what fits it saturates; a negative time is a clock that was set back.
-    let seconds = seconds.max(0.0) as u64;
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds}s"),
-        (0, 0, minutes) => format!("{minutes}m {}s", seconds % 60),
-        (0, hours, minutes) => format!("{hours}h {}m", minutes % 60),
-        (days, hours, _) => format!("{days}d {}h", hours % 24),
-    }
-}
-
-/// `512 B`, `4.0 KiB`, `85.0 MiB`, `1.2 GiB`.
-pub(crate) fn size(bytes: u64) -> String {
-    let mut value = bytes as f64;
-    let mut units = ["B", "KiB", "MiB"].into_iter();
-    for unit in units.by_ref() {
-        if value < 1024.0 {
-            return if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") };
-        }
-        value /= 1024.0;
-    }
-    format!("{value:.1} GiB")
 }
 
 /// How wide each column is, for the widest of its cells.

@@ -25,17 +25,3 @@ fn colors_change_nothing_but_the_color() {
 fn the_heading_names_project_state_and_folder() {
     assert_eq!(heading(&samples::project(), Style::plain()), "demo unknown /home/ann/demo");
 }
-
-#[test]
-fn times_and_sizes_are_short() {
-    for (seconds, text) in
-        [(-1.0, "0s"), (0.4, "0s"), (59.9, "59s"), (200.0, "3m 20s"), (7500.0, "2h 5m"), (273_600.0, "3d 4h")]
-    {
-        assert_eq!(length_of_time(seconds), text);
-    }
-    for (bytes, text) in
-        [(512, "512 B"), (4096, "4.0 KiB"), (89_128_960, "85.0 MiB"), (5 << 40, "5120.0 GiB")]
-    {
-        assert_eq!(size(bytes), text);
-    }
-}
