@@ -29,10 +29,7 @@ impl Driver {
             identity::own(&host).ok_or_else(|| system("see myself")(std::io::ErrorKind::NotFound.into()))?;
         let inbox = Inbox::open().map_err(system("receive signals"))?;
         reaper::become_subreaper().map_err(system("become the parent of orphans"))?;
-        let capture = Capture::open(&layout, &spec.name, spec.log_limits)?;
-        if capture.index_was_damaged() {
-            tracing::warn!(service = %spec.name, "the index of its log was damaged; a new one is begun");
-        }
+        let capture = open_capture(&layout, &spec)?;
         // The inherited end kept the FIFO's content; from here on ours does.
         drop(fifo);
         let service = Service { project: layout.project_id(), name: spec.name.clone() };
@@ -83,6 +80,14 @@ impl Driver {
         }
         Ok(driver)
     }
+}
+
+fn open_capture(layout: &Layout, spec: &ServiceSpec) -> Result<Capture, SuperviseError> {
+    let capture = Capture::open(layout, &spec.name, spec.log_limits)?;
+    if capture.index_was_damaged() {
+        tracing::warn!(service = %spec.name, "the index of its log was damaged; a new one is begun");
+    }
+    Ok(capture)
 }
 
 /// Whether another supervisor ended without letting go: what it left may be anywhere.

@@ -5,6 +5,7 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
 use pipulate_store::log::index::When;
 use pipulate_store::log::merge::{Merged, Patience};
