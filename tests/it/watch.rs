@@ -165,6 +165,31 @@ fn what_died_before_it_was_ready_is_tried_again_at_the_next_save() {
 }
 
 #[test]
+fn what_waits_for_a_save_is_started_by_start_too() {
+    let project = watching("[\"*.py\"]", &format!("open('needed')\n{DIARIST}"));
+    for _ in 0..2 {
+        project.run(&["start", "--no-setup"]).expect(1);
+    }
+    let waiting = Process::of(&project.service("worker")["supervisor_pid"]);
+    project.write("needed", "");
+    project.start(&[]);
+    assert_eq!(project.service("worker")["state"], "ready");
+    assert!(waiting.lives(), "it is the same one");
+
+    project.run(&["stop"]).expect(0);
+    project
+        .write("pipulate.toml", &project.read("pipulate.toml").replace("\"python\"", "\"no-such-program\""));
+    for _ in 0..3 {
+        let failed = project.run(&["start", "--no-setup", "--wait-timeout", "20s"]).expect(1);
+        assert!(failed.stderr.contains("no-such-program was not found"), "{}", failed.stderr);
+    }
+    let failed = project.run(&["restart", "worker"]).expect(1);
+    assert!(failed.stderr.contains("no-such-program was not found"), "{}", failed.stderr);
+    project.write("pipulate.toml", &project.read("pipulate.toml").replace("no-such-program", "python"));
+    assert_eq!(project.run(&["restart", "worker"]).expect(0).stdout, "Restarted worker\n");
+}
+
+#[test]
 fn a_save_neither_undoes_a_stop_nor_waits_for_a_backoff() {
     let dies = "import sys\nprint('up', flush=True)\nsys.exit(3)\n";
     let project = watching("[\"*.py\"]", dies);

@@ -94,6 +94,22 @@ impl ServiceState {
         }
     }
 
+    /// It ended, and only somebody's wish, or a save of its files, starts it again.
+    pub fn has_settled(self) -> bool {
+        match self {
+            Self::Crashed | Self::Exited => true,
+            Self::Stopped
+            | Self::Starting
+            | Self::Ready
+            | Self::Running
+            | Self::Degraded
+            | Self::Backoff
+            | Self::Stopping
+            | Self::Unsupervised
+            | Self::Unknown => false,
+        }
+    }
+
     /// The worst of some states; `Stopped` of none.
     pub fn worst(states: impl IntoIterator<Item = Self>) -> Self {
         states.into_iter().max_by_key(|state| state.severity()).unwrap_or(Self::Stopped)

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::{PipeReader, Read};
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use pipulate_core::identity::{Host, Pid};
 use pipulate_core::layout::Layout;
@@ -66,6 +66,9 @@ struct Pending {
     rings: bool,
     /// What its record said before.
     before: Option<Record>,
+    /// When the record was written that tells of an earlier start: its supervisor, which had settled,
+    /// was asked to begin anew, and will write another one.
+    outdated: Option<SystemTime>,
 }
 
 impl<'a> Launch<'a> {
@@ -83,10 +86,13 @@ impl<'a> Launch<'a> {
         let mut pending = Vec::new();
         let mut lost_ones = None;
         for service in services {
+            let written = written_at(layout, service);
             let before = record::read(layout, service).unwrap_or(None);
+            let mut outdated = None;
             let supervisor = match query::standing(layout, service, before.as_ref(), &host) {
                 Standing::Supervised(pid) => {
-                    wake_if_settled(layout, service, before.as_ref(), pid, &host);
+                    let is_woken = wake_if_settled(layout, service, before.as_ref(), pid, &host);
+                    outdated = written.filter(|_| is_woken);
                     None
                 }
                 Standing::Unsupervised | Standing::Gone | Standing::Unknown(_) => {
@@ -111,6 +117,7 @@ impl<'a> Launch<'a> {
                 rings: supervisor.is_some(),
                 supervisor,
                 before,
+                outdated,
             });
         }
         drop(ringer);
@@ -178,7 +185,7 @@ impl<'a> Launch<'a> {
             let nowhere = OpenOptions::new().write(true).open("/dev/null")?;
             let started = self.program.start(self.layout, &pending.service, Beginning::Start, nowhere)?;
             pending.supervisor = Some(started.identity().pid);
-            (pending.before, pending.rings) = (record, false);
+            (pending.before, pending.rings, pending.outdated) = (record, false, None);
         }
         Ok(())
     }
@@ -221,6 +228,9 @@ impl<'a> Launch<'a> {
     }
 
     fn outcome(&mut self, pending: &Pending) -> Option<Started> {
+        if pending.outdated.is_some() && pending.outdated == written_at(self.layout, &pending.service) {
+            return None;
+        }
         let ended = pending.supervisor.and_then(reaper::peek);
         let record = record::read(self.layout, &pending.service).unwrap_or(None);
         let standing = query::standing(self.layout, &pending.service, record.as_ref(), &self.host);
@@ -288,19 +298,21 @@ pub(crate) fn run_of(record: &Record) -> Option<pipulate_core::marker::RunId> {
     record.main.as_ref().map(|main| main.run.clone())
 }
 
-/// A supervisor whose service has settled stays for what the service left behind; it is asked to
-/// begin anew, which ends nothing.
+/// When a service's record was written; `None` when it has none.
+fn written_at(layout: &Layout, service: &ServiceName) -> Option<SystemTime> {
+    std::fs::metadata(layout.record(service)).ok()?.modified().ok()
+}
+
+/// A supervisor whose service has settled stays for what the service left behind, or for the next
+/// save; it is asked to begin anew, which ends nothing. Whether it was.
 fn wake_if_settled(
     layout: &Layout,
     service: &ServiceName,
     record: Option<&Record>,
     supervisor: Pid,
     host: &Host,
-) {
-    let settled =
-        record.is_some_and(|record| matches!(record.state, ServiceState::Crashed | ServiceState::Exited));
-    if settled {
-        // If it is gone by now, the wait will say so.
-        let _unless_gone = renewal::ask_to_restart(layout, service, supervisor, host);
-    }
+) -> bool {
+    // If it is gone by now, the wait will say so.
+    record.is_some_and(|record| record.state.has_settled())
+        && renewal::ask_to_restart(layout, service, supervisor, host).is_ok()
 }

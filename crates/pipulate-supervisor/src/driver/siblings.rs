@@ -10,7 +10,7 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use pipulate_core::service::ServiceName;
-use pipulate_core::state::{ServiceState, Wanted};
+use pipulate_core::state::Wanted;
 use pipulate_process::identity::Verified;
 use pipulate_process::signals::Signal;
 use pipulate_store::lock::{self, Holder};
@@ -128,8 +128,7 @@ impl Driver {
         let is_free = matches!(lock::holder(&self.layout.lock(sibling)), Ok(Holder::Nobody));
         let record = record::read(&self.layout, sibling).ok().flatten().filter(|_| is_free)?;
         let was_killed = record.supervisor.is_some_and(|supervisor| supervisor.host == self.host);
-        let has_settled = matches!(record.state, ServiceState::Crashed | ServiceState::Exited);
-        if !was_killed || has_settled || record.wanted == Wanted::Stopped {
+        if !was_killed || record.state.has_settled() || record.wanted == Wanted::Stopped {
             return None;
         }
         let now = Instant::now();

@@ -81,7 +81,10 @@ fn carry_out(
     let (mut asked, mut absent) = (Vec::new(), Vec::new());
     for service in services {
         let before = record::read(&context.layout, service)?;
+        let has_settled = before.as_ref().is_some_and(|before| before.state.has_settled());
         match query::standing(&context.layout, service, before.as_ref(), &host) {
+            // Nothing of it has to end first.
+            Standing::Supervised(_) if has_settled => absent.push(service.clone()),
             Standing::Supervised(pid) => {
                 renewal::ask_to_restart(&context.layout, service, pid, &host)
                     .map_err(|why| Failure::failed(format!("{service} was not restarted")).cause(why))?;

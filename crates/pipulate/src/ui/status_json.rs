@@ -51,6 +51,8 @@ struct NameJson<'a> {
 struct ServiceJson<'a> {
     name: &'a str,
     state: &'static str,
+    /// Why, where that needs a sentence.
+    reason: Option<&'a str>,
     pid: Option<i32>,
     pgid: Option<i32>,
     supervisor_pid: Option<i32>,
@@ -105,6 +107,7 @@ impl<'a> ServiceJson<'a> {
         Self {
             name: service.name.as_str(),
             state: service.state.word(),
+            reason: service.reason.as_deref(),
             pid: live.map(|live| live.pid.get()),
             pgid: live.map(|live| live.pgid.get()),
             supervisor_pid: service.supervisor_pid.map(|pid| pid.get()),
