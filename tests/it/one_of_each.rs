@@ -103,6 +103,26 @@ fn a_stop_that_a_killed_supervisor_had_begun_is_no_reason_to_wait() {
 }
 
 #[test]
+fn a_worker_that_its_supervisor_could_not_write_down_any_more_is_found() {
+    let project = only_a_worker(WORKER);
+    project.start(&[]);
+    let before = project.service("worker");
+    Process::of(&before["supervisor_pid"]).kill();
+    // What was written last before a kill between the start of the worker and the note of it.
+    let record = ".pipulate/run/worker.json";
+    let mut early: Value = serde_json::from_str(&project.read(record)).unwrap();
+    early["next_run"] = early["main"].take()["run"].take();
+    early["state"] = "starting".into();
+    project.write(record, &early.to_string());
+    let found = project.service("worker");
+    assert_eq!((&found["state"], &found["pid"]), (&"unsupervised".into(), &before["pid"]));
+    project.start(&[]);
+    let after = project.service("worker");
+    assert_eq!((&after["state"], &after["pid"]), (&"running".into(), &before["pid"]));
+    assert_eq!(workers(&project), 1);
+}
+
+#[test]
 fn a_deleted_state_folder_does_not_make_two_of_one_service() {
     let project = only_a_worker(WORKER);
     project.start(&[]);

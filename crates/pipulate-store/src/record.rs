@@ -32,6 +32,9 @@ pub struct Record {
     pub reason: Option<String>,
     /// The main process, while there is one.
     pub main: Option<MainProcess>,
+    /// The run of the start that comes next: what carries it was started when nobody could write
+    /// it down any more.
+    pub next_run: Option<RunId>,
     pub restarts: u32,
     pub last_exit: Option<LastExit>,
     /// The port that it has, or had and would like to have again.

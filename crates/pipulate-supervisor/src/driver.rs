@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use pipulate_core::identity::{Host, Pid, ProcessIdentity};
 use pipulate_core::layout::Layout;
+use pipulate_core::marker::RunId;
 use pipulate_core::service::ServiceSpec;
 use pipulate_process::command::End;
 use pipulate_process::identity::Verified;
@@ -111,6 +112,8 @@ struct Driver {
     attached: Attached,
     stopwatch: Option<Stopwatch>,
     journal: Journal,
+    /// Written down before the start that will have it.
+    next_run: RunId,
     siblings: Siblings,
     watching: Watching,
     settled_down: bool,

@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 
 use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
-use pipulate_core::marker::{Marker, Part};
+use pipulate_core::marker::{Marker, Part, RunId};
 use pipulate_core::project::ProjectId;
 use pipulate_core::service::ServiceName;
 use pipulate_process::table::{self, Entry};
@@ -85,7 +85,8 @@ impl Service {
         let mut known: HashSet<Pid> = family.ours.iter().map(|entry| entry.pid).collect();
         let fifo = std::fs::metadata(layout.fifo(&self.name)).ok().map(|meta| (meta.dev(), meta.ino()));
         let me = i32::try_from(std::process::id()).ok().and_then(Pid::new);
-        for pid in table::all_pids() {
+        // The youngest first: one that forks and ends in a chain is gone before it is its turn.
+        for pid in table::all_pids().into_iter().rev() {
             if Some(pid) == me || known.contains(&pid) || !table::is_ours_by_user(pid) {
                 continue;
             }
@@ -117,6 +118,18 @@ impl Service {
     pub fn is_member(&self, pid: Pid, layout: &Layout) -> bool {
         let fifo = std::fs::metadata(layout.fifo(&self.name)).ok().map(|meta| (meta.dev(), meta.ino()));
         table::is_ours_by_user(pid) && self.claims(pid, fifo)
+    }
+
+    /// The main process of a run that nobody wrote down, because the supervisor died as it started
+    /// it: the first that leads a session. Reads the whole process table.
+    pub fn unrecorded_main(&self, run: &RunId) -> Option<Entry> {
+        let is_of_run = |&pid: &Pid| {
+            let marker = table::marker(pid).filter(|marker| self.is_named_by(marker));
+            table::is_ours_by_user(pid) && marker.is_some_and(|marker| marker.part == Part::Run(run.clone()))
+        };
+        let found = table::all_pids().into_iter().filter(is_of_run).filter_map(table::entry);
+        let leads = |entry: &Entry| entry.lives() && entry.session == entry.pid.get();
+        found.filter(leads).min_by_key(|entry| (entry.start, entry.pid))
     }
 
     /// The terminal processes that are attached to their terminal now.

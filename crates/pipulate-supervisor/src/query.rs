@@ -287,10 +287,10 @@ fn ended_unseen(record: &Record) -> (ServiceState, Wanted, Option<String>) {
 }
 
 fn live(layout: &Layout, record: &Record, standing: &Standing) -> Option<LiveService> {
-    let main = record.main.as_ref()?;
-    let pid = main.identity.pid;
-    let entry = table::entry(pid).filter(Entry::lives).filter(|entry| entry.start == main.identity.start)?;
     let service = Service { project: layout.project_id(), name: record.service.clone() };
+    let entry = main_entry(record, &service, standing)?;
+    let pid = entry.pid;
+    let started_at = record.main.as_ref().map_or_else(Timestamp::now, |main| main.started_at);
     let mut ours = match standing {
         Standing::Supervised(supervisor) if !record.adopted => {
             service.below(&[*supervisor], &Attached::new()).ours
@@ -306,20 +306,32 @@ fn live(layout: &Layout, record: &Record, standing: &Standing) -> Option<LiveSer
         ours.push(entry.clone());
     }
     ours.sort_by_key(|other| (other.pid != pid, other.pid));
-    let uptime = Timestamp::now().duration_since(main.started_at).as_secs_f64().max(0.0);
+    let uptime = Timestamp::now().duration_since(started_at).as_secs_f64().max(0.0);
     let cpu: f64 = ours.iter().map(|entry| entry.cpu_seconds).sum();
     let kernels = jupyter::kernels(&ours);
     let processes = ours.iter().map(|other| process_info(other, pid, &ours, &kernels)).collect();
     Some(LiveService {
         pid,
         pgid: Pid::new(entry.group)?,
-        started_at: main.started_at,
+        started_at,
         uptime_seconds: (uptime * 10.0).round() / 10.0,
         cpu_percent: if uptime > 0.0 { (cpu / uptime * 1000.0).round() / 10.0 } else { 0.0 },
         memory_bytes: ours.iter().map(|entry| entry.memory_bytes).sum(),
         processes,
         kernels,
     })
+}
+
+/// The living main process; without a supervisor also one that nobody could write down any more.
+fn main_entry(record: &Record, service: &Service, standing: &Standing) -> Option<Entry> {
+    let recorded = record.main.as_ref().and_then(|main| {
+        let entry = table::entry(main.identity.pid).filter(Entry::lives)?;
+        (entry.start == main.identity.start).then_some(entry)
+    });
+    match standing {
+        Standing::Unsupervised => recorded.or_else(|| service.unrecorded_main(record.next_run.as_ref()?)),
+        Standing::Supervised(_) | Standing::Gone | Standing::Unknown(_) => recorded,
+    }
 }
 
 fn process_info(entry: &Entry, main: Pid, ours: &[Entry], kernels: &[KernelInfo]) -> ProcessInfo {

@@ -104,6 +104,13 @@ pub(crate) fn every_command_line() -> String {
     all().into_iter().map(|process| process.command + "\n").collect()
 }
 
+/// The living processes one of whose arguments begins like this.
+pub(crate) fn with_argument(beginning: &str) -> Vec<Process> {
+    let carries =
+        |process: &Process| read(process.pid, "cmdline").iter().any(|word| word.starts_with(beginning));
+    all().into_iter().filter(carries).collect()
+}
+
 /// The parts of a file of `/proc` that are separated by NUL.
 fn read(pid: i32, file: &str) -> Vec<String> {
     let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();

@@ -11,3 +11,4 @@ mod lines;
 mod rounds;
 mod supervisors;
 mod tally;
+mod trees;

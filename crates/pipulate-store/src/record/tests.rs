@@ -36,6 +36,7 @@ fn record(root: &str) -> Record {
         },
         adopted: false,
         notes: vec!["a note".to_owned()],
+        next_run: None,
         log_start: 12,
         receipt: Some(Receipt {
             stopped: 3,
@@ -56,7 +57,8 @@ fn layout(dir: &tempfile::TempDir) -> Layout {
 fn a_record_reads_back_as_it_was_written() {
     let dir = tempfile::tempdir().unwrap();
     let layout = layout(&dir);
-    let record = record(layout.root().to_str().unwrap());
+    let mut record = record(layout.root().to_str().unwrap());
+    record.next_run = Some(RunId::from_random(7));
     assert_eq!(read(&layout, &record.service).unwrap(), None);
     write(&layout, &record).unwrap();
     assert_eq!(read(&layout, &record.service).unwrap(), Some(record.clone()));

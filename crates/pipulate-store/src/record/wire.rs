@@ -32,6 +32,8 @@ struct RecordV1 {
     state: String,
     reason: Option<String>,
     main: Option<MainV1>,
+    #[serde(default)]
+    next_run: Option<String>,
     restarts: u32,
     last_exit: Option<ExitV1>,
     port: Option<u16>,
@@ -113,6 +115,7 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
             run: main.run.to_string(),
             started_at: main.started_at.to_string(),
         }),
+        next_run: record.next_run.as_ref().map(RunId::to_string),
         restarts: record.restarts,
         last_exit: record.last_exit.map(|exit| ExitV1 {
             code: exit.code,
@@ -170,6 +173,7 @@ impl RecordV1 {
                     started_at: main.started_at.parse().ok()?,
                 })
             })?,
+            next_run: optional(self.next_run, |run| RunId::parse(&run))?,
             restarts: self.restarts,
             last_exit: optional(self.last_exit, |exit| {
                 Some(LastExit {

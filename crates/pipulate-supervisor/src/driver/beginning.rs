@@ -3,14 +3,16 @@
 
 use std::time::Instant;
 
+use jiff::Timestamp;
 use pipulate_core::identity::{Host, Liveness, ProcessIdentity};
 use pipulate_core::layout::Layout;
+use pipulate_core::marker::RunId;
 use pipulate_core::service::ServiceSpec;
 use pipulate_process::identity::{self, Verified};
 use pipulate_process::signals::Inbox;
 use pipulate_process::{reaper, table};
 use pipulate_store::capture::Capture;
-use pipulate_store::record::{self, Record};
+use pipulate_store::record::{self, MainProcess, Record};
 
 use super::journal::Journal;
 use super::readiness::Readying;
@@ -34,7 +36,7 @@ impl Driver {
         drop(fifo);
         let service = Service { project: layout.project_id(), name: spec.name.clone() };
         let earlier = earlier_record(&layout, &service, beginning)?;
-        let main = surviving_main(&service, earlier.as_ref(), &layout, &host)?;
+        let main = surviving_main(&service, earlier.as_ref(), &layout, &me)?;
         let is_ours = main.as_ref().is_some_and(|main| main.is_child);
         let was_adopted = is_ours && earlier.as_ref().is_some_and(|record| record.adopted);
         let torn = !is_ours && earlier.as_ref().is_some_and(|record| was_torn(record, &me, &host));
@@ -46,7 +48,10 @@ impl Driver {
         let port = earlier.as_ref().and_then(|record| record.port);
         let earlier_survivors = earlier.iter().filter_map(|record| record.receipt.as_ref());
         let earlier_survivors = earlier_survivors.flat_map(|receipt| receipt.survivors.clone()).collect();
-        let journal = Journal::new(&layout, &spec, me.clone(), earlier, doorbell);
+        let known_main = main.as_ref().map(|main| main.record.clone());
+        let mut journal = Journal::new(&layout, &spec, me.clone(), earlier, known_main, doorbell);
+        let next_run = RunId::from_random(u64::from_ne_bytes(random()?));
+        journal.will_run(next_run.clone());
         let mut driver = Self {
             capturing: true,
             attached: Attached::new(),
@@ -73,6 +78,7 @@ impl Driver {
             port,
             readying,
             journal,
+            next_run,
         };
         driver.warn_of_blindness();
         if beginning == Beginning::Stop {
@@ -151,14 +157,18 @@ fn surviving_main(
     service: &Service,
     earlier: Option<&Record>,
     layout: &Layout,
-    host: &Host,
+    me: &ProcessIdentity,
 ) -> Result<Option<Main>, SuperviseError> {
-    let Some(record) = earlier.and_then(|record| record.main.clone()) else { return Ok(None) };
+    let Some(earlier) = earlier else { return Ok(None) };
+    let host = &me.host;
+    if let Some(unrecorded) = unrecorded_main(service, earlier, me) {
+        return Ok(Some(unrecorded));
+    }
+    let Some(record) = earlier.main.clone() else { return Ok(None) };
     let name = || service.name.to_string();
     let pid = record.identity.pid;
-    let me = i32::try_from(std::process::id()).unwrap_or_default();
-    let is_child =
-        table::entry(pid).is_some_and(|entry| entry.parent == me && entry.start == record.identity.start);
+    let is_child = table::entry(pid)
+        .is_some_and(|entry| entry.parent == me.pid.get() && entry.start == record.identity.start);
     if is_child {
         // A zombie too: it ended during the exec, and is told to the machine like any other.
         let pinned = Verified::pin_child(&record.identity)
@@ -176,4 +186,15 @@ fn surviving_main(
         Err(Liveness::Unverifiable(reason)) => Err(SuperviseError::Unverifiable { service: name(), reason }),
         Err(Liveness::Alive | Liveness::Gone) => Ok(None),
     }
+}
+
+/// The main process that its supervisor had just started when it was killed.
+fn unrecorded_main(service: &Service, earlier: &Record, me: &ProcessIdentity) -> Option<Main> {
+    let host = &me.host;
+    let run = earlier.next_run.clone().filter(|_| was_torn(earlier, me, host))?;
+    let found = service.unrecorded_main(&run)?;
+    let identity = ProcessIdentity { pid: found.pid, start: found.start, host: host.clone() };
+    let verified = Verified::pin(&identity, host).ok().flatten()?;
+    let record = MainProcess { identity, run, started_at: Timestamp::now() };
+    Some(Main { verified, record, is_child: false, ended: None })
 }

@@ -19,6 +19,8 @@ use crate::query;
 
 /// So many looks in a row that find nothing count as a proof where there is no better one.
 const EMPTY_LOOKS: u32 = 3;
+/// The same while somebody holds the FIFO: one that forks and ends in a chain is hard to see.
+const EMPTY_LOOKS_WITH_WRITERS: u32 = 100;
 
 /// What a stop has seen so far.
 pub(super) struct Stopwatch {
@@ -128,11 +130,13 @@ impl Driver {
 
     /// One look at a tree that changes while it is looked at proves nothing: a process that forks
     /// and ends in a chain is always where nobody looked yet. No child at all is a proof; where
-    /// children remain that are not the service's, or it was adopted, several looks have to do.
+    /// children remain that are not the service's, or it was adopted, several looks have to do,
+    /// and many as long as anybody could still write to its log.
     fn is_proved_empty(&mut self) -> bool {
         self.empty_looks += 1;
         let proved = !self.torn && !reaper::has_children();
-        if proved || self.empty_looks >= EMPTY_LOOKS {
+        let enough = if self.capturing { EMPTY_LOOKS_WITH_WRITERS } else { EMPTY_LOOKS };
+        if proved || self.empty_looks >= enough {
             self.empty_looks = 0;
             return true;
         }

@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use jiff::Timestamp;
 use pipulate_core::identity::ProcessIdentity;
 use pipulate_core::layout::Layout;
+use pipulate_core::marker::RunId;
 use pipulate_core::service::ServiceSpec;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::LastExit;
@@ -35,6 +36,7 @@ impl Journal {
         spec: &ServiceSpec,
         me: ProcessIdentity,
         earlier: Option<Record>,
+        main: Option<MainProcess>,
         doorbell: Option<OwnedFd>,
     ) -> Self {
         let earlier = earlier.as_ref();
@@ -45,7 +47,8 @@ impl Journal {
             supervisor: Some(me),
             state: ServiceState::Starting,
             reason: None,
-            main: earlier.and_then(|record| record.main.clone()),
+            main,
+            next_run: None,
             restarts: 0,
             last_exit: earlier.and_then(|record| record.last_exit),
             port: earlier.and_then(|record| record.port),
@@ -64,6 +67,11 @@ impl Journal {
             doorbell: doorbell.map(File::from),
             is_disowned: false,
         }
+    }
+
+    /// The run of the start that comes next.
+    pub(super) fn will_run(&mut self, run: RunId) {
+        self.record.next_run = Some(run);
     }
 
     pub(super) fn started(&mut self, main: MainProcess, port: Option<u16>, log_start: u64) {

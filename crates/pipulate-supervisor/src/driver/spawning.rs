@@ -32,6 +32,7 @@ impl Driver {
         self.capture.mark(Mark::Start);
         match self.try_to_spawn() {
             Ok(main) => {
+                self.journal.will_run(self.next_run.clone());
                 self.journal.started(main.record.clone(), self.port, self.capture.end());
                 self.main = Some(main);
                 self.capturing = true;
@@ -65,7 +66,8 @@ impl Driver {
         if let Some(path) = &self.spec.token {
             home::token(path).map_err(|error| error.to_string())?;
         }
-        let run = RunId::from_random(u64::from_ne_bytes(random().map_err(|error| error.to_string())?));
+        let next = RunId::from_random(u64::from_ne_bytes(random().map_err(|error| error.to_string())?));
+        let run = std::mem::replace(&mut self.next_run, next);
         let marker = |part| {
             Marker { project: self.service.project.clone(), service: self.spec.name.clone(), part }
                 .to_string()

@@ -1,0 +1,169 @@
+//! Whole trees end: children of every kind, with a supervisor that lives, was replaced, or is dead.
+
+use std::fs;
+use std::path::PathBuf;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use super::dice::Dice;
+use super::rounds::Rounds;
+use super::supervisors::{kill, supervisor};
+use super::tally::Tally;
+use crate::support::process::{self, Process};
+use crate::support::project::python;
+use crate::support::wait::{closely, wait_for};
+use crate::support::{Jupyter, TestProject};
+
+/// Those that stay what they are, so that they can be counted.
+const STEADY: [&str; 6] = ["plain", "session", "daemon", "deaf", "bare", "hidden"];
+const RESTLESS: [&str; 2] = ["forks", "chain"];
+
+/// What became of the supervisor before the stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Supervisor {
+    Lives,
+    /// It was killed, and a sibling's took its place.
+    WasReplaced,
+    IsDead,
+}
+
+#[test]
+fn whole_trees_end() {
+    let secret = format!("torture-{}", std::process::id());
+    let mut rounds = Rounds::of("whole_trees_end", 6);
+    while let Some((round, mut dice)) = rounds.next() {
+        let fates = [Supervisor::Lives, Supervisor::WasReplaced, Supervisor::IsDead];
+        let fate = fates[usize::try_from(round % 3).unwrap()];
+        let kinds = kinds(&mut dice, fate);
+        let project = project(&secret, &kinds, fate);
+        project.start(&[]);
+        let static_tree = kinds.iter().all(|kind| STEADY.contains(kind));
+        let expected = kinds.len() + 1;
+        let tree = wait_for("the whole tree", || {
+            let found = process::with_argument(&secret);
+            // What restless ones begin can't be counted; that each has begun can be seen.
+            (found.len() == expected || (!static_tree && found.len() >= expected)).then_some(found)
+        });
+        all_born_are_seen(&project, &tree);
+        decide(&project, "tree", fate, &mut rounds.tally);
+
+        let stopped = project.run(&["stop", "--force", "tree"]).expect(0);
+        let survivors = process::with_argument(&secret);
+        rounds.tally.survivors += survivors.len() as u64;
+        assert!(survivors.is_empty(), "{kinds:?} {fate:?}: {survivors:#?}\n{}", stopped.stdout);
+        let ended = count(&stopped.stdout, "tree");
+        rounds.tally.ended += ended;
+        let is_true = if static_tree { ended == expected as u64 } else { ended + 2 >= expected as u64 };
+        assert!(is_true, "{kinds:?} {fate:?}: {expected} lived\n{}", stopped.stdout);
+    }
+}
+
+/// A few of every kind. Who has nothing of ours and lost its ancestors can't be found: DESIGN says so.
+fn kinds(dice: &mut Dice, fate: Supervisor) -> Vec<&'static str> {
+    let findable = |kind: &&str| fate == Supervisor::Lives || *kind != "hidden";
+    let mut kinds: Vec<&str> = STEADY.into_iter().filter(findable).collect();
+    for _ in 0..dice.below(6) {
+        let one_more = *dice.pick(&STEADY);
+        kinds.extend(Some(one_more).filter(findable));
+    }
+    if dice.below(2) == 0 {
+        kinds.push(RESTLESS[dice.below(2)]);
+    }
+    kinds
+}
+
+fn project(secret: &str, kinds: &[&str], fate: Supervisor) -> TestProject {
+    let command: Vec<&str> = [&["python3", "tree.py", secret][..], kinds].concat();
+    let tree = format!("[services.tree]\ncommand = {command:?}\nready = {{ log = \"up\" }}\n");
+    let sibling = match fate {
+        Supervisor::WasReplaced => "[services.sibling]\ncommand = [\"sleep\", \"1000\"]\n",
+        Supervisor::Lives | Supervisor::IsDead => "",
+    };
+    TestProject::light()
+        .table("server", "enabled = false")
+        .config(&(tree + sibling))
+        .file("tree.py", include_str!("tree.py"))
+        .build()
+}
+
+/// The independent count, checked by another one: what the children wrote about themselves.
+#[track_caller]
+fn all_born_are_seen(project: &TestProject, tree: &[Process]) {
+    let born = wait_for("what the children wrote", || fs::read_to_string(project.path("born")).ok());
+    for pid in born.lines().map(|line| line.parse::<i32>().unwrap()) {
+        let is_seen = tree.iter().any(|process| process.pid == pid);
+        assert!(is_seen || Process::find(pid).is_none(), "{pid} lives and was not seen: {tree:#?}");
+    }
+}
+
+fn decide(project: &TestProject, service: &str, fate: Supervisor, tally: &mut Tally) {
+    match fate {
+        Supervisor::Lives => {}
+        Supervisor::WasReplaced => kill(project, &[service], tally).await_adoption(tally),
+        Supervisor::IsDead => {
+            let supervisor = closely("a supervisor", || supervisor(project, service));
+            supervisor.signal(Signal::KILL);
+            tally.faults += 1;
+            closely("its end", || (!supervisor.lives()).then_some(()));
+        }
+    }
+}
+
+/// `Stopped tree: 7 processes in 0.1 s` says 7.
+fn count(receipt: &str, service: &str) -> u64 {
+    let prefix = format!("Stopped {service}: ");
+    let number = receipt.lines().find_map(|line| line.strip_prefix(&prefix)?.split(' ').next()?.parse().ok());
+    number.unwrap_or_else(|| panic!("no count in {receipt}"))
+}
+
+#[test]
+fn kernels_of_ipykernel_6_and_7_end_with_what_they_started() {
+    let project = TestProject::new();
+    let spec = json!({
+        "display_name": "ipykernel 6", "language": "python", "env": { "PYTHONPATH": ipykernel_6() },
+        "argv": [python(), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+    });
+    project.write("../.local/share/jupyter/kernels/six/kernel.json", &spec.to_string());
+    let mut rounds = Rounds::of("kernels_of_ipykernel_6_and_7_end_with_what_they_started", 1);
+    while let Some((round, _)) = rounds.next() {
+        project.start(&["jupyter"]);
+        let jupyter = Jupyter::of(&project);
+        for (name, version) in [("six", "6\n"), ("python3", "7\n")] {
+            let kernel = jupyter.kernel_of(name);
+            let version_of = "import ipykernel, subprocess; print(ipykernel.version_info[0])";
+            assert_eq!(kernel.run(version_of), version);
+            kernel.run("_ = subprocess.Popen(['sleep', '1001'], start_new_session=True)");
+            kernel.run("_ = subprocess.Popen(['sleep', '1002'])");
+        }
+        // JupyterLab, two kernels and what each of them started; a kernel that starts has more.
+        let tree = wait_for("seven processes", || {
+            let processes = project.processes();
+            let below = processes.into_iter().filter(|process| !process.command.contains("__supervise"));
+            Some(below.collect::<Vec<_>>()).filter(|found| found.len() == 7)
+        });
+        if round % 2 == 1 {
+            decide(&project, "jupyter", Supervisor::IsDead, &mut rounds.tally);
+        }
+        let stopped = project.run(&["stop", "--force"]).expect(0);
+        let survivors = project.processes();
+        rounds.tally.survivors += survivors.len() as u64;
+        assert_eq!(survivors, [], "{}", stopped.stdout);
+        assert!(tree.iter().all(|process| !process.lives()), "{tree:#?}");
+        rounds.tally.ended += count(&stopped.stdout, "jupyter");
+        assert_eq!(count(&stopped.stdout, "jupyter"), 7);
+    }
+}
+
+/// Where `cargo xtask prepare` put ipykernel 6.
+fn ipykernel_6() -> PathBuf {
+    let prepared = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-cache/ipykernel-6"));
+    let folder = std::env::var_os("PIPULATE_TEST_IPYKERNEL_6").map_or(prepared, PathBuf::from);
+    let module = folder.join("ipykernel");
+    assert!(
+        module.is_dir(),
+        "{} is missing: run the tests with `cargo xtask test`, which prepares it",
+        module.display()
+    );
+    folder
+}
