@@ -83,6 +83,8 @@ pub struct LiveService {
     pub uptime_seconds: f64,
     /// Mean over its life, in percent of one core.
     pub cpu_percent: f64,
+    /// Processor time that its present processes have used.
+    pub cpu_seconds: f64,
     /// Resident memory of all of its processes.
     pub memory_bytes: u64,
     pub processes: Vec<ProcessInfo>,

@@ -15,3 +15,4 @@ pub mod watch;
 
 mod block;
 mod chain;
+mod find;

@@ -13,18 +13,19 @@ use pipulate_core::status::KernelInfo;
 use pipulate_process::table::{self, Entry};
 use pipulate_store::{files, home, record};
 
-/// How long JupyterLab may take to say what its kernels do.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long JupyterLab may take to say what its kernels do, before something is cut off.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 const LARGEST_ANSWER: u64 = 8 << 20;
 
-/// Something that a stop would cut off.
+/// A kernel, by JupyterLab's own word.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BusyKernel {
+pub struct Notebook {
     /// JupyterLab's own id for it.
     pub id: String,
     /// The notebook, or the kernel's name where there is none.
     pub name: String,
-    /// When JupyterLab last heard of it: it has been busy since then, if not for longer.
+    pub is_busy: bool,
+    /// When JupyterLab last heard of it: if it is busy, it has been so since then, if not for longer.
     pub last_word: Option<Timestamp>,
 }
 
@@ -63,29 +64,29 @@ fn kernel_name(connection_file: &Path) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// The kernels that are busy right now, by JupyterLab's own word; `None` when it does not answer.
-pub fn busy_kernels(layout: &Layout) -> Option<Vec<BusyKernel>> {
+/// What JupyterLab's kernels are doing, by its own word; `None` when it does not answer.
+pub fn notebooks(layout: &Layout, patience: Duration) -> Option<Vec<Notebook>> {
     let name = ServiceName::parse(ServiceName::JUPYTER).ok()?;
     let address = record::read(layout, &name).ok()??.address?;
     let token = home::existing_token(&layout.jupyter_token()).ok()??;
-    let kernels = get(address, "/api/kernels", &token)?;
-    let sessions = get(address, "/api/sessions", &token).unwrap_or_default();
-    let notebook = |id: &str| {
+    let kernels = get(address, "/api/kernels", &token, patience)?;
+    let sessions = get(address, "/api/sessions", &token, patience).unwrap_or_default();
+    let path = |id: &str| {
         let session =
             sessions.as_array()?.iter().find(|session| session["kernel"]["id"].as_str() == Some(id))?;
         session["path"].as_str().map(str::to_owned)
     };
-    let busy = |kernel: &serde_json::Value| {
+    let notebook = |kernel: &serde_json::Value| {
         let id = kernel["id"].as_str()?;
-        let is_busy = kernel["execution_state"].as_str() == Some("busy");
         let name = || format!("a {} kernel", kernel["name"].as_str().unwrap_or("notebook"));
-        is_busy.then(|| BusyKernel {
+        Some(Notebook {
             id: id.to_owned(),
-            name: printable(&notebook(id).unwrap_or_else(name)),
+            name: printable(&path(id).unwrap_or_else(name)),
+            is_busy: kernel["execution_state"].as_str() == Some("busy"),
             last_word: kernel["last_activity"].as_str().and_then(|time| time.parse().ok()),
         })
     };
-    Some(kernels.as_array()?.iter().filter_map(busy).collect())
+    Some(kernels.as_array()?.iter().filter_map(notebook).collect())
 }
 
 /// What a notebook is called is its author's choice; what steers a terminal is not.
@@ -94,10 +95,10 @@ fn printable(name: &str) -> String {
 }
 
 /// One GET of a JSON value. JupyterLab answers in HTTP/1.1 with a length and closes when asked to.
-fn get(address: SocketAddr, path: &str, token: &str) -> Option<serde_json::Value> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    stream.set_write_timeout(Some(PATIENCE)).ok()?;
+fn get(address: SocketAddr, path: &str, token: &str, patience: Duration) -> Option<serde_json::Value> {
+    let mut stream = TcpStream::connect_timeout(&address, patience).ok()?;
+    stream.set_read_timeout(Some(patience)).ok()?;
+    stream.set_write_timeout(Some(patience)).ok()?;
     let request = format!(
         "GET {path} HTTP/1.0\r\nHost: {address}\r\nAuthorization: token {token}\r\nAccept: application/json\r\n\r\n"
     );

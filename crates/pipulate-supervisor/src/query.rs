@@ -40,6 +40,20 @@ pub enum Standing {
 
 /// The status of the given services and of those that only have a record.
 pub fn status(layout: &Layout, name: &str, services: &[ServiceName]) -> ProjectStatus {
+    let (mut status, questions) = look(layout, name, services);
+    find_degraded(&mut status.services, questions);
+    status
+}
+
+/// The same without asking any service whether it answers: what was ready counts as ready.
+pub fn glance(layout: &Layout, name: &str, services: &[ServiceName]) -> ProjectStatus {
+    look(layout, name, services).0
+}
+
+/// A service's place in a status, and what to ask it.
+type Questions = Vec<(usize, (SocketAddr, Question))>;
+
+fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus, Questions) {
     let host = identity::host();
     let mut unknown = Vec::new();
     let mut names = services.to_vec();
@@ -85,8 +99,8 @@ pub fn status(layout: &Layout, name: &str, services: &[ServiceName]) -> ProjectS
         }
         statuses.push(status);
     }
-    find_degraded(&mut statuses, questions);
-    ProjectStatus { name: name.to_owned(), root: layout.root().clone(), services: statuses, unknown }
+    let root = layout.root().clone();
+    (ProjectStatus { name: name.to_owned(), root, services: statuses, unknown }, questions)
 }
 
 /// What can be known of services without a configuration.
@@ -316,6 +330,7 @@ fn live(layout: &Layout, record: &Record, standing: &Standing) -> Option<LiveSer
         started_at,
         uptime_seconds: (uptime * 10.0).round() / 10.0,
         cpu_percent: if uptime > 0.0 { (cpu / uptime * 1000.0).round() / 10.0 } else { 0.0 },
+        cpu_seconds: cpu,
         memory_bytes: ours.iter().map(|entry| entry.memory_bytes).sum(),
         processes,
         kernels,
@@ -364,7 +379,7 @@ fn question(status: &ServiceStatus, record: Option<&Record>) -> Option<(SocketAd
 }
 
 /// Alive and not answering, or no longer the one who answers: `degraded`.
-fn find_degraded(statuses: &mut [ServiceStatus], questions: Vec<(usize, (SocketAddr, Question))>) {
+fn find_degraded(statuses: &mut [ServiceStatus], questions: Questions) {
     let (indices, questions): (Vec<usize>, Vec<_>) = questions.into_iter().unzip();
     let addresses: HashMap<usize, SocketAddr> =
         indices.iter().copied().zip(questions.iter().map(|(address, _)| *address)).collect();

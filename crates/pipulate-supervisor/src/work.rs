@@ -15,7 +15,7 @@ use pipulate_process::table::{self, Entry};
 use pipulate_store::record;
 
 use crate::family::{Attached, Service};
-use crate::jupyter::{self, BusyKernel};
+use crate::jupyter::{self, Notebook};
 use crate::query::{self, Standing};
 
 /// Something that is being done.
@@ -55,10 +55,11 @@ pub fn in_progress(layout: &Layout) -> Vec<Work> {
     let kernels = jupyter::kernels(&ours);
     let mut work = Vec::new();
     if !kernels.is_empty() {
-        match jupyter::busy_kernels(layout) {
-            Some(busy) => {
+        match jupyter::notebooks(layout, jupyter::PATIENCE) {
+            Some(notebooks) => {
                 let now = Timestamp::now();
-                work.extend(busy.into_iter().map(|kernel| busy_work(kernel, &kernels, &ours, now)));
+                let busy = notebooks.into_iter().filter(|notebook| notebook.is_busy);
+                work.extend(busy.map(|notebook| busy_work(notebook, &kernels, &ours, now)));
             }
             // Nobody can tell: what may be busy is treated as if it were.
             None => work.push(Work::Silent { kernels: kernels.len() }),
@@ -69,7 +70,7 @@ pub fn in_progress(layout: &Layout) -> Vec<Work> {
     work
 }
 
-fn busy_work(busy: BusyKernel, kernels: &[KernelInfo], ours: &[Entry], now: Timestamp) -> Work {
+fn busy_work(busy: Notebook, kernels: &[KernelInfo], ours: &[Entry], now: Timestamp) -> Work {
     let process = kernels.iter().find(|kernel| kernel.id == busy.id);
     let entry = process.and_then(|kernel| ours.iter().find(|entry| entry.pid == kernel.pid));
     let at_least = busy.last_word.and_then(|word| Duration::try_from(now.duration_since(word)).ok());

@@ -8,17 +8,27 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
 
+use crate::examples;
 use crate::form;
 use crate::guard;
 use crate::problem::Problem;
-use crate::routes::{assets, examples, login, services};
+use crate::routes::{assets, login, logs, secrets, services};
 use crate::state::AppState;
 
 /// The app, ready for [`crate::serve`] or for a test without a socket.
 pub fn app(state: AppState) -> Router {
     let pages = Router::new()
         .route("/", get(services::show))
+        .route("/events", get(services::events))
+        .route("/services/{verb}", post(services::act))
         .route("/services/{name}/{verb}", post(services::act))
+        .route("/services/{name}/open", post(services::open))
+        .route("/logs", get(logs::show))
+        .route("/logs/older", get(logs::older))
+        .route("/logs/stream", get(logs::stream))
+        .route("/logs/download", get(logs::download))
+        .route("/secrets", get(secrets::show).post(secrets::save))
+        .route("/secrets/{name}/forget", get(secrets::ask_forget).post(secrets::forget))
         .route("/examples/hello", get(examples::hello))
         .route("/examples/counter", get(examples::counter))
         .route("/examples/counter/increment", post(examples::increment))

@@ -52,11 +52,14 @@ pub(crate) static PICO: Asset =
     asset!("pico.css", "text/css; charset=utf-8", include_str!("../assets/pico/pico.classless.min.css"));
 pub(crate) static APP_STYLE: Asset =
     asset!("app.css", "text/css; charset=utf-8", include_str!("../assets/app.css"));
+/// Ours: what pages do beyond forms and links.
+pub(crate) static APP_SCRIPT: Asset =
+    asset!("app.js", "text/javascript; charset=utf-8", include_str!("../assets/app.js"));
 pub(crate) static ICON: Asset = asset!("icon.svg", "image/svg+xml", include_str!("../assets/icon.svg"));
 
 /// The file of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Asset> {
-    [&HTMX, &PICO, &APP_STYLE, &ICON].into_iter().find(|asset| asset.name == name)
+    [&HTMX, &PICO, &APP_STYLE, &APP_SCRIPT, &ICON].into_iter().find(|asset| asset.name == name)
 }
 
 fn hash(content: &str) -> String {

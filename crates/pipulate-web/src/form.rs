@@ -29,6 +29,11 @@ impl Fields {
         Some(self.0.swap_remove(at).1)
     }
 
+    /// The fields of an address.
+    pub(crate) fn of_query(query: Option<&str>) -> Result<Self, Problem> {
+        Self::parse(query.unwrap_or_default().as_bytes())
+    }
+
     fn parse(body: &[u8]) -> Result<Self, Problem> {
         let pairs = body.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty());
         pairs.map(parse_pair).collect::<Result<_, _>>().map(Self)

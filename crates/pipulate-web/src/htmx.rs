@@ -9,6 +9,9 @@ use axum::http::request::Parts;
 /// The headers that an answer depends on, for `Vary`.
 pub(crate) const VARY: &str = "HX-Request, HX-Request-Type";
 
+/// Where a stream that was broken off had come to.
+pub(crate) const LAST_EVENT_ID: &str = "last-event-id";
+
 /// Who reads the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Audience {

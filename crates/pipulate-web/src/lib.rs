@@ -1,19 +1,25 @@
-//! The web app: the page over a project's services, and the three examples.
+//! The web app: a project's services, logs and secrets as pages, and the three examples.
 //!
 //! Invariants: this crate knows no process. What is true and what can be done comes in through
 //! the traits of [`world`]. Every request passes one door (`guard`) before it is routed, and
 //! every answer leaves through the same door with the same headers. A view is a pure function of
 //! its view model; a handler does not compute. GET and HEAD change nothing.
 //!
-//! Reading order: [`app`], `guard`, [`world`], [`sign`], `routes`, `views`, [`server`].
+//! Reading order: [`app`], `guard`, [`world`], [`sign`], `routes`, `observer` and `reading`, `views`,
+//! `event_stream`, [`server`].
 
 mod app;
 mod assets;
+mod broadcast;
+mod event_stream;
+mod examples;
 mod form;
 mod guard;
 mod headers;
 mod htmx;
+mod observer;
 mod problem;
+mod reading;
 mod routes;
 pub mod server;
 pub mod sign;

@@ -10,12 +10,13 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use pipulate_core::service::ServiceName;
+use pipulate_store::error::StoreError;
 
 use crate::form;
 use crate::htmx::Audience;
 use crate::sign::{CodeRefusal, NoRandomness};
 use crate::views;
-use crate::world::{ControlError, SecretsError};
+use crate::world::{ControlError, SecretsError, Target};
 
 /// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +34,10 @@ pub(crate) enum Problem {
     BodyKind,
     NotFound,
     MethodNotAllowed,
-    /// Something is being done with this service already.
-    Busy(ServiceName),
+    /// More pages are open than can be kept up to date.
+    TooManyStreams,
+    /// Something is being done with this already.
+    Busy(Target),
     Refused(String),
     Failed(String),
 }
@@ -52,6 +55,7 @@ impl Problem {
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyKind => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::ForeignHost => StatusCode::MISDIRECTED_REQUEST,
+            Self::TooManyStreams => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -64,7 +68,7 @@ impl Problem {
             Self::ForeignOrigin => "Refused",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed | Self::BodyBroken | Self::BodyKind => "Not understood",
-            Self::BodyTooLarge => "Too much",
+            Self::BodyTooLarge | Self::TooManyStreams => "Too much",
             Self::BodyTooSlow => "Too slow",
             Self::Busy(_) | Self::Refused(_) => "Not done",
             Self::Failed(_) => "Failed",
@@ -93,8 +97,9 @@ impl Problem {
             Self::BodyKind => "Only an ordinary form is taken: application/x-www-form-urlencoded",
             Self::NotFound => "There is no such page here",
             Self::MethodNotAllowed => "This address does not take such a request",
-            Self::Busy(service) => {
-                return format!("Something is being done with {service} already. Wait until it is done.")
+            Self::TooManyStreams => "Too many pages of this app are open. Close some.",
+            Self::Busy(target) => {
+                return format!("Something is being done with {target} already. Wait until it is done.")
                     .into();
             }
             Self::Refused(reason) | Self::Failed(reason) => return capitalized(reason).into(),
@@ -129,6 +134,7 @@ pub(crate) fn render(mut response: Response, audience: Audience, service: &Servi
 impl From<ControlError> for Problem {
     fn from(error: ControlError) -> Self {
         match error {
+            ControlError::NeedsConsent(_) => Self::Refused(error.to_string()),
             ControlError::Refused(reason) => Self::Refused(reason),
             ControlError::Failed(reason) => Self::Failed(reason),
         }
@@ -141,6 +147,12 @@ impl From<SecretsError> for Problem {
             SecretsError::Unstorable(reason) => Self::Refused(reason),
             SecretsError::Failed(reason) => Self::Failed(reason),
         }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.to_string())
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct Limits {
 }
 
 const LIMITS: Limits = Limits {
-    connections: 256,
+    connections: 2048,
     head: Duration::from_secs(10),
     stall: Duration::from_secs(20),
     farewell: Duration::from_millis(500),

@@ -6,13 +6,27 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use pipulate_core::service::ServiceName;
+use tokio::sync::watch;
 
+use crate::broadcast::Broadcast;
+use crate::event_stream::{self, Places};
+use crate::observer::{Observer, Snapshot};
 use crate::problem::Problem;
 use crate::sign::{Door, Token};
-use crate::world::World;
+use crate::views::services::Live;
+use crate::world::{Target, World};
+
+/// Between two looks at the figures of the services, while somebody watches them.
+const PULSE: Duration = Duration::from_secs(2);
+/// How old an answer of a service may be that a page is opened with.
+const FRESH: Duration = Duration::from_secs(2);
+/// How long the logs' thread sleeps at most before it looks whether anybody still listens.
+const NAP: Duration = Duration::from_secs(1);
 
 /// Shared by all handlers; cheap to clone.
 #[derive(Clone)]
@@ -23,25 +37,48 @@ struct Inner {
     port: u16,
     door: Door,
     world: World,
+    zone: TimeZone,
     counter: AtomicU64,
-    busy: Mutex<BTreeSet<ServiceName>>,
-    notice: Mutex<Option<Notice>>,
+    busy: Mutex<BTreeSet<Target>>,
+    notices: Mutex<[Option<Notice>; 2]>,
+    observer: Mutex<Observer>,
+    live: Arc<Broadcast<Arc<Live>>>,
+    log_pulse: Arc<Broadcast<u64>>,
+    places: Places,
 }
 
-/// What was last done from the page.
+/// What was last done from a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Notice {
     pub(crate) text: String,
     pub(crate) at: Timestamp,
 }
 
+/// The page that tells it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Topic {
+    Services,
+    Secrets,
+}
+
 impl AppState {
     /// An app that is known as `service`, answers on `port` of the loopback addresses, and lets in
     /// who holds `token`.
     pub fn new(service: ServiceName, port: u16, token: Token, world: World) -> Self {
-        let door = Door::new(token, port, Timestamp::now());
-        let (counter, busy, notice) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { service, port, door, world, counter, busy, notice }))
+        Self(Arc::new(Inner {
+            service,
+            port,
+            door: Door::new(token, port, Timestamp::now()),
+            world,
+            zone: TimeZone::system(),
+            counter: AtomicU64::new(0),
+            busy: Mutex::default(),
+            notices: Mutex::default(),
+            observer: Mutex::default(),
+            live: Broadcast::new(),
+            log_pulse: Broadcast::new(),
+            places: Places::new(event_stream::MOST),
+        }))
     }
 
     /// The service that this app runs as: the one to name in commands.
@@ -57,6 +94,14 @@ impl AppState {
         &self.0.door
     }
 
+    pub(crate) fn zone(&self) -> &TimeZone {
+        &self.0.zone
+    }
+
+    pub(crate) fn places(&self) -> &Places {
+        &self.0.places
+    }
+
     /// Asks the world, off the event loop: it may read files, wait for probes and for processes.
     pub(crate) async fn ask<T, F>(&self, question: F) -> Result<T, Problem>
     where
@@ -69,6 +114,45 @@ impl AppState {
         tokio::task::spawn_blocking(move || question(&world)).await.map_err(|_| broken_off())
     }
 
+    /// What is true now.
+    pub(crate) async fn look(&self) -> Result<Snapshot, Problem> {
+        let state = self.clone();
+        self.ask(move |world| lock(&state.0.observer).look(world, FRESH, Instant::now())).await
+    }
+
+    /// The services as they are from now on.
+    pub(crate) fn watch_services(&self) -> watch::Receiver<Option<Arc<Live>>> {
+        let state = self.clone();
+        self.0.live.subscribe(move || {
+            let mut watching = state.0.world.status.watch();
+            let mut is_first = true;
+            move || {
+                if !std::mem::take(&mut is_first) {
+                    watching.wait(PULSE);
+                }
+                let mut observer = lock(&state.0.observer);
+                let pace = observer.pace();
+                let snapshot = observer.look(&state.0.world, pace, Instant::now());
+                Some(Arc::new(Live::new(&snapshot, state.zone())))
+            }
+        })
+    }
+
+    /// Changes whenever services may have printed something.
+    pub(crate) fn watch_logs(&self) -> watch::Receiver<Option<u64>> {
+        let state = self.clone();
+        self.0.log_pulse.subscribe(move || {
+            let mut watching = state.0.world.logs.watch();
+            let mut beats = 0;
+            move || {
+                // The first beat says that from now on nothing is missed.
+                let is_news = beats == 0 || watching.wait(NAP);
+                beats += u64::from(is_news);
+                is_news.then_some(beats)
+            }
+        })
+    }
+
     pub(crate) fn count(&self) -> u64 {
         self.0.counter.load(Ordering::Relaxed)
     }
@@ -77,31 +161,42 @@ impl AppState {
         self.0.counter.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Marks a service as being worked on, until the claim is dropped; `None` if it is already.
-    pub(crate) fn claim(&self, service: &ServiceName) -> Option<Claim> {
-        lock(&self.0.busy)
-            .insert(service.clone())
-            .then(|| Claim { state: self.clone(), service: service.clone() })
+    /// Marks a target as being worked on, until the claim is dropped; `None` if it is already.
+    pub(crate) fn claim(&self, target: &Target) -> Option<Claim> {
+        let mut busy = lock(&self.0.busy);
+        let is_free = match target {
+            Target::All => busy.is_empty(),
+            Target::One(_) => !busy.contains(&Target::All) && !busy.contains(target),
+        };
+        is_free.then(|| {
+            busy.insert(target.clone());
+            Claim { state: self.clone(), target: target.clone() }
+        })
     }
 
-    pub(crate) fn notice(&self) -> Option<Notice> {
-        lock(&self.0.notice).clone()
+    pub(crate) fn notice(&self, topic: Topic) -> Option<Notice> {
+        lock(&self.0.notices)[topic as usize].clone()
     }
 
-    pub(crate) fn set_notice(&self, text: String) {
-        *lock(&self.0.notice) = Some(Notice { text, at: Timestamp::now() });
+    pub(crate) fn set_notice(&self, topic: Topic, text: String) {
+        lock(&self.0.notices)[topic as usize] = Some(Notice { text, at: Timestamp::now() });
+    }
+
+    #[cfg(test)]
+    pub(crate) fn world(&self) -> &World {
+        &self.0.world
     }
 }
 
 /// One action at a time for each service.
 pub(crate) struct Claim {
     state: AppState,
-    service: ServiceName,
+    target: Target,
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        lock(&self.state.0.busy).remove(&self.service);
+        lock(&self.state.0.busy).remove(&self.target);
     }
 }
 

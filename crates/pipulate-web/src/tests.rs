@@ -6,7 +6,11 @@
 mod assets;
 mod attacks;
 mod bodies;
-mod fake;
+pub(crate) mod fake;
+mod logs;
+pub(crate) mod news;
 mod pages;
+mod secrets;
 mod sessions;
 mod sockets;
+mod streams;

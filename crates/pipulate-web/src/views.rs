@@ -1,6 +1,10 @@
 //! Views: pure functions from a view model to markup. They know no state, no clock and no request.
 
-pub(crate) mod examples;
+pub(crate) mod consent;
+mod graph;
 pub(crate) mod layout;
+mod log_line;
+pub(crate) mod logs;
 pub(crate) mod problem;
+pub(crate) mod secrets;
 pub(crate) mod services;

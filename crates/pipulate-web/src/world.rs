@@ -3,11 +3,16 @@
 //! Every method may block (the app calls them off its event loop) and may be called from several
 //! threads at once. No message that comes back may hold a secret: messages are shown.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ProjectStatus;
-use pipulate_store::dotenv::{EnvError, EnvFile, EnvKey, SecretValue, SetOnce};
+use pipulate_store::dotenv::{EnvError, EnvFile, EnvKey, SecretValue, SetOnce, Unset, Written};
+use pipulate_store::error::StoreError;
+use pipulate_store::log::mask::Masker;
+use pipulate_store::log::merge::{Merged, Stretch};
 
 /// Everything that is injected.
 #[derive(Clone)]
@@ -15,12 +20,52 @@ pub struct World {
     pub status: Arc<dyn StatusSource>,
     pub control: Arc<dyn Control>,
     pub secrets: Arc<dyn Secrets>,
+    pub logs: Arc<dyn Logs>,
 }
 
 /// Tells what is true right now. Asking changes nothing.
 pub trait StatusSource: Send + Sync + 'static {
     /// The project and its services.
-    fn status(&self) -> ProjectStatus;
+    fn status(&self, look: Look) -> ProjectStatus;
+
+    /// Whether there is a service of that name.
+    fn knows(&self, service: &ServiceName) -> bool {
+        self.status(Look::Glance).service(service.as_str()).is_some()
+    }
+
+    /// JupyterLab's kernels by its own word; empty when it says nothing.
+    fn notebooks(&self) -> Vec<Notebook>;
+
+    /// Whether a newer Pipulate is installed than the one that runs this app.
+    fn is_outdated(&self) -> bool;
+
+    /// Begins to watch; what happens from then on ends the next wait.
+    fn watch(&self) -> Box<dyn Watching>;
+}
+
+/// How closely to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// At records and processes only.
+    Glance,
+    /// Also asks each service whether it answers, which it may note in its log.
+    Closely,
+}
+
+/// Something that tells when there may be news.
+pub trait Watching: Send {
+    /// Waits until there may be news (true), or for `patience`.
+    fn wait(&mut self, patience: Duration) -> bool;
+}
+
+/// A kernel and what it works on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notebook {
+    /// JupyterLab's id of the kernel.
+    pub kernel: String,
+    /// The notebook, or what kind of kernel it is where there is none.
+    pub name: String,
+    pub is_busy: bool,
 }
 
 /// Carries out what a person asked for on the page.
@@ -33,7 +78,29 @@ pub trait Control: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why it was not done, and what to do next.
-    fn act(&self, service: &ServiceName, verb: Verb) -> Result<String, ControlError>;
+    fn act(&self, target: &Target, verb: Verb, consent: Consent) -> Result<String, ControlError>;
+
+    /// The address of a service's page, signed in; `None` when it has none now.
+    ///
+    /// # Errors
+    /// Its key is there and can't be used.
+    fn signed_address(&self, service: &ServiceName) -> Result<Option<String>, ControlError>;
+}
+
+/// What an action is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    All,
+    One(ServiceName),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all services"),
+            Self::One(service) => service.fmt(f),
+        }
+    }
 }
 
 /// What can be asked for. Closed: no request can name anything else.
@@ -72,10 +139,22 @@ impl Verb {
     }
 }
 
+/// Whether the person knows what is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// Not asked yet: work in progress is spared.
+    NotAsked,
+    /// "Do it all the same."
+    Given,
+}
+
 /// Why something was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
-    /// It could be done and should not be, such as stopping a busy kernel.
+    /// It would end this, too, or cut it off; with [`Consent::Given`] it is done.
+    #[error("this would end: {}", .0.join("; "))]
+    NeedsConsent(Vec<String>),
+    /// It could be done and should not be.
     #[error("{0}")]
     Refused(String),
     /// It was tried.
@@ -83,19 +162,61 @@ pub enum ControlError {
     Failed(String),
 }
 
+/// The services' logs.
+pub trait Logs: Send + Sync + 'static {
+    /// The services that have printed something or may soon, in the order in which they are shown.
+    ///
+    /// # Errors
+    /// The folder of the logs can't be listed.
+    fn services(&self) -> Result<Vec<ServiceName>, StoreError>;
+
+    /// Opens parts of logs.
+    ///
+    /// # Errors
+    /// One can't be opened or read.
+    fn open(&self, stretches: &[Stretch]) -> Result<Merged, StoreError>;
+
+    /// What hides the project's secrets as they are now.
+    fn masker(&self) -> Masker;
+
+    /// Begins to watch; what is printed from then on ends the next wait.
+    fn watch(&self) -> Box<dyn Watching>;
+}
+
 /// The project's `.env`.
 pub trait Secrets: Send + Sync + 'static {
+    /// The names that the project can't do without.
+    fn required(&self) -> Vec<String>;
+
+    /// The names in the file, in order.
+    ///
+    /// # Errors
+    /// When the file can't be read or understood.
+    fn names(&self) -> Result<Vec<String>, SecretsError>;
+
     /// Whether `key` has a value that is not empty, read afresh.
     ///
     /// # Errors
     /// When the file can't be read or understood.
-    fn has(&self, key: &EnvKey) -> Result<bool, SecretsError>;
+    fn has(&self, key: &str) -> Result<bool, SecretsError>;
 
     /// Saves `value` unless `key` has a value that is not empty. Of two calls at once, one saves.
     ///
     /// # Errors
     /// When the file can't hold the value, or can't be written. The message never shows it.
     fn save_once(&self, key: &EnvKey, value: &SecretValue) -> Result<SetOnce, SecretsError>;
+
+    /// Saves `value` in place of whatever there is.
+    ///
+    /// # Errors
+    /// As [`Secrets::save_once`].
+    fn save(&self, key: &EnvKey, value: &SecretValue) -> Result<Written, SecretsError>;
+
+    /// Takes a name and its value out.
+    ///
+    /// # Errors
+    /// When the file can't be read or written.
+    fn forget(&self, key: &str) -> Result<Unset, SecretsError>;
 }
 
 /// Why a secret was not saved, or not looked up.
@@ -109,13 +230,30 @@ pub enum SecretsError {
     Failed(String),
 }
 
+/// A file alone requires nothing.
 impl Secrets for EnvFile {
-    fn has(&self, key: &EnvKey) -> Result<bool, SecretsError> {
-        Ok(self.get(key.as_str())?.is_some_and(|value| !value.expose().is_empty()))
+    fn required(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn names(&self) -> Result<Vec<String>, SecretsError> {
+        Ok(self.keys()?)
+    }
+
+    fn has(&self, key: &str) -> Result<bool, SecretsError> {
+        Ok(self.get(key)?.is_some_and(|value| !value.expose().is_empty()))
     }
 
     fn save_once(&self, key: &EnvKey, value: &SecretValue) -> Result<SetOnce, SecretsError> {
         Ok(self.set_once(key, value)?)
+    }
+
+    fn save(&self, key: &EnvKey, value: &SecretValue) -> Result<Written, SecretsError> {
+        Ok(self.set(key, value)?)
+    }
+
+    fn forget(&self, key: &str) -> Result<Unset, SecretsError> {
+        Ok(self.unset(key)?)
     }
 }
 

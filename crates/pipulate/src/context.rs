@@ -68,6 +68,11 @@ impl Context {
         Self { layout, ..self.clone() }
     }
 
+    /// The same with its configuration as it is now.
+    pub(crate) fn reread(&self) -> Self {
+        Self { config: read_config(&self.layout), ..self.clone() }
+    }
+
     /// What supervises.
     pub(crate) fn program(&self) -> Program {
         Program(self.exe.clone())

@@ -35,6 +35,15 @@ pub enum Patience {
     None,
 }
 
+/// A part of one service's output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stretch {
+    pub service: ServiceName,
+    pub start: Start,
+    /// The position of the first line that no longer belongs to it.
+    pub end: Option<u64>,
+}
+
 /// A line of one of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Line<'a> {
@@ -59,6 +68,8 @@ struct Source {
     /// `None`: no line is known to be next.
     next: Option<Next>,
     block: Block,
+    /// Where to end, whatever its time.
+    end: Option<u64>,
     /// The latest time that was known.
     reached: Option<Timestamp>,
     /// What comes now is after what was asked for.
@@ -99,10 +110,32 @@ impl Merged {
     /// # Errors
     /// It can't be opened or read.
     pub fn add(&mut self, layout: &Layout, service: &ServiceName, start: Start) -> Result<(), StoreError> {
-        let reader = Reader::open(layout, service, start)?;
-        let (bytes, block) = (Vec::new(), Block::default());
-        self.sources.push(Source { reader, bytes, next: None, block, reached: None, is_over: false });
+        self.add_stretch(layout, &Stretch { service: service.clone(), start, end: None })
+    }
+
+    fn add_stretch(&mut self, layout: &Layout, stretch: &Stretch) -> Result<(), StoreError> {
+        let reader = Reader::open(layout, &stretch.service, stretch.start)?;
+        let (bytes, block, end) = (Vec::new(), Block::default(), stretch.end);
+        self.sources.push(Source { reader, bytes, next: None, block, end, reached: None, is_over: false });
         Ok(())
+    }
+
+    /// Opens parts of logs.
+    ///
+    /// # Errors
+    /// One of them can't be opened or read.
+    pub fn open_stretches(layout: &Layout, stretches: &[Stretch]) -> Result<Self, StoreError> {
+        let mut merged = Self { sources: Vec::new(), until: None, last: None };
+        for stretch in stretches {
+            merged.add_stretch(layout, stretch)?;
+        }
+        Ok(merged)
+    }
+
+    /// Where the next line of each service begins, in the order in which they were opened.
+    pub fn positions(&self) -> impl Iterator<Item = u64> {
+        let next = |source: &Source| source.next.map_or(source.reader.line_start(), |next| next.offset);
+        self.sources.iter().map(next)
     }
 
     /// Whether it is known which lines of a service came before and after this moment.
@@ -203,7 +236,7 @@ impl Source {
         if let LineTime::Known(time) = time {
             self.reached = self.reached.max(Some(time));
         }
-        self.is_over = self.is_after(offset, time, until);
+        self.is_over = self.end.is_some_and(|end| offset >= end) || self.is_after(offset, time, until);
         self.next = (!self.is_over).then_some(Next { offset, time, piece, belongs });
         Ok(())
     }

@@ -11,6 +11,7 @@ use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
 
 use super::chain::{self, Chain, FileId, OpenFile};
+use super::find::{line_start, tail_start};
 use super::index::{LineTime, TimeIndex, When};
 use crate::error::StoreError;
 
@@ -24,6 +25,11 @@ pub enum Start {
     /// With the first line that was not captured before this; with the oldest one where it is not
     /// known which that is.
     Since(When),
+    /// Exactly here, where an earlier reading ended; with the oldest line that is kept if that
+    /// one is gone, and at the beginning of the current log if it was begun anew.
+    At(u64),
+    /// This many lines before a place where a line begins.
+    Before { position: u64, count: u64 },
 }
 
 /// How much is read at a time.
@@ -131,6 +137,17 @@ impl Reader {
                     reader.skip_to_line_at(position)?;
                 }
             }
+            Start::At(position) => {
+                let (file, offset) = reader.place_of(position);
+                reader.skip_to(file, offset);
+            }
+            Start::Before { position, count } => {
+                let (file, offset) = reader.place_of(position);
+                let files = reader.files.make_contiguous();
+                let known = &files[..files.len().min(file + 1)];
+                let (file, offset) = tail_start(known, offset, count, &mut reader.block)?;
+                reader.skip_to(file, offset);
+            }
         }
         Ok(reader)
     }
@@ -193,7 +210,8 @@ impl Reader {
         self.piece
     }
 
-    /// Where the line that was handed out last begins, in bytes since the first log of the service.
+    /// Where the line that was handed out last begins, in bytes since the first log of the service;
+    /// when there was none, where the next one begins.
     pub fn line_start(&self) -> u64 {
         self.line_start
     }
@@ -323,7 +341,9 @@ impl Reader {
     }
 
     fn skip_to_tail(&mut self, count: u64) -> Result<(), StoreError> {
-        let (index, offset) = tail_start(self.files.make_contiguous(), count, &mut self.block)?;
+        let files = self.files.make_contiguous();
+        let end = files.last().map_or(0, |last| last.length);
+        let (index, offset) = tail_start(files, end, count, &mut self.block)?;
         self.skip_to(index, offset);
         Ok(())
     }
@@ -337,58 +357,20 @@ impl Reader {
         Ok(())
     }
 
+    /// Which file a position lies in, and where in it.
+    fn place_of(&self, position: u64) -> (usize, u64) {
+        let index = self.files.partition_point(|file| file.base <= position).saturating_sub(1);
+        let offset = self.files.get(index).map_or(0, |file| position.saturating_sub(file.base));
+        let is_known = self.files.get(index).is_some_and(|file| offset <= file.length);
+        (index, if is_known { offset } else { 0 })
+    }
+
     fn skip_to(&mut self, index: usize, offset: u64) {
         self.done.extend(self.files.drain(..index).map(|file| file.id));
         if let Some(first) = self.files.front_mut() {
             first.offset = offset;
         }
     }
-}
-
-/// Where the line that a place in a file belongs to begins; a file begins with a line.
-fn line_start(file: &OpenFile, offset: u64, block: &mut [u8]) -> Result<u64, StoreError> {
-    let mut position = offset.min(file.length);
-    while position > 0 {
-        let wanted = block.len().min(usize::try_from(position).unwrap_or(block.len()));
-        position -= wanted as u64;
-        let filled = file.read_at(position, &mut block[..wanted])?;
-        if let Some(place) = memchr::memrchr(b'\n', &block[..filled]) {
-            return Ok(position + place as u64 + 1);
-        }
-    }
-    Ok(0)
-}
-
-/// Which file, and where in it, the last `count` lines of a chain begin.
-fn tail_start(files: &[OpenFile], count: u64, block: &mut [u8]) -> Result<(usize, u64), StoreError> {
-    let end = files.last().map_or((0, 0), |last| (files.len() - 1, last.length));
-    if count == 0 {
-        return Ok(end);
-    }
-    let mut breaks = 0;
-    let mut at_the_very_end = true;
-    for (index, file) in files.iter().enumerate().rev() {
-        let mut position = file.length;
-        while position > 0 {
-            let wanted = block.len().min(usize::try_from(position).unwrap_or(block.len()));
-            position -= wanted as u64;
-            let filled = file.read_at(position, &mut block[..wanted])?;
-            let mut bytes = &block[..filled];
-            // The line break that ends the last line does not begin another one.
-            if at_the_very_end {
-                bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-                at_the_very_end = false;
-            }
-            while let Some(place) = memchr::memrchr(b'\n', bytes) {
-                breaks += 1;
-                if breaks == count {
-                    return Ok((index, position + place as u64 + 1));
-                }
-                bytes = &bytes[..place];
-            }
-        }
-    }
-    Ok((0, 0))
 }
 
 #[cfg(test)]

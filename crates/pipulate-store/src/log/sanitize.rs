@@ -45,30 +45,39 @@ impl Text {
         &self.plain
     }
 
-    /// The text with `masked` ranges of it (in order, apart from each other) replaced, and with
-    /// its colors if they are wanted; they then end with the line.
-    pub fn render(&self, masked: &[Range<usize>], with_colors: bool) -> String {
-        let mut output = String::with_capacity(self.plain.len() + 16);
-        let colors = if with_colors { self.colors.as_slice() } else { &[] };
-        let mut colors = colors.iter().peekable();
+    /// Hands out the text in parts, with `masked` ranges of it (in order, apart from each other)
+    /// replaced.
+    pub fn for_each_part(&self, masked: &[Range<usize>], mut on_part: impl FnMut(Part<'_>)) {
+        let mut colors = self.colors.iter().peekable();
         let mut position = 0;
         let end = self.plain.len();
         for range in masked.iter().cloned().chain(std::iter::once(end..end)) {
             while let Some((place, parameters)) = colors.next_if(|(place, _)| *place <= range.start) {
-                output.push_str(&self.plain[position..*place]);
-                output.push_str(&format!("\x1b[{parameters}m"));
+                on_part(Part::Text(&self.plain[position..*place]));
+                on_part(Part::Color(parameters));
                 position = *place;
             }
-            output.push_str(&self.plain[position..range.start]);
+            on_part(Part::Text(&self.plain[position..range.start]));
             if !range.is_empty() {
-                output.push_str(MASK);
+                on_part(Part::Text(MASK));
             }
             position = range.end;
             // A color that begins within a mask begins after it.
             while let Some((_, parameters)) = colors.next_if(|(place, _)| *place < range.end) {
-                output.push_str(&format!("\x1b[{parameters}m"));
+                on_part(Part::Color(parameters));
             }
         }
+    }
+
+    /// The text with `masked` ranges of it (in order, apart from each other) replaced, and with
+    /// its colors if they are wanted; they then end with the line.
+    pub fn render(&self, masked: &[Range<usize>], with_colors: bool) -> String {
+        let mut output = String::with_capacity(self.plain.len() + 16);
+        self.for_each_part(masked, |part| match part {
+            Part::Text(text) => output.push_str(text),
+            Part::Color(parameters) if with_colors => output.push_str(&format!("\x1b[{parameters}m")),
+            Part::Color(_) => {}
+        });
         if with_colors && !self.colors.is_empty() {
             output.push_str("\x1b[0m");
         }
@@ -81,6 +90,14 @@ pub fn as_harmless(line: &[u8]) -> Option<&str> {
     // Without an early end, so that the compiler looks at many bytes at once.
     let is_harmless = line.iter().fold(true, |so_far, &byte| so_far & matches!(byte, b'\t' | b' '..=b'~'));
     is_harmless.then(|| std::str::from_utf8(line).ok()).flatten()
+}
+
+/// A text, or where a color begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part<'text> {
+    Text(&'text str),
+    /// From here on: the parameters of an SGR sequence, digits and `;` and `:`.
+    Color(&'text str),
 }
 
 struct Cleaner {

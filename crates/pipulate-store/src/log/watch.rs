@@ -101,8 +101,15 @@ impl Watch {
         }
     }
 
-    /// A kernel that can't go on reporting is as good as none that does.
-    fn rearm(&mut self) -> Wake {
+    /// Readable when something happened; `None` where the kernel does not tell. Whoever waits for it
+    /// by himself calls [`Watch::rearm`] then.
+    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.notifier.as_ref().map(Notifier::as_fd)
+    }
+
+    /// Forgets what has happened so far, and says what it was. A kernel that can't go on reporting
+    /// is as good as none that does.
+    pub fn rearm(&mut self) -> Wake {
         match self.notifier.as_mut().map(Notifier::rearm) {
             Some(Ok(wake)) => wake,
             Some(Err(_)) | None => {

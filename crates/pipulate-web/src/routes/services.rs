@@ -1,46 +1,129 @@
-//! `/` and `/services/…`: what runs, and the three verbs.
+//! `/` and `/services/…`: what runs, and what can be done about it.
 
 use std::collections::HashMap;
 
 use axum::extract::{FromRequestParts, Path, State};
+use axum::http::header::{HeaderName, VARY};
 use axum::http::request::Parts;
-use axum::response::Redirect;
-use jiff::tz::TimeZone;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
 use maud::Markup;
 use pipulate_core::service::ServiceName;
 
+use crate::event_stream::Sender;
+use crate::form::Fields;
+use crate::htmx::{self, Audience};
 use crate::problem::Problem;
-use crate::state::AppState;
-use crate::views::services::{ServicesPage, services_page};
-use crate::world::Verb;
+use crate::state::{AppState, Topic};
+use crate::views;
+use crate::views::services::{Live, ServicesPage};
+use crate::world::{Consent, ControlError, Target, Verb};
+
+/// Sends a browser on without a word in the page: forms of ours lead to ourselves only, so a
+/// redirect to another port would be blocked.
+const REFRESH: HeaderName = HeaderName::from_static("refresh");
 
 /// All services.
 pub(crate) async fn show(State(state): State<AppState>) -> Result<Markup, Problem> {
-    let status = state.ask(|world| world.status.status()).await?;
-    Ok(services_page(&ServicesPage::new(&status, state.notice().as_ref(), &TimeZone::system())))
+    let snapshot = state.look().await?;
+    let notice = state.notice(Topic::Services);
+    Ok(views::services::page(&ServicesPage::new(&snapshot, state.zone()), notice.as_ref(), state.zone()))
 }
 
-/// Carries one action out and goes back to the page, which tells what was done. The work goes on
-/// if the browser leaves meanwhile.
-pub(crate) async fn act(State(state): State<AppState>, action: Action) -> Result<Redirect, Problem> {
-    let Action { service, verb } = action;
-    let claim = state.claim(&service).ok_or_else(|| Problem::Busy(service.clone()))?;
-    let receipt = state
+/// What changes on that page, as it changes. Whoever comes back gets what changed meanwhile.
+pub(crate) async fn events(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, Problem> {
+    let mut news = state.watch_services();
+    let known = headers.get(htmx::LAST_EVENT_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
+    state.places().answer(async move |sender: Sender| {
+        let mut shown: Option<std::sync::Arc<Live>> = None;
+        loop {
+            let newest = news.borrow_and_update().clone();
+            if let Some(newest) = newest {
+                let is_known = shown.is_none() && known.as_deref() == Some(newest.id());
+                let changes = newest.changes_since(shown.as_deref());
+                if !is_known && !changes.is_empty() {
+                    sender.send(newest.id(), &changes).await?;
+                }
+                shown = Some(newest);
+            }
+            news.changed().await.map_err(|_| crate::event_stream::Gone)?;
+        }
+    })
+}
+
+/// Carries one action out and tells what was done: htmx in place, others on the page that they go
+/// back to. The work goes on if the browser leaves meanwhile.
+pub(crate) async fn act(
+    State(state): State<AppState>,
+    audience: Audience,
+    Action { target, verb }: Action,
+    mut fields: Fields,
+) -> Result<Response, Problem> {
+    let has_consent = fields.take("consent").is_some_and(|word| word == "given");
+    let consent = if has_consent { Consent::Given } else { Consent::NotAsked };
+    let claim = state.claim(&target).ok_or_else(|| Problem::Busy(target.clone()))?;
+    let asked = target.clone();
+    let done = state
         .ask(move |world| {
             let _until_done = claim;
-            if world.status.status().service(service.as_str()).is_none() {
+            if let Target::One(service) = &asked
+                && !world.status.knows(service)
+            {
                 return Err(Problem::NotFound);
             }
-            world.control.act(&service, verb).map_err(Problem::from)
+            Ok(world.control.act(&asked, verb, consent))
         })
         .await??;
-    state.set_notice(receipt);
-    Ok(Redirect::to("/"))
+    let answer = match done {
+        Ok(receipt) => {
+            state.set_notice(Topic::Services, receipt);
+            told(&state, audience)
+        }
+        Err(ControlError::NeedsConsent(ends)) => asking(audience, &target, verb, &ends),
+        Err(ControlError::Refused(reason)) => return Err(Problem::Refused(reason)),
+        Err(ControlError::Failed(reason)) => return Err(Problem::Failed(reason)),
+    };
+    Ok(([(VARY, htmx::VARY)], answer).into_response())
 }
 
-/// A well-formed name and a verb that there is; anything else is no page.
+fn told(state: &AppState, audience: Audience) -> Response {
+    match audience {
+        Audience::Page => Redirect::to("/").into_response(),
+        Audience::Fragment => {
+            views::services::notice(state.notice(Topic::Services).as_ref(), state.zone()).into_response()
+        }
+    }
+}
+
+fn asking(audience: Audience, target: &Target, verb: Verb, ends: &[String]) -> Response {
+    let markup = match audience {
+        Audience::Page => views::consent::page(target, verb, ends),
+        Audience::Fragment => views::consent::question(target, verb, ends),
+    };
+    (StatusCode::CONFLICT, markup).into_response()
+}
+
+/// Leads to a service's own page, signed in. The key stands in a header, on no page.
+pub(crate) async fn open(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    let service = ServiceName::parse(&name).map_err(|_| Problem::NotFound)?;
+    let address = state
+        .ask(move |world| {
+            if !world.status.knows(&service) {
+                return Err(Problem::NotFound);
+            }
+            let closed = || Problem::Refused(format!("{service} has no page now; start it first"));
+            world.control.signed_address(&service)?.ok_or_else(closed)
+        })
+        .await??;
+    Ok(([(REFRESH, format!("0; url={address}"))], views::services::opening(&name)).into_response())
+}
+
+/// Well-formed words; anything else is no page.
 pub(crate) struct Action {
-    service: ServiceName,
+    target: Target,
     verb: Verb,
 }
 
@@ -51,9 +134,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Action {
         let Path(words) = Path::<HashMap<String, String>>::from_request_parts(parts, state)
             .await
             .map_err(|_| Problem::NotFound)?;
-        let word = |name: &str| words.get(name).ok_or(Problem::NotFound);
-        let service = ServiceName::parse(word("name")?).map_err(|_| Problem::NotFound)?;
-        let verb = Verb::from_word(word("verb")?).ok_or(Problem::NotFound)?;
-        Ok(Self { service, verb })
+        let verb = words.get("verb").and_then(|word| Verb::from_word(word)).ok_or(Problem::NotFound)?;
+        let target = match words.get("name") {
+            None => Target::All,
+            Some(name) => Target::One(ServiceName::parse(name).map_err(|_| Problem::NotFound)?),
+        };
+        Ok(Self { target, verb })
     }
 }

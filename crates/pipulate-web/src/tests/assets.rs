@@ -53,7 +53,7 @@ async fn a_page_names_only_assets_that_exist_and_can_be_kept_for_ever() {
     let home = Home::new();
     let page = home.get("/").await.body;
     let addresses: Vec<&str> = page.split('"').filter(|word| word.starts_with("/static/")).collect();
-    assert_eq!(addresses.len(), 4);
+    assert_eq!(addresses.len(), 5);
     for address in addresses {
         let answer = home.send(empty(ask(Method::GET, address))).await;
         assert_eq!(answer.status, StatusCode::OK, "{address}");
@@ -76,10 +76,13 @@ async fn an_asset_without_its_version_is_asked_for_again_and_not_sent_again() {
 #[tokio::test]
 async fn pages_hold_no_inline_script_or_style() {
     let home = Home::new();
-    for path in ["/", "/examples/hello", "/examples/counter", "/examples/secret", "/nowhere"] {
+    let paths =
+        ["/", "/logs", "/secrets", "/examples/hello", "/examples/counter", "/examples/secret", "/nowhere"];
+    for path in paths {
         let page = home.get(path).await.body;
         assert!(!page.contains("<style") && !page.contains(" style="), "{path}");
-        assert!(page.matches("<script").count() == 1 && page.contains("></script>"), "{path}");
-        assert!(!page.contains("http-equiv") && !page.contains("hx-on") && !page.contains("//cdn"), "{path}");
+        assert!(page.matches("<script").count() == 2 && page.matches("></script>").count() == 2, "{path}");
+        assert!(!page.replace("<noscript><meta http-equiv", "").contains("http-equiv"), "{path}");
+        assert!(!page.contains("hx-on") && !page.contains("//cdn"), "{path}");
     }
 }

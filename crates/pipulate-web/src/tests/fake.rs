@@ -1,6 +1,6 @@
 //! A world made of values, and a browser made of headers.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use axum::Router;
@@ -9,16 +9,25 @@ use axum::http::request::Builder;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use jiff::Timestamp;
 use pipulate_core::identity::Pid;
+use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::{LastExit, LiveService, ProjectStatus, ServiceStatus};
-use pipulate_store::dotenv::{EnvFile, EnvKey, SecretValue, SetOnce, Written};
+use pipulate_store::dotenv::{EnvFile, EnvKey, SecretValue, SetOnce, Unset, Written};
+use pipulate_store::error::StoreError;
+use pipulate_store::log::mask::Masker;
+use pipulate_store::log::merge::{Merged, Stretch};
+use pipulate_store::log::read;
 use tower::ServiceExt;
 
+use super::news::{Bell, Events, Listener, Printed};
 use crate::sign::{self, Token};
 use crate::state::AppState;
-use crate::world::{Control, ControlError, Secrets, SecretsError, StatusSource, Verb, World};
+use crate::world::{
+    Consent, Control, ControlError, Logs, Look, Notebook, Secrets, SecretsError, StatusSource, Target, Verb,
+    Watching, World,
+};
 
 pub(crate) const PORT: u16 = 5001;
 pub(crate) const HOST: &str = "127.0.0.1:5001";
@@ -31,17 +40,41 @@ const FORM: &str = "application/x-www-form-urlencoded";
 pub(crate) struct FakeWorld {
     pub(crate) services: Mutex<Vec<ServiceStatus>>,
     pub(crate) unknown: Mutex<Vec<String>>,
-    pub(crate) acts: Mutex<Vec<(String, Verb)>>,
+    pub(crate) looks: Mutex<Vec<Look>>,
+    pub(crate) notebooks: Mutex<Vec<Notebook>>,
+    pub(crate) is_outdated: AtomicBool,
+    /// What was done, and with whose word.
+    pub(crate) acts: Mutex<Vec<(Target, Verb, Consent)>>,
     pub(crate) refusal: Mutex<Option<ControlError>>,
     /// Holds the next action until the sender is dropped.
     pub(crate) hold: Mutex<Option<mpsc::Receiver<()>>>,
+    pub(crate) address: Mutex<Option<String>>,
+    /// Wakes everything that watches.
+    pub(crate) bell: Arc<Bell>,
+    /// Where the logs are; there are none without it.
+    pub(crate) layout: Mutex<Option<Layout>>,
+    pub(crate) hidden: Mutex<Vec<String>>,
+    pub(crate) required: Mutex<Vec<String>>,
     pub(crate) secret: Mutex<String>,
     pub(crate) secret_refusal: Mutex<Option<SecretsError>>,
     pub(crate) saves: AtomicUsize,
 }
 
 impl StatusSource for FakeWorld {
-    fn status(&self) -> ProjectStatus {
+    fn notebooks(&self) -> Vec<Notebook> {
+        self.notebooks.lock().unwrap().clone()
+    }
+
+    fn is_outdated(&self) -> bool {
+        self.is_outdated.load(Ordering::Relaxed)
+    }
+
+    fn watch(&self) -> Box<dyn Watching> {
+        Listener::to(&self.bell)
+    }
+
+    fn status(&self, look: Look) -> ProjectStatus {
+        self.looks.lock().unwrap().push(look);
         let (services, unknown) =
             (self.services.lock().unwrap().clone(), self.unknown.lock().unwrap().clone());
         ProjectStatus { name: "demo".to_owned(), root: path("/home/ann/demo"), services, unknown }
@@ -49,22 +82,72 @@ impl StatusSource for FakeWorld {
 }
 
 impl Control for FakeWorld {
-    fn act(&self, service: &ServiceName, verb: Verb) -> Result<String, ControlError> {
-        self.acts.lock().unwrap().push((service.to_string(), verb));
+    fn signed_address(&self, _: &ServiceName) -> Result<Option<String>, ControlError> {
+        Ok(self.address.lock().unwrap().clone())
+    }
+
+    fn act(&self, target: &Target, verb: Verb, consent: Consent) -> Result<String, ControlError> {
+        self.acts.lock().unwrap().push((target.clone(), verb, consent));
         let held = self.hold.lock().unwrap().take();
         if let Some(held) = held {
             held.recv().unwrap_err();
         }
         match self.refusal.lock().unwrap().clone() {
+            Some(ControlError::NeedsConsent(_)) if consent == Consent::Given => {
+                Ok(format!("{} {target} all the same", verb.label()))
+            }
             Some(refusal) => Err(refusal),
-            None => Ok(format!("{} {service}", verb.label())),
+            None => Ok(format!("{} {target}", verb.label())),
         }
     }
 }
 
+impl Logs for FakeWorld {
+    fn services(&self) -> Result<Vec<ServiceName>, StoreError> {
+        let layout = self.layout.lock().unwrap();
+        Ok(layout.as_ref().map_or(Vec::new(), |layout| read::services(layout).unwrap().into_iter().collect()))
+    }
+
+    fn open(&self, stretches: &[Stretch]) -> Result<Merged, StoreError> {
+        let nowhere = Layout::new(path("/nowhere"));
+        Merged::open_stretches(self.layout.lock().unwrap().as_ref().unwrap_or(&nowhere), stretches)
+    }
+
+    fn masker(&self) -> Masker {
+        Masker::new(self.hidden.lock().unwrap().iter())
+    }
+
+    fn watch(&self) -> Box<dyn Watching> {
+        Listener::to(&self.bell)
+    }
+}
+
 impl Secrets for FakeWorld {
-    fn has(&self, _: &EnvKey) -> Result<bool, SecretsError> {
-        Ok(!self.secret.lock().unwrap().is_empty())
+    fn required(&self) -> Vec<String> {
+        self.required.lock().unwrap().clone()
+    }
+
+    fn names(&self) -> Result<Vec<String>, SecretsError> {
+        let is_set = !self.secret.lock().unwrap().is_empty();
+        Ok(is_set.then(|| "SECRET".to_owned()).into_iter().collect())
+    }
+
+    fn save(&self, _: &EnvKey, value: &SecretValue) -> Result<Written, SecretsError> {
+        if let Some(refusal) = self.secret_refusal.lock().unwrap().clone() {
+            return Err(refusal);
+        }
+        value.expose().clone_into(&mut self.secret.lock().unwrap());
+        self.saves.fetch_add(1, Ordering::Relaxed);
+        Ok(Written { warning: None })
+    }
+
+    fn forget(&self, _: &str) -> Result<Unset, SecretsError> {
+        self.secret.lock().unwrap().clear();
+        Ok(Unset::Removed)
+    }
+
+    fn has(&self, key: &str) -> Result<bool, SecretsError> {
+        Ok(key == "SECRET" && !self.secret.lock().unwrap().is_empty())
     }
 
     fn save_once(&self, _: &EnvKey, value: &SecretValue) -> Result<SetOnce, SecretsError> {
@@ -142,6 +225,25 @@ impl Home {
         builder.header("cookie", &self.cookie)
     }
 
+    /// A home with logs in a folder, which goes with what is returned.
+    pub(crate) fn with_logs() -> (Self, Printed) {
+        let home = Self::new();
+        let printed = Printed::new(&home.world);
+        (home, printed)
+    }
+
+    /// Opens a stream as htmx does; `more` are headers.
+    pub(crate) async fn stream(&self, path: &str, more: &[(&str, &str)]) -> Events {
+        let mut request = self.signed_in(ask(Method::GET, path)).header("sec-fetch-site", "same-origin");
+        for (name, value) in more {
+            request = request.header(*name, *value);
+        }
+        let response = self.app.clone().oneshot(empty(request)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
+        Events(response.into_body(), String::new())
+    }
+
     pub(crate) fn acts(&self) -> usize {
         self.world.acts.lock().unwrap().len()
     }
@@ -155,15 +257,21 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// What an example's page shows, without its source below.
+    pub(crate) fn example(&self) -> &str {
+        let (_, after) = self.body.split_once(r#"<article id="example">"#).unwrap_or(("", &self.body));
+        after.split_once("</article>").map_or(after, |(example, _)| example)
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 }
 
 pub(crate) fn state_over(world: &Arc<FakeWorld>, secrets: Arc<dyn Secrets>) -> AppState {
-    let (status, control) = (world.clone(), world.clone());
+    let (status, control, logs) = (world.clone(), world.clone(), world.clone());
     let name = ServiceName::parse("server").unwrap();
-    AppState::new(name, PORT, token(), World { status, control, secrets })
+    AppState::new(name, PORT, token(), World { status, control, secrets, logs })
 }
 
 pub(crate) fn token() -> Token {
@@ -223,6 +331,7 @@ fn living() -> LiveService {
         started_at: "2026-11-22T10:00:00Z".parse().unwrap(),
         uptime_seconds: 3_725.4,
         cpu_percent: 0.4,
+        cpu_seconds: 14.9,
         memory_bytes: 89_128_960,
         processes: Vec::new(),
         kernels: Vec::new(),

@@ -1,17 +1,27 @@
 //! The pages: their words, their headers, and what the buttons do.
 
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use axum::http::{Method, StatusCode};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 
 use super::fake::{Home, ask, empty, last_exit, service};
 use crate::headers::CONTENT_SECURITY;
+use crate::observer::Observer;
 use crate::state::Notice;
-use crate::views::services::{ServicesPage, services_page};
-use crate::world::{ControlError, StatusSource, Verb};
+use crate::views::services::{self, ServicesPage};
+use crate::world::{Consent, ControlError, Target, Verb};
+
+/// The page that a browser gets which comes now.
+fn services_page(home: &Home, notice: Option<&Notice>) -> String {
+    let snapshot = Observer::default().look(home.state.world(), Duration::ZERO, Instant::now());
+    let page = ServicesPage::new(&snapshot, &TimeZone::UTC);
+    services::page(&page, notice, &TimeZone::UTC).into_string()
+}
 
 /// One tag a line, without the assets' versions: a change to a style is no change to a page.
 fn readable(page: &str) -> String {
@@ -40,8 +50,7 @@ fn the_services_page_tells_states_reasons_and_verbs() {
     home.world.unknown.lock().unwrap().push("the record of \"old\" is from another machine".to_owned());
     let at: Timestamp = "2026-11-22T10:00:05Z".parse().unwrap();
     let notice = Notice { text: "stopped worker in 0.2 s, 0 processes left".to_owned(), at };
-    let page = ServicesPage::new(&home.world.status(), Some(&notice), &TimeZone::UTC);
-    assert_page!(services_page(&page).into_string());
+    assert_page!(services_page(&home, Some(&notice)));
 }
 
 #[tokio::test]
@@ -56,8 +65,7 @@ fn every_state_has_its_word_on_the_page() {
     let home = Home::new();
     for state in ServiceState::BY_SEVERITY {
         *home.world.services.lock().unwrap() = vec![service("web", state)];
-        let page =
-            services_page(&ServicesPage::new(&home.world.status(), None, &TimeZone::UTC)).into_string();
+        let page = services_page(&home, None);
         assert!(page.contains(&format!("</span> {state}</span>")), "{state}");
         assert!(page.contains(r#"action="/services/web/st"#), "{state} offers to start or to stop");
     }
@@ -73,20 +81,20 @@ fn attack_25_hostile_text_stays_text() {
     *home.world.services.lock().unwrap() = vec![bad];
     home.world.unknown.lock().unwrap().push(hostile.to_owned());
     let notice = Notice { text: hostile.to_owned(), at: Timestamp::UNIX_EPOCH };
-    let mut status = home.world.status();
-    status.name = hostile.to_owned();
-    let page = services_page(&ServicesPage::new(&status, Some(&notice), &TimeZone::UTC)).into_string();
+    let page = services_page(&home, Some(&notice));
     assert!(!page.contains("<img") && !page.contains("<script>") && !page.contains("javascript:"));
 }
 
 #[tokio::test]
 async fn hello_says_hello() {
-    assert_page!(Home::new().get("/examples/hello").await.body);
+    let page = Home::new().get("/examples/hello").await;
+    assert_page!(page.body);
+    assert_eq!(page.example(), "<h1>Hello World</h1><p>Hello, World!</p>");
 }
 
 #[tokio::test]
 async fn the_counter_shows_its_count() {
-    assert_page!(Home::new().get("/examples/counter").await.body);
+    assert_page!(Home::new().get("/examples/counter").await.example());
 }
 
 #[tokio::test]
@@ -99,12 +107,12 @@ async fn the_counter_counts_for_htmx_and_without_javascript() {
 
     let plain = home.post("/examples/counter/increment", "").await;
     assert_eq!((plain.status, plain.header("location")), (StatusCode::SEE_OTHER, Some("/examples/counter")));
-    assert!(home.get("/examples/counter").await.body.contains("Count: 2"));
+    assert!(home.get("/examples/counter").await.example().contains("Count: 2"));
 }
 
 #[tokio::test]
 async fn the_secret_page_prompts() {
-    assert_page!(Home::new().get("/examples/secret").await.body);
+    assert_page!(Home::new().get("/examples/secret").await.example());
 }
 
 #[tokio::test]
@@ -121,8 +129,8 @@ async fn the_secret_page_says_that_it_was_saved_already_set_and_known() {
     ] {
         assert_eq!(answer.status, StatusCode::OK);
         assert!(answer.body.contains(&format!("<title>{title}</title>")));
-        assert!(answer.body.contains(&format!("<h1>{title}</h1>")));
-        assert!(answer.body.contains(words) && !answer.body.contains("<input"));
+        assert!(answer.example().contains(&format!("<h1>{title}</h1>")));
+        assert!(answer.example().contains(words) && !answer.example().contains("<input"));
     }
 }
 
@@ -190,7 +198,8 @@ async fn a_button_acts_once_and_the_page_tells_it() {
         assert!(home.get("/").await.body.contains(&format!("{} web</p>", verb.label())));
     }
     let acts = home.world.acts.lock().unwrap().clone();
-    assert_eq!(acts, Verb::ALL.map(|verb| ("web".to_owned(), verb)));
+    let web = || Target::One(ServiceName::parse("web").unwrap());
+    assert_eq!(acts, Verb::ALL.map(|verb| (web(), verb, Consent::NotAsked)));
 }
 
 #[tokio::test]

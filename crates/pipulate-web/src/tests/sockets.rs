@@ -38,7 +38,12 @@ impl Served {
             .lock()
             .unwrap()
             .push(super::fake::service("web", pipulate_core::state::ServiceState::Ready));
-        let parts = World { status: world.clone(), control: world.clone(), secrets: world.clone() };
+        let parts = World {
+            status: world.clone(),
+            control: world.clone(),
+            secrets: world.clone(),
+            logs: world.clone(),
+        };
         let state = AppState::new(ServiceName::parse("server").unwrap(), address.port(), token(), parts);
         let (end, ended) = oneshot::channel();
         let serving = state.clone();

@@ -22,6 +22,7 @@ pub(crate) fn page(problem: &Problem, service: &ServiceName) -> Markup {
             | Problem::BodyKind
             | Problem::NotFound
             | Problem::MethodNotAllowed
+            | Problem::TooManyStreams
             | Problem::Busy(_)
             | Problem::Refused(_)
             | Problem::Failed(_) => p { a href="/" { "To the services" } },

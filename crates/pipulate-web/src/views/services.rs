@@ -1,193 +1,180 @@
 //! The services: what each is, why it is so, and what can be done about it.
+//!
+//! The page is made of parts, each in an element with an id: a page that is open gets those parts
+//! anew that have changed, by [`Live::changes_since`].
 
-use jiff::Timestamp;
+mod card;
+mod words;
+
 use jiff::tz::TimeZone;
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
-use pipulate_core::status::{LastExit, ProjectStatus, ServiceStatus};
+use sha2::{Digest, Sha256};
 
+use crate::observer::Snapshot;
 use crate::problem::capitalized;
 use crate::state::Notice;
-use crate::views::layout;
-use crate::world::Verb;
+use crate::views::consent;
+use crate::views::layout::{self, Page};
+use crate::world::{Target, Verb};
+use card::Card;
 
 /// The page's view model.
 pub(crate) struct ServicesPage {
     project: String,
     state: ServiceState,
-    /// What could not be told.
-    unknown: Vec<String>,
-    /// What was last done from this page, and when.
-    notice: Option<String>,
+    /// What could not be told, and what else a person should know.
+    alerts: Vec<String>,
     services: Vec<Card>,
 }
 
-/// One service, in words.
-struct Card {
-    name: ServiceName,
-    state: ServiceState,
-    link: Option<Link>,
-    uptime: Option<String>,
-    restarts: u32,
-    last_exit: Option<String>,
-    reason: Option<String>,
-    verbs: &'static [Verb],
-}
-
-enum Link {
-    To { address: String, port: Option<u16> },
-    Port(u16),
-}
-
 impl ServicesPage {
-    pub(crate) fn new(status: &ProjectStatus, notice: Option<&Notice>, zone: &TimeZone) -> Self {
+    pub(crate) fn new(snapshot: &Snapshot, zone: &TimeZone) -> Self {
+        let status = &snapshot.status;
+        let outdated =
+            "A newer Pipulate is installed than the one that runs this page. Restart this app to use it.";
+        let unknown = status.unknown.iter().map(|unknown| capitalized(unknown));
         Self {
             project: status.name.clone(),
             state: status.state(),
-            unknown: status.unknown.clone(),
-            notice: notice.map(|notice| format!("{}: {}", clock(notice.at, zone), capitalized(&notice.text))),
-            services: status.services.iter().map(|service| Card::new(service, zone)).collect(),
-        }
-    }
-}
-
-impl Card {
-    fn new(service: &ServiceStatus, zone: &TimeZone) -> Self {
-        // Addresses come from records on disk; only what a browser opens as a page becomes a link.
-        let address =
-            service.url.clone().filter(|url| url.starts_with("http://") || url.starts_with("https://"));
-        Self {
-            name: service.name.clone(),
-            state: service.state,
-            link: match address {
-                Some(address) => Some(Link::To { address, port: service.port }),
-                None => service.port.map(Link::Port),
-            },
-            uptime: service.live.as_ref().map(|live| duration(live.uptime_seconds)),
-            restarts: service.restarts,
-            last_exit: service.last_exit.map(|exit| last_exit(exit, zone)),
-            reason: service.reason.as_deref().map(capitalized),
-            verbs: verbs(service.state),
+            alerts: unknown.chain(snapshot.is_outdated.then(|| outdated.to_owned())).collect(),
+            services: status.services.iter().map(|service| Card::new(service, snapshot, zone)).collect(),
         }
     }
 }
 
 /// The whole page.
-pub(crate) fn services_page(page: &ServicesPage) -> Markup {
+pub(crate) fn page(page: &ServicesPage, last: Option<&Notice>, zone: &TimeZone) -> Markup {
     let content = html! {
-        h1 { (page.project) }
-        p class="summary" { "This project is " (state(page.state)) }
-        p id="notice" role="status" { @if let Some(notice) = &page.notice { (notice) } }
-        @for unknown in &page.unknown { p role="alert" { (capitalized(unknown)) } }
-        @if page.services.is_empty() {
-            p { "There are no services yet. In a terminal, in the project's folder, run:" }
-            pre { code { "pipulate start" } }
-        } @else {
-            ul class="cards" aria-label="Services" { @for service in &page.services { li { (card(service)) } } }
-        }
-    };
-    layout::page(&format!("{} – Pipulate", page.project), Some("/"), &content)
-}
-
-fn card(card: &Card) -> Markup {
-    html! {
-        article id={ "service-" (card.name) } {
-            h2 { (card.name) " " (state(card.state)) }
-            @if let Some(reason) = &card.reason { p class="reason" { (reason) } }
-            dl {
-                @if let Some(link) = &card.link { (fact("Port", &port(link))) }
-                @if let Some(uptime) = &card.uptime { (fact("Up for", &html! { (uptime) })) }
-                (fact("Restarts", &html! { (card.restarts) }))
-                @if let Some(exit) = &card.last_exit { (fact("Last exit", &html! { (exit) })) }
+        div class="headline" {
+            h1 { (page.project) }
+            (summary(page))
+            @if !page.services.is_empty() {
+                div class="verbs" { @for verb in Verb::ALL { (button(&Target::All, verb, "all")) } }
             }
-            div class="verbs" { @for &verb in card.verbs { (button(&card.name, verb)) } }
         }
-    }
-}
-
-fn fact(name: &str, value: &Markup) -> Markup {
-    html! { div { dt { (name) } dd { (value) } } }
-}
-
-fn port(link: &Link) -> Markup {
-    match link {
-        Link::To { address, port } => {
-            html! { a href=(address) { @if let Some(port) = port { (port) } @else { (address) } } }
-        }
-        Link::Port(port) => html! { (port) },
-    }
-}
-
-/// A real form: it works without JavaScript.
-fn button(service: &ServiceName, verb: Verb) -> Markup {
-    html! {
-        form method="post" action={ "/services/" (service) "/" (verb.word()) } {
-            button aria-label={ (verb.label()) " " (service) } { (verb.label()) }
-        }
-    }
-}
-
-/// A state is a word and an icon, so that it is never told by color alone.
-fn state(state: ServiceState) -> Markup {
-    html! {
-        span class="state" data-state=(state.word()) { span aria-hidden="true" { (icon(state)) } " " (state.word()) }
-    }
-}
-
-fn icon(state: ServiceState) -> &'static str {
-    match state {
-        ServiceState::Ready | ServiceState::Running => "●",
-        ServiceState::Starting | ServiceState::Stopping => "◐",
-        ServiceState::Backoff => "↻",
-        ServiceState::Degraded | ServiceState::Unsupervised => "▲",
-        ServiceState::Crashed => "✕",
-        ServiceState::Exited => "✓",
-        ServiceState::Stopped => "○",
-        ServiceState::Unknown => "?",
-    }
-}
-
-/// What makes sense in a state. The server takes any verb at any time.
-fn verbs(state: ServiceState) -> &'static [Verb] {
-    match state {
-        ServiceState::Stopped | ServiceState::Exited | ServiceState::Crashed => &[Verb::Start],
-        ServiceState::Starting | ServiceState::Stopping => &[Verb::Stop],
-        ServiceState::Ready | ServiceState::Running | ServiceState::Degraded | ServiceState::Backoff => {
-            &[Verb::Restart, Verb::Stop]
-        }
-        // To start it is to adopt it.
-        ServiceState::Unsupervised | ServiceState::Unknown => &[Verb::Start, Verb::Stop],
-    }
-}
-
-fn last_exit(exit: LastExit, zone: &TimeZone) -> String {
-    let how = match (exit.signal, exit.code) {
-        (Some(signal), _) => format!("signal {signal}"),
-        (None, Some(code)) => format!("code {code}"),
-        (None, None) => "unknown".to_owned(),
+        div id="answer" role="status" { (notice(last, zone)) }
+        (alerts(page))
+        (services(page))
+        div hx-sse:connect="/events" hx-trigger="load, every 2s" hx-sync="this:drop" hx-swap="none"
+            hx-config="sse.reconnectDelay:300 sse.reconnectMaxDelay:2s sse.connectTimeout:5s" {}
     };
-    format!("{how}, {}", exit.at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S"))
+    Page { title: &title(page), here: Some("/"), reloads: true, content: &content }.show()
 }
 
-fn clock(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
-}
-
-/// The two largest units that are not zero from the front: `2 d 3 h`.
-fn duration(seconds: f64) -> String {
-    // Negative and absurd values saturate; a clock that was set back is no reason to fail.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "saturating is what is meant"
-    )]
-    let seconds = seconds as u64;
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
-        (0, hours, minutes) => format!("{hours} h {minutes} min"),
-        (days, hours, _) => format!("{days} d {hours} h"),
+/// What was last done from this page.
+pub(crate) fn notice(notice: Option<&Notice>, zone: &TimeZone) -> Markup {
+    html! {
+        @if let Some(notice) = notice {
+            p { (words::clock(notice.at, zone)) ": " (capitalized(&notice.text)) }
+        }
     }
+}
+
+/// A page for the moment until the browser has gone on.
+pub(crate) fn opening(service: &str) -> Markup {
+    layout::page("Opening", Some("/"), &html! { h1 { "Opening " (service) "…" } })
+}
+
+/// The title tells of trouble, so that it shows on a tab that nobody looks at.
+fn title(page: &ServicesPage) -> String {
+    let mark = if page.state.is_well() || page.state == ServiceState::Stopped {
+        String::new()
+    } else {
+        format!("{} ", words::icon(page.state))
+    };
+    format!("{mark}{} – Pipulate", page.project)
+}
+
+fn summary(page: &ServicesPage) -> Markup {
+    html! { p id="summary" { (words::state(page.state)) } }
+}
+
+fn alerts(page: &ServicesPage) -> Markup {
+    html! { div id="alerts" { @for alert in &page.alerts { p class="alert" { (alert) } } } }
+}
+
+fn services(page: &ServicesPage) -> Markup {
+    html! {
+        @if page.services.is_empty() {
+            div id="services" {
+                p { "There are no services yet. In a terminal, in the project's folder, run:" }
+                pre { code { "pipulate start" } }
+            }
+        } @else {
+            ul id="services" class="cards" aria-label="Services" {
+                @for service in &page.services { li { (service.show()) } }
+            }
+        }
+    }
+}
+
+/// A real form: it works without JavaScript. With it, the page stays.
+fn button(target: &Target, verb: Verb, what: &str) -> Markup {
+    let action = consent::action(target, verb);
+    html! {
+        form method="post" action=(action) hx-post=(action) hx-target="#answer" hx-swap="innerHTML" hx-disable="find button" {
+            button class=[(verb != Verb::Start).then_some("calm")] aria-label={ (verb.label()) " " (target) } {
+                (verb.label()) @if matches!(target, Target::All) { " " (what) }
+            }
+        }
+    }
+}
+
+/// What an open page shows, part by part: the element's id and its markup.
+pub(crate) struct Live {
+    id: String,
+    frame: Vec<(String, String)>,
+    cards: Vec<(String, String)>,
+    list: String,
+}
+
+impl Live {
+    pub(crate) fn new(snapshot: &Snapshot, zone: &TimeZone) -> Self {
+        let page = ServicesPage::new(snapshot, zone);
+        let frame = [("summary", summary(&page)), ("alerts", alerts(&page))];
+        let frame: Vec<_> =
+            frame.map(|(id, markup)| (format!("#{id}"), markup.into_string())).into_iter().collect();
+        let card = |card: &Card| (format!("#{}", card.id()), card.show().into_string());
+        let cards: Vec<_> = page.services.iter().map(card).collect();
+        let list = services(&page).into_string();
+        let mut hash = Sha256::new();
+        [title(&page)].iter().chain(frame.iter().map(|(_, part)| part)).for_each(|part| hash.update(part));
+        hash.update(&list);
+        let id = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let title = html! { (title(&page)) }.into_string();
+        let frame = frame.into_iter().chain([("title".to_owned(), title)]).collect();
+        Self { id, frame, cards, list }
+    }
+
+    /// Names this state of the page.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What turns a page that shows `before` into one that shows this; all of it for a new page.
+    pub(crate) fn changes_since(&self, before: Option<&Self>) -> String {
+        let names = |live: &Self| live.cards.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
+        let same_list = before.is_some_and(|before| names(before) == names(self));
+        let list = [("#services".to_owned(), self.list.clone())];
+        let cards = if same_list { self.cards.as_slice() } else { &list };
+        let known = |part: &(String, String)| {
+            before.is_some_and(|before| before.frame.contains(part) || before.cards.contains(part))
+        };
+        let changed = self.frame.iter().chain(cards).filter(|part| !known(part));
+        html! {
+            @for (target, markup) in changed {
+                @let swap = if target == "title" { "innerHTML" } else { "outerMorph" };
+                // Markup that was made by this file a moment ago.
+                hx-partial hx-target=(target) hx-swap=(swap) { (PreEscaped(markup)) }
+            }
+        }
+        .into_string()
+    }
+}
+
+/// The id of a service's element.
+fn element_id(service: &ServiceName) -> String {
+    format!("service-{service}")
 }

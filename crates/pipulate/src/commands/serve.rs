@@ -1,35 +1,35 @@
 //! `serve`: the embedded web app, in the foreground: what a supervisor runs, or a person.
 
+mod home;
+mod watch;
+
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use pipulate_core::marker::{self, Marker};
 use pipulate_core::service::ServiceName;
-use pipulate_core::status::ProjectStatus;
-use pipulate_process::command::{Command, End};
-use pipulate_store::dotenv::EnvFile;
-use pipulate_store::home;
+use pipulate_store::home as folder;
 use pipulate_web::AppState;
 use pipulate_web::sign;
-use pipulate_web::world::{Control, ControlError, StatusSource, Verb, World};
+use pipulate_web::world::World;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::commands::status;
+use self::home::Home;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 
 const DEFAULT_PORT: u16 = 5001;
-/// A stop may take this long before the page is told that it did not end.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Open files: each page that is open holds one, and many systems allow a thousand at first.
+const DESCRIPTORS: u64 = 4096;
 
 /// Serves until TERM or Ctrl-C.
 pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
-    let context = context.with_layout(home::ensure(&context.layout)?);
+    let context = context.with_layout(folder::ensure(&context.layout)?);
     let port = wanted_port()?;
     let listeners = listen(port)?;
-    let token = sign::Token::parse(home::token(&context.layout.token())?.as_bytes())?;
+    let token = sign::Token::parse(folder::token(&context.layout.token())?.as_bytes())?;
     let own = own_service();
     if own.is_none() {
         let code = sign::code(&token, port, Timestamp::now())?;
@@ -39,9 +39,9 @@ pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
         Some(name) => name.clone(),
         None => ServiceName::parse(ServiceName::SERVER).map_err(Failure::failed)?,
     };
-    let secrets = EnvFile::new(context.layout.dotenv(), context.layout.dotenv_lock());
-    let home = Arc::new(Home { context, own });
-    let world = World { status: home.clone(), control: home, secrets: Arc::new(secrets) };
+    let home = Arc::new(Home::new(context, own));
+    let world = World { status: home.clone(), control: home.clone(), secrets: home.clone(), logs: home };
+    allow_many_descriptors();
     pipulate_web::server::serve(listeners, AppState::new(name, port, token, world), ended())?;
     Ok(ExitStatus::Success)
 }
@@ -70,6 +70,15 @@ fn own_service() -> Option<ServiceName> {
     matches!(marker.service.as_str(), ServiceName::SERVER | ServiceName::DASHBOARD).then_some(marker.service)
 }
 
+fn allow_many_descriptors() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(DESCRIPTORS, |maximum| maximum.min(DESCRIPTORS));
+    if current.is_some_and(|current| current < wanted) {
+        // Refused: then fewer pages can be open.
+        let _refused = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+    }
+}
+
 /// Resolves at the first TERM or INT.
 async fn ended() {
     let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
@@ -84,41 +93,4 @@ async fn ended() {
     });
     // An error is the thread's end, which is the end too.
     let _asked = receiver.await;
-}
-
-/// The project as the page sees it.
-struct Home {
-    context: Context,
-    own: Option<ServiceName>,
-}
-
-impl StatusSource for Home {
-    fn status(&self) -> ProjectStatus {
-        status::project_status(&self.context)
-    }
-}
-
-impl Control for Home {
-    /// Runs this very program, so that the page and the terminal do the same.
-    fn act(&self, service: &ServiceName, verb: Verb) -> Result<String, ControlError> {
-        let mut command = Command::new(&self.context.exe)
-            .arg("-C")
-            .arg(self.context.layout.root().as_os_str())
-            .args([verb.word(), service.as_str()]);
-        if verb == Verb::Start {
-            command = command.args(["--no-browser", "--no-setup"]);
-        }
-        if self.own.as_ref() == Some(service) && verb != Verb::Start {
-            command.detached().map_err(|error| ControlError::Failed(error.to_string()))?;
-            return Ok(format!("{service} was asked to {}", verb.word()));
-        }
-        let output = command.output(PATIENCE).map_err(|error| ControlError::Failed(error.to_string()))?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        match output.end {
-            End::Code(0) => Ok(text(&output.stdout)),
-            End::Code(_) | End::Signal(_) | End::TimedOut | End::Unknown => {
-                Err(ControlError::Refused(text(&output.stderr)))
-            }
-        }
-    }
 }

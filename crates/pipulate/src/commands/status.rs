@@ -33,7 +33,16 @@ pub(crate) fn status(context: &Context, settings: StatusSettings) -> Result<Exit
 
 /// The status of this project: what its configuration knows, and what has a record.
 pub(crate) fn project_status(context: &Context) -> ProjectStatus {
-    let names: Vec<ServiceName> = match context.config_as_read() {
+    query::status(&context.layout, &context.project_name(), &names(context))
+}
+
+/// The same without asking any service whether it answers.
+pub(crate) fn glance(context: &Context) -> ProjectStatus {
+    query::glance(&context.layout, &context.project_name(), &names(context))
+}
+
+fn names(context: &Context) -> Vec<ServiceName> {
+    match context.config_as_read() {
         // A folder that is gone has no services but those that run.
         Ok(config) if context.layout.root().is_dir() => {
             plan::known_services(config, context.layout.server_py().is_file())
@@ -42,8 +51,7 @@ pub(crate) fn project_status(context: &Context) -> ProjectStatus {
                 .collect()
         }
         Ok(_) | Err(_) => Vec::new(),
-    };
-    query::status(&context.layout, &context.project_name(), &names)
+    }
 }
 
 fn statuses(context: &Context, projects: Projects) -> Vec<ProjectStatus> {

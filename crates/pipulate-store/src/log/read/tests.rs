@@ -201,6 +201,59 @@ fn a_line_that_is_too_long_comes_in_pieces_that_say_so() {
 }
 
 #[test]
+fn reading_goes_on_exactly_where_an_earlier_one_ended() {
+    let writer = Writer::new(3);
+    let (mut expected, mut got, mut position) = (Vec::new(), Vec::new(), 0);
+    for round in 0..12 {
+        for number in 0..round {
+            let line = format!("{round}.{number}");
+            writer.append(&format!("{line}\n"));
+            expected.push(line);
+        }
+        if round % 5 == 4 && round < 10 {
+            writer.rotate();
+        }
+        writer.append("unfinished");
+        let mut reader = writer.reader(Start::At(position));
+        while let Some(line) = reader.next_line().unwrap() {
+            got.push(String::from_utf8(line.to_vec()).unwrap());
+        }
+        position = reader.line_start();
+        writer.append("\n");
+        expected.push("unfinished".to_owned());
+    }
+    got.push("unfinished".to_owned());
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn a_position_in_a_log_that_was_begun_anew_means_its_beginning() {
+    let writer = Writer::new(2);
+    writer.append("one\ntwo\n");
+    assert_eq!(lines(&mut writer.reader(Start::At(8))), [""; 0]);
+    writer.truncate();
+    writer.append("new\n");
+    assert_eq!(lines(&mut writer.reader(Start::At(8))), ["new"]);
+    writer.delete();
+    assert_eq!(lines(&mut writer.reader(Start::At(8))), [""; 0]);
+}
+
+#[test]
+fn the_lines_before_a_place_are_counted_back_from_it() {
+    let writer = Writer::new(2);
+    writer.append("a\nb\n");
+    writer.rotate();
+    writer.append("c\nd\ne\n");
+    let before = |position, count| lines(&mut writer.reader(Start::Before { position, count }));
+    assert_eq!(before(8, 1), ["d", "e"]);
+    assert_eq!(before(8, 3), ["b", "c", "d", "e"]);
+    assert_eq!(before(4, 1), ["b", "c", "d", "e"]);
+    assert_eq!(before(2, 9), ["a", "b", "c", "d", "e"]);
+    assert_eq!(before(8, 0), ["e"]);
+    assert_eq!(before(10, 1), ["e"]);
+}
+
+#[test]
 fn what_is_no_file_is_refused() {
     let writer = Writer::new(5);
     fs::create_dir(writer.layout.log(&writer.service)).unwrap();

@@ -49,6 +49,23 @@ fn only_colors_pass_and_they_end_with_the_line() {
 }
 
 #[test]
+fn parts_are_text_and_colors_in_their_order() {
+    let text = Text::of(b"a\x1b[31mb secret\x1b[0m c");
+    let mut parts = Vec::new();
+    text.for_each_part(std::slice::from_ref(&(4..8)), |part| parts.push(format!("{part:?}")));
+    let expected = [
+        r#"Text("a")"#,
+        r#"Color("31")"#,
+        r#"Text("b s")"#,
+        r#"Text("****")"#,
+        r#"Text("t")"#,
+        r#"Color("0")"#,
+        r#"Text(" c")"#,
+    ];
+    assert_eq!(parts, expected);
+}
+
+#[test]
 fn a_progress_bar_is_its_last_state() {
     assert_eq!(plain("10%\r50%\r100%\r"), "100%");
     assert_eq!(plain("windows\r\r"), "windows");

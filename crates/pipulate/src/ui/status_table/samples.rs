@@ -99,6 +99,7 @@ fn live(pid: i32) -> LiveService {
         started_at: "2026-11-22T10:00:00Z".parse().unwrap(),
         uptime_seconds: 7_200.04,
         cpu_percent: 0.4321,
+        cpu_seconds: 0.4,
         memory_bytes: 89_128_960,
         processes: Vec::new(),
         kernels: Vec::new(),

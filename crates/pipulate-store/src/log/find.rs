@@ -1,0 +1,55 @@
+//! Where lines begin, found by reading backwards: nothing is read but what lies between.
+
+use super::chain::OpenFile;
+use crate::error::StoreError;
+
+/// Where the line that a place in a file belongs to begins; a file begins with a line.
+pub(super) fn line_start(file: &OpenFile, offset: u64, block: &mut [u8]) -> Result<u64, StoreError> {
+    let mut position = offset.min(file.length);
+    while position > 0 {
+        let wanted = block.len().min(usize::try_from(position).unwrap_or(block.len()));
+        position -= wanted as u64;
+        let filled = file.read_at(position, &mut block[..wanted])?;
+        if let Some(place) = memchr::memrchr(b'\n', &block[..filled]) {
+            return Ok(position + place as u64 + 1);
+        }
+    }
+    Ok(0)
+}
+
+/// Which file, and where in it, the last `count` lines before a place in the last file begin.
+pub(super) fn tail_start(
+    files: &[OpenFile],
+    end: u64,
+    count: u64,
+    block: &mut [u8],
+) -> Result<(usize, u64), StoreError> {
+    let Some(last) = files.len().checked_sub(1) else { return Ok((0, 0)) };
+    if count == 0 {
+        return Ok((last, end));
+    }
+    let mut breaks = 0;
+    let mut at_the_very_end = true;
+    for (index, file) in files.iter().enumerate().rev() {
+        let mut position = if index == last { end } else { file.length };
+        while position > 0 {
+            let wanted = block.len().min(usize::try_from(position).unwrap_or(block.len()));
+            position -= wanted as u64;
+            let filled = file.read_at(position, &mut block[..wanted])?;
+            let mut bytes = &block[..filled];
+            // The line break that ends the last line does not begin another one.
+            if at_the_very_end {
+                bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+                at_the_very_end = false;
+            }
+            while let Some(place) = memchr::memrchr(b'\n', bytes) {
+                breaks += 1;
+                if breaks == count {
+                    return Ok((index, position + place as u64 + 1));
+                }
+                bytes = &bytes[..place];
+            }
+        }
+    }
+    Ok((0, 0))
+}

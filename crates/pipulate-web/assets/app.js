@@ -1,0 +1,71 @@
+// What pages do beyond forms and links. Everything works without it, a little less smoothly.
+
+// A page that is cut off says so.
+const offline = document.getElementById("offline");
+document.addEventListener("htmx:sse:error", () => { offline.textContent = offline.dataset.words; });
+document.addEventListener("htmx:sse:after:connection", () => { offline.textContent = ""; });
+
+// A log is followed as long as its end is in view. What is out of sight is not kept without bound.
+const log = document.getElementById("log");
+const follow = document.getElementById("follow");
+let stream = document.getElementById("stream");
+
+if (log && stream) {
+  const MOST = 2000;
+  let position = null;
+  let following = true;
+  const toEnd = () => { log.scrollTop = log.scrollHeight; };
+  const isAtEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+
+  const set = (on) => {
+    if (on === following) return;
+    following = on;
+    follow.setAttribute("aria-pressed", on);
+    follow.textContent = on ? "Following" : "Follow";
+    if (!on) return stream.remove();
+    // A new connection goes on where the last one was.
+    const next = stream.cloneNode();
+    if (position !== null) {
+      const address = new URL(stream.dataset.address, location);
+      address.searchParams.set("from", position);
+      next.setAttribute("hx-sse:connect", address.pathname + address.search);
+    }
+    stream = next;
+    log.after(stream);
+    htmx.process(stream);
+    toEnd();
+  };
+
+  const shrink = () => {
+    const batches = [...log.querySelectorAll(".batch")];
+    let lines = log.querySelectorAll(".line").length;
+    let gone = false;
+    while (batches.length > 1 && lines > MOST) {
+      const batch = batches.shift();
+      lines -= batch.children.length;
+      batch.remove();
+      gone = true;
+    }
+    if (!gone) return;
+    log.querySelector("#older")?.remove();
+    log.querySelectorAll(".skipped").forEach((note) => note.remove());
+    const older = Object.assign(document.createElement("a"), { id: "older", textContent: "Older lines" });
+    older.href = batches[0].dataset.before;
+    log.prepend(older);
+  };
+
+  follow.hidden = false;
+  follow.addEventListener("click", () => set(!following));
+  log.addEventListener("scroll", () => set(isAtEnd()));
+  document.addEventListener("htmx:sse:after:message", (event) => {
+    position = event.detail.message.id;
+    log.querySelector(".empty")?.remove();
+    shrink();
+    toEnd();
+  });
+  // What is put above does not move what is read.
+  let height = 0;
+  document.addEventListener("htmx:before:swap", () => { height = log.scrollHeight - log.scrollTop; });
+  document.addEventListener("htmx:after:swap", () => { if (!following) log.scrollTop = log.scrollHeight - height; });
+  toEnd();
+}

@@ -1,0 +1,147 @@
+//! Answers that go on: server-sent events, as htmx reads them.
+//!
+//! Invariants: an event is one block, whatever its text holds; a stream that nobody reads any more
+//! ends; at most [`MOST`] are open, so that what they hold is bounded.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use hyper::body::Frame;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::problem::Problem;
+
+/// How many streams may be open at once.
+pub(crate) const MOST: usize = 1_024;
+
+/// How long a stream may be silent: a peer that vanished is noticed by writing to it.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// Those that may still be opened.
+#[derive(Clone)]
+pub(crate) struct Places(Arc<Semaphore>);
+
+impl Places {
+    pub(crate) fn new(most: usize) -> Self {
+        Self(Arc::new(Semaphore::new(most)))
+    }
+
+    /// Answers with what `produce` sends, until it returns or the peer is gone.
+    pub(crate) fn answer<F>(&self, produce: impl FnOnce(Sender) -> F) -> Result<Response, Problem>
+    where
+        F: Future<Output = Result<(), Gone>> + Send + 'static,
+    {
+        let place = Arc::clone(&self.0).try_acquire_owned().map_err(|_| Problem::TooManyStreams)?;
+        let (sender, receiver) = mpsc::channel(1);
+        // A first comment, so that headers go out and the page knows that it is connected.
+        let opening = Bytes::from_static(b":\n\n");
+        let producing = produce(Sender(sender.clone()));
+        tokio::spawn(async move {
+            tokio::select! {
+                _ended = producing => {}
+                () = breathe(&sender) => {}
+            }
+        });
+        let body = Body::new(Stream { opening: Some(opening), receiver, _place: Some(place) });
+        Ok(([(CONTENT_TYPE, "text/event-stream; charset=utf-8")], body).into_response())
+    }
+}
+
+/// Returns when the peer is gone.
+async fn breathe(sender: &mpsc::Sender<Bytes>) {
+    loop {
+        tokio::select! {
+            () = sender.closed() => return,
+            () = tokio::time::sleep(SILENCE) => {
+                // A stream that is busy needs no breath.
+                let _full = sender.try_send(Bytes::from_static(b":\n\n"));
+            }
+        }
+    }
+}
+
+/// Where events go in.
+pub(crate) struct Sender(mpsc::Sender<Bytes>);
+
+/// Nobody reads any more.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
+impl Sender {
+    /// Sends one event, and waits until the peer has taken the one before.
+    pub(crate) async fn send(&self, id: &str, text: &str) -> Result<(), Gone> {
+        self.0.send(event(id, text)).await.map_err(|_| Gone)
+    }
+}
+
+/// Every line of the text is a line of data. An id is ours and has no line break.
+fn event(id: &str, text: &str) -> Bytes {
+    let mut event = String::with_capacity(text.len() + id.len() + 32);
+    event.extend(["id: ", id, "\n"]);
+    for line in text.split(['\n', '\r']) {
+        event.extend(["data: ", line, "\n"]);
+    }
+    event.push('\n');
+    event.into()
+}
+
+/// A body that is written while it is sent, and the place to put its parts.
+pub(crate) fn channel() -> (mpsc::Sender<Bytes>, Stream) {
+    let (sender, receiver) = mpsc::channel(1);
+    (sender, Stream { opening: None, receiver, _place: None })
+}
+
+/// A body whose parts come one by one.
+pub(crate) struct Stream {
+    opening: Option<Bytes>,
+    receiver: mpsc::Receiver<Bytes>,
+    /// Given back at the end.
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl HttpBody for Stream {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Some(opening) = self.opening.take() {
+            return Poll::Ready(Some(Ok(Frame::data(opening))));
+        }
+        self.receiver.poll_recv(context).map(|event| event.map(|event| Ok(Frame::data(event))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_24_no_text_gets_out_of_its_event() {
+        let hostile = "a\n\nevent: done\ndata: x\r\rid: 9\r\n\r\nretry: 1";
+        let event = String::from_utf8(event("7", hostile).to_vec()).unwrap();
+        let (id, data) = event.split_once('\n').unwrap();
+        assert_eq!(id, "id: 7");
+        let lines: Vec<&str> = data.strip_suffix("\n\n").unwrap().split('\n').collect();
+        assert!(lines.iter().all(|line| line.starts_with("data: ")), "{lines:?}");
+        assert!(!event.contains('\r'));
+    }
+
+    #[tokio::test]
+    async fn a_stream_gives_its_place_back_when_its_reader_is_gone() {
+        let places = Places::new(1);
+        let silent = |_sender| std::future::pending();
+        let open = places.answer(silent).unwrap();
+        assert_eq!(places.answer(silent).unwrap_err(), Problem::TooManyStreams);
+        drop(open);
+        assert!(places.answer(silent).is_ok());
+    }
+}

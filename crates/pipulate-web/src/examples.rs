@@ -1,0 +1,111 @@
+//! `/examples/…`: the seed's three small apps, in its own words, each with its source beside the
+//! FastHTML original.
+//!
+//! What is shown as source is the file that was compiled.
+
+mod counter;
+mod hello;
+mod secret;
+mod tags;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, Render, html};
+
+pub(crate) use counter::increment;
+
+use crate::form::Fields;
+use crate::problem::Problem;
+use crate::state::AppState;
+use crate::views::layout;
+use tags::Titled;
+
+/// One of them.
+struct Example {
+    name: &'static str,
+    address: &'static str,
+    rust: &'static str,
+    python: &'static str,
+}
+
+static HELLO: Example = Example {
+    name: "Hello",
+    address: "/examples/hello",
+    rust: include_str!("examples/hello.rs"),
+    python: include_str!("../assets/examples/hello.py"),
+};
+static COUNTER: Example = Example {
+    name: "Counter",
+    address: "/examples/counter",
+    rust: include_str!("examples/counter.rs"),
+    python: include_str!("../assets/examples/counter.py"),
+};
+static SECRET: Example = Example {
+    name: "Secret",
+    address: "/examples/secret",
+    rust: include_str!("examples/secret.rs"),
+    python: include_str!("../assets/examples/secret.py"),
+};
+
+pub(crate) async fn hello() -> Markup {
+    HELLO.show(&hello::get())
+}
+
+pub(crate) async fn counter(State(state): State<AppState>) -> Markup {
+    COUNTER.show(&counter::home(&state))
+}
+
+pub(crate) async fn ask_secret(State(state): State<AppState>) -> Result<Markup, Problem> {
+    Ok(SECRET.show(&secret::get(&state).await?))
+}
+
+pub(crate) async fn save_secret(
+    State(state): State<AppState>,
+    mut fields: Fields,
+) -> Result<Response, Problem> {
+    let Some(value) = fields.take("secret") else {
+        // No page of ours leaves the field out: a program reads this.
+        return Ok((StatusCode::BAD_REQUEST, "Missing required field: secret").into_response());
+    };
+    let (status, page) = secret::post(&state, value).await?;
+    Ok((status, SECRET.show(&page)).into_response())
+}
+
+impl Example {
+    /// The example's page among its siblings, with how it is made below it.
+    fn show(&self, page: &Titled) -> Markup {
+        let content = html! {
+            div class="controls" {
+                nav aria-label="Examples" {
+                    ul {
+                        @for other in [&HELLO, &COUNTER, &SECRET] {
+                            li {
+                                a href=(other.address) aria-current=[(other.address == self.address).then_some("page")] {
+                                    (other.name)
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            article id="example" { (page.render()) }
+            h2 { "How it is made" }
+            p { "Tags are functions, and a page is what a function returns: no template language, and no JavaScript to look at." }
+            div class="sources" {
+                (source("This page, in Rust", self.rust))
+                (source("The original, in Python with FastHTML", self.python))
+            }
+        };
+        layout::page(page.title, Some(self.address), &content)
+    }
+}
+
+fn source(name: &str, text: &str) -> Markup {
+    html! {
+        figure {
+            figcaption { (name) }
+            pre tabindex="0" aria-label=(name) role="region" { code { (text) } }
+        }
+    }
+}

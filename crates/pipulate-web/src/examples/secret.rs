@@ -1,0 +1,58 @@
+//! A secret: asked for once, kept in `.env`, and shown to nobody.
+
+use axum::http::StatusCode;
+use pipulate_store::dotenv::{EnvKey, SecretValue, SetOnce};
+
+use super::tags::{Tag, Titled, button, form, input, label, p, titled};
+use crate::problem::{Problem, capitalized};
+use crate::state::AppState;
+use crate::world::{SecretsError, World};
+
+pub(super) async fn get(state: &AppState) -> Result<Titled, Problem> {
+    let known = state.ask(|world| world.secrets.has("SECRET")).await??;
+    Ok(titled(
+        "Secret Prompt",
+        match known {
+            true => p("I already know your secret"),
+            false => prompt(None),
+        },
+    ))
+}
+
+pub(super) async fn post(state: &AppState, secret: String) -> Result<(StatusCode, Titled), Problem> {
+    let page = match state.ask(move |world| save(world, secret)).await? {
+        Ok(page) => page,
+        Err(SecretsError::Unstorable(reason)) => {
+            let page = titled("Secret Prompt", prompt(Some(&reason)));
+            return Ok((StatusCode::UNPROCESSABLE_ENTITY, page));
+        }
+        Err(failed) => return Err(failed.into()),
+    };
+    Ok((StatusCode::OK, page))
+}
+
+/// An empty secret is none: nothing is saved.
+fn save(world: &World, secret: String) -> Result<Titled, SecretsError> {
+    let already = p("A secret is already set. No changes were made.").role("status");
+    if secret.is_empty() {
+        return Ok(match world.secrets.has("SECRET")? {
+            true => titled("Secret Already Set", already),
+            false => titled("Secret Prompt", prompt(None)),
+        });
+    }
+    let key = EnvKey::parse("SECRET").map_err(|error| SecretsError::Failed(error.to_string()))?;
+    Ok(match world.secrets.save_once(&key, &SecretValue::new(secret))? {
+        SetOnce::Saved(saved) => {
+            let warning = saved.warning.map(|warning| p(capitalized(&warning.to_string())));
+            let words = p("Your secret has been saved.").role("status");
+            titled("Secret Saved", (words, warning))
+        }
+        SetOnce::AlreadySet => titled("Secret Already Set", already),
+    })
+}
+
+fn prompt(complaint: Option<&str>) -> Tag {
+    let field = input(()).kind("password").name("secret").with("autocomplete", "off");
+    let complaint = complaint.map(|complaint| p(capitalized(complaint)).role("alert"));
+    form((label(("Enter the secret:", field)), complaint, button("Submit").kind("submit"))).method("post")
+}

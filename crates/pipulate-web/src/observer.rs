@@ -1,0 +1,240 @@
+//! Looking at the home again and again, for the page: what is true now, and how it came to be.
+//!
+//! Invariant: services are asked whether they answer only now and then, because a web server
+//! notes every question in its log; in between, the last answer counts for as long as the same
+//! process lives. Everything but [`Observer::look`] is a pure function.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use pipulate_core::identity::Pid;
+use pipulate_core::service::ServiceName;
+use pipulate_core::state::ServiceState;
+use pipulate_core::status::{ProjectStatus, ServiceStatus};
+
+use crate::reading::{self, LogLine};
+use crate::world::{Look, Notebook, World};
+
+/// How often services are asked whether they answer, and how often those that did not.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+const ASK_THE_SICK_AGAIN: Duration = Duration::from_secs(10);
+/// How often JupyterLab is asked what its kernels do.
+const ASK_JUPYTER: Duration = Duration::from_secs(4);
+/// The time between two points of a graph.
+const SAMPLE: Duration = Duration::from_millis(1_900);
+/// The points of a graph: three minutes.
+const SAMPLES: usize = 90;
+/// How many lines a service's end is explained by.
+const LAST_LINES: u64 = 8;
+
+/// What is true at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshot {
+    pub(crate) status: ProjectStatus,
+    pub(crate) notebooks: Vec<Notebook>,
+    pub(crate) is_outdated: bool,
+    pub(crate) history: BTreeMap<ServiceName, Vec<Sample>>,
+    /// The last lines of services that are not well.
+    pub(crate) last_lines: BTreeMap<ServiceName, Vec<LogLine>>,
+}
+
+/// A point of a graph.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Sample {
+    /// In percent of one core.
+    pub(crate) cpu: f64,
+    pub(crate) memory: u64,
+}
+
+/// What was seen so far.
+#[derive(Default)]
+pub(crate) struct Observer {
+    asked: Option<Instant>,
+    asked_jupyter: Option<Instant>,
+    /// Who did not answer when asked last, and the sentence about it.
+    sick: BTreeMap<ServiceName, (Option<Pid>, Option<String>)>,
+    notebooks: Vec<Notebook>,
+    histories: BTreeMap<ServiceName, History>,
+}
+
+impl Observer {
+    /// Looks again; services are asked whether they answer if that was not done for `pace`.
+    pub(crate) fn look(&mut self, world: &World, pace: Duration, now: Instant) -> Snapshot {
+        let look = if is_due(self.asked, pace, now) { Look::Closely } else { Look::Glance };
+        let mut status = world.status.status(look);
+        match look {
+            Look::Closely => {
+                self.asked = Some(now);
+                self.sick = sick(&status);
+            }
+            Look::Glance => still_sick(&mut status, &self.sick),
+        }
+        self.sample(&status, now);
+        let has_kernels =
+            |service: &ServiceStatus| service.live.as_ref().is_some_and(|live| !live.kernels.is_empty());
+        if !status.services.iter().any(has_kernels) {
+            self.notebooks.clear();
+            self.asked_jupyter = None;
+        } else if is_due(self.asked_jupyter, ASK_JUPYTER, now) {
+            self.notebooks = world.status.notebooks();
+            self.asked_jupyter = Some(now);
+        }
+        let histories = self.histories.iter();
+        Snapshot {
+            notebooks: self.notebooks.clone(),
+            is_outdated: world.status.is_outdated(),
+            history: histories
+                .map(|(name, history)| (name.clone(), history.samples.iter().copied().collect()))
+                .collect(),
+            last_lines: last_lines(world, &status),
+            status,
+        }
+    }
+
+    /// How often services are asked while a page is open.
+    pub(crate) fn pace(&self) -> Duration {
+        if self.sick.is_empty() { ASK_AGAIN } else { ASK_THE_SICK_AGAIN }
+    }
+
+    fn sample(&mut self, status: &ProjectStatus, now: Instant) {
+        self.histories.retain(|name, _| status.service(name.as_str()).is_some_and(|s| s.live.is_some()));
+        for service in &status.services {
+            let Some(live) = &service.live else { continue };
+            let history = self.histories.entry(service.name.clone()).or_default();
+            history.add(live.pid, live.cpu_seconds, live.memory_bytes, now);
+        }
+    }
+}
+
+fn is_due(last: Option<Instant>, pace: Duration, now: Instant) -> bool {
+    last.is_none_or(|last| now.saturating_duration_since(last) >= pace)
+}
+
+fn sick(status: &ProjectStatus) -> BTreeMap<ServiceName, (Option<Pid>, Option<String>)> {
+    let pid = |service: &ServiceStatus| service.live.as_ref().map(|live| live.pid);
+    let services = status.services.iter().filter(|service| service.state == ServiceState::Degraded);
+    services.map(|service| (service.name.clone(), (pid(service), service.reason.clone()))).collect()
+}
+
+/// A glance takes a service for well that did not answer when it was asked.
+fn still_sick(status: &mut ProjectStatus, sick: &BTreeMap<ServiceName, (Option<Pid>, Option<String>)>) {
+    for service in status.services.iter_mut().filter(|service| service.state == ServiceState::Ready) {
+        let Some((pid, reason)) = sick.get(&service.name) else { continue };
+        if service.live.as_ref().map(|live| live.pid) == *pid {
+            service.state = ServiceState::Degraded;
+            service.reason.clone_from(reason);
+        }
+    }
+}
+
+/// What was printed last by those who ended badly, or are about to be started again.
+fn last_lines(world: &World, status: &ProjectStatus) -> BTreeMap<ServiceName, Vec<LogLine>> {
+    let needs_words = |service: &&ServiceStatus| match service.state {
+        ServiceState::Crashed | ServiceState::Backoff => true,
+        ServiceState::Stopped
+        | ServiceState::Starting
+        | ServiceState::Ready
+        | ServiceState::Running
+        | ServiceState::Degraded
+        | ServiceState::Exited
+        | ServiceState::Stopping
+        | ServiceState::Unsupervised
+        | ServiceState::Unknown => false,
+    };
+    let services = status.services.iter().filter(needs_words);
+    services
+        .filter_map(|service| {
+            // A log that can't be read is told on its own page.
+            let lines = reading::last(&*world.logs, &service.name, LAST_LINES).ok()?;
+            (!lines.is_empty()).then(|| (service.name.clone(), lines))
+        })
+        .collect()
+}
+
+/// One service's points.
+#[derive(Default)]
+struct History {
+    last: Option<(Pid, f64, Instant)>,
+    samples: VecDeque<Sample>,
+}
+
+impl History {
+    /// Adds a point, unless the last one is too fresh.
+    fn add(&mut self, pid: Pid, cpu_seconds: f64, memory: u64, now: Instant) {
+        let before = self.last.filter(|(known, _, _)| *known == pid);
+        if let Some((_, used, at)) = before {
+            let elapsed = now.saturating_duration_since(at);
+            if elapsed < SAMPLE {
+                return;
+            }
+            // A process that ended took its time along.
+            let cpu = (cpu_seconds - used).max(0.0) / elapsed.as_secs_f64() * 100.0;
+            self.samples.push_back(Sample { cpu, memory });
+        } else {
+            self.samples.clear();
+        }
+        self.last = Some((pid, cpu_seconds, now));
+        if self.samples.len() > SAMPLES {
+            self.samples.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::fake;
+
+    fn project(services: Vec<ServiceStatus>) -> ProjectStatus {
+        let root = fake::path("/home/ann/demo");
+        ProjectStatus { name: "demo".to_owned(), root, services, unknown: Vec::new() }
+    }
+
+    #[test]
+    fn who_did_not_answer_is_sick_until_asked_again_or_replaced() {
+        let mut silent = fake::service("web", ServiceState::Degraded);
+        silent.reason = Some("it lives and does not answer".to_owned());
+        let sick = sick(&project(vec![silent]));
+        let mut glance = project(vec![fake::service("web", ServiceState::Ready)]);
+        still_sick(&mut glance, &sick);
+        assert_eq!(glance.services[0].state, ServiceState::Degraded);
+        assert_eq!(glance.services[0].reason.as_deref(), Some("it lives and does not answer"));
+
+        let mut replaced = project(vec![fake::service("web", ServiceState::Ready)]);
+        replaced.services[0].live.as_mut().unwrap().pid = Pid::new(4711).unwrap();
+        still_sick(&mut replaced, &sick);
+        assert_eq!(replaced.services[0].state, ServiceState::Ready);
+    }
+
+    #[test]
+    fn a_graph_shows_what_was_used_between_two_looks() {
+        let (mut history, start) = (History::default(), Instant::now());
+        let pid = Pid::new(42).unwrap();
+        let second = |number| start + Duration::from_secs(number);
+        history.add(pid, 10.0, 1, second(0));
+        history.add(pid, 10.5, 1, second(1));
+        history.add(pid, 11.0, 2, second(2));
+        history.add(pid, 9.0, 3, second(4));
+        let expected = [Sample { cpu: 50.0, memory: 2 }, Sample { cpu: 0.0, memory: 3 }];
+        assert_eq!(Vec::from(history.samples.clone()), expected);
+        history.add(Pid::new(43).unwrap(), 0.1, 4, second(6));
+        assert!(history.samples.is_empty(), "another process is another history");
+        for number in 0..1000 {
+            history.add(pid, 0.0, 5, second(10 + 2 * number));
+        }
+        assert_eq!(history.samples.len(), SAMPLES);
+    }
+
+    #[test]
+    fn services_are_asked_now_and_then() {
+        let home = fake::Home::new();
+        let (mut observer, start) = (Observer::default(), Instant::now());
+        for seconds in 0..61 {
+            let pace = observer.pace();
+            observer.look(home.state.world(), pace, start + Duration::from_secs(seconds));
+        }
+        let looks = home.world.looks.lock().unwrap().clone();
+        let closely = looks.iter().filter(|look| **look == Look::Closely).count();
+        assert_eq!((looks.len(), closely), (61, 3));
+    }
+}

@@ -1,0 +1,126 @@
+use super::*;
+use crate::tests::fake::FakeWorld;
+use crate::tests::news::Printed;
+
+/// A world with logs in a folder.
+struct Home {
+    world: FakeWorld,
+    printed: Printed,
+}
+
+impl Home {
+    fn new() -> Self {
+        let world = FakeWorld::default();
+        Self { printed: Printed::new(&world), world }
+    }
+
+    fn print(&self, service: &str, text: &str) {
+        self.printed.print(service, text);
+    }
+
+    fn logs(&self) -> &dyn Logs {
+        &self.world
+    }
+}
+
+fn texts(passage: &Passage) -> Vec<String> {
+    passage.lines.iter().map(LogLine::text).collect()
+}
+
+fn only(service: &str, filter: &str) -> Choice {
+    Choice { service: Some(ServiceName::parse(service).unwrap()), filter: filter.to_owned() }
+}
+
+#[test]
+fn pages_backwards_and_a_stream_forwards_show_every_line_once() {
+    let printed = Home::new();
+    for number in 0..25 {
+        printed.print("web", &format!("web {number}\n"));
+        printed.print("worker", &format!("worker {number}\n"));
+    }
+    printed.print("web", "not yet");
+    let choice = Choice::default();
+    let newest = newest(printed.logs(), &choice, 10).unwrap();
+    let mut all = texts(&newest);
+    let mut begin = newest.begin.clone();
+    loop {
+        let page = before(printed.logs(), &choice, &begin, 7).unwrap();
+        if page.lines.is_empty() {
+            break;
+        }
+        all.splice(0..0, texts(&page));
+        begin = page.begin;
+    }
+    printed.print("web", " but now\nweb 26\n");
+    let mut reader = Reader::default();
+    let news = after(printed.logs(), &choice, &newest.end, 10, &mut reader).unwrap();
+    all.extend(texts(&news));
+    assert!(after(printed.logs(), &choice, &news.end, 10, &mut reader).unwrap().lines.is_empty());
+
+    let of = |name: &str| all.iter().filter(|line| line.starts_with(name)).cloned().collect::<Vec<_>>();
+    assert_eq!(of("worker"), (0..25).map(|number| format!("worker {number}")).collect::<Vec<_>>());
+    assert_eq!(of("web").len(), 26, "{all:?}");
+    assert!(all.contains(&"not yet but now".to_owned()));
+}
+
+#[test]
+fn a_log_that_has_only_an_unfinished_line_is_followed_from_there() {
+    let printed = Home::new();
+    printed.print("web", "old\n");
+    let choice = only("web", "");
+    let first = newest(printed.logs(), &choice, 10).unwrap();
+    printed.print("web", "progress…");
+    let silent = after(printed.logs(), &choice, &first.end, 10, &mut Reader::default()).unwrap();
+    assert!(silent.lines.is_empty());
+    printed.print("web", " done\n");
+    let news = after(printed.logs(), &choice, &silent.end, 10, &mut Reader::default()).unwrap();
+    assert_eq!(texts(&news), ["progress… done"]);
+}
+
+#[test]
+fn a_filter_chooses_what_is_seen_and_finds_no_secret() {
+    let printed = Home::new();
+    printed.world.hidden.lock().unwrap().push("hunter22".to_owned());
+    printed.print("web", "One\ntwo hunter22\nTHREE\none more\n");
+    let found = |filter: &str| texts(&newest(printed.logs(), &only("web", filter), 10).unwrap());
+    assert_eq!(found("one"), ["One", "one more"]);
+    assert_eq!(found("hunter"), [""; 0]);
+    assert_eq!(found("****"), ["two ****"]);
+    assert_eq!(texts(&newest(printed.logs(), &only("web", "one"), 1).unwrap()), ["one more"]);
+}
+
+#[test]
+fn more_lines_than_can_be_shown_are_counted() {
+    let printed = Home::new();
+    printed.print("web", &"line\n".repeat(1000));
+    let start = Positions::parse("web:0").unwrap();
+    let news = after(printed.logs(), &only("web", ""), &start, 10, &mut Reader::default()).unwrap();
+    assert_eq!((news.lines.len(), news.skipped), (10, 990));
+    assert_eq!(
+        (news.begin.to_string(), news.end.to_string()),
+        ("web:4950".to_owned(), "web:5000".to_owned())
+    );
+}
+
+#[test]
+fn attack_22_a_line_without_an_end_is_shown_in_part() {
+    let printed = Home::new();
+    printed.print("web", &format!("{}\n", "ö".repeat(5 << 20)));
+    let page = newest(printed.logs(), &only("web", ""), 10).unwrap();
+    assert_eq!(page.lines[0].text().len(), LONGEST);
+    assert_eq!(page.lines[0].cut, (10 << 20) - LONGEST);
+}
+
+#[test]
+fn a_download_has_every_line_whole() {
+    let printed = Home::new();
+    let long = "x".repeat(3 * LONGEST);
+    printed.print("web", &format!("\x1b[31mred\x1b[0m\n{long}\n"));
+    let mut lines = Vec::new();
+    all::<StoreError>(printed.logs(), &Choice::default(), |line| {
+        lines.push(line.text());
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(lines, ["red", &long]);
+}

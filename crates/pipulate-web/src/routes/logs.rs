@@ -1,0 +1,167 @@
+//! `/logs…`: what the services printed, and what they print.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequestParts, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use maud::Markup;
+use pipulate_core::service::ServiceName;
+use pipulate_store::error::StoreError;
+
+use crate::event_stream::{self, Gone, Sender};
+use crate::form::Fields;
+use crate::htmx;
+use crate::problem::Problem;
+use crate::reading::{self, Choice, Positions, Reader};
+use crate::state::AppState;
+use crate::views::logs::{self, History, LogsPage, Moment};
+
+/// How many lines come at a time: with a page, above it, and at once in a stream.
+const AT_ONCE: usize = 300;
+/// Between two events of a stream: a browser can take in some, and nobody can read more.
+const PACE: Duration = Duration::from_millis(80);
+/// How much of a download is made at a time.
+const CHUNK: usize = 64 << 10;
+/// The longest filter.
+const LONGEST_FILTER: usize = 200;
+
+/// The newest lines, or those before a place.
+pub(crate) async fn show(State(state): State<AppState>, query: Query) -> Result<Markup, Problem> {
+    let Query { choice, before, .. } = query;
+    let zone = state.zone().clone();
+    state
+        .ask(move |world| {
+            let logs = &*world.logs;
+            let moment = if before.is_some() { Moment::Past } else { Moment::Now };
+            let passage = match &before {
+                Some(before) => reading::before(logs, &choice, before, AT_ONCE)?,
+                None => reading::newest(logs, &choice, AT_ONCE)?,
+            };
+            let page = LogsPage { services: logs.services()?, choice, passage, moment, zone };
+            Ok(logs::page(&page))
+        })
+        .await?
+}
+
+/// What comes above the lines that are shown, for htmx.
+pub(crate) async fn older(State(state): State<AppState>, query: Query) -> Result<Markup, Problem> {
+    let Query { choice, before, depth, .. } = query;
+    let before = before.ok_or(Problem::BodyBroken)?;
+    let zone = state.zone().clone();
+    state
+        .ask(move |world| {
+            let passage = reading::before(&*world.logs, &choice, &before, AT_ONCE)?;
+            Ok(logs::history(&History { choice: &choice, passage: &passage, depth: depth + 1, zone: &zone }))
+        })
+        .await?
+}
+
+/// What is printed from a place on. Whoever comes back goes on where he was.
+pub(crate) async fn stream(
+    State(state): State<AppState>,
+    query: Query,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let mut positions = match headers.get(htmx::LAST_EVENT_ID) {
+        Some(id) => id.to_str().ok().and_then(Positions::parse).ok_or(Problem::BodyBroken)?,
+        None => query.from.ok_or(Problem::BodyBroken)?,
+    };
+    let (choice, following) = (query.choice, state.clone());
+    state.places().answer(async move |sender: Sender| {
+        let mut news = following.watch_logs();
+        let mut reader = Reader::default();
+        loop {
+            // Noted before the look: what comes meanwhile is looked at next.
+            news.borrow_and_update();
+            let (asked, from) = (choice.clone(), positions.clone());
+            let mut lent = std::mem::take(&mut reader);
+            let looked = following.ask(move |world| {
+                let passage = reading::after(&*world.logs, &asked, &from, AT_ONCE, &mut lent);
+                passage.map(|passage| (passage, lent))
+            });
+            // Whoever reads this comes again and is told what is wrong.
+            let (passage, lent) = looked.await.map_err(|_| Gone)?.map_err(|_| Gone)?;
+            reader = lent;
+            positions.advance(passage.end.clone());
+            if !passage.lines.is_empty() {
+                let event = logs::news(&choice, &passage, following.zone()).into_string();
+                sender.send(&positions.to_string(), &event).await?;
+                tokio::time::sleep(PACE).await;
+            }
+            news.changed().await.map_err(|_| Gone)?;
+        }
+    })
+}
+
+/// All lines as a file, without secrets and without what could steer a terminal.
+pub(crate) async fn download(State(state): State<AppState>, query: Query) -> Response {
+    let (sender, body) = event_stream::channel();
+    let (choice, name) = (query.choice.clone(), query.choice.service.as_ref());
+    let name = format!("attachment; filename=\"{}.log\"", name.map_or("all", ServiceName::as_str));
+    let names = choice.service.is_none();
+    tokio::spawn(async move {
+        let writing = state.ask(move |world| {
+            let mut chunk = String::new();
+            let send = |chunk: &mut String| {
+                let part = Bytes::from(std::mem::take(chunk));
+                sender.blocking_send(part).map_err(|_| Broken)
+            };
+            reading::all(&*world.logs, &choice, |line| {
+                let prefix = if names { format!("{} | ", line.service) } else { String::new() };
+                chunk.extend([prefix.as_str(), &line.text(), "\n"]);
+                if chunk.len() >= CHUNK { send(&mut chunk) } else { Ok(()) }
+            })?;
+            send(&mut chunk)
+        });
+        // A reader who left, or a log that can't be read: the file ends there.
+        let _ended = writing.await;
+    });
+    ([(CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)], Body::new(body))
+        .into_response()
+}
+
+/// A download can't go on.
+struct Broken;
+
+impl From<StoreError> for Broken {
+    fn from(_: StoreError) -> Self {
+        Self
+    }
+}
+
+/// What an address asks for.
+pub(crate) struct Query {
+    choice: Choice,
+    before: Option<Positions>,
+    from: Option<Positions>,
+    /// How often older lines were put above the page so far.
+    depth: u32,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let RawQuery(query) =
+            RawQuery::from_request_parts(parts, state).await.map_err(|_| Problem::BodyBroken)?;
+        let mut fields = Fields::of_query(query.as_deref())?;
+        let mut positions = |name| {
+            let positions = |text: String| Positions::parse(&text).ok_or(Problem::BodyBroken);
+            fields.take(name).map(positions).transpose()
+        };
+        let (before, from) = (positions("before")?, positions("from")?);
+        let service = fields.take("service").filter(|name| !name.is_empty());
+        let service =
+            service.map(|name| ServiceName::parse(&name)).transpose().map_err(|_| Problem::NotFound)?;
+        let filter = fields.take("filter").unwrap_or_default().to_lowercase();
+        if filter.len() > LONGEST_FILTER {
+            return Err(Problem::BodyTooLarge);
+        }
+        let depth = fields.take("depth").and_then(|depth| depth.parse().ok()).unwrap_or(0);
+        Ok(Self { choice: Choice { service, filter }, before, from, depth })
+    }
+}

@@ -1,0 +1,42 @@
+//! The question before something is cut off.
+
+use maud::{Markup, html};
+
+use crate::views::layout;
+use crate::world::{Target, Verb};
+
+/// A page that asks.
+pub(crate) fn page(target: &Target, verb: Verb, ends: &[String]) -> Markup {
+    layout::page(&title(target, verb), Some("/"), &question(target, verb, ends))
+}
+
+/// The question itself, with what would end and two answers.
+pub(crate) fn question(target: &Target, verb: Verb, ends: &[String]) -> Markup {
+    let action = action(target, verb);
+    html! {
+        article class="question" aria-labelledby="question" {
+            h2 id="question" { (title(target, verb)) }
+            p { "This would end with it:" }
+            ul { @for end in ends { li { (end) } } }
+            div class="verbs" {
+                form method="post" action=(action) hx-post=(action) hx-target="#answer" hx-swap="innerHTML" hx-disable="find button" {
+                    input type="hidden" name="consent" value="given";
+                    button { (verb.label()) " " (target) " all the same" }
+                }
+                a href="/" role="button" class="calm" { "Leave it as it is" }
+            }
+        }
+    }
+}
+
+/// The address that an action is sent to.
+pub(crate) fn action(target: &Target, verb: Verb) -> String {
+    match target {
+        Target::All => format!("/services/{}", verb.word()),
+        Target::One(service) => format!("/services/{service}/{}", verb.word()),
+    }
+}
+
+fn title(target: &Target, verb: Verb) -> String {
+    format!("{} {target}?", verb.label())
+}

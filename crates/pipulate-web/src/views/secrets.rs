@@ -1,0 +1,131 @@
+//! Secrets: their names, and forms for their values. No type here can hold a value.
+
+use jiff::tz::TimeZone;
+use maud::{Markup, html};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::problem::capitalized;
+use crate::state::Notice;
+use crate::views::{layout, services};
+
+/// The page's view model.
+pub(crate) struct SecretsPage {
+    pub(crate) secrets: Vec<Secret>,
+    pub(crate) notice: Option<Notice>,
+    pub(crate) complaint: Option<Complaint>,
+}
+
+/// A name.
+pub(crate) struct Secret {
+    pub(crate) name: String,
+    /// By `[secrets] required`.
+    pub(crate) is_required: bool,
+    /// It has a value that is not empty.
+    pub(crate) is_set: bool,
+    /// It stands in the file.
+    pub(crate) is_listed: bool,
+}
+
+/// Why a value was not taken.
+pub(crate) struct Complaint {
+    /// Empty if the name itself was not taken.
+    pub(crate) name: String,
+    pub(crate) reason: String,
+}
+
+/// The whole page.
+pub(crate) fn page(page: &SecretsPage, zone: &TimeZone) -> Markup {
+    let about = |name: &str| page.complaint.as_ref().filter(|complaint| complaint.name == name);
+    let content = html! {
+        h1 { "Secrets" }
+        p { "They are kept in " code { ".env" } " in the project's folder, and shown nowhere. Programs read that file when they start: restart them after a change." }
+        div id="answer" role="status" { (services::notice(page.notice.as_ref(), zone)) }
+        @if page.secrets.is_empty() {
+            p { "There are no secrets yet. Add one below, or name those that the project needs in " code { "pipulate.toml" } ":" }
+            pre { code { "[secrets]\nrequired = [\"OPENAI_API_KEY\"]" } }
+        } @else {
+            ul class="cards" aria-label="Secrets" {
+                @for secret in &page.secrets { li { (card(secret, about(&secret.name))) } }
+            }
+        }
+        (new(about("").or_else(|| unlisted(page))))
+    };
+    layout::page("Secrets", Some("/secrets"), &content)
+}
+
+/// A complaint about a name that has no card.
+fn unlisted(page: &SecretsPage) -> Option<&Complaint> {
+    let has_card = |name: &str| page.secrets.iter().any(|secret| secret.name == name);
+    page.complaint.as_ref().filter(|complaint| !has_card(&complaint.name))
+}
+
+/// Asks before a value is lost.
+pub(crate) fn question(name: &str) -> Markup {
+    let content = html! {
+        article class="question" aria-labelledby="question" {
+            h1 id="question" { "Forget " (name) "?" }
+            p { "Its value is deleted from " code { ".env" } " and can't be brought back." }
+            div class="verbs" {
+                form method="post" { button { "Forget " (name) } }
+                a href="/secrets" role="button" class="calm" { "Keep it" }
+            }
+        }
+    };
+    layout::page(&format!("Forget {name}?"), Some("/secrets"), &content)
+}
+
+fn card(secret: &Secret, complaint: Option<&Complaint>) -> Markup {
+    let Secret { name, is_required, is_set, is_listed } = secret;
+    let (state, icon) = match (is_set, is_required) {
+        (true, _) => ("set", "●"),
+        (false, true) => ("missing", "▲"),
+        (false, false) => ("empty", "○"),
+    };
+    html! {
+        article aria-labelledby={ "name-" (name) } {
+            h2 id={ "name-" (name) } {
+                (name) " "
+                span class="state" data-state=(state) { span aria-hidden="true" { (icon) } " " (state) }
+            }
+            @if *is_required { p class="reason" { "The project needs it" } }
+            form method="post" action="/secrets" class="value" {
+                input type="hidden" name="name" value=(name);
+                (field(&format!("value-{name}"), &format!("New value of {name}"), complaint))
+                button { (if *is_set { "Replace" } else { "Save" }) }
+            }
+            @if *is_listed {
+                a href={ "/secrets/" (utf8_percent_encode(name, NON_ALPHANUMERIC)) "/forget" } aria-label={ "Forget " (name) } { "Forget" }
+            }
+        }
+    }
+}
+
+fn new(complaint: Option<&Complaint>) -> Markup {
+    html! {
+        section aria-labelledby="new" {
+            h2 id="new" { "Add a secret" }
+            form method="post" action="/secrets" class="value" {
+                label {
+                    "Name"
+                    input name="name" required placeholder="OPENAI_API_KEY" autocomplete="off" autocapitalize="characters" spellcheck="false"
+                        value=(complaint.map_or("", |complaint| &complaint.name));
+                }
+                label { "Value" (field("value-new", "", complaint)) }
+                button { "Save" }
+            }
+        }
+    }
+}
+
+/// A field for a value, and why the last one was not taken. `label` is empty where a label is around it.
+fn field(id: &str, label: &str, complaint: Option<&Complaint>) -> Markup {
+    let has_label = !label.is_empty();
+    html! {
+        input type="password" name="value" required autocomplete="off"
+            aria-label=[has_label.then_some(label)] placeholder=[has_label.then_some("New value")]
+            aria-invalid=[complaint.map(|_| "true")] aria-describedby=[complaint.map(|_| format!("{id}-complaint"))];
+        @if let Some(complaint) = complaint {
+            small id={ (id) "-complaint" } role="alert" { (capitalized(&complaint.reason)) }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! One service.
+
+use jiff::tz::TimeZone;
+use maud::{Markup, html};
+use pipulate_core::identity::Pid;
+use pipulate_core::service::ServiceName;
+use pipulate_core::state::ServiceState;
+use pipulate_core::status::{LiveService, ServiceStatus};
+
+use super::words;
+use crate::observer::{Sample, Snapshot};
+use crate::problem::capitalized;
+use crate::reading::LogLine;
+use crate::views::graph::graph;
+use crate::views::log_line::{Names, log_line};
+use crate::world::{Target, Verb};
+
+/// One service, in words.
+pub(super) struct Card {
+    name: ServiceName,
+    state: ServiceState,
+    link: Option<Link>,
+    supervisor: Option<Pid>,
+    life: Option<Life>,
+    restarts: u32,
+    last_exit: Option<String>,
+    reason: Option<String>,
+    last_lines: Vec<Markup>,
+    verbs: &'static [Verb],
+}
+
+enum Link {
+    To { address: String, port: Option<u16> },
+    Port(u16),
+}
+
+/// What only a living service has.
+struct Life {
+    pid: Pid,
+    uptime: String,
+    cpu: f64,
+    memory: u64,
+    history: Vec<Sample>,
+    kernels: Vec<Kernel>,
+}
+
+struct Kernel {
+    name: String,
+    pid: Pid,
+    /// Where JupyterLab says it.
+    is_busy: Option<bool>,
+}
+
+impl Card {
+    pub(super) fn new(service: &ServiceStatus, snapshot: &Snapshot, zone: &TimeZone) -> Self {
+        // Addresses come from records on disk; only what a browser opens as a page becomes a link.
+        let address =
+            service.url.clone().filter(|url| url.starts_with("http://") || url.starts_with("https://"));
+        let lines = snapshot.last_lines.get(&service.name).map(Vec::as_slice).unwrap_or_default();
+        Self {
+            name: service.name.clone(),
+            state: service.state,
+            link: match address {
+                Some(address) => Some(Link::To { address, port: service.port }),
+                None => service.port.map(Link::Port),
+            },
+            supervisor: service.supervisor_pid,
+            life: service.live.as_ref().map(|live| Life::new(&service.name, live, snapshot)),
+            restarts: service.restarts,
+            last_exit: service.last_exit.map(|exit| words::last_exit(exit, zone)),
+            reason: service.reason.as_deref().map(capitalized),
+            last_lines: lines.iter().map(|line: &LogLine| log_line(line, Names::Hidden, zone)).collect(),
+            verbs: verbs(service.state),
+        }
+    }
+
+    /// The id of its element.
+    pub(super) fn id(&self) -> String {
+        super::element_id(&self.name)
+    }
+
+    pub(super) fn show(&self) -> Markup {
+        html! {
+            article id=(self.id()) aria-labelledby={ "name-" (self.name) } {
+                h2 id={ "name-" (self.name) } { (self.name) " " (words::state(self.state)) }
+                @if let Some(reason) = &self.reason { p class="reason" { (reason) } }
+                (self.words())
+                @if let Some(life) = &self.life { (life.figures()) (life.kernels()) }
+                (self.facts())
+                div class="verbs" {
+                    @if matches!(self.link, Some(Link::To { .. })) { (self.open()) }
+                    @for &verb in self.verbs { (super::button(&Target::One(self.name.clone()), verb, "")) }
+                    a href={ "/logs?service=" (self.name) } aria-label={ "Log of " (self.name) } { "Log" }
+                }
+            }
+        }
+    }
+
+    /// What it printed last, where that may explain something.
+    fn words(&self) -> Markup {
+        html! {
+            @if !self.last_lines.is_empty() {
+                div class="lines" role="region" tabindex="0" aria-label={ "Last lines of " (self.name) } {
+                    div { @for line in &self.last_lines { (line) } }
+                }
+            }
+        }
+    }
+
+    fn facts(&self) -> Markup {
+        html! {
+            dl {
+                @if let Some(health) = words::health(self.state) { (fact("Health", &html! { (health) })) }
+                @if let Some(link) = &self.link { (fact("Port", &port(link))) }
+                @if let Some(life) = &self.life {
+                    (fact("Up for", &html! { (life.uptime) }))
+                    (fact("Process", &html! { (life.pid) }))
+                    (fact("Supervisor", &match self.supervisor {
+                        Some(pid) => html! { (pid) },
+                        None => html! { span class="missing" { "gone" } },
+                    }))
+                }
+                (fact("Restarts", &html! { (self.restarts) }))
+                @if let Some(exit) = &self.last_exit { (fact("Last exit", &html! { (exit) })) }
+            }
+        }
+    }
+
+    /// Its page in a tab of its own, signed in. The key never stands in ours.
+    fn open(&self) -> Markup {
+        html! {
+            form method="post" action={ "/services/" (self.name) "/open" } target="_blank" {
+                button aria-label={ "Open " (self.name) " in a new tab" } { "Open" }
+            }
+        }
+    }
+}
+
+impl Life {
+    fn new(service: &ServiceName, live: &LiveService, snapshot: &Snapshot) -> Self {
+        let history = snapshot.history.get(service).cloned().unwrap_or_default();
+        let kernels = live.kernels.iter().map(|kernel| {
+            let notebook = snapshot.notebooks.iter().find(|notebook| notebook.kernel == kernel.id);
+            Kernel {
+                name: notebook
+                    .map_or_else(|| format!("a {} kernel", kernel.name), |known| known.name.clone()),
+                pid: kernel.pid,
+                is_busy: notebook.map(|notebook| notebook.is_busy),
+            }
+        });
+        Self {
+            pid: live.pid,
+            uptime: words::duration(live.uptime_seconds),
+            cpu: history.last().map_or(live.cpu_percent, |sample| sample.cpu),
+            memory: live.memory_bytes,
+            kernels: kernels.collect(),
+            history,
+        }
+    }
+
+    /// What it uses: a number and a graph for each.
+    fn figures(&self) -> Markup {
+        let cpu: Vec<f64> = self.history.iter().map(|sample| sample.cpu).collect();
+        #[expect(clippy::cast_precision_loss, reason = "a picture is some pixels high")]
+        let memory: Vec<f64> = self.history.iter().map(|sample| sample.memory as f64).collect();
+        let most_cpu = cpu.iter().copied().fold(self.cpu, f64::max);
+        let most_memory = self.history.iter().map(|sample| sample.memory).fold(self.memory, u64::max);
+        let span = "in the last minutes at most";
+        html! {
+            div class="figures" {
+                figure {
+                    figcaption { "CPU " strong { (words::percent(self.cpu)) } }
+                    (graph(&cpu, 10.0, &format!("CPU: {span} {}", words::percent(most_cpu))))
+                }
+                figure {
+                    figcaption { "Memory " strong { (words::memory(self.memory)) } }
+                    (graph(&memory, 1.0, &format!("Memory: {span} {}", words::memory(most_memory))))
+                }
+            }
+        }
+    }
+
+    fn kernels(&self) -> Markup {
+        html! {
+            @if !self.kernels.is_empty() {
+                ul class="kernels" aria-label="Kernels" {
+                    @for kernel in &self.kernels {
+                        li {
+                            span class="notebook" { (kernel.name) }
+                            " "
+                            small {
+                                @if let Some(is_busy) = kernel.is_busy { (if is_busy { "busy" } else { "idle" }) ", " }
+                                "process " (kernel.pid)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn fact(name: &str, value: &Markup) -> Markup {
+    html! { div { dt { (name) } dd { (value) } } }
+}
+
+fn port(link: &Link) -> Markup {
+    match link {
+        Link::To { address, port } => {
+            html! { a href=(address) { @if let Some(port) = port { (port) } @else { (address) } } }
+        }
+        Link::Port(port) => html! { (port) },
+    }
+}
+
+/// What makes sense in a state. The server takes any verb at any time.
+fn verbs(state: ServiceState) -> &'static [Verb] {
+    match state {
+        ServiceState::Stopped | ServiceState::Exited | ServiceState::Crashed => &[Verb::Start],
+        ServiceState::Starting | ServiceState::Stopping => &[Verb::Stop],
+        ServiceState::Ready | ServiceState::Running | ServiceState::Degraded | ServiceState::Backoff => {
+            &[Verb::Restart, Verb::Stop]
+        }
+        // To start it is to adopt it.
+        ServiceState::Unsupervised | ServiceState::Unknown => &[Verb::Start, Verb::Stop],
+    }
+}

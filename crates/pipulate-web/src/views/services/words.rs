@@ -1,0 +1,89 @@
+//! States, times and quantities in words.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use maud::{Markup, html};
+use pipulate_core::state::ServiceState;
+use pipulate_core::status::LastExit;
+
+/// A state is a word and an icon, so that it is never told by color alone.
+pub(super) fn state(state: ServiceState) -> Markup {
+    html! {
+        span class="state" data-state=(state.word()) { span aria-hidden="true" { (icon(state)) } " " (state.word()) }
+    }
+}
+
+pub(super) fn icon(state: ServiceState) -> &'static str {
+    match state {
+        ServiceState::Ready | ServiceState::Running => "●",
+        ServiceState::Starting | ServiceState::Stopping => "◐",
+        ServiceState::Backoff => "↻",
+        ServiceState::Degraded | ServiceState::Unsupervised => "▲",
+        ServiceState::Crashed => "✕",
+        ServiceState::Exited => "✓",
+        ServiceState::Stopped => "○",
+        ServiceState::Unknown => "?",
+    }
+}
+
+/// Whether it answers, which is another question than whether it lives.
+pub(super) fn health(state: ServiceState) -> Option<&'static str> {
+    match state {
+        ServiceState::Ready => Some("answers"),
+        ServiceState::Degraded => Some("does not answer"),
+        ServiceState::Running => Some("not asked: it has no probe"),
+        ServiceState::Starting => Some("does not answer yet"),
+        ServiceState::Unsupervised => Some("not asked: nobody supervises it"),
+        ServiceState::Stopped
+        | ServiceState::Exited
+        | ServiceState::Crashed
+        | ServiceState::Backoff
+        | ServiceState::Stopping
+        | ServiceState::Unknown => None,
+    }
+}
+
+pub(super) fn last_exit(exit: LastExit, zone: &TimeZone) -> String {
+    let how = match (exit.signal, exit.code) {
+        (Some(signal), _) => format!("signal {signal}"),
+        (None, Some(code)) => format!("code {code}"),
+        (None, None) => "unknown".to_owned(),
+    };
+    format!("{how}, {}", exit.at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S"))
+}
+
+pub(super) fn clock(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
+}
+
+/// The largest unit that is not zero, and from hours on the next: `2 d 3 h`. It changes seldom.
+pub(super) fn duration(seconds: f64) -> String {
+    // Negative and absurd values saturate; a clock that was set back is no reason to fail.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturating is what is meant"
+    )]
+    let seconds = seconds as u64;
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+/// Three digits or fewer: `85 MiB`.
+pub(super) fn memory(bytes: u64) -> String {
+    let (kib, mib) = (bytes >> 10, bytes >> 20);
+    match (mib >> 10, mib) {
+        (0, 0) => format!("{kib} KiB"),
+        (0, mib) => format!("{mib} MiB"),
+        (gib, mib) => format!("{gib}.{} GiB", (mib & 1023) * 10 / 1024),
+    }
+}
+
+pub(super) fn percent(value: f64) -> String {
+    if value < 9.95 { format!("{value:.1} %") } else { format!("{value:.0} %") }
+}

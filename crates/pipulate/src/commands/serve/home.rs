@@ -1,0 +1,231 @@
+//! The project as the page sees it: the app's questions answered with what the commands know.
+//!
+//! Invariant: the configuration is read again for every question, for a page may be open for days.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use pipulate_core::service::ServiceName;
+use pipulate_core::status::ProjectStatus;
+use pipulate_process::command::{Command, End};
+use pipulate_store::dotenv::{EnvFile, EnvKey, SecretValue, SetOnce, Unset, Written};
+use pipulate_store::error::StoreError;
+use pipulate_store::log::mask::Masker;
+use pipulate_store::log::merge::{Merged, Stretch};
+use pipulate_store::log::read;
+use pipulate_store::log::secrets;
+use pipulate_supervisor::{jupyter, plan, work};
+use pipulate_web::world::{
+    Consent, Control, ControlError, Logs, Look, Notebook, Secrets, SecretsError, StatusSource, Target, Verb,
+    Watching,
+};
+
+use super::watch::{LogWatch, RecordWatch};
+use crate::commands::status;
+use crate::context::Context;
+use crate::links;
+use crate::ui::style::Style;
+
+/// A stop may take this long before the page is told that it did not end.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a page waits for JupyterLab's word about its kernels.
+const GLANCE: Duration = Duration::from_millis(300);
+
+/// One project, and the program that serves its page.
+pub(super) struct Home {
+    context: Context,
+    own: Option<ServiceName>,
+    /// The program's file when it was started.
+    program: Option<Version>,
+    masker: Mutex<Option<([Option<Version>; 4], Masker)>>,
+}
+
+/// What changes when a file is replaced or written to.
+type Version = (u64, u64, i64, i64);
+
+fn version(path: &std::path::Path) -> Option<Version> {
+    let file = fs::metadata(path).ok()?;
+    Some((file.dev(), file.ino(), file.mtime(), file.mtime_nsec()))
+}
+
+impl Home {
+    /// `own` is the service that this process is.
+    pub(super) fn new(context: Context, own: Option<ServiceName>) -> Self {
+        let program = version(&context.exe);
+        Self { context, own, program, masker: Mutex::new(None) }
+    }
+
+    fn env_file(&self) -> EnvFile {
+        EnvFile::new(self.context.layout.dotenv(), self.context.layout.dotenv_lock())
+    }
+
+    /// What would end with a stop or restart that a person may not think of.
+    fn ends(&self, target: &Target, verb: Verb) -> Vec<String> {
+        let stops_all = *target == Target::All && verb == Verb::Stop;
+        let is_jupyter = matches!(target, Target::One(service) if service.as_str() == ServiceName::JUPYTER);
+        if verb == Verb::Start || !(stops_all || is_jupyter) {
+            return Vec::new();
+        }
+        let layout = &self.context.layout;
+        let all = stops_all.then(|| "Every service of this project, this page with them".to_owned());
+        let work = work::in_progress(layout).into_iter().map(|work| work.to_string());
+        let idle = jupyter::notebooks(layout, GLANCE).unwrap_or_default().into_iter();
+        let idle = idle.filter(|notebook| !notebook.is_busy);
+        all.into_iter()
+            .chain(work)
+            .chain(idle.map(|kernel| format!("{}, with its variables", kernel.name)))
+            .collect()
+    }
+}
+
+impl StatusSource for Home {
+    fn status(&self, look: Look) -> ProjectStatus {
+        let context = self.context.reread();
+        match look {
+            Look::Glance => status::glance(&context),
+            Look::Closely => status::project_status(&context),
+        }
+    }
+
+    fn notebooks(&self) -> Vec<Notebook> {
+        let notebooks = jupyter::notebooks(&self.context.layout, GLANCE).unwrap_or_default();
+        let notebook = |notebook: jupyter::Notebook| Notebook {
+            kernel: notebook.id,
+            name: notebook.name,
+            is_busy: notebook.is_busy,
+        };
+        notebooks.into_iter().map(notebook).collect()
+    }
+
+    fn is_outdated(&self) -> bool {
+        // A file that is missing for a moment is being replaced.
+        let now = version(&self.context.exe);
+        now.is_some() && self.program.is_some() && now != self.program
+    }
+
+    fn watch(&self) -> Box<dyn Watching> {
+        Box::new(RecordWatch::new(&self.context.layout))
+    }
+}
+
+impl Control for Home {
+    /// Runs this very program, so that the page and the terminal do the same.
+    fn act(&self, target: &Target, verb: Verb, consent: Consent) -> Result<String, ControlError> {
+        if consent == Consent::NotAsked {
+            let ends = self.ends(target, verb);
+            if !ends.is_empty() {
+                return Err(ControlError::NeedsConsent(ends));
+            }
+        }
+        let mut command = Command::new(&self.context.exe)
+            .arg("-C")
+            .arg(self.context.layout.root().as_os_str())
+            .arg(verb.word());
+        if let Target::One(service) = target {
+            command = command.arg(service.as_str());
+        }
+        command = match (verb, consent) {
+            (Verb::Start, _) => command.args(["--no-browser", "--no-setup"]),
+            (Verb::Stop | Verb::Restart, Consent::Given) => command.arg("--force"),
+            (Verb::Stop | Verb::Restart, Consent::NotAsked) => command,
+        };
+        let ends_this = match target {
+            Target::All => self.own.is_some(),
+            Target::One(service) => self.own.as_ref() == Some(service),
+        };
+        if ends_this && verb != Verb::Start {
+            command.detached().map_err(|error| ControlError::Failed(error.to_string()))?;
+            return Ok(format!("{target} was asked to {}", verb.word()));
+        }
+        let output = command.output(PATIENCE).map_err(|error| ControlError::Failed(error.to_string()))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        match output.end {
+            End::Code(0) => Ok(text(&output.stdout)),
+            End::Code(_) | End::Signal(_) | End::TimedOut | End::Unknown => {
+                Err(ControlError::Refused(text(&output.stderr)))
+            }
+        }
+    }
+
+    fn signed_address(&self, service: &ServiceName) -> Result<Option<String>, ControlError> {
+        let link = links::link(&self.context.reread(), service)
+            .map_err(|failure| ControlError::Failed(failure.render(Style::plain())))?;
+        Ok(link.map(|link| link.for_people().to_owned()))
+    }
+}
+
+impl Logs for Home {
+    fn services(&self) -> Result<Vec<ServiceName>, StoreError> {
+        services_with_lines(&self.context)
+    }
+
+    fn open(&self, stretches: &[Stretch]) -> Result<Merged, StoreError> {
+        Merged::open_stretches(&self.context.layout, stretches)
+    }
+
+    fn masker(&self) -> Masker {
+        let layout = &self.context.layout;
+        let sources = [layout.dotenv(), layout.config(), layout.token(), layout.jupyter_token()];
+        let versions = sources.map(|path| version(path.as_ref()));
+        let mut known = self.masker.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some((of, masker)) if *of == versions => masker.clone(),
+            Some(_) | None => {
+                let context = self.context.reread();
+                let masker = secrets::of_home(layout, context.config_as_read().as_ref().ok()).masker;
+                *known = Some((versions, masker.clone()));
+                masker
+            }
+        }
+    }
+
+    fn watch(&self) -> Box<dyn Watching> {
+        Box::new(LogWatch::new(&self.context))
+    }
+}
+
+impl Secrets for Home {
+    fn required(&self) -> Vec<String> {
+        self.context.reread().config_as_read().as_ref().map_or(Vec::new(), |config| config.secrets.clone())
+    }
+
+    fn names(&self) -> Result<Vec<String>, SecretsError> {
+        Secrets::names(&self.env_file())
+    }
+
+    fn has(&self, key: &str) -> Result<bool, SecretsError> {
+        Secrets::has(&self.env_file(), key)
+    }
+
+    fn save_once(&self, key: &EnvKey, value: &SecretValue) -> Result<SetOnce, SecretsError> {
+        Secrets::save_once(&self.env_file(), key, value)
+    }
+
+    fn save(&self, key: &EnvKey, value: &SecretValue) -> Result<Written, SecretsError> {
+        Secrets::save(&self.env_file(), key, value)
+    }
+
+    fn forget(&self, key: &str) -> Result<Unset, SecretsError> {
+        Secrets::forget(&self.env_file(), key)
+    }
+}
+
+/// Those that have printed something and those that soon may, in the order of the configuration.
+pub(super) fn services_with_lines(context: &Context) -> Result<Vec<ServiceName>, StoreError> {
+    let context = context.reread();
+    let mut left = read::services(&context.layout)?;
+    let mut services = Vec::new();
+    if let Ok(config) = context.config_as_read() {
+        for service in plan::known_services(config, context.layout.server_py().is_file()) {
+            // The dashboard is only started by name.
+            let is_expected = service.enabled && service.name.as_str() != ServiceName::DASHBOARD;
+            if left.remove(&service.name) || is_expected {
+                services.push(service.name.clone());
+            }
+        }
+    }
+    services.extend(left);
+    Ok(services)
+}

@@ -1,0 +1,111 @@
+//! Waiting for news of the services and of their logs, by the kernel's word.
+
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use pipulate_core::identity::ProcessIdentity;
+use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceName;
+use pipulate_process::identity::{self, Verified};
+use pipulate_process::poll::{self, Interest};
+use pipulate_store::log::watch::{Wake, Watch};
+use pipulate_store::record;
+use pipulate_web::world::Watching;
+
+use super::home::services_with_lines;
+use crate::context::Context;
+
+/// Records that are written, kernels that come and go, and processes that end.
+pub(super) struct RecordWatch {
+    layout: Layout,
+    folders: [Watch; 2],
+    processes: Vec<Verified>,
+}
+
+impl RecordWatch {
+    pub(super) fn new(layout: &Layout) -> Self {
+        // JupyterLab keeps a file for each kernel in a folder of its own.
+        let kernels = Layout::with_run(layout.root().clone(), layout.jupyter_runtime());
+        let folders = [layout, &kernels].map(|layout| Watch::new(layout, &[]));
+        let mut watch = Self { layout: layout.clone(), folders, processes: Vec::new() };
+        watch.pin();
+        watch
+    }
+
+    /// Supervisors, and services: one whose supervisor is gone ends without a word.
+    fn pin(&mut self) {
+        let host = identity::host();
+        let records = record::services(&self.layout).unwrap_or_default().into_iter();
+        let records = records.filter_map(|service| record::read(&self.layout, &service).ok()?);
+        let named: Vec<ProcessIdentity> = records
+            .flat_map(|record| record.supervisor.into_iter().chain(record.main.map(|main| main.identity)))
+            .collect();
+        self.processes.retain(|process| process.lives() && named.contains(process.identity()));
+        let is_pinned = |identity: &&ProcessIdentity| {
+            self.processes.iter().any(|process| process.identity() == *identity)
+        };
+        let missing: Vec<&ProcessIdentity> = named.iter().filter(|identity| !is_pinned(identity)).collect();
+        self.processes.extend(missing.into_iter().filter_map(|id| Verified::pin(id, &host).ok()?));
+    }
+}
+
+impl Watching for RecordWatch {
+    fn wait(&mut self, patience: Duration) -> bool {
+        let folders = self.folders.iter().filter_map(Watch::descriptor);
+        let processes = self.processes.iter().filter_map(Verified::descriptor);
+        let is_news = wait_for(folders.chain(processes), patience);
+        if is_news {
+            for folder in &mut self.folders {
+                // Whatever it was: it is looked at.
+                let _wake = folder.rearm();
+            }
+            self.pin();
+        }
+        is_news
+    }
+}
+
+/// What services print.
+pub(super) struct LogWatch {
+    context: Context,
+    services: Vec<ServiceName>,
+    watch: Watch,
+}
+
+impl LogWatch {
+    pub(super) fn new(context: &Context) -> Self {
+        // Without a folder of logs there are none yet; the watch tells when it comes.
+        let services = services_with_lines(context).unwrap_or_default();
+        let watch = Watch::new(&context.layout, &services);
+        Self { context: context.clone(), services, watch }
+    }
+}
+
+impl Watching for LogWatch {
+    fn wait(&mut self, patience: Duration) -> bool {
+        let is_news = match self.watch.wait(None, None, Some(patience)) {
+            Ok(wake) => wake != Wake::TimedOut,
+            Err(_) => {
+                std::thread::sleep(patience);
+                true
+            }
+        };
+        if is_news && services_with_lines(&self.context).is_ok_and(|services| services != self.services) {
+            *self = Self::new(&self.context);
+        }
+        is_news
+    }
+}
+
+/// Whether one of them became readable.
+fn wait_for<'fd>(descriptors: impl Iterator<Item = BorrowedFd<'fd>>, patience: Duration) -> bool {
+    let watched: Vec<_> = descriptors.map(|descriptor| (descriptor, Interest::Read)).collect();
+    match poll::wait(&watched, Some(patience)) {
+        Ok(ready) => ready.iter().any(|ready| ready.ready || ready.hung_up),
+        // Looked at all the same, after a while.
+        Err(_) => {
+            std::thread::sleep(patience);
+            true
+        }
+    }
+}
