@@ -6,6 +6,7 @@
 //! and a line in [`Subject`].
 
 mod home;
+mod logs;
 mod place;
 mod process;
 mod results;
@@ -38,12 +39,15 @@ pub(crate) struct Options {
 enum Subject {
     /// A home with a real JupyterLab, beside a bare one and the shell scripts of old
     Home,
+    /// Logs, beside other loggers, `tail`, `grep` and `cat`
+    Logs,
 }
 
 impl Subject {
     fn measure(self, bench: &Bench, results: &mut Results) -> Result<()> {
         match self {
             Self::Home => home::measure(bench, results),
+            Self::Logs => logs::measure(bench, results),
         }
     }
 }

@@ -147,6 +147,11 @@ impl Layout {
         self.logs().at("supervisor.log")
     }
 
+    /// What they had to say before that.
+    pub fn old_supervisor_log(&self) -> AbsPath {
+        self.logs().at("supervisor.log.1")
+    }
+
     /// What was typed into `chat`, for its arrow keys.
     pub fn chat_history(&self) -> AbsPath {
         self.root.at(".pipulate/chat-history")

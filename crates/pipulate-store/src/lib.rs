@@ -13,5 +13,6 @@ mod index;
 pub mod lock;
 pub mod log;
 mod os;
+pub mod own_log;
 pub mod record;
 pub mod registry;

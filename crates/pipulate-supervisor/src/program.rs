@@ -3,10 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use pipulate_core::identity::Pid;
@@ -17,6 +15,7 @@ use pipulate_process::command::{Command, CommandError};
 use pipulate_process::identity::{self, Verified};
 use pipulate_process::spawn;
 use pipulate_store::error::StoreError;
+use pipulate_store::own_log;
 
 use crate::driver::Beginning;
 
@@ -62,9 +61,7 @@ impl Program {
         beginning: Beginning,
         doorbell: impl Into<OwnedFd>,
     ) -> Result<Verified, LaunchError> {
-        let log = layout.supervisor_log();
-        let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&log);
-        let stderr = opened.map_err(StoreError::io("open", &log))?;
+        let stderr = own_log::open(layout)?;
         let mine = Marker { project: layout.project_id(), service: service.clone(), part: Part::Supervisor };
         let mut command = vec![self.0.clone().into()];
         command.extend(arguments(layout, service));

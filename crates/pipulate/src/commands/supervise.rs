@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{self, Write};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
+use pipulate_core::layout::Layout;
 use pipulate_core::service::{
     LogLimits, Readiness, RestartPolicy, ServiceName, ServiceSpec, StopSignal, StopSpec,
 };
@@ -16,6 +17,7 @@ use pipulate_process::signals;
 use pipulate_store::dotenv::EnvFile;
 use pipulate_store::files;
 use pipulate_store::lock::Lock;
+use pipulate_store::own_log;
 use pipulate_supervisor::driver::{self, Beginning, Task};
 use pipulate_supervisor::program::Program;
 
@@ -30,7 +32,7 @@ use crate::ui::style::Style;
 pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Result<ExitStatus, Failure> {
     // From the moment that the lock is ours, a stop may come: it waits until somebody listens.
     signals::hold_back()?;
-    write_own_log();
+    write_own_log(&context.layout);
     let mut doorbell = take_stdout()?;
     let service = settings.service.clone();
     let ended = try_to_supervise(context, settings, &doorbell);
@@ -126,10 +128,28 @@ fn take_stdout() -> Result<std::fs::File, Failure> {
     Ok(doorbell.into())
 }
 
-fn write_own_log() {
-    let written = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false);
+fn write_own_log(layout: &Layout) {
+    let layout = layout.clone();
+    let written = tracing_subscriber::fmt().with_writer(move || OwnLog(layout.clone())).with_ansi(false);
     // A full disk is no reason to end: what can't be said then stays unsaid.
-    let written = written.log_internal_errors(false);
+    let written = written.with_target(false).log_internal_errors(false);
     // Only a second call in one process fails.
     let _first = written.try_init();
+}
+
+/// Stderr, which is supervisor.log, or the next one when that has become too long.
+struct OwnLog(Layout);
+
+impl Write for OwnLog {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        // As long as there is no other one, the old one goes on.
+        if let Ok(Some(next)) = own_log::successor(&self.0, io::stderr()) {
+            rustix::stdio::dup2_stderr(&next)?;
+        }
+        io::stderr().write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }

@@ -1,0 +1,82 @@
+//! supervisor.log: what the supervisors of a home have to say, all in one file, and bounded.
+//!
+//! Each of them writes whole lines to its end. The one that finds it too long moves it aside; the
+//! others find theirs as long, and take up the new one.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+
+use pipulate_core::layout::Layout;
+use rustix::fs::OFlags;
+
+use crate::error::StoreError;
+
+/// How long it may be, in bytes; an older one is kept beside it.
+const MAX_SIZE: u64 = 1 << 20;
+
+/// Opens it at its end, making it if needed.
+///
+/// # Errors
+/// It is a link, or the folder is not writable.
+pub fn open(layout: &Layout) -> Result<File, StoreError> {
+    let path = layout.supervisor_log();
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    let opened = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(&path);
+    opened.map_err(StoreError::io("open", &path))
+}
+
+/// What is to be written to from now on instead of `current`, which is too long, or deleted.
+///
+/// # Errors
+/// There is no place for another one: `current` goes on.
+pub fn successor(layout: &Layout, current: impl AsFd) -> Result<Option<File>, StoreError> {
+    let path = layout.supervisor_log();
+    let failed = |activity| StoreError::io(activity, &path);
+    let current = File::from(current.as_fd().try_clone_to_owned().map_err(failed("examine"))?);
+    let meta = current.metadata().map_err(failed("examine"))?;
+    if !meta.is_file() || (meta.len() < MAX_SIZE && meta.nlink() > 0) {
+        return Ok(None);
+    }
+    let id = |meta: Metadata| (meta.dev(), meta.ino());
+    if fs::symlink_metadata(&path).is_ok_and(|named| id(named) == id(meta)) {
+        match fs::rename(&path, layout.old_supervisor_log()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("rename")(error)),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    open(layout).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use pipulate_core::project::AbsPath;
+
+    use super::*;
+
+    #[test]
+    fn it_is_bounded_whoever_writes_and_nothing_new_is_lost() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout::new(AbsPath::new(directory.path().canonicalize().unwrap()).unwrap());
+        fs::create_dir_all(layout.logs()).unwrap();
+        let mut writers = [open(&layout).unwrap(), open(&layout).unwrap()];
+        let line = format!("{}\n", "x".repeat(999));
+        for number in 0..4000 {
+            let writer = &mut writers[number % 2];
+            if let Some(next) = successor(&layout, &*writer).unwrap() {
+                *writer = next;
+            }
+            writer.write_all(line.as_bytes()).unwrap();
+            let length = |path| fs::metadata(path).map_or(0, |meta: Metadata| meta.len());
+            let lengths = [length(layout.supervisor_log()), length(layout.old_supervisor_log())];
+            assert!(lengths.iter().all(|&length| length <= MAX_SIZE + 2000), "{lengths:?}");
+            assert!(lengths.iter().sum::<u64>() >= 1000 * (number as u64 + 1).min(1000));
+        }
+        fs::remove_file(layout.supervisor_log()).unwrap();
+        assert!(successor(&layout, &writers[0]).unwrap().is_some());
+        assert!(successor(&layout, File::open("/dev/null").unwrap()).unwrap().is_none());
+    }
+}

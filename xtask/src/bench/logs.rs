@@ -1,0 +1,231 @@
+//! Logs: the capture of a flood, a line's way to a follower, the search for a time, and reading it all.
+//!
+//! The loggers that are compared are those on `PATH`; what is not installed has no row.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::Bench;
+use super::place::Place;
+use super::process;
+use super::results::{Results, Value};
+use crate::run;
+
+const PIPULATE: &str = "pipulate";
+/// What a flood is, in MiB.
+const FLOOD: u32 = 512;
+/// The sizes of logs that are searched and read, in MiB.
+const SMALL: u32 = 10;
+const HALF: u32 = 1 << 10;
+const BIG: u32 = 2 << 10;
+/// How many lines make their way to a follower.
+const LINES: u32 = 200;
+/// How long a writer may take.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Each side takes its turn, so that what else the machine does meets them alike.
+pub(super) fn measure(bench: &Bench, results: &mut Results) -> Result<()> {
+    for _ in 0..bench.rounds {
+        for (logger, line) in loggers() {
+            flood_into(bench, results, logger, line)?;
+        }
+        flood_into_pipulate(bench, results)?;
+        flood_into_supervisord(bench, results)?;
+    }
+    follow(bench, results)?;
+    search_and_read(bench, results)
+}
+
+/// Other ways to keep what a program prints: a name, and a shell's line after the program.
+fn loggers() -> Vec<(&'static str, &'static str)> {
+    let rotating = [
+        ("s6-log", "| s6-log -b n5 s10485760 ./kept"),
+        ("svlogd", "| svlogd ./kept"),
+        ("multilog", "| multilog s10485760 n5 ./kept"),
+    ];
+    let here = rotating.into_iter().filter(|(name, _)| run::find(name).is_some());
+    [("| cat > file", "| cat > file"), ("> file", "> file")].into_iter().chain(here).collect()
+}
+
+fn flood_into(bench: &Bench, results: &mut Results, logger: &str, line: &str) -> Result<()> {
+    let place = Place::new(bench, "")?;
+    fs::create_dir(place.root().join("kept")).context("could not make a folder")?;
+    fs::write(place.root().join("kept/config"), "s10485760\nn5\n").context("could not configure svlogd")?;
+    let writer = Writer::new(bench, &place, "flood", FLOOD)?;
+    let line = format!("{} {line}", writer.words().join(" "));
+    let (spent, status) = process::run(place.command("sh").args(["-c", &line]))?;
+    ensure!(status.success(), "`{line}` ended with {status}");
+    let (time, own) = writer.took()?;
+    results.add("512 MiB of lines, until all is written", logger, Value::Time(time));
+    results.add("CPU time of whoever keeps them", logger, Value::Time(spent.cpu.saturating_sub(own)));
+    Ok(())
+}
+
+fn flood_into_pipulate(bench: &Bench, results: &mut Results) -> Result<()> {
+    let place = Place::new(bench, "")?;
+    let writer = Writer::new(bench, &place, "flood", FLOOD)?;
+    configure(&place, "", &[("flood", &writer)])?;
+    place.pipulate(&["start", "--no-setup", "flood"], &[0])?;
+    let supervisors = place.pids("supervisor_pid")?;
+    let (time, _) = writer.took()?;
+    let cpu = supervisors.first().map(|&pid| process::cpu_of_itself(pid)).context("no supervisor")??;
+    results.add("512 MiB of lines, until all is written", PIPULATE, Value::Time(time));
+    results.add("CPU time of whoever keeps them", PIPULATE, Value::Time(cpu));
+    Ok(())
+}
+
+fn flood_into_supervisord(bench: &Bench, results: &mut Results) -> Result<()> {
+    const NAME: &str = "supervisord";
+    if run::find(NAME).is_none() {
+        return Ok(());
+    }
+    let place = Place::new(bench, "")?;
+    let writer = Writer::new(bench, &place, "flood", FLOOD)?;
+    let config = format!(
+        "[supervisord]\nnodaemon=true\n[program:flood]\ncommand={}\nautorestart=false\nstartsecs=0\n\
+         stdout_logfile=kept.log\nstdout_logfile_maxbytes=10MB\nstdout_logfile_backups=5\n",
+        writer.words().join(" ")
+    );
+    fs::write(place.root().join("supervisord.conf"), config).context("could not configure supervisord")?;
+    let mut daemon = place.command(NAME).args(["-c", "supervisord.conf"]).spawn()?;
+    let took = writer.took();
+    let cpu = process::cpu_of_itself(daemon.id());
+    process::end(&mut daemon)?;
+    results.add("512 MiB of lines, until all is written", NAME, Value::Time(took?.0));
+    results.add("CPU time of whoever keeps them", NAME, Value::Time(cpu?));
+    Ok(())
+}
+
+/// Two followers of one log at the same time.
+fn follow(bench: &Bench, results: &mut Results) -> Result<()> {
+    let place = Place::new(bench, "")?;
+    let writer = Writer::new(bench, &place, "trickle", LINES)?;
+    configure(&place, "", &[("trickle", &writer)])?;
+    let log = place.root().join(".pipulate/log/trickle.log");
+    fs::create_dir_all(log.with_file_name("")).context("could not make a folder")?;
+    fs::write(&log, "").context("could not make a log")?;
+    let mut tail = place.command("tail");
+    tail.args(["-n", "0", "-F"]).arg(&log);
+    let mut logs = place.command(&bench.program);
+    logs.args(["logs", "-f", "trickle"]);
+    let mut followers = Vec::new();
+    for (name, mut command) in [("tail -F", tail), (PIPULATE, logs)] {
+        let mut follower = command.stdout(Stdio::piped()).spawn().context("could not follow a log")?;
+        let lines = follower.stdout.take().context("a follower without output")?;
+        let mut reader = place.command(bench.venv.join("bin/python"));
+        reader.args(["-c", include_str!("logs/reader.py"), &LINES.to_string()]);
+        let reader = reader.stdin(lines).stdout(Stdio::piped()).spawn().context("could not read a log")?;
+        followers.push((name, follower, reader));
+    }
+    place.pipulate(&["start", "--no-setup", "trickle"], &[0])?;
+    writer.took()?;
+    for (name, mut follower, reader) in followers {
+        let output = reader.wait_with_output().context("could not read a log")?;
+        process::end(&mut follower)?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut late: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        late.sort_by(f64::total_cmp);
+        ensure!(late.len() == LINES as usize, "{name} saw {} of {LINES} lines", late.len());
+        for (what, place) in [("a line's way to a follower, median", 50), ("the same, 99 of 100", 99)] {
+            let seconds = late[(late.len() - 1) * place / 100];
+            results.add(what, name, Value::Time(Duration::from_secs_f64(seconds)));
+        }
+    }
+    Ok(())
+}
+
+/// `--since` in a big log and in a small one, and all of two logs.
+fn search_and_read(bench: &Bench, results: &mut Results) -> Result<()> {
+    let place = Place::new(bench, "")?;
+    let writers = [("small", SMALL), ("big", BIG), ("one", HALF), ("other", HALF)];
+    let writers: Vec<_> = writers
+        .into_iter()
+        .map(|(name, size)| Ok((name, Writer::named(bench, &place, name, "flood", size)?)))
+        .collect::<Result<_>>()?;
+    let named: Vec<(&str, &Writer)> = writers.iter().map(|(name, writer)| (*name, writer)).collect();
+    configure(&place, "[logs]\nmax_size = \"4GiB\"\n", &named)?;
+    place.pipulate(&["start", "--no-setup", "small", "big"], &[0])?;
+    place.pipulate(&["start", "--no-setup", "one", "other"], &[0])?;
+    for (_, writer) in &writers {
+        writer.took()?;
+    }
+    // What comes after everything.
+    let now = run::output(place.command("date").arg("--iso-8601=ns").stdout(Stdio::piped()))?;
+    let now = String::from_utf8_lossy(&now.stdout).trim().replace(',', ".");
+    let log = |name: &str| place.root().join(format!(".pipulate/log/{name}.log"));
+    for _ in 0..bench.rounds {
+        for (side, name) in [("10 MiB", "small"), ("2 GiB", "big")] {
+            let spent = place.pipulate(&["logs", "--since", &now, name], &[0])?;
+            results.add("logs --since, to the end of a log of", side, Value::Time(spent.time));
+        }
+        let (spent, _) = process::run(place.command("grep").args(["-c", "nothing"]).arg(log("big")))?;
+        results.add("logs --since, to the end of a log of", "2 GiB, by grep", Value::Time(spent.time));
+        let (spent, _) = process::run(place.command("cat").args([log("one"), log("other")]))?;
+        read_all(results, "cat", spent);
+        let spent = place.pipulate(&["logs", "--no-prefix", "-n", "all", "one", "other"], &[0])?;
+        read_all(results, "pipulate, merged", spent);
+        let spent = place.pipulate(&["logs", "-n", "all", "one", "other"], &[0])?;
+        read_all(results, "the same, with names", spent);
+    }
+    Ok(())
+}
+
+fn read_all(results: &mut Results, side: &str, spent: process::Spent) {
+    results.add("all of two logs of 1 GiB", side, Value::Time(spent.time));
+    results.add("CPU time of that", side, Value::Time(spent.cpu));
+}
+
+/// A project with these writers as its only services; they stay when they are through.
+fn configure(place: &Place, begin: &str, writers: &[(&str, &Writer)]) -> Result<()> {
+    let mut config =
+        format!("{begin}[services.jupyter]\nenabled = false\n[services.server]\nenabled = false\n");
+    for (name, writer) in writers {
+        let command = [writer.words(), &["stay".to_owned()]].concat();
+        let command = serde_json::to_string(&command)?;
+        config.push_str(&format!("[services.{name}]\ncommand = {command}\nrestart = \"never\"\n"));
+    }
+    fs::write(place.root().join("pipulate.toml"), config).context("could not write pipulate.toml")
+}
+
+/// A program that prints, and then says how long that took it.
+struct Writer {
+    command: Vec<String>,
+    took: PathBuf,
+}
+
+impl Writer {
+    fn new(bench: &Bench, place: &Place, what: &str, number: u32) -> Result<Self> {
+        Self::named(bench, place, "writer", what, number)
+    }
+
+    fn named(bench: &Bench, place: &Place, name: &str, what: &str, number: u32) -> Result<Self> {
+        let script = place.root().join("writer.py");
+        fs::write(&script, include_str!("logs/writer.py")).context("could not write a script")?;
+        let took = place.root().join(format!("{name}.took"));
+        let text = |path: &Path| path.display().to_string();
+        let python = bench.venv.join("bin/python");
+        let command = vec![text(&python), text(&script), what.to_owned(), number.to_string(), text(&took)];
+        Ok(Self { command, took })
+    }
+
+    fn words(&self) -> &[String] {
+        &self.command
+    }
+
+    /// How long the writing took, and its own CPU time, once it is through.
+    fn took(&self) -> Result<(Duration, Duration)> {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.took.exists() {
+            ensure!(Instant::now() < deadline, "nothing was written within {PATIENCE:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let text = fs::read_to_string(&self.took).context("could not read what it took")?;
+        let mut numbers = text.split_whitespace().filter_map(|word| word.parse().ok());
+        let mut next = || numbers.next().map(Duration::from_secs_f64).context("no time in what it took");
+        Ok((next()?, next()?))
+    }
+}
