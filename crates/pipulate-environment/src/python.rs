@@ -1,8 +1,11 @@
 //! Finding a Python to make a venv with.
 //!
 //! `PIPULATE_PYTHON` is taken at its word: if it can't be used that is an error, never a reason to
-//! take another. Without it the first usable one on `PATH` is taken. A candidate is believed only
-//! after it ran: a version manager's stand-ins are on `PATH` for Pythons that are switched off.
+//! take another. Then comes the version that `.python-version` asks for, if a Python on `PATH` has it;
+//! then the first usable one on `PATH`. A candidate is believed only after it ran: a version manager's
+//! stand-ins are on `PATH` for Pythons that are switched off.
+
+mod pin;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -15,11 +18,14 @@ use pipulate_process::command::{Command, End};
 
 use crate::surroundings::Surroundings;
 
+pub use pin::Pin;
+
 /// The oldest Python that the default packages run on.
 pub const OLDEST: Version = Version { major: 3, minor: 10, patch: 0 };
 
 /// Names looked for on `PATH`, in this order.
-const NAMES: [&str; 6] = ["python3.13", "python3.12", "python3.11", "python3.10", "python3", "python"];
+const NAMES: [&str; 7] =
+    ["python3.13", "python3.12", "python3.11", "python3.10", "python3.14", "python3", "python"];
 
 /// A Python that doesn't answer by then hangs.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -102,6 +108,10 @@ pub struct Python {
 pub enum Why {
     /// `PIPULATE_PYTHON` says so.
     Variable,
+    /// The first on `PATH` that is what `.python-version` asks for.
+    Pinned { pin: Pin },
+    /// The first usable one on `PATH`; none of them is what `.python-version` asks for.
+    InsteadOf { pin: Pin, name: &'static str },
     /// The first usable one on `PATH`.
     OnPath { name: &'static str },
 }
@@ -110,6 +120,10 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Variable => f.write_str("PIPULATE_PYTHON names it"),
+            Self::Pinned { pin } => write!(f, ".python-version asks for {pin}"),
+            Self::InsteadOf { pin, name } => {
+                write!(f, "{name} is the first usable one on PATH; the {pin} of .python-version is not there")
+            }
             Self::OnPath { name } => write!(f, "{name} is the first usable one on PATH"),
         }
     }
@@ -178,22 +192,37 @@ pub fn discover(around: &Surroundings, project: &Path, uv_at_hand: bool) -> Resu
     if let Some(named) = around.variable("PIPULATE_PYTHON") {
         return named_python(around, named, project, uv_at_hand);
     }
+    let pin = Pin::read(project);
     let mut tried = Vec::new();
-    let mut seen = BTreeSet::new();
-    for name in NAMES {
-        for program in around.programs(name) {
-            // /bin and /usr/bin are often one folder.
-            let folder = program.parent().and_then(|folder| folder.canonicalize().ok());
-            if !seen.insert((name, folder)) {
-                continue;
-            }
-            match examine(&program, project, uv_at_hand, Why::OnPath { name }) {
-                Ok(python) => return Ok(python),
-                Err(problem) => tried.push(Tried { program, problem }),
-            }
+    let mut other = None;
+    for (name, program) in candidates(around, pin) {
+        match examine(&program, project, uv_at_hand, Why::OnPath { name }) {
+            Ok(python) => match pin {
+                None => return Ok(python),
+                Some(pin) if pin.is_met_by(python.version) => {
+                    return Ok(Python { why: Why::Pinned { pin }, ..python });
+                }
+                Some(pin) => {
+                    other.get_or_insert(Python { why: Why::InsteadOf { pin, name }, ..python });
+                }
+            },
+            Err(problem) => tried.push(Tried { program, problem }),
         }
     }
-    Err(nearest_miss(tried))
+    other.ok_or_else(|| nearest_miss(tried))
+}
+
+/// The Pythons on `PATH`, each once, those of the pinned version's name first.
+fn candidates(around: &Surroundings, pin: Option<Pin>) -> impl Iterator<Item = (&'static str, PathBuf)> {
+    let mut names = NAMES;
+    names.sort_by_key(|name| pin.is_none_or(|pin| pin.name() != *name));
+    let mut seen = BTreeSet::new();
+    // /bin and /usr/bin are often one folder.
+    let mut is_new = move |name: &'static str, program: &Path| {
+        seen.insert((name, program.parent().and_then(|folder| folder.canonicalize().ok())))
+    };
+    let found = names.into_iter().flat_map(|name| around.programs(name).map(move |program| (name, program)));
+    found.filter(move |(name, program)| is_new(name, program))
 }
 
 /// The program that `PIPULATE_PYTHON` means, without running it.

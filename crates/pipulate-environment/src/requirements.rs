@@ -1,7 +1,10 @@
-//! What should be installed: `requirements.txt` with the files it includes, or the default four.
+//! What should be installed: `requirements.txt` with the files it includes, else the dependencies of
+//! `pyproject.toml`, else the default four.
 //!
-//! The installers read the file themselves. We read it to notice that it changed, and whether it
-//! lists JupyterLab.
+//! The installers read requirements files themselves. We read them to notice that they changed, and
+//! whether they list JupyterLab.
+
+mod pyproject;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -20,8 +23,7 @@ const JUPYTERLAB: &str = "jupyterlab";
 /// What a project wants installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requirements {
-    /// The file they are from; `None`: the default ones.
-    pub file: Option<PathBuf>,
+    pub source: Source,
     /// The names of the packages asked for, normalized, those of included files too.
     pub names: BTreeSet<String>,
     pub fingerprint: Fingerprint,
@@ -29,6 +31,17 @@ pub struct Requirements {
     add_jupyterlab: bool,
     /// The file pins hashes, so nothing without one can be installed beside it.
     pub hashed: bool,
+}
+
+/// Where they are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A file that installers read.
+    File(PathBuf),
+    /// `[project] dependencies` of a `pyproject.toml`, in its order.
+    Project { file: PathBuf, dependencies: Vec<String> },
+    /// Nowhere: [`DEFAULT_PACKAGES`].
+    Default,
 }
 
 /// A digest of all that was asked for, in hexadecimal.
@@ -49,15 +62,15 @@ impl Requirements {
     /// # Errors
     /// The file, or one that it includes, can't be read; or pipulate.toml names one that isn't there.
     pub fn read(layout: &Layout, config: &PythonConfig, jupyter: bool) -> Result<Self, RequirementsError> {
-        let path = layout.inside(&config.requirements).to_path_buf();
+        let source = Self::source(layout, config)?;
         let mut reader = Reader::default();
-        let file = (config.requirements_named || path.exists()).then_some(path);
-        match &file {
-            Some(path) => reader.read(path, Role::Requirements)?,
-            None => reader.names.extend(DEFAULT_PACKAGES.map(str::to_owned)),
+        match &source {
+            Source::File(path) => reader.read(path, Role::Requirements)?,
+            Source::Project { dependencies, .. } => reader.take(dependencies),
+            Source::Default => reader.names.extend(DEFAULT_PACKAGES.map(str::to_owned)),
         }
-        let add_jupyterlab =
-            file.is_some() && jupyter && !reader.names.contains(JUPYTERLAB) && !reader.hashed;
+        let is_default = source == Source::Default;
+        let add_jupyterlab = !is_default && jupyter && !reader.names.contains(JUPYTERLAB) && !reader.hashed;
         if add_jupyterlab {
             reader.names.insert(JUPYTERLAB.to_owned());
         }
@@ -65,16 +78,26 @@ impl Requirements {
         let names = reader.names.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
         reader.digest.update(names);
         let fingerprint = Fingerprint(hex(&reader.digest.finalize()));
-        Ok(Self { file, names: reader.names, fingerprint, add_jupyterlab, hashed: reader.hashed })
+        Ok(Self { source, names: reader.names, fingerprint, add_jupyterlab, hashed: reader.hashed })
+    }
+
+    fn source(layout: &Layout, config: &PythonConfig) -> Result<Source, RequirementsError> {
+        let path = layout.inside(&config.requirements).to_path_buf();
+        if config.requirements_named || path.exists() {
+            return Ok(Source::File(path));
+        }
+        let file = layout.inside("pyproject.toml").to_path_buf();
+        let dependencies = pyproject::dependencies(&file)?;
+        Ok(dependencies.map_or(Source::Default, |dependencies| Source::Project { file, dependencies }))
     }
 
     /// The arguments that ask an installer for them; uv and pip agree on these.
     pub fn arguments(&self) -> Vec<OsString> {
-        let mut arguments = Vec::new();
-        match &self.file {
-            Some(file) => arguments.extend([OsString::from("-r"), file.into()]),
-            None => arguments.extend(DEFAULT_PACKAGES.map(OsString::from)),
-        }
+        let mut arguments: Vec<OsString> = match &self.source {
+            Source::File(file) => vec!["-r".into(), file.into()],
+            Source::Project { dependencies, .. } => dependencies.iter().map(OsString::from).collect(),
+            Source::Default => DEFAULT_PACKAGES.map(OsString::from).into(),
+        };
         if self.add_jupyterlab {
             arguments.push(JUPYTERLAB.into());
         }
@@ -118,6 +141,14 @@ impl Reader {
             self.line(line, path, role)?;
         }
         Ok(())
+    }
+
+    fn take(&mut self, dependencies: &[String]) {
+        for dependency in dependencies {
+            self.digest.update(dependency.len().to_le_bytes());
+            self.digest.update(dependency);
+            self.names.extend(required_name(dependency.trim()));
+        }
     }
 
     fn line(&mut self, line: &str, file: &Path, role: Role) -> Result<(), RequirementsError> {
@@ -261,6 +292,39 @@ mod tests {
     #[test]
     fn without_a_file_the_default_four_are_wanted() {
         assert_eq!(read(&[], "", true).unwrap().arguments(), DEFAULT_PACKAGES);
+    }
+
+    #[test]
+    fn the_dependencies_of_a_pyproject_are_wanted_where_there_is_no_requirements_file() {
+        let toml = "[project]\nname = \"demo\"\ndependencies = [\"Six>=1.16\", \"polars[all]; python_version > '3.9'\"]\n";
+        let project = [("pyproject.toml", toml)];
+        let wanted = read(&project, "", true).unwrap();
+        assert_eq!(wanted.arguments(), ["Six>=1.16", "polars[all]; python_version > '3.9'", "jupyterlab"]);
+        assert_eq!(wanted.names.iter().collect::<Vec<_>>(), ["jupyterlab", "polars", "six"]);
+        let changed = [("pyproject.toml", toml.replace("1.16", "1.17"))];
+        let changed = changed.each_ref().map(|(name, text)| (*name, text.as_str()));
+        assert_ne!(read(&changed, "", true).unwrap().fingerprint, wanted.fingerprint);
+        let both = [("pyproject.toml", toml), ("requirements.txt", "six\n")];
+        assert_eq!(read(&both, "", false).unwrap().arguments()[0], "-r");
+    }
+
+    #[test]
+    fn a_pyproject_without_dependencies_says_nothing_and_a_broken_one_is_an_error() {
+        for text in
+            ["[tool.ruff]\nline-length = 100\n", "[project]\nname = \"x\"\ndynamic = [\"dependencies\"]\n"]
+        {
+            assert_eq!(
+                read(&[("pyproject.toml", text)], "", true).unwrap().source,
+                Source::Default,
+                "{text}"
+            );
+        }
+        for text in
+            ["[project", "[project]\ndependencies = [1]\n", "[project]\ndependencies = [\"--index-url=x\"]\n"]
+        {
+            let error = read(&[("pyproject.toml", text)], "", true).unwrap_err();
+            assert!(error.path.ends_with("pyproject.toml"), "{error}");
+        }
     }
 
     #[test]

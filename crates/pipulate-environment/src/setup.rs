@@ -89,6 +89,8 @@ pub struct SetupReport {
     pub installer: Option<InstallerKind>,
     /// What differs from what the project asks for, and was left so.
     pub drift: Vec<Drift>,
+    /// Packages of the environment before, which is kept, that are not in the new one.
+    pub gone: Vec<String>,
     /// What else is worth a line.
     pub notes: Vec<String>,
     /// The packages are not all there, but there is a Python: `start` can go on, `setup` has failed.
@@ -105,6 +107,14 @@ pub enum SetupWarning {
 }
 
 impl SetupWarning {
+    /// The end of what the installer said; nothing where none was started.
+    pub fn last_words(&self) -> &[String] {
+        match self {
+            Self::Install(failure) => &failure.last_words,
+            Self::Requirements(_) => &[],
+        }
+    }
+
     /// What mends it, most likely.
     pub fn fix(&self) -> Fix {
         match self {
@@ -177,7 +187,7 @@ pub fn ensure(
     let _held = lock::hold(request.layout, || on_event(SetupEvent::Waiting))?;
     // Whoever we waited for may have done it.
     let seen = Seen::look(request);
-    let mut work = Work { request, on_event, notes: Vec::new(), uv: UvSearch::Open };
+    let mut work = Work { request, on_event, notes: Vec::new(), uv: UvSearch::Open, kept: None };
     match seen.plan(request) {
         Plan::Keep { drift } => seen.report(request, drift),
         Plan::Refuse(refusal) => Err(refusal.into()),
@@ -199,8 +209,8 @@ pub fn ensure(
 /// What differs from what the project asks for, found without changing anything or starting Python.
 /// Empty also where no venv could be used at all; [`inspect`] tells more about that.
 pub fn drift(request: &SetupRequest<'_>) -> Vec<Drift> {
-    if request.python.interpreter.is_some() {
-        return Vec::new();
+    if let Some(interpreter) = &request.python.interpreter {
+        return external::drift(request, interpreter);
     }
     let seen = Seen::look(request);
     let asked = SetupRequest { mode: Mode::Automatic, home_is_alive: true, ..*request };
@@ -225,6 +235,8 @@ struct Work<'a, 'b> {
     on_event: &'b mut dyn FnMut(SetupEvent),
     notes: Vec<String>,
     uv: UvSearch,
+    /// Where the environment before is now.
+    kept: Option<PathBuf>,
 }
 
 /// How far the search for uv got.
@@ -341,6 +353,7 @@ impl Seen {
             changed: false,
             installer: stamped.and_then(|made| Some(made.installed.as_ref()?.installer)),
             drift,
+            gone: Vec::new(),
             notes,
             warning: None,
         })

@@ -197,7 +197,11 @@ impl Command {
         mut on_bytes: impl FnMut(Stream, &[u8]),
     ) -> Result<End, CommandError> {
         let mut command = self.std_command();
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if timeout.is_some() {
+            // Whom the timeout ends. Without one it stays in our group: Ctrl-C is for it, too.
+            command.process_group(0);
+        }
         let mut child = command.spawn().map_err(|source| self.error(source))?;
         let (sender, receiver) = mpsc::channel();
         forward(child.stdout.take(), Stream::Stdout, sender.clone());

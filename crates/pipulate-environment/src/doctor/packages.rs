@@ -10,7 +10,9 @@ use super::evidence::{self, Said};
 use super::venv::{Evidence, SETS_UP};
 use super::{Examination, failure, skipped, warning};
 use crate::installer::uv_command;
-use crate::plan::Drift;
+use crate::plan::{Drift, Mode};
+use crate::requirements::{Requirements, RequirementsError, Source};
+use crate::setup::{self, SetupRequest};
 use crate::uv;
 use crate::venv::existing_python;
 
@@ -39,39 +41,67 @@ pub(super) const CONSISTENT: Group = Group {
 };
 
 fn requirements(examination: &Examination) -> Vec<Finding> {
-    let evidence = match Evidence::gather(examination) {
-        Ok(evidence) => evidence,
+    let config = match examination.config() {
+        Ok(config) => config,
         Err(reason) => return vec![skipped(READABLE, reason), skipped(CURRENT, reason)],
     };
-    vec![readable(&evidence), current(&evidence, examination)]
+    let jupyter = config.service("jupyter").is_some_and(|service| service.enabled);
+    let wanted = Requirements::read(&examination.layout, &config.python, jupyter);
+    vec![readable(&wanted), current(&wanted, examination)]
 }
 
-fn readable(evidence: &Evidence) -> Finding {
-    match &evidence.wanted {
-        Ok(wanted) => match &wanted.file {
-            Some(file) => Finding::ok(READABLE, format!("What to install is written in {}", file.display())),
-            None => Finding::ok(READABLE, "Nothing says what to install: the default packages are used"),
-        },
+fn readable(wanted: &Result<Requirements, RequirementsError>) -> Finding {
+    match wanted {
+        Ok(wanted) => Finding::ok(
+            READABLE,
+            match &wanted.source {
+                Source::File(file) | Source::Project { file, .. } => {
+                    format!("What to install is written in {}", file.display())
+                }
+                Source::Default => "Nothing says what to install: the default packages are used".to_owned(),
+            },
+        ),
         Err(error) => failure(READABLE, "What to install can't be read")
             .detail(error.to_string())
             .advice("mend the file, or the name that pipulate.toml gives it"),
     }
 }
 
-fn current(evidence: &Evidence, examination: &Examination) -> Finding {
-    if evidence.wanted.is_err() {
+fn current(wanted: &Result<Requirements, RequirementsError>, examination: &Examination) -> Finding {
+    if wanted.is_err() {
         return skipped(CURRENT, "Not examined: what to install can't be read");
     }
-    if !evidence.is_usable() {
+    let evidence = Evidence::gather(examination).ok();
+    if evidence.as_ref().is_some_and(|evidence| !evidence.is_usable()) {
         return skipped(CURRENT, "Not examined: there is no usable Python environment");
     }
-    let drift = evidence.drift(examination);
+    let drift = drift(examination);
     if drift.is_empty() {
         return Finding::ok(CURRENT, "The packages are what the project asks for");
     }
     let words: Vec<String> = drift.iter().map(Drift::to_string).collect();
-    let finding = warning(CURRENT, "The packages are not what the project asks for");
-    evidence.mend(examination, finding.detail(words.join("\n")))
+    let finding = warning(CURRENT, "The packages are not what the project asks for").detail(words.join("\n"));
+    match evidence {
+        Some(evidence) => evidence.mend(examination, finding),
+        None => {
+            finding.advice("install them with what manages that environment (conda install, pixi add, …)")
+        }
+    }
+}
+
+/// What differs from what the project asks for, as a set-up sees it.
+fn drift(examination: &Examination) -> Vec<Drift> {
+    let Ok(config) = &examination.config else { return Vec::new() };
+    setup::drift(&SetupRequest {
+        layout: &examination.layout,
+        python: &config.python,
+        project_name: config.name.as_deref().unwrap_or_default(),
+        jupyter: config.service("jupyter").is_some_and(|service| service.enabled),
+        mode: Mode::Automatic,
+        home_is_alive: examination.alive,
+        program: &examination.exe,
+        around: &examination.session.surroundings,
+    })
 }
 
 fn consistent(examination: &Examination) -> Finding {

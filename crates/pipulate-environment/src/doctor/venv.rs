@@ -12,10 +12,10 @@ use pipulate_process::command::Command;
 use super::catalog::{Check, Group};
 use super::evidence::ran;
 use super::{Examination, failure, skipped, warning, with_command};
-use crate::plan::{Drift, Facts, Mode, Plan, Refusal, decide};
+use crate::plan::{Facts, Mode, Plan, Refusal, decide};
 use crate::python::Version;
 use crate::requirements::{Requirements, RequirementsError};
-use crate::setup::{MANAGERS, SetupRequest, drift};
+use crate::setup::MANAGERS;
 use crate::stamp::{Origin, Stamp};
 use crate::venv::{Breakage, Venv, VenvState, inspect, installed_packages};
 
@@ -64,8 +64,7 @@ pub(super) struct Evidence {
     state: VenvState,
     stamp: Option<Stamp>,
     manager: Option<&'static str>,
-    pub(super) wanted: Result<Requirements, RequirementsError>,
-    jupyter: bool,
+    wanted: Result<Requirements, RequirementsError>,
     alive: bool,
 }
 
@@ -180,7 +179,6 @@ impl Evidence {
             stamp: Stamp::read(&layout.setup_stamp()),
             manager: MANAGERS.into_iter().find(|name| layout.inside(name).exists()),
             wanted: Requirements::read(layout, &config.python, jupyter),
-            jupyter,
             alive: examination.alive,
         })
     }
@@ -199,21 +197,6 @@ impl Evidence {
     /// Whether it can be used.
     pub(super) fn is_usable(&self) -> bool {
         matches!(self.state, VenvState::Whole(_))
-    }
-
-    /// What differs from what the project asks for, as a set-up sees it.
-    pub(super) fn drift(&self, examination: &Examination) -> Vec<Drift> {
-        let Ok(config) = &examination.config else { return Vec::new() };
-        drift(&SetupRequest {
-            layout: &examination.layout,
-            python: &config.python,
-            project_name: config.name.as_deref().unwrap_or_default(),
-            jupyter: self.jupyter,
-            mode: Mode::Automatic,
-            home_is_alive: self.alive,
-            program: &examination.exe,
-            around: &examination.session.surroundings,
-        })
     }
 
     /// Adds the command that mends it; by itself only what `start` would do by itself.

@@ -122,3 +122,29 @@ fn a_python_that_names_modules_of_the_project_is_not_fooled_by_them() {
     let around = Surroundings::of_this_process().without("PIPULATE_PYTHON");
     assert!(discover(&around, folder.path(), false).is_ok());
 }
+
+#[test]
+fn the_projects_own_pin_is_met_where_it_can_be() {
+    let bench = Bench::new();
+    let around = bench.around();
+    let discover = || discover(&around, bench.folder.path(), false).unwrap();
+    bench.python("python3.13", "3.13.2", true);
+    bench.python("python3", "3.11.2", true);
+    assert_eq!(discover().why, Why::OnPath { name: "python3.13" });
+    let pin = |text: &str| fs::write(bench.folder.path().join(".python-version"), text).unwrap();
+    pin("3.11\n");
+    let python = discover();
+    assert_eq!(
+        (python.version.minor, python.why.to_string().as_str()),
+        (11, ".python-version asks for 3.11")
+    );
+    pin("3.11.9\n");
+    let python = discover();
+    assert_eq!(python.version.minor, 13);
+    assert_eq!(
+        python.why.to_string(),
+        "python3.13 is the first usable one on PATH; the 3.11.9 of .python-version is not there"
+    );
+    let named = around.clone().with("PIPULATE_PYTHON", "python3.13");
+    assert_eq!(super::discover(&named, bench.folder.path(), false).unwrap().why, Why::Variable);
+}

@@ -1,6 +1,6 @@
 //! An interpreter that pipulate.toml names: looked at, never installed into.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::plan::Drift;
 use crate::python::{OLDEST, Problem, Version, Why, examine as run};
@@ -13,29 +13,38 @@ use super::{SetupError, SetupReport, SetupRequest, missing};
 /// Reports on it. Python is started only where no file tells its version.
 pub(super) fn examine(request: &SetupRequest<'_>, interpreter: &Path) -> Result<SetupReport, SetupError> {
     let program = request.layout.inside(interpreter).to_path_buf();
-    let prefix = program.parent().and_then(Path::parent).unwrap_or(Path::new("/")).to_path_buf();
+    let prefix = prefix_of(&program);
     let version = version(request, &program, &prefix)
         .map_err(|problem| SetupError::Interpreter { program: program.clone(), problem })?;
-    let mut drift = Vec::new();
-    // Distributions keep packages elsewhere too; only a folder that we know can lack something.
-    if !site_packages(&prefix).is_empty()
-        && let Ok(wanted) = Requirements::read(request.layout, request.python, request.jupyter)
-    {
-        let missing = missing(&wanted, &prefix);
-        if !missing.is_empty() {
-            drift.push(Drift::InterpreterLacks { missing });
-        }
-    }
     Ok(SetupReport {
         packages: installed_packages(&prefix).len(),
         python: program,
         version: Some(version),
         changed: false,
         installer: None,
-        drift,
+        drift: drift(request, interpreter),
+        gone: Vec::new(),
         notes: Vec::new(),
         warning: None,
     })
+}
+
+/// What it lacks. Distributions keep packages elsewhere too; only a folder that we know can lack
+/// something.
+pub(super) fn drift(request: &SetupRequest<'_>, interpreter: &Path) -> Vec<Drift> {
+    let prefix = prefix_of(&request.layout.inside(interpreter));
+    let Ok(wanted) = Requirements::read(request.layout, request.python, request.jupyter) else {
+        return Vec::new();
+    };
+    if site_packages(&prefix).is_empty() {
+        return Vec::new();
+    }
+    let missing = missing(&wanted, &prefix);
+    if missing.is_empty() { Vec::new() } else { vec![Drift::InterpreterLacks { missing }] }
+}
+
+fn prefix_of(program: &Path) -> PathBuf {
+    program.parent().and_then(Path::parent).unwrap_or(Path::new("/")).to_path_buf()
 }
 
 fn version(request: &SetupRequest<'_>, program: &Path, prefix: &Path) -> Result<Version, Problem> {

@@ -1,4 +1,7 @@
 //! One set-up of a project at a time.
+//!
+//! The installers inherit the lock: if a set-up is killed, the next one waits until what it had
+//! started has ended, too.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -6,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use pipulate_core::layout::Layout;
 use pipulate_store::error::StoreError;
+use rustix::io::{FdFlags, fcntl_setfd};
 
 /// Takes the lock, waiting for whoever has it; it is held until the file is dropped, or we end.
 ///
@@ -23,13 +27,15 @@ pub(super) fn hold(layout: &Layout, on_wait: impl FnOnce()) -> Result<File, Stor
         .open(&path)
         .map_err(StoreError::io("open", &path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             on_wait();
             file.lock().map_err(StoreError::io("lock", &path))?;
-            Ok(file)
         }
-        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
-        Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path)(error)),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => return Ok(file),
+        Err(TryLockError::Error(error)) => return Err(StoreError::io("lock", &path)(error)),
     }
+    let inherited = fcntl_setfd(&file, FdFlags::empty());
+    inherited.map_err(|error| StoreError::io("lock", &path)(error.into()))?;
+    Ok(file)
 }

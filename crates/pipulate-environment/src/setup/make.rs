@@ -40,13 +40,13 @@ impl Work<'_, '_> {
         if python.has_pip {
             self.fetch_uv(&python.program);
         }
-        let kept = self.clear_the_place(&seen.root, old)?;
+        self.kept = self.clear_the_place(&seen.root, old)?;
         let stamp = self.request.layout.setup_stamp();
         Stamp::Making { venv: seen.root.clone() }.write(&stamp)?;
         (self.on_event)(SetupEvent::MakingVenv { venv: seen.root.clone() });
         let made = self.create(&seen.root, &python).and_then(|venv| self.stamp_new(venv, python.version));
         if made.is_err() {
-            put_back(&seen.root, kept.as_deref())?;
+            put_back(&seen.root, self.kept.as_deref())?;
             match &seen.stamp {
                 Some(before) => before.write(&stamp)?,
                 None => pipulate_store::files::remove(&stamp)?,

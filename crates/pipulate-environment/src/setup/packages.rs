@@ -51,14 +51,17 @@ impl Work<'_, '_> {
         };
         let version = stamped.version;
         Stamp::Made(stamped).write(&self.request.layout.setup_stamp())?;
+        let packages = installed_packages(&seen.root);
+        let before = self.kept.as_deref().map(installed_packages).unwrap_or_default();
         let drift = if is_new { seen.manager.map(|file| Drift::ManagedBy { file }) } else { None };
         Ok(SetupReport {
             python,
             version: Some(version),
-            packages: installed_packages(&seen.root).len(),
+            packages: packages.len(),
             changed: is_new || done.is_some_and(|done| done.changed),
             installer: done.map(|done| done.installer),
             drift: drift.into_iter().collect(),
+            gone: before.difference(&packages).cloned().collect(),
             notes: self.notes,
             warning: installed.err(),
         })

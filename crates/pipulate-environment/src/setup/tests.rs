@@ -1,5 +1,7 @@
 //! Whole set-ups with real Pythons. Only one of them uses the network.
 
+mod failures;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::mpsc;
@@ -40,8 +42,8 @@ impl Home {
         Self { config: Config::parse("").unwrap(), layout, around, folder, alive: false }
     }
 
-    fn set_up(&self, mode: Mode) -> (Result<SetupReport, SetupError>, Vec<SetupEvent>) {
-        let request = SetupRequest {
+    fn request(&self, mode: Mode) -> SetupRequest<'_> {
+        SetupRequest {
             layout: &self.layout,
             python: &self.config.python,
             project_name: "my project",
@@ -50,10 +52,23 @@ impl Home {
             home_is_alive: self.alive,
             program: Path::new("/usr/bin/pipulate"),
             around: &self.around,
-        };
+        }
+    }
+
+    fn set_up(&self, mode: Mode) -> (Result<SetupReport, SetupError>, Vec<SetupEvent>) {
         let mut events = Vec::new();
-        let result = ensure(&request, &mut |event| events.push(event));
+        let result = ensure(&self.request(mode), &mut |event| events.push(event));
         (result, events)
+    }
+
+    fn drift(&self) -> Vec<Drift> {
+        drift(&self.request(Mode::Automatic))
+    }
+
+    /// Something that looks installed.
+    fn add_package(&self, name: &str) {
+        let site = crate::venv::site_packages(&self.venv()).pop().unwrap();
+        fs::create_dir(site.join(format!("{name}-1.0.dist-info"))).unwrap();
     }
 
     fn start(&self) -> SetupReport {
@@ -113,6 +128,9 @@ fn a_folder_gets_its_environment_and_the_second_time_there_is_nothing_to_do() {
     assert!(prompt.contains("my project"), "{prompt}");
     let mode = |name: &str| fs::metadata(home.layout.inside(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(".pipulate"), mode(".pipulate/setup.json")), (0o700, 0o600));
+    home.add_package("by_hand");
+    assert_eq!(home.drift(), [], "extra packages are not drift");
+    let report = SetupReport { packages: report.packages + 1, ..report };
     // No Python could be found any more, and nobody looks for one.
     home.around = Surroundings::default();
     let before = home.fingerprint();
@@ -120,28 +138,6 @@ fn a_folder_gets_its_environment_and_the_second_time_there_is_nothing_to_do() {
     assert_eq!(again.unwrap(), SetupReport { changed: false, notes: Vec::new(), ..report });
     assert!(events.is_empty(), "{events:?}");
     assert_eq!(before, home.fingerprint());
-}
-
-#[test]
-fn packages_that_do_not_install_are_a_warning_and_the_next_set_up_goes_on() {
-    let home = Home::new("--no-index\nnosuch-zz\n");
-    let report = home.start();
-    match &report.warning {
-        Some(SetupWarning::Install(failure)) => {
-            assert_eq!(
-                failure.to_string(),
-                "pip could not install the packages: there is no package nosuch-zz"
-            );
-            assert!(failure.last_words.iter().any(|line| line.contains("nosuch-zz")), "{failure:?}");
-        }
-        other => panic!("{other:?}"),
-    }
-    assert!(existing(&home) && report.installer.is_none());
-    assert!(home.start().warning.is_some(), "it is tried again");
-    fs::write(home.layout.inside("requirements.txt"), NOTHING).unwrap();
-    let (report, events) = home.set_up(Mode::Automatic);
-    assert!(report.unwrap().warning.is_none());
-    assert!(!events.iter().any(|event| matches!(event, SetupEvent::MakingVenv { .. })), "{events:?}");
 }
 
 fn existing(home: &Home) -> bool {
@@ -171,9 +167,14 @@ fn a_venv_of_somebody_else_is_used_as_it_is_until_a_set_up_is_asked_for() {
 fn a_broken_venv_of_ours_is_made_anew_and_kept() {
     let home = Home::new(NOTHING);
     home.start();
+    home.add_package("by_hand");
     home.lose_its_python();
+    let broken = Drift::VenvBroken(Breakage::DanglingInterpreter("/gone/python3".into()));
+    assert_eq!(home.drift(), [broken]);
     let (report, events) = home.set_up(Mode::Automatic);
-    assert!(report.unwrap().changed);
+    let report = report.unwrap();
+    assert!(report.changed);
+    assert_eq!(report.gone, ["by-hand"], "what went is listed");
     let kept = home.layout.inside(".venv.old").to_path_buf();
     assert!(events.contains(&SetupEvent::Replacing {
         why: Some(Drift::VenvBroken(Breakage::DanglingInterpreter("/gone/python3".into()))),
@@ -202,7 +203,9 @@ fn a_moved_project_gets_a_venv_of_its_own_again() {
     home.start();
     let moved = home.folder.path().join("elsewhere");
     fs::rename(home.layout.root(), &moved).unwrap();
+    let from = home.venv();
     home.layout = Layout::new(AbsPath::new(moved).unwrap());
+    assert_eq!(home.drift(), [Drift::VenvMoved { from }]);
     let report = home.start();
     assert!(report.changed && report.drift.is_empty(), "{report:?}");
     assert!(matches!(inspect(&home.venv()), VenvState::Whole(_)));
@@ -251,38 +254,11 @@ fn the_lock_is_waited_for() {
 }
 
 #[test]
-fn a_recreation_that_fails_leaves_everything_as_it_was() {
-    let mut home = Home::new(NOTHING);
-    home.start();
-    let (before, stamp) = (home.fingerprint(), home.stamp());
-    // A Python that answers, and then can't make a venv.
-    let bad = home.folder.path().join("python3");
-    let answer = "case \"$*\" in *\"-m venv\"*) mkdir -p \"$5/bin\"; echo 'No space left on device' >&2; exit 1;; esac";
-    fs::write(&bad, format!("#!/bin/sh\n{answer}\nprintf '%s\\0003.12.1\\0001\\0001\\0000' \"$0\"\n"))
-        .unwrap();
-    fs::set_permissions(&bad, fs::Permissions::from_mode(0o755)).unwrap();
-    home.around = home.around.with("PIPULATE_PYTHON", &bad);
-    let error = home.set_up(Mode::Recreate).0.unwrap_err();
-    assert!(error.to_string().contains("No space left on device"), "{error}");
-    assert!(error.fix().unwrap().text.contains("disk space"), "{error:?}");
-    assert_eq!((before, stamp), (home.fingerprint(), home.stamp()));
-    assert!(!home.layout.inside(".venv.old").exists());
-}
-
-#[test]
-fn without_a_python_nothing_is_touched() {
-    let mut home = Home::new(NOTHING);
-    home.around = Surroundings::default();
-    let error = home.set_up(Mode::Automatic).0.unwrap_err();
-    assert!(matches!(error, SetupError::Python(PythonError::NoneFound { .. })), "{error}");
-    assert_eq!((home.stamp(), inspect(&home.venv())), (None, VenvState::Absent));
-}
-
-#[test]
 fn under_living_services_a_change_is_named_and_not_made() {
     let mut home = Home::new(NOTHING);
     home.start();
     fs::write(home.layout.inside("requirements.txt"), "--no-index\nsix\n").unwrap();
+    assert_eq!(home.drift(), [Drift::RequirementsChanged]);
     home.alive = true;
     let before = home.fingerprint();
     assert_eq!(home.start().drift, [Drift::RequirementsChanged]);
@@ -307,14 +283,16 @@ fn an_interpreter_that_is_named_is_used_and_never_changed() {
     let mut home = Home::new("six\n");
     home.foreign_venv();
     let before = home.fingerprint();
+    let lacks_six = [Drift::InterpreterLacks { missing: vec!["six".to_owned()] }];
     let named = |path: &Path| {
         Config::parse(&format!("[python]\ninterpreter = {:?}\n", path.display().to_string())).unwrap()
     };
     home.config = named(&home.venv().join("bin/python"));
     for mode in [Mode::Automatic, Mode::Explicit, Mode::Recreate] {
         let report = home.set_up(mode).0.unwrap();
-        assert_eq!(report.drift, [Drift::InterpreterLacks { missing: vec!["six".to_owned()] }]);
+        assert_eq!(report.drift, lacks_six);
     }
+    assert_eq!(home.drift(), lacks_six);
     assert_eq!(before, home.fingerprint());
     home.config = named(Path::new("/nowhere/python"));
     let error = home.set_up(Mode::Automatic).0.unwrap_err();

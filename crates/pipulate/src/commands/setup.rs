@@ -20,6 +20,7 @@ pub(crate) fn setup(context: &Context, settings: SetupSettings) -> Result<ExitSt
     let mode = if settings.recreate { Mode::Recreate } else { Mode::Explicit };
     let report = prepare(context, context.config()?, mode)?;
     if let Some(warning) = &report.warning {
+        setup_events::show_last_words(warning, &context.printer);
         let fix = warning.fix();
         let failure = Failure::failed(warning.to_string()).hint(fix.text);
         return Err(if fix.command.is_empty() { failure } else { failure.hint(shell_words(&fix.command)) });
@@ -50,6 +51,9 @@ pub(crate) fn prepare(context: &Context, config: &Config, mode: Mode) -> Result<
     drop(progress);
     for drift in &report.drift {
         context.printer.warning(drift);
+    }
+    if !report.gone.is_empty() {
+        context.printer.note(format!("Only in the old one: {}", report.gone.join(", ")));
     }
     Ok(report)
 }

@@ -1,8 +1,9 @@
 //! A set-up in words: what stays on the screen, and what is only said while it happens.
 
 use pipulate_environment::progress::InstallProgress;
-use pipulate_environment::setup::SetupEvent;
+use pipulate_environment::setup::{SetupEvent, SetupWarning};
 
+use super::printer::Printer;
 use super::progress::Progress;
 
 /// Shows one event.
@@ -10,7 +11,7 @@ pub(crate) fn show(event: SetupEvent, progress: &Progress) {
     match event {
         SetupEvent::Waiting => progress.note("Waiting for another set-up of this project"),
         SetupEvent::PythonFound { python, version, why } => {
-            progress.detail(format!("python: {} ({version}), {why}", python.display()));
+            progress.note(format!("Python {version}: {} ({why})", python.display()));
         }
         SetupEvent::Replacing { why, kept_as } => {
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
@@ -63,6 +64,16 @@ fn describe(step: &InstallProgress) -> String {
         }
         InstallProgress::Compiled { files } => format!("{} compiled", counted(*files, "file")),
         InstallProgress::Present { name } => format!("{name} is there already"),
+    }
+}
+
+/// What the installer said last: it often knows best.
+pub(crate) fn show_last_words(warning: &SetupWarning, printer: &Printer) {
+    if !warning.last_words().is_empty() {
+        printer.note("The last words of the installer:");
+        for line in warning.last_words() {
+            printer.note(format!("  {line}"));
+        }
     }
 }
 

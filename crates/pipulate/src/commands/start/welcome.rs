@@ -21,6 +21,7 @@ use crate::commands::setup;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::printer::Printer;
+use crate::ui::setup_events;
 
 /// The longest that Ollama may take.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -49,6 +50,7 @@ pub(super) fn prepare<'a>(
         None => printer.note(format!("- Done. {} pip packages installed.", report.packages)),
         Some(warning) => {
             printer.note("Warning: An error occurred during setup.");
+            setup_events::show_last_words(warning, printer);
             printer.warning(warning);
             printer.hint(warning.fix().text);
         }

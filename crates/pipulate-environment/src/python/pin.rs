@@ -1,0 +1,77 @@
+//! `.python-version`: the file in which pyenv, uv and others note the Python that a project wants.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use super::Version;
+
+/// The version that a project wants, as far as it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pin {
+    version: Version,
+    /// Whether the patch counts: `3.11.7`, not `3.11`.
+    exact: bool,
+}
+
+impl Pin {
+    /// Reads the project's file. `None` where there is none, or where it names no version of the
+    /// Python that we know: another implementation, or an environment of pyenv's.
+    pub fn read(project: &Path) -> Option<Self> {
+        let text = fs::read_to_string(project.join(".python-version")).ok()?;
+        text.lines()
+            .map(str::trim)
+            .find(|line| !line.is_empty() && !line.starts_with('#'))
+            .and_then(Self::parse)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let number = ["cpython-", "cpython", "python"].iter().find_map(|name| text.strip_prefix(name));
+        let number = number.unwrap_or(text).trim_start_matches(['@', '=', '-']);
+        let version = number.starts_with(|c: char| c.is_ascii_digit()).then(|| Version::parse(number))??;
+        let exact =
+            number.split('.').nth(2).is_some_and(|patch| patch.starts_with(|c: char| c.is_ascii_digit()));
+        Some(Self { version, exact })
+    }
+
+    /// Whether that version is what is wanted.
+    pub fn is_met_by(self, version: Version) -> bool {
+        if self.exact { self.version == version } else { self.version.same_minor(version) }
+    }
+
+    /// What a Python of that version is called on `PATH`.
+    pub fn name(self) -> String {
+        format!("python{}.{}", self.version.major, self.version.minor)
+    }
+}
+
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Version { major, minor, patch } = self.version;
+        if self.exact { write!(f, "{major}.{minor}.{patch}") } else { write!(f, "{major}.{minor}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_pyenv_and_uv_write_is_read() {
+        for (text, wanted) in [
+            ("3.11\n", "3.11"),
+            ("# the oldest that works\n\n3.12.4\n3.11.9\n", "3.12.4"),
+            ("cpython-3.11.7-linux-x86_64-gnu\n", "3.11.7"),
+            ("python3.13", "3.13"),
+            ("3.14-dev", "3.14"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(".python-version"), text).unwrap();
+            assert_eq!(Pin::read(folder.path()).unwrap().to_string(), wanted, "{text:?}");
+        }
+        for text in ["", "pypy3.10-7.3", "my-environment", "system", "3"] {
+            assert_eq!(Pin::parse(text), None, "{text:?}");
+        }
+        assert_eq!(Pin::read(Path::new("/nowhere")), None);
+    }
+}
