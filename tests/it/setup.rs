@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::support::process::Stranger;
 use crate::support::project::python;
-use crate::support::{TestProject, holds, http, run};
+use crate::support::{Session, TestProject, holds, http, run};
 
 /// What reaching the package index may take on this machine.
 const NETWORK: [&str; 8] = [
@@ -25,11 +25,14 @@ const NETWORK: [&str; 8] = [
     "SSL_CERT_DIR",
 ];
 
+/// Packages, and uv, are fetched once.
+const CACHE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-cache");
+
 /// The same with a network, and with a cache that outlives the test: packages are fetched once.
 fn online(mut command: Command) -> Command {
     let known = NETWORK.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     command.envs(known);
-    command.env("XDG_CACHE_HOME", concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-cache"));
+    command.env("XDG_CACHE_HOME", CACHE);
     command
 }
 
@@ -47,7 +50,8 @@ fn an_empty_folder_becomes_a_home_and_its_bare_words_work_from_anywhere() {
         let address = format!("http://127.0.0.1:{}{path}", project.port(service));
         assert!(http::get(&address, &[]).is_some(), "{service} answers");
     }
-    it_is_an_ordinary_environment(&project);
+    let said = started.stderr.lines().find_map(|line| line.strip_prefix("- Done. ")).unwrap();
+    it_is_an_ordinary_environment(&project, said);
     doctor_finds_nothing_wrong(&project);
 
     // From a folder that is no project, with nothing of the environment on PATH.
@@ -67,10 +71,17 @@ fn an_empty_folder_becomes_a_home_and_its_bare_words_work_from_anywhere() {
     assert_eq!(project.processes(), []);
 }
 
-fn it_is_an_ordinary_environment(project: &TestProject) {
+fn it_is_an_ordinary_environment(project: &TestProject, said: &str) {
     let venv = project.path(".venv");
     let mut pip = project.foreign(venv.join("bin/python"));
     let listed = run::output(pip.args(["-m", "pip", "list", "--format", "freeze"])).expect(0).stdout;
+    assert_eq!(said, format!("{} pip packages installed.", listed.lines().count()), "counted as pip does");
+    // uv, as editors do, looks for it in the project's folder.
+    let uv = Path::new(CACHE).join("pipulate/uv/bin/uv");
+    let seen = run::output(project.foreign(uv).args(["pip", "list", "--format", "freeze", "--offline"]))
+        .expect(0)
+        .stdout;
+    assert_eq!(seen.lines().count(), listed.lines().count());
     let installed = |name: &str| listed.lines().any(|line| line.split("==").next() == Some(name));
     for package in ["pip", "jupyterlab", "numpy", "python-fasthtml", "python-dotenv"] {
         assert!(installed(package), "{package} is missing: {listed}");
@@ -84,6 +95,108 @@ fn it_is_an_ordinary_environment(project: &TestProject) {
     );
     let ran = project.run(&["run", "--", "python", "-c", "import sys; print(sys.prefix)"]).expect(0);
     assert_eq!(Path::new(ran.stdout.trim()), venv);
+}
+
+/// A project without an environment, that asks for these packages.
+fn bare(requirements: &str) -> TestProject {
+    let project = TestProject::light().file("requirements.txt", requirements).build();
+    fs::remove_file(project.path(".venv")).unwrap();
+    project
+}
+
+#[test]
+fn a_set_up_that_is_killed_at_any_point_is_gone_on_with() {
+    let has = |folder: &Path, end: &str| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.into_iter().any(|entry| entry.file_name().to_string_lossy().ends_with(end))
+    };
+    let site = |root: &Path| {
+        let lib = fs::read_dir(root.join(".venv/lib")).into_iter().flatten().flatten().next();
+        lib.map(|lib| lib.path().join("site-packages")).unwrap_or_default()
+    };
+    let stamp = |root: &Path| fs::read_to_string(root.join(".pipulate/setup.json")).unwrap_or_default();
+    type Moment<'a> = (&'a str, &'a dyn Fn(&Path) -> bool);
+    let moments: [Moment<'_>; 6] = [
+        ("the lock", &|root| root.join(".pipulate/setup.lock").exists()),
+        ("the first stamp", &|root| stamp(root).contains("making")),
+        ("half an environment", &|root| root.join(".venv/pyvenv.cfg").exists()),
+        ("an environment without packages", &|root| stamp(root).contains("\"installed\": null")),
+        ("the first package", &|root| has(&site(root), ".dist-info")),
+        ("the last package", &|root| site(root).join("six.py").exists()),
+    ];
+    for (moment, is_reached) in moments {
+        let project = bare("six\n");
+        let mut command = online(project.command(&["setup"]));
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let mut child = command.spawn().unwrap();
+        // It may be quicker than we look; then there was nothing to interrupt.
+        holds(moment, || is_reached(project.root()) || child.try_wait().unwrap().is_some());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let again = run::output(&mut online(project.command(&["setup"]))).expect(0);
+        assert!(again.stderr.contains("The environment "), "after {moment}: {}", again.stderr);
+        project.run(&["run", "--", "python", "-c", "import six, pip"]).expect(0);
+        assert!(!project.path(".venv.old").exists(), "after {moment}: half a venv is nothing to keep");
+        let nothing = project.run(&["setup"]).expect(0);
+        assert!(nothing.stderr.contains("The environment was ready already"), "{}", nothing.stderr);
+    }
+}
+
+#[test]
+fn what_an_installer_could_not_do_is_told_in_its_own_words_with_what_to_do() {
+    let project = bare("six==99\n");
+    let mut session = Session::new(&project);
+    session.run_command(&["setup"], &mut online(project.command(&["setup"])), 1);
+    project.write("requirements.txt", "six\n");
+    let mut lonely = online(project.command(&["setup"]));
+    lonely.env("UV_DEFAULT_INDEX", "http://127.0.0.1:9/").env("UV_HTTP_RETRIES", "0").env("UV_NO_CACHE", "1");
+    session.run_command(&["setup"], &mut lonely, 1);
+    let text = session.text();
+    for words in [
+        "there is no package six==99",
+        "the package index can't be reached",
+        "The last words of the installer",
+    ] {
+        assert!(text.contains(words), "{words:?} is missing: {text}");
+    }
+    assert!(text.contains("hint: connect to the network"), "{text}");
+}
+
+/// A disk that is full is not a matter of words.
+#[test]
+fn a_disk_that_fills_up_is_told_as_such() {
+    let project = bare("six\n");
+    let mut command = online(project.foreign("unshare"));
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    let script =
+        "mkdir small; mount -t tmpfs -o size=3m tmpfs small; cd small; cp ../*.t* .; exec \"$0\" -C . setup";
+    command.args(["--mount", "--", "sh", "-ec", script, crate::support::project::PIPULATE]);
+    let failed = run::output(&mut command).expect(1);
+    assert!(failed.stderr.contains("free some disk space"), "{}", failed.stderr);
+}
+
+#[test]
+fn a_module_that_does_not_import_is_told_and_the_start_goes_on() {
+    let project = TestProject::light().config("[python]\nprobe = [\"nothing_zz\"]\n").build();
+    let started = project.run(&["start"]).expect(0);
+    assert!(started.stderr.contains("Error: nothing_zz could not be imported."), "{}", started.stderr);
+    assert!(started.stderr.contains("the module nothing_zz is not installed"), "{}", started.stderr);
+    assert_eq!(project.service("server")["state"], "ready");
+    project.run(&["stop"]).expect(0);
+}
+
+#[test]
+fn a_recreation_keeps_the_old_environment_and_lists_what_went() {
+    let project = bare("six\nidna\n");
+    run::output(&mut online(project.command(&["setup"]))).expect(0);
+    project.write("requirements.txt", "six\n");
+    let made = run::output(&mut online(project.command(&["setup", "--recreate"]))).expect(0);
+    assert!(made.stderr.contains("Only in the old one: idna"), "{}", made.stderr);
+    assert!(project.path(".venv.old/bin/python").exists());
+    let drifted = project.run(&["run", "--", "python", "-c", "import idna"]);
+    assert_ne!(drifted.code, Some(0));
 }
 
 fn doctor_finds_nothing_wrong(project: &TestProject) {

@@ -209,7 +209,6 @@ fn missing_package(output: &str) -> Option<String> {
 /// The end of what an installer said: what a person needs, without passwords of index addresses.
 pub fn last_words<S: AsRef<str>>(lines: &[S]) -> Vec<String> {
     const KEPT: usize = 12;
-    const WIDTH: usize = 240;
     let telling = |line: &&str| {
         !line.trim().is_empty() && !line.starts_with("[notice]") && !line.starts_with("Using Python ")
     };
@@ -217,15 +216,21 @@ pub fn last_words<S: AsRef<str>>(lines: &[S]) -> Vec<String> {
         .iter()
         .map(AsRef::as_ref)
         .filter(telling)
-        .map(|line| {
-            let line = without_passwords(line);
-            match line.char_indices().nth(WIDTH) {
-                Some((end, _)) => format!("{}…", &line[..end]),
-                None => line,
-            }
-        })
+        .map(|line| shortened(&without_passwords(line)))
         .collect();
     words.split_off(words.len().saturating_sub(KEPT))
+}
+
+/// Without its middle, if it is long: what went wrong stands at the end, with what at the beginning.
+fn shortened(line: &str) -> String {
+    const HALF: usize = 120;
+    let characters = line.chars().count();
+    if characters <= 2 * HALF {
+        return line.to_owned();
+    }
+    let beginning: String = line.chars().take(HALF).collect();
+    let end: String = line.chars().skip(characters - HALF).collect();
+    format!("{beginning}…{end}")
 }
 
 /// `https://user:secret@host/` becomes `https://host/`.

@@ -158,6 +158,18 @@ impl SetupError {
         }
     }
 
+    /// Whether it might be made by something else.
+    fn may_depend_on_the_installer(&self) -> bool {
+        match self {
+            Self::NotMade { cause, .. } => cause.may_depend_on_the_installer(),
+            Self::Python(_)
+            | Self::Interpreter { .. }
+            | Self::Refused(_)
+            | Self::Store(_)
+            | Self::OldInTheWay(_) => false,
+        }
+    }
+
     fn not_made(venv: &Path, reason: impl Into<String>) -> Self {
         let reason = reason.into();
         Self::NotMade { venv: venv.to_owned(), cause: classify(&reason), reason }

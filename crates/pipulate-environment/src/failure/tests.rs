@@ -107,7 +107,8 @@ fn last_words_are_the_last_ones_and_tell_no_password() {
 }
 
 #[test]
-fn a_line_without_end_is_cut_between_characters() {
-    let words = last_words(&["ä".repeat(5000)]);
+fn a_line_without_end_is_cut_in_its_middle_and_between_characters() {
+    let words = last_words(&[format!("failed {} No space left", "ä".repeat(5000))]);
     assert_eq!(words[0].chars().count(), 241);
+    assert!(words[0].starts_with("failed ä") && words[0].ends_with("ä No space left"), "{}", words[0]);
 }

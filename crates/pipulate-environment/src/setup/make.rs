@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use pipulate_process::command::Command;
 use pipulate_store::error::StoreError;
+use rustix::fs::statvfs;
 
-use crate::failure::last_words;
+use crate::failure::{Cause, classify, last_words};
 use crate::installer::{pip_only, uv_command};
 use crate::plan::{Drift, Old};
 use crate::python::{Python, Version, discover, examine};
@@ -105,7 +106,9 @@ impl Work<'_, '_> {
         if let Some(uv) = self.uv.found().cloned() {
             match self.run(root, self.with_uv(&uv, root, python)) {
                 Ok(venv) => return Ok(venv),
-                Err(error) if !python.has_ensurepip => return Err(error),
+                Err(error) if !python.has_ensurepip || !error.may_depend_on_the_installer() => {
+                    return Err(error);
+                }
                 Err(error) => {
                     self.note(format!("{error} (with uv); trying with Python itself"));
                     remove_all(root)?;
@@ -140,11 +143,9 @@ impl Work<'_, '_> {
             let said = [output.stdout, output.stderr].concat();
             let said = String::from_utf8_lossy(&said);
             let words = last_words(&said.lines().collect::<Vec<_>>());
-            return Err(not_made(if words.is_empty() {
-                format!("{:?}", output.end)
-            } else {
-                words.join("\n")
-            }));
+            let reason = if words.is_empty() { output.end.to_string() } else { words.join("\n") };
+            let cause = cause_of(&said, root);
+            return Err(SetupError::NotMade { venv: root.to_owned(), cause, reason });
         }
         match inspect(root) {
             VenvState::Whole(venv) | VenvState::Moved { venv, .. } => Ok(venv),
@@ -169,6 +170,16 @@ impl Work<'_, '_> {
         };
         (self.on_event)(SetupEvent::Replacing { why, kept_as: kept_as.clone() });
         Ok(kept_as)
+    }
+}
+
+/// From what it said; else, as Python says nothing of it, from how full the disk is now.
+fn cause_of(said: &str, root: &Path) -> Cause {
+    const NOTHING: u64 = 256 << 10;
+    let disk = root.parent().and_then(|folder| statvfs(folder).ok());
+    match classify(said) {
+        Cause::Unknown if disk.is_some_and(|disk| disk.f_bavail * disk.f_frsize < NOTHING) => Cause::DiskFull,
+        cause => cause,
     }
 }
 

@@ -47,8 +47,12 @@ pub(crate) fn prepare(context: &Context, config: &Config, mode: Mode) -> Result<
         around: &around,
     };
     let progress = Progress::new(&context.printer);
-    let report = setup::ensure(&request, &mut |event| setup_events::show(event, &progress))?;
+    let report = setup::ensure(&request, &mut |event| setup_events::show(event, &progress));
     drop(progress);
+    let report = report.map_err(|error| match error.fix() {
+        Some(fix) => Failure::from(error).hint(fix.text),
+        None => error.into(),
+    })?;
     for drift in &report.drift {
         context.printer.warning(drift);
     }
