@@ -8,16 +8,11 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-#[cfg_attr(target_os = "linux", path = "watch/linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "watch/portable.rs")]
-mod system;
-
-/// So many folders of one tree are watched: the user's editor needs watches, too.
-pub const MOST_FOLDERS: usize = 8192;
+use crate::os;
 
 /// A tree under watch.
 #[derive(Debug)]
-pub struct TreeWatch(system::TreeWatch);
+pub struct TreeWatch(os::TreeWatch);
 
 /// Which folders of a tree are entered, by their paths relative to its root.
 pub type Enters = Box<dyn Fn(&Path) -> bool>;
@@ -37,8 +32,8 @@ pub struct Changes {
 pub enum WatchError {
     #[error("the system has no watches left for the folder {folder}")]
     NoWatchesLeft { folder: PathBuf },
-    #[error("more than {MOST_FOLDERS} folders would have to be watched")]
-    TooManyFolders,
+    #[error("more than {most} folders would have to be watched")]
+    TooManyFolders { most: usize },
     #[error("the folder {folder} is gone")]
     RootIsGone { folder: PathBuf },
     #[error("could not watch the folder {folder}: {source}")]
@@ -46,13 +41,13 @@ pub enum WatchError {
 }
 
 impl TreeWatch {
-    /// Watches `root` and the folders below it that `enters` says. What is saved after this
+    /// Watches `root` and the folders below it that `enters` says, `most` of them at most. What is saved after this
     /// returned is told by [`TreeWatch::take`].
     ///
     /// # Errors
     /// Nothing can be watched. That only a part could be is told by the first [`TreeWatch::take`].
-    pub fn new(root: &Path, enters: Enters) -> Result<Self, WatchError> {
-        system::TreeWatch::new(root, enters).map(Self)
+    pub fn new(root: &Path, most: usize, enters: Enters) -> Result<Self, WatchError> {
+        os::TreeWatch::new(root, most, enters).map(Self)
     }
 
     /// Readable when something happened.

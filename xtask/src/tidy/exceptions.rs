@@ -34,11 +34,6 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         reason: "chooses the one folder per system for moving bytes and watching a log",
     },
     Exception {
-        rule: Rule::TargetOs,
-        subject: "crates/pipulate-process/src/watch.rs",
-        reason: "chooses the one file per system for watching a tree",
-    },
-    Exception {
         rule: Rule::Unsafe,
         subject: "crates/pipulate-process/src/command.rs",
         reason: "a hook between fork and exec: setsid has no stable safe form in CommandExt",

@@ -4,16 +4,12 @@ use std::time::Duration;
 use super::*;
 use crate::poll::{self, Interest};
 
-#[expect(dead_code, reason = "nothing is ever watched with it")]
-#[path = "portable.rs"]
-mod portable;
-
 /// A tree without the folders called `out`.
 fn tree() -> (tempfile::TempDir, TreeWatch) {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("a/b")).unwrap();
     fs::create_dir(folder.path().join("out")).unwrap();
-    let watch = TreeWatch::new(folder.path(), Box::new(|path| !path.ends_with("out"))).unwrap();
+    let watch = TreeWatch::new(folder.path(), 100, Box::new(|path| !path.ends_with("out"))).unwrap();
     (folder, watch)
 }
 
@@ -99,7 +95,7 @@ fn a_root_that_goes_away_is_told_and_one_that_is_not_there_is_refused() {
     fs::remove_dir_all(folder.path()).unwrap();
     poll::wait(&[(watch.descriptor(), Interest::Read)], Some(Duration::from_secs(30))).unwrap();
     assert!(matches!(watch.take().trouble, Some(WatchError::RootIsGone { .. })));
-    let refused = TreeWatch::new(folder.path(), Box::new(|_| true)).unwrap_err();
+    let refused = TreeWatch::new(folder.path(), 100, Box::new(|_| true)).unwrap_err();
     assert!(matches!(refused, WatchError::RootIsGone { .. }), "{refused}");
 }
 
@@ -115,6 +111,19 @@ fn a_link_to_a_folder_leads_nowhere() {
 
 #[test]
 fn a_system_whose_notifications_are_not_used_says_so() {
-    let refused = portable::TreeWatch::new(Path::new("/p"), Box::new(|_| true)).unwrap_err();
+    let refused = os::unwatched::TreeWatch::new(Path::new("/p"), 100, Box::new(|_| true)).unwrap_err();
     assert_eq!(refused.to_string(), "could not watch the folder /p: unsupported");
+}
+
+#[test]
+fn a_tree_that_is_too_large_is_watched_in_part_and_that_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..3 {
+        fs::create_dir(folder.path().join(number.to_string())).unwrap();
+    }
+    let mut watch = TreeWatch::new(folder.path(), 3, Box::new(|_| true)).unwrap();
+    let trouble = watch.take().trouble.unwrap().to_string();
+    assert_eq!(trouble, "more than 3 folders would have to be watched");
+    fs::write(folder.path().join("x"), "1").unwrap();
+    assert_eq!(next(&mut watch), ["x"]);
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use pipulate_core::identity::Host;
 use pipulate_core::service::ServiceSpec;
-use pipulate_process::identity::{self, Verified};
+use pipulate_process::identity::Verified;
 use pipulate_process::poll::{self, Interest};
 use pipulate_process::signals::Signal;
 use pipulate_process::spawn;
@@ -49,7 +49,7 @@ else:
 
 /// A check under way. It is ended when this is dropped.
 pub(super) struct Check {
-    python: Option<Verified>,
+    python: Verified,
     output: PipeReader,
     heard: Vec<u8>,
     deadline: Instant,
@@ -86,8 +86,7 @@ impl Check {
             stdout: OwnedFd::from(its_output),
             stderr: OwnedFd::from(File::options().write(true).open("/dev/null")?),
         })?;
-        let python =
-            identity::identify(pid, host).and_then(|found| Verified::pin_child(&found).ok().flatten());
+        let python = Verified::pin_new_child(pid, host)?;
         Ok(Self { python, output, heard: Vec::new(), deadline: Instant::now() + PATIENCE })
     }
 
@@ -118,10 +117,8 @@ impl AsFd for Check {
 
 impl Drop for Check {
     fn drop(&mut self) {
-        if let Some(python) = &self.python {
-            // It may have ended; the loop reaps it.
-            let _gone = python.signal(Signal::KILL);
-        }
+        // It may have ended; the loop reaps it.
+        let _gone = self.python.signal(Signal::KILL);
     }
 }
 
@@ -137,3 +134,6 @@ fn verdict(words: &str) -> Verdict {
         None => Verdict::Unknown("Python did not say".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,9 @@ use super::check::{Check, Verdict};
 use super::{Beginning, Driver};
 use crate::machine::{Event, Goal, Outcome, Phase, Saves};
 
+/// So many folders of one project are watched: the user's editor needs watches, too.
+const MOST_FOLDERS: usize = 8192;
+
 /// What is known about the files of a service.
 pub(super) struct Watching {
     /// `None` where nothing is watched.
@@ -41,7 +44,7 @@ impl Watching {
         };
         let (folders, home) = (watch.clone(), layout.clone());
         let enters = move |folder: &Path| folders.wants_folder(folder) && !is_environment(&home, folder);
-        match TreeWatch::new(layout.root(), Box::new(enters)) {
+        match TreeWatch::new(layout.root(), MOST_FOLDERS, Box::new(enters)) {
             Ok(tree) => {
                 watching.tree = Some(tree);
                 // What could not be watched is known from here on.
@@ -111,7 +114,9 @@ impl Watching {
             WatchError::NoWatchesLeft { .. } => {
                 "; raise fs.inotify.max_user_watches and fs.inotify.max_user_instances, or watch fewer folders, and restart it"
             }
-            WatchError::TooManyFolders => "; name the folders in watch, such as \"app/*.py\", and restart it",
+            WatchError::TooManyFolders { .. } => {
+                "; name the folders in watch, such as \"app/*.py\", and restart it"
+            }
             WatchError::RootIsGone { .. } => {
                 self.tree = None;
                 ""
@@ -175,6 +180,7 @@ impl Driver {
     }
 
     fn on_verdict(&mut self, verdict: Verdict) {
+        self.watching.mistake = None;
         match verdict {
             Verdict::Sound => self.tell(Event::Saved),
             Verdict::Unknown(why) => {

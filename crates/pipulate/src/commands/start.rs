@@ -163,7 +163,7 @@ fn say_what_goes_on(context: &Context) {
     let living: Vec<String> = living.map(|service| format!("{} ({})", service.name, service.state)).collect();
     context.printer.clear_line();
     if living.is_empty() {
-        context.printer.note("Interrupted: nothing of this project is running");
+        context.printer.note("Interrupted; no service of this project runs");
     } else {
         context.printer.note(format!("Interrupted; these go on: {}", living.join(", ")));
         context.printer.hint("look how they do with: pipulate status; end them with: pipulate stop");

@@ -1,4 +1,4 @@
-//! inotify: one watch for each folder.
+//! Watching a tree by inotify: one watch for each folder.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
-use super::{Changes, Enters, MOST_FOLDERS, WatchError};
+use crate::watch::{Changes, Enters, WatchError};
 
 /// Folders by the numbers of their watches.
-pub(super) struct TreeWatch {
+pub(crate) struct TreeWatch {
     descriptor: OwnedFd,
     root: PathBuf,
+    most: usize,
     enters: Enters,
     /// Relative to the root, which is the empty path.
     folders: HashMap<i32, PathBuf>,
@@ -25,10 +26,10 @@ pub(super) struct TreeWatch {
 }
 
 impl TreeWatch {
-    pub(super) fn new(root: &Path, enters: Enters) -> Result<Self, WatchError> {
+    pub(crate) fn new(root: &Path, most: usize, enters: Enters) -> Result<Self, WatchError> {
         let descriptor = open(root)?;
         let mut watch =
-            Self { descriptor, root: root.to_owned(), enters, folders: HashMap::new(), trouble: None };
+            Self { descriptor, root: root.to_owned(), most, enters, folders: HashMap::new(), trouble: None };
         watch.enter(PathBuf::new());
         match watch.trouble.take_if(|_| watch.folders.is_empty()) {
             None if watch.folders.is_empty() => Err(WatchError::RootIsGone { folder: root.to_owned() }),
@@ -37,11 +38,11 @@ impl TreeWatch {
         }
     }
 
-    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
     }
 
-    pub(super) fn take(&mut self) -> Changes {
+    pub(crate) fn take(&mut self) -> Changes {
         let mut files = BTreeSet::new();
         for happened in self.read() {
             if happened.flags.contains(ReadFlags::QUEUE_OVERFLOW) {
@@ -120,8 +121,8 @@ impl TreeWatch {
 
     /// Whether the folder is watched now.
     fn watch(&mut self, folder: &Path) -> bool {
-        if self.folders.len() >= MOST_FOLDERS {
-            self.trouble = Some(WatchError::TooManyFolders);
+        if self.folders.len() >= self.most {
+            self.trouble = Some(WatchError::TooManyFolders { most: self.most });
             return false;
         }
         let flags = WatchFlags::CLOSE_WRITE

@@ -5,22 +5,22 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use super::{Changes, Enters, WatchError};
+use crate::watch::{Changes, Enters, WatchError};
 
 /// Never made.
 #[derive(Debug)]
-pub(super) struct TreeWatch(Infallible);
+pub(crate) struct TreeWatch(Infallible);
 
 impl TreeWatch {
-    pub(super) fn new(root: &Path, _enters: Enters) -> Result<Self, WatchError> {
+    pub(crate) fn new(root: &Path, _most: usize, _enters: Enters) -> Result<Self, WatchError> {
         Err(WatchError::System { folder: root.to_owned(), source: io::ErrorKind::Unsupported.into() })
     }
 
-    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         match self.0 {}
     }
 
-    pub(super) fn take(&mut self) -> Changes {
+    pub(crate) fn take(&mut self) -> Changes {
         match self.0 {}
     }
 }
