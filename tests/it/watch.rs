@@ -191,12 +191,14 @@ fn what_waits_for_a_save_is_started_by_start_too() {
 
 #[test]
 fn a_save_neither_undoes_a_stop_nor_waits_for_a_backoff() {
-    let dies = "import sys\nprint('up', flush=True)\nsys.exit(3)\n";
+    let dies = "import os, sys, time\nprint('up', flush=True)\n\
+                while not os.path.exists('die'): time.sleep(0.02)\nsys.exit(3)\n";
     let project = watching("[\"*.py\"]", dies);
-    project.run(&["start", "--no-setup"]);
+    project.start(&[]);
+    project.write("die", "");
     wait_for("a pause before the next try", || {
         let worker = project.service("worker");
-        (worker["state"] == "backoff" && worker["restarts"].as_u64() >= Some(2)).then_some(())
+        (worker["state"] == "backoff" && worker["restarts"].as_u64() >= Some(1)).then_some(())
     });
     project.write("worker.py", DIARIST);
     let worker = project.wait_for_state("worker", "ready");
