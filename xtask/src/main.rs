@@ -1,4 +1,4 @@
-//! The project's own tasks: `cargo xtask ci|test|tidy|prepare|bench`.
+//! The project's own tasks: `cargo xtask ci|test|tidy|prepare|bench|torture`.
 //!
 //! What a person runs, what CI runs and what the README says are the same commands. Only [`run`]
 //! starts programs and only [`say`] prints.
@@ -10,6 +10,7 @@ mod run;
 mod say;
 mod suite;
 mod tidy;
+mod torture;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -38,6 +39,8 @@ enum Task {
     },
     /// Check the rules that the compiler doesn't: crate arrows, module docs, file sizes, documents
     Tidy,
+    /// Kill supervisors, services and upgrades at random moments, for as long as you like
+    Torture(torture::Options),
     /// Install what the tests need and lacks: a Python environment, a browser, shells
     Prepare,
     /// Measure what the program costs, beside what it replaces
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::Test { quick, args } => suite::run(quick, &args),
         Task::Tidy => tidy::run(),
+        Task::Torture(options) => torture::run(&options),
         Task::Prepare => prepare::run(),
         Task::Bench(options) => bench::run(&options),
     };

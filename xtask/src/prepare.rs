@@ -1,4 +1,5 @@
-//! What the tests need beyond cargo: a Python environment (required), a browser and two shells.
+//! What the tests need beyond cargo: a Python environment (required), an older kernel, a browser and
+//! some programs.
 //!
 //! Everything lands in `target/`, except Debian packages, which are installed only for root and
 //! only where they are missing. When nothing is missing, nothing is started.
@@ -49,6 +50,9 @@ pub(crate) fn run() -> Result<ExitCode> {
 pub(crate) fn prepare() -> Result<Prepared> {
     debian::install_missing();
     let python = python::environment(run::root())?;
+    if let Err(error) = python::older_kernel(run::root(), &python) {
+        say::progress(&format!("warning: the tests that need ipykernel 6 cannot pass without it: {error:#}"));
+    }
     let chromium = BROWSERS.into_iter().find_map(run::find);
     Ok(Prepared { python, chromium })
 }

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
@@ -21,6 +22,9 @@ use crate::driver::Beginning;
 
 /// The exit code of a supervisor that found another one at work and did nothing.
 pub const GAVE_WAY: u8 = 5;
+
+/// How long a program may take to say its version.
+const TRIAL: Duration = Duration::from_secs(1);
 
 /// Where the program is.
 #[derive(Debug, Clone)]
@@ -78,6 +82,19 @@ impl Program {
             stderr: OwnedFd::from(stderr),
         })?;
         Ok(Verified::pin_new_child(pid, &identity::host())?)
+    }
+
+    /// Whether it runs at all: in the place of a half-written one, a shell would read it as a script.
+    ///
+    /// # Errors
+    /// It does not; the sentence says how it ended.
+    pub fn try_out(&self) -> Result<(), String> {
+        let tried =
+            Command::new(&self.0).arg("--version").output(TRIAL).map_err(|error| error.to_string())?;
+        match tried.end.success() {
+            true => Ok(()),
+            false => Err(format!("{} can't be run: it {}", self.0.display(), tried.end)),
+        }
     }
 
     /// Becomes the supervisor of `service` anew, with what is handed over; returns only if that

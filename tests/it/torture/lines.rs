@@ -13,9 +13,9 @@ use crate::support::wait::closely;
 
 /// The service's name; by it, it stands between `jupyter` and `server` in the ring of siblings.
 pub(crate) const LINES: &str = "lines";
-/// So many lines are about 6 MiB: two dozen rotations.
-const BURST: u64 = 60_000;
-/// The logs of two bursts are kept.
+/// So many lines are about 3 MiB: a dozen rotations.
+const BURST: u64 = 30_000;
+/// The logs of several bursts are kept.
 const KEPT: u32 = 60;
 const CONFIG: &str = "[logs]\nmax_size = \"256KiB\"\nkeep = 60\n\
                       [services.lines]\ncommand = [\"python3\", \"lines.py\"]\nready = { log = \"^0:$\" }\n";
@@ -168,15 +168,20 @@ fn number_of(line: &[u8]) -> Option<u64> {
     std::str::from_utf8(&line[..colon]).ok()?.parse().ok()
 }
 
-#[test]
-fn a_proof_notices_what_is_wrong_with_lines() {
-    let log = |numbers: &[u64]| numbers.iter().flat_map(|&number| line(number)).collect::<Vec<u8>>();
-    let right = Proof { next: 6, lost: 0, doubled: 0, split: 0 };
-    assert_eq!(Proof::of(&[log(&[1, 2, 3]), log(&[4, 5])], 2), right);
-    assert_eq!(Proof::of(&[log(&[1, 2, 5])], 0), Proof { lost: 2, ..right });
-    assert_eq!(Proof::of(&[log(&[1, 2, 3]), log(&[3, 4, 5])], 0), Proof { doubled: 1, ..right });
-    let mut torn = log(&[1, 2, 3, 4]);
-    let rest = torn.split_off(torn.len() - 9);
-    let torn = Proof::of(&[torn, [rest, log(&[5])].concat()], 0);
-    assert_eq!((torn.lost, torn.split), (1, 2), "one line in two pieces");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_notices_what_is_wrong_with_lines() {
+        let log = |numbers: &[u64]| numbers.iter().flat_map(|&number| line(number)).collect::<Vec<u8>>();
+        let right = Proof { next: 6, lost: 0, doubled: 0, split: 0 };
+        assert_eq!(Proof::of(&[log(&[1, 2, 3]), log(&[4, 5])], 2), right);
+        assert_eq!(Proof::of(&[log(&[1, 2, 5])], 0), Proof { lost: 2, ..right });
+        assert_eq!(Proof::of(&[log(&[1, 2, 3]), log(&[3, 4, 5])], 0), Proof { doubled: 1, ..right });
+        let mut torn = log(&[1, 2, 3, 4]);
+        let rest = torn.split_off(torn.len() - 9);
+        let torn = Proof::of(&[torn, [rest, log(&[5])].concat()], 0);
+        assert_eq!((torn.lost, torn.split), (1, 2), "one line in two pieces");
+    }
 }

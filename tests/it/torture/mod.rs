@@ -12,3 +12,4 @@ mod rounds;
 mod supervisors;
 mod tally;
 mod trees;
+mod upgrades;

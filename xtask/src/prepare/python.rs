@@ -3,6 +3,7 @@
 //! A venv cannot be moved, so it is built in place and its stamp is written last: without a stamp
 //! that says what we want, there is no venv. A second run reads the stamp and starts nothing.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -91,24 +92,40 @@ fn build(root: &Path, venv: &Path) -> Result<()> {
         fs::remove_dir_all(venv).context("could not remove the incomplete target/test-venv")?;
     }
     run::output(python(&interpreter).args(["-m", "venv"]).arg(venv))?;
-    install(root, venv)?;
+    install(root, &venv.join("bin/python"), &PACKAGES.map(|(package, _)| package.as_ref()))?;
     let imports = PACKAGES.map(|(_, module)| format!("import {module}")).join("; ");
     run::output(python(&venv.join("bin/python")).args(["-c", &imports]))?;
     fs::write(stamp_file(venv), stamp(venv)).context("could not write the stamp of target/test-venv")
 }
 
+/// `target/test-cache/ipykernel-6`: a kernel that outlives its server where a supervisor adopts
+/// it, beside the newer one of the environment, whose other packages it shares.
+///
+/// # Errors
+/// It could not be installed.
+pub(super) fn older_kernel(root: &Path, interpreter: &Path) -> Result<()> {
+    let cache = root.join("target/test-cache");
+    let (folder, incomplete) = (cache.join("ipykernel-6"), cache.join("ipykernel-6.incomplete"));
+    if folder.is_dir() {
+        return Ok(());
+    }
+    say::progress("Preparing ipykernel 6 for the tests (once): target/test-cache/ipykernel-6");
+    let target: [&OsStr; 4] =
+        ["--no-deps".as_ref(), "--target".as_ref(), incomplete.as_ref(), "ipykernel>=6.31,<7".as_ref()];
+    install(root, interpreter, &target)?;
+    fs::rename(&incomplete, &folder).context("could not move ipykernel 6 to its place")
+}
+
 /// uv takes seconds where pip takes most of a minute; pip is there in any case.
-fn install(root: &Path, venv: &Path) -> Result<()> {
-    let packages = PACKAGES.map(|(package, _)| package);
-    let interpreter = venv.join("bin/python");
-    let by_uv = uv(root, &interpreter).and_then(|uv| {
+fn install(root: &Path, interpreter: &Path, what: &[&OsStr]) -> Result<()> {
+    let by_uv = uv(root, interpreter).and_then(|uv| {
         let mut install = python(&uv);
-        install.args(["pip", "install", "--quiet", "--compile-bytecode", "--python"]).arg(&interpreter);
-        run::check(install.args(packages))
+        install.args(["pip", "install", "--quiet", "--compile-bytecode", "--python"]).arg(interpreter);
+        run::check(install.args(what))
     });
     let Err(error) = by_uv else { return Ok(()) };
     say::progress(&format!("uv could not install the packages, so pip does: {error:#}"));
-    run::check(python(&interpreter).args(["-m", "pip", "install", "--quiet"]).args(packages))
+    run::check(python(interpreter).args(["-m", "pip", "install", "--quiet"]).args(what))
 }
 
 /// uv from `PATH`, else from `target/tools`, where pip puts it.

@@ -71,6 +71,10 @@ impl Driver {
         self.begin_stop();
         let ours = self.family().ours;
         self.remember(&ours);
+        self.end_all(ours, force);
+    }
+
+    fn end_all(&mut self, ours: Vec<Entry>, force: bool) {
         for entry in ours {
             let key = (entry.pid, entry.start);
             let Some(stopwatch) = &mut self.stopwatch else { return };
@@ -116,7 +120,7 @@ impl Driver {
                 } else {
                     self.empty_looks = 0;
                     // Whoever was born since the last look is asked, or killed, like the others.
-                    self.end_tree(force);
+                    self.end_all(ours, force);
                 }
             }
             Phase::Clearing { .. }

@@ -4,6 +4,7 @@
 //! moment before the exec until the new program listens.
 
 use pipulate_process::signals::{self, Notice};
+use pipulate_process::table;
 use pipulate_store::error::StoreError;
 
 use super::Driver;
@@ -38,6 +39,11 @@ impl Driver {
 
     /// Returns only if the program could not take over.
     fn succeed(&mut self) -> String {
+        if table::program_was_replaced(self.me)
+            && let Err(why) = self.program.try_out()
+        {
+            return why;
+        }
         let failed = |error: StoreError| error.to_string();
         let heirloom = self.lock.keep_over_exec().map_err(|error| error.to_string()).and_then(|lock| {
             let fifo = self.capture.keep_over_exec().map_err(failed)?;
