@@ -99,17 +99,19 @@ fn stop_and_look_what_is_left(before_the_stop: impl FnOnce(&TestProject)) {
     let jupyter = Jupyter::of(&project);
     let terminal = jupyter.terminal();
     terminal.type_line("tmux new-session -d 'sleep 1001'; echo tmux $((40 + 2))", "tmux 42");
+    terminal.type_line("tmux new-window -d 'vim -u NONE notes.txt'; echo vim $((40 + 2))", "vim 42");
     terminal.type_line("nohup sleep 1002 & echo nohup $((40 + 2))", "nohup 42");
     terminal.type_line("setsid --fork sleep 1003; echo setsid $((40 + 2))", "setsid 42");
     terminal.type_line("sleep 1004 & echo job $((40 + 2))", "job 42");
     let [in_tmux, nohup, setsid, job] =
         [1001, 1002, 1003, 1004].map(|seconds| project.find_process(&format!("sleep {seconds}")));
+    let editor = project.find_process("vim -u NONE notes.txt");
     let tmux = Process::of(&in_tmux.ppid.into());
     assert!(tmux.command.starts_with("tmux"), "{tmux:?}");
     before_the_stop(&project);
 
     let stopped = project.run(&["stop", "--force"]).expect(0);
-    for left in [&tmux, &in_tmux, &nohup, &setsid] {
+    for left in [&tmux, &in_tmux, &editor, &nohup, &setsid] {
         assert!(left.lives(), "{left:?} was ended");
     }
     assert!(!job.lives(), "a job of the terminal ends with it");
@@ -122,9 +124,24 @@ fn stop_and_look_what_is_left(before_the_stop: impl FnOnce(&TestProject)) {
     assert_eq!(project.service("jupyter")["state"], "stopped");
     project.run(&["stop"]).expect(0);
     assert!(tmux.lives() && nohup.lives() && setsid.lives(), "the second stop ended them");
-    for left in [&in_tmux, &tmux, &nohup, &setsid] {
+    for left in [&in_tmux, &editor, &tmux, &nohup, &setsid] {
         left.kill();
     }
+}
+
+#[test]
+fn a_stranger_who_reads_the_fifo_is_not_the_services() {
+    let project = only_a_worker();
+    project.start(&[]);
+    let mut reader = crate::support::run::command("sh");
+    reader.args(["-c", "exec sleep 1000 < \"$1\"", "sh"]).arg(project.path(".pipulate/run/worker.out"));
+    let stranger = Stranger::start(reader.env_clear());
+    // Without its supervisor the service's processes are looked for everywhere.
+    Process::of(&project.service("worker")["supervisor_pid"]).kill();
+    assert_eq!(project.service("worker")["processes"].as_array().unwrap().len(), 1);
+    let stopped = project.run(&["stop"]).expect(0);
+    assert!(stopped.stdout.starts_with("Stopped worker: 1 process "), "{}", stopped.stdout);
+    stranger.process();
 }
 
 fn only_a_worker() -> TestProject {

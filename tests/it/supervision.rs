@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::project::python;
+use crate::support::project::{PIPULATE, python};
 use crate::support::{Jupyter, Process, TestProject, holds, wait_for};
 
 const WORKER: &str = "[services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
@@ -74,6 +74,38 @@ fn stop_ends_everything_without_a_supervisor_too() {
     assert_eq!(project.processes(), []);
     assert_eq!(project.service("jupyter")["state"], "stopped");
     project.run(&["status"]).expect(3);
+}
+
+#[test]
+fn stop_and_restart_typed_inside_of_what_lost_its_supervisor_are_finished() {
+    let obeys = "import os, subprocess, time\n\
+                 while True:\n    \
+                     time.sleep(0.02)\n    \
+                     if os.path.exists('order'):\n        \
+                         words = open('order').read().split()\n        \
+                         os.remove('order')\n        \
+                         subprocess.run(words)\n";
+    let config = "[services.worker]\ncommand = [\"python3\", \"obeys.py\"]\n";
+    let project = TestProject::light()
+        .table("server", "enabled = false")
+        .config(config)
+        .file("obeys.py", obeys)
+        .build();
+    let order = |verb: &str| {
+        project.write("new", &format!("{PIPULATE} {verb} worker"));
+        std::fs::rename(project.path("new"), project.path("order")).unwrap();
+    };
+    project.start(&[]);
+    let before = project.service("worker");
+    Process::of(&before["supervisor_pid"]).kill();
+    order("restart");
+    wait_for("a new worker", || {
+        Some(project.service("worker")).filter(|now| now["state"] == "running" && now["pid"] != before["pid"])
+    });
+    Process::of(&project.service("worker")["supervisor_pid"]).kill();
+    order("stop");
+    project.wait_for_state("worker", "stopped");
+    holds("the end of everything", || project.processes().is_empty());
 }
 
 #[test]

@@ -26,6 +26,7 @@ use pipulate_process::command::End;
 use pipulate_process::identity::Verified;
 use pipulate_process::poll::{self, Interest};
 use pipulate_process::signals::{Inbox, Notice};
+use pipulate_process::table::Entry;
 use pipulate_process::{memory, reaper};
 use pipulate_store::capture::{Capture, Drained};
 use pipulate_store::error::StoreError;
@@ -222,11 +223,16 @@ impl Driver {
     }
 
     fn family(&self) -> Family {
+        self.family_at_once(|_| ())
+    }
+
+    /// The same; where the tree was torn, `on_found` hears of each process as soon as it is found.
+    fn family_at_once(&self, on_found: impl Fn(&Entry)) -> Family {
         let roots: Vec<Pid> = std::iter::once(self.me)
             .chain(self.main.as_ref().filter(|main| !main.is_child).map(Main::pid))
             .collect();
         let mut family = match self.torn {
-            true => self.service.everywhere(&roots, &self.layout, &self.attached),
+            true => self.service.everywhere_at_once(&roots, &self.layout, &self.attached, on_found),
             false => self.service.below(&roots, &self.attached),
         };
         // A verified main process is the service's, whatever its environment says by now.
@@ -312,13 +318,11 @@ impl Main {
     }
 }
 
-fn random() -> Result<[u8; 8], SuperviseError> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|error| SuperviseError::System {
+fn random() -> Result<u64, SuperviseError> {
+    getrandom::u64().map_err(|error| SuperviseError::System {
         activity: "get random numbers",
         source: std::io::Error::other(error.to_string()),
-    })?;
-    Ok(bytes)
+    })
 }
 
 fn identity_of(pid: Pid, start: u64, host: &Host) -> ProcessIdentity {

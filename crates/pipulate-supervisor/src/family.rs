@@ -81,6 +81,17 @@ impl Service {
     /// The service's processes wherever they are: for when the tree was torn by the death of a
     /// supervisor. Reads the whole process table.
     pub fn everywhere(&self, roots: &[Pid], layout: &Layout, attached: &Attached) -> Family {
+        self.everywhere_at_once(roots, layout, attached, |_| ())
+    }
+
+    /// The same; `on_found` hears of each of the service's as soon as it is found.
+    pub fn everywhere_at_once(
+        &self,
+        roots: &[Pid],
+        layout: &Layout,
+        attached: &Attached,
+        on_found: impl Fn(&Entry),
+    ) -> Family {
         let mut family = self.below(roots, attached);
         let mut known: HashSet<Pid> = family.ours.iter().map(|entry| entry.pid).collect();
         let fifo = std::fs::metadata(layout.fifo(&self.name)).ok().map(|meta| (meta.dev(), meta.ino()));
@@ -99,6 +110,7 @@ impl Service {
             }
             match self.stranger(&entry, attached) {
                 None => {
+                    on_found(&entry);
                     known.insert(pid);
                     family.ours.push(entry);
                 }

@@ -36,7 +36,7 @@ fn missing() -> Vec<&'static str> {
     if absent(&BROWSERS) {
         missing.push("chromium");
     }
-    for program in ["zsh", "fish", "tmux"] {
+    for program in ["zsh", "fish", "tmux", "vim"] {
         if absent(&[program]) {
             missing.push(program);
         }

@@ -12,7 +12,7 @@ use pipulate_process::identity::{self, Verified};
 use pipulate_process::signals::Inbox;
 use pipulate_process::{reaper, table};
 use pipulate_store::capture::Capture;
-use pipulate_store::record::{self, MainProcess, Record};
+use pipulate_store::record::{self, MainProcess, Named, Record};
 
 use super::journal::Journal;
 use super::readiness::Readying;
@@ -43,14 +43,13 @@ impl Driver {
         let torn = torn || was_adopted || beginning == Beginning::Stop;
         let machine = machine(&spec, earlier.as_ref(), main.is_some(), beginning)?;
         let address = earlier.as_ref().and_then(|record| record.address);
-        let readying =
-            Readying::new(&spec.ready, address, earlier.as_ref().map_or(0, |record| record.log_start));
+        let log_start = earlier.as_ref().map_or(0, |record| record.log_start);
+        let readying = Readying::new(&spec.ready, address, log_start);
         let port = earlier.as_ref().and_then(|record| record.port);
-        let earlier_survivors = earlier.iter().filter_map(|record| record.receipt.as_ref());
-        let earlier_survivors = earlier_survivors.flat_map(|receipt| receipt.survivors.clone()).collect();
+        let earlier_survivors = survivors(earlier.as_ref());
         let known_main = main.as_ref().map(|main| main.record.clone());
         let mut journal = Journal::new(&layout, &spec, me.clone(), earlier, known_main, doorbell);
-        let next_run = RunId::from_random(u64::from_ne_bytes(random()?));
+        let next_run = RunId::from_random(random()?);
         journal.will_run(next_run.clone());
         let mut driver = Self {
             capturing: true,
@@ -96,6 +95,12 @@ fn open_capture(layout: &Layout, spec: &ServiceSpec) -> Result<Capture, Supervis
     Ok(capture)
 }
 
+/// Those that an earlier stop could not end.
+fn survivors(earlier: Option<&Record>) -> Vec<Named> {
+    let receipts = earlier.and_then(|record| record.receipt.as_ref());
+    receipts.into_iter().flat_map(|receipt| receipt.survivors.clone()).collect()
+}
+
 /// Whether another supervisor ended without letting go: what it left may be anywhere.
 fn was_torn(record: &Record, me: &ProcessIdentity, host: &Host) -> bool {
     let other = record.supervisor.as_ref().filter(|supervisor| *supervisor != me);
@@ -114,7 +119,7 @@ fn machine(
         stop_timeout: spec.stop.timeout,
     };
     let now = Instant::now();
-    let seed = u64::from_ne_bytes(random()?);
+    let seed = random()?;
     Ok(match (earlier, lives, beginning) {
         (Some(record), true, _) => {
             Machine::adopted(policy, seed, record.state.is_well(), record.restarts, now)

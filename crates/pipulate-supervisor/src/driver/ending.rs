@@ -14,6 +14,7 @@ use pipulate_store::files;
 use pipulate_store::record::{Named, Receipt};
 
 use super::{Driver, Main, identity_of};
+use crate::family::Family;
 use crate::machine::{Event, Outcome, Phase};
 use crate::query;
 
@@ -110,7 +111,7 @@ impl Driver {
                 self.tell(event);
             }
             Phase::Sweeping { force, .. } => {
-                let ours = self.family().ours;
+                let ours = if force { self.kill_at_sight().ours } else { self.family().ours };
                 self.remember(&ours);
                 if ours.is_empty() {
                     self.forget_main();
@@ -130,6 +131,17 @@ impl Driver {
             | Phase::Stopping { .. }
             | Phase::Settled(_) => {}
         }
+    }
+
+    /// By the time that everybody has been looked at, one that forks and ends in a chain is another
+    /// one: each is killed when it is found. Whoever may not be is told of by [`Driver::end_all`].
+    fn kill_at_sight(&self) -> Family {
+        self.family_at_once(|entry| {
+            let identity = identity_of(entry.pid, entry.start, &self.host);
+            if let Ok(Some(verified)) = Verified::pin(&identity, &self.host) {
+                let _told_of_later = verified.signal(Signal::KILL);
+            }
+        })
     }
 
     /// One look at a tree that changes while it is looked at proves nothing: a process that forks

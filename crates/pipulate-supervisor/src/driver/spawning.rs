@@ -66,7 +66,7 @@ impl Driver {
         if let Some(path) = &self.spec.token {
             home::token(path).map_err(|error| error.to_string())?;
         }
-        let next = RunId::from_random(u64::from_ne_bytes(random().map_err(|error| error.to_string())?));
+        let next = RunId::from_random(random().map_err(|error| error.to_string())?);
         let run = std::mem::replace(&mut self.next_run, next);
         let marker = |part| {
             Marker { project: self.service.project.clone(), service: self.spec.name.clone(), part }
