@@ -1,3 +1,5 @@
+mod storms;
+
 use std::io::Write;
 use std::thread;
 
