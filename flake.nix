@@ -1,10 +1,11 @@
 # Pipulate as a Nix flake: `nix run . -- start` runs it, `nix develop` gives it a shell.
 #
-# Entering the shell installs nothing, asks nothing and starts nothing, so that `nix develop -c`,
-# direnv and editors can use it too. JupyterLab's own packages come from pip, into .venv.
+# A person who enters the shell is welcomed: the Python packages are installed into .venv where they
+# are missing, and the environment is active; one `exit` leaves. Whoever asks nothing of a person
+# (`nix develop -c`, direnv, an editor) gets the variables and nothing else.
 #
 # CUDA: write { cudaSupport = true; } into local.nix and enter with `nix develop path:.` (inside a
-# git checkout a flake sees only tracked files, and local.nix is not one), or enter with
+# git checkout a flake sees only files that git knows, and local.nix is not one), or enter with
 # `PIPULATE_CUDA=1 nix develop --impure`.
 {
   description = "A home for a project folder: JupyterLab, a web app and a local LLM in one command";
@@ -27,7 +28,8 @@
     let
       inherit (nixpkgs) lib;
 
-      localConfig = if builtins.pathExists ./local.nix then import ./local.nix else { };
+      localSeen = builtins.pathExists ./local.nix;
+      localConfig = if localSeen then import ./local.nix else { };
       cudaWanted = localConfig.cudaSupport or false || builtins.getEnv "PIPULATE_CUDA" == "1";
 
       systems = [
@@ -100,6 +102,7 @@
           ++ cuda;
           # The driver's own libraries, where NixOS puts them.
           driver = lib.optionalString (cuda != [ ]) ":/run/opengl-driver/lib";
+          libraryPath = lib.makeLibraryPath libraries + driver;
         in
         pkgs.mkShell {
           packages = [
@@ -115,6 +118,7 @@
             ninja
             gcc
             git
+            figlet
             zlib
             stdenv.cc.cc.lib
           ])
@@ -122,18 +126,45 @@
           ++ cuda
           ++ lib.optional (cuda != [ ]) pkgs.ollama-cuda;
 
-          shellHook =
-            lib.optionalString isLinux ''
-              export LD_LIBRARY_PATH="${lib.makeLibraryPath libraries}${driver}''${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-            ''
-            + lib.optionalString (cuda != [ ]) ''
-              export NIXPKGS_ALLOW_UNFREE=1
-            ''
-            + ''
-              case $- in
-                *i*) PS1='\[\e[01;34m\][nix-dev]\[\e[00m\] \w $ ' ;;
-              esac
-            '';
+          shellHook = ''
+            # The environment is made with this Python, and uv fetches no other: it would not start here.
+            export PIPULATE_PYTHON=${pkgs.python311.interpreter}
+            export UV_PYTHON_DOWNLOADS=never
+          ''
+          + lib.optionalString isLinux ''
+            # For what Pipulate starts; it keeps this from the programs of the host, such as the browser.
+            export PIPULATE_LIBRARY_PATH="${libraryPath}"
+            # For the Python that is typed here.
+            export LD_LIBRARY_PATH="${libraryPath}''${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+          ''
+          + lib.optionalString (cuda != [ ]) ''
+            export PIPULATE_CUDA=1
+            export NIXPKGS_ALLOW_UNFREE=1
+          ''
+          + lib.optionalString (!localSeen) ''
+            if [ -e local.nix ]; then
+              echo "local.nix is not seen, because git does not know it; enter with: nix develop path:." >&2
+            fi
+          ''
+          + ''
+            case $- in
+              *i*)
+                if [ -n "''${ZSH_VERSION-}" ]; then
+                  setopt PROMPT_SUBST
+                  PS1='%F{blue}[nix-dev]%f %~ $ '
+                  pipulate_shell=zsh
+                else
+                  PS1='\[\e[01;34m\][nix-dev]\[\e[00m\] \w $ '
+                  pipulate_shell=bash
+                fi
+                if command -v pipulate >/dev/null; then
+                  pipulate __enter </dev/null || :
+                  eval "$(pipulate --quiet activate $pipulate_shell 2>/dev/null)"
+                fi
+                unset pipulate_shell
+                ;;
+            esac
+          '';
         };
     in
     {
@@ -148,6 +179,11 @@
         # To change Pipulate.
         rust = shellFor pkgs [ (toolchainFor pkgs) ];
       });
+
+      templates.default = {
+        path = ./crates/pipulate/starter;
+        description = "A project of your own: a web app, a notebook, and what they need";
+      };
 
       overlays.default = final: _: { pipulate = pipulateFor final; };
 

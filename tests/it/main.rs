@@ -13,6 +13,7 @@ mod failures;
 #[path = "../../crates/pipulate-ollama/tests/it/fake.rs"]
 mod fake_ollama;
 mod fasthtml;
+mod flake;
 mod follow;
 mod home;
 mod logs;

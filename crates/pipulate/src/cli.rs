@@ -56,6 +56,8 @@ pub(crate) enum Verb {
     Why(WhySettings),
     /// Become the user's shell.
     Shell,
+    /// Welcome whoever enters the flake's shell.
+    Enter,
     /// Print what a shell of this kind evaluates.
     Activate(Dialect),
     Serve,
@@ -271,6 +273,7 @@ impl Verb {
             | Self::Models(_)
             | Self::Why(_)
             | Self::Shell
+            | Self::Enter
             | Self::Activate(_)
             | Self::Serve
             | Self::Config

@@ -4,6 +4,7 @@ pub(crate) mod activate;
 pub(crate) mod chat;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod enter;
 pub(crate) mod logs;
 pub(crate) mod models;
 pub(crate) mod open;

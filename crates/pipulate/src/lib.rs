@@ -58,6 +58,7 @@ fn dispatch(context: &Context, verb: Verb) -> Result<ExitStatus, Failure> {
         Verb::Models(format) => commands::models::models(context, format),
         Verb::Why(settings) => commands::why::why(context, settings),
         Verb::Shell => commands::shell::shell(context),
+        Verb::Enter => commands::enter::enter(context),
         Verb::Activate(dialect) => commands::activate::activate(context, dialect),
         Verb::Serve => commands::serve::serve(context),
         Verb::Config => commands::config::config(context),

@@ -41,6 +41,9 @@ fn missing() -> Vec<&'static str> {
             missing.push(program);
         }
     }
+    if absent(&["nix-instantiate"]) {
+        missing.push("nix-bin");
+    }
     if python::needs_an_interpreter(run::root()) {
         missing.push("python3-venv");
     }

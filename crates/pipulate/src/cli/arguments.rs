@@ -41,13 +41,6 @@ Exit codes:
   3  nothing is running
   4  it can't be told";
 
-const ACTIVATE: &str = "\
-How to use it:
-  bash, zsh  eval \"$(pipulate activate bash)\"
-  fish       pipulate activate fish | source
-
-`deactivate` takes it back.";
-
 /// A home for your notebooks: JupyterLab and a web server in one command
 ///
 /// `pipulate start` makes the Python environment, starts JupyterLab and your web server in the
@@ -126,12 +119,15 @@ enum VerbArguments {
     /// Enter your own shell with the environment active
     Shell,
     /// Print what activates the environment in the shell you are in
-    #[command(after_help = ACTIVATE)]
+    #[command(after_help = shells::ACTIVATE)]
     Activate(ShellArgument),
     /// Run the embedded web app in the foreground
     Serve,
     /// Show the configuration
     Config(ConfigArguments),
+    /// For the flake's shell: make the environment ready, and say what to type
+    #[command(name = "__enter", hide = true)]
+    Enter,
     #[command(name = "__supervise", hide = true)]
     Supervise(SuperviseArguments),
     #[command(name = "__hand-over", hide = true)]
@@ -356,6 +352,7 @@ impl VerbArguments {
             Self::Shell => Verb::Shell,
             Self::Activate(arguments) => Verb::Activate(arguments.resolve()),
             Self::Serve => Verb::Serve,
+            Self::Enter => Verb::Enter,
             Self::Config(ConfigArguments { show: _required }) => Verb::Config,
             Self::Supervise(arguments) => Verb::Supervise(SuperviseSettings {
                 service: arguments.service,

@@ -2,7 +2,7 @@
 
 mod launching;
 pub(crate) mod pages;
-mod welcome;
+pub(crate) mod welcome;
 
 use std::collections::BTreeSet;
 

@@ -3,6 +3,13 @@
 use clap::{Args, ValueEnum};
 use pipulate_environment::shell::Dialect;
 
+pub(super) const ACTIVATE: &str = "\
+How to use it:
+  bash, zsh  eval \"$(pipulate activate bash)\"
+  fish       pipulate activate fish | source
+
+`deactivate` takes it back.";
+
 #[derive(Debug, Args)]
 pub(super) struct ShellArgument {
     /// For which shell

@@ -27,7 +27,7 @@ use crate::ui::setup_events;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is left to be said.
-pub(super) struct Welcome<'a> {
+pub(crate) struct Welcome<'a> {
     context: &'a Context,
     config: &'a Config,
     python: PathBuf,
@@ -38,7 +38,7 @@ pub(super) struct Welcome<'a> {
 ///
 /// # Errors
 /// There is no Python to go on with.
-pub(super) fn prepare<'a>(
+pub(crate) fn prepare<'a>(
     context: &'a Context,
     config: &'a Config,
     mode: Mode,
@@ -59,15 +59,29 @@ pub(super) fn prepare<'a>(
 }
 
 impl Welcome<'_> {
+    /// To somebody who enters a shell: what to type.
+    pub(crate) fn say_at_entry(self) -> Greeting {
+        let printer = &self.context.printer;
+        self.check_all();
+        printer.note("\n- Start JupyterLab and FastHTML server with: start");
+        printer.note("- Stop JupyterLab and FastHTML server with: stop");
+        printer.note("- To exit the Pipulate environment, type 'exit'.\n");
+        self.greet()
+    }
+
     /// Says the rest, and lets Ollama speak when it can.
     pub(super) fn say(self) -> Greeting {
         let printer = &self.context.printer;
-        for module in &self.config.python.probe {
-            self.check(module);
-        }
+        self.check_all();
         let stop = if self.has_bare_words() { "stop" } else { "pipulate stop" };
         printer.note(format!("\n- Stop JupyterLab and the web server with: {stop}\n"));
         self.greet()
+    }
+
+    fn check_all(&self) {
+        for module in &self.config.python.probe {
+            self.check(module);
+        }
     }
 
     fn check(&self, module: &str) {
@@ -144,7 +158,7 @@ fn speak(printer: &Printer, event: &GreetingEvent, in_line: bool) -> bool {
 }
 
 /// Ollama's word, under way.
-pub(super) struct Greeting {
+pub(crate) struct Greeting {
     thread: Option<JoinHandle<()>>,
     open: Arc<Mutex<bool>>,
     printer: Printer,
@@ -152,7 +166,7 @@ pub(super) struct Greeting {
 
 impl Greeting {
     /// Lets it come to its end, which its own deadline bounds, and says where to learn more.
-    pub(super) fn finish(mut self) {
+    pub(crate) fn finish(mut self) {
         if let Some(thread) = self.thread.take() {
             // Advisory: if it failed, there is nothing to say.
             let _silence = thread.join();

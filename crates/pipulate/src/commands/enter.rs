@@ -1,0 +1,25 @@
+//! `__enter`, for the flake's shell: the words with which the seed's shell began. Nothing is started:
+//! that is for a person to decide.
+
+use pipulate_environment::setup::Mode;
+use pipulate_environment::surroundings::Surroundings;
+
+use crate::commands::start::welcome;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::exit_code::ExitStatus;
+use crate::interrupt;
+use crate::ui::banner;
+
+/// Makes the environment ready, and says what to type.
+pub(crate) fn enter(context: &Context) -> Result<ExitStatus, Failure> {
+    interrupt::ends_with_130()?;
+    banner::print(&context.printer);
+    context.printer.note("");
+    let around = Surroundings::of_this_process();
+    if around.variable("PIPULATE_CUDA").is_some_and(|value| value == "1") {
+        context.printer.note("- CUDA support enabled.");
+    }
+    welcome::prepare(context, context.config()?, Mode::Automatic)?.say_at_entry().finish();
+    Ok(ExitStatus::Success)
+}
