@@ -29,4 +29,5 @@ mod support;
 mod terminal;
 mod torture;
 mod watch;
+mod weather;
 mod web;

@@ -70,6 +70,10 @@ pub struct ServiceStatus {
     pub port: Option<u16>,
     pub url: Option<String>,
     pub log: AbsPath,
+    /// Lines that were dropped since it was started, because there was no room for them.
+    pub log_dropped: u64,
+    /// Why its log can't be written at present.
+    pub log_trouble: Option<String>,
     /// Why it is as it is, where that needs a sentence.
     pub reason: Option<String>,
 }

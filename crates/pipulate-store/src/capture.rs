@@ -3,10 +3,12 @@
 //! On Linux they move inside the kernel and are never in our memory alone, so a supervisor that is
 //! killed loses none of them: what it had not moved yet is still in the pipe, which the service
 //! itself holds open. The file holds exactly what the service wrote, and is bounded: see
-//! [`rotation`]. When it was written is kept beside it: see [`index`].
+//! [`rotation`]. When it was written is kept beside it: see [`index`]. Where there is no room, the
+//! service goes on without: see [`shortage`].
 
 mod index;
 mod rotation;
+mod shortage;
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -26,6 +28,7 @@ use crate::os::Mover;
 use index::Index;
 pub use index::Mark;
 use rotation::Rotation;
+use shortage::{Next, Shortage};
 
 /// The most that one [`Capture::drain`] moves, so that a flood does not keep the supervisor from
 /// everything else.
@@ -48,6 +51,8 @@ pub struct Capture {
     index: Index,
     rotation: Rotation,
     rotations: u32,
+    shortage: Option<Box<Shortage>>,
+    dropped: u64,
 }
 
 /// What [`Capture::drain`] found.
@@ -81,7 +86,8 @@ impl Capture {
         let (index, base) = Index::open(layout, service, &meta, limits.keep);
         let fifo_path = fifo_path.to_path_buf().into_boxed_path();
         let (mover, end) = (Mover::new(), meta.len());
-        Ok(Self { fifo, fifo_path, mover, log, end, base, index, rotation, rotations: 0 })
+        let (rotations, shortage, dropped) = (0, None, 0);
+        Ok(Self { fifo, fifo_path, mover, log, end, base, index, rotation, rotations, shortage, dropped })
     }
 
     /// An end for the service's stdout and stderr. It can read too, so that the service never
@@ -145,10 +151,39 @@ impl Capture {
         self.index.mark(mark, self.base + self.end);
     }
 
-    /// Moves what is in the FIFO to the log, without waiting.
+    /// How many lines were dropped since this was opened, because there was no room for them.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Why the log can't be written at present.
+    pub fn trouble(&self) -> Option<&str> {
+        self.shortage.as_ref().and_then(|shortage| shortage.why())
+    }
+
+    /// Looks whether the log can be written again. Nothing tells of that but another attempt.
+    pub fn look_for_room(&mut self) {
+        let before = self.base + self.end;
+        let Some(shortage) = &mut self.shortage else { return };
+        shortage.look_for_room(&self.log, self.end);
+        if shortage.why().is_some() {
+            return;
+        }
+        match shortage.catch_up(&self.log, &mut self.end) {
+            Ok(()) if shortage.next() != Next::RestOfDropped => self.shortage = None,
+            Ok(()) => {}
+            Err(error) => shortage.goes_on(&error),
+        }
+        if self.base + self.end != before {
+            self.index.moved(self.base + self.end);
+        }
+    }
+
+    /// Moves what is in the FIFO to the log, without waiting. Where the log can't be written, whole
+    /// lines are dropped instead: see [`Capture::trouble`].
     ///
     /// # Errors
-    /// The log can't be written; on a full disk the bytes were dropped, so that the service goes on.
+    /// The system can't tell whoever follows the log that it grew.
     pub fn drain(&mut self) -> Result<Drained, StoreError> {
         let before = self.base + self.end;
         let outcome = self.move_bytes();
@@ -182,11 +217,9 @@ impl Capture {
         let mut room = AT_ONCE;
         while room > 0 || self.mover.holds_some() {
             self.look_at_the_log();
-            // What the index takes is the log's too: a line may be shorter than its entry.
-            let until_bound = self.rotation.max_size().saturating_sub(self.end + self.index.weight());
-            let outcome = match usize::try_from(until_bound).unwrap_or(usize::MAX) {
-                0 => self.pass_the_bound(),
-                bound => self.transfer(AT_ONCE.min(bound)),
+            let outcome = match self.shortage.take() {
+                None => self.move_some(),
+                Some(shortage) => self.get_by(shortage),
             };
             match outcome {
                 Ok(0) => return Ok(Drained::NoWriters),
@@ -194,16 +227,53 @@ impl Capture {
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return Ok(Drained::Empty),
                     io::ErrorKind::Interrupted => {}
+                    _ if files::is_full(&error) && self.rotation.sacrifice() => {}
                     // No room, a limit on the size of files, a broken disk: whatever it is, the
                     // service must not stand still for it.
                     _ => {
-                        self.mover.discard(&self.fifo, AHEAD);
-                        return Err(StoreError::io("write", self.rotation.current())(error));
+                        let ends_with_line = self.ends_with_line_break().unwrap_or(true);
+                        self.shortage = Some(Box::new(Shortage::new(&error, ends_with_line)));
                     }
                 },
             }
         }
         Ok(Drained::More)
+    }
+
+    /// Moves on, at most to the bound. The answer is how many bytes were moved.
+    fn move_some(&mut self) -> io::Result<usize> {
+        // What the index takes is the log's too: a line may be shorter than its entry.
+        let until_bound = self.rotation.max_size().saturating_sub(self.end + self.index.weight());
+        match usize::try_from(until_bound).unwrap_or(usize::MAX) {
+            0 => self.pass_the_bound(),
+            bound => self.transfer(AT_ONCE.min(bound)),
+        }
+    }
+
+    /// Goes on if there is room by now, and drops what comes if not. As [`Capture::move_some`].
+    fn get_by(&mut self, mut shortage: Box<Shortage>) -> io::Result<usize> {
+        let attempt = match shortage.next() {
+            Next::RestOfDropped => None,
+            Next::Line | Next::RestOfLine => {
+                Some(shortage.catch_up(&self.log, &mut self.end).and_then(|()| self.move_some()))
+            }
+        };
+        match attempt {
+            Some(Ok(moved)) => return Ok(moved),
+            Some(Err(error)) if is_harmless(&error) => {
+                self.shortage = Some(shortage);
+                return Err(error);
+            }
+            Some(Err(error)) => shortage.goes_on(&error),
+            None => {}
+        }
+        let taken = self.mover.look_ahead(&self.fifo, AHEAD).and_then(|ahead| {
+            let bytes = self.mover.take(&self.fifo, shortage.share_of(&ahead))?;
+            self.dropped += shortage.absorb(&bytes);
+            Ok(bytes.len())
+        });
+        self.shortage = Some(shortage);
+        taken
     }
 
     fn transfer(&mut self, most: usize) -> io::Result<usize> {
@@ -246,6 +316,11 @@ impl Capture {
         self.rotations = self.rotations.wrapping_add(1);
         Ok(())
     }
+}
+
+/// Nothing to move for now, or not yet: no word about the log.
+fn is_harmless(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 /// Whether anybody has the FIFO of a service open, in whatever container of this machine: the

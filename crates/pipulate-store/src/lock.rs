@@ -41,7 +41,8 @@ impl Lock {
     /// The file can't be made, or the file system has no locks.
     pub fn acquire(path: &Path) -> Result<Result<Self, Holder>, StoreError> {
         loop {
-            let file = open(path, true).map_err(StoreError::io("open the lock", path))?;
+            let file = open(path, OpenOptions::new().write(true).create(true))
+                .map_err(StoreError::io("open the lock", path))?;
             match fcntl(&file, FcntlArg::F_SETLK(&whole_file(libc::F_WRLCK))) {
                 Ok(_) => {}
                 Err(Errno::EACCES | Errno::EAGAIN) => match ask(&file, path)? {
@@ -103,7 +104,8 @@ impl Lock {
 /// # Errors
 /// The file can't be opened, or the file system has no locks.
 pub fn holder(path: &Path) -> Result<Holder, StoreError> {
-    match open(path, false) {
+    // Asking needs no right to write: not in a read-only folder either.
+    match open(path, &mut OpenOptions::new()) {
         Ok(file) => ask(&file, path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Holder::Nobody),
         Err(error) => Err(StoreError::io("open the lock", path)(error)),
@@ -120,9 +122,10 @@ fn ask(file: &File, path: &Path) -> Result<Holder, StoreError> {
     Ok(Pid::new(lock.l_pid).map_or(Holder::Invisible, Holder::Process))
 }
 
-fn open(path: &Path, create: bool) -> io::Result<File> {
-    let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-    OpenOptions::new().read(true).write(true).create(create).mode(0o600).custom_flags(flags).open(path)
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    // Not a FIFO that stands in its place, which would keep us waiting.
+    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
+    options.read(true).mode(0o600).custom_flags(flags).open(path)
 }
 
 fn is_still(file: &File, path: &Path) -> bool {

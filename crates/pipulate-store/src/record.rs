@@ -50,6 +50,10 @@ pub struct Record {
     pub notes: Vec<String>,
     /// The position in the log at which the last start began, in bytes of the current file.
     pub log_start: u64,
+    /// Lines of its output that were dropped since this start, because there was no room for them.
+    pub log_dropped: u64,
+    /// Why its log can't be written at present.
+    pub log_trouble: Option<String>,
     /// What the last stop did.
     pub receipt: Option<Receipt>,
 }
@@ -110,12 +114,29 @@ pub(crate) fn read_of_any_folder(
     Ok(Some(record))
 }
 
-/// Writes the record. Only for the holder of the service's lock.
+/// Writes the record, on a full disk into the room that was set aside for it. Only for the holder
+/// of the service's lock.
+///
+/// # Errors
+/// The folder is not writable, or there is no room at all; the old record is then untouched.
+pub fn write(layout: &Layout, record: &Record) -> Result<(), StoreError> {
+    files::write_private_or_spare(&layout.record(&record.service), &wire::encode(record))
+}
+
+/// The same for a service that is to be started: not on a full disk.
 ///
 /// # Errors
 /// The folder is not writable or the disk is full; the old record is then untouched.
-pub fn write(layout: &Layout, record: &Record) -> Result<(), StoreError> {
+pub fn write_first(layout: &Layout, record: &Record) -> Result<(), StoreError> {
     files::write_private(&layout.record(&record.service), &wire::encode(record))
+}
+
+/// Sets room aside for a record, so that what happens on a full disk can be told.
+///
+/// # Errors
+/// The folder is not writable, or the disk is full by now.
+pub fn set_room_aside(layout: &Layout, service: &ServiceName) -> Result<(), StoreError> {
+    files::keep_spare(&layout.record(service))
 }
 
 /// The services that have a record here, also those that no configuration names any more.

@@ -10,6 +10,7 @@ mod ending;
 mod folder;
 mod journal;
 mod readiness;
+mod room;
 mod siblings;
 mod spawning;
 mod succession;
@@ -39,6 +40,7 @@ use crate::program::Program;
 use ending::Stopwatch;
 use journal::Journal;
 use readiness::Readying;
+use room::Room;
 use siblings::Siblings;
 use watching::Watching;
 
@@ -88,7 +90,8 @@ pub enum SuperviseError {
 /// # Errors
 /// The home's files can't be used, or the service lives where it can't be seen from here.
 pub fn supervise(task: Task) -> Result<(), SuperviseError> {
-    Driver::new(task)?.run()
+    let beginning = task.beginning;
+    Driver::new(task)?.run(beginning)
 }
 
 struct Driver {
@@ -121,8 +124,7 @@ struct Driver {
     empty_looks: u32,
     /// Those that an earlier stop could not end.
     earlier_survivors: Vec<Named>,
-    /// Whether the log could be written the last time.
-    is_log_well: bool,
+    room: Room,
 }
 
 /// The main process of the running instance.
@@ -135,9 +137,9 @@ struct Main {
 }
 
 impl Driver {
-    fn run(mut self) -> Result<(), SuperviseError> {
+    fn run(mut self, beginning: Beginning) -> Result<(), SuperviseError> {
         // Before anything is started: whoever finds this record after our death knows to look.
-        self.save();
+        self.begin_the_record(beginning)?;
         loop {
             self.follow_the_folder();
             self.drain();
@@ -189,15 +191,11 @@ impl Driver {
     fn drain(&mut self) {
         let before = self.capture.rotations();
         match self.capture.drain() {
-            Ok(Drained::Empty | Drained::More) => self.is_log_well = true,
+            Ok(Drained::Empty | Drained::More) => {}
             Ok(Drained::NoWriters) => self.capturing = false,
-            // Said once, and not for every pipeful that is lost to it.
-            Err(error) if self.is_log_well => {
-                self.is_log_well = false;
-                self.journal.complain(&format!("{error}; what does not fit is lost"));
-            }
-            Err(_) => {}
+            Err(error) => self.journal.complain(&error.to_string()),
         }
+        self.look_after_the_log();
         if self.capture.rotations() != before {
             self.journal.log_was_rotated();
         }
@@ -269,6 +267,7 @@ impl Driver {
             self.readying.next_look(self.machine.phase(), now),
             self.watching.next_look(),
             recheck,
+            self.next_look_for_room(),
         ]
         .into_iter()
         .flatten()
@@ -295,6 +294,7 @@ impl Driver {
     fn settle_down(&mut self) {
         if !self.settled_down && !self.journal.is_unsettled() {
             self.settled_down = true;
+            self.set_room_aside();
             memory::give_back();
         }
     }

@@ -28,8 +28,8 @@ pub enum Stopped {
     /// There was nothing to do.
     Already,
     Done(Receipt),
-    /// It was stopped by a supervisor whose records were deleted: nothing more is known.
-    Unrecorded,
+    /// Nothing of it lives any more, and there is no record of how that came; the words say why not.
+    Unrecorded(&'static str),
     /// Nothing was signalled, or not everything ended; the sentence says why.
     Refused(String),
 }
@@ -132,7 +132,7 @@ impl Halt<'_> {
             }
             (Standing::Unknown(why), _) => refuse(why),
             // Its processes still carry its marker; to go by that alone has to be asked for.
-            (_, Some(_)) if self.force => self.stop_unsupervised(service),
+            (standing, Some(_)) if self.force => self.stop_unsupervised(service, &standing),
             (_, Some(why)) => {
                 refuse(format!("{why}; end what carries its marker with: pipulate stop --force"))
             }
@@ -142,7 +142,9 @@ impl Halt<'_> {
             {
                 Request::Answered(Stopped::Already)
             }
-            (Standing::Gone | Standing::Unsupervised, None) => self.stop_unsupervised(service),
+            (standing @ (Standing::Gone | Standing::Unsupervised), None) => {
+                self.stop_unsupervised(service, &standing)
+            }
         }
     }
 
@@ -168,13 +170,20 @@ impl Halt<'_> {
     }
 
     /// Has a new supervisor take the dead one's place for as long as the stop takes.
-    fn stop_unsupervised(&self, service: &ServiceName) -> Request {
+    fn stop_unsupervised(&self, service: &ServiceName, standing: &Standing) -> Request {
         let started = std::io::pipe().map_err(LaunchError::from).and_then(|(words, doorbell)| {
             let process = self.program.start(self.layout, service, Beginning::Stop, doorbell)?;
             Ok(Supervisor { process, words: Some(words) })
         });
         match started {
             Ok(supervisor) => Request::Asked(supervisor),
+            Err(LaunchError::Store(error))
+                if *standing == Standing::Gone
+                    && error.kind() == Some(std::io::ErrorKind::ReadOnlyFilesystem) =>
+            {
+                let why = "whose record can't be written on a read-only disk";
+                Request::Answered(Stopped::Unrecorded(why))
+            }
             Err(error) => Request::Answered(Stopped::Refused(error.to_string())),
         }
     }
@@ -196,7 +205,7 @@ impl Halt<'_> {
         match record::read(self.layout, service) {
             Ok(Some(record)) if record.wanted == Wanted::Stopped => record.receipt.map(Stopped::Done),
             Ok(Some(_)) => None,
-            Ok(None) => Some(Stopped::Unrecorded),
+            Ok(None) => Some(Stopped::Unrecorded("whose records had been deleted")),
             Err(error) => Some(Stopped::Refused(error.to_string())),
         }
     }

@@ -229,6 +229,8 @@ fn service_status(
         port,
         url: address.zip(page).map(|(address, page)| url(address, page)),
         log: layout.log(name),
+        log_dropped: record.map_or(0, |record| record.log_dropped),
+        log_trouble: record.filter(|_| listens).and_then(|record| record.log_trouble.clone()),
         reason: reason.or_else(|| moved(layout).filter(|_| listens)),
     }
 }

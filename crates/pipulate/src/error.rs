@@ -86,6 +86,7 @@ impl<E: Error + 'static> From<E> for Failure {
         let mut failure = Self::failed(error.to_string());
         let mut next: Option<&(dyn Error + 'static)> = Some(&error);
         while let Some(error) = next {
+            failure.hints.extend(error.downcast_ref().and_then(advice));
             let text = error.to_string();
             let said =
                 std::iter::once(&failure.message).chain(&failure.causes).any(|line| line.contains(&text));
@@ -96,6 +97,17 @@ impl<E: Error + 'static> From<E> for Failure {
         }
         failure
     }
+}
+
+/// What helps against some errors, whatever was being done.
+fn advice(error: &io::Error) -> Option<String> {
+    let advice = match error.kind() {
+        io::ErrorKind::StorageFull => "make room on that disk; `df -h` shows how full it is",
+        io::ErrorKind::QuotaExceeded => "your share of that disk is used up: remove what you don't need",
+        io::ErrorKind::ReadOnlyFilesystem => "that disk is read-only; work in a folder on another one",
+        _ => return None,
+    };
+    Some(advice.to_owned())
 }
 
 impl Failure {

@@ -6,7 +6,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
@@ -71,19 +71,31 @@ impl Rotation {
     }
 
     /// Begins a new log and answers with it; `announce` is told before it takes the current name.
+    /// What takes room comes first: where there is none, no log has lost its place.
     ///
     /// # Errors
     /// The folder is not writable, or the disk has no room for another name.
     pub(super) fn rotate(&self, announce: impl FnOnce(&File)) -> io::Result<File> {
+        let (temporary, file) = self.make_next()?;
+        let second_name = files::temporary_beside(&self.current);
+        if self.limits.keep > 0 {
+            // Somebody may have moved it away.
+            unless_missing(fs::hard_link(&self.current, &second_name))?;
+        }
         for number in (1..self.limits.keep).rev() {
             unless_missing(fs::rename(self.old(number), self.old(number + 1)))?;
         }
         if self.limits.keep > 0 {
-            unless_missing(fs::remove_file(self.old(1)))?;
-            // Somebody may have moved it away.
-            unless_missing(fs::hard_link(&self.current, self.old(1)))?;
+            unless_missing(fs::rename(&second_name, self.old(1)))?;
         }
-        self.begin(announce)
+        self.begin(&temporary, &file, announce)?;
+        Ok(file)
+    }
+
+    /// Removes the oldest of the older logs, for room; whether there was one.
+    pub(super) fn sacrifice(&self) -> bool {
+        let oldest = (1..=self.limits.keep).rev().map(|number| self.old(number)).find(|log| log.exists());
+        oldest.is_some_and(|log| fs::remove_file(log).is_ok())
     }
 
     /// A supervisor was killed between the two names of a rotation: the current log is `.1` too.
@@ -96,18 +108,22 @@ impl Rotation {
         if let (Ok(current), Ok(old)) = (current, old)
             && same(current) == same(old)
         {
-            self.begin(|_| ()).map_err(StoreError::io("begin", &self.current))?;
+            let begun = self.make_next().and_then(|(temporary, file)| self.begin(&temporary, &file, |_| ()));
+            begun.map_err(StoreError::io("begin", &self.current))?;
         }
         Ok(())
     }
 
-    fn begin(&self, announce: impl FnOnce(&File)) -> io::Result<File> {
+    fn make_next(&self) -> io::Result<(PathBuf, File)> {
         let temporary = files::temporary_beside(&self.current);
         unless_missing(fs::remove_file(&temporary))?;
         let file = open(&temporary, OpenOptions::new().create_new(true))?;
-        announce(&file);
-        fs::rename(&temporary, &self.current)?;
-        Ok(file)
+        Ok((temporary, file))
+    }
+
+    fn begin(&self, temporary: &Path, file: &File, announce: impl FnOnce(&File)) -> io::Result<()> {
+        announce(file);
+        fs::rename(temporary, &self.current)
     }
 
     fn old(&self, number: u32) -> AbsPath {

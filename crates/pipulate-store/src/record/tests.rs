@@ -38,6 +38,8 @@ fn record(root: &str) -> Record {
         notes: vec!["a note".to_owned()],
         next_run: None,
         log_start: 12,
+        log_dropped: 0,
+        log_trouble: None,
         receipt: Some(Receipt {
             stopped: 3,
             seconds: 0.5,

@@ -44,6 +44,10 @@ struct RecordV1 {
     adopted: bool,
     notes: Vec<String>,
     log_start: u64,
+    #[serde(default)]
+    log_dropped: u64,
+    #[serde(default)]
+    log_trouble: Option<String>,
     receipt: Option<ReceiptV1>,
 }
 
@@ -129,6 +133,8 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
         adopted: record.adopted,
         notes: record.notes.clone(),
         log_start: record.log_start,
+        log_dropped: record.log_dropped,
+        log_trouble: record.log_trouble.clone(),
         receipt: record.receipt.as_ref().map(encode_receipt),
     };
     // The types above hold nothing that JSON can't.
@@ -189,6 +195,8 @@ impl RecordV1 {
             adopted: self.adopted,
             notes: self.notes,
             log_start: self.log_start,
+            log_dropped: self.log_dropped,
+            log_trouble: self.log_trouble,
             receipt: optional(self.receipt, decode_receipt)?,
         })
     }

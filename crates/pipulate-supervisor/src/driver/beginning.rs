@@ -16,6 +16,7 @@ use pipulate_store::record::{self, MainProcess, Named, Record};
 
 use super::journal::Journal;
 use super::readiness::Readying;
+use super::room::Room;
 use super::siblings::Siblings;
 use super::watching::Watching;
 use super::{Beginning, Driver, Main, SuperviseError, Task, random};
@@ -46,6 +47,7 @@ impl Driver {
         let log_start = earlier.as_ref().map_or(0, |record| record.log_start);
         let readying = Readying::new(&spec.ready, address, log_start);
         let port = earlier.as_ref().and_then(|record| record.port);
+        let lost_before = earlier.as_ref().filter(|_| main.is_some()).map_or(0, |record| record.log_dropped);
         let earlier_survivors = survivors(earlier.as_ref());
         let known_main = main.as_ref().map(|main| main.record.clone());
         let mut journal = Journal::new(&layout, &spec, me.clone(), earlier, known_main, doorbell);
@@ -62,7 +64,7 @@ impl Driver {
             settled_down: false,
             empty_looks: 0,
             earlier_survivors,
-            is_log_well: true,
+            room: Room::new(lost_before),
             layout,
             spec,
             host,

@@ -28,6 +28,10 @@ pub(super) struct Journal {
     written: Option<Record>,
     doorbell: Option<File>,
     is_disowned: bool,
+    /// Why the record could not be written the last time.
+    unwritten: Option<StoreError>,
+    /// What is set aside for a full disk is not for the next record.
+    wants_room: bool,
 }
 
 impl Journal {
@@ -58,6 +62,8 @@ impl Journal {
             adopted: false,
             notes: Vec::new(),
             log_start: earlier.map_or(0, |record| record.log_start),
+            log_dropped: 0,
+            log_trouble: None,
             receipt: None,
         };
         Self {
@@ -66,6 +72,8 @@ impl Journal {
             written: None,
             doorbell: doorbell.map(File::from),
             is_disowned: false,
+            unwritten: None,
+            wants_room: false,
         }
     }
 
@@ -164,12 +172,46 @@ impl Journal {
         }
         let before = self.written.as_ref().map(|record| record.state);
         self.write_pid_file();
-        self.complain_of(record::write(&self.layout, &self.record));
+        let written = match std::mem::take(&mut self.wants_room) {
+            true => record::write_first(&self.layout, &self.record),
+            false => record::write(&self.layout, &self.record),
+        };
+        match written {
+            Ok(()) => self.unwritten = None,
+            // It is tried again whenever there is something to do; that much is said once.
+            Err(error) => {
+                if self.unwritten.is_none() {
+                    self.complain(&error.to_string());
+                }
+                self.unwritten = Some(error);
+                return;
+            }
+        }
         if before != Some(self.record.state) {
             tracing::info!(service = %self.record.service, state = self.record.state.word(), reason = self.record.reason);
         }
         self.ring();
         self.written = Some(self.record.clone());
+    }
+
+    /// The next record is written only if the disk is not full.
+    pub(super) fn write_only_with_room(&mut self) {
+        self.wants_room = true;
+    }
+
+    /// Why there is no record of what is true now.
+    pub(super) fn take_unwritten(&mut self) -> Option<StoreError> {
+        self.unwritten.take()
+    }
+
+    /// Whether there is one to be written yet.
+    pub(super) fn is_behind(&self) -> bool {
+        self.unwritten.is_some()
+    }
+
+    /// What the log lacks.
+    pub(super) fn lost(&mut self, dropped: u64, trouble: Option<String>) {
+        (self.record.log_dropped, self.record.log_trouble) = (dropped, trouble);
     }
 
     fn write_pid_file(&self) {

@@ -316,6 +316,8 @@ pub(crate) fn service(name: &str, state: ServiceState) -> ServiceStatus {
         port: Some(8888),
         url: lives.then(|| "http://127.0.0.1:8888/lab".to_owned()),
         log: path("/home/ann/demo/.pipulate/log/x.log"),
+        log_dropped: 0,
+        log_trouble: None,
         reason: None,
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod pages;
 pub(crate) mod welcome;
 
 use std::collections::BTreeSet;
+use std::io;
 
 use jiff::Timestamp;
 use pipulate_core::config::{Config, ServiceConfig};
@@ -122,8 +123,10 @@ fn dry_run(
 fn make_home(context: &Context) -> Result<Context, Failure> {
     let is_new = !context.layout.state().exists();
     let layout = home::ensure(&context.layout).map_err(|error| {
-        Failure::from(error)
-            .hint("a home needs a folder that you may write to; make one of your own and go there")
+        let is_forbidden = error.kind().is_none_or(|kind| kind == io::ErrorKind::PermissionDenied);
+        let advice = "a home needs a folder that you may write to; make one of your own and go there";
+        let failure = Failure::from(error);
+        if is_forbidden { failure.hint(advice) } else { failure }
     })?;
     if is_new {
         context.printer.note(format!("A new home: {}", layout.root()));

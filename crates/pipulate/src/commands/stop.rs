@@ -64,7 +64,7 @@ pub(crate) fn stop_services(
     }
     receipt::print(&context.printer, &outcomes)?;
     let is_clean = outcomes.iter().all(|(_, outcome)| match outcome {
-        Stopped::Already | Stopped::Unrecorded => true,
+        Stopped::Already | Stopped::Unrecorded(_) => true,
         Stopped::Done(receipt) => receipt.survivors.is_empty(),
         Stopped::Refused(_) => false,
     });

@@ -42,8 +42,8 @@ fn text(outcomes: &[(ServiceName, Stopped)], style: Style) -> String {
                 survivors += receipt.survivors.len();
                 lines.extend(service_lines(service, receipt, style));
             }
-            Stopped::Unrecorded => {
-                lines.push(format!("{} {service}, whose records had been deleted", style.good("Stopped")));
+            Stopped::Unrecorded(why) => {
+                lines.push(format!("{} {service}, {why}", style.good("Stopped")));
             }
             Stopped::Refused(_) => refused = true,
         }

@@ -63,6 +63,8 @@ struct ServiceJson<'a> {
     port: Option<u16>,
     url: Option<&'a str>,
     log: String,
+    log_dropped_lines: u64,
+    log_trouble: Option<&'a str>,
     cpu_percent: Option<f64>,
     memory_bytes: Option<u64>,
     processes: Vec<ProcessJson<'a>>,
@@ -118,6 +120,8 @@ impl<'a> ServiceJson<'a> {
             port: service.port,
             url: service.url.as_deref(),
             log: service.log.to_string(),
+            log_dropped_lines: service.log_dropped,
+            log_trouble: service.log_trouble.as_deref(),
             cpu_percent: live.map(|live| tenths(live.cpu_percent)),
             memory_bytes: live.map(|live| live.memory_bytes),
             processes: live

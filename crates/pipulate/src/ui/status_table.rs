@@ -34,6 +34,7 @@ pub(crate) fn table(status: &ProjectStatus, now: Timestamp, style: Style) -> Str
         }));
         lines.extend(row.kernels);
         lines.extend(row.reason.map(|reason| format!("  {}", style.state(row.state, reason))));
+        lines.extend(row.log.map(|log| format!("  {}", style.warning(log))));
     }
     lines.join("\n")
 }
@@ -43,6 +44,8 @@ struct Row {
     cells: [String; 9],
     kernels: Vec<String>,
     reason: Option<String>,
+    /// What its log lacks.
+    log: Option<String>,
 }
 
 impl Row {
@@ -66,6 +69,7 @@ impl Row {
             cells,
             kernels: kernels.iter().map(kernel_line).collect(),
             reason: reason(service, now),
+            log: lost_lines(service),
         }
     }
 }
@@ -89,6 +93,21 @@ pub(crate) fn reason(service: &ServiceStatus, now: Timestamp) -> Option<String> 
         | ServiceState::Stopping
         | ServiceState::Unsupervised
         | ServiceState::Unknown => service.reason.clone(),
+    }
+}
+
+/// What is missing in its log, and what to do.
+fn lost_lines(service: &ServiceStatus) -> Option<String> {
+    let lines = match service.log_dropped {
+        1 => "1 line".to_owned(),
+        count => format!("{count} lines"),
+    };
+    match (&service.log_trouble, service.log_dropped) {
+        (None, 0) => None,
+        (None, _) => Some(format!("{lines} of its log were dropped, because there was no room for them")),
+        (Some(why), _) => {
+            Some(format!("its log can't be written: {why}; {lines} dropped so far; make room on that disk"))
+        }
     }
 }
 

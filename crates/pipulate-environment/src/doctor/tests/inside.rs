@@ -208,6 +208,8 @@ fn service(home: &Home, state: ServiceState) -> ServiceStatus {
         }),
         port: None,
         url: None,
+        log_dropped: 0,
+        log_trouble: None,
         reason: None,
     }
 }

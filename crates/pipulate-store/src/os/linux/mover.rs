@@ -48,10 +48,15 @@ impl Mover {
         Ok(bytes)
     }
 
-    /// Takes up to so many bytes and forgets them.
-    pub(crate) fn discard(&mut self, mut fifo: &File, most: usize) {
-        // Whatever goes wrong with reading is told by the next transfer.
-        let _gone = fifo.read(&mut vec![0; most]);
+    /// Takes up to so many bytes, which then are nowhere but here.
+    ///
+    /// # Errors
+    /// As [`Mover::transfer`].
+    pub(crate) fn take(&mut self, mut fifo: &File, most: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; most];
+        let count = fifo.read(&mut bytes)?;
+        bytes.truncate(count);
+        Ok(bytes)
     }
 
     /// Sees to it that whoever follows the log, which is so long now, learns that it grew.

@@ -54,11 +54,14 @@ impl Mover {
         Ok(held[..held.len().min(most)].to_vec())
     }
 
-    /// Takes up to so many bytes and forgets them.
-    pub(crate) fn discard(&mut self, fifo: &File, most: usize) {
-        // Whatever goes wrong with reading is told by the next transfer.
-        let held = self.held(fifo).map_or(0, <[u8]>::len);
-        self.start += held.min(most);
+    /// Takes up to so many bytes, which then are nowhere but here.
+    ///
+    /// # Errors
+    /// As [`Mover::transfer`].
+    pub(crate) fn take(&mut self, fifo: &File, most: usize) -> io::Result<Vec<u8>> {
+        let bytes = self.look_ahead(fifo, most)?;
+        self.start += bytes.len();
+        Ok(bytes)
     }
 
     /// Sees to it that whoever follows the log, which is so long now, learns that it grew.

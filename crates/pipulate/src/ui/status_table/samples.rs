@@ -87,6 +87,12 @@ fn service(root: &AbsPath, state: ServiceState, number: i32) -> ServiceStatus {
         port: None,
         url: None,
         log: root.at(format!(".pipulate/log/{name}.log")),
+        log_dropped: match state {
+            ServiceState::Running => 7,
+            ServiceState::Exited => 1,
+            _ => 0,
+        },
+        log_trouble: (state == ServiceState::Running).then(|| "no space left on device".to_owned()),
         reason,
         name,
     }

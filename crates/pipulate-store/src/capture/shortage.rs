@@ -1,0 +1,163 @@
+//! No room for what a service writes: whole lines are dropped and counted until there is some.
+//!
+//! The service is never kept waiting, and no line in the log is cut off: the rest of the one that
+//! the log ends with is kept here, and comes first once there is room. Only a killed supervisor
+//! loses that rest.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::FallocateFlags;
+
+/// A rest that is longer is cut off after all, visibly.
+const LONGEST_REST: usize = 64 << 10;
+/// So much room is room enough to go on.
+const ENOUGH: u64 = 4 << 10;
+
+/// A time without room.
+#[derive(Debug)]
+pub(super) struct Shortage {
+    /// Why the last attempt to write failed; `None` once there seems to be room again.
+    why: Option<String>,
+    /// What comes after the end of the log.
+    rest: Vec<u8>,
+    next: Next,
+}
+
+/// What comes next from the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    Line,
+    /// What follows `rest`, or the end of the log: the same line goes on.
+    RestOfLine,
+    /// The remainder of a line whose beginning was dropped.
+    RestOfDropped,
+}
+
+impl Shortage {
+    /// The log can't be written any more.
+    pub(super) fn new(error: &io::Error, log_ends_with_line: bool) -> Self {
+        let next = if log_ends_with_line { Next::Line } else { Next::RestOfLine };
+        Self { why: Some(error.to_string()), rest: Vec::new(), next }
+    }
+
+    /// Why the log can't be written at present.
+    pub(super) fn why(&self) -> Option<&str> {
+        self.why.as_deref()
+    }
+
+    /// Another attempt failed.
+    pub(super) fn goes_on(&mut self, error: &io::Error) {
+        self.why = Some(error.to_string());
+    }
+
+    /// What comes next from the service.
+    pub(super) fn next(&self) -> Next {
+        self.next
+    }
+
+    /// Writes the rest at the end of the log, as far as there is room. Then the log goes on where
+    /// the service does, unless a line is being dropped.
+    ///
+    /// # Errors
+    /// There is no room, or the log can't be written for another reason.
+    pub(super) fn catch_up(&mut self, log: &File, end: &mut u64) -> io::Result<()> {
+        while !self.rest.is_empty() {
+            let written = log.write_at(&self.rest, *end)?;
+            *end += written as u64;
+            self.rest.drain(..written);
+        }
+        Ok(())
+    }
+
+    /// Takes note if there is room by now; nothing needs to be written for that.
+    pub(super) fn look_for_room(&mut self, log: &File, end: u64) {
+        match rustix::fs::fallocate(log, FallocateFlags::KEEP_SIZE, end, ENOUGH) {
+            // Not every file system can tell.
+            Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => self.why = None,
+            Err(error) => self.why = Some(io::Error::from(error).to_string()),
+        }
+    }
+
+    /// How much of what comes next belongs to what is being finished; everything where nothing is.
+    pub(super) fn share_of(&self, ahead: &[u8]) -> usize {
+        match self.next {
+            Next::Line => ahead.len(),
+            Next::RestOfLine | Next::RestOfDropped => {
+                ahead.iter().position(|&byte| byte == b'\n').map_or(ahead.len(), |place| place + 1)
+            }
+        }
+    }
+
+    /// Takes bytes that found no room; how many lines were lost by that.
+    pub(super) fn absorb(&mut self, bytes: &[u8]) -> u64 {
+        let ends_line = bytes.last() == Some(&b'\n');
+        let next = |unfinished| if ends_line { Next::Line } else { unfinished };
+        let lines = bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        match self.next {
+            Next::RestOfLine if self.rest.len() + bytes.len() <= LONGEST_REST => {
+                self.rest.extend_from_slice(bytes);
+                self.next = next(Next::RestOfLine);
+                0
+            }
+            Next::RestOfLine => {
+                self.rest.push(b'\n');
+                self.next = next(Next::RestOfDropped);
+                lines
+            }
+            Next::Line | Next::RestOfDropped => {
+                self.next = next(Next::RestOfDropped);
+                lines
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn no_room() -> io::Error {
+        io::ErrorKind::StorageFull.into()
+    }
+
+    proptest! {
+        /// Whatever arrives in whatever pieces: the line that the log ends with is finished, the
+        /// others are counted, and the next one that finds room begins at its beginning.
+        #[test]
+        fn whole_lines_are_dropped_and_one_is_finished(
+            lines in prop::collection::vec("[a-z]{0,12}", 1..20),
+            cuts in prop::collection::vec(1_usize..9, 1..80),
+            is_cut: bool,
+        ) {
+            let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+            let mut shortage = Shortage::new(&no_room(), !is_cut);
+            let (mut left, mut dropped, mut cuts) = (text.as_bytes(), 0, cuts.into_iter().cycle());
+            while !left.is_empty() {
+                let ahead = &left[..cuts.next().unwrap().min(left.len())];
+                let share = shortage.share_of(ahead);
+                dropped += shortage.absorb(&ahead[..share]);
+                left = &left[share..];
+                let at_a_beginning = text.len() == left.len() || text.as_bytes()[text.len() - left.len() - 1] == b'\n';
+                prop_assert_eq!(shortage.next() == Next::Line, at_a_beginning);
+            }
+            let finished = if is_cut { format!("{}\n", lines[0]) } else { String::new() };
+            prop_assert_eq!(&shortage.rest, finished.as_bytes());
+            prop_assert_eq!(dropped, lines.len() as u64 - u64::from(is_cut));
+        }
+    }
+
+    #[test]
+    fn a_rest_without_an_end_is_cut_off_and_counted_once() {
+        let mut shortage = Shortage::new(&no_room(), false);
+        for _ in 0..3 {
+            assert_eq!(shortage.absorb(&[b'x'; 40 << 10]), 0);
+        }
+        assert_eq!(shortage.absorb(b"x\n"), 1);
+        assert_eq!((shortage.rest.len(), shortage.rest.last()), ((40 << 10) + 1, Some(&b'\n')));
+        assert_eq!(shortage.next(), Next::Line);
+    }
+}

@@ -1,0 +1,67 @@
+//! File systems of a test's own: small ones, read-only ones, strange ones.
+//!
+//! The test runs again inside a mount namespace, which takes its mounts along when it ends. Root
+//! makes one; anybody else needs a system that lets users have namespaces.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::run;
+
+/// Set inside.
+const INSIDE: &str = "PIPULATE_TEST_HAS_MOUNTS";
+
+/// Whether the calling test may mount: it does its work inside, and returns at once outside, where
+/// this runs it again. Also with `more` namespaces, as `unshare` calls them.
+#[track_caller]
+pub(crate) fn are_ours(more: &[&str]) -> bool {
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let thread = std::thread::current();
+    let test = thread.name().expect("a test has the name of its thread");
+    let mut unshare = run::command("unshare");
+    unshare.args(["--mount", "--propagation", "private"]).args(more);
+    if !rustix::process::geteuid().is_root() {
+        unshare.args(["--user", "--map-root-user"]);
+    }
+    if run::output(run::command("unshare").args(unshare.get_args()).arg("true")).code != Some(0) {
+        say(&format!("{test} was skipped: this system lets its users have no namespaces"));
+        return false;
+    }
+    let program = std::env::current_exe().unwrap();
+    let inside = unshare.arg("--").arg(program).args(["--exact", test, "--nocapture"]).env(INSIDE, "1");
+    let output = run::output(inside);
+    say(&output.stderr);
+    assert_eq!(output.code, Some(0), "{}", output.stdout);
+    assert!(output.stdout.contains("1 passed"), "{}", output.stdout);
+    false
+}
+
+/// An empty file system in memory, of this size, over a folder.
+#[track_caller]
+pub(crate) fn small(folder: &Path, size: &str) {
+    std::fs::create_dir_all(folder).unwrap();
+    mount(
+        run::command("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "none"])
+            .arg(folder),
+    );
+}
+
+/// Makes a folder read-only.
+#[track_caller]
+pub(crate) fn read_only(folder: &Path) {
+    mount(run::command("mount").arg("--bind").arg(folder).arg(folder));
+    mount(run::command("mount").args(["-o", "remount,bind,ro"]).arg(folder));
+}
+
+#[track_caller]
+fn mount(command: &mut Command) {
+    run::output(command).expect(0);
+}
+
+#[expect(clippy::print_stderr, reason = "what was skipped, or failed inside, is worth knowing")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
