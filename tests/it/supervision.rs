@@ -127,6 +127,37 @@ fn supervisors_replace_each_other() {
 }
 
 #[test]
+fn a_supervisor_is_told_in_memory_what_to_run_and_keeps_no_trace_of_it() {
+    let secret = "sesame-0815-open";
+    let worker = "[services.worker]\ncommand = [\"sleep\", \"1000\"]\nenv_file = \".env\"";
+    let project = TestProject::light().config(worker).file(".env", &format!("API_KEY={secret}\n")).build();
+    project.start(&["worker"]);
+    let status = project.service("worker");
+    let read = |pid: i32, file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap();
+    let has_secret = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(secret);
+    assert!(has_secret(&read(Process::of(&status["pid"]).pid, "environ")), "the service has its env_file");
+    let supervisor = Process::of(&status["supervisor_pid"]).pid;
+    for file in ["cmdline", "environ"] {
+        assert!(!has_secret(&read(supervisor, file)), "{file}");
+    }
+    let descriptors = fs::read_dir(format!("/proc/{supervisor}/fd")).unwrap();
+    let open: Vec<_> = descriptors.map(|file| fs::read_link(file.unwrap().path()).unwrap()).collect();
+    assert!(open.iter().all(|target| !target.to_string_lossy().contains("memfd")), "{open:?}");
+    for folder in [".pipulate/run", ".pipulate/log"] {
+        for file in fs::read_dir(project.path(folder)).unwrap().map(|file| file.unwrap().path()) {
+            // A FIFO would wait for a writer.
+            assert!(!file.is_file() || !has_secret(&fs::read(&file).unwrap()), "{}", file.display());
+        }
+    }
+
+    // Nobody tells the one that takes over: it reads the configuration.
+    Process::of(&status["supervisor_pid"]).kill();
+    project.start(&["worker"]);
+    project.run(&["restart", "worker"]).expect(0);
+    assert!(has_secret(&read(Process::of(&project.service("worker")["pid"]).pid, "environ")));
+}
+
+#[test]
 fn a_killed_worker_is_started_again_and_counted() {
     let project = TestProject::light().config(WORKER).build();
     project.start(&["worker"]);

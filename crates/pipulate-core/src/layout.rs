@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::project::{AbsPath, ProjectId};
 use crate::service::ServiceName;
 
 /// Where a project keeps its things.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {
     root: AbsPath,
     run: AbsPath,

@@ -1,11 +1,15 @@
 //! A project: one folder, its name and its identity.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 /// An absolute path. Built once at the edge, so that no working directory leaks in further down.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "OsString", try_from = "OsString")]
 pub struct AbsPath(PathBuf);
 
 impl AbsPath {
@@ -18,6 +22,20 @@ impl AbsPath {
     /// A path below this one.
     pub fn at(&self, relative: impl AsRef<Path>) -> Self {
         Self(self.0.join(relative))
+    }
+}
+
+impl From<AbsPath> for OsString {
+    fn from(path: AbsPath) -> Self {
+        path.0.into_os_string()
+    }
+}
+
+impl TryFrom<OsString> for AbsPath {
+    type Error = &'static str;
+
+    fn try_from(path: OsString) -> Result<Self, Self::Error> {
+        Self::new(path).ok_or("the path is not absolute")
     }
 }
 

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::project::AbsPath;
 use crate::watch::WatchSpec;
@@ -13,8 +13,8 @@ use crate::watch::WatchSpec;
 /// A service's name: letters, digits, `-` and `_`, at most 63, not starting with `-` or `_`.
 ///
 /// It becomes part of file names and of the marker in a process's environment.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct ServiceName(String);
 
 impl ServiceName {
@@ -49,6 +49,12 @@ impl ServiceName {
     }
 }
 
+impl From<ServiceName> for String {
+    fn from(name: ServiceName) -> Self {
+        name.0
+    }
+}
+
 impl TryFrom<String> for ServiceName {
     type Error = String;
 
@@ -64,7 +70,7 @@ impl fmt::Display for ServiceName {
 }
 
 /// Everything that a supervisor needs to know about its service: nothing is left to be looked up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceSpec {
     pub name: ServiceName,
     /// Program and arguments, not empty: data, never a shell string.
@@ -90,7 +96,7 @@ pub struct ServiceSpec {
 }
 
 /// One word of a command; some are only known when the service starts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Word {
     Plain(OsString),
     /// The text, then the service's port.
@@ -114,7 +120,7 @@ impl Word {
 }
 
 /// The port that a service would like to have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortWish {
     pub port: u16,
     /// Set by the user: another port is no substitute.
@@ -122,7 +128,7 @@ pub struct PortWish {
 }
 
 /// When a starting service counts as ready.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Readiness {
     /// As soon as its exec succeeded; the state is then `running`.
     Exec,
@@ -145,7 +151,7 @@ impl Readiness {
 }
 
 /// What follows when a service ends by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RestartPolicy {
     Always,
@@ -154,7 +160,7 @@ pub enum RestartPolicy {
 }
 
 /// How a service is asked to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopSpec {
     pub signal: StopSignal,
     /// How long it may take before it is forced.
@@ -162,7 +168,7 @@ pub struct StopSpec {
 }
 
 /// The signals that may ask a service to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum StopSignal {
     Term,
@@ -175,7 +181,7 @@ pub enum StopSignal {
 }
 
 /// How much of a service's output is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLimits {
     /// Bytes per file.
     pub max_size: u64,

@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Folders whose content nobody saves by hand.
 const IGNORED_FOLDERS: [&str; 6] =
@@ -26,7 +26,7 @@ const OPTIONS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
 /// What a supervisor needs to know to watch for its service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchSpec {
     /// Not empty.
     pub globs: Vec<Glob>,
@@ -52,8 +52,8 @@ impl WatchSpec {
 }
 
 /// One pattern.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Glob {
     text: String,
     parts: Vec<Part>,
@@ -101,6 +101,12 @@ impl Glob {
             parts.extend(Pattern::new("*").ok().map(Part::Name));
         }
         Ok(Self { text: text.to_owned(), parts })
+    }
+}
+
+impl From<Glob> for String {
+    fn from(glob: Glob) -> Self {
+        glob.text
     }
 }
 

@@ -24,11 +24,13 @@ pub struct Start<'a> {
     pub env: &'a BTreeMap<String, OsString>,
     /// Taken out of it.
     pub env_removed: &'a [String],
+    /// `/dev/null` where nothing is given.
+    pub stdin: Option<OwnedFd>,
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
 }
 
-/// Starts it as the leader of a new session and process group, stdin from `/dev/null`.
+/// Starts it as the leader of a new session and process group.
 ///
 /// The program runs when this returns: a failing exec comes back as an error.
 ///
@@ -41,7 +43,8 @@ pub fn spawn(start: Start<'_>) -> io::Result<Pid> {
     let image = Image::new(start.command, &environment(start.env, start.env_removed))?;
     let mut command = command(program);
     command.current_dir(start.directory);
-    command.stdin(Stdio::null()).stdout(start.stdout).stderr(start.stderr);
+    let stdin = start.stdin.map_or_else(Stdio::null, Stdio::from);
+    command.stdin(stdin).stdout(start.stdout).stderr(start.stderr);
     in_clean_session(&mut command, image);
     let child = command.spawn()?;
     i32::try_from(child.id())

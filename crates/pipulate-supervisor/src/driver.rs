@@ -25,7 +25,7 @@ use pipulate_core::marker::RunId;
 use pipulate_core::service::ServiceSpec;
 use pipulate_process::command::End;
 use pipulate_process::identity::Verified;
-use pipulate_process::poll::{self, Interest};
+use pipulate_process::poll::{self, Interest, Ready};
 use pipulate_process::signals::{Inbox, Notice};
 use pipulate_process::table::Entry;
 use pipulate_process::{memory, reaper};
@@ -46,6 +46,9 @@ use watching::Watching;
 
 /// How often a tree that is being ended is looked at, besides when a child ends.
 const RECHECK: Duration = Duration::from_millis(10);
+/// So long after it began, a supervisor gives back what it took to get there: by then those beside
+/// it have begun, too, and want the processor no more.
+const REST: Duration = Duration::from_millis(300);
 
 /// What a supervisor is given.
 #[derive(Debug)]
@@ -120,7 +123,8 @@ struct Driver {
     next_run: RunId,
     siblings: Siblings,
     watching: Watching,
-    settled_down: bool,
+    /// When there is something to give back.
+    rest_at: Option<Instant>,
     empty_looks: u32,
     /// Those that an earlier stop could not end.
     earlier_survivors: Vec<Named>,
@@ -134,6 +138,14 @@ struct Main {
     /// A child of ours; otherwise adopted.
     is_child: bool,
     ended: Option<End>,
+}
+
+/// What ended a sleep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Woken {
+    /// Nothing but the service's output.
+    ByOutput,
+    ByMore,
 }
 
 impl Driver {
@@ -182,7 +194,7 @@ impl Driver {
             Notice::Upgrade => self.upgrade(),
             Notice::LookAround => {
                 self.look_around();
-                self.settled_down = false;
+                self.rest_at = Some(Instant::now() + REST);
             }
             Notice::ChildEnded => {}
         }
@@ -259,23 +271,36 @@ impl Driver {
         }
     }
 
+    /// Sleeps until there is more to do than to move output: a flood of it is no reason to look at
+    /// everything else each time.
     fn sleep(&mut self) -> Result<(), SuperviseError> {
+        while self.wait()? == Woken::ByOutput && *self.machine.phase() == Phase::Up {
+            let before = (self.capture.rotations(), self.room.was_told());
+            self.drain();
+            if !self.capturing || before != (self.capture.rotations(), self.room.was_told()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn wait(&self) -> Result<Woken, SuperviseError> {
         let now = Instant::now();
         let recheck = self.is_ending().then(|| now + RECHECK);
         let wake = [
             self.machine.next_deadline(),
             self.readying.next_look(self.machine.phase(), now),
             self.watching.next_look(),
+            self.rest_at.filter(|_| !self.journal.is_unsettled()),
             recheck,
             self.next_look_for_room(),
         ]
         .into_iter()
         .flatten()
         .min();
-        let mut watched: Vec<_> = self.inbox.descriptors().map(|fd| (fd, Interest::Read)).collect();
-        if self.capturing {
-            watched.push((self.capture.descriptor(), Interest::Read));
-        }
+        let output = self.capturing.then(|| (self.capture.descriptor(), Interest::Read));
+        let mut watched: Vec<_> = output.into_iter().collect();
+        watched.extend(self.inbox.descriptors().map(|fd| (fd, Interest::Read)));
         if let Some(fd) =
             self.main.as_ref().filter(|main| main.ended.is_none()).and_then(|main| main.verified.descriptor())
         {
@@ -285,15 +310,20 @@ impl Driver {
         watched.extend(self.watching.descriptors());
         watched.extend(self.siblings.descriptor().map(|fd| (fd, Interest::Read)));
         let timeout = wake.map(|wake| wake.saturating_duration_since(now));
-        poll::wait(&watched, timeout)
-            .map_err(|source| SuperviseError::System { activity: "wait", source })
-            .map(drop)
+        let ready = poll::wait(&watched, timeout)
+            .map_err(|source| SuperviseError::System { activity: "wait", source })?;
+        let is_late = wake.is_some_and(|wake| wake <= Instant::now());
+        let mut others = ready.iter().skip(usize::from(self.capturing));
+        Ok(match self.capturing && !is_late && others.all(|other| *other == Ready::default()) {
+            true => Woken::ByOutput,
+            false => Woken::ByMore,
+        })
     }
 
-    /// Once, when there is nothing more to do for now: what it took to get here is given back.
     fn settle_down(&mut self) {
-        if !self.settled_down && !self.journal.is_unsettled() {
-            self.settled_down = true;
+        let rests = self.rest_at.is_some_and(|at| at <= Instant::now());
+        if rests && !self.journal.is_unsettled() {
+            self.rest_at = None;
             self.set_room_aside();
             memory::give_back();
         }

@@ -172,7 +172,7 @@ impl Halt<'_> {
     /// Has a new supervisor take the dead one's place for as long as the stop takes.
     fn stop_unsupervised(&self, service: &ServiceName, standing: &Standing) -> Request {
         let started = std::io::pipe().map_err(LaunchError::from).and_then(|(words, doorbell)| {
-            let process = self.program.start(self.layout, service, Beginning::Stop, doorbell)?;
+            let process = self.program.start(self.layout, service, Beginning::Stop, None, doorbell)?;
             Ok(Supervisor { process, words: Some(words) })
         });
         match started {

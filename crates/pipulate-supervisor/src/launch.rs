@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pipulate_core::identity::{Host, Pid};
 use pipulate_core::layout::Layout;
-use pipulate_core::service::ServiceName;
+use pipulate_core::service::{ServiceName, ServiceSpec};
 use pipulate_core::state::ServiceState;
 use pipulate_process::command::End;
 use pipulate_process::identity;
@@ -48,6 +48,7 @@ pub enum Started {
 /// Services on their way.
 pub struct Launch<'a> {
     layout: &'a Layout,
+    specs: &'a [ServiceSpec],
     program: Program,
     host: Host,
     pending: Vec<Pending>,
@@ -72,7 +73,8 @@ struct Pending {
 }
 
 impl<'a> Launch<'a> {
-    /// Starts a supervisor for each service that has none.
+    /// Starts a supervisor for each service that has none. One whose service is not among `specs`
+    /// reads the configuration itself, and says what is wrong with it.
     ///
     /// # Errors
     /// The system has no room for another process, or the home's files can't be written.
@@ -80,6 +82,7 @@ impl<'a> Launch<'a> {
         layout: &'a Layout,
         program: &Program,
         services: &[ServiceName],
+        specs: &'a [ServiceSpec],
     ) -> Result<Self, LaunchError> {
         let host = identity::host();
         let (doorbell, ringer) = std::io::pipe()?;
@@ -108,7 +111,8 @@ impl<'a> Launch<'a> {
                         let (service, supervisor) = (service.clone(), *supervisor);
                         return Err(LaunchError::Lost { service, supervisor });
                     }
-                    let started = program.start(layout, service, Beginning::Start, ringer.try_clone()?)?;
+                    let (start, spec) = (Beginning::Start, spec_of(specs, service));
+                    let started = program.start(layout, service, start, spec, ringer.try_clone()?)?;
                     Some(started.identity().pid)
                 }
             };
@@ -123,6 +127,7 @@ impl<'a> Launch<'a> {
         drop(ringer);
         Ok(Self {
             layout,
+            specs,
             program: program.clone(),
             host,
             pending,
@@ -183,7 +188,8 @@ impl<'a> Launch<'a> {
         let standing = query::standing(self.layout, &pending.service, record.as_ref(), &self.host);
         if standing == Standing::Gone || standing == Standing::Unsupervised {
             let nowhere = OpenOptions::new().write(true).open("/dev/null")?;
-            let started = self.program.start(self.layout, &pending.service, Beginning::Start, nowhere)?;
+            let (start, spec) = (Beginning::Start, spec_of(self.specs, &pending.service));
+            let started = self.program.start(self.layout, &pending.service, start, spec, nowhere)?;
             pending.supervisor = Some(started.identity().pid);
             (pending.before, pending.rings, pending.outdated) = (record, false, None);
         }
@@ -273,6 +279,10 @@ impl<'a> Launch<'a> {
             "its supervisor ended without a word; see `pipulate logs` and supervisor.log".to_owned()
         })
     }
+}
+
+fn spec_of<'a>(specs: &'a [ServiceSpec], service: &ServiceName) -> Option<&'a ServiceSpec> {
+    specs.iter().find(|spec| spec.name == *service)
 }
 
 /// Whether a supervisor ended at once, because another one was at work.

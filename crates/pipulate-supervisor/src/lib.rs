@@ -11,6 +11,7 @@ pub mod halt;
 pub mod jupyter;
 pub mod launch;
 pub mod machine;
+pub mod orders;
 pub mod owner;
 pub mod plan;
 pub mod probe;

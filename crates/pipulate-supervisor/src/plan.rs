@@ -208,12 +208,12 @@ fn plain<const N: usize>(words: [OsString; N]) -> Vec<Word> {
 }
 
 #[cfg(test)]
-mod tests {
-    use pipulate_core::project::AbsPath;
+pub(crate) mod samples {
+    //! Facts for tests.
 
     use super::*;
 
-    fn around() -> Surroundings {
+    pub(crate) fn around() -> Surroundings {
         Surroundings {
             exe: "/bin/pipulate".into(),
             python: "/p/.venv/bin/python".into(),
@@ -225,6 +225,14 @@ mod tests {
             shell: "/bin/bash".to_owned(),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use pipulate_core::project::AbsPath;
+
+    use super::samples::around;
+    use super::*;
 
     fn words(config: &str, name: &str, around: &Surroundings) -> Vec<String> {
         let config = Config::parse(config).unwrap();

@@ -1,4 +1,4 @@
-//! This very program as a supervisor: `EXE -C ROOT __supervise SERVICE`, in a process of its own
+//! This very program as a supervisor: `EXE __supervise SERVICE -C ROOT`, in a process of its own
 //! or in place of the one that runs.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::{self, Marker, Part};
-use pipulate_core::service::ServiceName;
+use pipulate_core::service::{ServiceName, ServiceSpec};
 use pipulate_process::command::{Command, CommandError};
 use pipulate_process::identity::{self, Verified};
 use pipulate_process::spawn;
@@ -19,12 +19,16 @@ use pipulate_store::error::StoreError;
 use pipulate_store::own_log;
 
 use crate::driver::Beginning;
+use crate::orders::Orders;
 
 /// The exit code of a supervisor that found another one at work and did nothing.
 pub const GAVE_WAY: u8 = 5;
 
 /// How long a program may take to say its version.
 const TRIAL: Duration = Duration::from_secs(1);
+
+/// The first argument of a supervisor.
+pub const VERB: &str = "__supervise";
 
 /// Where the program is.
 #[derive(Debug, Clone)]
@@ -54,7 +58,7 @@ pub enum LaunchError {
 
 impl Program {
     /// Starts a supervisor in a session of its own. It says what it has to say in supervisor.log,
-    /// and rings at `doorbell`.
+    /// and rings at `doorbell`. Without a `spec` it reads the configuration itself.
     ///
     /// # Errors
     /// The system has no room for another process, or the log can't be opened.
@@ -63,6 +67,7 @@ impl Program {
         layout: &Layout,
         service: &ServiceName,
         beginning: Beginning,
+        spec: Option<&ServiceSpec>,
         doorbell: impl Into<OwnedFd>,
     ) -> Result<Verified, LaunchError> {
         let stderr = own_log::open(layout)?;
@@ -78,6 +83,7 @@ impl Program {
             directory: layout.root(),
             env: &BTreeMap::from([(marker::VARIABLE.to_owned(), mine.to_string().into())]),
             env_removed: &inherited_by_mistake(),
+            stdin: spec.map(|spec| Orders::new(self, layout, spec).write()).transpose()?,
             stdout: doorbell.into(),
             stderr: OwnedFd::from(stderr),
         })?;
@@ -117,7 +123,7 @@ fn inherited_by_mistake() -> Vec<String> {
 
 fn arguments(layout: &Layout, service: &ServiceName) -> Vec<OsString> {
     let root = layout.root().as_os_str().to_owned();
-    let mut words = vec!["-C".into(), root, "__supervise".into(), service.as_str().into()];
+    let mut words = vec![VERB.into(), service.as_str().into(), "-C".into(), root];
     if layout.born() != layout.root() {
         words.extend(["--formerly".into(), layout.born().as_os_str().to_owned()]);
     }

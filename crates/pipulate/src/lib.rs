@@ -27,6 +27,11 @@ use ui::terminal::Terminal;
 
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    // A supervisor with orders needs nothing of what follows, and there is one for each service.
+    if let Some(orders) = commands::supervise::orders(&args) {
+        return commands::supervise::follow(orders).into();
+    }
     let terminal = Terminal::of_this_process();
     let request = match cli::parse(args) {
         Ok(request) => request,

@@ -5,19 +5,52 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use pipulate_core::config::Config;
-use pipulate_core::service::ServiceSpec;
+use pipulate_core::service::{ServiceName, ServiceSpec};
 use pipulate_environment::service::service_environment;
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_environment::venv::existing_python;
+use pipulate_store::dotenv::EnvFile;
 use pipulate_supervisor::plan;
 
 use crate::context::Context;
+use crate::error::Failure;
 
 /// What the supervisors of a project's services have to know, one for each service that exists.
 pub(crate) fn specs(context: &Context, config: &Config) -> Vec<ServiceSpec> {
     let around = surroundings(context, config, &Surroundings::of_this_process());
     let services = plan::known_services(config, around.has_server_py);
     services.into_iter().map(|service| plan::spec(config, service, &context.layout, &around)).collect()
+}
+
+/// Adds what the service's `env_file` says: its supervisor has to know that, too.
+///
+/// # Errors
+/// The file is not there, or can't be read.
+pub(crate) fn with_env_file(
+    context: &Context,
+    config: &Config,
+    mut spec: ServiceSpec,
+) -> Result<ServiceSpec, Failure> {
+    let env_file = config.service(spec.name.as_str()).and_then(|service| service.env_file.as_ref());
+    let Some(env_file) = env_file else { return Ok(spec) };
+    let path = context.layout.inside(env_file);
+    if !path.exists() {
+        return Err(Failure::failed(format!("its env_file is not there: {path}")));
+    }
+    let file = EnvFile::new(path, context.layout.dotenv_lock());
+    for key in file.keys()? {
+        if let Some(value) = file.get(&key)? {
+            spec.env.entry(key).or_insert_with(|| value.expose().into());
+        }
+    }
+    Ok(spec)
+}
+
+/// What the supervisors of these services are told. One whose service has something wrong with it
+/// is told nothing: it finds out, and says so.
+pub(crate) fn for_start(context: &Context, config: &Config, services: &[ServiceName]) -> Vec<ServiceSpec> {
+    let wanted = specs(context, config).into_iter().filter(|spec| services.contains(&spec.name));
+    wanted.filter_map(|spec| with_env_file(context, config, spec).ok()).collect()
 }
 
 /// The facts that a service's specification depends on: the venv's programs if there is one, else

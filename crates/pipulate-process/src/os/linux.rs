@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
@@ -27,8 +27,15 @@ pub(crate) fn host() -> Host {
 
 /// What `/proc/PID/stat` says; `None` when there is no such process.
 pub(crate) fn entry(pid: Pid) -> Option<Entry> {
-    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = read(&format!("/proc/{pid}/stat")).ok()?;
     parse_stat(pid, &text)
+}
+
+/// Reads a file of `/proc`. They say that they are empty, and `std` would begin with 32 bytes.
+fn read(path: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(4096);
+    fs::File::open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The name may hold anything, parentheses and spaces too: the fields begin after the last `)`.
@@ -70,24 +77,30 @@ pub(crate) fn all_pids() -> Vec<Pid> {
 
 /// The children of every thread of `pid`.
 pub(crate) fn children(pid: Pid) -> Vec<Pid> {
-    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
-    let mut found = Vec::new();
-    for thread in threads.flatten() {
-        // To its end: one read(2) gives at most a page.
-        let text = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-        found.extend(text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).filter_map(Pid::new));
+    let tasks = format!("/proc/{pid}/task");
+    // The links of the folder count its threads: where there is one, nothing has to be listed.
+    if fs::metadata(&tasks).is_ok_and(|meta| meta.nlink() == 3) {
+        return children_of_thread(&format!("{tasks}/{pid}"));
     }
-    found
+    let Ok(threads) = fs::read_dir(tasks) else { return Vec::new() };
+    threads.flatten().flat_map(|thread| children_of_thread(&thread.path().to_string_lossy())).collect()
+}
+
+fn children_of_thread(folder: &str) -> Vec<Pid> {
+    // To its end: one read(2) gives at most a page.
+    let bytes = read(&format!("{folder}/children")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).filter_map(Pid::new).collect()
 }
 
 /// The environment that `pid` was started with, NUL-separated.
 pub(crate) fn environment(pid: Pid) -> io::Result<Vec<u8>> {
-    fs::read(format!("/proc/{pid}/environ"))
+    read(&format!("/proc/{pid}/environ"))
 }
 
 /// Its arguments, the program first.
 pub(crate) fn arguments(pid: Pid) -> Vec<OsString> {
-    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let bytes = read(&format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let text = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
     if text.is_empty() {
         return Vec::new();
@@ -191,23 +204,38 @@ pub(crate) fn close_others_on_exec() {
     }
 }
 
-/// Gives back free heap, and the pages of our program that are as they are in its file.
+/// Gives back free heap, the stack that deeper calls have used, and the pages of our program that
+/// are as they are in its file.
 #[expect(unsafe_code, reason = "neither call has a safe form")]
 pub(crate) fn give_back_memory() {
     let maps = fs::read_to_string("/proc/self/smaps").unwrap_or_default();
-    for (start, end) in unchanged_file_ranges(&maps) {
-        // SAFETY: the range is a mapping of ours that is backed by a file, can't be written to and
-        // holds no page that was ever changed: whatever touches it next reads the same bytes again.
-        unsafe {
-            libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED);
-        }
-    }
+    let mut ranges = unchanged_file_ranges(&maps);
+    let here = (&raw const ranges).addr();
+    ranges.extend(unused_stack(&maps, here));
     drop(maps);
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim only returns memory that is free.
     unsafe {
         libc::malloc_trim(0);
     }
+    // Last: what runs after it comes back, page by page.
+    for (start, end) in ranges {
+        // SAFETY: the range is a mapping of ours that is backed by a file, can't be written to and
+        // holds no page that was ever changed: whatever touches it next reads the same bytes again.
+        // Or it is stack below every frame in use, this call's among them.
+        unsafe {
+            libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED);
+        }
+    }
+}
+
+/// What is below `here` on the main thread's stack, but for the frames of a few more calls.
+fn unused_stack(smaps: &str, here: usize) -> Option<(usize, usize)> {
+    let line = smaps.lines().find(|line| line.ends_with("[stack]"))?;
+    let start = usize::from_str_radix(line.split('-').next()?, 16).ok()?;
+    let page = rustix::param::page_size();
+    let end = here.checked_sub(2 * page)? / page * page;
+    (start < end).then_some((start, end))
 }
 
 /// The mappings in `/proc/PID/smaps` of files that can't be written to and have no page of their own.
@@ -228,6 +256,11 @@ fn unchanged_file_ranges(smaps: &str) -> Vec<(usize, usize)> {
         }
     }
     found
+}
+
+/// An empty file in memory, gone with its last descriptor.
+pub(crate) fn nameless_file() -> io::Result<fs::File> {
+    Ok(rustix::fs::memfd_create("pipulate", rustix::fs::MemfdFlags::CLOEXEC)?.into())
 }
 
 /// From now on orphans among our descendants become our children.
@@ -263,6 +296,16 @@ mod tests {
             00700000-00800000 rw-p 00000000 00:00 0 [heap]\nAnonymous: 0 kB\n\
             7f000000-7f001000 r--p 00000000 fe:00 2 /lib/c.so\nAnonymous: 0 kB\n";
         assert_eq!(unchanged_file_ranges(smaps), [(0x40_0000, 0x50_0000), (0x7f00_0000, 0x7f00_1000)]);
+    }
+
+    #[test]
+    fn the_stack_is_given_back_below_the_frames_in_use() {
+        let smaps = "7ffc0000-7ffd0000 rw-p 00000000 00:00 0      [stack]\nRss: 44 kB\n";
+        let page = rustix::param::page_size();
+        let here = 0x7ffc_8000 + page / 2;
+        assert_eq!(unused_stack(smaps, here), Some((0x7ffc_0000, 0x7ffc_8000 - 2 * page)));
+        assert_eq!(unused_stack(smaps, 0x7ffc_0000 + page), None);
+        assert_eq!(unused_stack("", here), None);
     }
 
     #[test]

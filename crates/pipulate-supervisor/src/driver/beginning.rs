@@ -19,7 +19,7 @@ use super::readiness::Readying;
 use super::room::Room;
 use super::siblings::Siblings;
 use super::watching::Watching;
-use super::{Beginning, Driver, Main, SuperviseError, Task, random};
+use super::{Beginning, Driver, Main, REST, SuperviseError, Task, random};
 use crate::family::{Attached, Service};
 use crate::machine::{Event, Machine, Policy};
 
@@ -61,7 +61,7 @@ impl Driver {
             stopwatch: None,
             siblings: Siblings::new(beginning),
             watching: Watching::new(&layout, &spec, beginning),
-            settled_down: false,
+            rest_at: Some(Instant::now() + REST),
             empty_looks: 0,
             earlier_survivors,
             room: Room::new(lost_before),

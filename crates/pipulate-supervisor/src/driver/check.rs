@@ -83,6 +83,7 @@ impl Check {
             directory: &spec.directory,
             env: &BTreeMap::from_iter(path),
             env_removed: &spec.env_removed,
+            stdin: None,
             stdout: OwnedFd::from(its_output),
             stderr: OwnedFd::from(File::options().write(true).open("/dev/null")?),
         })?;

@@ -223,7 +223,9 @@ impl Journal {
                 self.complain_of(files::write_private(&path, format!("{pid}\n").as_bytes()))
             }
             Some(_) => {}
-            None => self.complain_of(files::remove(&path)),
+            // Only looked for: what removes from a folder waits for all who make something in it.
+            None if path.exists() => self.complain_of(files::remove(&path)),
+            None => {}
         }
     }
 

@@ -27,6 +27,11 @@ impl Room {
     pub(super) fn new(lost_before: u64) -> Self {
         Self { trouble: None, dropped: 0, lost_before, next_look: Instant::now() }
     }
+
+    /// Whether the log was in trouble, and how much of it was lost, when that was last told.
+    pub(super) fn was_told(&self) -> (bool, u64) {
+        (self.trouble.is_some(), self.dropped)
+    }
 }
 
 impl Driver {

@@ -14,7 +14,7 @@ use pipulate_store::capture::Mark;
 use pipulate_store::home;
 use pipulate_store::record::MainProcess;
 
-use super::{Driver, Main, random};
+use super::{Driver, Main, REST, random};
 use crate::machine::{Event, Phase};
 use crate::owner::port_owner;
 
@@ -57,7 +57,7 @@ impl Driver {
         if self.stopwatch.take().is_some() {
             self.attached.clear();
             self.siblings.look_again();
-            self.settled_down = false;
+            self.rest_at = Some(Instant::now() + REST);
         }
     }
 
@@ -84,6 +84,7 @@ impl Driver {
             directory: &self.spec.directory,
             env: &env,
             env_removed: &self.spec.env_removed,
+            stdin: None,
             stdout,
             stderr,
         })

@@ -29,7 +29,7 @@ fn the_help_of_every_verb() {
 #[test]
 fn hidden_verbs_are_not_in_the_help() {
     assert!(!answer("pipulate --help").error.render().to_string().contains("__"));
-    let Verb::Supervise(settings) = request("pipulate -C /x __supervise jupyter").verb else { panic!() };
+    let Verb::Supervise(settings) = request("pipulate __supervise jupyter -C /x").verb else { panic!() };
     assert_eq!(settings.service.as_str(), "jupyter");
     assert!(matches!(request("pipulate __hand-over").verb, Verb::HandOver));
 }

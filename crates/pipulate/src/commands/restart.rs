@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
+use crate::specs;
 use crate::ui::progress::Progress;
 use crate::ui::started;
 
@@ -96,13 +97,15 @@ fn carry_out(
             Standing::Unsupervised | Standing::Gone => absent.push(service.clone()),
         }
     }
-    let absent = Launch::begin(&context.layout, &context.program(), &absent)?;
+    let specs = specs::for_start(context, context.config()?, &absent);
+    let absent = Launch::begin(&context.layout, &context.program(), &absent, &specs)?;
     let mut outcomes = absent.wait(Some(deadline), |_, _| {})?;
     outcomes.extend(renewal::wait_for_new_runs(&context.layout, asked, deadline)?);
     Ok(outcomes)
 }
 
-/// Whoever lost its supervisor gets a new one, which carries the restart out like any other.
+/// Whoever lost its supervisor gets a new one, which carries the restart out like any other: it will
+/// read the configuration then.
 fn adopt(context: &Context, services: &[ServiceName], host: &Host, deadline: Instant) -> Result<(), Failure> {
     let mut alone = Vec::new();
     for service in services {
@@ -112,7 +115,7 @@ fn adopt(context: &Context, services: &[ServiceName], host: &Host, deadline: Ins
             alone.push(service.clone());
         }
     }
-    let launch = Launch::begin(&context.layout, &context.program(), &alone)?;
+    let launch = Launch::begin(&context.layout, &context.program(), &alone, &[])?;
     // Whoever does not answer is restarted all the same.
     let _adopted = launch.wait(Some(deadline), |_, _| {})?;
     Ok(())

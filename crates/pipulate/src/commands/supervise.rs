@@ -1,10 +1,12 @@
 //! The hidden verb of a supervisor: one process for one service, as long as it lives.
 //!
-//! `start` calls it with the doorbell as stdout and supervisor.log as stderr. A restart calls it
-//! again in place, in the same process and with the lock still held.
+//! It is called with the doorbell as stdout and supervisor.log as stderr. `start` gives it its
+//! orders; without them (for a rescue by a sibling, or a restart in place, in the same process and
+//! with the lock still held) it reads the configuration.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
@@ -14,28 +16,83 @@ use pipulate_core::service::{
     LogLimits, Readiness, RestartPolicy, ServiceName, ServiceSpec, StopSignal, StopSpec,
 };
 use pipulate_process::signals;
-use pipulate_store::dotenv::EnvFile;
 use pipulate_store::files;
 use pipulate_store::lock::Lock;
 use pipulate_store::own_log;
 use pipulate_supervisor::driver::{self, Beginning, Task};
-use pipulate_supervisor::program::Program;
+use pipulate_supervisor::orders::Orders;
+use pipulate_supervisor::program::VERB;
 
 use crate::cli::SuperviseSettings;
 use crate::context::Context;
 use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
-use crate::specs::specs;
+use crate::specs::{specs, with_env_file};
 use crate::ui::style::Style;
 
-/// Supervises until the service has settled. Somebody else supervising it already is fine.
+/// The orders of a supervisor that was given some.
+pub(crate) fn orders(args: &[OsString]) -> Option<Orders> {
+    let is_supervisor = args.get(1).is_some_and(|verb| verb == VERB);
+    is_supervisor.then(|| Orders::read(io::stdin())).flatten()
+}
+
+/// Supervises as ordered, and reads no configuration.
+pub(crate) fn follow(orders: Orders) -> ExitStatus {
+    let program = orders.program();
+    let Orders { layout, spec, .. } = orders;
+    let service = spec.name.clone();
+    let ended = begin(&layout, &service, |doorbell| {
+        // What was read from it is known by now, and may hold secrets.
+        rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+        let Some(lock) = take_lock(&layout, &service)? else { return Ok(ExitStatus::GaveWay) };
+        let (layout, beginning) = (layout.clone(), Beginning::Start);
+        driver::supervise(Task { layout, spec, lock, fifo: None, doorbell, program, beginning })?;
+        Ok(ExitStatus::Success)
+    });
+    ended.unwrap_or_else(|failure| {
+        tracing::error!(service = %service, "{}", failure.render(Style::plain()));
+        failure.kind.exit_status()
+    })
+}
+
+/// Supervises as the configuration says, until the service has settled. Somebody else supervising
+/// it already is fine.
 pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Result<ExitStatus, Failure> {
+    let SuperviseSettings { service, beginning, .. } = &settings;
+    begin(&context.layout, service, |doorbell| {
+        let lock = match settings.lock {
+            Some(number) => Some(Lock::inherited(number, &context.layout.lock(service))?),
+            None => take_lock(&context.layout, service)?,
+        };
+        let Some(lock) = lock else { return Ok(ExitStatus::GaveWay) };
+        let task = Task {
+            layout: context.layout.clone(),
+            spec: match beginning {
+                Beginning::Start => configured(context, service)?,
+                Beginning::Stop => spec_for_stop(context, service),
+            },
+            lock,
+            fifo: settings.fifo.map(files::inherited).transpose()?,
+            doorbell,
+            program: context.program(),
+            beginning: *beginning,
+        };
+        driver::supervise(task)?;
+        Ok(ExitStatus::Success)
+    })
+}
+
+/// What comes before and after the work of every supervisor, which is given the doorbell.
+fn begin(
+    layout: &Layout,
+    service: &ServiceName,
+    work: impl FnOnce(Option<OwnedFd>) -> Result<ExitStatus, Failure>,
+) -> Result<ExitStatus, Failure> {
     // From the moment that the lock is ours, a stop may come: it waits until somebody listens.
     signals::hold_back()?;
-    write_own_log(&context.layout);
+    write_own_log(layout);
     let mut doorbell = take_stdout()?;
-    let service = settings.service.clone();
-    let ended = try_to_supervise(context, settings, &doorbell);
+    let ended = work(Some(OwnedFd::from(doorbell.try_clone()?)));
     if let Err(failure) = &ended {
         // Whoever waits hears why, in one line.
         let words = failure.render(Style::plain()).replace("error: ", "").trim().replace('\n', "; ");
@@ -44,54 +101,17 @@ pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Resul
     ended
 }
 
-fn try_to_supervise(
-    context: &Context,
-    settings: SuperviseSettings,
-    doorbell: &std::fs::File,
-) -> Result<ExitStatus, Failure> {
-    let path = context.layout.lock(&settings.service);
-    let lock = match settings.lock {
-        Some(number) => Lock::inherited(number, &path)?,
-        None => match Lock::acquire(&path)? {
-            Ok(lock) => lock,
-            Err(_holder) => return Ok(ExitStatus::GaveWay),
-        },
-    };
-    let task = Task {
-        layout: context.layout.clone(),
-        spec: match settings.beginning {
-            Beginning::Start => spec(context, &settings.service)?,
-            Beginning::Stop => spec_for_stop(context, &settings.service),
-        },
-        lock,
-        fifo: settings.fifo.map(files::inherited).transpose()?,
-        doorbell: Some(OwnedFd::from(doorbell.try_clone()?)),
-        program: Program(context.exe.clone()),
-        beginning: settings.beginning,
-    };
-    driver::supervise(task)?;
-    Ok(ExitStatus::Success)
+/// `None`: somebody else supervises it.
+fn take_lock(layout: &Layout, service: &ServiceName) -> Result<Option<Lock>, Failure> {
+    Ok(Lock::acquire(&layout.lock(service))?.ok())
 }
 
-fn spec(context: &Context, name: &ServiceName) -> Result<ServiceSpec, Failure> {
+fn configured(context: &Context, name: &ServiceName) -> Result<ServiceSpec, Failure> {
     let config = context.config()?;
     let found = specs(context, config).into_iter().find(|spec| spec.name == *name);
-    let mut spec = found
+    let spec = found
         .ok_or_else(|| Failure::new(FailureKind::Usage, format!("there is no such service here: {name}")))?;
-    let env_file = config.service(name.as_str()).and_then(|service| service.env_file.as_ref());
-    if let Some(env_file) = env_file {
-        let path = context.layout.inside(env_file);
-        if !path.exists() {
-            return Err(Failure::failed(format!("its env_file is not there: {path}")));
-        }
-        let file = EnvFile::new(path, context.layout.dotenv_lock());
-        for key in file.keys()? {
-            if let Some(value) = file.get(&key)? {
-                spec.env.entry(key).or_insert_with(|| value.expose().into());
-            }
-        }
-    }
-    Ok(spec)
+    with_env_file(context, config, spec)
 }
 
 /// What a stop needs to know of a service, also of one that no configuration knows any more.
@@ -121,8 +141,8 @@ fn spec_for_stop(context: &Context, service: &ServiceName) -> ServiceSpec {
 }
 
 /// Takes the doorbell out of stdout's place, where nothing else of ours may ring it.
-fn take_stdout() -> Result<std::fs::File, Failure> {
-    let doorbell = std::io::stdout().as_fd().try_clone_to_owned()?;
+fn take_stdout() -> Result<File, Failure> {
+    let doorbell = io::stdout().as_fd().try_clone_to_owned()?;
     let nowhere = OpenOptions::new().write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdout(&nowhere)?;
     Ok(doorbell.into())

@@ -10,6 +10,7 @@ use super::welcome::Welcome;
 use crate::cli::Wait;
 use crate::context::Context;
 use crate::error::{Failure, FailureKind};
+use crate::specs;
 use crate::ui::progress::Progress;
 use crate::ui::started;
 
@@ -46,7 +47,8 @@ pub(super) fn launch_all(
     let mut launched = Launched::default();
     for wave in waves(config, services) {
         let wave = launched.without_unmet(config, wave);
-        let launch = Launch::begin(&context.layout, &context.program(), &wave)?;
+        let specs = specs::for_start(context, config, &wave);
+        let launch = Launch::begin(&context.layout, &context.program(), &wave, &specs)?;
         // While the services start, there is time to look at numpy and to ask Ollama.
         let greeting = welcome.take().map(|welcome| welcome.say());
         if wait == Wait::No {
