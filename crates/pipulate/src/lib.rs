@@ -28,10 +28,16 @@ use ui::terminal::Terminal;
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    // A supervisor with orders needs nothing of what follows, and there is one for each service.
-    if let Some(orders) = commands::supervise::orders(&args) {
-        return commands::supervise::follow(orders).into();
+    match commands::supervise::orders(&args) {
+        Some(orders) => commands::supervise::follow(orders).into(),
+        None => run_verb(args),
     }
+}
+
+/// Does what the command line says. Apart from [`run`], because a supervisor with orders, of which
+/// there is one for each service, would carry the large frame of all verbs on its stack for life.
+#[inline(never)]
+fn run_verb(args: Vec<OsString>) -> ExitCode {
     let terminal = Terminal::of_this_process();
     let request = match cli::parse(args) {
         Ok(request) => request,

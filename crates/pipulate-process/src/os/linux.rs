@@ -204,14 +204,11 @@ pub(crate) fn close_others_on_exec() {
     }
 }
 
-/// Gives back free heap, the stack that deeper calls have used, and the pages of our program that
-/// are as they are in its file.
+/// Gives back free heap, and the pages of our program that are as they are in its file.
 #[expect(unsafe_code, reason = "neither call has a safe form")]
 pub(crate) fn give_back_memory() {
     let maps = fs::read_to_string("/proc/self/smaps").unwrap_or_default();
-    let mut ranges = unchanged_file_ranges(&maps);
-    let here = (&raw const ranges).addr();
-    ranges.extend(unused_stack(&maps, here));
+    let ranges = unchanged_file_ranges(&maps);
     drop(maps);
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim only returns memory that is free.
@@ -222,20 +219,10 @@ pub(crate) fn give_back_memory() {
     for (start, end) in ranges {
         // SAFETY: the range is a mapping of ours that is backed by a file, can't be written to and
         // holds no page that was ever changed: whatever touches it next reads the same bytes again.
-        // Or it is stack below every frame in use, this call's among them.
         unsafe {
             libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED);
         }
     }
-}
-
-/// What is below `here` on the main thread's stack, but for the frames of a few more calls.
-fn unused_stack(smaps: &str, here: usize) -> Option<(usize, usize)> {
-    let line = smaps.lines().find(|line| line.ends_with("[stack]"))?;
-    let start = usize::from_str_radix(line.split('-').next()?, 16).ok()?;
-    let page = rustix::param::page_size();
-    let end = here.checked_sub(2 * page)? / page * page;
-    (start < end).then_some((start, end))
 }
 
 /// The mappings in `/proc/PID/smaps` of files that can't be written to and have no page of their own.
@@ -296,16 +283,6 @@ mod tests {
             00700000-00800000 rw-p 00000000 00:00 0 [heap]\nAnonymous: 0 kB\n\
             7f000000-7f001000 r--p 00000000 fe:00 2 /lib/c.so\nAnonymous: 0 kB\n";
         assert_eq!(unchanged_file_ranges(smaps), [(0x40_0000, 0x50_0000), (0x7f00_0000, 0x7f00_1000)]);
-    }
-
-    #[test]
-    fn the_stack_is_given_back_below_the_frames_in_use() {
-        let smaps = "7ffc0000-7ffd0000 rw-p 00000000 00:00 0      [stack]\nRss: 44 kB\n";
-        let page = rustix::param::page_size();
-        let here = 0x7ffc_8000 + page / 2;
-        assert_eq!(unused_stack(smaps, here), Some((0x7ffc_0000, 0x7ffc_8000 - 2 * page)));
-        assert_eq!(unused_stack(smaps, 0x7ffc_0000 + page), None);
-        assert_eq!(unused_stack("", here), None);
     }
 
     #[test]

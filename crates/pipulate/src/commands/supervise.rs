@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use pipulate_core::layout::Layout;
@@ -33,7 +33,7 @@ use crate::ui::style::Style;
 /// The orders of a supervisor that was given some.
 pub(crate) fn orders(args: &[OsString]) -> Option<Orders> {
     let is_supervisor = args.get(1).is_some_and(|verb| verb == VERB);
-    is_supervisor.then(|| Orders::read(io::stdin())).flatten()
+    is_supervisor.then(|| Orders::read(rustix::stdio::stdin())).flatten()
 }
 
 /// Supervises as ordered, and reads no configuration.
@@ -142,7 +142,7 @@ fn spec_for_stop(context: &Context, service: &ServiceName) -> ServiceSpec {
 
 /// Takes the doorbell out of stdout's place, where nothing else of ours may ring it.
 fn take_stdout() -> Result<File, Failure> {
-    let doorbell = io::stdout().as_fd().try_clone_to_owned()?;
+    let doorbell = rustix::stdio::stdout().try_clone_to_owned()?;
     let nowhere = OpenOptions::new().write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdout(&nowhere)?;
     Ok(doorbell.into())
