@@ -3,6 +3,8 @@
 //! Only values of six characters and more are masked: a shorter one would hide half of every log,
 //! and its masks would tell it.
 
+mod sieve;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -11,6 +13,7 @@ use aho_corasick::AhoCorasick;
 
 use super::read::{Ending, Piece};
 use super::sanitize::Text;
+use sieve::Sieve;
 
 /// The shortest value that is masked, in characters.
 const SHORTEST: usize = 6;
@@ -23,6 +26,7 @@ const SHORTEST_PART: usize = 3;
 pub struct Masker {
     /// `None` without any secret.
     automaton: Option<AhoCorasick>,
+    sieve: Sieve,
     forms: BTreeSet<String>,
 }
 
@@ -45,12 +49,14 @@ impl Masker {
         }
         // Hexadecimal digits of URLs come in both cases; the rest may match too much, never too little.
         let build = || AhoCorasick::builder().ascii_case_insensitive(true).build(&forms).ok();
-        Self { automaton: if forms.is_empty() { None } else { build() }, forms }
+        let sieve = Sieve::new(forms.iter().map(String::as_str));
+        Self { automaton: if forms.is_empty() { None } else { build() }, sieve, forms }
     }
 
     /// Whether there is no secret in these bytes.
     pub fn finds_nothing(&self, bytes: &[u8]) -> bool {
-        self.automaton.as_ref().is_none_or(|automaton| !automaton.is_match(bytes))
+        let is_match = |automaton: &AhoCorasick| self.sieve.may_find(bytes) && automaton.is_match(bytes);
+        !self.automaton.as_ref().is_some_and(is_match)
     }
 
     /// Where in a text secrets are: in order, apart from each other.

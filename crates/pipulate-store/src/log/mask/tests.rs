@@ -126,6 +126,17 @@ proptest! {
     }
 
     #[test]
+    fn the_quick_look_misses_nothing(secret in "\\PC{6,12}", before in "\\PC{0,8}", after in "\\PC{0,3}", upper in any::<bool>()) {
+        let secret = secret.trim().to_owned();
+        prop_assume!(secret.chars().count() >= SHORTEST);
+        let masker = Masker::new([&secret]);
+        let shown = if upper { secret.to_ascii_uppercase() } else { secret };
+        let text = format!("{before}{shown}{after}");
+        prop_assert!(!masker.finds_nothing(text.as_bytes()));
+        prop_assert_eq!(masker.finds_nothing(after.as_bytes()), masker.ranges(&after).is_empty());
+    }
+
+    #[test]
     fn masking_never_breaks_a_text(secret in "\\PC{6,12}", before in "\\PC{0,8}", after in "\\PC{0,8}") {
         let secret = secret.trim().to_owned();
         prop_assume!(secret.chars().count() >= SHORTEST);
