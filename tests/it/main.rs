@@ -22,6 +22,7 @@ mod one_of_each;
 mod readiness;
 mod records;
 mod refusals;
+mod secrets;
 mod setup;
 mod shells;
 mod supervision;

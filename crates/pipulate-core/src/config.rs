@@ -3,14 +3,18 @@
 //! Reading never touches a file: the caller hands in the text. Unknown keys are errors that
 //! point at their line.
 
+mod forms;
 mod raw;
+mod schema;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use forms::kind;
 pub use raw::RawConfig;
+pub use schema::schema;
 
 use toml::Spanned;
 
@@ -55,7 +59,7 @@ pub struct OllamaConfig {
 }
 
 /// When `start` lets the model say something clever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Greet {
     /// Only from a model that is in memory already.
@@ -106,13 +110,14 @@ impl Config {
     }
 
     fn resolve(raw: RawConfig, text: &str) -> Result<Self, ConfigError> {
-        let needs = needs(&raw.services);
+        let services = raw.services.0;
+        let needs = needs(&services);
         let python = PythonConfig {
             venv: raw.python.venv.unwrap_or_else(|| PathBuf::from(".venv")),
             interpreter: raw.python.interpreter,
             requirements_named: raw.python.requirements.is_some(),
             requirements: raw.python.requirements.unwrap_or_else(|| PathBuf::from("requirements.txt")),
-            probe: raw.python.probe.unwrap_or_else(|| vec!["numpy".to_owned()]),
+            probe: raw.python.probe.map_or_else(|| vec!["numpy".to_owned()], |probe| probe.0),
         };
         let config = Self {
             name: raw.project.name,
@@ -123,12 +128,12 @@ impl Config {
                 model: raw.ollama.model,
                 greet: raw.ollama.greet.unwrap_or(Greet::Loaded),
             },
-            secrets: raw.secrets.required,
+            secrets: raw.secrets.required.0.into_iter().map(|name| name.0).collect(),
             logs: LogLimits {
                 max_size: raw.logs.max_size.map_or(10 << 20, |size| size.0).max(4096),
                 keep: raw.logs.keep.unwrap_or(5),
             },
-            services: resolve_services(raw.services, text)?,
+            services: resolve_services(services, text)?,
         };
         config.check_dependencies(&needs, text)?;
         Ok(config)
@@ -196,7 +201,7 @@ fn needs(services: &BTreeMap<ServiceName, raw::RawService>) -> Vec<Need> {
             needed: needed.get_ref().clone(),
             at: needed.span(),
         };
-        raw.depends_on.iter().map(need).collect::<Vec<_>>()
+        raw.depends_on.0.iter().map(need).collect::<Vec<_>>()
     };
     services.iter().flat_map(of_one).collect()
 }
@@ -226,7 +231,7 @@ fn resolve_service(
     let built_in =
         [ServiceName::JUPYTER, ServiceName::SERVER, ServiceName::DASHBOARD].contains(&name.as_str());
     let refuse = |message: String| Err(ConfigError { message: format!("[services.{name}] {message}") });
-    match &raw.command {
+    match raw.command.as_ref().map(|command| &command.0) {
         None if !built_in => {
             return refuse("needs a command, such as command = [\"python\", \"worker.py\"]".to_owned());
         }
@@ -235,13 +240,13 @@ fn resolve_service(
         }
         Some(_) | None => {}
     }
-    if let Some(watch) = raw.watch.first().filter(|_| name.as_str() == ServiceName::JUPYTER) {
+    if let Some(watch) = raw.watch.0.first().filter(|_| name.as_str() == ServiceName::JUPYTER) {
         let message = "[services.jupyter] watch is not for jupyter: a restart would end its kernels";
         return Err(ConfigError::at(text, &watch.span(), message));
     }
     let stop = raw.stop.unwrap_or_default();
     Ok(ServiceConfig {
-        command: raw.command,
+        command: raw.command.map(|command| command.0),
         port: raw.port.map(|port| port.0.get()),
         ready: raw.ready.map(raw::RawReady::resolve),
         restart: raw.restart.unwrap_or(RestartPolicy::OnFailure),
@@ -249,11 +254,11 @@ fn resolve_service(
             signal: stop.signal.unwrap_or(StopSignal::Term),
             timeout: stop.timeout.map_or(Duration::from_secs(10), |timeout| timeout.0),
         },
-        watch: raw.watch.into_iter().map(Spanned::into_inner).collect(),
-        depends_on: raw.depends_on.into_iter().map(Spanned::into_inner).collect(),
-        env: raw.env,
+        watch: raw.watch.0.into_iter().map(Spanned::into_inner).collect(),
+        depends_on: raw.depends_on.0.into_iter().map(Spanned::into_inner).collect(),
+        env: raw.env.into_iter().map(|(name, value)| (name, value.0)).collect(),
         env_file: raw.env_file,
-        enabled: raw.enabled.unwrap_or(true),
+        enabled: raw.enabled.is_none_or(|enabled| enabled.0),
         name,
     })
 }

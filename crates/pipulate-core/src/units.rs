@@ -3,30 +3,49 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use toml::Value;
+
+use crate::config::kind;
 
 /// A length of time, written as a number and a unit: `ms`, `s`, `m` or `h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[serde(try_from = "Value")]
 pub struct Seconds(pub Duration);
 
-impl TryFrom<String> for Seconds {
+impl TryFrom<Value> for Seconds {
     type Error = String;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        parse_duration(&text).map(Self)
+    fn try_from(value: Value) -> Result<Self, String> {
+        match value {
+            Value::String(text) => parse_duration(&text).map(Self),
+            Value::Integer(_) | Value::Float(_) => {
+                Err(format!("a length of time has a unit, and stands in quotes: \"{value}s\""))
+            }
+            other => Err(format!("a length of time is written as \"10s\", and not {}", kind(&other))),
+        }
     }
 }
 
 /// A number of bytes, written as a number and `B`, `KiB`, `MiB` or `GiB` (or a plain number).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[serde(try_from = "Value")]
 pub struct Bytes(pub u64);
 
-impl TryFrom<String> for Bytes {
+impl TryFrom<Value> for Bytes {
     type Error = String;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        let (number, unit) = split_number(&text);
+    fn try_from(value: Value) -> Result<Self, String> {
+        match value {
+            Value::String(text) => Self::parse(&text),
+            Value::Integer(_) => Err(format!("a size has a unit, and stands in quotes: \"{value}B\"")),
+            other => Err(format!("a size is written as \"10MiB\", and not {}", kind(&other))),
+        }
+    }
+}
+
+impl Bytes {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (number, unit) = split_number(text);
         let factor: u64 = match unit {
             "" | "B" => 1,
             "KiB" | "K" | "k" => 1 << 10,
@@ -111,10 +130,10 @@ mod tests {
     #[test]
     fn sizes_are_read_as_people_write_them() {
         for (text, bytes) in [("10MiB", 10 << 20), ("512KiB", 512 << 10), ("7", 7), ("1 GiB", 1 << 30)] {
-            assert_eq!(Bytes::try_from(text.to_owned()).unwrap().0, bytes, "{text}");
+            assert_eq!(Bytes::parse(text).unwrap().0, bytes, "{text}");
         }
         for text in ["", "MiB", "10MB!", "99999999999999999999"] {
-            assert!(Bytes::try_from(text.to_owned()).is_err(), "{text}");
+            assert!(Bytes::parse(text).is_err(), "{text}");
         }
     }
 

@@ -47,6 +47,15 @@ impl Dialect {
         }
     }
 
+    /// The name of its program.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+        }
+    }
+
     /// What a person types to have [`hook`] evaluated.
     pub fn usage(self) -> &'static str {
         match self {

@@ -3,6 +3,8 @@
 //! No type of clap leaves this module: below it a setting has its final type and value.
 
 mod arguments;
+pub(crate) mod complete;
+pub(crate) mod man;
 mod when;
 
 use std::ffi::OsString;
@@ -60,9 +62,15 @@ pub(crate) enum Verb {
     Enter,
     /// Print what a shell of this kind evaluates.
     Activate(Dialect),
+    Secret(SecretVerb),
+    /// Write the files of a project to begin with.
+    Init,
     Serve,
-    /// Print the configuration as it is meant.
-    Config,
+    Config(ConfigVerb),
+    /// Print what makes a shell complete our words.
+    Completions(Dialect),
+    /// Print the manual page, or that of one verb.
+    Man(Option<String>),
     /// Be the supervisor of a service.
     Supervise(SuperviseSettings),
     HandOver,
@@ -242,6 +250,29 @@ pub(crate) struct WhySettings {
     pub(crate) model: Option<String>,
 }
 
+/// `secret`. A name is not one yet: what was typed may be a value in the wrong place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SecretVerb {
+    Set {
+        name: OsString,
+        /// Whether something that may be a value stood in the arguments.
+        is_given: bool,
+    },
+    List,
+    Unset {
+        name: OsString,
+    },
+}
+
+/// `config`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConfigVerb {
+    /// The configuration as it is meant.
+    Show,
+    /// The schema of `pipulate.toml`.
+    Schema,
+}
+
 /// `__supervise`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SuperviseSettings {
@@ -275,11 +306,15 @@ impl Verb {
             | Self::Shell
             | Self::Enter
             | Self::Activate(_)
+            | Self::Secret(_)
+            | Self::Init
             | Self::Serve
-            | Self::Config
+            | Self::Config(ConfigVerb::Show)
             | Self::Supervise(_) => Projects::This,
-            // It serves one-time addresses, and belongs to no project.
-            Self::HandOver => Projects::All,
+            // These belong to no project.
+            Self::HandOver | Self::Config(ConfigVerb::Schema) | Self::Completions(_) | Self::Man(_) => {
+                Projects::All
+            }
         };
         projects == Projects::All
     }

@@ -48,6 +48,8 @@ impl Context {
         let root = match &request.global.project {
             Some(directory) => root::named(&current.join(directory), home.as_deref())?,
             None if request.verb.is_about_all_projects() => root::anywhere(&current)?,
+            // A new project may well lie in the folder of another one.
+            None if matches!(request.verb, Verb::Init) => root::named(&current, home.as_deref())?,
             None => root::around(&current, home.as_deref())?,
         };
         let exe = std::env::current_exe()
@@ -63,9 +65,27 @@ impl Context {
         Ok(Self { config: read_config(&layout), layout, printer, exe })
     }
 
-    /// The same project with its things where they really are.
-    pub(crate) fn with_layout(&self, layout: Layout) -> Self {
-        Self { layout, ..self.clone() }
+    /// The same project with the folders of a home, made if there are none: where they really are is
+    /// known then.
+    ///
+    /// # Errors
+    /// They can't be made, or are somebody else's.
+    pub(crate) fn home(&self) -> Result<Self, Failure> {
+        let is_new = !self.layout.state().exists();
+        let layout = home::ensure(&self.layout).map_err(|error| {
+            let is_forbidden = error.kind().is_none_or(|kind| kind == io::ErrorKind::PermissionDenied);
+            let advice = "a home needs a folder that you may write to; make one of your own and go there";
+            let failure = Failure::from(error);
+            if is_forbidden { failure.hint(advice) } else { failure }
+        })?;
+        if is_new {
+            self.printer.note(format!("A new home: {}", layout.root()));
+        }
+        if *layout.run() != *self.layout.run() {
+            let run = layout.run();
+            self.printer.note(format!("This folder can't hold what a home needs; it is kept in: {run}"));
+        }
+        Ok(Self { layout, ..self.clone() })
     }
 
     /// The same with its configuration as it is now.
@@ -174,8 +194,12 @@ impl Context {
     }
 }
 
+/// The folder we are in.
+///
+/// # Errors
+/// It was deleted.
 #[expect(clippy::disallowed_methods, reason = "this is the edge: relative paths end here")]
-fn current_directory() -> Result<PathBuf, Failure> {
+pub(crate) fn current_directory() -> Result<PathBuf, Failure> {
     std::env::current_dir().map_err(|error| {
         Failure::failed("could not find the current folder")
             .cause(error)

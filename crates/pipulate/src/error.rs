@@ -24,6 +24,8 @@ pub(crate) enum FailureKind {
     /// It was asked for something that does not exist.
     Usage,
     TimedOut,
+    /// The person pressed Ctrl-C where we asked for something.
+    Interrupted,
     /// Whoever read our output has seen enough, and so have we.
     ReaderGone,
 }
@@ -35,6 +37,7 @@ impl FailureKind {
             Self::Failed => ExitStatus::Failed,
             Self::Usage => ExitStatus::Usage,
             Self::TimedOut => ExitStatus::TimedOut,
+            Self::Interrupted => ExitStatus::Interrupted,
             Self::ReaderGone => ExitStatus::Success,
         }
     }

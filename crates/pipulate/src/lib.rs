@@ -38,6 +38,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// there is one for each service, would carry the large frame of all verbs on its stack for life.
 #[inline(never)]
 fn run_verb(args: Vec<OsString>) -> ExitCode {
+    match cli::complete::answer(&args) {
+        Ok(false) => {}
+        Ok(true) => return ExitStatus::Success.into(),
+        // A word in the middle of the line that is being typed would help nobody.
+        Err(_) => return ExitStatus::Failed.into(),
+    }
     let terminal = Terminal::of_this_process();
     let request = match cli::parse(args) {
         Ok(request) => request,
@@ -71,8 +77,12 @@ fn dispatch(context: &Context, verb: Verb) -> Result<ExitStatus, Failure> {
         Verb::Shell => commands::shell::shell(context),
         Verb::Enter => commands::enter::enter(context),
         Verb::Activate(dialect) => commands::activate::activate(context, dialect),
+        Verb::Secret(verb) => commands::secret::secret(context, verb),
+        Verb::Init => commands::init::init(context),
         Verb::Serve => commands::serve::serve(context),
-        Verb::Config => commands::config::config(context),
+        Verb::Config(verb) => commands::config::config(context, verb),
+        Verb::Completions(dialect) => commands::completions::completions(context, dialect),
+        Verb::Man(verb) => commands::man::man(context, verb.as_deref()),
         Verb::Supervise(settings) => commands::supervise::supervise(context, settings),
         Verb::HandOver => {
             browser::hand_over(std::io::stdin())?;

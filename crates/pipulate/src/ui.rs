@@ -3,6 +3,7 @@
 pub(crate) mod ask;
 pub(crate) mod banner;
 pub(crate) mod findings;
+pub(crate) mod hidden;
 pub(crate) mod model_table;
 pub(crate) mod printer;
 pub(crate) mod progress;

@@ -1,14 +1,15 @@
 //! The file as it is written: every key optional, none unknown.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::Greet;
+use super::forms::{List, RawCommand, RawPort, RawSwitch, RawText, SecretName};
 use crate::service::{Readiness, RestartPolicy, ServiceName, StopSignal};
 use crate::units::{Bytes, Seconds};
 use crate::watch::Glob;
@@ -16,41 +17,67 @@ use crate::watch::Glob;
 /// How long a start may take when the file does not say.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A whole `pipulate.toml`.
-#[derive(Debug, Default, Deserialize)]
+/// What Pipulate knows about a project folder. Every key is optional.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Pipulate")]
 pub struct RawConfig {
+    /// The project itself.
     pub(super) project: RawProject,
+    /// The Python environment.
     pub(super) python: RawPython,
+    /// The browser.
     pub(super) browser: RawBrowser,
+    /// The local LLM.
     pub(super) ollama: RawOllama,
+    /// What is kept in `.env`.
     pub(super) secrets: RawSecrets,
+    /// The logs.
     pub(super) logs: RawLogs,
-    pub(super) services: BTreeMap<ServiceName, RawService>,
+    /// What runs, by its name. `jupyter`, `server` and `dashboard` are built in; any other is a
+    /// program of yours.
+    pub(super) services: RawServices,
 }
 
+/// The services as they are written.
 #[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct RawServices(pub(super) BTreeMap<ServiceName, RawService>);
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Project")]
 pub(super) struct RawProject {
+    /// What it is called. Default: the folder's name.
     pub(super) name: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Python")]
 pub(super) struct RawPython {
+    /// The folder of the virtual environment. Default: `.venv`.
     pub(super) venv: Option<PathBuf>,
+    /// The Python of an environment that somebody else looks after (conda, pixi, …); nothing is
+    /// installed into it.
     pub(super) interpreter: Option<PathBuf>,
+    /// The file that lists the packages. Default: `requirements.txt`; where it is missing, `jupyterlab
+    /// numpy python-fasthtml python-dotenv`.
     pub(super) requirements: Option<PathBuf>,
-    pub(super) probe: Option<Vec<String>>,
+    /// The modules that should import; `start` looks. Default: `["numpy"]`.
+    pub(super) probe: Option<List<String>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Browser")]
 pub(super) struct RawBrowser {
+    /// The services whose pages `start` opens, or `false` for none. Default: `["server", "jupyter"]`.
     pub(super) open: RawOpen,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Open")]
 #[serde(untagged, expecting = "expected false, true or a list of services such as [\"server\", \"jupyter\"]")]
 pub(super) enum RawOpen {
     Switch(bool),
@@ -76,59 +103,75 @@ impl RawOpen {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Ollama")]
 pub(super) struct RawOllama {
+    /// Where Ollama answers. Default: what `OLLAMA_HOST` says, else `http://127.0.0.1:11434`.
     pub(super) host: Option<String>,
+    /// Which model answers. Default: the newest llama that is there.
     pub(super) model: Option<String>,
+    /// When `start` lets the model say something clever: only if it is in memory already (`loaded`),
+    /// `always`, or `never`. Default: `loaded`.
     pub(super) greet: Option<Greet>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Secrets")]
 pub(super) struct RawSecrets {
-    pub(super) required: Vec<String>,
+    /// The names of the secrets that the project needs: `start` asks for those that are missing.
+    pub(super) required: List<SecretName>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Logs")]
 pub(super) struct RawLogs {
+    /// How large a log may become before the next one begins. Default: `10MiB`.
     pub(super) max_size: Option<Bytes>,
+    /// How many older ones are kept beside it. Default: `5`.
     pub(super) keep: Option<u32>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Service")]
 pub(super) struct RawService {
-    pub(super) command: Option<Vec<String>>,
+    /// The program and its arguments, as a list; no shell reads it.
+    pub(super) command: Option<RawCommand>,
+    /// This port and no other; the service finds it in the variable `PORT`. Default: the next free
+    /// one, for the built-in services.
     pub(super) port: Option<RawPort>,
+    /// When it counts as ready: when it answers (`http`), listens (`tcp`) or prints something (`log`).
+    /// Default: as soon as it runs; for a service with a port, when it listens.
     pub(super) ready: Option<RawReady>,
+    /// What follows when it ends by itself: `always` or `on-failure` starts it again, `never` does
+    /// not. Default: `on-failure`.
     pub(super) restart: Option<RestartPolicy>,
+    /// How it is asked to end.
     pub(super) stop: Option<RawStop>,
-    pub(super) watch: Vec<Spanned<Glob>>,
-    pub(super) depends_on: Vec<Spanned<ServiceName>>,
-    pub(super) env: BTreeMap<String, String>,
+    /// The files that start it anew when they are saved.
+    #[schemars(with = "List<Glob>")]
+    pub(super) watch: List<Spanned<Glob>>,
+    /// The services that must be ready before it starts.
+    #[schemars(with = "List<ServiceName>")]
+    pub(super) depends_on: List<Spanned<ServiceName>>,
+    /// Variables for its environment.
+    pub(super) env: BTreeMap<String, RawText>,
+    /// A file with more of them, such as `.env`. Leave it out for a program that reads `.env` itself.
     pub(super) env_file: Option<PathBuf>,
-    pub(super) enabled: Option<bool>,
+    /// Whether it runs at all. Default: `true`.
+    pub(super) enabled: Option<RawSwitch>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "i64")]
-pub(super) struct RawPort(pub(super) NonZeroU16);
-
-impl TryFrom<i64> for RawPort {
-    type Error = String;
-
-    fn try_from(number: i64) -> Result<Self, String> {
-        let port = u16::try_from(number).ok().and_then(NonZeroU16::new);
-        port.map(Self).ok_or_else(|| format!("{number} is not a port; write a number from 1 to 65535"))
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Stop")]
 pub(super) struct RawStop {
+    /// The signal that asks it to end. Default: `TERM`.
     pub(super) signal: Option<StopSignal>,
+    /// How long it may take before it is forced. Default: `10s`.
     pub(super) timeout: Option<Seconds>,
 }
 

@@ -1,25 +1,27 @@
 //! The command line as it is typed: all of clap. The comments here are the help.
 
 mod logs;
+mod secret;
+mod services;
 mod shells;
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::engine::ArgValueCandidates;
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
-use pipulate_core::units::parse_duration;
 use pipulate_supervisor::driver::Beginning;
 
 use self::logs::LogsArguments;
+use self::secret::SecretArguments;
+use self::services::{RestartArguments, StartArguments, StatusArguments, StopArguments};
 use self::shells::ShellArgument;
 use super::{
-    ChatSettings, DoctorSettings, Format, Global, OpenSettings, Projects, Request, RestartSettings,
-    RunSettings, SetupSettings, StartSettings, StatusSettings, StopSettings, SuperviseSettings, UrlSettings,
-    Verb, Wait, WhySettings,
+    ChatSettings, ConfigVerb, DoctorSettings, Format, Global, OpenSettings, Request, RunSettings,
+    SetupSettings, SuperviseSettings, UrlSettings, Verb, WhySettings, complete,
 };
 use crate::ui::printer::Verbosity;
 use crate::ui::terminal::ColorWish;
@@ -58,7 +60,7 @@ pub(super) struct Arguments {
 #[command(next_help_heading = "Everywhere")]
 struct GlobalArguments {
     /// Work in this project folder instead of the one you are in
-    #[arg(short = 'C', long, value_name = "DIR", global = true)]
+    #[arg(short = 'C', long, value_name = "DIR", value_hint = ValueHint::DirPath, global = true)]
     project: Option<PathBuf>,
     /// When to use colors; "auto" is on a terminal, unless NO_COLOR is set
     #[arg(long, value_name = "WHEN", value_enum, default_value_t, global = true)]
@@ -121,13 +123,23 @@ enum VerbArguments {
     /// Print what activates the environment in the shell you are in
     #[command(after_help = shells::ACTIVATE)]
     Activate(ShellArgument),
+    /// Edit the secrets in .env; their values are never shown
+    #[command(subcommand)]
+    Secret(SecretArguments),
+    /// Write the files of a small project to begin with; nothing that is there is touched
+    Init,
     /// Run the embedded web app in the foreground
     Serve,
-    /// Show the configuration
+    /// Show the configuration, or the schema of pipulate.toml
     Config(ConfigArguments),
     /// For the flake's shell: make the environment ready, and say what to type
     #[command(name = "__enter", hide = true)]
     Enter,
+    /// Print what makes your shell complete `pipulate` with the Tab key
+    #[command(after_help = shells::COMPLETIONS)]
+    Completions(ShellArgument),
+    /// Print the manual page, or that of a verb
+    Man(ManArguments),
     #[command(name = "__supervise", hide = true)]
     Supervise(SuperviseArguments),
     #[command(name = "__hand-over", hide = true)]
@@ -137,77 +149,15 @@ enum VerbArguments {
 #[derive(Debug, Args)]
 struct ServicesArgument {
     /// Only these services
-    #[arg(value_name = "SERVICE", value_parser = ServiceName::parse)]
+    #[arg(value_name = "SERVICE", value_parser = ServiceName::parse, add = ArgValueCandidates::new(complete::services))]
     services: Vec<ServiceName>,
 }
 
 #[derive(Debug, Args)]
 struct ServiceArgument {
     /// Only this service
-    #[arg(value_name = "SERVICE", value_parser = ServiceName::parse)]
+    #[arg(value_name = "SERVICE", value_parser = ServiceName::parse, add = ArgValueCandidates::new(complete::services))]
     service: Option<ServiceName>,
-}
-
-#[derive(Debug, Args)]
-struct StartArguments {
-    #[command(flatten)]
-    services: ServicesArgument,
-    /// Don't open the browser
-    #[arg(long)]
-    no_browser: bool,
-    /// Don't wait until the services are ready
-    #[arg(long, conflicts_with_all = ["wait_timeout", "foreground"])]
-    no_wait: bool,
-    /// How long to wait until the services are ready
-    #[arg(long, value_name = "TIME", default_value = "90s", value_parser = parse_duration)]
-    wait_timeout: Duration,
-    /// Stay here; Ctrl-C stops everything
-    #[arg(long)]
-    foreground: bool,
-    /// Only say what would be done
-    #[arg(long)]
-    dry_run: bool,
-    /// Install and check nothing; use the environment as it is
-    #[arg(long)]
-    no_setup: bool,
-}
-
-#[derive(Debug, Args)]
-struct StopArguments {
-    #[command(flatten)]
-    services: ServicesArgument,
-    /// How long a service may take before it is forced [default: 10s, or its configuration]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    timeout: Option<Duration>,
-    /// End them at once, without asking about work in progress
-    #[arg(long)]
-    force: bool,
-    /// Stop the services of every project
-    #[arg(long, conflicts_with = "services")]
-    all: bool,
-}
-
-#[derive(Debug, Args)]
-struct RestartArguments {
-    #[command(flatten)]
-    services: ServicesArgument,
-
-    /// Don't ask about work in progress
-    #[arg(long)]
-    force: bool,
-}
-
-#[derive(Debug, Args)]
-struct StatusArguments {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-    /// Show every project
-    #[arg(long)]
-    all: bool,
-    /// Stay, and keep it up to date
-    #[arg(short, long, conflicts_with = "json")]
-    watch: bool,
 }
 
 #[derive(Debug, Args)]
@@ -266,10 +216,21 @@ struct WhyArguments {
 }
 
 #[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
 struct ConfigArguments {
     /// Print it as it is meant, every default filled in
-    #[arg(long, required = true)]
+    #[arg(long)]
     show: bool,
+    /// Print the JSON schema of pipulate.toml, for editors
+    #[arg(long)]
+    schema: bool,
+}
+
+#[derive(Debug, Args)]
+struct ManArguments {
+    /// Only this verb, such as "start"
+    #[arg(value_name = "VERB", add = ArgValueCandidates::new(complete::verbs))]
+    verb: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -318,21 +279,9 @@ impl VerbArguments {
     fn resolve(self) -> Verb {
         match self {
             Self::Start(arguments) => Verb::Start(arguments.resolve()),
-            Self::Stop(arguments) => Verb::Stop(StopSettings {
-                services: arguments.services.services,
-                timeout: arguments.timeout,
-                force: arguments.force,
-                projects: projects(arguments.all),
-            }),
-            Self::Restart(arguments) => Verb::Restart(RestartSettings {
-                services: arguments.services.services,
-                force: arguments.force,
-            }),
-            Self::Status(arguments) => Verb::Status(StatusSettings {
-                format: format(arguments.json),
-                projects: projects(arguments.all),
-                watch: arguments.watch,
-            }),
+            Self::Stop(arguments) => Verb::Stop(arguments.resolve()),
+            Self::Restart(arguments) => Verb::Restart(arguments.resolve()),
+            Self::Status(arguments) => Verb::Status(arguments.resolve()),
             Self::Logs(arguments) => Verb::Logs(arguments.resolve()),
             Self::Doctor(arguments) => {
                 Verb::Doctor(DoctorSettings { format: format(arguments.json), fix: arguments.fix })
@@ -351,9 +300,14 @@ impl VerbArguments {
             }
             Self::Shell => Verb::Shell,
             Self::Activate(arguments) => Verb::Activate(arguments.resolve()),
+            Self::Secret(arguments) => Verb::Secret(arguments.resolve()),
+            Self::Init => Verb::Init,
             Self::Serve => Verb::Serve,
             Self::Enter => Verb::Enter,
-            Self::Config(ConfigArguments { show: _required }) => Verb::Config,
+            Self::Config(ConfigArguments { show: _, schema: false }) => Verb::Config(ConfigVerb::Show),
+            Self::Config(ConfigArguments { show: _, schema: true }) => Verb::Config(ConfigVerb::Schema),
+            Self::Completions(arguments) => Verb::Completions(arguments.resolve()),
+            Self::Man(arguments) => Verb::Man(arguments.verb),
             Self::Supervise(arguments) => Verb::Supervise(SuperviseSettings {
                 service: arguments.service,
                 beginning: if arguments.stop { Beginning::Stop } else { Beginning::Start },
@@ -366,25 +320,8 @@ impl VerbArguments {
     }
 }
 
-impl StartArguments {
-    fn resolve(self) -> StartSettings {
-        StartSettings {
-            services: self.services.services,
-            browser: !self.no_browser,
-            wait: if self.no_wait { Wait::No } else { Wait::AtMost(self.wait_timeout) },
-            foreground: self.foreground,
-            dry_run: self.dry_run,
-            setup: !self.no_setup,
-        }
-    }
-}
-
 fn format(json: bool) -> Format {
     if json { Format::Json } else { Format::Text }
-}
-
-fn projects(all: bool) -> Projects {
-    if all { Projects::All } else { Projects::This }
 }
 
 /// What `--color` says in arguments that could not be read.

@@ -14,8 +14,24 @@ fn answer(line: &str) -> Answer {
 fn the_help_of_every_verb() {
     let mut help = answer("pipulate --help").error.render().to_string();
     for verb in [
-        "start", "stop", "restart", "status", "logs", "doctor", "setup", "open", "url", "run", "shell",
-        "activate", "serve", "config",
+        "start",
+        "stop",
+        "restart",
+        "status",
+        "logs",
+        "doctor",
+        "setup",
+        "open",
+        "url",
+        "run",
+        "secret",
+        "init",
+        "shell",
+        "activate",
+        "serve",
+        "config",
+        "completions",
+        "man",
     ] {
         help.push_str(&format!(
             "\n──── {verb} ────\n{}",

@@ -1,18 +1,31 @@
-//! `config`: the configuration as it is meant, every default filled in, secrets masked.
+//! `config`: the configuration as it is meant, every default filled in, secrets masked; or the schema
+//! of the file.
 
 use std::collections::BTreeMap;
 
-use pipulate_core::config::{Config, Greet, ServiceConfig};
+use pipulate_core::config::{Config, Greet, ServiceConfig, schema};
 use pipulate_core::service::{Readiness, RestartPolicy, ServiceName, StopSignal};
 use pipulate_store::log::mask::says_secret;
 use toml::{Table, Value};
 
+use crate::cli::ConfigVerb;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 
+/// Prints what the file means, or what it may say.
+pub(crate) fn config(context: &Context, verb: ConfigVerb) -> Result<ExitStatus, Failure> {
+    match verb {
+        ConfigVerb::Show => show(context),
+        ConfigVerb::Schema => {
+            context.printer.data(serde_json::to_string_pretty(&schema())?)?;
+            Ok(ExitStatus::Success)
+        }
+    }
+}
+
 /// Prints a `pipulate.toml` that says what this project's says, and all that it leaves out.
-pub(crate) fn config(context: &Context) -> Result<ExitStatus, Failure> {
+fn show(context: &Context) -> Result<ExitStatus, Failure> {
     let text = toml::to_string_pretty(&meant(context.config()?))?;
     context.printer.data(context.masker().mask(text.trim_end()))?;
     Ok(ExitStatus::Success)
@@ -163,7 +176,7 @@ mod tests {
     #[test]
     fn every_default_is_shown_and_no_secret() {
         let project = samples::project(FILE);
-        assert_eq!(config(&project.context).unwrap(), ExitStatus::Success);
+        assert_eq!(show(&project.context).unwrap(), ExitStatus::Success);
         insta::assert_snapshot!(project.printed.stdout());
     }
 

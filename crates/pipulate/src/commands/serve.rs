@@ -26,7 +26,7 @@ const DESCRIPTORS: u64 = 4096;
 
 /// Serves until TERM or Ctrl-C.
 pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
-    let context = context.with_layout(folder::ensure(&context.layout)?);
+    let context = context.home()?;
     let port = wanted_port()?;
     let listeners = listen(port)?;
     let token = sign::Token::parse(folder::token(&context.layout.token())?.as_bytes())?;

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use pipulate_environment::shell::{self, Dialect, Entry};
 use pipulate_environment::surroundings::Surroundings;
-use pipulate_store::home;
 
 use crate::context::Context;
 use crate::error::Failure;
@@ -23,10 +22,15 @@ pub(crate) fn shell(context: &Context) -> Result<ExitStatus, Failure> {
         context.printer.note("You are in it already; leave it with: exit");
         return Ok(ExitStatus::Success);
     }
-    let layout = home::ensure(&context.layout)?;
+    let context = &context.home()?;
     let program = shell::of_user(&around);
-    let entry =
-        Entry { shell: &program, layout: &layout, python: &python, program: &context.exe, around: &around };
+    let entry = Entry {
+        shell: &program,
+        layout: &context.layout,
+        python: &python,
+        program: &context.exe,
+        around: &around,
+    };
     let command = entry.prepare()?;
     welcome(context, &program);
     context.printer.detail(format!("running: {}", command.display()));

@@ -5,20 +5,19 @@ pub(crate) mod pages;
 pub(crate) mod welcome;
 
 use std::collections::BTreeSet;
-use std::io;
 
 use jiff::Timestamp;
 use pipulate_core::config::{Config, ServiceConfig};
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ServiceStatus;
 use pipulate_environment::setup::Mode;
-use pipulate_store::{home, registry};
+use pipulate_store::registry;
 use pipulate_supervisor::halt::Manner;
 use pipulate_supervisor::plan;
 use pipulate_supervisor::renewal;
 
 use crate::cli::StartSettings;
-use crate::commands::{logs, status, stop};
+use crate::commands::{logs, secret, status, stop};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
@@ -52,6 +51,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         return stay_if_asked(context, &settings, &services, began);
     }
     let context = &make_home(context)?;
+    secret::see_to_required(context, config)?;
     let greets = settings.setup;
     if greets {
         banner::print(&context.printer);
@@ -121,25 +121,11 @@ fn dry_run(
 
 /// The project's folders, and the project in the user's list.
 fn make_home(context: &Context) -> Result<Context, Failure> {
-    let is_new = !context.layout.state().exists();
-    let layout = home::ensure(&context.layout).map_err(|error| {
-        let is_forbidden = error.kind().is_none_or(|kind| kind == io::ErrorKind::PermissionDenied);
-        let advice = "a home needs a folder that you may write to; make one of your own and go there";
-        let failure = Failure::from(error);
-        if is_forbidden { failure.hint(advice) } else { failure }
-    })?;
-    if is_new {
-        context.printer.note(format!("A new home: {}", layout.root()));
-    }
-    if *layout.run() != *context.layout.run() {
-        context
-            .printer
-            .note(format!("This folder can't hold what a home needs; it is kept in: {}", layout.run()));
-    }
-    if let Err(error) = registry::remember(&layout) {
+    let context = context.home()?;
+    if let Err(error) = registry::remember(&context.layout) {
         context.printer.warning(format!("this project will be missing in `status --all`: {error}"));
     }
-    Ok(context.with_layout(layout))
+    Ok(context)
 }
 
 /// One line per service on stdout: signed-in addresses for people, plain ones for a pipe.

@@ -120,7 +120,7 @@ impl Printer {
     pub(crate) fn failure(&self, failure: &Failure) {
         match failure.kind {
             FailureKind::ReaderGone => {}
-            FailureKind::Failed | FailureKind::Usage | FailureKind::TimedOut => {
+            FailureKind::Failed | FailureKind::Usage | FailureKind::TimedOut | FailureKind::Interrupted => {
                 self.raw_note(&failure.render(self.stderr_style))
             }
         }

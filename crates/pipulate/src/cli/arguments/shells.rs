@@ -10,6 +10,12 @@ How to use it:
 
 `deactivate` takes it back.";
 
+pub(super) const COMPLETIONS: &str = "\
+How to use it:
+  bash  echo 'source <(pipulate completions bash)' >> ~/.bashrc
+  zsh   echo 'source <(pipulate completions zsh)' >> ~/.zshrc
+  fish  echo 'pipulate completions fish | source' >> ~/.config/fish/config.fish";
+
 #[derive(Debug, Args)]
 pub(super) struct ShellArgument {
     /// For which shell

@@ -1,0 +1,160 @@
+//! The JSON schema of `pipulate.toml`, which editors complete and check with.
+//!
+//! It says what [`Config::parse`](super::Config::parse) says, as far as a schema can: not that a
+//! service which others depend on exists. Draft 7, which every editor's TOML support knows.
+
+use std::borrow::Cow;
+
+use schemars::generate::SchemaSettings;
+use schemars::transform::{RecursiveTransform, Transform as _};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use super::forms::{List, RawCommand, RawPort, RawSwitch, RawText, SecretName};
+use super::raw::{RawConfig, RawReady, RawService, RawServices};
+use crate::service::ServiceName;
+use crate::units::{Bytes, Seconds};
+use crate::watch::Glob;
+
+/// The schema, as JSON.
+pub fn schema() -> Value {
+    let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<RawConfig>();
+    RecursiveTransform(without_null).transform(&mut schema);
+    schema.insert("title".to_owned(), "pipulate.toml".into());
+    schema.to_value()
+}
+
+/// TOML has no null: what may be left out is left out.
+fn without_null(schema: &mut Schema) {
+    let Some(object) = schema.as_object_mut() else { return };
+    object.remove("default");
+    if let Some(Value::Array(types)) = object.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            object.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(choices)) = object.get_mut("anyOf") {
+        choices.retain(|choice| *choice != json!({ "type": "null" }));
+        if let [only] = choices.as_slice() {
+            // Beside a $ref, draft 7 ignores everything, so it stays inside of something.
+            let only = vec![only.clone()];
+            object.remove("anyOf");
+            object.insert("allOf".to_owned(), Value::Array(only));
+        }
+    }
+}
+
+/// Says how a type is written.
+macro_rules! written {
+    ($type:ty, $name:literal, $schema:tt) => {
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                $name.into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    };
+}
+
+written!(RawCommand, "Command", {
+    "type": "array",
+    "minItems": 1,
+    "items": [{ "type": "string", "minLength": 1 }],
+    "additionalItems": { "type": "string" }
+});
+written!(RawPort, "Port", { "type": "integer", "minimum": 1, "maximum": 65535 });
+written!(RawSwitch, "Switch", { "type": "boolean" });
+written!(RawText, "Text", { "type": "string" });
+written!(SecretName, "SecretName", { "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" });
+written!(ServiceName, "ServiceName", {
+    "type": "string",
+    "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$",
+    "not": { "const": "supervisor" }
+});
+written!(Seconds, "Time", {
+    "type": "string",
+    "pattern": "^\\s*([0-9]+[.]?[0-9]*|[.][0-9]+)\\s*(ms|s|m|min|h)?\\s*$",
+    "examples": ["10s", "500ms", "2m"]
+});
+written!(Bytes, "Size", {
+    "type": "string",
+    "pattern": "^[0-9]+\\s*(B|KiB|K|k|MiB|M|GiB|G)?\\s*$",
+    "examples": ["10MiB", "512KiB"]
+});
+
+impl JsonSchema for Glob {
+    fn schema_name() -> Cow<'static, str> {
+        "Pattern".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["*.py"] })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for List<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Vec::<T>::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Vec::<T>::json_schema(generator)
+    }
+}
+
+impl JsonSchema for RawReady {
+    fn schema_name() -> Cow<'static, str> {
+        "Ready".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let time = generator.subschema_for::<Seconds>();
+        let table = |key: &str, value: Value| {
+            json!({
+                "type": "object",
+                "properties": { key: value, "timeout": time },
+                "required": [key],
+                "additionalProperties": false
+            })
+        };
+        json_schema!({
+            "anyOf": [
+                { "const": "none" },
+                table("http", json!({ "type": "string", "pattern": "^/\\S*$" })),
+                table("tcp", json!({ "const": true })),
+                table("log", json!({ "type": "string" }))
+            ]
+        })
+    }
+}
+
+/// The built-in services need no command, and a restart of JupyterLab would end its kernels.
+impl JsonSchema for RawServices {
+    fn schema_name() -> Cow<'static, str> {
+        "Services".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let service = generator.subschema_for::<RawService>();
+        let name = generator.subschema_for::<ServiceName>();
+        json_schema!({
+            "type": "object",
+            "propertyNames": name,
+            "properties": {
+                (ServiceName::JUPYTER): { "allOf": [service, { "properties": { "watch": { "maxItems": 0 } } }] },
+                (ServiceName::SERVER): service,
+                (ServiceName::DASHBOARD): service
+            },
+            "additionalProperties": { "allOf": [service, { "required": ["command"] }] }
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! `init`: the files of a small project to begin with. What is there is never touched.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+
+use pipulate_core::project::AbsPath;
+
+use crate::context::Context;
+use crate::error::Failure;
+use crate::exit_code::ExitStatus;
+
+/// The files, in the order in which a person reads them. Their sources are files too.
+const FILES: [(&str, &str); 7] = [
+    ("pipulate.toml", include_str!("../../starter/pipulate.toml")),
+    ("requirements.txt", include_str!("../../starter/requirements.txt")),
+    ("server.py", include_str!("../../starter/server.py")),
+    ("notebook.ipynb", include_str!("../../starter/notebook.ipynb")),
+    (".env.example", include_str!("../../starter/env.example")),
+    (".gitignore", include_str!("../../starter/gitignore")),
+    ("flake.nix", include_str!("../../starter/flake.nix")),
+];
+
+/// Writes what is not there, and prints which files that were.
+pub(crate) fn init(context: &Context) -> Result<ExitStatus, Failure> {
+    let printer = &context.printer;
+    let mut kept = Vec::new();
+    for (name, text) in FILES {
+        if create(&context.layout.inside(name), text)? {
+            printer.data(name)?;
+        } else {
+            kept.push(name);
+        }
+    }
+    if !kept.is_empty() {
+        printer.note(format!("Kept as they were: {}", kept.join(", ")));
+    }
+    if kept.contains(&".gitignore") {
+        printer.hint("see that .gitignore names .env, or your secrets get into the repository");
+    }
+    printer.note(format!("A project to begin with: {}", context.layout.root()));
+    printer.hint("start it with: pipulate start");
+    Ok(ExitStatus::Success)
+}
+
+/// Writes a file that is not there; tells whether it did. Anything of that name counts, a link that
+/// leads nowhere too.
+fn create(path: &AbsPath, text: &str) -> Result<bool, Failure> {
+    let failed = |error| Failure::failed(format!("could not write {path}")).cause(error);
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(mut file) => file.write_all(text.as_bytes()).map(|()| true).map_err(failed),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use pipulate_core::config::Config;
+
+    use super::*;
+    use crate::context::samples;
+
+    #[test]
+    fn what_is_there_is_never_touched() {
+        let project = samples::project("# mine\n");
+        let root = project.context.layout.root().clone();
+        symlink("nowhere", root.at("server.py")).unwrap();
+        fs::create_dir(root.at("flake.nix")).unwrap();
+        init(&project.context).unwrap();
+        assert_eq!(fs::read_to_string(root.at("pipulate.toml")).unwrap(), "# mine\n");
+        assert!(!root.at("nowhere").exists());
+        assert_eq!(project.printed.stdout(), "requirements.txt\nnotebook.ipynb\n.env.example\n.gitignore\n");
+        let said = project.printed.stderr();
+        assert!(said.contains("Kept as they were: pipulate.toml, server.py, flake.nix\n"), "{said}");
+        init(&project.context).unwrap();
+        assert!(project.printed.stderr().contains("see that .gitignore names .env"));
+    }
+
+    #[test]
+    fn the_starter_means_what_is_meant_without_it() {
+        let starter = |name: &str| FILES.iter().find(|(file, _)| *file == name).unwrap().1;
+        let mut config = Config::parse(starter("pipulate.toml")).unwrap();
+        assert!(std::mem::take(&mut config.python.requirements_named));
+        assert_eq!(config, Config::parse("").unwrap());
+        assert!(starter("flake.nix").lines().count() <= 40);
+        // Every default that the file shows is one: without the "# " it means the same.
+        let lines = starter("pipulate.toml").lines().map(|line| {
+            let shown = line.strip_prefix("# ").filter(|rest| rest.starts_with('[') || rest.contains(" = "));
+            shown.unwrap_or(line)
+        });
+        Config::parse(&lines.collect::<Vec<_>>().join("\n")).unwrap();
+    }
+}

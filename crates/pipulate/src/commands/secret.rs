@@ -1,0 +1,204 @@
+//! `secret`: the names and values in `.env`. A value comes from a person who types it unseen, or
+//! through a pipe; it is never in arguments, and goes nowhere but into the file.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::io::{self, Read as _};
+
+use pipulate_core::config::Config;
+use pipulate_environment::surroundings::Surroundings;
+use pipulate_store::dotenv::{EnvError, EnvFile, EnvKey, SecretValue, Unset};
+
+use crate::cli::SecretVerb;
+use crate::context::Context;
+use crate::error::{Failure, FailureKind};
+use crate::exit_code::ExitStatus;
+use crate::ui::hidden::{self, Answer};
+
+/// The longest value that is read: no environment variable can be longer.
+const LIMIT: u64 = 128 << 10;
+
+/// Edits the file, or lists what is in it.
+pub(crate) fn secret(context: &Context, verb: SecretVerb) -> Result<ExitStatus, Failure> {
+    match verb {
+        SecretVerb::Set { is_given: true, .. } => Err(Failure::new(
+            FailureKind::Usage,
+            "a value is not taken from the command line, where other users and your history see it",
+        )
+        .hint("leave it out, and it is asked for: pipulate secret set KEY")
+        .hint("or pipe it in: pipulate secret set KEY < FILE")),
+        SecretVerb::Set { name, is_given: false } => set(context, &key(&name)?),
+        SecretVerb::List => list(context),
+        SecretVerb::Unset { name } => unset(context, &key(&name)?),
+    }
+}
+
+/// What `start` does about `[secrets] required`: asks for what is missing, or names it where nobody
+/// can be asked. Nothing typed is no answer, and `start` goes on.
+///
+/// # Errors
+/// The person pressed Ctrl-C, or what they typed can't be saved.
+pub(crate) fn see_to_required(context: &Context, config: &Config) -> Result<(), Failure> {
+    let file = env_file(context);
+    let around = Surroundings::of_this_process();
+    let mut missing = Vec::new();
+    for name in &config.secrets {
+        let in_file = match file.get(name) {
+            Ok(value) => value.is_some_and(|value| !value.expose().is_empty()),
+            Err(error) => {
+                context.printer.warning(error);
+                return Ok(());
+            }
+        };
+        if !in_file && around.variable(name).is_none() {
+            missing.push(name.as_str());
+        }
+    }
+    let terminal = context.printer.terminal();
+    if terminal.stdin_is_terminal && terminal.stderr_is_terminal && !missing.is_empty() {
+        context
+            .printer
+            .note("This project needs secrets; they are kept in .env (Enter alone leaves one out)");
+        let mut refused = Vec::new();
+        for name in missing {
+            match typed(context, name)? {
+                Some(value) => save(context, &key(OsStr::new(name))?, &value)?,
+                None => refused.push(name),
+            }
+        }
+        missing = refused;
+    }
+    if !missing.is_empty() {
+        context.printer.warning(format!("secrets are missing: {}", missing.join(", ")));
+        context.printer.hint(format!("save it with: pipulate secret set {}", missing[0]));
+    }
+    Ok(())
+}
+
+fn set(context: &Context, key: &EnvKey) -> Result<ExitStatus, Failure> {
+    let value = match context.printer.terminal().stdin_is_terminal {
+        true => typed(context, key.as_str())?,
+        false => piped()?,
+    };
+    let value = value.ok_or_else(|| Failure::failed("there was no value, so nothing was changed"))?;
+    save(context, key, &value)?;
+    Ok(ExitStatus::Success)
+}
+
+fn unset(context: &Context, key: &EnvKey) -> Result<ExitStatus, Failure> {
+    let path = context.layout.dotenv();
+    // No file needs no lock, and no home to keep it in.
+    let outcome = match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Unset::WasNotThere,
+        Ok(_) | Err(_) => env_file(&context.home()?).unset(key.as_str())?,
+    };
+    let name = key.as_str();
+    context.printer.note(match outcome {
+        Unset::Removed => format!("Removed {name} from: {path}"),
+        Unset::WasNotThere => format!("{name} is not in: {path}"),
+    });
+    Ok(ExitStatus::Success)
+}
+
+/// One name a line, and where it is set.
+fn list(context: &Context) -> Result<ExitStatus, Failure> {
+    let around = Surroundings::of_this_process();
+    let required = context.config_or_warning().map(|config| config.secrets.clone()).unwrap_or_default();
+    let in_file = names_in_file(context)?;
+    let mut names: Vec<&String> = in_file.iter().chain(&required).collect();
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(*name));
+    if names.is_empty() {
+        context.printer.note(format!("There are no secrets in: {}", context.layout.dotenv()));
+    }
+    let width = names.iter().map(|name| name.len()).max().unwrap_or(0);
+    for name in names {
+        let place = match (in_file.contains(name), around.variable(name).is_some()) {
+            (true, true) => "the environment, which hides the one in .env",
+            (true, false) => ".env",
+            (false, true) => "the environment",
+            (false, false) => "missing",
+        };
+        context.printer.data(format!("{name:width$}  {place}"))?;
+    }
+    Ok(ExitStatus::Success)
+}
+
+/// The names of the secrets, as far as they are known.
+pub(crate) fn names(context: &Context) -> Vec<String> {
+    let required = context.config().map(|config| config.secrets.clone()).unwrap_or_default();
+    let mut names = names_in_file(context).unwrap_or_default();
+    names.extend(required);
+    names
+}
+
+/// A name is only what could be one: a line without `=` may be a value that lost its name.
+fn names_in_file(context: &Context) -> Result<Vec<String>, EnvError> {
+    let values = env_file(context).read()?.resolve(&|_| None).into_iter();
+    let is_name =
+        |(name, value): &(String, Option<SecretValue>)| value.is_some() && EnvKey::parse(name).is_ok();
+    Ok(values.filter(is_name).map(|(name, _)| name).collect())
+}
+
+fn save(context: &Context, key: &EnvKey, value: &SecretValue) -> Result<(), Failure> {
+    let context = context.home()?;
+    let written = env_file(&context).set(key, value)?;
+    let name = key.as_str();
+    context.printer.note(format!("Saved {name} in: {}", context.layout.dotenv()));
+    if let Some(warning) = written.warning {
+        context.printer.warning(format!("{name}: {warning}"));
+    }
+    if Surroundings::of_this_process().variable(name).is_some() {
+        let why = "has a value in the environment too, and that is the one that programs see";
+        context.printer.warning(format!("{name} {why}"));
+    }
+    Ok(())
+}
+
+/// What a person types; `None` for nothing.
+fn typed(context: &Context, name: &str) -> Result<Option<SecretValue>, Failure> {
+    let failed = |error| Failure::failed("could not read from the terminal").cause(error);
+    match hidden::ask(&context.printer, &format!("{name} (not shown): ")).map_err(failed)? {
+        Answer::Line(bytes) => value_of(bytes),
+        Answer::SeveralLines => Err(Failure::failed("that was more than one line, and nothing was saved")
+            .hint(format!("put it into a file, and pipe that in: pipulate secret set {name} < FILE"))),
+        Answer::Interrupted => {
+            Err(Failure::new(FailureKind::Interrupted, "interrupted, and nothing was saved"))
+        }
+    }
+}
+
+/// What is piped in; `None` for nothing.
+fn piped() -> Result<Option<SecretValue>, Failure> {
+    let mut bytes = Vec::new();
+    io::stdin()
+        .lock()
+        .take(LIMIT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::failed("could not read the value from stdin").cause(error))?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(Failure::failed(
+            "the value is longer than 128 KiB, which no environment variable can be",
+        ));
+    }
+    value_of(bytes)
+}
+
+fn value_of(bytes: Vec<u8>) -> Result<Option<SecretValue>, Failure> {
+    // The error of the conversion holds the bytes, so it goes no further.
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Failure::failed("the value is not UTF-8 text, which is all that .env can hold")
+            .hint("encode it first, such as with: base64 -w 0 FILE | pipulate secret set KEY")
+    })?;
+    let value = SecretValue::from_input(&text);
+    Ok((!value.expose().is_empty()).then_some(value))
+}
+
+fn key(name: &OsStr) -> Result<EnvKey, Failure> {
+    EnvKey::parse(&name.to_string_lossy())
+        .map_err(|error| Failure::new(FailureKind::Usage, error.to_string()))
+}
+
+fn env_file(context: &Context) -> EnvFile {
+    EnvFile::new(context.layout.dotenv(), context.layout.dotenv_lock())
+}
