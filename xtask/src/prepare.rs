@@ -1,9 +1,10 @@
-//! What the tests need beyond cargo: a Python environment (required), an older kernel, a browser and
+//! What the tests need beyond cargo: a Python environment (required), an older kernel, a browser, axe and
 //! some programs.
 //!
 //! Everything lands in `target/`, except Debian packages, which are installed only for root and
 //! only where they are missing. When nothing is missing, nothing is started.
 
+mod axe;
 mod debian;
 mod python;
 
@@ -21,12 +22,14 @@ const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "g
 pub(crate) struct Prepared {
     pub(crate) python: PathBuf,
     chromium: Option<PathBuf>,
+    axe: Option<PathBuf>,
 }
 
 impl Prepared {
     /// The environment variables that say it.
     pub(crate) fn variables(&self) -> Vec<(&'static str, PathBuf)> {
         let mut variables = vec![("PIPULATE_TEST_PYTHON", self.python.clone())];
+        variables.extend(self.axe.clone().map(|path| ("PIPULATE_TEST_AXE", path)));
         variables.extend(self.chromium.clone().map(|path| ("PIPULATE_TEST_CHROMIUM", path)));
         variables
     }
@@ -54,5 +57,5 @@ pub(crate) fn prepare() -> Result<Prepared> {
         say::progress(&format!("warning: the tests that need ipykernel 6 cannot pass without it: {error:#}"));
     }
     let chromium = BROWSERS.into_iter().find_map(run::find);
-    Ok(Prepared { python, chromium })
+    Ok(Prepared { python, chromium, axe: axe::script(run::root()) })
 }

@@ -2,7 +2,9 @@
 
 // A page that is cut off says so.
 const offline = document.getElementById("offline");
-document.addEventListener("htmx:sse:error", () => { offline.textContent = offline.dataset.words; });
+document.addEventListener("htmx:sse:error", (event) => {
+  offline.textContent = event.detail.status === 401 ? offline.dataset.signedOut : offline.dataset.offline;
+});
 document.addEventListener("htmx:sse:after:connection", () => { offline.textContent = ""; });
 
 // A log is followed as long as its end is in view. What is out of sight is not kept without bound.

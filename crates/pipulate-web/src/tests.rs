@@ -9,6 +9,7 @@ mod bodies;
 pub(crate) mod fake;
 mod logs;
 pub(crate) mod news;
+mod noise;
 mod pages;
 mod secrets;
 mod sessions;

@@ -7,7 +7,9 @@ open URL             goes there; answers when the page is loaded
 click SELECTOR       clicks on it; null: it is not there, or nothing is visible of it
 type SELECTOR TEXT   puts the cursor there and types; null: it is not there
 text SELECTOR        the text of it as it is shown; null: it is not there
-measure EXPRESSION   the value of a JavaScript expression
+press KEY            presses a key: Tab, Enter
+measure EXPRESSION   the value of a JavaScript expression, or what it promises
+script FILE          runs a script in the page, whatever its policy
 javascript ON        whether pages may run scripts, from the next page on
 view SCHEME WIDTH    "light" or "dark", and how many pixels the window is wide
 screenshot FILE      the whole page
@@ -41,7 +43,8 @@ class Browser:
         self.reader, self.writer = theirs[0], here[1]
         command = [program, "--headless", "--no-sandbox", "--remote-debugging-pipe", "--disable-gpu",
                    "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
-                   "--disable-component-update", "--disable-sync", "--password-store=basic",
+                   "--disable-component-update",
+                   "--host-resolver-rules=MAP evil.test 127.0.0.1", "--disable-sync", "--password-store=basic",
                    f"--user-data-dir={profile}", "about:blank"]
         with open(os.devnull, "w") as nowhere:
             # The pipe's ends are 3 and 4 in the browser, whatever they are here.
@@ -127,9 +130,22 @@ class Browser:
 
     def measure(self, expression):
         try:
-            return self.ask("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+            answer = self.ask("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+            return answer["result"].get("value")
         except Refused:
             return None  # one page has gone and the next has not come yet
+
+    def script(self, file):
+        with open(file) as source:
+            self.ask("Runtime.evaluate", expression=source.read())
+        return True
+
+    def press(self, key):
+        code, text = {"Tab": (9, ""), "Enter": (13, "\r")}[key]
+        for kind in ["keyDown", "keyUp"]:
+            self.ask("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code,
+                     text=text if kind == "keyDown" else "")
+        return True
 
     def javascript(self, on):
         return self.ask("Emulation.setScriptExecutionDisabled", value=not on)

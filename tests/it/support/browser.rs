@@ -70,6 +70,18 @@ impl Browser {
         self.ask(&json!(["measure", expression]))
     }
 
+    /// Presses a key.
+    #[track_caller]
+    pub(crate) fn press(&mut self, key: &str) {
+        self.ask(&json!(["press", key]));
+    }
+
+    /// Runs a script in the page, whatever its policy says.
+    #[track_caller]
+    pub(crate) fn run_script(&mut self, file: &Path) {
+        self.ask(&json!(["script", file]));
+    }
+
     /// From the next page on no page may run scripts.
     #[track_caller]
     pub(crate) fn switch_javascript_off(&mut self) {

@@ -36,7 +36,7 @@ fn missing() -> Vec<&'static str> {
     if absent(&BROWSERS) {
         missing.push("chromium");
     }
-    for program in ["zsh", "fish", "tmux", "vim"] {
+    for program in ["zsh", "fish", "tmux", "vim", "npm"] {
         if absent(&[program]) {
             missing.push(program);
         }

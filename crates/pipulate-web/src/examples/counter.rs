@@ -1,4 +1,4 @@
-//! A counter: the button asks for new words, and they replace the old ones in place.
+//! A counter: the button asks for new words, which replace the old.
 
 use axum::extract::State;
 use axum::http::header::VARY;
@@ -8,22 +8,27 @@ use super::tags::{Titled, button, form, h1, p, title};
 use crate::htmx::{self, Audience};
 use crate::state::AppState;
 
-pub(super) fn home(state: &AppState) -> Titled {
-    let increment =
-        button("Increment").hx_post("/examples/counter/increment").hx_target("#count").hx_swap("innerHTML");
-    title(
-        "FastHTML HTMX Demo",
-        (
-            h1("Hello, FastHTML with HTMX!"),
-            p(format!("Count: {}", state.count())).id("count").role("status"),
-            // The form is for browsers without JavaScript.
-            form(increment).method("post").action("/examples/counter/increment"),
-        ),
-    )
+const INCREMENT: &str = "/examples/counter/increment";
+
+fn count(x: u64) -> String {
+    format!("Count: {x}")
 }
 
-pub(crate) async fn increment(State(state): State<AppState>, audience: Audience) -> impl IntoResponse {
-    let words = format!("Count: {}", state.increment());
+pub(super) fn home(state: &AppState) -> Titled {
+    let heading = h1("Hello, FastHTML with HTMX!");
+    let words = p(count(state.count())).id("count").role("status");
+    let button = button("Increment");
+    let button = button.hx_post(INCREMENT).hx_target("#count").hx_swap("innerHTML");
+    // The form is for browsers without JavaScript.
+    let form = form(button).method("post").action(INCREMENT);
+    title("FastHTML HTMX Demo", (heading, words, form))
+}
+
+pub(crate) async fn increment(
+    State(state): State<AppState>, // what the app holds
+    audience: Audience,            // htmx, or a browser alone
+) -> impl IntoResponse {
+    let words = count(state.increment());
     let answer = match audience {
         Audience::Fragment => words.into_response(),
         Audience::Page => Redirect::to("/examples/counter").into_response(),

@@ -96,11 +96,11 @@ fn told(state: &AppState, audience: Audience) -> Response {
 }
 
 fn asking(audience: Audience, target: &Target, verb: Verb, ends: &[String]) -> Response {
-    let markup = match audience {
-        Audience::Page => views::consent::page(target, verb, ends),
-        Audience::Fragment => views::consent::question(target, verb, ends),
-    };
-    (StatusCode::CONFLICT, markup).into_response()
+    match audience {
+        Audience::Page => (StatusCode::CONFLICT, views::consent::page(target, verb, ends)).into_response(),
+        // To a page that stays, a question is no failure.
+        Audience::Fragment => views::consent::question(target, verb, ends).into_response(),
+    }
 }
 
 /// Leads to a service's own page, signed in. The key stands in a header, on no page.

@@ -218,6 +218,62 @@ async fn what_was_refused_or_failed_says_why() {
 }
 
 #[tokio::test]
+async fn what_would_be_cut_off_is_asked_about_first() {
+    let home = Home::new();
+    let ends = vec!["<analysis>.ipynb is busy".to_owned(), "other.ipynb, with its variables".to_owned()];
+    *home.world.refusal.lock().unwrap() = Some(ControlError::NeedsConsent(ends));
+    let page = home.post("/services/web/stop", "").await;
+    assert_eq!(page.status, StatusCode::CONFLICT);
+    assert!(page.body.contains("<html") && page.body.contains("&lt;analysis&gt;.ipynb is busy"));
+    let partial = home.form("/services/web/stop").header("hx-request", "true");
+    let question = home.send(empty(partial.header("hx-request-type", "partial"))).await;
+    assert!(question.status == StatusCode::OK && !question.body.contains("<html"));
+    assert!(question.body.contains(r#"name="consent" value="given""#), "{}", question.body);
+
+    let done = home.post("/services/web/stop", "consent=given").await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER);
+    assert!(home.get("/").await.body.contains("Stop web all the same"));
+}
+
+#[tokio::test]
+async fn all_services_are_one_target() {
+    let home = Home::new();
+    home.post("/services/restart", "").await;
+    assert_eq!(*home.world.acts.lock().unwrap(), [(Target::All, Verb::Restart, Consent::NotAsked)]);
+    assert_eq!(home.post("/services/kill", "").await.status, StatusCode::NOT_FOUND);
+    let one = home.state.claim(&Target::One(ServiceName::parse("web").unwrap()));
+    assert_eq!(home.post("/services/stop", "").await.status, StatusCode::CONFLICT);
+    drop(one);
+    let _all = home.state.claim(&Target::All);
+    assert_eq!(home.post("/services/web/stop", "").await.status, StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn attack_30_a_key_leads_to_its_page_and_stands_on_none() {
+    let home = Home::new();
+    let address = "http://127.0.0.1:8888/lab?token=s3cret-token";
+    assert_eq!(home.post("/services/web/open", "").await.status, StatusCode::CONFLICT, "it has no page");
+    *home.world.address.lock().unwrap() = Some(address.to_owned());
+    let answer = home.post("/services/web/open", "").await;
+    assert_eq!(answer.header("refresh"), Some("0; url=http://127.0.0.1:8888/lab?token=s3cret-token"));
+    assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+    assert!(!answer.body.contains("s3cret"));
+    assert_eq!(home.get("/services/web/open").await.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(home.post("/services/unknown/open", "").await.status, StatusCode::NOT_FOUND);
+    assert!(!home.get("/").await.body.contains("s3cret"));
+}
+
+#[test]
+fn a_service_that_nobody_supervises_says_so() {
+    let home = Home::new();
+    let mut orphan = service("worker", ServiceState::Unsupervised);
+    orphan.supervisor_pid = None;
+    *home.world.services.lock().unwrap() = vec![orphan];
+    let page = services_page(&home, None);
+    assert!(page.contains("unsupervised") && page.contains(r#"<span class="missing">gone</span>"#), "{page}");
+}
+
+#[tokio::test]
 async fn a_second_action_on_the_same_service_is_refused_until_the_first_is_done() {
     let home = Home::new();
     let (release, held) = mpsc::channel();

@@ -231,3 +231,41 @@ fn a_listener_that_others_could_reach_is_refused() {
     let refused = serve_within(PATIENT, vec![listener], state, std::future::pending());
     assert!(matches!(refused, Err(ServeError::NotLoopback(_))));
 }
+
+impl Served {
+    /// Opens a stream of events and reads until the first has come.
+    fn stream(&self) -> TcpStream {
+        let cookie =
+            format!("{}={}", self.state.door().cookie_name(), self.state.door().new_session().unwrap());
+        let mut stream = self.connect();
+        let request = format!("GET /events HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\n\r\n", self.address);
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut read = Vec::new();
+        while !read.windows(7).any(|window| window == b"data: <") {
+            let mut part = [0; 4096];
+            let count = stream.read(&mut part).unwrap();
+            assert!(count > 0, "{}", String::from_utf8_lossy(&read));
+            read.extend_from_slice(&part[..count]);
+        }
+        stream
+    }
+}
+
+#[test]
+fn attack_32_four_hundred_open_pages_leave_the_app_to_others() {
+    let served = Served::new(Limits { connections: 500, ..PATIENT });
+    let open: Vec<TcpStream> = (0..400).map(|_| served.stream()).collect();
+    assert_eq!(served.first_line(served.get("/login").as_bytes()), "HTTP/1.1 200 OK");
+    // One look for all of them, not one for each.
+    let before = served.world.looks.lock().unwrap().len();
+    assert!(before < 40, "{before} looks for {} pages", open.len());
+    served.end();
+}
+
+#[test]
+fn the_end_waits_for_no_open_page() {
+    let served = Served::new(PATIENT);
+    let page = served.stream();
+    served.end();
+    drop(page);
+}

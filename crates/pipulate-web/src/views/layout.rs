@@ -40,7 +40,9 @@ impl Page<'_> {
                     a class="skip" href="#content" { "Skip to content" }
                     header { (navigation(self.here)) }
                     main id="content" tabindex="-1" { (self.content) }
-                    p id="offline" role="status" data-words="Not connected: what you see may be old. Trying again…" {}
+                    p id="offline" role="status"
+                        data-offline="Not connected: what you see may be old. Trying again…"
+                        data-signed-out="Signed out: in a terminal, in the project's folder, run \"pipulate open\"" {}
                 }
             }
         }

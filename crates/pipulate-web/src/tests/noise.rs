@@ -1,0 +1,126 @@
+//! A hundred thousand requests that nobody would send on purpose.
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, Method, Request};
+
+use super::fake::{HOST, Home, ORIGIN};
+
+/// How many. They take turns among [`HEADERS`] and [`PATHS`].
+const REQUESTS: u64 = 100_000;
+
+const PATHS: [&str; 14] = [
+    "/",
+    "/events",
+    "/logs",
+    "/logs/older",
+    "/logs/stream",
+    "/logs/download",
+    "/secrets",
+    "/secrets/%00/forget",
+    "/services/web/stop",
+    "/services/%ff/start",
+    "/services//",
+    "/examples/secret",
+    "/login",
+    "/static/",
+];
+const HEADERS: [&str; 12] = [
+    "host",
+    "origin",
+    "cookie",
+    "authorization",
+    "sec-fetch-site",
+    "sec-fetch-mode",
+    "content-type",
+    "content-length",
+    "last-event-id",
+    "hx-request",
+    "hx-request-type",
+    "if-none-match",
+];
+const PARTS: [&[u8]; 20] = [
+    b"",
+    b"\xff",
+    b"http://[",
+    b"null",
+    b"[::1",
+    b"a b",
+    b"pipulate_5001=",
+    b"=;=;=",
+    b"Bearer ",
+    b"%",
+    b"%0",
+    b"%zz",
+    b"web:1",
+    b":",
+    b",",
+    b"18446744073709551616",
+    b"-1",
+    b"true",
+    b"../../etc/passwd",
+    b"\xe2\x80\xae",
+];
+
+/// A generator of numbers: xorshift.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+
+    fn bytes(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for _ in 0..self.below(4) {
+            bytes.extend_from_slice(PARTS[self.below(PARTS.len())]);
+            bytes.push(u8::try_from(self.below(256)).unwrap());
+        }
+        bytes
+    }
+}
+
+fn request(home: &Home, numbers: &mut Numbers) -> Option<Request<Body>> {
+    let method = [Method::GET, Method::POST, Method::HEAD, Method::OPTIONS][numbers.below(4)].clone();
+    let query: String = numbers.bytes().iter().map(|byte| format!("%{byte:02x}&from=")).collect();
+    let path = format!("{}?{query}", PATHS[numbers.below(PATHS.len())]);
+    let mut request = Request::builder().method(method).uri(path);
+    let headers = request.headers_mut()?;
+    headers.insert("host", HeaderValue::from_static(HOST));
+    if numbers.below(2) == 0 {
+        headers.insert("cookie", HeaderValue::from_str(&home.cookie).unwrap());
+        headers.insert("origin", HeaderValue::from_static(ORIGIN));
+    }
+    for _ in 0..numbers.below(4) {
+        let name = HeaderName::from_static(HEADERS[numbers.below(HEADERS.len())]);
+        // Bytes that no header can hold come to nobody's ears.
+        let Ok(value) = HeaderValue::from_bytes(&numbers.bytes()) else { continue };
+        if numbers.below(2) == 0 {
+            headers.insert(name, value);
+        } else {
+            headers.append(name, value);
+        }
+    }
+    request.body(Body::from(numbers.bytes())).ok()
+}
+
+#[tokio::test]
+async fn attack_05_noise_is_answered_without_a_failure_and_changes_nothing() {
+    let (home, printed) = Home::with_logs();
+    printed.print("web", "one\n");
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    for number in 0..REQUESTS {
+        let Some(request) = request(&home, &mut numbers) else { continue };
+        // Some of it is a stop button that was pressed: those are what the page is for.
+        if request.method() == Method::POST && request.uri().path() == "/services/web/stop" {
+            continue;
+        }
+        let told = format!("{number}: {request:?}");
+        let answer = tower::ServiceExt::oneshot(home.app.clone(), request).await.unwrap();
+        assert!(answer.status().as_u16() != 500, "{told}");
+    }
+    assert_eq!((home.acts(), home.state.count()), (0, 0));
+    assert_eq!(*home.world.secret.lock().unwrap(), "");
+}

@@ -1,0 +1,234 @@
+//! Pages that somebody leaves open: they follow what happens, and everybody can use them.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::support::{Browser, Jupyter, Process, TestProject, holds};
+
+/// The app, and a service that prints what the test wants it to.
+fn project() -> TestProject {
+    let printer = "[services.printer]\ncommand = [\"tail\", \"-n\", \"+1\", \"-F\", \"lines\"]\n";
+    let project = TestProject::light().config(printer).file("lines", "").build();
+    project.start(&[]);
+    project
+}
+
+fn print(project: &TestProject, text: &str) {
+    let mut file = OpenOptions::new().append(true).open(project.path("lines")).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+fn address(project: &TestProject, path: &str) -> String {
+    format!("http://127.0.0.1:{}{path}", project.port("server"))
+}
+
+#[track_caller]
+fn signed_in(project: &TestProject) -> Browser {
+    let mut browser = Browser::start(project);
+    browser.open(project.run(&["url", "server"]).expect(0).stdout.trim());
+    browser.wait_for_text("h1", "demo");
+    browser
+}
+
+#[test]
+fn an_open_page_shows_what_happens_elsewhere() {
+    let project = project();
+    let mut browser = signed_in(&project);
+    browser.wait_for_text("#service-printer", "running");
+    browser.measure("window.samePage = true");
+    project.run(&["stop", "printer"]).expect(0);
+    browser.wait_for_text("#service-printer", "stopped");
+    project.start(&["printer"]);
+    browser.wait_for_text("#service-printer", "running");
+
+    let printer = Process::of(&project.service("printer")["pid"]);
+    browser.click("button[aria-label='Stop printer']");
+    browser.wait_for_text("#answer", "Stopped printer");
+    browser.wait_for_text("#service-printer", "stopped");
+    assert!(!printer.lives());
+    browser.click("button[aria-label='Stop all services']");
+    browser.wait_for_text("#answer", "Every service of this project, this page with them");
+    assert_eq!(project.service("server")["state"], "ready");
+    assert_eq!(browser.measure("window.samePage"), true, "all of that on one page");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn a_page_that_is_cut_off_says_so_and_finds_back() {
+    let project = project();
+    let mut browser = signed_in(&project);
+    browser.wait_for_text("#service-printer", "running");
+    project.run(&["restart", "server"]).expect(0);
+    project.run(&["stop", "printer"]).expect(0);
+    browser.wait_for_text("#service-printer", "stopped");
+    assert_eq!(browser.text("#offline"), "");
+
+    project.run(&["stop", "server"]).expect(0);
+    browser.wait_for_text("#offline", "Not connected");
+    // A stop ends every sign-in.
+    project.start(&["server"]);
+    browser.wait_for_text("#offline", "Signed out");
+}
+
+/// How many lines are shown, and how many different ones.
+fn lines(browser: &mut Browser) -> (u64, u64) {
+    let texts = "[...document.querySelectorAll('#log .text')].map(text => text.textContent)";
+    let count = browser.measure(&format!("{texts}.length")).as_u64().unwrap();
+    (count, browser.measure(&format!("new Set({texts}).size")).as_u64().unwrap())
+}
+
+#[test]
+fn a_log_is_followed_left_and_gone_back_in_without_a_gap() {
+    let project = project();
+    let old: String = (0..1000).map(|number| format!("old {number}\n")).collect();
+    print(&project, &old);
+    let mut browser = signed_in(&project);
+    browser.open(&address(&project, "/logs?service=printer"));
+    browser.wait_for_text("#log", "old 999");
+    print(&project, "<b>new</b> \x1b[31mred\x1b[0m\n");
+    browser.wait_for_text("#log", "<b>new</b> red");
+    assert_eq!(browser.measure("document.querySelectorAll('#log b').length"), 0);
+    browser.wait_for_text("#follow", "Following");
+
+    // Whoever scrolls up reads in peace, and what is older comes by itself.
+    browser.measure("document.querySelector('#log').scrollTop = 0");
+    browser.wait_for_text("#follow", "Follow");
+    holds("the first line", || {
+        browser.measure("document.querySelector('#older')?.scrollIntoView()");
+        browser.text("#log").contains("old 0\n")
+    });
+    assert_eq!(lines(&mut browser), (1001, 1001));
+    print(&project, "meanwhile\n");
+    browser.click("#follow");
+    browser.wait_for_text("#log", "meanwhile");
+    browser.wait_for_text("#follow", "Following");
+    print(&project, "and on\n");
+    browser.wait_for_text("#log", "and on");
+    assert_eq!(lines(&mut browser), (1003, 1003), "no line twice");
+
+    browser.type_into("input[name=filter]", "OLD 77");
+    browser.click("search button");
+    holds("the filtered page", || lines(&mut browser) == (11, 11));
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn a_hundred_thousand_lines_are_no_large_page() {
+    let project = project();
+    let mut browser = signed_in(&project);
+    browser.open(&address(&project, "/logs"));
+    print(&project, "begin\n");
+    browser.wait_for_text("#log", "begin");
+    for part in 0..100 {
+        let lines: String = (0..1000).map(|number| format!("line {}\n", part * 1000 + number)).collect();
+        print(&project, &lines);
+    }
+    browser.wait_for_text("#log", "line 99999");
+    let (shown, different) = lines(&mut browser);
+    assert!(shown <= 2300, "{shown} lines are in the page");
+    assert_eq!(shown, different);
+}
+
+#[test]
+fn jupyterlab_is_opened_signed_in_and_its_kernels_are_asked_for() {
+    let project = TestProject::new();
+    project.start(&[]);
+    let jupyter = Jupyter::of(&project);
+    let kernel = jupyter.notebook("analysis.ipynb");
+    let mut browser = signed_in(&project);
+    browser.wait_for_text("#service-jupyter", "analysis.ipynb");
+    browser.click("button[aria-label='Stop jupyter']");
+    browser.wait_for_text("#answer", "analysis.ipynb, with its variables");
+    kernel.begin("while True: pass");
+    browser.wait_for_text("#service-jupyter .kernels", "busy");
+    browser.click("button[aria-label='Restart jupyter']");
+    browser.wait_for_text("#answer", "analysis.ipynb is busy");
+    assert_eq!(project.service("jupyter")["state"], "ready");
+
+    let token = project.read(".pipulate/run/jupyter-token");
+    assert_eq!(browser.measure(&format!("document.documentElement.outerHTML.includes('{token}')")), false);
+    browser.measure("document.querySelector('#service-jupyter form').removeAttribute('target')");
+    browser.click("button[aria-label='Open jupyter in a new tab']");
+    holds("JupyterLab", || {
+        let here = browser.measure("location.port").as_str().unwrap_or_default().to_owned();
+        here == project.port("jupyter").to_string() && browser.measure("document.title") == "JupyterLab"
+    });
+    project.run(&["stop", "--force"]).expect(0);
+}
+
+#[test]
+fn nobody_is_kept_out_by_how_a_page_is_made() {
+    let flaky = "[secrets]\nrequired = [\"API_KEY\", \"TOKEN\"]\n\
+                 [services.flaky]\ncommand = [\"python3\", \"-c\", \"raise ValueError('no')\"]\nrestart = \"never\"\n";
+    let project = TestProject::light().config(flaky).file(".env", "API_KEY=some-value\n").build();
+    project.run(&["start", "--no-setup"]);
+    let mut browser = signed_in(&project);
+    browser.wait_for_text("#service-flaky", "ValueError");
+    let pages = [
+        "/",
+        "/logs",
+        "/logs?service=flaky",
+        "/logs?filter=none",
+        "/secrets",
+        "/secrets/API_KEY/forget",
+        "/examples/hello",
+        "/examples/counter",
+        "/examples/secret",
+        "/nowhere",
+        "/login",
+    ];
+    for path in pages {
+        browser.open(&address(&project, path));
+        for scheme in ["light", "dark"] {
+            browser.view(scheme, 1280);
+            assert_eq!(violations(&mut browser), Value::Array(Vec::new()), "{path}, {scheme}");
+        }
+    }
+    browser.open(&address(&project, "/"));
+    browser.click("button[aria-label='Stop all services']");
+    browser.wait_for_text("#answer", "all the same");
+    assert_eq!(violations(&mut browser), Value::Array(Vec::new()), "the question");
+}
+
+/// What axe finds wrong with the page.
+#[track_caller]
+fn violations(browser: &mut Browser) -> Value {
+    browser.run_script(&axe());
+    browser.measure(
+        "axe.run().then(found => found.violations.map(rule => \
+         rule.id + ': ' + rule.nodes.map(node => node.html + ' ' + node.failureSummary).join(' | ')))",
+    )
+}
+
+fn axe() -> PathBuf {
+    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/axe/node_modules/axe-core/axe.min.js");
+    let script = std::env::var_os("PIPULATE_TEST_AXE").map_or(here.into(), PathBuf::from);
+    assert!(
+        script.is_file(),
+        "{} is missing: run the tests with `cargo xtask test`, which prepares it",
+        script.display()
+    );
+    script
+}
+
+#[test]
+fn the_keyboard_is_enough() {
+    let project = project();
+    let mut browser = signed_in(&project);
+    let focused = "document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent";
+    let mut met = Vec::new();
+    for _ in 0..40 {
+        browser.press("Tab");
+        met.push(browser.measure(focused).as_str().unwrap_or_default().to_owned());
+        if met.last().is_some_and(|last| last == "Stop printer") {
+            break;
+        }
+    }
+    assert_eq!(met.first().map(String::as_str), Some("Skip to content"), "{met:?}");
+    browser.press("Enter");
+    browser.wait_for_text("#answer", "Stopped printer");
+    browser.wait_for_text("#service-printer", "stopped");
+}
