@@ -10,6 +10,7 @@ mod logs;
 mod place;
 mod process;
 mod results;
+mod setup;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,7 +38,8 @@ pub(crate) struct Options {
 /// A group of rows that are measured together.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Subject {
-    /// A home with a real JupyterLab, beside a bare one and the shell scripts of old
+    /// A home with a real JupyterLab, beside a bare one and the shell scripts of old; its set-up, beside
+    /// pip and uv alone
     Home,
     /// Logs, beside other loggers, `tail`, `grep` and `cat`
     Logs,
@@ -46,7 +48,7 @@ enum Subject {
 impl Subject {
     fn measure(self, bench: &Bench, results: &mut Results) -> Result<()> {
         match self {
-            Self::Home => home::measure(bench, results),
+            Self::Home => home::measure(bench, results).and_then(|()| setup::measure(bench, results)),
             Self::Logs => logs::measure(bench, results),
         }
     }

@@ -15,7 +15,7 @@ use crate::venv::{Breakage, VenvIdentity, VenvState};
 pub enum Mode {
     /// `start`: do what is needed, to what is ours.
     Automatic,
-    /// `setup`: install, also into an environment that we did not make.
+    /// `setup`: install, also into an environment that we did not make, and what was taken out of it.
     Explicit,
     /// `setup --recreate`: make the environment anew, and keep the old one.
     Recreate,
@@ -32,6 +32,8 @@ pub struct Facts<'a> {
     pub manager: Option<&'static str>,
     /// `None`: the requirements can't be read.
     pub wanted: Option<&'a Fingerprint>,
+    /// The packages are those that the stamped set-up left.
+    pub is_as_left: bool,
     /// A service of this home lives.
     pub alive: bool,
 }
@@ -198,7 +200,10 @@ fn automatic(facts: &Facts<'_>) -> Plan {
 fn explicit(facts: &Facts<'_>) -> Plan {
     match (facts.venv, owner(facts)) {
         (VenvState::Whole(_), Owner::Foreign) => Plan::Install { origin: Origin::Adopted },
-        (VenvState::Whole(_), Owner::Stamped(made)) => Plan::Install { origin: made.origin },
+        (VenvState::Whole(_), Owner::Stamped(made)) => match drift_of(made.installed.as_ref(), facts) {
+            None if facts.is_as_left => Plan::Keep { drift: Vec::new() },
+            None | Some(_) => Plan::Install { origin: made.origin },
+        },
         (VenvState::Moved { from, .. }, Owner::Foreign) => {
             Plan::Refuse(Refusal::MovedAndNotOurs { root: facts.root.to_owned(), from: from.clone() })
         }

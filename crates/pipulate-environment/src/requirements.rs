@@ -216,7 +216,7 @@ pub fn normalized_name(name: &str) -> String {
     normal
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

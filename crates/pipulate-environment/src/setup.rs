@@ -26,7 +26,7 @@ use crate::requirements::{Requirements, RequirementsError};
 use crate::stamp::{Made, Stamp};
 use crate::surroundings::Surroundings;
 use crate::uv::{self, Uv};
-use crate::venv::{Venv, VenvState, inspect, installed_packages};
+use crate::venv::{Venv, VenvState, inspect, installed_packages, listing};
 
 pub use crate::plan::Mode;
 
@@ -311,6 +311,7 @@ impl Seen {
             stamp: self.stamp.as_ref(),
             manager: self.manager,
             wanted: self.wanted.as_ref().ok().map(|wanted| &wanted.fingerprint),
+            is_as_left: is_as_left(self.stamp.as_ref(), &self.root),
             alive: request.home_is_alive,
         };
         decide(&facts, request.mode)
@@ -377,6 +378,16 @@ fn usable(venv: &VenvState) -> Option<&Venv> {
         VenvState::Whole(venv) | VenvState::Moved { venv, .. } => Some(venv),
         VenvState::Absent | VenvState::Broken { .. } => None,
     }
+}
+
+/// Whether the packages are those that the stamped set-up left: nothing was taken out since.
+pub(crate) fn is_as_left(stamp: Option<&Stamp>, root: &Path) -> bool {
+    let installed = match stamp {
+        Some(Stamp::Made(made)) => made.installed.as_ref(),
+        Some(Stamp::Making { .. }) | None => None,
+    };
+    let left = installed.and_then(|installed| installed.listing.as_ref());
+    left.is_some_and(|left| *left == listing(root))
 }
 
 fn missing(wanted: &Requirements, prefix: &Path) -> Vec<String> {

@@ -41,6 +41,8 @@ pub struct Made {
 pub struct Installed {
     pub installer: InstallerKind,
     pub requirements: Fingerprint,
+    /// Which packages there were then; `None` in stamps from before it was noted.
+    pub listing: Option<String>,
 }
 
 /// Where a venv is from.
@@ -83,6 +85,8 @@ enum State {
 struct InstalledFile {
     installer: InstallerKind,
     requirements: String,
+    #[serde(default)]
+    listing: Option<String>,
 }
 
 impl Stamp {
@@ -116,6 +120,7 @@ impl Stamp {
                 installed: installed.map(|file| Installed {
                     installer: file.installer,
                     requirements: Fingerprint(file.requirements),
+                    listing: file.listing,
                 }),
             }),
         })
@@ -133,6 +138,7 @@ impl Stamp {
                 installed: made.installed.as_ref().map(|installed| InstalledFile {
                     installer: installed.installer,
                     requirements: installed.requirements.0.clone(),
+                    listing: installed.listing.clone(),
                 }),
             },
         }
@@ -151,7 +157,7 @@ mod tests {
 
     use super::*;
 
-    fn made() -> Stamp {
+    fn made(listing: Option<&str>) -> Stamp {
         Stamp::Made(Made {
             origin: Origin::Made,
             venv: "/p/.venv".into(),
@@ -161,6 +167,7 @@ mod tests {
             installed: Some(Installed {
                 installer: InstallerKind::Uv,
                 requirements: Fingerprint("ab".to_owned()),
+                listing: listing.map(str::to_owned),
             }),
         })
     }
@@ -169,7 +176,7 @@ mod tests {
     fn what_was_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("setup.json");
-        for stamp in [Stamp::Making { venv: "/p/.venv".into() }, made()] {
+        for stamp in [Stamp::Making { venv: "/p/.venv".into() }, made(None), made(Some("cd"))] {
             stamp.write(&path).unwrap();
             assert_eq!(Stamp::read(&path), Some(stamp));
         }
@@ -185,7 +192,7 @@ mod tests {
             "venv_made":"1795000000123456789","python":"/usr/bin/python3.11","python_version":"3.11.7",
             "installed":{"installer":"uv","requirements":"ab"}}"#;
         fs::write(&path, frozen).unwrap();
-        assert_eq!(Stamp::read(&path), Some(made()));
+        assert_eq!(Stamp::read(&path), Some(made(None)));
     }
 
     #[test]

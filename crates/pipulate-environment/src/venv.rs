@@ -3,6 +3,7 @@
 //! Its state is read from files and links alone. Python is never started to look at one.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -11,9 +12,10 @@ use std::path::{Path, PathBuf};
 
 use pipulate_core::config::PythonConfig;
 use pipulate_core::layout::Layout;
+use sha2::{Digest, Sha256};
 
 use crate::python::Version;
-use crate::requirements::normalized_name;
+use crate::requirements::{hex, normalized_name};
 
 /// The Python that services run with, found without starting it: the configured interpreter, else
 /// the venv's. `None` when there is neither.
@@ -251,6 +253,20 @@ pub fn installed_packages(prefix: &Path) -> BTreeSet<String> {
             (!name.starts_with('~')).then(|| normalized_name(name))
         })
         .collect()
+}
+
+/// A digest of which packages are installed below `prefix`, in which versions.
+pub(crate) fn listing(prefix: &Path) -> String {
+    let folders = site_packages(prefix).into_iter().filter_map(|folder| fs::read_dir(folder).ok());
+    let names = folders.flat_map(|entries| entries.flatten()).map(|entry| entry.file_name());
+    let packages: BTreeSet<OsString> =
+        names.filter(|name| name.as_bytes().ends_with(b".dist-info")).collect();
+    let mut digest = Sha256::new();
+    for package in packages {
+        digest.update(package.as_bytes());
+        digest.update([0]);
+    }
+    hex(&digest.finalize())
 }
 
 #[cfg(test)]

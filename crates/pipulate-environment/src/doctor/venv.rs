@@ -15,7 +15,7 @@ use super::{Examination, failure, skipped, warning, with_command};
 use crate::plan::{Facts, Mode, Plan, Refusal, decide};
 use crate::python::Version;
 use crate::requirements::{Requirements, RequirementsError};
-use crate::setup::MANAGERS;
+use crate::setup::{MANAGERS, is_as_left};
 use crate::stamp::{Origin, Stamp};
 use crate::venv::{Breakage, Venv, VenvState, inspect, installed_packages};
 
@@ -186,7 +186,8 @@ impl Evidence {
     fn decide(&self, mode: Mode, alive: bool) -> Plan {
         let wanted = self.wanted.as_ref().ok().map(|wanted| &wanted.fingerprint);
         let (root, venv, stamp) = (self.root.as_path(), &self.state, self.stamp.as_ref());
-        decide(&Facts { root, venv, stamp, manager: self.manager, wanted, alive }, mode)
+        let is_as_left = is_as_left(stamp, root);
+        decide(&Facts { root, venv, stamp, manager: self.manager, wanted, is_as_left, alive }, mode)
     }
 
     /// Whether a set-up of ours got as far as making it.

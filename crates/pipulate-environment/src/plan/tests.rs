@@ -27,6 +27,7 @@ fn stamp(origin: Origin, installed: Option<&str>) -> Stamp {
         installed: installed.map(|requirements| Installed {
             installer: InstallerKind::Uv,
             requirements: Fingerprint(requirements.to_owned()),
+            listing: None,
         }),
     })
 }
@@ -56,15 +57,21 @@ struct Case {
     stamp: Option<Stamp>,
     manager: Option<&'static str>,
     alive: bool,
+    is_as_left: bool,
 }
 
 impl Case {
     fn new(venv: VenvState, stamp: impl Into<Option<Stamp>>) -> Self {
-        Self { venv, stamp: stamp.into(), manager: None, alive: false }
+        Self { venv, stamp: stamp.into(), manager: None, alive: false, is_as_left: true }
     }
 
     fn beside(mut self, manager: &'static str) -> Self {
         self.manager = Some(manager);
+        self
+    }
+
+    fn with_packages_gone(mut self) -> Self {
+        self.is_as_left = false;
         self
     }
 
@@ -82,6 +89,7 @@ impl Case {
             manager: self.manager,
             wanted: Some(&wanted),
             alive: self.alive,
+            is_as_left: self.is_as_left,
         };
         decide(&facts, mode)
     }
@@ -147,7 +155,9 @@ fn by_itself_it_changes_nothing_that_is_not_ours() {
 fn asked_for_it_installs_into_what_is_there_and_makes_anew_only_what_is_ours() {
     for (case, wanted) in [
         (Case::new(VenvState::Absent, None), Plan::Create),
-        (Case::new(whole(), ours()), Plan::Install { origin: Origin::Made }),
+        (Case::new(whole(), ours()), keep([])),
+        (Case::new(whole(), ours()).with_packages_gone(), Plan::Install { origin: Origin::Made }),
+        (Case::new(whole(), stamp(Origin::Made, Some("before"))), Plan::Install { origin: Origin::Made }),
         (Case::new(whole(), None), Plan::Install { origin: Origin::Adopted }),
         (Case::new(whole(), None).beside("poetry.lock"), Plan::Install { origin: Origin::Adopted }),
         (Case::new(moved(), ours()), Plan::Recreate { old: Old::SetAside, why: Some(from_old()) }),

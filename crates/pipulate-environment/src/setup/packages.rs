@@ -10,7 +10,7 @@ use crate::progress::InstallProgress;
 use crate::requirements::Requirements;
 use crate::stamp::{Installed, Made, Stamp};
 use crate::uv::Uv;
-use crate::venv::installed_packages;
+use crate::venv::{installed_packages, listing};
 
 use super::{Seen, SetupError, SetupEvent, SetupReport, SetupWarning, UvSearch, Work};
 
@@ -46,6 +46,7 @@ impl Work<'_, '_> {
             installed: done.zip(seen.wanted.as_ref().ok()).map(|(done, wanted)| Installed {
                 installer: done.installer,
                 requirements: wanted.fingerprint.clone(),
+                listing: Some(listing(&seen.root)),
             }),
             ..made
         };

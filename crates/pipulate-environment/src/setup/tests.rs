@@ -128,6 +128,8 @@ fn a_folder_gets_its_environment_and_the_second_time_there_is_nothing_to_do() {
     assert!(prompt.contains("my project"), "{prompt}");
     let mode = |name: &str| fs::metadata(home.layout.inside(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(".pipulate"), mode(".pipulate/setup.json")), (0o700, 0o600));
+    let (explicit, events) = home.set_up(Mode::Explicit);
+    assert!(!explicit.unwrap().changed && events.is_empty(), "{events:?}");
     home.add_package("by_hand");
     assert_eq!(home.drift(), [], "extra packages are not drift");
     let report = SetupReport { packages: report.packages + 1, ..report };

@@ -133,6 +133,7 @@ impl Home {
         let installed = crate::stamp::Installed {
             installer: crate::installer::InstallerKind::Pip,
             requirements: wanted.fingerprint,
+            listing: None,
         };
         Stamp::Made(Made {
             origin: Origin::Made,
