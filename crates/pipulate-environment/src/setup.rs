@@ -7,6 +7,7 @@ mod external;
 mod lock;
 mod make;
 mod packages;
+mod seen;
 
 use std::path::{Path, PathBuf};
 
@@ -16,19 +17,20 @@ use pipulate_core::layout::Layout;
 use pipulate_store::error::StoreError;
 use pipulate_store::home;
 
-use crate::bare_words;
 use crate::failure::{Cause, InstallFailure, classify};
 use crate::installer::InstallerKind;
-use crate::plan::{Drift, Facts, Plan, Refusal, decide};
+use crate::plan::{Drift, Plan, Refusal};
 use crate::progress::InstallProgress;
-use crate::python::{Problem, PythonError, Version, Why, named_program};
-use crate::requirements::{Requirements, RequirementsError};
-use crate::stamp::{Made, Stamp};
+use crate::python::{Problem, PythonError, Version, Why};
+use crate::requirements::RequirementsError;
 use crate::surroundings::Surroundings;
 use crate::uv::{self, Uv};
-use crate::venv::{Venv, VenvState, inspect, installed_packages, listing};
+use crate::venv::VenvState;
+
+use seen::Seen;
 
 pub use crate::plan::Mode;
+pub(crate) use seen::{MANAGERS, is_as_left};
 
 /// What a set-up is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -270,134 +272,6 @@ impl UvSearch {
             Self::Open | Self::NotToBeHad => None,
         }
     }
-}
-
-/// What is there.
-struct Seen {
-    root: PathBuf,
-    venv: VenvState,
-    stamp: Option<Stamp>,
-    manager: Option<&'static str>,
-    wanted: Result<Requirements, RequirementsError>,
-}
-
-/// Files that say that another package manager looks after the environment.
-pub(crate) const MANAGERS: [&str; 7] = [
-    "uv.lock",
-    "poetry.lock",
-    "pixi.lock",
-    "environment.yml",
-    "environment.yaml",
-    "Pipfile.lock",
-    "pdm.lock",
-];
-
-impl Seen {
-    fn look(request: &SetupRequest<'_>) -> Self {
-        let root = request.layout.inside(&request.python.venv).to_path_buf();
-        Self {
-            venv: inspect(&root),
-            stamp: Stamp::read(&request.layout.setup_stamp()),
-            manager: MANAGERS.into_iter().find(|name| request.layout.inside(name).exists()),
-            wanted: Requirements::read(request.layout, request.python, request.jupyter),
-            root,
-        }
-    }
-
-    fn plan(&self, request: &SetupRequest<'_>) -> Plan {
-        let facts = Facts {
-            root: &self.root,
-            venv: &self.venv,
-            stamp: self.stamp.as_ref(),
-            manager: self.manager,
-            wanted: self.wanted.as_ref().ok().map(|wanted| &wanted.fingerprint),
-            is_as_left: is_as_left(self.stamp.as_ref(), &self.root),
-            alive: request.home_is_alive,
-        };
-        decide(&facts, request.mode)
-    }
-
-    /// The stamp, if it is about the venv that is there.
-    fn stamped(&self) -> Option<&Made> {
-        let there = usable(&self.venv)?;
-        match &self.stamp {
-            Some(Stamp::Made(made)) if made.identity == there.identity => Some(made),
-            Some(Stamp::Made(_) | Stamp::Making { .. }) | None => None,
-        }
-    }
-
-    /// What is wrong in the eyes of who made neither venv nor plan.
-    fn own_drift(&self, request: &SetupRequest<'_>) -> Vec<Drift> {
-        let mut drift = Vec::new();
-        let Some(venv) = usable(&self.venv) else { return drift };
-        if self.stamped().is_none()
-            && !matches!(self.stamp, Some(Stamp::Making { .. }))
-            && let Ok(wanted) = &self.wanted
-        {
-            let missing = missing(wanted, &venv.root);
-            if !missing.is_empty() {
-                drift.push(Drift::NotOurs { missing });
-                drift.extend(self.manager.map(|file| Drift::ManagedBy { file }));
-            }
-        }
-        let named =
-            named_program(request.around, request.layout.root()).and_then(|named| named.canonicalize().ok());
-        if let Some(named) = named.filter(|named| *named != venv.real_python && !stands_in(named)) {
-            drift.push(Drift::OtherPythonNamed { has: venv.real_python.clone(), named });
-        }
-        drift
-    }
-
-    /// The report of a set-up that had nothing to do, or may do nothing.
-    fn report(&self, request: &SetupRequest<'_>, mut drift: Vec<Drift>) -> Result<SetupReport, SetupError> {
-        let Some(venv) = usable(&self.venv) else {
-            return Err(SetupError::not_made(&self.root, "it is not there"));
-        };
-        drift.extend(self.own_drift(request));
-        let stamped = self.stamped();
-        let notes = match stamped {
-            Some(_) => bare_words::write_all(&venv.root, request.layout.root(), request.program),
-            None => Vec::new(),
-        };
-        Ok(SetupReport {
-            python: venv.python.clone(),
-            version: stamped.map(|made| made.version).or(venv.version),
-            packages: installed_packages(&venv.root).len(),
-            changed: false,
-            installer: stamped.and_then(|made| Some(made.installed.as_ref()?.installer)),
-            drift,
-            gone: Vec::new(),
-            notes,
-            warning: None,
-        })
-    }
-}
-
-fn usable(venv: &VenvState) -> Option<&Venv> {
-    match venv {
-        VenvState::Whole(venv) | VenvState::Moved { venv, .. } => Some(venv),
-        VenvState::Absent | VenvState::Broken { .. } => None,
-    }
-}
-
-/// Whether the packages are those that the stamped set-up left: nothing was taken out since.
-pub(crate) fn is_as_left(stamp: Option<&Stamp>, root: &Path) -> bool {
-    let installed = match stamp {
-        Some(Stamp::Made(made)) => made.installed.as_ref(),
-        Some(Stamp::Making { .. }) | None => None,
-    };
-    let left = installed.and_then(|installed| installed.listing.as_ref());
-    left.is_some_and(|left| *left == listing(root))
-}
-
-fn missing(wanted: &Requirements, prefix: &Path) -> Vec<String> {
-    wanted.names.difference(&installed_packages(prefix)).cloned().collect()
-}
-
-/// A version manager's stand-in leads to another Python than its own name: it can't be compared.
-fn stands_in(program: &Path) -> bool {
-    !program.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python"))
-        || program.components().any(|part| part.as_os_str() == "shims")
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use crate::requirements::Requirements;
 use crate::surroundings::is_executable;
 use crate::venv::{installed_packages, site_packages, version_in_files};
 
-use super::{SetupError, SetupReport, SetupRequest, missing};
+use super::seen::missing;
+use super::{SetupError, SetupReport, SetupRequest};
 
 /// Reports on it. Python is started only where no file tells its version.
 pub(super) fn examine(request: &SetupRequest<'_>, interpreter: &Path) -> Result<SetupReport, SetupError> {

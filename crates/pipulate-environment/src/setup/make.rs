@@ -17,7 +17,8 @@ use crate::stamp::{Made, Origin, Stamp};
 use crate::uv::{self, Uv};
 use crate::venv::{Venv, VenvState, inspect};
 
-use super::{Seen, SetupError, SetupEvent, UvSearch, Work, usable};
+use super::seen::{Seen, usable};
+use super::{SetupError, SetupEvent, UvSearch, Work};
 
 /// Even a slow disk has unpacked pip by then.
 const TIMEOUT: Duration = Duration::from_secs(600);

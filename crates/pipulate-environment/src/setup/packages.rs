@@ -12,7 +12,8 @@ use crate::stamp::{Installed, Made, Stamp};
 use crate::uv::Uv;
 use crate::venv::{installed_packages, listing};
 
-use super::{Seen, SetupError, SetupEvent, SetupReport, SetupWarning, UvSearch, Work};
+use super::seen::Seen;
+use super::{SetupError, SetupEvent, SetupReport, SetupWarning, UvSearch, Work};
 
 /// What an installation came to.
 struct Done {

@@ -12,8 +12,8 @@ use pipulate_core::project::AbsPath;
 use pipulate_process::command::{Command, End};
 
 use super::*;
-use crate::stamp::Origin;
-use crate::venv::Breakage;
+use crate::stamp::{Origin, Stamp};
+use crate::venv::{Breakage, inspect};
 
 /// Nothing to install, and no index to ask: a set-up without network.
 const NOTHING: &str = "--no-index\n";
