@@ -253,7 +253,10 @@ fn kernels_outlive_a_crash_of_jupyterlab_until_stop() {
     });
     project.write("../.local/share/jupyter/kernels/outliving/kernel.json", &spec.to_string());
     project.start(&["jupyter"]);
-    let kernel = Jupyter::of(&project).kernel_of("outliving").id;
+    let jupyter = Jupyter::of(&project);
+    let kernel = jupyter.kernel_of("outliving");
+    kernel.begin("import os, time\nwhile not os.path.exists('go'): time.sleep(0.1)\nwhile True: pass");
+    let kernel = kernel.id;
     let before = project.service("jupyter");
     let process = Process::of(&before["kernels"][0]["pid"]);
     Process::of(&before["pid"]).kill();
@@ -271,7 +274,15 @@ fn kernels_outlive_a_crash_of_jupyterlab_until_stop() {
         processes.iter().find(|other| other["pid"] == process.pid).unwrap()["role"].clone()
     };
     assert_eq!(role(&process), "orphaned");
-    project.run(&["stop"]).expect(0);
+    project.write("go", "");
+    let refused = wait_for("a refusal to stop", || {
+        let waits = fs::read_to_string(format!("/proc/{}/stat", process.pid)).unwrap().contains(") S ");
+        (!waits).then(|| project.run(&["stop"]).expect(1).stderr)
+    });
+    let named = format!("a kernel that outlived its JupyterLab is busy (pid {}, ", process.pid);
+    assert!(refused.contains(&named) && process.lives(), "{refused}");
+    process.signal(Signal::INT);
+    wait_for("the orphan to be idle, and a stop", || (project.run(&["stop"]).code == Some(0)).then_some(()));
     holds("the end of the orphan", || !process.lives());
     assert_eq!(project.processes(), []);
 }

@@ -103,10 +103,10 @@ fn a_mistake_ends_nothing_that_works_and_is_told_until_it_is_mended() {
     let last = told.lines().last().unwrap();
     assert_eq!(
         last,
-        "  worker.py has a mistake in line 3: invalid syntax; it is restarted once that is mended"
+        "  line 3 of worker.py has a mistake: invalid syntax; it is restarted once that is mended"
     );
     let log = project.read(".pipulate/log/supervisor.log");
-    assert!(log.contains("worker.py has a mistake in line 3"), "{log}");
+    assert!(log.contains("line 3 of worker.py has a mistake"), "{log}");
 
     // Another file is in order, and does not make the first one so. Nothing of it runs.
     project.write("other.py", "open('ran', 'w')\n");

@@ -31,10 +31,13 @@ pub struct Entry {
     pub memory_bytes: u64,
 }
 
-/// Whether a process can still do anything.
+/// Whether a process can still do anything, and does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunState {
+    /// It waits for something.
     Living,
+    /// It computes, or would if there were a processor for it.
+    Running,
     /// In a system call that nothing interrupts, not even SIGKILL.
     Uninterruptible,
     /// A zombie: it ended and nobody asked how.

@@ -11,7 +11,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::status::KernelInfo;
 use pipulate_core::units::{length_of_time, size};
 use pipulate_process::identity;
-use pipulate_process::table::{self, Entry};
+use pipulate_process::table::{self, Entry, RunState};
 use pipulate_store::record;
 
 use crate::family::{Attached, Service};
@@ -23,6 +23,8 @@ use crate::query::{self, Standing};
 pub enum Work {
     /// A kernel that computes, by JupyterLab's own word.
     BusyKernel { notebook: String, at_least: Duration, memory_bytes: Option<u64> },
+    /// A kernel that computes, and whose JupyterLab crashed.
+    Orphan { pid: Pid, memory_bytes: u64 },
     /// Kernels of which JupyterLab does not say what they do.
     Silent { kernels: usize },
     /// A command in the foreground of a terminal.
@@ -38,6 +40,10 @@ impl fmt::Display for Work {
                 let memory = memory_bytes.map(|bytes| format!(", {}", size(bytes))).unwrap_or_default();
                 let since = length_of_time(at_least.as_secs_f64());
                 write!(f, "{notebook} is busy (for {since} or longer{memory})")
+            }
+            Self::Orphan { pid, memory_bytes } => {
+                let memory = size(*memory_bytes);
+                write!(f, "a kernel that outlived its JupyterLab is busy (pid {pid}, {memory})")
             }
             Self::Silent { kernels: 1 } => f.write_str("JupyterLab does not say whether its kernel is busy"),
             Self::Silent { kernels } => {
@@ -58,6 +64,9 @@ pub fn in_progress(layout: &Layout) -> Vec<Work> {
         match jupyter::notebooks(layout, jupyter::PATIENCE) {
             Some(notebooks) => {
                 let now = Timestamp::now();
+                let is_known = |kernel: &&KernelInfo| notebooks.iter().any(|known| known.id == kernel.id);
+                let orphans = kernels.iter().filter(|kernel| !is_known(kernel));
+                work.extend(orphans.filter_map(|kernel| busy_orphan(kernel, &ours)));
                 let busy = notebooks.into_iter().filter(|notebook| notebook.is_busy);
                 work.extend(busy.map(|notebook| busy_work(notebook, &kernels, &ours, now)));
             }
@@ -80,6 +89,12 @@ fn busy_work(busy: Notebook, kernels: &[KernelInfo], ours: &[Entry], now: Timest
         at_least: at_least.unwrap_or_default(),
         memory_bytes: entry.map(|entry| entry.memory_bytes),
     }
+}
+
+/// Nobody speaks with them any more: that they want the processor has to do.
+fn busy_orphan(kernel: &KernelInfo, ours: &[Entry]) -> Option<Work> {
+    let entry = ours.iter().find(|entry| entry.pid == kernel.pid && entry.state == RunState::Running)?;
+    Some(Work::Orphan { pid: entry.pid, memory_bytes: entry.memory_bytes })
 }
 
 /// JupyterLab's processes, and its main one.
@@ -138,8 +153,6 @@ fn command(entry: &Entry) -> String {
 
 #[cfg(test)]
 mod tests {
-    use pipulate_process::table::RunState;
-
     use super::*;
 
     fn entry(pid: i32, group: i32, session: i32, foreground_group: i32) -> Entry {

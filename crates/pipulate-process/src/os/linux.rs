@@ -50,6 +50,7 @@ fn parse_stat(pid: Pid, text: &[u8]) -> Option<Entry> {
     let state = match *fields.first()? {
         "Z" | "X" | "x" => RunState::Dead,
         "D" => RunState::Uninterruptible,
+        "R" => RunState::Running,
         _ => RunState::Living,
     };
     let ticks = rustix::param::clock_ticks_per_second() as f64;

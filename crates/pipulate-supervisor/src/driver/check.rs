@@ -35,11 +35,10 @@ for name in sys.argv[1:]:
     try:
         with open(name, 'rb') as file:
             compile(file.read(), name, 'exec', dont_inherit=True)
-    except SyntaxError as error:
-        print(f'{name} has a mistake in line {error.lineno}: {error.msg}')
-        break
-    except ValueError as error:
-        print(f'{name} has a mistake: {error}')
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, 'lineno', None)
+        place = f'line {line} of {name}' if line else f'the file {name}'
+        print(f'{place} has a mistake: {getattr(error, "msg", error)}')
         break
     except (OSError, RecursionError, MemoryError):
         pass

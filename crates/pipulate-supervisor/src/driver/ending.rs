@@ -269,7 +269,7 @@ impl Stopwatch {
         let why = match entry.state {
             _ if self.forbidden.contains(&entry.pid) => "belongs to another user",
             RunState::Uninterruptible => "is in a system call that nothing interrupts",
-            RunState::Living | RunState::Dead => "did not end even when killed",
+            RunState::Living | RunState::Running | RunState::Dead => "did not end even when killed",
         };
         Named { pid: entry.pid, start: entry.start, name: entry.name.clone(), why: why.to_owned() }
     }

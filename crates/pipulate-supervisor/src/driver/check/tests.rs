@@ -65,13 +65,13 @@ fn the_first_mistake_is_told_and_nothing_runs() {
     let sound = ["good.py", "latin.py", "-c", "warned.py", "gone.py", "ast.py"];
     assert_eq!(found("python3", &spec, &sound), Verdict::Sound);
     for (file, wanted) in [
-        ("bad\x1b[2J.py", "bad\u{fffd}[2J.py has a mistake in line 2: invalid syntax"),
-        ("return.py", "return.py has a mistake in line 1: 'return' outside function"),
+        ("bad\x1b[2J.py", "line 2 of bad\u{fffd}[2J.py has a mistake: invalid syntax"),
+        ("return.py", "line 1 of return.py has a mistake: 'return' outside function"),
     ] {
         assert_eq!(found("python3", &spec, &["good.py", file]), Verdict::Mistake(wanted.to_owned()));
     }
     let Verdict::Mistake(told) = found("python3", &spec, &["nul.py"]) else { panic!("it is sound") };
-    assert!(told.starts_with("nul.py has a mistake"), "{told}");
+    assert!(told.starts_with("the file nul.py has a mistake"), "{told}");
     assert!(!folder.path().join("ran").exists());
 }
 
