@@ -38,10 +38,7 @@ impl Driver {
         let service = Service { project: layout.project_id(), name: spec.name.clone() };
         let earlier = earlier_record(&layout, &service, beginning)?;
         let main = surviving_main(&service, earlier.as_ref(), &layout, &me)?;
-        let is_ours = main.as_ref().is_some_and(|main| main.is_child);
-        let was_adopted = is_ours && earlier.as_ref().is_some_and(|record| record.adopted);
-        let torn = !is_ours && earlier.as_ref().is_some_and(|record| was_torn(record, &me, &host));
-        let torn = torn || was_adopted || beginning == Beginning::Stop;
+        let torn = beginning == Beginning::Stop || is_torn(earlier.as_ref(), main.as_ref(), &me, &host);
         let machine = machine(&spec, earlier.as_ref(), main.is_some(), beginning)?;
         let address = earlier.as_ref().and_then(|record| record.address);
         let log_start = earlier.as_ref().map_or(0, |record| record.log_start);
@@ -81,7 +78,6 @@ impl Driver {
             journal,
             next_run,
         };
-        driver.warn_of_blindness();
         if beginning == Beginning::Stop {
             driver.tell(Event::StopRequested);
         }
@@ -107,6 +103,15 @@ fn survivors(earlier: Option<&Record>) -> Vec<Named> {
 fn was_torn(record: &Record, me: &ProcessIdentity, host: &Host) -> bool {
     let other = record.supervisor.as_ref().filter(|supervisor| *supervisor != me);
     other.is_some_and(|supervisor| supervisor.host == *host)
+}
+
+/// Whether it was torn, or we were the one to take over then.
+fn is_torn(earlier: Option<&Record>, main: Option<&Main>, me: &ProcessIdentity, host: &Host) -> bool {
+    let Some(record) = earlier else { return false };
+    match main.is_some_and(|main| main.is_child) {
+        true => record.adopted,
+        false => was_torn(record, me, host),
+    }
 }
 
 fn machine(
