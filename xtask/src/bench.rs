@@ -11,6 +11,7 @@ mod place;
 mod process;
 mod results;
 mod setup;
+mod web;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ enum Subject {
     Home,
     /// Logs, beside other loggers, `tail`, `grep` and `cat`
     Logs,
+    /// The web app, beside FastHTML under uvicorn
+    Web,
 }
 
 impl Subject {
@@ -50,6 +53,7 @@ impl Subject {
         match self {
             Self::Home => home::measure(bench, results).and_then(|()| setup::measure(bench, results)),
             Self::Logs => logs::measure(bench, results),
+            Self::Web => web::measure(bench, results),
         }
     }
 }

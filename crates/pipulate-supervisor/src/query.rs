@@ -50,9 +50,6 @@ pub fn glance(layout: &Layout, name: &str, services: &[ServiceName]) -> ProjectS
     look(layout, name, services).0
 }
 
-/// A service's place in a status, and what to ask it.
-type Questions = Vec<(usize, (SocketAddr, Question))>;
-
 fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus, Questions) {
     let host = identity::host();
     let mut unknown = Vec::new();
@@ -99,8 +96,8 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
         }
         statuses.push(status);
     }
-    let root = layout.root().clone();
-    (ProjectStatus { name: name.to_owned(), root, services: statuses, unknown }, questions)
+    let (name, root) = (name.to_owned(), layout.root().clone());
+    (ProjectStatus { name, root, services: statuses, unknown }, questions)
 }
 
 /// What can be known of services without a configuration.
@@ -379,6 +376,9 @@ fn question(status: &ServiceStatus, record: Option<&Record>) -> Option<(SocketAd
     };
     Some((record.address?, question))
 }
+
+/// A service's place in a status, and what to ask it.
+type Questions = Vec<(usize, (SocketAddr, Question))>;
 
 /// Alive and not answering, or no longer the one who answers: `degraded`.
 fn find_degraded(statuses: &mut [ServiceStatus], questions: Questions) {

@@ -1,0 +1,254 @@
+//! The web app, beside the same pages under FastHTML and uvicorn; and what pages cost that stay open.
+//!
+//! Every request to ours passes all of its layers: host, origin, sign-in, headers.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::Bench;
+use super::place::{Place, free_port, wait_for_answer};
+use super::process;
+use super::results::{Results, Value};
+
+const FASTHTML: &str = "FastHTML, uvicorn";
+const PIPULATE: &str = "pipulate";
+/// How many ask at once, and for how long.
+const CLIENTS: usize = 16;
+const SPAN: Duration = Duration::from_secs(2);
+/// How many pages are open at once.
+const STREAMS: usize = 1_000;
+/// How many lines are timed on their way to a page.
+const LINES: usize = 200;
+
+/// The same two pages.
+const SERVER: &str = r##"
+import sys
+from fasthtml.common import *
+
+app, rt = fast_app()
+x = 0
+
+@rt("/examples/hello")
+def hello():
+    return Titled("Hello World", P("Hello, World!"))
+
+@rt("/examples/counter")
+def counter():
+    button = Button("Increment", hx_post="/increment", hx_target="#count", hx_swap="innerHTML")
+    return Title("FastHTML HTMX Demo"), Main(H1("Hello, FastHTML with HTMX!"), P(f"Count: {x}", id="count"), button)
+
+import uvicorn
+uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
+"##;
+
+/// Each side takes its turn, so that what else the machine does meets them alike.
+pub(super) fn measure(bench: &Bench, results: &mut Results) -> Result<()> {
+    for _ in 0..bench.rounds {
+        fasthtml(bench, results)?;
+        pipulate(bench, results)?;
+    }
+    open_pages(bench, results)
+}
+
+fn fasthtml(bench: &Bench, results: &mut Results) -> Result<()> {
+    let (place, port) = (Place::new(bench, "")?, free_port()?);
+    fs::write(place.root().join("server.py"), SERVER).context("could not write server.py")?;
+    let mut command = place.command(bench.venv.join("bin/python"));
+    command.args(["server.py", &port.to_string()]);
+    let begin = Instant::now();
+    let mut server = command.spawn().context("could not start FastHTML")?;
+    let measured = pages(results, FASTHTML, (begin, server.id(), port), "");
+    process::end(&mut server)?;
+    measured
+}
+
+fn pipulate(bench: &Bench, results: &mut Results) -> Result<()> {
+    let (place, port) = (Place::new(bench, "")?, free_port()?);
+    let begin = Instant::now();
+    let mut server = serve(&place, bench, port)?;
+    let measured =
+        key(&place, port).and_then(|key| pages(results, PIPULATE, (begin, server.id(), port), &key));
+    process::end(&mut server)?;
+    measured
+}
+
+fn serve(place: &Place, bench: &Bench, port: u16) -> Result<Child> {
+    let mut command = place.command(&bench.program);
+    command.arg("serve").env("PORT", port.to_string());
+    command.spawn().context("could not start the web app")
+}
+
+/// The header that signs a program in, as soon as there is something to sign in to.
+fn key(place: &Place, port: u16) -> Result<String> {
+    wait_for_answer(port, "/login")?;
+    let token = fs::read_to_string(place.root().join(".pipulate/run/token")).context("there is no key")?;
+    Ok(format!("Authorization: Bearer {}\r\n", token.trim()))
+}
+
+/// Asks one side for both pages.
+fn pages(
+    results: &mut Results,
+    side: &str,
+    (begin, pid, port): (Instant, u32, u16),
+    header: &str,
+) -> Result<()> {
+    if header.is_empty() {
+        wait_for_answer(port, "/examples/hello")?;
+    }
+    results.add("start until it answers", side, Value::Time(begin.elapsed()));
+    results.add("memory at first", side, Value::Bytes(process::memory(pid)?));
+    for (page, name) in [("/examples/hello", "hello"), ("/examples/counter", "counter")] {
+        let mut times = load(port, page, header)?;
+        times.sort_unstable();
+        let per_second = f64::from(u32::try_from(times.len())?) / SPAN.as_secs_f64();
+        results.add(&format!("{name}: answers per second"), side, Value::Count(per_second));
+        results.add(&format!("{name}: answer, median"), side, Value::Time(times[times.len() / 2]));
+        results.add(&format!("{name}: answer, p99"), side, Value::Time(times[times.len() * 99 / 100]));
+    }
+    results.add("memory after all that", side, Value::Bytes(process::memory(pid)?));
+    Ok(())
+}
+
+/// How long each answer took.
+fn load(port: u16, page: &str, header: &str) -> Result<Vec<Duration>> {
+    let request = format!("GET {page} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{header}\r\n");
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let request = request.clone();
+            std::thread::spawn(move || ask_again_and_again(port, &request))
+        })
+        .collect();
+    let mut times = Vec::new();
+    for client in clients {
+        times.extend(client.join().ok().context("a client ended early")??);
+    }
+    ensure!(!times.is_empty(), "{page} did not answer within {SPAN:?}");
+    Ok(times)
+}
+
+fn ask_again_and_again(port: u16, request: &str) -> Result<Vec<Duration>> {
+    let mut stream = connect(port)?;
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let (end, mut times) = (Instant::now() + SPAN, Vec::new());
+    while Instant::now() < end {
+        let begin = Instant::now();
+        stream.write_all(request.as_bytes())?;
+        let (head, length) = read_head(&mut reader)?;
+        ensure!(head.starts_with("HTTP/1.1 200"), "the answer is: {head}");
+        reader.read_exact(&mut vec![0; length])?;
+        times.push(begin.elapsed());
+    }
+    Ok(times)
+}
+
+/// The first line, and how long the body is.
+fn read_head(reader: &mut impl std::io::BufRead) -> Result<(String, usize)> {
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        ensure!(reader.read_line(&mut line)? > 0, "the connection ended");
+        if line == "\r\n" {
+            break;
+        }
+        lines.push(line.to_ascii_lowercase());
+    }
+    let length = lines.iter().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    Ok((lines.first().map(|line| line.to_ascii_uppercase()).unwrap_or_default(), length.unwrap_or(0)))
+}
+
+fn connect(port: u16) -> Result<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).context("could not connect")?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    Ok(stream)
+}
+
+/// Pages that stay open: what a line needs to get there, and what many of them cost.
+fn open_pages(bench: &Bench, results: &mut Results) -> Result<()> {
+    let port = free_port()?;
+    let config = "[services.printer]\ncommand = [\"tail\", \"-n\", \"+1\", \"-F\", \"lines\"]\n\
+                  [services.other]\ncommand = [\"sleep\", \"1000\"]\n";
+    let place = Place::new(bench, config)?;
+    let lines = place.root().join("lines");
+    fs::write(&lines, "").context("could not make the printer's lines")?;
+    place.pipulate(&["start", "printer", "other", "--no-setup", "--no-browser"], &[0])?;
+    let mut server = serve(&place, bench, port)?;
+    let measured = key(&place, port).and_then(|key| {
+        line_to_page(results, &lines, port, &key)?;
+        many_pages(results, &place, server.id(), port, &key)
+    });
+    process::end(&mut server)?;
+    measured
+}
+
+fn line_to_page(results: &mut Results, lines: &Path, port: u16, key: &str) -> Result<()> {
+    let mut page = stream(port, "/logs/stream?from=", key)?;
+    let mut file = fs::OpenOptions::new().append(true).open(lines).context("could not print")?;
+    let mut times = Vec::new();
+    for number in 0..LINES {
+        // Apart from each other, as a person's are: what follows at once is sent together.
+        std::thread::sleep(Duration::from_millis(100));
+        let begin = Instant::now();
+        writeln!(file, "line {number}.")?;
+        wait_for(&mut page, &format!("line {number}."))?;
+        times.push(begin.elapsed());
+    }
+    times.sort_unstable();
+    results.add("a line on its way to a page, median", PIPULATE, Value::Time(times[times.len() / 2]));
+    results.add("a line on its way to a page, p99", PIPULATE, Value::Time(times[times.len() * 99 / 100]));
+    Ok(())
+}
+
+fn many_pages(results: &mut Results, place: &Place, pid: u32, port: u16, key: &str) -> Result<()> {
+    let one = stream(port, "/events", key)?;
+    let before = process::memory(pid)?;
+    let mut pages = vec![one];
+    while pages.len() < STREAMS {
+        pages.push(stream(port, "/events", key)?);
+    }
+    for page in &mut pages {
+        wait_for(page, "service-other")?;
+    }
+    let added = process::memory(pid)?.saturating_sub(before);
+    let what = format!("memory of each of {STREAMS} open pages");
+    results.add(&what, PIPULATE, Value::Bytes(added / (STREAMS as u64 - 1)));
+    let (begin, cpu) = (Instant::now(), process::cpu_of_itself(pid)?);
+    place.pipulate(&["stop", "other"], &[0])?;
+    for page in &mut pages {
+        wait_for(page, "stopped")?;
+    }
+    let spent = process::cpu_of_itself(pid)?.saturating_sub(cpu);
+    let what = format!("a stop until {STREAMS} open pages show it");
+    results.add(&what, PIPULATE, Value::Time(begin.elapsed()));
+    results.add(
+        "CPU time of the app for that, for each page",
+        PIPULATE,
+        Value::Time(spent / u32::try_from(STREAMS)?),
+    );
+    Ok(())
+}
+
+fn stream(port: u16, path: &str, key: &str) -> Result<BufReader<TcpStream>> {
+    let mut stream = connect(port)?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{key}\r\n")?;
+    let mut reader = BufReader::new(stream);
+    let (head, _) = read_head(&mut reader)?;
+    ensure!(head.starts_with("HTTP/1.1 200"), "the answer is: {head}");
+    Ok(reader)
+}
+
+/// Reads events until one of them says this.
+fn wait_for(page: &mut BufReader<TcpStream>, words: &str) -> Result<()> {
+    let mut line = String::new();
+    while !line.contains(words) {
+        line.clear();
+        ensure!(page.read_line(&mut line)? > 0, "the stream ended");
+    }
+    Ok(())
+}
