@@ -1,29 +1,26 @@
 //! What is true about a project: records, checked against the process table. Nothing is changed.
 
-use std::collections::{HashMap, HashSet};
+mod health;
+
+use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use pipulate_core::identity::{Elsewhere, Host, Liveness, Pid};
 use pipulate_core::layout::Layout;
-use pipulate_core::service::{Readiness, ServiceName};
+use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::{KernelInfo, LiveService, ProcessInfo, ProjectStatus, Role, ServiceStatus};
 use pipulate_process::identity::{self, Verified};
-use pipulate_process::ports;
 use pipulate_process::table::{self, Entry};
 use pipulate_store::capture;
 use pipulate_store::error::StoreError;
 use pipulate_store::lock::{self, Holder};
 use pipulate_store::record::{self, Named, Record};
 
+use self::health::{Questions, find_degraded, question};
 use crate::family::{self, Attached, Service};
 use crate::jupyter;
-use crate::probe::{self, Question};
-
-/// How long a service may take to prove that it answers.
-const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Who stands behind a service's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -359,45 +356,4 @@ fn process_info(entry: &Entry, main: Pid, ours: &[Entry], kernels: &[KernelInfo]
         (false, false) => Role::Child,
     };
     ProcessInfo { pid: entry.pid, ppid: entry.parent, role, name: entry.name.clone() }
-}
-
-/// What to ask a service that says that it is ready; the second part is its processes' listeners.
-fn question(status: &ServiceStatus, record: Option<&Record>) -> Option<(SocketAddr, Question)> {
-    if status.state != ServiceState::Ready {
-        return None;
-    }
-    let record = record?;
-    let question = match &record.readiness {
-        Readiness::Exec | Readiness::Log { .. } => return None,
-        Readiness::Tcp { .. } => Question::Tcp,
-        Readiness::Http { path, any_status, .. } => {
-            Question::Http { path: path.clone(), any_status: *any_status }
-        }
-    };
-    Some((record.address?, question))
-}
-
-/// A service's place in a status, and what to ask it.
-type Questions = Vec<(usize, (SocketAddr, Question))>;
-
-/// Alive and not answering, or no longer the one who answers: `degraded`.
-fn find_degraded(statuses: &mut [ServiceStatus], questions: Questions) {
-    let (indices, questions): (Vec<usize>, Vec<_>) = questions.into_iter().unzip();
-    let addresses: HashMap<usize, SocketAddr> =
-        indices.iter().copied().zip(questions.iter().map(|(address, _)| *address)).collect();
-    let answers = probe::ask_all(questions, PATIENCE);
-    for (index, answered) in indices.into_iter().zip(answers) {
-        let status = &mut statuses[index];
-        let pids = status.live.iter().flat_map(|live| live.processes.iter().map(|process| process.pid));
-        let own = ports::listeners_of(pids).is_ok_and(|listeners| {
-            listeners.iter().any(|listener| listener.loopback() == Some(addresses[&index]))
-        });
-        let why = match (answered, own) {
-            (true, true) => continue,
-            (false, true) => "it lives and does not answer",
-            (_, false) => "it lives and no longer listens on its port",
-        };
-        status.state = ServiceState::Degraded;
-        status.reason = Some(why.to_owned());
-    }
 }
