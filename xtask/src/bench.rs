@@ -7,6 +7,7 @@
 
 mod home;
 mod logs;
+mod peers;
 mod place;
 mod process;
 mod results;
@@ -34,6 +35,9 @@ pub(crate) struct Options {
     /// Write every sample to this file, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// A script that measures other supervisors beside the one in $PIPULATE_BIN
+    #[arg(long, value_name = "FILE")]
+    peers: Option<PathBuf>,
 }
 
 /// A group of rows that are measured together.
@@ -46,14 +50,17 @@ enum Subject {
     Logs,
     /// The web app, beside FastHTML under uvicorn
     Web,
+    /// Other supervisors; only with --peers
+    Peers,
 }
 
 impl Subject {
-    fn measure(self, bench: &Bench, results: &mut Results) -> Result<()> {
+    fn measure(self, bench: &Bench, options: &Options, results: &mut Results) -> Result<()> {
         match self {
             Self::Home => home::measure(bench, results).and_then(|()| setup::measure(bench, results)),
             Self::Logs => logs::measure(bench, results),
             Self::Web => web::measure(bench, results),
+            Self::Peers => peers::measure(bench, options.peers.as_deref()),
         }
     }
 }
@@ -76,12 +83,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let venv = prepared.python.parent().and_then(Path::parent).context("the test Python is in no venv")?;
     let bench = Bench { program: release_build()?, venv: venv.to_owned(), rounds: options.rounds };
     let mut results = Results::default();
+    let by_default = |subject: &Subject| *subject != Subject::Peers || options.peers.is_some();
     let subjects = match options.subjects.as_slice() {
-        [] => Subject::value_variants(),
-        chosen => chosen,
+        [] => Subject::value_variants().iter().copied().filter(by_default).collect(),
+        chosen => chosen.to_vec(),
     };
     for subject in subjects {
-        subject.measure(&bench, &mut results)?;
+        subject.measure(&bench, options, &mut results)?;
     }
     say::result(&results.table());
     if let Some(path) = &options.json {

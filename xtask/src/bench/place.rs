@@ -1,7 +1,7 @@
 //! A folder with a home directory of its own, where nothing of the person's is seen or changed.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -97,18 +97,40 @@ pub(super) fn free_port() -> Result<u16> {
 /// It does not answer in time.
 pub(super) fn wait_for_answer(port: u16, path: &str) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    while get(port, path).is_none() {
+    while !answers(port, path) {
         ensure!(Instant::now() < deadline, "nothing answered on port {port} within {PATIENCE:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
     Ok(())
 }
 
-fn get(port: u16, path: &str) -> Option<String> {
+/// Whether a server on this port answers a GET of `path` with 200.
+pub(super) fn answers(port: u16, path: &str) -> bool {
+    ask(port, &format!("GET {path} HTTP/1.0\r\n"), "").is_some_and(|answer| answer.contains(" 200 "))
+}
+
+/// Starts a kernel, as a notebook does, in the JupyterLab on this port whose token is in this file.
+///
+/// # Errors
+/// There is no token, or JupyterLab refused.
+pub(super) fn start_kernel(port: u16, token: &Path) -> Result<()> {
+    let token = fs::read_to_string(token).context("JupyterLab has no token")?;
+    let body = "{\"name\":\"python3\"}";
+    let head = format!(
+        "POST /api/kernels HTTP/1.0\r\nAuthorization: token {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+        body.len()
+    );
+    let answer = ask(port, &head, body).context("JupyterLab did not answer")?;
+    ensure!(answer.contains(" 201 "), "JupyterLab started no kernel: {answer}");
+    Ok(())
+}
+
+/// The first line of the answer.
+fn ask(port: u16, head: &str, body: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n").ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    write!(stream, "{head}Host: 127.0.0.1:{port}\r\n\r\n{body}").ok()?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    answer.split_once(' ').is_some_and(|(_, rest)| rest.starts_with("200")).then_some(answer)
+    BufReader::new(stream).read_line(&mut answer).ok()?;
+    Some(answer)
 }
