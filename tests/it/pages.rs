@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::support::{Browser, Jupyter, Process, TestProject, holds};
+use crate::support::{Browser, Jupyter, Process, TestProject, browser, holds};
 
 /// The app, and a service that prints what the test wants it to.
 fn project() -> TestProject {
@@ -144,6 +144,11 @@ fn jupyterlab_is_opened_signed_in_and_its_kernels_are_asked_for() {
     browser.wait_for_text("#answer", "analysis.ipynb, with its variables");
     kernel.begin("while True: pass");
     browser.wait_for_text("#service-jupyter .kernels", "busy");
+    // The picture of the README.
+    browser.view_through("light", 1000, 420);
+    browser.open(&address(&project, "/"));
+    browser.wait_for_text("#service-jupyter .kernels", "busy");
+    browser.screenshot(&browser::pictures().join("home.png"));
     browser.click("button[aria-label='Restart jupyter']");
     browser.wait_for_text("#answer", "analysis.ipynb is busy");
     assert_eq!(project.service("jupyter")["state"], "ready");

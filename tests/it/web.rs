@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::support::{Browser, Process, TestProject, http};
+use crate::support::{Browser, Process, TestProject, browser, http};
 
 /// Only the app, and one service that it can be told to stop.
 fn project() -> TestProject {
@@ -147,13 +147,15 @@ fn the_app_restarts_itself_from_its_page_and_knows_its_people_after_it() {
 fn the_pages_fit_every_window_and_light_and_dark() {
     let project = project();
     project.start(&[]);
-    let folder = pictures();
+    let folder = browser::pictures();
     let mut browser = Browser::start(&project);
     browser.open(&address(&project, "/"));
     picture(&mut browser, &folder, "sign-in");
     browser.open(project.run(&["url", "server"]).expect(0).stdout.trim());
     for (path, name) in [
         ("/", "services"),
+        ("/logs", "logs"),
+        ("/secrets", "secrets"),
         ("/examples/hello", "hello"),
         ("/examples/counter", "counter"),
         ("/examples/secret", "secret"),
@@ -178,12 +180,6 @@ fn picture(browser: &mut Browser, folder: &Path, name: &str) {
         browser.screenshot(&folder.join(format!("{name}-{view}.png")));
     }
     assert_ne!(backgrounds[0], backgrounds[1], "{name} is the same in the dark");
-}
-
-fn pictures() -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/screenshots");
-    fs::create_dir_all(&folder).unwrap();
-    folder.canonicalize().unwrap()
 }
 
 #[test]

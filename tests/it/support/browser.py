@@ -11,7 +11,7 @@ press KEY            presses a key: Tab, Enter
 measure EXPRESSION   the value of a JavaScript expression, or what it promises
 script FILE          runs a script in the page, whatever its policy
 javascript ON        whether pages may run scripts, from the next page on
-view SCHEME WIDTH    "light" or "dark", and how many pixels the window is wide
+view SCHEME WIDTH HEIGHT   "light" or "dark", and how many pixels the window has
 screenshot FILE      the whole page
 complaints           what the browser has said about pages since it was started: errors, blocked things
 """
@@ -23,7 +23,6 @@ import select
 import sys
 
 PATIENCE = 60
-HEIGHT = 900
 
 
 def main():
@@ -150,12 +149,14 @@ class Browser:
     def javascript(self, on):
         return self.ask("Emulation.setScriptExecutionDisabled", value=not on)
 
-    def view(self, scheme, width):
+    def view(self, scheme, width, height):
         # Without movement the colors are those of the scheme at once.
         wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
         features = [{"name": name, "value": value} for name, value in wishes.items()]
         self.ask("Emulation.setEmulatedMedia", features=features)
-        return self.ask("Emulation.setDeviceMetricsOverride", width=width, height=HEIGHT,
+        # A scroll bar would be missing from the picture, and its width with it.
+        self.ask("Emulation.setScrollbarsHidden", hidden=True)
+        return self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height,
                         deviceScaleFactor=1, mobile=False)
 
     def screenshot(self, file):

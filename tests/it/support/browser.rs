@@ -91,7 +91,13 @@ impl Browser {
     /// Looks with `"light"` or `"dark"` colors through a window that is so many pixels wide.
     #[track_caller]
     pub(crate) fn view(&mut self, scheme: &str, width: u32) {
-        self.ask(&json!(["view", scheme, width]));
+        self.view_through(scheme, width, 900);
+    }
+
+    /// The same through one that is so many pixels wide and high.
+    #[track_caller]
+    pub(crate) fn view_through(&mut self, scheme: &str, width: u32, height: u32) {
+        self.ask(&json!(["view", scheme, width, height]));
     }
 
     /// Keeps a picture of the page.
@@ -126,6 +132,13 @@ impl Drop for Browser {
             holds("the end of all of the browser's processes", || parts().next().is_none());
         }
     }
+}
+
+/// Where pictures of pages are kept, for a person to look at.
+pub(crate) fn pictures() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder.canonicalize().unwrap()
 }
 
 fn chromium() -> PathBuf {
