@@ -339,10 +339,8 @@ fn main_entry(record: &Record, service: &Service, standing: &Standing) -> Option
         let entry = table::entry(main.identity.pid).filter(Entry::lives)?;
         (entry.start == main.identity.start).then_some(entry)
     });
-    match standing {
-        Standing::Unsupervised => recorded.or_else(|| service.unrecorded_main(record.next_run.as_ref()?)),
-        Standing::Supervised(_) | Standing::Gone | Standing::Unknown(_) => recorded,
-    }
+    let run = record.next_run.as_ref().filter(|_| *standing == Standing::Unsupervised);
+    recorded.or_else(|| service.unrecorded_main(run?))
 }
 
 fn process_info(entry: &Entry, main: Pid, ours: &[Entry], kernels: &[KernelInfo]) -> ProcessInfo {

@@ -27,7 +27,7 @@ const PASSING: [&str; 4] = ["starting", "stopping", "backoff", "degraded"];
 fn random_interleavings_end_in_a_consistent_state() {
     let project = TestProject::light().config(CONFIG).build();
     project.start(&[]);
-    let mut rounds = Rounds::of("random_interleavings_end_in_a_consistent_state", 10);
+    let mut rounds = Rounds::of("random_interleavings_end_in_a_consistent_state", 8);
     while let Some((_, mut dice)) = rounds.next() {
         do_at_once(&project, &mut dice, &mut rounds.tally);
         settle(&project);

@@ -25,7 +25,7 @@ fn kill_9_of_a_supervisor_costs_no_line_and_no_variable() {
     let alive = SERVICES.map(|service| main_process(&project, service).unwrap());
     let kernel_pid = project.service("jupyter")["kernels"][0]["pid"].clone();
     let mut lines = Lines::of(&project);
-    let mut rounds = Rounds::of("kill_9_of_a_supervisor_costs_no_line_and_no_variable", 15);
+    let mut rounds = Rounds::of("kill_9_of_a_supervisor_costs_no_line_and_no_variable", 10);
     while let Some((round, mut dice)) = rounds.next() {
         lines.begin();
         dice.pause(lines.took);

@@ -26,7 +26,7 @@ fn an_upgrade_keeps_everything() {
     program.start(&project);
     let alive = SERVICES.map(|service| main_process(&project, service).unwrap());
     let mut lines = Lines::of(&project);
-    let mut rounds = Rounds::of("an_upgrade_keeps_everything", 8);
+    let mut rounds = Rounds::of("an_upgrade_keeps_everything", 5);
     while let Some((_, mut dice)) = rounds.next() {
         lines.begin();
         dice.pause(lines.took);

@@ -40,9 +40,7 @@ impl Driver {
         let main = surviving_main(&service, earlier.as_ref(), &layout, &me)?;
         let torn = beginning == Beginning::Stop || is_torn(earlier.as_ref(), main.as_ref(), &me, &host);
         let machine = machine(&spec, earlier.as_ref(), main.is_some(), beginning)?;
-        let address = earlier.as_ref().and_then(|record| record.address);
-        let log_start = earlier.as_ref().map_or(0, |record| record.log_start);
-        let readying = Readying::new(&spec.ready, address, log_start);
+        let readying = Readying::new(&spec.ready, earlier.as_ref());
         let port = earlier.as_ref().and_then(|record| record.port);
         let lost_before = earlier.as_ref().filter(|_| main.is_some()).map_or(0, |record| record.log_dropped);
         let earlier_survivors = survivors(earlier.as_ref());

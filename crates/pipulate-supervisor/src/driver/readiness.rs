@@ -10,6 +10,7 @@ use pipulate_core::service::Readiness;
 use pipulate_process::poll::Interest;
 use pipulate_process::ports::{self, Listener};
 use pipulate_store::capture::Mark;
+use pipulate_store::record::Record;
 use regex_lite::Regex;
 
 use super::Driver;
@@ -62,16 +63,18 @@ enum Sign {
 }
 
 impl Readying {
-    pub(super) fn new(readiness: &Readiness, address: Option<SocketAddr>, log_start: u64) -> Self {
+    /// `earlier` knows what the supervisor before this one had found out.
+    pub(super) fn new(readiness: &Readiness, earlier: Option<&Record>) -> Self {
         let sign = match readiness {
             Readiness::Exec => Sign::Exec,
             Readiness::Tcp { .. } => Sign::Answer(Question::Tcp),
             Readiness::Http { path, any_status, .. } => {
                 Sign::Answer(Question::Http { path: path.clone(), any_status: *any_status })
             }
-            Readiness::Log { pattern, .. } => {
-                Sign::Line { pattern: Regex::new(pattern).ok(), read_to: log_start }
-            }
+            Readiness::Log { pattern, .. } => Sign::Line {
+                pattern: Regex::new(pattern).ok(),
+                read_to: earlier.map_or(0, |record| record.log_start),
+            },
         };
         Self {
             sign,
@@ -79,7 +82,7 @@ impl Readying {
             next: Instant::now(),
             pause: FIRST_PAUSE,
             turn: 0,
-            address,
+            address: earlier.and_then(|record| record.address),
             public: false,
             rival: Rival::Unknown,
         }
