@@ -78,14 +78,16 @@ impl Rotation {
     pub(super) fn rotate(&self, announce: impl FnOnce(&File)) -> io::Result<File> {
         let (temporary, file) = self.make_next()?;
         let second_name = files::temporary_beside(&self.current);
-        if self.limits.keep > 0 {
+        let keep = self.limits.keep;
+        if keep > 0 {
             // Somebody may have moved it away.
             unless_missing(fs::hard_link(&self.current, &second_name))?;
-        }
-        for number in (1..self.limits.keep).rev() {
-            unless_missing(fs::rename(self.old(number), self.old(number + 1)))?;
-        }
-        if self.limits.keep > 0 {
+            // Before the others move up: a name that is taken over makes some file systems write the
+            // whole file that takes it to the disk, while the service waits.
+            unless_missing(fs::remove_file(self.old(keep)))?;
+            for number in (1..keep).rev() {
+                unless_missing(fs::rename(self.old(number), self.old(number + 1)))?;
+            }
             unless_missing(fs::rename(&second_name, self.old(1)))?;
         }
         self.begin(&temporary, &file, announce)?;
