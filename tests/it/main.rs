@@ -8,6 +8,7 @@
 mod browser;
 mod chat;
 mod collateral;
+mod configuration;
 mod doctor;
 mod failures;
 #[path = "../../crates/pipulate-ollama/tests/it/fake.rs"]
@@ -27,6 +28,7 @@ mod secrets;
 mod setup;
 mod shells;
 mod strangers;
+mod starter;
 mod supervision;
 mod support;
 mod terminal;

@@ -5,6 +5,8 @@
 mod arguments;
 pub(crate) mod complete;
 pub(crate) mod man;
+#[cfg(test)]
+mod reference;
 mod when;
 
 use std::ffi::OsString;

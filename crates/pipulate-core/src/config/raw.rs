@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::Spanned;
+use toml::{Spanned, Value};
 
 use super::Greet;
 use super::forms::{List, RawCommand, RawPort, RawSwitch, RawText, SecretName};
@@ -177,23 +177,13 @@ pub(super) struct RawStop {
 
 /// `{ http = "/health" }`, `{ tcp = true }`, `{ log = "regex" }`, each with `timeout`; or `"none"`.
 #[derive(Debug, Deserialize)]
-#[serde(try_from = "RawReadyForm")]
+#[serde(try_from = "Value")]
 pub(super) struct RawReady(Readiness);
 
 impl RawReady {
     pub(super) fn resolve(self) -> Readiness {
         self.0
     }
-}
-
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected { http = \"/health\" }, { tcp = true }, { log = \"regex\" } or \"none\""
-)]
-enum RawReadyForm {
-    Word(String),
-    Table(RawReadyTable),
 }
 
 #[derive(Default, Deserialize)]
@@ -205,16 +195,23 @@ struct RawReadyTable {
     timeout: Option<Seconds>,
 }
 
-impl TryFrom<RawReadyForm> for RawReady {
+impl TryFrom<Value> for RawReady {
     type Error = String;
 
-    fn try_from(form: RawReadyForm) -> Result<Self, String> {
+    fn try_from(value: Value) -> Result<Self, String> {
         const HELP: &str =
             "write ready = { http = \"/health\" }, { tcp = true }, { log = \"regex\" } or \"none\"";
-        let table = match form {
-            RawReadyForm::Word(word) if word == "none" => return Ok(Self(Readiness::Exec)),
-            RawReadyForm::Word(_) => return Err(HELP.to_owned()),
-            RawReadyForm::Table(table) => table,
+        let table: RawReadyTable = match value {
+            Value::String(word) if word == "none" => return Ok(Self(Readiness::Exec)),
+            Value::Table(_) => {
+                value.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?
+            }
+            Value::String(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::Array(_) => return Err(HELP.to_owned()),
         };
         let timeout = table.timeout.map_or(READY_TIMEOUT, |timeout| timeout.0);
         match (table.http, table.tcp, table.log) {

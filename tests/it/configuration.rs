@@ -1,0 +1,123 @@
+//! `pipulate.toml`: what the schema allows is what the program takes, and what is written wrongly is
+//! answered with the right form.
+
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::support::project::python;
+use crate::support::{Session, TestProject, run};
+
+/// Both take these.
+const RIGHT: &[&str] = &[
+    "",
+    include_str!("../../crates/pipulate/starter/pipulate.toml"),
+    "[project]\nname = 'x'\n[python]\nvenv = 'v'\ninterpreter = '/p'\nrequirements = 'r'\nprobe = []\n",
+    "[browser]\nopen = false\n",
+    "[browser]\nopen = ['server', 'mine']\n",
+    "[ollama]\nhost = 'http://h'\nmodel = 'm'\ngreet = 'always'\n[secrets]\nrequired = ['A_1', '_b']\n",
+    "[logs]\nmax_size = '512 KiB'\nkeep = 0\n",
+    "[services.jupyter]\nport = 65535\nwatch = []\n[services.server]\nwatch = ['*.py', 'a/**']\nenabled = false\n",
+    "[services.w]\ncommand = ['python', '']\nready = 'none'\nrestart = 'never'\nenv = { A = 'b' }\nenv_file = '.env'\n",
+    "[services.w]\ncommand = ['a']\nready = { http = '/h', timeout = '1.5m' }\nstop = { signal = 'USR1', timeout = '7' }\n",
+    "[services.w]\ncommand = ['a']\nready = { tcp = true }\ndepends_on = ['jupyter']\n",
+    "[services.w]\ncommand = ['a']\nready = { log = 'up' }\nstop = {}\n",
+];
+
+/// Both refuse these.
+const WRONG: &[&str] = &[
+    "nmae = 'x'\n",
+    "project = 'x'\n",
+    "[project]\nname = 5\n",
+    "[python]\nprobe = 'numpy'\n",
+    "[browser]\nopen = 'server'\n",
+    "[browser]\nopen = ['a b']\n",
+    "[ollama]\ngreet = 'sometimes'\n",
+    "[secrets]\nrequired = 'KEY'\n",
+    "[secrets]\nrequired = ['sk-1']\n",
+    "[logs]\nmax_size = 10\n",
+    "[logs]\nmax_size = '10MB'\n",
+    "[logs]\nkeep = -1\n",
+    "[services.jupyter]\nport = 0\n",
+    "[services.jupyter]\nport = 65536\n",
+    "[services.jupyter]\nport = '8888'\n",
+    "[services.jupyter]\nwatch = ['*.py']\n",
+    "[services.jupyter]\nenabled = 'yes'\n",
+    "[services.w]\n",
+    "[services.w]\ncommand = []\n",
+    "[services.w]\ncommand = ['']\n",
+    "[services.w]\ncommand = 'python worker.py'\n",
+    "[services.w]\ncommand = ['sleep', 5]\n",
+    "[services.w]\ncommand = ['a']\nwatch = '*.py'\n",
+    "[services.w]\ncommand = ['a']\ndepends_on = 'jupyter'\n",
+    "[services.w]\ncommand = ['a']\nready = 'soon'\n",
+    "[services.w]\ncommand = ['a']\nready = {}\n",
+    "[services.w]\ncommand = ['a']\nready = { tcp = false }\n",
+    "[services.w]\ncommand = ['a']\nready = { tcp = true, http = '/' }\n",
+    "[services.w]\ncommand = ['a']\nready = { http = 'h' }\n",
+    "[services.w]\ncommand = ['a']\nready = { tcp = true, timeout = 60 }\n",
+    "[services.w]\ncommand = ['a']\nready = { tcp = true, timeout = 'soon' }\n",
+    "[services.w]\ncommand = ['a']\nrestart = 'maybe'\n",
+    "[services.w]\ncommand = ['a']\nstop = { signal = 'term' }\n",
+    "[services.w]\ncommand = ['a']\nstop = '10s'\n",
+    "[services.w]\ncommand = ['a']\nenv = { A = 5 }\n",
+    "[services.w]\ncommand = ['a']\ncomand = ['a']\n",
+    "[services.'a/b']\ncommand = ['a']\n",
+    "[services.supervisor]\ncommand = ['a']\n",
+];
+
+/// Validates each text; prints one `true` or `false` a text.
+const ASK_PYTHON: &str = "
+import json, sys
+try: import tomllib
+except ImportError: from pip._vendor import tomli as tomllib
+from jsonschema import Draft7Validator
+question = json.load(sys.stdin)
+Draft7Validator.check_schema(question['schema'])
+validator = Draft7Validator(question['schema'])
+json.dump([validator.is_valid(tomllib.loads(text)) for text in question['texts']], sys.stdout)
+";
+
+#[test]
+fn the_schema_allows_what_the_program_takes_and_nothing_else() {
+    let project = TestProject::light().build();
+    let schema: Value = serde_json::from_str(&project.run(&["config", "--schema"]).expect(0).stdout).unwrap();
+    let texts: Vec<&str> = RIGHT.iter().chain(WRONG).copied().collect();
+    let mut check = project.foreign(python());
+    check.args(["-c", ASK_PYTHON]).stdin(Stdio::piped());
+    let question = serde_json::json!({ "schema": schema, "texts": texts }).to_string();
+    let answer = run::output_of(&mut check, &question).expect(0).stdout;
+    let answer: Vec<bool> = serde_json::from_str(&answer).unwrap();
+    for (at, (text, allowed)) in texts.iter().zip(answer).enumerate() {
+        assert_eq!(allowed, at < RIGHT.len(), "by the schema: {text}");
+        project.write("pipulate.toml", text);
+        let shown = project.run(&["config", "--show"]);
+        assert_eq!(shown.code == Some(0), allowed, "by the program: {text}\n{}", shown.stderr);
+    }
+}
+
+#[test]
+fn what_is_written_in_another_form_is_answered_with_the_right_one() {
+    let project = TestProject::light().build();
+    let mut session = Session::new(&project);
+    for text in [
+        "[services.w]\ncommand = \"python worker.py\"\n",
+        "[services.w]\ncommand = \"python worker.py > out.txt\"\n",
+        "[services.w]\ncommand = [\"sleep\", 5]\n",
+        "[services.w]\ncommand = 5\n",
+        "[services.server]\nport = \"5001\"\n",
+        "[services.server]\nport = 70000\n",
+        "[services.server]\nenabled = \"yes\"\n",
+        "[services.server]\nwatch = \"*.py\"\n",
+        "[services.server]\nenv = { DEBUG = 1 }\n",
+        "[services.server]\nready = { tcp = true, timeout = 60 }\n",
+        "[services.server]\nstop = { timeout = \"ten seconds\" }\n",
+        "[logs]\nmax_size = 1048576\n",
+        "[secrets]\nrequired = [\"sk-hush-hush\"]\n",
+        "[secrets]\nrequired = \"OPENAI_API_KEY\"\n",
+    ] {
+        project.write("pipulate.toml", text);
+        session.run(&["config", "--show"], 1);
+    }
+    insta::assert_snapshot!(session.text());
+}
