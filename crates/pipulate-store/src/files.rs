@@ -175,6 +175,21 @@ fn create_new(path: &Path) -> std::io::Result<File> {
     }
 }
 
+/// Removes the temporary files that somebody who wrote `path`, and what is named after it, left when
+/// he was killed. Only for whoever is alone in writing it.
+pub(crate) fn remove_temporaries_beside(path: &Path) {
+    let Some((folder, name)) = path.parent().zip(path.file_name()) else { return };
+    let beginning = format!(".{}.", name.to_string_lossy());
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_left = |name: &str| name.starts_with(&beginning) && name.ends_with(".tmp");
+        if name.to_str().is_some_and(is_left) {
+            // What can't be removed is in nobody's way.
+            let _left = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Counts temporary files: two threads may write the same file at once.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 

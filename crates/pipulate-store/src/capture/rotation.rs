@@ -100,11 +100,13 @@ impl Rotation {
         oldest.is_some_and(|log| fs::remove_file(log).is_ok())
     }
 
-    /// A supervisor was killed between the two names of a rotation: the current log is `.1` too.
+    /// A supervisor was killed within a rotation: a second name of the current log is left over, or
+    /// is `.1` already.
     ///
     /// # Errors
     /// The folder is not writable.
     pub(super) fn finish_interrupted(&self) -> Result<(), StoreError> {
+        files::remove_temporaries_beside(&self.current);
         let same = |meta: fs::Metadata| (meta.dev(), meta.ino());
         let (current, old) = (fs::symlink_metadata(&self.current), fs::symlink_metadata(self.old(1)));
         if let (Ok(current), Ok(old)) = (current, old)

@@ -59,6 +59,18 @@ fn a_link_in_the_logs_place_is_not_followed() {
 }
 
 #[test]
+fn what_a_killed_writer_left_half_done_beside_a_log_is_removed() {
+    let (_dir, layout, name) = home();
+    let left = layout.logs().at(".a.log.4711.0.tmp");
+    let others = layout.logs().at(".ab.log.4711.0.tmp");
+    for file in [&left, &others] {
+        std::fs::write(file, "").unwrap();
+    }
+    let _capture = Capture::open(&layout, &name, LIMITS).unwrap();
+    assert!(!left.exists() && others.exists());
+}
+
+#[test]
 fn a_rotation_that_was_cut_short_is_finished_and_loses_nothing() {
     let (_dir, layout, name) = home();
     std::fs::write(layout.log(&name), "old\n").unwrap();
