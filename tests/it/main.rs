@@ -8,6 +8,7 @@
 mod browser;
 mod chat;
 mod collateral;
+mod completions;
 mod configuration;
 mod doctor;
 mod failures;
@@ -27,8 +28,8 @@ mod refusals;
 mod secrets;
 mod setup;
 mod shells;
-mod strangers;
 mod starter;
+mod strangers;
 mod supervision;
 mod support;
 mod terminal;

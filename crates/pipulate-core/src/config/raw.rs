@@ -143,8 +143,9 @@ pub(super) struct RawService {
     /// This port and no other; the service finds it in the variable `PORT`. Default: the next free
     /// one, for the built-in services.
     pub(super) port: Option<RawPort>,
-    /// When it counts as ready: when it answers (`http`), listens (`tcp`) or prints something (`log`).
-    /// Default: as soon as it runs; for a service with a port, when it listens.
+    /// When it counts as ready: when it answers (`http`), listens (`tcp`) or prints something (`log`);
+    /// `none` is as soon as it runs. Default: for the built-in services, when they answer; for your own,
+    /// as soon as they run.
     pub(super) ready: Option<RawReady>,
     /// What follows when it ends by itself: `always` or `on-failure` starts it again, `never` does
     /// not. Default: `on-failure`.
