@@ -122,6 +122,13 @@ fn supervisors_replace_each_other() {
         assert_ne!(after["supervisor_pid"], before["supervisor_pid"]);
         assert_eq!((&after["pid"], &after["restarts"]), (&before["pid"], &before["restarts"]));
     }
+    // Whoever adopted it does for it what the first one did.
+    let before = project.service("worker");
+    Process::of(&before["pid"]).kill();
+    let after = wait_for("a new worker", || {
+        Some(project.service("worker")).filter(|now| now["state"] == "running" && now["pid"] != before["pid"])
+    });
+    assert_eq!((&after["supervisor_pid"], &after["restarts"]), (&before["supervisor_pid"], &1.into()));
     project.run(&["stop"]).expect(0);
     assert_eq!(project.processes(), []);
 }
