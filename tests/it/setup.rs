@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::support::process::Stranger;
-use crate::support::project::python;
+use crate::support::project::{PIPULATE, python};
 use crate::support::{Session, TestProject, holds, http, run};
 
 /// What reaching the package index may take on this machine.
@@ -63,6 +63,10 @@ fn an_empty_folder_becomes_a_home_and_its_bare_words_work_from_anywhere() {
     let stopped = elsewhere("stop");
     assert!(stopped.stdout.ends_with("\n0 processes left\n"), "{}", stopped.stdout);
     assert_eq!(project.processes(), []);
+    let outside = project.run(&["url"]).expect(1).stderr;
+    assert!(outside.ends_with("hint: start it with: pipulate start\n"), "{outside}");
+    let inside = project.run(&["run", "--", PIPULATE, "url"]).expect(1).stderr;
+    assert!(inside.ends_with("hint: start it with: start\n"), "{inside}");
     let again = elsewhere("start");
     assert!(!again.stderr.contains("Installing"), "all is there already: {}", again.stderr);
     assert_eq!(again.stdout, started.stdout);

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use pipulate_store::error::StoreError;
 
 use crate::shell::quoted_for_sh;
+use crate::surroundings::Surroundings;
 use crate::template::fill;
 
 /// The verbs that are words of their own.
@@ -34,6 +35,19 @@ pub enum BareWordError {
 pub fn write_all(venv: &Path, project: &Path, program: &Path) -> Vec<String> {
     let failed = WORDS.into_iter().filter_map(|word| write(venv, project, program, word).err());
     failed.map(|error| error.to_string()).collect()
+}
+
+/// Whether the word in this `bin/` folder is one of ours.
+pub fn is_there(bin: &Path, word: &str) -> bool {
+    fs::read(bin.join(word)).is_ok_and(|script| script.starts_with(OURS))
+}
+
+/// What a person here types to start or stop the project of this `bin/` folder: the bare word, where
+/// the shell finds ours under it.
+pub fn typed(bin: &Path, word: &'static str, around: &Surroundings) -> String {
+    let found = around.programs(word).next();
+    let is_ours = found.is_some_and(|program| program.parent() == Some(bin)) && is_there(bin, word);
+    if is_ours { word.to_owned() } else { format!("pipulate {word}") }
 }
 
 /// Writes one; tells whether it changed.
@@ -147,6 +161,23 @@ mod tests {
         assert!(wrote("/a/pipulate"));
         assert!(!wrote("/a/pipulate"));
         assert!(wrote("/b/pipulate"));
+    }
+
+    #[test]
+    fn the_bare_word_is_what_is_typed_where_the_shell_finds_ours_under_it() {
+        let home = Home::new();
+        let bin = home.venv().join("bin");
+        let around = |path: &str| Surroundings::default().with("PATH", format!("{path}:/usr/bin:/bin"));
+        let inside = around(bin.to_str().unwrap());
+        assert_eq!(typed(&bin, "start", &inside), "pipulate start", "there is none yet");
+        write_all(&home.venv(), Path::new("/p"), Path::new("/pipulate"));
+        assert_eq!(typed(&bin, "start", &inside), "start");
+        assert_eq!(typed(&bin, "start", &around("/usr/local/bin")), "pipulate start");
+        let other = home.folder.path().join("other");
+        fs::create_dir(&other).unwrap();
+        fs::copy(bin.join("start"), other.join("start")).unwrap();
+        let hidden = around(&format!("{}:{}", other.display(), bin.display()));
+        assert_eq!(typed(&bin, "start", &hidden), "pipulate start", "another project's comes first");
     }
 
     #[test]

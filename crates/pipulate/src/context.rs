@@ -12,7 +12,9 @@ use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ServiceStatus;
-use pipulate_environment::venv::existing_python;
+use pipulate_environment::bare_words;
+use pipulate_environment::surroundings::Surroundings;
+use pipulate_environment::venv::{bin_dir, existing_python};
 use pipulate_store::home;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::{read, secrets};
@@ -113,6 +115,12 @@ impl Context {
             Failure::failed(format!("there is no Python environment here yet: {}", self.layout.root()))
                 .hint("make it with: pipulate setup")
         })
+    }
+
+    /// What a person here types to start or stop this project: `start`, or `pipulate start`.
+    pub(crate) fn typed(&self, word: &'static str) -> String {
+        let bin = self.config.as_ref().map(|config| bin_dir(&self.layout, &config.python));
+        bare_words::typed(&bin.unwrap_or_default(), word, &Surroundings::of_this_process())
     }
 
     /// The project's configuration.

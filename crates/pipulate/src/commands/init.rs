@@ -38,7 +38,7 @@ pub(crate) fn init(context: &Context) -> Result<ExitStatus, Failure> {
         printer.hint("see that .gitignore names .env, or your secrets get into the repository");
     }
     printer.note(format!("A project to begin with: {}", context.layout.root()));
-    printer.hint("start it with: pipulate start");
+    printer.hint(format!("start it with: {}", context.typed("start")));
     Ok(ExitStatus::Success)
 }
 

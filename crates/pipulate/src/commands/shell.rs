@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use pipulate_environment::bare_words;
 use pipulate_environment::shell::{self, Dialect, Entry};
 use pipulate_environment::surroundings::Surroundings;
 
@@ -32,16 +33,21 @@ pub(crate) fn shell(context: &Context) -> Result<ExitStatus, Failure> {
         around: &around,
     };
     let command = entry.prepare()?;
-    welcome(context, &program);
+    welcome(context, &python, &program);
     context.printer.detail(format!("running: {}", command.display()));
     let error = Failure::from(command.exec());
     Err(error.hint("the variable SHELL names the shell; set it to one that is there, such as /bin/bash"))
 }
 
-fn welcome(context: &Context, program: &Path) {
+/// In the shell, the environment's programs come first.
+fn welcome(context: &Context, python: &Path, program: &Path) {
     let printer = &context.printer;
-    printer.note("- Start JupyterLab and the web server with: start");
-    printer.note("- Stop JupyterLab and the web server with: stop");
+    let word = |word: &'static str| match python.parent().is_some_and(|bin| bare_words::is_there(bin, word)) {
+        true => word.to_owned(),
+        false => format!("pipulate {word}"),
+    };
+    printer.note(format!("- Start JupyterLab and the web server with: {}", word("start")));
+    printer.note(format!("- Stop JupyterLab and the web server with: {}", word("stop")));
     printer.note("- To exit the Pipulate environment, type: exit");
     if Dialect::of_program(program).is_none() {
         printer

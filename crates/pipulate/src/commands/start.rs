@@ -155,7 +155,8 @@ fn say_what_goes_on(context: &Context) {
         context.printer.note("Interrupted; no service of this project runs");
     } else {
         context.printer.note(format!("Interrupted; these go on: {}", living.join(", ")));
-        context.printer.hint("look how they do with: pipulate status; end them with: pipulate stop");
+        let stop = context.typed("stop");
+        context.printer.hint(format!("look how they do with: pipulate status; end them with: {stop}"));
     }
 }
 

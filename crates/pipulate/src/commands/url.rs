@@ -13,7 +13,7 @@ pub(crate) fn url(context: &Context, settings: UrlSettings) -> Result<ExitStatus
     let known = context.known_services()?;
     if let Some(service) = settings.service {
         context.refuse_unknown(std::slice::from_ref(&service), &known)?;
-        let link = links::link(context, &service)?.ok_or_else(|| not_running(&service))?;
+        let link = links::link(context, &service)?.ok_or_else(|| not_running(context, &service))?;
         context.printer.data(link.for_people())?;
         return Ok(ExitStatus::Success);
     }
@@ -27,10 +27,11 @@ pub(crate) fn url(context: &Context, settings: UrlSettings) -> Result<ExitStatus
     if found {
         return Ok(ExitStatus::Success);
     }
-    Err(Failure::failed("nothing is running here that has a page").hint("start it with: pipulate start"))
+    Err(Failure::failed("nothing is running here that has a page")
+        .hint(format!("start it with: {}", context.typed("start"))))
 }
 
-fn not_running(service: &ServiceName) -> Failure {
+fn not_running(context: &Context, service: &ServiceName) -> Failure {
     Failure::failed(format!("{service} has no page now: it is not running, or has none"))
-        .hint(format!("start it with: pipulate start {service}"))
+        .hint(format!("start it with: {} {service}", context.typed("start")))
 }

@@ -73,7 +73,7 @@ impl Welcome<'_> {
     pub(super) fn say(self) -> Greeting {
         let printer = &self.context.printer;
         self.check_all();
-        let stop = if self.has_bare_words() { "stop" } else { "pipulate stop" };
+        let stop = self.context.typed("stop");
         printer.note(format!("\n- Stop JupyterLab and the web server with: {stop}\n"));
         self.greet()
     }
@@ -99,12 +99,6 @@ impl Welcome<'_> {
                 }
             }
         }
-    }
-
-    /// Whether the venv's programs, `start` and `stop` among them, are found without a path.
-    fn has_bare_words(&self) -> bool {
-        let bin = self.python.parent();
-        self.around.programs("stop").next().is_some_and(|program| program.parent() == bin)
     }
 
     fn greet(&self) -> Greeting {
