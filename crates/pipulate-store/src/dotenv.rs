@@ -19,7 +19,7 @@ use pipulate_core::project::AbsPath;
 
 use document::Document;
 pub use quoting::{Unwritable, Warning};
-pub use value::{EnvKey, SecretValue};
+pub use value::{EnvKey, NotAKey, SecretValue};
 
 /// A `.env` file on disk, and the lock that makes edits wait for each other.
 ///

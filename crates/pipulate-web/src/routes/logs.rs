@@ -66,35 +66,40 @@ pub(crate) async fn stream(
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let mut positions = match headers.get(htmx::LAST_EVENT_ID) {
+    let positions = match headers.get(htmx::LAST_EVENT_ID) {
         Some(id) => id.to_str().ok().and_then(Positions::parse).ok_or(Problem::BodyBroken)?,
         None => query.from.ok_or(Problem::BodyBroken)?,
     };
-    let (choice, following) = (query.choice, state.clone());
-    state.places().answer(async move |sender: Sender| {
-        let mut news = following.watch_logs();
-        let mut reader = Reader::default();
-        loop {
-            // Noted before the look: what comes meanwhile is looked at next.
-            news.borrow_and_update();
-            let (asked, from) = (choice.clone(), positions.clone());
-            let mut lent = std::mem::take(&mut reader);
-            let looked = following.ask(move |world| {
-                let passage = reading::after(&*world.logs, &asked, &from, AT_ONCE, &mut lent);
-                passage.map(|passage| (passage, lent))
-            });
-            // Whoever reads this comes again and is told what is wrong.
-            let (passage, lent) = looked.await.map_err(|_| Gone)?.map_err(|_| Gone)?;
-            reader = lent;
-            positions.advance(passage.end.clone());
-            if !passage.lines.is_empty() {
-                let event = logs::news(&choice, &passage, following.zone()).into_string();
-                sender.send(&positions.to_string(), &event).await?;
-                tokio::time::sleep(PACE).await;
-            }
-            news.changed().await.map_err(|_| Gone)?;
+    state.places().answer(|sender| follow(state.clone(), query.choice, positions, sender))
+}
+
+/// Whoever reads this until it ends with a failure comes again, and is told what is wrong.
+async fn follow(
+    state: AppState,
+    choice: Choice,
+    mut positions: Positions,
+    sender: Sender,
+) -> Result<(), Gone> {
+    let mut news = state.watch_logs();
+    let mut reader = Reader::default();
+    loop {
+        // Noted before the look: what comes meanwhile is looked at next.
+        news.borrow_and_update();
+        let (asked, from) = (choice.clone(), positions.clone());
+        let looked = state.ask(move |world| {
+            let passage = reading::after(&*world.logs, &asked, &from, AT_ONCE, &mut reader);
+            passage.map(|passage| (passage, reader))
+        });
+        let (passage, lent) = looked.await.map_err(|_| Gone)?.map_err(|_| Gone)?;
+        reader = lent;
+        positions.advance(passage.end.clone());
+        if !passage.lines.is_empty() {
+            let event = logs::news(&choice, &passage, state.zone()).into_string();
+            sender.send(&positions.to_string(), &event).await?;
+            tokio::time::sleep(PACE).await;
         }
-    })
+        news.changed().await.map_err(|_| Gone)?;
+    }
 }
 
 /// All lines as a file, without secrets and without what could steer a terminal.

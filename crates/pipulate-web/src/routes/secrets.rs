@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::Markup;
-use pipulate_store::dotenv::{EnvKey, SecretValue, Unset, Written};
+use pipulate_store::dotenv::{EnvKey, NotAKey, SecretValue, Unset, Written};
 
 use crate::form::Fields;
 use crate::problem::Problem;
@@ -29,31 +29,50 @@ async fn page(state: &AppState, complaint: Option<Complaint>) -> Result<Markup, 
 pub(crate) async fn save(State(state): State<AppState>, mut fields: Fields) -> Result<Response, Problem> {
     let name = fields.take("name").ok_or(Problem::BodyBroken)?;
     let value = fields.take("value").map(SecretValue::new).ok_or(Problem::BodyBroken)?;
-    let complain = async |name: &str, reason: String| {
-        let complaint = Complaint { name: name.to_owned(), reason };
-        let page = page(&state, Some(complaint)).await?;
-        Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
-    };
-    // What is no name may be a value that got into the wrong field: it is not shown again.
-    let key = match EnvKey::parse(name.trim()) {
-        Ok(key) => key,
-        Err(error) => return complain("", error.to_string()).await,
-    };
-    if value.expose().is_empty() {
-        return complain(key.as_str(), "an empty value is none".to_owned()).await;
-    }
-    let saved = {
-        let key = key.clone();
-        state.ask(move |world| world.secrets.save(&key, &value)).await?
+    let saved = match key_for(&name, &value) {
+        Ok(key) => state.ask(move |world| save_as(world, &key, &value)).await?,
+        Err(complaint) => Err(Refused::Value(complaint)),
     };
     match saved {
-        Ok(Written { warning }) => {
-            let warning = warning.map(|warning| format!("; {warning}")).unwrap_or_default();
-            state.set_notice(Topic::Secrets, format!("saved {}{warning}", key.as_str()));
+        Ok(told) => {
+            state.set_notice(Topic::Secrets, told);
             Ok(Redirect::to(HERE).into_response())
         }
-        Err(SecretsError::Unstorable(reason)) => complain(key.as_str(), reason).await,
-        Err(failed @ SecretsError::Failed(_)) => Err(failed.into()),
+        Err(Refused::Value(complaint)) => {
+            let page = page(&state, Some(complaint)).await?;
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+        }
+        Err(Refused::File(reason)) => Err(Problem::Failed(reason)),
+    }
+}
+
+/// Why nothing was saved.
+enum Refused {
+    /// The person can give another one.
+    Value(Complaint),
+    File(String),
+}
+
+fn key_for(name: &str, value: &SecretValue) -> Result<EnvKey, Complaint> {
+    // What is no name may be a value that got into the wrong field: it is not shown again.
+    let unnamed = |error: NotAKey| Complaint { name: String::new(), reason: error.to_string() };
+    let key = EnvKey::parse(name.trim()).map_err(unnamed)?;
+    if value.expose().is_empty() {
+        let reason = "an empty value is none".to_owned();
+        return Err(Complaint { name: key.as_str().to_owned(), reason });
+    }
+    Ok(key)
+}
+
+fn save_as(world: &World, key: &EnvKey, value: &SecretValue) -> Result<String, Refused> {
+    let name = key.as_str();
+    match world.secrets.save(key, value) {
+        Ok(Written { warning: None }) => Ok(format!("saved {name}")),
+        Ok(Written { warning: Some(warning) }) => Ok(format!("saved {name}; {warning}")),
+        Err(SecretsError::Unstorable(reason)) => {
+            Err(Refused::Value(Complaint { name: name.to_owned(), reason }))
+        }
+        Err(SecretsError::Failed(reason)) => Err(Refused::File(reason)),
     }
 }
 

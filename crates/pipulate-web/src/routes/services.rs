@@ -52,7 +52,7 @@ pub(crate) async fn events(State(state): State<AppState>, headers: HeaderMap) ->
 }
 
 /// Carries one action out and tells what was done: htmx in place, others on the page that they go
-/// back to. The work goes on if the browser leaves meanwhile.
+/// back to.
 pub(crate) async fn act(
     State(state): State<AppState>,
     audience: Audience,
@@ -61,20 +61,7 @@ pub(crate) async fn act(
 ) -> Result<Response, Problem> {
     let has_consent = fields.take("consent").is_some_and(|word| word == "given");
     let consent = if has_consent { Consent::Given } else { Consent::NotAsked };
-    let claim = state.claim(&target).ok_or_else(|| Problem::Busy(target.clone()))?;
-    let asked = target.clone();
-    let done = state
-        .ask(move |world| {
-            let _until_done = claim;
-            if let Target::One(service) = &asked
-                && !world.status.knows(service)
-            {
-                return Err(Problem::NotFound);
-            }
-            Ok(world.control.act(&asked, verb, consent))
-        })
-        .await??;
-    let answer = match done {
+    let answer = match carry_out(&state, &target, verb, consent).await? {
         Ok(receipt) => {
             state.set_notice(Topic::Services, receipt);
             told(&state, audience)
@@ -84,6 +71,25 @@ pub(crate) async fn act(
         Err(ControlError::Failed(reason)) => return Err(Problem::Failed(reason)),
     };
     Ok(([(VARY, htmx::VARY)], answer).into_response())
+}
+
+/// The work goes on if the browser leaves meanwhile.
+async fn carry_out(
+    state: &AppState,
+    target: &Target,
+    verb: Verb,
+    consent: Consent,
+) -> Result<Result<String, ControlError>, Problem> {
+    let claim = state.claim(target).ok_or_else(|| Problem::Busy(target.clone()))?;
+    let target = target.clone();
+    let done = state.ask(move |world| {
+        let _until_done = claim;
+        match &target {
+            Target::One(service) if !world.status.knows(service) => Err(Problem::NotFound),
+            Target::One(_) | Target::All => Ok(world.control.act(&target, verb, consent)),
+        }
+    });
+    done.await?
 }
 
 fn told(state: &AppState, audience: Audience) -> Response {
