@@ -286,9 +286,10 @@ fn a_person_is_asked_before_work_is_cut_off() {
     let jupyter = Jupyter::of(&project);
     jupyter.kernel().begin("import time; time.sleep(1000)");
     let process = Process::of(&project.service("jupyter")["kernels"][0]["pid"]);
-    for (answer, code) in [("n\n", 1), ("\n", 1), ("y\n", 0)] {
-        let mut terminal = Terminal::open(&project.command(&[]), &format!("exec {PIPULATE} stop"));
-        terminal.wait_for("stop all the same?");
+    let answers = [("stop", "n\n", 1), ("restart jupyter", "n\n", 1), ("stop", "\n", 1), ("stop", "y\n", 0)];
+    for (command, answer, code) in answers {
+        let mut terminal = Terminal::open(&project.command(&[]), &format!("exec {PIPULATE} {command}"));
+        terminal.wait_for(&format!("{command} all the same?"));
         terminal.type_text(answer);
         assert_eq!(terminal.end(), Some(code), "after {answer:?}");
         assert_eq!(process.lives(), code != 0, "after {answer:?}");

@@ -373,14 +373,10 @@ fn a_logout_and_a_laptop_that_sleeps_touch_nothing() {
     for process in &everybody {
         process.signal(Signal::CONT);
     }
-    project.wait_for_state("server", "ready");
-    assert_eq!(project.processes(), everybody);
-    for before in before {
-        let now = project.service(before["name"].as_str().unwrap());
-        assert_eq!(
-            (&now["pid"], &now["state"], &now["restarts"]),
-            (&before["pid"], &before["state"], &0.into())
-        );
+    for (before, state) in before.into_iter().zip(["ready", "running"]) {
+        let now = project.wait_for_state(before["name"].as_str().unwrap(), state);
+        assert_eq!((&now["pid"], &now["restarts"]), (&before["pid"], &0.into()));
     }
+    assert_eq!(project.processes(), everybody);
     project.run(&["stop"]).expect(0);
 }

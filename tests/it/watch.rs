@@ -240,6 +240,7 @@ fn a_system_without_watches_to_give_is_told_and_the_service_runs() {
     // Where there are some again, a restart is enough.
     let before = project.service("worker");
     project.run(&["stop"]).expect(0);
+    assert!(!project.run(&["status"]).expect(3).stdout.contains("every save"), "what is stopped misses none");
     project.start(&[]);
     assert_ne!(project.service("worker")["pid"], before["pid"]);
     project.write("worker.py", DIARIST);

@@ -80,9 +80,9 @@ impl Watching {
     /// What a person should know beside the service's state.
     pub(super) fn remark(&self, outcome: Option<&Outcome>) -> Option<String> {
         let again = match outcome {
-            Some(Outcome::Exited | Outcome::Crashed { .. }) if self.is_possible() => Some("started again"),
-            Some(Outcome::Exited | Outcome::Crashed { .. } | Outcome::Stopped) => None,
             None => Some("restarted"),
+            Some(Outcome::Exited | Outcome::Crashed { .. }) => self.is_possible().then_some("started again"),
+            Some(Outcome::Stopped) => return None,
         };
         let mistake = self.mistake.as_ref().zip(again);
         let mistake = mistake.map(|(mistake, again)| format!("{mistake}; it is {again} once that is mended"));
