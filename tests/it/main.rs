@@ -18,6 +18,7 @@ mod fasthtml;
 mod flake;
 mod follow;
 mod home;
+mod identity;
 mod logs;
 mod many_projects;
 mod one_of_each;

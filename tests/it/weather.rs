@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use crate::support::{Process, Session, TestProject, holds, mounts, wait_for};
+use crate::support::project::PIPULATE;
+use crate::support::{Process, Session, TestProject, holds, mounts, run, wait_for};
 
 /// Writes numbered lines, so many whenever it is told to by a file of that name.
 const WRITER: &str = "\
@@ -185,4 +188,139 @@ fn in_a_read_only_folder_questions_are_answered_and_a_start_says_what_is_wrong()
     let stopped = project.run(&["stop"]);
     assert_eq!(project.processes(), [], "{stopped:?}");
     insta::assert_snapshot!(project.redact(&(stopped.stdout + &stopped.stderr)));
+}
+
+#[test]
+fn a_service_gets_an_environment_of_any_size() {
+    let config =
+        "[services.worker]\ncommand = [\"sh\", \"-c\", \"echo $(env | wc -c) bytes; exec sleep 1000\"]\n";
+    let project = TestProject::light().table("server", "enabled = false").config(config).build();
+    let mut start = project.command(&["start", "--no-setup"]);
+    for number in 0..16 {
+        start.env(format!("LARGE_{number}"), "x".repeat(100 << 10));
+    }
+    run::output(&mut start).expect(0);
+    let told = wait_for("what it got", || {
+        let logs = project.run(&["logs", "--no-prefix"]).stdout;
+        logs.split_once(" bytes").and_then(|(count, _)| count.parse::<u64>().ok())
+    });
+    assert!(told > 16 * (100 << 10), "{told}");
+    let worker = project.service("worker");
+    assert_eq!((&worker["state"], worker["processes"].as_array().unwrap().len()), (&"running".into(), 1));
+    project.run(&["restart"]).expect(0);
+    project.run(&["stop"]).expect(0);
+    assert_eq!(project.processes(), []);
+}
+
+#[test]
+fn a_restart_that_finds_no_descriptors_left_is_tried_again() {
+    let project = loud_worker();
+    project.start(&[]);
+    let before = project.service("worker");
+    let supervisor = before["supervisor_pid"].to_string();
+    let limit = |number: &str| {
+        let mut prlimit = run::command("prlimit");
+        prlimit.args(["--pid", &supervisor, &format!("--nofile={number}:")]);
+        run::output(&mut prlimit).expect(0);
+    };
+    // What is open stays, and hardly anything more can be: a start needs five.
+    let open = fs::read_dir(format!("/proc/{supervisor}/fd")).unwrap().flatten();
+    let numbers = open.filter_map(|open| open.file_name().to_str()?.parse::<u32>().ok());
+    limit(&(numbers.max().unwrap() + 1).to_string());
+    Process::of(&before["pid"]).kill();
+    let short =
+        wait_for("the attempt", || Some(project.service("worker")).filter(|now| now["pid"].is_null()));
+    assert_eq!(short["state"], "backoff", "{short}");
+    limit("256");
+    let after = project.wait_for_state("worker", "running");
+    assert_ne!(after["pid"], before["pid"]);
+    assert_eq!(after["supervisor_pid"], before["supervisor_pid"]);
+    project.run(&["stop"]).expect(0);
+}
+
+#[test]
+fn with_too_few_descriptors_a_command_says_so() {
+    let project = loud_worker();
+    for limit in [4, 6, 8, 12, 16, 24, 32] {
+        let mut start = project.foreign("prlimit");
+        start.args([&format!("--nofile={limit}"), PIPULATE, "start", "--no-setup"]);
+        let said = run::output(&mut start);
+        assert!(!said.stderr.contains("panicked"), "{limit}: {said:?}");
+        match said.code {
+            Some(0) => assert_eq!(project.service("worker")["state"], "running"),
+            Some(1) => assert!(said.stderr.contains("Too many open files"), "{limit}: {said:?}"),
+            Some(127) => assert!(said.stderr.contains("shared libraries"), "{limit}: {said:?}"),
+            _ => panic!("{limit}: {said:?}"),
+        }
+        project.run(&["stop"]).expect(0);
+        assert_eq!(project.processes(), [], "{limit}");
+    }
+}
+
+/// A session whose services systemd manages, as far as can be seen, with this `systemd-run`.
+fn session_with(project: &TestProject, systemd_run: &str) -> (UnixListener, std::ffi::OsString) {
+    let programs = project.home().join("programs");
+    fs::create_dir_all(&programs).unwrap();
+    fs::write(programs.join("systemd-run"), systemd_run).unwrap();
+    fs::set_permissions(programs.join("systemd-run"), fs::Permissions::from_mode(0o755)).unwrap();
+    let manager = project.home().join(".runtime/systemd");
+    fs::create_dir_all(&manager).unwrap();
+    let _from_before = fs::remove_file(manager.join("private"));
+    let socket = UnixListener::bind(manager.join("private")).unwrap();
+    let mut path = programs.into_os_string();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap());
+    (socket, path)
+}
+
+#[test]
+fn supervisors_have_scopes_of_their_own_where_systemd_makes_them() {
+    let project = loud_worker();
+    let asked = "#!/bin/sh\necho \"$@\" >> \"$HOME/asked\"\n[ \"$1 $2 $3 $4\" = '--user --scope --quiet --' ] || exit 9\n\
+                 shift 4\nIN_SCOPE=yes exec \"$@\"\n";
+    let (_socket, path) = session_with(&project, asked);
+    run::output(project.command(&["start", "--no-setup"]).env("PATH", &path)).expect(0);
+    let worker = project.service("worker");
+    let supervisor = Process::of(&worker["supervisor_pid"]);
+    assert!(supervisor.command.contains("__supervise worker"), "{supervisor:?}");
+    let environment = fs::read_to_string(format!("/proc/{}/environ", supervisor.pid)).unwrap();
+    assert!(environment.split('\0').any(|variable| variable == "IN_SCOPE=yes"), "{environment}");
+    assert_eq!(project.read("../asked").lines().count(), 2, "an attempt, and one supervisor");
+    assert_eq!(worker["processes"].as_array().unwrap().len(), 1);
+    project.run(&["restart"]).expect(0);
+    project.run(&["stop"]).expect(0);
+    assert_eq!(project.processes(), []);
+
+    // It says no: done without, and written down.
+    let (_socket, path) = session_with(&project, "#!/bin/sh\necho Failed to connect to bus >&2\nexit 1\n");
+    let said = run::output(project.command(&["start", "--no-setup"]).env("PATH", &path)).expect(0);
+    assert_eq!(said.stderr, "running worker\n");
+    let log = project.read(".pipulate/log/supervisor.log");
+    assert!(
+        log.contains("no scope of its own: systemd-run ended with code 1: Failed to connect to bus"),
+        "{log}"
+    );
+    project.run(&["stop"]).expect(0);
+}
+
+#[test]
+fn where_another_user_has_a_home_ones_own_stands_elsewhere() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let project = loud_worker();
+    project.start(&[]);
+    project.run(&["stop"]).expect(0);
+    let theirs = ["--recursive", "65534", ".pipulate"];
+    run::output(project.foreign("chown").args(theirs)).expect(0);
+    let before = project.read(".pipulate/run/worker.json");
+    let started = project.start(&[]);
+    assert!(started.stderr.contains("/.local/state/"), "{started:?}");
+    let worker = project.service("worker");
+    assert_eq!(worker["state"], "running");
+    assert!(worker["log"].as_str().unwrap().contains("/.local/state/"), "{worker}");
+    project.run(&["logs"]).expect(0);
+    project.run(&["stop"]).expect(0);
+    assert_eq!(project.read(".pipulate/run/worker.json"), before, "theirs is theirs");
+    run::output(project.foreign("chown").args(["--recursive", "0", ".pipulate"])).expect(0);
 }

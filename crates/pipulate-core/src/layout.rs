@@ -11,6 +11,7 @@ use crate::service::ServiceName;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {
     root: AbsPath,
+    state: AbsPath,
     run: AbsPath,
     /// What the folder was called when its services were started: it may have been moved since.
     born: AbsPath,
@@ -19,13 +20,19 @@ pub struct Layout {
 impl Layout {
     /// The layout of the project at `root`, with everything inside the folder.
     pub fn new(root: AbsPath) -> Self {
-        let run = root.at(".pipulate/run");
-        Self { born: root.clone(), root, run }
+        let state = root.at(".pipulate");
+        Self::with_state(root, state)
+    }
+
+    /// The same with everything of ours elsewhere, for folders in which somebody else has theirs.
+    pub fn with_state(root: AbsPath, state: AbsPath) -> Self {
+        let run = state.at("run");
+        Self { born: root.clone(), root, state, run }
     }
 
     /// The same with `run/` elsewhere, for folders that can't hold a FIFO or a lock.
     pub fn with_run(root: AbsPath, run: AbsPath) -> Self {
-        Self { born: root.clone(), root, run }
+        Self { run, ..Self::new(root) }
     }
 
     /// The same folder for services that were started when it was called `born`. Their processes
@@ -71,12 +78,12 @@ impl Layout {
 
     /// Our state: records, logs.
     pub fn state(&self) -> AbsPath {
-        self.root.at(".pipulate")
+        self.state.clone()
     }
 
     /// Keeps our state out of everybody's repository.
     pub fn gitignore(&self) -> AbsPath {
-        self.root.at(".pipulate/.gitignore")
+        self.state.at(".gitignore")
     }
 
     /// Records, locks, FIFOs, tokens.
@@ -126,7 +133,7 @@ impl Layout {
 
     /// The logs' folder.
     pub fn logs(&self) -> AbsPath {
-        self.root.at(".pipulate/log")
+        self.state.at("log")
     }
 
     /// A service's current log.
@@ -161,7 +168,7 @@ impl Layout {
 
     /// The stamp of the last successful set-up.
     pub fn setup_stamp(&self) -> AbsPath {
-        self.root.at(".pipulate/setup.json")
+        self.state.at("setup.json")
     }
 
     /// A path that the configuration gives, relative to the project.

@@ -2,10 +2,13 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use pipulate_core::identity::{Elsewhere, Host, Liveness, Pid, ProcessIdentity};
 
+use crate::command::End;
 use crate::os;
+use crate::poll::{self, Interest};
 use crate::signals::Signal;
 use crate::table::{self, Entry};
 
@@ -132,10 +135,20 @@ impl Verified {
         self.pin.descriptor()
     }
 
+    /// How it ended, once it has: where the system tells others than its parent.
+    pub fn exit(&self) -> Option<End> {
+        self.pin.exit()
+    }
+
     /// Whether it still lives.
     pub fn lives(&self) -> bool {
-        table::entry(self.identity.pid)
-            .is_some_and(|entry| entry.lives() && entry.start == self.identity.start)
+        match self.descriptor() {
+            // Needs no descriptor more, and so can't be mistaken where there are none left.
+            Some(pin) => poll::wait(&[(pin, Interest::Read)], Some(Duration::ZERO))
+                .is_ok_and(|ready| ready.iter().all(|pin| !pin.ready && !pin.hung_up)),
+            None => table::entry(self.identity.pid)
+                .is_some_and(|entry| entry.lives() && entry.start == self.identity.start),
+        }
     }
 }
 

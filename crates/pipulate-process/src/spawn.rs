@@ -53,6 +53,12 @@ pub fn spawn(start: Start<'_>) -> io::Result<Pid> {
         .ok_or_else(|| io::Error::other("the system gave no pid"))
 }
 
+/// Whether a start failed for want of something that the system may have again in a moment:
+/// processes, descriptors, memory.
+pub fn is_passing(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE))
+}
+
 /// Whether a start failed because the file is no program, and no script that names one for it.
 pub fn is_no_program(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENOEXEC)

@@ -25,8 +25,13 @@ impl StoreError {
 
     /// The kind of the I/O error behind it, if there is one.
     pub fn kind(&self) -> Option<io::ErrorKind> {
+        self.system().map(io::Error::kind)
+    }
+
+    /// The system's own word, if there is one.
+    pub fn system(&self) -> Option<&io::Error> {
         match self {
-            Self::Io { source, .. } => Some(source.kind()),
+            Self::Io { source, .. } => Some(source),
             Self::Refused { .. } => None,
         }
     }

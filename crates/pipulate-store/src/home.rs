@@ -12,7 +12,7 @@ use pipulate_core::layout::Layout;
 use pipulate_core::project::{AbsPath, ProjectId};
 
 use crate::error::StoreError;
-use crate::lock::{self, Holder};
+use crate::lock::{self, Holder, Lock};
 use crate::{capture, files, record};
 
 /// Where the project at `root` keeps its things, without touching anything. A folder that was
@@ -29,9 +29,17 @@ pub fn locate(root: AbsPath) -> Layout {
 
 /// The same without a look at what lives there.
 pub fn locate_anew(root: AbsPath) -> Layout {
-    match run_elsewhere(&ProjectId::of_root(&root)) {
+    let id = ProjectId::of_root(&root);
+    let layout = Layout::new(root.clone());
+    if is_anothers(&layout.state()) {
+        return match state_elsewhere(&id) {
+            Some(state) if state.is_dir() => Layout::with_state(root, state),
+            Some(_) | None => layout,
+        };
+    }
+    match run_elsewhere(&id) {
         Some(run) if run.is_dir() => Layout::with_run(root, run),
-        Some(_) | None => Layout::new(root),
+        Some(_) | None => layout,
     }
 }
 
@@ -52,18 +60,27 @@ fn former_root(layout: &Layout) -> Option<AbsPath> {
 }
 
 /// Makes the project's folders, each only for its user. `run/` moves to the user's runtime or
-/// state directory when the project's file system can't hold a FIFO.
+/// state directory when the project's file system can't hold a FIFO or a lock; everything does
+/// where `.pipulate` is another user's.
 ///
 /// # Errors
-/// The folder is not writable, or `.pipulate` is a link or another user's.
+/// The folder is not writable, or `.pipulate` is a link.
 pub fn ensure(layout: &Layout) -> Result<Layout, StoreError> {
+    let moved = is_anothers(&layout.state()).then(|| state_elsewhere(&layout.project_id())).flatten();
+    let layout = &match moved {
+        Some(state) => {
+            parents(&state)?;
+            Layout::with_state(layout.root().clone(), state)
+        }
+        None => layout.clone(),
+    };
     private_folder(&layout.state())?;
     if !layout.gitignore().exists() {
         files::write_private(&layout.gitignore(), b"*\n")?;
     }
     private_folder(&layout.logs())?;
     private_folder(layout.run())?;
-    let layout = match can_hold_fifos(layout.run()) {
+    let layout = match can_hold_fifos(layout.run()) && can_hold_locks(layout.run()) {
         true => layout.clone(),
         false => move_run(layout)?,
     };
@@ -99,20 +116,41 @@ fn can_hold_fifos(run: &Path) -> bool {
     !matches!(made, Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS))
 }
 
+/// Another user's folder; a link is nobody's.
+fn is_anothers(state: &Path) -> bool {
+    let meta = fs::symlink_metadata(state);
+    meta.is_ok_and(|meta| meta.is_dir() && meta.uid() != rustix::process::geteuid().as_raw())
+}
+
+fn can_hold_locks(run: &Path) -> bool {
+    let probe = run.join(format!(".lock.{}.tmp", std::process::id()));
+    let locked = Lock::acquire(&probe);
+    let _unless_it_failed = fs::remove_file(&probe);
+    !matches!(locked, Err(error) if error.system().is_some_and(lock::is_unsupported))
+}
+
 fn move_run(layout: &Layout) -> Result<Layout, StoreError> {
     let refused = || {
-        StoreError::refused(layout.run(), "its file system can't hold a FIFO, and there is no home directory")
+        let why = "its file system can't hold a FIFO or a lock, and there is no home directory";
+        StoreError::refused(layout.run(), why)
     };
     let run = run_elsewhere(&layout.project_id()).ok_or_else(refused)?;
-    if let Some(parent) = run.parent() {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(parent)
-            .map_err(StoreError::io("create the folder", parent))?;
-    }
+    parents(&run)?;
     private_folder(&run)?;
     Ok(Layout::with_run(layout.root().clone(), run))
+}
+
+/// Makes the folders above one of ours that stands outside of the project.
+fn parents(folder: &Path) -> Result<(), StoreError> {
+    let Some(parent) = folder.parent() else { return Ok(()) };
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
+    made.map_err(StoreError::io("create the folder", parent))
+}
+
+fn state_elsewhere(project: &ProjectId) -> Option<AbsPath> {
+    let folders = ProjectDirs::from("com", "Pipulate", "pipulate")?;
+    let base = folders.state_dir().unwrap_or(folders.data_local_dir());
+    AbsPath::new(base.join("homes").join(project.to_string()))
 }
 
 fn run_elsewhere(project: &ProjectId) -> Option<AbsPath> {

@@ -99,6 +99,12 @@ impl Lock {
     }
 }
 
+/// Whether an error says that the file system has no locks at all.
+pub(crate) fn is_unsupported(error: &io::Error) -> bool {
+    let unsupported = [Errno::ENOLCK, Errno::ENOSYS, Errno::EOPNOTSUPP, Errno::EINVAL];
+    error.raw_os_error().is_some_and(|number| unsupported.contains(&Errno::from_raw(number)))
+}
+
 /// Who holds the lock; a missing file is held by nobody. Never call this where the lock is held.
 ///
 /// # Errors

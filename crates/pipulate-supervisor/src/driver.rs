@@ -219,7 +219,8 @@ impl Driver {
         let Some(main) = self.main.as_mut().filter(|main| main.ended.is_none()) else { return };
         let end = match main.is_child {
             true => reaper::peek(main.pid()),
-            false => (!main.verified.lives()).then_some(End::Unknown),
+            // What nobody can tell counts as a failure.
+            false => (!main.verified.lives()).then(|| main.verified.exit().unwrap_or(End::Unknown)),
         };
         let Some(end) = end else { return };
         main.ended = Some(end);
@@ -321,10 +322,10 @@ impl Driver {
     }
 
     fn settle_down(&mut self) {
+        self.set_room_aside();
         let rests = self.rest_at.is_some_and(|at| at <= Instant::now());
         if rests && !self.journal.is_unsettled() {
             self.rest_at = None;
-            self.set_room_aside();
             memory::give_back();
         }
     }

@@ -70,6 +70,8 @@ struct Pending {
     /// When the record was written that tells of an earlier start: its supervisor, which had settled,
     /// was asked to begin anew, and will write another one.
     outdated: Option<SystemTime>,
+    /// Why none was started: it may live where we can't look.
+    refused: Option<String>,
 }
 
 impl<'a> Launch<'a> {
@@ -92,24 +94,22 @@ impl<'a> Launch<'a> {
             let written = written_at(layout, service);
             let before = record::read(layout, service).unwrap_or(None);
             let mut outdated = None;
+            let mut refused = None;
             let supervisor = match query::standing(layout, service, before.as_ref(), &host) {
                 Standing::Supervised(pid) => {
                     let is_woken = wake_if_settled(layout, service, before.as_ref(), pid, &host);
                     outdated = written.filter(|_| is_woken);
                     None
                 }
-                Standing::Unsupervised | Standing::Gone | Standing::Unknown(_) => {
+                Standing::Unknown(why) => {
+                    refused = Some(why);
+                    None
+                }
+                Standing::Unsupervised | Standing::Gone => {
                     // Without a record, the process table has the last word: two are one too many.
-                    let lost = match &before {
-                        Some(_) => None,
-                        None => lost_ones
-                            .get_or_insert_with(|| family::lost_supervisors(layout))
-                            .iter()
-                            .find(|(name, _)| name == service),
-                    };
-                    if let Some((_, supervisor)) = lost {
-                        let (service, supervisor) = (service.clone(), *supervisor);
-                        return Err(LaunchError::Lost { service, supervisor });
+                    if before.is_none() {
+                        let lost = lost_ones.get_or_insert_with(|| family::lost_supervisors(layout));
+                        refuse_lost(lost, service)?;
                     }
                     let (start, spec) = (Beginning::Start, spec_of(specs, service));
                     let started = program.start(layout, service, start, spec, ringer.try_clone()?)?;
@@ -122,6 +122,7 @@ impl<'a> Launch<'a> {
                 supervisor,
                 before,
                 outdated,
+                refused,
             });
         }
         drop(ringer);
@@ -234,6 +235,9 @@ impl<'a> Launch<'a> {
     }
 
     fn outcome(&mut self, pending: &Pending) -> Option<Started> {
+        if let Some(why) = &pending.refused {
+            return Some(Started::NotSupervised { why: why.clone() });
+        }
         if pending.outdated.is_some() && pending.outdated == written_at(self.layout, &pending.service) {
             return None;
         }
@@ -288,6 +292,16 @@ fn spec_of<'a>(specs: &'a [ServiceSpec], service: &ServiceName) -> Option<&'a Se
 /// Whether a supervisor ended at once, because another one was at work.
 fn gave_way(ended: Option<End>) -> bool {
     ended == Some(End::Code(GAVE_WAY.into()))
+}
+
+/// A service that runs although its records were deleted is not started beside itself.
+fn refuse_lost(lost: &[(ServiceName, Pid)], service: &ServiceName) -> Result<(), LaunchError> {
+    match lost.iter().find(|(name, _)| name == service) {
+        Some((service, supervisor)) => {
+            Err(LaunchError::Lost { service: service.clone(), supervisor: *supervisor })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Whether the record speaks of this start, and not of an earlier one.

@@ -19,4 +19,5 @@ pub mod program;
 pub mod projects;
 pub mod query;
 pub mod renewal;
+pub mod scope;
 pub mod work;

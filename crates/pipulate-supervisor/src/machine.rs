@@ -44,6 +44,10 @@ pub enum Event {
     SpawnFailed {
         why: String,
     },
+    /// The same, for want of something that the system may have again in a moment.
+    SpawnHindered {
+        why: String,
+    },
     /// Its own listener answered.
     Answered,
     MainEnded(End),
@@ -141,6 +145,7 @@ impl Machine {
         match event {
             Event::Spawned => self.on_spawned(now),
             Event::SpawnFailed { why } => self.settle(Outcome::Crashed { why }),
+            Event::SpawnHindered { why } => self.on_hindered(why, now),
             Event::Answered => self.on_answer(),
             Event::MainEnded(end) => self.on_main_ended(end, now),
             Event::GroupEmpty => self.on_group_empty(now),
@@ -221,6 +226,17 @@ impl Machine {
         }
     }
 
+    /// What was well before is tried again later, as after a death: want passes.
+    fn on_hindered(&mut self, why: String, now: Instant) -> Action {
+        match self.backoff.one_more(now) {
+            Next::After(delay) if self.ever_up => {
+                self.phase = Phase::Waiting { until: now + delay.max(backoff::FIRST_DELAY) };
+                Action::Nothing
+            }
+            Next::After(_) | Next::GiveUp(_) => self.settle(Outcome::Crashed { why }),
+        }
+    }
+
     fn again(&mut self, end: End, now: Instant) -> Action {
         match self.backoff.one_more(now) {
             Next::After(delay) => {
@@ -257,6 +273,9 @@ impl Machine {
             {
                 Action::Nothing
             }
+            // Whoever asks again and again must not keep it from ever giving up.
+            Phase::Stopping { goal: Goal::Stop, killed: true, .. }
+            | Phase::Sweeping { goal: Goal::Stop, force: true, .. } => Action::Nothing,
             Phase::Stopping { goal: Goal::Stop, killed, deadline, .. } => {
                 (*killed, *deadline) = (true, now + GIVE_UP);
                 Action::KillMain

@@ -33,7 +33,7 @@ impl Orders {
     pub fn new(program: &Program, layout: &Layout, spec: &ServiceSpec) -> Self {
         Self {
             version: VERSION.to_owned(),
-            program: program.0.clone().into_os_string(),
+            program: program.path.clone().into_os_string(),
             layout: layout.clone(),
             spec: spec.clone(),
         }
@@ -41,7 +41,7 @@ impl Orders {
 
     /// What to start where another supervisor is needed.
     pub fn program(&self) -> Program {
-        Program(self.program.clone().into())
+        Program::new(self.program.clone())
     }
 
     /// The orders as a supervisor's stdin.
@@ -84,7 +84,7 @@ mod tests {
         let root = AbsPath::new(OsString::from_vec(b"/p\xff".to_vec())).unwrap();
         let layout = Layout::with_run(root.clone(), AbsPath::new("/run/x").unwrap()).formerly(root.at("old"));
         let spec = plan::spec(&config, config.service("w").unwrap(), &layout, &around);
-        Orders::new(&Program("/bin/pipulate".into()), &layout, &spec)
+        Orders::new(&Program::new("/bin/pipulate"), &layout, &spec)
     }
 
     #[test]

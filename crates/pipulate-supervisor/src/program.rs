@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::{self, Marker, Part};
@@ -20,6 +21,7 @@ use pipulate_store::own_log;
 
 use crate::driver::Beginning;
 use crate::orders::Orders;
+use crate::scope::Scope;
 
 /// The exit code of a supervisor that found another one at work and did nothing.
 pub const GAVE_WAY: u8 = 5;
@@ -30,9 +32,12 @@ const TRIAL: Duration = Duration::from_secs(1);
 /// The first argument of a supervisor.
 pub const VERB: &str = "__supervise";
 
-/// Where the program is.
+/// Where the program is, and in which scope its supervisors run.
 #[derive(Debug, Clone)]
-pub struct Program(pub PathBuf);
+pub struct Program {
+    pub path: PathBuf,
+    pub scope: Scope,
+}
 
 /// What a supervisor hands to the program that takes its place: numbers of open descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +62,11 @@ pub enum LaunchError {
 }
 
 impl Program {
+    /// A program whose supervisors stay in the scope that they are started in.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), scope: Scope::Inherited }
+    }
+
     /// Starts a supervisor in a session of its own. It says what it has to say in supervisor.log,
     /// and rings at `doorbell`. Without a `spec` it reads the configuration itself.
     ///
@@ -70,9 +80,15 @@ impl Program {
         spec: Option<&ServiceSpec>,
         doorbell: impl Into<OwnedFd>,
     ) -> Result<Verified, LaunchError> {
-        let stderr = own_log::open(layout)?;
+        let mut stderr = own_log::open(layout)?;
+        if let Scope::Refused(why) = &self.scope {
+            let line = format!("{}  WARN service={service} no scope of its own: {why}\n", Timestamp::now());
+            // As with all that stands there: a full disk is no reason to fail.
+            let _unsaid = stderr.write_all(line.as_bytes());
+        }
         let mine = Marker { project: layout.project_id(), service: service.clone(), part: Part::Supervisor };
-        let mut command = vec![self.0.clone().into()];
+        let mut command = self.scope.prefix();
+        command.push(self.path.clone().into());
         command.extend(arguments(layout, service));
         match beginning {
             Beginning::Start => {}
@@ -96,17 +112,17 @@ impl Program {
     /// It does not; the sentence says how it ended.
     pub fn try_out(&self) -> Result<(), String> {
         let tried =
-            Command::new(&self.0).arg("--version").output(TRIAL).map_err(|error| error.to_string())?;
+            Command::new(&self.path).arg("--version").output(TRIAL).map_err(|error| error.to_string())?;
         match tried.end.success() {
             true => Ok(()),
-            false => Err(format!("{} can't be run: it {}", self.0.display(), tried.end)),
+            false => Err(format!("{} can't be run: it {}", self.path.display(), tried.end)),
         }
     }
 
     /// Becomes the supervisor of `service` anew, with what is handed over; returns only if that
     /// failed.
     pub fn succeed(&self, layout: &Layout, service: &ServiceName, heirloom: Heirloom) -> CommandError {
-        Command::new(&self.0)
+        Command::new(&self.path)
             .args(arguments(layout, service))
             .args(["--lock", &heirloom.lock.to_string(), "--fifo", &heirloom.fifo.to_string()])
             .exec()

@@ -19,6 +19,7 @@ use pipulate_store::home;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::{read, secrets};
 use pipulate_supervisor::program::Program;
+use pipulate_supervisor::scope::Scope;
 use pipulate_supervisor::{plan, query};
 
 use crate::cli::{Request, Verb};
@@ -97,7 +98,12 @@ impl Context {
 
     /// What supervises.
     pub(crate) fn program(&self) -> Program {
-        Program(self.exe.clone())
+        Program::new(self.exe.clone())
+    }
+
+    /// What supervises for longer than this login, where the system has that.
+    pub(crate) fn lasting_program(&self) -> Program {
+        Program { scope: Scope::of_session(), ..self.program() }
     }
 
     /// The same for another of the user's projects.

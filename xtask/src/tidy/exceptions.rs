@@ -45,6 +45,11 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: Rule::Unsafe,
+        subject: "crates/pipulate-process/src/os/pidfd_info.rs",
+        reason: "PIDFD_GET_INFO is an ioctl, which has no safe form",
+    },
+    Exception {
+        rule: Rule::Unsafe,
         subject: "crates/pipulate-process/src/image.rs",
         reason: "execve between fork and exec: what does not allocate takes pointers",
     },

@@ -12,6 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use pipulate_core::identity::{Host, Pid};
 use rustix::process as sys;
 
+use crate::command::End;
 use crate::ports::Listener;
 use crate::table::{Entry, RunState};
 
@@ -187,6 +188,11 @@ impl Pin {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// How the process ended, where the kernel tells others than its parent.
+    pub(crate) fn exit(&self) -> Option<End> {
+        super::pidfd_info::exit(self.0.as_fd())
     }
 
     /// Becomes readable when the process ends.

@@ -5,6 +5,8 @@ mod inotify;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
+mod pidfd_info;
+#[cfg(target_os = "linux")]
 mod sock_diag;
 
 #[cfg(target_os = "linux")]

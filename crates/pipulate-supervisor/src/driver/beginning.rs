@@ -4,14 +4,14 @@
 use std::time::Instant;
 
 use jiff::Timestamp;
-use pipulate_core::identity::{Host, Liveness, ProcessIdentity};
+use pipulate_core::identity::{Elsewhere, Host, Liveness, ProcessIdentity};
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
 use pipulate_core::service::ServiceSpec;
 use pipulate_process::identity::{self, Verified};
 use pipulate_process::signals::Inbox;
 use pipulate_process::{reaper, table};
-use pipulate_store::capture::Capture;
+use pipulate_store::capture::{self, Capture};
 use pipulate_store::record::{self, MainProcess, Named, Record};
 
 use super::journal::Journal;
@@ -32,12 +32,13 @@ impl Driver {
             identity::own(&host).ok_or_else(|| system("see myself")(std::io::ErrorKind::NotFound.into()))?;
         let inbox = Inbox::open().map_err(system("receive signals"))?;
         reaper::become_subreaper().map_err(system("become the parent of orphans"))?;
+        let service = Service { project: layout.project_id(), name: spec.name.clone() };
+        let earlier = earlier_record(&layout, &service, beginning)?;
+        // While we don't have the FIFO open ourselves: who else has says something.
+        let main = surviving_main(&service, earlier.as_ref(), &layout, &me)?;
         let capture = open_capture(&layout, &spec)?;
         // The inherited end kept the FIFO's content; from here on ours does.
         drop(fifo);
-        let service = Service { project: layout.project_id(), name: spec.name.clone() };
-        let earlier = earlier_record(&layout, &service, beginning)?;
-        let main = surviving_main(&service, earlier.as_ref(), &layout, &me)?;
         let torn = beginning == Beginning::Stop || is_torn(earlier.as_ref(), main.as_ref(), &me, &host);
         let machine = machine(&spec, earlier.as_ref(), main.is_some(), beginning)?;
         let readying = Readying::new(&spec.ready, earlier.as_ref());
@@ -190,6 +191,10 @@ fn surviving_main(
         Ok(Some(_)) if !service.is_member(pid, layout) => Ok(None),
         Ok(Some(verified)) => Ok(Some(Main { verified, record, is_child, ended: None })),
         Ok(None) => Ok(None),
+        // A container that ended took its processes along.
+        Err(Liveness::Elsewhere(Elsewhere::Container)) if !capture::is_held(layout, &service.name) => {
+            Ok(None)
+        }
         Err(Liveness::Elsewhere(place)) => {
             Err(SuperviseError::Elsewhere { service: name(), place: place.to_string() })
         }

@@ -20,12 +20,14 @@ pub(super) struct Room {
     /// Lines that were lost before this supervisor came.
     lost_before: u64,
     next_look: Instant,
+    /// The record's spare was made.
+    is_set_aside: bool,
 }
 
 impl Room {
     /// `lost_before`: what the record says of the running instance.
     pub(super) fn new(lost_before: u64) -> Self {
-        Self { trouble: None, dropped: 0, lost_before, next_look: Instant::now() }
+        Self { trouble: None, dropped: 0, lost_before, next_look: Instant::now(), is_set_aside: false }
     }
 
     /// Whether the log was in trouble, and how much of it was lost, when that was last told.
@@ -48,9 +50,13 @@ impl Driver {
         }
     }
 
-    /// Sees to it that the record can still be written when the disk is full.
-    pub(super) fn set_room_aside(&self) {
-        self.journal.complain_of(record::set_room_aside(&self.layout, &self.spec.name));
+    /// Sees to it that the record can still be written when the disk is full; once nobody waits for
+    /// the service any more.
+    pub(super) fn set_room_aside(&mut self) {
+        if !self.room.is_set_aside && !self.journal.is_unsettled() {
+            self.room.is_set_aside = true;
+            self.journal.complain_of(record::set_room_aside(&self.layout, &self.spec.name));
+        }
     }
 
     /// Tells what the log lacks, at once when that begins or ends, and then now and again.
@@ -72,7 +78,7 @@ impl Driver {
                 Some(why) => self.journal.complain(&format!("the log can't be written: {why}")),
                 None => {
                     self.journal.note_in_log("the log can be written again");
-                    self.set_room_aside();
+                    self.room.is_set_aside = false;
                 }
             }
         }

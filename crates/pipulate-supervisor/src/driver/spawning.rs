@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io;
 use std::path::Path;
 use std::time::Instant;
 
@@ -9,14 +10,40 @@ use jiff::Timestamp;
 use pipulate_core::marker::{self, Marker, Part, RunId};
 use pipulate_core::service::PortWish;
 use pipulate_process::identity::Verified;
+use pipulate_process::signals::Signal;
 use pipulate_process::{ports, reaper, spawn};
 use pipulate_store::capture::Mark;
+use pipulate_store::error::StoreError;
 use pipulate_store::home;
 use pipulate_store::record::MainProcess;
 
 use super::{Driver, Main, REST, random};
 use crate::machine::{Event, Phase};
 use crate::owner::port_owner;
+
+/// Why there is no new instance.
+struct Trouble {
+    why: String,
+    /// It may be over in a moment.
+    passes: bool,
+}
+
+impl Trouble {
+    fn of(activity: &str, error: &io::Error) -> Self {
+        Self { why: format!("could not {activity}: {error}"), passes: spawn::is_passing(error) }
+    }
+
+    fn of_files(error: StoreError) -> Self {
+        let passes = error.system().is_some_and(spawn::is_passing);
+        Self { why: error.to_string(), passes }
+    }
+}
+
+impl From<String> for Trouble {
+    fn from(why: String) -> Self {
+        Self { why, passes: false }
+    }
+}
 
 impl Driver {
     pub(super) fn spawn(&mut self) {
@@ -42,9 +69,9 @@ impl Driver {
                     self.capture.mark(Mark::Ready);
                 }
             }
-            Err(why) => {
+            Err(Trouble { why, passes }) => {
                 self.journal.nothing_printed(self.capture.end());
-                self.tell(Event::SpawnFailed { why });
+                self.tell(if passes { Event::SpawnHindered { why } } else { Event::SpawnFailed { why } });
             }
         }
     }
@@ -61,10 +88,10 @@ impl Driver {
         }
     }
 
-    fn try_to_spawn(&mut self) -> Result<Main, String> {
+    fn try_to_spawn(&mut self) -> Result<Main, Trouble> {
         self.port = self.choose_port()?;
         if let Some(path) = &self.spec.token {
-            home::token(path).map_err(|error| error.to_string())?;
+            home::token(path).map_err(Trouble::of_files)?;
         }
         let next = RunId::from_random(random().map_err(|error| error.to_string())?);
         let run = std::mem::replace(&mut self.next_run, next);
@@ -76,9 +103,8 @@ impl Driver {
         let command: Vec<OsString> =
             self.spec.command.iter().map(|word| word.resolve(self.port, &terminal)).collect();
         let env = self.environment(marker(Part::Run(run.clone())));
-        let stdout = self.capture.writer().map_err(|error| error.to_string())?;
-        let stderr =
-            stdout.try_clone().map_err(|error| format!("the system has no descriptors left: {error}"))?;
+        let stdout = self.capture.writer().map_err(Trouble::of_files)?;
+        let stderr = stdout.try_clone().map_err(|error| Trouble::of("open the FIFO", &error))?;
         let pid = spawn::spawn(spawn::Start {
             command: &command,
             directory: &self.spec.directory,
@@ -88,9 +114,15 @@ impl Driver {
             stdout,
             stderr,
         })
-        .map_err(|error| explain_spawn_error(&command, &error))?;
-        let verified = Verified::pin_new_child(pid, &self.host)
-            .map_err(|error| format!("the new process could not be watched: {error}"))?;
+        .map_err(|error| Trouble {
+            why: explain_spawn_error(&command, &error),
+            passes: spawn::is_passing(&error),
+        })?;
+        let verified = Verified::pin_new_child(pid, &self.host).map_err(|error| {
+            // Nobody would notice its end: it must not run.
+            spawn::signal_group_of_child(pid, Signal::KILL);
+            Trouble { passes: true, ..Trouble::of("watch the new process", &error) }
+        })?;
         let record = MainProcess { identity: verified.identity().clone(), run, started_at: Timestamp::now() };
         Ok(Main { verified, record, is_child: true, ended: None })
     }

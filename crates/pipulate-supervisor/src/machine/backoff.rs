@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// This many ends within [`WINDOW`] are a crash loop.
 const LIMIT: usize = 5;
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
-const FIRST_DELAY: Duration = Duration::from_millis(500);
+pub(super) const FIRST_DELAY: Duration = Duration::from_millis(500);
 pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
 /// The recent ends of a service.

@@ -56,6 +56,25 @@ fn the_first_restart_is_at_once_and_the_next_ones_wait_longer_and_longer() {
 }
 
 #[test]
+fn want_that_passes_is_waited_out_by_what_was_well_before() {
+    let now = Instant::now();
+    let hindered = || Event::SpawnHindered { why: "no more processes".to_owned() };
+    let mut fresh = Machine::new(POLICY, 1, now);
+    assert_eq!(fresh.on_event(Event::Tick, now), Action::Spawn);
+    let _nothing = fresh.on_event(hindered(), now);
+    assert!(matches!(fresh.phase(), Phase::Settled(Outcome::Crashed { .. })));
+
+    let mut machine = up(POLICY, now);
+    assert_eq!(die(&mut machine, Event::MainEnded(End::Code(1)), now), Action::Spawn);
+    for _ in 0..3 {
+        assert_eq!(machine.on_event(hindered(), now), Action::Nothing);
+        assert!(matches!(machine.phase(), Phase::Waiting { until } if *until > now));
+    }
+    let _nothing = machine.on_event(hindered(), now);
+    assert!(matches!(machine.phase(), Phase::Settled(Outcome::Crashed { .. })));
+}
+
+#[test]
 fn failures_far_apart_are_no_crash_loop() {
     let mut now = Instant::now();
     let mut machine = up(POLICY, now);
@@ -114,6 +133,19 @@ fn a_second_stop_is_at_once() {
     assert_eq!(machine.on_event(Event::MainEnded(End::Signal(9)), now), Action::EndTree { force: false });
     let now = now + ONE_REQUEST;
     assert_eq!(machine.on_event(Event::StopRequested, now), Action::EndTree { force: true });
+}
+
+#[test]
+fn asking_again_and_again_does_not_keep_a_stop_from_giving_up() {
+    let mut now = Instant::now();
+    let mut machine = up(POLICY, now);
+    let end = now + 3 * GIVE_UP;
+    while now < end && !matches!(machine.phase(), Phase::Settled(Outcome::Stopped)) {
+        let _asked = machine.on_event(Event::StopRequested, now);
+        let _passed = machine.on_event(Event::Tick, now);
+        now += Duration::from_millis(50);
+    }
+    assert_eq!(*machine.phase(), Phase::Settled(Outcome::Stopped));
 }
 
 #[test]

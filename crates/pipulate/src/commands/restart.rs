@@ -98,7 +98,7 @@ fn carry_out(
         }
     }
     let specs = specs::for_start(context, context.config()?, &absent);
-    let absent = Launch::begin(&context.layout, &context.program(), &absent, &specs)?;
+    let absent = Launch::begin(&context.layout, &context.lasting_program(), &absent, &specs)?;
     let mut outcomes = absent.wait(Some(deadline), |_, _| {})?;
     outcomes.extend(renewal::wait_for_new_runs(&context.layout, asked, deadline)?);
     Ok(outcomes)
@@ -115,7 +115,7 @@ fn adopt(context: &Context, services: &[ServiceName], host: &Host, deadline: Ins
             alone.push(service.clone());
         }
     }
-    let launch = Launch::begin(&context.layout, &context.program(), &alone, &[])?;
+    let launch = Launch::begin(&context.layout, &context.lasting_program(), &alone, &[])?;
     // Whoever does not answer is restarted all the same.
     let _adopted = launch.wait(Some(deadline), |_, _| {})?;
     Ok(())

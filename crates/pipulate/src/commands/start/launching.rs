@@ -45,10 +45,11 @@ pub(super) fn launch_all(
         Wait::AtMost(patience) => Instant::now().checked_add(patience),
     };
     let mut launched = Launched::default();
+    let program = context.lasting_program();
     for wave in waves(config, services) {
         let wave = launched.without_unmet(config, wave);
         let specs = specs::for_start(context, config, &wave);
-        let launch = Launch::begin(&context.layout, &context.program(), &wave, &specs)?;
+        let launch = Launch::begin(&context.layout, &program, &wave, &specs)?;
         // While the services start, there is time to look at numpy and to ask Ollama.
         let greeting = welcome.take().map(|welcome| welcome.say());
         if wait == Wait::No {
