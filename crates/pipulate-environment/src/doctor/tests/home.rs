@@ -239,11 +239,15 @@ pub(super) fn python() -> &'static Path {
     &found().program
 }
 
-/// Found once: version managers take their time.
+/// The one below the prepared environment, if there is one: version managers take their time.
 fn found() -> &'static Python {
     static PYTHON: OnceLock<Python> = OnceLock::new();
-    let around = Surroundings::of_this_process();
-    PYTHON.get_or_init(|| crate::python::discover(&around, Path::new("/"), false).unwrap())
+    let prepared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-venv/bin/python"));
+    PYTHON.get_or_init(|| {
+        let around = Surroundings::of_this_process();
+        let named = prepared.is_file().then(|| around.clone().with("PIPULATE_PYTHON", prepared));
+        crate::python::discover(&named.unwrap_or(around), Path::new("/"), false).unwrap()
+    })
 }
 
 pub(super) fn mode(path: &Path) -> u32 {
