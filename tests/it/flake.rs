@@ -59,6 +59,8 @@ fn it_gives_every_system_a_package_and_a_shell_with_all_that_is_listed() {
         assert_eq!(package["toolchain"], format!("{}/rust-toolchain.toml", canonical()), "the pinned one");
         assert_eq!(package["mainProgram"], "pipulate", "what `nix run` runs");
     }
+    let template = std::path::Path::new(flake["template"].as_str().unwrap());
+    assert!(template.join("flake.nix").is_file(), "what `nix flake init -t` copies");
     // The rest, as it is, for whoever changes it to see.
     let shells = flake["shells"].as_object_mut().unwrap();
     shells.retain(|system, _| system == "x86_64-linux" || system == "aarch64-darwin");
