@@ -125,6 +125,10 @@ fn it_is_the_users_own_shell(shell: &'static str) {
             && !text.contains("/.venv/")
             && (text.contains("/python\n") || text.contains("none\n"))
     });
+    // Left, it can be entered again; one `exit` leaves that.
+    enter(&screen, &format!("clear; {PIPULATE} shell"));
+    screen.wait_for(&format!(":~/demo/{FOLDER}]$ "));
+    enter(&screen, "exit 3");
     enter(&screen, "exit 7");
     assert_eq!(screen.end(), 7);
 }
@@ -156,6 +160,16 @@ fn a_long_line_is_edited_where_it_is_seen(screen: &Screen) {
     screen.press("C-c");
     // A terminal forgets at Ctrl-C what was typed and not read yet.
     shown("");
+}
+
+#[test]
+fn an_entry_in_the_users_own_files_comes_to_an_end() {
+    let home = Home::of_user("bash");
+    fs::write(home.project.home().join(".bashrc"), format!("{PIPULATE} shell\n")).unwrap();
+    let screen = home.open();
+    screen.wait_for("You are in it already");
+    enter(&screen, "exit 7");
+    assert_eq!(screen.end(), 7);
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod quoting;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::DirBuilder;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::DirBuilderExt;
@@ -25,7 +25,7 @@ use crate::service::service_environment;
 use crate::surroundings::Surroundings;
 use crate::template::fill;
 
-/// Set in the shell that [`Entry`] starts, to the project's folder.
+/// Set in the shell that [`Entry`] starts, to the project's folder, until `deactivate`.
 pub const MARK: &str = "PIPULATE_SHELL";
 
 /// A shell that we know how to talk to.
@@ -118,13 +118,10 @@ pub fn of_user(around: &Surroundings) -> PathBuf {
     interactive.or(named).or_else(|| on_path("bash")).unwrap_or_else(|| PathBuf::from("/bin/sh"))
 }
 
-/// Whether we are in the shell that [`Entry`] would start, and it is still active.
-pub fn is_inside(layout: &Layout, python: &Path, around: &Surroundings) -> bool {
-    let is = |name: &str, value: &OsStr| around.variable(name) == Some(value);
-    let bin = python.parent().unwrap_or(Path::new("/"));
-    let path = around.variable("PATH").unwrap_or_default();
-    is(MARK, layout.root().as_os_str())
-        && std::env::split_paths(path).next().is_some_and(|first| first == bin)
+/// Whether we are in the shell of this project, or in what it reads at its beginning: an entry there
+/// would never come to an end.
+pub fn is_inside(layout: &Layout, around: &Surroundings) -> bool {
+    around.variable(MARK) == Some(layout.root().as_os_str())
 }
 
 /// The way into a shell with the environment active.

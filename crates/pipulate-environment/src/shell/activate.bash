@@ -33,6 +33,7 @@ _pipulate_prompt() { # stays after `deactivate`: others may have copied its name
 deactivate() {
     _pipulate_path_without "$_pipulate_bin"
     unset VIRTUAL_ENV VIRTUAL_ENV_PROMPT
+    [ "${1-}" = nondestructive ] || unset PIPULATE_SHELL
     if [ -n "${_pipulate_pythonhome+set}" ]; then
         export PYTHONHOME="$_pipulate_pythonhome"
     fi

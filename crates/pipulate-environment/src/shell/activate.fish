@@ -16,6 +16,7 @@ function deactivate --description 'Leave the Python environment'
     _pipulate_path_without $_pipulate_bin
     set --erase VIRTUAL_ENV
     set --erase VIRTUAL_ENV_PROMPT
+    test "$argv[1]" = nondestructive; or set --erase PIPULATE_SHELL
     if set --query _pipulate_pythonhome
         set --global --export PYTHONHOME $_pipulate_pythonhome
     end

@@ -24,6 +24,7 @@ deactivate() {
     emulate -L zsh
     path=("${(@)path:#$_pipulate_bin}")
     unset VIRTUAL_ENV VIRTUAL_ENV_PROMPT
+    [[ ${1-} == nondestructive ]] || unset PIPULATE_SHELL
     if (( $+_pipulate_pythonhome )); then
         export PYTHONHOME=$_pipulate_pythonhome
     fi

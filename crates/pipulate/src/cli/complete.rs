@@ -25,6 +25,9 @@ const VARIABLE: &str = "PIPULATE_COMPLETE";
 /// # Errors
 /// The shell is unknown, or the answer can't be written.
 pub(crate) fn answer(args: &[OsString]) -> io::Result<bool> {
+    if std::env::var_os(VARIABLE).is_none() {
+        return Ok(false);
+    }
     let current = crate::context::current_directory().ok();
     CompleteEnv::with_factory(Arguments::command)
         .var(VARIABLE)

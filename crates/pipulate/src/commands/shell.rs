@@ -19,7 +19,7 @@ pub(crate) fn shell(context: &Context) -> Result<ExitStatus, Failure> {
     }
     let around = Surroundings::of_this_process();
     let python = context.python()?;
-    if shell::is_inside(&context.layout, &python, &around) {
+    if shell::is_inside(&context.layout, &around) {
         context.printer.note("You are in it already; leave it with: exit");
         return Ok(ExitStatus::Success);
     }
