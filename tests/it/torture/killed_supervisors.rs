@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use rustix::process::Signal;
-
 use super::dice::Dice;
 use super::lines::{LINES, Lines, with_lines};
 use super::rounds::Rounds;
@@ -72,10 +70,11 @@ fn kill_somebody(project: &TestProject, dice: &mut Dice, tally: &mut Tally) {
     }
 }
 
-/// Kills the new supervisor too, whether it has begun to work or not.
+/// Kills the new supervisor too, whether it has begun to work or not. Who is there afterwards is
+/// another one.
 fn kill_whoever_comes(project: &TestProject, tally: &mut Tally) {
     for newcomer in project.supervisors(LINES) {
-        newcomer.signal(Signal::KILL);
+        newcomer.kill();
         tally.faults += 1;
     }
 }
