@@ -198,20 +198,22 @@ proptest! {
             prop_assert!(length + index >= max_size && length < max_size + 4096, "{length} {index}");
         }
     }
+}
 
-    #[test]
-    fn the_oldest_logs_go(keep in 0_u32..4) {
+#[test]
+fn the_oldest_logs_go() {
+    for keep in 0..4 {
         let (_dir, layout, name) = home();
         let limits = LogLimits { max_size: 4096, keep };
         let mut capture = Capture::open(&layout, &name, limits).unwrap();
         let mut writer = File::from(capture.writer().unwrap());
-        for number in 0..2000 {
+        for number in 0..400 {
             writeln!(writer, "line {number:90}").unwrap();
             capture.drain().unwrap();
         }
         let kept = kept(&layout, &name, 10);
-        prop_assert_eq!(kept.len(), keep as usize + 1);
+        assert_eq!(kept.len(), keep as usize + 1);
         let text = String::from_utf8(kept.concat()).unwrap();
-        prop_assert!(text.ends_with("1999\n"));
+        assert!(text.ends_with(" 399\n"));
     }
 }
