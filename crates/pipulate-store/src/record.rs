@@ -120,7 +120,7 @@ pub(crate) fn read_of_any_folder(
 /// # Errors
 /// The folder is not writable, or there is no room at all; the old record is then untouched.
 pub fn write(layout: &Layout, record: &Record) -> Result<(), StoreError> {
-    files::write_private_or_spare(&layout.record(&record.service), &wire::encode(record))
+    files::write_fleeting_or_spare(&layout.record(&record.service), &wire::encode(record))
 }
 
 /// The same for a service that is to be started: not on a full disk.
@@ -128,7 +128,7 @@ pub fn write(layout: &Layout, record: &Record) -> Result<(), StoreError> {
 /// # Errors
 /// The folder is not writable or the disk is full; the old record is then untouched.
 pub fn write_first(layout: &Layout, record: &Record) -> Result<(), StoreError> {
-    files::write_private(&layout.record(&record.service), &wire::encode(record))
+    files::write_fleeting(&layout.record(&record.service), &wire::encode(record))
 }
 
 /// Sets room aside for a record, so that what happens on a full disk can be told.
