@@ -166,6 +166,11 @@ impl Layout {
         self.root.at(".pipulate/chat-history")
     }
 
+    /// What was said to the local LLM in the web app: one file for each chat.
+    pub fn chats(&self) -> AbsPath {
+        self.root.at(".pipulate/chats")
+    }
+
     /// The stamp of the last successful set-up.
     pub fn setup_stamp(&self) -> AbsPath {
         self.state.at("setup.json")

@@ -108,7 +108,7 @@ impl Model {
 }
 
 /// The tag stands after a colon, but `host:5000/name` has none.
-pub(crate) fn split_tag(name: &str) -> (&str, Option<&str>) {
+pub fn split_tag(name: &str) -> (&str, Option<&str>) {
     match name.rsplit_once(':') {
         Some((base, tag)) if !tag.contains('/') => (base, Some(tag)),
         Some(_) | None => (name, None),

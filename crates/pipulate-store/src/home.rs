@@ -89,7 +89,7 @@ pub fn ensure(layout: &Layout) -> Result<Layout, StoreError> {
 }
 
 /// A folder of mode 0700 that is ours and no link.
-fn private_folder(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn private_folder(path: &Path) -> Result<(), StoreError> {
     match fs::DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

@@ -5,6 +5,7 @@
 //! This crate knows no process, no signal and no HTTP.
 
 pub mod capture;
+pub mod chat;
 pub mod dotenv;
 pub mod error;
 pub mod files;

@@ -12,7 +12,7 @@ use crate::examples;
 use crate::form;
 use crate::guard;
 use crate::problem::Problem;
-use crate::routes::{assets, login, logs, secrets, services};
+use crate::routes::{assets, chat, login, logs, secrets, services};
 use crate::state::AppState;
 
 /// The app, ready for [`crate::serve`] or for a test without a socket.
@@ -23,6 +23,8 @@ pub fn app(state: AppState) -> Router {
         .route("/services/{verb}", post(services::act))
         .route("/services/{name}/{verb}", post(services::act))
         .route("/services/{name}/open", post(services::open))
+        .route("/services/{name}/why", post(chat::why))
+        .merge(chats())
         .route("/logs", get(logs::show))
         .route("/logs/older", get(logs::older))
         .route("/logs/stream", get(logs::stream))
@@ -41,4 +43,18 @@ pub fn app(state: AppState) -> Router {
         .with_state(state.clone());
     // A router inside a router: the outer one has no routes, so the guard runs before any is chosen.
     Router::new().fallback_service(pages).layer(middleware::from_fn_with_state(state, guard::guard))
+}
+
+fn chats() -> Router<AppState> {
+    Router::new()
+        .route(chat::PATH, get(chat::newest).post(chat::ask_anew))
+        .route("/chat/new", get(chat::new))
+        .route("/chat/{id}", get(chat::show).post(chat::ask))
+        .route("/chat/{id}/turns", get(chat::turns))
+        .route("/chat/{id}/events", get(chat::events))
+        .route("/chat/{id}/retry", post(chat::retry))
+        .route("/chat/{id}/stop", post(chat::stop))
+        .route("/chat/{id}/delete", post(chat::delete))
+        // The innermost limit counts.
+        .layer(DefaultBodyLimit::max(form::MAX_CHAT_BYTES))
 }

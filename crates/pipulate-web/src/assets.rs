@@ -55,11 +55,18 @@ pub(crate) static APP_STYLE: Asset =
 /// Ours: what pages do beyond forms and links.
 pub(crate) static APP_SCRIPT: Asset =
     asset!("app.js", "text/javascript; charset=utf-8", include_str!("../assets/app.js"));
+/// Ours: the keys and the copy buttons of a chat.
+pub(crate) static CHAT_SCRIPT: Asset =
+    asset!("chat.js", "text/javascript; charset=utf-8", include_str!("../assets/chat.js"));
+pub(crate) static CHAT_STYLE: Asset =
+    asset!("chat.css", "text/css; charset=utf-8", include_str!("../assets/chat.css"));
 pub(crate) static ICON: Asset = asset!("icon.svg", "image/svg+xml", include_str!("../assets/icon.svg"));
 
 /// The file of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Asset> {
-    [&HTMX, &PICO, &APP_STYLE, &APP_SCRIPT, &ICON].into_iter().find(|asset| asset.name == name)
+    [&HTMX, &PICO, &APP_STYLE, &APP_SCRIPT, &CHAT_STYLE, &CHAT_SCRIPT, &ICON]
+        .into_iter()
+        .find(|asset| asset.name == name)
 }
 
 fn hash(content: &str) -> String {

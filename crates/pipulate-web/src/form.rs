@@ -12,9 +12,12 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use percent_encoding::percent_decode;
 
 use crate::problem::Problem;
+use crate::routes::chat;
 
 /// The largest body that is read.
 pub(crate) const MAX_BYTES: usize = 64 << 10;
+/// The same where a person may paste a whole file: in a chat.
+pub(crate) const MAX_CHAT_BYTES: usize = 1 << 20;
 
 /// How long a body may take to arrive. With the time for the head this stays below 30 s.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,22 +47,31 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let limit = limit(request.uri().path());
         let reading = tokio::time::timeout(PATIENCE, Bytes::from_request(request, state));
         match reading.await {
             Ok(Ok(body)) => Self::parse(&body),
-            Ok(Err(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Problem::BodyTooLarge),
+            Ok(Err(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(Problem::BodyTooLarge { limit })
+            }
             Ok(Err(_)) => Err(Problem::BodyBroken),
             Err(_) => Err(Problem::BodyTooSlow),
         }
     }
 }
 
+/// The largest body that is read at an address.
+pub(crate) fn limit(path: &str) -> usize {
+    if path == chat::PATH || path.starts_with(chat::PREFIX) { MAX_CHAT_BYTES } else { MAX_BYTES }
+}
+
 /// What the head of a request says about its body. Only a form's own encoding is taken: it is what
 /// our pages send, and one format is one parser.
-pub(crate) fn check_head(headers: &HeaderMap) -> Result<(), Problem> {
+pub(crate) fn check_head(path: &str, headers: &HeaderMap) -> Result<(), Problem> {
+    let limit = limit(path);
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > MAX_BYTES) {
-        return Err(Problem::BodyTooLarge);
+    if length.is_some_and(|length| length > limit) {
+        return Err(Problem::BodyTooLarge { limit });
     }
     let Some(kind) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let essence = kind.to_str().unwrap_or("").split(';').next().unwrap_or("").trim();

@@ -49,7 +49,7 @@ fn check(state: &AppState, method: &Method, uri: &Uri, headers: &HeaderMap) -> R
         Asker::Stranger if open_to_all => {}
         Asker::Stranger => return Err(Problem::SignInFirst),
     }
-    form::check_head(headers)
+    form::check_head(uri.path(), headers)
 }
 
 /// The Host header, if it is exactly one and one of our names with our port; in lower case.

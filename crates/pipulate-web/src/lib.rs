@@ -11,13 +11,16 @@
 mod app;
 mod assets;
 mod broadcast;
+mod chat;
 mod event_stream;
 mod examples;
 mod form;
 mod guard;
 mod headers;
 mod htmx;
+mod markdown;
 mod observer;
+mod offer;
 mod problem;
 mod reading;
 mod routes;

@@ -12,7 +12,6 @@ use axum::response::{IntoResponse, Response};
 use pipulate_core::service::ServiceName;
 use pipulate_store::error::StoreError;
 
-use crate::form;
 use crate::htmx::Audience;
 use crate::sign::{CodeRefusal, NoRandomness};
 use crate::views;
@@ -28,7 +27,10 @@ pub(crate) enum Problem {
     ForeignOrigin,
     SignInFirst,
     SignInAgain(CodeRefusal),
-    BodyTooLarge,
+    BodyTooLarge {
+        /// In bytes.
+        limit: usize,
+    },
     BodyTooSlow,
     BodyBroken,
     BodyKind,
@@ -36,6 +38,8 @@ pub(crate) enum Problem {
     MethodNotAllowed,
     /// More pages are open than can be kept up to date.
     TooManyStreams,
+    /// More chats wait for an answer than one machine should work on.
+    TooManyAnswers,
     /// Something is being done with this already.
     Busy(Target),
     Refused(String),
@@ -52,9 +56,10 @@ impl Problem {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Busy(_) | Self::Refused(_) => StatusCode::CONFLICT,
-            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyKind => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::ForeignHost => StatusCode::MISDIRECTED_REQUEST,
+            Self::TooManyAnswers => StatusCode::TOO_MANY_REQUESTS,
             Self::TooManyStreams => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -68,7 +73,7 @@ impl Problem {
             Self::ForeignOrigin => "Refused",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed | Self::BodyBroken | Self::BodyKind => "Not understood",
-            Self::BodyTooLarge | Self::TooManyStreams => "Too much",
+            Self::BodyTooLarge { .. } | Self::TooManyStreams | Self::TooManyAnswers => "Too much",
             Self::BodyTooSlow => "Too slow",
             Self::Busy(_) | Self::Refused(_) => "Not done",
             Self::Failed(_) => "Failed",
@@ -89,8 +94,12 @@ impl Problem {
             }
             Self::SignInFirst => "This browser is not signed in",
             Self::SignInAgain(refusal) => return capitalized(&refusal.to_string()).into(),
-            Self::BodyTooLarge => {
-                return format!("More than {} KiB were sent", form::MAX_BYTES >> 10).into();
+            Self::BodyTooLarge { limit } => {
+                return match limit >> 10 {
+                    0 => format!("More than {limit} bytes were sent"),
+                    kib => format!("More than {kib} KiB were sent"),
+                }
+                .into();
             }
             Self::BodyTooSlow => "What was sent did not arrive in time. Try again.",
             Self::BodyBroken => "What was sent is damaged. Try again.",
@@ -98,6 +107,9 @@ impl Problem {
             Self::NotFound => "There is no such page here",
             Self::MethodNotAllowed => "This address does not take such a request",
             Self::TooManyStreams => "Too many pages of this app are open. Close some.",
+            Self::TooManyAnswers => {
+                "Answers are being written in other chats already. Wait for one, or stop it."
+            }
             Self::Busy(target) => {
                 return format!("Something is being done with {target} already. Wait until it is done.")
                     .into();

@@ -1,6 +1,7 @@
 //! Handlers: read the request, ask the world, hand a view model to a view. They decide nothing.
 
 pub(crate) mod assets;
+pub(crate) mod chat;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod secrets;

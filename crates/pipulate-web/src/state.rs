@@ -14,6 +14,7 @@ use pipulate_core::service::ServiceName;
 use tokio::sync::watch;
 
 use crate::broadcast::Broadcast;
+use crate::chat::Answers;
 use crate::event_stream::{self, Places};
 use crate::observer::{Observer, Snapshot};
 use crate::problem::Problem;
@@ -45,6 +46,7 @@ struct Inner {
     live: Arc<Broadcast<Arc<Live>>>,
     log_pulse: Arc<Broadcast<u64>>,
     places: Places,
+    answers: Answers,
 }
 
 /// What was last done from a page.
@@ -78,6 +80,7 @@ impl AppState {
             live: Broadcast::new(),
             log_pulse: Broadcast::new(),
             places: Places::new(event_stream::MOST),
+            answers: Answers::default(),
         }))
     }
 
@@ -100,6 +103,10 @@ impl AppState {
 
     pub(crate) fn places(&self) -> &Places {
         &self.0.places
+    }
+
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.0.answers
     }
 
     /// Asks the world, off the event loop: it may read files, wait for probes and for processes.

@@ -6,6 +6,7 @@
 mod assets;
 mod attacks;
 mod bodies;
+mod chat;
 pub(crate) mod fake;
 mod logs;
 pub(crate) mod news;

@@ -1,5 +1,6 @@
 //! Views: pure functions from a view model to markup. They know no state, no clock and no request.
 
+pub(crate) mod chat;
 pub(crate) mod consent;
 mod graph;
 pub(crate) mod layout;

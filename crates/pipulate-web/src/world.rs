@@ -3,6 +3,8 @@
 //! Every method may block (the app calls them off its event loop) and may be called from several
 //! threads at once. No message that comes back may hold a secret: messages are shown.
 
+mod chat;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,8 @@ use pipulate_store::error::StoreError;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};
 
+pub use chat::{Chat, Ollama, Trouble};
+
 /// Everything that is injected.
 #[derive(Clone)]
 pub struct World {
@@ -21,6 +25,7 @@ pub struct World {
     pub control: Arc<dyn Control>,
     pub secrets: Arc<dyn Secrets>,
     pub logs: Arc<dyn Logs>,
+    pub chat: Arc<dyn Chat>,
 }
 
 /// Tells what is true right now. Asking changes nothing.

@@ -164,7 +164,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
             service.map(|name| ServiceName::parse(&name)).transpose().map_err(|_| Problem::NotFound)?;
         let filter = fields.take("filter").unwrap_or_default().to_lowercase();
         if filter.len() > LONGEST_FILTER {
-            return Err(Problem::BodyTooLarge);
+            return Err(Problem::BodyTooLarge { limit: LONGEST_FILTER });
         }
         let depth = fields.take("depth").and_then(|depth| depth.parse().ok()).unwrap_or(0);
         Ok(Self { choice: Choice { service, filter }, before, from, depth })

@@ -14,6 +14,8 @@ use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::{LastExit, LiveService, ProjectStatus, ServiceStatus};
+use pipulate_ollama::host::Host;
+use pipulate_store::chat::Chats;
 use pipulate_store::dotenv::{EnvFile, EnvKey, SecretValue, SetOnce, Unset, Written};
 use pipulate_store::error::StoreError;
 use pipulate_store::log::mask::Masker;
@@ -25,8 +27,8 @@ use super::news::{Bell, Events, Listener, Printed};
 use crate::sign::{self, Token};
 use crate::state::AppState;
 use crate::world::{
-    Consent, Control, ControlError, Logs, Look, Notebook, Secrets, SecretsError, StatusSource, Target, Verb,
-    Watching, World,
+    Chat, Consent, Control, ControlError, Logs, Look, Notebook, Ollama, Secrets, SecretsError, StatusSource,
+    Target, Trouble, Verb, Watching, World,
 };
 
 pub(crate) const PORT: u16 = 5001;
@@ -58,6 +60,25 @@ pub(crate) struct FakeWorld {
     pub(crate) secret: Mutex<String>,
     pub(crate) secret_refusal: Mutex<Option<SecretsError>>,
     pub(crate) saves: AtomicUsize,
+    /// Where Ollama is; nobody listens there unless the test says so.
+    pub(crate) ollama: Mutex<Option<Ollama>>,
+    /// Where chats are kept; nowhere without it.
+    pub(crate) chats: Mutex<Option<Chats>>,
+}
+
+impl Chat for FakeWorld {
+    fn ollama(&self) -> Result<Ollama, String> {
+        let nobody = || Ollama { host: Host::parse("127.0.0.1:1").unwrap(), model: None };
+        Ok(self.ollama.lock().unwrap().clone().unwrap_or_else(nobody))
+    }
+
+    fn chats(&self) -> Chats {
+        self.chats.lock().unwrap().clone().unwrap_or_else(|| Chats::new(path("/nowhere/chats")))
+    }
+
+    fn trouble(&self, _: &ServiceName) -> Result<Trouble, String> {
+        Ok(Trouble { state: "crashed: code 1".to_owned(), log: vec!["NameError".to_owned()] })
+    }
 }
 
 impl StatusSource for FakeWorld {
@@ -269,9 +290,9 @@ impl Answer {
 }
 
 pub(crate) fn state_over(world: &Arc<FakeWorld>, secrets: Arc<dyn Secrets>) -> AppState {
-    let (status, control, logs) = (world.clone(), world.clone(), world.clone());
+    let (status, control, logs, chat) = (world.clone(), world.clone(), world.clone(), world.clone());
     let name = ServiceName::parse("server").unwrap();
-    AppState::new(name, PORT, token(), World { status, control, secrets, logs })
+    AppState::new(name, PORT, token(), World { status, control, secrets, logs, chat })
 }
 
 pub(crate) fn token() -> Token {

@@ -43,6 +43,7 @@ impl Served {
             control: world.clone(),
             secrets: world.clone(),
             logs: world.clone(),
+            chat: world.clone(),
         };
         let state = AppState::new(ServiceName::parse("server").unwrap(), address.port(), token(), parts);
         let (end, ended) = oneshot::channel();

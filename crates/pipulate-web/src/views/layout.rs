@@ -7,9 +7,10 @@ use maud::{DOCTYPE, Markup, html};
 use crate::assets;
 
 /// Where the navigation leads: address, name, and what addresses of that place begin with.
-const PLACES: [(&str, &str, &str); 4] = [
+const PLACES: [(&str, &str, &str); 5] = [
     ("/", "Services", "/"),
     ("/logs", "Logs", "/logs"),
+    ("/chat", "Chat", "/chat"),
     ("/secrets", "Secrets", "/secrets"),
     ("/examples/hello", "Examples", "/examples"),
 ];

@@ -16,13 +16,14 @@ pub(crate) fn page(problem: &Problem, service: &ServiceName) -> Markup {
             Problem::NoHost
             | Problem::ForeignHost
             | Problem::ForeignOrigin
-            | Problem::BodyTooLarge
+            | Problem::BodyTooLarge { .. }
             | Problem::BodyTooSlow
             | Problem::BodyBroken
             | Problem::BodyKind
             | Problem::NotFound
             | Problem::MethodNotAllowed
             | Problem::TooManyStreams
+            | Problem::TooManyAnswers
             | Problem::Busy(_)
             | Problem::Refused(_)
             | Problem::Failed(_) => p { a href="/" { "To the services" } },

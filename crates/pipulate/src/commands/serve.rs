@@ -1,5 +1,6 @@
 //! `serve`: the embedded web app, in the foreground: what a supervisor runs, or a person.
 
+mod companion;
 mod home;
 mod watch;
 
@@ -40,7 +41,13 @@ pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
         None => ServiceName::parse(ServiceName::SERVER).map_err(Failure::failed)?,
     };
     let home = Arc::new(Home::new(context, own));
-    let world = World { status: home.clone(), control: home.clone(), secrets: home.clone(), logs: home };
+    let world = World {
+        status: home.clone(),
+        control: home.clone(),
+        secrets: home.clone(),
+        logs: home.clone(),
+        chat: home,
+    };
     allow_many_descriptors();
     pipulate_web::server::serve(listeners, AppState::new(name, port, token, world), ended())?;
     Ok(ExitStatus::Success)

@@ -5,8 +5,10 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::{ProjectStatus, ServiceStatus};
 use pipulate_ollama::why::{Trouble, question};
+use pipulate_store::error::StoreError;
 use pipulate_store::log::excerpt;
 use pipulate_store::log::index::When;
+use pipulate_store::log::mask::Masker;
 use pipulate_store::log::read::Start;
 
 use crate::cli::WhySettings;
@@ -30,17 +32,38 @@ pub(crate) fn why(context: &Context, settings: WhySettings) -> Result<ExitStatus
         context.printer.note("No service has a problem; name one to ask about it all the same");
         return Ok(ExitStatus::Success);
     };
-    let since = Start::Since(When::LastStart);
-    let log = excerpt::last_lines(&context.layout, &service.name, since, LAST_LINES, &context.masker())?;
+    let Known { state, log } = known(context, service, &context.masker())?;
     let partner = Partner::find(context, settings.model.as_deref())?;
-    let state = match status_table::reason(service, Timestamp::now()) {
-        Some(reason) => format!("{}: {reason}", service.state),
-        None => service.state.to_string(),
-    };
     let trouble = Trouble { service: service.name.as_str(), state: &state, log: &log };
     context.printer.note(format!("{} about {} ({state}); it may be wrong:", partner.model(), service.name));
     chat::print_answer(context, &partner, &question(partner.model(), &trouble))?;
     Ok(ExitStatus::Success)
+}
+
+/// What is known about a service, secrets masked.
+pub(crate) struct Known {
+    /// Its state and the reason for it.
+    pub(crate) state: String,
+    /// The end of its log.
+    pub(crate) log: Vec<String>,
+}
+
+/// What a model is told about a service.
+///
+/// # Errors
+/// Its log can't be read.
+pub(crate) fn known(
+    context: &Context,
+    service: &ServiceStatus,
+    masker: &Masker,
+) -> Result<Known, StoreError> {
+    let since = Start::Since(When::LastStart);
+    let log = excerpt::last_lines(&context.layout, &service.name, since, LAST_LINES, masker)?;
+    let state = match status_table::reason(service, Timestamp::now()) {
+        Some(reason) => format!("{}: {reason}", service.state),
+        None => service.state.to_string(),
+    };
+    Ok(Known { state, log })
 }
 
 /// The service that was asked about, else the one in the worst state that is not well.

@@ -90,6 +90,7 @@ impl Card {
                 div class="verbs" {
                     @if matches!(self.link, Some(Link::To { .. })) { (self.open()) }
                     @for &verb in self.verbs { (super::button(&Target::One(self.name.clone()), verb, "")) }
+                    @if self.state.is_in_trouble() { (self.why()) }
                     a href={ "/logs?service=" (self.name) } aria-label={ "Log of " (self.name) } { "Log" }
                 }
             }
@@ -122,6 +123,15 @@ impl Card {
                 }
                 (fact("Restarts", &html! { (self.restarts) }))
                 @if let Some(exit) = &self.last_exit { (fact("Last exit", &html! { (exit) })) }
+            }
+        }
+    }
+
+    /// Leads to a chat in which the local LLM says why; whoever has none is told there.
+    fn why(&self) -> Markup {
+        html! {
+            form method="post" action={ "/services/" (self.name) "/why" } {
+                button class="calm" aria-label={ "Ask the local LLM about " (self.name) } { "Ask why" }
             }
         }
     }

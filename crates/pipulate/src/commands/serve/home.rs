@@ -35,7 +35,7 @@ const GLANCE: Duration = Duration::from_millis(300);
 
 /// One project, and the program that serves its page.
 pub(super) struct Home {
-    context: Context,
+    pub(super) context: Context,
     own: Option<ServiceName>,
     /// The program's file when it was started.
     program: Option<Version>,

@@ -1,0 +1,239 @@
+//! Chats with the local LLM, on disk: one private file for each, written whole.
+//!
+//! Invariants: a file stays below what this program reads ([`LIMIT`]), and a folder below
+//! [`MOST`] files: the oldest turns and the oldest chats go first. The format on disk is `wire`'s.
+
+use std::fs;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use pipulate_core::project::AbsPath;
+
+use crate::error::StoreError;
+use crate::{files, home};
+
+mod wire;
+
+/// How large a chat's file may be, in bytes.
+const LIMIT: usize = 900 << 10;
+/// How many chats are kept.
+const MOST: usize = 50;
+
+/// Names a chat: when it was begun, in milliseconds, so that names sort by age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChatId(u64);
+
+/// What was said in one chat.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Chat {
+    /// What the model is told before everything else.
+    pub instructions: Option<String>,
+    /// Oldest first.
+    pub turns: Vec<Turn>,
+}
+
+/// A question and what was answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Turn {
+    pub question: String,
+    /// Who answers; empty until that is known.
+    pub model: String,
+    /// What the model thought before it spoke.
+    pub thinking: String,
+    pub answer: String,
+    pub end: End,
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum End {
+    /// Not at all so far: it is being written, or its writer was killed.
+    Open,
+    /// It is whole; what it took, where the server said so.
+    Whole { tokens: u64, seconds: f64 },
+    /// On request.
+    Stopped,
+    /// Something went wrong: what, and what to do.
+    Broken(String),
+}
+
+/// The folder of a project's chats.
+#[derive(Debug, Clone)]
+pub struct Chats {
+    folder: AbsPath,
+}
+
+impl ChatId {
+    /// The name of a chat that begins now.
+    pub fn new(now: Timestamp) -> Self {
+        Self(now.as_millisecond().unsigned_abs())
+    }
+
+    /// Reads what [`ChatId`] displays as; nothing else is a name.
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = text.parse().ok().map(Self)?;
+        (number.to_string() == text).then_some(number)
+    }
+}
+
+impl std::fmt::Display for ChatId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Chat {
+    /// The first question, for a list.
+    pub fn title(&self) -> &str {
+        self.turns.first().map_or("", |turn| turn.question.lines().next().unwrap_or_default())
+    }
+}
+
+impl Turn {
+    /// A question that was just asked.
+    pub fn new(question: String) -> Self {
+        Self {
+            question,
+            model: String::new(),
+            thinking: String::new(),
+            answer: String::new(),
+            end: End::Open,
+        }
+    }
+}
+
+impl Chats {
+    /// The chats in this folder, which need not be there yet.
+    pub fn new(folder: AbsPath) -> Self {
+        Self { folder }
+    }
+
+    /// The names of all chats, newest first.
+    ///
+    /// # Errors
+    /// The folder can't be listed.
+    pub fn ids(&self) -> Result<Vec<ChatId>, StoreError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(StoreError::io("list the folder", &self.folder)(error)),
+        };
+        let id = |entry: fs::DirEntry| ChatId::parse(entry.file_name().to_str()?.strip_suffix(".json")?);
+        let mut ids: Vec<ChatId> = entries.flatten().filter_map(id).collect();
+        ids.sort_unstable_by(|one, other| other.cmp(one));
+        Ok(ids)
+    }
+
+    /// Reads a chat; one that was never written is empty.
+    ///
+    /// # Errors
+    /// The file can't be read, is refused, or was written by a newer version.
+    pub fn read(&self, id: ChatId) -> Result<Chat, StoreError> {
+        let path = self.path(id);
+        match files::read_private(&path)? {
+            None => Ok(Chat::default()),
+            Some(bytes) => wire::decode(&bytes).map_err(|reason| StoreError::refused(&path, reason)),
+        }
+    }
+
+    /// Writes a chat in place of what there was. What is too old or too much is forgotten.
+    ///
+    /// # Errors
+    /// The folder is not writable, or the disk is full.
+    pub fn write(&self, id: ChatId, chat: &Chat) -> Result<(), StoreError> {
+        home::private_folder(&self.folder)?;
+        let mut chat = chat.clone();
+        let mut bytes = wire::encode(&chat);
+        while bytes.len() > LIMIT && chat.turns.len() > 1 {
+            chat.turns.remove(0);
+            bytes = wire::encode(&chat);
+        }
+        files::write_private(&self.path(id), &bytes)?;
+        for old in self.ids()?.into_iter().skip(MOST).filter(|&old| old != id) {
+            self.remove(old)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets a chat; that it was not there is fine.
+    ///
+    /// # Errors
+    /// The folder is not writable.
+    pub fn remove(&self, id: ChatId) -> Result<(), StoreError> {
+        files::remove(&self.path(id))
+    }
+
+    fn path(&self, id: ChatId) -> PathBuf {
+        self.folder.join(format!("{id}.json"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn chats(directory: &tempfile::TempDir) -> Chats {
+        Chats::new(AbsPath::new(directory.path().join("chats")).unwrap())
+    }
+
+    fn turn(question: &str, end: End) -> Turn {
+        Turn { answer: "A".to_owned(), end, ..Turn::new(question.to_owned()) }
+    }
+
+    #[test]
+    fn a_chat_is_read_as_it_was_written_and_by_its_user_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let (chats, id) = (chats(&directory), ChatId::parse("17").unwrap());
+        assert_eq!((chats.ids().unwrap(), chats.read(id).unwrap()), (vec![], Chat::default()));
+        let ends =
+            [End::Open, End::Whole { tokens: 7, seconds: 0.5 }, End::Stopped, End::Broken("x".to_owned())];
+        let turns = ends.map(|end| turn("Why?\nIndeed", end)).to_vec();
+        let chat = Chat { instructions: Some("Be brief.".to_owned()), turns };
+        chats.write(id, &chat).unwrap();
+        assert_eq!((chats.read(id).unwrap(), chat.title()), (chat.clone(), "Why?"));
+        let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(directory.path().join("chats")), mode(chats.path(id))), (0o700, 0o600));
+        chats.remove(id).unwrap();
+        chats.remove(id).unwrap();
+        assert_eq!(chats.ids().unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_too_old_or_too_much_is_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let chats = chats(&directory);
+        let large = Chat {
+            instructions: None,
+            turns: (0..9).map(|_| turn(&"x".repeat(200 << 10), End::Stopped)).collect(),
+        };
+        chats.write(ChatId(0), &large).unwrap();
+        assert_eq!(chats.read(ChatId(0)).unwrap().turns.len(), 4);
+        for number in 1..=MOST as u64 {
+            chats.write(ChatId(number), &Chat::default()).unwrap();
+        }
+        let ids = chats.ids().unwrap();
+        assert_eq!((ids.len(), ids[0], ids.last()), (MOST, ChatId(MOST as u64), Some(&ChatId(1))));
+    }
+
+    #[test]
+    fn only_a_number_as_it_is_written_is_a_name() {
+        for text in ["", "-1", "+1", "01", "1.json", "../1", "1 ", "99999999999999999999999"] {
+            assert_eq!(ChatId::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_link_and_a_newer_format_are_refused_and_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let chats = chats(&directory);
+        chats.write(ChatId(1), &Chat::default()).unwrap();
+        std::os::unix::fs::symlink(chats.path(ChatId(1)), chats.path(ChatId(2))).unwrap();
+        assert!(chats.read(ChatId(2)).is_err());
+        fs::write(chats.path(ChatId(3)), r#"{"version":2}"#).unwrap();
+        let error = chats.read(ChatId(3)).unwrap_err().to_string();
+        assert!(error.contains("newer Pipulate"), "{error}");
+        assert_eq!(fs::read_to_string(chats.path(ChatId(3))).unwrap(), r#"{"version":2}"#);
+    }
+}

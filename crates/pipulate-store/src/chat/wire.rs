@@ -1,0 +1,100 @@
+//! The disk format of a chat, version 1. Fields may be added; none may change its meaning.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Chat, End, Turn};
+
+const VERSION: u32 = 1;
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ChatV1 {
+    version: u32,
+    instructions: Option<String>,
+    turns: Vec<TurnV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TurnV1 {
+    question: String,
+    model: String,
+    #[serde(default)]
+    thinking: String,
+    answer: String,
+    end: EndV1,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum EndV1 {
+    Open,
+    Whole { tokens: u64, seconds: f64 },
+    Stopped,
+    Broken { reason: String },
+}
+
+pub(super) fn encode(chat: &Chat) -> Vec<u8> {
+    let turns = chat.turns.iter().cloned().map(TurnV1::from).collect();
+    let chat = ChatV1 { version: VERSION, instructions: chat.instructions.clone(), turns };
+    // Text and numbers always have a form in JSON.
+    serde_json::to_vec(&chat).unwrap_or_default()
+}
+
+pub(super) fn decode(bytes: &[u8]) -> Result<Chat, String> {
+    let damaged = |error: serde_json::Error| format!("it is no chat that this version understands: {error}");
+    let Version { version } = serde_json::from_slice(bytes).map_err(damaged)?;
+    if version != VERSION {
+        return Err(format!("it was written by a newer Pipulate (format {version}); update this one"));
+    }
+    let chat: ChatV1 = serde_json::from_slice(bytes).map_err(damaged)?;
+    Ok(Chat { instructions: chat.instructions, turns: chat.turns.into_iter().map(Turn::from).collect() })
+}
+
+impl From<Turn> for TurnV1 {
+    fn from(turn: Turn) -> Self {
+        let Turn { question, model, thinking, answer, end } = turn;
+        let end = match end {
+            End::Open => EndV1::Open,
+            End::Whole { tokens, seconds } => EndV1::Whole { tokens, seconds },
+            End::Stopped => EndV1::Stopped,
+            End::Broken(reason) => EndV1::Broken { reason },
+        };
+        Self { question, model, thinking, answer, end }
+    }
+}
+
+impl From<TurnV1> for Turn {
+    fn from(turn: TurnV1) -> Self {
+        let TurnV1 { question, model, thinking, answer, end } = turn;
+        let end = match end {
+            EndV1::Open => End::Open,
+            EndV1::Whole { tokens, seconds } => End::Whole { tokens, seconds },
+            EndV1::Stopped => End::Stopped,
+            EndV1::Broken { reason } => End::Broken(reason),
+        };
+        Self { question, model, thinking, answer, end }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frozen_chat_of_version_1_is_read() {
+        let frozen = br#"{"version":1,"instructions":null,"turns":[
+            {"question":"1?","model":"llama3.1:latest","answer":"One.","end":{"whole":{"tokens":2,"seconds":0.5}}},
+            {"question":"2?","model":"m","thinking":"Hm.","answer":"T","end":{"broken":{"reason":"cut"}}},
+            {"question":"3?","model":"","thinking":"","answer":"","end":"stopped","later":1}]}"#;
+        let chat = decode(frozen).unwrap();
+        let ends: Vec<_> = chat.turns.iter().map(|turn| turn.end.clone()).collect();
+        let whole = End::Whole { tokens: 2, seconds: 0.5 };
+        assert_eq!(ends, [whole, End::Broken("cut".to_owned()), End::Stopped]);
+        assert_eq!(chat.turns[1].thinking, "Hm.");
+        assert!(decode(b"{\"version\":1}").is_err() && decode(b"").is_err());
+    }
+}

@@ -1,0 +1,43 @@
+// The keys and the copy buttons of a chat. Everything else works without.
+
+const turns = document.getElementById("turns");
+const ask = document.getElementById("ask");
+const question = document.getElementById("question");
+const stop = document.getElementById("stop");
+
+question.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  if (!turns.querySelector("[aria-busy=true]")) ask.requestSubmit();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && turns.querySelector("[aria-busy=true]")) stop.requestSubmit();
+});
+
+// What was sent is taken out of the field once the answer has begun, not when it is refused.
+ask.addEventListener("htmx:sse:after:connection", () => {
+  question.value = "";
+  question.focus();
+  following = true;
+});
+
+// The end of the conversation stays in view, unless the person looks at something else.
+let following = true;
+turns.addEventListener("scroll", () => {
+  following = turns.scrollHeight - turns.scrollTop - turns.clientHeight < 40;
+});
+const toEnd = () => { if (following) turns.scrollTop = turns.scrollHeight; };
+document.addEventListener("htmx:after:swap", () => {
+  document.getElementById("offline").textContent = "";
+  toEnd();
+});
+toEnd();
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button.copy");
+  if (!button) return;
+  const text = button.parentElement.querySelector("pre") ?? button.closest(".answer").querySelector(".text");
+  await navigator.clipboard.writeText(text.innerText);
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+});

@@ -1,0 +1,125 @@
+//! Which models a chat can be had with, for the page to offer. What they are chosen by is
+//! `pipulate-ollama`'s.
+
+use std::time::Duration;
+
+use pipulate_ollama::choose::{Choice, NoModel, PREFERRED, choose_model};
+use pipulate_ollama::client::{Client, Limits};
+use pipulate_ollama::error::Error;
+use pipulate_ollama::model::{Model, split_tag};
+
+use crate::problem::Problem;
+use crate::state::AppState;
+use crate::world::Ollama;
+
+/// A page does not wait for a server that is far away or asleep.
+const LIMITS: Limits = Limits {
+    connect: Duration::from_secs(1),
+    question: Duration::from_secs(2),
+    first_word: Duration::from_secs(2),
+    next_word: Duration::from_secs(2),
+};
+
+/// What there is.
+pub(crate) enum Offer {
+    Models {
+        /// Those that can chat.
+        models: Vec<Offered>,
+        /// The one that answers unless another is chosen.
+        chosen: String,
+    },
+    Nothing {
+        reason: String,
+        /// What to type in a terminal.
+        command: Option<String>,
+    },
+}
+
+/// A model to choose.
+pub(crate) struct Offered {
+    pub(crate) name: String,
+    /// Bytes on disk.
+    pub(crate) size: u64,
+    pub(crate) is_cloud: bool,
+}
+
+/// Asks Ollama; `last` is the model that answered last in this chat.
+///
+/// # Errors
+/// Only when the app itself is broken: that there is no Ollama is an offer like others.
+pub(crate) async fn look(state: &AppState, last: Option<&str>) -> Result<Offer, Problem> {
+    let ollama = match state.ask(|world| world.chat.ollama()).await? {
+        Ok(ollama) => ollama,
+        Err(reason) => return Ok(Offer::Nothing { reason, command: None }),
+    };
+    Ok(match models(&ollama).await {
+        Ok(models) => offer(&models, ollama.model.as_deref(), last),
+        Err(error) => Offer::Nothing {
+            reason: error.to_string(),
+            command: matches!(error, Error::Unreachable { .. }).then(|| "ollama serve".to_owned()),
+        },
+    })
+}
+
+async fn models(ollama: &Ollama) -> Result<Vec<Model>, Error> {
+    Client::with_limits(&ollama.host, LIMITS)?.models().await
+}
+
+fn offer(models: &[Model], configured: Option<&str>, last: Option<&str>) -> Offer {
+    let again = last.map(|last| choose_model(Some(last), models));
+    let choice = match again {
+        Some(chosen @ Choice::Chosen { .. }) => chosen,
+        Some(Choice::None(_)) | None => choose_model(configured, models),
+    };
+    let chosen = match choice {
+        Choice::Chosen { model, .. } => model.name,
+        Choice::None(reason) => {
+            let pull = match &reason {
+                NoModel::NotInstalled { wanted } => Some(wanted.as_str()),
+                NoModel::NothingInstalled | NoModel::NothingSuitable | NoModel::OnlyCloud => {
+                    Some(split_tag(PREFERRED).0)
+                }
+                NoModel::CannotChat { .. } => None,
+            };
+            let command = pull.map(|model| format!("ollama pull {model}"));
+            return Offer::Nothing { reason: reason.to_string(), command };
+        }
+    };
+    let talkers = models.iter().filter(|model| model.can_chat());
+    let offered =
+        |model: &Model| Offered { name: model.name.clone(), size: model.size, is_cloud: model.is_cloud() };
+    Offer::Models { models: talkers.map(offered).collect(), chosen }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn models(names: &[&str]) -> Vec<Model> {
+        names.iter().map(|name| Model { name: (*name).to_owned(), ..Model::default() }).collect()
+    }
+
+    #[test]
+    fn the_model_that_answered_last_goes_on_as_long_as_it_is_there() {
+        let all = models(&["qwen3:4b", "llama3.1:latest", "nomic-embed-text:latest", "gpt-oss:120b-cloud"]);
+        let chosen = |configured, last| match offer(&all, configured, last) {
+            Offer::Models { models, chosen } => (models.len(), chosen),
+            Offer::Nothing { reason, .. } => (0, reason),
+        };
+        assert_eq!(chosen(None, None), (3, "llama3.1:latest".to_owned()));
+        assert_eq!(chosen(Some("llama3.1"), Some("qwen3:4b")), (3, "qwen3:4b".to_owned()));
+        assert_eq!(chosen(Some("qwen3:4b"), Some("gone")), (3, "qwen3:4b".to_owned()));
+    }
+
+    #[test]
+    fn without_a_model_it_is_said_what_to_type() {
+        let command = |names: &[&str], configured| match offer(&models(names), configured, None) {
+            Offer::Nothing { command, .. } => command,
+            Offer::Models { chosen, .. } => panic!("{chosen}"),
+        };
+        assert_eq!(command(&[], None).as_deref(), Some("ollama pull llama3.1"));
+        assert_eq!(command(&["gpt-oss:120b-cloud"], None).as_deref(), Some("ollama pull llama3.1"));
+        assert_eq!(command(&["a"], Some("phi3")).as_deref(), Some("ollama pull phi3"));
+        assert_eq!(command(&["nomic-embed-text"], Some("nomic-embed-text")), None);
+    }
+}

@@ -1,0 +1,40 @@
+//! What a chat with the local LLM needs of the world.
+
+use pipulate_core::service::ServiceName;
+use pipulate_ollama::host::Host;
+use pipulate_store::chat::Chats;
+
+/// Where the LLM is, where chats are kept, and what can be asked about.
+pub trait Chat: Send + Sync + 'static {
+    /// How Ollama is reached, read anew.
+    ///
+    /// # Errors
+    /// What is configured is no address; as a fragment that says what to do.
+    fn ollama(&self) -> Result<Ollama, String>;
+
+    /// The project's chats.
+    fn chats(&self) -> Chats;
+
+    /// What is known about a service, for the question why it is as it is.
+    ///
+    /// # Errors
+    /// Its log can't be read.
+    fn trouble(&self, service: &ServiceName) -> Result<Trouble, String>;
+}
+
+/// How Ollama is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ollama {
+    pub host: Host,
+    /// The model that the project wants; without one it is chosen.
+    pub model: Option<String>,
+}
+
+/// What is known about a service, secrets masked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Its state and the reason for it, in a phrase.
+    pub state: String,
+    /// The end of its log, oldest line first.
+    pub log: Vec<String>,
+}

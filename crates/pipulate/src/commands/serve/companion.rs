@@ -1,0 +1,33 @@
+//! What the page's chat asks of the project.
+
+use pipulate_core::service::ServiceName;
+use pipulate_store::chat::Chats;
+use pipulate_web::world::{Chat, Logs as _, Look, Ollama, StatusSource as _, Trouble};
+
+use super::home::Home;
+use crate::commands::why::{self, Known};
+use crate::partner;
+use crate::ui::style::Style;
+
+impl Chat for Home {
+    fn ollama(&self) -> Result<Ollama, String> {
+        let context = self.context.reread();
+        let told = |failure: crate::error::Failure| failure.render(Style::plain());
+        let host = partner::host(&context).map_err(told)?;
+        let model = context.config().map_err(told)?.ollama.model.clone();
+        Ok(Ollama { host, model })
+    }
+
+    fn chats(&self) -> Chats {
+        Chats::new(self.context.layout.chats())
+    }
+
+    fn trouble(&self, service: &ServiceName) -> Result<Trouble, String> {
+        let status = self.status(Look::Glance);
+        let service =
+            status.service(service.as_str()).ok_or_else(|| format!("there is no service {service}"))?;
+        let known = why::known(&self.context, service, &self.masker()).map_err(|error| error.to_string())?;
+        let Known { state, log } = known;
+        Ok(Trouble { state, log })
+    }
+}
