@@ -7,6 +7,7 @@
 
 mod browser;
 mod chat;
+mod chat_page;
 mod collateral;
 mod completions;
 mod configuration;
@@ -24,6 +25,7 @@ mod many_projects;
 mod one_of_each;
 mod pages;
 mod readiness;
+mod real_model;
 mod records;
 mod refusals;
 mod secrets;

@@ -6,6 +6,7 @@
 
 mod axe;
 mod debian;
+mod model;
 mod python;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "g
 /// What the tests are told.
 pub(crate) struct Prepared {
     pub(crate) python: PathBuf,
+    model: PathBuf,
     chromium: Option<PathBuf>,
     axe: Option<PathBuf>,
 }
@@ -28,7 +30,8 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// The environment variables that say it.
     pub(crate) fn variables(&self) -> Vec<(&'static str, PathBuf)> {
-        let mut variables = vec![("PIPULATE_TEST_PYTHON", self.python.clone())];
+        let mut variables =
+            vec![("PIPULATE_TEST_PYTHON", self.python.clone()), ("PIPULATE_TEST_MODEL", self.model.clone())];
         variables.extend(self.axe.clone().map(|path| ("PIPULATE_TEST_AXE", path)));
         variables.extend(self.chromium.clone().map(|path| ("PIPULATE_TEST_CHROMIUM", path)));
         variables
@@ -57,5 +60,6 @@ pub(crate) fn prepare() -> Result<Prepared> {
         say::progress(&format!("warning: the tests that need ipykernel 6 cannot pass without it: {error:#}"));
     }
     let chromium = BROWSERS.into_iter().find_map(run::find);
-    Ok(Prepared { python, chromium, axe: axe::script(run::root()) })
+    let model = model::packages(run::root(), &python);
+    Ok(Prepared { python, model, chromium, axe: axe::script(run::root()) })
 }

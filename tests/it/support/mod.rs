@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 pub(crate) mod http;
 pub(crate) mod jupyter;
+pub(crate) mod model;
 pub(crate) mod mounts;
 pub(crate) mod ports;
 pub(crate) mod process;

@@ -117,7 +117,7 @@ pub(super) fn older_kernel(root: &Path, interpreter: &Path) -> Result<()> {
 }
 
 /// uv takes seconds where pip takes most of a minute; pip is there in any case.
-fn install(root: &Path, interpreter: &Path, what: &[&OsStr]) -> Result<()> {
+pub(super) fn install(root: &Path, interpreter: &Path, what: &[&OsStr]) -> Result<()> {
     let by_uv = uv(root, interpreter).and_then(|uv| {
         let mut install = python(&uv);
         install.args(["pip", "install", "--quiet", "--compile-bytecode", "--python"]).arg(interpreter);

@@ -5,4 +5,6 @@
 mod client;
 mod fake;
 mod greeting;
+#[path = "../../../../tests/it/support/model.rs"]
+mod model;
 mod real;

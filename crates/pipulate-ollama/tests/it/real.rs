@@ -1,5 +1,4 @@
-//! Against a real model behind the API, for whoever has one: `cargo test -p pipulate-ollama -- --ignored`
-//! with `PIPULATE_TEST_OLLAMA` set to its address.
+//! Against a real small model behind the API.
 
 use std::time::Duration;
 
@@ -12,18 +11,18 @@ use pipulate_ollama::greeting::{GreetingEvent, greet_blocking};
 use pipulate_ollama::host::Host;
 use pipulate_ollama::probe::probe_blocking;
 
+use crate::model::Model;
+
 const PATIENCE: Duration = Duration::from_secs(300);
 
-fn real_ollama() -> Host {
-    let address =
-        std::env::var("PIPULATE_TEST_OLLAMA").expect("set PIPULATE_TEST_OLLAMA to an Ollama's address");
-    Host::parse(&address).unwrap()
+fn host(model: &Model) -> Host {
+    Host::parse(&model.address).unwrap()
 }
 
 #[test]
-#[ignore = "needs an Ollama with a model, see PIPULATE_TEST_OLLAMA"]
 fn a_real_model_greets_and_is_in_memory_then() {
-    let host = real_ollama();
+    let Some(model) = Model::start() else { return };
+    let host = host(&model);
     let mut events = Vec::new();
     greet_blocking(&host, None, Greet::Always, PATIENCE, &mut |event| events.push(event));
     assert!(matches!(&events[..], [GreetingEvent::Using { .. }, GreetingEvent::Text(_), ..]), "{events:?}");
@@ -32,15 +31,16 @@ fn a_real_model_greets_and_is_in_memory_then() {
 }
 
 #[test]
-#[ignore = "needs an Ollama with a model, see PIPULATE_TEST_OLLAMA"]
 fn a_real_answer_comes_in_pieces_and_ends() {
-    let host = real_ollama();
-    let Choice::Chosen { model, .. } = choose_model(None, &probe_blocking(&host, PATIENCE).unwrap().models)
+    let Some(model) = Model::start() else { return };
+    let host = host(&model);
+    let Choice::Chosen { model: chosen, .. } =
+        choose_model(None, &probe_blocking(&host, PATIENCE).unwrap().models)
     else {
         panic!("there is no model to talk to");
     };
     let messages = vec![Message { role: Role::User, content: "Count from one to ten.".to_owned() }];
-    let request = ChatRequest { model: model.name, messages, think: None };
+    let request = ChatRequest { model: chosen.name, messages, think: None };
     let pieces = pieces_of(&host, &request).unwrap();
     assert!(pieces.len() > 3, "{pieces:?}");
     let Some(Piece::Done(summary)) = pieces.last() else { panic!("{pieces:?}") };
@@ -48,11 +48,26 @@ fn a_real_answer_comes_in_pieces_and_ends() {
 }
 
 #[test]
-#[ignore = "needs an Ollama with a model, see PIPULATE_TEST_OLLAMA"]
 fn a_model_that_a_real_server_has_not_is_named() {
+    let Some(model) = Model::start() else { return };
     let request = ChatRequest { model: "no-such-model".to_owned(), messages: Vec::new(), think: None };
     let wanted = Error::NoSuchModel { model: "no-such-model".to_owned() };
-    assert_eq!(pieces_of(&real_ollama(), &request), Err(wanted));
+    assert_eq!(pieces_of(&host(&model), &request), Err(wanted));
+}
+
+#[test]
+fn a_real_model_stops_when_its_listener_leaves() {
+    let Some(mut model) = Model::start() else { return };
+    leave_after_a_word(&host(&model));
+    model.wait_for_hang_up();
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn leave_after_a_word(host: &Host) {
+    let messages = vec![Message { role: Role::User, content: "Write a long story.".to_owned() }];
+    let request = ChatRequest { model: "smollm2:135m".to_owned(), messages, think: None };
+    let mut answer = Client::new(host).unwrap().chat(&request).await.unwrap();
+    assert!(answer.next().await.unwrap().is_some());
 }
 
 #[tokio::main(flavor = "current_thread")]

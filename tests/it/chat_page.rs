@@ -1,0 +1,117 @@
+//! The chat page in a real browser: what streams, stops, outlives a reload, and never becomes an element.
+
+use serde_json::json;
+
+use crate::fake_ollama::{End, Fake, Script, Seen};
+use crate::support::{Browser, TestProject, holds, http};
+
+/// What a hostile model says.
+const HOSTILE: &str = "<script>window.owned=1</script><img src=x onerror='window.owned=1'>\
+    <form hx-post='/services/stop' hx-trigger='load'></form><div hx-get='/owned' hx-trigger='load'>x</div>\
+    <hx-partial hx-target='body'>owned</hx-partial></div></article><svg onload='window.owned=1'>\n\n\
+    ![x](http://evil.test/x.png) [link](javascript:window.owned=1) <http://evil.test/\"onclick=\"window.owned=1>\n\n\
+    ```html\"><img src=x onerror=window.owned=1>\n</code></pre><script>window.owned=1</script>\n```\n";
+
+fn said(text: &str) -> String {
+    json!({"message": {"role": "assistant", "content": text}, "done": false}).to_string() + "\n"
+}
+
+fn done() -> String {
+    json!({"message": {"content": ""}, "done": true, "done_reason": "stop"}).to_string() + "\n"
+}
+
+/// A project whose Ollama answers so, running, and a browser that is signed in.
+fn open(answer: Script) -> (Fake, TestProject, Browser) {
+    let tags =
+        Script::new(200, r#"{"models":[{"name":"llama3.1:latest"},{"name":"nomic-embed-text:latest"}]}"#);
+    let nothing = Script::new(200, r#"{"models":[]}"#);
+    let fake = Fake::start([("/api/tags", tags), ("/api/ps", nothing), ("/api/chat", answer)]);
+    let project = TestProject::light()
+        .config(&format!("[ollama]\nhost = \"{}\"\ngreet = \"never\"\n", fake.host))
+        .build();
+    let mut start = project.command(&["start", "--no-setup", "--no-browser"]);
+    crate::support::run::output_of(start.env_remove("OLLAMA_HOST"), "").expect(0);
+    let mut browser = Browser::start(&project);
+    browser.open(project.run(&["url", "server"]).expect(0).stdout.trim());
+    browser.open(&address(&project, "/chat"));
+    (fake, project, browser)
+}
+
+fn address(project: &TestProject, path: &str) -> String {
+    format!("http://127.0.0.1:{}{path}", project.port("server"))
+}
+
+#[test]
+fn an_answer_streams_goes_on_over_a_reload_and_is_stopped_by_escape() {
+    let words = said("It was a dark") + &said(" and <b>stormy</b>\n\nnight");
+    let (fake, project, mut browser) = open(Script::split(&words, 11).ending(End::Silence));
+    browser.type_into("#question", "A story");
+    browser.press("Enter");
+    browser.wait_for_text("#open-answer", "It was a dark and <b>stormy</b>\n\nnight");
+    browser.wait_for_text("#chat-status", "llama3.1:latest is answering");
+    assert_eq!(browser.measure("document.querySelector('#question').value"), "");
+    assert_eq!(browser.measure("document.activeElement.id"), "question");
+    assert_eq!(browser.measure("document.querySelectorAll('#ask option').length"), 1, "no embedder");
+
+    browser.open(&address(&project, "/chat"));
+    browser.wait_for_text("#open-answer", "and <b>stormy</b>");
+    holds("the new page's own stream", || {
+        browser.measure("!!document.querySelector('#follow')._htmx?.sse") == true
+    });
+    let hung_up =
+        |fake: &Fake| std::iter::from_fn(|| fake.seen.try_recv().ok()).any(|seen| seen == Seen::HungUp);
+    assert!(!hung_up(&fake), "the answer does not belong to a page");
+
+    browser.press("Escape");
+    holds("the model to be told to stop", || hung_up(&fake));
+    browser.wait_for_text("#chat-status", "Stopped");
+    browser.wait_for_text("#turns", "Try again");
+    assert_eq!(browser.measure("document.querySelectorAll('#turns b, [aria-busy=true]').length"), 0);
+    assert_eq!(browser.complaints(), [""; 0]);
+
+    // What was said is there after a restart of everything, and gone when a person wants it so.
+    project.run(&["restart", "server"]).expect(0);
+    browser.open(&address(&project, "/chat"));
+    browser.wait_for_text("#turns", "It was a dark and <b>stormy</b>");
+    browser.click("summary");
+    browser.click(".earlier form button");
+    browser.wait_for_text("#turns", "Nothing was said yet");
+    project.run(&["stop"]).expect(0);
+    let log = std::fs::read_to_string(project.path(".pipulate/log/server.log")).unwrap_or_default();
+    assert!(!log.contains("A story") && !log.contains("dark"), "{log}");
+}
+
+#[test]
+fn nothing_that_a_model_says_becomes_an_element_a_request_or_a_handler() {
+    let (_fake, project, mut browser) = open(Script::new(200, &(said(HOSTILE) + &done())));
+    browser.view("light", 360);
+    browser.type_into("#question", "<img src=x onerror=window.owned=1>");
+    browser.click("#send");
+    browser.wait_for_text("#chat-status", "The answer is complete");
+    let foreign = "document.querySelectorAll('#turns :is(script, img, svg, iframe, object, [hx-get]), #turns form:not([action$=retry])').length";
+    for round in ["streamed", "loaded"] {
+        assert_eq!(browser.measure(foreign), 0, "{round}");
+        let handlers = "[...document.querySelectorAll('#turns *')].flatMap(e => e.getAttributeNames()).filter(n => n.startsWith('on')).length";
+        assert_eq!(browser.measure(handlers), 0, "{round}");
+        assert_eq!(browser.measure("window.owned === undefined"), true, "{round}");
+        let links = "[...document.querySelectorAll('#turns a')].every(a => /^https?:/.test(a.href) && a.rel.includes('noreferrer'))";
+        assert_eq!(browser.measure(links), true, "{round}");
+        assert_eq!(browser.measure("document.documentElement.scrollWidth"), 360, "{round}");
+        browser.open(&address(&project, "/chat"));
+    }
+    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(project.service("server")["state"], "ready");
+    assert_eq!(http::get(&address(&project, "/chat"), &[]).unwrap().status, 401);
+}
+
+#[test]
+fn a_question_is_answered_without_scripts() {
+    let (_fake, _project, mut browser) = open(Script::new(200, &(said("**Forty-two**") + &done())));
+    browser.switch_javascript_off();
+    let here = browser.measure("location.href");
+    browser.open(here.as_str().unwrap());
+    browser.type_into("#question", "What is it?");
+    browser.click("#send");
+    browser.wait_for_text("#turns", "Forty-two");
+    assert_eq!(browser.text("#turns strong"), "Forty-two");
+}
