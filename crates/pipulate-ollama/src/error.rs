@@ -150,18 +150,20 @@ fn deepest_cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// What rustls has against a certificate. An I/O error shows what it wraps only when asked.
+/// What rustls has against a certificate.
 fn certificate_problem(error: &dyn std::error::Error) -> Option<String> {
-    let wrapped = |error: &'_ (dyn std::error::Error + 'static)| match error.downcast_ref::<std::io::Error>()
-    {
-        Some(io) => io.get_ref()?.downcast_ref::<rustls::Error>().cloned(),
-        None => error.downcast_ref::<rustls::Error>().cloned(),
-    };
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    match causes.filter_map(wrapped).next()? {
+    match std::iter::successors(error.source(), |cause| cause.source()).find_map(rustls_error)? {
         rustls::Error::InvalidCertificate(reason) => Some(reason.to_string()),
         _ => None,
     }
+}
+
+/// An I/O error shows what it wraps only when asked, and may wrap another one.
+fn rustls_error<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    while let Some(io) = error.downcast_ref::<std::io::Error>() {
+        error = io.get_ref()?;
+    }
+    error.downcast_ref()
 }
 
 /// `2 s`, `1.5 s`.

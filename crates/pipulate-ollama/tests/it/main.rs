@@ -5,6 +5,7 @@
 mod client;
 mod fake;
 mod greeting;
+mod https;
 #[path = "../../../../tests/it/support/model.rs"]
 mod model;
 mod real;
