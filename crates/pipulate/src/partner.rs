@@ -2,10 +2,12 @@
 //!
 //! A model that runs elsewhere is said to do so before anything is sent to it.
 
+use pipulate_environment::browser::session::{Session, Wsl};
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_ollama::answer::{Piece, Summary};
 use pipulate_ollama::choose::{Choice, Why, choose_model};
 use pipulate_ollama::client::{ChatRequest, Client};
+use pipulate_ollama::error::Error;
 use pipulate_ollama::host::Host;
 use pipulate_ollama::model::Model;
 use tokio::runtime::{Builder, Runtime};
@@ -54,7 +56,7 @@ impl Partner {
             .build()
             .map_err(|error| Failure::failed("could not get ready to talk with Ollama").cause(error))?;
         let client = Client::new(&host(context)?)?;
-        let models = runtime.block_on(client.models())?;
+        let models = runtime.block_on(client.models()).map_err(|error| told(error, client.host()))?;
         let (model, why) = choose(wanted.or(config.model.as_deref()), &models)?;
         let partner = Self { runtime, client, models, model, printer: context.printer.clone() };
         partner.introduce(why);
@@ -164,6 +166,28 @@ pub(crate) fn host(context: &Context) -> Result<Host, Failure> {
     Ok(host)
 }
 
+/// An error of Ollama's, with a hint for those who have it on the Windows below.
+pub(crate) fn told(error: Error, host: &Host) -> Failure {
+    let hint = windows_hint(&error, host, Session::gather(Surroundings::of_this_process()).wsl);
+    let failure = Failure::from(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Inside of WSL, 127.0.0.1 is not that of Windows.
+fn windows_hint(error: &Error, host: &Host, wsl: Wsl) -> Option<&'static str> {
+    let is_below = match wsl {
+        Wsl::No => false,
+        Wsl::Interop | Wsl::NoInterop => matches!(error, Error::Unreachable { .. }) && host.is_loopback(),
+    };
+    is_below.then_some(
+        "does it run on Windows? Then set OLLAMA_HOST=0.0.0.0 there, and here OLLAMA_HOST to the address of \
+         Windows, which `ip route show default` tells",
+    )
+}
+
 fn choose(wanted: Option<&str>, models: &[Model]) -> Result<(Model, Why), Failure> {
     match choose_model(wanted, models) {
         Choice::Chosen { model, why } => Ok((model, why)),
@@ -176,5 +200,22 @@ fn choose(wanted: Option<&str>, models: &[Model]) -> Result<(Model, Why), Failur
                 false => Err(failure.hint(format!("installed are: {}", talkers.join(", ")))),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_inside_of_wsl_windows_is_thought_of() {
+        let here = Host::parse("").unwrap();
+        let absent = Error::Unreachable { host: here.to_string(), reason: "refused".to_owned() };
+        let there = Host::parse("192.168.1.2").unwrap();
+        assert!(windows_hint(&absent, &here, Wsl::NoInterop).is_some_and(|hint| hint.contains("ip route")));
+        assert_eq!(windows_hint(&absent, &here, Wsl::No), None);
+        assert_eq!(windows_hint(&absent, &there, Wsl::Interop), None);
+        let busy = Error::Busy { message: String::new() };
+        assert_eq!(windows_hint(&busy, &here, Wsl::Interop), None);
     }
 }

@@ -15,6 +15,7 @@ use crate::browser::session::Wsl;
 
 const REACHABLE: &str = "ollama.reachable";
 const MODELS: &str = "ollama.models";
+const MEMORY: &str = "ollama.memory";
 
 /// More than that is not waited for an optional thing.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -26,37 +27,49 @@ pub(super) const OLLAMA: Group = Group {
             "`GET /api/version` and `/api/tags` of Ollama, which is optional; and whether it is installed",
         ),
         Check::new(MODELS, "whether it has a model to talk to, the configured one first"),
+        Check::new(MEMORY, "whether that model fits into the memory that is available now"),
     ],
     examine: reachable_and_models,
 };
 
 fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
-    let no_models = || skipped(MODELS, "Not examined: Ollama does not answer");
+    let unanswered = |id| skipped(id, "Not examined: Ollama does not answer");
+    let without = |reachable| vec![reachable, unanswered(MODELS), unanswered(MEMORY)];
     let config = match examination.config() {
         Ok(config) => &config.ollama,
-        Err(reason) => return vec![skipped(REACHABLE, reason), skipped(MODELS, reason)],
+        Err(reason) => return [REACHABLE, MODELS, MEMORY].map(|id| skipped(id, reason)).into(),
     };
     let variable = examination.session.surroundings.variable("OLLAMA_HOST").and_then(|value| value.to_str());
     let host = match Host::choose(None, variable, config.host.as_deref()) {
         Ok(host) => host,
         Err(error) => {
             let finding = warning(REACHABLE, "Ollama's address can't be used").detail(error.to_string());
-            return vec![finding.advice("write http://127.0.0.1:11434, or leave it out"), no_models()];
+            return without(finding.advice("write http://127.0.0.1:11434, or leave it out"));
         }
     };
     match probe_blocking(&host, PATIENCE) {
         Ok(probe) => {
             let title = format!("Ollama {} answers at {host}", probe.version);
-            vec![Finding::ok(REACHABLE, title), models(config.model.as_deref(), &probe.models)]
+            let choice = choose_model(config.model.as_deref(), &probe.models);
+            let available = available(examination.read_machine("proc/meminfo").as_deref());
+            let memory = match &choice {
+                Choice::Chosen { model, .. } if host.is_loopback() && !model.is_cloud() => {
+                    let in_memory = probe.loaded.iter().any(|loaded| model.is_named(&loaded.name));
+                    memory(model, if in_memory { 0 } else { model.size }, available)
+                }
+                Choice::Chosen { .. } => skipped(MEMORY, "The model does not run on this machine"),
+                Choice::None(_) => skipped(MEMORY, "Not examined: there is no model"),
+            };
+            vec![Finding::ok(REACHABLE, title), models(choice), memory]
         }
         Err(Error::Unreachable { host, reason }) => {
             let finding = skipped(REACHABLE, format!("Ollama does not run at {host} (it is optional)"));
-            vec![absent(examination, finding.detail(reason)), no_models()]
+            without(absent(examination, finding.detail(reason)))
         }
         Err(error) => {
             let finding = warning(REACHABLE, format!("Ollama does not answer as it should at {host}"));
             let advice = "see that OLLAMA_HOST, or [ollama] host, is where Ollama listens";
-            vec![finding.detail(error.to_string()).advice(advice), no_models()]
+            without(finding.detail(error.to_string()).advice(advice))
         }
     }
 }
@@ -75,8 +88,8 @@ fn absent(examination: &Examination, finding: Finding) -> Finding {
     }
 }
 
-fn models(configured: Option<&str>, models: &[Model]) -> Finding {
-    let none = match choose_model(configured, models) {
+fn models(choice: Choice) -> Finding {
+    let none = match choice {
         Choice::Chosen { model, why } => {
             return Finding::ok(MODELS, format!("{} would answer: {why}", model.name));
         }
@@ -92,6 +105,32 @@ fn models(configured: Option<&str>, models: &[Model]) -> Finding {
     }
 }
 
+/// Whether a model that still needs so many bytes fits into those that are available.
+fn memory(model: &Model, needed: u64, available: Option<u64>) -> Finding {
+    let gigabytes = |bytes: u64| format!("{}.{} GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10);
+    let Some(available) = available else {
+        return skipped(MEMORY, "How much memory is available is not known");
+    };
+    // What a model reads is kept beside its weights.
+    if needed / 100 * 115 <= available {
+        return Finding::ok(MEMORY, format!("There is enough memory for {}", model.name));
+    }
+    warning(MEMORY, format!("{} may not fit into memory", model.name))
+        .detail(format!(
+            "it takes {} and more, and {} are available",
+            gigabytes(needed),
+            gigabytes(available)
+        ))
+        .advice("end other programs, or get a smaller model and name it in [ollama] model")
+}
+
+/// In bytes, from Linux's /proc/meminfo.
+fn available(meminfo: Option<&str>) -> Option<u64> {
+    let line = meminfo?.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes << 10)
+}
+
 #[cfg(test)]
 mod tests {
     use pipulate_core::finding::FindingStatus;
@@ -99,9 +138,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_model_that_is_too_large_for_the_memory_is_told() {
+        let model = Model { name: "llama3.1:70b".to_owned(), size: 40_000_000_000, ..Model::default() };
+        let told = |needed, meminfo| memory(&model, needed, available(Some(meminfo))).status;
+        let small = "MemTotal: 16000000 kB\nMemAvailable:    8000000 kB\n";
+        assert_eq!(told(model.size, small), FindingStatus::Warning);
+        assert_eq!(told(4_000_000_000, small), FindingStatus::Ok);
+        assert_eq!(told(0, "MemAvailable: 0 kB"), FindingStatus::Ok, "it is in memory already");
+        assert_eq!(told(1, ""), FindingStatus::Skipped);
+    }
+
+    #[test]
     fn a_server_without_a_usable_model_is_told_with_the_command_that_gets_one() {
         for (configured, command) in [(None, "llama3.1"), (Some("qwen3:8b"), "qwen3:8b")] {
-            let finding = models(configured, &[]);
+            let finding = models(choose_model(configured, &[]));
             assert_eq!(finding.status, FindingStatus::Warning);
             assert_eq!(finding.fix.unwrap().command, ["ollama", "pull", command]);
         }
