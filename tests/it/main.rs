@@ -23,6 +23,7 @@ mod identity;
 mod logs;
 mod many_projects;
 mod one_of_each;
+mod orphans;
 mod pages;
 mod readiness;
 mod real_model;

@@ -1,6 +1,6 @@
 //! Every path of a home, joined here and nowhere else.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +109,12 @@ impl Layout {
     /// The FIFO that carries its output.
     pub fn fifo(&self, service: &ServiceName) -> AbsPath {
         self.run.at(format!("{service}.out"))
+    }
+
+    /// Where the lock stands beside a FIFO that may be of any home; `None` for what is none by its name.
+    pub fn lock_beside(fifo: &Path) -> Option<PathBuf> {
+        let is_fifo = fifo.extension().is_some_and(|extension| extension == "out");
+        is_fifo.then(|| fifo.with_extension("lock"))
     }
 
     /// JupyterLab's private runtime directory.

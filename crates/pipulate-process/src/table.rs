@@ -135,6 +135,11 @@ pub fn ignores_hangup(pid: Pid) -> bool {
     os::ignores_hangup(pid)
 }
 
+/// The FIFOs that it holds open for writing and that have a path.
+pub fn fifos_written(pid: Pid) -> Vec<PathBuf> {
+    os::fifos_written(pid)
+}
+
 /// Whether it holds the file `(device, inode)` open for writing.
 pub fn writes_to(pid: Pid, device: u64, inode: u64) -> bool {
     os::writes_to(pid, device, inode)

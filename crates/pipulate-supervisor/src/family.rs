@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
@@ -57,11 +58,11 @@ pub type Attached = HashSet<(Pid, u64)>;
 
 impl Service {
     /// The service's processes below `roots` (a supervisor, or a main process that lost its own).
-    pub fn below(&self, roots: &[Pid], attached: &Attached) -> Family {
+    pub fn below(&self, roots: &[Pid], layout: &Layout, attached: &Attached) -> Family {
         let mut family = Family::default();
         let mut seen = HashSet::new();
         for &root in roots {
-            let found = table::descendants(root, |entry| match self.stranger(entry, attached) {
+            let found = table::descendants(root, |entry| match self.stranger(entry, layout, attached) {
                 None => true,
                 Some(why) => {
                     family.left.push(Named {
@@ -92,9 +93,9 @@ impl Service {
         attached: &Attached,
         on_found: impl Fn(&Entry),
     ) -> Family {
-        let mut family = self.below(roots, attached);
+        let mut family = self.below(roots, layout, attached);
         let mut known: HashSet<Pid> = family.ours.iter().map(|entry| entry.pid).collect();
-        let fifo = std::fs::metadata(layout.fifo(&self.name)).ok().map(|meta| (meta.dev(), meta.ino()));
+        let fifo = self.fifo(layout);
         let me = i32::try_from(std::process::id()).ok().and_then(Pid::new);
         // The youngest first: one that forks and ends in a chain is gone before it is its turn.
         for pid in table::all_pids().into_iter().rev() {
@@ -105,10 +106,10 @@ impl Service {
                 continue;
             }
             let Some(entry) = table::entry(pid).filter(Entry::lives) else { continue };
-            if self.is_below_detached(&entry, attached) {
+            if self.is_below_detached(&entry, layout, attached) {
                 continue;
             }
-            match self.stranger(&entry, attached) {
+            match self.stranger(&entry, layout, attached) {
                 None => {
                     on_found(&entry);
                     known.insert(pid);
@@ -128,8 +129,7 @@ impl Service {
 
     /// Whether a process that a record names carries a sign of being this service's.
     pub fn is_member(&self, pid: Pid, layout: &Layout) -> bool {
-        let fifo = std::fs::metadata(layout.fifo(&self.name)).ok().map(|meta| (meta.dev(), meta.ino()));
-        table::is_ours_by_user(pid) && self.claims(pid, fifo)
+        table::is_ours_by_user(pid) && self.claims(pid, self.fifo(layout))
     }
 
     /// The main process of a run that nobody wrote down, because the supervisor died as it started
@@ -161,9 +161,19 @@ impl Service {
         }
     }
 
+    /// Which file the service's FIFO is.
+    fn fifo(&self, layout: &Layout) -> Option<(u64, u64)> {
+        std::fs::metadata(layout.fifo(&self.name)).ok().map(|meta| (meta.dev(), meta.ino()))
+    }
+
+    /// Whether a process is not the service's, although it is found where the service's are.
+    pub fn is_strange(&self, entry: &Entry, layout: &Layout, attached: &Attached) -> bool {
+        self.stranger(entry, layout, attached).is_some()
+    }
+
     /// Why a process is not the service's, although it is found where the service's are.
-    fn stranger(&self, entry: &Entry, attached: &Attached) -> Option<String> {
-        let marker = table::marker(entry.pid)?;
+    fn stranger(&self, entry: &Entry, layout: &Layout, attached: &Attached) -> Option<String> {
+        let Some(marker) = table::marker(entry.pid) else { return self.writer_elsewhere(entry.pid, layout) };
         if !self.is_named_by(&marker) {
             return Some(match marker.project == self.project {
                 true => format!("belongs to the service {}", marker.service),
@@ -179,14 +189,24 @@ impl Service {
         }
     }
 
+    /// A process without a marker that writes to another service's FIFO, and not to ours: it came to
+    /// us when the supervisor was killed that stood between.
+    fn writer_elsewhere(&self, pid: Pid, layout: &Layout) -> Option<String> {
+        let is_of_a_home = |fifo: &PathBuf| Layout::lock_beside(fifo).is_some_and(|lock| lock.exists());
+        let writes_to_one = table::fifos_written(pid).iter().any(is_of_a_home);
+        let writes_to = |(device, inode)| table::writes_to(pid, device, inode);
+        let is_strange = writes_to_one && !self.fifo(layout).is_some_and(writes_to);
+        is_strange.then(|| "writes to the log of another service".to_owned())
+    }
+
     /// Whether it belongs to something that detached itself from a terminal: what runs in a pane
     /// of tmux has a terminal again, and is still not the service's.
-    fn is_below_detached(&self, entry: &Entry, attached: &Attached) -> bool {
+    fn is_below_detached(&self, entry: &Entry, layout: &Layout, attached: &Attached) -> bool {
         let parent = |entry: &Entry| Pid::new(entry.parent).and_then(table::entry);
         let is_detached = |entry: &Entry| {
             let marker = table::marker(entry.pid).filter(|marker| self.is_named_by(marker));
             matches!(marker, Some(Marker { part: Part::Terminal(_), .. }))
-                && self.stranger(entry, attached).is_some()
+                && self.is_strange(entry, layout, attached)
         };
         // A parent can't be younger than its child; where a pid was reused, the walk ends.
         let older = |child: &Entry| parent(child).filter(|parent| parent.start <= child.start);

@@ -303,7 +303,7 @@ fn live(layout: &Layout, record: &Record, standing: &Standing) -> Option<LiveSer
     let started_at = record.main.as_ref().map_or_else(Timestamp::now, |main| main.started_at);
     let mut ours = match standing {
         Standing::Supervised(supervisor) if !record.adopted => {
-            service.below(&[*supervisor], &Attached::new()).ours
+            service.below(&[*supervisor], layout, &Attached::new()).ours
         }
         Standing::Supervised(supervisor) => {
             service.everywhere(&[*supervisor, pid], layout, &Attached::new()).ours

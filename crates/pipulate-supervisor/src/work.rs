@@ -105,7 +105,9 @@ fn processes(layout: &Layout) -> Option<(Vec<Entry>, Option<Pid>)> {
     let standing = query::standing(layout, &name, Some(&record), &identity::host());
     let service = Service { project: layout.project_id(), name };
     let family = match standing {
-        Standing::Supervised(supervisor) if !record.adopted => service.below(&[supervisor], &Attached::new()),
+        Standing::Supervised(supervisor) if !record.adopted => {
+            service.below(&[supervisor], layout, &Attached::new())
+        }
         Standing::Supervised(supervisor) => {
             service.everywhere(&[&[supervisor], main.as_slice()].concat(), layout, &Attached::new())
         }

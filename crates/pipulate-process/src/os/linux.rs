@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 
 use pipulate_core::identity::{Host, Pid};
 use rustix::process as sys;
@@ -156,6 +156,17 @@ pub(crate) fn writes_to(pid: Pid, device: u64, inode: u64) -> bool {
             fs::metadata(descriptor.path()).is_ok_and(|meta| (meta.dev(), meta.ino()) == (device, inode));
         same && is_open_for_writing(pid, &descriptor.file_name().to_string_lossy())
     })
+}
+
+/// The FIFOs that it holds open for writing and that have a path.
+pub(crate) fn fifos_written(pid: Pid) -> Vec<std::path::PathBuf> {
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let path = |descriptor: fs::DirEntry| {
+        let is_fifo = fs::metadata(descriptor.path()).is_ok_and(|meta| meta.file_type().is_fifo());
+        let target = fs::read_link(descriptor.path()).ok().filter(|path| is_fifo && path.is_absolute())?;
+        is_open_for_writing(pid, &descriptor.file_name().to_string_lossy()).then_some(target)
+    };
+    descriptors.flatten().filter_map(path).collect()
 }
 
 fn is_open_for_writing(pid: Pid, descriptor: &str) -> bool {

@@ -9,7 +9,7 @@ use pipulate_process::command::End;
 use pipulate_process::identity::{SignalError, Verified};
 use pipulate_process::signals::Signal;
 use pipulate_process::table::{Entry, RunState};
-use pipulate_process::{reaper, spawn};
+use pipulate_process::{reaper, spawn, table};
 use pipulate_store::files;
 use pipulate_store::record::{Named, Receipt};
 
@@ -201,6 +201,19 @@ impl Driver {
         if let Some(stopwatch) = &mut self.stopwatch {
             stopwatch.seen.extend(ours.iter().map(|entry| ((entry.pid, entry.start), entry.name.clone())));
         }
+    }
+
+    /// Those that this stop has found and that live. Where the tree was torn, nobody inherits the
+    /// children of one that it ended, and that one may have been all that tied them to the service.
+    pub(super) fn seen_before(&self) -> Vec<Entry> {
+        let found = self.stopwatch.iter().filter(|_| self.torn).flat_map(|stopwatch| stopwatch.seen.keys());
+        let is_the_same = |&(pid, start): &(Pid, u64)| {
+            table::entry(pid).filter(|entry| entry.lives() && entry.start == start)
+        };
+        found
+            .filter_map(is_the_same)
+            .filter(|entry| !self.service.is_strange(entry, &self.layout, &self.attached))
+            .collect()
     }
 
     fn group_members(&self) -> Vec<Entry> {
