@@ -71,3 +71,24 @@ fn a_stop_leaves_what_a_supervisor_inherited_from_a_killed_one_below_it() {
     project.run(&["stop"]).expect(0);
     assert!(!child.lives());
 }
+
+#[test]
+fn a_supervisor_that_is_killed_the_moment_its_service_is_up_is_replaced() {
+    let late = "[services.zebra]\ncommand = [\"bash\", \"-c\", \"sleep 0.1; echo up; exec sleep 1000\"]\nready = { log = \"up\" }\n";
+    let config = format!("[services.worker]\ncommand = [\"sleep\", \"1000\"]\n{late}");
+    let project = TestProject::light().table("server", "enabled = false").config(&config).build();
+    for _ in 0..5 {
+        let mut start = project.command(&["start", "--no-setup"]).spawn().unwrap();
+        let supervisor = loop {
+            if let Some(found) = recorded(&project, "zebra", "ready") {
+                break found;
+            }
+        };
+        supervisor.kill();
+        wait_for("a new supervisor", || {
+            recorded(&project, "zebra", "ready").filter(|new| !new.is(&supervisor))
+        });
+        start.wait().unwrap();
+        project.run(&["stop"]).expect(0);
+    }
+}

@@ -242,7 +242,7 @@ impl Journal {
     }
 }
 
-fn is_settled(state: ServiceState) -> bool {
+pub(super) fn is_settled(state: ServiceState) -> bool {
     match state {
         ServiceState::Starting | ServiceState::Stopping | ServiceState::Backoff => false,
         ServiceState::Stopped
@@ -263,6 +263,7 @@ impl Driver {
         let receipt = self.receipt();
         let over = self.is_over();
         let (state, reason) = self.state();
+        self.be_known_before_settling(state);
         let (address, restarts) = (self.address(), self.machine.restarts());
         let adopted = self.torn;
         let record = &mut self.journal.record;

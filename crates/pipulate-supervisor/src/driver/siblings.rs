@@ -10,12 +10,13 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use pipulate_core::service::ServiceName;
-use pipulate_core::state::Wanted;
+use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::identity::Verified;
 use pipulate_process::signals::Signal;
 use pipulate_store::lock::{self, Holder};
 use pipulate_store::record;
 
+use super::journal::is_settled;
 use super::{Beginning, Driver};
 use crate::program::LaunchError;
 use crate::query;
@@ -29,6 +30,8 @@ const RESCUE_WINDOW: Duration = Duration::from_secs(60);
 pub(super) struct Siblings {
     /// Whether there is still a place to be taken.
     looked: bool,
+    /// The one before was told of this one.
+    is_known: bool,
     /// Only here for a moment, to end a service: takes no part.
     aloof: bool,
     next: Option<Watched>,
@@ -43,12 +46,18 @@ struct Watched {
 
 impl Siblings {
     pub(super) fn new(beginning: Beginning) -> Self {
-        Self { looked: false, aloof: beginning == Beginning::Stop, next: None, rescues: Vec::new() }
+        Self {
+            looked: false,
+            is_known: false,
+            aloof: beginning == Beginning::Stop,
+            next: None,
+            rescues: Vec::new(),
+        }
     }
 
     /// While the service was being restarted nobody was looked after.
     pub(super) fn look_again(&mut self) {
-        self.looked = false;
+        (self.looked, self.is_known) = (false, false);
     }
 
     /// Readable when the watched one has ended.
@@ -63,10 +72,19 @@ impl Driver {
         if !self.siblings.looked && !self.journal.is_unsettled() {
             self.siblings.looked = true;
             self.look_around();
-            self.greet_the_one_before();
         }
         if self.siblings.next.as_ref().is_some_and(|next| !next.process.lives()) {
             self.look_around();
+        }
+    }
+
+    /// Whoever waits for the service goes away when the record says that it has settled: from then on
+    /// the one before looks after this one, and has to know of it by then.
+    pub(super) fn be_known_before_settling(&mut self, next: ServiceState) {
+        let is_new = !self.siblings.aloof && !self.siblings.is_known;
+        if is_new && is_settled(next) {
+            self.siblings.is_known = true;
+            self.greet_the_one_before();
         }
     }
 
