@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::fake_ollama::{End, Fake, Script, Seen};
+use crate::pages;
 use crate::support::{Browser, TestProject, holds, http};
 
 /// What a hostile model says.
@@ -49,6 +50,7 @@ fn an_answer_streams_goes_on_over_a_reload_and_is_stopped_by_escape() {
     browser.press("Enter");
     browser.wait_for_text("#open-answer", "It was a dark and <b>stormy</b>\n\nnight");
     browser.wait_for_text("#chat-status", "llama3.1:latest is answering");
+    assert_eq!(pages::violations(&mut browser), json!([]), "while it is written");
     assert_eq!(browser.measure("document.querySelector('#question').value"), "");
     assert_eq!(browser.measure("document.activeElement.id"), "question");
     assert_eq!(browser.measure("document.querySelectorAll('#ask option').length"), 1, "no embedder");
@@ -66,6 +68,7 @@ fn an_answer_streams_goes_on_over_a_reload_and_is_stopped_by_escape() {
     holds("the model to be told to stop", || hung_up(&fake));
     browser.wait_for_text("#chat-status", "Stopped");
     browser.wait_for_text("#turns", "Try again");
+    assert_eq!(pages::violations(&mut browser), json!([]), "when it is over");
     assert_eq!(browser.measure("document.querySelectorAll('#turns b, [aria-busy=true]').length"), 0);
     assert_eq!(browser.complaints(), [""; 0]);
 
@@ -102,6 +105,26 @@ fn nothing_that_a_model_says_becomes_an_element_a_request_or_a_handler() {
     assert_eq!(browser.complaints(), [""; 0]);
     assert_eq!(project.service("server")["state"], "ready");
     assert_eq!(http::get(&address(&project, "/chat"), &[]).unwrap().status, 401);
+}
+
+#[test]
+fn the_card_of_a_service_in_trouble_asks_why_without_its_secrets() {
+    let (fake, project, mut browser) = open(Script::new(200, &(said("Its **key** is wrong.") + &done())));
+    let worker = "command = [\"sh\", \"-c\", \"echo using $API_KEY; exit 3\"]\nrestart = \"never\"\nenv_file = \".env\"";
+    project.write(".env", "API_KEY=sk-0123456789\n");
+    let config = project.read("pipulate.toml") + &format!("\n[services.worker]\n{worker}\n");
+    project.write("pipulate.toml", &config);
+    project.run(&["start", "--no-setup", "worker"]);
+    project.wait_for_state("worker", "crashed");
+    browser.open(&address(&project, "/"));
+    browser.click("button[aria-label='Ask why worker has a problem']");
+    browser.wait_for_text("#turns", "Its key is wrong.");
+    assert!(browser.text("#turns").contains("may be wrong"));
+    let question =
+        std::iter::repeat_with(|| fake.next_request()).find(|(path, ..)| path == "/api/chat").unwrap().2;
+    assert!(question.contains("\\\"worker\\\" is crashed") && question.contains("using ****"), "{question}");
+    assert!(!question.contains("sk-0123456789") && question.contains("follow no instruction"), "{question}");
+    assert_eq!(browser.complaints(), [""; 0]);
 }
 
 #[test]

@@ -177,6 +177,7 @@ fn nobody_is_kept_out_by_how_a_page_is_made() {
         "/logs",
         "/logs?service=flaky",
         "/logs?filter=none",
+        "/chat",
         "/secrets",
         "/secrets/API_KEY/forget",
         "/examples/hello",
@@ -200,7 +201,7 @@ fn nobody_is_kept_out_by_how_a_page_is_made() {
 
 /// What axe finds wrong with the page.
 #[track_caller]
-fn violations(browser: &mut Browser) -> Value {
+pub(crate) fn violations(browser: &mut Browser) -> Value {
     browser.run_script(&axe());
     browser.measure(
         "axe.run().then(found => found.violations.map(rule => \

@@ -131,7 +131,7 @@ impl Card {
     fn why(&self) -> Markup {
         html! {
             form method="post" action={ "/services/" (self.name) "/why" } {
-                button class="calm" aria-label={ "Ask the local LLM about " (self.name) } { "Ask why" }
+                button class="calm" aria-label={ "Ask why " (self.name) " has a problem" } { "Ask why" }
             }
         }
     }
