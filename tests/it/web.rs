@@ -155,6 +155,7 @@ fn the_pages_fit_every_window_and_light_and_dark() {
     for (path, name) in [
         ("/", "services"),
         ("/logs", "logs"),
+        ("/chat", "chat"),
         ("/secrets", "secrets"),
         ("/examples/hello", "hello"),
         ("/examples/counter", "counter"),
