@@ -213,7 +213,7 @@ pub(crate) fn turns(id: ChatId, talk: &Talk, attach: Attach) -> Markup {
                 (turn::over(last, &live.turn, Some(id)))
             }
         }
-        @if talk.all().next().is_none() { p class="empty" { "Nothing was said yet. What you ask stays on this machine, unless you choose a model in the cloud." } }
+        @if talk.all().next().is_none() { p class="empty" { "Nothing was said yet" } }
     }
 }
 
