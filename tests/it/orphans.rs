@@ -92,3 +92,56 @@ fn a_supervisor_that_is_killed_the_moment_its_service_is_up_is_replaced() {
         project.run(&["stop"]).expect(0);
     }
 }
+
+#[test]
+fn a_new_instance_waits_for_the_end_of_what_an_unsupervised_one_left_in_its_group() {
+    let config = "[services.worker]\ncommand = [\"bash\", \"-c\", \"sleep 1001 & exec sleep 1000\"]\n";
+    let project = TestProject::light().table("server", "enabled = false").config(config).build();
+    project.start(&[]);
+    let left = project.find_process("sleep 1001");
+    let before = project.service("worker");
+    Process::of(&before["supervisor_pid"]).kill();
+    Process::of(&before["pid"]).kill();
+    assert!(left.lives(), "nobody ends it unasked");
+
+    project.start(&[]);
+    assert!(!left.lives(), "two instances would work at once");
+    let after = project.service("worker");
+    assert!(after["state"] == "running" && after["pid"] != before["pid"], "{after}");
+}
+
+#[test]
+fn what_is_never_to_be_restarted_is_not_run_again_by_a_rescue() {
+    let once = "[services.once]\ncommand = [\"bash\", \"-c\", \"echo run >> runs; exec sleep 1000\"]\nrestart = \"never\"\n";
+    let config = format!("{once}[services.worker]\ncommand = [\"sleep\", \"1000\"]\n");
+    let project = TestProject::light().table("server", "enabled = false").config(&config).build();
+    project.start(&[]);
+    let service = project.service("once");
+    let (supervisor, main) = (Process::of(&service["supervisor_pid"]), Process::of(&service["pid"]));
+    // It must not see the end of the other one.
+    supervisor.signal(Signal::STOP);
+    main.kill();
+    supervisor.kill();
+
+    let crashed = project.wait_for_state("once", "crashed");
+    assert_eq!(project.read("runs"), "run\n", "{crashed}");
+    project.start(&["once"]);
+    assert_eq!(project.read("runs"), "run\nrun\n", "asked for, it is");
+}
+
+#[test]
+fn a_service_whose_configuration_is_being_edited_is_taken_over_all_the_same() {
+    let config = "[services.other]\ncommand = [\"sleep\", \"1000\"]\n\
+                  [services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
+    let project = TestProject::light().table("server", "enabled = false").config(config).build();
+    project.start(&[]);
+    let before = project.service("worker");
+    let whole = project.read("pipulate.toml");
+    project.write("pipulate.toml", &format!("{whole}half = ["));
+    replace(&project, "worker");
+    assert_eq!(project.service("worker")["pid"], before["pid"]);
+
+    project.write("pipulate.toml", &whole);
+    project.run(&["restart", "worker"]).expect(0);
+    assert_ne!(project.service("worker")["pid"], before["pid"], "by the configuration again");
+}

@@ -71,6 +71,8 @@ pub struct Task {
 pub enum Beginning {
     /// Start the service, or take over one that lives.
     Start,
+    /// Take over one whose supervisor was killed; if it ended by then, its policy decides.
+    Rescue,
     /// End what is left of a service whose supervisor is gone.
     Stop,
 }
@@ -111,6 +113,8 @@ struct Driver {
     capturing: bool,
     machine: Machine,
     main: Option<Main>,
+    /// The group of a main process that ended while nobody supervised it.
+    lost_group: Option<Pid>,
     /// The tree was torn by a supervisor's death: look everywhere, not only below us.
     torn: bool,
     port: Option<u16>,

@@ -92,6 +92,7 @@ impl Program {
         command.extend(arguments(layout, service));
         match beginning {
             Beginning::Start => {}
+            Beginning::Rescue => command.push("--rescue".into()),
             Beginning::Stop => command.push("--stop".into()),
         }
         let pid = spawn::spawn(spawn::Start {

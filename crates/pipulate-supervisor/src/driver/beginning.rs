@@ -8,6 +8,8 @@ use pipulate_core::identity::{Elsewhere, Host, Liveness, ProcessIdentity};
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
 use pipulate_core::service::ServiceSpec;
+use pipulate_core::state::ServiceState;
+use pipulate_process::command::End;
 use pipulate_process::identity::{self, Verified};
 use pipulate_process::signals::Inbox;
 use pipulate_process::{reaper, table};
@@ -45,6 +47,7 @@ impl Driver {
         let port = earlier.as_ref().and_then(|record| record.port);
         let lost_before = earlier.as_ref().filter(|_| main.is_some()).map_or(0, |record| record.log_dropped);
         let earlier_survivors = survivors(earlier.as_ref());
+        let lost = earlier.clone().filter(|_| torn && main.is_none());
         let known_main = main.as_ref().map(|main| main.record.clone());
         let mut journal = Journal::new(&layout, &spec, me.clone(), earlier, known_main, doorbell);
         let next_run = RunId::from_random(random()?);
@@ -71,16 +74,48 @@ impl Driver {
             capture,
             machine,
             main,
+            lost_group: None,
             torn,
             port,
             readying,
             journal,
             next_run,
         };
-        if beginning == Beginning::Stop {
-            driver.tell(Event::StopRequested);
-        }
+        driver.take_the_first_step(beginning, lost)?;
         Ok(driver)
+    }
+
+    fn take_the_first_step(
+        &mut self,
+        beginning: Beginning,
+        lost: Option<Record>,
+    ) -> Result<(), SuperviseError> {
+        match (beginning, lost) {
+            (Beginning::Stop, _) => self.tell(Event::StopRequested),
+            (Beginning::Start | Beginning::Rescue, Some(earlier)) => self.mourn(&earlier, beginning)?,
+            (Beginning::Start | Beginning::Rescue, None) => {}
+        }
+        Ok(())
+    }
+
+    /// The main process ended while nobody supervised it. What is left of its group ends before another
+    /// one comes; whether one comes unasked is for the policy to say.
+    fn mourn(&mut self, earlier: &Record, beginning: Beginning) -> Result<(), SuperviseError> {
+        self.lost_group = earlier.main.as_ref().map(|main| main.identity.pid);
+        let is_wanted = beginning == Beginning::Start || earlier.state == ServiceState::Stopping;
+        if self.lost_group.is_none() || (is_wanted && self.group_members().is_empty()) {
+            self.lost_group = None;
+            return Ok(());
+        }
+        let was_up = earlier.state.is_well() || earlier.state == ServiceState::Backoff;
+        let (policy, seed) = (policy(&self.spec), random()?);
+        self.machine = Machine::adopted(policy, seed, was_up, earlier.restarts, Instant::now());
+        self.journal.main_ended(End::Unknown);
+        self.tell(Event::MainEnded(End::Unknown));
+        if is_wanted {
+            self.tell(Event::Saved);
+        }
+        Ok(())
     }
 }
 
@@ -113,24 +148,24 @@ fn is_torn(earlier: Option<&Record>, main: Option<&Main>, me: &ProcessIdentity, 
     }
 }
 
+fn policy(spec: &ServiceSpec) -> Policy {
+    Policy { restart: spec.restart, ready_timeout: spec.ready.timeout(), stop_timeout: spec.stop.timeout }
+}
+
 fn machine(
     spec: &ServiceSpec,
     earlier: Option<&Record>,
     lives: bool,
     beginning: Beginning,
 ) -> Result<Machine, SuperviseError> {
-    let policy = Policy {
-        restart: spec.restart,
-        ready_timeout: spec.ready.timeout(),
-        stop_timeout: spec.stop.timeout,
-    };
+    let policy = policy(spec);
     let now = Instant::now();
     let seed = random()?;
     Ok(match (earlier, lives, beginning) {
         (Some(record), true, _) => {
             Machine::adopted(policy, seed, record.state.is_well(), record.restarts, now)
         }
-        (None, true, _) | (_, false, Beginning::Start) => Machine::new(policy, seed, now),
+        (None, true, _) | (_, false, Beginning::Start | Beginning::Rescue) => Machine::new(policy, seed, now),
         (_, false, Beginning::Stop) => Machine::remains(policy, now),
     })
 }
@@ -148,7 +183,7 @@ fn earlier_record(
     };
     let living = service.everywhere(&[], layout, &Attached::new()).ours;
     match (living.first(), beginning) {
-        (Some(entry), Beginning::Start) => Err(SuperviseError::Unverifiable {
+        (Some(entry), Beginning::Start | Beginning::Rescue) => Err(SuperviseError::Unverifiable {
             service: service.name.to_string(),
             reason: format!(
                 "{error}, and process {} is one of its own (`pipulate stop --force` ends it)",

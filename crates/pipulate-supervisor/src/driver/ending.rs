@@ -216,20 +216,17 @@ impl Driver {
             .collect()
     }
 
-    fn group_members(&self) -> Vec<Entry> {
-        let Some(main) = &self.main else { return Vec::new() };
-        let group = main.pid().get();
-        self.family()
-            .ours
-            .into_iter()
-            .filter(|entry| entry.group == group && entry.pid != main.pid())
-            .collect()
+    pub(super) fn group_members(&self) -> Vec<Entry> {
+        let Some(leader) = self.main.as_ref().map(Main::pid).or(self.lost_group) else { return Vec::new() };
+        let is_member = |entry: &Entry| entry.group == leader.get() && entry.pid != leader;
+        self.family().ours.into_iter().filter(is_member).collect()
     }
 
     fn forget_main(&mut self) {
         if let Some(main) = self.main.take().filter(|main| main.is_child && main.ended.is_some()) {
             reaper::reap(main.pid());
         }
+        self.lost_group = None;
         self.journal.main_forgotten();
     }
 

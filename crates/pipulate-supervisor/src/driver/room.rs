@@ -39,7 +39,7 @@ impl Room {
 impl Driver {
     /// Writes the first record: without one, nobody would find what is started now.
     pub(super) fn begin_the_record(&mut self, beginning: Beginning) -> Result<(), SuperviseError> {
-        let is_new = beginning == Beginning::Start && self.main.is_none();
+        let is_new = beginning != Beginning::Stop && self.main.is_none();
         if is_new {
             self.journal.write_only_with_room();
         }

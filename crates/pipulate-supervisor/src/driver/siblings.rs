@@ -158,7 +158,7 @@ impl Driver {
         self.siblings.rescues.push(now);
         let nowhere = OpenOptions::new().write(true).open("/dev/null").map_err(LaunchError::from);
         let started = nowhere
-            .and_then(|nowhere| self.program.start(&self.layout, sibling, Beginning::Start, None, nowhere));
+            .and_then(|nowhere| self.program.start(&self.layout, sibling, Beginning::Rescue, None, nowhere));
         match started {
             Ok(newcomer) => {
                 let pid = newcomer.identity().pid;

@@ -39,7 +39,7 @@ impl Watching {
     pub(super) fn new(layout: &Layout, spec: &ServiceSpec, beginning: Beginning) -> Self {
         let mut watching =
             Self { tree: None, saves: Saves::default(), check: None, mistake: None, trouble: None };
-        let Some(watch) = spec.watch.as_ref().filter(|_| beginning == Beginning::Start) else {
+        let Some(watch) = spec.watch.as_ref().filter(|_| beginning != Beginning::Stop) else {
             return watching;
         };
         let (folders, home) = (watch.clone(), layout.clone());

@@ -241,6 +241,9 @@ struct SuperviseArguments {
     #[arg(long)]
     stop: bool,
 
+    #[arg(long, conflicts_with = "stop")]
+    rescue: bool,
+
     #[arg(long)]
     lock: Option<RawFd>,
 
@@ -310,7 +313,11 @@ impl VerbArguments {
             Self::Man(arguments) => Verb::Man(arguments.verb),
             Self::Supervise(arguments) => Verb::Supervise(SuperviseSettings {
                 service: arguments.service,
-                beginning: if arguments.stop { Beginning::Stop } else { Beginning::Start },
+                beginning: match (arguments.stop, arguments.rescue) {
+                    (true, _) => Beginning::Stop,
+                    (false, true) => Beginning::Rescue,
+                    (false, false) => Beginning::Start,
+                },
                 lock: arguments.lock,
                 fifo: arguments.fifo,
                 formerly: arguments.formerly.and_then(AbsPath::new),

@@ -69,7 +69,12 @@ pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Resul
             layout: context.layout.clone(),
             spec: match beginning {
                 Beginning::Start => configured(context, service)?,
-                Beginning::Stop => spec_for_stop(context, service),
+                Beginning::Rescue => configured(context, service).unwrap_or_else(|failure| {
+                    // Somebody is editing it: what runs must not wait for that with nobody to read what it prints.
+                    tracing::warn!(%service, "it is supervised without its configuration: {}", failure.render(Style::plain()).trim().replace("\n", "; "));
+                    spec_of_living(context, service)
+                }),
+                Beginning::Stop => spec_of_living(context, service),
             },
             lock,
             fifo: settings.fifo.map(files::inherited).transpose()?,
@@ -114,8 +119,9 @@ fn configured(context: &Context, name: &ServiceName) -> Result<ServiceSpec, Fail
     with_env_file(context, config, spec)
 }
 
-/// What a stop needs to know of a service, also of one that no configuration knows any more.
-fn spec_for_stop(context: &Context, service: &ServiceName) -> ServiceSpec {
+/// What supervising and stopping need to know of a service that lives, also of one that no
+/// configuration knows any more.
+fn spec_of_living(context: &Context, service: &ServiceName) -> ServiceSpec {
     let config = context.config_as_read().as_ref().ok();
     let known =
         config.and_then(|config| specs(context, config).into_iter().find(|spec| spec.name == *service));
