@@ -145,3 +145,22 @@ fn a_service_whose_configuration_is_being_edited_is_taken_over_all_the_same() {
     project.run(&["restart", "worker"]).expect(0);
     assert_ne!(project.service("worker")["pid"], before["pid"], "by the configuration again");
 }
+
+#[test]
+fn what_was_adopted_is_still_stopped_whole_after_an_upgrade() {
+    let config =
+        "[services.worker]\ncommand = [\"bash\", \"-c\", \"(setsid sleep 1001 &); exec sleep 1000\"]\n";
+    let project = TestProject::light().table("server", "enabled = false").config(config).build();
+    project.start(&[]);
+    let daemon = project.find_process("sleep 1001");
+    Process::of(&project.service("worker")["supervisor_pid"]).kill();
+    project.start(&[]);
+    Process::of(&project.service("worker")["supervisor_pid"]).signal(Signal::USR1);
+    wait_for("the newer program", || {
+        project.read(".pipulate/log/supervisor.log").contains("makes way").then_some(())
+    });
+
+    let stopped = project.run(&["stop"]).expect(0);
+    assert!(!daemon.lives(), "{}", stopped.stdout);
+    assert!(stopped.stdout.starts_with("Stopped worker: 2 processes"), "{}", stopped.stdout);
+}

@@ -142,9 +142,11 @@ fn was_torn(record: &Record, me: &ProcessIdentity, host: &Host) -> bool {
 /// Whether it was torn, or we were the one to take over then.
 fn is_torn(earlier: Option<&Record>, main: Option<&Main>, me: &ProcessIdentity, host: &Host) -> bool {
     let Some(record) = earlier else { return false };
-    match main.is_some_and(|main| main.is_child) {
-        true => record.adopted,
-        false => was_torn(record, me, host),
+    match main {
+        Some(main) if main.is_child => record.adopted,
+        // Another one's child, whichever of our programs adopted it.
+        Some(_) => true,
+        None => was_torn(record, me, host),
     }
 }
 
