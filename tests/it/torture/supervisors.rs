@@ -77,6 +77,10 @@ impl Bereaved<'_> {
     /// Takes over by `start`, as somebody does who finds all supervisors dead.
     #[track_caller]
     pub(crate) fn start_all(self, tally: &mut Tally) {
+        for (_, old) in &self.services {
+            // Until it is gone it holds its lock, and `start` rightly finds that all is well.
+            closely(&format!("the end of {old:?}"), || (!old.lives()).then_some(()));
+        }
         self.project.start(&[]);
         tally.adopted_by_start += self.services.len() as u64;
     }
