@@ -4,10 +4,12 @@
 //! orders; without them (for a rescue by a sibling, or a restart in place, in the same process and
 //! with the lock still held) it reads the configuration.
 
+mod sayings;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -18,7 +20,6 @@ use pipulate_core::service::{
 use pipulate_process::signals;
 use pipulate_store::files;
 use pipulate_store::lock::Lock;
-use pipulate_store::own_log;
 use pipulate_supervisor::driver::{self, Beginning, Task};
 use pipulate_supervisor::orders::Orders;
 use pipulate_supervisor::program::VERB;
@@ -29,6 +30,7 @@ use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
 use crate::specs::{specs, with_env_file};
 use crate::ui::style::Style;
+use sayings::Sayings;
 
 /// The orders of a supervisor that was given some.
 pub(crate) fn orders(args: &[OsString]) -> Option<Orders> {
@@ -95,7 +97,8 @@ fn begin(
 ) -> Result<ExitStatus, Failure> {
     // From the moment that the lock is ours, a stop may come: it waits until somebody listens.
     signals::hold_back()?;
-    write_own_log(layout);
+    // Only a second call in one process fails.
+    let _first = tracing::subscriber::set_global_default(Sayings(layout.clone()));
     let mut doorbell = take_stdout()?;
     let ended = work(Some(OwnedFd::from(doorbell.try_clone()?)));
     if let Err(failure) = &ended {
@@ -152,30 +155,4 @@ fn take_stdout() -> Result<File, Failure> {
     let nowhere = OpenOptions::new().write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdout(&nowhere)?;
     Ok(doorbell.into())
-}
-
-fn write_own_log(layout: &Layout) {
-    let layout = layout.clone();
-    let written = tracing_subscriber::fmt().with_writer(move || OwnLog(layout.clone())).with_ansi(false);
-    // A full disk is no reason to end: what can't be said then stays unsaid.
-    let written = written.with_target(false).log_internal_errors(false);
-    // Only a second call in one process fails.
-    let _first = written.try_init();
-}
-
-/// Stderr, which is supervisor.log, or the next one when that has become too long.
-struct OwnLog(Layout);
-
-impl Write for OwnLog {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        // As long as there is no other one, the old one goes on.
-        if let Ok(Some(next)) = own_log::successor(&self.0, io::stderr()) {
-            rustix::stdio::dup2_stderr(&next)?;
-        }
-        io::stderr().write(line)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
-    }
 }

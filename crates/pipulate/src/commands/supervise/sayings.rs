@@ -1,0 +1,64 @@
+//! What a supervisor has to say, as lines of supervisor.log.
+//!
+//! A subscriber of our own, because the usual one stands on a registry of spans, and that is 32 KiB
+//! of private memory in each of a hundred supervisors. No span is ever entered here: an event is a
+//! line, and its form is that of `tracing-subscriber`.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use pipulate_core::layout::Layout;
+use pipulate_store::own_log;
+use tracing::field::Visit;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::field::MakeVisitor as _;
+use tracing_subscriber::fmt::format::{DefaultFields, Writer};
+use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
+
+/// Writes to stderr, which is supervisor.log, or the next one when that has become too long.
+pub(super) struct Sayings(pub(super) Layout);
+
+impl Subscriber for Sayings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && *metadata.level() <= tracing::Level::INFO
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        // A full disk is no reason to end: what can't be said then stays unsaid.
+        let _unsaid = line(event).map_err(io::Error::other).and_then(|line| self.write(&line));
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+impl Sayings {
+    /// Whole, so that those of several supervisors do not mix.
+    fn write(&self, line: &str) -> io::Result<()> {
+        // As long as there is no other one, the old one goes on.
+        if let Ok(Some(next)) = own_log::successor(&self.0, io::stderr()) {
+            rustix::stdio::dup2_stderr(&next)?;
+        }
+        io::stderr().write_all(line.as_bytes())
+    }
+}
+
+fn line(event: &Event<'_>) -> Result<String, std::fmt::Error> {
+    let mut line = String::new();
+    SystemTime.format_time(&mut Writer::new(&mut line))?;
+    write!(line, " {:>5} ", event.metadata().level())?;
+    let mut fields = DefaultFields::new().make_visitor(Writer::new(&mut line));
+    event.record(&mut fields as &mut dyn Visit);
+    line.push('\n');
+    Ok(line)
+}
