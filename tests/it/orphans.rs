@@ -126,7 +126,9 @@ fn what_is_never_to_be_restarted_is_not_run_again_by_a_rescue() {
     let crashed = project.wait_for_state("once", "crashed");
     assert_eq!(project.read("runs"), "run\n", "{crashed}");
     project.start(&["once"]);
-    assert_eq!(project.read("runs"), "run\nrun\n", "asked for, it is");
+    wait_for("another run, now that it is asked for", || {
+        (project.read("runs") == "run\nrun\n").then_some(())
+    });
 }
 
 #[test]
@@ -163,4 +165,47 @@ fn what_was_adopted_is_still_stopped_whole_after_an_upgrade() {
     let stopped = project.run(&["stop"]).expect(0);
     assert!(!daemon.lives(), "{}", stopped.stdout);
     assert!(stopped.stdout.starts_with("Stopped worker: 2 processes"), "{}", stopped.stdout);
+}
+
+#[test]
+fn a_restart_goes_on_with_whoever_takes_a_killed_supervisors_place() {
+    let patient = "[services.patient]\ncommand = [\"sh\", \"-c\", \"trap 'sleep 0.4; exit 0' TERM; echo up; while :; do sleep 0.05; done\"]\nready = { log = \"up\" }\n";
+    let sibling = "[services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
+    let project = TestProject::light()
+        .table("server", "enabled = false")
+        .config(&(patient.to_owned() + sibling))
+        .build();
+    // With a sibling that takes over, and with nobody; before the request is heard, and half way.
+    for (services, is_heard) in [
+        (&["patient", "worker"][..], false),
+        (&["patient", "worker"], true),
+        (&["patient"], false),
+        (&["patient"], true),
+    ] {
+        project.start(services);
+        let before = project.service("patient");
+        let supervisor = Process::of(&before["supervisor_pid"]);
+        if !is_heard {
+            supervisor.signal(Signal::STOP);
+        }
+        let said = std::thread::scope(|scope| {
+            let restart = scope.spawn(|| project.run(&["restart", "patient"]));
+            wait_for("the request to be made", || match is_heard {
+                true => recorded(&project, "patient", "stopping").map(drop),
+                false => has_pending_signals(&supervisor).then_some(()),
+            });
+            supervisor.kill();
+            restart.join().unwrap()
+        });
+        let said = said.expect(0);
+        let after = project.service("patient");
+        assert!(after["state"] == "ready" && after["pid"] != before["pid"], "{said:?} {after}");
+        project.run(&["stop"]).expect(0);
+    }
+}
+
+fn has_pending_signals(process: &Process) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.pid)).unwrap_or_default();
+    let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
+    pending.is_some_and(|mask| !mask.trim().trim_start_matches('0').is_empty())
 }

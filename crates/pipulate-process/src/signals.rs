@@ -65,13 +65,15 @@ pub enum Notice {
     ChildEnded,
 }
 
+/// In the order in which they are told of. What takes this program's place comes last: nobody else hears
+/// of what came with it.
 const WATCHED: [(NixSignal, Notice); 6] = [
     (NixSignal::SIGTERM, Notice::Stop),
     (NixSignal::SIGINT, Notice::Stop),
-    (NixSignal::SIGUSR1, Notice::Upgrade),
     (NixSignal::SIGUSR2, Notice::Restart),
     (NixSignal::SIGURG, Notice::LookAround),
     (NixSignal::SIGCHLD, Notice::ChildEnded),
+    (NixSignal::SIGUSR1, Notice::Upgrade),
 ];
 
 /// Receives a supervisor's signals as bytes on a descriptor, so that one poll waits for everything.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pipulate_core::identity::{Host, Pid};
 use pipulate_core::layout::Layout;
+use pipulate_core::marker::RunId;
 use pipulate_core::service::{ServiceName, ServiceSpec};
 use pipulate_core::state::ServiceState;
 use pipulate_process::command::End;
@@ -32,6 +33,10 @@ pub(crate) const GLANCE: Duration = Duration::from_millis(50);
 
 /// How often everything is looked at although nobody rang.
 const RARE_GLANCE: Duration = Duration::from_millis(250);
+
+/// So many supervisors are started for a service after the first one: each may give way or be killed.
+const ATTEMPTS: u32 = 10;
+
 /// How a start came out.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Started {
@@ -67,11 +72,15 @@ struct Pending {
     rings: bool,
     /// What its record said before.
     before: Option<Record>,
+    /// What ran before this start.
+    run: Option<RunId>,
     /// When the record was written that tells of an earlier start: its supervisor, which had settled,
     /// was asked to begin anew, and will write another one.
     outdated: Option<SystemTime>,
     /// Why none was started: it may live where we can't look.
     refused: Option<String>,
+    /// How many more may be started for it.
+    attempts: u32,
 }
 
 impl<'a> Launch<'a> {
@@ -120,9 +129,11 @@ impl<'a> Launch<'a> {
                 service: service.clone(),
                 rings: supervisor.is_some(),
                 supervisor,
+                run: before.as_ref().and_then(run_of),
                 before,
                 outdated,
                 refused,
+                attempts: ATTEMPTS,
             });
         }
         drop(ringer);
@@ -180,9 +191,9 @@ impl<'a> Launch<'a> {
     }
 
     /// A service that somebody else was stopping when this start began, or starting, is started
-    /// once nobody does any more.
+    /// once nobody does any more; one whose supervisor was killed gets another one.
     fn take_the_place_of_another(&self, pending: &mut Pending) -> Result<(), LaunchError> {
-        if pending.supervisor.is_some_and(|pid| !gave_way(reaper::peek(pid))) {
+        if pending.attempts == 0 || pending.supervisor.is_some_and(|pid| reaper::peek(pid).is_none()) {
             return Ok(());
         }
         let record = record::read(self.layout, &pending.service).unwrap_or(None);
@@ -192,6 +203,7 @@ impl<'a> Launch<'a> {
             let (start, spec) = (Beginning::Start, spec_of(self.specs, &pending.service));
             let started = self.program.start(self.layout, &pending.service, start, spec, nowhere)?;
             pending.supervisor = Some(started.identity().pid);
+            pending.attempts -= 1;
             (pending.before, pending.rings, pending.outdated) = (record, false, None);
         }
         Ok(())
@@ -244,17 +256,18 @@ impl<'a> Launch<'a> {
         let ended = pending.supervisor.and_then(reaper::peek);
         let record = record::read(self.layout, &pending.service).unwrap_or(None);
         let standing = query::standing(self.layout, &pending.service, record.as_ref(), &self.host);
-        let Some(record) = record.filter(|record| is_current(record, &standing, pending, ended)) else {
-            let has_failed = ended.is_some() && !gave_way(ended);
-            return has_failed.then(|| Started::NotSupervised { why: self.last_words(&pending.service) });
-        };
         let lost = standing == Standing::Unsupervised || standing == Standing::Gone;
-        if ended.is_some() && lost && record.supervisor.is_some() {
-            return Some(Started::NotSupervised {
-                why: "its supervisor was killed while it started".to_owned(),
-            });
-        }
-        let fresh = pending.before.as_ref().and_then(run_of) != run_of(&record);
+        // Whoever supervises to the end takes its name out of the record.
+        let is_told = |record: &Record| {
+            is_current(record, &standing, pending, ended) && !(lost && record.supervisor.is_some())
+        };
+        let Some(record) = record.filter(is_told) else {
+            return match has_failed(ended) {
+                true => Some(Started::NotSupervised { why: self.last_words(&pending.service) }),
+                false => given_up(pending, ended),
+            };
+        };
+        let fresh = pending.run != run_of(&record);
         match record.state {
             ServiceState::Ready | ServiceState::Running | ServiceState::Exited => {
                 Some(Started::Up { record: Box::new(record), fresh })
@@ -294,6 +307,17 @@ fn gave_way(ended: Option<End>) -> bool {
     ended == Some(End::Code(GAVE_WAY.into()))
 }
 
+/// Whether a supervisor ended by itself, for whatever it found. One that was killed had no say in it.
+fn has_failed(ended: Option<End>) -> bool {
+    matches!(ended, Some(End::Code(_))) && !gave_way(ended)
+}
+
+/// Unless there were enough of them, another supervisor takes the place of one that has ended.
+fn given_up(pending: &Pending, ended: Option<End>) -> Option<Started> {
+    let why = "its supervisors were killed again and again; see supervisor.log";
+    (pending.attempts == 0 && ended.is_some()).then(|| Started::NotSupervised { why: why.to_owned() })
+}
+
 /// A service that runs although its records were deleted is not started beside itself.
 fn refuse_lost(lost: &[(ServiceName, Pid)], service: &ServiceName) -> Result<(), LaunchError> {
     match lost.iter().find(|(name, _)| name == service) {
@@ -318,7 +342,7 @@ fn is_current(record: &Record, standing: &Standing, pending: &Pending, ended: Op
     }
 }
 
-pub(crate) fn run_of(record: &Record) -> Option<pipulate_core::marker::RunId> {
+pub(crate) fn run_of(record: &Record) -> Option<RunId> {
     record.main.as_ref().map(|main| main.run.clone())
 }
 
@@ -328,7 +352,8 @@ fn written_at(layout: &Layout, service: &ServiceName) -> Option<SystemTime> {
 }
 
 /// A supervisor whose service has settled stays for what the service left behind, or for the next
-/// save; it is asked to begin anew, which ends nothing. Whether it was.
+/// save; it is asked to begin anew, which ends nothing. Whether its record is out of date by that: if it
+/// has just ended, its place is taken.
 fn wake_if_settled(
     layout: &Layout,
     service: &ServiceName,
@@ -336,7 +361,6 @@ fn wake_if_settled(
     supervisor: Pid,
     host: &Host,
 ) -> bool {
-    // If it is gone by now, the wait will say so.
     record.is_some_and(|record| record.state.has_settled())
         && renewal::ask_to_restart(layout, service, supervisor, host).is_ok()
 }

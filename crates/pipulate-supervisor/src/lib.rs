@@ -19,5 +19,6 @@ pub mod program;
 pub mod projects;
 pub mod query;
 pub mod renewal;
+pub mod restart;
 pub mod scope;
 pub mod work;

@@ -13,3 +13,4 @@ mod supervisors;
 mod tally;
 mod trees;
 mod upgrades;
+mod verbs;

@@ -47,7 +47,7 @@ impl Driver {
         let port = earlier.as_ref().and_then(|record| record.port);
         let lost_before = earlier.as_ref().filter(|_| main.is_some()).map_or(0, |record| record.log_dropped);
         let earlier_survivors = survivors(earlier.as_ref());
-        let lost = earlier.clone().filter(|_| torn && main.is_none());
+        let lost = earlier.clone().filter(|_| torn);
         let known_main = main.as_ref().map(|main| main.record.clone());
         let mut journal = Journal::new(&layout, &spec, me.clone(), earlier, known_main, doorbell);
         let next_run = RunId::from_random(random()?);
@@ -92,8 +92,17 @@ impl Driver {
     ) -> Result<(), SuperviseError> {
         match (beginning, lost) {
             (Beginning::Stop, _) => self.tell(Event::StopRequested),
-            (Beginning::Start | Beginning::Rescue, Some(earlier)) => self.mourn(&earlier, beginning)?,
-            (Beginning::Start | Beginning::Rescue, None) => {}
+            (Beginning::Start | Beginning::Rescue, Some(earlier)) if self.main.is_none() => {
+                self.mourn(&earlier, beginning)?;
+            }
+            // It was told to end, and is on its way. It is wanted back: this was a restart, or somebody
+            // starts what was being stopped.
+            (Beginning::Start | Beginning::Rescue, Some(earlier))
+                if earlier.state == ServiceState::Stopping =>
+            {
+                self.tell(Event::RestartRequested);
+            }
+            (Beginning::Start | Beginning::Rescue, Some(_) | None) => {}
         }
         Ok(())
     }

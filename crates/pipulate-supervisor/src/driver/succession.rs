@@ -14,7 +14,7 @@ use crate::program::Heirloom;
 impl Driver {
     /// The old instance is gone: begins anew, with the configuration as it is now.
     pub(super) fn renew(&mut self) {
-        let why = self.succeed();
+        let why = self.succeed(&[Notice::Stop]);
         self.journal.complain(&why);
         // Unless it is being stopped by now, it stays away, and the record says why.
         if !self.is_ending() {
@@ -33,12 +33,13 @@ impl Driver {
         }
         self.save();
         self.journal.note_in_log("makes way for a newer program");
-        let why = self.succeed();
+        // A restart begins with the newer program anyway.
+        let why = self.succeed(&[Notice::Stop, Notice::Restart]);
         self.journal.complain(&format!("{why}; this one goes on"));
     }
 
-    /// Returns only if the program could not take over.
-    fn succeed(&mut self) -> String {
+    /// Returns only if the program could not take over, or something more urgent came first.
+    fn succeed(&mut self, urgent: &[Notice]) -> String {
         if table::program_was_replaced(self.me)
             && let Err(why) = self.program.try_out()
         {
@@ -51,16 +52,17 @@ impl Driver {
             Ok(Heirloom { lock, fifo })
         });
         // What came before is in the inbox, which an exec closes; what comes from now on waits.
-        let notices = self.inbox.take();
+        let mut notices = self.inbox.take();
+        notices.retain(|notice| urgent.contains(notice));
         let why = match heirloom {
-            Ok(_) if notices.contains(&Notice::Stop) => "a stop was asked for meanwhile".to_owned(),
+            Ok(_) if !notices.is_empty() => "something else was asked for meanwhile".to_owned(),
             Ok(heirloom) => self.program.succeed(&self.layout, &self.spec.name, heirloom).to_string(),
             Err(why) => why,
         };
         self.journal.complain_of_io(self.lock.close_on_exec());
         self.journal.complain_of(self.capture.close_on_exec());
         self.journal.complain_of_io(signals::let_in());
-        for notice in notices.into_iter().filter(|notice| *notice == Notice::Stop) {
+        for notice in notices {
             self.on_notice(notice);
         }
         why

@@ -3,14 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use pipulate_core::identity::Host;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::{ProjectStatus, ServiceStatus};
-use pipulate_process::identity;
-use pipulate_store::record;
-use pipulate_supervisor::launch::{Launch, Started};
-use pipulate_supervisor::query::{self, Standing};
-use pipulate_supervisor::renewal;
+use pipulate_supervisor::launch::Started;
+use pipulate_supervisor::restart::{self, Manner};
 
 use crate::cli::RestartSettings;
 use crate::commands::{status, stop};
@@ -29,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<ExitStatus, Failure> {
     interrupt::ends_with_130()?;
     // Before anything ends: with a configuration that can't be used, nothing would come back.
-    context.config()?;
+    let config = context.config()?;
     let status = status::project_status(context);
     let names: std::collections::BTreeSet<ServiceName> =
         status.services.iter().map(|service| service.name.clone()).collect();
@@ -45,10 +41,14 @@ pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<Ex
     if !settings.force {
         stop::spare_work_in_progress(context, &services, &stop::in_words("restart", &services))?;
     }
-    let deadline = Instant::now() + PATIENCE;
     let progress = Progress::new(&context.printer);
     progress.now("restarting");
-    let outcomes = carry_out(context, &services, deadline)?;
+    let manner = Manner {
+        program: &context.lasting_program(),
+        specs: &|services| specs::for_start(context, config, services),
+        deadline: Instant::now() + PATIENCE,
+    };
+    let outcomes = restart::restart(&context.layout, &services, &manner)?;
     drop(progress);
     report(context, &outcomes)
 }
@@ -70,55 +70,6 @@ fn everything_but_kernels(context: &Context, status: &ProjectStatus) -> Vec<Serv
         }
     }
     services
-}
-
-fn carry_out(
-    context: &Context,
-    services: &[ServiceName],
-    deadline: Instant,
-) -> Result<Vec<(ServiceName, Started)>, Failure> {
-    let host = identity::host();
-    adopt(context, services, &host, deadline)?;
-    let (mut asked, mut absent) = (Vec::new(), Vec::new());
-    for service in services {
-        let before = record::read(&context.layout, service)?;
-        let has_settled = before.as_ref().is_some_and(|before| before.state.has_settled());
-        match query::standing(&context.layout, service, before.as_ref(), &host) {
-            // Nothing of it has to end first.
-            Standing::Supervised(_) if has_settled => absent.push(service.clone()),
-            Standing::Supervised(pid) => {
-                renewal::ask_to_restart(&context.layout, service, pid, &host)
-                    .map_err(|why| Failure::failed(format!("{service} was not restarted")).cause(why))?;
-                asked.push((service.clone(), before));
-            }
-            Standing::Unknown(why) => {
-                return Err(Failure::failed(format!("{service} was not restarted")).cause(why));
-            }
-            Standing::Unsupervised | Standing::Gone => absent.push(service.clone()),
-        }
-    }
-    let specs = specs::for_start(context, context.config()?, &absent);
-    let absent = Launch::begin(&context.layout, &context.lasting_program(), &absent, &specs)?;
-    let mut outcomes = absent.wait(Some(deadline), |_, _| {})?;
-    outcomes.extend(renewal::wait_for_new_runs(&context.layout, asked, deadline)?);
-    Ok(outcomes)
-}
-
-/// Whoever lost its supervisor gets a new one, which carries the restart out like any other: it will
-/// read the configuration then.
-fn adopt(context: &Context, services: &[ServiceName], host: &Host, deadline: Instant) -> Result<(), Failure> {
-    let mut alone = Vec::new();
-    for service in services {
-        let record = record::read(&context.layout, service)?;
-        let standing = query::standing(&context.layout, service, record.as_ref(), host);
-        if standing == Standing::Unsupervised {
-            alone.push(service.clone());
-        }
-    }
-    let launch = Launch::begin(&context.layout, &context.lasting_program(), &alone, &[])?;
-    // Whoever does not answer is restarted all the same.
-    let _adopted = launch.wait(Some(deadline), |_, _| {})?;
-    Ok(())
 }
 
 fn report(context: &Context, outcomes: &[(ServiceName, Started)]) -> Result<ExitStatus, Failure> {

@@ -38,14 +38,14 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         return Err(Failure::failed("there is nothing to start: every service is disabled")
             .hint("set enabled = true in pipulate.toml, or name a service"));
     }
-    let running = already_up(context, &services);
     if settings.dry_run {
-        return dry_run(context, &services, &running);
+        return dry_run(context, &services);
     }
-    for service in renewal::upgrade(&context.layout, &running) {
+    let names: Vec<ServiceName> = services.iter().map(|service| service.name.clone()).collect();
+    for service in renewal::upgrade(&context.layout, &names) {
         context.printer.note(format!("The supervisor of {service} makes way for this version of Pipulate"));
     }
-    if running.len() == services.len() {
+    if already_up(context, &services).len() == services.len() {
         context.printer.note("Everything is running already");
         print_links(context, &services)?;
         return stay_if_asked(context, &settings, &services, began);
@@ -107,11 +107,8 @@ fn already_up(context: &Context, services: &[&ServiceConfig]) -> Vec<ServiceName
     wanted.filter(|name| up.iter().any(|service| service.name == **name)).cloned().collect()
 }
 
-fn dry_run(
-    context: &Context,
-    services: &[&ServiceConfig],
-    running: &[ServiceName],
-) -> Result<ExitStatus, Failure> {
+fn dry_run(context: &Context, services: &[&ServiceConfig]) -> Result<ExitStatus, Failure> {
+    let running = already_up(context, services);
     for service in services {
         let what = if running.contains(&service.name) { "is running already" } else { "would be started" };
         context.printer.data(format!("{} {what}", service.name))?;

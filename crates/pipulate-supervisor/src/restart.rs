@@ -1,0 +1,213 @@
+//! Restarting services from outside: each is asked of its supervisor, which finishes it whatever becomes
+//! of whoever asked.
+//!
+//! A supervisor may be killed at any moment, too. Whoever takes its place goes on with what it had
+//! begun; what it had not heard of yet is asked again, and a service that nobody has taken over gets a
+//! new supervisor.
+
+use std::time::{Duration, Instant};
+
+use pipulate_core::identity::{Host, Pid};
+use pipulate_core::layout::Layout;
+use pipulate_core::service::{ServiceName, ServiceSpec};
+use pipulate_core::state::ServiceState;
+use pipulate_process::identity::{self, Verified};
+use pipulate_process::poll::{self, Interest};
+use pipulate_store::error::StoreError;
+use pipulate_store::record::{self, Record};
+
+use crate::launch::{GLANCE, Launch, LaunchError, Started, run_of};
+use crate::program::Program;
+use crate::query::{self, Standing};
+use crate::renewal;
+
+/// How often a restart begins again, because a supervisor was killed meanwhile.
+const ATTEMPTS: usize = 5;
+
+/// How services are restarted.
+pub struct Manner<'a> {
+    pub program: &'a Program,
+    /// What supervisors are told of services that don't run.
+    pub specs: &'a dyn Fn(&[ServiceName]) -> Vec<ServiceSpec>,
+    pub deadline: Instant,
+}
+
+/// Restarts these services, and starts those that don't run. The answers come in any order.
+///
+/// # Errors
+/// A record can't be read, or the system has no room for another process.
+pub fn restart(
+    layout: &Layout,
+    services: &[ServiceName],
+    manner: &Manner<'_>,
+) -> Result<Vec<(ServiceName, Started)>, LaunchError> {
+    let host = identity::host();
+    let before = |service: &ServiceName| Ok((service.clone(), record::read(layout, service)?));
+    let mut open = services.iter().map(before).collect::<Result<Vec<_>, StoreError>>()?;
+    let mut restart = Restart { layout, manner, host, settled: Vec::new() };
+    for _ in 0..ATTEMPTS {
+        restart.adopt(&open)?;
+        open = restart.attempt(open)?;
+        if open.is_empty() {
+            break;
+        }
+    }
+    let why = "its supervisors were killed again and again; see supervisor.log";
+    let restless = |(service, _)| (service, Started::NotSupervised { why: why.to_owned() });
+    restart.settled.extend(open.into_iter().map(restless));
+    Ok(restart.settled)
+}
+
+/// A service, and what its record said before anything was done.
+type Before = (ServiceName, Option<Record>);
+
+struct Restart<'a> {
+    layout: &'a Layout,
+    manner: &'a Manner<'a>,
+    host: Host,
+    settled: Vec<(ServiceName, Started)>,
+}
+
+/// What a service needs.
+enum Need {
+    /// This one restarts it.
+    Wait(Verified),
+    /// Nothing of it has to end first.
+    Start,
+    /// Another look: it has just lost its supervisor.
+    Again,
+    /// It has come back, or can't.
+    Nothing(Started),
+}
+
+impl Restart<'_> {
+    /// Asks for what each service needs and waits for it. The answer are those whose supervisors were
+    /// killed meanwhile.
+    fn attempt(&mut self, open: Vec<Before>) -> Result<Vec<Before>, LaunchError> {
+        let (mut asked, mut absent, mut again) = (Vec::new(), Vec::new(), Vec::new());
+        for (service, before) in open {
+            match self.need(&service, before.as_ref()) {
+                Need::Wait(supervisor) => asked.push(((service, before), supervisor)),
+                Need::Start => absent.push(service),
+                Need::Again => again.push((service, before)),
+                Need::Nothing(outcome) => self.settled.push((service, outcome)),
+            }
+        }
+        let specs = (self.manner.specs)(&absent);
+        let launch = Launch::begin(self.layout, self.manner.program, &absent, &specs)?;
+        self.settled.extend(launch.wait(Some(self.manner.deadline), |_, _| {})?);
+        again.extend(self.wait(asked)?);
+        Ok(again)
+    }
+
+    /// Whoever lost its supervisor gets a new one, which carries the restart out like any other: it
+    /// will read the configuration then.
+    fn adopt(&self, open: &[Before]) -> Result<(), LaunchError> {
+        let is_alone = |service: &ServiceName| {
+            let record = record::read(self.layout, service).unwrap_or(None);
+            query::standing(self.layout, service, record.as_ref(), &self.host) == Standing::Unsupervised
+        };
+        let alone: Vec<ServiceName> =
+            open.iter().map(|(service, _)| service).filter(|service| is_alone(service)).cloned().collect();
+        let launch = Launch::begin(self.layout, self.manner.program, &alone, &[])?;
+        // Whoever does not answer is restarted all the same.
+        let _adopted = launch.wait(Some(self.manner.deadline), |_, _| {})?;
+        Ok(())
+    }
+
+    fn need(&self, service: &ServiceName, before: Option<&Record>) -> Need {
+        let record = record::read(self.layout, service).unwrap_or(None);
+        let standing = query::standing(self.layout, service, record.as_ref(), &self.host);
+        if let Some(outcome) = record.as_ref().and_then(|record| outcome(record, &standing, before)) {
+            return Need::Nothing(outcome);
+        }
+        match standing {
+            Standing::Supervised(pid) => self.ask(service, pid, record.as_ref(), before),
+            Standing::Gone => Need::Start,
+            Standing::Unsupervised => Need::Again,
+            Standing::Unknown(why) => Need::Nothing(Started::NotSupervised { why }),
+        }
+    }
+
+    fn ask(&self, service: &ServiceName, pid: Pid, record: Option<&Record>, before: Option<&Record>) -> Need {
+        let supervisor = match is_new(record, before) {
+            // Whoever took a killed one's place went on with the restart that it found begun.
+            true => Ok(query::pin_supervisor(self.layout, service, pid, &self.host)),
+            false if record.is_some_and(|record| record.state.has_settled()) => return Need::Start,
+            false => renewal::ask_to_restart(self.layout, service, pid, &self.host),
+        };
+        match supervisor {
+            Ok(Some(supervisor)) => Need::Wait(supervisor),
+            Ok(None) => Need::Again,
+            Err(error) => Need::Nothing(Started::NotSupervised { why: error.to_string() }),
+        }
+    }
+
+    /// Waits until each service has come back or its supervisor is gone: those are the answer.
+    fn wait(&mut self, mut asked: Vec<(Before, Verified)>) -> Result<Vec<Before>, LaunchError> {
+        let mut bereft = Vec::new();
+        while !asked.is_empty() {
+            for (before, supervisor) in std::mem::take(&mut asked) {
+                // In this order: what it wrote last is read after its end.
+                let lives = supervisor.lives();
+                match self.look(&before) {
+                    Some(outcome) => self.settled.push((before.0, outcome)),
+                    None if Instant::now() >= self.manner.deadline => {
+                        self.settled.push((before.0, Started::TimedOut));
+                    }
+                    None if lives => asked.push((before, supervisor)),
+                    None => bereft.push(before),
+                }
+            }
+            self.sleep(&asked)?;
+        }
+        Ok(bereft)
+    }
+
+    fn look(&self, (service, before): &Before) -> Option<Started> {
+        let record = record::read(self.layout, service).unwrap_or(None)?;
+        let standing = query::standing(self.layout, service, Some(&record), &self.host);
+        outcome(&record, &standing, before.as_ref())
+    }
+
+    /// For a glance at most: a supervisor's end is heard, and a new record is not.
+    fn sleep(&self, asked: &[(Before, Verified)]) -> Result<(), LaunchError> {
+        let ends = asked.iter().filter_map(|(_, supervisor)| supervisor.descriptor());
+        let watched: Vec<_> = ends.map(|end| (end, Interest::Read)).collect();
+        let patience = if asked.is_empty() { Duration::ZERO } else { GLANCE };
+        poll::wait(&watched, Some(patience))?;
+        Ok(())
+    }
+}
+
+/// Whether the record speaks of another run than the one before.
+fn is_new(record: Option<&Record>, before: Option<&Record>) -> bool {
+    record.and_then(run_of) != before.and_then(run_of)
+        || record.and_then(|record| record.last_exit) != before.and_then(|before| before.last_exit)
+}
+
+/// How a restart came out; `None` as long as it is under way.
+fn outcome(record: &Record, standing: &Standing, before: Option<&Record>) -> Option<Started> {
+    if !is_new(Some(record), before) {
+        return None;
+    }
+    let record = Box::new(record.clone());
+    match (record.state, standing) {
+        (ServiceState::Ready | ServiceState::Running, Standing::Supervised(_))
+        | (ServiceState::Exited, _) => Some(Started::Up { record, fresh: true }),
+        (ServiceState::Crashed | ServiceState::Degraded, _) => Some(Started::Failed { record }),
+        // Somebody stopped it meanwhile.
+        (ServiceState::Stopped, Standing::Gone) => Some(Started::Failed { record }),
+        (
+            ServiceState::Starting
+            | ServiceState::Backoff
+            | ServiceState::Stopping
+            | ServiceState::Stopped
+            | ServiceState::Ready
+            | ServiceState::Running
+            | ServiceState::Unsupervised
+            | ServiceState::Unknown,
+            _,
+        ) => None,
+    }
+}

@@ -1,0 +1,123 @@
+//! A verb whose supervisors are killed under its hands: it ends with the truth, and soon.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::dice::Dice;
+use super::rounds::Rounds;
+use super::supervisors::supervisor;
+use super::tally::Tally;
+use crate::support::run::Output;
+use crate::support::{Process, TestProject};
+
+const SERVICES: [&str; 2] = ["patient", "worker"];
+/// One that takes a while to start and to stop, and one that does neither.
+const CONFIG: &str = "[services.patient]\n\
+                      command = [\"sh\", \"-c\", \"trap 'sleep 0.1; exit 0' TERM; sleep 0.1; echo up; while :; do sleep 0.05; done\"]\n\
+                      ready = { log = \"up\" }\n\
+                      [services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
+/// Longer than any of these verbs takes.
+const LONGEST: Duration = Duration::from_millis(500);
+
+#[test]
+fn a_verb_whose_supervisors_are_killed_ends_with_the_truth() {
+    let project = TestProject::light().table("server", "enabled = false").config(CONFIG).build();
+    project.start(&[]);
+    let mut rounds = Rounds::of("a_verb_whose_supervisors_are_killed_ends_with_the_truth", 8);
+    while let Some((_, mut dice)) = rounds.next() {
+        // Siblings help, or there are none.
+        let services: &[&str] = if dice.below(3) == 0 { &SERVICES[..1] } else { &SERVICES };
+        match dice.below(4) {
+            0 => start(&project, services, &mut dice, &mut rounds.tally),
+            1 => stop(&project, services, &mut dice, &mut rounds.tally),
+            _ => restart(&project, services, &mut dice, &mut rounds.tally),
+        }
+        project.run(&["stop"]).expect(0);
+        assert_eq!(project.processes(), []);
+    }
+}
+
+fn start(project: &TestProject, services: &[&str], dice: &mut Dice, tally: &mut Tally) {
+    let said = harassed(project, "start", services, dice, tally);
+    for service in services.iter().filter(|_| said.code == Some(0)) {
+        assert_is_up(project, service);
+    }
+}
+
+fn stop(project: &TestProject, services: &[&str], dice: &mut Dice, tally: &mut Tally) {
+    project.start(services);
+    let said = harassed(project, "stop", services, dice, tally);
+    if said.code == Some(0) {
+        assert!(said.stdout.ends_with("0 processes left\n"), "{said:?}");
+        let service = |process: &Process| !process.command.contains("__supervise");
+        assert_eq!(project.processes().into_iter().filter(service).collect::<Vec<_>>(), [], "{said:?}");
+    }
+}
+
+fn restart(project: &TestProject, services: &[&str], dice: &mut Dice, tally: &mut Tally) {
+    project.start(services);
+    let before: Vec<_> = services.iter().map(|service| project.service(service)["pid"].clone()).collect();
+    let said = harassed(project, "restart", services, dice, tally);
+    for (service, before) in services.iter().zip(before).filter(|_| said.code == Some(0)) {
+        assert_ne!(assert_is_up(project, service), before, "{service} was not restarted: {said:?}");
+    }
+}
+
+/// It may be about to be taken over: whoever was killed last was killed after it was seen to be well.
+fn assert_is_up(project: &TestProject, service: &str) -> serde_json::Value {
+    let state = if service == "patient" { "ready" } else { "running" };
+    let service = project.service(service);
+    assert!(service["state"] == state || service["state"] == "unsupervised", "{service}");
+    service["pid"].clone()
+}
+
+/// Runs a verb while one supervisor, or a few, are killed at some moment of it. It ends well, or says
+/// why not; never because its time was up.
+fn harassed(
+    project: &TestProject,
+    verb: &str,
+    services: &[&str],
+    dice: &mut Dice,
+    tally: &mut Tally,
+) -> Output {
+    let is_over = AtomicBool::new(false);
+    let said = thread::scope(|scope| {
+        let mut hand = dice.fork();
+        let is_over = &is_over;
+        let killer = scope.spawn(move || kill_some(project, services, &mut hand, is_over));
+        let setup: &[&str] = if verb == "start" { &["--no-setup"] } else { &[] };
+        let said = project.run(&[&[verb], setup, services].concat());
+        is_over.store(true, Ordering::Relaxed);
+        tally.faults += killer.join().unwrap();
+        said
+    });
+    match said.code {
+        Some(0) => {}
+        Some(1) => {
+            tally.refused += 1;
+            assert!(said.stderr.contains("again") || said.stdout.contains("again"), "{verb}: {said:?}");
+        }
+        _ => panic!("{verb} did not end with the truth: {said:?}"),
+    }
+    said
+}
+
+fn kill_some(project: &TestProject, services: &[&str], dice: &mut Dice, is_over: &AtomicBool) -> u64 {
+    let mut killed = 0;
+    for _ in 0..=dice.below(3) {
+        dice.pause(LONGEST / 2);
+        let service = *dice.pick(services);
+        // The one at work, or one that has only just begun to exist.
+        let newcomer = || project.supervisors(service).into_iter().next();
+        let victim =
+            supervisor(project, service).or_else(newcomer).filter(|_| !is_over.load(Ordering::Relaxed));
+        if let Some(victim) = victim {
+            victim.signal(Signal::KILL);
+            killed += 1;
+        }
+    }
+    killed
+}
