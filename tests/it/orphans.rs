@@ -6,7 +6,7 @@ use std::fs;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Process, TestProject, process, wait_for};
+use crate::support::{Process, TestProject, holds, process, wait_for};
 
 /// A service with a child that has nothing of ours in its environment and in its arguments only
 /// what tells it from all others; `output` is where it prints.
@@ -118,11 +118,15 @@ fn what_is_never_to_be_restarted_is_not_run_again_by_a_rescue() {
     project.start(&[]);
     let service = project.service("once");
     let (supervisor, main) = (Process::of(&service["supervisor_pid"]), Process::of(&service["pid"]));
+    holds("the first run", || project.path("runs").is_file());
     // It must not see the end of the other one.
     supervisor.signal(Signal::STOP);
     main.kill();
     supervisor.kill();
 
+    // Crashed it is at once, by its record; now somebody has looked after it.
+    let own_log = ".pipulate/log/supervisor.log";
+    holds("the rescue", || project.read(own_log).contains("nobody saw how"));
     let crashed = project.wait_for_state("once", "crashed");
     assert_eq!(project.read("runs"), "run\n", "{crashed}");
     project.start(&["once"]);

@@ -337,7 +337,11 @@ fn is_current(record: &Record, standing: &Standing, pending: &Pending, ended: Op
         Standing::Unsupervised | Standing::Gone | Standing::Unknown(_) => {
             // Whoever supervised to the end wrote it down, be it what was written there before.
             let is_told = ended.is_some_and(End::success) || pending.before.as_ref() != Some(record);
-            pending.supervisor.is_none() || (ended.is_some() && !gave_way(ended) && is_told)
+            // One that was asked to begin anew and had ended by then began nothing.
+            let next_run = |record: &Record| record.next_run.clone();
+            let has_begun = pending.before.as_ref().and_then(next_run) != next_run(record);
+            let had_one = pending.supervisor.is_none() && (pending.outdated.is_none() || has_begun);
+            had_one || (ended.is_some() && !gave_way(ended) && is_told)
         }
     }
 }
