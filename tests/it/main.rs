@@ -18,6 +18,7 @@ mod fake_ollama;
 mod fasthtml;
 mod flake;
 mod follow;
+mod foreground;
 mod home;
 mod identity;
 mod logs;

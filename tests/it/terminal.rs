@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 
 use crate::support::project::PIPULATE;
-use crate::support::{Process, Terminal, TestProject, holds, http, run};
+use crate::support::{Process, Terminal, TestProject, http, run};
 
 const CTRL_C: &str = "\u{3}";
 
@@ -154,23 +154,4 @@ fn a_start_that_is_interrupted_leaves_on_its_way_what_it_started() {
     assert_eq!(terminal.end(), Some(130));
     say(&project, "awake");
     assert_eq!(project.wait_for_state("slow", "ready")["pid"], slow["pid"]);
-}
-
-#[test]
-fn in_the_foreground_ctrl_c_stops_what_was_started() {
-    let service = "[services.talker]\ncommand = [\"tail\", \"-n\", \"+1\", \"-F\", \"feed\"]\n\
-                   ready = { log = \"hello\" }\n";
-    let project = TestProject::light().config(service).file("feed", "hello\n").build();
-    let mut terminal = terminal(&project, "start --no-setup --foreground");
-    terminal.wait_for("Ctrl-C stops everything");
-    terminal.wait_for("hello");
-    holds("a line of a service in the terminal", || {
-        say(&project, "another line");
-        terminal.shown().contains("another line")
-    });
-    terminal.type_text(CTRL_C);
-    terminal.wait_for("0 processes left");
-    assert_eq!(terminal.end(), Some(0));
-    holds("the end of everything", || project.processes().is_empty());
-    project.run(&["status"]).expect(3);
 }

@@ -1,5 +1,7 @@
-//! Ctrl-C: a verb that waits ends with 130. What it started goes on: it was asked for.
+//! Ctrl-C: a verb that waits ends with 130. What it started goes on: it was asked for. Whoever stays in
+//! the foreground decides otherwise.
 
+use std::ffi::c_int;
 use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,15 +27,19 @@ pub(crate) fn ends_with_130() -> io::Result<()> {
     Ok(())
 }
 
-/// The same, after some last words; a second Ctrl-C does not wait for them.
+/// The same, after some last words, and for each of these signals; a second one does not wait for them.
 ///
 /// # Errors
 /// The system refuses the handler, or has no room for a thread.
-pub(crate) fn ends_with_130_after(last_words: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let (mut interrupted, handler) = UnixStream::pair()?;
+pub(crate) fn ends_with_130_after(
+    signals: &[c_int],
+    last_words: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
     let in_words = Arc::new(AtomicBool::new(false));
-    flag::register_conditional_shutdown(SIGINT, code(), Arc::clone(&in_words))?;
-    low_level::pipe::register(SIGINT, handler)?;
+    for &signal in signals {
+        flag::register_conditional_shutdown(signal, code(), Arc::clone(&in_words))?;
+    }
+    let mut interrupted = stream_of(signals)?;
     ENDS.store(true, Ordering::SeqCst);
     thread::Builder::new().spawn(move || {
         if interrupted.read_exact(&mut [0]).is_ok() && ENDS.load(Ordering::SeqCst) {
@@ -43,6 +49,18 @@ pub(crate) fn ends_with_130_after(last_words: impl FnOnce() + Send + 'static) ->
         }
     })?;
     Ok(())
+}
+
+/// A stream with a byte for each time that one of these signals came.
+///
+/// # Errors
+/// The system refuses the handler, or has no descriptors left.
+pub(crate) fn stream_of(signals: &[c_int]) -> io::Result<UnixStream> {
+    let (ours, handler) = UnixStream::pair()?;
+    for &signal in signals {
+        low_level::pipe::register(signal, handler.try_clone()?)?;
+    }
+    Ok(ours)
 }
 
 /// From now on whoever else listens to Ctrl-C decides.

@@ -4,6 +4,7 @@ mod follow;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::os::unix::net::UnixStream;
 
 use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
@@ -11,6 +12,7 @@ use pipulate_store::log::index::When;
 use pipulate_store::log::merge::{Merged, Patience};
 use pipulate_store::log::read::{self, Start};
 
+pub(crate) use self::follow::{Ended, Until};
 use self::view::View;
 use crate::cli::{LineForm, LinesSettings, LogsSettings, LogsShow, Tail};
 use crate::context::Context;
@@ -42,12 +44,14 @@ pub(crate) fn logs(context: &Context, settings: LogsSettings) -> Result<ExitStat
     }
 }
 
-/// Prints what these services have printed since a moment, and what they print, until Ctrl-C.
+/// Prints what these services have printed since a moment, and what they print, until what is said.
 pub(crate) fn follow_since(
     context: &Context,
     services: &[ServiceName],
     moment: Timestamp,
-) -> Result<ExitStatus, Failure> {
+    interrupted: &UnixStream,
+    until: &Until<'_>,
+) -> Result<Ended, Failure> {
     let lines = LinesSettings {
         tail: Tail::All,
         grep: None,
@@ -57,7 +61,7 @@ pub(crate) fn follow_since(
         prefix: true,
         form: LineForm::Plain,
     };
-    follow::follow(context, services.to_vec(), &lines)
+    follow::follow_until(context, services.to_vec(), &lines, interrupted, until)
 }
 
 fn paths(context: &Context, asked: &[ServiceName]) -> Result<ExitStatus, Failure> {

@@ -1,5 +1,6 @@
 //! `start`: set up if needed, start what is not running, wait until it is true, open the browser.
 
+mod foreground;
 mod launching;
 pub(crate) mod pages;
 pub(crate) mod welcome;
@@ -12,12 +13,12 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::status::ServiceStatus;
 use pipulate_environment::setup::Mode;
 use pipulate_store::registry;
-use pipulate_supervisor::halt::Manner;
 use pipulate_supervisor::plan;
 use pipulate_supervisor::renewal;
+use signal_hook::consts::SIGINT;
 
 use crate::cli::StartSettings;
-use crate::commands::{logs, secret, status, stop};
+use crate::commands::{secret, status};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
@@ -28,8 +29,6 @@ use crate::ui::banner;
 /// Starts services and returns when they are ready, or says why they are not.
 pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitStatus, Failure> {
     let began = Timestamp::now();
-    let interrupted = context.clone();
-    interrupt::ends_with_130_after(move || say_what_goes_on(&interrupted))?;
     let config = context.config()?;
     let has_server_py = context.layout.server_py().is_file();
     let chosen = chosen(context, config, &settings.services, has_server_py)?;
@@ -42,13 +41,17 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         return dry_run(context, &services);
     }
     let names: Vec<ServiceName> = services.iter().map(|service| service.name.clone()).collect();
+    listen_to_ctrl_c(context, &names, settings.foreground)?;
     for service in renewal::upgrade(&context.layout, &names) {
         context.printer.note(format!("The supervisor of {service} makes way for this version of Pipulate"));
     }
     if already_up(context, &services).len() == services.len() {
         context.printer.note("Everything is running already");
         print_links(context, &services)?;
-        return stay_if_asked(context, &settings, &services, began);
+        return match settings.foreground {
+            true => foreground::stay(context, &names, began, None),
+            false => Ok(ExitStatus::Success),
+        };
     }
     let context = &make_home(context)?;
     secret::see_to_required(context, config)?;
@@ -58,16 +61,23 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         context.printer.note("");
     }
     let welcome = if greets { Some(welcome::prepare(context, config, Mode::Automatic)?) } else { None };
-    let launched = launching::launch_all(context, config, &services, settings.wait, welcome)?;
+    let launched =
+        launching::launch_all(context, config, &services, settings.wait, welcome).map_err(|failure| {
+            match settings.foreground {
+                true => foreground::give_up(context, &names, failure),
+                false => failure,
+            }
+        })?;
     // What failed keeps nobody from the rest.
     services.retain(|service| launched.up.contains(&service.name));
     print_links(context, &services)?;
     if settings.browser {
         pages::open(context, config.browser.iter().filter(|name| launched.fresh.contains(name)));
     }
-    match launched.failure(context) {
-        Some(failure) => Err(failure),
-        None => stay_if_asked(context, &settings, &services, began),
+    match (launched.failure(context), settings.foreground) {
+        (failure, true) => foreground::stay(context, &names, began, failure),
+        (Some(failure), false) => Err(failure),
+        (None, false) => Ok(ExitStatus::Success),
     }
 }
 
@@ -141,6 +151,17 @@ fn print_links(context: &Context, services: &[&ServiceConfig]) -> Result<(), Fai
     Ok(())
 }
 
+fn listen_to_ctrl_c(context: &Context, services: &[ServiceName], in_foreground: bool) -> Result<(), Failure> {
+    let (context, services) = (context.clone(), services.to_vec());
+    match in_foreground {
+        true => interrupt::ends_with_130_after(&foreground::ENDED_BY, move || {
+            foreground::leave_early(&context, &services);
+        })?,
+        false => interrupt::ends_with_130_after(&[SIGINT], move || say_what_goes_on(&context))?,
+    }
+    Ok(())
+}
+
 /// After Ctrl-C: what was started was asked for, and goes on.
 fn say_what_goes_on(context: &Context) {
     let status = status::project_status(context);
@@ -155,22 +176,4 @@ fn say_what_goes_on(context: &Context) {
         let stop = context.typed("stop");
         context.printer.hint(format!("look how they do with: pipulate status; end them with: {stop}"));
     }
-}
-
-/// `--foreground`: shows what the services print, from the beginning of this start, until Ctrl-C;
-/// then stops what was started.
-fn stay_if_asked(
-    context: &Context,
-    settings: &StartSettings,
-    services: &[&ServiceConfig],
-    began: Timestamp,
-) -> Result<ExitStatus, Failure> {
-    if !settings.foreground {
-        return Ok(ExitStatus::Success);
-    }
-    interrupt::is_handled_elsewhere();
-    context.printer.note("Ctrl-C stops everything");
-    let names: Vec<ServiceName> = services.iter().map(|service| service.name.clone()).collect();
-    logs::follow_since(context, &names, began)?;
-    stop::stop_services(context, &names, Manner { timeout: None, force: false })
 }

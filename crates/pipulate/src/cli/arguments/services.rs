@@ -21,7 +21,7 @@ pub(super) struct StartArguments {
     /// How long to wait until the services are ready
     #[arg(long, value_name = "TIME", default_value = "90s", value_parser = parse_duration)]
     wait_timeout: Duration,
-    /// Stay here; Ctrl-C stops everything
+    /// Stay here and show what the services print; Ctrl-C stops everything
     #[arg(long)]
     foreground: bool,
     /// Only say what would be done

@@ -1,7 +1,7 @@
 //! `logs -f`: prints until Ctrl-C, until nobody reads any more, or until nothing can come that was
 //! asked for. The services go on.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use pipulate_store::log::merge::{Merged, Patience};
 use pipulate_store::log::read::Start;
 use pipulate_store::log::watch::{Wake, Watch};
 use pipulate_store::record;
+use signal_hook::consts::SIGINT;
 
 use super::view::View;
 use super::{Moment, chosen, open, print_what_is_there, warn_of_unknown_times};
@@ -20,9 +21,25 @@ use crate::cli::LinesSettings;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
+use crate::interrupt;
 
 /// How long the lines of others wait for the end of a traceback.
 const HOLD: Duration = Duration::from_millis(100);
+
+/// When following is over, besides when nobody reads any more.
+pub(crate) enum Until<'a> {
+    /// At Ctrl-C.
+    Interrupted,
+    /// Also when none of the services runs any more; Ctrl-C is asked whether it is meant.
+    NothingRuns { is_meant: &'a dyn Fn() -> bool },
+}
+
+/// Why following is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Left,
+    NothingRuns,
+}
 
 /// Prints what these services print, or all of them if none was asked for.
 pub(super) fn follow(
@@ -30,16 +47,26 @@ pub(super) fn follow(
     asked: Vec<ServiceName>,
     lines: &LinesSettings,
 ) -> Result<ExitStatus, Failure> {
-    let (interrupted, handler) =
-        UnixStream::pair().map_err(|error| Failure::failed("could not prepare for Ctrl-C").cause(error))?;
-    signal_hook::low_level::pipe::register(signal_hook::consts::SIGINT, handler)
-        .map_err(|error| Failure::failed("could not prepare for Ctrl-C").cause(error))?;
+    let interrupted = interrupt::stream_of(&[SIGINT])?;
+    follow_until(context, asked, lines, &interrupted, &Until::Interrupted)?;
+    Ok(ExitStatus::Success)
+}
+
+/// The same, until what is said; `interrupted` is readable after Ctrl-C.
+pub(super) fn follow_until(
+    context: &Context,
+    asked: Vec<ServiceName>,
+    lines: &LinesSettings,
+    mut interrupted: &UnixStream,
+    until: &Until<'_>,
+) -> Result<Ended, Failure> {
     let stdout = io::stdout();
-    let mut follower = Follower::begin(context, asked, lines)?;
+    let mut follower = Follower::begin(context, asked, lines, until)?;
     loop {
         // Before the look: what came by then is still shown.
         let is_last_look = follower.is_over();
-        let wake = match is_last_look {
+        let is_left_alone = !follower.runs && !follower.waits;
+        let wake = match is_last_look || is_left_alone {
             true => Wake::Lines,
             false => follower
                 .watch
@@ -53,10 +80,19 @@ pub(super) fn follow(
                 follower.print_new()?;
                 follower.say_whether_it_runs();
             }
-            Wake::Stopped | Wake::OutputClosed => return Ok(ExitStatus::Success),
+            Wake::Stopped => match until {
+                Until::NothingRuns { is_meant } if !is_meant() => {
+                    interrupted.read_exact(&mut [0])?;
+                }
+                Until::NothingRuns { .. } | Until::Interrupted => return Ok(Ended::Left),
+            },
+            Wake::OutputClosed => return Ok(Ended::Left),
+        }
+        if is_left_alone {
+            return Ok(Ended::NothingRuns);
         }
         if is_last_look {
-            return Ok(ExitStatus::Success);
+            return Ok(Ended::Left);
         }
     }
 }
@@ -73,6 +109,8 @@ struct Follower<'a> {
     /// Since when lines wait for the end of a traceback.
     held_since: Option<Instant>,
     runs: bool,
+    /// Whether the next start is waited for.
+    waits: bool,
 }
 
 impl<'a> Follower<'a> {
@@ -80,6 +118,7 @@ impl<'a> Follower<'a> {
         context: &'a Context,
         asked: Vec<ServiceName>,
         lines: &'a LinesSettings,
+        until: &Until<'_>,
     ) -> Result<Self, Failure> {
         let services = chosen(context, asked.clone(), Moment::FromNowOn)?;
         let view = View::new(context, &services, lines);
@@ -95,8 +134,9 @@ impl<'a> Follower<'a> {
         let mut logs = open(context, &services, lines)?;
         print_what_is_there(context, &view, &mut logs, lines)?;
         let warned = warn_of_unknown_times(context, &view, lines);
+        let (held_since, waits) = (None, matches!(until, Until::Interrupted));
         let follower =
-            Self { context, asked, lines, services, view, watch, logs, warned, held_since: None, runs };
+            Self { context, asked, lines, services, view, watch, logs, warned, held_since, runs, waits };
         if !runs {
             follower.say("is not running");
         }
@@ -153,6 +193,9 @@ impl<'a> Follower<'a> {
     }
 
     fn say(&self, what: &str) {
+        if !self.waits {
+            return;
+        }
         let who = match self.services.as_slice() {
             [service] => service.to_string(),
             _ => self.context.layout.root().display().to_string(),
