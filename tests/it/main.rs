@@ -21,6 +21,7 @@ mod follow;
 mod foreground;
 mod home;
 mod identity;
+mod libraries;
 mod logs;
 mod many_projects;
 mod one_of_each;

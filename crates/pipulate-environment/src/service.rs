@@ -1,11 +1,15 @@
 //! What the environment of a service, and of everything in the venv, has that ours has not.
+//!
+//! Invariant: the libraries that wheels need are for Python alone. A program of the host, such as a
+//! shell or a browser, may not even start with them.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use pipulate_process::command::Command;
 
-use crate::surroundings::Surroundings;
+use crate::bare_words::WORDS;
+use crate::surroundings::{Surroundings, is_executable};
 
 /// Variables that are set (`Some`) or taken away (`None`), over the inherited ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,12 +46,38 @@ pub fn service_environment(python: &Path, around: &Surroundings) -> EnvironmentC
         true => set("VIRTUAL_ENV", prefix.into()),
         false => unset("VIRTUAL_ENV"),
     });
-    // Set by the flake: wheels look for libstdc++ and libz there. Not in our own environment, because
-    // programs of the host must not see it.
-    if let Some(libraries) = around.variable("PIPULATE_LIBRARY_PATH") {
-        changes.push(set("LD_LIBRARY_PATH", joined(libraries, around.variable("LD_LIBRARY_PATH"))));
-    }
     EnvironmentChanges(changes)
+}
+
+/// The environment of a program: that of a service, and for Python the libraries that wheels need.
+pub fn environment_of(program: &Path, python: &Path, around: &Surroundings) -> EnvironmentChanges {
+    let mut changes = service_environment(python, around);
+    if let Some(libraries) = library_path(around).filter(|_| is_pythons(program, python)) {
+        changes.0.push((LIBRARY_PATH.into(), Some(libraries)));
+    }
+    changes
+}
+
+/// Where the dynamic loader looks first.
+pub const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
+
+/// What [`LIBRARY_PATH`] is for Python; `None` where it is as it is. The flake says so in a variable
+/// of its own, because the programs of the host must not see it.
+pub fn library_path(around: &Surroundings) -> Option<OsString> {
+    let libraries = around.variable("PIPULATE_LIBRARY_PATH")?;
+    Some(joined(libraries, around.variable(LIBRARY_PATH)))
+}
+
+/// Whether a program is Python, or one that was installed beside it; a bare name is looked for there
+/// first. Our own two words are not: they only lead to us.
+pub fn is_pythons(program: &Path, python: &Path) -> bool {
+    let bin = python.parent().unwrap_or(Path::new("/"));
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    if program.components().count() == 1 {
+        let is_beside = is_executable(&bin.join(program)) && !WORDS.contains(&&*name);
+        return is_beside || name.starts_with("python");
+    }
+    name.starts_with("python") || (program.parent() == Some(bin) && !WORDS.contains(&&*name))
 }
 
 fn first_in(folder: &Path, path: Option<&OsStr>) -> OsString {
@@ -72,6 +102,7 @@ fn joined(first: &OsStr, second: Option<&OsStr>) -> OsString {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
@@ -103,7 +134,32 @@ mod tests {
         let around = Surroundings::default()
             .with("PIPULATE_LIBRARY_PATH", "/nix/store/a/lib:/nix/store/b/lib:")
             .with("LD_LIBRARY_PATH", "/mine::/nix/store/a/lib:");
-        let changes = service_environment(Path::new("/v/bin/python"), &around);
-        assert_eq!(changes.value("LD_LIBRARY_PATH").unwrap(), "/nix/store/a/lib:/nix/store/b/lib:/mine");
+        let python = Path::new("/v/bin/python");
+        let changes = environment_of(python, python, &around);
+        assert_eq!(changes.value(LIBRARY_PATH).unwrap(), "/nix/store/a/lib:/nix/store/b/lib:/mine");
+    }
+
+    #[test]
+    fn libraries_are_for_python_and_what_was_installed_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let bin = folder.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        for name in ["flask", "start"] {
+            fs::write(bin.join(name), "").unwrap();
+            fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let around = Surroundings::default().with("PIPULATE_LIBRARY_PATH", "/l");
+        let gets = |program: &Path| {
+            let changes = environment_of(program, &bin.join("python"), &around);
+            changes.value(LIBRARY_PATH).is_some()
+        };
+        for program in ["python", "python3", "/usr/bin/python3.12", "flask"].map(Path::new) {
+            assert!(gets(program), "{}", program.display());
+        }
+        assert!(gets(&bin.join("jupyter-lab")));
+        for program in ["node", "sh", "/usr/bin/flask", "./run", "start", "pipulate"].map(Path::new) {
+            assert!(!gets(program), "{}", program.display());
+        }
+        assert!(!gets(&bin.join("start")));
     }
 }

@@ -31,8 +31,8 @@ pub struct Surroundings {
     pub env_removed: Vec<String>,
     pub has_server_py: bool,
     pub is_root: bool,
-    /// The shell of JupyterLab's terminals.
-    pub shell: String,
+    /// What JupyterLab's terminals run: words that end with the shell.
+    pub shell: Vec<String>,
 }
 
 /// The services that a bare `start` starts: every enabled one, except the dashboard.
@@ -173,7 +173,7 @@ fn jupyter_command(layout: &Layout, around: &Surroundings) -> Vec<Word> {
     let root = layout.root().as_os_str();
     let mut root_dir = OsString::from("--ServerApp.root_dir=");
     root_dir.push(root);
-    let shell = serde_json::Value::from(around.shell.as_str());
+    let shell: String = around.shell.iter().map(|word| format!("{}, ", serde_json::json!(word))).collect();
     let mut words = plain([
         around.jupyter_lab.as_os_str().to_owned(),
         "--no-browser".into(),
@@ -190,7 +190,7 @@ fn jupyter_command(layout: &Layout, around: &Surroundings) -> Vec<Word> {
             "--ServerApp.terminado_settings={{\"shell_command\": [\"/usr/bin/env\", \"{}=",
             pipulate_core::marker::VARIABLE
         ),
-        after: format!("\", {shell}, \"-l\"]}}"),
+        after: format!("\", {shell}\"-l\"]}}"),
     });
     if around.is_root {
         words.push(Word::Plain("--allow-root".into()));
@@ -222,7 +222,7 @@ pub(crate) mod samples {
             env_removed: Vec::new(),
             has_server_py: false,
             is_root: false,
-            shell: "/bin/bash".to_owned(),
+            shell: vec!["/bin/bash".to_owned()],
         }
     }
 }

@@ -1,12 +1,12 @@
 //! From a project and this machine to what its supervisors run.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use pipulate_core::config::Config;
-use pipulate_core::service::{ServiceName, ServiceSpec};
-use pipulate_environment::service::service_environment;
+use pipulate_core::service::{ServiceName, ServiceSpec, Word};
+use pipulate_environment::service::{LIBRARY_PATH, is_pythons, library_path, service_environment};
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_environment::venv::existing_python;
 use pipulate_store::dotenv::EnvFile;
@@ -17,9 +17,25 @@ use crate::error::Failure;
 
 /// What the supervisors of a project's services have to know, one for each service that exists.
 pub(crate) fn specs(context: &Context, config: &Config) -> Vec<ServiceSpec> {
-    let around = surroundings(context, config, &Surroundings::of_this_process());
+    let around = Surroundings::of_this_process();
+    let libraries = library_path(&around);
+    let around = surroundings(context, config, &around);
     let services = plan::known_services(config, around.has_server_py);
-    services.into_iter().map(|service| plan::spec(config, service, &context.layout, &around)).collect()
+    let specs = services.into_iter().map(|service| plan::spec(config, service, &context.layout, &around));
+    specs.map(|spec| with_libraries(spec, libraries.as_ref(), &around.python)).collect()
+}
+
+/// What wheels need beyond the system's libraries, for a service that Python runs. What the
+/// configuration says comes first.
+fn with_libraries(mut spec: ServiceSpec, libraries: Option<&OsString>, python: &Path) -> ServiceSpec {
+    let program = match spec.command.first() {
+        Some(Word::Plain(program)) => Path::new(program),
+        Some(Word::Port(_) | Word::TerminalMarker { .. }) | None => return spec,
+    };
+    if let Some(libraries) = libraries.filter(|_| is_pythons(program, python)) {
+        spec.env.entry(LIBRARY_PATH.to_owned()).or_insert_with(|| libraries.clone());
+    }
+    spec
 }
 
 /// Adds what the service's `env_file` says: its supervisor has to know that, too.
@@ -77,12 +93,20 @@ pub(crate) fn surroundings(context: &Context, config: &Config, around: &Surround
         env_removed,
         has_server_py: context.layout.server_py().is_file(),
         is_root: rustix::process::geteuid().is_root(),
-        shell: around.variable("SHELL").map_or_else(|| "/bin/sh".to_owned(), shell_name),
+        shell: terminal_shell(around),
     }
 }
 
-fn shell_name(shell: &std::ffi::OsStr) -> String {
-    OsString::from(shell).into_string().unwrap_or_else(|_| "/bin/sh".to_owned())
+/// The shell of JupyterLab's terminals, with the library path of the shell that we were called in.
+fn terminal_shell(around: &Surroundings) -> Vec<String> {
+    let text = |name: &str| around.variable(name).and_then(OsStr::to_str).map(str::to_owned);
+    let mut words = match (library_path(around), text(LIBRARY_PATH)) {
+        (None, _) => Vec::new(),
+        (Some(_), None) => ["/usr/bin/env", "-u", LIBRARY_PATH].map(str::to_owned).into(),
+        (Some(_), Some(before)) => vec!["/usr/bin/env".to_owned(), format!("{LIBRARY_PATH}={before}")],
+    };
+    words.push(text("SHELL").unwrap_or_else(|| "/bin/sh".to_owned()));
+    words
 }
 
 #[cfg(test)]
@@ -99,8 +123,8 @@ mod tests {
         let config = project.context.config().unwrap();
         let bare = surroundings(&project.context, config, &around);
         assert_eq!(
-            (bare.python, bare.jupyter_lab, bare.shell.as_str()),
-            ("python3".into(), "jupyter-lab".into(), "/bin/zsh")
+            (bare.python, bare.jupyter_lab, bare.shell),
+            ("python3".into(), "jupyter-lab".into(), vec!["/bin/zsh".to_owned()])
         );
 
         let bin = project.context.layout.inside(".venv/bin");
@@ -113,6 +137,14 @@ mod tests {
             (&*bin.at("python"), &*bin.at("jupyter-lab"))
         );
         assert!(found.env["PATH"].to_string_lossy().starts_with(&bin.to_string()));
+    }
+
+    #[test]
+    fn a_terminal_has_the_library_path_of_the_persons_shell() {
+        let around = Surroundings::default().with("PIPULATE_LIBRARY_PATH", "/l");
+        assert_eq!(terminal_shell(&around), ["/usr/bin/env", "-u", "LD_LIBRARY_PATH", "/bin/sh"]);
+        let mine = around.with("LD_LIBRARY_PATH", "/mine");
+        assert_eq!(terminal_shell(&mine), ["/usr/bin/env", "LD_LIBRARY_PATH=/mine", "/bin/sh"]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{Examination, failure, skipped};
 use crate::probe::problem::{ProbeProblem, System};
 use crate::probe::{ProbeOutcome, ProbeResult, probe_modules};
 use crate::requirements::Requirements;
-use crate::service::service_environment;
+use crate::service::environment_of;
 use crate::venv::existing_python;
 
 const FOUND: &str = "system.libraries";
@@ -70,7 +70,7 @@ fn libraries(examination: &Examination) -> Finding {
         Ok(python) => python,
         Err(reason) => return skipped(FOUND, reason),
     };
-    let environment = service_environment(&python, &examination.session.surroundings);
+    let environment = environment_of(&python, &python, &examination.session.surroundings);
     let said = evidence::of(environment.give_to(Command::new(&python).args(["-c", LOAD])).args(NEEDED));
     if !said.is_well() {
         return skipped(FOUND, "Which libraries Python finds is not known: it does not run");
@@ -120,7 +120,7 @@ fn modules(examination: &Examination) -> Vec<Finding> {
 }
 
 fn probe(examination: &Examination, python: &Path, modules: Vec<String>) -> BTreeMap<String, ProbeOutcome> {
-    let environment = service_environment(python, &examination.session.surroundings);
+    let environment = environment_of(python, python, &examination.session.surroundings);
     let results = probe_modules(python, &modules, &environment);
     results.into_iter().map(|ProbeResult { module, outcome }| (module, outcome)).collect()
 }

@@ -7,7 +7,7 @@ use pipulate_process::command::Command;
 
 use super::catalog::{Check, Group};
 use super::{Examination, evidence, skipped, warning};
-use crate::service::service_environment;
+use crate::service::environment_of;
 use crate::venv::existing_python;
 
 const FLAKES_ON: &str = "nix.flakes";
@@ -108,7 +108,7 @@ fn cuda(examination: &Examination) -> Finding {
     let Some(python) = python else {
         return Finding::ok(CUDA_FOUND, "The NVIDIA driver answers").detail(said.evidence());
     };
-    let environment = service_environment(&python, &examination.session.surroundings);
+    let environment = environment_of(&python, &python, &examination.session.surroundings);
     let load = ["-c", "import ctypes; ctypes.CDLL('libcuda.so.1')"];
     let loaded = evidence::of(environment.give_to(Command::new(python).args(load)));
     if loaded.is_well() {

@@ -1,6 +1,8 @@
 //! `run`: a command inside the Python environment, in place of ourselves.
 
-use pipulate_environment::service::service_environment;
+use std::path::Path;
+
+use pipulate_environment::service::environment_of;
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_process::command::Command;
 
@@ -16,13 +18,13 @@ pub(crate) fn run(context: &Context, settings: RunSettings) -> Result<ExitStatus
     Err(command.exec().into())
 }
 
-/// The command with the environment that the services get.
+/// The command with the environment that a service gets.
 fn inside(context: &Context, settings: RunSettings) -> Result<Command, Failure> {
     let python = context.python()?;
     let mut words = settings.command.into_iter();
     let program =
         words.next().ok_or_else(|| Failure::new(FailureKind::Usage, "there is no command to run"))?;
-    let environment = service_environment(&python, &Surroundings::of_this_process());
+    let environment = environment_of(Path::new(&program), &python, &Surroundings::of_this_process());
     Ok(environment.give_to(Command::new(program).args(words)))
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use pipulate_core::config::{Config, Greet, OllamaConfig};
 use pipulate_environment::probe::problem::System;
 use pipulate_environment::probe::{self, ProbeOutcome};
-use pipulate_environment::service::service_environment;
+use pipulate_environment::service::environment_of;
 use pipulate_environment::setup::Mode;
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_ollama::greeting::{GreetingEvent, greet_blocking};
@@ -87,7 +87,7 @@ impl Welcome<'_> {
     fn check(&self, module: &str) {
         let printer = &self.context.printer;
         printer.note(format!("- Checking if {module} is importable..."));
-        let environment = service_environment(&self.python, &self.around);
+        let environment = environment_of(&self.python, &self.python, &self.around);
         let results = probe::probe_modules(&self.python, &[module.to_owned()], &environment);
         for result in results {
             match result.outcome {
