@@ -106,12 +106,24 @@ fn what_is_no_name_or_no_value_is_refused_without_being_repeated() {
         &["secret", "set", "KEY=sk-hush-hush"],
         &["secret", "set", "sk-hush-hush"],
         &["secret", "unset", "sk-hush-hush"],
+        &["secret", "unset", "KEY", VALUE],
+        &["secret", "unset", "KEY", "-sk-hush-hush"],
+        &["secret", "unset", "KEY", "--value=sk-hush-hush"],
+        &["secret", "list", VALUE],
+        &["secret", VALUE],
+        &["secret", "KEY", VALUE],
+        &["secret", "--sk-hush-hush"],
+        &["secret", "set", "--KEY", VALUE],
+        &["secret", "set", "--sk-hush-hush"],
+        &["--color", "never", "secret", "KEY=sk-hush-hush"],
     ] {
         let output = project.run(args).expect(2);
         assert!(!(output.stdout + &output.stderr).contains("hush"), "{args:?}");
     }
     session.run(&["secret", "set", "KEY", "x"], 2);
     session.run(&["secret", "set", "a-b"], 2);
+    session.run(&["secret", "unset", "KEY", "x"], 2);
+    session.run(&["secret", "KEY", "x"], 2);
     session.run(&["secret", "set", "KEY"], 1);
     session.run(&["secret", "list"], 0);
     for value in [&b"a\0b"[..], b"a\r\nb", b"a${HOME}", b"a\xff", &[b'x'; 200_000]] {
@@ -122,6 +134,23 @@ fn what_is_no_name_or_no_value_is_refused_without_being_repeated() {
     }
     insta::assert_snapshot!(session.text());
     assert!(!project.path(".env").exists());
+}
+
+#[test]
+fn a_secret_in_the_wrong_file_is_repeated_by_nobody() {
+    let project = project();
+    let config =
+        format!("[services.worker]\ncommand = [\"w\"]\nenv = {{ API_KEY = \"{VALUE}\", PORT = [] }}\n");
+    project.write("pipulate.toml", &config);
+    let mut session = Session::new(&project);
+    session.run(&["start"], 1);
+    insta::assert_snapshot!(session.text());
+    for args in
+        [&["status"][..], &["status", "--json"], &["doctor"], &["doctor", "--json"], &["config", "--show"]]
+    {
+        let output = project.run(args);
+        assert!(!(output.stdout + &output.stderr).contains("hush"), "{args:?}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Reading never touches a file: the caller hands in the text. Unknown keys are errors that
 //! point at their line.
 
+mod error;
 mod forms;
 mod raw;
 mod schema;
@@ -12,6 +13,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use error::ConfigError;
 pub(crate) use forms::kind;
 pub use raw::RawConfig;
 pub use schema::schema;
@@ -85,23 +87,16 @@ pub struct ServiceConfig {
     pub enabled: bool,
 }
 
-/// Why a `pipulate.toml` can't be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ConfigError {
-    /// What is wrong, with line, column and the line itself where they are known.
-    pub message: String,
-}
-
 impl Config {
     /// Reads a `pipulate.toml`; the empty text gives every default.
     ///
     /// # Errors
     /// Where the text is wrong: line, column, the line, and what is allowed there.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let raw: RawConfig = toml::from_str(text)
-            .map_err(|error| ConfigError { message: error.to_string().trim_end().to_owned() })?;
-        Self::resolve(raw, text)
+        let raw: Result<RawConfig, _> = toml::from_str(text);
+        raw.map_err(|error| ConfigError { message: error.to_string().trim_end().to_owned() })
+            .and_then(|raw| Self::resolve(raw, text))
+            .map_err(|error| error.without_secrets(text))
     }
 
     /// The service of that name.
@@ -162,28 +157,6 @@ impl Config {
                 next == target
                     || self.service(next.as_str()).is_some_and(|next| self.reaches(next, target, depth - 1))
             })
-    }
-}
-
-impl ConfigError {
-    /// What is wrong with a whole that TOML finds well-formed, where it stands.
-    fn at(text: &str, span: &Range<usize>, message: &str) -> Self {
-        let before = text.get(..span.start).unwrap_or_default();
-        let (number, column) = (
-            before.matches('\n').count() + 1,
-            before.rsplit('\n').next().unwrap_or_default().chars().count() + 1,
-        );
-        let line = text.lines().nth(number - 1).unwrap_or_default();
-        let margin = " ".repeat(number.to_string().len());
-        let (indent, marks) = (
-            " ".repeat(column - 1),
-            "^".repeat(text.get(span.clone()).map_or(1, |part| part.chars().count())),
-        );
-        Self {
-            message: format!(
-                "error at line {number}, column {column}\n{margin} |\n{number} | {line}\n{margin} | {indent}{marks}\n{message}"
-            ),
-        }
     }
 }
 

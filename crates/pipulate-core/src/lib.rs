@@ -10,6 +10,7 @@ pub mod identity;
 pub mod layout;
 pub mod marker;
 pub mod project;
+pub mod secret;
 pub mod service;
 pub mod state;
 pub mod status;

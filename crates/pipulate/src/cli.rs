@@ -14,6 +14,7 @@ use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::ContextKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
@@ -335,8 +336,26 @@ fn parse_with(command: clap::Command, args: impl IntoIterator<Item = OsString>) 
     let matches = command.try_get_matches_from(&args);
     match matches.and_then(|matches| arguments::Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => Ok(arguments.resolve()),
-        Err(error) => Err(Answer { color: arguments::color_of(&args), error }),
+        Err(error) => {
+            let error = if args.iter().any(|arg| arg == "secret") { without_words(error) } else { error };
+            Err(Answer { color: arguments::color_of(&args), error })
+        }
     }
+}
+
+/// The same complaint, without what was typed: about `secret`, that may be a value in the wrong place.
+fn without_words(mut error: clap::Error) -> clap::Error {
+    for word in [
+        ContextKind::InvalidArg,
+        ContextKind::InvalidSubcommand,
+        ContextKind::InvalidValue,
+        ContextKind::Suggested,
+        ContextKind::SuggestedArg,
+        ContextKind::TrailingArg,
+    ] {
+        error.remove(word);
+    }
+    error
 }
 
 /// What to print instead of doing something.

@@ -30,12 +30,6 @@ pub struct Masker {
     forms: BTreeSet<String>,
 }
 
-/// Whether the value of a variable of this name is a secret.
-pub fn says_secret(key: &str) -> bool {
-    let key = key.to_ascii_uppercase();
-    ["KEY", "TOKEN", "SECRET", "PASS", "CREDENTIAL"].iter().any(|word| key.contains(word))
-}
-
 impl Masker {
     /// Knows these values. Of a value of several lines each line is one.
     pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {

@@ -3,8 +3,9 @@
 
 use pipulate_core::config::Config;
 use pipulate_core::layout::Layout;
+use pipulate_core::secret::says_secret;
 
-use super::mask::{Masker, says_secret};
+use super::mask::Masker;
 use crate::dotenv::{EnvError, EnvFile, SecretValue};
 use crate::home::existing_token;
 

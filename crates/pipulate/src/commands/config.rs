@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use pipulate_core::config::{Config, Greet, ServiceConfig, schema};
+use pipulate_core::secret::says_secret;
 use pipulate_core::service::{Readiness, RestartPolicy, ServiceName, StopSignal};
-use pipulate_store::log::mask::says_secret;
 use toml::{Table, Value};
 
 use crate::cli::ConfigVerb;

@@ -62,16 +62,6 @@ fn nothing_of_a_secret_is_left_where_base64_ends_with_it() {
     }
 }
 
-#[test]
-fn keys_that_say_secret_are_known() {
-    for key in ["OPENAI_API_KEY", "token", "DB_PASSWORD", "AWS_CREDENTIALS", "MY_SECRET", "passphrase"] {
-        assert!(says_secret(key), "{key}");
-    }
-    for key in ["HOME", "PORT", "DEBUG", "MODEL"] {
-        assert!(!says_secret(key), "{key}");
-    }
-}
-
 /// A second, plain encoder: the test's own.
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -1,0 +1,192 @@
+//! Why a `pipulate.toml` can't be used, with the line that is wrong, and without the secrets in it.
+
+use std::cmp::Reverse;
+use std::ops::Range;
+
+use toml_parser::Source;
+use toml_parser::lexer::TokenKind;
+
+use crate::secret::says_secret;
+
+/// Why a `pipulate.toml` can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigError {
+    /// What is wrong, with line, column and the line itself where they are known.
+    pub message: String,
+}
+
+impl ConfigError {
+    /// What is wrong with a whole that TOML finds well-formed, where it stands.
+    pub(super) fn at(text: &str, span: &Range<usize>, message: &str) -> Self {
+        let before = text.get(..span.start).unwrap_or_default();
+        let (number, column) = (
+            before.matches('\n').count() + 1,
+            before.rsplit('\n').next().unwrap_or_default().chars().count() + 1,
+        );
+        let line = text.lines().nth(number - 1).unwrap_or_default();
+        let margin = " ".repeat(number.to_string().len());
+        let (indent, marks) = (
+            " ".repeat(column - 1),
+            "^".repeat(text.get(span.clone()).map_or(1, |part| part.chars().count())),
+        );
+        Self {
+            message: format!(
+                "error at line {number}, column {column}\n{margin} |\n{number} | {line}\n{margin} | {indent}{marks}\n{message}"
+            ),
+        }
+    }
+
+    /// The same without what may be secrets in the line that it shows. This file is the wrong place for
+    /// one, and a message would be a worse one.
+    pub(super) fn without_secrets(self, text: &str) -> Self {
+        let message = secrets_in(text).into_iter().fold(self.message, |message, secret| {
+            // As long as it was: what points at a place in the line still does.
+            message.replace(secret, &"*".repeat(secret.chars().count()))
+        });
+        Self { message }
+    }
+}
+
+/// The shortest text that is taken for a secret, in characters: the same as in other views.
+const SHORTEST: usize = 6;
+
+/// The values in a file, well-formed or not, whose key says that they are secrets, and what is no name
+/// where only names of secrets belong. Longer ones come first: a shorter one may be a part of them.
+fn secrets_in(text: &str) -> Vec<&str> {
+    let mut secrets = Vec::new();
+    for Value { table, key, text } in values_in(text) {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let is_misplaced = table == "secrets" && !text.bytes().all(is_name);
+        if says_secret(key) || is_misplaced {
+            secrets.extend(text.lines().map(str::trim).filter(|line| line.chars().count() >= SHORTEST));
+        }
+    }
+    secrets.sort_by_key(|secret| Reverse(secret.len()));
+    secrets
+}
+
+/// A value where it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Value<'a> {
+    /// The first word of the table's name.
+    table: &'a str,
+    key: &'a str,
+    /// As it is written, without its quotes.
+    text: &'a str,
+}
+
+/// How far a line has been read, outside of brackets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Begins,
+    Header,
+    Key,
+    /// From this place in the file.
+    Value(usize),
+}
+
+/// Every value of a file, whatever else is wrong with it.
+fn values_in(text: &str) -> Vec<Value<'_>> {
+    let mut values: Vec<Value<'_>> = Vec::new();
+    let (mut line, mut depth) = (Line::Begins, 0_usize);
+    let (mut table, mut key, mut word) = ("", "", "");
+    for token in Source::new(text).lex() {
+        let span = token.span();
+        let raw = text.get(span.start()..span.end()).unwrap_or_default();
+        match (token.kind(), line) {
+            (TokenKind::Whitespace | TokenKind::Comment | TokenKind::Eof, _) => {}
+            (TokenKind::Newline, _) if depth == 0 => line = Line::Begins,
+            (TokenKind::LeftSquareBracket, Line::Begins) => (line, table) = (Line::Header, ""),
+            (_, Line::Header) if is_word(token.kind()) && table.is_empty() => table = unquoted(raw),
+            (_, Line::Header) | (TokenKind::Newline | TokenKind::Comma | TokenKind::Dot, _) => {}
+            (TokenKind::LeftSquareBracket | TokenKind::LeftCurlyBracket, _) => depth += 1,
+            (TokenKind::RightSquareBracket | TokenKind::RightCurlyBracket, _) => {
+                depth = depth.saturating_sub(1);
+            }
+            (TokenKind::Equals, Line::Begins | Line::Key) => {
+                (line, key) = (Line::Value(span.end()), word);
+            }
+            (TokenKind::Equals, Line::Value(_)) => {
+                // In a table between braces; what came before it was no value.
+                if depth > 0 && values.pop().is_some() {
+                    key = word;
+                }
+            }
+            (_, Line::Begins | Line::Key) => (line, word) = (Line::Key, unquoted(raw)),
+            (_, Line::Value(begin)) => {
+                word = unquoted(raw);
+                // Without quotes, a value is all that stands there.
+                let written = match depth {
+                    0 => unquoted(text.get(begin..span.end()).unwrap_or_default().trim()),
+                    _ => word,
+                };
+                values.push(Value { table, key, text: written });
+            }
+        }
+    }
+    values
+}
+
+fn is_word(kind: TokenKind) -> bool {
+    match kind {
+        TokenKind::Atom
+        | TokenKind::BasicString
+        | TokenKind::LiteralString
+        | TokenKind::MlBasicString
+        | TokenKind::MlLiteralString => true,
+        TokenKind::Dot
+        | TokenKind::Equals
+        | TokenKind::Comma
+        | TokenKind::LeftSquareBracket
+        | TokenKind::RightSquareBracket
+        | TokenKind::LeftCurlyBracket
+        | TokenKind::RightCurlyBracket
+        | TokenKind::Whitespace
+        | TokenKind::Comment
+        | TokenKind::Newline
+        | TokenKind::Eof => false,
+    }
+}
+
+fn unquoted(raw: &str) -> &str {
+    raw.trim_matches(['"', '\''])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+
+    #[test]
+    fn no_error_repeats_a_secret_however_it_is_written() {
+        for text in [
+            "OPENAI_API_KEY = sk-hush-hush\n",
+            "OPENAI_API_KEY = \"sk-hush-hush\n",
+            "api_key = \"sk-hush-hush\"\n",
+            "TOKEN = correct hush-hush battery\n",
+            "PASSWORD = hush-hush==\n",
+            "'MY SECRET' = '''\nhush-hush\nhush-hush-2\n''' x\n",
+            "[secrets]\nopenai = \"sk-hush-hush\"\n",
+            "[secrets]\nrequired = [\n  \"FINE_NAME\",\n  \"sk-hush-hush\",\n]\n",
+            "[secrets]\nrequired = [\"KEY=hush-hush\"]\n",
+            "[services.w]\ncommand = [\"w\"]\nenv = { A = \"x\", DB_PASS = \"hush-hush\", C = [] }\n",
+            "[services.w]\nenv.DB_PASS = \"hush-hush\"\nprot = 1\n",
+            "[services.w.env]\nDB_PASS = [\"hush-hush\"]\n",
+        ] {
+            let message = Config::parse(text).unwrap_err().to_string();
+            assert!(!message.contains("hush"), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_shown_as_it_is() {
+        for (text, shown) in [
+            ("[services.w]\nenv = { A_KEY = \"sk-hush\", LIBRARY = [] }\n", "LIBRARY = []"),
+            ("[secrets]\nrequierd = [\"OPENAI_API_KEY\"]\n", "requierd = [\"OPENAI_API_KEY\"]"),
+            ("[services.tokens]\ncommand = [\"python\", 3]\n", "command = [\"python\", 3]"),
+        ] {
+            let message = Config::parse(text).unwrap_err().to_string();
+            assert!(message.contains(shown), "{text}: {message}");
+        }
+    }
+}
