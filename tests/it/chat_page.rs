@@ -76,8 +76,8 @@ fn an_answer_streams_goes_on_over_a_reload_and_is_stopped_by_escape() {
     project.run(&["restart", "server"]).expect(0);
     browser.open(&address(&project, "/chat"));
     browser.wait_for_text("#turns", "It was a dark and <b>stormy</b>");
-    browser.click("summary");
-    browser.click(".earlier form button");
+    browser.click(".settings summary");
+    browser.click(".settings .verbs button");
     browser.wait_for_text("#turns", "Nothing was said yet");
     project.run(&["stop"]).expect(0);
     let log = std::fs::read_to_string(project.path(".pipulate/log/server.log")).unwrap_or_default();

@@ -25,7 +25,7 @@ fn a_real_model_answers_in_the_terminal_and_on_the_page() {
     crate::support::holds("some words of the answer", || {
         browser.measure("document.querySelector('#open-answer')?.textContent.length > 20") == true
     });
-    browser.click("#stop button");
+    browser.click("[form=stop]");
     model.wait_for_hang_up();
     browser.wait_for_text("#chat-status", "Stopped");
     assert_eq!(browser.complaints(), [""; 0]);

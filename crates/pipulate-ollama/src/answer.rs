@@ -41,8 +41,9 @@ pub enum Piece {
 /// What it took, where the server says.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {
-    /// `stop`, `length` (cut at the model's limit), `load` or `unload`.
-    pub reason: Option<String>,
+    /// The model had more to say: the answer is as long as was asked for, or together with the question
+    /// as long as the model can take in.
+    pub is_cut_off: bool,
     /// How long loading the model took.
     pub load: Duration,
     /// The prompt's length in tokens.
@@ -190,7 +191,7 @@ fn pieces_of(line: &[u8], host: &Host) -> Result<Vec<Piece>, Error> {
     let mut pieces: Vec<Piece> = texts.into_iter().filter(|piece| !piece.is_empty()).collect();
     if line.done {
         pieces.push(Piece::Done(Summary {
-            reason: line.done_reason,
+            is_cut_off: line.done_reason.as_deref() == Some("length"),
             load: Duration::from_nanos(line.load_duration),
             prompt_tokens: line.prompt_eval_count,
             tokens: line.eval_count,

@@ -157,6 +157,8 @@ mod tests {
             (None, &["nomic-embed-text:latest", "codellama:7b", "qwen3:4b"], "codellama:7b", FirstLocal),
             (None, &["gpt-oss:120b-cloud", "qwen3:4b"], "qwen3:4b", FirstLocal),
             (None, &["Llama3.2:1b", "llama3:8b"], "Llama3.2:1b", NewestLlama),
+            (None, &["llama3.2-vision:11b", "nomic-embed-text"], "llama3.2-vision:11b", NewestLlama),
+            (None, &["phi3:mini", "phi3:mini"], "phi3:mini", FirstLocal),
         ] {
             assert_eq!(chosen(configured, names), (model.to_owned(), why), "{configured:?} {names:?}");
         }
@@ -177,6 +179,19 @@ mod tests {
             let Choice::None(reason) = choose_model(configured, &models(names)) else { panic!("{names:?}") };
             assert!(reason.to_string().contains(wanted), "{names:?}: {reason}");
         }
+    }
+
+    #[test]
+    fn every_reason_for_having_none_says_what_to_do() {
+        let reasons = [
+            NoModel::NotInstalled { wanted: "phi9".to_owned() },
+            NoModel::CannotChat { model: "nomic-embed-text:latest".to_owned() },
+            NoModel::NothingInstalled,
+            NoModel::NothingSuitable,
+            NoModel::OnlyCloud,
+        ];
+        let told: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(told.join("\n"));
     }
 
     #[test]

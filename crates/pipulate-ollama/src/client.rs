@@ -12,7 +12,7 @@ use crate::answer::Answer;
 use crate::error::{Error, ErrorBody, excerpt};
 use crate::host::{Host, Scheme};
 use crate::lines::MAX_LINE;
-use crate::model::{Loaded, Model, or_default};
+use crate::model::{Description, Loaded, Model, or_default};
 
 /// How much of an error's text is read, in bytes.
 const MAX_ERROR: usize = 64 << 10;
@@ -59,6 +59,8 @@ pub struct ChatRequest {
     /// Whether to think first; `None` leaves it to the model, and most that can do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub think: Option<bool>,
+    #[serde(skip_serializing_if = "Options::is_default")]
+    pub options: Options,
 }
 
 /// A prompt to be completed.
@@ -68,6 +70,23 @@ pub struct GenerateRequest {
     pub prompt: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub think: Option<bool>,
+    #[serde(skip_serializing_if = "Options::is_default")]
+    pub options: Options,
+}
+
+/// How a model writes; what is not said is left to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Options {
+    /// The longest answer, in tokens, thoughts included. A model that has more to say is cut off there,
+    /// which [`crate::answer::Summary::is_cut_off`] tells.
+    #[serde(rename = "num_predict", skip_serializing_if = "Option::is_none")]
+    pub most_tokens: Option<u32>,
+}
+
+impl Options {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Something said in a conversation.
@@ -113,6 +132,9 @@ impl Client {
         if host.is_loopback() {
             builder = builder.no_proxy();
         }
+        if let Some((name, addresses)) = host.addresses_by_rule() {
+            builder = builder.resolve_to_addrs(name, &addresses);
+        }
         let activity = "get ready";
         let http = builder.build().map_err(|e| Error::from_request(host, activity, limits.connect, &e))?;
         Ok(Self { http, host: host.clone(), limits })
@@ -132,7 +154,7 @@ impl Client {
         struct Reply {
             version: String,
         }
-        let reply: Reply = self.ask("/api/version", "tell its version").await?;
+        let reply: Reply = self.get("/api/version", "tell its version").await?;
         Ok(excerpt(reply.version.as_bytes()))
     }
 
@@ -146,7 +168,7 @@ impl Client {
             #[serde(default, deserialize_with = "or_default")]
             models: Vec<Model>,
         }
-        let reply: Reply = self.ask("/api/tags", "list its models").await?;
+        let reply: Reply = self.get("/api/tags", "list its models").await?;
         Ok(reply.models)
     }
 
@@ -160,8 +182,30 @@ impl Client {
             #[serde(default, deserialize_with = "or_default")]
             models: Vec<Loaded>,
         }
-        let reply: Reply = self.ask("/api/ps", "list the models in memory").await?;
+        let reply: Reply = self.get("/api/ps", "list the models in memory").await?;
         Ok(reply.models)
+    }
+
+    /// What a model can do.
+    ///
+    /// # Errors
+    /// The server can't be reached, or has no such model.
+    pub async fn show(&self, model: &str) -> Result<Description, Error> {
+        #[derive(Serialize)]
+        struct Question<'a> {
+            model: &'a str,
+        }
+        let request = self.http.post(self.host.url("/api/show")).json(&Question { model });
+        self.ask(request, model, "describe a model").await
+    }
+
+    /// Whether a model thinks before it answers. A server that lists its models without their
+    /// capabilities is asked about this one; if it does not say, the model does not.
+    pub async fn thinks(&self, model: &Model) -> bool {
+        match &model.capabilities {
+            Some(_) => model.can_think(),
+            None => self.show(&model.name).await.is_ok_and(|description| description.can_think()),
+        }
     }
 
     /// Continues a conversation. Dropping the answer ends the work on it.
@@ -180,15 +224,24 @@ impl Client {
         self.talk("/api/generate", &request.model, request).await
     }
 
-    async fn ask<T: DeserializeOwned>(&self, endpoint: &str, activity: &'static str) -> Result<T, Error> {
+    async fn get<T: DeserializeOwned>(&self, endpoint: &str, activity: &'static str) -> Result<T, Error> {
+        self.ask(self.http.get(self.host.url(endpoint)), "", activity).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        request: reqwest::RequestBuilder,
+        model: &str,
+        activity: &'static str,
+    ) -> Result<T, Error> {
         let limit = self.limits.question;
         let exchange = async {
             let failed = |error| Error::from_request(&self.host, activity, self.limits.connect, &error);
-            let response = self.http.get(self.host.url(endpoint)).send().await.map_err(failed)?;
+            let response = request.send().await.map_err(failed)?;
             let status = response.status();
             if !status.is_success() {
                 let body = read_up_to(response, MAX_ERROR).await.unwrap_or_default();
-                return Err(Error::from_answer(&self.host, "", status.as_u16(), &body));
+                return Err(Error::from_answer(&self.host, model, status.as_u16(), &body));
             }
             read_up_to(response, MAX_LINE).await.map_err(failed)
         };

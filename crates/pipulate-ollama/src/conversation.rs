@@ -3,7 +3,7 @@
 //! A question joins it together with its answer or not at all, so that a question that failed can
 //! be asked again.
 
-use crate::client::{ChatRequest, Message, Role};
+use crate::client::{ChatRequest, Message, Options, Role};
 
 /// What was said to a model, and by it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,7 +35,7 @@ impl Conversation {
         let system = self.system.iter().map(|text| message(Role::System, text));
         let messages =
             system.chain(self.messages.iter().cloned()).chain([message(Role::User, question)]).collect();
-        ChatRequest { model: model.to_owned(), messages, think: None }
+        ChatRequest { model: model.to_owned(), messages, think: None, options: Options::default() }
     }
 
     /// Keeps a question and what was answered, also if the answer was stopped half-way. A question

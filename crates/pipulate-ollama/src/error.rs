@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use rustls::CertificateError;
+
 use crate::host::Host;
 
 /// How much of a foreign text a message repeats, in characters.
@@ -42,10 +44,10 @@ pub enum Error {
     #[error("Ollama is busy with other requests ({message}); try again in a moment")]
     Busy { message: String },
     /// Ollama said no, in its own words.
-    #[error("Ollama answered with an error ({status}): {message}")]
+    #[error("Ollama answered with an error ({status}): {message}; its own log may say more")]
     Refused { status: u16, message: String },
     /// An error after the answer had begun.
-    #[error("Ollama broke off its answer: {message}")]
+    #[error("Ollama broke off its answer: {message}; try again, or look at its own log")]
     BrokeOff { message: String },
     /// The connection ended before the answer did.
     #[error(
@@ -53,7 +55,7 @@ pub enum Error {
     )]
     CutOff { host: String, reason: String },
     /// A line without end.
-    #[error("Ollama at {host} sent a line of more than {} MB, which no answer has", crate::lines::MAX_LINE >> 20)]
+    #[error("Ollama at {host} sent a line of more than {} MB, which no answer has; is it Ollama that answers there?", crate::lines::MAX_LINE >> 20)]
     LineTooLong { host: String },
 }
 
@@ -153,8 +155,19 @@ fn deepest_cause(error: &dyn std::error::Error) -> String {
 /// What rustls has against a certificate.
 fn certificate_problem(error: &dyn std::error::Error) -> Option<String> {
     match std::iter::successors(error.source(), |cause| cause.source()).find_map(rustls_error)? {
-        rustls::Error::InvalidCertificate(reason) => Some(reason.to_string()),
+        rustls::Error::InvalidCertificate(reason) => Some(in_plain_words(reason)),
         _ => None,
+    }
+}
+
+fn in_plain_words(problem: &CertificateError) -> String {
+    match problem {
+        CertificateError::UnknownIssuer => "nobody whom this machine trusts vouches for it".to_owned(),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_owned(),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is for another name".to_owned()
+        }
+        other => other.to_string(),
     }
 }
 
@@ -204,6 +217,31 @@ mod tests {
         assert!(matches!(error(502, "<html><h1>Bad"), Error::NotOllama { .. }));
         assert!(matches!(error(302, ""), Error::NotOllama { .. }));
         assert!(matches!(error(500, ""), Error::Refused { .. }));
+    }
+
+    #[test]
+    fn every_error_says_what_where_why_and_what_to_do() {
+        let host = || Host::parse("").unwrap().to_string();
+        let own = str::to_owned;
+        let errors = [
+            Error::Unreachable { host: host(), reason: own("Connection refused (os error 111)") },
+            Error::Untrusted {
+                host: own("https://llm.example:443"),
+                reason: in_plain_words(&CertificateError::UnknownIssuer),
+            },
+            Error::Slow { host: host(), activity: "list its models", limit: Duration::from_millis(2_500) },
+            Error::NotOllama { host: host(), excerpt: own("<html>") },
+            Error::NameRefused { host: own("http://my-llm:11434") },
+            Error::NoSuchModel { model: own("llama3.1") },
+            Error::SignIn { model: own("gpt-oss:120b-cloud"), signin: own("https://ollama.com/connect") },
+            Error::Busy { message: own("server busy, please try again") },
+            Error::Refused { status: 500, message: own("llama runner process has terminated") },
+            Error::BrokeOff { message: own("unexpected EOF") },
+            Error::CutOff { host: host(), reason: own("the connection was cut") },
+            Error::LineTooLong { host: host() },
+        ];
+        let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(told.join("\n"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::answer::Piece;
 use crate::choose::{Choice, Why, choose_model};
-use crate::client::{ChatRequest, Client, Message, Role};
+use crate::client::{ChatRequest, Client, Message, Options, Role};
 use crate::error::{Error, seconds};
 use crate::host::Host;
 use crate::model::Model;
@@ -19,6 +19,8 @@ use crate::runtime::block_on;
 
 /// What the model is asked to say.
 const PROMPT: &str = "Say 'Ready to pipulate!' in a clever way.";
+/// How long the line may be, in tokens: a small model knows no end.
+const MOST_TOKENS: u32 = 60;
 
 /// Something to show, in the order it comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,9 +113,10 @@ async fn greet(told: &mut Told<'_>, configured: Option<&str>, mode: Greet) -> Re
 /// Streams the first line that the model has to say, and ends its work there.
 async fn say_something_clever(client: &Client, model: Model, told: &mut Told<'_>) -> Result<(), Error> {
     let request = ChatRequest {
-        think: model.can_think().then_some(false),
+        think: client.thinks(&model).await.then_some(false),
         model: model.name,
         messages: vec![Message { role: Role::User, content: PROMPT.to_owned() }],
+        options: Options { most_tokens: Some(MOST_TOKENS) },
     };
     let mut answer = client.chat(&request).await?;
     while let Some(piece) = answer.next().await? {
@@ -124,7 +127,12 @@ async fn say_something_clever(client: &Client, model: Model, told: &mut Told<'_>
                     break;
                 }
             }
-            Piece::Done(_) => break,
+            Piece::Done(summary) => {
+                if summary.is_cut_off {
+                    told.break_off();
+                }
+                break;
+            }
         }
     }
     Ok(())
@@ -151,9 +159,17 @@ impl Told<'_> {
         whole
     }
 
+    /// Says that the line would have gone on.
+    fn break_off(&mut self) {
+        match self.so_far {
+            Progress::Words => (self.on_text)(GreetingEvent::Text("…".to_owned())),
+            Progress::Nothing | Progress::Model(_) => {}
+        }
+    }
+
     fn give_up(&mut self, error: &Error) {
         let note = match (&self.so_far, error) {
-            (Progress::Words, _) => return (self.on_text)(GreetingEvent::Text("…".to_owned())),
+            (Progress::Words, _) => return self.break_off(),
             (Progress::Nothing, Error::Unreachable { host, .. }) => {
                 format!("Ollama is not running at {host}; start it with: ollama serve")
             }
@@ -165,7 +181,7 @@ impl Told<'_> {
     fn run_out_of_time(&mut self) {
         let limit = seconds(self.deadline);
         let note = match &self.so_far {
-            Progress::Words => return (self.on_text)(GreetingEvent::Text("…".to_owned())),
+            Progress::Words => return self.break_off(),
             Progress::Model(model) => {
                 format!("{model} needs more than {limit} to say hello; it is there all the same")
             }

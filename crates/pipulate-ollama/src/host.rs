@@ -4,7 +4,7 @@
 //! (`0.0.0.0`, `::`, or none at all) has become the loopback address of its family.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The port that Ollama listens on when nothing is said.
 const DEFAULT_PORT: u16 = 11434;
@@ -98,6 +98,15 @@ impl Host {
         let named =
             name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost");
         named || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
+    /// The name, and what it stands for, if it is one that means this machine by rule (RFC 6761). A
+    /// resolver may know just one of the two addresses, and Ollama may listen on the other.
+    pub(crate) fn addresses_by_rule(&self) -> Option<(&str, [SocketAddr; 2])> {
+        let is_name = self.name.trim_matches(['[', ']']).parse::<IpAddr>().is_err();
+        let addresses = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+        let addresses = addresses.map(|address| SocketAddr::new(address, self.port));
+        (is_name && self.is_loopback()).then_some((self.name.as_str(), addresses))
     }
 
     /// The URL of an endpoint, such as `/api/tags`.

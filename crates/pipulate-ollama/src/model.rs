@@ -56,6 +56,21 @@ pub struct Loaded {
     pub expires_at: Option<Timestamp>,
 }
 
+/// What a server says about one model (`/api/show`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Description {
+    /// What it can do, where the server is new enough to say.
+    pub capabilities: Option<Vec<String>>,
+}
+
+impl Description {
+    /// Whether it thinks before it answers, as far as the server says.
+    pub fn can_think(&self) -> bool {
+        has(self.capabilities.as_deref(), "thinking") == Some(true)
+    }
+}
+
 impl Model {
     /// The name without its tag.
     pub fn base(&self) -> &str {
@@ -84,7 +99,7 @@ impl Model {
 
     /// Whether it thinks before it answers, as far as the server says.
     pub fn can_think(&self) -> bool {
-        self.has("thinking") == Some(true)
+        has(self.capabilities.as_deref(), "thinking") == Some(true)
     }
 
     /// Whether it answers in words. Embedders don't, and those that only judge texts as safe or not
@@ -98,13 +113,14 @@ impl Model {
             return false;
         }
         let named = || EMBEDDERS.iter().any(|word| base.contains(word) || family.contains(word));
-        self.has("completion").unwrap_or_else(|| !named())
+        has(self.capabilities.as_deref(), "completion").unwrap_or_else(|| !named())
     }
+}
 
-    fn has(&self, capability: &str) -> Option<bool> {
-        let known = self.capabilities.as_ref().filter(|list| !list.is_empty())?;
-        Some(known.iter().any(|word| word == capability))
-    }
+/// `None` where the server does not say.
+fn has(capabilities: Option<&[String]>, capability: &str) -> Option<bool> {
+    let known = capabilities.filter(|list| !list.is_empty())?;
+    Some(known.iter().any(|word| word == capability))
 }
 
 /// The tag stands after a colon, but `host:5000/name` has none.

@@ -2,11 +2,17 @@
 //!
 //! What goes in is what a person would be shown: whoever calls has masked the secrets.
 
-use crate::client::{ChatRequest, Message, Role};
+use crate::client::{ChatRequest, Options};
+use crate::conversation::Conversation;
 
 /// How much of a log goes into the question, in bytes: it has to fit the 4,096 tokens that Ollama
 /// gives a model unless told otherwise, with room for the answer.
 const MAX_LOG: usize = 8_000;
+
+/// How long the answer may be, in tokens: twice of what five sentences need. A small model knows no end.
+const MOST_TOKENS: u32 = 400;
+/// The same for a model that thinks first, which not every one leaves when it is asked to.
+const MOST_TOKENS_WITH_THOUGHTS: u32 = 2_000;
 
 /// What the model is told before the question.
 pub const INSTRUCTIONS: &str = "You help somebody who is new to Python. A program that runs in the background has a problem. \
@@ -25,13 +31,20 @@ pub struct Trouble<'a> {
     pub log: &'a [String],
 }
 
-/// The request that asks about it.
-pub fn question(model: &str, trouble: &Trouble) -> ChatRequest {
-    let messages = vec![
-        Message { role: Role::System, content: INSTRUCTIONS.to_owned() },
-        Message { role: Role::User, content: wording(trouble) },
-    ];
-    ChatRequest { model: model.to_owned(), messages, think: None }
+/// The request that asks about it; `thinks` tells whether the model thinks before it answers.
+pub fn question(model: &str, thinks: bool, trouble: &Trouble) -> ChatRequest {
+    let mut conversation = Conversation::default();
+    conversation.instruct(INSTRUCTIONS);
+    let mut request = conversation.ask(model, &wording(trouble));
+    keep_short(&mut request, thinks);
+    request
+}
+
+/// Bounds an answer that is to be a few sentences, said at once.
+pub fn keep_short(request: &mut ChatRequest, thinks: bool) {
+    let most = if thinks { MOST_TOKENS_WITH_THOUGHTS } else { MOST_TOKENS };
+    request.think = thinks.then_some(false);
+    request.options = Options { most_tokens: Some(most) };
 }
 
 /// The words of the question.
@@ -69,11 +82,21 @@ mod tests {
     #[test]
     fn the_question_holds_the_state_and_the_end_of_the_log() {
         let log = ["Traceback".to_owned(), "NameError: x".to_owned()];
-        let request = question("m", &Trouble { service: "server", state: "crashed: code 1", log: &log });
+        let request =
+            question("m", false, &Trouble { service: "server", state: "crashed: code 1", log: &log });
         let asked = &request.messages[1].content;
         assert!(asked.contains("\"server\" is crashed: code 1") && asked.contains("Traceback\nNameError: x"));
-        let silent = question("m", &Trouble { service: "server", state: "crashed", log: &[] });
+        let silent = question("m", false, &Trouble { service: "server", state: "crashed", log: &[] });
         assert!(silent.messages[1].content.contains("It printed nothing"));
+    }
+
+    #[test]
+    fn the_answer_is_bound_and_a_model_that_thinks_has_room_for_that() {
+        let trouble = Trouble { service: "server", state: "crashed", log: &[] };
+        let [brief, thinking] = [false, true].map(|thinks| question("m", thinks, &trouble));
+        assert_eq!((brief.think, brief.options.most_tokens), (None, Some(MOST_TOKENS)));
+        assert_eq!(thinking.think, Some(false));
+        assert!(thinking.options.most_tokens > brief.options.most_tokens);
     }
 
     #[test]

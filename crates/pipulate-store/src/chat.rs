@@ -17,7 +17,7 @@ mod wire;
 /// How large a chat's file may be, in bytes.
 const LIMIT: usize = 900 << 10;
 /// How many chats are kept.
-const MOST: usize = 50;
+const MOST: usize = 500;
 
 /// Names a chat: when it was begun, in milliseconds, so that names sort by age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +26,8 @@ pub struct ChatId(u64);
 /// What was said in one chat.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Chat {
+    /// What a person calls it.
+    pub name: Option<String>,
     /// What the model is told before everything else.
     pub instructions: Option<String>,
     /// Oldest first.
@@ -42,6 +44,8 @@ pub struct Turn {
     pub thinking: String,
     pub answer: String,
     pub end: End,
+    /// A few sentences were asked for, and no more.
+    pub is_brief: bool,
 }
 
 /// How an answer ended.
@@ -49,12 +53,21 @@ pub struct Turn {
 pub enum End {
     /// Not at all so far: it is being written, or its writer was killed.
     Open,
-    /// It is whole; what it took, where the server said so.
-    Whole { tokens: u64, seconds: f64 },
+    /// It is whole.
+    Whole(Effort),
+    /// The model had more to say, and was not allowed to or could not take in more.
+    CutOff(Effort),
     /// On request.
     Stopped,
     /// Something went wrong: what, and what to do.
     Broken(String),
+}
+
+/// What an answer took, where the server said so.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Effort {
+    pub tokens: u64,
+    pub seconds: f64,
 }
 
 /// The folder of a project's chats.
@@ -83,10 +96,14 @@ impl std::fmt::Display for ChatId {
 }
 
 impl Chat {
-    /// The first question, for a list.
+    /// Its name, else its first question; empty if it has neither.
     pub fn title(&self) -> &str {
-        self.turns.first().map_or("", |turn| turn.question.lines().next().unwrap_or_default())
+        title(self.name.as_deref(), self.turns.first().map(|turn| turn.question.as_str()))
     }
+}
+
+fn title<'a>(name: Option<&'a str>, first_question: Option<&'a str>) -> &'a str {
+    name.or(first_question).and_then(|text| text.lines().next()).unwrap_or_default()
 }
 
 impl Turn {
@@ -98,6 +115,7 @@ impl Turn {
             thinking: String::new(),
             answer: String::new(),
             end: End::Open,
+            is_brief: false,
         }
     }
 }
@@ -129,10 +147,26 @@ impl Chats {
     /// # Errors
     /// The file can't be read, is refused, or was written by a newer version.
     pub fn read(&self, id: ChatId) -> Result<Chat, StoreError> {
+        self.read_with(id, wire::decode)
+    }
+
+    /// [`Chat::title`] without the rest, which may be much.
+    ///
+    /// # Errors
+    /// As [`Chats::read`].
+    pub fn title(&self, id: ChatId) -> Result<String, StoreError> {
+        self.read_with(id, wire::decode_title)
+    }
+
+    fn read_with<T: Default>(
+        &self,
+        id: ChatId,
+        decode: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<T, StoreError> {
         let path = self.path(id);
         match files::read_private(&path)? {
-            None => Ok(Chat::default()),
-            Some(bytes) => wire::decode(&bytes).map_err(|reason| StoreError::refused(&path, reason)),
+            None => Ok(T::default()),
+            Some(bytes) => decode(&bytes).map_err(|reason| StoreError::refused(&path, reason)),
         }
     }
 
@@ -187,12 +221,17 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (chats, id) = (chats(&directory), ChatId::parse("17").unwrap());
         assert_eq!((chats.ids().unwrap(), chats.read(id).unwrap()), (vec![], Chat::default()));
+        let effort = Effort { tokens: 7, seconds: 0.5 };
         let ends =
-            [End::Open, End::Whole { tokens: 7, seconds: 0.5 }, End::Stopped, End::Broken("x".to_owned())];
+            [End::Open, End::Whole(effort), End::CutOff(effort), End::Stopped, End::Broken("x".to_owned())];
         let turns = ends.map(|end| turn("Why?\nIndeed", end)).to_vec();
-        let chat = Chat { instructions: Some("Be brief.".to_owned()), turns };
-        chats.write(id, &chat).unwrap();
-        assert_eq!((chats.read(id).unwrap(), chat.title()), (chat.clone(), "Why?"));
+        let mut chat = Chat { name: None, instructions: Some("Be brief.".to_owned()), turns };
+        for title in ["Why?", "Mine"] {
+            chats.write(id, &chat).unwrap();
+            assert_eq!((chats.read(id).unwrap(), chat.title()), (chat.clone(), title));
+            assert_eq!(chats.title(id).unwrap(), title);
+            chat.name = Some("Mine".to_owned());
+        }
         let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(directory.path().join("chats")), mode(chats.path(id))), (0o700, 0o600));
         chats.remove(id).unwrap();
@@ -205,8 +244,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let chats = chats(&directory);
         let large = Chat {
-            instructions: None,
             turns: (0..9).map(|_| turn(&"x".repeat(200 << 10), End::Stopped)).collect(),
+            ..Chat::default()
         };
         chats.write(ChatId(0), &large).unwrap();
         assert_eq!(chats.read(ChatId(0)).unwrap().turns.len(), 4);

@@ -50,10 +50,11 @@ fn chats() -> Router<AppState> {
         .route(chat::PATH, get(chat::newest).post(chat::ask_anew))
         .route("/chat/new", get(chat::new))
         .route("/chat/{id}", get(chat::show).post(chat::ask))
-        .route("/chat/{id}/turns", get(chat::turns))
         .route("/chat/{id}/events", get(chat::events))
         .route("/chat/{id}/retry", post(chat::retry))
         .route("/chat/{id}/stop", post(chat::stop))
+        .route("/chat/{id}/settings", post(chat::settings))
+        .route("/chat/{id}/export", get(chat::export))
         .route("/chat/{id}/delete", post(chat::delete))
         // The innermost limit counts.
         .layer(DefaultBodyLimit::max(form::MAX_CHAT_BYTES))

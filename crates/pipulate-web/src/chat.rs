@@ -2,18 +2,18 @@
 //!
 //! Invariants: an answer belongs to the app and not to the page that asked for it, so it goes on when
 //! the page is reloaded or closed. A chat has one answer at a time, and no more than [`MOST`] are
-//! written at once. To stop one closes its connection, which makes Ollama stop. What was said so
-//! far is on disk, at most [`FLUSH`] old.
+//! written at once. To stop one closes its connection, which makes Ollama stop. What was said is on
+//! disk soon ([`speaking`]), and all of it when the app is asked to end.
+
+mod speaking;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use pipulate_ollama::answer::Piece;
-use pipulate_ollama::choose::{Choice, choose_model};
-use pipulate_ollama::client::{ChatRequest, Client};
+use pipulate_ollama::client::ChatRequest;
 use pipulate_ollama::conversation::Conversation;
-use pipulate_store::chat::{Chat, ChatId, End, Turn};
+use pipulate_store::chat::{Chat, ChatId, Turn};
 use tokio::sync::{Notify, watch};
 
 use crate::problem::Problem;
@@ -21,20 +21,21 @@ use crate::state::AppState;
 
 /// How many answers are written at once: a model shares one machine with everything else.
 const MOST: usize = 4;
-/// How old what is on disk may be, while something is added.
-const FLUSH: Duration = Duration::from_secs(2);
-/// The longest answer, in bytes; what a model rambles beyond is of no use to anybody.
-const LONGEST: usize = 256 << 10;
 
 /// The answers that are being written.
 #[derive(Clone, Default)]
-pub(crate) struct Answers(Arc<Mutex<BTreeMap<ChatId, Option<Arc<Running>>>>>);
+pub(crate) struct Answers {
+    running: Arc<Mutex<BTreeMap<ChatId, Option<Arc<Running>>>>>,
+    news: watch::Sender<()>,
+}
 
 /// One answer, and what was said before it.
 pub(crate) struct Running {
     before: Chat,
     live: watch::Sender<Live>,
     stop: Notify,
+    /// The page that asked, as long as it hears the answer over the request that it asked with.
+    asker: watch::Sender<Option<PageId>>,
 }
 
 /// An answer as far as it has come.
@@ -50,21 +51,53 @@ pub(crate) enum Phase {
     Asking,
     /// The model is not in memory yet, which may take minutes.
     Loading,
+    /// It is, and says nothing.
+    Waiting,
     Writing,
     /// Nothing more: the end is in the turn. It may have happened that it could not be kept.
     Over(Option<String>),
 }
 
+/// What is to be answered, by whom, and who wants to know.
+pub(crate) struct Wish {
+    pub(crate) prompt: Prompt,
+    /// Another one than usual.
+    pub(crate) model: Option<String>,
+    /// The page that will hear the answer over this very request.
+    pub(crate) page: Option<PageId>,
+}
+
 /// What is to be answered.
 pub(crate) enum Prompt {
     Question(String),
-    /// The last question once more.
-    Again,
-    /// Something that comes with instructions of its own.
+    /// The last question once more, or what should have been asked in its place.
+    Again(Option<String>),
+    /// Something that comes with instructions of its own and wants a short answer.
     About {
         instructions: String,
         question: String,
     },
+}
+
+/// One page in one browser, by chance. Nothing is trusted to it: two of the same name would show
+/// some answers late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PageId(u64);
+
+impl PageId {
+    pub(crate) fn new() -> Self {
+        Self(getrandom::u64().unwrap_or_default())
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+}
+
+impl std::fmt::Display for PageId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 impl Answers {
@@ -73,14 +106,38 @@ impl Answers {
         self.lock().get(&id).cloned().flatten()
     }
 
-    /// A place for one more answer.
-    fn claim(&self, id: ChatId) -> Result<Place, Problem> {
+    /// Changes whenever a chat does, other than by an answer that is listened to.
+    pub(crate) fn watch(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
+    }
+
+    /// Tells all who watch to look again.
+    pub(crate) fn tell(&self) {
+        self.news.send_replace(());
+    }
+
+    /// Has what was said so far on disk: the app ends.
+    pub(crate) async fn keep(state: &AppState) {
+        let running: Vec<_> =
+            state.answers().lock().iter().filter_map(|(id, one)| Some((*id, one.clone()?))).collect();
+        for (id, running) in running {
+            // There is nobody left to tell.
+            let _unsaid = running.save(state, id).await;
+        }
+    }
+
+    /// While it is held nobody else changes the chat.
+    pub(crate) fn claim(&self, id: ChatId) -> Result<Place, Problem> {
+        self.claim_one_of(usize::MAX, id)
+    }
+
+    fn claim_one_of(&self, most: usize, id: ChatId) -> Result<Place, Problem> {
         let mut running = self.lock();
         if running.contains_key(&id) {
             let busy = "an answer is being written in this chat already; wait for it, or stop it";
             return Err(Problem::Refused(busy.to_owned()));
         }
-        if running.len() >= MOST {
+        if running.len() >= most {
             return Err(Problem::TooManyAnswers);
         }
         running.insert(id, None);
@@ -89,12 +146,12 @@ impl Answers {
 
     /// No invariant spans two statements under this lock, so a poisoned one is as good as new.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ChatId, Option<Arc<Running>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Given back when it is dropped.
-struct Place {
+pub(crate) struct Place {
     answers: Answers,
     id: ChatId,
 }
@@ -109,84 +166,39 @@ impl Drop for Place {
 ///
 /// # Errors
 /// There is nothing to answer, too much is answered already, or the chat can't be read.
-pub(crate) async fn begin(
-    state: &AppState,
-    id: ChatId,
-    prompt: Prompt,
-    model: Option<String>,
-) -> Result<Arc<Running>, Problem> {
-    let place = state.answers().claim(id)?;
+pub(crate) async fn begin(state: &AppState, id: ChatId, wish: Wish) -> Result<Arc<Running>, Problem> {
+    let place = state.answers().claim_one_of(MOST, id)?;
     let mut before = state.ask(move |world| world.chat.chats().read(id)).await??;
-    let question = match prompt {
-        Prompt::Question(question) => question,
-        Prompt::Again => {
-            let nothing = || Problem::Refused("nothing was asked in this chat yet".to_owned());
-            before.turns.pop().ok_or_else(nothing)?.question
-        }
-        Prompt::About { instructions, question } => {
-            before.instructions = Some(instructions);
-            question
-        }
-    };
-    let live = Live { turn: Turn::new(question), phase: Phase::Asking };
-    let running = Arc::new(Running { before, live: watch::Sender::new(live), stop: Notify::new() });
+    let turn = turn_for(wish.prompt, &mut before)?;
+    let running = Arc::new(Running {
+        before,
+        live: watch::Sender::new(Live { turn, phase: Phase::Asking }),
+        stop: Notify::new(),
+        asker: watch::Sender::new(wish.page),
+    });
     // A question that can't be kept is not asked: its answer would be lost, too.
     running.save(state, id).await?;
     place.answers.lock().insert(id, Some(Arc::clone(&running)));
-    tokio::spawn(write(state.clone(), place, Arc::clone(&running), model));
+    state.answers().tell();
+    tokio::spawn(speaking::write(state.clone(), place, Arc::clone(&running), wish.model));
     Ok(running)
 }
 
-async fn write(state: AppState, place: Place, running: Arc<Running>, model: Option<String>) {
-    let end = tokio::select! {
-        () = running.stop.notified() => End::Stopped,
-        end = speak(&state, place.id, &running, model) => end.unwrap_or_else(End::Broken),
-    };
-    running.change(|live| live.turn.end = end);
-    let trouble = running.save(&state, place.id).await.err().map(|problem| problem.text().into_owned());
-    // Whoever looks from now on finds it on disk.
-    drop(place);
-    running.change(|live| live.phase = Phase::Over(trouble));
-}
-
-/// Has the model answer; why it could not is told as a fragment.
-async fn speak(
-    state: &AppState,
-    id: ChatId,
-    running: &Running,
-    model: Option<String>,
-) -> Result<End, String> {
-    let said = |error: pipulate_ollama::error::Error| error.to_string();
-    let ollama =
-        state.ask(|world| world.chat.ollama()).await.map_err(|problem| problem.text().into_owned())??;
-    let client = Client::new(&ollama.host).map_err(said)?;
-    let models = client.models().await.map_err(said)?;
-    let model = match choose_model(model.as_deref().or(ollama.model.as_deref()), &models) {
-        Choice::Chosen { model, .. } => model,
-        Choice::None(reason) => return Err(reason.to_string()),
-    };
-    running.change(|live| live.turn.model.clone_from(&model.name));
-    // A server too old to tell what is in memory is no reason not to ask.
-    let loaded = client.loaded().await;
-    if loaded.is_ok_and(|loaded| !model.is_cloud() && !loaded.iter().any(|one| model.is_named(&one.name))) {
-        running.change(|live| live.phase = Phase::Loading);
-    }
-    let mut answer = client.chat(&running.request(&model.name)).await.map_err(said)?;
-    let mut flushed = Instant::now();
-    while let Some(piece) = answer.next().await.map_err(said)? {
-        if let Piece::Done(summary) = piece {
-            return Ok(End::Whole { tokens: summary.tokens, seconds: summary.writing.as_secs_f64() });
+/// The turn that a prompt begins, after what then was said before it.
+fn turn_for(prompt: Prompt, before: &mut Chat) -> Result<Turn, Problem> {
+    Ok(match prompt {
+        Prompt::Question(question) => Turn::new(question),
+        Prompt::Again(edited) => {
+            let nothing = || Problem::Refused("nothing was asked in this chat yet".to_owned());
+            let last = before.turns.pop().ok_or_else(nothing)?;
+            let is_brief = last.is_brief && edited.is_none();
+            Turn { is_brief, ..Turn::new(edited.unwrap_or(last.question)) }
         }
-        if running.add(piece) > LONGEST {
-            return Err(format!("the answer grew longer than {} KiB and was stopped", LONGEST >> 10));
+        Prompt::About { instructions, question } => {
+            before.instructions = Some(instructions);
+            Turn { is_brief: true, ..Turn::new(question) }
         }
-        if flushed.elapsed() > FLUSH {
-            // The end is saved again, and says why if it can't be.
-            let _saved = running.save(state, id).await;
-            flushed = Instant::now();
-        }
-    }
-    Err("the answer ended early".to_owned())
+    })
 }
 
 impl Running {
@@ -210,6 +222,11 @@ impl Running {
     pub(crate) async fn over(&self) {
         // It can't fail: the sender is part of this.
         self.listen().wait_for(|live| matches!(live.phase, Phase::Over(_))).await.map(drop).ok();
+    }
+
+    /// Returns when a page does not hear the answer by itself, or no longer.
+    pub(crate) async fn needs_telling(&self, page: PageId) {
+        self.asker.subscribe().wait_for(|asker| *asker != Some(page)).await.map(drop).ok();
     }
 
     /// The whole chat as it is now.
@@ -239,16 +256,36 @@ impl Running {
     }
 
     fn request(&self, model: &str) -> ChatRequest {
-        let mut conversation = Conversation::default();
-        conversation.instruct(self.before.instructions.as_deref().unwrap_or_default());
-        for turn in &self.before.turns {
-            conversation.keep(turn.question.clone(), turn.answer.clone());
-        }
-        conversation.ask(model, &self.live.borrow().turn.question)
+        conversation(&self.before).ask(model, &self.live.borrow().turn.question)
     }
 
     async fn save(&self, state: &AppState, id: ChatId) -> Result<(), Problem> {
         let chat = self.chat();
         Ok(state.ask(move |world| world.chat.chats().write(id, &chat)).await??)
+    }
+}
+
+/// What was said in a chat, as a model is told it.
+pub(crate) fn conversation(chat: &Chat) -> Conversation {
+    let mut conversation = Conversation::default();
+    conversation.instruct(chat.instructions.as_deref().unwrap_or_default());
+    for turn in &chat.turns {
+        conversation.keep(turn.question.clone(), turn.answer.clone());
+    }
+    conversation
+}
+
+/// As long as it lives, the page that asked hears the answer over its own request.
+pub(crate) struct Hearing(Arc<Running>);
+
+impl Hearing {
+    pub(crate) fn of(running: &Arc<Running>) -> Self {
+        Self(Arc::clone(running))
+    }
+}
+
+impl Drop for Hearing {
+    fn drop(&mut self) {
+        self.0.asker.send_replace(None);
     }
 }

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 
 use crate::app::app;
+use crate::chat::Answers;
 use crate::state::AppState;
 
 /// Why the app can't be served.
@@ -95,7 +96,7 @@ async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let connections = Arc::new(Semaphore::new(limits.connections));
-    let app = app(state);
+    let app = app(state.clone());
     let (end, ended) = watch::channel(());
     let mut receptions = JoinSet::new();
     for listener in listeners {
@@ -110,7 +111,8 @@ async fn run(
     }
     shutdown.await;
     drop(end);
-    receptions.join_all().await;
+    let keeping = tokio::time::timeout(limits.farewell, Answers::keep(&state));
+    let (_, _late) = tokio::join!(receptions.join_all(), keeping);
     Ok(())
 }
 

@@ -2,6 +2,8 @@
 //!
 //! A model that runs elsewhere is said to do so before anything is sent to it.
 
+use std::time::Duration;
+
 use pipulate_environment::browser::session::{Session, Wsl};
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_ollama::answer::{Piece, Summary};
@@ -15,6 +17,9 @@ use tokio::runtime::{Builder, Runtime};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::printer::Printer;
+
+/// After this much silence a person is told what is waited for.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// A model that answers.
 pub(crate) struct Partner {
@@ -68,6 +73,11 @@ impl Partner {
         &self.model.name
     }
 
+    /// Whether it thinks before it answers.
+    pub(crate) fn thinks(&self) -> bool {
+        self.runtime.block_on(self.client.thinks(&self.model))
+    }
+
     /// The installed models.
     pub(crate) fn models(&self) -> &[Model] {
         &self.models
@@ -114,8 +124,18 @@ impl Partner {
         request: &ChatRequest,
         on_piece: &mut dyn FnMut(&Piece) -> Result<(), Failure>,
     ) -> Result<End, Failure> {
-        self.tell_of_loading().await;
-        let mut answer = self.client.chat(request).await?;
+        let mut is_told = self.tell_of_loading().await;
+        let answering = self.client.chat(request);
+        tokio::pin!(answering);
+        let mut answer = loop {
+            tokio::select! {
+                answer = &mut answering => break answer?,
+                () = tokio::time::sleep(SILENCE), if !is_told => {
+                    self.note_to_a_person(format!("Waiting for {}: it may be busy with something else…", self.model.name));
+                    is_told = true;
+                }
+            }
+        };
         while let Some(piece) = answer.next().await? {
             on_piece(&piece)?;
             if let Piece::Done(summary) = piece {
@@ -126,14 +146,22 @@ impl Partner {
         Ok(End::Whole(Summary::default()))
     }
 
-    /// A model that has to be loaded is silent for a while.
-    async fn tell_of_loading(&self) {
+    /// A model that has to be loaded is silent for a while; whether that was said.
+    async fn tell_of_loading(&self) -> bool {
         // A server too old to tell is no reason not to ask.
-        let Ok(loaded) = self.client.loaded().await else { return };
+        let Ok(loaded) = self.client.loaded().await else { return false };
         let in_memory = loaded.iter().any(|loaded| self.model.is_named(&loaded.name));
-        if !in_memory && !self.model.is_cloud() && self.printer.terminal().stderr_is_terminal {
-            self.printer
-                .note(self.printer.stderr_style().dim(format!("Loading {} into memory…", self.model.name)));
+        let is_loading = !in_memory && !self.model.is_cloud();
+        if is_loading {
+            self.note_to_a_person(format!("Loading {} into memory…", self.model.name));
+        }
+        is_loading
+    }
+
+    /// Says what only somebody who waits wants to know.
+    fn note_to_a_person(&self, text: String) {
+        if self.printer.terminal().stderr_is_terminal {
+            self.printer.note(self.printer.stderr_style().dim(text));
         }
     }
 

@@ -44,13 +44,13 @@ class Model:
                 self.server = xllamacpp.Server(parameters)
         return time.monotonic_ns() - begun
 
-    def say(self, messages):
-        """Yields what a model says, piece by piece, and at last the server's figures."""
+    def say(self, messages, most):
+        """Yields what a model says in so many tokens, piece by piece, and at last how it ended."""
         connection = http.client.HTTPConnection(urlsplit(self.server.listening_address).netloc)
-        body = {"messages": messages, "stream": True, "max_tokens": MOST_TOKENS}
+        body = {"messages": messages, "stream": True, "max_tokens": min(most, MOST_TOKENS)}
         try:
             connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
-            figures = {}
+            figures, reason = {}, "stop"
             for line in connection.getresponse():
                 data = line.decode().strip().removeprefix("data: ")
                 if not data.startswith("{"):
@@ -58,9 +58,10 @@ class Model:
                 event = json.loads(data)
                 figures = event.get("timings") or figures
                 for choice in event.get("choices", []):
+                    reason = choice.get("finish_reason") or reason
                     if choice.get("delta", {}).get("content"):
                         yield choice["delta"]["content"]
-            yield figures
+            yield {"done_reason": reason} | figures
         finally:
             # In the middle of an answer this makes the model stop.
             connection.close()
@@ -96,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
         load = MODEL.load()
         self.begin(200, "application/x-ndjson")
         try:
-            for said in MODEL.say(messages):
+            for said in MODEL.say(messages, request.get("options", {}).get("num_predict", MOST_TOKENS)):
                 if isinstance(said, str):
                     self.line(piece(said) | {"done": False})
                 else:
@@ -122,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def ended(load, figures):
     nanoseconds = lambda name: int(figures.get(name, 0) * 1_000_000)
-    return {"done": True, "done_reason": "stop", "load_duration": load,
+    return {"done": True, "done_reason": figures["done_reason"], "load_duration": load,
             "prompt_eval_count": figures.get("prompt_n", 0), "prompt_eval_duration": nanoseconds("prompt_ms"),
             "eval_count": figures.get("predicted_n", 0), "eval_duration": nanoseconds("predicted_ms")}
 

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::fake::{End, Fake, Script, Seen};
-use pipulate_ollama::answer::Piece;
-use pipulate_ollama::client::{ChatRequest, Client, GenerateRequest, Limits, Message, Role};
+use pipulate_ollama::answer::{Piece, Summary};
+use pipulate_ollama::client::{ChatRequest, Client, GenerateRequest, Limits, Message, Options, Role};
 use pipulate_ollama::error::Error;
 use pipulate_ollama::host::Host;
+use pipulate_ollama::model::{Description, Model};
 use pipulate_ollama::probe::probe_blocking;
 
 /// A port that only root could listen on, and nobody does.
@@ -15,7 +16,7 @@ const DONE: &str = r#"{"message":{"role":"assistant","content":""},"done":true,"
 
 fn hello() -> ChatRequest {
     let messages = vec![Message { role: Role::User, content: "Hello".to_owned() }];
-    ChatRequest { model: "m".to_owned(), messages, think: None }
+    ChatRequest { model: "m".to_owned(), messages, think: None, options: Options::default() }
 }
 
 /// Everything that came, and the error that ended it.
@@ -24,6 +25,7 @@ struct Heard {
     thinking: String,
     text: String,
     done: bool,
+    summary: Option<Summary>,
     error: Option<Error>,
 }
 
@@ -39,7 +41,10 @@ async fn hear(fake: &Fake, limits: Limits) -> Heard {
         match answer.next().await {
             Ok(Some(Piece::Thinking(text))) => heard.thinking += &text,
             Ok(Some(Piece::Text(text))) => heard.text += &text,
-            Ok(Some(Piece::Done(_))) => heard.done = true,
+            Ok(Some(Piece::Done(summary))) => {
+                heard.done = true;
+                heard.summary = Some(summary);
+            }
             Ok(None) => return heard,
             Err(error) => {
                 assert_eq!(answer.next().await, Ok(None));
@@ -178,14 +183,80 @@ fn a_server_is_called_by_its_own_name_and_told_what_was_asked() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let summary = runtime.block_on(async {
         let client = Client::new(&fake.host).unwrap();
-        let request = GenerateRequest { model: "m".to_owned(), prompt: "p".to_owned(), think: Some(false) };
+        let options = Options { most_tokens: Some(7) };
+        let request =
+            GenerateRequest { model: "m".to_owned(), prompt: "p".to_owned(), think: Some(false), options };
         client.generate(&request).await.unwrap().next().await.unwrap()
     });
     let Some(Piece::Done(summary)) = summary else { panic!("{summary:?}") };
     assert_eq!(summary.speed(), Some(15.0));
     let (path, host, body) = fake.next_request();
     assert_eq!((path.as_str(), format!("http://{host}")), ("/api/generate", fake.host.to_string()));
-    assert_eq!(body, r#"{"model":"m","prompt":"p","think":false}"#);
+    assert_eq!(body, r#"{"model":"m","prompt":"p","think":false,"options":{"num_predict":7}}"#);
+}
+
+#[test]
+fn an_answer_that_was_cut_off_at_its_longest_says_so() {
+    for (reason, is_cut_off) in [("\"length\"", true), ("\"stop\"", false), ("null", false)] {
+        let script = Script::new(200, &format!("{{\"done\":true,\"done_reason\":{reason}}}\n"));
+        let heard = hear_script(script);
+        assert_eq!(heard.summary.map(|summary| summary.is_cut_off), Some(is_cut_off), "{reason}");
+    }
+}
+
+#[test]
+fn whether_a_model_thinks_is_asked_where_its_list_does_not_say() {
+    let fake =
+        Fake::start([("/api/show", Script::new(200, r#"{"capabilities":["completion","thinking"]}"#))]);
+    let model = |json: &str| serde_json::from_str::<Model>(json).unwrap();
+    let said = model(r#"{"name":"m","capabilities":["completion"]}"#);
+    assert!(!thinks(&fake.host, &said) && fake.seen.try_recv().is_err());
+    assert!(thinks(&fake.host, &model(r#"{"name":"m"}"#)));
+    let (path, _, body) = fake.next_request();
+    assert_eq!((path.as_str(), body.as_str()), ("/api/show", r#"{"model":"m"}"#));
+    let old = Fake::start([("/api/show", Script::new(200, r#"{"capabilities":null,"details":{}}"#))]);
+    assert!(!thinks(&old.host, &model(r#"{"name":"m"}"#)));
+    let none = Fake::start([("/api/show", Script::new(404, r#"{"error":"model 'm' not found"}"#))]);
+    assert_eq!(show(&none.host), Err(Error::NoSuchModel { model: "m".to_owned() }));
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn thinks(host: &Host, model: &Model) -> bool {
+    Client::new(host).unwrap().thinks(model).await
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn show(host: &Host) -> Result<Description, Error> {
+    Client::new(host).unwrap().show("m").await
+}
+
+#[test]
+fn a_server_is_found_on_either_address_of_this_machine() {
+    for address in ["127.0.0.1", "::1"] {
+        // A machine may have no second address: then nobody listens there either.
+        let Some(fake) = Fake::start_at(address, [("/api/version", Script::new(200, r#"{"version":"1"}"#))])
+        else {
+            continue;
+        };
+        let port = fake.host.to_string().rsplit_once(':').unwrap().1.to_owned();
+        for name in [fake.host.to_string(), format!("localhost:{port}")] {
+            assert_eq!(version(&Host::parse(&name).unwrap()), Ok("1".to_owned()), "{address} as {name}");
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn version(host: &Host) -> Result<String, Error> {
+    Client::new(host).unwrap().version().await
+}
+
+#[test]
+fn a_connection_that_is_reset_is_an_error() {
+    let before = Script { end: End::Reset, ..Script::silent() };
+    for script in [before, Script::new(200, &said("one")).ending(End::Reset)] {
+        let heard = hear_script(script);
+        assert!(matches!(heard.error, Some(Error::CutOff { .. })), "{heard:?}");
+    }
 }
 
 #[test]

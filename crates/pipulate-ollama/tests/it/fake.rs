@@ -17,6 +17,8 @@ pub(crate) enum End {
     Proper,
     /// Cut in the middle of a chunked body.
     Cut,
+    /// Thrown away together with what the client has said and nobody has read.
+    Reset,
     /// Nothing more, until the client closes.
     Silence,
 }
@@ -69,8 +71,13 @@ pub(crate) struct Fake {
 impl Fake {
     /// Serves until the test process ends.
     pub(crate) fn start<const N: usize>(scripts: [(&str, Script); N]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
+        Self::start_at("127.0.0.1", scripts).unwrap()
+    }
+
+    /// The same at an address, where the machine has it.
+    pub(crate) fn start_at<const N: usize>(address: &str, scripts: [(&str, Script); N]) -> Option<Self> {
+        let listener = TcpListener::bind((address, 0)).ok()?;
+        let host = Host::parse(&listener.local_addr().unwrap().to_string()).unwrap();
         let scripts: HashMap<String, Script> = scripts.map(|(path, script)| (path.to_owned(), script)).into();
         let (sender, seen) = channel();
         thread::spawn(move || {
@@ -80,7 +87,7 @@ impl Fake {
                 thread::spawn(move || play(&stream.unwrap(), &scripts, &sender).ok());
             }
         });
-        Self { host: Host::parse(&format!("127.0.0.1:{port}")).unwrap(), seen }
+        Some(Self { host, seen })
     }
 
     pub(crate) fn next_request(&self) -> (String, String, String) {
@@ -94,6 +101,9 @@ impl Fake {
 fn play(stream: &TcpStream, scripts: &HashMap<String, Script>, seen: &Sender<Seen>) -> std::io::Result<()> {
     let (path, host, body) = read_request(stream)?;
     let script = scripts.get(&path).cloned().unwrap_or_else(|| Script::new(404, "404 page not found"));
+    if script.end != End::Reset && !body.is_empty() {
+        (&mut { stream }).read_exact(&mut [0])?;
+    }
     seen.send(Seen::Request { path, host, body }).ok();
     let mut out = stream;
     if script.status != 0 {
@@ -111,6 +121,8 @@ fn play(stream: &TcpStream, scripts: &HashMap<String, Script>, seen: &Sender<See
     }
     match script.end {
         End::Proper => out.write_all(b"0\r\n\r\n"),
+        // To close what has unread bytes is to reset it.
+        End::Reset => Ok(()),
         End::Cut => stream.shutdown(Shutdown::Both),
         End::Silence => {
             // Ends when the client does: by a close, or by a reset.
@@ -121,8 +133,9 @@ fn play(stream: &TcpStream, scripts: &HashMap<String, Script>, seen: &Sender<See
     }
 }
 
+/// Of a body the last byte is not taken out.
 fn read_request(stream: &TcpStream) -> std::io::Result<(String, String, String)> {
-    let mut reader = BufReader::new(stream);
+    let mut reader = BufReader::with_capacity(1, stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
@@ -141,6 +154,9 @@ fn read_request(stream: &TcpStream) -> std::io::Result<(String, String, String)>
         }
     }
     let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
+    if let Some((last, all_before)) = body.split_last_mut() {
+        reader.read_exact(all_before)?;
+        stream.peek(std::slice::from_mut(last))?;
+    }
     Ok((path, host, String::from_utf8(body).unwrap()))
 }

@@ -7,7 +7,8 @@ use pipulate_core::config::Greet;
 use pipulate_ollama::greeting::greet_blocking;
 use pipulate_ollama::host::Host;
 
-const TAGS: &str = r#"{"models":[{"name":"qwen3:4b"},{"name":"llama3.1:latest"}]}"#;
+const TAGS: &str =
+    r#"{"models":[{"name":"qwen3:4b"},{"name":"llama3.1:latest","capabilities":["completion"]}]}"#;
 const LOADED: &str = r#"{"models":[{"name":"llama3.1:latest"}]}"#;
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -37,6 +38,15 @@ fn a_model_in_memory_says_something_clever() {
     let requests: Vec<String> =
         std::iter::repeat_with(|| fake.next_request()).take(3).map(|(path, ..)| path).collect();
     assert_eq!(requests, ["/api/tags", "/api/ps", "/api/chat"]);
+}
+
+#[test]
+fn a_model_that_knows_no_end_is_bound_and_its_line_ends_in_an_ellipsis() {
+    let body = "{\"message\":{\"content\":\"Ready and\"}}\n{\"done\":true,\"done_reason\":\"length\"}\n";
+    let fake = ollama(LOADED, Script::new(200, body));
+    assert!(greeting(&fake.host, Greet::Loaded, MINUTE).ends_with("|Ready and|…"));
+    let (_, _, body) = std::iter::repeat_with(|| fake.next_request()).nth(2).unwrap();
+    assert!(body.contains(r#""options":{"num_predict":60}"#), "{body}");
 }
 
 #[test]
@@ -108,5 +118,8 @@ fn words_that_end_in_an_error_end_in_an_ellipsis() {
     assert!(greeting(&fake.host, Greet::Loaded, MINUTE).ends_with("|Rea|…"));
     let refused = ollama(LOADED, Script::new(500, r#"{"error":"no memory"}"#));
     let words = greeting(&refused.host, Greet::Loaded, MINUTE);
-    assert!(words.ends_with("|Ollama answered with an error (500): no memory"), "{words}");
+    assert!(
+        words.ends_with("|Ollama answered with an error (500): no memory; its own log may say more"),
+        "{words}"
+    );
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pipulate_core::config::Greet;
 use pipulate_ollama::answer::Piece;
 use pipulate_ollama::choose::{Choice, choose_model};
-use pipulate_ollama::client::{ChatRequest, Client, Message, Role};
+use pipulate_ollama::client::{ChatRequest, Client, Message, Options, Role};
 use pipulate_ollama::error::Error;
 use pipulate_ollama::greeting::{GreetingEvent, greet_blocking};
 use pipulate_ollama::host::Host;
@@ -40,7 +40,7 @@ fn a_real_answer_comes_in_pieces_and_ends() {
         panic!("there is no model to talk to");
     };
     let messages = vec![Message { role: Role::User, content: "Count from one to ten.".to_owned() }];
-    let request = ChatRequest { model: chosen.name, messages, think: None };
+    let request = ChatRequest { model: chosen.name, messages, think: None, options: Options::default() };
     let pieces = pieces_of(&host, &request).unwrap();
     assert!(pieces.len() > 3, "{pieces:?}");
     let Some(Piece::Done(summary)) = pieces.last() else { panic!("{pieces:?}") };
@@ -50,7 +50,12 @@ fn a_real_answer_comes_in_pieces_and_ends() {
 #[test]
 fn a_model_that_a_real_server_has_not_is_named() {
     let Some(model) = Model::start() else { return };
-    let request = ChatRequest { model: "no-such-model".to_owned(), messages: Vec::new(), think: None };
+    let request = ChatRequest {
+        model: "no-such-model".to_owned(),
+        messages: Vec::new(),
+        think: None,
+        options: Options::default(),
+    };
     let wanted = Error::NoSuchModel { model: "no-such-model".to_owned() };
     assert_eq!(pieces_of(&host(&model), &request), Err(wanted));
 }
@@ -65,7 +70,8 @@ fn a_real_model_stops_when_its_listener_leaves() {
 #[tokio::main(flavor = "current_thread")]
 async fn leave_after_a_word(host: &Host) {
     let messages = vec![Message { role: Role::User, content: "Write a long story.".to_owned() }];
-    let request = ChatRequest { model: "smollm2:135m".to_owned(), messages, think: None };
+    let request =
+        ChatRequest { model: "smollm2:135m".to_owned(), messages, think: None, options: Options::default() };
     let mut answer = Client::new(host).unwrap().chat(&request).await.unwrap();
     assert!(answer.next().await.unwrap().is_some());
 }

@@ -1,8 +1,9 @@
 //! The disk format of a chat, version 1. Fields may be added; none may change its meaning.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Chat, End, Turn};
+use super::{Chat, Effort, End, Turn};
 
 const VERSION: u32 = 1;
 
@@ -14,8 +15,23 @@ struct Version {
 #[derive(Serialize, Deserialize)]
 struct ChatV1 {
     version: u32,
+    #[serde(default)]
+    name: Option<String>,
     instructions: Option<String>,
     turns: Vec<TurnV1>,
+}
+
+/// As much of it as a list shows.
+#[derive(Deserialize)]
+struct TitleV1 {
+    #[serde(default)]
+    name: Option<String>,
+    turns: Vec<QuestionV1>,
+}
+
+#[derive(Deserialize)]
+struct QuestionV1 {
+    question: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -26,57 +42,79 @@ struct TurnV1 {
     thinking: String,
     answer: String,
     end: EndV1,
+    #[serde(default)]
+    brief: bool,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum EndV1 {
     Open,
-    Whole { tokens: u64, seconds: f64 },
+    Whole {
+        tokens: u64,
+        seconds: f64,
+        #[serde(default)]
+        cut_off: bool,
+    },
     Stopped,
-    Broken { reason: String },
+    Broken {
+        reason: String,
+    },
 }
 
 pub(super) fn encode(chat: &Chat) -> Vec<u8> {
     let turns = chat.turns.iter().cloned().map(TurnV1::from).collect();
-    let chat = ChatV1 { version: VERSION, instructions: chat.instructions.clone(), turns };
+    let (name, instructions) = (chat.name.clone(), chat.instructions.clone());
+    let chat = ChatV1 { version: VERSION, name, instructions, turns };
     // Text and numbers always have a form in JSON.
     serde_json::to_vec(&chat).unwrap_or_default()
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Chat, String> {
+    let ChatV1 { version: _, name, instructions, turns } = decode_as(bytes)?;
+    Ok(Chat { name, instructions, turns: turns.into_iter().map(Turn::from).collect() })
+}
+
+pub(super) fn decode_title(bytes: &[u8]) -> Result<String, String> {
+    let TitleV1 { name, turns } = decode_as(bytes)?;
+    let first = turns.first().map(|turn| turn.question.as_str());
+    Ok(super::title(name.as_deref(), first).to_owned())
+}
+
+fn decode_as<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let damaged = |error: serde_json::Error| format!("it is no chat that this version understands: {error}");
     let Version { version } = serde_json::from_slice(bytes).map_err(damaged)?;
     if version != VERSION {
         return Err(format!("it was written by a newer Pipulate (format {version}); update this one"));
     }
-    let chat: ChatV1 = serde_json::from_slice(bytes).map_err(damaged)?;
-    Ok(Chat { instructions: chat.instructions, turns: chat.turns.into_iter().map(Turn::from).collect() })
+    serde_json::from_slice(bytes).map_err(damaged)
 }
 
 impl From<Turn> for TurnV1 {
     fn from(turn: Turn) -> Self {
-        let Turn { question, model, thinking, answer, end } = turn;
+        let Turn { question, model, thinking, answer, end, is_brief: brief } = turn;
         let end = match end {
             End::Open => EndV1::Open,
-            End::Whole { tokens, seconds } => EndV1::Whole { tokens, seconds },
+            End::Whole(Effort { tokens, seconds }) => EndV1::Whole { tokens, seconds, cut_off: false },
+            End::CutOff(Effort { tokens, seconds }) => EndV1::Whole { tokens, seconds, cut_off: true },
             End::Stopped => EndV1::Stopped,
             End::Broken(reason) => EndV1::Broken { reason },
         };
-        Self { question, model, thinking, answer, end }
+        Self { question, model, thinking, answer, end, brief }
     }
 }
 
 impl From<TurnV1> for Turn {
     fn from(turn: TurnV1) -> Self {
-        let TurnV1 { question, model, thinking, answer, end } = turn;
+        let TurnV1 { question, model, thinking, answer, end, brief: is_brief } = turn;
         let end = match end {
             EndV1::Open => End::Open,
-            EndV1::Whole { tokens, seconds } => End::Whole { tokens, seconds },
+            EndV1::Whole { tokens, seconds, cut_off: false } => End::Whole(Effort { tokens, seconds }),
+            EndV1::Whole { tokens, seconds, cut_off: true } => End::CutOff(Effort { tokens, seconds }),
             EndV1::Stopped => End::Stopped,
             EndV1::Broken { reason } => End::Broken(reason),
         };
-        Self { question, model, thinking, answer, end }
+        Self { question, model, thinking, answer, end, is_brief }
     }
 }
 
@@ -92,7 +130,7 @@ mod tests {
             {"question":"3?","model":"","thinking":"","answer":"","end":"stopped","later":1}]}"#;
         let chat = decode(frozen).unwrap();
         let ends: Vec<_> = chat.turns.iter().map(|turn| turn.end.clone()).collect();
-        let whole = End::Whole { tokens: 2, seconds: 0.5 };
+        let whole = End::Whole(Effort { tokens: 2, seconds: 0.5 });
         assert_eq!(ends, [whole, End::Broken("cut".to_owned()), End::Stopped]);
         assert_eq!(chat.turns[1].thinking, "Hm.");
         assert!(decode(b"{\"version\":1}").is_err() && decode(b"").is_err());

@@ -1,27 +1,27 @@
 //! `/chat…`: asking the local LLM, and what it answers while it does.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{FromRequestParts, Path, State};
-use axum::http::StatusCode;
-use axum::http::header::VARY;
+use axum::extract::{FromRequestParts, Path, RawQuery, State};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, VARY};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use maud::Markup;
 use pipulate_core::service::ServiceName;
 use pipulate_ollama::why::{self, Trouble};
-use pipulate_store::chat::ChatId;
+use pipulate_store::chat::{Chat, ChatId};
 
-use crate::chat::{self, Phase, Prompt, Running};
+use crate::chat::{self, Hearing, PageId, Phase, Prompt, Running, Wish};
 use crate::event_stream::{Gone, Sender};
 use crate::form::Fields;
 use crate::htmx::{self, Audience};
 use crate::offer;
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::views::chat::{self as view, Attach, ChatPage, Shown, Talk};
+use crate::views::chat::{self as view, ChatPage, Shown, Talk, Whole};
+use crate::world::World;
 
 pub(crate) const PATH: &str = "/chat";
 /// What the addresses of single chats begin with.
@@ -29,6 +29,9 @@ pub(crate) const PREFIX: &str = "/chat/";
 
 /// The longest question, in bytes. No model that runs here looks at so much.
 const LONGEST_QUESTION: usize = 256 << 10;
+/// The same of what a model is told beforehand, and of a chat's name.
+const LONGEST_INSTRUCTIONS: usize = 16 << 10;
+const LONGEST_NAME: usize = 200;
 /// How long a browser without scripts waits for the whole answer; then it looks again and again.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -52,24 +55,50 @@ async fn page(state: &AppState, id: ChatId) -> Result<Markup, Problem> {
     let talk = talk(state, id).await?;
     let earlier = state.ask(view::Entry::all).await??;
     let offer = offer::look(state, talk.last_model()).await?;
-    Ok(view::page(&ChatPage { id, earlier, talk, offer }))
+    Ok(view::page(&ChatPage { id, page: PageId::new(), earlier, talk, offer }))
 }
 
-/// What was said, for a page that lost its stream.
-pub(crate) async fn turns(State(state): State<AppState>, Name(id): Name) -> Result<Markup, Problem> {
-    Ok(view::turns(id, &talk(&state, id).await?, Attach::Yes))
+/// What happens in a chat, for a page as long as it is open.
+pub(crate) async fn events(
+    State(state): State<AppState>,
+    Name(id): Name,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let mut fields = Fields::of_query(query.as_deref())?;
+    let page = fields.take("page").and_then(|page| PageId::parse(&page));
+    let known = headers.get(htmx::LAST_EVENT_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let shown = known.or_else(|| fields.take("shown"));
+    let places = state.places().clone();
+    places.answer(async move |sender: Sender| attend(&sender, &state, id, page, shown).await)
 }
 
-/// An answer that is being written, for a page that did not ask for it.
-pub(crate) async fn events(State(state): State<AppState>, Name(id): Name) -> Result<Response, Problem> {
-    match state.answers().of(id) {
-        Some(running) => stream(&state, id, running, Attach::Yes),
-        None => {
-            let talk = talk(&state, id).await?;
-            state.places().answer(async move |sender: Sender| {
-                sender.send("", &view::whole(id, &talk, Attach::Yes)).await
-            })
+async fn attend(
+    sender: &Sender,
+    state: &AppState,
+    id: ChatId,
+    page: Option<PageId>,
+    mut shown: Option<String>,
+) -> Result<(), Gone> {
+    let mut news = state.answers().watch();
+    loop {
+        if let Some(running) = state.answers().of(id) {
+            if let Some(page) = page {
+                running.needs_telling(page).await;
+            }
+            shown = Some(follow(sender, id, &running).await?);
         }
+        match talk(state, id).await {
+            Ok(talk) => {
+                let whole = Whole::of(id, &talk);
+                if talk.goes_on().is_none() && shown.as_ref() != Some(&whole.mark) {
+                    sender.send(&whole.mark, &whole.event).await?;
+                    shown = Some(whole.mark);
+                }
+            }
+            Err(problem) => sender.send("", &view::said(&problem.text())).await?,
+        }
+        news.changed().await.map_err(|_| Gone)?;
     }
 }
 
@@ -89,26 +118,30 @@ pub(crate) async fn ask(
     Name(id): Name,
     mut fields: Fields,
 ) -> Result<Response, Problem> {
-    // A browser sends line breaks of two characters, which no model needs.
-    let question = fields.take("question").ok_or(Problem::BodyBroken)?.replace("\r\n", "\n");
-    let question = question.trim();
-    if question.is_empty() {
-        return Err(Problem::Refused("there is nothing to ask".to_owned()));
-    }
-    if question.len() > LONGEST_QUESTION {
-        return Err(Problem::BodyTooLarge { limit: LONGEST_QUESTION });
-    }
-    answer(&state, audience, id, Prompt::Question(question.to_owned()), fields).await
+    let question = text(fields.take("question").ok_or(Problem::BodyBroken)?, LONGEST_QUESTION)?;
+    let question = question.ok_or_else(|| Problem::Refused("there is nothing to ask".to_owned()))?;
+    answer(&state, audience, id, Prompt::Question(question), fields).await
 }
 
-/// Has the last question answered anew.
+/// What somebody wrote; `None` if that is nothing.
+fn text(typed: String, limit: usize) -> Result<Option<String>, Problem> {
+    // A browser sends line breaks of two characters, which no model needs.
+    let text = typed.replace("\r\n", "\n").trim().to_owned();
+    if text.len() > limit {
+        return Err(Problem::BodyTooLarge { limit });
+    }
+    Ok(Some(text).filter(|text| !text.is_empty()))
+}
+
+/// Has the last question answered anew, or another one in its place.
 pub(crate) async fn retry(
     State(state): State<AppState>,
     audience: Audience,
     Name(id): Name,
-    fields: Fields,
+    mut fields: Fields,
 ) -> Result<Response, Problem> {
-    answer(&state, audience, id, Prompt::Again, fields).await
+    let edited = fields.take("question").map(|question| text(question, LONGEST_QUESTION)).transpose()?;
+    answer(&state, audience, id, Prompt::Again(edited.flatten()), fields).await
 }
 
 async fn answer(
@@ -119,9 +152,19 @@ async fn answer(
     mut fields: Fields,
 ) -> Result<Response, Problem> {
     let model = fields.take("model").filter(|model| !model.trim().is_empty());
-    let running = chat::begin(state, id, prompt, model).await?;
+    let page = match audience {
+        Audience::Fragment => fields.take("page").and_then(|page| PageId::parse(&page)),
+        Audience::Page => None,
+    };
+    let running = chat::begin(state, id, Wish { prompt, model, page }).await?;
     let answer = match audience {
-        Audience::Fragment => stream(state, id, running, Attach::No)?,
+        Audience::Fragment => {
+            let hearing = Hearing::of(&running);
+            state.places().answer(async move |sender: Sender| {
+                let _until_gone = hearing;
+                follow(&sender, id, &running).await.map(drop)
+            })?
+        }
         Audience::Page => {
             // Over or not, the page shows it.
             let _late = tokio::time::timeout(PATIENCE, running.over()).await;
@@ -143,12 +186,40 @@ pub(crate) async fn stop(State(state): State<AppState>, audience: Audience, Name
     }
 }
 
+/// Sets what a chat is called and what the model is told in it before everything else.
+pub(crate) async fn settings(
+    State(state): State<AppState>,
+    Name(id): Name,
+    mut fields: Fields,
+) -> Result<Redirect, Problem> {
+    let mut take = |name, limit| text(fields.take(name).ok_or(Problem::BodyBroken)?, limit);
+    let (name, instructions) = (take("name", LONGEST_NAME)?, take("instructions", LONGEST_INSTRUCTIONS)?);
+    let claim = state.answers().claim(id)?;
+    let change = move |world: &World| {
+        let _until_written = claim;
+        let chats = world.chat.chats();
+        chats.write(id, &Chat { name, instructions, ..chats.read(id)? })
+    };
+    state.ask(change).await??;
+    state.answers().tell();
+    Ok(to(id))
+}
+
+/// All of a chat as a file for people.
+pub(crate) async fn export(State(state): State<AppState>, Name(id): Name) -> Result<Response, Problem> {
+    let talk = talk(&state, id).await?;
+    let disposition = format!("attachment; filename=\"chat-{id}.md\"");
+    let headers = [(CONTENT_TYPE, "text/markdown; charset=utf-8"), (CONTENT_DISPOSITION, &disposition)];
+    Ok((headers, talk.to_markdown()).into_response())
+}
+
 /// Forgets a chat.
 pub(crate) async fn delete(State(state): State<AppState>, Name(id): Name) -> Result<Redirect, Problem> {
     if let Some(running) = state.answers().of(id) {
         running.stop().await;
     }
     state.ask(move |world| world.chat.chats().remove(id)).await??;
+    state.answers().tell();
     Ok(Redirect::to(PATH))
 }
 
@@ -169,7 +240,8 @@ pub(crate) async fn why(
     let question = why::wording(&Trouble { service: &name, state: &trouble.state, log: &trouble.log });
     let instructions = why::INSTRUCTIONS.to_owned();
     let id = fresh();
-    chat::begin(&state, id, Prompt::About { instructions, question }, None).await?;
+    let wish = Wish { prompt: Prompt::About { instructions, question }, model: None, page: None };
+    chat::begin(&state, id, wish).await?;
     Ok(to(id))
 }
 
@@ -189,17 +261,14 @@ async fn talk(state: &AppState, id: ChatId) -> Result<Talk, Problem> {
     }
 }
 
-/// All of an answer, from what was said so far to its end.
-fn stream(state: &AppState, id: ChatId, running: Arc<Running>, attach: Attach) -> Result<Response, Problem> {
-    state.places().answer(async move |sender: Sender| follow(&sender, id, &running, attach).await)
-}
-
-async fn follow(sender: &Sender, id: ChatId, running: &Running, attach: Attach) -> Result<(), Gone> {
+/// Tells all of an answer, from what was said so far to its end; returns what names all that was told.
+async fn follow(sender: &Sender, id: ChatId, running: &Running) -> Result<String, Gone> {
     let mut news = running.listen();
     loop {
         let talk = Talk::running(running);
-        sender.send("", &view::whole(id, &talk, attach)).await?;
-        let Some(live) = talk.goes_on() else { return Ok(()) };
+        let whole = Whole::of(id, &talk);
+        sender.send(&whole.mark, &whole.event).await?;
+        let Some(live) = talk.goes_on() else { return Ok(whole.mark) };
         let mut shown = Shown::of(live);
         // As long as it goes on, what is added is enough.
         loop {

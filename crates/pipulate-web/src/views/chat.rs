@@ -1,17 +1,19 @@
 //! A chat with the local LLM.
 //!
 //! What is said stands in one element, `#turns`. An open page gets it whole when an answer begins and
-//! when it ends, as a morph, and what is added meanwhile piece by piece. While it is written an
-//! answer is plain text; then it is Markdown.
+//! when it ends, as a morph, and what is added meanwhile piece by piece: over the request that asked,
+//! or, on every other page, over its one stream. While it is written an answer is plain text; then it
+//! is Markdown.
 
 mod turn;
 
 use maud::{Markup, html};
 use pipulate_store::chat::{Chat, ChatId, Turn};
 use pipulate_store::error::StoreError;
+use sha2::{Digest, Sha256};
 
 use crate::assets;
-use crate::chat::{Live, Phase, Running};
+use crate::chat::{Live, PageId, Phase, Running, conversation};
 use crate::offer::{Offer, Offered};
 use crate::problem::capitalized;
 use crate::views::layout::Page;
@@ -23,6 +25,7 @@ const TITLE: usize = 60;
 /// The page's view model.
 pub(crate) struct ChatPage {
     pub(crate) id: ChatId,
+    pub(crate) page: PageId,
     pub(crate) earlier: Vec<Entry>,
     pub(crate) talk: Talk,
     pub(crate) offer: Offer,
@@ -38,13 +41,14 @@ impl Entry {
     /// All chats, newest first. One that can't be read is listed all the same: its page says why.
     pub(crate) fn all(world: &World) -> Result<Vec<Self>, StoreError> {
         let chats = world.chat.chats();
-        let title = |id| chats.read(id).map_or_else(|_| "Can't be read".to_owned(), |chat| shortened(&chat));
+        let title =
+            |id| chats.title(id).map_or_else(|_| "Can't be read".to_owned(), |title| shortened(&title));
         Ok(chats.ids()?.into_iter().map(|id| Self { id, title: title(id) }).collect())
     }
 }
 
-fn shortened(chat: &Chat) -> String {
-    let mut letters = chat.title().chars();
+fn shortened(title: &str) -> String {
+    let mut letters = if title.is_empty() { "Nothing said yet" } else { title }.chars();
     let mut title: String = letters.by_ref().take(TITLE).collect();
     if letters.next().is_some() {
         title.push('…');
@@ -54,17 +58,18 @@ fn shortened(chat: &Chat) -> String {
 
 /// What was said, and what is being said.
 pub(crate) struct Talk {
-    turns: Vec<Turn>,
+    /// What is on disk, without the turn that is being written.
+    kept: Chat,
     live: Option<Live>,
 }
 
 impl Talk {
     pub(crate) fn running(running: &Running) -> Self {
-        Self { turns: running.before().turns.clone(), live: Some(running.listen().borrow().clone()) }
+        Self { kept: running.before().clone(), live: Some(running.listen().borrow().clone()) }
     }
 
     pub(crate) fn over(chat: Chat) -> Self {
-        Self { turns: chat.turns, live: None }
+        Self { kept: chat, live: None }
     }
 
     /// What goes on, if anything does.
@@ -78,44 +83,49 @@ impl Talk {
         models.filter(|model| !model.is_empty()).last()
     }
 
-    fn all(&self) -> impl Iterator<Item = &Turn> {
-        self.turns.iter().chain(self.live.iter().map(|live| &live.turn))
+    /// All of it as Markdown, for people.
+    pub(crate) fn to_markdown(&self) -> String {
+        let mut chat = self.kept.clone();
+        chat.turns.extend(self.live.iter().map(|live| live.turn.clone()));
+        conversation(&chat).to_markdown(self.last_model().unwrap_or("a model"))
     }
-}
 
-/// Whether a page has an element that listens to an answer which goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Attach {
-    Yes,
-    /// What it asked with listens already.
-    No,
+    fn all(&self) -> impl Iterator<Item = &Turn> {
+        self.kept.turns.iter().chain(self.live.iter().map(|live| &live.turn))
+    }
 }
 
 /// The whole page.
 pub(crate) fn page(page: &ChatPage) -> Markup {
     let id = page.id;
+    let turns = turns(id, &page.talk);
+    let title = page.talk.kept.title();
+    let title = if title.is_empty() { "Chat".to_owned() } else { shortened(title) };
     let content = html! {
         link rel="stylesheet" href=(assets::CHAT_STYLE.address());
         div class="headline" {
-            h1 { "Chat" }
-            div class="verbs" { a href="/chat/new" role="button" class="calm" { "New chat" } }
-        }
-        (earlier(page))
-        (no_model(&page.offer))
-        div id="turns" role="log" aria-label="Conversation" tabindex="0" { (turns(id, &page.talk, Attach::Yes)) }
-        div hx-get={ "/chat/" (id) "/turns" } hx-target="#turns" hx-swap="innerMorph"
-            hx-trigger="htmx:sse:error from:body delay:500ms" {}
-        p id="chat-status" role="status" { (status(page.talk.live.as_ref())) }
-        (ask(id, &page.offer))
-        div class="verbs" {
-            form id="stop" method="post" action={ "/chat/" (id) "/stop" } hx-post={ "/chat/" (id) "/stop" } hx-swap="none" {
-                button class="calm" { "Stop" }
+            h1 { (title) }
+            div class="verbs" {
+                @if !page.earlier.is_empty() { a href="#chats" class="to-chats" { "All chats" } }
+                a href="/chat/new" role="button" class="calm" { "New chat" }
             }
         }
+        div class="talk" {
+            (no_model(&page.offer))
+            div id="turns" role="log" aria-label="Conversation" tabindex="0" { (turns) }
+            div id="follow" hx-sse:connect={ "/chat/" (id) "/events?page=" (page.page) "&shown=" (mark(&turns)) }
+                hx-trigger="load, every 2s" hx-sync="this:drop" hx-swap="none"
+                hx-config="sse.reconnectDelay:300 sse.reconnectMaxDelay:2s sse.connectTimeout:5s" {}
+            p id="chat-status" role="status" { (status(page.talk.live.as_ref())) }
+            (ask(page))
+            form id="stop" method="post" action={ "/chat/" (id) "/stop" } hx-post={ "/chat/" (id) "/stop" } hx-swap="none" {}
+            (settings(page))
+        }
+        (chats(page))
         script src=(assets::CHAT_SCRIPT.address()) defer {}
     };
     Page {
-        title: "Chat",
+        title: &title,
         here: Some("/chat"),
         reloads: page.talk.goes_on().is_some(),
         content: &html! { div id="chat" { (content) } },
@@ -124,15 +134,18 @@ pub(crate) fn page(page: &ChatPage) -> Markup {
 }
 
 /// The form without which nothing happens. Errors of the request itself go where the status is.
-fn ask(id: ChatId, offer: &Offer) -> Markup {
+fn ask(page: &ChatPage) -> Markup {
+    let id = page.id;
     html! {
         form id="ask" method="post" action={ "/chat/" (id) } hx-post={ "/chat/" (id) } hx-target="#chat-status"
             hx-swap="innerHTML" hx-sync="this:drop" {
+            input type="hidden" name="page" value=(page.page);
             textarea id="question" name="question" rows="3" required aria-label="Your question"
                 placeholder="Ask something (Enter sends, Shift+Enter begins a new line)" {}
             div class="verbs" {
-                @if let Offer::Models { models, chosen } = offer { (picker(models, chosen)) }
+                @if let Offer::Models { models, chosen } = &page.offer { (picker(models, chosen)) }
                 button id="send" { "Send" }
+                button form="stop" class="calm" { "Stop" }
             }
         }
     }
@@ -176,19 +189,40 @@ fn no_model(offer: &Offer) -> Markup {
     }
 }
 
-fn earlier(page: &ChatPage) -> Markup {
-    let is_kept = page.earlier.iter().any(|entry| entry.id == page.id);
+/// What concerns all of a chat.
+fn settings(page: &ChatPage) -> Markup {
+    let id = page.id;
+    let chat = &page.talk.kept;
+    html! {
+        details class="settings" {
+            summary { "This chat" }
+            form method="post" action={ "/chat/" (id) "/settings" } {
+                label { "Name" input name="name" maxlength="200" value=(chat.name.as_deref().unwrap_or_default())
+                    placeholder=(shortened(chat.title())) autocomplete="off"; }
+                label { "What the model is told before everything else"
+                    textarea name="instructions" rows="3" placeholder="Answer in simple words." {
+                        (chat.instructions.as_deref().unwrap_or_default()) } }
+                button class="calm" { "Save" }
+            }
+            @if page.earlier.iter().any(|entry| entry.id == id) {
+                div class="verbs" {
+                    a href={ "/chat/" (id) "/export" } download { "Download as Markdown" }
+                    form method="post" action={ "/chat/" (id) "/delete" } { button class="calm" { "Delete this chat" } }
+                }
+            }
+        }
+    }
+}
+
+fn chats(page: &ChatPage) -> Markup {
     html! {
         @if !page.earlier.is_empty() {
-            details class="earlier" {
-                summary { "All chats (" (page.earlier.len()) ")" }
+            nav id="chats" aria-labelledby="chats-heading" {
+                h2 id="chats-heading" { "Chats" }
                 ul {
                     @for entry in &page.earlier {
                         li { a href={ "/chat/" (entry.id) } aria-current=[(entry.id == page.id).then_some("page")] { (entry.title) } }
                     }
-                }
-                @if is_kept {
-                    form method="post" action={ "/chat/" (page.id) "/delete" } { button class="calm" { "Delete this chat" } }
                 }
             }
         }
@@ -196,25 +230,23 @@ fn earlier(page: &ChatPage) -> Markup {
 }
 
 /// What stands in `#turns`.
-pub(crate) fn turns(id: ChatId, talk: &Talk, attach: Attach) -> Markup {
-    let last = talk.turns.len();
+fn turns(id: ChatId, talk: &Talk) -> Markup {
+    let last = talk.kept.turns.len();
     html! {
-        @for (number, turn) in talk.turns.iter().enumerate() {
+        @for (number, turn) in talk.kept.turns.iter().enumerate() {
             (turn::over(number, turn, (number + 1 == last && talk.live.is_none()).then_some(id)))
         }
         @if let Some(live) = &talk.live {
-            @if talk.goes_on().is_some() {
-                (turn::open(last, live))
-                @if attach == Attach::Yes {
-                    div id="follow" hx-sse:connect={ "/chat/" (id) "/events" } hx-trigger="load, every 2s" hx-sync="this:drop" hx-swap="none"
-                        hx-config="sse.reconnectDelay:300 sse.reconnectMaxDelay:2s sse.connectTimeout:5s" {}
-                }
-            } @else {
-                (turn::over(last, &live.turn, Some(id)))
-            }
+            @if talk.goes_on().is_some() { (turn::open(last, live)) }
+            @else { (turn::over(last, &live.turn, Some(id))) }
         }
         @if talk.all().next().is_none() { p class="empty" { "Nothing was said yet" } }
     }
+}
+
+/// Names what a page shows: a page that shows it already is not told.
+fn mark(turns: &Markup) -> String {
+    Sha256::digest(&turns.0).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What goes on, in words.
@@ -225,19 +257,37 @@ fn status(live: Option<&Live>) -> String {
         Phase::Asking if model.is_empty() => "Asking Ollama…".to_owned(),
         Phase::Asking => format!("Asking {model}…"),
         Phase::Loading => format!("Loading {model} into memory, which can take a while…"),
+        Phase::Waiting => format!("Waiting for {model}, which may be busy with something else…"),
         Phase::Writing => format!("{model} is answering…"),
-        Phase::Over(None) => turn::end(&live.turn).unwrap_or_else(|| "The answer is complete".to_owned()),
+        Phase::Over(None) => turn::end(&live.turn).to_owned(),
         Phase::Over(Some(trouble)) => format!("The answer could not be kept: {trouble}"),
     }
 }
 
-/// What turns an open page into one that shows all of this.
-pub(crate) fn whole(id: ChatId, talk: &Talk, attach: Attach) -> String {
-    html! {
-        hx-partial hx-target="#turns" hx-swap="innerMorph" { (turns(id, talk, attach)) }
-        hx-partial hx-target="#chat-status" hx-swap="innerHTML" { (status(talk.live.as_ref())) }
+/// Turns an open page into one that shows all of this.
+pub(crate) struct Whole {
+    /// Names what the page shows then.
+    pub(crate) mark: String,
+    pub(crate) event: String,
+}
+
+impl Whole {
+    pub(crate) fn of(id: ChatId, talk: &Talk) -> Self {
+        let turns = turns(id, talk);
+        let event = html! {
+            hx-partial hx-target="#turns" hx-swap="innerMorph" { (turns) }
+            // How the last answer ended stays to be read.
+            @if talk.live.is_some() {
+                hx-partial hx-target="#chat-status" hx-swap="innerHTML" { (status(talk.live.as_ref())) }
+            }
+        };
+        Self { mark: mark(&turns), event: event.into_string() }
     }
-    .into_string()
+}
+
+/// A sentence for the place where it says what goes on.
+pub(crate) fn said(sentence: &str) -> String {
+    html! { hx-partial hx-target="#chat-status" hx-swap="innerHTML" { (sentence) } }.into_string()
 }
 
 /// How much of an answer a page shows.

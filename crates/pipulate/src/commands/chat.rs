@@ -7,7 +7,7 @@ mod history;
 
 use std::io::{self, IsTerminal as _, Read as _};
 
-use pipulate_ollama::answer::Piece;
+use pipulate_ollama::answer::{Piece, Summary};
 use pipulate_ollama::client::ChatRequest;
 use pipulate_ollama::conversation::Conversation;
 
@@ -16,10 +16,14 @@ use crate::context::Context;
 use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
-use crate::partner::{CtrlC, Partner};
+use crate::partner::{CtrlC, End, Partner};
 
 /// More than this of stdin is not read, in bytes. No model that runs here looks at so much.
 const MAX_INPUT: u64 = 1 << 20;
+
+/// What is said when the model had to stop: Ollama bounds what a model can take in.
+const CUT_OFF: &str =
+    "the answer was cut off: with all that was said before, it is as long as the model can take in";
 
 /// Asks once, or goes on until the person leaves.
 pub(crate) fn chat(context: &Context, settings: ChatSettings) -> Result<ExitStatus, Failure> {
@@ -38,7 +42,9 @@ pub(crate) fn chat(context: &Context, settings: ChatSettings) -> Result<ExitStat
     };
     let partner = Partner::find(context, settings.model.as_deref())?;
     let request = Conversation::default().ask(partner.model(), &question);
-    print_answer(context, &partner, &request)?;
+    if print_answer(context, &partner, &request)?.is_cut_off {
+        context.printer.warning(CUT_OFF);
+    }
     Ok(ExitStatus::Success)
 }
 
@@ -47,7 +53,7 @@ pub(crate) fn print_answer(
     context: &Context,
     partner: &Partner,
     request: &ChatRequest,
-) -> Result<(), Failure> {
+) -> Result<Summary, Failure> {
     interrupt::ends_with_130()
         .map_err(|error| Failure::failed("could not prepare for Ctrl-C").cause(error))?;
     let mut line_is_open = false;
@@ -61,7 +67,11 @@ pub(crate) fn print_answer(
     if line_is_open {
         context.printer.data("")?;
     }
-    outcome.map(|_whole| ())
+    match outcome? {
+        End::Whole(summary) => Ok(summary),
+        // Whoever stops this has ended the program.
+        End::Stopped => Ok(Summary::default()),
+    }
 }
 
 fn read_stdin(context: &Context) -> Result<String, Failure> {

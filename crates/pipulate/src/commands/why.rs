@@ -36,7 +36,11 @@ pub(crate) fn why(context: &Context, settings: WhySettings) -> Result<ExitStatus
     let partner = Partner::find(context, settings.model.as_deref())?;
     let trouble = Trouble { service: service.name.as_str(), state: &state, log: &log };
     context.printer.note(format!("{} about {} ({state}); it may be wrong:", partner.model(), service.name));
-    chat::print_answer(context, &partner, &question(partner.model(), &trouble))?;
+    let request = question(partner.model(), partner.thinks(), &trouble);
+    if chat::print_answer(context, &partner, &request)?.is_cut_off {
+        context.printer.warning("the answer was cut off: it grew longer than a few sentences");
+        context.printer.hint("ask again, or another model: pipulate why -m MODEL");
+    }
     Ok(ExitStatus::Success)
 }
 

@@ -1,7 +1,7 @@
 //! One question and its answer.
 
 use maud::{Markup, html};
-use pipulate_store::chat::{ChatId, End, Turn};
+use pipulate_store::chat::{ChatId, Effort, End, Turn};
 
 use crate::chat::Live;
 use crate::markdown;
@@ -15,11 +15,11 @@ pub(super) fn over(number: usize, turn: &Turn, retry_in: Option<ChatId>) -> Mark
     let broken = match &turn.end {
         End::Broken(reason) => Some(capitalized(reason)),
         End::Open => Some("The answer was cut off: the app ended meanwhile".to_owned()),
-        End::Whole { .. } | End::Stopped => None,
+        End::Whole(_) | End::CutOff(_) | End::Stopped => None,
     };
     html! {
         article id={ "turn-" (number) } class="turn" {
-            (question(&turn.question))
+            (question(&turn.question, retry_in))
             div class="answer" {
                 h2 { (who(turn)) }
                 (thinking(&turn.thinking, None))
@@ -27,7 +27,7 @@ pub(super) fn over(number: usize, turn: &Turn, retry_in: Option<ChatId>) -> Mark
                 @if let Some(broken) = broken { p class="alert" { (broken) } }
                 div class="verbs" {
                     @if !turn.answer.is_empty() { button type="button" class="copy calm" { "Copy" } }
-                    @if let Some(id) = retry_in { (retry(id)) }
+                    @if let Some(id) = retry_in { (again(id, html! { button class="calm" { "Try again" } })) }
                     @if let Some(note) = note(turn) { small { (note) } }
                 }
             }
@@ -40,7 +40,7 @@ pub(super) fn open(number: usize, live: &Live) -> Markup {
     let turn = &live.turn;
     html! {
         article id={ "turn-" (number) } class="turn" aria-busy="true" {
-            (question(&turn.question))
+            (question(&turn.question, None))
             div class="answer" {
                 h2 id="open-model" { (who(turn)) }
                 (thinking(&turn.thinking, Some("open-thinking")))
@@ -56,12 +56,14 @@ pub(super) fn who(turn: &Turn) -> Markup {
     html! { (name) " " small { "may be wrong" } }
 }
 
-/// How an answer ended, where that is worth a sentence.
-pub(super) fn end(turn: &Turn) -> Option<String> {
+/// That an answer has ended, and how; why stands with it.
+pub(super) fn end(turn: &Turn) -> &'static str {
     match &turn.end {
-        End::Open | End::Whole { .. } => None,
-        End::Stopped => Some("Stopped".to_owned()),
-        End::Broken(reason) => Some(capitalized(reason)),
+        End::Open | End::Whole(_) => "The answer is complete",
+        End::CutOff(_) => "The answer was cut off",
+        End::Stopped => "Stopped",
+        End::Broken(_) if turn.answer.is_empty() => "There is no answer",
+        End::Broken(_) => "The answer broke off",
     }
 }
 
@@ -73,18 +75,33 @@ pub(super) fn code(command: &str) -> Markup {
 }
 
 fn note(turn: &Turn) -> Option<String> {
-    match turn.end {
+    match &turn.end {
         End::Stopped => Some("Stopped".to_owned()),
-        End::Whole { tokens, seconds } if tokens > 0 && seconds >= 0.05 => {
-            #[expect(clippy::cast_precision_loss, reason = "for people")]
-            let speed = tokens as f64 / seconds;
-            Some(format!("{tokens} tokens in {seconds:.1} s ({speed:.0} a second)"))
+        End::Whole(effort) => in_words(effort),
+        End::CutOff(effort) => {
+            Some([Some(cut_off(turn)), in_words(effort)].into_iter().flatten().collect::<Vec<_>>().join(", "))
         }
-        End::Whole { .. } | End::Open | End::Broken(_) => None,
+        End::Open | End::Broken(_) => None,
     }
 }
 
-fn question(text: &str) -> Markup {
+/// Why a model stopped in the middle of a sentence.
+fn cut_off(turn: &Turn) -> String {
+    let reason =
+        if turn.is_brief { "longer than a few sentences" } else { "as long as the model can take in" };
+    format!("Cut off: {reason}")
+}
+
+/// What the server measured, if it did.
+fn in_words(&Effort { tokens, seconds }: &Effort) -> Option<String> {
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    let speed = tokens as f64 / seconds;
+    (tokens > 0 && seconds >= 0.05)
+        .then(|| format!("{tokens} tokens in {seconds:.1} s ({speed:.0} a second)"))
+}
+
+/// What was asked; the last question of a chat can be asked in other words.
+fn question(text: &str, edit_in: Option<ChatId>) -> Markup {
     html! {
         div class="question" {
             h2 { "You" }
@@ -92,6 +109,15 @@ fn question(text: &str) -> Markup {
                 details { summary { (text.lines().next().unwrap_or_default()) } div class="said" { (text) } }
             } @else {
                 div class="said" { (text) }
+            }
+            @if let Some(id) = edit_in {
+                details class="edit" {
+                    summary { "Edit" }
+                    (again(id, html! {
+                        textarea name="question" rows="3" required aria-label="Your question, edited" { (text) }
+                        button class="calm" { "Ask this instead" }
+                    }))
+                }
             }
         }
     }
@@ -106,11 +132,10 @@ fn thinking(text: &str, id: Option<&str>) -> Markup {
     }
 }
 
-fn retry(id: ChatId) -> Markup {
+/// A form that has the last question answered anew.
+fn again(id: ChatId, content: Markup) -> Markup {
     html! {
         form method="post" action={ "/chat/" (id) "/retry" } hx-post={ "/chat/" (id) "/retry" } hx-target="#chat-status"
-            hx-swap="innerHTML" hx-sync="#ask:drop" hx-include="#ask select" {
-            button class="calm" { "Try again" }
-        }
+            hx-swap="innerHTML" hx-sync="#ask:drop" hx-include="#ask select, #ask [name=page]" { (content) }
     }
 }

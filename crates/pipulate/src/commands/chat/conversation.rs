@@ -162,10 +162,9 @@ impl Talk<'_> {
                 if let Some(speed) = summary.speed() {
                     printer.detail(format!("{} tokens, {speed:.0} a second", summary.tokens));
                 }
-                if summary.reason.as_deref() == Some("length") {
-                    printer.note(
-                        "The model stopped because the conversation is too long for it; /new begins another",
-                    );
+                if summary.is_cut_off {
+                    printer.warning(super::CUT_OFF);
+                    printer.hint("/new begins another conversation");
                 }
             }
             Ok(End::Stopped) => printer.note("Stopped"),
