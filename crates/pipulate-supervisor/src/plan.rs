@@ -23,8 +23,8 @@ pub struct Surroundings {
     pub exe: PathBuf,
     /// The Python that services run with; a bare name is looked up on `PATH`.
     pub python: PathBuf,
-    /// JupyterLab's program; a bare name is looked up on `PATH`.
-    pub jupyter_lab: PathBuf,
+    /// JupyterLab's program, and its first arguments; a bare name is looked up on `PATH`.
+    pub jupyter_lab: Vec<OsString>,
     /// What every service's environment gets.
     pub env: BTreeMap<String, OsString>,
     /// What it loses.
@@ -174,8 +174,8 @@ fn jupyter_command(layout: &Layout, around: &Surroundings) -> Vec<Word> {
     let mut root_dir = OsString::from("--ServerApp.root_dir=");
     root_dir.push(root);
     let shell: String = around.shell.iter().map(|word| format!("{}, ", serde_json::json!(word))).collect();
-    let mut words = plain([
-        around.jupyter_lab.as_os_str().to_owned(),
+    let mut words = plain(around.jupyter_lab.iter().cloned());
+    words.extend(plain([
         "--no-browser".into(),
         "--ServerApp.ip=127.0.0.1".into(),
         "--ServerApp.port_retries=0".into(),
@@ -183,7 +183,7 @@ fn jupyter_command(layout: &Layout, around: &Surroundings) -> Vec<Word> {
         "--LabApp.news_url=None".into(),
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate".into(),
         "--LanguageServerManager.autodetect=False".into(),
-    ]);
+    ]));
     words.push(Word::Port("--ServerApp.port=".to_owned()));
     words.push(Word::TerminalMarker {
         before: format!(
@@ -203,7 +203,7 @@ fn app_command(layout: &Layout, around: &Surroundings) -> Vec<Word> {
     plain([around.exe.as_os_str().to_owned(), "-C".into(), root, "serve".into()])
 }
 
-fn plain<const N: usize>(words: [OsString; N]) -> Vec<Word> {
+fn plain(words: impl IntoIterator<Item = OsString>) -> Vec<Word> {
     words.into_iter().map(Word::Plain).collect()
 }
 
@@ -217,7 +217,7 @@ pub(crate) mod samples {
         Surroundings {
             exe: "/bin/pipulate".into(),
             python: "/p/.venv/bin/python".into(),
-            jupyter_lab: "/p/.venv/bin/jupyter-lab".into(),
+            jupyter_lab: vec!["/p/.venv/bin/jupyter-lab".into()],
             env: BTreeMap::new(),
             env_removed: Vec::new(),
             has_server_py: false,

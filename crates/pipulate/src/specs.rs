@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use pipulate_core::config::Config;
@@ -83,11 +84,9 @@ pub(crate) fn surroundings(context: &Context, config: &Config, around: &Surround
             None => env_removed.push(name),
         }
     }
-    let beside_python = |name: &str| found.as_ref().map(|python| python.with_file_name(name));
-    let jupyter_lab = beside_python("jupyter-lab").filter(|program| program.is_file());
     plan::Surroundings {
         exe: context.exe.clone(),
-        jupyter_lab: jupyter_lab.unwrap_or_else(|| PathBuf::from("jupyter-lab")),
+        jupyter_lab: found.as_deref().and_then(jupyter_lab).unwrap_or_else(|| vec!["jupyter-lab".into()]),
         python: found.unwrap_or_else(|| PathBuf::from("python3")),
         env,
         env_removed,
@@ -109,6 +108,15 @@ fn terminal_shell(around: &Surroundings) -> Vec<String> {
     words
 }
 
+/// How the JupyterLab beside a Python is run. The first line of what pip installs has `sh` find Python,
+/// where a path is long or strange, and `sh` reads some paths as others.
+fn jupyter_lab(python: &Path) -> Option<Vec<OsString>> {
+    let program = python.with_file_name("jupyter-lab");
+    let is_misread = program.as_os_str().as_bytes().iter().any(|byte| b"\"$`\\".contains(byte));
+    let interpreter = is_misread.then(|| python.into());
+    program.is_file().then(|| interpreter.into_iter().chain([program.into()]).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -124,7 +132,7 @@ mod tests {
         let bare = surroundings(&project.context, config, &around);
         assert_eq!(
             (bare.python, bare.jupyter_lab, bare.shell),
-            ("python3".into(), "jupyter-lab".into(), vec!["/bin/zsh".to_owned()])
+            ("python3".into(), vec!["jupyter-lab".into()], vec!["/bin/zsh".to_owned()])
         );
 
         let bin = project.context.layout.inside(".venv/bin");
@@ -133,8 +141,8 @@ mod tests {
         fs::write(bin.at("jupyter-lab"), "").unwrap();
         let found = surroundings(&project.context, config, &around);
         assert_eq!(
-            (found.python.as_path(), found.jupyter_lab.as_path()),
-            (&*bin.at("python"), &*bin.at("jupyter-lab"))
+            (found.python, found.jupyter_lab),
+            (bin.at("python").to_path_buf(), vec![bin.at("jupyter-lab").as_os_str().to_owned()])
         );
         assert!(found.env["PATH"].to_string_lossy().starts_with(&bin.to_string()));
     }
@@ -145,6 +153,21 @@ mod tests {
         assert_eq!(terminal_shell(&around), ["/usr/bin/env", "-u", "LD_LIBRARY_PATH", "/bin/sh"]);
         let mine = around.with("LD_LIBRARY_PATH", "/mine");
         assert_eq!(terminal_shell(&mine), ["/usr/bin/env", "LD_LIBRARY_PATH=/mine", "/bin/sh"]);
+    }
+
+    #[test]
+    fn jupyterlab_in_a_path_that_sh_misreads_is_given_to_its_python() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, is_misread) in [("it's & co", false), ("a $HOME", true), ("a \"quote\"", true)] {
+            let bin = folder.path().join(name);
+            fs::create_dir(&bin).unwrap();
+            assert_eq!(jupyter_lab(&bin.join("python")), None);
+            let program = bin.join("jupyter-lab");
+            fs::write(&program, "").unwrap();
+            let words = jupyter_lab(&bin.join("python")).unwrap();
+            let python = is_misread.then(|| bin.join("python").into());
+            assert_eq!(words, python.into_iter().chain([program.into()]).collect::<Vec<OsString>>());
+        }
     }
 
     #[test]
