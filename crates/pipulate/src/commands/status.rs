@@ -82,12 +82,13 @@ fn show(context: &Context, settings: StatusSettings, statuses: &[ProjectStatus])
 }
 
 fn text(context: &Context, statuses: &[ProjectStatus]) -> String {
-    let style = context.printer.stdout_style();
+    let (style, terminal) = (context.printer.stdout_style(), context.printer.terminal());
+    let room = terminal.width.filter(|_| terminal.stdout_is_terminal).map(usize::from);
     let one = |status: &ProjectStatus| {
         format!(
             "{}\n{}",
             status_table::heading(status, style),
-            status_table::table(status, Timestamp::now(), style)
+            status_table::table(status, Timestamp::now(), style, room)
         )
     };
     statuses.iter().map(one).collect::<Vec<_>>().join("\n\n")

@@ -11,6 +11,9 @@ use super::style::Style;
 
 const HEADINGS: [&str; 9] = ["SERVICE", "STATE", "PID", "UPTIME", "RESTARTS", "CPU", "MEMORY", "PORT", "URL"];
 
+/// What a narrow terminal goes without, in this order: least is lost with what comes first.
+const DISPENSABLE: [&str; 6] = ["RESTARTS", "PORT", "CPU", "PID", "MEMORY", "UPTIME"];
+
 /// Stands where there is nothing to say.
 const NOTHING: &str = "-";
 
@@ -20,16 +23,27 @@ pub(crate) fn heading(status: &ProjectStatus, style: Style) -> String {
     format!("{} {} {}", style.bold(&status.name), style.state(state, state), style.dim(&status.root))
 }
 
-/// The services of a project, without a line break at the end. `now` is for what ended a while ago.
-pub(crate) fn table(status: &ProjectStatus, now: Timestamp, style: Style) -> String {
-    let rows: Vec<Row> = status.services.iter().map(|service| Row::of(service, now)).collect();
-    let headings = HEADINGS.map(str::to_owned);
-    let widths = widths([&headings[..]].into_iter().chain(rows.iter().map(|row| &row.cells[..])));
+/// The services of a project, without a line break at the end. `now` is for what ended a while ago;
+/// `room` is how many columns the terminal has, if it is one.
+pub(crate) fn table(status: &ProjectStatus, now: Timestamp, style: Style, room: Option<usize>) -> String {
+    let mut rows: Vec<Row> = status.services.iter().map(|service| Row::of(service, now)).collect();
+    let mut headings = HEADINGS.map(str::to_owned).to_vec();
+    let mut widths = widths([&headings[..]].into_iter().chain(rows.iter().map(|row| &row.cells[..])));
+    for name in DISPENSABLE {
+        if room.is_none_or(|room| widths.iter().sum::<usize>() + 2 * (widths.len() - 1) <= room) {
+            break;
+        }
+        if let Some(column) = headings.iter().position(|heading| heading == name) {
+            headings.remove(column);
+            rows.iter_mut().for_each(|row| drop(row.cells.remove(column)));
+            widths.remove(column);
+        }
+    }
     let mut lines = vec![style.bold(aligned(&headings, &widths, |_, cell| cell))];
     for row in rows {
-        lines.push(aligned(&row.cells, &widths, |column, cell| match column {
-            1 => style.state(row.state, cell),
-            8 => style.hint(cell),
+        lines.push(aligned(&row.cells, &widths, |column, cell| match &*headings[column] {
+            "STATE" => style.state(row.state, cell),
+            "URL" => style.hint(cell),
             _ => cell,
         }));
         lines.extend(row.kernels);
@@ -41,7 +55,7 @@ pub(crate) fn table(status: &ProjectStatus, now: Timestamp, style: Style) -> Str
 
 struct Row {
     state: ServiceState,
-    cells: [String; 9],
+    cells: Vec<String>,
     kernels: Vec<String>,
     reason: Option<String>,
     /// What its log lacks.
@@ -52,7 +66,7 @@ impl Row {
     fn of(service: &ServiceStatus, now: Timestamp) -> Self {
         let live = service.live.as_ref();
         let or_nothing = |cell: Option<String>| cell.unwrap_or_else(|| NOTHING.to_owned());
-        let cells = [
+        let cells = vec![
             service.name.to_string(),
             service.state.to_string(),
             or_nothing(live.map(|live| live.pid.to_string())),
