@@ -100,18 +100,20 @@ fn stop_and_look_what_is_left(before_the_stop: impl FnOnce(&TestProject)) {
     let terminal = jupyter.terminal();
     terminal.type_line("tmux new-session -d 'sleep 1001'; echo tmux $((40 + 2))", "tmux 42");
     terminal.type_line("tmux new-window -d 'vim -u NONE notes.txt'; echo vim $((40 + 2))", "vim 42");
+    let orphan = "tmux new-window -d '(sleep 1005 &); exec sleep 1006'; echo orphan $((40 + 2))";
+    terminal.type_line(orphan, "orphan 42");
     terminal.type_line("nohup sleep 1002 & echo nohup $((40 + 2))", "nohup 42");
     terminal.type_line("setsid --fork sleep 1003; echo setsid $((40 + 2))", "setsid 42");
     terminal.type_line("sleep 1004 & echo job $((40 + 2))", "job 42");
-    let [in_tmux, nohup, setsid, job] =
-        [1001, 1002, 1003, 1004].map(|seconds| project.find_process(&format!("sleep {seconds}")));
+    let [in_tmux, nohup, setsid, job, orphan, pane] =
+        [1001, 1002, 1003, 1004, 1005, 1006].map(|seconds| project.find_process(&format!("sleep {seconds}")));
     let editor = project.find_process("vim -u NONE notes.txt");
     let tmux = Process::of(&in_tmux.ppid.into());
     assert!(tmux.command.starts_with("tmux"), "{tmux:?}");
     before_the_stop(&project);
 
     let stopped = project.run(&["stop", "--force"]).expect(0);
-    for left in [&tmux, &in_tmux, &editor, &nohup, &setsid] {
+    for left in [&tmux, &in_tmux, &editor, &nohup, &setsid, &orphan, &pane] {
         assert!(left.lives(), "{left:?} was ended");
     }
     assert!(!job.lives(), "a job of the terminal ends with it");
@@ -123,8 +125,8 @@ fn stop_and_look_what_is_left(before_the_stop: impl FnOnce(&TestProject)) {
     assert!(stopped.stdout.ends_with("\n0 processes left\n"), "{}", stopped.stdout);
     assert_eq!(project.service("jupyter")["state"], "stopped");
     project.run(&["stop"]).expect(0);
-    assert!(tmux.lives() && nohup.lives() && setsid.lives(), "the second stop ended them");
-    for left in [&in_tmux, &editor, &tmux, &nohup, &setsid] {
+    assert!([&tmux, &nohup, &setsid, &orphan].iter().all(|left| left.lives()), "the second stop ended them");
+    for left in [&in_tmux, &editor, &tmux, &nohup, &setsid, &orphan, &pane] {
         left.kill();
     }
 }

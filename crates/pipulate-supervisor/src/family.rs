@@ -3,7 +3,9 @@
 //! Ours is a descendant, whoever carries this service's marker, and whoever of our user holds our
 //! FIFO open for writing. Not ours, whatever its ancestry, is another supervisor with all that is
 //! below it, whatever names another project or service, and what detached itself from a
-//! JupyterLab terminal (tmux, an editor, a training run).
+//! JupyterLab terminal (tmux, an editor, a training run). A project is named by its folder's path, and
+//! another folder may have had that name before, or have it in a container: of what carries our
+//! marker, that is not ours which another supervisor has below it, or which writes to another FIFO.
 
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
@@ -106,10 +108,17 @@ impl Service {
                 continue;
             }
             let Some(entry) = table::entry(pid).filter(Entry::lives) else { continue };
-            if self.is_below_detached(&entry, layout, attached) {
+            // The claim, again, of whoever has that number now; and what is said of it there.
+            let is_anothers = |ancestor: &Entry| {
+                let is_known = Some(ancestor.pid) == me || roots.contains(&ancestor.pid);
+                self.has_detached_itself(ancestor, attached)
+                    || (!is_known && self.is_supervisor(ancestor.pid))
+            };
+            if !self.claims(pid, fifo) || ancestors(&entry).any(|ancestor| is_anothers(&ancestor)) {
                 continue;
             }
-            match self.stranger(&entry, layout, attached) {
+            let strange = self.stranger(&entry, layout, attached);
+            match strange.or_else(|| self.writer_elsewhere(pid, layout)) {
                 None => {
                     on_found(&entry);
                     known.insert(pid);
@@ -182,15 +191,18 @@ impl Service {
         }
         match marker.part {
             Part::Supervisor => Some(format!("supervises {}", marker.service)),
-            Part::Terminal(_) if !attached.contains(&(entry.pid, entry.start)) && is_detached(entry) => {
+            Part::Terminal(_)
+                if self.has_detached_itself(entry, attached)
+                    || self.is_in_detached_session(entry, attached) =>
+            {
                 Some("detached itself from a JupyterLab terminal".to_owned())
             }
             Part::Terminal(_) | Part::Run(_) => None,
         }
     }
 
-    /// A process without a marker that writes to another service's FIFO, and not to ours: it came to
-    /// us when the supervisor was killed that stood between.
+    /// A process that writes to another service's FIFO, and not to ours: without a marker, it came to
+    /// us when the supervisor was killed that stood between; with ours, it is of another folder.
     fn writer_elsewhere(&self, pid: Pid, layout: &Layout) -> Option<String> {
         let is_of_a_home = |fifo: &PathBuf| Layout::lock_beside(fifo).is_some_and(|lock| lock.exists());
         let writes_to_one = table::fifos_written(pid).iter().any(is_of_a_home);
@@ -199,23 +211,35 @@ impl Service {
         is_strange.then(|| "writes to the log of another service".to_owned())
     }
 
-    /// Whether it belongs to something that detached itself from a terminal: what runs in a pane
-    /// of tmux has a terminal again, and is still not the service's.
-    fn is_below_detached(&self, entry: &Entry, layout: &Layout, attached: &Attached) -> bool {
-        let parent = |entry: &Entry| Pid::new(entry.parent).and_then(table::entry);
-        let is_detached = |entry: &Entry| {
-            let marker = table::marker(entry.pid).filter(|marker| self.is_named_by(marker));
-            matches!(marker, Some(Marker { part: Part::Terminal(_), .. }))
-                && self.is_strange(entry, layout, attached)
-        };
-        // A parent can't be younger than its child; where a pid was reused, the walk ends.
-        let older = |child: &Entry| parent(child).filter(|parent| parent.start <= child.start);
-        std::iter::successors(older(entry), older).any(|ancestor| is_detached(&ancestor))
+    /// Whether it was started in a terminal and left it.
+    fn has_detached_itself(&self, entry: &Entry, attached: &Attached) -> bool {
+        let marker = table::marker(entry.pid).filter(|marker| self.is_named_by(marker));
+        matches!(marker, Some(Marker { part: Part::Terminal(_), .. }))
+            && !attached.contains(&(entry.pid, entry.start))
+            && is_detached(entry)
+    }
+
+    /// Whether its terminal is that of something which has detached itself: what runs in a pane of
+    /// tmux has a terminal again, and is still not the service's, whoever inherited it there.
+    fn is_in_detached_session(&self, entry: &Entry, attached: &Attached) -> bool {
+        let leader = Pid::new(entry.session).filter(|&leader| leader != entry.pid).and_then(table::entry);
+        let leader = leader.filter(|leader| leader.start <= entry.start);
+        leader
+            .is_some_and(|leader| ancestors(&leader).any(|above| self.has_detached_itself(&above, attached)))
     }
 
     fn is_named_by(&self, marker: &Marker) -> bool {
         marker.project == self.project && marker.service == self.name
     }
+}
+
+/// Its parent, the parent of that one, and so on.
+fn ancestors(entry: &Entry) -> impl Iterator<Item = Entry> {
+    // A parent can't be younger than its child; where a pid was reused, the walk ends.
+    let parent = |child: &Entry| {
+        Pid::new(child.parent).and_then(table::entry).filter(|parent| parent.start <= child.start)
+    };
+    std::iter::successors(parent(entry), parent)
 }
 
 /// Without the terminal, or deaf to its end: its user meant it to go on.
