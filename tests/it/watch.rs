@@ -246,3 +246,32 @@ fn a_system_without_watches_to_give_is_told_and_the_service_runs() {
     project.write("worker.py", DIARIST);
     wait_for_restart(&project, 1);
 }
+
+#[test]
+fn a_service_that_saves_what_it_is_watched_for_is_let_be_and_told() {
+    let scribbler =
+        format!("open('state.json', 'w').write('x')\n{DIARIST}").replace("time.sleep(0.3)", "pass");
+    let project = watching("[\"*.py\", \"*.json\"]", &scribbler);
+    project.start(&[]);
+    let told = wait_for("an end of it", || {
+        Some(project.run(&["status"]).stdout).filter(|status| status.contains("no more"))
+    });
+    assert_eq!(
+        told.lines().last().unwrap(),
+        "  saves restart it no more: it seems to save state.json itself, whenever it has begun; \
+         leave that out of watch, and restart it"
+    );
+    let before = project.wait_for_state("worker", "ready");
+    assert_eq!(before["restarts"], 9);
+    project.write("worker.py", &scribbler);
+    let log = project.read(".pipulate/log/supervisor.log");
+    assert!(log.contains("it seems to save state.json itself"), "{log}");
+
+    // As it says: then saves count again, and the last one was not heard.
+    project.write("pipulate.toml", &project.read("pipulate.toml").replace(", \"*.json\"", ""));
+    assert_eq!(project.service("worker")["pid"], before["pid"]);
+    project.run(&["restart", "worker"]).expect(0);
+    project.write("worker.py", &scribbler);
+    wait_for_restart(&project, 1);
+    project.run(&["stop"]).expect(0);
+}

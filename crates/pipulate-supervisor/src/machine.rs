@@ -15,7 +15,7 @@ use pipulate_process::command::End;
 
 use backoff::{Backoff, Next};
 pub use phase::{Comeback, Goal, Outcome, Phase};
-pub use saves::Saves;
+pub use saves::{Echo, Saves};
 
 /// Between asking what remains to end and killing it.
 const GRACE: Duration = Duration::from_secs(2);

@@ -18,7 +18,7 @@ use pipulate_process::watch::{TreeWatch, WatchError};
 
 use super::check::{Check, Verdict};
 use super::{Beginning, Driver};
-use crate::machine::{Event, Goal, Outcome, Phase, Saves};
+use crate::machine::{Echo, Event, Goal, Outcome, Phase, Saves};
 
 /// So many folders of one project are watched: the user's editor needs watches, too.
 const MOST_FOLDERS: usize = 8192;
@@ -28,6 +28,7 @@ pub(super) struct Watching {
     /// `None` where nothing is watched.
     tree: Option<TreeWatch>,
     saves: Saves,
+    echo: Echo,
     check: Option<Check>,
     /// The mistake that keeps saved files from being used.
     mistake: Option<String>,
@@ -37,8 +38,14 @@ pub(super) struct Watching {
 
 impl Watching {
     pub(super) fn new(layout: &Layout, spec: &ServiceSpec, beginning: Beginning) -> Self {
-        let mut watching =
-            Self { tree: None, saves: Saves::default(), check: None, mistake: None, trouble: None };
+        let mut watching = Self {
+            tree: None,
+            saves: Saves::default(),
+            echo: Echo::default(),
+            check: None,
+            mistake: None,
+            trouble: None,
+        };
         let Some(watch) = spec.watch.as_ref().filter(|_| beginning != Beginning::Stop) else {
             return watching;
         };
@@ -94,7 +101,21 @@ impl Watching {
     pub(super) fn begin(&mut self, layout: &Layout, watch: &WatchSpec) {
         let _found_by_it = self.hear(layout, watch);
         self.saves.forget();
+        self.echo.begin(Instant::now());
         (self.check, self.mistake) = (None, None);
+    }
+
+    /// Whether it is the service that saves: then it is let be from now on.
+    fn has_had_enough(&mut self) -> bool {
+        let own = self.saves.so_far().and_then(|(files, first)| self.echo.answers(files, first));
+        let Some(own) = own else { return false };
+        let own = shown(&own.iter().cloned().collect::<Vec<_>>());
+        self.trouble = Some(format!(
+            "saves restart it no more: it seems to save {own} itself, whenever it has begun; \
+             leave that out of watch, and restart it"
+        ));
+        self.tree = None;
+        true
     }
 
     /// The files saved since the last time that count.
@@ -182,15 +203,22 @@ impl Driver {
     fn on_verdict(&mut self, verdict: Verdict) {
         self.watching.mistake = None;
         match verdict {
-            Verdict::Sound => self.tell(Event::Saved),
+            Verdict::Sound => self.restart_for_saves(),
             Verdict::Unknown(why) => {
                 self.journal.complain(&format!("what was saved could not be checked: {why}"));
-                self.tell(Event::Saved);
+                self.restart_for_saves();
             }
             Verdict::Mistake(mistake) => {
                 self.journal.complain(&format!("{mistake}; it is left as it is"));
                 self.watching.mistake = Some(mistake);
             }
+        }
+    }
+
+    fn restart_for_saves(&mut self) {
+        match self.watching.has_had_enough() {
+            true => self.warn_of_blindness(),
+            false => self.tell(Event::Saved),
         }
     }
 

@@ -1,9 +1,13 @@
 //! When saved files are to be acted on: once they are all saved. An editor writes, renames and writes
 //! again, and a checkout takes its time: a burst of saves is one.
 
+mod echo;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+pub use echo::Echo;
 
 /// A burst is over when nothing was saved for so long.
 const QUIET: Duration = Duration::from_millis(200);
@@ -15,6 +19,8 @@ const LONGEST: Duration = Duration::from_secs(5);
 pub struct Saves {
     files: BTreeSet<PathBuf>,
     burst: Option<Burst>,
+    /// When the first of them was saved.
+    first: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +35,12 @@ impl Saves {
         self.files.extend(files);
         let began = self.burst.map_or(now, |burst| burst.began);
         self.burst = Some(Burst { began, last: now });
+        self.first = self.first.or(Some(now));
+    }
+
+    /// The files that the running instance does not know yet, and when the first of them was saved.
+    pub fn so_far(&self) -> Option<(&BTreeSet<PathBuf>, Instant)> {
+        self.first.map(|first| (&self.files, first))
     }
 
     /// When the burst under way is over, unless there are more.

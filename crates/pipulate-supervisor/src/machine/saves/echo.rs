@@ -1,0 +1,110 @@
+//! When a service restarts itself: it writes a file that it is watched for, each time that it runs.
+//!
+//! A person's saves come as they come. What answers every start with a save of the same file, at once
+//! or after the same time again and again, is the service.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// So many restarts in a row are enough to tell.
+const LIMIT: usize = 10;
+/// Nobody looks at what was restarted and saves again so soon, so often.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// The latest restarts that came from saves of the same files.
+#[derive(Debug, Clone, Default)]
+pub struct Echo {
+    began: Option<Instant>,
+    /// Saved after every one of the starts below.
+    files: BTreeSet<PathBuf>,
+    /// How long after a start the first of them was saved.
+    delays: VecDeque<Duration>,
+}
+
+impl Echo {
+    /// An instance begins now.
+    pub fn begin(&mut self, now: Instant) {
+        self.began = Some(now);
+    }
+
+    /// These files were saved, the first of them at `first`, and it would be restarted for that. The
+    /// answer are those that it saves itself.
+    pub fn answers(&mut self, files: &BTreeSet<PathBuf>, first: Instant) -> Option<&BTreeSet<PathBuf>> {
+        let delay = first.saturating_duration_since(self.began?);
+        self.files.retain(|file| files.contains(file));
+        if self.files.is_empty() {
+            (self.files, self.delays) = (files.clone(), VecDeque::new());
+        }
+        self.delays.push_back(delay);
+        if self.delays.len() > LIMIT {
+            self.delays.pop_front();
+        }
+        (self.delays.len() == LIMIT && self.is_regular()).then_some(&self.files)
+    }
+
+    fn is_regular(&self) -> bool {
+        let shortest = self.delays.iter().min().copied().unwrap_or_default();
+        let longest = self.delays.iter().max().copied().unwrap_or_default();
+        longest <= AT_ONCE || longest - shortest <= longest / 10
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What comes of a life of starts, each with the time until the saves and the files saved: the
+    /// number of the save at which it was noticed.
+    fn noticed(life: &[(u64, &[&str])]) -> Option<usize> {
+        let mut now = Instant::now();
+        let mut echo = Echo::default();
+        life.iter().position(|(millis, files)| {
+            echo.begin(now);
+            now += Duration::from_millis(*millis);
+            let files: BTreeSet<PathBuf> = files.iter().map(PathBuf::from).collect();
+            echo.answers(&files, now).is_some()
+        })
+    }
+
+    proptest! {
+        /// Whatever else is saved meanwhile, by whomever: as soon as there is enough to tell.
+        #[test]
+        fn who_answers_every_start_is_found_out(
+            after in prop_oneof![0_u64..1_500, 30_000_u64..600_000],
+            others in prop::collection::vec(0_u64..100, LIMIT..2 * LIMIT),
+        ) {
+            let names: Vec<String> = others.iter().map(u64::to_string).collect();
+            let files: Vec<[&str; 2]> = names.iter().map(|name| ["own.db", name.as_str()]).collect();
+            let life: Vec<_> = others.iter().zip(&files).map(|(extra, files)| (after + extra, &files[..])).collect();
+            prop_assert_eq!(noticed(&life), Some(LIMIT - 1));
+        }
+
+        /// Somebody who saves one file again and again, and takes a look in between.
+        #[test]
+        fn a_person_is_not_taken_for_the_service(looks in prop::collection::vec(1_u64..600, 1..200)) {
+            let is_human = |looks: &[u64]| {
+                let (shortest, longest) = (looks.iter().min(), looks.iter().max());
+                longest.zip(shortest).is_some_and(|(longest, shortest)| *longest > 2 && longest - shortest > longest / 10)
+            };
+            prop_assume!(looks.windows(LIMIT).all(is_human));
+            let life: Vec<_> = looks.iter().map(|seconds| (seconds * 1000, &["app.py"][..])).collect();
+            prop_assert_eq!(noticed(&life), None);
+        }
+
+        /// Two files in turn, be it ever so fast: a checkout, a formatter, two editors.
+        #[test]
+        fn different_files_are_no_answer(number in 1_usize..100) {
+            let files: [&[&str]; 2] = [&["a.py"], &["b.py"]];
+            let life: Vec<_> = (0..number).map(|turn| (100, files[turn % 2])).collect();
+            prop_assert_eq!(noticed(&life), None);
+        }
+    }
+
+    #[test]
+    fn what_is_saved_while_nothing_runs_is_nobodys_answer() {
+        assert!(Echo::default().answers(&BTreeSet::from([PathBuf::from("a.py")]), Instant::now()).is_none());
+    }
+}
