@@ -192,6 +192,9 @@ impl Capture {
             let announced = self.mover.announce(&self.log, self.end);
             announced.map_err(StoreError::io("write", self.rotation.current()))?;
         }
+        if let Ok(Drained::More) = outcome {
+            self.mover.expect_much(&self.fifo);
+        }
         outcome
     }
 
@@ -211,6 +214,11 @@ impl Capture {
         self.base = self.index.take_over(&meta, self.base + self.end);
         self.end = meta.len();
         self.rotations = self.rotations.wrapping_add(1);
+    }
+
+    /// Gives back what the kernel lent for a flood. To be called when there is none.
+    pub fn rest(&mut self) {
+        self.mover.expect_little(&self.fifo);
     }
 
     fn move_bytes(&mut self) -> Result<Drained, StoreError> {

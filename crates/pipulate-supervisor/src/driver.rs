@@ -207,7 +207,8 @@ impl Driver {
     fn drain(&mut self) {
         let before = self.capture.rotations();
         match self.capture.drain() {
-            Ok(Drained::Empty | Drained::More) => {}
+            Ok(Drained::Empty) => {}
+            Ok(Drained::More) => self.rest_at = Some(Instant::now() + REST),
             Ok(Drained::NoWriters) => self.capturing = false,
             Err(error) => self.journal.complain(&error.to_string()),
         }
@@ -337,6 +338,7 @@ impl Driver {
         let rests = self.rest_at.is_some_and(|at| at <= Instant::now());
         if rests && !self.journal.is_unsettled() {
             self.rest_at = None;
+            self.capture.rest();
             memory::give_back();
         }
     }

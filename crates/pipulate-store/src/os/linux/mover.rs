@@ -4,18 +4,25 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice, tee};
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice, tee};
+
+/// What a FIFO holds while much comes through it, in bytes: as much as an ordinary user may ask for.
+const WIDE: usize = 1 << 20;
+/// What it holds else, in pages: what the kernel gives.
+const PAGES: usize = 16;
 
 /// Moves bytes; holds none.
 #[derive(Debug)]
 pub(crate) struct Mover {
     /// Before Linux 6.4, splice(2) into a file told inotify nothing.
     is_silent: bool,
+    /// It was asked for as much as a FIFO can hold.
+    is_wide: bool,
 }
 
 impl Mover {
     pub(crate) fn new() -> Self {
-        Self { is_silent: splice_is_silent() }
+        Self { is_silent: splice_is_silent(), is_wide: false }
     }
 
     /// Whether bytes were taken from the FIFO that are not in the log yet.
@@ -35,6 +42,26 @@ impl Mover {
         most: usize,
     ) -> io::Result<usize> {
         Ok(splice(fifo, None, log, Some(end), most, SpliceFlags::NONBLOCK)?)
+    }
+
+    /// The service writes faster than its output is moved. Nobody can write to a pipe while bytes are
+    /// moved out of it, so the two wait for each other at every pipeful: the fewer, the better for both.
+    pub(crate) fn expect_much(&mut self, fifo: &File) {
+        if !std::mem::replace(&mut self.is_wide, true)
+            && fcntl_getpipe_size(fifo).is_ok_and(|size| size < WIDE)
+        {
+            // Where the user's share of pipes is used up, it stays as it is.
+            let _refused = fcntl_setpipe_size(fifo, WIDE);
+        }
+    }
+
+    /// It does not any more. What a pipe could hold counts against the user's share of all pipes,
+    /// and when that is used up, pipes of other programs become slow.
+    pub(crate) fn expect_little(&mut self, fifo: &File) {
+        if std::mem::take(&mut self.is_wide) && fcntl_getpipe_size(fifo) == Ok(WIDE) {
+            // More than that is in it: then it stays wide until the next time.
+            let _is_full = fcntl_setpipe_size(fifo, PAGES * rustix::param::page_size());
+        }
     }
 
     /// What would be moved next, as much as there is and at most so much.

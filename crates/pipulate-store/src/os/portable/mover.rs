@@ -45,6 +45,12 @@ impl Mover {
         Ok(moved)
     }
 
+    /// The service writes faster than its output is moved.
+    pub(crate) fn expect_much(&mut self, _fifo: &File) {}
+
+    /// It does not any more.
+    pub(crate) fn expect_little(&mut self, _fifo: &File) {}
+
     /// What would be moved next, as much as there is and at most so much.
     ///
     /// # Errors
