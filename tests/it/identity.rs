@@ -27,18 +27,6 @@ fn sleeper() -> Command {
     command
 }
 
-/// A program as somebody else than root.
-fn as_nobody(command: &Command) -> Command {
-    let mut other = run::command("setpriv");
-    other.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--"]);
-    other.arg(command.get_program()).args(command.get_args()).env_clear();
-    other.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    if let Some(folder) = command.get_current_dir() {
-        other.current_dir(folder);
-    }
-    other
-}
-
 /// The record of a worker that runs, as it would be if the worker were `victim`.
 fn forged(genuine: &Value, victim: &Process) -> Value {
     let mut forged = genuine.clone();
@@ -56,7 +44,7 @@ fn a_record_that_names_somebody_else_makes_nobody_ours() {
     project.run(&["stop"]).expect(0);
     let is_root = rustix::process::geteuid().is_root();
     let innocent = Stranger::start(&mut sleeper());
-    let anothers = is_root.then(|| Stranger::start(&mut as_nobody(&sleeper())));
+    let anothers = is_root.then(|| Stranger::start(&mut run::as_user(NOBODY, &sleeper())));
     let mut dead = sleeper().spawn().unwrap();
     let zombie = Process::find(i32::try_from(dead.id()).unwrap()).unwrap();
     dead.kill().unwrap();
@@ -223,7 +211,7 @@ fn what_belongs_to_another_user_survives_a_stop_and_is_named() {
     run::output(run::command("chown").args(["-R", NOBODY]).arg(above)).expect(0);
     fs::copy(python, project.path("becomes-root")).unwrap();
     fs::set_permissions(project.path("becomes-root"), fs::Permissions::from_mode(0o4755)).unwrap();
-    let call = |args: &[&str]| run::output(&mut as_nobody(&project.command(args)));
+    let call = |args: &[&str]| run::output(&mut run::as_user(NOBODY, &project.command(args)));
     call(&["start", "--no-setup"]).expect(0);
     holds("the child of another user", || project.path("is-root").exists());
     let survivor = wait_for("it among the processes", || {

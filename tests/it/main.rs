@@ -16,6 +16,7 @@ mod failures;
 #[path = "../../crates/pipulate-ollama/tests/it/fake.rs"]
 mod fake_ollama;
 mod fasthtml;
+mod faults;
 mod flake;
 mod follow;
 mod foreground;

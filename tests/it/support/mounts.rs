@@ -49,6 +49,52 @@ pub(crate) fn small(folder: &Path, size: &str) {
     );
 }
 
+/// A disk of its own over a folder, in a file beside it; `false` where the system lends none.
+pub(crate) fn disk(folder: &Path) -> bool {
+    std::fs::create_dir_all(folder).unwrap();
+    let image = folder.with_extension("image");
+    std::fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
+    let made = run::output(run::command("mkfs.ext4").arg("-q").arg(&image));
+    let mounted = run::output(run::command("mount").args(["-o", "loop"]).arg(&image).arg(folder));
+    let is_there = made.code == Some(0) && mounted.code == Some(0);
+    if !is_there {
+        say(&format!("skipped: this system lends no disk: {}{}", made.stderr, mounted.stderr));
+    }
+    is_there
+}
+
+/// A disk on which every write waits, also for whoever is killed, until this is dropped.
+pub(crate) struct Frozen<'a>(&'a Path);
+
+impl<'a> Frozen<'a> {
+    #[track_caller]
+    pub(crate) fn new(folder: &'a Path) -> Self {
+        run::output(run::command("fsfreeze").arg("--freeze").arg(folder)).expect(0);
+        Self(folder)
+    }
+}
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        let _thawed = run::output(run::command("fsfreeze").arg("--unfreeze").arg(self.0));
+    }
+}
+
+/// Breaks a disk: whatever is asked of it from now on is an error.
+#[track_caller]
+pub(crate) fn break_disk(folder: &Path) {
+    // EXT4_IOC_SHUTDOWN, without writing anything more.
+    let script = "import fcntl, os, sys; \
+                  fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, (2).to_bytes(4, sys.byteorder))";
+    mount(run::command("python3").args(["-c", script]).arg(folder));
+}
+
+/// Hides other users' processes, as some shared machines do.
+#[track_caller]
+pub(crate) fn hide_strangers() {
+    mount(run::command("mount").args(["-t", "proc", "-o", "hidepid=invisible", "none", "/proc"]));
+}
+
 /// Makes a folder read-only.
 #[track_caller]
 pub(crate) fn read_only(folder: &Path) {

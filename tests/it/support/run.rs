@@ -39,6 +39,18 @@ pub(crate) fn command(program: impl AsRef<Path>) -> Command {
     command
 }
 
+/// The same command as another user than root.
+pub(crate) fn as_user(user: &str, command: &Command) -> Command {
+    let mut other = self::command("setpriv");
+    other.args(["--reuid", user, "--regid", user, "--clear-groups", "--"]);
+    other.arg(command.get_program()).args(command.get_args()).env_clear();
+    other.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(folder) = command.get_current_dir() {
+        other.current_dir(folder);
+    }
+    other
+}
+
 /// Runs a command to its end, its output in pipes.
 #[track_caller]
 pub(crate) fn output(command: &mut Command) -> Output {

@@ -5,12 +5,14 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use super::dice::Dice;
 use super::rounds::Rounds;
 use super::supervisors::supervisor;
 use super::tally::Tally;
 use crate::support::run::Output;
+use crate::support::wait::wait_for_ok;
 use crate::support::{Process, TestProject};
 
 const SERVICES: [&str; 2] = ["patient", "worker"];
@@ -66,12 +68,16 @@ fn restart(project: &TestProject, services: &[&str], dice: &mut Dice, tally: &mu
     }
 }
 
-/// It may be about to be taken over: whoever was killed last was killed after it was seen to be well.
-fn assert_is_up(project: &TestProject, service: &str) -> serde_json::Value {
+/// Whoever was killed last may have been killed after it was seen to be well: somebody takes it over now,
+/// or will.
+#[track_caller]
+fn assert_is_up(project: &TestProject, service: &str) -> Value {
     let state = if service == "patient" { "ready" } else { "running" };
-    let service = project.service(service);
-    assert!(service["state"] == state || service["state"] == "unsupervised", "{service}");
-    service["pid"].clone()
+    wait_for_ok("a service that is up", || {
+        let service = project.service(service);
+        let is_up = service["state"] == state || service["state"] == "unsupervised";
+        if is_up { Ok(service["pid"].clone()) } else { Err(service.to_string()) }
+    })
 }
 
 /// Runs a verb while one supervisor, or a few, are killed at some moment of it. It ends well, or says

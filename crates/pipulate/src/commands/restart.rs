@@ -35,6 +35,11 @@ pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<Ex
         false => settings.services,
     };
     if services.is_empty() {
+        // What can't be told may well run.
+        if !status.unknown.is_empty() {
+            let failure = Failure::failed("could not tell what runs; nothing was restarted");
+            return Err(status.unknown.iter().fold(failure, Failure::cause));
+        }
         context.printer.note("Nothing was restarted");
         return Ok(ExitStatus::Success);
     }

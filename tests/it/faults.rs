@@ -1,0 +1,179 @@
+//! What the machine refuses: to end a process, to make one, to show one, to keep a file. What runs goes
+//! on, and nobody is told anything that is not so.
+
+use std::fs;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::project::PIPULATE;
+use crate::support::run::{self, Output, as_user};
+use crate::support::{Process, TestProject, holds, mounts, wait_for};
+
+fn worker(command: &str) -> TestProject {
+    let config = format!("[services.worker]\ncommand = {command}\n");
+    TestProject::light().table("server", "enabled = false").config(&config).build()
+}
+
+/// A user whom nobody else is.
+fn lonely_user() -> String {
+    (1_000_000 + std::process::id()).to_string()
+}
+
+/// The worker as its own user sees it.
+#[track_caller]
+fn as_seen_by(user: &str, project: &TestProject) -> Value {
+    let status = run::output(&mut as_user(user, &project.command(&["status", "--json"]))).stdout;
+    let status: Value = serde_json::from_str(&status).unwrap();
+    status["services"].as_array().unwrap().iter().find(|found| found["name"] == "worker").unwrap().clone()
+}
+
+#[track_caller]
+fn chown(project: &TestProject, user: &str) {
+    let above = project.home().parent().unwrap();
+    run::output(run::command("chown").args(["-R", user]).arg(above)).expect(0);
+}
+
+#[test]
+fn what_nothing_can_interrupt_survives_a_stop_and_is_named() {
+    if !mounts::are_ours(&[]) {
+        return;
+    }
+    let project = worker(
+        "[\"sh\", \"-c\", \"until [ -e go ]; do sleep 0.02; done; echo x > disk/file; exec sleep 1000\"]",
+    );
+    let disk = project.path("disk");
+    if !mounts::disk(&disk) {
+        return;
+    }
+    project.start(&[]);
+    let main = Process::of(&project.service("worker")["pid"]);
+    let frozen = mounts::Frozen::new(&disk);
+    project.write("go", "");
+    holds("a wait that nothing ends", || {
+        fs::read_to_string(format!("/proc/{}/stat", main.pid)).unwrap().contains(") D ")
+    });
+    let line = format!("still alive: sh (pid {}), is in a system call that nothing interrupts", main.pid);
+    let stopped = project.run(&["stop", "--timeout", "100ms"]).expect(1);
+    assert!(stopped.stdout.contains(&line) && stopped.stdout.contains("1 process left"), "{stopped:?}");
+    assert_ne!(project.run(&["status"]).code, Some(3), "something of it still runs");
+    assert!(main.lives());
+
+    // What it waits for comes, and the kill with it.
+    drop(frozen);
+    holds("the end of it", || !main.lives());
+    project.run(&["stop"]).expect(0);
+    project.run(&["status"]).expect(3);
+}
+
+#[test]
+fn with_no_process_left_to_be_had_a_command_says_so_and_a_service_is_tried_again() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let (project, user) = (worker("[\"sleep\", \"1000\"]"), lonely_user());
+    chown(&project, &user);
+    let call = |args: &[&str]| run::output(&mut as_user(&user, &project.command(args)));
+    let limited = |number: u32, args: &[&str]| -> Output {
+        let mut command = project.foreign("prlimit");
+        command.arg(format!("--nproc={number}")).arg(PIPULATE).args(args);
+        run::output(&mut as_user(&user, &command))
+    };
+    let mut refused = 0;
+    for number in 0..5 {
+        let said = limited(number, &["start", "--no-setup"]);
+        assert!(!said.stderr.contains("panicked"), "{number}: {said:?}");
+        match said.code {
+            Some(0) => assert!(number > 0),
+            Some(1) => {
+                let word = "Resource temporarily unavailable";
+                assert!(said.stderr.contains(word), "{number}: {said:?}");
+                refused += 1;
+            }
+            _ => panic!("{number}: {said:?}"),
+        }
+        call(&["stop"]).expect(0);
+        assert_eq!(project.processes(), [], "{number}");
+    }
+    assert!(refused > 0, "the limit was felt");
+
+    call(&["start", "--no-setup"]).expect(0);
+    let before = as_seen_by(&user, &project);
+    let supervisor = before["supervisor_pid"].to_string();
+    let limit = |number: &str| {
+        let arguments = ["--pid", &supervisor, &format!("--nproc={number}:")];
+        run::output(&mut as_user(&user, run::command("prlimit").args(arguments))).expect(0);
+    };
+    limit("1");
+    Process::of(&before["pid"]).kill();
+    wait_for("the attempt", || (as_seen_by(&user, &project)["state"] == "backoff").then_some(()));
+    for args in [&["status"][..], &["stop"], &["restart"]] {
+        let said = limited(1, args);
+        assert!(!said.stderr.contains("panicked"), "{args:?}: {said:?}");
+        assert!(said.code.is_some_and(|code| code <= 4), "{args:?}: {said:?}");
+    }
+    limit("100");
+    call(&["start", "--no-setup"]).expect(0);
+    assert_eq!(as_seen_by(&user, &project)["state"], "running");
+    call(&["stop"]).expect(0);
+    chown(&project, "0");
+}
+
+#[test]
+fn where_other_users_processes_are_hidden_everything_works() {
+    if !rustix::process::geteuid().is_root() || !mounts::are_ours(&[]) {
+        return;
+    }
+    let project = worker("[\"sh\", \"-c\", \"setsid sleep 1001 & exec sleep 1000\"]");
+    let user = lonely_user();
+    chown(&project, &user);
+    mounts::hide_strangers();
+    let call = |args: &[&str]| run::output(&mut as_user(&user, &project.command(args)));
+    assert_eq!(run::output(&mut as_user(&user, run::command("ls").arg("/proc/1"))).code, Some(2));
+    call(&["start", "--no-setup"]).expect(0);
+    let before = as_seen_by(&user, &project);
+    Process::of(&before["supervisor_pid"]).kill();
+    call(&["status"]).expect(1);
+    call(&["start", "--no-setup"]).expect(0);
+    let after = as_seen_by(&user, &project);
+    assert_eq!((&after["state"], &after["pid"]), (&"running".into(), &before["pid"]));
+    call(&["restart"]).expect(0);
+    call(&["status"]).expect(0);
+    let stopped = call(&["stop"]).expect(0);
+    assert!(stopped.stdout.starts_with("Stopped worker: 2 processes"), "{stopped:?}");
+    assert_eq!(project.processes(), []);
+    chown(&project, "0");
+}
+
+#[test]
+fn on_a_broken_disk_the_service_goes_on_and_nobody_guesses() {
+    if !mounts::are_ours(&[]) {
+        return;
+    }
+    let project = worker("[\"sh\", \"-c\", \"while :; do echo a line; sleep 0.05; done\"]");
+    let disk = project.path(".pipulate");
+    if !mounts::disk(&disk) {
+        return;
+    }
+    project.start(&[]);
+    let before = project.service("worker");
+    let (supervisor, main) = (Process::of(&before["supervisor_pid"]), Process::of(&before["pid"]));
+    mounts::break_disk(&disk);
+    for (args, code) in [
+        (&["status"][..], 4),
+        (&["start", "--no-setup"], 1),
+        (&["restart"], 1),
+        (&["stop"], 1),
+        (&["logs"], 1),
+    ] {
+        let said = project.run(args).expect(code);
+        assert!(said.stderr.contains("Input/output error"), "{args:?}: {said:?}");
+        assert!(!said.stderr.contains("panicked"), "{args:?}: {said:?}");
+    }
+    assert!(supervisor.lives() && main.lives());
+
+    // Whoever knows whom to ask can still end it in order.
+    supervisor.signal(Signal::TERM);
+    holds("the end of both", || !supervisor.lives() && !main.lives());
+    run::output(run::command("umount").arg("--lazy").arg(&disk)).expect(0);
+}
