@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::support::process::Stranger;
 use crate::support::project::{PIPULATE, python};
-use crate::support::{Session, TestProject, holds, http, run};
+use crate::support::{Session, Terminal, TestProject, holds, http, run};
 
 /// What reaching the package index may take on this machine.
 const NETWORK: [&str; 8] = [
@@ -144,6 +144,62 @@ fn a_set_up_that_is_killed_at_any_point_is_gone_on_with() {
         let nothing = project.run(&["setup"]).expect(0);
         assert!(nothing.stderr.contains("The environment was ready already"), "{}", nothing.stderr);
     }
+}
+
+#[test]
+fn an_environment_of_somebody_else_is_changed_after_a_yes_and_a_pipe_is_not_asked() {
+    const QUESTION: &str = "Run `pipulate setup` now? [y/N] ";
+    let project = bare("six\n");
+    let mut python = project.foreign(python());
+    run::output(python.args(["-m", "venv", "--without-pip", ".venv"])).expect(0);
+    let command = || online(project.command(&["start"]));
+    let has_six = || project.run(&["run", "--", "python", "-c", "import six"]).code == Some(0);
+    let stop = || project.run(&["stop"]).expect(0);
+    // What `start` shows to a person who answers this; it is asked only when there is an answer.
+    let shown = |answer: Option<&str>| {
+        let mut terminal =
+            Terminal::open(&command(), &format!("{PIPULATE} start; echo ended with $?; read stay"));
+        if let Some(answer) = answer {
+            terminal.wait_for(QUESTION);
+            terminal.type_text(answer);
+        }
+        terminal.wait_for("ended with 0");
+        stop();
+        terminal.shown()
+    };
+    let piped = run::output_of(&mut command(), "y\n").expect(0);
+    assert!(piped.stderr.contains("is left as it is; it lacks six"), "{}", piped.stderr);
+    assert!(!piped.stderr.contains(QUESTION) && !has_six(), "{}", piped.stderr);
+    stop();
+    assert!(shown(Some("\n")).contains("it lacks six") && !has_six(), "no answer is a no");
+    assert!(shown(Some("y\n")).contains("- Done. 1 pip packages installed.") && has_six());
+    assert!(!shown(None).contains(QUESTION), "nothing is lacking any more");
+
+    project.write("uv.lock", "");
+    project.write("requirements.txt", "six\nidna\n");
+    let asked = shown(Some("n\n"));
+    assert!(asked.contains("uv.lock says that another package manager"), "{asked}");
+    assert!(!shown(Some("yes\n")).contains("error:"));
+    project.run(&["run", "--", "python", "-c", "import idna"]).expect(0);
+}
+
+#[test]
+fn under_running_services_nothing_is_installed_and_nobody_is_asked() {
+    let project = bare("--no-index\n");
+    project.write(
+        "pipulate.toml",
+        &(project.read("pipulate.toml") + "[services.other]\ncommand = [\"sleep\", \"1000\"]\n"),
+    );
+    let mut python = project.foreign(python());
+    run::output(python.args(["-m", "venv", "--without-pip", ".venv"])).expect(0);
+    project.start(&["server"]);
+    project.write("requirements.txt", "six\n");
+    let mut session = Session::new(&project);
+    session.run(&["setup"], 1);
+    insta::assert_snapshot!(session.text());
+    let terminal = Terminal::open(&project.command(&[]), &format!("exec {PIPULATE} start"));
+    terminal.wait_for("it lacks six");
+    assert_eq!(terminal.end(), Some(0), "it waits for no answer");
 }
 
 #[test]

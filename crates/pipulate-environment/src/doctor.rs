@@ -37,7 +37,9 @@ use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ProjectStatus;
 
+use crate::bare_words;
 use crate::browser::session::Session;
+use crate::venv::bin_dir;
 
 pub use fix::{FixError, fix, repairs};
 
@@ -106,6 +108,12 @@ impl Examination {
     fn pipulate(&self, words: &[&str]) -> Vec<String> {
         let root = self.layout.root().display().to_string();
         ["pipulate", "-C", root.as_str()].iter().chain(words).map(|&word| word.to_owned()).collect()
+    }
+
+    /// What a person types here for this word: `start`, or `pipulate start`.
+    fn typed(&self, word: &'static str) -> String {
+        let bin = self.config().map(|config| bin_dir(&self.layout, &config.python)).unwrap_or_default();
+        bare_words::typed(&bin, word, &self.session.surroundings)
     }
 
     /// A variable's text; an empty one counts as unset.

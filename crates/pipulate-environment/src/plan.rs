@@ -92,6 +92,21 @@ pub enum Drift {
     },
 }
 
+impl Drift {
+    /// Whether packages are what differs, which an explicit set-up would install.
+    pub fn is_of_packages(&self) -> bool {
+        match self {
+            Self::Unfinished
+            | Self::RequirementsChanged
+            | Self::VenvMissing
+            | Self::VenvBroken(_)
+            | Self::VenvMoved { .. }
+            | Self::NotOurs { .. } => true,
+            Self::InterpreterLacks { .. } | Self::ManagedBy { .. } | Self::OtherPythonNamed { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -134,10 +149,7 @@ impl fmt::Display for Drift {
 /// Why nothing is done although something should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error(
-        "services of this project are running, and nothing is installed under them ({what}); run `pipulate stop` \
-         first"
-    )]
+    #[error("services of this project are running, and nothing is installed under them ({what})")]
     HomeIsAlive { what: String },
     #[error(
         "{} can't be used: {problem}; it was not made by pipulate, so it is left alone; run `pipulate setup \

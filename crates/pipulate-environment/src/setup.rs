@@ -91,6 +91,8 @@ pub struct SetupReport {
     pub installer: Option<InstallerKind>,
     /// What differs from what the project asks for, and was left so.
     pub drift: Vec<Drift>,
+    /// An explicit set-up would mend that: it takes no more than a person's yes.
+    pub takes_a_yes: bool,
     /// Packages of the environment before, which is kept, that are not in the new one.
     pub gone: Vec<String>,
     /// What else is worth a line.

@@ -29,6 +29,8 @@ pub enum GreetingEvent {
     Using { model: String, why: Why },
     /// The next part of the clever line: no line break, nothing that steers a terminal.
     Text(String),
+    /// Nobody listens where Ollama is looked for; a line of its own.
+    Absent { host: String },
     /// Why there is no model or no clever line; a line of its own.
     Note(String),
 }
@@ -44,6 +46,7 @@ impl fmt::Display for GreetingEvent {
                 )
             }
             Self::Using { model, .. } => write!(f, "Ollama says: Using model: {model}"),
+            Self::Absent { host } => write!(f, "Ollama is not running at {host}"),
             Self::Text(text) | Self::Note(text) => f.write_str(text),
         }
     }
@@ -171,7 +174,7 @@ impl Told<'_> {
         let note = match (&self.so_far, error) {
             (Progress::Words, _) => return self.break_off(),
             (Progress::Nothing, Error::Unreachable { host, .. }) => {
-                format!("Ollama is not running at {host}; start it with: ollama serve")
+                return (self.on_text)(GreetingEvent::Absent { host: host.clone() });
             }
             (Progress::Nothing | Progress::Model(_), error) => sentence(&error.to_string()),
         };

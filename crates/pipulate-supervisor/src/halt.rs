@@ -133,9 +133,7 @@ impl Halt<'_> {
             (Standing::Unknown(why), _) => refuse(why),
             // Its processes still carry its marker; to go by that alone has to be asked for.
             (standing, Some(_)) if self.force => self.stop_unsupervised(service, &standing),
-            (_, Some(why)) => {
-                refuse(format!("{why}; end what carries its marker with: pipulate stop --force"))
-            }
+            (_, Some(why)) => refuse(format!("{why}; a stop with --force ends what carries its marker")),
             (Standing::Gone, None) if record.is_none() => self.ask_lost_one(service),
             (Standing::Gone, None)
                 if record.as_ref().is_none_or(|record| record.wanted == Wanted::Stopped) =>

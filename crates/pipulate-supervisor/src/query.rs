@@ -80,9 +80,7 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
         let mut status = service_status(layout, service, record.as_ref(), &standing);
         if let Some((_, supervisor)) = lost.iter().find(|(name, _)| name == service) {
             status.supervisor_pid = Some(*supervisor);
-            doubt = Some(format!(
-                "{service}: its records were deleted while it ran; end it with: pipulate stop {service}"
-            ));
+            doubt = Some(format!("{service}: its records were deleted while it ran; a stop still ends it"));
         }
         if let Some(doubt) = doubt {
             (status.state, status.wanted) = (ServiceState::Unknown, Wanted::Run);
@@ -261,7 +259,7 @@ fn state(record: Option<&Record>, standing: &Standing) -> (ServiceState, Wanted,
             Some(_) | None => (ServiceState::Starting, Wanted::Run, None),
         },
         Standing::Unsupervised => {
-            let why = "its supervisor is gone; `pipulate start` takes it over".to_owned();
+            let why = "its supervisor is gone; the next start takes it over as it is".to_owned();
             (ServiceState::Unsupervised, Wanted::Run, Some(why))
         }
         // Why stands beside the table, once.

@@ -12,6 +12,7 @@ use pipulate_ollama::probe::probe_blocking;
 use super::catalog::{Check, Group};
 use super::{Examination, skipped, warning};
 use crate::browser::session::Wsl;
+use crate::ollama::{DOWNLOAD, is_installed};
 
 const REACHABLE: &str = "ollama.reachable";
 const MODELS: &str = "ollama.models";
@@ -76,15 +77,14 @@ fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
 
 /// What to do depends on whether it is there at all, and on whose machine.
 fn absent(examination: &Examination, finding: Finding) -> Finding {
-    let is_installed = examination.program("ollama").is_some()
-        || examination.machine_file("Applications/Ollama.app").exists();
+    let is_installed = is_installed(&examination.session.surroundings, &examination.machine);
     match (is_installed, examination.session.wsl) {
         (true, _) => finding.command("start it", &["ollama", "serve"], false),
-        (false, Wsl::No) => finding.advice("to have one, install it: https://ollama.com/download"),
-        (false, Wsl::Interop | Wsl::NoInterop) => finding.advice(
-            "to have one, install it inside of WSL: https://ollama.com/download/linux (one that runs on Windows is \
-             reached only at the address of Windows: set OLLAMA_HOST)",
-        ),
+        (false, Wsl::No) => finding.advice(format!("to have one, install it: {DOWNLOAD}")),
+        (false, Wsl::Interop | Wsl::NoInterop) => finding.advice(format!(
+            "to have one, install it inside of WSL: {DOWNLOAD}/linux (one that runs on Windows is reached only at \
+             the address of Windows: set OLLAMA_HOST)"
+        )),
     }
 }
 

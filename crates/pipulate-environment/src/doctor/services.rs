@@ -127,7 +127,8 @@ fn records(examination: &Examination) -> Finding {
         failure(RECORDS, format!("{} was ended from outside, with its supervisor", stale.join(", ")))
             .detail(format!("read: {}; the processes that it speaks of are gone", files.join(", ")));
     let command = examination.pipulate(&[&["start"], stale.as_slice()].concat());
-    with_command(finding, "start it again; or say that it is stopped, with: pipulate stop", command, false)
+    let text = format!("start it again; or say that it is stopped, with: {}", examination.typed("stop"));
+    with_command(finding, &text, command, false)
 }
 
 /// Its record speaks of processes, and none of them lives.

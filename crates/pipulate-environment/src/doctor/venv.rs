@@ -206,7 +206,10 @@ impl Evidence {
         match self.decide(Mode::Explicit, self.alive) {
             Plan::Refuse(Refusal::HomeIsAlive { .. }) => with_command(
                 finding,
-                "nothing is installed under running services: run `pipulate stop`, then `pipulate setup`",
+                &format!(
+                    "nothing is installed under running services: run `{}`, then `pipulate setup`",
+                    examination.typed("stop")
+                ),
                 examination.pipulate(&["stop"]),
                 false,
             ),

@@ -24,6 +24,7 @@ pub(super) fn examine(request: &SetupRequest<'_>, interpreter: &Path) -> Result<
         changed: false,
         installer: None,
         drift: drift(request, interpreter),
+        takes_a_yes: false,
         gone: Vec::new(),
         notes: Vec::new(),
         warning: None,

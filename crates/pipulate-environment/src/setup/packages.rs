@@ -63,6 +63,7 @@ impl Work<'_, '_> {
             changed: is_new || done.is_some_and(|done| done.changed),
             installer: done.map(|done| done.installer),
             drift: drift.into_iter().collect(),
+            takes_a_yes: false,
             gone: before.difference(&packages).cloned().collect(),
             notes: self.notes,
             warning: installed.err(),

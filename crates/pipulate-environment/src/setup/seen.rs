@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::bare_words;
-use crate::plan::{Drift, Facts, Plan, decide};
+use crate::plan::{Drift, Facts, Mode, Plan, decide};
 use crate::python::named_program;
 use crate::requirements::{Requirements, RequirementsError};
 use crate::stamp::{Made, Stamp};
@@ -87,6 +87,16 @@ impl Seen {
         drift
     }
 
+    /// Whether it is only for want of being asked that what differs stays so.
+    fn takes_a_yes(&self, request: &SetupRequest<'_>, drift: &[Drift]) -> bool {
+        let asked = SetupRequest { mode: Mode::Explicit, ..*request };
+        let would_be_mended = match self.plan(&asked) {
+            Plan::Install { .. } | Plan::Recreate { .. } => true,
+            Plan::Create | Plan::Keep { .. } | Plan::Refuse(_) => false,
+        };
+        request.mode == Mode::Automatic && would_be_mended && drift.iter().any(Drift::is_of_packages)
+    }
+
     /// The report of a set-up that had nothing to do, or may do nothing.
     pub(super) fn report(
         &self,
@@ -108,6 +118,7 @@ impl Seen {
             packages: installed_packages(&venv.root).len(),
             changed: false,
             installer: stamped.and_then(|made| Some(made.installed.as_ref()?.installer)),
+            takes_a_yes: self.takes_a_yes(request, &drift),
             drift,
             gone: Vec::new(),
             notes,

@@ -69,7 +69,7 @@ fn never_means_that_nobody_is_asked() {
 #[test]
 fn an_absent_or_empty_ollama_is_one_plain_sentence() {
     let absent = greeting(&Host::parse("127.0.0.1:1").unwrap(), Greet::Loaded, MINUTE);
-    assert_eq!(absent, "Ollama is not running at http://127.0.0.1:1; start it with: ollama serve");
+    assert_eq!(absent, "Ollama is not running at http://127.0.0.1:1");
     let empty = Fake::start([("/api/tags", Script::new(200, r#"{"models":[]}"#))]);
     assert_eq!(
         greeting(&empty.host, Greet::Loaded, MINUTE),

@@ -197,7 +197,7 @@ fn earlier_record(
         (Some(entry), Beginning::Start | Beginning::Rescue) => Err(SuperviseError::Unverifiable {
             service: service.name.to_string(),
             reason: format!(
-                "{error}, and process {} is one of its own (`pipulate stop --force` ends it)",
+                "{error}, and process {} is one of its own (a stop with --force ends it)",
                 entry.pid
             ),
         }),

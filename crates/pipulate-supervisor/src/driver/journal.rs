@@ -162,7 +162,7 @@ impl Journal {
     /// Whether the records are somebody else's from here on. Said once.
     pub(super) fn disown(&mut self) {
         if !std::mem::replace(&mut self.is_disowned, true) {
-            self.complain("the folder of its records was deleted; `pipulate stop` still ends it");
+            self.complain("the folder of its records was deleted; a stop still ends it");
         }
     }
 

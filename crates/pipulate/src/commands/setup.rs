@@ -2,7 +2,8 @@
 
 use pipulate_core::config::Config;
 use pipulate_core::service::ServiceName;
-use pipulate_environment::setup::{self, Mode, SetupReport, SetupRequest};
+use pipulate_environment::plan::Refusal;
+use pipulate_environment::setup::{self, Mode, SetupError, SetupReport, SetupRequest};
 use pipulate_environment::surroundings::Surroundings;
 
 use crate::cli::SetupSettings;
@@ -10,6 +11,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
+use crate::ui::ask;
 use crate::ui::findings::shell_words;
 use crate::ui::progress::Progress;
 use crate::ui::setup_events::{self, counted};
@@ -29,8 +31,8 @@ pub(crate) fn setup(context: &Context, settings: SetupSettings) -> Result<ExitSt
     Ok(ExitStatus::Success)
 }
 
-/// Makes sure that there is an environment, as far as the mode allows, and says what happens.
-/// Missing packages are told in the report.
+/// Makes sure that there is an environment, as far as the mode or a person at the terminal allows, and
+/// says what happens. Missing packages are told in the report.
 ///
 /// # Errors
 /// There is no Python to go on with.
@@ -49,12 +51,17 @@ pub(crate) fn prepare(context: &Context, config: &Config, mode: Mode) -> Result<
     let progress = Progress::new(&context.printer);
     let report = setup::ensure(&request, &mut |event| setup_events::show(event, &progress));
     drop(progress);
-    let report = report.map_err(|error| match error.fix() {
-        Some(fix) => Failure::from(error).hint(fix.text),
-        None => error.into(),
+    let report = report.map_err(|error| {
+        let is_alive = matches!(error, SetupError::Refused(Refusal::HomeIsAlive { .. }));
+        let stop = is_alive.then(|| format!("stop them first with: {}", context.typed("stop")));
+        let hint = stop.or_else(|| Some(error.fix()?.text));
+        hint.into_iter().fold(Failure::from(error), Failure::hint)
     })?;
     for drift in &report.drift {
         context.printer.warning(drift);
+    }
+    if report.takes_a_yes && ask::yes(&context.printer, "Run `pipulate setup` now?") {
+        return prepare(context, config, Mode::Explicit);
     }
     if !report.gone.is_empty() {
         context.printer.note(format!("Only in the old one: {}", report.gone.join(", ")));

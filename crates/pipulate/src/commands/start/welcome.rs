@@ -3,12 +3,13 @@
 //!
 //! The checks run while the services start. Ollama never delays or fails anything.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use pipulate_core::config::{Config, Greet, OllamaConfig};
+use pipulate_environment::ollama;
 use pipulate_environment::probe::problem::System;
 use pipulate_environment::probe::{self, ProbeOutcome};
 use pipulate_environment::service::environment_of;
@@ -112,16 +113,18 @@ impl Welcome<'_> {
             self.around.variable("OLLAMA_HOST").and_then(|value| value.to_str()).map(str::to_owned);
         let open = Arc::new(Mutex::new(true));
         let (speaker, listening) = (printer.clone(), Arc::clone(&open));
+        let around = self.around.clone();
         let thread = thread::spawn(move || {
             let host = match Host::choose(None, environment.as_deref(), host.as_deref()) {
                 Ok(host) => host,
                 Err(error) => return speaker.note(format!("Ollama says: {error}")),
             };
+            let way = host.is_loopback().then(|| ollama::way_to_run(&around, Path::new("/")));
             let mut in_line = false;
             greet_blocking(&host, model.as_deref(), greet, PATIENCE, &mut |event| {
                 let listening = listening.lock().unwrap_or_else(PoisonError::into_inner);
                 if *listening {
-                    in_line = speak(&speaker, &event, in_line);
+                    in_line = speak(&speaker, &event, in_line, way.as_deref());
                 }
             });
             if in_line {
@@ -132,8 +135,9 @@ impl Welcome<'_> {
     }
 }
 
-/// Prints one event; whether the line is still open after it.
-fn speak(printer: &Printer, event: &GreetingEvent, in_line: bool) -> bool {
+/// Prints one event, and after Ollama's absence the way to have it here; whether the line is still
+/// open after it.
+fn speak(printer: &Printer, event: &GreetingEvent, in_line: bool, way: Option<&str>) -> bool {
     match event {
         GreetingEvent::Text(text) => {
             if printer.verbosity() != crate::ui::printer::Verbosity::Quiet {
@@ -141,11 +145,14 @@ fn speak(printer: &Printer, event: &GreetingEvent, in_line: bool) -> bool {
             }
             true
         }
-        GreetingEvent::Using { .. } | GreetingEvent::Note(_) => {
+        GreetingEvent::Using { .. } | GreetingEvent::Absent { .. } | GreetingEvent::Note(_) => {
             if in_line {
                 printer.note("");
             }
-            printer.note(event);
+            match (event, way) {
+                (GreetingEvent::Absent { .. }, Some(way)) => printer.note(format!("{event}; {way}")),
+                (event, _) => printer.note(event),
+            }
             false
         }
     }

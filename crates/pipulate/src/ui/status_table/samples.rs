@@ -68,7 +68,7 @@ fn service(root: &AbsPath, state: ServiceState, number: i32) -> ServiceStatus {
         ),
         ServiceState::Degraded => (None, Some("nothing answers at port 5001".to_owned())),
         ServiceState::Unsupervised => {
-            (None, Some("its supervisor is gone; `pipulate start` adopts it".to_owned()))
+            (None, Some("its supervisor is gone; the next start takes it over as it is".to_owned()))
         }
         ServiceState::Unknown => (None, Some("it lives on another machine; stop it there".to_owned())),
         ServiceState::Stopped
