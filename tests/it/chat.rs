@@ -156,6 +156,79 @@ fn a_model_that_is_being_loaded_is_said_to_be_and_can_be_given_up() {
 }
 
 #[test]
+fn a_model_that_is_in_memory_and_says_nothing_is_waited_for_aloud() {
+    let loaded = Script::new(200, r#"{"models":[{"name":"llama3.1:latest"}]}"#);
+    let fake = Fake::start([
+        ("/api/tags", Script::new(200, TAGS)),
+        ("/api/ps", loaded),
+        ("/api/chat", Script::silent()),
+    ]);
+    let project = project(&fake).build();
+    let mut terminal = Terminal::open(
+        &command(&project, &[]),
+        &format!("exec {} chat Hello", env!("CARGO_BIN_EXE_pipulate")),
+    );
+    terminal.wait_for("Waiting for llama3.1:latest: it may be busy with something else");
+    terminal.type_text("\x03");
+    assert_eq!(terminal.end(), Some(130));
+    holds("the model to be told to stop", || matches!(fake.seen.try_recv(), Ok(Seen::HungUp)));
+}
+
+#[test]
+fn at_the_prompt_lines_are_edited_completed_pasted_and_taken_back() {
+    let fake = answering("Yes.");
+    let project = project(&fake).file(".pipulate/.gitignore", "*\n").build();
+    let mut terminal =
+        Terminal::open(&command(&project, &[]), &format!("exec {} chat", env!("CARGO_BIN_EXE_pipulate")));
+    terminal.wait_for(">>> ");
+    terminal.type_text("/mo\tq\t\r");
+    terminal.wait_for("Going on with qwen3:4b");
+    terminal.type_text("cde\x1b[D\x1b[D\x7fab\r");
+    let first = asked(&fake);
+    assert_eq!((&first["model"], &first["messages"][0]["content"]), (&"qwen3:4b".into(), &"abde".into()));
+    holds("the answer", || terminal.shown().matches("Yes.").count() == 1);
+    terminal.type_text("\x1b[200~def f():\n    return 1\n\x1b[201~What is it?\r");
+    assert_eq!(asked(&fake)["messages"][2]["content"], "def f():\n    return 1\nWhat is it?");
+    holds("the answer", || terminal.shown().matches("Yes.").count() == 2);
+    terminal.type_text("never said\x03");
+    terminal.wait_for("Leave with /quit or Ctrl-D");
+    terminal.type_text("/new\rAgain?\r");
+    assert_eq!(asked(&fake)["messages"], json!([{"role": "user", "content": "Again?"}]));
+    holds("the answer", || terminal.shown().matches("Yes.").count() == 3);
+    terminal.type_text("\x04");
+    assert_eq!(terminal.end(), Some(0));
+    let history = std::fs::metadata(project.path(".pipulate/chat-history")).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&history.permissions()) & 0o777, 0o600);
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_the_answer_without_a_word() {
+    let fake = ollama(Script::new(200, &said("On and on\n").repeat(20_000)).ending(End::Silence));
+    let project = project(&fake).build();
+    let mut shell = project.foreign("bash");
+    shell.env_remove("OLLAMA_HOST");
+    shell.args(["-o", "pipefail", "-c", "\"$0\" chat Talk | head -n 1", env!("CARGO_BIN_EXE_pipulate")]);
+    let output = run::output(&mut shell);
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("On and on\n", ""));
+    holds("the model to be told to stop", || matches!(fake.seen.try_recv(), Ok(Seen::HungUp)));
+}
+
+#[test]
+fn an_answer_that_was_cut_off_says_so_beside_it() {
+    let end = json!({"message": {"content": ""}, "done": true, "done_reason": "length"}).to_string() + "\n";
+    let fake = ollama(Script::new(200, &(said("And then") + &end)));
+    let project = project(&fake).config("[services.worker]\ncommand = [\"true\"]\n").build();
+    let told = |args: &[&str]| {
+        let output = run(&project, args, "").expect(0);
+        assert_eq!(output.stdout, "And then\n");
+        format!("$ pipulate {}\n{}", args.join(" "), output.stderr)
+    };
+    insta::assert_snapshot!(told(&["chat", "Hello"]) + &told(&["why", "worker"]));
+    let bound = std::iter::repeat_with(|| asked(&fake)).nth(1).unwrap()["options"]["num_predict"].as_u64();
+    assert_eq!(bound, Some(400));
+}
+
+#[test]
 fn in_a_conversation_ctrl_c_stops_the_answer_and_not_the_program() {
     let fake = ollama(Script::new(200, &said("It was a dark and")).ending(End::Silence));
     let project = project(&fake).file(".pipulate/.gitignore", "*\n").build();

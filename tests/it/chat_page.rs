@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::fake_ollama::{End, Fake, Script, Seen};
 use crate::pages;
-use crate::support::{Browser, TestProject, holds, http};
+use crate::support::{Browser, TestProject, holds, http, process};
 
 /// What a hostile model says.
 const HOSTILE: &str = "<script>window.owned=1</script><img src=x onerror='window.owned=1'>\
@@ -82,6 +82,46 @@ fn an_answer_streams_goes_on_over_a_reload_and_is_stopped_by_escape() {
     project.run(&["stop"]).expect(0);
     let log = std::fs::read_to_string(project.path(".pipulate/log/server.log")).unwrap_or_default();
     assert!(!log.contains("A story") && !log.contains("dark"), "{log}");
+}
+
+#[test]
+fn two_browsers_see_one_answer_and_what_was_said_when_the_app_was_killed_is_kept() {
+    let words = said("It was a dark and stormy night");
+    let (_fake, project, mut one) = open(Script::split(&words, 7).ending(End::Silence));
+    one.open(&address(&project, "/chat/new"));
+    let mut other = Browser::start_another(&project);
+    other.open(project.run(&["url", "server"]).expect(0).stdout.trim());
+    // Both are at the same empty chat.
+    other.open(one.measure("location.href").as_str().unwrap());
+    one.type_into("#question", "A story");
+    one.press("Enter");
+    for browser in [&mut one, &mut other] {
+        browser.wait_for_text("#open-answer", "It was a dark and stormy night");
+        browser.wait_for_text("#chat-status", "is answering");
+        assert_eq!(browser.text("#open-answer"), "It was a dark and stormy night", "once");
+        assert_eq!(browser.measure("document.querySelectorAll('.turn').length"), 1);
+    }
+    let chats = project.path(".pipulate/chats");
+    holds("the words on disk", || {
+        let files = std::fs::read_dir(&chats).into_iter().flatten().flatten();
+        files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).any(|text| text.contains("stormy"))
+    });
+    let pid = project.service("server")["pid"].as_u64().unwrap();
+    process::Process::find(pid.try_into().unwrap()).unwrap().signal(rustix::process::Signal::KILL);
+    for browser in [&mut one, &mut other] {
+        browser.wait_for_text("#turns", "The answer was cut off: the app ended meanwhile");
+        assert!(browser.text("#turns").contains("dark and stormy night"));
+        assert_eq!(browser.measure("document.querySelectorAll('[aria-busy=true]').length"), 0);
+    }
+    one.click(".edit summary");
+    one.measure("document.querySelector('.edit textarea').value = 'A joke'");
+    one.click(".edit button");
+    for browser in [&mut one, &mut other] {
+        browser.wait_for_text(".turn", "A joke");
+        browser.wait_for_text("#open-answer", "dark and stormy");
+    }
+    other.click("[form=stop]");
+    one.wait_for_text("#chat-status", "Stopped");
 }
 
 #[test]

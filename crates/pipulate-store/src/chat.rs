@@ -129,8 +129,9 @@ impl Chats {
     /// The names of all chats, newest first.
     ///
     /// # Errors
-    /// The folder can't be listed.
+    /// The folder is a link, or can't be listed.
     pub fn ids(&self) -> Result<Vec<ChatId>, StoreError> {
+        self.refuse_link()?;
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -163,6 +164,7 @@ impl Chats {
         id: ChatId,
         decode: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<T, StoreError> {
+        self.refuse_link()?;
         let path = self.path(id);
         match files::read_private(&path)? {
             None => Ok(T::default()),
@@ -192,9 +194,20 @@ impl Chats {
     /// Forgets a chat; that it was not there is fine.
     ///
     /// # Errors
-    /// The folder is not writable.
+    /// The folder is a link, or not writable.
     pub fn remove(&self, id: ChatId) -> Result<(), StoreError> {
+        self.refuse_link()?;
         files::remove(&self.path(id))
+    }
+
+    /// A folder that is a link leads to what is not ours.
+    fn refuse_link(&self) -> Result<(), StoreError> {
+        let is_link = fs::symlink_metadata(&self.folder).is_ok_and(|meta| meta.is_symlink());
+        if is_link {
+            let reason = "it is a symbolic link, and nothing of ours is one";
+            return Err(StoreError::refused(self.folder.as_ref(), reason));
+        }
+        Ok(())
     }
 
     fn path(&self, id: ChatId) -> PathBuf {
@@ -261,6 +274,32 @@ mod tests {
         for text in ["", "-1", "+1", "01", "1.json", "../1", "1 ", "99999999999999999999999"] {
             assert_eq!(ChatId::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_folder_that_is_a_link_is_refused_by_every_verb() {
+        let directory = tempfile::tempdir().unwrap();
+        let elsewhere = directory.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::write(elsewhere.join("1.json"), "mine").unwrap();
+        let chats = chats(&directory);
+        std::os::unix::fs::symlink(&elsewhere, &chats.folder).unwrap();
+        assert!(chats.ids().is_err() && chats.read(ChatId(1)).is_err() && chats.title(ChatId(1)).is_err());
+        assert!(chats.remove(ChatId(1)).is_err() && chats.write(ChatId(2), &Chat::default()).is_err());
+        assert_eq!(fs::read_to_string(elsewhere.join("1.json")).unwrap(), "mine");
+        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_chat_link_is_replaced_and_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (chats, victim) = (chats(&directory), directory.path().join("victim"));
+        fs::write(&victim, "mine").unwrap();
+        chats.write(ChatId(1), &Chat::default()).unwrap();
+        std::os::unix::fs::symlink(&victim, chats.path(ChatId(2))).unwrap();
+        chats.write(ChatId(2), &Chat::default()).unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+        assert!(chats.read(ChatId(2)).is_ok());
     }
 
     #[test]

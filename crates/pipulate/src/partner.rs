@@ -83,6 +83,11 @@ impl Partner {
         &self.models
     }
 
+    /// The names of those that can chat.
+    pub(crate) fn talkers(&self) -> Vec<String> {
+        talkers(&self.models).into_iter().map(str::to_owned).collect()
+    }
+
     /// Goes on with another model.
     ///
     /// # Errors
@@ -216,13 +221,16 @@ fn windows_hint(error: &Error, host: &Host, wsl: Wsl) -> Option<&'static str> {
     )
 }
 
+fn talkers(models: &[Model]) -> Vec<&str> {
+    models.iter().filter(|model| model.can_chat()).map(|model| model.name.as_str()).collect()
+}
+
 fn choose(wanted: Option<&str>, models: &[Model]) -> Result<(Model, Why), Failure> {
     match choose_model(wanted, models) {
         Choice::Chosen { model, why } => Ok((model, why)),
         Choice::None(reason) => {
             let failure = Failure::failed(reason.to_string());
-            let talkers: Vec<&str> =
-                models.iter().filter(|model| model.can_chat()).map(|model| model.name.as_str()).collect();
+            let talkers = talkers(models);
             match talkers.is_empty() {
                 true => Err(failure),
                 false => Err(failure.hint(format!("installed are: {}", talkers.join(", ")))),

@@ -24,13 +24,26 @@ pub(crate) struct Browser {
 impl Browser {
     /// Starts one with nothing in its memory, in the project's home directory.
     pub(crate) fn start(project: &TestProject) -> Self {
+        Self::start_at_home(project, project.home().to_owned())
+    }
+
+    /// Starts another one, that knows nothing of the first.
+    pub(crate) fn start_another(project: &TestProject) -> Self {
+        let home = project.home().join("another");
+        std::fs::create_dir_all(home.join(".runtime")).unwrap();
+        Self::start_at_home(project, home)
+    }
+
+    fn start_at_home(project: &TestProject, home: PathBuf) -> Self {
         let mut command = project.foreign(python());
+        command.env("HOME", &home).env("XDG_CONFIG_HOME", home.join(".config"));
+        command.env("XDG_CACHE_HOME", home.join(".cache"));
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/it/support/browser.py"));
-        command.arg(chromium()).arg(project.home().join("browser"));
+        command.arg(chromium()).arg(home.join("browser"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut driver = command.spawn().unwrap();
         let (requests, answers) = (driver.stdin.take(), BufReader::new(driver.stdout.take().unwrap()));
-        Self { driver, requests, answers, home: project.home().to_owned() }
+        Self { driver, requests, answers, home }
     }
 
     /// Goes to an address, and returns when its page is loaded.

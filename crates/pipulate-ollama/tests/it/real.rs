@@ -48,6 +48,17 @@ fn a_real_answer_comes_in_pieces_and_ends() {
 }
 
 #[test]
+fn a_real_model_that_rambles_is_cut_off_where_it_was_asked_to_be() {
+    let Some(model) = Model::start() else { return };
+    let messages = vec![Message { role: Role::User, content: "Write a very long story.".to_owned() }];
+    let options = Options { most_tokens: Some(8) };
+    let request = ChatRequest { model: "smollm2:135m".to_owned(), messages, think: None, options };
+    let pieces = pieces_of(&host(&model), &request).unwrap();
+    let Some(Piece::Done(summary)) = pieces.last() else { panic!("{pieces:?}") };
+    assert!(summary.is_cut_off && (1..=8).contains(&summary.tokens), "{summary:?}");
+}
+
+#[test]
 fn a_model_that_a_real_server_has_not_is_named() {
     let Some(model) = Model::start() else { return };
     let request = ChatRequest {

@@ -18,7 +18,7 @@ use crate::state::AppState;
 /// How old a word may be that is not on disk.
 const FLUSH: Duration = Duration::from_secs(2);
 /// The longest answer, in bytes; what a model rambles beyond is of no use to anybody.
-const LONGEST: usize = 256 << 10;
+const LONGEST: usize = 128 << 10;
 /// After this much silence a person is told what is waited for.
 const SILENCE: Duration = Duration::from_secs(5);
 

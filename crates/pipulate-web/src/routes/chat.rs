@@ -125,8 +125,8 @@ pub(crate) async fn ask(
 
 /// What somebody wrote; `None` if that is nothing.
 fn text(typed: String, limit: usize) -> Result<Option<String>, Problem> {
-    // A browser sends line breaks of two characters, which no model needs.
-    let text = typed.replace("\r\n", "\n").trim().to_owned();
+    // A browser sends line breaks of two characters. Like other control characters no model needs them.
+    let text = typed.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "").trim().to_owned();
     if text.len() > limit {
         return Err(Problem::BodyTooLarge { limit });
     }

@@ -4,6 +4,7 @@
 mod command;
 mod conversation;
 mod history;
+mod keyboard;
 
 use std::io::{self, IsTerminal as _, Read as _};
 

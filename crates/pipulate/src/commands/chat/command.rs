@@ -8,9 +8,26 @@ pub(super) const HELP: &str = "\
 /system [TEXT]  tell the model how to behave, or take that back
 /new            forget what was said
 /save FILE      write the conversation to a new file, as Markdown
+/help           show this
 /quit           leave, as Ctrl-D does
 
-Ctrl-C stops an answer. Arrow-up brings back what you wrote.";
+Ctrl-C stops an answer. Arrow-up brings back what you wrote. Tab completes orders and models.
+What you paste is one question, however many lines it has.";
+
+/// The orders, for Tab. One that wants something behind it ends with a space.
+const ORDERS: [&str; 6] = ["/help", "/model ", "/new", "/quit", "/save ", "/system "];
+
+/// Where the word begins that is being typed, and what it may become.
+pub(super) fn completions(typed: &str, models: &[String]) -> (usize, Vec<String>) {
+    let beginning = |word: &str, all: &mut dyn Iterator<Item = &str>| {
+        all.filter(|whole| whole.starts_with(word)).map(str::to_owned).collect()
+    };
+    match typed.strip_prefix("/model ") {
+        Some(word) => (typed.len() - word.len(), beginning(word, &mut models.iter().map(String::as_str))),
+        None if typed.starts_with('/') => (0, beginning(typed, &mut ORDERS.into_iter())),
+        None => (0, Vec::new()),
+    }
+}
 
 /// A line, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +71,22 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn orders_and_models_are_completed_and_nothing_else() {
+        let models = ["llama3.1:latest", "llama3.2:1b", "qwen3:4b"].map(str::to_owned);
+        let completed = |typed| completions(typed, &models);
+        assert_eq!(completed("/mo"), (0, vec!["/model ".to_owned()]));
+        assert_eq!(completed("/s").1, ["/save ", "/system "]);
+        assert_eq!(completed("/model llama3.2"), (7, vec!["llama3.2:1b".to_owned()]));
+        assert_eq!(completed("/model ").1, models);
+        assert_eq!(completed("what is /mo"), (0, vec![]));
+        for order in ORDERS {
+            assert!(HELP.contains(order.trim_end()), "{order}");
+            let known = Command::read(&format!("{order}x"));
+            assert!(order.ends_with(' ') != matches!(known, Command::Unclear(_)), "{order}: {known:?}");
+        }
+    }
 
     #[test]
     fn a_line_is_something_to_say_or_an_order() {

@@ -7,12 +7,9 @@ use std::path::Path;
 
 use pipulate_ollama::answer::Piece;
 use pipulate_ollama::conversation::Conversation;
-use rustyline::error::ReadlineError;
-use rustyline::history::MemHistory;
-use rustyline::{Config, Editor};
 
 use super::command::{Command, HELP};
-use super::history;
+use super::keyboard::{Keyboard, Typed};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
@@ -31,65 +28,20 @@ pub(super) fn hold(context: &Context, partner: Partner) -> Result<ExitStatus, Fa
     let printer = &context.printer;
     printer.note(format!("You are talking with {}. /help lists what else you can do.", partner.model()));
     let mut talk = Talk { context, partner, conversation: Conversation::default() };
-    let mut keyboard = Keyboard::new(context)?;
+    let mut keyboard = Keyboard::new(context, talk.partner.talkers())?;
     loop {
-        match keyboard.editor.readline(">>> ") {
-            Ok(line) => match Command::read(&line) {
+        match keyboard.read_line()? {
+            Typed::Line(line) => match Command::read(&line) {
                 Command::Quit => return Ok(ExitStatus::Success),
                 Command::Nothing => {}
                 command => {
-                    keyboard.remember(context, line.trim());
+                    keyboard.remember(line.trim());
                     talk.obey(command)?;
                 }
             },
-            Err(ReadlineError::Interrupted) => printer.note("Leave with /quit or Ctrl-D"),
-            Err(ReadlineError::Eof) => return Ok(ExitStatus::Success),
-            Err(error) => return Err(Failure::failed("could not read from the terminal").cause(error)),
+            Typed::CtrlC => printer.note("Leave with /quit or Ctrl-D"),
+            Typed::CtrlD => return Ok(ExitStatus::Success),
         }
-    }
-}
-
-/// Where lines are typed, with what was typed before under the arrow keys.
-struct Keyboard {
-    editor: Editor<(), MemHistory>,
-    /// `None` once it can't be kept, which is said once.
-    typed: Option<Vec<String>>,
-}
-
-impl Keyboard {
-    fn new(context: &Context) -> Result<Self, Failure> {
-        let unusable = |error| Failure::failed("could not use the terminal").cause(error);
-        let config = Config::builder().auto_add_history(false).max_history_size(history::KEPT);
-        let config = config.map_err(unusable)?.build();
-        let history = MemHistory::with_config(&config);
-        let mut keyboard =
-            Self { editor: Editor::with_history(config, history).map_err(unusable)?, typed: None };
-        match history::read(&context.layout) {
-            Ok(typed) => {
-                for line in &typed {
-                    keyboard.add(line);
-                }
-                keyboard.typed = Some(typed);
-            }
-            Err(error) => context.printer.warning(format!("what you type is not remembered: {error}")),
-        }
-        Ok(keyboard)
-    }
-
-    fn remember(&mut self, context: &Context, line: &str) {
-        self.add(line);
-        if let Some(typed) = &mut self.typed {
-            typed.push(line.to_owned());
-            if let Err(error) = history::write(&context.layout, typed) {
-                context.printer.warning(format!("what you type is not remembered: {error}"));
-                self.typed = None;
-            }
-        }
-    }
-
-    fn add(&mut self, line: &str) {
-        // A line that is not added is the same as the one before it.
-        let _added = self.editor.add_history_entry(line);
     }
 }
 

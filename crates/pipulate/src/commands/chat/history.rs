@@ -17,14 +17,19 @@ pub(super) fn read(layout: &Layout) -> Result<Vec<String>, StoreError> {
     Ok(String::from_utf8_lossy(&bytes).lines().map(unfolded).collect())
 }
 
-/// Keeps the last of these lines.
+/// Adds a line to those of this and other terminals.
 ///
 /// # Errors
-/// The file can't be written.
-pub(super) fn write(layout: &Layout, lines: &[String]) -> Result<(), StoreError> {
+/// The file can't be read or written.
+pub(super) fn add(layout: &Layout, line: &str) -> Result<(), StoreError> {
     if !layout.state().is_dir() {
         return Ok(());
     }
+    let mut lines = read(layout)?;
+    if lines.last().is_some_and(|last| last == line) {
+        return Ok(());
+    }
+    lines.push(line.to_owned());
     let kept = &lines[lines.len().saturating_sub(KEPT)..];
     let text: String = kept.iter().map(|line| folded(line) + "\n").collect();
     files::write_private(&layout.chat_history(), text.as_bytes())
@@ -61,11 +66,13 @@ mod tests {
         let project = samples::project("");
         let layout = &project.context.layout;
         assert_eq!(read(layout).unwrap(), [""; 0]);
-        let typed = ["two\nlines", r"C:\new", "last"].map(str::to_owned);
-        write(layout, &typed).unwrap();
+        let typed = ["two\nlines", r"C:\new", "last"];
+        for line in ["two\nlines", r"C:\new", "last", "last"] {
+            add(layout, line).unwrap();
+        }
         assert_eq!(read(layout).unwrap(), typed);
         let many: Vec<String> = (0..KEPT + 7).map(|number| number.to_string()).collect();
-        write(layout, &many).unwrap();
+        many.iter().for_each(|line| add(layout, line).unwrap());
         assert_eq!(read(layout).unwrap(), many[7..]);
     }
 
@@ -73,7 +80,7 @@ mod tests {
     fn a_folder_that_is_no_home_stays_as_it_is() {
         let project = samples::project("");
         std::fs::remove_dir_all(project.context.layout.state()).unwrap();
-        write(&project.context.layout, &["hello".to_owned()]).unwrap();
+        add(&project.context.layout, "hello").unwrap();
         assert!(!project.context.layout.state().exists());
     }
 }
