@@ -196,3 +196,36 @@ fn a_service_that_ignores_the_request_to_end_is_forced_and_named() {
         assert_eq!(project.processes(), []);
     }
 }
+
+#[test]
+fn a_restart_starts_what_should_run_and_does_not_be_it_crashed_or_ended() {
+    let project = TestProject::light()
+        .file("server.py", "raise SystemExit('not yet')\n")
+        .config("[services.once]\ncommand = [\"true\"]\n")
+        .build();
+    let idle = project.run(&["restart"]).expect(0);
+    assert!(idle.stdout.is_empty() && idle.stderr.contains("nothing is running"), "{idle:?}");
+
+    project.run(&["start", "--no-setup", "server", "once"]).expect(1);
+    project.write(
+        "server.py",
+        "import http.server, os\nhttp.server.test(http.server.SimpleHTTPRequestHandler, \
+        port=int(os.environ['PORT']), bind='127.0.0.1')\n",
+    );
+    let restarted = project.run(&["restart"]).expect(0).stdout;
+    let mut lines: Vec<&str> = restarted.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["Restarted once", "Restarted server"]);
+    assert_eq!(project.service("server")["state"], "ready");
+    project.run(&["stop"]).expect(0);
+    assert!(project.run(&["restart"]).expect(0).stdout.is_empty(), "what was stopped is not wanted");
+}
+
+#[test]
+fn a_restart_of_one_that_never_ran_begins_a_home() {
+    let project = TestProject::light().config("[services.worker]\ncommand = [\"sleep\", \"1000\"]\n").build();
+    assert_eq!(project.run(&["restart", "worker"]).expect(0).stdout, "Restarted worker\n");
+    assert_eq!(project.service("worker")["state"], "running");
+    let all = project.run(&["status", "--all"]).expect(0);
+    assert!(all.stdout.contains("worker"), "{}", all.stdout);
+}

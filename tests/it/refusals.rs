@@ -66,6 +66,22 @@ fn a_service_that_is_not_here_is_not_offered() {
             assert_eq!(refused.code, Some(2), "{verb} {service}: {refused:?}");
         }
     }
+    let mut session = Session::new(&project);
+    session.run(&["start", "jupyter"], 2);
+    session.run(&["start", "dashboard"], 2);
+    insta::assert_snapshot!(session.text(), @r"
+    $ pipulate start jupyter
+    --- on stderr
+    error: jupyter is switched off: pipulate.toml says enabled = false
+    hint: there are: server
+    --- 2
+
+    $ pipulate start dashboard
+    --- on stderr
+    error: there is no dashboard where there is no server.py: `server` is that page here
+    hint: there are: server
+    --- 2
+    ");
 }
 
 #[test]
@@ -102,6 +118,8 @@ fn a_broken_configuration_hides_nothing_that_runs_and_keeps_nothing_from_ending(
     session.run(&["start"], 1);
     assert_eq!(project.service("server")["state"], "ready");
     session.run(&["logs"], 0);
+    // Whether it is an app of ours, which wants a key, stands in that file.
+    assert_eq!(project.run(&["url"]).expect(1).stdout, "");
     let status = project.run(&["status"]).expect(0);
     assert!(status.stdout.contains("ready") && status.stderr.contains("is ignored"), "{status:?}");
     session.run(&["stop"], 0);

@@ -189,7 +189,17 @@ impl Context {
         known: &BTreeSet<ServiceName>,
     ) -> Result<(), Failure> {
         let Some(unknown) = asked.iter().find(|name| !known.contains(name)) else { return Ok(()) };
-        let failure = Failure::new(FailureKind::Usage, format!("there is no such service: {unknown}"));
+        let configured = self.config.as_ref().ok().and_then(|config| config.service(unknown.as_str()));
+        let why = match configured {
+            Some(service) if !service.enabled => {
+                format!("{unknown} is switched off: pipulate.toml says enabled = false")
+            }
+            Some(_) => {
+                format!("there is no {unknown} where there is no server.py: `server` is that page here")
+            }
+            None => format!("there is no such service: {unknown}"),
+        };
+        let failure = Failure::new(FailureKind::Usage, why);
         let known: Vec<&str> = known.iter().map(ServiceName::as_str).collect();
         Err(if known.is_empty() { failure } else { failure.hint(format!("there are: {}", known.join(", "))) })
     }

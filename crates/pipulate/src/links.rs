@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
-use pipulate_core::config::Config;
 use pipulate_core::service::ServiceName;
 use pipulate_store::{files, home, record};
 use pipulate_supervisor::{plan, query};
@@ -29,23 +28,23 @@ impl Link {
 /// The link of a living service; `None` when it has no page, or is not found listening.
 ///
 /// # Errors
-/// Its token is there and can't be used.
+/// Its token is there and can't be used, or what it is can't be told without the configuration.
 pub(crate) fn link(context: &Context, service: &ServiceName) -> Result<Option<Link>, Failure> {
     let Some(record) = record::read(&context.layout, service)? else { return Ok(None) };
     let Some((address, page)) = record.address.zip(record.page) else { return Ok(None) };
     let plain = query::url(address, &page);
     let signed = match service.as_str() {
         ServiceName::JUPYTER => jupyter_url(context, &plain)?,
-        _ if is_embedded_app(context, service) => app_url(context, address)?,
+        _ if is_embedded_app(context, service)? => app_url(context, address)?,
         _ => None,
     };
     Ok(Some(Link { plain, signed }))
 }
 
-fn is_embedded_app(context: &Context, service: &ServiceName) -> bool {
-    let config: Option<&Config> = context.config_as_read().as_ref().ok();
-    let service = config.and_then(|config| config.service(service.as_str()));
-    service.is_some_and(|service| plan::is_embedded_app(service, context.layout.server_py().is_file()))
+fn is_embedded_app(context: &Context, service: &ServiceName) -> Result<bool, Failure> {
+    let service = context.config()?.service(service.as_str());
+    let has_server_py = context.layout.server_py().is_file();
+    Ok(service.is_some_and(|service| plan::is_embedded_app(service, has_server_py)))
 }
 
 fn jupyter_url(context: &Context, plain: &str) -> Result<Option<String>, Failure> {

@@ -3,13 +3,15 @@
 
 use std::time::{Duration, Instant};
 
+use pipulate_core::config::Config;
 use pipulate_core::service::ServiceName;
-use pipulate_core::status::{ProjectStatus, ServiceStatus};
+use pipulate_core::state::Wanted;
+use pipulate_core::status::{ProjectStatus, ServiceStatus, Verdict};
 use pipulate_supervisor::launch::Started;
 use pipulate_supervisor::restart::{self, Manner};
 
 use crate::cli::RestartSettings;
-use crate::commands::{status, stop};
+use crate::commands::{start, status, stop};
 use crate::context::Context;
 use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
@@ -21,7 +23,7 @@ use crate::ui::started;
 /// How long a restart may take.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Restarts services; the others are not touched. Services that don't run are started.
+/// Restarts services; the others are not touched. Those that are named and don't run are started.
 pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<ExitStatus, Failure> {
     interrupt::ends_with_130()?;
     // Before anything ends: with a configuration that can't be used, nothing would come back.
@@ -31,18 +33,13 @@ pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<Ex
         status.services.iter().map(|service| service.name.clone()).collect();
     context.refuse_unknown(&settings.services, &names)?;
     let services = match settings.services.is_empty() {
-        true => everything_but_kernels(context, &status),
+        true => everything_but_kernels(context, config, &status),
         false => settings.services,
     };
     if services.is_empty() {
-        // What can't be told may well run.
-        if !status.unknown.is_empty() {
-            let failure = Failure::failed("could not tell what runs; nothing was restarted");
-            return Err(status.unknown.iter().fold(failure, Failure::cause));
-        }
-        context.printer.note("Nothing was restarted");
-        return Ok(ExitStatus::Success);
+        return nothing_to_do(context, &status);
     }
+    let context = &start::make_home(context)?;
     if !settings.force {
         stop::spare_work_in_progress(context, &services, &stop::in_words("restart", &services))?;
     }
@@ -58,11 +55,30 @@ pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<Ex
     report(context, &outcomes)
 }
 
-/// What runs, JupyterLab only when it has no kernels.
-fn everything_but_kernels(context: &Context, status: &ProjectStatus) -> Vec<ServiceName> {
-    let runs = |service: &&ServiceStatus| service.live.is_some() || service.supervisor_pid.is_some();
+fn nothing_to_do(context: &Context, status: &ProjectStatus) -> Result<ExitStatus, Failure> {
+    match status.verdict() {
+        Verdict::Unknown => {
+            let failure = Failure::failed("could not tell what runs; nothing was restarted");
+            Err(status.unknown.iter().fold(failure, Failure::cause))
+        }
+        Verdict::NothingRunning => {
+            context.printer.note("Nothing was restarted: nothing is running");
+            context.printer.hint(format!("start it with: {}", context.typed("start")));
+            Ok(ExitStatus::Success)
+        }
+        // What was left alone has been named.
+        Verdict::Well | Verdict::Unwell => Ok(ExitStatus::Success),
+    }
+}
+
+/// What runs or should run, such as what has crashed; JupyterLab only when it has no kernels.
+fn everything_but_kernels(context: &Context, config: &Config, status: &ProjectStatus) -> Vec<ServiceName> {
+    let exists = |name: &ServiceName| config.service(name.as_str()).is_some_and(|service| service.enabled);
+    let counts = |service: &&ServiceStatus| {
+        service.live.is_some() || service.wanted == Wanted::Run && exists(&service.name)
+    };
     let mut services = Vec::new();
-    for service in status.services.iter().filter(runs) {
+    for service in status.services.iter().filter(counts) {
         let kernels = service.live.as_ref().map_or(0, |live| live.kernels.len());
         if service.name.as_str() == ServiceName::JUPYTER && kernels > 0 {
             let kernels = if kernels == 1 { "a kernel".to_owned() } else { format!("{kernels} kernels") };

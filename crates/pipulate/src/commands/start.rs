@@ -127,7 +127,7 @@ fn dry_run(context: &Context, services: &[&ServiceConfig]) -> Result<ExitStatus,
 }
 
 /// The project's folders, and the project in the user's list.
-fn make_home(context: &Context) -> Result<Context, Failure> {
+pub(crate) fn make_home(context: &Context) -> Result<Context, Failure> {
     let context = context.home()?;
     if let Err(error) = registry::remember(&context.layout) {
         context.printer.warning(format!("this project will be missing in `status --all`: {error}"));
