@@ -261,3 +261,34 @@ fn how_an_adopted_service_ended_is_told_where_the_kernel_tells() {
         assert!(!again["last_exit"].is_null());
     }
 }
+
+#[test]
+fn whoever_only_holds_a_lock_is_not_signalled_and_is_named() {
+    let project = worker("[\"sleep\", \"1000\"]");
+    project.start(&[]);
+    project.run(&["stop"]).expect(0);
+    let hold = "import fcntl, time\n\
+                lock = open('.pipulate/run/worker.lock', 'r+')\n\
+                fcntl.lockf(lock, fcntl.LOCK_EX)\n\
+                time.sleep(1000)";
+    let stranger = Stranger::start(project.foreign("python3").args(["-c", hold]));
+    project.wait_for_state("worker", "starting");
+    for args in [&["stop"][..], &["stop", "--force"]] {
+        let refused = project.run(args).expect(1);
+        let named = format!("process {} holds its lock and is no supervisor of it", stranger.process().pid);
+        assert!(refused.stderr.contains(&named), "{refused:?}");
+    }
+    // One of these would ask a supervisor to begin anew.
+    for (state, code) in [("crashed", 124), ("running", 1)] {
+        let mut record: Value = serde_json::from_str(&project.read(RECORD)).unwrap();
+        record["state"] = state.into();
+        project.write(RECORD, &record.to_string());
+        let verb: &[&str] = if state == "crashed" {
+            &["start", "--no-setup", "--wait-timeout", "1s"]
+        } else {
+            &["restart", "worker"]
+        };
+        project.run(verb).expect(code);
+        stranger.process();
+    }
+}

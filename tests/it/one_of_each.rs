@@ -138,6 +138,31 @@ fn a_deleted_state_folder_does_not_make_two_of_one_service() {
 }
 
 #[test]
+fn a_deleted_lock_makes_neither_a_second_supervisor_nor_a_stop_that_is_undone() {
+    let project = only_a_worker(&format!("{WORKER}[services.other]\ncommand = [\"sleep\", \"1001\"]\n"));
+    project.start(&[]);
+    let before = project.service("worker");
+    let supervisor = Process::of(&before["supervisor_pid"]);
+    let lock = project.path(".pipulate/run/worker.lock");
+    fs::remove_file(&lock).unwrap();
+    let after = project.service("worker");
+    assert_eq!((&after["state"], &after["supervisor_pid"]), (&before["state"], &before["supervisor_pid"]));
+    project.start(&[]);
+    // Its sibling looks around when it has a new neighbor.
+    project.run(&["restart", "other"]).expect(0);
+    assert_eq!(project.supervisors("worker"), std::slice::from_ref(&supervisor));
+
+    Process::of(&before["pid"]).kill();
+    project.wait_for_state("worker", "running");
+    assert_eq!(workers(&project), 1);
+    assert!(lock.exists(), "it has a lock again");
+    fs::remove_file(&lock).unwrap();
+    let stopped = project.run(&["stop", "worker"]).expect(0);
+    assert!(stopped.stdout.starts_with("Stopped worker: 1 process "), "{}", stopped.stdout);
+    assert_eq!((project.supervisors("worker"), workers(&project)), (Vec::new(), 0));
+}
+
+#[test]
 fn an_upgrade_replaces_the_supervisors_program_and_not_the_service() {
     let project = only_a_worker(WORKER);
     let program = project.home().join("pipulate");

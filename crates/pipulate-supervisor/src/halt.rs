@@ -15,6 +15,7 @@ use pipulate_process::identity::{self, Verified};
 use pipulate_process::poll::{self, Interest};
 use pipulate_process::reaper;
 use pipulate_process::signals::Signal;
+use pipulate_store::lock::{self, Holder};
 use pipulate_store::record::{self, Receipt};
 
 use crate::driver::Beginning;
@@ -150,10 +151,20 @@ impl Halt<'_> {
     fn ask_supervisor(&self, service: &ServiceName, pid: Pid, is_stopping: bool) -> Request {
         let supervisor = query::pin_supervisor(self.layout, service, pid, &self.host);
         match supervisor {
+            None if self.only_holds_the_lock(service, pid) => Request::Answered(Stopped::Refused(format!(
+                "process {pid} holds its lock and is no supervisor of it; look what that is, and end it first"
+            ))),
             None => Request::Again,
             Some(process) if is_stopping => Request::Asked(Supervisor { process, words: None }),
             Some(process) => signal(process),
         }
+    }
+
+    /// Whether the lock is held by somebody who never supervised the service.
+    fn only_holds_the_lock(&self, service: &ServiceName, pid: Pid) -> bool {
+        let holder = identity::identify(pid, &self.host);
+        holder.is_some_and(|holder| !query::is_supervisor(self.layout, service, &holder))
+            && lock::holder(&self.layout.lock(service)).is_ok_and(|holder| holder == Holder::Process(pid))
     }
 
     /// Without a record there may still be a supervisor whose folder was deleted.

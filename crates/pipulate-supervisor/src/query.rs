@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
-use pipulate_core::identity::{Elsewhere, Host, Liveness, Pid};
+use pipulate_core::identity::{Elsewhere, Host, Liveness, Pid, ProcessIdentity};
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
@@ -25,7 +25,7 @@ use crate::jupyter;
 /// Who stands behind a service's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// The lock's holder, by the kernel's word.
+    /// The lock's holder, by the kernel's word, or who held it when it was deleted.
     Supervised(Pid),
     /// Its supervisor is gone, and its main process or others of it live.
     Unsupervised,
@@ -121,13 +121,37 @@ pub fn services(layout: &Layout) -> Result<Vec<ServiceName>, StoreError> {
     })
 }
 
-/// Pins the holder of a service's lock, whom the kernel named `pid` a moment ago. `None` when it
-/// has ended or let go since: what has that number now is nobody of ours.
+/// Pins the supervisor of a service, whom [`standing`] named `pid` a moment ago. `None` when it has
+/// ended or let go since, or only holds the lock: what has that number now is nobody of ours.
 pub fn pin_supervisor(layout: &Layout, service: &ServiceName, pid: Pid, host: &Host) -> Option<Verified> {
     let found = identity::identify(pid, host)?;
     let pinned = Verified::pin(&found, host).ok().flatten()?;
-    let holder = lock::holder(&layout.lock(service)).ok()?;
-    (holder == Holder::Process(pid)).then_some(pinned)
+    let (is_at_work, is_supervisor) = match lock::holder(&layout.lock(service)).ok()? {
+        Holder::Process(holder) => (holder == pid, is_supervisor(layout, service, &found)),
+        Holder::Nobody => (true, has_lost_its_lock(layout, service, &found)),
+        Holder::Invisible => (false, false),
+    };
+    (is_at_work && is_supervisor).then_some(pinned)
+}
+
+/// Whether a process is a supervisor of this service by its own word, or by the record's: while it
+/// executes a newer program it says nothing.
+pub(crate) fn is_supervisor(layout: &Layout, service: &ServiceName, process: &ProcessIdentity) -> bool {
+    let own = Service { project: layout.project_id(), name: service.clone() };
+    let is_recorded = || {
+        let record = record::read(layout, service).ok().flatten();
+        record.is_some_and(|record| record.supervisor.as_ref() == Some(process))
+    };
+    own.is_supervisor(process.pid) || is_recorded()
+}
+
+/// A supervisor whose lock was deleted while it held it; it makes another one when it wakes up.
+pub(crate) fn has_lost_its_lock(
+    layout: &Layout,
+    service: &ServiceName,
+    supervisor: &ProcessIdentity,
+) -> bool {
+    table::holds_deleted(supervisor.pid, &layout.lock(service)) && is_supervisor(layout, service, supervisor)
 }
 
 /// Who stands behind a record.
@@ -152,6 +176,12 @@ pub fn standing(layout: &Layout, service: &ServiceName, record: Option<&Record>,
         Err(error) => return Standing::Unknown(error.to_string()),
     }
     let Some(record) = record else { return Standing::Gone };
+    if let Some(supervisor) = &record.supervisor
+        && identity::liveness(supervisor, host) == Liveness::Alive
+        && has_lost_its_lock(layout, service, supervisor)
+    {
+        return Standing::Supervised(supervisor.pid);
+    }
     let member = Service { project: layout.project_id(), name: service.clone() };
     match record.main.as_ref().map(|main| (main, identity::liveness(&main.identity, host))) {
         Some((main, Liveness::Alive)) if member.is_member(main.identity.pid, layout) => {

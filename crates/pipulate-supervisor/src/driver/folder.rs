@@ -7,6 +7,8 @@
 use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
 use pipulate_process::table;
+use pipulate_store::lock::Lock;
+use pipulate_store::record;
 
 use super::Driver;
 
@@ -14,11 +16,23 @@ impl Driver {
     /// Whether this supervisor has a say over the files. Not without its lock's name: another one
     /// may have been started in a folder that was deleted and made again.
     pub(super) fn has_its_folder(&mut self) -> bool {
-        let is_ours = self.lock.is_current(&self.layout.lock(&self.spec.name));
+        let is_ours = self.lock.is_current(&self.layout.lock(&self.spec.name)) || self.renews_its_lock();
         if !is_ours {
             self.journal.disown();
         }
         is_ours
+    }
+
+    /// Makes itself another lock where only that was deleted: the record still names this supervisor,
+    /// and nobody else has taken its place.
+    fn renews_its_lock(&mut self) -> bool {
+        let record = record::read(&self.layout, &self.spec.name).ok().flatten();
+        let is_named = record.and_then(|record| record.supervisor).is_some_and(|named| named.pid == self.me);
+        let renewed = is_named.then(|| Lock::acquire(&self.layout.lock(&self.spec.name)));
+        let Some(Ok(Ok(lock))) = renewed else { return false };
+        self.lock = lock;
+        self.journal.complain("the file of its lock was deleted; there is a new one");
+        true
     }
 
     /// Goes on in the folder's new place, once it was moved.
