@@ -225,7 +225,7 @@ fn an_answer_that_was_cut_off_says_so_beside_it() {
     };
     insta::assert_snapshot!(told(&["chat", "Hello"]) + &told(&["why", "worker"]));
     let bound = std::iter::repeat_with(|| asked(&fake)).nth(1).unwrap()["options"]["num_predict"].as_u64();
-    assert_eq!(bound, Some(400));
+    assert_eq!(bound, Some(300));
 }
 
 #[test]

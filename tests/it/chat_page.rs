@@ -11,7 +11,8 @@ const HOSTILE: &str = "<script>window.owned=1</script><img src=x onerror='window
     <form hx-post='/services/stop' hx-trigger='load'></form><div hx-get='/owned' hx-trigger='load'>x</div>\
     <hx-partial hx-target='body'>owned</hx-partial></div></article><svg onload='window.owned=1'>\n\n\
     ![x](http://evil.test/x.png) [link](javascript:window.owned=1) <http://evil.test/\"onclick=\"window.owned=1>\n\n\
-    ```html\"><img src=x onerror=window.owned=1>\n</code></pre><script>window.owned=1</script>\n```\n";
+    ```html\"><img src=x onerror=window.owned=1>\n</code></pre><script>window.owned=1</script>\n\
+    a line of code that is far too long for a telephone and for most other things that one looks at as well\n```\n";
 
 fn said(text: &str) -> String {
     json!({"message": {"role": "assistant", "content": text}, "done": false}).to_string() + "\n"

@@ -10,7 +10,7 @@ use crate::conversation::Conversation;
 const MAX_LOG: usize = 8_000;
 
 /// How long the answer may be, in tokens: twice of what five sentences need. A small model knows no end.
-const MOST_TOKENS: u32 = 400;
+const MOST_TOKENS: u32 = 300;
 /// The same for a model that thinks first, which not every one leaves when it is asked to.
 const MOST_TOKENS_WITH_THOUGHTS: u32 = 2_000;
 

@@ -83,6 +83,14 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// All of it as one fragment, for a page.
+    pub(crate) fn in_one_line(&self) -> String {
+        let parts = std::iter::once(&self.message).chain(&self.causes).chain(&self.hints);
+        parts.map(String::as_str).collect::<Vec<_>>().join("; ")
+    }
+}
+
 /// Any error of a library is a failure; its sources are the causes, each said once.
 impl<E: Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {

@@ -7,12 +7,11 @@ use pipulate_web::world::{Chat, Logs as _, Look, Ollama, StatusSource as _, Trou
 use super::home::Home;
 use crate::commands::why::{self, Known};
 use crate::partner;
-use crate::ui::style::Style;
 
 impl Chat for Home {
     fn ollama(&self) -> Result<Ollama, String> {
         let context = self.context.reread();
-        let told = |failure: crate::error::Failure| failure.render(Style::plain());
+        let told = |failure: crate::error::Failure| failure.in_one_line();
         let host = partner::host(&context).map_err(told)?;
         let model = context.config().map_err(told)?.ollama.model.clone();
         Ok(Ollama { host, model })
