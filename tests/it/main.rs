@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
+mod attacks;
 mod browser;
 mod chat;
 mod chat_page;

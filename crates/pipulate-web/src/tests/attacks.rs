@@ -106,6 +106,19 @@ async fn attack_06_a_malformed_origin_is_refused() {
 }
 
 #[tokio::test]
+async fn attack_06_a_stream_is_not_opened_for_a_malformed_origin() {
+    let home = Home::new();
+    for path in ["/events", "/logs/stream?from=", "/chat/1/events"] {
+        for origin in [b"http://[".as_slice(), b"null", b"\xff", b""] {
+            let request = home.signed_in(ask(Method::GET, path));
+            let request = request.header("origin", HeaderValue::from_bytes(origin).unwrap());
+            let answer = home.send(empty(request)).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path} {origin:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn attack_07_a_post_from_a_foreign_origin_is_refused() {
     refused_post(&[("origin", b"http://evil.example")]).await;
 }
