@@ -3,7 +3,7 @@
 //! Every request to ours passes all of its layers: host, origin, sign-in, headers.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Child;
@@ -25,6 +25,8 @@ const SPAN: Duration = Duration::from_secs(2);
 const STREAMS: usize = 1_000;
 /// How many lines are timed on their way to a page.
 const LINES: usize = 200;
+/// How many stops are.
+const CHANGES: usize = 20;
 
 /// The same two pages.
 const SERVER: &str = r##"
@@ -104,10 +106,18 @@ fn pages(
     results.add("start until it answers", side, Value::Time(begin.elapsed()));
     results.add("memory at first", side, Value::Bytes(process::memory(pid)?));
     for (page, name) in [("/examples/hello", "hello"), ("/examples/counter", "counter")] {
+        let before = process::cpu_of_itself(pid)?;
         let mut times = load(port, page, header)?;
+        let spent = process::cpu_of_itself(pid)?.saturating_sub(before);
         times.sort_unstable();
-        let per_second = f64::from(u32::try_from(times.len())?) / SPAN.as_secs_f64();
+        let count = u32::try_from(times.len())?;
+        let per_second = f64::from(count) / SPAN.as_secs_f64();
         results.add(&format!("{name}: answers per second"), side, Value::Count(per_second));
+        results.add(
+            &format!("{name}: CPU time of the app for 1,000"),
+            side,
+            Value::Time(spent * 1000 / count),
+        );
         results.add(&format!("{name}: answer, median"), side, Value::Time(times[times.len() / 2]));
         results.add(&format!("{name}: answer, p99"), side, Value::Time(times[times.len() * 99 / 100]));
     }
@@ -132,34 +142,35 @@ fn load(port: u16, page: &str, header: &str) -> Result<Vec<Duration>> {
     Ok(times)
 }
 
+/// Both share the machine with who asks, so as little as possible is done here: all answers to one
+/// request are equally long, and after the first nothing is read but their beginning and their length.
 fn ask_again_and_again(port: u16, request: &str) -> Result<Vec<Duration>> {
     let mut stream = connect(port)?;
-    let mut reader = BufReader::new(stream.try_clone()?);
+    stream.write_all(request.as_bytes())?;
+    let (head, body) = read_head(&mut BufReader::with_capacity(1, &stream))?;
+    let mut answer = vec![0; head.len() + body];
+    stream.read_exact(&mut answer[head.len()..])?;
     let (end, mut times) = (Instant::now() + SPAN, Vec::new());
     while Instant::now() < end {
         let begin = Instant::now();
         stream.write_all(request.as_bytes())?;
-        let (head, length) = read_head(&mut reader)?;
-        ensure!(head.starts_with("HTTP/1.1 200"), "the answer is: {head}");
-        reader.read_exact(&mut vec![0; length])?;
+        stream.read_exact(&mut answer)?;
         times.push(begin.elapsed());
+        ensure!(answer.starts_with(b"HTTP/1.1 200 "), "another answer: {}", String::from_utf8_lossy(&answer));
     }
     Ok(times)
 }
 
-/// The first line, and how long the body is.
-fn read_head(reader: &mut impl std::io::BufRead) -> Result<(String, usize)> {
-    let mut lines = Vec::new();
-    loop {
-        let mut line = String::new();
-        ensure!(reader.read_line(&mut line)? > 0, "the connection ended");
-        if line == "\r\n" {
-            break;
-        }
-        lines.push(line.to_ascii_lowercase());
+/// The head of an answer that is good, and how long the body is.
+fn read_head(reader: &mut impl BufRead) -> Result<(String, usize)> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        ensure!(reader.read_line(&mut head)? > 0, "the connection ended");
     }
-    let length = lines.iter().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
-    Ok((lines.first().map(|line| line.to_ascii_uppercase()).unwrap_or_default(), length.unwrap_or(0)))
+    ensure!(head.starts_with("HTTP/1.1 200 "), "the answer is: {head}");
+    let lines = head.to_ascii_lowercase();
+    let length = lines.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    Ok((head, length.unwrap_or(0)))
 }
 
 fn connect(port: u16) -> Result<TcpStream> {
@@ -181,6 +192,7 @@ fn open_pages(bench: &Bench, results: &mut Results) -> Result<()> {
     let mut server = serve(&place, bench, port)?;
     let measured = key(&place, port).and_then(|key| {
         line_to_page(results, &lines, port, &key)?;
+        change_to_page(results, &place, port, &key)?;
         many_pages(results, &place, server.id(), port, &key)
     });
     process::end(&mut server)?;
@@ -199,10 +211,36 @@ fn line_to_page(results: &mut Results, lines: &Path, port: u16, key: &str) -> Re
         wait_for(&mut page, &format!("line {number}."))?;
         times.push(begin.elapsed());
     }
-    times.sort_unstable();
-    results.add("a line on its way to a page, median", PIPULATE, Value::Time(times[times.len() / 2]));
-    results.add("a line on its way to a page, p99", PIPULATE, Value::Time(times[times.len() * 99 / 100]));
+    median_and_p99(results, "a line on its way to a page", times);
     Ok(())
+}
+
+/// A stop that somebody types, until it has returned and until an open page shows it. The page is told
+/// and does not ask.
+fn change_to_page(results: &mut Results, place: &Place, port: u16, key: &str) -> Result<()> {
+    let mut page = stream(port, "/events", key)?;
+    wait_for(&mut page, "service-other")?;
+    for _ in 0..CHANGES {
+        let begin = Instant::now();
+        let stop = || place.pipulate(&["stop", "other"], &[0]).map(|_| begin.elapsed());
+        let (returned, shown) = std::thread::scope(|scope| {
+            let stop = scope.spawn(stop);
+            let shown = wait_for(&mut page, "data-state=\"stopped\"").map(|()| begin.elapsed());
+            (stop.join(), shown)
+        });
+        let what = "a stop of another service";
+        results.add(what, "until the command returns", Value::Time(returned.ok().context("it panicked")??));
+        results.add(what, "until an open page shows it", Value::Time(shown?));
+        place.pipulate(&["start", "other", "--no-setup", "--no-browser"], &[0])?;
+        wait_for(&mut page, "data-state=\"running\"")?;
+    }
+    Ok(())
+}
+
+fn median_and_p99(results: &mut Results, what: &str, mut times: Vec<Duration>) {
+    times.sort_unstable();
+    results.add(&format!("{what}, median"), PIPULATE, Value::Time(times[times.len() / 2]));
+    results.add(&format!("{what}, p99"), PIPULATE, Value::Time(times[times.len() * 99 / 100]));
 }
 
 fn many_pages(results: &mut Results, place: &Place, pid: u32, port: u16, key: &str) -> Result<()> {
@@ -238,8 +276,7 @@ fn stream(port: u16, path: &str, key: &str) -> Result<BufReader<TcpStream>> {
     let mut stream = connect(port)?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{key}\r\n")?;
     let mut reader = BufReader::new(stream);
-    let (head, _) = read_head(&mut reader)?;
-    ensure!(head.starts_with("HTTP/1.1 200"), "the answer is: {head}");
+    read_head(&mut reader)?;
     Ok(reader)
 }
 
