@@ -53,6 +53,14 @@ fn an_open_page_shows_what_happens_elsewhere() {
     browser.wait_for_text("#answer", "Every service of this project, this page with them");
     assert_eq!(project.service("server")["state"], "ready");
     assert_eq!(browser.measure("window.samePage"), true, "all of that on one page");
+    let asked = "performance.getEntriesByType('resource').filter(one => one.initiatorType === 'fetch')\
+        .map(one => new URL(one.name).pathname).join(' ')";
+    // A stream is not among them before it ends.
+    assert_eq!(
+        browser.measure(asked),
+        "/services/printer/stop /services/stop",
+        "it was told, and never asked"
+    );
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
@@ -108,6 +116,15 @@ fn a_log_is_followed_left_and_gone_back_in_without_a_gap() {
     print(&project, "and on\n");
     browser.wait_for_text("#log", "and on");
     assert_eq!(lines(&mut browser), (1003, 1003), "no line twice");
+
+    browser.click("#clear");
+    assert_eq!(lines(&mut browser), (0, 0));
+    print(&project, "after all\n");
+    browser.wait_for_text("#log", "after all");
+    assert_eq!(lines(&mut browser), (1, 1));
+    browser.click("#older");
+    browser.wait_for_text("#log", "meanwhile");
+    assert!(!browser.text("#log").contains("after all"), "what was cleared away is before it");
 
     browser.type_into("input[name=filter]", "OLD 77");
     browser.click("search button");
@@ -237,4 +254,45 @@ fn the_keyboard_is_enough() {
     browser.press("Enter");
     browser.wait_for_text("#answer", "Stopped printer");
     browser.wait_for_text("#service-printer", "stopped");
+}
+
+#[test]
+fn keys_are_for_the_service_that_has_the_focus_and_can_be_switched_off() {
+    let project = project();
+    let mut browser = signed_in(&project);
+    browser.wait_for_text("#service-printer", "running");
+    let focused = |browser: &mut Browser| browser.measure("document.activeElement.id");
+    browser.press("x");
+    browser.press("j");
+    assert_eq!(focused(&mut browser), "service-server");
+    browser.press("j");
+    browser.press("x");
+    browser.wait_for_text("#answer", "Stopped printer");
+    browser.wait_for_text("#service-printer", "stopped");
+    assert_eq!(focused(&mut browser), "service-printer", "the page around it has changed");
+    browser.press("s");
+    browser.wait_for_text("#service-printer", "running");
+    assert_eq!(project.service("server")["state"], "ready", "what has no focus is left alone");
+
+    browser.press("l");
+    browser.wait_for_text("h1", "Logs");
+    browser.press("/");
+    for key in ["?", "j"] {
+        browser.press(key);
+    }
+    assert_eq!(browser.measure("document.activeElement.value"), "?j", "in a field they are letters");
+
+    browser.open(&address(&project, "/"));
+    browser.press("?");
+    browser.wait_for_text("#keys[open]", "next service");
+    assert_eq!(violations(&mut browser), Value::Array(Vec::new()), "the list of keys");
+    browser.click("#keys-use");
+    browser.press("Escape");
+    for path in ["/", "/logs", "/"] {
+        browser.press("j");
+        browser.press("?");
+        assert_eq!(browser.measure("document.querySelectorAll('[open], article:focus').length"), 0);
+        browser.open(&address(&project, path));
+    }
+    assert_eq!(browser.complaints(), [""; 0]);
 }

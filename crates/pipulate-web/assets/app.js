@@ -48,13 +48,26 @@ if (log && stream) {
       batch.remove();
       gone = true;
     }
-    if (!gone) return;
-    log.querySelector("#older")?.remove();
-    log.querySelectorAll(".skipped").forEach((note) => note.remove());
+    if (gone) beginWith(batches[0].dataset.before);
+  };
+
+  // What is left out is at an address of its own.
+  const beginWith = (address) => {
+    log.querySelectorAll("#older, .skipped").forEach((note) => note.remove());
     const older = Object.assign(document.createElement("a"), { id: "older", textContent: "Older lines" });
-    older.href = batches[0].dataset.before;
+    older.href = address;
     log.prepend(older);
   };
+
+  const clear = document.getElementById("clear");
+  clear.hidden = false;
+  clear.addEventListener("click", () => {
+    const shown = new URL(stream.getAttribute("hx-sse:connect"), location).searchParams;
+    const all = new URL(stream.dataset.address.replace("/stream", ""), location);
+    all.searchParams.set("before", position ?? shown.get("from"));
+    log.querySelectorAll(".batch, .empty").forEach((lines) => lines.remove());
+    beginWith(all.pathname + all.search);
+  });
 
   follow.hidden = false;
   follow.addEventListener("click", () => set(!following));

@@ -11,14 +11,14 @@ pub(crate) struct Asset {
     pub(crate) name: &'static str,
     pub(crate) content_type: &'static str,
     pub(crate) content: &'static str,
-    /// The first half of the content's SHA-256, in hexadecimal.
-    hash: LazyLock<String, fn() -> String>,
+    /// `/static/NAME?VERSION`.
+    address: LazyLock<String, fn() -> String>,
 }
 
 impl Asset {
     /// What stands behind `?` in its address and changes with its content.
     pub(crate) fn version(&self) -> &str {
-        &self.hash
+        self.address.split_once('?').map_or("", |(_, version)| version)
     }
 
     pub(crate) fn etag(&self) -> String {
@@ -26,8 +26,8 @@ impl Asset {
     }
 
     /// Its address, good for ever.
-    pub(crate) fn address(&self) -> String {
-        format!("/static/{}?{}", self.name, self.version())
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 }
 
@@ -37,7 +37,7 @@ macro_rules! asset {
             name: $name,
             content_type: $content_type,
             content: $content,
-            hash: LazyLock::new(|| hash($content)),
+            address: LazyLock::new(|| format!("/static/{}?{}", $name, hash($content))),
         }
     };
 }
@@ -55,6 +55,9 @@ pub(crate) static APP_STYLE: Asset =
 /// Ours: what pages do beyond forms and links.
 pub(crate) static APP_SCRIPT: Asset =
     asset!("app.js", "text/javascript; charset=utf-8", include_str!("../assets/app.js"));
+/// Ours: keys instead of buttons.
+pub(crate) static KEYS_SCRIPT: Asset =
+    asset!("keys.js", "text/javascript; charset=utf-8", include_str!("../assets/keys.js"));
 /// Ours: the keys and the copy buttons of a chat.
 pub(crate) static CHAT_SCRIPT: Asset =
     asset!("chat.js", "text/javascript; charset=utf-8", include_str!("../assets/chat.js"));
@@ -64,11 +67,12 @@ pub(crate) static ICON: Asset = asset!("icon.svg", "image/svg+xml", include_str!
 
 /// The file of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Asset> {
-    [&HTMX, &PICO, &APP_STYLE, &APP_SCRIPT, &CHAT_STYLE, &CHAT_SCRIPT, &ICON]
+    [&HTMX, &PICO, &APP_STYLE, &APP_SCRIPT, &KEYS_SCRIPT, &CHAT_STYLE, &CHAT_SCRIPT, &ICON]
         .into_iter()
         .find(|asset| asset.name == name)
 }
 
+/// The first half of the SHA-256, in hexadecimal.
 fn hash(content: &str) -> String {
     Sha256::digest(content).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,6 +8,8 @@ mod hello;
 mod secret;
 mod tags;
 
+use std::sync::LazyLock;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -25,27 +27,30 @@ use tags::Titled;
 struct Example {
     name: &'static str,
     address: &'static str,
-    rust: &'static str,
-    python: &'static str,
+    /// Made once: to escape two sources anew would cost more than all the rest of a page.
+    sources: LazyLock<Markup>,
 }
 
 static HELLO: Example = Example {
     name: "Hello",
     address: "/examples/hello",
-    rust: include_str!("examples/hello.rs"),
-    python: include_str!("../assets/examples/hello.py"),
+    sources: LazyLock::new(|| {
+        sources(include_str!("examples/hello.rs"), include_str!("../assets/examples/hello.py"))
+    }),
 };
 static COUNTER: Example = Example {
     name: "Counter",
     address: "/examples/counter",
-    rust: include_str!("examples/counter.rs"),
-    python: include_str!("../assets/examples/counter.py"),
+    sources: LazyLock::new(|| {
+        sources(include_str!("examples/counter.rs"), include_str!("../assets/examples/counter.py"))
+    }),
 };
 static SECRET: Example = Example {
     name: "Secret",
     address: "/examples/secret",
-    rust: include_str!("examples/secret.rs"),
-    python: include_str!("../assets/examples/secret.py"),
+    sources: LazyLock::new(|| {
+        sources(include_str!("examples/secret.rs"), include_str!("../assets/examples/secret.py"))
+    }),
 };
 
 pub(crate) async fn hello() -> Markup {
@@ -90,14 +95,21 @@ impl Example {
                 }
             }
             article id="example" { (page.render()) }
-            h2 { "How it is made" }
-            p { "Tags are functions, and a page is what a function returns: no template language, and no JavaScript to look at." }
-            div class="sources" {
-                (source("This page, in Rust", self.rust))
-                (source("The original, in Python with FastHTML", self.python))
-            }
+            (*self.sources)
         };
         layout::page(page.title, Some(self.address), &content)
+    }
+}
+
+/// How an example is made, in two languages.
+fn sources(rust: &str, python: &str) -> Markup {
+    html! {
+        h2 { "How it is made" }
+        p { "Tags are functions, and a page is what a function returns: no template language, and no JavaScript to look at." }
+        div class="sources" {
+            (source("This page, in Rust", rust))
+            (source("The original, in Python with FastHTML", python))
+        }
     }
 }
 

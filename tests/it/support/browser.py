@@ -7,7 +7,7 @@ open URL             goes there; answers when the page is loaded
 click SELECTOR       clicks on it; null: it is not there, or nothing is visible of it
 type SELECTOR TEXT   puts the cursor there and types; null: it is not there
 text SELECTOR        the text of it as it is shown; null: it is not there
-press KEY            presses a key: Tab, Enter, Escape
+press KEY            presses a key: Tab, Enter, Escape, or the one of a character
 measure EXPRESSION   the value of a JavaScript expression, or what it promises
 script FILE          runs a script in the page, whatever its policy
 javascript ON        whether pages may run scripts, from the next page on
@@ -140,7 +140,8 @@ class Browser:
         return True
 
     def press(self, key):
-        code, text = {"Tab": (9, ""), "Enter": (13, "\r"), "Escape": (27, "")}[key]
+        named = {"Tab": (9, ""), "Enter": (13, "\r"), "Escape": (27, "")}
+        code, text = named.get(key) or (ord(key.upper()), key)
         for kind in ["keyDown", "keyUp"]:
             self.ask("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code,
                      text=text if kind == "keyDown" else "")

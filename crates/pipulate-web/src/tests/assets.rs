@@ -53,7 +53,7 @@ async fn a_page_names_only_assets_that_exist_and_can_be_kept_for_ever() {
     let home = Home::new();
     let page = home.get("/").await.body;
     let addresses: Vec<&str> = page.split('"').filter(|word| word.starts_with("/static/")).collect();
-    assert_eq!(addresses.len(), 5);
+    assert_eq!(addresses.len(), 7);
     for address in addresses {
         let answer = home.send(empty(ask(Method::GET, address))).await;
         assert_eq!(answer.status, StatusCode::OK, "{address}");
@@ -81,7 +81,7 @@ async fn pages_hold_no_inline_script_or_style() {
     for path in paths {
         let page = home.get(path).await.body;
         assert!(!page.contains("<style") && !page.contains(" style="), "{path}");
-        assert!(page.matches("<script").count() == 2 && page.matches("></script>").count() == 2, "{path}");
+        assert!(page.matches("<script").count() == 3 && page.matches("></script>").count() == 3, "{path}");
         assert!(!page.replace("<noscript><meta http-equiv", "").contains("http-equiv"), "{path}");
         assert!(!page.contains("hx-on") && !page.contains("//cdn"), "{path}");
     }

@@ -30,21 +30,61 @@ pub(crate) fn page(title: &str, here: Option<&str>, content: &Markup) -> Markup 
     Page { title, here, reloads: false, content }.show()
 }
 
+/// A page for who is not in: it leads nowhere.
+pub(crate) fn outside(title: &str, content: &Markup) -> Markup {
+    let body = html! { main id="content" tabindex="-1" { (content) } };
+    document(title, false, &body)
+}
+
 impl Page<'_> {
     /// The whole document.
     pub(crate) fn show(&self) -> Markup {
-        html! {
-            (DOCTYPE)
-            html lang="en" {
-                (head(self.title, self.reloads))
-                body {
-                    a class="skip" href="#content" { "Skip to content" }
-                    header { (navigation(self.here)) }
-                    main id="content" tabindex="-1" { (self.content) }
-                    p id="offline" role="status"
-                        data-offline="Not connected: what you see may be old. Trying again…"
-                        data-signed-out="Signed out: in a terminal, in the project's folder, run \"pipulate open\"" {}
-                }
+        let body = html! {
+            a class="skip" href="#content" { "Skip to content" }
+            header {
+                img src=(assets::ICON.address()) alt="" width="22" height="22";
+                (navigation(self.here))
+                button id="keys-open" class="calm" type="button" hidden aria-haspopup="dialog" { "Keys" }
+            }
+            main id="content" tabindex="-1" { (self.content) }
+            (keys())
+            p id="offline" role="status"
+                data-offline="Not connected: what you see may be old. Trying again…"
+                data-signed-out="Signed out: in a terminal, in the project's folder, run \"pipulate open\"" {}
+        };
+        document(self.title, self.reloads, &body)
+    }
+}
+
+fn document(title: &str, reloads: bool, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head(title, reloads))
+            body { (body) }
+        }
+    }
+}
+
+/// What `keys.js` does.
+fn keys() -> Markup {
+    const KEYS: [(&str, &str); 8] = [
+        ("j", "next service"),
+        ("k", "previous service"),
+        ("s", "start it"),
+        ("x", "stop it"),
+        ("r", "restart it"),
+        ("l", "its log"),
+        ("/", "filter the log"),
+        ("?", "this list"),
+    ];
+    html! {
+        dialog id="keys" aria-labelledby="keys-title" {
+            article {
+                h2 id="keys-title" { "Keys" }
+                dl { @for (key, what) in KEYS { div { dt { kbd { (key) } } dd { (what) } } } }
+                label { input id="keys-use" type="checkbox"; "Use these keys" }
+                form method="dialog" { button { "Close" } }
             }
         }
     }
@@ -82,6 +122,7 @@ fn head(title: &str, reloads: bool) -> Markup {
             link rel="stylesheet" href=(assets::APP_STYLE.address());
             script src=(assets::HTMX.address()) {}
             script src=(assets::APP_SCRIPT.address()) defer {}
+            script src=(assets::KEYS_SCRIPT.address()) defer {}
         }
     }
 }

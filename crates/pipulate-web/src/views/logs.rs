@@ -151,7 +151,10 @@ fn footer(choice: &Choice, passage: &Passage, moment: Moment) -> Markup {
         div class="controls" {
             @match moment {
                 Moment::Now => {
-                    button id="follow" class="calm" type="button" hidden aria-pressed="true" aria-controls="log" { "Following" }
+                    div class="verbs" {
+                        button id="follow" class="calm" type="button" hidden aria-pressed="true" aria-controls="log" { "Following" }
+                        button id="clear" class="calm" type="button" hidden aria-controls="log" { "Clear" }
+                    }
                     noscript { a href=(address("/logs", choice, &[])) { "Look again" } }
                 }
                 Moment::Past => a href=(address("/logs", choice, &[])) { "To the newest lines" }

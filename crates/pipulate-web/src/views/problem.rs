@@ -8,28 +8,32 @@ use crate::views::layout;
 
 /// A page; `service` is the name that commands know this app by.
 pub(crate) fn page(problem: &Problem, service: &ServiceName) -> Markup {
+    let (is_outside, next) = match problem {
+        Problem::SignInFirst | Problem::SignInAgain(_) => (true, how_to_sign_in(service)),
+        Problem::NoHost | Problem::ForeignHost | Problem::ForeignOrigin => (true, html! {}),
+        Problem::BodyTooLarge { .. }
+        | Problem::BodyTooSlow
+        | Problem::BodyBroken
+        | Problem::BodyKind
+        | Problem::NotFound
+        | Problem::MethodNotAllowed
+        | Problem::TooManyStreams
+        | Problem::TooManyAnswers
+        | Problem::Busy(_)
+        | Problem::Refused(_)
+        | Problem::Failed(_) => (false, html! { p { a href="/" { "To the services" } } }),
+    };
     let content = html! {
-        h1 { (problem.title()) }
-        p role="alert" { (problem.text()) }
-        @match problem {
-            Problem::SignInFirst | Problem::SignInAgain(_) => (how_to_sign_in(service)),
-            Problem::NoHost
-            | Problem::ForeignHost
-            | Problem::ForeignOrigin
-            | Problem::BodyTooLarge { .. }
-            | Problem::BodyTooSlow
-            | Problem::BodyBroken
-            | Problem::BodyKind
-            | Problem::NotFound
-            | Problem::MethodNotAllowed
-            | Problem::TooManyStreams
-            | Problem::TooManyAnswers
-            | Problem::Busy(_)
-            | Problem::Refused(_)
-            | Problem::Failed(_) => p { a href="/" { "To the services" } },
+        article class="problem" {
+            h1 { (problem.title()) }
+            p role="alert" { (problem.text()) }
+            (next)
         }
     };
-    layout::page(problem.title(), None, &content)
+    match is_outside {
+        true => layout::outside(problem.title(), &content),
+        false => layout::page(problem.title(), None, &content),
+    }
 }
 
 /// The bare words, for htmx to show where the answer was to go.

@@ -51,7 +51,7 @@ pub(crate) fn page(page: &ServicesPage, last: Option<&Notice>, zone: &TimeZone) 
             h1 { (page.project) }
             (summary(page))
             @if !page.services.is_empty() {
-                div class="verbs" { @for verb in Verb::ALL { (button(&Target::All, verb, "all")) } }
+                div class="verbs" { @for verb in Verb::ALL { (button(&Target::All, verb)) } }
             }
         }
         div id="answer" role="status" { (notice(last, zone)) }
@@ -87,8 +87,17 @@ fn title(page: &ServicesPage) -> String {
     format!("{mark}{} – Pipulate", page.project)
 }
 
+/// The worst that is true, of whom it is true, and how it is told to those who don't see it change.
 fn summary(page: &ServicesPage) -> Markup {
-    html! { p id="summary" { (words::state(page.state)) } }
+    let who: Vec<&str> = match page.state.is_in_trouble() {
+        true => page.services.iter().filter(|card| card.state() == page.state).map(Card::name).collect(),
+        false => Vec::new(),
+    };
+    html! {
+        p id="summary" role="status" {
+            (words::state(page.state)) @if !who.is_empty() { ": " (who.join(", ")) }
+        }
+    }
 }
 
 fn alerts(page: &ServicesPage) -> Markup {
@@ -111,12 +120,15 @@ fn services(page: &ServicesPage) -> Markup {
 }
 
 /// A real form: it works without JavaScript. With it, the page stays.
-fn button(target: &Target, verb: Verb, what: &str) -> Markup {
+fn button(target: &Target, verb: Verb) -> Markup {
     let action = consent::action(target, verb);
+    let is_for_all = *target == Target::All;
+    // Loud is only what a service that does not run is waiting for.
+    let is_calm = is_for_all || verb != Verb::Start;
     html! {
         form method="post" action=(action) hx-post=(action) hx-target="#answer" hx-swap="innerHTML" hx-disable="find button" {
-            button class=[(verb != Verb::Start).then_some("calm")] aria-label={ (verb.label()) " " (target) } {
-                (verb.label()) @if matches!(target, Target::All) { " " (what) }
+            button class=[is_calm.then_some("calm")] aria-label={ (verb.label()) " " (target) } {
+                (verb.label()) @if is_for_all { " all" }
             }
         }
     }

@@ -74,6 +74,14 @@ impl Card {
         }
     }
 
+    pub(super) fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    pub(super) fn state(&self) -> ServiceState {
+        self.state
+    }
+
     /// The id of its element.
     pub(super) fn id(&self) -> String {
         super::element_id(&self.name)
@@ -81,7 +89,7 @@ impl Card {
 
     pub(super) fn show(&self) -> Markup {
         html! {
-            article id=(self.id()) aria-labelledby={ "name-" (self.name) } {
+            article id=(self.id()) tabindex="-1" aria-labelledby={ "name-" (self.name) } {
                 h2 id={ "name-" (self.name) } { (self.name) " " (words::state(self.state)) }
                 @if let Some(reason) = &self.reason { p class="reason" { (reason) } }
                 (self.words())
@@ -89,7 +97,7 @@ impl Card {
                 (self.facts())
                 div class="verbs" {
                     @if matches!(self.link, Some(Link::To { .. })) { (self.open()) }
-                    @for &verb in self.verbs { (super::button(&Target::One(self.name.clone()), verb, "")) }
+                    @for &verb in self.verbs { (super::button(&Target::One(self.name.clone()), verb)) }
                     @if self.state.is_in_trouble() { (self.why()) }
                     a href={ "/logs?service=" (self.name) } aria-label={ "Log of " (self.name) } { "Log" }
                 }
@@ -111,7 +119,7 @@ impl Card {
     fn facts(&self) -> Markup {
         html! {
             dl {
-                @if let Some(health) = words::health(self.state) { (fact("Health", &html! { (health) })) }
+                @if let Some(health) = words::health(self.state) { (long_fact("Health", &html! { (health) })) }
                 @if let Some(link) = &self.link { (fact("Port", &port(link))) }
                 @if let Some(life) = &self.life {
                     (fact("Up for", &html! { (life.uptime) }))
@@ -122,7 +130,7 @@ impl Card {
                     }))
                 }
                 (fact("Restarts", &html! { (self.restarts) }))
-                @if let Some(exit) = &self.last_exit { (fact("Last exit", &html! { (exit) })) }
+                @if let Some(exit) = &self.last_exit { (long_fact("Last exit", &html! { (exit) })) }
             }
         }
     }
@@ -212,6 +220,11 @@ impl Life {
 
 fn fact(name: &str, value: &Markup) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
+}
+
+/// One that has a line for itself.
+fn long_fact(name: &str, value: &Markup) -> Markup {
+    html! { div class="long" { dt { (name) } dd { (value) } } }
 }
 
 fn port(link: &Link) -> Markup {
