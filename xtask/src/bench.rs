@@ -5,6 +5,7 @@
 //! To measure something more, add rows to a subject's file, or a subject: a file below `bench/`
 //! and a line in [`Subject`].
 
+mod chat;
 mod home;
 mod logs;
 mod peers;
@@ -50,6 +51,8 @@ enum Subject {
     Logs,
     /// The web app, beside FastHTML under uvicorn
     Web,
+    /// Chats with the local LLM, beside Ollama's API read by curl
+    Chat,
     /// Other supervisors; only with --peers
     Peers,
 }
@@ -60,6 +63,7 @@ impl Subject {
             Self::Home => home::measure(bench, results).and_then(|()| setup::measure(bench, results)),
             Self::Logs => logs::measure(bench, results),
             Self::Web => web::measure(bench, results),
+            Self::Chat => chat::measure(bench, results),
             Self::Peers => peers::measure(bench, options.peers.as_deref()),
         }
     }

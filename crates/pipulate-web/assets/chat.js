@@ -11,6 +11,7 @@ question.addEventListener("keydown", (event) => {
   if (!turns.querySelector("[aria-busy=true]")) ask.requestSubmit();
 });
 document.addEventListener("keydown", (event) => {
+  if (document.querySelector("dialog[open]")) return;
   if (event.key === "Escape" && turns.querySelector("[aria-busy=true]")) stop.requestSubmit();
 });
 

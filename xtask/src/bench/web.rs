@@ -87,7 +87,7 @@ fn serve(place: &Place, bench: &Bench, port: u16) -> Result<Child> {
 }
 
 /// The header that signs a program in, as soon as there is something to sign in to.
-fn key(place: &Place, port: u16) -> Result<String> {
+pub(super) fn key(place: &Place, port: u16) -> Result<String> {
     wait_for_answer(port, "/login")?;
     let token = fs::read_to_string(place.root().join(".pipulate/run/token")).context("there is no key")?;
     Ok(format!("Authorization: Bearer {}\r\n", token.trim()))
@@ -173,7 +173,7 @@ fn read_head(reader: &mut impl BufRead) -> Result<(String, usize)> {
     Ok((head, length.unwrap_or(0)))
 }
 
-fn connect(port: u16) -> Result<TcpStream> {
+pub(super) fn connect(port: u16) -> Result<TcpStream> {
     let stream = TcpStream::connect(("127.0.0.1", port)).context("could not connect")?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
