@@ -131,6 +131,22 @@ fn a_service_that_never_answers_is_degraded_and_the_start_says_so() {
     holds_nothing(&project);
 }
 
+#[test]
+fn a_program_that_listens_on_another_port_than_the_pinned_one_is_told_of_the_variable() {
+    let serve = "import socket, time\nlistener = socket.create_server(('127.0.0.1', 0))\ntime.sleep(1000)\n";
+    let project = TestProject::light()
+        .file("server.py", serve)
+        .table("server", "ready = { http = \"/\", timeout = \"5s\" }")
+        .build();
+    let failed = project.run(&["start", "--no-setup", "server"]).expect(1).stderr;
+    let why = format!(" instead of {}, which it finds in the variable PORT\n", project.port("server"));
+    assert!(
+        failed.contains("because: server: it has not answered within 5 s; it listens on port "),
+        "{failed}"
+    );
+    assert!(failed.contains(&why), "{failed}");
+}
+
 /// A service that writes down when it begins and when it ends.
 fn diarist(name: &str, more: &str) -> String {
     let line = format!(

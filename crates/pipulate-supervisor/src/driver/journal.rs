@@ -259,7 +259,7 @@ pub(super) fn is_settled(state: ServiceState) -> bool {
 impl Driver {
     /// Writes down what has changed.
     pub(super) fn save(&mut self) {
-        self.look_for_a_rival();
+        self.look_for_a_hitch();
         let receipt = self.receipt();
         let over = self.is_over();
         let (state, reason) = self.state();
@@ -326,8 +326,8 @@ impl Driver {
             Phase::Starting { late: true, .. } => {
                 let seconds = self.spec.ready.timeout().unwrap_or_default().as_secs_f64();
                 let why = format!("it has not answered within {seconds} s");
-                let rival = self.readying.rival().map(|rival| format!("; {rival}")).unwrap_or_default();
-                return (ServiceState::Degraded, Some(why + &rival));
+                let hitch = self.readying.hitch().map(|hitch| format!("; {hitch}")).unwrap_or_default();
+                return (ServiceState::Degraded, Some(why + &hitch));
             }
             Phase::Up => match self.spec.ready.timeout() {
                 Some(_) => ServiceState::Ready,

@@ -41,18 +41,24 @@ pub(super) struct Readying {
     pub(super) address: Option<SocketAddr>,
     /// A listener that other machines can reach.
     pub(super) public: bool,
-    /// Of a service that is late: who else listens on its port.
-    rival: Rival,
+    /// Of a service that is late: what is seen of why.
+    hitch: Hitch,
 }
 
-/// Somebody else on the port of a service that does not answer.
-enum Rival {
+/// What keeps a service from answering.
+enum Hitch {
     /// Nobody looked yet.
     Unknown,
-    Nobody,
-    Listens {
+    Unseen,
+    /// Somebody else listens on its port.
+    Rival {
         port: u16,
         owner: String,
+    },
+    /// It listens, but not where it was told to.
+    Elsewhere {
+        port: u16,
+        wanted: u16,
     },
 }
 
@@ -84,24 +90,27 @@ impl Readying {
             turn: 0,
             address: earlier.and_then(|record| record.address),
             public: false,
-            rival: Rival::Unknown,
+            hitch: Hitch::Unknown,
         }
     }
 
     /// A new instance was started.
     pub(super) fn begin(&mut self, log_end: u64, now: Instant) {
         (self.probe, self.next, self.pause, self.address) = (None, now + FIRST_PAUSE, FIRST_PAUSE, None);
-        self.rival = Rival::Unknown;
+        self.hitch = Hitch::Unknown;
         if let Sign::Line { read_to, .. } = &mut self.sign {
             *read_to = log_end;
         }
     }
 
-    /// Who has the port, if it is known to be somebody else.
-    pub(super) fn rival(&self) -> Option<String> {
-        match &self.rival {
-            Rival::Unknown | Rival::Nobody => None,
-            Rival::Listens { port, owner } => Some(format!("port {port} is held by {owner}")),
+    /// Why it does not answer, if anything is known about that.
+    pub(super) fn hitch(&self) -> Option<String> {
+        match &self.hitch {
+            Hitch::Unknown | Hitch::Unseen => None,
+            Hitch::Rival { port, owner } => Some(format!("port {port} is held by {owner}")),
+            Hitch::Elsewhere { port, wanted } => Some(format!(
+                "it listens on port {port} instead of {wanted}, which it finds in the variable PORT"
+            )),
         }
     }
 
@@ -153,17 +162,19 @@ impl Driver {
         }
     }
 
-    /// Looks, once, whether somebody else took the port of a service that is late.
-    pub(super) fn look_for_a_rival(&mut self) {
-        let (Phase::Starting { late: true, .. }, Rival::Unknown) =
-            (self.machine.phase(), &self.readying.rival)
+    /// Looks, once, why a service is late: whether somebody else took its port, or it took another one.
+    pub(super) fn look_for_a_hitch(&mut self) {
+        let (Phase::Starting { late: true, .. }, Hitch::Unknown, Sign::Answer(_)) =
+            (self.machine.phase(), &self.readying.hitch, &self.readying.sign)
         else {
             return;
         };
-        let foreign = self.port.filter(|&port| !ports::is_free(port) && !self.holds_port(port));
-        self.readying.rival = match foreign {
-            Some(port) => Rival::Listens { port, owner: owner_text(port) },
-            None => Rival::Nobody,
+        let own = self.own_listeners();
+        let missing = self.port.filter(|&port| own.iter().all(|listener| listener.port != port));
+        self.readying.hitch = match (missing, own.first()) {
+            (Some(port), _) if !ports::is_free(port) => Hitch::Rival { port, owner: owner_text(port) },
+            (Some(wanted), Some(listener)) => Hitch::Elsewhere { port: listener.port, wanted },
+            (None, _) | (Some(_), None) => Hitch::Unseen,
         };
     }
 
@@ -197,12 +208,18 @@ impl Driver {
         false
     }
 
-    /// A listener of the service's own: the one on its port, else each of the others in turn.
-    fn own_listener(&mut self) -> Option<Listener> {
-        let pids: Vec<_> = self.family().ours.iter().map(|entry| entry.pid).collect();
-        let mut listeners = ports::listeners_of(pids).ok()?;
+    /// The service's own listeners that can be reached from here.
+    fn own_listeners(&self) -> Vec<Listener> {
+        let pids = self.family().ours.into_iter().map(|entry| entry.pid);
+        let mut listeners = ports::listeners_of(pids).unwrap_or_default();
         listeners.retain(|listener| listener.loopback().is_some());
         listeners.sort_by_key(|listener| (listener.port, listener.address.is_ipv6()));
+        listeners
+    }
+
+    /// A listener of the service's own: the one on its port, else each of the others in turn.
+    fn own_listener(&mut self) -> Option<Listener> {
+        let listeners = self.own_listeners();
         if let Some(own) = listeners.iter().find(|listener| Some(listener.port) == self.port) {
             return Some(*own);
         }
