@@ -72,6 +72,15 @@ fn a_follower_goes_on_when_a_log_is_emptied_or_deleted() {
         assert_eq!(std::fs::read_to_string(&log).unwrap(), format!("{text}\n"));
         assert_eq!(follower.shown().matches(&text).count(), 1);
     }
+    // All of them, and what begins anew then finds no place for its log.
+    let supervisor = project.service("talker")["supervisor_pid"].clone();
+    std::fs::remove_dir_all(log.parent().unwrap()).unwrap();
+    project.run(&["restart", "talker"]).expect(0);
+    assert_eq!(project.service("talker")["supervisor_pid"], supervisor);
+    wait_for("the talker to listen", || {
+        say(&project, "after a restart\\n");
+        follower.shown().contains("after a restart").then_some(())
+    });
     follower.type_text(CTRL_C);
     assert_eq!(follower.end(), Some(0));
 }

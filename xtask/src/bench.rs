@@ -33,6 +33,9 @@ pub(crate) struct Options {
     /// How often each side has its turn
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// Search a log of 10 GiB instead of one of 2: needs 13 GiB of disk, and minutes
+    #[arg(long)]
+    full: bool,
     /// Write every sample to this file, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -76,6 +79,8 @@ struct Bench {
     /// The Python environment of the tests, with JupyterLab in it.
     venv: PathBuf,
     rounds: u32,
+    /// The biggest sizes, too.
+    is_full: bool,
 }
 
 /// Measures, and prints one table.
@@ -85,7 +90,12 @@ struct Bench {
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let prepared = prepare::prepare()?;
     let venv = prepared.python.parent().and_then(Path::parent).context("the test Python is in no venv")?;
-    let bench = Bench { program: release_build()?, venv: venv.to_owned(), rounds: options.rounds };
+    let bench = Bench {
+        program: release_build()?,
+        venv: venv.to_owned(),
+        rounds: options.rounds,
+        is_full: options.full,
+    };
     let mut results = Results::default();
     let by_default = |subject: &Subject| *subject != Subject::Peers || options.peers.is_some();
     let subjects = match options.subjects.as_slice() {

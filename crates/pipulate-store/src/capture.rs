@@ -204,7 +204,7 @@ impl Capture {
         let Ok(mut meta) = self.log.metadata() else { return };
         if meta.nlink() == 0 {
             // As long as there is no place for another one, the deleted one is as good as any.
-            let Ok(log) = self.rotation.open_again() else { return };
+            let Ok(log) = self.rotation.open_current() else { return };
             let Ok(new) = log.metadata() else { return };
             (self.log, meta) = (log, new);
         } else if meta.len() >= self.end {

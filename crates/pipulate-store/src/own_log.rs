@@ -12,15 +12,17 @@ use pipulate_core::layout::Layout;
 use rustix::fs::OFlags;
 
 use crate::error::StoreError;
+use crate::home::private_folder;
 
 /// How long it may be, in bytes; an older one is kept beside it.
 const MAX_SIZE: u64 = 1 << 20;
 
-/// Opens it at its end, making it if needed.
+/// Opens it at its end, making it if needed, and its folder.
 ///
 /// # Errors
 /// It is a link, or the folder is not writable.
 pub fn open(layout: &Layout) -> Result<File, StoreError> {
+    private_folder(&layout.logs())?;
     let path = layout.supervisor_log();
     let flags = OFlags::NOFOLLOW.bits().cast_signed();
     let opened = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(&path);

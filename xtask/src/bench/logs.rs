@@ -1,6 +1,8 @@
 //! Logs: the capture of a flood, a line's way to a follower, the search for a time, and reading it all.
 //!
-//! The loggers that are compared are those on `PATH`; what is not installed has no row.
+//! The loggers and supervisors that are compared are those on `PATH`; what is not installed has no row.
+
+mod follow;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,10 +24,9 @@ const FLOOD: u32 = 512;
 const SMALL: u32 = 10;
 const HALF: u32 = 1 << 10;
 const BIG: u32 = 2 << 10;
-/// How many lines make their way to a follower.
-const LINES: u32 = 200;
+const FULL: u32 = 10 << 10;
 /// How long a writer may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// Each side takes its turn, so that what else the machine does meets them alike.
 pub(super) fn measure(bench: &Bench, results: &mut Results) -> Result<()> {
@@ -36,7 +37,7 @@ pub(super) fn measure(bench: &Bench, results: &mut Results) -> Result<()> {
         flood_into_pipulate(bench, results)?;
         flood_into_supervisord(bench, results)?;
     }
-    follow(bench, results)?;
+    follow::measure(bench, results)?;
     search_and_read(bench, results)
 }
 
@@ -100,54 +101,17 @@ fn flood_into_supervisord(bench: &Bench, results: &mut Results) -> Result<()> {
     Ok(())
 }
 
-/// Two followers of one log at the same time.
-fn follow(bench: &Bench, results: &mut Results) -> Result<()> {
-    let place = Place::new(bench, "")?;
-    let writer = Writer::new(bench, &place, "trickle", LINES)?;
-    configure(&place, "", &[("trickle", &writer)])?;
-    let log = place.root().join(".pipulate/log/trickle.log");
-    fs::create_dir_all(log.with_file_name("")).context("could not make a folder")?;
-    fs::write(&log, "").context("could not make a log")?;
-    let mut tail = place.command("tail");
-    tail.args(["-n", "0", "-F"]).arg(&log);
-    let mut logs = place.command(&bench.program);
-    logs.args(["logs", "-f", "trickle"]);
-    let mut followers = Vec::new();
-    for (name, mut command) in [("tail -F", tail), (PIPULATE, logs)] {
-        let mut follower = command.stdout(Stdio::piped()).spawn().context("could not follow a log")?;
-        let lines = follower.stdout.take().context("a follower without output")?;
-        let mut reader = place.command(bench.venv.join("bin/python"));
-        reader.args(["-c", include_str!("logs/reader.py"), &LINES.to_string()]);
-        let reader = reader.stdin(lines).stdout(Stdio::piped()).spawn().context("could not read a log")?;
-        followers.push((name, follower, reader));
-    }
-    place.pipulate(&["start", "--no-setup", "trickle"], &[0])?;
-    writer.took()?;
-    for (name, mut follower, reader) in followers {
-        let output = reader.wait_with_output().context("could not read a log")?;
-        process::end(&mut follower)?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let mut late: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-        late.sort_by(f64::total_cmp);
-        ensure!(late.len() == LINES as usize, "{name} saw {} of {LINES} lines", late.len());
-        for (what, place) in [("a line's way to a follower, median", 50), ("the same, 99 of 100", 99)] {
-            let seconds = late[(late.len() - 1) * place / 100];
-            results.add(what, name, Value::Time(Duration::from_secs_f64(seconds)));
-        }
-    }
-    Ok(())
-}
-
 /// `--since` in a big log and in a small one, and all of two logs.
 fn search_and_read(bench: &Bench, results: &mut Results) -> Result<()> {
     let place = Place::new(bench, "")?;
-    let writers = [("small", SMALL), ("big", BIG), ("one", HALF), ("other", HALF)];
+    let big = if bench.is_full { FULL } else { BIG };
+    let writers = [("small", SMALL), ("big", big), ("one", HALF), ("other", HALF)];
     let writers: Vec<_> = writers
         .into_iter()
         .map(|(name, size)| Ok((name, Writer::named(bench, &place, name, "flood", size)?)))
         .collect::<Result<_>>()?;
     let named: Vec<(&str, &Writer)> = writers.iter().map(|(name, writer)| (*name, writer)).collect();
-    configure(&place, "[logs]\nmax_size = \"4GiB\"\n", &named)?;
+    configure(&place, "[logs]\nmax_size = \"16GiB\"\n", &named)?;
     place.pipulate(&["start", "--no-setup", "small", "big"], &[0])?;
     place.pipulate(&["start", "--no-setup", "one", "other"], &[0])?;
     for (_, writer) in &writers {
@@ -158,12 +122,13 @@ fn search_and_read(bench: &Bench, results: &mut Results) -> Result<()> {
     let now = String::from_utf8_lossy(&now.stdout).trim().replace(',', ".");
     let log = |name: &str| place.root().join(format!(".pipulate/log/{name}.log"));
     for _ in 0..bench.rounds {
-        for (side, name) in [("10 MiB", "small"), ("2 GiB", "big")] {
+        for (mebibytes, name) in [(SMALL, "small"), (big, "big")] {
             let spent = place.pipulate(&["logs", "--since", &now, name], &[0])?;
-            results.add("logs --since, to the end of a log of", side, Value::Time(spent.time));
+            let side = format!("{mebibytes} MiB");
+            results.add("logs --since, to the end of a log of", &side, Value::Time(spent.time));
         }
         let (spent, _) = process::run(place.command("grep").args(["-c", "nothing"]).arg(log("big")))?;
-        results.add("logs --since, to the end of a log of", "2 GiB, by grep", Value::Time(spent.time));
+        results.add("logs --since, to the end of a log of", "the bigger, by grep", Value::Time(spent.time));
         let (spent, _) = process::run(place.command("cat").args([log("one"), log("other")]))?;
         read_all(results, "cat", spent);
         let spent = place.pipulate(&["logs", "--no-prefix", "-n", "all", "one", "other"], &[0])?;

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use pipulate_core::layout::Layout;
@@ -15,6 +15,7 @@ use rustix::fs::OFlags;
 
 use crate::error::StoreError;
 use crate::files;
+use crate::home::private_folder;
 
 /// The logs of one service.
 #[derive(Debug)]
@@ -51,23 +52,14 @@ impl Rotation {
         self.limits.max_size
     }
 
-    /// Opens the current log, making it if needed.
+    /// Opens the current log, making it if needed, and its folder: somebody may have deleted both.
     ///
     /// # Errors
-    /// It is a link, or the folder is not writable.
+    /// It is a link, or the folder is not writable; the home itself is not made anew.
     pub(super) fn open_current(&self) -> Result<File, StoreError> {
+        private_folder(&self.layout.logs())?;
         open(&self.current, OpenOptions::new().create(true).truncate(false))
             .map_err(StoreError::io("open the log", &self.current))
-    }
-
-    /// As [`Rotation::open_current`], after the log was deleted, maybe with its folder.
-    ///
-    /// # Errors
-    /// As there; the home itself is not made anew.
-    pub(super) fn open_again(&self) -> Result<File, StoreError> {
-        // If it can't be made, the log in it can't either.
-        let _is_there = fs::DirBuilder::new().mode(0o700).create(self.layout.logs());
-        self.open_current()
     }
 
     /// Begins a new log and answers with it; `announce` is told before it takes the current name.

@@ -185,6 +185,20 @@ fn a_fifo_holds_more_for_as_long_as_there_is_a_flood() {
     }
 }
 
+#[test]
+fn a_folder_of_logs_that_was_deleted_comes_again_with_the_next_supervisor() {
+    let (_dir, layout, name) = home();
+    let held = Capture::open(&layout, &name, LIMITS).unwrap().writer().unwrap();
+    std::fs::remove_dir_all(layout.logs()).unwrap();
+    File::from(held.try_clone().unwrap()).write_all(b"1\n").unwrap();
+    Capture::open(&layout, &name, LIMITS).unwrap().drain().unwrap();
+    assert_eq!(std::fs::read(layout.log(&name)).unwrap(), b"1\n");
+    std::fs::remove_dir_all(layout.logs()).unwrap();
+    crate::own_log::open(&layout).unwrap();
+    let mode = std::fs::metadata(layout.logs()).unwrap().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
 /// Until something was written, or nobody can write any more.
 fn wait(capture: &Capture) {
     let descriptor = capture.descriptor();

@@ -2,14 +2,16 @@
 //! what it is, not by what it is called: names move on at every rotation.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::time::SystemTime;
 
 use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use crate::error::StoreError;
 use crate::index::{changed_at, file_of};
@@ -56,11 +58,16 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
-    /// Opens a file; `None` when there is none of that name.
+    /// Opens a file; `None` when there is none of that name. What is none of ours is not waited for,
+    /// and a link not followed.
     fn open(path: AbsPath) -> Result<Option<Self>, StoreError> {
-        let file = match File::open(&path) {
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let file = match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+                return Err(StoreError::refused(&path, "it is a link, not a log"));
+            }
             Err(error) => return Err(StoreError::io("open", &path)(error)),
         };
         let metadata = file.metadata().map_err(|error| StoreError::io("examine", &path)(error))?;
@@ -170,7 +177,7 @@ impl Chain {
 
     fn id_of(&self, number: u32) -> Result<Option<FileId>, StoreError> {
         let path = self.path(number);
-        match fs::metadata(&path) {
+        match fs::symlink_metadata(&path) {
             Ok(metadata) => Ok(Some(FileId::of(&metadata))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StoreError::io("examine", &path)(error)),

@@ -256,9 +256,21 @@ fn the_lines_before_a_place_are_counted_back_from_it() {
 #[test]
 fn what_is_no_file_is_refused() {
     let writer = Writer::new(5);
-    fs::create_dir(writer.layout.log(&writer.service)).unwrap();
-    let error = Reader::open(&writer.layout, &writer.service, Start::Oldest).unwrap_err();
-    assert!(error.to_string().contains("web.log"), "{error}");
+    let log = writer.layout.log(&writer.service);
+    let refused = || {
+        let error = Reader::open(&writer.layout, &writer.service, Start::Oldest).unwrap_err();
+        assert!(error.to_string().contains("web.log"), "{error}");
+    };
+    fs::create_dir(&log).unwrap();
+    refused();
+    fs::remove_dir(&log).unwrap();
+    // Nor is it waited for until somebody writes to it.
+    nix::unistd::mkfifo(&*log, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    refused();
+    fs::remove_file(&log).unwrap();
+    fs::write(writer.layout.root().join("precious"), "nobody's log\n").unwrap();
+    std::os::unix::fs::symlink(writer.layout.root().join("precious"), &log).unwrap();
+    refused();
 }
 
 #[test]
