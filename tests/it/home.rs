@@ -239,6 +239,8 @@ fn a_taken_port_is_left_to_its_owner() {
     let port = free.service("server")["port"].as_u64().unwrap();
     assert_ne!(port, 5001);
     assert_eq!(started.stdout, format!("server  http://127.0.0.1:{port}/\n"));
+    let doctor = free.run(&["doctor", "-v"]).expect(0).stdout;
+    assert!(doctor.contains(&format!("Port {port} is held by server itself")), "{doctor}");
     assert!(
         started.stderr.contains("5001") && started.stderr.contains(&port.to_string()),
         "{}",

@@ -91,11 +91,11 @@ pub fn arguments(pid: Pid) -> Vec<OsString> {
     os::arguments(pid)
 }
 
-/// Its command line for people, at most 200 characters, control characters made harmless.
-pub fn command_line(pid: Pid) -> String {
-    let words = os::arguments(pid);
-    let line = words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
-    line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(200).collect()
+/// The words of its command for people, at most 200 characters of each, control characters made harmless.
+pub fn words(pid: Pid) -> Vec<String> {
+    let harmless = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let text = |word: OsString| word.to_string_lossy().chars().map(harmless).take(200).collect();
+    arguments(pid).into_iter().map(text).collect()
 }
 
 /// The marker in its environment; `None` also where we may not look.

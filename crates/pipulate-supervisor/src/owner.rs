@@ -42,16 +42,17 @@ fn project_folder(pid: Pid, id: &ProjectId) -> Option<PathBuf> {
     directory.ancestors().find(is_it).map(Path::to_path_buf)
 }
 
-/// `python -m http.server`: at most four words, none with a value that nobody should see.
 fn short_command(pid: Pid) -> String {
-    let line = table::command_line(pid);
-    let mut words = line.split(' ').filter(|word| !word.is_empty());
-    let Some(program) = words.next() else {
-        return table::entry(pid).map(|entry| entry.name).unwrap_or_default();
-    };
+    short(&table::words(pid)).unwrap_or_else(|| table::entry(pid).map(|entry| entry.name).unwrap_or_default())
+}
+
+/// `python -m http.server`: at most four words, none with a value that nobody should see.
+fn short(words: &[String]) -> Option<String> {
+    let mut words = words.iter().map(String::as_str).filter(|word| !word.is_empty());
+    let program = words.next()?;
     let program = program.rsplit('/').next().unwrap_or(program);
     let harmless = |word: &&str| !word.contains('=') && word.len() < 60;
-    std::iter::once(program).chain(words.take_while(harmless).take(3)).collect::<Vec<_>>().join(" ")
+    Some(std::iter::once(program).chain(words.take_while(harmless).take(3)).collect::<Vec<_>>().join(" "))
 }
 
 impl fmt::Display for PortOwner {
@@ -63,5 +64,24 @@ impl fmt::Display for PortOwner {
                 write!(f, "{command} (pid {pid}) of the Pipulate project {}", project.display())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_told_in_a_few_words_wherever_its_program_is() {
+        let told = |words: &[&str]| short(&words.iter().map(ToString::to_string).collect::<Vec<_>>());
+        for (words, text) in [
+            (&["/usr/bin/python3", "-m", "http.server", "8000", "--bind"][..], "python3 -m http.server 8000"),
+            (&["/home/it's my/.venv/bin/python", "server.py", ""], "python server.py"),
+            (&["nginx: master process", "", ""], "nginx: master process"),
+            (&["/bin/app", "--port", "1", "--token=x", "y"], "app --port 1"),
+        ] {
+            assert_eq!(told(words).unwrap(), text);
+        }
+        assert_eq!(told(&["", ""]), None);
     }
 }

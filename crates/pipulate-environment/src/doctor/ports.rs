@@ -60,6 +60,14 @@ fn examine(id: &'static str, fact: &PortFact, pinned: bool) -> Finding {
     match owner {
         PortOwner::Free => Finding::ok(id, format!("Port {port} is free for {service}")),
         PortOwner::Ours => Finding::ok(id, format!("Port {port} is held by {service} itself")),
+        // Several homes at once are nothing special: each finds a port for itself.
+        PortOwner::Foreign { project: Some(project), .. } if !pinned => Finding::ok(
+            id,
+            format!(
+                "Port {port} is held by another home, {}; {service} takes the next free one",
+                project.display()
+            ),
+        ),
         PortOwner::Foreign { pid, command, project: Some(project) } => {
             let folder = project.display().to_string();
             taken(format!("another home, {folder} (pid {pid}, {command})")).command(
@@ -103,7 +111,8 @@ mod tests {
     fn a_holder_is_named_and_never_ended_by_us() {
         let project = Some("/home/anna/other".into());
         let owner = PortOwner::Foreign { pid: 4121, command: "jupyter-lab".to_owned(), project };
-        let finding = examine_owner(owner, false);
+        assert_eq!(examine_owner(owner.clone(), false).status, FindingStatus::Ok, "another port will do");
+        let finding = examine_owner(owner, true);
         assert!(finding.title.contains("/home/anna/other (pid 4121, jupyter-lab)"), "{}", finding.title);
         let fix = finding.fix.unwrap();
         assert_eq!(fix.command, ["pipulate", "-C", "/home/anna/other", "stop"]);

@@ -1,6 +1,8 @@
 //! `doctor`: examines this home, says what to do about what is wrong, and does it if asked to.
 
 use pipulate_core::finding::{Finding, FindingStatus};
+use pipulate_core::service::ServiceName;
+use pipulate_core::status::ProjectStatus;
 use pipulate_environment::browser::session::Session;
 use pipulate_environment::doctor::{self, Examination, PortFact, PortOwner};
 use pipulate_environment::surroundings::Surroundings;
@@ -42,7 +44,7 @@ fn examination(context: &Context) -> Examination {
         config: context.config_as_read().clone(),
         session: Session::gather(Surroundings::of_this_process()),
         exe: context.exe.clone(),
-        ports: ports(context),
+        ports: ports(context, &status),
         alive: context.is_alive(),
         status,
         machine: "/".into(),
@@ -71,11 +73,18 @@ fn mend(context: &Context, examination: &Examination, found: &[Finding]) -> bool
     !repairs.is_empty()
 }
 
-/// Who holds the ports that the services want; none are known without a configuration.
-fn ports(context: &Context) -> Vec<PortFact> {
+/// Who holds the ports that the services have, or want; none are known without a configuration.
+fn ports(context: &Context, status: &ProjectStatus) -> Vec<PortFact> {
     let Ok(config) = context.config_as_read() else { return Vec::new() };
-    let wishes = specs(context, config).into_iter().filter_map(|spec| Some((spec.name, spec.port?.port)));
-    wishes.map(|(service, port)| PortFact { service, port, owner: owner_of(context, port) }).collect()
+    let live_port = |name: &ServiceName| {
+        let service = status.service(name.as_str())?;
+        service.live.as_ref().and(service.port)
+    };
+    let wishes = specs(context, config).into_iter().filter_map(|spec| {
+        let wished = spec.port?.port;
+        Some((live_port(&spec.name).unwrap_or(wished), spec.name))
+    });
+    wishes.map(|(port, service)| PortFact { service, port, owner: owner_of(context, port) }).collect()
 }
 
 fn owner_of(context: &Context, port: u16) -> PortOwner {
