@@ -54,11 +54,17 @@ pub(crate) async fn look(state: &AppState, last: Option<&str>) -> Result<Offer, 
     };
     Ok(match models(&ollama).await {
         Ok(models) => offer(&models, ollama.model.as_deref(), last),
-        Err(error) => Offer::Nothing {
-            reason: error.to_string(),
-            command: matches!(error, Error::Unreachable { .. }).then(|| "ollama serve".to_owned()),
-        },
+        Err(error) => nothing(&error, ollama.elsewhere),
     })
+}
+
+fn nothing(error: &Error, elsewhere: Option<String>) -> Offer {
+    let is_absent = matches!(error, Error::Unreachable { .. });
+    let elsewhere = elsewhere.filter(|_| is_absent);
+    Offer::Nothing {
+        reason: std::iter::once(error.to_string()).chain(elsewhere).collect::<Vec<_>>().join("; "),
+        command: is_absent.then(|| "ollama serve".to_owned()),
+    }
 }
 
 async fn models(ollama: &Ollama) -> Result<Vec<Model>, Error> {

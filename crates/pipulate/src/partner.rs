@@ -201,7 +201,7 @@ pub(crate) fn host(context: &Context) -> Result<Host, Failure> {
 
 /// An error of Ollama's, with a hint for those who have it on the Windows below.
 pub(crate) fn told(error: Error, host: &Host) -> Failure {
-    let hint = windows_hint(&error, host, Session::gather(Surroundings::of_this_process()).wsl);
+    let hint = matches!(error, Error::Unreachable { .. }).then(|| elsewhere(host)).flatten();
     let failure = Failure::from(error);
     match hint {
         Some(hint) => failure.hint(hint),
@@ -209,11 +209,16 @@ pub(crate) fn told(error: Error, host: &Host) -> Failure {
     }
 }
 
+/// Where Ollama may be if nobody answers at `host`.
+pub(crate) fn elsewhere(host: &Host) -> Option<&'static str> {
+    below(host, Session::gather(Surroundings::of_this_process()).wsl)
+}
+
 /// Inside of WSL, 127.0.0.1 is not that of Windows.
-fn windows_hint(error: &Error, host: &Host, wsl: Wsl) -> Option<&'static str> {
+fn below(host: &Host, wsl: Wsl) -> Option<&'static str> {
     let is_below = match wsl {
         Wsl::No => false,
-        Wsl::Interop | Wsl::NoInterop => matches!(error, Error::Unreachable { .. }) && host.is_loopback(),
+        Wsl::Interop | Wsl::NoInterop => host.is_loopback(),
     };
     is_below.then_some(
         "does it run on Windows? Then set OLLAMA_HOST=0.0.0.0 there, and here OLLAMA_HOST to the address of \
@@ -245,13 +250,8 @@ mod tests {
 
     #[test]
     fn only_inside_of_wsl_windows_is_thought_of() {
-        let here = Host::parse("").unwrap();
-        let absent = Error::Unreachable { host: here.to_string(), reason: "refused".to_owned() };
-        let there = Host::parse("192.168.1.2").unwrap();
-        assert!(windows_hint(&absent, &here, Wsl::NoInterop).is_some_and(|hint| hint.contains("ip route")));
-        assert_eq!(windows_hint(&absent, &here, Wsl::No), None);
-        assert_eq!(windows_hint(&absent, &there, Wsl::Interop), None);
-        let busy = Error::Busy { message: String::new() };
-        assert_eq!(windows_hint(&busy, &here, Wsl::Interop), None);
+        let [here, there] = ["", "192.168.1.2"].map(|host| Host::parse(host).unwrap());
+        assert!(below(&here, Wsl::NoInterop).is_some_and(|hint| hint.contains("ip route")));
+        assert_eq!((below(&here, Wsl::No), below(&there, Wsl::Interop)), (None, None));
     }
 }

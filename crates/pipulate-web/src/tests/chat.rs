@@ -49,7 +49,7 @@ fn ollama(lines: &'static str) -> (Host, mpsc::Receiver<&'static str>) {
 fn home(lines: &'static str) -> (Home, tempfile::TempDir, mpsc::Receiver<&'static str>) {
     let (home, directory) = (Home::new(), tempfile::tempdir().unwrap());
     let (host, seen) = ollama(lines);
-    *home.world.ollama.lock().unwrap() = Some(Ollama { host, model: None });
+    *home.world.ollama.lock().unwrap() = Some(Ollama { host, model: None, elsewhere: None });
     let folder = fake::path(directory.path().join("chats").to_str().unwrap());
     *home.world.chats.lock().unwrap() = Some(Chats::new(folder));
     (home, directory, seen)
@@ -167,6 +167,16 @@ async fn every_open_page_hears_an_answer_and_the_one_that_asked_hears_it_once() 
 }
 
 #[tokio::test]
+async fn a_model_that_thinks_is_said_to_think_and_not_to_answer() {
+    let (home, _directory, _seen) = home("{\"message\":{\"thinking\":\"Hm.\"}}\n");
+    let mut asking = home.ask_as_htmx("/chat/7", "question=A").await;
+    let all = hear(&mut asking, "is thinking…").await;
+    assert!(!all.contains("is answering"), "{all}");
+    home.post("/chat/7/stop", "").await;
+    hear(&mut asking, "Stopped").await;
+}
+
+#[tokio::test]
 async fn a_page_that_shows_all_already_is_told_nothing() {
     let (home, _directory, _seen) = home(WHOLE);
     home.post("/chat/7", "question=A").await;
@@ -236,6 +246,10 @@ async fn without_ollama_the_page_says_what_to_type() {
     *home.world.ollama.lock().unwrap() = None;
     let page = home.get("/chat").await.body;
     assert!(page.contains("<code>ollama serve</code>"), "{page}");
+    let host = Host::parse("127.0.0.1:1").unwrap();
+    let below = Some("does it run on Windows?".to_owned());
+    *home.world.ollama.lock().unwrap() = Some(Ollama { host, model: None, elsewhere: below });
+    assert!(home.get("/chat").await.body.contains("; does it run on Windows?</p>"));
     home.post("/chat/7", "question=A").await;
     assert!(home.get("/chat/7").await.body.contains("Could not reach Ollama at http://127.0.0.1:1"));
 }

@@ -68,7 +68,7 @@ pub(crate) struct FakeWorld {
 
 impl Chat for FakeWorld {
     fn ollama(&self) -> Result<Ollama, String> {
-        let nobody = || Ollama { host: Host::parse("127.0.0.1:1").unwrap(), model: None };
+        let nobody = || Ollama { host: Host::parse("127.0.0.1:1").unwrap(), model: None, elsewhere: None };
         Ok(self.ollama.lock().unwrap().clone().unwrap_or_else(nobody))
     }
 

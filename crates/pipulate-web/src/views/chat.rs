@@ -258,6 +258,7 @@ fn status(live: Option<&Live>) -> String {
         Phase::Asking => format!("Asking {model}…"),
         Phase::Loading => format!("Loading {model} into memory, which can take a while…"),
         Phase::Waiting => format!("Waiting for {model}, which may be busy with something else…"),
+        Phase::Writing if live.turn.answer.is_empty() => format!("{model} is thinking…"),
         Phase::Writing => format!("{model} is answering…"),
         Phase::Over(None) => turn::end(&live.turn).to_owned(),
         Phase::Over(Some(trouble)) => format!("The answer could not be kept: {trouble}"),

@@ -28,6 +28,8 @@ pub struct Ollama {
     pub host: Host,
     /// The model that the project wants; without one it is chosen.
     pub model: Option<String>,
+    /// Where it may be if nobody answers there, as a fragment that says what to do.
+    pub elsewhere: Option<String>,
 }
 
 /// What is known about a service, secrets masked.

@@ -14,7 +14,8 @@ impl Chat for Home {
         let told = |failure: crate::error::Failure| failure.in_one_line();
         let host = partner::host(&context).map_err(told)?;
         let model = context.config().map_err(told)?.ollama.model.clone();
-        Ok(Ollama { host, model })
+        let elsewhere = partner::elsewhere(&host).map(str::to_owned);
+        Ok(Ollama { host, model, elsewhere })
     }
 
     fn chats(&self) -> Chats {
