@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::support::process::{self, every_command_line};
 use crate::support::run::{self, Output};
-use crate::support::{TestProject, holds, http, wait_for};
+use crate::support::{Session, TestProject, holds, http, wait_for};
 
 /// Makes the script that stands for the browser.
 fn browser(project: &TestProject, end: &str) -> String {
@@ -102,6 +102,37 @@ fn both_pages_open_once_signed_in_and_no_secret_is_in_anybodys_arguments() {
     let third = addresses(&project).get(2).expect("`open` opens").clone();
     assert!(follow(&third).contains("/login?code="));
     holds_no_helper(&project);
+}
+
+#[test]
+fn where_no_browser_opens_the_addresses_are_printed_and_what_has_no_page_is_said_to_have_none() {
+    let worker = "[services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
+    // JupyterLab, whose page is opened by default, is switched off.
+    let project = TestProject::light().config(worker).build();
+    let mut session = Session::new(&project);
+    session.run(&["url", "server"], 1);
+    project.start(&[]);
+    session.run(&["open"], 0);
+    session.run(&["open", "worker"], 1);
+    insta::assert_snapshot!(session.text(), @r#"
+    $ pipulate url server
+    --- on stderr
+    error: server has no page now: it is not running
+    hint: start it with: pipulate start server
+    --- 1
+
+    $ pipulate open
+    server  http://127.0.0.1:[PORT]/
+    --- on stderr
+    The browser was not opened: PIPULATE_NO_BROWSER is set
+    --- 0
+
+    $ pipulate open worker
+    --- on stderr
+    error: worker has no page: it runs, but not for browsers
+    hint: if it does, let pipulate.toml say so: [services.worker] ready = { http = "/" }
+    --- 1
+    "#);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use pipulate_core::service::ServiceName;
 
 use crate::cli::{OpenSettings, StartSettings, Wait};
 use crate::commands::start::{self, pages};
+use crate::commands::{status, url};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
@@ -12,21 +13,25 @@ use crate::links;
 /// Long enough for a first JupyterLab.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(90);
 
-/// Opens one page, or those that the configuration opens.
+/// Opens one page, or those that the configuration opens. Where that can't be, it is known at least
+/// where they are.
 pub(crate) fn open(context: &Context, settings: OpenSettings) -> Result<ExitStatus, Failure> {
     let services: Vec<ServiceName> = match settings.service {
         Some(service) => vec![service],
-        None => context.config()?.browser.clone(),
-    };
-    let mut asleep = Vec::new();
-    for service in &services {
-        if links::link(context, service)?.is_none() {
-            asleep.push(service.clone());
+        None => {
+            let known = context.known_services()?;
+            context.config()?.browser.iter().filter(|name| known.contains(name)).cloned().collect()
         }
-    }
+    };
+    let status = status::glance(context);
+    let is_up = |name: &&ServiceName| {
+        let found = status.service(name.as_str());
+        found.is_some_and(|service| service.live.is_some() && service.state.is_well())
+    };
+    let (awake, asleep): (Vec<&ServiceName>, Vec<&ServiceName>) = services.iter().partition(is_up);
     if !asleep.is_empty() {
         let settings = StartSettings {
-            services: asleep,
+            services: asleep.into_iter().cloned().collect(),
             browser: false,
             wait: Wait::AtMost(PATIENCE),
             foreground: false,
@@ -35,6 +40,14 @@ pub(crate) fn open(context: &Context, settings: OpenSettings) -> Result<ExitStat
         };
         start::start(context, settings)?;
     }
-    pages::open(context, services.iter());
+    for service in &services {
+        if links::link(context, service)?.is_none() {
+            return Err(url::no_page(context, service));
+        }
+    }
+    if !pages::open(context, services.iter()) {
+        // A start has said so already.
+        start::print_links(context, awake.into_iter())?;
+    }
     Ok(ExitStatus::Success)
 }

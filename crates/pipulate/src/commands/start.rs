@@ -32,7 +32,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     let config = context.config()?;
     let has_server_py = context.layout.server_py().is_file();
     let chosen = chosen(context, config, &settings.services, has_server_py)?;
-    let mut services: Vec<&ServiceConfig> = plan::in_order(config, &chosen);
+    let services: Vec<&ServiceConfig> = plan::in_order(config, &chosen);
     if services.is_empty() {
         return Err(Failure::failed("there is nothing to start: every service is disabled")
             .hint("set enabled = true in pipulate.toml, or name a service"));
@@ -47,7 +47,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     }
     if already_up(context, &services).len() == services.len() {
         context.printer.note("Everything is running already");
-        print_links(context, &services)?;
+        print_links(context, names.iter())?;
         return match settings.foreground {
             true => foreground::stay(context, &names, began, None),
             false => Ok(ExitStatus::Success),
@@ -69,8 +69,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
             }
         })?;
     // What failed keeps nobody from the rest.
-    services.retain(|service| launched.up.contains(&service.name));
-    print_links(context, &services)?;
+    print_links(context, names.iter().filter(|name| launched.up.contains(name)))?;
     if settings.browser {
         pages::open(context, config.browser.iter().filter(|name| launched.fresh.contains(name)));
     }
@@ -136,11 +135,13 @@ pub(crate) fn make_home(context: &Context) -> Result<Context, Failure> {
 }
 
 /// One line per service on stdout: signed-in addresses for people, plain ones for a pipe.
-fn print_links(context: &Context, services: &[&ServiceConfig]) -> Result<(), Failure> {
+pub(crate) fn print_links<'a>(
+    context: &Context,
+    services: impl Iterator<Item = &'a ServiceName> + Clone,
+) -> Result<(), Failure> {
     let to_people = context.printer.terminal().stdout_is_terminal;
-    let width = services.iter().map(|service| service.name.as_str().len()).max().unwrap_or(0);
-    for service in services {
-        let name = &service.name;
+    let width = services.clone().map(|name| name.as_str().len()).max().unwrap_or(0);
+    for name in services {
         let line = match links::link(context, name)? {
             Some(link) if to_people => format!("{name:width$}  {}", link.for_people()),
             Some(link) => format!("{name:width$}  {}", link.plain),

@@ -3,6 +3,7 @@
 use pipulate_core::service::ServiceName;
 
 use crate::cli::UrlSettings;
+use crate::commands::status;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
@@ -13,7 +14,7 @@ pub(crate) fn url(context: &Context, settings: UrlSettings) -> Result<ExitStatus
     let known = context.known_services()?;
     if let Some(service) = settings.service {
         context.refuse_unknown(std::slice::from_ref(&service), &known)?;
-        let link = links::link(context, &service)?.ok_or_else(|| not_running(context, &service))?;
+        let link = links::link(context, &service)?.ok_or_else(|| no_page(context, &service))?;
         context.printer.data(link.for_people())?;
         return Ok(ExitStatus::Success);
     }
@@ -31,7 +32,18 @@ pub(crate) fn url(context: &Context, settings: UrlSettings) -> Result<ExitStatus
         .hint(format!("start it with: {}", context.typed("start"))))
 }
 
-fn not_running(context: &Context, service: &ServiceName) -> Failure {
-    Failure::failed(format!("{service} has no page now: it is not running, or has none"))
-        .hint(format!("start it with: {} {service}", context.typed("start")))
+/// Why a service has no address.
+pub(crate) fn no_page(context: &Context, service: &ServiceName) -> Failure {
+    let status = status::glance(context);
+    match status.service(service.as_str()).filter(|service| service.live.is_some()) {
+        None => Failure::failed(format!("{service} has no page now: it is not running"))
+            .hint(format!("start it with: {} {service}", context.typed("start"))),
+        Some(found) if found.state.is_well() => {
+            Failure::failed(format!("{service} has no page: it runs, but not for browsers")).hint(format!(
+                "if it does, let pipulate.toml say so: [services.{service}] ready = {{ http = \"/\" }}"
+            ))
+        }
+        Some(found) => Failure::failed(format!("{service} has no page yet: it is {}", found.state))
+            .hint("look how it goes with: pipulate status"),
+    }
 }

@@ -10,8 +10,8 @@ use crate::context::Context;
 use crate::links;
 
 /// Opens the pages of these services, as far as they have one. A browser that does not open is
-/// said, and fails nothing.
-pub(crate) fn open<'a>(context: &Context, services: impl Iterator<Item = &'a ServiceName>) {
+/// said, and fails nothing. Whether all opened.
+pub(crate) fn open<'a>(context: &Context, services: impl Iterator<Item = &'a ServiceName>) -> bool {
     let printer = &context.printer;
     let mut pages = Vec::new();
     for service in services {
@@ -25,7 +25,7 @@ pub(crate) fn open<'a>(context: &Context, services: impl Iterator<Item = &'a Ser
         }
     }
     if pages.is_empty() {
-        return;
+        return true;
     }
     let ports: Vec<u16> = pages.iter().filter_map(|page| port_of(&page.url)).collect();
     let plan = Plan::decide(&Session::gather(Surroundings::of_this_process()), &ports);
@@ -34,16 +34,19 @@ pub(crate) fn open<'a>(context: &Context, services: impl Iterator<Item = &'a Ser
         if let Some(hint) = hint {
             printer.hint(hint);
         }
-        return;
+        return false;
     }
+    let mut all_opened = true;
     for opened in browser::open_pages(&plan, pages, &context.exe) {
         match opened.outcome {
             Outcome::Opened => printer.note(format!("Opened {} in the browser", opened.name)),
             Outcome::NotOpened { reason } => {
+                all_opened = false;
                 printer.warning(format!("{} was not opened in the browser: {reason}", opened.name));
             }
         }
     }
+    all_opened
 }
 
 fn port_of(url: &str) -> Option<u16> {
