@@ -190,6 +190,32 @@ fn an_upgrade_replaces_the_supervisors_program_and_not_the_service() {
 }
 
 #[test]
+fn an_upgrade_needs_neither_the_old_path_nor_a_configuration() {
+    let env_file = "env_file = \".env\"\n";
+    let project = only_a_worker(&format!("{WORKER}{env_file}"));
+    project.write(".env", "A=1\n");
+    project.start(&[]);
+    let before = project.service("worker");
+    // To where there is more room; whoever goes by the old path still finds it.
+    let moved = project.home().join("moved");
+    fs::rename(project.root(), &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, project.root()).unwrap();
+    fs::remove_file(project.path(".env")).unwrap();
+
+    let supervisor = Process::of(&before["supervisor_pid"]);
+    supervisor.signal(Signal::USR1);
+    holds("the newer program", || {
+        project.read(".pipulate/log/supervisor.log").contains("supervised without its configuration")
+    });
+    let after = project.wait_for_state("worker", "running");
+    assert_eq!((&after["pid"], &after["supervisor_pid"]), (&before["pid"], &before["supervisor_pid"]));
+    assert_eq!(workers(&project), 1);
+    let stopped = project.run(&["stop"]).expect(0);
+    assert!(stopped.stdout.starts_with("Stopped worker: 1 process "), "{}", stopped.stdout);
+    assert!(!supervisor.lives());
+}
+
+#[test]
 fn a_failed_upgrade_leaves_the_old_supervisor_at_work() {
     let project = only_a_worker(WORKER);
     let program = project.home().join("pipulate");

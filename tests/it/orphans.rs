@@ -213,3 +213,26 @@ fn has_pending_signals(process: &Process) -> bool {
     let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
     pending.is_some_and(|mask| !mask.trim().trim_start_matches('0').is_empty())
 }
+
+#[test]
+fn what_was_adopted_is_still_stopped_whole_after_it_ended_and_was_started_again() {
+    let script = "[ -e begun ] || (setsid sleep 1001 &); touch begun; [ -e ended ] && exec sleep 1000; \
+                  until [ -e ended ]; do sleep 0.02; done";
+    let command = format!("command = [\"bash\", \"-c\", \"{script}\"]");
+    let config = format!("[services.worker]\n{command}\nrestart = \"never\"\n");
+    let project = TestProject::light().table("server", "enabled = false").config(&config).build();
+    project.start(&[]);
+    let daemon = project.find_process("sleep 1001");
+    Process::of(&project.service("worker")["supervisor_pid"]).kill();
+    project.start(&[]);
+    project.write("ended", "");
+    let has_settled = |state: &Value| state == "exited" || state == "crashed";
+    wait_for("its end, whoever can tell how", || {
+        has_settled(&project.service("worker")["state"]).then_some(())
+    });
+    project.start(&[]);
+
+    let stopped = project.run(&["stop"]).expect(0);
+    assert!(!daemon.lives(), "{}", stopped.stdout);
+    assert!(stopped.stdout.starts_with("Stopped worker: 2 processes"), "{}", stopped.stdout);
+}

@@ -71,7 +71,7 @@ pub struct Task {
 pub enum Beginning {
     /// Start the service, or take over one that lives.
     Start,
-    /// Take over one whose supervisor was killed; if it ended by then, its policy decides.
+    /// Take over one whose supervisor was killed, or makes way; if it ended by then, its policy decides.
     Rescue,
     /// End what is left of a service whose supervisor is gone.
     Stop,

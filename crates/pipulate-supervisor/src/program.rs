@@ -89,12 +89,7 @@ impl Program {
         let mine = Marker { project: layout.project_id(), service: service.clone(), part: Part::Supervisor };
         let mut command = self.scope.prefix();
         command.push(self.path.clone().into());
-        command.extend(arguments(layout, service));
-        match beginning {
-            Beginning::Start => {}
-            Beginning::Rescue => command.push("--rescue".into()),
-            Beginning::Stop => command.push("--stop".into()),
-        }
+        command.extend(arguments(layout, service, beginning));
         let pid = spawn::spawn(spawn::Start {
             command: &command,
             directory: layout.root(),
@@ -122,9 +117,15 @@ impl Program {
 
     /// Becomes the supervisor of `service` anew, with what is handed over; returns only if that
     /// failed.
-    pub fn succeed(&self, layout: &Layout, service: &ServiceName, heirloom: Heirloom) -> CommandError {
+    pub fn succeed(
+        &self,
+        layout: &Layout,
+        service: &ServiceName,
+        beginning: Beginning,
+        heirloom: Heirloom,
+    ) -> CommandError {
         Command::new(&self.path)
-            .args(arguments(layout, service))
+            .args(arguments(layout, service, beginning))
             .args(["--lock", &heirloom.lock.to_string(), "--fifo", &heirloom.fifo.to_string()])
             .exec()
     }
@@ -138,11 +139,15 @@ fn inherited_by_mistake() -> Vec<String> {
     names.into_iter().filter(|_| inside_a_service).map(str::to_owned).collect()
 }
 
-fn arguments(layout: &Layout, service: &ServiceName) -> Vec<OsString> {
-    let root = layout.root().as_os_str().to_owned();
-    let mut words = vec![VERB.into(), service.as_str().into(), "-C".into(), root];
-    if layout.born() != layout.root() {
-        words.extend(["--formerly".into(), layout.born().as_os_str().to_owned()]);
+/// The folder's former name is always told: by the time that it is looked up, the path may be a link
+/// to where the folder is now.
+fn arguments(layout: &Layout, service: &ServiceName, beginning: Beginning) -> Vec<OsString> {
+    let [root, born] = [layout.root(), layout.born()].map(|folder| folder.as_os_str().to_owned());
+    let mut words = vec![VERB.into(), service.as_str().into(), "-C".into(), root, "--formerly".into(), born];
+    match beginning {
+        Beginning::Start => {}
+        Beginning::Rescue => words.push("--rescue".into()),
+        Beginning::Stop => words.push("--stop".into()),
     }
     words
 }

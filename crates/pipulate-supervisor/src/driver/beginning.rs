@@ -155,7 +155,7 @@ fn is_torn(earlier: Option<&Record>, main: Option<&Main>, me: &ProcessIdentity, 
         Some(main) if main.is_child => record.adopted,
         // Another one's child, whichever of our programs adopted it.
         Some(_) => true,
-        None => was_torn(record, me, host),
+        None => was_torn(record, me, host) || (record.adopted && record.supervisor.as_ref() == Some(me)),
     }
 }
 

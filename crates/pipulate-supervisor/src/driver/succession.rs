@@ -7,14 +7,14 @@ use pipulate_process::signals::{self, Notice};
 use pipulate_process::table;
 use pipulate_store::error::StoreError;
 
-use super::Driver;
+use super::{Beginning, Driver};
 use crate::machine::{Event, Phase};
 use crate::program::Heirloom;
 
 impl Driver {
     /// The old instance is gone: begins anew, with the configuration as it is now.
     pub(super) fn renew(&mut self) {
-        let why = self.succeed(&[Notice::Stop]);
+        let why = self.succeed(Beginning::Start, &[Notice::Stop]);
         self.journal.complain(&why);
         // Unless it is being stopped by now, it stays away, and the record says why.
         if !self.is_ending() {
@@ -33,13 +33,13 @@ impl Driver {
         }
         self.save();
         self.journal.note_in_log("makes way for a newer program");
-        // A restart begins with the newer program anyway.
-        let why = self.succeed(&[Notice::Stop, Notice::Restart]);
+        // A restart begins with the newer program anyway. What runs needs no configuration.
+        let why = self.succeed(Beginning::Rescue, &[Notice::Stop, Notice::Restart]);
         self.journal.complain(&format!("{why}; this one goes on"));
     }
 
     /// Returns only if the program could not take over, or something more urgent came first.
-    fn succeed(&mut self, urgent: &[Notice]) -> String {
+    fn succeed(&mut self, beginning: Beginning, urgent: &[Notice]) -> String {
         if table::program_was_replaced(self.me)
             && let Err(why) = self.program.try_out()
         {
@@ -56,7 +56,9 @@ impl Driver {
         notices.retain(|notice| urgent.contains(notice));
         let why = match heirloom {
             Ok(_) if !notices.is_empty() => "something else was asked for meanwhile".to_owned(),
-            Ok(heirloom) => self.program.succeed(&self.layout, &self.spec.name, heirloom).to_string(),
+            Ok(heirloom) => {
+                self.program.succeed(&self.layout, &self.spec.name, beginning, heirloom).to_string()
+            }
             Err(why) => why,
         };
         self.journal.complain_of_io(self.lock.close_on_exec());

@@ -74,7 +74,9 @@ pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Resul
                 Beginning::Rescue => configured(context, service).unwrap_or_else(|failure| {
                     // Somebody is editing it: what runs must not wait for that with nobody to read what it prints.
                     tracing::warn!(%service, "it is supervised without its configuration: {}", failure.render(Style::plain()).trim().replace("\n", "; "));
-                    spec_of_living(context, service)
+                    // What it would be started with, nobody knows.
+                    let restart = RestartPolicy::Never;
+                    ServiceSpec { restart, watch: None, ..spec_of_living(context, service) }
                 }),
                 Beginning::Stop => spec_of_living(context, service),
             },
