@@ -177,3 +177,39 @@ fn on_a_broken_disk_the_service_goes_on_and_nobody_guesses() {
     holds("the end of both", || !supervisor.lives() && !main.lives());
     run::output(run::command("umount").arg("--lazy").arg(&disk)).expect(0);
 }
+
+#[test]
+fn a_folder_on_a_memory_stick_has_a_home_all_the_same() {
+    if !mounts::are_ours(&[]) {
+        return;
+    }
+    let project = TestProject::light()
+        .table("server", "enabled = false")
+        .config("[logs]\nmax_size = \"64KiB\"\nkeep = 9\n[services.worker]\ncommand = [\"sh\", \"-c\", \"seq 1 50000; exec sleep 1000\"]\n")
+        .build();
+    let (root, config) = (project.root().to_owned(), project.read("pipulate.toml"));
+    let Some(_stick) = mounts::Stick::over(&root) else { return };
+    project.write("pipulate.toml", &config);
+
+    let started = project.start(&[]);
+    let told = "This folder can't hold what a home needs; it is kept in: [HOME]/.runtime/pipulate/";
+    assert!(project.redact(&started.stderr).contains(told), "{started:?}");
+    let worker = wait_for("all that it prints", || {
+        let logs = project.run(&["logs", "--no-prefix", "--tail", "all"]).stdout;
+        logs.ends_with("\n50000\n").then(|| project.service("worker"))
+    });
+    assert_eq!((&worker["log_trouble"], &worker["log_dropped_lines"]), (&Value::Null, &0.into()));
+    let logs = project.run(&["logs", "--no-prefix", "--tail", "all"]).stdout;
+    let numbers: Vec<u32> = logs.lines().map(|line| line.parse().unwrap()).collect();
+    assert!(numbers.is_sorted_by(|a, b| a + 1 == *b), "no line is lost between two files");
+    assert!(project.path(".pipulate/log/worker.log.1").exists());
+    assert_eq!(fs::read_dir(project.path(".pipulate/run")).unwrap().count(), 0, "no secret is kept there");
+
+    Process::of(&worker["supervisor_pid"]).kill();
+    project.start(&[]);
+    assert_eq!(project.service("worker")["pid"], worker["pid"]);
+    project.run(&["restart"]).expect(0);
+    let stopped = project.run(&["stop"]).expect(0);
+    assert!(stopped.stdout.starts_with("Stopped worker: 1 process"), "{stopped:?}");
+    assert_eq!(project.processes(), []);
+}

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use directories::ProjectDirs;
@@ -60,8 +60,8 @@ fn former_root(layout: &Layout) -> Option<AbsPath> {
 }
 
 /// Makes the project's folders, each only for its user. `run/` moves to the user's runtime or
-/// state directory when the project's file system can't hold a FIFO or a lock; everything does
-/// where `.pipulate` is another user's.
+/// state directory when the project's file system can't hold a FIFO, a lock or a secret; everything
+/// does where `.pipulate` is another user's.
 ///
 /// # Errors
 /// The folder is not writable, or `.pipulate` is a link.
@@ -80,7 +80,8 @@ pub fn ensure(layout: &Layout) -> Result<Layout, StoreError> {
     }
     private_folder(&layout.logs())?;
     private_folder(layout.run())?;
-    let layout = match can_hold_fifos(layout.run()) && can_hold_locks(layout.run()) {
+    let run = layout.run();
+    let layout = match can_hold_fifos(run) && can_hold_locks(run) && can_keep_private(run) {
         true => layout.clone(),
         false => move_run(layout)?,
     };
@@ -109,11 +110,19 @@ pub(crate) fn private_folder(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Some file systems say that they can't; some make an ordinary file of that name.
 fn can_hold_fifos(run: &Path) -> bool {
     let probe = run.join(format!(".fifo.{}.tmp", std::process::id()));
     let made = nix::unistd::mkfifo(&probe, Mode::S_IRUSR | Mode::S_IWUSR);
+    let is_fifo = fs::symlink_metadata(&probe).map(|meta| meta.file_type().is_fifo());
     let _unless_it_failed = fs::remove_file(&probe);
-    !matches!(made, Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS))
+    let is_refused = matches!(made, Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS));
+    !is_refused && is_fifo.unwrap_or(true)
+}
+
+/// Some file systems know of no users: what is in them is everybody's.
+fn can_keep_private(run: &Path) -> bool {
+    !fs::symlink_metadata(run).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0)
 }
 
 /// Another user's folder; a link is nobody's.

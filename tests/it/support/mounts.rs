@@ -3,7 +3,7 @@
 //! The test runs again inside a mount namespace, which takes its mounts along when it ends. Root
 //! makes one; anybody else needs a system that lets users have namespaces.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::run;
@@ -51,9 +51,11 @@ pub(crate) fn small(folder: &Path, size: &str) {
 
 /// A disk of its own over a folder, in a file beside it; `false` where the system lends none.
 pub(crate) fn disk(folder: &Path) -> bool {
+    if !are_there(&["mkfs.ext4", "fsfreeze"]) {
+        return false;
+    }
     std::fs::create_dir_all(folder).unwrap();
-    let image = folder.with_extension("image");
-    std::fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
+    let image = image_of(folder);
     let made = run::output(run::command("mkfs.ext4").arg("-q").arg(&image));
     let mounted = run::output(run::command("mount").args(["-o", "loop"]).arg(&image).arg(folder));
     let is_there = made.code == Some(0) && mounted.code == Some(0);
@@ -61,6 +63,56 @@ pub(crate) fn disk(folder: &Path) -> bool {
         say(&format!("skipped: this system lends no disk: {}{}", made.stderr, mounted.stderr));
     }
     is_there
+}
+
+/// An empty file that a disk over a folder can be made of.
+fn image_of(folder: &Path) -> PathBuf {
+    let image = folder.with_extension("image");
+    std::fs::File::create(&image).unwrap().set_len(32 << 20).unwrap();
+    image
+}
+
+fn are_there(programs: &[&str]) -> bool {
+    let is_missing = |program: &&&str| run::output(run::command("which").arg(program)).code != Some(0);
+    let missing = programs.iter().find(is_missing);
+    if let Some(program) = missing {
+        say(&format!("skipped: this system has no {program}"));
+    }
+    missing.is_none()
+}
+
+/// A memory stick over a folder: its file system knows of no FIFOs, no links and no users. Pulled out when
+/// this is dropped.
+pub(crate) struct Stick<'a> {
+    folder: &'a Path,
+    device: String,
+}
+
+impl<'a> Stick<'a> {
+    /// `None` where the system has none.
+    pub(crate) fn over(folder: &'a Path) -> Option<Self> {
+        if !are_there(&["mkfs.exfat", "mount.exfat-fuse"]) {
+            return None;
+        }
+        let image = image_of(folder);
+        run::output(run::command("mkfs.exfat").arg(&image)).expect(0);
+        let device = run::output(run::command("losetup").args(["--find", "--show"]).arg(&image)).stdout;
+        let stick = Self { folder, device: device.trim().to_owned() };
+        let mut mount = run::command("mount.exfat-fuse");
+        let mounted = run::output(mount.args(["-o", "nonempty"]).arg(&stick.device).arg(folder));
+        if mounted.code != Some(0) {
+            say(&format!("skipped: no memory stick could be mounted: {}", mounted.stderr));
+            return None;
+        }
+        Some(stick)
+    }
+}
+
+impl Drop for Stick<'_> {
+    fn drop(&mut self) {
+        let _pulled = run::output(run::command("umount").arg("--lazy").arg(self.folder));
+        let _free = run::output(run::command("losetup").arg("--detach").arg(&self.device));
+    }
 }
 
 /// A disk on which every write waits, also for whoever is killed, until this is dropped.

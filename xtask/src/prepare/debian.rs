@@ -41,6 +41,10 @@ fn missing() -> Vec<&'static str> {
             missing.push(program);
         }
     }
+    // A file system without FIFOs, links and users.
+    if absent(&["mkfs.exfat"]) || absent(&["mount.exfat-fuse"]) {
+        missing.extend(["exfatprogs", "exfat-fuse"]);
+    }
     if absent(&["nix-instantiate"]) {
         missing.push("nix-bin");
     }

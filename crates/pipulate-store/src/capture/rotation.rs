@@ -1,7 +1,8 @@
 //! Rotation: a log that has reached its bound becomes `.1`, the older ones move up, the oldest goes.
 //!
 //! The name of the current log never vanishes, and a follower of the old file reads it to its end:
-//! the old file gets its second name by link(2) before the new one takes over the first by rename.
+//! the old file gets its second name by link(2), where there is such a thing, before the new one takes
+//! over the first by rename.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -12,6 +13,7 @@ use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::{LogLimits, ServiceName};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use crate::error::StoreError;
 use crate::files;
@@ -69,21 +71,34 @@ impl Rotation {
     /// The folder is not writable, or the disk has no room for another name.
     pub(super) fn rotate(&self, announce: impl FnOnce(&File)) -> io::Result<File> {
         let (temporary, file) = self.make_next()?;
+        let begun = self.move_up().and_then(|()| self.begin(&temporary, &file, announce));
+        if let Err(error) = begun {
+            // It is tried again, with another one.
+            let _of_no_use = fs::remove_file(&temporary);
+            return Err(error);
+        }
+        Ok(file)
+    }
+
+    fn move_up(&self) -> io::Result<()> {
         let second_name = files::temporary_beside(&self.current);
         let keep = self.limits.keep;
-        if keep > 0 {
-            // Somebody may have moved it away.
-            unless_missing(fs::hard_link(&self.current, &second_name))?;
-            // Before the others move up: a name that is taken over makes some file systems write the
-            // whole file that takes it to the disk, while the service waits.
-            unless_missing(fs::remove_file(self.old(keep)))?;
-            for number in (1..keep).rev() {
-                unless_missing(fs::rename(self.old(number), self.old(number + 1)))?;
-            }
-            unless_missing(fs::rename(&second_name, self.old(1)))?;
+        if keep == 0 {
+            return Ok(());
         }
-        self.begin(&temporary, &file, announce)?;
-        Ok(file)
+        // Somebody may have moved it away. A file system without second names (on most sticks) has it
+        // vanish for a moment.
+        let name = match unless_missing(fs::hard_link(&self.current, &second_name)) {
+            Err(error) if has_one_name_for_each(&error) => self.current.as_ref(),
+            linked => linked.map(|()| second_name.as_path())?,
+        };
+        // Before the others move up: a name that is taken over makes some file systems write the
+        // whole file that takes it to the disk, while the service waits.
+        unless_missing(fs::remove_file(self.old(keep)))?;
+        for number in (1..keep).rev() {
+            unless_missing(fs::rename(self.old(number), self.old(number + 1)))?;
+        }
+        unless_missing(fs::rename(name, self.old(1)))
     }
 
     /// Removes the oldest of the older logs, for room; whether there was one.
@@ -131,6 +146,12 @@ impl Rotation {
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW.bits().cast_signed();
     options.read(true).write(true).mode(0o600).custom_flags(flags).open(path)
+}
+
+/// Whether a file system refused a second name because it has none to give.
+fn has_one_name_for_each(error: &io::Error) -> bool {
+    let refusals = [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS];
+    error.raw_os_error().is_some_and(|number| refusals.contains(&Errno::from_raw_os_error(number)))
 }
 
 /// What is not there needs no other name, and no end.
