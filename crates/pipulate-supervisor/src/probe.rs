@@ -106,6 +106,8 @@ pub fn ask_all(questions: Vec<(SocketAddr, Question)>, patience: Duration) -> Ve
         questions.into_iter().map(|(address, question)| Probe::begin(address, question)).collect();
     let mut answers = vec![false; probes.len()];
     loop {
+        // Before the look: where the machine kept us from looking, what came meanwhile still counts.
+        let left = deadline.saturating_duration_since(Instant::now());
         for (probe, answer) in probes.iter_mut().zip(&mut answers) {
             match probe.as_mut().map(Probe::advance) {
                 Some(Progress::Pending) | None => {}
@@ -115,7 +117,6 @@ pub fn ask_all(questions: Vec<(SocketAddr, Question)>, patience: Duration) -> Ve
                 }
             }
         }
-        let left = deadline.saturating_duration_since(Instant::now());
         let open: Vec<_> = probes.iter().flatten().map(Probe::descriptor).collect();
         if open.is_empty() || left.is_zero() || poll::wait(&open, Some(left)).is_err() {
             return answers;
