@@ -192,6 +192,8 @@ fn a_time_that_is_none_is_answered_with_what_is_one() {
     session.run(&["logs", "--since", "soon"], 2);
     session.run(&["logs", "--until", "10"], 2);
     session.run(&["logs", "--since", "25:61"], 2);
+    session.run(&["logs", "--since", "-5m"], 2);
+    session.run(&["logs", "-n", "-1"], 2);
     session.run(&["logs", "--path", "--json"], 2);
     insta::assert_snapshot!(session.text());
 }

@@ -24,6 +24,13 @@ use crate::ui::printer::OutputError;
 pub(crate) fn logs(context: &Context, settings: LogsSettings) -> Result<ExitStatus, Failure> {
     let LogsSettings { services: asked, show } = settings;
     context.refuse_unknown(&asked, &context.known_services()?)?;
+    if let LogsShow::Lines(LinesSettings {
+        since: Some(When::At(since)), until: Some(When::At(until)), ..
+    }) = &show
+        && since > until
+    {
+        context.printer.warning("--since is later than --until: no line can be between them");
+    }
     match show {
         LogsShow::Paths => paths(context, &asked),
         LogsShow::Lines(lines) if lines.follow => follow::follow(context, asked, &lines),

@@ -16,14 +16,14 @@ pub(super) struct LogsArguments {
     follow: bool,
     /// How many of the last lines of each service, or "all" [default: 100, or all that are chosen by
     /// --since, --until or --grep]
-    #[arg(short = 'n', long, value_name = "N|all", value_parser = parse_tail)]
+    #[arg(short = 'n', long, value_name = "N|all", value_parser = parse_tail, allow_negative_numbers = true)]
     tail: Option<Tail>,
     /// Only lines from this time on: "10m" (ago), "14:02", "yesterday", "2026-11-22T14:02:00Z",
     /// "last-start", "last-ready"
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
     since: Option<When>,
     /// Only lines up to this time
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
     until: Option<When>,
     /// Put the time at which it came in front of each line
     #[arg(short, long)]

@@ -60,6 +60,19 @@ fn no_secret_and_no_control_sequence_is_shown_or_found() {
 }
 
 #[test]
+fn a_time_to_begin_with_that_is_after_the_end_is_told() {
+    let told = |since: &str, until: &str| {
+        let project = home(&[("worker", "a line\n")]);
+        let at = |time: &str| Some(When::At(time.parse().unwrap()));
+        let lines = LinesSettings { since: at(since), until: at(until), ..settings(Tail::All, None) };
+        shown(&project, &[], LogsShow::Lines(lines));
+        project.printed.stderr().contains("--since is later than --until")
+    };
+    assert!(told("2026-11-23T10:00:00Z", "2026-11-23T09:00:00Z"));
+    assert!(!told("2026-11-23T09:00:00Z", "2026-11-23T10:00:00Z"));
+}
+
+#[test]
 fn paths_are_printed_for_scripts() {
     let project = home(&[("worker", ""), ("jupyter", "")]);
     let logs = project.context.layout.logs();
