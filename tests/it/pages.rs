@@ -51,7 +51,7 @@ fn an_open_page_shows_what_happens_elsewhere() {
     assert!(!printer.lives());
     browser.click("button[aria-label='Stop all services']");
     browser.wait_for_text("#answer", "Every service of this project, this page with them");
-    assert_eq!(project.service("server")["state"], "ready");
+    project.wait_for_state("server", "ready");
     assert_eq!(browser.measure("window.samePage"), true, "all of that on one page");
     let asked = "performance.getEntriesByType('resource').filter(one => one.initiatorType === 'fetch')\
         .map(one => new URL(one.name).pathname).join(' ')";
@@ -168,7 +168,7 @@ fn jupyterlab_is_opened_signed_in_and_its_kernels_are_asked_for() {
     browser.screenshot(&browser::pictures().join("home.png"));
     browser.click("button[aria-label='Restart jupyter']");
     browser.wait_for_text("#answer", "analysis.ipynb is busy");
-    assert_eq!(project.service("jupyter")["state"], "ready");
+    project.wait_for_state("jupyter", "ready");
 
     let token = project.read(".pipulate/run/jupyter-token");
     assert_eq!(browser.measure(&format!("document.documentElement.outerHTML.includes('{token}')")), false);
@@ -272,7 +272,8 @@ fn keys_are_for_the_service_that_has_the_focus_and_can_be_switched_off() {
     assert_eq!(focused(&mut browser), "service-printer", "the page around it has changed");
     browser.press("s");
     browser.wait_for_text("#service-printer", "running");
-    assert_eq!(project.service("server")["state"], "ready", "what has no focus is left alone");
+    // What has no focus is left alone.
+    project.wait_for_state("server", "ready");
 
     browser.press("l");
     browser.wait_for_text("h1", "Logs");

@@ -119,7 +119,6 @@ fn stop_the_worker(project: &TestProject, browser: &mut Browser) {
     browser.wait_for_text("#service-worker", "stopped");
     browser.wait_for_text("#answer", "Stopped worker");
     assert!(!worker.lives());
-    // Whoever asks while the machine is busy for longer than a probe waits hears `degraded`.
     project.wait_for_state("server", "ready");
 }
 
@@ -161,18 +160,21 @@ fn the_pages_fit_every_window_and_light_and_dark() {
         ("/examples/hello", "hello"),
         ("/examples/counter", "counter"),
         ("/examples/secret", "secret"),
+        ("/nowhere", "not-found"),
     ] {
         browser.open(&address(&project, path));
         picture(&mut browser, &folder, name);
     }
 }
 
-/// Three pictures of a page, for a person to look at; what a program can tell of them is asserted.
+/// Pictures of a page, for a person to look at; what a program can tell of them is asserted.
 fn picture(browser: &mut Browser, folder: &Path, name: &str) {
     let background = "getComputedStyle(document.documentElement).backgroundColor";
     let mut backgrounds = Vec::new();
-    for (view, scheme, width) in [("light", "light", 1280), ("dark", "dark", 1280), ("narrow", "light", 360)]
-    {
+    // 640 pixels are a window of 1280 at a zoom of 200 %.
+    let views =
+        [("light", "light", 1280), ("dark", "dark", 1280), ("narrow", "light", 360), ("zoomed", "dark", 640)];
+    for (view, scheme, width) in views {
         browser.view(scheme, width);
         assert_eq!(browser.measure("innerWidth"), width, "{name}, {view}");
         // A scroll bar at its side may have taken some of the window.

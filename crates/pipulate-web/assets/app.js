@@ -19,6 +19,13 @@ if (log && stream) {
   const toEnd = () => { log.scrollTop = log.scrollHeight; };
   const isAtEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 40;
 
+  // Where the stream would go on.
+  const address = () => {
+    const here = new URL(stream.getAttribute("hx-sse:connect"), location);
+    if (position !== null) here.searchParams.set("from", position);
+    return here;
+  };
+
   const set = (on) => {
     if (on === following) return;
     following = on;
@@ -26,13 +33,9 @@ if (log && stream) {
     follow.textContent = on ? "Following" : "Follow";
     if (!on) return stream.remove();
     // A new connection goes on where the last one was.
-    const next = stream.cloneNode();
-    if (position !== null) {
-      const address = new URL(stream.dataset.address, location);
-      address.searchParams.set("from", position);
-      next.setAttribute("hx-sse:connect", address.pathname + address.search);
-    }
-    stream = next;
+    const from = address();
+    stream = stream.cloneNode();
+    stream.setAttribute("hx-sse:connect", from.pathname + from.search);
     log.after(stream);
     htmx.process(stream);
     toEnd();
@@ -62,11 +65,11 @@ if (log && stream) {
   const clear = document.getElementById("clear");
   clear.hidden = false;
   clear.addEventListener("click", () => {
-    const shown = new URL(stream.getAttribute("hx-sse:connect"), location).searchParams;
-    const all = new URL(stream.dataset.address.replace("/stream", ""), location);
-    all.searchParams.set("before", position ?? shown.get("from"));
+    const choice = address().searchParams;
+    choice.set("before", choice.get("from"));
+    choice.delete("from");
     log.querySelectorAll(".batch, .empty").forEach((lines) => lines.remove());
-    beginWith(all.pathname + all.search);
+    beginWith(`/logs?${choice}`);
   });
 
   follow.hidden = false;

@@ -41,6 +41,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 #[derive(Default)]
 pub(crate) struct FakeWorld {
     pub(crate) services: Mutex<Vec<ServiceStatus>>,
+    /// What the next look sees instead.
+    pub(crate) seen_once: Mutex<Option<Vec<ServiceStatus>>>,
     pub(crate) unknown: Mutex<Vec<String>>,
     pub(crate) looks: Mutex<Vec<Look>>,
     pub(crate) notebooks: Mutex<Vec<Notebook>>,
@@ -96,8 +98,9 @@ impl StatusSource for FakeWorld {
 
     fn status(&self, look: Look) -> ProjectStatus {
         self.looks.lock().unwrap().push(look);
-        let (services, unknown) =
-            (self.services.lock().unwrap().clone(), self.unknown.lock().unwrap().clone());
+        let seen_once = self.seen_once.lock().unwrap().take();
+        let services = seen_once.unwrap_or_else(|| self.services.lock().unwrap().clone());
+        let unknown = self.unknown.lock().unwrap().clone();
         ProjectStatus { name: "demo".to_owned(), root: path("/home/ann/demo"), services, unknown }
     }
 }

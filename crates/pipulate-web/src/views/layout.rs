@@ -56,6 +56,14 @@ impl Page<'_> {
     }
 }
 
+/// Listens to a stream as long as the page is open, and comes again when it was broken off.
+pub(crate) fn listener(id: &str, address: &str) -> Markup {
+    html! {
+        div id=(id) hx-sse:connect=(address) hx-trigger="load, every 2s" hx-sync="this:drop" hx-swap="none"
+            hx-config="sse.reconnectDelay:300 sse.reconnectMaxDelay:2s sse.connectTimeout:5s" {}
+    }
+}
+
 fn document(title: &str, reloads: bool, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)

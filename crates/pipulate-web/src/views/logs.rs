@@ -146,7 +146,6 @@ fn controls(services: &[ServiceName], choice: &Choice) -> Markup {
 
 /// What to do with what is shown.
 fn footer(choice: &Choice, passage: &Passage, moment: Moment) -> Markup {
-    let stream = address("/logs/stream", choice, &[]);
     html! {
         div class="controls" {
             @match moment {
@@ -162,9 +161,7 @@ fn footer(choice: &Choice, passage: &Passage, moment: Moment) -> Markup {
             a href=(address("/logs/download", choice, &[])) download { "Download" }
         }
         @if moment == Moment::Now {
-            div id="stream" data-address=(stream) hx-sse:connect=(address("/logs/stream", choice, &[("from", &passage.end.to_string())]))
-                hx-trigger="load, every 2s" hx-sync="this:drop" hx-swap="none"
-                hx-config="sse.reconnectDelay:300 sse.reconnectMaxDelay:2s sse.connectTimeout:5s" {}
+            (layout::listener("stream", &address("/logs/stream", choice, &[("from", &passage.end.to_string())])))
         }
     }
 }

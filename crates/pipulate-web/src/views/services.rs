@@ -42,6 +42,11 @@ impl ServicesPage {
             services: status.services.iter().map(|service| Card::new(service, snapshot, zone)).collect(),
         }
     }
+
+    /// Whether there is nothing to look at more closely.
+    fn is_calm(&self) -> bool {
+        self.state.is_well() || self.state == ServiceState::Stopped
+    }
 }
 
 /// The whole page.
@@ -57,8 +62,7 @@ pub(crate) fn page(page: &ServicesPage, last: Option<&Notice>, zone: &TimeZone) 
         div id="answer" role="status" { (notice(last, zone)) }
         (alerts(page))
         (services(page))
-        div hx-sse:connect="/events" hx-trigger="load, every 2s" hx-sync="this:drop" hx-swap="none"
-            hx-config="sse.reconnectDelay:300 sse.reconnectMaxDelay:2s sse.connectTimeout:5s" {}
+        (layout::listener("stream", "/events"))
     };
     Page { title: &title(page), here: Some("/"), reloads: true, content: &content }.show()
 }
@@ -79,19 +83,15 @@ pub(crate) fn opening(service: &str) -> Markup {
 
 /// The title tells of trouble, so that it shows on a tab that nobody looks at.
 fn title(page: &ServicesPage) -> String {
-    let mark = if page.state.is_well() || page.state == ServiceState::Stopped {
-        String::new()
-    } else {
-        format!("{} ", words::icon(page.state))
-    };
+    let mark = if page.is_calm() { String::new() } else { format!("{} ", words::icon(page.state)) };
     format!("{mark}{} – Pipulate", page.project)
 }
 
 /// The worst that is true, of whom it is true, and how it is told to those who don't see it change.
 fn summary(page: &ServicesPage) -> Markup {
-    let who: Vec<&str> = match page.state.is_in_trouble() {
-        true => page.services.iter().filter(|card| card.state() == page.state).map(Card::name).collect(),
-        false => Vec::new(),
+    let who: Vec<&str> = match page.is_calm() {
+        true => Vec::new(),
+        false => page.services.iter().filter(|card| card.state() == page.state).map(Card::name).collect(),
     };
     html! {
         p id="summary" role="status" {
