@@ -44,9 +44,19 @@ fn it_gives_every_system_a_package_and_a_shell_with_all_that_is_listed() {
     for system in ["x86_64-linux", "aarch64-linux", "x86_64-darwin", "aarch64-darwin"] {
         let packages = packages(&flake, system);
         assert_eq!(packages[0], "bashInteractive", "another bash could recall no line");
-        for listed in
-            ["pipulate", "python311", "pip", "virtualenv", "cmake", "ninja", "gcc", "git", "zlib", "gcc-lib"]
-        {
+        for listed in [
+            "pipulate",
+            "python311",
+            "pip",
+            "virtualenv",
+            "cmake",
+            "ninja",
+            "gcc",
+            "git",
+            "figlet",
+            "zlib",
+            "gcc-lib",
+        ] {
             assert!(packages.contains(&listed), "{listed} is missing on {system}: {packages:?}");
         }
         let is_linux = system.ends_with("linux");

@@ -173,6 +173,38 @@ fn an_entry_in_the_users_own_files_comes_to_an_end() {
 }
 
 #[test]
+fn a_prompt_that_is_drawn_before_each_line_stays_the_users_own() {
+    let bash = "mine() { PS1='\\W <mine> '; }\nPROMPT_COMMAND=mine\n";
+    let zsh = "autoload -Uz add-zsh-hook\nmine() { PROMPT='%1~ <mine> ' }\nadd-zsh-hook precmd mine\n";
+    // These show the environment by themselves, as the real ones do.
+    let known = "starship_precmd() { PS1=\"${VIRTUAL_ENV:+${VIRTUAL_ENV##*/} }\\W <mine> \"; }\nPROMPT_COMMAND=starship_precmd\n";
+    for (shell, file, text, shown) in [
+        ("bash", ".bashrc", bash, "(.venv) demo <mine> "),
+        ("zsh", ".config/zsh/.zshrc", zsh, "(.venv) demo <mine> "),
+        ("bash", ".bashrc", known, ".venv demo <mine> "),
+    ] {
+        let home = Home::of_user(shell);
+        fs::write(home.project.home().join(file), text).unwrap();
+        let mut command = home.command();
+        command.current_dir(home.project.root());
+        let screen = Screen::open(&command, &format!("{PIPULATE} shell"));
+        let prompts = |expected: &str, before: &str| {
+            holds(&format!("{expected:?} as the last line"), || {
+                let last = screen.rows().into_iter().rfind(|row| !row.is_empty()).unwrap_or_default();
+                last == expected.trim_end() && !screen.text().contains(before)
+            });
+        };
+        prompts(shown, "clear");
+        screen.enter("clear; cd ..");
+        prompts(&shown.replace("demo", "~"), "demo");
+        screen.enter("clear; deactivate");
+        prompts("~ <mine> ", ".venv");
+        screen.enter("exit 7");
+        assert_eq!(screen.end(), 7);
+    }
+}
+
+#[test]
 fn bash_is_the_users_own_with_one_exit() {
     it_is_the_users_own_shell("bash");
 }

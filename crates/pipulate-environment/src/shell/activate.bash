@@ -18,15 +18,17 @@ _pipulate_draws_itself() { # whether a program draws the prompt, and shows the e
     [ -z "${VIRTUAL_ENV_DISABLE_PROMPT-}" ] || return 0
     [ "${STARSHIP_SHELL-}" != bash ] && [ "${POSH_SHELL-}" != bash ] || return 0
     local name
-    for name in starship_precmd _omp_hook _lp_set_prompt; do
+    for name in starship_precmd _omp_hook __lp_set_prompt _lp_set_prompt _powerline_set_prompt; do
         ! declare -F "$name" >/dev/null || return 0
     done
     return 1
 }
 
+# A prompt that was drawn since, by what runs before each one, stays, behind the environment's name.
 _pipulate_prompt() { # stays after `deactivate`: others may have copied its name out of PROMPT_COMMAND
-    if [ -n "${_pipulate_ps1+set}" ]; then
-        PS1='\[\e[01;34m\](@LABEL@)\[\e[00m\] \[\e[01;32m\][\u@\h:\w]$\[\e[00m\] '
+    if [ -n "${_pipulate_shown+set}" ] && [ "$PS1" != "$_pipulate_shown" ]; then
+        PS1='\[\e[01;34m\](@LABEL@)\[\e[00m\] '$PS1
+        _pipulate_shown=$PS1
     fi
 }
 
@@ -49,7 +51,7 @@ deactivate() {
         declare*) PROMPT_COMMAND=${PROMPT_COMMAND%$'\n_pipulate_prompt'} ;;
         esac
     fi
-    unset _pipulate_bin _pipulate_pythonhome _pipulate_ps1
+    unset _pipulate_bin _pipulate_pythonhome _pipulate_ps1 _pipulate_shown
     unset -f deactivate _pipulate_path_without _pipulate_draws_itself
     hash -r 2>/dev/null
 }
@@ -75,7 +77,8 @@ hash -r 2>/dev/null
 
 if [ -n "${PS1-}" ] && ! _pipulate_draws_itself; then
     _pipulate_ps1=$PS1
-    _pipulate_prompt
+    PS1='\[\e[01;34m\](@LABEL@)\[\e[00m\] \[\e[01;32m\][\u@\h:\w]$\[\e[00m\] '
+    _pipulate_shown=$PS1
     # What runs before each prompt may set it anew, so we come last.
     case "$(declare -p PROMPT_COMMAND 2>/dev/null)" in
     'declare -a'*) PROMPT_COMMAND+=(_pipulate_prompt) ;;

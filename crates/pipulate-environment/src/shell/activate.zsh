@@ -10,14 +10,19 @@ _pipulate_draws_itself() { # whether a program draws the prompt, and shows the e
     [[ -z ${VIRTUAL_ENV_DISABLE_PROMPT-} ]] || return 0
     [[ ${STARSHIP_SHELL-} != zsh && ${POSH_SHELL-} != zsh ]] || return 0
     local name
-    for name in starship_precmd prompt_starship_precmd _omp_precmd p10k prompt_pure_setup spaceship; do
+    for name in starship_precmd prompt_starship_precmd _omp_precmd p10k prompt_pure_setup spaceship \
+        __lp_set_prompt _lp_set_prompt powerlevel9k_prepare_prompts _powerline_setup_prompt; do
         (( ! $+functions[$name] )) || return 0
     done
     return 1
 }
 
+# A prompt that was drawn since, by what runs before each one, stays, behind the environment's name.
 _pipulate_prompt() {
-    PROMPT='%B%F{blue}(@LABEL@)%f%b %B%F{green}[%n@%m:%~]$%f%b '
+    if [[ $PROMPT != "$_pipulate_shown" ]]; then
+        PROMPT='%B%F{blue}(@LABEL@)%f%b '$PROMPT
+        _pipulate_shown=$PROMPT
+    fi
 }
 
 deactivate() {
@@ -32,7 +37,7 @@ deactivate() {
         PROMPT=$_pipulate_ps1
         precmd_functions=("${(@)precmd_functions:#_pipulate_prompt}")
     fi
-    unset _pipulate_bin _pipulate_pythonhome _pipulate_ps1
+    unset _pipulate_bin _pipulate_pythonhome _pipulate_ps1 _pipulate_shown
     unfunction deactivate _pipulate_draws_itself _pipulate_prompt
     rehash
 }
@@ -63,7 +68,8 @@ deactivate() {
         return 0
     fi
     typeset -g _pipulate_ps1=$PROMPT
-    _pipulate_prompt
+    PROMPT='%B%F{blue}(@LABEL@)%f%b %B%F{green}[%n@%m:%~]$%f%b '
+    typeset -g _pipulate_shown=$PROMPT
     # What runs before each prompt may set it anew, so we come last.
     if (( $+functions[precmd] || $#precmd_functions )); then
         typeset -ga precmd_functions=("${(@)precmd_functions:#_pipulate_prompt}" _pipulate_prompt)

@@ -147,29 +147,31 @@ fn a_program_that_draws_the_prompt_goes_on_drawing_it() {
 }
 
 #[test]
-fn what_sets_the_prompt_before_each_one_does_not_set_it_last() {
+fn a_prompt_that_is_drawn_before_each_one_stays_behind_the_environments_name() {
     let home = Home::new();
     let said = home.run(
         Dialect::Bash,
-        "PS1=mine; PROMPT_COMMAND='PS1=theirs'; activate; eval \"$PROMPT_COMMAND\"; echo \"$PS1\"; deactivate
+        "PS1=mine; PROMPT_COMMAND='PS1=theirs'; activate; eval \"$PROMPT_COMMAND\"
+         eval \"$PROMPT_COMMAND\"; echo \"$PS1\"; deactivate
          echo \"$PROMPT_COMMAND|$PS1\"
          PROMPT_COMMAND=('PS1=theirs' :); activate; for c in \"${PROMPT_COMMAND[@]}\"; do eval \"$c\"; done
          echo \"$PS1\"; deactivate; declare -p PROMPT_COMMAND; unset PROMPT_COMMAND; activate; deactivate
          declare -p PROMPT_COMMAND 2>/dev/null || echo unset",
     );
     let lines: Vec<&str> = said.lines().collect();
-    assert!(lines[0].contains("(__touch x__n)") && lines[2].contains("(__touch x__n)"), "{said}");
+    let theirs = r"\[\e[01;34m\](__touch x__n)\[\e[00m\] theirs";
+    assert_eq!((lines[0], lines[2]), (theirs, theirs), "{said}");
     assert_eq!(lines[1], "PS1=theirs|mine");
     assert_eq!(lines[3], "declare -a PROMPT_COMMAND=([0]=\"PS1=theirs\" [1]=\":\")");
     assert_eq!(lines[4], "unset");
     let said = home.run(
         Dialect::Zsh,
         "theirs() { PROMPT=theirs }; precmd_functions=(theirs); activate; activate; print -r -- $precmd_functions
-         for f in $precmd_functions; do $f; done; print -r -- $PROMPT; deactivate; print -r -- $precmd_functions",
+         for f in $precmd_functions $precmd_functions; do $f; done; print -r -- $PROMPT; deactivate; print -r -- $precmd_functions",
     );
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!((lines[0], lines[2]), ("theirs _pipulate_prompt", "theirs"), "{said}");
-    assert!(lines[1].contains("(__touch x__n)"), "{said}");
+    assert_eq!(lines[1], "%B%F{blue}(__touch x__n)%f%b theirs", "{said}");
 }
 
 #[test]
