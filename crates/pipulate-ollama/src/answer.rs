@@ -55,6 +55,14 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// How much of `context` tokens the conversation fills with this answer, in percent; `None` when the
+    /// server did not count.
+    pub fn filled(&self, context: u64) -> Option<u8> {
+        let said = (self.prompt_tokens + self.tokens).saturating_mul(100);
+        let percent = said.checked_div(context).filter(|_| said > 0)?;
+        Some(u8::try_from(percent.min(100)).unwrap_or(100))
+    }
+
     /// Tokens a second; `None` when the server did not measure.
     pub fn speed(&self) -> Option<f64> {
         (!self.writing.is_zero()).then(|| self.tokens as f64 / self.writing.as_secs_f64())

@@ -208,6 +208,12 @@ impl Client {
         }
     }
 
+    /// How much a model in memory can take in, in tokens, as far as the server says.
+    pub async fn context_of(&self, model: &Model) -> Option<u64> {
+        let loaded = self.loaded().await.ok()?;
+        loaded.iter().find(|loaded| model.is_named(&loaded.name))?.context_length
+    }
+
     /// Continues a conversation. Dropping the answer ends the work on it.
     ///
     /// # Errors

@@ -51,6 +51,9 @@ pub struct Loaded {
     pub size: u64,
     #[serde(deserialize_with = "or_default")]
     pub size_vram: u64,
+    /// How much it can take in, in tokens, where the server is new enough to say. Of a conversation that is
+    /// longer the server leaves the beginning away.
+    pub context_length: Option<u64>,
     /// When it will be put out of memory.
     #[serde(deserialize_with = "timestamp")]
     pub expires_at: Option<Timestamp>,

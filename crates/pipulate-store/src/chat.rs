@@ -68,6 +68,8 @@ pub enum End {
 pub struct Effort {
     pub tokens: u64,
     pub seconds: f64,
+    /// How much of what the model can take in the chat filled then, in percent.
+    pub filled: Option<u8>,
 }
 
 /// The folder of a project's chats.
@@ -234,7 +236,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (chats, id) = (chats(&directory), ChatId::parse("17").unwrap());
         assert_eq!((chats.ids().unwrap(), chats.read(id).unwrap()), (vec![], Chat::default()));
-        let effort = Effort { tokens: 7, seconds: 0.5 };
+        let effort = Effort { tokens: 7, seconds: 0.5, filled: Some(9) };
         let ends =
             [End::Open, End::Whole(effort), End::CutOff(effort), End::Stopped, End::Broken("x".to_owned())];
         let turns = ends.map(|end| turn("Why?\nIndeed", end)).to_vec();

@@ -54,6 +54,8 @@ enum EndV1 {
         tokens: u64,
         seconds: f64,
         #[serde(default)]
+        filled: Option<u8>,
+        #[serde(default)]
         cut_off: bool,
     },
     Stopped,
@@ -90,13 +92,19 @@ fn decode_as<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     serde_json::from_slice(bytes).map_err(damaged)
 }
 
+impl EndV1 {
+    fn whole(Effort { tokens, seconds, filled }: Effort, cut_off: bool) -> Self {
+        Self::Whole { tokens, seconds, filled, cut_off }
+    }
+}
+
 impl From<Turn> for TurnV1 {
     fn from(turn: Turn) -> Self {
         let Turn { question, model, thinking, answer, end, is_brief: brief } = turn;
         let end = match end {
             End::Open => EndV1::Open,
-            End::Whole(Effort { tokens, seconds }) => EndV1::Whole { tokens, seconds, cut_off: false },
-            End::CutOff(Effort { tokens, seconds }) => EndV1::Whole { tokens, seconds, cut_off: true },
+            End::Whole(effort) => EndV1::whole(effort, false),
+            End::CutOff(effort) => EndV1::whole(effort, true),
             End::Stopped => EndV1::Stopped,
             End::Broken(reason) => EndV1::Broken { reason },
         };
@@ -109,8 +117,10 @@ impl From<TurnV1> for Turn {
         let TurnV1 { question, model, thinking, answer, end, brief: is_brief } = turn;
         let end = match end {
             EndV1::Open => End::Open,
-            EndV1::Whole { tokens, seconds, cut_off: false } => End::Whole(Effort { tokens, seconds }),
-            EndV1::Whole { tokens, seconds, cut_off: true } => End::CutOff(Effort { tokens, seconds }),
+            EndV1::Whole { tokens, seconds, filled, cut_off } => {
+                let effort = Effort { tokens, seconds, filled };
+                if cut_off { End::CutOff(effort) } else { End::Whole(effort) }
+            }
             EndV1::Stopped => End::Stopped,
             EndV1::Broken { reason } => End::Broken(reason),
         };
@@ -130,7 +140,7 @@ mod tests {
             {"question":"3?","model":"","thinking":"","answer":"","end":"stopped","later":1}]}"#;
         let chat = decode(frozen).unwrap();
         let ends: Vec<_> = chat.turns.iter().map(|turn| turn.end.clone()).collect();
-        let whole = End::Whole(Effort { tokens: 2, seconds: 0.5 });
+        let whole = End::Whole(Effort { tokens: 2, seconds: 0.5, filled: None });
         assert_eq!(ends, [whole, End::Broken("cut".to_owned()), End::Stopped]);
         assert_eq!(chat.turns[1].thinking, "Hm.");
         assert!(decode(b"{\"version\":1}").is_err() && decode(b"").is_err());

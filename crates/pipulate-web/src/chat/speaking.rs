@@ -55,7 +55,10 @@ async fn speak(
         why::keep_short(&mut request, client.thinks(&model).await);
     }
     let answer = ask(&client, &model, &request, running).await.map_err(told)?;
-    hear_out(answer, state, id, running).await
+    let summary = hear_out(answer, state, id, running).await?;
+    let filled = client.context_of(&model).await.and_then(|context| summary.filled(context));
+    let effort = Effort { tokens: summary.tokens, seconds: summary.writing.as_secs_f64(), filled };
+    Ok(if summary.is_cut_off { End::CutOff(effort) } else { End::Whole(effort) })
 }
 
 /// Asks, and tells whoever watches what is waited for.
@@ -93,13 +96,13 @@ async fn hear_out(
     state: &AppState,
     id: ChatId,
     running: &Running,
-) -> Result<End, String> {
+) -> Result<Summary, String> {
     let mut unsaved_since: Option<Instant> = None;
     loop {
         let due = unsaved_since.unwrap_or_else(Instant::now) + FLUSH;
         tokio::select! {
             piece = answer.next() => match piece.map_err(told)? {
-                Some(Piece::Done(summary)) => return Ok(end(&summary)),
+                Some(Piece::Done(summary)) => return Ok(summary),
                 Some(piece) => {
                     if running.add(piece) > LONGEST {
                         return Err(format!("the answer grew longer than {} KiB and was stopped", LONGEST >> 10));
@@ -115,11 +118,6 @@ async fn hear_out(
             }
         }
     }
-}
-
-fn end(summary: &Summary) -> End {
-    let effort = Effort { tokens: summary.tokens, seconds: summary.writing.as_secs_f64() };
-    if summary.is_cut_off { End::CutOff(effort) } else { End::Whole(effort) }
 }
 
 fn told(error: Error) -> String {

@@ -31,6 +31,7 @@ fn ollama(lines: &'static str) -> (Host, mpsc::Receiver<&'static str>) {
                 let body = match first.split(' ').nth(1).unwrap() {
                     "/api/tags" => r#"{"models":[{"name":"llama3.1:latest"}]}"#,
                     "/api/chat" => lines,
+                    "/api/ps" => r#"{"models":[{"name":"llama3.1:latest","context_length":100}]}"#,
                     _ => r#"{"models":[]}"#,
                 };
                 write!(stream, "HTTP/1.1 200 x\r\nConnection: close\r\n\r\n{body}").unwrap();
@@ -164,6 +165,25 @@ async fn every_open_page_hears_an_answer_and_the_one_that_asked_hears_it_once() 
     }
     home.post("/chat/7/delete", "").await;
     hear(&mut other, "Nothing was said yet").await;
+}
+
+#[tokio::test]
+async fn a_chat_that_the_model_can_hardly_take_in_says_so() {
+    for (tokens, words) in [
+        (40, None),
+        (60, Some("this chat fills 62 % of what the model can take in")),
+        (200, Some("no longer sees the beginning of this chat")),
+    ] {
+        let answer = format!(
+            "{{\"message\":{{\"content\":\"A\"}},\"done\":true,\"prompt_eval_count\":{tokens},\"eval_count\":2}}\n"
+        );
+        let (home, _directory, _seen) = home(answer.leak());
+        home.post("/chat/7", "question=A").await;
+        let page = home.get("/chat/7").await.body;
+        let is_told = page.contains("what the model can take in") || page.contains("no longer sees");
+        assert_eq!(is_told, words.is_some(), "{tokens}: {page}");
+        assert!(words.is_none_or(|words| page.contains(words)), "{tokens}: {page}");
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,11 @@ use crate::problem::capitalized;
 /// A question of more lines is folded.
 const LINES: usize = 12;
 
+/// A chat that fills less than so many percent of what its model can take in is not spoken of.
+const FULLISH: u8 = 50;
+/// From here on its beginning is left away, or with the next question.
+const FULL: u8 = 90;
+
 /// A turn that has ended; the last one of a chat can be tried again.
 pub(super) fn over(number: usize, turn: &Turn, retry_in: Option<ChatId>) -> Markup {
     let broken = match &turn.end {
@@ -92,12 +97,19 @@ fn cut_off(turn: &Turn) -> String {
     format!("Cut off: {reason}")
 }
 
-/// What the server measured, if it did.
-fn in_words(&Effort { tokens, seconds }: &Effort) -> Option<String> {
+/// What the server measured, if it did. How full the model is matters when it is.
+fn in_words(&Effort { tokens, seconds, filled }: &Effort) -> Option<String> {
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     let speed = tokens as f64 / seconds;
-    (tokens > 0 && seconds >= 0.05)
-        .then(|| format!("{tokens} tokens in {seconds:.1} s ({speed:.0} a second)"))
+    let took = (tokens > 0 && seconds >= 0.05)
+        .then(|| format!("{tokens} tokens in {seconds:.1} s ({speed:.0} a second)"));
+    let full = match filled.unwrap_or_default() {
+        ..FULLISH => return took,
+        FULL.. => "the model no longer sees the beginning of this chat, or soon will not: begin a new one"
+            .to_owned(),
+        percent => format!("this chat fills {percent} % of what the model can take in"),
+    };
+    Some(took.into_iter().chain([full]).collect::<Vec<_>>().join("; "))
 }
 
 /// What was asked; the last question of a chat can be asked in other words.
