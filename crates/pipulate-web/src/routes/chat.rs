@@ -12,6 +12,7 @@ use maud::Markup;
 use pipulate_core::service::ServiceName;
 use pipulate_ollama::why::{self, Trouble};
 use pipulate_store::chat::{Chat, ChatId};
+use pipulate_store::error::StoreError;
 
 use crate::chat::{self, Hearing, PageId, Phase, Prompt, Running, Wish};
 use crate::event_stream::{Gone, Sender};
@@ -35,10 +36,14 @@ const LONGEST_NAME: usize = 200;
 /// How long a browser without scripts waits for the whole answer; then it looks again and again.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The newest chat, or one that begins here.
+/// The newest chat that can be read, or one that begins here.
 pub(crate) async fn newest(State(state): State<AppState>) -> Result<Markup, Problem> {
-    let ids = state.ask(|world| world.chat.chats().ids()).await??;
-    page(&state, ids.first().copied().unwrap_or_else(fresh)).await
+    let newest = |world: &World| {
+        let chats = world.chat.chats();
+        Ok::<_, StoreError>(chats.ids()?.into_iter().find(|&id| chats.title(id).is_ok()))
+    };
+    let id = state.ask(newest).await??.unwrap_or_else(fresh);
+    page(&state, id).await
 }
 
 /// Leads to a chat in which nothing was said; it is kept when something is.

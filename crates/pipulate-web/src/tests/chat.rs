@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use pipulate_ollama::host::Host;
-use pipulate_store::chat::{ChatId, Chats, End};
+use pipulate_store::chat::{Chat, ChatId, Chats, End, Turn};
 
 use super::fake::{self, Home};
 use super::news::Events;
@@ -71,7 +71,7 @@ async fn hear(events: &mut Events, text: &str) -> String {
 }
 
 impl Home {
-    fn kept(&self, number: u64) -> pipulate_store::chat::Chat {
+    fn kept(&self, number: u64) -> Chat {
         self.world.chats.lock().unwrap().as_ref().unwrap().read(id(number)).unwrap()
     }
 
@@ -322,6 +322,29 @@ async fn a_chat_is_named_instructed_and_taken_home_as_markdown() {
     assert_eq!((home.kept(7).name, home.kept(7).instructions), (None, None));
     let much = format!("name={}&instructions=", "x".repeat(300));
     assert_eq!(home.post("/chat/7/settings", &much).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn two_hundred_chats_are_listed_newest_first_and_one_that_can_not_be_read_with_them() {
+    let (home, directory, _seen) = home(WHOLE);
+    let chats = home.world.chats.lock().unwrap().clone().unwrap();
+    for number in 1..=200 {
+        let turns = vec![Turn::new(format!("Question {number}\nand more"))];
+        chats.write(id(number), &Chat { turns, ..Chat::default() }).unwrap();
+    }
+    std::fs::write(directory.path().join("chats/100.json"), "{").unwrap();
+    let page = home.get("/chat/200").await.body;
+    let entry = |number: u64, title: &str| format!("href=\"/chat/{number}\">{title}</a>");
+    let places: Vec<usize> = [(199, "Question 199"), (100, "Can't be read"), (1, "Question 1")]
+        .iter()
+        .map(|(number, title)| page.find(&entry(*number, title)).unwrap())
+        .collect();
+    assert!(places.is_sorted(), "{places:?}");
+    let broken = home.get("/chat/100").await;
+    assert_eq!(broken.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(broken.body.contains("100.json"), "{}", broken.body);
+    std::fs::write(directory.path().join("chats/200.json"), "{").unwrap();
+    assert!(home.get("/chat").await.body.contains("<h1>Question 199</h1>"), "the newest that can be read");
 }
 
 #[tokio::test]
