@@ -4,7 +4,7 @@
 use crate::support::ports::DefaultPorts;
 use crate::support::process::Stranger;
 use crate::support::project::{Builder, python};
-use crate::support::{Process, Session, TestProject, holds, http};
+use crate::support::{Process, Session, TestProject, holds, http, run};
 
 /// Only the services that the text names.
 fn only(services: &str) -> Builder {
@@ -100,6 +100,14 @@ fn a_command_that_is_not_there_or_may_not_be_run_fails_the_start() {
     session.run(&["stop"], 0);
     session.run(&["status"], 3);
     insta::assert_snapshot!(session.text());
+}
+
+#[test]
+fn a_start_that_is_given_no_path_finds_programs_where_a_shell_would() {
+    let project = only("[services.worker]\ncommand = [\"sh\", \"-c\", \"exec sleep 1000\"]\n").build();
+    run::output(project.command(&["start", "--no-setup"]).env_remove("PATH")).expect(0);
+    assert_eq!(project.service("worker")["state"], "running");
+    run::output(project.command(&["restart"]).env_remove("PATH")).expect(0);
 }
 
 #[test]

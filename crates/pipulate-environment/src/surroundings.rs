@@ -9,6 +9,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+/// Where programs are looked for when nobody says; shells do the same.
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
 /// A snapshot of the world around a set-up.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Surroundings {
@@ -28,8 +31,10 @@ impl Surroundings {
     /// Those of this process.
     pub fn of_this_process() -> Self {
         let folders = directories::BaseDirs::new();
+        let mut variables: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        variables.entry("PATH".into()).or_insert_with(|| DEFAULT_PATH.into());
         Self {
-            variables: std::env::vars_os().collect(),
+            variables,
             home: folders.as_ref().map(|folders| folders.home_dir().to_owned()),
             cache: folders.as_ref().map(|folders| folders.cache_dir().join("pipulate")),
         }

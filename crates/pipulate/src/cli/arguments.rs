@@ -26,7 +26,13 @@ use super::{
 use crate::ui::printer::Verbosity;
 use crate::ui::terminal::ColorWish;
 
-const EXIT_CODES: &str = "\
+const ENVIRONMENT_AND_EXIT_CODES: &str = "\
+Environment:
+  PIPULATE_NO_BROWSER       if it is set, no browser is opened
+  PIPULATE_PYTHON           the Python that new environments are made with
+  OLLAMA_HOST               where Ollama answers
+  NO_COLOR, CLICOLOR_FORCE  no colors, or colors everywhere; --color comes first
+
 Exit codes:
   0    done, or already so
   1    failed, or refused
@@ -48,7 +54,7 @@ Exit codes:
 /// `pipulate start` makes the Python environment, starts JupyterLab and your web server in the
 /// background, and opens the browser. `pipulate stop` ends exactly that.
 #[derive(Debug, Parser)]
-#[command(name = "pipulate", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "pipulate", version, after_help = ENVIRONMENT_AND_EXIT_CODES, max_term_width = 100)]
 pub(super) struct Arguments {
     #[command(flatten)]
     global: GlobalArguments,
