@@ -246,6 +246,20 @@ fn a_restart_starts_what_should_run_and_does_not_be_it_crashed_or_ended() {
 }
 
 #[test]
+fn a_server_py_written_while_the_app_runs_is_not_taken_for_what_runs() {
+    let project = TestProject::light().build();
+    project.start(&[]);
+    project.write("server.py", "");
+    assert!(project.run(&["url"]).expect(0).stdout.contains("/login?code="), "the app wants a key as before");
+    let again = project.run(&["start", "--no-setup"]).expect(0).stderr;
+    assert!(
+        again.contains("server still shows the app") && again.contains("pipulate restart server"),
+        "{again}"
+    );
+    assert!(!project.run(&["start", "server", "-q"]).expect(0).stderr.contains("app"));
+}
+
+#[test]
 fn a_restart_of_one_that_never_ran_begins_a_home() {
     let project = TestProject::light().config("[services.worker]\ncommand = [\"sleep\", \"1000\"]\n").build();
     assert_eq!(project.run(&["restart", "worker"]).expect(0).stdout, "Restarted worker\n");

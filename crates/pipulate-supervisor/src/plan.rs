@@ -10,6 +10,10 @@ use pipulate_core::layout::Layout;
 use pipulate_core::service::{PortWish, Readiness, ServiceName, ServiceSpec, Word};
 use pipulate_core::watch::WatchSpec;
 
+/// How the program is told to be the embedded app of a folder.
+const APP_FLAG: &str = "-C";
+const APP_VERB: &str = "serve";
+
 /// How long the built-in services may take to answer for the first time.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 const JUPYTER_PORT: u16 = 8888;
@@ -76,6 +80,12 @@ fn place<'a>(
         }
     }
     ordered.push(service);
+}
+
+/// Whether what was started with these arguments is the embedded web app, whatever the project looks
+/// like by now.
+pub fn is_app(arguments: &[OsString]) -> bool {
+    matches!(arguments, [_, flag, _, verb] if flag == APP_FLAG && verb == APP_VERB)
 }
 
 /// Whether this service is the embedded web app.
@@ -200,7 +210,7 @@ fn jupyter_command(layout: &Layout, around: &Surroundings) -> Vec<Word> {
 
 fn app_command(layout: &Layout, around: &Surroundings) -> Vec<Word> {
     let root = layout.root().as_os_str().to_owned();
-    plain([around.exe.as_os_str().to_owned(), "-C".into(), root, "serve".into()])
+    plain([around.exe.as_os_str().to_owned(), APP_FLAG.into(), root, APP_VERB.into()])
 }
 
 fn plain(words: impl IntoIterator<Item = OsString>) -> Vec<Word> {

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
+use pipulate_process::table;
+use pipulate_store::record::Record;
 use pipulate_store::{files, home, record};
 use pipulate_supervisor::{plan, query};
 use pipulate_web::sign;
@@ -28,23 +30,26 @@ impl Link {
 /// The link of a living service; `None` when it has no page, or is not found listening.
 ///
 /// # Errors
-/// Its token is there and can't be used, or what it is can't be told without the configuration.
+/// Its token is there and can't be used.
 pub(crate) fn link(context: &Context, service: &ServiceName) -> Result<Option<Link>, Failure> {
     let Some(record) = record::read(&context.layout, service)? else { return Ok(None) };
-    let Some((address, page)) = record.address.zip(record.page) else { return Ok(None) };
-    let plain = query::url(address, &page);
+    let Some((address, page)) = record.address.zip(record.page.as_ref()) else { return Ok(None) };
+    let plain = query::url(address, page);
     let signed = match service.as_str() {
         ServiceName::JUPYTER => jupyter_url(context, &plain)?,
-        _ if is_embedded_app(context, service)? => app_url(context, address)?,
+        _ if is_app(&record) => app_url(context, address)?,
         _ => None,
     };
     Ok(Some(Link { plain, signed }))
 }
 
-fn is_embedded_app(context: &Context, service: &ServiceName) -> Result<bool, Failure> {
-    let service = context.config()?.service(service.as_str());
-    let has_server_py = context.layout.server_py().is_file();
-    Ok(service.is_some_and(|service| plan::is_embedded_app(service, has_server_py)))
+/// Whether a service shows the embedded app now, whatever it will be after a restart.
+pub(crate) fn shows_the_app(context: &Context, service: &ServiceName) -> bool {
+    record::read(&context.layout, service).ok().flatten().is_some_and(|record| is_app(&record))
+}
+
+fn is_app(record: &Record) -> bool {
+    record.main.as_ref().is_some_and(|main| plan::is_app(&table::arguments(main.identity.pid)))
 }
 
 fn jupyter_url(context: &Context, plain: &str) -> Result<Option<String>, Failure> {

@@ -47,6 +47,13 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     }
     if already_up(context, &services).len() == services.len() {
         context.printer.note("Everything is running already");
+        for service in services.iter().filter(|service| !plan::is_embedded_app(service, has_server_py)) {
+            if links::shows_the_app(context, &service.name) {
+                let name = &service.name;
+                context.printer.note(format!("{name} still shows the app that comes with Pipulate"));
+                context.printer.hint(format!("run what you wrote instead with: pipulate restart {name}"));
+            }
+        }
         print_links(context, names.iter())?;
         return match settings.foreground {
             true => foreground::stay(context, &names, began, None),
