@@ -65,6 +65,29 @@ fn all_of_a_users_projects_are_told_and_stopped_nested_ones_too() {
 }
 
 #[test]
+fn what_is_wrong_in_one_project_keeps_no_other_from_being_stopped() {
+    let user = only_a_worker();
+    let others = ["a", "b"].map(|name| another_project(&user, &user.home().join(name)));
+    user.start(&[]);
+    for other in &others {
+        run_in(&user, other, &["start", "--no-setup"]).expect(0);
+    }
+    let (run, aside) = (user.path(".pipulate/run"), user.path(".pipulate/aside"));
+    fs::rename(&run, &aside).unwrap();
+    fs::write(&run, "").unwrap();
+
+    let stopped = user.run(&["stop", "--all"]).expect(1);
+    assert!(stopped.stderr.contains("error: could not read"), "{}", stopped.stderr);
+    for other in &others {
+        run_in(&user, other, &["status"]).expect(3);
+    }
+    fs::remove_file(&run).unwrap();
+    fs::rename(&aside, &run).unwrap();
+    user.run(&["stop", "--all"]).expect(0);
+    assert_eq!(user.processes(), []);
+}
+
+#[test]
 fn a_project_that_is_moved_while_it_runs_goes_on_and_is_ended_in_its_new_place() {
     let user = only_a_worker();
     user.start(&[]);

@@ -27,7 +27,12 @@ pub(crate) fn stop(context: &Context, settings: StopSettings) -> Result<ExitStat
                 let project = context.of_project(root);
                 if project.is_alive() {
                     project.printer.note(format!("Stopping {}", project.layout.root()));
-                    if stop_project(&project, &settings)? != ExitStatus::Success {
+                    let ended = stop_project(&project, &settings).unwrap_or_else(|failure| {
+                        // What is wrong in one of them keeps the others from nothing.
+                        project.printer.failure(&failure);
+                        ExitStatus::Failed
+                    });
+                    if ended != ExitStatus::Success {
                         worst = ExitStatus::Failed;
                     }
                 }
