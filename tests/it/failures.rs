@@ -1,6 +1,8 @@
 //! What goes wrong with a service when it is started or stopped, in the words that a person reads, and
 //! what is left of it: nothing.
 
+use rustix::process::Signal;
+
 use crate::support::ports::DefaultPorts;
 use crate::support::process::Stranger;
 use crate::support::project::{Builder, python};
@@ -266,4 +268,31 @@ fn a_restart_of_one_that_never_ran_begins_a_home() {
     assert_eq!(project.service("worker")["state"], "running");
     let all = project.run(&["status", "--all"]).expect(0);
     assert!(all.stdout.contains("worker"), "{}", all.stdout);
+}
+
+#[test]
+fn a_supervisor_or_a_service_that_was_stopped_hears_that_it_is_to_end() {
+    let project = only("[services.worker]\ncommand = [\"sleep\", \"1000\"]\n").build();
+    for stopped in ["supervisor_pid", "pid"] {
+        project.start(&[]);
+        Process::of(&project.service("worker")[stopped]).signal(Signal::STOP);
+        let receipt = project.run(&["stop"]).expect(0).stdout;
+        assert!(receipt.starts_with("Stopped worker: 1 process "), "{receipt}");
+        assert!(!receipt.contains("forced"), "{receipt}");
+        holds_nothing(&project);
+    }
+}
+
+#[test]
+fn a_dead_services_page_is_nobodys_who_listens_there_now() {
+    let project = TestProject::light().build();
+    project.start(&[]);
+    assert!(project.run(&["url", "server"]).expect(0).stdout.contains("http://"));
+    let service = project.service("server");
+    for pid in ["supervisor_pid", "pid"] {
+        Process::of(&service[pid]).kill();
+    }
+    let _stranger = stranger(&project, project.port("server"));
+    let refused = project.run(&["url", "server"]).expect(1);
+    assert_eq!(refused.stdout, "", "whoever opens it would give the stranger a key");
 }

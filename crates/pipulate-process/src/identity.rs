@@ -118,13 +118,15 @@ impl Verified {
         &self.identity
     }
 
-    /// Sends a signal to this process and to no other. Its having ended is no error.
+    /// Sends a signal to this process and to no other. Its having ended is no error. Where it was
+    /// stopped (Ctrl-Z, `kill -STOP`), it goes on: else it would never hear.
     ///
     /// # Errors
     /// It belongs to another user.
     pub fn signal(&self, signal: Signal) -> Result<(), SignalError> {
         let pid = self.identity.pid;
-        self.pin.signal(signal.number()).map_err(|source| match source.kind() {
+        let heard = self.pin.signal(signal.number()).and_then(|()| self.pin.signal(Signal::CONT.number()));
+        heard.map_err(|source| match source.kind() {
             io::ErrorKind::PermissionDenied => SignalError::Forbidden { pid },
             _ => SignalError::Failed { pid, source },
         })
@@ -182,6 +184,16 @@ mod tests {
         assert_eq!(liveness(&identity, &here), Liveness::Gone, "not reaped yet, and gone");
         child.wait().unwrap();
         assert!(Verified::pin(&identity, &here).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_stopped_process_hears_what_it_is_told() {
+        let (mut child, identity) = sleeper();
+        let verified = Verified::pin(&identity, &host()).unwrap().unwrap();
+        verified.pin.signal(rustix::process::Signal::STOP.as_raw()).unwrap();
+        verified.signal(Signal::TERM).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(Signal::TERM.number()));
     }
 
     #[test]

@@ -16,6 +16,8 @@ impl Signal {
     /// What a terminal's shell is told when its terminal ends.
     pub const HUP: Self = Self(NixSignal::SIGHUP);
     pub const KILL: Self = Self(NixSignal::SIGKILL);
+    /// Lets one that was stopped go on; whoever is at work does not care.
+    pub const CONT: Self = Self(NixSignal::SIGCONT);
     /// Tells a supervisor that there is a new one beside it; ignored by whoever does not listen.
     pub const URG: Self = Self(NixSignal::SIGURG);
     /// Asks a supervisor to replace its own program by a newer one.

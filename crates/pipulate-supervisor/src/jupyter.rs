@@ -13,6 +13,8 @@ use pipulate_core::status::KernelInfo;
 use pipulate_process::table::{self, Entry};
 use pipulate_store::{files, home, record};
 
+use crate::query;
+
 /// How long JupyterLab may take to say what its kernels do, before something is cut off.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 const LARGEST_ANSWER: u64 = 8 << 20;
@@ -67,7 +69,7 @@ fn kernel_name(connection_file: &Path) -> Option<String> {
 /// What JupyterLab's kernels are doing, by its own word; `None` when it does not answer.
 pub fn notebooks(layout: &Layout, patience: Duration) -> Option<Vec<Notebook>> {
     let name = ServiceName::parse(ServiceName::JUPYTER).ok()?;
-    let address = record::read(layout, &name).ok()??.address?;
+    let address = query::address(layout, &record::read(layout, &name).ok()??)?;
     let token = home::existing_token(&layout.jupyter_token()).ok()??;
     let kernels = get(address, "/api/kernels", &token, patience)?;
     let sessions = get(address, "/api/sessions", &token, patience).unwrap_or_default();

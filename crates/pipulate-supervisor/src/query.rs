@@ -12,6 +12,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::{KernelInfo, LiveService, ProcessInfo, ProjectStatus, Role, ServiceStatus};
 use pipulate_process::identity::{self, Verified};
+use pipulate_process::ports;
 use pipulate_process::table::{self, Entry};
 use pipulate_store::capture;
 use pipulate_store::error::StoreError;
@@ -263,6 +264,20 @@ fn moved(layout: &Layout) -> Option<String> {
     (born != layout.root()).then(|| {
         format!("the folder was {born} when it was started; it learns of the new one when it is stopped and started")
     })
+}
+
+/// Where a service listens now: where its record says, if one of its own processes does. After a
+/// crash or a reboot somebody else may listen there, who is not to be sent a token.
+pub fn address(layout: &Layout, record: &Record) -> Option<SocketAddr> {
+    let address = record.address?;
+    let standing = standing(layout, &record.service, Some(record), &identity::host());
+    let live = match standing {
+        Standing::Supervised(_) | Standing::Unsupervised => live(layout, record, &standing)?,
+        Standing::Gone | Standing::Unknown(_) => return None,
+    };
+    let pids = live.processes.iter().map(|process| process.pid);
+    let own = ports::listeners_of(pids).ok()?;
+    own.iter().any(|listener| listener.loopback() == Some(address)).then_some(address)
 }
 
 /// `http://127.0.0.1:8888/lab`: addresses are told as 127.0.0.1 wherever that reaches them.

@@ -33,7 +33,9 @@ impl Link {
 /// Its token is there and can't be used.
 pub(crate) fn link(context: &Context, service: &ServiceName) -> Result<Option<Link>, Failure> {
     let Some(record) = record::read(&context.layout, service)? else { return Ok(None) };
-    let Some((address, page)) = record.address.zip(record.page.as_ref()) else { return Ok(None) };
+    let Some((address, page)) = query::address(&context.layout, &record).zip(record.page.as_ref()) else {
+        return Ok(None);
+    };
     let plain = query::url(address, page);
     let signed = match service.as_str() {
         ServiceName::JUPYTER => jupyter_url(context, &plain)?,
