@@ -139,6 +139,9 @@ fn on_a_full_disk_records_stay_true_and_a_start_says_what_is_wrong() {
     fs::remove_file(disk.join("ballast")).unwrap();
 
     project.start(&[]);
+    // Once nobody waits for the service any more: what is told on a full disk needs it.
+    let spare = disk.join("run/.worker.json.spare");
+    holds("the room that is set aside", || spare.exists());
     fill(&disk);
     let before = project.service("worker");
     for restarts in 1..=2 {
