@@ -186,6 +186,24 @@ fn the_index_outlives_a_supervisor_that_was_killed() {
 }
 
 #[test]
+fn a_service_that_floods_has_a_wider_pipe_until_it_does_not() {
+    let project = TestProject::light()
+        .config("[logs]\nmax_size = \"1MiB\"\nkeep = 1\n")
+        .config("[services.loud]\ncommand = [\"sh\", \"-c\", \"yes; exec sleep 1000\"]\n")
+        .build();
+    project.start(&["loud"]);
+    let pipe =
+        std::fs::OpenOptions::new().read(true).write(true).open(project.path(".pipulate/run/loud.out"));
+    let pipe = pipe.unwrap();
+    let holds_bytes = |size| rustix::pipe::fcntl_getpipe_size(&pipe).unwrap() == size;
+    holds("the wide pipe", || holds_bytes(1 << 20));
+    let processes = project.service("loud")["processes"].clone();
+    let yes = processes.as_array().unwrap().iter().find(|process| process["name"] == "yes").unwrap();
+    Process::of(&yes["pid"]).kill();
+    holds("the usual one", || holds_bytes(16 * rustix::param::page_size()));
+}
+
+#[test]
 fn a_time_that_is_none_is_answered_with_what_is_one() {
     let project = TestProject::light().build();
     let mut session = Session::new(&project);
