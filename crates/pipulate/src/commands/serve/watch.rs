@@ -40,7 +40,9 @@ impl RecordWatch {
         let named: Vec<ProcessIdentity> = records
             .flat_map(|record| record.supervisor.into_iter().chain(record.main.map(|main| main.identity)))
             .collect();
-        self.processes.retain(|process| process.lives() && named.contains(process.identity()));
+        // A supervisor that ends lets go of its lock only after its last record, which does not name it:
+        // its end is news, too.
+        self.processes.retain(Verified::lives);
         let is_pinned = |identity: &&ProcessIdentity| {
             self.processes.iter().any(|process| process.identity() == *identity)
         };
@@ -107,5 +109,65 @@ fn wait_for<'fd>(descriptors: impl Iterator<Item = BorrowedFd<'fd>>, patience: D
             std::thread::sleep(patience);
             true
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pipulate_core::identity::Pid;
+    use pipulate_core::project::AbsPath;
+    use pipulate_core::service::Readiness;
+    use pipulate_core::state::{ServiceState, Wanted};
+    use pipulate_store::record::Record;
+
+    use super::*;
+
+    /// Longer than anything here takes.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn record(layout: &Layout, supervisor: Option<ProcessIdentity>) -> Record {
+        Record {
+            root: layout.born().clone(),
+            service: ServiceName::parse("worker").unwrap(),
+            wanted: Wanted::Run,
+            supervisor,
+            state: ServiceState::Running,
+            reason: None,
+            main: None,
+            next_run: None,
+            restarts: 0,
+            last_exit: None,
+            port: None,
+            address: None,
+            page: None,
+            readiness: Readiness::Exec,
+            adopted: false,
+            notes: Vec::new(),
+            log_start: 0,
+            log_dropped: 0,
+            log_trouble: None,
+            receipt: None,
+        }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a process that this test may end")]
+    fn the_end_of_a_supervisor_is_news_although_its_last_record_does_not_name_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(AbsPath::new(folder.path().canonicalize().unwrap()).unwrap());
+        std::fs::create_dir_all(layout.run()).unwrap();
+        let mut supervisor = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = Pid::new(i32::try_from(supervisor.id()).unwrap()).unwrap();
+        let identity = identity::identify(pid, &identity::host()).unwrap();
+        record::write(&layout, &record(&layout, Some(identity))).unwrap();
+
+        let mut watch = RecordWatch::new(&layout);
+        record::write(&layout, &record(&layout, None)).unwrap();
+        assert!(watch.wait(PATIENCE), "the last record");
+        while watch.wait(Duration::ZERO) {}
+        supervisor.kill().unwrap();
+        assert!(watch.wait(PATIENCE), "its end");
+        supervisor.wait().unwrap();
+        assert!(!watch.wait(Duration::ZERO), "what has ended is told once");
     }
 }
