@@ -126,6 +126,40 @@ fn a_full_disk_is_recognized_before_anything_fails_on_it() {
     );
 }
 
+#[test]
+fn a_disk_that_can_not_be_written_to_is_recognized() {
+    let project = TestProject::light().build();
+    project.run(&["setup"]).expect(0);
+    let script = "mount --bind . .; mount -o remount,bind,ro .; cd \"$PWD\"; exec \"$0\" doctor --json";
+    let findings = findings(in_a_namespace(&project, script), 1);
+    assert_eq!(complaints(&findings), ["project.writable failure"]);
+    let detail = finding(&findings, "project.writable")["detail"].as_str().unwrap();
+    assert!(detail.contains("Read-only file system"), "{detail}");
+}
+
+#[test]
+fn what_stands_where_a_file_or_a_folder_belongs_is_told_by_every_verb_and_left_alone() {
+    let project = TestProject::light().build();
+    project.write(".pipulate", "mine");
+    let mut session = Session::new(&project);
+    for verb in ["start", "setup"] {
+        session.run(&[verb], 1);
+    }
+    let doctor = || findings(project.command(&["doctor", "--json"]), 1);
+    assert_eq!(complaints(&doctor()), ["project.private failure", "services.records warning"]);
+    assert_eq!(project.read(".pipulate"), "mine");
+    fs::remove_file(project.path(".pipulate")).unwrap();
+
+    fs::remove_file(project.path("pipulate.toml")).unwrap();
+    fs::create_dir(project.path("pipulate.toml")).unwrap();
+    session.run(&["setup"], 1);
+    let found = doctor();
+    assert_eq!(complaints(&found), ["config.valid failure"]);
+    let fix = finding(&found, "config.valid")["fix"]["text"].as_str().unwrap();
+    assert!(fix.contains("move it away"), "{fix}");
+    insta::assert_snapshot!(session.text());
+}
+
 /// The folder of a library, as the dynamic loader knows it.
 fn folder_of(library: &str) -> String {
     let said = run::output(run::command(python()).args([

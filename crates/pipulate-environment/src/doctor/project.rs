@@ -79,7 +79,7 @@ fn found(examination: &Examination) -> Finding {
 fn writable(examination: &Examination) -> Finding {
     let layout = &examination.layout;
     let folders = [layout.root().clone(), layout.state(), layout.run().clone()];
-    for folder in folders.iter().filter(|folder| folder.exists()) {
+    for folder in folders.iter().filter(|folder| folder.is_dir()) {
         if let Err(error) = access(folder.as_ref(), Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
             return failure(WRITABLE, format!("You can't write in {folder}"))
                 .detail(std::io::Error::from(error).to_string())

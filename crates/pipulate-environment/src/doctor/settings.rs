@@ -17,8 +17,14 @@ fn config(examination: &Examination) -> Finding {
     match &examination.config {
         Ok(_) if file.exists() => Finding::ok(VALID, "pipulate.toml is valid"),
         Ok(_) => Finding::ok(VALID, "There is no pipulate.toml: everything has its default"),
-        Err(error) => failure(VALID, "pipulate.toml can't be read")
-            .detail(format!("{file}: {}", error.message))
-            .advice("mend that line; README.md lists the keys"),
+        Err(error) => {
+            let advice = match std::fs::read_to_string(&file) {
+                Ok(_) => "mend that line; README.md lists the keys",
+                Err(_) => "put a text file that you can read in its place, or move it away",
+            };
+            failure(VALID, "pipulate.toml can't be read")
+                .detail(format!("{file}: {}", error.message))
+                .advice(advice)
+        }
     }
 }

@@ -19,8 +19,11 @@ use crate::ui::setup_events::{self, counted};
 /// Makes the environment, or says what keeps it from being made.
 pub(crate) fn setup(context: &Context, settings: SetupSettings) -> Result<ExitStatus, Failure> {
     interrupt::ends_with_130()?;
+    let config = context.config()?;
+    // What keeps a home from being made is said as such.
+    let context = &context.home()?;
     let mode = if settings.recreate { Mode::Recreate } else { Mode::Explicit };
-    let report = prepare(context, context.config()?, mode)?;
+    let report = prepare(context, config, mode)?;
     if let Some(warning) = &report.warning {
         setup_events::show_last_words(warning, &context.printer);
         let fix = warning.fix();
