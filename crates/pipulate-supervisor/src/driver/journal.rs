@@ -19,7 +19,7 @@ use pipulate_store::files;
 use pipulate_store::record::{self, MainProcess, Record};
 
 use super::Driver;
-use crate::machine::{Goal, Outcome, Phase};
+use crate::machine::{Outcome, Phase};
 
 /// The record as it is to be, and as it was last written.
 pub(super) struct Journal {
@@ -280,18 +280,7 @@ impl Driver {
             record.supervisor = None;
             record.main = None;
         }
-        record.wanted = match self.machine.phase() {
-            Phase::Settled(Outcome::Stopped)
-            | Phase::Stopping { goal: Goal::Stop, .. }
-            | Phase::Sweeping { goal: Goal::Stop, .. } => Wanted::Stopped,
-            Phase::Settled(Outcome::Exited | Outcome::Crashed { .. })
-            | Phase::Stopping { goal: Goal::Restart(_), .. }
-            | Phase::Sweeping { goal: Goal::Restart(_), .. }
-            | Phase::Waiting { .. }
-            | Phase::Starting { .. }
-            | Phase::Up
-            | Phase::Clearing { .. } => Wanted::Run,
-        };
+        record.wanted = self.machine.phase().wanted();
         if self.has_its_folder() {
             self.journal.write();
         }

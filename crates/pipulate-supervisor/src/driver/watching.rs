@@ -12,13 +12,14 @@ use std::time::Instant;
 
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceSpec;
+use pipulate_core::state::Wanted;
 use pipulate_core::watch::WatchSpec;
 use pipulate_process::poll::Interest;
 use pipulate_process::watch::{TreeWatch, WatchError};
 
 use super::check::{Check, Verdict};
 use super::{Beginning, Driver};
-use crate::machine::{Echo, Event, Goal, Outcome, Phase, Saves};
+use crate::machine::{Echo, Event, Outcome, Saves};
 
 /// So many folders of one project are watched: the user's editor needs watches, too.
 const MOST_FOLDERS: usize = 8192;
@@ -154,7 +155,7 @@ impl Driver {
         let Some(watch) = &self.spec.watch else { return };
         let saved = self.watching.hear(&self.layout, watch);
         self.warn_of_blindness();
-        if self.is_wanted_no_more() {
+        if self.machine.phase().wanted() == Wanted::Stopped {
             self.watching.check = None;
             self.watching.saves.forget();
             return;
@@ -219,21 +220,6 @@ impl Driver {
         match self.watching.has_had_enough() {
             true => self.warn_of_blindness(),
             false => self.tell(Event::Saved),
-        }
-    }
-
-    fn is_wanted_no_more(&self) -> bool {
-        match self.machine.phase() {
-            Phase::Settled(Outcome::Stopped)
-            | Phase::Stopping { goal: Goal::Stop, .. }
-            | Phase::Sweeping { goal: Goal::Stop, .. } => true,
-            Phase::Settled(Outcome::Exited | Outcome::Crashed { .. })
-            | Phase::Stopping { goal: Goal::Restart(_), .. }
-            | Phase::Sweeping { goal: Goal::Restart(_), .. }
-            | Phase::Waiting { .. }
-            | Phase::Starting { .. }
-            | Phase::Up
-            | Phase::Clearing { .. } => false,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use pipulate_core::state::Wanted;
 use pipulate_process::command::End;
 
 /// Where a service is.
@@ -64,6 +65,24 @@ pub enum Outcome {
     Stopped,
     Exited,
     Crashed { why: String },
+}
+
+impl Phase {
+    /// Whether it should run, by the last request.
+    pub fn wanted(&self) -> Wanted {
+        match self {
+            Self::Settled(Outcome::Stopped)
+            | Self::Stopping { goal: Goal::Stop, .. }
+            | Self::Sweeping { goal: Goal::Stop, .. } => Wanted::Stopped,
+            Self::Settled(Outcome::Exited | Outcome::Crashed { .. })
+            | Self::Stopping { goal: Goal::Restart(_), .. }
+            | Self::Sweeping { goal: Goal::Restart(_), .. }
+            | Self::Waiting { .. }
+            | Self::Starting { .. }
+            | Self::Up
+            | Self::Clearing { .. } => Wanted::Run,
+        }
+    }
 }
 
 impl Comeback {
