@@ -46,6 +46,30 @@ fn a_pinned_port_that_a_stranger_holds_fails_the_start_and_the_stranger_is_named
 }
 
 #[test]
+fn the_app_in_the_foreground_takes_the_configured_port_unless_the_environment_names_another() {
+    let project = TestProject::light().build();
+    let _taken = stranger(&project, project.port("server"));
+    let mut session = Session::new(&project);
+    session.run(&["serve"], 1);
+    let mut elsewhere = project.command(&["serve"]);
+    session.run_command(&["serve"], elsewhere.env("PORT", "0"), 1);
+    insta::assert_snapshot!(session.text(), @r"
+    $ pipulate serve
+    --- on stderr
+    A new home: [ROOT]
+    error: could not listen on 127.0.0.1:[PORT]
+      because: Address already in use (os error 98)
+    hint: choose another port: PORT=5003 pipulate serve
+    --- 1
+
+    $ pipulate serve
+    --- on stderr
+    error: PORT is not a port: 0
+    --- 1
+    ");
+}
+
+#[test]
 fn a_port_that_is_not_pinned_gives_way_and_the_new_one_is_remembered() {
     let _ports = DefaultPorts::take();
     let project = TestProject::light().ports_by_default().build();

@@ -28,7 +28,7 @@ const DESCRIPTORS: u64 = 4096;
 /// Serves until TERM or Ctrl-C.
 pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
     let context = context.home()?;
-    let port = wanted_port()?;
+    let port = wanted_port(&context)?;
     let listeners = listen(port)?;
     let token = sign::Token::parse(folder::token(&context.layout.token())?.as_bytes())?;
     let own = own_service();
@@ -53,9 +53,10 @@ pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
     Ok(ExitStatus::Success)
 }
 
-fn wanted_port() -> Result<u16, Failure> {
+fn wanted_port(context: &Context) -> Result<u16, Failure> {
     let Some(port) = std::env::var_os("PORT").filter(|port| !port.is_empty()) else {
-        return Ok(DEFAULT_PORT);
+        let server = context.config_or_warning().and_then(|config| config.service(ServiceName::SERVER));
+        return Ok(server.and_then(|server| server.port).unwrap_or(DEFAULT_PORT));
     };
     let number = port.to_str().and_then(|port| port.parse().ok()).filter(|&port| port > 0);
     number.ok_or_else(|| Failure::failed(format!("PORT is not a port: {}", port.to_string_lossy())))
@@ -64,8 +65,10 @@ fn wanted_port() -> Result<u16, Failure> {
 /// On 127.0.0.1 and, where there is one, ::1.
 fn listen(port: u16) -> Result<Vec<TcpListener>, Failure> {
     let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let first = TcpListener::bind(v4)
-        .map_err(|error| Failure::failed(format!("could not listen on {v4}")).cause(error))?;
+    let first = TcpListener::bind(v4).map_err(|error| {
+        let failure = Failure::failed(format!("could not listen on {v4}")).cause(error);
+        failure.hint("choose another port: PORT=5003 pipulate serve")
+    })?;
     let second = TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, port)));
     Ok(std::iter::once(first).chain(second).collect())
 }
