@@ -320,3 +320,22 @@ fn a_dead_services_page_is_nobodys_who_listens_there_now() {
     let refused = project.run(&["url", "server"]).expect(1);
     assert_eq!(refused.stdout, "", "whoever opens it would give the stranger a key");
 }
+
+#[test]
+fn a_restart_that_could_not_bring_a_service_back_does_not_end_it() {
+    let project = only("[services.worker]\ncommand = [\"sleep\", \"1000\"]\nenv_file = \".env\"\n").build();
+    project.write(".env", "A=1\n");
+    project.start(&[]);
+    let worker = Process::of(&project.service("worker")["pid"]);
+    std::fs::remove_file(project.path(".env")).unwrap();
+    let mut session = Session::new(&project);
+    session.run(&["restart", "worker"], 1);
+    insta::assert_snapshot!(session.text());
+    assert!(worker.lives());
+
+    // Asked past the check, it is ended; then why it is gone is known.
+    Process::of(&project.service("worker")["supervisor_pid"]).signal(Signal::USR2);
+    project.wait_for_state("worker", "crashed");
+    assert!(project.run(&["status"]).expect(1).stdout.contains("its env_file is not there"));
+    holds_nothing(&project);
+}

@@ -20,11 +20,12 @@ const MAX_SIZE: u64 = 1 << 20;
 /// Opens it at its end, making it if needed, and its folder.
 ///
 /// # Errors
-/// It is a link, or the folder is not writable.
+/// It is a link or a FIFO, or the folder is not writable.
 pub fn open(layout: &Layout) -> Result<File, StoreError> {
     private_folder(&layout.logs())?;
     let path = layout.supervisor_log();
-    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    // A FIFO in its place would keep us waiting for a reader.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let opened = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(&path);
     opened.map_err(StoreError::io("open", &path))
 }
@@ -77,6 +78,9 @@ mod tests {
             assert!(lengths.iter().all(|&length| length <= MAX_SIZE + 2000), "{lengths:?}");
             assert!(lengths.iter().sum::<u64>() >= 1000 * (number as u64 + 1).min(1000));
         }
+        fs::remove_file(layout.supervisor_log()).unwrap();
+        nix::unistd::mkfifo(&*layout.supervisor_log(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(open(&layout).is_err(), "and nobody waits for its reader");
         fs::remove_file(layout.supervisor_log()).unwrap();
         assert!(successor(&layout, &writers[0]).unwrap().is_some());
         assert!(successor(&layout, File::open("/dev/null").unwrap()).unwrap().is_none());

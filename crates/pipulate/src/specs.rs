@@ -63,6 +63,25 @@ pub(crate) fn with_env_file(
     Ok(spec)
 }
 
+/// Whether these services can be started as they are configured: before what runs is ended for that.
+///
+/// # Errors
+/// One can't; the failure names it.
+pub(crate) fn refuse_unusable(
+    context: &Context,
+    config: &Config,
+    services: &[ServiceName],
+) -> Result<(), Failure> {
+    for spec in specs(context, config).into_iter().filter(|spec| services.contains(&spec.name)) {
+        let service = spec.name.clone();
+        with_env_file(context, config, spec).map_err(|failure| {
+            Failure::failed(format!("{service} can't be started as it is configured"))
+                .cause(failure.in_one_line())
+        })?;
+    }
+    Ok(())
+}
+
 /// What the supervisors of these services are told. One whose service has something wrong with it
 /// is told nothing: it finds out, and says so.
 pub(crate) fn for_start(context: &Context, config: &Config, services: &[ServiceName]) -> Vec<ServiceSpec> {

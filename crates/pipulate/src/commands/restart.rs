@@ -39,6 +39,7 @@ pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<Ex
     if services.is_empty() {
         return nothing_to_do(context, &status);
     }
+    specs::refuse_unusable(context, config, &services)?;
     let context = &start::make_home(context)?;
     if !settings.force {
         stop::spare_work_in_progress(context, &services, &stop::in_words("restart", &services))?;

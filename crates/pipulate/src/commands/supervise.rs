@@ -13,13 +13,16 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use pipulate_core::identity::ProcessIdentity;
 use pipulate_core::layout::Layout;
 use pipulate_core::service::{
     LogLimits, Readiness, RestartPolicy, ServiceName, ServiceSpec, StopSignal, StopSpec,
 };
+use pipulate_core::state::ServiceState;
 use pipulate_process::signals;
 use pipulate_store::files;
 use pipulate_store::lock::Lock;
+use pipulate_store::record;
 use pipulate_supervisor::driver::{self, Beginning, Task};
 use pipulate_supervisor::orders::Orders;
 use pipulate_supervisor::program::VERB;
@@ -70,7 +73,9 @@ pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Resul
         let task = Task {
             layout: context.layout.clone(),
             spec: match beginning {
-                Beginning::Start => configured(context, service)?,
+                Beginning::Start => {
+                    configured(context, service).inspect_err(|failure| note_its_end(context, service, failure))?
+                }
                 Beginning::Rescue => configured(context, service).unwrap_or_else(|failure| {
                     // Somebody is editing it: what runs must not wait for that with nobody to read what it prints.
                     tracing::warn!(%service, "it is supervised without its configuration: {}", failure.render(Style::plain()).trim().replace("\n", "; "));
@@ -89,6 +94,21 @@ pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Resul
         driver::supervise(task)?;
         Ok(ExitStatus::Success)
     })
+}
+
+/// A service that was to begin anew, and can't: its old instance is gone, and the record says why there
+/// is no new one. The supervisor stays named, so that what is left is still looked for.
+fn note_its_end(context: &Context, service: &ServiceName, failure: &Failure) {
+    let record = record::read(&context.layout, service).ok().flatten();
+    let own =
+        |named: &ProcessIdentity| u32::try_from(named.pid.get()).is_ok_and(|pid| pid == std::process::id());
+    if let Some(mut record) = record.filter(|record| record.supervisor.as_ref().is_some_and(own)) {
+        (record.state, record.reason, record.main) =
+            (ServiceState::Crashed, Some(failure.in_one_line()), None);
+        if let Err(error) = record::write(&context.layout, &record) {
+            tracing::warn!(%service, "{error}");
+        }
+    }
 }
 
 /// What comes before and after the work of every supervisor, which is given the doorbell.
