@@ -282,6 +282,21 @@ fn a_busy_kernel_is_not_stopped_without_force() {
 }
 
 #[test]
+fn a_daemon_that_a_kernel_started_is_not_ended_without_force() {
+    let project = TestProject::new();
+    project.start(&["jupyter"]);
+    let jupyter = Jupyter::of(&project);
+    let kernel = jupyter.kernel();
+    kernel.run("import os; os.system(\"setsid sh -c 'sleep 1001 &'\")");
+    let daemon = project.find_process("sleep 1001");
+    let refused = project.run(&["stop"]).expect(1);
+    let named = format!("sleep (pid {}) was started from a kernel", daemon.pid);
+    assert!(refused.stderr.contains(&named) && daemon.lives(), "{}", refused.stderr);
+    project.run(&["stop", "--force"]).expect(0);
+    assert!(!daemon.lives());
+}
+
+#[test]
 fn a_person_is_asked_before_work_is_cut_off() {
     let project = TestProject::new();
     project.start(&["jupyter"]);

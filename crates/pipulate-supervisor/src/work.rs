@@ -134,18 +134,18 @@ fn terminal_jobs(ours: &[Entry], asking: i32) -> Vec<Work> {
     jobs.map(|entry| Work::TerminalJob { pid: entry.pid, command: command(entry) }).collect()
 }
 
-/// Sessions that neither JupyterLab nor a kernel nor a terminal leads.
+/// Sessions that neither JupyterLab nor a kernel nor a terminal leads, each by the first process in
+/// it: what made a daemon of itself has lost its leader.
 fn detached(ours: &[Entry], main: Option<Pid>) -> Vec<Work> {
-    let kernels: Vec<Pid> = jupyter::kernels(ours).into_iter().map(|kernel| kernel.pid).collect();
+    let kernels = jupyter::kernels(ours).into_iter().map(|kernel| kernel.pid);
+    let known: Vec<i32> = kernels.chain(main).map(Pid::get).collect();
     let is_run = |entry: &Entry| matches!(table::marker(entry.pid), Some(Marker { part: Part::Run(_), .. }));
-    let leads_its_own = |entry: &&Entry| {
-        entry.pid.get() == entry.session
-            && Some(entry.pid) != main
-            && !kernels.contains(&entry.pid)
-            && !entry.has_terminal
-    };
-    let found = ours.iter().filter(leads_its_own).filter(|entry| is_run(entry));
-    found.map(|entry| Work::Detached { pid: entry.pid, command: command(entry) }).collect()
+    let has_its_own = |entry: &&Entry| !entry.has_terminal && !known.contains(&entry.session);
+    let mut found: Vec<&Entry> = ours.iter().filter(has_its_own).filter(|entry| is_run(entry)).collect();
+    found.sort_by_key(|entry| (entry.session, entry.start, entry.pid));
+    found.dedup_by_key(|entry| entry.session);
+    let named = |entry: &Entry| Work::Detached { pid: entry.pid, command: command(entry) };
+    found.into_iter().map(named).collect()
 }
 
 /// The program's name: arguments may hold what nobody should see.
