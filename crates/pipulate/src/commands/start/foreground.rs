@@ -12,6 +12,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::ServiceStatus;
 use pipulate_process::command::Command;
+use pipulate_store::record::{self, Record};
 use pipulate_supervisor::halt::Manner;
 use pipulate_supervisor::work;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -105,16 +106,15 @@ fn living(context: &Context, services: &[ServiceName]) -> Vec<ServiceStatus> {
 
 /// Stopped from elsewhere, or done: that is well. What crashed is told.
 fn how_they_ended(context: &Context, services: &[ServiceName]) -> Result<ExitStatus, Failure> {
-    let status = status::glance(context).services.into_iter();
-    let is_crashed =
-        |service: &ServiceStatus| services.contains(&service.name) && service.state == ServiceState::Crashed;
-    let crashed: Vec<ServiceStatus> = status.filter(is_crashed).collect();
     context.printer.note("Nothing runs any more");
+    // Their last words, as they said that they end; who wrote them may still be on the way out.
+    let records = services.iter().filter_map(|service| record::read(&context.layout, service).ok().flatten());
+    let crashed: Vec<Record> = records.filter(|record| record.state == ServiceState::Crashed).collect();
     if crashed.is_empty() {
         return Ok(ExitStatus::Success);
     }
-    let names: Vec<&str> = crashed.iter().map(|service| service.name.as_str()).collect();
+    let names: Vec<&str> = crashed.iter().map(|record| record.service.as_str()).collect();
     let failure = Failure::failed(format!("crashed: {}", names.join(", ")));
-    let reasons = crashed.iter().filter_map(|service| Some((&service.name, service.reason.as_ref()?)));
+    let reasons = crashed.iter().filter_map(|record| Some((&record.service, record.reason.as_ref()?)));
     Err(reasons.fold(failure, |failure, (name, why)| failure.cause(format!("{name}: {why}"))))
 }
