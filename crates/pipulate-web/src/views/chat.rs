@@ -16,7 +16,7 @@ use crate::assets;
 use crate::chat::{Live, PageId, Phase, Running, conversation};
 use crate::offer::{Offer, Offered};
 use crate::problem::capitalized;
-use crate::views::layout::Page;
+use crate::views::layout::{self, Page};
 use crate::world::World;
 
 /// How long a title in the list may be, in characters.
@@ -113,9 +113,7 @@ pub(crate) fn page(page: &ChatPage) -> Markup {
         div class="talk" {
             (no_model(&page.offer))
             div id="turns" role="log" aria-label="Conversation" tabindex="0" { (turns) }
-            div id="follow" hx-sse:connect={ "/chat/" (id) "/events?page=" (page.page) "&shown=" (mark(&turns)) }
-                hx-trigger="load, every 2s" hx-sync="this:drop" hx-swap="none"
-                hx-config="sse.reconnectDelay:300 sse.reconnectMaxDelay:2s sse.connectTimeout:5s" {}
+            (layout::listener("follow", &format!("/chat/{id}/events?page={}&shown={}", page.page, mark(&turns))))
             p id="chat-status" role="status" { (status(page.talk.live.as_ref())) }
             (ask(page))
             form id="stop" method="post" action={ "/chat/" (id) "/stop" } hx-post={ "/chat/" (id) "/stop" } hx-swap="none" {}
