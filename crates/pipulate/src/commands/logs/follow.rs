@@ -204,8 +204,30 @@ impl<'a> Follower<'a> {
     }
 }
 
-/// Whether any of them is supervised, as their records say.
+/// Whether any of them is supervised, as their records say. One that can't be read now says nothing of
+/// an end.
 fn any_runs(context: &Context, services: &[ServiceName]) -> bool {
-    let record = |service| record::read(&context.layout, service).ok().flatten();
-    services.iter().filter_map(record).any(|record| record.supervisor.is_some())
+    services.iter().any(|service| match record::read(&context.layout, service) {
+        Ok(record) => record.is_some_and(|record| record.supervisor.is_some()),
+        Err(_) => true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::context::samples;
+
+    #[test]
+    fn a_record_that_cant_be_read_is_not_the_end_of_its_service() {
+        let project = samples::project("");
+        let services = [ServiceName::parse("server").unwrap()];
+        let layout = &project.context.layout;
+        assert!(!any_runs(&project.context, &services));
+        fs::create_dir_all(layout.run()).unwrap();
+        fs::write(layout.record(&services[0]), "{").unwrap();
+        assert!(any_runs(&project.context, &services));
+    }
 }
