@@ -157,6 +157,37 @@ fn what_runs_in_a_folder_that_had_this_name_before_is_anothers() {
 }
 
 #[test]
+fn a_copy_made_of_hard_links_is_another_project() {
+    let user = only_a_worker();
+    user.start(&[]);
+    let worker = Process::of(&user.service("worker")["pid"]);
+    let copy = user.home().join("copy");
+    run::output(user.foreign("cp").arg("-al").args([user.root(), &copy])).expect(0);
+    run_in(&user, &copy, &["stop"]).expect(1);
+    assert!(worker.lives(), "it was stopped from the copy");
+    user.run(&["stop"]).expect(0);
+    assert!(!worker.lives());
+}
+
+#[test]
+fn a_flood_that_goes_on_in_a_moved_folder_touches_nothing_in_its_old_place() {
+    let flood = "i=0; while :; do i=$((i+1)); echo $i; done";
+    let config = format!(
+        "[services.worker]\ncommand = [\"bash\", \"-c\", \"{flood}\"]\n[logs]\nmax_size = \"64KiB\"\n"
+    );
+    let user = TestProject::light().table("server", "enabled = false").config(&config).build();
+    user.start(&[]);
+    let moved = user.home().join("moved");
+    fs::rename(user.root(), &moved).unwrap();
+    user.write(".pipulate/log/worker.log", "somebody else's\n");
+    let newest = || fs::metadata(moved.join(".pipulate/log/worker.log")).unwrap().modified().unwrap();
+    let begun = newest();
+    holds("the flood to go on", || newest() > begun && moved.join(".pipulate/log/worker.log.5").exists());
+    assert_eq!(user.read(".pipulate/log/worker.log"), "somebody else's\n");
+    run_in(&user, &moved, &["stop"]).expect(0);
+}
+
+#[test]
 fn a_moved_project_without_supervisors_is_still_its_own() {
     let user = only_a_worker();
     user.start(&[]);

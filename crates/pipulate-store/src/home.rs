@@ -51,7 +51,12 @@ fn former_root(layout: &Layout) -> Option<AbsPath> {
         if record.root.to_string_lossy() == layout.root().to_string_lossy() {
             return None;
         }
-        let is_supervised = lock::holder(&layout.lock(&service)).is_ok_and(|holder| holder != Holder::Nobody);
+        // A copy made of hard links has the very lock that is held in the folder which was copied.
+        let lock = layout.lock(&service);
+        if fs::symlink_metadata(&lock).is_ok_and(|meta| meta.nlink() > 1) {
+            continue;
+        }
+        let is_supervised = lock::holder(&lock).is_ok_and(|holder| holder != Holder::Nobody);
         if is_supervised || capture::is_open(layout, &service) {
             return Some(record.root);
         }

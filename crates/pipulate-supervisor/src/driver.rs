@@ -289,6 +289,8 @@ impl Driver {
     fn sleep(&mut self) -> Result<(), SuperviseError> {
         while self.wait()? == Woken::ByOutput && *self.machine.phase() == Phase::Up {
             let before = (self.capture.rotations(), self.room.was_told());
+            // A log is turned over by its name, and the folder may have another one by now.
+            self.follow_the_folder();
             self.drain();
             if !self.capturing || before != (self.capture.rotations(), self.room.was_told()) {
                 break;
