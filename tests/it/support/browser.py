@@ -54,11 +54,12 @@ class Browser:
         os.close(here[0])
         os.close(theirs[1])
         self.buffer, self.number, self.session = b"", 0, None
-        self.loaded, self.said = False, []
+        self.loaded, self.said = set(), []
         page = self.ask("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.ask("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
         for domain in ["Page", "Runtime", "Log", "Audits", "DOM"]:
             self.ask(f"{domain}.enable")
+        self.ask("Page.setLifecycleEventsEnabled", enabled=True)
 
     def ask(self, method, **parameters):
         """Calls a method of the protocol and returns what it gives."""
@@ -88,8 +89,8 @@ class Browser:
 
     def listen(self, event):
         method, what = event["method"], event["params"]
-        if method == "Page.loadEventFired":
-            self.loaded = True
+        if method == "Page.lifecycleEvent" and what["name"] == "load":
+            self.loaded.add(what["loaderId"])
         elif method == "Log.entryAdded" and what["entry"]["level"] in ("warning", "error"):
             self.said.append(f"{what['entry']['text']} ({what['entry'].get('url')})")
         elif method == "Runtime.exceptionThrown":
@@ -100,11 +101,11 @@ class Browser:
             self.said.append(json.dumps(what["issue"]["details"]))
 
     def open(self, url):
-        self.loaded = False
         answer = self.ask("Page.navigate", url=url)
         if "errorText" in answer:
             sys.exit(f"{url}: {answer['errorText']}")
-        while not self.loaded:
+        # By its own number: another page may still have been on its way.
+        while answer["loaderId"] not in self.loaded:
             self.listen(self.receive())
         return True
 
