@@ -54,9 +54,9 @@ class Browser:
         os.close(here[0])
         os.close(theirs[1])
         self.buffer, self.number, self.session = b"", 0, None
-        self.loaded, self.said = set(), []
-        page = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.ask("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
+        self.begun, self.loaded, self.said = set(), set(), []
+        self.page = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        self.session = self.ask("Target.attachToTarget", targetId=self.page, flatten=True)["sessionId"]
         for domain in ["Page", "Runtime", "Log", "Audits", "DOM"]:
             self.ask(f"{domain}.enable")
         self.ask("Page.setLifecycleEventsEnabled", enabled=True)
@@ -89,8 +89,10 @@ class Browser:
 
     def listen(self, event):
         method, what = event["method"], event["params"]
-        if method == "Page.lifecycleEvent" and what["name"] == "load":
-            self.loaded.add(what["loaderId"])
+        if method == "Page.lifecycleEvent" and what["frameId"] == self.page:
+            self.begun.add(what["loaderId"])
+            if what["name"] == "load":
+                self.loaded.add(what["loaderId"])
         elif method == "Log.entryAdded" and what["entry"]["level"] in ("warning", "error"):
             self.said.append(f"{what['entry']['text']} ({what['entry'].get('url')})")
         elif method == "Runtime.exceptionThrown":
@@ -101,11 +103,12 @@ class Browser:
             self.said.append(json.dumps(what["issue"]["details"]))
 
     def open(self, url):
+        earlier = set(self.begun)
         answer = self.ask("Page.navigate", url=url)
         if "errorText" in answer:
             sys.exit(f"{url}: {answer['errorText']}")
-        # By its own number: another page may still have been on its way.
-        while answer["loaderId"] not in self.loaded:
+        # This one, or the one that it goes on to at once, and not one that was still on its way.
+        while not self.loaded - earlier:
             self.listen(self.receive())
         return True
 
