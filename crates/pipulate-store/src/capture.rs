@@ -293,7 +293,9 @@ impl Capture {
     fn pass_the_bound(&mut self) -> io::Result<usize> {
         if self.ends_with_line_break()? {
             self.rotate()?;
-            return self.transfer(AHEAD);
+            // Something has to be moved, whatever the index takes of a small bound.
+            let most = usize::try_from(self.rotation.max_size()).unwrap_or(AHEAD).clamp(1, AHEAD);
+            return self.transfer(most);
         }
         let ahead = self.mover.look_ahead(&self.fifo, AHEAD)?;
         let (most, is_line_end) = match ahead.iter().position(|&byte| byte == b'\n') {
