@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
 use crate::support::ports::{DefaultPorts, Port};
-use crate::support::{TestProject, holds, http, wait_for};
+use crate::support::{TestProject, http, wait_for};
 
 /// Serves on the address and port of its arguments, the latter from `PORT` if there is none, as soon
 /// as there is a file `go`.
@@ -86,7 +86,7 @@ fn a_foreigner_that_takes_a_pinned_port_during_the_start_is_named_and_never_read
     thread::scope(|scope| {
         let starting = scope.spawn(|| project.run(&["start", "--no-setup"]));
         for service in ["bold", "mute"] {
-            holds("a process", || !project.service(service)["pid"].is_null());
+            project.wait_for_service(service, "to have a process", |found| !found["pid"].is_null());
         }
         foreigner(number);
         project.write("go", "");

@@ -38,7 +38,8 @@ pub fn read_private(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     if meta.len() > LIMIT {
         return Err(StoreError::refused(path, "it is larger than 1 MiB, and nothing of ours is"));
     }
-    let mut bytes = Vec::new();
+    // Room for its end too: it is read whole at the first time.
+    let mut bytes = Vec::with_capacity(meta.len() as usize + 1);
     file.take(LIMIT).read_to_end(&mut bytes).map_err(StoreError::io("read", path))?;
     Ok(Some(bytes))
 }

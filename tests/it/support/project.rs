@@ -14,7 +14,7 @@ use super::ports::Port;
 use super::process::{self, Process};
 use super::redact::redact;
 use super::run::{self, Output};
-use super::wait::{holds, wait_for};
+use super::wait::{holds, wait_for, wait_for_ok};
 
 /// The program under test.
 pub(crate) const PIPULATE: &str = env!("CARGO_BIN_EXE_pipulate");
@@ -142,8 +142,16 @@ impl TestProject {
     /// Waits until `status --json` says that a service has this state; what it says then.
     #[track_caller]
     pub(crate) fn wait_for_state(&self, service: &str, state: &str) -> Value {
-        let what = format!("{service} to be {state}");
-        wait_for(&what, || Some(self.service(service)).filter(|found| found["state"] == state))
+        self.wait_for_service(service, &format!("to be {state}"), |found| found["state"] == state)
+    }
+
+    /// Waits until a service is as it should be. Whoever waits in vain reads how it was at last.
+    #[track_caller]
+    pub(crate) fn wait_for_service(&self, name: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        wait_for_ok(&format!("{name} {what}"), || {
+            let found = self.service(name);
+            if is_so(&found) { Ok(found) } else { Err(found.to_string()) }
+        })
     }
 
     /// The living processes that carry this project's marker, those of every service.

@@ -32,10 +32,10 @@ pub(crate) fn entry(pid: Pid) -> Option<Entry> {
     parse_stat(pid, &text)
 }
 
-/// Reads a file of `/proc`. They say that they are empty, and `std` would begin with 32 bytes.
+/// Reads a file of `/proc`. They say that they are empty: `std` is kept from asking for their size.
 fn read(path: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(4096);
-    fs::File::open(path)?.read_to_end(&mut bytes)?;
+    fs::File::open(path)?.take(u64::MAX).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
