@@ -7,12 +7,12 @@
 //!
 //! Invariants: a code is good once, on one port, for [`CODE_LIFETIME`]. The app remembers used
 //! nonces in memory only; after a restart it therefore refuses every code that was made before it
-//! began. All comparisons of secrets take constant time.
+//! began. A clock that is set back locks nobody out. All comparisons of secrets take constant time.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -129,34 +129,61 @@ pub(crate) enum CodeRefusal {
     Expired,
     #[error("this sign-in link was made before the web app was started anew")]
     BeforeOpening,
+    #[error("this sign-in link was made before the clock was set back")]
+    NotYetMade,
     #[error("this sign-in link was used already; each is good once")]
     Used,
+}
+
+/// A moment by the clock that people set, and by one that nobody sets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    wall: Timestamp,
+    steady: Instant,
+}
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        Self { wall: Timestamp::now(), steady: Instant::now() }
+    }
+
+    /// When it was, by the clock as it is set `now`. Only a clock that was set back makes a difference:
+    /// the steady one stands still while the machine sleeps.
+    fn by_the_clock_of(self, now: Self) -> u64 {
+        let passed = now.steady.saturating_duration_since(self.steady);
+        let passed = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
+        milliseconds(self.wall).min(milliseconds(now.wall).saturating_sub(passed))
+    }
 }
 
 /// Who may come in: one app, on one port, with one key.
 pub(crate) struct Door {
     token: Token,
     port: u16,
-    opened: u64,
+    opened: Moment,
     /// Used nonces and when their codes expire (milliseconds since 1970). Only genuine codes get
     /// here, and expired ones are dropped, so it stays small.
     used: Mutex<HashMap<Nonce, u64>>,
 }
 
 impl Door {
-    pub(crate) fn new(token: Token, port: u16, now: Timestamp) -> Self {
-        Self { token, port, opened: milliseconds(now), used: Mutex::default() }
+    pub(crate) fn new(token: Token, port: u16, opened: Moment) -> Self {
+        Self { token, port, opened, used: Mutex::default() }
     }
 
     /// Takes a code in. The same code is refused ever after.
-    pub(crate) fn admit(&self, code: &str, now: Timestamp) -> Result<(), CodeRefusal> {
+    pub(crate) fn admit(&self, code: &str, now: Moment) -> Result<(), CodeRefusal> {
         let (nonce, expiry) = self.read_code(code).ok_or(CodeRefusal::NotOurs)?;
-        let now = milliseconds(now);
+        let (opened, now) = (self.opened.by_the_clock_of(now), milliseconds(now.wall));
+        let made = expiry.saturating_sub(lifetime_milliseconds());
         if expiry <= now {
             return Err(CodeRefusal::Expired);
         }
-        if expiry.saturating_sub(lifetime_milliseconds()) < self.opened {
+        if made < opened {
             return Err(CodeRefusal::BeforeOpening);
+        }
+        if made > now {
+            return Err(CodeRefusal::NotYetMade);
         }
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.retain(|_, expiry| *expiry > now);

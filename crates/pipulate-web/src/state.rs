@@ -18,7 +18,7 @@ use crate::chat::Answers;
 use crate::event_stream::{self, Places};
 use crate::observer::{Observer, Snapshot};
 use crate::problem::Problem;
-use crate::sign::{Door, Token};
+use crate::sign::{Door, Moment, Token};
 use crate::views::services::Live;
 use crate::world::{Target, World};
 
@@ -70,7 +70,7 @@ impl AppState {
         Self(Arc::new(Inner {
             service,
             port,
-            door: Door::new(token, port, Timestamp::now()),
+            door: Door::new(token, port, Moment::now()),
             world,
             zone: TimeZone::system(),
             counter: AtomicU64::new(0),

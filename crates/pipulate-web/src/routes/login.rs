@@ -4,10 +4,10 @@ use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Redirect, Response};
-use jiff::Timestamp;
 
 use crate::guard;
 use crate::problem::Problem;
+use crate::sign::Moment;
 use crate::state::AppState;
 use crate::views;
 
@@ -25,7 +25,7 @@ pub(crate) async fn enter(
         return Ok(Redirect::to("/").into_response());
     }
     let Some(code) = code_of(query.as_deref()) else { return Ok(how_to(&state)) };
-    door.admit(code, Timestamp::now()).map_err(Problem::SignInAgain)?;
+    door.admit(code, Moment::now()).map_err(Problem::SignInAgain)?;
     let (name, session) = (door.cookie_name(), door.new_session()?);
     let cookie = format!("{name}={session}; HttpOnly; SameSite=Strict; Path=/");
     Ok(([(SET_COOKIE, cookie)], Redirect::to("/")).into_response())

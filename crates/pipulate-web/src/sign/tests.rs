@@ -1,5 +1,7 @@
 //! The claims of [`super`], by the clock that the test holds.
 
+use std::sync::LazyLock;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
@@ -14,42 +16,77 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
+/// The same by both clocks, when nobody sets one.
+fn moment(seconds: i64) -> Moment {
+    moment_when_set(seconds, 0)
+}
+
+/// The same after the clock that people set was set back by so many seconds.
+fn moment_when_set(seconds: i64, back: i64) -> Moment {
+    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let steady = *BEGIN + Duration::from_secs(seconds.unsigned_abs());
+    Moment { wall: at(seconds - back), steady }
+}
+
 fn door() -> Door {
-    Door::new(token(), PORT, at(0))
+    Door::new(token(), PORT, moment(0))
 }
 
 #[test]
 fn a_code_is_good_once() {
     let (door, code) = (door(), code(&token(), PORT, at(0)).unwrap());
-    assert_eq!(door.admit(&code, at(1)), Ok(()));
-    assert_eq!(door.admit(&code, at(2)), Err(CodeRefusal::Used));
+    assert_eq!(door.admit(&code, moment(1)), Ok(()));
+    assert_eq!(door.admit(&code, moment(2)), Err(CodeRefusal::Used));
 }
 
 #[test]
 fn a_code_is_good_for_ten_minutes_and_not_longer() {
     let door = door();
+    let late = code(&token(), PORT, at(0) + SignedDuration::from_millis(1)).unwrap();
     let early = code(&token(), PORT, at(0)).unwrap();
-    let late = code(&token(), PORT, at(0)).unwrap();
-    assert_eq!(door.admit(&early, at(600) - SignedDuration::from_millis(1)), Ok(()));
-    assert_eq!(door.admit(&late, at(600)), Err(CodeRefusal::Expired));
+    assert_eq!(door.admit(&late, moment(600)), Ok(()));
+    assert_eq!(door.admit(&early, moment(600)), Err(CodeRefusal::Expired));
 }
 
 #[test]
 fn a_used_code_stays_used_over_a_restart_of_the_app() {
     let code = code(&token(), PORT, at(1)).unwrap();
-    assert_eq!(door().admit(&code, at(2)), Ok(()));
-    let restarted = Door::new(token(), PORT, at(3));
-    assert_eq!(restarted.admit(&code, at(4)), Err(CodeRefusal::BeforeOpening));
+    assert_eq!(door().admit(&code, moment(2)), Ok(()));
+    let restarted = Door::new(token(), PORT, moment(3));
+    assert_eq!(restarted.admit(&code, moment(4)), Err(CodeRefusal::BeforeOpening));
+}
+
+#[test]
+fn a_clock_that_is_set_back_locks_nobody_out_and_makes_no_old_code_good() {
+    let (door, two_hours) = (door(), 7_200);
+    let before = code(&token(), PORT, at(-1)).unwrap();
+    let not_used = code(&token(), PORT, at(30)).unwrap();
+    let after = code(&token(), PORT, at(60 - two_hours)).unwrap();
+    let now = |seconds| moment_when_set(seconds, two_hours);
+    assert_eq!(door.admit(&after, now(61)), Ok(()));
+    assert_eq!(door.admit(&after, now(62)), Err(CodeRefusal::Used));
+    for old in [before, not_used] {
+        assert_eq!(door.admit(&old, now(61)), Err(CodeRefusal::NotYetMade));
+    }
+    let restarted = Door::new(token(), PORT, now(90));
+    assert_eq!(restarted.admit(&after, now(91)), Err(CodeRefusal::BeforeOpening));
+}
+
+#[test]
+fn a_code_made_before_the_machine_slept_or_the_clock_was_set_forward_is_no_older_than_the_app() {
+    let code = code(&token(), PORT, at(60)).unwrap();
+    // Five minutes that the steady clock did not count.
+    assert_eq!(door().admit(&code, moment_when_set(120, -300)), Ok(()));
 }
 
 #[test]
 fn a_used_code_is_forgotten_only_after_it_expired() {
     let door = door();
     let first = code(&token(), PORT, at(0)).unwrap();
-    door.admit(&first, at(1)).unwrap();
+    door.admit(&first, moment(1)).unwrap();
     for second in [300, 599, 601] {
-        door.admit(&code(&token(), PORT, at(second)).unwrap(), at(second)).unwrap();
-        assert!(door.admit(&first, at(second)).is_err(), "{second}");
+        door.admit(&code(&token(), PORT, at(second)).unwrap(), moment(second)).unwrap();
+        assert!(door.admit(&first, moment(second)).is_err(), "{second}");
     }
     assert_eq!(door.used.lock().unwrap().len(), 3);
 }
@@ -72,17 +109,17 @@ fn a_code_of_another_key_or_port_and_a_changed_code_are_refused() {
         "é?%\n".to_owned(),
     ];
     for code in foreign {
-        assert_eq!(door().admit(&code, at(1)), Err(CodeRefusal::NotOurs), "{code}");
+        assert_eq!(door().admit(&code, moment(1)), Err(CodeRefusal::NotOurs), "{code}");
     }
 }
 
 #[test]
 fn a_session_is_good_over_a_restart_and_ends_with_the_key() {
     let session = door().new_session().unwrap();
-    assert!(Door::new(token(), PORT, at(9_999)).knows_session(&session));
-    assert!(!Door::new(token(), PORT + 1, at(0)).knows_session(&session));
+    assert!(Door::new(token(), PORT, moment(9_999)).knows_session(&session));
+    assert!(!Door::new(token(), PORT + 1, moment(0)).knows_session(&session));
     let next = Token::parse(Token::new_text().unwrap().as_bytes()).unwrap();
-    assert!(!Door::new(next, PORT, at(0)).knows_session(&session));
+    assert!(!Door::new(next, PORT, moment(0)).knows_session(&session));
 }
 
 #[test]
