@@ -272,7 +272,10 @@ fn whoever_only_holds_a_lock_is_not_signalled_and_is_named() {
                 fcntl.lockf(lock, fcntl.LOCK_EX)\n\
                 time.sleep(1000)";
     let stranger = Stranger::start(project.foreign("python3").args(["-c", hold]));
-    project.wait_for_state("worker", "starting");
+    let held = wait_for("the lock", || {
+        Some(project.service("worker")).filter(|worker| worker["supervisor_pid"] == stranger.process().pid)
+    });
+    assert_eq!(held["state"], "stopped", "a lock starts nothing");
     for args in [&["stop"][..], &["stop", "--force"]] {
         let refused = project.run(args).expect(1);
         let named = format!("process {} holds its lock and is no supervisor of it", stranger.process().pid);

@@ -80,12 +80,28 @@ fn a_start_waits_for_whoever_holds_the_lock_and_then_takes_the_place() {
     rustix::fs::fcntl_lock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
     thread::scope(|scope| {
         let start = scope.spawn(|| project.start(&[]));
-        project.wait_for_state("worker", "starting");
+        assert_eq!(project.service("worker")["supervisor_pid"], std::process::id());
         assert_eq!(workers(&project), 0);
         drop(lock);
         start.join().unwrap();
     });
     assert_eq!(workers(&project), 1);
+}
+
+#[test]
+fn a_worker_that_has_just_ended_does_not_run_whatever_its_record_says() {
+    let project = only_a_worker(WORKER);
+    project.start(&[]);
+    let before = project.service("worker");
+    let supervisor = Process::of(&before["supervisor_pid"]);
+    supervisor.signal(Signal::STOP);
+    Process::of(&before["pid"]).kill();
+    project.run(&["start", "--no-setup", "--wait-timeout", "300ms"]).expect(124);
+    supervisor.signal(Signal::CONT);
+    project.start(&[]);
+    let after = project.service("worker");
+    assert_eq!((&after["state"], &after["restarts"]), (&"running".into(), &1.into()));
+    assert_ne!(after["pid"], before["pid"]);
 }
 
 #[test]

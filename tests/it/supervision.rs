@@ -380,3 +380,19 @@ fn a_logout_and_a_laptop_that_sleeps_touch_nothing() {
     assert_eq!(project.processes(), everybody);
     project.run(&["stop"]).expect(0);
 }
+
+#[test]
+fn a_clock_that_was_set_since_a_start_makes_a_service_neither_younger_nor_older() {
+    let project = TestProject::light().table("server", "enabled = false").config(WORKER).build();
+    project.start(&[]);
+    let record = ".pipulate/run/worker.json";
+    for set in ["2001-01-01T00:00:00Z", "2101-01-01T00:00:00Z"] {
+        let mut started: serde_json::Value = serde_json::from_str(&project.read(record)).unwrap();
+        started["main"]["started_at"] = set.into();
+        project.write(record, &started.to_string());
+        assert_eq!(project.service("worker")["started_at"], set);
+        holds("it to be a little old", || {
+            project.service("worker")["uptime_seconds"].as_f64().is_some_and(|age| age > 0.0 && age < 3600.0)
+        });
+    }
+}

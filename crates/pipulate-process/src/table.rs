@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use pipulate_core::identity::Pid;
 use pipulate_core::marker::{self, Marker};
@@ -54,6 +55,12 @@ impl Entry {
 /// The process with that pid, zombies included.
 pub fn entry(pid: Pid) -> Option<Entry> {
     os::entry(pid)
+}
+
+/// How long ago a process was started, to a hundredth of a second, sleep of the machine included. A clock
+/// that is set does not change it.
+pub fn age(entry: &Entry) -> Duration {
+    os::age(entry.start)
 }
 
 /// Every pid that can be seen.

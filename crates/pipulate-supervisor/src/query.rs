@@ -1,6 +1,7 @@
 //! What is true about a project: records, checked against the process table. Nothing is changed.
 
 mod health;
+mod word;
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use pipulate_store::lock::{self, Holder};
 use pipulate_store::record::{self, Named, Record};
 
 use self::health::{Questions, find_degraded, question};
+use self::word::state;
 use crate::family::{self, Attached, Service};
 use crate::jupyter;
 
@@ -78,7 +80,7 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
         if !services.contains(service) && standing == Standing::Gone && doubt.is_none() && !is_lost {
             continue;
         }
-        let mut status = service_status(layout, service, record.as_ref(), &standing);
+        let mut status = service_status(layout, service, record.as_ref(), &standing, &host);
         if let Some((_, supervisor)) = lost.iter().find(|(name, _)| name == service) {
             status.supervisor_pid = Some(*supervisor);
             doubt = Some(format!("{service}: its records were deleted while it ran; a stop still ends it"));
@@ -222,8 +224,9 @@ fn service_status(
     name: &ServiceName,
     record: Option<&Record>,
     standing: &Standing,
+    host: &Host,
 ) -> ServiceStatus {
-    let (state, wanted, reason) = state(record, standing);
+    let (state, wanted, reason) = state(record, standing, host);
     let supervisor_pid = match standing {
         Standing::Supervised(pid) => Some(*pid),
         Standing::Unsupervised | Standing::Gone | Standing::Unknown(_) => None,
@@ -285,60 +288,6 @@ pub fn url(address: SocketAddr, page: &str) -> String {
     format!("http://{address}{page}")
 }
 
-fn state(record: Option<&Record>, standing: &Standing) -> (ServiceState, Wanted, Option<String>) {
-    let Some(record) = record else {
-        let state = match standing {
-            Standing::Supervised(_) => ServiceState::Starting,
-            Standing::Unsupervised | Standing::Gone => ServiceState::Stopped,
-            Standing::Unknown(_) => ServiceState::Unknown,
-        };
-        let wanted = if state == ServiceState::Stopped { Wanted::Stopped } else { Wanted::Run };
-        return (state, wanted, None);
-    };
-    match standing {
-        Standing::Supervised(pid) => match &record.supervisor {
-            Some(supervisor) if supervisor.pid == *pid => {
-                (record.state, record.wanted, record.reason.clone())
-            }
-            // It has the lock and has not written yet.
-            Some(_) | None => (ServiceState::Starting, Wanted::Run, None),
-        },
-        Standing::Unsupervised => {
-            let why = "its supervisor is gone; the next start takes it over as it is".to_owned();
-            (ServiceState::Unsupervised, Wanted::Run, Some(why))
-        }
-        // Why stands beside the table, once.
-        Standing::Unknown(_) => (ServiceState::Unknown, record.wanted, None),
-        Standing::Gone => match record.state {
-            ServiceState::Stopped | ServiceState::Exited | ServiceState::Crashed => {
-                (record.state, record.wanted, record.reason.clone())
-            }
-            ServiceState::Starting
-            | ServiceState::Ready
-            | ServiceState::Running
-            | ServiceState::Degraded
-            | ServiceState::Backoff
-            | ServiceState::Stopping
-            | ServiceState::Unsupervised
-            | ServiceState::Unknown => ended_unseen(record),
-        },
-    }
-}
-
-/// Its record says that it runs and nothing of it does: a reboot, or everything was killed.
-fn ended_unseen(record: &Record) -> (ServiceState, Wanted, Option<String>) {
-    let rebooted =
-        record.supervisor.as_ref().is_some_and(|supervisor| supervisor.host.boot != identity::host().boot);
-    if rebooted || record.wanted == Wanted::Stopped {
-        return (
-            ServiceState::Stopped,
-            Wanted::Stopped,
-            rebooted.then(|| "the machine was restarted".to_owned()),
-        );
-    }
-    (ServiceState::Crashed, Wanted::Run, Some("it and its supervisor were ended from outside".to_owned()))
-}
-
 fn live(layout: &Layout, record: &Record, standing: &Standing) -> Option<LiveService> {
     let service = Service { project: layout.project_id(), name: record.service.clone() };
     let entry = main_entry(record, &service, standing)?;
@@ -359,7 +308,8 @@ fn live(layout: &Layout, record: &Record, standing: &Standing) -> Option<LiveSer
         ours.push(entry.clone());
     }
     ours.sort_by_key(|other| (other.pid != pid, other.pid));
-    let uptime = Timestamp::now().duration_since(started_at).as_secs_f64().max(0.0);
+    // Not from `started_at`: the clock may have been set since.
+    let uptime = table::age(&entry).as_secs_f64();
     let cpu: f64 = ours.iter().map(|entry| entry.cpu_seconds).sum();
     let kernels = jupyter::kernels(&ours);
     let processes = ours.iter().map(|other| process_info(other, pid, &ours, &kernels)).collect();
@@ -376,12 +326,19 @@ fn live(layout: &Layout, record: &Record, standing: &Standing) -> Option<LiveSer
     })
 }
 
+/// Whether the main process that the record names is there.
+pub(crate) fn main_lives(record: &Record) -> bool {
+    recorded_main(record).is_some()
+}
+
+fn recorded_main(record: &Record) -> Option<Entry> {
+    let main = &record.main.as_ref()?.identity;
+    table::entry(main.pid).filter(|entry| entry.lives() && entry.start == main.start)
+}
+
 /// The living main process; without a supervisor also one that nobody could write down any more.
 fn main_entry(record: &Record, service: &Service, standing: &Standing) -> Option<Entry> {
-    let recorded = record.main.as_ref().and_then(|main| {
-        let entry = table::entry(main.identity.pid).filter(Entry::lives)?;
-        (entry.start == main.identity.start).then_some(entry)
-    });
+    let recorded = recorded_main(record);
     let run = record.next_run.as_ref().filter(|_| *standing == Standing::Unsupervised);
     recorded.or_else(|| service.unrecorded_main(run?))
 }

@@ -193,6 +193,8 @@ fn outcome(record: &Record, standing: &Standing, before: Option<&Record>) -> Opt
     }
     let record = Box::new(record.clone());
     match (record.state, standing) {
+        // It has just ended, and its supervisor has not written that down yet.
+        (ServiceState::Ready | ServiceState::Running, _) if !query::main_lives(&record) => None,
         (ServiceState::Ready | ServiceState::Running, Standing::Supervised(_))
         | (ServiceState::Exited, _) => Some(Started::Up { record, fresh: true }),
         (ServiceState::Crashed | ServiceState::Degraded, _) => Some(Started::Failed { record }),

@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::time::Duration;
 
 use pipulate_core::identity::{Host, Pid};
 use rustix::process as sys;
@@ -68,6 +69,14 @@ fn parse_stat(pid: Pid, text: &[u8]) -> Option<Entry> {
         start: u64::try_from(field(22)?).ok()?,
         memory_bytes: u64::try_from(field(24)?).ok()? * rustix::param::page_size() as u64,
     })
+}
+
+/// How long ago a process with this start token was started: the token counts from boot.
+pub(crate) fn age(start: u64) -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let started = start as f64 / rustix::param::clock_ticks_per_second() as f64;
+    let seconds = now.tv_sec as f64 + now.tv_nsec as f64 / 1e9 - started;
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
 /// Every pid that can be seen.
