@@ -146,7 +146,7 @@ fn what_stands_where_a_file_or_a_folder_belongs_is_told_by_every_verb_and_left_a
         session.run(&[verb], 1);
     }
     let doctor = || findings(project.command(&["doctor", "--json"]), 1);
-    assert_eq!(complaints(&doctor()), ["project.private failure", "services.records warning"]);
+    assert_eq!(complaints(&doctor()), ["project.private failure"]);
     assert_eq!(project.read(".pipulate"), "mine");
     fs::remove_file(project.path(".pipulate")).unwrap();
 

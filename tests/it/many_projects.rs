@@ -224,8 +224,10 @@ fn a_project_that_was_deleted_while_it_runs_is_told_of_and_ended() {
 
     // The whole folder, which is somebody's current one too.
     let mut here = user.foreign("sh");
-    here.args(["-c", "rm -rf \"$PWD\"; \"$0\" status; \"$0\" status --all; \"$0\" stop --all", PIPULATE]);
+    let verbs = "\"$0\" status; \"$0\" -C \"$HOME/.runtime\" status; \"$0\" status --all; \"$0\" stop --all";
+    here.args(["-c", &format!("rm -rf \"$PWD\"; {verbs}"), PIPULATE]);
     let told = run::output(&mut here).expect(0);
+    assert!(told.stdout.contains(".runtime stopped"), "a folder that is named is found: {}", told.stdout);
     for said in ["could not find the current folder", "pipulate stop --all", "its records were deleted"] {
         assert!(told.stderr.contains(said), "{said:?} is missing in: {}", told.stderr);
     }

@@ -122,6 +122,8 @@ fn a_broken_configuration_hides_nothing_that_runs_and_keeps_nothing_from_ending(
     let status = project.run(&["status"]).expect(0);
     assert!(status.stdout.contains("ready") && status.stderr.contains("is ignored"), "{status:?}");
     session.run(&["stop"], 0);
+    session.run(&["stop", "jupyter"], 0);
+    session.run(&["logs", "worker"], 2);
     insta::assert_snapshot!(session.text());
     holds_nothing(&project);
 }
@@ -165,6 +167,7 @@ fn a_folder_that_is_none_is_refused() {
     session.run(&["-C", "/", "start"], 1);
     let home = project.home().to_str().unwrap();
     session.run(&["-C", home, "start"], 1);
+    session.run(&["-C", home, "status"], 4);
     insta::assert_snapshot!(session.text());
     assert!(!project.home().join(".pipulate").exists());
 }

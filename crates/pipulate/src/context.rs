@@ -46,6 +46,10 @@ impl Context {
         let current = match current_directory() {
             // What ran in a folder that was deleted can still be seen and ended from there.
             Err(_) if request.verb.is_about_all_projects() => PathBuf::from("/"),
+            // Nothing is looked for from here.
+            Err(_) if request.global.project.as_ref().is_some_and(|named| named.is_absolute()) => {
+                PathBuf::from("/")
+            }
             found => found?,
         };
         let root = match &request.global.project {
@@ -76,7 +80,8 @@ impl Context {
     pub(crate) fn home(&self) -> Result<Self, Failure> {
         let is_new = !self.layout.state().exists();
         let layout = home::ensure(&self.layout).map_err(|error| {
-            let is_forbidden = error.kind().is_none_or(|kind| kind == io::ErrorKind::PermissionDenied);
+            // What is refused says itself what to do.
+            let is_forbidden = error.kind() == Some(io::ErrorKind::PermissionDenied);
             let advice = "a home needs a folder that you may write to; make one of your own and go there";
             let failure = Failure::from(error);
             if is_forbidden { failure.hint(advice) } else { failure }
@@ -204,17 +209,23 @@ impl Context {
         Err(if known.is_empty() { failure } else { failure.hint(format!("there are: {}", known.join(", "))) })
     }
 
-    /// The services that exist here, as far as the configuration can be read, and those that left a log.
+    /// The services that exist here, and those that left a log.
     ///
     /// # Errors
     /// The folder of the logs can't be listed.
     pub(crate) fn known_services(&self) -> Result<BTreeSet<ServiceName>, Failure> {
         let mut known = read::services(&self.layout)?;
-        if let Ok(config) = &self.config {
-            let services = plan::known_services(config, self.layout.server_py().is_file());
-            known.extend(services.into_iter().map(|service| service.name.clone()));
-        }
+        known.extend(self.services());
         Ok(known)
+    }
+
+    /// The services that exist here, in the order of the configuration. Where that can't be read there
+    /// are those of a folder without one; a folder that is gone has none.
+    pub(crate) fn services(&self) -> Vec<ServiceName> {
+        let config = self.config.clone().or_else(|_| Config::parse("")).ok();
+        let Some(config) = config.filter(|_| self.layout.root().is_dir()) else { return Vec::new() };
+        let known = plan::known_services(&config, self.layout.server_py().is_file());
+        known.into_iter().map(|service| service.name.clone()).collect()
     }
 }
 

@@ -50,11 +50,16 @@ fn run_verb(args: Vec<OsString>) -> ExitCode {
         Err(answer) => return answer.give(&terminal).into(),
     };
     let printer = Printer::new(&terminal, request.global.color, request.global.verbosity);
+    let asks_how_it_is = matches!(request.verb, Verb::Status(_));
     match Context::find(&request, printer.clone()).and_then(|context| dispatch(&context, request.verb)) {
         Ok(status) => status.into(),
         Err(failure) => {
             printer.failure(&failure);
-            failure.kind.exit_status().into()
+            match failure.kind.exit_status() {
+                // Of a status, 1 says that a service is not well.
+                ExitStatus::Failed if asks_how_it_is => ExitStatus::Unknown.into(),
+                status => status.into(),
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use pipulate_core::finding::Finding;
+use pipulate_core::finding::{Finding, FindingStatus};
 use rustix::fs::{Access, access, statvfs};
 
 use super::catalog::{Check, Group};
@@ -107,6 +107,12 @@ fn private(examination: &Examination) -> Finding {
     }
 }
 
+/// The check that speaks of what keeps anything from being made here.
+pub(super) fn obstacle(examination: &Examination) -> Option<&'static str> {
+    let found = [private(examination), writable(examination)];
+    found.iter().find(|finding| finding.status == FindingStatus::Failure).map(|finding| finding.id)
+}
+
 fn disk(examination: &Examination) -> Finding {
     let root = examination.layout.root();
     match statvfs(root.as_ref()) {
@@ -173,8 +179,6 @@ fn unescaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use pipulate_core::finding::FindingStatus;
-
     use super::*;
 
     #[test]

@@ -10,7 +10,7 @@ use pipulate_store::log::secrets;
 use pipulate_store::record;
 
 use super::catalog::{Check, Group};
-use super::{Examination, failure, warning, with_command};
+use super::{Examination, failure, project, skipped, warning, with_command};
 
 const RUNNING: &str = "services.running";
 const SUPERVISED: &str = "services.supervised";
@@ -107,6 +107,9 @@ fn supervised(examination: &Examination) -> Finding {
 
 fn records(examination: &Examination) -> Finding {
     let status = &examination.status;
+    if project::obstacle(examination) == Some(project::PRIVATE) {
+        return skipped(RECORDS, "Not examined: .pipulate is not a folder");
+    }
     if let Some(problem) = status.unknown.first() {
         return warning(RECORDS, "A record can't be relied on").detail(problem.clone()).advice(
             "if nothing of this home runs elsewhere (another machine, a container), remove that file",

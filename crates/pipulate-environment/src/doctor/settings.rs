@@ -19,7 +19,7 @@ fn config(examination: &Examination) -> Finding {
         Ok(_) => Finding::ok(VALID, "There is no pipulate.toml: everything has its default"),
         Err(error) => {
             let advice = match std::fs::read_to_string(&file) {
-                Ok(_) => "mend that line; README.md lists the keys",
+                Ok(_) => "mend that line; `pipulate config --schema` has the keys",
                 Err(_) => "put a text file that you can read in its place, or move it away",
             };
             failure(VALID, "pipulate.toml can't be read")

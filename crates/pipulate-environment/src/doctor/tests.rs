@@ -60,6 +60,15 @@ fn a_folder_that_was_never_set_up_is_no_failure() {
 }
 
 #[test]
+fn where_nothing_can_be_made_one_thing_is_wrong_and_nothing_is_promised() {
+    let home = Home::new();
+    fs::write(home.path(".pipulate"), "").unwrap();
+    assert_eq!(home.complaints(), ["project.private failure", "venv.whole warning"]);
+    assert_eq!(home.mending("venv.whole"), (String::new(), false));
+    assert!(home.finding("venv.whole").fix.unwrap().text.contains("project.private"));
+}
+
+#[test]
 fn a_venv_that_is_gone_is_a_failure() {
     let home = Home::set_up();
     fs::remove_dir_all(home.path(".venv")).unwrap();

@@ -11,7 +11,7 @@ use pipulate_process::command::Command;
 
 use super::catalog::{Check, Group};
 use super::evidence::ran;
-use super::{Examination, failure, skipped, warning, with_command};
+use super::{Examination, failure, project, skipped, warning, with_command};
 use crate::plan::{Facts, Mode, Plan, Refusal, decide};
 use crate::python::Version;
 use crate::requirements::{Requirements, RequirementsError};
@@ -202,6 +202,9 @@ impl Evidence {
 
     /// Adds the command that mends it; by itself only what `start` would do by itself.
     pub(super) fn mend(&self, examination: &Examination, finding: Finding) -> Finding {
+        if let Some(obstacle) = project::obstacle(examination) {
+            return finding.advice(format!("see to {obstacle} first, then run `pipulate setup`"));
+        }
         let setup = examination.pipulate(&["setup"]);
         match self.decide(Mode::Explicit, self.alive) {
             Plan::Refuse(Refusal::HomeIsAlive { .. }) => with_command(

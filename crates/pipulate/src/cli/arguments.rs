@@ -224,7 +224,7 @@ struct WhyArguments {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct ConfigArguments {
-    /// Print it as it is meant, every default filled in
+    /// Print it as it is read, with the defaults that a file can state
     #[arg(long)]
     show: bool,
     /// Print the JSON schema of pipulate.toml, for editors

@@ -23,6 +23,7 @@ use crate::ui::printer::OutputError;
 /// Prints lines, or where they are.
 pub(crate) fn logs(context: &Context, settings: LogsSettings) -> Result<ExitStatus, Failure> {
     let LogsSettings { services: asked, show } = settings;
+    context.config_or_warning();
     context.refuse_unknown(&asked, &context.known_services()?)?;
     if let LogsShow::Lines(LinesSettings {
         since: Some(When::At(since)), until: Some(When::At(until)), ..
@@ -89,18 +90,17 @@ enum Moment {
 /// The services to show: those that were asked for, else those that have a log, and those that
 /// may have one soon.
 fn chosen(context: &Context, asked: Vec<ServiceName>, moment: Moment) -> Result<Vec<ServiceName>, Failure> {
-    let config = context.config_or_warning();
     if !asked.is_empty() {
         let mut seen = BTreeSet::new();
         return Ok(asked.into_iter().filter(|service| seen.insert(service.clone())).collect());
     }
     let mut left = read::services(&context.layout)?;
     let mut services = Vec::new();
-    for service in config.iter().flat_map(|config| &config.services) {
+    for service in context.services() {
         // The dashboard is only started by name.
-        let expected = service.enabled && service.name.as_str() != ServiceName::DASHBOARD;
-        if left.remove(&service.name) || (moment == Moment::FromNowOn && expected) {
-            services.push(service.name.clone());
+        let is_expected = moment == Moment::FromNowOn && service.as_str() != ServiceName::DASHBOARD;
+        if left.remove(&service) || is_expected {
+            services.push(service);
         }
     }
     services.extend(left);

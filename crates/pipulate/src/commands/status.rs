@@ -6,11 +6,10 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pipulate_core::service::ServiceName;
 use pipulate_core::status::{ProjectStatus, Verdict};
 use pipulate_process::poll::{self, Interest};
 use pipulate_store::registry;
-use pipulate_supervisor::{plan, projects, query};
+use pipulate_supervisor::{projects, query};
 
 use crate::cli::{Format, Projects, StatusSettings};
 use crate::context::Context;
@@ -33,25 +32,12 @@ pub(crate) fn status(context: &Context, settings: StatusSettings) -> Result<Exit
 
 /// The status of this project: what its configuration knows, and what has a record.
 pub(crate) fn project_status(context: &Context) -> ProjectStatus {
-    query::status(&context.layout, &context.project_name(), &names(context))
+    query::status(&context.layout, &context.project_name(), &context.services())
 }
 
 /// The same without asking any service whether it answers.
 pub(crate) fn glance(context: &Context) -> ProjectStatus {
-    query::glance(&context.layout, &context.project_name(), &names(context))
-}
-
-fn names(context: &Context) -> Vec<ServiceName> {
-    match context.config_as_read() {
-        // A folder that is gone has no services but those that run.
-        Ok(config) if context.layout.root().is_dir() => {
-            plan::known_services(config, context.layout.server_py().is_file())
-                .into_iter()
-                .map(|service| service.name.clone())
-                .collect()
-        }
-        Ok(_) | Err(_) => Vec::new(),
-    }
+    query::glance(&context.layout, &context.project_name(), &context.services())
 }
 
 fn statuses(context: &Context, projects: Projects) -> Vec<ProjectStatus> {

@@ -6,7 +6,7 @@ use pipulate_core::config::Config;
 use pipulate_core::service::ServiceName;
 use pipulate_store::registry;
 use pipulate_supervisor::halt::{self, Manner, Stopped};
-use pipulate_supervisor::{plan, projects, query, work};
+use pipulate_supervisor::{projects, query, work};
 
 use crate::cli::{Projects, StopSettings};
 use crate::context::Context;
@@ -107,15 +107,10 @@ pub(crate) fn in_words(verb: &str, services: &[ServiceName]) -> String {
     std::iter::once(verb).chain(names).collect::<Vec<_>>().join(" ")
 }
 
-/// What has a record, and what the configuration names.
+/// What has a record, and what exists here.
 fn stoppable(context: &Context) -> Result<BTreeSet<ServiceName>, Failure> {
     let mut known: BTreeSet<ServiceName> = query::services(&context.layout)?.into_iter().collect();
-    if let Ok(config) = context.config_as_read() {
-        let has_server_py = context.layout.server_py().is_file();
-        known.extend(
-            plan::known_services(config, has_server_py).into_iter().map(|service| service.name.clone()),
-        );
-    }
+    known.extend(context.services());
     Ok(known)
 }
 

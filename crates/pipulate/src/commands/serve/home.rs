@@ -16,7 +16,7 @@ use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};
 use pipulate_store::log::read;
 use pipulate_store::log::secrets;
-use pipulate_supervisor::{jupyter, plan, work};
+use pipulate_supervisor::{jupyter, work};
 use pipulate_web::world::{
     Consent, Control, ControlError, Logs, Look, Notebook, Secrets, SecretsError, StatusSource, Target, Verb,
     Watching,
@@ -217,13 +217,10 @@ pub(super) fn services_with_lines(context: &Context) -> Result<Vec<ServiceName>,
     let context = context.reread();
     let mut left = read::services(&context.layout)?;
     let mut services = Vec::new();
-    if let Ok(config) = context.config_as_read() {
-        for service in plan::known_services(config, context.layout.server_py().is_file()) {
-            // The dashboard is only started by name.
-            let is_expected = service.enabled && service.name.as_str() != ServiceName::DASHBOARD;
-            if left.remove(&service.name) || is_expected {
-                services.push(service.name.clone());
-            }
+    for service in context.services() {
+        // The dashboard is only started by name.
+        if left.remove(&service) || service.as_str() != ServiceName::DASHBOARD {
+            services.push(service);
         }
     }
     services.extend(left);
