@@ -15,7 +15,7 @@ use crate::surroundings::Surroundings;
 use crate::template::fill;
 
 /// The verbs that are words of their own.
-pub const WORDS: [&str; 2] = ["start", "stop"];
+pub(crate) const WORDS: [&str; 2] = ["start", "stop"];
 
 const TEMPLATE: &str = include_str!("../../../scripts/bare-word.sh");
 

@@ -92,7 +92,7 @@ impl Cause {
     }
 
     /// Whether another installer might fare better: pip knows other indexes, certificates and links.
-    pub fn may_depend_on_the_installer(&self) -> bool {
+    pub(crate) fn may_depend_on_the_installer(&self) -> bool {
         match self {
             Self::NoNetwork | Self::NoCompiler | Self::BuildFailed | Self::DiskFull | Self::NotPermitted => {
                 false
@@ -110,7 +110,7 @@ impl Cause {
 
 /// What an installer's output says about why it failed. The order matters: a full disk also breaks
 /// builds, and an index that can't be reached also has no packages.
-pub fn classify(output: &str) -> Cause {
+pub(crate) fn classify(output: &str) -> Cause {
     let has = |needles: &[&str]| needles.iter().any(|needle| output.contains(needle));
     if has(&["No space left on device", "Disk quota exceeded", "os error 28", "os error 122"]) {
         Cause::DiskFull
@@ -207,7 +207,7 @@ fn missing_package(output: &str) -> Option<String> {
 }
 
 /// The end of what an installer said: what a person needs, without passwords of index addresses.
-pub fn last_words<S: AsRef<str>>(lines: &[S]) -> Vec<String> {
+pub(crate) fn last_words<S: AsRef<str>>(lines: &[S]) -> Vec<String> {
     const KEPT: usize = 12;
     let telling = |line: &&str| {
         !line.trim().is_empty() && !line.starts_with("[notice]") && !line.starts_with("Using Python ")

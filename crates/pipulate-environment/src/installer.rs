@@ -14,11 +14,11 @@ use crate::requirements::Requirements;
 use crate::surroundings::Surroundings;
 use crate::uv::Uv;
 
-pub use pip_config::{PipOnly, pip_only};
+pub(crate) use pip_config::pip_only;
 
 /// What installs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Installer {
+pub(crate) enum Installer {
     Uv(Uv),
     Pip,
 }
@@ -42,7 +42,7 @@ impl fmt::Display for InstallerKind {
 
 impl Installer {
     /// Which it is.
-    pub fn kind(&self) -> InstallerKind {
+    pub(crate) fn kind(&self) -> InstallerKind {
         match self {
             Self::Uv(_) => InstallerKind::Uv,
             Self::Pip => InstallerKind::Pip,
@@ -53,7 +53,7 @@ impl Installer {
     ///
     /// # Errors
     /// Why it failed, in its own words.
-    pub fn install(
+    pub(crate) fn install(
         &self,
         job: &Job<'_>,
         on_progress: &mut dyn FnMut(InstallProgress),
@@ -102,7 +102,7 @@ impl Installer {
 
 /// What to install where.
 #[derive(Debug, Clone, Copy)]
-pub struct Job<'a> {
+pub(crate) struct Job<'a> {
     pub around: &'a Surroundings,
     pub project: &'a Path,
     /// The environment's own Python.

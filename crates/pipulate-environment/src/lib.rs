@@ -18,8 +18,9 @@ pub mod requirements;
 pub mod service;
 pub mod setup;
 pub mod shell;
-pub mod stamp;
 pub mod surroundings;
-mod template;
-pub mod uv;
 pub mod venv;
+
+mod stamp;
+mod template;
+mod uv;

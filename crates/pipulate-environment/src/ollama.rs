@@ -5,11 +5,11 @@ use std::path::Path;
 use crate::surroundings::Surroundings;
 
 /// Where it is got.
-pub const DOWNLOAD: &str = "https://ollama.com/download";
+pub(crate) const DOWNLOAD: &str = "https://ollama.com/download";
 
 /// Whether it is installed: on `PATH`, or as the app of a Mac. `machine` is where the machine's own
 /// files are: `/`, except in tests.
-pub fn is_installed(around: &Surroundings, machine: &Path) -> bool {
+pub(crate) fn is_installed(around: &Surroundings, machine: &Path) -> bool {
     around.programs("ollama").next().is_some() || machine.join("Applications/Ollama.app").exists()
 }
 

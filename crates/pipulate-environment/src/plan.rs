@@ -94,7 +94,7 @@ pub enum Drift {
 
 impl Drift {
     /// Whether packages are what differs, which an explicit set-up would install.
-    pub fn is_of_packages(&self) -> bool {
+    pub(crate) fn is_of_packages(&self) -> bool {
         match self {
             Self::Unfinished
             | Self::RequirementsChanged

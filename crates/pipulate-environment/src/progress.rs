@@ -26,7 +26,7 @@ pub enum InstallProgress {
 
 /// Reads one installer's lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProgressReader {
+pub(crate) struct ProgressReader {
     installer: InstallerKind,
     fetched: usize,
     total: Option<usize>,
@@ -34,12 +34,12 @@ pub struct ProgressReader {
 
 impl ProgressReader {
     /// A reader of that installer's lines.
-    pub fn new(installer: InstallerKind) -> Self {
+    pub(crate) fn new(installer: InstallerKind) -> Self {
         Self { installer, fetched: 0, total: None }
     }
 
     /// What a line tells, if it tells anything.
-    pub fn line(&mut self, line: &str) -> Option<InstallProgress> {
+    pub(crate) fn line(&mut self, line: &str) -> Option<InstallProgress> {
         match self.installer {
             InstallerKind::Uv => self.uv_line(line.trim()),
             InstallerKind::Pip => self.pip_line(line.trim()),

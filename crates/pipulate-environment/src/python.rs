@@ -18,10 +18,10 @@ use pipulate_process::command::{Command, End};
 
 use crate::surroundings::Surroundings;
 
-pub use pin::Pin;
+pub(crate) use pin::Pin;
 
 /// The oldest Python that the default packages run on.
-pub const OLDEST: Version = Version { major: 3, minor: 10, patch: 0 };
+pub(crate) const OLDEST: Version = Version { major: 3, minor: 10, patch: 0 };
 
 /// Names looked for on `PATH`, in this order.
 const NAMES: [&str; 7] =
@@ -79,7 +79,7 @@ impl Version {
     }
 
     /// Whether packages of one run on the other.
-    pub fn same_minor(self, other: Self) -> bool {
+    pub(crate) fn same_minor(self, other: Self) -> bool {
         (self.major, self.minor) == (other.major, other.minor)
     }
 }
@@ -92,7 +92,7 @@ impl fmt::Display for Version {
 
 /// A Python that a venv can be made with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Python {
+pub(crate) struct Python {
     /// The interpreter itself, not a version manager's stand-in.
     pub program: PathBuf,
     pub version: Version,
@@ -188,7 +188,11 @@ pub enum PythonError {
 ///
 /// # Errors
 /// None can be used; what was tried is in the error.
-pub fn discover(around: &Surroundings, project: &Path, uv_at_hand: bool) -> Result<Python, PythonError> {
+pub(crate) fn discover(
+    around: &Surroundings,
+    project: &Path,
+    uv_at_hand: bool,
+) -> Result<Python, PythonError> {
     if let Some(named) = around.variable("PIPULATE_PYTHON") {
         return named_python(around, named, project, uv_at_hand);
     }
@@ -251,7 +255,7 @@ fn program_named(around: &Surroundings, named: &OsStr, project: &Path) -> PathBu
 ///
 /// # Errors
 /// Why it can't be used.
-pub fn examine(program: &Path, project: &Path, uv_at_hand: bool, why: Why) -> Result<Python, Problem> {
+pub(crate) fn examine(program: &Path, project: &Path, uv_at_hand: bool, why: Why) -> Result<Python, Problem> {
     let ran = Command::new(program).args(["-E", "-c", PROBE]).directory(project).output(PROBE_TIMEOUT);
     let output = ran.map_err(|error| match error.source.kind() {
         std::io::ErrorKind::NotFound if !program.exists() => Problem::NotThere,

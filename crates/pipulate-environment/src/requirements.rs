@@ -16,13 +16,13 @@ use pipulate_core::layout::Layout;
 use sha2::{Digest, Sha256};
 
 /// Installed where a project lists nothing itself.
-pub const DEFAULT_PACKAGES: [&str; 4] = ["jupyterlab", "numpy", "python-fasthtml", "python-dotenv"];
+pub(crate) const DEFAULT_PACKAGES: [&str; 4] = ["jupyterlab", "numpy", "python-fasthtml", "python-dotenv"];
 
 const JUPYTERLAB: &str = "jupyterlab";
 
 /// What a project wants installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Requirements {
+pub(crate) struct Requirements {
     pub source: Source,
     /// The names of the packages asked for, normalized, those of included files too.
     pub names: BTreeSet<String>,
@@ -35,7 +35,7 @@ pub struct Requirements {
 
 /// Where they are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// A file that installers read.
     File(PathBuf),
     /// `[project] dependencies` of a `pyproject.toml`, in its order.
@@ -61,7 +61,11 @@ impl Requirements {
     ///
     /// # Errors
     /// The file, or one that it includes, can't be read; or pipulate.toml names one that isn't there.
-    pub fn read(layout: &Layout, config: &PythonConfig, jupyter: bool) -> Result<Self, RequirementsError> {
+    pub(crate) fn read(
+        layout: &Layout,
+        config: &PythonConfig,
+        jupyter: bool,
+    ) -> Result<Self, RequirementsError> {
         let source = Self::source(layout, config)?;
         let mut reader = Reader::default();
         match &source {
@@ -92,7 +96,7 @@ impl Requirements {
     }
 
     /// The arguments that ask an installer for them; uv and pip agree on these.
-    pub fn arguments(&self) -> Vec<OsString> {
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = match &self.source {
             Source::File(file) => vec!["-r".into(), file.into()],
             Source::Project { dependencies, .. } => dependencies.iter().map(OsString::from).collect(),
@@ -105,7 +109,7 @@ impl Requirements {
     }
 
     /// How many packages are asked for by name, those they need in turn not counted.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.names.len()
     }
 }
@@ -204,7 +208,7 @@ fn required_name(line: &str) -> Option<String> {
 }
 
 /// `Python_DotEnv` and `python-dotenv` are one package.
-pub fn normalized_name(name: &str) -> String {
+pub(crate) fn normalized_name(name: &str) -> String {
     let mut normal = String::with_capacity(name.len());
     for c in name.chars() {
         match c {

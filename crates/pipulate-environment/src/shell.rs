@@ -26,7 +26,7 @@ use crate::surroundings::Surroundings;
 use crate::template::fill;
 
 /// Set in the shell that [`Entry`] starts, to the project's folder, until `deactivate`.
-pub const MARK: &str = "PIPULATE_SHELL";
+pub(crate) const MARK: &str = "PIPULATE_SHELL";
 
 /// A shell that we know how to talk to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -53,13 +53,15 @@ impl Surroundings {
     }
 
     /// The same with another home directory.
-    pub fn with_home(mut self, home: impl Into<PathBuf>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn with_home(mut self, home: impl Into<PathBuf>) -> Self {
         self.home = Some(home.into());
         self
     }
 
     /// The same with another folder for what can be fetched again.
-    pub fn with_cache(mut self, cache: impl Into<PathBuf>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn with_cache(mut self, cache: impl Into<PathBuf>) -> Self {
         self.cache = Some(cache.into());
         self
     }

@@ -20,14 +20,14 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A uv that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Uv {
+pub(crate) struct Uv {
     pub program: PathBuf,
     pub version: String,
 }
 
 /// Why there is no uv to be had.
 #[derive(Debug, thiserror::Error)]
-pub enum UvError {
+pub(crate) enum UvError {
     #[error("there is no folder to keep uv in: this user has no home directory")]
     NoCache,
     #[error(transparent)]
@@ -41,7 +41,7 @@ pub enum UvError {
 }
 
 /// The uv that is at hand without fetching anything: that of `PATH`, else that of the cache.
-pub fn at_hand(around: &Surroundings) -> Option<Uv> {
+pub(crate) fn at_hand(around: &Surroundings) -> Option<Uv> {
     around.programs("uv").find_map(|program| verified(&program)).or_else(|| verified(&cached(around)?))
 }
 
@@ -51,7 +51,7 @@ pub fn at_hand(around: &Surroundings) -> Option<Uv> {
 ///
 /// # Errors
 /// It can't be fetched, or doesn't run here.
-pub fn fetch(around: &Surroundings, python: &Path) -> Result<Uv, UvError> {
+pub(crate) fn fetch(around: &Surroundings, python: &Path) -> Result<Uv, UvError> {
     let cache = around.cache().ok_or(UvError::NoCache)?;
     fs::create_dir_all(cache).map_err(StoreError::io("create the folder", cache))?;
     let staging = tempfile::Builder::new()

@@ -241,7 +241,7 @@ pub(crate) fn site_packages(prefix: &Path) -> Vec<PathBuf> {
 }
 
 /// The names of the packages that are installed below `prefix`, normalized; pip counts the same.
-pub fn installed_packages(prefix: &Path) -> BTreeSet<String> {
+pub(crate) fn installed_packages(prefix: &Path) -> BTreeSet<String> {
     let folders = site_packages(prefix).into_iter().filter_map(|folder| fs::read_dir(folder).ok());
     folders
         .flat_map(|entries| entries.flatten())

@@ -12,8 +12,9 @@ pub mod conversation;
 pub mod error;
 pub mod greeting;
 pub mod host;
-mod lines;
 pub mod model;
 pub mod probe;
-mod runtime;
 pub mod why;
+
+mod lines;
+mod runtime;

@@ -69,7 +69,7 @@ pub struct Description {
 
 impl Description {
     /// Whether it thinks before it answers, as far as the server says.
-    pub fn can_think(&self) -> bool {
+    pub(crate) fn can_think(&self) -> bool {
         has(self.capabilities.as_deref(), "thinking") == Some(true)
     }
 }
@@ -101,7 +101,7 @@ impl Model {
     }
 
     /// Whether it thinks before it answers, as far as the server says.
-    pub fn can_think(&self) -> bool {
+    pub(crate) fn can_think(&self) -> bool {
         has(self.capabilities.as_deref(), "thinking") == Some(true)
     }
 

@@ -1,7 +1,10 @@
 //! Processes: start them, know them again, look at their trees, signal them.
 //!
 //! This crate knows no service and none of our files. No type of `nix`, `rustix` or `libc` crosses
-//! its border. Nothing is signalled here without an identity that was verified the moment before.
+//! its border. Nothing is signaled here without an identity that was verified the moment before.
+//!
+//! Reading order: [`identity`], [`table`], [`spawn`], [`command`], [`reaper`], [`signals`]. What differs
+//! between systems is in `os`.
 
 pub mod command;
 pub mod identity;

@@ -64,7 +64,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// The folder is not writable, or the disk is full; the old file is then untouched.
-pub fn write_fleeting(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn write_fleeting(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let temporary = temporary_beside(path);
     let written = create_new(&temporary).and_then(|mut file| file.write_all(bytes));
     // What is no file of ours keeps its place.
@@ -89,7 +89,7 @@ fn exchange(one: &Path, other: &Path) -> std::io::Result<()> {
 ///
 /// # Errors
 /// The folder is not writable, or the disk is full and there is no such room.
-pub fn write_fleeting_or_spare(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn write_fleeting_or_spare(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     match write_fleeting(path, bytes) {
         Err(StoreError::Io { source, .. }) if is_full(&source) => {
             write_into_spare(path, bytes).map_err(|_| StoreError::io("write", path)(source))
@@ -105,7 +105,7 @@ const SPARE: usize = 8 << 10;
 ///
 /// # Errors
 /// The folder is not writable, or the disk is full by now.
-pub fn keep_spare(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn keep_spare(path: &Path) -> Result<(), StoreError> {
     let spare = spare_of(path);
     if fs::symlink_metadata(&spare).is_ok_and(|meta| meta.is_file() && meta.len() == SPARE as u64) {
         return Ok(());

@@ -1,8 +1,11 @@
-//! What is on disk: records, locks, logs, tokens and `.env` documents.
+//! What is on disk: records, locks, logs, tokens, chats and `.env` documents.
 //!
-//! The format of the record is versioned and apart from the vocabulary's types. Readers never
-//! write, delete or repair; a file that can't be understood is refused with a word and left alone.
-//! This crate knows no process, no signal and no HTTP.
+//! Every format is versioned and apart from the types that the program uses. Readers never write,
+//! delete or repair; a file that can't be understood is refused with a word and left alone. This
+//! crate knows no process, no signal and no HTTP: a pid is a number here.
+//!
+//! Reading order: [`home`], [`record`], [`lock`], [`capture`] (which writes logs), [`log`] (which reads
+//! them), [`dotenv`], [`chat`].
 
 pub mod capture;
 pub mod chat;
@@ -10,10 +13,11 @@ pub mod dotenv;
 pub mod error;
 pub mod files;
 pub mod home;
-mod index;
 pub mod lock;
 pub mod log;
-mod os;
 pub mod own_log;
 pub mod record;
 pub mod registry;
+
+mod index;
+mod os;

@@ -11,7 +11,7 @@ use super::{
 
 /// Checks that share their evidence.
 #[derive(Debug, Clone, Copy)]
-pub struct Group {
+pub(crate) struct Group {
     /// What it answers for, in order.
     pub checks: &'static [Check],
     pub(super) examine: fn(&Examination) -> Vec<Finding>,
@@ -40,7 +40,7 @@ impl Check {
 }
 
 /// All of them.
-pub const GROUPS: [Group; 28] = [
+pub(crate) const GROUPS: [Group; 28] = [
     project::HOME,
     project::ROOM,
     project::PLACE,

@@ -11,7 +11,7 @@ use crate::surroundings::Surroundings;
 
 /// Why only pip will do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PipOnly {
+pub(crate) enum PipOnly {
     Variable(&'static str),
     File { path: PathBuf, key: String },
 }
@@ -41,7 +41,7 @@ const UV_VARIABLES: [&str; 8] = [
 ];
 
 /// Why pip must install, if it must. `venv` may have a pip.conf too.
-pub fn pip_only(around: &Surroundings, project: &Path, venv: &Path) -> Option<PipOnly> {
+pub(crate) fn pip_only(around: &Surroundings, project: &Path, venv: &Path) -> Option<PipOnly> {
     let only = VARIABLES
         .into_iter()
         .find(|name| around.variable(name).and_then(|value| value.to_str()).is_some_and(is_own))

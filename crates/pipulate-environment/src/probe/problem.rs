@@ -145,7 +145,7 @@ fn command(text: &str, words: &[&str]) -> Fix {
 }
 
 /// What a traceback says. numpy wraps the error that matters in a page of advice.
-pub fn classify(said: &str) -> ProbeProblem {
+pub(crate) fn classify(said: &str) -> ProbeProblem {
     if said.contains("NixOS cannot run dynamically linked executables")
         || said.contains("Could not start dynamically linked executable")
     {

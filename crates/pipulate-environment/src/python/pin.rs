@@ -35,7 +35,7 @@ impl Pin {
     }
 
     /// Whether that version is what is wanted.
-    pub fn is_met_by(self, version: Version) -> bool {
+    pub(crate) fn is_met_by(self, version: Version) -> bool {
         if self.exact { self.version == version } else { self.version.same_minor(version) }
     }
 
