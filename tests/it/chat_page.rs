@@ -14,6 +14,9 @@ const HOSTILE: &str = "<script>window.owned=1</script><img src=x onerror='window
     ```html\"><img src=x onerror=window.owned=1>\n</code></pre><script>window.owned=1</script>\n\
     a line of code that is far too long for a telephone and for most other things that one looks at as well\n```\n";
 
+/// Whether the end of a conversation that is longer than its place is in view.
+const IS_AT_END: &str = "(turns => turns.scrollTop > 0 && turns.scrollHeight - turns.scrollTop - turns.clientHeight < 2)(document.querySelector('#turns'))";
+
 fn said(text: &str) -> String {
     json!({"message": {"role": "assistant", "content": text}, "done": false}).to_string() + "\n"
 }
@@ -45,12 +48,18 @@ fn address(project: &TestProject, path: &str) -> String {
 
 #[test]
 fn an_answer_streams_goes_on_over_a_reload_and_is_stopped_by_escape() {
-    let words = said("It was a dark") + &said(" and <b>stormy</b>\n\nnight");
+    let rain: String = (0..100).map(|drop| said(&format!(".\ndrop {drop}"))).collect();
+    let words = said("It was a dark") + &said(" and <b>stormy</b>\n\nnight") + &rain;
     let (fake, project, mut browser) = open(Script::split(&words, 11).ending(End::Silence));
     browser.type_into("#question", "A story");
     browser.press("Enter");
-    browser.wait_for_text("#open-answer", "It was a dark and <b>stormy</b>\n\nnight");
+    browser.wait_for_text("#open-answer", "drop 99");
+    let written = "document.querySelector('#open-answer').textContent";
+    let written = browser.measure(written).as_str().unwrap().to_owned();
+    assert!(written.starts_with("It was a dark and <b>stormy</b>\n\nnight.\ndrop 0.\ndrop 1."), "{written}");
     browser.wait_for_text("#chat-status", "llama3.1:latest is answering");
+    assert_eq!(browser.measure("document.querySelectorAll('#open-answer > div').length"), 103, "lines");
+    holds("the end of the answer in view", || browser.measure(IS_AT_END) == true);
     assert_eq!(pages::violations(&mut browser), json!([]), "while it is written");
     assert_eq!(browser.measure("document.querySelector('#question').value"), "");
     assert_eq!(browser.measure("document.activeElement.id"), "question");
@@ -65,11 +74,18 @@ fn an_answer_streams_goes_on_over_a_reload_and_is_stopped_by_escape() {
         |fake: &Fake| std::iter::from_fn(|| fake.seen.try_recv().ok()).any(|seen| seen == Seen::HungUp);
     assert!(!hung_up(&fake), "the answer does not belong to a page");
 
+    holds("the end of the answer in view", || browser.measure(IS_AT_END) == true);
+    browser.measure("document.querySelector('#turns').scrollTop = 0");
     browser.press("Escape");
     holds("the model to be told to stop", || hung_up(&fake));
     browser.wait_for_text("#chat-status", "Stopped");
     browser.wait_for_text("#turns", "Try again");
     assert_eq!(pages::violations(&mut browser), json!([]), "when it is over");
+    assert_eq!(
+        browser.measure("document.querySelector('#turns').scrollTop"),
+        0,
+        "who looks back is left there"
+    );
     assert_eq!(browser.measure("document.querySelectorAll('#turns b, [aria-busy=true]').length"), 0);
     assert_eq!(browser.complaints(), [""; 0]);
 

@@ -22,12 +22,25 @@ ask.addEventListener("htmx:sse:after:connection", () => {
   following = true;
 });
 
-// The end of the conversation stays in view, unless the person looks at something else.
+// The end of the conversation stays in view, unless the person looks at something else. However many
+// words come at once, the browser measures the page once for each picture that it shows.
 let following = true;
+let seen = 0;
+let isDue = false;
 turns.addEventListener("scroll", () => {
-  following = turns.scrollHeight - turns.scrollTop - turns.clientHeight < 40;
+  const isAtEnd = turns.scrollHeight - turns.scrollTop - turns.clientHeight < 40;
+  // More was said since, which is no scrolling back.
+  following = isAtEnd || (following && turns.scrollTop >= seen);
+  seen = turns.scrollTop;
 });
-const toEnd = () => { if (following) turns.scrollTop = turns.scrollHeight; };
+const toEnd = () => {
+  if (isDue) return;
+  isDue = true;
+  requestAnimationFrame(() => {
+    isDue = false;
+    if (following) turns.scrollTop = turns.scrollHeight;
+  });
+};
 document.addEventListener("htmx:after:swap", () => {
   document.getElementById("offline").textContent = "";
   toEnd();

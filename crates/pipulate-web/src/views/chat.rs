@@ -308,13 +308,10 @@ impl Shown {
 
     /// What is missing from a page that shows this much.
     pub(crate) fn more(&self, live: &Live) -> String {
-        let added = |target: &str, text: &str| {
-            html! { @if !text.is_empty() { hx-partial hx-target=(target) hx-swap="beforeend" { (text) } } }
-        };
         let status = status(Some(live));
         html! {
-            (added("#open-thinking", live.turn.thinking.get(self.thinking..).unwrap_or_default()))
-            (added("#open-answer", live.turn.answer.get(self.answer..).unwrap_or_default()))
+            (turn::added("open-thinking", &live.turn.thinking, self.thinking))
+            (turn::added("open-answer", &live.turn.answer, self.answer))
             @if status != self.status {
                 hx-partial hx-target="#open-model" hx-swap="innerHTML" { (turn::who(&live.turn)) }
                 hx-partial hx-target="#chat-status" hx-swap="innerHTML" { (status) }

@@ -49,9 +49,30 @@ pub(super) fn open(number: usize, live: &Live) -> Markup {
             div class="answer" {
                 h2 id="open-model" { (who(turn)) }
                 (thinking(&turn.thinking, Some("open-thinking")))
-                div class="text said" id="open-answer" { (turn.answer) }
+                div class="text said" id="open-answer" { (lines(&turn.answer)) }
             }
         }
+    }
+}
+
+/// Text that grows. Each line is an element of its own: a browser measures anew all of the one that
+/// grows, and a whole answer at every word would keep it busy for minutes.
+fn lines(text: &str) -> Markup {
+    html! { @for line in text.split_inclusive('\n') { div { (line) } } }
+}
+
+/// What a page adds to such a text of which it shows this much.
+pub(super) fn added(id: &str, text: &str, shown: usize) -> Markup {
+    let (before, more) = text.split_at_checked(shown).unwrap_or((text, ""));
+    let is_line_open = !before.is_empty() && !before.ends_with('\n');
+    let end_of_line = if is_line_open { more.find('\n').map_or(more.len(), |at| at + 1) } else { 0 };
+    let (rest_of_line, more) = more.split_at(end_of_line);
+    let target = format!("#{id}");
+    html! {
+        @if !rest_of_line.is_empty() {
+            hx-partial hx-target={ (target) " > :last-child" } hx-swap="beforeend" { (rest_of_line) }
+        }
+        @if !more.is_empty() { hx-partial hx-target=(target) hx-swap="beforeend" { (lines(more)) } }
     }
 }
 
@@ -139,7 +160,9 @@ fn question(text: &str, edit_in: Option<ChatId>) -> Markup {
 fn thinking(text: &str, id: Option<&str>) -> Markup {
     html! {
         @if id.is_some() || !text.is_empty() {
-            details class="thinking" { summary { "What it thought" } div class="said" id=[id] { (text) } }
+            details class="thinking" { summary { "What it thought" } div class="said" id=[id] {
+                @if id.is_some() { (lines(text)) } @else { (text) }
+            } }
         }
     }
 }
