@@ -254,6 +254,39 @@ fn the_keyboard_is_enough() {
     browser.press("Enter");
     browser.wait_for_text("#answer", "Stopped printer");
     browser.wait_for_text("#service-printer", "stopped");
+    assert_eq!(browser.measure("document.activeElement.id"), "service-printer", "its button is gone");
+    browser.press("s");
+    browser.wait_for_text("#answer", "Started printer");
+}
+
+#[test]
+fn what_a_person_has_to_decide_or_know_is_in_view_wherever_they_are() {
+    let broken = "[services.broken]\ncommand = [\"no-such-program\"]\n";
+    let project = TestProject::light().config(broken).build();
+    project.start(&["server"]);
+    let mut browser = signed_in(&project);
+    browser.view_through("light", 360, 400);
+    let is_in_view = |browser: &mut Browser, what: &str| {
+        let place = format!(
+            "(({{top, bottom}}) => top >= 0 && bottom <= innerHeight)(document.querySelector('{what}').getBoundingClientRect())"
+        );
+        assert_eq!(browser.measure(&place), true, "{what}");
+        assert!(browser.measure("scrollY").as_f64().unwrap() > 100.0, "the person is where they were");
+    };
+    browser.click("button[aria-label='Start broken']");
+    browser.wait_for_text("#answer", "Could not start: broken");
+    is_in_view(&mut browser, "#answer .alert");
+
+    browser.measure("document.querySelector(\"button[aria-label='Stop server']\").focus()");
+    browser.press("Enter");
+    browser.wait_for_text("#answer", "This page; to have it back, run \"pipulate open server\"");
+    is_in_view(&mut browser, "#answer .question");
+    assert_eq!(browser.measure("document.activeElement.className"), "question");
+    for _ in 0..2 {
+        browser.press("Tab");
+    }
+    assert_eq!(browser.measure("document.activeElement.textContent"), "Leave it as it is");
+    project.wait_for_state("server", "ready");
 }
 
 #[test]

@@ -28,6 +28,13 @@ if (keys) {
     "?": () => keys.showModal(),
   };
 
+  // Who pressed a button that is gone now is still at its service.
+  let held = null;
+  document.addEventListener("htmx:before:swap", () => { held = card()?.id; });
+  document.addEventListener("htmx:after:swap", () => {
+    if (held && document.activeElement === document.body) document.getElementById(held)?.focus();
+  });
+
   use.checked = localStorage.getItem("keys") !== "off";
   use.addEventListener("change", () => localStorage.setItem("keys", use.checked ? "on" : "off"));
   opener.hidden = false;

@@ -15,7 +15,7 @@ use pipulate_store::error::StoreError;
 use crate::htmx::Audience;
 use crate::sign::{CodeRefusal, NoRandomness};
 use crate::views;
-use crate::world::{ControlError, SecretsError, Target};
+use crate::world::{ControlError, SecretsError, Target, Verb};
 
 /// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +40,8 @@ pub(crate) enum Problem {
     TooManyStreams,
     /// More chats wait for an answer than one machine should work on.
     TooManyAnswers,
-    /// Something is being done with this already.
-    Busy(Target),
+    /// This is being done already.
+    Busy(Target, Verb),
     Refused(String),
     Failed(String),
 }
@@ -55,7 +55,7 @@ impl Problem {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Busy(_) | Self::Refused(_) => StatusCode::CONFLICT,
+            Self::Busy(..) | Self::Refused(_) => StatusCode::CONFLICT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyKind => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::ForeignHost => StatusCode::MISDIRECTED_REQUEST,
@@ -75,7 +75,7 @@ impl Problem {
             Self::MethodNotAllowed | Self::BodyBroken | Self::BodyKind => "Not understood",
             Self::BodyTooLarge { .. } | Self::TooManyStreams | Self::TooManyAnswers => "Too much",
             Self::BodyTooSlow => "Too slow",
-            Self::Busy(_) | Self::Refused(_) => "Not done",
+            Self::Busy(..) | Self::Refused(_) => "Not done",
             Self::Failed(_) => "Failed",
         }
     }
@@ -110,8 +110,8 @@ impl Problem {
             Self::TooManyAnswers => {
                 "Answers are being written in other chats already. Wait for one, or stop it."
             }
-            Self::Busy(target) => {
-                return format!("Something is being done with {target} already. Wait until it is done.")
+            Self::Busy(target, verb) => {
+                return format!("\"{} {target}\" is under way already. Wait until it is done.", verb.label())
                     .into();
             }
             Self::Refused(reason) | Self::Failed(reason) => return capitalized(reason).into(),

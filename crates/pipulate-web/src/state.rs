@@ -20,7 +20,7 @@ use crate::observer::{Observer, Snapshot};
 use crate::problem::Problem;
 use crate::sign::{Door, Moment, Token};
 use crate::views::services::Live;
-use crate::world::{Target, World};
+use crate::world::{Target, Verb, World};
 
 /// Between two looks at the figures of the services, while somebody watches them.
 const PULSE: Duration = Duration::from_secs(2);
@@ -40,7 +40,7 @@ struct Inner {
     world: World,
     zone: TimeZone,
     counter: AtomicU64,
-    busy: Mutex<BTreeSet<Target>>,
+    busy: Mutex<BTreeSet<(Target, Verb)>>,
     notices: Mutex<[Option<Notice>; 2]>,
     observer: Mutex<Observer>,
     live: Arc<Broadcast<Arc<Live>>>,
@@ -168,17 +168,12 @@ impl AppState {
         self.0.counter.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Marks a target as being worked on, until the claim is dropped; `None` if it is already.
-    pub(crate) fn claim(&self, target: &Target) -> Option<Claim> {
-        let mut busy = lock(&self.0.busy);
-        let is_free = match target {
-            Target::All => busy.is_empty(),
-            Target::One(_) => !busy.contains(&Target::All) && !busy.contains(target),
-        };
-        is_free.then(|| {
-            busy.insert(target.clone());
-            Claim { state: self.clone(), target: target.clone() }
-        })
+    /// Marks an action as under way, until the claim is dropped; `None` if it is already. Others may
+    /// come between, as from a second terminal: who waits for a start may well want to stop it.
+    pub(crate) fn claim(&self, target: &Target, verb: Verb) -> Option<Claim> {
+        let action = (target.clone(), verb);
+        let is_new = lock(&self.0.busy).insert(action.clone());
+        is_new.then(|| Claim { state: self.clone(), action })
     }
 
     pub(crate) fn notice(&self, topic: Topic) -> Option<Notice> {
@@ -195,15 +190,15 @@ impl AppState {
     }
 }
 
-/// One action at a time for each service.
+/// The same action is not carried out twice at once.
 pub(crate) struct Claim {
     state: AppState,
-    target: Target,
+    action: (Target, Verb),
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        lock(&self.state.0.busy).remove(&self.target);
+        lock(&self.state.0.busy).remove(&self.action);
     }
 }
 

@@ -78,7 +78,7 @@ pub trait Control: Send + Sync + 'static {
     /// Does it, and says what was done in a sentence or two.
     ///
     /// The app calls this only for services that [`StatusSource::status`] lists, and never twice
-    /// at once for the same one. Ending the service that serves the page is somebody else's work:
+    /// at once for the same action. Ending the service that serves the page is somebody else's work:
     /// ask for it and return, or the answer is lost.
     ///
     /// # Errors
@@ -109,7 +109,7 @@ impl fmt::Display for Target {
 }
 
 /// What can be asked for. Closed: no request can name anything else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
     Start,
     Stop,

@@ -80,7 +80,7 @@ async fn carry_out(
     verb: Verb,
     consent: Consent,
 ) -> Result<Result<String, ControlError>, Problem> {
-    let claim = state.claim(target).ok_or_else(|| Problem::Busy(target.clone()))?;
+    let claim = state.claim(target, verb).ok_or_else(|| Problem::Busy(target.clone(), verb))?;
     let target = target.clone();
     let done = state.ask(move |world| {
         let _until_done = claim;

@@ -14,12 +14,12 @@ pub(crate) fn page(target: &Target, verb: Verb, ends: &[String]) -> Markup {
 pub(crate) fn question(target: &Target, verb: Verb, ends: &[String]) -> Markup {
     let action = action(target, verb);
     html! {
-        article class="question" aria-labelledby="question" {
+        article class="question" aria-labelledby="question" tabindex="-1" autofocus {
             h2 id="question" { (title(target, verb)) }
             p { "This would end with it:" }
             ul { @for end in ends { li { (end) } } }
             div class="verbs" {
-                form method="post" action=(action) hx-post=(action) hx-target="#answer" hx-swap="innerHTML" hx-disable="find button" {
+                form method="post" action=(action) hx-post=(action) hx-target="#answer" hx-swap="innerHTML" hx-sync="this:drop" {
                     input type="hidden" name="consent" value="given";
                     button { (verb.label()) " " (target) " all the same" }
                 }

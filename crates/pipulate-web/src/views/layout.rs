@@ -123,7 +123,8 @@ fn head(title: &str, reloads: bool) -> Markup {
             meta name="color-scheme" content="light dark";
             // Under the header's "no-referrer" browsers say "Origin: null" when our own forms are sent.
             meta name="referrer" content="same-origin";
-            meta name="htmx-config" content="history:false";
+            // Waits longer for an action than the program does that carries it out.
+            meta name="htmx-config" content="history:false,defaultTimeout:150000";
             @if reloads { noscript { meta http-equiv="refresh" content="10"; } }
             link rel="icon" type="image/svg+xml" href=(assets::ICON.address());
             link rel="stylesheet" href=(assets::PICO.address());

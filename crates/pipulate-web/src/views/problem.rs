@@ -19,7 +19,7 @@ pub(crate) fn page(problem: &Problem, service: &ServiceName) -> Markup {
         | Problem::MethodNotAllowed
         | Problem::TooManyStreams
         | Problem::TooManyAnswers
-        | Problem::Busy(_)
+        | Problem::Busy(..)
         | Problem::Refused(_)
         | Problem::Failed(_) => (false, html! { p { a href="/" { "To the services" } } }),
     };
@@ -38,7 +38,7 @@ pub(crate) fn page(problem: &Problem, service: &ServiceName) -> Markup {
 
 /// The bare words, for htmx to show where the answer was to go.
 pub(crate) fn fragment(problem: &Problem) -> Markup {
-    html! { (problem.text()) }
+    html! { span class="alert" { (problem.text()) } }
 }
 
 fn how_to_sign_in(service: &ServiceName) -> Markup {

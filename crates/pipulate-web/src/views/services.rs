@@ -119,14 +119,16 @@ fn services(page: &ServicesPage) -> Markup {
     }
 }
 
-/// A real form: it works without JavaScript. With it, the page stays.
+/// A real form: it works without JavaScript. With it, the page stays, and so does the focus: a button
+/// that is switched off while its request is under way would lose it.
 fn button(target: &Target, verb: Verb) -> Markup {
+    // It is the id, too: no button becomes another one under somebody's finger.
     let action = consent::action(target, verb);
     let is_for_all = *target == Target::All;
     // Loud is only what a service that does not run is waiting for.
     let is_calm = is_for_all || verb != Verb::Start;
     html! {
-        form method="post" action=(action) hx-post=(action) hx-target="#answer" hx-swap="innerHTML" hx-disable="find button" {
+        form id=(action) method="post" action=(action) hx-post=(action) hx-target="#answer" hx-swap="innerHTML" hx-sync="this:drop" {
             button class=[is_calm.then_some("calm")] aria-label={ (verb.label()) " " (target) } {
                 (verb.label()) @if is_for_all { " all" }
             }

@@ -2,6 +2,7 @@
 
 mod companion;
 mod home;
+mod receipt;
 mod watch;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};

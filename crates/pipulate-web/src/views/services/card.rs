@@ -240,10 +240,12 @@ fn port(link: &Link) -> Markup {
 fn verbs(state: ServiceState) -> &'static [Verb] {
     match state {
         ServiceState::Stopped | ServiceState::Exited | ServiceState::Crashed => &[Verb::Start],
-        ServiceState::Starting | ServiceState::Stopping => &[Verb::Stop],
-        ServiceState::Ready | ServiceState::Running | ServiceState::Degraded | ServiceState::Backoff => {
-            &[Verb::Restart, Verb::Stop]
-        }
+        ServiceState::Stopping => &[Verb::Stop],
+        ServiceState::Starting
+        | ServiceState::Ready
+        | ServiceState::Running
+        | ServiceState::Degraded
+        | ServiceState::Backoff => &[Verb::Restart, Verb::Stop],
         // To start it is to adopt it.
         ServiceState::Unsupervised | ServiceState::Unknown => &[Verb::Start, Verb::Stop],
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ProjectStatus;
-use pipulate_process::command::{Command, End};
+use pipulate_process::command::{Command, CommandError, End};
 use pipulate_store::dotenv::{EnvFile, EnvKey, SecretValue, SetOnce, Unset, Written};
 use pipulate_store::error::StoreError;
 use pipulate_store::log::mask::Masker;
@@ -22,6 +22,7 @@ use pipulate_web::world::{
     Watching,
 };
 
+use super::receipt;
 use super::watch::{LogWatch, RecordWatch};
 use crate::commands::status;
 use crate::context::Context;
@@ -30,6 +31,8 @@ use crate::ui::style::Style;
 
 /// A stop may take this long before the page is told that it did not end.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a page waits for what it starts; after that the service's card tells how it goes.
+const START: &str = "30s";
 /// How long a page waits for JupyterLab's word about its kernels.
 const GLANCE: Duration = Duration::from_millis(300);
 
@@ -61,9 +64,39 @@ impl Home {
         EnvFile::new(self.context.layout.dotenv(), self.context.layout.dotenv_lock())
     }
 
+    /// The command that a person would type.
+    fn command(&self, target: &Target, verb: Verb, consent: Consent) -> Command {
+        let command = Command::new(&self.context.exe)
+            .arg("-C")
+            .arg(self.context.layout.root().as_os_str())
+            .arg(verb.word());
+        let command = match target {
+            Target::One(service) => command.arg(service.as_str()),
+            Target::All => command,
+        };
+        match (verb, consent) {
+            (Verb::Start, _) => command.args(["--no-browser", "--no-setup", "--wait-timeout", START]),
+            (Verb::Stop | Verb::Restart, Consent::Given) => command.arg("--force"),
+            (Verb::Stop | Verb::Restart, Consent::NotAsked) => command,
+        }
+    }
+
+    /// Whether the service that serves the page is meant, too.
+    fn is_own(&self, target: &Target) -> bool {
+        match target {
+            Target::All => self.own.is_some(),
+            Target::One(service) => self.own.as_ref() == Some(service),
+        }
+    }
+
     /// What would end with a stop or restart that a person may not think of.
     fn ends(&self, target: &Target, verb: Verb) -> Vec<String> {
         let stops_all = *target == Target::All && verb == Verb::Stop;
+        if let (Target::One(service), Verb::Stop, true) = (target, verb, self.is_own(target)) {
+            return vec![format!(
+                "This page; to have it back, run \"pipulate open {service}\" in a terminal"
+            )];
+        }
         let is_jupyter = matches!(target, Target::One(service) if service.as_str() == ServiceName::JUPYTER);
         if verb == Verb::Start || !(stops_all || is_jupyter) {
             return Vec::new();
@@ -119,33 +152,29 @@ impl Control for Home {
                 return Err(ControlError::NeedsConsent(ends));
             }
         }
-        let mut command = Command::new(&self.context.exe)
-            .arg("-C")
-            .arg(self.context.layout.root().as_os_str())
-            .arg(verb.word());
-        if let Target::One(service) = target {
-            command = command.arg(service.as_str());
-        }
-        command = match (verb, consent) {
-            (Verb::Start, _) => command.args(["--no-browser", "--no-setup"]),
-            (Verb::Stop | Verb::Restart, Consent::Given) => command.arg("--force"),
-            (Verb::Stop | Verb::Restart, Consent::NotAsked) => command,
-        };
-        let ends_this = match target {
-            Target::All => self.own.is_some(),
-            Target::One(service) => self.own.as_ref() == Some(service),
-        };
-        if ends_this && verb != Verb::Start {
-            command.detached().map_err(|error| ControlError::Failed(error.to_string()))?;
+        let command = self.command(target, verb, consent);
+        let failed = |error: CommandError| ControlError::Failed(error.to_string());
+        if verb != Verb::Start && self.is_own(target) {
+            command.detached().map_err(failed)?;
             return Ok(format!("{target} was asked to {}", verb.word()));
         }
-        let output = command.output(PATIENCE).map_err(|error| ControlError::Failed(error.to_string()))?;
+        let before = self.status(Look::Glance);
+        let output = command.output(PATIENCE).map_err(failed)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        match output.end {
-            End::Code(0) => Ok(text(&output.stdout)),
-            End::Code(_) | End::Signal(_) | End::TimedOut | End::Unknown => {
-                Err(ControlError::Refused(text(&output.stderr)))
-            }
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        match (output.end, verb) {
+            (End::Code(0), Verb::Start) => Ok(receipt::of_start(&before, &stdout, &stderr)),
+            (End::Code(0), Verb::Stop | Verb::Restart) => Ok(stdout),
+            (End::Code(_), _) => Err(ControlError::Refused(receipt::of_failure(&stderr))),
+            (End::TimedOut, _) => Err(ControlError::Refused(format!(
+                "{target} was asked to {}, and that takes long; it goes on",
+                verb.word()
+            ))),
+            (End::Signal(_) | End::Unknown, _) => Err(ControlError::Failed(format!(
+                "the command that should {} {target} {}",
+                verb.word(),
+                output.end
+            ))),
         }
     }
 
