@@ -181,57 +181,6 @@ fn a_program_that_listens_on_another_port_than_the_pinned_one_is_told_of_the_var
     assert!(failed.contains(&why), "{failed}");
 }
 
-/// A service that writes down when it begins and when it ends.
-fn diarist(name: &str, more: &str) -> String {
-    let line = format!(
-        "trap 'echo {name} ends >> diary; exit 0' TERM; echo {name} begins >> diary; echo up; \
-         sleep 1000 & wait"
-    );
-    format!("[services.{name}]\ncommand = [\"sh\", \"-c\", \"{line}\"]\nready = {{ log = \"up\" }}\n{more}\n")
-}
-
-#[test]
-fn services_start_after_those_that_they_need_and_stop_before_them() {
-    let services = diarist("api", "depends_on = [\"cache\", \"store\"]")
-        + &diarist("cache", "depends_on = [\"store\"]")
-        + &diarist("store", "");
-    let project = only(&services).build();
-    project.start(&["api"]);
-    assert_eq!(project.read("diary"), "store begins\ncache begins\napi begins\n");
-    project.run(&["stop"]).expect(0);
-    let diary = project.read("diary");
-    assert_eq!(diary.lines().skip(3).collect::<Vec<_>>(), ["api ends", "cache ends", "store ends"]);
-    holds_nothing(&project);
-}
-
-#[test]
-fn nothing_starts_whose_need_could_not_be_met() {
-    let broken = "[services.store]\ncommand = [\"sh\", \"-c\", \"echo the disk is on fire; exit 7\"]\nready = { tcp = true }\n";
-    let project = only(&(diarist("api", "depends_on = [\"store\"]") + broken)).build();
-    let mut session = Session::new(&project);
-    session.run(&["start", "--no-setup"], 1);
-    insta::assert_snapshot!(session.text());
-    assert!(!project.path("diary").exists());
-    holds_nothing(&project);
-}
-
-#[test]
-fn a_need_that_never_becomes_ready_is_named_and_keeps_nobody_else_back() {
-    let mute =
-        "[services.mute]\ncommand = [\"sleep\", \"1000\"]\nready = { tcp = true, timeout = \"200ms\" }\n";
-    let services = diarist("api", "depends_on = [\"gate\"]")
-        + &diarist("gate", "depends_on = [\"mute\"]")
-        + &diarist("alone", "depends_on = [\"base\"]")
-        + &diarist("base", "")
-        + mute;
-    let project = only(&services).build();
-    let mut session = Session::new(&project);
-    session.run(&["start", "--no-setup"], 1);
-    insta::assert_snapshot!(session.text());
-    assert_eq!(project.read("diary"), "base begins\nalone begins\n");
-    project.run(&["stop"]).expect(0);
-}
-
 #[test]
 fn a_service_that_ignores_the_request_to_end_is_forced_and_named() {
     let services = "[services.deaf]\nready = { log = \"up\" }\nstop = { timeout = \"300ms\" }\n\

@@ -26,6 +26,7 @@ mod identity;
 mod libraries;
 mod logs;
 mod many_projects;
+mod needs;
 mod one_of_each;
 mod orphans;
 mod pages;

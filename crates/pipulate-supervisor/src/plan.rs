@@ -55,31 +55,39 @@ pub fn known_services(config: &Config, has_server_py: bool) -> Vec<&ServiceConfi
     config.services.iter().filter(exists).collect()
 }
 
-/// Sorts services so that each comes after those that it depends on.
-pub fn in_order<'a>(config: &'a Config, services: &[&'a ServiceConfig]) -> Vec<&'a ServiceConfig> {
-    let mut ordered: Vec<&ServiceConfig> = Vec::new();
-    for service in services {
-        place(config, service, services, &mut ordered);
+/// These services and all that they depend on, directly or not.
+pub fn with_needs(config: &Config, services: &[ServiceName]) -> Vec<ServiceName> {
+    let mut wanted = services.to_vec();
+    let mut next = 0;
+    while let Some(service) = wanted.get(next) {
+        let needs = config.service(service.as_str()).map(|service| service.depends_on.clone());
+        for needed in needs.unwrap_or_default() {
+            if !wanted.contains(&needed) {
+                wanted.push(needed);
+            }
+        }
+        next += 1;
     }
-    ordered
+    wanted
 }
 
-fn place<'a>(
-    config: &'a Config,
-    service: &'a ServiceConfig,
-    wanted: &[&'a ServiceConfig],
-    ordered: &mut Vec<&'a ServiceConfig>,
-) {
-    if ordered.iter().any(|placed| placed.name == service.name) {
-        return;
+/// Groups of services, each depending only on earlier groups. Without a configuration it is one group.
+pub fn waves(config: Option<&Config>, services: &[ServiceName]) -> Vec<Vec<ServiceName>> {
+    let needs = |service: &ServiceName, other: &ServiceName| {
+        let config = config.and_then(|config| config.service(service.as_str()));
+        config.is_some_and(|service| service.depends_on.contains(other))
+    };
+    let mut left = services.to_vec();
+    let mut waves = Vec::new();
+    while !left.is_empty() {
+        let is_free = |service: &ServiceName| left.iter().all(|other| !needs(service, other));
+        let (wave, rest): (Vec<_>, Vec<_>) = left.iter().cloned().partition(is_free);
+        // A circle can't be: the configuration was checked when it was read.
+        let (wave, rest) = if wave.is_empty() { (rest, Vec::new()) } else { (wave, rest) };
+        waves.push(wave);
+        left = rest;
     }
-    // The configuration has no circles: it was checked when it was read.
-    for earlier in service.depends_on.iter().filter_map(|name| config.service(name.as_str())) {
-        if wanted.iter().any(|other| other.name == earlier.name) {
-            place(config, earlier, wanted, ordered);
-        }
-    }
-    ordered.push(service);
+    waves
 }
 
 /// Whether what was started with these arguments is the embedded web app, whatever the project looks
@@ -277,15 +285,21 @@ mod tests {
     }
 
     #[test]
-    fn services_start_after_those_that_they_depend_on() {
+    fn whoever_needs_others_comes_in_a_later_group_than_all_of_them() {
         let config = Config::parse(
             "[services.a]\ncommand=[\"a\"]\ndepends_on=[\"z\"]\n[services.z]\ncommand=[\"z\"]\ndepends_on=[\"server\"]\n",
         )
         .unwrap();
-        let services = default_services(&config);
-        let names: Vec<_> =
-            in_order(&config, &services).iter().map(|service| service.name.as_str()).collect();
-        assert_eq!(names, ["jupyter", "server", "z", "a"]);
+        let name = |name: &str| ServiceName::parse(name).unwrap();
+        let all = ["a", "jupyter", "server", "z"].map(name);
+        let in_groups = |config, services| -> Vec<String> {
+            let words =
+                |wave: &Vec<ServiceName>| wave.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(" ");
+            waves(config, services).iter().map(words).collect()
+        };
+        assert_eq!(in_groups(Some(&config), &all), ["jupyter server", "z", "a"]);
+        assert_eq!(in_groups(None, &all), ["a jupyter server z"]);
+        assert_eq!(with_needs(&config, &[name("a")]), ["a", "z", "server"].map(name));
     }
 
     #[test]

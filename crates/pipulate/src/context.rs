@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use pipulate_core::config::{Config, ConfigError};
 use pipulate_core::layout::Layout;
+use pipulate_core::marker::{self, Marker};
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ServiceStatus;
@@ -163,6 +164,20 @@ impl Context {
         !status.unknown.is_empty() || status.services.iter().any(lives)
     }
 
+    /// The service of this project inside which this program was started: it ends with that one.
+    pub(crate) fn own_service(&self) -> Option<ServiceName> {
+        own_marker().filter(|own| own.project == self.layout.project_id()).map(|own| own.service)
+    }
+
+    /// Of groups that are stopped or restarted one after the other, the one that ends this program is the
+    /// last: what was not asked for by then never is.
+    pub(crate) fn own_service_last(&self, waves: &mut Vec<Vec<ServiceName>>) {
+        let Some(own) = self.own_service().filter(|_| waves.len() > 1) else { return };
+        let Some(wave) = waves.iter_mut().find(|wave| wave.contains(&own)) else { return };
+        wave.retain(|service| *service != own);
+        waves.push(vec![own]);
+    }
+
     /// The configuration if it can be used; if not, a warning is printed. For verbs that look at
     /// what is there, or end it, and must not fail because of a misspelled key.
     pub(crate) fn config_or_warning(&self) -> Option<&Config> {
@@ -227,6 +242,11 @@ impl Context {
         let known = plan::known_services(&config, self.layout.server_py().is_file());
         known.into_iter().map(|service| service.name.clone()).collect()
     }
+}
+
+/// What says inside which service this program was started, if it was.
+pub(crate) fn own_marker() -> Option<Marker> {
+    Marker::parse(&std::env::var(marker::VARIABLE).ok()?)
 }
 
 /// The folder we are in.

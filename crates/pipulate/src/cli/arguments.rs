@@ -97,7 +97,8 @@ enum VerbArguments {
     Stop(StopArguments),
     /// Stop and start services; the others are not touched
     ///
-    /// Without a name, JupyterLab is left alone while it has kernels.
+    /// What they depend on is started if it is down. Without a name, JupyterLab is left alone while it has
+    /// kernels.
     Restart(RestartArguments),
     /// Show how the services are
     #[command(visible_alias = "ps", after_help = STATUS_CODES)]

@@ -8,9 +8,11 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::state::Wanted;
 use pipulate_core::status::{ProjectStatus, ServiceStatus, Verdict};
 use pipulate_supervisor::launch::Started;
+use pipulate_supervisor::plan;
 use pipulate_supervisor::restart::{self, Manner};
 
 use crate::cli::RestartSettings;
+use crate::commands::start::launching::{Launched, Unmet};
 use crate::commands::{start, status, stop};
 use crate::context::Context;
 use crate::error::{Failure, FailureKind};
@@ -44,16 +46,30 @@ pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<Ex
     if !settings.force {
         stop::spare_work_in_progress(context, &services, &stop::in_words("restart", &services))?;
     }
+    start::start_needs(context, config, &services, PATIENCE)
+        .map_err(|failure| failure.hint("what runs goes on as it was; restart it when that is mended"))?;
+    let restarted = restart_all(context, config, &services)?;
+    report(context, &restarted)
+}
+
+/// Group by group, each after those that it depends on; a failure keeps what needs it as it is.
+fn restart_all(context: &Context, config: &Config, services: &[ServiceName]) -> Result<Launched, Failure> {
     let progress = Progress::new(&context.printer);
     progress.now("restarting");
-    let manner = Manner {
-        program: &context.lasting_program(),
-        specs: &|services| specs::for_start(context, config, services),
-        deadline: Instant::now() + PATIENCE,
-    };
-    let outcomes = restart::restart(&context.layout, &services, &manner)?;
-    drop(progress);
-    report(context, &outcomes)
+    let mut waves = plan::waves(Some(config), services);
+    context.own_service_last(&mut waves);
+    let program = context.lasting_program();
+    let mut restarted = Launched::default();
+    for wave in waves {
+        let wave = restarted.without_unmet(config, wave);
+        let manner = Manner {
+            program: &program,
+            specs: &|services| specs::for_start(context, config, services),
+            deadline: Instant::now() + PATIENCE,
+        };
+        restarted.take(restart::restart(&context.layout, &wave, &manner)?);
+    }
+    Ok(restarted)
 }
 
 fn nothing_to_do(context: &Context, status: &ProjectStatus) -> Result<ExitStatus, Failure> {
@@ -94,11 +110,14 @@ fn everything_but_kernels(context: &Context, config: &Config, status: &ProjectSt
     services
 }
 
-fn report(context: &Context, outcomes: &[(ServiceName, Started)]) -> Result<ExitStatus, Failure> {
+fn report(context: &Context, restarted: &Launched) -> Result<ExitStatus, Failure> {
+    for service in &restarted.up {
+        context.printer.data(format!("Restarted {service}"))?;
+    }
     let mut worst = ExitStatus::Success;
-    for (service, outcome) in outcomes {
+    for (service, outcome) in &restarted.failed {
         match outcome {
-            Started::Up { .. } => context.printer.data(format!("Restarted {service}"))?,
+            Started::Up { .. } => {}
             Started::Failed { .. } | Started::NotSupervised { .. } => {
                 started::show_last_lines(context, service, outcome);
                 let failure = Failure::failed(format!("{service} did not come back"));
@@ -115,6 +134,10 @@ fn report(context: &Context, outcomes: &[(ServiceName, Started)]) -> Result<Exit
                 worst = if worst == ExitStatus::Success { ExitStatus::TimedOut } else { worst };
             }
         }
+    }
+    for Unmet { service, needed } in &restarted.unmet {
+        let why = format!("{service} was not restarted: it needs {needed}, which is not up");
+        context.printer.failure(&Failure::failed(why));
     }
     Ok(worst)
 }

@@ -9,7 +9,6 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use pipulate_core::marker::{self, Marker};
 use pipulate_core::service::ServiceName;
 use pipulate_store::home as folder;
 use pipulate_web::AppState;
@@ -18,7 +17,7 @@ use pipulate_web::world::World;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use self::home::Home;
-use crate::context::Context;
+use crate::context::{Context, own_marker};
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 
@@ -76,9 +75,8 @@ fn listen(port: u16) -> Result<Vec<TcpListener>, Failure> {
 
 /// The service that this process is, when a supervisor started it.
 fn own_service() -> Option<ServiceName> {
-    let marker = std::env::var(marker::VARIABLE).ok()?;
-    let marker = Marker::parse(&marker)?;
-    matches!(marker.service.as_str(), ServiceName::SERVER | ServiceName::DASHBOARD).then_some(marker.service)
+    let own = own_marker()?.service;
+    matches!(own.as_str(), ServiceName::SERVER | ServiceName::DASHBOARD).then_some(own)
 }
 
 fn allow_many_descriptors() {

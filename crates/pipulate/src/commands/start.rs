@@ -1,11 +1,11 @@
 //! `start`: set up if needed, start what is not running, wait until it is true, open the browser.
 
 mod foreground;
-mod launching;
+pub(crate) mod launching;
 pub(crate) mod pages;
 pub(crate) mod welcome;
 
-use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use pipulate_core::config::{Config, ServiceConfig};
@@ -17,7 +17,7 @@ use pipulate_supervisor::plan;
 use pipulate_supervisor::renewal;
 use signal_hook::consts::SIGINT;
 
-use crate::cli::StartSettings;
+use crate::cli::{StartSettings, Wait};
 use crate::commands::{secret, status};
 use crate::context::Context;
 use crate::error::Failure;
@@ -31,23 +31,22 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     let began = Timestamp::now();
     let config = context.config()?;
     let has_server_py = context.layout.server_py().is_file();
-    let chosen = chosen(context, config, &settings.services, has_server_py)?;
-    let services: Vec<&ServiceConfig> = plan::in_order(config, &chosen);
-    if services.is_empty() {
+    let names = chosen(context, config, &settings.services, has_server_py)?;
+    if names.is_empty() {
         return Err(Failure::failed("there is nothing to start: every service is disabled")
             .hint("set enabled = true in pipulate.toml, or name a service"));
     }
     if settings.dry_run {
-        return dry_run(context, &services);
+        return dry_run(context, &names);
     }
-    let names: Vec<ServiceName> = services.iter().map(|service| service.name.clone()).collect();
     listen_to_ctrl_c(context, &names, settings.foreground)?;
     for service in renewal::upgrade(&context.layout, &names) {
         context.printer.note(format!("The supervisor of {service} makes way for this version of Pipulate"));
     }
-    if already_up(context, &services).len() == services.len() {
+    if already_up(context, &names).len() == names.len() {
         context.printer.note("Everything is running already");
-        for service in services.iter().filter(|service| !plan::is_embedded_app(service, has_server_py)) {
+        let services = names.iter().filter_map(|name| config.service(name.as_str()));
+        for service in services.filter(|service| !plan::is_embedded_app(service, has_server_py)) {
             if links::shows_the_app(context, &service.name) {
                 let name = &service.name;
                 context.printer.note(format!("{name} still shows the app that comes with Pipulate"));
@@ -69,7 +68,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     }
     let welcome = if greets { Some(welcome::prepare(context, config, Mode::Automatic)?) } else { None };
     let launched =
-        launching::launch_all(context, config, &services, settings.wait, welcome).map_err(|failure| {
+        launching::launch_all(context, config, &names, settings.wait, welcome).map_err(|failure| {
             match settings.foreground {
                 true => foreground::give_up(context, &names, failure),
                 false => failure,
@@ -87,47 +86,64 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     }
 }
 
-/// The services asked for with those that they depend on, or those of a bare `start`.
-fn chosen<'a>(
+/// The services asked for with those that they depend on, or those of a bare `start`, in order.
+fn chosen(
     context: &Context,
-    config: &'a Config,
+    config: &Config,
     asked: &[ServiceName],
     has_server_py: bool,
-) -> Result<Vec<&'a ServiceConfig>, Failure> {
+) -> Result<Vec<ServiceName>, Failure> {
+    let in_order = |services: Vec<&ServiceConfig>| {
+        let names: Vec<ServiceName> = services.into_iter().map(|service| service.name.clone()).collect();
+        plan::waves(Some(config), &names).concat()
+    };
     if asked.is_empty() {
-        return Ok(plan::default_services(config));
+        return Ok(in_order(plan::default_services(config)));
     }
-    let known = plan::known_services(config, has_server_py);
-    let names: BTreeSet<ServiceName> = known.iter().map(|service| service.name.clone()).collect();
-    context.refuse_unknown(asked, &names)?;
-    let mut wanted: Vec<ServiceName> = asked.to_vec();
-    let mut next = 0;
-    while let Some(service) = wanted.get(next).and_then(|name| config.service(name.as_str())) {
-        for earlier in &service.depends_on {
-            if !wanted.contains(earlier) {
-                wanted.push(earlier.clone());
-            }
-        }
-        next += 1;
-    }
-    Ok(known.into_iter().filter(|service| wanted.contains(&service.name)).collect())
+    let mut known = plan::known_services(config, has_server_py);
+    context.refuse_unknown(asked, &known.iter().map(|service| service.name.clone()).collect())?;
+    let wanted = plan::with_needs(config, asked);
+    known.retain(|service| wanted.contains(&service.name));
+    Ok(in_order(known))
 }
 
-fn already_up(context: &Context, services: &[&ServiceConfig]) -> Vec<ServiceName> {
+/// Starts what these services depend on, as far as it is down.
+///
+/// # Errors
+/// Something of it could not be started.
+pub(crate) fn start_needs(
+    context: &Context,
+    config: &Config,
+    services: &[ServiceName],
+    patience: Duration,
+) -> Result<(), Failure> {
+    let status = status::glance(context);
+    // What has ended well did what it was needed for.
+    let is_down = |name: &ServiceName| {
+        let found = status.service(name.as_str());
+        found.is_none_or(|service| !service.state.is_well())
+    };
+    let needed = chosen(context, config, services, context.layout.server_py().is_file())?;
+    let down: Vec<ServiceName> =
+        needed.into_iter().filter(|name| !services.contains(name) && is_down(name)).collect();
+    let launched = launching::launch_all(context, config, &down, Wait::AtMost(patience), None)?;
+    launched.failure(context).map_or(Ok(()), Err)
+}
+
+fn already_up(context: &Context, services: &[ServiceName]) -> Vec<ServiceName> {
     let status = status::project_status(context);
     let is_up = |service: &&ServiceStatus| {
         service.supervisor_pid.is_some() && service.state.is_well() && service.live.is_some()
     };
     let up: Vec<&ServiceStatus> = status.services.iter().filter(is_up).collect();
-    let wanted = services.iter().map(|service| &service.name);
-    wanted.filter(|name| up.iter().any(|service| service.name == **name)).cloned().collect()
+    services.iter().filter(|name| up.iter().any(|service| service.name == **name)).cloned().collect()
 }
 
-fn dry_run(context: &Context, services: &[&ServiceConfig]) -> Result<ExitStatus, Failure> {
+fn dry_run(context: &Context, services: &[ServiceName]) -> Result<ExitStatus, Failure> {
     let running = already_up(context, services);
     for service in services {
-        let what = if running.contains(&service.name) { "is running already" } else { "would be started" };
-        context.printer.data(format!("{} {what}", service.name))?;
+        let what = if running.contains(service) { "is running already" } else { "would be started" };
+        context.printer.data(format!("{service} {what}"))?;
     }
     Ok(ExitStatus::Success)
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use pipulate_core::config::Config;
 use pipulate_core::service::ServiceName;
 use pipulate_store::registry;
 use pipulate_supervisor::halt::{self, Manner, Stopped};
@@ -23,8 +22,11 @@ pub(crate) fn stop(context: &Context, settings: StopSettings) -> Result<ExitStat
         Projects::This => stop_project(context, &settings),
         Projects::All => {
             let mut worst = ExitStatus::Success;
-            for root in projects::find(registry::projects()) {
-                let project = context.of_project(root);
+            let known = projects::find(registry::projects());
+            let mut known: Vec<Context> = known.into_iter().map(|root| context.of_project(root)).collect();
+            // This command ends with the project that it was typed in.
+            known.sort_by_key(|project| project.own_service().is_some());
+            for project in known {
                 if project.is_alive() {
                     project.printer.note(format!("Stopping {}", project.layout.root()));
                     let ended = stop_project(&project, &settings).unwrap_or_else(|failure| {
@@ -64,7 +66,7 @@ pub(crate) fn stop_services(
     manner: Manner,
 ) -> Result<ExitStatus, Failure> {
     let mut outcomes = Vec::new();
-    for wave in waves(context.config_as_read().as_ref().ok(), services) {
+    for wave in waves(context, services) {
         outcomes.extend(halt::stop(&context.layout, &context.program(), &wave, manner));
     }
     receipt::print(&context.printer, &outcomes)?;
@@ -114,39 +116,11 @@ fn stoppable(context: &Context) -> Result<BTreeSet<ServiceName>, Failure> {
     Ok(known)
 }
 
-/// Groups of services: whoever depends on another one is in an earlier group than that one.
-fn waves(config: Option<&Config>, services: &[ServiceName]) -> Vec<Vec<ServiceName>> {
-    let depends = |service: &ServiceName, on: &ServiceName| {
-        let config = config.and_then(|config| config.service(service.as_str()));
-        config.is_some_and(|service| service.depends_on.contains(on))
-    };
-    let mut left: Vec<ServiceName> = services.to_vec();
-    let mut waves = Vec::new();
-    while !left.is_empty() {
-        let free = |service: &ServiceName| left.iter().all(|other| !depends(other, service));
-        let (wave, rest): (Vec<_>, Vec<_>) = left.iter().cloned().partition(free);
-        // A circle can't be: the configuration was checked. Without one, everything is free.
-        let (wave, rest) = if wave.is_empty() { (rest, Vec::new()) } else { (wave, rest) };
-        waves.push(wave);
-        left = rest;
-    }
+/// Groups of services, whoever depends on another one before that one. This command ends with the service
+/// that it was typed in, and has to have asked for everything else by then.
+fn waves(context: &Context, services: &[ServiceName]) -> Vec<Vec<ServiceName>> {
+    let mut waves = plan::waves(context.config_as_read().as_ref().ok(), services);
+    waves.reverse();
+    context.own_service_last(&mut waves);
     waves
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whoever_depends_on_another_is_stopped_first() {
-        let config = Config::parse(
-            "[services.a]\ncommand=[\"a\"]\ndepends_on=[\"b\"]\n[services.b]\ncommand=[\"b\"]\ndepends_on=[\"jupyter\"]\n",
-        )
-        .unwrap();
-        let names = ["jupyter", "server", "a", "b"].map(|name| ServiceName::parse(name).unwrap());
-        let waves = waves(Some(&config), &names);
-        let waves: Vec<Vec<&str>> =
-            waves.iter().map(|wave| wave.iter().map(ServiceName::as_str).collect()).collect();
-        assert_eq!(waves, [vec!["server", "a"], vec!["b"], vec!["jupyter"]]);
-    }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use pipulate_core::config::{Config, ServiceConfig};
+use pipulate_core::config::Config;
 use pipulate_core::service::ServiceName;
 use pipulate_supervisor::launch::{Launch, Started};
+use pipulate_supervisor::plan;
 
 use super::welcome::Welcome;
 use crate::cli::Wait;
@@ -16,27 +17,28 @@ use crate::ui::started;
 
 /// What came of a start.
 #[derive(Default)]
-pub(super) struct Launched {
+pub(crate) struct Launched {
     /// What is up, or begun where nobody waited.
-    pub(super) up: Vec<ServiceName>,
+    pub(crate) up: Vec<ServiceName>,
     /// What of it was not up before.
-    pub(super) fresh: Vec<ServiceName>,
-    failed: Vec<(ServiceName, Started)>,
-    unmet: Vec<Unmet>,
+    pub(crate) fresh: Vec<ServiceName>,
+    /// What is not up, and why; never [`Started::Up`].
+    pub(crate) failed: Vec<(ServiceName, Started)>,
+    pub(crate) unmet: Vec<Unmet>,
 }
 
 /// A service that was not tried, because one that it needs is not up.
-struct Unmet {
-    service: ServiceName,
-    needed: ServiceName,
+pub(crate) struct Unmet {
+    pub(crate) service: ServiceName,
+    pub(crate) needed: ServiceName,
 }
 
 /// Starts the services wave by wave, each after those that it depends on; a failure keeps back only
 /// those that need what failed.
-pub(super) fn launch_all(
+pub(crate) fn launch_all(
     context: &Context,
     config: &Config,
-    services: &[&ServiceConfig],
+    services: &[ServiceName],
     wait: Wait,
     mut welcome: Option<Welcome<'_>>,
 ) -> Result<Launched, Failure> {
@@ -46,7 +48,7 @@ pub(super) fn launch_all(
     };
     let mut launched = Launched::default();
     let program = context.lasting_program();
-    for wave in waves(config, services) {
+    for wave in plan::waves(Some(config), services) {
         let wave = launched.without_unmet(config, wave);
         let specs = specs::for_start(context, config, &wave);
         let launch = Launch::begin(&context.layout, &program, &wave, &specs)?;
@@ -79,7 +81,7 @@ pub(super) fn launch_all(
 }
 
 impl Launched {
-    fn take(&mut self, settled: Vec<(ServiceName, Started)>) {
+    pub(crate) fn take(&mut self, settled: Vec<(ServiceName, Started)>) {
         for (service, outcome) in settled {
             match outcome {
                 Started::Up { fresh, .. } => {
@@ -94,7 +96,7 @@ impl Launched {
     }
 
     /// The services of a wave that have what they need.
-    fn without_unmet(&mut self, config: &Config, wave: Vec<ServiceName>) -> Vec<ServiceName> {
+    pub(crate) fn without_unmet(&mut self, config: &Config, wave: Vec<ServiceName>) -> Vec<ServiceName> {
         let mut ready = Vec::new();
         for service in wave {
             let needs = config.service(service.as_str()).map(|service| service.depends_on.as_slice());
@@ -112,7 +114,7 @@ impl Launched {
     }
 
     /// What is to be said of those that are not up, with their last lines; `None` if all are.
-    pub(super) fn failure(&self, context: &Context) -> Option<Failure> {
+    pub(crate) fn failure(&self, context: &Context) -> Option<Failure> {
         if self.failed.is_empty() {
             return None;
         }
@@ -142,24 +144,6 @@ impl Launched {
         }
         Some(if timed_out { failure } else { failure.hint("what else may be wrong: pipulate doctor") })
     }
-}
-
-/// Groups of services, each depending only on earlier groups.
-fn waves(config: &Config, services: &[&ServiceConfig]) -> Vec<Vec<ServiceName>> {
-    let mut waves: Vec<Vec<ServiceName>> = Vec::new();
-    for service in services {
-        let depends_on = config.service(service.name.as_str()).map(|service| service.depends_on.as_slice());
-        let last_needed = depends_on
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|needed| waves.iter().position(|wave| wave.contains(needed)));
-        let wave = last_needed.max().map_or(0, |position| position + 1);
-        match waves.get_mut(wave) {
-            Some(wave) => wave.push(service.name.clone()),
-            None => waves.push(vec![service.name.clone()]),
-        }
-    }
-    waves
 }
 
 fn names(services: &[ServiceName]) -> String {

@@ -1,0 +1,144 @@
+//! Services that need each other: in which order they start, restart and stop, and what becomes of the
+//! others when one of them fails.
+
+use std::fs;
+
+use crate::support::project::{Builder, PIPULATE};
+use crate::support::{Process, Session, TestProject, holds};
+
+/// Only the services that the text names.
+fn only(services: &str) -> Builder {
+    TestProject::light().table("server", "enabled = false").config(services)
+}
+
+/// Nothing of what failed goes on.
+fn holds_nothing(project: &TestProject) {
+    holds("nothing to be left running", || project.processes().is_empty());
+}
+
+/// A service that writes down when it begins and when it ends.
+fn diarist(name: &str, more: &str) -> String {
+    let line = format!(
+        "trap 'echo {name} ends >> diary; exit 0' TERM; echo {name} begins >> diary; echo up; \
+         sleep 1000 & wait"
+    );
+    format!("[services.{name}]\ncommand = [\"sh\", \"-c\", \"{line}\"]\nready = {{ log = \"up\" }}\n{more}\n")
+}
+
+#[test]
+fn services_start_after_those_that_they_need_and_stop_before_them() {
+    let services = diarist("api", "depends_on = [\"cache\", \"store\"]")
+        + &diarist("cache", "depends_on = [\"store\"]")
+        + &diarist("store", "");
+    let project = only(&services).build();
+    project.start(&["api"]);
+    assert_eq!(project.read("diary"), "store begins\ncache begins\napi begins\n");
+    project.run(&["stop"]).expect(0);
+    let diary = project.read("diary");
+    assert_eq!(diary.lines().skip(3).collect::<Vec<_>>(), ["api ends", "cache ends", "store ends"]);
+    holds_nothing(&project);
+}
+
+#[test]
+fn nothing_starts_whose_need_could_not_be_met() {
+    let broken = "[services.store]\ncommand = [\"sh\", \"-c\", \"echo the disk is on fire; exit 7\"]\nready = { tcp = true }\n";
+    let project = only(&(diarist("api", "depends_on = [\"store\"]") + broken)).build();
+    let mut session = Session::new(&project);
+    session.run(&["start", "--no-setup"], 1);
+    insta::assert_snapshot!(session.text());
+    assert!(!project.path("diary").exists());
+    holds_nothing(&project);
+}
+
+#[test]
+fn a_need_that_never_becomes_ready_is_named_and_keeps_nobody_else_back() {
+    let mute =
+        "[services.mute]\ncommand = [\"sleep\", \"1000\"]\nready = { tcp = true, timeout = \"200ms\" }\n";
+    let services = diarist("api", "depends_on = [\"gate\"]")
+        + &diarist("gate", "depends_on = [\"mute\"]")
+        + &diarist("alone", "depends_on = [\"base\"]")
+        + &diarist("base", "")
+        + mute;
+    let project = only(&services).build();
+    let mut session = Session::new(&project);
+    session.run(&["start", "--no-setup"], 1);
+    insta::assert_snapshot!(session.text());
+    assert_eq!(project.read("diary"), "base begins\nalone begins\n");
+    project.run(&["stop"]).expect(0);
+}
+
+/// What was written down since the last time.
+fn news(project: &TestProject) -> Vec<String> {
+    let news = project.read("diary").lines().map(str::to_owned).collect();
+    fs::remove_file(project.path("diary")).unwrap();
+    news
+}
+
+#[test]
+fn a_restart_keeps_the_order_and_starts_first_what_is_needed() {
+    let services = diarist("api", "depends_on = [\"cache\"]")
+        + &diarist("cache", "depends_on = [\"store\"]")
+        + &diarist("store", "")
+        + "[services.once]\ncommand = [\"sh\", \"-c\", \"echo once >> diary\"]\n";
+    let project = only(&services.replace("[\"store\"]", "[\"store\", \"once\"]")).build();
+    project.start(&["api"]);
+    project.wait_for_state("once", "exited");
+    news(&project);
+
+    project.run(&["restart", "store", "api", "cache"]).expect(0);
+    let in_order = ["store", "cache", "api"].map(|name| [format!("{name} ends"), format!("{name} begins")]);
+    assert_eq!(news(&project), in_order.concat());
+
+    project.run(&["stop", "api", "store"]).expect(0);
+    news(&project);
+    let restarted = project.run(&["restart", "api"]).expect(0);
+    assert_eq!(restarted.stdout, "Restarted api\n");
+    assert_eq!(news(&project), ["store begins", "api begins"], "what runs, or has done its work, is let be");
+}
+
+#[test]
+fn a_restart_whose_needs_can_not_be_met_ends_nothing() {
+    let project = only(&(diarist("api", "depends_on = [\"store\"]") + &diarist("store", ""))).build();
+    project.start(&[]);
+    let api = Process::of(&project.service("api")["pid"]);
+    let config = project.read("pipulate.toml");
+    project.write("pipulate.toml", &config.replace("echo store begins", "exit 7; echo store begins"));
+    let mut session = Session::new(&project);
+    session.run(&["restart"], 1);
+    assert!(api.lives(), "it goes on as it was");
+    session.run(&["restart", "api"], 1);
+    assert!(api.lives(), "it goes on as it was");
+    insta::assert_snapshot!(session.text());
+}
+
+#[test]
+fn whoever_stops_or_restarts_all_from_inside_of_one_service_ends_with_that_one_and_last() {
+    let obeys = "[services.obeys]\ndepends_on = [\"store\"]\ncommand = [\"sh\", \"-c\", \
+                 \"until [ -e order ]; do sleep 0.02; done; mv order done; sh done; exec sleep 1000\"]\n";
+    let project = only(&(obeys.to_owned() + &diarist("store", ""))).build();
+    let other = project.home().join("zoo");
+    fs::create_dir(&other).unwrap();
+    fs::copy(project.path("pipulate.toml"), other.join("pipulate.toml")).unwrap();
+    let at_other = ["-C", other.to_str().unwrap()];
+    let order = |words: &str| {
+        project.start(&[]);
+        project.write("new", &format!("{PIPULATE} {words}\n"));
+        fs::rename(project.path("new"), project.path("order")).unwrap();
+    };
+
+    order("stop");
+    holds_nothing(&project);
+
+    project.run(&[&at_other[..], &["start", "--no-setup"]].concat()).expect(0);
+    order("stop --all");
+    holds_nothing(&project);
+    project.run(&[&at_other[..], &["status"]].concat()).expect(3);
+
+    project.start(&[]);
+    let before = ["obeys", "store"].map(|name| project.service(name)["pid"].clone());
+    order("restart");
+    holds("both to be other ones", || {
+        let now = ["obeys", "store"].map(|name| project.service(name));
+        now.iter().zip(&before).all(|(now, before)| now["pid"].is_i64() && now["pid"] != *before)
+    });
+}
