@@ -1,5 +1,7 @@
 //! The local LLM from the terminal: what is asked, what is printed, and what is not.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -111,8 +113,11 @@ fn what_goes_wrong_is_said_with_what_to_do() {
     let project = project(&fake).build();
     let absent = TestProject::light().config("[ollama]\nhost = \"http://127.0.0.1:1\"").build();
     let strange = TestProject::light().config("[ollama]\nhost = \"ftp://here\"").build();
+    // Nothing is on this path at first, Ollama neither; what is installed is to be started.
+    let programs = absent.path("programs");
     let told = |project: &TestProject, args: &[&str], code: i32| {
-        let output = run(project, args, "").expect(code);
+        let mut command = command(project, args);
+        let output = run::output_of(command.env("PATH", &programs), "").expect(code);
         assert_eq!(output.stdout, "");
         format!("$ pipulate {}\n{}", args.join(" "), output.stderr)
     };
@@ -123,11 +128,17 @@ fn what_goes_wrong_is_said_with_what_to_do() {
         told(&project, &["chat", "-m", "gpt-oss:120b-cloud", "Hello"], 1),
         told(&project, &["why", "nobody"], 2),
         told(&project, &["why"], 0),
-        told(&absent, &["chat", "Hello"], 1),
         told(&absent, &["models"], 1),
+        install(&programs.join("ollama")).map(|()| told(&absent, &["chat", "Hello"], 1)).unwrap(),
         told(&strange, &["models"], 1),
     ];
     insta::assert_snapshot!(all.concat());
+}
+
+/// Puts a program there that does nothing.
+fn install(program: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(program.parent().unwrap())?;
+    std::os::unix::fs::symlink("/bin/true", program)
 }
 
 #[test]

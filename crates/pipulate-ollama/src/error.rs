@@ -13,9 +13,9 @@ const EXCERPT: usize = 200;
 /// Why a question to Ollama has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Nobody listens there, or the way is closed.
+    /// Nobody listens there, or the way is closed. How it is started, or got, whoever knows the machine says.
     #[error(
-        "could not reach Ollama at {host}: {reason}; start it with \"ollama serve\", or say where it is in OLLAMA_HOST"
+        "could not reach Ollama at {host}: {reason}; see that it runs, or say where it is in OLLAMA_HOST"
     )]
     Unreachable { host: String, reason: String },
     /// The server can't prove who it is.

@@ -30,6 +30,8 @@ pub(crate) enum Offer {
     },
     Nothing {
         reason: String,
+        /// What else there is to do, as a fragment.
+        advice: Option<String>,
         /// What to type in a terminal.
         command: Option<String>,
     },
@@ -50,21 +52,18 @@ pub(crate) struct Offered {
 pub(crate) async fn look(state: &AppState, last: Option<&str>) -> Result<Offer, Problem> {
     let ollama = match state.ask(|world| world.chat.ollama()).await? {
         Ok(ollama) => ollama,
-        Err(reason) => return Ok(Offer::Nothing { reason, command: None }),
+        Err(reason) => return Ok(Offer::Nothing { reason, advice: None, command: None }),
     };
     Ok(match models(&ollama).await {
         Ok(models) => offer(&models, ollama.model.as_deref(), last),
-        Err(error) => nothing(&error, ollama.elsewhere),
+        Err(error) => nothing(&error, ollama),
     })
 }
 
-fn nothing(error: &Error, elsewhere: Option<String>) -> Offer {
+fn nothing(error: &Error, ollama: Ollama) -> Offer {
     let is_absent = matches!(error, Error::Unreachable { .. });
-    let elsewhere = elsewhere.filter(|_| is_absent);
-    Offer::Nothing {
-        reason: std::iter::once(error.to_string()).chain(elsewhere).collect::<Vec<_>>().join("; "),
-        command: is_absent.then(|| "ollama serve".to_owned()),
-    }
+    let (advice, command) = if is_absent { (ollama.advice, ollama.start) } else { (None, None) };
+    Offer::Nothing { reason: error.to_string(), advice, command }
 }
 
 async fn models(ollama: &Ollama) -> Result<Vec<Model>, Error> {
@@ -88,7 +87,7 @@ fn offer(models: &[Model], configured: Option<&str>, last: Option<&str>) -> Offe
                 NoModel::CannotChat { .. } => None,
             };
             let command = pull.map(|model| format!("ollama pull {model}"));
-            return Offer::Nothing { reason: reason.to_string(), command };
+            return Offer::Nothing { reason: reason.to_string(), advice: None, command };
         }
     };
     let talkers = models.iter().filter(|model| model.can_chat());

@@ -2,9 +2,11 @@
 //!
 //! A model that runs elsewhere is said to do so before anything is sent to it.
 
+use std::path::Path;
 use std::time::Duration;
 
-use pipulate_environment::browser::session::{Session, Wsl};
+use pipulate_environment::browser::session::Session;
+use pipulate_environment::ollama::Absence;
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_ollama::answer::{Piece, Summary};
 use pipulate_ollama::choose::{Choice, Why, choose_model};
@@ -199,31 +201,20 @@ pub(crate) fn host(context: &Context) -> Result<Host, Failure> {
     Ok(host)
 }
 
-/// An error of Ollama's, with a hint for those who have it on the Windows below.
+/// An error of Ollama's, with what to do on this machine.
 pub(crate) fn told(error: Error, host: &Host) -> Failure {
-    let hint = matches!(error, Error::Unreachable { .. }).then(|| elsewhere(host)).flatten();
+    let way = matches!(error, Error::Unreachable { .. }).then(|| absence(host).way()).flatten();
     let failure = Failure::from(error);
-    match hint {
-        Some(hint) => failure.hint(hint),
+    match way {
+        Some(way) => failure.hint(way),
         None => failure,
     }
 }
 
-/// Where Ollama may be if nobody answers at `host`.
-pub(crate) fn elsewhere(host: &Host) -> Option<&'static str> {
-    below(host, Session::gather(Surroundings::of_this_process()).wsl)
-}
-
-/// Inside of WSL, 127.0.0.1 is not that of Windows.
-fn below(host: &Host, wsl: Wsl) -> Option<&'static str> {
-    let is_below = match wsl {
-        Wsl::No => false,
-        Wsl::Interop | Wsl::NoInterop => host.is_loopback(),
-    };
-    is_below.then_some(
-        "does it run on Windows? Then set OLLAMA_HOST=0.0.0.0 there, and here OLLAMA_HOST to the address of \
-         Windows, which `ip route show default` tells",
-    )
+/// Why nobody answers at `host`, if nobody does.
+pub(crate) fn absence(host: &Host) -> Absence {
+    let session = Session::gather(Surroundings::of_this_process());
+    Absence::look(host.is_loopback(), &session, Path::new("/"))
 }
 
 fn talkers(models: &[Model]) -> Vec<&str> {
@@ -241,17 +232,5 @@ fn choose(wanted: Option<&str>, models: &[Model]) -> Result<(Model, Why), Failur
                 false => Err(failure.hint(format!("installed are: {}", talkers.join(", ")))),
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_inside_of_wsl_windows_is_thought_of() {
-        let [here, there] = ["", "192.168.1.2"].map(|host| Host::parse(host).unwrap());
-        assert!(below(&here, Wsl::NoInterop).is_some_and(|hint| hint.contains("ip route")));
-        assert_eq!((below(&here, Wsl::No), below(&there, Wsl::Interop)), (None, None));
     }
 }

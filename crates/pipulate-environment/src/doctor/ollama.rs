@@ -11,8 +11,7 @@ use pipulate_ollama::probe::probe_blocking;
 
 use super::catalog::{Check, Group};
 use super::{Examination, skipped, warning};
-use crate::browser::session::Wsl;
-use crate::ollama::{DOWNLOAD, is_installed};
+use crate::ollama::Absence;
 
 const REACHABLE: &str = "ollama.reachable";
 const MODELS: &str = "ollama.models";
@@ -63,9 +62,10 @@ fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
             };
             vec![Finding::ok(REACHABLE, title), models(choice), memory]
         }
-        Err(Error::Unreachable { host, reason }) => {
+        Err(Error::Unreachable { reason, .. }) => {
             let finding = skipped(REACHABLE, format!("Ollama does not run at {host} (it is optional)"));
-            without(absent(examination, finding.detail(reason)))
+            let absence = Absence::look(host.is_loopback(), &examination.session, &examination.machine);
+            without(absent(absence, finding.detail(reason)))
         }
         Err(error) => {
             let finding = warning(REACHABLE, format!("Ollama does not answer as it should at {host}"));
@@ -76,15 +76,11 @@ fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
 }
 
 /// What to do depends on whether it is there at all, and on whose machine.
-fn absent(examination: &Examination, finding: Finding) -> Finding {
-    let is_installed = is_installed(&examination.session.surroundings, &examination.machine);
-    match (is_installed, examination.session.wsl) {
-        (true, _) => finding.command("start it", &["ollama", "serve"], false),
-        (false, Wsl::No) => finding.advice(format!("to have one, install it: {DOWNLOAD}")),
-        (false, Wsl::Interop | Wsl::NoInterop) => finding.advice(format!(
-            "to have one, install it inside of WSL: {DOWNLOAD}/linux (one that runs on Windows is reached only at \
-             the address of Windows: set OLLAMA_HOST)"
-        )),
+fn absent(absence: Absence, finding: Finding) -> Finding {
+    match (absence.command(), absence.advice()) {
+        (Some(command), _) => finding.command("start it", &command, false),
+        (None, Some(advice)) => finding.advice(advice),
+        (None, None) => finding.advice("see that it runs there, or set OLLAMA_HOST to where it does"),
     }
 }
 

@@ -50,7 +50,7 @@ fn ollama(lines: &'static str) -> (Host, mpsc::Receiver<&'static str>) {
 fn home(lines: &'static str) -> (Home, tempfile::TempDir, mpsc::Receiver<&'static str>) {
     let (home, directory) = (Home::new(), tempfile::tempdir().unwrap());
     let (host, seen) = ollama(lines);
-    *home.world.ollama.lock().unwrap() = Some(Ollama { host, model: None, elsewhere: None });
+    *home.world.ollama.lock().unwrap() = Some(Ollama { host, model: None, start: None, advice: None });
     let folder = fake::path(directory.path().join("chats").to_str().unwrap());
     *home.world.chats.lock().unwrap() = Some(Chats::new(folder));
     (home, directory, seen)
@@ -267,9 +267,10 @@ async fn without_ollama_the_page_says_what_to_type() {
     let page = home.get("/chat").await.body;
     assert!(page.contains("<code>ollama serve</code>"), "{page}");
     let host = Host::parse("127.0.0.1:1").unwrap();
-    let below = Some("does it run on Windows?".to_owned());
-    *home.world.ollama.lock().unwrap() = Some(Ollama { host, model: None, elsewhere: below });
-    assert!(home.get("/chat").await.body.contains("; does it run on Windows?</p>"));
+    let advice = Some("it is optional".to_owned());
+    *home.world.ollama.lock().unwrap() = Some(Ollama { host, model: None, start: None, advice });
+    let page = home.get("/chat").await.body;
+    assert!(page.contains("<p>It is optional</p>") && !page.contains("ollama serve"), "{page}");
     home.post("/chat/7", "question=A").await;
     assert!(home.get("/chat/7").await.body.contains("Could not reach Ollama at http://127.0.0.1:1"));
 }

@@ -70,7 +70,8 @@ pub(crate) struct FakeWorld {
 
 impl Chat for FakeWorld {
     fn ollama(&self) -> Result<Ollama, String> {
-        let nobody = || Ollama { host: Host::parse("127.0.0.1:1").unwrap(), model: None, elsewhere: None };
+        let host = Host::parse("127.0.0.1:1").unwrap();
+        let nobody = || Ollama { host, model: None, start: Some("ollama serve".to_owned()), advice: None };
         Ok(self.ollama.lock().unwrap().clone().unwrap_or_else(nobody))
     }
 

@@ -178,9 +178,10 @@ fn size(bytes: u64) -> String {
 
 fn no_model(offer: &Offer) -> Markup {
     html! {
-        @if let Offer::Nothing { reason, command } = offer {
+        @if let Offer::Nothing { reason, advice, command } = offer {
             div class="alert" {
                 p { (capitalized(reason)) }
+                @if let Some(advice) = advice { p { (capitalized(advice)) } }
                 @if let Some(command) = command { (turn::code(command)) }
             }
         }

@@ -28,8 +28,10 @@ pub struct Ollama {
     pub host: Host,
     /// The model that the project wants; without one it is chosen.
     pub model: Option<String>,
-    /// Where it may be if nobody answers there, as a fragment that says what to do.
-    pub elsewhere: Option<String>,
+    /// What starts it if nobody answers there, to be typed in a terminal.
+    pub start: Option<String>,
+    /// What else to do then, as a fragment.
+    pub advice: Option<String>,
 }
 
 /// What is known about a service, secrets masked.

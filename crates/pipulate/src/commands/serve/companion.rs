@@ -14,8 +14,9 @@ impl Chat for Home {
         let told = |failure: crate::error::Failure| failure.in_one_line();
         let host = partner::host(&context).map_err(told)?;
         let model = context.config().map_err(told)?.ollama.model.clone();
-        let elsewhere = partner::elsewhere(&host).map(str::to_owned);
-        Ok(Ollama { host, model, elsewhere })
+        let absence = partner::absence(&host);
+        let start = absence.command().map(|command| command.join(" "));
+        Ok(Ollama { host, model, start, advice: absence.advice() })
     }
 
     fn chats(&self) -> Chats {

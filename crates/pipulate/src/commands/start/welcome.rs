@@ -9,7 +9,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use pipulate_core::config::{Config, Greet, OllamaConfig};
-use pipulate_environment::ollama;
+use pipulate_environment::browser::session::Session;
+use pipulate_environment::ollama::Absence;
 use pipulate_environment::probe::problem::System;
 use pipulate_environment::probe::{self, ProbeOutcome};
 use pipulate_environment::service::environment_of;
@@ -119,7 +120,7 @@ impl Welcome<'_> {
                 Ok(host) => host,
                 Err(error) => return speaker.note(format!("Ollama says: {error}")),
             };
-            let way = host.is_loopback().then(|| ollama::way_to_run(&around, Path::new("/")));
+            let way = Absence::look(host.is_loopback(), &Session::gather(around), Path::new("/")).way();
             let mut in_line = false;
             greet_blocking(&host, model.as_deref(), greet, PATIENCE, &mut |event| {
                 let listening = listening.lock().unwrap_or_else(PoisonError::into_inner);
