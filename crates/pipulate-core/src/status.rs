@@ -78,6 +78,23 @@ pub struct ServiceStatus {
     pub reason: Option<String>,
 }
 
+impl ServiceStatus {
+    /// What is missing in its log, and what to do.
+    pub fn lost_lines(&self) -> Option<String> {
+        let lines = match self.log_dropped {
+            1 => "1 line".to_owned(),
+            count => format!("{count} lines"),
+        };
+        match (&self.log_trouble, self.log_dropped) {
+            (None, 0) => None,
+            (None, _) => Some(format!("{lines} of its log were dropped, because there was no room for them")),
+            (Some(why), _) => Some(format!(
+                "its log can't be written: {why}; {lines} dropped so far; make room on that disk"
+            )),
+        }
+    }
+}
+
 /// What only a living service has.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveService {

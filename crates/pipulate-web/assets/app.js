@@ -75,6 +75,8 @@ if (log && stream) {
   follow.hidden = false;
   follow.addEventListener("click", () => set(!following));
   log.addEventListener("scroll", () => set(isAtEnd()));
+  // In a window that got narrower the lines are more.
+  new ResizeObserver(() => { if (following) toEnd(); }).observe(log);
   document.addEventListener("htmx:sse:after:message", (event) => {
     position = event.detail.message.id;
     log.querySelector(".empty")?.remove();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use pipulate_core::identity::Pid;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
-use pipulate_core::status::{ProjectStatus, ServiceStatus};
+use pipulate_core::status::{LiveService, ProjectStatus, ServiceStatus};
 
 use crate::reading::{self, LogLine};
 use crate::world::{Look, Notebook, World};
@@ -20,10 +20,10 @@ const ASK_AGAIN: Duration = Duration::from_secs(30);
 const ASK_THE_SICK_AGAIN: Duration = Duration::from_secs(10);
 /// How often JupyterLab is asked what its kernels do.
 const ASK_JUPYTER: Duration = Duration::from_secs(4);
-/// The time between two points of a graph.
+/// The least time between two points of a graph.
 const SAMPLE: Duration = Duration::from_millis(1_900);
-/// The points of a graph: three minutes.
-const SAMPLES: usize = 90;
+/// How far back a graph goes.
+const HISTORY: Duration = Duration::from_secs(180);
 /// How many lines a service's end is explained by.
 const LAST_LINES: u64 = 8;
 
@@ -41,7 +41,8 @@ pub(crate) struct Snapshot {
 /// A point of a graph.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Sample {
-    /// In percent of one core.
+    pub(crate) at: Instant,
+    /// In percent of one core, since the point before or since the process began.
     pub(crate) cpu: f64,
     pub(crate) memory: u64,
 }
@@ -104,8 +105,7 @@ impl Observer {
         self.histories.retain(|name, _| status.service(name.as_str()).is_some_and(|s| s.live.is_some()));
         for service in &status.services {
             let Some(live) = &service.live else { continue };
-            let history = self.histories.entry(service.name.clone()).or_default();
-            history.add(live.pid, live.cpu_seconds, live.memory_bytes, now);
+            self.histories.entry(service.name.clone()).or_default().add(live, now);
         }
     }
 }
@@ -163,24 +163,25 @@ struct History {
 }
 
 impl History {
-    /// Adds a point, unless the last one is too fresh.
-    fn add(&mut self, pid: Pid, cpu_seconds: f64, memory: u64, now: Instant) {
-        let before = self.last.filter(|(known, _, _)| *known == pid);
-        if let Some((_, used, at)) = before {
-            let elapsed = now.saturating_duration_since(at);
-            if elapsed < SAMPLE {
-                return;
+    /// Adds a point, unless the last one is too fresh. Nobody may have looked for hours before it.
+    fn add(&mut self, live: &LiveService, now: Instant) {
+        let cpu = match self.last.filter(|(known, ..)| *known == live.pid) {
+            Some((_, used, at)) => {
+                let elapsed = now.saturating_duration_since(at);
+                if elapsed < SAMPLE {
+                    return;
+                }
+                // A process that ended took its time along.
+                (live.cpu_seconds - used).max(0.0) / elapsed.as_secs_f64() * 100.0
             }
-            // A process that ended took its time along.
-            let cpu = (cpu_seconds - used).max(0.0) / elapsed.as_secs_f64() * 100.0;
-            self.samples.push_back(Sample { cpu, memory });
-        } else {
-            self.samples.clear();
-        }
-        self.last = Some((pid, cpu_seconds, now));
-        if self.samples.len() > SAMPLES {
-            self.samples.pop_front();
-        }
+            None => {
+                self.samples.clear();
+                live.cpu_percent
+            }
+        };
+        self.last = Some((live.pid, live.cpu_seconds, now));
+        self.samples.retain(|sample| now.saturating_duration_since(sample.at) <= HISTORY);
+        self.samples.push_back(Sample { at: now, cpu, memory: live.memory_bytes });
     }
 }
 
@@ -211,22 +212,32 @@ mod tests {
     }
 
     #[test]
-    fn a_graph_shows_what_was_used_between_two_looks() {
+    fn a_graph_shows_what_was_used_between_two_looks_of_the_last_minutes() {
         let (mut history, start) = (History::default(), Instant::now());
-        let pid = Pid::new(42).unwrap();
         let second = |number| start + Duration::from_secs(number);
-        history.add(pid, 10.0, 1, second(0));
-        history.add(pid, 10.5, 1, second(1));
-        history.add(pid, 11.0, 2, second(2));
-        history.add(pid, 9.0, 3, second(4));
-        let expected = [Sample { cpu: 50.0, memory: 2 }, Sample { cpu: 0.0, memory: 3 }];
-        assert_eq!(Vec::from(history.samples.clone()), expected);
-        history.add(Pid::new(43).unwrap(), 0.1, 4, second(6));
-        assert!(history.samples.is_empty(), "another process is another history");
-        for number in 0..1000 {
-            history.add(pid, 0.0, 5, second(10 + 2 * number));
+        let live = |pid, cpu_seconds, memory_bytes| LiveService {
+            pid: Pid::new(pid).unwrap(),
+            cpu_seconds,
+            cpu_percent: 20.0,
+            memory_bytes,
+            ..fake::service("web", ServiceState::Ready).live.unwrap()
+        };
+        let points = |history: &History| {
+            let point = |sample: &Sample| ((sample.at - start).as_secs(), sample.cpu, sample.memory);
+            history.samples.iter().map(point).collect::<Vec<_>>()
+        };
+        for (seconds, used, memory) in [(0, 10.0, 1), (1, 10.5, 1), (2, 11.0, 2), (4, 9.0, 3)] {
+            history.add(&live(42, used, memory), second(seconds));
         }
-        assert_eq!(history.samples.len(), SAMPLES);
+        assert_eq!(points(&history), [(0, 20.0, 1), (2, 50.0, 2), (4, 0.0, 3)]);
+        history.add(&live(43, 0.1, 4), second(6));
+        assert_eq!(points(&history), [(6, 20.0, 4)], "another process is another history");
+        for number in 0..1000 {
+            history.add(&live(43, 0.1, 5), second(10 + 2 * number));
+        }
+        assert_eq!(points(&history).len(), 91);
+        history.add(&live(43, 36.1, 6), second(2008 + 3600));
+        assert_eq!(points(&history), [(5608, 1.0, 6)], "nobody looked for an hour");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::event_stream::{self, Places};
 use crate::observer::{Observer, Snapshot};
 use crate::problem::Problem;
 use crate::sign::{Door, Moment, Token};
-use crate::views::services::Live;
+use crate::views::services::{Live, Standpoint};
 use crate::world::{Target, Verb, World};
 
 /// Between two looks at the figures of the services, while somebody watches them.
@@ -101,6 +101,10 @@ impl AppState {
         &self.0.zone
     }
 
+    pub(crate) fn standpoint(&self) -> Standpoint<'_> {
+        Standpoint { zone: self.zone(), port: self.port() }
+    }
+
     pub(crate) fn places(&self) -> &Places {
         &self.0.places
     }
@@ -140,7 +144,7 @@ impl AppState {
                 let mut observer = lock(&state.0.observer);
                 let pace = observer.pace();
                 let snapshot = observer.look(&state.0.world, pace, Instant::now());
-                Some(Arc::new(Live::new(&snapshot, state.zone())))
+                Some(Arc::new(Live::new(&snapshot, &state.standpoint())))
             }
         })
     }

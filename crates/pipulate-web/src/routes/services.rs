@@ -27,7 +27,8 @@ const REFRESH: HeaderName = HeaderName::from_static("refresh");
 pub(crate) async fn show(State(state): State<AppState>) -> Result<Markup, Problem> {
     let snapshot = state.look().await?;
     let notice = state.notice(Topic::Services);
-    Ok(views::services::page(&ServicesPage::new(&snapshot, state.zone()), notice.as_ref(), state.zone()))
+    let page = ServicesPage::new(&snapshot, &state.standpoint());
+    Ok(views::services::page(&page, notice.as_ref(), state.zone()))
 }
 
 /// What changes on that page, as it changes. Whoever comes back gets what changed meanwhile.

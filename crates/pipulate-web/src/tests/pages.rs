@@ -9,17 +9,17 @@ use jiff::tz::TimeZone;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 
-use super::fake::{Home, ask, empty, last_exit, service};
+use super::fake::{Home, PORT, ask, empty, last_exit, service};
 use crate::headers::CONTENT_SECURITY;
 use crate::observer::Observer;
 use crate::state::Notice;
-use crate::views::services::{self, ServicesPage};
+use crate::views::services::{self, ServicesPage, Standpoint};
 use crate::world::{Consent, ControlError, Target, Verb};
 
 /// The page that a browser gets which comes now.
 fn services_page(home: &Home, notice: Option<&Notice>) -> String {
     let snapshot = Observer::default().look(home.state.world(), Duration::ZERO, Instant::now());
-    let page = ServicesPage::new(&snapshot, &TimeZone::UTC);
+    let page = ServicesPage::new(&snapshot, &Standpoint { zone: &TimeZone::UTC, port: PORT });
     services::page(&page, notice, &TimeZone::UTC).into_string()
 }
 
@@ -266,6 +266,28 @@ fn a_service_that_nobody_supervises_says_so() {
     *home.world.services.lock().unwrap() = vec![orphan];
     let page = services_page(&home, None);
     assert!(page.contains("unsupervised") && page.contains(r#"<span class="missing">gone</span>"#), "{page}");
+}
+
+#[test]
+fn the_card_of_the_app_itself_says_so_and_leads_nowhere() {
+    let home = Home::new();
+    let mut others = ["server", "jupyter"].map(|name| service(name, ServiceState::Ready));
+    others[0].port = Some(PORT);
+    *home.world.services.lock().unwrap() = others.to_vec();
+    let page = services_page(&home, None);
+    assert!(page.contains(&format!("{PORT}, this page")), "{page}");
+    assert!(!page.contains("Open server") && page.contains("Open jupyter"), "{page}");
+}
+
+#[test]
+fn a_log_that_lacks_lines_is_told_of() {
+    let home = Home::new();
+    let mut full = service("worker", ServiceState::Running);
+    (full.log_dropped, full.log_trouble) = (7, Some("no space left on device".to_owned()));
+    *home.world.services.lock().unwrap() = vec![full];
+    let told = "Its log can&#39;t be written: no space left on device; 7 lines dropped so far";
+    let page = services_page(&home, None).replace('\'', "&#39;");
+    assert!(page.contains(told), "{page}");
 }
 
 #[tokio::test]

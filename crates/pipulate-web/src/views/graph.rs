@@ -2,25 +2,25 @@
 
 use maud::{Markup, html};
 
-const WIDTH: usize = 90;
+const WIDTH: f64 = 90.0;
 const HEIGHT: f64 = 24.0;
 
-/// A graph of these values, the newest at its right edge; its top is `top` or the largest of them.
-/// `words` say what it shows, for those who don't see it.
-pub(crate) fn graph(values: &[f64], top: f64, words: &str) -> Markup {
-    let top = values.iter().copied().fold(top, f64::max);
-    let first = WIDTH.saturating_sub(values.len().saturating_sub(1));
-    let points: Vec<String> = values
-        .iter()
-        .enumerate()
-        .map(|(place, value)| format!("{},{:.1}", first + place, HEIGHT - 1.0 - value / top * (HEIGHT - 2.0)))
-        .collect();
-    let line = points.join(" ");
-    let area = format!("{first},{HEIGHT} {line} {WIDTH},{HEIGHT}");
+/// A graph of values at these seconds, oldest first: from edge to edge, and no higher than `top`.
+/// `words` say what it shows, for those who don't see it. One point is no line: its place stays empty.
+pub(crate) fn graph(points: &[(f64, f64)], top: f64, words: &str) -> Markup {
+    let span = points.first().zip(points.last()).map(|((first, _), (last, _))| (*first, last - first));
+    let Some((begin, length)) = span.filter(|(_, length)| *length > 0.0) else {
+        return html! { div class="graph" {} };
+    };
+    let place = |(second, value): &(f64, f64)| {
+        let height = HEIGHT - 1.0 - value / top * (HEIGHT - 2.0);
+        format!("{:.1},{height:.1}", (second - begin) / length * WIDTH)
+    };
+    let line = points.iter().map(place).collect::<Vec<_>>().join(" ");
     html! {
-        svg class="graph" viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(words) {
-            @if values.len() > 1 {
-                polygon points=(area) {}
+        div class="graph" {
+            svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(words) {
+                polygon points={ "0," (HEIGHT) " " (line) " " (WIDTH) "," (HEIGHT) } {}
                 polyline points=(line) {}
             }
         }
@@ -32,10 +32,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_value_is_at_the_right_edge_and_the_largest_at_the_top() {
-        let picture = graph(&[0.0, 50.0, 100.0], 1.0, "CPU").into_string();
-        assert!(picture.contains(r#"<polyline points="88,23.0 89,12.0 90,1.0">"#), "{picture}");
-        assert!(!graph(&[1.0], 1.0, "CPU").into_string().contains("poly"), "one point is no line");
-        assert!(graph(&[0.0, 0.0], 1.0, "CPU").into_string().contains("89,23.0 90,23.0"));
+    fn time_goes_from_edge_to_edge_and_what_is_most_is_highest() {
+        let picture = graph(&[(2.0, 0.0), (4.0, 50.0), (10.0, 100.0)], 100.0, "CPU").into_string();
+        assert!(picture.contains(r#"<polyline points="0.0,23.0 22.5,12.0 90.0,1.0">"#), "{picture}");
+        assert!(picture.contains(r#"viewBox="0 0 90 24""#), "{picture}");
+    }
+
+    #[test]
+    fn before_there_is_a_line_nothing_is_said() {
+        for points in [&[][..], &[(1.0, 1.0)], &[(1.0, 1.0), (1.0, 2.0)]] {
+            assert_eq!(graph(points, 2.0, "CPU").into_string(), r#"<div class="graph"></div>"#);
+        }
     }
 }

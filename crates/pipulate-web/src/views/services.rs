@@ -29,8 +29,15 @@ pub(crate) struct ServicesPage {
     services: Vec<Card>,
 }
 
+/// Where a page is seen from.
+pub(crate) struct Standpoint<'a> {
+    pub(crate) zone: &'a TimeZone,
+    /// The port that this app answers on.
+    pub(crate) port: u16,
+}
+
 impl ServicesPage {
-    pub(crate) fn new(snapshot: &Snapshot, zone: &TimeZone) -> Self {
+    pub(crate) fn new(snapshot: &Snapshot, from: &Standpoint) -> Self {
         let status = &snapshot.status;
         let outdated =
             "A newer Pipulate is installed than the one that runs this page. Restart this app to use it.";
@@ -39,7 +46,7 @@ impl ServicesPage {
             project: status.name.clone(),
             state: status.state(),
             alerts: unknown.chain(snapshot.is_outdated.then(|| outdated.to_owned())).collect(),
-            services: status.services.iter().map(|service| Card::new(service, snapshot, zone)).collect(),
+            services: status.services.iter().map(|service| Card::new(service, snapshot, from)).collect(),
         }
     }
 
@@ -145,8 +152,8 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    pub(crate) fn new(snapshot: &Snapshot, zone: &TimeZone) -> Self {
-        let page = ServicesPage::new(snapshot, zone);
+    pub(crate) fn new(snapshot: &Snapshot, from: &Standpoint) -> Self {
+        let page = ServicesPage::new(snapshot, from);
         let frame = [("summary", summary(&page)), ("alerts", alerts(&page))];
         let frame: Vec<_> =
             frame.map(|(id, markup)| (format!("#{id}"), markup.into_string())).into_iter().collect();

@@ -83,7 +83,7 @@ impl Row {
             cells,
             kernels: kernels.iter().map(kernel_line).collect(),
             reason: reason(service, now),
-            log: lost_lines(service),
+            log: service.lost_lines(),
         }
     }
 }
@@ -107,21 +107,6 @@ pub(crate) fn reason(service: &ServiceStatus, now: Timestamp) -> Option<String> 
         | ServiceState::Stopping
         | ServiceState::Unsupervised
         | ServiceState::Unknown => service.reason.clone(),
-    }
-}
-
-/// What is missing in its log, and what to do.
-fn lost_lines(service: &ServiceStatus) -> Option<String> {
-    let lines = match service.log_dropped {
-        1 => "1 line".to_owned(),
-        count => format!("{count} lines"),
-    };
-    match (&service.log_trouble, service.log_dropped) {
-        (None, 0) => None,
-        (None, _) => Some(format!("{lines} of its log were dropped, because there was no room for them")),
-        (Some(why), _) => {
-            Some(format!("its log can't be written: {why}; {lines} dropped so far; make room on that disk"))
-        }
     }
 }
 

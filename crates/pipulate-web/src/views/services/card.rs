@@ -1,13 +1,12 @@
 //! One service.
 
-use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use pipulate_core::identity::Pid;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::{LiveService, ServiceStatus};
 
-use super::words;
+use super::{Standpoint, words};
 use crate::observer::{Sample, Snapshot};
 use crate::problem::capitalized;
 use crate::reading::LogLine;
@@ -19,19 +18,29 @@ use crate::world::{Target, Verb};
 pub(super) struct Card {
     name: ServiceName,
     state: ServiceState,
-    link: Option<Link>,
+    door: Door,
     supervisor: Option<Pid>,
     life: Option<Life>,
     restarts: u32,
     last_exit: Option<String>,
+    /// What its log lacks.
+    lost_lines: Option<String>,
     reason: Option<String>,
     last_lines: Vec<Markup>,
     verbs: &'static [Verb],
 }
 
-enum Link {
-    To { address: String, port: Option<u16> },
+/// How one gets to it.
+enum Door {
+    /// It has a page, and this is it.
+    Here(u16),
+    /// It has a page of its own: "Open" leads there, signed in.
+    Page {
+        address: String,
+        port: Option<u16>,
+    },
     Port(u16),
+    None,
 }
 
 /// What only a living service has.
@@ -52,23 +61,27 @@ struct Kernel {
 }
 
 impl Card {
-    pub(super) fn new(service: &ServiceStatus, snapshot: &Snapshot, zone: &TimeZone) -> Self {
-        // Addresses come from records on disk; only what a browser opens as a page becomes a link.
+    pub(super) fn new(service: &ServiceStatus, snapshot: &Snapshot, from: &Standpoint) -> Self {
+        let zone = from.zone;
+        // Addresses come from records on disk; only what a browser opens as a page is offered.
         let address =
             service.url.clone().filter(|url| url.starts_with("http://") || url.starts_with("https://"));
         let lines = snapshot.last_lines.get(&service.name).map(Vec::as_slice).unwrap_or_default();
         Self {
             name: service.name.clone(),
             state: service.state,
-            link: match address {
-                Some(address) => Some(Link::To { address, port: service.port }),
-                None => service.port.map(Link::Port),
+            door: match (address, service.port) {
+                (Some(_), Some(port)) if port == from.port => Door::Here(port),
+                (Some(address), port) => Door::Page { address, port },
+                (None, Some(port)) => Door::Port(port),
+                (None, None) => Door::None,
             },
             supervisor: service.supervisor_pid,
             life: service.live.as_ref().map(|live| Life::new(&service.name, live, snapshot)),
             restarts: service.restarts,
             last_exit: service.last_exit.map(|exit| words::last_exit(exit, zone)),
-            reason: service.reason.as_deref().map(capitalized),
+            lost_lines: service.lost_lines().map(|lost| capitalized(&lost)),
+            reason: words::reason(service),
             last_lines: lines.iter().map(|line: &LogLine| log_line(line, Names::Hidden, zone)).collect(),
             verbs: verbs(service.state),
         }
@@ -92,11 +105,12 @@ impl Card {
             article id=(self.id()) tabindex="-1" aria-labelledby={ "name-" (self.name) } {
                 h2 id={ "name-" (self.name) } { (self.name) " " (words::state(self.state)) }
                 @if let Some(reason) = &self.reason { p class="reason" { (reason) } }
+                @if let Some(lost) = &self.lost_lines { p class="reason" { (lost) } }
                 (self.words())
                 @if let Some(life) = &self.life { (life.figures()) (life.kernels()) }
                 (self.facts())
                 div class="verbs" {
-                    @if matches!(self.link, Some(Link::To { .. })) { (self.open()) }
+                    @if matches!(self.door, Door::Page { .. }) { (self.open()) }
                     @for &verb in self.verbs { (super::button(&Target::One(self.name.clone()), verb)) }
                     @if self.state.is_in_trouble() { (self.why()) }
                     a href={ "/logs?service=" (self.name) } aria-label={ "Log of " (self.name) } { "Log" }
@@ -120,7 +134,7 @@ impl Card {
         html! {
             dl {
                 @if let Some(health) = words::health(self.state) { (long_fact("Health", &html! { (health) })) }
-                @if let Some(link) = &self.link { (fact("Port", &port(link))) }
+                (self.door.fact())
                 @if let Some(life) = &self.life {
                     (fact("Up for", &html! { (life.uptime) }))
                     (fact("Process", &html! { (life.pid) }))
@@ -129,7 +143,7 @@ impl Card {
                         None => html! { span class="missing" { "gone" } },
                     }))
                 }
-                (fact("Restarts", &html! { (self.restarts) }))
+                @if self.life.is_some() || self.restarts > 0 { (fact("Restarts", &html! { (self.restarts) })) }
                 @if let Some(exit) = &self.last_exit { (long_fact("Last exit", &html! { (exit) })) }
             }
         }
@@ -150,6 +164,17 @@ impl Card {
             form method="post" action={ "/services/" (self.name) "/open" } target="_blank" {
                 button aria-label={ "Open " (self.name) " in a new tab" } { "Open" }
             }
+        }
+    }
+}
+
+impl Door {
+    fn fact(&self) -> Markup {
+        match self {
+            Self::Here(port) => long_fact("Port", &html! { (port) ", this page" }),
+            Self::Page { port: Some(port), .. } | Self::Port(port) => fact("Port", &html! { (port) }),
+            Self::Page { address, port: None } => fact("Address", &html! { (address) }),
+            Self::None => html! {},
         }
     }
 }
@@ -178,21 +203,26 @@ impl Life {
 
     /// What it uses: a number and a graph for each.
     fn figures(&self) -> Markup {
-        let cpu: Vec<f64> = self.history.iter().map(|sample| sample.cpu).collect();
+        let begin = self.history.first().map(|sample| sample.at);
+        let points = |value: fn(&Sample) -> f64| -> Vec<(f64, f64)> {
+            let second = |sample: &Sample| begin.map_or(0.0, |begin| (sample.at - begin).as_secs_f64());
+            self.history.iter().map(|sample| (second(sample), value(sample))).collect()
+        };
         #[expect(clippy::cast_precision_loss, reason = "a picture is some pixels high")]
-        let memory: Vec<f64> = self.history.iter().map(|sample| sample.memory as f64).collect();
-        let most_cpu = cpu.iter().copied().fold(self.cpu, f64::max);
-        let most_memory = self.history.iter().map(|sample| sample.memory).fold(self.memory, u64::max);
+        let (cpu, memory) = (points(|sample| sample.cpu), points(|sample| sample.memory as f64));
+        let most = |points: &[(f64, f64)]| points.iter().fold(0.0, |most: f64, (_, value)| most.max(*value));
+        let most_cpu = most(&cpu);
+        let most_memory = self.history.iter().map(|sample| sample.memory).max().unwrap_or(self.memory);
         let span = "in the last minutes at most";
         html! {
             div class="figures" {
                 figure {
                     figcaption { "CPU " strong { (words::percent(self.cpu)) } }
-                    (graph(&cpu, 10.0, &format!("CPU: {span} {}", words::percent(most_cpu))))
+                    (graph(&cpu, most_cpu.max(10.0), &format!("CPU: {span} {}", words::percent(most_cpu))))
                 }
                 figure {
                     figcaption { "Memory " strong { (words::memory(self.memory)) } }
-                    (graph(&memory, 1.0, &format!("Memory: {span} {}", words::memory(most_memory))))
+                    (graph(&memory, most(&memory).max(1.0) * 1.25, &format!("Memory: {span} {}", words::memory(most_memory))))
                 }
             }
         }
@@ -225,15 +255,6 @@ fn fact(name: &str, value: &Markup) -> Markup {
 /// One that has a line for itself.
 fn long_fact(name: &str, value: &Markup) -> Markup {
     html! { div class="long" { dt { (name) } dd { (value) } } }
-}
-
-fn port(link: &Link) -> Markup {
-    match link {
-        Link::To { address, port } => {
-            html! { a href=(address) { @if let Some(port) = port { (port) } @else { (address) } } }
-        }
-        Link::Port(port) => html! { (port) },
-    }
 }
 
 /// What makes sense in a state. The server takes any verb at any time.

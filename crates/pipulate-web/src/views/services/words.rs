@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use pipulate_core::state::ServiceState;
-use pipulate_core::status::LastExit;
+use pipulate_core::status::{LastExit, ServiceStatus};
+
+use crate::problem::capitalized;
 
 /// A state is a word and an icon, so that it is never told by color alone.
 pub(super) fn state(state: ServiceState) -> Markup {
@@ -26,14 +28,22 @@ pub(super) fn icon(state: ServiceState) -> &'static str {
     }
 }
 
+/// Why it is as it is, where the state alone leaves that open.
+pub(super) fn reason(service: &ServiceStatus) -> Option<String> {
+    let is_back_soon = service.state == ServiceState::Backoff;
+    let said =
+        service.reason.as_deref().or(is_back_soon.then_some("it ended, and is started again in a moment"));
+    said.map(capitalized)
+}
+
 /// Whether it answers, which is another question than whether it lives.
 pub(super) fn health(state: ServiceState) -> Option<&'static str> {
     match state {
         ServiceState::Ready => Some("answers"),
         ServiceState::Degraded => Some("does not answer"),
-        ServiceState::Running => Some("not asked: it has no probe"),
-        ServiceState::Starting => Some("does not answer yet"),
-        ServiceState::Unsupervised => Some("not asked: nobody supervises it"),
+        ServiceState::Running => Some("not checked"),
+        ServiceState::Starting => Some("not ready yet"),
+        ServiceState::Unsupervised => Some("not checked: nobody supervises it"),
         ServiceState::Stopped
         | ServiceState::Exited
         | ServiceState::Crashed
