@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pipulate_core::service::ServiceName;
 use pipulate_store::registry;
 use pipulate_supervisor::halt::{self, Manner, Stopped};
-use pipulate_supervisor::{projects, query, work};
+use pipulate_supervisor::{plan, projects, query, work};
 
 use crate::cli::{Projects, StopSettings};
 use crate::context::Context;
