@@ -188,8 +188,24 @@ fn in_a_read_only_folder_questions_are_answered_and_a_start_says_what_is_wrong()
     assert_eq!(project.service("worker")["pid"], running);
     let again = project.run(&["start", "--no-setup"]).expect(0);
     assert!(again.stderr.contains("running already"), "{}", again.stderr);
+    let restarted = project.run(&["restart"]).expect(1).stderr;
+    assert!(restarted.ends_with("hint: what runs goes on as it was\n"), "{restarted}");
+    assert_eq!(project.service("worker")["pid"], running);
     let stopped = project.run(&["stop"]);
     assert_eq!(project.processes(), [], "{stopped:?}");
+    insta::assert_snapshot!(project.redact(&(stopped.stdout + &stopped.stderr)));
+}
+
+#[test]
+fn a_stop_that_can_not_be_written_down_is_told_of_as_one() {
+    if !mounts::are_ours(&[]) {
+        return;
+    }
+    let project = loud_worker();
+    project.start(&[]);
+    mounts::read_only(&project.path(".pipulate/run"));
+    let stopped = project.run(&["stop"]).expect(0);
+    assert_eq!(project.processes(), []);
     insta::assert_snapshot!(project.redact(&(stopped.stdout + &stopped.stderr)));
 }
 

@@ -117,6 +117,17 @@ pub(crate) fn keep_spare(path: &Path) -> Result<(), StoreError> {
     })
 }
 
+/// Sees whether this file could be written now; nothing of it is left.
+///
+/// # Errors
+/// The folder is not writable, or the disk is full.
+pub fn try_out(path: &Path) -> Result<(), StoreError> {
+    let temporary = temporary_beside(path);
+    let written = create_new(&temporary).and_then(|mut file| file.write_all(&[b' '; SPARE]));
+    let removed = fs::remove_file(&temporary);
+    written.and(removed).map_err(StoreError::io("write", path))
+}
+
 /// Whether an error says that the disk, or its user's share of it, is full.
 pub(crate) fn is_full(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};

@@ -131,6 +131,14 @@ pub fn write_first(layout: &Layout, record: &Record) -> Result<(), StoreError> {
     files::write_fleeting(&layout.record(&record.service), &wire::encode(record))
 }
 
+/// Sees whether a service that is ended now could be started again: see [`write_first`].
+///
+/// # Errors
+/// The folder is not writable or the disk is full.
+pub fn try_out(layout: &Layout, service: &ServiceName) -> Result<(), StoreError> {
+    files::try_out(&layout.record(service))
+}
+
 /// Sets room aside for a record, so that what happens on a full disk can be told.
 ///
 /// # Errors

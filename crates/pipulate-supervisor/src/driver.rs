@@ -170,7 +170,7 @@ impl Driver {
             self.save();
             if self.is_over() {
                 self.drain();
-                return Ok(());
+                return self.journal.take_unwritten().map_or(Ok(()), |error| Err(error.into()));
             }
             self.look_after_siblings();
             self.settle_down();

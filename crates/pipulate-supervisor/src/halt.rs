@@ -30,7 +30,7 @@ pub enum Stopped {
     Already,
     Done(Receipt),
     /// Nothing of it lives any more, and there is no record of how that came; the words say why not.
-    Unrecorded(&'static str),
+    Unrecorded(String),
     /// Nothing was signalled, or not everything ended; the sentence says why.
     Refused(String),
 }
@@ -190,8 +190,7 @@ impl Halt<'_> {
                 if *standing == Standing::Gone
                     && error.kind() == Some(std::io::ErrorKind::ReadOnlyFilesystem) =>
             {
-                let why = "whose record can't be written on a read-only disk";
-                Request::Answered(Stopped::Unrecorded(why))
+                Request::Answered(Stopped::Unrecorded(unwritten(&error.to_string())))
             }
             Err(error) => Request::Answered(Stopped::Refused(error.to_string())),
         }
@@ -203,7 +202,14 @@ impl Halt<'_> {
         match reaper::peek(supervisor.process.identity().pid) {
             Some(End::Code(0)) => self.outcome(service),
             Some(End::Code(code)) if code != i32::from(GAVE_WAY) => {
-                Some(Stopped::Refused(last_words(words, service)))
+                let why = last_words(words, service);
+                let record = record::read(self.layout, service);
+                let standing =
+                    record.map(|record| query::standing(self.layout, service, record.as_ref(), &self.host));
+                Some(match standing {
+                    Ok(Standing::Gone) => Stopped::Unrecorded(unwritten(&why)),
+                    Ok(_) | Err(_) => Stopped::Refused(why),
+                })
             }
             Some(End::Code(_) | End::Signal(_) | End::TimedOut | End::Unknown) | None => None,
         }
@@ -214,7 +220,7 @@ impl Halt<'_> {
         match record::read(self.layout, service) {
             Ok(Some(record)) if record.wanted == Wanted::Stopped => record.receipt.map(Stopped::Done),
             Ok(Some(_)) => None,
-            Ok(None) => Some(Stopped::Unrecorded("whose records had been deleted")),
+            Ok(None) => Some(Stopped::Unrecorded("whose records had been deleted".to_owned())),
             Err(error) => Some(Stopped::Refused(error.to_string())),
         }
     }
@@ -225,6 +231,10 @@ fn signal(process: Verified) -> Request {
         Ok(()) => Request::Asked(Supervisor { process, words: None }),
         Err(error) => Request::Answered(Stopped::Refused(error.to_string())),
     }
+}
+
+fn unwritten(why: &str) -> String {
+    format!("which can't be written down: {why}")
 }
 
 /// Why a supervisor that we started could not work.

@@ -7,6 +7,7 @@ use pipulate_core::config::Config;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::Wanted;
 use pipulate_core::status::{ProjectStatus, ServiceStatus, Verdict};
+use pipulate_store::record;
 use pipulate_supervisor::launch::Started;
 use pipulate_supervisor::plan;
 use pipulate_supervisor::restart::{self, Manner};
@@ -43,11 +44,14 @@ pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<Ex
     }
     specs::refuse_unusable(context, config, &services)?;
     let context = &start::make_home(context)?;
+    let as_it_was = |failure: Failure| failure.hint("what runs goes on as it was");
+    for service in &services {
+        record::try_out(&context.layout, service).map_err(|error| as_it_was(error.into()))?;
+    }
     if !settings.force {
         stop::spare_work_in_progress(context, &services, &stop::in_words("restart", &services))?;
     }
-    start::start_needs(context, config, &services, PATIENCE)
-        .map_err(|failure| failure.hint("what runs goes on as it was; restart it when that is mended"))?;
+    start::start_needs(context, config, &services, PATIENCE).map_err(as_it_was)?;
     let restarted = restart_all(context, config, &services)?;
     report(context, &restarted)
 }
