@@ -21,14 +21,14 @@ use pipulate_store::record::Named;
 
 /// The service whose processes are looked for.
 #[derive(Debug, Clone)]
-pub struct Service {
+pub(crate) struct Service {
     pub project: ProjectId,
     pub name: ServiceName,
 }
 
 /// The processes of a service, at one moment.
 #[derive(Debug, Default)]
-pub struct Family {
+pub(crate) struct Family {
     /// The service's own, its main process included when it lives.
     pub ours: Vec<Entry>,
     /// Below it in the tree, and not its own.
@@ -37,7 +37,7 @@ pub struct Family {
 
 /// Supervisors of a project whose locks were deleted with `.pipulate` while they ran: nothing on
 /// disk speaks of them any more. Reads the whole process table.
-pub fn lost_supervisors(layout: &Layout) -> Vec<(ServiceName, Pid)> {
+pub(crate) fn lost_supervisors(layout: &Layout) -> Vec<(ServiceName, Pid)> {
     let project = layout.project_id();
     let ours = supervisors().into_iter().filter(|(marker, _)| marker.project == project);
     let lost = ours.filter(|(marker, pid)| table::holds_deleted(*pid, &layout.lock(&marker.service)));
@@ -56,11 +56,16 @@ pub(crate) fn supervisors() -> Vec<(Marker, Pid)> {
 
 /// Terminal processes that were attached to their terminal when a stop began: losing it since is
 /// the stop's doing, and does not make them anybody else's.
-pub type Attached = HashSet<(Pid, u64)>;
+pub(crate) type Attached = HashSet<(Pid, u64)>;
 
 impl Service {
+    /// The service of that name in a project.
+    pub(crate) fn of(layout: &Layout, name: &ServiceName) -> Self {
+        Self { project: layout.project_id(), name: name.clone() }
+    }
+
     /// The service's processes below `roots` (a supervisor, or a main process that lost its own).
-    pub fn below(&self, roots: &[Pid], layout: &Layout, attached: &Attached) -> Family {
+    pub(crate) fn below(&self, roots: &[Pid], layout: &Layout, attached: &Attached) -> Family {
         let mut family = Family::default();
         let mut seen = HashSet::new();
         for &root in roots {
@@ -83,12 +88,12 @@ impl Service {
 
     /// The service's processes wherever they are: for when the tree was torn by the death of a
     /// supervisor. Reads the whole process table.
-    pub fn everywhere(&self, roots: &[Pid], layout: &Layout, attached: &Attached) -> Family {
-        self.everywhere_at_once(roots, layout, attached, |_| ())
+    pub(crate) fn everywhere(&self, roots: &[Pid], layout: &Layout) -> Family {
+        self.everywhere_at_once(roots, layout, &Attached::new(), |_| ())
     }
 
-    /// The same; `on_found` hears of each of the service's as soon as it is found.
-    pub fn everywhere_at_once(
+    /// The same during a stop; `on_found` hears of each of the service's as soon as it is found.
+    pub(crate) fn everywhere_at_once(
         &self,
         roots: &[Pid],
         layout: &Layout,
@@ -132,18 +137,18 @@ impl Service {
     }
 
     /// Whether a process says of itself that it supervises this service.
-    pub fn is_supervisor(&self, pid: Pid) -> bool {
+    pub(crate) fn is_supervisor(&self, pid: Pid) -> bool {
         table::marker(pid).is_some_and(|marker| self.is_named_by(&marker) && marker.part == Part::Supervisor)
     }
 
     /// Whether a process that a record names carries a sign of being this service's.
-    pub fn is_member(&self, pid: Pid, layout: &Layout) -> bool {
+    pub(crate) fn is_member(&self, pid: Pid, layout: &Layout) -> bool {
         table::is_ours_by_user(pid) && self.claims(pid, self.fifo(layout))
     }
 
     /// The main process of a run that nobody wrote down, because the supervisor died as it started
     /// it: the first that leads a session. Reads the whole process table.
-    pub fn unrecorded_main(&self, run: &RunId) -> Option<Entry> {
+    pub(crate) fn unrecorded_main(&self, run: &RunId) -> Option<Entry> {
         let is_of_run = |&pid: &Pid| {
             let marker = table::marker(pid).filter(|marker| self.is_named_by(marker));
             table::is_ours_by_user(pid) && marker.is_some_and(|marker| marker.part == Part::Run(run.clone()))
@@ -154,7 +159,7 @@ impl Service {
     }
 
     /// The terminal processes that are attached to their terminal now.
-    pub fn attached(&self, ours: &[Entry]) -> Attached {
+    pub(crate) fn attached(&self, ours: &[Entry]) -> Attached {
         let in_terminal = |entry: &&Entry| {
             entry.has_terminal
                 && matches!(table::marker(entry.pid), Some(Marker { part: Part::Terminal(_), .. }))
@@ -176,7 +181,7 @@ impl Service {
     }
 
     /// Whether a process is not the service's, although it is found where the service's are.
-    pub fn is_strange(&self, entry: &Entry, layout: &Layout, attached: &Attached) -> bool {
+    pub(crate) fn is_strange(&self, entry: &Entry, layout: &Layout, attached: &Attached) -> bool {
         self.stranger(entry, layout, attached).is_some()
     }
 

@@ -21,7 +21,7 @@ use pipulate_store::record::{self, Receipt};
 use crate::driver::Beginning;
 use crate::family::{self, Service};
 use crate::program::{GAVE_WAY, LaunchError, Program};
-use crate::query::{self, Standing};
+use crate::standing::{self, Standing, standing_of};
 
 /// How a stop came out.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,7 +120,7 @@ impl Halt<'_> {
             // A supervisor is known by its lock all the same, and writes the record anew.
             Err(error) => (None, Some(error.to_string())),
         };
-        match (query::standing(self.layout, service, record.as_ref(), &self.host), unreadable) {
+        match (standing_of(self.layout, service, record.as_ref(), &self.host), unreadable) {
             // The kernel's word for who holds the lock, not the record's.
             (Standing::Supervised(pid), _) => {
                 // By its own word: the one before it may have been killed while it stopped.
@@ -149,7 +149,7 @@ impl Halt<'_> {
 
     /// A second TERM would mean "at once": one that stops already is only waited for.
     fn ask_supervisor(&self, service: &ServiceName, pid: Pid, is_stopping: bool) -> Request {
-        let supervisor = query::pin_supervisor(self.layout, service, pid, &self.host);
+        let supervisor = standing::pin_supervisor(self.layout, service, pid, &self.host);
         match supervisor {
             None if self.only_holds_the_lock(service, pid) => Request::Answered(Stopped::Refused(format!(
                 "process {pid} holds its lock and is no supervisor of it; look what that is, and end it first"
@@ -163,13 +163,13 @@ impl Halt<'_> {
     /// Whether the lock is held by somebody who never supervised the service.
     fn only_holds_the_lock(&self, service: &ServiceName, pid: Pid) -> bool {
         let holder = identity::identify(pid, &self.host);
-        holder.is_some_and(|holder| !query::is_supervisor(self.layout, service, &holder))
+        holder.is_some_and(|holder| !standing::is_supervisor(self.layout, service, &holder))
             && lock::holder(&self.layout.lock(service)).is_ok_and(|holder| holder == Holder::Process(pid))
     }
 
     /// Without a record there may still be a supervisor whose folder was deleted.
     fn ask_lost_one(&self, service: &ServiceName) -> Request {
-        let own = Service { project: self.layout.project_id(), name: service.clone() };
+        let own = Service::of(self.layout, service);
         let lost = family::lost_supervisors(self.layout).into_iter().filter(|(name, _)| name == service);
         let pinned = lost.map(|(_, pid)| pid).find_map(|pid| {
             let found = identity::identify(pid, &self.host)?;

@@ -19,14 +19,15 @@ use pipulate_process::command::End;
 use pipulate_process::identity;
 use pipulate_process::poll::{self, Interest};
 use pipulate_process::reaper;
-use pipulate_store::record::{self, Record};
+use pipulate_store::record::Record;
 
 use crate::driver::Beginning;
 use crate::family;
 pub use crate::program::LaunchError;
 use crate::program::{GAVE_WAY, Program};
-use crate::query::{self, Standing};
+use crate::query;
 use crate::renewal;
+use crate::standing::{Standing, look_up};
 
 /// How often the record of a service is read that somebody else is starting.
 pub(crate) const GLANCE: Duration = Duration::from_millis(50);
@@ -101,10 +102,10 @@ impl<'a> Launch<'a> {
         let mut lost_ones = None;
         for service in services {
             let written = written_at(layout, service);
-            let before = record::read(layout, service).unwrap_or(None);
+            let (before, standing) = look_up(layout, service, &host);
             let mut outdated = None;
             let mut refused = None;
-            let supervisor = match query::standing(layout, service, before.as_ref(), &host) {
+            let supervisor = match standing {
                 Standing::Supervised(pid) => {
                     let is_woken = wake_if_settled(layout, service, before.as_ref(), pid, &host);
                     outdated = written.filter(|_| is_woken);
@@ -196,8 +197,7 @@ impl<'a> Launch<'a> {
         if pending.attempts == 0 || pending.supervisor.is_some_and(|pid| reaper::peek(pid).is_none()) {
             return Ok(());
         }
-        let record = record::read(self.layout, &pending.service).unwrap_or(None);
-        let standing = query::standing(self.layout, &pending.service, record.as_ref(), &self.host);
+        let (record, standing) = look_up(self.layout, &pending.service, &self.host);
         if standing == Standing::Gone || standing == Standing::Unsupervised {
             let nowhere = OpenOptions::new().write(true).open("/dev/null")?;
             let (start, spec) = (Beginning::Start, spec_of(self.specs, &pending.service));
@@ -254,8 +254,7 @@ impl<'a> Launch<'a> {
             return None;
         }
         let ended = pending.supervisor.and_then(reaper::peek);
-        let record = record::read(self.layout, &pending.service).unwrap_or(None);
-        let standing = query::standing(self.layout, &pending.service, record.as_ref(), &self.host);
+        let (record, standing) = look_up(self.layout, &pending.service, &self.host);
         let lost = standing == Standing::Unsupervised || standing == Standing::Gone;
         // Whoever supervises to the end takes its name out of the record.
         let is_told = |record: &Record| {

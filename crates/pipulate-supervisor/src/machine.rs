@@ -14,8 +14,8 @@ use pipulate_core::service::RestartPolicy;
 use pipulate_process::command::End;
 
 use backoff::{Backoff, Next};
-pub use phase::{Comeback, Goal, Outcome, Phase};
-pub use saves::{Echo, Saves};
+pub(crate) use phase::{Comeback, Goal, Outcome, Phase};
+pub(crate) use saves::{Echo, Saves};
 
 /// Between asking what remains to end and killing it.
 const GRACE: Duration = Duration::from_secs(2);
@@ -28,7 +28,7 @@ const ONE_REQUEST: Duration = Duration::from_millis(100);
 
 /// What a service wants its supervisor to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policy {
+pub(crate) struct Policy {
     pub restart: RestartPolicy,
     /// `None`: it counts as up as soon as its exec succeeded.
     pub ready_timeout: Option<Duration>,
@@ -37,7 +37,7 @@ pub struct Policy {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// The exec succeeded.
     Spawned,
     /// It did not, or could not be tried.
@@ -68,7 +68,7 @@ pub enum Event {
 /// What to do about it.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub(crate) enum Action {
     Nothing,
     Spawn,
     /// Send the service's stop signal to its main process.
@@ -88,7 +88,7 @@ pub enum Action {
 
 /// One service's life.
 #[derive(Debug, Clone)]
-pub struct Machine {
+pub(crate) struct Machine {
     policy: Policy,
     phase: Phase,
     ever_up: bool,
@@ -98,13 +98,13 @@ pub struct Machine {
 
 impl Machine {
     /// A service that is to be started at once. `seed` is for the jitter of its delays.
-    pub fn new(policy: Policy, seed: u64, now: Instant) -> Self {
+    pub(crate) fn new(policy: Policy, seed: u64, now: Instant) -> Self {
         let phase = Phase::Waiting { until: now };
         Self { policy, phase, ever_up: false, starts: 0, backoff: Backoff::new(seed) }
     }
 
     /// A service that runs already and that another supervisor started.
-    pub fn adopted(policy: Policy, seed: u64, was_up: bool, restarts: u32, now: Instant) -> Self {
+    pub(crate) fn adopted(policy: Policy, seed: u64, was_up: bool, restarts: u32, now: Instant) -> Self {
         let mut machine = Self::new(policy, seed, now);
         machine.starts = restarts.saturating_add(1);
         machine.ever_up = was_up;
@@ -113,24 +113,24 @@ impl Machine {
     }
 
     /// What is left of a service whose main process and supervisor are gone.
-    pub fn remains(policy: Policy, now: Instant) -> Self {
+    pub(crate) fn remains(policy: Policy, now: Instant) -> Self {
         let mut machine = Self::new(policy, 1, now);
         machine.phase = Phase::Settled(Outcome::Stopped);
         machine
     }
 
     /// Where the service is.
-    pub fn phase(&self) -> &Phase {
+    pub(crate) fn phase(&self) -> &Phase {
         &self.phase
     }
 
     /// Starts after the first one.
-    pub fn restarts(&self) -> u32 {
+    pub(crate) fn restarts(&self) -> u32 {
         self.starts.saturating_sub(1)
     }
 
     /// When [`Event::Tick`] is due, if nothing else happens before.
-    pub fn next_deadline(&self) -> Option<Instant> {
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Waiting { until } => Some(*until),
             Phase::Starting { deadline, late } => deadline.filter(|_| !late),
@@ -141,7 +141,7 @@ impl Machine {
     }
 
     /// What follows from `event`.
-    pub fn on_event(&mut self, event: Event, now: Instant) -> Action {
+    pub(crate) fn on_event(&mut self, event: Event, now: Instant) -> Action {
         match event {
             Event::Spawned => self.on_spawned(now),
             Event::SpawnFailed { why } => self.settle(Outcome::Crashed { why }),

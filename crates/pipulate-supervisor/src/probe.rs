@@ -10,7 +10,7 @@ use pipulate_process::ports;
 
 /// What to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Question {
+pub(crate) enum Question {
     /// Whether it accepts connections.
     Tcp,
     /// Whether it answers `GET path`: with any status, or only with 2xx and 3xx.
@@ -19,7 +19,7 @@ pub enum Question {
 
 /// A question under way.
 #[derive(Debug)]
-pub struct Probe {
+pub(crate) struct Probe {
     stream: TcpStream,
     question: Question,
     address: SocketAddr,
@@ -29,7 +29,7 @@ pub struct Probe {
 
 /// How far a probe has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub(crate) enum Progress {
     Pending,
     Answered,
     Refused,
@@ -37,23 +37,23 @@ pub enum Progress {
 
 impl Probe {
     /// Begins to ask; `None` when the connection is refused at once.
-    pub fn begin(address: SocketAddr, question: Question) -> Option<Self> {
+    pub(crate) fn begin(address: SocketAddr, question: Question) -> Option<Self> {
         let stream = ports::connect(address).ok()?;
         Some(Self { stream, question, address, sent: false, reply: Vec::new() })
     }
 
     /// What to wait for before the next [`Probe::advance`].
-    pub fn descriptor(&self) -> (BorrowedFd<'_>, Interest) {
+    pub(crate) fn descriptor(&self) -> (BorrowedFd<'_>, Interest) {
         (self.stream.as_fd(), if self.sent { Interest::Read } else { Interest::Write })
     }
 
     /// Whom it asks.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Goes on as far as it can without waiting.
-    pub fn advance(&mut self) -> Progress {
+    pub(crate) fn advance(&mut self) -> Progress {
         match &self.question {
             _ if !matches!(self.stream.take_error(), Ok(None)) => Progress::Refused,
             Question::Tcp if self.stream.peer_addr().is_ok() => Progress::Answered,
@@ -100,7 +100,7 @@ impl Probe {
 }
 
 /// Asks several listeners at once, for `patience` at most. The answers have the order of the questions.
-pub fn ask_all(questions: Vec<(SocketAddr, Question)>, patience: Duration) -> Vec<bool> {
+pub(crate) fn ask_all(questions: Vec<(SocketAddr, Question)>, patience: Duration) -> Vec<bool> {
     let deadline = Instant::now() + patience;
     let mut probes: Vec<_> =
         questions.into_iter().map(|(address, question)| Probe::begin(address, question)).collect();

@@ -41,7 +41,7 @@ pub struct Program {
 
 /// What a supervisor hands to the program that takes its place: numbers of open descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heirloom {
+pub(crate) struct Heirloom {
     pub lock: RawFd,
     /// The reading end of the FIFO: as long as one is open, nothing in it is lost.
     pub fifo: RawFd,
@@ -106,7 +106,7 @@ impl Program {
     ///
     /// # Errors
     /// It does not; the sentence says how it ended.
-    pub fn try_out(&self) -> Result<(), String> {
+    pub(crate) fn try_out(&self) -> Result<(), String> {
         let tried =
             Command::new(&self.path).arg("--version").output(TRIAL).map_err(|error| error.to_string())?;
         match tried.end.success() {
@@ -117,7 +117,7 @@ impl Program {
 
     /// Becomes the supervisor of `service` anew, with what is handed over; returns only if that
     /// failed.
-    pub fn succeed(
+    pub(crate) fn succeed(
         &self,
         layout: &Layout,
         service: &ServiceName,

@@ -7,36 +7,22 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
-use pipulate_core::identity::{Elsewhere, Host, Liveness, Pid, ProcessIdentity};
+use pipulate_core::identity::{Host, Pid};
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::{KernelInfo, LiveService, ProcessInfo, ProjectStatus, Role, ServiceStatus};
-use pipulate_process::identity::{self, Verified};
+use pipulate_process::identity;
 use pipulate_process::ports;
 use pipulate_process::table::{self, Entry};
-use pipulate_store::capture;
 use pipulate_store::error::StoreError;
-use pipulate_store::lock::{self, Holder};
-use pipulate_store::record::{self, Named, Record};
+use pipulate_store::record::{self, Record};
 
 use self::health::{Questions, find_degraded, question};
 use self::word::state;
 use crate::family::{self, Attached, Service};
 use crate::jupyter;
-
-/// Who stands behind a service's record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    /// The lock's holder, by the kernel's word, or who held it when it was deleted.
-    Supervised(Pid),
-    /// Its supervisor is gone, and its main process or others of it live.
-    Unsupervised,
-    /// Nothing of it lives.
-    Gone,
-    /// Who knows; the sentence says why.
-    Unknown(String),
-}
+use crate::standing::{Standing, standing_of};
 
 /// The status of the given services and of those that only have a record.
 pub fn status(layout: &Layout, name: &str, services: &[ServiceName]) -> ProjectStatus {
@@ -72,7 +58,7 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
             Ok(record) => (record, None),
             Err(error) => (None, Some(error.to_string())),
         };
-        let standing = standing(layout, service, record.as_ref(), &host);
+        let standing = standing_of(layout, service, record.as_ref(), &host);
         if let (Standing::Unknown(why), None) = (&standing, &doubt) {
             doubt = Some(format!("{service}: {why}"));
         }
@@ -124,101 +110,6 @@ pub fn services(layout: &Layout) -> Result<Vec<ServiceName>, StoreError> {
     })
 }
 
-/// Pins the supervisor of a service, whom [`standing`] named `pid` a moment ago. `None` when it has
-/// ended or let go since, or only holds the lock: what has that number now is nobody of ours.
-pub fn pin_supervisor(layout: &Layout, service: &ServiceName, pid: Pid, host: &Host) -> Option<Verified> {
-    let found = identity::identify(pid, host)?;
-    let pinned = Verified::pin(&found, host).ok().flatten()?;
-    let (is_at_work, is_supervisor) = match lock::holder(&layout.lock(service)).ok()? {
-        Holder::Process(holder) => (holder == pid, is_supervisor(layout, service, &found)),
-        Holder::Nobody => (true, has_lost_its_lock(layout, service, &found)),
-        Holder::Invisible => (false, false),
-    };
-    (is_at_work && is_supervisor).then_some(pinned)
-}
-
-/// Whether a process is a supervisor of this service by its own word, or by the record's: while it
-/// executes a newer program it says nothing.
-pub(crate) fn is_supervisor(layout: &Layout, service: &ServiceName, process: &ProcessIdentity) -> bool {
-    let own = Service { project: layout.project_id(), name: service.clone() };
-    let is_recorded = || {
-        let record = record::read(layout, service).ok().flatten();
-        record.is_some_and(|record| record.supervisor.as_ref() == Some(process))
-    };
-    own.is_supervisor(process.pid) || is_recorded()
-}
-
-/// A supervisor whose lock was deleted while it held it; it makes another one when it wakes up.
-pub(crate) fn has_lost_its_lock(
-    layout: &Layout,
-    service: &ServiceName,
-    supervisor: &ProcessIdentity,
-) -> bool {
-    table::holds_deleted(supervisor.pid, &layout.lock(service)) && is_supervisor(layout, service, supervisor)
-}
-
-/// Who stands behind a record.
-pub fn standing(layout: &Layout, service: &ServiceName, record: Option<&Record>, host: &Host) -> Standing {
-    match lock::holder(&layout.lock(service)) {
-        Ok(Holder::Process(pid)) => {
-            // Seen from outside of a container, the kernel's number is another one than the record's.
-            let elsewhere = |record: &Record| {
-                let supervisor = record.supervisor.as_ref().map(|supervisor| &supervisor.host);
-                supervisor
-                    .is_some_and(|there| there.boot == host.boot && there.pid_namespace != host.pid_namespace)
-            };
-            return match record.is_some_and(elsewhere) {
-                true => Standing::Unknown("it is supervised in another container".to_owned()),
-                false => Standing::Supervised(pid),
-            };
-        }
-        Ok(Holder::Invisible) => {
-            return Standing::Unknown("it is supervised in another container".to_owned());
-        }
-        Ok(Holder::Nobody) => {}
-        Err(error) => return Standing::Unknown(error.to_string()),
-    }
-    let Some(record) = record else { return Standing::Gone };
-    if let Some(supervisor) = &record.supervisor
-        && identity::liveness(supervisor, host) == Liveness::Alive
-        && has_lost_its_lock(layout, service, supervisor)
-    {
-        return Standing::Supervised(supervisor.pid);
-    }
-    let member = Service { project: layout.project_id(), name: service.clone() };
-    match record.main.as_ref().map(|main| (main, identity::liveness(&main.identity, host))) {
-        Some((main, Liveness::Alive)) if member.is_member(main.identity.pid, layout) => {
-            return Standing::Unsupervised;
-        }
-        // A container that ended took its processes along: then nobody has the FIFO open.
-        Some((_, Liveness::Elsewhere(Elsewhere::Container))) if !capture::is_held(layout, service) => {}
-        Some((main, Liveness::Elsewhere(place))) => {
-            let machine = match place {
-                Elsewhere::Machine => format!(" ({})", main.identity.host.machine),
-                Elsewhere::Container => String::new(),
-            };
-            return Standing::Unknown(format!("it lives {place}{machine}; stop it there"));
-        }
-        Some((_, Liveness::Unverifiable(why))) => return Standing::Unknown(why),
-        Some((_, Liveness::Alive | Liveness::Gone)) | None => {}
-    }
-    // A supervisor that ended in order leaves none behind: only after a torn one is it worth looking.
-    let torn = record.supervisor.as_ref().is_some_and(|supervisor| supervisor.host == *host);
-    let survivors = record.receipt.iter().flat_map(|receipt| &receipt.survivors);
-    if survivors.clone().any(is_still) {
-        return Standing::Unsupervised;
-    }
-    if torn && !member.everywhere(&[], layout, &Attached::new()).ours.is_empty() {
-        return Standing::Unsupervised;
-    }
-    Standing::Gone
-}
-
-/// Whether a process that outlived a stop is still there.
-pub(crate) fn is_still(survivor: &Named) -> bool {
-    table::entry(survivor.pid).is_some_and(|entry| entry.lives() && entry.start == survivor.start)
-}
-
 fn service_status(
     layout: &Layout,
     name: &ServiceName,
@@ -231,10 +122,7 @@ fn service_status(
         Standing::Supervised(pid) => Some(*pid),
         Standing::Unsupervised | Standing::Gone | Standing::Unknown(_) => None,
     };
-    let live = record.and_then(|record| match standing {
-        Standing::Supervised(_) | Standing::Unsupervised => live(layout, record, standing),
-        Standing::Gone | Standing::Unknown(_) => None,
-    });
+    let live = record.and_then(|record| live(layout, record, standing));
     // It died a moment ago, and its supervisor has not written that down yet.
     let state = match (live.is_none() && record.is_some_and(|record| record.main.is_some()), state) {
         (true, ServiceState::Ready | ServiceState::Running | ServiceState::Degraded) => ServiceState::Backoff,
@@ -273,11 +161,8 @@ fn moved(layout: &Layout) -> Option<String> {
 /// crash or a reboot somebody else may listen there, who is not to be sent a token.
 pub fn address(layout: &Layout, record: &Record) -> Option<SocketAddr> {
     let address = record.address?;
-    let standing = standing(layout, &record.service, Some(record), &identity::host());
-    let live = match standing {
-        Standing::Supervised(_) | Standing::Unsupervised => live(layout, record, &standing)?,
-        Standing::Gone | Standing::Unknown(_) => return None,
-    };
+    let standing = standing_of(layout, &record.service, Some(record), &identity::host());
+    let live = live(layout, record, &standing)?;
     let pids = live.processes.iter().map(|process| process.pid);
     let own = ports::listeners_of(pids).ok()?;
     own.iter().any(|listener| listener.loopback() == Some(address)).then_some(address)
@@ -289,21 +174,10 @@ pub fn url(address: SocketAddr, page: &str) -> String {
 }
 
 fn live(layout: &Layout, record: &Record, standing: &Standing) -> Option<LiveService> {
-    let service = Service { project: layout.project_id(), name: record.service.clone() };
-    let entry = main_entry(record, &service, standing)?;
+    let entry = main_entry(layout, record, standing)?;
     let pid = entry.pid;
     let started_at = record.main.as_ref().map_or_else(Timestamp::now, |main| main.started_at);
-    let mut ours = match standing {
-        Standing::Supervised(supervisor) if !record.adopted => {
-            service.below(&[*supervisor], layout, &Attached::new()).ours
-        }
-        Standing::Supervised(supervisor) => {
-            service.everywhere(&[*supervisor, pid], layout, &Attached::new()).ours
-        }
-        Standing::Unsupervised | Standing::Gone | Standing::Unknown(_) => {
-            service.everywhere(&[pid], layout, &Attached::new()).ours
-        }
-    };
+    let mut ours = processes(layout, record, standing, Some(pid))?;
     if ours.iter().all(|other| other.pid != pid) {
         ours.push(entry.clone());
     }
@@ -326,6 +200,28 @@ fn live(layout: &Layout, record: &Record, standing: &Standing) -> Option<LiveSer
     })
 }
 
+/// The processes of a service that lives: those below its supervisor, unless the tree was torn by the
+/// death of another one. `None` when nothing of it lives, or it can't be told.
+pub(crate) fn processes(
+    layout: &Layout,
+    record: &Record,
+    standing: &Standing,
+    main: Option<Pid>,
+) -> Option<Vec<Entry>> {
+    let service = Service::of(layout, &record.service);
+    let family = match standing {
+        Standing::Supervised(supervisor) if !record.adopted => {
+            service.below(&[*supervisor], layout, &Attached::new())
+        }
+        Standing::Supervised(supervisor) => {
+            service.everywhere(&[&[*supervisor], main.as_slice()].concat(), layout)
+        }
+        Standing::Unsupervised => service.everywhere(main.as_slice(), layout),
+        Standing::Gone | Standing::Unknown(_) => return None,
+    };
+    Some(family.ours)
+}
+
 /// Whether the main process that the record names is there.
 pub(crate) fn main_lives(record: &Record) -> bool {
     recorded_main(record).is_some()
@@ -337,10 +233,10 @@ fn recorded_main(record: &Record) -> Option<Entry> {
 }
 
 /// The living main process; without a supervisor also one that nobody could write down any more.
-fn main_entry(record: &Record, service: &Service, standing: &Standing) -> Option<Entry> {
+fn main_entry(layout: &Layout, record: &Record, standing: &Standing) -> Option<Entry> {
     let recorded = recorded_main(record);
     let run = record.next_run.as_ref().filter(|_| *standing == Standing::Unsupervised);
-    recorded.or_else(|| service.unrecorded_main(run?))
+    recorded.or_else(|| Service::of(layout, &record.service).unrecorded_main(run?))
 }
 
 fn process_info(entry: &Entry, main: Pid, ours: &[Entry], kernels: &[KernelInfo]) -> ProcessInfo {

@@ -9,9 +9,8 @@ use pipulate_process::identity::{self, SignalError, Verified};
 use pipulate_process::poll;
 use pipulate_process::signals::Signal;
 use pipulate_process::table;
-use pipulate_store::record;
 
-use crate::query::{self, Standing};
+use crate::standing::{self, Standing, look_up};
 
 /// How long a supervisor may take to make way for a newer program.
 const MAKES_WAY: Duration = Duration::from_secs(2);
@@ -23,8 +22,7 @@ pub fn upgrade(layout: &Layout, services: &[ServiceName]) -> Vec<ServiceName> {
     let host = identity::host();
     let mut asked = Vec::new();
     for service in services {
-        let record = record::read(layout, service).unwrap_or(None);
-        if let Standing::Supervised(pid) = query::standing(layout, service, record.as_ref(), &host)
+        if let (_, Standing::Supervised(pid)) = look_up(layout, service, &host)
             && table::program_was_replaced(pid)
             && let Ok(Some(supervisor)) = ask(layout, service, pid, Signal::USR1, &host)
         {
@@ -63,6 +61,6 @@ fn ask(
     signal: Signal,
     host: &Host,
 ) -> Result<Option<Verified>, SignalError> {
-    let found = query::pin_supervisor(layout, service, supervisor, host);
+    let found = standing::pin_supervisor(layout, service, supervisor, host);
     found.map(|verified| verified.signal(signal).map(|()| verified)).transpose()
 }

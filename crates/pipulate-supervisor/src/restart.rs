@@ -18,8 +18,9 @@ use pipulate_store::record::{self, Record};
 
 use crate::launch::{GLANCE, Launch, LaunchError, Started, run_of};
 use crate::program::Program;
-use crate::query::{self, Standing};
+use crate::query;
 use crate::renewal;
+use crate::standing::{self, Standing, look_up};
 
 /// How often a restart begins again, because a supervisor was killed meanwhile.
 const ATTEMPTS: usize = 5;
@@ -103,10 +104,8 @@ impl Restart<'_> {
     /// Whoever lost its supervisor gets a new one, which carries the restart out like any other: it
     /// will read the configuration then.
     fn adopt(&self, open: &[Before]) -> Result<(), LaunchError> {
-        let is_alone = |service: &ServiceName| {
-            let record = record::read(self.layout, service).unwrap_or(None);
-            query::standing(self.layout, service, record.as_ref(), &self.host) == Standing::Unsupervised
-        };
+        let is_alone =
+            |service: &ServiceName| look_up(self.layout, service, &self.host).1 == Standing::Unsupervised;
         let alone: Vec<ServiceName> =
             open.iter().map(|(service, _)| service).filter(|service| is_alone(service)).cloned().collect();
         let launch = Launch::begin(self.layout, self.manner.program, &alone, &[])?;
@@ -116,8 +115,7 @@ impl Restart<'_> {
     }
 
     fn need(&self, service: &ServiceName, before: Option<&Record>) -> Need {
-        let record = record::read(self.layout, service).unwrap_or(None);
-        let standing = query::standing(self.layout, service, record.as_ref(), &self.host);
+        let (record, standing) = look_up(self.layout, service, &self.host);
         if let Some(outcome) = record.as_ref().and_then(|record| outcome(record, &standing, before)) {
             return Need::Nothing(outcome);
         }
@@ -132,7 +130,7 @@ impl Restart<'_> {
     fn ask(&self, service: &ServiceName, pid: Pid, record: Option<&Record>, before: Option<&Record>) -> Need {
         let supervisor = match is_new(record, before) {
             // Whoever took a killed one's place went on with the restart that it found begun.
-            true => Ok(query::pin_supervisor(self.layout, service, pid, &self.host)),
+            true => Ok(standing::pin_supervisor(self.layout, service, pid, &self.host)),
             false if record.is_some_and(|record| record.state.has_settled()) => return Need::Start,
             false => renewal::ask_to_restart(self.layout, service, pid, &self.host),
         };
@@ -165,9 +163,8 @@ impl Restart<'_> {
     }
 
     fn look(&self, (service, before): &Before) -> Option<Started> {
-        let record = record::read(self.layout, service).unwrap_or(None)?;
-        let standing = query::standing(self.layout, service, Some(&record), &self.host);
-        outcome(&record, &standing, before.as_ref())
+        let (record, standing) = look_up(self.layout, service, &self.host);
+        outcome(&record?, &standing, before.as_ref())
     }
 
     /// For a glance at most: a supervisor's end is heard, and a new record is not.

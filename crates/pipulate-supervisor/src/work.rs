@@ -14,9 +14,9 @@ use pipulate_process::identity;
 use pipulate_process::table::{self, Entry, RunState};
 use pipulate_store::record;
 
-use crate::family::{Attached, Service};
 use crate::jupyter::{self, Notebook};
-use crate::query::{self, Standing};
+use crate::query;
+use crate::standing::standing_of;
 
 /// Something that is being done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,19 +102,8 @@ fn processes(layout: &Layout) -> Option<(Vec<Entry>, Option<Pid>)> {
     let name = ServiceName::parse(ServiceName::JUPYTER).ok()?;
     let record = record::read(layout, &name).ok()??;
     let main = record.main.as_ref().map(|main| main.identity.pid);
-    let standing = query::standing(layout, &name, Some(&record), &identity::host());
-    let service = Service { project: layout.project_id(), name };
-    let family = match standing {
-        Standing::Supervised(supervisor) if !record.adopted => {
-            service.below(&[supervisor], layout, &Attached::new())
-        }
-        Standing::Supervised(supervisor) => {
-            service.everywhere(&[&[supervisor], main.as_slice()].concat(), layout, &Attached::new())
-        }
-        Standing::Unsupervised => service.everywhere(main.as_slice(), layout, &Attached::new()),
-        Standing::Gone | Standing::Unknown(_) => return None,
-    };
-    Some((family.ours, main))
+    let standing = standing_of(layout, &name, Some(&record), &identity::host());
+    Some((query::processes(layout, &record, &standing, main)?, main))
 }
 
 /// The group of the command that asks: typed in one of these terminals, it is no work to spare.

@@ -34,7 +34,7 @@ impl Driver {
             identity::own(&host).ok_or_else(|| system("see myself")(std::io::ErrorKind::NotFound.into()))?;
         let inbox = Inbox::open().map_err(system("receive signals"))?;
         reaper::become_subreaper().map_err(system("become the parent of orphans"))?;
-        let service = Service { project: layout.project_id(), name: spec.name.clone() };
+        let service = Service::of(&layout, &spec.name);
         let earlier = earlier_record(&layout, &service, beginning)?;
         // While we don't have the FIFO open ourselves: who else has says something.
         let main = surviving_main(&service, earlier.as_ref(), &layout, &me)?;
@@ -192,7 +192,7 @@ fn earlier_record(
         Ok(record) => return Ok(record),
         Err(error) => error,
     };
-    let living = service.everywhere(&[], layout, &Attached::new()).ours;
+    let living = service.everywhere(&[], layout).ours;
     match (living.first(), beginning) {
         (Some(entry), Beginning::Start | Beginning::Rescue) => Err(SuperviseError::Unverifiable {
             service: service.name.to_string(),

@@ -16,7 +16,7 @@ use pipulate_store::record::{Named, Receipt};
 use super::{Driver, Main, identity_of};
 use crate::family::Family;
 use crate::machine::{Event, Outcome, Phase};
-use crate::query;
+use crate::standing;
 
 /// So many looks in a row that find nothing count as a proof where there is no better one.
 const EMPTY_LOOKS: u32 = 3;
@@ -165,7 +165,7 @@ impl Driver {
         let family = self.family();
         let stopwatch = self.stopwatch.take()?;
         let mut survivors: Vec<Named> = family.ours.iter().map(|entry| stopwatch.survivor(entry)).collect();
-        let earlier = std::mem::take(&mut self.earlier_survivors).into_iter().filter(query::is_still);
+        let earlier = std::mem::take(&mut self.earlier_survivors).into_iter().filter(standing::is_still);
         survivors.extend(earlier.filter(|old| family.ours.iter().all(|entry| entry.pid != old.pid)));
         survivors.sort_by_key(|named| named.pid);
         let ended = stopwatch.seen.len().saturating_sub(survivors.len());

@@ -19,7 +19,7 @@ use pipulate_store::record;
 use super::journal::is_settled;
 use super::{Beginning, Driver};
 use crate::program::LaunchError;
-use crate::query;
+use crate::standing;
 
 /// So many rescues within [`RESCUE_WINDOW`] are the last: something is wrong that a new
 /// supervisor does not mend.
@@ -114,7 +114,7 @@ impl Driver {
 
     fn living_supervisor(&self, sibling: &ServiceName) -> Option<Verified> {
         match lock::holder(&self.layout.lock(sibling)) {
-            Ok(Holder::Process(pid)) => query::pin_supervisor(&self.layout, sibling, pid, &self.host),
+            Ok(Holder::Process(pid)) => standing::pin_supervisor(&self.layout, sibling, pid, &self.host),
             Ok(Holder::Nobody | Holder::Invisible) => None,
             Err(error) => {
                 self.journal.complain(&error.to_string());
@@ -146,7 +146,7 @@ impl Driver {
         let is_free = matches!(lock::holder(&self.layout.lock(sibling)), Ok(Holder::Nobody));
         let record = record::read(&self.layout, sibling).ok().flatten().filter(|_| is_free)?;
         let was_killed = record.supervisor.is_some_and(|supervisor| {
-            supervisor.host == self.host && !query::has_lost_its_lock(&self.layout, sibling, &supervisor)
+            supervisor.host == self.host && !standing::has_lost_its_lock(&self.layout, sibling, &supervisor)
         });
         if !was_killed || record.state.has_settled() || record.wanted == Wanted::Stopped {
             return None;

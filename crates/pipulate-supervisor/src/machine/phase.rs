@@ -7,7 +7,7 @@ use pipulate_process::command::End;
 
 /// Where a service is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// No main process; one is to be started at `until`.
     Waiting {
         until: Instant,
@@ -45,14 +45,14 @@ pub enum Phase {
 
 /// What a stop is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Goal {
+pub(crate) enum Goal {
     Stop,
     Restart(Comeback),
 }
 
 /// How it comes back after somebody wanted that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comeback {
+pub(crate) enum Comeback {
     /// With the files that were saved.
     Saved,
     /// With the configuration as it is by then, too.
@@ -61,7 +61,7 @@ pub enum Comeback {
 
 /// How it came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     Stopped,
     Exited,
     Crashed { why: String },
@@ -69,7 +69,7 @@ pub enum Outcome {
 
 impl Phase {
     /// Whether it should run, by the last request.
-    pub fn wanted(&self) -> Wanted {
+    pub(crate) fn wanted(&self) -> Wanted {
         match self {
             Self::Settled(Outcome::Stopped)
             | Self::Stopping { goal: Goal::Stop, .. }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-pub use echo::Echo;
+pub(crate) use echo::Echo;
 
 /// A burst is over when nothing was saved for so long.
 const QUIET: Duration = Duration::from_millis(200);
@@ -16,7 +16,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 /// The files that were saved since the running instance was started.
 #[derive(Debug, Clone, Default)]
-pub struct Saves {
+pub(crate) struct Saves {
     files: BTreeSet<PathBuf>,
     burst: Option<Burst>,
     /// When the first of them was saved.
@@ -31,7 +31,7 @@ struct Burst {
 
 impl Saves {
     /// More files were saved.
-    pub fn add(&mut self, files: impl IntoIterator<Item = PathBuf>, now: Instant) {
+    pub(crate) fn add(&mut self, files: impl IntoIterator<Item = PathBuf>, now: Instant) {
         self.files.extend(files);
         let began = self.burst.map_or(now, |burst| burst.began);
         self.burst = Some(Burst { began, last: now });
@@ -39,25 +39,25 @@ impl Saves {
     }
 
     /// The files that the running instance does not know yet, and when the first of them was saved.
-    pub fn so_far(&self) -> Option<(&BTreeSet<PathBuf>, Instant)> {
+    pub(crate) fn so_far(&self) -> Option<(&BTreeSet<PathBuf>, Instant)> {
         self.first.map(|first| (&self.files, first))
     }
 
     /// When the burst under way is over, unless there are more.
-    pub fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         self.burst.map(|burst| (burst.last + QUIET).min(burst.began + LONGEST))
     }
 
     /// Once for each burst, when it is over: every file that the running instance does not know
     /// yet, those of earlier bursts that came to nothing included.
-    pub fn take_due(&mut self, now: Instant) -> Option<&BTreeSet<PathBuf>> {
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<&BTreeSet<PathBuf>> {
         self.due().filter(|&due| due <= now)?;
         self.burst = None;
         Some(&self.files)
     }
 
     /// An instance is started now, and finds the files as they are.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         *self = Self::default();
     }
 }

@@ -4,7 +4,7 @@ use pipulate_core::identity::Host;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_store::record::Record;
 
-use super::Standing;
+use crate::standing::Standing;
 
 /// The state, whether the service is wanted, and why it is as it is.
 pub(super) fn state(

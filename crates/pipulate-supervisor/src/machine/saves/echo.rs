@@ -14,7 +14,7 @@ const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// The latest restarts that came from saves of the same files.
 #[derive(Debug, Clone, Default)]
-pub struct Echo {
+pub(crate) struct Echo {
     began: Option<Instant>,
     /// Saved after every one of the starts below.
     files: BTreeSet<PathBuf>,
@@ -24,13 +24,17 @@ pub struct Echo {
 
 impl Echo {
     /// An instance begins now.
-    pub fn begin(&mut self, now: Instant) {
+    pub(crate) fn begin(&mut self, now: Instant) {
         self.began = Some(now);
     }
 
     /// These files were saved, the first of them at `first`, and it would be restarted for that. The
     /// answer are those that it saves itself.
-    pub fn answers(&mut self, files: &BTreeSet<PathBuf>, first: Instant) -> Option<&BTreeSet<PathBuf>> {
+    pub(crate) fn answers(
+        &mut self,
+        files: &BTreeSet<PathBuf>,
+        first: Instant,
+    ) -> Option<&BTreeSet<PathBuf>> {
         let delay = first.saturating_duration_since(self.began?);
         self.files.retain(|file| files.contains(file));
         if self.files.is_empty() {

@@ -1,0 +1,140 @@
+//! Who stands behind a service: its supervisor, itself alone, or nobody.
+//!
+//! The lock says who supervises, by the kernel's word; a record is a claim that is checked. Nothing is
+//! changed here.
+
+use pipulate_core::identity::{Elsewhere, Host, Liveness, Pid, ProcessIdentity};
+use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceName;
+use pipulate_process::identity::{self, Verified};
+use pipulate_process::table;
+use pipulate_store::capture;
+use pipulate_store::lock::{self, Holder};
+use pipulate_store::record::{self, Named, Record};
+
+use crate::family::Service;
+
+/// Who stands behind a service's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The lock's holder, by the kernel's word, or who held it when it was deleted.
+    Supervised(Pid),
+    /// Its supervisor is gone, and its main process or others of it live.
+    Unsupervised,
+    /// Nothing of it lives.
+    Gone,
+    /// Who knows; the sentence says why.
+    Unknown(String),
+}
+
+/// The record of a service, and who stands behind it. A record that can't be read is as good as none
+/// here: the lock tells of a supervisor all the same.
+pub(crate) fn look_up(layout: &Layout, service: &ServiceName, host: &Host) -> (Option<Record>, Standing) {
+    let record = record::read(layout, service).unwrap_or(None);
+    let standing = standing_of(layout, service, record.as_ref(), host);
+    (record, standing)
+}
+
+/// Who stands behind a record.
+pub(crate) fn standing_of(
+    layout: &Layout,
+    service: &ServiceName,
+    record: Option<&Record>,
+    host: &Host,
+) -> Standing {
+    match lock::holder(&layout.lock(service)) {
+        Ok(Holder::Process(pid)) => {
+            // Seen from outside of a container, the kernel's number is another one than the record's.
+            let elsewhere = |record: &Record| {
+                let supervisor = record.supervisor.as_ref().map(|supervisor| &supervisor.host);
+                supervisor
+                    .is_some_and(|there| there.boot == host.boot && there.pid_namespace != host.pid_namespace)
+            };
+            return match record.is_some_and(elsewhere) {
+                true => Standing::Unknown("it is supervised in another container".to_owned()),
+                false => Standing::Supervised(pid),
+            };
+        }
+        Ok(Holder::Invisible) => {
+            return Standing::Unknown("it is supervised in another container".to_owned());
+        }
+        Ok(Holder::Nobody) => {}
+        Err(error) => return Standing::Unknown(error.to_string()),
+    }
+    let Some(record) = record else { return Standing::Gone };
+    if let Some(supervisor) = &record.supervisor
+        && identity::liveness(supervisor, host) == Liveness::Alive
+        && has_lost_its_lock(layout, service, supervisor)
+    {
+        return Standing::Supervised(supervisor.pid);
+    }
+    let own = Service::of(layout, service);
+    match record.main.as_ref().map(|main| (main, identity::liveness(&main.identity, host))) {
+        Some((main, Liveness::Alive)) if own.is_member(main.identity.pid, layout) => {
+            return Standing::Unsupervised;
+        }
+        // A container that ended took its processes along: then nobody has the FIFO open.
+        Some((_, Liveness::Elsewhere(Elsewhere::Container))) if !capture::is_held(layout, service) => {}
+        Some((main, Liveness::Elsewhere(place))) => {
+            let machine = match place {
+                Elsewhere::Machine => format!(" ({})", main.identity.host.machine),
+                Elsewhere::Container => String::new(),
+            };
+            return Standing::Unknown(format!("it lives {place}{machine}; stop it there"));
+        }
+        Some((_, Liveness::Unverifiable(why))) => return Standing::Unknown(why),
+        Some((_, Liveness::Alive | Liveness::Gone)) | None => {}
+    }
+    // A supervisor that ended in order leaves none behind: only after a torn one is it worth looking.
+    let torn = record.supervisor.as_ref().is_some_and(|supervisor| supervisor.host == *host);
+    let survivors = record.receipt.iter().flat_map(|receipt| &receipt.survivors);
+    if survivors.clone().any(is_still) {
+        return Standing::Unsupervised;
+    }
+    if torn && !own.everywhere(&[], layout).ours.is_empty() {
+        return Standing::Unsupervised;
+    }
+    Standing::Gone
+}
+
+/// Pins the supervisor of a service, whom [`standing_of`] named `pid` a moment ago. `None` when it has
+/// ended or let go since, or only holds the lock: what has that number now is nobody of ours.
+pub(crate) fn pin_supervisor(
+    layout: &Layout,
+    service: &ServiceName,
+    pid: Pid,
+    host: &Host,
+) -> Option<Verified> {
+    let found = identity::identify(pid, host)?;
+    let pinned = Verified::pin(&found, host).ok().flatten()?;
+    let (is_at_work, is_supervisor) = match lock::holder(&layout.lock(service)).ok()? {
+        Holder::Process(holder) => (holder == pid, is_supervisor(layout, service, &found)),
+        Holder::Nobody => (true, has_lost_its_lock(layout, service, &found)),
+        Holder::Invisible => (false, false),
+    };
+    (is_at_work && is_supervisor).then_some(pinned)
+}
+
+/// Whether a process is a supervisor of this service by its own word, or by the record's: while it
+/// executes a newer program it says nothing.
+pub(crate) fn is_supervisor(layout: &Layout, service: &ServiceName, process: &ProcessIdentity) -> bool {
+    let is_recorded = || {
+        let record = record::read(layout, service).ok().flatten();
+        record.is_some_and(|record| record.supervisor.as_ref() == Some(process))
+    };
+    Service::of(layout, service).is_supervisor(process.pid) || is_recorded()
+}
+
+/// A supervisor whose lock was deleted while it held it; it makes another one when it wakes up.
+pub(crate) fn has_lost_its_lock(
+    layout: &Layout,
+    service: &ServiceName,
+    supervisor: &ProcessIdentity,
+) -> bool {
+    table::holds_deleted(supervisor.pid, &layout.lock(service)) && is_supervisor(layout, service, supervisor)
+}
+
+/// Whether a process that outlived a stop is still there.
+pub(crate) fn is_still(survivor: &Named) -> bool {
+    table::entry(survivor.pid).is_some_and(|entry| entry.lives() && entry.start == survivor.start)
+}
