@@ -1,4 +1,4 @@
-//! `pipulate.toml`: as written ([`RawConfig`]), then as meant ([`Config`]).
+//! `pipulate.toml`: as written (`RawConfig`), then as meant ([`Config`]).
 //!
 //! Reading never touches a file: the caller hands in the text. Unknown keys are errors that
 //! point at their line.
@@ -14,12 +14,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use error::ConfigError;
-pub(crate) use forms::kind;
-pub use raw::RawConfig;
 pub use schema::schema;
 
 use toml::Spanned;
 
+use crate::secret::EnvKey;
 use crate::service::{LogLimits, Readiness, RestartPolicy, ServiceName, StopSignal, StopSpec};
 use crate::watch::Glob;
 
@@ -29,10 +28,11 @@ pub struct Config {
     /// `[project] name`; the caller falls back to the folder's name.
     pub name: Option<String>,
     pub python: PythonConfig,
+    /// The services whose pages `start` opens.
     pub browser: Vec<ServiceName>,
     pub ollama: OllamaConfig,
-    /// `[secrets] required`.
-    pub secrets: Vec<String>,
+    /// The secrets that the project needs: `[secrets] required`.
+    pub secrets: Vec<EnvKey>,
     pub logs: LogLimits,
     /// In the order of the file, the built-in ones first.
     pub services: Vec<ServiceConfig>,
@@ -93,7 +93,7 @@ impl Config {
     /// # Errors
     /// Where the text is wrong: line, column, the line, and what is allowed there.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let raw: Result<RawConfig, _> = toml::from_str(text);
+        let raw: Result<raw::RawConfig, _> = toml::from_str(text);
         raw.map_err(|error| ConfigError { message: error.to_string().trim_end().to_owned() })
             .and_then(|raw| Self::resolve(raw, text))
             .map_err(|error| error.without_secrets(text))
@@ -104,7 +104,12 @@ impl Config {
         self.services.iter().find(|service| service.name.as_str() == name)
     }
 
-    fn resolve(raw: RawConfig, text: &str) -> Result<Self, ConfigError> {
+    /// Whether JupyterLab is one of the services.
+    pub fn has_jupyter(&self) -> bool {
+        self.service(ServiceName::JUPYTER).is_some_and(|jupyter| jupyter.enabled)
+    }
+
+    fn resolve(raw: raw::RawConfig, text: &str) -> Result<Self, ConfigError> {
         let services = raw.services.0;
         let needs = needs(&services);
         let python = PythonConfig {
@@ -123,7 +128,7 @@ impl Config {
                 model: raw.ollama.model,
                 greet: raw.ollama.greet.unwrap_or(Greet::Loaded),
             },
-            secrets: raw.secrets.required.0.into_iter().map(|name| name.0).collect(),
+            secrets: raw.secrets.required.0,
             logs: LogLimits {
                 max_size: raw.logs.max_size.map_or(10 << 20, |size| size.0).max(4096),
                 keep: raw.logs.keep.unwrap_or(5),
@@ -185,7 +190,7 @@ fn resolve_services(
     text: &str,
 ) -> Result<Vec<ServiceConfig>, ConfigError> {
     let mut services = Vec::new();
-    for name in [ServiceName::JUPYTER, ServiceName::SERVER, ServiceName::DASHBOARD] {
+    for name in ServiceName::BUILT_IN {
         let name = ServiceName::parse(name).map_err(|message| ConfigError { message })?;
         let service = raw.remove(&name).unwrap_or_default();
         services.push(resolve_service(name, service, text)?);
@@ -201,8 +206,7 @@ fn resolve_service(
     raw: raw::RawService,
     text: &str,
 ) -> Result<ServiceConfig, ConfigError> {
-    let built_in =
-        [ServiceName::JUPYTER, ServiceName::SERVER, ServiceName::DASHBOARD].contains(&name.as_str());
+    let built_in = ServiceName::BUILT_IN.contains(&name.as_str());
     let refuse = |message: String| Err(ConfigError { message: format!("[services.{name}] {message}") });
     match raw.command.as_ref().map(|command| &command.0) {
         None if !built_in => {

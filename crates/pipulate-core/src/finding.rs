@@ -46,15 +46,33 @@ pub struct Fix {
     pub automatic: bool,
 }
 
-impl Finding {
-    /// A fact that is as it should be.
-    pub fn ok(id: &'static str, title: impl Into<String>) -> Self {
-        Self { id, status: FindingStatus::Ok, title: title.into(), detail: String::new(), fix: None }
+impl Fix {
+    /// Advice that a person carries out.
+    pub fn advice(text: impl Into<String>) -> Self {
+        Self { text: text.into(), command: Vec::new(), automatic: false }
     }
 
-    /// A fact that is not.
+    /// The same with the command that carries it out.
+    pub fn command(text: impl Into<String>, command: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let command = command.into_iter().map(Into::into).collect();
+        Self { text: text.into(), command, automatic: false }
+    }
+
+    /// The same as something that `doctor --fix` may do.
+    pub fn automatic(self) -> Self {
+        Self { automatic: true, ..self }
+    }
+}
+
+impl Finding {
+    /// A fact, and how it is to be taken.
     pub fn new(id: &'static str, status: FindingStatus, title: impl Into<String>) -> Self {
         Self { id, status, title: title.into(), detail: String::new(), fix: None }
+    }
+
+    /// A fact that is as it should be.
+    pub fn ok(id: &'static str, title: impl Into<String>) -> Self {
+        Self::new(id, FindingStatus::Ok, title)
     }
 
     /// Adds the evidence.
@@ -63,16 +81,23 @@ impl Finding {
         self
     }
 
-    /// Adds advice that a person carries out.
-    pub fn advice(mut self, text: impl Into<String>) -> Self {
-        self.fix = Some(Fix { text: text.into(), command: Vec::new(), automatic: false });
+    /// Adds what to do.
+    pub fn fix(mut self, fix: Fix) -> Self {
+        self.fix = Some(fix);
         self
     }
 
+    /// Adds advice that a person carries out.
+    pub fn advice(self, text: impl Into<String>) -> Self {
+        self.fix(Fix::advice(text))
+    }
+
     /// Adds advice with the command that carries it out.
-    pub fn command(mut self, text: impl Into<String>, command: &[&str], automatic: bool) -> Self {
-        let command = command.iter().map(|&word| word.to_owned()).collect();
-        self.fix = Some(Fix { text: text.into(), command, automatic });
-        self
+    pub fn command(
+        self,
+        text: impl Into<String>,
+        command: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        self.fix(Fix::command(text, command))
     }
 }

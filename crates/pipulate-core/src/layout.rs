@@ -76,9 +76,9 @@ impl Layout {
         self.run.at(".env.lock")
     }
 
-    /// Our state: records, logs.
-    pub fn state(&self) -> AbsPath {
-        self.state.clone()
+    /// The folder of all that is ours.
+    pub fn state(&self) -> &AbsPath {
+        &self.state
     }
 
     /// Keeps our state out of everybody's repository.
@@ -169,12 +169,12 @@ impl Layout {
 
     /// What was typed into `chat`, for its arrow keys.
     pub fn chat_history(&self) -> AbsPath {
-        self.root.at(".pipulate/chat-history")
+        self.state.at("chat-history")
     }
 
     /// What was said to the local LLM in the web app: one file for each chat.
     pub fn chats(&self) -> AbsPath {
-        self.root.at(".pipulate/chats")
+        self.state.at("chats")
     }
 
     /// The stamp of the last successful set-up.
@@ -182,8 +182,38 @@ impl Layout {
         self.state.at("setup.json")
     }
 
+    /// Held while a set-up is at work.
+    pub fn setup_lock(&self) -> AbsPath {
+        self.state.at("setup.lock")
+    }
+
     /// A path that the configuration gives, relative to the project.
     pub fn inside(&self, path: impl AsRef<Path>) -> AbsPath {
         self.root.at(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ours_is_where_our_state_is() {
+        let [root, state] = ["/home/me/demo", "/home/me/.local/state/pipulate/homes/1"]
+            .map(|path| AbsPath::new(path).unwrap());
+        let service = ServiceName::parse("worker").unwrap();
+        let layout = Layout::with_state(root, state.clone());
+        for path in [
+            layout.gitignore(),
+            layout.record(&service),
+            layout.log(&service),
+            layout.token(),
+            layout.chats(),
+            layout.chat_history(),
+            layout.setup_stamp(),
+            layout.setup_lock(),
+        ] {
+            assert!(path.starts_with(&state), "{path}");
+        }
     }
 }

@@ -14,5 +14,6 @@ pub mod secret;
 pub mod service;
 pub mod state;
 pub mod status;
+pub mod text;
 pub mod units;
 pub mod watch;

@@ -1,4 +1,55 @@
-//! Which variables hold secrets.
+//! Which variables hold secrets, and what they may be called.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+/// The shortest text that is masked as a secret, in characters: a shorter one would hide half of every
+/// text, and its masks would tell it.
+pub const SHORTEST: usize = 6;
+
+/// A name that every reader of `.env` files takes: letters, digits and `_`, not starting with a digit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct EnvKey(String);
+
+/// What was given as a name is none. It is not repeated: it may be a value in the wrong place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "that is not a name for a secret; use letters, digits and \"_\", not starting with a digit, such as OPENAI_API_KEY"
+)]
+pub struct NotAKey;
+
+impl EnvKey {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// A sentence that says what a name may hold.
+    pub fn parse(text: &str) -> Result<Self, NotAKey> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        let well_formed = text.bytes().all(allowed) && text.starts_with(|c: char| !c.is_ascii_digit());
+        if well_formed { Ok(Self(text.to_owned())) } else { Err(NotAKey) }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for EnvKey {
+    type Error = NotAKey;
+
+    fn try_from(text: String) -> Result<Self, NotAKey> {
+        Self::parse(&text)
+    }
+}
+
+impl fmt::Display for EnvKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// Whether the value of a variable of this name is a secret.
 pub fn says_secret(key: &str) -> bool {
@@ -17,6 +68,17 @@ mod tests {
         }
         for key in ["HOME", "PORT", "DEBUG", "MODEL"] {
             assert!(!says_secret(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_one_that_a_shell_takes_too() {
+        for text in ["A", "_x9", "OPENAI_API_KEY"] {
+            assert!(EnvKey::parse(text).is_ok(), "{text}");
+        }
+        for text in ["", "1A", "A-B", "A B", "Ä", "A=", "sk-12345"] {
+            let error = EnvKey::parse(text).unwrap_err();
+            assert!(text.is_empty() || !error.to_string().contains(text) || text.len() == 1, "{error}");
         }
     }
 }

@@ -24,6 +24,8 @@ impl ServiceName {
     pub const SERVER: &str = "server";
     /// The built-in embedded app beside a `server.py`.
     pub const DASHBOARD: &str = "dashboard";
+    /// Those that exist without a word in `pipulate.toml`.
+    pub const BUILT_IN: [&str; 3] = [Self::JUPYTER, Self::SERVER, Self::DASHBOARD];
 
     /// Checks a name.
     ///

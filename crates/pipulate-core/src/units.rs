@@ -1,66 +1,6 @@
-//! Quantities as people write them in `pipulate.toml`, `"10s"`, `"10MiB"`, and as they read them.
+//! Quantities as people write them, `10s`, `10MiB`, and as they read them.
 
 use std::time::Duration;
-
-use serde::Deserialize;
-use toml::Value;
-
-use crate::config::kind;
-
-/// A length of time, written as a number and a unit: `ms`, `s`, `m` or `h`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Value")]
-pub struct Seconds(pub Duration);
-
-impl TryFrom<Value> for Seconds {
-    type Error = String;
-
-    fn try_from(value: Value) -> Result<Self, String> {
-        match value {
-            Value::String(text) => parse_duration(&text).map(Self),
-            Value::Integer(_) | Value::Float(_) => {
-                Err(format!("a length of time has a unit, and stands in quotes: \"{value}s\""))
-            }
-            other => Err(format!("a length of time is written as \"10s\", and not {}", kind(&other))),
-        }
-    }
-}
-
-/// A number of bytes, written as a number and `B`, `KiB`, `MiB` or `GiB` (or a plain number).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Value")]
-pub struct Bytes(pub u64);
-
-impl TryFrom<Value> for Bytes {
-    type Error = String;
-
-    fn try_from(value: Value) -> Result<Self, String> {
-        match value {
-            Value::String(text) => Self::parse(&text),
-            Value::Integer(_) => Err(format!("a size has a unit, and stands in quotes: \"{value}B\"")),
-            other => Err(format!("a size is written as \"10MiB\", and not {}", kind(&other))),
-        }
-    }
-}
-
-impl Bytes {
-    fn parse(text: &str) -> Result<Self, String> {
-        let (number, unit) = split_number(text);
-        let factor: u64 = match unit {
-            "" | "B" => 1,
-            "KiB" | "K" | "k" => 1 << 10,
-            "MiB" | "M" => 1 << 20,
-            "GiB" | "G" => 1 << 30,
-            _ => return Err(format!("\"{text}\" is not a size; write \"10MiB\" or \"512KiB\"")),
-        };
-        number
-            .parse::<u64>()
-            .ok()
-            .and_then(|n| n.checked_mul(factor))
-            .map(Self)
-            .ok_or_else(|| format!("\"{text}\" is not a size; write \"10MiB\" or \"512KiB\""))
-    }
-}
 
 /// The two largest units: `3d 4h`, `2h 5m`, `3m 20s`, `12s`.
 pub fn length_of_time(seconds: f64) -> String {
@@ -88,7 +28,7 @@ pub fn size(bytes: u64) -> String {
     format!("{value:.1} GiB")
 }
 
-/// Reads `"500ms"`, `"10s"`, `"2m"`, `"1h"` or a plain number of seconds.
+/// Reads `500ms`, `10s`, `2m`, `1h` or a plain number of seconds.
 ///
 /// # Errors
 /// A sentence that shows the accepted forms.
@@ -104,6 +44,24 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     };
     let value: f64 = number.parse().map_err(|_| wrong())?;
     Duration::try_from_secs_f64(value * factor).map_err(|_| wrong())
+}
+
+/// Reads `512KiB`, `10MiB`, `1GiB` or a plain number of bytes.
+///
+/// # Errors
+/// A sentence that shows the accepted forms.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let (number, unit) = split_number(text);
+    let wrong = || format!("\"{text}\" is not a size; write \"10MiB\" or \"512KiB\"");
+    let factor: u64 = match unit {
+        "" | "B" => 1,
+        "KiB" | "K" | "k" => 1 << 10,
+        "MiB" | "M" => 1 << 20,
+        "GiB" | "G" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    let count: u64 = number.parse().map_err(|_| wrong())?;
+    count.checked_mul(factor).ok_or_else(wrong)
 }
 
 fn split_number(text: &str) -> (&str, &str) {
@@ -130,10 +88,10 @@ mod tests {
     #[test]
     fn sizes_are_read_as_people_write_them() {
         for (text, bytes) in [("10MiB", 10 << 20), ("512KiB", 512 << 10), ("7", 7), ("1 GiB", 1 << 30)] {
-            assert_eq!(Bytes::parse(text).unwrap().0, bytes, "{text}");
+            assert_eq!(parse_size(text).unwrap(), bytes, "{text}");
         }
         for text in ["", "MiB", "10MB!", "99999999999999999999"] {
-            assert!(Bytes::parse(text).is_err(), "{text}");
+            assert!(parse_size(text).is_err(), "{text}");
         }
     }
 

@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use pipulate_core::config::{Config, ConfigError};
-use pipulate_core::finding::{Finding, FindingStatus, Fix};
+use pipulate_core::finding::{Finding, FindingStatus};
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ProjectStatus;
@@ -135,12 +135,6 @@ impl Examination {
     fn read_machine(&self, path: &str) -> Option<String> {
         fs::read_to_string(self.machine_file(path)).ok()
     }
-}
-
-/// Advice that a command of ours carries out.
-fn with_command(mut finding: Finding, text: &str, command: Vec<String>, automatic: bool) -> Finding {
-    finding.fix = Some(Fix { text: text.to_owned(), command, automatic });
-    finding
 }
 
 fn skipped(id: &'static str, title: impl Into<String>) -> Finding {

@@ -88,7 +88,7 @@ impl Cause {
             Self::NotStarted => "run `pipulate setup --recreate`",
             Self::Unknown => "read its last words, then run `pipulate setup`",
         };
-        Fix { text: text.to_owned(), command: Vec::new(), automatic: false }
+        Fix::advice(text)
     }
 
     /// Whether another installer might fare better: pip knows other indexes, certificates and links.

@@ -123,11 +123,9 @@ impl SetupWarning {
     pub fn fix(&self) -> Fix {
         match self {
             Self::Install(failure) => failure.cause.fix(),
-            Self::Requirements(_) => Fix {
-                text: "correct the file's name in pipulate.toml, or write the file".to_owned(),
-                command: Vec::new(),
-                automatic: false,
-            },
+            Self::Requirements(_) => {
+                Fix::advice("correct the file's name in pipulate.toml, or write the file")
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pipulate_core::identity::Pid;
 use pipulate_core::marker::{self, Marker};
+use pipulate_core::text::printable;
 
 use crate::os;
 
@@ -100,8 +101,7 @@ pub fn arguments(pid: Pid) -> Vec<OsString> {
 
 /// The words of its command for people, at most 200 characters of each, control characters made harmless.
 pub fn words(pid: Pid) -> Vec<String> {
-    let harmless = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let text = |word: OsString| word.to_string_lossy().chars().map(harmless).take(200).collect();
+    let text = |word: OsString| printable(&word.to_string_lossy()).chars().take(200).collect();
     arguments(pid).into_iter().map(text).collect()
 }
 

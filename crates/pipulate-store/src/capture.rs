@@ -13,14 +13,13 @@ mod shortage;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::stat::Mode;
 use pipulate_core::layout::Layout;
 use pipulate_core::service::{LogLimits, ServiceName};
-use rustix::fs::OFlags;
 
 use crate::error::StoreError;
 use crate::files;
@@ -74,9 +73,7 @@ impl Capture {
     pub fn open(layout: &Layout, service: &ServiceName, limits: LogLimits) -> Result<Self, StoreError> {
         let fifo_path = layout.fifo(service);
         make_fifo(&fifo_path)?;
-        let fifo = OpenOptions::new()
-            .read(true)
-            .custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed())
+        let fifo = files::guarded(OpenOptions::new().read(true))
             .open(&fifo_path)
             .map_err(StoreError::io("open the FIFO", &fifo_path))?;
         let rotation = Rotation::new(layout, service, limits);
@@ -84,10 +81,19 @@ impl Capture {
         let log = rotation.open_current()?;
         let meta = log.metadata().map_err(StoreError::io("examine", &layout.log(service)))?;
         let (index, base) = Index::open(layout, service, &meta, limits.keep);
-        let fifo_path = fifo_path.to_path_buf().into_boxed_path();
-        let (mover, end) = (Mover::new(), meta.len());
-        let (rotations, shortage, dropped) = (0, None, 0);
-        Ok(Self { fifo, fifo_path, mover, log, end, base, index, rotation, rotations, shortage, dropped })
+        Ok(Self {
+            fifo,
+            fifo_path: fifo_path.to_path_buf().into_boxed_path(),
+            mover: Mover::new(),
+            log,
+            end: meta.len(),
+            base,
+            index,
+            rotation,
+            rotations: 0,
+            shortage: None,
+            dropped: 0,
+        })
     }
 
     /// An end for the service's stdout and stderr. It can read too, so that the service never
@@ -347,8 +353,7 @@ pub(crate) fn is_open(layout: &Layout, service: &ServiceName) -> bool {
 }
 
 fn try_fifo(layout: &Layout, service: &ServiceName) -> io::Result<File> {
-    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
-    OpenOptions::new().write(true).custom_flags(flags).open(layout.fifo(service))
+    files::guarded(OpenOptions::new().write(true)).open(layout.fifo(service))
 }
 
 fn make_fifo(path: &Path) -> Result<(), StoreError> {

@@ -16,10 +16,11 @@ mod value;
 use std::io;
 
 use pipulate_core::project::AbsPath;
+use pipulate_core::secret::EnvKey;
 
 use document::Document;
 pub use quoting::{Unwritable, Warning};
-pub use value::{EnvKey, NotAKey, SecretValue};
+pub use value::SecretValue;
 
 /// A `.env` file on disk, and the lock that makes edits wait for each other.
 ///

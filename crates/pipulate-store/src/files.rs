@@ -8,19 +8,24 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::libc;
+use rustix::fs::OFlags;
 
 use crate::error::StoreError;
 
 /// No file of ours is larger.
 const LIMIT: u64 = 1 << 20;
 
+/// Opens neither what a link leads to, nor waits for the other end of a FIFO.
+pub(crate) fn guarded(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+}
+
 /// Reads a file of ours; `Ok(None)` when there is none.
 ///
 /// # Errors
 /// It is a link, no plain file, another user's, or larger than 1 MiB; or it can't be read.
 pub fn read_private(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
-    let file = match OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path) {
+    let file = match guarded(OpenOptions::new().read(true)).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
@@ -137,7 +142,7 @@ pub(crate) fn is_full(error: &std::io::Error) -> bool {
 /// Writes over what was set aside, which needs no more room, and changes the two. What follows the
 /// bytes up to the spare's size is blank.
 fn write_into_spare(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
     let spare = spare_of(path);
     let file = OpenOptions::new().write(true).custom_flags(flags).open(&spare)?;
     let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
@@ -213,8 +218,8 @@ fn create_new(path: &Path) -> std::io::Result<File> {
     }
 }
 
-/// Removes the temporary files that somebody who wrote `path`, and what is named after it, left when
-/// he was killed. Only for whoever is alone in writing it.
+/// Removes the temporary files that a writer of `path`, or of what is named after it, left when it was
+/// killed. Only for whoever is alone in writing it.
 pub(crate) fn remove_temporaries_beside(path: &Path) {
     let Some((folder, name)) = path.parent().zip(path.file_name()) else { return };
     let beginning = format!(".{}.", name.to_string_lossy());

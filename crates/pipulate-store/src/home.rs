@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use directories::ProjectDirs;
 use nix::errno::Errno;
@@ -31,7 +31,7 @@ pub fn locate(root: AbsPath) -> Layout {
 pub fn locate_anew(root: AbsPath) -> Layout {
     let id = ProjectId::of_root(&root);
     let layout = Layout::new(root.clone());
-    if is_anothers(&layout.state()) {
+    if is_anothers(layout.state()) {
         return match state_elsewhere(&id) {
             Some(state) if state.is_dir() => Layout::with_state(root, state),
             Some(_) | None => layout,
@@ -71,7 +71,7 @@ fn former_root(layout: &Layout) -> Option<AbsPath> {
 /// # Errors
 /// The folder is not writable, or `.pipulate` is a link.
 pub fn ensure(layout: &Layout) -> Result<Layout, StoreError> {
-    let moved = is_anothers(&layout.state()).then(|| state_elsewhere(&layout.project_id())).flatten();
+    let moved = is_anothers(layout.state()).then(|| state_elsewhere(&layout.project_id())).flatten();
     let layout = &match moved {
         Some(state) => {
             parents(&state)?;
@@ -79,7 +79,7 @@ pub fn ensure(layout: &Layout) -> Result<Layout, StoreError> {
         }
         None => layout.clone(),
     };
-    private_folder(&layout.state())?;
+    private_folder(layout.state())?;
     if !layout.gitignore().exists() {
         files::write_private(&layout.gitignore(), b"*\n")?;
     }
@@ -162,41 +162,22 @@ fn parents(folder: &Path) -> Result<(), StoreError> {
 }
 
 fn state_elsewhere(project: &ProjectId) -> Option<AbsPath> {
-    let folders = ProjectDirs::from("com", "Pipulate", "pipulate")?;
-    let base = folders.state_dir().unwrap_or(folders.data_local_dir());
-    AbsPath::new(base.join("homes").join(project.to_string()))
+    AbsPath::new(user_state()?.join("homes").join(project.to_string()))
 }
 
 fn run_elsewhere(project: &ProjectId) -> Option<AbsPath> {
-    let folders = ProjectDirs::from("com", "Pipulate", "pipulate")?;
-    let base = folders.runtime_dir().or(folders.state_dir()).unwrap_or(folders.data_local_dir());
-    AbsPath::new(base.join(project.to_string()))
+    let runtime = user_folders()?.runtime_dir().map(Path::to_path_buf);
+    AbsPath::new(runtime.or_else(user_state)?.join(project.to_string()))
 }
 
-/// A token that was made when first asked for: 32 random bytes as hexadecimal digits, without a
-/// line break (JupyterLab would take it as part of the token), for its user only.
-///
-/// # Errors
-/// The folder is not writable, or what is there is refused.
-pub fn token(path: &Path) -> Result<String, StoreError> {
-    if let Some(token) = existing_token(path)? {
-        return Ok(token);
-    }
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| StoreError::io("make", path)(io::Error::other(error.to_string())))?;
-    let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    files::write_private(path, token.as_bytes())?;
-    Ok(token)
+/// Where this user's programs keep what they remember.
+pub(crate) fn user_state() -> Option<PathBuf> {
+    let folders = user_folders()?;
+    Some(folders.state_dir().unwrap_or(folders.data_local_dir()).to_path_buf())
 }
 
-/// The token that is there; `None` when none is, or when it is not one of ours.
-///
-/// # Errors
-/// What is there is refused or can't be read.
-pub fn existing_token(path: &Path) -> Result<Option<String>, StoreError> {
-    let text = files::read_private(path)?.and_then(|bytes| String::from_utf8(bytes).ok());
-    Ok(text.filter(|text| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())))
+fn user_folders() -> Option<ProjectDirs> {
+    ProjectDirs::from("com", "Pipulate", "pipulate")
 }
 
 #[cfg(test)]
@@ -211,7 +192,8 @@ mod tests {
     fn a_home_is_for_its_user_only_and_out_of_the_repository() {
         let dir = tempfile::tempdir().unwrap();
         let layout = ensure(&layout(&dir)).unwrap();
-        for folder in [layout.state(), layout.logs(), layout.run().clone(), layout.jupyter_runtime()] {
+        for folder in [layout.state().clone(), layout.logs(), layout.run().clone(), layout.jupyter_runtime()]
+        {
             assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700, "{folder}");
         }
         assert_eq!(fs::read_to_string(layout.gitignore()).unwrap(), "*\n");
@@ -227,15 +209,5 @@ mod tests {
         std::os::unix::fs::symlink(other.path(), layout.state()).unwrap();
         assert!(ensure(&layout).unwrap_err().to_string().contains("it is not a folder"));
         assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_token_stays_the_same_and_is_private() {
-        let dir = tempfile::tempdir().unwrap();
-        let layout = ensure(&layout(&dir)).unwrap();
-        let first = token(&layout.token()).unwrap();
-        assert_eq!(token(&layout.token()).unwrap(), first);
-        assert_eq!(fs::metadata(layout.token()).unwrap().mode() & 0o777, 0o600);
-        assert_eq!(fs::metadata(layout.token()).unwrap().len(), 64);
     }
 }

@@ -18,11 +18,11 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use rustix::fs::OFlags;
+use crate::files;
 
 const MAGIC: [u8; 8] = *b"PIPIDX\0\x01";
 const FIXED: u64 = 32;
@@ -151,8 +151,7 @@ pub(crate) enum Found {
 impl Stored {
     /// Opens what is there.
     pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> Found {
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        let file = match options.read(true).custom_flags(flags).open(path) {
+        let file = match files::guarded(options.read(true)).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
             Err(_) => return Found::Damaged,

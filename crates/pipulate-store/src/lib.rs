@@ -18,6 +18,7 @@ pub mod log;
 pub mod own_log;
 pub mod record;
 pub mod registry;
+pub mod token;
 
 mod index;
 mod os;

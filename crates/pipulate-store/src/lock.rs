@@ -129,9 +129,7 @@ fn ask(file: &File, path: &Path) -> Result<Holder, StoreError> {
 }
 
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    // Not a FIFO that stands in its place, which would keep us waiting.
-    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
-    options.read(true).mode(0o600).custom_flags(flags).open(path)
+    files::guarded(options.read(true).mode(0o600)).open(path)
 }
 
 fn is_still(file: &File, path: &Path) -> bool {

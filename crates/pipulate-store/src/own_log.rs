@@ -9,9 +9,9 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
 use pipulate_core::layout::Layout;
-use rustix::fs::OFlags;
 
 use crate::error::StoreError;
+use crate::files;
 use crate::home::private_folder;
 
 /// How long it may be, in bytes; an older one is kept beside it.
@@ -24,9 +24,7 @@ const MAX_SIZE: u64 = 1 << 20;
 pub fn open(layout: &Layout) -> Result<File, StoreError> {
     private_folder(&layout.logs())?;
     let path = layout.supervisor_log();
-    // A FIFO in its place would keep us waiting for a reader.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let opened = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(&path);
+    let opened = files::guarded(OpenOptions::new().append(true).create(true).mode(0o600)).open(&path);
     opened.map_err(StoreError::io("open", &path))
 }
 

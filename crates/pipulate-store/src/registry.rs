@@ -6,12 +6,11 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-use directories::ProjectDirs;
 use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
 
 use crate::error::StoreError;
-use crate::files;
+use crate::{files, home};
 
 /// Remembers a project.
 ///
@@ -38,6 +37,5 @@ pub fn projects() -> Vec<AbsPath> {
 }
 
 fn folder() -> Option<PathBuf> {
-    let folders = ProjectDirs::from("com", "Pipulate", "pipulate")?;
-    Some(folders.state_dir().unwrap_or(folders.data_local_dir()).join("projects"))
+    Some(home::user_state()?.join("projects"))
 }

@@ -205,7 +205,7 @@ impl Halt<'_> {
                 let why = last_words(words, service);
                 let record = record::read(self.layout, service);
                 let standing =
-                    record.map(|record| query::standing(self.layout, service, record.as_ref(), &self.host));
+                    record.map(|record| standing_of(self.layout, service, record.as_ref(), &self.host));
                 Some(match standing {
                     Ok(Standing::Gone) => Stopped::Unrecorded(unwritten(&why)),
                     Ok(_) | Err(_) => Stopped::Refused(why),

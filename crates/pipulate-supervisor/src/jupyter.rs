@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::KernelInfo;
+use pipulate_core::text::printable;
 use pipulate_process::table::{self, Entry};
-use pipulate_store::{files, home, record};
+use pipulate_store::{files, record, token};
 
 use crate::query;
 
@@ -70,7 +71,7 @@ fn kernel_name(connection_file: &Path) -> Option<String> {
 pub fn notebooks(layout: &Layout, patience: Duration) -> Option<Vec<Notebook>> {
     let name = ServiceName::parse(ServiceName::JUPYTER).ok()?;
     let address = query::address(layout, &record::read(layout, &name).ok()??)?;
-    let token = home::existing_token(&layout.jupyter_token()).ok()??;
+    let token = token::existing(&layout.jupyter_token()).ok()??;
     let kernels = get(address, "/api/kernels", &token, patience)?;
     let sessions = get(address, "/api/sessions", &token, patience).unwrap_or_default();
     let path = |id: &str| {
@@ -89,11 +90,6 @@ pub fn notebooks(layout: &Layout, patience: Duration) -> Option<Vec<Notebook>> {
         })
     };
     Some(kernels.as_array()?.iter().filter_map(notebook).collect())
-}
-
-/// What a notebook is called is its author's choice; what steers a terminal is not.
-fn printable(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// One GET of a JSON value. JupyterLab answers in HTTP/1.1 with a length and closes when asked to.

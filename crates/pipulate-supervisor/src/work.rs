@@ -9,6 +9,7 @@ use pipulate_core::layout::Layout;
 use pipulate_core::marker::{Marker, Part};
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::KernelInfo;
+use pipulate_core::text::printable;
 use pipulate_core::units::{length_of_time, size};
 use pipulate_process::identity;
 use pipulate_process::table::{self, Entry, RunState};
@@ -139,7 +140,7 @@ fn detached(ours: &[Entry], main: Option<Pid>) -> Vec<Work> {
 
 /// The program's name: arguments may hold what nobody should see.
 fn command(entry: &Entry) -> String {
-    entry.name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    printable(&entry.name)
 }
 
 #[cfg(test)]

@@ -9,9 +9,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pipulate_core::secret::EnvKey;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ProjectStatus;
-use pipulate_store::dotenv::{EnvError, EnvFile, EnvKey, SecretValue, SetOnce, Unset, Written};
+use pipulate_store::dotenv::{EnvError, EnvFile, SecretValue, SetOnce, Unset, Written};
 use pipulate_store::error::StoreError;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};

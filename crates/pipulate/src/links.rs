@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
 use pipulate_process::table;
 use pipulate_store::record::Record;
-use pipulate_store::{files, home, record};
+use pipulate_store::{files, record, token};
 use pipulate_supervisor::{plan, query};
 use pipulate_web::sign;
 
@@ -55,7 +55,7 @@ fn is_app(record: &Record) -> bool {
 }
 
 fn jupyter_url(context: &Context, plain: &str) -> Result<Option<String>, Failure> {
-    let token = home::existing_token(&context.layout.jupyter_token())?;
+    let token = token::existing(&context.layout.jupyter_token())?;
     Ok(token.map(|token| format!("{plain}?token={token}")))
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml_parser::Source;
 use toml_parser::lexer::TokenKind;
 
-use crate::secret::says_secret;
+use crate::secret::{self, EnvKey, says_secret};
 
 /// Why a `pipulate.toml` can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,16 +20,12 @@ impl ConfigError {
     /// What is wrong with a whole that TOML finds well-formed, where it stands.
     pub(super) fn at(text: &str, span: &Range<usize>, message: &str) -> Self {
         let before = text.get(..span.start).unwrap_or_default();
-        let (number, column) = (
-            before.matches('\n').count() + 1,
-            before.rsplit('\n').next().unwrap_or_default().chars().count() + 1,
-        );
+        let number = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         let line = text.lines().nth(number - 1).unwrap_or_default();
         let margin = " ".repeat(number.to_string().len());
-        let (indent, marks) = (
-            " ".repeat(column - 1),
-            "^".repeat(text.get(span.clone()).map_or(1, |part| part.chars().count())),
-        );
+        let indent = " ".repeat(column - 1);
+        let marks = "^".repeat(text.get(span.clone()).map_or(1, |part| part.chars().count()));
         Self {
             message: format!(
                 "error at line {number}, column {column}\n{margin} |\n{number} | {line}\n{margin} | {indent}{marks}\n{message}"
@@ -48,18 +44,15 @@ impl ConfigError {
     }
 }
 
-/// The shortest text that is taken for a secret, in characters: the same as in other views.
-const SHORTEST: usize = 6;
-
 /// The values in a file, well-formed or not, whose key says that they are secrets, and what is no name
 /// where only names of secrets belong. Longer ones come first: a shorter one may be a part of them.
 fn secrets_in(text: &str) -> Vec<&str> {
     let mut secrets = Vec::new();
     for Value { table, key, text } in values_in(text) {
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        let is_misplaced = table == "secrets" && !text.bytes().all(is_name);
+        let is_misplaced = table == "secrets" && EnvKey::parse(text).is_err();
         if says_secret(key) || is_misplaced {
-            secrets.extend(text.lines().map(str::trim).filter(|line| line.chars().count() >= SHORTEST));
+            secrets
+                .extend(text.lines().map(str::trim).filter(|line| line.chars().count() >= secret::SHORTEST));
         }
     }
     secrets.sort_by_key(|secret| Reverse(secret.len()));

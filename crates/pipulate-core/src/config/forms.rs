@@ -4,10 +4,13 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use toml::Value;
+
+use crate::units::{parse_duration, parse_size};
 
 /// A command: program and arguments.
 #[derive(Debug, Deserialize)]
@@ -70,6 +73,42 @@ impl TryFrom<Value> for RawPort {
     }
 }
 
+/// A length of time: a number and a unit, `ms`, `s`, `m` or `h`.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Value")]
+pub(super) struct RawTime(pub(super) Duration);
+
+impl TryFrom<Value> for RawTime {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        match value {
+            Value::String(text) => parse_duration(&text).map(Self),
+            Value::Integer(_) | Value::Float(_) => {
+                Err(format!("a length of time has a unit, and stands in quotes: \"{value}s\""))
+            }
+            other => Err(format!("a length of time is written as \"10s\", and not {}", kind(&other))),
+        }
+    }
+}
+
+/// A number of bytes: a number and a unit, `B`, `KiB`, `MiB` or `GiB`.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Value")]
+pub(super) struct RawSize(pub(super) u64);
+
+impl TryFrom<Value> for RawSize {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        match value {
+            Value::String(text) => parse_size(&text).map(Self),
+            Value::Integer(_) => Err(format!("a size has a unit, and stands in quotes: \"{value}B\"")),
+            other => Err(format!("a size is written as \"10MiB\", and not {}", kind(&other))),
+        }
+    }
+}
+
 /// Yes or no.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Value")]
@@ -83,25 +122,6 @@ impl TryFrom<Value> for RawSwitch {
             Value::Boolean(is_on) => Ok(Self(is_on)),
             other => Err(format!("write true or false, without quotes, and not {}", kind(&other))),
         }
-    }
-}
-
-/// The name of a secret: one that every shell takes.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct SecretName(pub(super) String);
-
-impl TryFrom<String> for SecretName {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        let well_formed = text.bytes().all(allowed) && text.starts_with(|c: char| !c.is_ascii_digit());
-        // It is not repeated: it may be a value in the wrong place.
-        well_formed.then_some(Self(text)).ok_or_else(|| {
-            "that is not a name for a secret; use letters, digits and \"_\", such as OPENAI_API_KEY"
-                .to_owned()
-        })
     }
 }
 
@@ -165,7 +185,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 }
 
 /// What a value is, for people.
-pub(crate) fn kind(value: &Value) -> String {
+fn kind(value: &Value) -> String {
     match value {
         Value::String(text) => format!("the text {}", Value::from(text.as_str())),
         Value::Integer(_) | Value::Float(_) => format!("the number {value}"),

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use super::Greet;
-use super::forms::{List, RawCommand, RawPort, RawSwitch, RawText, SecretName};
+use super::forms::{List, RawCommand, RawPort, RawSize, RawSwitch, RawText, RawTime};
+use crate::secret::EnvKey;
 use crate::service::{Readiness, RestartPolicy, ServiceName, StopSignal};
-use crate::units::{Bytes, Seconds};
 use crate::watch::Glob;
 
 /// How long a start may take when the file does not say.
@@ -21,7 +21,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Pipulate")]
-pub struct RawConfig {
+pub(super) struct RawConfig {
     /// The project itself.
     pub(super) project: RawProject,
     /// The Python environment.
@@ -121,7 +121,7 @@ pub(super) struct RawOllama {
 #[schemars(rename = "Secrets")]
 pub(super) struct RawSecrets {
     /// The names of the secrets that the project needs: `start` asks for those that are missing.
-    pub(super) required: List<SecretName>,
+    pub(super) required: List<EnvKey>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -129,7 +129,7 @@ pub(super) struct RawSecrets {
 #[schemars(rename = "Logs")]
 pub(super) struct RawLogs {
     /// How large a log may become before the next one begins. Default: `10MiB`.
-    pub(super) max_size: Option<Bytes>,
+    pub(super) max_size: Option<RawSize>,
     /// How many older ones are kept beside it. Default: `5`.
     pub(super) keep: Option<u32>,
 }
@@ -173,7 +173,7 @@ pub(super) struct RawStop {
     /// The signal that asks it to end. Default: `TERM`.
     pub(super) signal: Option<StopSignal>,
     /// How long it may take before it is forced. Default: `10s`.
-    pub(super) timeout: Option<Seconds>,
+    pub(super) timeout: Option<RawTime>,
 }
 
 /// `{ http = "/health" }`, `{ tcp = true }`, `{ log = "regex" }`, each with `timeout`; or `"none"`.
@@ -193,7 +193,7 @@ struct RawReadyTable {
     http: Option<String>,
     tcp: Option<bool>,
     log: Option<String>,
-    timeout: Option<Seconds>,
+    timeout: Option<RawTime>,
 }
 
 impl TryFrom<Value> for RawReady {

@@ -10,10 +10,10 @@ use schemars::transform::{RecursiveTransform, Transform as _};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use super::forms::{List, RawCommand, RawPort, RawSwitch, RawText, SecretName};
+use super::forms::{List, RawCommand, RawPort, RawSize, RawSwitch, RawText, RawTime};
 use super::raw::{RawConfig, RawReady, RawService, RawServices};
+use crate::secret::EnvKey;
 use crate::service::ServiceName;
-use crate::units::{Bytes, Seconds};
 use crate::watch::Glob;
 
 /// The schema, as JSON.
@@ -70,18 +70,18 @@ written!(RawCommand, "Command", {
 written!(RawPort, "Port", { "type": "integer", "minimum": 1, "maximum": 65535 });
 written!(RawSwitch, "Switch", { "type": "boolean" });
 written!(RawText, "Text", { "type": "string" });
-written!(SecretName, "SecretName", { "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" });
+written!(EnvKey, "SecretName", { "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" });
 written!(ServiceName, "ServiceName", {
     "type": "string",
     "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$",
     "not": { "const": "supervisor" }
 });
-written!(Seconds, "Time", {
+written!(RawTime, "Time", {
     "type": "string",
     "pattern": "^\\s*([0-9]+[.]?[0-9]*|[.][0-9]+)\\s*(ms|s|m|min|h)?\\s*$",
     "examples": ["10s", "500ms", "2m"]
 });
-written!(Bytes, "Size", {
+written!(RawSize, "Size", {
     "type": "string",
     "pattern": "^[0-9]+\\s*(B|KiB|K|k|MiB|M|GiB|G)?\\s*$",
     "examples": ["10MiB", "512KiB"]
@@ -117,7 +117,7 @@ impl JsonSchema for RawReady {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let time = generator.subschema_for::<Seconds>();
+        let time = generator.subschema_for::<RawTime>();
         let table = |key: &str, value: Value| {
             json!({
                 "type": "object",

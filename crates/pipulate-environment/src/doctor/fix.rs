@@ -47,7 +47,7 @@ pub fn fix(
     let layout = &examination.layout;
     match finding.id {
         secrets::PERMISSIONS => return close(&layout.dotenv(), Mode::RUSR | Mode::WUSR),
-        project::PRIVATE => return close(&layout.state(), Mode::RWXU),
+        project::PRIVATE => return close(layout.state(), Mode::RWXU),
         _ => {}
     }
     let Some(("pipulate", words)) =

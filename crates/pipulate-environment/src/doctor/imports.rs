@@ -126,7 +126,6 @@ fn probe(examination: &Examination, python: &Path, modules: Vec<String>) -> BTre
 }
 
 fn is_wanted(examination: &Examination, config: &Config, module: &str) -> Result<(), &'static str> {
-    let jupyter = config.service("jupyter").is_some_and(|service| service.enabled);
     match module {
         "numpy" => {
             let probed = config.python.probe.iter().any(|probed| probed == module);
@@ -139,7 +138,7 @@ fn is_wanted(examination: &Examination, config: &Config, module: &str) -> Result
             Ok(_) => Err("server.py does not use it"),
             Err(_) => Err("there is no server.py"),
         },
-        _ => jupyter.then_some(()).ok_or("JupyterLab is switched off"),
+        _ => config.has_jupyter().then_some(()).ok_or("JupyterLab is switched off"),
     }
 }
 

@@ -37,7 +37,7 @@ fn kernelspec(examination: &Examination) -> Finding {
         Ok(config) => config,
         Err(reason) => return skipped(ID, reason),
     };
-    if !config.service("jupyter").is_some_and(|service| service.enabled) {
+    if !config.has_jupyter() {
         return skipped(ID, "JupyterLab is switched off");
     }
     let Some(python) = existing_python(&examination.layout, &config.python) else {
@@ -56,8 +56,7 @@ fn kernelspec(examination: &Examination) -> Finding {
             .detail(format!("read: {}, which stands before this home's own kernel", file.display()))
             .command(
                 "move that kernel spec away, or give it the name of its own environment",
-                &["mv", &folder_of(file), &format!("{}-other", folder_of(file))],
-                false,
+                ["mv", &folder_of(file), &format!("{}-other", folder_of(file))],
             );
     }
     let dangling = specs.iter().find_map(|(name, (file, program))| {
@@ -73,7 +72,7 @@ fn kernelspec(examination: &Examination) -> Finding {
         Some((name, file, program)) => {
             warning(ID, format!("The kernel {name} can't start: its Python is gone"))
                 .detail(format!("read: {}, which starts {}", file.display(), program.display()))
-                .command("remove that kernel spec", &["rm", "-r", &folder_of(file)], false)
+                .command("remove that kernel spec", ["rm", "-r", &folder_of(file)])
         }
     }
 }

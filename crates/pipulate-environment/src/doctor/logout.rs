@@ -61,8 +61,7 @@ fn logout(examination: &Examination) -> Finding {
         .detail(said.evidence())
         .command(
             "let your programs outlive your session; or set KillUserProcesses=no in /etc/systemd/logind.conf",
-            &["loginctl", "enable-linger"],
-            false,
+            ["loginctl", "enable-linger"],
         )
 }
 

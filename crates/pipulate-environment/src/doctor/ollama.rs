@@ -78,7 +78,7 @@ fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
 /// What to do depends on whether it is there at all, and on whose machine.
 fn absent(absence: Absence, finding: Finding) -> Finding {
     match (absence.command(), absence.advice()) {
-        (Some(command), _) => finding.command("start it", &command, false),
+        (Some(command), _) => finding.command("start it", command),
         (None, Some(advice)) => finding.advice(advice),
         (None, None) => finding.advice("see that it runs there, or set OLLAMA_HOST to where it does"),
     }
@@ -93,10 +93,10 @@ fn models(choice: Choice) -> Finding {
     };
     let finding = warning(MODELS, "Ollama has no model to talk to").detail(none.to_string());
     match &none {
-        NoModel::NotInstalled { wanted } => finding.command("get it", &["ollama", "pull", wanted], false),
+        NoModel::NotInstalled { wanted } => finding.command("get it", ["ollama", "pull", wanted]),
         NoModel::CannotChat { .. } => finding.advice("name another one in [ollama] model, or leave it out"),
         NoModel::NothingInstalled | NoModel::NothingSuitable | NoModel::OnlyCloud => {
-            finding.command("get one", &["ollama", "pull", "llama3.1"], false)
+            finding.command("get one", ["ollama", "pull", "llama3.1"])
         }
     }
 }

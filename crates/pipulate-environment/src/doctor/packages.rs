@@ -45,8 +45,7 @@ fn requirements(examination: &Examination) -> Vec<Finding> {
         Ok(config) => config,
         Err(reason) => return vec![skipped(READABLE, reason), skipped(CURRENT, reason)],
     };
-    let jupyter = config.service("jupyter").is_some_and(|service| service.enabled);
-    let wanted = Requirements::read(&examination.layout, &config.python, jupyter);
+    let wanted = Requirements::read(&examination.layout, &config.python, config.has_jupyter());
     vec![readable(&wanted), current(&wanted, examination)]
 }
 
@@ -96,7 +95,7 @@ fn drift(examination: &Examination) -> Vec<Drift> {
         layout: &examination.layout,
         python: &config.python,
         project_name: config.name.as_deref().unwrap_or_default(),
-        jupyter: config.service("jupyter").is_some_and(|service| service.enabled),
+        jupyter: config.has_jupyter(),
         mode: Mode::Automatic,
         home_is_alive: examination.alive,
         program: &examination.exe,

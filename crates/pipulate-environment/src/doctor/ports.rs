@@ -72,8 +72,7 @@ fn examine(id: &'static str, fact: &PortFact, pinned: bool) -> Finding {
             let folder = project.display().to_string();
             taken(format!("another home, {folder} (pid {pid}, {command})")).command(
                 format!("stop that one if you no longer need it, or {elsewhere}"),
-                &["pipulate", "-C", &folder, "stop"],
-                false,
+                ["pipulate", "-C", &folder, "stop"],
             )
         }
         PortOwner::Foreign { pid, command, project: None } => taken(format!("pid {pid} ({command})"))

@@ -3,11 +3,11 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use pipulate_core::finding::{Finding, FindingStatus};
+use pipulate_core::finding::{Finding, FindingStatus, Fix};
 use rustix::fs::{Access, access, statvfs};
 
 use super::catalog::{Check, Group};
-use super::{Examination, failure, skipped, warning, with_command};
+use super::{Examination, failure, skipped, warning};
 use crate::browser::session::Wsl;
 
 const FOUND: &str = "project.home";
@@ -57,7 +57,7 @@ const DISTANT: [&str; 10] =
 fn found(examination: &Examination) -> Finding {
     let layout = &examination.layout;
     let signs = [
-        layout.state(),
+        layout.state().clone(),
         layout.config(),
         layout.server_py(),
         layout.inside(".venv"),
@@ -67,19 +67,15 @@ fn found(examination: &Examination) -> Finding {
         Some(sign) => {
             Finding::ok(FOUND, format!("This is a home: {}", layout.root())).detail(format!("found: {sign}"))
         }
-        None => with_command(
-            skipped(FOUND, format!("This folder is no home yet: {}", layout.root())),
-            "make it one, or go to the folder that you meant",
-            examination.pipulate(&["start"]),
-            false,
-        ),
+        None => skipped(FOUND, format!("This folder is no home yet: {}", layout.root()))
+            .command("make it one, or go to the folder that you meant", examination.pipulate(&["start"])),
     }
 }
 
 fn writable(examination: &Examination) -> Finding {
     let layout = &examination.layout;
-    let folders = [layout.root().clone(), layout.state(), layout.run().clone()];
-    for folder in folders.iter().filter(|folder| folder.is_dir()) {
+    let folders = [layout.root(), layout.state(), layout.run()];
+    for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
         if let Err(error) = access(folder.as_ref(), Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
             return failure(WRITABLE, format!("You can't write in {folder}"))
                 .detail(std::io::Error::from(error).to_string())
@@ -97,7 +93,10 @@ fn private(examination: &Examination) -> Finding {
         Ok(folder) if folder.is_dir() && folder.mode() & 0o077 != 0 => {
             warning(PRIVATE, "Other users of this machine can look into .pipulate")
                 .detail(format!("{state} has mode {:04o}", folder.mode() & 0o7777))
-                .command("close it to others", &["chmod", "700", &state.display().to_string()], true)
+                .fix(
+                    Fix::command("close it to others", ["chmod", "700", &state.display().to_string()])
+                        .automatic(),
+                )
         }
         Ok(folder) if folder.is_dir() => Finding::ok(PRIVATE, ".pipulate is for you alone"),
         Ok(_) => failure(PRIVATE, ".pipulate is not a folder")

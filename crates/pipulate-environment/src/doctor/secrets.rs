@@ -2,12 +2,13 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use pipulate_core::finding::Finding;
+use pipulate_core::finding::{Finding, Fix};
+use pipulate_core::secret::EnvKey;
 use pipulate_process::command::Command;
 use pipulate_store::dotenv::EnvFile;
 
 use super::catalog::{Check, Group};
-use super::{Examination, evidence, failure, skipped, warning, with_command};
+use super::{Examination, evidence, failure, skipped, warning};
 
 /// The id that [`super::fix`] knows how to mend itself.
 pub(super) const PERMISSIONS: &str = "secrets.permissions";
@@ -52,7 +53,10 @@ fn permissions(examination: &Examination) -> Finding {
     } else if file.mode() & 0o077 != 0 {
         warning(PERMISSIONS, "Other users of this machine can read your secrets")
             .detail(format!("{path} has mode {:04o}", file.mode() & 0o7777))
-            .command("make it readable for you alone", &["chmod", "600", &path.display().to_string()], true)
+            .fix(
+                Fix::command("make it readable for you alone", ["chmod", "600", &path.display().to_string()])
+                    .automatic(),
+            )
     } else {
         Finding::ok(PERMISSIONS, ".env is readable for you alone")
     }
@@ -75,19 +79,15 @@ fn required(examination: &Examination) -> Finding {
     let has = |key: &str| {
         outside(key).is_some() || document.get(key, &outside).is_some_and(|value| !value.expose().is_empty())
     };
-    let missing: Vec<&str> = config.secrets.iter().map(String::as_str).filter(|key| !has(key)).collect();
+    let missing: Vec<&str> = config.secrets.iter().map(EnvKey::as_str).filter(|key| !has(key)).collect();
     match missing.first() {
         None => Finding::ok(REQUIRED, "The secrets that pipulate.toml requires are there"),
-        Some(first) => with_command(
-            warning(
-                REQUIRED,
-                format!("Secrets that pipulate.toml requires are missing: {}", missing.join(", ")),
-            )
-            .detail(format!("read: {}, and the environment", examination.layout.dotenv())),
-            "give it; what you type is not shown",
-            examination.pipulate(&["secret", "set", first]),
-            false,
-        ),
+        Some(first) => warning(
+            REQUIRED,
+            format!("Secrets that pipulate.toml requires are missing: {}", missing.join(", ")),
+        )
+        .detail(format!("read: {}, and the environment", examination.layout.dotenv()))
+        .command("give it; what you type is not shown", examination.pipulate(&["secret", "set", first])),
     }
 }
 
@@ -110,8 +110,7 @@ fn ignored(examination: &Examination) -> Finding {
             .detail(tracked.evidence())
             .command(
                 "take it out of git, then change the secrets: who has a copy has them",
-                &["git", "rm", "--cached", ".env"],
-                false,
+                ["git", "rm", "--cached", ".env"],
             );
     }
     let ignored = ask(&["check-ignore", "--verbose", ".env"]);

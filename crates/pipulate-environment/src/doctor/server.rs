@@ -134,7 +134,7 @@ fn reload(examination: &Examination) -> Finding {
     let python = prefix.join("bin/python").display().to_string();
     warning(RELOAD, "Reloading on save keeps a processor busy: watchfiles is not installed")
         .detail("uvicorn then looks at every file below this folder, .venv included, several times a second")
-        .command("install it", &[&python, "-m", "pip", "install", "watchfiles"], false)
+        .command("install it", [&python, "-m", "pip", "install", "watchfiles"])
 }
 
 fn address(examination: &Examination) -> Finding {

@@ -1,6 +1,6 @@
 //! How the services are: one that crashed, one that nobody looks after, records of what is gone.
 
-use pipulate_core::finding::Finding;
+use pipulate_core::finding::{Finding, Fix};
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::ServiceStatus;
@@ -10,7 +10,7 @@ use pipulate_store::log::secrets;
 use pipulate_store::record;
 
 use super::catalog::{Check, Group};
-use super::{Examination, failure, project, skipped, warning, with_command};
+use super::{Examination, failure, project, skipped, warning};
 
 const RUNNING: &str = "services.running";
 const SUPERVISED: &str = "services.supervised";
@@ -67,7 +67,7 @@ fn running(examination: &Examination) -> Finding {
     };
     let text = format!("read what it printed (pipulate logs {name}), mend it, and start it again");
     let command = examination.pipulate(&["start", name.as_str()]);
-    with_command(finding.detail(detail.join("\n")), &text, command, false)
+    finding.detail(detail.join("\n")).command(text, command)
 }
 
 fn how_it_ended(service: &ServiceStatus) -> Option<String> {
@@ -102,7 +102,7 @@ fn supervised(examination: &Examination) -> Finding {
             .detail("it waits when 64 KiB of output have gathered, and is not started again when it ends");
     let command =
         examination.pipulate(&[&["start", "--no-setup", "--no-browser"], alone.as_slice()].concat());
-    with_command(finding, "take it over, as it is", command, true)
+    finding.fix(Fix::command("take it over, as it is", command).automatic())
 }
 
 fn records(examination: &Examination) -> Finding {
@@ -131,7 +131,7 @@ fn records(examination: &Examination) -> Finding {
             .detail(format!("read: {}; the processes that it speaks of are gone", files.join(", ")));
     let command = examination.pipulate(&[&["start"], stale.as_slice()].concat());
     let text = format!("start it again; or say that it is stopped, with: {}", examination.typed("stop"));
-    with_command(finding, &text, command, false)
+    finding.command(text, command)
 }
 
 /// Its record speaks of processes, and none of them lives.

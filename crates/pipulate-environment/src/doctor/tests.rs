@@ -6,6 +6,8 @@ mod inside;
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+use pipulate_core::finding::Fix;
+
 use super::*;
 use home::{Home, mode};
 
@@ -187,19 +189,19 @@ fn our_own_program_mends_and_its_words_are_handed_on() {
 #[test]
 fn what_needs_a_decision_is_never_mended() {
     let home = Home::new();
-    let finding = warning("port.jupyter", "").command("stop it", &["pipulate", "stop"], false);
+    let finding = warning("port.jupyter", "").command("stop it", ["pipulate", "stop"]);
     assert!(matches!(
         fix(&finding, &home.examination(), |_| ()),
         Err(FixError::NotAutomatic { id: "port.jupyter" })
     ));
-    let foreign = warning("port.jupyter", "").command("", &["rm", "-rf", "x"], true);
+    let foreign = warning("port.jupyter", "").fix(Fix::command("", ["rm", "-rf", "x"]).automatic());
     assert!(matches!(fix(&foreign, &home.examination(), |_| ()), Err(FixError::NotAutomatic { .. })));
 }
 
 #[test]
 fn what_several_findings_need_is_done_once() {
-    let setup = || failure("python.numpy", "").command("", &["pipulate", "setup"], true);
-    let chmod = failure("secrets.permissions", "").command("", &["chmod"], true);
+    let setup = || failure("python.numpy", "").fix(Fix::command("", ["pipulate", "setup"]).automatic());
+    let chmod = failure("secrets.permissions", "").fix(Fix::command("", ["chmod"]).automatic());
     let findings = [setup(), failure("port.server", "").advice(""), chmod.clone(), setup()];
     assert_eq!(repairs(&findings), [&setup(), &chmod]);
 }

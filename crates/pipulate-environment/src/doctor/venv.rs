@@ -6,12 +6,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pipulate_core::finding::Finding;
+use pipulate_core::finding::{Finding, Fix};
 use pipulate_process::command::Command;
 
 use super::catalog::{Check, Group};
 use super::evidence::ran;
-use super::{Examination, failure, project, skipped, warning, with_command};
+use super::{Examination, failure, project, skipped, warning};
 use crate::plan::{Facts, Mode, Plan, Refusal, decide};
 use crate::python::Version;
 use crate::requirements::{Requirements, RequirementsError};
@@ -172,7 +172,7 @@ impl Evidence {
         }
         let layout = &examination.layout;
         let root = layout.inside(&config.python.venv).to_path_buf();
-        let jupyter = config.service("jupyter").is_some_and(|service| service.enabled);
+        let jupyter = config.has_jupyter();
         Ok(Self {
             state: inspect(&root),
             root,
@@ -205,32 +205,24 @@ impl Evidence {
         if let Some(obstacle) = project::obstacle(examination) {
             return finding.advice(format!("see to {obstacle} first, then run `pipulate setup`"));
         }
-        let setup = examination.pipulate(&["setup"]);
-        match self.decide(Mode::Explicit, self.alive) {
-            Plan::Refuse(Refusal::HomeIsAlive { .. }) => with_command(
-                finding,
-                &format!(
-                    "nothing is installed under running services: run `{}`, then `pipulate setup`",
-                    examination.typed("stop")
-                ),
+        let setup = |text: &str| Fix {
+            automatic: self.is_done_by_start(),
+            ..Fix::command(text, examination.pipulate(&["setup"]))
+        };
+        let stop = examination.typed("stop");
+        finding.fix(match self.decide(Mode::Explicit, self.alive) {
+            Plan::Refuse(Refusal::HomeIsAlive { .. }) => Fix::command(
+                format!("nothing is installed under running services: run `{stop}`, then `pipulate setup`"),
                 examination.pipulate(&["stop"]),
-                false,
             ),
-            Plan::Refuse(Refusal::BrokenAndNotOurs { .. } | Refusal::MovedAndNotOurs { .. }) => with_command(
-                finding,
+            Plan::Refuse(Refusal::BrokenAndNotOurs { .. } | Refusal::MovedAndNotOurs { .. }) => Fix::command(
                 "make it anew; the old one is kept beside it, as it was not made by Pipulate",
                 examination.pipulate(&["setup", "--recreate"]),
-                false,
             ),
-            Plan::Recreate { .. } => {
-                let text = "make it anew; the old one is kept beside it";
-                with_command(finding, text, setup, self.is_done_by_start())
-            }
-            Plan::Create => with_command(finding, "make it", setup, self.is_done_by_start()),
-            Plan::Install { .. } | Plan::Keep { .. } => {
-                with_command(finding, "install what the project asks for", setup, self.is_done_by_start())
-            }
-        }
+            Plan::Recreate { .. } => setup("make it anew; the old one is kept beside it"),
+            Plan::Create => setup("make it"),
+            Plan::Install { .. } | Plan::Keep { .. } => setup("install what the project asks for"),
+        })
     }
 
     /// Adds the command that installs what should be there and is not. By itself only where that would

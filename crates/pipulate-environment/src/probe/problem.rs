@@ -97,51 +97,48 @@ const PACKAGES: [(&str, &str); 12] = [
 impl ProbeProblem {
     /// What mends it, most likely.
     pub fn fix(&self, system: System) -> Fix {
-        let advice = |text: &str| Fix { text: text.to_owned(), command: Vec::new(), automatic: false };
         match self {
             Self::MissingLibrary { library } => library_fix(library, system),
-            Self::MissingModule { module } => command(
-                &format!("make sure that requirements.txt, if there is one, names {module}; then install it"),
-                &["pipulate", "setup"],
+            Self::MissingModule { module } => Fix::command(
+                format!("make sure that requirements.txt, if there is one, names {module}; then install it"),
+                ["pipulate", "setup"],
             ),
             Self::WrongArchitecture | Self::Crashes { .. } => {
-                command("make the environment anew", &["pipulate", "setup", "--recreate"])
+                Fix::command("make the environment anew", ["pipulate", "setup", "--recreate"])
             }
-            Self::WrongLibc { .. } => advice(
+            Self::WrongLibc { .. } => Fix::advice(
                 "take LD_LIBRARY_PATH out of the environment (`unset LD_LIBRARY_PATH`), or update the system",
             ),
-            Self::ForeignBinary => advice("work inside `nix develop`, then run `pipulate setup --recreate`"),
-            Self::Hangs { .. } => {
-                advice("start pipulate again; the first import of a package on a slow disk takes long")
+            Self::ForeignBinary => {
+                Fix::advice("work inside `nix develop`, then run `pipulate setup --recreate`")
             }
-            Self::Other { .. } => command("install the packages again", &["pipulate", "setup", "--recreate"]),
+            Self::Hangs { .. } => {
+                Fix::advice("start pipulate again; the first import of a package on a slow disk takes long")
+            }
+            Self::Other { .. } => {
+                Fix::command("install the packages again", ["pipulate", "setup", "--recreate"])
+            }
         }
     }
 }
 
 fn library_fix(library: &str, system: System) -> Fix {
-    let advice = |text: String| Fix { text, command: Vec::new(), automatic: false };
     if library.starts_with("libcuda.so") || library.starts_with("libnvidia") {
-        return advice("install the NVIDIA driver of this system".to_owned());
+        return Fix::advice("install the NVIDIA driver of this system".to_owned());
     }
     let package = PACKAGES.iter().find(|(name, _)| *name == library).map(|(_, package)| *package);
     match (system, package) {
-        (System::NixOs, _) => advice(format!("work inside `nix develop`: its flake provides {library}")),
+        (System::NixOs, _) => Fix::advice(format!("work inside `nix develop`: its flake provides {library}")),
         (System::Debian, Some(package)) => {
-            command(&format!("install {package}"), &["sudo", "apt", "install", package])
+            Fix::command(format!("install {package}"), ["sudo", "apt", "install", package])
         }
         (System::Debian, None) => {
-            advice(format!("install the package that has {library} (`apt-file search {library}`)"))
+            Fix::advice(format!("install the package that has {library} (`apt-file search {library}`)"))
         }
-        (System::Other, _) => advice(format!(
+        (System::Other, _) => Fix::advice(format!(
             "install {library} with the package manager of this system, or work inside `nix develop`"
         )),
     }
-}
-
-fn command(text: &str, words: &[&str]) -> Fix {
-    let command = words.iter().map(|&word| word.to_owned()).collect();
-    Fix { text: text.to_owned(), command, automatic: false }
 }
 
 /// What a traceback says. numpy wraps the error that matters in a page of advice.

@@ -18,7 +18,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 /// # Errors
 /// The lock file can't be opened.
 pub(super) fn hold(layout: &Layout, on_wait: impl FnOnce()) -> Result<File, StoreError> {
-    let path = layout.state().at("setup.lock");
+    let path = layout.setup_lock();
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)

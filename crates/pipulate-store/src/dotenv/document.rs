@@ -3,10 +3,12 @@
 use std::fmt;
 use std::ops::Range;
 
+use pipulate_core::secret::EnvKey;
+
 use super::grammar::{Binding, Kind, Statement, parse};
 use super::interpolation::interpolate;
 use super::quoting::{Unwritable, Warning, quote};
-use super::value::{EnvKey, SecretValue};
+use super::value::SecretValue;
 
 /// A text with its statements. Its `Debug` shows names only.
 pub struct Document {

@@ -1,34 +1,6 @@
-//! Names and values, each with what makes it one.
+//! The value of a secret, which shows itself to nobody by accident.
 
 use std::fmt;
-
-/// A name that every reader of `.env` files takes: letters, digits and `_`, not starting with a digit.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct EnvKey(String);
-
-/// What was given as a name is none. It is not repeated: it may be a value in the wrong place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "that is not a name for a secret; use letters, digits and \"_\", not starting with a digit, such as OPENAI_API_KEY"
-)]
-pub struct NotAKey;
-
-impl EnvKey {
-    /// Checks a name.
-    ///
-    /// # Errors
-    /// A sentence that says what a name may hold.
-    pub fn parse(text: &str) -> Result<Self, NotAKey> {
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        let well_formed = text.bytes().all(allowed) && text.starts_with(|c: char| !c.is_ascii_digit());
-        if well_formed { Ok(Self(text.to_owned())) } else { Err(NotAKey) }
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// A value that is shown to nobody by accident: it has no `Display`, and its `Debug` is silent.
 #[derive(Clone, PartialEq, Eq)]
@@ -61,17 +33,6 @@ impl fmt::Debug for SecretValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_is_one_that_a_shell_takes_too() {
-        for text in ["A", "_x9", "OPENAI_API_KEY"] {
-            assert!(EnvKey::parse(text).is_ok(), "{text}");
-        }
-        for text in ["", "1A", "A-B", "A B", "Ä", "A=", "sk-12345"] {
-            let error = EnvKey::parse(text).unwrap_err();
-            assert!(text.is_empty() || !error.to_string().contains(text) || text.len() == 1, "{error}");
-        }
-    }
 
     #[test]
     fn a_value_does_not_show_itself() {

@@ -4,16 +4,16 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::time::SystemTime;
 
 use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
-use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use crate::error::StoreError;
+use crate::files;
 use crate::index::{changed_at, file_of};
 
 /// How often a chain is looked at again because it changed while it was being opened.
@@ -61,8 +61,7 @@ impl OpenFile {
     /// Opens a file; `None` when there is none of that name. What is none of ours is not waited for,
     /// and a link not followed.
     fn open(path: AbsPath) -> Result<Option<Self>, StoreError> {
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        let file = match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
+        let file = match files::guarded(OpenOptions::new().read(true)).open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {

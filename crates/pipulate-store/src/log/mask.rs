@@ -1,7 +1,6 @@
 //! Secrets don't show, in any view: as they are, URL-encoded, or in base64.
 //!
-//! Only values of six characters and more are masked: a shorter one would hide half of every log,
-//! and its masks would tell it.
+//! Values shorter than [`SHORTEST`] are not masked.
 
 mod sieve;
 
@@ -10,13 +9,11 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
+use pipulate_core::secret::SHORTEST;
 
 use super::read::{Ending, Piece};
 use super::sanitize::Text;
 use sieve::Sieve;
-
-/// The shortest value that is masked, in characters.
-const SHORTEST: usize = 6;
 
 /// The shortest beginning or end of one that is masked where a line was cut.
 const SHORTEST_PART: usize = 3;

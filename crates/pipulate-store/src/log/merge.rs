@@ -115,8 +115,15 @@ impl Merged {
 
     fn add_stretch(&mut self, layout: &Layout, stretch: &Stretch) -> Result<(), StoreError> {
         let reader = Reader::open(layout, &stretch.service, stretch.start)?;
-        let (bytes, block, end) = (Vec::new(), Block::default(), stretch.end);
-        self.sources.push(Source { reader, bytes, next: None, block, end, reached: None, is_over: false });
+        self.sources.push(Source {
+            reader,
+            bytes: Vec::new(),
+            next: None,
+            block: Block::default(),
+            end: stretch.end,
+            reached: None,
+            is_over: false,
+        });
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use pipulate_core::secret::says_secret;
 
 use super::mask::Masker;
 use crate::dotenv::{EnvError, EnvFile, SecretValue};
-use crate::home::existing_token;
+use crate::token;
 
 /// What masks a home's secrets, and which of them could not be read: each a sentence.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub struct HomeSecrets {
 /// Reads the secrets of a home. Without a usable configuration only what says so itself is one.
 pub fn of_home(layout: &Layout, config: Option<&Config>) -> HomeSecrets {
     let listed = config.map(|config| config.secrets.as_slice()).unwrap_or_default();
-    let is_secret = |key: &str| says_secret(key) || listed.iter().any(|known| known == key);
+    let is_secret = |key: &str| says_secret(key) || listed.iter().any(|known| known.as_str() == key);
     let mut secrets: Vec<SecretValue> = Vec::new();
     let mut problems = Vec::new();
     match of_env_file(layout, is_secret) {
@@ -27,7 +27,7 @@ pub fn of_home(layout: &Layout, config: Option<&Config>) -> HomeSecrets {
         Err(error) => problems.push(error.to_string()),
     }
     for path in [layout.token(), layout.jupyter_token()] {
-        match existing_token(&path) {
+        match token::existing(&path) {
             Ok(token) => secrets.extend(token.map(SecretValue::new)),
             Err(error) => problems.push(error.to_string()),
         }
@@ -62,7 +62,7 @@ mod tests {
         fs::create_dir_all(layout.run()).unwrap();
         fs::write(layout.dotenv(), "API_KEY='first one'\nDATABASE=postgres://u:p@h/d\nMODE=harmless\n")
             .unwrap();
-        let made = crate::home::token(&layout.token()).unwrap();
+        let made = token::ensure(&layout.token()).unwrap();
         let file = "[secrets]\nrequired = [\"DATABASE\"]\n[services.jupyter]\nenv = { MY_TOKEN = \"from the file\" }";
         let config = Config::parse(file).unwrap();
 
@@ -79,7 +79,7 @@ mod tests {
         let layout = Layout::new(AbsPath::new(directory.path().canonicalize().unwrap()).unwrap());
         fs::create_dir_all(layout.run()).unwrap();
         fs::write(layout.dotenv(), b"KEY=\xff\xff\xff").unwrap();
-        let made = crate::home::token(&layout.token()).unwrap();
+        let made = token::ensure(&layout.token()).unwrap();
         let secrets = of_home(&layout, None);
         assert!(secrets.problems[0].contains(".env"), "{:?}", secrets.problems);
         assert_eq!(secrets.masker.mask(&made), "****");

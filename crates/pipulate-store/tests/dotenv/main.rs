@@ -6,7 +6,8 @@ mod disk;
 mod readers;
 
 use pipulate_core::project::AbsPath;
-use pipulate_store::dotenv::{EnvFile, EnvKey, SecretValue};
+use pipulate_core::secret::EnvKey;
+use pipulate_store::dotenv::{EnvFile, SecretValue};
 
 /// A folder with a `.env` in it, or none yet.
 struct Home {

@@ -14,12 +14,11 @@ use std::time::{Duration, Instant};
 
 use pipulate_core::identity::Host;
 use pipulate_core::service::ServiceSpec;
+use pipulate_core::text::printable;
 use pipulate_process::identity::Verified;
 use pipulate_process::poll::{self, Interest};
 use pipulate_process::signals::Signal;
 use pipulate_process::spawn;
-
-use super::watching::printable;
 
 /// Longer than reading takes; then it is ended.
 const PATIENCE: Duration = Duration::from_secs(10);

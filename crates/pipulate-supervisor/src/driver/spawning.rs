@@ -14,8 +14,8 @@ use pipulate_process::signals::Signal;
 use pipulate_process::{ports, reaper, spawn};
 use pipulate_store::capture::Mark;
 use pipulate_store::error::StoreError;
-use pipulate_store::home;
 use pipulate_store::record::MainProcess;
+use pipulate_store::token;
 
 use super::{Driver, Main, REST, random};
 use crate::machine::{Event, Phase};
@@ -91,7 +91,7 @@ impl Driver {
     fn try_to_spawn(&mut self) -> Result<Main, Trouble> {
         self.port = self.choose_port()?;
         if let Some(path) = &self.spec.token {
-            home::token(path).map_err(Trouble::of_files)?;
+            token::ensure(path).map_err(Trouble::of_files)?;
         }
         let next = RunId::from_random(random().map_err(|error| error.to_string())?);
         let run = std::mem::replace(&mut self.next_run, next);

@@ -13,6 +13,7 @@ use std::time::Instant;
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceSpec;
 use pipulate_core::state::Wanted;
+use pipulate_core::text::printable;
 use pipulate_core::watch::WatchSpec;
 use pipulate_process::poll::Interest;
 use pipulate_process::watch::{TreeWatch, WatchError};
@@ -236,9 +237,4 @@ fn shown(files: &[PathBuf]) -> String {
         0 => names.join(", "),
         more => format!("{} and {more} more", names.join(", ")),
     }
-}
-
-/// Without what could steer a terminal.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

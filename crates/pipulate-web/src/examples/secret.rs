@@ -1,7 +1,8 @@
 //! A secret: asked for once, kept in `.env`, and shown to nobody.
 
 use axum::http::StatusCode;
-use pipulate_store::dotenv::{EnvKey, SecretValue, SetOnce};
+use pipulate_core::secret::EnvKey;
+use pipulate_store::dotenv::{SecretValue, SetOnce};
 
 use super::tags::{Tag, Titled, button, form, input, label, p, titled};
 use crate::problem::{Problem, capitalized};

@@ -4,7 +4,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::Markup;
-use pipulate_store::dotenv::{EnvKey, NotAKey, SecretValue, Unset, Written};
+use pipulate_core::secret::{EnvKey, NotAKey};
+use pipulate_store::dotenv::{SecretValue, Unset, Written};
 
 use crate::form::Fields;
 use crate::problem::Problem;

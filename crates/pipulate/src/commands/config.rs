@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use pipulate_core::config::{Config, Greet, ServiceConfig, schema};
-use pipulate_core::secret::says_secret;
+use pipulate_core::secret::{EnvKey, says_secret};
 use pipulate_core::service::{Readiness, RestartPolicy, ServiceName, StopSignal};
 use toml::{Table, Value};
 
@@ -54,7 +54,8 @@ fn meant(config: &Config) -> Table {
             ("greet", Some(Value::from(greet(config.ollama.greet)))),
         ]),
     );
-    table.insert("secrets".to_owned(), section([("required", Some(Value::from(config.secrets.clone())))]));
+    let required: Vec<&str> = config.secrets.iter().map(EnvKey::as_str).collect();
+    table.insert("secrets".to_owned(), section([("required", Some(Value::from(required)))]));
     let max_size = bytes(config.logs.max_size);
     let keep = i64::from(config.logs.keep);
     table.insert(

@@ -6,8 +6,9 @@ use std::ffi::OsStr;
 use std::io::{self, Read as _};
 
 use pipulate_core::config::Config;
+use pipulate_core::secret::EnvKey;
 use pipulate_environment::surroundings::Surroundings;
-use pipulate_store::dotenv::{EnvError, EnvFile, EnvKey, SecretValue, Unset};
+use pipulate_store::dotenv::{EnvError, EnvFile, SecretValue, Unset};
 
 use crate::cli::SecretVerb;
 use crate::context::Context;
@@ -42,16 +43,16 @@ pub(crate) fn see_to_required(context: &Context, config: &Config) -> Result<(), 
     let file = env_file(context);
     let around = Surroundings::of_this_process();
     let mut missing = Vec::new();
-    for name in &config.secrets {
-        let in_file = match file.get(name) {
+    for key in &config.secrets {
+        let in_file = match file.get(key.as_str()) {
             Ok(value) => value.is_some_and(|value| !value.expose().is_empty()),
             Err(error) => {
                 context.printer.warning(error);
                 return Ok(());
             }
         };
-        if !in_file && around.variable(name).is_none() {
-            missing.push(name.as_str());
+        if !in_file && around.variable(key.as_str()).is_none() {
+            missing.push(key);
         }
     }
     let terminal = context.printer.terminal();
@@ -60,17 +61,18 @@ pub(crate) fn see_to_required(context: &Context, config: &Config) -> Result<(), 
             .printer
             .note("This project needs secrets; they are kept in .env (Enter alone leaves one out)");
         let mut refused = Vec::new();
-        for name in missing {
-            match typed(context, name)? {
-                Some(value) => save(context, &key(OsStr::new(name))?, &value)?,
-                None => refused.push(name),
+        for key in missing {
+            match typed(context, key.as_str())? {
+                Some(value) => save(context, key, &value)?,
+                None => refused.push(key),
             }
         }
         missing = refused;
     }
-    if !missing.is_empty() {
-        context.printer.warning(format!("secrets are missing: {}", missing.join(", ")));
-        context.printer.hint(format!("save it with: pipulate secret set {}", missing[0]));
+    if let Some(first) = missing.first() {
+        let names: Vec<&str> = missing.iter().map(|key| key.as_str()).collect();
+        context.printer.warning(format!("secrets are missing: {}", names.join(", ")));
+        context.printer.hint(format!("save it with: pipulate secret set {first}"));
     }
     Ok(())
 }
@@ -103,7 +105,7 @@ fn unset(context: &Context, key: &EnvKey) -> Result<ExitStatus, Failure> {
 /// One name a line, and where it is set.
 fn list(context: &Context) -> Result<ExitStatus, Failure> {
     let around = Surroundings::of_this_process();
-    let required = context.config_or_warning().map(|config| config.secrets.clone()).unwrap_or_default();
+    let required = required(context.config_or_warning());
     let in_file = names_in_file(context)?;
     let mut names: Vec<&String> = in_file.iter().chain(&required).collect();
     let mut seen = BTreeSet::new();
@@ -126,10 +128,13 @@ fn list(context: &Context) -> Result<ExitStatus, Failure> {
 
 /// The names of the secrets, as far as they are known.
 pub(crate) fn names(context: &Context) -> Vec<String> {
-    let required = context.config().map(|config| config.secrets.clone()).unwrap_or_default();
     let mut names = names_in_file(context).unwrap_or_default();
-    names.extend(required);
+    names.extend(required(context.config().ok()));
     names
+}
+
+fn required(config: Option<&Config>) -> Vec<String> {
+    config.into_iter().flat_map(|config| &config.secrets).map(EnvKey::to_string).collect()
 }
 
 /// A name is only what could be one: a line without `=` may be a value that lost its name.

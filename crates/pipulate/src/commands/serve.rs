@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
-use pipulate_store::home as folder;
+use pipulate_store::token;
 use pipulate_web::AppState;
 use pipulate_web::sign;
 use pipulate_web::world::World;
@@ -30,7 +30,7 @@ pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
     let context = context.home()?;
     let port = wanted_port(&context)?;
     let listeners = listen(port)?;
-    let token = sign::Token::parse(folder::token(&context.layout.token())?.as_bytes())?;
+    let token = sign::Token::parse(token::ensure(&context.layout.token())?.as_bytes())?;
     let own = own_service();
     if own.is_none() {
         let code = sign::code(&token, port, Timestamp::now())?;

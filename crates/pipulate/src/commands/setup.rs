@@ -1,7 +1,6 @@
 //! `setup`: the Python environment and its packages, and nothing else.
 
 use pipulate_core::config::Config;
-use pipulate_core::service::ServiceName;
 use pipulate_environment::plan::Refusal;
 use pipulate_environment::setup::{self, Mode, SetupError, SetupReport, SetupRequest};
 use pipulate_environment::surroundings::Surroundings;
@@ -45,7 +44,7 @@ pub(crate) fn prepare(context: &Context, config: &Config, mode: Mode) -> Result<
         layout: &context.layout,
         python: &config.python,
         project_name: &context.project_name(),
-        jupyter: config.service(ServiceName::JUPYTER).is_some_and(|jupyter| jupyter.enabled),
+        jupyter: config.has_jupyter(),
         mode,
         home_is_alive: context.is_alive(),
         program: &context.exe,

@@ -144,12 +144,9 @@ mod tests {
             Finding::ok("disk.space", "120 GiB are free").detail("/home/ann/demo"),
             Finding::new("python.numpy", FindingStatus::Failure, "NumPy can't be imported")
                 .detail("ImportError: libstdc++.so.6:\ncannot open shared object file")
-                .command("install it again", &["pipulate", "setup", "--recreate"], true),
-            Finding::new("env.mode", FindingStatus::Warning, ".env can be read by others").command(
-                "make it private",
-                &["chmod", "600", "my project/.env"],
-                false,
-            ),
+                .fix(Fix::command("install it again", ["pipulate", "setup", "--recreate"]).automatic()),
+            Finding::new("env.mode", FindingStatus::Warning, ".env can be read by others")
+                .command("make it private", ["chmod", "600", "my project/.env"]),
             Finding::new("git.ignored", FindingStatus::Warning, ".env is not ignored by git")
                 .advice("add it to .gitignore"),
             Finding::new("gpu", FindingStatus::Skipped, "no GPU"),

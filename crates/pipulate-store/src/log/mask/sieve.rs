@@ -3,7 +3,7 @@
 //! Of every secret's first characters it knows each group of three. Wherever a secret stands, one
 //! of those groups begins at a multiple of four.
 
-use super::SHORTEST;
+use pipulate_core::secret::SHORTEST;
 
 /// How many bytes are looked at together.
 const GROUP: usize = 3;

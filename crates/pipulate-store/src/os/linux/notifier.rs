@@ -55,9 +55,14 @@ impl Notifier {
         let descriptor = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         let kind = statfs(nearest(&layout.logs())).map(|found| u32::try_from(found.f_type).unwrap_or(0));
         let hears_everything = kind.is_ok_and(|kind| !REMOTE.contains(&kind));
-        let (layout, services) = (layout.clone(), services.to_vec());
-        let watched = Vec::new();
-        let mut notifier = Self { descriptor, layout, services, records: -1, watched, hears_everything };
+        let mut notifier = Self {
+            descriptor,
+            layout: layout.clone(),
+            services: services.to_vec(),
+            records: -1,
+            watched: Vec::new(),
+            hears_everything,
+        };
         notifier.watch()?;
         Ok(notifier)
     }
@@ -117,9 +122,9 @@ impl Notifier {
         Ok(())
     }
 
-    /// Watches a folder and, in the project, the one above it, which tells of its end for certain. A folder that
-    /// appears between the look and the watch would be missed, so this goes on until a second look
-    /// agrees.
+    /// Watches a folder and, in the project, the one above it, which tells of its end for certain. A
+    /// folder that appears between the look and the watch would be missed, so this goes on until a
+    /// second look agrees.
     fn watch_folder(&self, folder: &Path, watched: &mut Vec<i32>) -> io::Result<i32> {
         loop {
             let path = nearest(folder);

@@ -7,10 +7,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use pipulate_core::secret::EnvKey;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ProjectStatus;
 use pipulate_process::command::{Command, CommandError, End};
-use pipulate_store::dotenv::{EnvFile, EnvKey, SecretValue, SetOnce, Unset, Written};
+use pipulate_store::dotenv::{EnvFile, SecretValue, SetOnce, Unset, Written};
 use pipulate_store::error::StoreError;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};
@@ -217,7 +218,9 @@ impl Logs for Home {
 
 impl Secrets for Home {
     fn required(&self) -> Vec<String> {
-        self.context.reread().config_as_read().as_ref().map_or(Vec::new(), |config| config.secrets.clone())
+        let context = self.context.reread();
+        let config = context.config_as_read();
+        config.iter().flat_map(|config| &config.secrets).map(EnvKey::to_string).collect()
     }
 
     fn names(&self) -> Result<Vec<String>, SecretsError> {

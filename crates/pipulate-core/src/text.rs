@@ -1,0 +1,16 @@
+//! Text of others, before it is shown.
+
+/// The text without what could steer a terminal: each control character becomes `\u{fffd}`.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_steers_a_terminal() {
+        assert_eq!(printable("a\x1b[31mb\r\n\u{9b}c é"), "a\u{fffd}[31mb\u{fffd}\u{fffd}\u{fffd}c é");
+    }
+}

@@ -1,0 +1,50 @@
+//! The keys of pages: JupyterLab's token and the web app's, each in a private file of its own.
+
+use std::io;
+use std::path::Path;
+
+use crate::error::StoreError;
+use crate::files;
+
+/// A token that was made when first asked for: 32 random bytes as hexadecimal digits, without a
+/// line break (JupyterLab would take it as part of the token), for its user only.
+///
+/// # Errors
+/// The folder is not writable, or what is there is refused.
+pub fn ensure(path: &Path) -> Result<String, StoreError> {
+    if let Some(token) = existing(path)? {
+        return Ok(token);
+    }
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| StoreError::io("make", path)(io::Error::other(error.to_string())))?;
+    let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    files::write_private(path, token.as_bytes())?;
+    Ok(token)
+}
+
+/// The token that is there; `None` when none is, or when it is not one of ours.
+///
+/// # Errors
+/// What is there is refused or can't be read.
+pub fn existing(path: &Path) -> Result<Option<String>, StoreError> {
+    let text = files::read_private(path)?.and_then(|bytes| String::from_utf8(bytes).ok());
+    Ok(text.filter(|text| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn a_token_stays_the_same_and_is_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let first = ensure(&path).unwrap();
+        assert_eq!(ensure(&path).unwrap(), first);
+        let meta = path.metadata().unwrap();
+        assert_eq!((meta.mode() & 0o777, meta.len()), (0o600, 64));
+    }
+}
