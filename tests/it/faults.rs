@@ -149,6 +149,41 @@ fn where_other_users_processes_are_hidden_everything_works() {
     chown(&project, "0");
 }
 
+/// Runs what follows where the system refuses every lock on a file, as disks on a network may.
+const LOCKLESS: &str = r"
+import ctypes, os, platform, struct, sys
+fcntl = {'x86_64': 72, 'aarch64': 25}[platform.machine()]
+F_GETLK, F_SETLKW, ENOLCK = 5, 7, 37
+LOAD, EQUAL, LARGER, AT_LEAST, RETURN = 0x20, 0x15, 0x25, 0x35, 0x06
+REFUSED, ALLOWED = 0x50000, 0x7fff0000
+filter = b''.join(struct.pack('HBBI', *step) for step in [
+    (LOAD, 0, 0, 0), (EQUAL, 0, 4, fcntl), (LOAD, 0, 0, 24), (LARGER, 2, 0, F_SETLKW),
+    (AT_LEAST, 0, 1, F_GETLK), (RETURN, 0, 0, REFUSED | ENOLCK), (RETURN, 0, 0, ALLOWED)])
+class Program(ctypes.Structure):
+    _fields_ = [('length', ctypes.c_ushort), ('filter', ctypes.c_char_p)]
+libc = ctypes.CDLL(None)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.byref(Program(7, filter))) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+";
+
+#[test]
+fn where_nothing_can_be_locked_nothing_is_started_and_what_to_do_is_said() {
+    let project = worker("[\"sleep\", \"1000\"]");
+    let call =
+        |args: &[&str]| run::output(project.foreign("python3").args(["-c", LOCKLESS, PIPULATE]).args(args));
+    let refused = call(&["start", "--no-setup"]).expect(1);
+    let words = "its disk can't hold a FIFO or a lock, nor can the project's; \
+                 set XDG_RUNTIME_DIR to a folder on a disk of this machine";
+    assert!(refused.stderr.contains(words), "{refused:?}");
+    assert_eq!(project.processes(), []);
+    call(&["status"]).expect(3);
+    call(&["stop"]).expect(0);
+    // There, locks can be had again.
+    project.start(&[]);
+    project.run(&["stop"]).expect(0);
+}
+
 #[test]
 fn on_a_broken_disk_the_service_goes_on_and_nobody_guesses() {
     if !mounts::are_ours(&[]) {

@@ -151,6 +151,11 @@ fn move_run(layout: &Layout) -> Result<Layout, StoreError> {
     let run = run_elsewhere(&layout.project_id()).ok_or_else(refused)?;
     parents(&run)?;
     private_folder(&run)?;
+    if !can_hold_fifos(&run) || !can_hold_locks(&run) {
+        let why = "its disk can't hold a FIFO or a lock, nor can the project's; \
+                   set XDG_RUNTIME_DIR to a folder on a disk of this machine";
+        return Err(StoreError::refused(&run, why));
+    }
     Ok(Layout::with_run(layout.root().clone(), run))
 }
 
