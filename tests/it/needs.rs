@@ -108,6 +108,8 @@ fn a_restart_whose_needs_can_not_be_met_ends_nothing() {
     assert!(api.lives(), "it goes on as it was");
     session.run(&["restart", "api"], 1);
     assert!(api.lives(), "it goes on as it was");
+    let started = session.run(&["start", "--no-setup", "api"], 1);
+    assert_eq!(started.stdout, "api\n", "it runs");
     insta::assert_snapshot!(session.text());
 }
 

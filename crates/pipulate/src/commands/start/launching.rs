@@ -7,6 +7,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_supervisor::launch::{Launch, Started};
 use pipulate_supervisor::plan;
 
+use super::already_up;
 use super::welcome::Welcome;
 use crate::cli::Wait;
 use crate::context::Context;
@@ -76,6 +77,13 @@ pub(crate) fn launch_all(
             greeting.finish();
         }
         launched.take(settled);
+    }
+    // What runs already goes on without what it was started after.
+    let kept_back: Vec<ServiceName> = launched.unmet.iter().map(|unmet| unmet.service.clone()).collect();
+    if !kept_back.is_empty() {
+        let running = already_up(context, &kept_back);
+        launched.unmet.retain(|unmet| !running.contains(&unmet.service));
+        launched.up.extend(running);
     }
     Ok(launched)
 }
