@@ -115,10 +115,11 @@ fn port_of(project: &TestProject) -> u16 {
 #[test]
 fn a_command_that_is_not_there_or_may_not_be_run_fails_the_start() {
     let services = "[services.absent]\ncommand = [\"no-such-program\", \"--flag\"]\n\
-                    [services.closed]\ncommand = [\"./closed\"]\n";
-    let project = only(services).file("closed", "#!/bin/sh\n").build();
+                    [services.closed]\ncommand = [\"./closed\"]\n\
+                    [services.long]\ncommand = [\"true\"]\nenv = { LONG = \"?\" }\n";
+    let project = only(&services.replace('?', &"x".repeat(200 << 10))).file("closed", "#!/bin/sh\n").build();
     let mut session = Session::new(&project);
-    for service in ["absent", "closed"] {
+    for service in ["absent", "closed", "long"] {
         session.run(&["start", "--no-setup", service], 1);
         holds_nothing(&project);
     }

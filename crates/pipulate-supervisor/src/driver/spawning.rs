@@ -193,6 +193,10 @@ fn explain_spawn_error(command: &[OsString], error: &std::io::Error) -> String {
             let advice = if is_setups { "; `pipulate setup` installs what a home needs" } else { "" };
             format!("the program {program} was not found{advice}")
         }
+        std::io::ErrorKind::ArgumentListTooLong => format!(
+            "the program {program} could not be started: its command and its variables are longer than the \
+             system allows; put what is long into a file"
+        ),
         std::io::ErrorKind::PermissionDenied => format!("the program {program} may not be run: {error}"),
         _ if spawn::is_no_program(error) => format!(
             "{program} is neither a program nor a script whose first line names one, such as #!/bin/sh; \
