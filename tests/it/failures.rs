@@ -272,6 +272,22 @@ fn a_dead_services_page_is_nobodys_who_listens_there_now() {
 }
 
 #[test]
+fn a_restart_leaves_alone_what_the_configuration_would_not_bring_back() {
+    let service = |name: &str| format!("[services.{name}]\ncommand = [\"sleep\", \"1000\"]\n");
+    let project = only(&(service("kept") + &service("removed") + &service("off"))).build();
+    project.start(&[]);
+    let before = ["removed", "off"].map(|name| project.service(name)["pid"].clone());
+    let config = project.read("pipulate.toml").replace(&service("removed"), "");
+    project.write("pipulate.toml", &(config + "enabled = false\n"));
+    let mut session = Session::new(&project);
+    session.run(&["restart"], 0);
+    session.run(&["restart", "removed"], 2);
+    session.run(&["restart", "off"], 2);
+    insta::assert_snapshot!(session.text());
+    assert_eq!(["removed", "off"].map(|name| project.service(name)["pid"].clone()), before);
+}
+
+#[test]
 fn a_restart_that_could_not_bring_a_service_back_does_not_end_it() {
     let project = only("[services.worker]\ncommand = [\"sleep\", \"1000\"]\nenv_file = \".env\"\n").build();
     project.write(".env", "A=1\n");

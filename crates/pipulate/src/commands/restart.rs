@@ -1,12 +1,13 @@
 //! `restart`: stop and start, carried out by the services' own supervisors, so that it is finished
 //! even when it was typed inside the service that it ends.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use pipulate_core::config::Config;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::Wanted;
-use pipulate_core::status::{ProjectStatus, ServiceStatus, Verdict};
+use pipulate_core::status::{ProjectStatus, Verdict};
 use pipulate_store::record;
 use pipulate_supervisor::launch::Started;
 use pipulate_supervisor::plan;
@@ -32,11 +33,11 @@ pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<Ex
     // Before anything ends: with a configuration that can't be used, nothing would come back.
     let config = context.config()?;
     let status = status::project_status(context);
-    let names: std::collections::BTreeSet<ServiceName> =
-        status.services.iter().map(|service| service.name.clone()).collect();
-    context.refuse_unknown(&settings.services, &names)?;
+    let known = plan::known_services(config, context.layout.server_py().is_file());
+    let known: BTreeSet<ServiceName> = known.into_iter().map(|service| service.name.clone()).collect();
+    context.refuse_unknown(&settings.services, &known)?;
     let services = match settings.services.is_empty() {
-        true => everything_but_kernels(context, config, &status),
+        true => everything_but_kernels(context, &known, &status),
         false => settings.services,
     };
     if services.is_empty() {
@@ -92,23 +93,28 @@ fn nothing_to_do(context: &Context, status: &ProjectStatus) -> Result<ExitStatus
     }
 }
 
-/// What runs or should run, such as what has crashed; JupyterLab only when it has no kernels.
-fn everything_but_kernels(context: &Context, config: &Config, status: &ProjectStatus) -> Vec<ServiceName> {
-    let exists = |name: &ServiceName| config.service(name.as_str()).is_some_and(|service| service.enabled);
-    let counts = |service: &&ServiceStatus| {
-        service.live.is_some() || service.wanted == Wanted::Run && exists(&service.name)
-    };
+/// What runs or should run, such as what has crashed; JupyterLab only when it has no kernels. What would
+/// not come back is not ended.
+fn everything_but_kernels(
+    context: &Context,
+    known: &BTreeSet<ServiceName>,
+    status: &ProjectStatus,
+) -> Vec<ServiceName> {
     let mut services = Vec::new();
-    for service in status.services.iter().filter(counts) {
+    for service in &status.services {
+        let name = &service.name;
         let kernels = service.live.as_ref().map_or(0, |live| live.kernels.len());
-        if service.name.as_str() == ServiceName::JUPYTER && kernels > 0 {
+        if !known.contains(name) {
+            if service.live.is_some() {
+                let why = format!("pipulate.toml would not bring it back; end it with: pipulate stop {name}");
+                context.printer.note(format!("{name} is left alone: {why}"));
+            }
+        } else if name.as_str() == ServiceName::JUPYTER && kernels > 0 {
             let kernels = if kernels == 1 { "a kernel".to_owned() } else { format!("{kernels} kernels") };
-            context.printer.note(format!(
-                "{} is left alone: it has {kernels}; restart it with: pipulate restart {}",
-                service.name, service.name
-            ));
-        } else {
-            services.push(service.name.clone());
+            let how = format!("restart it with: pipulate restart {name}");
+            context.printer.note(format!("{name} is left alone: it has {kernels}; {how}"));
+        } else if service.live.is_some() || service.wanted == Wanted::Run {
+            services.push(name.clone());
         }
     }
     services

@@ -35,7 +35,10 @@ pub(crate) fn line(service: &ServiceName, outcome: &Started, style: Style) -> St
 pub(crate) fn reason(service: &ServiceName, outcome: &Started) -> Option<String> {
     match outcome {
         Started::Failed { record } => {
-            let why = record.reason.clone().unwrap_or_else(|| format!("it is {}", record.state));
+            let why = record.reason.clone().unwrap_or_else(|| match record.state == ServiceState::Stopped {
+                true => "it was stopped meanwhile".to_owned(),
+                false => format!("it is {}", record.state),
+            });
             let notes: String = record.notes.iter().map(|note| format!("\n{note}")).collect();
             Some(format!("{service}: {why}{notes}"))
         }
