@@ -269,7 +269,7 @@ impl<'a> Launch<'a> {
         let fresh = pending.run != run_of(&record);
         match record.state {
             // It has just ended, and its supervisor has not written that down yet.
-            ServiceState::Ready | ServiceState::Running if !query::main_lives(&record) => None,
+            ServiceState::Ready | ServiceState::Running if !fresh && !query::main_lives(&record) => None,
             ServiceState::Ready | ServiceState::Running | ServiceState::Exited => {
                 Some(Started::Up { record: Box::new(record), fresh })
             }
