@@ -64,6 +64,7 @@ fn a_need_that_never_becomes_ready_is_named_and_keeps_nobody_else_back() {
     session.run(&["start", "--no-setup"], 1);
     insta::assert_snapshot!(session.text());
     assert_eq!(project.read("diary"), "base begins\nalone begins\n");
+    project.run(&["restart", "gate"]).expect(0);
     project.run(&["stop"]).expect(0);
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pipulate_core::config::{Config, ServiceConfig};
 use pipulate_core::service::ServiceName;
+use pipulate_core::state::ServiceState;
 use pipulate_core::status::ServiceStatus;
 use pipulate_environment::setup::Mode;
 use pipulate_store::registry;
@@ -118,10 +119,10 @@ pub(crate) fn start_needs(
     patience: Duration,
 ) -> Result<(), Failure> {
     let status = status::glance(context);
-    // What has ended well did what it was needed for.
+    // What has ended well did what it was needed for, and a start makes nobody answer who is up.
     let is_down = |name: &ServiceName| {
-        let found = status.service(name.as_str());
-        found.is_none_or(|service| !service.state.is_well())
+        let found = status.service(name.as_str()).map(|service| service.state);
+        found.is_none_or(|state| !state.is_well() && state != ServiceState::Degraded)
     };
     let needed = chosen(context, config, services, context.layout.server_py().is_file())?;
     let down: Vec<ServiceName> =
