@@ -2,6 +2,7 @@
 //! on, and nobody is told anything that is not so.
 
 use std::fs;
+use std::io::{ErrorKind, Write as _};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -214,6 +215,40 @@ fn on_a_broken_disk_the_service_goes_on_and_nobody_guesses() {
     // Whoever knows whom to ask can still end it in order.
     supervisor.signal(Signal::TERM);
     holds("the end of both", || !supervisor.lives() && !main.lives());
+    run::output(run::command("umount").arg("--lazy").arg(&disk)).expect(0);
+}
+
+#[test]
+fn whoever_has_used_up_a_share_of_the_disk_is_told_and_what_runs_goes_on() {
+    if !mounts::are_ours(&[]) {
+        return;
+    }
+    let project = worker("[\"sh\", \"-c\", \"while :; do echo a line; sleep 0.05; done\"]");
+    let disk = project.path(".pipulate");
+    if !mounts::shared_disk(&disk, "2M") {
+        return;
+    }
+    project.start(&[]);
+    let main = Process::of(&project.service("worker")["pid"]);
+    let use_up = || {
+        let mut ballast = fs::File::options().append(true).create(true).open(disk.join("ballast")).unwrap();
+        let error = std::iter::repeat_with(|| ballast.write_all(&[b'b'; 4096])).find_map(Result::err);
+        assert_eq!(error.unwrap().kind(), ErrorKind::QuotaExceeded);
+    };
+    let told = "your share of that disk is used up: remove what you don't need";
+    use_up();
+    let refused = project.run(&["restart"]).expect(1);
+    assert!(refused.stderr.contains(told) && main.lives(), "{refused:?}");
+    project.run(&["stop"]).expect(0);
+    assert_eq!(project.processes(), []);
+    use_up();
+    let refused = project.run(&["start", "--no-setup"]).expect(1);
+    assert!(refused.stderr.contains(told), "{refused:?}");
+    assert_eq!(project.processes(), []);
+
+    fs::remove_file(disk.join("ballast")).unwrap();
+    holds("room again", || project.run(&["start", "--no-setup"]).code == Some(0));
+    project.run(&["stop"]).expect(0);
     run::output(run::command("umount").arg("--lazy").arg(&disk)).expect(0);
 }
 

@@ -65,6 +65,30 @@ pub(crate) fn disk(folder: &Path) -> bool {
     is_there
 }
 
+/// A disk of its own over a folder, of which everybody's share is this large; `false` where the system lends
+/// none.
+pub(crate) fn shared_disk(folder: &Path, share: &str) -> bool {
+    if !are_there(&["mkfs.btrfs", "btrfs"]) {
+        return false;
+    }
+    std::fs::create_dir_all(folder).unwrap();
+    let image = image_of(folder);
+    std::fs::File::options().write(true).open(&image).unwrap().set_len(128 << 20).unwrap();
+    let folder = folder.to_str().unwrap();
+    let steps = [
+        run::command("mkfs.btrfs").arg("-q").arg(&image),
+        run::command("mount").args(["-o", "loop"]).arg(&image).arg(folder),
+        run::command("btrfs").args(["quota", "enable", folder]),
+        run::command("btrfs").args(["qgroup", "limit", share, folder]),
+    ]
+    .map(|step| run::output(step));
+    let failed = steps.iter().find(|step| step.code != Some(0));
+    if let Some(failed) = failed {
+        say(&format!("skipped: this system lends no disk with shares: {}", failed.stderr));
+    }
+    failed.is_none()
+}
+
 /// An empty file that a disk over a folder can be made of.
 fn image_of(folder: &Path) -> PathBuf {
     let image = folder.with_extension("image");

@@ -45,6 +45,10 @@ fn missing() -> Vec<&'static str> {
     if absent(&["mkfs.exfat"]) || absent(&["mount.exfat-fuse"]) {
         missing.extend(["exfatprogs", "exfat-fuse"]);
     }
+    // One that gives everybody a share of a disk.
+    if absent(&["mkfs.btrfs"]) {
+        missing.push("btrfs-progs");
+    }
     if absent(&["nix-instantiate"]) {
         missing.push("nix-bin");
     }
