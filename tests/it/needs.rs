@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::support::project::{Builder, PIPULATE};
-use crate::support::{Process, Session, TestProject, holds};
+use crate::support::{Process, Session, Terminal, TestProject, holds};
 
 /// Only the services that the text names.
 fn only(services: &str) -> Builder {
@@ -144,4 +144,31 @@ fn whoever_stops_or_restarts_all_from_inside_of_one_service_ends_with_that_one_a
         let now = ["obeys", "store"].map(|name| project.service(name));
         now.iter().zip(&before).all(|(now, before)| now["pid"].is_i64() && now["pid"] != *before)
     });
+}
+
+#[test]
+fn a_stop_and_a_restart_are_finished_although_their_terminal_is_closed() {
+    let line = "trap 'until [ -e go ]; do sleep 0.02; done; exit 0' TERM; echo up; sleep 1000 & wait";
+    let patient = |name: &str, more: &str| {
+        let command = format!("command = [\"sh\", \"-c\", \"{line}\"]\nready = {{ log = \"up\" }}");
+        format!("[services.{name}]\n{command}\n{more}\n")
+    };
+    let project = only(&(patient("api", "depends_on = [\"store\"]") + &patient("store", ""))).build();
+    project.start(&[]);
+    let half_way = |verb: &str, first: &str| {
+        let terminal = Terminal::open(&project.command(&[]), &format!("{PIPULATE} {verb}"));
+        project.wait_for_state(first, "stopping");
+        terminal.hang_up();
+        project.write("go", "");
+    };
+
+    let before = ["api", "store"].map(|name| project.service(name)["pid"].clone());
+    half_way("restart", "store");
+    holds("both to be other ones", || {
+        let now = ["api", "store"].map(|name| project.service(name));
+        now.iter().zip(&before).all(|(now, before)| now["state"] == "ready" && now["pid"] != *before)
+    });
+    fs::remove_file(project.path("go")).unwrap();
+    half_way("stop", "api");
+    holds_nothing(&project);
 }

@@ -1,5 +1,6 @@
 //! Ctrl-C: a verb that waits ends with 130. What it started goes on: it was asked for. Whoever stays in
-//! the foreground decides otherwise.
+//! the foreground decides otherwise. The end of the terminal is no answer to a question, and ends nothing
+//! half way that was asked for.
 
 use std::ffi::c_int;
 use std::io::{self, Read as _};
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGHUP, SIGINT};
 use signal_hook::{flag, low_level};
 
 use crate::exit_code::ExitStatus;
@@ -61,6 +62,15 @@ pub(crate) fn stream_of(signals: &[c_int]) -> io::Result<UnixStream> {
         low_level::pipe::register(signal, handler.try_clone()?)?;
     }
     Ok(ours)
+}
+
+/// From now on the end of the terminal does not end the program. It is heard and not ignored: whoever
+/// ignores it has left a terminal of JupyterLab, and its children would ignore it, too.
+///
+/// # Errors
+/// The system refuses the handler.
+pub(crate) fn outlives_its_terminal() -> io::Result<()> {
+    flag::register(SIGHUP, Arc::default()).map(drop)
 }
 
 /// From now on whoever else listens to Ctrl-C decides.

@@ -30,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// Restarts services; the others are not touched. Those that are named and don't run are started.
 pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<ExitStatus, Failure> {
     interrupt::ends_with_130()?;
+    interrupt::outlives_its_terminal()?;
     // Before anything ends: with a configuration that can't be used, nothing would come back.
     let config = context.config()?;
     let status = status::project_status(context);

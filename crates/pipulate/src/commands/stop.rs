@@ -18,6 +18,7 @@ use crate::ui::receipt;
 /// Stops services of this project, or of every one.
 pub(crate) fn stop(context: &Context, settings: StopSettings) -> Result<ExitStatus, Failure> {
     interrupt::ends_with_130()?;
+    interrupt::outlives_its_terminal()?;
     match settings.projects {
         Projects::This => stop_project(context, &settings),
         Projects::All => {
