@@ -78,7 +78,69 @@ fn everything_works_without_javascript() {
 
     keep_a_secret(&project, &mut browser);
     stop_the_worker(&project, &mut browser);
+    picture_without_scripts(&mut browser, "stopped");
+    browser.click("button[aria-label='Start worker']");
+    browser.wait_for_text("#answer", "Started worker");
+    browser.click("button[aria-label='Restart worker']");
+    browser.wait_for_text("#answer", "Restarted worker");
     assert_eq!(browser.complaints(), [""; 0]);
+
+    browser.click("button[aria-label='Stop server']");
+    browser.wait_for_text(".question", "This page; to have it back");
+    picture_without_scripts(&mut browser, "question");
+    browser.click(".question a");
+    browser.wait_for_text("#service-server", "ready");
+    project.write(
+        "pipulate.toml",
+        &(project.read("pipulate.toml") + "[services.broken]\ncommand = [\"no-such\"]\n"),
+    );
+    browser.open(&address(&project, "/"));
+    browser.click("button[aria-label='Start broken']");
+    browser.wait_for_text(".problem", "Could not start: broken\n");
+    picture_without_scripts(&mut browser, "problem");
+}
+
+#[test]
+fn without_javascript_the_newest_lines_are_in_view_and_secrets_come_and_go() {
+    let print = "command = [\"sh\", \"-c\", \"seq -f 'line %g' 400; exec sleep 1000\"]\n";
+    let project = TestProject::light().config(&format!("[services.printer]\n{print}")).build();
+    project.start(&[]);
+    let mut browser = Browser::start(&project);
+    browser.switch_javascript_off();
+    browser.open(project.run(&["url", "server"]).expect(0).stdout.trim());
+    browser.click("a[aria-label='Log of printer']");
+    browser.wait_for_text("#log", "line 400");
+    let from_the_end =
+        "(log => log.scrollHeight - log.scrollTop - log.clientHeight)(document.querySelector('#log'))";
+    assert!(browser.measure(from_the_end).as_f64().unwrap() < 40.0, "the newest line is in view");
+    picture_without_scripts(&mut browser, "log");
+    browser.click("#older");
+    browser.wait_for_text("#log", "line 1\n");
+    browser.type_into("input[name=filter]", "LINE 39");
+    browser.click("search button");
+    browser.wait_for_text("#log", "line 399");
+    assert_eq!(browser.measure("document.querySelectorAll('#log .line').length"), 11);
+
+    browser.click("nav a[href='/secrets']");
+    for (name, value, says) in
+        [("1st", "x", "That is not a name"), ("API_KEY", "tell-nobody", "Saved API_KEY")]
+    {
+        browser.measure("document.querySelectorAll('section input').forEach(field => field.value = '')");
+        browser.type_into("section input[name=name]", name);
+        browser.type_into("section input[name=value]", value);
+        browser.click("section button");
+        browser.wait_for_text("main", says);
+        picture_without_scripts(&mut browser, &format!("secret-{name}"));
+    }
+    assert_eq!(project.read(".env"), "API_KEY='tell-nobody'\n");
+    browser.click("a[aria-label='Forget API_KEY']");
+    browser.click(".question button");
+    browser.wait_for_text("#answer", "Forgot API_KEY");
+    assert_eq!(project.read(".env"), "");
+}
+
+fn picture_without_scripts(browser: &mut Browser, name: &str) {
+    browser.screenshot(&browser::pictures().join(format!("no-script-{name}.png")));
 }
 
 fn keep_a_secret(project: &TestProject, browser: &mut Browser) {

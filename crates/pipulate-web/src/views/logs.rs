@@ -54,6 +54,8 @@ pub(crate) fn page(page: &LogsPage) -> Markup {
             div id="log" class="lines" role="log" aria-live="off" tabindex="0" aria-label="Log lines" {
                 (self::history(&history))
                 @if passage.lines.is_empty() { p class="empty" { (nothing(choice)) } }
+                // Without a script nothing else brings the newest line into view.
+                @if *moment == Moment::Now { noscript { span tabindex="-1" autofocus {} } }
             }
             (footer(choice, passage, *moment))
         }
@@ -153,8 +155,8 @@ fn footer(choice: &Choice, passage: &Passage, moment: Moment) -> Markup {
                     div class="verbs" {
                         button id="follow" class="calm" type="button" hidden aria-pressed="true" aria-controls="log" { "Following" }
                         button id="clear" class="calm" type="button" hidden aria-controls="log" { "Clear" }
+                        noscript { a href=(address("/logs", choice, &[])) { "Look again" } }
                     }
-                    noscript { a href=(address("/logs", choice, &[])) { "Look again" } }
                 }
                 Moment::Past => a href=(address("/logs", choice, &[])) { "To the newest lines" }
             }

@@ -48,7 +48,7 @@ pub(crate) fn page(page: &SecretsPage, zone: &TimeZone) -> Markup {
                 @for secret in &page.secrets { li { (card(secret, about(&secret.name))) } }
             }
         }
-        (new(about("").or_else(|| unlisted(page))))
+        (new(about(""), unlisted(page)))
     };
     layout::page("Secrets", Some("/secrets"), &content)
 }
@@ -56,7 +56,7 @@ pub(crate) fn page(page: &SecretsPage, zone: &TimeZone) -> Markup {
 /// A complaint about a name that has no card.
 fn unlisted(page: &SecretsPage) -> Option<&Complaint> {
     let has_card = |name: &str| page.secrets.iter().any(|secret| secret.name == name);
-    page.complaint.as_ref().filter(|complaint| !has_card(&complaint.name))
+    page.complaint.as_ref().filter(|complaint| !complaint.name.is_empty() && !has_card(&complaint.name))
 }
 
 /// Asks before a value is lost.
@@ -90,8 +90,9 @@ fn card(secret: &Secret, complaint: Option<&Complaint>) -> Markup {
             @if *is_required { p class="reason" { "The project needs it" } }
             form method="post" action="/secrets" class="value" {
                 input type="hidden" name="name" value=(name);
-                (field(&format!("value-{name}"), &format!("New value of {name}"), complaint))
+                (field(&format!("New value of {name}"), &said(name), complaint))
                 button { (if *is_set { "Replace" } else { "Save" }) }
+                (words(&said(name), complaint))
             }
             @if *is_listed {
                 a href={ "/secrets/" (utf8_percent_encode(name, NON_ALPHANUMERIC)) "/forget" } aria-label={ "Forget " (name) } { "Forget" }
@@ -100,7 +101,8 @@ fn card(secret: &Secret, complaint: Option<&Complaint>) -> Markup {
     }
 }
 
-fn new(complaint: Option<&Complaint>) -> Markup {
+/// A form for a name that is not there yet, and what was wrong with the last name or its value.
+fn new(of_name: Option<&Complaint>, of_value: Option<&Complaint>) -> Markup {
     html! {
         section aria-labelledby="new" {
             h2 id="new" { "Add a secret" }
@@ -108,24 +110,34 @@ fn new(complaint: Option<&Complaint>) -> Markup {
                 label {
                     "Name"
                     input name="name" required placeholder="OPENAI_API_KEY" autocomplete="off" autocapitalize="characters" spellcheck="false"
-                        value=(complaint.map_or("", |complaint| &complaint.name));
+                        value=(of_value.map_or("", |complaint| &complaint.name))
+                        aria-invalid=[of_name.map(|_| "true")] aria-describedby=[of_name.map(|_| said(""))];
                 }
-                label { "Value" (field("value-new", "", complaint)) }
+                label { "Value" (field("", &said(""), of_value)) }
                 button { "Save" }
+                (words(&said(""), of_name.or(of_value)))
             }
         }
     }
 }
 
-/// A field for a value, and why the last one was not taken. `label` is empty where a label is around it.
-fn field(id: &str, label: &str, complaint: Option<&Complaint>) -> Markup {
+/// A field for a value; `label` is empty where a label is around it. `said` is the id of the words about it.
+fn field(label: &str, said: &str, complaint: Option<&Complaint>) -> Markup {
     let has_label = !label.is_empty();
     html! {
         input type="password" name="value" required autocomplete="off"
             aria-label=[has_label.then_some(label)] placeholder=[has_label.then_some("New value")]
-            aria-invalid=[complaint.map(|_| "true")] aria-describedby=[complaint.map(|_| format!("{id}-complaint"))];
-        @if let Some(complaint) = complaint {
-            small id={ (id) "-complaint" } role="alert" { (capitalized(&complaint.reason)) }
-        }
+            aria-invalid=[complaint.map(|_| "true")] aria-describedby=[complaint.map(|_| said)];
+    }
+}
+
+/// The id of what is said about a secret; of a new one by no name.
+fn said(name: &str) -> String {
+    format!("complaint-{name}")
+}
+
+fn words(id: &str, complaint: Option<&Complaint>) -> Markup {
+    html! {
+        @if let Some(complaint) = complaint { small id=(id) role="alert" { (capitalized(&complaint.reason)) } }
     }
 }
