@@ -156,10 +156,13 @@ fn a_hundred_thousand_lines_are_no_large_page() {
 
 #[test]
 fn jupyterlab_is_opened_signed_in_and_its_kernels_are_asked_for() {
-    let project = TestProject::new();
+    let work = "import time\nwhile True: sum(range(10**6)); time.sleep(0.5)";
+    let worker = format!("[services.worker]\ncommand = [\"python3\", \"-c\", {work:?}]\n");
+    let project = TestProject::builder().config(&worker).build();
     project.start(&[]);
     let jupyter = Jupyter::of(&project);
     let kernel = jupyter.notebook("analysis.ipynb");
+    let _idle = jupyter.notebook("prices.ipynb");
     let mut browser = signed_in(&project);
     browser.wait_for_text("#service-jupyter", "analysis.ipynb");
     browser.click("button[aria-label='Stop jupyter']");
@@ -167,9 +170,13 @@ fn jupyterlab_is_opened_signed_in_and_its_kernels_are_asked_for() {
     kernel.begin("while True: pass");
     browser.wait_for_text("#service-jupyter .kernels", "busy");
     // The picture of the README.
-    browser.view_through("light", 1000, 420);
+    browser.view_through("light", 1160, 420);
     browser.open(&address(&project, "/"));
     browser.wait_for_text("#service-jupyter .kernels", "busy");
+    holds("a graph", || {
+        browser.measure("document.querySelector('#service-worker polyline')?.points.length").as_u64()
+            >= Some(7)
+    });
     browser.screenshot(&browser::pictures().join("home.png"));
     browser.click("button[aria-label='Restart jupyter']");
     browser.wait_for_text("#answer", "analysis.ipynb is busy");
