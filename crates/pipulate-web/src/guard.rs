@@ -56,7 +56,9 @@ fn check(state: &AppState, method: &Method, uri: &Uri, headers: &HeaderMap) -> R
 fn own_host(port: u16, uri: &Uri, headers: &HeaderMap) -> Result<String, Problem> {
     let host = only(headers, &HOST).map_err(|Several| Problem::NoHost)?.ok_or(Problem::NoHost)?;
     let host = host.to_str().map_err(|_| Problem::NoHost)?.to_ascii_lowercase();
-    let own = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}"));
+    // A browser leaves the port out that is HTTP's own.
+    let port = if port == 80 { String::new() } else { format!(":{port}") };
+    let own = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}{port}"));
     // The absolute form, `GET http://name/ HTTP/1.1`, names a host too.
     let named = uri.authority().is_none_or(|authority| authority.as_str().eq_ignore_ascii_case(&host));
     let plain = uri.scheme_str().is_none_or(|scheme| scheme == "http");
@@ -131,4 +133,26 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a Head
     let mut values = headers.get_all(name).iter();
     let first = values.next();
     if values.next().is_some() { Err(Several) } else { Ok(first) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_of_http_itself_is_in_no_address_and_any_other_one_must_be() {
+        for (port, host, is_ours) in [
+            (80, "127.0.0.1", true),
+            (80, "LOCALHOST", true),
+            (80, "127.0.0.1:80", false),
+            (80, "127.0.0.1:5001", false),
+            (5001, "127.0.0.1:5001", true),
+            (5001, "127.0.0.1", false),
+            (8080, "127.0.0.1:80", false),
+        ] {
+            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
+            let found = own_host(port, &Uri::from_static("/"), &headers);
+            assert_eq!(found.is_ok(), is_ours, "{port} {host}");
+        }
+    }
 }

@@ -62,8 +62,9 @@ impl Masker {
         let mut found = self.ranges(text);
         let is_cut = piece.ending != Ending::Complete;
         for form in &self.forms {
-            let end = ended(text, form).filter(|_| piece.is_rest);
-            let beginning = begun(text, form).filter(|_| is_cut);
+            // Nearly every line is whole: it is not looked at byte by byte.
+            let end = piece.is_rest.then(|| ended(text, form)).flatten();
+            let beginning = is_cut.then(|| begun(text, form)).flatten();
             found.extend(end.map(|length| 0..length));
             found.extend(beginning.map(|length| text.len() - length..text.len()));
         }

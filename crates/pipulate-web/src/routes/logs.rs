@@ -55,7 +55,12 @@ pub(crate) async fn older(State(state): State<AppState>, query: Query) -> Result
     state
         .ask(move |world| {
             let passage = reading::before(&*world.logs, &choice, &before, AT_ONCE)?;
-            Ok(logs::history(&History { choice: &choice, passage: &passage, depth: depth + 1, zone: &zone }))
+            Ok(logs::history(&History {
+                choice: &choice,
+                passage: &passage,
+                depth: depth.saturating_add(1),
+                zone: &zone,
+            }))
         })
         .await?
 }

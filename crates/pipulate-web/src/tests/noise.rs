@@ -66,6 +66,11 @@ const PARTS: [&[u8]; 20] = [
     b"\xe2\x80\xae",
 ];
 
+/// What addresses have behind the question mark, and what it may be.
+const FIELDS: [&str; 7] = ["before", "from", "depth", "service", "filter", "page", "shown"];
+const WORDS: [&str; 8] =
+    ["", "web", "web:1", "web:18446744073709551615", "4294967295", "one", "%00", "../web"];
+
 /// A generator of numbers: xorshift.
 struct Numbers(u64);
 
@@ -89,7 +94,14 @@ impl Numbers {
 
 fn request(home: &Home, numbers: &mut Numbers) -> Option<Request<Body>> {
     let method = [Method::GET, Method::POST, Method::HEAD, Method::OPTIONS][numbers.below(4)].clone();
-    let query: String = numbers.bytes().iter().map(|byte| format!("%{byte:02x}&from=")).collect();
+    let query: String = match numbers.below(2) {
+        0 => numbers.bytes().iter().map(|byte| format!("%{byte:02x}&from=")).collect(),
+        _ => (0..numbers.below(5))
+            .map(|_| {
+                format!("{}={}&", FIELDS[numbers.below(FIELDS.len())], WORDS[numbers.below(WORDS.len())])
+            })
+            .collect(),
+    };
     let path = format!("{}?{query}", PATHS[numbers.below(PATHS.len())]);
     let mut request = Request::builder().method(method).uri(path);
     let headers = request.headers_mut()?;
