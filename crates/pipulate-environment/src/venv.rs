@@ -240,33 +240,38 @@ pub(crate) fn site_packages(prefix: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The names of the packages that are installed below `prefix`, normalized; pip counts the same.
-pub(crate) fn installed_packages(prefix: &Path) -> BTreeSet<String> {
-    let folders = site_packages(prefix).into_iter().filter_map(|folder| fs::read_dir(folder).ok());
-    folders
-        .flat_map(|entries| entries.flatten())
-        .filter_map(|entry| {
-            let name = entry.file_name();
-            let stem = name.to_str()?.strip_suffix(".dist-info")?;
-            let name = stem.rsplit_once('-').map_or(stem, |(name, _version)| name);
-            // pip and uv leave `~ip-1.0.dist-info` behind when they are interrupted.
-            (!name.starts_with('~')).then(|| normalized_name(name))
-        })
-        .collect()
-}
+/// What is installed in an environment: the `.dist-info` folders, which name a package and its version.
+#[derive(Debug)]
+pub(crate) struct Packages(BTreeSet<OsString>);
 
-/// A digest of which packages are installed below `prefix`, in which versions.
-pub(crate) fn listing(prefix: &Path) -> String {
-    let folders = site_packages(prefix).into_iter().filter_map(|folder| fs::read_dir(folder).ok());
-    let names = folders.flat_map(|entries| entries.flatten()).map(|entry| entry.file_name());
-    let packages: BTreeSet<OsString> =
-        names.filter(|name| name.as_bytes().ends_with(b".dist-info")).collect();
-    let mut digest = Sha256::new();
-    for package in packages {
-        digest.update(package.as_bytes());
-        digest.update([0]);
+impl Packages {
+    /// Those below `prefix`; none where nothing can be listed.
+    pub(crate) fn below(prefix: &Path) -> Self {
+        let folders = site_packages(prefix).into_iter().filter_map(|folder| fs::read_dir(folder).ok());
+        let names = folders.flat_map(|entries| entries.flatten()).map(|entry| entry.file_name());
+        Self(names.filter(|name| name.as_bytes().ends_with(b".dist-info")).collect())
     }
-    hex(&digest.finalize())
+
+    /// Their names, normalized; pip counts the same.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        let stems = self.0.iter().filter_map(|name| name.to_str()?.strip_suffix(".dist-info"));
+        stems
+            .map(|stem| stem.rsplit_once('-').map_or(stem, |(name, _version)| name))
+            // pip and uv leave `~ip-1.0.dist-info` behind when they are interrupted.
+            .filter(|name| !name.starts_with('~'))
+            .map(normalized_name)
+            .collect()
+    }
+
+    /// A digest of which they are, in which versions.
+    pub(crate) fn digest(&self) -> String {
+        let mut digest = Sha256::new();
+        for package in &self.0 {
+            digest.update(package.as_bytes());
+            digest.update([0]);
+        }
+        hex(&digest.finalize())
+    }
 }
 
 #[cfg(test)]

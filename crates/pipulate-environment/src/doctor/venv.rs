@@ -17,7 +17,7 @@ use crate::python::Version;
 use crate::requirements::{Requirements, RequirementsError};
 use crate::setup::{MANAGERS, is_as_left};
 use crate::stamp::{Origin, Stamp};
-use crate::venv::{Breakage, Venv, VenvState, inspect, installed_packages};
+use crate::venv::{Breakage, Packages, Venv, VenvState, inspect};
 
 const WHOLE: &str = "venv.whole";
 const MOVED: &str = "venv.moved";
@@ -62,6 +62,7 @@ fn environment(examination: &Examination) -> Vec<Finding> {
 pub(super) struct Evidence {
     root: PathBuf,
     state: VenvState,
+    packages: Packages,
     stamp: Option<Stamp>,
     manager: Option<&'static str>,
     wanted: Result<Requirements, RequirementsError>,
@@ -175,6 +176,7 @@ impl Evidence {
         let jupyter = config.has_jupyter();
         Ok(Self {
             state: inspect(&root),
+            packages: Packages::below(&root),
             root,
             stamp: Stamp::read(&layout.setup_stamp()),
             manager: MANAGERS.into_iter().find(|name| layout.inside(name).exists()),
@@ -186,7 +188,7 @@ impl Evidence {
     fn decide(&self, mode: Mode, alive: bool) -> Plan {
         let wanted = self.wanted.as_ref().ok().map(|wanted| &wanted.fingerprint);
         let (root, venv, stamp) = (self.root.as_path(), &self.state, self.stamp.as_ref());
-        let is_as_left = is_as_left(stamp, root);
+        let is_as_left = is_as_left(stamp, &self.packages);
         decide(&Facts { root, venv, stamp, manager: self.manager, wanted, is_as_left, alive }, mode)
     }
 
@@ -229,8 +231,8 @@ impl Evidence {
     /// change something, and where we made the environment.
     pub(super) fn reinstall(&self, examination: &Examination, finding: Finding) -> Finding {
         let ours = matches!(&self.stamp, Some(Stamp::Made(made)) if made.origin == Origin::Made);
-        let installed = installed_packages(&self.root);
-        let lacks_some = self.wanted.as_ref().is_ok_and(|wanted| !wanted.names.is_subset(&installed));
+        let lacks_some =
+            self.wanted.as_ref().is_ok_and(|wanted| !wanted.names.is_subset(&self.packages.names()));
         let mut finding = self.mend(examination, finding);
         if let Some(fix) = &mut finding.fix {
             fix.automatic |= lacks_some && ours && !self.alive && self.manager.is_none();

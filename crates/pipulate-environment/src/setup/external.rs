@@ -6,7 +6,7 @@ use crate::plan::Drift;
 use crate::python::{OLDEST, Problem, Version, Why, examine as run};
 use crate::requirements::Requirements;
 use crate::surroundings::is_executable;
-use crate::venv::{installed_packages, site_packages, version_in_files};
+use crate::venv::{Packages, site_packages, version_in_files};
 
 use super::seen::missing;
 use super::{SetupError, SetupReport, SetupRequest};
@@ -18,7 +18,7 @@ pub(super) fn examine(request: &SetupRequest<'_>, interpreter: &Path) -> Result<
     let version = version(request, &program, &prefix)
         .map_err(|problem| SetupError::Interpreter { program: program.clone(), problem })?;
     Ok(SetupReport {
-        packages: installed_packages(&prefix).len(),
+        packages: Packages::below(&prefix).names().len(),
         python: program,
         version: Some(version),
         changed: false,
@@ -41,7 +41,7 @@ pub(super) fn drift(request: &SetupRequest<'_>, interpreter: &Path) -> Vec<Drift
     if site_packages(&prefix).is_empty() {
         return Vec::new();
     }
-    let missing = missing(&wanted, &prefix);
+    let missing = missing(&wanted, &Packages::below(&prefix));
     if missing.is_empty() { Vec::new() } else { vec![Drift::InterpreterLacks { missing }] }
 }
 

@@ -10,7 +10,7 @@ use crate::progress::InstallProgress;
 use crate::requirements::Requirements;
 use crate::stamp::{Installed, Made, Stamp};
 use crate::uv::Uv;
-use crate::venv::{installed_packages, listing};
+use crate::venv::Packages;
 
 use super::seen::Seen;
 use super::{SetupError, SetupEvent, SetupReport, SetupWarning, UvSearch, Work};
@@ -43,18 +43,19 @@ impl Work<'_, '_> {
         let words = bare_words::write_all(&seen.root, self.request.layout.root(), self.request.program);
         self.notes.extend(words);
         let done = installed.as_ref().ok();
+        let packages = Packages::below(&seen.root);
         let stamped = Made {
             installed: done.zip(seen.wanted.as_ref().ok()).map(|(done, wanted)| Installed {
                 installer: done.installer,
                 requirements: wanted.fingerprint.clone(),
-                listing: Some(listing(&seen.root)),
+                listing: Some(packages.digest()),
             }),
             ..made
         };
         let version = stamped.version;
         Stamp::Made(stamped).write(&self.request.layout.setup_stamp())?;
-        let packages = installed_packages(&seen.root);
-        let before = self.kept.as_deref().map(installed_packages).unwrap_or_default();
+        let packages = packages.names();
+        let before = self.kept.as_deref().map(|kept| Packages::below(kept).names()).unwrap_or_default();
         let drift = if is_new { seen.manager.map(|file| Drift::ManagedBy { file }) } else { None };
         Ok(SetupReport {
             python,

@@ -7,7 +7,7 @@ use crate::plan::{Drift, Facts, Mode, Plan, decide};
 use crate::python::named_program;
 use crate::requirements::{Requirements, RequirementsError};
 use crate::stamp::{Made, Stamp};
-use crate::venv::{Venv, VenvState, inspect, installed_packages, listing};
+use crate::venv::{Packages, Venv, VenvState, inspect};
 
 use super::{SetupError, SetupReport, SetupRequest};
 
@@ -15,6 +15,7 @@ use super::{SetupError, SetupReport, SetupRequest};
 pub(super) struct Seen {
     pub(super) root: PathBuf,
     pub(super) venv: VenvState,
+    packages: Packages,
     pub(super) stamp: Option<Stamp>,
     pub(super) manager: Option<&'static str>,
     pub(super) wanted: Result<Requirements, RequirementsError>,
@@ -36,6 +37,7 @@ impl Seen {
         let root = request.layout.inside(&request.python.venv).to_path_buf();
         Self {
             venv: inspect(&root),
+            packages: Packages::below(&root),
             stamp: Stamp::read(&request.layout.setup_stamp()),
             manager: MANAGERS.into_iter().find(|name| request.layout.inside(name).exists()),
             wanted: Requirements::read(request.layout, request.python, request.jupyter),
@@ -50,7 +52,7 @@ impl Seen {
             stamp: self.stamp.as_ref(),
             manager: self.manager,
             wanted: self.wanted.as_ref().ok().map(|wanted| &wanted.fingerprint),
-            is_as_left: is_as_left(self.stamp.as_ref(), &self.root),
+            is_as_left: is_as_left(self.stamp.as_ref(), &self.packages),
             alive: request.home_is_alive,
         };
         decide(&facts, request.mode)
@@ -73,7 +75,7 @@ impl Seen {
             && !matches!(self.stamp, Some(Stamp::Making { .. }))
             && let Ok(wanted) = &self.wanted
         {
-            let missing = missing(wanted, &venv.root);
+            let missing = missing(wanted, &self.packages);
             if !missing.is_empty() {
                 drift.push(Drift::NotOurs { missing });
                 drift.extend(self.manager.map(|file| Drift::ManagedBy { file }));
@@ -90,11 +92,11 @@ impl Seen {
     /// Whether it is only for want of being asked that what differs stays so.
     fn takes_a_yes(&self, request: &SetupRequest<'_>, drift: &[Drift]) -> bool {
         let asked = SetupRequest { mode: Mode::Explicit, ..*request };
-        let would_be_mended = match self.plan(&asked) {
+        let would_be_mended = || match self.plan(&asked) {
             Plan::Install { .. } | Plan::Recreate { .. } => true,
             Plan::Create | Plan::Keep { .. } | Plan::Refuse(_) => false,
         };
-        request.mode == Mode::Automatic && would_be_mended && drift.iter().any(Drift::is_of_packages)
+        request.mode == Mode::Automatic && drift.iter().any(Drift::is_of_packages) && would_be_mended()
     }
 
     /// The report of a set-up that had nothing to do, or may do nothing.
@@ -115,7 +117,7 @@ impl Seen {
         Ok(SetupReport {
             python: venv.python.clone(),
             version: stamped.map(|made| made.version).or(venv.version),
-            packages: installed_packages(&venv.root).len(),
+            packages: self.packages.names().len(),
             changed: false,
             installer: stamped.and_then(|made| Some(made.installed.as_ref()?.installer)),
             takes_a_yes: self.takes_a_yes(request, &drift),
@@ -135,17 +137,17 @@ pub(super) fn usable(venv: &VenvState) -> Option<&Venv> {
 }
 
 /// Whether the packages are those that the stamped set-up left: nothing was taken out since.
-pub(crate) fn is_as_left(stamp: Option<&Stamp>, root: &Path) -> bool {
+pub(crate) fn is_as_left(stamp: Option<&Stamp>, packages: &Packages) -> bool {
     let installed = match stamp {
         Some(Stamp::Made(made)) => made.installed.as_ref(),
         Some(Stamp::Making { .. }) | None => None,
     };
     let left = installed.and_then(|installed| installed.listing.as_ref());
-    left.is_some_and(|left| *left == listing(root))
+    left.is_some_and(|left| *left == packages.digest())
 }
 
-pub(super) fn missing(wanted: &Requirements, prefix: &Path) -> Vec<String> {
-    wanted.names.difference(&installed_packages(prefix)).cloned().collect()
+pub(super) fn missing(wanted: &Requirements, packages: &Packages) -> Vec<String> {
+    wanted.names.difference(&packages.names()).cloned().collect()
 }
 
 /// A version manager's stand-in leads to another Python than its own name: it can't be compared.

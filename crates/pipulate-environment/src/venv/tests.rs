@@ -119,7 +119,7 @@ fn packages_are_counted_as_pip_lists_them() {
     {
         fs::create_dir_all(site.join(name)).unwrap();
     }
-    let names: Vec<_> = installed_packages(folder.path()).into_iter().collect();
+    let names: Vec<_> = Packages::below(folder.path()).names().into_iter().collect();
     assert_eq!(names, ["python-dotenv", "six"]);
 }
 
