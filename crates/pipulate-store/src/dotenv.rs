@@ -80,6 +80,10 @@ pub enum EnvError {
         "line {line} of {path} opens a quote that is never closed, and would swallow what is written; mend that line first"
     )]
     OpenQuote { path: AbsPath, line: usize },
+    #[error(
+        "line {line} of {path} sets what no environment can hold: a name with \"=\" in it, or a NUL character"
+    )]
+    NoVariable { path: AbsPath, line: usize },
 }
 
 impl EnvFile {
@@ -116,6 +120,26 @@ impl EnvFile {
     /// It can't be read, or is not a UTF-8 text file.
     pub fn get(&self, key: &str) -> Result<Option<SecretValue>, EnvError> {
         Ok(self.read()?.get(key, &process_environment))
+    }
+
+    /// Each name with the value that a Python program gets from the file. Names without `=` have none.
+    ///
+    /// # Errors
+    /// It can't be read, or is not a UTF-8 text file.
+    pub fn values(&self) -> Result<Vec<(String, SecretValue)>, EnvError> {
+        Ok(values_of(&self.read()?))
+    }
+
+    /// The same for a program's environment.
+    ///
+    /// # Errors
+    /// As for [`EnvFile::values`]; or a line sets what no environment can hold.
+    pub fn variables(&self) -> Result<Vec<(String, SecretValue)>, EnvError> {
+        let document = self.read()?;
+        match document.line_of_no_variable() {
+            Some(line) => Err(EnvError::NoVariable { path: self.path.clone(), line }),
+            None => Ok(values_of(&document)),
+        }
     }
 
     /// Sets a value, on every line that has the key, or on a new one at the end.
@@ -186,6 +210,11 @@ impl EnvFile {
             }
         }
     }
+}
+
+fn values_of(document: &Document) -> Vec<(String, SecretValue)> {
+    let resolved = document.resolve(&process_environment).into_iter();
+    resolved.filter_map(|(key, value)| Some((key, value?))).collect()
 }
 
 /// What is not UTF-8 in our environment can't be in the file either.

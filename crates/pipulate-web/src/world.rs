@@ -272,7 +272,8 @@ impl From<EnvError> for SecretsError {
             | EnvError::NotAFile { .. }
             | EnvError::OtherOwner { .. }
             | EnvError::NotText { .. }
-            | EnvError::OpenQuote { .. } => Self::Failed(error.to_string()),
+            | EnvError::OpenQuote { .. }
+            | EnvError::NoVariable { .. } => Self::Failed(error.to_string()),
         }
     }
 }

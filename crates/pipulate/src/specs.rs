@@ -42,7 +42,7 @@ fn with_libraries(mut spec: ServiceSpec, libraries: Option<&OsString>, python: &
 /// Adds what the service's `env_file` says: its supervisor has to know that, too.
 ///
 /// # Errors
-/// The file is not there, or can't be read.
+/// The file is not there, can't be read, or has what no environment can hold.
 pub(crate) fn with_env_file(
     context: &Context,
     config: &Config,
@@ -55,10 +55,8 @@ pub(crate) fn with_env_file(
         return Err(Failure::failed(format!("its env_file is not there: {path}")));
     }
     let file = EnvFile::new(path, context.layout.dotenv_lock());
-    for key in file.keys()? {
-        if let Some(value) = file.get(&key)? {
-            spec.env.entry(key).or_insert_with(|| value.expose().into());
-        }
+    for (key, value) in file.variables()? {
+        spec.env.entry(key).or_insert_with(|| value.expose().into());
     }
     Ok(spec)
 }
@@ -187,6 +185,25 @@ mod tests {
             let python = is_misread.then(|| bin.join("python").into());
             assert_eq!(words, python.into_iter().chain([program.into()]).collect::<Vec<OsString>>());
         }
+    }
+
+    #[test]
+    fn an_env_file_that_sets_what_no_environment_can_hold_is_refused_with_its_line() {
+        let file = "[services.worker]\ncommand = [\"true\"]\nenv_file = \"more.env\"\nenv = { A = \"own\" }";
+        let project = samples::project(file);
+        let env_file = project.context.layout.inside("more.env");
+        let told = || {
+            let config = project.context.config().unwrap();
+            let spec = specs(&project.context, config).pop().unwrap();
+            with_env_file(&project.context, config, spec)
+        };
+        fs::write(&env_file, "A=1\nB='2'\nC\n").unwrap();
+        let env = told().unwrap().env;
+        assert_eq!((&env["A"], &env["B"], env.get("C")), (&"own".into(), &"2".into(), None));
+        fs::write(&env_file, "A=1\n'hush=hush'=2\n").unwrap();
+        let failure = told().unwrap_err().render(crate::ui::style::Style::plain());
+        let root = project.context.layout.root().to_string();
+        insta::assert_snapshot!(failure.replace(&root, "ROOT"), @r#"error: line 2 of ROOT/more.env sets what no environment can hold: a name with "=" in it, or a NUL character"#);
     }
 
     #[test]

@@ -55,6 +55,19 @@ impl Document {
         broken.map(|statement| self.line_of(statement))
     }
 
+    /// The first line that sets what no environment can hold; `load_dotenv` fails there.
+    pub(super) fn line_of_no_variable(&self) -> Option<usize> {
+        let is_none = |Binding { key, value, .. }: &Binding| {
+            let set = value.as_ref();
+            set.is_some_and(|value| key.contains(['=', '\0']) || value.contains('\0'))
+        };
+        let statement = self.statements.iter().find(|statement| match &statement.kind {
+            Kind::Binding(binding) => is_none(binding),
+            Kind::Blank | Kind::Broken => false,
+        });
+        statement.map(|statement| self.line_of(statement))
+    }
+
     /// What `load_dotenv` makes of the file: a name's last value, variables filled in from
     /// `environment` first and from earlier lines second. `None` for a name without `=`.
     pub fn resolve(

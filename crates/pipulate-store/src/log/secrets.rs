@@ -1,12 +1,15 @@
-//! Which values are secrets in a home: those of its `.env` and of its services' own variables
-//! whose key says so or is listed in `[secrets]`, and the tokens of its pages.
+//! Which values are secrets in a home: those of its `.env`, of its services' env files and of their own
+//! variables whose key says so or is listed in `[secrets]`, and the tokens of its pages.
+
+use std::collections::BTreeSet;
 
 use pipulate_core::config::Config;
 use pipulate_core::layout::Layout;
+use pipulate_core::project::AbsPath;
 use pipulate_core::secret::says_secret;
 
 use super::mask::Masker;
-use crate::dotenv::{EnvError, EnvFile, SecretValue};
+use crate::dotenv::{EnvFile, SecretValue};
 use crate::token;
 
 /// What masks a home's secrets, and which of them could not be read: each a sentence.
@@ -22,9 +25,14 @@ pub fn of_home(layout: &Layout, config: Option<&Config>) -> HomeSecrets {
     let is_secret = |key: &str| says_secret(key) || listed.iter().any(|known| known.as_str() == key);
     let mut secrets: Vec<SecretValue> = Vec::new();
     let mut problems = Vec::new();
-    match of_env_file(layout, is_secret) {
-        Ok(values) => secrets.extend(values),
-        Err(error) => problems.push(error.to_string()),
+    for path in env_files(layout, config) {
+        // Reading takes no lock.
+        match EnvFile::new(path, layout.dotenv_lock()).values() {
+            Ok(values) => {
+                secrets.extend(values.into_iter().filter(|(key, _)| is_secret(key)).map(|(_, value)| value));
+            }
+            Err(error) => problems.push(error.to_string()),
+        }
     }
     for path in [layout.token(), layout.jupyter_token()] {
         match token::existing(&path) {
@@ -37,21 +45,16 @@ pub fn of_home(layout: &Layout, config: Option<&Config>) -> HomeSecrets {
     HomeSecrets { masker: Masker::new(secrets.iter().map(SecretValue::expose)), problems }
 }
 
-fn of_env_file(layout: &Layout, is_secret: impl Fn(&str) -> bool) -> Result<Vec<SecretValue>, EnvError> {
-    // Reading takes no lock.
-    let file = EnvFile::new(layout.dotenv(), layout.dotenv_lock());
-    let mut values = Vec::new();
-    for key in file.keys()?.iter().filter(|key| is_secret(key)) {
-        values.extend(file.get(key)?);
-    }
-    Ok(values)
+/// `.env`, and the files that services have in its place.
+fn env_files(layout: &Layout, config: Option<&Config>) -> BTreeSet<AbsPath> {
+    let services = config.into_iter().flat_map(|config| &config.services);
+    let named = services.filter_map(|service| service.env_file.as_ref()).map(|file| layout.inside(file));
+    named.chain([layout.dotenv()]).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
-
-    use pipulate_core::project::AbsPath;
 
     use super::*;
 
@@ -63,13 +66,14 @@ mod tests {
         fs::write(layout.dotenv(), "API_KEY='first one'\nDATABASE=postgres://u:p@h/d\nMODE=harmless\n")
             .unwrap();
         let made = token::ensure(&layout.token()).unwrap();
-        let file = "[secrets]\nrequired = [\"DATABASE\"]\n[services.jupyter]\nenv = { MY_TOKEN = \"from the file\" }";
+        fs::write(layout.inside("more.env"), "PASSWORD=elsewhere\n").unwrap();
+        let file = "[secrets]\nrequired = [\"DATABASE\"]\n[services.jupyter]\nenv = { MY_TOKEN = \"from the file\" }\nenv_file = \"more.env\"";
         let config = Config::parse(file).unwrap();
 
         let secrets = of_home(&layout, Some(&config));
         assert_eq!(secrets.problems, Vec::<String>::new());
-        let line = format!("first one, postgres://u:p@h/d, harmless, {made}, from the file");
-        assert_eq!(secrets.masker.mask(&line), "****, ****, harmless, ****, ****");
+        let line = format!("first one, postgres://u:p@h/d, harmless, {made}, from the file, elsewhere");
+        assert_eq!(secrets.masker.mask(&line), "****, ****, harmless, ****, ****, ****");
         assert_eq!(of_home(&layout, None).masker.mask("postgres://u:p@h/d"), "postgres://u:p@h/d");
     }
 

@@ -139,3 +139,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_no_environment_can_hold_is_found_with_its_line() {
+    for (text, line) in [
+        ("A=1\n\n'B=C'=2\n", Some(3)),
+        ("'='=1", Some(1)),
+        ("A=1\nB=\0", Some(2)),
+        ("A\0=1", Some(1)),
+        // Without a value nothing is set.
+        ("'B=C'\nA=1\n=x", None),
+        ("ü=1\nA.B='='", None),
+    ] {
+        assert_eq!(Document::parse(text).line_of_no_variable(), line, "{text:?}");
+    }
+}
