@@ -110,7 +110,7 @@ fn ignored(examination: &Examination) -> Finding {
             .detail(tracked.evidence())
             .command(
                 "take it out of git, then change the secrets: who has a copy has them",
-                ["git", "rm", "--cached", ".env"],
+                ["git", "-C", &layout.root().to_string(), "rm", "--cached", ".env"],
             );
     }
     let ignored = ask(&["check-ignore", "--verbose", ".env"]);

@@ -1,6 +1,6 @@
 //! `init`: the files of a small project to begin with. What is there is never touched.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 
 use pipulate_core::project::AbsPath;
@@ -34,12 +34,18 @@ pub(crate) fn init(context: &Context) -> Result<ExitStatus, Failure> {
     if !kept.is_empty() {
         printer.note(format!("Kept as they were: {}", kept.join(", ")));
     }
-    if kept.contains(&".gitignore") {
+    if !ignores_secrets(&context.layout.inside(".gitignore")) {
         printer.hint("see that .gitignore names .env, or your secrets get into the repository");
     }
     printer.note(format!("A project to begin with: {}", context.layout.root()));
     printer.hint(format!("start it with: {}", context.typed("start")));
     Ok(ExitStatus::Success)
+}
+
+/// Whether one of the lines with which people keep `.env` out of git stands there.
+fn ignores_secrets(gitignore: &AbsPath) -> bool {
+    let lines = fs::read_to_string(gitignore).unwrap_or_default();
+    lines.lines().any(|line| [".env", "/.env", ".env*", "*.env"].contains(&line.trim_end()))
 }
 
 /// Writes a file that is not there; tells whether it did. Anything of that name counts, a link that
@@ -55,7 +61,6 @@ fn create(path: &AbsPath, text: &str) -> Result<bool, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::symlink;
 
     use pipulate_core::config::Config;
@@ -75,8 +80,22 @@ mod tests {
         assert_eq!(project.printed.stdout(), "requirements.txt\nnotebook.ipynb\n.env.example\n.gitignore\n");
         let said = project.printed.stderr();
         assert!(said.contains("Kept as they were: pipulate.toml, server.py, flake.nix\n"), "{said}");
-        init(&project.context).unwrap();
-        assert!(project.printed.stderr().contains("see that .gitignore names .env"));
+    }
+
+    #[test]
+    fn a_gitignore_that_lets_secrets_through_is_told_of_and_ours_is_not() {
+        let told = |project: &samples::Project| {
+            init(&project.context).unwrap();
+            project.printed.stderr().contains("see that .gitignore names .env")
+        };
+        let ours = samples::project("");
+        assert!(!told(&ours) && !told(&ours));
+        let theirs = samples::project("");
+        let gitignore = theirs.context.layout.inside(".gitignore");
+        fs::write(&gitignore, ".venv/\n.env\r\n").unwrap();
+        assert!(!told(&theirs));
+        fs::write(&gitignore, "# .env\n.envrc\n").unwrap();
+        assert!(told(&theirs));
     }
 
     #[test]
