@@ -28,6 +28,8 @@ const MAGIC: [u8; 8] = *b"PIPIDX\0\x01";
 const FIXED: u64 = 32;
 /// Bytes of an entry, and of a log in the header.
 pub(crate) const RECORD: u64 = 16;
+/// How many entries are read at once.
+pub(crate) const AT_ONCE: u64 = 256;
 /// More logs than anybody keeps: a header that claims more is damaged.
 const MOST_LOGS: u64 = 1 << 20;
 const NONE: u64 = u64::MAX;
@@ -195,6 +197,17 @@ impl Stored {
 
     pub(crate) fn last(&self) -> Option<Entry> {
         self.entry(self.count.checked_sub(1)?)
+    }
+
+    /// Whether every entry makes sense and none is before the one in front of it: a search among
+    /// others would find anything. Reads all of them.
+    pub(crate) fn is_in_order(&self) -> bool {
+        let mut latest = 0;
+        let mut follows = |entry: &Entry| std::mem::replace(&mut latest, entry.position) <= entry.position;
+        (0..self.count).step_by(AT_ONCE as usize).all(|first| {
+            let entries = self.entries(first, AT_ONCE);
+            entries.len() as u64 == AT_ONCE.min(self.count - first) && entries.iter().all(&mut follows)
+        })
     }
 
     /// The first entry that is not before, by binary search: positions never go back, and times

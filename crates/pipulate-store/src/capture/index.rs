@@ -59,7 +59,7 @@ impl Index {
         let path = layout.log_index(service);
         let logs = usize::try_from(keep).unwrap_or(usize::MAX).saturating_add(2);
         let (stored, was_damaged) = match Stored::open(&path, OpenOptions::new().write(true)) {
-            Found::Sound(stored) if stored.count == 0 || stored.last().is_some() => (Some(stored), false),
+            Found::Sound(stored) if stored.is_in_order() => (Some(stored), false),
             Found::Sound(_) | Found::Damaged => (None, true),
             Found::Nothing => (None, false),
         };

@@ -14,10 +14,7 @@ use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 
 use super::chain::OpenFile;
-use crate::index::{Entry, Found, ONE_DRAIN, Stored};
-
-/// How many entries are kept in memory.
-const AT_ONCE: u64 = 256;
+use crate::index::{AT_ONCE, Entry, Found, ONE_DRAIN, Stored};
 
 /// When a line was captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -278,6 +278,29 @@ fn bytes_that_were_moved_by_a_supervisor_that_died_at_once_have_the_time_of_the_
     assert!(time(2) != time(1) && is_known(time(2)));
 }
 
+#[test]
+fn an_index_whose_entries_are_out_of_order_is_begun_anew() {
+    let home = Home::new(4096, 3);
+    let mut capture = home.capture();
+    for number in 0..3 {
+        home.print(&mut capture, &format!("{number}\n"));
+        next_entry();
+    }
+    drop(capture);
+    let mut bytes = fs::read(home.index()).unwrap();
+    // The second entry's position, in its sixth byte: far behind all that will come.
+    let second = bytes.len() - 2 * 16;
+    bytes[second + 5] = 1;
+    fs::write(home.index(), bytes).unwrap();
+    let mut capture = home.capture();
+    assert!(capture.index_was_damaged());
+    let before = next_entry();
+    home.print(&mut capture, "new\n");
+    let times: Vec<LineTime> = home.read(Start::Oldest).into_iter().map(|(_, _, time)| time).collect();
+    assert!(times[..3].iter().all(|&time| !is_known(time)), "{times:?}");
+    assert!(matches!(times[3], LineTime::Known(time) if time >= before), "{times:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
 
