@@ -197,6 +197,24 @@ impl TimeIndex {
         let in_index = in_index.unwrap_or(0).min(self.truncated.unwrap_or(u64::MAX));
         Some(in_index.max(old.map_or(0, OpenFile::end)))
     }
+
+    /// Where, after this position, what came no later than `time` begins: nowhere, unless the clock was set
+    /// back.
+    pub(super) fn returns_to(&self, time: Timestamp, position: u64) -> Option<u64> {
+        let stored = self.stored.as_ref()?;
+        let mut next = stored.first_not(|entry| entry.position <= position);
+        let mut floor = position;
+        loop {
+            let block = stored.entries(next, AT_ONCE);
+            next += u64::try_from(block.len()).ok().filter(|&count| count > 0)?;
+            for entry in block {
+                if entry.time <= time.as_microsecond() {
+                    return Some(floor);
+                }
+                floor = entry.position;
+            }
+        }
+    }
 }
 
 fn timestamp(microseconds: i64) -> Timestamp {

@@ -72,6 +72,8 @@ struct Source {
     end: Option<u64>,
     /// The latest time that was known.
     reached: Option<Timestamp>,
+    /// Up to here, what came too late is left out.
+    left_out_to: u64,
     /// What comes now is after what was asked for.
     is_over: bool,
 }
@@ -122,6 +124,7 @@ impl Merged {
             block: Block::default(),
             end: stretch.end,
             reached: None,
+            left_out_to: 0,
             is_over: false,
         });
         Ok(())
@@ -232,20 +235,31 @@ impl Merged {
 impl Source {
     /// Reads the next line, unless one is waiting.
     fn advance(&mut self, until: Option<When>) -> Result<(), StoreError> {
-        if self.next.is_some() || self.is_over {
-            return Ok(());
+        while self.next.is_none() && !self.is_over {
+            let Some(line) = self.reader.next_line()? else { return Ok(()) };
+            self.bytes.clear();
+            self.bytes.extend_from_slice(line);
+            let (offset, time, piece) = self.place();
+            let belongs = self.block.reads(&self.bytes);
+            if let LineTime::Known(time) = time {
+                self.reached = self.reached.max(Some(time));
+            }
+            let is_late = self.is_after(offset, time, until);
+            self.is_over =
+                self.end.is_some_and(|end| offset >= end) || (is_late && !self.is_left_out(offset, until));
+            self.next = (!is_late && !self.is_over).then_some(Next { offset, time, piece, belongs });
         }
-        let Some(line) = self.reader.next_line()? else { return Ok(()) };
-        self.bytes.clear();
-        self.bytes.extend_from_slice(line);
-        let (offset, time, piece) = self.place();
-        let belongs = self.block.reads(&self.bytes);
-        if let LineTime::Known(time) = time {
-            self.reached = self.reached.max(Some(time));
-        }
-        self.is_over = self.end.is_some_and(|end| offset >= end) || self.is_after(offset, time, until);
-        self.next = (!self.is_over).then_some(Next { offset, time, piece, belongs });
         Ok(())
+    }
+
+    /// Whether a line that came too late is not the end: the clock was set back after it.
+    fn is_left_out(&mut self, offset: u64, until: Option<When>) -> bool {
+        if let Some(When::At(until)) = until
+            && self.left_out_to <= offset
+        {
+            self.left_out_to = self.reader.returns_to(until, offset).unwrap_or(0);
+        }
+        offset < self.left_out_to
     }
 
     fn place(&mut self) -> (u64, LineTime, Piece) {

@@ -235,6 +235,11 @@ impl Reader {
         }
     }
 
+    /// Where, after this position, something begins that came no later than `time` all the same.
+    pub(super) fn returns_to(&self, time: Timestamp, position: u64) -> Option<u64> {
+        self.index.returns_to(time, position)
+    }
+
     /// Looks whether the log has grown, was rotated, truncated or replaced, or has appeared.
     ///
     /// # Errors

@@ -133,3 +133,21 @@ fn a_service_may_join_later() {
     merged.look().unwrap();
     assert_eq!(read(&mut merged, Patience::Block), ["1 b1", "0 a1"]);
 }
+
+#[test]
+fn what_came_after_the_clock_was_set_back_is_not_taken_for_late() {
+    let home = Home::new();
+    home.append(
+        "a",
+        &[(10, "one\n"), (90, "ahead\nahead\n"), (95, "ahead\n"), (20, "two\n"), (30, "three\n")],
+    );
+    let until = |milliseconds| Some(When::At(Timestamp::from_millisecond(milliseconds).unwrap()));
+    for (milliseconds, seen) in [(5, vec![]), (10, vec!["0 one"]), (20, vec!["0 one", "0 two"])] {
+        let mut merged = home.open(&["a"], Start::Oldest, until(milliseconds));
+        assert_eq!(read(&mut merged, Patience::None), seen);
+        assert!(merged.is_over(), "{milliseconds}");
+    }
+    let mut merged = home.open(&["a"], Start::Oldest, until(50));
+    assert_eq!(read(&mut merged, Patience::None), ["0 one", "0 two", "0 three"]);
+    assert!(!merged.is_over(), "more may come");
+}
