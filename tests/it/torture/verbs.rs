@@ -27,7 +27,9 @@ const LONGEST: Duration = Duration::from_millis(500);
 #[test]
 fn a_verb_whose_supervisors_are_killed_ends_with_the_truth() {
     let project = TestProject::light().table("server", "enabled = false").config(CONFIG).build();
+    // A home, in which nothing runs when a round begins.
     project.start(&[]);
+    project.run(&["stop"]).expect(0);
     let mut rounds = Rounds::of("a_verb_whose_supervisors_are_killed_ends_with_the_truth", 8);
     while let Some((_, mut dice)) = rounds.next() {
         // Siblings help, or there are none.
