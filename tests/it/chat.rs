@@ -257,8 +257,15 @@ fn in_a_conversation_ctrl_c_stops_the_answer_and_not_the_program() {
     assert!(
         project.read("story.md").contains("## You\n\nTell me a story\n\n## Model\n\nIt was a dark and\n")
     );
+    terminal.type_text("/save ~/story.md\r");
+    terminal.wait_for("Saved: /");
     terminal.type_text("/save story.md\r");
     terminal.wait_for("is not overwritten");
+    terminal.type_text("/model phi9\r");
+    terminal.wait_for("get it with: ollama pull phi9");
+    fake.change("/api/tags", Script::new(200, r#"{"models":[{"name":"phi9:latest"}]}"#));
+    terminal.type_text("/model phi9\r");
+    terminal.wait_for("Going on with phi9:latest");
     terminal.type_text("/quit\r");
     assert_eq!(terminal.end(), Some(0));
 }

@@ -38,7 +38,7 @@ pub enum Why {
 pub enum NoModel {
     #[error("model {wanted} is not installed; get it with: ollama pull {wanted}")]
     NotInstalled { wanted: String },
-    #[error("model {model} can't chat; choose another in [ollama] model of pipulate.toml")]
+    #[error("model {model} can't chat; choose another one (in pipulate.toml it is [ollama] model)")]
     CannotChat { model: String },
     #[error("no model is installed; get one with: ollama pull llama3.1")]
     NothingInstalled,

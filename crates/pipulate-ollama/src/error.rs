@@ -23,6 +23,11 @@ pub enum Error {
         "could not trust the certificate of {host}: {reason}; install its authority on this machine, or name a file that holds it in SSL_CERT_FILE"
     )]
     Untrusted { host: String, reason: String },
+    /// The server speaks http where https was asked for.
+    #[error(
+        "what answers at {host} does not speak https; say where Ollama is in OLLAMA_HOST, with http:// instead"
+    )]
+    Plain { host: String },
     /// It took longer than it may.
     #[error("Ollama at {host} did not {activity} within {}; it may be busy: try again, or look at \"ollama ps\"", seconds(*.limit))]
     Slow { host: String, activity: &'static str, limit: Duration },
@@ -38,7 +43,7 @@ pub enum Error {
     #[error("model {model} is not installed; get it with \"ollama pull {model}\"")]
     NoSuchModel { model: String },
     /// A model in the cloud, and nobody is signed in.
-    #[error("{model} runs in Ollama's cloud and needs you to sign in: {signin}")]
+    #[error("model {model} runs in Ollama's cloud and needs you to sign in: {signin}")]
     SignIn { model: String, signin: String },
     /// Too many requests wait already.
     #[error("Ollama is busy with other requests ({message}); try again in a moment")]
@@ -71,8 +76,13 @@ impl Error {
         if error.is_timeout() && !error.is_connect() {
             return Self::Slow { host, activity, limit };
         }
-        if let Some(reason) = certificate_problem(error) {
-            return Self::Untrusted { host, reason };
+        match tls_problem(error) {
+            Some(rustls::Error::InvalidCertificate(reason)) => {
+                return Self::Untrusted { host, reason: in_plain_words(reason) };
+            }
+            // What was no part of TLS at all.
+            Some(rustls::Error::InvalidMessage(_)) => return Self::Plain { host },
+            Some(_) | None => {}
         }
         let reason = deepest_cause(error);
         if error.is_connect() || error.is_builder() {
@@ -96,6 +106,8 @@ impl Error {
                 _ if text.starts_with('<') || (300..400).contains(&status) => {
                     Self::NotOllama { host, excerpt: text }
                 }
+                // Ollama has what we ask for, below the right path.
+                404 => Self::NotOllama { host, excerpt: missing(&text) },
                 _ if text.is_empty() => Self::Refused { status, message: "no reason given".to_owned() },
                 _ => Self::Refused { status, message: text },
             };
@@ -107,6 +119,11 @@ impl Error {
             _ => Self::Refused { status, message: said.message },
         }
     }
+}
+
+/// Many servers say the status once more.
+fn missing(text: &str) -> String {
+    format!("404 {}", text.trim_start_matches("404")).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The `{"error": …}` that Ollama sends, cleaned.
@@ -152,12 +169,9 @@ fn deepest_cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// What rustls has against a certificate.
-fn certificate_problem(error: &dyn std::error::Error) -> Option<String> {
-    match std::iter::successors(error.source(), |cause| cause.source()).find_map(rustls_error)? {
-        rustls::Error::InvalidCertificate(reason) => Some(in_plain_words(reason)),
-        _ => None,
-    }
+/// What rustls has against a connection.
+fn tls_problem<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    std::iter::successors(error.source(), |cause| cause.source()).find_map(rustls_error)
 }
 
 fn in_plain_words(problem: &CertificateError) -> String {
@@ -212,8 +226,9 @@ mod tests {
             matches!(error(500, r#"{"error":{"message":"deep"}}"#), Error::Refused { status: 500, message } if message == "deep")
         );
         assert!(
-            matches!(error(404, "404 page not found"), Error::Refused { status: 404, message } if message == "404 page not found")
+            matches!(error(404, "404 page not found"), Error::NotOllama { excerpt, .. } if excerpt == "404 page not found")
         );
+        assert!(matches!(error(404, ""), Error::NotOllama { excerpt, .. } if excerpt == "404"));
         assert!(matches!(error(502, "<html><h1>Bad"), Error::NotOllama { .. }));
         assert!(matches!(error(302, ""), Error::NotOllama { .. }));
         assert!(matches!(error(500, ""), Error::Refused { .. }));
@@ -229,6 +244,7 @@ mod tests {
                 host: own("https://llm.example:443"),
                 reason: in_plain_words(&CertificateError::UnknownIssuer),
             },
+            Error::Plain { host: own("https://127.0.0.1:11434") },
             Error::Slow { host: host(), activity: "list its models", limit: Duration::from_millis(2_500) },
             Error::NotOllama { host: host(), excerpt: own("<html>") },
             Error::NameRefused { host: own("http://my-llm:11434") },

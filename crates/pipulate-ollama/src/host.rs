@@ -37,6 +37,12 @@ pub enum HostError {
          or [ollama] host in pipulate.toml"
     )]
     Scheme { scheme: String },
+    /// A name and a password stand in front of it; which, is repeated nowhere.
+    #[error(
+        "OLLAMA_HOST, or [ollama] host in pipulate.toml, holds a user before an @; Ollama knows no users: write \
+         an address such as http://127.0.0.1:11434"
+    )]
+    User,
     /// It holds what no host name can hold.
     #[error(
         "{name:?} is not a host name; write an address such as http://127.0.0.1:11434 in OLLAMA_HOST, or [ollama] host in pipulate.toml"
@@ -69,6 +75,9 @@ impl Host {
             Some(("https", rest)) => (Scheme::Https, 443, rest),
             Some((scheme, _)) => return Err(HostError::Scheme { scheme: scheme.to_owned() }),
         };
+        if rest.contains('@') {
+            return Err(HostError::User);
+        }
         let (name_and_port, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (name, port) = split_port(name_and_port);
         let path = path.trim_matches('/');
@@ -208,6 +217,9 @@ mod tests {
         for text in ["ftp://x", "a b", "http://user@host", "fe80::1%eth0", "http://a?b"] {
             let error = Host::parse(text).unwrap_err().to_string();
             assert!(error.contains("http://127.0.0.1:11434"), "{text}: {error}");
+        }
+        for text in ["http://me:hush@host", "me:hush@host:1", "http://me:hu/sh@host"] {
+            assert_eq!(Host::parse(text), Err(HostError::User), "a password is repeated by nobody");
         }
     }
 

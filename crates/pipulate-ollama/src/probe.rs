@@ -35,6 +35,7 @@ pub fn probe_blocking(host: &Host, timeout: Duration) -> Result<Probe, Error> {
 async fn probe(host: &Host) -> Result<Probe, Error> {
     let client = Client::new(host)?;
     let version = client.version().await?;
-    let (models, loaded) = tokio::try_join!(client.models(), client.loaded())?;
-    Ok(Probe { version, models, loaded })
+    let (models, loaded) = tokio::join!(client.models(), client.loaded());
+    // A server too old to tell what is in memory is an Ollama all the same.
+    Ok(Probe { version, models: models?, loaded: loaded.unwrap_or_default() })
 }

@@ -90,11 +90,22 @@ impl Partner {
         talkers(&self.models).into_iter().map(str::to_owned).collect()
     }
 
+    /// Asks Ollama anew which models it has: one may have been got or deleted meanwhile.
+    ///
+    /// # Errors
+    /// It can't be reached.
+    pub(crate) fn look_again(&mut self) -> Result<(), Failure> {
+        let models = self.runtime.block_on(self.client.models());
+        self.models = models.map_err(|error| told(error, self.client.host()))?;
+        Ok(())
+    }
+
     /// Goes on with another model.
     ///
     /// # Errors
-    /// There is no such model, or it can't chat.
+    /// Ollama can't be reached, there is no such model, or it can't chat.
     pub(crate) fn change_model(&mut self, wanted: &str) -> Result<(), Failure> {
+        self.look_again()?;
         let (model, why) = choose(Some(wanted), &self.models)?;
         self.model = model;
         self.introduce(why);

@@ -1,5 +1,7 @@
 //! The client against a server that behaves like Ollama on its good days and on its bad ones.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::time::Duration;
 
 use crate::fake::{End, Fake, Script, Seen};
@@ -285,6 +287,33 @@ fn a_probe_tells_absence_strangers_and_slowness_apart() {
     assert!(matches!(probe(&slow.host, Duration::from_millis(100)), Error::Slow { .. }));
     let https = Host::parse("https://127.0.0.1:1").unwrap();
     assert!(matches!(probe(&https, minute), Error::Unreachable { .. }));
+    let wrong_path = Fake::start([]);
+    let wrong_path = Host::parse(&format!("{}/api", wrong_path.host)).unwrap();
+    let told = probe(&wrong_path, minute).to_string();
+    assert!(told.contains("is not Ollama (it sent: 404 page not found)"), "{told}");
+}
+
+#[test]
+fn a_server_without_https_is_told_to_be_asked_by_http() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let https = Host::parse(&format!("https://{}", listener.local_addr().unwrap())).unwrap();
+    std::thread::spawn(move || {
+        let mut client = listener.accept().unwrap().0;
+        client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        let _until_it_leaves = client.read_to_end(&mut Vec::new());
+    });
+    let told = probe_blocking(&https, Duration::from_secs(60)).unwrap_err();
+    assert_eq!(told, Error::Plain { host: https.to_string() });
+}
+
+#[test]
+fn a_server_too_old_to_tell_what_is_in_memory_is_an_ollama() {
+    let version = Script::new(200, r#"{"version":"0.1.30"}"#);
+    let old = Fake::start([("/api/version", version), ("/api/tags", Script::new(200, r#"{"models":[]}"#))]);
+    let loaded = || probe_blocking(&old.host, Duration::from_secs(60)).unwrap().loaded.len();
+    assert_eq!(loaded(), 0);
+    old.change("/api/ps", Script::new(200, r#"{"models":[{"name":"a"}]}"#));
+    assert_eq!(loaded(), 1);
 }
 
 #[test]

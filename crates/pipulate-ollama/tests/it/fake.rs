@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -66,7 +67,11 @@ pub(crate) enum Seen {
 pub(crate) struct Fake {
     pub(crate) host: Host,
     pub(crate) seen: Receiver<Seen>,
+    scripts: Scripts,
 }
+
+/// By path.
+type Scripts = Arc<Mutex<HashMap<String, Script>>>;
 
 impl Fake {
     /// Serves until the test process ends.
@@ -78,16 +83,23 @@ impl Fake {
     pub(crate) fn start_at<const N: usize>(address: &str, scripts: [(&str, Script); N]) -> Option<Self> {
         let listener = TcpListener::bind((address, 0)).ok()?;
         let host = Host::parse(&listener.local_addr().unwrap().to_string()).unwrap();
-        let scripts: HashMap<String, Script> = scripts.map(|(path, script)| (path.to_owned(), script)).into();
+        let scripts = HashMap::from(scripts.map(|(path, script)| (path.to_owned(), script)));
+        let scripts: Scripts = Arc::new(Mutex::new(scripts));
         let (sender, seen) = channel();
+        let played = Arc::clone(&scripts);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (scripts, sender) = (scripts.clone(), sender.clone());
+                let (scripts, sender) = (Arc::clone(&played), sender.clone());
                 // A client that hangs up breaks the pipe; that is its right.
                 thread::spawn(move || play(&stream.unwrap(), &scripts, &sender).ok());
             }
         });
-        Some(Self { host, seen })
+        Some(Self { host, seen, scripts })
+    }
+
+    /// From now on this is answered to a path.
+    pub(crate) fn change(&self, path: &str, script: Script) {
+        self.scripts.lock().unwrap().insert(path.to_owned(), script);
     }
 
     pub(crate) fn next_request(&self) -> (String, String, String) {
@@ -98,9 +110,14 @@ impl Fake {
     }
 }
 
-fn play(stream: &TcpStream, scripts: &HashMap<String, Script>, seen: &Sender<Seen>) -> std::io::Result<()> {
+fn play(
+    stream: &TcpStream,
+    scripts: &Mutex<HashMap<String, Script>>,
+    seen: &Sender<Seen>,
+) -> std::io::Result<()> {
     let (path, host, body) = read_request(stream)?;
-    let script = scripts.get(&path).cloned().unwrap_or_else(|| Script::new(404, "404 page not found"));
+    let script =
+        scripts.lock().unwrap().get(&path).cloned().unwrap_or_else(|| Script::new(404, "404 page not found"));
     if script.end != End::Reset && !body.is_empty() {
         (&mut { stream }).read_exact(&mut [0])?;
     }

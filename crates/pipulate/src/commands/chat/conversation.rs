@@ -3,8 +3,9 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use pipulate_environment::surroundings::Surroundings;
 use pipulate_ollama::answer::Piece;
 use pipulate_ollama::conversation::Conversation;
 
@@ -37,6 +38,7 @@ pub(super) fn hold(context: &Context, partner: Partner) -> Result<ExitStatus, Fa
                 command => {
                     keyboard.remember(line.trim());
                     talk.obey(command)?;
+                    keyboard.offer(talk.partner.talkers());
                 }
             },
             Typed::CtrlC => printer.note("Leave with /quit or Ctrl-D"),
@@ -52,15 +54,13 @@ impl Talk<'_> {
         match command {
             Command::Nothing | Command::Quit => {}
             Command::Say(question) => self.say(question)?,
-            Command::ShowModels => {
-                let current = self.partner.model();
-                printer.data(model_table::table(
-                    self.partner.models(),
-                    &[],
-                    Some(current),
-                    printer.stdout_style(),
-                ))?;
-            }
+            Command::ShowModels => match self.partner.look_again() {
+                Ok(()) => {
+                    let (models, current) = (self.partner.models(), Some(self.partner.model()));
+                    printer.data(model_table::table(models, &[], current, printer.stdout_style()))?;
+                }
+                Err(failure) => printer.failure(&failure),
+            },
             Command::ChangeModel(name) => match self.partner.change_model(&name) {
                 Ok(()) => printer.note(format!("Going on with {}", self.partner.model())),
                 Err(failure) => printer.failure(&failure),
@@ -76,10 +76,13 @@ impl Talk<'_> {
                 self.conversation.forget();
                 printer.note("What was said is forgotten");
             }
-            Command::Save(file) => match self.save(&file) {
-                Ok(()) => printer.note(format!("Saved: {}", file.display())),
-                Err(failure) => printer.failure(&failure),
-            },
+            Command::Save(file) => {
+                let file = at_home(file);
+                match self.save(&file) {
+                    Ok(()) => printer.note(format!("Saved: {}", file.display())),
+                    Err(failure) => printer.failure(&failure),
+                }
+            }
             Command::Help => printer.note(HELP),
             Command::Unclear(what) => printer.warning(what),
         }
@@ -105,8 +108,10 @@ impl Talk<'_> {
             }
             Piece::Done(_) => Ok(()),
         });
-        if !answer.is_empty() {
-            printer.data("")?;
+        match answer.is_empty() {
+            // Of what was typed meanwhile, `^C` stands there.
+            true => printer.clear_line(),
+            false => printer.data("")?,
         }
         self.conversation.keep(question, answer);
         match outcome {
@@ -142,5 +147,14 @@ impl Talk<'_> {
                 _ => failure.cause(error),
             }
         })
+    }
+}
+
+/// What a shell would make of a `~` at the beginning.
+fn at_home(file: PathBuf) -> PathBuf {
+    let rest = file.strip_prefix("~").ok().map(Path::to_owned);
+    match (rest, Surroundings::of_this_process().variable("HOME")) {
+        (Some(rest), Some(home)) => Path::new(home).join(rest),
+        (Some(_), None) | (None, _) => file,
     }
 }

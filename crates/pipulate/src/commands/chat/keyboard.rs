@@ -67,6 +67,11 @@ impl<'a> Keyboard<'a> {
         }
     }
 
+    /// Completes the names of these models from now on.
+    pub(super) fn offer(&mut self, models: Vec<String>) {
+        self.editor.set_helper(Some(Orders { models }));
+    }
+
     /// Keeps a line, for this conversation and for later ones.
     pub(super) fn remember(&mut self, line: &str) {
         self.add(line);
