@@ -118,6 +118,13 @@ fn two_browsers_see_one_answer_and_what_was_said_when_the_app_was_killed_is_kept
         assert_eq!(browser.text("#open-answer"), "It was a dark and stormy night", "once");
         assert_eq!(browser.measure("document.querySelectorAll('.turn').length"), 1);
     }
+    for browser in [&mut one, &mut other] {
+        assert_eq!(browser.text("#chats [aria-current]"), "A story");
+        assert_eq!(
+            browser.measure("[document.title, document.querySelector('h1').innerText]"),
+            json!(["A story", "A story"])
+        );
+    }
     let chats = project.path(".pipulate/chats");
     holds("the words on disk", || {
         let files = std::fs::read_dir(&chats).into_iter().flatten().flatten();

@@ -91,14 +91,14 @@ async fn attend(
             if let Some(page) = page {
                 running.needs_telling(page).await;
             }
-            shown = Some(follow(sender, id, &running).await?);
+            shown = Some(follow(sender, state, id, &running).await?);
         }
         match talk(state, id).await {
             Ok(talk) => {
-                let whole = Whole::of(id, &talk);
-                if talk.goes_on().is_none() && shown.as_ref() != Some(&whole.mark) {
-                    sender.send(&whole.mark, &whole.event).await?;
-                    shown = Some(whole.mark);
+                let whole = Whole::of(id, &talk, &chats(state).await);
+                if let Some(event) = whole.event(shown.as_deref()).filter(|_| talk.goes_on().is_none()) {
+                    sender.send(&whole.mark(), &event).await?;
+                    shown = Some(whole.mark());
                 }
             }
             Err(problem) => sender.send("", &view::said(&problem.text())).await?,
@@ -165,9 +165,11 @@ async fn answer(
     let answer = match audience {
         Audience::Fragment => {
             let hearing = Hearing::of(&running);
-            state.places().answer(async move |sender: Sender| {
+            let places = state.places().clone();
+            let state = state.clone();
+            places.answer(async move |sender: Sender| {
                 let _until_gone = hearing;
-                follow(&sender, id, &running).await.map(drop)
+                follow(&sender, &state, id, &running).await.map(drop)
             })?
         }
         Audience::Page => {
@@ -266,14 +268,20 @@ async fn talk(state: &AppState, id: ChatId) -> Result<Talk, Problem> {
     }
 }
 
+/// All chats. Where they can't be listed, the chat itself says why.
+async fn chats(state: &AppState) -> Vec<view::Entry> {
+    state.ask(view::Entry::all).await.and_then(|listed| Ok(listed?)).unwrap_or_default()
+}
+
 /// Tells all of an answer, from what was said so far to its end; returns what names all that was told.
-async fn follow(sender: &Sender, id: ChatId, running: &Running) -> Result<String, Gone> {
+async fn follow(sender: &Sender, state: &AppState, id: ChatId, running: &Running) -> Result<String, Gone> {
     let mut news = running.listen();
     loop {
+        let chats = chats(state).await;
         let talk = Talk::running(running);
-        let whole = Whole::of(id, &talk);
-        sender.send(&whole.mark, &whole.event).await?;
-        let Some(live) = talk.goes_on() else { return Ok(whole.mark) };
+        let whole = Whole::of(id, &talk, &chats);
+        sender.send(&whole.mark(), &whole.event(None).unwrap_or_default()).await?;
+        let Some(live) = talk.goes_on() else { return Ok(whole.mark()) };
         let mut shown = Shown::of(live);
         // As long as it goes on, what is added is enough.
         loop {

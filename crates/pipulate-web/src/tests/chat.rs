@@ -168,6 +168,24 @@ async fn every_open_page_hears_an_answer_and_the_one_that_asked_hears_it_once() 
 }
 
 #[tokio::test]
+async fn every_open_page_lists_a_chat_that_has_begun_and_what_it_shows_is_left_alone() {
+    let (home, _directory, _seen) = home(WHOLE);
+    home.post("/chat/8", "question=Eight").await;
+    let page = home.get("/chat/8").await.body;
+    let stream = page.split('"').find(|text| text.starts_with("/chat/8/events?")).unwrap();
+    let mut elsewhere = home.stream(&stream.replace("&amp;", "&"), &[]).await;
+    home.post("/chat/7", "question=Seven").await;
+    let heard = hear(&mut elsewhere, "Seven").await;
+    assert!(heard.contains("href=\"/chat/7\"") && !heard.contains("#turns"), "{heard}");
+    home.post("/chat/8/settings", "name=Acht&instructions=").await;
+    let heard = hear(&mut elsewhere, "Acht").await;
+    assert!(heard.contains("hx-target=\"#chat-title\"") && !heard.contains("#turns"), "{heard}");
+    home.post("/chat/7/delete", "").await;
+    let heard = hear(&mut elsewhere, "Acht").await;
+    assert!(!heard.contains("Seven"), "{heard}");
+}
+
+#[tokio::test]
 async fn a_chat_that_the_model_can_hardly_take_in_says_so() {
     for (tokens, words) in [
         (40, None),
@@ -313,7 +331,10 @@ async fn a_chat_is_named_instructed_and_taken_home_as_markdown() {
     let sent = home.post("/chat/7/settings", "name=%3Cb%3EMine&instructions=Be+brief.%0D%0APlease.").await;
     assert_eq!((sent.status, sent.header("location")), (StatusCode::SEE_OTHER, Some("/chat/7")));
     let page = home.get("/chat/7").await.body;
-    assert!(page.contains("<h1>&lt;b&gt;Mine</h1>") && page.contains(">&lt;b&gt;Mine</a>"), "{page}");
+    assert!(
+        page.contains("<h1 id=\"chat-title\">&lt;b&gt;Mine</h1>") && page.contains(">&lt;b&gt;Mine</a>"),
+        "{page}"
+    );
     assert_eq!(home.kept(7).instructions.as_deref(), Some("Be brief.\nPlease."));
     let file = home.get("/chat/7/export").await;
     assert_eq!(file.header("content-type"), Some("text/markdown; charset=utf-8"));
@@ -345,7 +366,10 @@ async fn two_hundred_chats_are_listed_newest_first_and_one_that_can_not_be_read_
     assert_eq!(broken.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(broken.body.contains("100.json"), "{}", broken.body);
     std::fs::write(directory.path().join("chats/200.json"), "{").unwrap();
-    assert!(home.get("/chat").await.body.contains("<h1>Question 199</h1>"), "the newest that can be read");
+    assert!(
+        home.get("/chat").await.body.contains("<h1 id=\"chat-title\">Question 199</h1>"),
+        "the newest that can be read"
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 //!
 //! What is said stands in one element, `#turns`. An open page gets it whole when an answer begins and
 //! when it ends, as a morph, and what is added meanwhile piece by piece: over the request that asked,
-//! or, on every other page, over its one stream. While it is written an answer is plain text; then it
+//! or, on every other page, over its one stream. What names this chat and the others stands beside it,
+//! and comes when it has changed. While it is written an answer is plain text; then it
 //! is Markdown.
 
 mod turn;
@@ -98,28 +99,27 @@ impl Talk {
 /// The whole page.
 pub(crate) fn page(page: &ChatPage) -> Markup {
     let id = page.id;
-    let turns = turns(id, &page.talk);
-    let title = page.talk.kept.title();
-    let title = if title.is_empty() { "Chat".to_owned() } else { shortened(title) };
+    let whole = Whole::of(id, &page.talk, &page.earlier);
+    let title = title(&page.talk);
     let content = html! {
         link rel="stylesheet" href=(assets::CHAT_STYLE.address());
         div class="headline" {
-            h1 { (title) }
+            h1 id="chat-title" { (title) }
             div class="verbs" {
-                @if !page.earlier.is_empty() { a href="#chats" class="to-chats" { "All chats" } }
+                a href="#chats" class="to-chats" { "All chats" }
                 a href="/chat/new" role="button" class="calm" { "New chat" }
             }
         }
         div class="talk" {
             (no_model(&page.offer))
-            div id="turns" role="log" aria-label="Conversation" tabindex="0" { (turns) }
-            (layout::listener("follow", &format!("/chat/{id}/events?page={}&shown={}", page.page, mark(&turns))))
+            div id="turns" role="log" aria-label="Conversation" tabindex="0" { (whole.turns) }
+            (layout::listener("follow", &format!("/chat/{id}/events?page={}&shown={}", page.page, whole.mark())))
             p id="chat-status" role="status" { (status(page.talk.live.as_ref())) }
             (ask(page))
             form id="stop" method="post" action={ "/chat/" (id) "/stop" } hx-post={ "/chat/" (id) "/stop" } hx-swap="none" {}
             (settings(page))
         }
-        (chats(page))
+        (chats(id, &page.earlier))
         script src=(assets::CHAT_SCRIPT.address()) defer {}
     };
     Page {
@@ -197,34 +197,41 @@ fn settings(page: &ChatPage) -> Markup {
             summary { "This chat" }
             form method="post" action={ "/chat/" (id) "/settings" } {
                 label { "Name" input name="name" maxlength="200" value=(chat.name.as_deref().unwrap_or_default())
-                    placeholder=(shortened(chat.title())) autocomplete="off"; }
+                    placeholder="Its first question" autocomplete="off"; }
                 label { "What the model is told before everything else"
                     textarea name="instructions" rows="3" placeholder="Answer in simple words." {
                         (chat.instructions.as_deref().unwrap_or_default()) } }
                 button class="calm" { "Save" }
             }
-            @if page.earlier.iter().any(|entry| entry.id == id) {
-                div class="verbs" {
-                    a href={ "/chat/" (id) "/export" } download { "Download as Markdown" }
-                    form method="post" action={ "/chat/" (id) "/delete" } { button class="calm" { "Delete this chat" } }
+            div class="verbs" {
+                a href={ "/chat/" (id) "/export" } download { "Download as Markdown" }
+                form method="post" action={ "/chat/" (id) "/delete" } { button class="calm" { "Delete this chat" } }
+            }
+        }
+    }
+}
+
+/// All that are kept; the style sheet shows them, and what concerns a kept chat, where there are any.
+fn chats(here: ChatId, chats: &[Entry]) -> Markup {
+    html! {
+        nav id="chats" aria-labelledby="chats-heading" {
+            h2 id="chats-heading" { "Chats" }
+            ul {
+                @for entry in chats {
+                    li { a href={ "/chat/" (entry.id) } aria-current=[(entry.id == here).then_some("page")] { (entry.title) } }
                 }
             }
         }
     }
 }
 
-fn chats(page: &ChatPage) -> Markup {
-    html! {
-        @if !page.earlier.is_empty() {
-            nav id="chats" aria-labelledby="chats-heading" {
-                h2 id="chats-heading" { "Chats" }
-                ul {
-                    @for entry in &page.earlier {
-                        li { a href={ "/chat/" (entry.id) } aria-current=[(entry.id == page.id).then_some("page")] { (entry.title) } }
-                    }
-                }
-            }
-        }
+/// What a page is called.
+fn title(talk: &Talk) -> String {
+    let turn = talk.live.as_ref().map(|live| &live.turn).filter(|_| talk.kept.turns.is_empty());
+    match (talk.kept.title(), turn) {
+        ("", None) => "Chat".to_owned(),
+        ("", Some(turn)) => shortened(&turn.question),
+        (title, _) => shortened(title),
     }
 }
 
@@ -244,8 +251,8 @@ fn turns(id: ChatId, talk: &Talk) -> Markup {
 }
 
 /// Names what a page shows: a page that shows it already is not told.
-fn mark(turns: &Markup) -> String {
-    Sha256::digest(&turns.0).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+fn mark(shown: &Markup) -> String {
+    Sha256::digest(&shown.0).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What goes on, in words.
@@ -264,24 +271,44 @@ fn status(live: Option<&Live>) -> String {
     }
 }
 
-/// Turns an open page into one that shows all of this.
+/// All that an open page shows.
 pub(crate) struct Whole {
-    /// Names what the page shows then.
-    pub(crate) mark: String,
-    pub(crate) event: String,
+    turns: Markup,
+    status: Option<String>,
+    /// What names this chat and the others.
+    names: Markup,
 }
 
 impl Whole {
-    pub(crate) fn of(id: ChatId, talk: &Talk) -> Self {
-        let turns = turns(id, talk);
-        let event = html! {
-            hx-partial hx-target="#turns" hx-swap="innerMorph" { (turns) }
-            // How the last answer ended stays to be read.
-            @if talk.live.is_some() {
-                hx-partial hx-target="#chat-status" hx-swap="innerHTML" { (status(talk.live.as_ref())) }
-            }
+    pub(crate) fn of(id: ChatId, talk: &Talk, chats: &[Entry]) -> Self {
+        let title = title(talk);
+        let names = html! {
+            hx-partial hx-target="title" hx-swap="innerHTML" { (title) }
+            hx-partial hx-target="#chat-title" hx-swap="innerHTML" { (title) }
+            hx-partial hx-target="#chats" hx-swap="outerMorph" { (self::chats(id, chats)) }
         };
-        Self { mark: mark(&turns), event: event.into_string() }
+        // How the last answer ended stays to be read.
+        let status = talk.live.as_ref().map(|live| status(Some(live)));
+        Self { turns: turns(id, talk), status, names }
+    }
+
+    /// Names what a page shows then.
+    pub(crate) fn mark(&self) -> String {
+        format!("{}-{}", mark(&self.turns), mark(&self.names))
+    }
+
+    /// Turns a page into one that shows all of this. What it shows already, by its mark, is left alone,
+    /// for somebody may be at work there. `None` when nothing is left.
+    pub(crate) fn event(&self, shown: Option<&str>) -> Option<String> {
+        let (turns, names) = shown.and_then(|shown| shown.split_once('-')).unwrap_or_default();
+        let event = html! {
+            @if mark(&self.turns) != turns {
+                hx-partial hx-target="#turns" hx-swap="innerMorph" { (self.turns) }
+                @if let Some(status) = &self.status { hx-partial hx-target="#chat-status" hx-swap="innerHTML" { (status) } }
+            }
+            @if mark(&self.names) != names { (self.names) }
+        };
+        Some(event.into_string()).filter(|event| !event.is_empty())
     }
 }
 
