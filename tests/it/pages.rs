@@ -52,6 +52,11 @@ fn an_open_page_shows_what_happens_elsewhere() {
     browser.click("button[aria-label='Stop all services']");
     browser.wait_for_text("#answer", "Every service of this project, this page with them");
     project.wait_for_state("server", "ready");
+    let config = project.read("pipulate.toml");
+    project.write("pipulate.toml", &format!("{config}[services.x\n"));
+    browser.wait_for_text("#alerts", "pipulate.toml can't be used");
+    project.write("pipulate.toml", &config);
+    holds("no alert", || browser.text("#alerts").is_empty());
     assert_eq!(browser.measure("window.samePage"), true, "all of that on one page");
     let asked = "performance.getEntriesByType('resource').filter(one => one.initiatorType === 'fetch')\
         .map(one => new URL(one.name).pathname).join(' ')";

@@ -32,7 +32,8 @@ const LAST_LINES: u64 = 8;
 pub(crate) struct Snapshot {
     pub(crate) status: ProjectStatus,
     pub(crate) notebooks: Vec<Notebook>,
-    pub(crate) is_outdated: bool,
+    /// What is to be known beside the services.
+    pub(crate) alerts: Vec<String>,
     pub(crate) history: BTreeMap<ServiceName, Vec<Sample>>,
     /// The last lines of services that are not well.
     pub(crate) last_lines: BTreeMap<ServiceName, Vec<LogLine>>,
@@ -87,7 +88,7 @@ impl Observer {
         let histories = self.histories.iter();
         Snapshot {
             notebooks: self.notebooks.clone(),
-            is_outdated: world.status.is_outdated(),
+            alerts: world.status.alerts(),
             history: histories
                 .map(|(name, history)| (name.clone(), history.samples.iter().copied().collect()))
                 .collect(),

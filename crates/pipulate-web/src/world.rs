@@ -42,8 +42,8 @@ pub trait StatusSource: Send + Sync + 'static {
     /// JupyterLab's kernels by its own word; empty when it says nothing.
     fn notebooks(&self) -> Vec<Notebook>;
 
-    /// Whether a newer Pipulate is installed than the one that runs this app.
-    fn is_outdated(&self) -> bool;
+    /// What a person should know beside the services; fragments that say what to do.
+    fn alerts(&self) -> Vec<String>;
 
     /// Begins to watch; what happens from then on ends the next wait.
     fn watch(&self) -> Box<dyn Watching>;

@@ -1,6 +1,6 @@
 //! A world made of values, and a browser made of headers.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use axum::Router;
@@ -47,7 +47,7 @@ pub(crate) struct FakeWorld {
     pub(crate) unknown: Mutex<Vec<String>>,
     pub(crate) looks: Mutex<Vec<Look>>,
     pub(crate) notebooks: Mutex<Vec<Notebook>>,
-    pub(crate) is_outdated: AtomicBool,
+    pub(crate) alerts: Mutex<Vec<String>>,
     /// What was done, and with whose word.
     pub(crate) acts: Mutex<Vec<(Target, Verb, Consent)>>,
     pub(crate) refusal: Mutex<Option<ControlError>>,
@@ -90,8 +90,8 @@ impl StatusSource for FakeWorld {
         self.notebooks.lock().unwrap().clone()
     }
 
-    fn is_outdated(&self) -> bool {
-        self.is_outdated.load(Ordering::Relaxed)
+    fn alerts(&self) -> Vec<String> {
+        self.alerts.lock().unwrap().clone()
     }
 
     fn watch(&self) -> Box<dyn Watching> {

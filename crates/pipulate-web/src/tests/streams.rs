@@ -1,7 +1,5 @@
 //! Pages that stay open: what comes to them, when, and what is left out.
 
-use std::sync::atomic::Ordering;
-
 use axum::http::{Method, StatusCode};
 use pipulate_core::state::ServiceState;
 
@@ -25,11 +23,11 @@ async fn an_open_page_gets_what_changes_and_nothing_else() {
     assert!(!change.contains("service-web") && !change.contains("#alerts"), "{change}");
 
     home.world.services.lock().unwrap().remove(1);
-    home.world.is_outdated.store(true, Ordering::Relaxed);
+    home.world.alerts.lock().unwrap().push("<b>outdated</b>".to_owned());
     home.world.bell.ring();
     let (_, change) = events.next().await;
     assert!(change.contains(r##"hx-target="#services""##) && !change.contains("worker"), "{change}");
-    assert!(change.contains("A newer Pipulate is installed"), "{change}");
+    assert!(change.contains("&lt;b&gt;outdated"), "{change}");
 }
 
 #[tokio::test]

@@ -39,13 +39,11 @@ pub(crate) struct Standpoint<'a> {
 impl ServicesPage {
     pub(crate) fn new(snapshot: &Snapshot, from: &Standpoint) -> Self {
         let status = &snapshot.status;
-        let outdated =
-            "A newer Pipulate is installed than the one that runs this page. Restart this app to use it.";
-        let unknown = status.unknown.iter().map(|unknown| capitalized(unknown));
+        let alerts = status.unknown.iter().chain(&snapshot.alerts);
         Self {
             project: status.name.clone(),
             state: status.state(),
-            alerts: unknown.chain(snapshot.is_outdated.then(|| outdated.to_owned())).collect(),
+            alerts: alerts.map(|alert| capitalized(alert)).collect(),
             services: status.services.iter().map(|service| Card::new(service, snapshot, from)).collect(),
         }
     }

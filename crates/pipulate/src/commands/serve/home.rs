@@ -133,10 +133,18 @@ impl StatusSource for Home {
         notebooks.into_iter().map(notebook).collect()
     }
 
-    fn is_outdated(&self) -> bool {
+    fn alerts(&self) -> Vec<String> {
+        let context = self.context.reread();
+        let unusable = context.config_as_read().as_ref().err().map(|error| {
+            let file = context.layout.config();
+            format!("{file} can't be used, so services that don't run are missing here: {error}")
+        });
         // A file that is missing for a moment is being replaced.
         let now = version(&self.context.exe);
-        now.is_some() && self.program.is_some() && now != self.program
+        let is_outdated = now.is_some() && self.program.is_some() && now != self.program;
+        let outdated =
+            "a newer Pipulate is installed than the one that runs this page; restart this app to use it";
+        unusable.into_iter().chain(is_outdated.then(|| outdated.to_owned())).collect()
     }
 
     fn watch(&self) -> Box<dyn Watching> {

@@ -25,8 +25,10 @@ pub(super) fn of_start(before: &ProjectStatus, stdout: &str, stderr: &str) -> St
 pub(super) fn of_failure(stderr: &str) -> String {
     let lines: Vec<&str> = stderr.lines().collect();
     let begin = lines.iter().rposition(|line| line.starts_with("error: ")).unwrap_or(0);
-    let line = |line: &&str| {
-        line.trim_start().trim_start_matches("error: ").trim_start_matches("because: ").to_owned()
+    // What stands under a line keeps its place there.
+    let line = |line: &&'_ str| {
+        let words = line.strip_prefix("error: ").or_else(|| line.strip_prefix("  because: "));
+        words.unwrap_or(line).to_owned()
     };
     lines[begin..].iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -61,7 +63,7 @@ mod tests {
             because: web: its port is taken:\n    nginx, pid 12\nhint: set another port\n";
         assert_eq!(
             of_failure(stderr),
-            "could not start: web\nweb: its port is taken:\nnginx, pid 12\nhint: set another port"
+            "could not start: web\nweb: its port is taken:\n    nginx, pid 12\nhint: set another port"
         );
         assert_eq!(of_failure("killed\n"), "killed");
     }
