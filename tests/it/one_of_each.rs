@@ -72,6 +72,18 @@ fn a_start_during_a_stop_starts_it_again() {
 }
 
 #[test]
+fn what_is_started_again_after_a_stop_was_at_no_time_said_to_have_failed() {
+    let project = only_a_worker(WORKER);
+    for _ in 0..2 {
+        project.start(&[]);
+        project.run(&["stop"]).expect(0);
+    }
+    let said = project.read(".pipulate/log/supervisor.log");
+    assert_eq!(said.matches("state=\"running\"").count(), 2, "{said}");
+    assert!(!said.contains("backoff"), "{said}");
+}
+
+#[test]
 fn a_start_waits_for_whoever_holds_the_lock_and_then_takes_the_place() {
     let project = only_a_worker(WORKER);
     project.start(&[]);

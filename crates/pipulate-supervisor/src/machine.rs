@@ -124,9 +124,9 @@ impl Machine {
         &self.phase
     }
 
-    /// Starts after the first one.
-    pub(crate) fn restarts(&self) -> u32 {
-        self.starts.saturating_sub(1)
+    /// Starts after the first one; `None` before that.
+    pub(crate) fn restarts(&self) -> Option<u32> {
+        self.starts.checked_sub(1)
     }
 
     /// When [`Event::Tick`] is due, if nothing else happens before.

@@ -264,7 +264,7 @@ impl Driver {
         let over = self.is_over();
         let (state, reason) = self.state();
         self.be_known_before_settling(state);
-        let (address, restarts) = (self.address(), self.machine.restarts());
+        let (address, restarts) = (self.address(), self.machine.restarts().unwrap_or(0));
         let adopted = self.torn;
         let record = &mut self.journal.record;
         record.adopted = adopted;
@@ -303,11 +303,8 @@ impl Driver {
     }
 
     fn phase_in_words(&self) -> (ServiceState, Option<String>) {
-        let ever_started = self.machine.restarts() > 0;
         let state = match self.machine.phase() {
-            Phase::Waiting { .. } | Phase::Clearing { .. }
-                if !ever_started && self.journal.record.last_exit.is_none() =>
-            {
+            Phase::Waiting { .. } | Phase::Clearing { .. } if self.machine.restarts().is_none() => {
                 ServiceState::Starting
             }
             Phase::Waiting { .. } | Phase::Clearing { .. } => ServiceState::Backoff,

@@ -195,7 +195,9 @@ fn say_what_goes_on(context: &Context) {
     let living: Vec<String> = living.map(|service| format!("{} ({})", service.name, service.state)).collect();
     context.printer.clear_line();
     if living.is_empty() {
-        context.printer.note("Interrupted; no service of this project runs");
+        // A supervisor that was begun a moment ago may not be seen yet.
+        context.printer.note("Interrupted; no service of this project runs yet");
+        context.printer.hint("whether one was on its way, tells: pipulate status");
     } else {
         context.printer.note(format!("Interrupted; these go on: {}", living.join(", ")));
         let stop = context.typed("stop");
