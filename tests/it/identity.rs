@@ -1,4 +1,4 @@
-//! Who is meant? Nothing is signalled that was not verified, whatever the files in `.pipulate/run` say
+//! Who is meant? Nothing is signaled that was not verified, whatever the files in `.pipulate/run` say
 //! or have become; a question deletes nothing and never hangs.
 
 use std::fs;
@@ -263,7 +263,7 @@ fn how_an_adopted_service_ended_is_told_where_the_kernel_tells() {
 }
 
 #[test]
-fn whoever_only_holds_a_lock_is_not_signalled_and_is_named() {
+fn whoever_only_holds_a_lock_is_not_signaled_and_is_named() {
     let project = worker("[\"sleep\", \"1000\"]");
     project.start(&[]);
     project.run(&["stop"]).expect(0);

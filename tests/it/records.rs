@@ -1,4 +1,4 @@
-//! Records that can't be believed: `status` says that it can't tell (4), nobody is signalled, and the
+//! Records that can't be believed: `status` says that it can't tell (4), nobody is signaled, and the
 //! file stays as it is.
 
 use std::fs;
@@ -73,7 +73,7 @@ fn a_damaged_record_keeps_nothing_that_is_supervised_from_being_stopped() {
 }
 
 #[test]
-fn a_record_of_another_machine_names_it_and_nothing_is_signalled() {
+fn a_record_of_another_machine_names_it_and_nothing_is_signaled() {
     let project = TestProject::light().build();
     project.start(&[]);
     let record: Value = serde_json::from_str(&project.read(RECORD)).unwrap();

@@ -23,9 +23,14 @@ pub fn identify(pid: Pid, host: &Host) -> Option<ProcessIdentity> {
     Some(ProcessIdentity { pid, start: entry.start, host: host.clone() })
 }
 
+/// Our own pid.
+pub fn own_pid() -> Option<Pid> {
+    Pid::new(rustix::process::getpid().as_raw_nonzero().get())
+}
+
 /// Our own identity.
 pub fn own(host: &Host) -> Option<ProcessIdentity> {
-    Pid::new(rustix::process::getpid().as_raw_nonzero().get()).and_then(|pid| identify(pid, host))
+    own_pid().and_then(|pid| identify(pid, host))
 }
 
 /// Whether the very process that `identity` means still lives.
@@ -63,7 +68,7 @@ pub struct Verified {
     pin: os::Pin,
 }
 
-/// Why a process was not signalled.
+/// Why a process was not signaled.
 #[derive(Debug, thiserror::Error)]
 pub enum SignalError {
     #[error("process {pid} belongs to another user")]
@@ -78,14 +83,10 @@ impl Verified {
     /// # Errors
     /// What was found instead: it may live elsewhere, or can't be verified.
     pub fn pin(identity: &ProcessIdentity, here: &Host) -> Result<Option<Self>, Liveness> {
-        let Some(pin) =
-            os::Pin::open(identity.pid).map_err(|error| Liveness::Unverifiable(error.to_string()))?
-        else {
-            return gone_or_elsewhere(identity, here);
-        };
+        let pin = os::Pin::open(identity.pid).map_err(|error| Liveness::Unverifiable(error.to_string()))?;
         // Looked at after pinning: what is pinned can't become another process any more.
         match liveness(identity, here) {
-            Liveness::Alive => Ok(Some(Self { identity: identity.clone(), pin })),
+            Liveness::Alive => Ok(pin.map(|pin| Self { identity: identity.clone(), pin })),
             Liveness::Gone => Ok(None),
             other @ (Liveness::Elsewhere(_) | Liveness::Unverifiable(_)) => Err(other),
         }
@@ -151,13 +152,6 @@ impl Verified {
             None => table::entry(self.identity.pid)
                 .is_some_and(|entry| entry.lives() && entry.start == self.identity.start),
         }
-    }
-}
-
-fn gone_or_elsewhere(identity: &ProcessIdentity, here: &Host) -> Result<Option<Verified>, Liveness> {
-    match liveness(identity, here) {
-        Liveness::Alive | Liveness::Gone => Ok(None),
-        other @ (Liveness::Elsewhere(_) | Liveness::Unverifiable(_)) => Err(other),
     }
 }
 

@@ -1,11 +1,13 @@
-//! Our children: becoming the parent of orphans, and learning how children ended.
+//! Our children: becoming the parent of orphans, learning how children ended, and ending their groups.
 
 use std::io;
 
 use pipulate_core::identity::Pid;
 
 use crate::command::End;
+use crate::identity::own_pid;
 use crate::os;
+use crate::signals::Signal;
 
 /// From now on orphans among our descendants become our children, so that a process which left
 /// its session is still found. Linux only; elsewhere this does nothing.
@@ -50,8 +52,19 @@ pub fn has_children() -> bool {
     ) != Err(nix::errno::Errno::ECHILD)
 }
 
+/// Signals the whole group of a child of ours that we have not reaped: until then its number
+/// can't be anybody else's. Whoever in it was stopped goes on, to hear it.
+pub fn signal_group_of_child(child: Pid, signal: Signal) {
+    let Some(group) = rustix::process::Pid::from_raw(child.get()) else { return };
+    let Some(signal) = rustix::process::Signal::from_named_raw(signal.number()) else { return };
+    for signal in [signal, rustix::process::Signal::CONT] {
+        // ESRCH: nobody is left in it. EPERM: what is left is another user's.
+        let _nobody = rustix::process::kill_process_group(group, signal);
+    }
+}
+
 fn reap_known_children(kept: Pid) {
-    let Some(me) = Pid::new(rustix::process::getpid().as_raw_nonzero().get()) else { return };
+    let Some(me) = own_pid() else { return };
     for child in os::children(me).into_iter().filter(|&child| child != kept) {
         reap(child);
     }

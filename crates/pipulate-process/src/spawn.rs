@@ -101,14 +101,3 @@ fn in_clean_session(command: &mut std::process::Command, image: Image) {
         });
     }
 }
-
-/// Signals the whole group of a child of ours that we have not reaped: until then its number
-/// can't be anybody else's. Whoever in it was stopped goes on, to hear it.
-pub fn signal_group_of_child(child: Pid, signal: crate::signals::Signal) {
-    let Some(group) = rustix::process::Pid::from_raw(child.get()) else { return };
-    let Some(signal) = rustix::process::Signal::from_named_raw(signal.number()) else { return };
-    for signal in [signal, rustix::process::Signal::CONT] {
-        // ESRCH: nobody is left in it. EPERM: what is left is another user's.
-        let _nobody = rustix::process::kill_process_group(group, signal);
-    }
-}

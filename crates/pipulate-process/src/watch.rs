@@ -41,8 +41,8 @@ pub enum WatchError {
 }
 
 impl TreeWatch {
-    /// Watches `root` and the folders below it that `enters` says, `most` of them at most. What is saved after this
-    /// returned is told by [`TreeWatch::take`].
+    /// Watches `root` and those folders below it that `enters` wants, `most` of them at most. What is
+    /// saved after this returned is told by [`TreeWatch::take`].
     ///
     /// # Errors
     /// Nothing can be watched. That only a part could be is told by the first [`TreeWatch::take`].

@@ -16,6 +16,7 @@ use pipulate_core::layout::Layout;
 use pipulate_core::marker::{Marker, Part, RunId};
 use pipulate_core::project::ProjectId;
 use pipulate_core::service::ServiceName;
+use pipulate_process::identity::own_pid;
 use pipulate_process::table::{self, Entry};
 use pipulate_store::record::Named;
 
@@ -103,7 +104,7 @@ impl Service {
         let mut family = self.below(roots, layout, attached);
         let mut known: HashSet<Pid> = family.ours.iter().map(|entry| entry.pid).collect();
         let fifo = self.fifo(layout);
-        let me = i32::try_from(std::process::id()).ok().and_then(Pid::new);
+        let me = own_pid();
         // The youngest first: one that forks and ends in a chain is gone before it is its turn.
         for pid in table::all_pids().into_iter().rev() {
             if Some(pid) == me || known.contains(&pid) || !table::is_ours_by_user(pid) {

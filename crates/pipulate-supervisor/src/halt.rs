@@ -31,7 +31,7 @@ pub enum Stopped {
     Done(Receipt),
     /// Nothing of it lives any more, and there is no record of how that came; the words say why not.
     Unrecorded(String),
-    /// Nothing was signalled, or not everything ended; the sentence says why.
+    /// Nothing was signaled, or not everything ended; the sentence says why.
     Refused(String),
 }
 

@@ -44,7 +44,7 @@ pub fn upgrade(layout: &Layout, services: &[ServiceName]) -> Vec<ServiceName> {
 /// Asks the holder of a service's lock to restart it, and answers with it; `None`: it has just ended.
 ///
 /// # Errors
-/// It may not be signalled.
+/// It may not be signaled.
 pub(crate) fn ask_to_restart(
     layout: &Layout,
     service: &ServiceName,

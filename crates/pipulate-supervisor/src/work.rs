@@ -11,7 +11,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::status::KernelInfo;
 use pipulate_core::text::printable;
 use pipulate_core::units::{length_of_time, size};
-use pipulate_process::identity;
+use pipulate_process::identity::{self, own_pid};
 use pipulate_process::table::{self, Entry, RunState};
 use pipulate_store::record;
 
@@ -109,7 +109,7 @@ fn processes(layout: &Layout) -> Option<(Vec<Entry>, Option<Pid>)> {
 
 /// The group of the command that asks: typed in one of these terminals, it is no work to spare.
 fn own_group() -> i32 {
-    let own = i32::try_from(std::process::id()).ok().and_then(Pid::new).and_then(table::entry);
+    let own = own_pid().and_then(table::entry);
     own.map_or(0, |own| own.group)
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Counts over all rounds.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// Processes killed by KILL, or signalled otherwise, by the test.
+    /// Processes killed by KILL, or signaled otherwise, by the test.
     pub(crate) faults: u64,
     /// How long a service was without supervisor until a sibling took it over.
     pub(crate) adoptions: Vec<Duration>,

@@ -32,7 +32,7 @@ pub(super) fn run(command: &mut Command) -> Result<(Spent, ExitStatus)> {
 /// Asks a child that nobody has waited for yet to end, and waits until it has.
 ///
 /// # Errors
-/// It could not be signalled or waited for.
+/// It could not be signaled or waited for.
 #[expect(clippy::disallowed_methods, reason = "a child that was not waited for can be nobody else")]
 pub(super) fn end(child: &mut Child) -> Result<Duration> {
     let begin = Instant::now();

@@ -25,12 +25,12 @@ pub(super) struct Exception {
 pub(super) const EXCEPTIONS: &[Exception] = &[
     Exception {
         rule: Rule::TargetOs,
-        subject: "crates/pipulate-process/src/os/mod.rs",
+        subject: "crates/pipulate-process/src/os.rs",
         reason: "chooses the one file per system for processes",
     },
     Exception {
         rule: Rule::TargetOs,
-        subject: "crates/pipulate-store/src/os/mod.rs",
+        subject: "crates/pipulate-store/src/os.rs",
         reason: "chooses the one folder per system for moving bytes and watching a log",
     },
     Exception {

@@ -102,7 +102,7 @@ impl Watch {
     }
 
     /// Readable when something happened; `None` where the kernel does not tell. Whoever waits for it
-    /// by himself calls [`Watch::rearm`] then.
+    /// otherwise calls [`Watch::rearm`] then.
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.notifier.as_ref().map(Notifier::as_fd)
     }

@@ -9,7 +9,7 @@ use pipulate_process::command::End;
 use pipulate_process::identity::{SignalError, Verified};
 use pipulate_process::signals::Signal;
 use pipulate_process::table::{Entry, RunState};
-use pipulate_process::{reaper, spawn, table};
+use pipulate_process::{reaper, table};
 use pipulate_store::files;
 use pipulate_store::record::{Named, Receipt};
 
@@ -58,7 +58,7 @@ impl Driver {
     pub(super) fn end_group(&mut self, force: bool) {
         let signal = if force { Signal::KILL } else { Signal::TERM };
         match &self.main {
-            Some(main) if main.is_child => spawn::signal_group_of_child(main.pid(), signal),
+            Some(main) if main.is_child => reaper::signal_group_of_child(main.pid(), signal),
             Some(_) | None => {
                 for entry in self.group_members() {
                     self.signal_entry(&entry, signal);

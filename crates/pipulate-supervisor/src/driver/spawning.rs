@@ -120,7 +120,7 @@ impl Driver {
         })?;
         let verified = Verified::pin_new_child(pid, &self.host).map_err(|error| {
             // Nobody would notice its end: it must not run.
-            spawn::signal_group_of_child(pid, Signal::KILL);
+            reaper::signal_group_of_child(pid, Signal::KILL);
             Trouble { passes: true, ..Trouble::of("watch the new process", &error) }
         })?;
         let record = MainProcess { identity: verified.identity().clone(), run, started_at: Timestamp::now() };

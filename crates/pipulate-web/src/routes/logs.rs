@@ -65,7 +65,7 @@ pub(crate) async fn older(State(state): State<AppState>, query: Query) -> Result
         .await?
 }
 
-/// What is printed from a place on. Whoever comes back goes on where he was.
+/// What is printed from a place on. Whoever comes back goes on from there.
 pub(crate) async fn stream(
     State(state): State<AppState>,
     query: Query,
