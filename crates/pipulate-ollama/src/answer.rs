@@ -44,8 +44,6 @@ pub struct Summary {
     /// The model had more to say: the answer is as long as was asked for, or together with the question
     /// as long as the model can take in.
     pub is_cut_off: bool,
-    /// How long loading the model took.
-    pub load: Duration,
     /// The prompt's length in tokens.
     pub prompt_tokens: u64,
     /// The answer's length in tokens.
@@ -152,26 +150,20 @@ impl Answer {
     }
 }
 
-/// One line of `/api/chat` or `/api/generate`.
+/// One line of `/api/chat`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Line {
     #[serde(deserialize_with = "or_default")]
     message: Spoken,
     #[serde(deserialize_with = "or_default")]
-    response: String,
-    #[serde(deserialize_with = "or_default")]
-    thinking: String,
-    #[serde(deserialize_with = "or_default")]
     done: bool,
     done_reason: Option<String>,
-    /// Nanoseconds, as all durations here.
-    #[serde(deserialize_with = "or_default")]
-    load_duration: u64,
     #[serde(deserialize_with = "or_default")]
     prompt_eval_count: u64,
     #[serde(deserialize_with = "or_default")]
     eval_count: u64,
+    /// In nanoseconds.
     #[serde(deserialize_with = "or_default")]
     eval_duration: u64,
 }
@@ -192,15 +184,12 @@ fn pieces_of(line: &[u8], host: &Host) -> Result<Vec<Piece>, Error> {
         return Err(Error::BrokeOff { message: said.message });
     }
     let line: Line = serde_json::from_value(value).map_err(foreign)?;
-    let texts = [
-        Piece::Thinking(harmless(line.message.thinking + &line.thinking)),
-        Piece::Text(harmless(line.message.content + &line.response)),
-    ];
+    let texts =
+        [Piece::Thinking(harmless(line.message.thinking)), Piece::Text(harmless(line.message.content))];
     let mut pieces: Vec<Piece> = texts.into_iter().filter(|piece| !piece.is_empty()).collect();
     if line.done {
         pieces.push(Piece::Done(Summary {
             is_cut_off: line.done_reason.as_deref() == Some("length"),
-            load: Duration::from_nanos(line.load_duration),
             prompt_tokens: line.prompt_eval_count,
             tokens: line.eval_count,
             writing: Duration::from_nanos(line.eval_duration),

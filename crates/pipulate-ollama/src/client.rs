@@ -63,17 +63,6 @@ pub struct ChatRequest {
     pub options: Options,
 }
 
-/// A prompt to be completed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GenerateRequest {
-    pub model: String,
-    pub prompt: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub think: Option<bool>,
-    #[serde(skip_serializing_if = "Options::is_default")]
-    pub options: Options,
-}
-
 /// How a model writes; what is not said is left to it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Options {
@@ -219,15 +208,21 @@ impl Client {
     /// # Errors
     /// It can't be reached, refuses, or sends no word in time.
     pub async fn chat(&self, request: &ChatRequest) -> Result<Answer, Error> {
-        self.talk("/api/chat", &request.model, request).await
-    }
-
-    /// Completes a prompt. Dropping the answer ends the work on it.
-    ///
-    /// # Errors
-    /// It can't be reached, refuses, or sends no word in time.
-    pub async fn generate(&self, request: &GenerateRequest) -> Result<Answer, Error> {
-        self.talk("/api/generate", &request.model, request).await
+        let activity = "answer";
+        let limit = self.limits.first_word;
+        let sending = self.http.post(self.host.url("/api/chat")).json(request).send();
+        let slow = |_| Error::Slow { host: self.host.to_string(), activity, limit };
+        let response = tokio::time::timeout(limit, sending)
+            .await
+            .map_err(slow)?
+            .map_err(|error| Error::from_request(&self.host, activity, self.limits.connect, &error))?;
+        let status = response.status();
+        if !status.is_success() {
+            let reading = tokio::time::timeout(self.limits.question, read_up_to(response, MAX_ERROR));
+            let body = reading.await.ok().and_then(Result::ok).unwrap_or_default();
+            return Err(Error::from_answer(&self.host, &request.model, status.as_u16(), &body));
+        }
+        Ok(Answer::new(response, &self.host, limit, self.limits.next_word))
     }
 
     async fn get<T: DeserializeOwned>(&self, endpoint: &str, activity: &'static str) -> Result<T, Error> {
@@ -263,24 +258,6 @@ impl Client {
             return Err(Error::Refused { status: 200, message: said.message });
         }
         serde_json::from_value(value).map_err(foreign)
-    }
-
-    async fn talk(&self, endpoint: &str, model: &str, request: &impl Serialize) -> Result<Answer, Error> {
-        let activity = "answer";
-        let limit = self.limits.first_word;
-        let sending = self.http.post(self.host.url(endpoint)).json(request).send();
-        let slow = |_| Error::Slow { host: self.host.to_string(), activity, limit };
-        let response = tokio::time::timeout(limit, sending)
-            .await
-            .map_err(slow)?
-            .map_err(|error| Error::from_request(&self.host, activity, self.limits.connect, &error))?;
-        let status = response.status();
-        if !status.is_success() {
-            let reading = tokio::time::timeout(self.limits.question, read_up_to(response, MAX_ERROR));
-            let body = reading.await.ok().and_then(Result::ok).unwrap_or_default();
-            return Err(Error::from_answer(&self.host, model, status.as_u16(), &body));
-        }
-        Ok(Answer::new(response, &self.host, limit, self.limits.next_word))
     }
 }
 

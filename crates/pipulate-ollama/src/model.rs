@@ -13,8 +13,6 @@ pub struct Model {
     /// Bytes on disk.
     #[serde(deserialize_with = "or_default")]
     pub size: u64,
-    #[serde(deserialize_with = "timestamp")]
-    pub modified_at: Option<Timestamp>,
     #[serde(deserialize_with = "or_default")]
     pub details: Details,
     /// What it can do, where the server is new enough to say.
@@ -31,8 +29,6 @@ pub struct Model {
 pub struct Details {
     #[serde(deserialize_with = "or_default")]
     pub family: String,
-    #[serde(deserialize_with = "or_default")]
-    pub families: Vec<String>,
     /// As the server writes it: `8.0B`.
     #[serde(deserialize_with = "or_default")]
     pub parameter_size: String,
@@ -46,11 +42,6 @@ pub struct Details {
 pub struct Loaded {
     #[serde(deserialize_with = "or_default")]
     pub name: String,
-    /// Bytes of memory, and how many of them are the graphics card's.
-    #[serde(deserialize_with = "or_default")]
-    pub size: u64,
-    #[serde(deserialize_with = "or_default")]
-    pub size_vram: u64,
     /// How much it can take in, in tokens, where the server is new enough to say. Of a conversation that is
     /// longer the server leaves the beginning away.
     pub context_length: Option<u64>,
@@ -163,8 +154,10 @@ mod tests {
         let nulls = r#"{"name":"a","size":null,"modified_at":null,"capabilities":null,"remote_host":null,
             "details":{"family":null,"families":null,"parameter_size":null},"new_field":[1]}"#;
         assert_eq!(read(nulls), Model { name: "a".to_owned(), ..Model::default() });
-        assert_eq!(read(r#"{"details":null,"modified_at":"soon"}"#), Model::default());
-        assert!(read(r#"{"modified_at":"2026-11-20T10:00:00.123456789-08:00"}"#).modified_at.is_some());
+        assert_eq!(read(r#"{"details":null}"#), Model::default());
+        let loaded = |text| serde_json::from_str::<Loaded>(text).unwrap();
+        assert_eq!(loaded(r#"{"name":null,"expires_at":"soon"}"#), Loaded::default());
+        assert!(loaded(r#"{"expires_at":"2026-11-20T10:00:00.123456789-08:00"}"#).expires_at.is_some());
     }
 
     #[test]

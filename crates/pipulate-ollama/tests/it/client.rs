@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::fake::{End, Fake, Script, Seen};
 use pipulate_ollama::answer::{Piece, Summary};
-use pipulate_ollama::client::{ChatRequest, Client, GenerateRequest, Limits, Message, Options, Role};
+use pipulate_ollama::client::{ChatRequest, Client, Limits, Message, Options, Role};
 use pipulate_ollama::error::Error;
 use pipulate_ollama::host::Host;
 use pipulate_ollama::model::{Description, Model};
@@ -87,7 +87,7 @@ fn a_last_line_needs_no_line_break() {
 
 #[test]
 fn null_and_missing_fields_are_no_error() {
-    let body = "{\"message\":null,\"done\":null}\n\n{\"response\":\"a\",\"message\":{\"content\":null}}\r\n{\"done\":true}\n";
+    let body = "{\"message\":null,\"done\":null}\n\n{\"message\":{\"content\":\"a\",\"thinking\":null}}\r\n{\"done\":true}\n";
     let heard = hear_script(Script::new(200, body));
     assert_eq!((heard.text.as_str(), heard.done, heard.error), ("a", true, None));
 }
@@ -181,20 +181,27 @@ fn dropping_an_answer_closes_its_connection() {
 
 #[test]
 fn a_server_is_called_by_its_own_name_and_told_what_was_asked() {
-    let fake = Fake::start([("/api/generate", Script::new(200, DONE))]);
+    let fake = Fake::start([("/api/chat", Script::new(200, DONE))]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let summary = runtime.block_on(async {
         let client = Client::new(&fake.host).unwrap();
-        let options = Options { most_tokens: Some(7) };
-        let request =
-            GenerateRequest { model: "m".to_owned(), prompt: "p".to_owned(), think: Some(false), options };
-        client.generate(&request).await.unwrap().next().await.unwrap()
+        let request = ChatRequest {
+            model: "m".to_owned(),
+            messages: vec![Message { role: Role::User, content: "p".to_owned() }],
+            think: Some(false),
+            options: Options { most_tokens: Some(7) },
+        };
+        client.chat(&request).await.unwrap().next().await.unwrap()
     });
     let Some(Piece::Done(summary)) = summary else { panic!("{summary:?}") };
     assert_eq!(summary.speed(), Some(15.0));
     let (path, host, body) = fake.next_request();
-    assert_eq!((path.as_str(), format!("http://{host}")), ("/api/generate", fake.host.to_string()));
-    assert_eq!(body, r#"{"model":"m","prompt":"p","think":false,"options":{"num_predict":7}}"#);
+    assert_eq!((path.as_str(), format!("http://{host}")), ("/api/chat", fake.host.to_string()));
+    let messages = r#"[{"role":"user","content":"p"}]"#;
+    assert_eq!(
+        body,
+        format!(r#"{{"model":"m","messages":{messages},"think":false,"options":{{"num_predict":7}}}}"#)
+    );
 }
 
 #[test]
