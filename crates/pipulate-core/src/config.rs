@@ -11,15 +11,15 @@ mod schema;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::time::Duration;
 
 pub use error::ConfigError;
 pub use schema::schema;
 
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::secret::EnvKey;
-use crate::service::{LogLimits, Readiness, RestartPolicy, ServiceName, StopSignal, StopSpec};
+use crate::service::{LogLimits, Readiness, RestartPolicy, ServiceName, StopSpec};
 use crate::watch::Glob;
 
 /// What a project wants, every default filled in.
@@ -61,7 +61,7 @@ pub struct OllamaConfig {
 }
 
 /// When `start` lets the model say something clever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Greet {
     /// Only from a model that is in memory already.
@@ -119,6 +119,7 @@ impl Config {
             requirements: raw.python.requirements.unwrap_or_else(|| PathBuf::from("requirements.txt")),
             probe: raw.python.probe.map_or_else(|| vec!["numpy".to_owned()], |probe| probe.0),
         };
+        let logs = LogLimits::default();
         let config = Self {
             name: raw.project.name,
             python,
@@ -130,8 +131,8 @@ impl Config {
             },
             secrets: raw.secrets.required.0,
             logs: LogLimits {
-                max_size: raw.logs.max_size.map_or(10 << 20, |size| size.0).max(4096),
-                keep: raw.logs.keep.unwrap_or(5),
+                max_size: raw.logs.max_size.map_or(logs.max_size, |size| size.0).max(4096),
+                keep: raw.logs.keep.unwrap_or(logs.keep),
             },
             services: resolve_services(services, text)?,
         };
@@ -222,14 +223,15 @@ fn resolve_service(
         return Err(ConfigError::at(text, &watch.span(), message));
     }
     let stop = raw.stop.unwrap_or_default();
+    let default = StopSpec::default();
     Ok(ServiceConfig {
         command: raw.command.map(|command| command.0),
         port: raw.port.map(|port| port.0.get()),
         ready: raw.ready.map(raw::RawReady::resolve),
         restart: raw.restart.unwrap_or(RestartPolicy::OnFailure),
         stop: StopSpec {
-            signal: stop.signal.unwrap_or(StopSignal::Term),
-            timeout: stop.timeout.map_or(Duration::from_secs(10), |timeout| timeout.0),
+            signal: stop.signal.unwrap_or(default.signal),
+            timeout: stop.timeout.map_or(default.timeout, |timeout| timeout.0),
         },
         watch: raw.watch.0.into_iter().map(Spanned::into_inner).collect(),
         depends_on: raw.depends_on.0.into_iter().map(Spanned::into_inner).collect(),

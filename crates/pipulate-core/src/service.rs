@@ -169,6 +169,12 @@ pub struct StopSpec {
     pub timeout: Duration,
 }
 
+impl Default for StopSpec {
+    fn default() -> Self {
+        Self { signal: StopSignal::Term, timeout: Duration::from_secs(10) }
+    }
+}
+
 /// The signals that may ask a service to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
@@ -189,6 +195,12 @@ pub struct LogLimits {
     pub max_size: u64,
     /// Older files beside the current one.
     pub keep: u32,
+}
+
+impl Default for LogLimits {
+    fn default() -> Self {
+        Self { max_size: 10 << 20, keep: 5 }
+    }
 }
 
 #[cfg(test)]

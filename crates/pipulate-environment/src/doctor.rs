@@ -33,6 +33,7 @@ use std::thread;
 
 use pipulate_core::config::{Config, ConfigError};
 use pipulate_core::finding::{Finding, FindingStatus};
+use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ProjectStatus;
@@ -77,7 +78,7 @@ pub enum PortOwner {
     /// The service itself has it.
     Ours,
     Foreign {
-        pid: i32,
+        pid: Pid,
         command: String,
         /// The home that it belongs to, if it is one of ours.
         project: Option<PathBuf>,

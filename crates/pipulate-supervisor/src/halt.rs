@@ -1,7 +1,7 @@
 //! Stopping services from outside: by their supervisors, or by one that is started for the stop.
 //!
 //! Whoever holds a service's lock is a process of its own and ends with the work: two stops that
-//! wait for each other's processes would else wait forever.
+//! wait for each other's processes would otherwise wait forever.
 
 use std::io::{PipeReader, Read};
 use std::time::{Duration, Instant};

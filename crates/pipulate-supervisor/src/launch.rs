@@ -204,7 +204,9 @@ impl<'a> Launch<'a> {
             let started = self.program.start(self.layout, &pending.service, start, spec, nowhere)?;
             pending.supervisor = Some(started.identity().pid);
             pending.attempts -= 1;
-            (pending.before, pending.rings, pending.outdated) = (record, false, None);
+            pending.before = record;
+            pending.rings = false;
+            pending.outdated = None;
         }
         Ok(())
     }

@@ -82,10 +82,12 @@ enum Need {
 }
 
 impl Restart<'_> {
-    /// Asks for what each service needs and waits for it. The answer are those whose supervisors were
+    /// Asks for what each service needs, and waits for it. Answers with those whose supervisors were
     /// killed meanwhile.
     fn attempt(&mut self, open: Vec<Before>) -> Result<Vec<Before>, LaunchError> {
-        let (mut asked, mut absent, mut again) = (Vec::new(), Vec::new(), Vec::new());
+        let mut asked = Vec::new();
+        let mut absent = Vec::new();
+        let mut again = Vec::new();
         for (service, before) in open {
             match self.need(&service, before.as_ref()) {
                 Need::Wait(supervisor) => asked.push(((service, before), supervisor)),

@@ -54,6 +54,16 @@ impl Failure {
         Self::new(FailureKind::Failed, message)
     }
 
+    /// A write to our own output that failed.
+    pub(crate) fn of_output(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => {
+                Self::new(FailureKind::ReaderGone, "the reader of the output is gone")
+            }
+            _ => Self::failed(format!("could not write the output: {error}")),
+        }
+    }
+
     /// Says why.
     pub(crate) fn cause(mut self, cause: impl fmt::Display) -> Self {
         self.causes.push(cause.to_string());
@@ -81,9 +91,7 @@ impl Failure {
         }
         text
     }
-}
 
-impl Failure {
     /// All of it as one fragment, for a page.
     pub(crate) fn in_one_line(&self) -> String {
         let parts = std::iter::once(&self.message).chain(&self.causes).chain(&self.hints);
@@ -119,18 +127,6 @@ fn advice(error: &io::Error) -> Option<String> {
         _ => return None,
     };
     Some(advice.to_owned())
-}
-
-impl Failure {
-    /// A write to our own output that failed.
-    pub(crate) fn of_output(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => {
-                Self::new(FailureKind::ReaderGone, "the reader of the output is gone")
-            }
-            _ => Self::failed(format!("could not write the output: {error}")),
-        }
-    }
 }
 
 /// Lines after the first one stand under it.

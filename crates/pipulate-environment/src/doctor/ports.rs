@@ -87,6 +87,8 @@ fn examine(id: &'static str, fact: &PortFact, pinned: bool) -> Finding {
 mod tests {
     use pipulate_core::finding::FindingStatus;
 
+    use pipulate_core::identity::Pid;
+
     use super::*;
 
     fn examine_owner(owner: PortOwner, pinned: bool) -> Finding {
@@ -96,7 +98,11 @@ mod tests {
 
     #[test]
     fn a_held_port_fails_only_where_no_other_will_do() {
-        let foreign = || PortOwner::Foreign { pid: 4121, command: "jupyter-lab".to_owned(), project: None };
+        let foreign = || PortOwner::Foreign {
+            pid: Pid::new(4121).unwrap(),
+            command: "jupyter-lab".to_owned(),
+            project: None,
+        };
         for owner in [PortOwner::Free, PortOwner::Ours] {
             assert_eq!(examine_owner(owner, true).status, FindingStatus::Ok);
         }
@@ -109,7 +115,8 @@ mod tests {
     #[test]
     fn a_holder_is_named_and_never_ended_by_us() {
         let project = Some("/home/anna/other".into());
-        let owner = PortOwner::Foreign { pid: 4121, command: "jupyter-lab".to_owned(), project };
+        let owner =
+            PortOwner::Foreign { pid: Pid::new(4121).unwrap(), command: "jupyter-lab".to_owned(), project };
         assert_eq!(examine_owner(owner.clone(), false).status, FindingStatus::Ok, "another port will do");
         let finding = examine_owner(owner, true);
         assert!(finding.title.contains("/home/anna/other (pid 4121, jupyter-lab)"), "{}", finding.title);

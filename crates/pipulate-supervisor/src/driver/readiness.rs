@@ -96,7 +96,9 @@ impl Readying {
 
     /// A new instance was started.
     pub(super) fn begin(&mut self, log_end: u64, now: Instant) {
-        (self.probe, self.next, self.pause, self.address) = (None, now + FIRST_PAUSE, FIRST_PAUSE, None);
+        self.forget();
+        self.next = now + FIRST_PAUSE;
+        self.pause = FIRST_PAUSE;
         self.hitch = Hitch::Unknown;
         if let Sign::Line { read_to, .. } = &mut self.sign {
             *read_to = log_end;

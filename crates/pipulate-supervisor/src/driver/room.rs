@@ -83,7 +83,9 @@ impl Driver {
             }
         }
         self.journal.lost(self.room.lost_before + dropped, trouble.clone());
-        (self.room.trouble, self.room.dropped, self.room.next_look) = (trouble, dropped, now + PACE);
+        self.room.trouble = trouble;
+        self.room.dropped = dropped;
+        self.room.next_look = now + PACE;
     }
 
     /// When to look again, while there is something to look for.

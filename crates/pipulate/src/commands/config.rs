@@ -1,11 +1,10 @@
 //! `config`: the configuration as it is meant, every default filled in, secrets masked; or the schema
 //! of the file.
 
-use std::collections::BTreeMap;
-
-use pipulate_core::config::{Config, Greet, ServiceConfig, schema};
+use pipulate_core::config::{Config, ServiceConfig, schema};
 use pipulate_core::secret::{EnvKey, says_secret};
-use pipulate_core::service::{Readiness, RestartPolicy, ServiceName, StopSignal};
+use pipulate_core::service::{Readiness, ServiceName};
+use serde::Serialize;
 use toml::{Table, Value};
 
 use crate::cli::ConfigVerb;
@@ -51,7 +50,7 @@ fn meant(config: &Config) -> Table {
         section([
             ("host", config.ollama.host.clone().map(Value::from)),
             ("model", config.ollama.model.clone().map(Value::from)),
-            ("greet", Some(Value::from(greet(config.ollama.greet)))),
+            ("greet", word(config.ollama.greet)),
         ]),
     );
     let required: Vec<&str> = config.secrets.iter().map(EnvKey::as_str).collect();
@@ -70,16 +69,14 @@ fn meant(config: &Config) -> Table {
 fn service_table(service: &ServiceConfig) -> Value {
     let env: Table =
         service.env.iter().map(|(key, value)| (key.clone(), Value::from(shown(key, value)))).collect();
-    let stop = BTreeMap::from([
-        ("signal", Value::from(signal(service.stop.signal))),
-        ("timeout", Value::from(seconds(service.stop.timeout))),
-    ]);
+    let timeout = Some(Value::from(seconds(service.stop.timeout)));
+    let stop = section([("signal", word(service.stop.signal)), ("timeout", timeout)]);
     section([
         ("command", service.command.clone().map(Value::from)),
         ("port", service.port.map(|port| Value::from(i64::from(port)))),
         ("ready", service.ready.as_ref().map(ready)),
-        ("restart", Some(Value::from(restart(service.restart)))),
-        ("stop", Some(Value::from(stop))),
+        ("restart", word(service.restart)),
+        ("stop", Some(stop)),
         ("watch", Some(Value::from(service.watch.iter().map(ToString::to_string).collect::<Vec<_>>()))),
         ("depends_on", Some(names(&service.depends_on))),
         ("env", Some(Value::Table(env))),
@@ -102,32 +99,9 @@ fn names(names: &[ServiceName]) -> Value {
     Value::from(names.iter().map(ToString::to_string).collect::<Vec<_>>())
 }
 
-fn greet(greet: Greet) -> &'static str {
-    match greet {
-        Greet::Loaded => "loaded",
-        Greet::Always => "always",
-        Greet::Never => "never",
-    }
-}
-
-fn restart(policy: RestartPolicy) -> &'static str {
-    match policy {
-        RestartPolicy::Always => "always",
-        RestartPolicy::OnFailure => "on-failure",
-        RestartPolicy::Never => "never",
-    }
-}
-
-fn signal(signal: StopSignal) -> &'static str {
-    match signal {
-        StopSignal::Term => "TERM",
-        StopSignal::Int => "INT",
-        StopSignal::Quit => "QUIT",
-        StopSignal::Hup => "HUP",
-        StopSignal::Usr1 => "USR1",
-        StopSignal::Usr2 => "USR2",
-        StopSignal::Kill => "KILL",
-    }
+/// The word that the file would have, from the same place that reads it.
+fn word(choice: impl Serialize) -> Option<Value> {
+    Value::try_from(choice).ok()
 }
 
 fn ready(readiness: &Readiness) -> Value {

@@ -97,7 +97,7 @@ fn owner_of(context: &Context, port: u16) -> PortOwner {
             PortOwner::Ours
         }
         Some(owner::PortOwner::Process { pid, command, project }) => {
-            PortOwner::Foreign { pid: pid.get(), command, project }
+            PortOwner::Foreign { pid, command, project }
         }
     }
 }

@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 
 use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
+use pipulate_store::error::StoreError;
 use pipulate_store::log::index::When;
 use pipulate_store::log::merge::{Merged, Patience};
 use pipulate_store::log::read::{self, Start};
@@ -81,19 +82,26 @@ fn paths(context: &Context, asked: &[ServiceName]) -> Result<ExitStatus, Failure
 
 /// Which lines are of interest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
+pub(crate) enum Moment {
     Now,
     /// Also what services without a log may print.
     FromNowOn,
 }
 
-/// The services to show: those that were asked for, else those that have a log, and those that
-/// may have one soon.
+/// The services to show: those that were asked for, each once, else all that there are.
 fn chosen(context: &Context, asked: Vec<ServiceName>, moment: Moment) -> Result<Vec<ServiceName>, Failure> {
     if !asked.is_empty() {
         let mut seen = BTreeSet::new();
         return Ok(asked.into_iter().filter(|service| seen.insert(service.clone())).collect());
     }
+    Ok(services(context, moment)?)
+}
+
+/// The services that have a log, and those that may have one soon, in the order of the configuration.
+///
+/// # Errors
+/// The folder of the logs can't be listed.
+pub(crate) fn services(context: &Context, moment: Moment) -> Result<Vec<ServiceName>, StoreError> {
     let mut left = read::services(&context.layout)?;
     let mut services = Vec::new();
     for service in context.services() {

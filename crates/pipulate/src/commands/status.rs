@@ -1,8 +1,6 @@
 //! `status`: how the services are. Asking changes nothing.
 
-use std::io::Read as _;
 use std::os::fd::AsFd as _;
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,11 +8,13 @@ use pipulate_core::status::{ProjectStatus, Verdict};
 use pipulate_process::poll::{self, Interest};
 use pipulate_store::registry;
 use pipulate_supervisor::{projects, query};
+use signal_hook::consts::SIGINT;
 
 use crate::cli::{Format, Projects, StatusSettings};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
+use crate::interrupt;
 use crate::ui::{status_json, status_table};
 
 /// How often `--watch` looks.
@@ -96,9 +96,7 @@ fn exit_status(statuses: &[ProjectStatus]) -> ExitStatus {
 
 /// Shows it again and again, in place on a terminal. Ctrl-C leaves the view and nothing else.
 fn watch(context: &Context, settings: StatusSettings) -> Result<ExitStatus, Failure> {
-    let (mut ours, theirs) = UnixStream::pair()?;
-    ours.set_nonblocking(true)?;
-    signal_hook::low_level::pipe::register(signal_hook::consts::SIGINT, theirs)?;
+    let interrupted = interrupt::stream_of(&[SIGINT])?;
     let in_place = context.printer.terminal().stdout_is_terminal;
     let mut shown = String::new();
     loop {
@@ -109,9 +107,8 @@ fn watch(context: &Context, settings: StatusSettings) -> Result<ExitStatus, Fail
             context.printer.data(&text)?;
         }
         shown = text;
-        poll::wait(&[(ours.as_fd(), Interest::Read)], Some(PACE))?;
-        let mut byte = [0; 1];
-        if ours.read(&mut byte).is_ok() {
+        let ready = poll::wait(&[(interrupted.as_fd(), Interest::Read)], Some(PACE))?;
+        if ready.iter().any(|stream| stream.ready) {
             return Ok(ExitStatus::Success);
         }
     }

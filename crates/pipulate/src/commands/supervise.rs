@@ -11,18 +11,15 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
-use pipulate_core::identity::ProcessIdentity;
 use pipulate_core::layout::Layout;
-use pipulate_core::service::{
-    LogLimits, Readiness, RestartPolicy, ServiceName, ServiceSpec, StopSignal, StopSpec,
-};
+use pipulate_core::service::{LogLimits, Readiness, RestartPolicy, ServiceName, ServiceSpec, StopSpec};
 use pipulate_core::state::ServiceState;
+use pipulate_process::identity::own_pid;
 use pipulate_process::signals;
 use pipulate_store::files;
 use pipulate_store::lock::Lock;
-use pipulate_store::record;
+use pipulate_store::record::{self, Record};
 use pipulate_supervisor::driver::{self, Beginning, Task};
 use pipulate_supervisor::orders::Orders;
 use pipulate_supervisor::program::VERB;
@@ -100,11 +97,11 @@ pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Resul
 /// is no new one. The supervisor stays named, so that what is left is still looked for.
 fn note_its_end(context: &Context, service: &ServiceName, failure: &Failure) {
     let record = record::read(&context.layout, service).ok().flatten();
-    let own =
-        |named: &ProcessIdentity| u32::try_from(named.pid.get()).is_ok_and(|pid| pid == std::process::id());
-    if let Some(mut record) = record.filter(|record| record.supervisor.as_ref().is_some_and(own)) {
-        (record.state, record.reason, record.main) =
-            (ServiceState::Crashed, Some(failure.in_one_line()), None);
+    let is_own = |record: &Record| record.supervisor.as_ref().map(|named| named.pid) == own_pid();
+    if let Some(mut record) = record.filter(is_own) {
+        record.state = ServiceState::Crashed;
+        record.reason = Some(failure.in_one_line());
+        record.main = None;
         if let Err(error) = record::write(&context.layout, &record) {
             tracing::warn!(%service, "{error}");
         }
@@ -161,11 +158,11 @@ fn spec_of_living(context: &Context, service: &ServiceName) -> ServiceSpec {
             port: None,
             ready: Readiness::Exec,
             restart: RestartPolicy::Never,
-            stop: StopSpec { signal: StopSignal::Term, timeout: Duration::from_secs(10) },
+            stop: StopSpec::default(),
             page: None,
             token: is_jupyter.then(|| context.layout.jupyter_token()),
             jupyter_runtime: is_jupyter.then(|| context.layout.jupyter_runtime()),
-            log_limits: LogLimits { max_size: 10 << 20, keep: 5 },
+            log_limits: LogLimits::default(),
             watch: None,
         }
     })

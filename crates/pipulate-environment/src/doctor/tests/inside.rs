@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use pipulate_core::identity::Pid;
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
@@ -174,7 +175,8 @@ fn what_is_wrong_with_the_server_is_recognized() {
         }),
         ("port.others failure", |home| {
             home.write("pipulate.toml", "[services.api]\ncommand = [\"true\"]\nport = 7000\n");
-            let owner = PortOwner::Foreign { pid: 7, command: "nginx".to_owned(), project: None };
+            let owner =
+                PortOwner::Foreign { pid: Pid::new(7).unwrap(), command: "nginx".to_owned(), project: None };
             let service = ServiceName::parse("api").unwrap();
             home.ports = vec![PortFact { service, port: 7000, owner }];
         }),

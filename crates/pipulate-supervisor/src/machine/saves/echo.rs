@@ -28,8 +28,8 @@ impl Echo {
         self.began = Some(now);
     }
 
-    /// These files were saved, the first of them at `first`, and it would be restarted for that. The
-    /// answer are those that it saves itself.
+    /// These files were saved, the first of them at `first`, and it would be restarted for that. Answers
+    /// with those that it saves itself.
     pub(crate) fn answers(
         &mut self,
         files: &BTreeSet<PathBuf>,

@@ -134,9 +134,20 @@ impl<'a> Follower<'a> {
         let mut logs = open(context, &services, lines)?;
         print_what_is_there(context, &view, &mut logs, lines)?;
         let warned = warn_of_unknown_times(context, &view, lines);
-        let (held_since, waits) = (None, matches!(until, Until::Interrupted));
-        let follower =
-            Self { context, asked, lines, services, view, watch, logs, warned, held_since, runs, waits };
+        let waits = matches!(until, Until::Interrupted);
+        let follower = Self {
+            context,
+            asked,
+            lines,
+            services,
+            view,
+            watch,
+            logs,
+            warned,
+            held_since: None,
+            runs,
+            waits,
+        };
         if !runs {
             follower.say("is not running");
         }

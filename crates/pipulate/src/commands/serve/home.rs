@@ -15,7 +15,6 @@ use pipulate_store::dotenv::{EnvFile, SecretValue, SetOnce, Unset, Written};
 use pipulate_store::error::StoreError;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};
-use pipulate_store::log::read;
 use pipulate_store::log::secrets;
 use pipulate_supervisor::{jupyter, work};
 use pipulate_web::world::{
@@ -25,6 +24,7 @@ use pipulate_web::world::{
 
 use super::receipt;
 use super::watch::{LogWatch, RecordWatch};
+use crate::commands::logs::{self, Moment};
 use crate::commands::status;
 use crate::context::Context;
 use crate::links;
@@ -196,7 +196,7 @@ impl Control for Home {
 
 impl Logs for Home {
     fn services(&self) -> Result<Vec<ServiceName>, StoreError> {
-        services_with_lines(&self.context)
+        logs::services(&self.context.reread(), Moment::FromNowOn)
     }
 
     fn open(&self, stretches: &[Stretch]) -> Result<Merged, StoreError> {
@@ -250,19 +250,4 @@ impl Secrets for Home {
     fn forget(&self, key: &str) -> Result<Unset, SecretsError> {
         Secrets::forget(&self.env_file(), key)
     }
-}
-
-/// Those that have printed something and those that soon may, in the order of the configuration.
-pub(super) fn services_with_lines(context: &Context) -> Result<Vec<ServiceName>, StoreError> {
-    let context = context.reread();
-    let mut left = read::services(&context.layout)?;
-    let mut services = Vec::new();
-    for service in context.services() {
-        // The dashboard is only started by name.
-        if left.remove(&service) || service.as_str() != ServiceName::DASHBOARD {
-            services.push(service);
-        }
-    }
-    services.extend(left);
-    Ok(services)
 }

@@ -8,11 +8,12 @@ use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
 use pipulate_process::identity::{self, Verified};
 use pipulate_process::poll::{self, Interest};
+use pipulate_store::error::StoreError;
 use pipulate_store::log::watch::{Wake, Watch};
 use pipulate_store::record;
 use pipulate_web::world::Watching;
 
-use super::home::services_with_lines;
+use crate::commands::logs::{self, Moment};
 use crate::context::Context;
 
 /// Records that are written, kernels that come and go, and processes that end.
@@ -77,7 +78,7 @@ pub(super) struct LogWatch {
 impl LogWatch {
     pub(super) fn new(context: &Context) -> Self {
         // Without a folder of logs there are none yet; the watch tells when it comes.
-        let services = services_with_lines(context).unwrap_or_default();
+        let services = expected(context).unwrap_or_default();
         let watch = Watch::new(&context.layout, &services);
         Self { context: context.clone(), services, watch }
     }
@@ -92,11 +93,15 @@ impl Watching for LogWatch {
                 true
             }
         };
-        if is_news && services_with_lines(&self.context).is_ok_and(|services| services != self.services) {
+        if is_news && expected(&self.context).is_ok_and(|services| services != self.services) {
             *self = Self::new(&self.context);
         }
         is_news
     }
+}
+
+fn expected(context: &Context) -> Result<Vec<ServiceName>, StoreError> {
+    logs::services(&context.reread(), Moment::FromNowOn)
 }
 
 /// Whether one of them became readable.
