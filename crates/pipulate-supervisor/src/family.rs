@@ -73,12 +73,9 @@ impl Service {
             let found = table::descendants(root, |entry| match self.stranger(entry, layout, attached) {
                 None => true,
                 Some(why) => {
-                    family.left.push(Named {
-                        pid: entry.pid,
-                        start: entry.start,
-                        name: entry.name.clone(),
-                        why,
-                    });
+                    let (pid, start, name) = (entry.pid, entry.start, entry.name.clone());
+                    let left = (!self.is_sibling(pid)).then_some(Named { pid, start, name, why });
+                    family.left.extend(left);
                     false
                 }
             });
@@ -135,6 +132,12 @@ impl Service {
         }
         family.left.dedup_by_key(|named| named.pid);
         family
+    }
+
+    /// Whether it supervises a service of the same project: that one is told of by itself.
+    fn is_sibling(&self, pid: Pid) -> bool {
+        let marker = table::marker(pid).filter(|marker| marker.project == self.project);
+        marker.is_some_and(|marker| marker.part == Part::Supervisor)
     }
 
     /// Whether a process says of itself that it supervises this service.
