@@ -140,7 +140,7 @@ impl Verified {
 
     /// How it ended, once it has: where the system tells others than its parent.
     pub fn exit(&self) -> Option<End> {
-        self.pin.exit()
+        self.pin.exit(&self.identity)
     }
 
     /// Whether it still lives.

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::time::Duration;
 
-use pipulate_core::identity::{Host, Pid};
+use pipulate_core::identity::{Host, Pid, ProcessIdentity};
 use rustix::process as sys;
 
 use crate::command::End;
@@ -210,9 +210,9 @@ impl Pin {
         }
     }
 
-    /// How the process ended, where the kernel tells others than its parent.
-    pub(crate) fn exit(&self) -> Option<End> {
-        super::pidfd_info::exit(self.0.as_fd())
+    /// How the process ended that this is, where the kernel tells others than its parent.
+    pub(crate) fn exit(&self, process: &ProcessIdentity) -> Option<End> {
+        super::pidfd_info::exit(self.0.as_fd(), process)
     }
 
     /// Becomes readable when the process ends.

@@ -1,14 +1,16 @@
-//! How a process ended that is not our child: PIDFD_GET_INFO, which Linux has since 6.13, and the
-//! exit in it since 6.15.
+//! How a process ended that is not our child. Until its parent asks, `/proc` says so; afterwards
+//! PIDFD_GET_INFO, which Linux has since 6.13, and the exit in it since 6.15.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
+use pipulate_core::identity::ProcessIdentity;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::ioctl::{Updater, ioctl, opcode};
 
 use crate::command::End;
+use crate::table;
 
-/// The kernel knows how a process ended once its parent has asked; some parents take their time.
+/// Where `/proc` does not tell, the parent is waited for; some take their time.
 const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 /// Asks for the exit, and says that it is there.
 const EXIT: u64 = 1 << 3;
@@ -26,8 +28,11 @@ struct Info {
 
 const GET_INFO: rustix::ioctl::Opcode = opcode::read_write::<Info>(0xff, 11);
 
-/// How the process behind a pidfd that has become readable ended; `None` where nobody can tell.
-pub(crate) fn exit(pidfd: BorrowedFd<'_>) -> Option<End> {
+/// How the process of this identity ended, whose pidfd has become readable; `None` where nobody can tell.
+pub(crate) fn exit(pidfd: BorrowedFd<'_>, process: &ProcessIdentity) -> Option<End> {
+    if let Some(end) = unasked(process) {
+        return Some(end);
+    }
     let first = ask(pidfd)?;
     let info = match first.mask & EXIT {
         0 => {
@@ -37,9 +42,21 @@ pub(crate) fn exit(pidfd: BorrowedFd<'_>) -> Option<End> {
         }
         _ => first,
     };
-    let signal = info.exit_code & 0x7f;
-    let end = if signal == 0 { End::Code(info.exit_code >> 8 & 0xff) } else { End::Signal(signal) };
-    (info.mask & EXIT != 0).then_some(end)
+    (info.mask & EXIT != 0).then(|| end(info.exit_code))
+}
+
+/// How a zombie ended. In the place of a number that we may not know, the system says 0.
+fn unasked(process: &ProcessIdentity) -> Option<End> {
+    super::entry(process.pid).filter(|entry| entry.start == process.start && !entry.lives())?;
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid)).ok()?;
+    let status: i32 = stat.split_ascii_whitespace().next_back()?.parse().ok()?;
+    (status != 0 || table::is_ours_by_user(process.pid)).then(|| end(status))
+}
+
+/// As wait(2) gives it.
+fn end(status: i32) -> End {
+    let signal = status & 0x7f;
+    if signal == 0 { End::Code(status >> 8 & 0xff) } else { End::Signal(signal) }
 }
 
 #[expect(unsafe_code, reason = "an ioctl has no safe form")]
@@ -52,44 +69,49 @@ fn ask(pidfd: BorrowedFd<'_>) -> Option<Info> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::process::Stdio;
+
+    use pipulate_core::identity::Pid;
+
     use super::*;
+    use crate::identity::{self, Verified};
+    use crate::poll::{self, Interest};
 
-    #[test]
-    fn a_stranger_is_told_how_a_process_ended_where_the_kernel_can() {
-        // Its parent is the shell, which reaps it, and not we.
-        for (script, end) in
-            [("exit 42", End::Code(42)), ("kill -9 $$", End::Signal(9)), ("exit 0", End::Code(0))]
-        {
-            let script = format!("sh -c 'read go; {script}' & echo $!; wait $!");
-            #[expect(clippy::disallowed_methods, reason = "a process to look at")]
-            let mut shell = std::process::Command::new("bash")
-                .args(["-c", &format!("exec 3<&0; {}", script.replace("read go", "read go <&3"))])
-                .stdin(std::process::Stdio::piped())
-                .stdout(std::process::Stdio::piped())
-                .spawn()
-                .unwrap();
-            let mut line = String::new();
-            std::io::BufRead::read_line(
-                &mut std::io::BufReader::new(shell.stdout.take().unwrap()),
-                &mut line,
-            )
-            .unwrap();
-            let pid = rustix::process::Pid::from_raw(line.trim().parse().unwrap()).unwrap();
-            let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
-            let can_tell = ask(pidfd.as_fd()).is_some();
-            std::io::Write::write_all(&mut shell.stdin.take().unwrap(), b"go\n").unwrap();
-            let mut ended = [PollFd::new(&pidfd, PollFlags::IN)];
-            rustix::event::poll(&mut ended, None).unwrap();
-            let told = exit(pidfd.as_fd());
-            // Kernels between the two know the question and not this answer.
-            assert!(told == Some(end) || (told.is_none() && !has_exits(can_tell)), "{told:?}");
-            shell.wait().unwrap();
-        }
-    }
-
-    fn has_exits(can_tell: bool) -> bool {
+    /// Whether the kernel tells once somebody has asked.
+    fn has_exits() -> bool {
         let release = rustix::system::uname().release().to_string_lossy().into_owned();
         let mut numbers = release.split('.').map_while(|word| word.parse::<u32>().ok());
-        can_tell && (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (6, 15)
+        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (6, 15)
+    }
+
+    #[test]
+    fn a_stranger_is_told_how_a_process_ended() {
+        // Its parent is the shell, which asks how it ended, or becomes a program that never does.
+        for (parent, may_be_unknown) in [("wait $!", !has_exits()), ("exec sleep 1000 >&-", false)] {
+            for (script, end) in
+                [("exit 42", End::Code(42)), ("kill -9 $$", End::Signal(9)), ("exit 0", End::Code(0))]
+            {
+                let script = format!("exec 3<&0; sh -c 'read go <&3; {script}' & echo $!; {parent}");
+                #[expect(clippy::disallowed_methods, reason = "a process to look at")]
+                let mut shell = std::process::Command::new("bash")
+                    .args(["-c", &script])
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .spawn()
+                    .unwrap();
+                let mut line = String::new();
+                BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
+                let (pid, here) = (Pid::new(line.trim().parse().unwrap()).unwrap(), identity::host());
+                let process = identity::identify(pid, &here).unwrap();
+                let pinned = Verified::pin(&process, &here).unwrap().unwrap();
+                shell.stdin.take().unwrap().write_all(b"go\n").unwrap();
+                poll::wait(&[(pinned.descriptor().unwrap(), Interest::Read)], None).unwrap();
+                let told = pinned.exit();
+                assert!(told == Some(end) || (told.is_none() && may_be_unknown), "{parent}: {told:?}");
+                shell.kill().unwrap();
+                shell.wait().unwrap();
+            }
+        }
     }
 }
