@@ -1,5 +1,12 @@
 //! `logs -f`, by itself for hours: over stops, starts, deletions, and services that nobody knew of.
 
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::process::Process;
 use crate::support::project::PIPULATE;
 use crate::support::{Session, Terminal, TestProject, holds, wait_for};
 
@@ -118,4 +125,41 @@ fn a_damaged_index_is_done_without_and_begun_anew_with_a_word() {
     assert!(own.contains("the index of its log was damaged; a new one is begun"), "{own}");
     let shown = project.run(&["logs", "--since", "last-start", "-n", "1"]).expect(0);
     assert_eq!((shown.stdout.as_str(), shown.stderr.as_str()), ("begin\n", ""));
+}
+
+#[test]
+fn what_was_thrown_away_before_a_slow_reader_took_it_is_told_to_the_byte() {
+    let flood = "[logs]\nmax_size = \"64KiB\"\nkeep = 1\n[services.flood]\nrestart = \"never\"\n\
+        command = [\"sh\", \"-c\", \"echo begin; read now < go; seq 300000; echo end\"]\n";
+    let project = TestProject::light().config(flood).build();
+    assert!(project.foreign("mkfifo").arg("go").status().unwrap().success());
+    project.start(&["flood"]);
+    let mut follower = project.command(&["logs", "-f", "flood", "--json", "-n", "all"]);
+    let mut follower = follower.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut shown = BufReader::new(follower.stdout.take().unwrap()).lines().map(|line| line.unwrap());
+    let mut next = || serde_json::from_str::<Value>(&shown.next().unwrap()).unwrap();
+    assert_eq!(next()["text"], "begin");
+
+    // Nobody reads what the follower says, which soon waits for that, while the log is turned over.
+    std::fs::write(project.path("go"), "now\n").unwrap();
+    project.wait_for_state("flood", "exited");
+    let (mut length, mut lost) = ("begin\n".len() as u64, 0);
+    let last = loop {
+        let line = next();
+        assert_eq!(line["offset"].as_u64(), Some(length + lost + line["lost"].as_u64().unwrap_or_default()));
+        lost += line["lost"].as_u64().unwrap_or_default();
+        length += line["text"].as_str().unwrap().len() as u64 + 1;
+        if line["text"] == "end" {
+            break length + lost;
+        }
+    };
+    let all: usize = (1..=300_000).map(|number: u32| number.to_string().len() + 1).sum();
+    assert_eq!(last, all as u64 + "begin\nend\n".len() as u64);
+    assert!(lost > 1 << 20, "{lost}");
+
+    Process::find(follower.id().try_into().unwrap()).unwrap().signal(Signal::INT);
+    assert!(follower.wait().unwrap().success());
+    let mut told = String::new();
+    follower.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+    assert!(told.contains("MiB of what flood printed were thrown away before they could be shown"), "{told}");
 }

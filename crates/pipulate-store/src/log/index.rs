@@ -87,14 +87,17 @@ impl TimeIndex {
         self.last = self.stored.as_ref().and_then(Stored::last);
     }
 
-    /// Tells logs where they begin: those that the index names, and from them the others. An index
-    /// that names none of them is that of others, of which these may be copies.
+    /// Tells logs where they begin: those that the index names, and from them the others; one that was
+    /// thrown away meanwhile knows it. An index that names none of them is that of others, of which
+    /// these may be copies.
     pub(super) fn place(&mut self, logs: &mut [OpenFile]) {
         let begins = self.stored.as_ref().map(|stored| stored.header.logs.as_slice()).unwrap_or_default();
         let named = |log: &OpenFile| {
             let begin = begins.iter().rev().find(|begin| begin.file == log.file_number);
             begin.map(|begin| begin.position)
         };
+        let is_of_others = logs.iter().all(|log| named(log).is_none());
+        let named = |log: &OpenFile| named(log).or_else(|| log.is_severed.then_some(log.base));
         let first = logs.iter().enumerate().find_map(|(place, log)| Some((place, named(log)?)));
         let mut next = first.map_or(0, |(place, position)| {
             let before: u64 = logs[..place].iter().map(|log| log.length).sum();
@@ -107,7 +110,7 @@ impl TimeIndex {
             log.base = indexed.unwrap_or(next);
             next = log.end();
         }
-        if first.is_none() {
+        if is_of_others {
             (self.stored, self.last) = (None, None);
         }
     }

@@ -55,6 +55,8 @@ pub struct Line<'a> {
     pub offset: u64,
     pub time: LineTime,
     pub piece: Piece,
+    /// How much of the service's output was thrown away unread right before it, in bytes.
+    pub lost: u64,
 }
 
 /// When a service's next line came, and which service it is: the earliest is the greatest.
@@ -84,6 +86,7 @@ struct Next {
     offset: u64,
     time: LineTime,
     piece: Piece,
+    lost: u64,
     /// It belongs to the line before it.
     belongs: bool,
 }
@@ -177,8 +180,8 @@ impl Merged {
         while let Some(service) = self.turn(patience, &mut others) {
             self.last = Some(service);
             let source = &mut self.sources[service];
-            if let Some(Next { offset, time, piece, belongs: _ }) = source.next.take() {
-                on_line(Line { service, bytes: &source.bytes, offset, time, piece })?;
+            if let Some(Next { offset, time, piece, lost, belongs: _ }) = source.next.take() {
+                on_line(Line { service, bytes: &source.bytes, offset, time, piece, lost })?;
             }
             source.advance(self.until)?;
         }
@@ -217,7 +220,8 @@ impl Merged {
             let Some(bytes) = source.reader.take_unfinished() else { continue };
             let (offset, time, piece) = source.place();
             if !source.is_after(offset, time, self.until) {
-                on_line(Line { service, bytes: &bytes, offset, time, piece })?;
+                let lost = source.reader.lost_before();
+                on_line(Line { service, bytes: &bytes, offset, time, piece, lost })?;
             }
         }
         Ok(())
@@ -247,7 +251,8 @@ impl Source {
             let is_late = self.is_after(offset, time, until);
             self.is_over =
                 self.end.is_some_and(|end| offset >= end) || (is_late && !self.is_left_out(offset, until));
-            self.next = (!is_late && !self.is_over).then_some(Next { offset, time, piece, belongs });
+            let lost = self.reader.lost_before();
+            self.next = (!is_late && !self.is_over).then_some(Next { offset, time, piece, lost, belongs });
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! Reading a log line by line, and going on reading it for as long as it grows.
 //!
 //! Every line is handed out once and in the order in which it was written, over any number of
-//! rotations between two looks. What a rotation has thrown away before it was read is lost; what a
-//! truncation leaves is read from its beginning. A line is handed out when it is complete.
+//! rotations between two looks. What a rotation has thrown away before it was read is lost, and told
+//! of by its length; what a truncation leaves is read from its beginning. A line is handed out when it is complete.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -62,6 +62,9 @@ pub struct Reader {
     piece: Piece,
     /// The next piece is the rest of a line.
     rest_follows: bool,
+    /// How much was thrown away before what is read next, in bytes.
+    lost: u64,
+    lost_before: u64,
 }
 
 /// How much of a line was handed out.
@@ -127,6 +130,8 @@ impl Reader {
             line_is_cut: false,
             piece: Piece::default(),
             rest_follows: false,
+            lost: 0,
+            lost_before: 0,
         };
         reader.compare_index();
         match start {
@@ -203,6 +208,15 @@ impl Reader {
 
     fn hand_out(&mut self, ending: Ending, rest_follows: bool) {
         self.piece = Piece { is_rest: std::mem::replace(&mut self.rest_follows, rest_follows), ending };
+        // A line whose rest is lost stands before the gap.
+        let is_before = ending == Ending::Cut && !rest_follows;
+        self.lost_before = if is_before { 0 } else { std::mem::take(&mut self.lost) };
+    }
+
+    /// How much was thrown away, in bytes and before anybody could read it, right before the line that
+    /// was handed out last; as far as the index tells.
+    pub fn lost_before(&self) -> u64 {
+        self.lost_before
     }
 
     /// How much of its line was handed out last.
@@ -341,7 +355,16 @@ impl Reader {
                 return Ok(false);
             }
             self.line_is_cut = file.is_severed;
+            let end = file.end();
             self.done.extend(self.files.pop_front().map(|file| file.id));
+            if self.line_is_cut
+                && let Some(next) = self.files.front()
+            {
+                self.lost += next.base.saturating_sub(end);
+            }
+            if self.line.is_empty() {
+                self.line_start = self.position();
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
+use pipulate_core::units;
 use pipulate_store::log::index::When;
 use pipulate_store::log::merge::{Merged, Patience};
 use pipulate_store::log::read::Start;
@@ -174,6 +175,13 @@ impl<'a> Follower<'a> {
         context
             .printer
             .data_stream(|output| logs.read(patience, |line| view.print(output, line).map(drop)))?;
+        for (service, bytes) in view.take_lost() {
+            context.printer.warning(format!(
+                "{} of what {service} printed were thrown away before they could be shown: its log keeps no \
+                 more ([logs] max_size and keep)",
+                units::size(bytes)
+            ));
+        }
         let held_since = self.held_since.filter(|_| patience == Patience::Block);
         self.held_since = self.logs.is_holding().then(|| held_since.unwrap_or_else(Instant::now));
         self.warned = self.warned || warn_of_unknown_times(self.context, &self.view, self.lines);

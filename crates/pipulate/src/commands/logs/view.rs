@@ -1,7 +1,8 @@
 //! How a line is shown: harmless, masked, chosen, and with its time and its service's name in front.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
@@ -34,6 +35,8 @@ pub(super) struct View<'a> {
     style: Style,
     /// A line was met whose time is not known.
     met_unknown_time: Cell<bool>,
+    /// How much was thrown away before it could be shown, in bytes, by the place of its service.
+    lost: RefCell<BTreeMap<usize, u64>>,
 }
 
 /// A line for programs.
@@ -47,6 +50,9 @@ struct JsonLine<'a> {
     /// The line is longer than what can be shown at once: its next piece follows.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cut: bool,
+    /// So many bytes before it were thrown away before they could be shown.
+    #[serde(skip_serializing_if = "is_zero")]
+    lost: u64,
 }
 
 impl<'a> View<'a> {
@@ -68,6 +74,7 @@ impl<'a> View<'a> {
             zone: TimeZone::system(),
             style,
             met_unknown_time: Cell::new(false),
+            lost: RefCell::default(),
         }
     }
 
@@ -76,8 +83,17 @@ impl<'a> View<'a> {
         self.met_unknown_time.get()
     }
 
+    /// How many bytes of whom were thrown away before they could be shown, since this was asked last.
+    pub(super) fn take_lost(&self) -> Vec<(&ServiceName, u64)> {
+        let lost = self.lost.take().into_iter();
+        lost.map(|(service, bytes)| (&self.services[service], bytes)).collect()
+    }
+
     /// Writes a line if it is shown, and says whether it is.
     pub(super) fn print(&self, output: &mut dyn Write, line: Line) -> Result<bool, OutputError> {
+        if line.lost > 0 {
+            *self.lost.borrow_mut().entry(line.service).or_default() += line.lost;
+        }
         let Some(text) = self.text(&line) else { return Ok(false) };
         let time = match line.time {
             LineTime::Known(time) => Some(time),
@@ -96,6 +112,7 @@ impl<'a> View<'a> {
                     text: &text,
                     offset: line.offset,
                     cut: line.piece.ending == Ending::Cut,
+                    lost: line.lost,
                 };
                 serde_json::to_writer(&mut *output, &line).map_err(io::Error::from)?;
                 output.write_all(b"\n")?;
@@ -138,4 +155,9 @@ impl<'a> View<'a> {
         let (LineTime::Known(time) | LineTime::NotAfter(time)) = time;
         time.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
