@@ -105,7 +105,8 @@ fn a_log_is_followed_left_and_gone_back_in_without_a_gap() {
     browser.wait_for_text("#log", "<b>new</b> red");
     assert_eq!(browser.measure("document.querySelectorAll('#log b').length"), 0);
     browser.wait_for_text("#follow", "Following");
-    browser.view_through("light", 360, 500);
+    browser.view_through("light", 360, 600);
+    assert_eq!(browser.measure("document.documentElement.scrollHeight"), 600, "its buttons are in view");
     holds("the end in view", || {
         browser.measure("(log => log.scrollHeight - log.scrollTop - log.clientHeight < 2)(document.querySelector('#log'))") == true
     });

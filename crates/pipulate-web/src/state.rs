@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use pipulate_core::service::ServiceName;
 use tokio::sync::watch;
 
@@ -26,6 +26,8 @@ use crate::world::{Target, Verb, World};
 const PULSE: Duration = Duration::from_secs(2);
 /// How old an answer of a service may be that a page is opened with.
 const FRESH: Duration = Duration::from_secs(2);
+/// How long a page tells what was last done from it.
+const NEWS: SignedDuration = SignedDuration::from_mins(10);
 /// How long the logs' thread sleeps at most before it looks whether anybody still listens.
 const NAP: Duration = Duration::from_secs(1);
 
@@ -54,6 +56,13 @@ struct Inner {
 pub(crate) struct Notice {
     pub(crate) text: String,
     pub(crate) at: Timestamp,
+}
+
+impl Notice {
+    /// What was done long ago is no news, and its time of day may be that of another day.
+    fn is_news(&self, now: Timestamp) -> bool {
+        now.duration_since(self.at) < NEWS
+    }
 }
 
 /// The page that tells it.
@@ -181,7 +190,7 @@ impl AppState {
     }
 
     pub(crate) fn notice(&self, topic: Topic) -> Option<Notice> {
-        lock(&self.0.notices)[topic as usize].clone()
+        lock(&self.0.notices)[topic as usize].clone().filter(|notice| notice.is_news(Timestamp::now()))
     }
 
     pub(crate) fn set_notice(&self, topic: Topic, text: String) {
@@ -209,4 +218,20 @@ impl Drop for Claim {
 /// No invariant spans two statements under these locks, so a poisoned one is as good as new.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_done_is_told_for_some_minutes() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let notice = Notice { text: "stopped web".to_owned(), at: at(10_000) };
+        for (now, is_news) in
+            [(10_000, true), (10_599, true), (10_600, false), (200_000, false), (9_000, true)]
+        {
+            assert_eq!(notice.is_news(at(now)), is_news, "{now}");
+        }
+    }
 }
