@@ -70,6 +70,13 @@ fn an_app_is_ready_when_it_answers_and_its_open_door_is_named() {
     project.run(&["status"]).expect(0);
     assert_eq!(project.service("jupyter")["state"], "stopped", "only what was asked for is started");
 
+    project.start(&["dashboard"]);
+    let welcome = http::get(project.run(&["url", "dashboard"]).expect(0).stdout.trim(), &[]).unwrap();
+    let session = format!("Cookie: {}", welcome.header("set-cookie").unwrap().split(';').next().unwrap());
+    let dashboard = format!("http://127.0.0.1:{}/", project.port("dashboard"));
+    let page = http::get(&dashboard, &[&session]).unwrap().body;
+    assert!(page.contains("Server listens on all interfaces: other machines can reach"), "{page}");
+
     project.run(&["stop"]).expect(0);
     assert_eq!(project.processes(), []);
     assert!(http::get(&address(&project, "/"), &[]).is_none(), "nobody holds the port any more");

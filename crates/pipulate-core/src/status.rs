@@ -76,6 +76,8 @@ pub struct ServiceStatus {
     pub log_trouble: Option<String>,
     /// Why it is as it is, where that needs a sentence.
     pub reason: Option<String>,
+    /// What a person should know about the start of what lives, each a sentence.
+    pub notes: Vec<String>,
 }
 
 impl ServiceStatus {

@@ -136,6 +136,7 @@ fn service_status(
         name: name.clone(),
         state,
         wanted,
+        notes: record.filter(|_| live.is_some()).map_or(Vec::new(), |record| record.notes.clone()),
         live,
         supervisor_pid,
         restarts: record.map_or(0, |record| record.restarts),

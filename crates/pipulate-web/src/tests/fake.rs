@@ -345,6 +345,7 @@ pub(crate) fn service(name: &str, state: ServiceState) -> ServiceStatus {
         log_dropped: 0,
         log_trouble: None,
         reason: None,
+        notes: Vec::new(),
     }
 }
 

@@ -280,14 +280,16 @@ fn the_card_of_the_app_itself_says_so_and_leads_nowhere() {
 }
 
 #[test]
-fn a_log_that_lacks_lines_is_told_of() {
+fn a_log_that_lacks_lines_and_a_port_that_moved_are_told_of() {
     let home = Home::new();
     let mut full = service("worker", ServiceState::Running);
     (full.log_dropped, full.log_trouble) = (7, Some("no space left on device".to_owned()));
+    full.notes.push("port 5001 is held by <nginx>; using 5002".to_owned());
     *home.world.services.lock().unwrap() = vec![full];
     let told = "Its log can&#39;t be written: no space left on device; 7 lines dropped so far";
     let page = services_page(&home, None).replace('\'', "&#39;");
     assert!(page.contains(told), "{page}");
+    assert!(page.contains("Port 5001 is held by &lt;nginx&gt;; using 5002"), "{page}");
 }
 
 #[tokio::test]

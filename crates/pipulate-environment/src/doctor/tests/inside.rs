@@ -213,6 +213,7 @@ fn service(home: &Home, state: ServiceState) -> ServiceStatus {
         log_dropped: 0,
         log_trouble: None,
         reason: None,
+        notes: Vec::new(),
     }
 }
 

@@ -23,8 +23,8 @@ pub(super) struct Card {
     life: Option<Life>,
     restarts: u32,
     last_exit: Option<String>,
-    /// What its log lacks.
-    lost_lines: Option<String>,
+    /// What else a person should know.
+    remarks: Vec<String>,
     reason: Option<String>,
     last_lines: Vec<Markup>,
     verbs: &'static [Verb],
@@ -80,7 +80,12 @@ impl Card {
             life: service.live.as_ref().map(|live| Life::new(&service.name, live, snapshot)),
             restarts: service.restarts,
             last_exit: service.last_exit.map(|exit| words::last_exit(exit, zone)),
-            lost_lines: service.lost_lines().map(|lost| capitalized(&lost)),
+            remarks: service
+                .lost_lines()
+                .iter()
+                .chain(&service.notes)
+                .map(|remark| capitalized(remark))
+                .collect(),
             reason: words::reason(service),
             last_lines: lines.iter().map(|line: &LogLine| log_line(line, Names::Hidden, zone)).collect(),
             verbs: verbs(service.state),
@@ -105,7 +110,7 @@ impl Card {
             article id=(self.id()) tabindex="-1" aria-labelledby={ "name-" (self.name) } {
                 h2 id={ "name-" (self.name) } { (self.name) " " (words::state(self.state)) }
                 @if let Some(reason) = &self.reason { p class="reason" { (reason) } }
-                @if let Some(lost) = &self.lost_lines { p class="reason" { (lost) } }
+                @for remark in &self.remarks { p class="reason" { (remark) } }
                 (self.words())
                 @if let Some(life) = &self.life { (life.figures()) (life.kernels()) }
                 (self.facts())

@@ -94,6 +94,7 @@ fn service(root: &AbsPath, state: ServiceState, number: i32) -> ServiceStatus {
         },
         log_trouble: (state == ServiceState::Running).then(|| "no space left on device".to_owned()),
         reason,
+        notes: Vec::new(),
         name,
     }
 }
