@@ -62,29 +62,9 @@ pub(crate) struct Observer {
 impl Observer {
     /// Looks again; services are asked whether they answer if that was not done for `pace`.
     pub(crate) fn look(&mut self, world: &World, pace: Duration, now: Instant) -> Snapshot {
-        let look = if is_due(self.asked, pace, now) { Look::Closely } else { Look::Glance };
-        let mut status = world.status.status(look);
-        match look {
-            Look::Closely => {
-                if sick(&status).keys().any(|name| !self.sick.contains_key(name)) {
-                    // One late answer is no sickness: on a busy machine everybody is late now and then.
-                    status = world.status.status(look);
-                }
-                self.asked = Some(now);
-                self.sick = sick(&status);
-            }
-            Look::Glance => still_sick(&mut status, &self.sick),
-        }
+        let status = self.status(world, pace, now);
         self.sample(&status, now);
-        let has_kernels =
-            |service: &ServiceStatus| service.live.as_ref().is_some_and(|live| !live.kernels.is_empty());
-        if !status.services.iter().any(has_kernels) {
-            self.notebooks.clear();
-            self.asked_jupyter = None;
-        } else if is_due(self.asked_jupyter, ASK_JUPYTER, now) {
-            self.notebooks = world.status.notebooks();
-            self.asked_jupyter = Some(now);
-        }
+        self.ask_jupyter(world, &status, now);
         let histories = self.histories.iter();
         Snapshot {
             notebooks: self.notebooks.clone(),
@@ -100,6 +80,35 @@ impl Observer {
     /// How often services are asked while a page is open.
     pub(crate) fn pace(&self) -> Duration {
         if self.sick.is_empty() { ASK_AGAIN } else { ASK_THE_SICK_AGAIN }
+    }
+
+    fn status(&mut self, world: &World, pace: Duration, now: Instant) -> ProjectStatus {
+        if !is_due(self.asked, pace, now) {
+            let mut status = world.status.status(Look::Glance);
+            still_sick(&mut status, &self.sick);
+            return status;
+        }
+        let mut status = world.status.status(Look::Closely);
+        if sick(&status).keys().any(|name| !self.sick.contains_key(name)) {
+            // One late answer is no sickness: on a busy machine everybody is late now and then.
+            status = world.status.status(Look::Closely);
+        }
+        self.asked = Some(now);
+        self.sick = sick(&status);
+        status
+    }
+
+    /// What its kernels work on, as long as there are any.
+    fn ask_jupyter(&mut self, world: &World, status: &ProjectStatus, now: Instant) {
+        let has_kernels =
+            |service: &ServiceStatus| service.live.as_ref().is_some_and(|live| !live.kernels.is_empty());
+        if !status.services.iter().any(has_kernels) {
+            self.notebooks.clear();
+            self.asked_jupyter = None;
+        } else if is_due(self.asked_jupyter, ASK_JUPYTER, now) {
+            self.notebooks = world.status.notebooks();
+            self.asked_jupyter = Some(now);
+        }
     }
 
     fn sample(&mut self, status: &ProjectStatus, now: Instant) {

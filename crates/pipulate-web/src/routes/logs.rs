@@ -16,7 +16,7 @@ use crate::event_stream::{self, Gone, Sender};
 use crate::form::Fields;
 use crate::htmx;
 use crate::problem::Problem;
-use crate::reading::{self, Choice, Positions, Reader};
+use crate::reading::{self, Choice, Passage, Positions, Reader};
 use crate::state::AppState;
 use crate::views::logs::{self, History, LogsPage, Moment};
 
@@ -90,13 +90,8 @@ async fn follow(
     loop {
         // Noted before the look: what comes meanwhile is looked at next.
         news.borrow_and_update();
-        let (asked, from) = (choice.clone(), positions.clone());
-        let looked = state.ask(move |world| {
-            let passage = reading::after(&*world.logs, &asked, &from, AT_ONCE, &mut reader);
-            passage.map(|passage| (passage, reader))
-        });
-        let (passage, lent) = looked.await.map_err(|_| Gone)?.map_err(|_| Gone)?;
-        reader = lent;
+        let passage;
+        (passage, reader) = after(&state, &choice, &positions, reader).await?;
         positions.advance(passage.end.clone());
         if !passage.lines.is_empty() {
             let event = logs::news(&choice, &passage, state.zone()).into_string();
@@ -105,6 +100,21 @@ async fn follow(
         }
         news.changed().await.map_err(|_| Gone)?;
     }
+}
+
+/// The lines from a place on; the reader is lent out and comes back.
+async fn after(
+    state: &AppState,
+    choice: &Choice,
+    positions: &Positions,
+    mut reader: Reader,
+) -> Result<(Passage, Reader), Gone> {
+    let (choice, positions) = (choice.clone(), positions.clone());
+    let looking = state.ask(move |world| {
+        let passage = reading::after(&*world.logs, &choice, &positions, AT_ONCE, &mut reader);
+        passage.map(|passage| (passage, reader))
+    });
+    looking.await.map_err(|_| Gone)?.map_err(|_| Gone)
 }
 
 /// All lines as a file, without secrets and without what could steer a terminal.
