@@ -165,7 +165,7 @@ impl Control for Home {
         let failed = |error: CommandError| ControlError::Failed(error.to_string());
         if verb != Verb::Start && self.is_own(target) {
             command.detached().map_err(failed)?;
-            return Ok(format!("{target} was asked to {}", verb.word()));
+            return Ok(receipt::of_request(target, verb));
         }
         let before = self.status(Look::Glance);
         let output = command.output(PATIENCE).map_err(failed)?;
@@ -173,12 +173,12 @@ impl Control for Home {
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
         match (output.end, verb) {
             (End::Code(0), Verb::Start) => Ok(receipt::of_start(&before, &stdout, &stderr)),
-            (End::Code(0), Verb::Stop | Verb::Restart) => Ok(stdout),
+            (End::Code(0), Verb::Stop | Verb::Restart) => Ok(receipt::with_warnings(stdout, &stderr)),
             (End::Code(_), _) => Err(ControlError::Refused(receipt::of_failure(&stderr))),
-            (End::TimedOut, _) => Err(ControlError::Refused(format!(
-                "{target} was asked to {}, and that takes long; it goes on",
-                verb.word()
-            ))),
+            (End::TimedOut, _) => {
+                let request = receipt::of_request(target, verb);
+                Err(ControlError::Refused(format!("{request}; that takes long, and goes on")))
+            }
             (End::Signal(_) | End::Unknown, _) => Err(ControlError::Failed(format!(
                 "the command that should {} {target} {}",
                 verb.word(),

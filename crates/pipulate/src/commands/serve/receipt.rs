@@ -2,6 +2,7 @@
 
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::ProjectStatus;
+use pipulate_web::world::{Target, Verb};
 
 /// What a start did: by what was true before it, and what it printed, a line for each service that is up.
 pub(super) fn of_start(before: &ProjectStatus, stdout: &str, stderr: &str) -> String {
@@ -17,8 +18,26 @@ pub(super) fn of_start(before: &ProjectStatus, stdout: &str, stderr: &str) -> St
     if lines.is_empty() {
         lines.push("everything is running already".to_owned());
     }
-    lines.extend(stderr.lines().filter(|line| line.starts_with("warning: ")).map(str::to_owned));
-    lines.join("\n")
+    with_warnings(lines.join("\n"), stderr)
+}
+
+/// What was done, and what was worth a look beside it.
+pub(super) fn with_warnings(mut done: String, stderr: &str) -> String {
+    for warning in stderr.lines().filter(|line| line.starts_with("warning: ")) {
+        done.extend(["\n", warning]);
+    }
+    done
+}
+
+/// What was begun and is finished by somebody else.
+pub(super) fn of_request(target: &Target, verb: Verb) -> String {
+    match (target, verb) {
+        (Target::One(service), verb) => format!("{service} was asked to {}", verb.word()),
+        (Target::All, Verb::Restart) => {
+            "all services were asked to restart; JupyterLab is left alone while it has kernels".to_owned()
+        }
+        (Target::All, Verb::Start | Verb::Stop) => format!("all services were asked to {}", verb.word()),
+    }
 }
 
 /// Why it was not done, without the words for a terminal that come before that.
