@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{run, say, suite, tidy};
 
-/// Format, clippy, tests, tidy; ends at the first that fails.
+/// Format, clippy, documentation, tests, tidy; ends at the first that fails.
 ///
 /// # Errors
 /// The step that failed, or could not be run.
@@ -21,6 +21,8 @@ pub(crate) fn run() -> Result<ExitCode> {
         "-D",
         "warnings",
     ]))?;
+    say::progress("doc");
+    run::check(run::cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     say::progress("test");
     let tests = suite::run(false, &[])?;
     if tests != ExitCode::SUCCESS {

@@ -26,7 +26,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Everything that a change must pass: format, clippy, tests, tidy
+    /// Everything that a change must pass: format, clippy, documentation, tests, tidy
     Ci,
     /// Prepare what the tests need, then run all of them
     Test {

@@ -1,8 +1,14 @@
-//! Text of others, before it is shown.
+//! Texts, before they are shown.
 
 /// The text without what could steer a terminal: each control character becomes `\u{fffd}`.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// A fragment as the beginning of a sentence: libraries write lowercase, a person reads a capital.
+pub fn capitalized(fragment: &str) -> String {
+    let mut letters = fragment.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]

@@ -28,8 +28,8 @@ pub enum Absence {
 }
 
 impl Absence {
-    /// Looks; `is_loopback` tells whether Ollama is looked for on this machine. `machine` as in
-    /// [`is_installed`].
+    /// Looks; `is_loopback` tells whether Ollama is looked for on this machine. `machine` is where the
+    /// machine's own files are: `/`, except in tests.
     pub fn look(is_loopback: bool, session: &Session, machine: &Path) -> Self {
         if !is_loopback {
             return Self::Elsewhere;

@@ -221,7 +221,7 @@ pub fn ensure(
 }
 
 /// What differs from what the project asks for, found without changing anything or starting Python.
-/// Empty also where no venv could be used at all; [`inspect`] tells more about that.
+/// Empty also where no venv could be used at all; [`crate::venv::inspect`] tells more about that.
 pub fn drift(request: &SetupRequest<'_>) -> Vec<Drift> {
     if let Some(interpreter) = &request.python.interpreter {
         return external::drift(request, interpreter);

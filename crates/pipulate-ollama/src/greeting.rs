@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use pipulate_core::config::Greet;
+use pipulate_core::text::capitalized;
 use tokio::time::Instant;
 
 use crate::answer::Piece;
@@ -176,7 +177,7 @@ impl Told<'_> {
             (Progress::Nothing, Error::Unreachable { host, .. }) => {
                 return (self.on_text)(GreetingEvent::Absent { host: host.clone() });
             }
-            (Progress::Nothing | Progress::Model(_), error) => sentence(&error.to_string()),
+            (Progress::Nothing | Progress::Model(_), error) => capitalized(&error.to_string()),
         };
         (self.on_text)(GreetingEvent::Note(note));
     }
@@ -194,10 +195,4 @@ impl Told<'_> {
         };
         (self.on_text)(GreetingEvent::Note(note));
     }
-}
-
-/// Libraries write lowercase fragments; a person reads a sentence.
-fn sentence(fragment: &str) -> String {
-    let mut chars = fragment.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

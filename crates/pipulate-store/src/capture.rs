@@ -3,8 +3,8 @@
 //! On Linux they move inside the kernel and are never in our memory alone, so a supervisor that is
 //! killed loses none of them: what it had not moved yet is still in the pipe, which the service
 //! itself holds open. The file holds exactly what the service wrote, and is bounded: see
-//! [`rotation`]. When it was written is kept beside it: see [`index`]. Where there is no room, the
-//! service goes on without: see [`shortage`].
+//! `rotation`. When it was written is kept beside it: see `index`. Where there is no room, the service
+//! goes on without: see `shortage`.
 
 mod index;
 mod rotation;

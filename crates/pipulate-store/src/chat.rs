@@ -1,7 +1,7 @@
 //! Chats with the local LLM, on disk: one private file for each, written whole.
 //!
-//! Invariants: a file stays below what this program reads ([`LIMIT`]), and a folder below
-//! [`MOST`] files: the oldest turns and the oldest chats go first. The format on disk is `wire`'s.
+//! Invariants: a file stays below what this program reads, and a folder below 500 files: the oldest
+//! turns and the oldest chats go first. The format on disk is `wire`'s.
 
 use std::fs;
 use std::path::PathBuf;

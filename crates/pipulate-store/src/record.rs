@@ -1,7 +1,7 @@
 //! The record of a service: what is wanted, and what its supervisor last saw.
 //!
 //! Only the holder of the service's lock writes it. A record is a claim, not a fact: whoever acts on
-//! it verifies the identities in it first. The disk format is [`wire`], apart from these types.
+//! it verifies the identities in it first. The disk format is `wire`, apart from these types.
 
 mod wire;
 

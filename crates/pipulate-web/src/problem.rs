@@ -10,6 +10,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use pipulate_core::service::ServiceName;
+use pipulate_core::text::capitalized;
 use pipulate_store::error::StoreError;
 
 use crate::htmx::Audience;
@@ -172,11 +173,4 @@ impl From<NoRandomness> for Problem {
     fn from(error: NoRandomness) -> Self {
         Self::Failed(error.to_string())
     }
-}
-
-/// Libraries speak in lowercase fragments; a page begins with a capital.
-pub(crate) fn capitalized(fragment: &str) -> String {
-    let mut letters = fragment.chars();
-    let first = letters.next().map(char::to_uppercase);
-    first.into_iter().flatten().chain(letters).collect()
 }

@@ -1,7 +1,7 @@
 //! The command line of Pipulate: parse, find the project, do the verb, report.
 //!
 //! Words, colors and exit codes live in this crate; decisions that a second user interface would
-//! need do not. Reading order: [`cli`], [`context`], `commands/`, [`error`].
+//! need do not. Reading order: `cli`, `context`, `commands/`, `error`.
 
 mod cli;
 mod commands;

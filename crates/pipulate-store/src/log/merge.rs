@@ -2,7 +2,7 @@
 //!
 //! Each service's lines keep their order. Between services the order is that of the times at which
 //! the lines were captured; one whose time is not known comes right after the line before it, and
-//! so does one that belongs to it (see [`super::block`]). A line that is seen only by a later look is
+//! so does one that belongs to it (see `block`). A line that is seen only by a later look is
 //! handed out after it, whatever its time.
 
 use std::cmp::Reverse;

@@ -2,10 +2,11 @@
 
 use axum::http::StatusCode;
 use pipulate_core::secret::EnvKey;
+use pipulate_core::text::capitalized;
 use pipulate_store::dotenv::{SecretValue, SetOnce};
 
 use super::tags::{Tag, Titled, button, form, input, label, p, titled};
-use crate::problem::{Problem, capitalized};
+use crate::problem::Problem;
 use crate::state::AppState;
 use crate::world::{SecretsError, World};
 

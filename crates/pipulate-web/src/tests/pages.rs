@@ -209,7 +209,7 @@ async fn what_was_refused_or_failed_says_why() {
         (ControlError::Failed("its log can't be opened".to_owned()), StatusCode::INTERNAL_SERVER_ERROR),
     ] {
         let home = Home::new();
-        let words = crate::problem::capitalized(&error.to_string());
+        let words = pipulate_core::text::capitalized(&error.to_string());
         *home.world.refusal.lock().unwrap() = Some(error);
         let answer = home.post("/services/web/stop", "").await;
         assert_eq!(answer.status, status);

@@ -9,6 +9,7 @@
 mod turn;
 
 use maud::{Markup, html};
+use pipulate_core::text::capitalized;
 use pipulate_store::chat::{Chat, ChatId, Turn};
 use pipulate_store::error::StoreError;
 use sha2::{Digest, Sha256};
@@ -16,7 +17,6 @@ use sha2::{Digest, Sha256};
 use crate::assets;
 use crate::chat::{Live, PageId, Phase, Running, conversation};
 use crate::offer::{Offer, Offered};
-use crate::problem::capitalized;
 use crate::views::layout::{self, Page};
 use crate::world::World;
 

@@ -3,8 +3,8 @@
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use pipulate_core::text::capitalized;
 
-use crate::problem::capitalized;
 use crate::state::Notice;
 use crate::views::{layout, services};
 

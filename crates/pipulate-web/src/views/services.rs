@@ -10,10 +10,10 @@ use jiff::tz::TimeZone;
 use maud::{Markup, PreEscaped, html};
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
+use pipulate_core::text::capitalized;
 use sha2::{Digest, Sha256};
 
 use crate::observer::Snapshot;
-use crate::problem::capitalized;
 use crate::state::Notice;
 use crate::views::consent;
 use crate::views::layout::{self, Page};

@@ -1,11 +1,11 @@
 //! One question and its answer.
 
 use maud::{Markup, html};
+use pipulate_core::text::capitalized;
 use pipulate_store::chat::{ChatId, Effort, End, Turn};
 
 use crate::chat::Live;
 use crate::markdown;
-use crate::problem::capitalized;
 
 /// A question of more lines is folded.
 const LINES: usize = 12;

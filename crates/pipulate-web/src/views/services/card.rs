@@ -5,10 +5,10 @@ use pipulate_core::identity::Pid;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::{LiveService, ServiceStatus};
+use pipulate_core::text::capitalized;
 
 use super::{Standpoint, words};
 use crate::observer::{Sample, Snapshot};
-use crate::problem::capitalized;
 use crate::reading::LogLine;
 use crate::views::graph::graph;
 use crate::views::log_line::{Names, log_line};

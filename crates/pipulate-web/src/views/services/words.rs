@@ -5,8 +5,7 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::{LastExit, ServiceStatus};
-
-use crate::problem::capitalized;
+use pipulate_core::text::capitalized;
 
 /// A state is a word and an icon, so that it is never told by color alone.
 pub(super) fn state(state: ServiceState) -> Markup {
