@@ -55,7 +55,7 @@ fn whole_trees_end() {
     }
 }
 
-/// A few of every kind. Who has nothing of ours and lost its ancestors can't be found: DESIGN says so.
+/// A few of every kind. Who has nothing of ours and lost its ancestors can't be found: the README says so.
 fn kinds(dice: &mut Dice, fate: Supervisor) -> Vec<&'static str> {
     let findable = |kind: &&str| fate == Supervisor::Lives || *kind != "hidden";
     let mut kinds: Vec<&str> = STEADY.into_iter().filter(findable).collect();
