@@ -147,28 +147,31 @@ fn whoever_stops_or_restarts_all_from_inside_of_one_service_ends_with_that_one_a
 }
 
 #[test]
-fn a_stop_and_a_restart_are_finished_although_their_terminal_is_closed() {
-    let line = "trap 'until [ -e go ]; do sleep 0.02; done; exit 0' TERM; echo up; sleep 1000 & wait";
+fn what_was_asked_for_in_a_terminal_is_finished_when_that_is_closed() {
+    // It waits before it is up, and before it ends.
+    let waits = |file: &str| format!("until [ -e {file} ]; do sleep 0.02; done");
+    let (begin, end) = (waits("begin"), waits("end"));
+    let line = format!("{begin}; trap '{end}; exit 0' TERM; echo up; sleep 1000 & wait");
     let patient = |name: &str, more: &str| {
         let command = format!("command = [\"sh\", \"-c\", \"{line}\"]\nready = {{ log = \"up\" }}");
         format!("[services.{name}]\n{command}\n{more}\n")
     };
     let project = only(&(patient("api", "depends_on = [\"store\"]") + &patient("store", ""))).build();
-    project.start(&[]);
-    let half_way = |verb: &str, first: &str| {
+    let half_way = |verb: &str, first: &str, state: &str, go_on: &str| {
         let terminal = Terminal::open(&project.command(&[]), &format!("{PIPULATE} {verb}"));
-        project.wait_for_state(first, "stopping");
+        project.wait_for_state(first, state);
         terminal.hang_up();
-        project.write("go", "");
+        project.write(go_on, "");
     };
+    let pids = || ["api", "store"].map(|name| project.service(name)["pid"].clone());
 
-    let before = ["api", "store"].map(|name| project.service(name)["pid"].clone());
-    half_way("restart", "store");
-    holds("both to be other ones", || {
-        let now = ["api", "store"].map(|name| project.service(name));
-        now.iter().zip(&before).all(|(now, before)| now["state"] == "ready" && now["pid"] != *before)
-    });
-    fs::remove_file(project.path("go")).unwrap();
-    half_way("stop", "api");
+    half_way("start --no-setup", "store", "starting", "begin");
+    project.wait_for_state("api", "ready");
+    let before = pids();
+    half_way("restart", "store", "stopping", "end");
+    holds("both to be other ones", || pids().iter().zip(&before).all(|(now, before)| now != before));
+    project.wait_for_state("api", "ready");
+    fs::remove_file(project.path("end")).unwrap();
+    half_way("stop", "api", "stopping", "end");
     holds_nothing(&project);
 }

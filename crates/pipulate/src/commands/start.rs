@@ -182,7 +182,10 @@ fn listen_to_ctrl_c(context: &Context, services: &[ServiceName], in_foreground: 
         true => interrupt::ends_with_130_after(&foreground::ENDED_BY, move || {
             foreground::leave_early(&context, &services);
         })?,
-        false => interrupt::ends_with_130_after(&[SIGINT], move || say_what_goes_on(&context))?,
+        false => {
+            interrupt::ends_with_130_after(&[SIGINT], move || say_what_goes_on(&context))?;
+            interrupt::outlives_its_terminal()?;
+        }
     }
     Ok(())
 }
