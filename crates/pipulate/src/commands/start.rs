@@ -68,6 +68,10 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         context.printer.note("");
     }
     let welcome = if greets { Some(welcome::prepare(context, config, Mode::Automatic)?) } else { None };
+    // Not before: whoever closes the window on a question wants nothing to begin.
+    if !settings.foreground {
+        interrupt::outlives_its_terminal()?;
+    }
     let launched =
         launching::launch_all(context, config, &names, settings.wait, welcome).map_err(|failure| {
             match settings.foreground {
@@ -182,10 +186,7 @@ fn listen_to_ctrl_c(context: &Context, services: &[ServiceName], in_foreground: 
         true => interrupt::ends_with_130_after(&foreground::ENDED_BY, move || {
             foreground::leave_early(&context, &services);
         })?,
-        false => {
-            interrupt::ends_with_130_after(&[SIGINT], move || say_what_goes_on(&context))?;
-            interrupt::outlives_its_terminal()?;
-        }
+        false => interrupt::ends_with_130_after(&[SIGINT], move || say_what_goes_on(&context))?,
     }
     Ok(())
 }
