@@ -193,8 +193,10 @@ impl AppState {
         lock(&self.0.notices)[topic as usize].clone().filter(|notice| notice.is_news(Timestamp::now()))
     }
 
-    pub(crate) fn set_notice(&self, topic: Topic, text: String) {
-        lock(&self.0.notices)[topic as usize] = Some(Notice { text, at: Timestamp::now() });
+    pub(crate) fn set_notice(&self, topic: Topic, text: String) -> Notice {
+        let notice = Notice { text, at: Timestamp::now() };
+        lock(&self.0.notices)[topic as usize] = Some(notice.clone());
+        notice
     }
 
     #[cfg(test)]

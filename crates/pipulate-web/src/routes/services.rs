@@ -14,7 +14,7 @@ use crate::event_stream::Sender;
 use crate::form::Fields;
 use crate::htmx::{self, Audience};
 use crate::problem::Problem;
-use crate::state::{AppState, Topic};
+use crate::state::{AppState, Notice, Topic};
 use crate::views;
 use crate::views::services::{Live, ServicesPage};
 use crate::world::{Consent, ControlError, Target, Verb};
@@ -63,10 +63,7 @@ pub(crate) async fn act(
     let has_consent = fields.take("consent").is_some_and(|word| word == "given");
     let consent = if has_consent { Consent::Given } else { Consent::NotAsked };
     let answer = match carry_out(&state, &target, verb, consent).await? {
-        Ok(receipt) => {
-            state.set_notice(Topic::Services, receipt);
-            told(&state, audience)
-        }
+        Ok(notice) => told(&state, audience, &notice),
         Err(ControlError::NeedsConsent(ends)) => asking(audience, &target, verb, &ends),
         Err(ControlError::Refused(reason)) => return Err(Problem::Refused(reason)),
         Err(ControlError::Failed(reason)) => return Err(Problem::Failed(reason)),
@@ -74,31 +71,33 @@ pub(crate) async fn act(
     Ok(([(VARY, htmx::VARY)], answer).into_response())
 }
 
-/// The work goes on if the browser leaves meanwhile.
+/// The work goes on if the browser leaves meanwhile, and what came of it is told to whoever comes back.
 async fn carry_out(
     state: &AppState,
     target: &Target,
     verb: Verb,
     consent: Consent,
-) -> Result<Result<String, ControlError>, Problem> {
+) -> Result<Result<Notice, ControlError>, Problem> {
     let claim = state.claim(target, verb).ok_or_else(|| Problem::Busy(target.clone(), verb))?;
-    let target = target.clone();
+    let (target, teller) = (target.clone(), state.clone());
     let done = state.ask(move |world| {
         let _until_done = claim;
-        match &target {
-            Target::One(service) if !world.status.knows(service) => Err(Problem::NotFound),
-            Target::One(_) | Target::All => Ok(world.control.act(&target, verb, consent)),
+        if matches!(&target, Target::One(service) if !world.status.knows(service)) {
+            return Err(Problem::NotFound);
         }
+        let done = world.control.act(&target, verb, consent);
+        if let Err(ControlError::Refused(reason) | ControlError::Failed(reason)) = &done {
+            teller.set_notice(Topic::Services, reason.clone());
+        }
+        Ok(done.map(|receipt| teller.set_notice(Topic::Services, receipt)))
     });
     done.await?
 }
 
-fn told(state: &AppState, audience: Audience) -> Response {
+fn told(state: &AppState, audience: Audience, notice: &Notice) -> Response {
     match audience {
         Audience::Page => Redirect::to("/").into_response(),
-        Audience::Fragment => {
-            views::services::notice(state.notice(Topic::Services).as_ref(), state.zone()).into_response()
-        }
+        Audience::Fragment => views::services::notice(Some(notice), state.zone()).into_response(),
     }
 }
 

@@ -268,6 +268,24 @@ fn a_service_that_nobody_supervises_says_so() {
     assert!(page.contains("unsupervised") && page.contains(r#"<span class="missing">gone</span>"#), "{page}");
 }
 
+#[tokio::test]
+async fn who_left_before_it_was_done_is_told_when_they_come_back() {
+    let home = Home::new();
+    let (release, held) = mpsc::channel::<()>();
+    *home.world.hold.lock().unwrap() = Some(held);
+    *home.world.refusal.lock().unwrap() = Some(ControlError::Refused("it did not come back".to_owned()));
+    let (app, form) = (home.app.clone(), home.form("/services/web/restart"));
+    let waiting = tokio::spawn(tower::ServiceExt::oneshot(app, empty(form)));
+    while home.acts() == 0 {
+        tokio::task::yield_now().await;
+    }
+    waiting.abort();
+    drop(release);
+    while !home.get("/").await.body.contains("It did not come back</p>") {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[test]
 fn the_card_of_the_app_itself_says_so_and_leads_nowhere() {
     let home = Home::new();
