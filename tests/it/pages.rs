@@ -304,6 +304,10 @@ fn what_a_person_has_to_decide_or_know_is_in_view_wherever_they_are() {
         browser.press("Tab");
     }
     assert_eq!(browser.measure("document.activeElement.textContent"), "Leave it as it is");
+    // What does not fit scrolls by itself, and what has the focus is in view.
+    browser.view_through("light", 360, 160);
+    browser.measure("document.activeElement.scrollIntoView({ block: 'nearest' })");
+    is_in_view(&mut browser, "#answer .question a");
     project.wait_for_state("server", "ready");
 }
 
