@@ -33,7 +33,7 @@ pub(super) const MODULES: Group = Group {
         Check::new("python.numpy", "`import numpy`, and if it fails, what is missing").mended_by(SETS_UP),
         Check::new("python.ipykernel", "`import ipykernel`: what notebooks run in").mended_by(SETS_UP),
         Check::new("python.jupyterlab", "`import jupyterlab`").mended_by(SETS_UP),
-        Check::new("python.fasthtml", "`import fasthtml`, if `server.py` uses it").mended_by(SETS_UP),
+        Check::new(FASTHTML, "`import fasthtml`, if `server.py` uses it").mended_by(SETS_UP),
     ],
     examine: modules,
 };
@@ -46,8 +46,10 @@ const MODULES_OF: [(&str, &str); 4] = [
     ("python.numpy", "numpy"),
     ("python.ipykernel", "ipykernel"),
     ("python.jupyterlab", "jupyterlab"),
-    ("python.fasthtml", "fasthtml"),
+    (FASTHTML, "fasthtml"),
 ];
+
+const FASTHTML: &str = "python.fasthtml";
 
 /// Names each library that can't be loaded, and why, on a line of its own.
 const LOAD: &str = "import ctypes, sys
@@ -150,16 +152,22 @@ fn judged(examination: &Examination, id: &'static str, module: &str, outcome: Pr
         }
         ProbeOutcome::Fails { problem, said } => {
             let finding = failure(id, format!("{module} does not import: {problem}"));
-            mend(examination, finding.detail(ran(&command, last_line(&said))), &problem)
+            let package = if id == FASTHTML { "python-fasthtml" } else { module };
+            mend(examination, finding.detail(ran(&command, last_line(&said))), &problem, package)
         }
     }
 }
 
-fn mend(examination: &Examination, mut finding: Finding, problem: &ProbeProblem) -> Finding {
+fn mend(examination: &Examination, mut finding: Finding, problem: &ProbeProblem, package: &str) -> Finding {
     if matches!(problem, ProbeProblem::MissingModule { .. })
         && let Ok(evidence) = Evidence::gather(examination)
     {
-        return evidence.reinstall(examination, finding);
+        if evidence.has(package) {
+            return evidence.remake(examination, finding);
+        }
+        if evidence.lacks_some() {
+            return evidence.install(examination, finding);
+        }
     }
     let mut fix = problem.fix(System::at(&examination.machine));
     if let Some((program, words)) = fix.command.split_first()

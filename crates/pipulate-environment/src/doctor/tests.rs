@@ -123,6 +123,32 @@ fn a_module_that_does_not_import_says_why() {
 }
 
 #[test]
+fn what_is_told_about_a_module_that_is_gone_would_bring_it_back() {
+    let mut home = Home::set_up();
+    home.write_module("numpy", "import nothing_of_this_name");
+    let listed = ["jupyterlab-4", "python_fasthtml-1", "python_dotenv-1"];
+    let list = |home: &Home, name: &str| home.write_site(&format!("{name}.dist-info/METADATA"), "");
+    listed.iter().for_each(|name| list(&home, name));
+    assert_eq!(home.mending("python.numpy"), ("pipulate -C HOME setup".to_owned(), true));
+
+    // An installer looks at what is listed, not at its files.
+    list(&home, "numpy-2");
+    assert_eq!(home.mending("python.numpy"), ("pipulate -C HOME setup --recreate".to_owned(), false));
+    home.alive = true;
+    assert_eq!(home.mending("python.numpy"), ("pipulate -C HOME stop".to_owned(), false));
+    home.alive = false;
+
+    // What nobody asks for is installed by no set-up.
+    let other = Home::set_up();
+    other.write("requirements.txt", "six\n");
+    ["jupyterlab-4", "six-1"].iter().for_each(|name| list(&other, name));
+    other.write_module("numpy", "import numpy_itself");
+    let fix = other.finding("python.numpy").fix.unwrap();
+    assert!(fix.text.contains("requirements.txt") && fix.text.contains("numpy_itself"), "{}", fix.text);
+    assert!(!fix.automatic);
+}
+
+#[test]
 fn changed_requirements_are_drift() {
     let home = Home::set_up();
     fs::write(home.path("requirements.txt"), "six\n").unwrap();

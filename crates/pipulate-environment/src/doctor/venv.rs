@@ -227,17 +227,38 @@ impl Evidence {
         })
     }
 
-    /// Adds the command that installs what should be there and is not. By itself only where that would
-    /// change something, and where we made the environment.
-    pub(super) fn reinstall(&self, examination: &Examination, finding: Finding) -> Finding {
+    /// Whether a package is listed as installed, whatever is left of it.
+    pub(super) fn has(&self, package: &str) -> bool {
+        self.packages.names().contains(package)
+    }
+
+    /// Whether a package that the project asks for is not installed.
+    pub(super) fn lacks_some(&self) -> bool {
+        self.wanted.as_ref().is_ok_and(|wanted| !wanted.names.is_subset(&self.packages.names()))
+    }
+
+    /// Adds the command that installs what is lacking; by itself only where we made the environment.
+    pub(super) fn install(&self, examination: &Examination, finding: Finding) -> Finding {
         let ours = matches!(&self.stamp, Some(Stamp::Made(made)) if made.origin == Origin::Made);
-        let lacks_some =
-            self.wanted.as_ref().is_ok_and(|wanted| !wanted.names.is_subset(&self.packages.names()));
         let mut finding = self.mend(examination, finding);
         if let Some(fix) = &mut finding.fix {
-            fix.automatic |= lacks_some && ours && !self.alive && self.manager.is_none();
+            fix.automatic |= ours && !self.alive && self.manager.is_none();
         }
         finding
+    }
+
+    /// Adds the command that mends a package that is listed and not whole: no installer does.
+    pub(super) fn remake(&self, examination: &Examination, finding: Finding) -> Finding {
+        let anew = "its files are not all there: make the environment anew; the old one is kept beside it";
+        finding.fix(if self.alive {
+            let stop = examination.typed("stop");
+            Fix::command(
+                format!("{anew}: run `{stop}`, then `pipulate setup --recreate`"),
+                examination.pipulate(&["stop"]),
+            )
+        } else {
+            Fix::command(anew, examination.pipulate(&["setup", "--recreate"]))
+        })
     }
 
     fn is_done_by_start(&self) -> bool {
