@@ -81,6 +81,11 @@ pub struct ServiceStatus {
 }
 
 impl ServiceStatus {
+    /// Whether anything of it lives: the service itself, or its supervisor.
+    pub fn is_there(&self) -> bool {
+        self.live.is_some() || self.supervisor_pid.is_some()
+    }
+
     /// What is missing in its log, and what to do.
     pub fn lost_lines(&self) -> Option<String> {
         let lines = match self.log_dropped {

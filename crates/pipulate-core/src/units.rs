@@ -28,6 +28,11 @@ pub fn size(bytes: u64) -> String {
     format!("{value:.1} GiB")
 }
 
+/// `1 package`, `2 packages`.
+pub fn counted(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}
+
 /// Reads `500ms`, `10s`, `2m`, `1h` or a plain number of seconds.
 ///
 /// # Errors

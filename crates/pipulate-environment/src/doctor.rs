@@ -119,7 +119,7 @@ impl Examination {
 
     /// A variable's text; an empty one counts as unset.
     fn variable(&self, name: &str) -> Option<&str> {
-        self.session.surroundings.variable(name)?.to_str()
+        self.session.surroundings.text(name)
     }
 
     /// The first program of that name on `PATH`.

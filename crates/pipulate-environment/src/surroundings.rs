@@ -71,6 +71,11 @@ impl Surroundings {
         self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
+    /// The same as text; one that is none counts as unset.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.variable(name)?.to_str()
+    }
+
     /// The user's home directory.
     pub fn home(&self) -> Option<&Path> {
         self.home.as_deref()

@@ -15,6 +15,7 @@ mod value;
 
 use std::io;
 
+use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
 use pipulate_core::secret::EnvKey;
 
@@ -90,6 +91,11 @@ impl EnvFile {
     /// The file at `path`, whose edits take turns at `lock`. Nothing is touched yet.
     pub fn new(path: AbsPath, lock: AbsPath) -> Self {
         Self { path, lock }
+    }
+
+    /// The `.env` of a project.
+    pub fn of(layout: &Layout) -> Self {
+        Self::new(layout.dotenv(), layout.dotenv_lock())
     }
 
     /// Where it is.

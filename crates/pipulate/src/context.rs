@@ -160,8 +160,7 @@ impl Context {
     /// Whether any service of this project lives, or may live where we can't look.
     pub(crate) fn is_alive(&self) -> bool {
         let status = query::status(&self.layout, &self.project_name(), &[]);
-        let lives = |service: &ServiceStatus| service.live.is_some() || service.supervisor_pid.is_some();
-        !status.unknown.is_empty() || status.services.iter().any(lives)
+        !status.unknown.is_empty() || status.services.iter().any(ServiceStatus::is_there)
     }
 
     /// The service of this project inside which this program was started: it ends with that one.

@@ -204,8 +204,8 @@ impl Partner {
 /// What is written there is no address.
 pub(crate) fn host(context: &Context) -> Result<Host, Failure> {
     let surroundings = Surroundings::of_this_process();
-    let variable = surroundings.variable("OLLAMA_HOST").and_then(|value| value.to_str());
-    let host = Host::choose(None, variable, context.config()?.ollama.host.as_deref())?;
+    let host =
+        Host::choose(None, surroundings.text("OLLAMA_HOST"), context.config()?.ollama.host.as_deref())?;
     if let Some(port) = host.ignored_port() {
         context.printer.warning(format!("{port:?} is no port; Ollama is looked for at {host}"));
     }

@@ -1,7 +1,7 @@
 //! From a project and this machine to what its supervisors run.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -115,7 +115,7 @@ pub(crate) fn surroundings(context: &Context, config: &Config, around: &Surround
 
 /// The shell of JupyterLab's terminals, with the library path of the shell that we were called in.
 fn terminal_shell(around: &Surroundings) -> Vec<String> {
-    let text = |name: &str| around.variable(name).and_then(OsStr::to_str).map(str::to_owned);
+    let text = |name: &str| around.text(name).map(str::to_owned);
     let mut words = match (library_path(around), text(LIBRARY_PATH)) {
         (None, _) => Vec::new(),
         (Some(_), None) => ["/usr/bin/env", "-u", LIBRARY_PATH].map(str::to_owned).into(),

@@ -37,7 +37,7 @@ impl Session {
 
     /// A variable's value; an empty one counts as unset.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
-        self.surroundings.variable(name)?.to_str()
+        self.surroundings.text(name)
     }
 }
 

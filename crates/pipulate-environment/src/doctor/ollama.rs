@@ -39,7 +39,7 @@ fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
         Ok(config) => &config.ollama,
         Err(reason) => return [REACHABLE, MODELS, MEMORY].map(|id| skipped(id, reason)).into(),
     };
-    let variable = examination.session.surroundings.variable("OLLAMA_HOST").and_then(|value| value.to_str());
+    let variable = examination.variable("OLLAMA_HOST");
     let host = match Host::choose(None, variable, config.host.as_deref()) {
         Ok(host) => host,
         Err(error) => {

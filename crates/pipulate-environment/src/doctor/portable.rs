@@ -24,7 +24,7 @@ fn portable(examination: &Examination) -> Finding {
     if !path.is_file() {
         return skipped(ID, "There is no .env");
     }
-    let Ok(document) = EnvFile::new(path.clone(), examination.layout.dotenv_lock()).read() else {
+    let Ok(document) = EnvFile::of(&examination.layout).read() else {
         return skipped(ID, "Not examined: .env can't be read");
     };
     let broken: Vec<String> = document.broken_lines().map(|line| line.to_string()).collect();

@@ -70,8 +70,7 @@ fn required(examination: &Examination) -> Finding {
     if config.secrets.is_empty() {
         return skipped(REQUIRED, "pipulate.toml requires no secret");
     }
-    let file = EnvFile::new(examination.layout.dotenv(), examination.layout.dotenv_lock());
-    let document = match file.read() {
+    let document = match EnvFile::of(&examination.layout).read() {
         Ok(document) => document,
         Err(error) => return failure(REQUIRED, ".env can't be read").detail(error.to_string()),
     };

@@ -139,5 +139,5 @@ fn is_stale(examination: &Examination, service: &ServiceStatus) -> bool {
     let record = || record::read(&examination.layout, &service.name).ok().flatten();
     let speaks_of_a_process =
         || record().is_some_and(|record| record.main.is_some() || record.supervisor.is_some());
-    service.live.is_none() && service.supervisor_pid.is_none() && speaks_of_a_process()
+    !service.is_there() && speaks_of_a_process()
 }

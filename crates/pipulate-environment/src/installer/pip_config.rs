@@ -44,7 +44,7 @@ const UV_VARIABLES: [&str; 8] = [
 pub(crate) fn pip_only(around: &Surroundings, project: &Path, venv: &Path) -> Option<PipOnly> {
     let only = VARIABLES
         .into_iter()
-        .find(|name| around.variable(name).and_then(|value| value.to_str()).is_some_and(is_own))
+        .find(|name| around.text(name).is_some_and(is_own))
         .map(PipOnly::Variable)
         .or_else(|| pip_files(around, venv).find_map(|path| configured_in(&path)))?;
     (!uv_is_configured(around, project)).then_some(only)
@@ -105,7 +105,7 @@ fn is_own(value: &str) -> bool {
 
 fn pip_files<'a>(around: &'a Surroundings, venv: &Path) -> impl Iterator<Item = PathBuf> + 'a {
     let named = around.variable("PIP_CONFIG_FILE").map(PathBuf::from);
-    let system = around.variable("XDG_CONFIG_DIRS").and_then(|dirs| dirs.to_str()).unwrap_or("/etc/xdg");
+    let system = around.text("XDG_CONFIG_DIRS").unwrap_or("/etc/xdg");
     let system = system.split(':').map(|folder| Path::new(folder).join("pip/pip.conf"));
     let user = around.variable("XDG_CONFIG_HOME").map(|folder| Path::new(folder).join("pip/pip.conf"));
     let home = around.home().into_iter().flat_map(|home| {

@@ -40,7 +40,7 @@ pub(crate) fn secret(context: &Context, verb: SecretVerb) -> Result<ExitStatus, 
 /// # Errors
 /// The person pressed Ctrl-C, or what they typed can't be saved.
 pub(crate) fn see_to_required(context: &Context, config: &Config) -> Result<(), Failure> {
-    let file = env_file(context);
+    let file = EnvFile::of(&context.layout);
     let around = Surroundings::of_this_process();
     let mut missing = Vec::new();
     for key in &config.secrets {
@@ -92,7 +92,7 @@ fn unset(context: &Context, key: &EnvKey) -> Result<ExitStatus, Failure> {
     // No file needs no lock, and no home to keep it in.
     let outcome = match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Unset::WasNotThere,
-        Ok(_) | Err(_) => env_file(&context.home()?).unset(key.as_str())?,
+        Ok(_) | Err(_) => EnvFile::of(&context.home()?.layout).unset(key.as_str())?,
     };
     let name = key.as_str();
     context.printer.note(match outcome {
@@ -139,7 +139,7 @@ fn required(config: Option<&Config>) -> Vec<String> {
 
 /// A name is only what could be one: a line without `=` may be a value that lost its name.
 fn names_in_file(context: &Context) -> Result<Vec<String>, EnvError> {
-    let values = env_file(context).read()?.resolve(&|_| None).into_iter();
+    let values = EnvFile::of(&context.layout).read()?.resolve(&|_| None).into_iter();
     let is_name =
         |(name, value): &(String, Option<SecretValue>)| value.is_some() && EnvKey::parse(name).is_ok();
     Ok(values.filter(is_name).map(|(name, _)| name).collect())
@@ -147,7 +147,7 @@ fn names_in_file(context: &Context) -> Result<Vec<String>, EnvError> {
 
 fn save(context: &Context, key: &EnvKey, value: &SecretValue) -> Result<(), Failure> {
     let context = context.home()?;
-    let written = env_file(&context).set(key, value)?;
+    let written = EnvFile::of(&context.layout).set(key, value)?;
     let name = key.as_str();
     context.printer.note(format!("Saved {name} in: {}", context.layout.dotenv()));
     if let Some(warning) = written.warning {
@@ -202,8 +202,4 @@ fn value_of(bytes: Vec<u8>) -> Result<Option<SecretValue>, Failure> {
 fn key(name: &OsStr) -> Result<EnvKey, Failure> {
     EnvKey::parse(&name.to_string_lossy())
         .map_err(|error| Failure::new(FailureKind::Usage, error.to_string()))
-}
-
-fn env_file(context: &Context) -> EnvFile {
-    EnvFile::new(context.layout.dotenv(), context.layout.dotenv_lock())
 }

@@ -1,6 +1,7 @@
 //! `setup`: the Python environment and its packages, and nothing else.
 
 use pipulate_core::config::Config;
+use pipulate_core::units::counted;
 use pipulate_environment::plan::Refusal;
 use pipulate_environment::setup::{self, Mode, SetupError, SetupReport, SetupRequest};
 use pipulate_environment::surroundings::Surroundings;
@@ -13,7 +14,7 @@ use crate::interrupt;
 use crate::ui::ask;
 use crate::ui::findings::shell_words;
 use crate::ui::progress::Progress;
-use crate::ui::setup_events::{self, counted};
+use crate::ui::setup_events;
 
 /// Makes the environment, or says what keeps it from being made.
 pub(crate) fn setup(context: &Context, settings: SetupSettings) -> Result<ExitStatus, Failure> {

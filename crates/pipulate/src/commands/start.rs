@@ -194,8 +194,7 @@ fn listen_to_ctrl_c(context: &Context, services: &[ServiceName], in_foreground: 
 /// After Ctrl-C: what was started was asked for, and goes on.
 fn say_what_goes_on(context: &Context) {
     let status = status::project_status(context);
-    let lives = |service: &&ServiceStatus| service.live.is_some() || service.supervisor_pid.is_some();
-    let living = status.services.iter().filter(lives);
+    let living = status.services.iter().filter(|service| service.is_there());
     let living: Vec<String> = living.map(|service| format!("{} ({})", service.name, service.state)).collect();
     context.printer.clear_line();
     if living.is_empty() {

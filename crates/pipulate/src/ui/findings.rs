@@ -2,9 +2,9 @@
 //! to do about it.
 
 use pipulate_core::finding::{Finding, FindingStatus, Fix};
+use pipulate_core::units::counted;
 use serde::Serialize;
 
-use super::setup_events::counted;
 use super::style::Style;
 
 /// The findings for people, without a line break at the end; `verbose` lists those that are well.

@@ -1,5 +1,6 @@
 //! A set-up in words: what stays on the screen, and what is only said while it happens.
 
+use pipulate_core::units::counted;
 use pipulate_environment::progress::InstallProgress;
 use pipulate_environment::setup::{SetupEvent, SetupWarning};
 
@@ -75,9 +76,4 @@ pub(crate) fn show_last_words(warning: &SetupWarning, printer: &Printer) {
             printer.note(format!("  {line}"));
         }
     }
-}
-
-/// `1 package`, `2 packages`.
-pub(crate) fn counted(count: usize, word: &str) -> String {
-    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }

@@ -62,7 +62,7 @@ impl Home {
     }
 
     fn env_file(&self) -> EnvFile {
-        EnvFile::new(self.context.layout.dotenv(), self.context.layout.dotenv_lock())
+        EnvFile::of(&self.context.layout)
     }
 
     /// The command that a person would type.

@@ -100,8 +100,7 @@ fn warn_of_work(context: &Context, services: &[ServiceName]) -> bool {
 
 fn living(context: &Context, services: &[ServiceName]) -> Vec<ServiceStatus> {
     let status = status::glance(context).services.into_iter();
-    let lives = |service: &ServiceStatus| service.live.is_some() || service.supervisor_pid.is_some();
-    status.filter(|service| services.contains(&service.name) && lives(service)).collect()
+    status.filter(|service| services.contains(&service.name) && service.is_there()).collect()
 }
 
 /// Stopped from elsewhere, or done: that is well. What crashed is told.

@@ -110,8 +110,7 @@ impl Welcome<'_> {
             return Greeting { thread: None, open: Arc::default(), printer };
         }
         printer.note("Checking Ollama connectivity...");
-        let environment =
-            self.around.variable("OLLAMA_HOST").and_then(|value| value.to_str()).map(str::to_owned);
+        let environment = self.around.text("OLLAMA_HOST").map(str::to_owned);
         let open = Arc::new(Mutex::new(true));
         let (speaker, listening) = (printer.clone(), Arc::clone(&open));
         let around = self.around.clone();
