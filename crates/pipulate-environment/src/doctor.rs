@@ -150,6 +150,11 @@ fn failure(id: &'static str, title: impl Into<String>) -> Finding {
     Finding::new(id, FindingStatus::Failure, title)
 }
 
+/// Where a path leads to; itself where it leads nowhere.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
 /// Whether a program can be started: a path as it is, a bare name on `PATH`.
 fn is_startable(examination: &Examination, program: &Path) -> bool {
     match program.to_str() {

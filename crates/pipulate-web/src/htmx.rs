@@ -10,7 +10,9 @@ use axum::http::request::Parts;
 pub(crate) const VARY: &str = "HX-Request, HX-Request-Type";
 
 /// Where a stream that was broken off had come to.
-pub(crate) const LAST_EVENT_ID: &str = "last-event-id";
+pub(crate) fn last_event_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get("last-event-id")?.to_str().ok()
+}
 
 /// Who reads the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -82,14 +82,6 @@ impl Token {
         Ok(Self { key, length: text.len() })
     }
 
-    /// The text of a new key, for the file: 32 random bytes as base64url.
-    ///
-    /// # Errors
-    /// When the system gives no random bytes.
-    pub fn new_text() -> Result<String, NoRandomness> {
-        Ok(URL_SAFE_NO_PAD.encode(random::<32>()?))
-    }
-
     fn mac(&self, purpose: Purpose, port: u16, message: &[u8]) -> Hmac<Sha256> {
         Hmac::<Sha256>::new((&self.key).into())
             .chain_update(purpose.word())

@@ -9,7 +9,7 @@ use pipulate_core::finding::Finding;
 use serde::Deserialize;
 
 use super::catalog::{Check, Group};
-use super::{Examination, failure, skipped, warning};
+use super::{Examination, failure, real, skipped, warning};
 use crate::venv::existing_python;
 
 const ID: &str = "jupyter.kernelspec";
@@ -121,7 +121,6 @@ fn search_path(examination: &Examination, prefix: &Path) -> Vec<PathBuf> {
 
 /// Not by where its links end: that is the Python below all environments.
 fn is_of(program: &Path, prefix: &Path) -> bool {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     program.parent().is_some_and(|bin| real(bin) == real(&prefix.join("bin")))
 }
 

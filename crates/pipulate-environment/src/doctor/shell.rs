@@ -7,7 +7,7 @@ use pipulate_core::finding::Finding;
 use pipulate_process::command::Command;
 
 use super::catalog::{Check, Group};
-use super::{Examination, evidence, skipped, warning};
+use super::{Examination, evidence, real, skipped, warning};
 
 const LIBRARY_PATH: &str = "shell.library_path";
 const PYTHON: &str = "shell.python";
@@ -106,7 +106,6 @@ fn python(examination: &Examination) -> Finding {
         Some(interpreter) => examination.layout.inside(interpreter).to_path_buf(),
         None => examination.layout.inside(&config.python.venv).to_path_buf(),
     });
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     if own.is_none_or(|own| own.starts_with(folder) || real(&own).starts_with(real(Path::new(folder)))) {
         return Finding::ok(PYTHON, "This home's own environment is active in this shell");
     }
@@ -137,7 +136,6 @@ fn proxy(examination: &Examination) -> Finding {
 }
 
 fn pipulate(examination: &Examination) -> Finding {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     match examination.program("pipulate") {
         None => skipped(PIPULATE, "No pipulate is on PATH")
             .detail(format!("this one is: {}", examination.exe.display())),

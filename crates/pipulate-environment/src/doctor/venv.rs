@@ -11,7 +11,7 @@ use pipulate_process::command::Command;
 
 use super::catalog::{Check, Group};
 use super::evidence::ran;
-use super::{Examination, failure, project, skipped, warning};
+use super::{Examination, failure, project, real, skipped, warning};
 use crate::plan::{Facts, Mode, Plan, Refusal, decide};
 use crate::python::Version;
 use crate::requirements::{Requirements, RequirementsError};
@@ -138,7 +138,6 @@ fn python(evidence: &Evidence, examination: &Examination) -> [Finding; 2] {
 
 /// Links can't tell; Python's own word can.
 fn belongs(venv: &Venv, prefix: &Path) -> Result<Finding, String> {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     if real(prefix) != real(&venv.root) {
         return Err(format!("{} says that it belongs to {}", venv.python.display(), prefix.display()));
     }

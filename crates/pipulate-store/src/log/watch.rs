@@ -49,7 +49,8 @@ impl Watch {
     }
 
     /// The same without the kernel's help.
-    pub fn polling() -> Self {
+    #[cfg(test)]
+    fn polling() -> Self {
         Self { notifier: None }
     }
 

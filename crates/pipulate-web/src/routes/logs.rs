@@ -71,8 +71,8 @@ pub(crate) async fn stream(
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let positions = match headers.get(htmx::LAST_EVENT_ID) {
-        Some(id) => id.to_str().ok().and_then(Positions::parse).ok_or(Problem::BodyBroken)?,
+    let positions = match htmx::last_event_id(&headers) {
+        Some(id) => Positions::parse(id).ok_or(Problem::BodyBroken)?,
         None => query.from.ok_or(Problem::BodyBroken)?,
     };
     state.places().answer(|sender| follow(state.clone(), query.choice, positions, sender))

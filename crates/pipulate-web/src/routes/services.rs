@@ -1,6 +1,7 @@
 //! `/` and `/services/…`: what runs, and what can be done about it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::header::{HeaderName, VARY};
@@ -10,7 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::Markup;
 use pipulate_core::service::ServiceName;
 
-use crate::event_stream::Sender;
+use crate::event_stream::{Gone, Sender};
 use crate::form::Fields;
 use crate::htmx::{self, Audience};
 use crate::problem::Problem;
@@ -34,9 +35,9 @@ pub(crate) async fn show(State(state): State<AppState>) -> Result<Markup, Proble
 /// What changes on that page, as it changes. Whoever comes back gets what changed meanwhile.
 pub(crate) async fn events(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, Problem> {
     let mut news = state.watch_services();
-    let known = headers.get(htmx::LAST_EVENT_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let known = htmx::last_event_id(&headers).map(str::to_owned);
     state.places().answer(async move |sender: Sender| {
-        let mut shown: Option<std::sync::Arc<Live>> = None;
+        let mut shown: Option<Arc<Live>> = None;
         loop {
             let newest = news.borrow_and_update().clone();
             if let Some(newest) = newest {
@@ -47,7 +48,7 @@ pub(crate) async fn events(State(state): State<AppState>, headers: HeaderMap) ->
                 }
                 shown = Some(newest);
             }
-            news.changed().await.map_err(|_| crate::event_stream::Gone)?;
+            news.changed().await.map_err(|_| Gone)?;
         }
     })
 }
