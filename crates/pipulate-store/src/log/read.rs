@@ -4,6 +4,8 @@
 //! rotations between two looks. What a rotation has thrown away before it was read is lost, and told
 //! of by its length; what a truncation leaves is read from its beginning. A line is handed out when it is complete.
 
+mod begin;
+
 use std::collections::{BTreeSet, VecDeque};
 
 use jiff::Timestamp;
@@ -11,7 +13,6 @@ use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
 
 use super::chain::{self, Chain, FileId, OpenFile};
-use super::find::{line_start, tail_start};
 use super::index::{LineTime, TimeIndex, When};
 use crate::error::StoreError;
 
@@ -134,26 +135,7 @@ impl Reader {
             lost_before: 0,
         };
         reader.compare_index();
-        match start {
-            Start::Oldest => {}
-            Start::Tail(count) => reader.skip_to_tail(count)?,
-            Start::Since(when) => {
-                if let Some(position) = reader.position_of(when) {
-                    reader.skip_to_line_at(position)?;
-                }
-            }
-            Start::At(position) => {
-                let (file, offset) = reader.place_of(position);
-                reader.skip_to(file, offset);
-            }
-            Start::Before { position, count } => {
-                let (file, offset) = reader.place_of(position);
-                let files = reader.files.make_contiguous();
-                let known = &files[..files.len().min(file + 1)];
-                let (file, offset) = tail_start(known, offset, count, &mut reader.block)?;
-                reader.skip_to(file, offset);
-            }
-        }
+        reader.skip_to_start(start)?;
         Ok(reader)
     }
 
@@ -365,38 +347,6 @@ impl Reader {
             if self.line.is_empty() {
                 self.line_start = self.position();
             }
-        }
-    }
-
-    fn skip_to_tail(&mut self, count: u64) -> Result<(), StoreError> {
-        let files = self.files.make_contiguous();
-        let end = files.last().map_or(0, |last| last.length);
-        let (index, offset) = tail_start(files, end, count, &mut self.block)?;
-        self.skip_to(index, offset);
-        Ok(())
-    }
-
-    /// The line that a position lies in, or before which it stands, is the next one.
-    fn skip_to_line_at(&mut self, position: u64) -> Result<(), StoreError> {
-        let index = self.files.partition_point(|file| file.base <= position).saturating_sub(1);
-        let Some(file) = self.files.get(index) else { return Ok(()) };
-        let offset = line_start(file, position.saturating_sub(file.base), &mut self.block)?;
-        self.skip_to(index, offset);
-        Ok(())
-    }
-
-    /// Which file a position lies in, and where in it.
-    fn place_of(&self, position: u64) -> (usize, u64) {
-        let index = self.files.partition_point(|file| file.base <= position).saturating_sub(1);
-        let offset = self.files.get(index).map_or(0, |file| position.saturating_sub(file.base));
-        let is_known = self.files.get(index).is_some_and(|file| offset <= file.length);
-        (index, if is_known { offset } else { 0 })
-    }
-
-    fn skip_to(&mut self, index: usize, offset: u64) {
-        self.done.extend(self.files.drain(..index).map(|file| file.id));
-        if let Some(first) = self.files.front_mut() {
-            first.offset = offset;
         }
     }
 }

@@ -45,15 +45,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         context.printer.note(format!("The supervisor of {service} makes way for this version of Pipulate"));
     }
     if already_up(context, &names).len() == names.len() {
-        context.printer.note("Everything is running already");
-        let services = names.iter().filter_map(|name| config.service(name.as_str()));
-        for service in services.filter(|service| !plan::is_embedded_app(service, has_server_py)) {
-            if links::shows_the_app(context, &service.name) {
-                let name = &service.name;
-                context.printer.note(format!("{name} still shows the app that comes with Pipulate"));
-                context.printer.hint(format!("run what you wrote instead with: pipulate restart {name}"));
-            }
-        }
+        tell_that_all_runs(context, config, &names, has_server_py);
         print_links(context, names.iter())?;
         return match settings.foreground {
             true => foreground::stay(context, &names, began, None),
@@ -88,6 +80,19 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         (failure, true) => foreground::stay(context, &names, began, failure),
         (Some(failure), false) => Err(failure),
         (None, false) => Ok(ExitStatus::Success),
+    }
+}
+
+/// Nothing is to be done, but what was written since may be waiting for a restart.
+fn tell_that_all_runs(context: &Context, config: &Config, names: &[ServiceName], has_server_py: bool) {
+    context.printer.note("Everything is running already");
+    let services = names.iter().filter_map(|name| config.service(name.as_str()));
+    for service in services.filter(|service| !plan::is_embedded_app(service, has_server_py)) {
+        if links::shows_the_app(context, &service.name) {
+            let name = &service.name;
+            context.printer.note(format!("{name} still shows the app that comes with Pipulate"));
+            context.printer.hint(format!("run what you wrote instead with: pipulate restart {name}"));
+        }
     }
 }
 
