@@ -86,7 +86,7 @@ pub(crate) fn opening(service: &str) -> Markup {
     layout::page("Opening", Some("/"), &html! { h1 { "Opening " (service) "…" } })
 }
 
-/// The title tells of trouble, so that it shows on a tab that nobody looks at.
+/// The title tells of trouble: it is what is seen of a page among others, and heard first.
 fn title(page: &ServicesPage) -> String {
     let mark = if page.is_calm() { String::new() } else { format!("{} ", words::icon(page.state)) };
     format!("{mark}{} – Pipulate", page.project)
