@@ -70,6 +70,8 @@ pub(crate) struct Passage {
     pub(crate) lines: VecDeque<LogLine>,
     /// How many lines before them were left out.
     pub(crate) skipped: u64,
+    /// How much was thrown away before it could be shown, in bytes.
+    pub(crate) lost: u64,
     pub(crate) begin: Positions,
     pub(crate) end: Positions,
 }
@@ -148,6 +150,7 @@ fn read(
     let mut merged = open(logs, &services, &start)?;
     merged.read(Patience::None, |line| {
         let (service, offset) = (line.service, line.offset);
+        passage.lost += line.lost;
         let line = shown(&services, line, &masker, LONGEST, reader);
         if matches(&line, &choice.filter) {
             passage.lines.push_back(line);

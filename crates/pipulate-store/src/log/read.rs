@@ -2,7 +2,8 @@
 //!
 //! Every line is handed out once and in the order in which it was written, over any number of
 //! rotations between two looks. What a rotation has thrown away before it was read is lost, and told
-//! of by its length; what a truncation leaves is read from its beginning. A line is handed out when it is complete.
+//! of by its length; what a truncation leaves is read from its beginning. A line is handed out when it
+//! is complete.
 
 mod begin;
 

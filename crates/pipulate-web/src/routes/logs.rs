@@ -93,7 +93,7 @@ async fn follow(
         let passage;
         (passage, reader) = after(&state, &choice, &positions, reader).await?;
         positions.advance(passage.end.clone());
-        if !passage.lines.is_empty() {
+        if !passage.lines.is_empty() || passage.lost > 0 {
             let event = logs::news(&choice, &passage, state.zone()).into_string();
             sender.send(&positions.to_string(), &event).await?;
             tokio::time::sleep(PACE).await;

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pipulate_core::service::ServiceName;
+use pipulate_core::units;
 
 use crate::reading::{Choice, Passage, Positions};
 use crate::views::layout;
@@ -79,6 +80,11 @@ pub(crate) fn history(history: &History) -> Markup {
 pub(crate) fn news(choice: &Choice, passage: &Passage, zone: &TimeZone) -> Markup {
     html! {
         hx-partial hx-target="#log" hx-swap="beforeend" {
+            @if passage.lost > 0 {
+                p class="skipped" {
+                    (units::size(passage.lost)) " were thrown away before they could be shown: a log keeps no more"
+                }
+            }
             @if passage.skipped > 0 {
                 p class="skipped" {
                     (passage.skipped) " lines came faster than they can be shown: "
@@ -186,4 +192,19 @@ fn address(path: &str, choice: &Choice, more: &[(&str, &str)]) -> String {
         mark = '&';
     }
     address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_log_threw_away_before_it_could_be_shown_is_told() {
+        let told = |lost| {
+            let passage = Passage { lost, ..Passage::default() };
+            news(&Choice::default(), &passage, &TimeZone::UTC).into_string()
+        };
+        assert!(told(3 << 20).contains("3.0 MiB were thrown away before they could be shown"));
+        assert!(!told(0).contains("thrown away"));
+    }
 }

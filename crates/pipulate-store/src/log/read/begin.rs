@@ -5,7 +5,7 @@ use crate::error::StoreError;
 use crate::log::find::{line_start, tail_start};
 
 impl Reader {
-    /// Leaves out what lies before the start.
+    /// Leaves out what lies before the start, and notes how much of what follows it is gone.
     pub(super) fn skip_to_start(&mut self, start: Start) -> Result<(), StoreError> {
         match start {
             Start::Oldest => {}
@@ -16,6 +16,9 @@ impl Reader {
                 }
             }
             Start::At(position) => {
+                // Whoever was nowhere yet has lost nothing.
+                let oldest = self.files.front().filter(|_| position > 0).map_or(0, |oldest| oldest.base);
+                self.lost = oldest.saturating_sub(position);
                 let (file, offset) = self.place_of(position);
                 self.skip_to(file, offset);
             }
@@ -59,6 +62,61 @@ impl Reader {
         self.done.extend(self.files.drain(..index).map(|file| file.id));
         if let Some(first) = self.files.front_mut() {
             first.offset = offset;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write as _;
+
+    use pipulate_core::layout::Layout;
+    use pipulate_core::project::AbsPath;
+    use pipulate_core::service::{LogLimits, ServiceName};
+
+    use super::*;
+    use crate::capture::Capture;
+
+    #[test]
+    fn what_is_thrown_away_is_told_of_to_who_follows_and_to_who_comes_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = AbsPath::new(directory.path().canonicalize().unwrap()).unwrap();
+        let layout = crate::home::ensure(&Layout::new(root)).unwrap();
+        let name = ServiceName::parse("a").unwrap();
+        let limits = LogLimits { max_size: 1 << 10, keep: 1 };
+        let mut capture = Capture::open(&layout, &name, limits).unwrap();
+        let mut print = |text: &str| {
+            File::from(capture.writer().unwrap()).write_all(text.as_bytes()).unwrap();
+            capture.drain().unwrap();
+        };
+        let open = |start| Reader::open(&layout, &name, start).unwrap();
+
+        print("first\n");
+        let mut follower = open(Start::Oldest);
+        assert_eq!(follower.next_line().unwrap(), Some(&b"first"[..]));
+        let gone_by_then = follower.line_start() + 6;
+        (100..400).for_each(|number| print(&format!("line {number}, and what it says\n")));
+        let mut oldest = open(Start::Oldest);
+        assert!(oldest.next_line().unwrap().is_some() && oldest.lost_before() == 0);
+        let kept = oldest.line_start();
+        assert!(kept > 4 << 10, "{kept}");
+
+        // It still holds the file that it was reading.
+        follower.look().unwrap();
+        let mut end = gone_by_then;
+        while let Some(length) = follower.next_line().unwrap().map(<[u8]>::len)
+            && follower.lost_before() == 0
+        {
+            end = follower.line_start() + length as u64 + 1;
+        }
+        assert_eq!((follower.line_start(), follower.lost_before()), (kept, kept - end));
+
+        for (position, lost) in [(gone_by_then, kept - gone_by_then), (kept, 0), (0, 0)] {
+            let mut late = open(Start::At(position));
+            assert!(late.next_line().unwrap().is_some());
+            assert_eq!((late.line_start(), late.lost_before()), (kept, lost), "{position}");
+            assert!(late.next_line().unwrap().is_some() && late.lost_before() == 0, "once");
         }
     }
 }
