@@ -266,6 +266,10 @@ fn a_service_that_nobody_supervises_says_so() {
     *home.world.services.lock().unwrap() = vec![orphan];
     let page = services_page(&home, None);
     assert!(page.contains("unsupervised") && page.contains(r#"<span class="missing">gone</span>"#), "{page}");
+    assert!(
+        page.contains("Take over worker") && !page.contains("Start worker"),
+        "nothing is begun anew: {page}"
+    );
 }
 
 #[tokio::test]

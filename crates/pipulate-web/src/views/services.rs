@@ -61,7 +61,7 @@ pub(crate) fn page(page: &ServicesPage, last: Option<&Notice>, zone: &TimeZone) 
             h1 { (page.project) }
             (summary(page))
             @if !page.services.is_empty() {
-                div class="verbs" { @for verb in Verb::ALL { (button(&Target::All, verb)) } }
+                div class="verbs" { @for verb in Verb::ALL { (button(&Target::All, verb, verb.label())) } }
             }
         }
         div id="answer" role="status" { (notice(last, zone)) }
@@ -126,7 +126,7 @@ fn services(page: &ServicesPage) -> Markup {
 
 /// A real form: it works without JavaScript. With it, the page stays, and so does the focus: a button
 /// that is switched off while its request is under way would lose it.
-fn button(target: &Target, verb: Verb) -> Markup {
+fn button(target: &Target, verb: Verb, label: &str) -> Markup {
     // It is the id, too: no button becomes another one under somebody's finger.
     let action = consent::action(target, verb);
     let is_for_all = *target == Target::All;
@@ -134,8 +134,8 @@ fn button(target: &Target, verb: Verb) -> Markup {
     let is_calm = is_for_all || verb != Verb::Start;
     html! {
         form id=(action) method="post" action=(action) hx-post=(action) hx-target="#answer" hx-swap="innerHTML" hx-sync="this:drop" {
-            button class=[is_calm.then_some("calm")] aria-label={ (verb.label()) " " (target) } {
-                (verb.label()) @if is_for_all { " all" }
+            button class=[is_calm.then_some("calm")] aria-label={ (label) " " (target) } {
+                (label) @if is_for_all { " all" }
             }
         }
     }

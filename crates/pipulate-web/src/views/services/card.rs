@@ -116,7 +116,7 @@ impl Card {
                 (self.facts())
                 div class="verbs" {
                     @if matches!(self.door, Door::Page { .. }) { (self.open()) }
-                    @for &verb in self.verbs { (super::button(&Target::One(self.name.clone()), verb)) }
+                    @for &verb in self.verbs { (super::button(&Target::One(self.name.clone()), verb, label(self.state, verb))) }
                     @if self.state.is_in_trouble() { (self.why()) }
                     a href={ "/logs?service=" (self.name) } aria-label={ "Log of " (self.name) } { "Log" }
                 }
@@ -260,6 +260,11 @@ fn fact(name: &str, value: &Markup) -> Markup {
 /// One that has a line for itself.
 fn long_fact(name: &str, value: &Markup) -> Markup {
     html! { div class="long" { dt { (name) } dd { (value) } } }
+}
+
+/// Whoever reads "Start" on what lives may fear for what it holds.
+fn label(state: ServiceState, verb: Verb) -> &'static str {
+    if (state, verb) == (ServiceState::Unsupervised, Verb::Start) { "Take over" } else { verb.label() }
 }
 
 /// What makes sense in a state. The server takes any verb at any time.
