@@ -99,10 +99,17 @@ impl ProbeProblem {
     pub fn fix(&self, system: System) -> Fix {
         match self {
             Self::MissingLibrary { library } => library_fix(library, system),
-            Self::MissingModule { module } => Fix::command(
-                format!("make sure that requirements.txt, if there is one, names {module}; then install it"),
-                ["pipulate", "setup"],
-            ),
+            Self::MissingModule { module } => {
+                // It is tried without anybody having asked for it.
+                let not_wanted = match module.as_str() {
+                    "numpy" => {
+                        "; or, if the project does without it, say probe = [] under [python] in pipulate.toml"
+                    }
+                    _ => "",
+                };
+                let names = format!("make sure that requirements.txt, if there is one, names {module}");
+                Fix::command(format!("{names}, and install it{not_wanted}"), ["pipulate", "setup"])
+            }
             Self::WrongArchitecture | Self::Crashes { .. } => {
                 Fix::command("make the environment anew", ["pipulate", "setup", "--recreate"])
             }
@@ -247,5 +254,14 @@ mod tests {
         assert!(problem.fix(System::NixOs).text.contains("nix develop"));
         let driver = ProbeProblem::MissingLibrary { library: "libcuda.so.1".to_owned() };
         assert!(driver.fix(System::Debian).text.contains("NVIDIA"));
+    }
+    #[test]
+    fn only_what_nobody_asked_for_can_be_done_without() {
+        let advice = |module: &str| {
+            let fix = ProbeProblem::MissingModule { module: module.to_owned() }.fix(System::Other);
+            (fix.text.contains("probe = []"), fix.command.join(" "))
+        };
+        assert_eq!(advice("numpy"), (true, "pipulate setup".to_owned()));
+        assert_eq!(advice("jupyterlab"), (false, "pipulate setup".to_owned()));
     }
 }
