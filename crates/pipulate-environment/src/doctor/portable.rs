@@ -35,19 +35,16 @@ fn portable(examination: &Examination) -> Finding {
         others.get(*key).map(String::as_str) != python.as_ref().map(|value| value.expose())
     };
     let keys = document.keys();
-    let different: Vec<&str> = keys.iter().copied().filter(differs).collect();
+    let different: Vec<String> = keys.iter().copied().filter(differs).map(str::to_owned).collect();
     if different.is_empty() && broken.is_empty() {
         return Finding::ok(ID, "Every reader reads .env alike");
     }
-    let lines = match broken.as_slice() {
-        [] => String::new(),
-        broken => format!("; no reader understands line {}", broken.join(", ")),
-    };
+    let read =
+        |what: &str, names: &[String]| (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")));
+    let problems = [read("read differently:", &different), read("no reader understands line", &broken)];
+    let problems: Vec<String> = problems.into_iter().flatten().collect();
     warning(ID, "Not every program reads .env as Python does")
-        .detail(format!("{path}: read differently: {}{lines}", match different.as_slice() {
-            [] => "nothing".to_owned(),
-            different => different.join(", "),
-        }))
+        .detail(format!("{path}: {}", problems.join("; ")))
         .advice("write those lines as NAME='value'; `pipulate secret set NAME` chooses the form that all readers share")
 }
 

@@ -260,6 +260,10 @@ fn what_is_wrong_with_secrets_is_recognized() {
     let detail = different.finding("env.portable").detail;
     assert!(detail.contains("MISREAD") && !detail.contains("FINE") && !detail.contains("#1"), "{detail}");
 
+    let broken = with_env("FINE=1\nthis is no line of it\n");
+    let detail = broken.finding("env.portable").detail;
+    assert!(detail.ends_with(".env: no reader understands line 2"), "{detail}");
+
     let lacking = with_env("OTHER=1\nEMPTY=\n");
     lacking.write("pipulate.toml", "[secrets]\nrequired = [\"OTHER\", \"EMPTY\", \"TOKEN\"]\n");
     assert_eq!(lacking.complaints_with("secrets.required"), ["secrets.required warning"]);
