@@ -94,6 +94,18 @@ fn following_a_log_shows_new_lines_and_ends_without_ending_anything() {
 }
 
 #[test]
+fn an_output_that_can_not_be_written_is_told_of_by_every_verb_and_by_help() {
+    let project = TestProject::light().build();
+    for verb in ["status", "--help", "--version", "config --schema", "man"] {
+        let mut shell = project.foreign("sh");
+        shell.args(["-c", &format!("\"$0\" {verb} > /dev/full"), PIPULATE]);
+        let said = run::output(&mut shell);
+        assert!(said.stderr.contains("could not write the output: No space left"), "{verb}: {said:?}");
+        assert_ne!(said.code, Some(0), "{verb}");
+    }
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_ends_a_log_quietly() {
     let project = with_a_talker();
     let mut shell = project.foreign("bash");

@@ -384,7 +384,10 @@ impl Answer {
         let text = if colored { text.ansi().to_string() } else { text.to_string() };
         match printer.data(text.trim_end()) {
             Ok(()) => ExitStatus::Success,
-            Err(failure) => failure.kind.exit_status(),
+            Err(failure) => {
+                printer.failure(&failure);
+                failure.kind.exit_status()
+            }
         }
     }
 }

@@ -33,6 +33,7 @@ pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
     let token = sign::Token::parse(token::ensure(&context.layout.token())?.as_bytes())?;
     let own = own_service();
     if own.is_none() {
+        // Signed in also where this is no terminal: of what nobody supervises, `url` knows nothing.
         let code = sign::code(&token, port, Timestamp::now())?;
         context.printer.note(format!("Serving at: http://127.0.0.1:{port}/login?code={code}"));
     }
