@@ -262,7 +262,7 @@ impl Source {
         if let Some(When::At(until)) = until
             && self.left_out_to <= offset
         {
-            self.left_out_to = self.reader.returns_to(until, offset).unwrap_or(0);
+            self.left_out_to = self.reader.index.returns_to(until, offset).unwrap_or(0);
         }
         offset < self.left_out_to
     }

@@ -48,7 +48,7 @@ pub struct Reader {
     files: VecDeque<OpenFile>,
     /// Older than every file in `files`: not to be read again, whatever they are called now.
     done: Vec<FileId>,
-    index: TimeIndex,
+    pub(super) index: TimeIndex,
     /// What the last file was like when the index was last looked at.
     looked_at: Option<(FileId, u64, i64)>,
     /// Where `line` begins in the service's whole output.
@@ -230,11 +230,6 @@ impl Reader {
             true => Some(0),
             false => self.index.position_of(when, self.files.iter()),
         }
-    }
-
-    /// Where, after this position, something begins that came no later than `time` all the same.
-    pub(super) fn returns_to(&self, time: Timestamp, position: u64) -> Option<u64> {
-        self.index.returns_to(time, position)
     }
 
     /// Looks whether the log has grown, was rotated, truncated or replaced, or has appeared.
