@@ -9,9 +9,11 @@ use axum::http::request::Parts;
 /// The headers that an answer depends on, for `Vary`.
 pub(crate) const VARY: &str = "HX-Request, HX-Request-Type";
 
-/// Where a stream that was broken off had come to.
-pub(crate) fn last_event_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get("last-event-id")?.to_str().ok()
+/// Where a stream that was broken off had come to. What is no text stays told: it names no place, and
+/// is not the same as nothing.
+pub(crate) fn last_event_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get("last-event-id")?;
+    Some(String::from_utf8_lossy(id.as_bytes()).into_owned())
 }
 
 /// Who reads the answer.

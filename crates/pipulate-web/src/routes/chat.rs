@@ -72,7 +72,7 @@ pub(crate) async fn events(
 ) -> Result<Response, Problem> {
     let mut fields = Fields::of_query(query.as_deref())?;
     let page = fields.take("page").and_then(|page| PageId::parse(&page));
-    let known = htmx::last_event_id(&headers).map(str::to_owned);
+    let known = htmx::last_event_id(&headers);
     let shown = known.or_else(|| fields.take("shown"));
     let places = state.places().clone();
     places.answer(async move |sender: Sender| attend(&sender, &state, id, page, shown).await)

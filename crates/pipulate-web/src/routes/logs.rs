@@ -72,7 +72,7 @@ pub(crate) async fn stream(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let positions = match htmx::last_event_id(&headers) {
-        Some(id) => Positions::parse(id).ok_or(Problem::BodyBroken)?,
+        Some(id) => Positions::parse(&id).ok_or(Problem::BodyBroken)?,
         None => query.from.ok_or(Problem::BodyBroken)?,
     };
     state.places().answer(|sender| follow(state.clone(), query.choice, positions, sender))

@@ -35,7 +35,7 @@ pub(crate) async fn show(State(state): State<AppState>) -> Result<Markup, Proble
 /// What changes on that page, as it changes. Whoever comes back gets what changed meanwhile.
 pub(crate) async fn events(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, Problem> {
     let mut news = state.watch_services();
-    let known = htmx::last_event_id(&headers).map(str::to_owned);
+    let known = htmx::last_event_id(&headers);
     state.places().answer(async move |sender: Sender| {
         let mut shown: Option<Arc<Live>> = None;
         loop {
