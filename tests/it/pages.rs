@@ -332,6 +332,7 @@ fn keys_are_for_the_service_that_has_the_focus_and_can_be_switched_off() {
 
     browser.press("l");
     browser.wait_for_text("h1", "Logs");
+    holds("the keys of that page", || browser.measure("document.readyState") == "complete");
     browser.press("/");
     for key in ["?", "j"] {
         browser.press(key);

@@ -10,7 +10,9 @@ fn a_real_model_answers_in_the_terminal_and_on_the_page() {
     let project = TestProject::light().config(&table).build();
     let mut command = project.command(&["chat", "Count from one to three."]);
     let answer = crate::support::run::output_of(command.env_remove("OLLAMA_HOST"), "").expect(0);
-    assert!(answer.stdout.trim().len() > 3 && answer.stderr.is_empty(), "{answer:?}");
+    assert!(!answer.stdout.trim().is_empty(), "{answer:?}");
+    // What it says is its own affair, and sometimes it does not come to an end.
+    assert!(answer.stderr.is_empty() || answer.stderr.contains("the answer was cut off"), "{answer:?}");
     let mut command = project.command(&["doctor", "--json"]);
     let report = crate::support::run::output_of(command.env_remove("OLLAMA_HOST"), "").stdout;
     assert!(report.contains("smollm2:135m"), "{report}");

@@ -4,11 +4,13 @@
 //! would hang `$(pipulate start)`, and fails here.
 
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
+
+use super::project::PIPULATE;
 
 /// Longer than any of our programs takes.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -43,12 +45,24 @@ pub(crate) fn command(program: impl AsRef<Path>) -> Command {
 pub(crate) fn as_user(user: &str, command: &Command) -> Command {
     let mut other = self::command("setpriv");
     other.args(["--reuid", user, "--regid", user, "--clear-groups", "--"]);
-    other.arg(command.get_program()).args(command.get_args()).env_clear();
+    other.arg(for_everybody(command)).args(command.get_args()).env_clear();
     other.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     if let Some(folder) = command.get_current_dir() {
         other.current_dir(folder);
     }
     other
+}
+
+/// The program of a command. Ours is copied beside the project where it runs: the checkout may lie
+/// where nobody but its owner may enter.
+fn for_everybody(command: &Command) -> PathBuf {
+    let program = PathBuf::from(command.get_program());
+    let beside = command.get_current_dir().and_then(Path::parent).filter(|_| program == Path::new(PIPULATE));
+    let Some(copy) = beside.map(|folder| folder.join("pipulate")) else { return program };
+    if !copy.exists() {
+        std::fs::copy(&program, &copy).unwrap();
+    }
+    copy
 }
 
 /// Runs a command to its end, its output in pipes.

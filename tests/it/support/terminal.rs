@@ -17,7 +17,9 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Runs a shell's line in a new terminal, with the environment and folder of `like`.
     pub(crate) fn open(like: &Command, line: &str) -> Self {
-        let mut command = run::command("script");
+        // Whoever ran the tests may be deaf to a hang-up; a person's terminal is not.
+        let mut command = run::command("env");
+        command.args(["--default-signal=HUP", "script"]);
         command.args(["--quiet", "--flush", "--return", "--command", line, "/dev/null"]).env_clear();
         command.envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.envs([("TERM", "xterm-256color"), ("SHELL", "/bin/sh")]);
