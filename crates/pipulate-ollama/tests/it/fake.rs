@@ -123,18 +123,11 @@ fn play(
     }
     seen.send(Seen::Request { path, host, body }).ok();
     let mut out = stream;
-    if script.status != 0 {
-        let head = format!(
-            "HTTP/1.1 {} x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
-            script.status
-        );
-        out.write_all(head.as_bytes())?;
-        for part in script.parts.iter().filter(|part| !part.is_empty()) {
-            write!(out, "{:x}\r\n", part.len())?;
-            out.write_all(part)?;
-            out.write_all(b"\r\n")?;
-            out.flush()?;
-        }
+    let said = say(out, &script);
+    match script.end {
+        End::Proper | End::Reset | End::Cut => said?,
+        // Whoever leaves early does not wait for the last part.
+        End::Silence => {}
     }
     match script.end {
         End::Proper => out.write_all(b"0\r\n\r\n"),
@@ -148,6 +141,22 @@ fn play(
             Ok(())
         }
     }
+}
+
+fn say(mut out: &TcpStream, script: &Script) -> std::io::Result<()> {
+    if script.status == 0 {
+        return Ok(());
+    }
+    let head =
+        format!("HTTP/1.1 {} x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n", script.status);
+    out.write_all(head.as_bytes())?;
+    for part in script.parts.iter().filter(|part| !part.is_empty()) {
+        write!(out, "{:x}\r\n", part.len())?;
+        out.write_all(part)?;
+        out.write_all(b"\r\n")?;
+        out.flush()?;
+    }
+    Ok(())
 }
 
 /// Of a body the last byte is not taken out.
