@@ -82,13 +82,16 @@ fn probe_within(
         results.extend(told);
         if begun {
             // The one it was at; the others get their turn, unless Python itself is what fails.
-            let problem = match end {
-                End::TimedOut => ProbeProblem::Hangs { seconds: timeout.as_secs() },
-                End::Signal(signal) => ProbeProblem::Crashes { signal },
-                End::Code(_) | End::Unknown => classify(&stderr),
+            let python_fails = stdout.is_empty();
+            let problem = match (end, classify(&stderr)) {
+                (End::TimedOut, _) => ProbeProblem::Hangs { seconds: timeout.as_secs() },
+                (End::Signal(signal), _) => ProbeProblem::Crashes { signal },
+                (End::Code(_) | End::Unknown, ProbeProblem::Other { last_line }) if python_fails => {
+                    ProbeProblem::DoesNotStart { last_line }
+                }
+                (End::Code(_) | End::Unknown, problem) => problem,
             };
             let fails = ProbeOutcome::Fails { problem, said: stderr };
-            let python_fails = stdout.is_empty();
             let failed = if python_fails { rest.len() } else { 1 };
             let at = results.len();
             results.extend(

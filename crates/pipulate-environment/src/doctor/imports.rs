@@ -9,13 +9,14 @@ use pipulate_core::finding::Finding;
 use pipulate_process::command::Command;
 
 use super::catalog::{Check, Group};
-use super::evidence::{self, ran};
+use super::evidence::{self, Said, ran};
 use super::venv::{Evidence, SETS_UP};
 use super::{Examination, failure, skipped};
 use crate::probe::problem::{ProbeProblem, System};
 use crate::probe::{ProbeOutcome, ProbeResult, probe_modules};
 use crate::requirements::Requirements;
-use crate::service::environment_of;
+use crate::service::{LIBRARY_PATH, environment_of, library_path};
+use crate::surroundings::Surroundings;
 use crate::venv::existing_python;
 
 const FOUND: &str = "system.libraries";
@@ -75,7 +76,7 @@ fn libraries(examination: &Examination) -> Finding {
     let environment = environment_of(&python, &python, &examination.session.surroundings);
     let said = evidence::of(environment.give_to(Command::new(&python).args(["-c", LOAD])).args(NEEDED));
     if !said.is_well() {
-        return skipped(FOUND, "Which libraries Python finds is not known: it does not run");
+        return not_even_python(&python, &examination.session.surroundings, &said);
     }
     let command = format!("{} -c 'import ctypes; ctypes.CDLL(…)'", python.display());
     let Some(first) = said.stdout.lines().next() else {
@@ -86,6 +87,21 @@ fn libraries(examination: &Examination) -> Finding {
     let mut finding = failure(FOUND, format!("Python can't load a library: {problem}"));
     finding.fix = Some(problem.fix(System::at(&examination.machine)));
     finding.detail(ran(&command, said.stdout.trim()))
+}
+
+/// Python needs libraries itself: one that stands before the system's may keep it from starting.
+fn not_even_python(python: &Path, around: &Surroundings, said: &Said) -> Finding {
+    let without = Command::new(python).args(["-c", "pass"]).env_remove(LIBRARY_PATH);
+    if !evidence::of(without).is_well() {
+        return skipped(FOUND, "Which libraries Python finds is not known: it does not run");
+    }
+    let variable = match library_path(around) {
+        Some(_) => "PIPULATE_LIBRARY_PATH",
+        None => LIBRARY_PATH,
+    };
+    failure(FOUND, format!("Python does not start with the libraries of {variable}"))
+        .advice(format!("take the folder that it names out of {variable}"))
+        .detail(ran(&format!("{} -c 'import ctypes'", python.display()), said.last_line()))
 }
 
 /// All in one Python: what one module has loaded, the next need not load again.

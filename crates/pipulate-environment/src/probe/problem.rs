@@ -30,6 +30,10 @@ pub enum ProbeProblem {
     Hangs {
         seconds: u64,
     },
+    /// Python itself ends before it is at the module.
+    DoesNotStart {
+        last_line: String,
+    },
     Other {
         last_line: String,
     },
@@ -47,6 +51,7 @@ impl fmt::Display for ProbeProblem {
             }
             Self::Crashes { signal } => write!(f, "importing it crashes Python (signal {signal})"),
             Self::Hangs { seconds } => write!(f, "importing it takes longer than {seconds} s"),
+            Self::DoesNotStart { last_line } => write!(f, "Python does not start: {last_line}"),
             Self::Other { last_line } => f.write_str(last_line),
         }
     }
@@ -122,6 +127,11 @@ impl ProbeProblem {
             Self::Hangs { .. } => {
                 Fix::advice("start pipulate again; the first import of a package on a slow disk takes long")
             }
+            Self::DoesNotStart { .. } => Fix::command(
+                "take what it names out of PIPULATE_LIBRARY_PATH or LD_LIBRARY_PATH, if it is from there; else make \
+                 the environment anew",
+                ["pipulate", "setup", "--recreate"],
+            ),
             Self::Other { .. } => {
                 Fix::command("install the packages again", ["pipulate", "setup", "--recreate"])
             }

@@ -112,10 +112,11 @@ impl Home {
         write(&self.site().join(name), text);
     }
 
-    /// The real pip, of the Python below.
+    /// The real pip, of the prepared environment: a system's Python need not have one.
     pub(super) fn give_pip(&self) {
         let where_is_it = ["-c", "import pip, os; print(os.path.dirname(pip.__file__))"];
-        let said = Command::new(python()).args(where_is_it).output(AMPLE).unwrap();
+        let with_pip = if Path::new(PREPARED).is_file() { Path::new(PREPARED) } else { python() };
+        let said = Command::new(with_pip).args(where_is_it).output(AMPLE).unwrap();
         let folder = String::from_utf8(said.stdout).unwrap();
         std::os::unix::fs::symlink(folder.trim(), self.site().join("pip")).unwrap();
     }
@@ -239,10 +240,13 @@ pub(super) fn python() -> &'static Path {
     &found().program
 }
 
+/// The Python of the prepared environment.
+const PREPARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-venv/bin/python");
+
 /// The one below the prepared environment, if there is one: version managers take their time.
 fn found() -> &'static Python {
     static PYTHON: OnceLock<Python> = OnceLock::new();
-    let prepared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-venv/bin/python"));
+    let prepared = Path::new(PREPARED);
     PYTHON.get_or_init(|| {
         let around = Surroundings::of_this_process();
         let named = prepared.is_file().then(|| around.clone().with("PIPULATE_PYTHON", prepared));

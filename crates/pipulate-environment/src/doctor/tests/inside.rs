@@ -123,6 +123,21 @@ fn what_is_wrong_with_the_packages_is_recognized() {
     ]);
 }
 
+/// What the interpreter itself is linked with: it is not its packages that are to be installed again.
+#[test]
+fn libraries_with_which_python_does_not_start_are_recognized() {
+    let mut home = Home::set_up();
+    home.write("libraries/libm.so.6", "not a library at all");
+    home.set("PIPULATE_LIBRARY_PATH", home.path("libraries"));
+    let finding = home.finding("system.libraries");
+    assert_eq!(finding.title, "Python does not start with the libraries of PIPULATE_LIBRARY_PATH");
+    assert!(finding.detail.contains("libm.so.6"), "{}", finding.detail);
+    let module = home.finding("python.ipykernel");
+    assert!(module.title.contains("Python does not start: "), "{}", module.title);
+    let fix = module.fix.unwrap().text;
+    assert!(fix.contains("out of PIPULATE_LIBRARY_PATH"), "{fix}");
+}
+
 /// A library of that name that can't be loaded stands before the system's.
 #[test]
 fn a_system_library_that_python_can_not_load_is_recognized() {
