@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -223,7 +224,8 @@ impl Home {
         let looks = request.method() == Method::HEAD;
         let response = self.app.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
-        let body = to_bytes(body, 1 << 20).await.unwrap();
+        let whole = tokio::time::timeout(Duration::from_secs(60), to_bytes(body, 1 << 20)).await;
+        let body = whole.expect("an answer that ends").unwrap();
         if let Some(length) = head.headers.get("content-length").filter(|_| !looks) {
             assert_eq!(length.to_str().unwrap(), body.len().to_string(), "the length is the body's");
         }
