@@ -73,14 +73,14 @@ pub fn with_needs(config: &Config, services: &[ServiceName]) -> Vec<ServiceName>
 
 /// Groups of services, each depending only on earlier groups. Without a configuration it is one group.
 pub fn waves(config: Option<&Config>, services: &[ServiceName]) -> Vec<Vec<ServiceName>> {
-    let needs = |service: &ServiceName, other: &ServiceName| {
+    let needs = |service: &ServiceName| {
         let config = config.and_then(|config| config.service(service.as_str()));
-        config.is_some_and(|service| service.depends_on.contains(other))
+        config.map_or(&[][..], |service| &service.depends_on)
     };
     let mut left = services.to_vec();
     let mut waves = Vec::new();
     while !left.is_empty() {
-        let is_free = |service: &ServiceName| left.iter().all(|other| !needs(service, other));
+        let is_free = |service: &ServiceName| !needs(service).iter().any(|needed| left.contains(needed));
         let (wave, rest): (Vec<_>, Vec<_>) = left.iter().cloned().partition(is_free);
         // A circle can't be: the configuration was checked when it was read.
         let (wave, rest) = if wave.is_empty() { (rest, Vec::new()) } else { (wave, rest) };

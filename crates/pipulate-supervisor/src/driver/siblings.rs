@@ -35,6 +35,8 @@ pub(super) struct Siblings {
     /// Only here for a moment, to end a service: takes no part.
     aloof: bool,
     next: Option<Watched>,
+    /// The ring as it was when the one before was told: whoever came since tells of itself.
+    ring: Option<Vec<ServiceName>>,
     rescues: Vec<Instant>,
 }
 
@@ -51,6 +53,7 @@ impl Siblings {
             is_known: false,
             aloof: beginning == Beginning::Stop,
             next: None,
+            ring: None,
             rescues: Vec::new(),
         }
     }
@@ -71,7 +74,10 @@ impl Driver {
     pub(super) fn look_after_siblings(&mut self) {
         if !self.siblings.looked && !self.journal.is_unsettled() {
             self.siblings.looked = true;
-            self.look_around();
+            match self.siblings.ring.take() {
+                Some(ring) => self.look_around_in(ring),
+                None => self.look_around(),
+            }
         }
         if self.siblings.next.as_ref().is_some_and(|next| !next.process.lives()) {
             self.look_around();
@@ -88,16 +94,22 @@ impl Driver {
         }
     }
 
-    /// Finds the next living supervisor after this one's name. Those in between that were killed
-    /// are given new ones, the first of which is watched until it has found its place.
+    /// Finds the next living supervisor after this one's name.
     pub(super) fn look_around(&mut self) {
+        self.siblings.ring = None;
+        self.look_around_in(self.others_in_order());
+    }
+
+    /// The same among these. Those in between that were killed are given new ones, the first of which
+    /// is watched until it has found its place.
+    fn look_around_in(&mut self, ring: Vec<ServiceName>) {
         let before = self.siblings.next.take();
         if self.siblings.aloof || self.stopwatch.is_some() {
             return;
         }
         let on_its_way = before.filter(|watched| watched.process.lives());
         let mut newcomer = None;
-        for service in self.others_in_order() {
+        for service in ring {
             if let Some(process) = self.living_supervisor(&service) {
                 self.siblings.next = newcomer.or(Some(Watched { service, process }));
                 return;
@@ -131,13 +143,12 @@ impl Driver {
         after.into_iter().chain(before).collect()
     }
 
-    fn greet_the_one_before(&self) {
-        for sibling in self.others_in_order().into_iter().rev() {
-            if let Some(before) = self.living_supervisor(&sibling) {
-                self.journal.complain_of_signal(before.signal(Signal::URG));
-                return;
-            }
+    fn greet_the_one_before(&mut self) {
+        let ring = self.others_in_order();
+        if let Some(before) = ring.iter().rev().find_map(|sibling| self.living_supervisor(sibling)) {
+            self.journal.complain_of_signal(before.signal(Signal::URG));
         }
+        self.siblings.ring = Some(ring);
     }
 
     /// Starts a supervisor for a service whose own was killed, and answers with it.
