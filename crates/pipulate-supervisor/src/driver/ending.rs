@@ -30,6 +30,8 @@ pub(super) struct Stopwatch {
     asked: HashSet<(Pid, u64)>,
     forced: Vec<Named>,
     forbidden: HashSet<Pid>,
+    /// The tree was proved to be empty.
+    all_ended: bool,
 }
 
 impl Driver {
@@ -116,6 +118,7 @@ impl Driver {
                 if ours.is_empty() {
                     self.forget_main();
                     if self.is_proved_empty() {
+                        self.stopwatch.iter_mut().for_each(|stopwatch| stopwatch.all_ended = true);
                         self.tell(Event::TreeEmpty);
                     }
                 } else {
@@ -162,8 +165,10 @@ impl Driver {
     /// What the stop did, once it is over.
     pub(super) fn receipt(&mut self) -> Option<Receipt> {
         let Phase::Settled(Outcome::Stopped) = self.machine.phase() else { return None };
-        let family = self.family();
+        let mut family = self.family();
         let stopwatch = self.stopwatch.take()?;
+        // Whoever is found after that is between two programs, without a marker: a sibling's new supervisor.
+        family.ours.retain(|_| !stopwatch.all_ended);
         let mut survivors: Vec<Named> = family.ours.iter().map(|entry| stopwatch.survivor(entry)).collect();
         let earlier = std::mem::take(&mut self.earlier_survivors).into_iter().filter(standing::is_still);
         survivors.extend(earlier.filter(|old| family.ours.iter().all(|entry| entry.pid != old.pid)));
@@ -191,6 +196,7 @@ impl Driver {
             asked: HashSet::new(),
             forced: Vec::new(),
             forbidden: HashSet::new(),
+            all_ended: false,
         });
         let ours = self.family().ours;
         self.attached = self.service.attached(&ours);
