@@ -7,6 +7,8 @@ mod linux;
 #[cfg(target_os = "linux")]
 mod pidfd_info;
 #[cfg(target_os = "linux")]
+mod proc_files;
+#[cfg(target_os = "linux")]
 mod sock_diag;
 
 #[cfg(target_os = "linux")]

@@ -42,12 +42,12 @@ pub enum RunState {
     Running,
     /// In a system call that nothing interrupts, not even SIGKILL.
     Uninterruptible,
-    /// A zombie: it ended and nobody asked how.
+    /// A zombie: all of its threads ended and nobody asked how.
     Dead,
 }
 
 impl Entry {
-    /// Zombies don't live.
+    /// Zombies don't live. One whose first thread ended lives in the others.
     pub fn lives(&self) -> bool {
         self.state != RunState::Dead
     }
@@ -112,6 +112,11 @@ pub fn marker(pid: Pid) -> Option<Marker> {
     let value =
         environment.split(|&b| b == 0).find_map(|variable| variable.strip_prefix(prefix.as_bytes()))?;
     Marker::parse(std::str::from_utf8(value).ok()?)
+}
+
+/// Whether a process has given up its memory, and with it its marker: it is about to end, or has ended.
+pub fn is_ending(pid: Pid) -> bool {
+    os::is_ending(pid)
 }
 
 /// Whether a process may be ours by its user: the one that we run as or, for root, any that one of

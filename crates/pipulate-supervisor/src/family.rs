@@ -70,14 +70,16 @@ impl Service {
         let mut family = Family::default();
         let mut seen = HashSet::new();
         for &root in roots {
-            let found = table::descendants(root, |entry| match self.stranger(entry, layout, attached) {
-                None => true,
-                Some(why) => {
-                    let (pid, start, name) = (entry.pid, entry.start, entry.name.clone());
-                    let left = (!self.is_sibling(pid)).then_some(Named { pid, start, name, why });
-                    family.left.extend(left);
-                    false
+            let found = table::descendants(root, |entry| {
+                let marker = table::marker(entry.pid);
+                if marker.is_none() && self.is_ending_unclaimed(entry.pid, layout) {
+                    return false;
                 }
+                let Some(why) = self.stranger(entry, marker, layout, attached) else { return true };
+                let (pid, start, name) = (entry.pid, entry.start, entry.name.clone());
+                let left = (!self.is_sibling(pid)).then_some(Named { pid, start, name, why });
+                family.left.extend(left);
+                false
             });
             family.ours.extend(found.into_iter().filter(|entry| seen.insert(entry.pid)));
         }
@@ -120,7 +122,7 @@ impl Service {
             if !self.claims(pid, fifo) || ancestors(&entry).any(|ancestor| is_anothers(&ancestor)) {
                 continue;
             }
-            let strange = self.stranger(&entry, layout, attached);
+            let strange = self.stranger(&entry, table::marker(pid), layout, attached);
             match strange.or_else(|| self.writer_elsewhere(pid, layout)) {
                 None => {
                     on_found(&entry);
@@ -132,6 +134,13 @@ impl Service {
         }
         family.left.dedup_by_key(|named| named.pid);
         family
+    }
+
+    /// Whether a process without a marker has given up its memory, and holds no FIFO of this service: it may
+    /// have been a sibling's supervisor, and nothing has to be done about its end.
+    fn is_ending_unclaimed(&self, pid: Pid, layout: &Layout) -> bool {
+        let writes_to = |(device, inode)| table::writes_to(pid, device, inode);
+        table::is_ending(pid) && !self.fifo(layout).is_some_and(writes_to)
     }
 
     /// Whether it supervises a service of the same project: that one is told of by itself.
@@ -186,12 +195,18 @@ impl Service {
 
     /// Whether a process is not the service's, although it is found where the service's are.
     pub(crate) fn is_strange(&self, entry: &Entry, layout: &Layout, attached: &Attached) -> bool {
-        self.stranger(entry, layout, attached).is_some()
+        self.stranger(entry, table::marker(entry.pid), layout, attached).is_some()
     }
 
     /// Why a process is not the service's, although it is found where the service's are.
-    fn stranger(&self, entry: &Entry, layout: &Layout, attached: &Attached) -> Option<String> {
-        let Some(marker) = table::marker(entry.pid) else { return self.writer_elsewhere(entry.pid, layout) };
+    fn stranger(
+        &self,
+        entry: &Entry,
+        marker: Option<Marker>,
+        layout: &Layout,
+        attached: &Attached,
+    ) -> Option<String> {
+        let Some(marker) = marker else { return self.writer_elsewhere(entry.pid, layout) };
         if !self.is_named_by(&marker) {
             return Some(match marker.project == self.project {
                 true => format!("belongs to the service {}", marker.service),
@@ -255,3 +270,6 @@ fn ancestors(entry: &Entry) -> impl Iterator<Item = Entry> {
 fn is_detached(entry: &Entry) -> bool {
     !entry.has_terminal || table::ignores_hangup(entry.pid)
 }
+
+#[cfg(test)]
+mod tests;

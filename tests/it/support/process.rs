@@ -23,7 +23,8 @@ impl Process {
     pub(crate) fn find(pid: i32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        if matches!(*fields.first()?, "Z" | "X") {
+        // One whose first thread has ended may run on in others.
+        if matches!(*fields.first()?, "Z" | "X") && fields.get(17)? == &"1" {
             return None;
         }
         let command = read(pid, "cmdline").join(" ");

@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
@@ -13,6 +13,8 @@ use std::time::Duration;
 use pipulate_core::identity::{Host, Pid, ProcessIdentity};
 use rustix::process as sys;
 
+pub(crate) use super::proc_files::is_ending;
+use super::proc_files::{self, Stat, read};
 use crate::command::End;
 use crate::ports::Listener;
 use crate::table::{Entry, RunState};
@@ -30,45 +32,54 @@ pub(crate) fn host() -> Host {
 /// What `/proc/PID/stat` says; `None` when there is no such process.
 pub(crate) fn entry(pid: Pid) -> Option<Entry> {
     let text = read(&format!("/proc/{pid}/stat")).ok()?;
-    parse_stat(pid, &text)
+    let first = Stat::parse(&text)?;
+    let entry = entry_of(pid, &first)?;
+    match first.runs_on_in_others() {
+        true => Some(in_other_threads(entry)),
+        false => Some(entry),
+    }
 }
 
-/// Reads a file of `/proc`. They say that they are empty: `std` is kept from asking for their size.
-fn read(path: &str) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(4096);
-    fs::File::open(path)?.take(u64::MAX).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// The name may hold anything, parentheses and spaces too: the fields begin after the last `)`.
-fn parse_stat(pid: Pid, text: &[u8]) -> Option<Entry> {
-    let open = text.iter().position(|&b| b == b'(')?;
-    let close = text.iter().rposition(|&b| b == b')')?;
-    let name = String::from_utf8_lossy(text.get(open + 1..close)?).into_owned();
-    let rest = std::str::from_utf8(text.get(close + 2..)?).ok()?;
-    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    // Field numbers as in proc_pid_stat(5), which counts from 1 and from the pid.
-    let field = |number: usize| fields.get(number - 3)?.parse::<i64>().ok();
-    let state = match *fields.first()? {
-        "Z" | "X" | "x" => RunState::Dead,
-        "D" => RunState::Uninterruptible,
-        "R" => RunState::Running,
+fn entry_of(pid: Pid, stat: &Stat<'_>) -> Option<Entry> {
+    let state = match stat.field::<char>(3)? {
+        _ if stat.has_ended() => RunState::Dead,
+        'D' => RunState::Uninterruptible,
+        'R' => RunState::Running,
         _ => RunState::Living,
     };
     let ticks = rustix::param::clock_ticks_per_second() as f64;
     Some(Entry {
         pid,
-        name,
+        name: stat.name.clone(),
         state,
-        parent: i32::try_from(field(4)?).ok()?,
-        group: i32::try_from(field(5)?).ok()?,
-        session: i32::try_from(field(6)?).ok()?,
-        has_terminal: field(7)? != 0,
-        foreground_group: i32::try_from(field(8)?).ok()?,
-        cpu_seconds: (field(14)? + field(15)?) as f64 / ticks,
-        start: u64::try_from(field(22)?).ok()?,
-        memory_bytes: u64::try_from(field(24)?).ok()? * rustix::param::page_size() as u64,
+        parent: stat.field(4)?,
+        group: stat.field(5)?,
+        session: stat.field(6)?,
+        has_terminal: stat.field::<i32>(7)? != 0,
+        foreground_group: stat.field(8)?,
+        cpu_seconds: (stat.field::<u64>(14)? + stat.field::<u64>(15)?) as f64 / ticks,
+        start: stat.field(22)?,
+        memory_bytes: stat.field::<u64>(24)? * rustix::param::page_size() as u64,
     })
+}
+
+/// The state and the memory of a process whose first thread has ended are those of the others.
+fn in_other_threads(entry: Entry) -> Entry {
+    let thread = |folder: String| {
+        let text = read(&format!("{folder}/stat")).ok()?;
+        entry_of(entry.pid, &Stat::parse(&text)?).filter(Entry::lives)
+    };
+    let busiest =
+        proc_files::other_threads(entry.pid).filter_map(thread).max_by_key(|thread| match thread.state {
+            RunState::Running => 3,
+            RunState::Uninterruptible => 2,
+            RunState::Living => 1,
+            RunState::Dead => 0,
+        });
+    match busiest {
+        Some(Entry { state, memory_bytes, .. }) => Entry { state, memory_bytes, ..entry },
+        None => entry,
+    }
 }
 
 /// How long ago a process with this start token was started: the token counts from boot.
@@ -106,12 +117,12 @@ fn children_of_thread(folder: &str) -> Vec<Pid> {
 
 /// The environment that `pid` was started with, NUL-separated.
 pub(crate) fn environment(pid: Pid) -> io::Result<Vec<u8>> {
-    read(&format!("/proc/{pid}/environ"))
+    proc_files::of_memory(pid, proc_files::Part::Environment)
 }
 
 /// Its arguments, the program first.
 pub(crate) fn arguments(pid: Pid) -> Vec<OsString> {
-    let bytes = read(&format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let bytes = proc_files::of_memory(pid, proc_files::Part::Arguments).unwrap_or_default();
     let text = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
     if text.is_empty() {
         return Vec::new();
@@ -126,7 +137,7 @@ pub(crate) fn owner(pid: Pid) -> Option<u32> {
 
 /// Its working directory, where we may know it.
 pub(crate) fn working_directory(pid: Pid) -> Option<std::path::PathBuf> {
-    fs::read_link(format!("/proc/{pid}/cwd")).ok()
+    proc_files::working_directory(pid)
 }
 
 /// Whether another program stands by now where the one that it runs was started from.
@@ -144,10 +155,8 @@ pub(crate) fn program_was_replaced(pid: Pid) -> bool {
 pub(crate) fn holds_deleted(pid: Pid, path: &std::path::Path) -> bool {
     let mut deleted = path.as_os_str().to_owned();
     deleted.push(" (deleted)");
-    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-    descriptors
-        .flatten()
-        .any(|descriptor| fs::read_link(descriptor.path()).is_ok_and(|target| target == deleted))
+    let mut descriptors = proc_files::descriptors(pid).into_iter();
+    descriptors.any(|descriptor| fs::read_link(descriptor.path()).is_ok_and(|target| target == deleted))
 }
 
 /// Whether it ignores SIGHUP, as `nohup` makes a program do.
@@ -159,27 +168,26 @@ pub(crate) fn ignores_hangup(pid: Pid) -> bool {
 
 /// Whether it holds the file `(device, inode)` open for writing.
 pub(crate) fn writes_to(pid: Pid, device: u64, inode: u64) -> bool {
-    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-    descriptors.flatten().any(|descriptor| {
+    proc_files::descriptors(pid).into_iter().any(|descriptor| {
         let same =
             fs::metadata(descriptor.path()).is_ok_and(|meta| (meta.dev(), meta.ino()) == (device, inode));
-        same && is_open_for_writing(pid, &descriptor.file_name().to_string_lossy())
+        same && is_open_for_writing(&descriptor)
     })
 }
 
 /// The FIFOs that it holds open for writing and that have a path.
 pub(crate) fn fifos_written(pid: Pid) -> Vec<std::path::PathBuf> {
-    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
     let path = |descriptor: fs::DirEntry| {
         let is_fifo = fs::metadata(descriptor.path()).is_ok_and(|meta| meta.file_type().is_fifo());
         let target = fs::read_link(descriptor.path()).ok().filter(|path| is_fifo && path.is_absolute())?;
-        is_open_for_writing(pid, &descriptor.file_name().to_string_lossy()).then_some(target)
+        is_open_for_writing(&descriptor).then_some(target)
     };
-    descriptors.flatten().filter_map(path).collect()
+    proc_files::descriptors(pid).into_iter().filter_map(path).collect()
 }
 
-fn is_open_for_writing(pid: Pid, descriptor: &str) -> bool {
-    let text = fs::read_to_string(format!("/proc/{pid}/fdinfo/{descriptor}")).unwrap_or_default();
+fn is_open_for_writing(descriptor: &fs::DirEntry) -> bool {
+    let folder = descriptor.path().parent().map(|fd| fd.with_file_name("fdinfo")).unwrap_or_default();
+    let text = fs::read_to_string(folder.join(descriptor.file_name())).unwrap_or_default();
     let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
     // The two lowest bits are the access mode: 0 is O_RDONLY.
     flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok()).is_some_and(|flags| flags & 3 != 0)
@@ -316,12 +324,11 @@ pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
 
 /// The sockets that a process holds, by inode.
 pub(crate) fn sockets(pid: Pid) -> Vec<u64> {
-    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
     let inode = |descriptor: fs::DirEntry| {
         let target = fs::read_link(descriptor.path()).ok()?;
         target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
     };
-    descriptors.flatten().filter_map(inode).collect()
+    proc_files::descriptors(pid).into_iter().filter_map(inode).collect()
 }
 
 #[cfg(test)]
@@ -356,9 +363,9 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_and_spaces_does_not_shift_the_fields() {
         let line = b"42 (a) R 1 (b) S 7 42 41 34816 42 4194304 1 0 0 0 100 50 0 0 20 0 1 0 987654 0 3 0";
-        let entry = parse_stat(Pid::new(42).unwrap(), line).unwrap();
+        let entry = entry_of(Pid::new(42).unwrap(), &Stat::parse(line).unwrap()).unwrap();
         assert_eq!((entry.name.as_str(), entry.parent, entry.group, entry.session), ("a) R 1 (b", 7, 42, 41));
         assert_eq!((entry.start, entry.has_terminal, entry.state), (987_654, true, RunState::Living));
-        assert!(parse_stat(Pid::new(42).unwrap(), b"42 (x").is_none());
+        assert!(Stat::parse(b"42 (x").is_none());
     }
 }

@@ -30,8 +30,6 @@ pub(super) struct Stopwatch {
     asked: HashSet<(Pid, u64)>,
     forced: Vec<Named>,
     forbidden: HashSet<Pid>,
-    /// The tree was proved to be empty.
-    all_ended: bool,
 }
 
 impl Driver {
@@ -118,7 +116,6 @@ impl Driver {
                 if ours.is_empty() {
                     self.forget_main();
                     if self.is_proved_empty() {
-                        self.stopwatch.iter_mut().for_each(|stopwatch| stopwatch.all_ended = true);
                         self.tell(Event::TreeEmpty);
                     }
                 } else {
@@ -165,10 +162,8 @@ impl Driver {
     /// What the stop did, once it is over.
     pub(super) fn receipt(&mut self) -> Option<Receipt> {
         let Phase::Settled(Outcome::Stopped) = self.machine.phase() else { return None };
-        let mut family = self.family();
+        let family = self.family();
         let stopwatch = self.stopwatch.take()?;
-        // Whoever is found after that is between two programs, without a marker: a sibling's new supervisor.
-        family.ours.retain(|_| !stopwatch.all_ended);
         let mut survivors: Vec<Named> = family.ours.iter().map(|entry| stopwatch.survivor(entry)).collect();
         let earlier = std::mem::take(&mut self.earlier_survivors).into_iter().filter(standing::is_still);
         survivors.extend(earlier.filter(|old| family.ours.iter().all(|entry| entry.pid != old.pid)));
@@ -196,7 +191,6 @@ impl Driver {
             asked: HashSet::new(),
             forced: Vec::new(),
             forbidden: HashSet::new(),
-            all_ended: false,
         });
         let ours = self.family().ours;
         self.attached = self.service.attached(&ours);

@@ -1,0 +1,180 @@
+//! The files of `/proc/PID` that show a process's memory and descriptors.
+//!
+//! The kernel shows those of its first thread. They are gone there once that thread has ended, although the
+//! process runs on in another one (`pthread_exit` in C's `main`); and its memory shows neither arguments
+//! nor environment for a moment during an execve(2).
+
+use std::fs::{self, DirEntry, File};
+use std::io::{self, ErrorKind, Read};
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use pipulate_core::identity::Pid;
+
+/// How long an exec may take to show the new program; one from a dead network disk never does.
+const EXEC_PATIENCE: Duration = Duration::from_secs(1);
+/// Poll interval during an exec: nothing reports that another process's exec is complete.
+const EXEC_POLL: Duration = Duration::from_micros(200);
+
+/// Reads a file of `/proc`. They report a size of 0, so `std` must not ask for it.
+pub(super) fn read(path: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(4096);
+    File::open(path)?.take(u64::MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A part of a process's memory that `/proc/PID` shows as a file.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Part {
+    Arguments,
+    Environment,
+}
+
+/// Reads a part of a process's memory. Waits for an exec to complete: without its marker, a process in the
+/// middle of one could be taken for anybody's.
+pub(super) fn of_memory(pid: Pid, part: Part) -> io::Result<Vec<u8>> {
+    let name = match part {
+        Part::Arguments => "cmdline",
+        Part::Environment => "environ",
+    };
+    let begun = Instant::now();
+    loop {
+        let found = read(&format!("/proc/{pid}/{name}"));
+        let is_hidden = match &found {
+            Ok(bytes) => bytes.is_empty(),
+            Err(error) => error.kind() != ErrorKind::PermissionDenied,
+        };
+        if !is_hidden {
+            return found;
+        }
+        let stat = read(&format!("/proc/{pid}/stat")).unwrap_or_default();
+        match Stat::parse(&stat).map_or(Hidden::Empty, |stat| why_hidden(pid, &stat, part)) {
+            Hidden::ElsewhereIn(thread) => return read(&format!("{thread}/{name}")),
+            _ if begun.elapsed() >= EXEC_PATIENCE => return found,
+            Hidden::Empty => return found,
+            Hidden::InExec => std::thread::sleep(EXEC_POLL),
+        }
+    }
+}
+
+/// Why a file of `/proc/PID` shows no memory.
+#[derive(Debug, PartialEq, Eq)]
+enum Hidden {
+    /// The first thread has ended; this one shows it.
+    ElsewhereIn(String),
+    /// There is nothing to show. Kernel threads, and what is about to end, have no memory.
+    Empty,
+    /// The process has the memory of a new program, and the kernel has not put the program's arguments and
+    /// environment there yet: `load_elf_binary` in fs/binfmt_elf.c sets the start of the code after them.
+    /// Or this has happened since the file was read.
+    InExec,
+}
+
+fn why_hidden(pid: Pid, stat: &Stat<'_>, part: Part) -> Hidden {
+    if stat.runs_on_in_others() {
+        return other_threads(pid).next().map_or(Hidden::Empty, Hidden::ElsewhereIn);
+    }
+    let field = |number| stat.field::<u64>(number).unwrap_or(0);
+    let bounds = match part {
+        Part::Arguments => (field(48), field(49)),
+        Part::Environment => (field(50), field(51)),
+    };
+    match (field(MEMORY_SIZE), field(START_OF_CODE)) {
+        // 1 stands in the place of an address that we may not know.
+        (0, _) | (_, 1) => Hidden::Empty,
+        (_, 0) if *SHOWS_ADDRESSES => Hidden::InExec,
+        (_, 0) => Hidden::Empty,
+        (_, _) if bounds.0 == bounds.1 => Hidden::Empty,
+        (_, _) => Hidden::InExec,
+    }
+}
+
+/// Numbers of fields in proc_pid_stat(5).
+const THREADS: usize = 20;
+const MEMORY_SIZE: usize = 23;
+const START_OF_CODE: usize = 26;
+
+/// Whether this system shows where a process's code starts.
+static SHOWS_ADDRESSES: LazyLock<bool> = LazyLock::new(|| {
+    let text = read("/proc/self/stat").unwrap_or_default();
+    Stat::parse(&text).and_then(|own| own.field::<u64>(START_OF_CODE)).is_some_and(|start| start != 0)
+});
+
+/// The open descriptors of a process, as entries of a folder `fd`; none where they are not shown to us.
+pub(super) fn descriptors(pid: Pid) -> Vec<DirEntry> {
+    let list = |folder: String| -> Vec<DirEntry> {
+        fs::read_dir(folder + "/fd").map(|entries| entries.flatten().collect()).unwrap_or_default()
+    };
+    let first = list(format!("/proc/{pid}"));
+    if !first.is_empty() {
+        return first;
+    }
+    other_thread(pid).map(list).unwrap_or_default()
+}
+
+/// Its working directory.
+pub(super) fn working_directory(pid: Pid) -> Option<PathBuf> {
+    let first = fs::read_link(format!("/proc/{pid}/cwd"));
+    first.or_else(|error| fs::read_link(other_thread(pid).ok_or(error)? + "/cwd")).ok()
+}
+
+/// What `/proc/PID/stat` says of a process or of one of its threads, from its state on.
+pub(super) struct Stat<'a> {
+    pub(super) name: String,
+    fields: Vec<&'a str>,
+}
+
+impl<'a> Stat<'a> {
+    /// The name may hold anything, parentheses and spaces too: the fields begin after the last `)`.
+    pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
+        let open = text.iter().position(|&b| b == b'(')?;
+        let close = text.iter().rposition(|&b| b == b')')?;
+        let name = String::from_utf8_lossy(text.get(open + 1..close)?).into_owned();
+        let rest = std::str::from_utf8(text.get(close + 2..)?).ok()?;
+        Some(Self { name, fields: rest.split_ascii_whitespace().collect() })
+    }
+
+    /// A field by its number in proc_pid_stat(5), which counts from 1 and from the pid.
+    pub(super) fn field<T: std::str::FromStr>(&self, number: usize) -> Option<T> {
+        self.fields.get(number - 3)?.parse().ok()
+    }
+
+    /// Whether this thread has ended; the process only has if all of them did.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.fields.first(), Some(&("Z" | "X" | "x")))
+    }
+
+    /// Whether this thread has ended and there are others, which may have ended by now.
+    pub(super) fn runs_on_in_others(&self) -> bool {
+        self.has_ended() && self.field(THREADS).is_some_and(|threads: u64| threads > 1)
+    }
+}
+
+/// The folders of the threads of a process in which it runs on although its first one has ended.
+pub(super) fn other_threads(pid: Pid) -> impl Iterator<Item = String> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let folders = threads.map(|thread| thread.path().to_string_lossy().into_owned());
+    folders.filter(|folder| {
+        let text = read(&format!("{folder}/stat")).unwrap_or_default();
+        Stat::parse(&text).is_some_and(|thread| !thread.has_ended())
+    })
+}
+
+/// One of [`other_threads`]; `None` as long as the first thread runs.
+fn other_thread(pid: Pid) -> Option<String> {
+    let text = read(&format!("/proc/{pid}/stat")).ok()?;
+    Stat::parse(&text).filter(Stat::runs_on_in_others)?;
+    other_threads(pid).next()
+}
+
+/// Whether a process has given up its memory: it is about to end, or has ended.
+pub(crate) fn is_ending(pid: Pid) -> bool {
+    let text = read(&format!("/proc/{pid}/stat")).unwrap_or_default();
+    let Some(first) = Stat::parse(&text) else { return true };
+    let runs_on = first.runs_on_in_others() && other_threads(pid).next().is_some();
+    !runs_on && first.field(MEMORY_SIZE) == Some(0_u64)
+}
+
+#[cfg(test)]
+mod tests;
