@@ -23,6 +23,7 @@ mod follow;
 mod foreground;
 mod home;
 mod identity;
+mod inherited;
 mod libraries;
 mod logs;
 mod many_projects;

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal, sigprocmask};
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal as NixSignal, sigprocmask};
 use pipulate_core::service::StopSignal;
 
 /// A signal that may be sent.
@@ -141,13 +141,34 @@ pub fn let_in() -> io::Result<()> {
     Ok(sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&watched_set()), None)?)
 }
 
+/// Undoes what a caller may have set before it executed this program, and what no program expects.
+///
+/// Where SIGCHLD is ignored, the kernel tells nobody how a child ended, and every program that we run
+/// seems to be lost. A signal that is blocked never arrives, Ctrl-C among them; a supervisor's are held back on
+/// purpose (see [`hold_back`]) and stay so. Ignored signals of any other kind are the caller's wish: `nohup`.
+///
+/// # Errors
+/// None that a correct call can meet.
+pub fn undo_inherited(is_supervisor: bool) -> io::Result<()> {
+    set(NixSignal::SIGCHLD, SigHandler::SigDfl)?;
+    if !is_supervisor {
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+    }
+    Ok(())
+}
+
 fn watched_set() -> SigSet {
     WATCHED.iter().map(|(signal, _)| *signal).collect()
 }
 
-#[expect(unsafe_code, reason = "sigaction has no safe form")]
 fn ignore(signal: NixSignal) -> io::Result<()> {
-    // SAFETY: ignoring a signal runs no code of ours.
-    unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigIgn) }?;
+    set(signal, SigHandler::SigIgn)
+}
+
+/// Only for what runs no code of ours.
+#[expect(unsafe_code, reason = "sigaction has no safe form")]
+fn set(signal: NixSignal, handler: SigHandler) -> io::Result<()> {
+    // SAFETY: neither ignoring a signal nor leaving it to the system runs code of ours.
+    unsafe { nix::sys::signal::signal(signal, handler) }?;
     Ok(())
 }

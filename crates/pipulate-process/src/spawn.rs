@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
 
-use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal};
+use nix::sys::signal::{SigSet, SigmaskHow};
 use pipulate_core::identity::Pid;
 
 use crate::image::Image;
@@ -78,9 +78,8 @@ fn command(program: &OsStr) -> std::process::Command {
     std::process::Command::new(program)
 }
 
-/// The signals that a service starts with as the system delivers them.
-const RESET: [Signal; 6] =
-    [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGPIPE, Signal::SIGXFSZ];
+/// No system has a signal with a higher number.
+const LAST_SIGNAL: i32 = 64;
 
 #[expect(unsafe_code, reason = "CommandExt::setsid is not stable, and signals are reset nowhere else")]
 fn in_clean_session(command: &mut std::process::Command, image: Image) {
@@ -90,8 +89,9 @@ fn in_clean_session(command: &mut std::process::Command, image: Image) {
             rustix::process::setsid()?;
             // Ignored signals survive an exec: a service started from `nohup` or from a shell's
             // background job would be deaf to them.
-            for signal in RESET {
-                nix::sys::signal::signal(signal, SigHandler::SigDfl)?;
+            for signal in 1..=LAST_SIGNAL {
+                // Refused for KILL and STOP, and for those that the C library keeps for itself.
+                libc::signal(signal, libc::SIG_DFL);
             }
             nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
             // Whatever our own starter left open is not the service's: a lock held by it would

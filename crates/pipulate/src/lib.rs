@@ -22,12 +22,14 @@ use context::Context;
 use error::Failure;
 use exit_code::ExitStatus;
 use pipulate_environment::browser;
+use pipulate_process::signals;
 use ui::printer::Printer;
 use ui::terminal::Terminal;
 
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
+    let _correct_call = signals::undo_inherited(commands::supervise::is_supervisor(&args));
     match commands::supervise::orders(&args) {
         Some(orders) => commands::supervise::follow(orders).into(),
         None => run_verb(args),

@@ -34,8 +34,12 @@ use sayings::Sayings;
 
 /// The orders of a supervisor that was given some.
 pub(crate) fn orders(args: &[OsString]) -> Option<Orders> {
-    let is_supervisor = args.get(1).is_some_and(|verb| verb == VERB);
-    is_supervisor.then(|| Orders::read(rustix::stdio::stdin())).flatten()
+    is_supervisor(args).then(|| Orders::read(rustix::stdio::stdin())).flatten()
+}
+
+/// Whether these arguments are a supervisor's.
+pub(crate) fn is_supervisor(args: &[OsString]) -> bool {
+    args.get(1).is_some_and(|verb| verb == VERB)
 }
 
 /// Supervises as ordered, and reads no configuration.

@@ -1,0 +1,102 @@
+//! What a caller leaves to the programs that it starts: ignored and blocked signals, closed descriptors.
+
+use std::process::Command;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::project::PIPULATE;
+use crate::support::run;
+use crate::support::{Process, TestProject, holds};
+
+const WORKER: &str = "[services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
+
+fn worker() -> TestProject {
+    TestProject::light().table("server", "enabled = false").config(WORKER).build()
+}
+
+/// The program, executed by a Python that did this before.
+fn after(project: &TestProject, preparation: &str, args: &[&str]) -> Command {
+    let script = format!("import os, signal, sys\n{preparation}\nos.execv(sys.argv[1], sys.argv[1:])");
+    let mut command = project.foreign("python3");
+    command.args(["-c", &script, PIPULATE]).args(args);
+    command
+}
+
+const IGNORES_CHILDREN: &str = "signal.signal(signal.SIGCHLD, signal.SIG_IGN)";
+const IGNORES_EVERYTHING: &str = "for number in set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}:\n  \
+                                  signal.signal(number, signal.SIG_IGN)";
+const BLOCKS_EVERYTHING: &str = "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())";
+
+#[test]
+fn a_caller_that_ignores_the_end_of_its_children_changes_nothing() {
+    let project = worker();
+    let checks = |command: &mut Command| -> Vec<(String, String)> {
+        let report: Value = serde_json::from_str(&run::output(command).stdout).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let findings = report["findings"].as_array().unwrap().iter();
+        findings.map(|finding| (text(&finding["id"]), text(&finding["status"]))).collect()
+    };
+    let doctor = &["doctor", "--json"];
+    assert_eq!(checks(&mut after(&project, IGNORES_CHILDREN, doctor)), checks(&mut project.command(doctor)));
+    let script = &["run", "--", "sh", "-c", "exit 3"];
+    run::output(&mut after(&project, IGNORES_CHILDREN, script)).expect(3);
+    // With a set-up, which asks the environment's Python what it has.
+    run::output(&mut after(&project, IGNORES_CHILDREN, &["start", "--no-browser"])).expect(0);
+    run::output(&mut after(&project, IGNORES_CHILDREN, &["restart"])).expect(0);
+    let stopped = run::output(&mut after(&project, IGNORES_CHILDREN, &["stop"])).expect(0);
+    assert!(stopped.stdout.contains("0 processes left"), "{stopped:?}");
+}
+
+#[test]
+fn a_service_gets_no_signal_that_its_starter_ignored_or_blocked() {
+    let project = worker();
+    for preparation in [IGNORES_EVERYTHING, BLOCKS_EVERYTHING] {
+        run::output(&mut after(&project, preparation, &["start", "--no-setup"])).expect(0);
+        let main = Process::of(&project.service("worker")["pid"]);
+        let status = std::fs::read_to_string(format!("/proc/{}/status", main.pid)).unwrap();
+        for mask in ["SigBlk:", "SigIgn:"] {
+            let line = status.lines().find_map(|line| line.strip_prefix(mask)).unwrap();
+            // The C library keeps two signals for itself and lets nobody change them.
+            let unset = u64::from_str_radix(line.trim(), 16).unwrap() & !(0b11 << 31);
+            assert_eq!(unset, 0, "{preparation}: {mask}");
+        }
+        run::output(&mut after(&project, preparation, &["stop"])).expect(0);
+        assert!(!main.lives());
+    }
+}
+
+#[test]
+fn ctrl_c_is_heard_although_the_caller_blocked_it() {
+    let slow = "[services.worker]\ncommand = [\"sleep\", \"1000\"]\nready = { log = \"never\", timeout = \"300s\" }\n";
+    let project = TestProject::light().table("server", "enabled = false").config(slow).build();
+    let mut start = after(&project, BLOCKS_EVERYTHING, &["start", "--no-setup"]).spawn().unwrap();
+    project.wait_for_state("worker", "starting");
+    let process = Process::find(i32::try_from(start.id()).unwrap()).unwrap();
+    let mut ended = None;
+    holds("its end by Ctrl-C", || {
+        process.signal(Signal::INT);
+        ended = start.try_wait().unwrap();
+        ended.is_some()
+    });
+    assert_eq!(ended.unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_caller_that_closed_stdin_stdout_and_stderr_starts_and_stops_like_any_other() {
+    let project = worker();
+    let closed = |verb: &str| {
+        let mut shell = project.foreign("sh");
+        shell.args(["-c", &format!("exec \"$0\" {verb} <&- >&- 2>&-"), PIPULATE]);
+        run::output(&mut shell).expect(0)
+    };
+    closed("start --no-setup");
+    let worker = project.service("worker");
+    assert_eq!(worker["state"], "running");
+    // Nothing of ours took the place of what was closed.
+    let log = project.read(".pipulate/log/worker.log");
+    assert_eq!(log, "", "{log}");
+    closed("restart");
+    closed("stop");
+    assert_eq!(project.processes(), []);
+}
