@@ -219,3 +219,29 @@ fn what_was_adopted_is_still_stopped_whole_after_it_ended_and_was_started_again(
     assert!(!daemon.lives(), "{}", stopped.stdout);
     assert!(stopped.stdout.starts_with("Stopped worker: 2 processes"), "{}", stopped.stdout);
 }
+
+#[test]
+fn a_member_of_an_adopted_group_that_is_born_during_its_end_is_ended_too() {
+    // Each process of the chain forks the next one and ends; TERM is ignored, and inherited so.
+    let chain = "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n\
+                 while True:\n    time.sleep(0.005)\n    if os.fork():\n        os._exit(0)\n";
+    let config = "[services.worker]\ncommand = [\"bash\", \"-c\", \"python3 chain.py & exec sleep 1000\"]\nrestart = \"never\"\n";
+    let project = TestProject::light()
+        .table("server", "enabled = false")
+        .config(config)
+        .file("chain.py", chain)
+        .build();
+    project.start(&[]);
+    let before = project.service("worker");
+    wait_for("the chain", || {
+        let all = project.processes();
+        all.into_iter()
+            .find(|process| process.command == "python3 chain.py" && process.ppid == before["supervisor_pid"])
+    });
+    Process::of(&before["supervisor_pid"]).kill();
+    project.start(&[]);
+    Process::of(&before["pid"]).kill();
+    project.wait_for_state("worker", "crashed");
+    let is_left = |process: &Process| process.command == "python3 chain.py";
+    assert!(!project.processes().iter().any(is_left));
+}

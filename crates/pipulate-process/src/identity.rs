@@ -133,6 +133,15 @@ impl Verified {
         })
     }
 
+    /// Sends a signal to every process of the group that this one leads, or led, all at once: nothing that is
+    /// forked meanwhile gets around it. What was stopped goes on.
+    ///
+    /// # Errors
+    /// The system can't do that for a process that is no child, or all of them belong to another user.
+    pub fn signal_group(&self, signal: Signal) -> io::Result<()> {
+        self.pin.signal_group(signal.number()).and_then(|()| self.pin.signal_group(Signal::CONT.number()))
+    }
+
     /// Readable once the process has ended; `None` where the system has no such thing.
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.pin.descriptor()

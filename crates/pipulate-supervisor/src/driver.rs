@@ -115,6 +115,8 @@ struct Driver {
     main: Option<Main>,
     /// The group of a main process that ended while nobody supervised it.
     lost_group: Option<Pid>,
+    /// What is left of the main process's group is being killed.
+    kills_group: bool,
     /// The tree was torn by a supervisor's death: look everywhere, not only below us.
     torn: bool,
     port: Option<u16>,

@@ -75,6 +75,7 @@ impl Driver {
             machine,
             main,
             lost_group: None,
+            kills_group: false,
             torn,
             port,
             readying,

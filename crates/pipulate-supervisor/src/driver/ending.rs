@@ -56,9 +56,12 @@ impl Driver {
     /// Ends what an unexpected death left in the main process's group; kernels have groups of
     /// their own and stay.
     pub(super) fn end_group(&mut self, force: bool) {
+        self.kills_group = force;
         let signal = if force { Signal::KILL } else { Signal::TERM };
         match &self.main {
             Some(main) if main.is_child => reaper::signal_group_of_child(main.pid(), signal),
+            Some(main) if main.verified.signal_group(signal).is_ok() => {}
+            Some(_) | None if force => drop(self.kill_at_sight(|entry| self.is_group_member(entry))),
             Some(_) | None => {
                 for entry in self.group_members() {
                     self.signal_entry(&entry, signal);
@@ -110,8 +113,10 @@ impl Driver {
                     if std::mem::take(&mut self.port_lost) { Event::PortLost } else { Event::GroupEmpty };
                 self.tell(event);
             }
+            // Where its members are looked for one by one, another may have been born meanwhile.
+            Phase::Clearing { .. } if self.kills_group => self.end_group(true),
             Phase::Sweeping { force, .. } => {
-                let ours = if force { self.kill_at_sight().ours } else { self.family().ours };
+                let ours = if force { self.kill_at_sight(|_| true).ours } else { self.family().ours };
                 self.remember(&ours);
                 if ours.is_empty() {
                     self.forget_main();
@@ -135,8 +140,11 @@ impl Driver {
 
     /// By the time that everybody has been looked at, one that forks and ends in a chain is another
     /// one: each is killed when it is found. Whoever may not be is told of by [`Driver::end_all`].
-    fn kill_at_sight(&self) -> Family {
+    fn kill_at_sight(&self, is_meant: impl Fn(&Entry) -> bool) -> Family {
         self.family_at_once(|entry| {
+            if !is_meant(entry) {
+                return;
+            }
             let identity = identity_of(entry.pid, entry.start, &self.host);
             if let Ok(Some(verified)) = Verified::pin(&identity, &self.host) {
                 let _told_of_later = verified.signal(Signal::KILL);
@@ -217,9 +225,19 @@ impl Driver {
     }
 
     pub(super) fn group_members(&self) -> Vec<Entry> {
-        let Some(leader) = self.main.as_ref().map(Main::pid).or(self.lost_group) else { return Vec::new() };
-        let is_member = |entry: &Entry| entry.group == leader.get() && entry.pid != leader;
-        self.family().ours.into_iter().filter(is_member).collect()
+        if self.group().is_none() {
+            return Vec::new();
+        }
+        self.family().ours.into_iter().filter(|entry| self.is_group_member(entry)).collect()
+    }
+
+    /// The main process's group: its own number.
+    fn group(&self) -> Option<Pid> {
+        self.main.as_ref().map(Main::pid).or(self.lost_group)
+    }
+
+    fn is_group_member(&self, entry: &Entry) -> bool {
+        self.group().is_some_and(|leader| entry.group == leader.get() && entry.pid != leader)
     }
 
     fn forget_main(&mut self) {
@@ -227,6 +245,7 @@ impl Driver {
             reaper::reap(main.pid());
         }
         self.lost_group = None;
+        self.kills_group = false;
         self.journal.main_forgotten();
     }
 
