@@ -190,13 +190,18 @@ fn a_forged_record_makes_nobody_ours() {
             ] {
                 project.write(record, &forged.to_string());
                 project.write(".pipulate/run/worker.pid", &format!("{}\n", victim.pid));
-                project.run(args);
+                let refused = project.run(args).expect(if args == ["status"] { 4 } else { 1 });
+                assert!(
+                    refused.stderr.contains(&format!("process {} (", victim.pid)),
+                    "{args:?}: {refused:?}"
+                );
                 assert!(victim.lives(), "{args:?} ended {victim:?}");
                 let told = project.service("worker");
                 assert_ne!(told["pid"], victim.pid, "{args:?}: {told}");
-                project.run(&["stop"]);
+                project.run(&["stop"]).expect(1);
             }
             assert_eq!(project.processes(), []);
+            std::fs::remove_file(project.path(record)).unwrap();
         }
     }
     other.run(&["stop"]).expect(0);

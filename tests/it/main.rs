@@ -21,6 +21,7 @@ mod faults;
 mod flake;
 mod follow;
 mod foreground;
+mod hidden;
 mod home;
 mod identity;
 mod inherited;

@@ -86,7 +86,7 @@ pub enum SuperviseError {
     System { activity: &'static str, source: std::io::Error },
     #[error("{service} lives {place}; stop it there")]
     Elsewhere { service: String, place: String },
-    #[error("could not tell whether {service} lives: {reason}; nothing was started")]
+    #[error("nothing was started: could not tell whether {service} is running: {reason}")]
     Unverifiable { service: String, reason: String },
 }
 

@@ -3,10 +3,14 @@
 //! The lock says who supervises, by the kernel's word; a record is a claim that is checked. Nothing is
 //! changed here.
 
+use std::time::Duration;
+
 use pipulate_core::identity::{Elsewhere, Host, Liveness, Pid, ProcessIdentity};
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
+use pipulate_core::text::printable;
 use pipulate_process::identity::{self, Verified};
+use pipulate_process::poll::{self, Interest};
 use pipulate_process::table;
 use pipulate_store::capture;
 use pipulate_store::lock::{self, Holder};
@@ -69,21 +73,8 @@ pub(crate) fn standing_of(
         return Standing::Supervised(supervisor.pid);
     }
     let own = Service::of(layout, service);
-    match record.main.as_ref().map(|main| (main, identity::liveness(&main.identity, host))) {
-        Some((main, Liveness::Alive)) if own.is_member(main.identity.pid, layout) => {
-            return Standing::Unsupervised;
-        }
-        // A container that ended took its processes along: then nobody has the FIFO open.
-        Some((_, Liveness::Elsewhere(Elsewhere::Container))) if !capture::is_held(layout, service) => {}
-        Some((main, Liveness::Elsewhere(place))) => {
-            let machine = match place {
-                Elsewhere::Machine => format!(" ({})", main.identity.host.machine),
-                Elsewhere::Container => String::new(),
-            };
-            return Standing::Unknown(format!("it lives {place}{machine}; stop it there"));
-        }
-        Some((_, Liveness::Unverifiable(why))) => return Standing::Unknown(why),
-        Some((_, Liveness::Alive | Liveness::Gone)) | None => {}
+    if let Some(standing) = standing_of_main(layout, &own, record, host) {
+        return standing;
     }
     // A supervisor that ended in order leaves none behind: only after a torn one is it worth looking.
     let torn = record.supervisor.as_ref().is_some_and(|supervisor| supervisor.host == *host);
@@ -95,6 +86,84 @@ pub(crate) fn standing_of(
         return Standing::Unsupervised;
     }
     Standing::Gone
+}
+
+/// What the main process that a record names says about its service; `None` when it has ended.
+fn standing_of_main(layout: &Layout, own: &Service, record: &Record, host: &Host) -> Option<Standing> {
+    let main = &record.main.as_ref()?.identity;
+    match identity::liveness(main, host) {
+        Liveness::Alive => match membership(layout, own, main, host) {
+            Membership::Proved => Some(Standing::Unsupervised),
+            Membership::Doubtful(why) => Some(Standing::Unknown(why)),
+            Membership::Ended => None,
+        },
+        // A container that ended took its processes along: then nobody has the FIFO open.
+        Liveness::Elsewhere(Elsewhere::Container) if !capture::is_held(layout, &own.name) => None,
+        Liveness::Elsewhere(place) => {
+            let machine = match place {
+                Elsewhere::Machine => format!(" ({})", main.host.machine),
+                Elsewhere::Container => String::new(),
+            };
+            Some(Standing::Unknown(format!("it lives {place}{machine}; stop it there")))
+        }
+        Liveness::Unverifiable(why) => Some(Standing::Unknown(why)),
+        Liveness::Gone => None,
+    }
+}
+
+/// Whether the living process that a record names as the main one is the service's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Membership {
+    /// It carries the service's marker, or writes to its FIFO.
+    Proved,
+    /// It shows neither: its environment is empty or hidden from us (`env -i`, ssh-agent, setuid programs),
+    /// or the record is forged. It is neither signaled nor replaced; the sentence says what to do.
+    Doubtful(String),
+    Ended,
+}
+
+/// How long a main process that has given up its memory may take to end: much of it takes a while.
+const ENDS: Duration = Duration::from_secs(1);
+
+/// Whether `main`, which a record names and which lived a moment ago, is the service's.
+pub(crate) fn membership(
+    layout: &Layout,
+    service: &Service,
+    main: &ProcessIdentity,
+    host: &Host,
+) -> Membership {
+    if service.is_member(main.pid, layout) {
+        return Membership::Proved;
+    }
+    if table::is_ending(main.pid)
+        && let Ok(Some(ending)) = Verified::pin(main, host)
+        && let Some(end) = ending.descriptor()
+    {
+        let _ended_or_not = poll::wait(&[(end, Interest::Read)], Some(ENDS));
+    }
+    if identity::liveness(main, host) != Liveness::Alive {
+        return Membership::Ended;
+    }
+    let name = table::entry(main.pid).map(|entry| printable(&entry.name)).unwrap_or_default();
+    Membership::Doubtful(format!(
+        "its record names process {pid} ({name}), which is running, but nothing shows that this is {service}; \
+         if it is, end it with: kill {pid}; if it is not, delete {record}",
+        pid = main.pid,
+        service = service.name,
+        record = layout.record(&service.name)
+    ))
+}
+
+/// Why nothing may be started beside the main process that a record names, or in its place.
+pub(crate) fn doubt(layout: &Layout, record: &Record, host: &Host) -> Option<String> {
+    let main = &record.main.as_ref()?.identity;
+    if identity::liveness(main, host) != Liveness::Alive {
+        return None;
+    }
+    match membership(layout, &Service::of(layout, &record.service), main, host) {
+        Membership::Doubtful(why) => Some(why),
+        Membership::Proved | Membership::Ended => None,
+    }
 }
 
 /// Pins the supervisor of a service, whom [`standing_of`] named `pid` a moment ago. `None` when it has

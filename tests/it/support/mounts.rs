@@ -184,6 +184,6 @@ fn mount(command: &mut Command) {
 }
 
 #[expect(clippy::print_stderr, reason = "what was skipped, or failed inside, is worth knowing")]
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     eprintln!("{text}");
 }

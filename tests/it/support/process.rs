@@ -115,8 +115,16 @@ pub(crate) fn with_argument(beginning: &str) -> Vec<Process> {
 /// The parts of a file of `/proc` that are separated by NUL.
 fn read(pid: i32, file: &str) -> Vec<String> {
     let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let bytes = if bytes.is_empty() { read_in_threads(pid, file) } else { bytes };
     let bytes = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
     bytes.split(|&byte| byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect()
+}
+
+/// What is no longer shown of a process whose first thread has ended.
+fn read_in_threads(pid: i32, file: &str) -> Vec<u8> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let texts = threads.filter_map(|thread| fs::read(thread.path().join(file)).ok());
+    texts.into_iter().find(|bytes| !bytes.is_empty()).unwrap_or_default()
 }
 
 /// A process of the test's own, ended when this is dropped.

@@ -24,6 +24,7 @@ use super::watching::Watching;
 use super::{Beginning, Driver, Main, REST, SuperviseError, Task, random};
 use crate::family::{Attached, Service};
 use crate::machine::{Event, Machine, Policy};
+use crate::standing::{self, Membership};
 
 impl Driver {
     pub(super) fn new(task: Task) -> Result<Self, SuperviseError> {
@@ -234,9 +235,18 @@ fn surviving_main(
         return Ok(pinned.map(|verified| Main { verified, record, is_child, ended: None }));
     }
     match Verified::pin(&record.identity, host) {
-        // Its start token is true, but nothing says that it is ours: a forged or stale record.
-        Ok(Some(_)) if !service.is_member(pid, layout) => Ok(None),
-        Ok(Some(verified)) => Ok(Some(Main { verified, record, is_child, ended: None })),
+        Ok(Some(verified)) => {
+            let adopted = Main { verified, record, is_child, ended: None };
+            // What this very process adopted before an exec was proved then, whatever it shows by now.
+            if earlier.supervisor.as_ref() == Some(me) {
+                return Ok(Some(adopted));
+            }
+            match standing::membership(layout, service, &adopted.record.identity, host) {
+                Membership::Proved => Ok(Some(adopted)),
+                Membership::Ended => Ok(None),
+                Membership::Doubtful(reason) => Err(SuperviseError::Unverifiable { service: name(), reason }),
+            }
+        }
         Ok(None) => Ok(None),
         // A container that ended took its processes along.
         Err(Liveness::Elsewhere(Elsewhere::Container)) if !capture::is_held(layout, &service.name) => {

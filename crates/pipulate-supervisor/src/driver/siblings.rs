@@ -156,10 +156,14 @@ impl Driver {
         // Nobody's, as far as can be seen from here: in another container somebody may hold it.
         let is_free = matches!(lock::holder(&self.layout.lock(sibling)), Ok(Holder::Nobody));
         let record = record::read(&self.layout, sibling).ok().flatten().filter(|_| is_free)?;
-        let was_killed = record.supervisor.is_some_and(|supervisor| {
-            supervisor.host == self.host && !standing::has_lost_its_lock(&self.layout, sibling, &supervisor)
+        let was_killed = record.supervisor.as_ref().is_some_and(|supervisor| {
+            supervisor.host == self.host && !standing::has_lost_its_lock(&self.layout, sibling, supervisor)
         });
         if !was_killed || record.state.has_settled() || record.wanted == Wanted::Stopped {
+            return None;
+        }
+        if let Some(why) = standing::doubt(&self.layout, &record, &self.host) {
+            self.journal.complain(&format!("{sibling} lost its supervisor and gets no other: {why}"));
             return None;
         }
         let now = Instant::now();

@@ -33,8 +33,7 @@ pub(super) fn state(
             let why = "its supervisor is gone; the next start takes it over as it is".to_owned();
             (ServiceState::Unsupervised, Wanted::Run, Some(why))
         }
-        // Why stands beside the table, once.
-        Standing::Unknown(_) => (ServiceState::Unknown, record.wanted, None),
+        Standing::Unknown(why) => (ServiceState::Unknown, record.wanted, Some(why.clone())),
         Standing::Gone => last_word(record, host),
     }
 }

@@ -105,8 +105,9 @@ pub(crate) fn reason(service: &ServiceStatus, now: Timestamp) -> Option<String> 
         | ServiceState::Running
         | ServiceState::Degraded
         | ServiceState::Stopping
-        | ServiceState::Unsupervised
-        | ServiceState::Unknown => service.reason.clone(),
+        | ServiceState::Unsupervised => service.reason.clone(),
+        // A warning beside the table says it.
+        ServiceState::Unknown => None,
     }
 }
 

@@ -25,9 +25,9 @@ fn pid_of(child: &Child) -> Pid {
     Pid::new(i32::try_from(child.id()).unwrap()).unwrap()
 }
 
-/// Compiles the C program beside this file; `None` without a compiler.
+/// Compiles the C program whose first thread ends; `None` without a compiler.
 fn leaderless(folder: &Path) -> Option<PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/os/proc_files/leaderless.c");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/it/fixtures/leaderless.c");
     let program = folder.join("leaderless");
     match command("cc").arg("-pthread").arg("-o").arg(&program).arg(source).status() {
         Ok(status) => assert!(status.success()),
@@ -49,7 +49,7 @@ fn a_process_whose_first_thread_has_ended_is_alive_and_seen_whole() {
     let marker = "PIPULATE_SESSION=0123456789abcdef/worker/0123456789abcdef";
     let (name, value) = marker.split_once('=').unwrap();
     let mut child = command(&program);
-    child.arg("word").env(name, value).current_dir(&folder);
+    child.arg("word").env(name, value).env("PORT", "0").current_dir(&folder);
     let mut child = child.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
     let mut port = String::new();
     // The other thread has joined the first one before it writes this.

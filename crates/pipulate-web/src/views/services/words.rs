@@ -27,8 +27,11 @@ pub(super) fn icon(state: ServiceState) -> &'static str {
     }
 }
 
-/// Why it is as it is, where the state alone leaves that open.
+/// Why it is as it is, where the state alone leaves that open. Why it is unknown stands above all services.
 pub(super) fn reason(service: &ServiceStatus) -> Option<String> {
+    if service.state == ServiceState::Unknown {
+        return None;
+    }
     let is_back_soon = service.state == ServiceState::Backoff;
     let said =
         service.reason.as_deref().or(is_back_soon.then_some("it ended, and is started again in a moment"));
