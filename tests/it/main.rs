@@ -32,6 +32,7 @@ mod needs;
 mod one_of_each;
 mod orphans;
 mod pages;
+mod places;
 mod readiness;
 mod real_model;
 mod records;

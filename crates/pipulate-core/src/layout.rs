@@ -27,7 +27,17 @@ impl Layout {
     /// The same with everything of ours elsewhere, for folders in which somebody else has theirs.
     pub fn with_state(root: AbsPath, state: AbsPath) -> Self {
         let run = state.at("run");
+        Self::with_places(root, state, run)
+    }
+
+    /// The layout of a project whose places are known.
+    pub fn with_places(root: AbsPath, state: AbsPath, run: AbsPath) -> Self {
         Self { born: root.clone(), root, state, run }
+    }
+
+    /// Whether everything of ours is where it usually is: inside the folder.
+    pub fn is_inside(&self) -> bool {
+        self.state == self.root.at(".pipulate") && self.run == self.state.at("run")
     }
 
     /// The same with `run/` elsewhere, for folders that can't hold a FIFO or a lock.

@@ -1,46 +1,50 @@
 //! The folder `.pipulate` of a project: made private, and found again.
 
+mod places;
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use directories::ProjectDirs;
 use nix::errno::Errno;
 use nix::sys::stat::Mode;
 use pipulate_core::layout::Layout;
-use pipulate_core::project::{AbsPath, ProjectId};
+use pipulate_core::project::AbsPath;
 
 use crate::error::StoreError;
 use crate::lock::{self, Holder, Lock};
 use crate::{capture, files, record};
 
-/// Where the project at `root` keeps its things, without touching anything. A folder that was
-/// moved while its services run keeps the identity under which they know it.
+pub(crate) use places::user_state;
+
+/// Where the project at `root` keeps its things, without touching anything: where something of it may be
+/// running, else where a start would put them. A folder that was moved while its services run keeps the
+/// identity under which they know it.
 ///
 /// Never call this where a lock of the project is held: see [`lock::holder`].
 pub fn locate(root: AbsPath) -> Layout {
-    let layout = locate_anew(root);
+    let mut places = places::of(&root);
+    let used = if places.len() > 1 { places.iter().position(places::is_in_use) } else { None };
+    let layout = places.swap_remove(used.unwrap_or(0));
     match former_root(&layout) {
         Some(born) => layout.formerly(born),
         None => layout,
     }
 }
 
-/// The same without a look at what lives there.
+/// Where a start would put the project's things, whatever is running where.
 pub fn locate_anew(root: AbsPath) -> Layout {
-    let id = ProjectId::of_root(&root);
-    let layout = Layout::new(root.clone());
-    if is_anothers(layout.state()) {
-        return match state_elsewhere(&id) {
-            Some(state) if state.is_dir() => Layout::with_state(root, state),
-            Some(_) | None => layout,
-        };
-    }
-    match run_elsewhere(&id) {
-        Some(run) if run.is_dir() => Layout::with_run(root, run),
-        Some(_) | None => layout,
-    }
+    places::of(&root).swap_remove(0)
+}
+
+/// The other places where something of the project may be running: the owner of `.pipulate` or the
+/// environment was another one when it was started.
+///
+/// Never call this where a lock of the project is held: see [`lock::holder`].
+pub fn others_in_use(layout: &Layout) -> Vec<Layout> {
+    let is_other = |place: &Layout| place.run() != layout.run() && places::is_in_use(place);
+    places::of(layout.root()).into_iter().filter(is_other).collect()
 }
 
 /// What the folder was called when what lives in it was started, if that was not its name of
@@ -71,7 +75,12 @@ fn former_root(layout: &Layout) -> Option<AbsPath> {
 /// # Errors
 /// The folder is not writable, or `.pipulate` is a link.
 pub fn ensure(layout: &Layout) -> Result<Layout, StoreError> {
-    let moved = is_anothers(layout.state()).then(|| state_elsewhere(&layout.project_id())).flatten();
+    let is_anothers = places::is_anothers(layout.state());
+    if is_anothers && places::is_in_use(layout) {
+        // What was started here goes on here, whoever owns `.pipulate` by now.
+        return Ok(layout.clone());
+    }
+    let moved = is_anothers.then(|| places::state_elsewhere(&layout.project_id())).flatten();
     let layout = &match moved {
         Some(state) => {
             parents(&state)?;
@@ -91,6 +100,7 @@ pub fn ensure(layout: &Layout) -> Result<Layout, StoreError> {
         false => move_run(layout)?,
     };
     private_folder(&layout.jupyter_runtime())?;
+    places::remember(&layout)?;
     Ok(layout)
 }
 
@@ -130,12 +140,6 @@ fn can_keep_private(run: &Path) -> bool {
     !fs::symlink_metadata(run).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0)
 }
 
-/// Another user's folder; a link is nobody's.
-fn is_anothers(state: &Path) -> bool {
-    let meta = fs::symlink_metadata(state);
-    meta.is_ok_and(|meta| meta.is_dir() && meta.uid() != rustix::process::geteuid().as_raw())
-}
-
 fn can_hold_locks(run: &Path) -> bool {
     let probe = run.join(format!(".lock.{}.tmp", std::process::id()));
     let locked = Lock::acquire(&probe);
@@ -148,7 +152,7 @@ fn move_run(layout: &Layout) -> Result<Layout, StoreError> {
         let why = "its file system can't hold a FIFO or a lock, and there is no home directory";
         StoreError::refused(layout.run(), why)
     };
-    let run = run_elsewhere(&layout.project_id()).ok_or_else(refused)?;
+    let run = places::run_elsewhere(&layout.project_id()).ok_or_else(refused)?;
     parents(&run)?;
     private_folder(&run)?;
     if !can_hold_fifos(&run) || !can_hold_locks(&run) {
@@ -164,25 +168,6 @@ fn parents(folder: &Path) -> Result<(), StoreError> {
     let Some(parent) = folder.parent() else { return Ok(()) };
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
     made.map_err(StoreError::io("create the folder", parent))
-}
-
-fn state_elsewhere(project: &ProjectId) -> Option<AbsPath> {
-    AbsPath::new(user_state()?.join("homes").join(project.to_string()))
-}
-
-fn run_elsewhere(project: &ProjectId) -> Option<AbsPath> {
-    let runtime = user_folders()?.runtime_dir().map(Path::to_path_buf);
-    AbsPath::new(runtime.or_else(user_state)?.join(project.to_string()))
-}
-
-/// Where this user's programs keep what they remember.
-pub(crate) fn user_state() -> Option<PathBuf> {
-    let folders = user_folders()?;
-    Some(folders.state_dir().unwrap_or(folders.data_local_dir()).to_path_buf())
-}
-
-fn user_folders() -> Option<ProjectDirs> {
-    ProjectDirs::from("com", "Pipulate", "pipulate")
 }
 
 #[cfg(test)]

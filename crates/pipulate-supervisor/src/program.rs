@@ -144,6 +144,11 @@ fn inherited_by_mistake() -> Vec<String> {
 fn arguments(layout: &Layout, service: &ServiceName, beginning: Beginning) -> Vec<OsString> {
     let [root, born] = [layout.root(), layout.born()].map(|folder| folder.as_os_str().to_owned());
     let mut words = vec![VERB.into(), service.as_str().into(), "-C".into(), root, "--formerly".into(), born];
+    // Where it is may be derived otherwise by then: `.pipulate` may belong to somebody else.
+    if !layout.is_inside() {
+        let [state, run] = [layout.state(), layout.run()].map(|folder| folder.as_os_str().to_owned());
+        words.extend(["--state".into(), state, "--run".into(), run]);
+    }
     match beginning {
         Beginning::Start => {}
         Beginning::Rescue => words.push("--rescue".into()),

@@ -287,6 +287,8 @@ pub(crate) struct SuperviseSettings {
     pub(crate) fifo: Option<RawFd>,
     /// What the folder was called when its services were started, if it was moved since.
     pub(crate) formerly: Option<AbsPath>,
+    /// The state and run folders, where they are not inside the project's folder.
+    pub(crate) places: Option<(AbsPath, AbsPath)>,
 }
 
 impl Verb {

@@ -64,7 +64,10 @@ impl Context {
             .map_err(|error| Failure::failed("could not find the program that is running").cause(error))?;
         let layout = if let Verb::Supervise(settings) = &request.verb {
             // It may hold a lock already; whoever started it has looked.
-            let layout = home::locate_anew(root);
+            let layout = match settings.places.clone() {
+                Some((state, run)) => Layout::with_places(root, state, run),
+                None => home::locate_anew(root),
+            };
             settings.formerly.iter().cloned().fold(layout, Layout::formerly)
         } else {
             home::locate(root)
@@ -118,6 +121,29 @@ impl Context {
         Self { config: read_config(&layout), layout, ..self.clone() }
     }
 
+    /// The same project as the other places see it in which something of it may be running.
+    pub(crate) fn elsewhere(&self) -> Vec<Self> {
+        let others = home::others_in_use(&self.layout).into_iter();
+        others.map(|layout| Self { layout, ..self.clone() }).collect()
+    }
+
+    /// Refuses to start a second instance of what runs with its files in another place.
+    ///
+    /// # Errors
+    /// One of them does.
+    pub(crate) fn refuse_elsewhere(&self, services: &[ServiceName]) -> Result<(), Failure> {
+        for place in self.elsewhere() {
+            let there = query::glance(&place.layout, &self.project_name(), &[]).services;
+            let is_asked = |service: &&ServiceStatus| services.contains(&service.name);
+            if let Some(service) = there.iter().find(is_asked) {
+                let (name, run) = (&service.name, place.layout.run());
+                return Err(Failure::failed(format!("{name} runs already, with its files in: {run}"))
+                    .hint(format!("stop it first: pipulate stop {name}")));
+            }
+        }
+        Ok(())
+    }
+
     /// The Python of the project's environment, found without starting it.
     ///
     /// # Errors
@@ -159,8 +185,11 @@ impl Context {
 
     /// Whether any service of this project lives, or may live where we can't look.
     pub(crate) fn is_alive(&self) -> bool {
-        let status = query::status(&self.layout, &self.project_name(), &[]);
-        !status.unknown.is_empty() || status.services.iter().any(ServiceStatus::is_there)
+        let is_alive = |place: &Self| {
+            let status = query::status(&place.layout, &place.project_name(), &[]);
+            !status.unknown.is_empty() || status.services.iter().any(ServiceStatus::is_there)
+        };
+        is_alive(self) || self.elsewhere().iter().any(is_alive)
     }
 
     /// The service of this project inside which this program was started: it ends with that one.

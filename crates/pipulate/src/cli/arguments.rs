@@ -259,6 +259,12 @@ struct SuperviseArguments {
 
     #[arg(long)]
     formerly: Option<PathBuf>,
+
+    #[arg(long, requires = "run")]
+    state: Option<PathBuf>,
+
+    #[arg(long, requires = "state")]
+    run: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -328,6 +334,7 @@ impl VerbArguments {
                 lock: arguments.lock,
                 fifo: arguments.fifo,
                 formerly: arguments.formerly.and_then(AbsPath::new),
+                places: arguments.state.and_then(AbsPath::new).zip(arguments.run.and_then(AbsPath::new)),
             }),
             Self::HandOver => Verb::HandOver,
         }

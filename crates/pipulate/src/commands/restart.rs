@@ -46,6 +46,7 @@ pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<Ex
     }
     specs::refuse_unusable(context, config, &services)?;
     let context = &start::make_home(context)?;
+    context.refuse_elsewhere(&services)?;
     let as_it_was = |failure: Failure| failure.hint("what runs goes on as it was");
     for service in &services {
         record::try_out(&context.layout, service).map_err(|error| as_it_was(error.into()))?;

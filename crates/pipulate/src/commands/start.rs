@@ -53,6 +53,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         };
     }
     let context = &make_home(context)?;
+    context.refuse_elsewhere(&names)?;
     secret::see_to_required(context, config)?;
     let greets = settings.setup;
     if greets {

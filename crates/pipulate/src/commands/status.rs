@@ -4,6 +4,8 @@ use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceName;
 use pipulate_core::status::{ProjectStatus, Verdict};
 use pipulate_process::poll::{self, Interest};
 use pipulate_store::registry;
@@ -32,12 +34,34 @@ pub(crate) fn status(context: &Context, settings: StatusSettings) -> Result<Exit
 
 /// The status of this project: what its configuration knows, and what has a record.
 pub(crate) fn project_status(context: &Context) -> ProjectStatus {
-    query::status(&context.layout, &context.project_name(), &context.services())
+    everywhere(context, query::status)
 }
 
 /// The same without asking any service whether it answers.
 pub(crate) fn glance(context: &Context) -> ProjectStatus {
-    query::glance(&context.layout, &context.project_name(), &context.services())
+    everywhere(context, query::glance)
+}
+
+/// A look at every place where something of the project may be running.
+fn everywhere(
+    context: &Context,
+    look: impl Fn(&Layout, &str, &[ServiceName]) -> ProjectStatus,
+) -> ProjectStatus {
+    let name = context.project_name();
+    let mut status = look(&context.layout, &name, &context.services());
+    for place in context.elsewhere() {
+        let there = look(&place.layout, &name, &[]);
+        status.unknown.extend(there.unknown);
+        for mut service in there.services {
+            service.reason.get_or_insert_with(|| format!("its files are in: {}", place.layout.run()));
+            let here = status.services.iter_mut().find(|here| here.name == service.name && !here.is_there());
+            match here {
+                Some(here) => *here = service,
+                None => status.services.push(service),
+            }
+        }
+    }
+    status
 }
 
 fn statuses(context: &Context, projects: Projects) -> Vec<ProjectStatus> {

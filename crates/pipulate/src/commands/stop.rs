@@ -47,17 +47,26 @@ pub(crate) fn stop(context: &Context, settings: StopSettings) -> Result<ExitStat
 
 fn stop_project(context: &Context, settings: &StopSettings) -> Result<ExitStatus, Failure> {
     context.config_or_warning();
-    let known = stoppable(context)?;
+    let elsewhere = context.elsewhere();
+    let mut known = stoppable(context)?;
+    let mut places = Vec::new();
+    for place in &elsewhere {
+        let services = query::services(&place.layout)?;
+        known.extend(services.iter().cloned());
+        places.push((place, services));
+    }
     context.refuse_unknown(&settings.services, &known)?;
-    let wanted: Vec<ServiceName> = match settings.services.is_empty() {
-        true => known.into_iter().collect(),
-        false => settings.services.clone(),
-    };
+    let is_wanted = |name: &ServiceName| settings.services.is_empty() || settings.services.contains(name);
+    places.insert(0, (context, known.into_iter().collect()));
+    places.iter_mut().for_each(|(_, services)| services.retain(is_wanted));
     if !settings.force {
-        spare_work_in_progress(context, &wanted, &in_words("stop", &settings.services))?;
+        for (place, wanted) in &places {
+            spare_work_in_progress(place, wanted, &in_words("stop", &settings.services))?;
+        }
     }
     let manner = Manner { timeout: settings.timeout, force: settings.force };
-    stop_services(context, &wanted, manner)
+    let outcomes = places.iter().flat_map(|(place, wanted)| stop_in_waves(place, wanted, manner)).collect();
+    report(context, outcomes)
 }
 
 /// Stops these services, those first that others don't depend on, and prints the receipt.
@@ -66,10 +75,15 @@ pub(crate) fn stop_services(
     services: &[ServiceName],
     manner: Manner,
 ) -> Result<ExitStatus, Failure> {
-    let mut outcomes = Vec::new();
-    for wave in waves(context, services) {
-        outcomes.extend(halt::stop(&context.layout, &context.program(), &wave, manner));
-    }
+    report(context, stop_in_waves(context, services, manner))
+}
+
+fn stop_in_waves(context: &Context, services: &[ServiceName], manner: Manner) -> Vec<(ServiceName, Stopped)> {
+    let waves = waves(context, services).into_iter();
+    waves.flat_map(|wave| halt::stop(&context.layout, &context.program(), &wave, manner)).collect()
+}
+
+fn report(context: &Context, outcomes: Vec<(ServiceName, Stopped)>) -> Result<ExitStatus, Failure> {
     receipt::print(&context.printer, &outcomes)?;
     let is_clean = outcomes.iter().all(|(_, outcome)| match outcome {
         Stopped::Already | Stopped::Unrecorded(_) => true,

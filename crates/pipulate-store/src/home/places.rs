@@ -1,0 +1,116 @@
+//! The places where a project's things may be: in its folder, or in folders of the user's own.
+//!
+//! Which one a start chooses depends on who owns `.pipulate`, on what its disk can hold, and on
+//! XDG_RUNTIME_DIR. Any of them may be different when the next command runs (chown, su, cron, another disk), so
+//! every place is looked at, and a `run/` outside of the folder is written down.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use directories::ProjectDirs;
+use pipulate_core::layout::Layout;
+use pipulate_core::project::{AbsPath, ProjectId};
+
+use crate::error::StoreError;
+use crate::lock::{self, Holder};
+use crate::{capture, files, record};
+
+/// Every place where things of the project at `root` may be. The first is where a start would put them, if it
+/// exists already or is in the folder.
+pub(super) fn of(root: &AbsPath) -> Vec<Layout> {
+    let id = ProjectId::of_root(root);
+    let inside = Layout::new(root.clone());
+    let whole = state_elsewhere(&id).filter(|state| state.is_dir());
+    let whole = whole.map(|state| Layout::with_state(root.clone(), state));
+    let of_run = |run: AbsPath| Layout::with_run(root.clone(), run);
+    let usual = run_elsewhere(&id).filter(|run| run.is_dir()).map(of_run);
+    let is_unusual = |run: &AbsPath| run.is_dir() && usual.as_ref().is_none_or(|usual| usual.run() != run);
+    let stateful = user_state().and_then(|state| AbsPath::new(state.join(id.to_string())));
+    let unusual = stateful.into_iter().chain(remembered(&id)).filter(is_unusual).map(of_run);
+    let unusual: Vec<Layout> = unusual.collect();
+    let mut places: Vec<Layout> = match is_anothers(inside.state()) {
+        true => whole.into_iter().chain([inside]).chain(usual).collect(),
+        false => usual.into_iter().chain([inside]).chain(whole).collect(),
+    };
+    places.extend(unusual);
+    places
+}
+
+/// Whether something may be running that has its files here: a service's lock is held, its FIFO is open, or its
+/// record names a supervisor (which one that ends in order takes out).
+pub(super) fn is_in_use(place: &Layout) -> bool {
+    // In another user's folder anything could be made to look so.
+    if !is_own(place.run()) {
+        return false;
+    }
+    record::services(place).unwrap_or_default().iter().any(|service| {
+        lock::holder(&place.lock(service)).is_ok_and(|holder| holder != Holder::Nobody)
+            || capture::is_open(place, service)
+            || record::read(place, service)
+                .is_ok_and(|record| record.is_some_and(|it| it.supervisor.is_some()))
+    })
+}
+
+/// Another user's folder; a link is nobody's.
+pub(super) fn is_anothers(folder: &Path) -> bool {
+    let meta = fs::symlink_metadata(folder);
+    meta.is_ok_and(|meta| meta.is_dir() && meta.uid() != rustix::process::geteuid().as_raw())
+}
+
+fn is_own(folder: &Path) -> bool {
+    let meta = fs::symlink_metadata(folder);
+    meta.is_ok_and(|meta| meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw())
+}
+
+/// Writes down a `run/` that is outside of the project's folder.
+///
+/// # Errors
+/// The user's state directory is not writable.
+pub(super) fn remember(layout: &Layout) -> Result<(), StoreError> {
+    let id = ProjectId::of_root(layout.root());
+    let mut known = remembered(&id);
+    if layout.is_inside() || known.contains(layout.run()) {
+        return Ok(());
+    }
+    let Some(file) = memory(&id) else { return Ok(()) };
+    super::parents(&file)?;
+    known.retain(|run| run.is_dir());
+    known.push(layout.run().clone());
+    // No path holds a NUL byte.
+    let bytes: Vec<&[u8]> = known.iter().map(|run| run.as_os_str().as_bytes()).collect();
+    files::write_private(&file, &bytes.join(&0))
+}
+
+/// The `run/` folders outside of the project's folder that were written down.
+fn remembered(project: &ProjectId) -> Vec<AbsPath> {
+    let bytes =
+        memory(project).and_then(|file| files::read_private(&file).ok().flatten()).unwrap_or_default();
+    let paths = bytes.split(|&byte| byte == 0).map(|path| PathBuf::from(OsString::from_vec(path.to_vec())));
+    paths.filter_map(AbsPath::new).collect()
+}
+
+fn memory(project: &ProjectId) -> Option<PathBuf> {
+    Some(user_state()?.join("places").join(project.to_string()))
+}
+
+pub(super) fn state_elsewhere(project: &ProjectId) -> Option<AbsPath> {
+    AbsPath::new(user_state()?.join("homes").join(project.to_string()))
+}
+
+pub(super) fn run_elsewhere(project: &ProjectId) -> Option<AbsPath> {
+    let runtime = user_folders()?.runtime_dir().map(Path::to_path_buf);
+    AbsPath::new(runtime.or_else(user_state)?.join(project.to_string()))
+}
+
+/// Where this user's programs keep what they remember.
+pub(crate) fn user_state() -> Option<PathBuf> {
+    let folders = user_folders()?;
+    Some(folders.state_dir().unwrap_or(folders.data_local_dir()).to_path_buf())
+}
+
+fn user_folders() -> Option<ProjectDirs> {
+    ProjectDirs::from("com", "Pipulate", "pipulate")
+}
