@@ -41,8 +41,8 @@ fn a_caller_that_ignores_the_end_of_its_children_changes_nothing() {
     assert_eq!(checks(&mut after(&project, IGNORES_CHILDREN, doctor)), checks(&mut project.command(doctor)));
     let script = &["run", "--", "sh", "-c", "exit 3"];
     run::output(&mut after(&project, IGNORES_CHILDREN, script)).expect(3);
-    // With a set-up, which asks the environment's Python what it has.
-    run::output(&mut after(&project, IGNORES_CHILDREN, &["start", "--no-browser"])).expect(0);
+    // Without a set-up, which would write into the environment that all tests share.
+    run::output(&mut after(&project, IGNORES_CHILDREN, &["start", "--no-setup"])).expect(0);
     run::output(&mut after(&project, IGNORES_CHILDREN, &["restart"])).expect(0);
     let stopped = run::output(&mut after(&project, IGNORES_CHILDREN, &["stop"])).expect(0);
     assert!(stopped.stdout.contains("0 processes left"), "{stopped:?}");
@@ -99,4 +99,35 @@ fn a_caller_that_closed_stdin_stdout_and_stderr_starts_and_stops_like_any_other(
     closed("restart");
     closed("stop");
     assert_eq!(project.processes(), []);
+}
+
+#[test]
+fn a_umask_that_takes_the_users_own_rights_keeps_nobody_from_a_home() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let project = worker();
+    let above = project.home().parent().unwrap();
+    run::output(run::command("chown").args(["-R", "65534"]).arg(above)).expect(0);
+    let masked = |mask: &str, verb: &str| {
+        let program = above.join("home/pipulate");
+        let mut shell = project.foreign("sh");
+        shell.args(["-c", &format!("umask {mask}; exec \"$0\" {verb}")]).arg(&program);
+        if !program.exists() {
+            std::fs::copy(PIPULATE, &program).unwrap();
+        }
+        run::output(&mut run::as_user("65534", &shell)).expect(0)
+    };
+    for mask in ["777", "277"] {
+        masked(mask, "start --no-setup");
+        masked(mask, "restart");
+        // What is the service's own business stays so.
+        let main =
+            project.processes().into_iter().find(|process| process.command.starts_with("sleep")).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", main.pid)).unwrap();
+        assert!(status.contains("Umask:\t0077"), "{status}");
+        masked(mask, "stop");
+        std::fs::remove_dir_all(project.path(".pipulate")).unwrap();
+    }
+    run::output(run::command("chown").args(["-R", "0"]).arg(above)).expect(0);
 }

@@ -2,10 +2,13 @@
 //! service's, whoever inherits it.
 
 use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::support::run;
 use crate::support::{Process, TestProject, holds, process, wait_for};
 
 /// A service with a child that has nothing of ours in its environment and in its arguments only
@@ -222,26 +225,36 @@ fn what_was_adopted_is_still_stopped_whole_after_it_ended_and_was_started_again(
 
 #[test]
 fn a_member_of_an_adopted_group_that_is_born_during_its_end_is_ended_too() {
-    // Each process of the chain forks the next one and ends; TERM is ignored, and inherited so.
-    let chain = "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n\
-                 while True:\n    time.sleep(0.005)\n    if os.fork():\n        os._exit(0)\n";
-    let config = "[services.worker]\ncommand = [\"bash\", \"-c\", \"python3 chain.py & exec sleep 1000\"]\nrestart = \"never\"\n";
+    // Chains of processes, each of which forks the next one and ends. TERM is ignored, and inherited so, as is
+    // the FIFO: no look at processes that come and go is as sure as the kernel's word that nobody has it open.
+    let chains = "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n\
+                  alive = open('alive', 'w')\n\
+                  for _ in range(40):\n    if os.fork() == 0:\n        break\n\
+                  open('begun', 'w').close()\n\
+                  while True:\n    time.sleep(0.25)\n    if os.fork():\n        os._exit(0)\n";
+    let command = "python3 chains.py >/dev/null 2>&1 & exec sleep 1000";
+    let config =
+        format!("[services.worker]\ncommand = [\"bash\", \"-c\", \"{command}\"]\nrestart = \"never\"\n");
     let project = TestProject::light()
         .table("server", "enabled = false")
-        .config(config)
-        .file("chain.py", chain)
+        .config(&config)
+        .file("chains.py", chains)
         .build();
+    run::output(run::command("mkfifo").arg(project.path("alive"))).expect(0);
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let mut alive =
+        fs::File::options().read(true).custom_flags(nonblocking).open(project.path("alive")).unwrap();
     project.start(&[]);
+    holds("the chains", || project.path("begun").exists());
     let before = project.service("worker");
-    wait_for("the chain", || {
-        let all = project.processes();
-        all.into_iter()
-            .find(|process| process.command == "python3 chain.py" && process.ppid == before["supervisor_pid"])
-    });
     Process::of(&before["supervisor_pid"]).kill();
     project.start(&[]);
+    let is_held = |alive: &mut fs::File| match alive.read(&mut [0]) {
+        Ok(_) => false,
+        Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+    };
+    assert!(is_held(&mut alive));
     Process::of(&before["pid"]).kill();
     project.wait_for_state("worker", "crashed");
-    let is_left = |process: &Process| process.command == "python3 chain.py";
-    assert!(!project.processes().iter().any(is_left));
+    assert!(!is_held(&mut alive), "one of them lives on");
 }

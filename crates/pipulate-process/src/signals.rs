@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal as NixSignal, sigprocmask};
 use pipulate_core::service::StopSignal;
+use rustix::fs::Mode;
 
 /// A signal that may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,12 +146,15 @@ pub fn let_in() -> io::Result<()> {
 ///
 /// Where SIGCHLD is ignored, the kernel tells nobody how a child ended, and every program that we run
 /// seems to be lost. A signal that is blocked never arrives, Ctrl-C among them; a supervisor's are held back on
-/// purpose (see [`hold_back`]) and stay so. Ignored signals of any other kind are the caller's wish: `nohup`.
+/// purpose (see [`hold_back`]) and stay so. Ignored signals of any other kind are the caller's wish: `nohup`. A
+/// umask that takes rights from the user's own files makes folders that can't be entered.
 ///
 /// # Errors
 /// None that a correct call can meet.
 pub fn undo_inherited(is_supervisor: bool) -> io::Result<()> {
     set(NixSignal::SIGCHLD, SigHandler::SigDfl)?;
+    let umask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    rustix::process::umask(umask & (Mode::RWXG | Mode::RWXO));
     if !is_supervisor {
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
     }
