@@ -28,6 +28,9 @@ use crate::template::fill;
 /// Set in the shell that [`Entry`] starts, to the project's folder, until `deactivate`.
 pub(crate) const MARK: &str = "PIPULATE_SHELL";
 
+/// Where Jupyter's tools look for servers and kernels.
+pub const JUPYTER_RUNTIME: &str = "JUPYTER_RUNTIME_DIR";
+
 /// A shell that we know how to talk to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -72,13 +75,15 @@ pub struct Activation {
     bin: PathBuf,
     /// `None` for an environment that is no venv.
     venv: Option<PathBuf>,
+    /// Where this home's JupyterLab says how it is reached.
+    runtime: PathBuf,
     /// In the prompt. Nothing in it means anything to a shell.
     label: String,
 }
 
 impl Activation {
-    /// The activation of the environment that this Python belongs to.
-    pub fn of(python: &Path) -> Self {
+    /// The activation of the environment that this Python belongs to, in this home.
+    pub fn of(python: &Path, layout: &Layout) -> Self {
         let bin = python.parent().unwrap_or(Path::new("/"));
         let prefix = bin.parent().unwrap_or(Path::new("/"));
         let name = prefix.file_name().unwrap_or_default().to_string_lossy();
@@ -86,6 +91,7 @@ impl Activation {
         Self {
             bin: bin.to_owned(),
             venv: prefix.join("pyvenv.cfg").is_file().then(|| prefix.to_owned()),
+            runtime: layout.jupyter_runtime().to_path_buf(),
             label: name.chars().map(harmless).collect(),
         }
     }
@@ -101,7 +107,9 @@ pub fn hook(dialect: Dialect, activation: &Activation) -> Vec<u8> {
     };
     let bin = quote(activation.bin.as_os_str().as_bytes());
     let venv = quote(activation.venv.as_deref().map_or(b"", |venv| venv.as_os_str().as_bytes()));
-    fill(script, &[("BIN", &bin), ("VENV", &venv), ("LABEL", activation.label.as_bytes())])
+    let runtime = quote(activation.runtime.as_os_str().as_bytes());
+    let label = activation.label.as_bytes();
+    fill(script, &[("BIN", &bin), ("VENV", &venv), ("RUNTIME", &runtime), ("LABEL", label)])
 }
 
 /// The user's shell. In a Nix build environment, `SHELL` names a bash that can neither recall nor
@@ -164,7 +172,10 @@ impl Entry<'_> {
                 let script = self.filled(include_str!("shell/enter.fish"), quoting::fish);
                 Ok(command.arg("--init-command").arg(OsString::from_vec(script)))
             }
-            None => Ok(service_environment(self.python, self.around).give_to(command)),
+            None => {
+                let command = command.env(JUPYTER_RUNTIME, self.layout.jupyter_runtime().as_os_str());
+                Ok(service_environment(self.python, self.around).give_to(command))
+            }
         }
     }
 

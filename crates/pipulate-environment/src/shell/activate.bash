@@ -51,6 +51,14 @@ deactivate() {
         declare*) PROMPT_COMMAND=${PROMPT_COMMAND%$'\n_pipulate_prompt'} ;;
         esac
     fi
+    # Set anew since, it is not ours.
+    if [ "${JUPYTER_RUNTIME_DIR-}" = "$_pipulate_runtime" ]; then
+        unset JUPYTER_RUNTIME_DIR
+        if [ -n "${_pipulate_runtime_before+set}" ]; then
+            export JUPYTER_RUNTIME_DIR="$_pipulate_runtime_before"
+        fi
+    fi
+    unset _pipulate_runtime _pipulate_runtime_before
     unset _pipulate_bin _pipulate_pythonhome _pipulate_ps1 _pipulate_shown
     unset -f deactivate _pipulate_path_without _pipulate_draws_itself
     hash -r 2>/dev/null
@@ -73,6 +81,12 @@ if [ -n "${PYTHONHOME+set}" ]; then
     _pipulate_pythonhome=$PYTHONHOME
     unset PYTHONHOME
 fi
+# Jupyter's own tools find this home's JupyterLab there.
+_pipulate_runtime=@RUNTIME@
+if [ -n "${JUPYTER_RUNTIME_DIR+set}" ] && [ "$JUPYTER_RUNTIME_DIR" != "$_pipulate_runtime" ]; then
+    _pipulate_runtime_before=$JUPYTER_RUNTIME_DIR
+fi
+export JUPYTER_RUNTIME_DIR="$_pipulate_runtime"
 hash -r 2>/dev/null
 
 if [ -n "${PS1-}" ] && ! _pipulate_draws_itself; then

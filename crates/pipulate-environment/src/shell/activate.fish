@@ -20,6 +20,15 @@ function deactivate --description 'Leave the Python environment'
     if set --query _pipulate_pythonhome
         set --global --export PYTHONHOME $_pipulate_pythonhome
     end
+    # Set anew since, it is not ours.
+    if test "$JUPYTER_RUNTIME_DIR" = "$_pipulate_runtime"
+        set --erase JUPYTER_RUNTIME_DIR
+        if set --query _pipulate_runtime_before
+            set --global --export JUPYTER_RUNTIME_DIR $_pipulate_runtime_before
+        end
+    end
+    set --erase _pipulate_runtime
+    set --erase _pipulate_runtime_before
     if set --query _pipulate_has_prompt
         functions --erase fish_prompt
         if functions --query _pipulate_fish_prompt
@@ -52,6 +61,12 @@ if set --query PYTHONHOME
     set --global _pipulate_pythonhome $PYTHONHOME
     set --erase PYTHONHOME
 end
+# Jupyter's own tools find this home's JupyterLab there.
+set --global _pipulate_runtime @RUNTIME@
+if set --query JUPYTER_RUNTIME_DIR; and test "$JUPYTER_RUNTIME_DIR" != "$_pipulate_runtime"
+    set --global _pipulate_runtime_before $JUPYTER_RUNTIME_DIR
+end
+set --global --export JUPYTER_RUNTIME_DIR $_pipulate_runtime
 
 # A program that draws the prompt shows the environment in it by itself.
 if status is-interactive

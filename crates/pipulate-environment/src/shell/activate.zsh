@@ -37,6 +37,14 @@ deactivate() {
         PROMPT=$_pipulate_ps1
         precmd_functions=("${(@)precmd_functions:#_pipulate_prompt}")
     fi
+    # Set anew since, it is not ours.
+    if [[ ${JUPYTER_RUNTIME_DIR-} == "$_pipulate_runtime" ]]; then
+        unset JUPYTER_RUNTIME_DIR
+        if (( $+_pipulate_runtime_before )); then
+            export JUPYTER_RUNTIME_DIR=$_pipulate_runtime_before
+        fi
+    fi
+    unset _pipulate_runtime _pipulate_runtime_before
     unset _pipulate_bin _pipulate_pythonhome _pipulate_ps1 _pipulate_shown
     unfunction deactivate _pipulate_draws_itself _pipulate_prompt
     rehash
@@ -62,6 +70,12 @@ deactivate() {
         typeset -g _pipulate_pythonhome=$PYTHONHOME
         unset PYTHONHOME
     fi
+    # Jupyter's own tools find this home's JupyterLab there.
+    typeset -g _pipulate_runtime=@RUNTIME@
+    if (( $+JUPYTER_RUNTIME_DIR )) && [[ $JUPYTER_RUNTIME_DIR != "$_pipulate_runtime" ]]; then
+        typeset -g _pipulate_runtime_before=$JUPYTER_RUNTIME_DIR
+    fi
+    export JUPYTER_RUNTIME_DIR=$_pipulate_runtime
     rehash
 
     if [[ ! -o interactive ]] || _pipulate_draws_itself; then

@@ -25,8 +25,12 @@ impl Home {
         self.folder.path().join(WEIRD).join("$(touch x)%n")
     }
 
+    fn layout(&self) -> Layout {
+        Layout::new(AbsPath::new(self.folder.path().join(WEIRD)).unwrap())
+    }
+
     fn activation(&self) -> Activation {
-        Activation::of(&self.venv().join("bin/python"))
+        Activation::of(&self.venv().join("bin/python"), &self.layout())
     }
 
     /// Runs a script in which `activate` stands for evaluating the hook; what it prints.
@@ -94,6 +98,35 @@ fn a_hook_can_be_evaluated_twice_and_is_taken_back_whole() {
         assert!(once[3].contains("(__touch x__n)"), "{dialect:?}: {said:?}");
         assert_eq!(twice, once, "{dialect:?}");
         assert_eq!(after, before, "{dialect:?}");
+    }
+}
+
+#[test]
+fn jupyters_tools_look_in_this_home_until_it_is_taken_back() {
+    let home = Home::new();
+    let runtime = home.layout().jupyter_runtime().to_string();
+    let say = "printf '%s|' \"$JUPYTER_RUNTIME_DIR\"";
+    for dialect in ALL {
+        let set = if dialect == Dialect::Fish {
+            "set -gx JUPYTER_RUNTIME_DIR "
+        } else {
+            "export JUPYTER_RUNTIME_DIR="
+        };
+        let script = format!(
+            "{set}/mine; activate; activate; {say}; deactivate; {say}
+             activate; {set}/other; deactivate; {say}"
+        );
+        assert_eq!(home.run(dialect, &script), format!("{runtime}|/mine|/other|"), "{dialect:?}");
+        let unset = if dialect == Dialect::Fish {
+            "set -q JUPYTER_RUNTIME_DIR; or echo unset"
+        } else {
+            "echo \"${JUPYTER_RUNTIME_DIR-unset}\""
+        };
+        assert_eq!(
+            home.run(dialect, &format!("activate; deactivate; {unset}")).trim(),
+            "unset",
+            "{dialect:?}"
+        );
     }
 }
 
@@ -176,7 +209,8 @@ fn a_prompt_that_is_drawn_before_each_one_stays_behind_the_environments_name() {
 
 #[test]
 fn an_environment_that_is_no_venv_is_put_on_path_only() {
-    let activation = Activation::of(Path::new("/opt/conda/bin/python"));
+    let layout = Layout::new(AbsPath::new("/p").unwrap());
+    let activation = Activation::of(Path::new("/opt/conda/bin/python"), &layout);
     assert_eq!((activation.venv.as_deref(), activation.label.as_str()), (None, "conda"));
 }
 
@@ -222,5 +256,6 @@ fn a_shell_that_we_do_not_know_gets_the_environment() {
         Entry { shell: Path::new("/bin/dash"), layout: &layout, python, program: python, around: &around };
     let command = format!("{:?}", entry.prepare().unwrap());
     assert!(command.contains("(\"PATH\", Some(\"/v/bin:/bin\"))"), "{command}");
+    assert!(command.contains("JUPYTER_RUNTIME_DIR"), "{command}");
     assert!(!layout.shell().exists());
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use pipulate_environment::service::environment_of;
+use pipulate_environment::shell::JUPYTER_RUNTIME;
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_process::command::Command;
 
@@ -25,7 +26,10 @@ fn inside(context: &Context, settings: RunSettings) -> Result<Command, Failure> 
     let program =
         words.next().ok_or_else(|| Failure::new(FailureKind::Usage, "there is no command to run"))?;
     let environment = environment_of(Path::new(&program), &python, &Surroundings::of_this_process());
-    Ok(environment.give_to(Command::new(program).args(words)))
+    let command = environment.give_to(Command::new(program).args(words));
+    // Jupyter's own tools find this home's JupyterLab there. They would make the folder.
+    let runtime = context.layout.jupyter_runtime();
+    Ok(if runtime.is_dir() { command.env(JUPYTER_RUNTIME, runtime.as_os_str()) } else { command })
 }
 
 #[cfg(test)]
