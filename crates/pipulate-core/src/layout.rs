@@ -132,6 +132,11 @@ impl Layout {
         self.run.at("jupyter")
     }
 
+    /// JupyterLab's configuration of ours.
+    pub fn jupyter_config(&self) -> AbsPath {
+        self.run.at("jupyter-config")
+    }
+
     /// The web app's key.
     pub fn token(&self) -> AbsPath {
         self.run.at("token")

@@ -10,6 +10,7 @@ pub mod catalog;
 mod evidence;
 mod fix;
 mod imports;
+mod jupyter;
 mod kernels;
 mod logout;
 mod machine;
@@ -57,6 +58,8 @@ pub struct Examination {
     pub ports: Vec<PortFact>,
     /// How the services are.
     pub status: ProjectStatus,
+    /// Whether the JupyterLab that runs lets in anyone who can connect; `None` if none runs.
+    pub jupyter_is_open: Option<bool>,
     /// Whether a service of this home lives: nothing is installed under it.
     pub alive: bool,
     /// Where the machine's own files are: `/`, except in tests.

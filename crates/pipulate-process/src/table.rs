@@ -147,6 +147,11 @@ pub fn ignores_hangup(pid: Pid) -> bool {
     os::ignores_hangup(pid)
 }
 
+/// Whether its first thread waits for an event, as an idle server does. False if that can't be told.
+pub fn waits_for_events(pid: Pid) -> bool {
+    os::waits_for_events(pid)
+}
+
 /// The FIFOs that it holds open for writing and that have a path.
 pub fn fifos_written(pid: Pid) -> Vec<PathBuf> {
     os::fifos_written(pid)

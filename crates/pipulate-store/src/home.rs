@@ -101,6 +101,7 @@ pub fn ensure(layout: &Layout) -> Result<Layout, StoreError> {
     };
     private_folder(&layout.jupyter_runtime())?;
     places::remember(&layout)?;
+    private_folder(&layout.jupyter_config())?;
     Ok(layout)
 }
 

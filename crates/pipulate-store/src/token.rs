@@ -1,7 +1,10 @@
 //! The keys of pages: JupyterLab's token and the web app's, each in a private file of its own.
 
+use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use pipulate_core::layout::Layout;
 
 use crate::error::StoreError;
 use crate::files;
@@ -30,6 +33,19 @@ pub fn ensure(path: &Path) -> Result<String, StoreError> {
 pub fn existing(path: &Path) -> Result<Option<String>, StoreError> {
     let text = files::read_private(path)?.and_then(|bytes| String::from_utf8(bytes).ok());
     Ok(text.filter(|text| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())))
+}
+
+/// The tokens that JupyterLab says it has: the user's own configuration may set another one than ours.
+/// A file that can't be read names none.
+pub fn of_jupyter(layout: &Layout) -> Vec<String> {
+    let entries = fs::read_dir(layout.jupyter_runtime()).into_iter().flatten().flatten();
+    let is_servers = |name: &str| name.starts_with("jpserver-") && name.ends_with(".json");
+    let token = |path: PathBuf| {
+        path.file_name()?.to_str().filter(|name| is_servers(name))?;
+        let file: serde_json::Value = serde_json::from_slice(&files::read_private(&path).ok()??).ok()?;
+        file["token"].as_str().map(str::to_owned)
+    };
+    entries.filter_map(|entry| token(entry.path())).collect()
 }
 
 #[cfg(test)]

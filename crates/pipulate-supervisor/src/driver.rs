@@ -9,6 +9,7 @@ mod check;
 mod ending;
 mod folder;
 mod journal;
+mod jupyter;
 mod readiness;
 mod room;
 mod siblings;
@@ -127,6 +128,8 @@ struct Driver {
     journal: Journal,
     /// Written down before the start that will have it.
     next_run: RunId,
+    /// The main process of the JupyterLab that was heard: see `jupyter`.
+    heard: Option<Pid>,
     siblings: Siblings,
     watching: Watching,
     /// When there is something to give back.
@@ -169,6 +172,7 @@ impl Driver {
             self.look_at_the_tree();
             self.look_at_saves();
             self.tell(Event::Tick);
+            self.hear_jupyter();
             self.save();
             if self.is_over() {
                 self.drain();

@@ -1,24 +1,25 @@
 //! What is particular about JupyterLab: its kernels, and what they are doing.
 
+pub(crate) mod outliving;
+mod server;
+
 use std::ffi::OsStr;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
-use pipulate_core::service::ServiceName;
 use pipulate_core::status::KernelInfo;
 use pipulate_core::text::printable;
 use pipulate_process::table::{self, Entry};
-use pipulate_store::{files, record, token};
+use pipulate_store::files;
 
-use crate::query;
+pub use server::Server;
 
 /// How long JupyterLab may take to say what its kernels do, before something is cut off.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
-const LARGEST_ANSWER: u64 = 8 << 20;
 
 /// A kernel, by JupyterLab's own word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,12 +53,40 @@ pub fn kernels(processes: &[Entry]) -> Vec<KernelInfo> {
     kernels
 }
 
+/// The files that stopped servers and kernels left in the runtime directory: not those of a JupyterLab
+/// that somebody started there by hand (`pipulate run -- jupyter lab`).
+pub(crate) fn left_files(runtime: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(runtime).into_iter().flatten().flatten();
+    let mut left: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|file| is_left(file)).collect();
+    if left.iter().any(|file| is_connection_file(file)) {
+        for pid in table::all_pids() {
+            let in_use = connection_file(&table::arguments(pid));
+            left.retain(|file| in_use.as_ref() != Some(file));
+        }
+    }
+    left
+}
+
+fn is_left(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let server = name.strip_prefix("jpserver-").and_then(|rest| {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        Pid::new(rest[..digits].parse().ok()?)
+    });
+    match server {
+        Some(pid) => !table::entry(pid).is_some_and(|entry| entry.lives()),
+        None => name.starts_with("kernel-"),
+    }
+}
+
+fn is_connection_file(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with("kernel-") && name.ends_with(".json")
+}
+
 fn connection_file(arguments: &[impl AsRef<OsStr>]) -> Option<PathBuf> {
-    let is_one = |path: &&Path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("kernel-") && name.ends_with(".json")
-    };
-    arguments.iter().map(|word| Path::new(word.as_ref())).find(is_one).map(Path::to_path_buf)
+    let mut paths = arguments.iter().map(|word| Path::new(word.as_ref()));
+    paths.find(|path| is_connection_file(path)).map(Path::to_path_buf)
 }
 
 fn kernel_name(connection_file: &Path) -> Option<String> {
@@ -69,11 +98,9 @@ fn kernel_name(connection_file: &Path) -> Option<String> {
 
 /// What JupyterLab's kernels are doing, by its own word; `None` when it does not answer.
 pub fn notebooks(layout: &Layout, patience: Duration) -> Option<Vec<Notebook>> {
-    let name = ServiceName::parse(ServiceName::JUPYTER).ok()?;
-    let address = query::address(layout, &record::read(layout, &name).ok()??)?;
-    let token = token::existing(&layout.jupyter_token()).ok()??;
-    let kernels = get(address, "/api/kernels", &token, patience)?;
-    let sessions = get(address, "/api/sessions", &token, patience).unwrap_or_default();
+    let server = Server::running(layout)?;
+    let kernels = server.get("api/kernels", patience)?;
+    let sessions = server.get("api/sessions", patience).unwrap_or_default();
     let path = |id: &str| {
         let session =
             sessions.as_array()?.iter().find(|session| session["kernel"]["id"].as_str() == Some(id))?;
@@ -90,23 +117,6 @@ pub fn notebooks(layout: &Layout, patience: Duration) -> Option<Vec<Notebook>> {
         })
     };
     Some(kernels.as_array()?.iter().filter_map(notebook).collect())
-}
-
-/// One GET of a JSON value. JupyterLab answers in HTTP/1.1 with a length and closes when asked to.
-fn get(address: SocketAddr, path: &str, token: &str, patience: Duration) -> Option<serde_json::Value> {
-    let mut stream = TcpStream::connect_timeout(&address, patience).ok()?;
-    stream.set_read_timeout(Some(patience)).ok()?;
-    stream.set_write_timeout(Some(patience)).ok()?;
-    let request = format!(
-        "GET {path} HTTP/1.0\r\nHost: {address}\r\nAuthorization: token {token}\r\nAccept: application/json\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).ok()?;
-    let mut reply = Vec::new();
-    stream.take(LARGEST_ANSWER).read_to_end(&mut reply).ok()?;
-    let head = reply.windows(4).position(|window| window == b"\r\n\r\n")?;
-    reply.starts_with(b"HTTP/1.").then_some(())?;
-    (reply.get(9..12)? == b"200").then_some(())?;
-    serde_json::from_slice(&reply[head + 4..]).ok()
 }
 
 #[cfg(test)]

@@ -10,12 +10,16 @@ use pipulate_core::layout::Layout;
 use pipulate_core::service::{PortWish, Readiness, ServiceName, ServiceSpec, Word};
 use pipulate_core::watch::WatchSpec;
 
+use crate::jupyter::outliving;
+
 /// How the program is told to be the embedded app of a folder.
 const APP_FLAG: &str = "-C";
 const APP_VERB: &str = "serve";
 
 /// How long the built-in services may take to answer for the first time.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
+/// It would come before our token file, and every kernel and terminal would inherit it.
+const JUPYTER_TOKEN: &str = "JUPYTER_TOKEN";
 const JUPYTER_PORT: u16 = 8888;
 const SERVER_PORT: u16 = 5001;
 const DASHBOARD_PORT: u16 = 5002;
@@ -33,6 +37,8 @@ pub struct Surroundings {
     pub env: BTreeMap<String, OsString>,
     /// What it loses.
     pub env_removed: Vec<String>,
+    /// Where JupyterLab would look for configuration first.
+    pub jupyter_config_path: Option<OsString>,
     pub has_server_py: bool,
     pub is_root: bool,
     /// What JupyterLab's terminals run: words that end with the shell.
@@ -125,6 +131,10 @@ pub fn spec(config: &Config, service: &ServiceConfig, layout: &Layout, around: &
     let mut env = around.env.clone();
     env.extend(built_in.env);
     env.extend(service.env.iter().map(|(name, value)| (name.clone(), OsString::from(value))));
+    let mut env_removed = around.env_removed.clone();
+    if service.name.as_str() == ServiceName::JUPYTER && !service.env.contains_key(JUPYTER_TOKEN) {
+        env_removed.push(JUPYTER_TOKEN.to_owned());
+    }
     let command = match &service.command {
         Some(words) => words.iter().map(|word| Word::Plain(word.into())).collect(),
         None => built_in.command,
@@ -134,7 +144,7 @@ pub fn spec(config: &Config, service: &ServiceConfig, layout: &Layout, around: &
         command,
         directory: layout.root().clone(),
         env,
-        env_removed: around.env_removed.clone(),
+        env_removed,
         port,
         ready,
         restart: service.restart,
@@ -166,6 +176,10 @@ fn built_in(service: &ServiceConfig, layout: &Layout, around: &Surroundings) -> 
         let env = BTreeMap::from([
             ("JUPYTER_RUNTIME_DIR".to_owned(), layout.jupyter_runtime().as_os_str().to_owned()),
             ("JUPYTER_TOKEN_FILE".to_owned(), token.as_os_str().to_owned()),
+            (
+                outliving::VARIABLE.to_owned(),
+                outliving::config_path(layout, around.jupyter_config_path.as_deref()),
+            ),
         ]);
         let command = jupyter_command(layout, around);
         return BuiltIn { command, env, ready: http("/api"), page: "/lab", token: Some(token) };
@@ -238,6 +252,7 @@ pub(crate) mod samples {
             jupyter_lab: vec!["/p/.venv/bin/jupyter-lab".into()],
             env: BTreeMap::new(),
             env_removed: Vec::new(),
+            jupyter_config_path: None,
             has_server_py: false,
             is_root: false,
             shell: vec!["/bin/bash".to_owned()],

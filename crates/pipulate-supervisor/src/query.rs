@@ -161,12 +161,17 @@ fn moved(layout: &Layout) -> Option<String> {
 /// Where a service listens now: where its record says, if one of its own processes does. After a
 /// crash or a reboot somebody else may listen there, who is not to be sent a token.
 pub fn address(layout: &Layout, record: &Record) -> Option<SocketAddr> {
+    listening(layout, record).map(|(address, _)| address)
+}
+
+/// The same, and the service's processes.
+pub(crate) fn listening(layout: &Layout, record: &Record) -> Option<(SocketAddr, Vec<Pid>)> {
     let address = record.address?;
     let standing = standing_of(layout, &record.service, Some(record), &identity::host());
     let live = live(layout, record, &standing)?;
-    let pids = live.processes.iter().map(|process| process.pid);
-    let own = ports::listeners_of(pids).ok()?;
-    own.iter().any(|listener| listener.loopback() == Some(address)).then_some(address)
+    let pids: Vec<Pid> = live.processes.iter().map(|process| process.pid).collect();
+    let own = ports::listeners_of(pids.iter().copied()).ok()?;
+    own.iter().any(|listener| listener.loopback() == Some(address)).then_some((address, pids))
 }
 
 /// `http://127.0.0.1:8888/lab`: addresses are told as 127.0.0.1 wherever that reaches them.

@@ -24,8 +24,8 @@ use crate::standing::standing_of;
 pub enum Work {
     /// A kernel that computes, by JupyterLab's own word.
     BusyKernel { notebook: String, at_least: Duration, memory_bytes: Option<u64> },
-    /// A kernel that computes, and whose JupyterLab crashed.
-    Orphan { pid: Pid, memory_bytes: u64 },
+    /// A kernel whose JupyterLab crashed, and that computes or waits for something.
+    Orphan { pid: Pid, is_running: bool, memory_bytes: u64 },
     /// Kernels of which JupyterLab does not say what they do.
     Silent { kernels: usize },
     /// A command in the foreground of a terminal.
@@ -42,9 +42,9 @@ impl fmt::Display for Work {
                 let since = length_of_time(at_least.as_secs_f64());
                 write!(f, "{notebook} is busy (for {since} or longer{memory})")
             }
-            Self::Orphan { pid, memory_bytes } => {
-                let memory = size(*memory_bytes);
-                write!(f, "a kernel that outlived its JupyterLab is busy (pid {pid}, {memory})")
+            Self::Orphan { pid, is_running, memory_bytes } => {
+                let (is, memory) = (if *is_running { "is" } else { "may be" }, size(*memory_bytes));
+                write!(f, "a kernel that outlived its JupyterLab {is} busy (pid {pid}, {memory})")
             }
             Self::Silent { kernels: 1 } => f.write_str("JupyterLab does not say whether its kernel is busy"),
             Self::Silent { kernels } => {
@@ -92,10 +92,14 @@ fn busy_work(busy: Notebook, kernels: &[KernelInfo], ours: &[Entry], now: Timest
     }
 }
 
-/// Nobody speaks with them any more: that they want the processor has to do.
+/// No server can be asked about it. A kernel without work waits for messages; in `time.sleep`, or while
+/// it reads from a database, it waits for something else.
 fn busy_orphan(kernel: &KernelInfo, ours: &[Entry]) -> Option<Work> {
-    let entry = ours.iter().find(|entry| entry.pid == kernel.pid && entry.state == RunState::Running)?;
-    Some(Work::Orphan { pid: entry.pid, memory_bytes: entry.memory_bytes })
+    let entry = ours.iter().find(|entry| entry.pid == kernel.pid)?;
+    let is_running = entry.state == RunState::Running;
+    let memory_bytes = entry.memory_bytes;
+    let is_busy = is_running || !table::waits_for_events(entry.pid);
+    is_busy.then_some(Work::Orphan { pid: entry.pid, is_running, memory_bytes })
 }
 
 /// JupyterLab's processes, and its main one.

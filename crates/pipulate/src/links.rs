@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
 use pipulate_process::table;
 use pipulate_store::record::Record;
-use pipulate_store::{files, record, token};
+use pipulate_store::{files, record};
+use pipulate_supervisor::jupyter::Server;
 use pipulate_supervisor::{plan, query};
 use pipulate_web::sign;
 
@@ -33,15 +34,16 @@ impl Link {
 /// Its token is there and can't be used.
 pub(crate) fn link(context: &Context, service: &ServiceName) -> Result<Option<Link>, Failure> {
     let Some(record) = record::read(&context.layout, service)? else { return Ok(None) };
+    if service.as_str() == ServiceName::JUPYTER
+        && let Some(server) = Server::of_record(&context.layout, &record)
+    {
+        return Ok(Some(Link { plain: server.url(), signed: server.signed_url() }));
+    }
     let Some((address, page)) = query::address(&context.layout, &record).zip(record.page.as_ref()) else {
         return Ok(None);
     };
     let plain = query::url(address, page);
-    let signed = match service.as_str() {
-        ServiceName::JUPYTER => jupyter_url(context, &plain)?,
-        _ if is_app(&record) => app_url(context, address)?,
-        _ => None,
-    };
+    let signed = if is_app(&record) { app_url(context, address)? } else { None };
     Ok(Some(Link { plain, signed }))
 }
 
@@ -52,11 +54,6 @@ pub(crate) fn shows_the_app(context: &Context, service: &ServiceName) -> bool {
 
 fn is_app(record: &Record) -> bool {
     record.main.as_ref().is_some_and(|main| plan::is_app(&table::arguments(main.identity.pid)))
-}
-
-fn jupyter_url(context: &Context, plain: &str) -> Result<Option<String>, Failure> {
-    let token = token::existing(&context.layout.jupyter_token())?;
-    Ok(token.map(|token| format!("{plain}?token={token}")))
 }
 
 fn app_url(context: &Context, address: SocketAddr) -> Result<Option<String>, Failure> {

@@ -107,6 +107,7 @@ pub(crate) fn surroundings(context: &Context, config: &Config, around: &Surround
         python: found.unwrap_or_else(|| PathBuf::from("python3")),
         env,
         env_removed,
+        jupyter_config_path: around.variable("JUPYTER_CONFIG_PATH").map(ToOwned::to_owned),
         has_server_py: context.layout.server_py().is_file(),
         is_root: rustix::process::geteuid().is_root(),
         shell: terminal_shell(around),

@@ -1,6 +1,6 @@
 //! A person at the JupyterLab of a project: opens kernels and terminals, and types.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::project::{TestProject, python};
 use super::run;
@@ -25,8 +25,13 @@ pub(crate) struct JupyterTerminal<'a> {
 
 impl Jupyter {
     pub(crate) fn of(project: &TestProject) -> Self {
-        let url = format!("http://127.0.0.1:{}", project.port("jupyter"));
-        Self { url, token_file: project.path(".pipulate/run/jupyter-token") }
+        Self::at(project, "", ".pipulate/run/jupyter-token")
+    }
+
+    /// One whose own configuration says where its pages begin and what its token is.
+    pub(crate) fn at(project: &TestProject, base: &str, token_file: &str) -> Self {
+        let url = format!("http://127.0.0.1:{}{base}", project.port("jupyter"));
+        Self { url, token_file: project.path(token_file) }
     }
 
     /// Starts a Python kernel.
@@ -39,6 +44,12 @@ impl Jupyter {
     #[track_caller]
     pub(crate) fn kernel_of(&self, spec: &str) -> Kernel<'_> {
         Kernel { jupyter: self, id: self.ask(&["kernel", spec], "").trim().to_owned() }
+    }
+
+    /// Starts a Python kernel where a password is asked for.
+    #[track_caller]
+    pub(crate) fn kernel_by_password(&self, password: &str) {
+        self.ask(&["login", "python3"], password);
     }
 
     /// Opens a notebook, which need not exist, with a Python kernel.
@@ -74,6 +85,31 @@ impl Kernel<'_> {
     pub(crate) fn begin(&self, code: &str) {
         self.jupyter.ask(&["begin", &self.id], code);
     }
+}
+
+/// Runs code in a kernel without its JupyterLab; what it printed.
+#[track_caller]
+pub(crate) fn run_in_kernel(connection_file: &Path, code: &str) -> String {
+    let script = "import sys, jupyter_client\n\
+                  client = jupyter_client.BlockingKernelClient(connection_file=sys.argv[1])\n\
+                  client.load_connection_file()\n\
+                  client.start_channels()\n\
+                  client.wait_for_ready(timeout=60)\n\
+                  client.execute_interactive(sys.argv[2], timeout=60)\n";
+    let mut command = run::command(python());
+    command.args(["-c", script]).arg(connection_file).arg(code).env_clear();
+    run::output(&mut command).expect(0).stdout
+}
+
+/// Where `cargo xtask prepare` puts ipykernel 6.
+pub(crate) fn ipykernel_6() -> PathBuf {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-cache/ipykernel-6"));
+    assert!(
+        folder.is_dir(),
+        "{} is missing: run the tests with `cargo xtask test`, which prepares it",
+        folder.display()
+    );
+    folder
 }
 
 impl JupyterTerminal<'_> {

@@ -1,6 +1,7 @@
 """Speaks to a JupyterLab as its page does. Usage: kernel.py URL TOKEN_FILE VERB [ID]
 
 kernel SPEC       makes a kernel; prints its id
+login SPEC        makes one where a password is asked for: signs in with the one on stdin
 notebook PATH     opens a notebook with a Python kernel; prints the kernel's id
 run ID            runs the code on stdin to its end; prints what it printed
 begin ID          the same, and returns as soon as the kernel is busy
@@ -8,8 +9,10 @@ terminal          opens a terminal; prints its name
 type NAME TEXT    types the line on stdin there; returns when the terminal has shown TEXT
 """
 
+import http.cookiejar
 import json
 import sys
+import urllib.parse
 import urllib.request
 import uuid
 
@@ -22,7 +25,7 @@ def main():
     url, token_file, verb, *rest = sys.argv[1:]
     with open(token_file) as file:
         server = Server(url, file.read())
-    verbs = {"kernel": kernel, "notebook": notebook, "run": run, "begin": begin, "terminal": terminal}
+    verbs = {"kernel": kernel, "login": login, "notebook": notebook, "run": run, "begin": begin, "terminal": terminal}
     {**verbs, "type": type_line}[verb](server, *rest)
 
 
@@ -42,6 +45,19 @@ class Server:
 
 def kernel(server, spec):
     print(server.post("/api/kernels", {"name": spec})["id"])
+
+
+def login(server, spec):
+    cookies = http.cookiejar.CookieJar()
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(cookies))
+    opener.open(server.url + "/login", timeout=PATIENCE)
+    xsrf = next(cookie.value for cookie in cookies if cookie.name == "_xsrf")
+    form = urllib.parse.urlencode({"password": sys.stdin.read(), "_xsrf": xsrf})
+    opener.open(server.url + "/login", form.encode(), timeout=PATIENCE)
+    # Signing in changed it.
+    xsrf = next(cookie.value for cookie in cookies if cookie.name == "_xsrf")
+    request = urllib.request.Request(server.url + "/api/kernels", json.dumps({"name": spec}).encode(), {"X-XSRFToken": xsrf})
+    print(json.load(opener.open(request, timeout=PATIENCE))["id"])
 
 
 def notebook(server, path):

@@ -1,7 +1,6 @@
 //! Whole trees end: children of every kind, with a supervisor that lives, was replaced, or is dead.
 
 use std::fs;
-use std::path::PathBuf;
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -10,6 +9,7 @@ use super::dice::Dice;
 use super::rounds::Rounds;
 use super::supervisors::{kill, supervisor};
 use super::tally::Tally;
+use crate::support::jupyter::ipykernel_6;
 use crate::support::process;
 use crate::support::project::python;
 use crate::support::wait::{closely, wait_for, wait_for_ok};
@@ -153,15 +153,4 @@ fn kernels_of_ipykernel_6_and_7_end_with_what_they_started() {
         rounds.tally.ended += count(&stopped.stdout, "jupyter");
         assert_eq!(count(&stopped.stdout, "jupyter"), 7);
     }
-}
-
-/// Where `cargo xtask prepare` puts ipykernel 6.
-fn ipykernel_6() -> PathBuf {
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-cache/ipykernel-6"));
-    assert!(
-        folder.is_dir(),
-        "{} is missing: run the tests with `cargo xtask test`, which prepares it",
-        folder.display()
-    );
-    folder
 }

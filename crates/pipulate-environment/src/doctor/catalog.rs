@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use pipulate_core::finding::Finding;
 
 use super::{
-    Examination, browser, imports, kernels, logout, machine, nix, ollama, packages, portable, ports, project,
-    python, secrets, server, services, settings, shell, venv,
+    Examination, browser, imports, jupyter, kernels, logout, machine, nix, ollama, packages, portable, ports,
+    project, python, secrets, server, services, settings, shell, venv,
 };
 
 /// Checks that share their evidence.
@@ -40,7 +40,7 @@ impl Check {
 }
 
 /// All of them.
-pub(crate) const GROUPS: [Group; 28] = [
+pub(crate) const GROUPS: [Group; 29] = [
     project::HOME,
     project::ROOM,
     project::PLACE,
@@ -56,6 +56,7 @@ pub(crate) const GROUPS: [Group; 28] = [
     server::ADDRESS,
     ports::PORTS,
     services::SERVICES,
+    jupyter::ACCESS,
     ollama::OLLAMA,
     browser::OPENER,
     secrets::FILE,

@@ -166,6 +166,12 @@ pub(crate) fn ignores_hangup(pid: Pid) -> bool {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
+/// Whether its first thread sleeps in epoll_wait, as an event loop without work does.
+pub(crate) fn waits_for_events(pid: Pid) -> bool {
+    let channel = fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
+    channel.contains("epoll") || channel.contains("ep_poll")
+}
+
 /// Whether it holds the file `(device, inode)` open for writing.
 pub(crate) fn writes_to(pid: Pid, device: u64, inode: u64) -> bool {
     proc_files::descriptors(pid).into_iter().any(|descriptor| {

@@ -40,6 +40,7 @@ pub fn of_home(layout: &Layout, config: Option<&Config>) -> HomeSecrets {
             Err(error) => problems.push(error.to_string()),
         }
     }
+    secrets.extend(token::of_jupyter(layout).into_iter().map(SecretValue::new));
     let own = config.into_iter().flat_map(|config| &config.services).flat_map(|service| &service.env);
     secrets.extend(own.filter(|(key, _)| is_secret(key)).map(|(_, value)| SecretValue::new(value)));
     HomeSecrets { masker: Masker::new(secrets.iter().map(SecretValue::expose)), problems }
@@ -66,14 +67,17 @@ mod tests {
         fs::write(layout.dotenv(), "API_KEY='first one'\nDATABASE=postgres://u:p@h/d\nMODE=harmless\n")
             .unwrap();
         let made = token::ensure(&layout.token()).unwrap();
+        fs::create_dir(layout.jupyter_runtime()).unwrap();
+        fs::write(layout.jupyter_runtime().at("jpserver-7.json"), r#"{"token": "their own"}"#).unwrap();
         fs::write(layout.inside("more.env"), "PASSWORD=elsewhere\n").unwrap();
         let file = "[secrets]\nrequired = [\"DATABASE\"]\n[services.jupyter]\nenv = { MY_TOKEN = \"from the file\" }\nenv_file = \"more.env\"";
         let config = Config::parse(file).unwrap();
 
         let secrets = of_home(&layout, Some(&config));
         assert_eq!(secrets.problems, Vec::<String>::new());
-        let line = format!("first one, postgres://u:p@h/d, harmless, {made}, from the file, elsewhere");
-        assert_eq!(secrets.masker.mask(&line), "****, ****, harmless, ****, ****, ****");
+        let line =
+            format!("first one, postgres://u:p@h/d, harmless, {made}, from the file, elsewhere, their own");
+        assert_eq!(secrets.masker.mask(&line), "****, ****, harmless, ****, ****, ****, ****");
         assert_eq!(of_home(&layout, None).masker.mask("postgres://u:p@h/d"), "postgres://u:p@h/d");
     }
 

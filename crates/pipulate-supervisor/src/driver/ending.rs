@@ -1,7 +1,6 @@
 //! Ending a service: its main process, its group, and everything that it started.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::time::Instant;
 
 use pipulate_core::identity::Pid;
@@ -15,6 +14,7 @@ use pipulate_store::record::{Named, Receipt};
 
 use super::{Driver, Main, identity_of};
 use crate::family::Family;
+use crate::jupyter;
 use crate::machine::{Event, Outcome, Phase};
 use crate::standing;
 
@@ -283,12 +283,8 @@ impl Driver {
             self.journal.complain_of(files::remove(token));
         }
         let Some(runtime) = &self.spec.jupyter_runtime else { return };
-        let Ok(entries) = fs::read_dir(runtime) else { return };
-        for entry in entries.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with("jpserver-") || name.starts_with("kernel-") {
-                self.journal.complain_of(files::remove(&entry.path()));
-            }
+        for file in jupyter::left_files(runtime) {
+            self.journal.complain_of(files::remove(&file));
         }
     }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use pipulate_core::identity::ProcessIdentity;
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
-use pipulate_core::service::ServiceSpec;
+use pipulate_core::service::{Readiness, ServiceSpec};
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::LastExit;
 use pipulate_process::command::End;
@@ -44,6 +44,8 @@ impl Journal {
         doorbell: Option<OwnedFd>,
     ) -> Self {
         let earlier = earlier.as_ref();
+        // What was found out about a start holds for as long as its main process lives.
+        let same = earlier.filter(|_| main.is_some());
         let record = Record {
             root: layout.born().clone(),
             service: spec.name.clone(),
@@ -57,10 +59,10 @@ impl Journal {
             last_exit: earlier.and_then(|record| record.last_exit),
             port: earlier.and_then(|record| record.port),
             address: earlier.and_then(|record| record.address),
-            page: spec.page.clone(),
+            page: same.and_then(|record| record.page.clone()).or_else(|| spec.page.clone()),
             readiness: spec.ready.clone(),
             adopted: false,
-            notes: Vec::new(),
+            notes: same.map_or_else(Vec::new, |record| record.notes.clone()),
             log_start: earlier.map_or(0, |record| record.log_start),
             log_dropped: 0,
             log_trouble: None,
@@ -103,6 +105,14 @@ impl Journal {
         self.record.main = None;
     }
 
+    /// JupyterLab says where its page and its API are.
+    pub(super) fn found_page(&mut self, page: String, api: String) {
+        self.record.page = Some(page);
+        if let Readiness::Http { path, any_status: true, .. } = &mut self.record.readiness {
+            *path = api;
+        }
+    }
+
     /// It could not be started: what the log holds is of earlier starts.
     pub(super) fn nothing_printed(&mut self, log_end: u64) {
         self.record.log_start = log_end;
@@ -119,6 +129,11 @@ impl Journal {
         if !self.record.notes.contains(&note) {
             self.record.notes.push(note);
         }
+    }
+
+    /// What was noted about the instance before is no longer so.
+    pub(super) fn forget_note(&mut self, note: &str) {
+        self.record.notes.retain(|other| other != note);
     }
 
     /// Something that went wrong and stops nothing.

@@ -6,6 +6,7 @@ use pipulate_core::status::ProjectStatus;
 use pipulate_environment::browser::session::Session;
 use pipulate_environment::doctor::{self, Examination, PortFact, PortOwner};
 use pipulate_environment::surroundings::Surroundings;
+use pipulate_supervisor::jupyter::Server;
 use pipulate_supervisor::owner;
 
 use crate::cli::{DoctorSettings, Format};
@@ -45,6 +46,7 @@ fn examination(context: &Context) -> Examination {
         session: Session::gather(Surroundings::of_this_process()),
         exe: context.exe.clone(),
         ports: ports(context, &status),
+        jupyter_is_open: Server::running(&context.layout).map(|server| server.is_open()),
         alive: context.is_alive(),
         status,
         machine: "/".into(),

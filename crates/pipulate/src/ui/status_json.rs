@@ -53,6 +53,8 @@ struct ServiceJson<'a> {
     state: &'static str,
     /// Why, where that needs a sentence.
     reason: Option<&'a str>,
+    /// What else a person should know about this start, each a sentence.
+    notes: &'a [String],
     pid: Option<i32>,
     pgid: Option<i32>,
     supervisor_pid: Option<i32>,
@@ -110,6 +112,7 @@ impl<'a> ServiceJson<'a> {
             name: service.name.as_str(),
             state: service.state.word(),
             reason: service.reason.as_deref(),
+            notes: &service.notes,
             pid: live.map(|live| live.pid.get()),
             pgid: live.map(|live| live.pgid.get()),
             supervisor_pid: service.supervisor_pid.map(|pid| pid.get()),

@@ -48,6 +48,7 @@ pub(crate) fn table(status: &ProjectStatus, now: Timestamp, style: Style, room: 
         }));
         lines.extend(row.kernels);
         lines.extend(row.reason.map(|reason| format!("  {}", style.state(row.state, reason))));
+        lines.extend(row.notes.iter().map(|note| format!("  {}", style.warning(note))));
         lines.extend(row.log.map(|log| format!("  {}", style.warning(log))));
     }
     lines.join("\n")
@@ -58,6 +59,7 @@ struct Row {
     cells: Vec<String>,
     kernels: Vec<String>,
     reason: Option<String>,
+    notes: Vec<String>,
     /// What its log lacks.
     log: Option<String>,
 }
@@ -83,6 +85,7 @@ impl Row {
             cells,
             kernels: kernels.iter().map(kernel_line).collect(),
             reason: reason(service, now),
+            notes: service.notes.clone(),
             log: service.lost_lines(),
         }
     }

@@ -32,6 +32,7 @@ pub(super) struct Home {
     /// Comes first on `PATH`.
     programs: tempfile::TempDir,
     pub(super) alive: bool,
+    pub(super) jupyter_is_open: Option<bool>,
     pub(super) ports: Vec<PortFact>,
     pub(super) services: Vec<ServiceStatus>,
     pub(super) session: Session,
@@ -55,6 +56,7 @@ impl Home {
             machine: tempfile::tempdir().unwrap(),
             programs,
             alive: false,
+            jupyter_is_open: None,
             ports: Vec::new(),
             services: Vec::new(),
             session: Session { surroundings, ..Session::default() },
@@ -189,6 +191,7 @@ impl Home {
                 services: self.services.clone(),
                 unknown: Vec::new(),
             },
+            jupyter_is_open: self.jupyter_is_open,
             alive: self.alive,
             machine: self.machine.path().to_owned(),
         }

@@ -43,7 +43,7 @@ pub(super) struct Home {
     own: Option<ServiceName>,
     /// The program's file when it was started.
     program: Option<Version>,
-    masker: Mutex<Option<([Option<Version>; 4], Masker)>>,
+    masker: Mutex<Option<([Option<Version>; 5], Masker)>>,
 }
 
 /// What changes when a file is replaced or written to.
@@ -205,7 +205,8 @@ impl Logs for Home {
 
     fn masker(&self) -> Masker {
         let layout = &self.context.layout;
-        let sources = [layout.dotenv(), layout.config(), layout.token(), layout.jupyter_token()];
+        let (token, jupyter_token) = (layout.token(), layout.jupyter_token());
+        let sources = [layout.dotenv(), layout.config(), token, jupyter_token, layout.jupyter_runtime()];
         let versions = sources.map(|path| version(path.as_ref()));
         let mut known = self.masker.lock().unwrap_or_else(PoisonError::into_inner);
         match &*known {

@@ -1,0 +1,36 @@
+//! What a supervisor of JupyterLab learns from it once it answers.
+
+use pipulate_core::identity::Pid;
+
+use super::{Driver, Main};
+use crate::jupyter::{Server, outliving};
+use crate::machine::Phase;
+
+const OPEN: &str = "JupyterLab asks for no token: every user of this machine can run code as you. \
+                    Its configuration sets an empty token; delete that line (jupyter --paths names the \
+                    folders), then run: pipulate restart jupyter";
+
+impl Driver {
+    /// Makes sure that the kernels of the next JupyterLab outlive it. It starts without that, too.
+    pub(super) fn let_kernels_outlive(&self) {
+        if self.spec.jupyter_runtime.is_some() {
+            self.journal.complain_of(outliving::write(&self.layout));
+        }
+    }
+
+    /// Records where JupyterLab's page is, by its own word, and warns if it lets anyone in. Once for
+    /// each main process.
+    pub(super) fn hear_jupyter(&mut self) {
+        let main = self.main.as_ref().map(Main::pid);
+        let is_up = self.spec.jupyter_runtime.is_some() && *self.machine.phase() == Phase::Up;
+        let Some(address) = self.readying.address.filter(|_| is_up && self.heard != main) else { return };
+        self.heard = main;
+        let pids: Vec<Pid> = self.family().ours.into_iter().map(|entry| entry.pid).collect();
+        let Some(server) = Server::described(&self.layout, address, pids) else { return };
+        self.journal.found_page(server.path("lab"), server.path("api"));
+        match server.is_open() {
+            true => self.journal.note(OPEN.to_owned()),
+            false => self.journal.forget_note(OPEN),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! JupyterLab's own word about itself, from the `jpserver-PID.json` in its private runtime directory.
+//!
+//! The user's configuration (`~/.jupyter`, `JUPYTER_TOKEN`) can change the token, the base URL and the
+//! scheme, so what we asked for on its command line proves nothing.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use pipulate_core::identity::Pid;
+use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceName;
+use pipulate_store::record::{self, Record};
+use pipulate_store::{files, token};
+use serde::Deserialize;
+
+use crate::query;
+
+const LARGEST_ANSWER: u64 = 8 << 20;
+
+/// What a path keeps as it is, `%` included: it may be encoded already.
+const IN_PATH: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'%').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// Patience for one question that decides about a warning.
+const GLANCE: Duration = Duration::from_millis(250);
+
+/// A running JupyterLab, as it describes itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Where it listens; verified to be ours.
+    pub address: SocketAddr,
+    /// It speaks https.
+    pub is_secure: bool,
+    /// The path of all its pages: begins and ends with a slash.
+    base_url: String,
+    /// Empty if it asks for none.
+    token: String,
+    has_password: bool,
+}
+
+/// The part of `jpserver-PID.json` that matters here.
+#[derive(Deserialize)]
+struct ServerFile {
+    pid: i32,
+    port: u16,
+    base_url: String,
+    #[serde(default)]
+    secure: bool,
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    password: bool,
+}
+
+impl Server {
+    /// Returns the JupyterLab that runs in this project; `None` if none is found listening.
+    pub fn running(layout: &Layout) -> Option<Self> {
+        let name = ServiceName::parse(ServiceName::JUPYTER).ok()?;
+        Self::of_record(layout, &record::read(layout, &name).ok()??)
+    }
+
+    /// The same for a record that was read already. Without a file of its own (another program that
+    /// was configured in JupyterLab's place), our token and the recorded page are all there is.
+    pub fn of_record(layout: &Layout, record: &Record) -> Option<Self> {
+        let (address, pids) = query::listening(layout, record)?;
+        Self::described(layout, address, pids).or_else(|| {
+            let token = token::existing(&layout.jupyter_token()).ok()??;
+            let base_url = record.page.as_deref()?.strip_suffix("lab")?.to_owned();
+            Some(Self { address, is_secure: false, base_url, token, has_password: false })
+        })
+    }
+
+    /// What one of these processes, which listens on this address, wrote about itself.
+    pub(crate) fn described(
+        layout: &Layout,
+        address: SocketAddr,
+        pids: impl IntoIterator<Item = Pid>,
+    ) -> Option<Self> {
+        let read = |pid: Pid| {
+            let path = layout.jupyter_runtime().at(format!("jpserver-{pid}.json"));
+            let file: ServerFile = serde_json::from_slice(&files::read_private(&path).ok()??).ok()?;
+            (file.pid == pid.get() && file.port == address.port()).then_some(file)
+        };
+        let file = pids.into_iter().find_map(read)?;
+        let is_path = file.base_url.starts_with('/') && file.base_url.ends_with('/');
+        is_path.then(|| Self {
+            address,
+            is_secure: file.secure,
+            base_url: utf8_percent_encode(&file.base_url, IN_PATH).to_string(),
+            token: file.token,
+            has_password: file.password,
+        })
+    }
+
+    /// The path of a page or of an answer of its API, such as `lab` or `api/kernels`.
+    pub fn path(&self, page: &str) -> String {
+        format!("{}{page}", self.base_url)
+    }
+
+    /// The address of its page.
+    pub fn url(&self) -> String {
+        let scheme = if self.is_secure { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.address, self.path("lab"))
+    }
+
+    /// The same, good for whoever has it; `None` if it asks for no token.
+    pub fn signed_url(&self) -> Option<String> {
+        let token = utf8_percent_encode(&self.token, NON_ALPHANUMERIC);
+        (!self.token.is_empty()).then(|| format!("{}?token={token}", self.url()))
+    }
+
+    /// Whether it lets anyone in who can connect. Another way to sign in, such as an identity provider,
+    /// leaves the token empty as well; that is found by asking.
+    pub fn is_open(&self) -> bool {
+        let is_unguarded = self.token.is_empty() && !self.has_password;
+        is_unguarded && (self.is_secure || self.status("api/status", GLANCE).is_none_or(|code| code == 200))
+    }
+
+    /// One GET of a JSON value; `None` also where it speaks https, which is not spoken here.
+    pub(super) fn get(&self, path: &str, patience: Duration) -> Option<serde_json::Value> {
+        let reply = self.reply(path, patience)?;
+        let head = reply.windows(4).position(|window| window == b"\r\n\r\n")?;
+        (code(&reply)? == 200).then_some(())?;
+        serde_json::from_slice(&reply[head + 4..]).ok()
+    }
+
+    fn status(&self, path: &str, patience: Duration) -> Option<u16> {
+        code(&self.reply(path, patience)?)
+    }
+
+    /// JupyterLab answers HTTP/1.0 with a length and closes.
+    fn reply(&self, path: &str, patience: Duration) -> Option<Vec<u8>> {
+        if self.is_secure || self.token.contains(|c: char| c.is_control()) {
+            return None;
+        }
+        let mut stream = TcpStream::connect_timeout(&self.address, patience).ok()?;
+        stream.set_read_timeout(Some(patience)).ok()?;
+        stream.set_write_timeout(Some(patience)).ok()?;
+        let authorization = match &*self.token {
+            "" => String::new(),
+            token => format!("Authorization: token {token}\r\n"),
+        };
+        let (path, host) = (self.path(path), self.address);
+        let request =
+            format!("GET {path} HTTP/1.0\r\nHost: {host}\r\n{authorization}Accept: application/json\r\n\r\n");
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut reply = Vec::new();
+        stream.take(LARGEST_ANSWER).read_to_end(&mut reply).ok()?;
+        Some(reply)
+    }
+}
+
+fn code(reply: &[u8]) -> Option<u16> {
+    reply.starts_with(b"HTTP/1.").then_some(())?;
+    std::str::from_utf8(reply.get(9..12)?).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use pipulate_core::project::AbsPath;
+
+    use super::*;
+
+    const PID: i32 = 4121;
+
+    fn described(file: &str) -> Option<Server> {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(AbsPath::new(folder.path().canonicalize().unwrap()).unwrap());
+        fs::create_dir_all(layout.jupyter_runtime()).unwrap();
+        fs::write(layout.jupyter_runtime().at(format!("jpserver-{PID}.json")), file).unwrap();
+        Server::described(&layout, "127.0.0.1:8888".parse().unwrap(), Pid::new(PID))
+    }
+
+    #[test]
+    fn its_own_word_decides_about_address_and_token() {
+        let file = r#"{"base_url": "/my jupyter/", "secure": true, "token": "a&b", "password": false,
+                       "pid": 4121, "port": 8888, "url": "https://127.0.0.1:8888/", "sock": ""}"#;
+        let server = described(file).unwrap();
+        assert_eq!(server.url(), "https://127.0.0.1:8888/my%20jupyter/lab");
+        assert_eq!(server.signed_url().unwrap(), "https://127.0.0.1:8888/my%20jupyter/lab?token=a%26b");
+    }
+
+    #[test]
+    fn without_a_token_there_is_nothing_to_sign_in_with() {
+        let file = |rest: &str| format!(r#"{{"base_url": "/", "pid": 4121, "port": 8888, {rest}}}"#);
+        let open = described(&file(r#""token": """#)).unwrap();
+        assert_eq!((open.signed_url(), open.is_open()), (None, true), "no answer, so nothing refutes it");
+        let guarded = described(&file(r#""token": "", "password": true"#)).unwrap();
+        assert_eq!((guarded.signed_url(), guarded.is_open()), (None, false));
+    }
+
+    #[test]
+    fn the_file_of_another_process_or_port_and_half_a_file_say_nothing() {
+        for file in [
+            r#"{"base_url": "/", "pid": 1, "port": 8888}"#,
+            r#"{"base_url": "/", "pid": 4121, "port": 8889}"#,
+            r#"{"base_url": "@evil.example/", "pid": 4121, "port": 8888}"#,
+            r#"{"base_url": "/", "pid": 4121, "po"#,
+            "",
+        ] {
+            assert_eq!(described(file), None, "{file}");
+        }
+    }
+}
