@@ -74,8 +74,9 @@ fn a_token_in_the_environment_is_not_handed_on_to_jupyterlab_and_its_kernels() {
     let mut by_hand = run::command("sh");
     by_hand.args(["-c", "read _", "sh"]).arg(&connection).stdin(Stdio::piped());
     let mut by_hand = by_hand.spawn().unwrap();
-    [&server, &format!("{runtime}/kernel-by-hand.json")].map(|file| project.write(file, "{}"));
-    project.write(&format!("{runtime}/kernel-gone.json"), "{}");
+    for file in [&server, &format!("{runtime}/kernel-by-hand.json"), &format!("{runtime}/kernel-gone.json")] {
+        project.write(file, "{}");
+    }
     let stopped = project.run(&["stop"]).expect(0);
     assert!(stopped.stdout.ends_with("\n0 processes left\n"), "an idle kernel is no work: {stopped:?}");
     assert!(by_hand.try_wait().unwrap().is_none(), "it is nobody's kernel of ours");

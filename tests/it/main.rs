@@ -25,6 +25,7 @@ mod hidden;
 mod home;
 mod identity;
 mod inherited;
+mod installers;
 mod jupyter;
 mod libraries;
 mod logs;

@@ -25,6 +25,19 @@ pub enum Cause {
         requirement: Option<String>,
     },
     Conflict,
+    /// Another index might have it, and uv does not ask a second one for a package that the first one has.
+    SecondIndex,
+    /// A package has no hash, or another one than it should.
+    Hashes,
+    /// Each installer would ignore a rule of the other one; they are named.
+    RulesOfBoth {
+        pip: String,
+        uv: String,
+    },
+    /// Only uv may install, because of this rule, and there is none.
+    NoUv {
+        rule: String,
+    },
     /// The package needs another Python.
     WrongPython,
     NoCompiler,
@@ -48,6 +61,12 @@ impl fmt::Display for Cause {
             }
             Self::NoSuchPackage { requirement: None } => "there is no such package",
             Self::Conflict => "the requirements contradict each other",
+            Self::SecondIndex => "the first index that has a package does not have a fit version of it",
+            Self::Hashes => "a package is not pinned with its hash, or has another hash",
+            Self::RulesOfBoth { pip, uv } => {
+                return write!(f, "{pip}, and {uv}; each installer would ignore the other's setting");
+            }
+            Self::NoUv { rule } => return write!(f, "uv is not available, and pip would ignore that {rule}"),
             Self::WrongPython => "a package needs another version of Python",
             Self::NoCompiler => "a package must be compiled, and there is no compiler",
             Self::BuildFailed => "a package could not be built",
@@ -74,6 +93,18 @@ impl Cause {
                 "check the name and version in requirements.txt, then run `pipulate setup`"
             }
             Self::Conflict => "loosen the versions in requirements.txt, then run `pipulate setup`",
+            Self::SecondIndex => {
+                "make the index that has the package the first one, or allow all of them with \
+                 UV_INDEX_STRATEGY=unsafe-best-match if you trust them equally, then run `pipulate setup`"
+            }
+            Self::Hashes => {
+                "pin each package with its hash in requirements.txt (`uv pip compile --generate-hashes`), or \
+                 take back require-hashes, then run `pipulate setup`"
+            }
+            Self::RulesOfBoth { .. } => {
+                "make the same setting for both installers, or take one back, then run `pipulate setup`"
+            }
+            Self::NoUv { .. } => "install uv (https://docs.astral.sh/uv), then run `pipulate setup`",
             Self::WrongPython => {
                 "set PIPULATE_PYTHON to a Python that the package supports, then run `pipulate setup --recreate`"
             }
@@ -91,12 +122,23 @@ impl Cause {
         Fix::advice(text)
     }
 
+    /// Whether it would not have happened without an index.
+    pub(crate) fn is_about_an_index(&self) -> bool {
+        matches!(self, Self::NoNetwork | Self::SecondIndex | Self::Hashes)
+    }
+
     /// Whether another installer might fare better: pip knows other indexes, certificates and links.
     pub(crate) fn may_depend_on_the_installer(&self) -> bool {
         match self {
-            Self::NoNetwork | Self::NoCompiler | Self::BuildFailed | Self::DiskFull | Self::NotPermitted => {
-                false
-            }
+            Self::NoNetwork
+            | Self::NoCompiler
+            | Self::BuildFailed
+            | Self::DiskFull
+            | Self::NotPermitted
+            | Self::SecondIndex
+            | Self::Hashes
+            | Self::RulesOfBoth { .. }
+            | Self::NoUv { .. } => false,
             Self::Certificate
             | Self::NoSuchPackage { .. }
             | Self::Conflict
@@ -123,6 +165,10 @@ pub(crate) fn classify(output: &str) -> Cause {
         Cause::Certificate
     } else if has(&NETWORK) {
         Cause::NoNetwork
+    } else if has(&HASHES) {
+        Cause::Hashes
+    } else if has(&["to avoid dependency confusion attacks"]) {
+        Cause::SecondIndex
     } else if has(&["Permission denied", "os error 13", "Read-only file system", "os error 30"]) {
         Cause::NotPermitted
     } else if has(&["No module named pip"]) {
@@ -157,6 +203,9 @@ const NETWORK: [&str; 11] = [
     "Failed to establish a new connection",
     "operation timed out",
 ];
+
+const HASHES: [&str; 4] =
+    ["`--require-hashes` mode", "--require-hashes mode", "Hash mismatch for", "DO NOT MATCH THE HASHES"];
 
 const COMPILER: [&str; 7] = [
     "command 'gcc' failed: No such file",

@@ -1,6 +1,8 @@
 //! Installing packages: uv when it can be had, pip when it must be.
 
 mod pip_config;
+mod rules;
+mod uv_config;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,7 +16,7 @@ use crate::requirements::Requirements;
 use crate::surroundings::Surroundings;
 use crate::uv::Uv;
 
-pub(crate) use pip_config::pip_only;
+pub(crate) use rules::{Choice, choose};
 
 /// What installs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +87,7 @@ impl Installer {
             Self::Uv(uv) => uv_command(uv, job.around)
                 .args(["pip", "install", "--compile-bytecode", "--python"])
                 .arg(job.python)
+                .args(given_links(job))
                 // Without it uv would look for another environment to install into.
                 .env_remove("VIRTUAL_ENV")
                 .env_remove("CONDA_PREFIX"),
@@ -105,9 +108,19 @@ impl Installer {
 pub(crate) struct Job<'a> {
     pub around: &'a Surroundings,
     pub project: &'a Path,
+    pub venv: &'a Path,
     /// The environment's own Python.
     pub python: &'a Path,
     pub requirements: &'a Requirements,
+}
+
+/// Where pip is told to look besides the index, unless uv is told so itself.
+fn given_links(job: &Job<'_>) -> Vec<String> {
+    if job.around.variable("UV_FIND_LINKS").is_some() {
+        return Vec::new();
+    }
+    let links = pip_config::links(job.around, job.project, job.venv);
+    links.into_iter().flat_map(|link| ["--find-links".to_owned(), link]).collect()
 }
 
 /// uv, without colors and bars, with the certificates that pip was given.

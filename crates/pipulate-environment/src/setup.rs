@@ -163,7 +163,8 @@ impl SetupError {
     /// Whether it might be made by something else.
     fn may_depend_on_the_installer(&self) -> bool {
         match self {
-            Self::NotMade { cause, .. } => cause.may_depend_on_the_installer(),
+            // Python's own way takes nothing from an index.
+            Self::NotMade { cause, .. } => cause.may_depend_on_the_installer() || cause.is_about_an_index(),
             Self::Python(_)
             | Self::Interpreter { .. }
             | Self::Refused(_)

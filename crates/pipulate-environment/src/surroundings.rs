@@ -76,6 +76,11 @@ impl Surroundings {
         self.variable(name)?.to_str()
     }
 
+    /// The names of all variables that are text.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.variables.keys().filter_map(|name| name.to_str())
+    }
+
     /// The user's home directory.
     pub fn home(&self) -> Option<&Path> {
         self.home.as_deref()

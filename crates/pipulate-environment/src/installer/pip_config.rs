@@ -1,65 +1,64 @@
-//! Whether pip is configured in a way that uv would not see.
-//!
-//! Then pip installs: a private index that uv doesn't know is not only a failure, but a chance for
-//! somebody else's package of the same name.
+//! What pip is told, by its variables and its configuration files.
 
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::rules::{Place, Rule, Subject, says_nothing};
 use crate::surroundings::Surroundings;
 
-/// Why only pip will do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum PipOnly {
-    Variable(&'static str),
-    File { path: PathBuf, key: String },
-}
-
-impl fmt::Display for PipOnly {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Variable(name) => write!(f, "{name} is set and uv has no such setting"),
-            Self::File { path, key } => write!(f, "{} sets {key} and uv has no such setting", path.display()),
-        }
-    }
-}
-
-const VARIABLES: [&str; 4] = ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX", "PIP_PROXY"];
-const KEYS: [&str; 4] = ["index-url", "extra-index-url", "no-index", "proxy"];
-
-/// uv's own, any of which says that somebody thought of uv too.
-const UV_VARIABLES: [&str; 8] = [
-    "UV_INDEX_URL",
-    "UV_EXTRA_INDEX_URL",
-    "UV_DEFAULT_INDEX",
-    "UV_INDEX",
-    "UV_NO_INDEX",
-    "UV_FIND_LINKS",
-    "UV_OFFLINE",
-    "UV_CONFIG_FILE",
+/// pip's settings that uv does not see, but for `find-links`, which uv is given. As a variable, `index-url` is `PIP_INDEX_URL`.
+const SETTINGS: [(&str, Subject); 13] = [
+    ("index-url", Subject::Index),
+    ("extra-index-url", Subject::Index),
+    ("no-index", Subject::Index),
+    ("constraint", Subject::Constraints),
+    ("build-constraint", Subject::Constraints),
+    ("require-hashes", Subject::Hashes),
+    ("only-binary", Subject::Builds),
+    ("no-binary", Subject::Builds),
+    ("uploaded-prior-to", Subject::Age),
+    ("only-final", Subject::Age),
+    ("proxy", Subject::Connection),
+    ("client-cert", Subject::Connection),
+    ("trusted-host", Subject::Connection),
 ];
 
-/// Why pip must install, if it must. `venv` may have a pip.conf too.
-pub(crate) fn pip_only(around: &Surroundings, project: &Path, venv: &Path) -> Option<PipOnly> {
-    let only = VARIABLES
-        .into_iter()
-        .find(|name| around.text(name).is_some_and(is_own))
-        .map(PipOnly::Variable)
-        .or_else(|| pip_files(around, venv).find_map(|path| configured_in(&path)))?;
-    (!uv_is_configured(around, project)).then_some(only)
+/// All of them that are set. `venv` may have a pip.conf too.
+pub(super) fn rules(around: &Surroundings, venv: &Path) -> Vec<Rule> {
+    let variable = |&(key, subject): &(&str, Subject)| {
+        let name = format!("PIP_{}", key.replace('-', "_").to_ascii_uppercase());
+        let value = around.text(&name).filter(|value| !says_nothing(value))?.to_owned();
+        Some(Rule { subject, place: Place::Variable(name), value })
+    };
+    let mut rules: Vec<Rule> = SETTINGS.iter().filter_map(variable).collect();
+    for path in files(around, venv) {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for (key, value) in settings(&text) {
+            let known = SETTINGS.iter().find(|(name, _)| *name == key);
+            let place = Place::File { path: path.clone(), key };
+            rules.extend(known.map(|&(_, subject)| Rule { subject, place, value }));
+        }
+    }
+    rules
 }
 
-fn configured_in(path: &Path) -> Option<PipOnly> {
-    let text = fs::read_to_string(path).ok()?;
-    let key = set_key(&text)?;
-    Some(PipOnly::File { path: path.to_owned(), key })
+/// The folders and pages where pip looks for packages besides the index.
+pub(super) fn links(around: &Surroundings, project: &Path, venv: &Path) -> Vec<String> {
+    let of_files = || {
+        let settings = files(around, venv).filter_map(|path| Some(settings(&fs::read_to_string(path).ok()?)));
+        settings.flatten().find_map(|(key, value)| (key == "find-links").then_some(value))
+    };
+    let value = around.text("PIP_FIND_LINKS").map(str::to_owned).or_else(of_files).unwrap_or_default();
+    // uv refuses a folder that is not there, pip does not.
+    let is_there = |link: &&str| link.contains("://") || project.join(link).exists();
+    value.split_whitespace().filter(is_there).map(str::to_owned).collect()
 }
 
-/// The first setting in a pip.conf that uv would not see.
-fn set_key(text: &str) -> Option<String> {
+/// The settings in a pip.conf that apply to an installation and say something.
+fn settings(text: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
     let mut ours = false;
-    let mut pending: Option<String> = None;
+    let mut open = false;
     for line in text.lines() {
         let continues = line.starts_with([' ', '\t']);
         let line = line.trim();
@@ -68,43 +67,31 @@ fn set_key(text: &str) -> Option<String> {
         }
         if continues {
             // The value of the key above, on lines of its own.
-            if let Some(key) = pending.take_if(|_| is_own(line)) {
-                return Some(key);
+            if let Some((_, value)) = found.last_mut().filter(|_| open) {
+                value.push(' ');
+                value.push_str(line);
             }
             continue;
         }
-        pending = None;
+        open = false;
         if let Some(section) = line.strip_prefix('[') {
             ours = matches!(section.trim_end_matches(']').trim(), "global" | "install");
             continue;
         }
         let Some((key, value)) = line.split_once(['=', ':']).filter(|_| ours) else { continue };
         let key = key.trim().to_ascii_lowercase().replace('_', "-");
-        if !KEYS.contains(&key.as_str()) {
-            continue;
-        }
-        if is_own(value) {
-            return Some(key);
-        }
-        pending = Some(key);
+        found.push((key, value.trim().to_owned()));
+        open = true;
     }
-    None
+    found.retain(|(_, value)| !says_nothing(value));
+    found
 }
 
-/// Whether a value says anything but what is so anyway.
-fn is_own(value: &str) -> bool {
-    let public = |address: &str| {
-        let address = address.trim_end_matches('/');
-        address == "https://pypi.org/simple" || address == "https://pypi.python.org/simple"
-    };
-    let off = ["0", "false", "no", "off"];
-    let value = value.trim();
-    !off.contains(&value.to_ascii_lowercase().as_str())
-        && value.split_whitespace().any(|address| !public(address))
-}
-
-fn pip_files<'a>(around: &'a Surroundings, venv: &Path) -> impl Iterator<Item = PathBuf> + 'a {
+fn files<'a>(around: &'a Surroundings, venv: &Path) -> impl Iterator<Item = PathBuf> + 'a {
     let named = around.variable("PIP_CONFIG_FILE").map(PathBuf::from);
+    // Named one, pip passes over the user's own; `/dev/null` switches all of them off.
+    let has_users = named.as_ref().is_none_or(|named| !named.exists());
+    let switched_off = named.as_deref() == Some(Path::new("/dev/null"));
     let system = around.text("XDG_CONFIG_DIRS").unwrap_or("/etc/xdg");
     let system = system.split(':').map(|folder| Path::new(folder).join("pip/pip.conf"));
     let user = around.variable("XDG_CONFIG_HOME").map(|folder| Path::new(folder).join("pip/pip.conf"));
@@ -112,34 +99,9 @@ fn pip_files<'a>(around: &'a Surroundings, venv: &Path) -> impl Iterator<Item = 
         [".config/pip/pip.conf", ".pip/pip.conf", "Library/Application Support/pip/pip.conf"]
             .map(|name| home.join(name))
     });
-    // `PIP_CONFIG_FILE=/dev/null` switches all of them off.
-    let switched_off = named.as_deref() == Some(Path::new("/dev/null"));
-    let files =
-        named.into_iter().chain(system).chain([PathBuf::from("/etc/pip.conf")]).chain(user).chain(home);
+    let users = user.into_iter().chain(home).filter(move |_| has_users);
+    let files = named.into_iter().chain(system).chain([PathBuf::from("/etc/pip.conf")]).chain(users);
     files.chain([venv.join("pip.conf")]).filter(move |_| !switched_off)
-}
-
-fn uv_is_configured(around: &Surroundings, project: &Path) -> bool {
-    if UV_VARIABLES.iter().any(|name| around.variable(name).is_some()) {
-        return true;
-    }
-    let user = around
-        .variable("XDG_CONFIG_HOME")
-        .map(PathBuf::from)
-        .or_else(|| around.home().map(|home| home.join(".config")))
-        .map(|folder| folder.join("uv/uv.toml"));
-    let files = [project.join("uv.toml"), project.join("pyproject.toml"), PathBuf::from("/etc/uv/uv.toml")];
-    files.into_iter().chain(user).any(|file| fs::read_to_string(file).is_ok_and(|text| names_an_index(&text)))
-}
-
-fn names_an_index(text: &str) -> bool {
-    // `[[tool.uv.index]]`, `[[index]]`, `index-url = …`, `index = [{…}]`, `find-links = …`
-    text.lines().map(str::trim).any(|line| {
-        matches!(line, "[[tool.uv.index]]" | "[[index]]")
-            || line.split_once('=').is_some_and(|(key, _)| {
-                matches!(key.trim(), "index" | "index-url" | "extra-index-url" | "no-index" | "find-links")
-            })
-    })
 }
 
 #[cfg(test)]
@@ -150,49 +112,75 @@ mod tests {
         Surroundings::default().with("XDG_CONFIG_DIRS", "/nowhere")
     }
 
-    #[test]
-    fn a_variable_for_pip_alone_means_pip() {
-        let here = Path::new("/nowhere");
-        assert_eq!(pip_only(&nobody(), here, here), None);
-        let private = nobody().with("PIP_EXTRA_INDEX_URL", "https://pypi.corp/simple");
-        assert_eq!(pip_only(&private, here, here), Some(PipOnly::Variable("PIP_EXTRA_INDEX_URL")));
-        assert_eq!(pip_only(&private.with("UV_INDEX", "https://pypi.corp/simple"), here, here), None);
-        assert_eq!(pip_only(&nobody().with("PIP_INDEX_URL", "https://pypi.org/simple/"), here, here), None);
-        assert_eq!(pip_only(&nobody().with("PIP_NO_INDEX", "0"), here, here), None);
+    fn told(around: &Surroundings) -> Vec<String> {
+        rules(around, Path::new("/nowhere")).iter().map(Rule::to_string).collect()
     }
 
     #[test]
-    fn a_file_for_pip_alone_means_pip() {
+    fn a_variable_is_a_rule() {
+        assert_eq!(told(&nobody()), [] as [&str; 0]);
+        for name in ["PIP_EXTRA_INDEX_URL", "PIP_CONSTRAINT", "PIP_REQUIRE_HASHES", "PIP_ONLY_BINARY"] {
+            assert_eq!(told(&nobody().with(name, "something")), [format!("{name} is set")]);
+        }
+        assert_eq!(told(&nobody().with("PIP_INDEX_URL", "https://pypi.org/simple/")), [] as [&str; 0]);
+        assert_eq!(told(&nobody().with("PIP_NO_INDEX", "0").with("PIP_CACHE_DIR", "/c")), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_line_of_a_file_is_a_rule() {
         for (text, wanted) in [
-            ("[global]\nindex-url = https://pypi.corp/simple\n", Some("index-url")),
-            ("[install]\nextra_index_url=https://a\n", Some("extra-index-url")),
+            (
+                "[global]\nindex-url = https://pypi.corp/simple\n",
+                Some(("index-url", "https://pypi.corp/simple")),
+            ),
+            ("[install]\nextra_index_url=https://a\n", Some(("extra-index-url", "https://a"))),
             (
                 "[global]\nextra-index-url =\n    https://pypi.org/simple\n    https://a\n",
-                Some("extra-index-url"),
+                Some(("extra-index-url", " https://pypi.org/simple https://a")),
             ),
-            ("[global]\nproxy: http://proxy:3128\n", Some("proxy")),
-            ("[global]\ncert = /etc/ssl/x\n", None),
+            ("[global]\nproxy: http://proxy:3128\n", Some(("proxy", "http://proxy:3128"))),
+            ("[global]\nconstraint = /etc/c.txt\n", Some(("constraint", "/etc/c.txt"))),
+            ("[install]\nrequire-hashes = yes\n", Some(("require-hashes", "yes"))),
+            ("[install]\nrequire-hashes = no\n", None),
             ("[global]\n# index-url = https://a\n", None),
             ("[freeze]\nindex-url = https://a\n", None),
             ("[global]\nindex-url = https://pypi.org/simple\n", None),
             ("", None),
         ] {
-            assert_eq!(set_key(text).as_deref(), wanted, "{text}");
+            let found = settings(text);
+            let found: Vec<_> = found.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+            assert_eq!(found, wanted.into_iter().collect::<Vec<_>>(), "{text}");
         }
     }
 
     #[test]
-    fn the_users_files_are_found_and_uvs_own_outweigh_them() {
+    fn what_is_told_about_certificates_and_links_is_no_rule() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pip.conf");
+        fs::write(&file, "[global]\ncert = /etc/ssl/x\nfind-links =\n  wheels\n  gone\n  https://a/\n")
+            .unwrap();
+        fs::create_dir(folder.path().join("wheels")).unwrap();
+        let around = nobody().with("PIP_CONFIG_FILE", &file);
+        assert_eq!(told(&around), [] as [&str; 0]);
+        let links = |around: &Surroundings| links(around, folder.path(), Path::new("/nowhere"));
+        assert_eq!(links(&around), ["wheels", "https://a/"]);
+        assert_eq!(links(&around.with("PIP_FIND_LINKS", "/gone")), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn the_users_file_is_found_unless_another_one_is_named() {
         let home = tempfile::tempdir().unwrap();
-        let project = tempfile::tempdir().unwrap();
         let around = nobody().with_home(home.path());
         fs::create_dir_all(home.path().join(".config/pip")).unwrap();
-        fs::write(home.path().join(".config/pip/pip.conf"), "[global]\nindex-url = https://a/\n").unwrap();
-        let only = pip_only(&around, project.path(), project.path());
-        assert!(matches!(&only, Some(PipOnly::File { key, .. }) if key == "index-url"), "{only:?}");
-        let off = around.clone().with("PIP_CONFIG_FILE", "/dev/null");
-        assert_eq!(pip_only(&off, project.path(), project.path()), None);
-        fs::write(project.path().join("uv.toml"), "[[index]]\nurl = \"https://a/\"\n").unwrap();
-        assert_eq!(pip_only(&around, project.path(), project.path()), None);
+        let file = home.path().join(".config/pip/pip.conf");
+        fs::write(&file, "[global]\nindex-url = https://a/\n").unwrap();
+        assert_eq!(told(&around), [format!("{} sets index-url", file.display())]);
+        assert_eq!(told(&around.clone().with("PIP_CONFIG_FILE", "/dev/null")), [] as [&str; 0]);
+        let named = home.path().join("named.conf");
+        fs::write(&named, "[global]\nconstraint = c\n").unwrap();
+        assert_eq!(
+            told(&around.with("PIP_CONFIG_FILE", &named)),
+            [format!("{} sets constraint", named.display())]
+        );
     }
 }

@@ -10,7 +10,7 @@ use pipulate_store::error::StoreError;
 use rustix::fs::statvfs;
 
 use crate::failure::{Cause, classify, last_words};
-use crate::installer::{pip_only, uv_command};
+use crate::installer::{Choice, choose, uv_command};
 use crate::plan::{Drift, Old};
 use crate::python::{Python, Version, discover, examine};
 use crate::stamp::{Made, Origin, Stamp};
@@ -31,8 +31,10 @@ impl Work<'_, '_> {
         old: Option<(Old, Option<Drift>)>,
     ) -> Result<Made, SetupError> {
         let project = self.request.layout.root();
-        let for_pip = pip_only(self.request.around, project, &seen.root).is_some();
-        self.uv = if for_pip { UvSearch::NotToBeHad } else { UvSearch::at_hand(self.request.around) };
+        self.uv = match choose(self.request.around, project, &seen.root) {
+            Choice::Pip { .. } | Choice::Neither { .. } => UvSearch::NotToBeHad,
+            Choice::Either | Choice::Uv { .. } => UvSearch::at_hand(self.request.around),
+        };
         let python = discover(self.request.around, project, self.uv.found().is_some())?;
         (self.on_event)(SetupEvent::PythonFound {
             python: python.program.clone(),
@@ -86,7 +88,7 @@ impl Work<'_, '_> {
             Ok(uv) => self.uv = UvSearch::Found(uv),
             Err(error) => {
                 self.uv = UvSearch::NotToBeHad;
-                self.note(format!("uv is not to be had ({error}); pip is used, which takes longer"));
+                self.note(format!("uv is not available ({error})"));
             }
         }
     }

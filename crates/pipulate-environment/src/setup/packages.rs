@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::bare_words;
-use crate::failure::InstallFailure;
-use crate::installer::{Installer, InstallerKind, Job, pip_only};
+use crate::failure::{Cause, InstallFailure};
+use crate::installer::{Choice, Installer, InstallerKind, Job, choose};
 use crate::plan::Drift;
 use crate::progress::InstallProgress;
 use crate::requirements::Requirements;
@@ -71,30 +71,54 @@ impl Work<'_, '_> {
         })
     }
 
-    /// With uv if it is to be had; with pip where uv may not be the right one, or failed.
+    /// With uv if available; with pip where uv would ignore a rule, or could not and no rule forbids it.
     fn install_packages(
         &mut self,
         venv: &Path,
         python: &Path,
         requirements: &Requirements,
     ) -> Result<Done, InstallFailure> {
-        let request = self.request;
-        let job = Job { around: request.around, project: request.layout.root(), python, requirements };
-        let Some(uv) = self.choose_uv(venv, python) else { return self.attempt(&Installer::Pip, &job) };
-        match self.attempt(&Installer::Uv(uv), &job) {
-            Err(failure) if failure.cause.may_depend_on_the_installer() => {
-                self.note(format!("{failure}; trying with pip"));
+        let (around, project) = (self.request.around, self.request.layout.root());
+        let job = Job { around, project, venv, python, requirements };
+        let refused = |installer, cause| InstallFailure { installer, cause, last_words: Vec::new() };
+        match choose(around, project, venv) {
+            Choice::Neither { pip, uv } => {
+                let cause = Cause::RulesOfBoth { pip: pip.to_string(), uv: uv.to_string() };
+                Err(refused(InstallerKind::Pip, cause))
+            }
+            Choice::Pip { because } => {
+                self.note(format!("pip installs the packages, because uv would ignore that {because}"));
                 self.attempt(&Installer::Pip, &job)
             }
-            result => result,
+            Choice::Uv { because, instead } => {
+                if let Some(instead) = instead {
+                    self.note(format!(
+                        "uv installs the packages: {because}; {instead} too, which uv ignores"
+                    ));
+                }
+                let no_uv = Cause::NoUv { rule: because.to_string() };
+                let uv = self.some_uv(python).ok_or_else(|| refused(InstallerKind::Uv, no_uv))?;
+                self.attempt(&Installer::Uv(uv), &job).inspect_err(|_| {
+                    self.note(format!("pip was not tried, because it would ignore that {because}"));
+                })
+            }
+            Choice::Either => {
+                let Some(uv) = self.some_uv(python) else {
+                    self.note("pip installs the packages, which takes longer".to_owned());
+                    return self.attempt(&Installer::Pip, &job);
+                };
+                match self.attempt(&Installer::Uv(uv), &job) {
+                    Err(failure) if failure.cause.may_depend_on_the_installer() => {
+                        self.note(format!("{failure}; trying with pip"));
+                        self.attempt(&Installer::Pip, &job)
+                    }
+                    result => result,
+                }
+            }
         }
     }
 
-    fn choose_uv(&mut self, venv: &Path, python: &Path) -> Option<Uv> {
-        if let Some(only) = pip_only(self.request.around, self.request.layout.root(), venv) {
-            self.note(format!("pip installs the packages: {only}"));
-            return None;
-        }
+    fn some_uv(&mut self, python: &Path) -> Option<Uv> {
         if matches!(self.uv, UvSearch::Open) {
             self.uv = UvSearch::at_hand(self.request.around);
         }
