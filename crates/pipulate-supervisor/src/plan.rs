@@ -300,6 +300,22 @@ mod tests {
     }
 
     #[test]
+    fn jupyterlab_does_not_inherit_a_token_unless_the_project_sets_it() {
+        let layout = Layout::new(AbsPath::new("/p").unwrap());
+        let around = Surroundings { jupyter_config_path: Some("/etc/j".into()), ..around() };
+        let spec_of = |text: &str, name: &str| {
+            let config = Config::parse(text).unwrap();
+            spec(&config, config.service(name).unwrap(), &layout, &around)
+        };
+        let jupyter = spec_of("", "jupyter");
+        assert_eq!(jupyter.env_removed, ["JUPYTER_TOKEN"]);
+        assert_eq!(jupyter.env["JUPYTER_CONFIG_PATH"], "/p/.pipulate/run/jupyter-config:/etc/j");
+        assert_eq!(spec_of("", "server").env_removed, [] as [&str; 0]);
+        let own = spec_of("[services.jupyter]\nenv = { JUPYTER_TOKEN = \"x\" }\n", "jupyter");
+        assert_eq!((own.env_removed.len(), &own.env["JUPYTER_TOKEN"]), (0, &"x".into()));
+    }
+
+    #[test]
     fn whoever_needs_others_comes_in_a_later_group_than_all_of_them() {
         let config = Config::parse(
             "[services.a]\ncommand=[\"a\"]\ndepends_on=[\"z\"]\n[services.z]\ncommand=[\"z\"]\ndepends_on=[\"server\"]\n",

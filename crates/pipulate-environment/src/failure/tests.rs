@@ -40,28 +40,6 @@ fn what_the_index_did_not_give_is_understood() {
             missing("six==99"),
         ),
         (
-            "error: In `--require-hashes` mode, all requirements must have their versions pinned with `==`, but found: \
-             six",
-            Cause::Hashes,
-        ),
-        (
-            "ERROR: Hashes are required in --require-hashes mode, but they are missing from some requirements.",
-            Cause::Hashes,
-        ),
-        (
-            "  × Failed to download `six==1.17.0`\n  ╰─▶ Hash mismatch for `six==1.17.0`\n      Expected:\n        sha256:aa",
-            Cause::Hashes,
-        ),
-        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", Cause::Hashes),
-        (
-            "  × No solution found when resolving dependencies:\n  ╰─▶ Because there is no version of six==1.17.0 and you \
-             require six==1.17.0, we can conclude that your requirements are unsatisfiable.\n      hint: `six` was found \
-             on https://a/simple, but not at the requested version (six==1.17.0). A compatible version may be available \
-             on a subsequent index (e.g., https://pypi.org/simple). By default, uv will only consider versions that are \
-             published on the first index that contains a given package, to avoid dependency confusion attacks.",
-            Cause::SecondIndex,
-        ),
-        (
             "Because only networkx<=3.6 is available and you require networkx>4, we can conclude\n  × No solution found",
             Cause::Conflict,
         ),
@@ -84,6 +62,34 @@ fn what_the_index_did_not_give_is_understood() {
             "ERROR: Ignored the following versions that require a different python version: 9.12.0 Requires-Python \
              >=3.12\nERROR: No matching distribution found for ipython==0.1",
             missing("ipython==0.1"),
+        ),
+    ]);
+}
+
+#[test]
+fn what_a_rule_forbade_is_understood() {
+    understood([
+        (
+            "error: In `--require-hashes` mode, all requirements must have their versions pinned with `==`, but found: \
+             six",
+            Cause::Hashes,
+        ),
+        (
+            "ERROR: Hashes are required in --require-hashes mode, but they are missing from some requirements.",
+            Cause::Hashes,
+        ),
+        (
+            "  × Failed to download `six==1.17.0`\n  ╰─▶ Hash mismatch for `six==1.17.0`\n      Expected:\n        sha256:aa",
+            Cause::Hashes,
+        ),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", Cause::Hashes),
+        (
+            "  × No solution found when resolving dependencies:\n  ╰─▶ Because there is no version of six==1.17.0 and you \
+             require six==1.17.0, we can conclude that your requirements are unsatisfiable.\n      hint: `six` was found \
+             on https://a/simple, but not at the requested version (six==1.17.0). A compatible version may be available \
+             on a subsequent index (e.g., https://pypi.org/simple). By default, uv will only consider versions that are \
+             published on the first index that contains a given package, to avoid dependency confusion attacks.",
+            Cause::SecondIndex,
         ),
     ]);
 }

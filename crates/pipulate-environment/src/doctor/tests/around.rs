@@ -11,6 +11,7 @@ use crate::browser::session::Wsl;
 #[test]
 fn what_the_shell_hands_down_is_recognized() {
     recognized([
+        ("jupyter.token warning", |home| home.jupyter_is_open = Some(true)),
         ("shell.library_path warning", |home| home.set("LD_LIBRARY_PATH", "/usr/lib:")),
         ("shell.python warning", |home| home.set("PYTHONPATH", "/elsewhere")),
         ("shell.python warning", |home| home.set("VIRTUAL_ENV", "/home/ann/other/.venv")),
