@@ -61,7 +61,7 @@ impl Home {
         format!("file://{}/simple", self.project.path("index").display())
     }
 
-    /// An index without the package: that it is not there is somebody's decision.
+    /// An index without the package.
     fn empty(&self) -> String {
         format!("file://{}/simple", self.project.path("empty").display())
     }
@@ -102,7 +102,7 @@ fn a_refusal_that_uvs_configuration_asked_for_is_final() {
     home.is_refused(&[("UV_DEFAULT_INDEX", &empty)], "UV_DEFAULT_INDEX is set");
     // pip would find it.
     let pips = [("PIP_INDEX_URL", index.as_str()), ("UV_DEFAULT_INDEX", &empty)];
-    home.is_refused(&pips, "PIP_INDEX_URL is set too, which uv ignores");
+    home.is_refused(&pips, "it ignores that PIP_INDEX_URL is set");
     home.is_refused(&[("UV_DEFAULT_INDEX", &index), ("UV_REQUIRE_HASHES", "1")], "not pinned with its hash");
     home.project.write("c.txt", "pipulate-probe==3\n");
     home.is_refused(

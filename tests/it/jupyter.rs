@@ -79,7 +79,7 @@ fn a_token_in_the_environment_is_not_handed_on_to_jupyterlab_and_its_kernels() {
     }
     let stopped = project.run(&["stop"]).expect(0);
     assert!(stopped.stdout.ends_with("\n0 processes left\n"), "an idle kernel is no work: {stopped:?}");
-    assert!(by_hand.try_wait().unwrap().is_none(), "it is nobody's kernel of ours");
+    assert!(by_hand.try_wait().unwrap().is_none(), "it is not a kernel of this home");
     by_hand.kill().unwrap();
     by_hand.wait().unwrap();
     let names = fs::read_dir(project.path(runtime)).unwrap().flatten().map(|entry| entry.path());
@@ -89,7 +89,7 @@ fn a_token_in_the_environment_is_not_handed_on_to_jupyterlab_and_its_kernels() {
 }
 
 #[test]
-fn a_jupyterlab_that_asks_for_no_token_is_warned_of_wherever_one_looks() {
+fn a_jupyterlab_without_a_token_is_warned_of_by_start_status_and_doctor() {
     let project = TestProject::new();
     project.write(CONFIG, "c.ServerApp.token = ''\n");
     project.write("token", "");
@@ -121,7 +121,7 @@ fn a_jupyterlab_that_asks_for_no_token_is_warned_of_wherever_one_looks() {
 #[test]
 fn a_stop_does_not_take_kernels_for_idle_where_jupyterlab_does_not_let_it_ask() {
     let project = TestProject::new();
-    // Whoever wants in has to type a password: there is no token.
+    // A password is the only way in: the token is empty.
     let hash = run::output(
         run::command(python())
             .args(["-c", "from jupyter_server.auth import passwd; print(passwd('a password', 'sha1'))"]),

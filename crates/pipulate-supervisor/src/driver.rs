@@ -128,8 +128,8 @@ struct Driver {
     journal: Journal,
     /// Written down before the start that will have it.
     next_run: RunId,
-    /// The main process of the JupyterLab that was heard: see `jupyter`.
-    heard: Option<Pid>,
+    /// The main process that JupyterLab's page and token were last read for.
+    learned_from: Option<Pid>,
     siblings: Siblings,
     watching: Watching,
     /// When there is something to give back.
@@ -172,7 +172,7 @@ impl Driver {
             self.look_at_the_tree();
             self.look_at_saves();
             self.tell(Event::Tick);
-            self.hear_jupyter();
+            self.learn_from_jupyter();
             self.save();
             if self.is_over() {
                 self.drain();

@@ -54,7 +54,7 @@ impl fmt::Display for Rule {
     }
 }
 
-/// Which installer the rules leave.
+/// The installer that the rules allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Choice {
     /// No rules: uv, and pip if uv can't.

@@ -93,7 +93,7 @@ impl Work<'_, '_> {
             Choice::Uv { because, instead } => {
                 if let Some(instead) = instead {
                     self.note(format!(
-                        "uv installs the packages: {because}; {instead} too, which uv ignores"
+                        "uv installs the packages, because {because}; it ignores that {instead}"
                     ));
                 }
                 let no_uv = Cause::NoUv { rule: because.to_string() };

@@ -63,7 +63,7 @@ impl Driver {
             watching: Watching::new(&layout, &spec, beginning),
             rest_at: Some(Instant::now() + REST),
             empty_looks: 0,
-            heard: None,
+            learned_from: None,
             earlier_survivors,
             room: Room::new(lost_before),
             layout,

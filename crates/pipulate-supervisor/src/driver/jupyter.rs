@@ -20,11 +20,13 @@ impl Driver {
 
     /// Records where JupyterLab's page is, by its own word, and warns if it lets anyone in. Once for
     /// each main process.
-    pub(super) fn hear_jupyter(&mut self) {
+    pub(super) fn learn_from_jupyter(&mut self) {
         let main = self.main.as_ref().map(Main::pid);
         let is_up = self.spec.jupyter_runtime.is_some() && *self.machine.phase() == Phase::Up;
-        let Some(address) = self.readying.address.filter(|_| is_up && self.heard != main) else { return };
-        self.heard = main;
+        let Some(address) = self.readying.address.filter(|_| is_up && self.learned_from != main) else {
+            return;
+        };
+        self.learned_from = main;
         let pids: Vec<Pid> = self.family().ours.into_iter().map(|entry| entry.pid).collect();
         let Some(server) = Server::described(&self.layout, address, pids) else { return };
         self.journal.found_page(server.path("lab"), server.path("api"));

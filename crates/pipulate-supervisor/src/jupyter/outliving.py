@@ -19,7 +19,7 @@ def keep_kernels():
     local_provisioner.launch_kernel = launch_independent
 
 
-def leave_no_trace():
+def hide_from_children():
     # Kernels and terminals have no use for this file.
     ours = os.path.dirname(os.path.abspath(__file__))
     path = os.environ.pop("JUPYTER_CONFIG_PATH", "").split(os.pathsep)
@@ -29,7 +29,7 @@ def leave_no_trace():
 
 
 try:
-    leave_no_trace()
+    hide_from_children()
     keep_kernels()
 except Exception as error:
     print(f"Kernels will end when JupyterLab crashes: {error}")

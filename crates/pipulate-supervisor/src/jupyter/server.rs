@@ -71,7 +71,7 @@ impl Server {
         })
     }
 
-    /// What one of these processes, which listens on this address, wrote about itself.
+    /// Returns the server that one of these processes, listening on this address, describes in its file.
     pub(crate) fn described(
         layout: &Layout,
         address: SocketAddr,
@@ -104,7 +104,7 @@ impl Server {
         format!("{scheme}://{}{}", self.address, self.path("lab"))
     }
 
-    /// The same, good for whoever has it; `None` if it asks for no token.
+    /// The same with the token in it; `None` if it asks for no token.
     pub fn signed_url(&self) -> Option<String> {
         let token = utf8_percent_encode(&self.token, NON_ALPHANUMERIC);
         (!self.token.is_empty()).then(|| format!("{}?token={token}", self.url()))
@@ -131,10 +131,10 @@ impl Server {
 
     /// JupyterLab answers HTTP/1.0 with a length and closes.
     fn reply(&self, path: &str, patience: Duration) -> Option<Vec<u8>> {
-        if self.is_secure || self.token.contains(|c: char| c.is_control()) {
+        if self.token.contains(|c: char| c.is_control()) {
             return None;
         }
-        let mut stream = TcpStream::connect_timeout(&self.address, patience).ok()?;
+        let stream = TcpStream::connect_timeout(&self.address, patience).ok()?;
         stream.set_read_timeout(Some(patience)).ok()?;
         stream.set_write_timeout(Some(patience)).ok()?;
         let authorization = match &*self.token {
@@ -144,11 +144,18 @@ impl Server {
         let (path, host) = (self.path(path), self.address);
         let request =
             format!("GET {path} HTTP/1.0\r\nHost: {host}\r\n{authorization}Accept: application/json\r\n\r\n");
-        stream.write_all(request.as_bytes()).ok()?;
-        let mut reply = Vec::new();
-        stream.take(LARGEST_ANSWER).read_to_end(&mut reply).ok()?;
-        Some(reply)
+        match self.is_secure {
+            false => exchange(stream, &request),
+            true => None,
+        }
     }
+}
+
+fn exchange(mut stream: impl Read + Write, request: &str) -> Option<Vec<u8>> {
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut reply = Vec::new();
+    stream.take(LARGEST_ANSWER).read_to_end(&mut reply).ok()?;
+    Some(reply)
 }
 
 fn code(reply: &[u8]) -> Option<u16> {
