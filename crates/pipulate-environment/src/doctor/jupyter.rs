@@ -25,7 +25,7 @@ fn token(examination: &Examination) -> Finding {
             TOKEN,
             "JupyterLab asks for no token: every user of this machine can run code as you",
         )
-        .detail("asked it without a token: it let us in; its configuration sets an empty token")
+        .detail("read: its jpserver-PID.json in .pipulate/run/jupyter has an empty token and no password")
         .command(
             "delete the line that sets the token in jupyter_server_config.py, jupyter_lab_config.py or the \
                  .json beside them (jupyter --paths names the folders), then restart it",
