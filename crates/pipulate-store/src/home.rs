@@ -100,8 +100,8 @@ pub fn ensure(layout: &Layout) -> Result<Layout, StoreError> {
         false => move_run(layout)?,
     };
     private_folder(&layout.jupyter_runtime())?;
-    places::remember(&layout)?;
     private_folder(&layout.jupyter_config())?;
+    places::remember(&layout)?;
     Ok(layout)
 }
 
