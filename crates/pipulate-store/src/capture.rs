@@ -6,6 +6,7 @@
 //! `rotation`. When it was written is kept beside it: see `index`. Where there is no room, the service
 //! goes on without: see `shortage`.
 
+mod fifo;
 mod index;
 mod rotation;
 mod shortage;
@@ -13,17 +14,20 @@ mod shortage;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::sys::stat::Mode;
 use pipulate_core::layout::Layout;
 use pipulate_core::service::{LogLimits, ServiceName};
 
 use crate::error::StoreError;
 use crate::files;
+use crate::lock::{self, Holder};
+use crate::log::read;
 use crate::os::Mover;
+pub use fifo::is_held;
+pub(crate) use fifo::is_open;
 use index::Index;
 pub use index::Mark;
 use rotation::Rotation;
@@ -72,12 +76,13 @@ impl Capture {
     /// The folder is not writable, or something else stands at one of the two paths.
     pub fn open(layout: &Layout, service: &ServiceName, limits: LogLimits) -> Result<Self, StoreError> {
         let fifo_path = layout.fifo(service);
-        make_fifo(&fifo_path)?;
+        fifo::make(&fifo_path)?;
         let fifo = files::guarded(OpenOptions::new().read(true))
             .open(&fifo_path)
             .map_err(StoreError::io("open the FIFO", &fifo_path))?;
         let rotation = Rotation::new(layout, service, limits);
         rotation.finish_interrupted()?;
+        rotation.trim();
         let log = rotation.open_current()?;
         let meta = log.metadata().map_err(StoreError::io("examine", &layout.log(service)))?;
         let (index, base) = Index::open(layout, service, &meta, limits.keep);
@@ -231,6 +236,7 @@ impl Capture {
         let mut room = AT_ONCE;
         while room > 0 || self.mover.holds_some() {
             self.look_at_the_log();
+            let was_short = self.shortage.is_some();
             let outcome = match self.shortage.take() {
                 None => self.move_some(),
                 Some(shortage) => self.get_by(shortage),
@@ -241,6 +247,11 @@ impl Capture {
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return Ok(Drained::Empty),
                     io::ErrorKind::Interrupted => {}
+                    // What can't be written is dropped by then, so this is the FIFO.
+                    _ if was_short => return Err(StoreError::io("read", &self.fifo_path)(error)),
+                    // A limit below our own bound.
+                    io::ErrorKind::FileTooLarge if self.end > 0 && self.rotate().is_ok() && self.end == 0 => {
+                    }
                     _ if files::is_full(&error) && self.rotation.sacrifice() => {}
                     // No room, a limit on the size of files, a broken disk: whatever it is, the
                     // service must not stand still for it.
@@ -327,11 +338,23 @@ impl Capture {
     fn rotate(&mut self) -> io::Result<()> {
         let position = self.base + self.end;
         // In the index before it has its name: whoever finds the log finds where it begins.
-        self.log = self.rotation.rotate(|log| self.index.begin_log(log, position))?;
+        self.log = match self.rotation.rotate(|log| self.index.begin_log(log, position)) {
+            // The log may pass its bound rather than lose lines while no descriptor is left.
+            Err(error) if lacks_descriptors(&error) && self.end < 2 * self.rotation.max_size() => {
+                return Ok(());
+            }
+            begun => begun?,
+        };
         (self.base, self.end) = (position, 0);
         self.rotations = self.rotations.wrapping_add(1);
         Ok(())
     }
+}
+
+/// Whether this process, or the system, can't open another file for now.
+fn lacks_descriptors(error: &io::Error) -> bool {
+    let lacks = [Errno::EMFILE, Errno::ENFILE].map(|errno| errno as i32);
+    error.raw_os_error().is_some_and(|number| lacks.contains(&number))
 }
 
 /// Nothing to move for now, or not yet: no word about the log.
@@ -339,37 +362,18 @@ fn is_harmless(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
-/// Whether anybody has the FIFO of a service open, in whatever container of this machine: the
-/// service itself does, for as long as it lives and did not close its output.
-pub fn is_held(layout: &Layout, service: &ServiceName) -> bool {
-    // ENXIO: a FIFO that nobody could read from; the service's own end can.
-    !matches!(try_fifo(layout, service), Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32))
-}
-
-/// The same, and the FIFO is there for certain.
-pub(crate) fn is_open(layout: &Layout, service: &ServiceName) -> bool {
-    let is_fifo = |file: File| file.metadata().is_ok_and(|meta| meta.file_type().is_fifo());
-    try_fifo(layout, service).is_ok_and(is_fifo)
-}
-
-fn try_fifo(layout: &Layout, service: &ServiceName) -> io::Result<File> {
-    files::guarded(OpenOptions::new().write(true)).open(layout.fifo(service))
-}
-
-fn make_fifo(path: &Path) -> Result<(), StoreError> {
-    match nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR) {
-        Ok(()) => return Ok(()),
-        Err(Errno::EEXIST) => {}
-        Err(error) => return Err(StoreError::io("make the FIFO", path)(error.into())),
+/// Removes older logs beyond the limits of services that nothing supervises, whether or not they are
+/// still configured. A supervisor looks after its own logs when it starts.
+///
+/// # Errors
+/// The folder of the logs can't be listed, or a lock can't be examined.
+pub fn trim_unsupervised(layout: &Layout, limits: LogLimits) -> Result<(), StoreError> {
+    for service in read::services(layout)? {
+        if lock::holder(&layout.lock(&service))? == Holder::Nobody {
+            Rotation::new(layout, &service, limits).trim();
+        }
     }
-    let meta = std::fs::symlink_metadata(path).map_err(StoreError::io("examine", path))?;
-    if meta.file_type().is_fifo() {
-        return Ok(());
-    }
-    // Ours by name and place, and no FIFO: nothing that we wrote, nothing that can be captured.
-    files::remove(path)?;
-    nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)
-        .map_err(|error| StoreError::io("make the FIFO", path)(error.into()))
+    Ok(())
 }
 
 #[cfg(test)]

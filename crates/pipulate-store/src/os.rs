@@ -2,6 +2,8 @@
 //!
 //! The feature `portable` chooses the portable folder on Linux too, so that it is tested there.
 
+mod held;
+
 #[cfg(all(target_os = "linux", not(feature = "portable")))]
 mod linux {
     pub(super) mod mover;

@@ -15,6 +15,7 @@ use pipulate_core::service::{LogLimits, ServiceName};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+use super::OVERSHOOT;
 use crate::error::StoreError;
 use crate::files;
 use crate::home::private_folder;
@@ -123,6 +124,27 @@ impl Rotation {
             begun.map_err(StoreError::io("begin", &self.current))?;
         }
         Ok(())
+    }
+
+    /// Removes older logs beyond the limits, which may have been lowered: those with a number that is no
+    /// longer kept, and the oldest of those that take more room than so many logs of this size. The
+    /// newest of them stays.
+    pub(super) fn trim(&self) {
+        let LogLimits { max_size, keep } = self.limits;
+        let room = u64::from(keep).saturating_mul(max_size.saturating_add(OVERSHOOT));
+        let length = |number| fs::symlink_metadata(self.old(number)).ok().filter(fs::Metadata::is_file);
+        let lengths = (1..).map_while(|number| Some((number, length(number)?.len())));
+        let mut sum: u64 = 0;
+        let with_sums = lengths.map(|(number, length)| {
+            sum = sum.saturating_add(length);
+            (number, sum)
+        });
+        let is_surplus = |(number, sum): &(u32, u64)| *number > keep || (*number > 1 && *sum > room);
+        let surplus: Vec<u32> = with_sums.filter(is_surplus).map(|(number, _)| number).collect();
+        // The oldest first: what can't be removed leaves no gap before it.
+        for number in surplus.into_iter().rev() {
+            let _tried_again_at_the_next_start = fs::remove_file(self.old(number));
+        }
     }
 
     fn make_next(&self) -> io::Result<(PathBuf, File)> {

@@ -65,6 +65,9 @@ impl Shortage {
     pub(super) fn catch_up(&mut self, log: &File, end: &mut u64) -> io::Result<()> {
         while !self.rest.is_empty() {
             let written = log.write_at(&self.rest, *end)?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
             *end += written as u64;
             self.rest.drain(..written);
         }
@@ -92,6 +95,9 @@ impl Shortage {
 
     /// Takes bytes that found no room; how many lines were lost by that.
     pub(super) fn absorb(&mut self, bytes: &[u8]) -> u64 {
+        if bytes.is_empty() {
+            return 0;
+        }
         let ends_line = bytes.last() == Some(&b'\n');
         let next = |unfinished| if ends_line { Next::Line } else { unfinished };
         let lines = bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;

@@ -1,3 +1,4 @@
+mod refusals;
 mod storms;
 
 use std::io::Write;
@@ -262,4 +263,38 @@ fn the_oldest_logs_go() {
         let text = String::from_utf8(kept.concat()).unwrap();
         assert!(text.ends_with(" 399\n"));
     }
+}
+
+/// The numbers of the older logs that are there.
+fn numbers(layout: &Layout, name: &ServiceName) -> Vec<u32> {
+    (1..30).filter(|&number| layout.old_log(name, number).exists()).collect()
+}
+
+#[test]
+fn lowered_limits_hold_for_what_is_there_already() {
+    let (_dir, layout, name) = home();
+    let make = |length: usize| {
+        std::fs::write(layout.log(&name), "current\n").unwrap();
+        for number in 1..=10 {
+            std::fs::write(layout.old_log(&name, number), vec![b'x'; length]).unwrap();
+        }
+    };
+    let mine = layout.logs().at("a.log.20261130");
+    std::fs::write(&mine, "").unwrap();
+    for (length, limits, left) in [
+        (10, LogLimits { max_size: 4096, keep: 3 }, 3),
+        (10, LogLimits { max_size: 4096, keep: 0 }, 0),
+        (10, LogLimits { max_size: 4096, keep: 20 }, 10),
+        (1 << 20, LogLimits { max_size: 1 << 20, keep: 10 }, 10),
+        (1 << 20, LogLimits { max_size: 128 << 10, keep: 10 }, 2),
+        (1 << 20, LogLimits { max_size: 4096, keep: 1 }, 1),
+    ] {
+        make(length);
+        drop(Capture::open(&layout, &name, limits).unwrap());
+        assert_eq!(numbers(&layout, &name), (1..=left).collect::<Vec<_>>(), "{limits:?}");
+        make(length);
+        trim_unsupervised(&layout, limits).unwrap();
+        assert_eq!(numbers(&layout, &name), (1..=left).collect::<Vec<_>>(), "{limits:?}, unsupervised");
+    }
+    assert!(mine.exists() && layout.log(&name).exists());
 }
