@@ -185,6 +185,38 @@ fn where_nothing_can_be_locked_nothing_is_started_and_what_to_do_is_said() {
     project.run(&["stop"]).expect(0);
 }
 
+/// Runs what follows where splice(2) is refused, as some file systems do.
+const SPLICELESS: &str = r"
+import ctypes, os, platform, struct, sys
+splice = {'x86_64': 275, 'aarch64': 76}[platform.machine()]
+EINVAL, LOAD, EQUAL, RETURN, REFUSED, ALLOWED = 22, 0x20, 0x15, 0x06, 0x50000, 0x7fff0000
+filter = b''.join(struct.pack('HBBI', *step) for step in [
+    (LOAD, 0, 0, 0), (EQUAL, 0, 1, splice), (RETURN, 0, 0, REFUSED | EINVAL), (RETURN, 0, 0, ALLOWED)])
+class Program(ctypes.Structure):
+    _fields_ = [('length', ctypes.c_ushort), ('filter', ctypes.c_char_p)]
+libc = ctypes.CDLL(None)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.byref(Program(4, filter))) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+";
+
+#[test]
+fn where_splice_is_refused_every_line_is_captured_over_rotations_and_restarts() {
+    let config = "[logs]\nmax_size = \"64KiB\"\nkeep = 50\n";
+    let project = TestProject::light().table("server", "enabled = false");
+    let project = project.config(&format!(
+        "{config}[services.worker]\nrestart = \"never\"\ncommand = [\"seq\", \"100000\"]\n"
+    ));
+    let project = project.build();
+    let start = ["-c", SPLICELESS, PIPULATE, "start", "--no-setup", "worker"];
+    run::output(project.foreign("python3").args(start)).expect(0);
+    project.wait_for_state("worker", "exited");
+    let shown = project.run(&["logs", "worker", "-n", "all"]).expect(0).stdout;
+    assert!(shown.lines().eq((1..=100_000).map(|number: u32| number.to_string())), "a line is missing");
+    assert!(project.path(".pipulate/log/worker.log.2").exists());
+    assert!(!project.run(&["status", "worker"]).stdout.contains("dropped"));
+}
+
 #[test]
 fn on_a_broken_disk_the_service_goes_on_and_nobody_guesses() {
     if !mounts::are_ours(&[]) {

@@ -48,6 +48,7 @@ mod supervision;
 mod support;
 mod terminal;
 mod torture;
+mod unfinished;
 mod watch;
 mod weather;
 mod web;

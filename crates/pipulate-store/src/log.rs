@@ -17,3 +17,4 @@ pub mod watch;
 mod block;
 mod chain;
 mod find;
+mod line_break;

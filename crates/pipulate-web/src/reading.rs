@@ -127,8 +127,9 @@ pub(crate) fn all<E: From<StoreError>>(
     mut on_line: impl FnMut(&LogLine) -> Result<(), E>,
 ) -> Result<(), E> {
     let services = choice.services(logs)?;
-    let (masker, mut reader) = (logs.masker(), Reader::default());
     let mut merged = open(logs, &services, |_| (Start::Oldest, None))?;
+    // After the look at the logs: what they hold was a secret by then.
+    let (masker, mut reader) = (logs.masker(), Reader::default());
     merged.read(Patience::None, |line| {
         let line = shown(&services, line, &masker, usize::MAX, &mut reader);
         if matches(&line, &choice.filter) { on_line(&line) } else { Ok(()) }
@@ -143,11 +144,11 @@ fn read(
     reader: &mut Reader,
 ) -> Result<Passage, StoreError> {
     let services = choice.services(logs)?;
-    let masker = logs.masker();
     let mut passage = Passage::default();
     // Where each line begins, beside the line.
     let mut begins: VecDeque<(usize, u64)> = VecDeque::new();
     let mut merged = open(logs, &services, &start)?;
+    let masker = logs.masker();
     merged.read(Patience::None, |line| {
         let (service, offset) = (line.service, line.offset);
         passage.lost += line.lost;

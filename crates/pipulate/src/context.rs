@@ -221,10 +221,15 @@ impl Context {
     /// What masks this project's secrets; a warning says which could not be read.
     pub(crate) fn masker(&self) -> Masker {
         let secrets = secrets::of_home(&self.layout, self.config.as_ref().ok());
-        for problem in secrets.problems {
+        self.warn_of_unmasked(secrets.problems);
+        secrets.masker
+    }
+
+    /// Says which secrets could not be read.
+    pub(crate) fn warn_of_unmasked(&self, problems: Vec<String>) {
+        for problem in problems {
             self.printer.warning(format!("secrets in it are not masked: {problem}"));
         }
-        secrets.masker
     }
 
     /// The names asked for, each of which must be among `known`.

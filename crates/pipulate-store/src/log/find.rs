@@ -1,16 +1,20 @@
 //! Where lines begin, found by reading backwards: nothing is read but what lies between.
 
 use super::chain::OpenFile;
+use super::line_break::Backwards;
 use crate::error::StoreError;
 
 /// Where the line that a place in a file belongs to begins; a file begins with a line.
 pub(super) fn line_start(file: &OpenFile, offset: u64, block: &mut [u8]) -> Result<u64, StoreError> {
     let mut position = offset.min(file.length);
+    let mut byte = [0];
+    let is_there = file.read_at(position, &mut byte)? > 0;
+    let mut breaks = Backwards::from(position, is_there.then_some(byte[0]));
     while position > 0 {
         let wanted = block.len().min(usize::try_from(position).unwrap_or(block.len()));
         position -= wanted as u64;
         let filled = file.read_at(position, &mut block[..wanted])?;
-        if let Some(place) = memchr::memrchr(b'\n', &block[..filled]) {
+        if let Some(place) = breaks.find(position, &block[..filled]) {
             return Ok(position + place as u64 + 1);
         }
     }
@@ -28,23 +32,23 @@ pub(super) fn tail_start(
     if count == 0 {
         return Ok((last, end));
     }
-    let mut breaks = 0;
+    let mut found = 0;
     let mut at_the_very_end = true;
     for (index, file) in files.iter().enumerate().rev() {
         let mut position = if index == last { end } else { file.length };
+        let mut breaks = match at_the_very_end {
+            true => Backwards::from_line(position),
+            false => Backwards::from(position, None),
+        };
+        at_the_very_end &= position == 0;
         while position > 0 {
             let wanted = block.len().min(usize::try_from(position).unwrap_or(block.len()));
             position -= wanted as u64;
             let filled = file.read_at(position, &mut block[..wanted])?;
             let mut bytes = &block[..filled];
-            // The line break that ends the last line does not begin another one.
-            if at_the_very_end {
-                bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-                at_the_very_end = false;
-            }
-            while let Some(place) = memchr::memrchr(b'\n', bytes) {
-                breaks += 1;
-                if breaks == count {
+            while let Some(place) = breaks.find(position, bytes) {
+                found += 1;
+                if found == count {
                     return Ok((index, position + place as u64 + 1));
                 }
                 bytes = &bytes[..place];

@@ -1,7 +1,9 @@
-//! Secrets don't show, in any view: as they are, URL-encoded, or in base64.
+//! Secrets don't show, in any view: as they are, in base64, or escaped as in addresses, forms, JSON,
+//! Python, shells and HTML.
 //!
 //! Values shorter than [`SHORTEST`] are not masked.
 
+mod escapes;
 mod sieve;
 
 use std::borrow::Cow;
@@ -13,8 +15,11 @@ use pipulate_core::secret::SHORTEST;
 
 use super::read::{Ending, Piece};
 use super::sanitize::Text;
+use escapes::{KINDS, Kind, Unescaped};
 use sieve::Sieve;
 
+/// How many escapes inside each other are taken back: JSON in an address, say.
+const DEPTH: u8 = 2;
 /// The shortest beginning or end of one that is masked where a line was cut.
 const SHORTEST_PART: usize = 3;
 
@@ -25,50 +30,108 @@ pub struct Masker {
     automaton: Option<AhoCorasick>,
     sieve: Sieve,
     forms: BTreeSet<String>,
+    /// One of them has a space.
+    has_space: bool,
 }
 
+/// How long most escapes are, at most.
+const ESCAPE: usize = 6;
+
+/// A place in a text that was unescaped, in the original.
+type Origin<'a> = &'a dyn Fn(usize) -> usize;
+
 impl Masker {
-    /// Knows these values. Of a value of several lines each line is one.
+    /// Knows these values. Of a value of several lines each line is one, too.
     pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
         let mut forms = BTreeSet::new();
         for secret in secrets {
-            for line in secret.as_ref().lines().map(str::trim) {
-                if line.chars().count() >= SHORTEST {
-                    add_forms(line, &mut forms);
+            let whole = secret.as_ref().trim();
+            for secret in whole.lines().map(str::trim).chain([whole]) {
+                if secret.chars().count() >= SHORTEST {
+                    add_forms(secret, &mut forms);
                 }
             }
         }
-        // Hexadecimal digits of URLs come in both cases; the rest may match too much, never too little.
+        // Too much may match, never too little.
         let build = || AhoCorasick::builder().ascii_case_insensitive(true).build(&forms).ok();
         let sieve = Sieve::new(forms.iter().map(String::as_str));
-        Self { automaton: if forms.is_empty() { None } else { build() }, sieve, forms }
+        let has_space = forms.iter().any(|form| form.contains(' '));
+        Self { automaton: if forms.is_empty() { None } else { build() }, sieve, forms, has_space }
     }
 
-    /// Whether there is no secret in these bytes.
-    pub fn finds_nothing(&self, bytes: &[u8]) -> bool {
-        let is_match = |automaton: &AhoCorasick| self.sieve.may_find(bytes) && automaton.is_match(bytes);
-        !self.automaton.as_ref().is_some_and(is_match)
+    /// Whether there is no secret in a text.
+    pub fn finds_nothing(&self, text: &str) -> bool {
+        let Some(automaton) = &self.automaton else { return true };
+        let is_there = self.sieve.may_find(text.as_bytes()) && automaton.is_match(text);
+        let may_be_escaped = || escapes::may_hold_some(text.as_bytes(), self.has_space);
+        !is_there && (!may_be_escaped() || self.ranges(text).is_empty())
     }
 
     /// Where in a text secrets are: in order, apart from each other.
     pub fn ranges(&self, text: &str) -> Vec<Range<usize>> {
         let Some(automaton) = &self.automaton else { return Vec::new() };
-        joined(automaton.find_overlapping_iter(text).map(|found| found.range()).collect())
+        let mut found = Vec::new();
+        self.each_reading(text, DEPTH, false, &|place| place, &mut |text, origin| {
+            if self.sieve.may_find(text.as_bytes()) {
+                let matches = automaton.find_overlapping_iter(text);
+                found.extend(matches.map(|one| origin(one.start())..origin(one.end())));
+            }
+        });
+        joined(found)
     }
 
     /// As [`Masker::ranges`], of a piece of a line: also what may be the end of a secret where its
     /// line began before it, and the beginning of one where its line goes on.
     pub fn ranges_of_piece(&self, text: &str, piece: Piece) -> Vec<Range<usize>> {
         let mut found = self.ranges(text);
-        let is_cut = piece.ending != Ending::Complete;
-        for form in &self.forms {
-            // Nearly every line is whole: it is not looked at byte by byte.
-            let end = piece.is_rest.then(|| ended(text, form)).flatten();
-            let beginning = is_cut.then(|| begun(text, form)).flatten();
-            found.extend(end.map(|length| 0..length));
-            found.extend(beginning.map(|length| text.len() - length..text.len()));
+        // Nearly every line is whole: it is not looked at byte by byte.
+        if piece.ending != Ending::Complete {
+            self.each_reading(text, DEPTH, true, &|place| place, &mut |read, origin| {
+                let begun = self.forms.iter().filter_map(|form| begun(read, form)).max();
+                found.extend(begun.map(|length| origin(read.len() - length)..text.len()));
+            });
+        }
+        if piece.is_rest {
+            self.each_reading(text, DEPTH, false, &|place| place, &mut |read, origin| {
+                // It may begin within an escape.
+                for skipped in (0..ESCAPE.min(read.len())).filter(|&place| read.is_char_boundary(place)) {
+                    let ended = self.forms.iter().filter_map(|form| ended(&read[skipped..], form)).max();
+                    found.extend(ended.map(|length| 0..origin(skipped + length)));
+                }
+            });
         }
         joined(found)
+    }
+
+    /// How much of an unfinished line is seen as it will be when the line is finished, in bytes: all but
+    /// what may be the beginning of a secret.
+    pub fn settled(&self, text: &str) -> usize {
+        let piece = Piece { is_rest: false, ending: Ending::Unfinished };
+        let last = self.ranges_of_piece(text, piece).pop();
+        // The same range may be longer then.
+        last.filter(|range| range.end == text.len()).map_or(text.len(), |range| range.start)
+    }
+
+    /// Hands out a text as it is, and with its escapes taken back; without what may be the beginning of
+    /// another one at its end, where it `goes_on`.
+    fn each_reading(
+        &self,
+        text: &str,
+        depth: u8,
+        goes_on: bool,
+        origin: Origin<'_>,
+        on_text: &mut dyn FnMut(&str, Origin<'_>),
+    ) {
+        on_text(text, origin);
+        if depth == 0 || !escapes::may_hold_some(text.as_bytes(), self.has_space) {
+            return;
+        }
+        for kind in KINDS.into_iter().filter(|kind| *kind != Kind::Form || self.has_space) {
+            let Some(decoded) = Unescaped::of(text, kind) else { continue };
+            let end = decoded.open.filter(|_| goes_on).unwrap_or(decoded.text.len());
+            let origin = |place| origin(decoded.original(place));
+            self.each_reading(&decoded.text[..end], depth - 1, goes_on, &origin, on_text);
+        }
     }
 
     /// A text without its secrets.
@@ -120,10 +183,6 @@ fn add_forms(secret: &str, forms: &mut BTreeSet<String>) {
     forms.insert(secret.to_owned());
     // As it looks after a log's line was made harmless.
     forms.insert(Text::of(secret.as_bytes()).plain().to_owned());
-    // Strict, JavaScript's encodeURIComponent, Python's quote, and a form's body.
-    for (unreserved, space) in [("-._~", "%20"), ("-._~!*'()", "%20"), ("-._~/", "%20"), ("-._*", "+")] {
-        forms.insert(url_encoded(secret, unreserved, space));
-    }
     for shift in 0..3 {
         // Followed by more, and at the end of what was encoded.
         for after in [0, 2] {
@@ -133,20 +192,6 @@ fn add_forms(secret: &str, forms: &mut BTreeSet<String>) {
         }
     }
     forms.retain(|form| form.chars().count() >= SHORTEST);
-}
-
-fn url_encoded(text: &str, unreserved: &str, space: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b' ' => encoded.push_str(space),
-            byte if byte.is_ascii_alphanumeric() || unreserved.as_bytes().contains(&byte) => {
-                encoded.push(byte.into())
-            }
-            byte => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
 }
 
 /// The characters that `bytes` alone decide when they stand in a longer base64 text, `shift` bytes

@@ -211,17 +211,23 @@ impl Merged {
         self.sources.iter().any(|source| source.next.is_some())
     }
 
-    /// Hands out the unfinished lines at the ends.
+    /// Hands out the unfinished lines at the ends, which stay.
     ///
     /// # Errors
     /// `on_line` said so.
     pub fn read_unfinished<E>(&mut self, mut on_line: impl FnMut(Line) -> Result<(), E>) -> Result<(), E> {
         for (service, source) in self.sources.iter_mut().enumerate() {
-            let Some(bytes) = source.reader.take_unfinished() else { continue };
-            let (offset, time, piece) = source.place();
-            if !source.is_after(offset, time, self.until) {
-                let lost = source.reader.lost_before();
-                on_line(Line { service, bytes: &bytes, offset, time, piece, lost })?;
+            // After a line that still waits for its turn.
+            if source.next.is_some() || source.is_over || source.reader.unfinished().is_none() {
+                continue;
+            }
+            let offset = source.reader.line_start();
+            let time = source.reader.line_time();
+            if !source.is_after(offset, time, self.until)
+                && let Some(bytes) = source.reader.unfinished()
+            {
+                let piece = source.reader.unfinished_piece();
+                on_line(Line { service, bytes, offset, time, piece, lost: 0 })?;
             }
         }
         Ok(())

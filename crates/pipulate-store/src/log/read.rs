@@ -3,7 +3,7 @@
 //! Every line is handed out once and in the order in which it was written, over any number of
 //! rotations between two looks. What a rotation has thrown away before it was read is lost, and told
 //! of by its length; what a truncation leaves is read from its beginning. A line is handed out when it
-//! is complete.
+//! is complete: see `line_break` for what ends one.
 
 mod begin;
 
@@ -15,6 +15,7 @@ use pipulate_core::service::ServiceName;
 
 use super::chain::{self, Chain, FileId, OpenFile};
 use super::index::{LineTime, TimeIndex, When};
+use super::line_break;
 use crate::error::StoreError;
 
 /// Where reading starts.
@@ -161,9 +162,15 @@ impl Reader {
                 return Ok(Some(&self.line));
             }
             let unread = &self.block[self.start..self.end];
-            if let Some(length) = memchr::memchr(b'\n', unread) {
-                let range = self.start..self.start + length;
-                self.start += length + 1;
+            if let Some(found) = line_break::next(&self.line, unread) {
+                let range = self.start..self.start + found.length;
+                self.start += found.length + found.skipped;
+                self.line.truncate(line_break::trimmed(&self.line).len());
+                let is_empty = self.line.is_empty() && range.is_empty();
+                if is_empty && !found.is_line_feed && !self.rest_follows {
+                    self.line_start = self.position();
+                    continue;
+                }
                 self.hand_out(Ending::Complete, false);
                 if self.line.is_empty() {
                     return Ok(Some(&self.block[range]));
@@ -179,14 +186,26 @@ impl Reader {
         }
     }
 
+    /// The unfinished line at the end, if there is one. A carriage return at its end may belong to a
+    /// line feed that is still to come.
+    pub fn unfinished(&self) -> Option<&[u8]> {
+        let is_one = self.state == LineState::Unfinished && !line_break::trimmed(&self.line).is_empty();
+        is_one.then_some(&*self.line)
+    }
+
+    /// How much of its line the unfinished line is.
+    pub fn unfinished_piece(&self) -> Piece {
+        Piece { is_rest: self.rest_follows, ending: Ending::Unfinished }
+    }
+
     /// Takes the unfinished line at the end, if there is one. What is added to it later is then
     /// a line of its own.
     pub fn take_unfinished(&mut self) -> Option<Vec<u8>> {
-        let unfinished = self.state == LineState::Unfinished && !self.line.is_empty();
-        unfinished.then(|| {
-            self.hand_out(Ending::Unfinished, false);
-            std::mem::take(&mut self.line)
-        })
+        self.unfinished()?;
+        self.hand_out(Ending::Unfinished, false);
+        let mut line = std::mem::take(&mut self.line);
+        line.truncate(line_break::trimmed(&line).len());
+        Some(line)
     }
 
     fn hand_out(&mut self, ending: Ending, rest_follows: bool) {

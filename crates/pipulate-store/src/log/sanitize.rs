@@ -1,8 +1,7 @@
 //! A line of output as text that can't steer a terminal.
 //!
 //! Only colors are kept, apart from the text, for whoever wants them: cursor movements, titles,
-//! hyperlinks, clipboard writes, bells and whatever else a program may send are dropped. What a
-//! carriage return overwrites is dropped too, as a terminal would do: a progress bar is one line.
+//! hyperlinks, clipboard writes, bells and whatever else a program may send are dropped.
 
 use std::ops::Range;
 
@@ -24,20 +23,33 @@ impl Text {
             return Self { plain: plain.to_owned(), colors: Vec::new() };
         }
         let text = String::from_utf8_lossy(line);
-        let mut cleaner = Cleaner { text: Self::default(), restart: false };
+        let mut cleaner = Cleaner { text: Self::default() };
         let mut rest = text.trim_end_matches('\r').chars();
         while let Some(character) = rest.next() {
             match character {
                 '\x1b' => cleaner.escape(&mut rest),
                 '\u{9b}' => cleaner.control_sequence(&mut rest),
                 '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => skip_string(&mut rest),
-                '\r' => cleaner.restart = true,
-                '\u{2028}' | '\u{2029}' => cleaner.push(' '),
+                // A line has none within it; a secret may.
+                '\r' | '\u{2028}' | '\u{2029}' => cleaner.push(' '),
                 character if is_harmless(character) => cleaner.push(character),
                 _ => {}
             }
         }
         cleaner.text
+    }
+
+    /// What follows a place, with the colors that hold there.
+    pub fn after(&self, place: usize) -> Self {
+        let colors = self.colors.iter();
+        let colors = colors.map(|(begin, parameters)| (begin.saturating_sub(place), parameters.clone()));
+        Self { plain: self.plain[place..].to_owned(), colors: colors.collect() }
+    }
+
+    /// What comes before a place.
+    pub fn before(&self, place: usize) -> Self {
+        let colors = self.colors.iter().filter(|(begin, _)| *begin <= place).cloned();
+        Self { plain: self.plain[..place].to_owned(), colors: colors.collect() }
     }
 
     /// The text alone.
@@ -102,16 +114,10 @@ pub enum Part<'text> {
 
 struct Cleaner {
     text: Text,
-    /// A carriage return was read: what comes next starts the line over.
-    restart: bool,
 }
 
 impl Cleaner {
     fn push(&mut self, character: char) {
-        if std::mem::take(&mut self.restart) {
-            self.text.plain.clear();
-            self.text.colors.clear();
-        }
         self.text.plain.push(character);
     }
 

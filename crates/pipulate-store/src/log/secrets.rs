@@ -1,6 +1,8 @@
 //! Which values are secrets in a home: those of its `.env`, of its services' env files and of their own
 //! variables whose key says so or is listed in `[secrets]`, and the tokens of its pages.
 
+mod live;
+
 use std::collections::BTreeSet;
 
 use pipulate_core::config::Config;
@@ -12,6 +14,8 @@ use super::mask::Masker;
 use crate::dotenv::{EnvFile, SecretValue};
 use crate::token;
 
+pub use live::LiveSecrets;
+
 /// What masks a home's secrets, and which of them could not be read: each a sentence.
 #[derive(Debug, Clone)]
 pub struct HomeSecrets {
@@ -21,6 +25,11 @@ pub struct HomeSecrets {
 
 /// Reads the secrets of a home. Without a usable configuration only what says so itself is one.
 pub fn of_home(layout: &Layout, config: Option<&Config>) -> HomeSecrets {
+    let (secrets, problems) = read(layout, config);
+    HomeSecrets { masker: Masker::new(secrets.iter().map(SecretValue::expose)), problems }
+}
+
+fn read(layout: &Layout, config: Option<&Config>) -> (Vec<SecretValue>, Vec<String>) {
     let listed = config.map(|config| config.secrets.as_slice()).unwrap_or_default();
     let is_secret = |key: &str| says_secret(key) || listed.iter().any(|known| known.as_str() == key);
     let mut secrets: Vec<SecretValue> = Vec::new();
@@ -43,7 +52,7 @@ pub fn of_home(layout: &Layout, config: Option<&Config>) -> HomeSecrets {
     secrets.extend(token::of_jupyter(layout).into_iter().map(SecretValue::new));
     let own = config.into_iter().flat_map(|config| &config.services).flat_map(|service| &service.env);
     secrets.extend(own.filter(|(key, _)| is_secret(key)).map(|(_, value)| SecretValue::new(value)));
-    HomeSecrets { masker: Masker::new(secrets.iter().map(SecretValue::expose)), problems }
+    (secrets, problems)
 }
 
 /// `.env`, and the files that services have in its place.

@@ -1,6 +1,7 @@
 //! `logs`: what the services printed, without what could steer a terminal, without secrets.
 
 mod follow;
+mod partial;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -41,8 +42,8 @@ pub(crate) fn logs(context: &Context, settings: LogsSettings) -> Result<ExitStat
             if services.is_empty() {
                 context.printer.note("No service has printed anything yet");
             }
-            let view = View::new(context, &services, &lines);
             let mut logs = open(context, &services, &lines)?;
+            let view = View::new(context, &services, &lines, context.masker());
             print_what_is_there(context, &view, &mut logs, &lines)?;
             context
                 .printer

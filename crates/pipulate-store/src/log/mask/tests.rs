@@ -15,6 +15,87 @@ fn a_secret_is_masked_as_it_is_and_encoded() {
     }
 }
 
+/// What Python 3.13 makes of it, and its siblings.
+#[test]
+fn a_secret_is_masked_however_it_was_escaped() {
+    let masker = Masker::new([r#"pä ss+w~d/"1"\x'&<2>"#]);
+    for line in [
+        // urllib.parse: urlencode and quote_plus, quote, quote(safe=""); before 3.7, by JavaScript, curl.
+        "p%C3%A4+ss%2Bw~d%2F%221%22%5Cx%27%26%3C2%3E",
+        "p%C3%A4%20ss%2Bw~d/%221%22%5Cx%27%26%3C2%3E",
+        "p%c3%a4%20ss%2bw%7ed%2f%221%22%5cx%27%26%3c2%3e",
+        "p%C3%A4%20ss+w~d/%221%22%5Cx'&%3C2%3E",
+        "%70%C3%A4%20%73%73%2B%77%7E%64%2F%22%31%22%5C%78%27%26%3C%32%3E",
+        // urlencode(encoding="latin-1")
+        "p%E4+ss%2Bw~d%2F%221%22%5Cx%27%26%3C2%3E",
+        // json.dumps, with and without ensure_ascii; PHP; Go.
+        r#"p\u00e4 ss+w~d/\"1\"\\x'&<2>"#,
+        r#"p\u00E4 ss+w~d/\"1\"\\x'&<2>"#,
+        r#"pä ss+w~d/\"1\"\\x'&<2>"#,
+        r#"p\u00e4 ss+w~d\/\"1\"\\x'&<2>"#,
+        r#"pä ss+w~d/\"1\"\\x'\u0026\u003c2\u003e"#,
+        // repr, ascii, and repr of bytes.
+        r#"pä ss+w~d/"1"\\x\'&<2>"#,
+        r#"p\xe4 ss+w~d/"1"\\x\'&<2>"#,
+        r#"p\xc3\xa4 ss+w~d/"1"\\x\'&<2>"#,
+        // printf %q, and git.
+        r#"pä\ ss+w~d/\"1\"\\x\'\&\<2\>"#,
+        r#"p\303\244 ss+w~d/\"1\"\\x'&<2>"#,
+        // html.escape, markupsafe, and one with numbers.
+        "pä ss+w~d/&quot;1&quot;\\x&#x27;&amp;&lt;2&gt;",
+        "pä ss+w~d/&#34;1&#34;\\x&#39;&amp;&lt;2&gt;",
+        "p&#228; ss+w~d/&#34;1&#34;&#92;x&#39;&#38;&#60;2&#62;",
+        // JSON in JSON, JSON in HTML, and what was encoded twice.
+        r#"p\\u00e4 ss+w~d/\\\"1\\\"\\\\x'&<2>"#,
+        "p\\u00e4 ss+w~d/\\&quot;1\\&quot;\\\\x&#x27;&amp;&lt;2&gt;",
+        "p%25C3%25A4%2520ss%252Bw~d%252F%25221%2522%255Cx%2527%2526%253C2%253E",
+    ] {
+        assert_eq!(masker.mask(&format!("is {line} here")), "is **** here", "{line}");
+        assert!(!masker.finds_nothing(line), "{line}");
+        for (cut, _) in line.char_indices().skip(30) {
+            let seen = &line[..masker.settled(&line[..cut])];
+            assert!(!seen.contains("ss"), "{line}, cut at {cut}: {seen}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_of_several_lines_is_masked_where_it_is_written_in_one() {
+    let masker = Masker::new(["abc\ndef\nghi\n"]);
+    assert_eq!(masker.mask(r#"{"pin": "abc\ndef\nghi"}"#), r#"{"pin": "****"}"#);
+    assert_eq!(masker.mask(r#"{"pin": "abc%0Adef%0Aghi"}"#), r#"{"pin": "****"}"#);
+    assert_eq!(masker.mask("abc"), "abc");
+}
+
+#[test]
+fn what_only_looks_like_an_escape_stays() {
+    let masker = Masker::new(["hunter 22"]);
+    for line in ["100% of a + b & c \\d %zz &x; \\u12", r"C:\new\temp", "a=1&b=%20"] {
+        assert_eq!(masker.mask(line), line);
+        assert!(masker.finds_nothing(line), "{line}");
+    }
+    assert_eq!(masker.mask("50% hunter+22 &c"), "50% **** &c");
+}
+
+#[test]
+fn what_is_shown_of_an_unfinished_line_is_no_part_of_a_secret() {
+    let masker = Masker::new(["hunter22/x", "secret-one", "secret-one-two"]);
+    let settled = |text: &str| text[..masker.settled(text)].to_owned();
+    for (text, shown) in [
+        ("45%", "45%"),
+        ("Password: ", "Password: "),
+        ("the key is hun", "the key is "),
+        ("the key is hunter22%2", "the key is "),
+        ("the key is HUNTER22%2F", "the key is "),
+        ("a hunter22/x and", "a hunter22/x and"),
+        ("a secret-one", "a "),
+        ("a secret-one-t", "a "),
+        ("", ""),
+    ] {
+        assert_eq!(settled(text), shown, "{text}");
+    }
+}
+
 #[test]
 fn short_values_and_empty_lists_mask_nothing() {
     assert_eq!(Masker::new(["short", "", " a "]).mask("a short text"), "a short text");
@@ -41,6 +122,9 @@ fn what_may_be_half_of_a_secret_is_masked_where_a_line_was_cut() {
         ("5678 and more", false, Ending::Complete, "5678 and more"),
         ("c2stMTI", false, Ending::Unfinished, "****"),
         ("it says s", false, Ending::Unfinished, "it says s"),
+        ("p sk-1234%", false, Ending::Cut, "p ****"),
+        ("45678 and more", true, Ending::Complete, "**** and more"),
+        ("F12345678 and more", true, Ending::Complete, "**** and more"),
         ("ü", true, Ending::Cut, "ü"),
         ("", true, Ending::Cut, ""),
     ] {
@@ -122,8 +206,8 @@ proptest! {
         let masker = Masker::new([&secret]);
         let shown = if upper { secret.to_ascii_uppercase() } else { secret };
         let text = format!("{before}{shown}{after}");
-        prop_assert!(!masker.finds_nothing(text.as_bytes()));
-        prop_assert_eq!(masker.finds_nothing(after.as_bytes()), masker.ranges(&after).is_empty());
+        prop_assert!(!masker.finds_nothing(&text));
+        prop_assert_eq!(masker.finds_nothing(&after), masker.ranges(&after).is_empty());
     }
 
     #[test]

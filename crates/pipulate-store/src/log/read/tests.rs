@@ -344,3 +344,42 @@ proptest! {
         prop_assert_eq!(seen, &all[skipped..]);
     }
 }
+
+#[test]
+fn each_state_of_a_progress_bar_is_a_line_however_it_arrives() {
+    let text = "a\r\n\r\n\rb\rc\r\r\nd\n\re\r\r f\r\r\n";
+    let expected = ["a", "", "b", "c", "d", "e", " f"];
+    for first in 0..=text.len() {
+        for second in first..=text.len() {
+            let writer = Writer::new(1);
+            writer.append("");
+            let mut reader = writer.reader(Start::Oldest);
+            let mut seen = Vec::new();
+            for part in [&text[..first], &text[first..second], &text[second..]] {
+                writer.append(part);
+                seen.extend(new_lines(&mut reader));
+                let begin = usize::try_from(reader.line_start()).unwrap();
+                assert!(reader.unfinished().is_none_or(|line| text.as_bytes()[begin..].starts_with(line)));
+            }
+            assert_eq!(seen, expected, "{first} {second}");
+            assert_eq!(reader.unfinished(), None);
+            for count in 0..8 {
+                let tail = lines(&mut writer.reader(Start::Tail(count)));
+                assert_eq!(tail, expected[7 - usize::try_from(count.min(7)).unwrap()..]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reading_goes_on_in_the_middle_of_a_line_break() {
+    let writer = Writer::new(1);
+    writer.append("a\r\n1%\r2%\r");
+    let mut reader = writer.reader(Start::Oldest);
+    assert_eq!(lines(&mut reader), ["a", "1%"]);
+    assert_eq!(reader.unfinished(), Some(&b"2%\r"[..]));
+    let place = reader.line_start();
+    writer.append("\nb\n");
+    assert_eq!(lines(&mut writer.reader(Start::At(place))), ["2%", "b"]);
+    assert_eq!(writer.reader(Start::Tail(1)).take_unfinished(), None);
+}

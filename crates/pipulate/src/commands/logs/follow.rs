@@ -12,6 +12,7 @@ use pipulate_core::units;
 use pipulate_store::log::index::When;
 use pipulate_store::log::merge::{Merged, Patience};
 use pipulate_store::log::read::Start;
+use pipulate_store::log::secrets::LiveSecrets;
 use pipulate_store::log::watch::{Wake, Watch};
 use pipulate_store::record;
 use signal_hook::consts::SIGINT;
@@ -26,6 +27,8 @@ use crate::interrupt;
 
 /// How long the lines of others wait for the end of a traceback.
 const HOLD: Duration = Duration::from_millis(100);
+/// How long an unfinished line waits for its end before it is shown as far as it goes.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// When following is over, besides when nobody reads any more.
 pub(crate) enum Until<'a> {
@@ -71,7 +74,7 @@ pub(super) fn follow_until(
             true => Wake::Lines,
             false => follower
                 .watch
-                .wait(Some(interrupted.as_fd()), Some(stdout.as_fd()), follower.rest_of_hold())
+                .wait(Some(interrupted.as_fd()), Some(stdout.as_fd()), follower.patience())
                 .map_err(|error| Failure::failed("could not wait for new lines").cause(error))?,
         };
         match wake {
@@ -79,21 +82,20 @@ pub(super) fn follow_until(
             Wake::Records => {
                 follower.take_in_new_services()?;
                 follower.print_new()?;
-                follower.say_whether_it_runs();
+                follower.say_whether_it_runs()?;
             }
-            Wake::Stopped => match until {
-                Until::NothingRuns { is_meant } if !is_meant() => {
-                    interrupted.read_exact(&mut [0])?;
+            Wake::Stopped => {
+                follower.break_line()?;
+                match until {
+                    Until::NothingRuns { is_meant } if !is_meant() => interrupted.read_exact(&mut [0])?,
+                    Until::NothingRuns { .. } | Until::Interrupted => return Ok(Ended::Left),
                 }
-                Until::NothingRuns { .. } | Until::Interrupted => return Ok(Ended::Left),
-            },
+            }
             Wake::OutputClosed => return Ok(Ended::Left),
         }
-        if is_left_alone {
-            return Ok(Ended::NothingRuns);
-        }
-        if is_last_look {
-            return Ok(Ended::Left);
+        if is_left_alone || is_last_look {
+            follower.print_rest()?;
+            return Ok(if is_left_alone { Ended::NothingRuns } else { Ended::Left });
         }
     }
 }
@@ -106,7 +108,12 @@ struct Follower<'a> {
     view: View<'a>,
     watch: Watch,
     logs: Merged,
+    secrets: LiveSecrets,
     warned: bool,
+    /// How long the unfinished lines were that were looked at last, and where they begin.
+    unfinished: Vec<(usize, u64, usize)>,
+    /// Since when there is more of them than was shown.
+    unfinished_since: Option<Instant>,
     /// Since when lines wait for the end of a traceback.
     held_since: Option<Instant>,
     runs: bool,
@@ -122,7 +129,6 @@ impl<'a> Follower<'a> {
         until: &Until<'_>,
     ) -> Result<Self, Failure> {
         let services = chosen(context, asked.clone(), Moment::FromNowOn)?;
-        let view = View::new(context, &services, lines);
         // Watched before it is read: what is written in between is not missed.
         let watch = Watch::new(&context.layout, &services);
         if watch.is_polling() {
@@ -133,10 +139,14 @@ impl<'a> Follower<'a> {
         }
         let runs = any_runs(context, &services);
         let mut logs = open(context, &services, lines)?;
+        // After the look: what is masked is as new as the lines are.
+        let mut secrets = LiveSecrets::of(&context.layout);
+        context.warn_of_unmasked(secrets.take_problems());
+        let view = View::new(context, &services, lines, secrets.masker().clone());
         print_what_is_there(context, &view, &mut logs, lines)?;
         let warned = warn_of_unknown_times(context, &view, lines);
         let waits = matches!(until, Until::Interrupted);
-        let follower = Self {
+        let mut follower = Self {
             context,
             asked,
             lines,
@@ -144,14 +154,18 @@ impl<'a> Follower<'a> {
             view,
             watch,
             logs,
+            secrets,
             warned,
+            unfinished: Vec::new(),
+            unfinished_since: None,
             held_since: None,
             runs,
             waits,
         };
         if !runs {
-            follower.say("is not running");
+            follower.say("is not running")?;
         }
+        follower.look_at_unfinished()?;
         Ok(follower)
     }
 
@@ -161,12 +175,19 @@ impl<'a> Follower<'a> {
         is_late || self.logs.is_over()
     }
 
+    /// How long to wait, if something is to be shown then.
+    fn patience(&self) -> Option<Duration> {
+        let pause = self.unfinished_since.map(|since| PAUSE.saturating_sub(since.elapsed()));
+        self.rest_of_hold().into_iter().chain(pause).min()
+    }
+
     fn rest_of_hold(&self) -> Option<Duration> {
         self.held_since.map(|since| HOLD.saturating_sub(since.elapsed()))
     }
 
     fn print_new(&mut self) -> Result<(), Failure> {
         self.logs.look()?;
+        self.refresh_secrets()?;
         let patience = match self.rest_of_hold() {
             Some(Duration::ZERO) => Patience::None,
             Some(_) | None => Patience::Block,
@@ -175,7 +196,11 @@ impl<'a> Follower<'a> {
         context
             .printer
             .data_stream(|output| logs.read(patience, |line| view.print(output, line).map(drop)))?;
-        for (service, bytes) in view.take_lost() {
+        let lost = view.take_lost();
+        if !lost.is_empty() {
+            break_line(context, view)?;
+        }
+        for (service, bytes) in lost {
             context.printer.warning(format!(
                 "{} of what {service} printed were thrown away before they could be shown: its log keeps no \
                  more ([logs] max_size and keep)",
@@ -184,7 +209,59 @@ impl<'a> Follower<'a> {
         }
         let held_since = self.held_since.filter(|_| patience == Patience::Block);
         self.held_since = self.logs.is_holding().then(|| held_since.unwrap_or_else(Instant::now));
-        self.warned = self.warned || warn_of_unknown_times(self.context, &self.view, self.lines);
+        if !self.warned && self.view.met_unknown_time() {
+            self.break_line()?;
+            self.warned = warn_of_unknown_times(self.context, &self.view, self.lines);
+        }
+        self.look_at_unfinished()
+    }
+
+    /// Shows unfinished lines as far as they go, when there was more of them for a while.
+    fn look_at_unfinished(&mut self) -> Result<(), Failure> {
+        let mut now = Vec::new();
+        self.logs.read_unfinished(|line| {
+            // What ends with a carriage return is shown whatever it is shown on.
+            if self.view.partials.in_parts() || line.bytes.ends_with(b"\r") {
+                now.push((line.service, line.offset, line.bytes.len()));
+            }
+            Ok::<(), Failure>(())
+        })?;
+        if now.iter().all(|line| self.unfinished.contains(line)) {
+            self.unfinished_since = None;
+            return Ok(());
+        }
+        let since = *self.unfinished_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < PAUSE {
+            return Ok(());
+        }
+        (self.unfinished, self.unfinished_since) = (now, None);
+        let Self { context, logs, view, .. } = self;
+        context.printer.data_stream(|output| logs.read_unfinished(|line| view.print_unfinished(output, line)))
+    }
+
+    /// Shows what nobody will finish.
+    fn print_rest(&mut self) -> Result<(), Failure> {
+        let Self { context, logs, view, .. } = self;
+        context
+            .printer
+            .data_stream(|output| logs.read_unfinished(|line| view.print(output, line).map(drop)))?;
+        self.break_line()
+    }
+
+    fn break_line(&self) -> Result<(), Failure> {
+        break_line(self.context, &self.view)
+    }
+
+    /// Secrets may have changed since the lines before.
+    fn refresh_secrets(&mut self) -> Result<(), Failure> {
+        if self.secrets.refresh() {
+            self.view.mask_with(self.secrets.masker());
+        }
+        let problems = self.secrets.take_problems();
+        if !problems.is_empty() {
+            self.break_line()?;
+        }
+        self.context.warn_of_unmasked(problems);
         Ok(())
     }
 
@@ -196,7 +273,10 @@ impl<'a> Follower<'a> {
             return Ok(());
         }
         self.services.extend(new.iter().cloned());
-        self.view = View::new(self.context, &self.services, self.lines);
+        let masker = self.secrets.masker().clone();
+        let old =
+            std::mem::replace(&mut self.view, View::new(self.context, &self.services, self.lines, masker));
+        self.view.partials = old.partials;
         self.watch = Watch::new(&self.context.layout, &self.services);
         for service in &new {
             self.logs.add(&self.context.layout, service, Start::Oldest)?;
@@ -204,23 +284,31 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    fn say_whether_it_runs(&mut self) {
+    fn say_whether_it_runs(&mut self) -> Result<(), Failure> {
         let runs = any_runs(self.context, &self.services);
         if std::mem::replace(&mut self.runs, runs) && !runs {
-            self.say("has stopped");
+            self.say("has stopped")?;
         }
+        Ok(())
     }
 
-    fn say(&self, what: &str) {
+    fn say(&self, what: &str) -> Result<(), Failure> {
         if !self.waits {
-            return;
+            return Ok(());
         }
+        self.break_line()?;
         let who = match self.services.as_slice() {
             [service] => service.to_string(),
             _ => self.context.layout.root().display().to_string(),
         };
         self.context.printer.note(format!("{who} {what}; waiting for the next start (Ctrl-C leaves)"));
+        Ok(())
     }
+}
+
+/// Ends the line that the terminal's cursor stands behind.
+fn break_line(context: &Context, view: &View<'_>) -> Result<(), Failure> {
+    context.printer.data_stream(|output| view.partials.break_line(output))
 }
 
 /// Whether any of them is supervised, as their records say. One that can't be read now says nothing of

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::ops::Range;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pipulate_core::service::ServiceName;
 use pipulate_store::log::index::LineTime;
@@ -15,10 +17,14 @@ use pipulate_store::log::sanitize::{self, Text};
 use regex::Regex;
 use serde::Serialize;
 
+use super::partial::Partials;
 use crate::cli::{LineForm, LinesSettings};
 use crate::context::Context;
 use crate::ui::printer::OutputError;
 use crate::ui::style::Style;
+
+/// Of an unfinished line that is longer, in bytes, nothing is shown before its end.
+const LONGEST_PART: usize = 64 << 10;
 
 /// Stands where a line was cut.
 const CUT: &str = "…";
@@ -37,6 +43,8 @@ pub(super) struct View<'a> {
     met_unknown_time: Cell<bool>,
     /// How much was thrown away before it could be shown, in bytes, by the place of its service.
     lost: RefCell<BTreeMap<usize, u64>>,
+    /// What was shown of lines before they were finished.
+    pub(super) partials: Partials,
 }
 
 /// A line for programs.
@@ -57,7 +65,12 @@ struct JsonLine<'a> {
 
 impl<'a> View<'a> {
     /// Shows the lines of these services.
-    pub(super) fn new(context: &Context, services: &[ServiceName], settings: &'a LinesSettings) -> Self {
+    pub(super) fn new(
+        context: &Context,
+        services: &[ServiceName],
+        settings: &'a LinesSettings,
+        masker: Masker,
+    ) -> Self {
         let style = context.printer.stdout_style();
         let width = services.iter().map(|service| service.as_str().len()).max().unwrap_or(0);
         let prefixed = settings.prefix && services.len() > 1;
@@ -68,14 +81,20 @@ impl<'a> View<'a> {
         Self {
             services: services.to_vec(),
             prefixes: services.iter().map(prefix).collect(),
-            masker: context.masker(),
+            masker,
             grep: settings.grep.as_ref(),
             form: settings.form,
             zone: TimeZone::system(),
             style,
             met_unknown_time: Cell::new(false),
             lost: RefCell::default(),
+            partials: Partials::new(context.printer.terminal().stdout_is_terminal),
         }
+    }
+
+    /// Masks other secrets from now on.
+    pub(super) fn mask_with(&mut self, masker: &Masker) {
+        self.masker = masker.clone();
     }
 
     /// Whether a line was met whose time is not known.
@@ -89,71 +108,163 @@ impl<'a> View<'a> {
         lost.map(|(service, bytes)| (&self.services[service], bytes)).collect()
     }
 
-    /// Writes a line if it is shown, and says whether it is.
+    /// Writes a line if it is shown, and says whether it is. What was shown of it before is not shown
+    /// again.
     pub(super) fn print(&self, output: &mut dyn Write, line: Line) -> Result<bool, OutputError> {
         if line.lost > 0 {
             *self.lost.borrow_mut().entry(line.service).or_default() += line.lost;
         }
-        let Some(text) = self.text(&line) else { return Ok(false) };
-        let time = match line.time {
-            LineTime::Known(time) => Some(time),
-            LineTime::NotAfter(_) => None,
+        let shown = self.partials.take(&line);
+        let Some(text) = self.text(&line, shown) else {
+            self.partials.break_line_of(line.service, output)?;
+            return Ok(false);
         };
-        if time.is_none() {
-            self.met_unknown_time.set(true);
+        let is_new = shown == 0;
+        if self.partials.is_open(line.service) {
+            output.write_all(text.as_bytes())?;
+            self.partials.break_line(output)?;
+        } else if is_new || !text.is_empty() {
+            self.partials.break_line(output)?;
+            self.print_anew(output, &line, &text, !is_new)?;
         }
-        match self.form {
-            LineForm::Plain => {}
-            LineForm::Timed => write!(output, "{} ", self.style.dim(self.local(line.time)))?,
-            LineForm::Json => {
-                let line = JsonLine {
-                    time: time.map(|time| time.to_string()),
-                    service: self.services[line.service].as_str(),
-                    text: &text,
-                    offset: line.offset,
-                    cut: line.piece.ending == Ending::Cut,
-                    lost: line.lost,
-                };
-                serde_json::to_writer(&mut *output, &line).map_err(io::Error::from)?;
-                output.write_all(b"\n")?;
-                return Ok(true);
-            }
-        }
-        output.write_all(self.prefixes[line.service].as_bytes())?;
-        if line.piece.is_rest {
-            output.write_all(CUT.as_bytes())?;
-        }
-        output.write_all(text.as_bytes())?;
-        if line.piece.ending == Ending::Cut {
-            output.write_all(CUT.as_bytes())?;
-        }
-        output.write_all(b"\n")?;
-        Ok(true)
+        Ok(is_new)
     }
 
-    /// What is shown of a line itself; `None` if it is not.
-    fn text<'line>(&self, line: &Line<'line>) -> Option<Cow<'line, str>> {
-        // What is searched is what is seen: a pattern finds no secret.
-        let is_chosen = |seen: &str| self.grep.is_none_or(|grep| grep.is_match(seen));
-        if let Some(seen) = sanitize::as_harmless(line.bytes).filter(|_| line.piece == Piece::default())
-            && self.masker.finds_nothing(line.bytes)
+    /// Writes what is seen of an unfinished line so far, and was not shown before: on a terminal, or
+    /// where its writer has gone back to its beginning.
+    pub(super) fn print_unfinished(&self, output: &mut dyn Write, line: Line) -> Result<(), OutputError> {
+        let is_whole = line.bytes.ends_with(b"\r");
+        let in_parts = self.partials.in_parts() && self.form != LineForm::Json;
+        if !(is_whole || in_parts) || line.bytes.len() > LONGEST_PART {
+            return Ok(());
+        }
+        let shown = self.partials.shown(&line);
+        let text = Text::of(whole_characters(line.bytes));
+        let end = if is_whole { text.plain().len() } else { self.masker.settled(text.plain()) };
+        let text = text.before(end);
+        let secrets = self.masker.ranges(text.plain());
+        if end <= shown || !self.is_chosen(&text.render(&secrets, false)) {
+            return Ok(());
+        }
+        let seen = self.render(&text, secrets, shown);
+        let line = Line { piece: Piece { ending: Ending::Complete, ..line.piece }, ..line };
+        let goes_on = self.partials.is_open(line.service);
+        if !goes_on {
+            self.partials.break_line(output)?;
+        }
+        match (in_parts, goes_on) {
+            (true, true) => output.write_all(seen.as_bytes())?,
+            (true, false) => self.print_head(output, &line, shown > 0, &seen)?,
+            (false, _) => self.print_anew(output, &line, &seen, shown > 0)?,
+        }
+        self.partials.keep(&line, end, in_parts);
+        Ok(())
+    }
+
+    /// A line of its own; `is_rest` if its beginning was shown in another one.
+    fn print_anew(
+        &self,
+        output: &mut dyn Write,
+        line: &Line,
+        text: &str,
+        is_rest: bool,
+    ) -> Result<(), OutputError> {
+        if self.form == LineForm::Json {
+            let line = JsonLine {
+                time: self.time(line).map(|time| time.to_string()),
+                service: self.services[line.service].as_str(),
+                text,
+                offset: line.offset,
+                cut: line.piece.ending == Ending::Cut,
+                lost: line.lost,
+            };
+            serde_json::to_writer(&mut *output, &line).map_err(io::Error::from)?;
+        } else {
+            self.print_head(output, line, is_rest, text)?;
+            if line.piece.ending == Ending::Cut {
+                output.write_all(CUT.as_bytes())?;
+            }
+        }
+        output.write_all(b"\n")?;
+        Ok(())
+    }
+
+    /// A line but for its end.
+    fn print_head(
+        &self,
+        output: &mut dyn Write,
+        line: &Line,
+        is_rest: bool,
+        text: &str,
+    ) -> Result<(), OutputError> {
+        let _noted_if_unknown = self.time(line);
+        if self.form == LineForm::Timed {
+            write!(output, "{} ", self.style.dim(self.local(line.time)))?;
+        }
+        output.write_all(self.prefixes[line.service].as_bytes())?;
+        if is_rest || line.piece.is_rest {
+            output.write_all(CUT.as_bytes())?;
+        }
+        Ok(output.write_all(text.as_bytes())?)
+    }
+
+    /// When a line came; notes if that is not known.
+    fn time(&self, line: &Line) -> Option<Timestamp> {
+        match line.time {
+            LineTime::Known(time) => Some(time),
+            LineTime::NotAfter(_) => {
+                self.met_unknown_time.set(true);
+                None
+            }
+        }
+    }
+
+    /// What is shown of a line itself, but for its first bytes that were shown before; `None` if it is
+    /// not shown.
+    fn text<'line>(&self, line: &Line<'line>, shown: usize) -> Option<Cow<'line, str>> {
+        if let Some(seen) =
+            sanitize::as_harmless(line.bytes).filter(|_| line.piece == Piece::default() && shown == 0)
+            && self.masker.finds_nothing(seen)
         {
-            return is_chosen(seen).then_some(Cow::Borrowed(seen));
+            return self.is_chosen(seen).then_some(Cow::Borrowed(seen));
         }
         let text = Text::of(line.bytes);
         let secrets = self.masker.ranges_of_piece(text.plain(), line.piece);
-        let seen = text.render(&secrets, false);
-        if !is_chosen(&seen) {
+        if !self.is_chosen(&text.render(&secrets, false)) {
             return None;
         }
+        Some(Cow::Owned(self.render(&text, secrets, shown)))
+    }
+
+    /// What is searched is what is seen: a pattern finds no secret.
+    fn is_chosen(&self, seen: &str) -> bool {
+        self.grep.is_none_or(|grep| grep.is_match(seen))
+    }
+
+    /// A text as it is shown, from a place on.
+    fn render(&self, text: &Text, secrets: Vec<Range<usize>>, from: usize) -> String {
         let is_colored = self.style.is_colored() && self.form != LineForm::Json;
-        Some(Cow::Owned(if is_colored { text.render(&secrets, true) } else { seen }))
+        let from = text.plain().floor_char_boundary(from);
+        if from == 0 {
+            return text.render(&secrets, is_colored);
+        }
+        let later = secrets.into_iter().filter(|range| range.end > from);
+        let later = later.map(|range| range.start.saturating_sub(from)..range.end - from);
+        text.after(from).render(&later.collect::<Vec<_>>(), is_colored)
     }
 
     /// RFC 3339 in the zone of this machine, always equally long.
     fn local(&self, time: LineTime) -> String {
         let (LineTime::Known(time) | LineTime::NotAfter(time)) = time;
         time.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+    }
+}
+
+/// An unfinished line as far as its last character is there.
+fn whole_characters(bytes: &[u8]) -> &[u8] {
+    match std::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() => &bytes[..error.valid_up_to()],
+        Ok(_) | Err(_) => bytes,
     }
 }
 

@@ -15,7 +15,7 @@ use pipulate_store::dotenv::{EnvFile, SecretValue, SetOnce, Unset, Written};
 use pipulate_store::error::StoreError;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};
-use pipulate_store::log::secrets;
+use pipulate_store::log::secrets::LiveSecrets;
 use pipulate_supervisor::{jupyter, work};
 use pipulate_web::world::{
     Consent, Control, ControlError, Logs, Look, Notebook, Secrets, SecretsError, StatusSource, Target, Verb,
@@ -43,7 +43,8 @@ pub(super) struct Home {
     own: Option<ServiceName>,
     /// The program's file when it was started.
     program: Option<Version>,
-    masker: Mutex<Option<([Option<Version>; 5], Masker)>>,
+    /// `None` until lines are shown.
+    secrets: Mutex<Option<LiveSecrets>>,
 }
 
 /// What changes when a file is replaced or written to.
@@ -58,7 +59,7 @@ impl Home {
     /// `own` is the service that this process is.
     pub(super) fn new(context: Context, own: Option<ServiceName>) -> Self {
         let program = version(&context.exe);
-        Self { context, own, program, masker: Mutex::new(None) }
+        Self { context, own, program, secrets: Mutex::new(None) }
     }
 
     fn env_file(&self) -> EnvFile {
@@ -204,20 +205,10 @@ impl Logs for Home {
     }
 
     fn masker(&self) -> Masker {
-        let layout = &self.context.layout;
-        let (token, jupyter_token) = (layout.token(), layout.jupyter_token());
-        let sources = [layout.dotenv(), layout.config(), token, jupyter_token, layout.jupyter_runtime()];
-        let versions = sources.map(|path| version(path.as_ref()));
-        let mut known = self.masker.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*known {
-            Some((of, masker)) if *of == versions => masker.clone(),
-            Some(_) | None => {
-                let context = self.context.reread();
-                let masker = secrets::of_home(layout, context.config_as_read().as_ref().ok()).masker;
-                *known = Some((versions, masker.clone()));
-                masker
-            }
-        }
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let secrets = secrets.get_or_insert_with(|| LiveSecrets::of(&self.context.layout));
+        secrets.refresh();
+        secrets.masker().clone()
     }
 
     fn watch(&self) -> Box<dyn Watching> {

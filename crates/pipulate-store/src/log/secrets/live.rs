@@ -1,0 +1,215 @@
+//! The secrets of a home for a view that stays open: they may change while it does.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::{Duration, SystemTime};
+
+use pipulate_core::config::Config;
+use pipulate_core::layout::Layout;
+use pipulate_core::project::AbsPath;
+
+use super::{env_files, read};
+use crate::dotenv::SecretValue;
+use crate::log::mask::Masker;
+
+/// A file that was changed less long ago may be changed again without looking any different: some file
+/// systems count time in steps of two seconds.
+const SETTLED_AFTER: Duration = Duration::from_secs(2);
+
+/// The secrets of a home as they are at each moment, and as they were since this was made: lines that
+/// were printed before a change hold the old ones.
+#[derive(Debug)]
+pub struct LiveSecrets {
+    layout: Layout,
+    /// The last one that could be used.
+    config: Option<Config>,
+    /// The files that secrets come from, and what they were like before they were read.
+    sources: Vec<(AbsPath, Option<Version>)>,
+    /// None of them may have changed unseen.
+    is_settled: bool,
+    known: Vec<SecretValue>,
+    masker: Masker,
+    problems: Vec<String>,
+    untold: Vec<String>,
+}
+
+/// What changes when a file is replaced or written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Version {
+    file: (u64, u64),
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Version {
+    /// `None` if there is no such file.
+    fn of(path: &AbsPath) -> Option<(Self, SystemTime)> {
+        let meta = fs::metadata(path).ok()?;
+        let version = Self {
+            file: (meta.dev(), meta.ino()),
+            length: meta.len(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        };
+        Some((version, meta.modified().unwrap_or(SystemTime::UNIX_EPOCH)))
+    }
+}
+
+impl LiveSecrets {
+    /// Reads the secrets of a home.
+    pub fn of(layout: &Layout) -> Self {
+        let mut secrets = Self {
+            layout: layout.clone(),
+            config: None,
+            sources: Vec::new(),
+            is_settled: false,
+            known: Vec::new(),
+            masker: Masker::new([""; 0]),
+            problems: Vec::new(),
+            untold: Vec::new(),
+        };
+        secrets.refresh();
+        secrets
+    }
+
+    /// Reads again what changed; whether other secrets are masked than before. Call it after the lines
+    /// that are to be masked were seen: what they hold was a secret by then.
+    pub fn refresh(&mut self) -> bool {
+        let is_unchanged =
+            self.sources.iter().all(|(path, version)| Version::of(path).map(|(now, _)| now) == *version);
+        if is_unchanged && self.is_settled && !self.sources.is_empty() {
+            return false;
+        }
+        self.read_config();
+        self.note_sources();
+        let (secrets, problems) = read(&self.layout, self.config.as_ref());
+        self.untold.extend(problems.iter().filter(|problem| !self.problems.contains(problem)).cloned());
+        self.problems = problems;
+        let before = self.known.len();
+        for secret in secrets {
+            if !self.known.contains(&secret) {
+                self.known.push(secret);
+            }
+        }
+        let has_changed = self.known.len() != before;
+        if has_changed {
+            self.masker = Masker::new(self.known.iter().map(SecretValue::expose));
+        }
+        has_changed
+    }
+
+    /// What masks them.
+    pub fn masker(&self) -> &Masker {
+        &self.masker
+    }
+
+    /// Which could not be read, each once: sentences.
+    pub fn take_problems(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.untold)
+    }
+
+    /// What can't be used, or is being replaced, changes nothing.
+    fn read_config(&mut self) {
+        let text = fs::read_to_string(self.layout.config()).ok();
+        if let Some(config) = text.and_then(|text| Config::parse(&text).ok()) {
+            self.config = Some(config);
+        }
+    }
+
+    fn note_sources(&mut self) {
+        let layout = &self.layout;
+        let files = [layout.config(), layout.token(), layout.jupyter_token(), layout.jupyter_runtime()].into_iter();
+        let files = files.chain(env_files(layout, self.config.as_ref()));
+        let now = SystemTime::now();
+        self.is_settled = true;
+        self.sources = files
+            .map(|path| {
+                let found = Version::of(&path);
+                let age = |modified: SystemTime| {
+                    now.duration_since(modified).unwrap_or_else(|ahead| ahead.duration())
+                };
+                self.is_settled &= found.is_none_or(|(_, modified)| age(modified) > SETTLED_AFTER);
+                (path, found.map(|(version, _)| version))
+            })
+            .collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home() -> (tempfile::TempDir, Layout) {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout::new(AbsPath::new(directory.path().canonicalize().unwrap()).unwrap());
+        fs::create_dir_all(layout.run()).unwrap();
+        (directory, layout)
+    }
+
+    #[test]
+    fn a_change_of_any_source_is_seen_and_old_values_stay_masked() {
+        let (_directory, layout) = home();
+        let mut secrets = LiveSecrets::of(&layout);
+        let mut seen = |line: &str| {
+            secrets.refresh();
+            secrets.masker().mask(line).into_owned()
+        };
+        assert_eq!(seen("first-value"), "first-value");
+        fs::write(layout.dotenv(), "A_KEY=first-value\nDATABASE=postgres\n").unwrap();
+        assert_eq!(seen("first-value postgres"), "**** postgres");
+        // As long as before, in the same file, and at the same moment.
+        fs::write(layout.dotenv(), "A_KEY=other-value\nDATABASE=postgres\n").unwrap();
+        assert_eq!(seen("first-value other-value"), "**** ****");
+        fs::write(layout.config(), "[secrets]\nrequired = [\"DATABASE\"]\n").unwrap();
+        assert_eq!(seen("postgres"), "****");
+        fs::write(layout.inside("more.env"), "MY_PASSWORD=in-another\n").unwrap();
+        fs::write(
+            layout.config(),
+            "[services.server]\nenv_file = \"more.env\"\nenv = { MY_TOKEN = \"in-config\" }\n",
+        )
+        .unwrap();
+        assert_eq!(seen("in-another in-config"), "**** ****");
+        fs::write(layout.inside("more.env"), "MY_PASSWORD=and-changed\n").unwrap();
+        assert_eq!(seen("in-another and-changed"), "**** ****");
+        // One that is broken for now tells of no secret less.
+        fs::write(layout.config(), "[services.server").unwrap();
+        fs::write(layout.inside("more.env"), "MY_PASSWORD=twice-changed\n").unwrap();
+        assert_eq!(seen("twice-changed postgres in-config"), "**** **** ****");
+        let token = crate::token::ensure(&layout.token()).unwrap();
+        assert_eq!(seen(&token), "****");
+        fs::remove_file(layout.dotenv()).unwrap();
+        assert_eq!(seen("other-value"), "****");
+    }
+
+    #[test]
+    fn what_did_not_change_is_not_read_again() {
+        let (_directory, layout) = home();
+        let long_ago = SystemTime::now() - Duration::from_secs(60);
+        let age = |text: &str| {
+            fs::write(layout.dotenv(), text).unwrap();
+            fs::File::options().append(true).open(layout.dotenv()).unwrap().set_modified(long_ago).unwrap();
+        };
+        age("A_KEY=first-value\n");
+        let mut secrets = LiveSecrets::of(&layout);
+        assert!(secrets.is_settled && !secrets.refresh());
+        age("A_KEY=other-value\n");
+        assert!(secrets.refresh(), "the time of its change can't be set back");
+        assert!(!secrets.refresh());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_once_each_time() {
+        let (_directory, layout) = home();
+        fs::write(layout.dotenv(), b"KEY=\xff\xff\xff").unwrap();
+        let mut secrets = LiveSecrets::of(&layout);
+        assert!(secrets.take_problems()[0].contains(".env"));
+        secrets.refresh();
+        assert_eq!(secrets.take_problems(), [""; 0]);
+        fs::write(layout.dotenv(), "KEY=readable\n").unwrap();
+        assert!(secrets.refresh());
+        fs::write(layout.dotenv(), b"KEY=\xff\xff\xff").unwrap();
+        secrets.refresh();
+        assert_eq!(secrets.take_problems().len(), 1);
+    }
+}
