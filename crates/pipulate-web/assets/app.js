@@ -69,7 +69,7 @@ if (log && stream) {
     choice.set("before", choice.get("from"));
     choice.delete("from");
     log.querySelectorAll(".batch, .empty").forEach((lines) => lines.remove());
-    beginWith(`/logs?${choice}`);
+    beginWith(`/logs?${choice}#here`);
   });
 
   follow.hidden = false;
@@ -83,9 +83,18 @@ if (log && stream) {
     shrink();
     toEnd();
   });
-  // What is put above does not move what is read.
-  let height = 0;
-  document.addEventListener("htmx:before:swap", () => { height = log.scrollHeight - log.scrollTop; });
-  document.addEventListener("htmx:after:swap", () => { if (!following) log.scrollTop = log.scrollHeight - height; });
   toEnd();
+}
+
+// What is put above does not move what is read: neither on a page that is followed nor on one that isn't.
+if (log) {
+  let above = null;
+  document.addEventListener("htmx:before:swap", () => {
+    const older = document.getElementById("older");
+    above = older && { older, left: log.scrollHeight - log.scrollTop };
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    if (above && !above.older.isConnected) log.scrollTop = log.scrollHeight - above.left;
+    above = null;
+  });
 }

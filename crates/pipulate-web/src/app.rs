@@ -27,6 +27,7 @@ pub fn app(state: AppState) -> Router {
         .merge(chats())
         .route("/logs", get(logs::show))
         .route("/logs/older", get(logs::older))
+        .route("/logs/newer", get(logs::newer))
         .route("/logs/stream", get(logs::stream))
         .route("/logs/download", get(logs::download))
         .route("/secrets", get(secrets::show).post(secrets::save))

@@ -29,6 +29,8 @@ const LONGEST: usize = 8 << 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogLine {
     pub(crate) service: ServiceName,
+    /// Where it begins in the service's whole output.
+    pub(crate) offset: u64,
     pub(crate) time: Option<Timestamp>,
     pub(crate) level: Level,
     /// Texts, each with the parameters of its color.
@@ -72,6 +74,8 @@ pub(crate) struct Passage {
     pub(crate) skipped: u64,
     /// How much was thrown away before it could be shown, in bytes.
     pub(crate) lost: u64,
+    /// Whether more lines follow them.
+    pub(crate) has_more: bool,
     pub(crate) begin: Positions,
     pub(crate) end: Positions,
 }
@@ -113,6 +117,17 @@ pub(crate) fn after(
     read(logs, choice, |service| (Start::At(positions.of(service)), None), count, reader)
 }
 
+/// The lines from these positions on, at most `count`, the oldest ones.
+pub(crate) fn from(
+    logs: &dyn Logs,
+    choice: &Choice,
+    positions: &Positions,
+    count: usize,
+) -> Result<Passage, StoreError> {
+    let most = Most::Oldest(count);
+    read_most(logs, choice, |service| (Start::At(positions.of(service)), None), most, &mut Reader::default())
+}
+
 /// The last lines of one service.
 pub(crate) fn last(logs: &dyn Logs, service: &ServiceName, count: u64) -> Result<Vec<LogLine>, StoreError> {
     let choice = Choice { service: Some(service.clone()), filter: String::new() };
@@ -128,7 +143,6 @@ pub(crate) fn all<E: From<StoreError>>(
 ) -> Result<(), E> {
     let services = choice.services(logs)?;
     let mut merged = open(logs, &services, |_| (Start::Oldest, None))?;
-    // After the look at the logs: what they hold was a secret by then.
     let (masker, mut reader) = (logs.masker(), Reader::default());
     merged.read(Patience::None, |line| {
         let line = shown(&services, line, &masker, usize::MAX, &mut reader);
@@ -143,30 +157,64 @@ fn read(
     count: usize,
     reader: &mut Reader,
 ) -> Result<Passage, StoreError> {
+    read_most(logs, choice, start, Most::Newest(count), reader)
+}
+
+/// How many lines are read, and which of more.
+#[derive(Debug, Clone, Copy)]
+enum Most {
+    Newest(usize),
+    Oldest(usize),
+}
+
+/// Why reading ended before the end.
+enum Halt {
+    Full,
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn read_most(
+    logs: &dyn Logs,
+    choice: &Choice,
+    start: impl Fn(&ServiceName) -> (Start, Option<u64>),
+    most: Most,
+    reader: &mut Reader,
+) -> Result<Passage, StoreError> {
     let services = choice.services(logs)?;
     let mut passage = Passage::default();
-    // Where each line begins, beside the line.
-    let mut begins: VecDeque<(usize, u64)> = VecDeque::new();
     let mut merged = open(logs, &services, &start)?;
+    // After the look at the logs: what they hold was a secret by then.
     let masker = logs.masker();
-    merged.read(Patience::None, |line| {
-        let (service, offset) = (line.service, line.offset);
+    let read = merged.read(Patience::None, |line| {
+        if matches!(most, Most::Oldest(count) if passage.lines.len() == count) {
+            // It stays the next one.
+            return Err(Halt::Full);
+        }
         passage.lost += line.lost;
         let line = shown(&services, line, &masker, LONGEST, reader);
         if matches(&line, &choice.filter) {
             passage.lines.push_back(line);
-            begins.push_back((service, offset));
         }
-        if passage.lines.len() > count {
+        if matches!(most, Most::Newest(count) if passage.lines.len() > count) {
             passage.skipped += 1;
             passage.lines.pop_front();
-            begins.pop_front();
         }
-        Ok::<(), StoreError>(())
-    })?;
-    for (place, (service, end)) in services.iter().zip(merged.positions()).enumerate() {
-        let first = begins.iter().find(|(service, _)| *service == place);
-        passage.begin.set(service, first.map_or(end, |(_, offset)| *offset));
+        Ok(())
+    });
+    match read {
+        Err(Halt::Failed(error)) => return Err(error),
+        Err(Halt::Full) => passage.has_more = true,
+        Ok(()) => {}
+    }
+    for (service, end) in services.iter().zip(merged.positions()) {
+        let first = passage.lines.iter().find(|line| line.service == *service);
+        passage.begin.set(service, first.map_or(end, |line| line.offset));
         passage.end.set(service, end);
     }
     Ok(passage)
@@ -216,7 +264,7 @@ fn shown(
     };
     let service = services[line.service].clone();
     let level = reader.level_of(line.service, text.plain());
-    LogLine { service, time, level, pieces, cut }
+    LogLine { service, offset: line.offset, time, level, pieces, cut }
 }
 
 #[cfg(test)]

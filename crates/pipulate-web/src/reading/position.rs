@@ -25,6 +25,11 @@ impl Positions {
         self.0.get(service).copied().unwrap_or(0)
     }
 
+    /// One place in the output of one service.
+    pub(crate) fn at(service: &ServiceName, position: u64) -> Self {
+        Self([(service.clone(), position)].into())
+    }
+
     pub(super) fn set(&mut self, service: &ServiceName, position: u64) {
         self.0.insert(service.clone(), position);
     }

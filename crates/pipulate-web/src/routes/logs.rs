@@ -22,6 +22,8 @@ use crate::views::logs::{self, History, LogsPage, Moment};
 
 /// How many lines come at a time: with a page, above it, and at once in a stream.
 const AT_ONCE: usize = 300;
+/// How many lines come before a line that was asked for, and how many from there on.
+const AROUND: usize = 150;
 /// Between two events of a stream: a browser can take in some, and nobody can read more.
 const PACE: Duration = Duration::from_millis(80);
 /// How much of a download is made at a time.
@@ -29,19 +31,25 @@ const CHUNK: usize = 64 << 10;
 /// The longest filter.
 const LONGEST_FILTER: usize = 200;
 
-/// The newest lines, or those before a place.
+/// The newest lines, or those before or after a place, or around one line.
 pub(crate) async fn show(State(state): State<AppState>, query: Query) -> Result<Markup, Problem> {
-    let Query { choice, before, .. } = query;
+    let Query { choice, before, from, line, .. } = query;
     let zone = state.zone().clone();
     state
         .ask(move |world| {
             let logs = &*world.logs;
-            let moment = if before.is_some() { Moment::Past } else { Moment::Now };
-            let passage = match &before {
-                Some(before) => reading::before(logs, &choice, before, AT_ONCE)?,
-                None => reading::newest(logs, &choice, AT_ONCE)?,
+            let mut context = None;
+            let (passage, moment) = match (before, from, line, &choice.service) {
+                (Some(before), ..) => (reading::before(logs, &choice, &before, AT_ONCE)?, Moment::Before),
+                (None, Some(from), ..) => (reading::from(logs, &choice, &from, AT_ONCE)?, Moment::From),
+                (None, None, Some(line), Some(service)) => {
+                    let place = Positions::at(service, line);
+                    context = Some(reading::before(logs, &choice, &place, AROUND)?);
+                    (reading::from(logs, &choice, &place, AROUND)?, Moment::Line(line))
+                }
+                (None, None, ..) => (reading::newest(logs, &choice, AT_ONCE)?, Moment::Now),
             };
-            let page = LogsPage { services: logs.services()?, choice, passage, moment, zone };
+            let page = LogsPage { services: logs.services()?, choice, passage, context, moment, zone };
             Ok(logs::page(&page))
         })
         .await?
@@ -56,6 +64,24 @@ pub(crate) async fn older(State(state): State<AppState>, query: Query) -> Result
         .ask(move |world| {
             let passage = reading::before(&*world.logs, &choice, &before, AT_ONCE)?;
             Ok(logs::history(&History {
+                choice: &choice,
+                passage: &passage,
+                depth: depth.saturating_add(1),
+                zone: &zone,
+            }))
+        })
+        .await?
+}
+
+/// What comes below the lines that are shown, for htmx.
+pub(crate) async fn newer(State(state): State<AppState>, query: Query) -> Result<Markup, Problem> {
+    let Query { choice, from, depth, .. } = query;
+    let from = from.ok_or(Problem::BodyBroken)?;
+    let zone = state.zone().clone();
+    state
+        .ask(move |world| {
+            let passage = reading::from(&*world.logs, &choice, &from, AT_ONCE)?;
+            Ok(logs::sequel(&History {
                 choice: &choice,
                 passage: &passage,
                 depth: depth.saturating_add(1),
@@ -158,7 +184,9 @@ pub(crate) struct Query {
     choice: Choice,
     before: Option<Positions>,
     from: Option<Positions>,
-    /// How often older lines were put above the page so far.
+    /// Where a line of the service begins.
+    line: Option<u64>,
+    /// How often lines were put above or below the page so far.
     depth: u32,
 }
 
@@ -182,6 +210,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
             return Err(Problem::BodyTooLarge { limit: LONGEST_FILTER });
         }
         let depth = fields.take("depth").and_then(|depth| depth.parse().ok()).unwrap_or(0);
-        Ok(Self { choice: Choice { service, filter }, before, from, depth })
+        let line =
+            fields.take("line").map(|line| line.parse().map_err(|_| Problem::BodyBroken)).transpose()?;
+        Ok(Self { choice: Choice { service, filter }, before, from, line, depth })
     }
 }

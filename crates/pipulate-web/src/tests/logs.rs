@@ -42,7 +42,9 @@ async fn attack_22_what_services_print_stays_text() {
     ] {
         assert!(!shown.contains(tag), "{tag:?} in {shown}");
     }
-    assert!(!shown.contains("overwritten") && shown.contains("shown") && shown.contains("invalid \u{fffd}"));
+    assert!(
+        shown.contains(">overwritten<") && shown.contains(">shown<") && shown.contains("invalid \u{fffd}")
+    );
     let mut events = home.stream("/logs/stream?from=", &[]).await;
     let (_, event) = events.next().await;
     assert_eq!(event.matches("<hx-partial").count(), 1, "only ours");
@@ -93,6 +95,59 @@ async fn history_goes_back_to_the_first_line() {
     }
     assert_eq!(seen, 1000);
     assert!(home.get("/logs?before=web:0").await.body.contains("To the newest lines"));
+}
+
+/// The address that the element with this id leads to.
+fn link(page: &str, id: &str) -> Option<String> {
+    let (_, rest) = page.split_once(&format!("<a id=\"{id}\" href=\""))?;
+    Some(rest.split_once('"')?.0.replace("&amp;", "&"))
+}
+
+#[tokio::test]
+async fn newer_lines_go_forward_to_the_last_one_and_no_line_is_missing_or_twice() {
+    let (home, printed) = Home::with_logs();
+    for number in 0..400 {
+        printed.print("web", format!("<web {number}>\n"));
+        printed.print("worker", format!("<worker {number}>\n"));
+    }
+    let mut address = "/logs?from=".to_owned();
+    let mut seen = Vec::new();
+    loop {
+        let page = home.get(&address).await.body;
+        let lines = page.split("class=\"text\">").skip(1);
+        seen.extend(lines.map(|line| line.split_once('<').unwrap().0.to_owned()));
+        let Some(newer) = link(&page, "newer") else { break };
+        let older = link(&page, "older");
+        assert_eq!(older.is_none(), address == "/logs?from=", "{older:?}");
+        address = newer;
+    }
+    let of = |name: &str| seen.iter().filter(|line| line.contains(name)).cloned().collect::<Vec<_>>();
+    let all = |name: &str| (0..400).map(|number| format!("&lt;{name} {number}&gt;")).collect::<Vec<_>>();
+    assert_eq!((of("web"), of("worker")), (all("web"), all("worker")));
+    assert_eq!(seen.len(), 800);
+    let fragment = home.get("/logs/newer?service=web&from=web:0&depth=7").await.body;
+    assert!(link(&fragment, "newer").is_some() && !fragment.contains("hx-get"), "a page of its own");
+    assert!(home.get("/logs?from=web:3890,worker:5090").await.body.contains("There are no newer lines"));
+}
+
+#[tokio::test]
+async fn a_line_has_an_address_that_shows_it_among_its_neighbours() {
+    let (home, printed) = Home::with_logs();
+    let lines: String = (100..900).map(|number| format!("<{number}>\n")).collect();
+    printed.print("web", lines);
+    printed.print("worker", "of another\n");
+    let page = home.get("/logs?filter=%3C500").await.body;
+    let address = page.split_once("class=\"line\"").unwrap().1.split_once("href=\"").unwrap().1;
+    let address = address.split_once('"').unwrap().0.replace("&amp;", "&");
+    assert_eq!(address, "/logs?service=web&line=2400#line");
+    assert!(page.contains("aria-label=\"Link to this line\""));
+    let page = home.get(address.trim_end_matches("#line")).await.body;
+    let marked = page.split_once("id=\"line\"").unwrap().1.split_once("</div>").unwrap().0;
+    assert!(marked.contains("aria-current=\"true\"") && marked.contains("&lt;500&gt;"), "{marked}");
+    assert!(page.contains("&lt;499&gt;") && page.contains("&lt;501&gt;") && !page.contains("of another"));
+    assert!(link(&page, "older").is_some() && link(&page, "newer").is_some());
+    assert!(home.get("/logs?service=web&line=999999").await.body.contains("That line is no longer kept"));
+    assert_eq!(home.get("/logs?service=web&line=-1").await.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@ use maud::{Markup, html};
 
 use crate::reading::LogLine;
 
+const LINK: &str = "Link to this line";
+
 /// Whether a line says who printed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Names {
@@ -15,15 +17,40 @@ pub(crate) enum Names {
 
 /// The line. A class is chosen from a closed list, so nothing of the text gets into it.
 pub(crate) fn log_line(line: &LogLine, names: Names, zone: &TimeZone) -> Markup {
+    html! { div class="line" data-level=[line.level.word()] { (content(line, names, zone, None)) } }
+}
+
+/// A line that says where it can be found again, and is marked if that is what was asked for.
+pub(crate) fn linked_line(
+    line: &LogLine,
+    names: Names,
+    zone: &TimeZone,
+    address: &str,
+    is_target: bool,
+) -> Markup {
     html! {
-        div class="line" data-level=[line.level.word()] {
+        div class="line" id=[is_target.then_some(TARGET)] aria-current=[is_target.then_some("true")]
+            data-level=[line.level.word()] {
+            (content(line, names, zone, Some(address)))
+        }
+    }
+}
+
+/// The line that an address leads to.
+pub(crate) const TARGET: &str = "line";
+
+fn content(line: &LogLine, names: Names, zone: &TimeZone, address: Option<&str>) -> Markup {
+    html! {
+            @if let Some(address) = address {
+                // Hundreds of them would stand between the page and its buttons at every Tab.
+                a href=(address) tabindex="-1" title=(LINK) aria-label=(LINK) {} " "
+            }
             @if let Some(time) = line.time { time datetime=(time) { (clock(time, zone)) } " " }
             @if names == Names::Shown { span class="who" { (line.service) } " " }
             span class="text" {
                 @for (text, color) in &line.pieces { (piece(text, color)) }
                 @if line.cut > 0 { span class="cut" { " … " (line.cut) " more bytes" } }
             }
-        }
     }
 }
 

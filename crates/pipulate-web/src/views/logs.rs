@@ -8,9 +8,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pipulate_core::service::ServiceName;
 use pipulate_core::units;
 
-use crate::reading::{Choice, Passage, Positions};
+use crate::reading::{Choice, LogLine, Passage, Positions};
 use crate::views::layout;
-use crate::views::log_line::{Names, log_line};
+use crate::views::log_line::{Names, TARGET, linked_line};
 
 /// How often older lines are put above a page before there is a new page instead.
 const DEEPEST: u32 = 8;
@@ -20,6 +20,8 @@ pub(crate) struct LogsPage {
     pub(crate) services: Vec<ServiceName>,
     pub(crate) choice: Choice,
     pub(crate) passage: Passage,
+    /// What came before it, where a page is about one line, which is the first of the passage.
+    pub(crate) context: Option<Passage>,
     pub(crate) moment: Moment,
     pub(crate) zone: TimeZone,
 }
@@ -29,22 +31,35 @@ pub(crate) struct LogsPage {
 pub(crate) enum Moment {
     /// It goes on.
     Now,
-    /// It stays as it is.
-    Past,
+    /// It stays as it is, and ends where another page began.
+    Before,
+    /// It stays as it is, and begins where another page ended.
+    From,
+    /// It is about one line, which begins here.
+    Line(u64),
 }
 
-/// Lines that come above others.
+/// Lines that come above or below others.
 pub(crate) struct History<'a> {
     pub(crate) choice: &'a Choice,
     pub(crate) passage: &'a Passage,
+    /// How often lines were put above or below the page so far.
     pub(crate) depth: u32,
     pub(crate) zone: &'a TimeZone,
 }
 
+/// Where a page meets the one that a reader comes from: no other line is to be in view.
+const SEAM: &str = "here";
+
 /// The whole page.
 pub(crate) fn page(page: &LogsPage) -> Markup {
-    let LogsPage { services, choice, passage, moment, zone } = page;
-    let history = History { choice, passage, depth: 0, zone };
+    let LogsPage { services, choice, passage, context, moment, zone } = page;
+    let first = context.as_ref().unwrap_or(passage);
+    let has_lines = !passage.lines.is_empty() || !first.lines.is_empty();
+    let target = match moment {
+        Moment::Line(offset) => Some(*offset),
+        Moment::Now | Moment::Before | Moment::From => None,
+    };
     let content = html! {
         h1 { "Logs" }
         (controls(services, choice))
@@ -53,8 +68,19 @@ pub(crate) fn page(page: &LogsPage) -> Markup {
             pre { code { "pipulate start" } }
         } @else {
             div id="log" class="lines" role="log" aria-live="off" tabindex="0" aria-label="Log lines" {
-                (self::history(&history))
-                @if passage.lines.is_empty() { p class="empty" { (nothing(choice)) } }
+                (older(choice, first, 0))
+                @if let Some(context) = context { (batch(choice, context, zone, None)) }
+                @if target.is_some_and(|offset| passage.lines.front().is_none_or(|line| line.offset != offset)) {
+                    p id=(TARGET) { "That line is no longer kept" }
+                }
+                (batch(choice, passage, zone, target))
+                @if !has_lines { p class="empty" { (nothing(choice, *moment)) } }
+                @match moment {
+                    Moment::Now => {}
+                    Moment::Before => { (newer(choice, passage, 0)) span id=(SEAM) {} }
+                    Moment::From | Moment::Line(_) if passage.has_more => (newer(choice, passage, 0)),
+                    Moment::From | Moment::Line(_) => {}
+                }
                 // Without a script nothing else brings the newest line into view.
                 @if *moment == Moment::Now { noscript { span tabindex="-1" autofocus {} } }
             }
@@ -65,14 +91,21 @@ pub(crate) fn page(page: &LogsPage) -> Markup {
     layout::page(&title, Some("/logs"), &content)
 }
 
-/// Lines, and the way to those before them.
+/// Older lines, and the way to those before them.
 pub(crate) fn history(history: &History) -> Markup {
     let History { choice, passage, depth, zone } = history;
     html! {
-        @if !passage.lines.is_empty() && !passage.begin.is_the_beginning() {
-            (older(choice, &passage.begin, *depth))
-        }
-        (batch(choice, passage, zone))
+        (older(choice, passage, *depth))
+        (batch(choice, passage, zone, None))
+    }
+}
+
+/// Newer lines, and the way to those after them.
+pub(crate) fn sequel(sequel: &History) -> Markup {
+    let History { choice, passage, depth, zone } = sequel;
+    html! {
+        (batch(choice, passage, zone, None))
+        @if passage.has_more { (newer(choice, passage, *depth)) }
     }
 }
 
@@ -88,30 +121,45 @@ pub(crate) fn news(choice: &Choice, passage: &Passage, zone: &TimeZone) -> Marku
             @if passage.skipped > 0 {
                 p class="skipped" {
                     (passage.skipped) " lines came faster than they can be shown: "
-                    a href=(address("/logs", choice, &[("before", &passage.begin.to_string())])) { "see them" }
+                    a href=(before(choice, &passage.begin)) { "see them" }
                 }
             }
-            (batch(choice, passage, zone))
+            (batch(choice, passage, zone, None))
         }
     }
 }
 
-fn batch(choice: &Choice, passage: &Passage, zone: &TimeZone) -> Markup {
+fn batch(choice: &Choice, passage: &Passage, zone: &TimeZone, target: Option<u64>) -> Markup {
     let names = if choice.service.is_some() { Names::Hidden } else { Names::Shown };
-    let before = address("/logs", choice, &[("before", &passage.begin.to_string())]);
     html! {
         @if !passage.lines.is_empty() {
-            div class="batch" data-before=(before) {
-                @for line in &passage.lines { (log_line(line, names, zone)) }
+            div class="batch" data-before=(before(choice, &passage.begin)) {
+                @for line in &passage.lines {
+                    (linked_line(line, names, zone, &address_of(line), target == Some(line.offset)))
+                }
             }
         }
     }
+}
+
+/// A page of the lines before these positions, at its end.
+fn before(choice: &Choice, positions: &Positions) -> String {
+    address("/logs", choice, &[("before", &positions.to_string())]) + "#" + SEAM
+}
+
+/// A page about a line, among those of its service: a filter would leave out what it came of.
+fn address_of(line: &LogLine) -> String {
+    let choice = Choice { service: Some(line.service.clone()), filter: String::new() };
+    address("/logs", &choice, &[("line", &line.offset.to_string())]) + "#" + TARGET
 }
 
 /// Comes by itself when it is scrolled to, a few times; then it is a page of its own.
-fn older(choice: &Choice, begin: &Positions, depth: u32) -> Markup {
-    let begin = begin.to_string();
-    let plain = address("/logs", choice, &[("before", &begin)]);
+fn older(choice: &Choice, passage: &Passage, depth: u32) -> Markup {
+    if passage.lines.is_empty() || passage.begin.is_the_beginning() {
+        return Markup::default();
+    }
+    let plain = before(choice, &passage.begin);
+    let begin = passage.begin.to_string();
     let fragment = address("/logs/older", choice, &[("before", &begin), ("depth", &depth.to_string())]);
     html! {
         @if depth < DEEPEST {
@@ -119,6 +167,20 @@ fn older(choice: &Choice, begin: &Positions, depth: u32) -> Markup {
                 hx-swap="outerHTML" { "Older lines" }
         } @else {
             a id="older" href=(plain) { "Older lines" }
+        }
+    }
+}
+
+/// As [`older`], but only when it is asked for: what is read is above it.
+fn newer(choice: &Choice, passage: &Passage, depth: u32) -> Markup {
+    let end = passage.end.to_string();
+    let plain = address("/logs", choice, &[("from", &end)]);
+    let fragment = address("/logs/newer", choice, &[("from", &end), ("depth", &depth.to_string())]);
+    html! {
+        @if depth < DEEPEST {
+            a id="newer" href=(plain) hx-get=(fragment) hx-target="this" hx-swap="outerHTML" { "Newer lines" }
+        } @else {
+            a id="newer" href=(plain) { "Newer lines" }
         }
     }
 }
@@ -164,7 +226,7 @@ fn footer(choice: &Choice, passage: &Passage, moment: Moment) -> Markup {
                         noscript { a href=(address("/logs", choice, &[])) { "Look again" } }
                     }
                 }
-                Moment::Past => a href=(address("/logs", choice, &[])) { "To the newest lines" }
+                Moment::Before | Moment::From | Moment::Line(_) => a href=(address("/logs", choice, &[])) { "To the newest lines" }
             }
             a href=(address("/logs/download", choice, &[])) download { "Download" }
         }
@@ -174,8 +236,14 @@ fn footer(choice: &Choice, passage: &Passage, moment: Moment) -> Markup {
     }
 }
 
-fn nothing(choice: &Choice) -> &'static str {
-    if choice.filter.is_empty() { "Nothing has been printed yet" } else { "No line has these words" }
+fn nothing(choice: &Choice, moment: Moment) -> &'static str {
+    match moment {
+        Moment::From => "There are no newer lines yet",
+        Moment::Now | Moment::Before | Moment::Line(_) if choice.filter.is_empty() => {
+            "Nothing has been printed yet"
+        }
+        Moment::Now | Moment::Before | Moment::Line(_) => "No line has these words",
+    }
 }
 
 /// An address with a choice in it.
