@@ -28,6 +28,7 @@ mod inherited;
 mod installers;
 mod jupyter;
 mod libraries;
+mod log_pages;
 mod logs;
 mod many_projects;
 mod needs;

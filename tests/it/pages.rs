@@ -9,24 +9,24 @@ use serde_json::Value;
 use crate::support::{Browser, Jupyter, Process, TestProject, browser, holds};
 
 /// The app, and a service that prints what the test wants it to.
-fn project() -> TestProject {
+pub(crate) fn project() -> TestProject {
     let printer = "[services.printer]\ncommand = [\"tail\", \"-n\", \"+1\", \"-F\", \"lines\"]\n";
     let project = TestProject::light().config(printer).file("lines", "").build();
     project.start(&[]);
     project
 }
 
-fn print(project: &TestProject, text: &str) {
+pub(crate) fn print(project: &TestProject, text: &str) {
     let mut file = OpenOptions::new().append(true).open(project.path("lines")).unwrap();
     file.write_all(text.as_bytes()).unwrap();
 }
 
-fn address(project: &TestProject, path: &str) -> String {
+pub(crate) fn address(project: &TestProject, path: &str) -> String {
     format!("http://127.0.0.1:{}{path}", project.port("server"))
 }
 
 #[track_caller]
-fn signed_in(project: &TestProject) -> Browser {
+pub(crate) fn signed_in(project: &TestProject) -> Browser {
     let mut browser = Browser::start(project);
     browser.open(project.run(&["url", "server"]).expect(0).stdout.trim());
     browser.wait_for_text("h1", "demo");
@@ -84,170 +84,6 @@ fn a_page_that_is_cut_off_says_so_and_finds_back() {
     // A stop ends every sign-in.
     project.start(&["server"]);
     browser.wait_for_text("#offline", "Signed out");
-}
-
-/// How many lines are shown, and how many different ones.
-fn lines(browser: &mut Browser) -> (u64, u64) {
-    let texts = "[...document.querySelectorAll('#log .text')].map(text => text.textContent)";
-    let count = browser.measure(&format!("{texts}.length")).as_u64().unwrap();
-    (count, browser.measure(&format!("new Set({texts}).size")).as_u64().unwrap())
-}
-
-#[test]
-fn a_log_is_followed_left_and_gone_back_in_without_a_gap() {
-    let project = project();
-    let old: String = (0..1000).map(|number| format!("old {number}\n")).collect();
-    print(&project, &old);
-    let mut browser = signed_in(&project);
-    browser.open(&address(&project, "/logs?service=printer"));
-    browser.wait_for_text("#log", "old 999");
-    print(&project, "<b>new</b> \x1b[31mred\x1b[0m\n");
-    browser.wait_for_text("#log", "<b>new</b> red");
-    assert_eq!(browser.measure("document.querySelectorAll('#log b').length"), 0);
-    browser.wait_for_text("#follow", "Following");
-    browser.view_through("light", 360, 600);
-    assert_eq!(browser.measure("document.documentElement.scrollHeight"), 600, "its buttons are in view");
-    holds("the end in view", || {
-        browser.measure("(log => log.scrollHeight - log.scrollTop - log.clientHeight < 2)(document.querySelector('#log'))") == true
-    });
-    browser.wait_for_text("#follow", "Following");
-
-    // Whoever scrolls up reads in peace, and what is older comes by itself.
-    browser.measure("document.querySelector('#log').scrollTop = 0");
-    browser.wait_for_text("#follow", "Follow");
-    holds("the first line", || {
-        browser.measure("document.querySelector('#older')?.scrollIntoView()");
-        browser.text("#log").contains("old 0\n")
-    });
-    assert_eq!(lines(&mut browser), (1001, 1001));
-    print(&project, "meanwhile\n");
-    browser.click("#follow");
-    browser.wait_for_text("#log", "meanwhile");
-    browser.wait_for_text("#follow", "Following");
-    print(&project, "and on\n");
-    browser.wait_for_text("#log", "and on");
-    assert_eq!(lines(&mut browser), (1003, 1003), "no line twice");
-
-    browser.click("#clear");
-    assert_eq!(lines(&mut browser), (0, 0));
-    print(&project, "after all\n");
-    browser.wait_for_text("#log", "after all");
-    assert_eq!(lines(&mut browser), (1, 1));
-    browser.click("#older");
-    browser.wait_for_text("#log", "meanwhile");
-    assert!(!browser.text("#log").contains("after all"), "what was cleared away is before it");
-
-    browser.type_into("input[name=filter]", "OLD 77");
-    browser.click("search button");
-    holds("the filtered page", || lines(&mut browser) == (11, 11));
-    assert_eq!(browser.complaints(), [""; 0]);
-}
-
-/// Which line stands first in view, and how far below the upper edge of the log.
-fn place(browser: &mut Browser) -> (String, i64) {
-    let first = "(log => { const top = log.getBoundingClientRect().top; \
-        const line = [...log.querySelectorAll('.line')].find(line => line.getBoundingClientRect().top >= top); \
-        return [line.querySelector('.text').textContent, Math.round(line.getBoundingClientRect().top - top)]; \
-        })(document.querySelector('#log'))";
-    serde_json::from_value(browser.measure(first)).unwrap()
-}
-
-/// How far below the upper edge of the log the line with this text stands; `None` if it is out of view.
-fn place_of(browser: &mut Browser, text: &str) -> Option<i64> {
-    let find = format!(
-        "(log => {{ const edge = log.getBoundingClientRect(); \
-         const line = [...log.querySelectorAll('.line')].find(line => line.querySelector('.text').textContent === {text:?}); \
-         const at = line?.getBoundingClientRect(); \
-         return at && at.top >= edge.top - 1 && at.bottom <= edge.bottom + 1 ? Math.round(at.top - edge.top) : null; \
-         }})(document.querySelector('#log'))"
-    );
-    browser.measure(&find).as_i64()
-}
-
-const ABOVE: &str = "document.querySelector('#log').scrollTop = 0";
-const BELOW: &str = "(log => { log.scrollTop = log.scrollHeight; })(document.querySelector('#log'))";
-
-#[test]
-fn older_and_newer_lines_keep_the_readers_place() {
-    let project = project();
-    let old: String = (10_000..14_000).map(|number| format!("old {number}\n")).collect();
-    print(&project, &old);
-    let mut browser = signed_in(&project);
-    browser.open(&address(&project, "/logs?service=printer"));
-    browser.wait_for_text("#log", "old 13999");
-    // As often as they come by themselves, and then once on a page of their own.
-    let first = |page: u64| 13_700 - 300 * page;
-    for page in 0..8 {
-        browser.measure(ABOVE);
-        let (text, before) = (format!("old {}", first(page)), place(&mut browser).1);
-        browser.wait_for_text("#log", &format!("old {}\n", first(page + 1)));
-        let after = place_of(&mut browser, &text);
-        assert!(after.is_some_and(|after| (after - before).abs() <= 40), "{text}: {before}, {after:?}");
-    }
-    browser.measure(ABOVE);
-    browser.click("#older");
-    browser.wait_for_text("#log", &format!("old {}\n", first(9)));
-    let last = format!("old {}", first(8) - 1);
-    assert!(place_of(&mut browser, &last).is_some(), "what comes before the line that was read is in view");
-    // Older ones come above it by themselves, and newer ones below it.
-    browser.measure(ABOVE);
-    browser.wait_for_text("#log", &format!("old {}\n", first(10)));
-    let text = format!("old {}", first(9));
-    assert!(place_of(&mut browser, &text).is_some(), "{:?}", place(&mut browser));
-    browser.measure(BELOW);
-    let before = place_of(&mut browser, &last);
-    browser.click("#newer");
-    browser.wait_for_text("#log", &format!("old {}\n", first(8)));
-    assert_eq!((place_of(&mut browser, &last), before.is_some()), (before, true));
-    let (shown, different) = lines(&mut browser);
-    assert_eq!((shown, different), (900, 900));
-    assert_eq!(violations(&mut browser), Value::Array(Vec::new()));
-
-    let (text, _) = place(&mut browser);
-    browser.click(".line:nth-of-type(5) a[aria-label='Link to this line']");
-    browser.wait_for_text(".line[aria-current]", "old ");
-    let linked = browser.text(".line[aria-current] .text");
-    assert!(place_of(&mut browser, &linked).is_some(), "{text}: {linked} is in view");
-    assert_eq!(violations(&mut browser), Value::Array(Vec::new()));
-    assert_eq!(browser.complaints(), [""; 0]);
-}
-
-#[test]
-fn older_and_newer_lines_keep_the_readers_place_without_javascript() {
-    let project = project();
-    let old: String = (10_000..12_000).map(|number| format!("old {number}\n")).collect();
-    print(&project, &old);
-    let mut browser = signed_in(&project);
-    browser.switch_javascript_off();
-    browser.open(&address(&project, "/logs?service=printer"));
-    browser.wait_for_text("#log", "old 11999");
-    browser.click("#older");
-    browser.wait_for_text("#log", "old 11400");
-    holds("the line before those that were read", || place_of(&mut browser, "old 11699").is_some());
-    browser.click("#older");
-    holds("the line before those that were read", || place_of(&mut browser, "old 11399").is_some());
-    browser.click("#newer");
-    holds("the line after those that were read", || place_of(&mut browser, "old 11400").is_some());
-    browser.click(".line:nth-of-type(100) a[aria-label='Link to this line']");
-    browser.wait_for_text(".line[aria-current]", "old 11499");
-    holds("it in view", || place_of(&mut browser, "old 11499").is_some());
-}
-
-#[test]
-fn a_hundred_thousand_lines_are_no_large_page() {
-    let project = project();
-    let mut browser = signed_in(&project);
-    browser.open(&address(&project, "/logs"));
-    print(&project, "begin\n");
-    browser.wait_for_text("#log", "begin");
-    for part in 0..100 {
-        let lines: String = (0..1000).map(|number| format!("line {}\n", part * 1000 + number)).collect();
-        print(&project, &lines);
-    }
-    browser.wait_for_text("#log", "line 99999");
-    let (shown, different) = lines(&mut browser);
-    assert!(shown <= 2300, "{shown} lines are in the page");
-    assert_eq!(shown, different);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod error;
 mod forms;
 mod raw;
 mod schema;
+mod sources;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 pub use error::ConfigError;
 pub use schema::schema;
+pub use sources::SecretSources;
 
 use serde::{Deserialize, Serialize};
 use toml::Spanned;

@@ -61,12 +61,12 @@ fn secrets_in(text: &str) -> Vec<&str> {
 
 /// A value where it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Value<'a> {
+pub(super) struct Value<'a> {
     /// The first word of the table's name.
-    table: &'a str,
-    key: &'a str,
+    pub(super) table: &'a str,
+    pub(super) key: &'a str,
     /// As it is written, without its quotes.
-    text: &'a str,
+    pub(super) text: &'a str,
 }
 
 /// How far a line has been read, outside of brackets.
@@ -80,7 +80,7 @@ enum Line {
 }
 
 /// Every value of a file, whatever else is wrong with it.
-fn values_in(text: &str) -> Vec<Value<'_>> {
+pub(super) fn values_in(text: &str) -> Vec<Value<'_>> {
     let mut values: Vec<Value<'_>> = Vec::new();
     let (mut line, mut depth) = (Line::Begins, 0_usize);
     let (mut table, mut key, mut word) = ("", "", "");

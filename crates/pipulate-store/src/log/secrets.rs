@@ -4,11 +4,11 @@
 mod live;
 
 use std::collections::BTreeSet;
+use std::fs;
 
-use pipulate_core::config::Config;
+use pipulate_core::config::{Config, SecretSources};
 use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
-use pipulate_core::secret::says_secret;
 
 use super::mask::Masker;
 use crate::dotenv::{EnvFile, SecretValue};
@@ -23,22 +23,26 @@ pub struct HomeSecrets {
     pub problems: Vec<String>,
 }
 
-/// Reads the secrets of a home. Without a usable configuration only what says so itself is one.
+/// Reads the secrets of a home. A configuration that can't be used still says where some are.
 pub fn of_home(layout: &Layout, config: Option<&Config>) -> HomeSecrets {
-    let (secrets, problems) = read(layout, config);
+    let sources = match config {
+        Some(config) => SecretSources::of(config),
+        None => fs::read_to_string(layout.config())
+            .map_or_else(|_| SecretSources::default(), |text| SecretSources::salvaged(&text)),
+    };
+    let (secrets, problems) = read(layout, &sources);
     HomeSecrets { masker: Masker::new(secrets.iter().map(SecretValue::expose)), problems }
 }
 
-fn read(layout: &Layout, config: Option<&Config>) -> (Vec<SecretValue>, Vec<String>) {
-    let listed = config.map(|config| config.secrets.as_slice()).unwrap_or_default();
-    let is_secret = |key: &str| says_secret(key) || listed.iter().any(|known| known.as_str() == key);
+fn read(layout: &Layout, sources: &SecretSources) -> (Vec<SecretValue>, Vec<String>) {
     let mut secrets: Vec<SecretValue> = Vec::new();
     let mut problems = Vec::new();
-    for path in env_files(layout, config) {
+    for path in env_files(layout, sources) {
         // Reading takes no lock.
         match EnvFile::new(path, layout.dotenv_lock()).values() {
             Ok(values) => {
-                secrets.extend(values.into_iter().filter(|(key, _)| is_secret(key)).map(|(_, value)| value));
+                let values = values.into_iter().filter(|(key, _)| sources.is_secret(key));
+                secrets.extend(values.map(|(_, value)| value));
             }
             Err(error) => problems.push(error.to_string()),
         }
@@ -50,22 +54,18 @@ fn read(layout: &Layout, config: Option<&Config>) -> (Vec<SecretValue>, Vec<Stri
         }
     }
     secrets.extend(token::of_jupyter(layout).into_iter().map(SecretValue::new));
-    let own = config.into_iter().flat_map(|config| &config.services).flat_map(|service| &service.env);
-    secrets.extend(own.filter(|(key, _)| is_secret(key)).map(|(_, value)| SecretValue::new(value)));
+    let own = sources.variables.iter().filter(|(key, _)| sources.is_secret(key));
+    secrets.extend(own.map(|(_, value)| SecretValue::new(value)));
     (secrets, problems)
 }
 
 /// `.env`, and the files that services have in its place.
-fn env_files(layout: &Layout, config: Option<&Config>) -> BTreeSet<AbsPath> {
-    let services = config.into_iter().flat_map(|config| &config.services);
-    let named = services.filter_map(|service| service.env_file.as_ref()).map(|file| layout.inside(file));
-    named.chain([layout.dotenv()]).collect()
+fn env_files(layout: &Layout, sources: &SecretSources) -> BTreeSet<AbsPath> {
+    sources.files.iter().map(|file| layout.inside(file)).chain([layout.dotenv()]).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]
@@ -88,6 +88,21 @@ mod tests {
             format!("first one, postgres://u:p@h/d, harmless, {made}, from the file, elsewhere, their own");
         assert_eq!(secrets.masker.mask(&line), "****, ****, harmless, ****, ****, ****, ****");
         assert_eq!(of_home(&layout, None).masker.mask("postgres://u:p@h/d"), "postgres://u:p@h/d");
+    }
+
+    #[test]
+    fn a_configuration_that_cannot_be_used_hides_no_secret() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout::new(AbsPath::new(directory.path().canonicalize().unwrap()).unwrap());
+        fs::create_dir_all(layout.run()).unwrap();
+        fs::write(layout.dotenv(), "DATABASE=postgres\n").unwrap();
+        fs::write(layout.inside("more.env"), "PASSWORD=elsewhere\n").unwrap();
+        let text =
+            "[secrets]\nrequired = [\"DATABASE\"]\n[services.jupyter]\nprot = 1\nenv_file = \"more.env\"\n";
+        fs::write(layout.config(), text).unwrap();
+        let secrets = of_home(&layout, Config::parse(text).ok().as_ref());
+        assert_eq!(secrets.masker.mask("postgres elsewhere"), "**** ****");
+        assert_eq!(LiveSecrets::of(&layout).masker().mask("postgres elsewhere"), "**** ****");
     }
 
     #[test]

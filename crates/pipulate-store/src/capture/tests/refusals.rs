@@ -15,13 +15,11 @@ fn line(number: usize) -> String {
 }
 
 /// Makes splice(2) into the log fail with `EINVAL`, as a file system without it does.
-#[cfg(all(target_os = "linux", not(feature = "portable")))]
 fn refuse_splice(capture: &mut Capture, layout: &Layout, name: &ServiceName) {
     capture.log = OpenOptions::new().read(true).append(true).open(layout.log(name)).unwrap();
 }
 
 #[test]
-#[cfg(all(target_os = "linux", not(feature = "portable")))]
 fn a_log_that_refuses_splice_is_written_and_no_line_is_dropped() {
     let (_dir, layout, name) = home();
     let mut capture = Capture::open(&layout, &name, SMALL).unwrap();

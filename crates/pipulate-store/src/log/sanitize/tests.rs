@@ -94,6 +94,14 @@ proptest! {
     }
 }
 
+#[test]
+fn a_text_in_two_parts_has_the_colors_of_the_whole() {
+    let text = Text::of(b"\x1b[1;31mred \x1b[32mgreen\x1b[0m plain");
+    assert_eq!(text.before(6).render(&[], true), "\x1b[1;31mred \x1b[32mgr\x1b[0m");
+    assert_eq!(text.after(6).render(&[], true), "\x1b[1;31m\x1b[32meen\x1b[0m plain\x1b[0m");
+    assert_eq!((text.before(0).plain(), text.after(text.plain().len()).plain()), ("", ""));
+}
+
 fn check_harmless(line: &[u8]) {
     let text = Text::of(line);
     assert!(text.plain().chars().all(|character| character == '\t' || !character.is_control()));

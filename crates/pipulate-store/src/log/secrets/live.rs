@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, SystemTime};
 
-use pipulate_core::config::Config;
+use pipulate_core::config::{Config, SecretSources};
 use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
 
@@ -21,10 +21,9 @@ const SETTLED_AFTER: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct LiveSecrets {
     layout: Layout,
-    /// The last one that could be used.
-    config: Option<Config>,
+    sources: SecretSources,
     /// The files that secrets come from, and what they were like before they were read.
-    sources: Vec<(AbsPath, Option<Version>)>,
+    files: Vec<(AbsPath, Option<Version>)>,
     /// None of them may have changed unseen.
     is_settled: bool,
     known: Vec<SecretValue>,
@@ -61,8 +60,8 @@ impl LiveSecrets {
     pub fn of(layout: &Layout) -> Self {
         let mut secrets = Self {
             layout: layout.clone(),
-            config: None,
-            sources: Vec::new(),
+            sources: SecretSources::default(),
+            files: Vec::new(),
             is_settled: false,
             known: Vec::new(),
             masker: Masker::new([""; 0]),
@@ -77,13 +76,13 @@ impl LiveSecrets {
     /// that are to be masked were seen: what they hold was a secret by then.
     pub fn refresh(&mut self) -> bool {
         let is_unchanged =
-            self.sources.iter().all(|(path, version)| Version::of(path).map(|(now, _)| now) == *version);
-        if is_unchanged && self.is_settled && !self.sources.is_empty() {
+            self.files.iter().all(|(path, version)| Version::of(path).map(|(now, _)| now) == *version);
+        if is_unchanged && self.is_settled && !self.files.is_empty() {
             return false;
         }
         self.read_config();
-        self.note_sources();
-        let (secrets, problems) = read(&self.layout, self.config.as_ref());
+        self.note_files();
+        let (secrets, problems) = read(&self.layout, &self.sources);
         self.untold.extend(problems.iter().filter(|problem| !self.problems.contains(problem)).cloned());
         self.problems = problems;
         let before = self.known.len();
@@ -109,21 +108,22 @@ impl LiveSecrets {
         std::mem::take(&mut self.untold)
     }
 
-    /// What can't be used, or is being replaced, changes nothing.
+    /// What can't be used, or is being replaced, takes no secret away.
     fn read_config(&mut self) {
-        let text = fs::read_to_string(self.layout.config()).ok();
-        if let Some(config) = text.and_then(|text| Config::parse(&text).ok()) {
-            self.config = Some(config);
+        let Ok(text) = fs::read_to_string(self.layout.config()) else { return };
+        match Config::parse(&text) {
+            Ok(config) => self.sources = SecretSources::of(&config),
+            Err(_) => self.sources.extend(SecretSources::salvaged(&text)),
         }
     }
 
-    fn note_sources(&mut self) {
+    fn note_files(&mut self) {
         let layout = &self.layout;
         let files = [layout.config(), layout.token(), layout.jupyter_token(), layout.jupyter_runtime()].into_iter();
-        let files = files.chain(env_files(layout, self.config.as_ref()));
+        let files = files.chain(env_files(layout, &self.sources));
         let now = SystemTime::now();
         self.is_settled = true;
-        self.sources = files
+        self.files = files
             .map(|path| {
                 let found = Version::of(&path);
                 let age = |modified: SystemTime| {
