@@ -218,6 +218,19 @@ fn where_splice_is_refused_every_line_is_captured_over_rotations_and_restarts() 
 }
 
 #[test]
+fn where_files_may_not_grow_as_large_as_a_log_it_is_rotated_before_that() {
+    let project = TestProject::light().table("server", "enabled = false");
+    let project = project.config("[services.worker]\nrestart = \"never\"\ncommand = [\"seq\", \"100000\"]\n");
+    let project = project.build();
+    let limited = format!("exec prlimit --fsize=100000 {PIPULATE} start --no-setup worker");
+    run::output(project.foreign("sh").args(["-c", &limited])).expect(0);
+    project.wait_for_state("worker", "exited");
+    let shown = project.run(&["logs", "worker", "-n", "all"]).expect(0).stdout;
+    assert!(shown.lines().eq((1..=100_000).map(|number: u32| number.to_string())), "a line is missing");
+    assert!(!project.run(&["status", "worker"]).stdout.contains("dropped"));
+}
+
+#[test]
 fn on_a_broken_disk_the_service_goes_on_and_nobody_guesses() {
     if !mounts::are_ours(&[]) {
         return;

@@ -215,3 +215,38 @@ fn a_time_that_is_none_is_answered_with_what_is_one() {
     session.run(&["logs", "--path", "--json"], 2);
     insta::assert_snapshot!(session.text());
 }
+
+#[test]
+fn lowered_limits_of_logs_hold_from_the_next_start_on() {
+    let config = |keep: u32, services: &[&str]| {
+        let service = |name: &&str| {
+            format!("[services.{name}]\ncommand = [\"sh\", \"-c\", \"seq 100000; exec sleep 1000\"]\n")
+        };
+        let services: String = services.iter().map(service).collect();
+        format!(
+            "[logs]\nmax_size = \"64KiB\"\nkeep = {keep}\n[services.jupyter]\nenabled = false\n\
+                 [services.server]\nenabled = false\n{services}"
+        )
+    };
+    let project = TestProject::light().build();
+    project.write("pipulate.toml", &config(6, &["stays", "goes"]));
+    project.start(&[]);
+    let old = |service: &str| {
+        (1..20)
+            .filter(|number| project.path(&format!(".pipulate/log/{service}.log.{number}")).exists())
+            .count()
+    };
+    holds("the last lines of both", || {
+        let lines = lines(&project, &["logs", "-n", "1"]);
+        lines.iter().filter(|line| line.ends_with("100000")).count() == 2
+    });
+    assert_eq!((old("stays"), old("goes")), (6, 6));
+    project.write("pipulate.toml", &config(2, &["stays", "goes"]));
+    project.run(&["restart", "stays"]).expect(0);
+    assert_eq!((old("stays"), old("goes")), (2, 6));
+    project.run(&["stop", "goes"]).expect(0);
+    project.write("pipulate.toml", &config(2, &["stays"]));
+    project.start(&[]);
+    assert_eq!(old("goes"), 2);
+    assert_eq!(lines(&project, &["logs", "goes", "-n", "1"]), ["100000"]);
+}

@@ -13,6 +13,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::ServiceStatus;
 use pipulate_environment::setup::Mode;
+use pipulate_store::capture;
 use pipulate_store::registry;
 use pipulate_supervisor::plan;
 use pipulate_supervisor::renewal;
@@ -41,6 +42,10 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         return dry_run(context, &names);
     }
     listen_to_ctrl_c(context, &names, settings.foreground)?;
+    // Of what is no longer configured nothing else removes them.
+    if let Err(error) = capture::trim_unsupervised(&context.layout, config.logs) {
+        context.printer.detail(format!("older logs could not be looked at: {error}"));
+    }
     for service in renewal::upgrade(&context.layout, &names) {
         context.printer.note(format!("The supervisor of {service} makes way for this version of Pipulate"));
     }

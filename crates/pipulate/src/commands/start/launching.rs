@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use pipulate_core::config::Config;
 use pipulate_core::service::ServiceName;
-use pipulate_store::capture;
 use pipulate_supervisor::launch::{Launch, Started};
 use pipulate_supervisor::plan;
 
@@ -50,9 +49,6 @@ pub(crate) fn launch_all(
     };
     let mut launched = Launched::default();
     let program = context.lasting_program();
-    if let Err(error) = capture::trim_unsupervised(&context.layout, config.logs) {
-        context.printer.detail(format!("older logs could not be looked at: {error}"));
-    }
     for wave in plan::waves(Some(config), services) {
         let wave = launched.without_unmet(config, wave);
         let specs = specs::for_start(context, config, &wave);
