@@ -63,7 +63,7 @@ impl Masker {
     pub fn finds_nothing(&self, text: &str) -> bool {
         let Some(automaton) = &self.automaton else { return true };
         let is_there = self.sieve.may_find(text.as_bytes()) && automaton.is_match(text);
-        let may_be_escaped = || escapes::may_hold_some(text.as_bytes(), self.has_space);
+        let may_be_escaped = || escapes::may_hold_some(text, self.has_space);
         !is_there && (!may_be_escaped() || self.ranges(text).is_empty())
     }
 
@@ -123,7 +123,7 @@ impl Masker {
         on_text: &mut dyn FnMut(&str, Origin<'_>),
     ) {
         on_text(text, origin);
-        if depth == 0 || !escapes::may_hold_some(text.as_bytes(), self.has_space) {
+        if depth == 0 || !escapes::may_hold_some(text, self.has_space) {
             return;
         }
         for kind in KINDS.into_iter().filter(|kind| *kind != Kind::Form || self.has_space) {

@@ -41,10 +41,20 @@ enum Step {
     Open,
 }
 
-/// Whether there may be an escape in a text; `+` is one only where a secret has a space.
-pub(super) fn may_hold_some(text: &[u8], with_spaces: bool) -> bool {
-    memchr::memchr3(b'%', b'\\', b'&', text).is_some()
-        || (with_spaces && memchr::memchr(b'+', text).is_some())
+/// Whether there may be an escape in a text; `+` is one only where a secret has a space. Nearly every
+/// line is only looked at for this, and `&` and `%` stand in many that hold none.
+pub(super) fn may_hold_some(text: &str, with_spaces: bool) -> bool {
+    let bytes = text.as_bytes();
+    let is_one = |place: usize| {
+        let kind = match bytes[place] {
+            b'%' => Kind::Percent,
+            b'&' => Kind::Html,
+            _ => Kind::Backslash,
+        };
+        !matches!(kind.step(&text[place..]), Step::Literal)
+    };
+    memchr::memchr3_iter(b'%', b'\\', b'&', bytes).any(is_one)
+        || (with_spaces && memchr::memchr(b'+', bytes).is_some())
 }
 
 impl Unescaped {
