@@ -2,16 +2,18 @@
 //!
 //! A command is data, never a shell string. Its stdin is `/dev/null` unless something is given.
 
+mod running;
+
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::sync::mpsc;
+use std::process::Stdio;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use self::running::{Group, Kept, Running};
 use crate::signals;
 
 /// A program, its arguments, and what its environment has that ours has not.
@@ -142,23 +144,44 @@ impl Command {
     /// # Errors
     /// It could not be started.
     pub fn output(&self, timeout: Duration) -> Result<Output, CommandError> {
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let end = self.stream(Some(timeout), |stream, bytes| match stream {
-            Stream::Stdout => stdout.extend_from_slice(bytes),
-            Stream::Stderr => stderr.extend_from_slice(bytes),
-        })?;
-        Ok(Output { end, stdout, stderr })
+        let mut running = Running::begin(self, Group::Own)?;
+        let mut kept = Kept::default();
+        let end = running.wait(Some(timeout), |stream, bytes| kept.take(stream, bytes));
+        let end = end.map_err(|source| self.error(source))?.unwrap_or_else(|| running.kill());
+        Ok(kept.with(end))
     }
 
-    /// Runs it to its end and hands over each line as it comes, without its line break.
+    /// Runs it to its end, or for `patience` at most: what takes longer goes on by itself, and its
+    /// output is read and thrown away. `None`: it goes on.
+    ///
+    /// # Errors
+    /// It could not be started.
+    pub fn output_unless_slow(&self, patience: Duration) -> Result<Option<Output>, CommandError> {
+        let mut running = Running::begin(self, Group::Own)?;
+        let mut kept = Kept::default();
+        let end = running.wait(Some(patience), |stream, bytes| kept.take(stream, bytes));
+        match end.map_err(|source| self.error(source))? {
+            Some(end) => Ok(Some(kept.with(end))),
+            None => {
+                thread::spawn(move || running.wait(None, |_, _| {}));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Runs it to its end and hands over each line as it comes, without its line break. A very long
+    /// one comes in pieces.
     ///
     /// # Errors
     /// It could not be started.
     pub fn lines(&self, mut on_line: impl FnMut(Stream, &str)) -> Result<End, CommandError> {
-        self.stream(None, |stream, line| {
+        // It stays in our group: Ctrl-C is for it, too.
+        let mut running = Running::begin(self, Group::Ours)?;
+        let end = running.wait(None, |stream, line| {
             let text = String::from_utf8_lossy(line);
             on_line(stream, text.trim_end_matches(['\n', '\r']));
-        })
+        });
+        Ok(end.map_err(|source| self.error(source))?.unwrap_or(End::Unknown))
     }
 
     /// Runs it with our own stdin, stdout and stderr, in our own process group, to its end.
@@ -180,7 +203,10 @@ impl Command {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         own_session(&mut command);
         let mut child = command.spawn().map_err(|source| self.error(source))?;
-        self.feed(&mut child);
+        if let Some(mut stdin) = child.stdin.take() {
+            // A program that does not read what it is given has made its choice.
+            let _unread = stdin.write_all(&self.stdin);
+        }
         // Reaped in case we live longer than it does; it is not ours to wait for otherwise.
         thread::spawn(move || child.wait());
         Ok(())
@@ -189,49 +215,6 @@ impl Command {
     /// Becomes this program; returns only if that failed.
     pub fn exec(&self) -> CommandError {
         self.error(self.std_command().exec())
-    }
-
-    fn stream(
-        &self,
-        timeout: Option<Duration>,
-        mut on_bytes: impl FnMut(Stream, &[u8]),
-    ) -> Result<End, CommandError> {
-        let mut command = self.std_command();
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        if timeout.is_some() {
-            // Whom the timeout ends. Without one it stays in our group: Ctrl-C is for it, too.
-            command.process_group(0);
-        }
-        let mut child = command.spawn().map_err(|source| self.error(source))?;
-        let (sender, receiver) = mpsc::channel();
-        forward(child.stdout.take(), Stream::Stdout, sender.clone());
-        forward(child.stderr.take(), Stream::Stderr, sender);
-        self.feed(&mut child);
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
-        loop {
-            let message = match deadline {
-                None => receiver.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
-                Some(deadline) => receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())),
-            };
-            match message {
-                Ok((stream, bytes)) => on_bytes(stream, &bytes),
-                Err(mpsc::RecvTimeoutError::Disconnected) => break,
-                Err(mpsc::RecvTimeoutError::Timeout) => {
-                    end_group(&mut child);
-                    let _status = child.wait();
-                    return Ok(End::TimedOut);
-                }
-            }
-        }
-        let status = child.wait().map_err(|source| self.error(source))?;
-        Ok(end_of(status))
-    }
-
-    fn feed(&self, child: &mut Child) {
-        if let Some(mut stdin) = child.stdin.take() {
-            // A program that does not read what it is given has made its choice.
-            let _unread = stdin.write_all(&self.stdin);
-        }
     }
 
     #[expect(clippy::disallowed_methods, reason = "this crate starts processes")]
@@ -255,26 +238,6 @@ impl Command {
     }
 }
 
-fn forward<R: Read + Send + 'static>(stream: Option<R>, which: Stream, to: mpsc::Sender<(Stream, Vec<u8>)>) {
-    let Some(stream) = stream else { return };
-    thread::spawn(move || {
-        let mut reader = BufReader::new(stream);
-        let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
-            if to.send((which, std::mem::take(&mut line))).is_err() {
-                return;
-            }
-        }
-    });
-}
-
-/// Ends a child that we have not waited for yet, with its group: its pid can't be anyone else's.
-fn end_group(child: &mut Child) {
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-        let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    }
-}
-
 #[expect(unsafe_code, reason = "CommandExt::setsid is not stable yet")]
 fn own_session(command: &mut std::process::Command) {
     // SAFETY: setsid is async-signal-safe and allocates nothing.
@@ -288,35 +251,4 @@ fn end_of(status: std::process::ExitStatus) -> End {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn output_is_gathered_with_the_code() {
-        let output = Command::new("sh")
-            .args(["-c", "read a; echo $a$B; echo oops >&2; exit 3"])
-            .env("B", "!")
-            .stdin("hi\n")
-            .output(Duration::from_secs(20))
-            .unwrap();
-        assert_eq!(
-            output,
-            Output { end: End::Code(3), stdout: b"hi!\n".to_vec(), stderr: b"oops\n".to_vec() }
-        );
-    }
-
-    #[test]
-    fn what_takes_too_long_is_ended_with_its_children() {
-        let begun = Instant::now();
-        let output =
-            Command::new("sh").args(["-c", "sleep 300 & sleep 300"]).output(Duration::from_millis(200));
-        assert_eq!(output.unwrap().end, End::TimedOut);
-        assert!(begun.elapsed() < Duration::from_secs(200));
-    }
-
-    #[test]
-    fn a_missing_program_is_an_error_that_names_it() {
-        let error = Command::new("/nowhere/at/all").output(Duration::from_secs(1)).unwrap_err();
-        assert!(error.to_string().contains("/nowhere/at/all"), "{error}");
-    }
-}
+mod tests;
