@@ -53,6 +53,24 @@ fn first_word(line: &str) -> String {
 }
 
 #[test]
+fn a_folder_that_leaves_or_comes_restarts_like_the_files_in_it() {
+    let project = watching("[\"*.py\", \"pages\"]", DIARIST);
+    project.write("pages/deep/index.html", "hello");
+    project.write("notes/plan.txt", "nobody watches this");
+    project.start(&[]);
+    let away = project.home().join("pages");
+    fs::rename(project.path("pages"), &away).unwrap();
+    wait_for_restart(&project, 1);
+    fs::rename(&away, project.path("pages")).unwrap();
+    wait_for_restart(&project, 2);
+    fs::rename(project.path("notes"), project.home().join("notes")).unwrap();
+    fs::remove_dir_all(project.path("pages")).unwrap();
+    wait_for_restart(&project, 3);
+    assert_eq!(noticed(&project), ["pages/deep/index.html"; 3]);
+    project.run(&["stop"]).expect(0);
+}
+
+#[test]
 fn a_burst_of_saves_is_one_restart_and_no_two_instances_overlap() {
     let project = watching("[\"*.py\", \"pages\"]", DIARIST);
     project.start(&[]);

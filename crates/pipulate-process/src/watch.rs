@@ -14,14 +14,19 @@ use crate::os;
 #[derive(Debug)]
 pub struct TreeWatch(os::TreeWatch);
 
-/// Which folders of a tree are entered, by their paths relative to its root.
-pub type Enters = Box<dyn Fn(&Path) -> bool>;
+/// Which parts of a tree count, by their paths relative to its root.
+pub struct Filter {
+    /// Whether a folder is entered.
+    pub folder: Box<dyn Fn(&Path) -> bool>,
+    /// Whether a change of a file is reported.
+    pub file: Box<dyn Fn(&Path) -> bool>,
+}
 
 /// What happened in a tree since the last time.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Files that were written, moved or removed, relative to the tree's root. When the system lost
-    /// count, every file that is there.
+    /// Files that were written, moved or removed, also together with a folder, relative to the tree's
+    /// root. When the system lost count, every file that is there or was.
     pub files: BTreeSet<PathBuf>,
     /// From now on not everything is seen.
     pub trouble: Option<WatchError>,
@@ -41,13 +46,13 @@ pub enum WatchError {
 }
 
 impl TreeWatch {
-    /// Watches `root` and those folders below it that `enters` wants, `most` of them at most. What is
+    /// Watches `root` and those folders below it that `filter` wants, `most` of them at most. What is
     /// saved after this returned is told by [`TreeWatch::take`].
     ///
     /// # Errors
     /// Nothing can be watched. That only a part could be is told by the first [`TreeWatch::take`].
-    pub fn new(root: &Path, most: usize, enters: Enters) -> Result<Self, WatchError> {
-        os::TreeWatch::new(root, most, enters).map(Self)
+    pub fn new(root: &Path, most: usize, filter: Filter) -> Result<Self, WatchError> {
+        os::TreeWatch::new(root, most, filter).map(Self)
     }
 
     /// Readable when something happened.

@@ -1,7 +1,7 @@
 //! Watching a tree by inotify: one watch for each folder.
 
 use std::collections::{BTreeSet, HashMap};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
 use std::mem::MaybeUninit;
@@ -12,24 +12,37 @@ use std::path::{Path, PathBuf};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
-use crate::watch::{Changes, Enters, WatchError};
+use crate::watch::{Changes, Filter, WatchError};
 
 /// Folders by the numbers of their watches.
 pub(crate) struct TreeWatch {
     descriptor: OwnedFd,
     root: PathBuf,
     most: usize,
-    enters: Enters,
-    /// Relative to the root, which is the empty path.
-    folders: HashMap<i32, PathBuf>,
+    filter: Filter,
+    folders: HashMap<i32, Folder>,
     trouble: Option<WatchError>,
 }
 
+/// A folder under watch.
+struct Folder {
+    /// Relative to the root, which is the empty path.
+    path: PathBuf,
+    /// The wanted files in it: of a folder that is moved away the system tells no files.
+    files: BTreeSet<OsString>,
+}
+
+impl Folder {
+    fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        self.files.iter().map(|name| self.path.join(name))
+    }
+}
+
 impl TreeWatch {
-    pub(crate) fn new(root: &Path, most: usize, enters: Enters) -> Result<Self, WatchError> {
+    pub(crate) fn new(root: &Path, most: usize, filter: Filter) -> Result<Self, WatchError> {
         let descriptor = open(root)?;
         let mut watch =
-            Self { descriptor, root: root.to_owned(), most, enters, folders: HashMap::new(), trouble: None };
+            Self { descriptor, root: root.to_owned(), most, filter, folders: HashMap::new(), trouble: None };
         watch.enter(PathBuf::new());
         match watch.trouble.take_if(|_| watch.folders.is_empty()) {
             None if watch.folders.is_empty() => Err(WatchError::RootIsGone { folder: root.to_owned() }),
@@ -44,12 +57,18 @@ impl TreeWatch {
 
     pub(crate) fn take(&mut self) -> Changes {
         let mut files = BTreeSet::new();
+        let mut appeared = BTreeSet::new();
         for happened in self.read() {
             if happened.flags.contains(ReadFlags::QUEUE_OVERFLOW) {
                 files.extend(self.begin_anew());
+                appeared.clear();
                 break;
             }
-            self.follow(&happened, &mut files);
+            self.follow(&happened, &mut files, &mut appeared);
+        }
+        // Not before: where two folders changed places, the second one's leaving is that of the first.
+        for folder in appeared {
+            files.extend(self.enter(folder));
         }
         Changes { files, trouble: self.trouble.take() }
     }
@@ -75,55 +94,73 @@ impl TreeWatch {
         }
     }
 
-    fn follow(&mut self, happened: &Happened, files: &mut BTreeSet<PathBuf>) {
+    fn follow(
+        &mut self,
+        happened: &Happened,
+        files: &mut BTreeSet<PathBuf>,
+        appeared: &mut BTreeSet<PathBuf>,
+    ) {
         let Happened { folder, flags, name } = happened;
         if flags.contains(ReadFlags::IGNORED) {
-            let was_root = self.folders.remove(folder).is_some_and(|gone| gone.as_os_str().is_empty());
-            if was_root {
+            let Some(gone) = self.folders.remove(folder) else { return };
+            // Those that went with a file system that was unmounted; deleted ones were told already.
+            files.extend(gone.paths());
+            if gone.path.as_os_str().is_empty() {
                 self.trouble = Some(WatchError::RootIsGone { folder: self.root.clone() });
             }
             return;
         }
-        let (Some(folder), Some(name)) = (self.folders.get(folder), name) else { return };
-        let path = folder.join(name);
-        let is_folder = flags.contains(ReadFlags::ISDIR);
-        if is_folder && flags.contains(ReadFlags::MOVED_FROM) {
-            self.leave(&path);
-        } else if is_folder && flags.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
-            // What was put into it before it was watched is told now.
-            files.extend(self.enter(path));
-        } else if !is_folder && !flags.contains(ReadFlags::CREATE) {
-            files.insert(path);
+        let (Some(folder), Some(name)) = (self.folders.get_mut(folder), name) else { return };
+        let path = folder.path.join(name);
+        if flags.contains(ReadFlags::ISDIR) {
+            if flags.contains(ReadFlags::MOVED_FROM) {
+                files.extend(self.leave(&path));
+            } else if flags.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
+                // What was put into it before it was watched is told when it is entered.
+                appeared.insert(path);
+            }
+        } else if (self.filter.file)(&path) {
+            match flags.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM) {
+                true => folder.files.remove(name.as_os_str()),
+                false => folder.files.insert(name.as_os_str().to_owned()),
+            };
+            if !flags.contains(ReadFlags::CREATE) {
+                files.insert(path);
+            }
         }
     }
 
-    /// Watches a folder and those below it; the files that are in them.
+    /// Watches a folder and those below it; the wanted files that are in them.
     fn enter(&mut self, folder: PathBuf) -> BTreeSet<PathBuf> {
         let mut files = BTreeSet::new();
         let mut found = vec![folder];
         while let Some(folder) = found.pop() {
-            if !(self.enters)(&folder) || !self.watch(&folder) {
-                continue;
-            }
+            let watched = (self.filter.folder)(&folder).then(|| self.watch(&folder)).flatten();
+            let Some(number) = watched else { continue };
             // Watched before it is read: nothing is missed in between.
             let Ok(entries) = fs::read_dir(self.root.join(&folder)) else { continue };
+            let mut names = BTreeSet::new();
             for entry in entries.flatten() {
                 let path = folder.join(entry.file_name());
                 match entry.file_type() {
                     Ok(kind) if kind.is_dir() => found.push(path),
-                    Ok(_) => drop(files.insert(path)),
-                    Err(_) => {}
+                    Ok(_) if (self.filter.file)(&path) => {
+                        names.insert(entry.file_name());
+                        files.insert(path);
+                    }
+                    Ok(_) | Err(_) => {}
                 }
             }
+            self.folders.insert(number, Folder { path: folder, files: names });
         }
         files
     }
 
-    /// Whether the folder is watched now.
-    fn watch(&mut self, folder: &Path) -> bool {
+    /// The number of a new watch on a folder, if there is one now.
+    fn watch(&mut self, folder: &Path) -> Option<i32> {
         if self.folders.len() >= self.most {
             self.trouble = Some(WatchError::TooManyFolders { most: self.most });
-            return false;
+            return None;
         }
         let flags = WatchFlags::CLOSE_WRITE
             | WatchFlags::CREATE
@@ -135,41 +172,39 @@ impl TreeWatch {
         let is_root = folder.as_os_str().is_empty();
         let links = if is_root { WatchFlags::empty() } else { WatchFlags::DONT_FOLLOW };
         match inotify::add_watch(&self.descriptor, self.root.join(folder), flags | links) {
-            Ok(number) => {
-                self.folders.insert(number, folder.to_owned());
-                true
-            }
+            Ok(number) => Some(number),
             // It is gone again, is something else by now, or is closed to us: nothing to see there.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => false,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => None,
             Err(error) => {
                 self.trouble = Some(self.failed(folder, error));
-                false
+                None
             }
         }
     }
 
-    /// A folder was moved: what is in it has other paths from now on.
-    fn leave(&mut self, folder: &Path) {
-        let inside = self.folders.extract_if(|_, path| path.starts_with(folder));
-        for (number, _) in inside {
+    /// A folder was moved: what is in it has other paths from now on, and is gone from these.
+    fn leave(&mut self, folder: &Path) -> BTreeSet<PathBuf> {
+        let mut files = BTreeSet::new();
+        for (number, gone) in self.folders.extract_if(|_, inside| inside.path.starts_with(folder)) {
+            files.extend(gone.paths());
             // It may be gone by now.
             let _gone = inotify::remove_watch(&self.descriptor, number);
         }
+        files
     }
 
     /// The system lost count: everything is watched anew, and everything may have changed.
     fn begin_anew(&mut self) -> BTreeSet<PathBuf> {
+        let mut files: BTreeSet<PathBuf> = self.folders.values().flat_map(Folder::paths).collect();
         match open(&self.root) {
             Ok(descriptor) => {
                 self.descriptor = descriptor;
                 self.folders.clear();
-                self.enter(PathBuf::new())
+                files.extend(self.enter(PathBuf::new()));
             }
-            Err(trouble) => {
-                self.trouble = Some(trouble);
-                BTreeSet::new()
-            }
+            Err(trouble) => self.trouble = Some(trouble),
         }
+        files
     }
 
     fn failed(&self, folder: &Path, error: Errno) -> WatchError {

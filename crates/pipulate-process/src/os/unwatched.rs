@@ -5,14 +5,14 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use crate::watch::{Changes, Enters, WatchError};
+use crate::watch::{Changes, Filter, WatchError};
 
 /// Never made.
 #[derive(Debug)]
 pub(crate) struct TreeWatch(Infallible);
 
 impl TreeWatch {
-    pub(crate) fn new(root: &Path, _most: usize, _enters: Enters) -> Result<Self, WatchError> {
+    pub(crate) fn new(root: &Path, _most: usize, _filter: Filter) -> Result<Self, WatchError> {
         Err(WatchError::System { folder: root.to_owned(), source: io::ErrorKind::Unsupported.into() })
     }
 

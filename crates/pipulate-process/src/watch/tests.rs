@@ -9,8 +9,14 @@ fn tree() -> (tempfile::TempDir, TreeWatch) {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("a/b")).unwrap();
     fs::create_dir(folder.path().join("out")).unwrap();
-    let watch = TreeWatch::new(folder.path(), 100, Box::new(|path| !path.ends_with("out"))).unwrap();
+    let filter =
+        Filter { folder: Box::new(|path| !path.ends_with("out")), file: Box::new(|path| path != "unwanted") };
+    let watch = TreeWatch::new(folder.path(), 100, filter).unwrap();
     (folder, watch)
+}
+
+fn everything() -> Filter {
+    Filter { folder: Box::new(|_| true), file: Box::new(|_| true) }
 }
 
 /// Waits until something happened; the files.
@@ -60,7 +66,7 @@ fn a_folder_that_is_moved_has_its_new_path_and_one_that_comes_back_is_watched_ag
     fs::write(at("a/b/x"), "1").unwrap();
     next(&mut watch);
     fs::rename(at("a"), at("c")).unwrap();
-    assert_eq!(next(&mut watch), ["c/b/x"]);
+    assert_eq!(next(&mut watch), ["a/b/x", "c/b/x"]);
     fs::write(at("c/b/x"), "2").unwrap();
     assert_eq!(next(&mut watch), ["c/b/x"]);
     fs::remove_dir_all(at("c")).unwrap();
@@ -69,6 +75,62 @@ fn a_folder_that_is_moved_has_its_new_path_and_one_that_comes_back_is_watched_ag
     assert_eq!(told(&mut watch), [""; 0]);
     fs::write(at("c/b/x"), "3").unwrap();
     assert_eq!(next(&mut watch), ["c/b/x"]);
+}
+
+#[test]
+fn files_leave_and_come_with_their_folder() {
+    let (folder, mut watch) = tree();
+    let elsewhere = tempfile::tempdir_in(folder.path().parent().unwrap()).unwrap();
+    let (at, away) = (|path: &str| folder.path().join(path), elsewhere.path().join("a"));
+    fs::write(at("a/x"), "1").unwrap();
+    fs::write(at("a/b/y"), "1").unwrap();
+    next(&mut watch);
+    fs::rename(at("a"), &away).unwrap();
+    assert_eq!(next(&mut watch), ["a/b/y", "a/x"], "moved out");
+    fs::write(away.join("x"), "2").unwrap();
+    assert_eq!(told(&mut watch), [""; 0], "it is somewhere else");
+    fs::rename(&away, at("a")).unwrap();
+    assert_eq!(next(&mut watch), ["a/b/y", "a/x"], "moved in");
+    fs::rename(at("a/b"), at("out/b")).unwrap();
+    assert_eq!(next(&mut watch), ["a/b/y"], "moved to where nothing is watched");
+    fs::remove_file(at("a/x")).unwrap();
+    next(&mut watch);
+    fs::remove_dir_all(at("a")).unwrap();
+    poll::wait(&[(watch.descriptor(), Interest::Read)], Some(Duration::from_secs(30))).unwrap();
+    assert_eq!(told(&mut watch), [""; 0], "it was empty");
+}
+
+#[test]
+fn a_folder_in_the_place_of_another_one_is_watched_there() {
+    let (folder, mut watch) = tree();
+    let at = |path: &str| folder.path().join(path);
+    fs::create_dir_all(at("new")).unwrap();
+    fs::write(at("new/y"), "1").unwrap();
+    fs::write(at("a/x"), "1").unwrap();
+    next(&mut watch);
+    // As an installer puts a new version in the place of the old one.
+    let here = rustix::fs::CWD;
+    let exchange = rustix::fs::RenameFlags::EXCHANGE;
+    rustix::fs::renameat_with(here, at("new"), here, at("a"), exchange).unwrap();
+    assert_eq!(next(&mut watch), ["a/x", "a/y", "new/x", "new/y"]);
+    for file in ["a/z", "new/z", "new/b/z"] {
+        fs::write(at(file), "1").unwrap();
+        assert_eq!(next(&mut watch), [file]);
+    }
+    fs::remove_dir_all(at("a")).unwrap();
+    assert_eq!(next(&mut watch), ["a/y", "a/z"]);
+    fs::rename(at("new"), at("a")).unwrap();
+    assert_eq!(next(&mut watch), ["a/b/z", "a/x", "a/z", "new/b/z", "new/x", "new/z"]);
+    fs::write(at("a/b/z"), "2").unwrap();
+    assert_eq!(next(&mut watch), ["a/b/z"]);
+}
+
+#[test]
+fn what_is_not_wanted_is_not_told() {
+    let (folder, mut watch) = tree();
+    fs::write(folder.path().join("unwanted"), "1").unwrap();
+    poll::wait(&[(watch.descriptor(), Interest::Read)], Some(Duration::from_secs(30))).unwrap();
+    assert_eq!(told(&mut watch), [""; 0]);
 }
 
 #[test]
@@ -95,7 +157,7 @@ fn a_root_that_goes_away_is_told_and_one_that_is_not_there_is_refused() {
     fs::remove_dir_all(folder.path()).unwrap();
     poll::wait(&[(watch.descriptor(), Interest::Read)], Some(Duration::from_secs(30))).unwrap();
     assert!(matches!(watch.take().trouble, Some(WatchError::RootIsGone { .. })));
-    let refused = TreeWatch::new(folder.path(), 100, Box::new(|_| true)).unwrap_err();
+    let refused = TreeWatch::new(folder.path(), 100, everything()).unwrap_err();
     assert!(matches!(refused, WatchError::RootIsGone { .. }), "{refused}");
 }
 
@@ -111,7 +173,7 @@ fn a_link_to_a_folder_leads_nowhere() {
 
 #[test]
 fn a_system_whose_notifications_are_not_used_says_so() {
-    let refused = os::unwatched::TreeWatch::new(Path::new("/p"), 100, Box::new(|_| true)).unwrap_err();
+    let refused = os::unwatched::TreeWatch::new(Path::new("/p"), 100, everything()).unwrap_err();
     assert_eq!(refused.to_string(), "could not watch the folder /p: unsupported");
 }
 
@@ -121,7 +183,7 @@ fn a_tree_that_is_too_large_is_watched_in_part_and_that_is_told() {
     for number in 0..3 {
         fs::create_dir(folder.path().join(number.to_string())).unwrap();
     }
-    let mut watch = TreeWatch::new(folder.path(), 3, Box::new(|_| true)).unwrap();
+    let mut watch = TreeWatch::new(folder.path(), 3, everything()).unwrap();
     let trouble = watch.take().trouble.unwrap().to_string();
     assert_eq!(trouble, "more than 3 folders would have to be watched");
     fs::write(folder.path().join("x"), "1").unwrap();

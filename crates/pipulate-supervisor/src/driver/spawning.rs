@@ -78,9 +78,7 @@ impl Driver {
 
     /// What was noted about the instance before, and about its end, is not about this one.
     fn begin_anew(&mut self) {
-        if let Some(watch) = &self.spec.watch {
-            self.watching.begin(&self.layout, watch);
-        }
+        self.watching.begin(&self.layout);
         if self.stopwatch.take().is_some() {
             self.attached.clear();
             self.siblings.look_again();

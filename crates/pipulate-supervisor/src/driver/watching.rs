@@ -14,9 +14,8 @@ use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceSpec;
 use pipulate_core::state::Wanted;
 use pipulate_core::text::printable;
-use pipulate_core::watch::WatchSpec;
 use pipulate_process::poll::Interest;
-use pipulate_process::watch::{TreeWatch, WatchError};
+use pipulate_process::watch::{Filter, TreeWatch, WatchError};
 
 use super::check::{Check, Verdict};
 use super::{Beginning, Driver};
@@ -53,11 +52,14 @@ impl Watching {
         };
         let (folders, home) = (watch.clone(), layout.clone());
         let enters = move |folder: &Path| folders.wants_folder(folder) && !is_environment(&home, folder);
-        match TreeWatch::new(layout.root(), MOST_FOLDERS, Box::new(enters)) {
+        let files = watch.clone();
+        let wants = move |file: &Path| files.wants_file(file);
+        let filter = Filter { folder: Box::new(enters), file: Box::new(wants) };
+        match TreeWatch::new(layout.root(), MOST_FOLDERS, filter) {
             Ok(tree) => {
                 watching.tree = Some(tree);
                 // What could not be watched is known from here on.
-                let _nothing_saved_yet = watching.hear(layout, watch);
+                let _nothing_saved_yet = watching.hear(layout);
             }
             Err(error) => watching.suffer(&error),
         }
@@ -100,8 +102,8 @@ impl Watching {
     }
 
     /// An instance is started now: it finds the files as they are.
-    pub(super) fn begin(&mut self, layout: &Layout, watch: &WatchSpec) {
-        let _found_by_it = self.hear(layout, watch);
+    pub(super) fn begin(&mut self, layout: &Layout) {
+        let _found_by_it = self.hear(layout);
         self.saves.forget();
         self.echo.begin(Instant::now());
         (self.check, self.mistake) = (None, None);
@@ -121,11 +123,11 @@ impl Watching {
     }
 
     /// The files saved since the last time that count.
-    fn hear(&mut self, layout: &Layout, watch: &WatchSpec) -> BTreeSet<PathBuf> {
+    fn hear(&mut self, layout: &Layout) -> BTreeSet<PathBuf> {
         let Some(tree) = &mut self.tree else { return BTreeSet::new() };
         let mut changes = tree.take();
         let is_in_environment = |file: &Path| file.ancestors().any(|folder| is_environment(layout, folder));
-        changes.files.retain(|file| watch.wants_file(file) && !is_in_environment(file));
+        changes.files.retain(|file| !is_in_environment(file));
         if let Some(error) = &changes.trouble {
             self.suffer(error);
         }
@@ -153,8 +155,10 @@ impl Watching {
 impl Driver {
     /// Acts on what was saved, once a burst of saves is over and what is in it can be read.
     pub(super) fn look_at_saves(&mut self) {
-        let Some(watch) = &self.spec.watch else { return };
-        let saved = self.watching.hear(&self.layout, watch);
+        if self.spec.watch.is_none() {
+            return;
+        }
+        let saved = self.watching.hear(&self.layout);
         self.warn_of_blindness();
         if self.machine.phase().wanted() == Wanted::Stopped {
             self.watching.check = None;
