@@ -109,7 +109,9 @@ pub(crate) struct StopSettings {
     pub(crate) services: Vec<ServiceName>,
     /// Instead of what each service's configuration says.
     pub(crate) timeout: Option<Duration>,
-    /// Neither ask about work in progress nor wait.
+    /// Stop also if work is in progress, without a question.
+    pub(crate) yes: bool,
+    /// At once. Implies `yes`.
     pub(crate) force: bool,
     pub(crate) projects: Projects,
 }
@@ -127,8 +129,8 @@ pub(crate) enum Projects {
 pub(crate) struct RestartSettings {
     /// Empty: all of them, with care for kernels.
     pub(crate) services: Vec<ServiceName>,
-    /// Do not ask about work in progress.
-    pub(crate) force: bool,
+    /// Restart also if work is in progress, without a question.
+    pub(crate) yes: bool,
 }
 
 /// `status`.

@@ -77,6 +77,22 @@ fn flags_become_settings() {
         (stop.timeout, stop.force, stop.projects),
         (Some(Duration::from_millis(500)), true, Projects::This)
     );
+    let consent = |line: &str| match request(line).verb {
+        Verb::Stop(stop) => (stop.yes, stop.force),
+        Verb::Restart(restart) => (restart.yes, false),
+        verb => panic!("{verb:?}"),
+    };
+    for (line, expected) in [
+        ("pipulate stop", (false, false)),
+        ("pipulate stop -y", (true, false)),
+        ("pipulate stop --yes", (true, false)),
+        ("pipulate stop --force", (true, true)),
+        ("pipulate restart", (false, false)),
+        ("pipulate restart jupyter --yes", (true, false)),
+        ("pipulate restart jupyter --force", (true, false)),
+    ] {
+        assert_eq!(consent(line), expected, "{line}");
+    }
     let Verb::Status(status) = request("pipulate ps --json --all").verb else { panic!() };
     assert_eq!((status.format, status.projects), (Format::Json, Projects::All));
     let Verb::Run(run) = request("pipulate run -- python -c --help").verb else { panic!() };

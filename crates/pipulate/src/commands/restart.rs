@@ -51,8 +51,8 @@ pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<Ex
     for service in &services {
         record::try_out(&context.layout, service).map_err(|error| as_it_was(error.into()))?;
     }
-    if !settings.force {
-        stop::spare_work_in_progress(context, &services, &stop::in_words("restart", &services))?;
+    if !settings.yes {
+        stop::spare_work_in_progress(context, &services, "restart", &services)?;
     }
     start::start_needs(context, config, &services, PATIENCE).map_err(as_it_was)?;
     let restarted = restart_all(context, config, &services)?;
@@ -123,9 +123,10 @@ fn everything_but_kernels(
 }
 
 fn report(context: &Context, restarted: &Launched) -> Result<ExitStatus, Failure> {
-    for service in &restarted.up {
-        context.printer.data(format!("Restarted {service}"))?;
-    }
+    let up = restarted.up.iter();
+    let printed = up.map(|service| context.printer.data(format!("Restarted {service}")));
+    // A reader that left is no reason to say nothing of what failed.
+    let printed = printed.collect::<Result<(), Failure>>();
     let mut worst = ExitStatus::Success;
     for (service, outcome) in &restarted.failed {
         match outcome {
@@ -151,5 +152,8 @@ fn report(context: &Context, restarted: &Launched) -> Result<ExitStatus, Failure
         let why = format!("{service} was not restarted: it needs {needed}, which is not up");
         context.printer.failure(&Failure::failed(why));
     }
-    Ok(worst)
+    match worst {
+        ExitStatus::Success => printed.map(|()| worst),
+        worst => Ok(worst),
+    }
 }

@@ -59,9 +59,9 @@ fn stop_project(context: &Context, settings: &StopSettings) -> Result<ExitStatus
     let is_wanted = |name: &ServiceName| settings.services.is_empty() || settings.services.contains(name);
     places.insert(0, (context, known.into_iter().collect()));
     places.iter_mut().for_each(|(_, services)| services.retain(is_wanted));
-    if !settings.force {
+    if !settings.yes {
         for (place, wanted) in &places {
-            spare_work_in_progress(place, wanted, &in_words("stop", &settings.services))?;
+            spare_work_in_progress(place, wanted, "stop", &settings.services)?;
         }
     }
     let manner = Manner { timeout: settings.timeout, force: settings.force };
@@ -93,14 +93,16 @@ fn report(context: &Context, outcomes: Vec<(ServiceName, Stopped)>) -> Result<Ex
     Ok(if is_clean { ExitStatus::Success } else { ExitStatus::Failed })
 }
 
-/// Refuses, or asks on a terminal, when `command`, a stop of these services, would cut work off.
+/// Refuses, or asks on a terminal, when `verb`, which stops these services, would cut work off. `asked`
+/// are those that were named.
 ///
 /// # Errors
 /// Something is being done, and nobody said that its end is fine.
 pub(crate) fn spare_work_in_progress(
     context: &Context,
     services: &[ServiceName],
-    command: &str,
+    verb: &str,
+    asked: &[ServiceName],
 ) -> Result<(), Failure> {
     if services.iter().all(|service| service.as_str() != ServiceName::JUPYTER) {
         return Ok(());
@@ -111,17 +113,19 @@ pub(crate) fn spare_work_in_progress(
     }
     let names: Vec<String> = work.iter().map(ToString::to_string).collect();
     let what = format!("work is in progress in JupyterLab: {}", names.join("; "));
+    let names = asked.iter().map(ServiceName::as_str);
+    let command = std::iter::once(verb).chain(names).collect::<Vec<_>>().join(" ");
     if ask::yes(&context.printer, &format!("{what}. {command} all the same?")) {
         return Ok(());
     }
-    Err(Failure::failed(format!("{what}; nothing was stopped"))
-        .hint(format!("wait until it is done, or end it at once with: pipulate {command} --force")))
-}
-
-/// The command as it was typed: `stop`, `restart jupyter`.
-pub(crate) fn in_words(verb: &str, services: &[ServiceName]) -> String {
-    let names = services.iter().map(ServiceName::as_str);
-    std::iter::once(verb).chain(names).collect::<Vec<_>>().join(" ")
+    let failure = Failure::failed(format!("{what}; nothing was stopped"));
+    let anyway = format!("wait until it is done, or {verb} anyway with: pipulate {command}");
+    Err(match verb {
+        "stop" => failure
+            .hint(format!("{anyway} --yes"))
+            .hint(format!("to end it at once instead: pipulate {command} --force")),
+        _ => failure.hint(format!("{anyway} --force (--yes means the same here)")),
+    })
 }
 
 /// What has a record, and what exists here.

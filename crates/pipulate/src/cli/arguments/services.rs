@@ -39,6 +39,9 @@ pub(super) struct StopArguments {
     /// How long a service may take before it is forced [default: 10s, or its configuration]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     timeout: Option<Duration>,
+    /// Stop them also if work is in progress, without asking
+    #[arg(short, long)]
+    yes: bool,
     /// End them at once, without asking about work in progress
     #[arg(long)]
     force: bool,
@@ -51,9 +54,9 @@ pub(super) struct StopArguments {
 pub(super) struct RestartArguments {
     #[command(flatten)]
     services: ServicesArgument,
-    /// Don't ask about work in progress
-    #[arg(long)]
-    force: bool,
+    /// Restart them also if work is in progress, without asking
+    #[arg(short, long, visible_alias = "force")]
+    yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -87,6 +90,7 @@ impl StopArguments {
         StopSettings {
             services: self.services.services,
             timeout: self.timeout,
+            yes: self.yes || self.force,
             force: self.force,
             projects: projects(self.all),
         }
@@ -95,7 +99,7 @@ impl StopArguments {
 
 impl RestartArguments {
     pub(super) fn resolve(self) -> RestartSettings {
-        RestartSettings { services: self.services.services, force: self.force }
+        RestartSettings { services: self.services.services, yes: self.yes }
     }
 }
 
