@@ -22,6 +22,7 @@ mod flake;
 mod follow;
 mod foreground;
 mod hidden;
+mod goodbye;
 mod home;
 mod identity;
 mod inherited;

@@ -30,8 +30,9 @@ use crate::context::Context;
 use crate::links;
 use crate::ui::style::Style;
 
-/// A stop may take this long before the page is told that it did not end.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a page waits for what it asked for; then that goes on by itself. A browser gives up after
+/// a minute.
+const PATIENCE: Duration = Duration::from_secs(45);
 /// How long a page waits for what it starts; after that the service's card tells how it goes.
 const START: &str = "30s";
 /// How long a page waits for JupyterLab's word about its kernels.
@@ -41,6 +42,7 @@ const GLANCE: Duration = Duration::from_millis(300);
 pub(super) struct Home {
     pub(super) context: Context,
     own: Option<ServiceName>,
+    patience: Duration,
     /// The program's file when it was started.
     program: Option<Version>,
     /// `None` until lines are shown.
@@ -59,7 +61,7 @@ impl Home {
     /// `own` is the service that this process is.
     pub(super) fn new(context: Context, own: Option<ServiceName>) -> Self {
         let program = version(&context.exe);
-        Self { context, own, program, secrets: Mutex::new(None) }
+        Self { context, own, patience: PATIENCE, program, secrets: Mutex::new(None) }
     }
 
     fn env_file(&self) -> EnvFile {
@@ -78,7 +80,7 @@ impl Home {
         };
         match (verb, consent) {
             (Verb::Start, _) => command.args(["--no-browser", "--no-setup", "--wait-timeout", START]),
-            (Verb::Stop | Verb::Restart, Consent::Given) => command.arg("--force"),
+            (Verb::Stop | Verb::Restart, Consent::Given) => command.arg("--yes"),
             (Verb::Stop | Verb::Restart, Consent::NotAsked) => command,
         }
     }
@@ -169,18 +171,17 @@ impl Control for Home {
             return Ok(receipt::of_request(target, verb));
         }
         let before = self.status(Look::Glance);
-        let output = command.output(PATIENCE).map_err(failed)?;
+        let Some(output) = command.output_unless_slow(self.patience).map_err(failed)? else {
+            let request = receipt::of_request(target, verb);
+            return Ok(format!("{request}; that takes long, and goes on"));
+        };
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
         match (output.end, verb) {
             (End::Code(0), Verb::Start) => Ok(receipt::of_start(&before, &stdout, &stderr)),
             (End::Code(0), Verb::Stop | Verb::Restart) => Ok(receipt::with_warnings(stdout, &stderr)),
             (End::Code(_), _) => Err(ControlError::Refused(receipt::of_failure(&stderr))),
-            (End::TimedOut, _) => {
-                let request = receipt::of_request(target, verb);
-                Err(ControlError::Refused(format!("{request}; that takes long, and goes on")))
-            }
-            (End::Signal(_) | End::Unknown, _) => Err(ControlError::Failed(format!(
+            (End::Signal(_) | End::TimedOut | End::Unknown, _) => Err(ControlError::Failed(format!(
                 "the command that should {} {target} {}",
                 verb.word(),
                 output.end
@@ -241,5 +242,49 @@ impl Secrets for Home {
 
     fn forget(&self, key: &str) -> Result<Unset, SecretsError> {
         Secrets::forget(&self.env_file(), key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::context::samples;
+
+    #[test]
+    fn what_takes_long_goes_on_when_the_page_no_longer_waits_for_it() {
+        let mut project = samples::project("");
+        let root = project.context.layout.root().clone();
+        let script =
+            "#!/bin/sh\ncd \"$2\"\nuntil [ -e go ]; do sleep 0.02; done\nseq 100000\necho \"$3 $4\" > done\n";
+        fs::write(root.join("program"), script).unwrap();
+        fs::set_permissions(root.join("program"), fs::Permissions::from_mode(0o755)).unwrap();
+        project.context.exe = root.join("program");
+        let worker = Target::One(ServiceName::parse("worker").unwrap());
+        let mut home = Home::new(project.context.clone(), None);
+        home.patience = Duration::from_millis(50);
+        let told = home.act(&worker, Verb::Restart, Consent::NotAsked).unwrap();
+        assert_eq!(told, "worker was asked to restart; that takes long, and goes on");
+        assert!(!root.join("done").exists());
+        fs::write(root.join("go"), "").unwrap();
+        let begun = std::time::Instant::now();
+        while !fs::read_to_string(root.join("done")).is_ok_and(|said| said == "restart worker\n") {
+            assert!(begun.elapsed() < Duration::from_secs(60), "it did not go on");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[test]
+    fn a_yes_on_the_page_is_a_gentle_one() {
+        let home = Home::new(samples::project("").context.clone(), None);
+        for (verb, consent, option) in [
+            (Verb::Stop, Consent::Given, Some("--yes")),
+            (Verb::Restart, Consent::Given, Some("--yes")),
+            (Verb::Stop, Consent::NotAsked, None),
+        ] {
+            let line = home.command(&Target::All, verb, consent).display();
+            assert_eq!(line.split(' ').find(|word| word.starts_with("--")), option, "{line}");
+        }
     }
 }
