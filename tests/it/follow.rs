@@ -163,3 +163,44 @@ fn what_was_thrown_away_before_a_slow_reader_took_it_is_told_to_the_byte() {
     follower.stderr.take().unwrap().read_to_string(&mut told).unwrap();
     assert!(told.contains("MiB of what flood printed were thrown away before they could be shown"), "{told}");
 }
+
+/// Runs a command whose output nobody reads.
+fn run_unread(project: &TestProject, args: &[&str]) -> (Option<i32>, String) {
+    let (reader, stdout) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = project.command(args);
+    let child = command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_reader_that_has_left_ends_a_view_and_hides_no_failure() {
+    let broken = "[services.broken]\ncommand = [\"sh\", \"-c\", \"exit 3\"]\nready = { log = \"never\" }\n\
+                  [services.fine]\ncommand = [\"sleep\", \"1000\"]\n";
+    let project = TestProject::light().table("server", "enabled = false").config(broken).build();
+    for args in [&["start", "--no-setup"][..], &["restart", "fine", "broken"]] {
+        let (code, said) = run_unread(&project, args);
+        assert_eq!(code, Some(1), "{args:?}: {said}");
+        assert!(said.contains("broken"), "{args:?}: {said}");
+    }
+    for view in [&["status", "-w"][..], &["logs", "-f"]] {
+        assert_eq!(run_unread(&project, view), (Some(0), String::new()), "{view:?}");
+    }
+    assert_eq!(project.service("fine")["state"], "running");
+    let (code, said) = run_unread(&project, &["stop"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("Stopped fine") && said.ends_with("0 processes left\n"), "{said}");
+}
+
+#[test]
+fn a_status_that_is_watched_ends_with_its_reader() {
+    let project = TestProject::light().table("server", "enabled = false").build();
+    let mut command = project.command(&["status", "-w"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut reader = child.stdout.take().unwrap();
+    reader.read_exact(&mut [0]).unwrap();
+    drop(reader);
+    let code = wait_for("the end of the view", || child.try_wait().unwrap()).code();
+    assert_eq!(code, Some(0));
+}

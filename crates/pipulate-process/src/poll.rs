@@ -11,6 +11,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 pub enum Interest {
     Read,
     Write,
+    /// Only for the other side to go.
+    HangUp,
 }
 
 /// What happened to a descriptor.
@@ -33,6 +35,8 @@ pub fn wait(watched: &[(BorrowedFd<'_>, Interest)], timeout: Option<Duration>) -
             let flags = match interest {
                 Interest::Read => PollFlags::IN,
                 Interest::Write => PollFlags::OUT,
+                // Reported unasked.
+                Interest::HangUp => PollFlags::empty(),
             };
             PollFd::from_borrowed_fd(*fd, flags)
         })

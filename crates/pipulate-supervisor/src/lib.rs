@@ -8,6 +8,7 @@
 //! Reading order: inside, `machine`, [`driver`] and `family`; outside, [`query`], [`launch`], [`halt`],
 //! [`restart`] and [`renewal`].
 
+pub mod begun;
 pub mod driver;
 pub mod halt;
 pub mod jupyter;

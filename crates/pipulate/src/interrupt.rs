@@ -6,7 +6,7 @@ use std::ffi::c_int;
 use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT};
@@ -16,6 +16,9 @@ use crate::exit_code::ExitStatus;
 
 /// Whether Ctrl-C still ends the program.
 static ENDS: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(false)));
+
+/// Held while the last words are said: the program must not end in the middle of them.
+static LAST_WORDS: Mutex<()> = Mutex::new(());
 
 /// From now on Ctrl-C ends the program with 130.
 ///
@@ -43,7 +46,9 @@ pub(crate) fn ends_with_130_after(
     let mut interrupted = stream_of(signals)?;
     ENDS.store(true, Ordering::SeqCst);
     thread::Builder::new().spawn(move || {
-        if interrupted.read_exact(&mut [0]).is_ok() && ENDS.load(Ordering::SeqCst) {
+        let came = interrupted.read_exact(&mut [0]).is_ok();
+        let _until_the_end = LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner);
+        if came && ENDS.load(Ordering::SeqCst) {
             in_words.store(true, Ordering::SeqCst);
             last_words();
             low_level::exit(code());
@@ -73,8 +78,9 @@ pub(crate) fn outlives_its_terminal() -> io::Result<()> {
     flag::register(SIGHUP, Arc::default()).map(drop)
 }
 
-/// From now on whoever else listens to Ctrl-C decides.
+/// From now on whoever else listens to Ctrl-C decides. Does not return if it came before this.
 pub(crate) fn is_handled_elsewhere() {
+    let _no_last_words = LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner);
     ENDS.store(false, Ordering::SeqCst);
 }
 

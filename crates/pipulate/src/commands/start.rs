@@ -5,6 +5,8 @@ pub(crate) mod launching;
 pub(crate) mod pages;
 pub(crate) mod welcome;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,9 +17,11 @@ use pipulate_core::status::ServiceStatus;
 use pipulate_environment::setup::Mode;
 use pipulate_store::capture;
 use pipulate_store::registry;
+use pipulate_supervisor::begun::Before;
 use pipulate_supervisor::plan;
 use pipulate_supervisor::renewal;
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use crate::cli::{StartSettings, Wait};
 use crate::commands::{secret, status};
@@ -41,7 +45,8 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     if settings.dry_run {
         return dry_run(context, &names);
     }
-    listen_to_ctrl_c(context, &names, settings.foreground)?;
+    let before = Before::look(&context.layout, &names);
+    listen_to_ctrl_c(context, &before, settings.foreground)?;
     // Of what is no longer configured nothing else removes them.
     if let Err(error) = capture::trim_unsupervised(&context.layout, config.logs) {
         context.printer.detail(format!("older logs could not be looked at: {error}"));
@@ -51,11 +56,8 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     }
     if already_up(context, &names).len() == names.len() {
         tell_that_all_runs(context, config, &names, has_server_py);
-        print_links(context, names.iter())?;
-        return match settings.foreground {
-            true => foreground::stay(context, &names, began, None),
-            false => Ok(ExitStatus::Success),
-        };
+        let printed = print_links(context, names.iter());
+        return end(context, &settings, &names, began, printed, None);
     }
     let context = &make_home(context)?;
     context.refuse_elsewhere(&names)?;
@@ -73,20 +75,34 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     let launched =
         launching::launch_all(context, config, &names, settings.wait, welcome).map_err(|failure| {
             match settings.foreground {
-                true => foreground::give_up(context, &names, failure),
+                true => foreground::give_up(context, &before, failure),
                 false => failure,
             }
         })?;
     // What failed keeps nobody from the rest.
-    print_links(context, names.iter().filter(|name| launched.up.contains(name)))?;
+    let printed = print_links(context, names.iter().filter(|name| launched.up.contains(name)));
     if settings.browser {
         pages::open(context, config.browser.iter().filter(|name| launched.fresh.contains(name)));
     }
-    match (launched.failure(context), settings.foreground) {
-        (failure, true) => foreground::stay(context, &names, began, failure),
-        (Some(failure), false) => Err(failure),
-        (None, false) => Ok(ExitStatus::Success),
+    end(context, &settings, &names, began, printed, launched.failure(context))
+}
+
+/// Stays in the foreground, or says how the start came out: first what failed, then that nobody reads.
+fn end(
+    context: &Context,
+    settings: &StartSettings,
+    services: &[ServiceName],
+    began: Timestamp,
+    printed: Result<(), Failure>,
+    failure: Option<Failure>,
+) -> Result<ExitStatus, Failure> {
+    if settings.foreground {
+        if let Err(unprinted) = &printed {
+            context.printer.failure(unprinted);
+        }
+        return foreground::stay(context, services, began, failure);
     }
+    failure.map_or(printed, Err).map(|()| ExitStatus::Success)
 }
 
 /// Nothing is to be done, but what was written since may be waiting for a restart.
@@ -191,12 +207,16 @@ pub(crate) fn print_links<'a>(
     Ok(())
 }
 
-fn listen_to_ctrl_c(context: &Context, services: &[ServiceName], in_foreground: bool) -> Result<(), Failure> {
-    let (context, services) = (context.clone(), services.to_vec());
+fn listen_to_ctrl_c(context: &Context, before: &Before, in_foreground: bool) -> Result<(), Failure> {
+    let (context, before) = (context.clone(), before.clone());
     match in_foreground {
-        true => interrupt::ends_with_130_after(&foreground::ENDED_BY, move || {
-            foreground::leave_early(&context, &services);
-        })?,
+        true => {
+            let is_terminated = Arc::new(AtomicBool::new(false));
+            flag::register(SIGTERM, Arc::clone(&is_terminated))?;
+            interrupt::ends_with_130_after(&foreground::ENDED_BY, move || {
+                foreground::leave_early(&context, &before, is_terminated.load(Ordering::SeqCst));
+            })?;
+        }
         false => interrupt::ends_with_130_after(&[SIGINT], move || say_what_goes_on(&context))?,
     }
     Ok(())

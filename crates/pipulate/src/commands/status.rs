@@ -118,9 +118,11 @@ fn exit_status(statuses: &[ProjectStatus]) -> ExitStatus {
     }
 }
 
-/// Shows it again and again, in place on a terminal. Ctrl-C leaves the view and nothing else.
+/// Shows it again and again, in place on a terminal. Ctrl-C, or a
+/// reader that leaves, ends the view and nothing else.
 fn watch(context: &Context, settings: StatusSettings) -> Result<ExitStatus, Failure> {
     let interrupted = interrupt::stream_of(&[SIGINT])?;
+    let stdout = std::io::stdout();
     let in_place = context.printer.terminal().stdout_is_terminal;
     let mut shown = String::new();
     loop {
@@ -131,8 +133,9 @@ fn watch(context: &Context, settings: StatusSettings) -> Result<ExitStatus, Fail
             context.printer.data(&text)?;
         }
         shown = text;
-        let ready = poll::wait(&[(interrupted.as_fd(), Interest::Read)], Some(PACE))?;
-        if ready.iter().any(|stream| stream.ready) {
+        let watched = [(interrupted.as_fd(), Interest::Read), (stdout.as_fd(), Interest::HangUp)];
+        let ready = poll::wait(&watched, Some(PACE))?;
+        if ready.iter().any(|stream| stream.ready || stream.hung_up) {
             return Ok(ExitStatus::Success);
         }
     }

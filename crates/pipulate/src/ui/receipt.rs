@@ -6,7 +6,7 @@ use pipulate_supervisor::halt::Stopped;
 
 use super::printer::Printer;
 use super::style::Style;
-use crate::error::Failure;
+use crate::error::{Failure, FailureKind};
 
 /// Prints the receipt; refusals go to stderr.
 ///
@@ -15,7 +15,11 @@ use crate::error::Failure;
 pub(crate) fn print(printer: &Printer, outcomes: &[(ServiceName, Stopped)]) -> Result<(), Failure> {
     let text = text(outcomes, printer.stdout_style());
     if !text.is_empty() {
-        printer.data(text)?;
+        match printer.data(&text) {
+            // What became of processes is worth knowing.
+            Err(failure) if failure.kind == FailureKind::ReaderGone => printer.note(text),
+            printed => printed?,
+        }
     }
     for (service, outcome) in outcomes {
         if let Stopped::Refused(why) = outcome {

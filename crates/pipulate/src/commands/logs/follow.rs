@@ -43,6 +43,8 @@ pub(crate) enum Until<'a> {
 pub(crate) enum Ended {
     Left,
     NothingRuns,
+    /// Nobody reads the output any more.
+    Unread,
 }
 
 /// Prints what these services print, or all of them if none was asked for.
@@ -91,7 +93,7 @@ pub(super) fn follow_until(
                     Until::NothingRuns { .. } | Until::Interrupted => return Ok(Ended::Left),
                 }
             }
-            Wake::OutputClosed => return Ok(Ended::Left),
+            Wake::OutputClosed => return Ok(Ended::Unread),
         }
         if is_left_alone || is_last_look {
             follower.print_rest()?;

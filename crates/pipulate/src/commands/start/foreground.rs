@@ -1,18 +1,24 @@
 //! `start --foreground`: stays, shows what the services print, and stops them at the end.
 //!
-//! Ctrl-C and TERM stop everything, from the first moment on. What failed keeps nobody from the rest,
-//! as in any other start; but the end is then a failure, too.
+//! Ctrl-C and TERM stop everything, from the first moment on; they are the only order to. A closed
+//! output, a closed terminal, and a start that fails leave running what they did not begin. What
+//! failed keeps nobody from the rest, as in any other start; but the end is then a failure, too.
 
+use std::io::Read as _;
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::ServiceStatus;
 use pipulate_process::command::Command;
+use pipulate_process::poll::{self, Interest};
 use pipulate_store::record::{self, Record};
+use pipulate_supervisor::begun::Before;
 use pipulate_supervisor::halt::Manner;
 use pipulate_supervisor::work;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -20,19 +26,35 @@ use signal_hook::flag;
 
 use crate::commands::{logs, status, stop};
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
 
 /// What ends a start in the foreground.
 pub(super) const ENDED_BY: [i32; 2] = [SIGINT, SIGTERM];
 
-/// Ctrl-C before there was anything to show: a stop takes this start's place, so that nothing is
-/// started any more.
-pub(super) fn leave_early(context: &Context, services: &[ServiceName]) {
+/// Ctrl-C in `start --foreground | tee log` ends `tee`, too, and the output may close before we hear
+/// of the key: this long after a closed output it still counts as pressed at the same moment.
+const SAME_KEY: Duration = Duration::from_millis(250);
+/// How long a second Ctrl-C is waited for once the output is closed.
+const SECOND_KEY: Duration = Duration::from_secs(10);
+
+/// Ctrl-C before there was anything to show: a stop of what was begun takes this start's place, so
+/// that nothing is started any more. Returns when there is nothing to stop.
+pub(super) fn leave_early(context: &Context, before: &Before, is_terminated: bool) {
     context.printer.clear_line();
-    let stop = Command::new(&context.exe).arg("-C").arg(context.layout.root().as_os_str()).arg("stop");
-    let failed = stop.args(services.iter().map(ServiceName::as_str)).exec();
+    // The home may have been made since, and lie elsewhere.
+    let context = context.of_project(context.layout.root().clone());
+    let begun = before.begun(&context.layout);
+    say_what_ran_before(&context, before, &begun);
+    if begun.is_empty() {
+        return;
+    }
+    let mut stop = Command::new(&context.exe).arg("-C").arg(context.layout.root().as_os_str()).arg("stop");
+    if is_terminated {
+        stop = stop.arg("--yes");
+    }
+    let failed = stop.args(begun.iter().map(ServiceName::as_str)).exec();
     context.printer.failure(&failed.into());
 }
 
@@ -50,25 +72,44 @@ pub(super) fn stay(
         }
         context.printer.failure(&failure);
     }
-    let ended = follow(context, services, began)?;
-    let clean = match ended {
-        logs::Ended::Left => stop::stop_services(context, services, Manner { timeout: None, force: false })?,
-        logs::Ended::NothingRuns => how_they_ended(context, services)?,
+    let clean = match follow(context, services, began) {
+        Ok(logs::Ended::Left) => {
+            interrupt::outlives_its_terminal()?;
+            stop::stop_services(context, services, Manner { timeout: None, force: false })?
+        }
+        Ok(logs::Ended::NothingRuns) => how_they_ended(context, services)?,
+        Ok(logs::Ended::Unread) => {
+            say_what_goes_on(context, services, "The output was closed");
+            ExitStatus::Success
+        }
+        Err(failure) => {
+            say_what_goes_on(context, services, "Their output can't be shown");
+            return Err(failure);
+        }
     };
     Ok(if has_failed { ExitStatus::Failed } else { clean })
 }
 
-/// What was started before the start itself failed does not go on without it.
-pub(super) fn give_up(context: &Context, services: &[ServiceName], failure: Failure) -> Failure {
-    let stopped = stop::stop_services(context, services, Manner { timeout: None, force: false });
-    if let Err(other) = stopped {
+/// What was begun before the start itself failed does not go on without it. What ran before does, and
+/// so does work that was begun meanwhile.
+pub(super) fn give_up(context: &Context, before: &Before, failure: Failure) -> Failure {
+    interrupt::is_handled_elsewhere();
+    let mut begun = before.begun(&context.layout);
+    say_what_ran_before(context, before, &begun);
+    if let Err(busy) = stop::spare_work_in_progress(context, &begun, "stop", &begun) {
+        context.printer.failure(&busy);
+        begun.retain(|service| service.as_str() != ServiceName::JUPYTER);
+    }
+    if !begun.is_empty()
+        && let Err(other) = stop::stop_services(context, &begun, Manner { timeout: None, force: false })
+    {
         context.printer.failure(&other);
     }
     failure
 }
 
 fn follow(context: &Context, services: &[ServiceName], began: Timestamp) -> Result<logs::Ended, Failure> {
-    let interrupted: UnixStream = interrupt::stream_of(&ENDED_BY)?;
+    let mut interrupted: UnixStream = interrupt::stream_of(&ENDED_BY)?;
     let is_terminated = Arc::new(AtomicBool::new(false));
     flag::register(SIGTERM, Arc::clone(&is_terminated))?;
     interrupt::is_handled_elsewhere();
@@ -81,7 +122,61 @@ fn follow(context: &Context, services: &[ServiceName], began: Timestamp) -> Resu
             || !warn_of_work(context, services)
     };
     let until = logs::Until::NothingRuns { is_meant: &is_meant };
-    logs::follow_since(context, services, began, &interrupted, &until)
+    match logs::follow_since(context, services, began, &interrupted, &until) {
+        Ok(logs::Ended::Unread) => {}
+        Err(failure) if failure.kind == FailureKind::ReaderGone => {}
+        ended => return ended,
+    }
+    if !was_warned.load(Ordering::SeqCst) {
+        if !comes(&interrupted, SAME_KEY)? {
+            return Ok(logs::Ended::Unread);
+        }
+        if is_meant() {
+            return Ok(logs::Ended::Left);
+        }
+        interrupted.read_exact(&mut [0])?;
+    }
+    // It was said that the next one stops everything.
+    Ok(if comes(&interrupted, SECOND_KEY)? { logs::Ended::Left } else { logs::Ended::Unread })
+}
+
+/// Whether a signal comes within this time.
+fn comes(interrupted: &UnixStream, patience: Duration) -> Result<bool, Failure> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let ready = poll::wait(&[(interrupted.as_fd(), Interest::Read)], Some(left))?;
+        if ready.iter().any(|stream| stream.ready) || left.is_zero() {
+            return Ok(ready.iter().any(|stream| stream.ready));
+        }
+    }
+}
+
+/// In one line, so that a closed output says no more than a closed terminal.
+fn say_what_goes_on(context: &Context, services: &[ServiceName], why: &str) {
+    let living = names(&living(context, services));
+    match living.is_empty() {
+        true => context.printer.note(format!("{why}; nothing is running")),
+        false => {
+            let stop = context.typed("stop");
+            context.printer.note(format!("{why}; still running: {living}. To stop them: {stop}"));
+        }
+    }
+}
+
+fn say_what_ran_before(context: &Context, before: &Before, begun: &[ServiceName]) {
+    let others: Vec<ServiceName> =
+        before.services().filter(|service| !begun.contains(service)).cloned().collect();
+    let living = living(context, &others);
+    if !living.is_empty() {
+        context
+            .printer
+            .note(format!("Still running, because this start did not begin them: {}", names(&living)));
+    }
+}
+
+fn names(services: &[ServiceStatus]) -> String {
+    services.iter().map(|service| service.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether there is work in progress, which is named.
