@@ -14,10 +14,13 @@ use pipulate_ollama::answer::Piece;
 use pipulate_ollama::client::ChatRequest;
 use pipulate_ollama::conversation::Conversation;
 use pipulate_store::chat::{Chat, ChatId, Turn};
+use pipulate_store::error::StoreError;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{Notify, watch};
 
 use crate::problem::Problem;
 use crate::state::AppState;
+use crate::world::World;
 
 /// How many answers are written at once: a model shares one machine with everything else.
 const MOST: usize = 4;
@@ -36,6 +39,8 @@ pub(crate) struct Running {
     stop: Notify,
     /// The page that asked, as long as it hears the answer over the request that it asked with.
     asker: watch::Sender<Option<PageId>>,
+    /// Whether it is on disk to its end: from then on the chat is somebody else's to write.
+    is_kept: Mutex<bool>,
 }
 
 /// An answer as far as it has come.
@@ -71,7 +76,11 @@ pub(crate) struct Wish {
 pub(crate) enum Prompt {
     Question(String),
     /// The last question once more, or what should have been asked in its place.
-    Again(Option<String>),
+    Again {
+        edited: Option<String>,
+        /// The [`mark`] of the question that the page showed as the last one.
+        seen: Option<String>,
+    },
     /// Something that comes with instructions of its own and wants a short answer.
     About {
         instructions: String,
@@ -122,7 +131,7 @@ impl Answers {
             state.answers().lock().iter().filter_map(|(id, one)| Some((*id, one.clone()?))).collect();
         for (id, running) in running {
             // There is nobody left to tell.
-            let _unsaid = running.save(state, id).await;
+            let _unsaid = running.save(state, id, Save::SoFar).await;
         }
     }
 
@@ -162,11 +171,24 @@ impl Drop for Place {
     }
 }
 
-/// Begins to answer; the work goes on by itself.
+/// Begins to answer; the work goes on by itself, also when whoever asked leaves before this returns: a
+/// question that is kept is asked.
 ///
 /// # Errors
 /// There is nothing to answer, too much is answered already, or the chat can't be read.
-pub(crate) async fn begin(state: &AppState, id: ChatId, wish: Wish) -> Result<Arc<Running>, Problem> {
+pub(crate) async fn begin(state: &AppState, id: ChatId, wish: Wish) -> Result<Hearing, Problem> {
+    let state = state.clone();
+    to_its_end(async move { begin_here(&state, id, wish).await }).await
+}
+
+/// Does something that must not be left half done when a browser hangs up.
+pub(crate) async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::spawn(work).await.map_err(|_| Problem::broken_off())?
+}
+
+async fn begin_here(state: &AppState, id: ChatId, wish: Wish) -> Result<Hearing, Problem> {
     let place = state.answers().claim_one_of(MOST, id)?;
     let mut before = state.ask(move |world| world.chat.chats().read(id)).await??;
     let turn = turn_for(wish.prompt, &mut before)?;
@@ -175,22 +197,32 @@ pub(crate) async fn begin(state: &AppState, id: ChatId, wish: Wish) -> Result<Ar
         live: watch::Sender::new(Live { turn, phase: Phase::Asking }),
         stop: Notify::new(),
         asker: watch::Sender::new(wish.page),
+        is_kept: Mutex::new(false),
     });
     // A question that can't be kept is not asked: its answer would be lost, too.
-    running.save(state, id).await?;
+    running.save(state, id, Save::SoFar).await?;
     place.answers.lock().insert(id, Some(Arc::clone(&running)));
     state.answers().tell();
     tokio::spawn(speaking::write(state.clone(), place, Arc::clone(&running), wish.model));
-    Ok(running)
+    Ok(Hearing(running))
+}
+
+/// Names a text in a few letters.
+pub(crate) fn mark(text: &str) -> String {
+    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The turn that a prompt begins, after what then was said before it.
 fn turn_for(prompt: Prompt, before: &mut Chat) -> Result<Turn, Problem> {
     Ok(match prompt {
         Prompt::Question(question) => Turn::new(question),
-        Prompt::Again(edited) => {
+        Prompt::Again { edited, seen } => {
             let nothing = || Problem::Refused("nothing was asked in this chat yet".to_owned());
             let last = before.turns.pop().ok_or_else(nothing)?;
+            if seen.is_some_and(|seen| seen != mark(&last.question)) {
+                let elsewhere = "this chat has gone on in another window; reload this page first";
+                return Err(Problem::Refused(elsewhere.to_owned()));
+            }
             let is_brief = last.is_brief && edited.is_none();
             Turn { is_brief, ..Turn::new(edited.unwrap_or(last.question)) }
         }
@@ -259,10 +291,29 @@ impl Running {
         conversation(&self.before).ask(model, &self.live.borrow().turn.question)
     }
 
-    async fn save(&self, state: &AppState, id: ChatId) -> Result<(), Problem> {
-        let chat = self.chat();
-        Ok(state.ask(move |world| world.chat.chats().write(id, &chat)).await??)
+    async fn save(self: &Arc<Self>, state: &AppState, id: ChatId, save: Save) -> Result<(), Problem> {
+        let running = Arc::clone(self);
+        Ok(state.ask(move |world| running.write(world, id, save)).await??)
     }
+
+    /// One at a time, and each writes what is true then: a save may be slow, and nothing that was begun
+    /// earlier has the last word.
+    fn write(&self, world: &World, id: ChatId, save: Save) -> Result<(), StoreError> {
+        let mut is_kept = self.is_kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_kept {
+            return Ok(());
+        }
+        *is_kept = save == Save::Last;
+        world.chat.chats().write(id, &self.chat())
+    }
+}
+
+/// What is saved of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Save {
+    SoFar,
+    /// All of it.
+    Last,
 }
 
 /// What was said in a chat, as a model is told it.
@@ -279,8 +330,9 @@ pub(crate) fn conversation(chat: &Chat) -> Conversation {
 pub(crate) struct Hearing(Arc<Running>);
 
 impl Hearing {
-    pub(crate) fn of(running: &Arc<Running>) -> Self {
-        Self(Arc::clone(running))
+    /// The answer.
+    pub(crate) fn running(&self) -> &Running {
+        &self.0
     }
 }
 

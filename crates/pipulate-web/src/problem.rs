@@ -48,6 +48,11 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
+    /// What it panicked with stays in the log: it may hold anything.
+    pub(crate) fn broken_off() -> Self {
+        Self::Failed("this was broken off by a bug in Pipulate".to_owned())
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::NoHost | Self::BodyBroken => StatusCode::BAD_REQUEST,

@@ -129,9 +129,7 @@ impl AppState {
         F: FnOnce(&World) -> T + Send + 'static,
     {
         let world = self.0.world.clone();
-        // What it panicked with stays in the log: it may hold anything.
-        let broken_off = || Problem::Failed("this was broken off by a bug in Pipulate".to_owned());
-        tokio::task::spawn_blocking(move || question(&world)).await.map_err(|_| broken_off())
+        tokio::task::spawn_blocking(move || question(&world)).await.map_err(|_| Problem::broken_off())
     }
 
     /// What is true now.

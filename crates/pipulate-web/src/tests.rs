@@ -8,6 +8,7 @@ mod attacks;
 mod bodies;
 mod chat;
 pub(crate) mod fake;
+mod leaving;
 mod logs;
 pub(crate) mod news;
 mod noise;

@@ -12,7 +12,7 @@ use pipulate_ollama::why;
 use pipulate_store::chat::{ChatId, Effort, End};
 use tokio::time::Instant;
 
-use super::{Phase, Place, Running};
+use super::{Phase, Place, Running, Save};
 use crate::state::AppState;
 
 /// How old a word may be that is not on disk.
@@ -29,7 +29,8 @@ pub(super) async fn write(state: AppState, place: Place, running: Arc<Running>, 
         end = speak(&state, place.id, &running, model) => end.unwrap_or_else(End::Broken),
     };
     running.change(|live| live.turn.end = end);
-    let trouble = running.save(&state, place.id).await.err().map(|problem| problem.text().into_owned());
+    let trouble =
+        running.save(&state, place.id, Save::Last).await.err().map(|problem| problem.text().into_owned());
     // Whoever looks from now on finds it on disk.
     drop(place);
     running.change(|live| live.phase = Phase::Over(trouble));
@@ -39,7 +40,7 @@ pub(super) async fn write(state: AppState, place: Place, running: Arc<Running>, 
 async fn speak(
     state: &AppState,
     id: ChatId,
-    running: &Running,
+    running: &Arc<Running>,
     model: Option<String>,
 ) -> Result<End, String> {
     let ollama =
@@ -95,7 +96,7 @@ async fn hear_out(
     mut answer: Answer,
     state: &AppState,
     id: ChatId,
-    running: &Running,
+    running: &Arc<Running>,
 ) -> Result<Summary, String> {
     let mut unsaved_since: Option<Instant> = None;
     loop {
@@ -113,7 +114,7 @@ async fn hear_out(
             },
             () = tokio::time::sleep_until(due), if unsaved_since.is_some() => {
                 // The end is saved again, and says why if it can't be.
-                let _saved = running.save(state, id).await;
+                let _saved = running.save(state, id, Save::SoFar).await;
                 unsaved_since = None;
             }
         }

@@ -14,7 +14,7 @@ use pipulate_ollama::why::{self, Trouble};
 use pipulate_store::chat::{Chat, ChatId};
 use pipulate_store::error::StoreError;
 
-use crate::chat::{self, Hearing, PageId, Phase, Prompt, Running, Wish};
+use crate::chat::{self, PageId, Phase, Prompt, Running, Wish};
 use crate::event_stream::{Gone, Sender};
 use crate::form::Fields;
 use crate::htmx::{self, Audience};
@@ -146,7 +146,8 @@ pub(crate) async fn retry(
     mut fields: Fields,
 ) -> Result<Response, Problem> {
     let edited = fields.take("question").map(|question| text(question, LONGEST_QUESTION)).transpose()?;
-    answer(&state, audience, id, Prompt::Again(edited.flatten()), fields).await
+    let prompt = Prompt::Again { edited: edited.flatten(), seen: fields.take("last") };
+    answer(&state, audience, id, prompt, fields).await
 }
 
 async fn answer(
@@ -161,20 +162,18 @@ async fn answer(
         Audience::Fragment => fields.take("page").and_then(|page| PageId::parse(&page)),
         Audience::Page => None,
     };
-    let running = chat::begin(state, id, Wish { prompt, model, page }).await?;
+    let hearing = chat::begin(state, id, Wish { prompt, model, page }).await?;
     let answer = match audience {
         Audience::Fragment => {
-            let hearing = Hearing::of(&running);
             let places = state.places().clone();
             let state = state.clone();
             places.answer(async move |sender: Sender| {
-                let _until_gone = hearing;
-                follow(&sender, &state, id, &running).await.map(drop)
+                follow(&sender, &state, id, hearing.running()).await.map(drop)
             })?
         }
         Audience::Page => {
             // Over or not, the page shows it.
-            let _late = tokio::time::timeout(PATIENCE, running.over()).await;
+            let _late = tokio::time::timeout(PATIENCE, hearing.running().over()).await;
             to(id).into_response()
         }
     };
@@ -222,12 +221,21 @@ pub(crate) async fn export(State(state): State<AppState>, Name(id): Name) -> Res
 
 /// Forgets a chat.
 pub(crate) async fn delete(State(state): State<AppState>, Name(id): Name) -> Result<Redirect, Problem> {
-    if let Some(running) = state.answers().of(id) {
-        running.stop().await;
-    }
-    state.ask(move |world| world.chat.chats().remove(id)).await??;
-    state.answers().tell();
-    Ok(Redirect::to(PATH))
+    chat::to_its_end(async move {
+        if let Some(running) = state.answers().of(id) {
+            running.stop().await;
+        }
+        // Whoever begins another answer at this moment would bring it back.
+        let claim = state.answers().claim(id)?;
+        let remove = move |world: &World| {
+            let _until_gone = claim;
+            world.chat.chats().remove(id)
+        };
+        state.ask(remove).await??;
+        state.answers().tell();
+        Ok(Redirect::to(PATH))
+    })
+    .await
 }
 
 /// Asks why a service is as it is, in a chat of its own, and leads there.

@@ -13,7 +13,7 @@ use super::fake::{self, Home};
 use super::news::Events;
 use crate::world::Ollama;
 
-const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 /// An Ollama that answers `/api/chat` with these lines; what comes back tells of each client that
 /// was there until the end of its connection.
@@ -47,7 +47,7 @@ fn ollama(lines: &'static str) -> (Host, mpsc::Receiver<&'static str>) {
     (host, seen)
 }
 
-fn home(lines: &'static str) -> (Home, tempfile::TempDir, mpsc::Receiver<&'static str>) {
+pub(super) fn home(lines: &'static str) -> (Home, tempfile::TempDir, mpsc::Receiver<&'static str>) {
     let (home, directory) = (Home::new(), tempfile::tempdir().unwrap());
     let (host, seen) = ollama(lines);
     *home.world.ollama.lock().unwrap() = Some(Ollama { host, model: None, start: None, advice: None });
@@ -56,12 +56,12 @@ fn home(lines: &'static str) -> (Home, tempfile::TempDir, mpsc::Receiver<&'stati
     (home, directory, seen)
 }
 
-fn id(number: u64) -> ChatId {
+pub(super) fn id(number: u64) -> ChatId {
     ChatId::parse(&number.to_string()).unwrap()
 }
 
 /// Reads on until a stream has said this, and returns all that it has said.
-async fn hear(events: &mut Events, text: &str) -> String {
+pub(super) async fn hear(events: &mut Events, text: &str) -> String {
     let mut all = String::new();
     while !all.contains(text) {
         let next = tokio::time::timeout(MINUTE, events.next()).await;
@@ -71,11 +71,11 @@ async fn hear(events: &mut Events, text: &str) -> String {
 }
 
 impl Home {
-    fn kept(&self, number: u64) -> Chat {
+    pub(super) fn kept(&self, number: u64) -> Chat {
         self.world.chats.lock().unwrap().as_ref().unwrap().read(id(number)).unwrap()
     }
 
-    async fn ask_as_htmx(&self, path: &str, body: &str) -> Events {
+    pub(super) async fn ask_as_htmx(&self, path: &str, body: &str) -> Events {
         let request = self
             .form(path)
             .header("hx-request", "true")
@@ -87,11 +87,11 @@ impl Home {
     }
 }
 
-const WHOLE: &str = "{\"message\":{\"thinking\":\"Hm.\"}}\n{\"message\":{\"content\":\"<b>4</b> \"}}\n\
+pub(super) const WHOLE: &str = "{\"message\":{\"thinking\":\"Hm.\"}}\n{\"message\":{\"content\":\"<b>4</b> \"}}\n\
     {\"message\":{\"content\":\"**2**\"},\"done\":true,\"eval_count\":2,\"eval_duration\":1000000000}\n";
 const CUT_OFF: &str = "{\"message\":{\"content\":\"On and on\"},\"done\":true,\"done_reason\":\"length\",\
     \"eval_count\":9,\"eval_duration\":1000000000}\n";
-const ENDLESS: &str = "{\"message\":{\"content\":\"It was a dark and\"}}\n";
+pub(super) const ENDLESS: &str = "{\"message\":{\"content\":\"It was a dark and\"}}\n";
 
 #[tokio::test]
 async fn without_scripts_a_form_gives_the_whole_answer() {

@@ -68,6 +68,8 @@ pub(crate) struct FakeWorld {
     pub(crate) ollama: Mutex<Option<Ollama>>,
     /// Where chats are kept; nowhere without it.
     pub(crate) chats: Mutex<Option<Chats>>,
+    /// Holds whoever next wants the chats, until the sender is dropped.
+    pub(crate) hold_chats: Mutex<Option<mpsc::Receiver<()>>>,
 }
 
 impl Chat for FakeWorld {
@@ -78,6 +80,10 @@ impl Chat for FakeWorld {
     }
 
     fn chats(&self) -> Chats {
+        let held = self.hold_chats.lock().unwrap().take();
+        if let Some(held) = held {
+            held.recv().unwrap_err();
+        }
         self.chats.lock().unwrap().clone().unwrap_or_else(|| Chats::new(path("/nowhere/chats")))
     }
 

@@ -12,10 +12,9 @@ use maud::{Markup, html};
 use pipulate_core::text::capitalized;
 use pipulate_store::chat::{Chat, ChatId, Turn};
 use pipulate_store::error::StoreError;
-use sha2::{Digest, Sha256};
 
 use crate::assets;
-use crate::chat::{Live, PageId, Phase, Running, conversation};
+use crate::chat::{self, Live, PageId, Phase, Running, conversation};
 use crate::offer::{Offer, Offered};
 use crate::views::layout::{self, Page};
 use crate::world::World;
@@ -252,7 +251,7 @@ fn turns(id: ChatId, talk: &Talk) -> Markup {
 
 /// Names what a page shows: a page that shows it already is not told.
 fn mark(shown: &Markup) -> String {
-    Sha256::digest(&shown.0).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    chat::mark(&shown.0)
 }
 
 /// What goes on, in words.

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use pipulate_core::text::capitalized;
 use pipulate_store::chat::{ChatId, Effort, End, Turn};
 
-use crate::chat::Live;
+use crate::chat::{Live, mark};
 use crate::markdown;
 
 /// A question of more lines is folded.
@@ -24,7 +24,7 @@ pub(super) fn over(number: usize, turn: &Turn, retry_in: Option<ChatId>) -> Mark
     };
     html! {
         article id={ "turn-" (number) } class="turn" {
-            (question(&turn.question, retry_in))
+            (question(turn, retry_in))
             div class="answer" {
                 h2 { (who(turn)) }
                 (thinking(&turn.thinking, None))
@@ -32,7 +32,7 @@ pub(super) fn over(number: usize, turn: &Turn, retry_in: Option<ChatId>) -> Mark
                 @if let Some(broken) = broken { p class="alert" { (broken) } }
                 div class="verbs" {
                     @if !turn.answer.is_empty() { button type="button" class="copy calm" { "Copy" } }
-                    @if let Some(id) = retry_in { (again(id, html! { button class="calm" { "Try again" } })) }
+                    @if let Some(id) = retry_in { (again(id, turn, html! { button class="calm" { "Try again" } })) }
                     @if let Some(note) = note(turn) { small { (note) } }
                 }
             }
@@ -45,7 +45,7 @@ pub(super) fn open(number: usize, live: &Live) -> Markup {
     let turn = &live.turn;
     html! {
         article id={ "turn-" (number) } class="turn" aria-busy="true" {
-            (question(&turn.question, None))
+            (question(turn, None))
             div class="answer" {
                 h2 id="open-model" { (who(turn)) }
                 (thinking(&turn.thinking, Some("open-thinking")))
@@ -134,7 +134,8 @@ fn in_words(&Effort { tokens, seconds, filled }: &Effort) -> Option<String> {
 }
 
 /// What was asked; the last question of a chat can be asked in other words.
-fn question(text: &str, edit_in: Option<ChatId>) -> Markup {
+fn question(turn: &Turn, edit_in: Option<ChatId>) -> Markup {
+    let text = &turn.question;
     html! {
         div class="question" {
             h2 { "You" }
@@ -146,7 +147,7 @@ fn question(text: &str, edit_in: Option<ChatId>) -> Markup {
             @if let Some(id) = edit_in {
                 details class="edit" {
                     summary { "Edit" }
-                    (again(id, html! {
+                    (again(id, turn, html! {
                         textarea name="question" rows="3" required aria-label="Your question, edited" { (text) }
                         button class="calm" { "Ask this instead" }
                     }))
@@ -167,10 +168,13 @@ fn thinking(text: &str, id: Option<&str>) -> Markup {
     }
 }
 
-/// A form that has the last question answered anew.
-fn again(id: ChatId, content: Markup) -> Markup {
+/// A form that has the last question answered anew. Another window may have asked a later one since.
+fn again(id: ChatId, last: &Turn, content: Markup) -> Markup {
     html! {
         form method="post" action={ "/chat/" (id) "/retry" } hx-post={ "/chat/" (id) "/retry" } hx-target="#chat-status"
-            hx-swap="innerHTML" hx-sync="#ask:drop" hx-include="#ask select, #ask [name=page]" { (content) }
+            hx-swap="innerHTML" hx-sync="#ask:drop" hx-include="#ask select, #ask [name=page]" {
+            input type="hidden" name="last" value=(mark(&last.question));
+            (content)
+        }
     }
 }

@@ -1,0 +1,126 @@
+//! Whoever asks may leave at any moment, and disks may be slow: a question that is kept is asked, and
+//! what was said last is what stays on disk.
+
+use std::pin::Pin;
+use std::sync::mpsc;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use pipulate_store::chat::End;
+use tower::ServiceExt as _;
+
+use super::chat::{ENDLESS, MINUTE, WHOLE, hear, home};
+use super::fake::Home;
+
+/// Waits until something holds.
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(MINUTE, waiting).await.unwrap_or_else(|_| panic!("waited for {what}"));
+}
+
+impl Home {
+    /// Sends a form, and leaves as soon as `is_time`.
+    async fn send_and_leave(&self, path: &str, body: &str, mut is_time: impl FnMut() -> bool) {
+        let request = self.form(path).header("hx-request", "true").body(Body::from(body.to_owned())).unwrap();
+        let mut sending = Box::pin(self.app.clone().oneshot(request));
+        until("the moment to leave", || {
+            is_time() || {
+                let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+                let answered = Pin::new(&mut sending).poll(&mut context);
+                // What is done off the event loop is not seen before the next look.
+                matches!(answered, Poll::Ready(_)) && is_time()
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_is_kept_is_asked_although_its_sender_has_left() {
+    for path in ["/chat/7", "/chat/7/retry"] {
+        let (home, _directory, _seen) = home(WHOLE);
+        if path.ends_with("retry") {
+            home.post("/chat/7", "question=Before").await;
+        }
+        // The page that asked stays open, and hears the answer over its own stream.
+        let mut page = home.stream("/chat/7/events?page=1", &[]).await;
+        page.next().await;
+        let is_kept = || home.kept(7).turns.last().is_some_and(|turn| turn.question == "What");
+        home.send_and_leave(path, "question=What&page=1", is_kept).await;
+        until("the end of the answer", || home.kept(7).turns.last().unwrap().end != End::Open).await;
+        let turn = home.kept(7).turns.pop().unwrap();
+        assert!(matches!(turn.end, End::Whole(_)), "{path}: {turn:?}");
+        hear(&mut page, "<strong>2</strong>").await;
+    }
+}
+
+#[tokio::test]
+async fn a_chat_whose_deletion_was_asked_for_is_gone_although_its_sender_has_left() {
+    let (home, _directory, _seen) = home(ENDLESS);
+    let mut asking = home.ask_as_htmx("/chat/7", "question=A+story").await;
+    hear(&mut asking, "dark and").await;
+    let answers = home.state.answers().clone();
+    let running = answers.of(super::chat::id(7)).unwrap();
+    // As soon as it was stopped.
+    let is_stopped = || matches!(running.chat().turns.last().unwrap().end, End::Stopped);
+    home.send_and_leave("/chat/7/delete", "", is_stopped).await;
+    until("the end of the chat", || {
+        home.kept(7).turns.is_empty() && answers.claim(super::chat::id(7)).is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_older_save_that_is_slow_does_not_have_the_last_word() {
+    for last in ["/chat/7/stop", "/chat/7/delete"] {
+        let (home, _directory, _seen) = home(ENDLESS);
+        let mut asking = home.ask_as_htmx("/chat/7", "question=A+story").await;
+        hear(&mut asking, "dark and").await;
+        let (release, held) = mpsc::channel();
+        *home.world.hold_chats.lock().unwrap() = Some(held);
+        let state = home.state.clone();
+        let older = tokio::spawn(async move { crate::chat::Answers::keep(&state).await });
+        until("the older save", || home.world.hold_chats.lock().unwrap().is_none()).await;
+        {
+            let sending = home.post(last, "");
+            tokio::pin!(sending);
+            let early = tokio::time::timeout(Duration::from_millis(100), &mut sending).await;
+            drop(release);
+            let answer = match early {
+                Ok(answer) => answer,
+                Err(_waits) => sending.await,
+            };
+            assert_eq!(answer.status, StatusCode::SEE_OTHER);
+        }
+        older.await.unwrap();
+        match last {
+            "/chat/7/stop" => assert_eq!(home.kept(7).turns[0].end, End::Stopped),
+            _ => assert_eq!(home.kept(7).turns.len(), 0, "deleted"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_shows_an_older_question_does_not_throw_away_a_newer_one() {
+    let (home, _directory, _seen) = home(WHOLE);
+    home.post("/chat/7", "question=One").await;
+    let page = home.get("/chat/7").await.body;
+    let last = page.split_once("name=\"last\" value=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
+    home.post("/chat/7", "question=Two").await;
+    for edited in ["", "&question=Three"] {
+        let refused = home.post("/chat/7/retry", &format!("last={last}{edited}")).await;
+        assert_eq!(refused.status, StatusCode::CONFLICT);
+        assert!(refused.body.contains("gone on in another window"), "{}", refused.body);
+    }
+    let questions: Vec<_> = home.kept(7).turns.into_iter().map(|turn| turn.question).collect();
+    assert_eq!(questions, ["One", "Two"]);
+    let page = home.get("/chat/7").await.body;
+    let last = page.split_once("name=\"last\" value=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
+    assert_eq!(home.post("/chat/7/retry", &format!("last={last}")).await.status, StatusCode::SEE_OTHER);
+}
