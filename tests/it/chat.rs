@@ -82,17 +82,65 @@ fn a_question_prints_the_answer_and_nothing_else() {
 }
 
 #[test]
-fn what_is_piped_in_is_put_below_the_question() {
+fn what_is_piped_in_is_put_above_the_question() {
     let fake = answering("Fine.");
     let project = project(&fake).build();
     run(&project, &["chat", "-m", "qwen3:4b", "Why?"], "line 1\nline 2\n").expect(0);
     let first = asked(&fake);
     assert_eq!(
         (&first["model"], &first["messages"][0]["content"]),
-        (&"qwen3:4b".into(), &"Why?\n\nline 1\nline 2\n".into())
+        (&"qwen3:4b".into(), &"line 1\nline 2\n\nWhy?".into())
     );
     run(&project, &["chat"], "only this").expect(0);
     assert_eq!(asked(&fake)["messages"][0]["content"], "only this");
+}
+
+#[test]
+fn a_question_about_more_than_the_model_can_take_in_keeps_its_place_and_the_rest_is_told() {
+    let fake = answering("The disk is full.");
+    let refusal = r#"{"error":"request (500000 tokens) exceeds the available context size (4096 tokens)"}"#;
+    fake.refuse_chats_longer_than(16_000, Script::new(400, refusal));
+    let project = project(&fake).build();
+    let log: String = (0..300_000).map(|number| format!("line {number}\n")).collect();
+    let answer = run(&project, &["chat", "what is wrong?"], &log).expect(0);
+    assert_eq!(answer.stdout, "The disk is full.\n");
+    let told: Vec<&str> = answer.stderr.lines().collect();
+    let [end_counts, not_told, hint] = told[..] else { panic!("{told:?}") };
+    assert!(end_counts.starts_with("warning: only the last 1.0 MiB of stdin count"), "{told:?}");
+    assert!(
+        not_told.starts_with("warning: the model can't take in so much, and was not told: the first "),
+        "{told:?}"
+    );
+    assert!(hint.contains("OLLAMA_CONTEXT_LENGTH"), "{told:?}");
+    let asked = std::iter::from_fn(|| fake.seen.try_recv().ok()).filter_map(|seen| match seen {
+        Seen::Request { path, body, .. } if path == "/api/chat" => Some(body),
+        Seen::Request { .. } | Seen::HungUp => None,
+    });
+    let asked: Value = serde_json::from_str(&asked.last().unwrap()).unwrap();
+    assert_eq!((&asked["truncate"], &asked["shift"]), (&false.into(), &false.into()));
+    let question = asked["messages"][0]["content"].as_str().unwrap();
+    assert!(
+        question.starts_with("line ") && question.ends_with("line 299999\n\nwhat is wrong?"),
+        "{question}"
+    );
+
+    // What can't be made shorter is refused, with what to do.
+    let refused = run(&project, &["chat", &"why? ".repeat(4_000)], "").expect(1);
+    assert!(refused.stderr.contains("is longer than llama3.1:latest can take in"), "{refused:?}");
+    assert_eq!(refused.stdout, "");
+}
+
+#[test]
+fn an_ollama_that_drops_the_beginning_all_the_same_is_found_out() {
+    let done = json!({"message": {"content": "Well."}, "done": true, "prompt_eval_count": 4096}).to_string();
+    let fake = ollama(Script::new(200, &(done + "\n")));
+    let loaded = r#"{"models":[{"name":"llama3.1:latest","context_length":4096}]}"#;
+    fake.change("/api/ps", Script::new(200, loaded));
+    let project = project(&fake).build();
+    let answer = run(&project, &["chat", "why?"], &"a line\n".repeat(5_000)).expect(0);
+    assert_eq!(answer.stdout, "Well.\n");
+    assert!(answer.stderr.contains("the beginning was left out"), "{answer:?}");
+    assert_eq!(run(&project, &["chat", "why?"], "a line\n").expect(0).stderr, "");
 }
 
 #[test]

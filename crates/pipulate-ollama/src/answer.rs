@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorBody, excerpt};
+use crate::fit::{LeftOut, is_too_long};
 use crate::host::Host;
 use crate::lines::LineBuffer;
 use crate::model::or_default;
@@ -30,6 +31,8 @@ pub struct Answer {
 /// Something that happened in an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Piece {
+    /// The model was not told everything. Always the first piece, if it is one.
+    LeftOut(LeftOut),
     /// What the model thinks before it speaks.
     Thinking(String),
     /// A part of the answer.
@@ -83,6 +86,27 @@ impl Answer {
             patience: first_word,
             next_word,
         }
+    }
+
+    /// Waits for the first piece. An error in its place is one about the request.
+    pub(crate) async fn begun(mut self, model: &str) -> Result<Self, Error> {
+        match self.next().await {
+            Ok(Some(piece)) => self.ready.push_front(piece),
+            Ok(None) => {}
+            Err(Error::BrokeOff { message }) if is_too_long(&message) => {
+                return Err(Error::TooLong { model: model.to_owned(), reason: message });
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(self)
+    }
+
+    /// An answer to a request of which this was left out.
+    pub(crate) fn without(mut self, left_out: LeftOut) -> Self {
+        if !left_out.is_nothing() {
+            self.ready.push_front(Piece::LeftOut(left_out));
+        }
+        self
     }
 
     /// The next piece; `None` after the last. May be dropped and called again: nothing is lost.
@@ -211,7 +235,7 @@ impl Piece {
     fn is_empty(&self) -> bool {
         match self {
             Self::Thinking(text) | Self::Text(text) => text.is_empty(),
-            Self::Done(_) => false,
+            Self::LeftOut(_) | Self::Done(_) => false,
         }
     }
 }

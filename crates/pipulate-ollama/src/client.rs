@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
 use crate::error::{Error, ErrorBody, excerpt};
+use crate::fit::LeftOut;
 use crate::host::{Host, Scheme};
 use crate::lines::MAX_LINE;
 use crate::model::{Description, Loaded, Model, or_default};
@@ -56,6 +57,10 @@ pub struct ChatRequest {
     pub model: String,
     /// None at all just loads the model.
     pub messages: Vec<Message>,
+    /// How much of the last message, in bytes, is what its question is about: where the request is
+    /// too long, that is left out from its beginning.
+    #[serde(skip)]
+    pub material: usize,
     /// Whether to think first; `None` leaves it to the model, and most that can do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub think: Option<bool>,
@@ -76,6 +81,17 @@ impl Options {
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// A request as it is sent. A server that is too old to know what stands beside it ignores that.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(flatten)]
+    request: &'a ChatRequest,
+    /// Whether the beginning of what is too long may be dropped.
+    truncate: bool,
+    /// The same while the answer grows; without it the answer is cut off, which is told.
+    shift: bool,
 }
 
 /// Something said in a conversation.
@@ -203,14 +219,32 @@ impl Client {
         loaded.iter().find(|loaded| model.is_named(&loaded.name))?.context_length
     }
 
-    /// Continues a conversation. Dropping the answer ends the work on it.
+    /// Continues a conversation, and returns with its first word. Of a request that is longer than the
+    /// model can take in some is left out, which [`crate::answer::Piece::LeftOut`] tells before everything else.
+    /// Dropping the answer ends the work on it.
     ///
     /// # Errors
     /// It can't be reached, refuses, or sends no word in time.
     pub async fn chat(&self, request: &ChatRequest) -> Result<Answer, Error> {
+        let mut request = request.clone();
+        let mut left_out = LeftOut::default();
+        loop {
+            match self.begin(&request).await {
+                Err(Error::TooLong { model, reason }) => match request.shorten(&reason) {
+                    Some(more) => left_out += more,
+                    None => return Err(Error::TooLong { model, reason }),
+                },
+                begun => return Ok(begun?.without(left_out)),
+            }
+        }
+    }
+
+    /// Asks once.
+    async fn begin(&self, request: &ChatRequest) -> Result<Answer, Error> {
         let activity = "answer";
         let limit = self.limits.first_word;
-        let sending = self.http.post(self.host.url("/api/chat")).json(request).send();
+        let body = Body { request, truncate: false, shift: false };
+        let sending = self.http.post(self.host.url("/api/chat")).json(&body).send();
         let slow = |_| Error::Slow { host: self.host.to_string(), activity, limit };
         let response = tokio::time::timeout(limit, sending)
             .await
@@ -222,7 +256,7 @@ impl Client {
             let body = reading.await.ok().and_then(Result::ok).unwrap_or_default();
             return Err(Error::from_answer(&self.host, &request.model, status.as_u16(), &body));
         }
-        Ok(Answer::new(response, &self.host, limit, self.limits.next_word))
+        Answer::new(response, &self.host, limit, self.limits.next_word).begun(&request.model).await
     }
 
     async fn get<T: DeserializeOwned>(&self, endpoint: &str, activity: &'static str) -> Result<T, Error> {

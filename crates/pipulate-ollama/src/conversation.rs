@@ -5,6 +5,21 @@
 
 use crate::client::{ChatRequest, Message, Options, Role};
 
+/// What somebody wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question<'a> {
+    /// What it is about, such as a log. Where all of it is too long, its beginning is left out.
+    pub material: &'a str,
+    /// The question itself, which stands last: models heed that most, and nothing drops it.
+    pub text: &'a str,
+}
+
+impl<'a> From<&'a str> for Question<'a> {
+    fn from(text: &'a str) -> Self {
+        Self { material: "", text }
+    }
+}
+
 /// What was said to a model, and by it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Conversation {
@@ -30,12 +45,21 @@ impl Conversation {
     }
 
     /// The request that asks `question` after all of this.
-    pub fn ask(&self, model: &str, question: &str) -> ChatRequest {
-        let message = |role, content: &str| Message { role, content: content.to_owned() };
-        let system = self.system.iter().map(|text| message(Role::System, text));
+    pub fn ask<'a>(&self, model: &str, question: impl Into<Question<'a>>) -> ChatRequest {
+        let Question { material, text } = question.into();
+        let mut asked = material.trim_end().to_owned();
+        let is_between = !asked.is_empty() && !text.is_empty();
+        // The line break at its end goes with it.
+        let material = asked.len() + usize::from(is_between);
+        if is_between {
+            asked.push_str("\n\n");
+        }
+        asked.push_str(text);
+        let message = |role, content| Message { role, content };
+        let system = self.system.iter().cloned().map(|text| message(Role::System, text));
         let messages =
-            system.chain(self.messages.iter().cloned()).chain([message(Role::User, question)]).collect();
-        ChatRequest { model: model.to_owned(), messages, think: None, options: Options::default() }
+            system.chain(self.messages.iter().cloned()).chain([message(Role::User, asked)]).collect();
+        ChatRequest { model: model.to_owned(), messages, material, think: None, options: Options::default() }
     }
 
     /// Keeps a question and what was answered, also if the answer was stopped half-way. A question

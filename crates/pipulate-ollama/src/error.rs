@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustls::CertificateError;
 
+use crate::fit::is_too_long;
 use crate::host::Host;
 
 /// How much of a foreign text a message repeats, in characters.
@@ -48,6 +49,11 @@ pub enum Error {
     /// Too many requests wait already.
     #[error("Ollama is busy with other requests ({message}); try again in a moment")]
     Busy { message: String },
+    /// More than the model can take in, and nothing of it can be left out.
+    #[error(
+        "the question is longer than {model} can take in ({reason}); ask about less, or give it more room with OLLAMA_CONTEXT_LENGTH where Ollama is started"
+    )]
+    TooLong { model: String, reason: String },
     /// Ollama said no, in its own words.
     #[error("Ollama answered with an error ({status}): {message}; its own log may say more")]
     Refused { status: u16, message: String },
@@ -116,6 +122,9 @@ impl Error {
             401 => Self::SignIn { model: model.to_owned(), signin: said.signin.unwrap_or(said.message) },
             404 if said.message.starts_with("model") => Self::NoSuchModel { model: model.to_owned() },
             429 | 503 => Self::Busy { message: said.message },
+            _ if is_too_long(&said.message) => {
+                Self::TooLong { model: model.to_owned(), reason: said.message }
+            }
             _ => Self::Refused { status, message: said.message },
         }
     }
@@ -251,6 +260,10 @@ mod tests {
             Error::NoSuchModel { model: own("llama3.1") },
             Error::SignIn { model: own("gpt-oss:120b-cloud"), signin: own("https://ollama.com/connect") },
             Error::Busy { message: own("server busy, please try again") },
+            Error::TooLong {
+                model: own("llama3.1"),
+                reason: own("the input length exceeds the context length"),
+            },
             Error::Refused { status: 500, message: own("llama runner process has terminated") },
             Error::BrokeOff { message: own("unexpected EOF") },
             Error::CutOff { host: host(), reason: own("the connection was cut") },

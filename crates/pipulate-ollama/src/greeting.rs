@@ -120,12 +120,13 @@ async fn say_something_clever(client: &Client, model: Model, told: &mut Told<'_>
         think: client.thinks(&model).await.then_some(false),
         model: model.name,
         messages: vec![Message { role: Role::User, content: PROMPT.to_owned() }],
+        material: 0,
         options: Options { most_tokens: Some(MOST_TOKENS) },
     };
     let mut answer = client.chat(&request).await?;
     while let Some(piece) = answer.next().await? {
         match piece {
-            Piece::Thinking(_) => {}
+            Piece::LeftOut(_) | Piece::Thinking(_) => {}
             Piece::Text(text) => {
                 if told.say(&text) == Line::Whole {
                     break;

@@ -3,7 +3,7 @@
 //! What goes in is what a person would be shown: whoever calls has masked the secrets.
 
 use crate::client::{ChatRequest, Options};
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, Question};
 
 /// How much of a log goes into the question, in bytes: it has to fit the 4,096 tokens that Ollama
 /// gives a model unless told otherwise, with room for the answer.
@@ -35,7 +35,7 @@ pub struct Trouble<'a> {
 pub fn question(model: &str, thinks: bool, trouble: &Trouble) -> ChatRequest {
     let mut conversation = Conversation::default();
     conversation.instruct(INSTRUCTIONS);
-    let mut request = conversation.ask(model, &wording(trouble));
+    let mut request = conversation.ask(model, split(&wording(trouble)));
     keep_short(&mut request, thinks);
     request
 }
@@ -47,14 +47,30 @@ pub fn keep_short(request: &mut ChatRequest, thinks: bool) {
     request.options = Options { most_tokens: Some(most) };
 }
 
-/// The words of the question.
+/// The words of the question, which stands behind the last empty line.
 pub fn wording(trouble: &Trouble) -> String {
     let Trouble { service, state, log } = trouble;
     let log = match log {
         [] => "It printed nothing.".to_owned(),
-        lines => format!("The end of its log:\n```\n{}\n```", last_lines(lines).join("\n")),
+        lines => {
+            let lines = last_lines(lines).join("\n");
+            format!("The end of the log of the service \"{service}\":\n```\n{lines}\n```")
+        }
     };
-    format!("The service \"{service}\" is {state}.\n{log}\n\nWhy, and what should I do?")
+    format!("{log}\n\nThe service \"{service}\" is {}. Why, and what should I do?", in_one_line(state))
+}
+
+/// A state says why in several lines at times.
+fn in_one_line(state: &str) -> String {
+    state.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+/// What a question of [`wording`]'s is about, and the question itself.
+pub fn split(wording: &str) -> Question<'_> {
+    match wording.rsplit_once("\n\n") {
+        Some((material, text)) => Question { material, text },
+        None => Question::from(wording),
+    }
 }
 
 /// As many of the last lines as fit; of a line that alone is too long, its end.

@@ -46,6 +46,17 @@ pub struct Turn {
     pub end: End,
     /// A few sentences were asked for, and no more.
     pub is_brief: bool,
+    /// What the model was not told, because it can't take in so much.
+    pub left_out: LeftOut,
+}
+
+/// What did not fit into a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LeftOut {
+    /// Earlier turns of the chat, the oldest.
+    pub turns: usize,
+    /// Bytes at the beginning of what the question is about.
+    pub bytes: usize,
 }
 
 /// How an answer ended.
@@ -118,6 +129,7 @@ impl Turn {
             answer: String::new(),
             end: End::Open,
             is_brief: false,
+            left_out: LeftOut::default(),
         }
     }
 }
@@ -239,7 +251,8 @@ mod tests {
         let effort = Effort { tokens: 7, seconds: 0.5, filled: Some(9) };
         let ends =
             [End::Open, End::Whole(effort), End::CutOff(effort), End::Stopped, End::Broken("x".to_owned())];
-        let turns = ends.map(|end| turn("Why?\nIndeed", end)).to_vec();
+        let mut turns = ends.map(|end| turn("Why?\nIndeed", end)).to_vec();
+        turns[1].left_out = LeftOut { turns: 2, bytes: 3 };
         let mut chat = Chat { name: None, instructions: Some("Be brief.".to_owned()), turns };
         for title in ["Why?", "Mine"] {
             chats.write(id, &chat).unwrap();

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pipulate_ollama::answer::Piece;
 use pipulate_ollama::client::ChatRequest;
-use pipulate_ollama::conversation::Conversation;
-use pipulate_store::chat::{Chat, ChatId, Turn};
+use pipulate_ollama::conversation::{Conversation, Question};
+use pipulate_ollama::why;
+use pipulate_store::chat::{Chat, ChatId, LeftOut, Turn};
 use pipulate_store::error::StoreError;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Notify, watch};
@@ -276,8 +277,13 @@ impl Running {
     fn add(&self, piece: Piece) -> usize {
         let mut length = 0;
         self.change(|live| {
-            live.phase = Phase::Writing;
+            if !matches!(piece, Piece::LeftOut(_)) {
+                live.phase = Phase::Writing;
+            }
             match piece {
+                Piece::LeftOut(left_out) => {
+                    live.turn.left_out = LeftOut { turns: left_out.turns, bytes: left_out.bytes };
+                }
                 Piece::Thinking(text) => live.turn.thinking.push_str(&text),
                 Piece::Text(text) => live.turn.answer.push_str(&text),
                 Piece::Done(_) => {}
@@ -288,7 +294,12 @@ impl Running {
     }
 
     fn request(&self, model: &str) -> ChatRequest {
-        conversation(&self.before).ask(model, &self.live.borrow().turn.question)
+        let turn = &self.live.borrow().turn;
+        let question = match turn.is_brief {
+            true => why::split(&turn.question),
+            false => Question::from(turn.question.as_str()),
+        };
+        conversation(&self.before).ask(model, question)
     }
 
     async fn save(self: &Arc<Self>, state: &AppState, id: ChatId, save: Save) -> Result<(), Problem> {

@@ -22,6 +22,8 @@ use crate::ui::printer::Printer;
 
 /// After this much silence a person is told what is waited for.
 const SILENCE: Duration = Duration::from_secs(5);
+/// No model takes in fewer tokens.
+const SMALLEST_CONTEXT: usize = 512;
 
 /// A model that answers.
 pub(crate) struct Partner {
@@ -157,11 +159,29 @@ impl Partner {
         while let Some(piece) = answer.next().await? {
             on_piece(&piece)?;
             if let Piece::Done(summary) = piece {
+                self.warn_of_a_full_prompt(request, &summary).await;
                 return Ok(End::Whole(summary));
             }
         }
         // A stream that ends says so: this is for the compiler.
         Ok(End::Whole(Summary::default()))
+    }
+
+    /// A server too old to be asked not to drops the beginning of what is too long. A prompt that fills all
+    /// that the model can take in is one.
+    async fn warn_of_a_full_prompt(&self, request: &ChatRequest, summary: &Summary) {
+        let length: usize = request.messages.iter().map(|message| message.content.len()).sum();
+        // A token is a byte at least.
+        if length < SMALLEST_CONTEXT || summary.prompt_tokens == 0 {
+            return;
+        }
+        let context = self.client.context_of(&self.model).await;
+        if context.is_some_and(|context| summary.prompt_tokens >= context) {
+            self.printer.warning(
+                "the model can't take in so much, and this Ollama is too old to say so: the beginning was left out",
+            );
+            self.printer.hint("update Ollama, or ask about less");
+        }
     }
 
     /// A model that has to be loaded is silent for a while; whether that was said.

@@ -8,6 +8,7 @@ use crate::fake::{End, Fake, Script, Seen};
 use pipulate_ollama::answer::{Piece, Summary};
 use pipulate_ollama::client::{ChatRequest, Client, Limits, Message, Options, Role};
 use pipulate_ollama::error::Error;
+use pipulate_ollama::fit::LeftOut;
 use pipulate_ollama::host::Host;
 use pipulate_ollama::model::{Description, Model};
 use pipulate_ollama::probe::probe_blocking;
@@ -18,12 +19,13 @@ const DONE: &str = r#"{"message":{"role":"assistant","content":""},"done":true,"
 
 fn hello() -> ChatRequest {
     let messages = vec![Message { role: Role::User, content: "Hello".to_owned() }];
-    ChatRequest { model: "m".to_owned(), messages, think: None, options: Options::default() }
+    ChatRequest { model: "m".to_owned(), messages, material: 0, think: None, options: Options::default() }
 }
 
 /// Everything that came, and the error that ended it.
 #[derive(Debug, Default)]
 struct Heard {
+    left_out: LeftOut,
     thinking: String,
     text: String,
     done: bool,
@@ -41,6 +43,7 @@ async fn hear(fake: &Fake, limits: Limits) -> Heard {
     };
     loop {
         match answer.next().await {
+            Ok(Some(Piece::LeftOut(left_out))) => heard.left_out = left_out,
             Ok(Some(Piece::Thinking(text))) => heard.thinking += &text,
             Ok(Some(Piece::Text(text))) => heard.text += &text,
             Ok(Some(Piece::Done(summary))) => {
@@ -188,6 +191,7 @@ fn a_server_is_called_by_its_own_name_and_told_what_was_asked() {
         let request = ChatRequest {
             model: "m".to_owned(),
             messages: vec![Message { role: Role::User, content: "p".to_owned() }],
+            material: 0,
             think: Some(false),
             options: Options { most_tokens: Some(7) },
         };
@@ -200,7 +204,9 @@ fn a_server_is_called_by_its_own_name_and_told_what_was_asked() {
     let messages = r#"[{"role":"user","content":"p"}]"#;
     assert_eq!(
         body,
-        format!(r#"{{"model":"m","messages":{messages},"think":false,"options":{{"num_predict":7}}}}"#)
+        format!(
+            r#"{{"model":"m","messages":{messages},"think":false,"options":{{"num_predict":7}},"truncate":false,"shift":false}}"#
+        )
     );
 }
 

@@ -68,6 +68,7 @@ pub(crate) struct Fake {
     pub(crate) host: Host,
     pub(crate) seen: Receiver<Seen>,
     scripts: Scripts,
+    limits: Scripts,
 }
 
 /// By path.
@@ -86,15 +87,22 @@ impl Fake {
         let scripts = HashMap::from(scripts.map(|(path, script)| (path.to_owned(), script)));
         let scripts: Scripts = Arc::new(Mutex::new(scripts));
         let (sender, seen) = channel();
-        let played = Arc::clone(&scripts);
+        let limits = Scripts::default();
+        let (played, limiting) = (Arc::clone(&scripts), Arc::clone(&limits));
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let (scripts, sender) = (Arc::clone(&played), sender.clone());
+                let limits = Arc::clone(&limiting);
                 // A client that hangs up breaks the pipe; that is its right.
-                thread::spawn(move || play(&stream.unwrap(), &scripts, &sender).ok());
+                thread::spawn(move || play(&stream.unwrap(), &scripts, &limits, &sender).ok());
             }
         });
-        Some(Self { host, seen, scripts })
+        Some(Self { host, seen, scripts, limits })
+    }
+
+    /// From now on a chat of more bytes than this is refused, as by a model that can't take in so much.
+    pub(crate) fn refuse_chats_longer_than(&self, most: usize, refusal: Script) {
+        self.limits.lock().unwrap().insert(most.to_string(), refusal);
     }
 
     /// From now on this is answered to a path.
@@ -113,11 +121,16 @@ impl Fake {
 fn play(
     stream: &TcpStream,
     scripts: &Mutex<HashMap<String, Script>>,
+    limits: &Mutex<HashMap<String, Script>>,
     seen: &Sender<Seen>,
 ) -> std::io::Result<()> {
     let (path, host, body) = read_request(stream)?;
-    let script =
+    let is_too_long = |most: &str| path == "/api/chat" && body.len() > most.parse().unwrap();
+    let refusal =
+        limits.lock().unwrap().iter().find(|(most, _)| is_too_long(most)).map(|(_, said)| said.clone());
+    let answer =
         scripts.lock().unwrap().get(&path).cloned().unwrap_or_else(|| Script::new(404, "404 page not found"));
+    let script = refusal.unwrap_or(answer);
     if script.end != End::Reset && !body.is_empty() {
         (&mut { stream }).read_exact(&mut [0])?;
     }

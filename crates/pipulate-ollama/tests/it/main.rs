@@ -4,6 +4,7 @@
 
 mod client;
 mod fake;
+mod fit;
 mod greeting;
 mod https;
 #[path = "../../../../tests/it/support/model.rs"]

@@ -42,7 +42,7 @@ fn a_real_answer_comes_in_pieces_and_ends() {
     // Of all questions that one: to others the small model sometimes says no more than "No.".
     let messages = vec![Message { role: Role::User, content: "Write a very long story.".to_owned() }];
     let options = Options { most_tokens: Some(40) };
-    let request = ChatRequest { model: chosen.name, messages, think: None, options };
+    let request = ChatRequest { model: chosen.name, messages, material: 0, think: None, options };
     let pieces = pieces_of(&host, &request).unwrap();
     assert!(pieces.len() > 3, "{pieces:?}");
     let Some(Piece::Done(summary)) = pieces.last() else { panic!("{pieces:?}") };
@@ -54,7 +54,8 @@ fn a_real_model_that_rambles_is_cut_off_where_it_was_asked_to_be() {
     let Some(model) = Model::start() else { return };
     let messages = vec![Message { role: Role::User, content: "Write a very long story.".to_owned() }];
     let options = Options { most_tokens: Some(8) };
-    let request = ChatRequest { model: "smollm2:135m".to_owned(), messages, think: None, options };
+    let request =
+        ChatRequest { model: "smollm2:135m".to_owned(), messages, material: 0, think: None, options };
     let pieces = pieces_of(&host(&model), &request).unwrap();
     let Some(Piece::Done(summary)) = pieces.last() else { panic!("{pieces:?}") };
     assert!(summary.is_cut_off && (1..=8).contains(&summary.tokens), "{summary:?}");
@@ -66,6 +67,7 @@ fn a_model_that_a_real_server_has_not_is_named() {
     let request = ChatRequest {
         model: "no-such-model".to_owned(),
         messages: Vec::new(),
+        material: 0,
         think: None,
         options: Options::default(),
     };
@@ -83,8 +85,13 @@ fn a_real_model_stops_when_its_listener_leaves() {
 #[tokio::main(flavor = "current_thread")]
 async fn leave_after_a_word(host: &Host) {
     let messages = vec![Message { role: Role::User, content: "Write a long story.".to_owned() }];
-    let request =
-        ChatRequest { model: "smollm2:135m".to_owned(), messages, think: None, options: Options::default() };
+    let request = ChatRequest {
+        model: "smollm2:135m".to_owned(),
+        messages,
+        material: 0,
+        think: None,
+        options: Options::default(),
+    };
     let mut answer = Client::new(host).unwrap().chat(&request).await.unwrap();
     assert!(answer.next().await.unwrap().is_some());
 }

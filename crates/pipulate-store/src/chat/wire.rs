@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Chat, Effort, End, Turn};
+use super::{Chat, Effort, End, LeftOut, Turn};
 
 const VERSION: u32 = 1;
 
@@ -44,6 +44,15 @@ struct TurnV1 {
     end: EndV1,
     #[serde(default)]
     brief: bool,
+    #[serde(default)]
+    left_out: LeftOutV1,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct LeftOutV1 {
+    turns: usize,
+    bytes: usize,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,7 +109,8 @@ impl EndV1 {
 
 impl From<Turn> for TurnV1 {
     fn from(turn: Turn) -> Self {
-        let Turn { question, model, thinking, answer, end, is_brief: brief } = turn;
+        let Turn { question, model, thinking, answer, end, is_brief: brief, left_out } = turn;
+        let left_out = LeftOutV1 { turns: left_out.turns, bytes: left_out.bytes };
         let end = match end {
             End::Open => EndV1::Open,
             End::Whole(effort) => EndV1::whole(effort, false),
@@ -108,13 +118,14 @@ impl From<Turn> for TurnV1 {
             End::Stopped => EndV1::Stopped,
             End::Broken(reason) => EndV1::Broken { reason },
         };
-        Self { question, model, thinking, answer, end, brief }
+        Self { question, model, thinking, answer, end, brief, left_out }
     }
 }
 
 impl From<TurnV1> for Turn {
     fn from(turn: TurnV1) -> Self {
-        let TurnV1 { question, model, thinking, answer, end, brief: is_brief } = turn;
+        let TurnV1 { question, model, thinking, answer, end, brief: is_brief, left_out } = turn;
+        let left_out = LeftOut { turns: left_out.turns, bytes: left_out.bytes };
         let end = match end {
             EndV1::Open => End::Open,
             EndV1::Whole { tokens, seconds, filled, cut_off } => {
@@ -124,7 +135,7 @@ impl From<TurnV1> for Turn {
             EndV1::Stopped => End::Stopped,
             EndV1::Broken { reason } => End::Broken(reason),
         };
-        Self { question, model, thinking, answer, end, is_brief }
+        Self { question, model, thinking, answer, end, is_brief, left_out }
     }
 }
 

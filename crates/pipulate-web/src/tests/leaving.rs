@@ -124,3 +124,15 @@ async fn a_page_that_shows_an_older_question_does_not_throw_away_a_newer_one() {
     let last = page.split_once("name=\"last\" value=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
     assert_eq!(home.post("/chat/7/retry", &format!("last={last}")).await.status, StatusCode::SEE_OTHER);
 }
+
+#[tokio::test]
+async fn what_a_model_can_not_take_in_is_told_beside_its_answer() {
+    let (home, _directory, _seen) = home(WHOLE);
+    let chats = home.world.chats.lock().unwrap().clone().unwrap();
+    let mut turn = pipulate_store::chat::Turn::new("Now?".to_owned());
+    turn.left_out = pipulate_store::chat::LeftOut { turns: 3, bytes: 0 };
+    let chat = pipulate_store::chat::Chat { turns: vec![turn], ..Default::default() };
+    chats.write(super::chat::id(7), &chat).unwrap();
+    let page = home.get("/chat/7").await.body;
+    assert!(page.contains("was not told: the first 3 questions and answers"), "{page}");
+}

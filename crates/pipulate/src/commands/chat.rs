@@ -6,11 +6,13 @@ mod conversation;
 mod history;
 mod keyboard;
 
-use std::io::{self, IsTerminal as _, Read as _};
+use std::io::{self, IsTerminal as _, Read};
 
+use pipulate_core::units;
 use pipulate_ollama::answer::{Piece, Summary};
 use pipulate_ollama::client::ChatRequest;
-use pipulate_ollama::conversation::Conversation;
+use pipulate_ollama::conversation::{Conversation, Question};
+use pipulate_ollama::fit::LeftOut;
 
 use crate::cli::ChatSettings;
 use crate::context::Context;
@@ -19,8 +21,10 @@ use crate::exit_code::ExitStatus;
 use crate::interrupt;
 use crate::partner::{CtrlC, End, Partner};
 
-/// More than this of stdin is not read, in bytes. No model that runs here looks at so much.
-const MAX_INPUT: u64 = 1 << 20;
+/// How much of stdin counts, in bytes: its end. No model that runs here looks at so much.
+const MAX_INPUT: usize = 1 << 20;
+/// How much of stdin is read, in bytes: it may have no end.
+const MAX_READ: u64 = 1 << 30;
 
 /// What is said when the model had to stop: Ollama bounds what a model can take in.
 const CUT_OFF: &str =
@@ -29,10 +33,13 @@ const CUT_OFF: &str =
 /// Asks once, or goes on until the person leaves.
 pub(crate) fn chat(context: &Context, settings: ChatSettings) -> Result<ExitStatus, Failure> {
     let piped = if io::stdin().is_terminal() { None } else { Some(read_stdin(context)?) };
-    let question = match (settings.prompt, piped) {
-        (Some(prompt), Some(piped)) if !piped.trim().is_empty() => format!("{prompt}\n\n{piped}"),
-        (Some(prompt), Some(_) | None) => prompt,
-        (None, Some(piped)) if !piped.trim().is_empty() => piped,
+    let prompt = settings.prompt.as_deref();
+    // The question stands last, whatever it is about.
+    let question = match (prompt, piped.as_deref()) {
+        (prompt, Some(piped)) if !piped.trim().is_empty() => {
+            Question { material: piped, text: prompt.unwrap_or_default() }
+        }
+        (Some(prompt), Some(_) | None) => Question::from(prompt),
         (None, None) if context.printer.terminal().stdout_is_terminal => {
             return conversation::hold(context, Partner::find(context, settings.model.as_deref())?);
         }
@@ -42,7 +49,7 @@ pub(crate) fn chat(context: &Context, settings: ChatSettings) -> Result<ExitStat
         }
     };
     let partner = Partner::find(context, settings.model.as_deref())?;
-    let request = Conversation::default().ask(partner.model(), &question);
+    let request = Conversation::default().ask(partner.model(), question);
     if print_answer(context, &partner, &request)?.is_cut_off {
         context.printer.warning(CUT_OFF);
     }
@@ -63,6 +70,10 @@ pub(crate) fn print_answer(
             line_is_open = !text.ends_with('\n');
             context.printer.data_stream(|stdout| stdout.write_all(text.as_bytes()))
         }
+        Piece::LeftOut(left_out) => {
+            warn_of_what_did_not_fit(context, *left_out);
+            Ok(())
+        }
         Piece::Thinking(_) | Piece::Done(_) => Ok(()),
     });
     if line_is_open {
@@ -75,16 +86,66 @@ pub(crate) fn print_answer(
     }
 }
 
+/// Says what the model was not told.
+fn warn_of_what_did_not_fit(context: &Context, left_out: LeftOut) {
+    context.printer.warning(format!("the model can't take in so much, and was not told: {left_out}"));
+    context.printer.hint("start Ollama with a larger OLLAMA_CONTEXT_LENGTH, or ask about less");
+}
+
+/// The end of what is piped in: of a log, that is what a question is about.
 fn read_stdin(context: &Context) -> Result<String, Failure> {
-    let mut bytes = Vec::new();
-    io::stdin()
-        .lock()
-        .take(MAX_INPUT + 1)
-        .read_to_end(&mut bytes)
+    let (tail, length) = tail_of(io::stdin().lock().take(MAX_READ), MAX_INPUT)
         .map_err(|error| Failure::failed("could not read what is piped into chat").cause(error))?;
-    if bytes.len() as u64 > MAX_INPUT {
-        context.printer.warning("only the last part of the first MiB of stdin counts");
+    if length == MAX_READ {
+        context.printer.warning(format!("only the first {} of stdin were read", units::size(MAX_READ)));
     }
-    bytes.truncate(MAX_INPUT as usize);
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let skipped = length - tail.len() as u64;
+    if skipped > 0 {
+        context.printer.warning(format!(
+            "only the last {} of stdin count; left out at its beginning: {}",
+            units::size(tail.len() as u64),
+            units::size(skipped)
+        ));
+    }
+    Ok(String::from_utf8_lossy(&tail).into_owned())
+}
+
+/// The last bytes of a stream, and its length.
+fn tail_of(mut stream: impl Read, most: usize) -> io::Result<(Vec<u8>, u64)> {
+    let (mut tail, mut length) = (Vec::new(), 0);
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let count = match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        length += count as u64;
+        tail.extend_from_slice(&buffer[..count]);
+        if tail.len() > 2 * most {
+            tail.drain(..tail.len() - most);
+        }
+    }
+    tail.drain(..tail.len().saturating_sub(most));
+    // Not from the middle of a character.
+    let begin = tail.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
+    tail.drain(..begin);
+    Ok((tail, length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_stream_the_end_counts() {
+        assert_eq!(tail_of(&b"short"[..], 8).unwrap(), (b"short".to_vec(), 5));
+        let long: Vec<u8> = (0..300_000_u32).flat_map(|number| number.to_string().into_bytes()).collect();
+        for most in [1, 7, 4_096, 100_000] {
+            let (tail, length) = tail_of(&long[..], most).unwrap();
+            assert_eq!((tail.as_slice(), length), (&long[long.len() - most..], long.len() as u64));
+        }
+        assert_eq!(tail_of("aüb".as_bytes(), 2).unwrap().0, b"b");
+    }
 }

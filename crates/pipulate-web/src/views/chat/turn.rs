@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 use pipulate_core::text::capitalized;
+use pipulate_ollama::fit::LeftOut;
 use pipulate_store::chat::{ChatId, Effort, End, Turn};
 
 use crate::chat::{Live, mark};
@@ -30,6 +31,7 @@ pub(super) fn over(number: usize, turn: &Turn, retry_in: Option<ChatId>) -> Mark
                 (thinking(&turn.thinking, None))
                 @if !turn.answer.is_empty() { div class="text" { (markdown::render(&turn.answer)) } }
                 @if let Some(broken) = broken { p class="alert" { (broken) } }
+                @if let Some(left_out) = left_out(turn) { p { small { (left_out) } } }
                 div class="verbs" {
                     @if !turn.answer.is_empty() { button type="button" class="copy calm" { "Copy" } }
                     @if let Some(id) = retry_in { (again(id, turn, html! { button class="calm" { "Try again" } })) }
@@ -49,6 +51,7 @@ pub(super) fn open(number: usize, live: &Live) -> Markup {
             div class="answer" {
                 h2 id="open-model" { (who(turn)) }
                 (thinking(&turn.thinking, Some("open-thinking")))
+                @if let Some(left_out) = left_out(turn) { p { small { (left_out) } } }
                 div class="text said" id="open-answer" { (lines(&turn.answer)) }
             }
         }
@@ -109,6 +112,14 @@ fn note(turn: &Turn) -> Option<String> {
         }
         End::Open | End::Broken(_) => None,
     }
+}
+
+/// What the model was not told.
+fn left_out(turn: &Turn) -> Option<String> {
+    let left_out = LeftOut { turns: turn.left_out.turns, bytes: turn.left_out.bytes };
+    (!left_out.is_nothing()).then(|| {
+        format!("The model can't take in so much, and was not told: {left_out}. Begin a new chat to ask about less")
+    })
 }
 
 /// Why a model stopped in the middle of a sentence.

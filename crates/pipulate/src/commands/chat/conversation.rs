@@ -92,10 +92,14 @@ impl Talk<'_> {
     /// Asks, and streams the answer.
     fn say(&mut self, question: String) -> Result<(), Failure> {
         let printer = &self.context.printer;
-        let request = self.conversation.ask(self.partner.model(), &question);
+        let request = self.conversation.ask(self.partner.model(), question.as_str());
         let mut answer = String::new();
         let mut thinks = false;
         let outcome = self.partner.answer(&request, CtrlC::EndsAnswer, &mut |piece| match piece {
+            Piece::LeftOut(left_out) => {
+                super::warn_of_what_did_not_fit(self.context, *left_out);
+                Ok(())
+            }
             Piece::Thinking(_) => {
                 if !std::mem::replace(&mut thinks, true) {
                     printer.note(printer.stderr_style().dim("Thinking…"));

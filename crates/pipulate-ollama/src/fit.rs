@@ -1,0 +1,178 @@
+//! Making a request fit into what a model can take in, and saying what was left out of it.
+//!
+//! Ollama by itself drops the beginning of what is too long without a word, instructions and question
+//! included. It is asked not to; what is left out here is what matters least: the oldest turns, then
+//! the beginning of what a question is about.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+use pipulate_core::units::size;
+
+use crate::client::{ChatRequest, Role};
+
+/// How much more than needed is left out so that a line is not cut in two, in bytes.
+const NEAR: usize = 1 << 10;
+
+/// What was left out of a request because it was longer than the model can take in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Questions with their answers, the oldest of the conversation.
+    pub turns: usize,
+    /// Bytes at the beginning of what the question is about.
+    pub bytes: usize,
+}
+
+impl LeftOut {
+    /// Whether everything was in it.
+    pub fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+}
+
+impl AddAssign for LeftOut {
+    fn add_assign(&mut self, more: Self) {
+        self.turns += more.turns;
+        self.bytes += more.bytes;
+    }
+}
+
+impl fmt::Display for LeftOut {
+    /// `the first 3 questions and answers`, `the first 1.2 MiB of what the question is about`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.turns {
+            0 => {}
+            1 => f.write_str("the first question and its answer")?,
+            turns => write!(f, "the first {turns} questions and answers")?,
+        }
+        if self.turns > 0 && self.bytes > 0 {
+            f.write_str(", and ")?;
+        }
+        if self.bytes > 0 {
+            write!(f, "the first {} of what the question is about", size(self.bytes as u64))?;
+        }
+        Ok(())
+    }
+}
+
+/// The tokens of a request and of what a model can take in, where a refusal says them.
+pub(crate) fn sizes(refusal: &str) -> Option<(u64, u64)> {
+    let numbers = refusal.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok());
+    match numbers.collect::<Vec<u64>>()[..] {
+        [asked, most] if asked > most && most > 0 => Some((asked, most)),
+        _ => None,
+    }
+}
+
+/// Whether a refusal means that the request is too long. Ollama's engines word it differently.
+pub(crate) fn is_too_long(refusal: &str) -> bool {
+    let refusal = refusal.to_ascii_lowercase();
+    let is_about_length = ["context", "prompt", "input length"].iter().any(|word| refusal.contains(word));
+    is_about_length && ["exceed", "too long", "too large"].iter().any(|word| refusal.contains(word))
+}
+
+impl ChatRequest {
+    /// Leaves out what matters least, so much that it may fit; `None` when everything else matters.
+    pub(crate) fn shorten(&mut self, refusal: &str) -> Option<LeftOut> {
+        let length: usize = self.messages.iter().map(|message| message.content.len()).sum();
+        let room = match sizes(refusal) {
+            // A quarter is for the answer.
+            Some((asked, most)) => (length as u128 * u128::from(most) * 3 / (u128::from(asked) * 4)) as usize,
+            None => length / 2,
+        };
+        let mut excess = length.saturating_sub(room).max(1);
+        let mut left_out = LeftOut::default();
+        let first = usize::from(self.messages.first().is_some_and(|message| message.role == Role::System));
+        while excess > 0 && self.messages.len() > first + 2 {
+            let turn = self.messages.drain(first..first + 2);
+            excess = excess.saturating_sub(turn.map(|message| message.content.len()).sum());
+            left_out.turns += 1;
+        }
+        if let Some(question) = self.messages.last_mut().filter(|_| excess > 0 && self.material > 0) {
+            let text = &question.content;
+            let least = text.ceil_char_boundary(excess.min(self.material));
+            // Whole lines, unless they are long.
+            let near = text.floor_char_boundary((least + NEAR).min(self.material)).max(least);
+            let line_end = text[least..near].find('\n').map(|end| least + end + 1);
+            let cut = line_end.filter(|&end| end < self.material).unwrap_or(least);
+            question.content.drain(..cut);
+            self.material = self.material.saturating_sub(cut);
+            left_out.bytes += cut;
+        }
+        Some(left_out).filter(|left_out| !left_out.is_nothing())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::{Conversation, Question};
+
+    const SIZES: &str =
+        "request (8000 tokens) exceeds the available context size (4096 tokens), try increasing it";
+
+    #[test]
+    fn refusals_of_what_is_too_long_are_known_with_their_sizes() {
+        for (refusal, sizes_said) in [
+            (SIZES, Some((8000, 4096))),
+            ("the input length exceeds the context length", None),
+            ("prompt is too long: 9000 tokens, maximum 4096", Some((9000, 4096))),
+            ("prompt too long; exceeded max context length by 3 tokens", None),
+        ] {
+            assert!(is_too_long(refusal), "{refusal}");
+            assert_eq!(sizes(refusal), sizes_said, "{refusal}");
+        }
+        for other in ["model requires more system memory (5.6 GiB) than is available", "server busy", ""] {
+            assert!(!is_too_long(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_turns_go_first_and_the_question_stays_last() {
+        let mut conversation = Conversation::default();
+        conversation.instruct("Be brief.");
+        for number in 0..10 {
+            conversation.keep(format!("{number}?{}", "x".repeat(98)), "y".repeat(100));
+        }
+        let mut request = conversation.ask("m", "And now?");
+        let left_out = request.shorten(SIZES).unwrap();
+        assert!((5..9).contains(&left_out.turns) && left_out.bytes == 0, "{left_out:?}");
+        assert_eq!(request.messages[0].content, "Be brief.");
+        assert!(request.messages[1].content.starts_with(&format!("{}?", left_out.turns)));
+        assert_eq!(request.messages.last().unwrap().content, "And now?");
+        while request.shorten("").is_some() {}
+        let rest: Vec<_> = request.messages.iter().map(|message| message.content.as_str()).collect();
+        assert_eq!(rest, ["Be brief.", "And now?"]);
+    }
+
+    #[test]
+    fn of_what_a_question_is_about_the_beginning_goes_by_whole_lines() {
+        let log: String = (0..1000).map(|number| format!("line {number}: ü\n")).collect();
+        let mut request =
+            Conversation::default().ask("m", Question { material: &log, text: "What is wrong?" });
+        let left_out = request.shorten(SIZES).unwrap();
+        let rest = request.messages[0].content.clone();
+        assert!(rest.starts_with("line ") && rest.ends_with("line 999: ü\n\nWhat is wrong?"), "{rest}");
+        assert!(rest.len() * 2 < log.len() && rest.len() * 3 > log.len());
+        assert_eq!(left_out.bytes, log.len() + "\nWhat is wrong?".len() - rest.len());
+        while request.shorten("").is_some() {}
+        assert_eq!(request.messages[0].content.trim(), "What is wrong?");
+        // One line, and nothing but that.
+        let mut request = Conversation::default().ask("m", Question { material: &"ü".repeat(99), text: "" });
+        assert!(request.shorten("").is_some_and(|left_out| left_out.bytes >= 99));
+        let mut typed = Conversation::default().ask("m", "only a question");
+        assert_eq!(typed.shorten(""), None);
+    }
+
+    #[test]
+    fn it_is_said_in_words() {
+        let told = |turns, bytes| LeftOut { turns, bytes }.to_string();
+        assert_eq!(told(1, 0), "the first question and its answer");
+        assert_eq!(told(3, 0), "the first 3 questions and answers");
+        assert_eq!(told(0, 2048), "the first 2.0 KiB of what the question is about");
+        assert_eq!(
+            told(2, 7),
+            "the first 2 questions and answers, and the first 7 B of what the question is about"
+        );
+    }
+}
