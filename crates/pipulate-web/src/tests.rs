@@ -12,6 +12,7 @@ mod leaving;
 mod logs;
 pub(crate) mod news;
 mod noise;
+mod ollama;
 mod pages;
 mod secrets;
 mod sessions;

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
-use pipulate_store::chat::End;
+use pipulate_store::chat::{Chat, End, LeftOut, Turn};
 use tower::ServiceExt as _;
 
-use super::chat::{ENDLESS, MINUTE, WHOLE, hear, home};
 use super::fake::Home;
+use super::ollama::{ENDLESS, MINUTE, WHOLE, hear, home, id};
 
 /// Waits until something holds.
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -66,14 +66,11 @@ async fn a_chat_whose_deletion_was_asked_for_is_gone_although_its_sender_has_lef
     let mut asking = home.ask_as_htmx("/chat/7", "question=A+story").await;
     hear(&mut asking, "dark and").await;
     let answers = home.state.answers().clone();
-    let running = answers.of(super::chat::id(7)).unwrap();
+    let running = answers.of(id(7)).unwrap();
     // As soon as it was stopped.
     let is_stopped = || matches!(running.chat().turns.last().unwrap().end, End::Stopped);
     home.send_and_leave("/chat/7/delete", "", is_stopped).await;
-    until("the end of the chat", || {
-        home.kept(7).turns.is_empty() && answers.claim(super::chat::id(7)).is_ok()
-    })
-    .await;
+    until("the end of the chat", || home.kept(7).turns.is_empty() && answers.claim(id(7)).is_ok()).await;
 }
 
 #[tokio::test]
@@ -129,10 +126,20 @@ async fn a_page_that_shows_an_older_question_does_not_throw_away_a_newer_one() {
 async fn what_a_model_can_not_take_in_is_told_beside_its_answer() {
     let (home, _directory, _seen) = home(WHOLE);
     let chats = home.world.chats.lock().unwrap().clone().unwrap();
-    let mut turn = pipulate_store::chat::Turn::new("Now?".to_owned());
-    turn.left_out = pipulate_store::chat::LeftOut { turns: 3, bytes: 0 };
-    let chat = pipulate_store::chat::Chat { turns: vec![turn], ..Default::default() };
-    chats.write(super::chat::id(7), &chat).unwrap();
+    let said = "x".repeat(5_000);
+    let turn = Turn { answer: said.clone(), end: End::Stopped, ..Turn::new(said) };
+    let chat = Chat { instructions: Some("Be brief.".to_owned()), turns: vec![turn; 20], ..Chat::default() };
+    chats.write(id(7), &chat).unwrap();
+    home.post("/chat/7", "question=And+now%3F").await;
+    let kept = home.kept(7);
+    let last = kept.turns.last().unwrap();
+    assert!(matches!(last.end, End::Whole(_)), "{last:?}");
+    assert_eq!((last.left_out, kept.turns.len()), (LeftOut { turns: 11, bytes: 0 }, 21));
     let page = home.get("/chat/7").await.body;
-    assert!(page.contains("was not told: the first 3 questions and answers"), "{page}");
+    assert!(page.contains("was not told: the first 11 questions and answers"), "{page}");
+
+    // A question that is too long by itself has no answer, and says why.
+    home.post("/chat/8", &format!("question={}", "x".repeat(120_000))).await;
+    let End::Broken(why) = &home.kept(8).turns[0].end else { panic!("{:?}", home.kept(8).turns[0].end) };
+    assert!(why.contains("longer than llama3.1:latest can take in"), "{why}");
 }
