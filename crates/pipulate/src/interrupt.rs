@@ -17,6 +17,10 @@ use crate::exit_code::ExitStatus;
 /// Whether Ctrl-C still ends the program.
 static ENDS: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(false)));
 
+/// Whether one of these signals came, by the handler's own word: the thread that says the last words may
+/// not have heard yet.
+static CAME: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(false)));
+
 /// Held while the last words are said: the program must not end in the middle of them.
 static LAST_WORDS: Mutex<()> = Mutex::new(());
 
@@ -42,6 +46,7 @@ pub(crate) fn ends_with_130_after(
     let in_words = Arc::new(AtomicBool::new(false));
     for &signal in signals {
         flag::register_conditional_shutdown(signal, code(), Arc::clone(&in_words))?;
+        flag::register(signal, Arc::clone(&CAME))?;
     }
     let mut interrupted = stream_of(signals)?;
     ENDS.store(true, Ordering::SeqCst);
@@ -80,8 +85,16 @@ pub(crate) fn outlives_its_terminal() -> io::Result<()> {
 
 /// From now on whoever else listens to Ctrl-C decides. Does not return if it came before this.
 pub(crate) fn is_handled_elsewhere() {
-    let _no_last_words = LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner);
-    ENDS.store(false, Ordering::SeqCst);
+    {
+        let _no_last_words = LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner);
+        if !CAME.load(Ordering::SeqCst) {
+            ENDS.store(false, Ordering::SeqCst);
+            return;
+        }
+    }
+    loop {
+        thread::park();
+    }
 }
 
 fn code() -> i32 {

@@ -83,7 +83,7 @@ pub(super) fn stay(
             ExitStatus::Success
         }
         Err(failure) => {
-            say_what_goes_on(context, services, "Their output can't be shown");
+            say_what_goes_on(context, services, "The output can't be shown");
             return Err(failure);
         }
     };
@@ -94,6 +94,9 @@ pub(super) fn stay(
 /// so does work that was begun meanwhile.
 pub(super) fn give_up(context: &Context, before: &Before, failure: Failure) -> Failure {
     interrupt::is_handled_elsewhere();
+    if let Err(error) = interrupt::outlives_its_terminal() {
+        context.printer.failure(&error.into());
+    }
     let mut begun = before.begun(&context.layout);
     say_what_ran_before(context, before, &begun);
     if let Err(busy) = stop::spare_work_in_progress(context, &begun, "stop", &begun) {
@@ -109,9 +112,10 @@ pub(super) fn give_up(context: &Context, before: &Before, failure: Failure) -> F
 }
 
 fn follow(context: &Context, services: &[ServiceName], began: Timestamp) -> Result<logs::Ended, Failure> {
-    let mut interrupted: UnixStream = interrupt::stream_of(&ENDED_BY)?;
+    // In this order: whoever hears of a signal knows which one it was.
     let is_terminated = Arc::new(AtomicBool::new(false));
     flag::register(SIGTERM, Arc::clone(&is_terminated))?;
+    let mut interrupted: UnixStream = interrupt::stream_of(&ENDED_BY)?;
     interrupt::is_handled_elsewhere();
     context.printer.note("Ctrl-C stops everything");
     let was_warned = AtomicBool::new(false);
