@@ -144,10 +144,14 @@ impl Config {
 
     fn check_dependencies(&self, needs: &[Need], text: &str) -> Result<(), ConfigError> {
         for Need { service, needed, at } in needs {
-            if self.service(needed.as_str()).is_none() {
-                let message = format!("[services.{service}] depends_on names {needed}, which is no service");
-                return Err(ConfigError::at(text, at, &message));
-            }
+            let why = match self.service(needed.as_str()) {
+                None => "is no service",
+                // Whatever is disabled itself starts nothing.
+                Some(needed) if !needed.enabled && self.is_enabled(service) => "is disabled",
+                Some(_) => continue,
+            };
+            let message = format!("[services.{service}] depends_on names {needed}, which {why}");
+            return Err(ConfigError::at(text, at, &message));
         }
         for Need { service, needed, at } in needs {
             let leads_back = |from| self.reaches(from, service, self.services.len());
@@ -157,6 +161,10 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    fn is_enabled(&self, service: &ServiceName) -> bool {
+        self.service(service.as_str()).is_some_and(|service| service.enabled)
     }
 
     fn reaches(&self, from: &ServiceConfig, target: &ServiceName, depth: usize) -> bool {

@@ -10,6 +10,7 @@ use toml::{Spanned, Value};
 
 use super::Greet;
 use super::forms::{List, RawCommand, RawPort, RawSize, RawSwitch, RawText, RawTime};
+use crate::pattern::{self, Case};
 use crate::secret::EnvKey;
 use crate::service::{Readiness, RestartPolicy, ServiceName, StopSignal};
 use crate::watch::Glob;
@@ -223,8 +224,24 @@ impl TryFrom<Value> for RawReady {
                 Err(format!("the path {path:?} must start with \"/\" and hold no space"))
             }
             (None, Some(true), None) => Ok(Self(Readiness::Tcp { timeout })),
-            (None, None, Some(pattern)) => Ok(Self(Readiness::Log { pattern, timeout })),
+            (None, None, Some(text)) => Ok(Self(Readiness::Log { pattern: checked(text)?, timeout })),
             _ => Err(HELP.to_owned()),
         }
     }
+}
+
+/// A regular expression that can match something: one that can't be read would keep its service from ever
+/// being ready.
+fn checked(text: String) -> Result<String, String> {
+    let Err(error) = pattern::parse(&text, Case::Matters) else { return Ok(text) };
+    let why = pattern::why(&error);
+    let literal = pattern::literal(&text);
+    let written = match literal.contains(['\'', '\n', '\r']) {
+        true => Value::from(literal).to_string(),
+        false => format!("'{literal}'"),
+    };
+    Err(format!(
+        "{} is not a regular expression: {why}; to look for exactly this text: log = {written}",
+        Value::from(text)
+    ))
 }

@@ -64,6 +64,16 @@ fn the_whole_documented_file_is_read() {
     assert!(config.browser.is_empty());
 }
 
+/// Needs what does not run.
+const DISABLED: &str =
+    "[services.jupyter]\nenabled = false\n[services.w]\ncommand = [\"a\"]\ndepends_on = [\"jupyter\"]\n";
+
+#[test]
+fn what_is_disabled_itself_may_need_what_is() {
+    let config = Config::parse(&format!("{DISABLED}enabled = false\n")).unwrap();
+    assert_eq!(config.service("w").unwrap().depends_on.len(), 1);
+}
+
 #[test]
 fn a_mistake_is_shown_where_it_stands() {
     for (text, wanted) in [
@@ -78,6 +88,17 @@ fn a_mistake_is_shown_where_it_stands() {
         ("[services.w]\ncommand = [\"a\"]\ndepends_on = [\"x\"]\n", "line 3, column 15"),
         ("[services.w]\ncommand = [\"a\"]\ndepends_on = [\"x\"]\n", "which is no service"),
         ("[services.w]\ncommand = [\"a\"]\ndepends_on = [\"w\"]\n", "leads back to itself"),
+        (DISABLED, "line 5, column 15"),
+        (DISABLED, "[services.w] depends_on names jupyter, which is disabled"),
+        ("[services.w]\ncommand = [\"a\"]\nready = { log = \"* Running on\" }\n", "line 3, column 9"),
+        (
+            "[services.w]\ncommand = [\"a\"]\nready = { log = \"* Running on\" }\n",
+            r"text: log = '\* Running on'",
+        ),
+        (
+            "[services.w]\ncommand = [\"a\"]\nready = { log = \"(it's\" }\n",
+            "is not a regular expression: unclosed group",
+        ),
         ("[services.jupyter]\nwatch = [\"*.py\"]\n", "would end its kernels"),
         ("[services.jupyter]\nwatch = [\"*.py\"]\n", "line 2, column 10"),
         ("[services.server]\nwatch = [\"*.{py,html}\"]\n", "line 2, column 9"),

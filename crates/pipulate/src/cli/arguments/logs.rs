@@ -1,8 +1,8 @@
 //! The arguments of `logs`. The comments at the fields are the help.
 
 use clap::Args;
+use pipulate_core::pattern::{self, Case, Regex};
 use pipulate_store::log::index::When;
-use regex::{Regex, RegexBuilder};
 
 use super::ServicesArgument;
 use crate::cli::{LineForm, LinesSettings, LogsSettings, LogsShow, Tail, when};
@@ -90,5 +90,6 @@ fn parse_pattern(text: &str) -> Result<Regex, String> {
             character => has_capital |= character.is_uppercase(),
         }
     }
-    RegexBuilder::new(text).case_insensitive(!has_capital).build().map_err(|error| error.to_string())
+    let case = if has_capital { Case::Matters } else { Case::Ignored };
+    pattern::parse(text, case).map_err(|error| error.to_string())
 }

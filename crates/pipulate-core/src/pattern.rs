@@ -1,0 +1,48 @@
+//! Regular expressions as users write them: one language for `logs --grep` and for `ready.log`.
+
+use regex::RegexBuilder;
+pub use regex::{Error, Regex};
+
+/// Whether capitals matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Case {
+    Matters,
+    Ignored,
+}
+
+/// The expression that this text is.
+///
+/// # Errors
+/// It is none. The message shows where, on several lines.
+pub fn parse(text: &str, case: Case) -> Result<Regex, Error> {
+    RegexBuilder::new(text).case_insensitive(case == Case::Ignored).build()
+}
+
+/// Why a text is no expression, on one line.
+pub fn why(error: &Error) -> String {
+    let message = error.to_string();
+    let why = message.lines().find_map(|line| line.strip_prefix("error: "));
+    why.map_or_else(|| message.replace('\n', " "), str::to_owned)
+}
+
+/// The same text as an expression that matches nothing but it.
+pub fn literal(text: &str) -> String {
+    regex::escape(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expression_is_read_or_refused_with_a_reason() {
+        assert!(parse(r"^port \w\d$", Case::Matters).unwrap().is_match("port Ä٣"));
+        assert!(!parse("ready", Case::Matters).unwrap().is_match("READY"));
+        assert!(parse("ready", Case::Ignored).unwrap().is_match("READY"));
+        let why = |text: &str| why(&parse(text, Case::Matters).unwrap_err());
+        assert_eq!(why("* Running on"), "repetition operator missing expression");
+        assert_eq!(why("(ready"), "unclosed group");
+        assert!(why("(a{1000}){1000}").contains("size limit"));
+        assert!(parse(&literal("* Running on (x)"), Case::Matters).unwrap().is_match("* Running on (x)"));
+    }
+}
