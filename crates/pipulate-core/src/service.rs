@@ -83,6 +83,8 @@ pub struct ServiceSpec {
     /// Taken out of it.
     pub env_removed: Vec<String>,
     pub port: Option<PortWish>,
+    /// The services that have to be up before it starts for the first time.
+    pub needs: Vec<ServiceName>,
     pub ready: Readiness,
     pub restart: RestartPolicy,
     pub stop: StopSpec,
@@ -148,6 +150,25 @@ impl Readiness {
         match self {
             Self::Exec => None,
             Self::Tcp { timeout } | Self::Http { timeout, .. } | Self::Log { timeout, .. } => Some(*timeout),
+        }
+    }
+}
+
+/// What a service's page is fetched by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scheme {
+    #[default]
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As it stands in an address.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
         }
     }
 }

@@ -19,37 +19,95 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Where to connect to from this machine: a wildcard means every address, loopback among them.
-    pub fn loopback(&self) -> Option<SocketAddr> {
-        let address = match self.address {
-            IpAddr::V4(address) if address.is_unspecified() || address.is_loopback() => {
-                IpAddr::V4(Ipv4Addr::LOCALHOST)
-            }
-            IpAddr::V6(address) if address.is_unspecified() || address.is_loopback() => {
-                IpAddr::V6(Ipv6Addr::LOCALHOST)
-            }
-            IpAddr::V4(_) | IpAddr::V6(_) => return None,
-        };
-        Some(SocketAddr::new(address, self.port))
-    }
-
     /// Whether other machines can reach it.
     pub fn is_public(&self) -> bool {
         !self.address.is_loopback()
     }
+
+    /// Where a connection to it from this machine may go to, the most natural first.
+    fn doors(&self) -> Vec<SocketAddr> {
+        let addresses = match self.address {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => vec![Ipv4Addr::LOCALHOST.into()],
+            // Without IPv6 on this machine, it is there for IPv4 all the same.
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()],
+            // It is one address for each interface, and no browser can be told which.
+            IpAddr::V6(address) if address.is_unicast_link_local() => Vec::new(),
+            address => vec![address],
+        };
+        addresses.into_iter().map(|address| SocketAddr::new(address, self.port)).collect()
+    }
+
+    /// How much a connection to `address` is meant for this one: the kernel gives it to the listener
+    /// with the highest number (`inet_lookup_listener` in net/ipv4/inet_hashtables.c).
+    fn claim(&self, address: SocketAddr) -> Option<u8> {
+        match (self.address, address.ip()) {
+            _ if self.port != address.port() => None,
+            (own, asked) if own == asked => Some(3),
+            (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(_))
+            | (IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V6(_)) => Some(2),
+            (IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(_)) => Some(1),
+            _ => None,
+        }
+    }
 }
 
-/// The listening sockets that any of `pids` holds.
-///
-/// # Errors
-/// The system would not tell which sockets listen.
-pub fn listeners_of(pids: impl IntoIterator<Item = Pid>) -> io::Result<Vec<Listener>> {
-    let listeners = os::listeners()?;
-    if listeners.is_empty() {
-        return Ok(listeners);
+/// The listening sockets of this machine, and which of them some processes hold.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    all: Vec<Listener>,
+    held: HashSet<u64>,
+}
+
+impl Listeners {
+    /// Those of this machine at this moment; `pids` are the processes in question.
+    ///
+    /// # Errors
+    /// The system would not tell which sockets listen.
+    pub fn of(pids: impl IntoIterator<Item = Pid>) -> io::Result<Self> {
+        let all = os::listeners()?;
+        let held =
+            if all.is_empty() { HashSet::new() } else { pids.into_iter().flat_map(os::sockets).collect() };
+        Ok(Self { all, held })
     }
-    let held: HashSet<u64> = pids.into_iter().flat_map(os::sockets).collect();
-    Ok(listeners.into_iter().filter(|listener| held.contains(&listener.socket)).collect())
+
+    /// The processes' own.
+    pub fn own(&self) -> impl Iterator<Item = &Listener> {
+        self.all.iter().filter(|listener| self.is_own(listener))
+    }
+
+    /// Whether another process listens on this port, be it on another address.
+    pub fn has_foreign(&self, port: u16) -> bool {
+        self.all.iter().any(|listener| listener.port == port && !self.is_own(listener))
+    }
+
+    /// Where a connection arrives at one of the processes: by port, on each loopback before the rest.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let mut own: Vec<&Listener> = self.own().collect();
+        own.sort_by_key(|listener| (listener.port, !is_local(listener.address), listener.address));
+        let mut addresses = Vec::new();
+        for address in own.into_iter().flat_map(Listener::doors) {
+            if !addresses.contains(&address) && self.receive(address) {
+                addresses.push(address);
+            }
+        }
+        addresses
+    }
+
+    /// Whether a connection to `address` arrives at one of the processes, and at nobody else.
+    pub fn receive(&self, address: SocketAddr) -> bool {
+        let claims = || self.all.iter().filter_map(|listener| Some((listener.claim(address)?, listener)));
+        let highest = claims().map(|(claim, _)| claim).max();
+        highest.is_some() && claims().all(|(claim, listener)| Some(claim) != highest || self.is_own(listener))
+    }
+
+    fn is_own(&self, listener: &Listener) -> bool {
+        self.held.contains(&listener.socket)
+    }
+}
+
+/// Whether a loopback address reaches what listens there.
+fn is_local(address: IpAddr) -> bool {
+    address.is_loopback() || address.is_unspecified()
 }
 
 /// Whether a service could listen on this port of the loopback addresses now.
@@ -89,51 +147,99 @@ pub enum Owner {
     Hidden,
 }
 
-/// Who listens on `port`; `None` when nobody does. Looks through the whole process table.
+/// Who listens on `port`, on whatever address. Looks through the whole process table.
 ///
 /// # Errors
 /// The system would not tell which sockets listen.
-pub fn owner(port: u16) -> io::Result<Option<Owner>> {
-    let sockets: HashSet<u64> = os::listeners()?
+pub fn owners(port: u16) -> io::Result<Vec<Owner>> {
+    let mut sockets: HashSet<u64> = os::listeners()?
         .into_iter()
         .filter(|listener| listener.port == port)
         .map(|listener| listener.socket)
         .collect();
+    let mut owners = Vec::new();
     if sockets.is_empty() {
-        return Ok(None);
+        return Ok(owners);
     }
-    let holder = table::all_pids()
-        .into_iter()
-        .find(|&pid| os::sockets(pid).iter().any(|inode| sockets.contains(inode)));
-    Ok(Some(holder.map_or(Owner::Hidden, Owner::Process)))
+    for pid in table::all_pids() {
+        let held: Vec<u64> = os::sockets(pid).into_iter().filter(|socket| sockets.contains(socket)).collect();
+        if !held.is_empty() {
+            sockets.retain(|socket| !held.contains(socket));
+            owners.push(Owner::Process(pid));
+        }
+    }
+    owners.extend((!sockets.is_empty()).then_some(Owner::Hidden));
+    Ok(owners)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn me() -> Pid {
+        Pid::new(i32::try_from(std::process::id()).unwrap()).unwrap()
+    }
+
     #[test]
     fn a_listener_is_traced_to_its_process() {
-        let me = Pid::new(i32::try_from(std::process::id()).unwrap()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let found = listeners_of([me]).unwrap();
-        assert!(
-            found.iter().any(|l| l.port == port && !l.is_public() && l.loopback().is_some()),
-            "{found:?}"
-        );
-        assert_eq!(owner(port).unwrap(), Some(Owner::Process(me)));
+        let address = listener.local_addr().unwrap();
+        let port = address.port();
+        let found = Listeners::of([me()]).unwrap();
+        assert!(found.own().any(|l| l.port == port && !l.is_public()), "{found:?}");
+        assert!(found.receive(address) && found.addresses().contains(&address), "{found:?}");
+        assert!(!found.has_foreign(port));
+        let foreign = Listeners::of([]).unwrap();
+        assert!(foreign.has_foreign(port) && !foreign.receive(address) && foreign.own().next().is_none());
+        assert_eq!(owners(port).unwrap(), [Owner::Process(me())]);
         assert!(!is_free(port));
         drop(listener);
-        assert_eq!(owner(port).unwrap(), None);
+        assert_eq!(owners(port).unwrap(), []);
         assert!(is_free(port));
     }
 
     #[test]
-    fn an_ipv6_listener_is_seen_too() {
-        let me = Pid::new(i32::try_from(std::process::id()).unwrap()).unwrap();
-        let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
+    fn an_address_of_ipv4_is_told_as_one_whatever_the_socket_is() {
+        let Ok(listener) = TcpListener::bind("[::ffff:127.0.0.1]:0") else { panic!("no IPv6 sockets here") };
         let port = listener.local_addr().unwrap().port();
-        assert!(listeners_of([me]).unwrap().iter().any(|l| l.port == port && l.address.is_ipv6()));
+        let found = Listeners::of([me()]).unwrap();
+        let own: Vec<IpAddr> = found.own().filter(|own| own.port == port).map(|own| own.address).collect();
+        assert_eq!(own, [Ipv4Addr::LOCALHOST]);
+        assert!(found.receive(SocketAddr::from(([127, 0, 0, 1], port))));
+    }
+
+    /// What listens where: the first ones are ours.
+    fn listeners(own: &[&str], foreign: &[&str]) -> Listeners {
+        let listener = |(number, address): (usize, &&str)| {
+            let address: SocketAddr = address.parse().unwrap();
+            Listener { address: address.ip(), port: address.port(), socket: number as u64 }
+        };
+        let all = own.iter().chain(foreign).enumerate().map(listener).collect();
+        Listeners { all, held: (0..own.len() as u64).collect() }
+    }
+
+    #[test]
+    fn a_connection_goes_to_where_the_listener_is_and_never_to_a_strangers() {
+        for (own, foreign, wanted) in [
+            (&["127.0.0.1:1"][..], &[][..], &["127.0.0.1:1"][..]),
+            (&["0.0.0.0:1"], &[], &["127.0.0.1:1"]),
+            (&["[::]:1"], &[], &["[::1]:1", "127.0.0.1:1"]),
+            (&["127.0.1.1:1"], &["127.0.0.1:1"], &["127.0.1.1:1"]),
+            (&["0.0.0.0:1"], &["127.0.0.1:1"], &[]),
+            (&["[::]:1"], &["127.0.0.1:1"], &["[::1]:1"]),
+            (&["[::]:1"], &["[::1]:1", "0.0.0.0:1"], &[]),
+            (&["[::]:1"], &["0.0.0.0:1"], &["[::1]:1"]),
+            (&["192.168.7.5:1"], &["127.0.0.1:1", "0.0.0.0:2"], &["192.168.7.5:1"]),
+            (&["[::1]:1", "127.0.0.1:1"], &[], &["127.0.0.1:1", "[::1]:1"]),
+            (&["192.168.7.5:1", "[::1]:1"], &[], &["[::1]:1", "192.168.7.5:1"]),
+            (&["[fe80::1]:1"], &[], &[]),
+            // Two with one address share what comes.
+            (&["127.0.0.1:1"], &["127.0.0.1:1"], &[]),
+            (&["127.0.0.1:2", "127.0.0.1:1"], &["127.0.0.1:3"], &["127.0.0.1:1", "127.0.0.1:2"]),
+        ] {
+            let found: Vec<String> =
+                listeners(own, foreign).addresses().iter().map(SocketAddr::to_string).collect();
+            assert_eq!(found, wanted, "ours {own:?}, others' {foreign:?}");
+        }
     }
 }

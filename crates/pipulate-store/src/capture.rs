@@ -54,6 +54,9 @@ pub struct Capture {
     index: Index,
     rotation: Rotation,
     rotations: u32,
+    /// Whether a log that is full is kept for [`Capture::take_full_log`].
+    keeps_full_log: bool,
+    full_log: Option<File>,
     shortage: Option<Box<Shortage>>,
     dropped: u64,
 }
@@ -96,6 +99,8 @@ impl Capture {
             index,
             rotation,
             rotations: 0,
+            keeps_full_log: false,
+            full_log: None,
             shortage: None,
             dropped: 0,
         })
@@ -150,6 +155,22 @@ impl Capture {
     /// How often the current log became another one since this was opened.
     pub fn rotations(&self) -> u32 {
         self.rotations
+    }
+
+    /// The current log, up to [`Capture::end`].
+    pub fn log(&self) -> &File {
+        &self.log
+    }
+
+    /// Whether everything that is moved will be read: each [`Capture::drain`] then ends where a log does.
+    pub fn keep_full_log(&mut self, keep: bool) {
+        self.keeps_full_log = keep;
+        self.full_log.take_if(|_| !keep);
+    }
+
+    /// The log that became full in the last [`Capture::drain`], whether or not it still has a name.
+    pub fn take_full_log(&mut self) -> Option<File> {
+        self.full_log.take()
     }
 
     /// Whether the index of the log was damaged when this was opened, so that a new one was begun.
@@ -243,6 +264,7 @@ impl Capture {
             };
             match outcome {
                 Ok(0) => return Ok(Drained::NoWriters),
+                Ok(_) if self.full_log.is_some() => return Ok(Drained::More),
                 Ok(moved) => room = room.saturating_sub(moved),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return Ok(Drained::Empty),
@@ -338,13 +360,15 @@ impl Capture {
     fn rotate(&mut self) -> io::Result<()> {
         let position = self.base + self.end;
         // In the index before it has its name: whoever finds the log finds where it begins.
-        self.log = match self.rotation.rotate(|log| self.index.begin_log(log, position)) {
+        let new = match self.rotation.rotate(|log| self.index.begin_log(log, position)) {
             // The log may pass its bound rather than lose lines while no descriptor is left.
             Err(error) if lacks_descriptors(&error) && self.end < 2 * self.rotation.max_size() => {
                 return Ok(());
             }
             begun => begun?,
         };
+        let full = std::mem::replace(&mut self.log, new);
+        self.full_log = self.keeps_full_log.then_some(full);
         (self.base, self.end) = (position, 0);
         self.rotations = self.rotations.wrapping_add(1);
         Ok(())

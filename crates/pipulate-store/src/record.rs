@@ -12,7 +12,7 @@ use pipulate_core::identity::{Pid, ProcessIdentity};
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
 use pipulate_core::project::AbsPath;
-use pipulate_core::service::{Readiness, ServiceName};
+use pipulate_core::service::{Readiness, Scheme, ServiceName};
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::LastExit;
 
@@ -41,6 +41,8 @@ pub struct Record {
     pub port: Option<u16>,
     /// Where it was found listening.
     pub address: Option<SocketAddr>,
+    /// How it was found answering there.
+    pub scheme: Scheme,
     /// Where its page is, relative to its address.
     pub page: Option<String>,
     pub readiness: Readiness,

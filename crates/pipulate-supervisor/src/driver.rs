@@ -10,6 +10,8 @@ mod ending;
 mod folder;
 mod journal;
 mod jupyter;
+mod line;
+mod needs;
 mod readiness;
 mod room;
 mod siblings;
@@ -40,6 +42,7 @@ use crate::machine::{Action, Event, Machine, Outcome, Phase};
 use crate::program::Program;
 use ending::Stopwatch;
 use journal::Journal;
+use needs::Needs;
 use readiness::Readying;
 use room::Room;
 use siblings::Siblings;
@@ -47,6 +50,8 @@ use watching::Watching;
 
 /// How often a tree that is being ended is looked at, besides when a child ends.
 const RECHECK: Duration = Duration::from_millis(10);
+/// More than it takes to empty a pipe into the smallest of logs: what else holds it open may go on writing.
+const MOST_LAST_DRAINS: u32 = 1024;
 /// So long after it began, a supervisor gives back what it took to get there: by then those beside
 /// it have begun, too, and want the processor no more.
 const REST: Duration = Duration::from_millis(300);
@@ -65,6 +70,8 @@ pub struct Task {
     /// What supervises after this one, or beside it.
     pub program: Program,
     pub beginning: Beginning,
+    /// Whoever ordered this start takes what the service needs to be up, or on its way.
+    pub is_ordered: bool,
 }
 
 /// What a supervisor begins with.
@@ -122,6 +129,7 @@ struct Driver {
     torn: bool,
     port: Option<u16>,
     port_lost: bool,
+    needs: Needs,
     readying: Readying,
     attached: Attached,
     stopwatch: Option<Stopwatch>,
@@ -171,7 +179,7 @@ impl Driver {
             self.look_for_an_answer();
             self.look_at_the_tree();
             self.look_at_saves();
-            self.tell(Event::Tick);
+            self.tick();
             self.learn_from_jupyter();
             self.save();
             if self.is_over() {
@@ -210,18 +218,26 @@ impl Driver {
         }
     }
 
-    fn drain(&mut self) {
+    /// Moves what was printed to the log; whether there may be more at once.
+    fn drain(&mut self) -> bool {
         let before = self.capture.rotations();
-        match self.capture.drain() {
+        let is_read = self.waits_for_a_line();
+        self.capture.keep_full_log(is_read);
+        let drained = self.capture.drain();
+        match drained {
             Ok(Drained::Empty) => {}
             Ok(Drained::More) => self.rest_at = Some(Instant::now() + REST),
             Ok(Drained::NoWriters) => self.capturing = false,
-            Err(error) => self.journal.complain(&error.to_string()),
+            Err(ref error) => self.journal.complain(&error.to_string()),
+        }
+        if is_read {
+            self.look_for_a_line(false);
         }
         self.look_after_the_log();
         if self.capture.rotations() != before {
             self.journal.log_was_rotated();
         }
+        matches!(drained, Ok(Drained::More))
     }
 
     /// Learns that the main process ended, and keeps it a zombie: its number pins its group.
@@ -236,7 +252,11 @@ impl Driver {
         let Some(end) = end else { return };
         main.ended = Some(end);
         // Its last words may be the very line that it was to be ready by.
-        self.drain();
+        for _ in 0..MOST_LAST_DRAINS {
+            if !self.drain() {
+                break;
+            }
+        }
         self.look_for_an_answer();
         self.journal.main_ended(end);
         self.port_lost = self.was_robbed_of_its_port();
@@ -309,7 +329,7 @@ impl Driver {
         let now = Instant::now();
         let recheck = self.is_ending().then(|| now + RECHECK);
         let wake = [
-            self.machine.next_deadline(),
+            self.next_tick(),
             self.readying.next_look(self.machine.phase(), now),
             self.watching.next_look(),
             self.rest_at.filter(|_| !self.journal.is_unsettled()),

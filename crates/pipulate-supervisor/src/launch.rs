@@ -4,6 +4,8 @@
 //! changes and lets go when the service has settled, so that waiting costs next to nothing and only
 //! what has changed is looked at.
 
+mod begun;
+
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::{PipeReader, Read};
@@ -156,7 +158,16 @@ impl<'a> Launch<'a> {
     /// # Errors
     /// The system can't wait.
     pub fn wait(
+        self,
+        deadline: Option<Instant>,
+        on_settled: impl FnMut(&ServiceName, &Started),
+    ) -> Result<Vec<(ServiceName, Started)>, LaunchError> {
+        self.wait_for(Self::outcome, deadline, on_settled)
+    }
+
+    fn wait_for(
         mut self,
+        mut outcome_of: impl FnMut(&mut Self, &Pending) -> Option<Started>,
         deadline: Option<Instant>,
         mut on_settled: impl FnMut(&ServiceName, &Started),
     ) -> Result<Vec<(ServiceName, Started)>, LaunchError> {
@@ -168,7 +179,7 @@ impl<'a> Launch<'a> {
                     self.pending.push(pending);
                     continue;
                 }
-                match self.outcome(&pending) {
+                match outcome_of(&mut self, &pending) {
                     None => {
                         self.take_the_place_of_another(&mut pending)?;
                         self.pending.push(pending);
@@ -272,6 +283,8 @@ impl<'a> Launch<'a> {
         match record.state {
             // It has just ended, and its supervisor has not written that down yet.
             ServiceState::Ready | ServiceState::Running if !fresh && !query::main_lives(&record) => None,
+            // Nobody has asked it since it was started.
+            ServiceState::Ready if !fresh => Some(self.as_it_answers(record, &standing)),
             ServiceState::Ready | ServiceState::Running | ServiceState::Exited => {
                 Some(Started::Up { record: Box::new(record), fresh })
             }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use pipulate_core::identity::Pid;
 use pipulate_core::project::ProjectId;
+use pipulate_core::service::ServiceName;
 use pipulate_process::ports::{self, Owner};
 use pipulate_process::table;
 
@@ -15,6 +16,8 @@ pub enum PortOwner {
         pid: Pid,
         /// Program and first words, without anything that could hold a secret.
         command: String,
+        /// The service that it is of.
+        service: Option<ServiceName>,
         /// The folder of the Pipulate project that it belongs to.
         project: Option<PathBuf>,
     },
@@ -22,15 +25,18 @@ pub enum PortOwner {
     Hidden,
 }
 
-/// Who listens on `port`; `None` when nobody does, or the system does not tell.
-pub fn port_owner(port: u16) -> Option<PortOwner> {
-    match ports::owner(port).ok()?? {
-        Owner::Hidden => Some(PortOwner::Hidden),
+/// Who listens on `port`, on whatever address; nobody if the system does not tell.
+pub fn port_owners(port: u16) -> Vec<PortOwner> {
+    let owner = |owner: Owner| match owner {
+        Owner::Hidden => PortOwner::Hidden,
         Owner::Process(pid) => {
-            let project = table::marker(pid).and_then(|marker| project_folder(pid, &marker.project));
-            Some(PortOwner::Process { pid, command: short_command(pid), project })
+            let marker = table::marker(pid);
+            let project = marker.as_ref().and_then(|marker| project_folder(pid, &marker.project));
+            let service = marker.map(|marker| marker.service);
+            PortOwner::Process { pid, command: short_command(pid), service, project }
         }
-    }
+    };
+    ports::owners(port).unwrap_or_default().into_iter().map(owner).collect()
 }
 
 /// The folder whose id is in the marker: services start there, and seldom leave.
@@ -59,9 +65,10 @@ impl fmt::Display for PortOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hidden => f.write_str("another user's process"),
-            Self::Process { pid, command, project: None } => write!(f, "{command} (pid {pid})"),
-            Self::Process { pid, command, project: Some(project) } => {
-                write!(f, "{command} (pid {pid}) of the Pipulate project {}", project.display())
+            Self::Process { pid, command, project: None, service: _ } => write!(f, "{command} (pid {pid})"),
+            Self::Process { pid, command, project: Some(project), service } => {
+                let service = service.as_ref().map(|name| format!(", service {name}")).unwrap_or_default();
+                write!(f, "{command} (pid {pid}){service} of the Pipulate project {}", project.display())
             }
         }
     }

@@ -146,6 +146,7 @@ pub fn spec(config: &Config, service: &ServiceConfig, layout: &Layout, around: &
         env,
         env_removed,
         port,
+        needs: service.depends_on.clone(),
         ready,
         restart: service.restart,
         stop: service.stop,

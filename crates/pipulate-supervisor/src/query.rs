@@ -1,6 +1,7 @@
 //! What is true about a project: records, checked against the process table. Nothing is changed.
 
 mod health;
+mod last_error;
 mod word;
 
 use std::collections::HashSet;
@@ -13,12 +14,12 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::{KernelInfo, LiveService, ProcessInfo, ProjectStatus, Role, ServiceStatus};
 use pipulate_process::identity;
-use pipulate_process::ports;
+use pipulate_process::ports::Listeners;
 use pipulate_process::table::{self, Entry};
 use pipulate_store::error::StoreError;
 use pipulate_store::record::{self, Record};
 
-use self::health::{Questions, find_degraded, question};
+use self::health::{Calls, call, find_degraded};
 use self::word::state;
 use crate::family::{self, Attached, Service};
 use crate::jupyter;
@@ -26,8 +27,8 @@ use crate::standing::{Standing, standing_of};
 
 /// The status of the given services and of those that only have a record.
 pub fn status(layout: &Layout, name: &str, services: &[ServiceName]) -> ProjectStatus {
-    let (mut status, questions) = look(layout, name, services);
-    find_degraded(&mut status.services, questions);
+    let (mut status, calls) = look(layout, name, services);
+    find_degraded(layout, &mut status.services, calls);
     status
 }
 
@@ -36,7 +37,7 @@ pub fn glance(layout: &Layout, name: &str, services: &[ServiceName]) -> ProjectS
     look(layout, name, services).0
 }
 
-fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus, Questions) {
+fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus, Calls) {
     let host = identity::host();
     let mut unknown = Vec::new();
     let mut names = services.to_vec();
@@ -52,7 +53,7 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
     let mut seen = HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
     let mut statuses = Vec::new();
-    let mut questions = Vec::new();
+    let mut calls = Vec::new();
     for service in &names {
         let (record, mut doubt) = match record::read(layout, service) {
             Ok(record) => (record, None),
@@ -75,13 +76,13 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
             (status.state, status.wanted) = (ServiceState::Unknown, Wanted::Run);
             unknown.push(doubt);
         }
-        if let Some(question) = question(&status, record.as_ref()) {
-            questions.push((statuses.len(), question));
+        if let Some(call) = record.as_ref().and_then(|record| call(status.state, record)) {
+            calls.push((statuses.len(), call));
         }
         statuses.push(status);
     }
     let (name, root) = (name.to_owned(), layout.root().clone());
-    (ProjectStatus { name, root, services: statuses, unknown }, questions)
+    (ProjectStatus { name, root, services: statuses, unknown }, calls)
 }
 
 /// What can be known of services without a configuration.
@@ -128,10 +129,9 @@ fn service_status(
         (true, ServiceState::Ready | ServiceState::Running | ServiceState::Degraded) => ServiceState::Backoff,
         (true | false, state) => state,
     };
+    let is_live = live.is_some();
     let listens = live.is_some() || supervisor_pid.is_some();
     let port = record.filter(|_| listens).and_then(|record| record.port);
-    let address = record.filter(|_| live.is_some()).and_then(|record| record.address);
-    let page = record.and_then(|record| record.page.as_deref());
     ServiceStatus {
         name: name.clone(),
         state,
@@ -142,7 +142,9 @@ fn service_status(
         restarts: record.map_or(0, |record| record.restarts),
         last_exit: record.and_then(|record| record.last_exit),
         port,
-        url: address.zip(page).map(|(address, page)| url(address, page)),
+        url: record
+            .filter(|_| is_live)
+            .and_then(|record| Some(url(record, record.address?, record.page.as_deref()?))),
         log: layout.log(name),
         log_dropped: record.map_or(0, |record| record.log_dropped),
         log_trouble: record.filter(|_| listens).and_then(|record| record.log_trouble.clone()),
@@ -158,6 +160,11 @@ fn moved(layout: &Layout) -> Option<String> {
     })
 }
 
+/// Why a service whose record says that it is ready is not; `None` if it is.
+pub(crate) fn why_not_ready(layout: &Layout, record: &Record, standing: &Standing) -> Option<String> {
+    health::why_not_ready(layout, record, live(layout, record, standing).as_ref())
+}
+
 /// Where a service listens now: where its record says, if one of its own processes does. After a
 /// crash or a reboot somebody else may listen there, who is not to be sent a token.
 pub fn address(layout: &Layout, record: &Record) -> Option<SocketAddr> {
@@ -170,13 +177,12 @@ pub(crate) fn listening(layout: &Layout, record: &Record) -> Option<(SocketAddr,
     let standing = standing_of(layout, &record.service, Some(record), &identity::host());
     let live = live(layout, record, &standing)?;
     let pids: Vec<Pid> = live.processes.iter().map(|process| process.pid).collect();
-    let own = ports::listeners_of(pids.iter().copied()).ok()?;
-    own.iter().any(|listener| listener.loopback() == Some(address)).then_some((address, pids))
+    Listeners::of(pids.iter().copied()).ok()?.receive(address).then_some((address, pids))
 }
 
-/// `http://127.0.0.1:8888/lab`: addresses are told as 127.0.0.1 wherever that reaches them.
-pub fn url(address: SocketAddr, page: &str) -> String {
-    format!("http://{address}{page}")
+/// `http://127.0.0.1:8888/lab`, of a service whose record this is.
+pub fn url(record: &Record, address: SocketAddr, page: &str) -> String {
+    format!("{}://{address}{page}", record.scheme.as_str())
 }
 
 fn live(layout: &Layout, record: &Record, standing: &Standing) -> Option<LiveService> {

@@ -42,7 +42,7 @@ pub(crate) fn link(context: &Context, service: &ServiceName) -> Result<Option<Li
     let Some((address, page)) = query::address(&context.layout, &record).zip(record.page.as_ref()) else {
         return Ok(None);
     };
-    let plain = query::url(address, page);
+    let plain = query::url(&record, address, page);
     let signed = if is_app(&record) { app_url(context, address)? } else { None };
     Ok(Some(Link { plain, signed }))
 }

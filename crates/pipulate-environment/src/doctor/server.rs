@@ -1,12 +1,13 @@
 //! The user's own `server.py`: does it parse, whom does it answer, does it reload cheaply. It is read
 //! by Python's parser and never run.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use pipulate_core::finding::Finding;
 use pipulate_core::service::ServiceName;
 use pipulate_process::command::Command;
-use pipulate_process::ports;
+use pipulate_process::ports::Listeners;
 
 use super::catalog::{Check, Group};
 use super::evidence::{self, ran};
@@ -139,15 +140,18 @@ fn reload(examination: &Examination) -> Finding {
 
 fn address(examination: &Examination) -> Finding {
     let advice = "write: serve(host=\"127.0.0.1\") in server.py; with uvicorn: host=\"127.0.0.1\"";
-    let title = |service: &ServiceName, port: u16| {
-        format!("Everybody on your network can reach {service}: it listens on every interface, port {port}")
+    let title = |service: &ServiceName, address: SocketAddr| {
+        let (port, place) = (address.port(), address.ip());
+        let place = if place.is_unspecified() { "every interface".to_owned() } else { place.to_string() };
+        format!("Everybody on your network can reach {service}: it listens on {place}, port {port}")
     };
     for service in &examination.status.services {
         let pids = service.live.iter().flat_map(|live| live.processes.iter().map(|process| process.pid));
-        let listeners = ports::listeners_of(pids).unwrap_or_default();
-        if let Some(open) = listeners.iter().find(|listener| listener.is_public()) {
-            return warning(LISTENS, title(&service.name, open.port))
-                .detail(format!("{} listens on {}:{}", service.name, open.address, open.port))
+        let listeners = Listeners::of(pids).unwrap_or_default();
+        if let Some(open) = listeners.own().find(|listener| listener.is_public()) {
+            let address = SocketAddr::new(open.address, open.port);
+            return warning(LISTENS, title(&service.name, address))
+                .detail(format!("{} listens on {address}", service.name))
                 .advice(advice);
         }
     }

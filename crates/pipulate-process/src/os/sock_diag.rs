@@ -72,7 +72,8 @@ fn listener(message: &[u8]) -> Option<Listener> {
     let address = if u16::from(message[0]) == AddressFamily::INET.as_raw() {
         IpAddr::V4(Ipv4Addr::new(octets[0], octets[1], octets[2], octets[3]))
     } else {
-        IpAddr::V6(Ipv6Addr::from(octets))
+        // A socket for both that is bound to an address of IPv4, as Java's are, listens on that.
+        IpAddr::V6(Ipv6Addr::from(octets)).to_canonical()
     };
     let inode = u32::from_ne_bytes(message[68..72].try_into().ok()?);
     Some(Listener { address, port, socket: u64::from(inode) })

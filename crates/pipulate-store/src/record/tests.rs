@@ -27,6 +27,7 @@ fn record(root: &str) -> Record {
         restarts: 2,
         last_exit: Some(LastExit { code: Some(1), signal: None, at }),
         port: Some(8888),
+        scheme: Scheme::Http,
         address: Some("127.0.0.1:8888".parse().unwrap()),
         page: Some("/lab".to_owned()),
         readiness: Readiness::Http {
@@ -61,6 +62,7 @@ fn a_record_reads_back_as_it_was_written() {
     let layout = layout(&dir);
     let mut record = record(layout.root().to_str().unwrap());
     record.next_run = Some(RunId::from_random(7));
+    record.scheme = Scheme::Https;
     assert_eq!(read(&layout, &record.service).unwrap(), None);
     write(&layout, &record).unwrap();
     assert_eq!(read(&layout, &record.service).unwrap(), Some(record.clone()));

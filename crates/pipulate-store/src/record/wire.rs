@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use pipulate_core::identity::{Host, Pid, ProcessIdentity};
 use pipulate_core::marker::RunId;
 use pipulate_core::project::AbsPath;
-use pipulate_core::service::{Readiness, ServiceName};
+use pipulate_core::service::{Readiness, Scheme, ServiceName};
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::LastExit;
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,9 @@ struct RecordV1 {
     last_exit: Option<ExitV1>,
     port: Option<u16>,
     address: Option<SocketAddr>,
+    /// `"https"`; absent for http.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scheme: Option<String>,
     page: Option<String>,
     readiness: ReadinessV1,
     #[serde(default)]
@@ -128,6 +131,7 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
         }),
         port: record.port,
         address: record.address,
+        scheme: (record.scheme != Scheme::Http).then(|| record.scheme.as_str().to_owned()),
         page: record.page.clone(),
         readiness: encode_readiness(&record.readiness),
         adopted: record.adopted,
@@ -190,6 +194,11 @@ impl RecordV1 {
             })?,
             port: self.port,
             address: self.address,
+            scheme: match self.scheme.as_deref() {
+                None | Some("http") => Scheme::Http,
+                Some("https") => Scheme::Https,
+                Some(_) => return None,
+            },
             page: self.page,
             readiness: decode_readiness(self.readiness),
             adopted: self.adopted,

@@ -17,6 +17,7 @@ use pipulate_store::capture::{self, Capture};
 use pipulate_store::record::{self, MainProcess, Named, Record};
 
 use super::journal::Journal;
+use super::needs::Needs;
 use super::readiness::Readying;
 use super::room::Room;
 use super::siblings::Siblings;
@@ -28,7 +29,7 @@ use crate::standing::{self, Membership};
 
 impl Driver {
     pub(super) fn new(task: Task) -> Result<Self, SuperviseError> {
-        let Task { layout, spec, lock, fifo, doorbell, program, beginning } = task;
+        let Task { layout, spec, lock, fifo, doorbell, program, beginning, is_ordered } = task;
         let system = |activity| move |source| SuperviseError::System { activity, source };
         let host = identity::host();
         let me =
@@ -80,6 +81,7 @@ impl Driver {
             kills_group: false,
             torn,
             port,
+            needs: Needs::new(is_ordered),
             readying,
             journal,
             next_run,

@@ -59,6 +59,7 @@ impl Journal {
             last_exit: earlier.and_then(|record| record.last_exit),
             port: earlier.and_then(|record| record.port),
             address: earlier.and_then(|record| record.address),
+            scheme: earlier.map(|record| record.scheme).unwrap_or_default(),
             page: same.and_then(|record| record.page.clone()).or_else(|| spec.page.clone()),
             readiness: spec.ready.clone(),
             adopted: false,
@@ -287,6 +288,7 @@ impl Driver {
         (record.address, record.restarts) = (address, restarts);
         if let Some(address) = address {
             record.port = Some(address.port());
+            record.scheme = self.readying.scheme;
         }
         if let Some(receipt) = receipt {
             record.receipt = Some(receipt);
@@ -318,17 +320,17 @@ impl Driver {
     }
 
     fn phase_in_words(&self) -> (ServiceState, Option<String>) {
+        let awaited = self.needs.awaited().map(|name| format!("waiting for {name}, which it depends on"));
         let state = match self.machine.phase() {
+            Phase::Waiting { .. } if awaited.is_some() => return (ServiceState::Starting, awaited),
             Phase::Waiting { .. } | Phase::Clearing { .. } if self.machine.restarts().is_none() => {
                 ServiceState::Starting
             }
             Phase::Waiting { .. } | Phase::Clearing { .. } => ServiceState::Backoff,
             Phase::Starting { late: false, .. } => ServiceState::Starting,
             Phase::Starting { late: true, .. } => {
-                let seconds = self.spec.ready.timeout().unwrap_or_default().as_secs_f64();
-                let why = format!("it has not answered within {seconds} s");
-                let hitch = self.readying.hitch().map(|hitch| format!("; {hitch}")).unwrap_or_default();
-                return (ServiceState::Degraded, Some(why + &hitch));
+                let timeout = self.spec.ready.timeout().unwrap_or_default();
+                return (ServiceState::Degraded, Some(self.readying.why_late(timeout)));
             }
             Phase::Up => match self.spec.ready.timeout() {
                 Some(_) => ServiceState::Ready,

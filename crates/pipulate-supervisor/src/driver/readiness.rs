@@ -1,22 +1,19 @@
 //! Waiting for a starting service's first answer, from a listener of its own.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use pipulate_core::service::Readiness;
+use pipulate_core::service::{Readiness, Scheme};
 use pipulate_process::poll::Interest;
-use pipulate_process::ports::{self, Listener};
-use pipulate_store::capture::Mark;
+use pipulate_process::ports::Listeners;
+use pipulate_store::capture::{Capture, Mark};
 use pipulate_store::record::Record;
-use regex_lite::Regex;
 
 use super::Driver;
-use super::spawning::owner_text;
+use super::line::LineWatch;
 use crate::machine::{Event, Phase};
-use crate::probe::{Probe, Progress, Question};
+use crate::probe::{Probe, Progress, Question, Seen};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
@@ -24,11 +21,6 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 const LATE_PAUSE: Duration = Duration::from_secs(1);
 /// A listener that stays silent for so long is asked anew.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// A line that is longer is looked at in parts.
-const LONGEST_LINE: usize = 64 << 10;
-/// So much of a log is looked at in one round.
-const AT_ONCE: u64 = 1 << 20;
 
 /// What is known about the service's answer.
 pub(super) struct Readying {
@@ -38,18 +30,19 @@ pub(super) struct Readying {
     pause: Duration,
     /// Which of several listeners is asked next.
     turn: usize,
+    /// How it is asked next, and how it answered.
+    pub(super) scheme: Scheme,
+    /// It says "bad request" to everybody, and does not speak TLS.
+    is_plain: bool,
     pub(super) address: Option<SocketAddr>,
-    /// A listener that other machines can reach.
-    pub(super) public: bool,
-    /// Of a service that is late: what is seen of why.
-    hitch: Hitch,
+    hitch: Option<Hitch>,
 }
 
-/// What keeps a service from answering.
+/// What keeps a service from being ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Hitch {
-    /// Nobody looked yet.
-    Unknown,
-    Unseen,
+    /// Nothing of it listens anywhere.
+    Absent,
     /// Somebody else listens on its port.
     Rival {
         port: u16,
@@ -60,27 +53,32 @@ enum Hitch {
         port: u16,
         wanted: u16,
     },
+    /// It listens where no connection from here arrives.
+    OutOfReach {
+        address: SocketAddr,
+    },
+    Seen {
+        seen: Seen,
+        address: SocketAddr,
+    },
 }
 
 enum Sign {
     Exec,
     Answer(Question),
-    Line { pattern: Option<Regex>, read_to: u64 },
+    Line(Box<LineWatch>),
 }
 
 impl Readying {
     /// `earlier` knows what the supervisor before this one had found out.
     pub(super) fn new(readiness: &Readiness, earlier: Option<&Record>) -> Self {
-        let sign = match readiness {
-            Readiness::Exec => Sign::Exec,
-            Readiness::Tcp { .. } => Sign::Answer(Question::Tcp),
-            Readiness::Http { path, any_status, .. } => {
-                Sign::Answer(Question::Http { path: path.clone(), any_status: *any_status })
+        let log_start = earlier.map_or(0, |record| record.log_start);
+        let sign = match (readiness, Question::of(readiness)) {
+            (_, Some(question)) => Sign::Answer(question),
+            (Readiness::Log { pattern, .. }, None) => {
+                Sign::Line(Box::new(LineWatch::new(pattern, log_start)))
             }
-            Readiness::Log { pattern, .. } => Sign::Line {
-                pattern: Regex::new(pattern).ok(),
-                read_to: earlier.map_or(0, |record| record.log_start),
-            },
+            (Readiness::Exec | Readiness::Tcp { .. } | Readiness::Http { .. }, None) => Sign::Exec,
         };
         Self {
             sign,
@@ -88,32 +86,57 @@ impl Readying {
             next: Instant::now(),
             pause: FIRST_PAUSE,
             turn: 0,
+            scheme: earlier.map(|record| record.scheme).unwrap_or_default(),
+            is_plain: false,
             address: earlier.and_then(|record| record.address),
-            public: false,
-            hitch: Hitch::Unknown,
+            hitch: None,
         }
     }
 
     /// A new instance was started.
-    pub(super) fn begin(&mut self, log_end: u64, now: Instant) {
+    pub(super) fn begin(&mut self, capture: &Capture, now: Instant) {
         self.forget();
         self.next = now + FIRST_PAUSE;
         self.pause = FIRST_PAUSE;
-        self.hitch = Hitch::Unknown;
-        if let Sign::Line { read_to, .. } = &mut self.sign {
-            *read_to = log_end;
+        (self.turn, self.is_plain, self.hitch) = (0, false, None);
+        if let Sign::Line(line) = &mut self.sign {
+            line.begin(capture);
         }
     }
 
-    /// Why it does not answer, if anything is known about that.
-    pub(super) fn hitch(&self) -> Option<String> {
-        match &self.hitch {
-            Hitch::Unknown | Hitch::Unseen => None,
-            Hitch::Rival { port, owner } => Some(format!("port {port} is held by {owner}")),
-            Hitch::Elsewhere { port, wanted } => Some(format!(
-                "it listens on port {port} instead of {wanted}, which it finds in the variable PORT"
-            )),
-        }
+    /// Why it is not ready although its time is over.
+    pub(super) fn why_late(&self, timeout: Duration) -> String {
+        let seconds = timeout.as_secs_f64();
+        let question = match &self.sign {
+            Sign::Line(line) => {
+                return format!(
+                    "it has not printed a line that matches {:?} within {seconds} s",
+                    line.text()
+                );
+            }
+            Sign::Exec => &Question::Tcp,
+            Sign::Answer(question) => question,
+        };
+        let silence = format!("it has not answered within {seconds} s");
+        let hitch = match &self.hitch {
+            None => return silence,
+            Some(Hitch::Absent) => "it listens on no port".to_owned(),
+            Some(Hitch::Rival { port, owner }) => format!("port {port} is held by {owner}"),
+            Some(Hitch::Elsewhere { port, wanted }) => {
+                format!("it listens on port {port} instead of {wanted}, which it finds in the variable PORT")
+            }
+            Some(Hitch::OutOfReach { address }) => {
+                format!("it listens on {address}, where it can't be reached; let it listen on 127.0.0.1")
+            }
+            Some(Hitch::Seen { seen: seen @ (Seen::Refused | Seen::Silent), address }) => {
+                seen.in_words(question, *address)
+            }
+            Some(Hitch::Seen { seen, address }) => {
+                let seen = seen.in_words(question, *address);
+                return format!("it is not ready after {seconds} s; {seen}");
+            }
+        };
+        format!("{silence}; {hitch}")
     }
 
     /// The instance ended.
@@ -130,7 +153,8 @@ impl Readying {
     pub(super) fn next_look(&self, phase: &Phase, now: Instant) -> Option<Instant> {
         let Phase::Starting { late, .. } = phase else { return None };
         match &self.sign {
-            Sign::Exec | Sign::Line { .. } => None,
+            Sign::Exec => None,
+            Sign::Line(line) => line.next_look(),
             Sign::Answer(_) => Some(match &self.probe {
                 Some((_, deadline)) => *deadline,
                 None if *late => self.next.max(now + LATE_PAUSE / 2),
@@ -143,15 +167,74 @@ impl Readying {
         self.next = now + if late { LATE_PAUSE } else { self.pause };
         self.pause = (self.pause * 3 / 2).min(LONGEST_PAUSE);
     }
+
+    /// Begins to ask the listener whose turn it is.
+    fn ask(&mut self, question: &Question, address: SocketAddr, now: Instant) {
+        let probe = Probe::begin(address, question.clone(), self.scheme);
+        self.probe = probe.map(|probe| (probe.wary(!self.is_plain), now + PATIENCE));
+        if self.probe.is_none() {
+            self.failed(Seen::Refused, Scheme::Http, address);
+        }
+    }
+
+    /// What follows from an answer that is none. A server that speaks TLS hangs up on whoever does not, or
+    /// says "bad request": it is asked again in TLS, by which alone it can be told from one that fails.
+    fn failed(&mut self, seen: Seen, scheme: Scheme, address: SocketAddr) {
+        self.turn = self.turn.wrapping_add(1);
+        match scheme {
+            Scheme::Http if seen.suggests_tls() && !self.is_plain => {
+                self.scheme = Scheme::Https;
+                // The same one.
+                self.turn = self.turn.wrapping_sub(1);
+            }
+            Scheme::Https if matches!(seen, Seen::NotTls | Seen::Silent | Seen::Refused) => {
+                self.scheme = Scheme::Http;
+                // Whatever hung up may only be about to speak TLS.
+                let said_bad_request = Some(&Seen::Status(400)) == self.seen();
+                self.is_plain = said_bad_request && seen != Seen::Refused;
+                // How it answers in plain HTTP is known, and says more.
+                if self.hitch.is_some() {
+                    return;
+                }
+            }
+            Scheme::Http | Scheme::Https => {}
+        }
+        self.hitch = Some(Hitch::Seen { seen, address });
+    }
+
+    fn seen(&self) -> Option<&Seen> {
+        match &self.hitch {
+            Some(Hitch::Seen { seen, .. }) => Some(seen),
+            Some(
+                Hitch::Absent | Hitch::Rival { .. } | Hitch::Elsewhere { .. } | Hitch::OutOfReach { .. },
+            )
+            | None => None,
+        }
+    }
 }
 
 impl Driver {
+    /// Whether the service is ready when it prints a certain line, and has not yet.
+    pub(super) fn waits_for_a_line(&self) -> bool {
+        matches!((self.machine.phase(), &self.readying.sign), (Phase::Starting { .. }, Sign::Line(_)))
+    }
+
+    /// Looks at what was just captured, before more is.
+    pub(super) fn look_for_a_line(&mut self, is_over: bool) -> bool {
+        match &mut self.readying.sign {
+            Sign::Line(line) => line.has_come(&mut self.capture, is_over),
+            Sign::Exec | Sign::Answer(_) => false,
+        }
+    }
+
     /// Asks the service's own listeners whether they answer; nothing else is ever asked.
     pub(super) fn look_for_an_answer(&mut self) {
         let Phase::Starting { late, .. } = *self.machine.phase() else { return };
         let answered = match &self.readying.sign {
             Sign::Exec => false,
-            Sign::Line { .. } => self.line_has_come(),
+            Sign::Line(_) => {
+                self.look_for_a_line(self.main.as_ref().is_some_and(|main| main.ended.is_some()))
+            }
             Sign::Answer(question) => {
                 let question = question.clone();
                 self.listener_answers(&question, late)
@@ -164,105 +247,101 @@ impl Driver {
         }
     }
 
-    /// Looks, once, why a service is late: whether somebody else took its port, or it took another one.
+    /// Looks why a service is late of which nothing was seen yet.
     pub(super) fn look_for_a_hitch(&mut self) {
-        let (Phase::Starting { late: true, .. }, Hitch::Unknown, Sign::Answer(_)) =
+        let (Phase::Starting { late: true, .. }, None, Sign::Answer(_)) =
             (self.machine.phase(), &self.readying.hitch, &self.readying.sign)
         else {
             return;
         };
-        let own = self.own_listeners();
-        let missing = self.port.filter(|&port| own.iter().all(|listener| listener.port != port));
-        self.readying.hitch = match (missing, own.first()) {
-            (Some(port), _) if !ports::is_free(port) => Hitch::Rival { port, owner: owner_text(port) },
-            (Some(wanted), Some(listener)) => Hitch::Elsewhere { port: listener.port, wanted },
-            (None, _) | (Some(_), None) => Hitch::Unseen,
+        self.readying.hitch = match &self.readying.probe {
+            Some((probe, _)) => Some(Hitch::Seen { seen: Seen::Silent, address: probe.address() }),
+            None => self.absence(&self.listeners()),
         };
     }
 
     fn listener_answers(&mut self, question: &Question, late: bool) -> bool {
         let now = Instant::now();
-        if let Some((probe, deadline)) = &mut self.readying.probe {
+        if let Some((mut probe, deadline)) = self.readying.probe.take() {
+            let (address, scheme) = (probe.address(), probe.scheme());
             match probe.advance() {
-                Progress::Answered => {
-                    self.readying.address = Some(probe.address());
-                    self.readying.probe = None;
+                // Somebody else may have come between the look and the answer.
+                Progress::Answered if self.listeners().receive(address) => {
+                    (self.readying.address, self.readying.scheme) = (Some(address), scheme);
                     return true;
                 }
-                Progress::Pending if now < *deadline => return false,
-                Progress::Pending | Progress::Refused => {
-                    self.readying.probe = None;
-                    self.readying.pause(late, now);
+                Progress::Pending if now < deadline => {
+                    self.readying.probe = Some((probe, deadline));
+                    return false;
                 }
+                Progress::Pending => self.readying.failed(Seen::Silent, scheme, address),
+                Progress::Failed(seen) => self.readying.failed(seen, scheme, address),
+                Progress::Answered => {}
             }
+            self.readying.pause(late, now);
         }
         if now < self.readying.next {
             return false;
         }
         self.readying.pause(late, now);
-        if let Some(listener) = self.own_listener()
-            && let Some(address) = listener.loopback()
-        {
-            self.readying.public = listener.is_public();
-            self.readying.probe =
-                Probe::begin(address, question.clone()).map(|probe| (probe, now + PATIENCE));
+        let listeners = self.listeners();
+        let addresses = self.addresses(&listeners);
+        match addresses.get(self.readying.turn % addresses.len().max(1)) {
+            Some(address) => self.readying.ask(question, *address, now),
+            None if late => {
+                let absence = self.absence(&listeners);
+                self.readying.hitch = absence;
+            }
+            None => {}
         }
         false
     }
 
-    /// The service's own listeners that can be reached from here.
-    fn own_listeners(&self) -> Vec<Listener> {
-        let pids = self.family().ours.into_iter().map(|entry| entry.pid);
-        let mut listeners = ports::listeners_of(pids).unwrap_or_default();
-        listeners.retain(|listener| listener.loopback().is_some());
-        listeners.sort_by_key(|listener| (listener.port, listener.address.is_ipv6()));
-        listeners
+    /// The listeners of this machine; the service's own are known.
+    fn listeners(&self) -> Listeners {
+        Listeners::of(self.family().ours.into_iter().map(|entry| entry.pid)).unwrap_or_default()
     }
 
-    /// A listener of the service's own: the one on its port, else each of the others in turn.
-    fn own_listener(&mut self) -> Option<Listener> {
-        let listeners = self.own_listeners();
-        if let Some(own) = listeners.iter().find(|listener| Some(listener.port) == self.port) {
-            return Some(*own);
-        }
+    /// Where the service can be asked: on its port, else where it listens otherwise.
+    fn addresses(&self, listeners: &Listeners) -> Vec<SocketAddr> {
+        let mut addresses = listeners.addresses();
+        let is_wished = |address: &SocketAddr| Some(address.port()) == self.port;
         // Whoever pinned a port means that one; a helper may listen elsewhere long before.
-        if self.spec.port.is_some_and(|wish| wish.pinned) {
-            return None;
+        if addresses.iter().any(is_wished) || self.spec.port.is_some_and(|wish| wish.pinned) {
+            addresses.retain(is_wished);
         }
-        let turn = self.readying.turn;
-        self.readying.turn = turn.wrapping_add(1);
-        (!listeners.is_empty()).then(|| listeners[turn % listeners.len()])
+        addresses
     }
 
-    fn line_has_come(&mut self) -> bool {
-        let Sign::Line { pattern: Some(pattern), read_to } = &mut self.readying.sign else { return false };
-        if *read_to > self.capture.end() {
-            // A new log was begun; what was not looked at yet stands at the end of the one before.
-            *read_to = 0;
-        }
-        if *read_to == self.capture.end() {
-            return false;
-        }
-        let Ok(mut log) = File::open(self.layout.log(&self.spec.name)) else { return false };
-        let mut bytes = Vec::new();
-        if log.seek(SeekFrom::Start(*read_to)).is_err() || log.take(AT_ONCE).read_to_end(&mut bytes).is_err()
-        {
-            return false;
-        }
-        // Whole lines: the rest is looked at when it is complete, unless it never seems to be.
-        let last_break = bytes.iter().rposition(|&byte| byte == b'\n').map(|last| last + 1);
-        let whole = last_break.unwrap_or(if bytes.len() < LONGEST_LINE { 0 } else { bytes.len() });
-        *read_to += whole as u64;
-        String::from_utf8_lossy(&bytes[..whole]).lines().any(|line| pattern.is_match(line))
+    /// Why the service can be asked nowhere.
+    fn absence(&self, listeners: &Listeners) -> Option<Hitch> {
+        let own = || listeners.own().map(|own| SocketAddr::new(own.address, own.port));
+        let out_of_reach = own().find(|address| self.port.is_none_or(|port| address.port() == port));
+        Some(match (self.port, own().next()) {
+            (Some(port), _) if listeners.has_foreign(port) => match &self.readying.hitch {
+                // Whose it is takes a look at every process.
+                Some(known @ Hitch::Rival { port: of, .. }) if *of == port => known.clone(),
+                _ => Hitch::Rival { port, owner: self.owner_text(port) },
+            },
+            _ if out_of_reach.is_some() => Hitch::OutOfReach { address: out_of_reach? },
+            (Some(wanted), Some(address)) => Hitch::Elsewhere { port: address.port(), wanted },
+            (_, None) | (None, _) => Hitch::Absent,
+        })
     }
 
     fn warn_of_public_listener(&mut self) {
-        if self.readying.public {
-            let port = self.readying.address.map_or(0, |address| address.port());
-            self.journal.note(format!(
-                "{} listens on all interfaces: other machines can reach port {port}; in server.py, write serve(host=\"127.0.0.1\")",
-                self.spec.name
-            ));
-        }
+        let Some(port) = self.readying.address.map(|address| address.port()) else { return };
+        let listeners = self.listeners();
+        let Some(open) = listeners.own().find(|own| own.port == port && own.is_public()) else { return };
+        let service = &self.spec.name;
+        self.journal.note(match open.address.is_unspecified() {
+            true => format!(
+                "{service} listens on all interfaces: other machines can reach port {port}; in server.py, write serve(host=\"127.0.0.1\")"
+            ),
+            false => format!(
+                "{service} listens on {}: other machines can reach port {port}; for this machine alone, let it listen on 127.0.0.1",
+                open.address
+            ),
+        });
     }
 }

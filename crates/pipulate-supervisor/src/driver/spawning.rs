@@ -7,11 +7,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use pipulate_core::identity::Pid;
 use pipulate_core::marker::{self, Marker, Part, RunId};
 use pipulate_core::service::PortWish;
 use pipulate_process::identity::Verified;
+use pipulate_process::ports::{self, Listeners};
 use pipulate_process::signals::Signal;
-use pipulate_process::{ports, reaper, spawn};
+use pipulate_process::{reaper, spawn};
 use pipulate_store::capture::Mark;
 use pipulate_store::error::StoreError;
 use pipulate_store::record::MainProcess;
@@ -19,7 +21,7 @@ use pipulate_store::token;
 
 use super::{Driver, Main, REST, random};
 use crate::machine::{Event, Phase};
-use crate::owner::port_owner;
+use crate::owner::{PortOwner, port_owners};
 
 /// Why there is no new instance.
 struct Trouble {
@@ -63,7 +65,7 @@ impl Driver {
                 self.journal.started(main.record.clone(), self.port, self.capture.end());
                 self.main = Some(main);
                 self.capturing = true;
-                self.readying.begin(self.capture.end(), Instant::now());
+                self.readying.begin(&self.capture, Instant::now());
                 self.tell(Event::Spawned);
                 if *self.machine.phase() == Phase::Up {
                     self.capture.mark(Mark::Ready);
@@ -144,7 +146,7 @@ impl Driver {
                 true => Ok(Some(wish)),
                 false => Err(format!(
                     "port {wish} is held by {}; end that, or set another port in pipulate.toml",
-                    owner_text(wish)
+                    self.owner_text(wish)
                 )),
             };
         }
@@ -154,7 +156,7 @@ impl Driver {
         let Some(chosen) = chosen else { return Err(format!("no port from {wish} upward is free")) };
         let aside = self.port.unwrap_or(wish);
         if chosen != aside {
-            self.journal.note(format!("port {aside} is held by {}; using {chosen}", owner_text(aside)));
+            self.journal.note(format!("port {aside} is held by {}; using {chosen}", self.owner_text(aside)));
         }
         Ok(Some(chosen))
     }
@@ -162,7 +164,24 @@ impl Driver {
     /// Whether a process of the service's own listens there: one that it left behind when it ended.
     pub(super) fn holds_port(&self, port: u16) -> bool {
         let pids = self.family().ours.into_iter().map(|entry| entry.pid);
-        ports::listeners_of(pids).is_ok_and(|listeners| listeners.iter().any(|own| own.port == port))
+        Listeners::of(pids).is_ok_and(|listeners| listeners.own().any(|own| own.port == port))
+    }
+
+    /// Who listens on a port: somebody else, unless it is only the service itself.
+    pub(super) fn owner_text(&self, port: u16) -> String {
+        let own: Vec<Pid> = self.family().ours.into_iter().map(|entry| entry.pid).collect();
+        let is_own = |owner: &PortOwner| match owner {
+            PortOwner::Hidden => false,
+            PortOwner::Process { pid, .. } => own.contains(pid),
+        };
+        let (ours, others): (Vec<_>, Vec<_>) = port_owners(port).into_iter().partition(is_own);
+        match (others.first(), ours.first()) {
+            (Some(owner), _) => owner.to_string(),
+            (None, Some(PortOwner::Process { pid, command, .. })) => {
+                format!("{command} (pid {pid}), which {} left running", self.spec.name)
+            }
+            (None, Some(PortOwner::Hidden) | None) => "a process that just let it go".to_owned(),
+        }
     }
 
     /// Whether the service died while starting because its port, free a moment ago, was taken.
@@ -173,14 +192,10 @@ impl Driver {
             return false;
         }
         if wish.pinned {
-            self.journal.note(format!("port {port} is held by {}", owner_text(port)));
+            self.journal.note(format!("port {port} is held by {}", self.owner_text(port)));
         }
         !wish.pinned
     }
-}
-
-pub(super) fn owner_text(port: u16) -> String {
-    port_owner(port).map_or_else(|| "a process that just let it go".to_owned(), |owner| owner.to_string())
 }
 
 fn explain_spawn_error(command: &[OsString], error: &std::io::Error) -> String {

@@ -1,57 +1,74 @@
 //! Whether services that say that they are ready answer: asked now, by whoever wants to know.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pipulate_core::service::Readiness;
+use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
-use pipulate_core::status::ServiceStatus;
-use pipulate_process::ports;
+use pipulate_core::status::{LiveService, ServiceStatus};
+use pipulate_process::ports::Listeners;
 use pipulate_store::record::Record;
 
-use crate::probe::{self, Question};
+use super::last_error::last_error;
+use crate::probe::{self, Call, Question, Seen};
 
 /// How long a service may take to prove that it answers.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// What to ask a service that says that it is ready; the second part is its processes' listeners.
-pub(super) fn question(status: &ServiceStatus, record: Option<&Record>) -> Option<(SocketAddr, Question)> {
-    if status.state != ServiceState::Ready {
-        return None;
-    }
-    let record = record?;
-    let question = match &record.readiness {
-        Readiness::Exec | Readiness::Log { .. } => return None,
-        Readiness::Tcp { .. } => Question::Tcp,
-        Readiness::Http { path, any_status, .. } => {
-            Question::Http { path: path.clone(), any_status: *any_status }
-        }
-    };
-    Some((record.address?, question))
+/// The same for whoever asked for it to be up, and would wait for a start, too.
+const LONG_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What to ask a service that says that it is ready.
+pub(super) fn call(state: ServiceState, record: &Record) -> Option<Call> {
+    let address = record.address.filter(|_| state == ServiceState::Ready)?;
+    Some((address, Question::of(&record.readiness)?, record.scheme))
 }
 
 /// A service's place in a status, and what to ask it.
-pub(super) type Questions = Vec<(usize, (SocketAddr, Question))>;
+pub(super) type Calls = Vec<(usize, Call)>;
 
 /// Alive and not answering, or no longer the one who answers: `degraded`.
-pub(super) fn find_degraded(statuses: &mut [ServiceStatus], questions: Questions) {
-    let (indices, questions): (Vec<usize>, Vec<_>) = questions.into_iter().unzip();
-    let addresses: HashMap<usize, SocketAddr> =
-        indices.iter().copied().zip(questions.iter().map(|(address, _)| *address)).collect();
-    let answers = probe::ask_all(questions, PATIENCE);
-    for (index, answered) in indices.into_iter().zip(answers) {
+pub(super) fn find_degraded(layout: &Layout, statuses: &mut [ServiceStatus], calls: Calls) {
+    let (indices, calls): (Vec<usize>, Vec<Call>) = calls.into_iter().unzip();
+    let answers = probe::ask_all(calls.clone(), PATIENCE);
+    for ((index, call), answer) in indices.into_iter().zip(calls).zip(answers) {
         let status = &mut statuses[index];
-        let pids = status.live.iter().flat_map(|live| live.processes.iter().map(|process| process.pid));
-        let own = ports::listeners_of(pids).is_ok_and(|listeners| {
-            listeners.iter().any(|listener| listener.loopback() == Some(addresses[&index]))
-        });
-        let why = match (answered, own) {
-            (true, true) => continue,
-            (false, true) => "it lives and does not answer",
-            (_, false) => "it lives and no longer listens on its port",
-        };
-        status.state = ServiceState::Degraded;
-        status.reason = Some(why.to_owned());
+        let is_own = listens(status.live.as_ref(), call.0);
+        let Some(why) = why_degraded(layout, &status.name, &call, is_own, answer) else { continue };
+        (status.state, status.reason) = (ServiceState::Degraded, Some(why));
+        // Whoever listens there now is not to be visited.
+        status.url = status.url.take().filter(|_| is_own);
     }
+}
+
+/// Why a service that says that it is ready is not; `None` if it is.
+pub(super) fn why_not_ready(layout: &Layout, record: &Record, live: Option<&LiveService>) -> Option<String> {
+    let call = call(record.state, record)?;
+    let answer = probe::ask_all(vec![call.clone()], LONG_PATIENCE).pop()?;
+    why_degraded(layout, &record.service, &call, listens(live, call.0), answer)
+}
+
+fn listens(live: Option<&LiveService>, address: SocketAddr) -> bool {
+    let pids = live.into_iter().flat_map(|live| live.processes.iter().map(|process| process.pid));
+    Listeners::of(pids).is_ok_and(|listeners| listeners.receive(address))
+}
+
+fn why_degraded(
+    layout: &Layout,
+    service: &ServiceName,
+    (address, question, _): &Call,
+    is_own: bool,
+    answer: Result<(), Seen>,
+) -> Option<String> {
+    let why = match answer {
+        _ if !is_own => "it lives and no longer listens on its port".to_owned(),
+        Ok(()) => return None,
+        Err(Seen::Silent) => "it lives and does not answer".to_owned(),
+        Err(seen) => format!("it lives, but {}", seen.in_words(question, *address)),
+    };
+    Some(match last_error(layout, service) {
+        Some(error) => format!("{why}; {error}"),
+        None => why,
+    })
 }

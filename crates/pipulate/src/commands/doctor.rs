@@ -90,15 +90,18 @@ fn ports(context: &Context, status: &ProjectStatus) -> Vec<PortFact> {
 }
 
 fn owner_of(context: &Context, port: u16) -> PortOwner {
-    match owner::port_owner(port) {
+    let is_here = |owner: &owner::PortOwner| match owner {
+        owner::PortOwner::Process { project, .. } => project.as_deref() == Some(&**context.layout.root()),
+        owner::PortOwner::Hidden => false,
+    };
+    let owners = owner::port_owners(port);
+    if owners.iter().any(is_here) {
+        return PortOwner::Ours;
+    }
+    match owners.into_iter().next() {
         None => PortOwner::Free,
         Some(owner::PortOwner::Hidden) => PortOwner::Unknown,
-        Some(owner::PortOwner::Process { project: Some(project), .. })
-            if project == **context.layout.root() =>
-        {
-            PortOwner::Ours
-        }
-        Some(owner::PortOwner::Process { pid, command, project }) => {
+        Some(owner::PortOwner::Process { pid, command, project, service: _ }) => {
             PortOwner::Foreign { pid, command, project }
         }
     }

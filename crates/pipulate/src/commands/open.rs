@@ -23,7 +23,7 @@ pub(crate) fn open(context: &Context, settings: OpenSettings) -> Result<ExitStat
             context.config()?.browser.iter().filter(|name| known.contains(name)).cloned().collect()
         }
     };
-    let status = status::glance(context);
+    let status = status::project_status(context);
     let is_up = |name: &&ServiceName| {
         let found = status.service(name.as_str());
         found.is_some_and(|service| service.live.is_some() && service.state.is_well())

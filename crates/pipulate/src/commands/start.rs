@@ -125,18 +125,21 @@ fn chosen(
     asked: &[ServiceName],
     has_server_py: bool,
 ) -> Result<Vec<ServiceName>, Failure> {
-    let in_order = |services: Vec<&ServiceConfig>| {
-        let names: Vec<ServiceName> = services.into_iter().map(|service| service.name.clone()).collect();
-        plan::waves(Some(config), &names).concat()
+    let names = |services: Vec<&ServiceConfig>| -> Vec<ServiceName> {
+        services.into_iter().map(|service| service.name.clone()).collect()
     };
-    if asked.is_empty() {
-        return Ok(in_order(plan::default_services(config)));
+    let known = names(plan::known_services(config, has_server_py));
+    context.refuse_unknown(asked, &known.iter().cloned().collect())?;
+    let asked = if asked.is_empty() { names(plan::default_services(config)) } else { asked.to_vec() };
+    let wanted = plan::with_needs(config, &asked);
+    if let Some(missing) = wanted.iter().find(|name| !known.contains(name)) {
+        let dependants = config.services.iter().filter(|service| service.depends_on.contains(missing));
+        let dependants = dependants.map(|service| service.name.as_str()).collect::<Vec<_>>().join(", ");
+        let why = format!("{missing} does not exist in this folder, and {dependants} depends on it");
+        return Err(Failure::failed(why).hint("the dashboard is there only beside a server.py"));
     }
-    let mut known = plan::known_services(config, has_server_py);
-    context.refuse_unknown(asked, &known.iter().map(|service| service.name.clone()).collect())?;
-    let wanted = plan::with_needs(config, asked);
-    known.retain(|service| wanted.contains(&service.name));
-    Ok(in_order(known))
+    let in_their_order = known.into_iter().filter(|name| wanted.contains(name)).collect::<Vec<_>>();
+    Ok(plan::waves(Some(config), &in_their_order).concat())
 }
 
 /// Starts what these services depend on, as far as it is down.

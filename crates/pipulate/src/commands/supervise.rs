@@ -52,7 +52,8 @@ pub(crate) fn follow(orders: Orders) -> ExitStatus {
         rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
         let Some(lock) = take_lock(&layout, &service)? else { return Ok(ExitStatus::GaveWay) };
         let (layout, beginning) = (layout.clone(), Beginning::Start);
-        driver::supervise(Task { layout, spec, lock, fifo: None, doorbell, program, beginning })?;
+        let fifo = None;
+        driver::supervise(Task { layout, spec, lock, fifo, doorbell, program, beginning, is_ordered: true })?;
         Ok(ExitStatus::Success)
     });
     ended.unwrap_or_else(|failure| {
@@ -91,6 +92,7 @@ pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Resul
             doorbell,
             program: context.program(),
             beginning: *beginning,
+            is_ordered: false,
         };
         driver::supervise(task)?;
         Ok(ExitStatus::Success)
@@ -160,6 +162,7 @@ fn spec_of_living(context: &Context, service: &ServiceName) -> ServiceSpec {
             env: BTreeMap::new(),
             env_removed: Vec::new(),
             port: None,
+            needs: Vec::new(),
             ready: Readiness::Exec,
             restart: RestartPolicy::Never,
             stop: StopSpec::default(),

@@ -1,6 +1,7 @@
 //! `url`: the addresses of running services, signed in.
 
 use pipulate_core::service::ServiceName;
+use pipulate_core::state::ServiceState;
 
 use crate::cli::UrlSettings;
 use crate::commands::status;
@@ -15,21 +16,34 @@ pub(crate) fn url(context: &Context, settings: UrlSettings) -> Result<ExitStatus
     if let Some(service) = settings.service {
         context.refuse_unknown(std::slice::from_ref(&service), &known)?;
         let link = links::link(context, &service)?.ok_or_else(|| no_page(context, &service))?;
+        warn_of_silence(context, std::slice::from_ref(&service));
         context.printer.data(link.for_people())?;
         return Ok(ExitStatus::Success);
     }
-    let mut found = false;
+    let mut found = Vec::new();
     for service in &known {
         if let Some(link) = links::link(context, service)? {
-            found = true;
             context.printer.data(format!("{service} {}", link.for_people()))?;
+            found.push(service.clone());
         }
     }
-    if found {
+    warn_of_silence(context, &found);
+    if !found.is_empty() {
         return Ok(ExitStatus::Success);
     }
     Err(Failure::failed("nothing is running here that has a page")
         .hint(format!("start it with: {}", context.typed("start"))))
+}
+
+/// An address that is right, and leads to somebody who does not answer.
+fn warn_of_silence(context: &Context, services: &[ServiceName]) {
+    let status = status::project_status(context);
+    for service in services.iter().filter_map(|name| status.service(name.as_str())) {
+        if service.state == ServiceState::Degraded {
+            let why = service.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            context.printer.warning(format!("{} is {}{why}", service.name, service.state));
+        }
+    }
 }
 
 /// Why a service has no address.

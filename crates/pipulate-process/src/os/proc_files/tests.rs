@@ -68,7 +68,7 @@ fn a_process_whose_first_thread_has_ended_is_alive_and_seen_whole() {
     assert_eq!(table::arguments(pid), [program.as_os_str(), "word".as_ref()]);
     assert_eq!(table::working_directory(pid), Some(folder.clone()));
     assert!(table::writes_to(pid, meta.dev(), meta.ino()));
-    assert_eq!(ports::owner(port.trim().parse().unwrap()).unwrap(), Some(Owner::Process(pid)));
+    assert_eq!(ports::owners(port.trim().parse().unwrap()).unwrap(), [Owner::Process(pid)]);
     let pinned = Verified::pin(&found, &here).unwrap().unwrap();
     assert!(pinned.lives() && reaper::peek(pid).is_none());
 

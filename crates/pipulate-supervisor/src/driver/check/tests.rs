@@ -22,6 +22,7 @@ fn service(files: &[(&str, &[u8])]) -> (tempfile::TempDir, ServiceSpec) {
         env: BTreeMap::new(),
         env_removed: Vec::new(),
         port: None,
+        needs: Vec::new(),
         ready: Readiness::Exec,
         restart: RestartPolicy::Never,
         stop: StopSpec { signal: StopSignal::Term, timeout: Duration::ZERO },

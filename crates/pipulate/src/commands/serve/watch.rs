@@ -121,7 +121,7 @@ fn wait_for<'fd>(descriptors: impl Iterator<Item = BorrowedFd<'fd>>, patience: D
 mod tests {
     use pipulate_core::identity::Pid;
     use pipulate_core::project::AbsPath;
-    use pipulate_core::service::Readiness;
+    use pipulate_core::service::{Readiness, Scheme};
     use pipulate_core::state::{ServiceState, Wanted};
     use pipulate_store::record::Record;
 
@@ -144,6 +144,7 @@ mod tests {
             last_exit: None,
             port: None,
             address: None,
+            scheme: Scheme::Http,
             page: None,
             readiness: Readiness::Exec,
             adopted: false,

@@ -57,7 +57,8 @@ pub(crate) fn launch_all(
         let greeting = welcome.take().map(|welcome| welcome.say());
         if wait == Wait::No {
             drop(greeting);
-            launched.up.extend(wave);
+            // What comes in a later wave waits for these by itself, and finds them begun.
+            launched.take_begun(launch.wait_for_beginning()?);
             continue;
         }
         // Ollama's words come in between: two can't move one line.
@@ -101,6 +102,15 @@ impl Launched {
                 }
             }
         }
+    }
+
+    /// The same where nobody waits: what is on its way counts as up.
+    fn take_begun(&mut self, begun: Vec<(ServiceName, Started)>) {
+        let (under_way, settled): (Vec<_>, Vec<_>) = begun
+            .into_iter()
+            .partition(|(_, outcome)| matches!(outcome, Started::TimedOut | Started::Up { .. }));
+        self.up.extend(under_way.into_iter().map(|(service, _)| service));
+        self.take(settled);
     }
 
     /// The services of a wave that have what they need.

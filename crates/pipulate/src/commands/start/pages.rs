@@ -50,6 +50,6 @@ pub(crate) fn open<'a>(context: &Context, services: impl Iterator<Item = &'a Ser
 }
 
 fn port_of(url: &str) -> Option<u16> {
-    let address = url.strip_prefix("http://")?.split('/').next()?;
+    let address = url.split_once("://")?.1.split('/').next()?;
     address.rsplit(':').next()?.parse().ok()
 }

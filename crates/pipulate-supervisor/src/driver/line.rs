@@ -1,0 +1,139 @@
+//! The line by which a service says that it is ready: looked for in all that it prints, as it is captured.
+//!
+//! Lines are those of `logs`: without colors, and each of those that overwrite one another at a carriage
+//! return.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+
+use pipulate_core::pattern::{self, Case, Regex};
+use pipulate_store::capture::Capture;
+use pipulate_store::log::sanitize::Text;
+
+/// So much is read at once.
+const CHUNK: usize = 64 << 10;
+/// A line that is longer is looked at in parts, which overlap.
+const LONGEST_LINE: usize = 64 << 10;
+const OVERLAP: usize = 4 << 10;
+/// A line that nobody has gone on with for so long may be a prompt.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The look-out for one instance's line.
+pub(super) struct LineWatch {
+    text: String,
+    /// Only while it is looked for: it takes memory.
+    pattern: Option<Regex>,
+    /// How far the current log was read.
+    read_to: u64,
+    /// The capture's rotations by then.
+    rotations: u32,
+    /// What was read of a line that has not ended.
+    rest: Vec<u8>,
+    /// When to look at it as it is.
+    rest_at: Option<Instant>,
+    has_come: bool,
+}
+
+impl LineWatch {
+    /// Looks from this place in the current log on.
+    pub(super) fn new(text: &str, read_to: u64) -> Self {
+        Self {
+            text: text.to_owned(),
+            pattern: None,
+            read_to,
+            rotations: 0,
+            rest: Vec::new(),
+            rest_at: None,
+            has_come: false,
+        }
+    }
+
+    /// Begins again, for an instance that has printed nothing yet.
+    pub(super) fn begin(&mut self, capture: &Capture) {
+        *self = Self { rotations: capture.rotations(), ..Self::new(&self.text, capture.end()) };
+    }
+
+    /// What is looked for.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// When to look although nothing was printed.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.rest_at
+    }
+
+    /// Whether it has come by now. Everything since the last look is read, however much that is; to be
+    /// called after each drain. `is_over`: nothing will be added to the last line.
+    pub(super) fn has_come(&mut self, capture: &mut Capture, is_over: bool) -> bool {
+        if self.has_come {
+            return true;
+        }
+        if self.pattern.is_none() {
+            self.pattern = pattern::parse(&self.text, Case::Matters).ok();
+        }
+        let Some(pattern) = self.pattern.take() else { return false };
+        self.has_come = self.look(&pattern, capture, is_over);
+        if self.has_come {
+            (self.rest, self.rest_at) = (Vec::new(), None);
+        } else {
+            self.pattern = Some(pattern);
+        }
+        self.has_come
+    }
+
+    fn look(&mut self, pattern: &Regex, capture: &mut Capture, is_over: bool) -> bool {
+        if self.rotations != capture.rotations() {
+            self.rotations = capture.rotations();
+            let full = capture.take_full_log();
+            if full.is_some_and(|full| self.read(pattern, &full, u64::MAX)) {
+                return true;
+            }
+            self.read_to = 0;
+        }
+        if self.read(pattern, capture.log(), capture.end()) {
+            return true;
+        }
+        let is_due = is_over || self.rest_at.is_some_and(|at| at <= Instant::now());
+        if is_due {
+            self.rest_at = None;
+        }
+        is_due && matches(pattern, &self.rest)
+    }
+
+    fn read(&mut self, pattern: &Regex, log: &File, end: u64) -> bool {
+        let mut chunk = Vec::new();
+        while self.read_to < end {
+            chunk.resize(CHUNK.min(usize::try_from(end - self.read_to).unwrap_or(CHUNK)), 0);
+            let count = match log.read_at(&mut chunk, self.read_to) {
+                Ok(0) | Err(_) => return false,
+                Ok(count) => count,
+            };
+            self.read_to += count as u64;
+            if self.take(pattern, &chunk[..count]) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn take(&mut self, pattern: &Regex, bytes: &[u8]) -> bool {
+        self.rest.extend_from_slice(bytes);
+        let whole = self.rest.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+        let found = self.rest[..whole].split(|&byte| byte == b'\n').any(|line| matches(pattern, line));
+        self.rest.drain(..whole);
+        let is_too_long = self.rest.len() > LONGEST_LINE;
+        let found = found || (is_too_long && matches(pattern, &self.rest));
+        if is_too_long {
+            self.rest.drain(..self.rest.len() - OVERLAP);
+        }
+        self.rest_at = (!self.rest.is_empty()).then(|| Instant::now() + PAUSE);
+        found
+    }
+}
+
+fn matches(pattern: &Regex, line: &[u8]) -> bool {
+    let mut parts = line.split(|&byte| byte == b'\r').filter(|part| !part.is_empty());
+    parts.any(|part| pattern.is_match(Text::of(part).plain()))
+}

@@ -1,0 +1,140 @@
+//! Waiting for the services that this one depends on, before its first start.
+//!
+//! Whoever starts several services and stays starts each when those that it needs are up; where nobody
+//! stays (`start --no-wait`), their supervisors keep the order. A need that was not on its way when this
+//! began is none of its business, unless this very start was ordered by somebody who takes it to be up.
+
+use std::time::{Duration, Instant};
+
+use pipulate_core::service::ServiceName;
+use pipulate_core::state::ServiceState;
+use pipulate_store::record::Record;
+
+use super::Driver;
+use crate::machine::{Event, Phase};
+use crate::standing::{Standing, look_up};
+
+/// How often the records of services that are on their way are read.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// How far the wait has come.
+#[derive(Debug, Default)]
+pub(super) struct Needs {
+    /// There is nothing to wait for any more.
+    over: bool,
+    /// Started by orders: what it needs was seen to.
+    is_ordered: bool,
+    /// What was seen on its way.
+    awaited: Option<ServiceName>,
+    next: Option<Instant>,
+}
+
+/// How a service is that another one needs.
+enum Need {
+    Up,
+    OnItsWay,
+    /// It runs, and does not answer.
+    Degraded(Option<String>),
+    Down(String),
+}
+
+impl Needs {
+    pub(super) fn new(is_ordered: bool) -> Self {
+        Self { is_ordered, ..Self::default() }
+    }
+
+    /// What the service waits for before it is started at all.
+    pub(super) fn awaited(&self) -> Option<&ServiceName> {
+        self.awaited.as_ref().filter(|_| !self.over)
+    }
+}
+
+impl Driver {
+    /// Time passes for the machine, unless the service has to wait for another one to be up.
+    pub(super) fn tick(&mut self) {
+        let is_first =
+            matches!(self.machine.phase(), Phase::Waiting { .. }) && self.machine.restarts().is_none();
+        if self.needs.over || !is_first {
+            return self.tell(Event::Tick);
+        }
+        if self.needs.next.is_some_and(|next| next > Instant::now()) {
+            return;
+        }
+        let (awaited, failed) = self.look_at_needs();
+        self.needs.awaited = awaited;
+        if self.needs.awaited.is_some() {
+            self.needs.next = Some(Instant::now() + GLANCE);
+            return;
+        }
+        self.needs.over = true;
+        self.tell(failed.map_or(Event::Tick, |why| Event::SpawnFailed { why }));
+    }
+
+    /// When the machine or a wait for others wants to be looked at.
+    pub(super) fn next_tick(&self) -> Option<Instant> {
+        match self.needs.awaited() {
+            Some(_) if matches!(self.machine.phase(), Phase::Waiting { .. }) => self.needs.next,
+            Some(_) | None => self.machine.next_deadline(),
+        }
+    }
+
+    /// What is still to be waited for, or why that is in vain.
+    fn look_at_needs(&self) -> (Option<ServiceName>, Option<String>) {
+        let mut awaited = None;
+        for name in &self.spec.needs {
+            let was_awaited = self.needs.awaited.as_ref() == Some(name);
+            match need(look_up(&self.layout, name, &self.host)) {
+                Need::OnItsWay => awaited = awaited.or_else(|| Some(name.clone())),
+                Need::Degraded(why) if was_awaited => {
+                    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+                    return (None, Some(format!("it needs {name}, which is not ready{why}")));
+                }
+                Need::Down(how) if was_awaited || self.needs.is_ordered => {
+                    return (None, Some(format!("it needs {name}, which {how}")));
+                }
+                Need::Up | Need::Degraded(_) | Need::Down(_) => {}
+            }
+        }
+        (awaited, None)
+    }
+}
+
+fn need((record, standing): (Option<Record>, Standing)) -> Need {
+    let Some(record) = record else {
+        return match standing {
+            // It has begun, and has written nothing yet.
+            Standing::Supervised(_) => Need::OnItsWay,
+            Standing::Unsupervised | Standing::Gone => Need::Down("is not running".to_owned()),
+            Standing::Unknown(why) => Need::Down(format!("may run where it can't be seen: {why}")),
+        };
+    };
+    let is_supervised = match &standing {
+        Standing::Supervised(pid) if record.supervisor.as_ref().is_none_or(|named| named.pid != *pid) => {
+            return Need::OnItsWay;
+        }
+        Standing::Supervised(_) => true,
+        Standing::Unsupervised | Standing::Gone => false,
+        Standing::Unknown(why) => return Need::Down(format!("may run where it can't be seen: {why}")),
+    };
+    match record.state {
+        ServiceState::Exited => Need::Up,
+        ServiceState::Ready | ServiceState::Running if standing != Standing::Gone => Need::Up,
+        ServiceState::Degraded if standing != Standing::Gone => Need::Degraded(record.reason),
+        ServiceState::Starting | ServiceState::Backoff | ServiceState::Stopping if is_supervised => {
+            Need::OnItsWay
+        }
+        ServiceState::Crashed => {
+            let why = record.reason.map(|why| format!(": {why}")).unwrap_or_default();
+            Need::Down(format!("has crashed{why}"))
+        }
+        ServiceState::Stopped => Need::Down("was stopped".to_owned()),
+        ServiceState::Ready
+        | ServiceState::Running
+        | ServiceState::Degraded
+        | ServiceState::Starting
+        | ServiceState::Backoff
+        | ServiceState::Stopping
+        | ServiceState::Unsupervised
+        | ServiceState::Unknown => Need::Down("is not supervised any more".to_owned()),
+    }
+}

@@ -1,0 +1,47 @@
+//! What a start finds running, and what it leaves to begin by itself.
+
+use pipulate_core::service::ServiceName;
+use pipulate_core::state::ServiceState;
+use pipulate_process::reaper;
+use pipulate_store::record::Record;
+
+use super::{Launch, LaunchError, Pending, Started, is_current, run_of, written_at};
+use crate::query;
+use crate::standing::{Standing, look_up};
+
+impl Launch<'_> {
+    /// Waits until every service has begun: until its record tells of this start. What ran before is
+    /// looked at; how the others come out is for whoever asks later.
+    ///
+    /// # Errors
+    /// The system can't wait.
+    pub fn wait_for_beginning(self) -> Result<Vec<(ServiceName, Started)>, LaunchError> {
+        let has_begun = |launch: &mut Self, pending: &Pending| match launch.outcome(pending) {
+            Some(Started::Failed { record }) if pending.run != run_of(&record) => Some(Started::TimedOut),
+            Some(outcome) => Some(outcome),
+            None => launch.is_told_of(pending).then_some(Started::TimedOut),
+        };
+        self.wait_for(has_begun, None, |_, _| {})
+    }
+
+    /// Whether the record is of this start, whatever it says.
+    fn is_told_of(&self, pending: &Pending) -> bool {
+        if pending.outdated.is_some() && pending.outdated == written_at(self.layout, &pending.service) {
+            return false;
+        }
+        let (record, standing) = look_up(self.layout, &pending.service, &self.host);
+        let ended = pending.supervisor.and_then(reaper::peek);
+        record.is_some_and(|record| is_current(&record, &standing, pending, ended))
+    }
+
+    /// What was up before, as `status` would tell of it now.
+    pub(super) fn as_it_answers(&self, mut record: Record, standing: &Standing) -> Started {
+        match query::why_not_ready(self.layout, &record, standing) {
+            None => Started::Up { record: Box::new(record), fresh: false },
+            Some(why) => {
+                (record.state, record.reason) = (ServiceState::Degraded, Some(why));
+                Started::Failed { record: Box::new(record) }
+            }
+        }
+    }
+}

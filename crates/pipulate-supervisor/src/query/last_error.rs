@@ -1,0 +1,85 @@
+//! The Python error that a service's output ends with: the mistake in the file that was just saved, where
+//! the program that runs goes on without its child.
+
+use std::path::Path;
+
+use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceName;
+use pipulate_store::log::excerpt;
+use pipulate_store::log::mask::Masker;
+use pipulate_store::log::read::Start;
+
+/// More lines than a traceback has that anybody reads.
+const LINES: u64 = 200;
+
+/// What and where it is, and what to do: never the message, which may hold a secret.
+pub(super) fn last_error(layout: &Layout, service: &ServiceName) -> Option<String> {
+    let nothing_masked = Masker::new([""; 0]);
+    let lines = excerpt::last_lines(layout, service, Start::Tail(LINES), usize::MAX, &nothing_masked).ok()?;
+    let Mistake { kind, file, line } = mistake(&lines, layout.root())?;
+    Some(format!("{kind} in line {line} of {file}: fix that line and save the file"))
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Mistake<'a> {
+    kind: &'a str,
+    file: &'a str,
+    line: &'a str,
+}
+
+/// `Traceback …`, frames of two or more indented lines each, and last of all `KindOfError: message`.
+fn mistake<'a>(lines: &'a [String], root: &Path) -> Option<Mistake<'a>> {
+    let mut lines = lines.iter().rev().map(|line| line.trim_end()).skip_while(|line| line.is_empty());
+    let kind = lines.next()?.split(':').next()?;
+    let is_name = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let mut frames = lines.take_while(|line| line.starts_with(' ') || line.is_empty()).filter_map(frame);
+    let last = frames.next().filter(|_| kind.split('.').all(is_name))?;
+    // The place in the project's own file says more than the one in the library that it called.
+    let own = |(file, line): (&'a str, &'a str)| {
+        let relative = Path::new(file).strip_prefix(root).ok()?.to_str()?;
+        (!relative.contains("site-packages")).then_some((relative, line))
+    };
+    let (file, line) = own(last).or_else(|| frames.find_map(own)).unwrap_or(last);
+    Some(Mistake { kind, file, line })
+}
+
+/// `  File "/home/me/server.py", line 7, in <module>`.
+fn frame(line: &str) -> Option<(&str, &str)> {
+    let (file, rest) = line.trim_start().strip_prefix("File \"")?.split_once("\", line ")?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    (digits > 0).then_some((file, &rest[..digits]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Option<String> {
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        mistake(&lines, Path::new("/p")).map(|found| format!("{} {}:{}", found.kind, found.file, found.line))
+    }
+
+    #[test]
+    fn the_error_at_the_end_of_the_output_is_found_where_it_is_the_projects_own() {
+        let syntax = "INFO: up\nTraceback (most recent call last):\n  File \"<string>\", line 1, in <module>\n    \
+                      x()\n  File \"/p/server.py\", line 31\n    def x(:\n          ^\nSyntaxError: invalid syntax\n";
+        assert_eq!(found(syntax).unwrap(), "SyntaxError server.py:31");
+        let library = "Traceback (most recent call last):\n  File \"/p/app/a.py\", line 7, in <module>\n    import b\n  \
+                       File \"/p/.venv/lib/python3/site-packages/b.py\", line 2, in <module>\n    1/0\n\
+                       b.Strange.Error: sk-secret\n\n";
+        assert_eq!(found(library).unwrap(), "b.Strange.Error app/a.py:7");
+        let elsewhere = "  File \"/usr/lib/python3/x.py\", line 2, in f\n    1/0\nZeroDivisionError: 1\n";
+        assert_eq!(found(elsewhere).unwrap(), "ZeroDivisionError /usr/lib/python3/x.py:2");
+    }
+
+    #[test]
+    fn what_it_went_on_after_is_not_why_it_does_not_answer_now() {
+        let error = "  File \"/p/a.py\", line 2, in f\n    1/0\nZeroDivisionError: 1\n";
+        assert!(found(error).is_some());
+        for text in
+            [&format!("{error}INFO: up\n"), "INFO: up\n", "", "not a name: at all\n", "  File \"/p/a.py\"\n"]
+        {
+            assert_eq!(found(text), None, "{text}");
+        }
+    }
+}
