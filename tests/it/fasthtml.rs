@@ -116,9 +116,27 @@ fn a_mistake_in_the_app_makes_it_degraded_and_its_correction_ready() {
     assert_eq!((&degraded["pid"], &degraded["restarts"]), (&before["pid"], &before["restarts"]));
     let shown = project.run(&["status"]).expect(1).stdout;
     assert!(shown.contains("it lives and does not answer"), "{shown}");
+    let line = good.lines().count() + 2;
+    let why = format!("SyntaxError in line {line} of server.py: fix that line and save the file");
     wait_for("the mistake in the log", || {
         Some(project.run(&["logs", "server"]).stdout).filter(|log| log.contains("SyntaxError"))
     });
+
+    // Who starts it hears what `status` says, whether or not they wait.
+    assert!(project.run(&["status"]).expect(1).stdout.contains(&why));
+    for args in [
+        &["start", "--no-setup", "server"][..],
+        &["start", "--no-setup", "--no-wait", "server"],
+        &["open", "server"],
+    ] {
+        let failed = project.run(args).expect(1).stderr;
+        assert!(
+            failed.contains(&format!("because: server: it lives and does not answer; {why}\n")),
+            "{failed}"
+        );
+    }
+    let url = project.run(&["url", "server"]).expect(0);
+    assert!(url.stdout.starts_with("http://") && url.stderr.contains(&why), "{url:?}");
 
     project.write("server.py", &good);
     let mended = project.wait_for_state("server", "ready");

@@ -175,3 +175,84 @@ fn what_was_asked_for_in_a_terminal_is_finished_when_that_is_closed() {
     half_way("stop", "api", "stopping", "end");
     holds_nothing(&project);
 }
+
+/// A service that begins at once, and is up when there is a file `go`; it fails where there is `fail`, too.
+fn patient(name: &str, more: &str) -> String {
+    let line = format!(
+        "echo {name} begins >> diary; until [ -e go ]; do sleep 0.02; done; [ -e fail ] && exit 3; \
+         echo up; exec sleep 1000"
+    );
+    format!("[services.{name}]\ncommand = [\"sh\", \"-c\", \"{line}\"]\nready = {{ log = \"up\" }}\n{more}\n")
+}
+
+#[test]
+fn the_order_is_kept_where_nobody_waits_for_it() {
+    let services = patient("api", "depends_on = [\"cache\"]")
+        + &patient("cache", "depends_on = [\"store\"]")
+        + &patient("store", "");
+    let project = only(&services).build();
+    let awaits = |service: &str, why: &str| {
+        project
+            .wait_for_service(service, why, |found| found["state"] == "starting" && found["reason"] == why);
+    };
+    let without_waiting = || {
+        let started = project.run(&["start", "--no-setup", "--no-wait", "api"]).expect(0);
+        assert_eq!(started.stdout, "store\ncache\napi\n");
+        awaits("api", "waiting for cache, which it depends on");
+        awaits("cache", "waiting for store, which it depends on");
+    };
+
+    without_waiting();
+    holds("the first one to begin", || project.path("diary").exists());
+    assert_eq!(project.read("diary"), "store begins\n");
+    project.write("go", "");
+    project.wait_for_state("api", "ready");
+    assert_eq!(news(&project), ["store begins", "cache begins", "api begins"]);
+    project.run(&["stop"]).expect(0);
+    fs::remove_file(project.path("go")).unwrap();
+
+    // Who waits can be stopped, and what waits for that then says so.
+    without_waiting();
+    project.run(&["stop", "cache"]).expect(0);
+    assert_eq!(project.wait_for_state("api", "crashed")["reason"], "it needs cache, which was stopped");
+    assert_eq!(project.service("store")["state"], "starting");
+    project.run(&["stop"]).expect(0);
+
+    without_waiting();
+    project.run(&["stop", "store"]).expect(0);
+    assert_eq!(project.wait_for_state("cache", "crashed")["reason"], "it needs store, which was stopped");
+    project.run(&["stop"]).expect(0);
+
+    // A need that fails is named, with why.
+    without_waiting();
+    holds("the first one to begin", || project.path("diary").exists());
+    news(&project);
+    project.write("fail", "");
+    project.write("go", "");
+    let api = project.wait_for_state("api", "crashed");
+    assert_eq!(
+        project.service("cache")["reason"],
+        "it needs store, which has crashed: it ended with code 3 before it was ready"
+    );
+    assert!(api["reason"].as_str().unwrap().starts_with("it needs cache, which has crashed: it needs store"));
+    assert!(!project.path("diary").exists(), "nothing else was begun");
+    project.run(&["stop"]).expect(0);
+    holds_nothing(&project);
+}
+
+#[test]
+fn a_bare_start_starts_what_is_needed_and_names_what_is_not_there() {
+    let needs = "[services.w]\ncommand = [\"sleep\", \"1000\"]\ndepends_on = [\"dashboard\"]\n";
+    let project = only(needs).build();
+    let refused = project.run(&["start", "--no-setup"]).expect(1).stderr;
+    assert!(refused.contains("dashboard does not exist in this folder, and w depends on it"), "{refused}");
+    project.write("server.py", "");
+    project.start(&[]);
+    assert_eq!(project.service("dashboard")["state"], "ready");
+
+    let config = project.read("pipulate.toml").replace("[\"dashboard\"]", "[\"server\"]");
+    project.write("pipulate.toml", &config);
+    let refused = project.run(&["start", "--no-setup"]).expect(1).stderr;
+    assert!(refused.contains("[services.w] depends_on names server, which is disabled"), "{refused}");
+    project.run(&["stop"]).expect(0);
+}
