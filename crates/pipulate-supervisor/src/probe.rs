@@ -1,6 +1,6 @@
 //! Asking a listener whether it answers: one HTTP request, without waiting anywhere.
 
-mod tls;
+pub(crate) mod tls;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

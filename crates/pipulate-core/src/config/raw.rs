@@ -144,7 +144,8 @@ pub(super) struct RawService {
     /// This port and no other; the service finds it in the variable `PORT`. Default: the next free
     /// one, for the built-in services.
     pub(super) port: Option<RawPort>,
-    /// When it counts as ready: when it answers (`http`), listens (`tcp`) or prints something (`log`);
+    /// When it counts as ready: when it answers (`http`, by TLS if it speaks that), listens (`tcp`) or
+    /// prints a line that matches a regular expression (`log`, as for `logs --grep`; capitals matter);
     /// `none` is as soon as it runs. Default: for the built-in services, when they answer; for your own,
     /// as soon as they run.
     pub(super) ready: Option<RawReady>,
@@ -156,7 +157,7 @@ pub(super) struct RawService {
     /// The files that start it anew when they are saved.
     #[schemars(with = "List<Glob>")]
     pub(super) watch: List<Spanned<Glob>>,
-    /// The services that must be ready before it starts.
+    /// The services that must be ready before it starts; none of them may be disabled.
     #[schemars(with = "List<ServiceName>")]
     pub(super) depends_on: List<Spanned<ServiceName>>,
     /// Variables for its environment.

@@ -65,8 +65,13 @@ fn running(examination: &Examination) -> Finding {
         | ServiceState::Unsupervised
         | ServiceState::Unknown => failure(RUNNING, format!("{name} ends again and again")),
     };
-    let text = format!("read what it printed (pipulate logs {name}), mend it, and start it again");
-    let command = examination.pipulate(&["start", name.as_str()]);
+    // A start leaves alone what runs.
+    let (verb, words) = match service.state == ServiceState::Degraded {
+        true => ("restart", "restart it"),
+        false => ("start", "start it again"),
+    };
+    let text = format!("read what it printed (pipulate logs {name}), mend it, and {words}");
+    let command = examination.pipulate(&[verb, name.as_str()]);
     finding.detail(detail.join("\n")).command(text, command)
 }
 

@@ -10,8 +10,8 @@ use pipulate_process::ports::Listeners;
 use pipulate_store::capture::{Capture, Mark};
 use pipulate_store::record::Record;
 
-use super::Driver;
 use super::line::LineWatch;
+use super::{Driver, REST};
 use crate::machine::{Event, Phase};
 use crate::probe::{Probe, Progress, Question, Seen};
 
@@ -243,6 +243,10 @@ impl Driver {
         if answered {
             self.capture.mark(Mark::Ready);
             self.tell(Event::Answered);
+            // The expression, or what encrypted the question, is needed no more.
+            if self.readying.scheme == Scheme::Https || matches!(self.readying.sign, Sign::Line(_)) {
+                self.rest_at = Some(Instant::now() + REST);
+            }
             self.warn_of_public_listener();
         }
     }

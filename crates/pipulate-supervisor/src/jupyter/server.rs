@@ -10,11 +10,12 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
-use pipulate_core::service::ServiceName;
+use pipulate_core::service::{Scheme, ServiceName};
 use pipulate_store::record::{self, Record};
 use pipulate_store::{files, token};
 use serde::Deserialize;
 
+use crate::probe::tls;
 use crate::query;
 
 const LARGEST_ANSWER: u64 = 8 << 20;
@@ -67,7 +68,8 @@ impl Server {
         Self::described(layout, address, pids).or_else(|| {
             let token = token::existing(&layout.jupyter_token()).ok()??;
             let base_url = record.page.as_deref()?.strip_suffix("lab")?.to_owned();
-            Some(Self { address, is_secure: false, base_url, token, has_password: false })
+            let is_secure = record.scheme == Scheme::Https;
+            Some(Self { address, is_secure, base_url, token, has_password: false })
         })
     }
 
@@ -114,10 +116,10 @@ impl Server {
     /// leaves the token empty as well; that is found by asking.
     pub fn is_open(&self) -> bool {
         let is_unguarded = self.token.is_empty() && !self.has_password;
-        is_unguarded && (self.is_secure || self.status("api/status", GLANCE).is_none_or(|code| code == 200))
+        is_unguarded && self.status("api/status", GLANCE).is_none_or(|code| code == 200)
     }
 
-    /// One GET of a JSON value; `None` also where it speaks https, which is not spoken here.
+    /// One GET of a JSON value.
     pub(super) fn get(&self, path: &str, patience: Duration) -> Option<serde_json::Value> {
         let reply = self.reply(path, patience)?;
         let head = reply.windows(4).position(|window| window == b"\r\n\r\n")?;
@@ -146,7 +148,7 @@ impl Server {
             format!("GET {path} HTTP/1.0\r\nHost: {host}\r\n{authorization}Accept: application/json\r\n\r\n");
         match self.is_secure {
             false => exchange(stream, &request),
-            true => None,
+            true => exchange(tls::secured(stream, self.address.ip())?, &request),
         }
     }
 }
@@ -154,7 +156,8 @@ impl Server {
 fn exchange(mut stream: impl Read + Write, request: &str) -> Option<Vec<u8>> {
     stream.write_all(request.as_bytes()).ok()?;
     let mut reply = Vec::new();
-    stream.take(LARGEST_ANSWER).read_to_end(&mut reply).ok()?;
+    // Over TLS, a server that hangs up without a goodbye makes an error of the end; half a value is none.
+    let _end = stream.take(LARGEST_ANSWER).read_to_end(&mut reply);
     Some(reply)
 }
 

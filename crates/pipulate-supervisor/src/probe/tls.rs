@@ -9,7 +9,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{ClientConnection, Resumption};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
 
 use super::Seen;
 
@@ -24,15 +24,7 @@ pub(super) struct Session {
 impl Session {
     /// A client that says hello first, and `request` as soon as it may.
     pub(super) fn new(address: IpAddr, request: &[u8]) -> Option<Self> {
-        let provider = Arc::new(ring::default_provider());
-        let versions =
-            ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
-        let verifier = Arc::new(Anybody(provider));
-        let mut config =
-            versions.ok()?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-        config.resumption = Resumption::disabled();
-        let name = ServerName::IpAddress(address.into());
-        let mut connection = ClientConnection::new(Arc::new(config), name).ok()?;
+        let mut connection = client(address)?;
         connection.writer().write_all(request).ok()?;
         Some(Self { connection, is_tls: false })
     }
@@ -84,6 +76,25 @@ impl Session {
             _ => Seen::NotTls,
         }
     }
+}
+
+/// A stream that encrypts what goes through another one.
+pub(crate) fn secured(
+    stream: TcpStream,
+    address: IpAddr,
+) -> Option<StreamOwned<ClientConnection, TcpStream>> {
+    Some(StreamOwned::new(client(address)?, stream))
+}
+
+fn client(address: IpAddr) -> Option<ClientConnection> {
+    let provider = Arc::new(ring::default_provider());
+    let versions =
+        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
+    let verifier = Arc::new(Anybody(provider));
+    let mut config =
+        versions.ok()?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    ClientConnection::new(Arc::new(config), ServerName::IpAddress(address.into())).ok()
 }
 
 fn is_passing(error: &io::Error) -> bool {
