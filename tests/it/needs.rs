@@ -256,3 +256,17 @@ fn a_bare_start_starts_what_is_needed_and_names_what_is_not_there() {
     assert!(refused.contains("[services.w] depends_on names server, which is disabled"), "{refused}");
     project.run(&["stop"]).expect(0);
 }
+
+#[test]
+fn what_waits_for_a_late_service_is_begun_when_that_is_up_although_nobody_waits_any_more() {
+    let services = patient("api", "depends_on = [\"cache\"]")
+        + &patient("cache", "depends_on = [\"store\"]")
+        + &patient("store", "");
+    let project = only(&services).build();
+    let late = project.run(&["start", "--no-setup", "--wait-timeout", "200ms"]).expect(124);
+    assert!(late.stderr.contains("error: still starting: store, cache, api\n"), "{}", late.stderr);
+    project.write("go", "");
+    project.wait_for_state("api", "ready");
+    assert_eq!(news(&project), ["store begins", "cache begins", "api begins"]);
+    project.run(&["stop"]).expect(0);
+}

@@ -298,3 +298,36 @@ fn lowered_limits_hold_for_what_is_there_already() {
     }
     assert!(mine.exists() && layout.log(&name).exists());
 }
+
+#[test]
+fn whoever_reads_along_is_given_every_log_that_is_full_even_one_that_is_not_kept() {
+    let (_dir, layout, name) = home();
+    let mut capture = Capture::open(&layout, &name, LogLimits { max_size: 4096, keep: 0 }).unwrap();
+    capture.keep_full_log(true);
+    let mut writer = File::from(capture.writer().unwrap());
+    let written: String = (0..5000).map(|number| format!("{number:0>7}\n")).collect();
+    writer.write_all(written.as_bytes()).unwrap();
+    let mut read = String::new();
+    let (mut rotations, mut position) = (0, 0);
+    let mut read_on = |log: &File, position: &mut u64| {
+        let mut bytes = vec![0; 64 << 10];
+        let count = log.read_at(&mut bytes, *position).unwrap();
+        *position += count as u64;
+        read.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+    };
+    let mut drained = Drained::More;
+    while drained == Drained::More {
+        drained = capture.drain().unwrap();
+        if let Some(full) = capture.take_full_log() {
+            read_on(&full, &mut position);
+            (rotations, position) = (rotations + 1, 0);
+        }
+        read_on(capture.log(), &mut position);
+    }
+    assert!(rotations > 5 && rotations == capture.rotations(), "{rotations}");
+    assert_eq!(read, written);
+    capture.keep_full_log(false);
+    writer.write_all(written.as_bytes()).unwrap();
+    assert_eq!(capture.drain().unwrap(), Drained::Empty);
+    assert!(capture.take_full_log().is_none());
+}

@@ -135,6 +135,6 @@ fn need((record, standing): (Option<Record>, Standing)) -> Need {
         | ServiceState::Backoff
         | ServiceState::Stopping
         | ServiceState::Unsupervised
-        | ServiceState::Unknown => Need::Down("is not supervised any more".to_owned()),
+        | ServiceState::Unknown => Need::Down("is not running any more".to_owned()),
     }
 }

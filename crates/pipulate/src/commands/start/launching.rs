@@ -26,6 +26,8 @@ pub(crate) struct Launched {
     /// What is not up, and why; never [`Started::Up`].
     pub(crate) failed: Vec<(ServiceName, Started)>,
     pub(crate) unmet: Vec<Unmet>,
+    /// What needs a service that is only late is begun all the same: its supervisor waits for that.
+    hands_over: bool,
 }
 
 /// A service that was not tried, because one that it needs is not up.
@@ -47,7 +49,7 @@ pub(crate) fn launch_all(
         Wait::No => None,
         Wait::AtMost(patience) => Instant::now().checked_add(patience),
     };
-    let mut launched = Launched::default();
+    let mut launched = Launched { hands_over: true, ..Launched::default() };
     let program = context.lasting_program();
     for wave in plan::waves(Some(config), services) {
         let wave = launched.without_unmet(config, wave);
@@ -59,6 +61,11 @@ pub(crate) fn launch_all(
             drop(greeting);
             // What comes in a later wave waits for these by itself, and finds them begun.
             launched.take_begun(launch.wait_for_beginning()?);
+            continue;
+        }
+        // Whoever waited long enough for one wave does not wait for the next, which waits by itself.
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            launched.take(launch.wait_for_beginning()?);
             continue;
         }
         // Ollama's words come in between: two can't move one line.
@@ -127,7 +134,8 @@ impl Launched {
     }
 
     fn is_down(&self, needed: &ServiceName) -> bool {
-        self.failed.iter().any(|(failed, _)| failed == needed)
+        let is_down = |outcome: &Started| !(self.hands_over && *outcome == Started::TimedOut);
+        self.failed.iter().any(|(failed, outcome)| failed == needed && is_down(outcome))
             || self.unmet.iter().any(|unmet| unmet.service == *needed)
     }
 
