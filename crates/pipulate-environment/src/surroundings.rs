@@ -40,6 +40,13 @@ impl Surroundings {
         }
     }
 
+    /// The same with the variables of another process.
+    pub fn with_variables(mut self, variables: BTreeMap<OsString, OsString>) -> Self {
+        self.variables = variables;
+        self.variables.entry("PATH".into()).or_insert_with(|| DEFAULT_PATH.into());
+        self
+    }
+
     /// The same with another value of a variable.
     pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.variables.insert(name.into(), value.into());

@@ -5,23 +5,29 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
-use std::io;
+use std::fs;
+use std::io::{self, Read as _};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+
+/// The longest argument or variable (`MAX_ARG_STRLEN`: 32 pages), its NUL included.
+const LONGEST: usize = 128 << 10;
 
 /// Ready to be executed by a process that may not allocate any more.
 pub(crate) struct Image {
     /// Where the program may be, in the order in which it is tried.
     candidates: Vec<CString>,
+    /// Its `PATH`.
+    path: Option<OsString>,
     arguments: Strings,
     environment: Strings,
 }
 
 /// C's form of a list of strings.
 struct Strings {
-    /// Into `_texts`; the last one is null.
+    /// Into `texts`; the last one is null.
     pointers: Vec<*const libc::c_char>,
-    _texts: Vec<CString>,
+    texts: Vec<CString>,
 }
 
 #[expect(unsafe_code, reason = "the pointers go where the texts go")]
@@ -48,6 +54,7 @@ impl Image {
         };
         Ok(Self {
             candidates: candidates.collect::<io::Result<_>>()?,
+            path: path.map(OsStr::to_owned),
             arguments: Strings::new(command.iter().cloned())?,
             environment: Strings::new(environment.iter().map(variable))?,
         })
@@ -70,13 +77,88 @@ impl Image {
         }
         io::Error::from_raw_os_error(if forbidden { libc::EACCES } else { libc::ENOENT })
     }
+    /// Finds out whether [`Image::exec`] would fail, without becoming anything. `directory` is where
+    /// that would happen. A format that only the kernel knows counts as one that it can execute.
+    pub(crate) fn try_out(&self, directory: &Path) -> io::Result<()> {
+        self.arguments.fit()?;
+        self.environment.fit()?;
+        let mut forbidden = false;
+        for candidate in &self.candidates {
+            let path = directory.join(OsStr::from_bytes(candidate.to_bytes()));
+            match check_program(&path, directory, self.path.as_deref(), 0) {
+                Ok(()) => return Ok(()),
+                Err(error) => match error.raw_os_error() {
+                    Some(libc::ENOENT | libc::ENOTDIR) => {}
+                    Some(libc::EACCES) => forbidden = true,
+                    _ => return Err(error),
+                },
+            }
+        }
+        Err(io::Error::from_raw_os_error(if forbidden { libc::EACCES } else { libc::ENOENT }))
+    }
+}
+
+/// Interpreters of interpreters that the kernel follows (`exec_binprm` in `fs/exec.c`).
+const DEEPEST: usize = 5;
+
+/// What execve(2) and, behind `#!/usr/bin/env`, env(1) look at.
+fn check_program(path: &Path, directory: &Path, search: Option<&OsStr>, depth: usize) -> io::Result<()> {
+    let (here, effective) = (rustix::fs::CWD, rustix::fs::AtFlags::EACCESS);
+    let is_allowed = || rustix::fs::accessat(here, path, rustix::fs::Access::EXEC_OK, effective).is_ok();
+    if !fs::metadata(path)?.is_file() || !is_allowed() {
+        return Err(io::Error::from_raw_os_error(libc::EACCES));
+    }
+    let mut head = Vec::new();
+    match fs::File::open(path) {
+        Ok(file) => file.take(256).read_to_end(&mut head)?,
+        // It may be executed and not read.
+        Err(_) => return Ok(()),
+    };
+    let Some(line) = head.strip_prefix(b"#!") else {
+        let is_known = head.starts_with(b"\x7fELF") || has_other_formats();
+        return if is_known { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENOEXEC)) };
+    };
+    let line = line.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let mut words = line.split(|byte| b" \t".contains(byte)).filter(|word| !word.is_empty());
+    let Some(interpreter) = words.next() else { return Err(io::Error::from_raw_os_error(libc::ENOEXEC)) };
+    if depth == DEEPEST {
+        return Err(io::Error::from_raw_os_error(libc::ELOOP));
+    }
+    let interpreter = Path::new(OsStr::from_bytes(interpreter));
+    check_program(&directory.join(interpreter), directory, search, depth + 1)?;
+    let named = words.find(|word| *word != b"-S").filter(|word| !word.contains(&b'=') && word[0] != b'-');
+    match named.filter(|_| interpreter.file_name() == Some(OsStr::new("env"))) {
+        Some(named) => {
+            let found = candidates(OsStr::from_bytes(named), search);
+            let is_there =
+                |file: &PathBuf| check_program(&directory.join(file), directory, search, depth + 1).is_ok();
+            if found.iter().any(is_there) { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENOENT)) }
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether the system executes more than ELF files and scripts (binfmt_misc).
+fn has_other_formats() -> bool {
+    let own = ["register", "status"].map(OsStr::new);
+    let formats = fs::read_dir("/proc/sys/fs/binfmt_misc").into_iter().flatten().flatten();
+    formats.into_iter().any(|format| own.iter().all(|own| format.file_name() != **own))
 }
 
 impl Strings {
     fn new(words: impl Iterator<Item = OsString>) -> io::Result<Self> {
         let texts = words.map(text).collect::<io::Result<Vec<CString>>>()?;
         let pointers = texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect();
-        Ok(Self { pointers, _texts: texts })
+        Ok(Self { pointers, texts })
+    }
+
+    /// Whether none of them is longer than what execve(2) takes; what all of them may take together is
+    /// far more.
+    fn fit(&self) -> io::Result<()> {
+        match self.texts.iter().any(|text| text.as_bytes_with_nul().len() > LONGEST) {
+            true => Err(io::Error::from_raw_os_error(libc::E2BIG)),
+            false => Ok(()),
+        }
     }
 }
 

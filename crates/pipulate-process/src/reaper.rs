@@ -30,11 +30,11 @@ pub fn reap(pid: Pid) {
 }
 
 /// Forgets every child that has ended, except `kept`.
-pub fn reap_others(kept: Option<Pid>) {
-    // The kept one, when it has ended, would be told again and again: look past it by pid.
+pub fn reap_others(kept: &[Pid]) {
+    // A kept one, when it has ended, would be told again and again: look past it by pid.
     while let Some((pid, _)) = wait(libc::P_ALL, 0, libc::WNOWAIT) {
-        if Some(pid) == kept {
-            reap_known_children(pid);
+        if kept.contains(&pid) {
+            reap_known_children(kept);
             return;
         }
         reap(pid);
@@ -63,9 +63,9 @@ pub fn signal_group_of_child(child: Pid, signal: Signal) {
     }
 }
 
-fn reap_known_children(kept: Pid) {
+fn reap_known_children(kept: &[Pid]) {
     let Some(me) = own_pid() else { return };
-    for child in os::children(me).into_iter().filter(|&child| child != kept) {
+    for child in os::children(me).into_iter().filter(|child| !kept.contains(child)) {
         reap(child);
     }
 }

@@ -64,6 +64,20 @@ pub fn is_no_program(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENOEXEC)
 }
 
+/// Whether this could be started: everything that exec looks at before there is a new program.
+///
+/// # Errors
+/// What [`spawn`] would answer.
+pub fn try_out(
+    command: &[OsString],
+    directory: &Path,
+    environment: &BTreeMap<OsString, OsString>,
+) -> io::Result<()> {
+    // Where it starts, relative paths are looked for from there.
+    let directory = std::fs::read_dir(directory).map(|_| directory)?;
+    Image::new(command, environment)?.try_out(directory)
+}
+
 fn environment(added: &BTreeMap<String, OsString>, removed: &[String]) -> BTreeMap<OsString, OsString> {
     let mut environment: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
     environment.extend(added.iter().map(|(name, value)| (name.into(), value.clone())));

@@ -1,9 +1,12 @@
 //! The process table: what can be seen of other processes, at one moment.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fs, io};
 
 use pipulate_core::identity::Pid;
 use pipulate_core::marker::{self, Marker};
@@ -119,6 +122,17 @@ pub fn is_ending(pid: Pid) -> bool {
     os::is_ending(pid)
 }
 
+/// The environment that it was started with; `None` where we may not look.
+pub fn environment(pid: Pid) -> Option<BTreeMap<OsString, OsString>> {
+    let bytes = os::environment(pid).ok()?;
+    let text = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+    let pairs = bytes.split(|&byte| byte == 0).filter_map(|variable| {
+        let at = variable.iter().position(|&byte| byte == b'=')?;
+        Some((text(&variable[..at]), text(&variable[at + 1..])))
+    });
+    Some(pairs.collect())
+}
+
 /// Whether a process may be ours by its user: the one that we run as or, for root, any that one of
 /// our services may have changed to.
 pub fn is_ours_by_user(pid: Pid) -> bool {
@@ -135,6 +149,36 @@ pub fn working_directory(pid: Pid) -> Option<PathBuf> {
 /// an upgrade.
 pub fn program_was_replaced(pid: Pid) -> bool {
     os::program_was_replaced(pid)
+}
+
+/// The file of the program that this process runs, also if it was deleted since.
+///
+/// # Errors
+/// The system does not tell.
+pub fn own_program() -> io::Result<PathBuf> {
+    std::env::current_exe().map(os::without_deleted_mark)
+}
+
+/// What to execute to run this very program again: `path`, where that is still its file, else the
+/// kernel's own link to it.
+pub fn own_image(path: &Path) -> PathBuf {
+    let Some(image) = os::own_image() else { return path.to_owned() };
+    if is_own_program(path) { path.to_owned() } else { image.to_owned() }
+}
+
+/// Whether `path` is the file of the program that this process runs.
+pub fn is_own_program(path: &Path) -> bool {
+    let Some(image) = os::own_image() else { return path.exists() };
+    let file = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+    file(path).is_some_and(|there| Some(there) == file(image))
+}
+
+/// Whether a process could execute its own program once more.
+///
+/// # Errors
+/// It could not, as after `chmod -x`.
+pub fn try_out_program(pid: Pid) -> io::Result<()> {
+    os::try_out_program(pid)
 }
 
 /// Whether it has a file open that was deleted and had this path.

@@ -17,6 +17,7 @@ mod room;
 mod siblings;
 mod spawning;
 mod succession;
+mod trial;
 mod watching;
 
 use std::os::fd::OwnedFd;
@@ -46,6 +47,7 @@ use needs::Needs;
 use readiness::Readying;
 use room::Room;
 use siblings::Siblings;
+use succession::Upgrade;
 use watching::Watching;
 
 /// How often a tree that is being ended is looked at, besides when a child ends.
@@ -140,6 +142,7 @@ struct Driver {
     learned_from: Option<Pid>,
     siblings: Siblings,
     watching: Watching,
+    upgrade: Upgrade,
     /// When there is something to give back.
     rest_at: Option<Instant>,
     empty_looks: u32,
@@ -179,6 +182,7 @@ impl Driver {
             self.look_for_an_answer();
             self.look_at_the_tree();
             self.look_at_saves();
+            self.look_at_upgrade();
             self.tick();
             self.learn_from_jupyter();
             self.save();
@@ -209,7 +213,7 @@ impl Driver {
         match notice {
             Notice::Stop => self.tell(Event::StopRequested),
             Notice::Restart => self.tell(Event::RestartRequested),
-            Notice::Upgrade => self.upgrade(),
+            Notice::Upgrade => self.upgrade.ask(),
             Notice::LookAround => {
                 self.look_around();
                 self.rest_at = Some(Instant::now() + REST);
@@ -242,7 +246,8 @@ impl Driver {
 
     /// Learns that the main process ended, and keeps it a zombie: its number pins its group.
     fn look_after_main(&mut self) {
-        reaper::reap_others(self.main.as_ref().filter(|main| main.is_child).map(Main::pid));
+        let kept = self.main.as_ref().filter(|main| main.is_child).map(Main::pid);
+        reaper::reap_others(&kept.into_iter().chain(self.upgrade.child()).collect::<Vec<_>>());
         let Some(main) = self.main.as_mut().filter(|main| main.ended.is_none()) else { return };
         let end = match main.is_child {
             true => reaper::peek(main.pid()),
@@ -332,6 +337,7 @@ impl Driver {
             self.next_tick(),
             self.readying.next_look(self.machine.phase(), now),
             self.watching.next_look(),
+            self.upgrade.next_look(),
             self.rest_at.filter(|_| !self.journal.is_unsettled()),
             recheck,
             self.next_look_for_room(),
@@ -349,6 +355,7 @@ impl Driver {
         }
         watched.extend(self.readying.descriptor());
         watched.extend(self.watching.descriptors());
+        watched.extend(self.upgrade.descriptor().map(|fd| (fd, Interest::Read)));
         watched.extend(self.siblings.descriptor().map(|fd| (fd, Interest::Read)));
         let timeout = wake.map(|wake| wake.saturating_duration_since(now));
         let ready = poll::wait(&watched, timeout)

@@ -22,6 +22,7 @@ pub mod query;
 pub mod renewal;
 pub mod restart;
 pub mod scope;
+pub mod startable;
 pub mod work;
 
 mod family;

@@ -11,6 +11,7 @@ mod saves;
 use std::time::{Duration, Instant};
 
 use pipulate_core::service::RestartPolicy;
+use pipulate_core::state::Wanted;
 use pipulate_process::command::End;
 
 use backoff::{Backoff, Next};
@@ -144,7 +145,7 @@ impl Machine {
     pub(crate) fn on_event(&mut self, event: Event, now: Instant) -> Action {
         match event {
             Event::Spawned => self.on_spawned(now),
-            Event::SpawnFailed { why } => self.settle(Outcome::Crashed { why }),
+            Event::SpawnFailed { why } => self.on_spawn_failed(why),
             Event::SpawnHindered { why } => self.on_hindered(why, now),
             Event::Answered => self.on_answer(),
             Event::MainEnded(end) => self.on_main_ended(end, now),
@@ -223,6 +224,15 @@ impl Machine {
             | Phase::Stopping { .. }
             | Phase::Sweeping { .. }
             | Phase::Settled(_) => self.on_group_empty(now),
+        }
+    }
+
+    /// There is no new instance, be it for a crash, a save or a restart. A stop that was asked for
+    /// meanwhile goes on.
+    fn on_spawn_failed(&mut self, why: String) -> Action {
+        match self.phase.wanted() {
+            Wanted::Run => self.settle(Outcome::Crashed { why }),
+            Wanted::Stopped => Action::Nothing,
         }
     }
 

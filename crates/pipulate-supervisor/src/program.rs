@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::fd::{OwnedFd, RawFd};
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use pipulate_core::identity::Pid;
@@ -15,7 +14,7 @@ use pipulate_core::marker::{self, Marker, Part};
 use pipulate_core::service::{ServiceName, ServiceSpec};
 use pipulate_process::command::{Command, CommandError};
 use pipulate_process::identity::{self, Verified};
-use pipulate_process::spawn;
+use pipulate_process::{spawn, table};
 use pipulate_store::error::StoreError;
 use pipulate_store::own_log;
 
@@ -25,9 +24,6 @@ use crate::scope::Scope;
 
 /// The exit code of a supervisor that found another one at work and did nothing.
 pub const GAVE_WAY: u8 = 5;
-
-/// How long a program may take to say its version.
-const TRIAL: Duration = Duration::from_secs(1);
 
 /// The first argument of a supervisor.
 pub const VERB: &str = "__supervise";
@@ -87,8 +83,10 @@ impl Program {
             let _unsaid = stderr.write_all(line.as_bytes());
         }
         let mine = Marker { project: layout.project_id(), service: service.clone(), part: Part::Supervisor };
-        let mut command = self.scope.prefix();
-        command.push(self.path.clone().into());
+        let image = self.image();
+        // The kernel's link is only good for what we execute ourselves.
+        let mut command = if image == self.path { self.scope.prefix() } else { Vec::new() };
+        command.push(image.into());
         command.extend(arguments(layout, service, beginning));
         let pid = spawn::spawn(spawn::Start {
             command: &command,
@@ -102,29 +100,26 @@ impl Program {
         Ok(Verified::pin_new_child(pid, &identity::host())?)
     }
 
-    /// Whether it runs at all: in the place of a half-written one, a shell would read it as a script.
-    ///
-    /// # Errors
-    /// It does not; the sentence says how it ended.
-    pub(crate) fn try_out(&self) -> Result<(), String> {
-        let tried =
-            Command::new(&self.path).arg("--version").output(TRIAL).map_err(|error| error.to_string())?;
-        match tried.end.success() {
-            true => Ok(()),
-            false => Err(format!("{} can't be run: it {}", self.path.display(), tried.end)),
-        }
+    /// What to execute to have this version again, whatever became of its file.
+    pub(crate) fn image(&self) -> PathBuf {
+        table::own_image(&self.path)
     }
 
-    /// Becomes the supervisor of `service` anew, with what is handed over; returns only if that
+    /// The program that stands in its place now, if that is another one.
+    pub(crate) fn newer(&self) -> Option<&Path> {
+        Some(&*self.path).filter(|path| path.is_file() && !table::is_own_program(path))
+    }
+
+    /// Becomes `image` as the supervisor of `service`, with what is handed over; returns only if that
     /// failed.
     pub(crate) fn succeed(
-        &self,
+        image: &Path,
         layout: &Layout,
         service: &ServiceName,
         beginning: Beginning,
         heirloom: Heirloom,
     ) -> CommandError {
-        Command::new(&self.path)
+        Command::new(image)
             .args(arguments(layout, service, beginning))
             .args(["--lock", &heirloom.lock.to_string(), "--fifo", &heirloom.fifo.to_string()])
             .exec()

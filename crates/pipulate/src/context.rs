@@ -16,6 +16,7 @@ use pipulate_core::status::ServiceStatus;
 use pipulate_environment::bare_words;
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_environment::venv::{bin_dir, existing_python};
+use pipulate_process::table;
 use pipulate_store::home;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::{read, secrets};
@@ -60,7 +61,7 @@ impl Context {
             None if matches!(request.verb, Verb::Init) => root::named(&current, home.as_deref())?,
             None => root::around(&current, home.as_deref())?,
         };
-        let exe = std::env::current_exe()
+        let exe = table::own_program()
             .map_err(|error| Failure::failed("could not find the program that is running").cause(error))?;
         let layout = if let Verb::Supervise(settings) = &request.verb {
             // It may hold a lock already; whoever started it has looked.
@@ -103,6 +104,11 @@ impl Context {
     /// The same with its configuration as it is now.
     pub(crate) fn reread(&self) -> Self {
         Self { config: read_config(&self.layout), ..self.clone() }
+    }
+
+    /// What to execute to run this program again: its file, or what runs here where that is gone.
+    pub(crate) fn own_program(&self) -> PathBuf {
+        if self.exe.is_file() { self.exe.clone() } else { table::own_image(&self.exe) }
     }
 
     /// What supervises.

@@ -11,18 +11,28 @@ use pipulate_environment::service::{LIBRARY_PATH, is_pythons, library_path, serv
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_environment::venv::existing_python;
 use pipulate_store::dotenv::EnvFile;
-use pipulate_supervisor::plan;
+use pipulate_supervisor::{plan, startable};
 
 use crate::context::Context;
 use crate::error::Failure;
 
 /// What the supervisors of a project's services have to know, one for each service that exists.
 pub(crate) fn specs(context: &Context, config: &Config) -> Vec<ServiceSpec> {
-    let around = Surroundings::of_this_process();
-    let libraries = library_path(&around);
-    let around = surroundings(context, config, &around);
-    let services = plan::known_services(config, around.has_server_py);
-    let specs = services.into_iter().map(|service| plan::spec(config, service, &context.layout, &around));
+    specs_around(context, config, &Surroundings::of_this_process(), |_| true)
+}
+
+/// Those of some services, as a supervisor with another environment has them.
+fn specs_around(
+    context: &Context,
+    config: &Config,
+    around: &Surroundings,
+    is_wanted: impl Fn(&ServiceName) -> bool,
+) -> Vec<ServiceSpec> {
+    let libraries = library_path(around);
+    let around = surroundings(context, config, around);
+    let services = plan::known_services(config, around.has_server_py).into_iter();
+    let services = services.filter(|service| is_wanted(&service.name));
+    let specs = services.map(|service| plan::spec(config, service, &context.layout, &around));
     specs.map(|spec| with_libraries(spec, libraries.as_ref(), &around.python)).collect()
 }
 
@@ -70,12 +80,22 @@ pub(crate) fn refuse_unusable(
     config: &Config,
     services: &[ServiceName],
 ) -> Result<(), Failure> {
-    for spec in specs(context, config).into_iter().filter(|spec| services.contains(&spec.name)) {
+    let own = Surroundings::of_this_process();
+    for spec in specs_around(context, config, &own, |name| services.contains(name)) {
         let service = spec.name.clone();
-        with_env_file(context, config, spec).map_err(|failure| {
-            Failure::failed(format!("{service} can't be started as it is configured"))
-                .cause(failure.in_one_line())
-        })?;
+        let in_one_line = |failure: Failure| failure.in_one_line();
+        let there = |variables: &BTreeMap<OsString, OsString>| {
+            let there = own.clone().with_variables(variables.clone());
+            let specs = specs_around(context, config, &there, |name| *name == service);
+            let spec = specs.into_iter().next().unwrap_or_else(|| spec.clone());
+            with_env_file(context, config, spec).map_err(in_one_line)
+        };
+        with_env_file(context, config, spec.clone())
+            .map_err(in_one_line)
+            .and_then(|_| startable::try_out(&context.layout, &service, there))
+            .map_err(|why| {
+                Failure::failed(format!("{service} can't be started as it is configured")).cause(why)
+            })?;
     }
     Ok(())
 }

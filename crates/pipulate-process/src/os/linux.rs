@@ -151,6 +151,28 @@ pub(crate) fn program_was_replaced(pid: Pid) -> bool {
     (running.dev(), running.ino()) != (there.dev(), there.ino())
 }
 
+/// Leads to the program that this process runs, also after its file was deleted or replaced. Not for
+/// another program to execute: it would find itself there.
+pub(crate) fn own_image() -> Option<&'static std::path::Path> {
+    Some(std::path::Path::new("/proc/self/exe"))
+}
+
+/// Whether a process could execute its own program once more.
+pub(crate) fn try_out_program(pid: Pid) -> io::Result<()> {
+    let (here, effective) = (rustix::fs::CWD, rustix::fs::AtFlags::EACCESS);
+    let image = format!("/proc/{pid}/exe");
+    Ok(rustix::fs::accessat(here, image, rustix::fs::Access::EXEC_OK, effective)?)
+}
+
+/// The path of a program as the kernel shows it, without the mark of a deleted file.
+pub(crate) fn without_deleted_mark(path: std::path::PathBuf) -> std::path::PathBuf {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    match bytes.strip_suffix(b" (deleted)") {
+        Some(before) if !path.exists() => OsString::from_vec(before.to_vec()).into(),
+        Some(_) | None => path,
+    }
+}
+
 /// Whether it has a file open that was deleted and had this path.
 pub(crate) fn holds_deleted(pid: Pid, path: &std::path::Path) -> bool {
     let mut deleted = path.as_os_str().to_owned();

@@ -21,6 +21,7 @@ use super::needs::Needs;
 use super::readiness::Readying;
 use super::room::Room;
 use super::siblings::Siblings;
+use super::succession::Upgrade;
 use super::watching::Watching;
 use super::{Beginning, Driver, Main, REST, SuperviseError, Task, random};
 use crate::family::{Attached, Service};
@@ -62,6 +63,7 @@ impl Driver {
             stopwatch: None,
             siblings: Siblings::new(beginning),
             watching: Watching::new(&layout, &spec, beginning),
+            upgrade: Upgrade::default(),
             rest_at: Some(Instant::now() + REST),
             empty_looks: 0,
             learned_from: None,

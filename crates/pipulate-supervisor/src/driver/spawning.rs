@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -22,6 +21,7 @@ use pipulate_store::token;
 use super::{Driver, Main, REST, random};
 use crate::machine::{Event, Phase};
 use crate::owner::{PortOwner, port_owners};
+use crate::startable::explain;
 
 /// Why there is no new instance.
 struct Trouble {
@@ -81,6 +81,11 @@ impl Driver {
     /// What was noted about the instance before, and about its end, is not about this one.
     fn begin_anew(&mut self) {
         self.watching.begin(&self.layout);
+        self.forget_the_stop();
+    }
+
+    /// Nothing is being ended any more.
+    pub(super) fn forget_the_stop(&mut self) {
         if self.stopwatch.take().is_some() {
             self.attached.clear();
             self.siblings.look_again();
@@ -101,8 +106,12 @@ impl Driver {
                 .to_string()
         };
         let terminal = marker(Part::Terminal(run.clone()));
-        let command: Vec<OsString> =
+        let mut command: Vec<OsString> =
             self.spec.command.iter().map(|word| word.resolve(self.port, &terminal)).collect();
+        // The app is this very program, whose file may be gone by now.
+        if let Some(program) = command.first_mut().filter(|program| **program == *self.program.path) {
+            *program = self.program.image().into();
+        }
         let env = self.environment(marker(Part::Run(run.clone())));
         let stdout = self.capture.writer().map_err(Trouble::of_files)?;
         let stderr = stdout.try_clone().map_err(|error| Trouble::of("open the FIFO", &error))?;
@@ -116,7 +125,7 @@ impl Driver {
             stderr,
         })
         .map_err(|error| Trouble {
-            why: explain_spawn_error(&command, &error),
+            why: explain(&command, &self.spec.directory, &error),
             passes: spawn::is_passing(&error),
         })?;
         let verified = Verified::pin_new_child(pid, &self.host).map_err(|error| {
@@ -195,27 +204,5 @@ impl Driver {
             self.journal.note(format!("port {port} is held by {}", self.owner_text(port)));
         }
         !wish.pinned
-    }
-}
-
-fn explain_spawn_error(command: &[OsString], error: &std::io::Error) -> String {
-    let program = command.first().map(|word| Path::new(word).display().to_string()).unwrap_or_default();
-    match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            let is_setups =
-                ["jupyter-lab", "python", "python3"].iter().any(|name| Path::new(&program).ends_with(name));
-            let advice = if is_setups { "; `pipulate setup` installs what a home needs" } else { "" };
-            format!("the program {program} was not found{advice}")
-        }
-        std::io::ErrorKind::ArgumentListTooLong => format!(
-            "the program {program} could not be started: its command and its variables are longer than the \
-             system allows; put what is long into a file"
-        ),
-        std::io::ErrorKind::PermissionDenied => format!("the program {program} may not be run: {error}"),
-        _ if spawn::is_no_program(error) => format!(
-            "{program} is neither a program nor a script whose first line names one, such as #!/bin/sh; \
-             write that line, or put the program before it in command"
-        ),
-        _ => format!("the program {program} could not be started: {error}"),
     }
 }

@@ -20,6 +20,7 @@ use pipulate_process::watch::{Filter, TreeWatch, WatchError};
 use super::check::{Check, Verdict};
 use super::{Beginning, Driver};
 use crate::machine::{Echo, Event, Outcome, Saves};
+use crate::startable;
 
 /// So many folders of one project are watched: the user's editor needs watches, too.
 const MOST_FOLDERS: usize = 8192;
@@ -222,9 +223,18 @@ impl Driver {
     }
 
     fn restart_for_saves(&mut self) {
-        match self.watching.has_had_enough() {
-            true => self.warn_of_blindness(),
-            false => self.tell(Event::Saved),
+        if self.watching.has_had_enough() {
+            return self.warn_of_blindness();
+        }
+        // What runs is not ended for what could not be started.
+        let runs = self.main.as_ref().is_some_and(|main| main.ended.is_none());
+        let own = std::env::vars_os().collect();
+        match startable::try_out_program(&self.spec, own) {
+            Err(why) if runs => {
+                self.journal.complain(&format!("{why}; it is left as it is"));
+                self.watching.mistake = Some(why);
+            }
+            Ok(()) | Err(_) => self.tell(Event::Saved),
         }
     }
 }

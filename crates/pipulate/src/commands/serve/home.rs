@@ -70,7 +70,7 @@ impl Home {
 
     /// The command that a person would type.
     fn command(&self, target: &Target, verb: Verb, consent: Consent) -> Command {
-        let command = Command::new(&self.context.exe)
+        let command = Command::new(self.context.own_program())
             .arg("-C")
             .arg(self.context.layout.root().as_os_str())
             .arg(verb.word());

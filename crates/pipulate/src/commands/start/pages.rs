@@ -37,7 +37,7 @@ pub(crate) fn open<'a>(context: &Context, services: impl Iterator<Item = &'a Ser
         return false;
     }
     let mut all_opened = true;
-    for opened in browser::open_pages(&plan, pages, &context.exe) {
+    for opened in browser::open_pages(&plan, pages, &context.own_program()) {
         match opened.outcome {
             Outcome::Opened => printer.note(format!("Opened {} in the browser", opened.name)),
             Outcome::NotOpened { reason } => {
