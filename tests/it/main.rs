@@ -43,6 +43,7 @@ mod ready_line;
 mod real_model;
 mod records;
 mod refusals;
+mod requests;
 mod restarts;
 mod secrets;
 mod setup;

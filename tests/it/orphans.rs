@@ -231,7 +231,7 @@ fn a_member_of_an_adopted_group_that_is_born_during_its_end_is_ended_too() {
                   alive = open('alive', 'w')\n\
                   for _ in range(40):\n    if os.fork() == 0:\n        break\n\
                   open('begun', 'w').close()\n\
-                  while True:\n    time.sleep(0.25)\n    if os.fork():\n        os._exit(0)\n";
+                  for _ in range(500):\n    time.sleep(0.25)\n    if os.fork():\n        os._exit(0)\n";
     let command = "python3 chains.py >/dev/null 2>&1 & exec sleep 1000";
     let config =
         format!("[services.worker]\ncommand = [\"bash\", \"-c\", \"{command}\"]\nrestart = \"never\"\n");
@@ -257,4 +257,22 @@ fn a_member_of_an_adopted_group_that_is_born_during_its_end_is_ended_too() {
     Process::of(&before["pid"]).kill();
     project.wait_for_state("worker", "crashed");
     assert!(!is_held(&mut alive), "one of them lives on");
+}
+
+#[test]
+fn back_off_goes_on_over_an_upgrade_and_a_rescue() {
+    let flaky = "[services.worker]\ncommand = [\"sh\", \"-c\", \"echo up; sleep 0.2; exit 1\"]\nready = { log = \"up\" }\n\
+                 [services.other]\ncommand = [\"sleep\", \"1000\"]\n";
+    for signal in [Signal::USR1, Signal::KILL] {
+        let project = TestProject::light().table("server", "enabled = false").config(flaky).build();
+        project.start(&[]);
+        let supervisor = wait_for("back-off", || recorded(&project, "worker", "backoff"));
+        let restarts = project.service("worker")["restarts"].as_u64().unwrap();
+        supervisor.signal(signal);
+        let last = project.wait_for_service("worker", "to be given up on", |now| {
+            assert!(now["restarts"].as_u64().unwrap() >= restarts, "{now}");
+            now["state"] == "crashed"
+        });
+        assert!(last["restarts"].as_u64().unwrap() > restarts, "{last}");
+    }
 }

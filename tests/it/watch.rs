@@ -293,3 +293,43 @@ fn a_service_that_saves_what_it_is_watched_for_is_let_be_and_told() {
     wait_for_restart(&project, 1);
     project.run(&["stop"]).expect(0);
 }
+
+#[test]
+fn a_save_just_before_an_upgrade_or_a_killed_supervisor_is_not_forgotten() {
+    let project = watching("[\"*.py\"]", DIARIST);
+    project.write(
+        "pipulate.toml",
+        &(project.read("pipulate.toml") + "[services.other]\ncommand = [\"sleep\", \"1000\"]\n"),
+    );
+    project.start(&[]);
+    for (count, signal) in [(1, Signal::USR1), (2, Signal::KILL)] {
+        let worker = project.service("worker");
+        let saved = || project.read(".pipulate/run/worker.json").contains("more.py");
+        project.write("more.py", "pass\n");
+        holds("the save to be seen", saved);
+        Process::of(&worker["supervisor_pid"]).signal(signal);
+        wait_for_restart(&project, count);
+        holds("nothing to be unread", || !saved());
+    }
+}
+
+#[test]
+fn a_mistake_is_still_told_after_an_upgrade() {
+    let project = watching("[\"*.py\"]", DIARIST);
+    project.start(&[]);
+    project.write("worker.py", "def x(:\n");
+    let mistake =
+        |now: &serde_json::Value| now["reason"].as_str().is_some_and(|why| why.contains("has a mistake"));
+    let before = project.wait_for_service("worker", "to have a mistake", mistake);
+    let next_run = || {
+        let record = project.read(".pipulate/run/worker.json");
+        serde_json::from_str::<serde_json::Value>(&record).unwrap()["next_run"].clone()
+    };
+    let earlier = next_run();
+    Process::of(&before["supervisor_pid"]).signal(Signal::USR1);
+    holds("the newer program to have taken over", || next_run() != earlier);
+    let after = project.wait_for_service("worker", "to have a mistake still", mistake);
+    assert_eq!(after["pid"], before["pid"]);
+    project.write("worker.py", DIARIST);
+    wait_for_restart(&project, 1);
+}

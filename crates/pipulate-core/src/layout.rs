@@ -116,6 +116,11 @@ impl Layout {
         self.run.at(format!("{service}.lock"))
     }
 
+    /// What is asked of its supervisor: an empty file, whose name says all.
+    pub fn request(&self, service: &ServiceName, words: &str) -> AbsPath {
+        self.run.at(format!("{service}.{words}"))
+    }
+
     /// The FIFO that carries its output.
     pub fn fifo(&self, service: &ServiceName) -> AbsPath {
         self.run.at(format!("{service}.out"))

@@ -23,8 +23,10 @@ impl Signal {
     pub const URG: Self = Self(NixSignal::SIGURG);
     /// Asks a supervisor to replace its own program by a newer one.
     pub const USR1: Self = Self(NixSignal::SIGUSR1);
-    /// Asks a supervisor to restart its service.
+    /// Asks a supervisor to restart its service, whatever it does.
     pub const USR2: Self = Self(NixSignal::SIGUSR2);
+    /// Tells a supervisor that there is a request; ignored by one that knows none.
+    pub const WINCH: Self = Self(NixSignal::SIGWINCH);
 
     pub(crate) fn number(self) -> i32 {
         self.0 as i32
@@ -62,6 +64,8 @@ pub enum Notice {
     Upgrade,
     /// USR2.
     Restart,
+    /// WINCH.
+    Requested,
     /// URG.
     LookAround,
     /// CHLD.
@@ -70,10 +74,11 @@ pub enum Notice {
 
 /// In the order in which they are told of. What takes this program's place comes last: nobody else hears
 /// of what came with it.
-const WATCHED: [(NixSignal, Notice); 6] = [
+const WATCHED: [(NixSignal, Notice); 7] = [
     (NixSignal::SIGTERM, Notice::Stop),
     (NixSignal::SIGINT, Notice::Stop),
     (NixSignal::SIGUSR2, Notice::Restart),
+    (NixSignal::SIGWINCH, Notice::Requested),
     (NixSignal::SIGURG, Notice::LookAround),
     (NixSignal::SIGCHLD, Notice::ChildEnded),
     (NixSignal::SIGUSR1, Notice::Upgrade),

@@ -18,6 +18,7 @@ pub mod log;
 pub mod own_log;
 pub mod record;
 pub mod registry;
+pub mod request;
 pub mod token;
 
 mod index;

@@ -6,6 +6,7 @@
 mod wire;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use pipulate_core::identity::{Pid, ProcessIdentity};
@@ -35,6 +36,10 @@ pub struct Record {
     /// The run of the start that comes next: what carries it was started when nobody could write
     /// it down any more.
     pub next_run: Option<RunId>,
+    /// Changes when the service begins with its configuration read anew because somebody asked for
+    /// that; stays the same over crashes, saves and upgrades. `None`: written by a Pipulate that knew no
+    /// requests.
+    pub generation: Option<RunId>,
     pub restarts: u32,
     pub last_exit: Option<LastExit>,
     /// The port that it has, or had and would like to have again.
@@ -56,6 +61,8 @@ pub struct Record {
     pub log_dropped: u64,
     /// Why its log can't be written at present.
     pub log_trouble: Option<String>,
+    /// Files that were saved since the running instance was started, and that it does not know yet.
+    pub saved: Vec<PathBuf>,
     /// What the last stop did.
     pub receipt: Option<Receipt>,
 }

@@ -13,6 +13,7 @@ mod jupyter;
 mod line;
 mod needs;
 mod readiness;
+mod requests;
 mod room;
 mod siblings;
 mod spawning;
@@ -172,6 +173,8 @@ impl Driver {
     fn run(mut self, beginning: Beginning) -> Result<(), SuperviseError> {
         // Before anything is started: whoever finds this record after our death knows to look.
         self.begin_the_record(beginning)?;
+        // Made of a supervisor that was killed, or while this process changed its program.
+        self.look_at_requests();
         loop {
             self.follow_the_folder();
             self.drain();
@@ -213,6 +216,7 @@ impl Driver {
         match notice {
             Notice::Stop => self.tell(Event::StopRequested),
             Notice::Restart => self.tell(Event::RestartRequested),
+            Notice::Requested => self.look_at_requests(),
             Notice::Upgrade => self.upgrade.ask(),
             Notice::LookAround => {
                 self.look_around();

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use pipulate_core::identity::{Host, Pid};
 use pipulate_core::layout::Layout;
+use pipulate_core::marker::RunId;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::command::End;
@@ -16,11 +17,13 @@ use pipulate_process::poll::{self, Interest};
 use pipulate_process::reaper;
 use pipulate_process::signals::Signal;
 use pipulate_store::lock::{self, Holder};
-use pipulate_store::record::{self, Receipt};
+use pipulate_store::record::{self, Receipt, Record};
+use pipulate_store::request::{self, Made};
 
 use crate::driver::Beginning;
 use crate::family::{self, Service};
 use crate::program::{GAVE_WAY, LaunchError, Program};
+use crate::renewal;
 use crate::standing::{self, Standing, standing_of};
 
 /// How a stop came out.
@@ -55,6 +58,7 @@ struct Supervisor {
     process: Verified,
     /// What it says to us, if we started it.
     words: Option<PipeReader>,
+    _request: Option<Made>,
 }
 
 /// How soon a supervisor that should hurry is told so again.
@@ -71,13 +75,14 @@ pub fn stop(
 ) -> Vec<(ServiceName, Stopped)> {
     let halt = Halt { layout, program, force: manner.force, host: identity::host() };
     let mut answers: Vec<Option<Stopped>> = vec![None; services.len()];
+    let mut seen = vec![None; services.len()];
     for _ in 0..ATTEMPTS {
         let mut asked = Vec::new();
         for (index, service) in services.iter().enumerate() {
             if answers[index].is_some() {
                 continue;
             }
-            match halt.ask(service) {
+            match halt.ask(service, &mut seen[index]) {
                 Request::Asked(supervisor) => {
                     let patience = if manner.force { Some(INSIST) } else { manner.timeout };
                     let hurry_at = patience.and_then(|patience| Instant::now().checked_add(patience));
@@ -112,24 +117,36 @@ enum Request {
 }
 
 impl Halt<'_> {
-    /// Asks the service's supervisor to stop it. Where it has none, one is started for that.
-    fn ask(&self, service: &ServiceName) -> Request {
+    /// Asks the service's supervisor to stop it. Where it has none, one is started for that. What was
+    /// `seen` at first is to end: not what somebody has started after that was stopped.
+    fn ask(&self, service: &ServiceName, seen: &mut Option<RunId>) -> Request {
         let refuse = |why: String| Request::Answered(Stopped::Refused(why));
         let (record, unreadable) = match record::read(self.layout, service) {
             Ok(record) => (record, None),
             // A supervisor is known by its lock all the same, and writes the record anew.
             Err(error) => (None, Some(error.to_string())),
         };
+        // A restart that is under way gives it another generation.
+        let is_restarting =
+            |record: &&Record| record.state == ServiceState::Stopping && record.wanted == Wanted::Run;
+        let settled = record.as_ref().filter(|record| !is_restarting(record));
+        let generation = settled.and_then(|record| record.generation.clone());
+        if seen.is_some() && generation.is_some() && *seen != generation {
+            return refuse(
+                "it was stopped, and has been started again since; to end that, stop it again".to_owned(),
+            );
+        }
+        *seen = generation.or(seen.take());
         match (standing_of(self.layout, service, record.as_ref(), &self.host), unreadable) {
             // The kernel's word for who holds the lock, not the record's.
             (Standing::Supervised(pid), _) => {
                 // By its own word: the one before it may have been killed while it stopped.
-                let is_stopping = record.is_some_and(|record| {
+                let is_stopping = record.as_ref().is_some_and(|record| {
                     record.state == ServiceState::Stopping
                         && record.wanted == Wanted::Stopped
-                        && record.supervisor.is_some_and(|supervisor| supervisor.pid == pid)
+                        && renewal::is_of(record, pid)
                 });
-                self.ask_supervisor(service, pid, is_stopping)
+                self.ask_supervisor(service, pid, record.as_ref(), is_stopping)
             }
             (Standing::Unknown(why), _) => refuse(why),
             // Its processes still carry its marker; to go by that alone has to be asked for.
@@ -147,16 +164,34 @@ impl Halt<'_> {
         }
     }
 
-    /// A second TERM would mean "at once": one that stops already is only waited for.
-    fn ask_supervisor(&self, service: &ServiceName, pid: Pid, is_stopping: bool) -> Request {
+    /// A second TERM would mean "at once": one that stops already is only waited for, and one that knows
+    /// requests is not sent any.
+    fn ask_supervisor(
+        &self,
+        service: &ServiceName,
+        pid: Pid,
+        record: Option<&Record>,
+        is_stopping: bool,
+    ) -> Request {
         let supervisor = standing::pin_supervisor(self.layout, service, pid, &self.host);
         match supervisor {
             None if self.only_holds_the_lock(service, pid) => Request::Answered(Stopped::Refused(format!(
                 "process {pid} holds its lock and is no supervisor of it; look what that is, and end it first"
             ))),
             None => Request::Again,
-            Some(process) if is_stopping => Request::Asked(Supervisor { process, words: None }),
-            Some(process) => signal(process),
+            Some(process) if is_stopping => {
+                Request::Asked(Supervisor { process, words: None, _request: None })
+            }
+            Some(process) => {
+                let identity = process.identity().clone();
+                let request = renewal::generation(record, pid).map(|_| request::Request::Stop(identity));
+                let made = request.and_then(|request| request.make(self.layout, service).ok());
+                let how = if made.is_some() { Signal::WINCH } else { Signal::TERM };
+                match process.signal(how) {
+                    Ok(()) => Request::Asked(Supervisor { process, words: None, _request: made }),
+                    Err(error) => Request::Answered(Stopped::Refused(error.to_string())),
+                }
+            }
         }
     }
 
@@ -182,7 +217,7 @@ impl Halt<'_> {
     fn stop_unsupervised(&self, service: &ServiceName, standing: &Standing) -> Request {
         let started = std::io::pipe().map_err(LaunchError::from).and_then(|(words, doorbell)| {
             let process = self.program.start(self.layout, service, Beginning::Stop, None, doorbell)?;
-            Ok(Supervisor { process, words: Some(words) })
+            Ok(Supervisor { process, words: Some(words), _request: None })
         });
         match started {
             Ok(supervisor) => Request::Asked(supervisor),
@@ -228,7 +263,7 @@ impl Halt<'_> {
 
 fn signal(process: Verified) -> Request {
     match process.signal(Signal::TERM) {
-        Ok(()) => Request::Asked(Supervisor { process, words: None }),
+        Ok(()) => Request::Asked(Supervisor { process, words: None, _request: None }),
         Err(error) => Request::Answered(Stopped::Refused(error.to_string())),
     }
 }

@@ -5,18 +5,19 @@
 //! what has changed is looked at.
 
 mod begun;
+mod woken;
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::{PipeReader, Read};
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use pipulate_core::identity::{Host, Pid};
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
 use pipulate_core::service::{ServiceName, ServiceSpec};
-use pipulate_core::state::ServiceState;
+use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::command::End;
 use pipulate_process::identity;
 use pipulate_process::poll::{self, Interest};
@@ -28,8 +29,8 @@ use crate::family;
 pub use crate::program::LaunchError;
 use crate::program::{GAVE_WAY, Program};
 use crate::query;
-use crate::renewal;
 use crate::standing::{Standing, look_up};
+use woken::Woken;
 
 /// How often the record of a service is read that somebody else is starting.
 pub(crate) const GLANCE: Duration = Duration::from_millis(50);
@@ -77,9 +78,8 @@ struct Pending {
     before: Option<Record>,
     /// What ran before this start.
     run: Option<RunId>,
-    /// When the record was written that tells of an earlier start: its supervisor, which had settled,
-    /// was asked to begin anew, and will write another one.
-    outdated: Option<SystemTime>,
+    /// Its supervisor, which had settled, was asked to begin again.
+    woken: Option<Woken>,
     /// Why none was started: it may live where we can't look.
     refused: Option<String>,
     /// How many more may be started for it.
@@ -103,14 +103,12 @@ impl<'a> Launch<'a> {
         let mut pending = Vec::new();
         let mut lost_ones = None;
         for service in services {
-            let written = written_at(layout, service);
             let (before, standing) = look_up(layout, service, &host);
-            let mut outdated = None;
+            let mut woken = None;
             let mut refused = None;
             let supervisor = match standing {
                 Standing::Supervised(pid) => {
-                    let is_woken = wake_if_settled(layout, service, before.as_ref(), pid, &host);
-                    outdated = written.filter(|_| is_woken);
+                    woken = Woken::if_settled(layout, service, before.as_ref(), pid, &host);
                     None
                 }
                 Standing::Unknown(why) => {
@@ -134,7 +132,7 @@ impl<'a> Launch<'a> {
                 supervisor,
                 run: before.as_ref().and_then(run_of),
                 before,
-                outdated,
+                woken,
                 refused,
                 attempts: ATTEMPTS,
             });
@@ -217,7 +215,7 @@ impl<'a> Launch<'a> {
             pending.attempts -= 1;
             pending.before = record;
             pending.rings = false;
-            pending.outdated = None;
+            pending.woken = None;
         }
         Ok(())
     }
@@ -263,7 +261,7 @@ impl<'a> Launch<'a> {
         if let Some(why) = &pending.refused {
             return Some(Started::NotSupervised { why: why.clone() });
         }
-        if pending.outdated.is_some() && pending.outdated == written_at(self.layout, &pending.service) {
+        if pending.woken.as_ref().is_some_and(|woken| woken.is_unanswered(self.layout, &pending.service)) {
             return None;
         }
         let ended = pending.supervisor.and_then(reaper::peek);
@@ -289,7 +287,7 @@ impl<'a> Launch<'a> {
                 Some(Started::Up { record: Box::new(record), fresh })
             }
             // It was being stopped when this start began; see below.
-            ServiceState::Stopped if pending.supervisor.is_none() => None,
+            ServiceState::Stopped if pending.supervisor.is_none() && pending.was_ending() => None,
             ServiceState::Crashed | ServiceState::Degraded | ServiceState::Stopped => {
                 Some(Started::Failed { record: Box::new(record) })
             }
@@ -311,6 +309,14 @@ impl<'a> Launch<'a> {
         own.unwrap_or_else(|| {
             "its supervisor ended without a word; see `pipulate logs` and supervisor.log".to_owned()
         })
+    }
+}
+
+impl Pending {
+    /// Whether somebody was stopping it when this start began. Who does so later means this start, too.
+    fn was_ending(&self) -> bool {
+        let is_ending = |record: &Record| record.wanted == Wanted::Stopped;
+        self.before.as_ref().is_none_or(is_ending)
     }
 }
 
@@ -356,7 +362,7 @@ fn is_current(record: &Record, standing: &Standing, pending: &Pending, ended: Op
             // One that was asked to begin anew and had ended by then began nothing.
             let next_run = |record: &Record| record.next_run.clone();
             let has_begun = pending.before.as_ref().and_then(next_run) != next_run(record);
-            let had_one = pending.supervisor.is_none() && (pending.outdated.is_none() || has_begun);
+            let had_one = pending.supervisor.is_none() && (pending.woken.is_none() || has_begun);
             had_one || (ended.is_some() && !gave_way(ended) && is_told)
         }
     }
@@ -364,23 +370,4 @@ fn is_current(record: &Record, standing: &Standing, pending: &Pending, ended: Op
 
 pub(crate) fn run_of(record: &Record) -> Option<RunId> {
     record.main.as_ref().map(|main| main.run.clone())
-}
-
-/// When a service's record was written; `None` when it has none.
-fn written_at(layout: &Layout, service: &ServiceName) -> Option<SystemTime> {
-    std::fs::metadata(layout.record(service)).ok()?.modified().ok()
-}
-
-/// A supervisor whose service has settled stays for what the service left behind, or for the next
-/// save; it is asked to begin anew, which ends nothing. Whether its record is out of date by that: if it
-/// has just ended, its place is taken.
-fn wake_if_settled(
-    layout: &Layout,
-    service: &ServiceName,
-    record: Option<&Record>,
-    supervisor: Pid,
-    host: &Host,
-) -> bool {
-    record.is_some_and(|record| record.state.has_settled())
-        && renewal::ask_to_restart(layout, service, supervisor, host).is_ok()
 }

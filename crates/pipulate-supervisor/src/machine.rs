@@ -6,6 +6,7 @@
 
 mod backoff;
 mod phase;
+mod requests;
 mod saves;
 
 use std::time::{Duration, Instant};
@@ -24,8 +25,6 @@ const GRACE: Duration = Duration::from_secs(2);
 const GIVE_UP: Duration = Duration::from_secs(5);
 /// Longer than anybody waits, where a configured time can't be added to the clock.
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// Two requests to stop that are so close are one, made twice: only a later one means "at once".
-const ONE_REQUEST: Duration = Duration::from_millis(100);
 
 /// What a service wants its supervisor to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +57,10 @@ pub(crate) enum Event {
     PortLost,
     /// Nothing that belongs to the service is left.
     TreeEmpty,
+    /// By a signal: the second one means "at once".
     StopRequested,
+    /// It should not run, however often that is said.
+    StopWanted,
     RestartRequested,
     /// Files that it is made of were saved, and they can be read.
     Saved,
@@ -113,6 +115,17 @@ impl Machine {
         machine
     }
 
+    /// A service that ended again and again and waits for its next start. How long the supervisor before
+    /// this one would have waited is not known: it counts as the second end.
+    pub(crate) fn backing_off(policy: Policy, seed: u64, restarts: u32, now: Instant) -> Self {
+        let mut machine = Self::adopted(policy, seed, true, restarts, now);
+        let (_at_once, next) = (machine.backoff.one_more(now), machine.backoff.one_more(now));
+        if let Next::After(delay) = next {
+            machine.phase = Phase::Waiting { until: now + delay };
+        }
+        machine
+    }
+
     /// What is left of a service whose main process and supervisor are gone.
     pub(crate) fn remains(policy: Policy, now: Instant) -> Self {
         let mut machine = Self::new(policy, 1, now);
@@ -153,6 +166,7 @@ impl Machine {
             Event::PortLost => self.on_port_lost(now),
             Event::TreeEmpty => self.on_tree_empty(now),
             Event::StopRequested => self.on_stop(now),
+            Event::StopWanted => self.on_stop_wanted(now),
             Event::RestartRequested => self.on_restart(Comeback::Renewed, now),
             Event::Saved => self.on_restart(Comeback::Saved, now),
             Event::Tick => self.on_tick(now),
@@ -270,84 +284,6 @@ impl Machine {
             | Phase::Clearing { .. }
             | Phase::Stopping { .. }
             | Phase::Settled(_) => Action::Nothing,
-        }
-    }
-
-    fn on_stop(&mut self, now: Instant) -> Action {
-        match &mut self.phase {
-            Phase::Starting { .. } | Phase::Up => self.ask(Goal::Stop, now),
-            Phase::Waiting { .. } | Phase::Clearing { .. } | Phase::Settled(_) => self.sweep(Goal::Stop, now),
-            Phase::Stopping { goal: Goal::Stop, since, .. }
-            | Phase::Sweeping { goal: Goal::Stop, since, .. }
-                if now.duration_since(*since) < ONE_REQUEST =>
-            {
-                Action::Nothing
-            }
-            // Whoever asks again and again must not keep it from ever giving up.
-            Phase::Stopping { goal: Goal::Stop, killed: true, .. }
-            | Phase::Sweeping { goal: Goal::Stop, force: true, .. } => Action::Nothing,
-            Phase::Stopping { goal: Goal::Stop, killed, deadline, .. } => {
-                (*killed, *deadline) = (true, now + GIVE_UP);
-                Action::KillMain
-            }
-            Phase::Sweeping { goal: Goal::Stop, force, deadline, .. } => {
-                (*force, *deadline) = (true, now + GIVE_UP);
-                Action::EndTree { force: true }
-            }
-            // It was on its way to a restart: now it stays away.
-            Phase::Stopping { goal, since, .. } | Phase::Sweeping { goal, since, .. } => {
-                (*goal, *since) = (Goal::Stop, now);
-                Action::Nothing
-            }
-        }
-    }
-
-    fn on_restart(&mut self, wish: Comeback, now: Instant) -> Action {
-        match &mut self.phase {
-            Phase::Starting { .. } | Phase::Up => self.ask(Goal::Restart(wish), now),
-            Phase::Clearing { comeback, .. } => {
-                *comeback = Some(comeback.map_or(wish, |earlier| earlier.with(wish)));
-                Action::Nothing
-            }
-            // Nothing of it runs; what it left behind, kernels among it, is not in the way.
-            Phase::Waiting { .. } | Phase::Settled(Outcome::Exited | Outcome::Crashed { .. }) => {
-                self.come_back(wish, now)
-            }
-            // Who stopped it did not ask for it back by saving a file.
-            Phase::Settled(Outcome::Stopped) => match wish {
-                Comeback::Saved => Action::Nothing,
-                Comeback::Renewed => self.come_back(wish, now),
-            },
-            // The instance to come has what was saved by then anyway.
-            Phase::Stopping { goal: Goal::Restart(earlier), .. }
-            | Phase::Sweeping { goal: Goal::Restart(earlier), .. } => {
-                *earlier = earlier.with(wish);
-                Action::Nothing
-            }
-            Phase::Stopping { goal: Goal::Stop, .. } | Phase::Sweeping { goal: Goal::Stop, .. } => {
-                Action::Nothing
-            }
-        }
-    }
-
-    /// Nothing of the old instance is left. What was saved is new: how the old one fared says
-    /// nothing about it.
-    fn come_back(&mut self, comeback: Comeback, now: Instant) -> Action {
-        match comeback {
-            Comeback::Renewed => Action::Renew,
-            Comeback::Saved => {
-                self.ever_up = false;
-                self.backoff.forget();
-                self.phase = Phase::Waiting { until: now };
-                self.on_tick(now)
-            }
-        }
-    }
-
-    fn swept(&mut self, goal: Goal, now: Instant) -> Action {
-        match goal {
-            Goal::Stop => self.settle(Outcome::Stopped),
-            Goal::Restart(comeback) => self.come_back(comeback, now),
         }
     }
 

@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 use pipulate_core::identity::{Host, Pid};
 use pipulate_core::layout::Layout;
 use pipulate_core::service::{ServiceName, ServiceSpec};
-use pipulate_core::state::ServiceState;
+use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::identity::{self, Verified};
 use pipulate_process::poll::{self, Interest};
+use pipulate_process::signals::Signal;
 use pipulate_store::error::StoreError;
 use pipulate_store::record::{self, Record};
+use pipulate_store::request::Request;
 
 use crate::launch::{GLANCE, Launch, LaunchError, Started, run_of};
 use crate::program::Program;
@@ -69,10 +71,27 @@ struct Restart<'a> {
     settled: Vec<(ServiceName, Started)>,
 }
 
+/// A supervisor that is waited for.
+enum Awaited {
+    Asked(renewal::Asked),
+    /// It is not known yet what to ask of it: it has just begun, or goes on with the restart of the one
+    /// whose place it took.
+    Unasked(Verified),
+}
+
+impl Awaited {
+    fn supervisor(&self) -> &Verified {
+        match self {
+            Self::Asked(asked) => &asked.supervisor,
+            Self::Unasked(supervisor) => supervisor,
+        }
+    }
+}
+
 /// What a service needs.
 enum Need {
     /// This one restarts it.
-    Wait(Verified),
+    Wait(Awaited),
     /// Nothing of it has to end first.
     Start,
     /// Another look: it has just lost its supervisor.
@@ -130,38 +149,56 @@ impl Restart<'_> {
     }
 
     fn ask(&self, service: &ServiceName, pid: Pid, record: Option<&Record>, before: Option<&Record>) -> Need {
-        let supervisor = match is_new(record, before) {
+        let is_written = record.is_none_or(|record| renewal::is_of(record, pid));
+        let awaited = match is_new(record, before) || !is_written {
             // Whoever took a killed one's place went on with the restart that it found begun.
-            true => Ok(standing::pin_supervisor(self.layout, service, pid, &self.host)),
+            true => {
+                let supervisor = standing::pin_supervisor(self.layout, service, pid, &self.host);
+                Ok(supervisor.map(Awaited::Unasked))
+            }
             false if record.is_some_and(|record| record.state.has_settled()) => return Need::Start,
-            false => renewal::ask_to_restart(self.layout, service, pid, &self.host),
+            false => {
+                let request = renewal::generation(record, pid).cloned().map(Request::Restart);
+                let (layout, host, request) = (self.layout, &self.host, request.as_ref());
+                let asked = renewal::request(layout, service, pid, host, request, Signal::USR2);
+                asked.map(|asked| asked.map(Awaited::Asked))
+            }
         };
-        match supervisor {
-            Ok(Some(supervisor)) => Need::Wait(supervisor),
+        match awaited {
+            Ok(Some(awaited)) => Need::Wait(awaited),
             Ok(None) => Need::Again,
             Err(error) => Need::Nothing(Started::NotSupervised { why: error.to_string() }),
         }
     }
 
-    /// Waits until each service has come back or its supervisor is gone: those are the answer.
-    fn wait(&mut self, mut asked: Vec<(Before, Verified)>) -> Result<Vec<Before>, LaunchError> {
-        let mut bereft = Vec::new();
+    /// Waits until each service has come back or its supervisor is gone, or has to be asked: those are
+    /// the answer.
+    fn wait(&mut self, mut asked: Vec<(Before, Awaited)>) -> Result<Vec<Before>, LaunchError> {
+        let mut open = Vec::new();
         while !asked.is_empty() {
-            for (before, supervisor) in std::mem::take(&mut asked) {
+            for (before, awaited) in std::mem::take(&mut asked) {
                 // In this order: what it wrote last is read after its end.
-                let lives = supervisor.lives();
+                let lives = awaited.supervisor().lives();
                 match self.look(&before) {
                     Some(outcome) => self.settled.push((before.0, outcome)),
                     None if Instant::now() >= self.manner.deadline => {
                         self.settled.push((before.0, Started::TimedOut));
                     }
-                    None if lives => asked.push((before, supervisor)),
-                    None => bereft.push(before),
+                    None if lives && !self.is_to_be_asked(&before, &awaited) => asked.push((before, awaited)),
+                    None => open.push(before),
                 }
             }
             self.sleep(&asked)?;
         }
-        Ok(bereft)
+        Ok(open)
+    }
+
+    /// Whether one that had just begun has written down by now that it goes on as it was.
+    fn is_to_be_asked(&self, (service, before): &Before, awaited: &Awaited) -> bool {
+        let Awaited::Unasked(supervisor) = awaited else { return false };
+        let record = record::read(self.layout, service).ok().flatten();
+        let is_its_own = |record: &Record| renewal::is_of(record, supervisor.identity().pid);
+        record.as_ref().is_some_and(is_its_own) && !is_new(record.as_ref(), before.as_ref())
     }
 
     fn look(&self, (service, before): &Before) -> Option<Started> {
@@ -170,8 +207,8 @@ impl Restart<'_> {
     }
 
     /// For a glance at most: a supervisor's end is heard, and a new record is not.
-    fn sleep(&self, asked: &[(Before, Verified)]) -> Result<(), LaunchError> {
-        let ends = asked.iter().filter_map(|(_, supervisor)| supervisor.descriptor());
+    fn sleep(&self, asked: &[(Before, Awaited)]) -> Result<(), LaunchError> {
+        let ends = asked.iter().filter_map(|(_, awaited)| awaited.supervisor().descriptor());
         let watched: Vec<_> = ends.map(|end| (end, Interest::Read)).collect();
         let patience = if asked.is_empty() { Duration::ZERO } else { GLANCE };
         poll::wait(&watched, Some(patience))?;
@@ -179,14 +216,27 @@ impl Restart<'_> {
     }
 }
 
-/// Whether the record speaks of another run than the one before.
+/// Whether the record speaks of another generation than the one before. A crash, a save or a supervisor
+/// that was killed brings a service back as it was: that is no restart.
 fn is_new(record: Option<&Record>, before: Option<&Record>) -> bool {
-    record.and_then(run_of) != before.and_then(run_of)
-        || record.and_then(|record| record.last_exit) != before.and_then(|before| before.last_exit)
+    let generation = |record: &Record| record.generation.clone();
+    match (record.and_then(generation), before.and_then(generation)) {
+        (Some(now), Some(before)) => now != before,
+        // Written by a supervisor that knows no requests: any other run counts.
+        _ => {
+            record.and_then(run_of) != before.and_then(run_of)
+                || record.and_then(|record| record.last_exit) != before.and_then(|before| before.last_exit)
+        }
+    }
 }
 
 /// How a restart came out; `None` as long as it is under way.
 fn outcome(record: &Record, standing: &Standing, before: Option<&Record>) -> Option<Started> {
+    // Somebody stopped it meanwhile.
+    let was_wanted = before.is_some_and(|before| before.wanted == Wanted::Run);
+    if record.state == ServiceState::Stopped && *standing == Standing::Gone && was_wanted {
+        return Some(Started::Failed { record: Box::new(record.clone()) });
+    }
     if !is_new(Some(record), before) {
         return None;
     }
@@ -197,8 +247,6 @@ fn outcome(record: &Record, standing: &Standing, before: Option<&Record>) -> Opt
         (ServiceState::Ready | ServiceState::Running, Standing::Supervised(_))
         | (ServiceState::Exited, _) => Some(Started::Up { record, fresh: true }),
         (ServiceState::Crashed | ServiceState::Degraded, _) => Some(Started::Failed { record }),
-        // Somebody stopped it meanwhile.
-        (ServiceState::Stopped, Standing::Gone) => Some(Started::Failed { record }),
         (
             ServiceState::Starting
             | ServiceState::Backoff

@@ -1,6 +1,7 @@
 //! What every end-to-end test needs; `use crate::support::*` brings the words in.
 
 pub(crate) mod browser;
+pub(crate) mod held;
 pub(crate) mod http;
 pub(crate) mod jupyter;
 pub(crate) mod model;
@@ -16,6 +17,7 @@ pub(crate) mod terminal;
 pub(crate) mod wait;
 
 pub(crate) use browser::Browser;
+pub(crate) use held::Held;
 pub(crate) use jupyter::Jupyter;
 pub(crate) use process::Process;
 pub(crate) use project::TestProject;

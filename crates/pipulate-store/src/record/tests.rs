@@ -24,6 +24,7 @@ fn record(root: &str) -> Record {
         state: ServiceState::Ready,
         reason: Some("why".to_owned()),
         main: Some(MainProcess { identity: identity(42), run: RunId::from_random(1), started_at: at }),
+        generation: None,
         restarts: 2,
         last_exit: Some(LastExit { code: Some(1), signal: None, at }),
         port: Some(8888),
@@ -41,6 +42,7 @@ fn record(root: &str) -> Record {
         log_start: 12,
         log_dropped: 0,
         log_trouble: None,
+        saved: Vec::new(),
         receipt: Some(Receipt {
             stopped: 3,
             seconds: 0.5,
@@ -63,6 +65,8 @@ fn a_record_reads_back_as_it_was_written() {
     let mut record = record(layout.root().to_str().unwrap());
     record.next_run = Some(RunId::from_random(7));
     record.scheme = Scheme::Https;
+    record.generation = Some(RunId::from_random(8));
+    record.saved = vec!["a b/c.py".into()];
     assert_eq!(read(&layout, &record.service).unwrap(), None);
     write(&layout, &record).unwrap();
     assert_eq!(read(&layout, &record.service).unwrap(), Some(record.clone()));

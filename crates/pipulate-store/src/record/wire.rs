@@ -1,6 +1,7 @@
 //! The disk format of the record, version 1. Fields may be added; none may change its meaning.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -34,6 +35,8 @@ struct RecordV1 {
     main: Option<MainV1>,
     #[serde(default)]
     next_run: Option<String>,
+    #[serde(default)]
+    generation: Option<String>,
     restarts: u32,
     last_exit: Option<ExitV1>,
     port: Option<u16>,
@@ -51,6 +54,8 @@ struct RecordV1 {
     log_dropped: u64,
     #[serde(default)]
     log_trouble: Option<String>,
+    #[serde(default)]
+    saved: Vec<String>,
     receipt: Option<ReceiptV1>,
 }
 
@@ -123,6 +128,7 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
             started_at: main.started_at.to_string(),
         }),
         next_run: record.next_run.as_ref().map(RunId::to_string),
+        generation: record.generation.as_ref().map(RunId::to_string),
         restarts: record.restarts,
         last_exit: record.last_exit.map(|exit| ExitV1 {
             code: exit.code,
@@ -139,6 +145,8 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
         log_start: record.log_start,
         log_dropped: record.log_dropped,
         log_trouble: record.log_trouble.clone(),
+        // JSON holds no path that is not UTF-8: such a file is checked by nobody, and counts as saved.
+        saved: record.saved.iter().map(|file| file.to_string_lossy().into_owned()).collect(),
         receipt: record.receipt.as_ref().map(encode_receipt),
     };
     // The types above hold nothing that JSON can't.
@@ -184,6 +192,7 @@ impl RecordV1 {
                 })
             })?,
             next_run: optional(self.next_run, |run| RunId::parse(&run))?,
+            generation: optional(self.generation, |run| RunId::parse(&run))?,
             restarts: self.restarts,
             last_exit: optional(self.last_exit, |exit| {
                 Some(LastExit {
@@ -206,6 +215,7 @@ impl RecordV1 {
             log_start: self.log_start,
             log_dropped: self.log_dropped,
             log_trouble: self.log_trouble,
+            saved: self.saved.into_iter().map(PathBuf::from).collect(),
             receipt: optional(self.receipt, decode_receipt)?,
         })
     }

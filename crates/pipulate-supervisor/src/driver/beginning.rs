@@ -1,6 +1,7 @@
 //! How a supervisor begins: with nothing, with a service that another one left, or with what the
 //! program before it in this very process had.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -42,19 +43,20 @@ impl Driver {
         // While we don't have the FIFO open ourselves: who else has says something.
         let main = surviving_main(&service, earlier.as_ref(), &layout, &me)?;
         let capture = open_capture(&layout, &spec)?;
-        // The inherited end kept the FIFO's content; from here on ours does.
-        drop(fifo);
+        drop(fifo); // It kept the FIFO's content; from here on our own end does.
         let torn = beginning == Beginning::Stop || is_torn(earlier.as_ref(), main.as_ref(), &me, &host);
         let machine = machine(&spec, earlier.as_ref(), main.is_some(), beginning)?;
         let readying = Readying::new(&spec.ready, earlier.as_ref());
         let port = earlier.as_ref().and_then(|record| record.port);
-        let lost_before = earlier.as_ref().filter(|_| main.is_some()).map_or(0, |record| record.log_dropped);
+        let lost_before = lost_before(earlier.as_ref(), main.as_ref());
         let earlier_survivors = survivors(earlier.as_ref());
         let lost = earlier.clone().filter(|_| torn);
+        let watching = Watching::new(&layout, &spec, beginning, unread(earlier.as_ref(), main.as_ref()));
+        let generation = generation(earlier.as_ref(), main.is_some(), beginning)?;
         let known_main = main.as_ref().map(|main| main.record.clone());
         let mut journal = Journal::new(&layout, &spec, me.clone(), earlier, known_main, doorbell);
         let next_run = RunId::from_random(random()?);
-        journal.will_run(next_run.clone());
+        journal.will_begin(next_run.clone(), generation);
         let mut driver = Self {
             capturing: true,
             attached: Attached::new(),
@@ -62,7 +64,7 @@ impl Driver {
             port_lost: false,
             stopwatch: None,
             siblings: Siblings::new(beginning),
-            watching: Watching::new(&layout, &spec, beginning),
+            watching,
             upgrade: Upgrade::default(),
             rest_at: Some(Instant::now() + REST),
             empty_looks: 0,
@@ -135,6 +137,31 @@ impl Driver {
     }
 }
 
+/// The generation that goes on, of what lives and of what a killed supervisor's successor brings back; or
+/// another one.
+fn generation(earlier: Option<&Record>, lives: bool, beginning: Beginning) -> Result<RunId, SuperviseError> {
+    let goes_on = |earlier: &&Record| match beginning {
+        Beginning::Start => lives,
+        // A restart that another supervisor had begun is finished by this.
+        Beginning::Rescue => lives || earlier.state != ServiceState::Stopping,
+        Beginning::Stop => true,
+    };
+    match earlier.filter(goes_on).and_then(|record| record.generation.clone()) {
+        Some(generation) => Ok(generation),
+        None => random().map(RunId::from_random),
+    }
+}
+
+/// The lines of the running instance that were dropped so far.
+fn lost_before(earlier: Option<&Record>, main: Option<&Main>) -> u64 {
+    earlier.filter(|_| main.is_some()).map_or(0, |record| record.log_dropped)
+}
+
+/// The saves that the running instance does not know of.
+fn unread(earlier: Option<&Record>, main: Option<&Main>) -> Vec<PathBuf> {
+    earlier.filter(|_| main.is_some()).map(|record| record.saved.clone()).unwrap_or_default()
+}
+
 fn open_capture(layout: &Layout, spec: &ServiceSpec) -> Result<Capture, SuperviseError> {
     let capture = Capture::open(layout, &spec.name, spec.log_limits)?;
     if capture.index_was_damaged() {
@@ -182,6 +209,9 @@ fn machine(
     Ok(match (earlier, lives, beginning) {
         (Some(record), true, _) => {
             Machine::adopted(policy, seed, record.state.is_well(), record.restarts, now)
+        }
+        (Some(record), false, Beginning::Rescue) if record.state == ServiceState::Backoff => {
+            Machine::backing_off(policy, seed, record.restarts, now)
         }
         (None, true, _) | (_, false, Beginning::Start | Beginning::Rescue) => Machine::new(policy, seed, now),
         (_, false, Beginning::Stop) => Machine::remains(policy, now),

@@ -24,6 +24,7 @@ use crate::machine::{Outcome, Phase};
 /// The record as it is to be, and as it was last written.
 pub(super) struct Journal {
     layout: Layout,
+    me: ProcessIdentity,
     record: Record,
     written: Option<Record>,
     doorbell: Option<File>,
@@ -50,11 +51,12 @@ impl Journal {
             root: layout.born().clone(),
             service: spec.name.clone(),
             wanted: Wanted::Run,
-            supervisor: Some(me),
+            supervisor: Some(me.clone()),
             state: ServiceState::Starting,
             reason: None,
             main,
             next_run: None,
+            generation: None,
             restarts: 0,
             last_exit: earlier.and_then(|record| record.last_exit),
             port: earlier.and_then(|record| record.port),
@@ -67,10 +69,12 @@ impl Journal {
             log_start: earlier.map_or(0, |record| record.log_start),
             log_dropped: 0,
             log_trouble: None,
+            saved: Vec::new(),
             receipt: None,
         };
         Self {
             layout: layout.clone(),
+            me,
             record,
             written: None,
             doorbell: doorbell.map(File::from),
@@ -83,6 +87,19 @@ impl Journal {
     /// The run of the start that comes next.
     pub(super) fn will_run(&mut self, run: RunId) {
         self.record.next_run = Some(run);
+    }
+
+    /// What requests go by: see [`Record::generation`].
+    pub(super) fn will_begin(&mut self, run: RunId, generation: RunId) {
+        (self.record.next_run, self.record.generation) = (Some(run), Some(generation));
+    }
+
+    pub(super) fn generation(&self) -> Option<&RunId> {
+        self.record.generation.as_ref()
+    }
+
+    pub(super) fn supervisor(&self) -> &ProcessIdentity {
+        &self.me
     }
 
     pub(super) fn started(&mut self, main: MainProcess, port: Option<u16>, log_start: u64) {
@@ -282,8 +299,9 @@ impl Driver {
         self.be_known_before_settling(state);
         let (address, restarts) = (self.address(), self.machine.restarts().unwrap_or(0));
         let adopted = self.torn;
+        let saved = self.watching.unread();
         let record = &mut self.journal.record;
-        record.adopted = adopted;
+        (record.adopted, record.saved) = (adopted, saved);
         (record.state, record.reason) = (state, reason);
         (record.address, record.restarts) = (address, restarts);
         if let Some(address) = address {

@@ -59,9 +59,10 @@ impl Driver {
             return self.renew();
         }
         self.capture.mark(Mark::Start);
-        match self.try_to_spawn() {
+        let tried = self.try_to_spawn();
+        self.journal.will_run(self.next_run.clone());
+        match tried {
             Ok(main) => {
-                self.journal.will_run(self.next_run.clone());
                 self.journal.started(main.record.clone(), self.port, self.capture.end());
                 self.main = Some(main);
                 self.capturing = true;

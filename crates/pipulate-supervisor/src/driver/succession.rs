@@ -80,6 +80,7 @@ impl Driver {
         self.journal.complain(&why);
         self.tell(Event::SpawnFailed { why });
         if matches!(self.machine.phase(), Phase::Settled(_)) {
+            self.give_up_on_requests();
             self.forget_the_stop();
         }
     }

@@ -25,6 +25,9 @@ use crate::startable;
 /// So many folders of one project are watched: the user's editor needs watches, too.
 const MOST_FOLDERS: usize = 8192;
 
+/// So many saved files are written down.
+const MOST_UNREAD: usize = 100;
+
 /// What is known about the files of a service.
 pub(super) struct Watching {
     /// `None` where nothing is watched.
@@ -39,7 +42,13 @@ pub(super) struct Watching {
 }
 
 impl Watching {
-    pub(super) fn new(layout: &Layout, spec: &ServiceSpec, beginning: Beginning) -> Self {
+    /// `unread` is what the supervisor before this one knew to be saved, and did not act on.
+    pub(super) fn new(
+        layout: &Layout,
+        spec: &ServiceSpec,
+        beginning: Beginning,
+        unread: Vec<PathBuf>,
+    ) -> Self {
         let mut watching = Self {
             tree: None,
             saves: Saves::default(),
@@ -61,6 +70,9 @@ impl Watching {
                 watching.tree = Some(tree);
                 // What could not be watched is known from here on.
                 let _nothing_saved_yet = watching.hear(layout);
+                if !unread.is_empty() {
+                    watching.saves.add(unread, Instant::now());
+                }
             }
             Err(error) => watching.suffer(&error),
         }
@@ -77,6 +89,13 @@ impl Watching {
     /// When to look again although nothing happens.
     pub(super) fn next_look(&self) -> Option<Instant> {
         [self.saves.due(), self.check.as_ref().map(Check::deadline)].into_iter().flatten().min()
+    }
+
+    /// The files that the running instance does not know yet, for whoever supervises it next. Of a flood
+    /// of them some will do: each is a reason to restart it.
+    pub(super) fn unread(&self) -> Vec<PathBuf> {
+        let files = self.saves.so_far().filter(|_| self.is_possible());
+        files.into_iter().flat_map(|(files, _)| files).take(MOST_UNREAD).cloned().collect()
     }
 
     /// Why not every save is seen, and what to do about it.

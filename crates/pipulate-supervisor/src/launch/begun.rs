@@ -5,7 +5,7 @@ use pipulate_core::state::ServiceState;
 use pipulate_process::reaper;
 use pipulate_store::record::Record;
 
-use super::{Launch, LaunchError, Pending, Started, is_current, run_of, written_at};
+use super::{Launch, LaunchError, Pending, Started, is_current, run_of};
 use crate::query;
 use crate::standing::{Standing, look_up};
 
@@ -26,7 +26,7 @@ impl Launch<'_> {
 
     /// Whether the record is of this start, whatever it says.
     fn is_told_of(&self, pending: &Pending) -> bool {
-        if pending.outdated.is_some() && pending.outdated == written_at(self.layout, &pending.service) {
+        if pending.woken.as_ref().is_some_and(|woken| woken.is_unanswered(self.layout, &pending.service)) {
             return false;
         }
         let (record, standing) = look_up(self.layout, &pending.service, &self.host);

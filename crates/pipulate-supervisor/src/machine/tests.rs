@@ -1,3 +1,4 @@
+use super::requests::ONE_REQUEST;
 use super::*;
 
 const POLICY: Policy = Policy {
@@ -133,6 +134,51 @@ fn a_second_stop_is_at_once() {
     assert_eq!(machine.on_event(Event::MainEnded(End::Signal(9)), now), Action::EndTree { force: false });
     let now = now + ONE_REQUEST;
     assert_eq!(machine.on_event(Event::StopRequested, now), Action::EndTree { force: true });
+}
+
+#[test]
+fn a_stop_that_is_only_wanted_never_means_at_once() {
+    let now = Instant::now();
+    let mut machine = up(POLICY, now);
+    assert_eq!(machine.on_event(Event::StopWanted, now), Action::AskMain);
+    let late = now + 5 * ONE_REQUEST;
+    assert_eq!(machine.on_event(Event::StopWanted, late), Action::Nothing);
+    assert_eq!(machine.next_deadline(), Some(now + POLICY.stop_timeout), "nor is it put off");
+    let ended = Event::MainEnded(End::Code(0));
+    assert_eq!(machine.on_event(ended, late), Action::EndTree { force: false });
+    assert_eq!(machine.on_event(Event::StopWanted, late + ONE_REQUEST), Action::Nothing);
+    assert_eq!(machine.on_event(Event::StopRequested, late + ONE_REQUEST), Action::EndTree { force: true });
+
+    let mut machine = up(POLICY, now);
+    assert_eq!(machine.on_event(Event::RestartRequested, now), Action::AskMain);
+    assert_eq!(machine.on_event(Event::StopWanted, now), Action::Nothing);
+    let _swept = machine.on_event(Event::MainEnded(End::Code(0)), now);
+    assert_eq!(machine.on_event(Event::TreeEmpty, now), Action::Nothing, "it stays away");
+    assert_eq!(*machine.phase(), Phase::Settled(Outcome::Stopped));
+}
+
+#[test]
+fn a_restart_that_can_not_begin_again_is_a_crash_and_a_stop_goes_on_without_it() {
+    let now = Instant::now();
+    let failed = || Event::SpawnFailed { why: "no program".to_owned() };
+    let mut machine = up(POLICY, now);
+    let _asked = machine.on_event(Event::RestartRequested, now);
+    let _swept = machine.on_event(Event::MainEnded(End::Code(0)), now);
+    assert_eq!(machine.on_event(Event::TreeEmpty, now), Action::Renew);
+    assert_eq!(machine.on_event(failed(), now), Action::Nothing);
+    let crashed = Phase::Settled(Outcome::Crashed { why: "no program".to_owned() });
+    assert_eq!(*machine.phase(), crashed);
+    assert_eq!(machine.on_event(Event::TreeEmpty, now), Action::Nothing, "once");
+    assert_eq!(machine.next_deadline(), None);
+
+    let mut machine = up(POLICY, now);
+    let _asked = machine.on_event(Event::RestartRequested, now);
+    let _swept = machine.on_event(Event::MainEnded(End::Code(0)), now);
+    assert_eq!(machine.on_event(Event::TreeEmpty, now), Action::Renew);
+    assert_eq!(machine.on_event(Event::StopRequested, now), Action::Nothing);
+    assert_eq!(machine.on_event(failed(), now), Action::Nothing);
+    assert_eq!(machine.on_event(Event::TreeEmpty, now), Action::Nothing);
+    assert_eq!(*machine.phase(), Phase::Settled(Outcome::Stopped));
 }
 
 #[test]

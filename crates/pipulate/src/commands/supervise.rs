@@ -108,6 +108,8 @@ fn note_its_end(context: &Context, service: &ServiceName, failure: &Failure) {
         record.state = ServiceState::Crashed;
         record.reason = Some(failure.in_one_line());
         record.main = None;
+        // Whoever asked for it sees by this that it was tried.
+        record.generation = record.next_run.take();
         if let Err(error) = record::write(&context.layout, &record) {
             tracing::warn!(%service, "{error}");
         }

@@ -22,6 +22,8 @@ enum Chance {
     PortLost,
     SpawnFails,
     Stop,
+    WantStop,
+    RenewFails,
     Restart,
     Save,
     Time(u64),
@@ -36,6 +38,8 @@ fn chance() -> impl Strategy<Value = Chance> {
         Just(Chance::PortLost),
         Just(Chance::SpawnFails),
         Just(Chance::Stop),
+        Just(Chance::WantStop),
+        Just(Chance::RenewFails),
         Just(Chance::Restart),
         Just(Chance::Save),
         (0_u64..40_000).prop_map(Chance::Time),
@@ -43,8 +47,9 @@ fn chance() -> impl Strategy<Value = Chance> {
 }
 
 fn unasked() -> impl Strategy<Value = Chance> {
-    chance()
-        .prop_filter("asked for", |chance| !matches!(chance, Chance::Stop | Chance::Restart | Chance::Save))
+    chance().prop_filter("asked for", |chance| {
+        !matches!(chance, Chance::Stop | Chance::WantStop | Chance::Restart | Chance::Save)
+    })
 }
 
 fn policy() -> impl Strategy<Value = Policy> {
@@ -60,12 +65,14 @@ struct Life {
     world: World,
     now: Instant,
     done: Vec<Action>,
+    /// The next renewal finds no program.
+    renew_fails: bool,
 }
 
 impl Life {
     fn begin(policy: Policy, seed: u64, now: Instant) -> Self {
         let machine = Machine::new(policy, seed, now);
-        let mut life = Self { machine, world: World::default(), now, done: Vec::new() };
+        let mut life = Self { machine, world: World::default(), now, done: Vec::new(), renew_fails: false };
         life.tell(Event::Tick, false);
         life
     }
@@ -87,6 +94,12 @@ impl Life {
             }
             Action::Renew => {
                 assert!(!self.world.main && !self.world.others, "two of one service: {:?}", self.machine);
+                if std::mem::take(&mut self.renew_fails) {
+                    self.tell(Event::SpawnFailed { why: "no program".to_owned() }, false);
+                    let settled = matches!(self.machine.phase(), Phase::Settled(_));
+                    assert!(settled, "it would try for ever: {:?}", self.machine);
+                    return;
+                }
                 // The next program in this process begins like this.
                 self.machine = Machine::new(self.machine.policy, 7, self.now);
                 self.tell(Event::Tick, spawn_fails);
@@ -121,6 +134,8 @@ impl Life {
             Chance::Answer | Chance::Death(_) | Chance::OthersEnd | Chance::PortLost => {}
             Chance::SpawnFails => self.tell(Event::Tick, true),
             Chance::Stop => self.tell(Event::StopRequested, false),
+            Chance::WantStop => self.tell(Event::StopWanted, false),
+            Chance::RenewFails => self.renew_fails = true,
             Chance::Restart => self.tell(Event::RestartRequested, false),
             Chance::Save => self.tell(Event::Saved, false),
             Chance::Time(millis) => {

@@ -140,6 +140,7 @@ mod tests {
             reason: None,
             main: None,
             next_run: None,
+            generation: None,
             restarts: 0,
             last_exit: None,
             port: None,
@@ -152,6 +153,7 @@ mod tests {
             log_start: 0,
             log_dropped: 0,
             log_trouble: None,
+            saved: Vec::new(),
             receipt: None,
         }
     }
