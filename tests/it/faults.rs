@@ -125,6 +125,47 @@ fn with_no_process_left_to_be_had_a_command_says_so_and_a_service_is_tried_again
 }
 
 #[test]
+fn what_was_ended_to_be_started_again_waits_for_a_process_to_be_had() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let (project, user) = (worker("[\"sleep\", \"1000\"]\nwatch = [\"*.txt\"]"), lonely_user());
+    chown(&project, &user);
+    let call = |args: &[&str]| run::output(&mut as_user(&user, &project.command(args)));
+    call(&["start", "--no-setup"]).expect(0);
+    // By a save, and by a restart.
+    for by_save in [true, false] {
+        let before = as_seen_by(&user, &project);
+        let supervisor = before["supervisor_pid"].to_string();
+        let limit = |number: &str| {
+            let arguments = ["--pid", &supervisor, &format!("--nproc={number}:")];
+            run::output(&mut as_user(&user, run::command("prlimit").args(arguments))).expect(0);
+        };
+        limit("1");
+        std::thread::scope(|scope| {
+            let restart = (!by_save).then(|| scope.spawn(|| call(&["restart", "worker"])));
+            if by_save {
+                project.write("notes.txt", "saved");
+            }
+            wait_for("the attempt", || {
+                let now = as_seen_by(&user, &project);
+                let why = now["reason"].as_str().unwrap_or_default().to_owned();
+                assert_ne!(now["state"], "crashed", "{by_save}: {now}");
+                why.ends_with("temporarily unavailable (os error 11); it is tried again").then_some(())
+            });
+            limit("100");
+            let after = wait_for("another instance", || {
+                Some(as_seen_by(&user, &project)).filter(|now| now["state"] == "running")
+            });
+            assert_ne!(after["pid"], before["pid"], "{by_save}");
+            restart.map(|restart| restart.join().unwrap().expect(0));
+        });
+    }
+    call(&["stop"]).expect(0);
+    chown(&project, "0");
+}
+
+#[test]
 fn where_other_users_processes_are_hidden_everything_works() {
     if !rustix::process::geteuid().is_root() || !mounts::are_ours(&[]) {
         return;

@@ -96,6 +96,46 @@ fn a_supervisor_that_is_killed_the_moment_its_service_is_up_is_replaced() {
     }
 }
 
+/// Whether a process holds a pidfd of another one.
+fn watches(watcher: &Process, watched: &Process) -> bool {
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{}/fdinfo", watcher.pid)) else { return false };
+    let line = format!("Pid:\t{}", watched.pid);
+    descriptors.flatten().any(|descriptor| {
+        fs::read_to_string(descriptor.path()).is_ok_and(|info| info.lines().any(|found| found == line))
+    })
+}
+
+#[test]
+fn a_supervisor_is_watched_before_its_service_is_ready_though_nobody_waits_for_that() {
+    let slow = "[services.zebra]\ncommand = [\"bash\", \"-c\", \"until [ -e go ]; do sleep 0.02; done; echo up; exec sleep 1000\"]\nready = { log = \"up\", timeout = \"100s\" }\n";
+    let config = format!("[services.worker]\ncommand = [\"sleep\", \"1000\"]\n{slow}");
+    let project = TestProject::light().table("server", "enabled = false").config(&config).build();
+    project.start(&["worker"]);
+    let sibling = Process::of(&project.service("worker")["supervisor_pid"]);
+    // Nobody waits from the beginning, or whoever did is gone.
+    for waits in [false, true] {
+        let args: &[&str] = if waits { &["zebra"] } else { &["zebra", "--no-wait"] };
+        let mut start = project.command(&[&["start", "--no-setup"], args].concat()).spawn().unwrap();
+        let supervisor = wait_for("its supervisor", || recorded(&project, "zebra", "starting"));
+        if waits {
+            assert!(!watches(&sibling, &supervisor), "the command watches it so far");
+            start.kill().unwrap();
+        }
+        start.wait().unwrap();
+        holds("a place in the ring", || watches(&sibling, &supervisor));
+        let main = project.service("zebra")["pid"].clone();
+        supervisor.kill();
+        wait_for("a new supervisor", || {
+            recorded(&project, "zebra", "starting").filter(|new| !new.is(&supervisor))
+        });
+        project.write("go", "");
+        let ready = project.wait_for_state("zebra", "ready");
+        assert_eq!((&ready["pid"], &ready["restarts"]), (&main, &0.into()));
+        project.run(&["stop", "zebra"]).expect(0);
+        fs::remove_file(project.path("go")).unwrap();
+    }
+}
+
 #[test]
 fn a_new_instance_waits_for_the_end_of_what_an_unsupervised_one_left_in_its_group() {
     let config = "[services.worker]\ncommand = [\"bash\", \"-c\", \"sleep 1001 & exec sleep 1000\"]\n";
@@ -203,7 +243,7 @@ fn a_restart_goes_on_with_whoever_takes_a_killed_supervisors_place() {
 #[test]
 fn what_was_adopted_is_still_stopped_whole_after_it_ended_and_was_started_again() {
     let script = "[ -e begun ] || (setsid sleep 1001 &); touch begun; [ -e ended ] && exec sleep 1000; \
-                  until [ -e ended ]; do sleep 0.02; done";
+                  until [ -e ended ]; do sleep 0.02; done; exit 3";
     let command = format!("command = [\"bash\", \"-c\", \"{script}\"]");
     let config = format!("[services.worker]\n{command}\nrestart = \"never\"\n");
     let project = TestProject::light().table("server", "enabled = false").config(&config).build();
@@ -212,10 +252,8 @@ fn what_was_adopted_is_still_stopped_whole_after_it_ended_and_was_started_again(
     Process::of(&project.service("worker")["supervisor_pid"]).kill();
     project.start(&[]);
     project.write("ended", "");
-    let has_settled = |state: &Value| state == "exited" || state == "crashed";
-    wait_for("its end, whoever can tell how", || {
-        has_settled(&project.service("worker")["state"]).then_some(())
-    });
+    // Had it ended well, what it left would be in the background, and no other one would begin beside it.
+    project.wait_for_state("worker", "crashed");
     project.start(&[]);
 
     let stopped = project.run(&["stop"]).expect(0);

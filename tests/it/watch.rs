@@ -154,6 +154,30 @@ fn a_mistake_ends_nothing_that_works_and_is_told_until_it_is_mended() {
 }
 
 #[test]
+fn what_can_not_be_checked_for_want_of_descriptors_is_checked_later() {
+    let project = watching("[\"*.py\"]", DIARIST);
+    project.start(&[]);
+    let before = project.service("worker");
+    let supervisor = before["supervisor_pid"].to_string();
+    let limit = |number: u32| {
+        let mut command = run::command("prlimit");
+        command.args(["--pid", &supervisor, &format!("--nofile={number}:")]);
+        run::output(&mut command).expect(0);
+    };
+    let highest = fs::read_dir(format!("/proc/{supervisor}/fd")).unwrap();
+    let highest = highest.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse::<u32>().unwrap());
+    limit(highest.max().unwrap() + 1);
+    project.write("worker.py", "def x(:\n");
+    let log = ".pipulate/log/supervisor.log";
+    holds("a check that can't begin", || project.read(log).contains("could not be checked yet"));
+    limit(256);
+    let told = project.wait_for_service("worker", "to say where the mistake is", |now| {
+        now["reason"].as_str().is_some_and(|why| why.contains("line 1 of worker.py has a mistake"))
+    });
+    assert_eq!((&told["pid"], &told["restarts"]), (&before["pid"], &0.into()), "nothing was ended for it");
+}
+
+#[test]
 fn what_died_before_it_was_ready_is_tried_again_at_the_next_save() {
     let project = watching("[\"*.py\"]", "import no_such_module\n");
     let failed = project.run(&["start", "--no-setup"]).expect(1);

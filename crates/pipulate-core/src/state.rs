@@ -13,6 +13,8 @@ pub enum ServiceState {
     Running,
     /// It lives and does not answer.
     Degraded,
+    /// Alive, and ended unexpectedly three times or more since it was last up for 60 s.
+    Unstable,
     /// It ended and will be started again.
     Backoff,
     /// It ended too often, or before it was ever ready.
@@ -26,9 +28,12 @@ pub enum ServiceState {
     Unknown,
 }
 
+/// Unexpected ends since a service was last up for 60 s that make it [`ServiceState::Unstable`].
+const UNSTABLE_FROM: u32 = 3;
+
 impl ServiceState {
     /// Every state, mildest first: the worst of some states is the last of them here.
-    pub const BY_SEVERITY: [Self; 11] = [
+    pub const BY_SEVERITY: [Self; 12] = [
         Self::Stopped,
         Self::Exited,
         Self::Running,
@@ -37,6 +42,7 @@ impl ServiceState {
         Self::Starting,
         Self::Backoff,
         Self::Degraded,
+        Self::Unstable,
         Self::Unsupervised,
         Self::Crashed,
         Self::Unknown,
@@ -50,6 +56,7 @@ impl ServiceState {
             Self::Ready => "ready",
             Self::Running => "running",
             Self::Degraded => "degraded",
+            Self::Unstable => "unstable",
             Self::Backoff => "backoff",
             Self::Crashed => "crashed",
             Self::Exited => "exited",
@@ -64,10 +71,32 @@ impl ServiceState {
         Self::BY_SEVERITY.into_iter().find(|state| state.word() == word)
     }
 
+    /// Returns [`Self::Unstable`] for a living service that ended unexpectedly too often since it was last
+    /// up for 60 s, and this state for every other one.
+    pub fn after_ends(self, ends: u32) -> Self {
+        match self {
+            Self::Starting | Self::Ready | Self::Running | Self::Degraded if ends >= UNSTABLE_FROM => {
+                Self::Unstable
+            }
+            Self::Starting
+            | Self::Ready
+            | Self::Running
+            | Self::Degraded
+            | Self::Unstable
+            | Self::Stopped
+            | Self::Exited
+            | Self::Stopping
+            | Self::Backoff
+            | Self::Unsupervised
+            | Self::Crashed
+            | Self::Unknown => self,
+        }
+    }
+
     /// Something is wrong with the service itself: its last words may say what.
     pub fn is_in_trouble(self) -> bool {
         match self {
-            Self::Crashed | Self::Backoff | Self::Degraded => true,
+            Self::Crashed | Self::Backoff | Self::Degraded | Self::Unstable => true,
             Self::Stopped
             | Self::Starting
             | Self::Ready
@@ -86,6 +115,7 @@ impl ServiceState {
             Self::Stopped
             | Self::Starting
             | Self::Degraded
+            | Self::Unstable
             | Self::Backoff
             | Self::Crashed
             | Self::Stopping
@@ -103,6 +133,7 @@ impl ServiceState {
             | Self::Ready
             | Self::Running
             | Self::Degraded
+            | Self::Unstable
             | Self::Backoff
             | Self::Stopping
             | Self::Unsupervised
@@ -149,5 +180,18 @@ mod tests {
             ServiceState::Starting
         );
         assert_eq!(ServiceState::worst([]), ServiceState::Stopped);
+    }
+
+    #[test]
+    fn only_what_lives_and_ended_too_often_is_unstable() {
+        use ServiceState::{Degraded, Ready, Running, Starting, Unstable};
+        for state in ServiceState::BY_SEVERITY {
+            let lives = matches!(state, Starting | Ready | Running | Degraded);
+            for (ends, after) in [(0, state), (2, state), (3, if lives { Unstable } else { state })] {
+                assert_eq!(state.after_ends(ends), after, "{state} after {ends}");
+            }
+        }
+        assert!(!Unstable.is_well() && Unstable.is_in_trouble() && !Unstable.has_settled());
+        assert_eq!(ServiceState::worst([Degraded, Unstable]), Unstable);
     }
 }

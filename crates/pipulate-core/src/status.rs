@@ -86,6 +86,14 @@ impl ServiceStatus {
         self.live.is_some() || self.supervisor_pid.is_some()
     }
 
+    /// Whether its main process ended well and left others of it running.
+    pub fn is_in_background(&self) -> bool {
+        let processes = self.live.as_ref().map_or(&[][..], |live| &live.processes);
+        self.state == ServiceState::Degraded
+            && !processes.is_empty()
+            && processes.iter().all(|process| process.role != Role::Main)
+    }
+
     /// What is missing in its log, and what to do.
     pub fn lost_lines(&self) -> Option<String> {
         let lines = match self.log_dropped {

@@ -41,6 +41,8 @@ pub struct Record {
     /// requests.
     pub generation: Option<RunId>,
     pub restarts: u32,
+    /// How often it ended unexpectedly since it was last up for a minute.
+    pub unexpected_ends: u32,
     pub last_exit: Option<LastExit>,
     /// The port that it has, or had and would like to have again.
     pub port: Option<u16>,
@@ -65,6 +67,18 @@ pub struct Record {
     pub saved: Vec<PathBuf>,
     /// What the last stop did.
     pub receipt: Option<Receipt>,
+}
+
+impl Record {
+    /// The state to show: a service that runs may be unstable.
+    pub fn shown_state(&self) -> ServiceState {
+        if self.is_in_background() { self.state } else { self.state.after_ends(self.unexpected_ends) }
+    }
+
+    /// Whether its main process ended well and left others of the service running.
+    pub fn is_in_background(&self) -> bool {
+        self.state == ServiceState::Degraded && self.main.is_none()
+    }
 }
 
 /// The main process of a service.

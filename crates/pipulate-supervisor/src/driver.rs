@@ -4,6 +4,7 @@
 //! One thread, no polling while the service is up. The FIFO is drained before anything else in
 //! every round: a service that cannot write does not even hear a TERM.
 
+mod background;
 mod beginning;
 mod check;
 mod ending;
@@ -42,6 +43,7 @@ use pipulate_store::record::{MainProcess, Named};
 use crate::family::{Attached, Family, Service};
 use crate::machine::{Action, Event, Machine, Outcome, Phase};
 use crate::program::Program;
+use background::Background;
 use ending::Stopwatch;
 use journal::Journal;
 use needs::Needs;
@@ -126,13 +128,14 @@ struct Driver {
     main: Option<Main>,
     /// The group of a main process that ended while nobody supervised it.
     lost_group: Option<Pid>,
-    /// What is left of the main process's group is being killed.
-    kills_group: bool,
     /// The tree was torn by a supervisor's death: look everywhere, not only below us.
     torn: bool,
+    background: Background,
     port: Option<u16>,
     port_lost: bool,
     needs: Needs,
+    /// Why the last spawn failed, if it is tried again.
+    shortage: Option<String>,
     readying: Readying,
     attached: Attached,
     stopwatch: Option<Stopwatch>,
@@ -312,8 +315,9 @@ impl Driver {
             }
             Phase::Waiting { .. }
             | Phase::Starting { .. }
-            | Phase::Up
+            | Phase::Up { .. }
             | Phase::Clearing { .. }
+            | Phase::Background { .. }
             | Phase::Stopping { .. }
             | Phase::Sweeping { .. } => false,
         }
@@ -322,7 +326,8 @@ impl Driver {
     /// Sleeps until there is more to do than to move output: a flood of it is no reason to look at
     /// everything else each time.
     fn sleep(&mut self) -> Result<(), SuperviseError> {
-        while self.wait()? == Woken::ByOutput && *self.machine.phase() == Phase::Up {
+        let is_steady = |phase: &Phase| matches!(phase, Phase::Up { .. } | Phase::Background { .. });
+        while self.wait()? == Woken::ByOutput && is_steady(self.machine.phase()) {
             let before = (self.capture.rotations(), self.room.was_told());
             // A log is turned over by its name, and the folder may have another one by now.
             self.follow_the_folder();
@@ -342,6 +347,8 @@ impl Driver {
             self.readying.next_look(self.machine.phase(), now),
             self.watching.next_look(),
             self.upgrade.next_look(),
+            self.background.next_look(self.machine.phase(), now),
+            self.siblings.next_look(),
             self.rest_at.filter(|_| !self.journal.is_unsettled()),
             recheck,
             self.next_look_for_room(),
@@ -359,8 +366,13 @@ impl Driver {
         }
         watched.extend(self.readying.descriptor());
         watched.extend(self.watching.descriptors());
-        watched.extend(self.upgrade.descriptor().map(|fd| (fd, Interest::Read)));
-        watched.extend(self.siblings.descriptor().map(|fd| (fd, Interest::Read)));
+        let ends = [
+            self.upgrade.descriptor(),
+            self.background.descriptor(),
+            self.siblings.descriptor(),
+            self.journal.audience(),
+        ];
+        watched.extend(ends.into_iter().flatten().map(|fd| (fd, Interest::Read)));
         let timeout = wake.map(|wake| wake.saturating_duration_since(now));
         let ready = poll::wait(&watched, timeout)
             .map_err(|source| SuperviseError::System { activity: "wait", source })?;
@@ -389,7 +401,8 @@ impl Driver {
             Phase::Stopping { .. }
             | Phase::Waiting { .. }
             | Phase::Starting { .. }
-            | Phase::Up
+            | Phase::Up { .. }
+            | Phase::Background { .. }
             | Phase::Settled(_) => false,
         }
     }

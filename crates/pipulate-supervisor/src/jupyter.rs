@@ -3,6 +3,7 @@
 pub(crate) mod outliving;
 mod server;
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,6 +83,24 @@ fn is_left(file: &Path) -> bool {
 fn is_connection_file(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with("kernel-") && name.ends_with(".json")
+}
+
+/// Those of some processes that are neither kernels nor below one.
+pub(crate) fn without_kernels(mut processes: Vec<Entry>) -> Vec<Entry> {
+    let mut left_out: HashSet<i32> = kernels(&processes).iter().map(|kernel| kernel.pid.get()).collect();
+    loop {
+        let before = processes.len();
+        processes.retain(|entry| {
+            let is_left_out = left_out.contains(&entry.pid.get()) || left_out.contains(&entry.parent);
+            if is_left_out {
+                left_out.insert(entry.pid.get());
+            }
+            !is_left_out
+        });
+        if processes.len() == before {
+            return processes;
+        }
+    }
 }
 
 fn connection_file(arguments: &[impl AsRef<OsStr>]) -> Option<PathBuf> {

@@ -278,19 +278,25 @@ impl<'a> Launch<'a> {
             };
         };
         let fresh = pending.run != run_of(&record);
-        match record.state {
+        match record.shown_state() {
             // It has just ended, and its supervisor has not written that down yet.
-            ServiceState::Ready | ServiceState::Running if !fresh && !query::main_lives(&record) => None,
+            ServiceState::Ready | ServiceState::Running | ServiceState::Unstable
+                if !fresh && !query::main_lives(&record) =>
+            {
+                None
+            }
             // Nobody has asked it since it was started.
             ServiceState::Ready if !fresh => Some(self.as_it_answers(record, &standing)),
+            ServiceState::Unstable if record.state == ServiceState::Starting => None,
             ServiceState::Ready | ServiceState::Running | ServiceState::Exited => {
                 Some(Started::Up { record: Box::new(record), fresh })
             }
             // It was being stopped when this start began; see below.
             ServiceState::Stopped if pending.supervisor.is_none() && pending.was_ending() => None,
-            ServiceState::Crashed | ServiceState::Degraded | ServiceState::Stopped => {
-                Some(Started::Failed { record: Box::new(record) })
-            }
+            ServiceState::Crashed
+            | ServiceState::Degraded
+            | ServiceState::Unstable
+            | ServiceState::Stopped => Some(Started::Failed { record: Box::new(record) }),
             ServiceState::Starting
             | ServiceState::Backoff
             | ServiceState::Stopping

@@ -5,6 +5,8 @@
 //! stop or a restart that somebody asked for.
 
 mod backoff;
+mod failure;
+mod past;
 mod phase;
 mod requests;
 mod saves;
@@ -15,10 +17,13 @@ use pipulate_core::service::RestartPolicy;
 use pipulate_core::state::Wanted;
 use pipulate_process::command::End;
 
-use backoff::{Backoff, Next};
-pub(crate) use phase::{Comeback, Goal, Outcome, Phase};
+use backoff::Backoff;
+pub(crate) use past::Past;
+pub(crate) use phase::{Comeback, Goal, Outcome, Phase, Pressure};
 pub(crate) use saves::{Echo, Saves};
 
+/// Time for group members to call setsid(2) after their parent has ended with 0.
+const LEAVE: Duration = Duration::from_millis(300);
 /// Between asking what remains to end and killing it.
 const GRACE: Duration = Duration::from_secs(2);
 /// After killing, before what is left counts as a survivor.
@@ -51,8 +56,10 @@ pub(crate) enum Event {
     /// Its own listener answered.
     Answered,
     MainEnded(End),
-    /// Nobody is left in the main process's group.
+    /// Nothing is left in the main process's group, nor in the background.
     GroupEmpty,
+    /// The group is empty, and other processes of the service are left, kernels not counted.
+    LeftOthers,
     /// The same, and it ended because somebody else took its port first.
     PortLost,
     /// Nothing that belongs to the service is left.
@@ -95,44 +102,15 @@ pub(crate) struct Machine {
     policy: Policy,
     phase: Phase,
     ever_up: bool,
+    /// An instance of it ran before the one that is to be started.
+    has_run: bool,
     starts: u32,
+    /// How often it ended unexpectedly since it was last healthy.
+    ends: u32,
     backoff: Backoff,
 }
 
 impl Machine {
-    /// A service that is to be started at once. `seed` is for the jitter of its delays.
-    pub(crate) fn new(policy: Policy, seed: u64, now: Instant) -> Self {
-        let phase = Phase::Waiting { until: now };
-        Self { policy, phase, ever_up: false, starts: 0, backoff: Backoff::new(seed) }
-    }
-
-    /// A service that runs already and that another supervisor started.
-    pub(crate) fn adopted(policy: Policy, seed: u64, was_up: bool, restarts: u32, now: Instant) -> Self {
-        let mut machine = Self::new(policy, seed, now);
-        machine.starts = restarts.saturating_add(1);
-        machine.ever_up = was_up;
-        machine.phase = if was_up { Phase::Up } else { machine.starting(now) };
-        machine
-    }
-
-    /// A service that ended again and again and waits for its next start. How long the supervisor before
-    /// this one would have waited is not known: it counts as the second end.
-    pub(crate) fn backing_off(policy: Policy, seed: u64, restarts: u32, now: Instant) -> Self {
-        let mut machine = Self::adopted(policy, seed, true, restarts, now);
-        let (_at_once, next) = (machine.backoff.one_more(now), machine.backoff.one_more(now));
-        if let Next::After(delay) = next {
-            machine.phase = Phase::Waiting { until: now + delay };
-        }
-        machine
-    }
-
-    /// What is left of a service whose main process and supervisor are gone.
-    pub(crate) fn remains(policy: Policy, now: Instant) -> Self {
-        let mut machine = Self::new(policy, 1, now);
-        machine.phase = Phase::Settled(Outcome::Stopped);
-        machine
-    }
-
     /// Where the service is.
     pub(crate) fn phase(&self) -> &Phase {
         &self.phase
@@ -143,14 +121,21 @@ impl Machine {
         self.starts.checked_sub(1)
     }
 
+    /// How often it ended unexpectedly since it was last up for [`backoff::HEALTHY_AFTER`].
+    pub(crate) fn unexpected_ends(&self) -> u32 {
+        self.ends
+    }
+
     /// When [`Event::Tick`] is due, if nothing else happens before.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Waiting { until } => Some(*until),
             Phase::Starting { deadline, late } => deadline.filter(|_| !late),
-            Phase::Clearing { deadline, .. } => *deadline,
-            Phase::Stopping { deadline, .. } | Phase::Sweeping { deadline, .. } => Some(*deadline),
-            Phase::Up | Phase::Settled(_) => None,
+            Phase::Up { healthy_at } => *healthy_at,
+            Phase::Clearing { deadline, .. }
+            | Phase::Stopping { deadline, .. }
+            | Phase::Sweeping { deadline, .. } => Some(*deadline),
+            Phase::Background { .. } | Phase::Settled(_) => None,
         }
     }
 
@@ -160,9 +145,10 @@ impl Machine {
             Event::Spawned => self.on_spawned(now),
             Event::SpawnFailed { why } => self.on_spawn_failed(why),
             Event::SpawnHindered { why } => self.on_hindered(why, now),
-            Event::Answered => self.on_answer(),
+            Event::Answered => self.on_answer(now),
             Event::MainEnded(end) => self.on_main_ended(end, now),
             Event::GroupEmpty => self.on_group_empty(now),
+            Event::LeftOthers => self.on_left_others(now),
             Event::PortLost => self.on_port_lost(now),
             Event::TreeEmpty => self.on_tree_empty(now),
             Event::StopRequested => self.on_stop(now),
@@ -175,70 +161,30 @@ impl Machine {
 
     fn on_spawned(&mut self, now: Instant) -> Action {
         self.starts += 1;
+        self.has_run = true;
         self.phase = self.starting(now);
-        self.ever_up |= self.phase == Phase::Up;
+        self.ever_up |= matches!(self.phase, Phase::Up { .. });
         Action::Nothing
     }
 
     fn starting(&self, now: Instant) -> Phase {
         match self.policy.ready_timeout {
-            None => Phase::Up,
+            None => self.up(now),
             Some(timeout) => Phase::Starting { deadline: now.checked_add(timeout), late: false },
         }
     }
 
-    fn on_answer(&mut self) -> Action {
+    fn up(&self, now: Instant) -> Phase {
+        let has_failed = self.ends > 0 || !self.backoff.is_clean();
+        Phase::Up { healthy_at: has_failed.then(|| now + backoff::HEALTHY_AFTER) }
+    }
+
+    fn on_answer(&mut self, now: Instant) -> Action {
         if let Phase::Starting { .. } = self.phase {
-            self.phase = Phase::Up;
+            self.phase = self.up(now);
             self.ever_up = true;
         }
         Action::Nothing
-    }
-
-    fn on_main_ended(&mut self, end: End, now: Instant) -> Action {
-        match &self.phase {
-            Phase::Starting { .. } | Phase::Up => {
-                let was_up = self.phase == Phase::Up;
-                self.phase = Phase::Clearing { end, was_up, comeback: None, deadline: Some(now + GRACE) };
-                Action::EndGroup { force: false }
-            }
-            Phase::Stopping { goal, .. } => {
-                let goal = *goal;
-                self.sweep(goal, now)
-            }
-            Phase::Waiting { .. } | Phase::Clearing { .. } | Phase::Sweeping { .. } | Phase::Settled(_) => {
-                Action::Nothing
-            }
-        }
-    }
-
-    fn on_group_empty(&mut self, now: Instant) -> Action {
-        let Phase::Clearing { end, was_up, comeback, .. } = self.phase else { return Action::Nothing };
-        if let Some(comeback) = comeback {
-            return self.come_back(comeback, now);
-        }
-        if !was_up && !self.ever_up {
-            return self.settle(Outcome::Crashed { why: format!("it {end} before it was ready") });
-        }
-        match (self.policy.restart, end.success()) {
-            (RestartPolicy::Always, _) | (RestartPolicy::OnFailure, false) => self.again(end, now),
-            (RestartPolicy::OnFailure | RestartPolicy::Never, true) => self.settle(Outcome::Exited),
-            (RestartPolicy::Never, false) => self.settle(Outcome::Crashed { why: format!("it {end}") }),
-        }
-    }
-
-    /// No fault of the service: it is started again on another port, as after any other failure.
-    fn on_port_lost(&mut self, now: Instant) -> Action {
-        match self.phase {
-            Phase::Clearing { comeback: None, end, .. } => self.again(end, now),
-            Phase::Clearing { comeback: Some(_), .. }
-            | Phase::Waiting { .. }
-            | Phase::Starting { .. }
-            | Phase::Up
-            | Phase::Stopping { .. }
-            | Phase::Sweeping { .. }
-            | Phase::Settled(_) => self.on_group_empty(now),
-        }
     }
 
     /// There is no new instance, be it for a crash, a save or a restart. A stop that was asked for
@@ -250,29 +196,9 @@ impl Machine {
         }
     }
 
-    /// What was well before is tried again later, as after a death: want passes.
-    fn on_hindered(&mut self, why: String, now: Instant) -> Action {
-        match self.backoff.one_more(now) {
-            Next::After(delay) if self.ever_up => {
-                self.phase = Phase::Waiting { until: now + delay.max(backoff::FIRST_DELAY) };
-                Action::Nothing
-            }
-            Next::After(_) | Next::GiveUp(_) => self.settle(Outcome::Crashed { why }),
-        }
-    }
-
-    fn again(&mut self, end: End, now: Instant) -> Action {
-        match self.backoff.one_more(now) {
-            Next::After(delay) => {
-                self.phase = Phase::Waiting { until: now + delay };
-                if delay.is_zero() { self.on_tick(now) } else { Action::Nothing }
-            }
-            Next::GiveUp(count) => {
-                let window = backoff::WINDOW.as_secs();
-                let why = format!("it ended {count} times within {window} s; the last time it {end}");
-                self.settle(Outcome::Crashed { why })
-            }
-        }
+    fn forget_failures(&mut self) {
+        self.ends = 0;
+        self.backoff.forget();
     }
 
     fn on_tree_empty(&mut self, now: Instant) -> Action {
@@ -280,8 +206,9 @@ impl Machine {
             Phase::Sweeping { goal, .. } => self.swept(goal, now),
             Phase::Waiting { .. }
             | Phase::Starting { .. }
-            | Phase::Up
+            | Phase::Up { .. }
             | Phase::Clearing { .. }
+            | Phase::Background { .. }
             | Phase::Stopping { .. }
             | Phase::Settled(_) => Action::Nothing,
         }
@@ -294,10 +221,26 @@ impl Machine {
                 *late = true;
                 Action::Nothing
             }
-            Phase::Clearing { deadline, .. } if deadline.is_some_and(|deadline| deadline <= now) => {
-                *deadline = None;
-                Action::EndGroup { force: true }
+            Phase::Up { healthy_at: Some(at) } if *at <= now => {
+                self.forget_failures();
+                self.phase = Phase::Up { healthy_at: None };
+                Action::Nothing
             }
+            Phase::Clearing { pressure, deadline, end, .. } if *deadline <= now => match pressure {
+                Pressure::None => {
+                    (*pressure, *deadline) = (Pressure::Asked, now + GRACE);
+                    Action::EndGroup { force: false }
+                }
+                Pressure::Asked => {
+                    (*pressure, *deadline) = (Pressure::Killed, now + GIVE_UP);
+                    Action::EndGroup { force: true }
+                }
+                // The driver adds which processes are left.
+                Pressure::Killed => {
+                    let why = format!("it {end}, and not everything of its process group could be ended");
+                    self.settle(Outcome::Crashed { why })
+                }
+            },
             Phase::Stopping { killed: killed @ false, deadline, .. } if *deadline <= now => {
                 (*killed, *deadline) = (true, now + GIVE_UP);
                 Action::KillMain
@@ -316,8 +259,9 @@ impl Machine {
             },
             Phase::Waiting { .. }
             | Phase::Starting { .. }
-            | Phase::Up
+            | Phase::Up { .. }
             | Phase::Clearing { .. }
+            | Phase::Background { .. }
             | Phase::Stopping { .. }
             | Phase::Sweeping { .. }
             | Phase::Settled(_) => Action::Nothing,

@@ -126,7 +126,10 @@ fn service_status(
     let live = record.and_then(|record| live(layout, record, standing));
     // It died a moment ago, and its supervisor has not written that down yet.
     let state = match (live.is_none() && record.is_some_and(|record| record.main.is_some()), state) {
-        (true, ServiceState::Ready | ServiceState::Running | ServiceState::Degraded) => ServiceState::Backoff,
+        (
+            true,
+            ServiceState::Ready | ServiceState::Running | ServiceState::Degraded | ServiceState::Unstable,
+        ) => ServiceState::Backoff,
         (true | false, state) => state,
     };
     let is_live = live.is_some();
@@ -186,10 +189,17 @@ pub fn url(record: &Record, address: SocketAddr, page: &str) -> String {
 }
 
 fn live(layout: &Layout, record: &Record, standing: &Standing) -> Option<LiveService> {
-    let entry = main_entry(layout, record, standing)?;
+    let main = main_entry(layout, record, standing);
+    if main.is_none() && !record.is_in_background() {
+        return None;
+    }
+    let main_pid = main.as_ref().map(|main| main.pid);
+    let mut ours = processes(layout, record, standing, main_pid)?;
+    // Without a main process the eldest stands for the service.
+    let eldest = || jupyter::without_kernels(ours.clone()).into_iter().min_by_key(|one| (one.start, one.pid));
+    let entry = main.or_else(eldest)?;
     let pid = entry.pid;
-    let started_at = record.main.as_ref().map_or_else(Timestamp::now, |main| main.started_at);
-    let mut ours = processes(layout, record, standing, Some(pid))?;
+    let started_at = record.main.as_ref().map_or_else(|| born(&entry), |main| main.started_at);
     if ours.iter().all(|other| other.pid != pid) {
         ours.push(entry.clone());
     }
@@ -198,7 +208,7 @@ fn live(layout: &Layout, record: &Record, standing: &Standing) -> Option<LiveSer
     let uptime = table::age(&entry).as_secs_f64();
     let cpu: f64 = ours.iter().map(|entry| entry.cpu_seconds).sum();
     let kernels = jupyter::kernels(&ours);
-    let processes = ours.iter().map(|other| process_info(other, pid, &ours, &kernels)).collect();
+    let processes = ours.iter().map(|other| process_info(other, main_pid, &ours, &kernels)).collect();
     Some(LiveService {
         pid,
         pgid: Pid::new(entry.group)?,
@@ -210,6 +220,12 @@ fn live(layout: &Layout, record: &Record, standing: &Standing) -> Option<LiveSer
         processes,
         kernels,
     })
+}
+
+/// When a process began, by the clock as it is now.
+fn born(entry: &Entry) -> Timestamp {
+    let now = Timestamp::now();
+    now.checked_sub(table::age(entry)).unwrap_or(now)
 }
 
 /// The processes of a service that lives: those below its supervisor, unless the tree was torn by the
@@ -251,10 +267,10 @@ fn main_entry(layout: &Layout, record: &Record, standing: &Standing) -> Option<E
     recorded.or_else(|| Service::of(layout, &record.service).unrecorded_main(run?))
 }
 
-fn process_info(entry: &Entry, main: Pid, ours: &[Entry], kernels: &[KernelInfo]) -> ProcessInfo {
+fn process_info(entry: &Entry, main: Option<Pid>, ours: &[Entry], kernels: &[KernelInfo]) -> ProcessInfo {
     let has_parent = ours.iter().any(|other| other.pid.get() == entry.parent);
     let is_kernel = kernels.iter().any(|kernel| kernel.pid == entry.pid);
-    let role = match (entry.pid == main, is_kernel) {
+    let role = match (Some(entry.pid) == main, is_kernel) {
         (true, _) => Role::Main,
         (false, true) if has_parent => Role::Kernel,
         (false, true) => Role::Orphaned,

@@ -241,12 +241,19 @@ fn outcome(record: &Record, standing: &Standing, before: Option<&Record>) -> Opt
         return None;
     }
     let record = Box::new(record.clone());
-    match (record.state, standing) {
+    match (record.shown_state(), standing) {
         // It has just ended, and its supervisor has not written that down yet.
-        (ServiceState::Ready | ServiceState::Running, _) if !query::main_lives(&record) => None,
+        (ServiceState::Ready | ServiceState::Running | ServiceState::Unstable, _)
+            if !query::main_lives(&record) =>
+        {
+            None
+        }
+        (ServiceState::Unstable, _) if record.state == ServiceState::Starting => None,
         (ServiceState::Ready | ServiceState::Running, Standing::Supervised(_))
         | (ServiceState::Exited, _) => Some(Started::Up { record, fresh: true }),
-        (ServiceState::Crashed | ServiceState::Degraded, _) => Some(Started::Failed { record }),
+        (ServiceState::Crashed | ServiceState::Degraded | ServiceState::Unstable, _) => {
+            Some(Started::Failed { record })
+        }
         (
             ServiceState::Starting
             | ServiceState::Backoff

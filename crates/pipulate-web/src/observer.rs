@@ -11,6 +11,8 @@ use pipulate_core::identity::Pid;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::{LiveService, ProjectStatus, ServiceStatus};
+use pipulate_store::log::excerpt;
+use pipulate_store::log::read::Start;
 
 use crate::reading::{self, LogLine};
 use crate::world::{Look, Notebook, World};
@@ -144,7 +146,7 @@ fn still_sick(status: &mut ProjectStatus, sick: &BTreeMap<ServiceName, (Option<P
 /// What was printed last by those who ended badly, or are about to be started again.
 fn last_lines(world: &World, status: &ProjectStatus) -> BTreeMap<ServiceName, Vec<LogLine>> {
     let needs_words = |service: &&ServiceStatus| match service.state {
-        ServiceState::Crashed | ServiceState::Backoff => true,
+        ServiceState::Crashed | ServiceState::Backoff | ServiceState::Unstable => true,
         ServiceState::Stopped
         | ServiceState::Starting
         | ServiceState::Ready
@@ -159,7 +161,8 @@ fn last_lines(world: &World, status: &ProjectStatus) -> BTreeMap<ServiceName, Ve
     services
         .filter_map(|service| {
             // A log that can't be read is told on its own page.
-            let lines = reading::last(&*world.logs, &service.name, LAST_LINES).ok()?;
+            let start = excerpt::telling(service.state, LAST_LINES, Start::Tail(LAST_LINES));
+            let lines = reading::last(&*world.logs, &service.name, start).ok()?;
             (!lines.is_empty()).then(|| (service.name.clone(), lines))
         })
         .collect()

@@ -128,10 +128,10 @@ pub(crate) fn from(
     read_most(logs, choice, |service| (Start::At(positions.of(service)), None), most, &mut Reader::default())
 }
 
-/// The last lines of one service.
-pub(crate) fn last(logs: &dyn Logs, service: &ServiceName, count: u64) -> Result<Vec<LogLine>, StoreError> {
+/// The lines of one service from `start` on.
+pub(crate) fn last(logs: &dyn Logs, service: &ServiceName, start: Start) -> Result<Vec<LogLine>, StoreError> {
     let choice = Choice { service: Some(service.clone()), filter: String::new() };
-    let start = |_: &ServiceName| (Start::Tail(count), None);
+    let start = |_: &ServiceName| (start, None);
     Ok(read(logs, &choice, start, usize::MAX, &mut Reader::default())?.lines.into())
 }
 

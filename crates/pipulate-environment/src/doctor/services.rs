@@ -1,7 +1,6 @@
 //! How the services are: one that crashed, one that nobody looks after, records of what is gone.
 
 use pipulate_core::finding::{Finding, Fix};
-use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::ServiceStatus;
 use pipulate_store::log::excerpt;
@@ -50,12 +49,16 @@ fn running(examination: &Examination) -> Finding {
     };
     let name = &service.name;
     let mut detail = vec![service.reason.clone().or_else(|| how_it_ended(service)).unwrap_or_default()];
-    detail.extend(last_lines(examination, name));
+    detail.extend(last_lines(examination, service));
     detail.retain(|line| !line.is_empty());
     let finding = match service.state {
+        ServiceState::Degraded if service.is_in_background() => {
+            warning(RUNNING, format!("{name} put itself into the background"))
+        }
         ServiceState::Degraded => warning(RUNNING, format!("{name} lives, and does not answer")),
         ServiceState::Crashed => failure(RUNNING, format!("{name} has crashed")),
         ServiceState::Backoff
+        | ServiceState::Unstable
         | ServiceState::Stopped
         | ServiceState::Exited
         | ServiceState::Running
@@ -66,7 +69,8 @@ fn running(examination: &Examination) -> Finding {
         | ServiceState::Unknown => failure(RUNNING, format!("{name} ends again and again")),
     };
     // A start leaves alone what runs.
-    let (verb, words) = match service.state == ServiceState::Degraded {
+    let runs = matches!(service.state, ServiceState::Degraded | ServiceState::Unstable);
+    let (verb, words) = match runs || service.is_in_background() {
         true => ("restart", "restart it"),
         false => ("start", "start it again"),
     };
@@ -85,9 +89,10 @@ fn how_it_ended(service: &ServiceStatus) -> Option<String> {
 }
 
 /// What it printed last, without secrets and without anything that a terminal would obey.
-fn last_lines(examination: &Examination, service: &ServiceName) -> Vec<String> {
+fn last_lines(examination: &Examination, service: &ServiceStatus) -> Vec<String> {
+    let start = excerpt::telling(service.state, LINES, Start::Tail(LINES));
     let masker = secrets::of_home(&examination.layout, examination.config.as_ref().ok()).masker;
-    let lines = excerpt::last_lines(&examination.layout, service, Start::Tail(LINES), usize::MAX, &masker);
+    let lines = excerpt::last_lines(&examination.layout, &service.name, start, usize::MAX, &masker);
     lines.unwrap_or_default().into_iter().map(|line| format!("| {line}")).collect()
 }
 

@@ -4,11 +4,18 @@ use std::collections::VecDeque;
 
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
+use pipulate_core::state::ServiceState;
 
 use super::mask::Masker;
 use super::read::{Reader, Start};
 use super::sanitize::Text;
 use crate::error::StoreError;
+
+/// Where to read the lines that may explain a service's state. An unstable service was started again
+/// since: the lines to show are the last ones of the instance that ended.
+pub fn telling(state: ServiceState, count: u64, otherwise: Start) -> Start {
+    if state == ServiceState::Unstable { Start::BeforeLastStart(count) } else { otherwise }
+}
 
 /// The last `count` lines from `start` on, the unfinished one included; none if there is no log.
 ///
@@ -29,10 +36,14 @@ pub fn last_lines(
             lines.pop_front();
         }
     };
-    while let Some(line) = reader.next_line()? {
-        keep(line.to_vec());
+    let end = reader.end_of(start);
+    while let Some(line) = reader.next_line()?.map(<[u8]>::to_vec) {
+        if end.is_some_and(|end| reader.line_start() >= end) {
+            break;
+        }
+        keep(line);
     }
-    if let Some(line) = reader.take_unfinished() {
+    if let Some(line) = reader.take_unfinished().filter(|_| end.is_none()) {
         keep(line);
     }
     Ok(lines.iter().map(|line| masker.mask(Text::of(line).plain()).into_owned()).collect())
@@ -40,11 +51,14 @@ pub fn last_lines(
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
+    use std::io::Write as _;
 
     use pipulate_core::project::AbsPath;
+    use pipulate_core::service::LogLimits;
 
     use super::*;
+    use crate::capture::{Capture, Mark};
 
     #[test]
     fn the_end_of_a_log_is_shown_without_secrets_and_escapes() {
@@ -58,5 +72,26 @@ mod tests {
         fs::write(layout.log(&service), "one\n\x1b[31mtwo\x1b[0m\nkey=hunter22\nunfin").unwrap();
         assert_eq!(last(3), ["two", "key=****", "unfin"]);
         assert_eq!(last(9).len(), 4);
+    }
+
+    #[test]
+    fn before_the_last_start_stands_only_what_the_instance_that_ended_printed() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = AbsPath::new(directory.path().canonicalize().unwrap()).unwrap();
+        let layout = crate::home::ensure(&Layout::new(root)).unwrap();
+        let service = ServiceName::parse("worker").unwrap();
+        let masker = Masker::new(["hunter22"]);
+        let start = telling(ServiceState::Unstable, 2, Start::Tail(2));
+        let words = || last_lines(&layout, &service, start, 9, &masker).unwrap();
+        assert_eq!(words(), [""; 0], "no log yet");
+        let mut capture = Capture::open(&layout, &service, LogLimits { max_size: 1 << 20, keep: 1 }).unwrap();
+        for (lines, before) in [("one\ntwo\nthree\n", &[][..]), ("new\n", &["two", "three"])] {
+            capture.mark(Mark::Start);
+            File::from(capture.writer().unwrap()).write_all(lines.as_bytes()).unwrap();
+            capture.drain().unwrap();
+            assert_eq!(words(), before);
+        }
+        let now = telling(ServiceState::Crashed, 2, Start::Tail(2));
+        assert_eq!(last_lines(&layout, &service, now, 9, &masker).unwrap(), ["three", "new"]);
     }
 }

@@ -120,12 +120,13 @@ impl Merged {
 
     fn add_stretch(&mut self, layout: &Layout, stretch: &Stretch) -> Result<(), StoreError> {
         let reader = Reader::open(layout, &stretch.service, stretch.start)?;
+        let end = stretch.end.or_else(|| reader.end_of(stretch.start));
         self.sources.push(Source {
             reader,
             bytes: Vec::new(),
             next: None,
             block: Block::default(),
-            end: stretch.end,
+            end,
             reached: None,
             left_out_to: 0,
             is_over: false,

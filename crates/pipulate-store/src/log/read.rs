@@ -31,6 +31,8 @@ pub enum Start {
     /// Exactly here, where an earlier reading ended; with the oldest line that is kept if that
     /// one is gone, and at the beginning of the current log if it was begun anew.
     At(u64),
+    /// This many lines before the last start, and nothing after it: how the instance before ended.
+    BeforeLastStart(u64),
     /// This many lines before a place where a line begins.
     Before { position: u64, count: u64 },
 }
@@ -248,6 +250,14 @@ impl Reader {
             // Nothing was captured before anything.
             true => Some(0),
             false => self.index.position_of(when, self.files.iter()),
+        }
+    }
+
+    /// The position of the first line that no longer belongs to what begins like this.
+    pub(super) fn end_of(&self, start: Start) -> Option<u64> {
+        match start {
+            Start::BeforeLastStart(_) => self.position_of(When::LastStart),
+            Start::Oldest | Start::Tail(_) | Start::Since(_) | Start::At(_) | Start::Before { .. } => None,
         }
     }
 

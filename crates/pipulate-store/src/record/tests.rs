@@ -26,6 +26,7 @@ fn record(root: &str) -> Record {
         main: Some(MainProcess { identity: identity(42), run: RunId::from_random(1), started_at: at }),
         generation: None,
         restarts: 2,
+        unexpected_ends: 0,
         last_exit: Some(LastExit { code: Some(1), signal: None, at }),
         port: Some(8888),
         scheme: Scheme::Http,
@@ -67,6 +68,7 @@ fn a_record_reads_back_as_it_was_written() {
     record.scheme = Scheme::Https;
     record.generation = Some(RunId::from_random(8));
     record.saved = vec!["a b/c.py".into()];
+    record.unexpected_ends = 4;
     assert_eq!(read(&layout, &record.service).unwrap(), None);
     write(&layout, &record).unwrap();
     assert_eq!(read(&layout, &record.service).unwrap(), Some(record.clone()));
@@ -76,6 +78,19 @@ fn a_record_reads_back_as_it_was_written() {
 #[test]
 fn the_frozen_record_of_version_1_is_still_understood() {
     assert_eq!(wire::decode(FROZEN.as_bytes()).unwrap(), record("/home/me/demo"));
+}
+
+#[test]
+fn a_running_services_ends_and_a_missing_main_process_say_more_than_its_state() {
+    let mut record = record("/home/me/demo");
+    record.unexpected_ends = 3;
+    assert_eq!((record.state, record.shown_state()), (ServiceState::Ready, ServiceState::Unstable));
+    record.state = ServiceState::Degraded;
+    assert_eq!((record.is_in_background(), record.shown_state()), (false, ServiceState::Unstable));
+    record.main = None;
+    assert_eq!((record.is_in_background(), record.shown_state()), (true, ServiceState::Degraded));
+    record.state = ServiceState::Crashed;
+    assert_eq!((record.is_in_background(), record.shown_state()), (false, ServiceState::Crashed));
 }
 
 #[test]

@@ -38,6 +38,8 @@ struct RecordV1 {
     #[serde(default)]
     generation: Option<String>,
     restarts: u32,
+    #[serde(default)]
+    unexpected_ends: u32,
     last_exit: Option<ExitV1>,
     port: Option<u16>,
     address: Option<SocketAddr>,
@@ -130,6 +132,7 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
         next_run: record.next_run.as_ref().map(RunId::to_string),
         generation: record.generation.as_ref().map(RunId::to_string),
         restarts: record.restarts,
+        unexpected_ends: record.unexpected_ends,
         last_exit: record.last_exit.map(|exit| ExitV1 {
             code: exit.code,
             signal: exit.signal,
@@ -194,6 +197,7 @@ impl RecordV1 {
             next_run: optional(self.next_run, |run| RunId::parse(&run))?,
             generation: optional(self.generation, |run| RunId::parse(&run))?,
             restarts: self.restarts,
+            unexpected_ends: self.unexpected_ends,
             last_exit: optional(self.last_exit, |exit| {
                 Some(LastExit {
                     code: exit.code,

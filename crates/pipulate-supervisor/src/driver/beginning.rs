@@ -17,7 +17,8 @@ use pipulate_process::{reaper, table};
 use pipulate_store::capture::{self, Capture};
 use pipulate_store::record::{self, MainProcess, Named, Record};
 
-use super::journal::Journal;
+use super::background::Background;
+use super::journal::{Journal, end_of};
 use super::needs::Needs;
 use super::readiness::Readying;
 use super::room::Room;
@@ -26,7 +27,7 @@ use super::succession::Upgrade;
 use super::watching::Watching;
 use super::{Beginning, Driver, Main, REST, SuperviseError, Task, random};
 use crate::family::{Attached, Service};
-use crate::machine::{Event, Machine, Policy};
+use crate::machine::{Event, Machine, Past, Policy};
 use crate::standing::{self, Membership};
 
 impl Driver {
@@ -45,14 +46,14 @@ impl Driver {
         let capture = open_capture(&layout, &spec)?;
         drop(fifo); // It kept the FIFO's content; from here on our own end does.
         let torn = beginning == Beginning::Stop || is_torn(earlier.as_ref(), main.as_ref(), &me, &host);
-        let machine = machine(&spec, earlier.as_ref(), main.is_some(), beginning)?;
+        let machine = machine(&spec, earlier.as_ref(), main.is_some(), beginning, &me)?;
         let readying = Readying::new(&spec.ready, earlier.as_ref());
         let port = earlier.as_ref().and_then(|record| record.port);
         let lost_before = lost_before(earlier.as_ref(), main.as_ref());
         let earlier_survivors = survivors(earlier.as_ref());
-        let lost = earlier.clone().filter(|_| torn);
         let watching = Watching::new(&layout, &spec, beginning, unread(earlier.as_ref(), main.as_ref()));
         let generation = generation(earlier.as_ref(), main.is_some(), beginning)?;
+        let before = earlier.clone();
         let known_main = main.as_ref().map(|main| main.record.clone());
         let mut journal = Journal::new(&layout, &spec, me.clone(), earlier, known_main, doorbell);
         let next_run = RunId::from_random(random()?);
@@ -62,6 +63,7 @@ impl Driver {
             attached: Attached::new(),
             me: me.pid,
             port_lost: false,
+            shortage: None,
             stopwatch: None,
             siblings: Siblings::new(beginning),
             watching,
@@ -82,24 +84,37 @@ impl Driver {
             machine,
             main,
             lost_group: None,
-            kills_group: false,
             torn,
+            background: Background::default(),
             port,
             needs: Needs::new(is_ordered),
             readying,
             journal,
             next_run,
         };
-        driver.take_the_first_step(beginning, lost)?;
+        driver.take_the_first_step(beginning, before)?;
         Ok(driver)
+    }
+
+    /// Takes over a service in the background. If nothing of it is left, a request starts it anew; in a
+    /// rescue its policy decides.
+    fn find_the_background(&mut self, beginning: Beginning, past: Past) -> Result<(), SuperviseError> {
+        if beginning == Beginning::Rescue || !self.in_background().is_empty() {
+            self.machine = Machine::in_background(policy(&self.spec), random()?, past, Instant::now());
+        }
+        Ok(())
     }
 
     fn take_the_first_step(
         &mut self,
         beginning: Beginning,
-        lost: Option<Record>,
+        before: Option<Record>,
     ) -> Result<(), SuperviseError> {
-        match (beginning, lost) {
+        let background = before.as_ref().filter(|record| record.is_in_background());
+        if let Some(record) = background.filter(|_| beginning != Beginning::Stop) {
+            return self.find_the_background(beginning, past_of(record));
+        }
+        match (beginning, before.filter(|_| self.torn)) {
             (Beginning::Stop, _) => self.tell(Event::StopRequested),
             (Beginning::Start | Beginning::Rescue, Some(earlier)) if self.main.is_none() => {
                 self.mourn(&earlier, beginning)?;
@@ -125,11 +140,15 @@ impl Driver {
             self.lost_group = None;
             return Ok(());
         }
-        let was_up = earlier.state.is_well() || earlier.state == ServiceState::Backoff;
+        // In back-off, the record already says how it ended.
+        let seen = earlier.last_exit.filter(|_| earlier.state == ServiceState::Backoff);
+        let was_up = earlier.state.is_well() || seen.is_some();
         let (policy, seed) = (policy(&self.spec), random()?);
-        self.machine = Machine::adopted(policy, seed, was_up, earlier.restarts, Instant::now());
-        self.journal.main_ended(End::Unknown);
-        self.tell(Event::MainEnded(End::Unknown));
+        self.machine = Machine::adopted(policy, seed, was_up, past_of(earlier), Instant::now());
+        if seen.is_none() {
+            self.journal.main_ended(End::Unknown);
+        }
+        self.tell(Event::MainEnded(seen.map_or(End::Unknown, end_of)));
         if is_wanted {
             self.tell(Event::Saved);
         }
@@ -193,6 +212,10 @@ fn is_torn(earlier: Option<&Record>, main: Option<&Main>, me: &ProcessIdentity, 
     }
 }
 
+fn past_of(record: &Record) -> Past {
+    Past { restarts: record.restarts, ends: record.unexpected_ends }
+}
+
 fn policy(spec: &ServiceSpec) -> Policy {
     Policy { restart: spec.restart, ready_timeout: spec.ready.timeout(), stop_timeout: spec.stop.timeout }
 }
@@ -202,16 +225,20 @@ fn machine(
     earlier: Option<&Record>,
     lives: bool,
     beginning: Beginning,
+    me: &ProcessIdentity,
 ) -> Result<Machine, SuperviseError> {
     let policy = policy(spec);
     let now = Instant::now();
     let seed = random()?;
     Ok(match (earlier, lives, beginning) {
         (Some(record), true, _) => {
-            Machine::adopted(policy, seed, record.state.is_well(), record.restarts, now)
+            Machine::adopted(policy, seed, record.state.is_well(), past_of(record), now)
         }
         (Some(record), false, Beginning::Rescue) if record.state == ServiceState::Backoff => {
-            Machine::backing_off(policy, seed, record.restarts, now)
+            Machine::resumed(policy, seed, past_of(record), now)
+        }
+        (Some(record), false, Beginning::Start) if record.supervisor.as_ref() == Some(me) => {
+            Machine::renewed(policy, seed, now)
         }
         (None, true, _) | (_, false, Beginning::Start | Beginning::Rescue) => Machine::new(policy, seed, now),
         (_, false, Beginning::Stop) => Machine::remains(policy, now),

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use pipulate_core::identity::Pid;
+use pipulate_core::text::printable;
 use pipulate_process::command::End;
 use pipulate_process::identity::{SignalError, Verified};
 use pipulate_process::signals::Signal;
@@ -15,7 +16,7 @@ use pipulate_store::record::{Named, Receipt};
 use super::{Driver, Main, identity_of};
 use crate::family::Family;
 use crate::jupyter;
-use crate::machine::{Event, Outcome, Phase};
+use crate::machine::{Event, Outcome, Phase, Pressure};
 use crate::standing;
 
 /// So many looks in a row that find nothing count as a proof where there is no better one.
@@ -56,7 +57,6 @@ impl Driver {
     /// Ends what an unexpected death left in the main process's group; kernels have groups of
     /// their own and stay.
     pub(super) fn end_group(&mut self, force: bool) {
-        self.kills_group = force;
         let signal = if force { Signal::KILL } else { Signal::TERM };
         match &self.main {
             Some(main) if main.is_child => reaper::signal_group_of_child(main.pid(), signal),
@@ -107,14 +107,8 @@ impl Driver {
     /// Looks whether the group, or the tree, that is being ended has become empty.
     pub(super) fn look_at_the_tree(&mut self) {
         match *self.machine.phase() {
-            Phase::Clearing { .. } if self.group_members().is_empty() => {
-                self.forget_main();
-                let event =
-                    if std::mem::take(&mut self.port_lost) { Event::PortLost } else { Event::GroupEmpty };
-                self.tell(event);
-            }
-            // Where its members are looked for one by one, another may have been born meanwhile.
-            Phase::Clearing { .. } if self.kills_group => self.end_group(true),
+            Phase::Clearing { end, pressure, .. } => self.look_at_the_group(end, pressure),
+            Phase::Background { .. } => self.look_at_the_background(),
             Phase::Sweeping { force, .. } => {
                 let ours = if force { self.kill_at_sight(|_| true).ours } else { self.family().ours };
                 self.remember(&ours);
@@ -129,13 +123,45 @@ impl Driver {
                     self.end_all(ours, force);
                 }
             }
-            Phase::Clearing { .. }
-            | Phase::Waiting { .. }
+            Phase::Waiting { .. }
             | Phase::Starting { .. }
-            | Phase::Up
+            | Phase::Up { .. }
             | Phase::Stopping { .. }
             | Phase::Settled(_) => {}
         }
+    }
+
+    /// Checks whether the group of the ended main process is empty, and what else is left.
+    fn look_at_the_group(&mut self, end: End, pressure: Pressure) {
+        if !self.group_members().is_empty() {
+            // Also kills members forked since the last check.
+            if pressure == Pressure::Killed {
+                self.end_group(true);
+            }
+            return;
+        }
+        self.forget_main();
+        let event = match std::mem::take(&mut self.port_lost) {
+            true => Event::PortLost,
+            false if end.success() && !self.in_background().is_empty() => Event::LeftOthers,
+            false => Event::GroupEmpty,
+        };
+        self.tell(event);
+        if let Phase::Background { .. } = self.machine.phase() {
+            self.look_at_the_background();
+        }
+    }
+
+    /// Names the members of an ended instance's group that could not be ended. No new instance may start
+    /// beside them.
+    pub(super) fn in_the_way(&self) -> Option<String> {
+        let has_ended = self.main.as_ref().is_none_or(|main| main.ended.is_some());
+        let members = if has_ended { self.group_members() } else { Vec::new() };
+        let named = |entry: &Entry| {
+            let why = why_it_survives(entry, !table::is_ours_by_user(entry.pid));
+            format!("{} (pid {}) {why}", printable(&entry.name), entry.pid)
+        };
+        (!members.is_empty()).then(|| members.iter().map(named).collect::<Vec<_>>().join(", "))
     }
 
     /// By the time that everybody has been looked at, one that forks and ends in a chain is another
@@ -245,7 +271,6 @@ impl Driver {
             reaper::reap(main.pid());
         }
         self.lost_group = None;
-        self.kills_group = false;
         self.journal.main_forgotten();
     }
 
@@ -291,12 +316,16 @@ impl Driver {
 
 impl Stopwatch {
     fn survivor(&self, entry: &Entry) -> Named {
-        let why = match entry.state {
-            _ if self.forbidden.contains(&entry.pid) => "belongs to another user",
-            RunState::Uninterruptible => "is in a system call that nothing interrupts",
-            RunState::Living | RunState::Running | RunState::Dead => "did not end even when killed",
-        };
+        let why = why_it_survives(entry, self.forbidden.contains(&entry.pid));
         Named { pid: entry.pid, start: entry.start, name: entry.name.clone(), why: why.to_owned() }
+    }
+}
+
+fn why_it_survives(entry: &Entry, is_forbidden: bool) -> &'static str {
+    match entry.state {
+        _ if is_forbidden => "belongs to another user",
+        RunState::Uninterruptible => "is in a system call that nothing interrupts",
+        RunState::Living | RunState::Running | RunState::Dead => "did not end even when killed",
     }
 }
 

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt as _;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use pipulate_core::identity::ProcessIdentity;
@@ -14,6 +16,7 @@ use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::LastExit;
 use pipulate_process::command::End;
 use pipulate_process::identity::SignalError;
+use pipulate_process::poll::{self, Interest, Ready};
 use pipulate_store::error::StoreError;
 use pipulate_store::files;
 use pipulate_store::record::{self, MainProcess, Record};
@@ -58,6 +61,7 @@ impl Journal {
             next_run: None,
             generation: None,
             restarts: 0,
+            unexpected_ends: 0,
             last_exit: earlier.and_then(|record| record.last_exit),
             port: earlier.and_then(|record| record.port),
             address: earlier.and_then(|record| record.address),
@@ -77,7 +81,7 @@ impl Journal {
             me,
             record,
             written: None,
-            doorbell: doorbell.map(File::from),
+            doorbell: doorbell.map(File::from).filter(is_pipe),
             is_disowned: false,
             unwritten: None,
             wants_room: false,
@@ -203,7 +207,7 @@ impl Journal {
         if self.written.as_ref() == Some(&self.record) {
             return;
         }
-        let before = self.written.as_ref().map(|record| record.state);
+        let before = self.written.as_ref().map(Record::shown_state);
         self.write_pid_file();
         let written = match std::mem::take(&mut self.wants_room) {
             true => record::write_first(&self.layout, &self.record),
@@ -220,8 +224,9 @@ impl Journal {
                 return;
             }
         }
-        if before != Some(self.record.state) {
-            tracing::info!(service = %self.record.service, state = self.record.state.word(), reason = self.record.reason);
+        let state = self.record.shown_state();
+        if before != Some(state) {
+            tracing::info!(service = %self.record.service, state = state.word(), reason = self.record.reason);
         }
         self.ring();
         self.written = Some(self.record.clone());
@@ -230,6 +235,23 @@ impl Journal {
     /// The next record is written only if the disk is not full.
     pub(super) fn write_only_with_room(&mut self) {
         self.wants_room = true;
+    }
+
+    /// The pipe to the command that waits for the service; it hangs up when that command has ended.
+    pub(super) fn audience(&self) -> Option<BorrowedFd<'_>> {
+        self.doorbell.as_ref().map(|doorbell| doorbell.as_fd())
+    }
+
+    /// Whether a command waits for the service, and meanwhile watches this supervisor.
+    pub(super) fn has_audience(&mut self) -> bool {
+        let ready = self.audience().map(|end| poll::wait(&[(end, Interest::Read)], Some(Duration::ZERO)));
+        let has_left = |ready: &std::io::Result<Vec<Ready>>| {
+            ready.as_ref().is_ok_and(|ready| ready.iter().any(|end| end.hung_up))
+        };
+        if ready.as_ref().is_some_and(has_left) {
+            self.doorbell = None;
+        }
+        self.doorbell.is_some()
     }
 
     /// Why there is no record of what is true now.
@@ -275,6 +297,20 @@ impl Journal {
     }
 }
 
+/// Without a reader, the doorbell is /dev/null.
+fn is_pipe(doorbell: &File) -> bool {
+    doorbell.metadata().is_ok_and(|meta| meta.file_type().is_fifo())
+}
+
+/// Converts a recorded exit.
+pub(super) fn end_of(exit: LastExit) -> End {
+    match (exit.code, exit.signal) {
+        (Some(code), _) => End::Code(code),
+        (None, Some(signal)) => End::Signal(signal),
+        (None, None) => End::Unknown,
+    }
+}
+
 pub(super) fn is_settled(state: ServiceState) -> bool {
     match state {
         ServiceState::Starting | ServiceState::Stopping | ServiceState::Backoff => false,
@@ -282,6 +318,7 @@ pub(super) fn is_settled(state: ServiceState) -> bool {
         | ServiceState::Ready
         | ServiceState::Running
         | ServiceState::Degraded
+        | ServiceState::Unstable
         | ServiceState::Crashed
         | ServiceState::Exited
         | ServiceState::Unsupervised
@@ -304,6 +341,7 @@ impl Driver {
         (record.adopted, record.saved) = (adopted, saved);
         (record.state, record.reason) = (state, reason);
         (record.address, record.restarts) = (address, restarts);
+        record.unexpected_ends = self.machine.unexpected_ends();
         if let Some(address) = address {
             record.port = Some(address.port());
             record.scheme = self.readying.scheme;
@@ -328,36 +366,65 @@ impl Driver {
             Phase::Settled(outcome) => Some(outcome),
             Phase::Waiting { .. }
             | Phase::Starting { .. }
-            | Phase::Up
+            | Phase::Up { .. }
             | Phase::Clearing { .. }
+            | Phase::Background { .. }
             | Phase::Stopping { .. }
             | Phase::Sweeping { .. } => None,
         };
-        let words: Vec<String> = why.into_iter().chain(self.watching.remark(outcome)).collect();
+        let words = self.instability(state).into_iter().chain(why);
+        let words: Vec<String> = words.chain(self.watching.remark(outcome)).collect();
         (state, (!words.is_empty()).then(|| words.join("; ")))
+    }
+
+    /// The reason to show for a service that is unstable, or will be when it is started again.
+    fn instability(&self, state: ServiceState) -> Option<String> {
+        let ends = self.machine.unexpected_ends();
+        let shown = match self.machine.phase() {
+            Phase::Waiting { .. } => ServiceState::Starting.after_ends(ends),
+            Phase::Starting { .. } | Phase::Up { .. } => state.after_ends(ends),
+            Phase::Clearing { .. }
+            | Phase::Background { .. }
+            | Phase::Stopping { .. }
+            | Phase::Sweeping { .. }
+            | Phase::Settled(_) => return None,
+        };
+        let last = self.journal.record.last_exit.filter(|_| shown == ServiceState::Unstable).map(end_of)?;
+        Some(format!("it ended {ends} times since it was last up for a minute; the last time it {last}"))
     }
 
     fn phase_in_words(&self) -> (ServiceState, Option<String>) {
         let awaited = self.needs.awaited().map(|name| format!("waiting for {name}, which it depends on"));
+        let not_yet = match self.machine.restarts() {
+            None => ServiceState::Starting,
+            Some(_) => ServiceState::Backoff,
+        };
         let state = match self.machine.phase() {
             Phase::Waiting { .. } if awaited.is_some() => return (ServiceState::Starting, awaited),
-            Phase::Waiting { .. } | Phase::Clearing { .. } if self.machine.restarts().is_none() => {
-                ServiceState::Starting
+            Phase::Waiting { .. } => {
+                return (not_yet, self.shortage.as_ref().map(|why| format!("{why}; it is tried again")));
             }
-            Phase::Waiting { .. } | Phase::Clearing { .. } => ServiceState::Backoff,
+            Phase::Clearing { .. } => not_yet,
             Phase::Starting { late: false, .. } => ServiceState::Starting,
             Phase::Starting { late: true, .. } => {
                 let timeout = self.spec.ready.timeout().unwrap_or_default();
                 return (ServiceState::Degraded, Some(self.readying.why_late(timeout)));
             }
-            Phase::Up => match self.spec.ready.timeout() {
+            Phase::Background { end, .. } => {
+                return (ServiceState::Degraded, Some(self.background.words(*end, &self.spec.name)));
+            }
+            Phase::Up { .. } => match self.spec.ready.timeout() {
                 Some(_) => ServiceState::Ready,
                 None => ServiceState::Running,
             },
             Phase::Stopping { .. } | Phase::Sweeping { .. } => ServiceState::Stopping,
             Phase::Settled(Outcome::Stopped) => ServiceState::Stopped,
             Phase::Settled(Outcome::Exited) => ServiceState::Exited,
-            Phase::Settled(Outcome::Crashed { why }) => return (ServiceState::Crashed, Some(why.clone())),
+            Phase::Settled(Outcome::Crashed { why }) => {
+                let who = self.in_the_way().filter(|who| !why.contains(who));
+                let who = who.map(|who| format!(": {who}; end that, then start it again"));
+                return (ServiceState::Crashed, Some(format!("{why}{}", who.unwrap_or_default())));
+            }
         };
         (state, None)
     }

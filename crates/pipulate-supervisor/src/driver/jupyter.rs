@@ -22,7 +22,7 @@ impl Driver {
     /// each main process.
     pub(super) fn learn_from_jupyter(&mut self) {
         let main = self.main.as_ref().map(Main::pid);
-        let is_up = self.spec.jupyter_runtime.is_some() && *self.machine.phase() == Phase::Up;
+        let is_up = self.spec.jupyter_runtime.is_some() && matches!(self.machine.phase(), Phase::Up { .. });
         let Some(address) = self.readying.address.filter(|_| is_up && self.learned_from != main) else {
             return;
         };

@@ -116,9 +116,13 @@ fn need((record, standing): (Option<Record>, Standing)) -> Need {
         Standing::Unsupervised | Standing::Gone => false,
         Standing::Unknown(why) => return Need::Down(format!("may run where it can't be seen: {why}")),
     };
-    match record.state {
+    match record.shown_state() {
         ServiceState::Exited => Need::Up,
-        ServiceState::Ready | ServiceState::Running if standing != Standing::Gone => Need::Up,
+        ServiceState::Ready | ServiceState::Running | ServiceState::Unstable
+            if standing != Standing::Gone =>
+        {
+            Need::Up
+        }
         ServiceState::Degraded if standing != Standing::Gone => Need::Degraded(record.reason),
         ServiceState::Starting | ServiceState::Backoff | ServiceState::Stopping if is_supervised => {
             Need::OnItsWay
@@ -130,6 +134,7 @@ fn need((record, standing): (Option<Record>, Standing)) -> Need {
         ServiceState::Stopped => Need::Down("was stopped".to_owned()),
         ServiceState::Ready
         | ServiceState::Running
+        | ServiceState::Unstable
         | ServiceState::Degraded
         | ServiceState::Starting
         | ServiceState::Backoff

@@ -2,8 +2,9 @@
 //!
 //! It costs one descriptor and no wake-up. When the watched one is killed, its service is given a
 //! new supervisor at once, which adopts it; one that ends in order leaves a record that says so.
-//! A newcomer tells the one before it by SIGURG, which does nothing where nobody listens. Until
-//! then it is watched by whoever started it: it may be killed before it has begun.
+//! A newcomer tells the one before it by SIGURG, which does nothing where nobody listens. It does so when
+//! its service has settled: until then the command that started it watches it. Without such a command, or
+//! when that ends early, it does so at once.
 
 use std::fs::OpenOptions;
 use std::os::fd::BorrowedFd;
@@ -25,6 +26,8 @@ use crate::standing;
 /// supervisor does not mend.
 const RESCUE_LIMIT: usize = 5;
 const RESCUE_WINDOW: Duration = Duration::from_secs(60);
+/// First pause before a failed rescue (EAGAIN at fork) is tried again; it doubles each time.
+const RESCUE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What is known of the ring.
 pub(super) struct Siblings {
@@ -38,6 +41,8 @@ pub(super) struct Siblings {
     /// The ring as it was when the one before was told: whoever came since tells of itself.
     ring: Option<Vec<ServiceName>>,
     rescues: Vec<Instant>,
+    /// When to try a failed rescue again.
+    retry_at: Option<Instant>,
 }
 
 /// A supervisor whose death is noticed.
@@ -55,12 +60,18 @@ impl Siblings {
             next: None,
             ring: None,
             rescues: Vec::new(),
+            retry_at: None,
         }
     }
 
     /// While the service was being restarted nobody was looked after.
     pub(super) fn look_again(&mut self) {
         (self.looked, self.is_known) = (false, false);
+    }
+
+    /// When to look around again.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.retry_at
     }
 
     /// Readable when the watched one has ended.
@@ -72,23 +83,25 @@ impl Siblings {
 impl Driver {
     /// Takes a place in the ring, once there is time for it, and notices a death.
     pub(super) fn look_after_siblings(&mut self) {
-        if !self.siblings.looked && !self.journal.is_unsettled() {
+        if !self.siblings.looked && (!self.journal.is_unsettled() || !self.journal.has_audience()) {
             self.siblings.looked = true;
             match self.siblings.ring.take() {
                 Some(ring) => self.look_around_in(ring),
                 None => self.look_around(),
             }
         }
-        if self.siblings.next.as_ref().is_some_and(|next| !next.process.lives()) {
+        let is_due = self.siblings.retry_at.is_some_and(|at| at <= Instant::now());
+        if is_due || self.siblings.next.as_ref().is_some_and(|next| !next.process.lives()) {
             self.look_around();
         }
     }
 
-    /// Whoever waits for the service goes away when the record says that it has settled: from then on
-    /// the one before looks after this one, and has to know of it by then.
+    /// Tells the sibling before this one, which watches this one from then on: before the record says that
+    /// the service has settled, or as soon as no command waits for it any more.
     pub(super) fn be_known_before_settling(&mut self, next: ServiceState) {
+        let is_watched = self.journal.has_audience();
         let is_new = !self.siblings.aloof && !self.siblings.is_known;
-        if is_new && is_settled(next) {
+        if is_new && (is_settled(next) || !is_watched) {
             self.siblings.is_known = true;
             self.greet_the_one_before();
         }
@@ -104,6 +117,7 @@ impl Driver {
     /// is watched until it has found its place.
     fn look_around_in(&mut self, ring: Vec<ServiceName>) {
         let before = self.siblings.next.take();
+        self.siblings.retry_at = None;
         if self.siblings.aloof || self.stopwatch.is_some() {
             return;
         }
@@ -172,6 +186,7 @@ impl Driver {
             self.journal.complain(&format!("the supervisor of {sibling} ends again and again; it is let be"));
             return None;
         }
+        let pause = RESCUE_PAUSE * 2_u32.pow(u32::try_from(self.siblings.rescues.len()).unwrap_or(0));
         self.siblings.rescues.push(now);
         let nowhere = OpenOptions::new().write(true).open("/dev/null").map_err(LaunchError::from);
         let started = nowhere
@@ -183,7 +198,8 @@ impl Driver {
                 Some(newcomer)
             }
             Err(error) => {
-                self.journal.complain(&error.to_string());
+                self.journal.complain(&format!("{sibling} lost its supervisor: {error}; it is tried again"));
+                self.siblings.retry_at = Some(now + pause);
                 None
             }
         }

@@ -12,12 +12,14 @@ use pipulate_core::service::PortWish;
 use pipulate_process::identity::Verified;
 use pipulate_process::ports::{self, Listeners};
 use pipulate_process::signals::Signal;
+use pipulate_process::table::Entry;
 use pipulate_process::{reaper, spawn};
 use pipulate_store::capture::Mark;
 use pipulate_store::error::StoreError;
 use pipulate_store::record::MainProcess;
 use pipulate_store::token;
 
+use super::background::listed;
 use super::{Driver, Main, REST, random};
 use crate::machine::{Event, Phase};
 use crate::owner::{PortOwner, port_owners};
@@ -49,6 +51,10 @@ impl From<String> for Trouble {
 
 impl Driver {
     pub(super) fn spawn(&mut self) {
+        if let Some(who) = self.in_the_way() {
+            let why = format!("the one before is not gone: {who}; end that, then start it again");
+            return self.tell(Event::SpawnFailed { why });
+        }
         if let Some(old) = self.main.take().filter(|main| main.is_child) {
             reaper::reap(old.pid());
         }
@@ -63,16 +69,18 @@ impl Driver {
         self.journal.will_run(self.next_run.clone());
         match tried {
             Ok(main) => {
+                self.shortage = None;
                 self.journal.started(main.record.clone(), self.port, self.capture.end());
                 self.main = Some(main);
                 self.capturing = true;
                 self.readying.begin(&self.capture, Instant::now());
                 self.tell(Event::Spawned);
-                if *self.machine.phase() == Phase::Up {
+                if let Phase::Up { .. } = self.machine.phase() {
                     self.capture.mark(Mark::Ready);
                 }
             }
             Err(Trouble { why, passes }) => {
+                self.shortage = passes.then(|| why.clone());
                 self.journal.nothing_printed(self.capture.end());
                 self.tell(if passes { Event::SpawnHindered { why } } else { Event::SpawnFailed { why } });
             }
@@ -95,6 +103,11 @@ impl Driver {
     }
 
     fn try_to_spawn(&mut self) -> Result<Main, Trouble> {
+        if self.spec.command.is_empty() {
+            let service = &self.spec.name;
+            let why = "pipulate.toml can't be used, so it is not known what to start";
+            return Err(format!("{why}; correct it, then run: pipulate start {service}").into());
+        }
         self.port = self.choose_port()?;
         if let Some(path) = &self.spec.token {
             token::ensure(path).map_err(Trouble::of_files)?;
@@ -155,8 +168,11 @@ impl Driver {
             return match ports::is_free(wish) {
                 true => Ok(Some(wish)),
                 false => Err(format!(
-                    "port {wish} is held by {}; end that, or set another port in pipulate.toml",
-                    self.owner_text(wish)
+                    "port {wish} is held by {}",
+                    self.own_holder(wish).unwrap_or_else(|| format!(
+                        "{}; end that, or set another port in pipulate.toml",
+                        self.owner_text(wish)
+                    ))
                 )),
             };
         }
@@ -166,9 +182,25 @@ impl Driver {
         let Some(chosen) = chosen else { return Err(format!("no port from {wish} upward is free")) };
         let aside = self.port.unwrap_or(wish);
         if chosen != aside {
-            self.journal.note(format!("port {aside} is held by {}; using {chosen}", self.owner_text(aside)));
+            let holder = self.own_holder(aside).unwrap_or_else(|| self.owner_text(aside));
+            self.journal.note(format!("port {aside} is held by {holder}; using {chosen}"));
         }
         Ok(Some(chosen))
+    }
+
+    /// Names the service's own processes that hold a port, and what ends them.
+    fn own_holder(&self, port: u16) -> Option<String> {
+        let holds = |entry: &Entry| {
+            Listeners::of([entry.pid]).is_ok_and(|listeners| listeners.own().any(|own| own.port == port))
+        };
+        let holders: Vec<Entry> = self.family().ours.into_iter().filter(holds).collect();
+        let service = &self.spec.name;
+        (!holders.is_empty()).then(|| {
+            let names = listed(&holders);
+            format!(
+                "what {service} left running when it ended: {names}; end that with: pipulate stop {service}"
+            )
+        })
     }
 
     /// Whether a process of the service's own listens there: one that it left behind when it ended.

@@ -128,7 +128,7 @@ impl Driver {
             },
             state @ (Upgrade::None | Upgrade::Tried) => state,
         };
-        let runs = matches!(self.machine.phase(), Phase::Starting { .. } | Phase::Up);
+        let runs = matches!(self.machine.phase(), Phase::Starting { .. } | Phase::Up { .. });
         if matches!(self.upgrade, Upgrade::Tried) && runs && self.stopwatch.is_none() {
             self.upgrade = Upgrade::None;
             self.make_way();

@@ -8,13 +8,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceSpec;
 use pipulate_core::state::Wanted;
 use pipulate_core::text::printable;
 use pipulate_process::poll::Interest;
+use pipulate_process::spawn;
 use pipulate_process::watch::{Filter, TreeWatch, WatchError};
 
 use super::check::{Check, Verdict};
@@ -27,6 +28,8 @@ const MOST_FOLDERS: usize = 8192;
 
 /// So many saved files are written down.
 const MOST_UNREAD: usize = 100;
+/// Pause before a check that could not start (EAGAIN, EMFILE) is tried again.
+const CHECK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What is known about the files of a service.
 pub(super) struct Watching {
@@ -222,6 +225,11 @@ impl Driver {
         }
         match Check::begin(&python, &sources, &self.spec, &self.host) {
             Ok(check) => self.watching.check = Some(check),
+            // Not a reason to restart: the file may hold a mistake.
+            Err(error) if spawn::is_passing(&error) => {
+                self.journal.complain(&format!("what was saved could not be checked yet: {error}"));
+                self.watching.saves.add([], Instant::now() + CHECK_AGAIN);
+            }
             Err(error) => self.on_verdict(Verdict::Unknown(error.to_string())),
         }
     }

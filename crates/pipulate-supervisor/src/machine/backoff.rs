@@ -6,13 +6,18 @@ use std::time::{Duration, Instant};
 /// This many ends within [`WINDOW`] are a crash loop.
 const LIMIT: usize = 5;
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
+/// A service that was up for this long is healthy: its earlier ends are forgotten.
+pub(super) const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 pub(super) const FIRST_DELAY: Duration = Duration::from_millis(500);
 pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
-/// The recent ends of a service.
+/// The failures of a service since it was last healthy.
 #[derive(Debug, Clone)]
 pub(super) struct Backoff {
-    ends: VecDeque<Instant>,
+    /// Those within [`WINDOW`].
+    recent: VecDeque<Instant>,
+    /// All of them.
+    count: u32,
     dice: u64,
 }
 
@@ -25,32 +30,45 @@ pub(super) enum Next {
 }
 
 impl Backoff {
-    /// No ends yet; `seed` is for the jitter.
-    pub(super) fn new(seed: u64) -> Self {
-        Self { ends: VecDeque::new(), dice: seed | 1 }
+    /// Begins with `count` failures that another supervisor saw; `seed` is for the jitter.
+    pub(super) fn new(seed: u64, count: u32) -> Self {
+        Self { recent: VecDeque::new(), count, dice: seed | 1 }
     }
 
-    /// What ended so far is no longer what is started.
+    /// Whether there were no failures.
+    pub(super) fn is_clean(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The service is healthy, or new files take the place of those that failed.
     pub(super) fn forget(&mut self) {
-        self.ends.clear();
+        self.recent.clear();
+        self.count = 0;
     }
 
-    /// One more end: the first time at once, then after 0.5 s, 1 s, 2 s … with up to a quarter more.
+    /// Counts one more failure.
     pub(super) fn one_more(&mut self, now: Instant) -> Next {
-        self.ends.push_back(now);
-        while self.ends.front().is_some_and(|&earlier| now.duration_since(earlier) > WINDOW) {
-            self.ends.pop_front();
+        self.count = self.count.saturating_add(1);
+        self.recent.push_back(now);
+        while self.recent.front().is_some_and(|&earlier| now.duration_since(earlier) > WINDOW) {
+            self.recent.pop_front();
         }
-        let count = self.ends.len();
-        if count >= LIMIT {
-            return Next::GiveUp(count);
+        match self.recent.len() {
+            recent if recent >= LIMIT => Next::GiveUp(recent),
+            _ => Next::After(self.delay()),
         }
-        Next::After(match u32::try_from(count).unwrap_or(u32::MAX) {
+    }
+
+    /// The delay before the next start: none the first time, then 0.5 s, 1 s, 2 s … with up to a quarter
+    /// more.
+    pub(super) fn delay(&mut self) -> Duration {
+        match self.count {
             0 | 1 => Duration::ZERO,
             count => {
-                (FIRST_DELAY * 2_u32.saturating_pow(count - 2)).min(LONGEST_DELAY).mul_f64(self.jitter())
+                let doubled = FIRST_DELAY.saturating_mul(2_u32.saturating_pow(count - 2));
+                doubled.min(LONGEST_DELAY).mul_f64(self.jitter())
             }
-        })
+        }
     }
 
     /// Between 1 and 1.25 (xorshift64: many services that died together come back apart).
@@ -70,23 +88,26 @@ mod tests {
 
     proptest! {
         /// Each delay is the doubled one before it and at most a quarter more, and never passes its
-        /// bound. It is given up exactly when there were that many ends within the window.
+        /// bound, however far apart the ends are. It is given up exactly when there were that many
+        /// ends within the window.
         #[test]
-        fn delays_are_bounded_and_only_a_crash_loop_is_given_up(
+        fn delays_grow_up_to_their_bound_and_only_a_crash_loop_is_given_up(
             seed: u64,
+            earlier in 0_u32..10,
             gaps in prop::collection::vec(0_u64..80_000, 1..60),
         ) {
             let mut now = Instant::now();
-            let mut backoff = Backoff::new(seed);
+            let mut backoff = Backoff::new(seed, earlier);
             let mut ends = Vec::new();
             for gap in gaps {
                 ends.push(now);
                 let recent = ends.iter().filter(|&&end| now.duration_since(end) <= WINDOW).count();
+                let count = earlier + u32::try_from(ends.len()).unwrap();
                 match backoff.one_more(now) {
                     Next::After(delay) => {
-                        let doubled = match u32::try_from(recent).unwrap() {
+                        let doubled = match count {
                             1 => Duration::ZERO,
-                            recent => (FIRST_DELAY * 2_u32.pow(recent - 2)).min(LONGEST_DELAY),
+                            count => (FIRST_DELAY * 2_u32.pow((count - 2).min(6))).min(LONGEST_DELAY),
                         };
                         prop_assert!(recent < LIMIT);
                         prop_assert!(doubled <= delay && delay <= doubled.mul_f64(1.25));

@@ -17,14 +17,23 @@ pub(crate) enum Phase {
         deadline: Option<Instant>,
         late: bool,
     },
-    Up,
+    /// `healthy_at`: when earlier failures are forgotten, if there were any.
+    Up {
+        healthy_at: Option<Instant>,
+    },
     /// It ended by itself, and what is left of its group is being ended. `comeback`: it is wanted
     /// back whatever its policy says.
     Clearing {
         end: End,
         was_up: bool,
         comeback: Option<Comeback>,
-        deadline: Option<Instant>,
+        pressure: Pressure,
+        deadline: Instant,
+    },
+    /// The main process ended with 0 and left processes outside its group.
+    Background {
+        end: End,
+        was_up: bool,
     },
     /// It was asked to end, and then killed.
     Stopping {
@@ -41,6 +50,15 @@ pub(crate) enum Phase {
         deadline: Instant,
     },
     Settled(Outcome),
+}
+
+/// How the rest of a group is being ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pressure {
+    /// Not yet: after an end with 0, members may be about to call setsid(2).
+    None,
+    Asked,
+    Killed,
 }
 
 /// What a stop is for.
@@ -79,8 +97,9 @@ impl Phase {
             | Self::Sweeping { goal: Goal::Restart(_), .. }
             | Self::Waiting { .. }
             | Self::Starting { .. }
-            | Self::Up
-            | Self::Clearing { .. } => Wanted::Run,
+            | Self::Up { .. }
+            | Self::Clearing { .. }
+            | Self::Background { .. } => Wanted::Run,
         }
     }
 }

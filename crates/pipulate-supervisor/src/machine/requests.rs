@@ -18,16 +18,19 @@ impl Machine {
             | Phase::Sweeping { goal: Goal::Restart(_), .. }
             | Phase::Waiting { .. }
             | Phase::Starting { .. }
-            | Phase::Up
+            | Phase::Up { .. }
             | Phase::Clearing { .. }
+            | Phase::Background { .. }
             | Phase::Settled(_) => self.on_stop(now),
         }
     }
 
     pub(super) fn on_stop(&mut self, now: Instant) -> Action {
         match &mut self.phase {
-            Phase::Starting { .. } | Phase::Up => self.ask(Goal::Stop, now),
-            Phase::Waiting { .. } | Phase::Clearing { .. } | Phase::Settled(_) => self.sweep(Goal::Stop, now),
+            Phase::Starting { .. } | Phase::Up { .. } => self.ask(Goal::Stop, now),
+            Phase::Waiting { .. } | Phase::Clearing { .. } | Phase::Background { .. } | Phase::Settled(_) => {
+                self.sweep(Goal::Stop, now)
+            }
             Phase::Stopping { goal: Goal::Stop, since, .. }
             | Phase::Sweeping { goal: Goal::Stop, since, .. }
                 if now.duration_since(*since) < ONE_REQUEST =>
@@ -55,7 +58,8 @@ impl Machine {
 
     pub(super) fn on_restart(&mut self, wish: Comeback, now: Instant) -> Action {
         match &mut self.phase {
-            Phase::Starting { .. } | Phase::Up => self.ask(Goal::Restart(wish), now),
+            Phase::Starting { .. } | Phase::Up { .. } => self.ask(Goal::Restart(wish), now),
+            Phase::Background { .. } => self.sweep(Goal::Restart(wish), now),
             Phase::Clearing { comeback, .. } => {
                 *comeback = Some(comeback.map_or(wish, |earlier| earlier.with(wish)));
                 Action::Nothing
@@ -88,7 +92,7 @@ impl Machine {
             Comeback::Renewed => Action::Renew,
             Comeback::Saved => {
                 self.ever_up = false;
-                self.backoff.forget();
+                self.forget_failures();
                 self.phase = Phase::Waiting { until: now };
                 self.on_tick(now)
             }

@@ -39,7 +39,7 @@ pub(super) fn state(
 }
 
 fn as_recorded(record: &Record) -> (ServiceState, Wanted, Option<String>) {
-    (record.state, record.wanted, record.reason.clone())
+    (record.shown_state(), record.wanted, record.reason.clone())
 }
 
 /// Nothing of it lives.
@@ -50,6 +50,7 @@ fn last_word(record: &Record, host: &Host) -> (ServiceState, Wanted, Option<Stri
         | ServiceState::Ready
         | ServiceState::Running
         | ServiceState::Degraded
+        | ServiceState::Unstable
         | ServiceState::Backoff
         | ServiceState::Stopping
         | ServiceState::Unsupervised

@@ -336,6 +336,7 @@ pub(crate) fn service(name: &str, state: ServiceState) -> ServiceStatus {
         | ServiceState::Ready
         | ServiceState::Running
         | ServiceState::Degraded
+        | ServiceState::Unstable
         | ServiceState::Stopping
         | ServiceState::Unsupervised => true,
     };

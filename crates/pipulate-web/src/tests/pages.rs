@@ -1,13 +1,20 @@
 //! The pages: their words, their headers, and what the buttons do.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use axum::http::{Method, StatusCode};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use pipulate_core::service::ServiceName;
+use pipulate_core::identity::Pid;
+use pipulate_core::layout::Layout;
+use pipulate_core::project::AbsPath;
+use pipulate_core::service::{LogLimits, ServiceName};
 use pipulate_core::state::ServiceState;
+use pipulate_core::status::{ProcessInfo, Role};
+use pipulate_store::capture::{Capture, Mark};
 
 use super::fake::{Home, PORT, ask, empty, last_exit, service};
 use crate::headers::CONTENT_SECURITY;
@@ -68,6 +75,49 @@ fn every_state_has_its_word_on_the_page() {
         let page = services_page(&home, None);
         assert!(page.contains(&format!("</span> {state}</span>")), "{state}");
         assert!(page.contains(r#"action="/services/web/st"#), "{state} offers to start or to stop");
+    }
+}
+
+#[test]
+fn an_unstable_service_shows_how_the_instance_before_ended() {
+    let home = Home::new();
+    let folder = tempfile::tempdir().unwrap();
+    let root = AbsPath::new(folder.path().canonicalize().unwrap()).unwrap();
+    let layout = pipulate_store::home::ensure(&Layout::new(root)).unwrap();
+    let mut unstable = service("worker", ServiceState::Unstable);
+    unstable.reason = Some("it ended 4 times since it was last up for a minute".to_owned());
+    let limits = LogLimits { max_size: 1 << 20, keep: 1 };
+    let mut capture = Capture::open(&layout, &unstable.name, limits).unwrap();
+    for printed in ["boom in line 7\n", "here I am again\n"] {
+        capture.mark(Mark::Start);
+        File::from(capture.writer().unwrap()).write_all(printed.as_bytes()).unwrap();
+        capture.drain().unwrap();
+    }
+    *home.world.layout.lock().unwrap() = Some(layout);
+    *home.world.services.lock().unwrap() = vec![unstable];
+    let page = services_page(&home, None);
+    for shown in [
+        "↯</span> unstable",
+        "It ended 4 times",
+        "boom in line 7",
+        r#"action="/services/worker/restart""#,
+        r#"action="/services/worker/why""#,
+        "<title>↯ demo",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert!(!page.contains("here I am again"), "{page}");
+}
+
+#[test]
+fn what_runs_in_the_background_is_not_said_not_to_answer() {
+    let home = Home::new();
+    let mut daemon = service("worker", ServiceState::Degraded);
+    let process = |role| ProcessInfo { pid: Pid::new(7).unwrap(), ppid: 1, role, name: "python3".to_owned() };
+    for (role, is_said) in [(Role::Main, true), (Role::Child, false)] {
+        daemon.live.as_mut().unwrap().processes = vec![process(role)];
+        *home.world.services.lock().unwrap() = vec![daemon.clone()];
+        assert_eq!(services_page(&home, None).contains("does not answer"), is_said, "{role:?}");
     }
 }
 

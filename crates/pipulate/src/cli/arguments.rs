@@ -45,7 +45,7 @@ Exit codes:
 const STATUS_CODES: &str = "\
 Exit codes:
   0  every wanted service is ready, running, or has ended by itself with 0
-  1  one crashed, is degraded, unsupervised or not ready yet
+  1  one crashed, is unstable, degraded, unsupervised or not ready yet
   3  nothing is running
   4  it can't be told";
 

@@ -156,7 +156,9 @@ pub(crate) fn start_needs(
     // What has ended well did what it was needed for, and a start makes nobody answer who is up.
     let is_down = |name: &ServiceName| {
         let found = status.service(name.as_str()).map(|service| service.state);
-        found.is_none_or(|state| !state.is_well() && state != ServiceState::Degraded)
+        found.is_none_or(|state| {
+            !state.is_well() && !matches!(state, ServiceState::Degraded | ServiceState::Unstable)
+        })
     };
     let needed = chosen(context, config, services, context.layout.server_py().is_file())?;
     let down: Vec<ServiceName> =

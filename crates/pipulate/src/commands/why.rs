@@ -20,7 +20,7 @@ use crate::partner::Partner;
 use crate::ui::status_table;
 
 /// How many of its last lines are looked at.
-const LAST_LINES: usize = 60;
+const LAST_LINES: u64 = 60;
 
 /// Asks about one service.
 pub(crate) fn why(context: &Context, settings: WhySettings) -> Result<ExitStatus, Failure> {
@@ -61,8 +61,9 @@ pub(crate) fn known(
     service: &ServiceStatus,
     masker: &Masker,
 ) -> Result<Known, StoreError> {
-    let since = Start::Since(When::LastStart);
-    let log = excerpt::last_lines(&context.layout, &service.name, since, LAST_LINES, masker)?;
+    let start = excerpt::telling(service.state, LAST_LINES, Start::Since(When::LastStart));
+    let count = usize::try_from(LAST_LINES).unwrap_or(usize::MAX);
+    let log = excerpt::last_lines(&context.layout, &service.name, start, count, masker)?;
     let state = match status_table::reason(service, Timestamp::now()) {
         Some(reason) => format!("{}: {reason}", service.state),
         None => service.state.to_string(),

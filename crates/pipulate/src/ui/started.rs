@@ -25,7 +25,10 @@ pub(crate) fn line(service: &ServiceName, outcome: &Started, style: Style) -> St
             }
             text
         }
-        Started::Failed { record } => format!("{} {service}", style.state(record.state, record.state)),
+        Started::Failed { record } => {
+            let state = record.shown_state();
+            format!("{} {service}", style.state(state, state))
+        }
         Started::NotSupervised { .. } => format!("{} {service}", style.bad("failed")),
         Started::TimedOut => format!("{} {service}", style.state(ServiceState::Starting, "starting")),
     }
@@ -37,7 +40,7 @@ pub(crate) fn reason(service: &ServiceName, outcome: &Started) -> Option<String>
         Started::Failed { record } => {
             let why = record.reason.clone().unwrap_or_else(|| match record.state == ServiceState::Stopped {
                 true => "it was stopped meanwhile".to_owned(),
-                false => format!("it is {}", record.state),
+                false => format!("it is {}", record.shown_state()),
             });
             let notes: String = record.notes.iter().map(|note| format!("\n{note}")).collect();
             Some(format!("{service}: {why}{notes}"))
@@ -50,12 +53,13 @@ pub(crate) fn reason(service: &ServiceName, outcome: &Started) -> Option<String>
 /// The last lines that a failed service printed in this start; whether there were any.
 pub(crate) fn show_last_lines(context: &Context, service: &ServiceName, outcome: &Started) -> bool {
     let Started::Failed { record } = outcome else { return false };
-    let since = Start::Since(When::LastStart);
+    let this_start = Start::Since(When::LastStart);
+    let start = excerpt::telling(record.shown_state(), LAST_LINES as u64, this_start);
     let has_printed = fs::metadata(context.layout.log(service)).is_ok_and(|log| log.len() > record.log_start);
-    if !has_printed {
+    if start == this_start && !has_printed {
         return false;
     }
-    let lines = excerpt::last_lines(&context.layout, service, since, LAST_LINES, &context.masker());
+    let lines = excerpt::last_lines(&context.layout, service, start, LAST_LINES, &context.masker());
     let lines = lines.unwrap_or_default();
     if lines.is_empty() {
         return false;

@@ -107,6 +107,7 @@ pub(crate) fn reason(service: &ServiceStatus, now: Timestamp) -> Option<String> 
         | ServiceState::Ready
         | ServiceState::Running
         | ServiceState::Degraded
+        | ServiceState::Unstable
         | ServiceState::Stopping
         | ServiceState::Unsupervised => service.reason.clone(),
         // A warning beside the table says it.

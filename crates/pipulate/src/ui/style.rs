@@ -72,7 +72,7 @@ impl Style {
             | ServiceState::Degraded
             | ServiceState::Unsupervised
             | ServiceState::Unknown => self.warning(text),
-            ServiceState::Crashed => self.bad(text),
+            ServiceState::Crashed | ServiceState::Unstable => self.bad(text),
             ServiceState::Stopped | ServiceState::Exited => self.dim(text),
         }
     }

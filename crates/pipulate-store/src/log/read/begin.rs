@@ -3,6 +3,7 @@
 use super::{Reader, Start};
 use crate::error::StoreError;
 use crate::log::find::{line_start, tail_start};
+use crate::log::index::When;
 
 impl Reader {
     /// Leaves out what lies before the start, and notes how much of what follows it is gone.
@@ -22,6 +23,10 @@ impl Reader {
                 let (file, offset) = self.place_of(position);
                 self.skip_to(file, offset);
             }
+            Start::BeforeLastStart(count) => match self.position_of(When::LastStart) {
+                Some(position) => self.skip_to_start(Start::Before { position, count })?,
+                None => self.skip_to_tail(count)?,
+            },
             Start::Before { position, count } => {
                 let (file, offset) = self.place_of(position);
                 let files = self.files.make_contiguous();

@@ -119,7 +119,8 @@ impl LiveSecrets {
 
     fn note_files(&mut self) {
         let layout = &self.layout;
-        let files = [layout.config(), layout.token(), layout.jupyter_token(), layout.jupyter_runtime()].into_iter();
+        let files =
+            [layout.config(), layout.token(), layout.jupyter_token(), layout.jupyter_runtime()].into_iter();
         let files = files.chain(env_files(layout, &self.sources));
         let now = SystemTime::now();
         self.is_settled = true;

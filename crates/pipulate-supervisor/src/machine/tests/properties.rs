@@ -11,6 +11,8 @@ struct World {
     main: bool,
     /// Something is left of its group, or of its tree.
     others: bool,
+    /// It ended well, and others of it live on outside its group.
+    background: bool,
 }
 
 /// What may happen next, if it can.
@@ -19,6 +21,8 @@ enum Chance {
     Answer,
     Death(End),
     OthersEnd,
+    /// The group ends, and others live on.
+    GroupEnds,
     PortLost,
     SpawnFails,
     Stop,
@@ -35,6 +39,7 @@ fn chance() -> impl Strategy<Value = Chance> {
         (0..3).prop_map(|code| Chance::Death(End::Code(code))),
         Just(Chance::Death(End::Signal(9))),
         Just(Chance::OthersEnd),
+        Just(Chance::GroupEnds),
         Just(Chance::PortLost),
         Just(Chance::SpawnFails),
         Just(Chance::Stop),
@@ -85,15 +90,15 @@ impl Life {
             Action::Nothing | Action::AskMain | Action::EndGroup { force: false } => {}
             Action::EndTree { force: false } => {}
             Action::Spawn => {
-                assert!(!self.world.main && !self.world.others, "two of one service: {:?}", self.machine);
+                self.assert_nothing_runs();
                 if spawn_fails {
                     return self.tell(Event::SpawnFailed { why: "no".to_owned() }, false);
                 }
-                self.world = World { main: true, others: true };
+                self.world = World { main: true, others: true, background: false };
                 self.tell(Event::Spawned, false);
             }
             Action::Renew => {
-                assert!(!self.world.main && !self.world.others, "two of one service: {:?}", self.machine);
+                self.assert_nothing_runs();
                 if std::mem::take(&mut self.renew_fails) {
                     self.tell(Event::SpawnFailed { why: "no program".to_owned() }, false);
                     let settled = matches!(self.machine.phase(), Phase::Settled(_));
@@ -110,10 +115,20 @@ impl Life {
             }
             Action::EndGroup { force: true } | Action::EndTree { force: true } => {
                 self.world.others = false;
+                self.world.background &= matches!(action, Action::EndGroup { .. });
                 self.tell(Event::TreeEmpty, false);
                 self.tell(Event::GroupEmpty, false);
             }
         }
+    }
+
+    fn assert_nothing_runs(&self) {
+        let World { main, others, background } = self.world;
+        assert!(!main && !others && !background, "two of one service: {:?}", self.machine);
+    }
+
+    fn has_remains(&self) -> bool {
+        !self.world.main && (self.world.others || self.world.background)
     }
 
     fn meet(&mut self, chance: Chance) {
@@ -123,15 +138,23 @@ impl Life {
                 self.world.main = false;
                 self.tell(Event::MainEnded(end), false);
             }
-            Chance::OthersEnd | Chance::PortLost if !self.world.main && self.world.others => {
-                self.world.others = false;
+            Chance::OthersEnd | Chance::PortLost if self.has_remains() => {
+                (self.world.others, self.world.background) = (false, false);
                 match (self.machine.phase(), chance) {
                     (Phase::Clearing { .. }, Chance::PortLost) => self.tell(Event::PortLost, false),
-                    (Phase::Clearing { .. }, _) => self.tell(Event::GroupEmpty, false),
+                    (Phase::Clearing { .. } | Phase::Background { .. }, _) => {
+                        self.tell(Event::GroupEmpty, false);
+                    }
                     (_, _) => self.tell(Event::TreeEmpty, false),
                 }
             }
-            Chance::Answer | Chance::Death(_) | Chance::OthersEnd | Chance::PortLost => {}
+            Chance::GroupEnds if self.has_remains() => {
+                if let Phase::Clearing { end, .. } = *self.machine.phase() {
+                    (self.world.others, self.world.background) = (false, end.success());
+                    self.tell(Event::LeftOthers, false);
+                }
+            }
+            Chance::Answer | Chance::Death(_) | Chance::OthersEnd | Chance::GroupEnds | Chance::PortLost => {}
             Chance::SpawnFails => self.tell(Event::Tick, true),
             Chance::Stop => self.tell(Event::StopRequested, false),
             Chance::WantStop => self.tell(Event::StopWanted, false),
@@ -142,6 +165,19 @@ impl Life {
                 self.now += Duration::from_millis(millis);
                 self.tell(Event::Tick, false);
             }
+        }
+    }
+}
+
+/// What ends a phase that may have no deadline.
+fn ended_by(phase: &Phase) -> Option<&'static str> {
+    match phase {
+        Phase::Starting { .. } => Some("its answer, or its end"),
+        Phase::Up { .. } => Some("its end"),
+        Phase::Background { .. } => Some("the end of what lives on, which the driver watches"),
+        Phase::Settled(_) => Some("a request, or a save"),
+        Phase::Waiting { .. } | Phase::Clearing { .. } | Phase::Stopping { .. } | Phase::Sweeping { .. } => {
+            None
         }
     }
 }
@@ -226,6 +262,27 @@ proptest! {
         }
         prop_assert_eq!(life.machine.phase(), &Phase::Settled(Outcome::Stopped));
         prop_assert!(now - asked <= policy.stop_timeout + GIVE_UP + GRACE + GIVE_UP, "{:?}", now - asked);
+    }
+
+    /// No wait is endless: every phase has a deadline, or something in the world that ends it; and if
+    /// nothing that is done has an effect, time alone soon leads to one of the latter.
+    #[test]
+    fn every_wait_has_an_end(policy in policy(), chances in chances()) {
+        let mut life = Life::begin(policy, 7, Instant::now());
+        for chance in chances {
+            life.meet(chance);
+            let mut machine = life.machine.clone();
+            let mut ticks = 0;
+            loop {
+                let (deadline, source) = (machine.next_deadline(), ended_by(machine.phase()));
+                prop_assert!(deadline.is_some() || source.is_some(), "{:?}", machine);
+                let Some(deadline) = deadline else { break };
+                // A new instance is another story.
+                if let Action::Spawn | Action::Renew = machine.on_event(Event::Tick, deadline) { break }
+                ticks += 1;
+                prop_assert!(ticks < 8, "{:?}", machine);
+            }
+        }
     }
 
     /// The same life at another time takes the same course: there is no other clock.

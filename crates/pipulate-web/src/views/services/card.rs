@@ -26,6 +26,7 @@ pub(super) struct Card {
     /// What else a person should know.
     remarks: Vec<String>,
     reason: Option<String>,
+    health: Option<&'static str>,
     last_lines: Vec<Markup>,
     verbs: &'static [Verb],
 }
@@ -87,6 +88,7 @@ impl Card {
                 .map(|remark| capitalized(remark))
                 .collect(),
             reason: words::reason(service),
+            health: words::health(service),
             last_lines: lines.iter().map(|line: &LogLine| log_line(line, Names::Hidden, zone)).collect(),
             verbs: verbs(service.state),
         }
@@ -138,7 +140,7 @@ impl Card {
     fn facts(&self) -> Markup {
         html! {
             dl {
-                @if let Some(health) = words::health(self.state) { (long_fact("Health", &html! { (health) })) }
+                @if let Some(health) = self.health { (long_fact("Health", &html! { (health) })) }
                 (self.door.fact())
                 @if let Some(life) = &self.life {
                     (fact("Up for", &html! { (life.uptime) }))
@@ -276,6 +278,7 @@ fn verbs(state: ServiceState) -> &'static [Verb] {
         | ServiceState::Ready
         | ServiceState::Running
         | ServiceState::Degraded
+        | ServiceState::Unstable
         | ServiceState::Backoff => &[Verb::Restart, Verb::Stop],
         // To start it is to adopt it.
         ServiceState::Unsupervised | ServiceState::Unknown => &[Verb::Start, Verb::Stop],

@@ -20,6 +20,7 @@ pub(super) fn icon(state: ServiceState) -> &'static str {
         ServiceState::Starting | ServiceState::Stopping => "◐",
         ServiceState::Backoff => "↻",
         ServiceState::Degraded | ServiceState::Unsupervised => "▲",
+        ServiceState::Unstable => "↯",
         ServiceState::Crashed => "✕",
         ServiceState::Exited => "✓",
         ServiceState::Stopped => "○",
@@ -39,9 +40,11 @@ pub(super) fn reason(service: &ServiceStatus) -> Option<String> {
 }
 
 /// Whether it answers, which is another question than whether it lives.
-pub(super) fn health(state: ServiceState) -> Option<&'static str> {
-    match state {
+pub(super) fn health(service: &ServiceStatus) -> Option<&'static str> {
+    match service.state {
         ServiceState::Ready => Some("answers"),
+        ServiceState::Unstable => Some("ends again and again"),
+        ServiceState::Degraded if service.is_in_background() => None,
         ServiceState::Degraded => Some("does not answer"),
         ServiceState::Running => Some("not checked"),
         ServiceState::Starting => Some("not ready yet"),

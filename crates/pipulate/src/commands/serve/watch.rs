@@ -142,6 +142,7 @@ mod tests {
             next_run: None,
             generation: None,
             restarts: 0,
+            unexpected_ends: 0,
             last_exit: None,
             port: None,
             address: None,

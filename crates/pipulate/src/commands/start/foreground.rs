@@ -50,7 +50,8 @@ pub(super) fn leave_early(context: &Context, before: &Before, is_terminated: boo
     if begun.is_empty() {
         return;
     }
-    let mut stop = Command::new(context.own_program()).arg("-C").arg(context.layout.root().as_os_str()).arg("stop");
+    let mut stop =
+        Command::new(context.own_program()).arg("-C").arg(context.layout.root().as_os_str()).arg("stop");
     if is_terminated {
         stop = stop.arg("--yes");
     }

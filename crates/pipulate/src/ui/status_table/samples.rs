@@ -43,19 +43,7 @@ fn jupyter(root: &AbsPath) -> ServiceStatus {
 }
 
 fn service(root: &AbsPath, state: ServiceState, number: i32) -> ServiceStatus {
-    let is_live = match state {
-        ServiceState::Starting
-        | ServiceState::Ready
-        | ServiceState::Running
-        | ServiceState::Degraded
-        | ServiceState::Stopping
-        | ServiceState::Unsupervised => true,
-        ServiceState::Stopped
-        | ServiceState::Exited
-        | ServiceState::Backoff
-        | ServiceState::Crashed
-        | ServiceState::Unknown => false,
-    };
+    let is_live = is_live(state);
     let name = if number == 0 { "jupyter".to_owned() } else { format!("worker-{number}") };
     let name = ServiceName::parse(&name).unwrap();
     let at = "2026-11-22T11:55:00Z".parse().unwrap();
@@ -65,6 +53,10 @@ fn service(root: &AbsPath, state: ServiceState, number: i32) -> ServiceStatus {
         ServiceState::Crashed => (
             Some(LastExit { code: Some(1), signal: None, at }),
             Some("it ended 5 times within 60 seconds".to_owned()),
+        ),
+        ServiceState::Unstable => (
+            Some(LastExit { code: Some(1), signal: None, at }),
+            Some("it ended 7 times since it was last up for a minute".to_owned()),
         ),
         ServiceState::Degraded => (None, Some("nothing answers at port 5001".to_owned())),
         ServiceState::Unsupervised => {
@@ -96,6 +88,23 @@ fn service(root: &AbsPath, state: ServiceState, number: i32) -> ServiceStatus {
         reason,
         notes: Vec::new(),
         name,
+    }
+}
+
+fn is_live(state: ServiceState) -> bool {
+    match state {
+        ServiceState::Starting
+        | ServiceState::Ready
+        | ServiceState::Running
+        | ServiceState::Degraded
+        | ServiceState::Unstable
+        | ServiceState::Stopping
+        | ServiceState::Unsupervised => true,
+        ServiceState::Stopped
+        | ServiceState::Exited
+        | ServiceState::Backoff
+        | ServiceState::Crashed
+        | ServiceState::Unknown => false,
     }
 }
 

@@ -1,0 +1,122 @@
+//! What follows when the main process ends unasked, or can't be started.
+
+use std::time::Instant;
+
+use pipulate_core::service::RestartPolicy;
+use pipulate_process::command::End;
+
+use super::backoff::{self, Next};
+use super::{Action, GRACE, Goal, LEAVE, Machine, Outcome, Phase, Pressure};
+
+impl Machine {
+    pub(super) fn on_main_ended(&mut self, end: End, now: Instant) -> Action {
+        match self.phase {
+            Phase::Starting { .. } => self.clear(end, false, now),
+            Phase::Up { healthy_at } => {
+                if healthy_at.is_some_and(|at| at <= now) {
+                    self.forget_failures();
+                }
+                self.clear(end, true, now)
+            }
+            Phase::Stopping { goal, .. } => self.sweep(goal, now),
+            Phase::Waiting { .. }
+            | Phase::Clearing { .. }
+            | Phase::Background { .. }
+            | Phase::Sweeping { .. }
+            | Phase::Settled(_) => Action::Nothing,
+        }
+    }
+
+    fn clear(&mut self, end: End, was_up: bool, now: Instant) -> Action {
+        let (pressure, patience, action) = match end.success() {
+            true => (Pressure::None, LEAVE, Action::Nothing),
+            false => (Pressure::Asked, GRACE, Action::EndGroup { force: false }),
+        };
+        self.phase = Phase::Clearing { end, was_up, comeback: None, pressure, deadline: now + patience };
+        action
+    }
+
+    pub(super) fn on_group_empty(&mut self, now: Instant) -> Action {
+        let (end, was_up) = match self.phase {
+            Phase::Clearing { comeback: Some(comeback), .. } => return self.come_back(comeback, now),
+            Phase::Clearing { end, was_up, .. } | Phase::Background { end, was_up } => (end, was_up),
+            Phase::Waiting { .. }
+            | Phase::Starting { .. }
+            | Phase::Up { .. }
+            | Phase::Stopping { .. }
+            | Phase::Sweeping { .. }
+            | Phase::Settled(_) => return Action::Nothing,
+        };
+        if !was_up && !self.ever_up {
+            return self.settle(Outcome::Crashed { why: format!("it {end} before it was ready") });
+        }
+        match (self.policy.restart, end.success()) {
+            (RestartPolicy::Always, _) | (RestartPolicy::OnFailure, false) => self.again(end, now),
+            (RestartPolicy::OnFailure | RestartPolicy::Never, true) => self.settle(Outcome::Exited),
+            (RestartPolicy::Never, false) => self.settle(Outcome::Crashed { why: format!("it {end}") }),
+        }
+    }
+
+    /// After an end with 0 the service still runs in the background, so no second instance may start. What
+    /// a failure leaves, such as kernels, does not block the next instance.
+    pub(super) fn on_left_others(&mut self, now: Instant) -> Action {
+        match self.phase {
+            Phase::Clearing { end, was_up, comeback: None, .. } if end.success() => {
+                self.phase = Phase::Background { end, was_up };
+                Action::Nothing
+            }
+            Phase::Clearing { comeback: Some(comeback), end, .. } if end.success() => {
+                self.sweep(Goal::Restart(comeback), now)
+            }
+            Phase::Clearing { .. } => self.on_group_empty(now),
+            Phase::Waiting { .. }
+            | Phase::Starting { .. }
+            | Phase::Up { .. }
+            | Phase::Background { .. }
+            | Phase::Stopping { .. }
+            | Phase::Sweeping { .. }
+            | Phase::Settled(_) => Action::Nothing,
+        }
+    }
+
+    /// No fault of the service: it is started again on another port, as after any other failure.
+    pub(super) fn on_port_lost(&mut self, now: Instant) -> Action {
+        match self.phase {
+            Phase::Clearing { comeback: None, end, .. } => self.again(end, now),
+            Phase::Clearing { comeback: Some(_), .. }
+            | Phase::Waiting { .. }
+            | Phase::Starting { .. }
+            | Phase::Up { .. }
+            | Phase::Background { .. }
+            | Phase::Stopping { .. }
+            | Phase::Sweeping { .. }
+            | Phase::Settled(_) => self.on_group_empty(now),
+        }
+    }
+
+    /// What ran before is tried again later, as after a death: the shortage passes.
+    pub(super) fn on_hindered(&mut self, why: String, now: Instant) -> Action {
+        match self.backoff.one_more(now) {
+            Next::After(delay) if self.has_run => {
+                self.phase = Phase::Waiting { until: now + delay.max(backoff::FIRST_DELAY) };
+                Action::Nothing
+            }
+            Next::After(_) | Next::GiveUp(_) => self.settle(Outcome::Crashed { why }),
+        }
+    }
+
+    fn again(&mut self, end: End, now: Instant) -> Action {
+        self.ends = self.ends.saturating_add(1);
+        match self.backoff.one_more(now) {
+            Next::After(delay) => {
+                self.phase = Phase::Waiting { until: now + delay };
+                if delay.is_zero() { self.on_tick(now) } else { Action::Nothing }
+            }
+            Next::GiveUp(count) => {
+                let window = backoff::WINDOW.as_secs();
+                let why = format!("it ended {count} times within {window} s; the last time it {end}");
+                self.settle(Outcome::Crashed { why })
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! How a machine begins: with a new service, or with what a record knows of one.
+
+use std::time::Instant;
+
+use pipulate_process::command::End;
+
+use super::{Backoff, Machine, Outcome, Phase, Policy};
+
+/// What a record knows of a service that another machine looked after.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Past {
+    pub restarts: u32,
+    /// See [`Machine::unexpected_ends`].
+    pub ends: u32,
+}
+
+impl Machine {
+    /// A service that is to be started at once. `seed` is for the jitter of its delays.
+    pub(crate) fn new(policy: Policy, seed: u64, now: Instant) -> Self {
+        let phase = Phase::Waiting { until: now };
+        let backoff = Backoff::new(seed, 0);
+        Self { policy, phase, ever_up: false, has_run: false, starts: 0, ends: 0, backoff }
+    }
+
+    /// The same, for one that was ended on request to be started anew.
+    pub(crate) fn renewed(policy: Policy, seed: u64, now: Instant) -> Self {
+        Self { has_run: true, ..Self::new(policy, seed, now) }
+    }
+
+    fn with_past(policy: Policy, seed: u64, past: Past, now: Instant) -> Self {
+        Self {
+            starts: past.restarts.saturating_add(1),
+            ends: past.ends,
+            ever_up: past.ends > 0,
+            backoff: Backoff::new(seed, past.ends),
+            ..Self::renewed(policy, seed, now)
+        }
+    }
+
+    /// A service that runs already and that another supervisor started.
+    pub(crate) fn adopted(policy: Policy, seed: u64, was_up: bool, past: Past, now: Instant) -> Self {
+        let mut machine = Self::with_past(policy, seed, past, now);
+        machine.ever_up |= was_up;
+        machine.phase = if was_up { machine.up(now) } else { machine.starting(now) };
+        machine
+    }
+
+    /// A service that ended, and that another supervisor would have started again.
+    pub(crate) fn resumed(policy: Policy, seed: u64, past: Past, now: Instant) -> Self {
+        let mut machine = Self::with_past(policy, seed, past, now);
+        machine.ever_up = true;
+        machine.phase = Phase::Waiting { until: now + machine.backoff.delay() };
+        machine
+    }
+
+    /// A service that put itself into the background under another supervisor.
+    pub(crate) fn in_background(policy: Policy, seed: u64, past: Past, now: Instant) -> Self {
+        let mut machine = Self::with_past(policy, seed, past, now);
+        machine.phase = Phase::Background { end: End::Code(0), was_up: true };
+        machine
+    }
+
+    /// What is left of a service whose main process and supervisor are gone.
+    pub(crate) fn remains(policy: Policy, now: Instant) -> Self {
+        let mut machine = Self::new(policy, 1, now);
+        machine.phase = Phase::Settled(Outcome::Stopped);
+        machine
+    }
+}
