@@ -9,7 +9,7 @@ mod raw;
 mod schema;
 mod sources;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -20,6 +20,7 @@ pub use sources::SecretSources;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use crate::order;
 use crate::secret::EnvKey;
 use crate::service::{LogLimits, Readiness, RestartPolicy, ServiceName, StopSpec};
 use crate::watch::Glob;
@@ -143,37 +144,55 @@ impl Config {
     }
 
     fn check_dependencies(&self, needs: &[Need], text: &str) -> Result<(), ConfigError> {
+        let services: BTreeMap<&ServiceName, &ServiceConfig> =
+            self.services.iter().map(|service| (&service.name, service)).collect();
         for Need { service, needed, at } in needs {
-            let why = match self.service(needed.as_str()) {
+            let why = match services.get(needed) {
                 None => "is no service",
                 // Whatever is disabled itself starts nothing.
-                Some(needed) if !needed.enabled && self.is_enabled(service) => "is disabled",
+                Some(needed) if !needed.enabled && services.get(service).is_some_and(|own| own.enabled) => {
+                    "is disabled"
+                }
                 Some(_) => continue,
             };
             let message = format!("[services.{service}] depends_on names {needed}, which {why}");
             return Err(ConfigError::at(text, at, &message));
         }
-        for Need { service, needed, at } in needs {
-            let leads_back = |from| self.reaches(from, service, self.services.len());
-            if needed == service || self.service(needed.as_str()).is_some_and(leads_back) {
-                let message = format!("[services.{service}] depends_on leads back to itself");
-                return Err(ConfigError::at(text, at, &message));
-            }
-        }
-        Ok(())
+        let names: Vec<ServiceName> = services.keys().map(|&name| name.clone()).collect();
+        let depends_on =
+            |name: &ServiceName| services.get(name).map_or(&[][..], |service| &service.depends_on);
+        let circular = order::layers(&names, depends_on).circular;
+        let Some(Need { service, at, .. }) = need_in_circle(needs, circular.iter().map(|&at| &names[at]))
+        else {
+            return Ok(());
+        };
+        let message = format!("[services.{service}] depends_on leads back to itself");
+        Err(ConfigError::at(text, at, &message))
     }
+}
 
-    fn is_enabled(&self, service: &ServiceName) -> bool {
-        self.service(service.as_str()).is_some_and(|service| service.enabled)
+/// A need that is part of a circle, among services that each need another one of them.
+fn need_in_circle<'a>(
+    needs: &'a [Need],
+    circular: impl Iterator<Item = &'a ServiceName>,
+) -> Option<&'a Need> {
+    let circular: BTreeSet<&ServiceName> = circular.collect();
+    let mut next: BTreeMap<&ServiceName, &Need> = BTreeMap::new();
+    for need in needs.iter().filter(|need| circular.contains(&need.needed)) {
+        next.entry(&need.service).or_insert(need);
     }
-
-    fn reaches(&self, from: &ServiceConfig, target: &ServiceName, depth: usize) -> bool {
-        depth > 0
-            && from.depends_on.iter().any(|next| {
-                next == target
-                    || self.service(next.as_str()).is_some_and(|next| self.reaches(next, target, depth - 1))
-            })
+    // From any of them the way leads into a circle, and stays in it.
+    let mut service = *circular.first()?;
+    let mut passed = BTreeSet::new();
+    while passed.insert(service) {
+        service = &next.get(service)?.needed;
     }
+    let mut circle = BTreeMap::new();
+    while let Some(need) = next.get(service).filter(|_| !circle.contains_key(service)) {
+        circle.insert(service, *need);
+        service = &need.needed;
+    }
+    circle.into_values().next()
 }
 
 /// That a service is to be started after another one, and where that was said.

@@ -9,6 +9,7 @@ pub mod finding;
 pub mod identity;
 pub mod layout;
 pub mod marker;
+pub mod order;
 pub mod pattern;
 pub mod project;
 pub mod secret;

@@ -1,12 +1,13 @@
 //! From what the configuration says to what a supervisor runs. Pure: facts are handed in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use pipulate_core::config::{Config, ServiceConfig};
 use pipulate_core::layout::Layout;
+use pipulate_core::order;
 use pipulate_core::service::{PortWish, Readiness, ServiceName, ServiceSpec, Word};
 use pipulate_core::watch::WatchSpec;
 
@@ -63,13 +64,14 @@ pub fn known_services(config: &Config, has_server_py: bool) -> Vec<&ServiceConfi
 
 /// These services and all that they depend on, directly or not.
 pub fn with_needs(config: &Config, services: &[ServiceName]) -> Vec<ServiceName> {
+    let needs = needs(config);
     let mut wanted = services.to_vec();
+    let mut seen: HashSet<ServiceName> = services.iter().cloned().collect();
     let mut next = 0;
     while let Some(service) = wanted.get(next) {
-        let needs = config.service(service.as_str()).map(|service| service.depends_on.clone());
-        for needed in needs.unwrap_or_default() {
-            if !wanted.contains(&needed) {
-                wanted.push(needed);
+        for needed in needs.get(service).copied().unwrap_or_default() {
+            if seen.insert(needed.clone()) {
+                wanted.push(needed.clone());
             }
         }
         next += 1;
@@ -79,21 +81,15 @@ pub fn with_needs(config: &Config, services: &[ServiceName]) -> Vec<ServiceName>
 
 /// Groups of services, each depending only on earlier groups. Without a configuration it is one group.
 pub fn waves(config: Option<&Config>, services: &[ServiceName]) -> Vec<Vec<ServiceName>> {
-    let needs = |service: &ServiceName| {
-        let config = config.and_then(|config| config.service(service.as_str()));
-        config.map_or(&[][..], |service| &service.depends_on)
-    };
-    let mut left = services.to_vec();
-    let mut waves = Vec::new();
-    while !left.is_empty() {
-        let is_free = |service: &ServiceName| !needs(service).iter().any(|needed| left.contains(needed));
-        let (wave, rest): (Vec<_>, Vec<_>) = left.iter().cloned().partition(is_free);
-        // A circle can't be: the configuration was checked when it was read.
-        let (wave, rest) = if wave.is_empty() { (rest, Vec::new()) } else { (wave, rest) };
-        waves.push(wave);
-        left = rest;
-    }
-    waves
+    let needs = config.map(needs).unwrap_or_default();
+    let layers = order::layers(services, |service| needs.get(service).copied().unwrap_or_default());
+    // A circle can't be: the configuration was checked when it was read.
+    let groups = layers.groups.into_iter().chain([layers.circular]).filter(|group| !group.is_empty());
+    groups.map(|group| group.into_iter().map(|position| services[position].clone()).collect()).collect()
+}
+
+fn needs(config: &Config) -> HashMap<&ServiceName, &[ServiceName]> {
+    config.services.iter().map(|service| (&service.name, &service.depends_on[..])).collect()
 }
 
 /// Whether what was started with these arguments is the embedded web app, whatever the project looks

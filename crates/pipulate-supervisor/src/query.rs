@@ -52,6 +52,7 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
     }
     let mut seen = HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
+    let asked: HashSet<&ServiceName> = services.iter().collect();
     let mut statuses = Vec::new();
     let mut calls = Vec::new();
     for service in &names {
@@ -64,7 +65,7 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
             doubt = Some(format!("{service}: {why}"));
         }
         let is_lost = lost.iter().any(|(name, _)| name == service);
-        if !services.contains(service) && standing == Standing::Gone && doubt.is_none() && !is_lost {
+        if !asked.contains(service) && standing == Standing::Gone && doubt.is_none() && !is_lost {
             continue;
         }
         let mut status = service_status(layout, service, record.as_ref(), &standing, &host);

@@ -8,6 +8,9 @@ use toml_parser::lexer::TokenKind;
 
 use crate::secret::{self, EnvKey, says_secret};
 
+/// The longest line that a message repeats, in bytes.
+const LONGEST_LINE: usize = 4096;
+
 /// Why a `pipulate.toml` can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -36,7 +39,8 @@ impl ConfigError {
     /// The same without what may be secrets in the line that it shows. This file is the wrong place for
     /// one, and a message would be a worse one.
     pub(super) fn without_secrets(self, text: &str) -> Self {
-        let message = secrets_in(text).into_iter().fold(self.message, |message, secret| {
+        let lines: Vec<&str> = self.message.lines().filter(|line| line.len() <= LONGEST_LINE).collect();
+        let message = secrets_in(text).into_iter().fold(lines.join("\n"), |message, secret| {
             // As long as it was: what points at a place in the line still does.
             message.replace(secret, &"*".repeat(secret.chars().count()))
         });

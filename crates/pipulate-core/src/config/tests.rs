@@ -120,3 +120,30 @@ fn a_circle_is_shown_where_it_begins() {
                  [services.b] depends_on leads back to itself";
     assert_eq!(message, shown);
 }
+
+/// Services that each need all earlier ones, or only the one before.
+fn needy(count: usize, needs: impl Fn(usize) -> std::ops::Range<usize>) -> String {
+    let service = |number: usize| {
+        let names: Vec<String> = needs(number).map(|needed| format!("\"s{needed}\"")).collect();
+        format!("[services.s{number}]\ncommand = [\"x\"]\ndepends_on = [{}]\n", names.join(", "))
+    };
+    (0..count).map(service).collect()
+}
+
+#[test]
+fn needs_cost_no_more_than_their_number() {
+    // Looked at path by path, the first of these takes 2^60 steps and the second one 4,000².
+    assert!(Config::parse(&needy(60, |number| 0..number)).is_ok());
+    assert!(Config::parse(&needy(4_000, |number| number.saturating_sub(1)..number)).is_ok());
+    let circle = needy(4_000, |number| (number + 1) % 4_000..(number + 1) % 4_000 + 1);
+    let message = Config::parse(&circle).unwrap_err().message;
+    assert!(message.contains("[services.s0] depends_on leads back to itself"), "{message}");
+}
+
+#[test]
+fn a_line_of_unusual_length_is_not_repeated() {
+    let message = Config::parse(&format!("a = \"{}\"\n[x\n", "x".repeat(9_000))).unwrap_err().message;
+    assert!(message.contains("line 2"), "{message}");
+    let message = Config::parse(&format!("nmae = [{}]\n", "\"long\", ".repeat(9_000))).unwrap_err().message;
+    assert!(message.contains("line 1") && message.len() < 1_000, "{message}");
+}

@@ -5,6 +5,7 @@ pub(crate) mod launching;
 pub(crate) mod pages;
 pub(crate) mod welcome;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -129,15 +130,17 @@ fn chosen(
         services.into_iter().map(|service| service.name.clone()).collect()
     };
     let known = names(plan::known_services(config, has_server_py));
-    context.refuse_unknown(asked, &known.iter().cloned().collect())?;
+    let existing: BTreeSet<ServiceName> = known.iter().cloned().collect();
+    context.refuse_unknown(asked, &existing)?;
     let asked = if asked.is_empty() { names(plan::default_services(config)) } else { asked.to_vec() };
     let wanted = plan::with_needs(config, &asked);
-    if let Some(missing) = wanted.iter().find(|name| !known.contains(name)) {
+    if let Some(missing) = wanted.iter().find(|name| !existing.contains(name)) {
         let dependants = config.services.iter().filter(|service| service.depends_on.contains(missing));
         let dependants = dependants.map(|service| service.name.as_str()).collect::<Vec<_>>().join(", ");
         let why = format!("{missing} does not exist in this folder, and {dependants} depends on it");
         return Err(Failure::failed(why).hint("the dashboard is there only beside a server.py"));
     }
+    let wanted: BTreeSet<ServiceName> = wanted.into_iter().collect();
     let in_their_order = known.into_iter().filter(|name| wanted.contains(name)).collect::<Vec<_>>();
     Ok(plan::waves(Some(config), &in_their_order).concat())
 }
