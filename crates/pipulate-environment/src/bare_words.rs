@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use pipulate_store::error::StoreError;
+use pipulate_store::files;
 
 use crate::shell::quoted_for_sh;
 use crate::surroundings::Surroundings;
@@ -39,7 +40,7 @@ pub fn write_all(venv: &Path, project: &Path, program: &Path) -> Vec<String> {
 
 /// Whether the word in this `bin/` folder is one of ours.
 pub fn is_there(bin: &Path, word: &str) -> bool {
-    fs::read(bin.join(word)).is_ok_and(|script| script.starts_with(OURS))
+    files::read_foreign(&bin.join(word)).is_ok_and(|script| script.starts_with(OURS))
 }
 
 /// What a person here types to start or stop the project of this `bin/` folder: the bare word, where
@@ -57,7 +58,7 @@ pub fn typed(bin: &Path, word: &'static str, around: &Surroundings) -> String {
 pub fn write(venv: &Path, project: &Path, program: &Path, word: &'static str) -> Result<bool, BareWordError> {
     let path = venv.join("bin").join(word);
     let wanted = script(project, program, word);
-    match fs::read(&path) {
+    match files::read_foreign(&path) {
         Ok(there) if there == wanted && crate::surroundings::is_executable(&path) => return Ok(false),
         Ok(there) if !there.starts_with(OURS) => return Err(BareWordError::NotOurs { path, word }),
         Ok(_) => {}

@@ -28,7 +28,6 @@ mod settings;
 mod shell;
 mod venv;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -38,6 +37,7 @@ use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ProjectStatus;
+use pipulate_store::files;
 
 use crate::bare_words;
 use crate::browser::session::Session;
@@ -137,7 +137,7 @@ impl Examination {
 
     /// The text of one of the machine's own files.
     fn read_machine(&self, path: &str) -> Option<String> {
-        fs::read_to_string(self.machine_file(path)).ok()
+        files::read_foreign_text(&self.machine_file(path)).ok()
     }
 }
 

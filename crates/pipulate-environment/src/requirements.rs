@@ -8,15 +8,20 @@ mod pyproject;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use pipulate_core::config::PythonConfig;
 use pipulate_core::layout::Layout;
+use pipulate_store::files;
 use sha2::{Digest, Sha256};
 
 /// Installed where a project lists nothing itself.
 pub(crate) const DEFAULT_PACKAGES: [&str; 4] = ["jupyterlab", "numpy", "python-fasthtml", "python-dotenv"];
+
+/// The most files that may include each other, and how large they may be together, in bytes.
+const MOST_FILES: usize = 100;
+const LARGEST: u64 = 16 << 20;
 
 const JUPYTERLAB: &str = "jupyterlab";
 
@@ -129,6 +134,8 @@ struct Reader {
     hashed: bool,
     digest: Sha256,
     seen: BTreeSet<PathBuf>,
+    /// Of all files, in bytes.
+    size: u64,
 }
 
 impl Reader {
@@ -136,8 +143,19 @@ impl Reader {
         if !self.seen.insert(path.to_owned()) {
             return Ok(());
         }
-        let bytes = fs::read(path)
-            .map_err(|error| RequirementsError { path: path.to_owned(), reason: error.to_string() })?;
+        let refused = |reason: String| RequirementsError { path: path.to_owned(), reason };
+        if self.seen.len() > MOST_FILES {
+            return Err(refused(format!("more than {MOST_FILES} files are included")));
+        }
+        let bytes = files::read_foreign_within(path, LARGEST - self.size).map_err(|error| {
+            refused(match error.kind() {
+                ErrorKind::FileTooLarge => {
+                    format!("it is larger than {} MiB, with what it includes", LARGEST >> 20)
+                }
+                _ => error.to_string(),
+            })
+        })?;
+        self.size += bytes.len() as u64;
         self.digest.update(bytes.len().to_le_bytes());
         self.digest.update(&bytes);
         let text = String::from_utf8_lossy(&bytes).replace("\\\r\n", " ").replace("\\\n", " ");
@@ -226,6 +244,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use pipulate_core::config::Config;
     use pipulate_core::project::AbsPath;
 
@@ -234,7 +254,9 @@ mod tests {
     fn read(files: &[(&str, &str)], toml: &str, jupyter: bool) -> Result<Requirements, RequirementsError> {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
-            fs::write(folder.path().join(name), text).unwrap();
+            let file = folder.path().join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
         }
         let layout = Layout::new(AbsPath::new(folder.path()).unwrap());
         Requirements::read(&layout, &Config::parse(toml).unwrap().python, jupyter)
@@ -273,6 +295,21 @@ mod tests {
         let read = read(&files, "", true).unwrap();
         assert_eq!(read.names.iter().collect::<Vec<_>>(), ["jupyterlab", "six"]);
         assert!(!read.arguments().contains(&"jupyterlab".into()));
+    }
+
+    #[test]
+    fn files_that_include_each_other_are_bounded_in_number_and_size() {
+        // Each level names itself twice, by ways that are not the same: 2^n files.
+        let twice = "-r a/../requirements.txt\n-r b/../requirements.txt\n";
+        let folders = [("a/x", ""), ("b/x", "")];
+        let error = read(&[&[("requirements.txt", twice)][..], &folders].concat(), "", true).unwrap_err();
+        assert_eq!(error.reason, "more than 100 files are included");
+        let comment = format!("#{}\n", "x".repeat(9 << 20));
+        let two = [("requirements.txt", &*format!("{comment}-r more.txt")), ("more.txt", &*comment)];
+        assert_eq!(
+            read(&two, "", true).unwrap_err().reason,
+            "it is larger than 16 MiB, with what it includes"
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use pipulate_core::config::PythonConfig;
 use pipulate_core::layout::Layout;
+use pipulate_store::files;
 use sha2::{Digest, Sha256};
 
 use crate::python::Version;
@@ -109,7 +110,9 @@ pub fn inspect(root: &Path) -> VenvState {
         }
     }
     let config = root.join("pyvenv.cfg");
-    let (text, identity) = match fs::read(&config).and_then(|text| Ok((text, identity_of(&config)?))) {
+    let (text, identity) = match files::read_foreign(&config)
+        .and_then(|text| Ok((text, identity_of(&config)?)))
+    {
         Ok(read) => read,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return VenvState::Broken { problem: Breakage::NotAVenv, identity: None };
@@ -186,7 +189,7 @@ fn version_in_name(python: &Path) -> Option<Version> {
 
 /// The folder that the venv's programs were made for, if that is another one.
 fn moved_from(root: &Path) -> Option<PathBuf> {
-    let activate = fs::read(root.join("bin/activate")).ok()?;
+    let activate = files::read_foreign(&root.join("bin/activate")).ok()?;
     let text = String::from_utf8_lossy(&activate);
     let value = text.lines().find_map(|line| {
         let line = line.trim_start();
@@ -218,7 +221,7 @@ fn unquoted(word: &str) -> Option<String> {
 
 /// The version of the environment at `prefix`, as a venv's or conda's own files tell it.
 pub(crate) fn version_in_files(prefix: &Path) -> Option<Version> {
-    if let Ok(config) = fs::read(prefix.join("pyvenv.cfg")) {
+    if let Ok(config) = files::read_foreign(&prefix.join("pyvenv.cfg")) {
         return configured_version(&String::from_utf8_lossy(&config));
     }
     let entries = fs::read_dir(prefix.join("conda-meta")).ok()?;

@@ -85,6 +85,10 @@ pub enum EnvError {
         "line {line} of {path} sets what no environment can hold: a name with \"=\" in it, or a NUL character"
     )]
     NoVariable { path: AbsPath, line: usize },
+    #[error(
+        "line {line} of {path} becomes too long when its ${{…}} are filled in: 64 KiB are the most, and 2 MiB for all such lines"
+    )]
+    TooLong { path: AbsPath, line: usize },
 }
 
 impl EnvFile {
@@ -131,9 +135,19 @@ impl EnvFile {
     /// Each name with the value that a Python program gets from the file. Names without `=` have none.
     ///
     /// # Errors
-    /// It can't be read, or is not a UTF-8 text file.
+    /// It can't be read, is not a UTF-8 text file, or a value becomes too long.
     pub fn values(&self) -> Result<Vec<(String, SecretValue)>, EnvError> {
-        Ok(values_of(&self.read()?))
+        let (values, problem) = self.known_values()?;
+        problem.map_or(Ok(values), Err)
+    }
+
+    /// As [`EnvFile::values`]; values that would become too long are as they are written, and the
+    /// problem says which is the first of them.
+    ///
+    /// # Errors
+    /// It can't be read, or is not a UTF-8 text file.
+    pub fn known_values(&self) -> Result<(Vec<(String, SecretValue)>, Option<EnvError>), EnvError> {
+        Ok(self.values_of(&self.read()?))
     }
 
     /// The same for a program's environment.
@@ -142,10 +156,17 @@ impl EnvFile {
     /// As for [`EnvFile::values`]; or a line sets what no environment can hold.
     pub fn variables(&self) -> Result<Vec<(String, SecretValue)>, EnvError> {
         let document = self.read()?;
-        match document.line_of_no_variable() {
-            Some(line) => Err(EnvError::NoVariable { path: self.path.clone(), line }),
-            None => Ok(values_of(&document)),
+        if let Some(line) = document.line_of_no_variable() {
+            return Err(EnvError::NoVariable { path: self.path.clone(), line });
         }
+        let (values, problem) = self.values_of(&document);
+        problem.map_or(Ok(values), Err)
+    }
+
+    fn values_of(&self, document: &Document) -> (Vec<(String, SecretValue)>, Option<EnvError>) {
+        let resolved = document.resolve(&process_environment);
+        let values = resolved.values.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        (values, resolved.too_long.map(|line| EnvError::TooLong { path: self.path.clone(), line }))
     }
 
     /// Sets a value, on every line that has the key, or on a new one at the end.
@@ -216,11 +237,6 @@ impl EnvFile {
             }
         }
     }
-}
-
-fn values_of(document: &Document) -> Vec<(String, SecretValue)> {
-    let resolved = document.resolve(&process_environment).into_iter();
-    resolved.filter_map(|(key, value)| Some((key, value?))).collect()
 }
 
 /// What is not UTF-8 in our environment can't be in the file either.

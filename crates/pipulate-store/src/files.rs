@@ -1,7 +1,7 @@
 //! Small private files: read with suspicion, written whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{Error, ErrorKind, Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -20,6 +20,60 @@ pub(crate) fn guarded(options: &mut OpenOptions) -> &mut OpenOptions {
     options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
 }
 
+/// Reads a file that others may have written, through links too. Only a regular file of at most 1 MiB:
+/// a device would never end, and a FIFO would wait for its other end.
+///
+/// # Errors
+/// There is none, it is something else or larger, or it can't be read.
+pub fn read_foreign(path: &Path) -> std::io::Result<Vec<u8>> {
+    read_foreign_within(path, LIMIT)
+}
+
+/// As [`read_foreign`], of at most `limit` bytes.
+///
+/// # Errors
+/// As [`read_foreign`].
+pub fn read_foreign_within(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
+    // Opening a device may already do something.
+    refuse_irregular(&fs::metadata(path)?)?;
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    read_open(OpenOptions::new().read(true).custom_flags(flags).open(path)?, limit)
+}
+
+/// As [`read_foreign`], of text.
+///
+/// # Errors
+/// As [`read_foreign`], or it is not UTF-8.
+pub fn read_foreign_text(path: &Path) -> std::io::Result<String> {
+    let invalid = |_| Error::new(ErrorKind::InvalidData, "it is not UTF-8 text");
+    String::from_utf8(read_foreign(path)?).map_err(invalid)
+}
+
+/// Reads an open file to its end if it is a regular one of at most `limit` bytes.
+pub(crate) fn read_open(file: File, limit: u64) -> std::io::Result<Vec<u8>> {
+    let meta = file.metadata()?;
+    refuse_irregular(&meta)?;
+    // Room for its end too: it is read whole at the first time.
+    let mut bytes = Vec::with_capacity(meta.len().min(limit) as usize + 1);
+    // Files of the kernel say that they are empty, and others may grow.
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        let size = match limit >> 20 {
+            0 => format!("{} KiB", limit >> 10),
+            mebibytes => format!("{mebibytes} MiB"),
+        };
+        return Err(Error::new(ErrorKind::FileTooLarge, format!("it is larger than {size}")));
+    }
+    Ok(bytes)
+}
+
+fn refuse_irregular(meta: &fs::Metadata) -> std::io::Result<()> {
+    match meta.is_file() {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::InvalidInput, "it is not a regular file")),
+    }
+}
+
 /// Reads a file of ours; `Ok(None)` when there is none.
 ///
 /// # Errors
@@ -27,7 +81,7 @@ pub(crate) fn guarded(options: &mut OpenOptions) -> &mut OpenOptions {
 pub fn read_private(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     let file = match guarded(OpenOptions::new().read(true)).open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
             return Err(StoreError::refused(path, "it is a symbolic link, and nothing of ours is one"));
         }
@@ -43,10 +97,7 @@ pub fn read_private(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     if meta.len() > LIMIT {
         return Err(StoreError::refused(path, "it is larger than 1 MiB, and nothing of ours is"));
     }
-    // Room for its end too: it is read whole at the first time.
-    let mut bytes = Vec::with_capacity(meta.len() as usize + 1);
-    file.take(LIMIT).read_to_end(&mut bytes).map_err(StoreError::io("read", path))?;
-    Ok(Some(bytes))
+    read_open(file, LIMIT).map(Some).map_err(StoreError::io("read", path))
 }
 
 /// Writes a file that only its user may read, by a temporary file beside it and a rename.
@@ -147,7 +198,7 @@ fn write_into_spare(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let file = OpenOptions::new().write(true).custom_flags(flags).open(&spare)?;
     let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     if bytes.len() > size || size > SPARE {
-        return Err(std::io::ErrorKind::StorageFull.into());
+        return Err(ErrorKind::StorageFull.into());
     }
     let mut padded = bytes.to_vec();
     padded.resize(size, b' ');
@@ -183,9 +234,7 @@ fn spare_of(path: &Path) -> PathBuf {
 /// The folder is not writable.
 pub fn remove(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(StoreError::io("remove", path)(error))
-        }
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::io("remove", path)(error)),
         Ok(()) | Err(_) => Ok(()),
     }
 }
@@ -211,7 +260,7 @@ pub fn inherited(number: RawFd) -> std::io::Result<OwnedFd> {
     // SAFETY: fcntl on any number is harmless; it fails when the number is no descriptor.
     let is_open = unsafe { libc::fcntl(number, libc::F_GETFD) } != -1;
     if !is_open || number <= 2 {
-        return Err(std::io::Error::from(std::io::ErrorKind::InvalidInput));
+        return Err(std::io::Error::from(ErrorKind::InvalidInput));
     }
     // SAFETY: the descriptor is open, and the command line that names it made it ours.
     let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
@@ -222,7 +271,7 @@ pub fn inherited(number: RawFd) -> std::io::Result<OwnedFd> {
 fn create_new(path: &Path) -> std::io::Result<File> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         // Left behind by a process with our pid that was killed in between.
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             fs::remove_file(path)?;
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
         }
@@ -253,4 +302,41 @@ pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     path.with_file_name(format!(".{name}.{}.{number}.tmp", std::process::id()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_regular_file_of_bounded_size_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let said = |path: &Path| read_foreign(path).unwrap_err().to_string();
+        fs::write(at("file"), "text").unwrap();
+        std::os::unix::fs::symlink(at("file"), at("link")).unwrap();
+        assert_eq!(read_foreign(&at("link")).unwrap(), b"text");
+        assert_eq!(read_foreign(&at("none")).unwrap_err().kind(), ErrorKind::NotFound);
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            at("fifo"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RWXU,
+            0,
+        )
+        .unwrap();
+        for irregular in [at("fifo"), PathBuf::from("/dev/zero"), folder.path().to_owned()] {
+            assert_eq!(said(&irregular), "it is not a regular file", "{}", irregular.display());
+        }
+        let file = File::create(at("large")).unwrap();
+        file.set_len(LIMIT).unwrap();
+        assert_eq!(read_foreign(&at("large")).unwrap().len() as u64, LIMIT);
+        file.set_len(1 << 40).unwrap();
+        assert_eq!(said(&at("large")), "it is larger than 1 MiB");
+        // Its size is said to be 0.
+        assert_eq!(
+            read_foreign_within(Path::new("/proc/self/maps"), 10).unwrap_err().kind(),
+            ErrorKind::FileTooLarge
+        );
+    }
 }

@@ -5,6 +5,7 @@
 
 mod chat;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -200,11 +201,19 @@ pub trait Secrets: Send + Sync + 'static {
     /// When the file can't be read or understood.
     fn names(&self) -> Result<Vec<String>, SecretsError>;
 
-    /// Whether `key` has a value that is not empty, read afresh.
+    /// The names that have a value that is not empty, read afresh.
     ///
     /// # Errors
     /// When the file can't be read or understood.
-    fn has(&self, key: &str) -> Result<bool, SecretsError>;
+    fn filled(&self) -> Result<BTreeSet<String>, SecretsError>;
+
+    /// Whether `key` is one of them.
+    ///
+    /// # Errors
+    /// As [`Secrets::filled`].
+    fn has(&self, key: &str) -> Result<bool, SecretsError> {
+        Ok(self.filled()?.contains(key))
+    }
 
     /// Saves `value` unless `key` has a value that is not empty. Of two calls at once, one saves.
     ///
@@ -246,8 +255,9 @@ impl Secrets for EnvFile {
         Ok(self.keys()?)
     }
 
-    fn has(&self, key: &str) -> Result<bool, SecretsError> {
-        Ok(self.get(key)?.is_some_and(|value| !value.expose().is_empty()))
+    fn filled(&self) -> Result<BTreeSet<String>, SecretsError> {
+        let values = self.known_values()?.0.into_iter();
+        Ok(values.filter(|(_, value)| !value.expose().is_empty()).map(|(key, _)| key).collect())
     }
 
     fn save_once(&self, key: &EnvKey, value: &SecretValue) -> Result<SetOnce, SecretsError> {
@@ -273,7 +283,8 @@ impl From<EnvError> for SecretsError {
             | EnvError::OtherOwner { .. }
             | EnvError::NotText { .. }
             | EnvError::OpenQuote { .. }
-            | EnvError::NoVariable { .. } => Self::Failed(error.to_string()),
+            | EnvError::NoVariable { .. }
+            | EnvError::TooLong { .. } => Self::Failed(error.to_string()),
         }
     }
 }

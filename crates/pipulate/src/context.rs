@@ -3,7 +3,6 @@
 mod root;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 
@@ -17,9 +16,9 @@ use pipulate_environment::bare_words;
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_environment::venv::{bin_dir, existing_python};
 use pipulate_process::table;
-use pipulate_store::home;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::{read, secrets};
+use pipulate_store::{files, home};
 use pipulate_supervisor::program::Program;
 use pipulate_supervisor::scope::Scope;
 use pipulate_supervisor::{plan, query};
@@ -303,7 +302,7 @@ pub(crate) fn current_directory() -> Result<PathBuf, Failure> {
 }
 
 fn read_config(layout: &Layout) -> Result<Config, ConfigError> {
-    match fs::read_to_string(layout.config()) {
+    match files::read_foreign_text(&layout.config()) {
         Ok(text) => Config::parse(&text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Config::parse(""),
         Err(error) => Err(ConfigError { message: format!("could not read it: {error}") }),
@@ -313,6 +312,8 @@ fn read_config(layout: &Layout) -> Result<Config, ConfigError> {
 #[cfg(test)]
 pub(crate) mod samples {
     //! A project in a temporary folder, for tests of verbs.
+
+    use std::fs;
 
     use pipulate_core::project::AbsPath;
 

@@ -11,6 +11,8 @@ pub(super) enum Rule {
     TargetOs,
     /// No `unsafe`. The subject is the file.
     Unsafe,
+    /// No read of a file of any kind and size. The subject is the file.
+    UnboundedRead,
 }
 
 /// One permission.
@@ -23,6 +25,31 @@ pub(super) struct Exception {
 
 /// All of them.
 pub(super) const EXCEPTIONS: &[Exception] = &[
+    Exception {
+        rule: Rule::UnboundedRead,
+        subject: "crates/pipulate-environment/src/browser/client.rs",
+        reason: "reads /proc/net/tcp",
+    },
+    Exception {
+        rule: Rule::UnboundedRead,
+        subject: "crates/pipulate-environment/src/browser/session.rs",
+        reason: "reads /proc",
+    },
+    Exception {
+        rule: Rule::UnboundedRead,
+        subject: "crates/pipulate/src/cli/reference.rs",
+        reason: "a test that compares the documentation with the program",
+    },
+    Exception {
+        rule: Rule::UnboundedRead,
+        subject: "crates/pipulate-process/src/os/linux.rs",
+        reason: "reads /proc",
+    },
+    Exception {
+        rule: Rule::UnboundedRead,
+        subject: "crates/pipulate-process/src/os/pidfd_info.rs",
+        reason: "reads /proc",
+    },
     Exception {
         rule: Rule::TargetOs,
         subject: "crates/pipulate-process/src/os.rs",

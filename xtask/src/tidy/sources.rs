@@ -13,6 +13,9 @@ pub(super) const FUNCTION_LINES: usize = 60;
 /// Notes to oneself that belong in an issue; written so that this file holds none of them.
 const NOTES: [&str; 2] = [concat!("TO", "DO"), concat!("FIX", "ME")];
 
+/// What reads a file that may be a device, a FIFO or without end.
+const BOUNDED: &str = "read it with pipulate_store::files::read_foreign";
+
 /// Where only values are allowed: sources that begin with this path hold none of these words.
 const PURE: [(&str, &[&str]); 2] = [
     (
@@ -72,7 +75,11 @@ fn check_words(file: &TextFile, code: &str, permissions: &mut Permissions) -> Ve
     for (word, rule, advice) in [
         ("target_os", Rule::TargetOs, "keep one file per system behind one signature"),
         ("unsafe", Rule::Unsafe, "find a safe call, or a file that may hold it"),
+        ("fs::read(", Rule::UnboundedRead, BOUNDED),
+        ("fs::read_to_string(", Rule::UnboundedRead, BOUNDED),
     ] {
+        // Tests read what they wrote.
+        let code = if rule == Rule::UnboundedRead { outside_of_tests(path, code) } else { code };
         let lines = scan::lines_with(code, word);
         if !lines.is_empty() && !permissions.has(rule, path) {
             complaints.extend(
@@ -87,12 +94,16 @@ fn check_words(file: &TextFile, code: &str, permissions: &mut Permissions) -> Ve
     complaints
 }
 
-/// Code up to the tests of a file, which may touch the world.
+/// Code up to the tests of a file, which may touch the world. Tests and tasks have none.
+fn outside_of_tests<'code>(path: &str, code: &'code str) -> &'code str {
+    let is_tests = path.ends_with("tests.rs") || path.contains("tests/") || path.starts_with("xtask/");
+    if is_tests { "" } else { code.split("#[cfg(test)]").next().unwrap_or(code) }
+}
+
 fn check_purity(file: &TextFile, code: &str) -> Vec<String> {
     let path = &file.path;
-    let code = code.split("#[cfg(test)]").next().unwrap_or(code);
-    let is_tests = path.ends_with("/tests.rs") || path.contains("/tests/");
-    let rules = PURE.iter().filter(|(prefix, _)| path.starts_with(prefix) && !is_tests);
+    let code = outside_of_tests(path, code);
+    let rules = PURE.iter().filter(|(prefix, _)| path.starts_with(prefix));
     rules
         .flat_map(|(_, words)| words.iter())
         .flat_map(|word| scan::lines_with(code, word).into_iter().map(move |line| (word, line)))
@@ -162,6 +173,7 @@ mod tests {
             "//! Purpose.\n#[cfg(target_os = \"linux\")]\nfn f() {}",
             "//! Purpose.\nunsafe fn f() {}",
             "//! Purpose.\n#[allow(dead_code)]\nfn f() {}",
+            "//! Purpose.\nfn f() {\n    std::fs::read(path);\n}",
             concat!("//! Purpose.\n// TO", "DO: later\n"),
         ] {
             assert_eq!(complaints_about("crates/a/src/a.rs", text).len(), 1, "{text}");

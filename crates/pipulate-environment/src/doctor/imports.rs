@@ -1,12 +1,12 @@
 //! Whether what notebooks and pages are made of imports: tried, not looked up.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use pipulate_core::config::Config;
 use pipulate_core::finding::Finding;
 use pipulate_process::command::Command;
+use pipulate_store::files;
 
 use super::catalog::{Check, Group};
 use super::evidence::{self, Said, ran};
@@ -151,7 +151,7 @@ fn is_wanted(examination: &Examination, config: &Config, module: &str) -> Result
             let wanted = probed || required().is_ok_and(|requirements| requirements.names.contains(module));
             wanted.then_some(()).ok_or("the project does not ask for it")
         }
-        "fasthtml" => match fs::read(examination.layout.server_py()) {
+        "fasthtml" => match files::read_foreign(&examination.layout.server_py()) {
             Ok(text) if String::from_utf8_lossy(&text).contains("fasthtml") => Ok(()),
             Ok(_) => Err("server.py does not use it"),
             Err(_) => Err("there is no server.py"),

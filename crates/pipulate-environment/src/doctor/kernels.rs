@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pipulate_core::finding::Finding;
+use pipulate_store::files;
 use serde::Deserialize;
 
 use super::catalog::{Check, Group};
@@ -85,7 +86,7 @@ fn specs(examination: &Examination, prefix: &Path) -> BTreeMap<String, (PathBuf,
         let kernels = fs::read_dir(folder.join("kernels")).into_iter().flatten().flatten();
         for kernel in kernels {
             let file = kernel.path().join("kernel.json");
-            let Ok(bytes) = fs::read(&file) else { continue };
+            let Ok(bytes) = files::read_foreign(&file) else { continue };
             let Ok(spec) = serde_json::from_slice::<Spec>(&bytes) else { continue };
             let program = spec.argv.into_iter().next().map(PathBuf::from);
             // A bare `python` is the one that Jupyter itself runs with.

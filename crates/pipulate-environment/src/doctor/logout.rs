@@ -4,6 +4,7 @@ use std::fs;
 
 use pipulate_core::finding::Finding;
 use pipulate_process::command::Command;
+use pipulate_store::files;
 
 use super::catalog::{Check, Group};
 use super::{Examination, evidence, skipped, warning};
@@ -71,7 +72,7 @@ fn wsl_idle(examination: &Examination) -> Finding {
     }
     let users = fs::read_dir(examination.machine_file("mnt/c/Users"));
     let files = users.into_iter().flatten().flatten().map(|user| user.path().join(".wslconfig"));
-    let texts: Vec<String> = files.filter_map(|file| fs::read_to_string(file).ok()).collect();
+    let texts: Vec<String> = files.filter_map(|file| files::read_foreign_text(&file).ok()).collect();
     if texts.iter().any(|text| is_never_idle(text)) {
         return Finding::ok(IDLE, "WSL goes on when its last window is closed");
     }

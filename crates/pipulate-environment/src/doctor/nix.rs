@@ -1,9 +1,8 @@
 //! What Nix and the graphics card need: flakes switched on, `local.nix` seen, a driver that answers.
 
-use std::fs;
-
 use pipulate_core::finding::Finding;
 use pipulate_process::command::Command;
+use pipulate_store::files;
 
 use super::catalog::{Check, Group};
 use super::{Examination, evidence, skipped, warning};
@@ -84,7 +83,7 @@ fn local(examination: &Examination) -> Finding {
 }
 
 fn cuda(examination: &Examination) -> Finding {
-    let wanted = fs::read_to_string(examination.layout.inside("local.nix"))
+    let wanted = files::read_foreign_text(&examination.layout.inside("local.nix"))
         .is_ok_and(|text| text.contains("cudaSupport") && text.contains("true"));
     let Some(nvidia_smi) = examination.program("nvidia-smi") else {
         return match wanted {

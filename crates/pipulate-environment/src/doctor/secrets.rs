@@ -1,11 +1,12 @@
 //! The project's secrets: who else can read them, whether git would publish them, whether they are there.
 
+use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 
 use pipulate_core::finding::{Finding, Fix};
 use pipulate_core::secret::EnvKey;
 use pipulate_process::command::Command;
-use pipulate_store::dotenv::EnvFile;
+use pipulate_store::dotenv::{EnvFile, SecretValue};
 
 use super::catalog::{Check, Group};
 use super::{Examination, evidence, failure, skipped, warning};
@@ -75,9 +76,14 @@ fn required(examination: &Examination) -> Finding {
         Err(error) => return failure(REQUIRED, ".env can't be read").detail(error.to_string()),
     };
     let outside = |name: &str| examination.variable(name).map(str::to_owned);
-    let has = |key: &str| {
-        outside(key).is_some() || document.get(key, &outside).is_some_and(|value| !value.expose().is_empty())
-    };
+    let inside: HashMap<String, SecretValue> = document
+        .resolve(&outside)
+        .values
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect();
+    let has =
+        |key: &str| outside(key).is_some() || inside.get(key).is_some_and(|value| !value.expose().is_empty());
     let missing: Vec<&str> = config.secrets.iter().map(EnvKey::as_str).filter(|key| !has(key)).collect();
     match missing.first() {
         None => Finding::ok(REQUIRED, "The secrets that pipulate.toml requires are there"),

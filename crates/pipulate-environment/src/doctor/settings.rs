@@ -1,6 +1,7 @@
 //! What is written in `pipulate.toml`.
 
 use pipulate_core::finding::Finding;
+use pipulate_store::files;
 
 use super::catalog::{Check, Group};
 use super::{Examination, failure};
@@ -18,7 +19,7 @@ fn config(examination: &Examination) -> Finding {
         Ok(_) if file.exists() => Finding::ok(VALID, "pipulate.toml is valid"),
         Ok(_) => Finding::ok(VALID, "There is no pipulate.toml: everything has its default"),
         Err(error) => {
-            let advice = match std::fs::read_to_string(&file) {
+            let advice = match files::read_foreign_text(&file) {
                 Ok(_) => "mend that line; `pipulate config --schema` has the keys",
                 Err(_) => "put a text file that you can read in its place, or move it away",
             };

@@ -4,6 +4,7 @@ mod around;
 mod home;
 mod inside;
 
+use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use pipulate_core::finding::Fix;

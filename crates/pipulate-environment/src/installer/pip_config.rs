@@ -1,7 +1,8 @@
 //! What pip is told, by its variables and its configuration files.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+
+use pipulate_store::files::read_foreign_text;
 
 use super::rules::{Place, Rule, Subject, says_nothing};
 use crate::surroundings::Surroundings;
@@ -32,7 +33,7 @@ pub(super) fn rules(around: &Surroundings, venv: &Path) -> Vec<Rule> {
     };
     let mut rules: Vec<Rule> = SETTINGS.iter().filter_map(variable).collect();
     for path in files(around, venv) {
-        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let Ok(text) = read_foreign_text(&path) else { continue };
         for (key, value) in settings(&text) {
             let known = SETTINGS.iter().find(|(name, _)| *name == key);
             let place = Place::File { path: path.clone(), key };
@@ -45,7 +46,7 @@ pub(super) fn rules(around: &Surroundings, venv: &Path) -> Vec<Rule> {
 /// The folders and pages where pip looks for packages besides the index.
 pub(super) fn links(around: &Surroundings, project: &Path, venv: &Path) -> Vec<String> {
     let of_files = || {
-        let settings = files(around, venv).filter_map(|path| Some(settings(&fs::read_to_string(path).ok()?)));
+        let settings = files(around, venv).filter_map(|path| Some(settings(&read_foreign_text(&path).ok()?)));
         settings.flatten().find_map(|(key, value)| (key == "find-links").then_some(value))
     };
     let value = around.text("PIP_FIND_LINKS").map(str::to_owned).or_else(of_files).unwrap_or_default();
@@ -106,6 +107,8 @@ fn files<'a>(around: &'a Surroundings, venv: &Path) -> impl Iterator<Item = Path
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn nobody() -> Surroundings {

@@ -1,8 +1,9 @@
 //! `.python-version`: the file in which pyenv, uv and others note the Python that a project wants.
 
 use std::fmt;
-use std::fs;
 use std::path::Path;
+
+use pipulate_store::files;
 
 use super::Version;
 
@@ -18,7 +19,7 @@ impl Pin {
     /// Reads the project's file. `None` where there is none, or where it names no version of the
     /// Python that we know: another implementation, or an environment of pyenv's.
     pub fn read(project: &Path) -> Option<Self> {
-        let text = fs::read_to_string(project.join(".python-version")).ok()?;
+        let text = files::read_foreign_text(&project.join(".python-version")).ok()?;
         text.lines()
             .map(str::trim)
             .find(|line| !line.is_empty() && !line.starts_with('#'))
@@ -54,6 +55,8 @@ impl fmt::Display for Pin {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

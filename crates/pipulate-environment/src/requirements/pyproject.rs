@@ -1,9 +1,9 @@
 //! The dependencies that a `pyproject.toml` lists.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
+use pipulate_store::files;
 use serde::Deserialize;
 
 use super::RequirementsError;
@@ -22,7 +22,7 @@ struct Project {
 /// settings of their tools alone.
 pub(super) fn dependencies(path: &Path) -> Result<Option<Vec<String>>, RequirementsError> {
     let refused = |reason: String| RequirementsError { path: path.to_owned(), reason };
-    let text = match fs::read_to_string(path) {
+    let text = match files::read_foreign_text(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(refused(error.to_string())),

@@ -4,7 +4,7 @@
 //! sees the one or the other. Renaming never follows a link.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 
@@ -13,6 +13,10 @@ use rustix::fs::OFlags;
 
 use super::EnvError;
 use super::document::Document;
+use crate::files;
+
+/// The largest file, in bytes.
+const LARGEST: u64 = 1 << 20;
 
 /// Tells one state of the file from the next; `None` is no file.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -110,14 +114,13 @@ fn open(path: &AbsPath, more: OFlags) -> Result<Option<File>, EnvError> {
     }
 }
 
-fn read_open(path: &AbsPath, mut file: File) -> Result<(Document, std::fs::Metadata), EnvError> {
+fn read_open(path: &AbsPath, file: File) -> Result<(Document, std::fs::Metadata), EnvError> {
     let failed = |source| EnvError::Io { activity: "read", path: path.clone(), source };
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() {
         return Err(EnvError::NotAFile { path: path.clone() });
     }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(failed)?;
+    let bytes = files::read_open(file, LARGEST).map_err(failed)?;
     // The error of the conversion holds the bytes, so it goes no further.
     let text = String::from_utf8(bytes).map_err(|_| EnvError::NotText { path: path.clone() })?;
     Ok((Document::parse(text), metadata))

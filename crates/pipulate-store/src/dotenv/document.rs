@@ -1,5 +1,6 @@
 //! A `.env` text that can be asked and edited without losing a byte of what is not meant.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 
@@ -9,6 +10,22 @@ use super::grammar::{Binding, Kind, Statement, parse};
 use super::interpolation::interpolate;
 use super::quoting::{Unwritable, Warning, quote};
 use super::value::SecretValue;
+
+/// The longest value, in bytes, that a variable may be filled in to.
+const LONGEST: usize = 64 << 10;
+
+/// How long all values together may become that a variable is filled in to, in bytes.
+const LONGEST_TOGETHER: usize = 2 << 20;
+
+/// The values of a file.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Resolved {
+    /// Each name with its value, once, in the order of the file.
+    pub values: Vec<(String, Option<SecretValue>)>,
+    /// The first line whose value would be too long with its variables filled in. Such a value is as it
+    /// is written.
+    pub too_long: Option<usize>,
+}
 
 /// A text with its statements. Its `Debug` shows names only.
 pub struct Document {
@@ -40,19 +57,19 @@ impl Document {
 
     /// The names, each once, in the order of the file.
     pub fn keys(&self) -> Vec<&str> {
-        let mut keys = Vec::new();
-        for binding in self.bindings() {
-            if !keys.contains(&binding.key.as_str()) {
-                keys.push(binding.key.as_str());
-            }
-        }
-        keys
+        let mut seen = HashSet::new();
+        self.bindings().map(|binding| binding.key.as_str()).filter(|key| seen.insert(*key)).collect()
     }
 
     /// The lines that python-dotenv skips, counted from 1.
     pub fn broken_lines(&self) -> impl Iterator<Item = usize> {
-        let broken = self.statements.iter().filter(|statement| statement.kind == Kind::Broken);
-        broken.map(|statement| self.line_of(statement))
+        let mut line = 1;
+        self.statements.iter().filter_map(move |statement| {
+            let within = &self.text[statement.span.clone()];
+            let begin = line + line_breaks(leading_space(within));
+            line += line_breaks(within);
+            (statement.kind == Kind::Broken).then_some(begin)
+        })
     }
 
     /// The first line that sets what no environment can hold; `load_dotenv` fails there.
@@ -70,23 +87,37 @@ impl Document {
 
     /// What `load_dotenv` makes of the file: a name's last value, variables filled in from
     /// `environment` first and from earlier lines second. `None` for a name without `=`.
-    pub fn resolve(
-        &self,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Vec<(String, Option<SecretValue>)> {
-        let mut resolved: Vec<(String, Option<SecretValue>)> = Vec::new();
-        for binding in self.bindings() {
+    pub fn resolve(&self, environment: &dyn Fn(&str) -> Option<String>) -> Resolved {
+        let mut resolved = Resolved::default();
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        let mut room = LONGEST_TOGETHER;
+        for (statement, binding) in self.placed_bindings() {
             let lookup = |name: &str| {
-                let earlier = || resolved.iter().find(|(key, _)| key == name);
                 // A name that stands there without a value is found, and empty.
-                let in_file =
-                    || earlier().map(|(_, value)| value.as_ref().map_or("", SecretValue::expose).to_owned());
-                environment(name).or_else(in_file)
+                let value =
+                    |&place: &usize| resolved.values[place].1.as_ref().map_or("", SecretValue::expose);
+                environment(name).or_else(|| places.get(name).map(value).map(str::to_owned))
             };
-            let value = binding.value.as_ref().map(|value| SecretValue::new(interpolate(value, lookup)));
-            match resolved.iter_mut().find(|(key, _)| *key == binding.key) {
-                Some((_, old)) => *old = value,
-                None => resolved.push((binding.key.clone(), value)),
+            let written = binding.value.as_ref();
+            let filled = written.map(|written| match written.contains("${") {
+                true => interpolate(written, LONGEST.min(room), lookup),
+                false => Some(written.clone()),
+            });
+            if let Some(None) = filled {
+                resolved.too_long.get_or_insert_with(|| self.line_of(statement));
+            }
+            // What grew too long stays as it is written.
+            let value = filled.flatten().or_else(|| written.cloned());
+            if written.is_some_and(|written| written.contains("${")) {
+                room -= value.as_ref().map_or(0, String::len).min(room);
+            }
+            let value = value.map(SecretValue::new);
+            match places.get(binding.key.as_str()) {
+                Some(&place) => resolved.values[place].1 = value,
+                None => {
+                    places.insert(&binding.key, resolved.values.len());
+                    resolved.values.push((binding.key.clone(), value));
+                }
             }
         }
         resolved
@@ -94,7 +125,7 @@ impl Document {
 
     /// The one value of [`Document::resolve`].
     pub fn get(&self, key: &str, environment: &dyn Fn(&str) -> Option<String>) -> Option<SecretValue> {
-        self.resolve(environment).into_iter().find(|(name, _)| name == key)?.1
+        self.resolve(environment).values.into_iter().find(|(name, _)| name == key)?.1
     }
 
     /// The text with a value set: in the place of every old one, else on a line at the end.
@@ -172,8 +203,12 @@ impl Document {
     }
 
     fn bindings(&self) -> impl Iterator<Item = &Binding> {
+        self.placed_bindings().map(|(_, binding)| binding)
+    }
+
+    fn placed_bindings(&self) -> impl Iterator<Item = (&Statement, &Binding)> {
         self.statements.iter().filter_map(|statement| match &statement.kind {
-            Kind::Binding(binding) => Some(binding),
+            Kind::Binding(binding) => Some((statement, binding)),
             Kind::Blank | Kind::Broken => None,
         })
     }
@@ -185,10 +220,20 @@ impl Document {
     }
 
     fn line_of(&self, statement: &Statement) -> usize {
-        let within = &self.text[statement.span.clone()];
-        let begin = statement.span.start + (within.len() - within.trim_start().len());
-        self.text[..begin].replace("\r\n", "\n").matches(['\n', '\r']).count() + 1
+        let begin = statement.span.start + leading_space(&self.text[statement.span.clone()]).len();
+        line_breaks(&self.text[..begin]) + 1
     }
+}
+
+fn leading_space(text: &str) -> &str {
+    &text[..text.len() - text.trim_start().len()]
+}
+
+fn line_breaks(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let ends =
+        |&(at, &byte): &(usize, &u8)| byte == b'\n' || (byte == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
+    bytes.iter().enumerate().filter(ends).count()
 }
 
 impl fmt::Debug for Document {

@@ -39,10 +39,11 @@ fn read(layout: &Layout, sources: &SecretSources) -> (Vec<SecretValue>, Vec<Stri
     let mut problems = Vec::new();
     for path in env_files(layout, sources) {
         // Reading takes no lock.
-        match EnvFile::new(path, layout.dotenv_lock()).values() {
-            Ok(values) => {
+        match EnvFile::new(path, layout.dotenv_lock()).known_values() {
+            Ok((values, problem)) => {
                 let values = values.into_iter().filter(|(key, _)| sources.is_secret(key));
                 secrets.extend(values.map(|(_, value)| value));
+                problems.extend(problem.map(|problem| problem.to_string()));
             }
             Err(error) => problems.push(error.to_string()),
         }

@@ -158,3 +158,24 @@ fn of_many_that_set_a_value_once_one_does() {
     assert_eq!(home.text(), format!("A='{}'\n", saved[0]));
     assert_eq!(home.env_file().set_once(&key("A"), &secret("late")).unwrap(), SetOnce::AlreadySet);
 }
+
+#[test]
+fn a_value_that_grows_too_long_is_named_by_its_line_and_the_others_are_known() {
+    let place = Home::new();
+    let lines: Vec<String> = (1..20).map(|n| format!("A{n}=${{A{}}}${{A{}}}\n", n - 1, n - 1)).collect();
+    fs::write(place.path(), format!("A0=0123456789abcdef\n{}", lines.concat())).unwrap();
+    let said = place.env_file().values().unwrap_err().to_string();
+    assert!(said.starts_with("line 14 of ") && said.ends_with("for all such lines"), "{said}");
+    assert_eq!(place.env_file().variables().unwrap_err().to_string(), said);
+    let (known, problem) = place.env_file().known_values().unwrap();
+    assert_eq!((known.len(), problem.unwrap().to_string()), (20, said));
+}
+
+#[test]
+fn only_a_regular_file_of_at_most_a_mebibyte_is_read() {
+    let place = Home::new();
+    fs::write(place.path(), "#\n".repeat(1 << 19)).unwrap();
+    assert!(place.env_file().read().is_ok());
+    fs::write(place.path(), "#\n".repeat((1 << 19) + 1)).unwrap();
+    assert!(place.env_file().read().unwrap_err().to_string().ends_with("it is larger than 1 MiB"));
+}

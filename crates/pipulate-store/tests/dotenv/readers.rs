@@ -168,7 +168,7 @@ fn run(program: &Path, args: &[&str], input: &str) -> Output {
 fn our_reading(environment: &BTreeMap<&str, &str>, text: &str) -> Reading {
     let document = Document::parse(text);
     let lookup = |name: &str| environment.get(name).map(|value| (*value).to_owned());
-    let values = document.resolve(&lookup).into_iter();
+    let values = document.resolve(&lookup).values.into_iter();
     let values = values.map(|(key, value)| (key, value.map(|value| value.expose().to_owned()))).collect();
     Reading { values, broken: document.broken_lines().count() }
 }

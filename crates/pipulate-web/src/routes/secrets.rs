@@ -1,5 +1,7 @@
 //! `/secrets…`: names and whether they have a value. No value ever comes out.
 
+use std::collections::BTreeSet;
+
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -113,13 +115,16 @@ async fn known(state: &AppState, name: String) -> Result<String, Problem> {
 }
 
 fn list(world: &World) -> Result<Vec<Secret>, SecretsError> {
-    let required = world.secrets.required();
-    let present = world.secrets.names()?;
-    let others = present.iter().filter(|name| !required.contains(name));
-    let secret = |name: &String| {
-        let is_set = world.secrets.has(name)?;
-        let is_listed = present.contains(name);
-        Ok(Secret { name: name.clone(), is_required: required.contains(name), is_set, is_listed })
+    let (required, present) = (world.secrets.required(), world.secrets.names()?);
+    let filled = world.secrets.filled()?;
+    let is_required: BTreeSet<&String> = required.iter().collect();
+    let is_listed: BTreeSet<&String> = present.iter().collect();
+    let others = present.iter().filter(|name| !is_required.contains(name));
+    let secret = |name: &String| Secret {
+        name: name.clone(),
+        is_required: is_required.contains(name),
+        is_set: filled.contains(name),
+        is_listed: is_listed.contains(name),
     };
-    required.iter().chain(others).map(secret).collect()
+    Ok(required.iter().chain(others).map(secret).collect())
 }

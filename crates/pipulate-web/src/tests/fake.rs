@@ -1,5 +1,6 @@
 //! A world made of values, and a browser made of headers.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -179,8 +180,8 @@ impl Secrets for FakeWorld {
         Ok(Unset::Removed)
     }
 
-    fn has(&self, key: &str) -> Result<bool, SecretsError> {
-        Ok(key == "SECRET" && !self.secret.lock().unwrap().is_empty())
+    fn filled(&self) -> Result<BTreeSet<String>, SecretsError> {
+        Ok(self.names()?.into_iter().collect())
     }
 
     fn save_once(&self, _: &EnvKey, value: &SecretValue) -> Result<SetOnce, SecretsError> {

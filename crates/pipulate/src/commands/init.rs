@@ -1,9 +1,10 @@
 //! `init`: the files of a small project to begin with. What is there is never touched.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 
 use pipulate_core::project::AbsPath;
+use pipulate_store::files;
 
 use crate::context::Context;
 use crate::error::Failure;
@@ -44,7 +45,7 @@ pub(crate) fn init(context: &Context) -> Result<ExitStatus, Failure> {
 
 /// Whether one of the lines with which people keep `.env` out of git stands there.
 fn ignores_secrets(gitignore: &AbsPath) -> bool {
-    let lines = fs::read_to_string(gitignore).unwrap_or_default();
+    let lines = files::read_foreign_text(gitignore).unwrap_or_default();
     lines.lines().any(|line| [".env", "/.env", ".env*", "*.env"].contains(&line.trim_end()))
 }
 
@@ -61,6 +62,7 @@ fn create(path: &AbsPath, text: &str) -> Result<bool, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     use pipulate_core::config::Config;

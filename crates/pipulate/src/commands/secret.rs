@@ -19,6 +19,9 @@ use crate::ui::hidden::{self, Answer};
 /// The longest value that is read: no environment variable can be longer.
 const LIMIT: u64 = 128 << 10;
 
+/// No name makes the column of names wider than this.
+const WIDEST: usize = 60;
+
 /// Edits the file, or lists what is in it.
 pub(crate) fn secret(context: &Context, verb: SecretVerb) -> Result<ExitStatus, Failure> {
     match verb {
@@ -42,16 +45,19 @@ pub(crate) fn secret(context: &Context, verb: SecretVerb) -> Result<ExitStatus, 
 pub(crate) fn see_to_required(context: &Context, config: &Config) -> Result<(), Failure> {
     let file = EnvFile::of(&context.layout);
     let around = Surroundings::of_this_process();
+    let in_file: BTreeSet<String> = match file.known_values() {
+        Ok((values, _)) => {
+            values.into_iter().filter(|(_, value)| !value.expose().is_empty()).map(|(key, _)| key).collect()
+        }
+        Err(error) if !config.secrets.is_empty() => {
+            context.printer.warning(error);
+            return Ok(());
+        }
+        Err(_) => return Ok(()),
+    };
     let mut missing = Vec::new();
     for key in &config.secrets {
-        let in_file = match file.get(key.as_str()) {
-            Ok(value) => value.is_some_and(|value| !value.expose().is_empty()),
-            Err(error) => {
-                context.printer.warning(error);
-                return Ok(());
-            }
-        };
-        if !in_file && around.variable(key.as_str()).is_none() {
+        if !in_file.contains(key.as_str()) && around.variable(key.as_str()).is_none() {
             missing.push(key);
         }
     }
@@ -106,14 +112,15 @@ fn unset(context: &Context, key: &EnvKey) -> Result<ExitStatus, Failure> {
 fn list(context: &Context) -> Result<ExitStatus, Failure> {
     let around = Surroundings::of_this_process();
     let required = required(context.config_or_warning());
-    let in_file = names_in_file(context)?;
-    let mut names: Vec<&String> = in_file.iter().chain(&required).collect();
+    let in_order = names_in_file(context)?;
+    let in_file: BTreeSet<&String> = in_order.iter().collect();
+    let mut names: Vec<&String> = in_order.iter().chain(&required).collect();
     let mut seen = BTreeSet::new();
     names.retain(|name| seen.insert(*name));
     if names.is_empty() {
         context.printer.note(format!("There are no secrets in: {}", context.layout.dotenv()));
     }
-    let width = names.iter().map(|name| name.len()).max().unwrap_or(0);
+    let width = names.iter().map(|name| name.len()).max().unwrap_or(0).min(WIDEST);
     for name in names {
         let place = match (in_file.contains(name), around.variable(name).is_some()) {
             (true, true) => "the environment, which hides the one in .env",
@@ -139,7 +146,7 @@ fn required(config: Option<&Config>) -> Vec<String> {
 
 /// A name is only what could be one: a line without `=` may be a value that lost its name.
 fn names_in_file(context: &Context) -> Result<Vec<String>, EnvError> {
-    let values = EnvFile::of(&context.layout).read()?.resolve(&|_| None).into_iter();
+    let values = EnvFile::of(&context.layout).read()?.resolve(&|_| None).values.into_iter();
     let is_name =
         |(name, value): &(String, Option<SecretValue>)| value.is_some() && EnvKey::parse(name).is_ok();
     Ok(values.filter(is_name).map(|(name, _)| name).collect())

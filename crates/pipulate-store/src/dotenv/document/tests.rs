@@ -154,3 +154,25 @@ fn what_no_environment_can_hold_is_found_with_its_line() {
         assert_eq!(Document::parse(text).line_of_no_variable(), line, "{text:?}");
     }
 }
+
+#[test]
+fn nested_variables_stop_growing() {
+    // Each line is twice as long as the one before: 2^40 bytes in the end.
+    let lines: Vec<String> = (1..40).map(|n| format!("A{n}=${{A{}}}${{A{}}}\n", n - 1, n - 1)).collect();
+    let document = Document::parse(format!("A0=0123456789abcdef\n{}B=after\n", lines.concat()));
+    let resolved = document.resolve(&|_| None);
+    assert_eq!(resolved.too_long, Some(14), "2^13 times 16 bytes are more than 64 KiB");
+    assert_eq!(resolved.values[12].1.as_ref().unwrap().expose().len(), 64 << 10);
+    assert_eq!(resolved.values[13].1.as_ref().unwrap().expose(), "${A12}${A12}");
+    assert_eq!(resolved.values[40].1.as_ref().unwrap().expose(), "after");
+}
+
+#[test]
+fn many_long_values_stop_growing_together() {
+    let long = "x".repeat(60_000);
+    let lines: Vec<String> = (0..1_000).map(|n| format!("B{n}=${{A}}\n")).collect();
+    let resolved = Document::parse(format!("A={long}\n{}", lines.concat())).resolve(&|_| None);
+    assert_eq!(resolved.too_long, Some(36), "34 of them fit into 2 MiB, after the first line");
+    let all: usize = resolved.values.iter().map(|(_, value)| value.as_ref().unwrap().expose().len()).sum();
+    assert!(all < (2 << 20) + 100_000, "{all}");
+}

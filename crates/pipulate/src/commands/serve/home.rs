@@ -2,6 +2,7 @@
 //!
 //! Invariant: the configuration is read again for every question, for a page may be open for days.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Mutex, PoisonError};
@@ -228,8 +229,8 @@ impl Secrets for Home {
         Secrets::names(&self.env_file())
     }
 
-    fn has(&self, key: &str) -> Result<bool, SecretsError> {
-        Secrets::has(&self.env_file(), key)
+    fn filled(&self) -> Result<BTreeSet<String>, SecretsError> {
+        Secrets::filled(&self.env_file())
     }
 
     fn save_once(&self, key: &EnvKey, value: &SecretValue) -> Result<SetOnce, SecretsError> {
