@@ -3,6 +3,7 @@
 //! Whoever holds a service's lock is a process of its own and ends with the work: two stops that
 //! wait for each other's processes would otherwise wait forever.
 
+use std::cell::OnceCell;
 use std::io::{PipeReader, Read};
 use std::time::{Duration, Instant};
 
@@ -73,7 +74,7 @@ pub fn stop(
     services: &[ServiceName],
     manner: Manner,
 ) -> Vec<(ServiceName, Stopped)> {
-    let halt = Halt { layout, program, force: manner.force, host: identity::host() };
+    let halt = Halt { layout, program, force: manner.force, host: identity::host(), lost: OnceCell::new() };
     let mut answers: Vec<Option<Stopped>> = vec![None; services.len()];
     let mut seen = vec![None; services.len()];
     for _ in 0..ATTEMPTS {
@@ -106,6 +107,8 @@ struct Halt<'a> {
     program: &'a Program,
     force: bool,
     host: Host,
+    /// Looked for once: for each service, that would be one look at every process.
+    lost: OnceCell<Vec<(ServiceName, Pid)>>,
 }
 
 /// What became of asking for a stop.
@@ -205,8 +208,9 @@ impl Halt<'_> {
     /// Without a record there may still be a supervisor whose folder was deleted.
     fn ask_lost_one(&self, service: &ServiceName) -> Request {
         let own = Service::of(self.layout, service);
-        let lost = family::lost_supervisors(self.layout).into_iter().filter(|(name, _)| name == service);
-        let pinned = lost.map(|(_, pid)| pid).find_map(|pid| {
+        let lost = self.lost.get_or_init(|| family::lost_supervisors(self.layout));
+        let lost = lost.iter().filter(|(name, _)| name == service);
+        let pinned = lost.map(|&(_, pid)| pid).find_map(|pid| {
             let found = identity::identify(pid, &self.host)?;
             Verified::pin(&found, &self.host).ok().flatten().filter(|_| own.is_supervisor(pid))
         });

@@ -23,6 +23,11 @@ const DEPTH: u8 = 2;
 /// The shortest beginning or end of one that is masked where a line was cut.
 const SHORTEST_PART: usize = 3;
 
+/// About how many ways there are to write a secret, and how many bytes of them are known: what finds them
+/// needs about 25 bytes for each. Of what comes after thousands of secrets only the value itself is known.
+const FORMS: usize = 12;
+const ENCODED: usize = 1 << 20;
+
 /// Finds the secrets that it was made with.
 #[derive(Debug, Clone)]
 pub struct Masker {
@@ -44,14 +49,22 @@ impl Masker {
     /// Knows these values. Of a value of several lines each line is one, too.
     pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
         let mut forms = BTreeSet::new();
+        let mut size = 0;
         for secret in secrets {
             let whole = secret.as_ref().trim();
             for secret in whole.lines().map(str::trim).chain([whole]) {
-                if secret.chars().count() >= SHORTEST {
+                if secret.chars().count() < SHORTEST {
+                    continue;
+                }
+                size += FORMS * secret.len();
+                if size <= ENCODED {
                     add_forms(secret, &mut forms);
+                } else {
+                    forms.insert(secret.to_owned());
                 }
             }
         }
+        forms.retain(|form| form.chars().count() >= SHORTEST);
         // Too much may match, never too little.
         let build = || AhoCorasick::builder().ascii_case_insensitive(true).build(&forms).ok();
         let sieve = Sieve::new(forms.iter().map(String::as_str));
@@ -191,7 +204,6 @@ fn add_forms(secret: &str, forms: &mut BTreeSet<String>) {
             forms.insert(standard);
         }
     }
-    forms.retain(|form| form.chars().count() >= SHORTEST);
 }
 
 /// The characters that `bytes` alone decide when they stand in a longer base64 text, `shift` bytes

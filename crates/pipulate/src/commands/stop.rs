@@ -138,8 +138,14 @@ fn stoppable(context: &Context) -> Result<BTreeSet<ServiceName>, Failure> {
 /// Groups of services, whoever depends on another one before that one. This command ends with the service
 /// that it was typed in, and has to have asked for everything else by then.
 fn waves(context: &Context, services: &[ServiceName]) -> Vec<Vec<ServiceName>> {
-    let mut waves = plan::waves(context.config_as_read().as_ref().ok(), services);
+    let recorded: BTreeSet<ServiceName> =
+        query::services(&context.layout).unwrap_or_default().into_iter().collect();
+    // Nothing waits for what never ran: it needs no group of its own.
+    let (recorded, others): (Vec<_>, Vec<_>) =
+        services.iter().cloned().partition(|service| recorded.contains(service));
+    let mut waves = plan::waves(context.config_as_read().as_ref().ok(), &recorded);
     waves.reverse();
+    waves.extend((!others.is_empty()).then_some(others));
     context.own_service_last(&mut waves);
     waves
 }
