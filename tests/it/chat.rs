@@ -69,6 +69,15 @@ fn asked(fake: &Fake) -> Value {
 }
 
 #[test]
+fn a_command_in_a_hint_is_one_word_for_each_word_that_is_meant() {
+    let fake = answering("never asked");
+    let table = format!("[ollama]\nhost = \"{}\"\nmodel = \"x; touch P #\"\n", fake.host);
+    let project = TestProject::light().config(&table).build();
+    let output = run(&project, &["chat", "hello"], "").expect(1);
+    assert!(output.stderr.contains("ollama pull 'x; touch P #'"), "{output:?}");
+}
+
+#[test]
 fn a_question_prints_the_answer_and_nothing_else() {
     let thought = json!({"message": {"thinking": "Hmm."}, "done": false}).to_string() + "\n";
     let fake = ollama(Script::split(&(thought + &said("Forty-") + &said("two\u{1b}[31m.") + &done()), 7));

@@ -25,6 +25,7 @@ mod foreground;
 mod goodbye;
 mod hidden;
 mod home;
+mod hostile;
 mod identity;
 mod inherited;
 mod installers;

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use pipulate_core::text::is_harmless;
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorBody, excerpt};
@@ -225,9 +226,7 @@ fn pieces_of(line: &[u8], host: &Host) -> Result<Vec<Piece>, Error> {
 /// The text without what could steer a terminal or turn the writing direction of what follows.
 /// Line breaks and tabs stay.
 fn harmless(mut text: String) -> String {
-    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.retain(|c| !steers(c) && !turns(c));
+    text.retain(|c| is_harmless(c) || matches!(c, '\n' | '\t'));
     text
 }
 

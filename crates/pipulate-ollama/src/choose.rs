@@ -6,6 +6,8 @@
 use std::cmp::Reverse;
 use std::fmt;
 
+use pipulate_core::text::shell_word;
+
 use crate::model::{Model, split_tag};
 
 /// The model that the seed greeted with.
@@ -36,7 +38,7 @@ pub enum Why {
 /// Why there is no model to talk to, with what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoModel {
-    #[error("model {wanted} is not installed; get it with: ollama pull {wanted}")]
+    #[error("model {wanted} is not installed; get it with: ollama pull {}", shell_word(.wanted))]
     NotInstalled { wanted: String },
     #[error("model {model} can't chat; choose another one (in pipulate.toml it is [ollama] model)")]
     CannotChat { model: String },

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use pipulate_core::text::shell_word;
 use rustls::CertificateError;
 
 use crate::fit::is_too_long;
@@ -41,7 +42,7 @@ pub enum Error {
     )]
     NameRefused { host: String },
     /// The model is not there.
-    #[error("model {model} is not installed; get it with \"ollama pull {model}\"")]
+    #[error("model {model} is not installed; get it with: ollama pull {}", shell_word(.model))]
     NoSuchModel { model: String },
     /// A model in the cloud, and nobody is signed in.
     #[error("model {model} runs in Ollama's cloud and needs you to sign in: {signin}")]

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use pipulate_core::text::shell_word;
 use pipulate_ollama::choose::{Choice, NoModel, PREFERRED, choose_model};
 use pipulate_ollama::client::{Client, Limits};
 use pipulate_ollama::error::Error;
@@ -86,7 +87,7 @@ fn offer(models: &[Model], configured: Option<&str>, last: Option<&str>) -> Offe
                 }
                 NoModel::CannotChat { .. } => None,
             };
-            let command = pull.map(|model| format!("ollama pull {model}"));
+            let command = pull.map(|model| format!("ollama pull {}", shell_word(model)));
             return Offer::Nothing { reason: reason.to_string(), advice: None, command };
         }
     };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use pipulate_core::finding::{Finding, Fix};
 use pipulate_core::project::AbsPath;
+use pipulate_core::text::shell_words;
 use pipulate_process::command::{Command, CommandError, End};
 use rustix::fs::{Mode, OFlags, fchmod, open};
 
@@ -64,7 +65,7 @@ pub fn fix(
         }
     })?;
     match end {
-        End::Code(0) => Ok(format!("Ran: {}", fix.command.join(" "))),
+        End::Code(0) => Ok(format!("Ran: {}", shell_words(&fix.command))),
         End::Code(code) => Err(failed(fix, format!("code {code}"), said)),
         End::Signal(signal) => Err(failed(fix, format!("signal {signal}"), said)),
         End::TimedOut | End::Unknown => Err(failed(fix, "nobody knows how".to_owned(), said)),
@@ -76,7 +77,7 @@ fn automatic(finding: &Finding) -> Option<&Fix> {
 }
 
 fn failed(fix: &Fix, end: String, said: String) -> FixError {
-    FixError::Failed { command: fix.command.join(" "), end, said }
+    FixError::Failed { command: shell_words(&fix.command), end, said }
 }
 
 /// By its descriptor and never through a link: what is examined may have been exchanged since.

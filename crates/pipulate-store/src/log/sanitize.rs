@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use pipulate_core::text::{self, visible_color};
+
 /// What stands where a secret was.
 pub(super) const MASK: &str = "****";
 
@@ -145,8 +147,8 @@ impl Cleaner {
         let is_color = rest.next() == Some('m')
             && parameters.len() <= 64
             && parameters.bytes().all(|byte| byte.is_ascii_digit() || byte == b';' || byte == b':');
-        if is_color {
-            self.text.colors.push((self.text.plain.len(), parameters.to_owned()));
+        if let Some(visible) = is_color.then(|| visible_color(parameters)).flatten() {
+            self.text.colors.push((self.text.plain.len(), visible.into_owned()));
         }
     }
 }
@@ -169,11 +171,7 @@ fn skip_string(rest: &mut std::str::Chars) {
 
 /// Controls are not; nor are the marks that reverse the direction of what follows them.
 fn is_harmless(character: char) -> bool {
-    match character {
-        '\t' => true,
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => false,
-        character => !character.is_control(),
-    }
+    character == '\t' || text::is_harmless(character)
 }
 
 #[cfg(test)]

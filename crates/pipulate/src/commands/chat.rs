@@ -68,7 +68,7 @@ pub(crate) fn print_answer(
     let outcome = partner.answer(request, CtrlC::EndsProgram, &mut |piece| match piece {
         Piece::Text(text) => {
             line_is_open = !text.ends_with('\n');
-            context.printer.data_stream(|stdout| stdout.write_all(text.as_bytes()))
+            context.printer.part(text)
         }
         Piece::LeftOut(left_out) => {
             warn_of_what_did_not_fit(context, *left_out);

@@ -17,7 +17,7 @@ pub(crate) fn config(context: &Context, verb: ConfigVerb) -> Result<ExitStatus, 
     match verb {
         ConfigVerb::Show => show(context),
         ConfigVerb::Schema => {
-            context.printer.data(serde_json::to_string_pretty(&schema())?)?;
+            context.printer.json(&serde_json::to_string_pretty(&schema())?)?;
             Ok(ExitStatus::Success)
         }
     }
@@ -26,7 +26,7 @@ pub(crate) fn config(context: &Context, verb: ConfigVerb) -> Result<ExitStatus, 
 /// Prints a `pipulate.toml` that says what this project's says, and all that it leaves out.
 fn show(context: &Context) -> Result<ExitStatus, Failure> {
     let text = toml::to_string_pretty(&meant(context.config()?))?;
-    context.printer.data(context.masker().mask(text.trim_end()))?;
+    context.printer.exact(format!("{}\n", context.masker().mask(text.trim_end())).as_bytes())?;
     Ok(ExitStatus::Success)
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn doctor(context: &Context, settings: DoctorSettings) -> Result<Exit
         found = examine(context, &examination);
     }
     match settings.format {
-        Format::Json => context.printer.data(findings::json(&found))?,
+        Format::Json => context.printer.json(&findings::json(&found))?,
         Format::Text => {
             let is_verbose = context.printer.verbosity() == Verbosity::Verbose;
             context.printer.data(findings::text(&found, is_verbose, context.printer.stdout_style()))?;

@@ -5,6 +5,7 @@ mod partial;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
 
 use jiff::Timestamp;
@@ -76,7 +77,8 @@ pub(crate) fn follow_since(
 
 fn paths(context: &Context, asked: &[ServiceName]) -> Result<ExitStatus, Failure> {
     for service in chosen(context, asked.to_vec(), Moment::Now)? {
-        context.printer.data(context.layout.log(&service))?;
+        let path = context.layout.log(&service);
+        context.printer.exact(&[path.as_os_str().as_bytes(), b"\n"].concat())?;
     }
     Ok(ExitStatus::Success)
 }

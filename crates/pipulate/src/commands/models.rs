@@ -23,7 +23,7 @@ pub(crate) fn models(context: &Context, format: Format) -> Result<ExitStatus, Fa
         Choice::None(_) => None,
     };
     match format {
-        Format::Json => context.printer.data(model_table::json(&found, chosen)?)?,
+        Format::Json => context.printer.json(&model_table::json(&found, chosen)?)?,
         Format::Text => {
             let style = context.printer.stdout_style();
             if !found.models.is_empty() {

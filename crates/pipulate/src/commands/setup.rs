@@ -1,6 +1,7 @@
 //! `setup`: the Python environment and its packages, and nothing else.
 
 use pipulate_core::config::Config;
+use pipulate_core::text::shell_words;
 use pipulate_core::units::counted;
 use pipulate_environment::plan::Refusal;
 use pipulate_environment::setup::{self, Mode, SetupError, SetupReport, SetupRequest};
@@ -12,7 +13,6 @@ use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
 use crate::ui::ask;
-use crate::ui::findings::shell_words;
 use crate::ui::progress::Progress;
 use crate::ui::setup_events;
 

@@ -80,8 +80,8 @@ fn statuses(context: &Context, projects: Projects) -> Vec<ProjectStatus> {
 fn show(context: &Context, settings: StatusSettings, statuses: &[ProjectStatus]) -> Result<(), Failure> {
     let printer = &context.printer;
     match (settings.format, settings.projects, statuses) {
-        (Format::Json, Projects::This, [status]) => printer.data(status_json::project(status))?,
-        (Format::Json, _, statuses) => printer.data(status_json::projects(statuses))?,
+        (Format::Json, Projects::This, [status]) => printer.json(&status_json::project(status))?,
+        (Format::Json, _, statuses) => printer.json(&status_json::projects(statuses))?,
         (Format::Text, _, []) => printer.note("No project has ever been started"),
         (Format::Text, _, statuses) => printer.data(text(context, statuses))?,
     }
@@ -128,7 +128,7 @@ fn watch(context: &Context, settings: StatusSettings) -> Result<ExitStatus, Fail
     loop {
         let text = text(context, &statuses(context, settings.projects));
         if in_place {
-            context.printer.data(format!("\x1b[H\x1b[2J{text}"))?;
+            context.printer.screen(&text)?;
         } else if text != shown {
             context.printer.data(&text)?;
         }

@@ -2,6 +2,7 @@
 //! to do about it.
 
 use pipulate_core::finding::{Finding, FindingStatus, Fix};
+use pipulate_core::text::shell_words;
 use pipulate_core::units::counted;
 use serde::Serialize;
 
@@ -81,16 +82,6 @@ fn verdict(findings: &[Finding], style: Style) -> String {
         (_, 0) => format!("This home has {}", style.bad(failures)),
         (_, _) => format!("This home has {} and {}", style.bad(failures), style.warning(warnings)),
     }
-}
-
-/// A command that can be pasted into a shell.
-pub(crate) fn shell_words(command: &[String]) -> String {
-    let quoted = command.iter().map(|word| {
-        let is_plain =
-            !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c));
-        if is_plain { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-    });
-    quoted.collect::<Vec<_>>().join(" ")
 }
 
 #[derive(Serialize)]

@@ -1,8 +1,15 @@
 //! The one door to the terminal: stdout is data that somebody could pipe, stderr is the rest.
+//!
+//! Names, paths, answers and what programs say come from elsewhere. Whatever is printed here as text
+//! can't steer a terminal: of escape sequences only the colors of [`Style`] pass, and only where there
+//! are colors.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use pipulate_core::text;
 
 use super::style::Style;
 use super::terminal::{ColorWish, Terminal};
@@ -71,10 +78,47 @@ impl Printer {
     /// # Errors
     /// The output can't be written; if its reader is gone, that ends the program quietly.
     pub(crate) fn data(&self, text: impl fmt::Display) -> Result<(), Failure> {
-        self.data_stream(|stream| writeln!(stream, "{text}"))
+        self.part(&format!("{text}\n"))
     }
 
-    /// Writes much data with few system calls.
+    /// Prints a part of a line.
+    ///
+    /// # Errors
+    /// As [`Printer::data`].
+    pub(crate) fn part(&self, text: &str) -> Result<(), Failure> {
+        let text = harmless(text, self.stdout_style);
+        self.data_stream(|stream| stream.write_all(text.as_bytes()))
+    }
+
+    /// Prints data that a program compares or evaluates: exact in a pipe or a file.
+    ///
+    /// # Errors
+    /// As [`Printer::data`].
+    pub(crate) fn exact(&self, bytes: &[u8]) -> Result<(), Failure> {
+        match self.terminal.stdout_is_terminal {
+            true => self.part(&String::from_utf8_lossy(bytes)),
+            false => self.data_stream(|stream| stream.write_all(bytes)),
+        }
+    }
+
+    /// Prints JSON, in which what could steer a terminal is escaped.
+    ///
+    /// # Errors
+    /// As [`Printer::data`].
+    pub(crate) fn json(&self, json: &str) -> Result<(), Failure> {
+        self.data_stream(|stream| writeln!(stream, "{}", text::escaped_json(json)))
+    }
+
+    /// Prints data in place of what the terminal shows.
+    ///
+    /// # Errors
+    /// As [`Printer::data`].
+    pub(crate) fn screen(&self, text: &str) -> Result<(), Failure> {
+        let text = harmless(text, self.stdout_style);
+        self.data_stream(|stream| writeln!(stream, "\x1b[H\x1b[2J{text}"))
+    }
+
+    /// Writes much data with few system calls, as it is: whoever makes it sees to it that it is harmless.
     ///
     /// # Errors
     /// As [`Printer::data`], or what `write` says itself.
@@ -129,15 +173,24 @@ impl Printer {
     /// Takes away what stands in the terminal's line: a progress that was cut short, or `^C`.
     pub(crate) fn clear_line(&self) {
         if self.terminal.stderr_is_terminal {
-            self.raw_note("\r\x1b[2K");
+            self.write_note("\r\x1b[2K");
         }
     }
 
-    /// Writes to stderr as it is.
+    /// Writes to stderr, without a line break and however little is said.
     pub(crate) fn raw_note(&self, text: &str) {
+        self.write_note(&harmless(text, self.stderr_style));
+    }
+
+    fn write_note(&self, text: &str) {
         // There is nowhere left to say that stderr can't be written to.
         let _unsaid = self.stderr.lock().unwrap_or_else(PoisonError::into_inner).write_all(text.as_bytes());
     }
+}
+
+/// A text that can't steer a terminal, with our own colors if there are any.
+fn harmless(text: &str, style: Style) -> Cow<'_, str> {
+    text::harmless(text, |color| style.is_colored() && Style::is_ours(color))
 }
 
 /// Why data could not be written: the stream, or whoever made the data.
@@ -205,6 +258,45 @@ mod tests {
         printer.data("data").unwrap();
         printer.failure(&Failure::failed("no"));
         assert_eq!((printed.stdout().as_str(), printed.stderr().as_str()), ("data\n", "error: no\n"));
+    }
+
+    const HOSTILE: &str = "a\x1b]52;c;QQ==\x07\x1b[8mb\u{9b}2J\u{202e}c\r\x1b[32md";
+
+    #[test]
+    fn what_is_printed_steers_no_terminal() {
+        let (printer, printed) = memory::printer(Verbosity::Verbose);
+        printer.data(HOSTILE).unwrap();
+        printer.part(HOSTILE).unwrap();
+        for print in [Printer::note, Printer::detail, Printer::warning, Printer::hint] {
+            print(&printer, HOSTILE);
+        }
+        printer.failure(&Failure::failed(HOSTILE).cause(HOSTILE).hint(HOSTILE));
+        printer.raw_note(HOSTILE);
+        let all = printed.stdout() + &printed.stderr();
+        assert!(all.chars().all(|c| c == '\n' || text::is_harmless(c)), "{all:?}");
+        assert_eq!(all.matches("a]52;c;QQ==b2Jcd").count(), 10, "{all:?}");
+    }
+
+    #[test]
+    fn on_a_terminal_only_our_own_colors_pass() {
+        let (printer, printed) = memory::printer(Verbosity::Normal);
+        let printer = Printer { stdout_style: Style::colored(), ..printer };
+        printer.data(format!("{}{HOSTILE}", Style::colored().bad("x"))).unwrap();
+        assert_eq!(printed.stdout(), "\x1b[1;31mx\x1b[0ma]52;c;QQ==b2Jc\x1b[32md\n");
+    }
+
+    #[test]
+    fn what_is_exact_is_so_in_a_pipe_and_json_is_escaped() {
+        for (is_terminal, wanted) in [(false, "a\x1b[2J\u{9b}"), (true, "a")] {
+            let (printer, printed) = memory::printer(Verbosity::Normal);
+            let mut terminal = printer.terminal.clone();
+            terminal.stdout_is_terminal = is_terminal;
+            Printer { terminal, ..printer }.exact("a\x1b[2J\u{9b}".as_bytes()).unwrap();
+            assert_eq!(printed.stdout(), wanted);
+        }
+        let (printer, printed) = memory::printer(Verbosity::Normal);
+        printer.json("[\"\u{9b}\"]").unwrap();
+        assert_eq!(printed.stdout(), "[\"\\u009b\"]\n");
     }
 
     #[test]

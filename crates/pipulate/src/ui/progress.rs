@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use pipulate_core::text;
+
 use super::printer::{Printer, Verbosity};
 
 const MOVING: &str = "{spinner} {wide_msg}";
@@ -38,7 +40,7 @@ impl<'a> Progress<'a> {
     pub(crate) fn now(&self, what: impl fmt::Display) {
         if let Some(spinner) = &self.spinner {
             set_style(spinner, MOVING);
-            spinner.set_message(what.to_string());
+            spinner.set_message(text::printable(&what.to_string()));
         }
     }
 
@@ -48,7 +50,7 @@ impl<'a> Progress<'a> {
             set_style(spinner, BAR);
             spinner.set_length(total as u64);
             spinner.set_position(done as u64);
-            spinner.set_message(what.to_string());
+            spinner.set_message(text::printable(&what.to_string()));
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::{KernelInfo, LastExit, ProjectStatus, ServiceStatus};
+use pipulate_core::text::printable;
 use pipulate_core::units::{length_of_time, size};
 
 use super::style::Style;
@@ -20,7 +21,8 @@ const NOTHING: &str = "-";
 /// The project's name, folder and state in one line.
 pub(crate) fn heading(status: &ProjectStatus, style: Style) -> String {
     let state = status.state();
-    format!("{} {} {}", style.bold(&status.name), style.state(state, state), style.dim(&status.root))
+    let (name, root) = (printable(&status.name), printable(&status.root.to_string()));
+    format!("{} {} {}", style.bold(name), style.state(state, state), style.dim(root))
 }
 
 /// The services of a project, without a line break at the end. `now` is for what ended a while ago;

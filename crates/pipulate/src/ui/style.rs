@@ -86,6 +86,14 @@ impl Style {
         self.paint(PALETTE[hash as usize % PALETTE.len()], text)
     }
 
+    /// Whether these are the parameters of a color of ours, or of those that help and usage have.
+    pub(crate) fn is_ours(parameters: &str) -> bool {
+        let is_one = |parameter: &str| {
+            matches!(parameter, "0" | "1" | "2" | "4" | "31" | "32" | "33" | "34" | "35" | "36" | "96")
+        };
+        parameters.split(';').all(is_one)
+    }
+
     fn paint(self, color: &str, text: impl fmt::Display) -> String {
         if self.colored { format!("\x1b[{color}m{text}\x1b[0m") } else { text.to_string() }
     }

@@ -117,3 +117,9 @@ fn check_harmless(line: &[u8]) {
         );
     }
 }
+
+#[test]
+fn a_color_that_hides_text_does_not_pass() {
+    let text = Text::of(b"\x1b[8mhidden\x1b[0;8;31mred\x1b[38;5;8mgray");
+    assert_eq!(text.render(&[], true), "hidden\x1b[0;31mred\x1b[38;5;8mgray\x1b[0m");
+}

@@ -108,7 +108,7 @@ impl Talk<'_> {
             }
             Piece::Text(text) => {
                 answer.push_str(text);
-                printer.data_stream(|stdout| stdout.write_all(text.as_bytes()))
+                printer.part(text)
             }
             Piece::Done(_) => Ok(()),
         });
