@@ -114,6 +114,8 @@ fn bounded(project: &TestProject, words: &[&str]) -> Output {
 fn what_is_no_file_of_bounded_size_is_neither_waited_for_nor_read() {
     for put in [fifo as fn(&Path), |path| symlink("/dev/zero", path).unwrap()] {
         let project = TestProject::builder().build();
+        // A link to the environment that all tests share.
+        fs::remove_file(project.path(".venv")).unwrap();
         fs::create_dir_all(project.path(".venv")).unwrap();
         fs::create_dir_all(project.path(".pipulate/run")).unwrap();
         for name in [

@@ -3,18 +3,24 @@
 //! Invariants: every tag in the result is one of those written here, and every text and address of
 //! the stranger's goes through one escaping function. HTML in the Markdown is text. A link leads by
 //! http, https or mail and nowhere else; a picture is its description, for to fetch it would tell
-//! somebody. What nests without end costs no stack.
+//! somebody. What nests without end costs no stack; below [`DEEPEST`] levels it is text, because both the
+//! parser and a browser need more time for each line the deeper it stands.
 
 use maud::{Escaper, Markup, PreEscaped};
 use std::fmt::Write as _;
 
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
+mod depth;
+
+/// How many elements may stand inside each other.
+const DEEPEST: usize = 100;
+
 /// Renders it.
 pub(crate) fn render(markdown: &str) -> Markup {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     let mut writer = Writer::default();
-    for event in Parser::new_ext(markdown, options) {
+    for event in Parser::new_ext(&depth::limited(markdown, DEEPEST), options) {
         writer.event(event);
     }
     // Made of the tags below and of escaped text.
@@ -24,6 +30,8 @@ pub(crate) fn render(markdown: &str) -> Markup {
 #[derive(Default)]
 struct Writer {
     html: String,
+    /// How many elements are open, those that stand too deep included.
+    depth: usize,
     /// Of links that are open: whether it became one.
     links: Vec<bool>,
     in_table_head: bool,
@@ -32,8 +40,18 @@ struct Writer {
 impl Writer {
     fn event(&mut self, event: Event) {
         match event {
-            Event::Start(tag) => self.open(tag),
-            Event::End(tag) => self.close(tag),
+            Event::Start(tag) => {
+                self.depth += 1;
+                if self.depth <= DEEPEST {
+                    self.open(tag);
+                }
+            }
+            Event::End(tag) => {
+                if self.depth <= DEEPEST {
+                    self.close(tag);
+                }
+                self.depth -= 1;
+            }
             Event::Text(text)
             | Event::Html(text)
             | Event::InlineHtml(text)
@@ -202,6 +220,51 @@ mod tests {
     fn what_nests_without_end_costs_no_stack() {
         for text in [">", "- ", "*a _b ", "[", "![", "<b>"] {
             render(&text.repeat(20_000));
+        }
+    }
+
+    #[test]
+    fn nothing_stands_deeper_than_a_hundred_levels_and_all_of_it_is_shown() {
+        let deep: String = (0..400).map(|level| format!("{}- a\n", "  ".repeat(level))).collect();
+        for (text, open, close) in [
+            (format!("{} x", ">".repeat(60_000)), "<blockquote>", "</blockquote>"),
+            (format!("{}x", "- ".repeat(60_000)), "<ul>", "</ul>"),
+            (format!("{}x", "1. ".repeat(40_000)), "<ol", "</ol>"),
+            (format!("{}x{}", "*a **b ".repeat(5_000), "** *".repeat(5_000)), "<em>", "</em>"),
+            (deep, "<ul>", "</ul>"),
+        ] {
+            let html = render(&text).into_string();
+            let (mut depth, mut deepest) = (0_usize, 0);
+            for tag in html.split('<').skip(1).filter(|tag| !tag.starts_with("br")) {
+                depth = if tag.starts_with('/') { depth - 1 } else { depth + 1 };
+                deepest = deepest.max(depth);
+            }
+            assert!(depth == 0 && deepest <= DEEPEST, "{open}: {deepest} levels, {depth} left open");
+            assert_eq!(html.matches(open).count(), html.matches(close).count());
+            assert_eq!(html.matches('x').count(), text.matches('x').count(), "{open}");
+        }
+    }
+
+    #[test]
+    fn an_answer_twice_as_long_takes_about_twice_as_long() {
+        // The best of a few, as time on this very thread: whoever else is busy does not count.
+        let cost = |text: &str| {
+            let cpu = || {
+                let said = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+                said.split(' ').next().unwrap().parse::<u64>().unwrap()
+            };
+            let measure = || {
+                let begin = cpu();
+                render(text);
+                cpu() - begin
+            };
+            (0..5).map(|_| measure()).min().unwrap() as f64
+        };
+        // Every line of them stands inside everything that the first one opened.
+        for marker in ["> ", "- ", "1. "] {
+            let text = |length: usize| format!("{}a\n{}", marker.repeat(length), "b\n".repeat(2 * length));
+            let ratio = cost(&text(8_000)) / cost(&text(2_000));
+            assert!(ratio < 8.0, "{marker}: four times the length takes {ratio:.1} times as long");
         }
     }
 }

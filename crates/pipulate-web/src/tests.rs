@@ -10,6 +10,7 @@ mod chat;
 pub(crate) mod fake;
 mod leaving;
 mod logs;
+mod long_answers;
 pub(crate) mod news;
 mod noise;
 mod ollama;

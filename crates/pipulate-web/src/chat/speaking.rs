@@ -99,13 +99,16 @@ async fn hear_out(
     running: &Arc<Running>,
 ) -> Result<Summary, String> {
     let mut unsaved_since: Option<Instant> = None;
+    let mut length = 0;
     loop {
         let due = unsaved_since.unwrap_or_else(Instant::now) + FLUSH;
         tokio::select! {
             piece = answer.next() => match piece.map_err(told)? {
                 Some(Piece::Done(summary)) => return Ok(summary),
-                Some(piece) => {
-                    if running.add(piece) > LONGEST {
+                Some(mut piece) => {
+                    let is_cut = cut(&mut piece, LONGEST.saturating_sub(length));
+                    length = running.add(piece);
+                    if is_cut {
                         return Err(format!("the answer grew longer than {} KiB and was stopped", LONGEST >> 10));
                     }
                     unsaved_since.get_or_insert_with(Instant::now);
@@ -119,6 +122,14 @@ async fn hear_out(
             }
         }
     }
+}
+
+/// Leaves of a piece what there is room for, in bytes; returns whether that is less than all of it.
+fn cut(piece: &mut Piece, room: usize) -> bool {
+    let (Piece::Thinking(text) | Piece::Text(text)) = piece else { return false };
+    let is_longer = text.len() > room;
+    text.truncate(text.floor_char_boundary(room));
+    is_longer
 }
 
 fn told(error: Error) -> String {
