@@ -122,6 +122,10 @@ fn jupyterlab_is_opened_signed_in_and_its_kernels_are_asked_for() {
         let here = browser.measure("location.port").as_str().unwrap_or_default().to_owned();
         here == project.port("jupyter").to_string() && browser.measure("document.title") == "JupyterLab"
     });
+    // JupyterLab takes a token out of its address, but the browser's history keeps what was opened.
+    let opened = browser.measure("performance.getEntriesByType('navigation')[0].name");
+    let opened = opened.as_str().unwrap();
+    assert!(opened.contains("/lab") && !opened.contains("token"), "{opened}");
     project.run(&["stop", "--force"]).expect(0);
 }
 

@@ -92,6 +92,20 @@ pub trait Control: Send + Sync + 'static {
     /// # Errors
     /// Its key is there and can't be used.
     fn signed_address(&self, service: &ServiceName) -> Result<Option<String>, ControlError>;
+
+    /// Signs in at a service whose address would otherwise hold its key, which a browser's history keeps.
+    /// Only for a browser that knows this host as 127.0.0.1. `None` where that can't be done.
+    fn sign_in(&self, _service: &ServiceName) -> Option<SignedIn> {
+        None
+    }
+}
+
+/// A way into a service's page without its key in the address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedIn {
+    pub address: String,
+    /// The value of `Set-Cookie`.
+    pub cookie: String,
 }
 
 /// What an action is about.

@@ -9,6 +9,7 @@ mod context;
 mod error;
 mod exit_code;
 mod interrupt;
+mod jupyter_login;
 mod links;
 mod partner;
 mod specs;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path, State};
-use axum::http::header::{HeaderName, VARY};
+use axum::http::header::{HOST, HeaderName, HeaderValue, SET_COOKIE, VARY};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -18,7 +18,7 @@ use crate::problem::Problem;
 use crate::state::{AppState, Notice, Topic};
 use crate::views;
 use crate::views::services::{Live, ServicesPage};
-use crate::world::{Consent, ControlError, Target, Verb};
+use crate::world::{Consent, ControlError, SignedIn, Target, Verb};
 
 /// Sends a browser on without a word in the page: forms of ours lead to ourselves only, so a
 /// redirect to another port would be blocked.
@@ -110,22 +110,38 @@ fn asking(audience: Audience, target: &Target, verb: Verb, ends: &[String]) -> R
     }
 }
 
-/// Leads to a service's own page, signed in. The key stands in a header, on no page.
+/// Leads to a service's own page, signed in. The key stands in a header, on no page, and where that can be
+/// done not in the address either, which the browser's history keeps.
 pub(crate) async fn open(
     State(state): State<AppState>,
     Path(name): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let service = ServiceName::parse(&name).map_err(|_| Problem::NotFound)?;
-    let address = state
+    // The cookie goes to the host of this page, and the service's address has this one.
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let is_same_host = host.split(':').next() == Some("127.0.0.1");
+    let (address, cookie) = state
         .ask(move |world| {
             if !world.status.knows(&service) {
                 return Err(Problem::NotFound);
             }
+            let signed_in = is_same_host.then(|| world.control.sign_in(&service)).flatten();
+            if let Some(SignedIn { address, cookie }) = signed_in
+                && let Ok(cookie) = HeaderValue::from_str(&cookie)
+            {
+                return Ok((address, Some(cookie)));
+            }
             let closed = || Problem::Refused(format!("{service} has no page now; start it first"));
-            world.control.signed_address(&service)?.ok_or_else(closed)
+            Ok((world.control.signed_address(&service)?.ok_or_else(closed)?, None))
         })
         .await??;
-    Ok(([(REFRESH, format!("0; url={address}"))], views::services::opening(&name)).into_response())
+    let refresh = [(REFRESH, format!("0; url={address}"))];
+    let mut answer = (refresh, views::services::opening(&name)).into_response();
+    if let Some(cookie) = cookie {
+        answer.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Ok(answer)
 }
 
 /// Well-formed words; anything else is no page.

@@ -19,8 +19,8 @@ use pipulate_store::log::merge::{Merged, Stretch};
 use pipulate_store::log::secrets::LiveSecrets;
 use pipulate_supervisor::{jupyter, work};
 use pipulate_web::world::{
-    Consent, Control, ControlError, Logs, Look, Notebook, Secrets, SecretsError, StatusSource, Target, Verb,
-    Watching,
+    Consent, Control, ControlError, Logs, Look, Notebook, Secrets, SecretsError, SignedIn, StatusSource,
+    Target, Verb, Watching,
 };
 
 use super::receipt;
@@ -28,8 +28,8 @@ use super::watch::{LogWatch, RecordWatch};
 use crate::commands::logs::{self, Moment};
 use crate::commands::status;
 use crate::context::Context;
-use crate::links;
 use crate::ui::style::Style;
+use crate::{jupyter_login, links};
 
 /// How long a page waits for what it asked for; then that goes on by itself. A browser gives up after
 /// a minute.
@@ -194,6 +194,12 @@ impl Control for Home {
         let link = links::link(&self.context.reread(), service)
             .map_err(|failure| ControlError::Failed(failure.render(Style::plain())))?;
         Ok(link.map(|link| link.for_people().to_owned()))
+    }
+
+    fn sign_in(&self, service: &ServiceName) -> Option<SignedIn> {
+        let is_jupyter = service.as_str() == ServiceName::JUPYTER;
+        let address = self.signed_address(service).ok().flatten().filter(|_| is_jupyter)?;
+        jupyter_login::sign_in(&address)
     }
 }
 
