@@ -63,7 +63,7 @@ fn a_hostile_name_steers_no_terminal_and_forges_no_line() {
     assert!(heading.starts_with("demo") && !heading.contains("\nerror: forged"), "{heading:?}");
     assert_eq!(project.status()["project"]["name"], NAME, "JSON has the very name");
 
-    let terminal = Terminal::open(&project.command(&[]), &format!("{} status", PIPULATE));
+    let terminal = Terminal::open(&project.command(&[]), &format!("{PIPULATE} status"));
     terminal.wait_for("server");
     let shown = terminal.shown();
     assert!(shown.contains("\x1b[1m"), "there are colors: {shown:?}");

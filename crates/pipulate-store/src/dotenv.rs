@@ -23,6 +23,9 @@ use document::Document;
 pub use quoting::{Unwritable, Warning};
 pub use value::SecretValue;
 
+/// Names with their values, in the order of a file.
+pub type Variables = Vec<(String, SecretValue)>;
+
 /// A `.env` file on disk, and the lock that makes edits wait for each other.
 ///
 /// The lock is a file of its own, given by the caller so that nothing of ours lies in the user's
@@ -136,7 +139,7 @@ impl EnvFile {
     ///
     /// # Errors
     /// It can't be read, is not a UTF-8 text file, or a value becomes too long.
-    pub fn values(&self) -> Result<Vec<(String, SecretValue)>, EnvError> {
+    pub fn values(&self) -> Result<Variables, EnvError> {
         let (values, problem) = self.known_values()?;
         problem.map_or(Ok(values), Err)
     }
@@ -146,7 +149,7 @@ impl EnvFile {
     ///
     /// # Errors
     /// It can't be read, or is not a UTF-8 text file.
-    pub fn known_values(&self) -> Result<(Vec<(String, SecretValue)>, Option<EnvError>), EnvError> {
+    pub fn known_values(&self) -> Result<(Variables, Option<EnvError>), EnvError> {
         Ok(self.values_of(&self.read()?))
     }
 
@@ -154,7 +157,7 @@ impl EnvFile {
     ///
     /// # Errors
     /// As for [`EnvFile::values`]; or a line sets what no environment can hold.
-    pub fn variables(&self) -> Result<Vec<(String, SecretValue)>, EnvError> {
+    pub fn variables(&self) -> Result<Variables, EnvError> {
         let document = self.read()?;
         if let Some(line) = document.line_of_no_variable() {
             return Err(EnvError::NoVariable { path: self.path.clone(), line });
@@ -163,7 +166,7 @@ impl EnvFile {
         problem.map_or(Ok(values), Err)
     }
 
-    fn values_of(&self, document: &Document) -> (Vec<(String, SecretValue)>, Option<EnvError>) {
+    fn values_of(&self, document: &Document) -> (Variables, Option<EnvError>) {
         let resolved = document.resolve(&process_environment);
         let values = resolved.values.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
         (values, resolved.too_long.map(|line| EnvError::TooLong { path: self.path.clone(), line }))
