@@ -13,7 +13,7 @@ pub(crate) fn completions(context: &Context, dialect: Dialect) -> Result<ExitSta
     let on_path = Surroundings::of_this_process().programs("pipulate").next();
     let ours = context.exe.to_string_lossy();
     let script = complete::registration(dialect, if on_path.is_some() { "pipulate" } else { &ours })?;
-    context.printer.data_stream(|stream| stream.write_all(&script))?;
+    context.printer.exact(&script)?;
     if context.printer.terminal().stdout_is_terminal {
         context.printer.hint("this is for your shell; see: pipulate help completions");
     }

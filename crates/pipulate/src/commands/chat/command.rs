@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use pipulate_core::text::is_harmless;
+
 /// What the orders are, for `/help`.
 pub(super) const HELP: &str = "\
 /model [NAME]   show the models, or go on with another one
@@ -23,7 +25,12 @@ pub(super) fn completions(typed: &str, models: &[String]) -> (usize, Vec<String>
         all.filter(|whole| whole.starts_with(word)).map(str::to_owned).collect()
     };
     match typed.strip_prefix("/model ") {
-        Some(word) => (typed.len() - word.len(), beginning(word, &mut models.iter().map(String::as_str))),
+        Some(word) => {
+            // The line editor writes them to the terminal itself.
+            let harmless = |model: &&str| model.chars().all(is_harmless);
+            let mut models = models.iter().map(String::as_str).filter(harmless);
+            (typed.len() - word.len(), beginning(word, &mut models))
+        }
         None if typed.starts_with('/') => (0, beginning(typed, &mut ORDERS.into_iter())),
         None => (0, Vec::new()),
     }
@@ -75,6 +82,8 @@ mod tests {
     #[test]
     fn orders_and_models_are_completed_and_nothing_else() {
         let models = ["llama3.1:latest", "llama3.2:1b", "qwen3:4b"].map(str::to_owned);
+        let hostile = ["llama\x1b]52;c;QQ==\x07".to_owned(), "llama\u{202e}".to_owned()];
+        assert_eq!(completions("/model l", &hostile).1, [""; 0], "they would steer the terminal");
         let completed = |typed| completions(typed, &models);
         assert_eq!(completed("/mo"), (0, vec!["/model ".to_owned()]));
         assert_eq!(completed("/s").1, ["/save ", "/system "]);
