@@ -68,6 +68,9 @@ pub(crate) fn read_open(file: File, limit: u64) -> std::io::Result<Vec<u8>> {
 }
 
 fn refuse_irregular(meta: &fs::Metadata) -> std::io::Result<()> {
+    if meta.is_dir() {
+        return Err(rustix::io::Errno::ISDIR.into());
+    }
     match meta.is_file() {
         true => Ok(()),
         false => Err(Error::new(ErrorKind::InvalidInput, "it is not a regular file")),
@@ -325,7 +328,8 @@ mod tests {
             0,
         )
         .unwrap();
-        for irregular in [at("fifo"), PathBuf::from("/dev/zero"), folder.path().to_owned()] {
+        assert_eq!(read_foreign(folder.path()).unwrap_err().kind(), ErrorKind::IsADirectory);
+        for irregular in [at("fifo"), PathBuf::from("/dev/zero")] {
             assert_eq!(said(&irregular), "it is not a regular file", "{}", irregular.display());
         }
         let file = File::create(at("large")).unwrap();
