@@ -1,8 +1,8 @@
 //! What uv is told, by its variables and its configuration files.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use pipulate_store::files;
 use toml::{Table, Value};
 
 use super::rules::{Place, Rule, Subject, says_nothing};
@@ -115,7 +115,7 @@ const PROJECTS: [&str; 10] = [
 pub(super) fn rules(around: &Surroundings, project: &Path) -> Vec<Rule> {
     let mut rules: Vec<Rule> = around.names().filter_map(|name| of_variable(around, name)).collect();
     for path in files(around, project) {
-        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let Ok(text) = files::read_foreign_text(&path) else { continue };
         let is_pyproject = path.ends_with("pyproject.toml");
         rules.extend(of_file(&text, is_pyproject).into_iter().map(|(key, subject, value)| Rule {
             subject,
@@ -187,7 +187,7 @@ fn files(around: &Surroundings, project: &Path) -> Vec<PathBuf> {
 
 fn project_file(project: &Path) -> Option<PathBuf> {
     let has_section = |file: &PathBuf| {
-        let document = fs::read_to_string(file).ok().and_then(|text| text.parse::<Table>().ok());
+        let document = files::read_foreign_text(file).ok().and_then(|text| text.parse::<Table>().ok());
         document.is_some_and(|document| document.get("tool").is_some_and(|tool| tool.get("uv").is_some()))
     };
     project.ancestors().find_map(|folder| {
@@ -198,6 +198,8 @@ fn project_file(project: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn nobody() -> Surroundings {

@@ -4,7 +4,6 @@
 mod live;
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use pipulate_core::config::{Config, SecretSources};
 use pipulate_core::layout::Layout;
@@ -12,7 +11,7 @@ use pipulate_core::project::AbsPath;
 
 use super::mask::Masker;
 use crate::dotenv::{EnvFile, SecretValue};
-use crate::token;
+use crate::{files, token};
 
 pub use live::LiveSecrets;
 
@@ -27,7 +26,7 @@ pub struct HomeSecrets {
 pub fn of_home(layout: &Layout, config: Option<&Config>) -> HomeSecrets {
     let sources = match config {
         Some(config) => SecretSources::of(config),
-        None => fs::read_to_string(layout.config())
+        None => files::read_foreign_text(layout.config().as_ref())
             .map_or_else(|_| SecretSources::default(), |text| SecretSources::salvaged(&text)),
     };
     let (secrets, problems) = read(layout, &sources);
@@ -67,6 +66,8 @@ fn env_files(layout: &Layout, sources: &SecretSources) -> BTreeSet<AbsPath> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

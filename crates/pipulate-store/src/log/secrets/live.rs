@@ -10,6 +10,7 @@ use pipulate_core::project::AbsPath;
 
 use super::{env_files, read};
 use crate::dotenv::SecretValue;
+use crate::files;
 use crate::log::mask::Masker;
 
 /// A file that was changed less long ago may be changed again without looking any different: some file
@@ -110,7 +111,7 @@ impl LiveSecrets {
 
     /// What can't be used, or is being replaced, takes no secret away.
     fn read_config(&mut self) {
-        let Ok(text) = fs::read_to_string(self.layout.config()) else { return };
+        let Ok(text) = files::read_foreign_text(self.layout.config().as_ref()) else { return };
         match Config::parse(&text) {
             Ok(config) => self.sources = SecretSources::of(&config),
             Err(_) => self.sources.extend(SecretSources::salvaged(&text)),
