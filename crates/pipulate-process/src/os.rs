@@ -5,6 +5,8 @@ mod inotify;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
+mod own_memory;
+#[cfg(target_os = "linux")]
 mod pidfd_info;
 #[cfg(target_os = "linux")]
 mod proc_files;
@@ -15,6 +17,8 @@ mod sock_diag;
 pub(crate) use inotify::TreeWatch;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
+#[cfg(target_os = "linux")]
+pub(crate) use own_memory::give_back_memory;
 
 #[cfg_attr(target_os = "linux", expect(dead_code, reason = "nothing is ever watched with it"))]
 #[cfg(any(not(target_os = "linux"), test))]

@@ -23,14 +23,13 @@ use pipulate_core::service::{LogLimits, ServiceName};
 
 use crate::error::StoreError;
 use crate::files;
-use crate::lock::{self, Holder};
-use crate::log::read;
 use crate::os::Mover;
 pub use fifo::is_held;
 pub(crate) use fifo::is_open;
 use index::Index;
 pub use index::Mark;
 use rotation::Rotation;
+pub use rotation::trim_unsupervised;
 use shortage::{Next, Shortage};
 
 /// The most that one [`Capture::drain`] moves, so that a flood does not keep the supervisor from
@@ -384,20 +383,6 @@ fn lacks_descriptors(error: &io::Error) -> bool {
 /// Nothing to move for now, or not yet: no word about the log.
 fn is_harmless(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-}
-
-/// Removes older logs beyond the limits of services that nothing supervises, whether or not they are
-/// still configured. A supervisor looks after its own logs when it starts.
-///
-/// # Errors
-/// The folder of the logs can't be listed, or a lock can't be examined.
-pub fn trim_unsupervised(layout: &Layout, limits: LogLimits) -> Result<(), StoreError> {
-    for service in read::services(layout)? {
-        if lock::holder(&layout.lock(&service))? == Holder::Nobody {
-            Rotation::new(layout, &service, limits).trim();
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -18,7 +18,9 @@ mod requests;
 mod room;
 mod siblings;
 mod spawning;
+mod state;
 mod succession;
+mod tree;
 mod trial;
 mod watching;
 
@@ -33,14 +35,13 @@ use pipulate_process::command::End;
 use pipulate_process::identity::Verified;
 use pipulate_process::poll::{self, Interest, Ready};
 use pipulate_process::signals::{Inbox, Notice};
-use pipulate_process::table::Entry;
 use pipulate_process::{memory, reaper};
 use pipulate_store::capture::{Capture, Drained};
 use pipulate_store::error::StoreError;
 use pipulate_store::lock::Lock;
 use pipulate_store::record::{MainProcess, Named};
 
-use crate::family::{Attached, Family, Service};
+use crate::family::{Attached, Service};
 use crate::machine::{Action, Event, Machine, Outcome, Phase};
 use crate::program::Program;
 use background::Background;
@@ -274,35 +275,6 @@ impl Driver {
         self.port_lost = self.was_robbed_of_its_port();
         self.readying.forget();
         self.tell(Event::MainEnded(end));
-    }
-
-    fn family(&self) -> Family {
-        self.family_at_once(|_| ())
-    }
-
-    /// The same; where the tree was torn, `on_found` hears of each process as soon as it is found.
-    fn family_at_once(&self, on_found: impl Fn(&Entry)) -> Family {
-        let seen = self.seen_before();
-        let roots: Vec<Pid> = std::iter::once(self.me)
-            .chain(self.main.as_ref().filter(|main| !main.is_child).map(Main::pid))
-            .chain(seen.iter().map(|entry| entry.pid))
-            .collect();
-        let mut family = match self.torn {
-            true => self.service.everywhere_at_once(&roots, &self.layout, &self.attached, on_found),
-            false => self.service.below(&roots, &self.layout, &self.attached),
-        };
-        // A verified main process is the service's, whatever its environment says by now.
-        if let Some(main) = self.main.as_ref().filter(|main| main.verified.lives())
-            && family.ours.iter().all(|entry| entry.pid != main.pid())
-        {
-            family.ours.extend(pipulate_process::table::entry(main.pid()));
-        }
-        for entry in seen {
-            if family.ours.iter().all(|other| other.pid != entry.pid) {
-                family.ours.push(entry);
-            }
-        }
-        family
     }
 
     fn is_over(&self) -> bool {

@@ -47,6 +47,11 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: Rule::UnboundedRead,
+        subject: "crates/pipulate-process/src/os/own_memory.rs",
+        reason: "reads /proc",
+    },
+    Exception {
+        rule: Rule::UnboundedRead,
         subject: "crates/pipulate-process/src/os/pidfd_info.rs",
         reason: "reads /proc",
     },
@@ -88,7 +93,12 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     Exception {
         rule: Rule::Unsafe,
         subject: "crates/pipulate-process/src/os/linux.rs",
-        reason: "close_range, madvise and malloc_trim have no safe form",
+        reason: "close_range has no safe form",
+    },
+    Exception {
+        rule: Rule::Unsafe,
+        subject: "crates/pipulate-process/src/os/own_memory.rs",
+        reason: "madvise and malloc_trim have no safe form",
     },
     Exception {
         rule: Rule::Unsafe,

@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::time::Duration;
 
 use pipulate_core::identity::{Host, Pid, ProcessIdentity};
@@ -286,74 +286,6 @@ pub(crate) fn close_others_on_exec() {
     }
 }
 
-/// Gives back free heap, and the pages of our program that are as they are in its file.
-#[expect(unsafe_code, reason = "neither call has a safe form")]
-pub(crate) fn give_back_memory() {
-    let ranges = unchanged_file_pages().unwrap_or_default();
-    #[cfg(target_env = "gnu")]
-    // SAFETY: malloc_trim only returns memory that is free.
-    unsafe {
-        libc::malloc_trim(0);
-    }
-    // Last: what runs after it comes back, page by page.
-    for (start, end) in ranges {
-        // SAFETY: the range is in a mapping of ours that is backed by a file and can't be written to,
-        // and none of its pages was ever changed: whatever touches it next reads the same bytes again.
-        unsafe {
-            libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED);
-        }
-    }
-}
-
-/// Where files are mapped that can't be written to, the pages that are as they are in the file.
-fn unchanged_file_pages() -> io::Result<Vec<(usize, usize)>> {
-    let page = rustix::param::page_size();
-    let maps = fs::read_to_string("/proc/self/maps")?;
-    let pagemap = fs::File::open("/proc/self/pagemap")?;
-    let mut found = Vec::new();
-    for (start, end) in fixed_file_ranges(&maps) {
-        let mut entries = vec![0; (end - start) / page * PAGEMAP_ENTRY];
-        pagemap.read_exact_at(&mut entries, (start / page * PAGEMAP_ENTRY) as u64)?;
-        let runs = unchanged_runs(&entries);
-        found.extend(runs.into_iter().map(|(from, to)| (start + from * page, start + to * page)));
-    }
-    Ok(found)
-}
-
-/// The mappings in `/proc/PID/maps` of files that can't be written to.
-fn fixed_file_ranges(maps: &str) -> impl Iterator<Item = (usize, usize)> {
-    maps.lines().filter_map(|line| {
-        let mut fields = line.split_ascii_whitespace();
-        let (start, end) = fields.next()?.split_once('-')?;
-        let access = fields.next()?;
-        let is_file = fields.nth(3).is_some_and(|path| path.starts_with('/'));
-        let is_fixed = is_file && access.starts_with('r') && !access.contains('w');
-        let address = |text| usize::from_str_radix(text, 16).ok();
-        is_fixed.then_some((address(start)?, address(end)?))
-    })
-}
-
-/// Bytes of one page's entry in `/proc/PID/pagemap`.
-const PAGEMAP_ENTRY: usize = 8;
-
-/// From which to which page of these entries none is a changed copy (the dynamic linker makes some).
-///
-/// Bits 61 to 63 say whether a page is the file's own, swapped, and present: the kernel's
-/// Documentation/admin-guide/mm/pagemap.rst.
-fn unchanged_runs(entries: &[u8]) -> Vec<(usize, usize)> {
-    let mut runs: Vec<(usize, usize)> = Vec::new();
-    for (page, entry) in entries.as_chunks::<PAGEMAP_ENTRY>().0.iter().enumerate() {
-        let flags = u64::from_ne_bytes(*entry) >> 61;
-        let is_copy = flags & 0b110 != 0 && flags & 0b001 == 0;
-        match runs.last_mut() {
-            _ if is_copy => {}
-            Some((_, to)) if *to == page => *to += 1,
-            Some(_) | None => runs.push((page, page + 1)),
-        }
-    }
-    runs
-}
-
 /// An empty file in memory, gone with its last descriptor.
 pub(crate) fn nameless_file() -> io::Result<fs::File> {
     Ok(rustix::fs::memfd_create("pipulate", rustix::fs::MemfdFlags::CLOEXEC)?.into())
@@ -381,31 +313,6 @@ pub(crate) fn sockets(pid: Pid) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_what_is_as_in_its_file_is_given_back() {
-        let maps = "\
-            00400000-00500000 r-xp 00000000 fe:00 1 /bin/p\n\
-            00610000-00620000 rw-p 00000000 fe:00 1 /bin/p\n\
-            00700000-00800000 rw-p 00000000 00:00 0 [heap]\n\
-            7f000000-7f001000 r--p 00000000 fe:00 2 /lib/c.so\n";
-        let ranges: Vec<_> = fixed_file_ranges(maps).collect();
-        assert_eq!(ranges, [(0x40_0000, 0x50_0000), (0x7f00_0000, 0x7f00_1000)]);
-        let (absent, own, copy, swapped) = (0_u64, 0b101_u64 << 61, 0b100_u64 << 61, 0b010_u64 << 61);
-        let entries: Vec<u8> = [own, absent, copy, own, swapped, copy, own]
-            .iter()
-            .flat_map(|entry| entry.to_ne_bytes())
-            .collect();
-        assert_eq!(unchanged_runs(&entries), [(0, 2), (3, 4), (6, 7)]);
-    }
-
-    #[test]
-    fn a_program_goes_on_after_giving_back() {
-        assert!(!unchanged_file_pages().unwrap().is_empty());
-        give_back_memory();
-        // By way of the dynamic linker's tables, which are changed copies.
-        assert!(listeners().is_ok());
-    }
 
     #[test]
     fn a_name_with_parentheses_and_spaces_does_not_shift_the_fields() {

@@ -19,6 +19,8 @@ use super::OVERSHOOT;
 use crate::error::StoreError;
 use crate::files;
 use crate::home::private_folder;
+use crate::lock::{self, Holder};
+use crate::log::read;
 
 /// The logs of one service.
 #[derive(Debug)]
@@ -162,6 +164,20 @@ impl Rotation {
     fn old(&self, number: u32) -> AbsPath {
         self.layout.old_log(&self.service, number)
     }
+}
+
+/// Removes older logs beyond the limits of services that nothing supervises, whether or not they are
+/// still configured. A supervisor looks after its own logs when it starts.
+///
+/// # Errors
+/// The folder of the logs can't be listed, or a lock can't be examined.
+pub fn trim_unsupervised(layout: &Layout, limits: LogLimits) -> Result<(), StoreError> {
+    for service in read::services(layout)? {
+        if lock::holder(&layout.lock(&service))? == Holder::Nobody {
+            Rotation::new(layout, &service, limits).trim();
+        }
+    }
+    Ok(())
 }
 
 /// Not O_APPEND: splice refuses it. There is one writer, which keeps the position.

@@ -33,12 +33,8 @@ use crate::standing::{self, Membership};
 impl Driver {
     pub(super) fn new(task: Task) -> Result<Self, SuperviseError> {
         let Task { layout, spec, lock, fifo, doorbell, program, beginning, is_ordered } = task;
-        let system = |activity| move |source| SuperviseError::System { activity, source };
         let host = identity::host();
-        let me =
-            identity::own(&host).ok_or_else(|| system("see myself")(std::io::ErrorKind::NotFound.into()))?;
-        let inbox = Inbox::open().map_err(system("receive signals"))?;
-        reaper::become_subreaper().map_err(system("become the parent of orphans"))?;
+        let (me, inbox) = become_supervisor(&host)?;
         let service = Service::of(&layout, &spec.name);
         let earlier = earlier_record(&layout, &service, beginning)?;
         // While we don't have the FIFO open ourselves: who else has says something.
@@ -179,6 +175,15 @@ fn lost_before(earlier: Option<&Record>, main: Option<&Main>) -> u64 {
 /// The saves that the running instance does not know of.
 fn unread(earlier: Option<&Record>, main: Option<&Main>) -> Vec<PathBuf> {
     earlier.filter(|_| main.is_some()).map(|record| record.saved.clone()).unwrap_or_default()
+}
+
+/// Makes this process ready to supervise: it knows itself, receives signals, and adopts orphans.
+fn become_supervisor(host: &Host) -> Result<(ProcessIdentity, Inbox), SuperviseError> {
+    let system = |activity| move |source| SuperviseError::System { activity, source };
+    let me = identity::own(host).ok_or_else(|| system("see myself")(std::io::ErrorKind::NotFound.into()))?;
+    let inbox = Inbox::open().map_err(system("receive signals"))?;
+    reaper::become_subreaper().map_err(system("become the parent of orphans"))?;
+    Ok((me, inbox))
 }
 
 fn open_capture(layout: &Layout, spec: &ServiceSpec) -> Result<Capture, SuperviseError> {
