@@ -65,7 +65,12 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
             doubt = Some(format!("{service}: {why}"));
         }
         let is_lost = lost.iter().any(|(name, _)| name == service);
-        if !asked.contains(service) && standing == Standing::Gone && doubt.is_none() && !is_lost {
+        // Its supervisor was killed: the record still names it.
+        let was_killed = record.as_ref().is_some_and(|record| {
+            record.supervisor.as_ref().is_some_and(|supervisor| supervisor.host == host)
+        });
+        let is_over = standing == Standing::Gone && !was_killed && !is_lost;
+        if !asked.contains(service) && is_over && doubt.is_none() {
             continue;
         }
         let mut status = service_status(layout, service, record.as_ref(), &standing, &host);

@@ -128,7 +128,14 @@ impl Driver {
             },
             state @ (Upgrade::None | Upgrade::Tried) => state,
         };
-        let runs = matches!(self.machine.phase(), Phase::Starting { .. } | Phase::Up { .. });
+        let runs = match self.machine.phase() {
+            Phase::Starting { .. } | Phase::Up { .. } | Phase::Background { .. } => true,
+            Phase::Waiting { .. }
+            | Phase::Clearing { .. }
+            | Phase::Stopping { .. }
+            | Phase::Sweeping { .. }
+            | Phase::Settled(_) => false,
+        };
         if matches!(self.upgrade, Upgrade::Tried) && runs && self.stopwatch.is_none() {
             self.upgrade = Upgrade::None;
             self.make_way();

@@ -9,6 +9,16 @@ use super::{Launch, LaunchError, Pending, Started, is_current, run_of};
 use crate::query;
 use crate::standing::{Standing, look_up};
 
+impl Pending {
+    /// Whether the record tells of an instance that this start began, and not of one that it found.
+    fn has_begun(&self, record: &Record) -> bool {
+        let run = run_of(record);
+        let asked = self.supervisor.is_some() || self.woken.is_some();
+        let has_ended_since = run.is_none() && asked && !record.is_in_background();
+        self.run != run || has_ended_since
+    }
+}
+
 impl Launch<'_> {
     /// Waits until every service has begun: until its record tells of this start. What ran before is
     /// looked at; how the others come out is for whoever asks later.
@@ -17,7 +27,7 @@ impl Launch<'_> {
     /// The system can't wait.
     pub fn wait_for_beginning(self) -> Result<Vec<(ServiceName, Started)>, LaunchError> {
         let has_begun = |launch: &mut Self, pending: &Pending| match launch.outcome(pending) {
-            Some(Started::Failed { record }) if pending.run != run_of(&record) => Some(Started::TimedOut),
+            Some(Started::Failed { record }) if pending.has_begun(&record) => Some(Started::TimedOut),
             Some(outcome) => Some(outcome),
             None => launch.is_told_of(pending).then_some(Started::TimedOut),
         };
