@@ -82,12 +82,16 @@ impl Row {
             or_nothing(service.url.clone()),
         ];
         let kernels = live.map(|live| live.kernels.as_slice()).unwrap_or_default();
+        let reason = reason(service, now);
+        // A start prints a note under the service's name; here the row says whose it is.
+        let is_said = |note: &&String| reason.as_ref().is_some_and(|reason| note.ends_with(reason));
+        let notes = service.notes.iter().filter(|note| !is_said(note)).cloned().collect();
         Self {
             state: service.state,
             cells,
             kernels: kernels.iter().map(kernel_line).collect(),
-            reason: reason(service, now),
-            notes: service.notes.clone(),
+            reason,
+            notes,
             log: service.lost_lines(),
         }
     }
