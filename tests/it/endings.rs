@@ -246,7 +246,21 @@ fn a_crash_with_a_group_that_nothing_ends_is_given_up_and_says_who_is_in_the_way
     call(&["start", "--no-setup", "worker"]).expect(0);
     assert_eq!(worker()["state"], "running");
     let child = wait_for("the next one", || process::with_argument("./becomes-root").into_iter().next());
-    call(&["stop", "--timeout", "1s"]);
+    let line = format!("becomes-root (pid {}) belongs to another user", child.pid);
+    let refused = call(&["restart", "worker"]).expect(1);
+    assert!(refused.stderr.contains(&line), "a restart that can't go on ends: {refused:?}");
+    assert!(call(&["stop"]).expect(1).stdout.contains("1 process left"));
+    let left = worker();
+    assert_eq!(left["state"], "unsupervised");
+    assert!(left["reason"].as_str().unwrap().contains(&line), "{left}");
+    // The receipt counts what it ended, and not what an earlier one left.
+    call(&["start", "--no-setup", "worker"]).expect(0);
+    let others = || process::with_argument("./becomes-root").into_iter().find(|other| other.pid != child.pid);
+    let other = wait_for("one of another instance", others);
+    let stopped = call(&["stop"]).expect(1);
+    assert!(stopped.stdout.contains("Stopped worker: 1 process in"), "{stopped:?}");
+    assert!(stopped.stdout.contains("2 processes left"), "{stopped:?}");
+    other.kill();
     child.kill();
     call(&["stop"]).expect(0);
     run::output(run::command("chown").args(["-R", "0"]).arg(above)).expect(0);

@@ -78,8 +78,7 @@ pub(crate) fn standing_of(
     }
     // A supervisor that ended in order leaves none behind: only after a torn one is it worth looking.
     let torn = record.supervisor.as_ref().is_some_and(|supervisor| supervisor.host == *host);
-    let survivors = record.receipt.iter().flat_map(|receipt| &receipt.survivors);
-    if survivors.clone().any(is_still) {
+    if survivors(record).next().is_some() {
         return Standing::Unsupervised;
     }
     if torn && !own.everywhere(&[], layout).ours.is_empty() {
@@ -201,6 +200,12 @@ pub(crate) fn has_lost_its_lock(
     supervisor: &ProcessIdentity,
 ) -> bool {
     table::holds_deleted(supervisor.pid, &layout.lock(service)) && is_supervisor(layout, service, supervisor)
+}
+
+/// The processes that outlived the last stop and are still there.
+pub(crate) fn survivors(record: &Record) -> impl Iterator<Item = &Named> {
+    let receipts = record.receipt.iter();
+    receipts.flat_map(|receipt| &receipt.survivors).filter(|survivor| is_still(survivor))
 }
 
 /// Whether a process that outlived a stop is still there.

@@ -48,7 +48,8 @@ impl Driver {
         let lost_before = lost_before(earlier.as_ref(), main.as_ref());
         let earlier_survivors = survivors(earlier.as_ref());
         let watching = Watching::new(&layout, &spec, beginning, unread(earlier.as_ref(), main.as_ref()));
-        let generation = generation(earlier.as_ref(), main.is_some(), beginning)?;
+        let lives = main.as_ref().is_some_and(|main| main.verified.lives());
+        let generation = generation(earlier.as_ref(), lives, beginning)?;
         let before = earlier.clone();
         let known_main = main.as_ref().map(|main| main.record.clone());
         let mut journal = Journal::new(&layout, &spec, me.clone(), earlier, known_main, doorbell);

@@ -202,7 +202,8 @@ impl Driver {
         let earlier = std::mem::take(&mut self.earlier_survivors).into_iter().filter(standing::is_still);
         survivors.extend(earlier.filter(|old| family.ours.iter().all(|entry| entry.pid != old.pid)));
         survivors.sort_by_key(|named| named.pid);
-        let ended = stopwatch.seen.len().saturating_sub(survivors.len());
+        let is_seen = |named: &&Named| stopwatch.seen.contains_key(&(named.pid, named.start));
+        let ended = stopwatch.seen.len() - survivors.iter().filter(is_seen).count();
         if survivors.is_empty() {
             self.clean_up();
         }

@@ -1,10 +1,11 @@
-//! A service in one word, by its record and by who stands behind that. Pure.
+//! A service in one word, by its record and by who stands behind that.
 
 use pipulate_core::identity::Host;
 use pipulate_core::state::{ServiceState, Wanted};
-use pipulate_store::record::Record;
+use pipulate_core::text::printable;
+use pipulate_store::record::{Named, Record};
 
-use crate::standing::Standing;
+use crate::standing::{self, Standing};
 
 /// The state, whether the service is wanted, and why it is as it is.
 pub(super) fn state(
@@ -30,12 +31,20 @@ pub(super) fn state(
             None => last_word(record, host),
         },
         Standing::Unsupervised => {
-            let why = "its supervisor is gone; the next start takes it over as it is".to_owned();
-            (ServiceState::Unsupervised, Wanted::Run, Some(why))
+            let takes_over = || "its supervisor is gone; the next start takes it over as it is".to_owned();
+            (ServiceState::Unsupervised, Wanted::Run, Some(outlived(record).unwrap_or_else(takes_over)))
         }
         Standing::Unknown(why) => (ServiceState::Unknown, record.wanted, Some(why.clone())),
         Standing::Gone => last_word(record, host),
     }
+}
+
+/// Names the processes that the last stop could not end.
+fn outlived(record: &Record) -> Option<String> {
+    let named = |one: &Named| format!("{} (pid {}) {}", printable(&one.name), one.pid, one.why);
+    let survivors: Vec<String> = standing::survivors(record).map(named).collect();
+    let is_all = record.main.is_none() && !survivors.is_empty();
+    is_all.then(|| format!("the stop could not end everything: {}", survivors.join(", ")))
 }
 
 fn as_recorded(record: &Record) -> (ServiceState, Wanted, Option<String>) {
