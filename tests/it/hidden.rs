@@ -95,6 +95,46 @@ fn a_main_process_that_shows_nothing_is_neither_replaced_nor_signaled_without_it
 }
 
 #[test]
+fn a_sibling_that_inherits_a_hidden_process_neither_shows_nor_ends_it() {
+    let secret = secret();
+    let script = format!("exec >/dev/null 2>&1; sleep 5{secret} & exec sleep {secret}");
+    let worker = format!("[services.worker]\ncommand = [\"env\", \"-i\", \"sh\", \"-c\", \"{script}\"]\n");
+    let project = project(&(worker + SIBLING));
+    project.start(&[]);
+    let first = main_process(&project, &secret);
+    // Its sibling's supervisor starts another one, and so is the next parent of what that leaves.
+    let supervisor = Process::of(&project.service("worker")["supervisor_pid"]);
+    supervisor.signal(rustix::process::Signal::STOP);
+    first.kill();
+    running(&format!("5{secret}"))[0].kill();
+    supervisor.kill();
+    let second = project.wait_for_service("worker", "to be started again", |worker| {
+        worker["state"] == "running" && worker["pid"].is_i64() && !running(&secret).is_empty()
+    });
+    let main = main_process(&project, &secret);
+    let child = wait_for("its child", || running(&format!("5{secret}")).pop());
+    let rescuer = &project.service("sibling")["supervisor_pid"];
+    let supervisor = Process::of(&second["supervisor_pid"]);
+    assert_eq!(*rescuer, supervisor.ppid);
+    supervisor.kill();
+    holds("the sibling to inherit it", || *rescuer == Process::find(main.pid).unwrap().ppid);
+
+    let sibling = project.service("sibling");
+    assert_eq!(sibling["processes"].as_array().unwrap().len(), 1, "{sibling}");
+    assert_eq!(project.service("worker")["state"], "unknown");
+    project.run(&["restart", "sibling"]).expect(0);
+    assert!(main.lives() && child.lives());
+    // Also a child that has no parent any more.
+    main.kill();
+    let sibling = project.service("sibling");
+    assert_eq!(sibling["processes"].as_array().unwrap().len(), 1, "{sibling}");
+    let stopped = project.run(&["stop", "sibling"]).expect(0);
+    assert!(stopped.stdout.starts_with("Stopped sibling: 1 process "), "{stopped:?}");
+    assert!(child.lives(), "{stopped:?}");
+    child.kill();
+}
+
+#[test]
 fn a_hidden_main_process_survives_an_upgrade_of_its_supervisor() {
     let secret = secret();
     let project = project(&hidden("worker", &secret));

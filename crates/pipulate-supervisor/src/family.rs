@@ -2,8 +2,9 @@
 //!
 //! Ours is a descendant, whoever carries this service's marker, and whoever of our user holds our
 //! FIFO open for writing. Not ours, whatever its ancestry, is another supervisor with all that is
-//! below it, whatever names another project or service, and what detached itself from a
-//! JupyterLab terminal (tmux, an editor, a training run). A project is named by its folder's path, and
+//! below it, whatever names another project or service, what shares a session with another service's main
+//! process and names none, and what detached itself from a JupyterLab terminal (tmux, an editor, a
+//! training run). A project is named by its folder's path, and
 //! another folder may have had that name before, or have it in a container: of what carries our
 //! marker, that is not ours which another supervisor has below it, or which writes to another FIFO.
 
@@ -16,9 +17,9 @@ use pipulate_core::layout::Layout;
 use pipulate_core::marker::{Marker, Part, RunId};
 use pipulate_core::project::ProjectId;
 use pipulate_core::service::ServiceName;
-use pipulate_process::identity::own_pid;
+use pipulate_process::identity::{self, own_pid};
 use pipulate_process::table::{self, Entry};
-use pipulate_store::record::Named;
+use pipulate_store::record::{self, Named};
 
 /// The service whose processes are looked for.
 #[derive(Debug, Clone)]
@@ -206,7 +207,10 @@ impl Service {
         layout: &Layout,
         attached: &Attached,
     ) -> Option<String> {
-        let Some(marker) = marker else { return self.writer_elsewhere(entry.pid, layout) };
+        let Some(marker) = marker else {
+            let elsewhere = self.writer_elsewhere(entry.pid, layout);
+            return elsewhere.or_else(|| self.in_session_of_another(entry, layout));
+        };
         if !self.is_named_by(&marker) {
             return Some(match marker.project == self.project {
                 true => format!("belongs to the service {}", marker.service),
@@ -233,6 +237,29 @@ impl Service {
         let writes_to = |(device, inode)| table::writes_to(pid, device, inode);
         let is_strange = writes_to_one && !self.fifo(layout).is_some_and(writes_to);
         is_strange.then(|| "writes to the log of another service".to_owned())
+    }
+
+    /// Says so of a process without a marker in the session of another service's main process. Our supervisor
+    /// became its parent when that service's supervisor was killed, which had been started from below ours.
+    fn in_session_of_another(&self, entry: &Entry, layout: &Layout) -> Option<String> {
+        let session = Pid::new(entry.session)?;
+        let writes_to_ours = |(device, inode)| table::writes_to(entry.pid, device, inode);
+        if self.fifo(layout).is_some_and(writes_to_ours) {
+            return None;
+        }
+        let (leader, host) = (table::entry(session), identity::host());
+        let is_led = |name: &ServiceName| {
+            let record = record::read(layout, name).ok().flatten();
+            let main = record.and_then(|record| record.main).map(|main| main.identity);
+            main.is_some_and(|main| {
+                // A session's number is not reused while a process is in it.
+                let is_leader =
+                    leader.as_ref().map_or(main.start <= entry.start, |it| it.start == main.start);
+                main.pid == session && main.host == host && is_leader
+            })
+        };
+        let mut others = record::services(layout).ok()?.into_iter().filter(|name| *name != self.name);
+        others.find(is_led).map(|name| format!("belongs to the service {name}"))
     }
 
     /// Whether it was started in a terminal and left it.

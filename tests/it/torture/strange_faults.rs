@@ -22,7 +22,7 @@ type Ended = Vec<&'static str>;
 
 pub(crate) fn strike(home: &Home, dice: &mut Dice, tally: &mut Tally) -> Ended {
     tally.faults += 1;
-    match dice.below(16) {
+    match dice.below(19) {
         0 | 1 => change_program(home, dice),
         2 | 3 => close_output(home, dice),
         4 => start_without_room(home, dice),
@@ -33,6 +33,7 @@ pub(crate) fn strike(home: &Home, dice: &mut Dice, tally: &mut Tally) -> Ended {
         10 => late_stop(home, dice),
         11 => late_restart(home, dice),
         12 | 13 => frozen_command(home, dice),
+        14..=16 => storm(home, dice),
         _ => crash_loop(home, dice),
     }
 }
@@ -291,6 +292,47 @@ fn late_start(home: &Home) {
     let late = Held::begin(&home.project, &["start", "--no-setup", "flaky"]);
     home.run(&["start", "--no-setup", "flaky"]);
     is_not_ended_by(home, "flaky", late);
+}
+
+/// Several of these at once.
+fn storm(home: &Home, dice: &mut Dice) -> Ended {
+    let hands: Vec<Dice> = (0..2 + dice.below(3)).map(|_| dice.fork()).collect();
+    thread::scope(|scope| {
+        for mut dice in hands {
+            scope.spawn(move || {
+                for _ in 0..=dice.below(3) {
+                    dice.pause(Duration::from_millis(80));
+                    do_something(home, &mut dice);
+                }
+            });
+        }
+    });
+    SERVICES.to_vec()
+}
+
+fn do_something(home: &Home, dice: &mut Dice) {
+    let service = *dice.pick(&SERVICES);
+    let what = dice.below(13);
+    home.note(&format!("at once: {what} {service}"));
+    let supervisor = || supervisor(&home.project, service);
+    match what {
+        0 => drop(home.start()),
+        1 => drop(home.run(&["start", "--no-setup", service])),
+        2 => drop(home.run(&["start", "--no-setup", "--no-wait", service])),
+        3 => drop(home.run(&["stop", service])),
+        4 => drop(home.run(&["stop", "--force"])),
+        5 => drop(home.run(&["restart"])),
+        6 => drop(home.run(&["restart", service])),
+        7 => home.project.write("flaky.cfg", &service.repeat(dice.below(9))),
+        8 => signal(supervisor(), Signal::USR1),
+        9 | 10 => signal(supervisor(), Signal::KILL),
+        11 => signal(home.running(service).pop(), Signal::KILL),
+        _ => {
+            let line = format!("{PIPULATE} start --foreground --no-setup --no-browser | head -n 1");
+            let mut shell = home.project.foreign("timeout");
+            run::output(shell.args(["--signal=HUP", "1", "bash", "-c", &line]));
+        }
+    }
 }
 
 fn signal(process: Option<Process>, signal: Signal) {

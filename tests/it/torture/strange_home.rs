@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,9 @@ pub(crate) struct Home {
     word: String,
     /// What was done to it, shown when the test fails.
     done: Mutex<Vec<String>>,
+    since: Instant,
+    /// How many commands did not do what they were asked for, and said why.
+    pub(crate) refused: AtomicU64,
 }
 
 impl Home {
@@ -58,7 +62,14 @@ impl Home {
         let mut compiler = project.foreign("cc");
         run::output(compiler.args(["-pthread", "-o", "strange", "strange.c"])).expect(0);
         let program = project.home().join("p");
-        let home = Self { project, program, word, done: Mutex::default() };
+        let home = Self {
+            project,
+            program,
+            word,
+            done: Mutex::default(),
+            refused: AtomicU64::new(0),
+            since: Instant::now(),
+        };
         home.install(PIPULATE);
         run::output(home.project.foreign(&home.program).args(["start", "--no-setup"]));
         home
@@ -74,17 +85,23 @@ impl Home {
 
     /// Remembers what is done to it.
     pub(crate) fn note(&self, done: &str) {
-        self.done.lock().unwrap().push(done.to_owned());
+        let time = self.since.elapsed().as_secs_f64();
+        self.done.lock().unwrap().push(format!("{time:.3} {done}"));
     }
 
     /// The living instances of a service, seen without the product.
     pub(crate) fn running(&self, service: &str) -> Vec<Process> {
-        let is_one = |process: &Process| process.command == format!("./strange {service} {}", self.word);
-        process::with_argument(&self.word).into_iter().filter(is_one).collect()
+        self.running_among(&process::all(), service)
+    }
+
+    fn running_among(&self, table: &[Process], service: &str) -> Vec<Process> {
+        let command = format!("./strange {service} {}", self.word);
+        table.iter().filter(|process| process.command == command).cloned().collect()
     }
 
     pub(crate) fn snapshot(&self) -> BTreeMap<&'static str, Vec<Process>> {
-        SERVICES.into_iter().map(|service| (service, self.running(service))).collect()
+        let table = process::all();
+        SERVICES.into_iter().map(|service| (service, self.running_among(&table, service))).collect()
     }
 
     /// Runs a command, which must end with one of the exit codes that mean something.
@@ -93,6 +110,7 @@ impl Home {
         let said = self.project.run(args);
         let is_told = said.code == Some(0) || (said.code == Some(1) && said.stderr.contains("error:"));
         assert!(is_told && !said.stderr.contains("panicked"), "{args:?}: {said:?}");
+        self.refused.fetch_add(u64::from(said.code != Some(0)), Ordering::Relaxed);
         said
     }
 
@@ -136,41 +154,17 @@ impl Home {
         let services = status["services"].as_array().unwrap().iter();
         let services: BTreeMap<String, Value> =
             services.map(|found| (found["name"].as_str().unwrap().to_owned(), found.clone())).collect();
+        let table = process::all();
         for service in SERVICES {
-            let (found, living) = (&services[service], self.running(service));
-            self.is_true(service, found, &living).map_err(|why| format!("{why}: {found:#} {living:#?}"))?;
+            let (found, living) = (&services[service], self.running_among(&table, service));
+            let supervises = format!(" __supervise {service} -C {}", self.project.root().display());
+            let is_supervisor = |process: &&Process| process.command.contains(&supervises);
+            let supervisors: Vec<&Process> = table.iter().filter(is_supervisor).collect();
+            is_true(service, found, &living, &supervisors)
+                .map_err(|why| format!("{why}: {found:#} {living:#?} {supervisors:#?}"))?;
         }
         let is_unknown = services.values().any(|service| service["state"] == "unknown");
         if is_unknown == (said.code == Some(4)) { Ok(services) } else { Err(format!("{said:?}")) }
-    }
-
-    fn is_true(&self, service: &str, found: &Value, living: &[Process]) -> Result<(), String> {
-        let state = found["state"].as_str().unwrap();
-        let is = |states: &[&str]| states.contains(&state);
-        let supervisors = self.project.supervisors(service);
-        let listed = found["processes"].as_array().unwrap().iter();
-        let listed: Vec<&Value> = listed.map(|process| &process["pid"]).collect();
-        let supervisor = &found["supervisor_pid"];
-        let is_supervised = supervisors.len() == 1 && *supervisor == supervisors[0].pid;
-        let right = if is(&PASSING) {
-            return Err("it is on its way".to_owned());
-        } else if supervisors.len() > 1 || (!supervisor.is_null() && !is_supervised) {
-            return Err(format!("not its supervisor: {supervisors:?}"));
-        } else if state == "unknown" {
-            let is_named = |one: &Process| found["reason"].as_str().unwrap().contains(&one.pid.to_string());
-            let is_alone = living.len() == 1 && living.iter().all(is_named) && supervisor.is_null();
-            service == "hidden" && is_alone && found["pid"].is_null() && listed.is_empty()
-        } else if let [one] = living {
-            let pids = found["pid"] == one.pid && listed == [&Value::from(one.pid)];
-            let supervised =
-                is(&["ready", "running", "unstable"]) && is_supervised && service != "background";
-            let background = state == "degraded" && service == "background" && is_supervised;
-            pids && (supervised || background || (state == "unsupervised" && supervisor.is_null()))
-        } else {
-            let ended = is(&["stopped", "crashed", "exited"]) && found["pid"].is_null();
-            living.is_empty() && ended && listed.is_empty()
-        };
-        if right { Ok(()) } else { Err("status is wrong".to_owned()) }
     }
 
     /// Checks that supervisors sleep while there is nothing to do. A busy machine can delay a last bit of
@@ -209,13 +203,41 @@ impl Home {
     }
 }
 
+/// Whether `status` says of a service what the process table shows.
+fn is_true(service: &str, found: &Value, living: &[Process], supervisors: &[&Process]) -> Result<(), String> {
+    let state = found["state"].as_str().unwrap();
+    let is = |states: &[&str]| states.contains(&state);
+    let listed = found["processes"].as_array().unwrap().iter();
+    let listed: Vec<&Value> = listed.map(|process| &process["pid"]).collect();
+    let supervisor = &found["supervisor_pid"];
+    let is_supervised = supervisors.len() == 1 && *supervisor == supervisors[0].pid;
+    let right = if is(&PASSING) {
+        return Err("it is on its way".to_owned());
+    } else if supervisors.len() > 1 || (!supervisor.is_null() && !is_supervised) {
+        return Err(format!("not its supervisor: {supervisors:?}"));
+    } else if state == "unknown" {
+        let is_named = |one: &Process| found["reason"].as_str().unwrap().contains(&one.pid.to_string());
+        let is_alone = living.len() == 1 && living.iter().all(is_named) && supervisor.is_null();
+        service == "hidden" && is_alone && found["pid"].is_null() && listed.is_empty()
+    } else if let [one] = living {
+        let pids = found["pid"] == one.pid && listed == [&Value::from(one.pid)];
+        let supervised = is(&["ready", "running", "unstable"]) && is_supervised && service != "background";
+        let background = state == "degraded" && service == "background" && is_supervised;
+        pids && (supervised || background || (state == "unsupervised" && supervisor.is_null()))
+    } else {
+        let ended = is(&["stopped", "crashed", "exited"]) && found["pid"].is_null();
+        living.is_empty() && ended && listed.is_empty()
+    };
+    if right { Ok(()) } else { Err("status is wrong".to_owned()) }
+}
+
 impl Drop for Home {
     #[expect(clippy::print_stderr, reason = "what led to a failure helps to understand it")]
     fn drop(&mut self) {
         // The project's own check can't see what has another environment.
         if std::thread::panicking() {
             let done = self.done.lock().unwrap();
-            eprintln!("what was done at last: {:#?}", &done[done.len().saturating_sub(12)..]);
+            eprintln!("what was done at last: {:#?}", &done[done.len().saturating_sub(25)..]);
             eprintln!("supervisor.log:\n{}", self.log_tail());
             process::with_argument(&self.word).iter().for_each(Process::kill);
         }
