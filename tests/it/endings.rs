@@ -196,6 +196,8 @@ fn whoever_takes_over_what_is_in_the_background_starts_nothing_beside_it() {
     project.run(&["start", "--no-setup", "worker"]).expect(1);
     assert_eq!(in_background(&project)["pid"], before["pid"]);
     assert_eq!(project.read("ran"), "x");
+    let log = project.read(".pipulate/log/supervisor.log");
+    assert!(!log.contains("in the background: ;"), "its processes are always named: {log}");
 
     // When it ends, there is nothing left to refuse for.
     Process::of(&before["pid"]).kill();

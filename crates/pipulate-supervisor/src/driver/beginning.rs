@@ -98,6 +98,8 @@ impl Driver {
     fn find_the_background(&mut self, beginning: Beginning, past: Past) -> Result<(), SuperviseError> {
         if beginning == Beginning::Rescue || !self.in_background().is_empty() {
             self.machine = Machine::in_background(policy(&self.spec), random()?, past, Instant::now());
+            // The first word about it already names its processes.
+            self.look_at_the_background();
         }
         Ok(())
     }
