@@ -165,7 +165,7 @@ fn move_run(layout: &Layout) -> Result<Layout, StoreError> {
 }
 
 /// Makes the folders above one of ours that stands outside of the project.
-fn parents(folder: &Path) -> Result<(), StoreError> {
+pub(crate) fn parents(folder: &Path) -> Result<(), StoreError> {
     let Some(parent) = folder.parent() else { return Ok(()) };
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
     made.map_err(StoreError::io("create the folder", parent))

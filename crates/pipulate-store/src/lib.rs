@@ -19,6 +19,7 @@ pub mod own_log;
 pub mod record;
 pub mod registry;
 pub mod request;
+pub mod sockets;
 pub mod token;
 
 mod index;

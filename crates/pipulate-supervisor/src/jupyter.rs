@@ -1,7 +1,7 @@
 //! What is particular about JupyterLab: its kernels, and what they are doing.
 
-pub(crate) mod outliving;
 mod server;
+pub(crate) mod settings;
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -76,7 +76,7 @@ fn is_left(file: &Path) -> bool {
     });
     match server {
         Some(pid) => !table::entry(pid).is_some_and(|entry| entry.lives()),
-        None => name.starts_with("kernel-"),
+        None => is_connection_file(file),
     }
 }
 

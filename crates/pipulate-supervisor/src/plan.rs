@@ -11,7 +11,7 @@ use pipulate_core::order;
 use pipulate_core::service::{PortWish, Readiness, ServiceName, ServiceSpec, Word};
 use pipulate_core::watch::WatchSpec;
 
-use crate::jupyter::outliving;
+use crate::jupyter::settings;
 
 /// How the program is told to be the embedded app of a folder.
 const APP_FLAG: &str = "-C";
@@ -174,8 +174,8 @@ fn built_in(service: &ServiceConfig, layout: &Layout, around: &Surroundings) -> 
             ("JUPYTER_RUNTIME_DIR".to_owned(), layout.jupyter_runtime().as_os_str().to_owned()),
             ("JUPYTER_TOKEN_FILE".to_owned(), token.as_os_str().to_owned()),
             (
-                outliving::VARIABLE.to_owned(),
-                outliving::config_path(layout, around.jupyter_config_path.as_deref()),
+                settings::VARIABLE.to_owned(),
+                settings::config_path(layout, around.jupyter_config_path.as_deref()),
             ),
         ]);
         let command = jupyter_command(layout, around);
@@ -211,7 +211,6 @@ fn jupyter_command(layout: &Layout, around: &Surroundings) -> Vec<Word> {
         root_dir,
         "--LabApp.news_url=None".into(),
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate".into(),
-        "--LanguageServerManager.autodetect=False".into(),
     ]));
     words.push(Word::Port("--ServerApp.port=".to_owned()));
     words.push(Word::TerminalMarker {

@@ -10,8 +10,8 @@ use pipulate_process::identity::{SignalError, Verified};
 use pipulate_process::signals::Signal;
 use pipulate_process::table::{Entry, RunState};
 use pipulate_process::{reaper, table};
-use pipulate_store::files;
 use pipulate_store::record::{Named, Receipt};
+use pipulate_store::{files, sockets};
 
 use super::{Driver, Main, identity_of};
 use crate::family::Family;
@@ -312,6 +312,7 @@ impl Driver {
         for file in jupyter::left_files(runtime) {
             self.journal.complain_of(files::remove(&file));
         }
+        sockets::clean(&self.layout);
     }
 }
 

@@ -1,20 +1,31 @@
 //! What a supervisor of JupyterLab learns from it once it answers.
 
 use pipulate_core::identity::Pid;
+use pipulate_store::sockets;
 
 use super::{Driver, Main};
-use crate::jupyter::{Server, outliving};
+use crate::jupyter::{Server, settings};
 use crate::machine::Phase;
 
 const OPEN: &str = "JupyterLab asks for no token: every user of this machine can run code as you. \
                     Its configuration sets an empty token; delete that line (jupyter --paths names the \
                     folders), then run: pipulate restart jupyter";
 
+const NO_SOCKETS: &str = "Other users of this machine can read what kernels print: no folder can hold their \
+                          sockets. Make your home directory writable, then run: pipulate restart jupyter";
+
 impl Driver {
-    /// Makes sure that the kernels of the next JupyterLab outlive it. It starts without that, too.
-    pub(super) fn let_kernels_outlive(&self) {
+    /// Makes sure that the kernels of the next JupyterLab outlive it, and that only this user can talk to
+    /// them. It starts without that, too.
+    pub(super) fn prepare_kernels(&mut self) {
         if self.spec.jupyter_runtime.is_some() {
-            self.journal.complain_of(outliving::write(&self.layout));
+            sockets::clean(&self.layout);
+            let folder = sockets::ensure(&self.layout);
+            match folder {
+                None => self.journal.note(NO_SOCKETS.to_owned()),
+                Some(_) => self.journal.forget_note(NO_SOCKETS),
+            }
+            self.journal.complain_of(settings::write(&self.layout, folder.as_deref()));
         }
     }
 

@@ -112,7 +112,7 @@ impl Driver {
         if let Some(path) = &self.spec.token {
             token::ensure(path).map_err(Trouble::of_files)?;
         }
-        self.let_kernels_outlive();
+        self.prepare_kernels();
         let next = RunId::from_random(random().map_err(|error| error.to_string())?);
         let run = std::mem::replace(&mut self.next_run, next);
         let marker = |part| {

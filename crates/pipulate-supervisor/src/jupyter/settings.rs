@@ -1,0 +1,65 @@
+//! The configuration file that each JupyterLab gets from us: its kernels outlive it, talk over private
+//! sockets, and have no debugger.
+//!
+//! `jupyter_client` tells a kernel the pid of its JupyterLab, and ipykernel 7 ends itself about a second
+//! after that process died, with all that it held. Upstream's switch against it, `independent`, is not
+//! configurable; see docs/adr/0027. Sockets could be configured, but not so that the user's own
+//! configuration comes first, and not for some kernels only; see docs/adr/0032.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use pipulate_core::layout::Layout;
+use pipulate_store::error::StoreError;
+use pipulate_store::files;
+
+/// Where JupyterLab looks for configuration before it looks in the user's own folders.
+pub(crate) const VARIABLE: &str = "JUPYTER_CONFIG_PATH";
+
+const CONFIG: &str = include_str!("settings.py");
+const KERNEL: &str = include_str!("kernel.py");
+/// The line of it that names the folder for sockets.
+const NO_SOCKETS: &str = "\nSOCKETS = None\n";
+
+/// What [`VARIABLE`] is for JupyterLab; `inherited` is what it would be without us.
+pub(crate) fn config_path(layout: &Layout, inherited: Option<&OsStr>) -> OsString {
+    let mut path = layout.jupyter_config().as_os_str().to_owned();
+    if let Some(inherited) = inherited.filter(|inherited| !inherited.is_empty()) {
+        path.push(":");
+        path.push(inherited);
+    }
+    path
+}
+
+/// Writes the configuration file and what it starts kernels through, which are the program's own. Without a folder for
+/// their sockets, kernels use TCP.
+///
+/// # Errors
+/// The folder is missing or not writable.
+pub(crate) fn write(layout: &Layout, sockets: Option<&Path>) -> Result<(), StoreError> {
+    let file = |name: &str| layout.jupyter_config().at(name);
+    files::write_private(&file("pipulate_kernel.py"), KERNEL.as_bytes())?;
+    files::write_private(&file("jupyter_server_config.py"), text(sockets).as_bytes())
+}
+
+fn text(sockets: Option<&Path>) -> String {
+    match sockets.and_then(Path::to_str) {
+        // A string of JSON is one of Python, too.
+        Some(folder) => {
+            CONFIG.replacen(NO_SOCKETS, &format!("\nSOCKETS = {}\n", serde_json::json!(folder)), 1)
+        }
+        None => CONFIG.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_names_the_folder_for_sockets() {
+        assert!(CONFIG.contains(NO_SOCKETS));
+        let named = text(Some(Path::new("/p/é \"quoted\"")));
+        assert!(named.contains("\nSOCKETS = \"/p/é \\\"quoted\\\"\"\n") && !named.contains(NO_SOCKETS));
+    }
+}
