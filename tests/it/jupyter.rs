@@ -1,8 +1,10 @@
 //! JupyterLab's own configuration decides where it is and who comes in; and its kernels outlive it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::{Value, json};
 
 use crate::support::jupyter::{ipykernel_6, run_in_kernel};
@@ -201,4 +203,53 @@ fn an_orphaned_kernel_that_waits_in_a_cell_is_not_taken_for_an_idle_one() {
     assert!(refused.contains(&named) && kernel.lives(), "{refused}");
     project.run(&["stop", "--force"]).expect(0);
     holds("its end", || !kernel.lives());
+}
+
+#[test]
+fn a_jupyterlab_with_https_is_ready_and_is_asked_what_its_kernels_do() {
+    let project = TestProject::new();
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    project.write("cert.pem", &cert.pem());
+    project.write("key.pem", &signing_key.serialize_pem());
+    let file = |name: &str| project.path(name).display().to_string();
+    let config = format!(
+        "c.ServerApp.certfile = '{}'\nc.ServerApp.keyfile = '{}'\n",
+        file("cert.pem"),
+        file("key.pem")
+    );
+    project.write(CONFIG, &config);
+    let plain = format!("https://127.0.0.1:{}/lab", project.port("jupyter"));
+    let started = project.start(&["jupyter"]);
+    assert_eq!(started.stdout, format!("jupyter  {plain}\n"));
+    let service = project.service("jupyter");
+    assert_eq!((&service["state"], &service["url"]), (&json!("ready"), &json!(plain)));
+    assert!(project.run(&["url", "jupyter"]).expect(0).stdout.starts_with(&format!("{plain}?token=")));
+    assert_eq!(access(&project)["status"], "ok");
+    let jupyter = Jupyter::of(&project).secure();
+    let kernel = jupyter.notebook("busy.ipynb");
+    kernel.begin("import os, time\nwhile not os.path.exists('go'): time.sleep(0.1)");
+    assert_eq!(project.service("jupyter")["kernels"].as_array().unwrap().len(), 1);
+    let refused = refusal(&project);
+    assert!(refused.contains("busy.ipynb is busy"), "{refused}");
+    project.write("go", "");
+    wait_for("the kernel to be idle, and a stop", || (project.run(&["stop"]).code == Some(0)).then_some(()));
+    assert_eq!(project.processes(), []);
+}
+
+#[test]
+fn a_language_server_that_is_installed_is_found() {
+    let project = TestProject::new();
+    project.write("bin/texlab", "#!/bin/sh\n");
+    fs::set_permissions(project.path("bin/texlab"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", project.path("bin").display(), std::env::var("PATH").unwrap());
+    let mut start = project.command(&["start", "--no-setup", "jupyter"]);
+    run::output(start.env("PATH", path)).expect(0);
+    let signed = project.run(&["url", "jupyter"]).expect(0).stdout;
+    let status = signed.trim().replacen("/lab?", "/lsp/status?", 1);
+    let sessions = wait_for("the language servers", || {
+        let answer = http::get(&status, &[]).unwrap();
+        let document: Value = serde_json::from_str(&answer.body).unwrap();
+        document["sessions"].as_object().filter(|sessions| !sessions.is_empty()).cloned()
+    });
+    assert!(sessions.contains_key("texlab"), "{sessions:?}");
 }

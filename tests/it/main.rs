@@ -30,6 +30,7 @@ mod identity;
 mod inherited;
 mod installers;
 mod jupyter;
+mod kernels;
 mod libraries;
 mod listeners;
 mod log_pages;

@@ -34,6 +34,17 @@ impl Jupyter {
         Self { url, token_file: project.path(token_file) }
     }
 
+    /// The same, speaking https.
+    pub(crate) fn secure(self) -> Self {
+        Self { url: self.url.replacen("http:", "https:", 1), ..self }
+    }
+
+    /// What it says about a kernelspec.
+    #[track_caller]
+    pub(crate) fn kernelspec(&self, name: &str) -> serde_json::Value {
+        serde_json::from_str(&self.ask(&["spec", name], "")).unwrap()
+    }
+
     /// Starts a Python kernel.
     #[track_caller]
     pub(crate) fn kernel(&self) -> Kernel<'_> {
@@ -84,6 +95,20 @@ impl Kernel<'_> {
     #[track_caller]
     pub(crate) fn begin(&self, code: &str) {
         self.jupyter.ask(&["begin", &self.id], code);
+    }
+}
+
+impl Kernel<'_> {
+    /// Restarts it, as the page does.
+    #[track_caller]
+    pub(crate) fn restart(&self) {
+        self.jupyter.ask(&["restart", &self.id], "");
+    }
+
+    /// What its debugger answers.
+    #[track_caller]
+    pub(crate) fn debug(&self, request: &serde_json::Value) -> serde_json::Value {
+        serde_json::from_str(&self.jupyter.ask(&["debug", &self.id], &request.to_string())).unwrap()
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) struct TestProject {
 
 /// What a project begins with.
 pub(crate) struct Builder {
+    folder: String,
     config: String,
     tables: Vec<(&'static str, String)>,
     files: Vec<(String, String)>,
@@ -50,7 +51,13 @@ impl TestProject {
     }
 
     pub(crate) fn builder() -> Builder {
-        Builder { config: String::new(), tables: Vec::new(), files: Vec::new(), pinned: true }
+        Builder {
+            folder: "demo".to_owned(),
+            config: String::new(),
+            tables: Vec::new(),
+            files: Vec::new(),
+            pinned: true,
+        }
     }
 
     /// The project's folder, without links in its path.
@@ -234,10 +241,15 @@ impl Builder {
     }
 
     /// Makes the folders. The Python environment is a link to the one of the tests.
+    /// What the project's folder is called, if not `demo`.
+    pub(crate) fn named(self, folder: &str) -> Self {
+        Self { folder: folder.to_owned(), ..self }
+    }
+
     pub(crate) fn build(self) -> TestProject {
         let folder = tempfile::Builder::new().prefix("pipulate-it-").tempdir().unwrap();
         let home = folder.path().canonicalize().unwrap().join("home");
-        let root = home.join("demo");
+        let root = home.join(&self.folder);
         fs::create_dir_all(home.join(".runtime")).unwrap();
         fs::create_dir_all(&root).unwrap();
         std::os::unix::fs::symlink(environment(), root.join(".venv")).unwrap();
