@@ -40,6 +40,13 @@ fn sockets_in(folder: &Path) -> Vec<PathBuf> {
     sockets.map(|entry| entry.path()).collect()
 }
 
+/// What doctor says about who can read what kernels print.
+fn kernels_finding(project: &TestProject) -> Value {
+    let document: Value = serde_json::from_str(&project.run(&["doctor", "--json"]).stdout).unwrap();
+    let findings = document["findings"].as_array().unwrap();
+    findings.iter().find(|finding| finding["id"] == "jupyter.kernels").unwrap().clone()
+}
+
 /// A kernelspec of the user's own.
 fn add_kernelspec(project: &TestProject, name: &str, argv: &[&str], env: &Value) {
     let spec = json!({ "display_name": name, "language": "python", "argv": argv, "env": env });
@@ -77,6 +84,7 @@ fn kernels_listen_on_no_tcp_port_and_leave_no_socket_behind() {
         );
         folders.insert(sockets_of(&project, &kernel.id));
     }
+    assert_eq!(kernels_finding(&project)["status"], "ok");
     let [folder] = folders.iter().collect::<Vec<_>>()[..] else { panic!("{folders:?}") };
     assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700);
     assert!(sockets_in(folder).len() >= 10, "{:?}", sockets_in(folder));
@@ -172,6 +180,13 @@ fn the_users_own_configuration_and_kernels_that_may_not_know_sockets_keep_tcp() 
     let wrapped = jupyter.kernel_of("wrapped");
     assert_eq!(wrapped.run("print(7)"), "7\n");
     assert_eq!(connection(&project, &wrapped.id)["transport"], "tcp");
+    let finding = kernels_finding(&project);
+    assert_eq!(finding["status"], "warning", "{finding}");
+    let title = finding["title"].as_str().unwrap();
+    assert!(
+        title.starts_with("Every user of this machine can read what these kernels print: wrapped (pid "),
+        "{title}"
+    );
     for (configuration, transport) in [
         ("c.KernelManager.transport = 'tcp'\n", "tcp"),
         ("c.KernelManager.ip = '127.0.0.1'\n", "tcp"),
@@ -206,6 +221,8 @@ fn a_kernel_has_no_debugger_unless_jupyterlabs_environment_asks_for_it() {
     );
     project.run(&["restart", "jupyter", "--force"]).expect(0);
     assert_eq!(jupyter.kernelspec("python3")["metadata"]["debugger"], true);
+    let title = kernels_finding(&project)["title"].as_str().unwrap().to_owned();
+    assert!(title.starts_with("The debugger is on: "), "{title}");
     assert_eq!(jupyter.kernel().debug(&initialize)["success"], true);
     holds("the debugger's port", || tcp_ports(&project).len() > 1);
 }
