@@ -12,6 +12,7 @@ mod chat_page;
 mod collateral;
 mod completions;
 mod configuration;
+mod consent;
 mod doctor;
 mod endings;
 mod failures;

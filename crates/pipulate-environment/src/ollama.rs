@@ -1,9 +1,68 @@
-//! Whether this machine has the program Ollama, which is optional, and what to do where nobody answers.
+//! Where Ollama is and whether it may be contacted, whether this machine has the program, which is optional,
+//! and what to do if it doesn't answer.
 
 use std::path::Path;
 
+use pipulate_core::config::Config;
+use pipulate_core::layout::Layout;
+use pipulate_ollama::host::{Host, HostError, Source};
+use pipulate_store::consent;
+use pipulate_store::dotenv::EnvFile;
+
 use crate::browser::session::{Session, Wsl};
 use crate::surroundings::Surroundings;
+
+/// The variable that names its address.
+pub const VARIABLE: &str = "OLLAMA_HOST";
+
+/// Where Ollama is, and whether it may be contacted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// On this machine, named by the user, or agreed to.
+    Open(Host),
+    /// On another machine, named by a file of the project's folder, and not agreed to for this project.
+    Unasked(Host),
+}
+
+impl Place {
+    /// Finds it: the environment's word comes before `pipulate.toml`, and that before Ollama's default.
+    ///
+    /// # Errors
+    /// What is written there is no address.
+    pub fn find(layout: &Layout, config: &Config, variable: Option<&str>) -> Result<Self, HostError> {
+        let chosen = Host::choose(None, variable, config.ollama.host.as_deref())?;
+        let by_folder = match chosen.source {
+            Source::File => true,
+            Source::Environment => variable.is_some_and(|value| is_of_a_service(layout, config, value)),
+            Source::Flag | Source::Default => false,
+        };
+        let is_open =
+            !by_folder || chosen.host.is_loopback() || consent::is_given(layout, &chosen.host.to_string());
+        Ok(if is_open { Self::Open(chosen.host) } else { Self::Unasked(chosen.host) })
+    }
+
+    /// Where it is.
+    pub fn host(&self) -> &Host {
+        match self {
+            Self::Open(host) | Self::Unasked(host) => host,
+        }
+    }
+}
+
+/// Whether a service's environment has this value by a file of the folder. The embedded app and what is
+/// typed in JupyterLab's terminals run in such an environment.
+fn is_of_a_service(layout: &Layout, config: &Config, value: &str) -> bool {
+    config.services.iter().any(|service| {
+        let by_file = || {
+            let file = EnvFile::new(layout.inside(service.env_file.as_ref()?), layout.dotenv_lock());
+            let variables = file.variables().ok()?;
+            let value = variables.into_iter().find(|(name, _)| name == VARIABLE);
+            Some(value?.1.expose().to_owned())
+        };
+        service.env.get(VARIABLE).is_some_and(|said| said == value)
+            || by_file().is_some_and(|said| said == value)
+    })
+}
 
 /// Where it is got.
 const DOWNLOAD: &str = "https://ollama.com/download";

@@ -21,6 +21,23 @@ pub struct Host {
     ignored_port: Option<String>,
 }
 
+/// An address, and where it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    pub host: Host,
+    pub source: Source,
+}
+
+/// Where an address was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    Flag,
+    Environment,
+    File,
+    /// Nowhere: it is Ollama's default.
+    Default,
+}
+
 /// How a server is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
@@ -55,9 +72,12 @@ impl Host {
     ///
     /// # Errors
     /// The one that counts can't be used: a wrong flag does not fall back to the environment.
-    pub fn choose(flag: Option<&str>, env: Option<&str>, file: Option<&str>) -> Result<Self, HostError> {
-        let given = [flag, env, file].into_iter().flatten().find(|text| !trimmed(text).is_empty());
-        Self::parse(given.unwrap_or_default())
+    pub fn choose(flag: Option<&str>, env: Option<&str>, file: Option<&str>) -> Result<Chosen, HostError> {
+        let all = [(flag, Source::Flag), (env, Source::Environment), (file, Source::File)];
+        let said = all.into_iter().filter_map(|(text, source)| Some((text?, source)));
+        let given = said.into_iter().find(|(text, _)| !trimmed(text).is_empty());
+        let (text, source) = given.unwrap_or(("", Source::Default));
+        Ok(Chosen { host: Self::parse(text)?, source })
     }
 
     /// Reads an address as Ollama reads `OLLAMA_HOST`; the empty text is the default.
@@ -101,11 +121,13 @@ impl Host {
         self.ignored_port.as_deref()
     }
 
-    /// Whether what is sent there stays on this machine.
+    /// Whether what is sent there stays on this machine, whatever a resolver says: a name that only resolves
+    /// to a loopback address may resolve to another one next time. A name that a URL spells otherwise
+    /// (`ä.localhost`) isn't pinned by [`Self::addresses_by_rule`].
     pub fn is_loopback(&self) -> bool {
         let name = self.name.trim_matches(['[', ']']);
-        let named =
-            name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost");
+        let lower = name.to_ascii_lowercase();
+        let named = name.is_ascii() && (lower == "localhost" || lower.ends_with(".localhost"));
         named || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
@@ -225,12 +247,16 @@ mod tests {
 
     #[test]
     fn the_flag_comes_before_the_environment_and_that_before_the_file() {
-        let chosen = |flag, env, file| Host::choose(flag, env, file).map(|host| host.to_string());
+        let chosen = |flag, env, file| Host::choose(flag, env, file).map(|it| it.host.to_string());
         assert_eq!(chosen(Some("a"), Some("b"), Some("c")).unwrap(), "http://a:11434");
         assert_eq!(chosen(None, Some("b"), Some("c")).unwrap(), "http://b:11434");
         assert_eq!(chosen(None, Some(" '' "), Some("c")).unwrap(), "http://c:11434");
         assert_eq!(chosen(None, None, None).unwrap(), "http://127.0.0.1:11434");
         assert!(chosen(Some("ftp://a"), Some("b"), None).is_err());
+        let source = |env, file| Host::choose(None, env, file).unwrap().source;
+        assert_eq!(source(Some("b"), Some("c")), Source::Environment);
+        assert_eq!(source(Some(" "), Some("c")), Source::File);
+        assert_eq!(source(None, Some("")), Source::Default);
     }
 
     #[test]
@@ -238,7 +264,20 @@ mod tests {
         for text in ["", "localhost", "LOCALHOST:1", "a.localhost", "127.9.9.9", "::1", "0.0.0.0"] {
             assert!(Host::parse(text).unwrap().is_loopback(), "{text}");
         }
-        for text in ["example.com", "10.0.0.1", "notlocalhost", "localhost.example.com"] {
+        for text in [
+            "example.com",
+            "10.0.0.1",
+            "notlocalhost",
+            "localhost.example.com",
+            "localhost.",
+            "ä.localhost",
+            "ｌocalhost",
+            "127.0.0.1.example.com",
+            "127.1",
+            "fe80::1",
+            "::ffff:192.0.2.2",
+            "https://192.0.2.2",
+        ] {
             assert!(!Host::parse(text).unwrap().is_loopback(), "{text}");
         }
     }

@@ -9,6 +9,7 @@
 
 pub mod capture;
 pub mod chat;
+pub mod consent;
 pub mod dotenv;
 pub mod error;
 pub mod files;

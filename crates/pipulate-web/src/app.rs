@@ -50,6 +50,7 @@ fn chats() -> Router<AppState> {
     Router::new()
         .route(chat::PATH, get(chat::newest).post(chat::ask_anew))
         .route("/chat/new", get(chat::new))
+        .route("/chat/allow", post(chat::allow))
         .route("/chat/{id}", get(chat::show).post(chat::ask))
         .route("/chat/{id}/events", get(chat::events))
         .route("/chat/{id}/retry", post(chat::retry))

@@ -11,7 +11,7 @@ use pipulate_ollama::model::{Model, split_tag};
 
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::world::Ollama;
+use crate::world::{NoOllama, Ollama};
 
 /// A page does not wait for a server that is far away or asleep.
 const LIMITS: Limits = Limits {
@@ -28,6 +28,8 @@ pub(crate) enum Offer {
         models: Vec<Offered>,
         /// The one that answers unless another is chosen.
         chosen: String,
+        /// The host, if it isn't this machine.
+        elsewhere: Option<String>,
     },
     Nothing {
         reason: String,
@@ -36,6 +38,17 @@ pub(crate) enum Offer {
         /// What to type in a terminal.
         command: Option<String>,
     },
+    /// The folder's files name this host on another machine, which the user hasn't allowed.
+    Unasked { host: String },
+}
+
+impl Offer {
+    /// The chosen model, if it runs in the cloud.
+    pub(crate) fn in_cloud(&self) -> Option<&str> {
+        let Self::Models { models, chosen, .. } = self else { return None };
+        let is_it = |model: &&Offered| model.name == *chosen && model.is_cloud;
+        models.iter().find(is_it).map(|model| model.name.as_str())
+    }
 }
 
 /// A model to choose.
@@ -53,12 +66,19 @@ pub(crate) struct Offered {
 pub(crate) async fn look(state: &AppState, last: Option<&str>) -> Result<Offer, Problem> {
     let ollama = match state.ask(|world| world.chat.ollama()).await? {
         Ok(ollama) => ollama,
-        Err(reason) => return Ok(Offer::Nothing { reason, advice: None, command: None }),
+        Err(NoOllama::Unusable(reason)) => {
+            return Ok(Offer::Nothing { reason, advice: None, command: None });
+        }
+        Err(NoOllama::Unasked(host)) => return Ok(Offer::Unasked { host: host.to_string() }),
     };
     Ok(match models(&ollama).await {
-        Ok(models) => offer(&models, ollama.model.as_deref(), last),
+        Ok(models) => offer(&models, ollama.model.as_deref(), last, elsewhere(&ollama)),
         Err(error) => nothing(&error, ollama),
     })
+}
+
+fn elsewhere(ollama: &Ollama) -> Option<String> {
+    Some(&ollama.host).filter(|host| !host.is_loopback()).map(ToString::to_string)
 }
 
 fn nothing(error: &Error, ollama: Ollama) -> Offer {
@@ -71,7 +91,7 @@ async fn models(ollama: &Ollama) -> Result<Vec<Model>, Error> {
     Client::with_limits(&ollama.host, LIMITS)?.models().await
 }
 
-fn offer(models: &[Model], configured: Option<&str>, last: Option<&str>) -> Offer {
+fn offer(models: &[Model], configured: Option<&str>, last: Option<&str>, elsewhere: Option<String>) -> Offer {
     let again = last.map(|last| choose_model(Some(last), models));
     let choice = match again {
         Some(chosen @ Choice::Chosen { .. }) => chosen,
@@ -94,7 +114,7 @@ fn offer(models: &[Model], configured: Option<&str>, last: Option<&str>) -> Offe
     let talkers = models.iter().filter(|model| model.can_chat());
     let offered =
         |model: &Model| Offered { name: model.name.clone(), size: model.size, is_cloud: model.is_cloud() };
-    Offer::Models { models: talkers.map(offered).collect(), chosen }
+    Offer::Models { models: talkers.map(offered).collect(), chosen, elsewhere }
 }
 
 #[cfg(test)]
@@ -108,9 +128,10 @@ mod tests {
     #[test]
     fn the_model_that_answered_last_goes_on_as_long_as_it_is_there() {
         let all = models(&["qwen3:4b", "llama3.1:latest", "nomic-embed-text:latest", "gpt-oss:120b-cloud"]);
-        let chosen = |configured, last| match offer(&all, configured, last) {
-            Offer::Models { models, chosen } => (models.len(), chosen),
+        let chosen = |configured, last| match offer(&all, configured, last, None) {
+            Offer::Models { models, chosen, .. } => (models.len(), chosen),
             Offer::Nothing { reason, .. } => (0, reason),
+            Offer::Unasked { host } => (0, host),
         };
         assert_eq!(chosen(None, None), (3, "llama3.1:latest".to_owned()));
         assert_eq!(chosen(Some("llama3.1"), Some("qwen3:4b")), (3, "qwen3:4b".to_owned()));
@@ -119,9 +140,9 @@ mod tests {
 
     #[test]
     fn without_a_model_it_is_said_what_to_type() {
-        let command = |names: &[&str], configured| match offer(&models(names), configured, None) {
+        let command = |names: &[&str], configured| match offer(&models(names), configured, None, None) {
             Offer::Nothing { command, .. } => command,
-            Offer::Models { chosen, .. } => panic!("{chosen}"),
+            Offer::Models { chosen, .. } | Offer::Unasked { host: chosen } => panic!("{chosen}"),
         };
         assert_eq!(command(&[], None).as_deref(), Some("ollama pull llama3.1"));
         assert_eq!(command(&["gpt-oss:120b-cloud"], None).as_deref(), Some("ollama pull llama3.1"));

@@ -18,7 +18,7 @@ use pipulate_store::error::StoreError;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};
 
-pub use chat::{Chat, Ollama, Trouble};
+pub use chat::{Chat, NoOllama, Ollama, Trouble};
 
 /// Everything that is injected.
 #[derive(Clone)]

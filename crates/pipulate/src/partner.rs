@@ -5,8 +5,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use pipulate_core::text::shell_word;
 use pipulate_environment::browser::session::Session;
-use pipulate_environment::ollama::Absence;
+use pipulate_environment::ollama::{Absence, Place, VARIABLE};
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_ollama::answer::{Piece, Summary};
 use pipulate_ollama::choose::{Choice, Why, choose_model};
@@ -14,10 +15,12 @@ use pipulate_ollama::client::{ChatRequest, Client};
 use pipulate_ollama::error::Error;
 use pipulate_ollama::host::Host;
 use pipulate_ollama::model::Model;
+use pipulate_store::consent;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::context::Context;
 use crate::error::Failure;
+use crate::ui::ask;
 use crate::ui::printer::Printer;
 
 /// After this much silence a person is told what is waited for.
@@ -65,6 +68,10 @@ impl Partner {
             .build()
             .map_err(|error| Failure::failed("could not get ready to talk with Ollama").cause(error))?;
         let client = Client::new(&host(context)?)?;
+        if !client.host().is_loopback() {
+            let host = client.host();
+            context.printer.note(format!("What you write leaves this machine, for Ollama at {host}"));
+        }
         let models = runtime.block_on(client.models()).map_err(|error| told(error, client.host()))?;
         let (model, why) = choose(wanted.or(config.model.as_deref()), &models)?;
         let partner = Self { runtime, client, models, model, printer: context.printer.clone() };
@@ -222,14 +229,44 @@ impl Partner {
 ///
 /// # Errors
 /// What is written there is no address.
-pub(crate) fn host(context: &Context) -> Result<Host, Failure> {
+pub(crate) fn place(context: &Context) -> Result<Place, Failure> {
     let surroundings = Surroundings::of_this_process();
-    let host =
-        Host::choose(None, surroundings.text("OLLAMA_HOST"), context.config()?.ollama.host.as_deref())?;
+    let place = Place::find(&context.layout, context.config()?, surroundings.text(VARIABLE))?;
+    let host = place.host();
     if let Some(port) = host.ignored_port() {
         context.printer.warning(format!("{port:?} is no port; Ollama is looked for at {host}"));
     }
-    Ok(host)
+    Ok(place)
+}
+
+/// Ollama's host, if it may be contacted: one on another machine that only the folder's files name is asked
+/// about once.
+///
+/// # Errors
+/// There is no address, or the user didn't allow it.
+pub(crate) fn host(context: &Context) -> Result<Host, Failure> {
+    let host = match place(context)? {
+        Place::Open(host) => return Ok(host),
+        Place::Unasked(host) => host,
+    };
+    let wants = format!("This folder's pipulate.toml wants to use Ollama on another machine: {host}");
+    let question = format!("{wants}\nWhat you write and your services' logs would go there. Allow it?");
+    if ask::yes(&context.printer, &question) {
+        allow(context, &host)?;
+        return Ok(host);
+    }
+    let setting = format!("{VARIABLE}={}", shell_word(&host.to_string()));
+    Err(Failure::failed(format!("nothing was sent: pipulate.toml names Ollama on another machine: {host}"))
+        .hint("to allow it for this folder, run at a terminal: pipulate models")
+        .hint(format!("to allow it for one command, put before it: {setting}")))
+}
+
+/// Remembers that this project may send prompts to a host.
+///
+/// # Errors
+/// It can't be remembered.
+pub(crate) fn allow(context: &Context, host: &Host) -> Result<(), Failure> {
+    Ok(consent::give(&context.layout, &host.to_string())?)
 }
 
 /// An error of Ollama's, with what to do on this machine.

@@ -108,7 +108,8 @@ impl RawOpen {
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Ollama")]
 pub(super) struct RawOllama {
-    /// Where Ollama answers. Default: what `OLLAMA_HOST` says, else `http://127.0.0.1:11434`.
+    /// Where Ollama answers. Default: what `OLLAMA_HOST` says, else `http://127.0.0.1:11434`. One on
+    /// another machine is used after you have allowed it: at a terminal, or by the button on the page.
     pub(super) host: Option<String>,
     /// Which model answers. Default: the newest llama that is there.
     pub(super) model: Option<String>,

@@ -11,7 +11,7 @@ use pipulate_ollama::probe::probe_blocking;
 
 use super::catalog::{Check, Group};
 use super::{Examination, skipped, warning};
-use crate::ollama::Absence;
+use crate::ollama::{Absence, Place, VARIABLE};
 
 const REACHABLE: &str = "ollama.reachable";
 const MODELS: &str = "ollama.models";
@@ -36,12 +36,12 @@ fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
     let unanswered = |id| skipped(id, "Not examined: Ollama does not answer");
     let without = |reachable| vec![reachable, unanswered(MODELS), unanswered(MEMORY)];
     let config = match examination.config() {
-        Ok(config) => &config.ollama,
+        Ok(config) => config,
         Err(reason) => return [REACHABLE, MODELS, MEMORY].map(|id| skipped(id, reason)).into(),
     };
-    let variable = examination.variable("OLLAMA_HOST");
-    let host = match Host::choose(None, variable, config.host.as_deref()) {
-        Ok(host) => host,
+    let host = match Place::find(&examination.layout, config, examination.variable(VARIABLE)) {
+        Ok(Place::Open(host)) => host,
+        Ok(Place::Unasked(host)) => return uncontacted(examination, &host),
         Err(error) => {
             let finding = warning(REACHABLE, "Ollama's address can't be used").detail(error.to_string());
             return without(finding.advice("write http://127.0.0.1:11434, or leave it out"));
@@ -50,7 +50,7 @@ fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
     match probe_blocking(&host, PATIENCE) {
         Ok(probe) => {
             let title = format!("Ollama {} answers at {host}", probe.version);
-            let choice = choose_model(config.model.as_deref(), &probe.models);
+            let choice = choose_model(config.ollama.model.as_deref(), &probe.models);
             let available = available(examination.read_machine("proc/meminfo").as_deref());
             let memory = match &choice {
                 Choice::Chosen { model, .. } if host.is_loopback() && !model.is_cloud() => {
@@ -73,6 +73,15 @@ fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
             without(finding.detail(error.to_string()).advice(advice))
         }
     }
+}
+
+/// A folder's file alone doesn't have anything sent to another machine.
+fn uncontacted(examination: &Examination, host: &Host) -> Vec<Finding> {
+    let title = format!("Ollama was not contacted: this folder wants to use one on another machine, {host}");
+    let finding = warning(REACHABLE, title).detail("prompts and the logs of services would be sent there");
+    let unexamined = |id| skipped(id, "Not examined: Ollama was not contacted");
+    let finding = finding.command("allow it", examination.pipulate(&["models"]));
+    vec![finding, unexamined(MODELS), unexamined(MEMORY)]
 }
 
 /// What to do depends on whether it is there at all, and on whose machine.

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::{Phase, Place, Running, Save};
 use crate::state::AppState;
+use crate::world::NoOllama;
 
 /// How old a word may be that is not on disk.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -44,7 +45,13 @@ async fn speak(
     model: Option<String>,
 ) -> Result<End, String> {
     let ollama =
-        state.ask(|world| world.chat.ollama()).await.map_err(|problem| problem.text().into_owned())??;
+        state.ask(|world| world.chat.ollama()).await.map_err(|problem| problem.text().into_owned())?;
+    let ollama = ollama.map_err(|none| match none {
+        NoOllama::Unusable(reason) => reason,
+        NoOllama::Unasked(host) => {
+            format!("nothing was sent: Ollama on another machine isn't allowed here yet: {host}")
+        }
+    })?;
     let client = Client::new(&ollama.host).map_err(told)?;
     let models = client.models().await.map_err(told)?;
     let model = match choose_model(model.as_deref().or(ollama.model.as_deref()), &models) {

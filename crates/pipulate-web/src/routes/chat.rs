@@ -63,6 +63,14 @@ async fn page(state: &AppState, id: ChatId) -> Result<Markup, Problem> {
     Ok(view::page(&ChatPage { id, page: PageId::new(), earlier, talk, offer }))
 }
 
+/// Allows the host on another machine that the page named.
+pub(crate) async fn allow(State(state): State<AppState>, mut fields: Fields) -> Result<Redirect, Problem> {
+    let host = fields.take("host").ok_or(Problem::BodyBroken)?;
+    let chat = fields.take("chat").and_then(|id| ChatId::parse(&id));
+    state.ask(move |world| world.chat.allow(&host)).await?.map_err(Problem::Refused)?;
+    Ok(chat.map_or_else(|| Redirect::to(PATH), to))
+}
+
 /// What happens in a chat, for a page as long as it is open.
 pub(crate) async fn events(
     State(state): State<AppState>,
@@ -242,8 +250,10 @@ pub(crate) async fn delete(State(state): State<AppState>, Name(id): Name) -> Res
 pub(crate) async fn why(
     State(state): State<AppState>,
     Path(name): Path<String>,
-) -> Result<Redirect, Problem> {
+    mut fields: Fields,
+) -> Result<Response, Problem> {
     let service = ServiceName::parse(&name).map_err(|_| Problem::NotFound)?;
+    let is_agreed = fields.take("consent").is_some();
     let trouble = state
         .ask(move |world| {
             if !world.status.knows(&service) {
@@ -252,12 +262,15 @@ pub(crate) async fn why(
             world.chat.trouble(&service).map_err(Problem::Failed)
         })
         .await??;
+    if !is_agreed && let Some(model) = offer::look(&state, None).await?.in_cloud() {
+        return Ok((StatusCode::CONFLICT, view::question_why(&name, model)).into_response());
+    }
     let question = why::wording(&Trouble { service: &name, state: &trouble.state, log: &trouble.log });
     let instructions = why::INSTRUCTIONS.to_owned();
     let id = fresh();
     let wish = Wish { prompt: Prompt::About { instructions, question }, model: None, page: None };
     chat::begin(&state, id, wish).await?;
-    Ok(to(id))
+    Ok(to(id).into_response())
 }
 
 fn fresh() -> ChatId {

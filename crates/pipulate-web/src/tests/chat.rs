@@ -211,6 +211,56 @@ async fn without_ollama_the_page_says_what_to_type() {
 }
 
 #[tokio::test]
+async fn a_host_elsewhere_is_asked_nothing_until_the_button_is_pressed() {
+    let (home, _directory, _seen) = home(WHOLE);
+    *home.world.unasked.lock().unwrap() = Some(Host::parse("http://192.0.2.2:1").unwrap());
+    let page = home.get("/chat/7").await.body;
+    let form = "<form method=\"post\" action=\"/chat/allow\"><input type=\"hidden\" name=\"host\" \
+                value=\"http://192.0.2.2:1\"><input type=\"hidden\" name=\"chat\" value=\"7\"><button>";
+    assert!(page.contains("on another machine: http://192.0.2.2:1") && page.contains(form), "{page}");
+    home.post("/chat/7", "question=A").await;
+    let page = home.get("/chat/7").await.body;
+    assert!(page.contains("Nothing was sent: Ollama on another machine"), "{page}");
+
+    assert!(home.get("/chat/allow").await.status.is_client_error(), "a link allows nothing");
+    let other = home.post("/chat/allow", "host=http%3A%2F%2F192.0.2.3%3A1&chat=7").await;
+    assert_eq!(other.status, StatusCode::CONFLICT, "{}", other.body);
+    let allowed = home.post("/chat/allow", "host=http%3A%2F%2F192.0.2.2%3A1&chat=7").await;
+    assert_eq!((allowed.status, allowed.header("location")), (StatusCode::SEE_OTHER, Some("/chat/7")));
+    home.post("/chat/7/retry", "").await;
+    assert!(home.get("/chat/7").await.body.contains("<strong>2</strong>"));
+}
+
+#[tokio::test]
+async fn a_page_says_that_words_leave_this_machine_before_they_do() {
+    let (home, _directory, _seen) = home(WHOLE);
+    assert!(!home.get("/chat/7").await.body.contains("What you write leaves"));
+    let mut ollama = home.world.ollama.lock().unwrap().clone().unwrap();
+    // The same listener by an address that could be another machine's.
+    let port = ollama.host.to_string().rsplit(':').next().unwrap().to_owned();
+    ollama.host = Host::parse(&format!("http://[::ffff:127.0.0.1]:{port}")).unwrap();
+    *home.world.ollama.lock().unwrap() = Some(ollama);
+    let page = home.get("/chat/7").await.body;
+    assert!(page.contains("What you write leaves this machine, for Ollama at http://[::ffff"), "{page}");
+}
+
+#[tokio::test]
+async fn a_services_log_is_sent_to_the_cloud_after_a_yes() {
+    let (home, _directory, _seen) = home(WHOLE);
+    let mut ollama = home.world.ollama.lock().unwrap().clone().unwrap();
+    ollama.model = Some("far:cloud".to_owned());
+    *home.world.ollama.lock().unwrap() = Some(ollama);
+    let page = home.get("/chat/7").await.body;
+    assert!(page.contains("What you write leaves this machine: far:cloud runs in Ollama's cloud"), "{page}");
+    let asked = home.post("/services/web/why", "").await;
+    assert_eq!(asked.status, StatusCode::CONFLICT);
+    assert!(asked.body.contains("Ask far:cloud about web?"), "{}", asked.body);
+    let agreed = home.post("/services/web/why", "consent=given").await;
+    assert_eq!(agreed.status, StatusCode::SEE_OTHER);
+    assert_eq!(home.post("/services/nobody/why", "").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn what_is_no_question_and_no_chat_is_refused() {
     let (home, _directory, _seen) = home(WHOLE);
     assert_eq!(home.post("/chat/7", "question=++").await.status, StatusCode::CONFLICT);

@@ -30,8 +30,8 @@ use super::news::{Bell, Events, Listener, Printed};
 use crate::sign::{self, Token};
 use crate::state::AppState;
 use crate::world::{
-    Chat, Consent, Control, ControlError, Logs, Look, Notebook, Ollama, Secrets, SecretsError, StatusSource,
-    Target, Trouble, Verb, Watching, World,
+    Chat, Consent, Control, ControlError, Logs, Look, NoOllama, Notebook, Ollama, Secrets, SecretsError,
+    StatusSource, Target, Trouble, Verb, Watching, World,
 };
 
 pub(crate) const PORT: u16 = 5001;
@@ -67,6 +67,8 @@ pub(crate) struct FakeWorld {
     pub(crate) saves: AtomicUsize,
     /// Where Ollama is; nobody listens there unless the test says so.
     pub(crate) ollama: Mutex<Option<Ollama>>,
+    /// A host that the user hasn't allowed.
+    pub(crate) unasked: Mutex<Option<Host>>,
     /// Where chats are kept; nowhere without it.
     pub(crate) chats: Mutex<Option<Chats>>,
     /// Holds whoever next wants the chats, until the sender is dropped.
@@ -74,7 +76,18 @@ pub(crate) struct FakeWorld {
 }
 
 impl Chat for FakeWorld {
-    fn ollama(&self) -> Result<Ollama, String> {
+    fn allow(&self, host: &str) -> Result<(), String> {
+        let mut unasked = self.unasked.lock().unwrap();
+        match unasked.take_if(|asked| asked.to_string() == host) {
+            Some(_) => Ok(()),
+            None => Err("another one by now".to_owned()),
+        }
+    }
+
+    fn ollama(&self) -> Result<Ollama, NoOllama> {
+        if let Some(host) = self.unasked.lock().unwrap().clone() {
+            return Err(NoOllama::Unasked(host));
+        }
         let host = Host::parse("127.0.0.1:1").unwrap();
         let nobody = || Ollama { host, model: None, start: Some("ollama serve".to_owned()), advice: None };
         Ok(self.ollama.lock().unwrap().clone().unwrap_or_else(nobody))

@@ -49,7 +49,7 @@ pub(super) fn ollama(lines: &'static str) -> (Host, mpsc::Receiver<&'static str>
                     return;
                 }
                 let body = match first.split(' ').nth(1).unwrap() {
-                    "/api/tags" => r#"{"models":[{"name":"llama3.1:latest"}]}"#,
+                    "/api/tags" => r#"{"models":[{"name":"llama3.1:latest"},{"name":"far:cloud"}]}"#,
                     "/api/chat" => lines,
                     "/api/ps" => r#"{"models":[{"name":"llama3.1:latest","context_length":100}]}"#,
                     _ => r#"{"models":[]}"#,

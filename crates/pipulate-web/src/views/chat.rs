@@ -110,7 +110,8 @@ pub(crate) fn page(page: &ChatPage) -> Markup {
             }
         }
         div class="talk" {
-            (no_model(&page.offer))
+            (no_model(page.id, &page.offer))
+            (leaves_this_machine(&page.offer))
             div id="turns" role="log" aria-label="Conversation" tabindex="0" { (whole.turns) }
             (layout::listener("follow", &format!("/chat/{id}/events?page={}&shown={}", page.page, whole.mark())))
             p id="chat-status" role="status" { (status(page.talk.live.as_ref())) }
@@ -140,7 +141,7 @@ fn ask(page: &ChatPage) -> Markup {
             textarea id="question" name="question" rows="3" required aria-label="Your question"
                 placeholder="Ask something (Enter sends, Shift+Enter begins a new line)" {}
             div class="verbs" {
-                @if let Offer::Models { models, chosen } = &page.offer { (picker(models, chosen)) }
+                @if let Offer::Models { models, chosen, .. } = &page.offer { (picker(models, chosen)) }
                 button id="send" { "Send" }
                 button form="stop" class="calm" { "Stop" }
             }
@@ -175,8 +176,50 @@ fn size(bytes: u64) -> String {
     }
 }
 
-fn no_model(offer: &Offer) -> Markup {
+/// Says where the words go, before there are any.
+fn leaves_this_machine(offer: &Offer) -> Markup {
+    let Offer::Models { elsewhere, .. } = offer else { return html! {} };
     html! {
+        @if let Some(host) = elsewhere {
+            p class="alert" { "What you write leaves this machine, for Ollama at " (host) }
+        } @else if let Some(chosen) = offer.in_cloud() {
+            p class="alert" { "What you write leaves this machine: " (chosen) " runs in Ollama's cloud" }
+        }
+    }
+}
+
+/// The question before a service's log is sent to the cloud.
+pub(crate) fn question_why(service: &str, model: &str) -> Markup {
+    let title = format!("Ask {model} about {service}?");
+    let question = html! {
+        article class="question" aria-labelledby="question" tabindex="-1" autofocus {
+            h2 id="question" { (title) }
+            p { "It runs in Ollama's cloud: the end of the service's log would leave this machine." }
+            div class="verbs" {
+                form method="post" action={ "/services/" (service) "/why" } {
+                    input type="hidden" name="consent" value="given";
+                    button { "Ask" }
+                }
+                a href="/" role="button" class="calm" { "Don't ask" }
+            }
+        }
+    };
+    layout::page(&title, Some("/"), &question)
+}
+
+fn no_model(id: ChatId, offer: &Offer) -> Markup {
+    html! {
+        @if let Offer::Unasked { host } = offer {
+            div class="alert" {
+                p { "This folder's pipulate.toml wants to use Ollama on another machine: " (host) }
+                p { "What you write and your services' logs would go there. Nothing was sent yet." }
+                form method="post" action="/chat/allow" {
+                    input type="hidden" name="host" value=(host);
+                    input type="hidden" name="chat" value=(id);
+                    button { "Allow it" }
+                }
+            }
+        }
         @if let Offer::Nothing { reason, advice, command } = offer {
             div class="alert" {
                 p { (capitalized(reason)) }

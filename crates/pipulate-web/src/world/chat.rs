@@ -9,8 +9,14 @@ pub trait Chat: Send + Sync + 'static {
     /// How Ollama is reached, read anew.
     ///
     /// # Errors
-    /// What is configured is no address; as a fragment that says what to do.
-    fn ollama(&self) -> Result<Ollama, String>;
+    /// What is configured is no address, or may not be contacted.
+    fn ollama(&self) -> Result<Ollama, NoOllama>;
+
+    /// Remembers that the user allows this host, a base URL, for this project.
+    ///
+    /// # Errors
+    /// The project names another one by now, or it can't be remembered; as a fragment.
+    fn allow(&self, host: &str) -> Result<(), String>;
 
     /// The project's chats.
     fn chats(&self) -> Chats;
@@ -20,6 +26,15 @@ pub trait Chat: Send + Sync + 'static {
     /// # Errors
     /// Its log can't be read.
     fn trouble(&self, service: &ServiceName) -> Result<Trouble, String>;
+}
+
+/// Why Ollama isn't contacted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoOllama {
+    /// What is configured is no address; as a fragment that says what to do.
+    Unusable(String),
+    /// The folder's files name this one, which is on another machine, and the user hasn't allowed it.
+    Unasked(Host),
 }
 
 /// How Ollama is reached.

@@ -1,22 +1,41 @@
 //! What the page's chat asks of the project.
 
 use pipulate_core::service::ServiceName;
+use pipulate_environment::ollama::Place;
 use pipulate_store::chat::Chats;
-use pipulate_web::world::{Chat, Logs as _, Look, Ollama, StatusSource as _, Trouble};
+use pipulate_web::world::{Chat, Logs as _, Look, NoOllama, Ollama, StatusSource as _, Trouble};
 
 use super::home::Home;
 use crate::commands::why::{self, Known};
+use crate::error::Failure;
 use crate::partner;
 
 impl Chat for Home {
-    fn ollama(&self) -> Result<Ollama, String> {
+    fn ollama(&self) -> Result<Ollama, NoOllama> {
         let context = self.context.reread();
-        let told = |failure: crate::error::Failure| failure.in_one_line();
-        let host = partner::host(&context).map_err(told)?;
+        let told = |failure: Failure| NoOllama::Unusable(failure.in_one_line());
+        let host = match partner::place(&context).map_err(told)? {
+            Place::Open(host) => host,
+            Place::Unasked(host) => return Err(NoOllama::Unasked(host)),
+        };
         let model = context.config().map_err(told)?.ollama.model.clone();
         let absence = partner::absence(&host);
         let start = absence.command().map(|command| command.join(" "));
         Ok(Ollama { host, model, start, advice: absence.advice() })
+    }
+
+    fn allow(&self, host: &str) -> Result<(), String> {
+        let context = self.context.reread();
+        let told = |failure: Failure| failure.in_one_line();
+        match partner::place(&context).map_err(told)? {
+            Place::Open(_) => Ok(()),
+            Place::Unasked(asked) if asked.to_string() == host => {
+                partner::allow(&context, &asked).map_err(told)
+            }
+            Place::Unasked(_) => {
+                Err("pipulate.toml names another Ollama by now; reload this page".to_owned())
+            }
+        }
     }
 
     fn chats(&self) -> Chats {

@@ -10,14 +10,13 @@ use std::time::Duration;
 
 use pipulate_core::config::{Config, Greet, OllamaConfig};
 use pipulate_environment::browser::session::Session;
-use pipulate_environment::ollama::Absence;
+use pipulate_environment::ollama::{Absence, Place, VARIABLE};
 use pipulate_environment::probe::problem::System;
 use pipulate_environment::probe::{self, ProbeOutcome};
 use pipulate_environment::service::environment_of;
 use pipulate_environment::setup::Mode;
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_ollama::greeting::{GreetingEvent, greet_blocking};
-use pipulate_ollama::host::Host;
 
 use crate::commands::setup;
 use crate::context::Context;
@@ -105,20 +104,32 @@ impl Welcome<'_> {
 
     fn greet(&self) -> Greeting {
         let printer = self.context.printer.clone();
-        let OllamaConfig { host, model, greet } = self.config.ollama.clone();
+        let OllamaConfig { host: _, model, greet } = self.config.ollama.clone();
         if greet == Greet::Never {
             return Greeting { thread: None, open: Arc::default(), printer };
         }
-        printer.note("Checking Ollama connectivity...");
-        let environment = self.around.text("OLLAMA_HOST").map(str::to_owned);
+        let host = match Place::find(&self.context.layout, self.config, self.around.text(VARIABLE)) {
+            Ok(Place::Open(host)) => host,
+            Ok(Place::Unasked(host)) => {
+                printer.note(format!(
+                    "Ollama was not contacted: pipulate.toml names one on another machine: {host} \
+                     (to allow it: pipulate models)"
+                ));
+                return Greeting { thread: None, open: Arc::default(), printer };
+            }
+            Err(error) => {
+                printer.note(format!("Ollama says: {error}"));
+                return Greeting { thread: None, open: Arc::default(), printer };
+            }
+        };
+        match host.is_loopback() {
+            true => printer.note("Checking Ollama connectivity..."),
+            false => printer.note(format!("Checking Ollama on another machine: {host}")),
+        }
         let open = Arc::new(Mutex::new(true));
         let (speaker, listening) = (printer.clone(), Arc::clone(&open));
         let around = self.around.clone();
         let thread = thread::spawn(move || {
-            let host = match Host::choose(None, environment.as_deref(), host.as_deref()) {
-                Ok(host) => host,
-                Err(error) => return speaker.note(format!("Ollama says: {error}")),
-            };
             let way = Absence::look(host.is_loopback(), &Session::gather(around), Path::new("/")).way();
             let mut in_line = false;
             greet_blocking(&host, model.as_deref(), greet, PATIENCE, &mut |event| {
