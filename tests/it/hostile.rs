@@ -184,3 +184,32 @@ fn thousands_of_lines_and_services_are_listed() {
     bounded(&project, &["stop"]).expect(0);
     holds("nothing is left", || project.processes().is_empty());
 }
+
+#[test]
+fn thousands_of_records_of_killed_supervisors_cost_one_look_at_the_processes() {
+    let project = TestProject::light().config("[services.worker]\ncommand = [\"sleep\", \"1000\"]\n").build();
+    project.start(&["worker"]);
+    project.processes().iter().for_each(|process| process.kill());
+    holds("they are gone", || project.processes().is_empty());
+    let record = project.read(".pipulate/run/worker.json");
+    for n in 0..10_000 {
+        let name = format!("x{n}");
+        project.write(
+            &format!(".pipulate/run/{name}.json"),
+            &record.replace("\"worker\"", &format!("\"{name}\"")),
+        );
+    }
+    for words in
+        [&["status", "--json"][..], &["status"], &["url"], &["logs", "worker"], &["start", "--dry-run"]]
+    {
+        let mut command = project.foreign("prlimit");
+        command.args(["--cpu=10", "--data=268435456", PIPULATE]).args(words);
+        let output = run::output(&mut command);
+        assert!(matches!(output.code, Some(0 | 1)), "{words:?}: {output:?}");
+        if words.contains(&"--json") {
+            let status: Value = serde_json::from_str(&output.stdout).unwrap();
+            assert_eq!(status["services"].as_array().unwrap().len(), 10_002);
+        }
+    }
+    fs::remove_dir_all(project.path(".pipulate")).unwrap();
+}

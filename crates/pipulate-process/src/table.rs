@@ -201,6 +201,11 @@ pub fn fifos_written(pid: Pid) -> Vec<PathBuf> {
     os::fifos_written(pid)
 }
 
+/// The FIFOs that it holds open for writing, as `(device, inode)`.
+pub fn fifos_held(pid: Pid) -> Vec<(u64, u64)> {
+    os::fifos_held(pid)
+}
+
 /// Whether it holds the file `(device, inode)` open for writing.
 pub fn writes_to(pid: Pid, device: u64, inode: u64) -> bool {
     os::writes_to(pid, device, inode)

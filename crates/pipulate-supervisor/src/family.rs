@@ -8,6 +8,8 @@
 //! another folder may have had that name before, or have it in a container: of what carries our
 //! marker, that is not ours which another supervisor has below it, or which writes to another FIFO.
 
+mod claims;
+
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -20,6 +22,8 @@ use pipulate_core::service::ServiceName;
 use pipulate_process::identity::{self, own_pid};
 use pipulate_process::table::{self, Entry};
 use pipulate_store::record::{self, Named};
+
+pub(crate) use claims::Claims;
 
 /// The service whose processes are looked for.
 #[derive(Debug, Clone)]
@@ -93,9 +97,26 @@ impl Service {
         self.everywhere_at_once(roots, layout, &Attached::new(), |_| ())
     }
 
+    /// The same of what one look at the process table found for many services.
+    pub(crate) fn among(&self, claims: &Claims, roots: &[Pid], layout: &Layout) -> Family {
+        let candidates = claims.of(self, self.fifo(layout));
+        self.everywhere_of(candidates, roots, layout, &Attached::new(), |_| ())
+    }
+
     /// The same during a stop; `on_found` hears of each of the service's as soon as it is found.
     pub(crate) fn everywhere_at_once(
         &self,
+        roots: &[Pid],
+        layout: &Layout,
+        attached: &Attached,
+        on_found: impl Fn(&Entry),
+    ) -> Family {
+        self.everywhere_of(table::all_pids(), roots, layout, attached, on_found)
+    }
+
+    fn everywhere_of(
+        &self,
+        candidates: Vec<Pid>,
         roots: &[Pid],
         layout: &Layout,
         attached: &Attached,
@@ -106,7 +127,7 @@ impl Service {
         let fifo = self.fifo(layout);
         let me = own_pid();
         // The youngest first: one that forks and ends in a chain is gone before it is its turn.
-        for pid in table::all_pids().into_iter().rev() {
+        for pid in candidates.into_iter().rev() {
             if Some(pid) == me || known.contains(&pid) || !table::is_ours_by_user(pid) {
                 continue;
             }
@@ -163,11 +184,20 @@ impl Service {
     /// The main process of a run that nobody wrote down, because the supervisor died as it started
     /// it: the first that leads a session. Reads the whole process table.
     pub(crate) fn unrecorded_main(&self, run: &RunId) -> Option<Entry> {
+        self.unrecorded_main_of(table::all_pids(), run)
+    }
+
+    /// The same of what one look at the process table found for many services.
+    pub(crate) fn unrecorded_main_among(&self, claims: &Claims, run: &RunId) -> Option<Entry> {
+        self.unrecorded_main_of(claims.of(self, None), run)
+    }
+
+    fn unrecorded_main_of(&self, candidates: Vec<Pid>, run: &RunId) -> Option<Entry> {
         let is_of_run = |&pid: &Pid| {
             let marker = table::marker(pid).filter(|marker| self.is_named_by(marker));
             table::is_ours_by_user(pid) && marker.is_some_and(|marker| marker.part == Part::Run(run.clone()))
         };
-        let found = table::all_pids().into_iter().filter(is_of_run).filter_map(table::entry);
+        let found = candidates.into_iter().filter(is_of_run).filter_map(table::entry);
         let leads = |entry: &Entry| entry.lives() && entry.session == entry.pid.get();
         found.filter(leads).min_by_key(|entry| (entry.start, entry.pid))
     }

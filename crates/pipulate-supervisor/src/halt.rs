@@ -22,10 +22,10 @@ use pipulate_store::record::{self, Receipt, Record};
 use pipulate_store::request::{self, Made};
 
 use crate::driver::Beginning;
-use crate::family::{self, Service};
+use crate::family::{self, Claims, Service};
 use crate::program::{GAVE_WAY, LaunchError, Program};
 use crate::renewal;
-use crate::standing::{self, Standing, standing_of};
+use crate::standing::{self, Standing, standing_among, standing_of};
 
 /// How a stop came out.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +67,9 @@ const INSIST: Duration = Duration::from_millis(50);
 /// How often a stop begins again, because a supervisor ended or came while it was asked.
 const ATTEMPTS: usize = 5;
 
+/// How many supervisors a stop waits for at the same time: each is a process, where it started it.
+const AT_ONCE: usize = 64;
+
 /// Stops these services side by side. The answers have their order.
 pub fn stop(
     layout: &Layout,
@@ -74,10 +77,13 @@ pub fn stop(
     services: &[ServiceName],
     manner: Manner,
 ) -> Vec<(ServiceName, Stopped)> {
-    let halt = Halt { layout, program, force: manner.force, host: identity::host(), lost: OnceCell::new() };
+    let host = identity::host();
+    let mut halt =
+        Halt { layout, program, force: manner.force, host, lost: OnceCell::new(), claims: Claims::default() };
     let mut answers: Vec<Option<Stopped>> = vec![None; services.len()];
     let mut seen = vec![None; services.len()];
     for _ in 0..ATTEMPTS {
+        halt.claims = Claims::default();
         let mut asked = Vec::new();
         for (index, service) in services.iter().enumerate() {
             if answers[index].is_some() {
@@ -92,11 +98,12 @@ pub fn stop(
                 Request::Answered(answer) => answers[index] = Some(answer),
                 Request::Again => {}
             }
+            if asked.len() == AT_ONCE {
+                halt.hear_out(std::mem::take(&mut asked), services, &mut answers);
+                halt.claims = Claims::default();
+            }
         }
-        wait(&mut asked);
-        for Asked { index, supervisor, .. } in asked {
-            answers[index] = halt.answer(&services[index], supervisor);
-        }
+        halt.hear_out(asked, services, &mut answers);
     }
     let restless = || Stopped::Refused("its supervisor comes and goes; stop it again".to_owned());
     services.iter().cloned().zip(answers.into_iter().map(|answer| answer.unwrap_or_else(restless))).collect()
@@ -109,6 +116,7 @@ struct Halt<'a> {
     host: Host,
     /// Looked for once: for each service, that would be one look at every process.
     lost: OnceCell<Vec<(ServiceName, Pid)>>,
+    claims: Claims,
 }
 
 /// What became of asking for a stop.
@@ -120,6 +128,14 @@ enum Request {
 }
 
 impl Halt<'_> {
+    /// Waits until all of these have ended.
+    fn hear_out(&self, mut asked: Vec<Asked>, services: &[ServiceName], answers: &mut [Option<Stopped>]) {
+        wait(&mut asked);
+        for Asked { index, supervisor, .. } in asked {
+            answers[index] = self.answer(&services[index], supervisor);
+        }
+    }
+
     /// Asks the service's supervisor to stop it. Where it has none, one is started for that. What was
     /// `seen` at first is to end: not what somebody has started after that was stopped.
     fn ask(&self, service: &ServiceName, seen: &mut Option<RunId>) -> Request {
@@ -140,7 +156,7 @@ impl Halt<'_> {
             );
         }
         *seen = generation.or(seen.take());
-        match (standing_of(self.layout, service, record.as_ref(), &self.host), unreadable) {
+        match (standing_among(&self.claims, self.layout, service, record.as_ref(), &self.host), unreadable) {
             // The kernel's word for who holds the lock, not the record's.
             (Standing::Supervised(pid), _) => {
                 // By its own word: the one before it may have been killed while it stopped.

@@ -21,9 +21,9 @@ use pipulate_store::record::{self, Record};
 
 use self::health::{Calls, call, find_degraded};
 use self::word::state;
-use crate::family::{self, Attached, Service};
+use crate::family::{self, Attached, Claims, Service};
 use crate::jupyter;
-use crate::standing::{Standing, standing_of};
+use crate::standing::{Standing, standing_among};
 
 /// The status of the given services and of those that only have a record.
 pub fn status(layout: &Layout, name: &str, services: &[ServiceName]) -> ProjectStatus {
@@ -55,12 +55,13 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
     let asked: HashSet<&ServiceName> = services.iter().collect();
     let mut statuses = Vec::new();
     let mut calls = Vec::new();
+    let claims = Claims::default();
     for service in &names {
         let (record, mut doubt) = match record::read(layout, service) {
             Ok(record) => (record, None),
             Err(error) => (None, Some(error.to_string())),
         };
-        let standing = standing_of(layout, service, record.as_ref(), &host);
+        let standing = standing_among(&claims, layout, service, record.as_ref(), &host);
         if let (Standing::Unknown(why), None) = (&standing, &doubt) {
             doubt = Some(format!("{service}: {why}"));
         }
@@ -73,7 +74,7 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
         if !asked.contains(service) && is_over && doubt.is_none() {
             continue;
         }
-        let mut status = service_status(layout, service, record.as_ref(), &standing, &host);
+        let mut status = service_status(&claims, layout, service, record.as_ref(), &standing, &host);
         if let Some((_, supervisor)) = lost.iter().find(|(name, _)| name == service) {
             status.supervisor_pid = Some(*supervisor);
             doubt = Some(format!("{service}: its records were deleted while it ran; a stop still ends it"));
@@ -118,6 +119,7 @@ pub fn services(layout: &Layout) -> Result<Vec<ServiceName>, StoreError> {
 }
 
 fn service_status(
+    claims: &Claims,
     layout: &Layout,
     name: &ServiceName,
     record: Option<&Record>,
@@ -129,7 +131,7 @@ fn service_status(
         Standing::Supervised(pid) => Some(*pid),
         Standing::Unsupervised | Standing::Gone | Standing::Unknown(_) => None,
     };
-    let live = record.and_then(|record| live(layout, record, standing));
+    let live = record.and_then(|record| live(claims, layout, record, standing));
     // It died a moment ago, and its supervisor has not written that down yet.
     let state = match (live.is_none() && record.is_some_and(|record| record.main.is_some()), state) {
         (
@@ -171,7 +173,7 @@ fn moved(layout: &Layout) -> Option<String> {
 
 /// Why a service whose record says that it is ready is not; `None` if it is.
 pub(crate) fn why_not_ready(layout: &Layout, record: &Record, standing: &Standing) -> Option<String> {
-    health::why_not_ready(layout, record, live(layout, record, standing).as_ref())
+    health::why_not_ready(layout, record, live(&Claims::default(), layout, record, standing).as_ref())
 }
 
 /// Where a service listens now: where its record says, if one of its own processes does. After a
@@ -183,8 +185,9 @@ pub fn address(layout: &Layout, record: &Record) -> Option<SocketAddr> {
 /// The same, and the service's processes.
 pub(crate) fn listening(layout: &Layout, record: &Record) -> Option<(SocketAddr, Vec<Pid>)> {
     let address = record.address?;
-    let standing = standing_of(layout, &record.service, Some(record), &identity::host());
-    let live = live(layout, record, &standing)?;
+    let claims = Claims::default();
+    let standing = standing_among(&claims, layout, &record.service, Some(record), &identity::host());
+    let live = live(&claims, layout, record, &standing)?;
     let pids: Vec<Pid> = live.processes.iter().map(|process| process.pid).collect();
     Listeners::of(pids.iter().copied()).ok()?.receive(address).then_some((address, pids))
 }
@@ -194,13 +197,13 @@ pub fn url(record: &Record, address: SocketAddr, page: &str) -> String {
     format!("{}://{address}{page}", record.scheme.as_str())
 }
 
-fn live(layout: &Layout, record: &Record, standing: &Standing) -> Option<LiveService> {
-    let main = main_entry(layout, record, standing);
+fn live(claims: &Claims, layout: &Layout, record: &Record, standing: &Standing) -> Option<LiveService> {
+    let main = main_entry(claims, layout, record, standing);
     if main.is_none() && !record.is_in_background() {
         return None;
     }
     let main_pid = main.as_ref().map(|main| main.pid);
-    let mut ours = processes(layout, record, standing, main_pid)?;
+    let mut ours = processes_among(claims, layout, record, standing, main_pid)?;
     // Without a main process the eldest stands for the service.
     let eldest = || jupyter::without_kernels(ours.clone()).into_iter().min_by_key(|one| (one.start, one.pid));
     let entry = main.or_else(eldest)?;
@@ -242,15 +245,25 @@ pub(crate) fn processes(
     standing: &Standing,
     main: Option<Pid>,
 ) -> Option<Vec<Entry>> {
+    processes_among(&Claims::default(), layout, record, standing, main)
+}
+
+fn processes_among(
+    claims: &Claims,
+    layout: &Layout,
+    record: &Record,
+    standing: &Standing,
+    main: Option<Pid>,
+) -> Option<Vec<Entry>> {
     let service = Service::of(layout, &record.service);
     let family = match standing {
         Standing::Supervised(supervisor) if !record.adopted => {
             service.below(&[*supervisor], layout, &Attached::new())
         }
         Standing::Supervised(supervisor) => {
-            service.everywhere(&[&[*supervisor], main.as_slice()].concat(), layout)
+            service.among(claims, &[&[*supervisor], main.as_slice()].concat(), layout)
         }
-        Standing::Unsupervised => service.everywhere(main.as_slice(), layout),
+        Standing::Unsupervised => service.among(claims, main.as_slice(), layout),
         Standing::Gone | Standing::Unknown(_) => return None,
     };
     Some(family.ours)
@@ -267,10 +280,10 @@ fn recorded_main(record: &Record) -> Option<Entry> {
 }
 
 /// The living main process; without a supervisor also one that nobody could write down any more.
-fn main_entry(layout: &Layout, record: &Record, standing: &Standing) -> Option<Entry> {
+fn main_entry(claims: &Claims, layout: &Layout, record: &Record, standing: &Standing) -> Option<Entry> {
     let recorded = recorded_main(record);
     let run = record.next_run.as_ref().filter(|_| *standing == Standing::Unsupervised);
-    recorded.or_else(|| Service::of(layout, &record.service).unrecorded_main(run?))
+    recorded.or_else(|| Service::of(layout, &record.service).unrecorded_main_among(claims, run?))
 }
 
 fn process_info(entry: &Entry, main: Option<Pid>, ours: &[Entry], kernels: &[KernelInfo]) -> ProcessInfo {

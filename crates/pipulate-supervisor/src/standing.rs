@@ -16,7 +16,7 @@ use pipulate_store::capture;
 use pipulate_store::lock::{self, Holder};
 use pipulate_store::record::{self, Named, Record};
 
-use crate::family::Service;
+use crate::family::{Claims, Service};
 
 /// Who stands behind a service's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,17 @@ pub(crate) fn look_up(layout: &Layout, service: &ServiceName, host: &Host) -> (O
 
 /// Who stands behind a record.
 pub(crate) fn standing_of(
+    layout: &Layout,
+    service: &ServiceName,
+    record: Option<&Record>,
+    host: &Host,
+) -> Standing {
+    standing_among(&Claims::default(), layout, service, record, host)
+}
+
+/// The same for one of many records.
+pub(crate) fn standing_among(
+    claims: &Claims,
     layout: &Layout,
     service: &ServiceName,
     record: Option<&Record>,
@@ -73,7 +84,7 @@ pub(crate) fn standing_of(
         return Standing::Supervised(supervisor.pid);
     }
     let own = Service::of(layout, service);
-    if let Some(standing) = standing_of_main(layout, &own, record, host) {
+    if let Some(standing) = standing_of_main(claims, layout, &own, record, host) {
         return standing;
     }
     // A supervisor that ended in order leaves none behind: only after a torn one is it worth looking.
@@ -81,17 +92,23 @@ pub(crate) fn standing_of(
     if survivors(record).next().is_some() {
         return Standing::Unsupervised;
     }
-    if torn && !own.everywhere(&[], layout).ours.is_empty() {
+    if torn && !own.among(claims, &[], layout).ours.is_empty() {
         return Standing::Unsupervised;
     }
     Standing::Gone
 }
 
 /// What the main process that a record names says about its service; `None` when it has ended.
-fn standing_of_main(layout: &Layout, own: &Service, record: &Record, host: &Host) -> Option<Standing> {
+fn standing_of_main(
+    claims: &Claims,
+    layout: &Layout,
+    own: &Service,
+    record: &Record,
+    host: &Host,
+) -> Option<Standing> {
     let main = &record.main.as_ref()?.identity;
     match identity::liveness(main, host) {
-        Liveness::Alive => match membership(layout, own, main, host) {
+        Liveness::Alive => match membership_within(claims.patience(ENDS), layout, own, main, host) {
             Membership::Proved => Some(Standing::Unsupervised),
             Membership::Doubtful(why) => Some(Standing::Unknown(why)),
             Membership::Ended => None,
@@ -131,6 +148,16 @@ pub(crate) fn membership(
     main: &ProcessIdentity,
     host: &Host,
 ) -> Membership {
+    membership_within(ENDS, layout, service, main, host)
+}
+
+fn membership_within(
+    patience: Duration,
+    layout: &Layout,
+    service: &Service,
+    main: &ProcessIdentity,
+    host: &Host,
+) -> Membership {
     if service.is_member(main.pid, layout) {
         return Membership::Proved;
     }
@@ -138,7 +165,7 @@ pub(crate) fn membership(
         && let Ok(Some(ending)) = Verified::pin(main, host)
         && let Some(end) = ending.descriptor()
     {
-        let _ended_or_not = poll::wait(&[(end, Interest::Read)], Some(ENDS));
+        let _ended_or_not = poll::wait(&[(end, Interest::Read)], Some(patience));
     }
     if identity::liveness(main, host) != Liveness::Alive {
         return Membership::Ended;

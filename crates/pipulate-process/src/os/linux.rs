@@ -203,6 +203,15 @@ pub(crate) fn writes_to(pid: Pid, device: u64, inode: u64) -> bool {
     })
 }
 
+/// The FIFOs that it holds open for writing, as `(device, inode)`.
+pub(crate) fn fifos_held(pid: Pid) -> Vec<(u64, u64)> {
+    let fifo = |descriptor: fs::DirEntry| {
+        let meta = fs::metadata(descriptor.path()).ok().filter(|meta| meta.file_type().is_fifo())?;
+        is_open_for_writing(&descriptor).then(|| (meta.dev(), meta.ino()))
+    };
+    proc_files::descriptors(pid).into_iter().filter_map(fifo).collect()
+}
+
 /// The FIFOs that it holds open for writing and that have a path.
 pub(crate) fn fifos_written(pid: Pid) -> Vec<std::path::PathBuf> {
     let path = |descriptor: fs::DirEntry| {
