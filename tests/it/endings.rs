@@ -311,6 +311,10 @@ fn without_a_usable_configuration_a_wait_ends_with_a_word() {
         now["reason"].as_str().is_some_and(|why| why.contains("it is not known what to start"))
     });
     assert_eq!(crashed["state"], "crashed");
+    // It is still told of when its supervisor has gone, too.
+    holds("the end of its supervisor", || project.supervisors("worker").is_empty());
+    assert_eq!(project.service("worker")["reason"], crashed["reason"]);
+    project.run(&["status"]).expect(1);
     project.write("pipulate.toml", &whole);
     project.start(&["worker"]);
     assert_eq!(project.service("worker")["state"], "ready");

@@ -273,12 +273,18 @@ impl Context {
     }
 
     /// The services that exist here, in the order of the configuration. Where that can't be read there
-    /// are those of a folder without one; a folder that is gone has none.
+    /// are those of a folder without one, and those with a record; a folder that is gone has none.
     pub(crate) fn services(&self) -> Vec<ServiceName> {
         let config = self.config.clone().or_else(|_| Config::parse("")).ok();
         let Some(config) = config.filter(|_| self.layout.root().is_dir()) else { return Vec::new() };
         let known = plan::known_services(&config, self.layout.server_py().is_file());
-        known.into_iter().map(|service| service.name.clone()).collect()
+        let mut services: Vec<ServiceName> = known.into_iter().map(|service| service.name.clone()).collect();
+        if self.config.is_err() {
+            let mut recorded = query::services(&self.layout).unwrap_or_default();
+            recorded.retain(|name| !services.contains(name));
+            services.extend(recorded);
+        }
+        services
     }
 }
 
