@@ -17,7 +17,7 @@ const LOG_OF_A_ROUND: u64 = 32 * 1024;
 fn strange_services_run_once_and_end_only_when_asked() {
     let home = Home::build();
     heal(&home);
-    let mut rounds = Rounds::of("strange_services_run_once_and_end_only_when_asked", 8);
+    let mut rounds = Rounds::of("strange_services_run_once_and_end_only_when_asked", 6);
     while let Some((round, mut dice)) = rounds.next() {
         home.note(&format!("round {round}"));
         let log = home.log_length();
