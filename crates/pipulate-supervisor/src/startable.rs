@@ -67,7 +67,13 @@ pub(crate) fn try_out_program(
 ) -> Result<(), String> {
     environment.extend(spec.env.iter().map(|(name, value)| (name.into(), value.clone())));
     environment.retain(|name, _| spec.env_removed.iter().all(|removed| name != removed.as_str()));
-    let command: Vec<OsString> = spec.command.iter().map(|word| word.resolve(None, "")).collect();
+    let mut command: Vec<OsString> = spec.command.iter().map(|word| word.resolve(None, "")).collect();
+    // The app is this very program, whose file may be gone by now.
+    if let (Some(word), Ok(own)) = (command.first_mut(), table::own_program())
+        && *word == *own
+    {
+        *word = table::own_image(&own).into();
+    }
     spawn::try_out(&command, &spec.directory, &environment)
         .map_err(|error| explain(&command, &spec.directory, &error))
 }
