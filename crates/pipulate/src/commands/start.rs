@@ -16,8 +16,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::ServiceStatus;
 use pipulate_environment::setup::Mode;
-use pipulate_store::capture;
-use pipulate_store::registry;
+use pipulate_store::{capture, record, registry};
 use pipulate_supervisor::begun::Before;
 use pipulate_supervisor::plan;
 use pipulate_supervisor::renewal;
@@ -109,6 +108,13 @@ fn end(
 /// Nothing is to be done, but what was written since may be waiting for a restart.
 fn tell_that_all_runs(context: &Context, config: &Config, names: &[ServiceName], has_server_py: bool) {
     context.printer.note("Everything is running already");
+    for name in names {
+        // As `status` says it: a save that could not be taken, for one.
+        let record = record::read(&context.layout, name).ok().flatten();
+        if let Some(reason) = record.and_then(|record| record.reason) {
+            context.printer.warning(format!("{name}: {reason}"));
+        }
+    }
     let services = names.iter().filter_map(|name| config.service(name.as_str()));
     for service in services.filter(|service| !plan::is_embedded_app(service, has_server_py)) {
         if links::shows_the_app(context, &service.name) {

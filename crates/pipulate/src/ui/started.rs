@@ -18,9 +18,11 @@ const LAST_LINES: usize = 20;
 /// One line about one service.
 pub(crate) fn line(service: &ServiceName, outcome: &Started, style: Style) -> String {
     match outcome {
-        Started::Up { record, fresh: _ } => {
+        Started::Up { record, fresh } => {
             let mut text = format!("{} {service}", style.state(record.state, record.state));
-            for note in &record.notes {
+            let reason =
+                record.reason.as_ref().filter(|_| !fresh).map(|reason| format!("{service}: {reason}"));
+            for note in record.notes.iter().chain(&reason) {
                 text.push_str(&format!("\n{} {note}", style.warning("warning:")));
             }
             text
