@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::printable;
+
 /// An absolute path. Built once at the edge, so that no working directory leaks in further down.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "OsString", try_from = "OsString")]
@@ -54,8 +56,9 @@ impl AsRef<Path> for AbsPath {
 }
 
 impl fmt::Display for AbsPath {
+    /// For people, in one line: what could steer a terminal is replaced. Not a path to use.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.display().fmt(f)
+        f.write_str(&printable(&self.0.to_string_lossy()))
     }
 }
 

@@ -19,9 +19,9 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if is_harmless(c) { c } else { '\u{fffd}' }).collect()
 }
 
-/// The text without what could steer a terminal. Line breaks and tabs stay, and colors for which `keeps`
-/// returns true for their parameters (`1;31`).
-pub fn harmless(text: &str, keeps: impl Fn(&str) -> bool) -> Cow<'_, str> {
+/// The text without what could steer a terminal. Line breaks and tabs stay, and of color sequences those for
+/// whose parameters (`1;31`) `keeps` returns what to write in their place.
+pub fn harmless(text: &str, keeps: impl Fn(&str) -> Option<Cow<'_, str>>) -> Cow<'_, str> {
     let stays = |character| is_harmless(character) || matches!(character, '\n' | '\t');
     let Some(first) = text.find(|character| !stays(character)) else { return Cow::Borrowed(text) };
     let (begin, mut rest) = text.split_at(first);
@@ -29,12 +29,14 @@ pub fn harmless(text: &str, keeps: impl Fn(&str) -> bool) -> Cow<'_, str> {
     while let Some(character) = rest.chars().next() {
         let control = if character == '\x1b' { control_sequence(rest) } else { None };
         let length = control.map_or(character.len_utf8(), str::len);
-        let is_kept = match control.and_then(color) {
-            Some(parameters) => keeps(parameters),
-            None => stays(character),
-        };
-        if is_kept {
-            cleaned.push_str(&rest[..length]);
+        match control.and_then(color) {
+            Some(parameters) => {
+                if let Some(kept) = keeps(parameters) {
+                    let _infallible = write!(cleaned, "\x1b[{kept}m");
+                }
+            }
+            None if stays(character) => cleaned.push_str(&rest[..length]),
+            None => {}
         }
         rest = &rest[length..];
     }
@@ -156,9 +158,11 @@ mod tests {
             // An escape that is not finished takes nothing with it.
             ("\x1bPhidden?\x1b[31", "Phidden?[31"),
         ] {
-            assert_eq!(harmless(text, |_| false), shown, "{text:?}");
+            assert_eq!(harmless(text, |_| None), shown, "{text:?}");
         }
-        assert_eq!(harmless("\x1b[1;31mred\x1b[8mgone\x1b[2J", |color| color != "8"), "\x1b[1;31mredgone");
+        let text = "\x1b[31mred\x1b[8mgone\x1b[2J";
+        let bold = harmless(text, |color| (color != "8").then(|| format!("1;{color}").into()));
+        assert_eq!(bold, "\x1b[1;31mredgone");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use pipulate_core::text::is_harmless;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -174,7 +175,9 @@ impl Client {
             models: Vec<Model>,
         }
         let reply: Reply = self.get("/api/tags", "list its models").await?;
-        Ok(reply.models)
+        // A name is shown, and typed after `ollama pull`: Ollama itself has none with control characters.
+        let is_a_name = |model: &Model| model.name.chars().all(is_harmless);
+        Ok(reply.models.into_iter().filter(is_a_name).collect())
     }
 
     /// The models that are in memory.

@@ -25,6 +25,7 @@ use regex::Regex;
 
 use crate::exit_code::ExitStatus;
 use crate::ui::printer::{Printer, Verbosity};
+use crate::ui::style::Style;
 use crate::ui::terminal::{ColorWish, Terminal};
 
 /// What was asked for.
@@ -378,14 +379,16 @@ impl Answer {
     /// Prints it where it belongs.
     pub(crate) fn give(&self, terminal: &Terminal) -> ExitStatus {
         let printer = Printer::new(terminal, self.color, Verbosity::Normal);
-        let text = self.error.render();
+        let rendered = self.error.render();
+        let text = |colored| match colored {
+            true => Style::adopted(&rendered.ansi().to_string()).into_owned(),
+            false => rendered.to_string(),
+        };
         if self.is_complaint() {
-            let colored = printer.stderr_style().is_colored();
-            printer.raw_note(&if colored { text.ansi().to_string() } else { text.to_string() });
+            printer.raw_note(&text(printer.stderr_style().is_colored()));
             return ExitStatus::Usage;
         }
-        let colored = printer.stdout_style().is_colored();
-        let text = if colored { text.ansi().to_string() } else { text.to_string() };
+        let text = text(printer.stdout_style().is_colored());
         match printer.data(text.trim_end()) {
             Ok(()) => ExitStatus::Success,
             Err(failure) => {

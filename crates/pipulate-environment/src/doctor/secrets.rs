@@ -115,7 +115,7 @@ fn ignored(examination: &Examination) -> Finding {
             .detail(tracked.evidence())
             .command(
                 "take it out of git, then change the secrets: who has a copy has them",
-                ["git", "-C", &layout.root().to_string(), "rm", "--cached", ".env"],
+                ["git", "-C", &layout.root().to_string_lossy(), "rm", "--cached", ".env"],
             );
     }
     let ignored = ask(&["check-ignore", "--verbose", ".env"]);

@@ -135,7 +135,7 @@ fn records(examination: &Examination) -> Finding {
         return Finding::ok(RECORDS, "What the records speak of is there");
     }
     let files: Vec<String> =
-        stale.iter().map(|name| format!("{}/{name}.json", examination.layout.run())).collect();
+        stale.iter().map(|name| format!("{}/{name}.json", examination.layout.run().display())).collect();
     let finding =
         failure(RECORDS, format!("{} was ended from outside, with its supervisor", stale.join(", ")))
             .detail(format!("read: {}; the processes that it speaks of are gone", files.join(", ")));

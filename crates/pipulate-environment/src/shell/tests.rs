@@ -104,7 +104,7 @@ fn a_hook_can_be_evaluated_twice_and_is_taken_back_whole() {
 #[test]
 fn jupyters_tools_look_in_this_home_until_it_is_taken_back() {
     let home = Home::new();
-    let runtime = home.layout().jupyter_runtime().to_string();
+    let runtime = home.layout().jupyter_runtime().display().to_string();
     let say = "printf '%s|' \"$JUPYTER_RUNTIME_DIR\"";
     for dialect in ALL {
         let set = if dialect == Dialect::Fish {

@@ -2,11 +2,12 @@
 //! to do about it.
 
 use pipulate_core::finding::{Finding, FindingStatus, Fix};
-use pipulate_core::text::shell_words;
+use pipulate_core::text::{printable, shell_words};
 use pipulate_core::units::counted;
 use serde::Serialize;
 
 use super::style::Style;
+use crate::error::indented;
 
 /// The findings for people, without a line break at the end; `verbose` lists those that are well.
 pub(crate) fn text(findings: &[Finding], verbose: bool, style: Style) -> String {
@@ -49,10 +50,11 @@ fn paragraph(finding: &Finding, style: Style) -> String {
         FindingStatus::Failure => style.bad("✘"),
         FindingStatus::Skipped => style.dim("-"),
     };
-    let mut lines = vec![format!("{mark} {} {}", finding.title, style.dim(format!("[{}]", finding.id)))];
+    let mut lines =
+        vec![format!("{mark} {} {}", printable(&finding.title), style.dim(format!("[{}]", finding.id)))];
     lines.extend(finding.detail.lines().map(|line| format!("    {}", style.dim(line))));
     if let Some(fix) = &finding.fix {
-        lines.push(format!("    {} {}", style.hint("what to do:"), fix.text));
+        lines.push(format!("    {} {}", style.hint("what to do:"), indented(&fix.text)));
         if !fix.command.is_empty() {
             lines.push(format!("        {}", style.hint(shell_words(&fix.command))));
         }

@@ -1,6 +1,7 @@
 //! The models of the local LLM server, for people and for programs.
 
 use jiff::tz::TimeZone;
+use pipulate_core::text::printable;
 use pipulate_ollama::model::{Loaded, Model};
 use pipulate_ollama::probe::Probe;
 use serde::Serialize;
@@ -30,13 +31,14 @@ fn row(model: &Model, loaded: &[Loaded], current: Option<&str>) -> [String; 5] {
         model.is_cloud().then(|| "in the cloud".to_owned()),
         (!model.can_chat()).then(|| "does not chat".to_owned()),
     ];
-    [
+    let cells = [
         model.name.clone(),
         size,
         or_unknown(&model.details.parameter_size),
         or_unknown(&model.details.quantization_level),
         notes.into_iter().flatten().collect::<Vec<_>>().join(", "),
-    ]
+    ];
+    cells.map(|cell| printable(&cell))
 }
 
 fn in_memory<'a>(model: &Model, loaded: &'a [Loaded]) -> Option<&'a Loaded> {

@@ -1,10 +1,9 @@
 //! The one door to the terminal: stdout is data that somebody could pipe, stderr is the rest.
 //!
 //! Names, paths, answers and what programs say come from elsewhere. Whatever is printed here as text
-//! can't steer a terminal: of escape sequences only the colors of [`Style`] pass, and only where there
+//! can't steer a terminal: of escape sequences only what [`Style`] painted passes, and only where there
 //! are colors.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -86,7 +85,7 @@ impl Printer {
     /// # Errors
     /// As [`Printer::data`].
     pub(crate) fn part(&self, text: &str) -> Result<(), Failure> {
-        let text = harmless(text, self.stdout_style);
+        let text = self.stdout_style.shown(text);
         self.data_stream(|stream| stream.write_all(text.as_bytes()))
     }
 
@@ -114,7 +113,7 @@ impl Printer {
     /// # Errors
     /// As [`Printer::data`].
     pub(crate) fn screen(&self, text: &str) -> Result<(), Failure> {
-        let text = harmless(text, self.stdout_style);
+        let text = self.stdout_style.shown(text);
         self.data_stream(|stream| writeln!(stream, "\x1b[H\x1b[2J{text}"))
     }
 
@@ -157,7 +156,7 @@ impl Printer {
 
     /// Says what to do next.
     pub(crate) fn hint(&self, text: impl fmt::Display) {
-        self.note(format!("{} {text}", self.stderr_style.hint("hint:")));
+        self.note(format!("{} {}", self.stderr_style.hint("hint:"), indented(&text.to_string())));
     }
 
     /// Says why nothing came of it.
@@ -179,18 +178,13 @@ impl Printer {
 
     /// Writes to stderr, without a line break and however little is said.
     pub(crate) fn raw_note(&self, text: &str) {
-        self.write_note(&harmless(text, self.stderr_style));
+        self.write_note(&self.stderr_style.shown(text));
     }
 
     fn write_note(&self, text: &str) {
         // There is nowhere left to say that stderr can't be written to.
         let _unsaid = self.stderr.lock().unwrap_or_else(PoisonError::into_inner).write_all(text.as_bytes());
     }
-}
-
-/// A text that can't steer a terminal, with our own colors if there are any.
-fn harmless(text: &str, style: Style) -> Cow<'_, str> {
-    text::harmless(text, |color| style.is_colored() && Style::is_ours(color))
 }
 
 /// Why data could not be written: the stream, or whoever made the data.
@@ -281,8 +275,9 @@ mod tests {
     fn on_a_terminal_only_our_own_colors_pass() {
         let (printer, printed) = memory::printer(Verbosity::Normal);
         let printer = Printer { stdout_style: Style::colored(), ..printer };
-        printer.data(format!("{}{HOSTILE}", Style::colored().bad("x"))).unwrap();
-        assert_eq!(printed.stdout(), "\x1b[1;31mx\x1b[0ma]52;c;QQ==b2Jc\x1b[32md\n");
+        // Neither beside what is painted nor within it.
+        printer.data(format!("{}{HOSTILE}", Style::colored().bad("x\x1b[0m\x1b[31m"))).unwrap();
+        assert_eq!(printed.stdout(), "\x1b[1;31mx\x1b[0ma]52;c;QQ==b2Jcd\n");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a stop did, in words: what ended, what had to be forced, what was left and why.
 
 use pipulate_core::service::ServiceName;
+use pipulate_core::text::printable;
 use pipulate_store::record::{Named, Receipt};
 use pipulate_supervisor::halt::Stopped;
 
@@ -47,7 +48,7 @@ fn text(outcomes: &[(ServiceName, Stopped)], style: Style) -> String {
                 lines.extend(service_lines(service, receipt, style));
             }
             Stopped::Unrecorded(why) => {
-                lines.push(format!("{} {service}, {why}", style.good("Stopped")));
+                lines.push(format!("{} {service}, {}", style.good("Stopped"), printable(why)));
             }
             Stopped::Refused(_) => refused = true,
         }
@@ -68,9 +69,9 @@ fn service_lines(service: &ServiceName, receipt: &Receipt, style: Style) -> Vec<
     let mut lines =
         vec![format!("{} {service}: {processes} in {:.1} s", style.good("Stopped"), receipt.seconds)];
     let mut list = |title: &str, named: &[Named]| {
-        lines.extend(
-            named.iter().map(|named| format!("  {title}: {} (pid {}), {}", named.name, named.pid, named.why)),
-        );
+        lines.extend(named.iter().map(|named| {
+            format!("  {title}: {} (pid {}), {}", printable(&named.name), named.pid, printable(&named.why))
+        }));
     };
     list("forced", &receipt.forced);
     list("left running", &receipt.left);

@@ -4,6 +4,7 @@ use std::fs;
 
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
+use pipulate_core::text::printable;
 use pipulate_store::log::excerpt;
 use pipulate_store::log::index::When;
 use pipulate_store::log::read::Start;
@@ -23,7 +24,7 @@ pub(crate) fn line(service: &ServiceName, outcome: &Started, style: Style) -> St
             let reason =
                 record.reason.as_ref().filter(|_| !fresh).map(|reason| format!("{service}: {reason}"));
             for note in record.notes.iter().chain(&reason) {
-                text.push_str(&format!("\n{} {note}", style.warning("warning:")));
+                text.push_str(&format!("\n{} {note}", style.warning("warning:"), note = printable(note)));
             }
             text
         }
@@ -33,6 +34,28 @@ pub(crate) fn line(service: &ServiceName, outcome: &Started, style: Style) -> St
         }
         Started::NotSupervised { .. } => format!("{} {service}", style.bad("failed")),
         Started::TimedOut => format!("{} {service}", style.state(ServiceState::Starting, "starting")),
+    }
+}
+
+/// What is true about a service that is not up, in a few words.
+pub(crate) fn in_short(outcome: &Started) -> &'static str {
+    match outcome {
+        Started::Failed { record } => match record.shown_state() {
+            ServiceState::Degraded => "running but not responding",
+            ServiceState::Unstable => "keeps crashing",
+            ServiceState::Stopped
+            | ServiceState::Starting
+            | ServiceState::Ready
+            | ServiceState::Running
+            | ServiceState::Stopping
+            | ServiceState::Backoff
+            | ServiceState::Crashed
+            | ServiceState::Exited
+            | ServiceState::Unsupervised
+            | ServiceState::Unknown => "could not start",
+        },
+        Started::TimedOut => "still starting",
+        Started::Up { .. } | Started::NotSupervised { .. } => "could not start",
     }
 }
 

@@ -98,7 +98,7 @@ struct KernelJson<'a> {
 impl<'a> ProjectJson<'a> {
     fn of(status: &'a ProjectStatus) -> Self {
         Self {
-            project: NameJson { name: &status.name, root: status.root.to_string() },
+            project: NameJson { name: &status.name, root: status.root.to_string_lossy().into_owned() },
             state: status.state().word(),
             services: status.services.iter().map(ServiceJson::of).collect(),
         }
@@ -122,7 +122,7 @@ impl<'a> ServiceJson<'a> {
             last_exit: service.last_exit.map(ExitJson::of),
             port: service.port,
             url: service.url.as_deref(),
-            log: service.log.to_string(),
+            log: service.log.to_string_lossy().into_owned(),
             log_dropped_lines: service.log_dropped,
             log_trouble: service.log_trouble.as_deref(),
             cpu_percent: live.map(|live| tenths(live.cpu_percent)),

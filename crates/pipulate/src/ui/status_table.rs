@@ -85,12 +85,12 @@ impl Row {
         let reason = reason(service, now);
         // A start prints a note under the service's name; here the row says whose it is.
         let is_said = |note: &&String| reason.as_ref().is_some_and(|reason| note.ends_with(reason));
-        let notes = service.notes.iter().filter(|note| !is_said(note)).cloned().collect();
+        let notes = service.notes.iter().filter(|note| !is_said(note)).map(|note| printable(note)).collect();
         Self {
             state: service.state,
-            cells,
+            cells: cells.iter().map(|cell| printable(cell)).collect(),
             kernels: kernels.iter().map(kernel_line).collect(),
-            reason,
+            reason: reason.map(|reason| printable(&reason)),
             notes,
             log: service.lost_lines(),
         }
@@ -98,7 +98,7 @@ impl Row {
 }
 
 fn kernel_line(kernel: &KernelInfo) -> String {
-    format!("  └ kernel {} (pid {})", kernel.name, kernel.pid)
+    format!("  └ kernel {} (pid {})", printable(&kernel.name), kernel.pid)
 }
 
 /// Why it is as it is; for what ended badly without a reason given, how it ended.

@@ -1,8 +1,18 @@
 //! Colors by meaning. Text is understandable without them.
+//!
+//! A painted text carries sealed color sequences, which no text from elsewhere can have: they hold a number that
+//! this process drew. [`Style::shown`] makes real ones of them, and drops all others.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::LazyLock;
 
 use pipulate_core::state::ServiceState;
+use pipulate_core::text;
+
+/// What our colors begin with, until they are shown; `?` is allowed in a control sequence.
+static SEAL: LazyLock<String> = LazyLock::new(|| format!("{}?", RandomState::new().hash_one("seal")));
 
 /// Whether there are colors, and what they stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,15 +96,24 @@ impl Style {
         self.paint(PALETTE[hash as usize % PALETTE.len()], text)
     }
 
-    /// Whether these are the parameters of a color of ours, or of those that help and usage have.
-    pub(crate) fn is_ours(parameters: &str) -> bool {
+    /// The text as it is written to a terminal or a pipe: with our colors if there are any, and without what
+    /// else could steer a terminal.
+    pub(crate) fn shown(self, text: &str) -> Cow<'_, str> {
+        text::harmless(text, |color| {
+            color.strip_prefix(SEAL.as_str()).filter(|_| self.colored).map(Cow::from)
+        })
+    }
+
+    /// Help and usage, whose colors are the argument parser's, as if they were painted here.
+    pub(crate) fn adopted(text: &str) -> Cow<'_, str> {
         let is_one = |parameter: &str| {
             matches!(parameter, "0" | "1" | "2" | "4" | "31" | "32" | "33" | "34" | "35" | "36" | "96")
         };
-        parameters.split(';').all(is_one)
+        text::harmless(text, |color| color.split(';').all(is_one).then(|| format!("{}{color}", *SEAL).into()))
     }
 
     fn paint(self, color: &str, text: impl fmt::Display) -> String {
-        if self.colored { format!("\x1b[{color}m{text}\x1b[0m") } else { text.to_string() }
+        let seal = SEAL.as_str();
+        if self.colored { format!("\x1b[{seal}{color}m{text}\x1b[{seal}0m") } else { text.to_string() }
     }
 }

@@ -75,7 +75,10 @@ impl<'a> View<'a> {
         let width = services.iter().map(|service| service.as_str().len()).max().unwrap_or(0);
         let prefixed = settings.prefix && services.len() > 1;
         let prefix = |service: &ServiceName| match prefixed {
-            true => style.service(service.as_str(), format!("{service:width$} |")) + " ",
+            true => {
+                let prefix = style.service(service.as_str(), format!("{service:width$} |"));
+                format!("{} ", style.shown(&prefix))
+            }
             false => String::new(),
         };
         Self {
@@ -199,7 +202,8 @@ impl<'a> View<'a> {
     ) -> Result<(), OutputError> {
         let _noted_if_unknown = self.time(line);
         if self.form == LineForm::Timed {
-            write!(output, "{} ", self.style.dim(self.local(line.time)))?;
+            let time = self.style.dim(self.local(line.time));
+            write!(output, "{} ", self.style.shown(&time))?;
         }
         output.write_all(self.prefixes[line.service].as_bytes())?;
         if is_rest || line.piece.is_rest {

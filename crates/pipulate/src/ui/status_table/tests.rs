@@ -22,6 +22,30 @@ fn colors_change_nothing_but_the_color() {
 }
 
 #[test]
+fn names_and_reasons_forge_no_row_and_no_color() {
+    const FORGED: &str = "x\nserver  ready\x1b[32m";
+    let mut project = samples::project();
+    let rows = table(&project, now(), Style::plain(), None).lines().count();
+    for service in &mut project.services {
+        service.reason = service.reason.as_ref().map(|_| FORGED.to_owned());
+        service.url = service.url.as_ref().map(|_| FORGED.to_owned());
+        service.notes.iter_mut().for_each(|note| *note = FORGED.to_owned());
+        for kernel in service.live.iter_mut().flat_map(|live| &mut live.kernels) {
+            kernel.name = FORGED.to_owned();
+        }
+    }
+    project.name = FORGED.to_owned();
+    let forged = table(&project, now(), Style::colored(), None);
+    assert_eq!(forged.lines().count(), rows, "{forged}");
+    let shown = Style::colored().shown(&forged).into_owned();
+    assert!(
+        shown.contains("x\u{fffd}server  ready\u{fffd}[32m") && !shown.contains("ready\x1b[32m"),
+        "{shown}"
+    );
+    assert_eq!(heading(&project, Style::plain()).lines().count(), 1);
+}
+
+#[test]
 fn the_heading_names_project_state_and_folder() {
     assert_eq!(heading(&samples::project(), Style::plain()), "demo unknown /home/ann/demo");
 }
