@@ -139,6 +139,20 @@ impl Launched {
             || self.unmet.iter().any(|unmet| unmet.service == *needed)
     }
 
+    /// What is true about those that are not up: some of them run.
+    fn headline(&self) -> String {
+        let mut groups: Vec<(&str, Vec<ServiceName>)> = Vec::new();
+        for (service, outcome) in &self.failed {
+            let what = started::in_short(outcome);
+            match groups.iter_mut().find(|(other, _)| *other == what) {
+                Some((_, services)) => services.push(service.clone()),
+                None => groups.push((what, vec![service.clone()])),
+            }
+        }
+        let said = groups.iter().map(|(what, services)| format!("{what}: {}", names(services)));
+        said.collect::<Vec<_>>().join("; ")
+    }
+
     /// What is to be said of those that are not up, with their last lines; `None` if all are.
     pub(crate) fn failure(&self, context: &Context) -> Option<Failure> {
         if self.failed.is_empty() {
@@ -155,7 +169,7 @@ impl Launched {
         let mut failure = match timed_out {
             true => Failure::new(FailureKind::TimedOut, format!("still starting: {}", names(&services)))
                 .hint("look how it goes with: pipulate status"),
-            false => Failure::failed(format!("could not start: {}", names(&services))),
+            false => Failure::failed(self.headline()),
         };
         for (service, outcome) in &self.failed {
             if let Some(why) = started::reason(service, outcome) {
