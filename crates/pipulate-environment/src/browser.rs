@@ -5,7 +5,6 @@
 //! [`session`] (the facts), [`plan`] (the decision), then [`hand_over`], which runs in a small
 //! process of its own because a browser may take longer than `start` does.
 
-mod client;
 mod errand;
 mod opener;
 pub mod plan;

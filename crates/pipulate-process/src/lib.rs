@@ -9,6 +9,7 @@
 pub mod command;
 pub mod identity;
 pub mod memory;
+pub mod peers;
 pub mod poll;
 pub mod ports;
 pub mod reaper;

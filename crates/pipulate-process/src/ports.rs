@@ -7,13 +7,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use pipulate_core::identity::Pid;
 use rustix::net::{self, AddressFamily, SocketType};
 
-use crate::{os, table};
+use crate::{os, peers, table};
 
 /// One listening TCP socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listener {
     pub address: IpAddr,
     pub port: u16,
+    /// The user who opened it.
+    pub user: u32,
     /// The socket's inode, which its holder's descriptors name.
     pub socket: u64,
 }
@@ -138,6 +140,14 @@ pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     }
 }
 
+/// Whether another user of this machine listens on `port`, on whatever address; root is none.
+///
+/// # Errors
+/// The system would not tell which sockets listen.
+pub fn is_another_users(port: u16) -> io::Result<bool> {
+    Ok(os::listeners()?.iter().any(|listener| listener.port == port && peers::is_another(listener.user)))
+}
+
 /// Who listens on a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
@@ -212,7 +222,7 @@ mod tests {
     fn listeners(own: &[&str], foreign: &[&str]) -> Listeners {
         let listener = |(number, address): (usize, &&str)| {
             let address: SocketAddr = address.parse().unwrap();
-            Listener { address: address.ip(), port: address.port(), socket: number as u64 }
+            Listener { address: address.ip(), port: address.port(), user: 0, socket: number as u64 }
         };
         let all = own.iter().chain(foreign).enumerate().map(listener).collect();
         Listeners { all, held: (0..own.len() as u64).collect() }

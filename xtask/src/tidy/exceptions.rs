@@ -27,11 +27,6 @@ pub(super) struct Exception {
 pub(super) const EXCEPTIONS: &[Exception] = &[
     Exception {
         rule: Rule::UnboundedRead,
-        subject: "crates/pipulate-environment/src/browser/client.rs",
-        reason: "reads /proc/net/tcp",
-    },
-    Exception {
-        rule: Rule::UnboundedRead,
         subject: "crates/pipulate-environment/src/browser/session.rs",
         reason: "reads /proc",
     },

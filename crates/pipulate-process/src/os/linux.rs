@@ -310,6 +310,20 @@ pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
     super::sock_diag::listeners()
 }
 
+/// One end of a TCP connection: the socket bound to `own` and connected to `other`.
+pub(crate) fn connection(
+    own: std::net::SocketAddr,
+    other: std::net::SocketAddr,
+) -> io::Result<Option<crate::peers::End>> {
+    super::sock_diag::connection(own, other)
+}
+
+/// Whether this is Linux on Windows, whose browsers may connect without a socket on this side.
+pub(crate) fn is_beside_windows() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    release.to_ascii_lowercase().contains("microsoft")
+}
+
 /// The sockets that a process holds, by inode.
 pub(crate) fn sockets(pid: Pid) -> Vec<u64> {
     let inode = |descriptor: fs::DirEntry| {

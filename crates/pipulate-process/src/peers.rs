@@ -1,0 +1,158 @@
+//! Which user is at the other end of a connection on this machine.
+//!
+//! Other users can connect to every port on loopback, and what a browser sends to one port of 127.0.0.1 it may
+//! send to every other: a cookie does not say who shows it.
+
+use std::fmt;
+use std::net::{SocketAddr, TcpStream};
+
+use crate::os;
+
+const ROOT: u32 = 0;
+
+/// One end of a TCP connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct End {
+    /// The user who opened the socket; `None` once its process has closed it.
+    pub(crate) user: Option<u32>,
+    pub(crate) is_established: bool,
+}
+
+/// Who connected and may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stranger {
+    User(u32),
+    /// The other end was closed already, or the system does not tell.
+    Unknown,
+}
+
+impl fmt::Display for Stranger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => write!(f, "user {}", user_name(*user)),
+            Self::Unknown => f.write_str("an unknown user"),
+        }
+    }
+}
+
+/// Whether a user is neither this process's nor root.
+pub(crate) fn is_another(user: u32) -> bool {
+    user != ROOT && user != own_user()
+}
+
+/// Who connected from `client` to `server`, an address of ours, unless that is this user, root or one of the
+/// `guests`.
+///
+/// # Errors
+/// The stranger.
+pub fn admit(client: SocketAddr, server: SocketAddr, guests: &[u32]) -> Result<(), Stranger> {
+    match os::connection(client, server) {
+        Ok(Some(End { user: Some(user), .. })) => match is_another(user) && !guests.contains(&user) {
+            true => Err(Stranger::User(user)),
+            false => Ok(()),
+        },
+        Ok(None) if is_from_windows(client, server) => Ok(()),
+        Ok(Some(End { user: None, .. }) | None) | Err(_) => Err(Stranger::Unknown),
+    }
+}
+
+/// The same for a connection that was accepted.
+///
+/// # Errors
+/// The stranger.
+pub fn admit_stream(stream: &TcpStream) -> Result<(), Stranger> {
+    match (stream.peer_addr(), stream.local_addr()) {
+        (Ok(client), Ok(server)) => admit(client, server, &[]),
+        // It was closed already.
+        (Err(_), _) | (_, Err(_)) => Err(Stranger::Unknown),
+    }
+}
+
+/// Whether a connection comes from the Windows side of WSL: with mirrored networking there is no socket on this
+/// side. Whoever closes a socket here ends the connection; this one goes on without one.
+fn is_from_windows(client: SocketAddr, server: SocketAddr) -> bool {
+    let is_open = || {
+        let own = os::connection(server, client);
+        matches!(own, Ok(Some(End { is_established: true, .. })))
+    };
+    os::is_beside_windows() && is_open()
+}
+
+/// The number of a user who is written as a name or as a number.
+pub fn user_number(user: &str) -> Option<u32> {
+    let named = || nix::unistd::User::from_name(user).ok().flatten().map(|user| user.uid.as_raw());
+    user.parse().ok().or_else(named)
+}
+
+/// The name of a user, or the number where there is no name.
+pub fn user_name(user: u32) -> String {
+    let named = nix::unistd::User::from_uid(user.into()).ok().flatten();
+    named.map_or_else(|| user.to_string(), |user| user.name)
+}
+
+fn own_user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, TcpListener};
+
+    use super::*;
+
+    /// A connection over `address`: the client's end, and ours.
+    fn connected(address: impl Into<IpAddr>) -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind((address.into(), 0)).unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        (client, server)
+    }
+
+    #[test]
+    fn our_own_connection_is_admitted_on_either_loopback_also_when_it_has_said_all() {
+        for address in [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)] {
+            let (client, server) = connected(address);
+            let ends = || {
+                let (from, to) = (client.local_addr().unwrap(), server.local_addr().unwrap());
+                os::connection(from, to).unwrap().unwrap()
+            };
+            assert_eq!(ends(), End { user: Some(own_user()), is_established: true });
+            assert_eq!(admit_stream(&server), Ok(()), "{address}");
+            client.shutdown(Shutdown::Write).unwrap();
+            assert_eq!(ends(), End { user: Some(own_user()), is_established: false });
+            assert_eq!(admit_stream(&server), Ok(()), "{address}");
+        }
+    }
+
+    #[test]
+    fn users_are_known_by_name_and_number() {
+        assert_eq!((user_number("root"), user_number("4711")), (Some(0), Some(4711)));
+        assert_eq!(user_number("no such user"), None);
+        assert_eq!((user_name(0).as_str(), user_name(4_000_000).as_str()), ("root", "4000000"));
+    }
+
+    #[test]
+    fn an_address_of_ipv4_is_looked_up_whatever_the_client_s_socket_is() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let _client = TcpStream::connect(format!("[::ffff:127.0.0.1]:{port}")).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        assert_eq!(admit_stream(&server), Ok(()));
+    }
+
+    #[test]
+    fn whoever_closed_the_other_end_already_is_nobody_s_friend() {
+        let (client, server) = connected(Ipv4Addr::LOCALHOST);
+        drop(client);
+        // Not root, although the kernel says 0 of a socket without a process.
+        assert_eq!(admit_stream(&server), Err(Stranger::Unknown));
+    }
+
+    #[test]
+    fn a_listener_on_the_client_s_port_is_not_taken_for_the_client() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (_client, server) = connected(Ipv4Addr::LOCALHOST);
+        let (from, to) = (listener.local_addr().unwrap(), server.local_addr().unwrap());
+        assert_eq!(admit(from, to, &[]), Err(Stranger::Unknown));
+    }
+}
