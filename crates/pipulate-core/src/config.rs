@@ -37,6 +37,8 @@ pub struct Config {
     /// The secrets that the project needs: `[secrets] required`.
     pub secrets: Vec<EnvKey>,
     pub logs: LogLimits,
+    /// `[web] users`: the other users whose programs may connect, by name or number.
+    pub web_users: Vec<String>,
     /// In the order of the file, the built-in ones first.
     pub services: Vec<ServiceConfig>,
 }
@@ -137,6 +139,7 @@ impl Config {
                 max_size: raw.logs.max_size.map_or(logs.max_size, |size| size.0).max(4096),
                 keep: raw.logs.keep.unwrap_or(logs.keep),
             },
+            web_users: raw.web.users.0,
             services: resolve_services(services, text)?,
         };
         config.check_dependencies(&needs, text)?;

@@ -18,6 +18,22 @@ pub fn ensure(path: &Path) -> Result<String, StoreError> {
     if let Some(token) = existing(path)? {
         return Ok(token);
     }
+    make(path)
+}
+
+/// Puts another token in the place of one that is there; whether one was. The file is never missing meanwhile.
+///
+/// # Errors
+/// The folder is not writable, or what is there is refused.
+pub fn renew(path: &Path) -> Result<bool, StoreError> {
+    let is_there = existing(path)?.is_some();
+    if is_there {
+        make(path)?;
+    }
+    Ok(is_there)
+}
+
+fn make(path: &Path) -> Result<String, StoreError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
         .map_err(|error| StoreError::io("make", path)(io::Error::other(error.to_string())))?;
@@ -53,6 +69,18 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
 
     use super::*;
+
+    #[test]
+    fn a_token_is_renewed_only_where_there_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        assert!(!renew(&path).unwrap() && !path.exists());
+        let first = ensure(&path).unwrap();
+        assert!(renew(&path).unwrap());
+        let second = existing(&path).unwrap().unwrap();
+        assert_ne!(second, first);
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
+    }
 
     #[test]
     fn a_token_stays_the_same_and_is_private() {

@@ -1,6 +1,6 @@
 //! Serving the app on loopback sockets, within bounds.
 //!
-//! Invariants: only loopback addresses are served. A peer that is slow to send its request's head,
+//! Invariants: only loopback addresses are served, and only connections that [`Admission`] lets in. A peer that is slow to send its request's head,
 //! slow to send its body, idle, or slow to take its answer is cut off within 30 s, and no more than
 //! a fixed number are connected, so nobody can keep others out for longer. After the signal to end,
 //! nothing is waited for longer than half a second.
@@ -16,6 +16,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -24,6 +25,14 @@ use tokio_io_timeout::TimeoutStream;
 use crate::app::app;
 use crate::chat::Answers;
 use crate::state::AppState;
+
+/// Says whether a connection from the first address to the second one, which is ours, may be answered.
+pub type Admission = Arc<dyn Fn(SocketAddr, SocketAddr) -> bool + Send + Sync>;
+
+/// What all others get, whatever they ask.
+const REFUSAL: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\nContent-Length: 44\r\n\r\n\
+    This app answers only programs of its user.\n";
 
 /// Why the app can't be served.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +65,9 @@ const LIMITS: Limits = Limits {
     farewell: Duration::from_millis(500),
 };
 
+/// Strangers that are told that they are refused, at once.
+const STRANGERS: usize = 64;
+
 /// Threads for questions to the world; idle ones end by themselves.
 const BLOCKING_THREADS: usize = 16;
 
@@ -66,15 +78,17 @@ const BLOCKING_THREADS: usize = 16;
 pub fn serve(
     listeners: Vec<std::net::TcpListener>,
     state: AppState,
+    admits: Admission,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    serve_within(LIMITS, listeners, state, shutdown)
+    serve_within(LIMITS, listeners, state, admits, shutdown)
 }
 
 pub(crate) fn serve_within(
     limits: Limits,
     listeners: Vec<std::net::TcpListener>,
     state: AppState,
+    admits: Admission,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -83,7 +97,7 @@ pub(crate) fn serve_within(
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(during("start the web app's event loop"))?;
-    let ended = runtime.block_on(run(limits, listeners, state, shutdown));
+    let ended = runtime.block_on(run(limits, listeners, state, admits, shutdown));
     // What is still being asked of the world is not waited for.
     runtime.shutdown_background();
     ended
@@ -93,6 +107,7 @@ async fn run(
     limits: Limits,
     listeners: Vec<std::net::TcpListener>,
     state: AppState,
+    admits: Admission,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let connections = Arc::new(Semaphore::new(limits.connections));
@@ -104,6 +119,8 @@ async fn run(
             listener: register(listener)?,
             connections: Arc::clone(&connections),
             app: app.clone(),
+            admits: Arc::clone(&admits),
+            strangers: Arc::new(Semaphore::new(STRANGERS)),
             limits,
             open: GracefulShutdown::new(),
         };
@@ -129,11 +146,22 @@ fn during(activity: &'static str) -> impl FnOnce(io::Error) -> ServeError {
     move |source| ServeError::Io { activity, source }
 }
 
+/// Answers whatever is asked, and takes that in: a peer that is cut off while it sends may lose the answer.
+async fn refuse(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(REFUSAL).await?;
+    stream.shutdown().await?;
+    let mut asked = [0; 4096];
+    while stream.read(&mut asked).await? > 0 {}
+    Ok(())
+}
+
 /// One listener and its connections.
 struct Reception {
     listener: TcpListener,
     connections: Arc<Semaphore>,
     app: Router,
+    admits: Admission,
+    strangers: Arc<Semaphore>,
     limits: Limits,
     open: GracefulShutdown,
 }
@@ -154,12 +182,27 @@ impl Reception {
     async fn accept_all(&self) {
         while let Ok(permit) = Arc::clone(&self.connections).acquire_owned().await {
             match self.listener.accept().await {
-                Ok((stream, _)) => self.greet(stream, permit),
+                Ok((stream, peer)) => match stream.local_addr() {
+                    Ok(own) if (self.admits)(peer, own) => self.greet(stream, permit),
+                    // A permit is for those that are let in: strangers can't use them up.
+                    Ok(_) | Err(_) => self.refuse(stream),
+                },
                 // Out of file descriptors, or the peer left already. Nothing tells when there are
                 // descriptors again, so this is the one place that lets time pass.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
+    }
+
+    /// Too many strangers at once are cut off without a word.
+    fn refuse(&self, stream: TcpStream) {
+        let Ok(place) = Arc::clone(&self.strangers).try_acquire_owned() else { return };
+        let patience = self.limits.farewell;
+        tokio::spawn(async move {
+            // Those that stay, or have gone already, miss nothing.
+            tokio::time::timeout(patience, refuse(stream)).await.ok();
+            drop(place);
+        });
     }
 
     fn greet(&self, stream: TcpStream, permit: OwnedSemaphorePermit) {

@@ -3,7 +3,8 @@
 //! A code is made by whoever can read the key, without a word to the app:
 //! base64url(nonce, 16 bytes ‖ expiry, u64 milliseconds since 1970 ‖ HMAC-SHA256(key, "code" ‖ port
 //! ‖ nonce ‖ expiry)). A session is base64url(random, 16 bytes ‖ HMAC-SHA256(key, "session" ‖ port ‖
-//! random)): nothing is stored, so it outlives restarts of the app and ends with the key.
+//! random)): nothing is stored, so it outlives restarts of the app and ends with the key, which may be
+//! replaced while the app runs.
 //!
 //! Invariants: a code is good once, on one port, for [`CODE_LIFETIME`]. The app remembers used
 //! nonces in memory only; after a restart it therefore refuses every code that was made before it
@@ -11,7 +12,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -51,6 +52,9 @@ pub struct Token {
     length: usize,
 }
 
+/// Says what the app's key is now.
+pub type KeySource = Arc<dyn Fn() -> Token + Send + Sync>;
+
 /// Why a key can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -80,6 +84,11 @@ impl Token {
         let mut key = [0; KEY_BYTES];
         key[..text.len()].copy_from_slice(text);
         Ok(Self { key, length: text.len() })
+    }
+
+    /// Whether it is this text.
+    pub fn is(&self, text: &[u8]) -> bool {
+        self.key[..self.length].ct_eq(text).into()
     }
 
     fn mac(&self, purpose: Purpose, port: u16, message: &[u8]) -> Hmac<Sha256> {
@@ -150,7 +159,7 @@ impl Moment {
 
 /// Who may come in: one app, on one port, with one key.
 pub(crate) struct Door {
-    token: Token,
+    key: KeySource,
     port: u16,
     opened: Moment,
     /// Used nonces and when their codes expire (milliseconds since 1970). Only genuine codes get
@@ -159,8 +168,8 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    pub(crate) fn new(token: Token, port: u16, opened: Moment) -> Self {
-        Self { token, port, opened, used: Mutex::default() }
+    pub(crate) fn new(key: KeySource, port: u16, opened: Moment) -> Self {
+        Self { key, port, opened, used: Mutex::default() }
     }
 
     /// Takes a code in. The same code is refused ever after.
@@ -188,21 +197,21 @@ impl Door {
     /// The value of a new session's cookie.
     pub(crate) fn new_session(&self) -> Result<String, NoRandomness> {
         let mut bytes = random::<NONCE_BYTES>()?.to_vec();
-        let proof = self.token.mac(Purpose::Session, self.port, &bytes).finalize().into_bytes();
+        let proof = (self.key)().mac(Purpose::Session, self.port, &bytes).finalize().into_bytes();
         bytes.extend_from_slice(&proof);
         Ok(URL_SAFE_NO_PAD.encode(bytes))
     }
 
     /// Whether a cookie's value is a session that this key signed.
-    pub(crate) fn knows_session(&self, value: &str) -> bool {
+    pub(crate) fn knows_session(&self, value: impl AsRef<[u8]>) -> bool {
         let Ok(bytes) = URL_SAFE_NO_PAD.decode(value) else { return false };
         let Some((random, proof)) = bytes.split_at_checked(NONCE_BYTES) else { return false };
-        self.token.mac(Purpose::Session, self.port, random).verify_slice(proof).is_ok()
+        (self.key)().mac(Purpose::Session, self.port, random).verify_slice(proof).is_ok()
     }
 
     /// Whether a program showed the key itself.
     pub(crate) fn knows_key(&self, shown: &[u8]) -> bool {
-        self.token.key[..self.token.length].ct_eq(shown).into()
+        (self.key)().is(shown)
     }
 
     /// The cookie's name. Cookies are shared by all ports of a host; the name keeps two homes apart.
@@ -213,7 +222,7 @@ impl Door {
     fn read_code(&self, code: &str) -> Option<(Nonce, u64)> {
         let bytes = URL_SAFE_NO_PAD.decode(code).ok()?;
         let (message, proof) = bytes.split_at_checked(NONCE_BYTES + EXPIRY_BYTES)?;
-        self.token.mac(Purpose::Code, self.port, message).verify_slice(proof).ok()?;
+        (self.key)().mac(Purpose::Code, self.port, message).verify_slice(proof).ok()?;
         let (nonce, expiry) = message.split_first_chunk::<NONCE_BYTES>()?;
         Some((*nonce, u64::from_be_bytes(expiry.try_into().ok()?)))
     }
@@ -232,6 +241,12 @@ fn milliseconds(time: Timestamp) -> u64 {
 
 fn lifetime_milliseconds() -> u64 {
     CODE_LIFETIME.as_secs() * 1000
+}
+
+/// A key that is never replaced.
+#[cfg(test)]
+pub(crate) fn always(token: Token) -> KeySource {
+    Arc::new(move || token.clone())
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::chat::Answers;
 use crate::event_stream::{self, Places};
 use crate::observer::{Observer, Snapshot};
 use crate::problem::Problem;
-use crate::sign::{Door, Moment, Token};
+use crate::sign::{Door, KeySource, Moment};
 use crate::views::services::{Live, Standpoint};
 use crate::world::{Target, Verb, World};
 
@@ -74,12 +74,12 @@ pub(crate) enum Topic {
 
 impl AppState {
     /// An app that is known as `service`, answers on `port` of the loopback addresses, and lets in
-    /// who holds `token`.
-    pub fn new(service: ServiceName, port: u16, token: Token, world: World) -> Self {
+    /// who holds the key.
+    pub fn new(service: ServiceName, port: u16, key: KeySource, world: World) -> Self {
         Self(Arc::new(Inner {
             service,
             port,
-            door: Door::new(token, port, Moment::now()),
+            door: Door::new(key, port, Moment::now()),
             world,
             zone: TimeZone::system(),
             counter: AtomicU64::new(0),

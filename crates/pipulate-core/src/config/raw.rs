@@ -35,6 +35,8 @@ pub(super) struct RawConfig {
     pub(super) secrets: RawSecrets,
     /// The logs.
     pub(super) logs: RawLogs,
+    /// The built-in web app.
+    pub(super) web: RawWeb,
     /// What runs, by its name. `jupyter`, `server` and `dashboard` are built in; any other is a
     /// program of yours.
     pub(super) services: RawServices,
@@ -134,6 +136,16 @@ pub(super) struct RawLogs {
     pub(super) max_size: Option<RawSize>,
     /// How many older ones are kept beside it. Default: `5`.
     pub(super) keep: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Web")]
+pub(super) struct RawWeb {
+    /// Other users of this machine whose programs may connect to the built-in web app and to JupyterLab,
+    /// by name or number: that of a reverse proxy, such as `["www-data"]`. Keys and sign-in are asked for
+    /// all the same. Default: none.
+    pub(super) users: List<String>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

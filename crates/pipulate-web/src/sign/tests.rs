@@ -29,7 +29,7 @@ fn moment_when_set(seconds: i64, back: i64) -> Moment {
 }
 
 fn door() -> Door {
-    Door::new(token(), PORT, moment(0))
+    Door::new(always(token()), PORT, moment(0))
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_code_is_good_for_ten_minutes_and_not_longer() {
 fn a_used_code_stays_used_over_a_restart_of_the_app() {
     let code = code(&token(), PORT, at(1)).unwrap();
     assert_eq!(door().admit(&code, moment(2)), Ok(()));
-    let restarted = Door::new(token(), PORT, moment(3));
+    let restarted = Door::new(always(token()), PORT, moment(3));
     assert_eq!(restarted.admit(&code, moment(4)), Err(CodeRefusal::BeforeOpening));
 }
 
@@ -68,7 +68,7 @@ fn a_clock_that_is_set_back_locks_nobody_out_and_makes_no_old_code_good() {
     for old in [before, not_used] {
         assert_eq!(door.admit(&old, now(61)), Err(CodeRefusal::NotYetMade));
     }
-    let restarted = Door::new(token(), PORT, now(90));
+    let restarted = Door::new(always(token()), PORT, now(90));
     assert_eq!(restarted.admit(&after, now(91)), Err(CodeRefusal::BeforeOpening));
 }
 
@@ -116,16 +116,16 @@ fn a_code_of_another_key_or_port_and_a_changed_code_are_refused() {
 #[test]
 fn a_session_is_good_over_a_restart_and_ends_with_the_key() {
     let session = door().new_session().unwrap();
-    assert!(Door::new(token(), PORT, moment(9_999)).knows_session(&session));
-    assert!(!Door::new(token(), PORT + 1, moment(0)).knows_session(&session));
+    assert!(Door::new(always(token()), PORT, moment(9_999)).knows_session(&session));
+    assert!(!Door::new(always(token()), PORT + 1, moment(0)).knows_session(&session));
     let next = Token::parse(&[b'n'; 43]).unwrap();
-    assert!(!Door::new(next, PORT, moment(0)).knows_session(&session));
+    assert!(!Door::new(always(next), PORT, moment(0)).knows_session(&session));
 }
 
 #[test]
 fn a_code_is_no_session() {
     let door = door();
-    assert!(!door.knows_session(&code(&token(), PORT, at(0)).unwrap()));
+    assert!(!door.knows_session(code(&token(), PORT, at(0)).unwrap()));
     assert!(!door.knows_session(""));
     assert!(!door.knows_session("AAAA"));
 }

@@ -29,6 +29,20 @@ async fn a_code_signs_in_once_and_the_cookie_opens_the_page() {
 }
 
 #[tokio::test]
+async fn cookies_that_other_ports_set_sign_nobody_out() {
+    let home = Home::new();
+    let answer = open_code(&home, &fresh_code()).await;
+    let session = answer.header("set-cookie").unwrap().split_once(';').unwrap().0;
+    for (before, after) in
+        [("name=M\u{fc}ller; ", ""), ("", "; \u{2603}"), ("pipulate_5001=forged; ", "; =; ;x")]
+    {
+        let cookies = format!("{before}{session}{after}");
+        let page = home.send(empty(ask(Method::GET, "/").header("cookie", cookies.as_bytes()))).await;
+        assert_eq!(page.status, StatusCode::OK, "{cookies}");
+    }
+}
+
+#[tokio::test]
 async fn a_browser_that_is_signed_in_gets_the_page_whatever_the_code() {
     let home = Home::new();
     let used = fresh_code();
@@ -107,7 +121,7 @@ async fn a_session_is_good_over_a_restart_of_the_app() {
 async fn attack_31_a_cookie_that_we_did_not_sign_is_refused() {
     let home = Home::new();
     let after_stop = Token::parse(&[b'n'; 43]).unwrap();
-    let old = sign::Door::new(after_stop, PORT, sign::Moment::now()).new_session().unwrap();
+    let old = sign::Door::new(sign::always(after_stop), PORT, sign::Moment::now()).new_session().unwrap();
     let session = home.cookie.strip_prefix("pipulate_5001=").unwrap();
     for cookie in [
         "pipulate_5001=fixed".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -26,6 +27,8 @@ struct Served {
     thread: JoinHandle<Result<(), ServeError>>,
     state: AppState,
     world: Arc<FakeWorld>,
+    /// Whether whoever connects next is let in.
+    welcome: Arc<AtomicBool>,
 }
 
 impl Served {
@@ -45,13 +48,21 @@ impl Served {
             logs: world.clone(),
             chat: world.clone(),
         };
-        let state = AppState::new(ServiceName::parse("server").unwrap(), address.port(), token(), parts);
+        let state = AppState::new(
+            ServiceName::parse("server").unwrap(),
+            address.port(),
+            crate::sign::always(token()),
+            parts,
+        );
         let (end, ended) = oneshot::channel();
+        let welcome = Arc::new(AtomicBool::new(true));
         let serving = state.clone();
+        let is_welcome = Arc::clone(&welcome);
+        let admits = Arc::new(move |_, _| is_welcome.load(Ordering::Relaxed));
         let thread = std::thread::spawn(move || {
-            serve_within(limits, vec![listener], serving, async move { ended.await.unwrap() })
+            serve_within(limits, vec![listener], serving, admits, async move { ended.await.unwrap() })
         });
-        Self { address, end, thread, state, world }
+        Self { address, end, thread, state, world, welcome }
     }
 
     fn connect(&self) -> TcpStream {
@@ -225,11 +236,30 @@ fn the_end_waits_for_no_action_in_progress() {
 }
 
 #[test]
+fn strangers_get_a_refusal_whatever_they_ask_and_take_nobody_s_place() {
+    let served = Served::new(Limits { connections: 1, ..PATIENT });
+    served.welcome.store(false, Ordering::Relaxed);
+    let held: Vec<TcpStream> = (0..20).map(|_| served.connect()).collect();
+    let cookie =
+        format!("{}={}", served.state.door().cookie_name(), served.state.door().new_session().unwrap());
+    let request = format!("GET / HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\n\r\n", served.address);
+    for request in
+        [request.as_bytes(), served.get("/login").as_bytes(), served.get("/static/app.css").as_bytes()]
+    {
+        assert_eq!(served.first_line(request), "HTTP/1.1 403 Forbidden");
+    }
+    served.welcome.store(true, Ordering::Relaxed);
+    assert_eq!(served.first_line(served.get("/login").as_bytes()), "HTTP/1.1 200 OK");
+    drop(held);
+    served.end();
+}
+
+#[test]
 fn a_listener_that_others_could_reach_is_refused() {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let world = Arc::new(FakeWorld::default());
     let state = super::fake::state_over(&world, world.clone());
-    let refused = serve_within(PATIENT, vec![listener], state, std::future::pending());
+    let refused = serve_within(PATIENT, vec![listener], state, Arc::new(|_, _| true), std::future::pending());
     assert!(matches!(refused, Err(ServeError::NotLoopback(_))));
 }
 

@@ -61,6 +61,8 @@ fn meant(config: &Config) -> Table {
         "logs".to_owned(),
         section([("max_size", Some(max_size.into())), ("keep", Some(keep.into()))]),
     );
+    let users = Value::from(config.web_users.clone());
+    table.insert("web".to_owned(), section([("users", Some(users))]));
     let services = config.services.iter().map(|service| (service.name.to_string(), service_table(service)));
     table.insert("services".to_owned(), Value::Table(services.collect()));
     table

@@ -2,6 +2,7 @@
 
 mod companion;
 mod home;
+mod neighbors;
 mod receipt;
 mod watch;
 
@@ -31,6 +32,8 @@ pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
     let port = wanted_port(&context)?;
     let listeners = listen(port)?;
     let token = sign::Token::parse(token::ensure(&context.layout.token())?.as_bytes())?;
+    let admits = neighbors::admission(&context);
+    let key = neighbors::key_source(&context.layout, token.clone());
     let own = own_service();
     if own.is_none() {
         // Signed in also where this is no terminal: of what nobody supervises, `url` knows nothing.
@@ -50,7 +53,7 @@ pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
         chat: home,
     };
     allow_many_descriptors();
-    pipulate_web::server::serve(listeners, AppState::new(name, port, token, world), ended())?;
+    pipulate_web::server::serve(listeners, AppState::new(name, port, key, world), admits, ended())?;
     Ok(ExitStatus::Success)
 }
 
