@@ -38,6 +38,7 @@ mod log_pages;
 mod logs;
 mod many_projects;
 mod needs;
+mod neighbors;
 mod one_of_each;
 mod orphans;
 mod pages;

@@ -46,6 +46,8 @@ pub struct Record {
     pub last_exit: Option<LastExit>,
     /// The port that it has, or had and would like to have again.
     pub port: Option<u16>,
+    /// Another user's process had that port, and may know keys of this home. They are renewed by the next start.
+    pub exposed: bool,
     /// Where it was found listening.
     pub address: Option<SocketAddr>,
     /// How it was found answering there.

@@ -8,6 +8,7 @@ mod background;
 mod beginning;
 mod check;
 mod ending;
+mod exposure;
 mod folder;
 mod journal;
 mod jupyter;
@@ -27,7 +28,7 @@ mod watching;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use pipulate_core::identity::{Host, Pid, ProcessIdentity};
+use pipulate_core::identity::{Host, Pid};
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
 use pipulate_core::service::ServiceSpec;
@@ -189,6 +190,7 @@ impl Driver {
             self.look_for_an_answer();
             self.look_at_the_tree();
             self.look_at_saves();
+            self.look_after_the_keys();
             self.look_at_upgrade();
             self.tick();
             self.learn_from_jupyter();
@@ -321,6 +323,7 @@ impl Driver {
             self.upgrade.next_look(),
             self.background.next_look(self.machine.phase(), now),
             self.siblings.next_look(),
+            self.next_look_at_the_port(now),
             self.rest_at.filter(|_| !self.journal.is_unsettled()),
             recheck,
             self.next_look_for_room(),
@@ -391,8 +394,4 @@ fn random() -> Result<u64, SuperviseError> {
         activity: "get random numbers",
         source: std::io::Error::other(error.to_string()),
     })
-}
-
-fn identity_of(pid: Pid, start: u64, host: &Host) -> ProcessIdentity {
-    ProcessIdentity { pid, start, host: host.clone() }
 }

@@ -22,6 +22,9 @@ pub use server::Server;
 /// How long JupyterLab may take to say what its kernels do, before something is cut off.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The file in the runtime directory that signs JupyterLab's cookies.
+pub(crate) const COOKIE_SECRET: &str = "jupyter_cookie_secret";
+
 /// A kernel, by JupyterLab's own word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notebook {
@@ -70,6 +73,9 @@ pub(crate) fn left_files(runtime: &Path) -> Vec<PathBuf> {
 
 fn is_left(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
+    if name == COOKIE_SECRET {
+        return true;
+    }
     let server = name.strip_prefix("jpserver-").and_then(|rest| {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         Pid::new(rest[..digits].parse().ok()?)

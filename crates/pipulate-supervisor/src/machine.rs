@@ -60,8 +60,11 @@ pub(crate) enum Event {
     GroupEmpty,
     /// The group is empty, and other processes of the service are left, kernels not counted.
     LeftOthers,
-    /// The same, and it ended because somebody else took its port first.
-    PortLost,
+    /// The same, and it ended because another process took its port first. `why` is for the time when it is
+    /// given up.
+    PortLost {
+        why: String,
+    },
     /// Nothing that belongs to the service is left.
     TreeEmpty,
     /// By a signal: the second one means "at once".
@@ -149,7 +152,7 @@ impl Machine {
             Event::MainEnded(end) => self.on_main_ended(end, now),
             Event::GroupEmpty => self.on_group_empty(now),
             Event::LeftOthers => self.on_left_others(now),
-            Event::PortLost => self.on_port_lost(now),
+            Event::PortLost { why } => self.on_port_lost(why, now),
             Event::TreeEmpty => self.on_tree_empty(now),
             Event::StopRequested => self.on_stop(now),
             Event::StopWanted => self.on_stop_wanted(now),

@@ -126,6 +126,9 @@ pub fn spec(config: &Config, service: &ServiceConfig, layout: &Layout, around: &
     let has_page = port.is_some() || matches!(ready, Readiness::Http { .. });
     let mut env = around.env.clone();
     env.extend(built_in.env);
+    if service.name.as_str() == ServiceName::JUPYTER && !config.web_users.is_empty() {
+        env.insert(settings::WEB_USERS.to_owned(), config.web_users.join(",").into());
+    }
     env.extend(service.env.iter().map(|(name, value)| (name.clone(), OsString::from(value))));
     let mut env_removed = around.env_removed.clone();
     if service.name.as_str() == ServiceName::JUPYTER && !service.env.contains_key(JUPYTER_TOKEN) {

@@ -29,6 +29,7 @@ fn record(root: &str) -> Record {
         unexpected_ends: 0,
         last_exit: Some(LastExit { code: Some(1), signal: None, at }),
         port: Some(8888),
+        exposed: false,
         scheme: Scheme::Http,
         address: Some("127.0.0.1:8888".parse().unwrap()),
         page: Some("/lab".to_owned()),

@@ -42,6 +42,8 @@ struct RecordV1 {
     unexpected_ends: u32,
     last_exit: Option<ExitV1>,
     port: Option<u16>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    exposed: bool,
     address: Option<SocketAddr>,
     /// `"https"`; absent for http.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,6 +141,7 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
             at: exit.at.to_string(),
         }),
         port: record.port,
+        exposed: record.exposed,
         address: record.address,
         scheme: (record.scheme != Scheme::Http).then(|| record.scheme.as_str().to_owned()),
         page: record.page.clone(),
@@ -206,6 +209,7 @@ impl RecordV1 {
                 })
             })?,
             port: self.port,
+            exposed: self.exposed,
             address: self.address,
             scheme: match self.scheme.as_deref() {
                 None | Some("http") => Scheme::Http,

@@ -11,7 +11,8 @@ use pipulate_process::command::End;
 use pipulate_process::identity::Verified;
 use pipulate_process::table::Entry;
 
-use super::{Driver, identity_of};
+use super::Driver;
+use super::ending::identity_of;
 use crate::jupyter;
 use crate::machine::{Event, Phase};
 

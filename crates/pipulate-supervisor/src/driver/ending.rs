@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
-use pipulate_core::identity::Pid;
+use pipulate_core::identity::{Host, Pid, ProcessIdentity};
 use pipulate_core::text::printable;
 use pipulate_process::command::End;
 use pipulate_process::identity::{SignalError, Verified};
@@ -13,7 +13,7 @@ use pipulate_process::{reaper, table};
 use pipulate_store::record::{Named, Receipt};
 use pipulate_store::{files, sockets};
 
-use super::{Driver, Main, identity_of};
+use super::{Driver, Main};
 use crate::family::Family;
 use crate::jupyter;
 use crate::machine::{Event, Outcome, Phase, Pressure};
@@ -142,7 +142,7 @@ impl Driver {
         }
         self.forget_main();
         let event = match std::mem::take(&mut self.port_lost) {
-            true => Event::PortLost,
+            true => Event::PortLost { why: self.why_robbed() },
             false if end.success() && !self.in_background().is_empty() => Event::LeftOthers,
             false => Event::GroupEmpty,
         };
@@ -335,4 +335,8 @@ impl Main {
     fn key(&self) -> (Pid, u64) {
         (self.record.identity.pid, self.record.identity.start)
     }
+}
+
+pub(super) fn identity_of(pid: Pid, start: u64, host: &Host) -> ProcessIdentity {
+    ProcessIdentity { pid, start, host: host.clone() }
 }

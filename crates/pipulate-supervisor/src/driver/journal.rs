@@ -63,6 +63,7 @@ impl Journal {
             unexpected_ends: 0,
             last_exit: earlier.and_then(|record| record.last_exit),
             port: earlier.and_then(|record| record.port),
+            exposed: earlier.is_some_and(|record| record.exposed),
             address: earlier.and_then(|record| record.address),
             scheme: earlier.map(|record| record.scheme).unwrap_or_default(),
             page: same.and_then(|record| record.page.clone()).or_else(|| spec.page.clone()),
@@ -154,6 +155,15 @@ impl Journal {
         if !self.record.notes.contains(&note) {
             self.record.notes.push(note);
         }
+    }
+
+    /// Whether another user may know keys of this home.
+    pub(super) fn is_exposed(&self) -> bool {
+        self.record.exposed
+    }
+
+    pub(super) fn set_exposed(&mut self, exposed: bool) {
+        self.record.exposed = exposed;
     }
 
     /// What was noted about the instance before is no longer so.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use pipulate_core::identity::Pid;
 use pipulate_core::marker::{self, Marker, Part, RunId};
-use pipulate_core::service::PortWish;
+use pipulate_core::service::{PortWish, ServiceName};
 use pipulate_process::identity::Verified;
 use pipulate_process::ports::{self, Listeners};
 use pipulate_process::signals::Signal;
@@ -108,6 +108,7 @@ impl Driver {
             let why = "pipulate.toml can't be used, so it is not known what to start";
             return Err(format!("{why}; correct it, then run: pipulate start {service}").into());
         }
+        self.renew_exposed_keys().map_err(Trouble::of_files)?;
         self.port = self.choose_port()?;
         if let Some(path) = &self.spec.token {
             token::ensure(path).map_err(Trouble::of_files)?;
@@ -179,7 +180,10 @@ impl Driver {
         let remembered = self.port.filter(|&port| ports::is_free(port));
         let chosen =
             remembered.or_else(|| (wish..=wish.saturating_add(200)).find(|&port| ports::is_free(port)));
-        let Some(chosen) = chosen else { return Err(format!("no port from {wish} upward is free")) };
+        let Some(chosen) = chosen else {
+            let advice = another_port(&self.spec.name);
+            return Err(format!("no port from {wish} upward is free; {advice}"));
+        };
         let aside = self.port.unwrap_or(wish);
         if chosen != aside {
             let holder = self.own_holder(aside).unwrap_or_else(|| self.owner_text(aside));
@@ -226,8 +230,18 @@ impl Driver {
         }
     }
 
+    /// Why a service is given up that lost its port again and again.
+    pub(super) fn why_robbed(&self) -> String {
+        let port = self.port.unwrap_or_default();
+        let advice = another_port(&self.spec.name);
+        format!(
+            "each time that it started, another process took its port first, the last time port {port}; {advice}"
+        )
+    }
+
     /// Whether the service died while starting because its port, free a moment ago, was taken.
     pub(super) fn was_robbed_of_its_port(&mut self) -> bool {
+        self.look_at_the_port();
         let Phase::Starting { .. } = self.machine.phase() else { return false };
         let (Some(port), Some(wish)) = (self.port, self.spec.port) else { return false };
         if ports::is_free(port) || self.holds_port(port) {
@@ -238,4 +252,12 @@ impl Driver {
         }
         !wish.pinned
     }
+}
+
+/// What to do where others are faster, or have everything.
+fn another_port(service: &ServiceName) -> String {
+    format!(
+        "choose a port between 10000 and 32767 that nothing else uses and write it in pipulate.toml, \
+         under [services.{service}], such as port = 23817; then run: pipulate start {service}"
+    )
 }

@@ -66,6 +66,12 @@ impl Driver {
     /// The old instance is gone: begins again, with the configuration as it is now. A newer program
     /// that can't be run is no reason to stay away: this one can.
     pub(super) fn renew(&mut self) {
+        let was_exposed = self.journal.is_exposed();
+        self.look_at_the_port();
+        if !was_exposed && self.journal.is_exposed() {
+            // The next program knows what the record says.
+            self.save();
+        }
         let image = match self.program.newer().map(Path::to_owned) {
             None => self.program.image(),
             Some(newer) => self.try_out(&newer).map_or_else(

@@ -16,8 +16,11 @@ use pipulate_store::files;
 /// Where JupyterLab looks for configuration before it looks in the user's own folders.
 pub(crate) const VARIABLE: &str = "JUPYTER_CONFIG_PATH";
 
-const CONFIG: &str = include_str!("settings.py");
+/// The second part is about other users of the machine; see docs/adr/0031.
+const CONFIG: &str = concat!(include_str!("settings.py"), include_str!("peers.py"));
 const KERNEL: &str = include_str!("kernel.py");
+/// Names the users whose programs may connect to JupyterLab, separated by commas.
+pub(crate) const WEB_USERS: &str = "PIPULATE_WEB_USERS";
 /// The line of it that names the folder for sockets.
 const NO_SOCKETS: &str = "\nSOCKETS = None\n";
 

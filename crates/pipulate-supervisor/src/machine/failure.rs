@@ -80,9 +80,15 @@ impl Machine {
     }
 
     /// No fault of the service: it is started again on another port, as after any other failure.
-    pub(super) fn on_port_lost(&mut self, now: Instant) -> Action {
+    pub(super) fn on_port_lost(&mut self, why: String, now: Instant) -> Action {
         match self.phase {
-            Phase::Clearing { comeback: None, end, .. } => self.again(end, now),
+            Phase::Clearing { comeback: None, end, .. } => {
+                let action = self.again(end, now);
+                if let Phase::Settled(Outcome::Crashed { why: told }) = &mut self.phase {
+                    *told = why;
+                }
+                action
+            }
             Phase::Clearing { comeback: Some(_), .. }
             | Phase::Waiting { .. }
             | Phase::Starting { .. }

@@ -226,9 +226,9 @@ fn a_port_that_is_lost_again_and_again_is_a_crash_loop() {
         let _spawn = machine.on_event(Event::Tick, now);
         let _up = machine.on_event(Event::Spawned, now);
         let _clear = machine.on_event(FAILED, now);
-        let _again = machine.on_event(Event::PortLost, now);
+        let _again = machine.on_event(Event::PortLost { why: "robbed".to_owned() }, now);
     }
-    assert!(matches!(machine.phase(), Phase::Settled(Outcome::Crashed { .. })), "{machine:?}");
+    assert_eq!(*machine.phase(), Phase::Settled(Outcome::Crashed { why: "robbed".to_owned() }));
 }
 
 #[test]

@@ -127,6 +127,9 @@ fn report(context: &Context, restarted: &Launched) -> Result<ExitStatus, Failure
     let printed = up.map(|service| context.printer.data(format!("Restarted {service}")));
     // A reader that left is no reason to say nothing of what failed.
     let printed = printed.collect::<Result<(), Failure>>();
+    for note in &restarted.notes {
+        context.printer.warning(note);
+    }
     let mut worst = ExitStatus::Success;
     for (service, outcome) in &restarted.failed {
         match outcome {

@@ -141,7 +141,9 @@ impl Life {
             Chance::OthersEnd | Chance::PortLost if self.has_remains() => {
                 (self.world.others, self.world.background) = (false, false);
                 match (self.machine.phase(), chance) {
-                    (Phase::Clearing { .. }, Chance::PortLost) => self.tell(Event::PortLost, false),
+                    (Phase::Clearing { .. }, Chance::PortLost) => {
+                        self.tell(Event::PortLost { why: String::new() }, false)
+                    }
                     (Phase::Clearing { .. } | Phase::Background { .. }, _) => {
                         self.tell(Event::GroupEmpty, false);
                     }

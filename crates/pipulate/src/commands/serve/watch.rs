@@ -145,6 +145,7 @@ mod tests {
             unexpected_ends: 0,
             last_exit: None,
             port: None,
+            exposed: false,
             address: None,
             scheme: Scheme::Http,
             page: None,

@@ -23,6 +23,8 @@ pub(crate) struct Launched {
     pub(crate) up: Vec<ServiceName>,
     /// What of it was not up before.
     pub(crate) fresh: Vec<ServiceName>,
+    /// What a person should know about what is up.
+    pub(crate) notes: Vec<String>,
     /// What is not up, and why; never [`Started::Up`].
     pub(crate) failed: Vec<(ServiceName, Started)>,
     pub(crate) unmet: Vec<Unmet>,
@@ -100,7 +102,8 @@ impl Launched {
     pub(crate) fn take(&mut self, settled: Vec<(ServiceName, Started)>) {
         for (service, outcome) in settled {
             match outcome {
-                Started::Up { fresh, .. } => {
+                Started::Up { record, fresh } => {
+                    self.notes.extend(record.notes);
                     self.fresh.extend(fresh.then(|| service.clone()));
                     self.up.push(service);
                 }
