@@ -9,6 +9,7 @@ mod attacks;
 mod browser;
 mod chat;
 mod chat_page;
+mod clones;
 mod collateral;
 mod completions;
 mod configuration;

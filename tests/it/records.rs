@@ -43,7 +43,7 @@ fn a_record_that_is_a_link_is_not_followed() {
     symlink(&elsewhere, project.path(RECORD)).unwrap();
     let before = project.read("elsewhere.json");
     let mut session = Session::new(&project);
-    session.run(&["status"], 4);
+    session.run(&["status"], 1);
     session.run(&["stop"], 1);
     insta::assert_snapshot!(session.text());
     assert_eq!(project.read("elsewhere.json"), before);

@@ -152,6 +152,11 @@ impl Layout {
         self.run.at("jupyter-token")
     }
 
+    /// What JupyterLab signs its cookies with.
+    pub fn jupyter_cookie_secret(&self) -> AbsPath {
+        self.jupyter_runtime().at("jupyter_cookie_secret")
+    }
+
     /// What `pipulate shell` has a shell read.
     pub fn shell(&self) -> AbsPath {
         self.run.at("shell")

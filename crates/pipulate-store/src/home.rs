@@ -1,5 +1,6 @@
 //! The folder `.pipulate` of a project: made private, and found again.
 
+mod links;
 mod places;
 
 use std::fs;
@@ -16,6 +17,7 @@ use crate::error::StoreError;
 use crate::lock::{self, Holder, Lock};
 use crate::{capture, files, record};
 
+pub use links::link_in_state;
 pub(crate) use places::user_state;
 
 /// Where the project at `root` keeps its things, without touching anything: where something of it may be

@@ -14,6 +14,7 @@ pub mod dotenv;
 pub mod error;
 pub mod files;
 pub mod home;
+pub mod known;
 pub mod lock;
 pub mod log;
 pub mod own_log;

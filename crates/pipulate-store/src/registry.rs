@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use pipulate_core::layout::Layout;
-use pipulate_core::project::AbsPath;
+use pipulate_core::project::{AbsPath, ProjectId};
 
 use crate::error::StoreError;
 use crate::{files, home};
@@ -34,6 +35,12 @@ pub fn projects() -> Vec<AbsPath> {
         AbsPath::new(PathBuf::from(OsString::from_vec(bytes)))
     };
     entries.into_iter().flatten().flatten().filter_map(root).collect()
+}
+
+/// When a project was put into the list.
+pub(crate) fn since(root: &AbsPath) -> Option<SystemTime> {
+    let entry = folder()?.join(ProjectId::of_root(root).to_string());
+    fs::symlink_metadata(entry).and_then(|meta| meta.modified()).ok()
 }
 
 fn folder() -> Option<PathBuf> {

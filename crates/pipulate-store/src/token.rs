@@ -2,23 +2,26 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use pipulate_core::layout::Layout;
 
 use crate::error::StoreError;
-use crate::files;
+use crate::{files, known};
 
-/// A token that was made when first asked for: 32 random bytes as hexadecimal digits, without a
-/// line break (JupyterLab would take it as part of the token), for its user only.
+/// The token that was made here for this file, or a new one: 32 random bytes as hexadecimal digits, without a
+/// line break (JupyterLab would take it as part of the token), for its user only. One that came with the
+/// folder, or that others may have read, is replaced.
 ///
 /// # Errors
 /// The folder is not writable, or what is there is refused.
 pub fn ensure(path: &Path) -> Result<String, StoreError> {
-    if let Some(token) = existing(path)? {
-        return Ok(token);
+    let is_private = |path: &Path| fs::symlink_metadata(path).is_ok_and(|meta| meta.mode() & 0o077 == 0);
+    match existing(path)? {
+        Some(token) if is_private(path) && known::is_key(path, token.as_bytes()) => Ok(token),
+        Some(_) | None => make(path),
     }
-    make(path)
 }
 
 /// Puts another token in the place of one that is there; whether one was. The file is never missing meanwhile.
@@ -33,12 +36,15 @@ pub fn renew(path: &Path) -> Result<bool, StoreError> {
     Ok(is_there)
 }
 
+/// A new token in the place of the one that may be there.
 fn make(path: &Path) -> Result<String, StoreError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
         .map_err(|error| StoreError::io("make", path)(io::Error::other(error.to_string())))?;
     let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     files::write_private(path, token.as_bytes())?;
+    // Where nothing can be remembered, each start makes a new one.
+    let _unless_it_failed = known::remember_key(path, token.as_bytes());
     Ok(token)
 }
 
@@ -66,7 +72,7 @@ pub fn of_jupyter(layout: &Layout) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
@@ -90,5 +96,22 @@ mod tests {
         assert_eq!(ensure(&path).unwrap(), first);
         let meta = path.metadata().unwrap();
         assert_eq!((meta.mode() & 0o777, meta.len()), (0o600, 64));
+    }
+
+    #[test]
+    fn a_token_that_was_not_made_here_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let committed = "ab".repeat(32);
+        files::write_private(&at("token"), committed.as_bytes()).unwrap();
+        let made = ensure(&at("token")).unwrap();
+        assert_ne!(made, committed);
+        // A copy, one that others could read, and the one that it replaced.
+        fs::copy(at("token"), at("copy")).unwrap();
+        assert_ne!(ensure(&at("copy")).unwrap(), made);
+        fs::set_permissions(at("token"), fs::Permissions::from_mode(0o644)).unwrap();
+        assert_ne!(ensure(&at("token")).unwrap(), made);
+        files::write_private(&at("token"), made.as_bytes()).unwrap();
+        assert_ne!(ensure(&at("token")).unwrap(), made);
     }
 }

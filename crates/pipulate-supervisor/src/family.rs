@@ -11,7 +11,6 @@
 mod claims;
 
 use std::collections::HashSet;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use pipulate_core::identity::Pid;
@@ -22,6 +21,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_process::identity::{self, own_pid};
 use pipulate_process::table::{self, Entry};
 use pipulate_store::record::{self, Named};
+use pipulate_store::{capture, known};
 
 pub(crate) use claims::Claims;
 
@@ -181,6 +181,12 @@ impl Service {
         table::is_ours_by_user(pid) && self.claims(pid, self.fifo(layout))
     }
 
+    /// Whether to believe a record that says of a process that it is this service's: one that was written
+    /// here is believed, one that came with the folder needs a sign.
+    pub(crate) fn is_believed(&self, pid: Pid, layout: &Layout) -> bool {
+        self.is_member(pid, layout) || known::is_home(layout)
+    }
+
     /// The main process of a run that nobody wrote down, because the supervisor died as it started
     /// it: the first that leads a session. Reads the whole process table.
     pub(crate) fn unrecorded_main(&self, run: &RunId) -> Option<Entry> {
@@ -221,7 +227,7 @@ impl Service {
 
     /// Which file the service's FIFO is.
     fn fifo(&self, layout: &Layout) -> Option<(u64, u64)> {
-        std::fs::metadata(layout.fifo(&self.name)).ok().map(|meta| (meta.dev(), meta.ino()))
+        capture::fifo_identity(layout, &self.name)
     }
 
     /// Whether a process is not the service's, although it is found where the service's are.

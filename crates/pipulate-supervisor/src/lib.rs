@@ -23,6 +23,7 @@ pub mod renewal;
 pub mod restart;
 pub mod scope;
 pub mod startable;
+pub mod takeover;
 pub mod work;
 
 mod family;

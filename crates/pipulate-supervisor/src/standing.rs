@@ -13,6 +13,7 @@ use pipulate_process::identity::{self, Verified};
 use pipulate_process::poll::{self, Interest};
 use pipulate_process::table;
 use pipulate_store::capture;
+use pipulate_store::known;
 use pipulate_store::lock::{self, Holder};
 use pipulate_store::record::{self, Named, Record};
 
@@ -89,7 +90,7 @@ pub(crate) fn standing_among(
     }
     // A supervisor that ended in order leaves none behind: only after a torn one is it worth looking.
     let torn = record.supervisor.as_ref().is_some_and(|supervisor| supervisor.host == *host);
-    if survivors(record).next().is_some() {
+    if survivors(record).any(|survivor| own.is_believed(survivor.pid, layout)) {
         return Standing::Unsupervised;
     }
     if torn && !own.among(claims, &[], layout).ours.is_empty() {
@@ -113,6 +114,7 @@ fn standing_of_main(
             Membership::Doubtful(why) => Some(Standing::Unknown(why)),
             Membership::Ended => None,
         },
+        Liveness::Elsewhere(_) | Liveness::Unverifiable(_) if !known::is_home(layout) => None,
         // A container that ended took its processes along: then nobody has the FIFO open.
         Liveness::Elsewhere(Elsewhere::Container) if !capture::is_held(layout, &own.name) => None,
         Liveness::Elsewhere(place) => {
@@ -135,6 +137,7 @@ pub(crate) enum Membership {
     /// It shows neither: its environment is empty or hidden from us (`env -i`, ssh-agent, setuid programs),
     /// or the record is forged. It is neither signaled nor replaced; the sentence says what to do.
     Doubtful(String),
+    /// It has ended, or only a record that was not written here says that it is.
     Ended,
 }
 
@@ -167,7 +170,8 @@ fn membership_within(
     {
         let _ended_or_not = poll::wait(&[(end, Interest::Read)], Some(patience));
     }
-    if identity::liveness(main, host) != Liveness::Alive {
+    // A record that came with the folder may name any process.
+    if identity::liveness(main, host) != Liveness::Alive || !known::is_home(layout) {
         return Membership::Ended;
     }
     let name = table::entry(main.pid).map(|entry| printable(&entry.name)).unwrap_or_default();

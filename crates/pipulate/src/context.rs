@@ -1,10 +1,11 @@
 //! What every verb needs to know: which project, its configuration, and where to print.
 
 mod root;
+mod trust;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pipulate_core::config::{Config, ConfigError};
 use pipulate_core::layout::Layout;
@@ -21,8 +22,9 @@ use pipulate_store::log::{read, secrets};
 use pipulate_store::{files, home};
 use pipulate_supervisor::program::Program;
 use pipulate_supervisor::scope::Scope;
-use pipulate_supervisor::{plan, query};
+use pipulate_supervisor::{plan, query, takeover};
 
+use self::root::Chosen;
 use crate::cli::{Request, Verb};
 use crate::error::{Failure, FailureKind};
 use crate::ui::printer::Printer;
@@ -53,15 +55,21 @@ impl Context {
             }
             found => found?,
         };
-        let root = match &request.global.project {
-            Some(directory) => root::named(&current.join(directory), home.as_deref())?,
-            None if request.verb.is_about_all_projects() => root::anywhere(&current)?,
-            // A new project may well lie in the folder of another one.
-            None if matches!(request.verb, Verb::Init) => root::named(&current, home.as_deref())?,
-            None => root::around(&current, home.as_deref())?,
+        let root = if request.global.project.is_none() && request.verb.is_about_all_projects() {
+            root::anywhere(&current)?
+        } else {
+            let chosen = choose(request, &current, home.as_deref())?;
+            // What we start ourselves was chosen before.
+            if !matches!(request.verb, Verb::Supervise(_) | Verb::Serve | Verb::HandOver) {
+                chosen.warnings.iter().for_each(|warning| printer.warning(warning));
+            }
+            chosen.root
         };
         let exe = table::own_program()
             .map_err(|error| Failure::failed("could not find the program that is running").cause(error))?;
+        if !matches!(request.verb, Verb::Supervise(_)) && !request.verb.is_about_all_projects() {
+            refuse_links(&root)?;
+        }
         let layout = if let Verb::Supervise(settings) = &request.verb {
             // It may hold a lock already; whoever started it has looked.
             let layout = match settings.places.clone() {
@@ -93,6 +101,14 @@ impl Context {
         if is_new {
             self.printer.note(format!("A new home: {}", layout.root()));
         }
+        match takeover::take_over(&layout) {
+            Ok(true) if !is_new => {
+                self.printer
+                    .note("This .pipulate was copied or came with the folder; it gets keys of its own");
+            }
+            Ok(_) => {}
+            Err(error) => self.printer.detail(format!("this home will not be known as your own: {error}")),
+        }
         if *layout.run() != *self.layout.run() {
             let run = layout.run();
             self.printer.note(format!("This folder can't hold what a home needs; it is kept in: {run}"));
@@ -121,9 +137,13 @@ impl Context {
     }
 
     /// The same for another of the user's projects.
-    pub(crate) fn of_project(&self, root: AbsPath) -> Self {
+    ///
+    /// # Errors
+    /// Its `.pipulate` is a link, or has one in it.
+    pub(crate) fn of_project(&self, root: AbsPath) -> Result<Self, Failure> {
+        refuse_links(&root)?;
         let layout = home::locate(root);
-        Self { config: read_config(&layout), layout, ..self.clone() }
+        Ok(Self { config: read_config(&layout), layout, ..self.clone() })
     }
 
     /// The same project as the other places see it in which something of it may be running.
@@ -305,6 +325,23 @@ pub(crate) fn current_directory() -> Result<PathBuf, Failure> {
             .hint("it may have been deleted; go to another one")
             .hint("what still runs in it is ended by: pipulate stop --all")
     })
+}
+
+fn choose(request: &Request, current: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
+    match &request.global.project {
+        Some(directory) => root::named(&current.join(directory), home),
+        // A new project may well lie in the folder of another one.
+        None if matches!(request.verb, Verb::Init) => root::here(current, home),
+        None => root::around(current, home),
+    }
+}
+
+/// Nothing is read or written through a link: it would be another project's, or another program's.
+fn refuse_links(root: &AbsPath) -> Result<(), Failure> {
+    let Some(link) = home::link_in_state(root) else { return Ok(()) };
+    let what = format!("this is a symbolic link, and there may be none in .pipulate: {}", link.display());
+    Err(Failure::new(FailureKind::Refused, what)
+        .hint("remove it if you don't need it; a project is used from its own folder, or with -C"))
 }
 
 fn read_config(layout: &Layout) -> Result<Config, ConfigError> {

@@ -21,6 +21,8 @@ pub(crate) struct Failure {
 pub(crate) enum FailureKind {
     /// It failed, or was refused.
     Failed,
+    /// What is in the folder may not be used.
+    Refused,
     /// It was asked for something that does not exist.
     Usage,
     TimedOut,
@@ -34,7 +36,7 @@ impl FailureKind {
     /// The exit status that says so.
     pub(crate) fn exit_status(self) -> ExitStatus {
         match self {
-            Self::Failed => ExitStatus::Failed,
+            Self::Failed | Self::Refused => ExitStatus::Failed,
             Self::Usage => ExitStatus::Usage,
             Self::TimedOut => ExitStatus::TimedOut,
             Self::Interrupted => ExitStatus::Interrupted,

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use cli::Verb;
 use context::Context;
-use error::Failure;
+use error::{Failure, FailureKind};
 use exit_code::ExitStatus;
 use pipulate_environment::browser;
 use pipulate_process::signals;
@@ -60,7 +60,9 @@ fn run_verb(args: Vec<OsString>) -> ExitCode {
             printer.failure(&failure);
             match failure.kind.exit_status() {
                 // Of a status, 1 says that a service is not well.
-                ExitStatus::Failed if asks_how_it_is => ExitStatus::Unknown.into(),
+                ExitStatus::Failed if asks_how_it_is && failure.kind != FailureKind::Refused => {
+                    ExitStatus::Unknown.into()
+                }
                 status => status.into(),
             }
         }

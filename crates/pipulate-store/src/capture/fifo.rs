@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -18,6 +18,14 @@ use crate::files;
 pub fn is_held(layout: &Layout, service: &ServiceName) -> bool {
     // ENXIO: a FIFO that nobody could read from; the service's own end can.
     !matches!(try_fifo(layout, service), Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32))
+}
+
+/// Which file the FIFO of a service is: device and inode. `None` where something else has its name, such as a
+/// link to /dev/null, which many programs write to.
+pub fn identity(layout: &Layout, service: &ServiceName) -> Option<(u64, u64)> {
+    let meta = std::fs::symlink_metadata(layout.fifo(service)).ok()?;
+    let is_own = meta.uid() == rustix::process::geteuid().as_raw();
+    (meta.file_type().is_fifo() && is_own && meta.nlink() == 1).then(|| (meta.dev(), meta.ino()))
 }
 
 /// The same, and the FIFO is there for certain.

@@ -46,7 +46,8 @@ impl Driver {
         let readying = Readying::new(&spec.ready, earlier.as_ref());
         let port = earlier.as_ref().and_then(|record| record.port);
         let lost_before = lost_before(earlier.as_ref(), main.as_ref());
-        let earlier_survivors = survivors(earlier.as_ref());
+        let mut earlier_survivors = survivors(earlier.as_ref());
+        earlier_survivors.retain(|survivor| service.is_believed(survivor.pid, &layout));
         let watching = Watching::new(&layout, &spec, beginning, unread(earlier.as_ref(), main.as_ref()));
         let lives = main.as_ref().is_some_and(|main| main.verified.lives());
         let generation = generation(earlier.as_ref(), lives, beginning)?;

@@ -113,6 +113,9 @@ impl Driver {
         if let Some(path) = &self.spec.token {
             token::ensure(path).map_err(Trouble::of_files)?;
         }
+        if self.spec.name.as_str() == ServiceName::JUPYTER {
+            token::ensure(&self.layout.jupyter_cookie_secret()).map_err(Trouble::of_files)?;
+        }
         self.prepare_kernels();
         let next = RunId::from_random(random().map_err(|error| error.to_string())?);
         let run = std::mem::replace(&mut self.next_run, next);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pipulate_core::layout::Layout;
+use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::{ProjectStatus, Verdict};
 use pipulate_process::poll::{self, Interest};
@@ -72,9 +73,21 @@ fn statuses(context: &Context, projects: Projects) -> Vec<ProjectStatus> {
         }
         Projects::All => {
             let roots = projects::find(registry::projects()).into_iter();
-            roots.map(|root| project_status(&context.of_project(root))).collect()
+            roots.map(|root| status_of(context, root)).collect()
         }
     }
+}
+
+/// The status of another project; one that may not be looked into has only a reason.
+fn status_of(context: &Context, root: AbsPath) -> ProjectStatus {
+    context.of_project(root.clone()).map_or_else(
+        |failure| {
+            let name = root.file_name().map(|name| name.to_string_lossy().into_owned());
+            let unknown = vec![failure.in_one_line()];
+            ProjectStatus { name: name.unwrap_or_default(), root, services: Vec::new(), unknown }
+        },
+        |project| project_status(&project),
+    )
 }
 
 fn show(context: &Context, settings: StatusSettings, statuses: &[ProjectStatus]) -> Result<(), Failure> {

@@ -23,8 +23,16 @@ pub(crate) fn stop(context: &Context, settings: StopSettings) -> Result<ExitStat
         Projects::This => stop_project(context, &settings),
         Projects::All => {
             let mut worst = ExitStatus::Success;
-            let known = projects::find(registry::projects());
-            let mut known: Vec<Context> = known.into_iter().map(|root| context.of_project(root)).collect();
+            let mut known = Vec::new();
+            for root in projects::find(registry::projects()) {
+                match context.of_project(root) {
+                    Ok(project) => known.push(project),
+                    Err(failure) => {
+                        context.printer.failure(&failure);
+                        worst = ExitStatus::Failed;
+                    }
+                }
+            }
             // This command ends with the project that it was typed in.
             known.sort_by_key(|project| project.own_service().is_some());
             for project in known {

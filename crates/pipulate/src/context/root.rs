@@ -2,15 +2,14 @@
 //!
 //! The nearest one around the current folder that has something of a project in it; below the
 //! home directory, so that a stray file there does not swallow every project of a user; and never
-//! through a folder that anyone may write to: whoever put a pipulate.toml there would choose what
-//! we run.
+//! one that other users can write to: who put a pipulate.toml there would choose what we run.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use pipulate_core::project::AbsPath;
+use pipulate_core::text::shell_words;
 
+use super::trust;
 use crate::error::{Failure, FailureKind};
 
 /// What makes a folder a project.
@@ -22,37 +21,57 @@ enum Marker {
     Folder(&'static str),
 }
 
+/// A project, and what a person should know about how it was chosen.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub(super) root: AbsPath,
+    pub(super) warnings: Vec<String>,
+}
+
 /// The project around a folder; the folder itself if there is none.
 ///
 /// # Errors
-/// The folder would be the home directory or `/`, which are no projects by accident.
-pub(super) fn around(current: &Path, home: Option<&Path>) -> Result<AbsPath, Failure> {
-    let current = canonical(current)?;
+/// The folder would be the home directory or `/`, which are no projects by accident; or it is another user's.
+pub(super) fn around(current: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
+    let current = own(current)?;
+    let mut warnings = Vec::new();
     let home = home.and_then(|home| home.canonicalize().ok());
     let home = home.as_deref();
     for folder in current.ancestors() {
-        let is_near = folder == &*current;
-        if (is_near || !is_anyones(folder)) && is_project(folder, home) {
-            return canonical(folder);
+        if is_project(folder, home) {
+            match doubt_about(folder).filter(|_| folder != &*current) {
+                None => return Ok(Chosen { root: canonical(folder)?, warnings }),
+                Some(why) => warnings.push(skipped(folder, why)),
+            }
         }
         if Some(folder) == home {
             break;
         }
     }
-    refuse_by_accident(current, home)
+    Ok(Chosen { root: refuse_by_accident(current, home)?, warnings })
+}
+
+/// The current folder, whatever is around it.
+///
+/// # Errors
+/// As [`around`].
+pub(super) fn here(current: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
+    named(&own(current)?, home)
 }
 
 /// The project in a folder that was named.
 ///
 /// # Errors
 /// There is no such folder, or it is the home directory or `/`.
-pub(super) fn named(directory: &Path, home: Option<&Path>) -> Result<AbsPath, Failure> {
+pub(super) fn named(directory: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
     let root = canonical(directory)?;
     if !root.is_dir() {
         return Err(Failure::new(FailureKind::Usage, format!("this is not a folder: {root}")));
     }
     let home = home.and_then(|home| home.canonicalize().ok());
-    refuse_by_accident(root, home.as_deref())
+    let root = refuse_by_accident(root, home.as_deref())?;
+    let doubt = doubt_about(&root).map(|why| format!("{why}, and what it says is run as you: {root}"));
+    Ok(Chosen { warnings: doubt.into_iter().collect(), root })
 }
 
 /// Any folder, for what is about no project in particular.
@@ -84,8 +103,31 @@ fn is_special(folder: &Path, home: Option<&Path>) -> bool {
     folder.parent().is_none() || Some(folder) == home
 }
 
-fn is_anyones(folder: &Path) -> bool {
-    fs::metadata(folder).is_ok_and(|data| data.permissions().mode() & 0o002 != 0)
+/// Why a folder, or what marks it as a project, may be another user's work.
+fn doubt_about(folder: &Path) -> Option<&'static str> {
+    let mut marks = MARKERS.iter().map(|marker| match marker {
+        Marker::File(name) | Marker::Folder(name) => folder.join(name),
+    });
+    trust::doubt(folder).or_else(|| marks.find_map(|mark| trust::doubt(&mark)))
+}
+
+fn skipped(folder: &Path, why: &str) -> String {
+    let path = folder.display().to_string();
+    let words = shell_words(&["pipulate".to_owned(), "-C".to_owned(), path.clone()]);
+    format!("{path} is not used as the project, because {why}; to use it anyway: {words} …")
+}
+
+/// The folder we are in, unless it is another user's.
+fn own(current: &Path) -> Result<AbsPath, Failure> {
+    let current = canonical(current)?;
+    if trust::is_anothers(&current) {
+        return Err(Failure::new(
+            FailureKind::Refused,
+            format!("this folder belongs to another user: {current}"),
+        )
+        .hint("what it says would be run as you; to use it anyway: pipulate -C . …"));
+    }
+    Ok(current)
 }
 
 fn canonical(path: &Path) -> Result<AbsPath, Failure> {
@@ -97,6 +139,9 @@ fn canonical(path: &Path) -> Result<AbsPath, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::ui::style::Style;
 
@@ -124,7 +169,7 @@ mod tests {
         fn around(&self, current: &str) -> Result<String, String> {
             let found = around(&self.path(current), Some(&self.path("home")));
             let relative = |root: AbsPath| root.strip_prefix(self.path("")).unwrap().display().to_string();
-            found.map(relative).map_err(|failure| failure.render(Style::plain()))
+            found.map(|chosen| relative(chosen.root)).map_err(|failure| failure.render(Style::plain()))
         }
     }
 
@@ -162,13 +207,32 @@ mod tests {
         fs::set_permissions(tree.path("shared"), fs::Permissions::from_mode(0o777)).unwrap();
         assert_eq!(tree.around("shared/mine").unwrap(), "shared/mine");
         assert_eq!(tree.around("shared").unwrap(), "shared");
+        let said = around(&tree.path("shared/mine"), None).unwrap().warnings.concat();
+        assert!(said.contains("other users can write to it; to use it anyway: pipulate -C"), "{said}");
+    }
+
+    #[test]
+    fn nor_does_one_whose_group_or_file_is_not_the_users_own() {
+        let tree = Tree::new(&["team/mine", "home/a/x"], &["team/pipulate.toml", "home/a/pipulate.toml"]);
+        let chmod = |path: &str, mode| {
+            fs::set_permissions(tree.path(path), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        chmod("home/a/pipulate.toml", 0o666);
+        assert_eq!(tree.around("home/a/x").unwrap(), "home/a/x");
+        chmod("home/a/pipulate.toml", 0o644);
+        assert_eq!(tree.around("home/a/x").unwrap(), "home/a");
+        if nix::unistd::chown(&*tree.path("team"), None, Some(nix::unistd::Gid::from_raw(12345))).is_ok() {
+            assert_eq!(tree.around("team/mine").unwrap(), "team");
+            chmod("team", 0o775);
+            assert_eq!(tree.around("team/mine").unwrap(), "team/mine");
+        }
     }
 
     #[test]
     fn a_named_folder_is_taken_at_its_word() {
         let tree = Tree::new(&["home/a/b"], &["home/a/pipulate.toml", "file"]);
         let home = tree.path("home");
-        assert_eq!(named(&tree.path("home/a/b"), Some(&home)).unwrap(), tree.path("home/a/b"));
+        assert_eq!(named(&tree.path("home/a/b"), Some(&home)).unwrap().root, tree.path("home/a/b"));
         assert_eq!(named(&tree.path("nowhere"), Some(&home)).unwrap_err().kind, FailureKind::Usage);
         assert_eq!(named(&tree.path("file"), Some(&home)).unwrap_err().kind, FailureKind::Usage);
         assert!(named(&home, Some(&home)).is_err());

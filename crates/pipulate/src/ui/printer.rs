@@ -163,9 +163,11 @@ impl Printer {
     pub(crate) fn failure(&self, failure: &Failure) {
         match failure.kind {
             FailureKind::ReaderGone => {}
-            FailureKind::Failed | FailureKind::Usage | FailureKind::TimedOut | FailureKind::Interrupted => {
-                self.raw_note(&failure.render(self.stderr_style))
-            }
+            FailureKind::Failed
+            | FailureKind::Refused
+            | FailureKind::Usage
+            | FailureKind::TimedOut
+            | FailureKind::Interrupted => self.raw_note(&failure.render(self.stderr_style)),
         }
     }
 

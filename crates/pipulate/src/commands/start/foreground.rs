@@ -44,7 +44,7 @@ const SECOND_KEY: Duration = Duration::from_secs(10);
 pub(super) fn leave_early(context: &Context, before: &Before, is_terminated: bool) {
     context.printer.clear_line();
     // The home may have been made since, and lie elsewhere.
-    let context = context.of_project(context.layout.root().clone());
+    let Ok(context) = context.of_project(context.layout.root().clone()) else { return };
     let begun = before.begun(&context.layout);
     say_what_ran_before(&context, before, &begun);
     if begun.is_empty() {

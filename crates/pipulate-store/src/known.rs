@@ -1,0 +1,190 @@
+//! What this user's own state directory remembers of projects: what was made here, and what was agreed to.
+//!
+//! A project's folder may come from anyone, with a `.pipulate` in it. Whether something in it was made by this
+//! user on this machine is decided by facts that are kept outside of it. Each fact is a file of its own, named
+//! by a digest of its subject, so that two programs never edit the same one.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use pipulate_core::layout::Layout;
+use sha2::{Digest, Sha256};
+
+use crate::error::StoreError;
+use crate::{files, home, registry};
+
+/// What a fact is about; the name of its folder.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Home,
+    Stamp,
+    Environment,
+    Key,
+    Host,
+}
+
+impl Kind {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Home => "homes",
+            Self::Stamp => "stamps",
+            Self::Environment => "environments",
+            Self::Key => "keys",
+            Self::Host => "hosts",
+        }
+    }
+}
+
+/// Whether the project's `.pipulate` was made, or taken over, by this user on this machine. A copy, a clone
+/// and what was unpacked are not; a folder that was renamed is.
+pub fn is_home(layout: &Layout) -> bool {
+    identity(layout.state()).is_some_and(|identity| recall(Kind::Home, &[&identity]).is_some())
+        || is_home_of_old(layout)
+}
+
+/// Remembers the project's `.pipulate`, and the stamp of a home from before there were such facts.
+///
+/// # Errors
+/// The user's state directory is not writable.
+pub fn remember_home(layout: &Layout) -> Result<(), StoreError> {
+    let Some(identity) = identity(layout.state()) else { return Ok(()) };
+    if recall(Kind::Home, &[&identity]).is_some() {
+        return Ok(());
+    }
+    if is_home_of_old(layout)
+        && let Some(stamp) = files::read_private(&layout.setup_stamp())?
+    {
+        remember_stamp(layout, &stamp)?;
+    }
+    remember(Kind::Home, &[&identity], layout.root().as_os_str().as_bytes())
+}
+
+/// Whether these bytes are the last stamp that was written into this home.
+pub fn is_stamp(layout: &Layout, bytes: &[u8]) -> bool {
+    let Some(identity) = identity(layout.state()) else { return false };
+    match recall(Kind::Stamp, &[&identity]) {
+        Some(known) => known == digest(&[bytes]).into_bytes(),
+        None => recall(Kind::Home, &[&identity]).is_none() && is_home_of_old(layout),
+    }
+}
+
+/// Remembers the stamp that is about to be written.
+///
+/// # Errors
+/// The user's state directory is not writable.
+pub fn remember_stamp(layout: &Layout, bytes: &[u8]) -> Result<(), StoreError> {
+    let Some(identity) = identity(layout.state()) else { return Ok(()) };
+    remember(Kind::Stamp, &[&identity], digest(&[bytes]).as_bytes())
+}
+
+/// What was remembered of the environment that this project runs with.
+pub fn environment(layout: &Layout) -> Option<Vec<u8>> {
+    recall(Kind::Environment, &[layout.root().as_os_str().as_bytes()])
+}
+
+/// Remembers which environment this project was set up or started with.
+///
+/// # Errors
+/// The user's state directory is not writable.
+pub fn remember_environment(layout: &Layout, fingerprint: &[u8]) -> Result<(), StoreError> {
+    match environment(layout).is_some_and(|known| known == fingerprint) {
+        true => Ok(()),
+        false => remember(Kind::Environment, &[layout.root().as_os_str().as_bytes()], fingerprint),
+    }
+}
+
+/// Whether this is the key that was made here for this file.
+pub(crate) fn is_key(path: &Path, key: &[u8]) -> bool {
+    recall(Kind::Key, &[path.as_os_str().as_bytes()]) == Some(digest(&[key]).into_bytes())
+}
+
+/// Remembers the key that was made for this file, and forgets the one before it.
+///
+/// # Errors
+/// The user's state directory is not writable.
+pub(crate) fn remember_key(path: &Path, key: &[u8]) -> Result<(), StoreError> {
+    remember(Kind::Key, &[path.as_os_str().as_bytes()], digest(&[key]).as_bytes())
+}
+
+/// Whether the user agreed that this project sends prompts to this host.
+pub fn is_host_agreed(layout: &Layout, host: &str) -> bool {
+    recall(Kind::Host, &[layout.root().as_os_str().as_bytes(), host.as_bytes()]).is_some()
+}
+
+/// Remembers that the user agreed to it.
+///
+/// # Errors
+/// The user's state directory is not writable.
+pub fn remember_host(layout: &Layout, host: &str) -> Result<(), StoreError> {
+    remember(Kind::Host, &[layout.root().as_os_str().as_bytes(), host.as_bytes()], host.as_bytes())
+}
+
+/// A home of a Pipulate that only kept a list of projects: the folder stands in that list, and was not made
+/// after it was put there, as another one in its place would have been.
+fn is_home_of_old(layout: &Layout) -> bool {
+    let made = fs::symlink_metadata(layout.state()).and_then(|meta| meta.created());
+    let listed = registry::since(layout.root());
+    made.ok().zip(listed).is_some_and(|(made, listed)| made <= listed)
+}
+
+/// Tells a folder from its copies and from those that stand in its place later; a rename keeps it. Where the
+/// file system does not note when a folder was made, a rename does not.
+fn identity(folder: &Path) -> Option<Vec<u8>> {
+    let meta = fs::symlink_metadata(folder).ok().filter(fs::Metadata::is_dir)?;
+    let made = meta.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok());
+    let made = made
+        .map_or_else(|| folder.as_os_str().as_bytes().to_vec(), |made| made.as_nanos().to_string().into());
+    Some([meta.ino().to_string().as_bytes(), b" ", &made].concat())
+}
+
+fn recall(kind: Kind, subject: &[&[u8]]) -> Option<Vec<u8>> {
+    files::read_private(&file(kind, subject)?).ok().flatten()
+}
+
+fn remember(kind: Kind, subject: &[&[u8]], value: &[u8]) -> Result<(), StoreError> {
+    let Some(file) = file(kind, subject) else { return Ok(()) };
+    home::parents(&file)?;
+    files::write_private(&file, value)
+}
+
+fn file(kind: Kind, subject: &[&[u8]]) -> Option<PathBuf> {
+    Some(home::user_state()?.join("known").join(kind.folder()).join(digest(subject)))
+}
+
+fn digest(parts: &[&[u8]]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update((part.len() as u64).to_le_bytes());
+        digest.update(part);
+    }
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_told_from_its_copy_and_known_by_another_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("home")).unwrap();
+        let first = identity(&at("home")).unwrap();
+        fs::rename(at("home"), at("renamed")).unwrap();
+        if fs::metadata(at("renamed")).unwrap().created().is_ok() {
+            assert_eq!(identity(&at("renamed")).unwrap(), first);
+        }
+        fs::create_dir(at("home")).unwrap();
+        assert_ne!(identity(&at("home")).unwrap(), first);
+        std::os::unix::fs::symlink(at("home"), at("link")).unwrap();
+        assert_eq!(identity(&at("link")), None);
+    }
+
+    #[test]
+    fn parts_are_not_run_together() {
+        assert_ne!(digest(&[b"ab", b"c"]), digest(&[b"a", b"bc"]));
+    }
+}

@@ -1,0 +1,256 @@
+//! A folder that came with a `.pipulate`: cloned, copied, moved, or made by an earlier version.
+//!
+//! Such folders are built here, and never committed as such.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use serde_json::{Value, json};
+
+use crate::support::run::{self, Output};
+use crate::support::{Process, TestProject, holds};
+
+const TOKEN: &str = ".pipulate/run/token";
+const RECORD: &str = ".pipulate/run/server.json";
+
+/// The program in another folder of the same user's.
+fn run_in(project: &TestProject, folder: &Path, args: &[&str]) -> Output {
+    run::output(project.command(args).current_dir(folder))
+}
+
+fn beside(project: &TestProject, name: &str) -> PathBuf {
+    let folder = project.home().join(name);
+    fs::create_dir(&folder).unwrap();
+    folder
+}
+
+fn copy(from: &Path, to: &Path) {
+    run::output(run::command("cp").arg("-a").arg(from).arg(to)).expect(0);
+}
+
+/// A process of this user's that has nothing to do with any project; ended with the value.
+struct Innocent(std::process::Child);
+
+impl Innocent {
+    fn start() -> Self {
+        let mut command = run::command("sleep");
+        command.arg("600").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.env_remove("PIPULATE_SESSION").spawn().unwrap())
+    }
+
+    fn lives(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Innocent {
+    fn drop(&mut self) {
+        let _ended = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+#[test]
+fn a_link_to_another_projects_state_is_refused_by_every_verb() {
+    let project = TestProject::light().build();
+    project.start(&[]);
+    let before = project.service("server");
+    let clone = beside(&project, "clone");
+    for link in ["", "run", "run/server.json", "run/server.lock", "log", "run/token", "run/jupyter"] {
+        let state = clone.join(".pipulate");
+        fs::create_dir_all(state.join("run")).unwrap();
+        let at = state.join(link);
+        match at.symlink_metadata() {
+            Ok(meta) if meta.is_dir() => fs::remove_dir_all(&at).unwrap(),
+            Ok(_) | Err(_) => {}
+        }
+        symlink(project.path(".pipulate").join(link), state.join(link).components().as_path()).unwrap();
+        let verbs: [&[&str]; 12] = [
+            &["stop"],
+            &["stop", "--force"],
+            &["start", "--no-setup"],
+            &["restart"],
+            &["status"],
+            &["status", "--json"],
+            &["logs", "--tail", "1"],
+            &["doctor"],
+            &["url"],
+            &["secret", "list"],
+            &["config", "--show"],
+            &["setup"],
+        ];
+        for words in verbs {
+            let output = run_in(&project, &clone, words).expect(1);
+            assert!(output.stderr.contains("symbolic link"), "{link}: {words:?}: {output:?}");
+            assert_eq!(output.stdout, "", "{link}: {words:?}");
+        }
+        match link {
+            "" => fs::remove_file(&state).unwrap(),
+            _ => fs::remove_dir_all(&state).unwrap(),
+        }
+    }
+    let after = project.service("server");
+    assert_eq!((&after["pid"], &after["supervisor_pid"]), (&before["pid"], &before["supervisor_pid"]));
+}
+
+#[test]
+fn a_project_whose_state_became_a_link_is_passed_over_by_what_is_about_all() {
+    let project = TestProject::light().build();
+    project.start(&[]);
+    let clone = beside(&project, "clone");
+    fs::write(clone.join("pipulate.toml"), project.read("pipulate.toml")).unwrap();
+    let state = project.home().join(".local/state/pipulate/projects");
+    let entry = fs::read_dir(&state).unwrap().next().unwrap().unwrap().path();
+    fs::write(entry.with_file_name("0000000000000000"), clone.to_str().unwrap()).unwrap();
+    symlink("../demo/.pipulate", clone.join(".pipulate")).unwrap();
+    let status = project.run(&["status", "--all"]).expect(4);
+    assert!(status.stderr.contains("symbolic link"), "{status:?}");
+    let stopped = project.run(&["stop", "--all"]).expect(1);
+    assert!(stopped.stderr.contains("symbolic link"), "{stopped:?}");
+    assert!(stopped.stdout.starts_with("Stopped server: "), "{stopped:?}");
+}
+
+#[test]
+fn links_above_the_state_are_no_obstacle() {
+    let project = TestProject::light().build();
+    let link = project.home().join("link");
+    symlink(project.root(), &link).unwrap();
+    run_in(&project, &link, &["start", "--no-setup"]).expect(0);
+    run_in(&project, &link, &["status"]).expect(0);
+    run_in(&project, &link, &["stop"]).expect(0);
+}
+
+/// A record as a running home has it, of a process that has nothing to do with it.
+fn forged(project: &TestProject, record: &Value, innocent: &Innocent) -> Value {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", innocent.0.id())).unwrap();
+    let start: u64 = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap();
+    let mut record = record.clone();
+    record["root"] = json!(project.root());
+    for process in ["main", "supervisor"] {
+        record[process]["pid"] = json!(innocent.0.id());
+        record[process]["start"] = json!(start);
+    }
+    record
+}
+
+#[test]
+fn a_forged_record_claims_no_process_and_ends_none() {
+    // Only what this machine and this boot are called is taken from a real record.
+    let model = TestProject::light().build();
+    model.start(&[]);
+    let record: Value = serde_json::from_str(&model.read(RECORD)).unwrap();
+    for what in ["a link to /dev/null", "a plain file", "nothing", "a FIFO"] {
+        let project = TestProject::light().build();
+        let mut innocent = Innocent::start();
+        let mut forged = forged(&project, &record, &innocent);
+        let survivor =
+            json!({"pid": innocent.0.id(), "start": forged["main"]["start"], "name": "x", "why": "x"});
+        forged["receipt"] =
+            json!({"stopped": 0, "seconds": 0.0, "forced": [], "left": [], "survivors": [survivor]});
+        project.write(RECORD, &forged.to_string());
+        let fifo = project.path(".pipulate/run/server.out");
+        match what {
+            "a link to /dev/null" => symlink("/dev/null", &fifo).unwrap(),
+            "a plain file" => fs::write(&fifo, "").unwrap(),
+            "a FIFO" => mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap(),
+            _ => {}
+        }
+        let pid = innocent.0.id().to_string();
+        for words in [&["status", "--json"][..], &["stop"], &["stop", "--force"], &["stop", "--all"]] {
+            let output = project.run(words);
+            assert!(!output.stdout.contains(&pid), "{what}: {words:?}: {output:?}");
+            assert!(innocent.lives(), "{what}: {words:?}: {output:?}");
+        }
+        project.write(RECORD, &forged.to_string());
+        if what != "a link to /dev/null" {
+            project.start(&[]);
+            project.run(&["restart", "server"]).expect(0);
+            project.run(&["stop"]).expect(0);
+        }
+        assert!(innocent.lives(), "{what}");
+        let _a_link_would_be_refused = fs::remove_file(fifo);
+    }
+}
+
+fn token(root: &Path) -> String {
+    fs::read_to_string(root.join(TOKEN)).unwrap()
+}
+
+#[test]
+fn keys_that_came_with_the_folder_are_no_keys() {
+    let project = TestProject::light().build();
+    let committed = "ab".repeat(32);
+    project.write(TOKEN, &committed);
+    fs::set_permissions(project.path(TOKEN), fs::Permissions::from_mode(0o644)).unwrap();
+    let started = project.start(&[]);
+    assert!(started.stderr.contains("it gets keys of its own"), "{started:?}");
+    let made = token(project.root());
+    assert_ne!(made, committed);
+    assert_eq!(fs::metadata(project.path(TOKEN)).unwrap().mode() & 0o777, 0o600);
+    // What was made here stays, over restarts too, and is not spoken of again.
+    assert_eq!(project.run(&["restart", "server"]).expect(0).stderr.matches("keys").count(), 0);
+    assert_eq!(token(project.root()), made);
+    // git overwrites what it is told to ignore.
+    project.write(TOKEN, &committed);
+    project.run(&["restart", "server"]).expect(0);
+    assert_ne!(token(project.root()), committed);
+}
+
+#[test]
+fn a_copy_and_a_moved_home_get_keys_of_their_own() {
+    let project = TestProject::light().build();
+    project.start(&[]);
+    let first = token(project.root());
+    let copied = project.home().join("copied");
+    copy(project.root(), &copied);
+    let before = project.service("server");
+    run_in(&project, &copied, &["stop"]).expect(0);
+    assert!(Process::of(&before["pid"]).lives());
+    project.run(&["stop"]).expect(0);
+    run_in(&project, &copied, &["start", "--no-setup"]).expect(0);
+    assert_ne!(token(&copied), first);
+    run_in(&project, &copied, &["stop"]).expect(0);
+    fs::remove_dir_all(&copied).unwrap();
+
+    fs::rename(project.root(), &copied).unwrap();
+    run_in(&project, &copied, &["start", "--no-setup"]).expect(0);
+    assert_ne!(token(&copied), first);
+    run_in(&project, &copied, &["stop"]).expect(0);
+    fs::rename(&copied, project.root()).unwrap();
+}
+
+#[test]
+fn what_runs_is_not_lost_with_what_is_remembered() {
+    let project = TestProject::light().build();
+    project.start(&[]);
+    let before = project.service("server");
+    // As an earlier version left it, and as a state directory that was cleared.
+    fs::remove_dir_all(project.home().join(".local/state/pipulate/known")).unwrap();
+    assert_eq!(project.service("server")["pid"], before["pid"]);
+    let [supervisor, server] = ["supervisor_pid", "pid"].map(|which| Process::of(&before[which]));
+    supervisor.signal(rustix::process::Signal::KILL);
+    holds("its end", || !supervisor.lives());
+    fs::remove_dir_all(project.home().join(".local/state")).unwrap();
+    let adopted = project.start(&[]);
+    assert!(adopted.stderr.contains("keys of its own"), "{adopted:?}");
+    assert_eq!(project.service("server")["pid"], before["pid"]);
+    project.run(&["stop"]).expect(0);
+    assert!(!server.lives());
+}
+
+#[test]
+fn a_state_directory_that_can_not_be_written_keeps_nothing_from_running() {
+    let project = TestProject::light().build();
+    let state = project.home().join(".local/state");
+    fs::create_dir_all(state.parent().unwrap()).unwrap();
+    fs::write(&state, "no folder").unwrap();
+    project.start(&[]);
+    let first = token(project.root());
+    project.run(&["restart", "server"]).expect(0);
+    assert_ne!(token(project.root()), first, "a key that can't be remembered is made at each start");
+    project.run(&["status"]).expect(0);
+    project.run(&["stop"]).expect(0);
+}
