@@ -254,3 +254,92 @@ fn a_state_directory_that_can_not_be_written_keeps_nothing_from_running() {
     project.run(&["status"]).expect(0);
     project.run(&["stop"]).expect(0);
 }
+
+#[test]
+fn what_only_asks_runs_nothing_of_the_folder() {
+    let project = TestProject::light().build();
+    fs::remove_file(project.path(".venv")).unwrap();
+    let trap = format!("#!/bin/sh\necho \"$0\" >> '{}'\n", project.path("was-run").display());
+    for program in [".venv/bin/python", ".venv/bin/jupyter", "monitor"] {
+        project.write(program, &trap);
+        fs::set_permissions(project.path(program), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    project.write(".venv/pyvenv.cfg", "home = /usr/bin\nversion = 3.11.0\n");
+    project.write(".env", "A=1\n");
+    run::output(project.foreign("git").args(["init", "--quiet"])).expect(0);
+    run::output(project.foreign("git").args(["config", "core.fsmonitor", "./monitor"])).expect(0);
+    let stamp = json!({"version": 1, "state": "made", "origin": "made", "venv": project.path(".venv"),
+        "venv_made": "1", "python": "/usr/bin/python3", "python_version": "3.11.0", "installed": null});
+    project.write(".pipulate/setup.json", &stamp.to_string());
+    let questions: [&[&str]; 11] = [
+        &["doctor"],
+        &["doctor", "--json"],
+        &["status"],
+        &["logs", "--tail", "1"],
+        &["stop"],
+        &["config", "--show"],
+        &["url"],
+        &["completions", "bash"],
+        &["activate", "bash"],
+        &["secret", "list"],
+        &["start", "--dry-run"],
+    ];
+    for words in questions {
+        let output = project.run(words);
+        assert!(!project.path("was-run").exists(), "{words:?}: {output:?}");
+    }
+    let mut completion = project.command(&["--", "pipulate", "logs", ""]);
+    run::output(completion.env("PIPULATE_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", "2"));
+    assert!(!project.path("was-run").exists(), "completion");
+    let doctor: Value = serde_json::from_str(&project.run(&["doctor", "--json"]).stdout).unwrap();
+    let found = |id: &str| {
+        let mut findings = doctor["findings"].as_array().unwrap().iter();
+        findings.find(|finding| finding["id"] == id).unwrap().clone()
+    };
+    assert_eq!(found("venv.python")["status"], "skipped");
+    assert!(found("venv.python")["fix"].to_string().contains("setup"), "{doctor}");
+    assert_eq!(found("secrets.ignored")["status"], "warning");
+}
+
+/// Another user's folder below a directory that all may enter; only root can make one.
+fn of_another_user(project: &TestProject, folder: &Path) {
+    for path in [folder.to_path_buf(), folder.join("pipulate.toml")] {
+        std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+    }
+    assert!(project.home().exists());
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that can't run here says so")]
+fn another_users_folder_is_used_only_by_name() {
+    let project = TestProject::light().build();
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can make another user's folder");
+        return;
+    }
+    let team = beside(&project, "team");
+    let mine = team.join("mine");
+    fs::create_dir(&mine).unwrap();
+    fs::write(team.join("pipulate.toml"), "[services.evil]\ncommand = [\"touch\", \"evil\"]\n").unwrap();
+    of_another_user(&project, &team);
+    let walked = run_in(&project, &mine, &["start", "--dry-run"]).expect(0);
+    assert!(!walked.stdout.contains("evil"), "{walked:?}");
+    assert!(walked.stderr.contains("because it belongs to another user"), "{walked:?}");
+    assert!(walked.stderr.contains("pipulate -C "), "{walked:?}");
+    for words in [&["status"][..], &["start"], &["init"], &["doctor"]] {
+        let inside = run_in(&project, &team, words).expect(1);
+        assert!(inside.stderr.contains("this folder belongs to another user"), "{words:?}: {inside:?}");
+        assert!(inside.stderr.contains("pipulate -C ."), "{words:?}: {inside:?}");
+    }
+    let named = run_in(&project, &team, &["-C", ".", "start", "--dry-run"]).expect(0);
+    assert!(named.stdout.contains("evil") && named.stderr.contains("warning: it belongs"), "{named:?}");
+    // Root's own, which the group may write to.
+    std::os::unix::fs::chown(team.join("pipulate.toml"), Some(0), Some(0)).unwrap();
+    std::os::unix::fs::chown(&team, Some(0), Some(65534)).unwrap();
+    let of_root = run_in(&project, &mine, &["start", "--dry-run"]).expect(0);
+    assert!(of_root.stdout.contains("evil"), "{of_root:?}");
+    fs::set_permissions(&team, fs::Permissions::from_mode(0o2775)).unwrap();
+    let shared = run_in(&project, &mine, &["start", "--dry-run"]).expect(0);
+    assert!(!shared.stdout.contains("evil"), "{shared:?}");
+    assert!(shared.stderr.contains("other users can write to it"), "{shared:?}");
+}

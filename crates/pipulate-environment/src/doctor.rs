@@ -9,6 +9,7 @@ mod browser;
 pub mod catalog;
 mod evidence;
 mod fix;
+mod git;
 mod imports;
 mod jupyter;
 mod kernels;
@@ -41,7 +42,8 @@ use pipulate_store::files;
 
 use crate::bare_words;
 use crate::browser::session::Session;
-use crate::venv::bin_dir;
+use crate::surroundings::Surroundings;
+use crate::venv::{self as environment, bin_dir, existing_python};
 
 pub use fix::{FixError, fix, repairs};
 
@@ -98,14 +100,56 @@ pub fn examine(examination: &Examination) -> Vec<Finding> {
             Ok(findings) => findings,
             Err(panic) => std::panic::resume_unwind(panic),
         });
-        findings.collect()
+        findings.map(|finding| said_how_to_use(finding, examination)).collect()
     })
+}
+
+/// Why a Python that may be anyone's was not run.
+const NOT_USED_YET: &str =
+    "Not run: this folder's Python was not set up or started here, or has changed since";
+
+/// To examine a folder is no consent to run what is in it; a set-up is.
+fn said_how_to_use(finding: Finding, examination: &Examination) -> Finding {
+    match finding.title == NOT_USED_YET {
+        true => finding.command("if you trust this folder", examination.pipulate(&["setup"])),
+        false => finding,
+    }
 }
 
 impl Examination {
     /// The configuration, or why what depends on it is not examined.
     fn config(&self) -> Result<&Config, &'static str> {
         self.config.as_ref().map_err(|_| "Not examined: pipulate.toml can't be read")
+    }
+
+    /// The home's Python, if it may be run.
+    fn python(&self) -> Result<PathBuf, &'static str> {
+        let python = existing_python(&self.layout, &self.config()?.python);
+        let python = python.ok_or("Not examined: there is no Python environment")?;
+        self.may_run_python().then_some(python).ok_or(NOT_USED_YET)
+    }
+
+    /// Whether the home's Python is the one that a set-up or a start used before: it is run then.
+    fn may_run_python(&self) -> bool {
+        self.config().is_ok_and(|config| environment::is_known(&self.layout, &config.python))
+    }
+
+    /// Whether the interpreter that pipulate.toml names is there and was not used yet: it may be any program.
+    fn is_unused(&self, interpreter: &Path) -> bool {
+        self.layout.inside(interpreter).exists() && !self.may_run_python()
+    }
+
+    /// The surroundings without the programs of this folder, unless they may be run.
+    fn trusted_surroundings(&self) -> Surroundings {
+        let around = self.session.surroundings.clone();
+        if self.may_run_python() {
+            return around;
+        }
+        let path = around.variable("PATH").unwrap_or_default().to_owned();
+        let is_elsewhere = |folder: &PathBuf| !real(folder).starts_with(self.layout.root());
+        // What was split at its separators can be joined again.
+        let path = std::env::join_paths(std::env::split_paths(&path).filter(is_elsewhere));
+        around.with("PATH", path.unwrap_or_default())
     }
 
     /// A command of ours that works from any folder.
@@ -127,7 +171,7 @@ impl Examination {
 
     /// The first program of that name on `PATH`.
     fn program(&self, name: &str) -> Option<PathBuf> {
-        self.session.surroundings.programs(name).next()
+        self.trusted_surroundings().programs(name).next()
     }
 
     /// One of the machine's own files, by its path without the leading slash.

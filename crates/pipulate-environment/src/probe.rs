@@ -18,10 +18,11 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// Tells of each module before and after: `name`, then nothing if it imports, else the traceback.
 /// Whatever a module prints goes to stderr.
 const SCRIPT: &str = r"
-import os, sys, traceback
+import sys
+sys.path[:] = [entry for entry in sys.path if entry]
+import os, traceback
 answers = os.dup(1)
 os.dup2(2, 1)
-sys.path[:] = [entry for entry in sys.path if entry]
 def tell(text):
     data = text.encode('utf-8', 'surrogateescape')
     while data:

@@ -5,8 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
+use pipulate_core::layout::Layout;
 use pipulate_store::error::StoreError;
-use pipulate_store::files;
+use pipulate_store::{files, known};
 use serde::{Deserialize, Serialize};
 
 use crate::installer::InstallerKind;
@@ -92,8 +93,14 @@ struct InstalledFile {
 impl Stamp {
     /// Reads the stamp. `None` if there is none that this version understands: then nothing there is
     /// ours to change.
-    pub fn read(path: &Path) -> Option<Self> {
-        let file: File = serde_json::from_slice(&files::read_private(path).ok()??).ok()?;
+    /// One that was not written here is none either: it came with the folder.
+    pub fn read(layout: &Layout) -> Option<Self> {
+        let bytes = files::read_private(&layout.setup_stamp()).ok()??;
+        Self::parse(&bytes).filter(|_| known::is_stamp(layout, &bytes))
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let file: File = serde_json::from_slice(bytes).ok()?;
         (file.version == VERSION).then(|| Self::from_state(file.state)).flatten()
     }
 
@@ -101,11 +108,15 @@ impl Stamp {
     ///
     /// # Errors
     /// The folder can't be written to.
-    pub fn write(&self, path: &Path) -> Result<(), StoreError> {
+    pub fn write(&self, layout: &Layout) -> Result<(), StoreError> {
+        let path = &layout.setup_stamp();
         let mut text = serde_json::to_string_pretty(&File { version: VERSION, state: self.to_state() })
             .map_err(|error| StoreError::io("write", path)(error.into()))?;
         text.push('\n');
-        files::write_private(path, text.as_bytes())
+        files::write_private(path, text.as_bytes())?;
+        // Where nothing can be remembered, the environment is not ours to change the next time.
+        let _unless_it_failed = known::remember_stamp(layout, text.as_bytes());
+        Ok(())
     }
 
     fn from_state(state: State) -> Option<Self> {
@@ -172,39 +183,45 @@ mod tests {
         })
     }
 
+    fn home() -> (tempfile::TempDir, Layout) {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(pipulate_core::project::AbsPath::new(folder.path()).unwrap());
+        fs::create_dir(layout.state()).unwrap();
+        (folder, layout)
+    }
+
     #[test]
     fn what_was_written_is_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("setup.json");
+        let (_folder, layout) = home();
+        let path = layout.setup_stamp();
         for stamp in [Stamp::Making { venv: "/p/.venv".into() }, made(None), made(Some("cd"))] {
-            stamp.write(&path).unwrap();
-            assert_eq!(Stamp::read(&path), Some(stamp));
+            stamp.write(&layout).unwrap();
+            assert_eq!(Stamp::read(&layout), Some(stamp));
         }
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(layout.state()).unwrap().count(), 1);
+        let copied = fs::read(&path).unwrap();
+        let (_folder, other) = home();
+        fs::write(other.setup_stamp(), copied).unwrap();
+        assert_eq!(Stamp::read(&other), None, "it was not written there");
     }
 
     #[test]
     fn version_1_is_read_for_ever() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("setup.json");
         let frozen = r#"{"version":1,"state":"made","origin":"made","venv":"/p/.venv",
             "venv_made":"1795000000123456789","python":"/usr/bin/python3.11","python_version":"3.11.7",
             "installed":{"installer":"uv","requirements":"ab"}}"#;
-        fs::write(&path, frozen).unwrap();
-        assert_eq!(Stamp::read(&path), Some(made(None)));
+        assert_eq!(Stamp::parse(frozen.as_bytes()), Some(made(None)));
     }
 
     #[test]
     fn what_is_not_understood_is_no_stamp() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("setup.json");
-        assert_eq!(Stamp::read(&path), None);
+        let (_folder, layout) = home();
+        assert_eq!(Stamp::read(&layout), None);
         for text in
             ["", "{", "{}", r#"{"version":2,"state":"making","venv":"/p"}"#, r#"{"version":1,"state":"new"}"#]
         {
-            fs::write(&path, text).unwrap();
-            assert_eq!(Stamp::read(&path), None, "{text}");
+            assert_eq!(Stamp::parse(text.as_bytes()), None, "{text}");
         }
     }
 }

@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 use pipulate_core::config::PythonConfig;
 use pipulate_core::layout::Layout;
+use pipulate_store::error::StoreError;
 use pipulate_store::files;
+use pipulate_store::known;
 use sha2::{Digest, Sha256};
 
 use crate::python::Version;
@@ -36,6 +38,41 @@ fn python_path(layout: &Layout, config: &PythonConfig) -> PathBuf {
         Some(interpreter) => layout.inside(interpreter).to_path_buf(),
         None => layout.inside(&config.venv).join("bin/python"),
     }
+}
+
+/// Remembers that this project was set up or started with the environment that it has now.
+///
+/// # Errors
+/// The user's state directory is not writable.
+pub fn remember(layout: &Layout, config: &PythonConfig) -> Result<(), StoreError> {
+    match fingerprint(layout, config) {
+        Some(fingerprint) => known::remember_environment(layout, &fingerprint),
+        None => Ok(()),
+    }
+}
+
+/// Whether the environment is the one that was remembered.
+pub fn is_known(layout: &Layout, config: &PythonConfig) -> bool {
+    fingerprint(layout, config).is_some_and(|now| known::environment(layout).is_some_and(|then| then == now))
+}
+
+/// What tells the interpreter from another one in its place, as far as the folder has it in hand: a Python of
+/// the system that its links lead to may be updated.
+fn fingerprint(layout: &Layout, config: &PythonConfig) -> Option<Vec<u8>> {
+    let python = python_path(layout, config);
+    let folder = python.parent()?.canonicalize().ok()?;
+    let python = folder.join(python.file_name()?);
+    let link = fs::read_link(&python).unwrap_or_default();
+    let real = python.canonicalize().ok().filter(|real| real.starts_with(layout.root()));
+    let files = [Some(python.clone()), folder.parent().map(|root| root.join("pyvenv.cfg")), real];
+    let which = files.map(|file| file.and_then(|file| file.symlink_metadata().ok()));
+    let which = which.map(|meta| {
+        meta.map(|meta| {
+            [meta.ino().cast_signed(), meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()]
+        })
+    });
+    let paths = [python.as_os_str().as_bytes(), link.as_os_str().as_bytes()].join(&0);
+    Some([paths.as_slice(), format!("{which:?}").as_bytes()].concat())
 }
 
 /// What is where a venv should be.

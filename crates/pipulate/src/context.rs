@@ -15,7 +15,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::status::ServiceStatus;
 use pipulate_environment::bare_words;
 use pipulate_environment::surroundings::Surroundings;
-use pipulate_environment::venv::{bin_dir, existing_python};
+use pipulate_environment::venv::{self, bin_dir, existing_python};
 use pipulate_process::table;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::{read, secrets};
@@ -114,6 +114,14 @@ impl Context {
             self.printer.note(format!("This folder can't hold what a home needs; it is kept in: {run}"));
         }
         Ok(Self { layout, ..self.clone() })
+    }
+
+    /// Remembers which Python what was asked for runs with: `doctor` may run that one, too.
+    pub(crate) fn remember_environment(&self) {
+        let Ok(config) = &self.config else { return };
+        if let Err(error) = venv::remember(&self.layout, &config.python) {
+            self.printer.detail(format!("this environment will not be known as used: {error}"));
+        }
     }
 
     /// The same with its configuration as it is now.

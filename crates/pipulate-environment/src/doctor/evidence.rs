@@ -21,6 +21,11 @@ impl Said {
         self.end.is_some_and(End::success)
     }
 
+    /// The same under a shorter name than the command line.
+    pub(super) fn called(self, command: String) -> Self {
+        Self { command, ..self }
+    }
+
     /// What a person needs of it: the error's last line, else the last line of all.
     pub(super) fn last_line(&self) -> &str {
         last_line(&self.stderr).or_else(|| last_line(&self.stdout)).unwrap_or("nothing")

@@ -1,7 +1,7 @@
 //! Whether what notebooks and pages are made of imports: tried, not looked up.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use pipulate_core::config::Config;
 use pipulate_core::finding::Finding;
@@ -17,7 +17,6 @@ use crate::probe::{ProbeOutcome, ProbeResult, probe_modules};
 use crate::requirements::Requirements;
 use crate::service::{LIBRARY_PATH, environment_of, library_path};
 use crate::surroundings::Surroundings;
-use crate::venv::existing_python;
 
 const FOUND: &str = "system.libraries";
 
@@ -60,21 +59,16 @@ for name in sys.argv[1:]:
     except OSError as error:
         print(error)";
 
-fn python_of(examination: &Examination) -> Result<PathBuf, &'static str> {
-    let config = examination.config()?;
-    existing_python(&examination.layout, &config.python).ok_or("Not tried: there is no Python environment")
-}
-
 fn libraries(examination: &Examination) -> Finding {
     if examination.session.macos {
         return skipped(FOUND, "Wheels for macOS bring their own libraries");
     }
-    let python = match python_of(examination) {
+    let python = match examination.python() {
         Ok(python) => python,
         Err(reason) => return skipped(FOUND, reason),
     };
     let environment = environment_of(&python, &python, &examination.session.surroundings);
-    let said = evidence::of(environment.give_to(Command::new(&python).args(["-c", LOAD])).args(NEEDED));
+    let said = evidence::of(environment.give_to(Command::new(&python).args(["-I", "-c", LOAD])).args(NEEDED));
     if !said.is_well() {
         return not_even_python(&python, &examination.session.surroundings, &said);
     }
@@ -91,7 +85,7 @@ fn libraries(examination: &Examination) -> Finding {
 
 /// Python needs libraries itself: one that stands before the system's may keep it from starting.
 fn not_even_python(python: &Path, around: &Surroundings, said: &Said) -> Finding {
-    let without = Command::new(python).args(["-c", "pass"]).env_remove(LIBRARY_PATH);
+    let without = Command::new(python).args(["-I", "-c", "pass"]).env_remove(LIBRARY_PATH);
     if !evidence::of(without).is_well() {
         return skipped(FOUND, "Which libraries Python finds is not known: it does not run");
     }
@@ -108,7 +102,7 @@ fn not_even_python(python: &Path, around: &Surroundings, said: &Said) -> Finding
 fn modules(examination: &Examination) -> Vec<Finding> {
     let mut wanted: BTreeMap<&str, String> = BTreeMap::new();
     let mut results: BTreeMap<String, ProbeOutcome> = BTreeMap::new();
-    match (examination.config(), python_of(examination)) {
+    match (examination.config(), examination.python()) {
         (Err(reason), _) | (_, Err(reason)) => {
             wanted.extend(MODULES_OF.map(|(_, module)| (module, reason.to_owned())));
         }

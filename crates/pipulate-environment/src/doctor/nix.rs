@@ -5,9 +5,9 @@ use pipulate_process::command::Command;
 use pipulate_store::files;
 
 use super::catalog::{Check, Group};
+use super::git::Checkout;
 use super::{Examination, evidence, skipped, warning};
 use crate::service::environment_of;
-use crate::venv::existing_python;
 
 const FLAKES_ON: &str = "nix.flakes";
 const LOCAL_SEEN: &str = "nix.local";
@@ -68,11 +68,11 @@ fn local(examination: &Examination) -> Finding {
     if !layout.inside("local.nix").exists() {
         return skipped(LOCAL_SEEN, "There is no local.nix");
     }
-    let Some(git) = examination.program("git").filter(|_| layout.inside(".git").exists()) else {
+    let git = examination.program("git").filter(|_| layout.inside(".git").exists());
+    let Some(checkout) = git.and_then(|git| Checkout::around(examination, git)) else {
         return Finding::ok(LOCAL_SEEN, "local.nix is seen by nix develop: this is no git checkout");
     };
-    let command = Command::new(git).args(["ls-files", "--error-unmatch", "local.nix"]);
-    let said = evidence::of_machine(command.directory(layout.root().to_path_buf()));
+    let said = checkout.ask(&["ls-files", "--error-unmatch", "local.nix"]);
     if said.is_well() {
         return Finding::ok(LOCAL_SEEN, "local.nix is seen by nix develop: git knows it")
             .detail(said.evidence());
@@ -99,16 +99,11 @@ fn cuda(examination: &Examination) -> Finding {
             .detail(said.evidence())
             .advice("restart the machine; if that does not help, install the driver again");
     }
-    let python = examination
-        .config
-        .as_ref()
-        .ok()
-        .and_then(|config| existing_python(&examination.layout, &config.python));
-    let Some(python) = python else {
+    let Ok(python) = examination.python() else {
         return Finding::ok(CUDA_FOUND, "The NVIDIA driver answers").detail(said.evidence());
     };
     let environment = environment_of(&python, &python, &examination.session.surroundings);
-    let load = ["-c", "import ctypes; ctypes.CDLL('libcuda.so.1')"];
+    let load = ["-I", "-c", "import ctypes; ctypes.CDLL('libcuda.so.1')"];
     let loaded = evidence::of(environment.give_to(Command::new(python).args(load)));
     if loaded.is_well() {
         return Finding::ok(CUDA_FOUND, "The NVIDIA driver answers, and Python finds it")

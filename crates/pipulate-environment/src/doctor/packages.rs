@@ -14,7 +14,6 @@ use crate::plan::{Drift, Mode};
 use crate::requirements::{Requirements, RequirementsError, Source};
 use crate::setup::{self, SetupRequest};
 use crate::uv;
-use crate::venv::existing_python;
 
 const READABLE: &str = "requirements.readable";
 const CURRENT: &str = "requirements.current";
@@ -104,12 +103,9 @@ fn drift(examination: &Examination) -> Vec<Drift> {
 }
 
 fn consistent(examination: &Examination) -> Finding {
-    let config = match examination.config() {
-        Ok(config) => config,
+    let python = match examination.python() {
+        Ok(python) => python,
         Err(reason) => return skipped(FIT, reason),
-    };
-    let Some(python) = existing_python(&examination.layout, &config.python) else {
-        return skipped(FIT, "Not examined: there is no Python environment");
     };
     let said = check(examination, &python);
     if said.is_well() {
@@ -133,6 +129,7 @@ fn check(examination: &Examination, python: &Path) -> Said {
             evidence::of_machine(command.args(["pip", "check", "--python"]).arg(python))
         }
         None => evidence::of_machine(Command::new(python).args([
+            "-I",
             "-m",
             "pip",
             "check",

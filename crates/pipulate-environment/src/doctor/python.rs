@@ -5,7 +5,7 @@ use std::path::Path;
 use pipulate_core::finding::Finding;
 
 use super::catalog::{Check, Group};
-use super::{Examination, failure, skipped, venv, warning};
+use super::{Examination, NOT_USED_YET, failure, skipped, venv, warning};
 use crate::python::{OLDEST, Python, PythonError, Version, discover};
 use crate::uv;
 
@@ -33,9 +33,12 @@ fn python(examination: &Examination) -> Vec<Finding> {
         }
     };
     if let Some(interpreter) = &config.interpreter {
+        if examination.is_unused(interpreter) {
+            return vec![skipped(FOUND, NOT_USED_YET), skipped(VERSION, NOT_USED_YET), not_needed()];
+        }
         return external(&examination.layout.inside(interpreter));
     }
-    let around = &examination.session.surroundings;
+    let around = &examination.trusted_surroundings();
     let found = discover(around, examination.layout.root(), uv::at_hand(around).is_some());
     discovered(found, venv::runs(examination))
 }

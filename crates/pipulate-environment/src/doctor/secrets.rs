@@ -5,11 +5,11 @@ use std::os::unix::fs::MetadataExt;
 
 use pipulate_core::finding::{Finding, Fix};
 use pipulate_core::secret::EnvKey;
-use pipulate_process::command::Command;
 use pipulate_store::dotenv::{EnvFile, SecretValue};
 
 use super::catalog::{Check, Group};
-use super::{Examination, evidence, failure, skipped, warning};
+use super::git::Checkout;
+use super::{Examination, failure, skipped, warning};
 
 /// The id that [`super::fix`] knows how to mend itself.
 pub(super) const PERMISSIONS: &str = "secrets.permissions";
@@ -102,14 +102,10 @@ fn ignored(examination: &Examination) -> Finding {
         return skipped(IGNORED, "There is no .env");
     }
     let Some(git) = examination.program("git") else { return skipped(IGNORED, "git is not installed") };
-    let ask = |words: &[&str]| {
-        let command = Command::new(&git).args(words.iter().copied()).directory(layout.root().to_path_buf());
-        evidence::of_machine(command)
-    };
-    if !ask(&["rev-parse", "--is-inside-work-tree"]).is_well() {
+    let Some(checkout) = Checkout::around(examination, git) else {
         return skipped(IGNORED, "This folder is no git checkout");
-    }
-    let tracked = ask(&["ls-files", "--error-unmatch", ".env"]);
+    };
+    let tracked = checkout.ask(&["ls-files", "--error-unmatch", ".env"]);
     if tracked.is_well() {
         return failure(IGNORED, "git has your secrets: .env is one of its files")
             .detail(tracked.evidence())
@@ -118,7 +114,7 @@ fn ignored(examination: &Examination) -> Finding {
                 ["git", "-C", &layout.root().to_string_lossy(), "rm", "--cached", ".env"],
             );
     }
-    let ignored = ask(&["check-ignore", "--verbose", ".env"]);
+    let ignored = checkout.ask(&["check-ignore", "--verbose", ".env"]);
     match ignored.is_well() {
         true => Finding::ok(IGNORED, "git leaves .env alone").detail(ignored.evidence()),
         false => warning(IGNORED, "git would take .env: the next `git add .` publishes your secrets")

@@ -73,11 +73,13 @@ enum Parsed {
 }
 
 fn parsed(examination: &Examination) -> Result<(Parsed, String), &'static str> {
-    let config = examination.config()?;
+    examination.config()?;
     if !examination.layout.server_py().is_file() {
         return Err("There is no server.py");
     }
-    let python = existing_python(&examination.layout, &config.python)
+    let python = examination
+        .python()
+        .ok()
         .or_else(|| examination.program("python3"))
         .ok_or("Not examined: there is no Python")?;
     let file = examination.layout.server_py().to_path_buf();

@@ -3,6 +3,7 @@
 mod around;
 mod home;
 mod inside;
+mod strangers;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};

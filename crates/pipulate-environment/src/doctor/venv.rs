@@ -11,7 +11,7 @@ use pipulate_process::command::Command;
 
 use super::catalog::{Check, Group};
 use super::evidence::ran;
-use super::{Examination, failure, project, real, skipped, warning};
+use super::{Examination, NOT_USED_YET, failure, project, real, skipped, warning};
 use crate::plan::{Facts, Mode, Plan, Refusal, decide};
 use crate::python::Version;
 use crate::requirements::{Requirements, RequirementsError};
@@ -48,8 +48,11 @@ fn environment(examination: &Examination) -> Vec<Finding> {
     let evidence = match Evidence::gather(examination) {
         Ok(evidence) => evidence,
         Err(reason) => {
-            let python = interpreter.map(|interpreter| external(&examination.layout.inside(interpreter)));
-            let python = python.unwrap_or_else(|| skipped(PYTHON, reason));
+            let python = match interpreter {
+                Some(interpreter) if examination.is_unused(interpreter) => skipped(PYTHON, NOT_USED_YET),
+                Some(interpreter) => external(&examination.layout.inside(interpreter)),
+                None => skipped(PYTHON, reason),
+            };
             return vec![skipped(WHOLE, reason), skipped(MOVED, reason), python, skipped(VERSION, reason)];
         }
     };
@@ -123,6 +126,9 @@ fn python(evidence: &Evidence, examination: &Examination) -> [Finding; 2] {
         VenvState::Broken { .. } => {
             [skipped(PYTHON, "Not examined: the Python environment can't be used"), no_version()]
         }
+        VenvState::Whole(_) | VenvState::Moved { .. } if !examination.may_run_python() => {
+            [skipped(PYTHON, NOT_USED_YET), skipped(VERSION, NOT_USED_YET)]
+        }
         VenvState::Whole(venv) | VenvState::Moved { venv, .. } => match ask(&venv.python) {
             Err(problem) => {
                 [broken(PYTHON, "The Python environment's Python does not run", problem), no_version()]
@@ -177,7 +183,7 @@ impl Evidence {
             state: inspect(&root),
             packages: Packages::below(&root),
             root,
-            stamp: Stamp::read(&layout.setup_stamp()),
+            stamp: Stamp::read(layout),
             manager: MANAGERS.into_iter().find(|name| layout.inside(name).exists()),
             wanted: Requirements::read(layout, &config.python, jupyter),
             alive: examination.alive,
@@ -292,7 +298,7 @@ pub(super) fn runs(examination: &Examination) -> bool {
 
 /// The version and the prefix of a Python; else why there is no answer.
 pub(super) fn ask(python: &Path) -> Result<(Version, PathBuf), String> {
-    let output = Command::new(python).args(["-E", "-c", WHO_ARE_YOU]).output(PATIENCE);
+    let output = Command::new(python).args(["-I", "-c", WHO_ARE_YOU]).output(PATIENCE);
     let output = output.map_err(|error| error.to_string())?;
     let said = String::from_utf8_lossy(&output.stdout);
     let mut lines = said.lines();

@@ -46,13 +46,13 @@ impl Work<'_, '_> {
         }
         self.kept = self.clear_the_place(&seen.root, old)?;
         let stamp = self.request.layout.setup_stamp();
-        Stamp::Making { venv: seen.root.clone() }.write(&stamp)?;
+        Stamp::Making { venv: seen.root.clone() }.write(self.request.layout)?;
         (self.on_event)(SetupEvent::MakingVenv { venv: seen.root.clone() });
         let made = self.create(&seen.root, &python).and_then(|venv| self.stamp_new(venv, python.version));
         if made.is_err() {
             put_back(&seen.root, self.kept.as_deref())?;
             match &seen.stamp {
-                Some(before) => before.write(&stamp)?,
+                Some(before) => before.write(self.request.layout)?,
                 None => pipulate_store::files::remove(&stamp)?,
             }
         }
@@ -100,7 +100,7 @@ impl Work<'_, '_> {
 
     fn stamp_new(&self, venv: Venv, version: Version) -> Result<Made, SetupError> {
         let made = made_of(&venv, Origin::Made, version);
-        Stamp::Made(made.clone()).write(&self.request.layout.setup_stamp())?;
+        Stamp::Made(made.clone()).write(self.request.layout)?;
         Ok(made)
     }
 

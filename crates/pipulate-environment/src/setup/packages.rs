@@ -53,7 +53,7 @@ impl Work<'_, '_> {
             ..made
         };
         let version = stamped.version;
-        Stamp::Made(stamped).write(&self.request.layout.setup_stamp())?;
+        Stamp::Made(stamped).write(self.request.layout)?;
         let packages = packages.names();
         let before = self.kept.as_deref().map(|kept| Packages::below(kept).names()).unwrap_or_default();
         let drift = if is_new { seen.manager.map(|file| Drift::ManagedBy { file }) } else { None };

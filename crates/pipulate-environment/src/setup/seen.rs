@@ -38,7 +38,7 @@ impl Seen {
         Self {
             venv: inspect(&root),
             packages: Packages::below(&root),
-            stamp: Stamp::read(&request.layout.setup_stamp()),
+            stamp: Stamp::read(request.layout),
             manager: MANAGERS.into_iter().find(|name| request.layout.inside(name).exists()),
             wanted: Requirements::read(request.layout, request.python, request.jupyter),
             root,

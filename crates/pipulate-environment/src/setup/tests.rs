@@ -80,7 +80,7 @@ impl Home {
     }
 
     fn stamp(&self) -> Option<Stamp> {
-        Stamp::read(&self.layout.setup_stamp())
+        Stamp::read(&self.layout)
     }
 
     /// A venv that somebody else made.
@@ -217,7 +217,7 @@ fn a_moved_project_gets_a_venv_of_its_own_again() {
 fn a_set_up_that_was_cut_short_is_gone_on_with() {
     let home = Home::new(NOTHING);
     pipulate_store::home::ensure(&home.layout).unwrap();
-    Stamp::Making { venv: home.venv() }.write(&home.layout.setup_stamp()).unwrap();
+    Stamp::Making { venv: home.venv() }.write(&home.layout).unwrap();
     fs::create_dir_all(home.venv().join("bin")).unwrap();
     fs::write(home.venv().join("pyvenv.cfg"), "home = /usr/bin\n").unwrap();
     assert!(home.start().changed);

@@ -15,6 +15,7 @@ use crate::exit_code::ExitStatus;
 /// Becomes the command; returns only if that failed. Its exit code is the command's own.
 pub(crate) fn run(context: &Context, settings: RunSettings) -> Result<ExitStatus, Failure> {
     let command = inside(context, settings)?;
+    context.remember_environment();
     context.printer.detail(format!("running: {}", command.display()));
     Err(command.exec().into())
 }

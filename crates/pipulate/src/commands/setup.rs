@@ -60,6 +60,7 @@ pub(crate) fn prepare(context: &Context, config: &Config, mode: Mode) -> Result<
         let hint = stop.or_else(|| Some(error.fix()?.text));
         hint.into_iter().fold(Failure::from(error), Failure::hint)
     })?;
+    context.remember_environment();
     for drift in &report.drift {
         context.printer.warning(drift);
     }

@@ -197,6 +197,7 @@ fn dry_run(context: &Context, services: &[ServiceName]) -> Result<ExitStatus, Fa
 /// The project's folders, and the project in the user's list.
 pub(crate) fn make_home(context: &Context) -> Result<Context, Failure> {
     let context = context.home()?;
+    context.remember_environment();
     if let Err(error) = registry::remember(&context.layout) {
         context.printer.warning(format!("this project will be missing in `status --all`: {error}"));
     }

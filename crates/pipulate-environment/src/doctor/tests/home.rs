@@ -32,6 +32,8 @@ pub(super) struct Home {
     /// Comes first on `PATH`.
     programs: tempfile::TempDir,
     pub(super) alive: bool,
+    /// Nothing was set up or started here.
+    pub(super) is_clone: bool,
     pub(super) jupyter_is_open: Option<bool>,
     pub(super) ports: Vec<PortFact>,
     pub(super) services: Vec<ServiceStatus>,
@@ -56,6 +58,7 @@ impl Home {
             machine: tempfile::tempdir().unwrap(),
             programs,
             alive: false,
+            is_clone: false,
             jupyter_is_open: None,
             ports: Vec::new(),
             services: Vec::new(),
@@ -146,7 +149,7 @@ impl Home {
             version: venv.version.unwrap(),
             installed: Some(installed),
         })
-        .write(&self.layout().setup_stamp())
+        .write(&self.layout())
         .unwrap();
     }
 
@@ -179,9 +182,14 @@ impl Home {
 
     pub(super) fn examination(&self) -> Examination {
         let text = fs::read_to_string(self.path("pipulate.toml")).unwrap_or_default();
+        let config = Config::parse(&text);
+        if let (false, Ok(config)) = (self.is_clone, &config) {
+            // As a start with what is there now does.
+            crate::venv::remember(&self.layout(), &config.python).unwrap();
+        }
         Examination {
             layout: self.layout(),
-            config: Config::parse(&text),
+            config,
             session: self.session.clone(),
             exe: self.path("our-program"),
             ports: self.ports.clone(),

@@ -1,0 +1,80 @@
+//! What git knows of the project's files, without the checkout's own configuration.
+//!
+//! A checkout's configuration names programs that git runs when it is only asked (`core.fsmonitor`). So git is
+//! given an empty repository beside which it reads the checkout's index and its .gitignore files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pipulate_process::command::Command;
+use pipulate_store::files;
+
+use super::Examination;
+use super::evidence::{self, Said};
+
+/// A checkout to ask about.
+pub(super) struct Checkout {
+    git: PathBuf,
+    /// The folder that has `.git` in it.
+    top: PathBuf,
+    index: PathBuf,
+    /// The project's folder.
+    project: PathBuf,
+    /// An empty repository.
+    empty: tempfile::TempDir,
+}
+
+impl Checkout {
+    /// The checkout that the project is in, if it is in one.
+    pub(super) fn around(examination: &Examination, git: PathBuf) -> Option<Self> {
+        let project = examination.layout.root().to_path_buf();
+        let top = project.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok())?;
+        let folder = git_folder(&top.join(".git"))?;
+        let empty = empty_repository(&folder).ok()?;
+        Some(Self { git, top: top.to_owned(), index: folder.join("index"), project, empty })
+    }
+
+    /// What git says to these words.
+    pub(super) fn ask(&self, words: &[&str]) -> Said {
+        let option = |name: &str, path: &Path| {
+            let mut option = std::ffi::OsString::from(name);
+            option.push(path);
+            option
+        };
+        // A device or FIFO in its place is never opened.
+        let index = Some(&self.index).filter(|index| index.is_file());
+        let command = Command::new(&self.git)
+            .args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"])
+            .arg(option("--git-dir=", self.empty.path()))
+            .arg(option("--work-tree=", &self.top))
+            .args(words.iter().copied())
+            .env("GIT_INDEX_FILE", index.map_or_else(|| self.empty.path().join("index"), Clone::clone))
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .directory(&self.project);
+        evidence::of_machine(command).called(format!("git {}", words.join(" ")))
+    }
+}
+
+/// `.git` itself, or what it names: a worktree's and a submodule's is a file.
+fn git_folder(dot_git: &Path) -> Option<PathBuf> {
+    if dot_git.is_dir() {
+        return Some(dot_git.to_owned());
+    }
+    let text = files::read_foreign_text(dot_git).ok()?;
+    Some(dot_git.parent()?.join(text.strip_prefix("gitdir:")?.trim()))
+}
+
+/// With nothing of the checkout's but what it excludes.
+fn empty_repository(folder: &Path) -> std::io::Result<tempfile::TempDir> {
+    let empty = tempfile::tempdir()?;
+    for name in ["objects", "refs", "info"] {
+        fs::create_dir(empty.path().join(name))?;
+    }
+    fs::write(empty.path().join("HEAD"), "ref: refs/heads/main\n")?;
+    let common = files::read_foreign_text(&folder.join("commondir")).ok();
+    let common = common.map_or_else(|| folder.to_owned(), |common| folder.join(common.trim()));
+    if let Ok(excluded) = files::read_foreign(&common.join("info/exclude")) {
+        fs::write(empty.path().join("info/exclude"), excluded)?;
+    }
+    Ok(empty)
+}
