@@ -310,7 +310,6 @@ fn of_another_user(project: &TestProject, folder: &Path) {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that can't run here says so")]
 fn another_users_folder_is_used_only_by_name() {
     let project = TestProject::light().build();
     if !rustix::process::geteuid().is_root() {

@@ -1,4 +1,4 @@
-//! What this user's own state directory remembers of projects: what was made here, and what was agreed to.
+//! What this user's own state directory remembers of projects: what was made here.
 //!
 //! A project's folder may come from anyone, with a `.pipulate` in it. Whether something in it was made by this
 //! user on this machine is decided by facts that are kept outside of it. Each fact is a file of its own, named
@@ -23,7 +23,6 @@ enum Kind {
     Stamp,
     Environment,
     Key,
-    Host,
 }
 
 impl Kind {
@@ -33,7 +32,6 @@ impl Kind {
             Self::Stamp => "stamps",
             Self::Environment => "environments",
             Self::Key => "keys",
-            Self::Host => "hosts",
         }
     }
 }
@@ -107,19 +105,6 @@ pub(crate) fn is_key(path: &Path, key: &[u8]) -> bool {
 /// The user's state directory is not writable.
 pub(crate) fn remember_key(path: &Path, key: &[u8]) -> Result<(), StoreError> {
     remember(Kind::Key, &[path.as_os_str().as_bytes()], digest(&[key]).as_bytes())
-}
-
-/// Whether the user agreed that this project sends prompts to this host.
-pub fn is_host_agreed(layout: &Layout, host: &str) -> bool {
-    recall(Kind::Host, &[layout.root().as_os_str().as_bytes(), host.as_bytes()]).is_some()
-}
-
-/// Remembers that the user agreed to it.
-///
-/// # Errors
-/// The user's state directory is not writable.
-pub fn remember_host(layout: &Layout, host: &str) -> Result<(), StoreError> {
-    remember(Kind::Host, &[layout.root().as_os_str().as_bytes(), host.as_bytes()], host.as_bytes())
 }
 
 /// A home of a Pipulate that only kept a list of projects: the folder stands in that list, and was not made

@@ -5,7 +5,7 @@ mod trust;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use pipulate_core::config::{Config, ConfigError};
 use pipulate_core::layout::Layout;
@@ -24,7 +24,6 @@ use pipulate_supervisor::program::Program;
 use pipulate_supervisor::scope::Scope;
 use pipulate_supervisor::{plan, query, takeover};
 
-use self::root::Chosen;
 use crate::cli::{Request, Verb};
 use crate::error::{Failure, FailureKind};
 use crate::ui::printer::Printer;
@@ -58,7 +57,7 @@ impl Context {
         let root = if request.global.project.is_none() && request.verb.is_about_all_projects() {
             root::anywhere(&current)?
         } else {
-            let chosen = choose(request, &current, home.as_deref())?;
+            let chosen = root::choose(request, &current, home.as_deref())?;
             // What we start ourselves was chosen before.
             if !matches!(request.verb, Verb::Supervise(_) | Verb::Serve | Verb::HandOver) {
                 chosen.warnings.iter().for_each(|warning| printer.warning(warning));
@@ -68,7 +67,7 @@ impl Context {
         let exe = table::own_program()
             .map_err(|error| Failure::failed("could not find the program that is running").cause(error))?;
         if !matches!(request.verb, Verb::Supervise(_)) && !request.verb.is_about_all_projects() {
-            refuse_links(&root)?;
+            trust::refuse_links(&root)?;
         }
         let layout = if let Verb::Supervise(settings) = &request.verb {
             // It may hold a lock already; whoever started it has looked.
@@ -149,7 +148,7 @@ impl Context {
     /// # Errors
     /// Its `.pipulate` is a link, or has one in it.
     pub(crate) fn of_project(&self, root: AbsPath) -> Result<Self, Failure> {
-        refuse_links(&root)?;
+        trust::refuse_links(&root)?;
         let layout = home::locate(root);
         Ok(Self { config: read_config(&layout), layout, ..self.clone() })
     }
@@ -333,23 +332,6 @@ pub(crate) fn current_directory() -> Result<PathBuf, Failure> {
             .hint("it may have been deleted; go to another one")
             .hint("what still runs in it is ended by: pipulate stop --all")
     })
-}
-
-fn choose(request: &Request, current: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
-    match &request.global.project {
-        Some(directory) => root::named(&current.join(directory), home),
-        // A new project may well lie in the folder of another one.
-        None if matches!(request.verb, Verb::Init) => root::here(current, home),
-        None => root::around(current, home),
-    }
-}
-
-/// Nothing is read or written through a link: it would be another project's, or another program's.
-fn refuse_links(root: &AbsPath) -> Result<(), Failure> {
-    let Some(link) = home::link_in_state(root) else { return Ok(()) };
-    let what = format!("this is a symbolic link, and there may be none in .pipulate: {}", link.display());
-    Err(Failure::new(FailureKind::Refused, what)
-        .hint("remove it if you don't need it; a project is used from its own folder, or with -C"))
 }
 
 fn read_config(layout: &Layout) -> Result<Config, ConfigError> {

@@ -46,8 +46,7 @@ impl Driver {
         let readying = Readying::new(&spec.ready, earlier.as_ref());
         let port = earlier.as_ref().and_then(|record| record.port);
         let lost_before = lost_before(earlier.as_ref(), main.as_ref());
-        let mut earlier_survivors = survivors(earlier.as_ref());
-        earlier_survivors.retain(|survivor| service.is_believed(survivor.pid, &layout));
+        let earlier_survivors = survivors(earlier.as_ref(), &service, &layout);
         let watching = Watching::new(&layout, &spec, beginning, unread(earlier.as_ref(), main.as_ref()));
         let lives = main.as_ref().is_some_and(|main| main.verified.lives());
         let generation = generation(earlier.as_ref(), lives, beginning)?;
@@ -199,9 +198,10 @@ fn open_capture(layout: &Layout, spec: &ServiceSpec) -> Result<Capture, Supervis
 }
 
 /// Those that an earlier stop could not end.
-fn survivors(earlier: Option<&Record>) -> Vec<Named> {
+fn survivors(earlier: Option<&Record>, service: &Service, layout: &Layout) -> Vec<Named> {
     let receipts = earlier.and_then(|record| record.receipt.as_ref());
-    receipts.into_iter().flat_map(|receipt| receipt.survivors.clone()).collect()
+    let survivors = receipts.into_iter().flat_map(|receipt| receipt.survivors.clone());
+    survivors.filter(|survivor| service.is_believed(survivor.pid, layout)).collect()
 }
 
 /// Whether another supervisor ended without letting go: what it left may be anywhere.

@@ -10,6 +10,7 @@ use pipulate_core::project::AbsPath;
 use pipulate_core::text::shell_words;
 
 use super::trust;
+use crate::cli::{Request, Verb};
 use crate::error::{Failure, FailureKind};
 
 /// What makes a folder a project.
@@ -28,11 +29,24 @@ pub(super) struct Chosen {
     pub(super) warnings: Vec<String>,
 }
 
+/// The project that a request is about.
+///
+/// # Errors
+/// As those below.
+pub(super) fn choose(request: &Request, current: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
+    match &request.global.project {
+        Some(directory) => named(&current.join(directory), home),
+        // A new project may well lie in the folder of another one.
+        None if matches!(request.verb, Verb::Init) => here(current, home),
+        None => around(current, home),
+    }
+}
+
 /// The project around a folder; the folder itself if there is none.
 ///
 /// # Errors
 /// The folder would be the home directory or `/`, which are no projects by accident; or it is another user's.
-pub(super) fn around(current: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
+fn around(current: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
     let current = own(current)?;
     let mut warnings = Vec::new();
     let home = home.and_then(|home| home.canonicalize().ok());
@@ -55,7 +69,7 @@ pub(super) fn around(current: &Path, home: Option<&Path>) -> Result<Chosen, Fail
 ///
 /// # Errors
 /// As [`around`].
-pub(super) fn here(current: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
+fn here(current: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
     named(&own(current)?, home)
 }
 
@@ -63,7 +77,7 @@ pub(super) fn here(current: &Path, home: Option<&Path>) -> Result<Chosen, Failur
 ///
 /// # Errors
 /// There is no such folder, or it is the home directory or `/`.
-pub(super) fn named(directory: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
+fn named(directory: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
     let root = canonical(directory)?;
     if !root.is_dir() {
         return Err(Failure::new(FailureKind::Usage, format!("this is not a folder: {root}")));

@@ -7,6 +7,10 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use nix::unistd::{Gid, Group, Uid, User};
+use pipulate_core::project::AbsPath;
+use pipulate_store::home;
+
+use crate::error::{Failure, FailureKind};
 
 /// Holds the access control list of a file.
 const ACL: &str = "system.posix_acl_access";
@@ -45,4 +49,15 @@ fn is_private_group(gid: u32) -> bool {
 /// Where there is a list, the group's bits are the most that anyone in it may do.
 fn has_acl(path: &Path) -> bool {
     rustix::fs::lgetxattr(path, ACL, &mut [0_u8; 0][..]).is_ok_and(|size| size > 0)
+}
+
+/// Nothing is read or written through a link: it would be another project's, or another program's.
+///
+/// # Errors
+/// There is one.
+pub(super) fn refuse_links(root: &AbsPath) -> Result<(), Failure> {
+    let Some(link) = home::link_in_state(root) else { return Ok(()) };
+    let what = format!("this is a symbolic link, and there may be none in .pipulate: {}", link.display());
+    Err(Failure::new(FailureKind::Refused, what)
+        .hint("remove it if you don't need it; a project is used from its own folder, or with -C"))
 }
