@@ -12,6 +12,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::fake_ollama::{Fake, Script};
 use crate::support::process::every_command_line;
 use crate::support::run::{self, Output};
+use crate::support::skip;
 use crate::support::{Process, TestProject, http};
 
 const WORKER: &str = "[services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
@@ -165,7 +166,7 @@ fn wait_for_words(page: &mut BufReader<TcpStream>, words: &str) {
 
 #[test]
 fn another_user_of_the_machine_reads_nothing_and_is_answered_nothing() {
-    if !rustix::process::geteuid().is_root() {
+    if skip::unless_root() {
         return;
     }
     let project = TestProject::light().config(WORKER).build();

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::support::skip;
 use crate::support::{Process, TestProject, holds, process, run, wait_for};
 
 const SIBLING: &str = "[services.sibling]\ncommand = [\"sleep\", \"1000\"]\n";
@@ -209,8 +210,7 @@ fn whoever_takes_over_what_is_in_the_background_starts_nothing_beside_it() {
 
 #[test]
 fn a_crash_with_a_group_that_nothing_ends_is_given_up_and_says_who_is_in_the_way() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root can make a process of another user");
+    if skip::unless_root() {
         return;
     }
     let user = &(1_100_000 + std::process::id()).to_string();

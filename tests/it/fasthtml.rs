@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use crate::support::skip;
 use crate::support::{Process, TestProject, http, wait_for};
 
 /// What the page of hello.py says.
@@ -200,7 +201,7 @@ fn an_app_that_dies_at_once_fails_the_start_with_its_last_words() {
 fn the_programs_of_the_article_run_as_they_are_printed() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/seed");
     let Ok(entries) = fs::read_dir(&folder) else {
-        eprintln!("skipped: there is no article in {}", folder.display());
+        skip::skipped(&format!("there is no article in {}", folder.display()));
         return;
     };
     let articles = entries.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::support::project::PIPULATE;
 use crate::support::run::{self, Output, as_user};
+use crate::support::skip;
 use crate::support::{Process, TestProject, holds, mounts, wait_for};
 
 fn worker(command: &str) -> TestProject {
@@ -73,7 +74,7 @@ fn what_nothing_can_interrupt_survives_a_stop_and_is_named() {
 
 #[test]
 fn with_no_process_left_to_be_had_a_command_says_so_and_a_service_is_tried_again() {
-    if !rustix::process::geteuid().is_root() {
+    if skip::unless_root() {
         return;
     }
     let (project, user) = (worker("[\"sleep\", \"1000\"]"), lonely_user());
@@ -126,7 +127,7 @@ fn with_no_process_left_to_be_had_a_command_says_so_and_a_service_is_tried_again
 
 #[test]
 fn what_was_ended_to_be_started_again_waits_for_a_process_to_be_had() {
-    if !rustix::process::geteuid().is_root() {
+    if skip::unless_root() {
         return;
     }
     let (project, user) = (worker("[\"sleep\", \"1000\"]\nwatch = [\"*.txt\"]"), lonely_user());
@@ -167,7 +168,7 @@ fn what_was_ended_to_be_started_again_waits_for_a_process_to_be_had() {
 
 #[test]
 fn where_other_users_processes_are_hidden_everything_works() {
-    if !rustix::process::geteuid().is_root() || !mounts::are_ours(&[]) {
+    if skip::unless_root() || !mounts::are_ours(&[]) {
         return;
     }
     let project = worker("[\"sh\", \"-c\", \"setsid sleep 1001 & exec sleep 1000\"]");

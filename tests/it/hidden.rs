@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::support::process::Stranger;
 use crate::support::run::{self, as_user};
-use crate::support::{Process, TestProject, holds, mounts, process, wait_for};
+use crate::support::skip;
+use crate::support::{Process, TestProject, holds, process, wait_for};
 
 const NOBODY: &str = "65534";
 
@@ -151,7 +152,7 @@ fn a_hidden_main_process_survives_an_upgrade_of_its_supervisor() {
 
 #[test]
 fn a_main_process_that_its_own_user_may_not_look_at_is_neither_replaced_nor_signaled() {
-    if !rustix::process::geteuid().is_root() {
+    if skip::unless_root() {
         return;
     }
     let secret = secret();
@@ -246,7 +247,7 @@ fn leaderless(project: &TestProject) -> Option<PathBuf> {
     match compiler.status() {
         Ok(status) => assert!(status.success()),
         Err(error) => {
-            mounts::say(&format!("skipped: no C compiler: {error}"));
+            skip::skipped(&format!("no C compiler: {error}"));
             return None;
         }
     }

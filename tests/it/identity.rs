@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::support::process::Stranger;
 use crate::support::project::PIPULATE;
 use crate::support::run::{self, Output};
+use crate::support::skip;
 use crate::support::{Process, TestProject, holds, mounts, wait_for};
 
 const RECORD: &str = ".pipulate/run/worker.json";
@@ -204,7 +205,7 @@ fn what_lives_in_another_container_is_told_of_and_left_alone() {
 
 #[test]
 fn what_belongs_to_another_user_survives_a_stop_and_is_named() {
-    if !rustix::process::geteuid().is_root() {
+    if skip::unless_root() {
         return;
     }
     let project = worker(

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::support::project::PIPULATE;
 use crate::support::run;
+use crate::support::skip;
 use crate::support::{Process, TestProject, holds};
 
 const WORKER: &str = "[services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
@@ -103,7 +104,7 @@ fn a_caller_that_closed_stdin_stdout_and_stderr_starts_and_stops_like_any_other(
 
 #[test]
 fn a_umask_that_takes_the_users_own_rights_keeps_nobody_from_a_home() {
-    if !rustix::process::geteuid().is_root() {
+    if skip::unless_root() {
         return;
     }
     let project = worker();

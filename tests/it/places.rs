@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::support::run::{self, Output};
+use crate::support::skip;
 use crate::support::{Process, TestProject, holds};
 
 const NOBODY: &str = "65534";
@@ -24,7 +25,7 @@ fn chown(project: &TestProject, user: &str) {
 
 /// A home in a folder whose `.pipulate` is another user's; only root can make one.
 fn started_beside_another_user() -> Option<TestProject> {
-    if !rustix::process::geteuid().is_root() {
+    if skip::unless_root() {
         return None;
     }
     let project = project();
@@ -80,7 +81,7 @@ fn what_was_started_beside_another_users_files_is_found_when_they_are_ones_own()
 
 #[test]
 fn what_was_started_in_ones_own_folder_is_found_when_another_user_has_it() {
-    if !rustix::process::geteuid().is_root() {
+    if skip::unless_root() {
         return;
     }
     let project = project();

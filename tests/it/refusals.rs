@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::skip;
 use crate::support::{Session, TestProject, holds, run};
 
 /// Nothing of a call that failed goes on.
@@ -187,7 +188,7 @@ fn a_folder_that_may_not_be_written_to_is_named() {
 
 /// The program as somebody whom permissions bind: they don't bind root.
 fn unprivileged(project: &TestProject, args: &[&str]) -> Command {
-    if !rustix::process::geteuid().is_root() {
+    if skip::unless_root() {
         return project.command(args);
     }
     let above = project.home().parent().unwrap();

@@ -6,6 +6,7 @@ use std::fs;
 use rustix::process::Signal;
 
 use crate::support::project::PIPULATE;
+use crate::support::skip;
 use crate::support::{Process, TestProject, holds, run, wait_for};
 
 /// Writes down when it begins and when it ends, which takes it a while.
@@ -268,7 +269,7 @@ fn a_system_without_watches_to_give_is_told_and_the_service_runs() {
     };
     let no_watches = "echo 0 > /proc/sys/user/max_inotify_watches";
     if run::output(&mut in_namespace(no_watches)).code != Some(0) {
-        eprintln!("skipped: this system gives no user namespaces");
+        skip::skipped("this system gives no user namespaces");
         return;
     }
     let start = format!("{no_watches} && exec {PIPULATE} start --no-setup");

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use crate::support::project::PIPULATE;
+use crate::support::skip;
 use crate::support::{Process, Session, TestProject, holds, mounts, run, wait_for};
 
 /// Writes numbered lines, so many whenever it is told to by a file of that name.
@@ -324,7 +325,7 @@ fn supervisors_have_scopes_of_their_own_where_systemd_makes_them() {
 
 #[test]
 fn where_another_user_has_a_home_ones_own_stands_elsewhere() {
-    if !rustix::process::geteuid().is_root() {
+    if skip::unless_root() {
         return;
     }
     let project = loud_worker();

@@ -50,7 +50,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Ci => ci::run(),
-        Task::Test { quick, args } => suite::run(quick, &args),
+        Task::Test { quick, args } => suite::run(quick, &args, suite::Skips::Tell),
         Task::Tidy => tidy::run(),
         Task::Torture(options) => torture::run(&options),
         Task::Prepare => prepare::run(),

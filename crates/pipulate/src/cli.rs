@@ -380,16 +380,13 @@ impl Answer {
     pub(crate) fn give(&self, terminal: &Terminal) -> ExitStatus {
         let printer = Printer::new(terminal, self.color, Verbosity::Normal);
         let rendered = self.error.render();
-        let text = |colored| match colored {
-            true => Style::adopted(&rendered.ansi().to_string()).into_owned(),
-            false => rendered.to_string(),
-        };
+        let adopted = || Style::adopted(&rendered.ansi().to_string()).into_owned();
+        let text = |colored| if colored { adopted() } else { rendered.to_string() };
         if self.is_complaint() {
             printer.raw_note(&text(printer.stderr_style().is_colored()));
             return ExitStatus::Usage;
         }
-        let text = text(printer.stdout_style().is_colored());
-        match printer.data(text.trim_end()) {
+        match printer.data(text(printer.stdout_style().is_colored()).trim_end()) {
             Ok(()) => ExitStatus::Success,
             Err(failure) => {
                 printer.failure(&failure);

@@ -13,6 +13,7 @@ pub(crate) mod redact;
 pub(crate) mod run;
 pub(crate) mod screen;
 pub(crate) mod session;
+pub(crate) mod skip;
 pub(crate) mod terminal;
 pub(crate) mod wait;
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::run;
+use super::skip::skipped;
 
 /// Set inside.
 const INSIDE: &str = "PIPULATE_TEST_HAS_MOUNTS";
@@ -26,7 +27,7 @@ pub(crate) fn are_ours(more: &[&str]) -> bool {
         unshare.args(["--user", "--map-root-user"]);
     }
     if run::output(run::command("unshare").args(unshare.get_args()).arg("true")).code != Some(0) {
-        say(&format!("{test} was skipped: this system lets its users have no namespaces"));
+        skipped("this system lets its users have no namespaces");
         return false;
     }
     let program = std::env::current_exe().unwrap();
@@ -60,7 +61,7 @@ pub(crate) fn disk(folder: &Path) -> bool {
     let mounted = run::output(run::command("mount").args(["-o", "loop"]).arg(&image).arg(folder));
     let is_there = made.code == Some(0) && mounted.code == Some(0);
     if !is_there {
-        say(&format!("skipped: this system lends no disk: {}{}", made.stderr, mounted.stderr));
+        skipped(&format!("this system lends no disk: {}{}", made.stderr, mounted.stderr));
     }
     is_there
 }
@@ -84,7 +85,7 @@ pub(crate) fn shared_disk(folder: &Path, share: &str) -> bool {
     .map(|step| run::output(step));
     let failed = steps.iter().find(|step| step.code != Some(0));
     if let Some(failed) = failed {
-        say(&format!("skipped: this system lends no disk with shares: {}", failed.stderr));
+        skipped(&format!("this system lends no disk with shares: {}", failed.stderr));
     }
     failed.is_none()
 }
@@ -100,7 +101,7 @@ fn are_there(programs: &[&str]) -> bool {
     let is_missing = |program: &&&str| run::output(run::command("which").arg(program)).code != Some(0);
     let missing = programs.iter().find(is_missing);
     if let Some(program) = missing {
-        say(&format!("skipped: this system has no {program}"));
+        skipped(&format!("this system has no {program}"));
     }
     missing.is_none()
 }
@@ -125,7 +126,7 @@ impl<'a> Stick<'a> {
         let mut mount = run::command("mount.exfat-fuse");
         let mounted = run::output(mount.args(["-o", "nonempty"]).arg(&stick.device).arg(folder));
         if mounted.code != Some(0) {
-            say(&format!("skipped: no memory stick could be mounted: {}", mounted.stderr));
+            skipped(&format!("no memory stick could be mounted: {}", mounted.stderr));
             return None;
         }
         Some(stick)
