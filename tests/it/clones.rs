@@ -11,7 +11,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 
 use crate::support::run::{self, Output};
-use crate::support::{Process, TestProject, holds};
+use crate::support::{Process, TestProject, holds, skip};
 
 const TOKEN: &str = ".pipulate/run/token";
 const RECORD: &str = ".pipulate/run/server.json";
@@ -312,8 +312,7 @@ fn of_another_user(project: &TestProject, folder: &Path) {
 #[test]
 fn another_users_folder_is_used_only_by_name() {
     let project = TestProject::light().build();
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root can make another user's folder");
+    if skip::unless_root() {
         return;
     }
     let team = beside(&project, "team");

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::jupyter::{ipykernel_6, run_in_kernel};
 use crate::support::project::python;
-use crate::support::{Jupyter, Process, TestProject, holds, run, wait_for};
+use crate::support::{Jupyter, Process, TestProject, holds, run, skip, wait_for};
 
 const CONFIG: &str = "../.jupyter/jupyter_server_config.py";
 const RUNTIME: &str = ".pipulate/run/jupyter";
@@ -100,8 +100,7 @@ fn kernels_listen_on_no_tcp_port_and_leave_no_socket_behind() {
 
 #[test]
 fn another_user_can_connect_to_no_socket_of_a_kernel() {
-    if !rustix::process::geteuid().is_root() {
-        skipped("this test needs root to become another user");
+    if skip::unless_root() {
         return;
     }
     let project = TestProject::new();
@@ -225,9 +224,4 @@ fn a_kernel_has_no_debugger_unless_jupyterlabs_environment_asks_for_it() {
     assert!(title.starts_with("The debugger is on: "), "{title}");
     assert_eq!(jupyter.kernel().debug(&initialize)["success"], true);
     holds("the debugger's port", || tcp_ports(&project).len() > 1);
-}
-
-#[expect(clippy::print_stderr, reason = "what was skipped is worth knowing")]
-fn skipped(why: &str) {
-    eprintln!("skipped: {why}");
 }

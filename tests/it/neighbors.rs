@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use crate::support::ports::DefaultPorts;
 use crate::support::run::{self, Output};
-use crate::support::{Jupyter, Process, TestProject, holds, http, wait_for};
+use crate::support::{Jupyter, Process, TestProject, holds, http, skip, wait_for};
 
 const WORKER: &str = "[services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
 const NOBODY: &str = "65534";
@@ -84,15 +84,6 @@ impl Drop for Thief {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "what was skipped is worth knowing")]
-fn can_be_others() -> bool {
-    let can = rustix::process::geteuid().is_root();
-    if !can {
-        eprintln!("skipped: only root can make a process of another user");
-    }
-    can
-}
-
 /// The cookie of a browser that signs in at the app.
 fn sign_in(project: &TestProject) -> String {
     let link = project.run(&["url", "server"]).expect(0).stdout;
@@ -113,7 +104,7 @@ fn curl(project: &TestProject, user: &str, url: &str, header: &str) -> Output {
 
 #[test]
 fn another_user_s_connection_gets_nothing_whatever_cookie_it_shows() {
-    if !can_be_others() {
+    if skip::unless_root() {
         return;
     }
     let project = TestProject::light().config(WORKER).build();
@@ -136,7 +127,7 @@ fn another_user_s_connection_gets_nothing_whatever_cookie_it_shows() {
 
 #[test]
 fn what_a_stranger_sends_and_does_not_wait_for_is_not_done() {
-    if !can_be_others() {
+    if skip::unless_root() {
         return;
     }
     let project = TestProject::light().config(WORKER).build();
@@ -162,7 +153,7 @@ fn what_a_stranger_sends_and_does_not_wait_for_is_not_done() {
 
 #[test]
 fn users_that_the_configuration_names_are_let_in_and_sign_in_like_all() {
-    if !can_be_others() {
+    if skip::unless_root() {
         return;
     }
     let config = format!("{WORKER}[web]\nusers = [\"nobody\", \"no-such-user\"]\n");
@@ -182,7 +173,7 @@ fn users_that_the_configuration_names_are_let_in_and_sign_in_like_all() {
 
 #[test]
 fn jupyterlab_answers_other_users_nothing_whatever_they_show() {
-    if !can_be_others() {
+    if skip::unless_root() {
         return;
     }
     let project = TestProject::builder().build();
@@ -205,7 +196,7 @@ fn jupyterlab_answers_other_users_nothing_whatever_they_show() {
 
 #[test]
 fn keys_are_renewed_when_another_user_takes_jupyterlab_s_port_during_a_restart() {
-    if !can_be_others() {
+    if skip::unless_root() {
         return;
     }
     let _ports = DefaultPorts::take();
@@ -242,7 +233,7 @@ fn keys_are_renewed_when_another_user_takes_jupyterlab_s_port_during_a_restart()
 
 #[test]
 fn keys_are_renewed_when_another_user_takes_the_port_after_a_crash() {
-    if !can_be_others() {
+    if skip::unless_root() {
         return;
     }
     let _ports = DefaultPorts::take();
@@ -269,7 +260,7 @@ fn keys_are_renewed_when_another_user_takes_the_port_after_a_crash() {
 
 #[test]
 fn a_pinned_port_that_another_user_had_leaves_no_old_key() {
-    if !can_be_others() {
+    if skip::unless_root() {
         return;
     }
     let project = TestProject::light().config(WORKER).build();
