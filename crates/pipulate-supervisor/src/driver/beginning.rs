@@ -44,7 +44,6 @@ impl Driver {
         let torn = beginning == Beginning::Stop || is_torn(earlier.as_ref(), main.as_ref(), &me, &host);
         let machine = machine(&spec, earlier.as_ref(), main.is_some(), beginning, &me)?;
         let readying = Readying::new(&spec.ready, earlier.as_ref());
-        let port = earlier.as_ref().and_then(|record| record.port);
         let lost_before = lost_before(earlier.as_ref(), main.as_ref());
         let earlier_survivors = survivors(earlier.as_ref(), &service, &layout);
         let watching = Watching::new(&layout, &spec, beginning, unread(earlier.as_ref(), main.as_ref()));
@@ -83,7 +82,7 @@ impl Driver {
             lost_group: None,
             torn,
             background: Background::default(),
-            port,
+            port: before.as_ref().and_then(|record| record.port),
             needs: Needs::new(is_ordered),
             readying,
             journal,
