@@ -27,15 +27,16 @@ pub(super) fn of(root: &AbsPath) -> Vec<Layout> {
     let whole = whole.map(|state| Layout::with_state(root.clone(), state));
     let of_run = |run: AbsPath| Layout::with_run(root.clone(), run);
     let usual = run_elsewhere(&id).filter(|run| run.is_dir()).map(of_run);
-    let is_unusual = |run: &AbsPath| run.is_dir() && usual.as_ref().is_none_or(|usual| usual.run() != run);
-    let stateful = user_state().and_then(|state| AbsPath::new(state.join(id.to_string())));
-    let unusual = stateful.into_iter().chain(remembered(&id)).filter(is_unusual).map(of_run);
-    let unusual: Vec<Layout> = unusual.collect();
     let mut places: Vec<Layout> = match is_anothers(inside.state()) {
         true => whole.into_iter().chain([inside]).chain(usual).collect(),
         false => usual.into_iter().chain([inside]).chain(whole).collect(),
     };
-    places.extend(unusual);
+    let stateful = user_state().and_then(|state| AbsPath::new(state.join(id.to_string())));
+    for run in stateful.into_iter().chain(remembered(&id)) {
+        if run.is_dir() && places.iter().all(|place| *place.run() != run) {
+            places.push(of_run(run));
+        }
+    }
     places
 }
 
