@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::skip;
-use crate::support::{Process, TestProject, holds, process, run, wait_for};
+use crate::support::{Process, TestProject, holds, run, wait_for};
 
 const SIBLING: &str = "[services.sibling]\ncommand = [\"sleep\", \"1000\"]\n";
 /// Says something and fails when it gets USR1; ends well at USR2.
@@ -228,13 +228,15 @@ fn a_crash_with_a_group_that_nothing_ends_is_given_up_and_says_who_is_in_the_way
         let services = status["services"].as_array().unwrap();
         services.iter().find(|found| found["name"] == "worker").unwrap().clone()
     };
+    let another_users_child = || {
+        let is_it = |found: &Process| found.command.starts_with("./becomes-root");
+        holds("the child of another user", || fs::remove_file(project.path("is-root")).is_ok());
+        let main = Process::of(&worker()["pid"]);
+        wait_for("it among the processes", || main.descendants().into_iter().find(is_it))
+    };
     call(&["start", "--no-setup"]).expect(0);
-    holds("the child of another user", || project.path("is-root").exists());
-    let before = worker();
-    let main = Process::of(&before["pid"]);
-    let child = wait_for("it among the processes", || {
-        main.descendants().into_iter().find(|found| found.command.starts_with("./becomes-root"))
-    });
+    let child = another_users_child();
+    let main = Process::of(&worker()["pid"]);
     main.kill();
 
     let line = format!("becomes-root (pid {}) belongs to another user", child.pid);
@@ -247,7 +249,7 @@ fn a_crash_with_a_group_that_nothing_ends_is_given_up_and_says_who_is_in_the_way
     child.kill();
     call(&["start", "--no-setup", "worker"]).expect(0);
     assert_eq!(worker()["state"], "running");
-    let child = wait_for("the next one", || process::with_argument("./becomes-root").into_iter().next());
+    let child = another_users_child();
     let line = format!("becomes-root (pid {}) belongs to another user", child.pid);
     let refused = call(&["restart", "worker"]).expect(1);
     assert!(refused.stderr.contains(&line), "a restart that can't go on ends: {refused:?}");
@@ -257,8 +259,7 @@ fn a_crash_with_a_group_that_nothing_ends_is_given_up_and_says_who_is_in_the_way
     assert!(left["reason"].as_str().unwrap().contains(&line), "{left}");
     // The receipt counts what it ended, and not what an earlier one left.
     call(&["start", "--no-setup", "worker"]).expect(0);
-    let others = || process::with_argument("./becomes-root").into_iter().find(|other| other.pid != child.pid);
-    let other = wait_for("one of another instance", others);
+    let other = another_users_child();
     let stopped = call(&["stop"]).expect(1);
     assert!(stopped.stdout.contains("Stopped worker: 1 process in"), "{stopped:?}");
     assert!(stopped.stdout.contains("2 processes left"), "{stopped:?}");

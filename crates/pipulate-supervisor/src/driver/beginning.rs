@@ -47,8 +47,7 @@ impl Driver {
         let lost_before = lost_before(earlier.as_ref(), main.as_ref());
         let earlier_survivors = survivors(earlier.as_ref(), &service, &layout);
         let watching = Watching::new(&layout, &spec, beginning, unread(earlier.as_ref(), main.as_ref()));
-        let lives = main.as_ref().is_some_and(|main| main.verified.lives());
-        let generation = generation(earlier.as_ref(), lives, beginning)?;
+        let generation = generation(earlier.as_ref(), main.as_ref(), beginning)?;
         let before = earlier.clone();
         let known_main = main.as_ref().map(|main| main.record.clone());
         let mut journal = Journal::new(&layout, &spec, me.clone(), earlier, known_main, doorbell);
@@ -155,8 +154,13 @@ impl Driver {
 }
 
 /// The generation that goes on, of what lives and of what a killed supervisor's successor brings back; or
-/// another one.
-fn generation(earlier: Option<&Record>, lives: bool, beginning: Beginning) -> Result<RunId, SuperviseError> {
+/// another one. A main process that ended during the exec, a zombie, goes on no more.
+fn generation(
+    earlier: Option<&Record>,
+    main: Option<&Main>,
+    beginning: Beginning,
+) -> Result<RunId, SuperviseError> {
+    let lives = main.is_some_and(|main| main.verified.lives());
     let goes_on = |earlier: &&Record| match beginning {
         Beginning::Start => lives,
         // A restart that another supervisor had begun is finished by this.
