@@ -158,7 +158,7 @@ fn no_second_instance_is_started_beside_one_that_put_itself_into_the_background(
         let daemon = format!("(pid {})", before["pid"]);
         for args in [&["start", "--no-setup"][..], &["start", "--no-setup", "--no-wait", "worker"]] {
             let refused = project.run(args).expect(1);
-            for words in ["could not start: worker", &daemon, "pipulate restart worker"] {
+            for words in ["running in the background: worker", &daemon, "pipulate restart worker"] {
                 assert!(refused.stderr.contains(words), "{words}: {refused:?}");
             }
         }

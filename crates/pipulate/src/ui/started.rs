@@ -41,6 +41,7 @@ pub(crate) fn line(service: &ServiceName, outcome: &Started, style: Style) -> St
 pub(crate) fn in_short(outcome: &Started) -> &'static str {
     match outcome {
         Started::Failed { record } => match record.shown_state() {
+            ServiceState::Degraded if record.is_in_background() => "running in the background",
             ServiceState::Degraded => "running but not responding",
             ServiceState::Unstable => "keeps crashing",
             ServiceState::Stopped
