@@ -67,7 +67,7 @@ const INSIST: Duration = Duration::from_millis(50);
 /// How often a stop begins again, because a supervisor ended or came while it was asked.
 const ATTEMPTS: usize = 5;
 
-/// How many supervisors a stop waits for at the same time: each is a process, where it started it.
+/// How many supervisors a stop starts at the same time, for services that have none.
 const AT_ONCE: usize = 64;
 
 /// Stops these services side by side. The answers have their order.
@@ -84,13 +84,14 @@ pub fn stop(
     let mut seen = vec![None; services.len()];
     for _ in 0..ATTEMPTS {
         halt.claims = Claims::default();
-        let mut asked = Vec::new();
+        let (mut asked, mut started) = (Vec::new(), 0);
         for (index, service) in services.iter().enumerate() {
             if answers[index].is_some() {
                 continue;
             }
             match halt.ask(service, &mut seen[index]) {
                 Request::Asked(supervisor) => {
+                    started += usize::from(supervisor.words.is_some());
                     let patience = if manner.force { Some(INSIST) } else { manner.timeout };
                     let hurry_at = patience.and_then(|patience| Instant::now().checked_add(patience));
                     asked.push(Asked { index, supervisor, hurry_at });
@@ -98,7 +99,8 @@ pub fn stop(
                 Request::Answered(answer) => answers[index] = Some(answer),
                 Request::Again => {}
             }
-            if asked.len() == AT_ONCE {
+            if started == AT_ONCE {
+                started = 0;
                 halt.hear_out(std::mem::take(&mut asked), services, &mut answers);
                 halt.claims = Claims::default();
             }
