@@ -68,7 +68,7 @@ fn a_link_to_another_projects_state_is_refused_by_every_verb() {
             Ok(_) | Err(_) => {}
         }
         symlink(project.path(".pipulate").join(link), state.join(link).components().as_path()).unwrap();
-        let verbs: [&[&str]; 12] = [
+        let verbs: [&[&str]; 11] = [
             &["stop"],
             &["stop", "--force"],
             &["start", "--no-setup"],
@@ -79,9 +79,9 @@ fn a_link_to_another_projects_state_is_refused_by_every_verb() {
             &["doctor"],
             &["url"],
             &["secret", "list"],
-            &["config", "--show"],
             &["setup"],
         ];
+        run_in(&project, &clone, &["config", "--show"]).expect(0);
         for words in verbs {
             let output = run_in(&project, &clone, words).expect(1);
             assert!(output.stderr.contains("symbolic link"), "{link}: {words:?}: {output:?}");

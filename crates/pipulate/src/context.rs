@@ -66,18 +66,20 @@ impl Context {
         };
         let exe = table::own_program()
             .map_err(|error| Failure::failed("could not find the program that is running").cause(error))?;
-        if !matches!(request.verb, Verb::Supervise(_)) && !request.verb.is_about_all_projects() {
-            trust::refuse_links(&root)?;
-        }
-        let layout = if let Verb::Supervise(settings) = &request.verb {
-            // It may hold a lock already; whoever started it has looked.
-            let layout = match settings.places.clone() {
-                Some((state, run)) => Layout::with_places(root, state, run),
-                None => home::locate_anew(root),
-            };
-            settings.formerly.iter().cloned().fold(layout, Layout::formerly)
-        } else {
-            home::locate(root)
+        // What is read of the project's own files alone needs nothing that a link could lead to.
+        let reads_state = !matches!(request.verb, Verb::Supervise(_) | Verb::Config(_))
+            && !request.verb.is_about_all_projects();
+        let layout = match &request.verb {
+            Verb::Supervise(settings) => {
+                // It may hold a lock already; whoever started it has looked.
+                let layout = match settings.places.clone() {
+                    Some((state, run)) => Layout::with_places(root, state, run),
+                    None => home::locate_anew(root),
+                };
+                settings.formerly.iter().cloned().fold(layout, Layout::formerly)
+            }
+            _ if reads_state => trust::refuse_links(&root).map(|()| home::locate(root))?,
+            _ => home::locate_anew(root),
         };
         printer.detail(format!("project: {}", layout.root()));
         Ok(Self { config: read_config(&layout), layout, printer, exe })

@@ -11,7 +11,7 @@ use clap_complete::env::{CompleteEnv, Shells};
 use pipulate_environment::shell::Dialect;
 
 use super::arguments::Arguments;
-use super::{Global, Request, Verb};
+use super::{ConfigVerb, Global, Request, Verb};
 use crate::commands::secret;
 use crate::context::Context;
 use crate::ui::printer::{Printer, Verbosity};
@@ -80,5 +80,6 @@ fn context() -> Option<Context> {
     let project = named.map(|pair| PathBuf::from(&pair[1]));
     let global = Global { project, color: ColorWish::Never, verbosity: Verbosity::Quiet };
     let printer = Printer::new(&Terminal::of_this_process(), ColorWish::Never, Verbosity::Quiet);
-    Context::find(&Request { global, verb: Verb::Serve }, printer).ok()
+    let verb = Verb::Config(ConfigVerb::Show);
+    Context::find(&Request { global, verb }, printer).ok()
 }
