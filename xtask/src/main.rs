@@ -37,7 +37,7 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
-    /// Check the rules that the compiler doesn't: crate arrows, module docs, file sizes, documents
+    /// Check the rules that the compiler doesn't: crate arrows, module cycles, module docs, file sizes, documents
     Tidy,
     /// Kill supervisors, services and upgrades at random moments, for as long as you like
     Torture(torture::Options),

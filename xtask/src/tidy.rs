@@ -6,6 +6,8 @@
 mod crates;
 mod documents;
 mod exceptions;
+mod known_cycles;
+mod modules;
 mod scan;
 mod sources;
 
@@ -40,6 +42,7 @@ fn complaints(root: &Path) -> Result<Vec<String>> {
     let mut complaints = sources::check(&files);
     complaints.extend(documents::check(root, &files));
     complaints.extend(crates::check(&files)?);
+    complaints.extend(modules::check(&files)?);
     complaints.sort();
     Ok(complaints)
 }
