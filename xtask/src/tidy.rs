@@ -8,14 +8,15 @@ mod documents;
 mod exceptions;
 mod known_cycles;
 mod modules;
-mod scan;
 mod sources;
+mod tokens;
 
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use proc_macro2::TokenStream;
 
 use crate::{run, say};
 
@@ -42,7 +43,7 @@ fn complaints(root: &Path) -> Result<Vec<String>> {
     let mut complaints = sources::check(&files);
     complaints.extend(documents::check(root, &files));
     complaints.extend(crates::check(&files)?);
-    complaints.extend(modules::check(&files)?);
+    complaints.extend(modules::check(&files));
     complaints.sort();
     Ok(complaints)
 }
@@ -52,11 +53,15 @@ struct TextFile {
     /// Relative to the workspace, with `/`.
     path: String,
     text: String,
+    /// Of Rust.
+    tokens: Option<TokenStream>,
 }
 
 impl TextFile {
-    fn is_rust(&self) -> bool {
-        self.path.ends_with(".rs")
+    fn new(path: String, text: String) -> Result<Self> {
+        let parsed = path.ends_with(".rs").then(|| text.parse()).transpose();
+        let tokens = parsed.ok().with_context(|| format!("{path} is not Rust"))?;
+        Ok(Self { path, text, tokens })
     }
 }
 
@@ -76,7 +81,7 @@ fn text_files(root: &Path) -> Result<Vec<TextFile>> {
             } else if has_text(&path) {
                 let text = fs::read_to_string(&path)
                     .with_context(|| format!("could not read {}", path.display()))?;
-                files.push(TextFile { path: relative(root, &path), text });
+                files.push(TextFile::new(relative(root, &path), text)?);
             }
         }
     }

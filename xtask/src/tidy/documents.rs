@@ -81,7 +81,7 @@ mod tests {
 
     fn files(files: &[(&str, &str)]) -> Vec<TextFile> {
         let file =
-            |(path, text): &(&str, &str)| TextFile { path: (*path).to_owned(), text: (*text).to_owned() };
+            |(path, text): &(&str, &str)| TextFile::new((*path).to_owned(), (*text).to_owned()).unwrap();
         files.iter().map(file).collect()
     }
 

@@ -5,8 +5,6 @@
 pub(super) enum Rule {
     /// At most [`super::sources::FILE_LINES`] lines. The subject is the file.
     FileLength,
-    /// At most [`super::sources::FUNCTION_LINES`] lines. The subject is `FILE#FUNCTION`.
-    FunctionLength,
     /// No look at the operating system. The subject is the file.
     TargetOs,
     /// No `unsafe`. The subject is the file.

@@ -6,28 +6,25 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use anyhow::{Context, Result};
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
 
 use super::TextFile;
 use super::known_cycles::KNOWN_CYCLES;
+use super::tokens::{after_test_item, is_punct};
 
 /// Complains about each use on a cycle that is not listed, and each listed one that is on no cycle any more.
-///
-/// # Errors
-/// A source is not Rust.
-pub(super) fn check(files: &[TextFile]) -> Result<Vec<String>> {
+pub(super) fn check(files: &[TextFile]) -> Vec<String> {
     let mut found = BTreeMap::new();
     for (name, root) in crates(files) {
         let mut modules = Modules::default();
-        modules.read(files, root)?;
+        modules.read(files, root);
         let uses = modules.uses();
         found.extend(uses.iter().filter_map(|((user, used), place)| {
             let back = way(&uses, used, user)?;
             Some((format!("{name}: {} -> {}", user.join("::"), used.join("::")), (place.clone(), back)))
         }));
     }
-    Ok(complaints(&found, KNOWN_CYCLES))
+    complaints(&found, KNOWN_CYCLES)
 }
 
 /// The names of modules from the crate's root down.
@@ -93,19 +90,17 @@ struct Module {
 }
 
 impl Modules {
-    fn read(&mut self, files: &[TextFile], root: &TextFile) -> Result<()> {
+    fn read(&mut self, files: &[TextFile], root: &TextFile) {
         let folder = root.path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let mut left = vec![(Path::new(), root)];
         while let Some((module, file)) = left.pop() {
-            let tokens = file.text.parse().ok().with_context(|| format!("{} is not Rust", file.path))?;
-            for child in self.read_tokens(&file.path, &module, tokens) {
+            for child in self.read_tokens(&file.path, &module, file.tokens.clone().unwrap_or_default()) {
                 let path = format!("{folder}/{}", child.join("/"));
                 let (flat, nested) = (format!("{path}.rs"), format!("{path}/mod.rs"));
                 let file = files.iter().find(|file| file.path == flat || file.path == nested);
                 left.extend(file.map(|file| (child, file)));
             }
         }
-        Ok(())
     }
 
     /// Reads a module; the modules below it that have files of their own.
@@ -115,12 +110,11 @@ impl Modules {
         let mut in_files = Vec::new();
         self.0.entry(module.clone()).or_default();
         while let [first, after @ ..] = rest {
+            if let Some(after) = after_test_item(rest) {
+                rest = after;
+                continue;
+            }
             rest = match (first, after) {
-                (TokenTree::Punct(hash), [TokenTree::Group(attribute), item @ ..])
-                    if hash.as_char() == '#' && is_for_tests(&attribute.stream()) =>
-                {
-                    after_item(item)
-                }
                 (TokenTree::Ident(word), [TokenTree::Ident(name), body, after @ ..]) if word == "mod" => {
                     let child: Path = module.iter().cloned().chain([name.to_string()]).collect();
                     match body {
@@ -235,39 +229,18 @@ fn path(tokens: &[TokenTree]) -> (Path, &[TokenTree]) {
     (names, rest)
 }
 
-/// Whether an attribute is `cfg(test)` or `cfg(all(test, …))`.
-fn is_for_tests(attribute: &TokenStream) -> bool {
-    let text = attribute.to_string().replace(' ', "");
-    text == "cfg(test)" || text.starts_with("cfg(all(test,")
-}
-
-/// What follows the item, whose own attributes may come first.
-fn after_item(tokens: &[TokenTree]) -> &[TokenTree] {
-    let is_use = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "use");
-    let has_body = !tokens.iter().take_while(|token| !is_punct(token, ';')).any(is_use);
-    let is_body =
-        |token: &TokenTree| matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace);
-    let end = tokens.iter().position(|token| is_punct(token, ';') || has_body && is_body(token));
-    end.map_or(&[], |end| &tokens[end + 1..])
-}
-
-fn is_punct(token: &TokenTree, wanted: char) -> bool {
-    matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// The uses on cycles in a crate of these files, relative to its `src/`.
     fn cycles(sources: &[(&str, &str)]) -> Vec<String> {
-        let file = |(path, text): &(&str, &str)| TextFile {
-            path: format!("crates/a/src/{path}"),
-            text: (*text).to_owned(),
+        let file = |(path, text): &(&str, &str)| {
+            TextFile::new(format!("crates/a/src/{path}"), (*text).to_owned()).unwrap()
         };
         let files: Vec<TextFile> = sources.iter().map(file).collect();
         let mut modules = Modules::default();
-        modules.read(&files, &files[0]).unwrap();
+        modules.read(&files, &files[0]);
         let uses = modules.uses();
         let on_cycle = uses.keys().filter(|(user, used)| way(&uses, used, user).is_some());
         on_cycle.map(|(user, used)| format!("{} -> {}", user.join("::"), used.join("::"))).collect()

@@ -2,13 +2,11 @@
 
 use super::TextFile;
 use super::exceptions::{EXCEPTIONS, Rule};
-use super::scan;
+use super::tokens::{self, Tests, Token};
 
-/// The longest that a file may be.
+/// The longest that a file may be: a guide. A longer file is split by idea. One type whose methods stand in
+/// several files is no split: either it is several things, or the file gets an exception.
 pub(super) const FILE_LINES: usize = 400;
-
-/// The longest that a function may be.
-pub(super) const FUNCTION_LINES: usize = 60;
 
 /// Notes to oneself that belong in an issue; written so that this file holds none of them.
 const NOTES: [&str; 2] = [concat!("TO", "DO"), concat!("FIX", "ME")];
@@ -32,12 +30,14 @@ const PURE: [(&str, &[&str]); 2] = [
 pub(super) fn check(files: &[TextFile]) -> Vec<String> {
     let mut permissions = Permissions::default();
     let mut complaints = Vec::new();
-    for file in files.iter().filter(|file| file.is_rust()) {
-        let code = scan::code_only(&file.text);
+    for (file, stream) in files.iter().filter_map(|file| Some((file, file.tokens.as_ref()?))) {
+        let code = tokens::flat(stream, Tests::Included);
+        let product =
+            if is_for_tests(&file.path) { Vec::new() } else { tokens::flat(stream, Tests::Skipped) };
         complaints.extend(check_module_doc(file));
-        complaints.extend(check_lengths(file, &code, &mut permissions));
-        complaints.extend(check_words(file, &code, &mut permissions));
-        complaints.extend(check_purity(file, &code));
+        complaints.extend(check_length(file, &mut permissions));
+        complaints.extend(check_words(&file.path, &code, &product, &mut permissions));
+        complaints.extend(check_purity(&file.path, &product));
     }
     complaints.extend(files.iter().flat_map(check_notes));
     complaints.extend(permissions.unused());
@@ -50,27 +50,13 @@ fn check_module_doc(file: &TextFile) -> Option<String> {
     (!says_its_purpose).then(|| format!("{}:1: begin with //! and say what the file is for", file.path))
 }
 
-fn check_lengths(file: &TextFile, code: &str, permissions: &mut Permissions) -> Vec<String> {
-    let path = &file.path;
-    let mut complaints = Vec::new();
-    let lines = file.text.lines().count();
-    if lines > FILE_LINES && !permissions.has(Rule::FileLength, path) {
-        complaints.push(format!("{path}: {lines} lines, more than {FILE_LINES}; split it by subject"));
-    }
-    for function in scan::functions(code).iter().filter(|function| function.lines > FUNCTION_LINES) {
-        let subject = format!("{path}#{}", function.name);
-        if !permissions.has(Rule::FunctionLength, &subject) {
-            complaints.push(format!(
-                "{path}:{}: {} has {} lines, more than {FUNCTION_LINES}; give its parts names",
-                function.line, function.name, function.lines
-            ));
-        }
-    }
-    complaints
+fn check_length(file: &TextFile, permissions: &mut Permissions) -> Option<String> {
+    let (path, lines) = (&file.path, file.text.lines().count());
+    (lines > FILE_LINES && !permissions.has(Rule::FileLength, path))
+        .then(|| format!("{path}: {lines} lines, more than {FILE_LINES}; split it by idea"))
 }
 
-fn check_words(file: &TextFile, code: &str, permissions: &mut Permissions) -> Vec<String> {
-    let path = &file.path;
+fn check_words(path: &str, code: &[Token], product: &[Token], permissions: &mut Permissions) -> Vec<String> {
     let mut complaints = Vec::new();
     for (word, rule, advice) in [
         ("target_os", Rule::TargetOs, "keep one file per system behind one signature"),
@@ -79,43 +65,41 @@ fn check_words(file: &TextFile, code: &str, permissions: &mut Permissions) -> Ve
         ("fs::read_to_string(", Rule::UnboundedRead, BOUNDED),
     ] {
         // Tests read what they wrote.
-        let code = if rule == Rule::UnboundedRead { outside_of_tests(path, code) } else { code };
-        let lines = scan::lines_with(code, word);
+        let code = if rule == Rule::UnboundedRead { product } else { code };
+        let lines = tokens::lines_with(code, word);
         if !lines.is_empty() && !permissions.has(rule, path) {
             complaints.extend(
                 lines.iter().map(|line| format!("{path}:{line}: {word} outside of its files; {advice}")),
             );
         }
     }
-    let allows = scan::lines_with(code, "[allow(");
+    let allows = tokens::lines_with(code, "[allow(");
     complaints.extend(
         allows.iter().map(|line| format!("{path}:{line}: use #[expect(…, reason = \"…\")] instead of allow")),
     );
     complaints
 }
 
-/// Code up to the tests of a file, which may touch the world. Tests and tasks have none.
-fn outside_of_tests<'code>(path: &str, code: &'code str) -> &'code str {
-    let is_tests = path.ends_with("tests.rs") || path.contains("tests/") || path.starts_with("xtask/");
-    if is_tests { "" } else { code.split("#[cfg(test)]").next().unwrap_or(code) }
+/// Whether the whole file is for tests or the project's own tasks, which may touch the world.
+fn is_for_tests(path: &str) -> bool {
+    path.ends_with("tests.rs") || path.contains("tests/") || path.starts_with("xtask/")
 }
 
-fn check_purity(file: &TextFile, code: &str) -> Vec<String> {
-    let path = &file.path;
-    let code = outside_of_tests(path, code);
+fn check_purity(path: &str, product: &[Token]) -> Vec<String> {
     let rules = PURE.iter().filter(|(prefix, _)| path.starts_with(prefix));
     rules
         .flat_map(|(_, words)| words.iter())
-        .flat_map(|word| scan::lines_with(code, word).into_iter().map(move |line| (word, line)))
+        .flat_map(|word| tokens::lines_with(product, word).into_iter().map(move |line| (word, line)))
         .map(|(word, line)| format!("{path}:{line}: {word} in pure code; let the caller hand the fact in"))
         .collect()
 }
 
 fn check_notes(file: &TextFile) -> Vec<String> {
-    let notes = NOTES
-        .iter()
-        .flat_map(|note| scan::lines_with(&file.text, note).into_iter().map(move |line| (note, line)));
-    notes.map(|(note, line)| format!("{}:{line}: {note}; do it or file an issue", file.path)).collect()
+    let notes = file.text.lines().zip(1..).filter_map(|(line, number)| {
+        let note = line.split(|c: char| !c.is_alphanumeric()).find(|word| NOTES.contains(word))?;
+        Some(format!("{}:{number}: {note}; do it or file an issue", file.path))
+    });
+    notes.collect()
 }
 
 /// The exceptions, and which of them were needed.
@@ -152,7 +136,7 @@ mod tests {
     use super::*;
 
     fn complaints_about(path: &str, text: &str) -> Vec<String> {
-        let file = TextFile { path: path.to_owned(), text: text.to_owned() };
+        let file = TextFile::new(path.to_owned(), text.to_owned()).unwrap();
         let unneeded = |complaint: &String| !complaint.starts_with("xtask/src/tidy/exceptions.rs");
         check(&[file]).into_iter().filter(unneeded).collect()
     }
@@ -165,11 +149,9 @@ mod tests {
     #[test]
     fn each_broken_rule_draws_one_complaint() {
         let long_file = format!("//! Purpose.\n{}", "\n".repeat(FILE_LINES));
-        let long_function = format!("//! Purpose.\nfn f() {{{}}}", "\n".repeat(FUNCTION_LINES));
         for text in [
             "fn f() {}",
             &long_file,
-            &long_function,
             "//! Purpose.\n#[cfg(target_os = \"linux\")]\nfn f() {}",
             "//! Purpose.\nunsafe fn f() {}",
             "//! Purpose.\n#[allow(dead_code)]\nfn f() {}",
