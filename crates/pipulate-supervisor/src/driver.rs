@@ -42,8 +42,8 @@ use pipulate_store::error::StoreError;
 use pipulate_store::lock::Lock;
 use pipulate_store::record::{MainProcess, Named};
 
-use crate::family::{Attached, Service};
 use crate::machine::{Action, Event, Machine, Outcome, Phase};
+use crate::process_tree::{Attached, Service};
 use crate::program::Program;
 use background::Background;
 use ending::Stopwatch;

@@ -1,41 +1,22 @@
-//! What is particular about JupyterLab: its kernels, and what they are doing.
+//! What is particular about JupyterLab: its server and its kernels.
 
 mod server;
-pub(crate) mod settings;
+pub mod settings;
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use jiff::Timestamp;
 use pipulate_core::identity::Pid;
-use pipulate_core::layout::Layout;
 use pipulate_core::status::KernelInfo;
-use pipulate_core::text::printable;
 use pipulate_process::table::{self, Entry};
 use pipulate_store::files;
 
 pub use server::Server;
 
-/// How long JupyterLab may take to say what its kernels do, before something is cut off.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
-
 /// The file in the runtime directory that signs JupyterLab's cookies.
 pub(crate) const COOKIE_SECRET: &str = "jupyter_cookie_secret";
-
-/// A kernel, by JupyterLab's own word.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notebook {
-    /// JupyterLab's own id for it.
-    pub id: String,
-    /// The notebook, or the kernel's name where there is none.
-    pub name: String,
-    pub is_busy: bool,
-    /// When JupyterLab last heard of it: if it is busy, it has been so since then, if not for longer.
-    pub last_word: Option<Timestamp>,
-}
 
 /// The kernels among some processes: their arguments name a connection file of theirs, whose
 /// name is their id.
@@ -92,7 +73,7 @@ fn is_connection_file(path: &Path) -> bool {
 }
 
 /// Those of some processes that are neither kernels nor below one.
-pub(crate) fn without_kernels(mut processes: Vec<Entry>) -> Vec<Entry> {
+pub fn without_kernels(mut processes: Vec<Entry>) -> Vec<Entry> {
     let mut left_out: HashSet<i32> = kernels(&processes).iter().map(|kernel| kernel.pid.get()).collect();
     loop {
         let before = processes.len();
@@ -119,29 +100,6 @@ fn kernel_name(connection_file: &Path) -> Option<String> {
     let value: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
     let name = value["kernel_name"].as_str()?;
     (!name.is_empty()).then(|| name.to_owned())
-}
-
-/// What JupyterLab's kernels are doing, by its own word; `None` when it does not answer.
-pub fn notebooks(layout: &Layout, patience: Duration) -> Option<Vec<Notebook>> {
-    let server = Server::running(layout)?;
-    let kernels = server.get("api/kernels", patience)?;
-    let sessions = server.get("api/sessions", patience).unwrap_or_default();
-    let path = |id: &str| {
-        let session =
-            sessions.as_array()?.iter().find(|session| session["kernel"]["id"].as_str() == Some(id))?;
-        session["path"].as_str().map(str::to_owned)
-    };
-    let notebook = |kernel: &serde_json::Value| {
-        let id = kernel["id"].as_str()?;
-        let name = || format!("a {} kernel", kernel["name"].as_str().unwrap_or("notebook"));
-        Some(Notebook {
-            id: id.to_owned(),
-            name: printable(&path(id).unwrap_or_else(name)),
-            is_busy: kernel["execution_state"].as_str() == Some("busy"),
-            last_word: kernel["last_activity"].as_str().and_then(|time| time.parse().ok()),
-        })
-    };
-    Some(kernels.as_array()?.iter().filter_map(notebook).collect())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Asking a listener whether it answers: one HTTP request, without waiting anywhere.
 
-pub(crate) mod tls;
+pub mod tls;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +13,7 @@ use pipulate_process::ports;
 
 /// What to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Question {
+pub enum Question {
     /// Whether it accepts connections.
     Tcp,
     /// Whether it answers `GET path`: with any status, or only with 2xx and 3xx.
@@ -22,7 +22,7 @@ pub(crate) enum Question {
 
 /// What was seen of a listener that did not answer as it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub enum Seen {
     Refused,
     /// It accepted the connection, and time ran out.
     Silent,
@@ -37,7 +37,7 @@ pub(crate) enum Seen {
 
 /// A question under way.
 #[derive(Debug)]
-pub(crate) struct Probe {
+pub struct Probe {
     stream: TcpStream,
     question: Question,
     address: SocketAddr,
@@ -50,7 +50,7 @@ pub(crate) struct Probe {
 
 /// How far a probe has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub enum Progress {
     Pending,
     Answered,
     Failed(Seen),
@@ -58,7 +58,7 @@ pub(crate) enum Progress {
 
 impl Question {
     /// The one that tells whether a service is ready; `None` where no listener can tell.
-    pub(crate) fn of(readiness: &Readiness) -> Option<Self> {
+    pub fn of(readiness: &Readiness) -> Option<Self> {
         match readiness {
             Readiness::Exec | Readiness::Log { .. } => None,
             Readiness::Tcp { .. } => Some(Self::Tcp),
@@ -81,7 +81,7 @@ impl Question {
 
 impl Seen {
     /// What it did, said of the listener at `address`.
-    pub(crate) fn in_words(&self, question: &Question, address: SocketAddr) -> String {
+    pub fn in_words(&self, question: &Question, address: SocketAddr) -> String {
         let path = match question {
             Question::Tcp => "",
             Question::Http { path, .. } => path,
@@ -99,7 +99,7 @@ impl Seen {
 
     /// Whether a server that speaks TLS may answer a plain request like this: most hang up, the others
     /// say "bad request".
-    pub(crate) fn suggests_tls(&self) -> bool {
+    pub fn suggests_tls(&self) -> bool {
         match self {
             Self::Closed | Self::NotHttp | Self::Status(400) => true,
             Self::Refused | Self::Silent | Self::Status(_) | Self::NotTls | Self::Unwelcome(_) => false,
@@ -109,7 +109,7 @@ impl Seen {
 
 impl Probe {
     /// Begins to ask; `None` when the connection is refused at once.
-    pub(crate) fn begin(address: SocketAddr, question: Question, scheme: Scheme) -> Option<Self> {
+    pub fn begin(address: SocketAddr, question: Question, scheme: Scheme) -> Option<Self> {
         let stream = ports::connect(address).ok()?;
         let secure = match (scheme, &question) {
             (Scheme::Https, Question::Http { .. }) => {
@@ -121,12 +121,12 @@ impl Probe {
     }
 
     /// The same, for a listener that may speak TLS and say "bad request" to whoever does not.
-    pub(crate) fn wary(self, wary: bool) -> Self {
+    pub fn wary(self, wary: bool) -> Self {
         Self { wary, ..self }
     }
 
     /// What to wait for before the next [`Probe::advance`].
-    pub(crate) fn descriptor(&self) -> (BorrowedFd<'_>, Interest) {
+    pub fn descriptor(&self) -> (BorrowedFd<'_>, Interest) {
         let wants_write = match &self.secure {
             Some(session) => session.wants_write(),
             None => !self.sent,
@@ -135,17 +135,17 @@ impl Probe {
     }
 
     /// Whom it asks.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// How it asks.
-    pub(crate) fn scheme(&self) -> Scheme {
+    pub fn scheme(&self) -> Scheme {
         if self.secure.is_some() { Scheme::Https } else { Scheme::Http }
     }
 
     /// Goes on as far as it can without waiting.
-    pub(crate) fn advance(&mut self) -> Progress {
+    pub fn advance(&mut self) -> Progress {
         let seen = match self.go_on() {
             Ok(progress) => return progress,
             Err(seen) => seen,
@@ -222,10 +222,10 @@ fn is_passing(error: &io::Error) -> bool {
 }
 
 /// A question, and how and whom to ask it.
-pub(crate) type Call = (SocketAddr, Question, Scheme);
+pub type Call = (SocketAddr, Question, Scheme);
 
 /// Asks several listeners at once, for `patience` at most. The answers have the order of the questions.
-pub(crate) fn ask_all(calls: Vec<Call>, patience: Duration) -> Vec<Result<(), Seen>> {
+pub fn ask_all(calls: Vec<Call>, patience: Duration) -> Vec<Result<(), Seen>> {
     let deadline = Instant::now() + patience;
     let begin = |(address, question, scheme)| Probe::begin(address, question, scheme);
     let mut probes: Vec<_> = calls.into_iter().map(begin).collect();

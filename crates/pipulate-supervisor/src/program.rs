@@ -19,7 +19,7 @@ use pipulate_store::error::StoreError;
 use pipulate_store::own_log;
 
 use crate::driver::Beginning;
-use crate::orders::Orders;
+use crate::launch_spec::LaunchSpec;
 use crate::scope::Scope;
 
 /// The exit code of a supervisor that found another one at work and did nothing.
@@ -93,7 +93,7 @@ impl Program {
             directory: layout.root(),
             env: &BTreeMap::from([(marker::VARIABLE.to_owned(), mine.to_string().into())]),
             env_removed: &inherited_by_mistake(),
-            stdin: spec.map(|spec| Orders::new(self, layout, spec).write()).transpose()?,
+            stdin: spec.map(|spec| LaunchSpec::new(self, layout, spec).write()).transpose()?,
             stdout: doorbell.into(),
             stderr: OwnedFd::from(stderr),
         })?;

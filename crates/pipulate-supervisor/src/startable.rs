@@ -1,67 +1,17 @@
-//! Whether a service could be started, as far as that can be known without starting it. What runs is
-//! ended for a restart only if it could.
+//! Whether a service's program could be executed, as far as that can be known without starting it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
-use pipulate_core::layout::Layout;
-use pipulate_core::service::{PortWish, ServiceName, ServiceSpec};
-use pipulate_process::{identity, ports, spawn, table};
-
-use crate::owner::{PortOwner, port_owners};
-use crate::query;
-use crate::standing::{Standing, look_up};
-
-/// Whether a new instance of a service could be started once the one that runs has been ended. It is
-/// started in its supervisor's environment: `spec` says what that would run there. What does not run has
-/// nothing to lose, and is not looked at.
-///
-/// # Errors
-/// It could not, or `spec` has none; the sentence says why.
-pub fn try_out(
-    layout: &Layout,
-    service: &ServiceName,
-    spec: impl FnOnce(&BTreeMap<OsString, OsString>) -> Result<ServiceSpec, String>,
-) -> Result<(), String> {
-    let (record, standing) = look_up(layout, service, &identity::host());
-    let Some(record) = record.filter(query::main_lives) else { return Ok(()) };
-    let environment = match standing {
-        Standing::Supervised(supervisor) => {
-            if let Err(error) = table::try_out_program(supervisor) {
-                let program = table::arguments(supervisor).into_iter().next().unwrap_or_default();
-                return Err(format!("its supervisor can't be run again: {}: {error}", program.display()));
-            }
-            table::environment(supervisor)
-        }
-        // The one that is still to be started has ours.
-        Standing::Unsupervised => Some(std::env::vars_os().collect()),
-        Standing::Gone | Standing::Unknown(_) => None,
-    };
-    let Some(environment) = environment else { return Ok(()) };
-    let spec = spec(&environment)?;
-    try_out_program(&spec, environment)?;
-    try_out_port(layout, &spec, record.port)
-}
-
-/// A port that was set by the user and is not the one that it has must be free. Another service of the
-/// project may be about to leave it.
-fn try_out_port(layout: &Layout, spec: &ServiceSpec, had: Option<u16>) -> Result<(), String> {
-    let Some(PortWish { port, pinned: true }) = spec.port else { return Ok(()) };
-    if had == Some(port) || ports::is_free(port) {
-        return Ok(());
-    }
-    let is_ours = |owner: &PortOwner| matches!(owner, PortOwner::Process { project: Some(project), .. } if *project == **layout.root());
-    match port_owners(port).into_iter().find(|owner| !is_ours(owner)) {
-        Some(owner) => {
-            Err(format!("port {port} is held by {owner}; end that, or set another port in pipulate.toml"))
-        }
-        None => Ok(()),
-    }
-}
+use pipulate_core::service::ServiceSpec;
+use pipulate_process::{spawn, table};
 
 /// Whether its program could be executed.
-pub(crate) fn try_out_program(
+///
+/// # Errors
+/// It could not; the sentence says why.
+pub fn try_out_program(
     spec: &ServiceSpec,
     mut environment: BTreeMap<OsString, OsString>,
 ) -> Result<(), String> {

@@ -13,6 +13,7 @@ use pipulate_core::marker::{self, Marker};
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ServiceStatus;
+use pipulate_engine::{plan, query, takeover};
 use pipulate_environment::bare_words;
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_environment::venv::{self, bin_dir, existing_python};
@@ -22,7 +23,6 @@ use pipulate_store::log::{read, secrets};
 use pipulate_store::{files, home};
 use pipulate_supervisor::program::Program;
 use pipulate_supervisor::scope::Scope;
-use pipulate_supervisor::{plan, query, takeover};
 
 use crate::cli::{Request, Verb};
 use crate::error::{Failure, FailureKind};

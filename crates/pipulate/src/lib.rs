@@ -31,13 +31,13 @@ use ui::terminal::Terminal;
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let _correct_call = signals::undo_inherited(commands::supervise::is_supervisor(&args));
-    match commands::supervise::orders(&args) {
-        Some(orders) => commands::supervise::follow(orders).into(),
+    match commands::supervise::launch_spec(&args) {
+        Some(spec) => commands::supervise::follow(spec).into(),
         None => run_verb(args),
     }
 }
 
-/// Does what the command line says. Apart from [`run`], because a supervisor with orders, of which
+/// Does what the command line says. Apart from [`run`], because a supervisor with a launch spec, of which
 /// there is one for each service, would carry the large frame of all verbs on its stack for life.
 #[inline(never)]
 fn run_verb(args: Vec<OsString>) -> ExitCode {

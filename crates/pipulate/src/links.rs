@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 
 use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
+use pipulate_engine::{jupyter, plan, query};
 use pipulate_process::table;
 use pipulate_store::record::Record;
 use pipulate_store::{files, record};
-use pipulate_supervisor::jupyter::Server;
-use pipulate_supervisor::{plan, query};
 use pipulate_web::sign;
 
 use crate::context::Context;
@@ -35,7 +34,7 @@ impl Link {
 pub(crate) fn link(context: &Context, service: &ServiceName) -> Result<Option<Link>, Failure> {
     let Some(record) = record::read(&context.layout, service)? else { return Ok(None) };
     if service.as_str() == ServiceName::JUPYTER
-        && let Some(server) = Server::of_record(&context.layout, &record)
+        && let Some(server) = jupyter::server_of(&context.layout, &record)
     {
         return Ok(Some(Link { plain: server.url(), signed: server.signed_url() }));
     }

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use pipulate_core::config::Config;
 use pipulate_core::service::{ServiceName, ServiceSpec, Word};
+use pipulate_engine::{plan, preflight};
 use pipulate_environment::service::{LIBRARY_PATH, is_pythons, library_path, service_environment};
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_environment::venv::existing_python;
 use pipulate_store::dotenv::EnvFile;
-use pipulate_supervisor::{plan, startable};
 
 use crate::context::Context;
 use crate::error::Failure;
@@ -92,7 +92,7 @@ pub(crate) fn refuse_unusable(
         };
         with_env_file(context, config, spec.clone())
             .map_err(in_one_line)
-            .and_then(|_| startable::try_out(&context.layout, &service, there))
+            .and_then(|_| preflight::try_out(&context.layout, &service, there))
             .map_err(|why| {
                 Failure::failed(format!("{service} can't be started as it is configured")).cause(why)
             })?;

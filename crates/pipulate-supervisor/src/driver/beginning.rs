@@ -26,9 +26,9 @@ use super::siblings::Siblings;
 use super::succession::Upgrade;
 use super::watching::Watching;
 use super::{Beginning, Driver, Main, REST, SuperviseError, Task, random};
-use crate::family::{Attached, Service};
 use crate::machine::{Event, Machine, Past, Policy};
-use crate::standing::{self, Membership};
+use crate::ownership::{self, Membership};
+use crate::process_tree::{Attached, Service};
 
 impl Driver {
     pub(super) fn new(task: Task) -> Result<Self, SuperviseError> {
@@ -315,7 +315,7 @@ fn surviving_main(
             if earlier.supervisor.as_ref() == Some(me) {
                 return Ok(Some(adopted));
             }
-            match standing::membership(layout, service, &adopted.record.identity, host) {
+            match ownership::membership(layout, service, &adopted.record.identity, host) {
                 Membership::Proved => Ok(Some(adopted)),
                 Membership::Ended => Ok(None),
                 Membership::Doubtful(reason) => Err(SuperviseError::Unverifiable { service: name(), reason }),

@@ -14,10 +14,10 @@ use pipulate_store::record::{Named, Receipt};
 use pipulate_store::{files, sockets};
 
 use super::{Driver, Main};
-use crate::family::Family;
 use crate::jupyter;
 use crate::machine::{Event, Outcome, Phase, Pressure};
-use crate::standing;
+use crate::ownership;
+use crate::process_tree::Tree;
 
 /// So many looks in a row that find nothing count as a proof where there is no better one.
 const EMPTY_LOOKS: u32 = 3;
@@ -166,7 +166,7 @@ impl Driver {
 
     /// By the time that everybody has been looked at, one that forks and ends in a chain is another
     /// one: each is killed when it is found. Whoever may not be is told of by [`Driver::end_all`].
-    fn kill_at_sight(&self, is_meant: impl Fn(&Entry) -> bool) -> Family {
+    fn kill_at_sight(&self, is_meant: impl Fn(&Entry) -> bool) -> Tree {
         self.family_at_once(|entry| {
             if !is_meant(entry) {
                 return;
@@ -199,7 +199,7 @@ impl Driver {
         let family = self.family();
         let stopwatch = self.stopwatch.take()?;
         let mut survivors: Vec<Named> = family.ours.iter().map(|entry| stopwatch.survivor(entry)).collect();
-        let earlier = std::mem::take(&mut self.earlier_survivors).into_iter().filter(standing::is_still);
+        let earlier = std::mem::take(&mut self.earlier_survivors).into_iter().filter(ownership::is_still);
         survivors.extend(earlier.filter(|old| family.ours.iter().all(|entry| entry.pid != old.pid)));
         survivors.sort_by_key(|named| named.pid);
         let is_seen = |named: &&Named| stopwatch.seen.contains_key(&(named.pid, named.start));

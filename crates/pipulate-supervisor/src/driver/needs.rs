@@ -12,7 +12,7 @@ use pipulate_store::record::Record;
 
 use super::Driver;
 use crate::machine::{Event, Phase};
-use crate::standing::{Standing, look_up};
+use crate::ownership::{Ownership, look_up};
 
 /// How often the records of services that are on their way are read.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -99,31 +99,31 @@ impl Driver {
     }
 }
 
-fn need((record, standing): (Option<Record>, Standing)) -> Need {
+fn need((record, ownership): (Option<Record>, Ownership)) -> Need {
     let Some(record) = record else {
-        return match standing {
+        return match ownership {
             // It has begun, and has written nothing yet.
-            Standing::Supervised(_) => Need::OnItsWay,
-            Standing::Unsupervised | Standing::Gone => Need::Down("is not running".to_owned()),
-            Standing::Unknown(why) => Need::Down(format!("may run where it can't be seen: {why}")),
+            Ownership::Supervised(_) => Need::OnItsWay,
+            Ownership::Unsupervised | Ownership::Gone => Need::Down("is not running".to_owned()),
+            Ownership::Unknown(why) => Need::Down(format!("may run where it can't be seen: {why}")),
         };
     };
-    let is_supervised = match &standing {
-        Standing::Supervised(pid) if record.supervisor.as_ref().is_none_or(|named| named.pid != *pid) => {
+    let is_supervised = match &ownership {
+        Ownership::Supervised(pid) if record.supervisor.as_ref().is_none_or(|named| named.pid != *pid) => {
             return Need::OnItsWay;
         }
-        Standing::Supervised(_) => true,
-        Standing::Unsupervised | Standing::Gone => false,
-        Standing::Unknown(why) => return Need::Down(format!("may run where it can't be seen: {why}")),
+        Ownership::Supervised(_) => true,
+        Ownership::Unsupervised | Ownership::Gone => false,
+        Ownership::Unknown(why) => return Need::Down(format!("may run where it can't be seen: {why}")),
     };
     match record.shown_state() {
         ServiceState::Exited => Need::Up,
         ServiceState::Ready | ServiceState::Running | ServiceState::Unstable
-            if standing != Standing::Gone =>
+            if ownership != Ownership::Gone =>
         {
             Need::Up
         }
-        ServiceState::Degraded if standing != Standing::Gone => Need::Degraded(record.reason),
+        ServiceState::Degraded if ownership != Ownership::Gone => Need::Degraded(record.reason),
         ServiceState::Starting | ServiceState::Backoff | ServiceState::Stopping if is_supervised => {
             Need::OnItsWay
         }

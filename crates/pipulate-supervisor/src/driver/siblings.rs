@@ -19,8 +19,8 @@ use pipulate_store::record;
 
 use super::journal::is_settled;
 use super::{Beginning, Driver};
+use crate::ownership;
 use crate::program::LaunchError;
-use crate::standing;
 
 /// So many rescues within [`RESCUE_WINDOW`] are the last: something is wrong that a new
 /// supervisor does not mend.
@@ -140,7 +140,7 @@ impl Driver {
 
     fn living_supervisor(&self, sibling: &ServiceName) -> Option<Verified> {
         match lock::holder(&self.layout.lock(sibling)) {
-            Ok(Holder::Process(pid)) => standing::pin_supervisor(&self.layout, sibling, pid, &self.host),
+            Ok(Holder::Process(pid)) => ownership::pin_supervisor(&self.layout, sibling, pid, &self.host),
             Ok(Holder::Nobody | Holder::Invisible) => None,
             Err(error) => {
                 self.journal.complain(&error.to_string());
@@ -171,12 +171,12 @@ impl Driver {
         let is_free = matches!(lock::holder(&self.layout.lock(sibling)), Ok(Holder::Nobody));
         let record = record::read(&self.layout, sibling).ok().flatten().filter(|_| is_free)?;
         let was_killed = record.supervisor.as_ref().is_some_and(|supervisor| {
-            supervisor.host == self.host && !standing::has_lost_its_lock(&self.layout, sibling, supervisor)
+            supervisor.host == self.host && !ownership::has_lost_its_lock(&self.layout, sibling, supervisor)
         });
         if !was_killed || record.state.has_settled() || record.wanted == Wanted::Stopped {
             return None;
         }
-        if let Some(why) = standing::doubt(&self.layout, &record, &self.host) {
+        if let Some(why) = ownership::doubt(&self.layout, &record, &self.host) {
             self.journal.complain(&format!("{sibling} lost its supervisor and gets no other: {why}"));
             return None;
         }

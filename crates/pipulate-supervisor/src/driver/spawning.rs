@@ -22,7 +22,7 @@ use pipulate_store::token;
 use super::background::listed;
 use super::{Driver, Main, REST, random};
 use crate::machine::{Event, Phase};
-use crate::owner::{PortOwner, port_owners};
+use crate::port_owner::{PortOwner, port_owners};
 use crate::startable::explain;
 
 /// Why there is no new instance.

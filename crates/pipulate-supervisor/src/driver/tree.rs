@@ -4,16 +4,16 @@ use pipulate_core::identity::Pid;
 use pipulate_process::table::Entry;
 
 use super::{Driver, Main};
-use crate::family::Family;
+use crate::process_tree::Tree;
 
 impl Driver {
     /// Finds the service's processes.
-    pub(super) fn family(&self) -> Family {
+    pub(super) fn family(&self) -> Tree {
         self.family_at_once(|_| ())
     }
 
     /// The same. For an orphaned tree, `on_found` is called with each process as soon as it is found.
-    pub(super) fn family_at_once(&self, on_found: impl Fn(&Entry)) -> Family {
+    pub(super) fn family_at_once(&self, on_found: impl Fn(&Entry)) -> Tree {
         let seen = self.seen_before();
         let roots: Vec<Pid> = std::iter::once(self.me)
             .chain(self.main.as_ref().filter(|main| !main.is_child).map(Main::pid))

@@ -10,13 +10,11 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
-use pipulate_core::service::{Scheme, ServiceName};
-use pipulate_store::record::{self, Record};
-use pipulate_store::{files, token};
+use pipulate_core::service::Scheme;
+use pipulate_store::files;
 use serde::Deserialize;
 
 use crate::probe::tls;
-use crate::query;
 
 const LARGEST_ANSWER: u64 = 8 << 20;
 
@@ -55,26 +53,13 @@ struct ServerFile {
 }
 
 impl Server {
-    /// Returns the JupyterLab that runs in this project; `None` if none is found listening.
-    pub fn running(layout: &Layout) -> Option<Self> {
-        let name = ServiceName::parse(ServiceName::JUPYTER).ok()?;
-        Self::of_record(layout, &record::read(layout, &name).ok()??)
-    }
-
-    /// The same for a record that was read already. Without a file of its own (another program that
-    /// was configured in JupyterLab's place), our token and the recorded page are all there is.
-    pub fn of_record(layout: &Layout, record: &Record) -> Option<Self> {
-        let (address, pids) = query::listening(layout, record)?;
-        Self::described(layout, address, pids).or_else(|| {
-            let token = token::existing(&layout.jupyter_token()).ok()??;
-            let base_url = record.page.as_deref()?.strip_suffix("lab")?.to_owned();
-            let is_secure = record.scheme == Scheme::Https;
-            Some(Self { address, is_secure, base_url, token, has_password: false })
-        })
+    /// Returns a server that says nothing about itself: another program in JupyterLab's place.
+    pub fn undescribed(address: SocketAddr, scheme: Scheme, base_url: String, token: String) -> Self {
+        Self { address, is_secure: scheme == Scheme::Https, base_url, token, has_password: false }
     }
 
     /// Returns the server that one of these processes, listening on this address, describes in its file.
-    pub(crate) fn described(
+    pub fn described(
         layout: &Layout,
         address: SocketAddr,
         pids: impl IntoIterator<Item = Pid>,
@@ -120,7 +105,7 @@ impl Server {
     }
 
     /// One GET of a JSON value.
-    pub(super) fn get(&self, path: &str, patience: Duration) -> Option<serde_json::Value> {
+    pub fn get(&self, path: &str, patience: Duration) -> Option<serde_json::Value> {
         let reply = self.reply(path, patience)?;
         let head = reply.windows(4).position(|window| window == b"\r\n\r\n")?;
         (code(&reply)? == 200).then_some(())?;

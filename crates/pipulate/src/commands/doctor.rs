@@ -3,11 +3,11 @@
 use pipulate_core::finding::{Finding, FindingStatus};
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ProjectStatus;
+use pipulate_engine::jupyter;
 use pipulate_environment::browser::session::Session;
 use pipulate_environment::doctor::{self, Examination, PortFact, PortOwner};
 use pipulate_environment::surroundings::Surroundings;
-use pipulate_supervisor::jupyter::Server;
-use pipulate_supervisor::owner;
+use pipulate_supervisor::port_owner;
 
 use crate::cli::{DoctorSettings, Format};
 use crate::commands::status;
@@ -46,7 +46,7 @@ fn examination(context: &Context) -> Examination {
         session: Session::gather(Surroundings::of_this_process()),
         exe: context.exe.clone(),
         ports: ports(context, &status),
-        jupyter_is_open: Server::running(&context.layout).map(|server| server.is_open()),
+        jupyter_is_open: jupyter::running(&context.layout).map(|server| server.is_open()),
         alive: context.is_alive(),
         status,
         machine: "/".into(),
@@ -90,18 +90,20 @@ fn ports(context: &Context, status: &ProjectStatus) -> Vec<PortFact> {
 }
 
 fn owner_of(context: &Context, port: u16) -> PortOwner {
-    let is_here = |owner: &owner::PortOwner| match owner {
-        owner::PortOwner::Process { project, .. } => project.as_deref() == Some(&**context.layout.root()),
-        owner::PortOwner::Hidden => false,
+    let is_here = |owner: &port_owner::PortOwner| match owner {
+        port_owner::PortOwner::Process { project, .. } => {
+            project.as_deref() == Some(&**context.layout.root())
+        }
+        port_owner::PortOwner::Hidden => false,
     };
-    let owners = owner::port_owners(port);
+    let owners = port_owner::port_owners(port);
     if owners.iter().any(is_here) {
         return PortOwner::Ours;
     }
     match owners.into_iter().next() {
         None => PortOwner::Free,
-        Some(owner::PortOwner::Hidden) => PortOwner::Unknown,
-        Some(owner::PortOwner::Process { pid, command, project, service: _ }) => {
+        Some(port_owner::PortOwner::Hidden) => PortOwner::Unknown,
+        Some(port_owner::PortOwner::Process { pid, command, project, service: _ }) => {
             PortOwner::Foreign { pid, command, project }
         }
     }

@@ -8,10 +8,10 @@ use pipulate_core::config::Config;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::Wanted;
 use pipulate_core::status::{ProjectStatus, Verdict};
+use pipulate_engine::plan;
+use pipulate_engine::restart::{self, Manner};
+use pipulate_engine::start::Started;
 use pipulate_store::record;
-use pipulate_supervisor::launch::Started;
-use pipulate_supervisor::plan;
-use pipulate_supervisor::restart::{self, Manner};
 
 use crate::cli::RestartSettings;
 use crate::commands::start::launching::{Launched, Unmet};

@@ -15,11 +15,11 @@ use pipulate_core::config::{Config, ServiceConfig};
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::ServiceStatus;
+use pipulate_engine::begun::Before;
+use pipulate_engine::plan;
+use pipulate_engine::reload;
 use pipulate_environment::setup::Mode;
 use pipulate_store::{capture, record, registry};
-use pipulate_supervisor::begun::Before;
-use pipulate_supervisor::plan;
-use pipulate_supervisor::renewal;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -51,7 +51,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     if let Err(error) = capture::trim_unsupervised(&context.layout, config.logs) {
         context.printer.detail(format!("older logs could not be looked at: {error}"));
     }
-    for service in renewal::upgrade(&context.layout, &names) {
+    for service in reload::upgrade(&context.layout, &names) {
         context.printer.note(format!("The supervisor of {service} makes way for this version of Pipulate"));
     }
     if already_up(context, &names).len() == names.len() {

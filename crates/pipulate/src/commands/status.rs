@@ -8,9 +8,9 @@ use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::{ProjectStatus, Verdict};
+use pipulate_engine::{projects, query};
 use pipulate_process::poll::{self, Interest};
 use pipulate_store::registry;
-use pipulate_supervisor::{projects, query};
 use signal_hook::consts::SIGINT;
 
 use crate::cli::{Format, Projects, StatusSettings};

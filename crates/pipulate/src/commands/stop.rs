@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use pipulate_core::service::ServiceName;
+use pipulate_engine::stop::{Manner, Stopped, stop as stop_all};
+use pipulate_engine::{plan, projects, query, work};
 use pipulate_store::registry;
-use pipulate_supervisor::halt::{self, Manner, Stopped};
-use pipulate_supervisor::{plan, projects, query, work};
 
 use crate::cli::{Projects, StopSettings};
 use crate::context::Context;
@@ -88,7 +88,7 @@ pub(crate) fn stop_services(
 
 fn stop_in_waves(context: &Context, services: &[ServiceName], manner: Manner) -> Vec<(ServiceName, Stopped)> {
     let waves = waves(context, services).into_iter();
-    waves.flat_map(|wave| halt::stop(&context.layout, &context.program(), &wave, manner)).collect()
+    waves.flat_map(|wave| stop_all(&context.layout, &context.program(), &wave, manner)).collect()
 }
 
 fn report(context: &Context, outcomes: Vec<(ServiceName, Stopped)>) -> Result<ExitStatus, Failure> {

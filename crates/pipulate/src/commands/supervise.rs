@@ -21,7 +21,7 @@ use pipulate_store::files;
 use pipulate_store::lock::Lock;
 use pipulate_store::record::{self, Record};
 use pipulate_supervisor::driver::{self, Beginning, Task};
-use pipulate_supervisor::orders::Orders;
+use pipulate_supervisor::launch_spec::LaunchSpec;
 use pipulate_supervisor::program::VERB;
 
 use crate::cli::SuperviseSettings;
@@ -32,9 +32,9 @@ use crate::specs::{specs, with_env_file};
 use crate::ui::style::Style;
 use sayings::Sayings;
 
-/// The orders of a supervisor that was given some.
-pub(crate) fn orders(args: &[OsString]) -> Option<Orders> {
-    is_supervisor(args).then(|| Orders::read(rustix::stdio::stdin())).flatten()
+/// The launch spec of a supervisor that was given one.
+pub(crate) fn launch_spec(args: &[OsString]) -> Option<LaunchSpec> {
+    is_supervisor(args).then(|| LaunchSpec::read(rustix::stdio::stdin())).flatten()
 }
 
 /// Whether these arguments are a supervisor's.
@@ -42,10 +42,10 @@ pub(crate) fn is_supervisor(args: &[OsString]) -> bool {
     args.get(1).is_some_and(|verb| verb == VERB)
 }
 
-/// Supervises as ordered, and reads no configuration.
-pub(crate) fn follow(orders: Orders) -> ExitStatus {
-    let program = orders.program();
-    let Orders { layout, spec, .. } = orders;
+/// Supervises as its launch spec says, and reads no configuration.
+pub(crate) fn follow(given: LaunchSpec) -> ExitStatus {
+    let program = given.program();
+    let LaunchSpec { layout, spec, .. } = given;
     let service = spec.name.clone();
     let ended = begin(&layout, &service, |doorbell| {
         // What was read from it is known by now, and may hold secrets.

@@ -2,8 +2,8 @@
 
 use pipulate_core::service::ServiceName;
 use pipulate_core::text::printable;
+use pipulate_engine::stop::Stopped;
 use pipulate_store::record::{Named, Receipt};
-use pipulate_supervisor::halt::Stopped;
 
 use super::printer::Printer;
 use super::style::Style;

@@ -5,10 +5,10 @@ use std::fs;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::text::printable;
+use pipulate_engine::start::Started;
 use pipulate_store::log::excerpt;
 use pipulate_store::log::index::When;
 use pipulate_store::log::read::Start;
-use pipulate_supervisor::launch::Started;
 
 use super::style::Style;
 use crate::context::Context;

@@ -11,13 +11,13 @@ use std::time::Duration;
 use pipulate_core::secret::EnvKey;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ProjectStatus;
+use pipulate_engine::{jupyter, work};
 use pipulate_process::command::{Command, CommandError, End};
 use pipulate_store::dotenv::{EnvFile, SecretValue, SetOnce, Unset, Written};
 use pipulate_store::error::StoreError;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};
 use pipulate_store::log::secrets::LiveSecrets;
-use pipulate_supervisor::{jupyter, work};
 use pipulate_web::world::{
     Consent, Control, ControlError, Logs, Look, Notebook, Secrets, SecretsError, SignedIn, StatusSource,
     Target, Verb, Watching,

@@ -15,12 +15,12 @@ use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::ServiceStatus;
+use pipulate_engine::begun::Before;
+use pipulate_engine::stop::Manner;
+use pipulate_engine::work;
 use pipulate_process::command::Command;
 use pipulate_process::poll::{self, Interest};
 use pipulate_store::record::{self, Record};
-use pipulate_supervisor::begun::Before;
-use pipulate_supervisor::halt::Manner;
-use pipulate_supervisor::work;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 

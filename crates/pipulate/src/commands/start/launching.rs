@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use pipulate_core::config::Config;
 use pipulate_core::service::ServiceName;
-use pipulate_supervisor::launch::{Launch, Started};
-use pipulate_supervisor::plan;
+use pipulate_engine::plan;
+use pipulate_engine::start::{Launch, Started};
 
 use super::already_up;
 use super::welcome::Welcome;

@@ -13,9 +13,9 @@ use pipulate_process::identity::{self, Verified};
 use pipulate_process::poll;
 use pipulate_process::{reaper, table};
 
-use crate::family::Service;
-use crate::launch::run_of;
-use crate::standing::{Standing, look_up};
+use crate::start::run_of;
+use pipulate_supervisor::ownership::{Ownership, look_up};
+use pipulate_supervisor::process_tree::Service;
 
 /// How long a new supervisor may take to take its service over.
 const TAKES_OVER: Duration = Duration::from_secs(5);
@@ -39,9 +39,9 @@ impl Before {
     pub fn look(layout: &Layout, services: &[ServiceName]) -> Self {
         let host = identity::host();
         let earlier = |service: &ServiceName| {
-            let (record, standing) = look_up(layout, service, &host);
+            let (record, ownership) = look_up(layout, service, &host);
             let run = record.as_ref().and_then(run_of);
-            Earlier { service: service.clone(), lived: standing != Standing::Gone, run }
+            Earlier { service: service.clone(), lived: ownership != Ownership::Gone, run }
         };
         Self(services.iter().map(earlier).collect())
     }
@@ -71,13 +71,16 @@ impl Earlier {
         let deadline = Instant::now() + TAKES_OVER;
         // A stop would find nothing to stop yet, and the service would come up after it.
         while reaper::peek(supervisor).is_none() {
-            let (record, standing) = look_up(layout, &self.service, host);
-            match standing {
-                Standing::Supervised(holder) if holder == supervisor => {
+            let (record, ownership) = look_up(layout, &self.service, host);
+            match ownership {
+                Ownership::Supervised(holder) if holder == supervisor => {
                     let run = record.as_ref().and_then(run_of);
                     return !self.lived || run.is_some_and(|run| self.run.as_ref() != Some(&run));
                 }
-                Standing::Supervised(_) | Standing::Unsupervised | Standing::Gone | Standing::Unknown(_) => {}
+                Ownership::Supervised(_)
+                | Ownership::Unsupervised
+                | Ownership::Gone
+                | Ownership::Unknown(_) => {}
             }
             if Instant::now() >= deadline {
                 return false;

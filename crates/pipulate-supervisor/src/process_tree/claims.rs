@@ -18,7 +18,7 @@ use super::Service;
 /// Which processes claim to be which service's, as of the first time that it is asked. A claim is looked at
 /// again before it is believed.
 #[derive(Debug, Default)]
-pub(crate) struct Claims {
+pub struct Claims {
     seen: OnceCell<Seen>,
     ends_by: OnceCell<Instant>,
 }
@@ -42,7 +42,7 @@ impl Claims {
     }
 
     /// How long processes may still take to end: `limit` from the first question on, for all of them.
-    pub(crate) fn patience(&self, limit: Duration) -> Duration {
+    pub fn patience(&self, limit: Duration) -> Duration {
         let ends_by = self.ends_by.get_or_init(|| Instant::now() + limit);
         ends_by.saturating_duration_since(Instant::now())
     }

@@ -10,13 +10,13 @@ use pipulate_process::signals::Signal;
 use pipulate_store::record::{self, Record};
 use pipulate_store::request::Request;
 
-use crate::renewal;
+use crate::reload;
 
 /// A supervisor that was asked to begin again, and what the record said of the earlier start.
 pub(super) enum Woken {
     Asked {
         next_run: Option<RunId>,
-        _request: renewal::Asked,
+        _request: reload::Asked,
     },
     /// One that knows no requests.
     Signaled {
@@ -41,12 +41,12 @@ impl Woken {
         host: &Host,
     ) -> Option<Self> {
         let written = written_at(layout, service);
-        let record = record.filter(|record| renewal::is_of(record, supervisor))?;
+        let record = record.filter(|record| reload::is_of(record, supervisor))?;
         if !record.state.has_settled() {
             return None;
         }
         let request = record.generation.as_ref().and(record.next_run.clone()).map(Request::Begin);
-        let asked = renewal::request(layout, service, supervisor, host, request.as_ref(), Signal::USR2);
+        let asked = reload::request(layout, service, supervisor, host, request.as_ref(), Signal::USR2);
         let asked = asked.ok()??;
         Some(match request {
             Some(_) => Self::Asked { next_run: record.next_run.clone(), _request: asked },

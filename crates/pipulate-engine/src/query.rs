@@ -1,8 +1,8 @@
 //! What is true about a project: records, checked against the process table. Nothing is changed.
 
+mod derive_state;
 mod health;
 mod last_error;
-mod word;
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -19,11 +19,11 @@ use pipulate_process::table::{self, Entry};
 use pipulate_store::error::StoreError;
 use pipulate_store::record::{self, Record};
 
+use self::derive_state::state;
 use self::health::{Calls, call, find_degraded};
-use self::word::state;
-use crate::family::{self, Attached, Claims, Service};
-use crate::jupyter;
-use crate::standing::{Standing, standing_among};
+use pipulate_supervisor::jupyter;
+use pipulate_supervisor::ownership::{Ownership, ownership_among};
+use pipulate_supervisor::process_tree::{self, Attached, Claims, Service};
 
 /// The status of the given services and of those that only have a record.
 pub fn status(layout: &Layout, name: &str, services: &[ServiceName]) -> ProjectStatus {
@@ -61,8 +61,8 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
             Ok(record) => (record, None),
             Err(error) => (None, Some(error.to_string())),
         };
-        let standing = standing_among(&claims, layout, service, record.as_ref(), &host);
-        if let (Standing::Unknown(why), None) = (&standing, &doubt) {
+        let ownership = ownership_among(&claims, layout, service, record.as_ref(), &host);
+        if let (Ownership::Unknown(why), None) = (&ownership, &doubt) {
             doubt = Some(format!("{service}: {why}"));
         }
         let is_lost = lost.iter().any(|(name, _)| name == service);
@@ -70,11 +70,11 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
         let was_killed = record.as_ref().is_some_and(|record| {
             record.supervisor.as_ref().is_some_and(|supervisor| supervisor.host == host)
         });
-        let is_over = standing == Standing::Gone && !was_killed && !is_lost;
+        let is_over = ownership == Ownership::Gone && !was_killed && !is_lost;
         if !asked.contains(service) && is_over && doubt.is_none() {
             continue;
         }
-        let mut status = service_status(&claims, layout, service, record.as_ref(), &standing, &host);
+        let mut status = service_status(&claims, layout, service, record.as_ref(), &ownership, &host);
         if let Some((_, supervisor)) = lost.iter().find(|(name, _)| name == service) {
             status.supervisor_pid = Some(*supervisor);
             doubt = Some(format!("{service}: its records were deleted while it ran; a stop still ends it"));
@@ -102,7 +102,7 @@ enum Known {
 fn recorded_or_lost(layout: &Layout) -> Result<Known, StoreError> {
     let recorded = record::services(layout)?;
     Ok(match recorded.is_empty() {
-        true => Known::Lost(family::lost_supervisors(layout)),
+        true => Known::Lost(process_tree::lost_supervisors(layout)),
         false => Known::Recorded(recorded),
     })
 }
@@ -123,15 +123,15 @@ fn service_status(
     layout: &Layout,
     name: &ServiceName,
     record: Option<&Record>,
-    standing: &Standing,
+    ownership: &Ownership,
     host: &Host,
 ) -> ServiceStatus {
-    let (state, wanted, reason) = state(record, standing, host);
-    let supervisor_pid = match standing {
-        Standing::Supervised(pid) => Some(*pid),
-        Standing::Unsupervised | Standing::Gone | Standing::Unknown(_) => None,
+    let (state, wanted, reason) = state(record, ownership, host);
+    let supervisor_pid = match ownership {
+        Ownership::Supervised(pid) => Some(*pid),
+        Ownership::Unsupervised | Ownership::Gone | Ownership::Unknown(_) => None,
     };
-    let live = record.and_then(|record| live(claims, layout, record, standing));
+    let live = record.and_then(|record| live(claims, layout, record, ownership));
     // It died a moment ago, and its supervisor has not written that down yet.
     let state = match (live.is_none() && record.is_some_and(|record| record.main.is_some()), state) {
         (
@@ -172,8 +172,8 @@ fn moved(layout: &Layout) -> Option<String> {
 }
 
 /// Why a service whose record says that it is ready is not; `None` if it is.
-pub(crate) fn why_not_ready(layout: &Layout, record: &Record, standing: &Standing) -> Option<String> {
-    health::why_not_ready(layout, record, live(&Claims::default(), layout, record, standing).as_ref())
+pub(crate) fn why_not_ready(layout: &Layout, record: &Record, ownership: &Ownership) -> Option<String> {
+    health::why_not_ready(layout, record, live(&Claims::default(), layout, record, ownership).as_ref())
 }
 
 /// Where a service listens now: where its record says, if one of its own processes does. After a
@@ -186,8 +186,8 @@ pub fn address(layout: &Layout, record: &Record) -> Option<SocketAddr> {
 pub(crate) fn listening(layout: &Layout, record: &Record) -> Option<(SocketAddr, Vec<Pid>)> {
     let address = record.address?;
     let claims = Claims::default();
-    let standing = standing_among(&claims, layout, &record.service, Some(record), &identity::host());
-    let live = live(&claims, layout, record, &standing)?;
+    let ownership = ownership_among(&claims, layout, &record.service, Some(record), &identity::host());
+    let live = live(&claims, layout, record, &ownership)?;
     let pids: Vec<Pid> = live.processes.iter().map(|process| process.pid).collect();
     Listeners::of(pids.iter().copied()).ok()?.receive(address).then_some((address, pids))
 }
@@ -197,13 +197,13 @@ pub fn url(record: &Record, address: SocketAddr, page: &str) -> String {
     format!("{}://{address}{page}", record.scheme.as_str())
 }
 
-fn live(claims: &Claims, layout: &Layout, record: &Record, standing: &Standing) -> Option<LiveService> {
-    let main = main_entry(claims, layout, record, standing);
+fn live(claims: &Claims, layout: &Layout, record: &Record, ownership: &Ownership) -> Option<LiveService> {
+    let main = main_entry(claims, layout, record, ownership);
     if main.is_none() && !record.is_in_background() {
         return None;
     }
     let main_pid = main.as_ref().map(|main| main.pid);
-    let mut ours = processes_among(claims, layout, record, standing, main_pid)?;
+    let mut ours = processes_among(claims, layout, record, ownership, main_pid)?;
     // Without a main process the eldest stands for the service.
     let eldest = || jupyter::without_kernels(ours.clone()).into_iter().min_by_key(|one| (one.start, one.pid));
     let entry = main.or_else(eldest)?;
@@ -242,29 +242,29 @@ fn born(entry: &Entry) -> Timestamp {
 pub(crate) fn processes(
     layout: &Layout,
     record: &Record,
-    standing: &Standing,
+    ownership: &Ownership,
     main: Option<Pid>,
 ) -> Option<Vec<Entry>> {
-    processes_among(&Claims::default(), layout, record, standing, main)
+    processes_among(&Claims::default(), layout, record, ownership, main)
 }
 
 fn processes_among(
     claims: &Claims,
     layout: &Layout,
     record: &Record,
-    standing: &Standing,
+    ownership: &Ownership,
     main: Option<Pid>,
 ) -> Option<Vec<Entry>> {
     let service = Service::of(layout, &record.service);
-    let family = match standing {
-        Standing::Supervised(supervisor) if !record.adopted => {
+    let family = match ownership {
+        Ownership::Supervised(supervisor) if !record.adopted => {
             service.below(&[*supervisor], layout, &Attached::new())
         }
-        Standing::Supervised(supervisor) => {
+        Ownership::Supervised(supervisor) => {
             service.among(claims, &[&[*supervisor], main.as_slice()].concat(), layout)
         }
-        Standing::Unsupervised => service.among(claims, main.as_slice(), layout),
-        Standing::Gone | Standing::Unknown(_) => return None,
+        Ownership::Unsupervised => service.among(claims, main.as_slice(), layout),
+        Ownership::Gone | Ownership::Unknown(_) => return None,
     };
     Some(family.ours)
 }
@@ -280,9 +280,9 @@ fn recorded_main(record: &Record) -> Option<Entry> {
 }
 
 /// The living main process; without a supervisor also one that nobody could write down any more.
-fn main_entry(claims: &Claims, layout: &Layout, record: &Record, standing: &Standing) -> Option<Entry> {
+fn main_entry(claims: &Claims, layout: &Layout, record: &Record, ownership: &Ownership) -> Option<Entry> {
     let recorded = recorded_main(record);
-    let run = record.next_run.as_ref().filter(|_| *standing == Standing::Unsupervised);
+    let run = record.next_run.as_ref().filter(|_| *ownership == Ownership::Unsupervised);
     recorded.or_else(|| Service::of(layout, &record.service).unrecorded_main_among(claims, run?))
 }
 

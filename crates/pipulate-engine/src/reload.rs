@@ -13,7 +13,7 @@ use pipulate_process::table;
 use pipulate_store::record::Record;
 use pipulate_store::request::{Made, Request};
 
-use crate::standing::{self, Standing, look_up};
+use pipulate_supervisor::ownership::{self, Ownership, look_up};
 
 /// How long a supervisor may take to make way for a newer program.
 const MAKES_WAY: Duration = Duration::from_secs(2);
@@ -25,7 +25,7 @@ pub fn upgrade(layout: &Layout, services: &[ServiceName]) -> Vec<ServiceName> {
     let host = identity::host();
     let mut asked = Vec::new();
     for service in services {
-        if let (_, Standing::Supervised(pid)) = look_up(layout, service, &host)
+        if let (_, Ownership::Supervised(pid)) = look_up(layout, service, &host)
             && table::program_was_replaced(pid)
             && let Ok(Some(supervisor)) = ask(layout, service, pid, Signal::USR1, &host)
         {
@@ -57,7 +57,7 @@ pub(crate) fn request(
     request: Option<&Request>,
     signal: Signal,
 ) -> Result<Option<Asked>, SignalError> {
-    let Some(supervisor) = standing::pin_supervisor(layout, service, supervisor, host) else {
+    let Some(supervisor) = ownership::pin_supervisor(layout, service, supervisor, host) else {
         return Ok(None);
     };
     // Where no file can be made, as in a read-only folder, a signal still says what is wanted.
@@ -90,6 +90,6 @@ fn ask(
     signal: Signal,
     host: &Host,
 ) -> Result<Option<Verified>, SignalError> {
-    let found = standing::pin_supervisor(layout, service, supervisor, host);
+    let found = ownership::pin_supervisor(layout, service, supervisor, host);
     found.map(|verified| verified.signal(signal).map(|()| verified)).transpose()
 }

@@ -7,7 +7,7 @@ use pipulate_store::record::Record;
 
 use super::{Launch, LaunchError, Pending, Started, is_current, run_of};
 use crate::query;
-use crate::standing::{Standing, look_up};
+use pipulate_supervisor::ownership::{Ownership, look_up};
 
 impl Pending {
     /// Whether the record tells of an instance that this start began, and not of one that it found.
@@ -39,14 +39,14 @@ impl Launch<'_> {
         if pending.woken.as_ref().is_some_and(|woken| woken.is_unanswered(self.layout, &pending.service)) {
             return false;
         }
-        let (record, standing) = look_up(self.layout, &pending.service, &self.host);
+        let (record, ownership) = look_up(self.layout, &pending.service, &self.host);
         let ended = pending.supervisor.and_then(reaper::peek);
-        record.is_some_and(|record| is_current(&record, &standing, pending, ended))
+        record.is_some_and(|record| is_current(&record, &ownership, pending, ended))
     }
 
     /// What was up before, as `status` would tell of it now.
-    pub(super) fn as_it_answers(&self, mut record: Record, standing: &Standing) -> Started {
-        match query::why_not_ready(self.layout, &record, standing) {
+    pub(super) fn as_it_answers(&self, mut record: Record, ownership: &Ownership) -> Started {
+        match query::why_not_ready(self.layout, &record, ownership) {
             None => Started::Up { record: Box::new(record), fresh: false },
             Some(why) => {
                 (record.state, record.reason) = (ServiceState::Degraded, Some(why));

@@ -4,7 +4,7 @@
 use pipulate_core::project::{AbsPath, ProjectId};
 use pipulate_process::table;
 
-use crate::family;
+use pipulate_supervisor::process_tree;
 
 /// The folders of these projects as they are called now, and the former folders of those that are
 /// gone and still have a supervisor; sorted, each once.
@@ -12,7 +12,7 @@ pub fn find(known: Vec<AbsPath>) -> Vec<AbsPath> {
     let (mut there, vanished): (Vec<AbsPath>, Vec<AbsPath>) =
         known.into_iter().partition(|root| root.is_dir());
     if !vanished.is_empty() {
-        let supervisors = family::supervisors();
+        let supervisors = process_tree::supervisors();
         for root in vanished {
             let id = ProjectId::of_root(&root);
             let mut own = supervisors.iter().filter(|(marker, _)| marker.project == id);

@@ -4,7 +4,7 @@
 //! changes and lets go when the service has settled, so that waiting costs next to nothing and only
 //! what has changed is looked at.
 
-mod begun;
+mod found;
 mod woken;
 
 use std::collections::BTreeSet;
@@ -24,12 +24,12 @@ use pipulate_process::poll::{self, Interest};
 use pipulate_process::reaper;
 use pipulate_store::record::Record;
 
-use crate::driver::Beginning;
-use crate::family;
-pub use crate::program::LaunchError;
-use crate::program::{GAVE_WAY, Program};
 use crate::query;
-use crate::standing::{Standing, look_up};
+use pipulate_supervisor::driver::Beginning;
+use pipulate_supervisor::ownership::{Ownership, look_up};
+use pipulate_supervisor::process_tree;
+pub use pipulate_supervisor::program::LaunchError;
+use pipulate_supervisor::program::{GAVE_WAY, Program};
 use woken::Woken;
 
 /// How often the record of a service is read that somebody else is starting.
@@ -103,22 +103,22 @@ impl<'a> Launch<'a> {
         let mut pending = Vec::new();
         let mut lost_ones = None;
         for service in services {
-            let (before, standing) = look_up(layout, service, &host);
+            let (before, ownership) = look_up(layout, service, &host);
             let mut woken = None;
             let mut refused = None;
-            let supervisor = match standing {
-                Standing::Supervised(pid) => {
+            let supervisor = match ownership {
+                Ownership::Supervised(pid) => {
                     woken = Woken::if_settled(layout, service, before.as_ref(), pid, &host);
                     None
                 }
-                Standing::Unknown(why) => {
+                Ownership::Unknown(why) => {
                     refused = Some(why);
                     None
                 }
-                Standing::Unsupervised | Standing::Gone => {
+                Ownership::Unsupervised | Ownership::Gone => {
                     // Without a record, the process table has the last word: two are one too many.
                     if before.is_none() {
-                        let lost = lost_ones.get_or_insert_with(|| family::lost_supervisors(layout));
+                        let lost = lost_ones.get_or_insert_with(|| process_tree::lost_supervisors(layout));
                         refuse_lost(lost, service)?;
                     }
                     let (start, spec) = (Beginning::Start, spec_of(specs, service));
@@ -206,8 +206,8 @@ impl<'a> Launch<'a> {
         if pending.attempts == 0 || pending.supervisor.is_some_and(|pid| reaper::peek(pid).is_none()) {
             return Ok(());
         }
-        let (record, standing) = look_up(self.layout, &pending.service, &self.host);
-        if standing == Standing::Gone || standing == Standing::Unsupervised {
+        let (record, ownership) = look_up(self.layout, &pending.service, &self.host);
+        if ownership == Ownership::Gone || ownership == Ownership::Unsupervised {
             let nowhere = OpenOptions::new().write(true).open("/dev/null")?;
             let (start, spec) = (Beginning::Start, spec_of(self.specs, &pending.service));
             let started = self.program.start(self.layout, &pending.service, start, spec, nowhere)?;
@@ -265,11 +265,11 @@ impl<'a> Launch<'a> {
             return None;
         }
         let ended = pending.supervisor.and_then(reaper::peek);
-        let (record, standing) = look_up(self.layout, &pending.service, &self.host);
-        let lost = standing == Standing::Unsupervised || standing == Standing::Gone;
+        let (record, ownership) = look_up(self.layout, &pending.service, &self.host);
+        let lost = ownership == Ownership::Unsupervised || ownership == Ownership::Gone;
         // Whoever supervises to the end takes its name out of the record.
         let is_told = |record: &Record| {
-            is_current(record, &standing, pending, ended) && !(lost && record.supervisor.is_some())
+            is_current(record, &ownership, pending, ended) && !(lost && record.supervisor.is_some())
         };
         let Some(record) = record.filter(is_told) else {
             return match has_failed(ended) {
@@ -286,7 +286,7 @@ impl<'a> Launch<'a> {
                 None
             }
             // Nobody has asked it since it was started.
-            ServiceState::Ready if !fresh => Some(self.as_it_answers(record, &standing)),
+            ServiceState::Ready if !fresh => Some(self.as_it_answers(record, &ownership)),
             ServiceState::Unstable if record.state == ServiceState::Starting => None,
             ServiceState::Ready | ServiceState::Running | ServiceState::Exited => {
                 Some(Started::Up { record: Box::new(record), fresh })
@@ -357,12 +357,12 @@ fn refuse_lost(lost: &[(ServiceName, Pid)], service: &ServiceName) -> Result<(),
 }
 
 /// Whether the record speaks of this start, and not of an earlier one.
-fn is_current(record: &Record, standing: &Standing, pending: &Pending, ended: Option<End>) -> bool {
-    match standing {
-        Standing::Supervised(pid) => {
+fn is_current(record: &Record, ownership: &Ownership, pending: &Pending, ended: Option<End>) -> bool {
+    match ownership {
+        Ownership::Supervised(pid) => {
             record.supervisor.as_ref().is_some_and(|supervisor| supervisor.pid == *pid)
         }
-        Standing::Unsupervised | Standing::Gone | Standing::Unknown(_) => {
+        Ownership::Unsupervised | Ownership::Gone | Ownership::Unknown(_) => {
             // Whoever supervised to the end wrote it down, be it what was written there before.
             let is_told = ended.is_some_and(End::success) || pending.before.as_ref() != Some(record);
             // One that was asked to begin anew and had ended by then began nothing.

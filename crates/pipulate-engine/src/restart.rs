@@ -18,11 +18,11 @@ use pipulate_store::error::StoreError;
 use pipulate_store::record::{self, Record};
 use pipulate_store::request::Request;
 
-use crate::launch::{GLANCE, Launch, LaunchError, Started, run_of};
-use crate::program::Program;
 use crate::query;
-use crate::renewal;
-use crate::standing::{self, Standing, look_up};
+use crate::reload;
+use crate::start::{GLANCE, Launch, LaunchError, Started, run_of};
+use pipulate_supervisor::ownership::{self, Ownership, look_up};
+use pipulate_supervisor::program::Program;
 
 /// How often a restart begins again, because a supervisor was killed meanwhile.
 const ATTEMPTS: usize = 5;
@@ -73,7 +73,7 @@ struct Restart<'a> {
 
 /// A supervisor that is waited for.
 enum Awaited {
-    Asked(renewal::Asked),
+    Asked(reload::Asked),
     /// It is not known yet what to ask of it: it has just begun, or goes on with the restart of the one
     /// whose place it took.
     Unasked(Verified),
@@ -126,7 +126,7 @@ impl Restart<'_> {
     /// will read the configuration then.
     fn adopt(&self, open: &[Before]) -> Result<(), LaunchError> {
         let is_alone =
-            |service: &ServiceName| look_up(self.layout, service, &self.host).1 == Standing::Unsupervised;
+            |service: &ServiceName| look_up(self.layout, service, &self.host).1 == Ownership::Unsupervised;
         let alone: Vec<ServiceName> =
             open.iter().map(|(service, _)| service).filter(|service| is_alone(service)).cloned().collect();
         let launch = Launch::begin(self.layout, self.manner.program, &alone, &[])?;
@@ -136,31 +136,31 @@ impl Restart<'_> {
     }
 
     fn need(&self, service: &ServiceName, before: Option<&Record>) -> Need {
-        let (record, standing) = look_up(self.layout, service, &self.host);
-        if let Some(outcome) = record.as_ref().and_then(|record| outcome(record, &standing, before)) {
+        let (record, ownership) = look_up(self.layout, service, &self.host);
+        if let Some(outcome) = record.as_ref().and_then(|record| outcome(record, &ownership, before)) {
             return Need::Nothing(outcome);
         }
-        match standing {
-            Standing::Supervised(pid) => self.ask(service, pid, record.as_ref(), before),
-            Standing::Gone => Need::Start,
-            Standing::Unsupervised => Need::Again,
-            Standing::Unknown(why) => Need::Nothing(Started::NotSupervised { why }),
+        match ownership {
+            Ownership::Supervised(pid) => self.ask(service, pid, record.as_ref(), before),
+            Ownership::Gone => Need::Start,
+            Ownership::Unsupervised => Need::Again,
+            Ownership::Unknown(why) => Need::Nothing(Started::NotSupervised { why }),
         }
     }
 
     fn ask(&self, service: &ServiceName, pid: Pid, record: Option<&Record>, before: Option<&Record>) -> Need {
-        let is_written = record.is_none_or(|record| renewal::is_of(record, pid));
+        let is_written = record.is_none_or(|record| reload::is_of(record, pid));
         let awaited = match is_new(record, before) || !is_written {
             // Whoever took a killed one's place went on with the restart that it found begun.
             true => {
-                let supervisor = standing::pin_supervisor(self.layout, service, pid, &self.host);
+                let supervisor = ownership::pin_supervisor(self.layout, service, pid, &self.host);
                 Ok(supervisor.map(Awaited::Unasked))
             }
             false if record.is_some_and(|record| record.state.has_settled()) => return Need::Start,
             false => {
-                let request = renewal::generation(record, pid).cloned().map(Request::Restart);
+                let request = reload::generation(record, pid).cloned().map(Request::Restart);
                 let (layout, host, request) = (self.layout, &self.host, request.as_ref());
-                let asked = renewal::request(layout, service, pid, host, request, Signal::USR2);
+                let asked = reload::request(layout, service, pid, host, request, Signal::USR2);
                 asked.map(|asked| asked.map(Awaited::Asked))
             }
         };
@@ -197,13 +197,13 @@ impl Restart<'_> {
     fn is_to_be_asked(&self, (service, before): &Before, awaited: &Awaited) -> bool {
         let Awaited::Unasked(supervisor) = awaited else { return false };
         let record = record::read(self.layout, service).ok().flatten();
-        let is_its_own = |record: &Record| renewal::is_of(record, supervisor.identity().pid);
+        let is_its_own = |record: &Record| reload::is_of(record, supervisor.identity().pid);
         record.as_ref().is_some_and(is_its_own) && !is_new(record.as_ref(), before.as_ref())
     }
 
     fn look(&self, (service, before): &Before) -> Option<Started> {
-        let (record, standing) = look_up(self.layout, service, &self.host);
-        outcome(&record?, &standing, before.as_ref())
+        let (record, ownership) = look_up(self.layout, service, &self.host);
+        outcome(&record?, &ownership, before.as_ref())
     }
 
     /// For a glance at most: a supervisor's end is heard, and a new record is not.
@@ -231,17 +231,17 @@ fn is_new(record: Option<&Record>, before: Option<&Record>) -> bool {
 }
 
 /// How a restart came out; `None` as long as it is under way.
-fn outcome(record: &Record, standing: &Standing, before: Option<&Record>) -> Option<Started> {
+fn outcome(record: &Record, ownership: &Ownership, before: Option<&Record>) -> Option<Started> {
     // Somebody stopped it meanwhile.
     let was_wanted = before.is_some_and(|before| before.wanted == Wanted::Run);
-    if record.state == ServiceState::Stopped && *standing == Standing::Gone && was_wanted {
+    if record.state == ServiceState::Stopped && *ownership == Ownership::Gone && was_wanted {
         return Some(Started::Failed { record: Box::new(record.clone()) });
     }
     if !is_new(Some(record), before) {
         return None;
     }
     let record = Box::new(record.clone());
-    match (record.shown_state(), standing) {
+    match (record.shown_state(), ownership) {
         // It has just ended, and its supervisor has not written that down yet.
         (ServiceState::Ready | ServiceState::Running | ServiceState::Unstable, _)
             if !query::main_lives(&record) =>
@@ -249,7 +249,7 @@ fn outcome(record: &Record, standing: &Standing, before: Option<&Record>) -> Opt
             None
         }
         (ServiceState::Unstable, _) if record.state == ServiceState::Starting => None,
-        (ServiceState::Ready | ServiceState::Running, Standing::Supervised(_))
+        (ServiceState::Ready | ServiceState::Running, Ownership::Supervised(_))
         | (ServiceState::Exited, _) => Some(Started::Up { record, fresh: true }),
         (ServiceState::Crashed | ServiceState::Degraded | ServiceState::Unstable, _) => {
             Some(Started::Failed { record })

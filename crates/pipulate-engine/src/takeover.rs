@@ -9,7 +9,7 @@ use pipulate_store::error::StoreError;
 use pipulate_store::lock::Lock;
 use pipulate_store::{files, known, record};
 
-use crate::standing::{Standing, look_up};
+use pipulate_supervisor::ownership::{Ownership, look_up};
 
 /// Makes the project's `.pipulate` this user's own; whether it was not before. Never call this where a lock of
 /// the project is held.
@@ -22,7 +22,7 @@ pub fn take_over(layout: &Layout) -> Result<bool, StoreError> {
     }
     let host = identity::host();
     let mut gone = record::services(layout)?;
-    gone.retain(|service| look_up(layout, service, &host).1 == Standing::Gone);
+    gone.retain(|service| look_up(layout, service, &host).1 == Ownership::Gone);
     known::remember_home(layout)?;
     if !known::is_home(layout) {
         // There is nowhere to remember anything.

@@ -11,7 +11,7 @@ use pipulate_process::ports::Listeners;
 use pipulate_store::record::Record;
 
 use super::last_error::last_error;
-use crate::probe::{self, Call, Question, Seen};
+use pipulate_supervisor::probe::{self, Call, Question, Seen};
 
 /// How long a service may take to prove that it answers.
 const PATIENCE: Duration = Duration::from_millis(250);

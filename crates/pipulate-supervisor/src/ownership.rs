@@ -17,11 +17,11 @@ use pipulate_store::known;
 use pipulate_store::lock::{self, Holder};
 use pipulate_store::record::{self, Named, Record};
 
-use crate::family::{Claims, Service};
+use crate::process_tree::{Claims, Service};
 
 /// Who stands behind a service's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub enum Ownership {
     /// The lock's holder, by the kernel's word, or who held it when it was deleted.
     Supervised(Pid),
     /// Its supervisor is gone, and its main process or others of it live.
@@ -34,30 +34,30 @@ pub(crate) enum Standing {
 
 /// The record of a service, and who stands behind it. A record that can't be read is as good as none
 /// here: the lock tells of a supervisor all the same.
-pub(crate) fn look_up(layout: &Layout, service: &ServiceName, host: &Host) -> (Option<Record>, Standing) {
+pub fn look_up(layout: &Layout, service: &ServiceName, host: &Host) -> (Option<Record>, Ownership) {
     let record = record::read(layout, service).unwrap_or(None);
-    let standing = standing_of(layout, service, record.as_ref(), host);
-    (record, standing)
+    let ownership = ownership_of(layout, service, record.as_ref(), host);
+    (record, ownership)
 }
 
 /// Who stands behind a record.
-pub(crate) fn standing_of(
+pub fn ownership_of(
     layout: &Layout,
     service: &ServiceName,
     record: Option<&Record>,
     host: &Host,
-) -> Standing {
-    standing_among(&Claims::default(), layout, service, record, host)
+) -> Ownership {
+    ownership_among(&Claims::default(), layout, service, record, host)
 }
 
 /// The same for one of many records.
-pub(crate) fn standing_among(
+pub fn ownership_among(
     claims: &Claims,
     layout: &Layout,
     service: &ServiceName,
     record: Option<&Record>,
     host: &Host,
-) -> Standing {
+) -> Ownership {
     match lock::holder(&layout.lock(service)) {
         Ok(Holder::Process(pid)) => {
             // Seen from outside of a container, the kernel's number is another one than the record's.
@@ -67,51 +67,51 @@ pub(crate) fn standing_among(
                     .is_some_and(|there| there.boot == host.boot && there.pid_namespace != host.pid_namespace)
             };
             return match record.is_some_and(elsewhere) {
-                true => Standing::Unknown("it is supervised in another container".to_owned()),
-                false => Standing::Supervised(pid),
+                true => Ownership::Unknown("it is supervised in another container".to_owned()),
+                false => Ownership::Supervised(pid),
             };
         }
         Ok(Holder::Invisible) => {
-            return Standing::Unknown("it is supervised in another container".to_owned());
+            return Ownership::Unknown("it is supervised in another container".to_owned());
         }
         Ok(Holder::Nobody) => {}
-        Err(error) => return Standing::Unknown(error.to_string()),
+        Err(error) => return Ownership::Unknown(error.to_string()),
     }
-    let Some(record) = record else { return Standing::Gone };
+    let Some(record) = record else { return Ownership::Gone };
     if let Some(supervisor) = &record.supervisor
         && identity::liveness(supervisor, host) == Liveness::Alive
         && has_lost_its_lock(layout, service, supervisor)
     {
-        return Standing::Supervised(supervisor.pid);
+        return Ownership::Supervised(supervisor.pid);
     }
     let own = Service::of(layout, service);
-    if let Some(standing) = standing_of_main(claims, layout, &own, record, host) {
-        return standing;
+    if let Some(ownership) = ownership_of_main(claims, layout, &own, record, host) {
+        return ownership;
     }
     // A supervisor that ended in order leaves none behind: only after a torn one is it worth looking.
     let torn = record.supervisor.as_ref().is_some_and(|supervisor| supervisor.host == *host);
     if survivors(record).any(|survivor| own.is_believed(survivor.pid, layout)) {
-        return Standing::Unsupervised;
+        return Ownership::Unsupervised;
     }
     if torn && !own.among(claims, &[], layout).ours.is_empty() {
-        return Standing::Unsupervised;
+        return Ownership::Unsupervised;
     }
-    Standing::Gone
+    Ownership::Gone
 }
 
 /// What the main process that a record names says about its service; `None` when it has ended.
-fn standing_of_main(
+fn ownership_of_main(
     claims: &Claims,
     layout: &Layout,
     own: &Service,
     record: &Record,
     host: &Host,
-) -> Option<Standing> {
+) -> Option<Ownership> {
     let main = &record.main.as_ref()?.identity;
     match identity::liveness(main, host) {
         Liveness::Alive => match membership_within(claims.patience(ENDS), layout, own, main, host) {
-            Membership::Proved => Some(Standing::Unsupervised),
-            Membership::Doubtful(why) => Some(Standing::Unknown(why)),
+            Membership::Proved => Some(Ownership::Unsupervised),
+            Membership::Doubtful(why) => Some(Ownership::Unknown(why)),
             Membership::Ended => None,
         },
         Liveness::Elsewhere(_) | Liveness::Unverifiable(_) if !known::is_home(layout) => None,
@@ -122,16 +122,16 @@ fn standing_of_main(
                 Elsewhere::Machine => format!(" ({})", main.host.machine),
                 Elsewhere::Container => String::new(),
             };
-            Some(Standing::Unknown(format!("it lives {place}{machine}; stop it there")))
+            Some(Ownership::Unknown(format!("it lives {place}{machine}; stop it there")))
         }
-        Liveness::Unverifiable(why) => Some(Standing::Unknown(why)),
+        Liveness::Unverifiable(why) => Some(Ownership::Unknown(why)),
         Liveness::Gone => None,
     }
 }
 
 /// Whether the living process that a record names as the main one is the service's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Membership {
+pub enum Membership {
     /// It carries the service's marker, or writes to its FIFO.
     Proved,
     /// It shows neither: its environment is empty or hidden from us (`env -i`, ssh-agent, setuid programs),
@@ -145,12 +145,7 @@ pub(crate) enum Membership {
 const ENDS: Duration = Duration::from_secs(1);
 
 /// Whether `main`, which a record names and which lived a moment ago, is the service's.
-pub(crate) fn membership(
-    layout: &Layout,
-    service: &Service,
-    main: &ProcessIdentity,
-    host: &Host,
-) -> Membership {
+pub fn membership(layout: &Layout, service: &Service, main: &ProcessIdentity, host: &Host) -> Membership {
     membership_within(ENDS, layout, service, main, host)
 }
 
@@ -185,7 +180,7 @@ fn membership_within(
 }
 
 /// Why nothing may be started beside the main process that a record names, or in its place.
-pub(crate) fn doubt(layout: &Layout, record: &Record, host: &Host) -> Option<String> {
+pub fn doubt(layout: &Layout, record: &Record, host: &Host) -> Option<String> {
     let main = &record.main.as_ref()?.identity;
     if identity::liveness(main, host) != Liveness::Alive {
         return None;
@@ -196,14 +191,9 @@ pub(crate) fn doubt(layout: &Layout, record: &Record, host: &Host) -> Option<Str
     }
 }
 
-/// Pins the supervisor of a service, whom [`standing_of`] named `pid` a moment ago. `None` when it has
+/// Pins the supervisor of a service, whom [`ownership_of`] named `pid` a moment ago. `None` when it has
 /// ended or let go since, or only holds the lock: what has that number now is nobody of ours.
-pub(crate) fn pin_supervisor(
-    layout: &Layout,
-    service: &ServiceName,
-    pid: Pid,
-    host: &Host,
-) -> Option<Verified> {
+pub fn pin_supervisor(layout: &Layout, service: &ServiceName, pid: Pid, host: &Host) -> Option<Verified> {
     let found = identity::identify(pid, host)?;
     let pinned = Verified::pin(&found, host).ok().flatten()?;
     let (is_at_work, is_supervisor) = match lock::holder(&layout.lock(service)).ok()? {
@@ -216,7 +206,7 @@ pub(crate) fn pin_supervisor(
 
 /// Whether a process is a supervisor of this service by its own word, or by the record's: while it
 /// executes a newer program it says nothing.
-pub(crate) fn is_supervisor(layout: &Layout, service: &ServiceName, process: &ProcessIdentity) -> bool {
+pub fn is_supervisor(layout: &Layout, service: &ServiceName, process: &ProcessIdentity) -> bool {
     let is_recorded = || {
         let record = record::read(layout, service).ok().flatten();
         record.is_some_and(|record| record.supervisor.as_ref() == Some(process))
@@ -225,21 +215,17 @@ pub(crate) fn is_supervisor(layout: &Layout, service: &ServiceName, process: &Pr
 }
 
 /// A supervisor whose lock was deleted while it held it; it makes another one when it wakes up.
-pub(crate) fn has_lost_its_lock(
-    layout: &Layout,
-    service: &ServiceName,
-    supervisor: &ProcessIdentity,
-) -> bool {
+pub fn has_lost_its_lock(layout: &Layout, service: &ServiceName, supervisor: &ProcessIdentity) -> bool {
     table::holds_deleted(supervisor.pid, &layout.lock(service)) && is_supervisor(layout, service, supervisor)
 }
 
 /// The processes that outlived the last stop and are still there.
-pub(crate) fn survivors(record: &Record) -> impl Iterator<Item = &Named> {
+pub fn survivors(record: &Record) -> impl Iterator<Item = &Named> {
     let receipts = record.receipt.iter();
     receipts.flat_map(|receipt| &receipt.survivors).filter(|survivor| is_still(survivor))
 }
 
 /// Whether a process that outlived a stop is still there.
-pub(crate) fn is_still(survivor: &Named) -> bool {
+pub fn is_still(survivor: &Named) -> bool {
     table::entry(survivor.pid).is_some_and(|entry| entry.lives() && entry.start == survivor.start)
 }

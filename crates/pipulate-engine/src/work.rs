@@ -17,7 +17,8 @@ use pipulate_store::record;
 
 use crate::jupyter::{self, Notebook};
 use crate::query;
-use crate::standing::standing_of;
+use pipulate_supervisor::jupyter::kernels;
+use pipulate_supervisor::ownership::ownership_of;
 
 /// Something that is being done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +60,7 @@ impl fmt::Display for Work {
 /// What JupyterLab's kernels and terminals are doing now.
 pub fn in_progress(layout: &Layout) -> Vec<Work> {
     let Some((ours, main)) = processes(layout) else { return Vec::new() };
-    let kernels = jupyter::kernels(&ours);
+    let kernels = kernels(&ours);
     let mut work = Vec::new();
     if !kernels.is_empty() {
         match jupyter::notebooks(layout, jupyter::PATIENCE) {
@@ -107,8 +108,8 @@ fn processes(layout: &Layout) -> Option<(Vec<Entry>, Option<Pid>)> {
     let name = ServiceName::parse(ServiceName::JUPYTER).ok()?;
     let record = record::read(layout, &name).ok()??;
     let main = record.main.as_ref().map(|main| main.identity.pid);
-    let standing = standing_of(layout, &name, Some(&record), &identity::host());
-    Some((query::processes(layout, &record, &standing, main)?, main))
+    let ownership = ownership_of(layout, &name, Some(&record), &identity::host());
+    Some((query::processes(layout, &record, &ownership, main)?, main))
 }
 
 /// The group of the command that asks: typed in one of these terminals, it is no work to spare.
@@ -131,7 +132,7 @@ fn terminal_jobs(ours: &[Entry], asking: i32) -> Vec<Work> {
 /// Sessions that neither JupyterLab nor a kernel nor a terminal leads, each by the first process in
 /// it: what made a daemon of itself has lost its leader.
 fn detached(ours: &[Entry], main: Option<Pid>) -> Vec<Work> {
-    let kernels = jupyter::kernels(ours).into_iter().map(|kernel| kernel.pid);
+    let kernels = kernels(ours).into_iter().map(|kernel| kernel.pid);
     let known: Vec<i32> = kernels.chain(main).map(Pid::get).collect();
     let is_run = |entry: &Entry| matches!(table::marker(entry.pid), Some(Marker { part: Part::Run(_), .. }));
     let has_its_own = |entry: &&Entry| !entry.has_terminal && !known.contains(&entry.session);

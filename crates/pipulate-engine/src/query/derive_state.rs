@@ -5,44 +5,44 @@ use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::text::printable;
 use pipulate_store::record::{Named, Record};
 
-use crate::standing::{self, Standing};
+use pipulate_supervisor::ownership::{self, Ownership};
 
 /// The state, whether the service is wanted, and why it is as it is.
 pub(super) fn state(
     record: Option<&Record>,
-    standing: &Standing,
+    ownership: &Ownership,
     host: &Host,
 ) -> (ServiceState, Wanted, Option<String>) {
     let Some(record) = record else {
-        let state = match standing {
-            Standing::Supervised(_) => ServiceState::Starting,
-            Standing::Unsupervised | Standing::Gone => ServiceState::Stopped,
-            Standing::Unknown(_) => ServiceState::Unknown,
+        let state = match ownership {
+            Ownership::Supervised(_) => ServiceState::Starting,
+            Ownership::Unsupervised | Ownership::Gone => ServiceState::Stopped,
+            Ownership::Unknown(_) => ServiceState::Unknown,
         };
         let wanted = if state == ServiceState::Stopped { Wanted::Stopped } else { Wanted::Run };
         return (state, wanted, None);
     };
-    match standing {
-        Standing::Supervised(pid) => match &record.supervisor {
+    match ownership {
+        Ownership::Supervised(pid) => match &record.supervisor {
             Some(supervisor) if supervisor.pid == *pid => as_recorded(record),
             // It has the lock and has not written yet.
             Some(_) => (ServiceState::Starting, Wanted::Run, None),
             // Whoever wrote that is on the way out, or somebody new has begun nothing yet.
             None => last_word(record, host),
         },
-        Standing::Unsupervised => {
+        Ownership::Unsupervised => {
             let takes_over = || "its supervisor is gone; the next start takes it over as it is".to_owned();
             (ServiceState::Unsupervised, Wanted::Run, Some(outlived(record).unwrap_or_else(takes_over)))
         }
-        Standing::Unknown(why) => (ServiceState::Unknown, record.wanted, Some(why.clone())),
-        Standing::Gone => last_word(record, host),
+        Ownership::Unknown(why) => (ServiceState::Unknown, record.wanted, Some(why.clone())),
+        Ownership::Gone => last_word(record, host),
     }
 }
 
 /// Names the processes that the last stop could not end.
 fn outlived(record: &Record) -> Option<String> {
     let named = |one: &Named| format!("{} (pid {}) {}", printable(&one.name), one.pid, one.why);
-    let survivors: Vec<String> = standing::survivors(record).map(named).collect();
+    let survivors: Vec<String> = ownership::survivors(record).map(named).collect();
     let is_all = record.main.is_none() && !survivors.is_empty();
     is_all.then(|| format!("the stop could not end everything: {}", survivors.join(", ")))
 }

@@ -21,11 +21,11 @@ use pipulate_store::lock::{self, Holder};
 use pipulate_store::record::{self, Receipt, Record};
 use pipulate_store::request::{self, Made};
 
-use crate::driver::Beginning;
-use crate::family::{self, Claims, Service};
-use crate::program::{GAVE_WAY, LaunchError, Program};
-use crate::renewal;
-use crate::standing::{self, Standing, standing_among, standing_of};
+use crate::reload;
+use pipulate_supervisor::driver::Beginning;
+use pipulate_supervisor::ownership::{self, Ownership, ownership_among, ownership_of};
+use pipulate_supervisor::process_tree::{self, Claims, Service};
+use pipulate_supervisor::program::{GAVE_WAY, LaunchError, Program};
 
 /// How a stop came out.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,29 +158,29 @@ impl Halt<'_> {
             );
         }
         *seen = generation.or(seen.take());
-        match (standing_among(&self.claims, self.layout, service, record.as_ref(), &self.host), unreadable) {
+        match (ownership_among(&self.claims, self.layout, service, record.as_ref(), &self.host), unreadable) {
             // The kernel's word for who holds the lock, not the record's.
-            (Standing::Supervised(pid), _) => {
+            (Ownership::Supervised(pid), _) => {
                 // By its own word: the one before it may have been killed while it stopped.
                 let is_stopping = record.as_ref().is_some_and(|record| {
                     record.state == ServiceState::Stopping
                         && record.wanted == Wanted::Stopped
-                        && renewal::is_of(record, pid)
+                        && reload::is_of(record, pid)
                 });
                 self.ask_supervisor(service, pid, record.as_ref(), is_stopping)
             }
-            (Standing::Unknown(why), _) => refuse(why),
+            (Ownership::Unknown(why), _) => refuse(why),
             // Its processes still carry its marker; to go by that alone has to be asked for.
-            (standing, Some(_)) if self.force => self.stop_unsupervised(service, &standing),
+            (ownership, Some(_)) if self.force => self.stop_unsupervised(service, &ownership),
             (_, Some(why)) => refuse(format!("{why}; a stop with --force ends what carries its marker")),
-            (Standing::Gone, None) if record.is_none() => self.ask_lost_one(service),
-            (Standing::Gone, None)
+            (Ownership::Gone, None) if record.is_none() => self.ask_lost_one(service),
+            (Ownership::Gone, None)
                 if record.as_ref().is_none_or(|record| record.wanted == Wanted::Stopped) =>
             {
                 Request::Answered(Stopped::Already)
             }
-            (standing @ (Standing::Gone | Standing::Unsupervised), None) => {
-                self.stop_unsupervised(service, &standing)
+            (ownership @ (Ownership::Gone | Ownership::Unsupervised), None) => {
+                self.stop_unsupervised(service, &ownership)
             }
         }
     }
@@ -194,7 +194,7 @@ impl Halt<'_> {
         record: Option<&Record>,
         is_stopping: bool,
     ) -> Request {
-        let supervisor = standing::pin_supervisor(self.layout, service, pid, &self.host);
+        let supervisor = ownership::pin_supervisor(self.layout, service, pid, &self.host);
         match supervisor {
             None if self.only_holds_the_lock(service, pid) => Request::Answered(Stopped::Refused(format!(
                 "process {pid} holds its lock and is no supervisor of it; look what that is, and end it first"
@@ -205,7 +205,7 @@ impl Halt<'_> {
             }
             Some(process) => {
                 let identity = process.identity().clone();
-                let request = renewal::generation(record, pid).map(|_| request::Request::Stop(identity));
+                let request = reload::generation(record, pid).map(|_| request::Request::Stop(identity));
                 let made = request.and_then(|request| request.make(self.layout, service).ok());
                 let how = if made.is_some() { Signal::WINCH } else { Signal::TERM };
                 match process.signal(how) {
@@ -219,14 +219,14 @@ impl Halt<'_> {
     /// Whether the lock is held by somebody who never supervised the service.
     fn only_holds_the_lock(&self, service: &ServiceName, pid: Pid) -> bool {
         let holder = identity::identify(pid, &self.host);
-        holder.is_some_and(|holder| !standing::is_supervisor(self.layout, service, &holder))
+        holder.is_some_and(|holder| !ownership::is_supervisor(self.layout, service, &holder))
             && lock::holder(&self.layout.lock(service)).is_ok_and(|holder| holder == Holder::Process(pid))
     }
 
     /// Without a record there may still be a supervisor whose folder was deleted.
     fn ask_lost_one(&self, service: &ServiceName) -> Request {
         let own = Service::of(self.layout, service);
-        let lost = self.lost.get_or_init(|| family::lost_supervisors(self.layout));
+        let lost = self.lost.get_or_init(|| process_tree::lost_supervisors(self.layout));
         let lost = lost.iter().filter(|(name, _)| name == service);
         let pinned = lost.map(|&(_, pid)| pid).find_map(|pid| {
             let found = identity::identify(pid, &self.host)?;
@@ -236,7 +236,7 @@ impl Halt<'_> {
     }
 
     /// Has a new supervisor take the dead one's place for as long as the stop takes.
-    fn stop_unsupervised(&self, service: &ServiceName, standing: &Standing) -> Request {
+    fn stop_unsupervised(&self, service: &ServiceName, ownership: &Ownership) -> Request {
         let started = std::io::pipe().map_err(LaunchError::from).and_then(|(words, doorbell)| {
             let process = self.program.start(self.layout, service, Beginning::Stop, None, doorbell)?;
             Ok(Supervisor { process, words: Some(words), _request: None })
@@ -244,7 +244,7 @@ impl Halt<'_> {
         match started {
             Ok(supervisor) => Request::Asked(supervisor),
             Err(LaunchError::Store(error))
-                if *standing == Standing::Gone
+                if *ownership == Ownership::Gone
                     && error.kind() == Some(std::io::ErrorKind::ReadOnlyFilesystem) =>
             {
                 Request::Answered(Stopped::Unrecorded(unwritten(&error.to_string())))
@@ -261,10 +261,10 @@ impl Halt<'_> {
             Some(End::Code(code)) if code != i32::from(GAVE_WAY) => {
                 let why = last_words(words, service);
                 let record = record::read(self.layout, service);
-                let standing =
-                    record.map(|record| standing_of(self.layout, service, record.as_ref(), &self.host));
-                Some(match standing {
-                    Ok(Standing::Gone) => Stopped::Unrecorded(unwritten(&why)),
+                let ownership =
+                    record.map(|record| ownership_of(self.layout, service, record.as_ref(), &self.host));
+                Some(match ownership {
+                    Ok(Ownership::Gone) => Stopped::Unrecorded(unwritten(&why)),
                     Ok(_) | Err(_) => Stopped::Refused(why),
                 })
             }

@@ -23,18 +23,18 @@ use pipulate_process::table::{self, Entry};
 use pipulate_store::record::{self, Named};
 use pipulate_store::{capture, known};
 
-pub(crate) use claims::Claims;
+pub use claims::Claims;
 
 /// The service whose processes are looked for.
 #[derive(Debug, Clone)]
-pub(crate) struct Service {
+pub struct Service {
     pub project: ProjectId,
     pub name: ServiceName,
 }
 
 /// The processes of a service, at one moment.
 #[derive(Debug, Default)]
-pub(crate) struct Family {
+pub struct Tree {
     /// The service's own, its main process included when it lives.
     pub ours: Vec<Entry>,
     /// Below it in the tree, and not its own.
@@ -43,7 +43,7 @@ pub(crate) struct Family {
 
 /// Supervisors of a project whose locks were deleted with `.pipulate` while they ran: nothing on
 /// disk speaks of them any more. Reads the whole process table.
-pub(crate) fn lost_supervisors(layout: &Layout) -> Vec<(ServiceName, Pid)> {
+pub fn lost_supervisors(layout: &Layout) -> Vec<(ServiceName, Pid)> {
     let project = layout.project_id();
     let ours = supervisors().into_iter().filter(|(marker, _)| marker.project == project);
     let lost = ours.filter(|(marker, pid)| table::holds_deleted(*pid, &layout.lock(&marker.service)));
@@ -52,7 +52,7 @@ pub(crate) fn lost_supervisors(layout: &Layout) -> Vec<(ServiceName, Pid)> {
 
 /// Every process of this user that says of itself that it is a supervisor. Reads the whole process
 /// table.
-pub(crate) fn supervisors() -> Vec<(Marker, Pid)> {
+pub fn supervisors() -> Vec<(Marker, Pid)> {
     let supervisor = |pid: Pid| {
         let marker = table::marker(pid).filter(|marker| marker.part == Part::Supervisor)?;
         table::is_ours_by_user(pid).then_some((marker, pid))
@@ -62,17 +62,17 @@ pub(crate) fn supervisors() -> Vec<(Marker, Pid)> {
 
 /// Terminal processes that were attached to their terminal when a stop began: losing it since is
 /// the stop's doing, and does not make them anybody else's.
-pub(crate) type Attached = HashSet<(Pid, u64)>;
+pub type Attached = HashSet<(Pid, u64)>;
 
 impl Service {
     /// The service of that name in a project.
-    pub(crate) fn of(layout: &Layout, name: &ServiceName) -> Self {
+    pub fn of(layout: &Layout, name: &ServiceName) -> Self {
         Self { project: layout.project_id(), name: name.clone() }
     }
 
     /// The service's processes below `roots` (a supervisor, or a main process that lost its own).
-    pub(crate) fn below(&self, roots: &[Pid], layout: &Layout, attached: &Attached) -> Family {
-        let mut family = Family::default();
+    pub fn below(&self, roots: &[Pid], layout: &Layout, attached: &Attached) -> Tree {
+        let mut family = Tree::default();
         let mut seen = HashSet::new();
         for &root in roots {
             let found = table::descendants(root, |entry| {
@@ -93,24 +93,24 @@ impl Service {
 
     /// The service's processes wherever they are: for when the tree was torn by the death of a
     /// supervisor. Reads the whole process table.
-    pub(crate) fn everywhere(&self, roots: &[Pid], layout: &Layout) -> Family {
+    pub fn everywhere(&self, roots: &[Pid], layout: &Layout) -> Tree {
         self.everywhere_at_once(roots, layout, &Attached::new(), |_| ())
     }
 
     /// The same of what one look at the process table found for many services.
-    pub(crate) fn among(&self, claims: &Claims, roots: &[Pid], layout: &Layout) -> Family {
+    pub fn among(&self, claims: &Claims, roots: &[Pid], layout: &Layout) -> Tree {
         let candidates = claims.of(self, self.fifo(layout));
         self.everywhere_of(candidates, roots, layout, &Attached::new(), |_| ())
     }
 
     /// The same during a stop; `on_found` hears of each of the service's as soon as it is found.
-    pub(crate) fn everywhere_at_once(
+    pub fn everywhere_at_once(
         &self,
         roots: &[Pid],
         layout: &Layout,
         attached: &Attached,
         on_found: impl Fn(&Entry),
-    ) -> Family {
+    ) -> Tree {
         self.everywhere_of(table::all_pids(), roots, layout, attached, on_found)
     }
 
@@ -121,7 +121,7 @@ impl Service {
         layout: &Layout,
         attached: &Attached,
         on_found: impl Fn(&Entry),
-    ) -> Family {
+    ) -> Tree {
         let mut family = self.below(roots, layout, attached);
         let mut known: HashSet<Pid> = family.ours.iter().map(|entry| entry.pid).collect();
         let fifo = self.fifo(layout);
@@ -172,29 +172,29 @@ impl Service {
     }
 
     /// Whether a process says of itself that it supervises this service.
-    pub(crate) fn is_supervisor(&self, pid: Pid) -> bool {
+    pub fn is_supervisor(&self, pid: Pid) -> bool {
         table::marker(pid).is_some_and(|marker| self.is_named_by(&marker) && marker.part == Part::Supervisor)
     }
 
     /// Whether a process that a record names carries a sign of being this service's.
-    pub(crate) fn is_member(&self, pid: Pid, layout: &Layout) -> bool {
+    pub fn is_member(&self, pid: Pid, layout: &Layout) -> bool {
         table::is_ours_by_user(pid) && self.claims(pid, self.fifo(layout))
     }
 
     /// Whether to believe a record that says of a process that it is this service's: one that was written
     /// here is believed, one that came with the folder needs a sign.
-    pub(crate) fn is_believed(&self, pid: Pid, layout: &Layout) -> bool {
+    pub fn is_believed(&self, pid: Pid, layout: &Layout) -> bool {
         self.is_member(pid, layout) || known::is_home(layout)
     }
 
     /// The main process of a run that nobody wrote down, because the supervisor died as it started
     /// it: the first that leads a session. Reads the whole process table.
-    pub(crate) fn unrecorded_main(&self, run: &RunId) -> Option<Entry> {
+    pub fn unrecorded_main(&self, run: &RunId) -> Option<Entry> {
         self.unrecorded_main_of(table::all_pids(), run)
     }
 
     /// The same of what one look at the process table found for many services.
-    pub(crate) fn unrecorded_main_among(&self, claims: &Claims, run: &RunId) -> Option<Entry> {
+    pub fn unrecorded_main_among(&self, claims: &Claims, run: &RunId) -> Option<Entry> {
         self.unrecorded_main_of(claims.of(self, None), run)
     }
 
@@ -209,7 +209,7 @@ impl Service {
     }
 
     /// The terminal processes that are attached to their terminal now.
-    pub(crate) fn attached(&self, ours: &[Entry]) -> Attached {
+    pub fn attached(&self, ours: &[Entry]) -> Attached {
         let in_terminal = |entry: &&Entry| {
             entry.has_terminal
                 && matches!(table::marker(entry.pid), Some(Marker { part: Part::Terminal(_), .. }))
@@ -231,7 +231,7 @@ impl Service {
     }
 
     /// Whether a process is not the service's, although it is found where the service's are.
-    pub(crate) fn is_strange(&self, entry: &Entry, layout: &Layout, attached: &Attached) -> bool {
+    pub fn is_strange(&self, entry: &Entry, layout: &Layout, attached: &Attached) -> bool {
         self.stranger(entry, table::marker(entry.pid), layout, attached).is_some()
     }
 

@@ -1,0 +1,61 @@
+//! Preflight checks: what runs is ended for a restart only if a new instance could be started.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use pipulate_core::layout::Layout;
+use pipulate_core::service::{PortWish, ServiceName, ServiceSpec};
+use pipulate_process::{identity, ports, table};
+
+use pipulate_supervisor::ownership::{Ownership, look_up};
+use pipulate_supervisor::port_owner::{PortOwner, port_owners};
+use pipulate_supervisor::startable::try_out_program;
+
+use crate::query;
+
+/// Whether a new instance of a service could be started once the one that runs has been ended. It is
+/// started in its supervisor's environment: `spec` says what that would run there. What does not run has
+/// nothing to lose, and is not looked at.
+///
+/// # Errors
+/// It could not, or `spec` has none; the sentence says why.
+pub fn try_out(
+    layout: &Layout,
+    service: &ServiceName,
+    spec: impl FnOnce(&BTreeMap<OsString, OsString>) -> Result<ServiceSpec, String>,
+) -> Result<(), String> {
+    let (record, ownership) = look_up(layout, service, &identity::host());
+    let Some(record) = record.filter(query::main_lives) else { return Ok(()) };
+    let environment = match ownership {
+        Ownership::Supervised(supervisor) => {
+            if let Err(error) = table::try_out_program(supervisor) {
+                let program = table::arguments(supervisor).into_iter().next().unwrap_or_default();
+                return Err(format!("its supervisor can't be run again: {}: {error}", program.display()));
+            }
+            table::environment(supervisor)
+        }
+        // The one that is still to be started has ours.
+        Ownership::Unsupervised => Some(std::env::vars_os().collect()),
+        Ownership::Gone | Ownership::Unknown(_) => None,
+    };
+    let Some(environment) = environment else { return Ok(()) };
+    let spec = spec(&environment)?;
+    try_out_program(&spec, environment)?;
+    try_out_port(layout, &spec, record.port)
+}
+
+/// A port that was set by the user and is not the one that it has must be free. Another service of the
+/// project may be about to leave it.
+fn try_out_port(layout: &Layout, spec: &ServiceSpec, had: Option<u16>) -> Result<(), String> {
+    let Some(PortWish { port, pinned: true }) = spec.port else { return Ok(()) };
+    if had == Some(port) || ports::is_free(port) {
+        return Ok(());
+    }
+    let is_ours = |owner: &PortOwner| matches!(owner, PortOwner::Process { project: Some(project), .. } if *project == **layout.root());
+    match port_owners(port).into_iter().find(|owner| !is_ours(owner)) {
+        Some(owner) => {
+            Err(format!("port {port} is held by {owner}; end that, or set another port in pipulate.toml"))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,122 @@
+//! What a supervisor is told by whoever starts it: all that it has to know.
+//!
+//! It could read the configuration itself, and does so when it is started anew by something that
+//! has not read it: a sibling, or itself for a restart. But what reading leaves in memory stays for
+//! as long as the service lives, once for each service. LaunchSpec travel in memory, in the place of
+//! stdin: variables in them may be secret, and neither a disk nor anybody's arguments see them.
+
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+
+use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceSpec;
+use pipulate_process::memory;
+use serde::{Deserialize, Serialize};
+
+use crate::program::Program;
+
+/// Written and read by the same program: another version reads the configuration instead.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The launch spec of one supervisor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchSpec {
+    version: String,
+    program: OsString,
+    pub layout: Layout,
+    pub spec: ServiceSpec,
+}
+
+impl LaunchSpec {
+    /// LaunchSpec to supervise `spec`, and to start `program` where another supervisor is needed.
+    pub fn new(program: &Program, layout: &Layout, spec: &ServiceSpec) -> Self {
+        Self {
+            version: VERSION.to_owned(),
+            program: program.path.clone().into_os_string(),
+            layout: layout.clone(),
+            spec: spec.clone(),
+        }
+    }
+
+    /// What to start where another supervisor is needed.
+    pub fn program(&self) -> Program {
+        Program::new(self.program.clone())
+    }
+
+    /// Returns it as a supervisor's stdin.
+    ///
+    /// # Errors
+    /// The system has no memory or no descriptors left.
+    pub fn write(&self) -> io::Result<OwnedFd> {
+        Ok(memory::nameless_file(&serde_json::to_vec(self)?)?.into())
+    }
+
+    /// Reads the one in a supervisor's stdin; `None` if there is none that this program understands.
+    pub fn read(stdin: impl AsFd) -> Option<Self> {
+        let mut file = std::fs::File::from(stdin.as_fd().try_clone_to_owned().ok()?);
+        // Anything else could keep us waiting.
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).ok()?;
+        serde_json::from_slice(&bytes).ok().filter(|spec: &Self| spec.version == VERSION)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use pipulate_core::project::AbsPath;
+    use pipulate_core::service::{
+        LogLimits, PortWish, Readiness, RestartPolicy, ServiceName, StopSpec, Word,
+    };
+    use pipulate_core::watch::{Glob, WatchSpec};
+
+    use super::*;
+
+    fn launch_spec() -> LaunchSpec {
+        // Neither a path nor a value has to be text.
+        let root = AbsPath::new(OsString::from_vec(b"/p\xff".to_vec())).unwrap();
+        let layout = Layout::with_run(root.clone(), AbsPath::new("/run/x").unwrap()).formerly(root.at("old"));
+        let spec = ServiceSpec {
+            name: ServiceName::parse("w").unwrap(),
+            command: vec![Word::Plain("w".into()), Word::Port("--port=".to_owned())],
+            directory: root.clone(),
+            env: BTreeMap::from([("KEY".to_owned(), OsString::from_vec(b"it's \"1\" \xff".to_vec()))]),
+            env_removed: vec!["PYTHONHOME".to_owned()],
+            port: Some(PortWish { port: 1, pinned: true }),
+            needs: vec![ServiceName::parse("v").unwrap()],
+            ready: Readiness::Tcp { timeout: Duration::from_millis(1500) },
+            restart: RestartPolicy::Never,
+            stop: StopSpec::default(),
+            page: Some("/".to_owned()),
+            token: Some(root.at("token")),
+            jupyter_runtime: None,
+            log_limits: LogLimits::default(),
+            watch: Some(WatchSpec { globs: vec![Glob::parse("**/*.py").unwrap()], python: "python3".into() }),
+        };
+        LaunchSpec::new(&Program::new("/bin/pipulate"), &layout, &spec)
+    }
+
+    #[test]
+    fn a_launch_spec_is_read_as_it_was_written() {
+        let written = launch_spec();
+        assert_eq!(LaunchSpec::read(written.write().unwrap()), Some(written));
+    }
+
+    #[test]
+    fn another_versions_launch_spec_and_other_input_are_not_followed() {
+        let newer = LaunchSpec { version: "999.0.0".to_owned(), ..launch_spec() };
+        assert_eq!(LaunchSpec::read(newer.write().unwrap()), None);
+        assert_eq!(LaunchSpec::read(memory::nameless_file(b"{}").unwrap()), None);
+        assert_eq!(LaunchSpec::read(std::fs::File::open("/dev/null").unwrap()), None);
+        let (silent, _writer) = io::pipe().unwrap();
+        assert_eq!(LaunchSpec::read(silent), None, "a pipe that nobody writes to is not waited for");
+    }
+}
