@@ -8,13 +8,12 @@
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceSpec;
 use pipulate_process::memory;
 use serde::{Deserialize, Serialize};
-
-use crate::program::Program;
 
 /// Written and read by the same program: another version reads the configuration instead.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -30,18 +29,18 @@ pub struct LaunchSpec {
 
 impl LaunchSpec {
     /// LaunchSpec to supervise `spec`, and to start `program` where another supervisor is needed.
-    pub fn new(program: &Program, layout: &Layout, spec: &ServiceSpec) -> Self {
+    pub fn new(program: &Path, layout: &Layout, spec: &ServiceSpec) -> Self {
         Self {
             version: VERSION.to_owned(),
-            program: program.path.clone().into_os_string(),
+            program: program.as_os_str().to_owned(),
             layout: layout.clone(),
             spec: spec.clone(),
         }
     }
 
     /// What to start where another supervisor is needed.
-    pub fn program(&self) -> Program {
-        Program::new(self.program.clone())
+    pub fn program(&self) -> &Path {
+        Path::new(&self.program)
     }
 
     /// Returns it as a supervisor's stdin.
@@ -101,7 +100,7 @@ mod tests {
             log_limits: LogLimits::default(),
             watch: Some(WatchSpec { globs: vec![Glob::parse("**/*.py").unwrap()], python: "python3".into() }),
         };
-        LaunchSpec::new(&Program::new("/bin/pipulate"), &layout, &spec)
+        LaunchSpec::new(Path::new("/bin/pipulate"), &layout, &spec)
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Program {
             directory: layout.root(),
             env: &BTreeMap::from([(marker::VARIABLE.to_owned(), mine.to_string().into())]),
             env_removed: &inherited_by_mistake(),
-            stdin: spec.map(|spec| LaunchSpec::new(self, layout, spec).write()).transpose()?,
+            stdin: spec.map(|spec| LaunchSpec::new(&self.path, layout, spec).write()).transpose()?,
             stdout: doorbell.into(),
             stderr: OwnedFd::from(stderr),
         })?;

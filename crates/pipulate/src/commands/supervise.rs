@@ -22,7 +22,7 @@ use pipulate_store::lock::Lock;
 use pipulate_store::record::{self, Record};
 use pipulate_supervisor::driver::{self, Beginning, Task};
 use pipulate_supervisor::launch_spec::LaunchSpec;
-use pipulate_supervisor::program::VERB;
+use pipulate_supervisor::program::{Program, VERB};
 
 use crate::cli::SuperviseSettings;
 use crate::context::Context;
@@ -44,7 +44,7 @@ pub(crate) fn is_supervisor(args: &[OsString]) -> bool {
 
 /// Supervises as its launch spec says, and reads no configuration.
 pub(crate) fn follow(given: LaunchSpec) -> ExitStatus {
-    let program = given.program();
+    let program = Program::new(given.program());
     let LaunchSpec { layout, spec, .. } = given;
     let service = spec.name.clone();
     let ended = begin(&layout, &service, |doorbell| {
