@@ -12,6 +12,7 @@ pub mod marker;
 pub mod order;
 pub mod pattern;
 pub mod project;
+pub mod resources;
 pub mod secret;
 pub mod service;
 pub mod state;

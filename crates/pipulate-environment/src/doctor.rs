@@ -36,6 +36,7 @@ use pipulate_core::config::{Config, ConfigError};
 use pipulate_core::finding::{Finding, FindingStatus};
 use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
+use pipulate_core::resources::Resources;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ProjectStatus;
 use pipulate_store::files;
@@ -64,6 +65,8 @@ pub struct Examination {
     pub jupyter_is_open: Option<bool>,
     /// Whether a service of this home lives: nothing is installed under it.
     pub alive: bool,
+    /// The machine's memory, load and disk space.
+    pub resources: Resources,
     /// Where the machine's own files are: `/`, except in tests.
     pub machine: PathBuf,
 }

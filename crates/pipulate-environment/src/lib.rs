@@ -15,6 +15,7 @@ pub mod probe;
 pub mod progress;
 pub mod python;
 pub mod requirements;
+pub mod resources;
 pub mod service;
 pub mod setup;
 pub mod shell;

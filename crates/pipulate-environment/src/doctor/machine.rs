@@ -1,5 +1,4 @@
-//! What the machine allows: how many files may be watched and open, what localhost means, and
-//! whether its clock went back.
+//! The machine: memory, limits on watched and open files, the address of localhost, the clock.
 
 use std::fs;
 use std::net::{Ipv4Addr, ToSocketAddrs as _};
@@ -7,11 +6,14 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use pipulate_core::finding::Finding;
+use pipulate_core::resources::{Memory, Supply};
+use pipulate_core::units;
 use rustix::process::{Resource, getrlimit};
 
 use super::catalog::{Check, Group};
 use super::{Examination, skipped, warning};
 
+const MEMORY: &str = "machine.memory";
 const WATCHES: &str = "machine.file_watches";
 const OPEN_FILES: &str = "machine.open_files";
 const LOCALHOST: &str = "machine.localhost";
@@ -20,12 +22,16 @@ const TIME: &str = "machine.clock";
 pub(super) const LIMITS: Group = Group {
     checks: &[
         Check::new(
+            MEMORY,
+            "the memory that is available, in a container the container's; less than 256 MiB is a warning",
+        ),
+        Check::new(
             WATCHES,
             "`fs.inotify.max_user_watches` and `max_user_instances`: how many files can be watched",
         ),
         Check::new(OPEN_FILES, "how many files a program may have open (`ulimit -n`)"),
     ],
-    examine: |examination| vec![watches(examination), open_files()],
+    examine: |examination| vec![memory(examination.resources.memory), watches(examination), open_files()],
 };
 
 pub(super) const CLOCK: Group = Group {
@@ -47,6 +53,27 @@ const ENOUGH_FILES: u64 = 1024;
 
 /// Network drives and virtual machines are a little off.
 const TOLERANCE: Duration = Duration::from_mins(5);
+
+fn memory(memory: Option<Memory>) -> Finding {
+    let Some(memory) = memory else {
+        return skipped(MEMORY, "How much memory is available is not known");
+    };
+    let [available, total, swap_used, swap_total] =
+        [memory.available, memory.total, memory.swap_used, memory.swap_total].map(units::size);
+    let finding = match memory.supply() {
+        Supply::Ample => Finding::ok(MEMORY, format!("There is memory left: {available} of {total}")),
+        Supply::Low | Supply::Exhausted => {
+            warning(MEMORY, format!("Memory is nearly used up: {available} of {total} left")).advice(
+                "shut down notebook kernels that you don't need, or close other programs; \
+                 else the system may end a kernel",
+            )
+        }
+    };
+    match memory.swap_total {
+        0 => finding.detail("there is no swap"),
+        _ => finding.detail(format!("{swap_used} of {swap_total} swap are in use")),
+    }
+}
 
 fn watches(examination: &Examination) -> Finding {
     let read = |name: &str| {
@@ -128,5 +155,25 @@ fn clock(examination: &Examination) -> Finding {
                 .detail(format!("{} was changed {ahead} minutes from now", path.display()))
                 .advice("set the clock (with systemd: timedatectl set-ntp true); in WSL: wsl --shutdown, then start again")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pipulate_core::finding::FindingStatus;
+
+    use super::*;
+
+    #[test]
+    fn memory_that_is_nearly_used_up_is_a_warning_with_advice() {
+        let with = |available| Memory { total: 8 << 30, available, swap_total: 2 << 30, swap_used: 1 << 30 };
+        let finding = memory(Some(with(200 << 20)));
+        assert_eq!(finding.status, FindingStatus::Warning);
+        assert_eq!(finding.title, "Memory is nearly used up: 200.0 MiB of 8.0 GiB left");
+        assert_eq!(finding.detail, "1.0 GiB of 2.0 GiB swap are in use");
+        assert!(finding.fix.unwrap().text.contains("kernels"));
+        assert_eq!(memory(Some(with(4 << 30))).status, FindingStatus::Ok);
+        assert_eq!(memory(Some(Memory { swap_total: 0, ..with(1) })).detail, "there is no swap");
+        assert_eq!(memory(None).status, FindingStatus::Skipped);
     }
 }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use pipulate_core::finding::Finding;
+use pipulate_core::resources::Memory;
+use pipulate_core::units;
 use pipulate_ollama::choose::{Choice, NoModel, choose_model};
 use pipulate_ollama::error::Error;
 use pipulate_ollama::host::Host;
@@ -51,11 +53,10 @@ fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
         Ok(probe) => {
             let title = format!("Ollama {} answers at {host}", probe.version);
             let choice = choose_model(config.ollama.model.as_deref(), &probe.models);
-            let available = available(examination.read_machine("proc/meminfo").as_deref());
             let memory = match &choice {
                 Choice::Chosen { model, .. } if host.is_loopback() && !model.is_cloud() => {
                     let in_memory = probe.loaded.iter().any(|loaded| model.is_named(&loaded.name));
-                    memory(model, if in_memory { 0 } else { model.size }, available)
+                    memory(model, if in_memory { 0 } else { model.size }, examination.resources.memory)
                 }
                 Choice::Chosen { .. } => skipped(MEMORY, "The model does not run on this machine"),
                 Choice::None(_) => skipped(MEMORY, "Not examined: there is no model"),
@@ -110,30 +111,21 @@ fn models(choice: Choice) -> Finding {
     }
 }
 
-/// Whether a model that still needs so many bytes fits into those that are available.
-fn memory(model: &Model, needed: u64, available: Option<u64>) -> Finding {
-    let gigabytes = |bytes: u64| format!("{}.{} GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10);
-    let Some(available) = available else {
-        return skipped(MEMORY, "How much memory is available is not known");
-    };
-    // What a model reads is kept beside its weights.
-    if needed / 100 * 115 <= available {
-        return Finding::ok(MEMORY, format!("There is enough memory for {}", model.name));
+/// Whether a model that still needs so many bytes fits into the memory that is available.
+fn memory(model: &Model, needed: u64, memory: Option<Memory>) -> Finding {
+    match memory {
+        None => skipped(MEMORY, "How much memory is available is not known"),
+        Some(memory) if memory.fits_model(needed) => {
+            Finding::ok(MEMORY, format!("There is enough memory for {}", model.name))
+        }
+        Some(memory) => warning(MEMORY, format!("{} may not fit into memory", model.name))
+            .detail(format!(
+                "it takes {} and more, and {} are available",
+                units::size(needed),
+                units::size(memory.available)
+            ))
+            .advice("end other programs, or get a smaller model and name it in [ollama] model"),
     }
-    warning(MEMORY, format!("{} may not fit into memory", model.name))
-        .detail(format!(
-            "it takes {} and more, and {} are available",
-            gigabytes(needed),
-            gigabytes(available)
-        ))
-        .advice("end other programs, or get a smaller model and name it in [ollama] model")
-}
-
-/// In bytes, from Linux's /proc/meminfo.
-fn available(meminfo: Option<&str>) -> Option<u64> {
-    let line = meminfo?.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes << 10)
 }
 
 #[cfg(test)]
@@ -145,12 +137,12 @@ mod tests {
     #[test]
     fn a_model_that_is_too_large_for_the_memory_is_told() {
         let model = Model { name: "llama3.1:70b".to_owned(), size: 40_000_000_000, ..Model::default() };
-        let told = |needed, meminfo| memory(&model, needed, available(Some(meminfo))).status;
-        let small = "MemTotal: 16000000 kB\nMemAvailable:    8000000 kB\n";
-        assert_eq!(told(model.size, small), FindingStatus::Warning);
-        assert_eq!(told(4_000_000_000, small), FindingStatus::Ok);
-        assert_eq!(told(0, "MemAvailable: 0 kB"), FindingStatus::Ok, "it is in memory already");
-        assert_eq!(told(1, ""), FindingStatus::Skipped);
+        let with = |available| Memory { total: 16 << 30, available, swap_total: 0, swap_used: 0 };
+        let told = |needed, available: Option<u64>| memory(&model, needed, available.map(with)).status;
+        assert_eq!(told(model.size, Some(8 << 30)), FindingStatus::Warning);
+        assert_eq!(told(4_000_000_000, Some(8 << 30)), FindingStatus::Ok);
+        assert_eq!(told(0, Some(0)), FindingStatus::Ok, "it is in memory already");
+        assert_eq!(told(1, None), FindingStatus::Skipped);
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use pipulate_core::finding::{Finding, FindingStatus, Fix};
-use rustix::fs::{Access, access, statvfs};
+use pipulate_core::resources::{Disk, Supply};
+use pipulate_core::units;
+use rustix::fs::{Access, access};
 
 use super::catalog::{Check, Group};
 use super::{Examination, failure, skipped, warning};
@@ -43,12 +45,6 @@ pub(super) const PLACE: Group = Group {
     )],
     examine: |examination| vec![place(examination)],
 };
-
-/// JupyterLab, numpy and a cache fit well into it.
-const COMFORTABLE: u64 = 1 << 30;
-
-/// Below it not even logs and records can be counted on.
-const NEEDED: u64 = 32 << 20;
 
 /// File systems on which locks, notices of changes or speed are not what one expects.
 const DISTANT: [&str; 10] =
@@ -113,22 +109,19 @@ pub(super) fn obstacle(examination: &Examination) -> Option<&'static str> {
 }
 
 fn disk(examination: &Examination) -> Finding {
-    let root = examination.layout.root();
-    match statvfs(root.as_ref()) {
-        Ok(disk) => room(disk.f_bavail.saturating_mul(disk.f_frsize)),
-        Err(error) => skipped(DISK, "The free space is not known")
-            .detail(format!("{root}: {}", std::io::Error::from(error))),
+    match &examination.resources.disk {
+        Some(disk) => room(disk),
+        None => skipped(DISK, "The free space is not known"),
     }
 }
 
-fn room(free: u64) -> Finding {
-    let mebibytes = free >> 20;
-    let full = format!("The disk is nearly full: {mebibytes} MiB free");
+fn room(disk: &Disk) -> Finding {
+    let full = format!("The disk is nearly full: {} free", units::size(disk.free));
     let advice = "free some space; \"uv cache clean\" and \"pip cache purge\" often give back gigabytes";
-    match free {
-        0..NEEDED => failure(DISK, full).advice(advice),
-        NEEDED..COMFORTABLE => warning(DISK, full).advice(advice),
-        COMFORTABLE.. => Finding::ok(DISK, format!("The disk has room: {} GiB free", free >> 30)),
+    match disk.supply() {
+        Supply::Exhausted => failure(DISK, full).advice(advice),
+        Supply::Low => warning(DISK, full).advice(advice),
+        Supply::Ample => Finding::ok(DISK, format!("The disk has room: {} free", units::size(disk.free))),
     }
 }
 
@@ -179,19 +172,6 @@ fn unescaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_nearly_full_disk_is_told_before_it_is_full() {
-        for (free, status) in [
-            (0, FindingStatus::Failure),
-            (NEEDED, FindingStatus::Warning),
-            (COMFORTABLE - 1, FindingStatus::Warning),
-            (COMFORTABLE, FindingStatus::Ok),
-            (u64::MAX, FindingStatus::Ok),
-        ] {
-            assert_eq!(room(free).status, status, "{free}");
-        }
-    }
 
     #[test]
     fn the_innermost_mount_is_the_one_that_counts() {

@@ -6,6 +6,7 @@ use pipulate_core::status::ProjectStatus;
 use pipulate_engine::jupyter;
 use pipulate_environment::browser::session::Session;
 use pipulate_environment::doctor::{self, Examination, PortFact, PortOwner};
+use pipulate_environment::resources;
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_supervisor::port_owner;
 
@@ -49,6 +50,7 @@ fn examination(context: &Context) -> Examination {
         jupyter_is_open: jupyter::running(&context.layout).map(|server| server.is_open()),
         alive: context.is_alive(),
         status,
+        resources: resources::read(context.layout.root()),
         machine: "/".into(),
     }
 }

@@ -44,6 +44,9 @@ fn what_the_machine_does_not_allow_is_recognized() {
         ("machine.file_watches warning", |home| {
             home.write_machine("proc/sys/fs/inotify/max_user_watches", "1024\n");
         }),
+        ("machine.memory warning", |home| home.resources.memory.as_mut().unwrap().available = 1 << 20),
+        ("project.disk warning", |home| home.resources.disk.as_mut().unwrap().free = 500 << 20),
+        ("project.disk failure", |home| home.resources.disk.as_mut().unwrap().free = 0),
         ("machine.localhost warning", |home| home.write_machine("etc/hosts", "::1 localhost\n")),
         ("machine.logout warning", |home| {
             fs::create_dir_all(home.machine.path().join("run/systemd/system")).unwrap();

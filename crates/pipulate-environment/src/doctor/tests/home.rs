@@ -12,6 +12,7 @@ use pipulate_core::config::Config;
 use pipulate_core::finding::{Finding, FindingStatus};
 use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
+use pipulate_core::resources::{Disk, Load, Memory, Resources};
 use pipulate_core::status::{ProjectStatus, ServiceStatus};
 use pipulate_process::command::Command;
 
@@ -38,6 +39,7 @@ pub(super) struct Home {
     pub(super) ports: Vec<PortFact>,
     pub(super) services: Vec<ServiceStatus>,
     pub(super) session: Session,
+    pub(super) resources: Resources,
 }
 
 impl Home {
@@ -63,6 +65,11 @@ impl Home {
             ports: Vec::new(),
             services: Vec::new(),
             session: Session { surroundings, ..Session::default() },
+            resources: Resources {
+                memory: Some(Memory { total: 8 << 30, available: 5 << 30, swap_total: 0, swap_used: 0 }),
+                load: Some(Load { averages: [0.5; 3], processors: 4 }),
+                disk: Some(Disk { total: 100 << 30, free: 50 << 30 }),
+            },
         };
         home.write_machine("proc/self/mountinfo", "22 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n");
         home.write_machine("proc/sys/fs/inotify/max_user_watches", "65536\n");
@@ -201,6 +208,7 @@ impl Home {
             },
             jupyter_is_open: self.jupyter_is_open,
             alive: self.alive,
+            resources: self.resources,
             machine: self.machine.path().to_owned(),
         }
     }
