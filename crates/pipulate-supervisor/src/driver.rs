@@ -6,7 +6,6 @@
 
 mod background;
 mod beginning;
-mod check;
 mod ending;
 mod exposure;
 mod folder;
@@ -16,44 +15,43 @@ mod line;
 mod needs;
 mod readiness;
 mod requests;
-mod room;
-mod siblings;
 mod spawning;
 mod state;
-mod succession;
 mod tree;
-mod trial;
-mod watching;
 
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pipulate_core::identity::{Host, Pid};
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
 use pipulate_core::service::ServiceSpec;
+use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::command::End;
 use pipulate_process::identity::Verified;
 use pipulate_process::poll::{self, Interest, Ready};
 use pipulate_process::signals::{Inbox, Notice};
 use pipulate_process::{memory, reaper};
-use pipulate_store::capture::{Capture, Drained};
 use pipulate_store::error::StoreError;
 use pipulate_store::lock::Lock;
 use pipulate_store::record::{MainProcess, Named};
 
 use crate::machine::{Action, Event, Machine, Outcome, Phase};
+use crate::parts::disk_reserve::DiskReserve;
+use crate::parts::file_watch::{FileWatch, PythonChecks, Running};
+use crate::parts::log_pump::LogPump;
+use crate::parts::peer_watch::{Neighborhood, PeerWatch};
+use crate::parts::re_exec::{self, Successor, Upgrade};
+use crate::parts::trial::Trial;
 use crate::process_tree::{Attached, Service};
+pub use crate::program::Beginning;
 use crate::program::Program;
 use background::Background;
 use ending::Stopwatch;
-use journal::Journal;
+use journal::{Journal, is_settled};
 use needs::Needs;
 use readiness::Readying;
-use room::Room;
-use siblings::Siblings;
-use succession::Upgrade;
-use watching::Watching;
 
 /// How often a tree that is being ended is looked at, besides when a child ends.
 const RECHECK: Duration = Duration::from_millis(10);
@@ -79,17 +77,6 @@ pub struct Task {
     pub beginning: Beginning,
     /// Whoever ordered this start takes what the service needs to be up, or on its way.
     pub is_ordered: bool,
-}
-
-/// What a supervisor begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beginning {
-    /// Start the service, or take over one that lives.
-    Start,
-    /// Take over one whose supervisor was killed, or makes way; if it ended by then, its policy decides.
-    Rescue,
-    /// End what is left of a service whose supervisor is gone.
-    Stop,
 }
 
 /// Why a supervisor could not do its work.
@@ -123,9 +110,7 @@ struct Driver {
     lock: Lock,
     program: Program,
     inbox: Inbox,
-    capture: Capture,
-    /// Whether somebody may still write: a FIFO without writers is always "readable".
-    capturing: bool,
+    log: LogPump,
     machine: Machine,
     main: Option<Main>,
     /// The group of a main process that ended while nobody supervised it.
@@ -146,15 +131,15 @@ struct Driver {
     next_run: RunId,
     /// The main process that JupyterLab's page and token were last read for.
     learned_from: Option<Pid>,
-    siblings: Siblings,
-    watching: Watching,
+    peers: PeerWatch,
+    files: FileWatch,
     upgrade: Upgrade,
     /// When there is something to give back.
     rest_at: Option<Instant>,
     empty_looks: u32,
     /// Those that an earlier stop could not end.
     earlier_survivors: Vec<Named>,
-    room: Room,
+    reserve: DiskReserve,
 }
 
 /// The main process of the running instance.
@@ -199,7 +184,7 @@ impl Driver {
                 self.drain();
                 return self.journal.take_unwritten().map_or(Ok(()), |error| Err(error.into()));
             }
-            self.look_after_siblings();
+            self.look_after_peers();
             self.settle_down();
             self.sleep()?;
         }
@@ -234,24 +219,26 @@ impl Driver {
 
     /// Moves what was printed to the log; whether there may be more at once.
     fn drain(&mut self) -> bool {
-        let before = self.capture.rotations();
         let is_read = self.waits_for_a_line();
-        self.capture.keep_full_log(is_read);
-        let drained = self.capture.drain();
-        match drained {
-            Ok(Drained::Empty) => {}
-            Ok(Drained::More) => self.rest_at = Some(Instant::now() + REST),
-            Ok(Drained::NoWriters) => self.capturing = false,
-            Err(ref error) => self.journal.complain(&error.to_string()),
+        let pumped = self.log.drain(is_read);
+        if pumped.more {
+            self.rest_at = Some(Instant::now() + REST);
+        }
+        if let Some(error) = pumped.error {
+            self.journal.complain(&error.to_string());
         }
         if is_read {
             self.look_for_a_line(false);
         }
-        self.look_after_the_log();
-        if self.capture.rotations() != before {
+        let is_last = matches!(self.machine.phase(), Phase::Sweeping { .. } | Phase::Settled(_));
+        let loss = self.reserve.look(&mut self.log.capture, &self.spec.name, is_last, Instant::now());
+        if let Some(loss) = loss {
+            self.journal.lost(loss);
+        }
+        if pumped.was_rotated {
             self.journal.log_was_rotated();
         }
-        matches!(drained, Ok(Drained::More))
+        pumped.more
     }
 
     /// Learns that the main process ended, and keeps it a zombie: its number pins its group.
@@ -279,13 +266,131 @@ impl Driver {
         self.tell(Event::MainEnded(end));
     }
 
+    /// Writes the first record: without one, what is started now could not be found.
+    fn begin_the_record(&mut self, beginning: Beginning) -> Result<(), SuperviseError> {
+        let is_new = beginning != Beginning::Stop && self.main.is_none();
+        if is_new {
+            self.journal.write_only_with_room();
+        }
+        self.save();
+        match self.journal.take_unwritten() {
+            Some(error) if is_new => Err(error.into()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn look_at_saves(&mut self) {
+        let Some(watch) = &self.spec.watch else { return };
+        let running = match self.machine.phase().wanted() {
+            Wanted::Stopped => Running::Unwanted,
+            Wanted::Run if self.main.as_ref().is_some_and(|main| main.ended.is_none()) => Running::Yes,
+            Wanted::Run => Running::No,
+        };
+        let checks = PythonChecks { watch, spec: &self.spec, host: &self.host };
+        let is_saved = self.files.look(&self.layout, &self.spec.name, &checks, running, Instant::now());
+        if let Some(trouble) = self.files.trouble() {
+            self.journal.note(format!("{}: {trouble}", self.spec.name));
+        }
+        if is_saved {
+            self.tell(Event::Saved);
+        }
+    }
+
+    fn look_after_peers(&mut self) {
+        let (service, is_stopping) = (&self.spec.name, self.stopwatch.is_some());
+        let neighborhood =
+            Neighborhood { layout: &self.layout, service, host: &self.host, program: &self.program };
+        let has_time = || !self.journal.is_unsettled() || !self.journal.has_audience();
+        self.peers.look(&neighborhood, service, has_time, is_stopping, Instant::now());
+    }
+
+    fn look_around(&mut self) {
+        let (service, is_stopping) = (&self.spec.name, self.stopwatch.is_some());
+        let neighborhood =
+            Neighborhood { layout: &self.layout, service, host: &self.host, program: &self.program };
+        self.peers.look_around(&neighborhood, service, is_stopping, Instant::now());
+    }
+
+    /// Introduces this supervisor before the record says that the service has settled.
+    fn be_known_before_settling(&mut self, next: ServiceState) {
+        let is_time = is_settled(next) || !self.journal.has_audience();
+        let service = &self.spec.name;
+        let neighborhood =
+            Neighborhood { layout: &self.layout, service, host: &self.host, program: &self.program };
+        self.peers.introduce(&neighborhood, service, is_time);
+    }
+
+    fn look_at_upgrade(&mut self) {
+        let begin = || {
+            let newer = self.program.newer()?;
+            Some(Trial::begin(newer, self.layout.root(), &self.host))
+        };
+        let (phase, is_stopping) = (self.machine.phase(), self.stopwatch.is_some());
+        if self.upgrade.look(&self.spec.name, phase, is_stopping, Instant::now(), begin) {
+            self.make_way();
+        }
+    }
+
+    fn make_way(&mut self) {
+        self.save();
+        self.journal.note_in_log("makes way for a newer program");
+        let image = self.program.path.clone();
+        // A restart begins with the newer program anyway. What runs needs no configuration.
+        let why = self.succeed(&image, Beginning::Rescue, &[Notice::Stop, Notice::Restart]);
+        self.journal.complain(&format!("{why}; this one goes on"));
+    }
+
+    /// The old instance is gone: begins again, with the configuration as it is now. A newer program
+    /// that can't be run is no reason to stay away: this one can.
+    fn renew(&mut self) {
+        let was_exposed = self.journal.is_exposed();
+        self.look_at_the_port();
+        if !was_exposed && self.journal.is_exposed() {
+            // The next program knows what the record says.
+            self.save();
+        }
+        let image = match self.program.newer().map(Path::to_owned) {
+            None => self.program.image(),
+            Some(newer) => {
+                let (folder, host) = (self.layout.root().clone(), self.host.clone());
+                let drain = || {
+                    self.drain();
+                };
+                match re_exec::try_out(&newer, &folder, &host, drain) {
+                    Ok(()) => newer,
+                    Err(why) => {
+                        self.journal.complain(&format!("{why}; the service is restarted by the old program"));
+                        self.program.image()
+                    }
+                }
+            }
+        };
+        let why = self.succeed(&image, Beginning::Start, &[Notice::Stop]);
+        self.journal.complain(&why);
+        self.tell(Event::SpawnFailed { why });
+        if matches!(self.machine.phase(), Phase::Settled(_)) {
+            self.give_up_on_requests();
+            self.forget_the_stop();
+        }
+    }
+
+    /// Returns only if the program could not take over, or something more urgent came first.
+    fn succeed(&mut self, image: &Path, beginning: Beginning, urgent: &[Notice]) -> String {
+        let successor = Successor { image, layout: &self.layout, service: &self.spec.name, beginning };
+        let stayed = re_exec::exec(&successor, &self.lock, &self.log.capture, &mut self.inbox, urgent);
+        for notice in stayed.notices {
+            self.on_notice(notice);
+        }
+        stayed.why
+    }
+
     fn is_over(&self) -> bool {
         match self.machine.phase() {
             Phase::Settled(Outcome::Stopped) => true,
             // As long as something of it lives, its output is captured and it is found; and the next
             // save may bring it back.
             Phase::Settled(Outcome::Exited | Outcome::Crashed { .. }) => {
-                !self.watching.is_possible() && self.family().ours.is_empty()
+                !self.files.is_possible() && self.family().ours.is_empty()
             }
             Phase::Waiting { .. }
             | Phase::Starting { .. }
@@ -302,11 +407,12 @@ impl Driver {
     fn sleep(&mut self) -> Result<(), SuperviseError> {
         let is_steady = |phase: &Phase| matches!(phase, Phase::Up { .. } | Phase::Background { .. });
         while self.wait()? == Woken::ByOutput && is_steady(self.machine.phase()) {
-            let before = (self.capture.rotations(), self.room.was_told());
+            let seen = |log: &LogPump, reserve: &DiskReserve| (log.capture.rotations(), reserve.reported());
+            let before = seen(&self.log, &self.reserve);
             // A log is turned over by its name, and the folder may have another one by now.
             self.follow_the_folder();
             self.drain();
-            if !self.capturing || before != (self.capture.rotations(), self.room.was_told()) {
+            if !self.log.has_writers() || before != seen(&self.log, &self.reserve) {
                 break;
             }
         }
@@ -319,19 +425,19 @@ impl Driver {
         let wake = [
             self.next_tick(),
             self.readying.next_look(self.machine.phase(), now),
-            self.watching.next_look(),
+            self.files.next_look(),
             self.upgrade.next_look(),
             self.background.next_look(self.machine.phase(), now),
-            self.siblings.next_look(),
+            self.peers.next_look(),
             self.next_look_at_the_port(now),
             self.rest_at.filter(|_| !self.journal.is_unsettled()),
             recheck,
-            self.next_look_for_room(),
+            self.reserve.next_look(&self.log.capture, !self.journal.is_behind()),
         ]
         .into_iter()
         .flatten()
         .min();
-        let output = self.capturing.then(|| (self.capture.descriptor(), Interest::Read));
+        let output = self.log.descriptor().map(|fd| (fd, Interest::Read));
         let mut watched: Vec<_> = output.into_iter().collect();
         watched.extend(self.inbox.descriptors().map(|fd| (fd, Interest::Read)));
         if let Some(fd) =
@@ -340,11 +446,11 @@ impl Driver {
             watched.push((fd, Interest::Read));
         }
         watched.extend(self.readying.descriptor());
-        watched.extend(self.watching.descriptors());
+        watched.extend(self.files.descriptors());
         let ends = [
             self.upgrade.descriptor(),
             self.background.descriptor(),
-            self.siblings.descriptor(),
+            self.peers.descriptor(),
             self.journal.audience(),
         ];
         watched.extend(ends.into_iter().flatten().map(|fd| (fd, Interest::Read)));
@@ -352,19 +458,22 @@ impl Driver {
         let ready = poll::wait(&watched, timeout)
             .map_err(|source| SuperviseError::System { activity: "wait", source })?;
         let is_late = wake.is_some_and(|wake| wake <= Instant::now());
-        let mut others = ready.iter().skip(usize::from(self.capturing));
-        Ok(match self.capturing && !is_late && others.all(|other| *other == Ready::default()) {
+        let mut others = ready.iter().skip(usize::from(self.log.has_writers()));
+        Ok(match self.log.has_writers() && !is_late && others.all(|other| *other == Ready::default()) {
             true => Woken::ByOutput,
             false => Woken::ByMore,
         })
     }
 
     fn settle_down(&mut self) {
-        self.set_room_aside();
+        // Once no command waits for the service any more.
+        if !self.journal.is_unsettled() {
+            self.reserve.set_aside(&self.layout, &self.spec.name);
+        }
         let rests = self.rest_at.is_some_and(|at| at <= Instant::now());
         if rests && !self.journal.is_unsettled() {
             self.rest_at = None;
-            self.capture.rest();
+            self.log.capture.rest();
             memory::give_back();
         }
     }

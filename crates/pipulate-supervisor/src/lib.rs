@@ -20,3 +20,4 @@ pub mod scope;
 pub mod startable;
 
 mod machine;
+mod parts;

@@ -5,11 +5,12 @@
 //! stop or a restart that somebody asked for.
 
 mod backoff;
+mod change_debouncer;
 mod failure;
 mod past;
 mod phase;
 mod requests;
-mod saves;
+mod self_trigger;
 
 use std::time::{Duration, Instant};
 
@@ -18,9 +19,10 @@ use pipulate_core::state::Wanted;
 use pipulate_process::command::End;
 
 use backoff::Backoff;
+pub(crate) use change_debouncer::ChangeDebouncer;
 pub(crate) use past::Past;
 pub(crate) use phase::{Comeback, Goal, Outcome, Phase, Pressure};
-pub(crate) use saves::{Echo, Saves};
+pub(crate) use self_trigger::SelfTrigger;
 
 /// Time for group members to call setsid(2) after their parent has ended with 0.
 const LEAVE: Duration = Duration::from_millis(300);

@@ -18,7 +18,6 @@ use pipulate_process::{spawn, table};
 use pipulate_store::error::StoreError;
 use pipulate_store::own_log;
 
-use crate::driver::Beginning;
 use crate::launch_spec::LaunchSpec;
 use crate::scope::Scope;
 
@@ -35,9 +34,20 @@ pub struct Program {
     pub scope: Scope,
 }
 
-/// What a supervisor hands to the program that takes its place: numbers of open descriptors.
+/// What a supervisor begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Heirloom {
+pub enum Beginning {
+    /// Start the service, or take over one that lives.
+    Start,
+    /// Take over one whose supervisor was killed, or makes way; if it ended by then, its policy decides.
+    Rescue,
+    /// End what is left of a service whose supervisor is gone.
+    Stop,
+}
+
+/// The descriptors that a supervisor's successor inherits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Inherited {
     pub lock: RawFd,
     /// The reading end of the FIFO: as long as one is open, nothing in it is lost.
     pub fifo: RawFd,
@@ -117,11 +127,11 @@ impl Program {
         layout: &Layout,
         service: &ServiceName,
         beginning: Beginning,
-        heirloom: Heirloom,
+        inherited: Inherited,
     ) -> CommandError {
         Command::new(image)
             .args(arguments(layout, service, beginning))
-            .args(["--lock", &heirloom.lock.to_string(), "--fifo", &heirloom.fifo.to_string()])
+            .args(["--lock", &inherited.lock.to_string(), "--fifo", &inherited.fifo.to_string()])
             .exec()
     }
 }

@@ -85,8 +85,6 @@ pub(super) const KNOWN_CYCLES: &[&str] = &[
     "pipulate-store: os -> log",
     "pipulate-store: registry -> home",
     "pipulate-store: token -> known",
-    "pipulate-supervisor: driver -> program",
-    "pipulate-supervisor: program -> driver",
     "pipulate-web: chat -> problem",
     "pipulate-web: chat -> state",
     "pipulate-web: event_stream -> problem",

@@ -14,20 +14,21 @@ use pipulate_process::command::End;
 use pipulate_process::identity::{self, Verified};
 use pipulate_process::signals::Inbox;
 use pipulate_process::{reaper, table};
-use pipulate_store::capture::{self, Capture};
+use pipulate_store::capture;
 use pipulate_store::record::{self, MainProcess, Named, Record};
 
 use super::background::Background;
 use super::journal::{Journal, end_of};
 use super::needs::Needs;
 use super::readiness::Readying;
-use super::room::Room;
-use super::siblings::Siblings;
-use super::succession::Upgrade;
-use super::watching::Watching;
 use super::{Beginning, Driver, Main, REST, SuperviseError, Task, random};
 use crate::machine::{Event, Machine, Past, Policy};
 use crate::ownership::{self, Membership};
+use crate::parts::disk_reserve::DiskReserve;
+use crate::parts::file_watch::FileWatch;
+use crate::parts::log_pump::LogPump;
+use crate::parts::peer_watch::PeerWatch;
+use crate::parts::re_exec::Upgrade;
 use crate::process_tree::{Attached, Service};
 
 impl Driver {
@@ -39,14 +40,16 @@ impl Driver {
         let earlier = earlier_record(&layout, &service, beginning)?;
         // While we don't have the FIFO open ourselves: who else has says something.
         let main = surviving_main(&service, earlier.as_ref(), &layout, &me)?;
-        let capture = open_capture(&layout, &spec)?;
+        let log = LogPump::open(&layout, &spec)?;
         drop(fifo); // It kept the FIFO's content; from here on our own end does.
         let torn = beginning == Beginning::Stop || is_torn(earlier.as_ref(), main.as_ref(), &me, &host);
         let machine = machine(&spec, earlier.as_ref(), main.is_some(), beginning, &me)?;
         let readying = Readying::new(&spec.ready, earlier.as_ref());
         let lost_before = lost_before(earlier.as_ref(), main.as_ref());
         let earlier_survivors = survivors(earlier.as_ref(), &service, &layout);
-        let watching = Watching::new(&layout, &spec, beginning, unread(earlier.as_ref(), main.as_ref()));
+        let watch = spec.watch.as_ref().filter(|_| beginning != Beginning::Stop);
+        let unread = unread(earlier.as_ref(), main.as_ref());
+        let files = FileWatch::new(&layout, watch, unread, Instant::now());
         let generation = generation(earlier.as_ref(), main.as_ref(), beginning)?;
         let before = earlier.clone();
         let known_main = main.as_ref().map(|main| main.record.clone());
@@ -54,20 +57,19 @@ impl Driver {
         let next_run = RunId::from_random(random()?);
         journal.will_begin(next_run.clone(), generation);
         let mut driver = Self {
-            capturing: true,
             attached: Attached::new(),
             me: me.pid,
             port_lost: false,
             shortage: None,
             stopwatch: None,
-            siblings: Siblings::new(beginning),
-            watching,
-            upgrade: Upgrade::default(),
+            peers: PeerWatch::new(beginning == Beginning::Stop),
+            files,
+            upgrade: Upgrade::None,
             rest_at: Some(Instant::now() + REST),
             empty_looks: 0,
             learned_from: None,
             earlier_survivors,
-            room: Room::new(lost_before),
+            reserve: DiskReserve::new(lost_before, Instant::now()),
             layout,
             spec,
             host,
@@ -75,7 +77,7 @@ impl Driver {
             lock,
             program,
             inbox,
-            capture,
+            log,
             machine,
             main,
             lost_group: None,
@@ -190,14 +192,6 @@ fn become_supervisor(host: &Host) -> Result<(ProcessIdentity, Inbox), SuperviseE
     let inbox = Inbox::open().map_err(system("receive signals"))?;
     reaper::become_subreaper().map_err(system("become the parent of orphans"))?;
     Ok((me, inbox))
-}
-
-fn open_capture(layout: &Layout, spec: &ServiceSpec) -> Result<Capture, SuperviseError> {
-    let capture = Capture::open(layout, &spec.name, spec.log_limits)?;
-    if capture.index_was_damaged() {
-        tracing::warn!(service = %spec.name, "the index of its log was damaged; a new one is begun");
-    }
-    Ok(capture)
 }
 
 /// Those that an earlier stop could not end.

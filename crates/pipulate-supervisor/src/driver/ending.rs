@@ -185,7 +185,7 @@ impl Driver {
     fn is_proved_empty(&mut self) -> bool {
         self.empty_looks += 1;
         let proved = !self.torn && !reaper::has_children();
-        let enough = if self.capturing { EMPTY_LOOKS_WITH_WRITERS } else { EMPTY_LOOKS };
+        let enough = if self.log.has_writers() { EMPTY_LOOKS_WITH_WRITERS } else { EMPTY_LOOKS };
         if proved || self.empty_looks >= enough {
             self.empty_looks = 0;
             return true;

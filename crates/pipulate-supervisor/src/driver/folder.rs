@@ -49,7 +49,7 @@ impl Driver {
         }
         self.layout = moved;
         self.journal.follow(&self.layout);
-        self.capture.follow(&self.layout);
+        self.log.capture.follow(&self.layout);
         self.journal.note_in_log(&format!("the folder was moved to {}", self.layout.root()));
     }
 

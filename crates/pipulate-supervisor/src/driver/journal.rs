@@ -15,13 +15,13 @@ use pipulate_core::service::{Readiness, ServiceSpec};
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::LastExit;
 use pipulate_process::command::End;
-use pipulate_process::identity::SignalError;
 use pipulate_process::poll::{self, Interest, Ready};
 use pipulate_store::error::StoreError;
 use pipulate_store::files;
 use pipulate_store::record::{self, MainProcess, Record};
 
 use super::Driver;
+use crate::parts::disk_reserve::Loss;
 
 /// The record as it is to be, and as it was last written.
 pub(super) struct Journal {
@@ -151,8 +151,8 @@ impl Journal {
 
     /// Something that a person should know about this start.
     pub(super) fn note(&mut self, note: String) {
-        tracing::info!(service = %self.record.service, "{note}");
         if !self.record.notes.contains(&note) {
+            tracing::info!(service = %self.record.service, "{note}");
             self.record.notes.push(note);
         }
     }
@@ -174,18 +174,6 @@ impl Journal {
     /// Something that went wrong and stops nothing.
     pub(super) fn complain(&self, what: &str) {
         tracing::warn!(service = %self.record.service, "{what}");
-    }
-
-    pub(super) fn complain_of_io(&self, result: std::io::Result<()>) {
-        if let Err(error) = result {
-            self.complain(&error.to_string());
-        }
-    }
-
-    pub(super) fn complain_of_signal(&self, result: Result<(), SignalError>) {
-        if let Err(error) = result {
-            self.complain(&error.to_string());
-        }
     }
 
     /// Something for supervisor.log alone.
@@ -278,8 +266,8 @@ impl Journal {
     }
 
     /// What the log lacks.
-    pub(super) fn lost(&mut self, dropped: u64, trouble: Option<String>) {
-        (self.record.log_dropped, self.record.log_trouble) = (dropped, trouble);
+    pub(super) fn lost(&mut self, loss: Loss) {
+        (self.record.log_dropped, self.record.log_trouble) = (loss.dropped, loss.trouble);
     }
 
     fn write_pid_file(&self) {
@@ -349,7 +337,7 @@ impl Driver {
         self.be_known_before_settling(state);
         let (address, restarts) = (self.address(), self.machine.restarts().unwrap_or(0));
         let adopted = self.torn;
-        let saved = self.watching.unread();
+        let saved = self.files.unread();
         let record = &mut self.journal.record;
         (record.adopted, record.saved) = (adopted, saved);
         (record.state, record.reason) = (state, reason);

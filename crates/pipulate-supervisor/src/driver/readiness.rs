@@ -222,7 +222,7 @@ impl Driver {
     /// Looks at what was just captured, before more is.
     pub(super) fn look_for_a_line(&mut self, is_over: bool) -> bool {
         match &mut self.readying.sign {
-            Sign::Line(line) => line.has_come(&mut self.capture, is_over),
+            Sign::Line(line) => line.has_come(&mut self.log.capture, is_over),
             Sign::Exec | Sign::Answer(_) => false,
         }
     }
@@ -241,7 +241,7 @@ impl Driver {
             }
         };
         if answered {
-            self.capture.mark(Mark::Ready);
+            self.log.capture.mark(Mark::Ready);
             self.tell(Event::Answered);
             // The expression, or what encrypted the question, is needed no more.
             if self.readying.scheme == Scheme::Https || matches!(self.readying.sign, Sign::Line(_)) {

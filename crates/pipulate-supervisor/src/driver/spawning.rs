@@ -64,24 +64,24 @@ impl Driver {
         if self.is_specification_stale() {
             return self.renew();
         }
-        self.capture.mark(Mark::Start);
+        self.log.capture.mark(Mark::Start);
         let tried = self.try_to_spawn();
         self.journal.will_run(self.next_run.clone());
         match tried {
             Ok(main) => {
                 self.shortage = None;
-                self.journal.started(main.record.clone(), self.port, self.capture.end());
+                self.journal.started(main.record.clone(), self.port, self.log.capture.end());
                 self.main = Some(main);
-                self.capturing = true;
-                self.readying.begin(&self.capture, Instant::now());
+                self.log.expect_output();
+                self.readying.begin(&self.log.capture, Instant::now());
                 self.tell(Event::Spawned);
                 if let Phase::Up { .. } = self.machine.phase() {
-                    self.capture.mark(Mark::Ready);
+                    self.log.capture.mark(Mark::Ready);
                 }
             }
             Err(Trouble { why, passes }) => {
                 self.shortage = passes.then(|| why.clone());
-                self.journal.nothing_printed(self.capture.end());
+                self.journal.nothing_printed(self.log.capture.end());
                 self.tell(if passes { Event::SpawnHindered { why } } else { Event::SpawnFailed { why } });
             }
         }
@@ -89,7 +89,7 @@ impl Driver {
 
     /// What was noted about the instance before, and about its end, is not about this one.
     fn begin_anew(&mut self) {
-        self.watching.begin(&self.layout);
+        self.files.begin(&self.layout, Instant::now());
         self.forget_the_stop();
     }
 
@@ -97,7 +97,7 @@ impl Driver {
     pub(super) fn forget_the_stop(&mut self) {
         if self.stopwatch.take().is_some() {
             self.attached.clear();
-            self.siblings.look_again();
+            self.peers.look_again();
             self.rest_at = Some(Instant::now() + REST);
         }
     }
@@ -131,7 +131,7 @@ impl Driver {
             *program = self.program.image().into();
         }
         let env = self.environment(marker(Part::Run(run.clone())));
-        let stdout = self.capture.writer().map_err(Trouble::of_files)?;
+        let stdout = self.log.capture.writer().map_err(Trouble::of_files)?;
         let stderr = stdout.try_clone().map_err(|error| Trouble::of("open the FIFO", &error))?;
         let pid = spawn::spawn(spawn::Start {
             command: &command,

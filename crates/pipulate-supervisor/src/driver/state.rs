@@ -21,7 +21,7 @@ impl Driver {
             | Phase::Sweeping { .. } => None,
         };
         let words = self.instability(state).into_iter().chain(why);
-        let words: Vec<String> = words.chain(self.watching.remark(outcome)).collect();
+        let words: Vec<String> = words.chain(self.files.remark(outcome)).collect();
         (state, (!words.is_empty()).then(|| words.join("; ")))
     }
 

@@ -1,13 +1,9 @@
-//! When saved files are to be acted on: once they are all saved. An editor writes, renames and writes
-//! again, and a checkout takes its time: a burst of saves is one.
-
-mod echo;
+//! Debounces saves: an editor writes, renames and writes again, and a checkout takes its time. A burst of
+//! saves counts as one.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-
-pub(crate) use echo::Echo;
 
 /// A burst is over when nothing was saved for so long.
 const QUIET: Duration = Duration::from_millis(200);
@@ -16,7 +12,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 /// The files that were saved since the running instance was started.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Saves {
+pub(crate) struct ChangeDebouncer {
     files: BTreeSet<PathBuf>,
     burst: Option<Burst>,
     /// When the first of them was saved.
@@ -29,7 +25,7 @@ struct Burst {
     last: Instant,
 }
 
-impl Saves {
+impl ChangeDebouncer {
     /// More files were saved.
     pub(crate) fn add(&mut self, files: impl IntoIterator<Item = PathBuf>, now: Instant) {
         self.files.extend(files);
@@ -74,19 +70,19 @@ mod tests {
         #[test]
         fn a_burst_is_acted_on_once_and_not_too_late(gaps in prop::collection::vec(0_u64..400, 1..100)) {
             let mut now = Instant::now();
-            let mut saves = Saves::default();
+            let mut debouncer = ChangeDebouncer::default();
             let mut began = None;
             for (number, gap) in gaps.into_iter().enumerate() {
-                saves.add([PathBuf::from(number.to_string())], now);
+                debouncer.add([PathBuf::from(number.to_string())], now);
                 let last_call = *began.get_or_insert(now) + LONGEST;
-                let due = saves.due().unwrap();
+                let due = debouncer.due().unwrap();
                 prop_assert_eq!(due, last_call.min(now + QUIET));
                 now += Duration::from_millis(gap);
-                match saves.take_due(now) {
+                match debouncer.take_due(now) {
                     Some(files) => {
                         prop_assert!(now >= due);
                         prop_assert_eq!(files.len(), number + 1);
-                        prop_assert!(saves.take_due(now).is_none() && saves.due().is_none(), "once");
+                        prop_assert!(debouncer.take_due(now).is_none() && debouncer.due().is_none(), "once");
                         began = None;
                     }
                     None => prop_assert!(now < due),
@@ -98,11 +94,11 @@ mod tests {
     #[test]
     fn what_the_new_instance_finds_is_no_news_to_it() {
         let now = Instant::now();
-        let mut saves = Saves::default();
-        saves.add([PathBuf::from("a.py")], now);
-        saves.forget();
-        assert_eq!(saves.due(), None);
-        saves.add([PathBuf::from("b.py")], now);
-        assert_eq!(saves.take_due(now + QUIET).unwrap(), &BTreeSet::from([PathBuf::from("b.py")]));
+        let mut debouncer = ChangeDebouncer::default();
+        debouncer.add([PathBuf::from("a.py")], now);
+        debouncer.forget();
+        assert_eq!(debouncer.due(), None);
+        debouncer.add([PathBuf::from("b.py")], now);
+        assert_eq!(debouncer.take_due(now + QUIET).unwrap(), &BTreeSet::from([PathBuf::from("b.py")]));
     }
 }

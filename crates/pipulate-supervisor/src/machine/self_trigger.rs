@@ -1,7 +1,7 @@
-//! When a service restarts itself: it writes a file that it is watched for, each time that it runs.
+//! Detects a service that triggers its own restarts: it writes a watched file each time that it runs.
 //!
-//! A person's saves come as they come. What answers every start with a save of the same file, at once
-//! or after the same time again and again, is the service.
+//! A person's saves are irregular. A service saves the same file after every start, at once or after the
+//! same delay.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// The latest restarts that came from saves of the same files.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Echo {
+pub(crate) struct SelfTrigger {
     began: Option<Instant>,
     /// Saved after every one of the starts below.
     files: BTreeSet<PathBuf>,
@@ -22,7 +22,7 @@ pub(crate) struct Echo {
     delays: VecDeque<Duration>,
 }
 
-impl Echo {
+impl SelfTrigger {
     /// An instance begins now.
     pub(crate) fn begin(&mut self, now: Instant) {
         self.began = Some(now);
@@ -64,12 +64,12 @@ mod tests {
     /// number of the save at which it was noticed.
     fn noticed(life: &[(u64, &[&str])]) -> Option<usize> {
         let mut now = Instant::now();
-        let mut echo = Echo::default();
+        let mut detector = SelfTrigger::default();
         life.iter().position(|(millis, files)| {
-            echo.begin(now);
+            detector.begin(now);
             now += Duration::from_millis(*millis);
             let files: BTreeSet<PathBuf> = files.iter().map(PathBuf::from).collect();
-            echo.answers(&files, now).is_some()
+            detector.answers(&files, now).is_some()
         })
     }
 
@@ -109,6 +109,10 @@ mod tests {
 
     #[test]
     fn what_is_saved_while_nothing_runs_is_nobodys_answer() {
-        assert!(Echo::default().answers(&BTreeSet::from([PathBuf::from("a.py")]), Instant::now()).is_none());
+        assert!(
+            SelfTrigger::default()
+                .answers(&BTreeSet::from([PathBuf::from("a.py")]), Instant::now())
+                .is_none()
+        );
     }
 }

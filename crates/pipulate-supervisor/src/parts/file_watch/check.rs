@@ -20,6 +20,8 @@ use pipulate_process::poll::{self, Interest};
 use pipulate_process::signals::Signal;
 use pipulate_process::spawn;
 
+use super::{Pending, Verdict};
+
 /// Longer than reading takes; then it is ended.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -46,26 +48,16 @@ else:
 "#;
 
 /// A check under way. It is ended when this is dropped.
-pub(super) struct Check {
+pub(crate) struct Check {
     python: Verified,
     output: PipeReader,
     heard: Vec<u8>,
     deadline: Instant,
 }
 
-/// What was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Sound,
-    /// Where it is and what it is, in one line.
-    Mistake(String),
-    /// Python did not say.
-    Unknown(String),
-}
-
 impl Check {
     /// Begins to check these files, relative to the service's folder.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         python: &Path,
         files: &[PathBuf],
         spec: &ServiceSpec,
@@ -88,14 +80,14 @@ impl Check {
         let python = Verified::pin_new_child(pid, host)?;
         Ok(Self { python, output, heard: Vec::new(), deadline: Instant::now() + PATIENCE })
     }
+}
 
-    /// When it has taken too long.
-    pub(super) fn deadline(&self) -> Instant {
+impl Pending for Check {
+    fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// What was found; `None` while it is looked for.
-    pub(super) fn verdict(&mut self, now: Instant) -> Option<Verdict> {
+    fn verdict(&mut self, now: Instant) -> Option<Verdict> {
         let mut buffer = [0; 1024];
         while is_readable(&self.output) {
             match self.output.read(&mut buffer) {

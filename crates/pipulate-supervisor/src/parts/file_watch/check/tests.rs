@@ -1,37 +1,19 @@
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use pipulate_core::project::AbsPath;
-use pipulate_core::service::{LogLimits, Readiness, RestartPolicy, ServiceName, StopSignal, StopSpec};
 use pipulate_process::command::End;
 use pipulate_process::{identity, reaper};
 
 use super::*;
+use crate::parts::samples;
 
 /// A service in a folder of its own, with these files.
 fn service(files: &[(&str, &[u8])]) -> (tempfile::TempDir, ServiceSpec) {
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, layout) = samples::home();
     for (name, bytes) in files {
         fs::write(folder.path().join(name), bytes).unwrap();
     }
-    let spec = ServiceSpec {
-        name: ServiceName::parse("worker").unwrap(),
-        command: Vec::new(),
-        directory: AbsPath::new(folder.path()).unwrap(),
-        env: BTreeMap::new(),
-        env_removed: Vec::new(),
-        port: None,
-        needs: Vec::new(),
-        ready: Readiness::Exec,
-        restart: RestartPolicy::Never,
-        stop: StopSpec { signal: StopSignal::Term, timeout: Duration::ZERO },
-        page: None,
-        token: None,
-        jupyter_runtime: None,
-        log_limits: LogLimits { max_size: 4096, keep: 0 },
-        watch: None,
-    };
+    let spec = samples::spec(&layout);
     (folder, spec)
 }
 

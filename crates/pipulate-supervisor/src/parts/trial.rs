@@ -19,8 +19,14 @@ use pipulate_process::{reaper, spawn};
 /// How long a program may take to say its version. Nothing waits for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A program that is being asked for its version.
+pub(crate) trait Tried {
+    /// Whether it can be run; `None` while that is not known.
+    fn verdict(&self, now: Instant) -> Option<Result<(), String>>;
+}
+
 /// A program that is being tried out. It is ended when this is dropped.
-pub(super) struct Trial {
+pub(crate) struct Trial {
     program: PathBuf,
     process: Verified,
     deadline: Instant,
@@ -31,7 +37,7 @@ impl Trial {
     ///
     /// # Errors
     /// It can't be executed; the sentence says why.
-    pub(super) fn begin(program: &Path, directory: &Path, host: &Host) -> Result<Self, String> {
+    pub(crate) fn begin(program: &Path, directory: &Path, host: &Host) -> Result<Self, String> {
         let begun = || -> io::Result<Verified> {
             let nowhere = || File::options().write(true).open("/dev/null").map(OwnedFd::from);
             let pid = spawn::spawn(spawn::Start {
@@ -50,22 +56,23 @@ impl Trial {
     }
 
     /// Our child, not to be reaped by anything else.
-    pub(super) fn child(&self) -> Pid {
+    pub(crate) fn child(&self) -> Pid {
         self.process.identity().pid
     }
 
     /// Readable once it has ended.
-    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.process.descriptor()
     }
 
     /// When it has taken too long.
-    pub(super) fn deadline(&self) -> Instant {
+    pub(crate) fn deadline(&self) -> Instant {
         self.deadline
     }
+}
 
-    /// Whether the program can be run; `None` while that is not known.
-    pub(super) fn verdict(&self, now: Instant) -> Option<Result<(), String>> {
+impl Tried for Trial {
+    fn verdict(&self, now: Instant) -> Option<Result<(), String>> {
         let end = reaper::peek(self.child()).or((self.deadline <= now).then_some(End::TimedOut))?;
         Some(match end.success() {
             true => Ok(()),

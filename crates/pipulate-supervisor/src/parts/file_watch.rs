@@ -1,0 +1,350 @@
+//! File watch: restarts the service when files that it is made of are saved.
+//!
+//! A save counts whether it changes anything or not. A Python file with a mistake in it does not end what
+//! works: its service goes on until the mistake is corrected. The project's own Python compiles such files
+//! and runs nothing of them.
+
+pub(crate) mod check;
+
+use std::collections::BTreeSet;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{fs, io};
+
+use pipulate_core::identity::Host;
+use pipulate_core::layout::Layout;
+use pipulate_core::service::{ServiceName, ServiceSpec};
+use pipulate_core::text::printable;
+use pipulate_core::watch::WatchSpec;
+use pipulate_process::poll::Interest;
+use pipulate_process::spawn;
+use pipulate_process::watch::{Filter, TreeWatch, WatchError};
+
+use crate::machine::{ChangeDebouncer, Outcome, SelfTrigger};
+use crate::startable;
+use check::Check;
+
+/// The most folders of one project that are watched: the user's editor needs watches, too.
+const MOST_FOLDERS: usize = 8192;
+/// The most saved files that are written down.
+const MOST_UNREAD: usize = 100;
+/// Pause before a check that could not start (EAGAIN, EMFILE) is tried again.
+const CHECK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What is known about the files of a service.
+pub(crate) struct FileWatch<P = Check> {
+    /// `None` where nothing is watched.
+    tree: Option<TreeWatch>,
+    changes: ChangeDebouncer,
+    self_trigger: SelfTrigger,
+    check: Option<P>,
+    /// The mistake that keeps saved files from being used.
+    mistake: Option<String>,
+    /// Why not every save is seen.
+    trouble: Option<String>,
+}
+
+/// A check of saved files that is under way.
+pub(crate) trait Pending: AsFd {
+    /// When it has taken too long.
+    fn deadline(&self) -> Instant;
+    /// What was found; `None` while it is looked for.
+    fn verdict(&mut self, now: Instant) -> Option<Verdict>;
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Sound,
+    /// Where it is and what it is, in one line.
+    Mistake(String),
+    /// Python did not say.
+    Unknown(String),
+}
+
+/// What has to hold before a service is ended for files that were saved.
+pub(crate) trait Checks {
+    type Pending: Pending;
+
+    /// Begins to check Python files.
+    ///
+    /// # Errors
+    /// Python can't be started.
+    fn begin(&self, files: &[PathBuf]) -> io::Result<Self::Pending>;
+
+    /// Tries whether a new instance could be started.
+    ///
+    /// # Errors
+    /// It could not; the sentence says why.
+    fn could_start(&self) -> Result<(), String>;
+}
+
+/// The project's own Python, and the service's own program.
+pub(crate) struct PythonChecks<'a> {
+    pub(crate) watch: &'a WatchSpec,
+    pub(crate) spec: &'a ServiceSpec,
+    pub(crate) host: &'a Host,
+}
+
+impl Checks for PythonChecks<'_> {
+    type Pending = Check;
+
+    fn begin(&self, files: &[PathBuf]) -> io::Result<Check> {
+        Check::begin(&self.watch.python, files, self.spec, self.host)
+    }
+
+    fn could_start(&self) -> Result<(), String> {
+        startable::try_out_program(self.spec, std::env::vars_os().collect())
+    }
+}
+
+/// What the service does while its files are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Running {
+    /// Its main process runs.
+    Yes,
+    No,
+    /// It should not run: saves mean nothing.
+    Unwanted,
+}
+
+impl<P: Pending> FileWatch<P> {
+    /// Watches the files that `watch` names. `unread`: what the supervisor before this one knew to be saved,
+    /// and did not act on.
+    pub(crate) fn new(
+        layout: &Layout,
+        watch: Option<&WatchSpec>,
+        unread: Vec<PathBuf>,
+        now: Instant,
+    ) -> Self {
+        let mut watching = Self {
+            tree: None,
+            changes: ChangeDebouncer::default(),
+            self_trigger: SelfTrigger::default(),
+            check: None,
+            mistake: None,
+            trouble: None,
+        };
+        let Some(watch) = watch else { return watching };
+        let (folders, home) = (watch.clone(), layout.clone());
+        let enters = move |folder: &Path| folders.wants_folder(folder) && !is_environment(&home, folder);
+        let files = watch.clone();
+        let wants = move |file: &Path| files.wants_file(file);
+        let filter = Filter { folder: Box::new(enters), file: Box::new(wants) };
+        match TreeWatch::new(layout.root(), MOST_FOLDERS, filter) {
+            Ok(tree) => {
+                watching.tree = Some(tree);
+                // What could not be watched is known from here on.
+                let _nothing_saved_yet = watching.hear(layout);
+                if !unread.is_empty() {
+                    watching.changes.add(unread, now);
+                }
+            }
+            Err(error) => watching.note_trouble(&error),
+        }
+        watching
+    }
+
+    /// Readable when something was saved or a check has come on.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = (BorrowedFd<'_>, Interest)> {
+        let saved = self.tree.as_ref().map(TreeWatch::descriptor);
+        let checked = self.check.as_ref().map(|check| check.as_fd());
+        saved.into_iter().chain(checked).map(|fd| (fd, Interest::Read))
+    }
+
+    /// Returns when to look again although nothing happens.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        [self.changes.due(), self.check.as_ref().map(Pending::deadline)].into_iter().flatten().min()
+    }
+
+    /// Returns files that the running instance does not know yet, for its next supervisor. Of very many, some
+    /// are enough: each is a reason to restart it.
+    pub(crate) fn unread(&self) -> Vec<PathBuf> {
+        let files = self.changes.so_far().filter(|_| self.is_possible());
+        files.into_iter().flat_map(|(files, _)| files).take(MOST_UNREAD).cloned().collect()
+    }
+
+    /// Returns why not every save is seen, and what to do about it.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// Returns whether a save can bring back a service that has ended.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.tree.is_some()
+    }
+
+    /// Returns what a person should know beside the service's state.
+    pub(crate) fn remark(&self, outcome: Option<&Outcome>) -> Option<String> {
+        let again = match outcome {
+            None => Some("restarted"),
+            Some(Outcome::Exited | Outcome::Crashed { .. }) => self.is_possible().then_some("started again"),
+            Some(Outcome::Stopped) => return None,
+        };
+        let mistake = self.mistake.as_ref().zip(again);
+        let mistake = mistake.map(|(mistake, again)| format!("{mistake}; it is {again} once that is mended"));
+        let idle = outcome.and(again).map(|again| format!("it is {again} when a file is saved"));
+        mistake.or_else(|| self.trouble.clone()).or(idle)
+    }
+
+    /// A new instance is started, and finds the files as they are.
+    pub(crate) fn begin(&mut self, layout: &Layout, now: Instant) {
+        let _found_by_it = self.hear(layout);
+        self.changes.forget();
+        self.self_trigger.begin(now);
+        (self.check, self.mistake) = (None, None);
+    }
+
+    /// Returns whether to restart the service: a burst of saves is over, and what is in it can be read.
+    pub(crate) fn look(
+        &mut self,
+        layout: &Layout,
+        service: &ServiceName,
+        checks: &impl Checks<Pending = P>,
+        running: Running,
+        now: Instant,
+    ) -> bool {
+        let saved = self.hear(layout);
+        if running == Running::Unwanted {
+            self.check = None;
+            self.changes.forget();
+            return false;
+        }
+        if !saved.is_empty() {
+            self.check = None;
+            self.changes.add(saved, now);
+        }
+        let due = self.changes.take_due(now).map(|files| files.iter().cloned().collect::<Vec<_>>());
+        let at_once = due.and_then(|files| self.begin_check(files, layout, service, checks, now));
+        let verdict = at_once.or_else(|| self.check.as_mut().and_then(|check| check.verdict(now)));
+        let Some(verdict) = verdict else { return false };
+        self.check = None;
+        self.is_reason(verdict, service, checks, running)
+    }
+
+    /// Returns the verdict where none has to be waited for.
+    fn begin_check(
+        &mut self,
+        files: Vec<PathBuf>,
+        layout: &Layout,
+        service: &ServiceName,
+        checks: &impl Checks<Pending = P>,
+        now: Instant,
+    ) -> Option<Verdict> {
+        let is_python = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "py");
+        // A FIFO would be read for ever.
+        let is_file = |file: &PathBuf| fs::metadata(layout.inside(file)).is_ok_and(|meta| meta.is_file());
+        tracing::info!(%service, "saved: {}", shown(&files));
+        let sources: Vec<PathBuf> = files.into_iter().filter(is_python).filter(is_file).collect();
+        if sources.is_empty() {
+            return Some(Verdict::Sound);
+        }
+        match checks.begin(&sources) {
+            Ok(check) => {
+                self.check = Some(check);
+                None
+            }
+            // Not a reason to restart: the file may hold a mistake.
+            Err(error) if spawn::is_passing(&error) => {
+                tracing::warn!(%service, "what was saved could not be checked yet: {error}");
+                self.changes.add([], now + CHECK_AGAIN);
+                None
+            }
+            Err(error) => Some(Verdict::Unknown(error.to_string())),
+        }
+    }
+
+    /// Returns whether to restart the service for files of which this was found.
+    fn is_reason(
+        &mut self,
+        verdict: Verdict,
+        service: &ServiceName,
+        checks: &impl Checks<Pending = P>,
+        running: Running,
+    ) -> bool {
+        self.mistake = None;
+        match verdict {
+            Verdict::Sound => {}
+            Verdict::Unknown(why) => {
+                tracing::warn!(%service, "what was saved could not be checked: {why}");
+            }
+            Verdict::Mistake(mistake) => {
+                tracing::warn!(%service, "{mistake}; it is left as it is");
+                self.mistake = Some(mistake);
+                return false;
+            }
+        }
+        if self.triggers_itself() {
+            return false;
+        }
+        match checks.could_start() {
+            // What runs is not ended for what could not be started.
+            Err(why) if running == Running::Yes => {
+                tracing::warn!(%service, "{why}; it is left as it is");
+                self.mistake = Some(why);
+                false
+            }
+            Ok(()) | Err(_) => true,
+        }
+    }
+
+    /// Returns whether it is the service that saves the files. Then nothing is watched from now on.
+    fn triggers_itself(&mut self) -> bool {
+        let own = self.changes.so_far().and_then(|(files, first)| self.self_trigger.answers(files, first));
+        let Some(own) = own else { return false };
+        let own = shown(&own.iter().cloned().collect::<Vec<_>>());
+        self.trouble = Some(format!(
+            "saves restart it no more: it seems to save {own} itself, whenever it has begun; \
+             leave that out of watch, and restart it"
+        ));
+        self.tree = None;
+        true
+    }
+
+    /// Returns the files saved since the last time that count.
+    fn hear(&mut self, layout: &Layout) -> BTreeSet<PathBuf> {
+        let Some(tree) = &mut self.tree else { return BTreeSet::new() };
+        let mut changes = tree.take();
+        let is_in_environment = |file: &Path| file.ancestors().any(|folder| is_environment(layout, folder));
+        changes.files.retain(|file| !is_in_environment(file));
+        if let Some(error) = &changes.trouble {
+            self.note_trouble(error);
+        }
+        changes.files
+    }
+
+    fn note_trouble(&mut self, error: &WatchError) {
+        let advice = match error {
+            WatchError::NoWatchesLeft { .. } => {
+                "; raise fs.inotify.max_user_watches and fs.inotify.max_user_instances, or watch fewer folders, and restart it"
+            }
+            WatchError::TooManyFolders { .. } => {
+                "; name the folders in watch, such as \"app/*.py\", and restart it"
+            }
+            WatchError::RootIsGone { .. } => {
+                self.tree = None;
+                ""
+            }
+            WatchError::System { .. } => "; restart it by hand",
+        };
+        self.trouble = Some(format!("not every save restarts it: {error}{advice}"));
+    }
+}
+
+/// Returns whether a folder is a Python environment, whatever its name.
+fn is_environment(layout: &Layout, folder: &Path) -> bool {
+    layout.inside(folder).at("pyvenv.cfg").exists()
+}
+
+/// `app.py, views.py and 3 more`.
+fn shown(files: &[PathBuf]) -> String {
+    let names: Vec<String> = files.iter().take(2).map(|file| printable(&file.to_string_lossy())).collect();
+    match files.len() - names.len() {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! Peer watch: the supervisors of a project watch each other, each the next one in a ring of names.
+//!
+//! It costs one descriptor and no wake-up. When the watched one is killed, its service gets a new supervisor
+//! at once, which adopts it; one that ends in order leaves a record that says so. A new supervisor tells the
+//! one before it by SIGURG, which does nothing to a process that does not listen. It does so when its service
+//! has settled: until then the command that started it watches it. Without such a command, or when that ends
+//! early, it does so at once.
+
+mod neighborhood;
+
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use pipulate_core::service::ServiceName;
+use pipulate_process::identity::{SignalError, Verified};
+
+pub(crate) use neighborhood::Neighborhood;
+
+/// This many rescues within [`RESCUE_WINDOW`] are the last: a new supervisor does not help.
+const RESCUE_LIMIT: usize = 5;
+const RESCUE_WINDOW: Duration = Duration::from_secs(60);
+/// First pause before a failed rescue (EAGAIN at fork) is tried again; it doubles each time.
+const RESCUE_PAUSE: Duration = Duration::from_secs(1);
+
+/// A supervisor's place in the ring.
+pub(crate) struct PeerWatch<S = Verified> {
+    /// It has looked for the next one.
+    has_looked: bool,
+    /// The one before was told of this one.
+    is_known: bool,
+    /// It only ends a service, and takes no part.
+    is_aloof: bool,
+    next: Option<Watched<S>>,
+    /// The ring when the one before was told. Later newcomers tell of themselves.
+    ring: Option<Vec<ServiceName>>,
+    rescues: Vec<Instant>,
+    /// When to try a failed rescue again.
+    retry_at: Option<Instant>,
+}
+
+/// A supervisor whose death is noticed.
+struct Watched<S> {
+    service: ServiceName,
+    supervisor: S,
+}
+
+/// The other services of a project and their supervisors.
+pub(crate) trait Peers {
+    type Supervisor: Supervisor;
+
+    /// The names of the services that have a record, without this one's.
+    fn names(&self) -> Vec<ServiceName>;
+
+    /// The living supervisor of a service.
+    fn supervisor(&self, peer: &ServiceName) -> Option<Self::Supervisor>;
+
+    /// Whether a service lost its supervisor and should have another one.
+    fn was_lost(&self, peer: &ServiceName) -> bool;
+
+    /// Starts a supervisor for a service that lost its own.
+    ///
+    /// # Errors
+    /// It can't be started now; the sentence says why.
+    fn rescue(&self, peer: &ServiceName) -> Result<Self::Supervisor, String>;
+}
+
+/// A handle of a living or ended supervisor.
+pub(crate) trait Supervisor {
+    /// Whether it still lives.
+    fn lives(&self) -> bool;
+    /// Tells it that there is a new supervisor beside it.
+    ///
+    /// # Errors
+    /// It can't be signaled.
+    fn greet(&self) -> Result<(), SignalError>;
+}
+
+impl<S: Supervisor> PeerWatch<S> {
+    /// `is_aloof`: this supervisor only ends its service, and takes no part.
+    pub(crate) fn new(is_aloof: bool) -> Self {
+        Self {
+            has_looked: false,
+            is_known: false,
+            is_aloof,
+            next: None,
+            ring: None,
+            rescues: Vec::new(),
+            retry_at: None,
+        }
+    }
+
+    /// Looks for the next supervisor again: during a restart of the service nothing was watched.
+    pub(crate) fn look_again(&mut self) {
+        (self.has_looked, self.is_known) = (false, false);
+    }
+
+    /// Returns when to look around again.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    /// Takes a place in the ring as soon as `has_time`, and notices the death of the next one. `is_stopping`: this
+    /// supervisor may be about to end.
+    pub(crate) fn look(
+        &mut self,
+        peers: &impl Peers<Supervisor = S>,
+        service: &ServiceName,
+        has_time: impl FnOnce() -> bool,
+        is_stopping: bool,
+        now: Instant,
+    ) {
+        if !self.has_looked && has_time() {
+            self.has_looked = true;
+            let ring = self.ring.take().unwrap_or_else(|| in_ring_order(peers.names(), service));
+            self.look_around_in(ring, peers, service, is_stopping, now);
+        }
+        let is_due = self.retry_at.is_some_and(|at| at <= now);
+        if is_due || self.next.as_ref().is_some_and(|next| !next.supervisor.lives()) {
+            self.look_around(peers, service, is_stopping, now);
+        }
+    }
+
+    /// Tells the one before of this one, once. `is_time`: the service is about to be settled, or no command
+    /// waits for it any more.
+    pub(crate) fn introduce(
+        &mut self,
+        peers: &impl Peers<Supervisor = S>,
+        service: &ServiceName,
+        is_time: bool,
+    ) {
+        if self.is_aloof || self.is_known || !is_time {
+            return;
+        }
+        self.is_known = true;
+        let ring = in_ring_order(peers.names(), service);
+        if let Some(before) = ring.iter().rev().find_map(|peer| peers.supervisor(peer))
+            && let Err(error) = before.greet()
+        {
+            tracing::warn!(%service, "{error}");
+        }
+        self.ring = Some(ring);
+    }
+
+    /// Finds the next living supervisor after this one's name.
+    pub(crate) fn look_around(
+        &mut self,
+        peers: &impl Peers<Supervisor = S>,
+        service: &ServiceName,
+        is_stopping: bool,
+        now: Instant,
+    ) {
+        self.ring = None;
+        let ring = in_ring_order(peers.names(), service);
+        self.look_around_in(ring, peers, service, is_stopping, now);
+    }
+
+    /// Those in between that were killed are given new ones, the first of which is watched until it has
+    /// found its place.
+    fn look_around_in(
+        &mut self,
+        ring: Vec<ServiceName>,
+        peers: &impl Peers<Supervisor = S>,
+        own: &ServiceName,
+        is_stopping: bool,
+        now: Instant,
+    ) {
+        let before = self.next.take();
+        self.retry_at = None;
+        if self.is_aloof || is_stopping {
+            return;
+        }
+        let on_its_way = before.filter(|watched| watched.supervisor.lives());
+        let mut newcomer = None;
+        for service in ring {
+            if let Some(supervisor) = peers.supervisor(&service) {
+                self.next = newcomer.or(Some(Watched { service, supervisor }));
+                return;
+            }
+            if on_its_way.as_ref().is_some_and(|watched| watched.service == service) {
+                self.next = on_its_way;
+                return;
+            }
+            let rescued = self.rescue(&service, peers, own, now);
+            newcomer = newcomer.or(rescued.map(|supervisor| Watched { service, supervisor }));
+        }
+        self.next = newcomer;
+    }
+
+    fn rescue(
+        &mut self,
+        peer: &ServiceName,
+        peers: &impl Peers<Supervisor = S>,
+        service: &ServiceName,
+        now: Instant,
+    ) -> Option<S> {
+        if !peers.was_lost(peer) {
+            return None;
+        }
+        self.rescues.retain(|&earlier| now.duration_since(earlier) < RESCUE_WINDOW);
+        if self.rescues.len() >= RESCUE_LIMIT {
+            tracing::warn!(%service, "the supervisor of {peer} ends again and again; it is not started any more");
+            return None;
+        }
+        let pause = RESCUE_PAUSE * 2_u32.pow(u32::try_from(self.rescues.len()).unwrap_or(0));
+        self.rescues.push(now);
+        match peers.rescue(peer) {
+            Ok(newcomer) => Some(newcomer),
+            Err(error) => {
+                tracing::warn!(%service, "{peer} lost its supervisor: {error}; it is tried again");
+                self.retry_at = Some(now + pause);
+                None
+            }
+        }
+    }
+}
+
+impl PeerWatch {
+    /// Readable once the watched supervisor has ended.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.next.as_ref().and_then(|next| next.supervisor.descriptor())
+    }
+}
+
+/// Returns the other names in the order of the ring, beginning after `own`.
+fn in_ring_order(names: Vec<ServiceName>, own: &ServiceName) -> Vec<ServiceName> {
+    let (mut before, mut after): (Vec<_>, Vec<_>) =
+        names.into_iter().filter(|name| name != own).partition(|name| name < own);
+    before.sort();
+    after.sort();
+    after.into_iter().chain(before).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,274 @@
+//! Re-exec: another program, or a new configuration, takes over in the same process.
+//!
+//! The pid, the children, the lock and the subreaper's duties stay. Signals are held back from before the
+//! exec until the new program listens. A newer program has to say its version before it is executed.
+
+use std::mem;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use pipulate_core::identity::{Host, Pid};
+use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceName;
+use pipulate_core::state::Wanted;
+use pipulate_process::poll::{self, Interest};
+use pipulate_process::signals::{self, Inbox, Notice};
+use pipulate_store::capture::Capture;
+use pipulate_store::lock::Lock;
+
+use super::trial::{Trial, Tried};
+use crate::machine::Phase;
+use crate::program::{Beginning, Inherited, Program};
+
+/// How long a restart waits for a newer program to say its version: nothing of the service runs then.
+const RENEWAL_PATIENCE: Duration = Duration::from_secs(10);
+/// Poll interval for that.
+const PACE: Duration = Duration::from_millis(10);
+
+/// A newer program that is to take over while the service runs.
+pub(crate) enum Upgrade<T = Trial> {
+    None,
+    Asked,
+    Trying(T),
+    /// It can be run.
+    Tried,
+}
+
+impl<T: Tried> Upgrade<T> {
+    /// Notes a request to upgrade, unless an upgrade is under way.
+    pub(crate) fn ask(&mut self) {
+        if matches!(self, Self::None) {
+            *self = Self::Asked;
+        }
+    }
+
+    /// Returns whether the newer program takes over now. If it can't be run, the present one goes on.
+    /// Back-off and a restart for a save are finished first: the newer program would not know of them.
+    ///
+    /// `begin` has the newer program say its version; it answers `None` where no other program is installed.
+    pub(crate) fn look(
+        &mut self,
+        service: &ServiceName,
+        phase: &Phase,
+        is_stopping: bool,
+        now: Instant,
+        begin: impl FnOnce() -> Option<Result<T, String>>,
+    ) -> bool {
+        if matches!(self, Self::None) {
+            return false;
+        }
+        // A newer program begins by starting what does not run, and nobody asked for that.
+        if matches!(phase, Phase::Settled(_)) || phase.wanted() == Wanted::Stopped {
+            *self = Self::None;
+            tracing::info!(%service, "asked to upgrade while its service ends or has ended; it is not worth it");
+            return false;
+        }
+        let refused = |why: String| {
+            tracing::warn!(%service, "{why}; this one goes on");
+            Self::None
+        };
+        *self = match mem::replace(self, Self::None) {
+            Self::Asked => match begin() {
+                None => Self::Tried,
+                Some(Ok(trial)) => Self::Trying(trial),
+                Some(Err(why)) => refused(why),
+            },
+            Self::Trying(trial) => match trial.verdict(now) {
+                None => Self::Trying(trial),
+                Some(Ok(())) => Self::Tried,
+                Some(Err(why)) => refused(why),
+            },
+            state @ (Self::None | Self::Tried) => state,
+        };
+        let runs = match phase {
+            Phase::Starting { .. } | Phase::Up { .. } | Phase::Background { .. } => true,
+            Phase::Waiting { .. }
+            | Phase::Clearing { .. }
+            | Phase::Stopping { .. }
+            | Phase::Sweeping { .. }
+            | Phase::Settled(_) => false,
+        };
+        let takes_over = matches!(self, Self::Tried) && runs && !is_stopping;
+        if takes_over {
+            *self = Self::None;
+        }
+        takes_over
+    }
+}
+
+impl Upgrade {
+    fn trial(&self) -> Option<&Trial> {
+        match self {
+            Self::Trying(trial) => Some(trial),
+            Self::None | Self::Asked | Self::Tried => None,
+        }
+    }
+
+    /// Returns our child that says its version, which nothing else may reap.
+    pub(crate) fn child(&self) -> Option<Pid> {
+        self.trial().map(Trial::child)
+    }
+
+    /// Readable once the trial has ended.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.trial().and_then(Trial::descriptor)
+    }
+
+    /// Returns when the trial has taken too long.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        self.trial().map(Trial::deadline)
+    }
+}
+
+/// Waits for a program to say its version; `drain` moves output meanwhile.
+///
+/// # Errors
+/// It can't be run; the sentence says why.
+pub(crate) fn try_out(
+    program: &Path,
+    directory: &Path,
+    host: &Host,
+    mut drain: impl FnMut(),
+) -> Result<(), String> {
+    let trial = Trial::begin(program, directory, host)?;
+    let deadline = Instant::now() + RENEWAL_PATIENCE;
+    loop {
+        drain();
+        let now = Instant::now();
+        if let Some(verdict) = trial.verdict(now) {
+            return verdict;
+        }
+        if deadline <= now {
+            return Err(format!("{} took too long to say its version", program.display()));
+        }
+        let watched: Vec<_> = trial.descriptor().map(|fd| (fd, Interest::Read)).into_iter().collect();
+        poll::wait(&watched, Some(PACE)).map_err(|error| error.to_string())?;
+    }
+}
+
+/// What is executed, and for which service.
+pub(crate) struct Successor<'a> {
+    pub(crate) image: &'a Path,
+    pub(crate) layout: &'a Layout,
+    pub(crate) service: &'a ServiceName,
+    pub(crate) beginning: Beginning,
+}
+
+/// Why the program that called [`exec`] still runs.
+#[derive(Debug)]
+pub(crate) struct Stayed {
+    pub(crate) why: String,
+    /// The urgent ones, still to be heard.
+    pub(crate) notices: Vec<Notice>,
+}
+
+/// Executes `successor`, which inherits the lock and the FIFO. Returns only if that failed, or if something
+/// `urgent` arrived first.
+pub(crate) fn exec(
+    successor: &Successor<'_>,
+    lock: &Lock,
+    capture: &Capture,
+    inbox: &mut Inbox,
+    urgent: &[Notice],
+) -> Stayed {
+    let inherited = lock.keep_over_exec().map_err(|error| error.to_string()).and_then(|lock| {
+        let fifo = capture.keep_over_exec().map_err(|error| error.to_string())?;
+        signals::hold_back().map_err(|error| error.to_string())?;
+        Ok(Inherited { lock, fifo })
+    });
+    // An exec closes the inbox with what came before it; what comes after this waits for the next program.
+    let mut notices = inbox.take();
+    notices.retain(|notice| urgent.contains(notice));
+    let Successor { image, layout, service, beginning } = *successor;
+    let why = match inherited {
+        Ok(_) if !notices.is_empty() => "something else was asked for meanwhile".to_owned(),
+        Ok(inherited) => Program::succeed(image, layout, service, beginning, inherited).to_string(),
+        Err(why) => why,
+    };
+    let undone = [
+        lock.close_on_exec().map_err(|error| error.to_string()),
+        capture.close_on_exec().map_err(|error| error.to_string()),
+        signals::let_in().map_err(|error| error.to_string()),
+    ];
+    for error in undone.into_iter().filter_map(Result::err) {
+        tracing::warn!(%service, "{error}");
+    }
+    Stayed { why, notices }
+}
+
+#[cfg(test)]
+mod tests {
+    use pipulate_core::project::AbsPath;
+
+    use super::*;
+    use crate::machine::Outcome;
+    use crate::parts::log_pump::LogPump;
+    use crate::parts::samples;
+
+    struct Fake(Option<Result<(), String>>);
+
+    impl Tried for Fake {
+        fn verdict(&self, _: Instant) -> Option<Result<(), String>> {
+            self.0.clone()
+        }
+    }
+
+    const UP: Phase = Phase::Up { healthy_at: None };
+
+    fn look(upgrade: &mut Upgrade<Fake>, phase: &Phase, begin: Option<Result<Fake, String>>) -> bool {
+        upgrade.look(&samples::name("worker"), phase, false, Instant::now(), || begin)
+    }
+
+    #[test]
+    fn a_newer_program_takes_over_once_it_has_said_its_version() {
+        let mut upgrade = Upgrade::None;
+        assert!(!look(&mut upgrade, &UP, None), "nobody asked");
+        upgrade.ask();
+        assert!(!look(&mut upgrade, &UP, Some(Ok(Fake(None)))));
+        upgrade.ask();
+        assert!(!look(&mut upgrade, &UP, None), "the trial is under way");
+        upgrade = Upgrade::Trying(Fake(Some(Ok(()))));
+        assert!(look(&mut upgrade, &UP, None));
+        assert!(!look(&mut upgrade, &UP, None), "once");
+    }
+
+    #[test]
+    fn one_that_cannot_be_run_never_takes_over() {
+        for begun in [Err("it is a folder".to_owned()), Ok(Fake(Some(Err("it ended with 1".to_owned()))))] {
+            let mut upgrade = Upgrade::None;
+            upgrade.ask();
+            assert!(!look(&mut upgrade, &UP, Some(begun)));
+            assert!(!look(&mut upgrade, &UP, None));
+            assert!(matches!(upgrade, Upgrade::None));
+        }
+    }
+
+    #[test]
+    fn back_off_is_finished_first_and_a_service_that_ends_is_not_upgraded() {
+        let waiting = Phase::Waiting { until: Instant::now() };
+        let mut upgrade: Upgrade<Fake> = Upgrade::Tried;
+        assert!(!look(&mut upgrade, &waiting, None));
+        assert!(look(&mut upgrade, &UP, None));
+        let mut upgrade: Upgrade<Fake> = Upgrade::Tried;
+        assert!(!look(&mut upgrade, &Phase::Settled(Outcome::Exited), None));
+        assert!(!look(&mut upgrade, &UP, None), "it was forgotten");
+    }
+
+    #[test]
+    fn a_failed_exec_leaves_no_descriptor_to_other_programs() {
+        let (_folder, layout) = samples::home();
+        let spec = samples::spec(&layout);
+        let lock = Lock::acquire(&layout.lock(&spec.name)).unwrap().unwrap();
+        let pump = LogPump::open(&layout, &spec).unwrap();
+        let mut inbox = Inbox::open().unwrap();
+        let image: AbsPath = layout.root().at("missing");
+        let successor =
+            Successor { image: &image, layout: &layout, service: &spec.name, beginning: Beginning::Start };
+        let stayed = exec(&successor, &lock, &pump.capture, &mut inbox, &[Notice::Stop]);
+        assert!(stayed.why.contains("missing") && stayed.notices.is_empty(), "{stayed:?}");
+        let flags = rustix::io::fcntl_getfd(pump.capture.descriptor()).unwrap();
+        assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+        assert!(lock.is_current(&layout.lock(&spec.name)));
+    }
+}
