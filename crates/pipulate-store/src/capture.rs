@@ -3,11 +3,10 @@
 //! On Linux they move inside the kernel and are never in our memory alone, so a supervisor that is
 //! killed loses none of them: what it had not moved yet is still in the pipe, which the service
 //! itself holds open. The file holds exactly what the service wrote, and is bounded: see
-//! `rotation`. When it was written is kept beside it: see `index`. Where there is no room, the service
+//! `rotation`. When it was written is kept beside it: see [`crate::log::time_index`]. Where there is no room, the service
 //! goes on without: see `shortage`.
 
 mod fifo;
-mod index;
 mod rotation;
 mod shortage;
 
@@ -23,11 +22,10 @@ use pipulate_core::service::{LogLimits, ServiceName};
 
 use crate::error::StoreError;
 use crate::files;
+use crate::log::time_index::{IndexWriter, Mark};
 use crate::os::Mover;
 pub(crate) use fifo::is_open;
 pub use fifo::{identity as fifo_identity, is_held};
-use index::Index;
-pub use index::Mark;
 use rotation::Rotation;
 pub use rotation::trim_unsupervised;
 use shortage::{Next, Shortage};
@@ -50,7 +48,7 @@ pub struct Capture {
     end: u64,
     /// The position in the service's whole output at which the current log begins.
     base: u64,
-    index: Index,
+    index: IndexWriter,
     rotation: Rotation,
     rotations: u32,
     /// Whether a log that is full is kept for [`Capture::take_full_log`].
@@ -87,7 +85,7 @@ impl Capture {
         rotation.trim();
         let log = rotation.open_current()?;
         let meta = log.metadata().map_err(StoreError::io("examine", &layout.log(service)))?;
-        let (index, base) = Index::open(layout, service, &meta, limits.keep);
+        let (index, base) = IndexWriter::open(layout, service, &meta, limits.keep);
         Ok(Self {
             fifo,
             fifo_path: fifo_path.to_path_buf().into_boxed_path(),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use pipulate_core::project::AbsPath;
 
 use crate::error::StoreError;
-use crate::{files, home};
+use crate::{files, folders};
 
 mod wire;
 
@@ -191,7 +191,7 @@ impl Chats {
     /// # Errors
     /// The folder is not writable, or the disk is full.
     pub fn write(&self, id: ChatId, chat: &Chat) -> Result<(), StoreError> {
-        home::private_folder(&self.folder)?;
+        folders::make_private(&self.folder)?;
         let mut chat = chat.clone();
         let mut bytes = wire::encode(&chat);
         while bytes.len() > LIMIT && chat.turns.len() > 1 {

@@ -8,7 +8,7 @@ use pipulate_core::project::{AbsPath, ProjectId};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
-use crate::{files, home};
+use crate::{files, folders};
 
 const SCHEMA: u32 = 1;
 /// How many hosts are remembered per project, the latest ones.
@@ -42,7 +42,7 @@ pub fn give(layout: &Layout, host: &str) -> Result<(), StoreError> {
     hosts.retain(|allowed| allowed != host);
     hosts.push(host.to_owned());
     hosts.drain(..hosts.len().saturating_sub(MOST));
-    home::parents(&file)?;
+    folders::make_parents(&file)?;
     let bytes =
         serde_json::to_vec(&Wire { schema: SCHEMA, root: layout.root().clone(), hosts }).unwrap_or_default();
     files::write_private(&file, &bytes)
@@ -56,5 +56,5 @@ fn allowed(file: &Path, layout: &Layout) -> Vec<String> {
 }
 
 fn file(layout: &Layout) -> Option<PathBuf> {
-    Some(home::user_state()?.join("consent").join(ProjectId::of_root(layout.root()).to_string()))
+    Some(folders::user_state()?.join("consent").join(ProjectId::of_root(layout.root()).to_string()))
 }

@@ -231,10 +231,10 @@ impl EnvFile {
     ) -> Result<T, EnvError> {
         let _held = disk::lock(&self.lock)?;
         loop {
-            let (document, version) = disk::read_to_change(&self.path)?;
+            let (document, state) = disk::read_to_change(&self.path)?;
             let (text, outcome) = change(&document)?;
             let Some(text) = text else { return Ok(outcome) };
-            match disk::replace(&self.path, &text, version)? {
+            match disk::replace(&self.path, &text, state)? {
                 disk::Replaced::Yes => return Ok(outcome),
                 disk::Replaced::ChangedMeanwhile => {}
             }

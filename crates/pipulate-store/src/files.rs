@@ -6,6 +6,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
 
 use nix::libc;
 use rustix::fs::OFlags;
@@ -269,6 +270,38 @@ pub fn inherited(number: RawFd) -> std::io::Result<OwnedFd> {
     let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
     rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::CLOEXEC)?;
     Ok(descriptor)
+}
+
+/// What changes when a file is replaced or written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileState {
+    file: (u64, u64),
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl FileState {
+    pub(crate) fn of(meta: &fs::Metadata) -> Self {
+        Self {
+            file: (meta.dev(), meta.ino()),
+            length: meta.len(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        }
+    }
+}
+
+/// Returns a number that tells a file from others, wherever it is moved: its inode, whose number another file may get one day, and
+/// its time of birth, where the file system keeps it.
+pub(crate) fn number(meta: &fs::Metadata) -> u64 {
+    let born = meta.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+    meta.ino() ^ born.map_or(0, |born| u64::try_from(born.as_nanos()).unwrap_or(0))
+}
+
+/// Returns the time of a file's last change, in microseconds since 1970.
+pub(crate) fn changed_at(meta: &fs::Metadata) -> i64 {
+    meta.mtime().saturating_mul(1_000_000).saturating_add(meta.mtime_nsec() / 1_000)
 }
 
 fn create_new(path: &Path) -> std::io::Result<File> {

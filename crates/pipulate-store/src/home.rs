@@ -4,8 +4,7 @@ mod links;
 mod places;
 
 use std::fs;
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -15,10 +14,9 @@ use pipulate_core::project::AbsPath;
 
 use crate::error::StoreError;
 use crate::lock::{self, Holder, Lock};
-use crate::{capture, files, record};
+use crate::{capture, files, folders, record};
 
 pub use links::link_in_state;
-pub(crate) use places::user_state;
 
 /// Where the project at `root` keeps its things, without touching anything: where something of it may be
 /// running, else where a start would put them. A folder that was moved while its services run keeps the
@@ -85,47 +83,26 @@ pub fn ensure(layout: &Layout) -> Result<Layout, StoreError> {
     let moved = is_anothers.then(|| places::state_elsewhere(&layout.project_id())).flatten();
     let layout = &match moved {
         Some(state) => {
-            parents(&state)?;
+            folders::make_parents(&state)?;
             Layout::with_state(layout.root().clone(), state)
         }
         None => layout.clone(),
     };
-    private_folder(layout.state())?;
+    folders::make_private(layout.state())?;
     if !layout.gitignore().exists() {
         files::write_private(&layout.gitignore(), b"*\n")?;
     }
-    private_folder(&layout.logs())?;
-    private_folder(layout.run())?;
+    folders::make_private(&layout.logs())?;
+    folders::make_private(layout.run())?;
     let run = layout.run();
     let layout = match can_hold_fifos(run) && can_hold_locks(run) && can_keep_private(run) {
         true => layout.clone(),
         false => move_run(layout)?,
     };
-    private_folder(&layout.jupyter_runtime())?;
-    private_folder(&layout.jupyter_config())?;
+    folders::make_private(&layout.jupyter_runtime())?;
+    folders::make_private(&layout.jupyter_config())?;
     places::remember(&layout)?;
     Ok(layout)
-}
-
-/// A folder of mode 0700 that is ours and no link.
-pub(crate) fn private_folder(path: &Path) -> Result<(), StoreError> {
-    match fs::DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(StoreError::io("create the folder", path)(error)),
-    }
-    let meta = fs::symlink_metadata(path).map_err(StoreError::io("examine", path))?;
-    if !meta.is_dir() {
-        return Err(StoreError::refused(path, "it is not a folder; move it away"));
-    }
-    if meta.uid() != rustix::process::geteuid().as_raw() {
-        return Err(StoreError::refused(path, "it belongs to another user; work in a folder of your own"));
-    }
-    if meta.permissions().mode() & 0o077 != 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-            .map_err(StoreError::io("make private", path))?;
-    }
-    Ok(())
 }
 
 /// Some file systems say that they can't; some make an ordinary file of that name.
@@ -156,21 +133,14 @@ fn move_run(layout: &Layout) -> Result<Layout, StoreError> {
         StoreError::refused(layout.run(), why)
     };
     let run = places::run_elsewhere(&layout.project_id()).ok_or_else(refused)?;
-    parents(&run)?;
-    private_folder(&run)?;
+    folders::make_parents(&run)?;
+    folders::make_private(&run)?;
     if !can_hold_fifos(&run) || !can_hold_locks(&run) {
         let why = "its disk can't hold a FIFO or a lock, nor can the project's; \
                    set XDG_RUNTIME_DIR to a folder on a disk of this machine";
         return Err(StoreError::refused(&run, why));
     }
     Ok(Layout::with_run(layout.root().clone(), run))
-}
-
-/// Makes the folders above one of ours that stands outside of the project.
-pub(crate) fn parents(folder: &Path) -> Result<(), StoreError> {
-    let Some(parent) = folder.parent() else { return Ok(()) };
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
-    made.map_err(StoreError::io("create the folder", parent))
 }
 
 #[cfg(test)]

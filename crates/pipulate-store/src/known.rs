@@ -14,7 +14,7 @@ use pipulate_core::layout::Layout;
 use sha2::{Digest, Sha256};
 
 use crate::error::StoreError;
-use crate::{files, home, registry};
+use crate::{files, folders, registry};
 
 /// What a fact is about; the name of its folder.
 #[derive(Debug, Clone, Copy)]
@@ -131,12 +131,12 @@ fn recall(kind: Kind, subject: &[&[u8]]) -> Option<Vec<u8>> {
 
 fn remember(kind: Kind, subject: &[&[u8]], value: &[u8]) -> Result<(), StoreError> {
     let Some(file) = file(kind, subject) else { return Ok(()) };
-    home::parents(&file)?;
+    folders::make_parents(&file)?;
     files::write_private(&file, value)
 }
 
 fn file(kind: Kind, subject: &[&[u8]]) -> Option<PathBuf> {
-    Some(home::user_state()?.join("known").join(kind.folder()).join(digest(subject)))
+    Some(folders::user_state()?.join("known").join(kind.folder()).join(digest(subject)))
 }
 
 fn digest(parts: &[&[u8]]) -> String {

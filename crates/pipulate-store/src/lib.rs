@@ -24,5 +24,5 @@ pub mod request;
 pub mod sockets;
 pub mod token;
 
-mod index;
+mod folders;
 mod os;

@@ -11,8 +11,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use pipulate_core::layout::Layout;
 
 use crate::error::StoreError;
-use crate::files;
-use crate::home::private_folder;
+use crate::{files, folders};
 
 /// How long it may be, in bytes; an older one is kept beside it.
 const MAX_SIZE: u64 = 1 << 20;
@@ -22,7 +21,7 @@ const MAX_SIZE: u64 = 1 << 20;
 /// # Errors
 /// It is a link or a FIFO, or the folder is not writable.
 pub fn open(layout: &Layout) -> Result<File, StoreError> {
-    private_folder(&layout.logs())?;
+    folders::make_private(&layout.logs())?;
     let path = layout.supervisor_log();
     let opened = files::guarded(OpenOptions::new().append(true).create(true).mode(0o600)).open(&path);
     opened.map_err(StoreError::io("open", &path))

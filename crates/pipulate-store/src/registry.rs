@@ -11,7 +11,7 @@ use pipulate_core::layout::Layout;
 use pipulate_core::project::{AbsPath, ProjectId};
 
 use crate::error::StoreError;
-use crate::{files, home};
+use crate::{files, folders};
 
 /// Remembers a project.
 ///
@@ -44,5 +44,5 @@ pub(crate) fn since(root: &AbsPath) -> Option<SystemTime> {
 }
 
 fn folder() -> Option<PathBuf> {
-    Some(home::user_state()?.join("projects"))
+    Some(folders::user_state()?.join("projects"))
 }

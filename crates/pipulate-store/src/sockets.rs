@@ -14,7 +14,7 @@ use pipulate_core::layout::Layout;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use crate::home::{parents, private_folder, user_state};
+use crate::folders::{make_parents, make_private, user_state};
 
 /// As long as the longest name of a kernel's socket, and a little longer.
 const PROBE: &str = ".probe-123456789";
@@ -26,7 +26,7 @@ pub fn ensure(layout: &Layout) -> Option<PathBuf> {
         return Some(usual);
     }
     let in_state =
-        in_state(layout).filter(|folder| parents(folder).is_ok() && private_folder(folder).is_ok());
+        in_state(layout).filter(|folder| make_parents(folder).is_ok() && make_private(folder).is_ok());
     if let Some(found) = in_state.into_iter().chain(in_tmp(layout)).find(|folder| holds_sockets(folder)) {
         return Some(found);
     }

@@ -11,11 +11,11 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
 use pipulate_store::error::StoreError;
-use pipulate_store::log::index::LineTime;
 use pipulate_store::log::mask::Masker;
-use pipulate_store::log::merge::{Line, Merged, Patience, Stretch};
+use pipulate_store::log::merge::{Merged, MergedLine, Patience, Stretch};
 use pipulate_store::log::read::Start;
 use pipulate_store::log::sanitize::{Part, Text};
+use pipulate_store::log::time_index::LineTime;
 
 pub(crate) use level::{Level, Reader};
 pub(crate) use position::Positions;
@@ -239,7 +239,7 @@ fn matches(line: &LogLine, filter: &str) -> bool {
 
 fn shown(
     services: &[ServiceName],
-    line: Line,
+    line: MergedLine,
     masker: &Masker,
     longest: usize,
     reader: &mut Reader,

@@ -19,7 +19,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_environment::shell::Dialect;
-use pipulate_store::log::index::When;
+use pipulate_store::log::time_index::When;
 use pipulate_supervisor::driver::Beginning;
 use regex::Regex;
 

@@ -17,10 +17,9 @@ use rustix::io::Errno;
 
 use super::OVERSHOOT;
 use crate::error::StoreError;
-use crate::files;
-use crate::home::private_folder;
 use crate::lock::{self, Holder};
 use crate::log::read;
+use crate::{files, folders};
 
 /// The logs of one service.
 #[derive(Debug)]
@@ -62,7 +61,7 @@ impl Rotation {
     /// # Errors
     /// It is a link, or the folder is not writable; the home itself is not made anew.
     pub(super) fn open_current(&self) -> Result<File, StoreError> {
-        private_folder(&self.layout.logs())?;
+        folders::make_private(&self.layout.logs())?;
         open(&self.current, OpenOptions::new().create(true).truncate(false))
             .map_err(StoreError::io("open the log", &self.current))
     }

@@ -13,14 +13,10 @@ use rustix::fs::OFlags;
 
 use super::EnvError;
 use super::document::Document;
-use crate::files;
+use crate::files::{self, FileState};
 
 /// The largest file, in bytes.
 const LARGEST: u64 = 1 << 20;
-
-/// Tells one state of the file from the next; `None` is no file.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Version(Option<[i64; 6]>);
 
 /// Whether a new text is in place.
 pub(super) enum Replaced {
@@ -54,21 +50,21 @@ pub(super) fn read(path: &AbsPath) -> Result<Document, EnvError> {
 }
 
 /// Reads the file if it may be changed: a regular file of our own, or none.
-pub(super) fn read_to_change(path: &AbsPath) -> Result<(Document, Version), EnvError> {
+pub(super) fn read_to_change(path: &AbsPath) -> Result<(Document, Option<FileState>), EnvError> {
     let link = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
     if link {
         return Err(EnvError::Symlink { path: path.clone() });
     }
-    let Some(file) = open(path, OFlags::NOFOLLOW)? else { return Ok((Document::parse(""), Version(None))) };
+    let Some(file) = open(path, OFlags::NOFOLLOW)? else { return Ok((Document::parse(""), None)) };
     let (document, metadata) = read_open(path, file)?;
     if metadata.uid() != rustix::process::geteuid().as_raw() {
         return Err(EnvError::OtherOwner { path: path.clone(), owner: metadata.uid() });
     }
-    Ok((document, version_of(&metadata)))
+    Ok((document, Some(FileState::of(&metadata))))
 }
 
-/// Puts `text` in the file's place if the file still is that `version`.
-pub(super) fn replace(path: &AbsPath, text: &str, version: Version) -> Result<Replaced, EnvError> {
+/// Puts `text` in the file's place if the file still is in that `state`; `None` means no file.
+pub(super) fn replace(path: &AbsPath, text: &str, state: Option<FileState>) -> Result<Replaced, EnvError> {
     let temporary = beside(path);
     let failed = |activity| move |source| EnvError::Io { activity, path: path.clone(), source };
     // Whoever left it there did so by dying: we hold the lock.
@@ -79,7 +75,7 @@ pub(super) fn replace(path: &AbsPath, text: &str, version: Version) -> Result<Re
         Ok(()) | Err(_) => {}
     }
     let outcome = write_new(&temporary, text).map_err(failed("write beside")).and_then(|()| {
-        if current_version(path).map_err(failed("look at"))? != version {
+        if current_state(path).map_err(failed("look at"))? != state {
             return Ok(Replaced::ChangedMeanwhile);
         }
         std::fs::rename(&temporary, path).map_err(failed("replace"))?;
@@ -126,18 +122,12 @@ fn read_open(path: &AbsPath, file: File) -> Result<(Document, std::fs::Metadata)
     Ok((Document::parse(text), metadata))
 }
 
-fn current_version(path: &AbsPath) -> io::Result<Version> {
+fn current_state(path: &AbsPath) -> io::Result<Option<FileState>> {
     match std::fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(version_of(&metadata)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Version(None)),
+        Ok(metadata) => Ok(Some(FileState::of(&metadata))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn version_of(metadata: &std::fs::Metadata) -> Version {
-    let (inode, size) = (metadata.ino().cast_signed(), metadata.size().cast_signed());
-    let times = [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()];
-    Version(Some([inode, size, times[0], times[1], times[2], times[3]]))
 }
 
 fn flags(flags: OFlags) -> i32 {
@@ -169,8 +159,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = AbsPath::new(dir.path().join(".env")).unwrap();
         std::os::unix::fs::symlink("/nowhere", beside(&path)).unwrap();
-        let (_, version) = read_to_change(&path).unwrap();
-        assert!(matches!(replace(&path, "A=1\n", version), Ok(Replaced::Yes)));
+        let (_, state) = read_to_change(&path).unwrap();
+        assert!(matches!(replace(&path, "A=1\n", state), Ok(Replaced::Yes)));
         assert_eq!(fs::read_to_string(&path).unwrap(), "A=1\n");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }

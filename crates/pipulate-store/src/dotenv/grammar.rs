@@ -39,27 +39,27 @@ struct Broken;
 
 /// Reads a whole text. One byte order mark at its start is no part of the first key.
 pub(super) fn parse(text: &str) -> Vec<Statement> {
-    let mut reader =
-        Reader { text, at: text.strip_prefix('\u{feff}').map_or(0, |rest| text.len() - rest.len()) };
+    let mut scanner =
+        Scanner { text, at: text.strip_prefix('\u{feff}').map_or(0, |rest| text.len() - rest.len()) };
     let mut statements = Vec::new();
-    while reader.peek().is_some() {
-        let start = reader.at;
-        let kind = reader.statement().unwrap_or_else(|Broken| {
-            reader.skip_while(|c| !is_line_break(c));
-            reader.line_break();
+    while scanner.peek().is_some() {
+        let start = scanner.at;
+        let kind = scanner.statement().unwrap_or_else(|Broken| {
+            scanner.skip_while(|c| !is_line_break(c));
+            scanner.line_break();
             Kind::Broken
         });
-        statements.push(Statement { span: start..reader.at, kind });
+        statements.push(Statement { span: start..scanner.at, kind });
     }
     statements
 }
 
-struct Reader<'a> {
+struct Scanner<'a> {
     text: &'a str,
     at: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Scanner<'a> {
     fn statement(&mut self) -> Result<Kind, Broken> {
         self.skip_while(is_space);
         if self.peek().is_none() {

@@ -10,13 +10,12 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use directories::ProjectDirs;
 use pipulate_core::layout::Layout;
 use pipulate_core::project::{AbsPath, ProjectId};
 
 use crate::error::StoreError;
 use crate::lock::{self, Holder};
-use crate::{capture, files, record};
+use crate::{capture, files, folders, record};
 
 /// Every place where things of the project at `root` may be. The first is where a start would put them, if it
 /// exists already or is in the folder.
@@ -31,7 +30,7 @@ pub(super) fn of(root: &AbsPath) -> Vec<Layout> {
         true => whole.into_iter().chain([inside]).chain(usual).collect(),
         false => usual.into_iter().chain([inside]).chain(whole).collect(),
     };
-    let stateful = user_state().and_then(|state| AbsPath::new(state.join(id.to_string())));
+    let stateful = folders::user_state().and_then(|state| AbsPath::new(state.join(id.to_string())));
     for run in stateful.into_iter().chain(remembered(&id)) {
         if run.is_dir() && places.iter().all(|place| *place.run() != run) {
             places.push(of_run(run));
@@ -77,7 +76,7 @@ pub(super) fn remember(layout: &Layout) -> Result<(), StoreError> {
         return Ok(());
     }
     let Some(file) = memory(&id) else { return Ok(()) };
-    super::parents(&file)?;
+    folders::make_parents(&file)?;
     known.retain(|run| run.is_dir());
     known.push(layout.run().clone());
     // No path holds a NUL byte.
@@ -94,24 +93,13 @@ fn remembered(project: &ProjectId) -> Vec<AbsPath> {
 }
 
 fn memory(project: &ProjectId) -> Option<PathBuf> {
-    Some(user_state()?.join("places").join(project.to_string()))
+    Some(folders::user_state()?.join("places").join(project.to_string()))
 }
 
 pub(super) fn state_elsewhere(project: &ProjectId) -> Option<AbsPath> {
-    AbsPath::new(user_state()?.join("homes").join(project.to_string()))
+    AbsPath::new(folders::user_state()?.join("homes").join(project.to_string()))
 }
 
 pub(super) fn run_elsewhere(project: &ProjectId) -> Option<AbsPath> {
-    let runtime = user_folders()?.runtime_dir().map(Path::to_path_buf);
-    AbsPath::new(runtime.or_else(user_state)?.join(project.to_string()))
-}
-
-/// Where this user's programs keep what they remember.
-pub(crate) fn user_state() -> Option<PathBuf> {
-    let folders = user_folders()?;
-    Some(folders.state_dir().unwrap_or(folders.data_local_dir()).to_path_buf())
-}
-
-fn user_folders() -> Option<ProjectDirs> {
-    ProjectDirs::from("com", "Pipulate", "pipulate")
+    AbsPath::new(folders::user_runtime().or_else(folders::user_state)?.join(project.to_string()))
 }

@@ -13,8 +13,7 @@ use pipulate_core::service::ServiceName;
 use rustix::io::Errno;
 
 use crate::error::StoreError;
-use crate::files;
-use crate::index::{changed_at, file_of};
+use crate::files::{self, changed_at};
 
 /// How often a chain is looked at again because it changed while it was being opened.
 const ATTEMPTS: u32 = 64;
@@ -77,7 +76,7 @@ impl OpenFile {
             id: FileId::of(&metadata),
             offset: 0,
             length: metadata.len(),
-            file_number: file_of(&metadata),
+            file_number: files::number(&metadata),
             base: 0,
             indexed: None,
             was_emptied: false,

@@ -7,7 +7,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 
 use super::mask::Masker;
-use super::read::{Reader, Start};
+use super::read::{LogReader, Start};
 use super::sanitize::Text;
 use crate::error::StoreError;
 
@@ -28,7 +28,7 @@ pub fn last_lines(
     count: usize,
     masker: &Masker,
 ) -> Result<Vec<String>, StoreError> {
-    let mut reader = Reader::open(layout, service, start)?;
+    let mut reader = LogReader::open(layout, service, start)?;
     let mut lines: VecDeque<Vec<u8>> = VecDeque::new();
     let mut keep = |line: Vec<u8>| {
         lines.push_back(line);
@@ -58,7 +58,8 @@ mod tests {
     use pipulate_core::service::LogLimits;
 
     use super::*;
-    use crate::capture::{Capture, Mark};
+    use crate::capture::Capture;
+    use crate::log::time_index::Mark;
 
     #[test]
     fn the_end_of_a_log_is_shown_without_secrets_and_escapes() {

@@ -4,7 +4,7 @@
 //! Values shorter than [`SHORTEST`] are not masked.
 
 mod escapes;
-mod sieve;
+mod prefilter;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ use pipulate_core::secret::SHORTEST;
 use super::read::{Ending, Piece};
 use super::sanitize::Text;
 use escapes::{KINDS, Kind, Unescaped};
-use sieve::Sieve;
+use prefilter::Prefilter;
 
 /// How many escapes inside each other are taken back: JSON in an address, say.
 const DEPTH: u8 = 2;
@@ -33,7 +33,7 @@ const ENCODED: usize = 1 << 20;
 pub struct Masker {
     /// `None` without any secret.
     automaton: Option<AhoCorasick>,
-    sieve: Sieve,
+    prefilter: Prefilter,
     forms: BTreeSet<String>,
     /// One of them has a space.
     has_space: bool,
@@ -67,15 +67,15 @@ impl Masker {
         forms.retain(|form| form.chars().count() >= SHORTEST);
         // Too much may match, never too little.
         let build = || AhoCorasick::builder().ascii_case_insensitive(true).build(&forms).ok();
-        let sieve = Sieve::new(forms.iter().map(String::as_str));
+        let prefilter = Prefilter::new(forms.iter().map(String::as_str));
         let has_space = forms.iter().any(|form| form.contains(' '));
-        Self { automaton: if forms.is_empty() { None } else { build() }, sieve, forms, has_space }
+        Self { automaton: if forms.is_empty() { None } else { build() }, prefilter, forms, has_space }
     }
 
     /// Whether there is no secret in a text.
     pub fn finds_nothing(&self, text: &str) -> bool {
         let Some(automaton) = &self.automaton else { return true };
-        let is_there = self.sieve.may_find(text.as_bytes()) && automaton.is_match(text);
+        let is_there = self.prefilter.may_find(text.as_bytes()) && automaton.is_match(text);
         let may_be_escaped = || escapes::may_hold_some(text, self.has_space);
         !is_there && (!may_be_escaped() || self.ranges(text).is_empty())
     }
@@ -85,7 +85,7 @@ impl Masker {
         let Some(automaton) = &self.automaton else { return Vec::new() };
         let mut found = Vec::new();
         self.each_reading(text, DEPTH, false, &|place| place, &mut |text, origin| {
-            if self.sieve.may_find(text.as_bytes()) {
+            if self.prefilter.may_find(text.as_bytes()) {
                 let matches = automaton.find_overlapping_iter(text);
                 found.extend(matches.map(|one| origin(one.start())..origin(one.end())));
             }

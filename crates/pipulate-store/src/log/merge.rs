@@ -13,8 +13,8 @@ use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
 
 use super::block::Block;
-use super::index::{LineTime, When};
-use super::read::{Piece, Reader, Start};
+use super::read::{LogReader, Piece, Start};
+use super::time_index::{LineTime, When};
 use crate::error::StoreError;
 
 /// The logs of some services.
@@ -46,7 +46,7 @@ pub struct Stretch {
 
 /// A line of one of them.
 #[derive(Debug, Clone, Copy)]
-pub struct Line<'a> {
+pub struct MergedLine<'a> {
     /// Its service's place in the list that was opened.
     pub service: usize,
     /// Without the line break.
@@ -65,7 +65,7 @@ type Turn = Reverse<(Option<Timestamp>, usize)>;
 /// One log, and the line of it that is next.
 #[derive(Debug)]
 struct Source {
-    reader: Reader,
+    reader: LogReader,
     bytes: Vec<u8>,
     /// `None`: no line is known to be next.
     next: Option<Next>,
@@ -119,7 +119,7 @@ impl Merged {
     }
 
     fn add_stretch(&mut self, layout: &Layout, stretch: &Stretch) -> Result<(), StoreError> {
-        let reader = Reader::open(layout, &stretch.service, stretch.start)?;
+        let reader = LogReader::open(layout, &stretch.service, stretch.start)?;
         let end = stretch.end.or_else(|| reader.end_of(stretch.start));
         self.sources.push(Source {
             reader,
@@ -169,7 +169,7 @@ impl Merged {
     pub fn read<E: From<StoreError>>(
         &mut self,
         patience: Patience,
-        mut on_line: impl FnMut(Line) -> Result<(), E>,
+        mut on_line: impl FnMut(MergedLine) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut others = BinaryHeap::new();
         for (service, source) in self.sources.iter_mut().enumerate() {
@@ -182,7 +182,7 @@ impl Merged {
             self.last = Some(service);
             let source = &mut self.sources[service];
             if let Some(Next { offset, time, piece, lost, belongs: _ }) = source.next.take() {
-                on_line(Line { service, bytes: &source.bytes, offset, time, piece, lost })?;
+                on_line(MergedLine { service, bytes: &source.bytes, offset, time, piece, lost })?;
             }
             source.advance(self.until)?;
         }
@@ -216,7 +216,10 @@ impl Merged {
     ///
     /// # Errors
     /// `on_line` said so.
-    pub fn read_unfinished<E>(&mut self, mut on_line: impl FnMut(Line) -> Result<(), E>) -> Result<(), E> {
+    pub fn read_unfinished<E>(
+        &mut self,
+        mut on_line: impl FnMut(MergedLine) -> Result<(), E>,
+    ) -> Result<(), E> {
         for (service, source) in self.sources.iter_mut().enumerate() {
             // After a line that still waits for its turn.
             if source.next.is_some() || source.is_over || source.reader.unfinished().is_none() {
@@ -228,7 +231,7 @@ impl Merged {
                 && let Some(bytes) = source.reader.unfinished()
             {
                 let piece = source.reader.unfinished_piece();
-                on_line(Line { service, bytes, offset, time, piece, lost: 0 })?;
+                on_line(MergedLine { service, bytes, offset, time, piece, lost: 0 })?;
             }
         }
         Ok(())

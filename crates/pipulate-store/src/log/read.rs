@@ -14,8 +14,8 @@ use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
 
 use super::chain::{self, Chain, FileId, OpenFile};
-use super::index::{LineTime, TimeIndex, When};
 use super::line_break;
+use super::time_index::{IndexReader, LineTime, When};
 use crate::error::StoreError;
 
 /// Where reading starts.
@@ -45,13 +45,13 @@ const LONGEST_LINE: usize = 16 * 1024 * 1024;
 
 /// A place in one service's output.
 #[derive(Debug)]
-pub struct Reader {
+pub struct LogReader {
     chain: Chain,
     /// Still to be read, oldest first. The last one is the file that may grow.
     files: VecDeque<OpenFile>,
     /// Older than every file in `files`: not to be read again, whatever they are called now.
     done: Vec<FileId>,
-    pub(super) index: TimeIndex,
+    pub(super) index: IndexReader,
     /// What the last file was like when the index was last looked at.
     looked_at: Option<(FileId, u64, i64)>,
     /// Where `line` begins in the service's whole output.
@@ -111,7 +111,7 @@ pub fn services(layout: &Layout) -> Result<BTreeSet<ServiceName>, StoreError> {
     chain::services_with_logs(layout)
 }
 
-impl Reader {
+impl LogReader {
     /// Opens a service's log. There need not be one yet.
     ///
     /// # Errors
@@ -119,7 +119,7 @@ impl Reader {
     pub fn open(layout: &Layout, service: &ServiceName, start: Start) -> Result<Self, StoreError> {
         let chain = Chain::new(layout, service);
         let mut files = chain.open()?;
-        let index = TimeIndex::open(layout, service, &mut files);
+        let index = IndexReader::open(layout, service, &mut files);
         let mut reader = Self {
             files: files.into(),
             chain,
@@ -144,7 +144,7 @@ impl Reader {
     }
 
     /// The next complete line without its line break; `None` at the end of what
-    /// [`Reader::open`] or the last [`Reader::look`] saw.
+    /// [`LogReader::open`] or the last [`LogReader::look`] saw.
     ///
     /// # Errors
     /// A file can't be read.

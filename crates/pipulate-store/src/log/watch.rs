@@ -112,7 +112,8 @@ impl Watch {
     /// is as good as none that does.
     pub fn rearm(&mut self) -> Wake {
         match self.notifier.as_mut().map(Notifier::rearm) {
-            Some(Ok(wake)) => wake,
+            Some(Ok(true)) => Wake::Records,
+            Some(Ok(false)) => Wake::Lines,
             Some(Err(_)) | None => {
                 self.notifier = None;
                 Wake::Records

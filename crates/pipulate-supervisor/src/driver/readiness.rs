@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use pipulate_core::service::{Readiness, Scheme};
 use pipulate_process::poll::Interest;
 use pipulate_process::ports::Listeners;
-use pipulate_store::capture::{Capture, Mark};
+use pipulate_store::capture::Capture;
+use pipulate_store::log::time_index::Mark;
 use pipulate_store::record::Record;
 
 use super::line::LineWatch;

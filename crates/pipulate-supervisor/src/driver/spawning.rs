@@ -14,8 +14,8 @@ use pipulate_process::ports::{self, Listeners};
 use pipulate_process::signals::Signal;
 use pipulate_process::table::Entry;
 use pipulate_process::{reaper, spawn};
-use pipulate_store::capture::Mark;
 use pipulate_store::error::StoreError;
+use pipulate_store::log::time_index::Mark;
 use pipulate_store::record::MainProcess;
 use pipulate_store::token;
 

@@ -14,7 +14,8 @@ use pipulate_core::project::AbsPath;
 use pipulate_core::service::{LogLimits, ServiceName};
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::{ProcessInfo, Role};
-use pipulate_store::capture::{Capture, Mark};
+use pipulate_store::capture::Capture;
+use pipulate_store::log::time_index::Mark;
 
 use super::fake::{Home, PORT, ask, empty, last_exit, service};
 use crate::headers::CONTENT_SECURITY;

@@ -3,7 +3,7 @@
 use jiff::civil::{DateTime, Time};
 use jiff::{SignedDuration, Span, Timestamp, Zoned};
 use pipulate_core::units::parse_duration;
-use pipulate_store::log::index::When;
+use pipulate_store::log::time_index::When;
 
 /// Reads a moment, seen from now.
 ///

@@ -11,9 +11,9 @@ use std::os::unix::net::UnixStream;
 use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
 use pipulate_store::error::StoreError;
-use pipulate_store::log::index::When;
 use pipulate_store::log::merge::{Merged, Patience};
 use pipulate_store::log::read::{self, Start};
+use pipulate_store::log::time_index::When;
 
 pub(crate) use self::follow::{Ended, Until};
 use self::view::View;

@@ -7,9 +7,9 @@ use pipulate_core::status::{ProjectStatus, ServiceStatus};
 use pipulate_ollama::why::{Trouble, question};
 use pipulate_store::error::StoreError;
 use pipulate_store::log::excerpt;
-use pipulate_store::log::index::When;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::read::Start;
+use pipulate_store::log::time_index::When;
 
 use crate::cli::WhySettings;
 use crate::commands::{chat, status};

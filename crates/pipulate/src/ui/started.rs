@@ -7,8 +7,8 @@ use pipulate_core::state::ServiceState;
 use pipulate_core::text::printable;
 use pipulate_engine::start::Started;
 use pipulate_store::log::excerpt;
-use pipulate_store::log::index::When;
 use pipulate_store::log::read::Start;
+use pipulate_store::log::time_index::When;
 
 use super::style::Style;
 use crate::context::Context;

@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicUsize;
 use jiff::Timestamp;
 
 use super::*;
-use crate::log::index::LineTime;
-use crate::log::read::{Reader, Start};
+use crate::log::read::{LogReader, Start};
+use crate::log::time_index::LineTime;
 use crate::log::watch::Watch;
 
 /// Where the mover works, when this very program is started as one.
@@ -89,7 +89,7 @@ fn a_mover_that_is_killed_again_and_again_costs_no_line_of_a_million() {
 /// How many bytes of the million lines are not there, and how many lines are not whole. Those that are
 /// there stand in order, and so do their times.
 fn lost_and_torn(layout: &Layout, name: &ServiceName) -> (usize, usize) {
-    let mut reader = Reader::open(layout, name, Start::Oldest).unwrap();
+    let mut reader = LogReader::open(layout, name, Start::Oldest).unwrap();
     let (mut next, mut torn, mut lost) = (0, 0, 0);
     let mut latest = Timestamp::MIN;
     while let Some(bytes) = reader.next_line().unwrap() {
@@ -137,7 +137,7 @@ fn a_follower_sees_every_line_once_and_in_order_through_a_storm_of_rotations() {
         }
     });
     let mut watch = Watch::new(&layout, std::slice::from_ref(&name));
-    let mut reader = Reader::open(&layout, &name, Start::Tail(0)).unwrap();
+    let mut reader = LogReader::open(&layout, &name, Start::Tail(0)).unwrap();
     let moving = thread::spawn(move || {
         while capture.drain().unwrap() != Drained::NoWriters {
             wait(&capture);

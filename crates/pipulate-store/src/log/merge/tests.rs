@@ -4,7 +4,8 @@ use std::io::Write as _;
 use pipulate_core::project::AbsPath;
 
 use super::*;
-use crate::index::{Begin, Entry, Header, file_of};
+use crate::files;
+use crate::log::time_index::{Begin, Header, IndexEntry};
 
 struct Home {
     _directory: tempfile::TempDir,
@@ -26,14 +27,14 @@ impl Home {
         let (mut log, mut index) = (open(self.layout.log(&service)), open(self.layout.log_index(&service)));
         let meta = log.metadata().unwrap();
         if meta.len() == 0 {
-            let logs = vec![Begin { file: file_of(&meta), position: 0 }];
+            let logs = vec![Begin { file: files::number(&meta), position: 0 }];
             index.write_all(&Header { logs, ..Header::default() }.encode()).unwrap();
         }
         let mut position = meta.len();
         for (milliseconds, text) in moves {
             position += text.len() as u64;
             log.write_all(text.as_bytes()).unwrap();
-            let entry = Entry { position, time: milliseconds * 1000, is_exact: true };
+            let entry = IndexEntry { position, time: milliseconds * 1000, is_exact: true };
             index.write_all(&entry.encode()).unwrap();
         }
     }

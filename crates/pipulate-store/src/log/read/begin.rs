@@ -1,11 +1,11 @@
 //! Where reading begins: the file and the place in it.
 
-use super::{Reader, Start};
+use super::{LogReader, Start};
 use crate::error::StoreError;
 use crate::log::find::{line_start, tail_start};
-use crate::log::index::When;
+use crate::log::time_index::When;
 
-impl Reader {
+impl LogReader {
     /// Leaves out what lies before the start, and notes how much of what follows it is gone.
     pub(super) fn skip_to_start(&mut self, start: Start) -> Result<(), StoreError> {
         match start {
@@ -95,7 +95,7 @@ mod tests {
             File::from(capture.writer().unwrap()).write_all(text.as_bytes()).unwrap();
             capture.drain().unwrap();
         };
-        let open = |start| Reader::open(&layout, &name, start).unwrap();
+        let open = |start| LogReader::open(&layout, &name, start).unwrap();
 
         print("first\n");
         let mut follower = open(Start::Oldest);

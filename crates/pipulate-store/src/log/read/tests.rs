@@ -59,12 +59,12 @@ impl Writer {
         self.layout.old_log(&self.service, number)
     }
 
-    fn reader(&self, start: Start) -> Reader {
-        Reader::open(&self.layout, &self.service, start).unwrap()
+    fn reader(&self, start: Start) -> LogReader {
+        LogReader::open(&self.layout, &self.service, start).unwrap()
     }
 }
 
-fn lines(reader: &mut Reader) -> Vec<String> {
+fn lines(reader: &mut LogReader) -> Vec<String> {
     let mut lines = Vec::new();
     while let Some(line) = reader.next_line().unwrap() {
         lines.push(String::from_utf8(line.to_vec()).unwrap());
@@ -72,7 +72,7 @@ fn lines(reader: &mut Reader) -> Vec<String> {
     lines
 }
 
-fn new_lines(reader: &mut Reader) -> Vec<String> {
+fn new_lines(reader: &mut LogReader) -> Vec<String> {
     reader.look().unwrap();
     lines(reader)
 }
@@ -258,7 +258,7 @@ fn what_is_no_file_is_refused() {
     let writer = Writer::new(5);
     let log = writer.layout.log(&writer.service);
     let refused = || {
-        let error = Reader::open(&writer.layout, &writer.service, Start::Oldest).unwrap_err();
+        let error = LogReader::open(&writer.layout, &writer.service, Start::Oldest).unwrap_err();
         assert!(error.to_string().contains("web.log"), "{error}");
     };
     fs::create_dir(&log).unwrap();

@@ -1,7 +1,6 @@
 //! The secrets of a home for a view that stays open: they may change while it does.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, SystemTime};
 
 use pipulate_core::config::{Config, SecretSources};
@@ -10,7 +9,7 @@ use pipulate_core::project::AbsPath;
 
 use super::{env_files, read};
 use crate::dotenv::SecretValue;
-use crate::files;
+use crate::files::{self, FileState};
 use crate::log::mask::Masker;
 
 /// A file that was changed less long ago may be changed again without looking any different: some file
@@ -24,7 +23,7 @@ pub struct LiveSecrets {
     layout: Layout,
     sources: SecretSources,
     /// The files that secrets come from, and what they were like before they were read.
-    files: Vec<(AbsPath, Option<Version>)>,
+    files: Vec<(AbsPath, Option<FileState>)>,
     /// None of them may have changed unseen.
     is_settled: bool,
     known: Vec<SecretValue>,
@@ -33,27 +32,10 @@ pub struct LiveSecrets {
     untold: Vec<String>,
 }
 
-/// What changes when a file is replaced or written to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Version {
-    file: (u64, u64),
-    length: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Version {
-    /// `None` if there is no such file.
-    fn of(path: &AbsPath) -> Option<(Self, SystemTime)> {
-        let meta = fs::metadata(path).ok()?;
-        let version = Self {
-            file: (meta.dev(), meta.ino()),
-            length: meta.len(),
-            modified: (meta.mtime(), meta.mtime_nsec()),
-            changed: (meta.ctime(), meta.ctime_nsec()),
-        };
-        Some((version, meta.modified().unwrap_or(SystemTime::UNIX_EPOCH)))
-    }
+/// The state of a file and when it was last written to; `None` if there is no such file.
+fn look_at(path: &AbsPath) -> Option<(FileState, SystemTime)> {
+    let meta = fs::metadata(path).ok()?;
+    Some((FileState::of(&meta), meta.modified().unwrap_or(SystemTime::UNIX_EPOCH)))
 }
 
 impl LiveSecrets {
@@ -77,7 +59,7 @@ impl LiveSecrets {
     /// that are to be masked were seen: what they hold was a secret by then.
     pub fn refresh(&mut self) -> bool {
         let is_unchanged =
-            self.files.iter().all(|(path, version)| Version::of(path).map(|(now, _)| now) == *version);
+            self.files.iter().all(|(path, before)| look_at(path).map(|(now, _)| now) == *before);
         if is_unchanged && self.is_settled && !self.files.is_empty() {
             return false;
         }
@@ -127,12 +109,12 @@ impl LiveSecrets {
         self.is_settled = true;
         self.files = files
             .map(|path| {
-                let found = Version::of(&path);
+                let found = look_at(&path);
                 let age = |modified: SystemTime| {
                     now.duration_since(modified).unwrap_or_else(|ahead| ahead.duration())
                 };
                 self.is_settled &= found.is_none_or(|(_, modified)| age(modified) > SETTLED_AFTER);
-                (path, found.map(|(version, _)| version))
+                (path, found.map(|(state, _)| state))
             })
             .collect();
     }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 
-use super::super::read::{Reader, Start};
+use super::super::read::{LogReader, Start};
 use super::*;
 
 fn home() -> (tempfile::TempDir, Layout, ServiceName) {
@@ -22,7 +22,7 @@ fn home() -> (tempfile::TempDir, Layout, ServiceName) {
 fn follow(layout: &Layout, service: &ServiceName, mut watch: Watch) -> (mpsc::Receiver<String>, UnixStream) {
     let (stop, stopped) = UnixStream::pair().unwrap();
     let (sender, receiver) = mpsc::channel();
-    let mut reader = Reader::open(layout, service, Start::Tail(0)).unwrap();
+    let mut reader = LogReader::open(layout, service, Start::Tail(0)).unwrap();
     thread::spawn(move || {
         loop {
             while let Some(line) = reader.next_line().unwrap() {

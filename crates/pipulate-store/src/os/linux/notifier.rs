@@ -12,8 +12,6 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::fs::statfs;
 use rustix::io::Errno;
 
-use crate::log::watch::Wake;
-
 /// Network file systems, and those that are served by a program: what another machine, or Windows,
 /// writes to them is not reported.
 const REMOTE: [u32; 7] = [
@@ -76,17 +74,18 @@ impl Notifier {
         self.hears_everything
     }
 
-    /// Forgets what was reported, and watches what is there by now.
-    pub(crate) fn rearm(&mut self) -> io::Result<Wake> {
+    /// Forgets what was reported, and watches what is there by now. Returns whether records may have changed,
+    /// and not only logs.
+    pub(crate) fn rearm(&mut self) -> io::Result<bool> {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut events = inotify::Reader::new(&self.descriptor, &mut buffer);
-        let (mut is_moved, mut told) = (false, Wake::Lines);
+        let (mut is_moved, mut is_of_records) = (false, false);
         loop {
             match events.next() {
                 Ok(event) => {
                     is_moved |= event.events() != ReadFlags::MODIFY;
                     if event.wd() == self.records || event.events() == ReadFlags::QUEUE_OVERFLOW {
-                        told = Wake::Records;
+                        is_of_records = true;
                     }
                 }
                 Err(Errno::INTR) => {}
@@ -97,7 +96,7 @@ impl Notifier {
         if is_moved {
             self.watch()?;
         }
-        Ok(told)
+        Ok(is_of_records)
     }
 
     /// Watches everything that is there. Adding a watch that is there already changes nothing; one

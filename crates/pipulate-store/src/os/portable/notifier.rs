@@ -7,8 +7,6 @@ use std::os::fd::BorrowedFd;
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
 
-use crate::log::watch::Wake;
-
 /// Never made.
 #[derive(Debug)]
 pub(crate) struct Notifier(Infallible);
@@ -26,7 +24,7 @@ impl Notifier {
         match self.0 {}
     }
 
-    pub(crate) fn rearm(&mut self) -> io::Result<Wake> {
+    pub(crate) fn rearm(&mut self) -> io::Result<bool> {
         match self.0 {}
     }
 }

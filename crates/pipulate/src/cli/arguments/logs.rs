@@ -2,7 +2,7 @@
 
 use clap::Args;
 use pipulate_core::pattern::{self, Case, Regex};
-use pipulate_store::log::index::When;
+use pipulate_store::log::time_index::When;
 
 use super::ServicesArgument;
 use crate::cli::{LineForm, LinesSettings, LogsSettings, LogsShow, Tail, when};

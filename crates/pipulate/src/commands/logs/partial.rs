@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use pipulate_store::log::merge::Line;
+use pipulate_store::log::merge::MergedLine;
 
 /// What was shown of unfinished lines, by the places of their services.
 #[derive(Debug, Default)]
@@ -29,20 +29,20 @@ impl Partials {
     }
 
     /// How much of a line was shown, in bytes of its text.
-    pub(super) fn shown(&self, line: &Line) -> usize {
+    pub(super) fn shown(&self, line: &MergedLine) -> usize {
         let shown = self.shown.borrow().get(&line.service).copied();
         shown.filter(|(offset, _)| *offset == line.offset).map_or(0, |(_, length)| length)
     }
 
     /// The same of a line that will not be shown again.
-    pub(super) fn take(&self, line: &Line) -> usize {
+    pub(super) fn take(&self, line: &MergedLine) -> usize {
         let shown = self.shown(line);
         self.shown.borrow_mut().remove(&line.service);
         shown
     }
 
     /// So much of a line is shown now; the cursor stands behind it if it `is_open`.
-    pub(super) fn keep(&self, line: &Line, length: usize, is_open: bool) {
+    pub(super) fn keep(&self, line: &MergedLine, length: usize, is_open: bool) {
         self.shown.borrow_mut().insert(line.service, (line.offset, length));
         self.open.set(is_open.then_some(line.service));
     }

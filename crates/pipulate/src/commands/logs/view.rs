@@ -9,11 +9,11 @@ use std::ops::Range;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pipulate_core::service::ServiceName;
-use pipulate_store::log::index::LineTime;
 use pipulate_store::log::mask::Masker;
-use pipulate_store::log::merge::Line;
+use pipulate_store::log::merge::MergedLine;
 use pipulate_store::log::read::{Ending, Piece};
 use pipulate_store::log::sanitize::{self, Text};
+use pipulate_store::log::time_index::LineTime;
 use regex::Regex;
 use serde::Serialize;
 
@@ -113,7 +113,7 @@ impl<'a> View<'a> {
 
     /// Writes a line if it is shown, and says whether it is. What was shown of it before is not shown
     /// again.
-    pub(super) fn print(&self, output: &mut dyn Write, line: Line) -> Result<bool, OutputError> {
+    pub(super) fn print(&self, output: &mut dyn Write, line: MergedLine) -> Result<bool, OutputError> {
         if line.lost > 0 {
             *self.lost.borrow_mut().entry(line.service).or_default() += line.lost;
         }
@@ -135,7 +135,11 @@ impl<'a> View<'a> {
 
     /// Writes what is seen of an unfinished line so far, and was not shown before: on a terminal, or
     /// where its writer has gone back to its beginning.
-    pub(super) fn print_unfinished(&self, output: &mut dyn Write, line: Line) -> Result<(), OutputError> {
+    pub(super) fn print_unfinished(
+        &self,
+        output: &mut dyn Write,
+        line: MergedLine,
+    ) -> Result<(), OutputError> {
         let is_whole = line.bytes.ends_with(b"\r");
         let in_parts = self.partials.in_parts() && self.form != LineForm::Json;
         if !(is_whole || in_parts) || line.bytes.len() > LONGEST_PART {
@@ -150,7 +154,7 @@ impl<'a> View<'a> {
             return Ok(());
         }
         let seen = self.render(&text, secrets, shown);
-        let line = Line { piece: Piece { ending: Ending::Complete, ..line.piece }, ..line };
+        let line = MergedLine { piece: Piece { ending: Ending::Complete, ..line.piece }, ..line };
         let goes_on = self.partials.is_open(line.service);
         if !goes_on {
             self.partials.break_line(output)?;
@@ -168,7 +172,7 @@ impl<'a> View<'a> {
     fn print_anew(
         &self,
         output: &mut dyn Write,
-        line: &Line,
+        line: &MergedLine,
         text: &str,
         is_rest: bool,
     ) -> Result<(), OutputError> {
@@ -196,7 +200,7 @@ impl<'a> View<'a> {
     fn print_head(
         &self,
         output: &mut dyn Write,
-        line: &Line,
+        line: &MergedLine,
         is_rest: bool,
         text: &str,
     ) -> Result<(), OutputError> {
@@ -213,7 +217,7 @@ impl<'a> View<'a> {
     }
 
     /// When a line came; notes if that is not known.
-    fn time(&self, line: &Line) -> Option<Timestamp> {
+    fn time(&self, line: &MergedLine) -> Option<Timestamp> {
         match line.time {
             LineTime::Known(time) => Some(time),
             LineTime::NotAfter(_) => {
@@ -225,7 +229,7 @@ impl<'a> View<'a> {
 
     /// What is shown of a line itself, but for its first bytes that were shown before; `None` if it is
     /// not shown.
-    fn text<'line>(&self, line: &Line<'line>, shown: usize) -> Option<Cow<'line, str>> {
+    fn text<'line>(&self, line: &MergedLine<'line>, shown: usize) -> Option<Cow<'line, str>> {
         if let Some(seen) =
             sanitize::as_harmless(line.bytes).filter(|_| line.piece == Piece::default() && shown == 0)
             && self.masker.finds_nothing(seen)

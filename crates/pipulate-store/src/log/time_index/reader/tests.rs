@@ -6,8 +6,9 @@ use pipulate_core::service::LogLimits;
 use proptest::prelude::*;
 
 use super::*;
-use crate::capture::{Capture, Mark};
-use crate::log::read::{Reader, Start};
+use crate::capture::Capture;
+use crate::log::read::{LogReader, Start};
+use crate::log::time_index::Mark;
 
 struct Home {
     _directory: tempfile::TempDir,
@@ -39,7 +40,7 @@ impl Home {
     }
 
     fn read(&self, start: Start) -> Vec<Seen> {
-        let mut reader = Reader::open(&self.layout, &self.name, start).unwrap();
+        let mut reader = LogReader::open(&self.layout, &self.name, start).unwrap();
         let mut seen = Vec::new();
         while let Some(line) = reader.next_line().unwrap() {
             let line = line.to_vec();
@@ -112,7 +113,7 @@ fn marks_are_found_again_after_a_rotation_and_by_another_supervisor() {
 fn a_follower_knows_times_and_places_over_rotations() {
     let home = Home::new(4096, 9);
     let mut capture = home.capture();
-    let mut reader = Reader::open(&home.layout, &home.name, Start::Oldest).unwrap();
+    let mut reader = LogReader::open(&home.layout, &home.name, Start::Oldest).unwrap();
     let mut position = 0;
     for number in 0..60 {
         let before = Timestamp::now();
@@ -134,9 +135,9 @@ fn a_follower_sees_what_comes_after_a_log_was_emptied_however_much_it_is() {
     let home = Home::new(1 << 20, 2);
     let mut capture = home.capture();
     home.print(&mut capture, "one\ntwo\n");
-    let mut reader = Reader::open(&home.layout, &home.name, Start::Oldest).unwrap();
+    let mut reader = LogReader::open(&home.layout, &home.name, Start::Oldest).unwrap();
     let mut seen = Vec::new();
-    let mut look = |reader: &mut Reader| {
+    let mut look = |reader: &mut LogReader| {
         reader.look().unwrap();
         while let Some(line) = reader.next_line().unwrap() {
             seen.push(String::from_utf8(line.to_vec()).unwrap());

@@ -1,4 +1,4 @@
-//! The time index of a log, as it is on disk: `<service>.log.idx`.
+//! The time index of a log, `<service>.log.idx`: its form on disk. `writer` writes it, `reader` reads it.
 //!
 //! A *position* counts the bytes of a service's output since its first log: unlike an offset in a
 //! file it survives rotation, because the header says at which position each kept log begins. All
@@ -16,13 +16,20 @@
 //! An entry says that what lies between the entry before and its position was in the log at its
 //! time (`M`), or at some time before it (`B`).
 
-use std::fs::{File, Metadata, OpenOptions};
+mod reader;
+mod writer;
+
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
 use crate::files;
+
+pub(super) use reader::IndexReader;
+pub use reader::{LineTime, When};
+pub(crate) use writer::IndexWriter;
+pub use writer::Mark;
 
 const MAGIC: [u8; 8] = *b"PIPIDX\0\x01";
 const FIXED: u64 = 32;
@@ -45,7 +52,7 @@ pub(crate) const ONE_DRAIN: u64 = 2 << 20;
 
 /// When some bytes were moved to the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct IndexEntry {
     /// The end of those bytes.
     pub(crate) position: u64,
     /// In microseconds since 1970.
@@ -54,7 +61,7 @@ pub(crate) struct Entry {
     pub(crate) is_exact: bool,
 }
 
-impl Entry {
+impl IndexEntry {
     pub(crate) fn encode(self) -> [u8; 16] {
         let kind = if self.is_exact { b'M' } else { b'B' };
         let mut bytes = [0; 16];
@@ -80,7 +87,7 @@ impl Entry {
 /// Where a log begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Begin {
-    /// See [`file_of`].
+    /// See [`files::number`].
     pub(crate) file: u64,
     pub(crate) position: u64,
 }
@@ -181,21 +188,21 @@ impl Stored {
     }
 
     /// Up to `most` entries from this one on, as far as they make sense.
-    pub(crate) fn entries(&self, first: u64, most: u64) -> Vec<Entry> {
+    pub(crate) fn entries(&self, first: u64, most: u64) -> Vec<IndexEntry> {
         let count = most.min(self.count.saturating_sub(first));
         let mut bytes = vec![0; usize::try_from(RECORD * count).unwrap_or(0)];
         match self.file.read_exact_at(&mut bytes, self.offset_of(first)) {
-            Ok(()) => bytes.chunks_exact(16).map_while(Entry::decode).collect(),
+            Ok(()) => bytes.chunks_exact(16).map_while(IndexEntry::decode).collect(),
             Err(_) => Vec::new(),
         }
     }
 
     /// One entry; `None` when there is none or it makes no sense.
-    pub(crate) fn entry(&self, entry: u64) -> Option<Entry> {
+    pub(crate) fn entry(&self, entry: u64) -> Option<IndexEntry> {
         self.entries(entry, 1).pop()
     }
 
-    pub(crate) fn last(&self) -> Option<Entry> {
+    pub(crate) fn last(&self) -> Option<IndexEntry> {
         self.entry(self.count.checked_sub(1)?)
     }
 
@@ -203,7 +210,8 @@ impl Stored {
     /// others would find anything. Reads all of them.
     pub(crate) fn is_in_order(&self) -> bool {
         let mut latest = 0;
-        let mut follows = |entry: &Entry| std::mem::replace(&mut latest, entry.position) <= entry.position;
+        let mut follows =
+            |entry: &IndexEntry| std::mem::replace(&mut latest, entry.position) <= entry.position;
         (0..self.count).step_by(AT_ONCE as usize).all(|first| {
             let entries = self.entries(first, AT_ONCE);
             entries.len() as u64 == AT_ONCE.min(self.count - first) && entries.iter().all(&mut follows)
@@ -212,7 +220,7 @@ impl Stored {
 
     /// The first entry that is not before, by binary search: positions never go back, and times
     /// only if the clock was set back.
-    pub(crate) fn first_not(&self, is_before: impl Fn(Entry) -> bool) -> u64 {
+    pub(crate) fn first_not(&self, is_before: impl Fn(IndexEntry) -> bool) -> u64 {
         let (mut low, mut high) = (0, self.count);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -223,18 +231,6 @@ impl Stored {
         }
         low
     }
-}
-
-/// Which file it is, wherever it is moved: its inode, whose number another file may get one day, and
-/// its time of birth, where the file system keeps it.
-pub(crate) fn file_of(meta: &Metadata) -> u64 {
-    let born = meta.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
-    meta.ino() ^ born.map_or(0, |born| u64::try_from(born.as_nanos()).unwrap_or(0))
-}
-
-/// The time of a file's last change, in microseconds since 1970.
-pub(crate) fn changed_at(meta: &Metadata) -> i64 {
-    meta.mtime().saturating_mul(1_000_000).saturating_add(meta.mtime_nsec() / 1_000)
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<u64> {

@@ -16,10 +16,8 @@ use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 
-use crate::files;
-use crate::index::{
-    Begin, Entry, Found, Header, ONE_DRAIN, READY_AT, RECORD, START_AT, Stored, changed_at, file_of,
-};
+use super::{Begin, Found, Header, IndexEntry, ONE_DRAIN, READY_AT, RECORD, START_AT, Stored};
+use crate::files::{self, changed_at};
 
 /// Moves this close to each other share an entry, in microseconds.
 const RESOLUTION: i64 = 10_000;
@@ -35,7 +33,7 @@ pub enum Mark {
 
 /// The open index of one service.
 #[derive(Debug)]
-pub(super) struct Index {
+pub(crate) struct IndexWriter {
     path: AbsPath,
     /// How many logs its header names at most: those that are kept, the current one, and the one
     /// that went last, which somebody may still be reading.
@@ -52,10 +50,10 @@ pub(super) struct Index {
     was_damaged: bool,
 }
 
-impl Index {
+impl IndexWriter {
     /// Opens the index that belongs to the open current log, or begins one. The other answer is
     /// the position at which that log begins.
-    pub(super) fn open(layout: &Layout, service: &ServiceName, log: &Metadata, keep: u32) -> (Self, u64) {
+    pub(crate) fn open(layout: &Layout, service: &ServiceName, log: &Metadata, keep: u32) -> (Self, u64) {
         let path = layout.log_index(service);
         let logs = usize::try_from(keep).unwrap_or(usize::MAX).saturating_add(2);
         let (stored, was_damaged) = match Stored::open(&path, OpenOptions::new().write(true)) {
@@ -74,12 +72,12 @@ impl Index {
     }
 
     /// How many bytes its entries of the current log take: they count as that log's own.
-    pub(super) fn weight(&self) -> u64 {
+    pub(crate) fn weight(&self) -> u64 {
         self.stored.as_ref().map_or(0, |stored| RECORD * stored.count.saturating_sub(self.before_log))
     }
 
     /// Whether what stood in its place made no sense, so that this is a new one.
-    pub(super) fn was_damaged(&self) -> bool {
+    pub(crate) fn was_damaged(&self) -> bool {
         self.was_damaged
     }
 
@@ -92,7 +90,7 @@ impl Index {
     fn base_of(&mut self, log: &Metadata) -> Option<u64> {
         let begin = *self.stored.as_ref()?.header.logs.last()?;
         let end = begin.position.checked_add(log.len())?;
-        if begin.file != file_of(log) || end < self.last {
+        if begin.file != files::number(log) || end < self.last {
             return None;
         }
         self.heal(end, log, true);
@@ -104,11 +102,11 @@ impl Index {
         let old = |number| fs::symlink_metadata(layout.old_log(service, number)).ok();
         let old: Vec<Metadata> = (1..).map_while(old).collect();
         let mut header = self.header();
-        let is_here = |begin: &Begin| old.iter().chain([log]).any(|file| file_of(file) == begin.file);
+        let is_here = |begin: &Begin| old.iter().chain([log]).any(|file| files::number(file) == begin.file);
         let base = match header.logs.last().copied().filter(|_| header.logs.iter().any(is_here)) {
             Some(begin) => {
                 // A rotation was cut short between the two names.
-                if let Some(previous) = old.first().filter(|previous| file_of(previous) == begin.file) {
+                if let Some(previous) = old.first().filter(|previous| files::number(previous) == begin.file) {
                     self.heal(begin.position.saturating_add(previous.len()), previous, true);
                 }
                 begin.position.max(self.last)
@@ -119,16 +117,16 @@ impl Index {
                 old.iter().map(Metadata::len).sum()
             }
         };
-        self.rewrite(header, Begin { file: file_of(log), position: base });
+        self.rewrite(header, Begin { file: files::number(log), position: base });
         self.heal(base + log.len(), log, false);
         base
     }
 
     /// The current log is another one, or shorter than it was: what it holds begins at this
     /// position or later, which is the answer.
-    pub(super) fn take_over(&mut self, log: &Metadata, position: u64) -> u64 {
+    pub(crate) fn take_over(&mut self, log: &Metadata, position: u64) -> u64 {
         let position = position.max(self.last);
-        self.rewrite(self.header(), Begin { file: file_of(log), position });
+        self.rewrite(self.header(), Begin { file: files::number(log), position });
         self.heal(position + log.len(), log, false);
         // What comes now has a time of its own.
         self.since = None;
@@ -143,29 +141,29 @@ impl Index {
     fn heal(&mut self, end: u64, log: &Metadata, is_known: bool) {
         if end > self.last {
             let is_exact = is_known && end - self.last <= ONE_DRAIN;
-            self.write(Entry { position: end, time: changed_at(log), is_exact }, false);
+            self.write(IndexEntry { position: end, time: changed_at(log), is_exact }, false);
         }
     }
 
     /// The project's folder was moved.
-    pub(super) fn follow(&mut self, layout: &Layout, service: &ServiceName) {
+    pub(crate) fn follow(&mut self, layout: &Layout, service: &ServiceName) {
         self.path = layout.log_index(service);
     }
 
     /// Everything before this position is in the log now.
-    pub(super) fn moved(&mut self, position: u64) {
+    pub(crate) fn moved(&mut self, position: u64) {
         if position <= self.last {
             return;
         }
         let time = Timestamp::now().as_microsecond();
         let widen = self.since.is_some_and(|since| (since..since + RESOLUTION).contains(&time));
-        if self.write(Entry { position, time, is_exact: true }, widen) && !widen {
+        if self.write(IndexEntry { position, time, is_exact: true }, widen) && !widen {
             self.since = Some(time);
         }
     }
 
     /// Remembers this position.
-    pub(super) fn mark(&mut self, mark: Mark, position: u64) {
+    pub(crate) fn mark(&mut self, mark: Mark, position: u64) {
         let Some(stored) = &mut self.stored else { return };
         let (at, known) = match mark {
             Mark::Start => (START_AT, &mut stored.header.start),
@@ -177,14 +175,14 @@ impl Index {
     }
 
     /// A new log takes over at this position; entries of logs that are no longer kept go.
-    pub(super) fn begin_log(&mut self, log: &File, position: u64) {
+    pub(crate) fn begin_log(&mut self, log: &File, position: u64) {
         if let Ok(meta) = log.metadata() {
-            self.rewrite(self.header(), Begin { file: file_of(&meta), position });
+            self.rewrite(self.header(), Begin { file: files::number(&meta), position });
         }
     }
 
     /// Writes an entry after the last one, or in its place.
-    fn write(&mut self, entry: Entry, in_place: bool) -> bool {
+    fn write(&mut self, entry: IndexEntry, in_place: bool) -> bool {
         let Some(stored) = &mut self.stored else { return false };
         let number = stored.count - u64::from(in_place && stored.count > 0);
         let written = stored.file.write_all_at(&entry.encode(), stored.offset_of(number)).is_ok();

@@ -12,9 +12,9 @@ const STRIDE: usize = SHORTEST - GROUP + 1;
 
 /// The groups that secrets begin with, as bits: one for each hash of 16 bits.
 #[derive(Debug, Clone)]
-pub(super) struct Sieve(Box<[u64]>);
+pub(super) struct Prefilter(Box<[u64]>);
 
-impl Sieve {
+impl Prefilter {
     /// Knows texts of at least [`SHORTEST`] bytes.
     pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut bits = vec![0; (1 << 16) / 64];

@@ -13,8 +13,8 @@ use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 
-use super::chain::OpenFile;
-use crate::index::{AT_ONCE, Entry, Found, ONE_DRAIN, Stored};
+use super::{AT_ONCE, Found, IndexEntry, ONE_DRAIN, Stored};
+use crate::log::chain::OpenFile;
 
 /// When a line was captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,13 +37,13 @@ pub enum When {
 
 /// The index of one service's log.
 #[derive(Debug)]
-pub(super) struct TimeIndex {
+pub(in crate::log) struct IndexReader {
     path: AbsPath,
     stored: Option<Stored>,
     inode: u64,
-    last: Option<Entry>,
+    last: Option<IndexEntry>,
     /// Entries that follow each other, and the position of the one before them.
-    block: Vec<Entry>,
+    block: Vec<IndexEntry>,
     floor: u64,
     /// The last answer, and the positions after and up to which it is the answer.
     answer: Option<(u64, u64, LineTime)>,
@@ -51,9 +51,9 @@ pub(super) struct TimeIndex {
     truncated: Option<u64>,
 }
 
-impl TimeIndex {
+impl IndexReader {
     /// Opens the index of these logs, if there is a sound one, and tells them where they begin.
-    pub(super) fn open(layout: &Layout, service: &ServiceName, logs: &mut [OpenFile]) -> Self {
+    pub(in crate::log) fn open(layout: &Layout, service: &ServiceName, logs: &mut [OpenFile]) -> Self {
         let path = layout.log_index(service);
         let mut index = Self {
             path,
@@ -71,7 +71,7 @@ impl TimeIndex {
     }
 
     /// Looks at the index again: it grows, and a rotation replaces it.
-    pub(super) fn refresh(&mut self) {
+    pub(in crate::log) fn refresh(&mut self) {
         let inode = fs::symlink_metadata(&self.path).map_or(0, |meta| meta.ino());
         if inode != self.inode || self.stored.is_none() {
             self.stored = match Stored::open(&self.path, &mut OpenOptions::new()) {
@@ -90,7 +90,7 @@ impl TimeIndex {
     /// Tells logs where they begin: those that the index names, and from them the others; one that was
     /// thrown away meanwhile knows it. An index that names none of them is that of others, of which
     /// these may be copies.
-    pub(super) fn place(&mut self, logs: &mut [OpenFile]) {
+    pub(in crate::log) fn place(&mut self, logs: &mut [OpenFile]) {
         let begins = self.stored.as_ref().map(|stored| stored.header.logs.as_slice()).unwrap_or_default();
         let named = |log: &OpenFile| {
             let begin = begins.iter().rev().find(|begin| begin.file == log.file_number);
@@ -116,14 +116,14 @@ impl TimeIndex {
     }
 
     /// How much of a log was there already when it was emptied; nobody knows when that came.
-    pub(super) fn kept_of(&mut self, log: &OpenFile) -> u64 {
+    pub(in crate::log) fn kept_of(&mut self, log: &OpenFile) -> u64 {
         let first = self.entry_at(log.base.saturating_add(1)).filter(|(_, entry)| !entry.is_exact);
         first.map_or(0, |(_, entry)| entry.position.saturating_sub(log.base))
     }
 
     /// Looks whether somebody shortened the current log. A log that grew since its length was
     /// noted did not shrink: its length is looked at after the last entry was.
-    pub(super) fn compare(&mut self, current: &OpenFile) {
+    pub(in crate::log) fn compare(&mut self, current: &OpenFile) {
         let begin = self.stored.as_ref().and_then(|stored| stored.header.logs.last());
         let is_current = begin.is_some_and(|begin| begin.file == current.file_number);
         let indexed = self.last.map_or(0, |last| last.position);
@@ -132,7 +132,7 @@ impl TimeIndex {
     }
 
     /// When the line was captured that ends at this position of this log.
-    pub(super) fn time_of(&mut self, position: u64, log: &OpenFile) -> LineTime {
+    pub(in crate::log) fn time_of(&mut self, position: u64, log: &OpenFile) -> LineTime {
         let changed = timestamp(log.changed);
         let Some(last) = self.last else { return LineTime::NotAfter(changed) };
         if self.is_truncated(log) {
@@ -162,7 +162,7 @@ impl TimeIndex {
     }
 
     /// The first entry at or after a position, and the position of the one before it.
-    fn entry_at(&mut self, position: u64) -> Option<(u64, Entry)> {
+    fn entry_at(&mut self, position: u64) -> Option<(u64, IndexEntry)> {
         let is_here =
             self.block.last().is_some_and(|last| self.floor < position && position <= last.position);
         if !is_here {
@@ -179,7 +179,7 @@ impl TimeIndex {
 
     /// The position before which everything came before this moment; `None` if the moment is one
     /// that the index does not know.
-    pub(super) fn position_of<'a>(
+    pub(in crate::log) fn position_of<'a>(
         &self,
         when: When,
         mut logs: impl DoubleEndedIterator<Item = &'a OpenFile>,
@@ -203,7 +203,7 @@ impl TimeIndex {
 
     /// Where, after this position, what came no later than `time` begins: nowhere, unless the clock was set
     /// back.
-    pub(super) fn returns_to(&self, time: Timestamp, position: u64) -> Option<u64> {
+    pub(in crate::log) fn returns_to(&self, time: Timestamp, position: u64) -> Option<u64> {
         let stored = self.stored.as_ref()?;
         let mut next = stored.first_not(|entry| entry.position <= position);
         let mut floor = position;
