@@ -4,6 +4,7 @@
 //! whoever needs a fact from the world hands it in. Reading order: [`service`], [`state`],
 //! [`status`], [`config`], [`layout`].
 
+pub mod chat;
 pub mod config;
 pub mod finding;
 pub mod identity;

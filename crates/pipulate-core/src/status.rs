@@ -178,3 +178,15 @@ pub struct KernelInfo {
     /// The kernel spec: `python3`.
     pub name: String,
 }
+
+/// What a kernel works on, as JupyterLab reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelActivity {
+    /// JupyterLab's own id of the kernel.
+    pub id: String,
+    /// The notebook, or the kind of kernel where there is none.
+    pub name: String,
+    pub is_busy: bool,
+    /// When JupyterLab last heard of it: a busy kernel has been busy at least since then.
+    pub last_activity: Option<Timestamp>,
+}

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
+use pipulate_core::status::KernelActivity;
 use pipulate_core::text::printable;
 use pipulate_store::record::{self, Record};
 use pipulate_store::token;
@@ -15,20 +15,8 @@ use crate::query;
 /// How long JupyterLab may take to say what its kernels do, before something is cut off.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A kernel, by JupyterLab's own word.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notebook {
-    /// JupyterLab's own id for it.
-    pub id: String,
-    /// The notebook, or the kernel's name where there is none.
-    pub name: String,
-    pub is_busy: bool,
-    /// When JupyterLab last heard of it: if it is busy, it has been so since then, if not for longer.
-    pub last_word: Option<Timestamp>,
-}
-
-/// What JupyterLab's kernels are doing, by its own word; `None` when it does not answer.
-pub fn notebooks(layout: &Layout, patience: Duration) -> Option<Vec<Notebook>> {
+/// What JupyterLab's kernels are doing; `None` when it does not answer.
+pub fn kernel_activity(layout: &Layout, patience: Duration) -> Option<Vec<KernelActivity>> {
     let server = running(layout)?;
     let kernels = server.get("api/kernels", patience)?;
     let sessions = server.get("api/sessions", patience).unwrap_or_default();
@@ -37,17 +25,17 @@ pub fn notebooks(layout: &Layout, patience: Duration) -> Option<Vec<Notebook>> {
             sessions.as_array()?.iter().find(|session| session["kernel"]["id"].as_str() == Some(id))?;
         session["path"].as_str().map(str::to_owned)
     };
-    let notebook = |kernel: &serde_json::Value| {
+    let activity = |kernel: &serde_json::Value| {
         let id = kernel["id"].as_str()?;
         let name = || format!("a {} kernel", kernel["name"].as_str().unwrap_or("notebook"));
-        Some(Notebook {
+        Some(KernelActivity {
             id: id.to_owned(),
             name: printable(&path(id).unwrap_or_else(name)),
             is_busy: kernel["execution_state"].as_str() == Some("busy"),
-            last_word: kernel["last_activity"].as_str().and_then(|time| time.parse().ok()),
+            last_activity: kernel["last_activity"].as_str().and_then(|time| time.parse().ok()),
         })
     };
-    Some(kernels.as_array()?.iter().filter_map(notebook).collect())
+    Some(kernels.as_array()?.iter().filter_map(activity).collect())
 }
 
 /// Returns the JupyterLab that runs in this project; `None` if none is found listening.

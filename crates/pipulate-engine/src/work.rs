@@ -8,14 +8,14 @@ use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::{Marker, Part};
 use pipulate_core::service::ServiceName;
-use pipulate_core::status::KernelInfo;
+use pipulate_core::status::{KernelActivity, KernelInfo};
 use pipulate_core::text::printable;
 use pipulate_core::units::{length_of_time, size};
 use pipulate_process::identity::{self, own_pid};
 use pipulate_process::table::{self, Entry, RunState};
 use pipulate_store::record;
 
-use crate::jupyter::{self, Notebook};
+use crate::jupyter;
 use crate::query;
 use pipulate_supervisor::jupyter::kernels;
 use pipulate_supervisor::ownership::ownership_of;
@@ -63,7 +63,7 @@ pub fn in_progress(layout: &Layout) -> Vec<Work> {
     let kernels = kernels(&ours);
     let mut work = Vec::new();
     if !kernels.is_empty() {
-        match jupyter::notebooks(layout, jupyter::PATIENCE) {
+        match jupyter::kernel_activity(layout, jupyter::PATIENCE) {
             Some(notebooks) => {
                 let now = Timestamp::now();
                 let is_known = |kernel: &&KernelInfo| notebooks.iter().any(|known| known.id == kernel.id);
@@ -81,10 +81,10 @@ pub fn in_progress(layout: &Layout) -> Vec<Work> {
     work
 }
 
-fn busy_work(busy: Notebook, kernels: &[KernelInfo], ours: &[Entry], now: Timestamp) -> Work {
+fn busy_work(busy: KernelActivity, kernels: &[KernelInfo], ours: &[Entry], now: Timestamp) -> Work {
     let process = kernels.iter().find(|kernel| kernel.id == busy.id);
     let entry = process.and_then(|kernel| ours.iter().find(|entry| entry.pid == kernel.pid));
-    let at_least = busy.last_word.and_then(|word| Duration::try_from(now.duration_since(word)).ok());
+    let at_least = busy.last_activity.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
     Work::BusyKernel {
         notebook: busy.name,
         // A clock that was set back makes it no shorter than nothing.

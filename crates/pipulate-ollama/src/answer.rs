@@ -6,11 +6,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use pipulate_core::chat::LeftOut;
 use pipulate_core::text::is_harmless;
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorBody, excerpt};
-use crate::fit::{LeftOut, is_too_long};
+use crate::fit::is_too_long;
 use crate::host::Host;
 use crate::lines::LineBuffer;
 use crate::model::or_default;

@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
+use pipulate_core::chat::LeftOut;
 use pipulate_core::text::is_harmless;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
 use crate::error::{Error, ErrorBody, excerpt};
-use crate::fit::LeftOut;
 use crate::host::{Host, Scheme};
 use crate::lines::MAX_LINE;
 use crate::model::{Description, Loaded, Model, or_default};

@@ -4,56 +4,12 @@
 //! included. It is asked not to; what is left out here is what matters least: the oldest turns, then
 //! the beginning of what a question is about.
 
-use std::fmt;
-use std::ops::AddAssign;
-
-use pipulate_core::units::size;
+use pipulate_core::chat::LeftOut;
 
 use crate::client::{ChatRequest, Role};
 
 /// How much more than needed is left out so that a line is not cut in two, in bytes.
 const NEAR: usize = 1 << 10;
-
-/// What was left out of a request because it was longer than the model can take in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Questions with their answers, the oldest of the conversation.
-    pub turns: usize,
-    /// Bytes at the beginning of what the question is about.
-    pub bytes: usize,
-}
-
-impl LeftOut {
-    /// Whether everything was in it.
-    pub fn is_nothing(self) -> bool {
-        self == Self::default()
-    }
-}
-
-impl AddAssign for LeftOut {
-    fn add_assign(&mut self, more: Self) {
-        self.turns += more.turns;
-        self.bytes += more.bytes;
-    }
-}
-
-impl fmt::Display for LeftOut {
-    /// `the first 3 questions and answers`, `the first 1.2 MiB of what the question is about`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.turns {
-            0 => {}
-            1 => f.write_str("the first question and its answer")?,
-            turns => write!(f, "the first {turns} questions and answers")?,
-        }
-        if self.turns > 0 && self.bytes > 0 {
-            f.write_str(", and ")?;
-        }
-        if self.bytes > 0 {
-            write!(f, "the first {} of what the question is about", size(self.bytes as u64))?;
-        }
-        Ok(())
-    }
-}
 
 /// The tokens of a request and of what a model can take in, where a refusal says them.
 pub(crate) fn sizes(refusal: &str) -> Option<(u64, u64)> {
@@ -162,17 +118,5 @@ mod tests {
         assert!(request.shorten("").is_some_and(|left_out| left_out.bytes >= 99));
         let mut typed = Conversation::default().ask("m", "only a question");
         assert_eq!(typed.shorten(""), None);
-    }
-
-    #[test]
-    fn it_is_said_in_words() {
-        let told = |turns, bytes| LeftOut { turns, bytes }.to_string();
-        assert_eq!(told(1, 0), "the first question and its answer");
-        assert_eq!(told(3, 0), "the first 3 questions and answers");
-        assert_eq!(told(0, 2048), "the first 2.0 KiB of what the question is about");
-        assert_eq!(
-            told(2, 7),
-            "the first 2 questions and answers, and the first 7 B of what the question is about"
-        );
     }
 }

@@ -10,7 +10,7 @@ pub mod choose;
 pub mod client;
 pub mod conversation;
 pub mod error;
-pub mod fit;
+mod fit;
 pub mod greeting;
 pub mod host;
 pub mod model;

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use jiff::Timestamp;
+use pipulate_core::chat::{Chat, ChatId};
 use pipulate_core::project::AbsPath;
 
 use crate::error::StoreError;
@@ -19,119 +19,10 @@ const LIMIT: usize = 900 << 10;
 /// How many chats are kept.
 const MOST: usize = 500;
 
-/// Names a chat: when it was begun, in milliseconds, so that names sort by age.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ChatId(u64);
-
-/// What was said in one chat.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Chat {
-    /// What a person calls it.
-    pub name: Option<String>,
-    /// What the model is told before everything else.
-    pub instructions: Option<String>,
-    /// Oldest first.
-    pub turns: Vec<Turn>,
-}
-
-/// A question and what was answered.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Turn {
-    pub question: String,
-    /// Who answers; empty until that is known.
-    pub model: String,
-    /// What the model thought before it spoke.
-    pub thinking: String,
-    pub answer: String,
-    pub end: End,
-    /// A few sentences were asked for, and no more.
-    pub is_brief: bool,
-    /// What the model was not told, because it can't take in so much.
-    pub left_out: LeftOut,
-}
-
-/// What did not fit into a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LeftOut {
-    /// Earlier turns of the chat, the oldest.
-    pub turns: usize,
-    /// Bytes at the beginning of what the question is about.
-    pub bytes: usize,
-}
-
-/// How an answer ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum End {
-    /// Not at all so far: it is being written, or its writer was killed.
-    Open,
-    /// It is whole.
-    Whole(Effort),
-    /// The model had more to say, and was not allowed to or could not take in more.
-    CutOff(Effort),
-    /// On request.
-    Stopped,
-    /// Something went wrong: what, and what to do.
-    Broken(String),
-}
-
-/// What an answer took, where the server said so.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Effort {
-    pub tokens: u64,
-    pub seconds: f64,
-    /// How much of what the model can take in the chat filled then, in percent.
-    pub filled: Option<u8>,
-}
-
 /// The folder of a project's chats.
 #[derive(Debug, Clone)]
 pub struct Chats {
     folder: AbsPath,
-}
-
-impl ChatId {
-    /// The name of a chat that begins now.
-    pub fn new(now: Timestamp) -> Self {
-        Self(now.as_millisecond().unsigned_abs())
-    }
-
-    /// Reads what [`ChatId`] displays as; nothing else is a name.
-    pub fn parse(text: &str) -> Option<Self> {
-        let number = text.parse().ok().map(Self)?;
-        (number.to_string() == text).then_some(number)
-    }
-}
-
-impl std::fmt::Display for ChatId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Chat {
-    /// Its name, else its first question; empty if it has neither.
-    pub fn title(&self) -> &str {
-        title(self.name.as_deref(), self.turns.first().map(|turn| turn.question.as_str()))
-    }
-}
-
-fn title<'a>(name: Option<&'a str>, first_question: Option<&'a str>) -> &'a str {
-    name.or(first_question).and_then(|text| text.lines().next()).unwrap_or_default()
-}
-
-impl Turn {
-    /// A question that was just asked.
-    pub fn new(question: String) -> Self {
-        Self {
-            question,
-            model: String::new(),
-            thinking: String::new(),
-            answer: String::new(),
-            end: End::Open,
-            is_brief: false,
-            left_out: LeftOut::default(),
-        }
-    }
 }
 
 impl Chats {
@@ -233,25 +124,36 @@ impl Chats {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use pipulate_core::chat::{Effort, LeftOut, Outcome, Turn};
+
     use super::*;
 
     fn chats(directory: &tempfile::TempDir) -> Chats {
         Chats::new(AbsPath::new(directory.path().join("chats")).unwrap())
     }
 
-    fn turn(question: &str, end: End) -> Turn {
-        Turn { answer: "A".to_owned(), end, ..Turn::new(question.to_owned()) }
+    fn id(number: u64) -> ChatId {
+        ChatId::parse(&number.to_string()).unwrap()
+    }
+
+    fn turn(question: &str, outcome: Outcome) -> Turn {
+        Turn { answer: "A".to_owned(), outcome, ..Turn::new(question.to_owned()) }
     }
 
     #[test]
     fn a_chat_is_read_as_it_was_written_and_by_its_user_alone() {
         let directory = tempfile::tempdir().unwrap();
-        let (chats, id) = (chats(&directory), ChatId::parse("17").unwrap());
+        let (chats, id) = (chats(&directory), id(17));
         assert_eq!((chats.ids().unwrap(), chats.read(id).unwrap()), (vec![], Chat::default()));
         let effort = Effort { tokens: 7, seconds: 0.5, filled: Some(9) };
-        let ends =
-            [End::Open, End::Whole(effort), End::CutOff(effort), End::Stopped, End::Broken("x".to_owned())];
-        let mut turns = ends.map(|end| turn("Why?\nIndeed", end)).to_vec();
+        let outcomes = [
+            Outcome::Open,
+            Outcome::Whole(effort),
+            Outcome::CutOff(effort),
+            Outcome::Stopped,
+            Outcome::Broken("x".to_owned()),
+        ];
+        let mut turns = outcomes.map(|outcome| turn("Why?\nIndeed", outcome)).to_vec();
         turns[1].left_out = LeftOut { turns: 2, bytes: 3 };
         let mut chat = Chat { name: None, instructions: Some("Be brief.".to_owned()), turns };
         for title in ["Why?", "Mine"] {
@@ -272,23 +174,16 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let chats = chats(&directory);
         let large = Chat {
-            turns: (0..9).map(|_| turn(&"x".repeat(200 << 10), End::Stopped)).collect(),
+            turns: (0..9).map(|_| turn(&"x".repeat(200 << 10), Outcome::Stopped)).collect(),
             ..Chat::default()
         };
-        chats.write(ChatId(0), &large).unwrap();
-        assert_eq!(chats.read(ChatId(0)).unwrap().turns.len(), 4);
+        chats.write(id(0), &large).unwrap();
+        assert_eq!(chats.read(id(0)).unwrap().turns.len(), 4);
         for number in 1..=MOST as u64 {
-            chats.write(ChatId(number), &Chat::default()).unwrap();
+            chats.write(id(number), &Chat::default()).unwrap();
         }
         let ids = chats.ids().unwrap();
-        assert_eq!((ids.len(), ids[0], ids.last()), (MOST, ChatId(MOST as u64), Some(&ChatId(1))));
-    }
-
-    #[test]
-    fn only_a_number_as_it_is_written_is_a_name() {
-        for text in ["", "-1", "+1", "01", "1.json", "../1", "1 ", "99999999999999999999999"] {
-            assert_eq!(ChatId::parse(text), None, "{text}");
-        }
+        assert_eq!((ids.len(), ids[0], ids.last()), (MOST, id(MOST as u64), Some(&id(1))));
     }
 
     #[test]
@@ -299,8 +194,8 @@ mod tests {
         fs::write(elsewhere.join("1.json"), "mine").unwrap();
         let chats = chats(&directory);
         std::os::unix::fs::symlink(&elsewhere, &chats.folder).unwrap();
-        assert!(chats.ids().is_err() && chats.read(ChatId(1)).is_err() && chats.title(ChatId(1)).is_err());
-        assert!(chats.remove(ChatId(1)).is_err() && chats.write(ChatId(2), &Chat::default()).is_err());
+        assert!(chats.ids().is_err() && chats.read(id(1)).is_err() && chats.title(id(1)).is_err());
+        assert!(chats.remove(id(1)).is_err() && chats.write(id(2), &Chat::default()).is_err());
         assert_eq!(fs::read_to_string(elsewhere.join("1.json")).unwrap(), "mine");
         assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 1);
     }
@@ -310,23 +205,23 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (chats, victim) = (chats(&directory), directory.path().join("victim"));
         fs::write(&victim, "mine").unwrap();
-        chats.write(ChatId(1), &Chat::default()).unwrap();
-        std::os::unix::fs::symlink(&victim, chats.path(ChatId(2))).unwrap();
-        chats.write(ChatId(2), &Chat::default()).unwrap();
+        chats.write(id(1), &Chat::default()).unwrap();
+        std::os::unix::fs::symlink(&victim, chats.path(id(2))).unwrap();
+        chats.write(id(2), &Chat::default()).unwrap();
         assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
-        assert!(chats.read(ChatId(2)).is_ok());
+        assert!(chats.read(id(2)).is_ok());
     }
 
     #[test]
     fn a_link_and_a_newer_format_are_refused_and_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         let chats = chats(&directory);
-        chats.write(ChatId(1), &Chat::default()).unwrap();
-        std::os::unix::fs::symlink(chats.path(ChatId(1)), chats.path(ChatId(2))).unwrap();
-        assert!(chats.read(ChatId(2)).is_err());
-        fs::write(chats.path(ChatId(3)), r#"{"version":2}"#).unwrap();
-        let error = chats.read(ChatId(3)).unwrap_err().to_string();
+        chats.write(id(1), &Chat::default()).unwrap();
+        std::os::unix::fs::symlink(chats.path(id(1)), chats.path(id(2))).unwrap();
+        assert!(chats.read(id(2)).is_err());
+        fs::write(chats.path(id(3)), r#"{"version":2}"#).unwrap();
+        let error = chats.read(id(3)).unwrap_err().to_string();
         assert!(error.contains("newer Pipulate"), "{error}");
-        assert_eq!(fs::read_to_string(chats.path(ChatId(3))).unwrap(), r#"{"version":2}"#);
+        assert_eq!(fs::read_to_string(chats.path(id(3))).unwrap(), r#"{"version":2}"#);
     }
 }

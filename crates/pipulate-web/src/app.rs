@@ -8,6 +8,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
 
+use crate::addresses;
 use crate::examples;
 use crate::form;
 use crate::guard;
@@ -30,13 +31,13 @@ pub fn app(state: AppState) -> Router {
         .route("/logs/newer", get(logs::newer))
         .route("/logs/stream", get(logs::stream))
         .route("/logs/download", get(logs::download))
-        .route("/secrets", get(secrets::show).post(secrets::save))
+        .route(addresses::SECRETS, get(secrets::show).post(secrets::save))
         .route("/secrets/{name}/forget", get(secrets::ask_forget).post(secrets::forget))
         .route("/examples/hello", get(examples::hello))
         .route("/examples/counter", get(examples::counter))
         .route("/examples/counter/increment", post(examples::increment))
         .route("/examples/secret", get(examples::ask_secret).post(examples::save_secret))
-        .route(login::PATH, get(login::enter).head(login::look))
+        .route(addresses::LOGIN, get(login::enter).head(login::look))
         .route("/static/{name}", get(assets::show))
         .fallback(async || Problem::NotFound)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
@@ -48,7 +49,7 @@ pub fn app(state: AppState) -> Router {
 
 fn chats() -> Router<AppState> {
     Router::new()
-        .route(chat::PATH, get(chat::newest).post(chat::ask_anew))
+        .route(addresses::CHAT, get(chat::newest).post(chat::ask_anew))
         .route("/chat/new", get(chat::new))
         .route("/chat/allow", post(chat::allow))
         .route("/chat/{id}", get(chat::show).post(chat::ask))

@@ -23,11 +23,11 @@ pub(crate) const MOST: usize = 1_024;
 /// How long a stream may be silent: a peer that vanished is noticed by writing to it.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// Those that may still be opened.
+/// Streams that may still be opened.
 #[derive(Clone)]
-pub(crate) struct Places(Arc<Semaphore>);
+pub(crate) struct StreamSlots(Arc<Semaphore>);
 
-impl Places {
+impl StreamSlots {
     pub(crate) fn new(most: usize) -> Self {
         Self(Arc::new(Semaphore::new(most)))
     }
@@ -37,7 +37,7 @@ impl Places {
     where
         F: Future<Output = Result<(), Gone>> + Send + 'static,
     {
-        let place = Arc::clone(&self.0).try_acquire_owned().map_err(|_| Problem::TooManyStreams)?;
+        let slot = Arc::clone(&self.0).try_acquire_owned().map_err(|_| Problem::TooManyStreams)?;
         let (sender, receiver) = mpsc::channel(1);
         // A first comment, so that headers go out and the page knows that it is connected.
         let opening = Bytes::from_static(b":\n\n");
@@ -48,7 +48,7 @@ impl Places {
                 () = breathe(&sender) => {}
             }
         });
-        let body = Body::new(Stream { opening: Some(opening), receiver, _place: Some(place) });
+        let body = Body::new(Stream { opening: Some(opening), receiver, _slot: Some(slot) });
         Ok(([(CONTENT_TYPE, "text/event-stream; charset=utf-8")], body).into_response())
     }
 }
@@ -94,7 +94,7 @@ fn event(id: &str, text: &str) -> Bytes {
 /// A body that is written while it is sent, and the place to put its parts.
 pub(crate) fn channel() -> (mpsc::Sender<Bytes>, Stream) {
     let (sender, receiver) = mpsc::channel(1);
-    (sender, Stream { opening: None, receiver, _place: None })
+    (sender, Stream { opening: None, receiver, _slot: None })
 }
 
 /// A body whose parts come one by one.
@@ -102,7 +102,7 @@ pub(crate) struct Stream {
     opening: Option<Bytes>,
     receiver: mpsc::Receiver<Bytes>,
     /// Given back at the end.
-    _place: Option<OwnedSemaphorePermit>,
+    _slot: Option<OwnedSemaphorePermit>,
 }
 
 impl HttpBody for Stream {
@@ -136,12 +136,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_gives_its_place_back_when_its_reader_is_gone() {
-        let places = Places::new(1);
+    async fn a_stream_gives_its_slot_back_when_its_reader_is_gone() {
+        let streams = StreamSlots::new(1);
         let silent = |_sender| std::future::pending();
-        let open = places.answer(silent).unwrap();
-        assert_eq!(places.answer(silent).unwrap_err(), Problem::TooManyStreams);
+        let open = streams.answer(silent).unwrap();
+        assert_eq!(streams.answer(silent).unwrap_err(), Problem::TooManyStreams);
         drop(open);
-        assert!(places.answer(silent).is_ok());
+        assert!(streams.answer(silent).is_ok());
     }
 }

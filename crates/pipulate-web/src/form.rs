@@ -11,8 +11,8 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use percent_encoding::percent_decode;
 
+use crate::addresses;
 use crate::problem::Problem;
-use crate::routes::chat;
 
 /// The largest body that is read.
 pub(crate) const MAX_BYTES: usize = 64 << 10;
@@ -26,10 +26,29 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
+    /// Whether there is a field of that name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
     /// Takes the first field of that name out.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         let at = self.0.iter().position(|(key, _)| key == name)?;
         Some(self.0.swap_remove(at).1)
+    }
+
+    /// Takes the first field of that name out, as people's text: without control characters, which a browser
+    /// adds to line breaks and no model needs, and without blanks around it. `None` if nothing is left.
+    ///
+    /// # Errors
+    /// There is no such field, or it is longer than `limit` bytes.
+    pub(crate) fn take_text(&mut self, name: &str, limit: usize) -> Result<Option<String>, Problem> {
+        let typed = self.take(name).ok_or(Problem::BodyBroken)?;
+        let text = typed.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "").trim().to_owned();
+        if text.len() > limit {
+            return Err(Problem::BodyTooLarge { limit });
+        }
+        Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
     /// The fields of an address.
@@ -62,7 +81,7 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
 
 /// The largest body that is read at an address.
 pub(crate) fn limit(path: &str) -> usize {
-    if path == chat::PATH || path.starts_with(chat::PREFIX) { MAX_CHAT_BYTES } else { MAX_BYTES }
+    if addresses::is_chat(path) { MAX_CHAT_BYTES } else { MAX_BYTES }
 }
 
 /// What the head of a request says about its body. Only a form's own encoding is taken: it is what

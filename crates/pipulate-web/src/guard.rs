@@ -1,4 +1,4 @@
-//! The door: what is decided about a request before any route sees it.
+//! The guard: what is decided about a request before any route sees it.
 //!
 //! In this order: Host (against DNS rebinding) → Origin and Sec-Fetch-Site (against other pages,
 //! JupyterLab's port included: cookies and "same site" ignore ports) → session (against other users
@@ -7,19 +7,24 @@
 //! Invariants: the raw path and the raw header bytes decide, nothing is parsed that could be parsed
 //! in two ways, and an answer never carries a CORS header.
 
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use axum::http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+};
 use axum::http::{Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use pipulate_core::service::ServiceName;
 
+use crate::addresses;
 use crate::form;
 use crate::headers;
 use crate::htmx::Audience;
-use crate::problem::{self, Problem};
-use crate::routes::{assets, login};
-use crate::sign::Door;
+use crate::problem::Problem;
+use crate::sign::Authenticator;
 use crate::state::AppState;
+use crate::views;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -33,20 +38,32 @@ pub(crate) async fn guard(State(state): State<AppState>, request: Request, next:
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
-    let mut response = problem::render(response, audience, state.service());
+    let mut response = render(response, audience, state.service());
     headers::harden(response.headers_mut());
+    response
+}
+
+/// Gives an answer that carries a problem its words. Other headers of it, such as `Allow`, stay.
+fn render(mut response: Response, audience: Audience, service: &ServiceName) -> Response {
+    let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
+    let markup = match audience {
+        Audience::Page => views::problem::page(&problem, service),
+        Audience::Fragment => views::problem::fragment(&problem),
+    };
+    // The router has written down the length of the empty answer.
+    response.headers_mut().remove(CONTENT_LENGTH);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    *response.body_mut() = Body::from(markup.into_string());
     response
 }
 
 fn check(state: &AppState, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     let host = own_host(state.port(), uri, headers)?;
-    let door = state.door();
-    let asker = asker(door, headers);
+    let asker = asker(state.authenticator(), headers);
     check_origin(&host, method, headers, &asker)?;
-    let open_to_all = uri.path() == login::PATH || uri.path().starts_with(assets::PREFIX);
     match asker {
         Asker::SignedIn | Asker::HoldsKey => {}
-        Asker::Stranger if open_to_all => {}
+        Asker::Stranger if addresses::is_public(uri.path()) => {}
         Asker::Stranger => return Err(Problem::SignInFirst),
     }
     form::check_head(uri.path(), headers)
@@ -73,27 +90,15 @@ enum Asker {
     Stranger,
 }
 
-fn asker(door: &Door, headers: &HeaderMap) -> Asker {
+fn asker(authenticator: &Authenticator, headers: &HeaderMap) -> Asker {
     let shown = only(headers, &AUTHORIZATION).ok().flatten();
     if shown
         .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
-        .is_some_and(|key| door.knows_key(key))
+        .is_some_and(|key| authenticator.knows_key(key))
     {
         return Asker::HoldsKey;
     }
-    if has_session(door, headers) { Asker::SignedIn } else { Asker::Stranger }
-}
-
-/// Whether the request carries a session of ours.
-pub(crate) fn has_session(door: &Door, headers: &HeaderMap) -> bool {
-    // By bytes: every port of this host can set cookies that come with ours, and any text in them.
-    let prefix = format!("{}=", door.cookie_name());
-    headers
-        .get_all(COOKIE)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b';'))
-        .filter_map(|pair| pair.trim_ascii().strip_prefix(prefix.as_bytes()))
-        .any(|value| door.knows_session(value))
+    if authenticator.has_session(headers) { Asker::SignedIn } else { Asker::Stranger }
 }
 
 /// Refuses what another origin caused.

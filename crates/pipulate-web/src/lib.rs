@@ -5,9 +5,10 @@
 //! every answer leaves through the same door with the same headers. A view is a pure function of
 //! its view model; a handler does not compute. GET and HEAD change nothing.
 //!
-//! Reading order: [`app`], `guard`, [`world`], [`sign`], `routes`, `observer` and `reading`, `views`,
+//! Reading order: [`app`], `guard`, [`world`], [`sign`], `routes`, `observer` and `log_page`, `views`,
 //! `event_stream`, [`server`].
 
+mod addresses;
 mod app;
 mod assets;
 mod broadcast;
@@ -18,11 +19,12 @@ mod form;
 mod guard;
 mod headers;
 mod htmx;
+mod log_page;
 mod markdown;
+mod model_choices;
+mod notice;
 mod observer;
-mod offer;
 mod problem;
-mod reading;
 mod routes;
 pub mod server;
 pub mod sign;

@@ -1,8 +1,7 @@
-//! Looking at the home again and again, for the page: what is true now, and how it came to be.
+//! Observes the services for the page: their present state, and the figures of the last minutes.
 //!
-//! Invariant: services are asked whether they answer only now and then, because a web server
-//! notes every question in its log; in between, the last answer counts for as long as the same
-//! process lives. Everything but [`Observer::look`] is a pure function.
+//! Invariant: services are probed only now and then, because a web server notes every probe in its
+//! log; in between, the last answer counts as long as the same process runs. Everything but [`Observer::look`] is a pure function.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -10,18 +9,18 @@ use std::time::{Duration, Instant};
 use pipulate_core::identity::Pid;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
-use pipulate_core::status::{LiveService, ProjectStatus, ServiceStatus};
+use pipulate_core::status::{KernelActivity, LiveService, ProjectStatus, ServiceStatus};
 use pipulate_store::log::excerpt;
 use pipulate_store::log::read::Start;
 
-use crate::reading::{self, LogLine};
-use crate::world::{Look, Notebook, World};
+use crate::log_page::{self, LogLine};
+use crate::world::{Probes, World};
 
-/// How often services are asked whether they answer, and how often those that did not.
-const ASK_AGAIN: Duration = Duration::from_secs(30);
-const ASK_THE_SICK_AGAIN: Duration = Duration::from_secs(10);
+/// How often services are probed, and how often while one does not answer.
+const PROBE_EVERY: Duration = Duration::from_secs(30);
+const PROBE_UNRESPONSIVE_EVERY: Duration = Duration::from_secs(10);
 /// How often JupyterLab is asked what its kernels do.
-const ASK_JUPYTER: Duration = Duration::from_secs(4);
+const ASK_JUPYTER_EVERY: Duration = Duration::from_secs(4);
 /// The least time between two points of a graph.
 const SAMPLE: Duration = Duration::from_millis(1_900);
 /// How far back a graph goes.
@@ -33,7 +32,7 @@ const LAST_LINES: u64 = 8;
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
     pub(crate) status: ProjectStatus,
-    pub(crate) notebooks: Vec<Notebook>,
+    pub(crate) kernels: Vec<KernelActivity>,
     /// What is to be known beside the services.
     pub(crate) alerts: Vec<String>,
     pub(crate) history: BTreeMap<ServiceName, Vec<Sample>>,
@@ -55,21 +54,21 @@ pub(crate) struct Sample {
 pub(crate) struct Observer {
     asked: Option<Instant>,
     asked_jupyter: Option<Instant>,
-    /// Who did not answer when asked last, and the sentence about it.
-    sick: BTreeMap<ServiceName, (Option<Pid>, Option<String>)>,
-    notebooks: Vec<Notebook>,
+    /// Services that did not answer their last probe, and the reason.
+    unresponsive: BTreeMap<ServiceName, (Option<Pid>, Option<String>)>,
+    kernels: Vec<KernelActivity>,
     histories: BTreeMap<ServiceName, History>,
 }
 
 impl Observer {
-    /// Looks again; services are asked whether they answer if that was not done for `pace`.
+    /// Looks again; services are probed if the last probe is older than `pace`.
     pub(crate) fn look(&mut self, world: &World, pace: Duration, now: Instant) -> Snapshot {
         let status = self.status(world, pace, now);
         self.sample(&status, now);
         self.ask_jupyter(world, &status, now);
         let histories = self.histories.iter();
         Snapshot {
-            notebooks: self.notebooks.clone(),
+            kernels: self.kernels.clone(),
             alerts: world.status.alerts(),
             history: histories
                 .map(|(name, history)| (name.clone(), history.samples.iter().copied().collect()))
@@ -79,24 +78,24 @@ impl Observer {
         }
     }
 
-    /// How often services are asked while a page is open.
+    /// How often services are probed while a page is open.
     pub(crate) fn pace(&self) -> Duration {
-        if self.sick.is_empty() { ASK_AGAIN } else { ASK_THE_SICK_AGAIN }
+        if self.unresponsive.is_empty() { PROBE_EVERY } else { PROBE_UNRESPONSIVE_EVERY }
     }
 
     fn status(&mut self, world: &World, pace: Duration, now: Instant) -> ProjectStatus {
         if !is_due(self.asked, pace, now) {
-            let mut status = world.status.status(Look::Glance);
-            still_sick(&mut status, &self.sick);
+            let mut status = world.status.status(Probes::Skip);
+            keep_unresponsive(&mut status, &self.unresponsive);
             return status;
         }
-        let mut status = world.status.status(Look::Closely);
-        if sick(&status).keys().any(|name| !self.sick.contains_key(name)) {
-            // One late answer is no sickness: on a busy machine everybody is late now and then.
-            status = world.status.status(Look::Closely);
+        let mut status = world.status.status(Probes::Run);
+        if unresponsive(&status).keys().any(|name| !self.unresponsive.contains_key(name)) {
+            // One late answer is not enough: on a busy machine any service is late now and then.
+            status = world.status.status(Probes::Run);
         }
         self.asked = Some(now);
-        self.sick = sick(&status);
+        self.unresponsive = unresponsive(&status);
         status
     }
 
@@ -105,10 +104,10 @@ impl Observer {
         let has_kernels =
             |service: &ServiceStatus| service.live.as_ref().is_some_and(|live| !live.kernels.is_empty());
         if !status.services.iter().any(has_kernels) {
-            self.notebooks.clear();
+            self.kernels.clear();
             self.asked_jupyter = None;
-        } else if is_due(self.asked_jupyter, ASK_JUPYTER, now) {
-            self.notebooks = world.status.notebooks();
+        } else if is_due(self.asked_jupyter, ASK_JUPYTER_EVERY, now) {
+            self.kernels = world.status.kernels();
             self.asked_jupyter = Some(now);
         }
     }
@@ -126,16 +125,19 @@ fn is_due(last: Option<Instant>, pace: Duration, now: Instant) -> bool {
     last.is_none_or(|last| now.saturating_duration_since(last) >= pace)
 }
 
-fn sick(status: &ProjectStatus) -> BTreeMap<ServiceName, (Option<Pid>, Option<String>)> {
+fn unresponsive(status: &ProjectStatus) -> BTreeMap<ServiceName, (Option<Pid>, Option<String>)> {
     let pid = |service: &ServiceStatus| service.live.as_ref().map(|live| live.pid);
     let services = status.services.iter().filter(|service| service.state == ServiceState::Degraded);
     services.map(|service| (service.name.clone(), (pid(service), service.reason.clone()))).collect()
 }
 
-/// A glance takes a service for well that did not answer when it was asked.
-fn still_sick(status: &mut ProjectStatus, sick: &BTreeMap<ServiceName, (Option<Pid>, Option<String>)>) {
+/// Without probes a service counts as ready that did not answer its last one.
+fn keep_unresponsive(
+    status: &mut ProjectStatus,
+    unresponsive: &BTreeMap<ServiceName, (Option<Pid>, Option<String>)>,
+) {
     for service in status.services.iter_mut().filter(|service| service.state == ServiceState::Ready) {
-        let Some((pid, reason)) = sick.get(&service.name) else { continue };
+        let Some((pid, reason)) = unresponsive.get(&service.name) else { continue };
         if service.live.as_ref().map(|live| live.pid) == *pid {
             service.state = ServiceState::Degraded;
             service.reason.clone_from(reason);
@@ -162,7 +164,7 @@ fn last_lines(world: &World, status: &ProjectStatus) -> BTreeMap<ServiceName, Ve
         .filter_map(|service| {
             // A log that can't be read is told on its own page.
             let start = excerpt::telling(service.state, LAST_LINES, Start::Tail(LAST_LINES));
-            let lines = reading::last(&*world.logs, &service.name, start).ok()?;
+            let lines = log_page::last(&*world.logs, &service.name, start).ok()?;
             (!lines.is_empty()).then(|| (service.name.clone(), lines))
         })
         .collect()
@@ -212,15 +214,15 @@ mod tests {
     fn who_did_not_answer_is_sick_until_asked_again_or_replaced() {
         let mut silent = fake::service("web", ServiceState::Degraded);
         silent.reason = Some("it lives and does not answer".to_owned());
-        let sick = sick(&project(vec![silent]));
+        let unresponsive = unresponsive(&project(vec![silent]));
         let mut glance = project(vec![fake::service("web", ServiceState::Ready)]);
-        still_sick(&mut glance, &sick);
+        keep_unresponsive(&mut glance, &unresponsive);
         assert_eq!(glance.services[0].state, ServiceState::Degraded);
         assert_eq!(glance.services[0].reason.as_deref(), Some("it lives and does not answer"));
 
         let mut replaced = project(vec![fake::service("web", ServiceState::Ready)]);
         replaced.services[0].live.as_mut().unwrap().pid = Pid::new(4711).unwrap();
-        still_sick(&mut replaced, &sick);
+        keep_unresponsive(&mut replaced, &unresponsive);
         assert_eq!(replaced.services[0].state, ServiceState::Ready);
     }
 
@@ -271,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn services_are_asked_now_and_then() {
+    fn services_are_probed_now_and_then() {
         let home = fake::Home::new();
         let (mut observer, start) = (Observer::default(), Instant::now());
         for seconds in 0..61 {
@@ -279,7 +281,7 @@ mod tests {
             observer.look(home.state.world(), pace, start + Duration::from_secs(seconds));
         }
         let looks = home.world.looks.lock().unwrap().clone();
-        let closely = looks.iter().filter(|look| **look == Look::Closely).count();
+        let closely = looks.iter().filter(|look| **look == Probes::Run).count();
         assert_eq!((looks.len(), closely), (61, 3));
     }
 }

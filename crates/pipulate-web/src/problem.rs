@@ -1,22 +1,17 @@
-//! Everything that can be wrong with a request, and the one place that words it.
+//! Everything that can be wrong with a request, and its words.
 //!
 //! Handlers return a [`Problem`]; the guard turns it into a page, or into a sentence for htmx. No
-//! problem says anything about the project to somebody who has not signed in.
+//! problem says anything about the project to a client that is not signed in.
 
 use std::borrow::Cow;
 
-use axum::body::Body;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use pipulate_core::service::ServiceName;
 use pipulate_core::text::capitalized;
 use pipulate_store::error::StoreError;
 
-use crate::htmx::Audience;
 use crate::sign::{CodeRefusal, NoRandomness};
-use crate::views;
-use crate::world::{ControlError, SecretsError, Target, Verb};
+use crate::world::{ControlError, Panicked, SecretsError, Target, Verb};
 
 /// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,11 +43,6 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
-    /// What it panicked with stays in the log: it may hold anything.
-    pub(crate) fn broken_off() -> Self {
-        Self::Failed("this was broken off by a bug in Pipulate".to_owned())
-    }
-
     fn status(&self) -> StatusCode {
         match self {
             Self::NoHost | Self::BodyBroken => StatusCode::BAD_REQUEST,
@@ -126,27 +116,13 @@ impl Problem {
     }
 }
 
-/// Leaves the problem with the answer; [`render`] words it where the audience is known.
+/// Leaves the problem with the answer; the guard renders it, where the audience is known.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
         response
     }
-}
-
-/// Gives an answer that carries a problem its words. Other headers of it, such as `Allow`, stay.
-pub(crate) fn render(mut response: Response, audience: Audience, service: &ServiceName) -> Response {
-    let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
-    let markup = match audience {
-        Audience::Page => views::problem::page(&problem, service),
-        Audience::Fragment => views::problem::fragment(&problem),
-    };
-    // The router has written down the length of the empty answer.
-    response.headers_mut().remove(CONTENT_LENGTH);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    *response.body_mut() = Body::from(markup.into_string());
-    response
 }
 
 impl From<ControlError> for Problem {
@@ -171,6 +147,12 @@ impl From<SecretsError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         Self::Failed(error.to_string())
+    }
+}
+
+impl From<Panicked> for Problem {
+    fn from(_: Panicked) -> Self {
+        Self::Failed("this was broken off by a bug in Pipulate".to_owned())
     }
 }
 

@@ -23,7 +23,6 @@ use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 
 use crate::app::app;
-use crate::chat::Answers;
 use crate::state::AppState;
 
 /// Says whether a connection from the first address to the second one, which is ours, may be answered.
@@ -128,7 +127,7 @@ async fn run(
     }
     shutdown.await;
     drop(end);
-    let keeping = tokio::time::timeout(limits.farewell, Answers::keep(&state));
+    let keeping = tokio::time::timeout(limits.farewell, state.generations().save_all());
     let (_, _late) = tokio::join!(receptions.join_all(), keeping);
     Ok(())
 }

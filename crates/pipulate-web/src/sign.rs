@@ -15,6 +15,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::http::header::{COOKIE, HeaderMap};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
@@ -136,14 +137,14 @@ pub(crate) enum CodeRefusal {
     Used,
 }
 
-/// A moment by the clock that people set, and by one that nobody sets.
+/// The wall clock and the monotonic clock, read together.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
+pub(crate) struct ClockReading {
     wall: Timestamp,
     steady: Instant,
 }
 
-impl Moment {
+impl ClockReading {
     pub(crate) fn now() -> Self {
         Self { wall: Timestamp::now(), steady: Instant::now() }
     }
@@ -157,23 +158,23 @@ impl Moment {
     }
 }
 
-/// Who may come in: one app, on one port, with one key.
-pub(crate) struct Door {
+/// Checks keys, codes and sessions: for one app, on one port, with one key.
+pub(crate) struct Authenticator {
     key: KeySource,
     port: u16,
-    opened: Moment,
+    opened: ClockReading,
     /// Used nonces and when their codes expire (milliseconds since 1970). Only genuine codes get
     /// here, and expired ones are dropped, so it stays small.
     used: Mutex<HashMap<Nonce, u64>>,
 }
 
-impl Door {
-    pub(crate) fn new(key: KeySource, port: u16, opened: Moment) -> Self {
+impl Authenticator {
+    pub(crate) fn new(key: KeySource, port: u16, opened: ClockReading) -> Self {
         Self { key, port, opened, used: Mutex::default() }
     }
 
     /// Takes a code in. The same code is refused ever after.
-    pub(crate) fn admit(&self, code: &str, now: Moment) -> Result<(), CodeRefusal> {
+    pub(crate) fn admit(&self, code: &str, now: ClockReading) -> Result<(), CodeRefusal> {
         let (nonce, expiry) = self.read_code(code).ok_or(CodeRefusal::NotOurs)?;
         let (opened, now) = (self.opened.by_the_clock_of(now), milliseconds(now.wall));
         let made = expiry.saturating_sub(lifetime_milliseconds());
@@ -202,8 +203,20 @@ impl Door {
         Ok(URL_SAFE_NO_PAD.encode(bytes))
     }
 
+    /// Whether the request carries a session of ours.
+    pub(crate) fn has_session(&self, headers: &HeaderMap) -> bool {
+        // By bytes: every port of this host can set cookies that come with ours, and any text in them.
+        let prefix = format!("{}=", self.cookie_name());
+        headers
+            .get_all(COOKIE)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|&byte| byte == b';'))
+            .filter_map(|pair| pair.trim_ascii().strip_prefix(prefix.as_bytes()))
+            .any(|value| self.knows_session(value))
+    }
+
     /// Whether a cookie's value is a session that this key signed.
-    pub(crate) fn knows_session(&self, value: impl AsRef<[u8]>) -> bool {
+    fn knows_session(&self, value: impl AsRef<[u8]>) -> bool {
         let Ok(bytes) = URL_SAFE_NO_PAD.decode(value) else { return false };
         let Some((random, proof)) = bytes.split_at_checked(NONCE_BYTES) else { return false };
         (self.key)().mac(Purpose::Session, self.port, random).verify_slice(proof).is_ok()

@@ -9,26 +9,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use pipulate_core::service::ServiceName;
 use tokio::sync::watch;
 
 use crate::broadcast::Broadcast;
-use crate::chat::Answers;
-use crate::event_stream::{self, Places};
+use crate::chat::Generations;
+use crate::event_stream::{self, StreamSlots};
+use crate::notice::Notices;
 use crate::observer::{Observer, Snapshot};
-use crate::problem::Problem;
-use crate::sign::{Door, KeySource, Moment};
-use crate::views::services::{Live, Standpoint};
-use crate::world::{Target, Verb, World};
+use crate::sign::{Authenticator, ClockReading, KeySource};
+use crate::views::services::{RenderContext, RenderedServices};
+use crate::world::{Panicked, Target, Verb, World};
 
-/// Between two looks at the figures of the services, while somebody watches them.
+/// Between two looks at the figures of the services, while a page listens.
 const PULSE: Duration = Duration::from_secs(2);
-/// How old an answer of a service may be that a page is opened with.
+/// How old a probe's answer may be that a page is opened with.
 const FRESH: Duration = Duration::from_secs(2);
-/// How long a page tells what was last done from it.
-const NEWS: SignedDuration = SignedDuration::from_mins(10);
-/// How long the logs' thread sleeps at most before it looks whether anybody still listens.
+/// How long the logs' thread sleeps at most before it looks whether a page still listens.
 const NAP: Duration = Duration::from_secs(1);
 
 /// Shared by all handlers; cheap to clone.
@@ -38,38 +35,17 @@ pub struct AppState(Arc<Inner>);
 struct Inner {
     service: ServiceName,
     port: u16,
-    door: Door,
+    authenticator: Authenticator,
     world: World,
     zone: TimeZone,
     counter: AtomicU64,
     busy: Mutex<BTreeSet<(Target, Verb)>>,
-    notices: Mutex<[Option<Notice>; 2]>,
+    notices: Notices,
     observer: Mutex<Observer>,
-    live: Arc<Broadcast<Arc<Live>>>,
+    services: Arc<Broadcast<Arc<RenderedServices>>>,
     log_pulse: Arc<Broadcast<u64>>,
-    places: Places,
-    answers: Answers,
-}
-
-/// What was last done from a page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Notice {
-    pub(crate) text: String,
-    pub(crate) at: Timestamp,
-}
-
-impl Notice {
-    /// What was done long ago is no news, and its time of day may be that of another day.
-    fn is_news(&self, now: Timestamp) -> bool {
-        now.duration_since(self.at) < NEWS
-    }
-}
-
-/// The page that tells it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Topic {
-    Services,
-    Secrets,
+    streams: StreamSlots,
+    generations: Generations,
 }
 
 impl AppState {
@@ -79,17 +55,17 @@ impl AppState {
         Self(Arc::new(Inner {
             service,
             port,
-            door: Door::new(key, port, Moment::now()),
+            authenticator: Authenticator::new(key, port, ClockReading::now()),
+            generations: Generations::new(world.clone()),
             world,
             zone: TimeZone::system(),
             counter: AtomicU64::new(0),
             busy: Mutex::default(),
-            notices: Mutex::default(),
+            notices: Notices::default(),
             observer: Mutex::default(),
-            live: Broadcast::new(),
+            services: Broadcast::new(),
             log_pulse: Broadcast::new(),
-            places: Places::new(event_stream::MOST),
-            answers: Answers::default(),
+            streams: StreamSlots::new(event_stream::MOST),
         }))
     }
 
@@ -102,46 +78,53 @@ impl AppState {
         self.0.port
     }
 
-    pub(crate) fn door(&self) -> &Door {
-        &self.0.door
+    pub(crate) fn authenticator(&self) -> &Authenticator {
+        &self.0.authenticator
     }
 
     pub(crate) fn zone(&self) -> &TimeZone {
         &self.0.zone
     }
 
-    pub(crate) fn standpoint(&self) -> Standpoint<'_> {
-        Standpoint { zone: self.zone(), port: self.port() }
+    pub(crate) fn render_context(&self) -> RenderContext<'_> {
+        RenderContext { zone: self.zone(), port: self.port() }
     }
 
-    pub(crate) fn places(&self) -> &Places {
-        &self.0.places
+    pub(crate) fn streams(&self) -> &StreamSlots {
+        &self.0.streams
     }
 
-    pub(crate) fn answers(&self) -> &Answers {
-        &self.0.answers
+    pub(crate) fn generations(&self) -> &Generations {
+        &self.0.generations
     }
 
-    /// Asks the world, off the event loop: it may read files, wait for probes and for processes.
-    pub(crate) async fn ask<T, F>(&self, question: F) -> Result<T, Problem>
+    pub(crate) fn notices(&self) -> &Notices {
+        &self.0.notices
+    }
+
+    pub(crate) fn world(&self) -> &World {
+        &self.0.world
+    }
+
+    /// [`World::ask`]
+    pub(crate) async fn ask<T, F>(&self, question: F) -> Result<T, Panicked>
     where
         T: Send + 'static,
         F: FnOnce(&World) -> T + Send + 'static,
     {
-        let world = self.0.world.clone();
-        tokio::task::spawn_blocking(move || question(&world)).await.map_err(|_| Problem::broken_off())
+        self.0.world.ask(question).await
     }
 
     /// What is true now.
-    pub(crate) async fn look(&self) -> Result<Snapshot, Problem> {
+    pub(crate) async fn look(&self) -> Result<Snapshot, Panicked> {
         let state = self.clone();
         self.ask(move |world| lock(&state.0.observer).look(world, FRESH, Instant::now())).await
     }
 
     /// The services as they are from now on.
-    pub(crate) fn watch_services(&self) -> watch::Receiver<Option<Arc<Live>>> {
+    pub(crate) fn watch_services(&self) -> watch::Receiver<Option<Arc<RenderedServices>>> {
         let state = self.clone();
-        self.0.live.subscribe(move || {
+        self.0.services.subscribe(move || {
             let mut watching = state.0.world.status.watch();
             let mut is_first = true;
             move || {
@@ -151,7 +134,7 @@ impl AppState {
                 let mut observer = lock(&state.0.observer);
                 let pace = observer.pace();
                 let snapshot = observer.look(&state.0.world, pace, Instant::now());
-                Some(Arc::new(Live::new(&snapshot, &state.standpoint())))
+                Some(Arc::new(RenderedServices::new(&snapshot, &state.render_context())))
             }
         })
     }
@@ -179,31 +162,16 @@ impl AppState {
         self.0.counter.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Marks an action as under way, until the claim is dropped; `None` if it is already. Others may
-    /// come between, as from a second terminal: who waits for a start may well want to stop it.
+    /// Marks an action as under way until the claim is dropped; `None` if it is under way already. Other
+    /// actions may come between, as from a second terminal: a start that takes long may be stopped.
     pub(crate) fn claim(&self, target: &Target, verb: Verb) -> Option<Claim> {
         let action = (target.clone(), verb);
         let is_new = lock(&self.0.busy).insert(action.clone());
         is_new.then(|| Claim { state: self.clone(), action })
     }
-
-    pub(crate) fn notice(&self, topic: Topic) -> Option<Notice> {
-        lock(&self.0.notices)[topic as usize].clone().filter(|notice| notice.is_news(Timestamp::now()))
-    }
-
-    pub(crate) fn set_notice(&self, topic: Topic, text: String) -> Notice {
-        let notice = Notice { text, at: Timestamp::now() };
-        lock(&self.0.notices)[topic as usize] = Some(notice.clone());
-        notice
-    }
-
-    #[cfg(test)]
-    pub(crate) fn world(&self) -> &World {
-        &self.0.world
-    }
 }
 
-/// The same action is not carried out twice at once.
+/// Keeps the same action from being carried out twice at once.
 pub(crate) struct Claim {
     state: AppState,
     action: (Target, Verb),
@@ -218,20 +186,4 @@ impl Drop for Claim {
 /// No invariant spans two statements under these locks, so a poisoned one is as good as new.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_done_is_told_for_some_minutes() {
-        let at = |seconds| Timestamp::from_second(seconds).unwrap();
-        let notice = Notice { text: "stopped web".to_owned(), at: at(10_000) };
-        for (now, is_news) in
-            [(10_000, true), (10_599, true), (10_600, false), (200_000, false), (9_000, true)]
-        {
-            assert_eq!(notice.is_news(at(now)), is_news, "{now}");
-        }
-    }
 }

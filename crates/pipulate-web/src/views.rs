@@ -1,7 +1,9 @@
 //! Views: pure functions from a view model to markup. They know no state, no clock and no request.
 
 pub(crate) mod chat;
+mod clock;
 pub(crate) mod consent;
+pub(crate) mod controls;
 mod graph;
 pub(crate) mod layout;
 mod log_line;

@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use pipulate_core::secret::EnvKey;
 use pipulate_core::service::ServiceName;
-use pipulate_core::status::ProjectStatus;
+use pipulate_core::status::{KernelActivity, ProjectStatus};
 use pipulate_store::dotenv::{EnvError, EnvFile, SecretValue, SetOnce, Unset, Written};
 use pipulate_store::error::StoreError;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};
 
-pub use chat::{Chat, NoOllama, Ollama, Trouble};
+pub use chat::{Chat, NoOllama, Ollama};
 
 /// Everything that is injected.
 #[derive(Clone)]
@@ -30,18 +30,34 @@ pub struct World {
     pub chat: Arc<dyn Chat>,
 }
 
+/// A question to the world panicked. What it panicked with stays in the log: it may hold anything.
+#[derive(Debug)]
+pub(crate) struct Panicked;
+
+impl World {
+    /// Asks, off the event loop: the answer may need files, probes and processes.
+    pub(crate) async fn ask<T, F>(&self, question: F) -> Result<T, Panicked>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Self) -> T + Send + 'static,
+    {
+        let world = self.clone();
+        tokio::task::spawn_blocking(move || question(&world)).await.map_err(|_| Panicked)
+    }
+}
+
 /// Tells what is true right now. Asking changes nothing.
 pub trait StatusSource: Send + Sync + 'static {
     /// The project and its services.
-    fn status(&self, look: Look) -> ProjectStatus;
+    fn status(&self, probes: Probes) -> ProjectStatus;
 
     /// Whether there is a service of that name.
     fn knows(&self, service: &ServiceName) -> bool {
-        self.status(Look::Glance).service(service.as_str()).is_some()
+        self.status(Probes::Skip).service(service.as_str()).is_some()
     }
 
-    /// JupyterLab's kernels by its own word; empty when it says nothing.
-    fn notebooks(&self) -> Vec<Notebook>;
+    /// What JupyterLab says about its kernels; empty when it does not answer.
+    fn kernels(&self) -> Vec<KernelActivity>;
 
     /// What a person should know beside the services; fragments that say what to do.
     fn alerts(&self) -> Vec<String>;
@@ -50,29 +66,17 @@ pub trait StatusSource: Send + Sync + 'static {
     fn watch(&self) -> Box<dyn Watching>;
 }
 
-/// How closely to look.
+/// Whether to probe services beside reading records and processes. A service may note a probe in its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
-    /// At records and processes only.
-    Glance,
-    /// Also asks each service whether it answers, which it may note in its log.
-    Closely,
+pub enum Probes {
+    Skip,
+    Run,
 }
 
 /// Something that tells when there may be news.
 pub trait Watching: Send {
     /// Waits until there may be news (true), or for `patience`.
     fn wait(&mut self, patience: Duration) -> bool;
-}
-
-/// A kernel and what it works on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notebook {
-    /// JupyterLab's id of the kernel.
-    pub kernel: String,
-    /// The notebook, or what kind of kernel it is where there is none.
-    pub name: String,
-    pub is_busy: bool,
 }
 
 /// Carries out what a person asked for on the page.

@@ -11,7 +11,7 @@ mod exit_code;
 mod interrupt;
 mod jupyter_login;
 mod links;
-mod partner;
+mod llm_session;
 mod specs;
 mod ui;
 

@@ -5,10 +5,10 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use crate::fake::{End, Fake, Script, Seen};
+use pipulate_core::chat::LeftOut;
 use pipulate_ollama::answer::{Piece, Summary};
 use pipulate_ollama::client::{ChatRequest, Client, Limits, Message, Options, Role};
 use pipulate_ollama::error::Error;
-use pipulate_ollama::fit::LeftOut;
 use pipulate_ollama::host::Host;
 use pipulate_ollama::model::{Description, Model};
 use pipulate_ollama::probe::probe_blocking;

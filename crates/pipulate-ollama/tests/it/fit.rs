@@ -1,10 +1,10 @@
 //! What is longer than a model can take in: shortened where that is harmless, said in any case.
 
+use pipulate_core::chat::LeftOut;
 use pipulate_ollama::answer::Piece;
 use pipulate_ollama::client::{ChatRequest, Client};
 use pipulate_ollama::conversation::{Conversation, Question};
 use pipulate_ollama::error::Error;
-use pipulate_ollama::fit::LeftOut;
 
 use crate::fake::{Fake, Script};
 

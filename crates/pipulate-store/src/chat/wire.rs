@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Chat, Effort, End, LeftOut, Turn};
+use pipulate_core::chat::{Chat, Effort, LeftOut, Outcome, Turn, title};
 
 const VERSION: u32 = 1;
 
@@ -89,7 +89,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Chat, String> {
 pub(super) fn decode_title(bytes: &[u8]) -> Result<String, String> {
     let TitleV1 { name, turns } = decode_as(bytes)?;
     let first = turns.first().map(|turn| turn.question.as_str());
-    Ok(super::title(name.as_deref(), first).to_owned())
+    Ok(title(name.as_deref(), first).to_owned())
 }
 
 fn decode_as<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
@@ -109,14 +109,14 @@ impl EndV1 {
 
 impl From<Turn> for TurnV1 {
     fn from(turn: Turn) -> Self {
-        let Turn { question, model, thinking, answer, end, is_brief: brief, left_out } = turn;
+        let Turn { question, model, thinking, answer, outcome, is_brief: brief, left_out } = turn;
         let left_out = LeftOutV1 { turns: left_out.turns, bytes: left_out.bytes };
-        let end = match end {
-            End::Open => EndV1::Open,
-            End::Whole(effort) => EndV1::whole(effort, false),
-            End::CutOff(effort) => EndV1::whole(effort, true),
-            End::Stopped => EndV1::Stopped,
-            End::Broken(reason) => EndV1::Broken { reason },
+        let end = match outcome {
+            Outcome::Open => EndV1::Open,
+            Outcome::Whole(effort) => EndV1::whole(effort, false),
+            Outcome::CutOff(effort) => EndV1::whole(effort, true),
+            Outcome::Stopped => EndV1::Stopped,
+            Outcome::Broken(reason) => EndV1::Broken { reason },
         };
         Self { question, model, thinking, answer, end, brief, left_out }
     }
@@ -126,16 +126,16 @@ impl From<TurnV1> for Turn {
     fn from(turn: TurnV1) -> Self {
         let TurnV1 { question, model, thinking, answer, end, brief: is_brief, left_out } = turn;
         let left_out = LeftOut { turns: left_out.turns, bytes: left_out.bytes };
-        let end = match end {
-            EndV1::Open => End::Open,
+        let outcome = match end {
+            EndV1::Open => Outcome::Open,
             EndV1::Whole { tokens, seconds, filled, cut_off } => {
                 let effort = Effort { tokens, seconds, filled };
-                if cut_off { End::CutOff(effort) } else { End::Whole(effort) }
+                if cut_off { Outcome::CutOff(effort) } else { Outcome::Whole(effort) }
             }
-            EndV1::Stopped => End::Stopped,
-            EndV1::Broken { reason } => End::Broken(reason),
+            EndV1::Stopped => Outcome::Stopped,
+            EndV1::Broken { reason } => Outcome::Broken(reason),
         };
-        Self { question, model, thinking, answer, end, is_brief, left_out }
+        Self { question, model, thinking, answer, outcome, is_brief, left_out }
     }
 }
 
@@ -150,9 +150,9 @@ mod tests {
             {"question":"2?","model":"m","thinking":"Hm.","answer":"T","end":{"broken":{"reason":"cut"}}},
             {"question":"3?","model":"","thinking":"","answer":"","end":"stopped","later":1}]}"#;
         let chat = decode(frozen).unwrap();
-        let ends: Vec<_> = chat.turns.iter().map(|turn| turn.end.clone()).collect();
-        let whole = End::Whole(Effort { tokens: 2, seconds: 0.5, filled: None });
-        assert_eq!(ends, [whole, End::Broken("cut".to_owned()), End::Stopped]);
+        let outcomes: Vec<_> = chat.turns.iter().map(|turn| turn.outcome.clone()).collect();
+        let whole = Outcome::Whole(Effort { tokens: 2, seconds: 0.5, filled: None });
+        assert_eq!(outcomes, [whole, Outcome::Broken("cut".to_owned()), Outcome::Stopped]);
         assert_eq!(chat.turns[1].thinking, "Hm.");
         assert!(decode(b"{\"version\":1}").is_err() && decode(b"").is_err());
     }

@@ -5,15 +5,13 @@ use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, IF_NONE_MATCH};
 use axum::response::{IntoResponse, Response};
 
+use crate::addresses;
 use crate::assets;
 use crate::problem::Problem;
 
-/// What is open to everybody: it is the same in every copy of Pipulate.
-pub(crate) const PREFIX: &str = "/static/";
-
 /// An embedded file, by its exact name: no name reaches a file system.
 pub(crate) async fn show(uri: axum::http::Uri, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    let Some(asset) = uri.path().strip_prefix(PREFIX).and_then(assets::find) else {
+    let Some(asset) = uri.path().strip_prefix(addresses::STATIC).and_then(assets::find) else {
         return Problem::NotFound.into_response();
     };
     let known_version = query.is_some_and(|query| query == asset.version());

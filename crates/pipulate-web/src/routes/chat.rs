@@ -9,24 +9,21 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use maud::Markup;
+use pipulate_core::chat::{Chat, ChatId};
 use pipulate_core::service::ServiceName;
-use pipulate_ollama::why::{self, Trouble};
-use pipulate_store::chat::{Chat, ChatId};
+use pipulate_ollama::why;
 use pipulate_store::error::StoreError;
 
-use crate::chat::{self, PageId, Phase, Prompt, Running, Wish};
+use crate::addresses;
+use crate::chat::{self, AnswerRequest, Generation, PageId, Phase, Prompt};
 use crate::event_stream::{Gone, Sender};
 use crate::form::Fields;
 use crate::htmx::{self, Audience};
-use crate::offer;
+use crate::model_choices;
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::views::chat::{self as view, ChatPage, Shown, Talk, Whole};
+use crate::views::chat::{self as view, ChatLink, ChatPage, Rendered, Shown, Transcript};
 use crate::world::World;
-
-pub(crate) const PATH: &str = "/chat";
-/// What the addresses of single chats begin with.
-pub(crate) const PREFIX: &str = "/chat/";
 
 /// The longest question, in bytes. No model that runs here looks at so much.
 const LONGEST_QUESTION: usize = 256 << 10;
@@ -57,10 +54,10 @@ pub(crate) async fn show(State(state): State<AppState>, Name(id): Name) -> Resul
 }
 
 async fn page(state: &AppState, id: ChatId) -> Result<Markup, Problem> {
-    let talk = talk(state, id).await?;
-    let earlier = state.ask(view::Entry::all).await??;
-    let offer = offer::look(state, talk.last_model()).await?;
-    Ok(view::page(&ChatPage { id, page: PageId::new(), earlier, talk, offer }))
+    let transcript = transcript(state, id).await?;
+    let chats = state.ask(links).await??;
+    let choices = model_choices::look(state.world(), transcript.last_model()).await?;
+    Ok(view::page(&ChatPage { id, page: PageId::new(), chats, transcript, choices }))
 }
 
 /// Allows the host on another machine that the page named.
@@ -68,7 +65,7 @@ pub(crate) async fn allow(State(state): State<AppState>, mut fields: Fields) -> 
     let host = fields.take("host").ok_or(Problem::BodyBroken)?;
     let chat = fields.take("chat").and_then(|id| ChatId::parse(&id));
     state.ask(move |world| world.chat.allow(&host)).await?.map_err(Problem::Refused)?;
-    Ok(chat.map_or_else(|| Redirect::to(PATH), to))
+    Ok(chat.map_or_else(|| Redirect::to(addresses::CHAT), to))
 }
 
 /// What happens in a chat, for a page as long as it is open.
@@ -82,8 +79,8 @@ pub(crate) async fn events(
     let page = fields.take("page").and_then(|page| PageId::parse(&page));
     let known = htmx::last_event_id(&headers);
     let shown = known.or_else(|| fields.take("shown"));
-    let places = state.places().clone();
-    places.answer(async move |sender: Sender| attend(&sender, &state, id, page, shown).await)
+    let streams = state.streams().clone();
+    streams.answer(async move |sender: Sender| attend(&sender, &state, id, page, shown).await)
 }
 
 async fn attend(
@@ -93,25 +90,26 @@ async fn attend(
     page: Option<PageId>,
     mut shown: Option<String>,
 ) -> Result<(), Gone> {
-    let mut news = state.answers().watch();
+    let mut changes = state.generations().watch();
     loop {
-        if let Some(running) = state.answers().of(id) {
+        if let Some(generation) = state.generations().of(id) {
             if let Some(page) = page {
-                running.needs_telling(page).await;
+                generation.needs_stream(page).await;
             }
-            shown = Some(follow(sender, state, id, &running).await?);
+            shown = Some(follow(sender, state, id, &generation).await?);
         }
-        match talk(state, id).await {
-            Ok(talk) => {
-                let whole = Whole::of(id, &talk, &chats(state).await);
-                if let Some(event) = whole.event(shown.as_deref()).filter(|_| talk.goes_on().is_none()) {
+        match transcript(state, id).await {
+            Ok(transcript) => {
+                let whole = Rendered::of(id, &transcript, &chats(state).await);
+                if let Some(event) = whole.event(shown.as_deref()).filter(|_| transcript.goes_on().is_none())
+                {
                     sender.send(&whole.mark(), &event).await?;
                     shown = Some(whole.mark());
                 }
             }
             Err(problem) => sender.send("", &view::said(&problem.text())).await?,
         }
-        news.changed().await.map_err(|_| Gone)?;
+        changes.changed().await.map_err(|_| Gone)?;
     }
 }
 
@@ -131,19 +129,9 @@ pub(crate) async fn ask(
     Name(id): Name,
     mut fields: Fields,
 ) -> Result<Response, Problem> {
-    let question = text(fields.take("question").ok_or(Problem::BodyBroken)?, LONGEST_QUESTION)?;
+    let question = fields.take_text("question", LONGEST_QUESTION)?;
     let question = question.ok_or_else(|| Problem::Refused("there is nothing to ask".to_owned()))?;
     answer(&state, audience, id, Prompt::Question(question), fields).await
-}
-
-/// What somebody wrote; `None` if that is nothing.
-fn text(typed: String, limit: usize) -> Result<Option<String>, Problem> {
-    // A browser sends line breaks of two characters. Like other control characters no model needs them.
-    let text = typed.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "").trim().to_owned();
-    if text.len() > limit {
-        return Err(Problem::BodyTooLarge { limit });
-    }
-    Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
 /// Has the last question answered anew, or another one in its place.
@@ -153,8 +141,8 @@ pub(crate) async fn retry(
     Name(id): Name,
     mut fields: Fields,
 ) -> Result<Response, Problem> {
-    let edited = fields.take("question").map(|question| text(question, LONGEST_QUESTION)).transpose()?;
-    let prompt = Prompt::Again { edited: edited.flatten(), seen: fields.take("last") };
+    let edited = if fields.has("question") { fields.take_text("question", LONGEST_QUESTION)? } else { None };
+    let prompt = Prompt::Again { edited, seen: fields.take("last") };
     answer(&state, audience, id, prompt, fields).await
 }
 
@@ -170,18 +158,18 @@ async fn answer(
         Audience::Fragment => fields.take("page").and_then(|page| PageId::parse(&page)),
         Audience::Page => None,
     };
-    let hearing = chat::begin(state, id, Wish { prompt, model, page }).await?;
+    let listener = state.generations().begin(id, AnswerRequest { prompt, model, page }).await?;
     let answer = match audience {
         Audience::Fragment => {
-            let places = state.places().clone();
+            let streams = state.streams().clone();
             let state = state.clone();
-            places.answer(async move |sender: Sender| {
-                follow(&sender, &state, id, hearing.running()).await.map(drop)
+            streams.answer(async move |sender: Sender| {
+                follow(&sender, &state, id, listener.generation()).await.map(drop)
             })?
         }
         Audience::Page => {
             // Over or not, the page shows it.
-            let _late = tokio::time::timeout(PATIENCE, hearing.running().over()).await;
+            let _late = tokio::time::timeout(PATIENCE, listener.generation().over()).await;
             to(id).into_response()
         }
     };
@@ -190,8 +178,8 @@ async fn answer(
 
 /// Stops an answer; what was said is kept.
 pub(crate) async fn stop(State(state): State<AppState>, audience: Audience, Name(id): Name) -> Response {
-    if let Some(running) = state.answers().of(id) {
-        running.stop().await;
+    if let Some(generation) = state.generations().of(id) {
+        generation.stop().await;
     }
     match audience {
         // The stream tells.
@@ -206,42 +194,42 @@ pub(crate) async fn settings(
     Name(id): Name,
     mut fields: Fields,
 ) -> Result<Redirect, Problem> {
-    let mut take = |name, limit| text(fields.take(name).ok_or(Problem::BodyBroken)?, limit);
-    let (name, instructions) = (take("name", LONGEST_NAME)?, take("instructions", LONGEST_INSTRUCTIONS)?);
-    let claim = state.answers().claim(id)?;
+    let name = fields.take_text("name", LONGEST_NAME)?;
+    let instructions = fields.take_text("instructions", LONGEST_INSTRUCTIONS)?;
+    let chat_lock = state.generations().claim(id)?;
     let change = move |world: &World| {
-        let _until_written = claim;
+        let _until_written = chat_lock;
         let chats = world.chat.chats();
         chats.write(id, &Chat { name, instructions, ..chats.read(id)? })
     };
     state.ask(change).await??;
-    state.answers().tell();
+    state.generations().notify();
     Ok(to(id))
 }
 
 /// All of a chat as a file for people.
 pub(crate) async fn export(State(state): State<AppState>, Name(id): Name) -> Result<Response, Problem> {
-    let talk = talk(&state, id).await?;
+    let transcript = transcript(&state, id).await?;
     let disposition = format!("attachment; filename=\"chat-{id}.md\"");
     let headers = [(CONTENT_TYPE, "text/markdown; charset=utf-8"), (CONTENT_DISPOSITION, &disposition)];
-    Ok((headers, talk.to_markdown()).into_response())
+    Ok((headers, transcript.to_markdown()).into_response())
 }
 
 /// Forgets a chat.
 pub(crate) async fn delete(State(state): State<AppState>, Name(id): Name) -> Result<Redirect, Problem> {
     chat::to_its_end(async move {
-        if let Some(running) = state.answers().of(id) {
-            running.stop().await;
+        if let Some(generation) = state.generations().of(id) {
+            generation.stop().await;
         }
-        // Whoever begins another answer at this moment would bring it back.
-        let claim = state.answers().claim(id)?;
+        // An answer that begins now would bring the chat back.
+        let chat_lock = state.generations().claim(id)?;
         let remove = move |world: &World| {
-            let _until_gone = claim;
+            let _until_gone = chat_lock;
             world.chat.chats().remove(id)
         };
         state.ask(remove).await??;
-        state.answers().tell();
-        Ok(Redirect::to(PATH))
+        state.generations().notify();
+        Ok(Redirect::to(addresses::CHAT))
     })
     .await
 }
@@ -254,22 +242,22 @@ pub(crate) async fn why(
 ) -> Result<Response, Problem> {
     let service = ServiceName::parse(&name).map_err(|_| Problem::NotFound)?;
     let is_agreed = fields.take("consent").is_some();
-    let trouble = state
+    let incident = state
         .ask(move |world| {
             if !world.status.knows(&service) {
                 return Err(Problem::NotFound);
             }
-            world.chat.trouble(&service).map_err(Problem::Failed)
+            world.chat.incident(&service).map_err(Problem::Failed)
         })
         .await??;
-    if !is_agreed && let Some(model) = offer::look(&state, None).await?.in_cloud() {
+    if !is_agreed && let Some(model) = model_choices::look(state.world(), None).await?.in_cloud() {
         return Ok((StatusCode::CONFLICT, view::question_why(&name, model)).into_response());
     }
-    let question = why::wording(&Trouble { service: &name, state: &trouble.state, log: &trouble.log });
+    let question = why::wording(&incident);
     let instructions = why::INSTRUCTIONS.to_owned();
     let id = fresh();
-    let wish = Wish { prompt: Prompt::About { instructions, question }, model: None, page: None };
-    chat::begin(&state, id, wish).await?;
+    let prompt = Prompt::About { instructions, question };
+    state.generations().begin(id, AnswerRequest { prompt, model: None, page: None }).await?;
     Ok(to(id).into_response())
 }
 
@@ -278,42 +266,53 @@ fn fresh() -> ChatId {
 }
 
 fn to(id: ChatId) -> Redirect {
-    Redirect::to(&format!("{PREFIX}{id}"))
+    Redirect::to(&format!("{}{id}", addresses::CHATS))
 }
 
 /// What was said in a chat, and whether it goes on.
-async fn talk(state: &AppState, id: ChatId) -> Result<Talk, Problem> {
-    match state.answers().of(id) {
-        Some(running) => Ok(Talk::running(&running)),
-        None => Ok(Talk::over(state.ask(move |world| world.chat.chats().read(id)).await??)),
+async fn transcript(state: &AppState, id: ChatId) -> Result<Transcript, Problem> {
+    match state.generations().of(id) {
+        Some(generation) => Ok(Transcript::running(&generation)),
+        None => Ok(Transcript::over(state.ask(move |world| world.chat.chats().read(id)).await??)),
     }
 }
 
 /// All chats. Where they can't be listed, the chat itself says why.
-async fn chats(state: &AppState) -> Vec<view::Entry> {
-    state.ask(view::Entry::all).await.and_then(|listed| Ok(listed?)).unwrap_or_default()
+async fn chats(state: &AppState) -> Vec<ChatLink> {
+    state.ask(links).await.ok().and_then(Result::ok).unwrap_or_default()
 }
 
-/// Tells all of an answer, from what was said so far to its end; returns what names all that was told.
-async fn follow(sender: &Sender, state: &AppState, id: ChatId, running: &Running) -> Result<String, Gone> {
-    let mut news = running.listen();
+/// All chats, newest first.
+fn links(world: &World) -> Result<Vec<ChatLink>, StoreError> {
+    let chats = world.chat.chats();
+    Ok(chats.ids()?.into_iter().map(|id| ChatLink { id, title: chats.title(id).ok() }).collect())
+}
+
+/// Sends all of an answer, from what was said so far to its end; returns the mark of all that was sent.
+async fn follow(
+    sender: &Sender,
+    state: &AppState,
+    id: ChatId,
+    generation: &Generation,
+) -> Result<String, Gone> {
+    let mut news = generation.listen();
     loop {
         let chats = chats(state).await;
-        let talk = Talk::running(running);
-        let whole = Whole::of(id, &talk, &chats);
+        let transcript = Transcript::running(generation);
+        let whole = Rendered::of(id, &transcript, &chats);
         sender.send(&whole.mark(), &whole.event(None).unwrap_or_default()).await?;
-        let Some(live) = talk.goes_on() else { return Ok(whole.mark()) };
-        let mut shown = Shown::of(live);
+        let Some(progress) = transcript.goes_on() else { return Ok(whole.mark()) };
+        let mut shown = Shown::of(progress);
         // As long as it goes on, what is added is enough.
         loop {
             news.changed().await.map_err(|_| Gone)?;
             let more = {
-                let live = news.borrow_and_update();
-                if matches!(live.phase, Phase::Over(_)) {
+                let progress = news.borrow_and_update();
+                if matches!(progress.phase, Phase::Over(_)) {
                     break;
                 }
-                let more = shown.more(&live);
-                shown = Shown::of(&live);
+                let more = shown.more(&progress);
+                shown = Shown::of(&progress);
                 more
             };
             if !more.is_empty() {

@@ -5,14 +5,10 @@ use axum::http::HeaderMap;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::guard;
 use crate::problem::Problem;
-use crate::sign::Moment;
+use crate::sign::ClockReading;
 use crate::state::AppState;
 use crate::views;
-
-/// Open to everybody: this is where strangers come in.
-pub(crate) const PATH: &str = "/login";
 
 /// Signs in with `?code=…`. Whoever is signed in already just gets the page, whatever the code.
 pub(crate) async fn enter(
@@ -20,13 +16,13 @@ pub(crate) async fn enter(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let door = state.door();
-    if guard::has_session(door, &headers) {
+    let authenticator = state.authenticator();
+    if authenticator.has_session(&headers) {
         return Ok(Redirect::to("/").into_response());
     }
     let Some(code) = code_of(query.as_deref()) else { return Ok(how_to(&state)) };
-    door.admit(code, Moment::now()).map_err(Problem::SignInAgain)?;
-    let (name, session) = (door.cookie_name(), door.new_session()?);
+    authenticator.admit(code, ClockReading::now()).map_err(Problem::SignInAgain)?;
+    let (name, session) = (authenticator.cookie_name(), authenticator.new_session()?);
     let cookie = format!("{name}={session}; HttpOnly; SameSite=Strict; Path=/");
     Ok(([(SET_COOKIE, cookie)], Redirect::to("/")).into_response())
 }

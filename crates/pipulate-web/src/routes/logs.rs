@@ -15,10 +15,10 @@ use pipulate_store::error::StoreError;
 use crate::event_stream::{self, Gone, Sender};
 use crate::form::Fields;
 use crate::htmx;
+use crate::log_page::{self, Cursor, LevelTracker, LogFilter, LogPage};
 use crate::problem::Problem;
-use crate::reading::{self, Choice, Passage, Positions, Reader};
 use crate::state::AppState;
-use crate::views::logs::{self, History, LogsPage, Moment};
+use crate::views::logs::{self, Anchor, LogsView, MoreLines};
 
 /// How many lines come at a time: with a page, above it, and at once in a stream.
 const AT_ONCE: usize = 300;
@@ -33,39 +33,39 @@ const LONGEST_FILTER: usize = 200;
 
 /// The newest lines, or those before or after a place, or around one line.
 pub(crate) async fn show(State(state): State<AppState>, query: Query) -> Result<Markup, Problem> {
-    let Query { choice, before, from, line, .. } = query;
+    let Query { filter, before, from, line, .. } = query;
     let zone = state.zone().clone();
     state
         .ask(move |world| {
             let logs = &*world.logs;
             let mut context = None;
-            let (passage, moment) = match (before, from, line, &choice.service) {
-                (Some(before), ..) => (reading::before(logs, &choice, &before, AT_ONCE)?, Moment::Before),
-                (None, Some(from), ..) => (reading::from(logs, &choice, &from, AT_ONCE)?, Moment::From),
+            let (page, anchor) = match (before, from, line, &filter.service) {
+                (Some(before), ..) => (log_page::before(logs, &filter, &before, AT_ONCE)?, Anchor::Before),
+                (None, Some(from), ..) => (log_page::from(logs, &filter, &from, AT_ONCE)?, Anchor::From),
                 (None, None, Some(line), Some(service)) => {
-                    let place = Positions::at(service, line);
-                    context = Some(reading::before(logs, &choice, &place, AROUND)?);
-                    (reading::from(logs, &choice, &place, AROUND)?, Moment::Line(line))
+                    let cursor = Cursor::at(service, line);
+                    context = Some(log_page::before(logs, &filter, &cursor, AROUND)?);
+                    (log_page::from(logs, &filter, &cursor, AROUND)?, Anchor::Line(line))
                 }
-                (None, None, ..) => (reading::newest(logs, &choice, AT_ONCE)?, Moment::Now),
+                (None, None, ..) => (log_page::newest(logs, &filter, AT_ONCE)?, Anchor::Newest),
             };
-            let page = LogsPage { services: logs.services()?, choice, passage, context, moment, zone };
-            Ok(logs::page(&page))
+            let view = LogsView { services: logs.services()?, filter, page, context, anchor, zone };
+            Ok(logs::page(&view))
         })
         .await?
 }
 
 /// What comes above the lines that are shown, for htmx.
 pub(crate) async fn older(State(state): State<AppState>, query: Query) -> Result<Markup, Problem> {
-    let Query { choice, before, depth, .. } = query;
+    let Query { filter, before, depth, .. } = query;
     let before = before.ok_or(Problem::BodyBroken)?;
     let zone = state.zone().clone();
     state
         .ask(move |world| {
-            let passage = reading::before(&*world.logs, &choice, &before, AT_ONCE)?;
-            Ok(logs::history(&History {
-                choice: &choice,
-                passage: &passage,
+            let page = log_page::before(&*world.logs, &filter, &before, AT_ONCE)?;
+            Ok(logs::older_lines(&MoreLines {
+                filter: &filter,
+                page: &page,
                 depth: depth.saturating_add(1),
                 zone: &zone,
             }))
@@ -75,15 +75,15 @@ pub(crate) async fn older(State(state): State<AppState>, query: Query) -> Result
 
 /// What comes below the lines that are shown, for htmx.
 pub(crate) async fn newer(State(state): State<AppState>, query: Query) -> Result<Markup, Problem> {
-    let Query { choice, from, depth, .. } = query;
+    let Query { filter, from, depth, .. } = query;
     let from = from.ok_or(Problem::BodyBroken)?;
     let zone = state.zone().clone();
     state
         .ask(move |world| {
-            let passage = reading::from(&*world.logs, &choice, &from, AT_ONCE)?;
-            Ok(logs::sequel(&History {
-                choice: &choice,
-                passage: &passage,
+            let page = log_page::from(&*world.logs, &filter, &from, AT_ONCE)?;
+            Ok(logs::newer_lines(&MoreLines {
+                filter: &filter,
+                page: &page,
                 depth: depth.saturating_add(1),
                 zone: &zone,
             }))
@@ -97,48 +97,43 @@ pub(crate) async fn stream(
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let positions = match htmx::last_event_id(&headers) {
-        Some(id) => Positions::parse(&id).ok_or(Problem::BodyBroken)?,
+    let cursor = match htmx::last_event_id(&headers) {
+        Some(id) => Cursor::parse(&id).ok_or(Problem::BodyBroken)?,
         None => query.from.ok_or(Problem::BodyBroken)?,
     };
-    state.places().answer(|sender| follow(state.clone(), query.choice, positions, sender))
+    state.streams().answer(|sender| follow(state.clone(), query.filter, cursor, sender))
 }
 
 /// Whoever reads this until it ends with a failure comes again, and is told what is wrong.
-async fn follow(
-    state: AppState,
-    choice: Choice,
-    mut positions: Positions,
-    sender: Sender,
-) -> Result<(), Gone> {
+async fn follow(state: AppState, filter: LogFilter, mut cursor: Cursor, sender: Sender) -> Result<(), Gone> {
     let mut news = state.watch_logs();
-    let mut reader = Reader::default();
+    let mut levels = LevelTracker::default();
     loop {
         // Noted before the look: what comes meanwhile is looked at next.
         news.borrow_and_update();
-        let passage;
-        (passage, reader) = after(&state, &choice, &positions, reader).await?;
-        positions.advance(passage.end.clone());
-        if !passage.lines.is_empty() || passage.lost > 0 {
-            let event = logs::news(&choice, &passage, state.zone()).into_string();
-            sender.send(&positions.to_string(), &event).await?;
+        let page;
+        (page, levels) = after(&state, &filter, &cursor, levels).await?;
+        cursor.advance(page.end.clone());
+        if !page.lines.is_empty() || page.lost > 0 {
+            let event = logs::news(&filter, &page, state.zone()).into_string();
+            sender.send(&cursor.to_string(), &event).await?;
             tokio::time::sleep(PACE).await;
         }
         news.changed().await.map_err(|_| Gone)?;
     }
 }
 
-/// The lines from a place on; the reader is lent out and comes back.
+/// The lines from a cursor on; the level tracker is lent to the blocking task and comes back.
 async fn after(
     state: &AppState,
-    choice: &Choice,
-    positions: &Positions,
-    mut reader: Reader,
-) -> Result<(Passage, Reader), Gone> {
-    let (choice, positions) = (choice.clone(), positions.clone());
+    filter: &LogFilter,
+    cursor: &Cursor,
+    mut levels: LevelTracker,
+) -> Result<(LogPage, LevelTracker), Gone> {
+    let (filter, cursor) = (filter.clone(), cursor.clone());
     let looking = state.ask(move |world| {
-        let passage = reading::after(&*world.logs, &choice, &positions, AT_ONCE, &mut reader);
-        passage.map(|passage| (passage, reader))
+        let page = log_page::after(&*world.logs, &filter, &cursor, AT_ONCE, &mut levels);
+        page.map(|page| (page, levels))
     });
     looking.await.map_err(|_| Gone)?.map_err(|_| Gone)
 }
@@ -146,9 +141,9 @@ async fn after(
 /// All lines as a file, without secrets and without what could steer a terminal.
 pub(crate) async fn download(State(state): State<AppState>, query: Query) -> Response {
     let (sender, body) = event_stream::channel();
-    let (choice, name) = (query.choice.clone(), query.choice.service.as_ref());
+    let (filter, name) = (query.filter.clone(), query.filter.service.as_ref());
     let name = format!("attachment; filename=\"{}.log\"", name.map_or("all", ServiceName::as_str));
-    let names = choice.service.is_none();
+    let names = filter.service.is_none();
     tokio::spawn(async move {
         let writing = state.ask(move |world| {
             let mut chunk = String::new();
@@ -156,14 +151,14 @@ pub(crate) async fn download(State(state): State<AppState>, query: Query) -> Res
                 let part = Bytes::from(std::mem::take(chunk));
                 sender.blocking_send(part).map_err(|_| Broken)
             };
-            reading::all(&*world.logs, &choice, |line| {
+            log_page::all(&*world.logs, &filter, |line| {
                 let prefix = if names { format!("{} | ", line.service) } else { String::new() };
                 chunk.extend([prefix.as_str(), &line.text(), "\n"]);
                 if chunk.len() >= CHUNK { send(&mut chunk) } else { Ok(()) }
             })?;
             send(&mut chunk)
         });
-        // A reader who left, or a log that can't be read: the file ends there.
+        // A client that left, or a log that can't be read: the file ends there.
         let _ended = writing.await;
     });
     ([(CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)], Body::new(body))
@@ -181,9 +176,9 @@ impl From<StoreError> for Broken {
 
 /// What an address asks for.
 pub(crate) struct Query {
-    choice: Choice,
-    before: Option<Positions>,
-    from: Option<Positions>,
+    filter: LogFilter,
+    before: Option<Cursor>,
+    from: Option<Cursor>,
     /// Where a line of the service begins.
     line: Option<u64>,
     /// How often lines were put above or below the page so far.
@@ -197,21 +192,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
         let RawQuery(query) =
             RawQuery::from_request_parts(parts, state).await.map_err(|_| Problem::BodyBroken)?;
         let mut fields = Fields::of_query(query.as_deref())?;
-        let mut positions = |name| {
-            let positions = |text: String| Positions::parse(&text).ok_or(Problem::BodyBroken);
-            fields.take(name).map(positions).transpose()
+        let mut cursor = |name| {
+            let cursor = |text: String| Cursor::parse(&text).ok_or(Problem::BodyBroken);
+            fields.take(name).map(cursor).transpose()
         };
-        let (before, from) = (positions("before")?, positions("from")?);
+        let (before, from) = (cursor("before")?, cursor("from")?);
         let service = fields.take("service").filter(|name| !name.is_empty());
         let service =
             service.map(|name| ServiceName::parse(&name)).transpose().map_err(|_| Problem::NotFound)?;
-        let filter = fields.take("filter").unwrap_or_default().to_lowercase();
-        if filter.len() > LONGEST_FILTER {
+        let text = fields.take("filter").unwrap_or_default().to_lowercase();
+        if text.len() > LONGEST_FILTER {
             return Err(Problem::BodyTooLarge { limit: LONGEST_FILTER });
         }
         let depth = fields.take("depth").and_then(|depth| depth.parse().ok()).unwrap_or(0);
         let line =
             fields.take("line").map(|line| line.parse().map_err(|_| Problem::BodyBroken)).transpose()?;
-        Ok(Self { choice: Choice { service, filter }, before, from, line, depth })
+        Ok(Self { filter: LogFilter { service, text }, before, from, line, depth })
     }
 }

@@ -1,7 +1,5 @@
 //! `/secrets…`: names and whether they have a value. No value ever comes out.
 
-use std::collections::BTreeSet;
-
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -9,13 +7,13 @@ use maud::Markup;
 use pipulate_core::secret::{EnvKey, NotAKey};
 use pipulate_store::dotenv::{SecretValue, Unset, Written};
 
+use crate::addresses;
 use crate::form::Fields;
+use crate::notice::Topic;
 use crate::problem::Problem;
-use crate::state::{AppState, Topic};
+use crate::state::AppState;
 use crate::views::secrets::{self, Complaint, Secret, SecretsPage};
 use crate::world::{SecretsError, World};
-
-const HERE: &str = "/secrets";
 
 /// Every name that is required or in the file.
 pub(crate) async fn show(State(state): State<AppState>) -> Result<Markup, Problem> {
@@ -24,7 +22,7 @@ pub(crate) async fn show(State(state): State<AppState>) -> Result<Markup, Proble
 
 async fn page(state: &AppState, complaint: Option<Complaint>) -> Result<Markup, Problem> {
     let secrets = state.ask(list).await??;
-    let page = SecretsPage { secrets, notice: state.notice(Topic::Secrets), complaint };
+    let page = SecretsPage { secrets, notice: state.notices().get(Topic::Secrets), complaint };
     Ok(secrets::page(&page, state.zone()))
 }
 
@@ -38,8 +36,8 @@ pub(crate) async fn save(State(state): State<AppState>, mut fields: Fields) -> R
     };
     match saved {
         Ok(told) => {
-            state.set_notice(Topic::Secrets, told);
-            Ok(Redirect::to(HERE).into_response())
+            state.notices().set(Topic::Secrets, told);
+            Ok(Redirect::to(addresses::SECRETS).into_response())
         }
         Err(Refused::Value(complaint)) => {
             let page = page(&state, Some(complaint)).await?;
@@ -104,8 +102,8 @@ pub(crate) async fn forget(
         Unset::Removed => format!("forgot {name}"),
         Unset::WasNotThere => format!("{name} was gone already"),
     };
-    state.set_notice(Topic::Secrets, told);
-    Ok(Redirect::to(HERE))
+    state.notices().set(Topic::Secrets, told);
+    Ok(Redirect::to(addresses::SECRETS))
 }
 
 /// A name that is in the file; any other is no page.
@@ -117,14 +115,5 @@ async fn known(state: &AppState, name: String) -> Result<String, Problem> {
 fn list(world: &World) -> Result<Vec<Secret>, SecretsError> {
     let (required, present) = (world.secrets.required(), world.secrets.names()?);
     let filled = world.secrets.filled()?;
-    let is_required: BTreeSet<&String> = required.iter().collect();
-    let is_listed: BTreeSet<&String> = present.iter().collect();
-    let others = present.iter().filter(|name| !is_required.contains(name));
-    let secret = |name: &String| Secret {
-        name: name.clone(),
-        is_required: is_required.contains(name),
-        is_set: filled.contains(name),
-        is_listed: is_listed.contains(name),
-    };
-    Ok(required.iter().chain(others).map(secret).collect())
+    Ok(Secret::all(&required, &present, &filled))
 }

@@ -14,10 +14,11 @@ use pipulate_core::service::ServiceName;
 use crate::event_stream::{Gone, Sender};
 use crate::form::Fields;
 use crate::htmx::{self, Audience};
+use crate::notice::{Notice, Topic};
 use crate::problem::Problem;
-use crate::state::{AppState, Notice, Topic};
+use crate::state::AppState;
 use crate::views;
-use crate::views::services::{Live, ServicesPage};
+use crate::views::services::{RenderedServices, ServicesPage};
 use crate::world::{Consent, ControlError, SignedIn, Target, Verb};
 
 /// Sends a browser on without a word in the page: forms of ours lead to ourselves only, so a
@@ -27,8 +28,8 @@ const REFRESH: HeaderName = HeaderName::from_static("refresh");
 /// All services.
 pub(crate) async fn show(State(state): State<AppState>) -> Result<Markup, Problem> {
     let snapshot = state.look().await?;
-    let notice = state.notice(Topic::Services);
-    let page = ServicesPage::new(&snapshot, &state.standpoint());
+    let notice = state.notices().get(Topic::Services);
+    let page = ServicesPage::new(&snapshot, &state.render_context());
     Ok(views::services::page(&page, notice.as_ref(), state.zone()))
 }
 
@@ -36,8 +37,8 @@ pub(crate) async fn show(State(state): State<AppState>) -> Result<Markup, Proble
 pub(crate) async fn events(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, Problem> {
     let mut news = state.watch_services();
     let known = htmx::last_event_id(&headers);
-    state.places().answer(async move |sender: Sender| {
-        let mut shown: Option<Arc<Live>> = None;
+    state.streams().answer(async move |sender: Sender| {
+        let mut shown: Option<Arc<RenderedServices>> = None;
         loop {
             let newest = news.borrow_and_update().clone();
             if let Some(newest) = newest {
@@ -88,9 +89,9 @@ async fn carry_out(
         }
         let done = world.control.act(&target, verb, consent);
         if let Err(ControlError::Refused(reason) | ControlError::Failed(reason)) = &done {
-            teller.set_notice(Topic::Services, reason.clone());
+            teller.notices().set(Topic::Services, reason.clone());
         }
-        Ok(done.map(|receipt| teller.set_notice(Topic::Services, receipt)))
+        Ok(done.map(|receipt| teller.notices().set(Topic::Services, receipt)))
     });
     done.await?
 }
@@ -98,7 +99,7 @@ async fn carry_out(
 fn told(state: &AppState, audience: Audience, notice: &Notice) -> Response {
     match audience {
         Audience::Page => Redirect::to("/").into_response(),
-        Audience::Fragment => views::services::notice(Some(notice), state.zone()).into_response(),
+        Audience::Fragment => views::controls::notice(Some(notice), state.zone()).into_response(),
     }
 }
 

@@ -17,58 +17,58 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 /// The same by both clocks, when nobody sets one.
-fn moment(seconds: i64) -> Moment {
+fn clock(seconds: i64) -> ClockReading {
     moment_when_set(seconds, 0)
 }
 
 /// The same after the clock that people set was set back by so many seconds.
-fn moment_when_set(seconds: i64, back: i64) -> Moment {
+fn moment_when_set(seconds: i64, back: i64) -> ClockReading {
     static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
     let steady = *BEGIN + Duration::from_secs(seconds.unsigned_abs());
-    Moment { wall: at(seconds - back), steady }
+    ClockReading { wall: at(seconds - back), steady }
 }
 
-fn door() -> Door {
-    Door::new(always(token()), PORT, moment(0))
+fn authenticator() -> Authenticator {
+    Authenticator::new(always(token()), PORT, clock(0))
 }
 
 #[test]
 fn a_code_is_good_once() {
-    let (door, code) = (door(), code(&token(), PORT, at(0)).unwrap());
-    assert_eq!(door.admit(&code, moment(1)), Ok(()));
-    assert_eq!(door.admit(&code, moment(2)), Err(CodeRefusal::Used));
+    let (authenticator, code) = (authenticator(), code(&token(), PORT, at(0)).unwrap());
+    assert_eq!(authenticator.admit(&code, clock(1)), Ok(()));
+    assert_eq!(authenticator.admit(&code, clock(2)), Err(CodeRefusal::Used));
 }
 
 #[test]
 fn a_code_is_good_for_ten_minutes_and_not_longer() {
-    let door = door();
+    let authenticator = authenticator();
     let late = code(&token(), PORT, at(0) + SignedDuration::from_millis(1)).unwrap();
     let early = code(&token(), PORT, at(0)).unwrap();
-    assert_eq!(door.admit(&late, moment(600)), Ok(()));
-    assert_eq!(door.admit(&early, moment(600)), Err(CodeRefusal::Expired));
+    assert_eq!(authenticator.admit(&late, clock(600)), Ok(()));
+    assert_eq!(authenticator.admit(&early, clock(600)), Err(CodeRefusal::Expired));
 }
 
 #[test]
 fn a_used_code_stays_used_over_a_restart_of_the_app() {
     let code = code(&token(), PORT, at(1)).unwrap();
-    assert_eq!(door().admit(&code, moment(2)), Ok(()));
-    let restarted = Door::new(always(token()), PORT, moment(3));
-    assert_eq!(restarted.admit(&code, moment(4)), Err(CodeRefusal::BeforeOpening));
+    assert_eq!(authenticator().admit(&code, clock(2)), Ok(()));
+    let restarted = Authenticator::new(always(token()), PORT, clock(3));
+    assert_eq!(restarted.admit(&code, clock(4)), Err(CodeRefusal::BeforeOpening));
 }
 
 #[test]
 fn a_clock_that_is_set_back_locks_nobody_out_and_makes_no_old_code_good() {
-    let (door, two_hours) = (door(), 7_200);
+    let (authenticator, two_hours) = (authenticator(), 7_200);
     let before = code(&token(), PORT, at(-1)).unwrap();
     let not_used = code(&token(), PORT, at(30)).unwrap();
     let after = code(&token(), PORT, at(60 - two_hours)).unwrap();
     let now = |seconds| moment_when_set(seconds, two_hours);
-    assert_eq!(door.admit(&after, now(61)), Ok(()));
-    assert_eq!(door.admit(&after, now(62)), Err(CodeRefusal::Used));
+    assert_eq!(authenticator.admit(&after, now(61)), Ok(()));
+    assert_eq!(authenticator.admit(&after, now(62)), Err(CodeRefusal::Used));
     for old in [before, not_used] {
-        assert_eq!(door.admit(&old, now(61)), Err(CodeRefusal::NotYetMade));
+        assert_eq!(authenticator.admit(&old, now(61)), Err(CodeRefusal::NotYetMade));
     }
-    let restarted = Door::new(always(token()), PORT, now(90));
+    let restarted = Authenticator::new(always(token()), PORT, now(90));
     assert_eq!(restarted.admit(&after, now(91)), Err(CodeRefusal::BeforeOpening));
 }
 
@@ -76,19 +76,19 @@ fn a_clock_that_is_set_back_locks_nobody_out_and_makes_no_old_code_good() {
 fn a_code_made_before_the_machine_slept_or_the_clock_was_set_forward_is_no_older_than_the_app() {
     let code = code(&token(), PORT, at(60)).unwrap();
     // Five minutes that the steady clock did not count.
-    assert_eq!(door().admit(&code, moment_when_set(120, -300)), Ok(()));
+    assert_eq!(authenticator().admit(&code, moment_when_set(120, -300)), Ok(()));
 }
 
 #[test]
 fn a_used_code_is_forgotten_only_after_it_expired() {
-    let door = door();
+    let authenticator = authenticator();
     let first = code(&token(), PORT, at(0)).unwrap();
-    door.admit(&first, moment(1)).unwrap();
+    authenticator.admit(&first, clock(1)).unwrap();
     for second in [300, 599, 601] {
-        door.admit(&code(&token(), PORT, at(second)).unwrap(), moment(second)).unwrap();
-        assert!(door.admit(&first, moment(second)).is_err(), "{second}");
+        authenticator.admit(&code(&token(), PORT, at(second)).unwrap(), clock(second)).unwrap();
+        assert!(authenticator.admit(&first, clock(second)).is_err(), "{second}");
     }
-    assert_eq!(door.used.lock().unwrap().len(), 3);
+    assert_eq!(authenticator.used.lock().unwrap().len(), 3);
 }
 
 #[test]
@@ -104,40 +104,40 @@ fn a_code_of_another_key_or_port_and_a_changed_code_are_refused() {
         changed,
         good[..good.len() - 2].to_owned(),
         format!("{good}AA"),
-        door().new_session().unwrap(),
+        authenticator().new_session().unwrap(),
         String::new(),
         "é?%\n".to_owned(),
     ];
     for code in foreign {
-        assert_eq!(door().admit(&code, moment(1)), Err(CodeRefusal::NotOurs), "{code}");
+        assert_eq!(authenticator().admit(&code, clock(1)), Err(CodeRefusal::NotOurs), "{code}");
     }
 }
 
 #[test]
 fn a_session_is_good_over_a_restart_and_ends_with_the_key() {
-    let session = door().new_session().unwrap();
-    assert!(Door::new(always(token()), PORT, moment(9_999)).knows_session(&session));
-    assert!(!Door::new(always(token()), PORT + 1, moment(0)).knows_session(&session));
+    let session = authenticator().new_session().unwrap();
+    assert!(Authenticator::new(always(token()), PORT, clock(9_999)).knows_session(&session));
+    assert!(!Authenticator::new(always(token()), PORT + 1, clock(0)).knows_session(&session));
     let next = Token::parse(&[b'n'; 43]).unwrap();
-    assert!(!Door::new(always(next), PORT, moment(0)).knows_session(&session));
+    assert!(!Authenticator::new(always(next), PORT, clock(0)).knows_session(&session));
 }
 
 #[test]
 fn a_code_is_no_session() {
-    let door = door();
-    assert!(!door.knows_session(code(&token(), PORT, at(0)).unwrap()));
-    assert!(!door.knows_session(""));
-    assert!(!door.knows_session("AAAA"));
+    let authenticator = authenticator();
+    assert!(!authenticator.knows_session(code(&token(), PORT, at(0)).unwrap()));
+    assert!(!authenticator.knows_session(""));
+    assert!(!authenticator.knows_session("AAAA"));
 }
 
 #[test]
 fn only_the_whole_key_is_the_key() {
-    let door = door();
-    assert!(door.knows_key(b"0123456789abcdef0123456789abcdef"));
+    let authenticator = authenticator();
+    assert!(authenticator.knows_key(b"0123456789abcdef0123456789abcdef"));
     for wrong in
         ["", "0123456789abcdef", "0123456789abcdef0123456789abcdef\0", "x123456789abcdef0123456789abcdef"]
     {
-        assert!(!door.knows_key(wrong.as_bytes()), "{wrong}");
+        assert!(!authenticator.knows_key(wrong.as_bytes()), "{wrong}");
     }
 }
 

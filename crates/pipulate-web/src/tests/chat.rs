@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use pipulate_core::chat::{Chat, Outcome, Turn};
 use pipulate_ollama::host::Host;
-use pipulate_store::chat::{Chat, End, Turn};
 
 use super::fake::Home;
 use super::ollama::{CUT_OFF, ENDLESS, MINUTE, WHOLE, hear, home, id};
@@ -57,7 +57,7 @@ async fn an_answer_outlives_its_page_shows_on_another_and_is_stopped_from_there(
     assert_eq!(hung_up, Ok("hung up"));
     hear(&mut other, "Stopped").await;
     let turn = home.kept(7).turns.remove(0);
-    assert_eq!((turn.answer.as_str(), turn.end), ("It was a dark and", End::Stopped));
+    assert_eq!((turn.answer.as_str(), turn.outcome), ("It was a dark and", Outcome::Stopped));
 }
 
 #[tokio::test]
@@ -149,9 +149,9 @@ async fn what_was_said_is_kept_when_the_app_ends() {
     let (home, _directory, _seen) = home(ENDLESS);
     let mut asking = home.ask_as_htmx("/chat/7", "question=A+story").await;
     hear(&mut asking, "dark and").await;
-    crate::chat::Answers::keep(&home.state).await;
+    home.state.generations().save_all().await;
     let turn = home.kept(7).turns.remove(0);
-    assert_eq!((turn.answer.as_str(), turn.end), ("It was a dark and", End::Open));
+    assert_eq!((turn.answer.as_str(), turn.outcome), ("It was a dark and", Outcome::Open));
 }
 
 #[tokio::test]

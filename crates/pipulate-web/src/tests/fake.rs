@@ -16,8 +16,9 @@ use pipulate_core::project::AbsPath;
 use pipulate_core::secret::EnvKey;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
-use pipulate_core::status::{LastExit, LiveService, ProjectStatus, ServiceStatus};
+use pipulate_core::status::{KernelActivity, LastExit, LiveService, ProjectStatus, ServiceStatus};
 use pipulate_ollama::host::Host;
+use pipulate_ollama::why::Incident;
 use pipulate_store::chat::Chats;
 use pipulate_store::dotenv::{EnvFile, SecretValue, SetOnce, Unset, Written};
 use pipulate_store::error::StoreError;
@@ -30,8 +31,8 @@ use super::news::{Bell, Events, Listener, Printed};
 use crate::sign::{self, Token};
 use crate::state::AppState;
 use crate::world::{
-    Chat, Consent, Control, ControlError, Logs, Look, NoOllama, Notebook, Ollama, Secrets, SecretsError,
-    StatusSource, Target, Trouble, Verb, Watching, World,
+    Chat, Consent, Control, ControlError, Logs, NoOllama, Ollama, Probes, Secrets, SecretsError,
+    StatusSource, Target, Verb, Watching, World,
 };
 
 pub(crate) const PORT: u16 = 5001;
@@ -47,8 +48,8 @@ pub(crate) struct FakeWorld {
     /// What the next look sees instead.
     pub(crate) seen_once: Mutex<Option<Vec<ServiceStatus>>>,
     pub(crate) unknown: Mutex<Vec<String>>,
-    pub(crate) looks: Mutex<Vec<Look>>,
-    pub(crate) notebooks: Mutex<Vec<Notebook>>,
+    pub(crate) looks: Mutex<Vec<Probes>>,
+    pub(crate) kernels: Mutex<Vec<KernelActivity>>,
     pub(crate) alerts: Mutex<Vec<String>>,
     /// What was done, and with whose word.
     pub(crate) acts: Mutex<Vec<(Target, Verb, Consent)>>,
@@ -101,14 +102,18 @@ impl Chat for FakeWorld {
         self.chats.lock().unwrap().clone().unwrap_or_else(|| Chats::new(path("/nowhere/chats")))
     }
 
-    fn trouble(&self, _: &ServiceName) -> Result<Trouble, String> {
-        Ok(Trouble { state: "crashed: code 1".to_owned(), log: vec!["NameError".to_owned()] })
+    fn incident(&self, service: &ServiceName) -> Result<Incident, String> {
+        Ok(Incident {
+            service: service.clone(),
+            state: "crashed: code 1".to_owned(),
+            log: vec!["NameError".to_owned()],
+        })
     }
 }
 
 impl StatusSource for FakeWorld {
-    fn notebooks(&self) -> Vec<Notebook> {
-        self.notebooks.lock().unwrap().clone()
+    fn kernels(&self) -> Vec<KernelActivity> {
+        self.kernels.lock().unwrap().clone()
     }
 
     fn alerts(&self) -> Vec<String> {
@@ -119,8 +124,8 @@ impl StatusSource for FakeWorld {
         Listener::to(&self.bell)
     }
 
-    fn status(&self, look: Look) -> ProjectStatus {
-        self.looks.lock().unwrap().push(look);
+    fn status(&self, probes: Probes) -> ProjectStatus {
+        self.looks.lock().unwrap().push(probes);
         let seen_once = self.seen_once.lock().unwrap().take();
         let services = seen_once.unwrap_or_else(|| self.services.lock().unwrap().clone());
         let unknown = self.unknown.lock().unwrap().clone();
@@ -235,7 +240,7 @@ impl Home {
 
     fn with_secrets(world: Arc<FakeWorld>, secrets: Arc<dyn Secrets>) -> Self {
         let state = state_over(&world, secrets);
-        let cookie = format!("pipulate_{PORT}={}", state.door().new_session().unwrap());
+        let cookie = format!("pipulate_{PORT}={}", state.authenticator().new_session().unwrap());
         Self { app: crate::app(state.clone()), world, state, cookie }
     }
 

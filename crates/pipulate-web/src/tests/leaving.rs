@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
-use pipulate_store::chat::{Chat, End, LeftOut, Turn};
+use pipulate_core::chat::{Chat, LeftOut, Outcome, Turn};
 use tower::ServiceExt as _;
 
 use super::fake::Home;
@@ -53,9 +53,9 @@ async fn a_question_that_is_kept_is_asked_although_its_sender_has_left() {
         page.next().await;
         let is_kept = || home.kept(7).turns.last().is_some_and(|turn| turn.question == "What");
         home.send_and_leave(path, "question=What&page=1", is_kept).await;
-        until("the end of the answer", || home.kept(7).turns.last().unwrap().end != End::Open).await;
+        until("the end of the answer", || home.kept(7).turns.last().unwrap().outcome != Outcome::Open).await;
         let turn = home.kept(7).turns.pop().unwrap();
-        assert!(matches!(turn.end, End::Whole(_)), "{path}: {turn:?}");
+        assert!(matches!(turn.outcome, Outcome::Whole(_)), "{path}: {turn:?}");
         hear(&mut page, "<strong>2</strong>").await;
     }
 }
@@ -65,10 +65,10 @@ async fn a_chat_whose_deletion_was_asked_for_is_gone_although_its_sender_has_lef
     let (home, _directory, _seen) = home(ENDLESS);
     let mut asking = home.ask_as_htmx("/chat/7", "question=A+story").await;
     hear(&mut asking, "dark and").await;
-    let answers = home.state.answers().clone();
+    let answers = home.state.generations().clone();
     let running = answers.of(id(7)).unwrap();
     // As soon as it was stopped.
-    let is_stopped = || matches!(running.chat().turns.last().unwrap().end, End::Stopped);
+    let is_stopped = || matches!(running.chat().turns.last().unwrap().outcome, Outcome::Stopped);
     home.send_and_leave("/chat/7/delete", "", is_stopped).await;
     until("the end of the chat", || home.kept(7).turns.is_empty() && answers.claim(id(7)).is_ok()).await;
 }
@@ -82,7 +82,7 @@ async fn an_older_save_that_is_slow_does_not_have_the_last_word() {
         let (release, held) = mpsc::channel();
         *home.world.hold_chats.lock().unwrap() = Some(held);
         let state = home.state.clone();
-        let older = tokio::spawn(async move { crate::chat::Answers::keep(&state).await });
+        let older = tokio::spawn(async move { state.generations().save_all().await });
         until("the older save", || home.world.hold_chats.lock().unwrap().is_none()).await;
         {
             let sending = home.post(last, "");
@@ -97,7 +97,7 @@ async fn an_older_save_that_is_slow_does_not_have_the_last_word() {
         }
         older.await.unwrap();
         match last {
-            "/chat/7/stop" => assert_eq!(home.kept(7).turns[0].end, End::Stopped),
+            "/chat/7/stop" => assert_eq!(home.kept(7).turns[0].outcome, Outcome::Stopped),
             _ => assert_eq!(home.kept(7).turns.len(), 0, "deleted"),
         }
     }
@@ -127,19 +127,21 @@ async fn what_a_model_can_not_take_in_is_told_beside_its_answer() {
     let (home, _directory, _seen) = home(WHOLE);
     let chats = home.world.chats.lock().unwrap().clone().unwrap();
     let said = "x".repeat(5_000);
-    let turn = Turn { answer: said.clone(), end: End::Stopped, ..Turn::new(said) };
+    let turn = Turn { answer: said.clone(), outcome: Outcome::Stopped, ..Turn::new(said) };
     let chat = Chat { instructions: Some("Be brief.".to_owned()), turns: vec![turn; 20], ..Chat::default() };
     chats.write(id(7), &chat).unwrap();
     home.post("/chat/7", "question=And+now%3F").await;
     let kept = home.kept(7);
     let last = kept.turns.last().unwrap();
-    assert!(matches!(last.end, End::Whole(_)), "{last:?}");
+    assert!(matches!(last.outcome, Outcome::Whole(_)), "{last:?}");
     assert_eq!((last.left_out, kept.turns.len()), (LeftOut { turns: 11, bytes: 0 }, 21));
     let page = home.get("/chat/7").await.body;
     assert!(page.contains("was not told: the first 11 questions and answers"), "{page}");
 
     // A question that is too long by itself has no answer, and says why.
     home.post("/chat/8", &format!("question={}", "x".repeat(120_000))).await;
-    let End::Broken(why) = &home.kept(8).turns[0].end else { panic!("{:?}", home.kept(8).turns[0].end) };
+    let Outcome::Broken(why) = &home.kept(8).turns[0].outcome else {
+        panic!("{:?}", home.kept(8).turns[0].outcome)
+    };
     assert!(why.contains("longer than llama3.1:latest can take in"), "{why}");
 }

@@ -1,6 +1,6 @@
 //! Answers that are longer, or nest deeper, than anybody can use.
 
-use pipulate_store::chat::End;
+use pipulate_core::chat::Outcome;
 
 use super::ollama::home;
 
@@ -18,7 +18,10 @@ async fn an_answer_ends_at_its_bound_in_whatever_pieces_it_comes() {
         home.post("/chat/7", "question=A").await;
         let turn = home.kept(7).turns.remove(0);
         assert_eq!(turn.answer.len() + turn.thinking.len(), (128 << 10) - 1, "{field}");
-        assert_eq!(turn.end, End::Broken("the answer grew longer than 128 KiB and was stopped".to_owned()));
+        assert_eq!(
+            turn.outcome,
+            Outcome::Broken("the answer grew longer than 128 KiB and was stopped".to_owned())
+        );
     }
 }
 

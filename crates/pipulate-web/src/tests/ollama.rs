@@ -5,8 +5,9 @@ use std::net::TcpListener;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use pipulate_core::chat::{Chat, ChatId};
 use pipulate_ollama::host::Host;
-use pipulate_store::chat::{Chat, ChatId, Chats};
+use pipulate_store::chat::Chats;
 
 use super::fake::{self, Home};
 use super::news::Events;

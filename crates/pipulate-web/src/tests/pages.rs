@@ -19,15 +19,15 @@ use pipulate_store::log::time_index::Mark;
 
 use super::fake::{Home, PORT, ask, empty, last_exit, service};
 use crate::headers::CONTENT_SECURITY;
+use crate::notice::Notice;
 use crate::observer::Observer;
-use crate::state::Notice;
-use crate::views::services::{self, ServicesPage, Standpoint};
+use crate::views::services::{self, RenderContext, ServicesPage};
 use crate::world::{Consent, ControlError, Target, Verb};
 
 /// The page that a browser gets which comes now.
 fn services_page(home: &Home, notice: Option<&Notice>) -> String {
     let snapshot = Observer::default().look(home.state.world(), Duration::ZERO, Instant::now());
-    let page = ServicesPage::new(&snapshot, &Standpoint { zone: &TimeZone::UTC, port: PORT });
+    let page = ServicesPage::new(&snapshot, &RenderContext { zone: &TimeZone::UTC, port: PORT });
     services::page(&page, notice, &TimeZone::UTC).into_string()
 }
 

@@ -121,7 +121,9 @@ async fn a_session_is_good_over_a_restart_of_the_app() {
 async fn attack_31_a_cookie_that_we_did_not_sign_is_refused() {
     let home = Home::new();
     let after_stop = Token::parse(&[b'n'; 43]).unwrap();
-    let old = sign::Door::new(sign::always(after_stop), PORT, sign::Moment::now()).new_session().unwrap();
+    let old = sign::Authenticator::new(sign::always(after_stop), PORT, sign::ClockReading::now())
+        .new_session()
+        .unwrap();
     let session = home.cookie.strip_prefix("pipulate_5001=").unwrap();
     for cookie in [
         "pipulate_5001=fixed".to_owned(),

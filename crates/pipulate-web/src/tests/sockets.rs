@@ -221,8 +221,11 @@ fn the_end_waits_for_no_action_in_progress() {
     let served = Served::new(PATIENT);
     let (release, held) = mpsc::channel();
     *served.world.hold.lock().unwrap() = Some(held);
-    let cookie =
-        format!("{}={}", served.state.door().cookie_name(), served.state.door().new_session().unwrap());
+    let cookie = format!(
+        "{}={}",
+        served.state.authenticator().cookie_name(),
+        served.state.authenticator().new_session().unwrap()
+    );
     let mut acting = served.connect();
     let (host, length) = (served.address, "Content-Length: 0\r\nSec-Fetch-Site: same-origin");
     let request =
@@ -240,8 +243,11 @@ fn strangers_get_a_refusal_whatever_they_ask_and_take_nobody_s_place() {
     let served = Served::new(Limits { connections: 1, ..PATIENT });
     served.welcome.store(false, Ordering::Relaxed);
     let held: Vec<TcpStream> = (0..20).map(|_| served.connect()).collect();
-    let cookie =
-        format!("{}={}", served.state.door().cookie_name(), served.state.door().new_session().unwrap());
+    let cookie = format!(
+        "{}={}",
+        served.state.authenticator().cookie_name(),
+        served.state.authenticator().new_session().unwrap()
+    );
     let request = format!("GET / HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\n\r\n", served.address);
     for request in
         [request.as_bytes(), served.get("/login").as_bytes(), served.get("/static/app.css").as_bytes()]
@@ -266,8 +272,11 @@ fn a_listener_that_others_could_reach_is_refused() {
 impl Served {
     /// Opens a stream of events and reads until the first has come.
     fn stream(&self) -> TcpStream {
-        let cookie =
-            format!("{}={}", self.state.door().cookie_name(), self.state.door().new_session().unwrap());
+        let cookie = format!(
+            "{}={}",
+            self.state.authenticator().cookie_name(),
+            self.state.authenticator().new_session().unwrap()
+        );
         let mut stream = self.connect();
         let request = format!("GET /events HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\n\r\n", self.address);
         stream.write_all(request.as_bytes()).unwrap();

@@ -9,15 +9,14 @@
 mod turn;
 
 use maud::{Markup, html};
+use pipulate_core::chat::{Chat, ChatId, Turn};
 use pipulate_core::text::capitalized;
-use pipulate_store::chat::{Chat, ChatId, Turn};
-use pipulate_store::error::StoreError;
 
+use crate::addresses;
 use crate::assets;
-use crate::chat::{self, Live, PageId, Phase, Running, conversation};
-use crate::offer::{Offer, Offered};
+use crate::chat::{self, Generation, PageId, Phase, Progress};
+use crate::model_choices::{ModelChoice, ModelChoices};
 use crate::views::layout::{self, Page};
-use crate::world::World;
 
 /// How long a title in the list may be, in characters.
 const TITLE: usize = 60;
@@ -26,25 +25,16 @@ const TITLE: usize = 60;
 pub(crate) struct ChatPage {
     pub(crate) id: ChatId,
     pub(crate) page: PageId,
-    pub(crate) earlier: Vec<Entry>,
-    pub(crate) talk: Talk,
-    pub(crate) offer: Offer,
+    pub(crate) chats: Vec<ChatLink>,
+    pub(crate) transcript: Transcript,
+    pub(crate) choices: ModelChoices,
 }
 
 /// A chat in the list of all.
-pub(crate) struct Entry {
-    id: ChatId,
-    title: String,
-}
-
-impl Entry {
-    /// All chats, newest first. One that can't be read is listed all the same: its page says why.
-    pub(crate) fn all(world: &World) -> Result<Vec<Self>, StoreError> {
-        let chats = world.chat.chats();
-        let title =
-            |id| chats.title(id).map_or_else(|_| "Can't be read".to_owned(), |title| shortened(&title));
-        Ok(chats.ids()?.into_iter().map(|id| Self { id, title: title(id) }).collect())
-    }
+pub(crate) struct ChatLink {
+    pub(crate) id: ChatId,
+    /// `None` if the chat can't be read. Its page says why.
+    pub(crate) title: Option<String>,
 }
 
 fn shortened(title: &str) -> String {
@@ -57,24 +47,24 @@ fn shortened(title: &str) -> String {
 }
 
 /// What was said, and what is being said.
-pub(crate) struct Talk {
+pub(crate) struct Transcript {
     /// What is on disk, without the turn that is being written.
     kept: Chat,
-    live: Option<Live>,
+    progress: Option<Progress>,
 }
 
-impl Talk {
-    pub(crate) fn running(running: &Running) -> Self {
-        Self { kept: running.before().clone(), live: Some(running.listen().borrow().clone()) }
+impl Transcript {
+    pub(crate) fn running(generation: &Generation) -> Self {
+        Self { kept: generation.before().clone(), progress: Some(generation.listen().borrow().clone()) }
     }
 
     pub(crate) fn over(chat: Chat) -> Self {
-        Self { kept: chat, live: None }
+        Self { kept: chat, progress: None }
     }
 
     /// What goes on, if anything does.
-    pub(crate) fn goes_on(&self) -> Option<&Live> {
-        self.live.as_ref().filter(|live| !matches!(live.phase, Phase::Over(_)))
+    pub(crate) fn goes_on(&self) -> Option<&Progress> {
+        self.progress.as_ref().filter(|progress| !matches!(progress.phase, Phase::Over(_)))
     }
 
     /// Who answered last.
@@ -86,20 +76,20 @@ impl Talk {
     /// All of it as Markdown, for people.
     pub(crate) fn to_markdown(&self) -> String {
         let mut chat = self.kept.clone();
-        chat.turns.extend(self.live.iter().map(|live| live.turn.clone()));
-        conversation(&chat).to_markdown(self.last_model().unwrap_or("a model"))
+        chat.turns.extend(self.progress.iter().map(|progress| progress.turn.clone()));
+        chat::to_markdown(&chat, self.last_model().unwrap_or("a model"))
     }
 
     fn all(&self) -> impl Iterator<Item = &Turn> {
-        self.kept.turns.iter().chain(self.live.iter().map(|live| &live.turn))
+        self.kept.turns.iter().chain(self.progress.iter().map(|progress| &progress.turn))
     }
 }
 
 /// The whole page.
 pub(crate) fn page(page: &ChatPage) -> Markup {
     let id = page.id;
-    let whole = Whole::of(id, &page.talk, &page.earlier);
-    let title = title(&page.talk);
+    let whole = Rendered::of(id, &page.transcript, &page.chats);
+    let title = title(&page.transcript);
     let content = html! {
         link rel="stylesheet" href=(assets::CHAT_STYLE.address());
         div class="headline" {
@@ -110,22 +100,22 @@ pub(crate) fn page(page: &ChatPage) -> Markup {
             }
         }
         div class="talk" {
-            (no_model(page.id, &page.offer))
-            (leaves_this_machine(&page.offer))
+            (no_model(page.id, &page.choices))
+            (leaves_this_machine(&page.choices))
             div id="turns" role="log" aria-label="Conversation" tabindex="0" { (whole.turns) }
             (layout::listener("follow", &format!("/chat/{id}/events?page={}&shown={}", page.page, whole.mark())))
-            p id="chat-status" role="status" { (status(page.talk.live.as_ref())) }
+            p id="chat-status" role="status" { (status(page.transcript.progress.as_ref())) }
             (ask(page))
             form id="stop" method="post" action={ "/chat/" (id) "/stop" } hx-post={ "/chat/" (id) "/stop" } hx-swap="none" {}
             (settings(page))
         }
-        (chats(id, &page.earlier))
+        (chats(id, &page.chats))
         script src=(assets::CHAT_SCRIPT.address()) defer {}
     };
     Page {
         title: &title,
-        here: Some("/chat"),
-        reloads: page.talk.goes_on().is_some(),
+        here: Some(addresses::CHAT),
+        reloads: page.transcript.goes_on().is_some(),
         content: &html! { div id="chat" { (content) } },
     }
     .show()
@@ -141,7 +131,7 @@ fn ask(page: &ChatPage) -> Markup {
             textarea id="question" name="question" rows="3" required aria-label="Your question"
                 placeholder="Ask something (Enter sends, Shift+Enter begins a new line)" {}
             div class="verbs" {
-                @if let Offer::Models { models, chosen, .. } = &page.offer { (picker(models, chosen)) }
+                @if let ModelChoices::Models { models, chosen, .. } = &page.choices { (picker(models, chosen)) }
                 button id="send" { "Send" }
                 button form="stop" class="calm" { "Stop" }
             }
@@ -149,9 +139,9 @@ fn ask(page: &ChatPage) -> Markup {
     }
 }
 
-fn picker(models: &[Offered], chosen: &str) -> Markup {
+fn picker(models: &[ModelChoice], chosen: &str) -> Markup {
     let (cloud, local): (Vec<_>, Vec<_>) = models.iter().partition(|model| model.is_cloud);
-    let option = |model: &Offered, more: &str| {
+    let option = |model: &ModelChoice, more: &str| {
         html! { option value=(model.name) selected[model.name == chosen] { (model.name) (more) } }
     };
     html! {
@@ -177,12 +167,12 @@ fn size(bytes: u64) -> String {
 }
 
 /// Says where the words go, before there are any.
-fn leaves_this_machine(offer: &Offer) -> Markup {
-    let Offer::Models { elsewhere, .. } = offer else { return html! {} };
+fn leaves_this_machine(choices: &ModelChoices) -> Markup {
+    let ModelChoices::Models { elsewhere, .. } = choices else { return html! {} };
     html! {
         @if let Some(host) = elsewhere {
             p class="alert" { "What you write leaves this machine, for Ollama at " (host) }
-        } @else if let Some(chosen) = offer.in_cloud() {
+        } @else if let Some(chosen) = choices.in_cloud() {
             p class="alert" { "What you write leaves this machine: " (chosen) " runs in Ollama's cloud" }
         }
     }
@@ -207,9 +197,9 @@ pub(crate) fn question_why(service: &str, model: &str) -> Markup {
     layout::page(&title, Some("/"), &question)
 }
 
-fn no_model(id: ChatId, offer: &Offer) -> Markup {
+fn no_model(id: ChatId, choices: &ModelChoices) -> Markup {
     html! {
-        @if let Offer::Unasked { host } = offer {
+        @if let ModelChoices::Unasked { host } = choices {
             div class="alert" {
                 p { "This folder's pipulate.toml wants to use Ollama on another machine: " (host) }
                 p { "What you write and your services' logs would go there. Nothing was sent yet." }
@@ -220,7 +210,7 @@ fn no_model(id: ChatId, offer: &Offer) -> Markup {
                 }
             }
         }
-        @if let Offer::Nothing { reason, advice, command } = offer {
+        @if let ModelChoices::Nothing { reason, advice, command } = choices {
             div class="alert" {
                 p { (capitalized(reason)) }
                 @if let Some(advice) = advice { p { (capitalized(advice)) } }
@@ -233,7 +223,7 @@ fn no_model(id: ChatId, offer: &Offer) -> Markup {
 /// What concerns all of a chat.
 fn settings(page: &ChatPage) -> Markup {
     let id = page.id;
-    let chat = &page.talk.kept;
+    let chat = &page.transcript.kept;
     html! {
         details class="settings" {
             summary { "This chat" }
@@ -254,13 +244,13 @@ fn settings(page: &ChatPage) -> Markup {
 }
 
 /// All that are kept; the style sheet shows them, and what concerns a kept chat, where there are any.
-fn chats(here: ChatId, chats: &[Entry]) -> Markup {
+fn chats(here: ChatId, chats: &[ChatLink]) -> Markup {
     html! {
         nav id="chats" aria-labelledby="chats-heading" {
             h2 id="chats-heading" { "Chats" }
             ul {
-                @for entry in chats {
-                    li { a href={ "/chat/" (entry.id) } aria-current=[(entry.id == here).then_some("page")] { (entry.title) } }
+                @for link in chats {
+                    li { a href={ "/chat/" (link.id) } aria-current=[(link.id == here).then_some("page")] { (link.title.as_deref().map_or_else(|| "Can't be read".to_owned(), shortened)) } }
                 }
             }
         }
@@ -268,9 +258,13 @@ fn chats(here: ChatId, chats: &[Entry]) -> Markup {
 }
 
 /// What a page is called.
-fn title(talk: &Talk) -> String {
-    let turn = talk.live.as_ref().map(|live| &live.turn).filter(|_| talk.kept.turns.is_empty());
-    match (talk.kept.title(), turn) {
+fn title(transcript: &Transcript) -> String {
+    let turn = transcript
+        .progress
+        .as_ref()
+        .map(|progress| &progress.turn)
+        .filter(|_| transcript.kept.turns.is_empty());
+    match (transcript.kept.title(), turn) {
         ("", None) => "Chat".to_owned(),
         ("", Some(turn)) => shortened(&turn.question),
         (title, _) => shortened(title),
@@ -278,17 +272,17 @@ fn title(talk: &Talk) -> String {
 }
 
 /// What stands in `#turns`.
-fn turns(id: ChatId, talk: &Talk) -> Markup {
-    let last = talk.kept.turns.len();
+fn turns(id: ChatId, transcript: &Transcript) -> Markup {
+    let last = transcript.kept.turns.len();
     html! {
-        @for (number, turn) in talk.kept.turns.iter().enumerate() {
-            (turn::over(number, turn, (number + 1 == last && talk.live.is_none()).then_some(id)))
+        @for (number, turn) in transcript.kept.turns.iter().enumerate() {
+            (turn::over(number, turn, (number + 1 == last && transcript.progress.is_none()).then_some(id)))
         }
-        @if let Some(live) = &talk.live {
-            @if talk.goes_on().is_some() { (turn::open(last, live)) }
-            @else { (turn::over(last, &live.turn, Some(id))) }
+        @if let Some(progress) = &transcript.progress {
+            @if transcript.goes_on().is_some() { (turn::open(last, progress)) }
+            @else { (turn::over(last, &progress.turn, Some(id))) }
         }
-        @if talk.all().next().is_none() { p class="empty" { "Nothing was said yet" } }
+        @if transcript.all().next().is_none() { p class="empty" { "Nothing was said yet" } }
     }
 }
 
@@ -298,40 +292,40 @@ fn mark(shown: &Markup) -> String {
 }
 
 /// What goes on, in words.
-fn status(live: Option<&Live>) -> String {
-    let Some(live) = live else { return String::new() };
-    let model = &live.turn.model;
-    match &live.phase {
+fn status(progress: Option<&Progress>) -> String {
+    let Some(progress) = progress else { return String::new() };
+    let model = &progress.turn.model;
+    match &progress.phase {
         Phase::Asking if model.is_empty() => "Asking Ollama…".to_owned(),
         Phase::Asking => format!("Asking {model}…"),
         Phase::Loading => format!("Loading {model} into memory, which can take a while…"),
         Phase::Waiting => format!("Waiting for {model}, which may be busy with something else…"),
-        Phase::Writing if live.turn.answer.is_empty() => format!("{model} is thinking…"),
+        Phase::Writing if progress.turn.answer.is_empty() => format!("{model} is thinking…"),
         Phase::Writing => format!("{model} is answering…"),
-        Phase::Over(None) => turn::end(&live.turn).to_owned(),
-        Phase::Over(Some(trouble)) => format!("The answer could not be kept: {trouble}"),
+        Phase::Over(None) => turn::end(&progress.turn).to_owned(),
+        Phase::Over(Some(error)) => format!("The answer could not be kept: {error}"),
     }
 }
 
 /// All that an open page shows.
-pub(crate) struct Whole {
+pub(crate) struct Rendered {
     turns: Markup,
     status: Option<String>,
     /// What names this chat and the others.
     names: Markup,
 }
 
-impl Whole {
-    pub(crate) fn of(id: ChatId, talk: &Talk, chats: &[Entry]) -> Self {
-        let title = title(talk);
+impl Rendered {
+    pub(crate) fn of(id: ChatId, transcript: &Transcript, chats: &[ChatLink]) -> Self {
+        let title = title(transcript);
         let names = html! {
             hx-partial hx-target="title" hx-swap="innerHTML" { (title) }
             hx-partial hx-target="#chat-title" hx-swap="innerHTML" { (title) }
             hx-partial hx-target="#chats" hx-swap="outerMorph" { (self::chats(id, chats)) }
         };
         // How the last answer ended stays to be read.
-        let status = talk.live.as_ref().map(|live| status(Some(live)));
-        Self { turns: turns(id, talk), status, names }
+        let status = transcript.progress.as_ref().map(|progress| status(Some(progress)));
+        Self { turns: turns(id, transcript), status, names }
     }
 
     /// Names what a page shows then.
@@ -368,22 +362,22 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    pub(crate) fn of(live: &Live) -> Self {
+    pub(crate) fn of(progress: &Progress) -> Self {
         Self {
-            thinking: live.turn.thinking.len(),
-            answer: live.turn.answer.len(),
-            status: status(Some(live)),
+            thinking: progress.turn.thinking.len(),
+            answer: progress.turn.answer.len(),
+            status: status(Some(progress)),
         }
     }
 
     /// What is missing from a page that shows this much.
-    pub(crate) fn more(&self, live: &Live) -> String {
-        let status = status(Some(live));
+    pub(crate) fn more(&self, progress: &Progress) -> String {
+        let status = status(Some(progress));
         html! {
-            (turn::added("open-thinking", &live.turn.thinking, self.thinking))
-            (turn::added("open-answer", &live.turn.answer, self.answer))
+            (turn::added("open-thinking", &progress.turn.thinking, self.thinking))
+            (turn::added("open-answer", &progress.turn.answer, self.answer))
             @if status != self.status {
-                hx-partial hx-target="#open-model" hx-swap="innerHTML" { (turn::who(&live.turn)) }
+                hx-partial hx-target="#open-model" hx-swap="innerHTML" { (turn::who(&progress.turn)) }
                 hx-partial hx-target="#chat-status" hx-swap="innerHTML" { (status) }
             }
         }

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use crate::views::controls::action;
 use crate::views::layout;
 use crate::world::{Target, Verb};
 
@@ -12,28 +13,20 @@ pub(crate) fn page(target: &Target, verb: Verb, ends: &[String]) -> Markup {
 
 /// The question itself, with what would end and two answers.
 pub(crate) fn question(target: &Target, verb: Verb, ends: &[String]) -> Markup {
-    let action = action(target, verb);
+    let address = action(target, verb);
     html! {
         article class="question" aria-labelledby="question" tabindex="-1" autofocus {
             h2 id="question" { (title(target, verb)) }
             p { "This would end with it:" }
             ul { @for end in ends { li { (end) } } }
             div class="verbs" {
-                form method="post" action=(action) hx-post=(action) hx-target="#answer" hx-swap="innerHTML" hx-sync="this:drop" {
+                form method="post" action=(address) hx-post=(address) hx-target="#answer" hx-swap="innerHTML" hx-sync="this:drop" {
                     input type="hidden" name="consent" value="given";
                     button { (verb.label()) " " (target) " all the same" }
                 }
                 a href="/" role="button" class="calm" { "Leave it as it is" }
             }
         }
-    }
-}
-
-/// The address that an action is sent to.
-pub(crate) fn action(target: &Target, verb: Verb) -> String {
-    match target {
-        Target::All => format!("/services/{}", verb.word()),
-        Target::One(service) => format!("/services/{service}/{}", verb.word()),
     }
 }
 

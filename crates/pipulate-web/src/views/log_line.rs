@@ -1,10 +1,10 @@
 //! One line of a log: who printed it when, how bad it looks, and its colors as classes.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use crate::reading::LogLine;
+use crate::log_page::LogLine;
+use crate::views::clock::clock;
 
 const LINK: &str = "Link to this line";
 
@@ -52,10 +52,6 @@ fn content(line: &LogLine, names: Names, zone: &TimeZone, address: Option<&str>)
                 @if line.cut > 0 { span class="cut" { " … " (line.cut) " more bytes" } }
             }
     }
-}
-
-fn clock(time: Timestamp, zone: &TimeZone) -> String {
-    time.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
 }
 
 fn piece(text: &str, color: &str) -> Markup {

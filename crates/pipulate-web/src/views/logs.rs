@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pipulate_core::service::ServiceName;
 use pipulate_core::units;
 
-use crate::reading::{Choice, LogLine, Passage, Positions};
+use crate::log_page::{Cursor, LogFilter, LogLine, LogPage};
 use crate::views::layout;
 use crate::views::log_line::{Names, TARGET, linked_line};
 
@@ -16,21 +16,21 @@ use crate::views::log_line::{Names, TARGET, linked_line};
 const DEEPEST: u32 = 8;
 
 /// The page's view model.
-pub(crate) struct LogsPage {
+pub(crate) struct LogsView {
     pub(crate) services: Vec<ServiceName>,
-    pub(crate) choice: Choice,
-    pub(crate) passage: Passage,
-    /// What came before it, where a page is about one line, which is the first of the passage.
-    pub(crate) context: Option<Passage>,
-    pub(crate) moment: Moment,
+    pub(crate) filter: LogFilter,
+    pub(crate) page: LogPage,
+    /// What came before it, where a page is about one line, which is the first line of `page`.
+    pub(crate) context: Option<LogPage>,
+    pub(crate) anchor: Anchor,
     pub(crate) zone: TimeZone,
 }
 
 /// Where in time a page is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Moment {
+pub(crate) enum Anchor {
     /// It goes on.
-    Now,
+    Newest,
     /// It stays as it is, and ends where another page began.
     Before,
     /// It stays as it is, and begins where another page ended.
@@ -40,101 +40,101 @@ pub(crate) enum Moment {
 }
 
 /// Lines that come above or below others.
-pub(crate) struct History<'a> {
-    pub(crate) choice: &'a Choice,
-    pub(crate) passage: &'a Passage,
+pub(crate) struct MoreLines<'a> {
+    pub(crate) filter: &'a LogFilter,
+    pub(crate) page: &'a LogPage,
     /// How often lines were put above or below the page so far.
     pub(crate) depth: u32,
     pub(crate) zone: &'a TimeZone,
 }
 
-/// Where a page meets the one that a reader comes from: no other line is to be in view.
+/// Where a page meets the one that a person comes from: no other line is to be in view.
 const SEAM: &str = "here";
 
 /// The whole page.
-pub(crate) fn page(page: &LogsPage) -> Markup {
-    let LogsPage { services, choice, passage, context, moment, zone } = page;
-    let first = context.as_ref().unwrap_or(passage);
-    let has_lines = !passage.lines.is_empty() || !first.lines.is_empty();
-    let target = match moment {
-        Moment::Line(offset) => Some(*offset),
-        Moment::Now | Moment::Before | Moment::From => None,
+pub(crate) fn page(view: &LogsView) -> Markup {
+    let LogsView { services, filter, page, context, anchor, zone } = view;
+    let first = context.as_ref().unwrap_or(page);
+    let has_lines = !page.lines.is_empty() || !first.lines.is_empty();
+    let target = match anchor {
+        Anchor::Line(offset) => Some(*offset),
+        Anchor::Newest | Anchor::Before | Anchor::From => None,
     };
     let content = html! {
         h1 { "Logs" }
-        (controls(services, choice))
+        (controls(services, filter))
         @if services.is_empty() {
             p { "No service has printed anything yet. In a terminal, in the project's folder, run:" }
             pre { code { "pipulate start" } }
         } @else {
             div id="log" class="lines" role="log" aria-live="off" tabindex="0" aria-label="Log lines" {
-                (older(choice, first, 0))
-                @if let Some(context) = context { (batch(choice, context, zone, None)) }
-                @if target.is_some_and(|offset| passage.lines.front().is_none_or(|line| line.offset != offset)) {
+                (older(filter, first, 0))
+                @if let Some(context) = context { (batch(filter, context, zone, None)) }
+                @if target.is_some_and(|offset| page.lines.front().is_none_or(|line| line.offset != offset)) {
                     p id=(TARGET) { "That line is no longer kept" }
                 }
-                (batch(choice, passage, zone, target))
-                @if !has_lines { p class="empty" { (nothing(choice, *moment)) } }
-                @match moment {
-                    Moment::Now => {}
-                    Moment::Before => { (newer(choice, passage, 0)) span id=(SEAM) {} }
-                    Moment::From | Moment::Line(_) if passage.has_more => (newer(choice, passage, 0)),
-                    Moment::From | Moment::Line(_) => {}
+                (batch(filter, page, zone, target))
+                @if !has_lines { p class="empty" { (nothing(filter, *anchor)) } }
+                @match anchor {
+                    Anchor::Newest => {}
+                    Anchor::Before => { (newer(filter, page, 0)) span id=(SEAM) {} }
+                    Anchor::From | Anchor::Line(_) if page.has_more => (newer(filter, page, 0)),
+                    Anchor::From | Anchor::Line(_) => {}
                 }
                 // Without a script nothing else brings the newest line into view.
-                @if *moment == Moment::Now { noscript { span tabindex="-1" autofocus {} } }
+                @if *anchor == Anchor::Newest { noscript { span tabindex="-1" autofocus {} } }
             }
-            (footer(choice, passage, *moment))
+            (footer(filter, page, *anchor))
         }
     };
-    let title = choice.service.as_ref().map_or("Logs".to_owned(), |service| format!("{service} – Logs"));
+    let title = filter.service.as_ref().map_or("Logs".to_owned(), |service| format!("{service} – Logs"));
     layout::page(&title, Some("/logs"), &content)
 }
 
 /// Older lines, and the way to those before them.
-pub(crate) fn history(history: &History) -> Markup {
-    let History { choice, passage, depth, zone } = history;
+pub(crate) fn older_lines(more: &MoreLines) -> Markup {
+    let MoreLines { filter, page, depth, zone } = more;
     html! {
-        (older(choice, passage, *depth))
-        (batch(choice, passage, zone, None))
+        (older(filter, page, *depth))
+        (batch(filter, page, zone, None))
     }
 }
 
 /// Newer lines, and the way to those after them.
-pub(crate) fn sequel(sequel: &History) -> Markup {
-    let History { choice, passage, depth, zone } = sequel;
+pub(crate) fn newer_lines(more: &MoreLines) -> Markup {
+    let MoreLines { filter, page, depth, zone } = more;
     html! {
-        (batch(choice, passage, zone, None))
-        @if passage.has_more { (newer(choice, passage, *depth)) }
+        (batch(filter, page, zone, None))
+        @if page.has_more { (newer(filter, page, *depth)) }
     }
 }
 
 /// An event for a page that is open.
-pub(crate) fn news(choice: &Choice, passage: &Passage, zone: &TimeZone) -> Markup {
+pub(crate) fn news(filter: &LogFilter, page: &LogPage, zone: &TimeZone) -> Markup {
     html! {
         hx-partial hx-target="#log" hx-swap="beforeend" {
-            @if passage.lost > 0 {
+            @if page.lost > 0 {
                 p class="skipped" {
-                    (units::size(passage.lost)) " were thrown away before they could be shown: a log keeps no more"
+                    (units::size(page.lost)) " were thrown away before they could be shown: a log keeps no more"
                 }
             }
-            @if passage.skipped > 0 {
+            @if page.skipped > 0 {
                 p class="skipped" {
-                    (passage.skipped) " lines came faster than they can be shown: "
-                    a href=(before(choice, &passage.begin)) { "see them" }
+                    (page.skipped) " lines came faster than they can be shown: "
+                    a href=(before(filter, &page.begin)) { "see them" }
                 }
             }
-            (batch(choice, passage, zone, None))
+            (batch(filter, page, zone, None))
         }
     }
 }
 
-fn batch(choice: &Choice, passage: &Passage, zone: &TimeZone, target: Option<u64>) -> Markup {
-    let names = if choice.service.is_some() { Names::Hidden } else { Names::Shown };
+fn batch(filter: &LogFilter, page: &LogPage, zone: &TimeZone, target: Option<u64>) -> Markup {
+    let names = if filter.service.is_some() { Names::Hidden } else { Names::Shown };
     html! {
-        @if !passage.lines.is_empty() {
-            div class="batch" data-before=(before(choice, &passage.begin)) {
-                @for line in &passage.lines {
+        @if !page.lines.is_empty() {
+            div class="batch" data-before=(before(filter, &page.begin)) {
+                @for line in &page.lines {
                     (linked_line(line, names, zone, &address_of(line), target == Some(line.offset)))
                 }
             }
@@ -142,25 +142,25 @@ fn batch(choice: &Choice, passage: &Passage, zone: &TimeZone, target: Option<u64
     }
 }
 
-/// A page of the lines before these positions, at its end.
-fn before(choice: &Choice, positions: &Positions) -> String {
-    address("/logs", choice, &[("before", &positions.to_string())]) + "#" + SEAM
+/// The address of the lines before a cursor.
+fn before(filter: &LogFilter, cursor: &Cursor) -> String {
+    address("/logs", filter, &[("before", &cursor.to_string())]) + "#" + SEAM
 }
 
 /// A page about a line, among those of its service: a filter would leave out what it came of.
 fn address_of(line: &LogLine) -> String {
-    let choice = Choice { service: Some(line.service.clone()), filter: String::new() };
-    address("/logs", &choice, &[("line", &line.offset.to_string())]) + "#" + TARGET
+    let filter = LogFilter { service: Some(line.service.clone()), text: String::new() };
+    address("/logs", &filter, &[("line", &line.offset.to_string())]) + "#" + TARGET
 }
 
 /// Comes by itself when it is scrolled to, a few times; then it is a page of its own.
-fn older(choice: &Choice, passage: &Passage, depth: u32) -> Markup {
-    if passage.lines.is_empty() || passage.begin.is_the_beginning() {
+fn older(filter: &LogFilter, page: &LogPage, depth: u32) -> Markup {
+    if page.lines.is_empty() || page.begin.is_at_start() {
         return Markup::default();
     }
-    let plain = before(choice, &passage.begin);
-    let begin = passage.begin.to_string();
-    let fragment = address("/logs/older", choice, &[("before", &begin), ("depth", &depth.to_string())]);
+    let plain = before(filter, &page.begin);
+    let begin = page.begin.to_string();
+    let fragment = address("/logs/older", filter, &[("before", &begin), ("depth", &depth.to_string())]);
     html! {
         @if depth < DEEPEST {
             a id="older" href=(plain) hx-get=(fragment) hx-trigger="click, intersect once" hx-target="this"
@@ -172,10 +172,10 @@ fn older(choice: &Choice, passage: &Passage, depth: u32) -> Markup {
 }
 
 /// As [`older`], but only when it is asked for: what is read is above it.
-fn newer(choice: &Choice, passage: &Passage, depth: u32) -> Markup {
-    let end = passage.end.to_string();
-    let plain = address("/logs", choice, &[("from", &end)]);
-    let fragment = address("/logs/newer", choice, &[("from", &end), ("depth", &depth.to_string())]);
+fn newer(filter: &LogFilter, page: &LogPage, depth: u32) -> Markup {
+    let end = page.end.to_string();
+    let plain = address("/logs", filter, &[("from", &end)]);
+    let fragment = address("/logs/newer", filter, &[("from", &end), ("depth", &depth.to_string())]);
     html! {
         @if depth < DEEPEST {
             a id="newer" href=(plain) hx-get=(fragment) hx-target="this" hx-swap="outerHTML" { "Newer lines" }
@@ -186,17 +186,17 @@ fn newer(choice: &Choice, passage: &Passage, depth: u32) -> Markup {
 }
 
 /// Which services, which lines.
-fn controls(services: &[ServiceName], choice: &Choice) -> Markup {
+fn controls(services: &[ServiceName], filter: &LogFilter) -> Markup {
     let all = std::iter::once(None).chain(services.iter().map(Some));
     html! {
         div class="controls" {
             nav aria-label="Services" {
                 ul {
                     @for service in all {
-                        @let chosen = Choice { service: service.cloned(), filter: choice.filter.clone() };
+                        @let chosen = LogFilter { service: service.cloned(), text: filter.text.clone() };
                         li {
                             a href=(address("/logs", &chosen, &[]))
-                                aria-current=[(chosen.service == choice.service).then_some("true")] {
+                                aria-current=[(chosen.service == filter.service).then_some("true")] {
                                 @match service { Some(service) => { (service) } None => { "All" } }
                             }
                         }
@@ -205,8 +205,8 @@ fn controls(services: &[ServiceName], choice: &Choice) -> Markup {
             }
             search {
                 form method="get" action="/logs" {
-                    @if let Some(service) = &choice.service { input type="hidden" name="service" value=(service); }
-                    input type="search" name="filter" value=(choice.filter) aria-label="Only lines with" placeholder="Only lines with…" maxlength="100";
+                    @if let Some(service) = &filter.service { input type="hidden" name="service" value=(service); }
+                    input type="search" name="filter" value=(filter.text) aria-label="Only lines with" placeholder="Only lines with…" maxlength="100";
                     button class="calm" { "Filter" }
                 }
             }
@@ -215,44 +215,44 @@ fn controls(services: &[ServiceName], choice: &Choice) -> Markup {
 }
 
 /// What to do with what is shown.
-fn footer(choice: &Choice, passage: &Passage, moment: Moment) -> Markup {
+fn footer(filter: &LogFilter, page: &LogPage, anchor: Anchor) -> Markup {
     html! {
         div class="controls" {
-            @match moment {
-                Moment::Now => {
+            @match anchor {
+                Anchor::Newest => {
                     div class="verbs" {
                         button id="follow" class="calm" type="button" hidden aria-pressed="true" aria-controls="log" { "Following" }
                         button id="clear" class="calm" type="button" hidden aria-controls="log" { "Clear" }
-                        noscript { a href=(address("/logs", choice, &[])) { "Look again" } }
+                        noscript { a href=(address("/logs", filter, &[])) { "Look again" } }
                     }
                 }
-                Moment::Before | Moment::From | Moment::Line(_) => a href=(address("/logs", choice, &[])) { "To the newest lines" }
+                Anchor::Before | Anchor::From | Anchor::Line(_) => a href=(address("/logs", filter, &[])) { "To the newest lines" }
             }
-            a href=(address("/logs/download", choice, &[])) download { "Download" }
+            a href=(address("/logs/download", filter, &[])) download { "Download" }
         }
-        @if moment == Moment::Now {
-            (layout::listener("stream", &address("/logs/stream", choice, &[("from", &passage.end.to_string())])))
+        @if anchor == Anchor::Newest {
+            (layout::listener("stream", &address("/logs/stream", filter, &[("from", &page.end.to_string())])))
         }
     }
 }
 
-fn nothing(choice: &Choice, moment: Moment) -> &'static str {
-    match moment {
-        Moment::From => "There are no newer lines yet",
-        Moment::Now | Moment::Before | Moment::Line(_) if choice.filter.is_empty() => {
+fn nothing(filter: &LogFilter, anchor: Anchor) -> &'static str {
+    match anchor {
+        Anchor::From => "There are no newer lines yet",
+        Anchor::Newest | Anchor::Before | Anchor::Line(_) if filter.text.is_empty() => {
             "Nothing has been printed yet"
         }
-        Moment::Now | Moment::Before | Moment::Line(_) => "No line has these words",
+        Anchor::Newest | Anchor::Before | Anchor::Line(_) => "No line has these words",
     }
 }
 
-/// An address with a choice in it.
-fn address(path: &str, choice: &Choice, more: &[(&str, &str)]) -> String {
+/// An address with a filter in it.
+fn address(path: &str, filter: &LogFilter, more: &[(&str, &str)]) -> String {
     let own =
-        [("service", choice.service.as_ref().map_or("", ServiceName::as_str)), ("filter", &choice.filter)];
+        [("service", filter.service.as_ref().map_or("", ServiceName::as_str)), ("filter", &filter.text)];
     let mut address = path.to_owned();
     let mut mark = '?';
-    // Positions are always said: an empty one means the beginning.
+    // A cursor is always written: an empty one means the beginning.
     for (name, value) in own.iter().filter(|(_, value)| !value.is_empty()).chain(more) {
         let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
         // A text can be written to without end.
@@ -269,8 +269,8 @@ mod tests {
     #[test]
     fn what_a_log_threw_away_before_it_could_be_shown_is_told() {
         let told = |lost| {
-            let passage = Passage { lost, ..Passage::default() };
-            news(&Choice::default(), &passage, &TimeZone::UTC).into_string()
+            let page = LogPage { lost, ..LogPage::default() };
+            news(&LogFilter::default(), &page, &TimeZone::UTC).into_string()
         };
         assert!(told(3 << 20).contains("3.0 MiB were thrown away before they could be shown"));
         assert!(!told(0).contains("thrown away"));

@@ -1,12 +1,15 @@
 //! Secrets: their names, and forms for their values. No type here can hold a value.
 
+use std::collections::BTreeSet;
+
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pipulate_core::text::capitalized;
 
-use crate::state::Notice;
-use crate::views::{layout, services};
+use crate::notice::Notice;
+use crate::views::controls::notice;
+use crate::views::layout;
 
 /// The page's view model.
 pub(crate) struct SecretsPage {
@@ -26,6 +29,20 @@ pub(crate) struct Secret {
     pub(crate) is_listed: bool,
 }
 
+impl Secret {
+    /// Every name that is required or in the file, each once.
+    pub(crate) fn all(required: &[String], listed: &[String], filled: &BTreeSet<String>) -> Vec<Self> {
+        let others = listed.iter().filter(|name| !required.contains(name));
+        let secret = |name: &String| Self {
+            name: name.clone(),
+            is_required: required.contains(name),
+            is_set: filled.contains(name),
+            is_listed: listed.contains(name),
+        };
+        required.iter().chain(others).map(secret).collect()
+    }
+}
+
 /// Why a value was not taken.
 pub(crate) struct Complaint {
     /// Empty if the name itself was not taken.
@@ -39,7 +56,7 @@ pub(crate) fn page(page: &SecretsPage, zone: &TimeZone) -> Markup {
     let content = html! {
         h1 { "Secrets" }
         p { "They are kept in " code { ".env" } " in the project's folder, and shown nowhere. Programs read that file when they start: restart them after a change." }
-        div id="answer" role="status" { (services::notice(page.notice.as_ref(), zone)) }
+        div id="answer" role="status" { (notice(page.notice.as_ref(), zone)) }
         @if page.secrets.is_empty() {
             p { "There are no secrets yet. Add one below, or name those that the project needs in " code { "pipulate.toml" } ":" }
             pre { code { "[secrets]\nrequired = [\"OPENAI_API_KEY\"]" } }

@@ -1,24 +1,25 @@
 //! The services: what each is, why it is so, and what can be done about it.
 //!
 //! The page is made of parts, each in an element with an id: a page that is open gets those parts
-//! anew that have changed, by [`Live::changes_since`].
+//! anew that have changed, by [`RenderedServices::changes_since`].
 
 mod card;
 mod words;
 
 use jiff::tz::TimeZone;
 use maud::{Markup, PreEscaped, html};
-use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::text::capitalized;
 use sha2::{Digest, Sha256};
 
+use crate::notice::Notice;
 use crate::observer::Snapshot;
-use crate::state::Notice;
-use crate::views::consent;
+use crate::views::controls::{button, notice};
 use crate::views::layout::{self, Page};
 use crate::world::{Target, Verb};
 use card::Card;
+
+pub(crate) use card::RenderContext;
 
 /// The page's view model.
 pub(crate) struct ServicesPage {
@@ -29,22 +30,15 @@ pub(crate) struct ServicesPage {
     services: Vec<Card>,
 }
 
-/// Where a page is seen from.
-pub(crate) struct Standpoint<'a> {
-    pub(crate) zone: &'a TimeZone,
-    /// The port that this app answers on.
-    pub(crate) port: u16,
-}
-
 impl ServicesPage {
-    pub(crate) fn new(snapshot: &Snapshot, from: &Standpoint) -> Self {
+    pub(crate) fn new(snapshot: &Snapshot, context: &RenderContext) -> Self {
         let status = &snapshot.status;
         let alerts = status.unknown.iter().chain(&snapshot.alerts);
         Self {
             project: status.name.clone(),
             state: status.state(),
             alerts: alerts.map(|alert| capitalized(alert)).collect(),
-            services: status.services.iter().map(|service| Card::new(service, snapshot, from)).collect(),
+            services: status.services.iter().map(|service| Card::new(service, snapshot, context)).collect(),
         }
     }
 
@@ -70,15 +64,6 @@ pub(crate) fn page(page: &ServicesPage, last: Option<&Notice>, zone: &TimeZone) 
         (layout::listener("stream", "/events"))
     };
     Page { title: &title(page), here: Some("/"), reloads: true, content: &content }.show()
-}
-
-/// What was last done from this page.
-pub(crate) fn notice(notice: Option<&Notice>, zone: &TimeZone) -> Markup {
-    html! {
-        @if let Some(notice) = notice {
-            p { (words::clock(notice.at, zone)) ": " (capitalized(&notice.text)) }
-        }
-    }
 }
 
 /// A page for the moment until the browser has gone on.
@@ -124,34 +109,17 @@ fn services(page: &ServicesPage) -> Markup {
     }
 }
 
-/// A real form: it works without JavaScript. With it, the page stays, and so does the focus: a button
-/// that is switched off while its request is under way would lose it.
-fn button(target: &Target, verb: Verb, label: &str) -> Markup {
-    // It is the id, too: no button becomes another one under somebody's finger.
-    let action = consent::action(target, verb);
-    let is_for_all = *target == Target::All;
-    // Loud is only what a service that does not run is waiting for.
-    let is_calm = is_for_all || verb != Verb::Start;
-    html! {
-        form id=(action) method="post" action=(action) hx-post=(action) hx-target="#answer" hx-swap="innerHTML" hx-sync="this:drop" {
-            button class=[is_calm.then_some("calm")] aria-label={ (label) " " (target) } {
-                (label) @if is_for_all { " all" }
-            }
-        }
-    }
-}
-
 /// What an open page shows, part by part: the element's id and its markup.
-pub(crate) struct Live {
+pub(crate) struct RenderedServices {
     id: String,
     frame: Vec<(String, String)>,
     cards: Vec<(String, String)>,
     list: String,
 }
 
-impl Live {
-    pub(crate) fn new(snapshot: &Snapshot, from: &Standpoint) -> Self {
-        let page = ServicesPage::new(snapshot, from);
+impl RenderedServices {
+    pub(crate) fn new(snapshot: &Snapshot, context: &RenderContext) -> Self {
+        let page = ServicesPage::new(snapshot, context);
         let frame = [("summary", summary(&page)), ("alerts", alerts(&page))];
         let frame: Vec<_> =
             frame.map(|(id, markup)| (format!("#{id}"), markup.into_string())).into_iter().collect();
@@ -174,7 +142,7 @@ impl Live {
 
     /// What turns a page that shows `before` into one that shows this; all of it for a new page.
     pub(crate) fn changes_since(&self, before: Option<&Self>) -> String {
-        let names = |live: &Self| live.cards.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
+        let names = |services: &Self| services.cards.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
         let same_list = before.is_some_and(|before| names(before) == names(self));
         let list = [("#services".to_owned(), self.list.clone())];
         let cards = if same_list { self.cards.as_slice() } else { &list };
@@ -191,9 +159,4 @@ impl Live {
         }
         .into_string()
     }
-}
-
-/// The id of a service's element.
-fn element_id(service: &ServiceName) -> String {
-    format!("service-{service}")
 }

@@ -2,6 +2,7 @@
 
 use pipulate_core::service::ServiceName;
 use pipulate_ollama::host::Host;
+use pipulate_ollama::why::Incident;
 use pipulate_store::chat::Chats;
 
 /// Where the LLM is, where chats are kept, and what can be asked about.
@@ -21,11 +22,11 @@ pub trait Chat: Send + Sync + 'static {
     /// The project's chats.
     fn chats(&self) -> Chats;
 
-    /// What is known about a service, for the question why it is as it is.
+    /// What the LLM is told about a service when it is asked why it is in its state.
     ///
     /// # Errors
     /// Its log can't be read.
-    fn trouble(&self, service: &ServiceName) -> Result<Trouble, String>;
+    fn incident(&self, service: &ServiceName) -> Result<Incident, String>;
 }
 
 /// Why Ollama isn't contacted.
@@ -47,13 +48,4 @@ pub struct Ollama {
     pub start: Option<String>,
     /// What else to do then, as a fragment.
     pub advice: Option<String>,
-}
-
-/// What is known about a service, secrets masked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// Its state and the reason for it, in a phrase.
-    pub state: String,
-    /// The end of its log, oldest line first.
-    pub log: Vec<String>,
 }

@@ -8,18 +8,18 @@ mod keyboard;
 
 use std::io::{self, IsTerminal as _, Read};
 
+use pipulate_core::chat::LeftOut;
 use pipulate_core::units;
 use pipulate_ollama::answer::{Piece, Summary};
 use pipulate_ollama::client::ChatRequest;
 use pipulate_ollama::conversation::{Conversation, Question};
-use pipulate_ollama::fit::LeftOut;
 
 use crate::cli::ChatSettings;
 use crate::context::Context;
 use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
-use crate::partner::{CtrlC, End, Partner};
+use crate::llm_session::{CtrlC, End, LlmSession};
 
 /// How much of stdin counts, in bytes: its end. No model that runs here looks at so much.
 const MAX_INPUT: usize = 1 << 20;
@@ -41,16 +41,16 @@ pub(crate) fn chat(context: &Context, settings: ChatSettings) -> Result<ExitStat
         }
         (Some(prompt), Some(_) | None) => Question::from(prompt),
         (None, None) if context.printer.terminal().stdout_is_terminal => {
-            return conversation::hold(context, Partner::find(context, settings.model.as_deref())?);
+            return conversation::hold(context, LlmSession::find(context, settings.model.as_deref())?);
         }
         (None, Some(_) | None) => {
             return Err(Failure::new(FailureKind::Usage, "there is nothing to ask")
                 .hint("write it behind the verb: pipulate chat \"What is a closure?\""));
         }
     };
-    let partner = Partner::find(context, settings.model.as_deref())?;
-    let request = Conversation::default().ask(partner.model(), question);
-    if print_answer(context, &partner, &request)?.is_cut_off {
+    let session = LlmSession::find(context, settings.model.as_deref())?;
+    let request = Conversation::default().ask(session.model(), question);
+    if print_answer(context, &session, &request)?.is_cut_off {
         context.printer.warning(CUT_OFF);
     }
     Ok(ExitStatus::Success)
@@ -59,13 +59,13 @@ pub(crate) fn chat(context: &Context, settings: ChatSettings) -> Result<ExitStat
 /// Streams an answer to stdout, without what the model thinks first; Ctrl-C ends the program.
 pub(crate) fn print_answer(
     context: &Context,
-    partner: &Partner,
+    session: &LlmSession,
     request: &ChatRequest,
 ) -> Result<Summary, Failure> {
     interrupt::ends_with_130()
         .map_err(|error| Failure::failed("could not prepare for Ctrl-C").cause(error))?;
     let mut line_is_open = false;
-    let outcome = partner.answer(request, CtrlC::EndsProgram, &mut |piece| match piece {
+    let outcome = session.answer(request, CtrlC::EndsProgram, &mut |piece| match piece {
         Piece::Text(text) => {
             line_is_open = !text.ends_with('\n');
             context.printer.part(text)

@@ -39,7 +39,7 @@ pub(crate) fn logs(context: &Context, settings: LogsSettings) -> Result<ExitStat
         LogsShow::Paths => paths(context, &asked),
         LogsShow::Lines(lines) if lines.follow => follow::follow(context, asked, &lines),
         LogsShow::Lines(lines) => {
-            let services = chosen(context, asked, Moment::Now)?;
+            let services = chosen(context, asked, Scope::Existing)?;
             if services.is_empty() {
                 context.printer.note("No service has printed anything yet");
             }
@@ -76,40 +76,41 @@ pub(crate) fn follow_since(
 }
 
 fn paths(context: &Context, asked: &[ServiceName]) -> Result<ExitStatus, Failure> {
-    for service in chosen(context, asked.to_vec(), Moment::Now)? {
+    for service in chosen(context, asked.to_vec(), Scope::Existing)? {
         let path = context.layout.log(&service);
         context.printer.exact(&[path.as_os_str().as_bytes(), b"\n"].concat())?;
     }
     Ok(ExitStatus::Success)
 }
 
-/// Which lines are of interest.
+/// Which services' logs are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Moment {
-    Now,
-    /// Also what services without a log may print.
-    FromNowOn,
+pub(crate) enum Scope {
+    /// Those that there are.
+    Existing,
+    /// Also those of configured services that have no log yet.
+    Expected,
 }
 
 /// The services to show: those that were asked for, each once, else all that there are.
-fn chosen(context: &Context, asked: Vec<ServiceName>, moment: Moment) -> Result<Vec<ServiceName>, Failure> {
+fn chosen(context: &Context, asked: Vec<ServiceName>, scope: Scope) -> Result<Vec<ServiceName>, Failure> {
     if !asked.is_empty() {
         let mut seen = BTreeSet::new();
         return Ok(asked.into_iter().filter(|service| seen.insert(service.clone())).collect());
     }
-    Ok(services(context, moment)?)
+    Ok(services(context, scope)?)
 }
 
 /// The services that have a log, and those that may have one soon, in the order of the configuration.
 ///
 /// # Errors
 /// The folder of the logs can't be listed.
-pub(crate) fn services(context: &Context, moment: Moment) -> Result<Vec<ServiceName>, StoreError> {
+pub(crate) fn services(context: &Context, scope: Scope) -> Result<Vec<ServiceName>, StoreError> {
     let mut left = read::services(&context.layout)?;
     let mut services = Vec::new();
     for service in context.services() {
         // The dashboard is only started by name.
-        let is_expected = moment == Moment::FromNowOn && service.as_str() != ServiceName::DASHBOARD;
+        let is_expected = scope == Scope::Expected && service.as_str() != ServiceName::DASHBOARD;
         if left.remove(&service) || is_expected {
             services.push(service);
         }

@@ -7,7 +7,7 @@ use crate::cli::Format;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
-use crate::partner;
+use crate::llm_session;
 use crate::ui::model_table;
 
 /// How long Ollama may take to list them.
@@ -15,8 +15,8 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Lists the models.
 pub(crate) fn models(context: &Context, format: Format) -> Result<ExitStatus, Failure> {
-    let host = partner::host(context)?;
-    let found = probe_blocking(&host, PATIENCE).map_err(|error| partner::told(error, &host))?;
+    let host = llm_session::host(context)?;
+    let found = probe_blocking(&host, PATIENCE).map_err(|error| llm_session::told(error, &host))?;
     let choice = choose_model(context.config()?.ollama.model.as_deref(), &found.models);
     let chosen = match &choice {
         Choice::Chosen { model, .. } => Some(model.name.as_str()),

@@ -1,6 +1,6 @@
 //! `serve`: the embedded web app, in the foreground: what a supervisor runs, or a person.
 
-mod companion;
+mod chat_adapter;
 mod home;
 mod neighbors;
 mod receipt;

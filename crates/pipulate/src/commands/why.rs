@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::{ProjectStatus, ServiceStatus};
-use pipulate_ollama::why::{Trouble, question};
+use pipulate_ollama::why::{Incident, question};
 use pipulate_store::error::StoreError;
 use pipulate_store::log::excerpt;
 use pipulate_store::log::mask::Masker;
@@ -16,7 +16,7 @@ use crate::commands::{chat, status};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
-use crate::partner::Partner;
+use crate::llm_session::LlmSession;
 use crate::ui::status_table;
 
 /// How many of its last lines are looked at.
@@ -32,35 +32,31 @@ pub(crate) fn why(context: &Context, settings: WhySettings) -> Result<ExitStatus
         context.printer.note("No service has a problem; name one to ask about it all the same");
         return Ok(ExitStatus::Success);
     };
-    let Known { state, log } = known(context, service, &context.masker())?;
-    let partner = Partner::find(context, settings.model.as_deref())?;
-    let trouble = Trouble { service: service.name.as_str(), state: &state, log: &log };
-    context.printer.note(format!("{} about {} ({state}); it may be wrong:", partner.model(), service.name));
-    let request = question(partner.model(), partner.thinks(), &trouble);
-    if chat::print_answer(context, &partner, &request)?.is_cut_off {
+    let incident = incident(context, service, &context.masker())?;
+    let session = LlmSession::find(context, settings.model.as_deref())?;
+    context.printer.note(format!(
+        "{} about {} ({}); it may be wrong:",
+        session.model(),
+        service.name,
+        incident.state
+    ));
+    let request = question(session.model(), session.thinks(), &incident);
+    if chat::print_answer(context, &session, &request)?.is_cut_off {
         context.printer.warning("the answer was cut off: it grew longer than a few sentences");
         context.printer.hint("ask again, or another model: pipulate why -m MODEL");
     }
     Ok(ExitStatus::Success)
 }
 
-/// What is known about a service, secrets masked.
-pub(crate) struct Known {
-    /// Its state and the reason for it.
-    pub(crate) state: String,
-    /// The end of its log.
-    pub(crate) log: Vec<String>,
-}
-
 /// What a model is told about a service.
 ///
 /// # Errors
 /// Its log can't be read.
-pub(crate) fn known(
+pub(crate) fn incident(
     context: &Context,
     service: &ServiceStatus,
     masker: &Masker,
-) -> Result<Known, StoreError> {
+) -> Result<Incident, StoreError> {
     let start = excerpt::telling(service.state, LAST_LINES, Start::Since(When::LastStart));
     let count = usize::try_from(LAST_LINES).unwrap_or(usize::MAX);
     let log = excerpt::last_lines(&context.layout, &service.name, start, count, masker)?;
@@ -68,7 +64,7 @@ pub(crate) fn known(
         Some(reason) => format!("{}: {reason}", service.state),
         None => service.state.to_string(),
     };
-    Ok(Known { state, log })
+    Ok(Incident { service: service.name.clone(), state, log })
 }
 
 /// The service that was asked about, else the one in the worst state that is not well.

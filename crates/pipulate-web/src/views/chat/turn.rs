@@ -1,11 +1,10 @@
 //! One question and its answer.
 
 use maud::{Markup, html};
+use pipulate_core::chat::{ChatId, Effort, Outcome, Turn};
 use pipulate_core::text::capitalized;
-use pipulate_ollama::fit::LeftOut;
-use pipulate_store::chat::{ChatId, Effort, End, Turn};
 
-use crate::chat::{Live, mark};
+use crate::chat::{Progress, mark};
 use crate::markdown;
 
 /// A question of more lines is folded.
@@ -18,10 +17,10 @@ const FULL: u8 = 90;
 
 /// A turn that has ended; the last one of a chat can be tried again.
 pub(super) fn over(number: usize, turn: &Turn, retry_in: Option<ChatId>) -> Markup {
-    let broken = match &turn.end {
-        End::Broken(reason) => Some(capitalized(reason)),
-        End::Open => Some("The answer was cut off: the app ended meanwhile".to_owned()),
-        End::Whole(_) | End::CutOff(_) | End::Stopped => None,
+    let broken = match &turn.outcome {
+        Outcome::Broken(reason) => Some(capitalized(reason)),
+        Outcome::Open => Some("The answer was cut off: the app ended meanwhile".to_owned()),
+        Outcome::Whole(_) | Outcome::CutOff(_) | Outcome::Stopped => None,
     };
     html! {
         article id={ "turn-" (number) } class="turn" {
@@ -43,8 +42,8 @@ pub(super) fn over(number: usize, turn: &Turn, retry_in: Option<ChatId>) -> Mark
 }
 
 /// A turn whose answer is being written.
-pub(super) fn open(number: usize, live: &Live) -> Markup {
-    let turn = &live.turn;
+pub(super) fn open(number: usize, progress: &Progress) -> Markup {
+    let turn = &progress.turn;
     html! {
         article id={ "turn-" (number) } class="turn" aria-busy="true" {
             (question(turn, None))
@@ -87,12 +86,12 @@ pub(super) fn who(turn: &Turn) -> Markup {
 
 /// That an answer has ended, and how; why stands with it.
 pub(super) fn end(turn: &Turn) -> &'static str {
-    match &turn.end {
-        End::Open | End::Whole(_) => "The answer is complete",
-        End::CutOff(_) => "The answer was cut off",
-        End::Stopped => "Stopped",
-        End::Broken(_) if turn.answer.is_empty() => "There is no answer",
-        End::Broken(_) => "The answer broke off",
+    match &turn.outcome {
+        Outcome::Open | Outcome::Whole(_) => "The answer is complete",
+        Outcome::CutOff(_) => "The answer was cut off",
+        Outcome::Stopped => "Stopped",
+        Outcome::Broken(_) if turn.answer.is_empty() => "There is no answer",
+        Outcome::Broken(_) => "The answer broke off",
     }
 }
 
@@ -104,19 +103,19 @@ pub(super) fn code(command: &str) -> Markup {
 }
 
 fn note(turn: &Turn) -> Option<String> {
-    match &turn.end {
-        End::Stopped => Some("Stopped".to_owned()),
-        End::Whole(effort) => in_words(effort),
-        End::CutOff(effort) => {
+    match &turn.outcome {
+        Outcome::Stopped => Some("Stopped".to_owned()),
+        Outcome::Whole(effort) => in_words(effort),
+        Outcome::CutOff(effort) => {
             Some([Some(cut_off(turn)), in_words(effort)].into_iter().flatten().collect::<Vec<_>>().join(", "))
         }
-        End::Open | End::Broken(_) => None,
+        Outcome::Open | Outcome::Broken(_) => None,
     }
 }
 
 /// What the model was not told.
 fn left_out(turn: &Turn) -> Option<String> {
-    let left_out = LeftOut { turns: turn.left_out.turns, bytes: turn.left_out.bytes };
+    let left_out = turn.left_out;
     (!left_out.is_nothing()).then(|| {
         format!("The model can't take in so much, and was not told: {left_out}. Begin a new chat to ask about less")
     })

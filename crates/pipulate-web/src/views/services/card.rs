@@ -1,5 +1,6 @@
 //! One service.
 
+use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use pipulate_core::identity::Pid;
 use pipulate_core::service::ServiceName;
@@ -7,9 +8,10 @@ use pipulate_core::state::ServiceState;
 use pipulate_core::status::{LiveService, ServiceStatus};
 use pipulate_core::text::capitalized;
 
-use super::{Standpoint, words};
+use super::words;
+use crate::log_page::LogLine;
 use crate::observer::{Sample, Snapshot};
-use crate::reading::LogLine;
+use crate::views::controls::button;
 use crate::views::graph::graph;
 use crate::views::log_line::{Names, log_line};
 use crate::world::{Target, Verb};
@@ -18,7 +20,7 @@ use crate::world::{Target, Verb};
 pub(super) struct Card {
     name: ServiceName,
     state: ServiceState,
-    door: Door,
+    address: Address,
     supervisor: Option<Pid>,
     life: Option<Life>,
     restarts: u32,
@@ -31,8 +33,15 @@ pub(super) struct Card {
     verbs: &'static [Verb],
 }
 
-/// How one gets to it.
-enum Door {
+/// What a page depends on beside the services.
+pub(crate) struct RenderContext<'a> {
+    pub(crate) zone: &'a TimeZone,
+    /// The port that this app answers on.
+    pub(crate) port: u16,
+}
+
+/// How the service is reached.
+enum Address {
     /// It has a page, and this is it.
     Here(u16),
     /// It has a page of its own: "Open" leads there, signed in.
@@ -62,8 +71,8 @@ struct Kernel {
 }
 
 impl Card {
-    pub(super) fn new(service: &ServiceStatus, snapshot: &Snapshot, from: &Standpoint) -> Self {
-        let zone = from.zone;
+    pub(super) fn new(service: &ServiceStatus, snapshot: &Snapshot, context: &RenderContext) -> Self {
+        let zone = context.zone;
         // Addresses come from records on disk; only what a browser opens as a page is offered.
         let address =
             service.url.clone().filter(|url| url.starts_with("http://") || url.starts_with("https://"));
@@ -71,11 +80,11 @@ impl Card {
         Self {
             name: service.name.clone(),
             state: service.state,
-            door: match (address, service.port) {
-                (Some(_), Some(port)) if port == from.port => Door::Here(port),
-                (Some(address), port) => Door::Page { address, port },
-                (None, Some(port)) => Door::Port(port),
-                (None, None) => Door::None,
+            address: match (address, service.port) {
+                (Some(_), Some(port)) if port == context.port => Address::Here(port),
+                (Some(address), port) => Address::Page { address, port },
+                (None, Some(port)) => Address::Port(port),
+                (None, None) => Address::None,
             },
             supervisor: service.supervisor_pid,
             life: service.live.as_ref().map(|live| Life::new(&service.name, live, snapshot)),
@@ -104,7 +113,7 @@ impl Card {
 
     /// The id of its element.
     pub(super) fn id(&self) -> String {
-        super::element_id(&self.name)
+        format!("service-{}", self.name)
     }
 
     pub(super) fn show(&self) -> Markup {
@@ -117,8 +126,8 @@ impl Card {
                 @if let Some(life) = &self.life { (life.figures()) (life.kernels()) }
                 (self.facts())
                 div class="verbs" {
-                    @if matches!(self.door, Door::Page { .. }) { (self.open()) }
-                    @for &verb in self.verbs { (super::button(&Target::One(self.name.clone()), verb, label(self.state, verb))) }
+                    @if matches!(self.address, Address::Page { .. }) { (self.open()) }
+                    @for &verb in self.verbs { (button(&Target::One(self.name.clone()), verb, label(self.state, verb))) }
                     @if self.state.is_in_trouble() { (self.why()) }
                     a href={ "/logs?service=" (self.name) } aria-label={ "Log of " (self.name) } { "Log" }
                 }
@@ -141,7 +150,7 @@ impl Card {
         html! {
             dl {
                 @if let Some(health) = self.health { (long_fact("Health", &html! { (health) })) }
-                (self.door.fact())
+                (self.address.fact())
                 @if let Some(life) = &self.life {
                     (fact("Up for", &html! { (life.uptime) }))
                     (fact("Process", &html! { (life.pid) }))
@@ -156,7 +165,7 @@ impl Card {
         }
     }
 
-    /// Leads to a chat in which the local LLM says why; whoever has none is told there.
+    /// Leads to a chat in which the local LLM says why. Without an LLM the chat says how to get one.
     fn why(&self) -> Markup {
         html! {
             form method="post" action={ "/services/" (self.name) "/why" } {
@@ -175,7 +184,7 @@ impl Card {
     }
 }
 
-impl Door {
+impl Address {
     fn fact(&self) -> Markup {
         match self {
             Self::Here(port) => long_fact("Port", &html! { (port) ", this page" }),
@@ -190,12 +199,12 @@ impl Life {
     fn new(service: &ServiceName, live: &LiveService, snapshot: &Snapshot) -> Self {
         let history = snapshot.history.get(service).cloned().unwrap_or_default();
         let kernels = live.kernels.iter().map(|kernel| {
-            let notebook = snapshot.notebooks.iter().find(|notebook| notebook.kernel == kernel.id);
+            let activity = snapshot.kernels.iter().find(|activity| activity.id == kernel.id);
             Kernel {
-                name: notebook
+                name: activity
                     .map_or_else(|| format!("a {} kernel", kernel.name), |known| known.name.clone()),
                 pid: kernel.pid,
-                is_busy: notebook.map(|notebook| notebook.is_busy),
+                is_busy: activity.map(|activity| activity.is_busy),
             }
         });
         Self {
@@ -264,7 +273,7 @@ fn long_fact(name: &str, value: &Markup) -> Markup {
     html! { div class="long" { dt { (name) } dd { (value) } } }
 }
 
-/// Whoever reads "Start" on what lives may fear for what it holds.
+/// "Start" on a running service would suggest that its state was lost.
 fn label(state: ServiceState, verb: Verb) -> &'static str {
     if (state, verb) == (ServiceState::Unsupervised, Verb::Start) { "Take over" } else { verb.label() }
 }

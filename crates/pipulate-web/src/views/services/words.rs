@@ -1,6 +1,5 @@
 //! States, times and quantities in words.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use pipulate_core::state::ServiceState;
@@ -65,10 +64,6 @@ pub(super) fn last_exit(exit: LastExit, zone: &TimeZone) -> String {
         (None, None) => "unknown".to_owned(),
     };
     format!("{how}, {}", exit.at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S"))
-}
-
-pub(super) fn clock(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
 }
 
 /// The largest unit that is not zero, and from hours on the next: `2 d 3 h`. It changes seldom.

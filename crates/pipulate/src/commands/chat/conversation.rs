@@ -14,22 +14,22 @@ use super::keyboard::{Keyboard, Typed};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
-use crate::partner::{CtrlC, End, Partner};
+use crate::llm_session::{CtrlC, End, LlmSession};
 use crate::ui::model_table;
 
 /// A conversation under way.
 struct Talk<'a> {
     context: &'a Context,
-    partner: Partner,
+    session: LlmSession,
     conversation: Conversation,
 }
 
 /// Goes on until the person leaves.
-pub(super) fn hold(context: &Context, partner: Partner) -> Result<ExitStatus, Failure> {
+pub(super) fn hold(context: &Context, session: LlmSession) -> Result<ExitStatus, Failure> {
     let printer = &context.printer;
-    printer.note(format!("You are talking with {}. /help lists what else you can do.", partner.model()));
-    let mut talk = Talk { context, partner, conversation: Conversation::default() };
-    let mut keyboard = Keyboard::new(context, talk.partner.talkers())?;
+    printer.note(format!("You are talking with {}. /help lists what else you can do.", session.model()));
+    let mut talk = Talk { context, session, conversation: Conversation::default() };
+    let mut keyboard = Keyboard::new(context, talk.session.talkers())?;
     loop {
         match keyboard.read_line()? {
             Typed::Line(line) => match Command::read(&line) {
@@ -38,7 +38,7 @@ pub(super) fn hold(context: &Context, partner: Partner) -> Result<ExitStatus, Fa
                 command => {
                     keyboard.remember(line.trim());
                     talk.obey(command)?;
-                    keyboard.offer(talk.partner.talkers());
+                    keyboard.offer(talk.session.talkers());
                 }
             },
             Typed::CtrlC => printer.note("Leave with /quit or Ctrl-D"),
@@ -54,15 +54,15 @@ impl Talk<'_> {
         match command {
             Command::Nothing | Command::Quit => {}
             Command::Say(question) => self.say(question)?,
-            Command::ShowModels => match self.partner.look_again() {
+            Command::ShowModels => match self.session.look_again() {
                 Ok(()) => {
-                    let (models, current) = (self.partner.models(), Some(self.partner.model()));
+                    let (models, current) = (self.session.models(), Some(self.session.model()));
                     printer.data(model_table::table(models, &[], current, printer.stdout_style()))?;
                 }
                 Err(failure) => printer.failure(&failure),
             },
-            Command::ChangeModel(name) => match self.partner.change_model(&name) {
-                Ok(()) => printer.note(format!("Going on with {}", self.partner.model())),
+            Command::ChangeModel(name) => match self.session.change_model(&name) {
+                Ok(()) => printer.note(format!("Going on with {}", self.session.model())),
                 Err(failure) => printer.failure(&failure),
             },
             Command::Instruct(text) => {
@@ -92,10 +92,10 @@ impl Talk<'_> {
     /// Asks, and streams the answer.
     fn say(&mut self, question: String) -> Result<(), Failure> {
         let printer = &self.context.printer;
-        let request = self.conversation.ask(self.partner.model(), question.as_str());
+        let request = self.conversation.ask(self.session.model(), question.as_str());
         let mut answer = String::new();
         let mut thinks = false;
-        let outcome = self.partner.answer(&request, CtrlC::EndsAnswer, &mut |piece| match piece {
+        let outcome = self.session.answer(&request, CtrlC::EndsAnswer, &mut |piece| match piece {
             Piece::LeftOut(left_out) => {
                 super::warn_of_what_did_not_fit(self.context, *left_out);
                 Ok(())
@@ -136,7 +136,7 @@ impl Talk<'_> {
 
     /// Writes the conversation to a file that is not there yet.
     fn save(&self, file: &Path) -> Result<(), Failure> {
-        let text = self.conversation.to_markdown(self.partner.model());
+        let text = self.conversation.to_markdown(self.session.model());
         let written = OpenOptions::new()
             .write(true)
             .create_new(true)

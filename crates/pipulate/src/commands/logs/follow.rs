@@ -18,7 +18,7 @@ use pipulate_store::record;
 use signal_hook::consts::SIGINT;
 
 use super::view::View;
-use super::{Moment, chosen, open, print_what_is_there, warn_of_unknown_times};
+use super::{Scope, chosen, open, print_what_is_there, warn_of_unknown_times};
 use crate::cli::LinesSettings;
 use crate::context::Context;
 use crate::error::Failure;
@@ -130,7 +130,7 @@ impl<'a> Follower<'a> {
         lines: &'a LinesSettings,
         until: &Until<'_>,
     ) -> Result<Self, Failure> {
-        let services = chosen(context, asked.clone(), Moment::FromNowOn)?;
+        let services = chosen(context, asked.clone(), Scope::Expected)?;
         // Watched before it is read: what is written in between is not missed.
         let watch = Watch::new(&context.layout, &services);
         if watch.is_polling() {
@@ -269,7 +269,7 @@ impl<'a> Follower<'a> {
 
     /// Services that nobody knew of when this began belong to all of them too.
     fn take_in_new_services(&mut self) -> Result<(), Failure> {
-        let now = chosen(self.context, self.asked.clone(), Moment::FromNowOn)?;
+        let now = chosen(self.context, self.asked.clone(), Scope::Expected)?;
         let new: Vec<_> = now.into_iter().filter(|service| !self.services.contains(service)).collect();
         if new.is_empty() {
             return Ok(());

@@ -101,9 +101,9 @@ fn an_unknown_service_is_a_usage_error_and_no_log_is_none() {
 #[test]
 fn a_follower_expects_the_services_that_start_will_start() {
     let project = home(&[("gone", "")]);
-    let names = |moment| -> Vec<String> {
-        chosen(&project.context, Vec::new(), moment).unwrap().iter().map(ToString::to_string).collect()
+    let names = |scope| -> Vec<String> {
+        chosen(&project.context, Vec::new(), scope).unwrap().iter().map(ToString::to_string).collect()
     };
-    assert_eq!(names(Moment::Now), ["gone"]);
-    assert_eq!(names(Moment::FromNowOn), ["jupyter", "server", "worker", "gone"]);
+    assert_eq!(names(Scope::Existing), ["gone"]);
+    assert_eq!(names(Scope::Expected), ["jupyter", "server", "worker", "gone"]);
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use pipulate_core::secret::EnvKey;
 use pipulate_core::service::ServiceName;
-use pipulate_core::status::ProjectStatus;
+use pipulate_core::status::{KernelActivity, ProjectStatus};
 use pipulate_engine::{jupyter, work};
 use pipulate_process::command::{Command, CommandError, End};
 use pipulate_store::dotenv::{EnvFile, SecretValue, SetOnce, Unset, Written};
@@ -19,13 +19,13 @@ use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};
 use pipulate_store::log::secrets::LiveSecrets;
 use pipulate_web::world::{
-    Consent, Control, ControlError, Logs, Look, Notebook, Secrets, SecretsError, SignedIn, StatusSource,
-    Target, Verb, Watching,
+    Consent, Control, ControlError, Logs, Probes, Secrets, SecretsError, SignedIn, StatusSource, Target,
+    Verb, Watching,
 };
 
 use super::receipt;
 use super::watch::{LogWatch, RecordWatch};
-use crate::commands::logs::{self, Moment};
+use crate::commands::logs::{self, Scope};
 use crate::commands::status;
 use crate::context::Context;
 use crate::ui::style::Style;
@@ -36,8 +36,8 @@ use crate::{jupyter_login, links};
 const PATIENCE: Duration = Duration::from_secs(45);
 /// How long a page waits for what it starts; after that the service's card tells how it goes.
 const START: &str = "30s";
-/// How long a page waits for JupyterLab's word about its kernels.
-const GLANCE: Duration = Duration::from_millis(300);
+/// How long a page waits for what JupyterLab says about its kernels.
+const JUPYTER_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// One project, and the program that serves its page.
 pub(super) struct Home {
@@ -109,8 +109,8 @@ impl Home {
         let layout = &self.context.layout;
         let all = stops_all.then(|| "Every service of this project, this page with them".to_owned());
         let work = work::in_progress(layout).into_iter().map(|work| work.to_string());
-        let idle = jupyter::notebooks(layout, GLANCE).unwrap_or_default().into_iter();
-        let idle = idle.filter(|notebook| !notebook.is_busy);
+        let idle = jupyter::kernel_activity(layout, JUPYTER_TIMEOUT).unwrap_or_default().into_iter();
+        let idle = idle.filter(|kernel| !kernel.is_busy);
         all.into_iter()
             .chain(work)
             .chain(idle.map(|kernel| format!("{}, with its variables", kernel.name)))
@@ -119,22 +119,16 @@ impl Home {
 }
 
 impl StatusSource for Home {
-    fn status(&self, look: Look) -> ProjectStatus {
+    fn status(&self, probes: Probes) -> ProjectStatus {
         let context = self.context.reread();
-        match look {
-            Look::Glance => status::glance(&context),
-            Look::Closely => status::project_status(&context),
+        match probes {
+            Probes::Skip => status::glance(&context),
+            Probes::Run => status::project_status(&context),
         }
     }
 
-    fn notebooks(&self) -> Vec<Notebook> {
-        let notebooks = jupyter::notebooks(&self.context.layout, GLANCE).unwrap_or_default();
-        let notebook = |notebook: jupyter::Notebook| Notebook {
-            kernel: notebook.id,
-            name: notebook.name,
-            is_busy: notebook.is_busy,
-        };
-        notebooks.into_iter().map(notebook).collect()
+    fn kernels(&self) -> Vec<KernelActivity> {
+        jupyter::kernel_activity(&self.context.layout, JUPYTER_TIMEOUT).unwrap_or_default()
     }
 
     fn alerts(&self) -> Vec<String> {
@@ -171,7 +165,7 @@ impl Control for Home {
             command.detached().map_err(failed)?;
             return Ok(receipt::of_request(target, verb));
         }
-        let before = self.status(Look::Glance);
+        let before = self.status(Probes::Skip);
         let Some(output) = command.output_unless_slow(self.patience).map_err(failed)? else {
             let request = receipt::of_request(target, verb);
             return Ok(format!("{request}; that takes long, and goes on"));
@@ -205,7 +199,7 @@ impl Control for Home {
 
 impl Logs for Home {
     fn services(&self) -> Result<Vec<ServiceName>, StoreError> {
-        logs::services(&self.context.reread(), Moment::FromNowOn)
+        logs::services(&self.context.reread(), Scope::Expected)
     }
 
     fn open(&self, stretches: &[Stretch]) -> Result<Merged, StoreError> {

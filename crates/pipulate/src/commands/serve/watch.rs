@@ -13,7 +13,7 @@ use pipulate_store::log::watch::{Wake, Watch};
 use pipulate_store::record;
 use pipulate_web::world::Watching;
 
-use crate::commands::logs::{self, Moment};
+use crate::commands::logs::{self, Scope};
 use crate::context::Context;
 
 /// Records that are written, kernels that come and go, and processes that end.
@@ -101,7 +101,7 @@ impl Watching for LogWatch {
 }
 
 fn expected(context: &Context) -> Result<Vec<ServiceName>, StoreError> {
-    logs::services(&context.reread(), Moment::FromNowOn)
+    logs::services(&context.reread(), Scope::Expected)
 }
 
 /// Whether one of them became readable.

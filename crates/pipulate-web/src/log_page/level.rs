@@ -26,9 +26,9 @@ impl Level {
     }
 }
 
-/// Reads lines in their order, for a traceback is more than one.
+/// Finds the level of each line in order: a traceback spans several lines.
 #[derive(Debug, Default)]
-pub(crate) struct Reader {
+pub(crate) struct LevelTracker {
     /// By the services' places.
     in_traceback: BTreeMap<usize, bool>,
 }
@@ -36,7 +36,7 @@ pub(crate) struct Reader {
 /// How far into a line a level is looked for.
 const HEAD: usize = 64;
 
-impl Reader {
+impl LevelTracker {
     /// The level of a service's next line.
     pub(crate) fn level_of(&mut self, service: usize, line: &str) -> Level {
         let in_traceback = self.in_traceback.entry(service).or_default();
@@ -95,13 +95,13 @@ mod tests {
             ("no ERRORS here, terrors: none", Level::Plain),
             ("", Level::Plain),
         ] {
-            assert_eq!(Reader::default().level_of(0, line), level, "{line}");
+            assert_eq!(LevelTracker::default().level_of(0, line), level, "{line}");
         }
     }
 
     #[test]
     fn a_traceback_goes_from_its_headline_to_what_was_raised() {
-        let mut reader = Reader::default();
+        let mut levels = LevelTracker::default();
         let lines = [
             ("before", Level::Plain),
             ("Traceback (most recent call last):", Level::Traceback),
@@ -111,8 +111,8 @@ mod tests {
             ("after", Level::Plain),
         ];
         for (line, level) in lines {
-            assert_eq!(reader.level_of(0, line), level, "{line}");
-            assert_eq!(reader.level_of(1, "of another service"), Level::Plain);
+            assert_eq!(levels.level_of(0, line), level, "{line}");
+            assert_eq!(levels.level_of(1, "of another service"), Level::Plain);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The local LLM as a partner for the terminal: found, chosen, asked.
+//! A session with the local LLM at a terminal: the server is found, a model chosen, requests are sent.
 //!
 //! A model that runs elsewhere is said to do so before anything is sent to it.
 
@@ -29,7 +29,7 @@ const SILENCE: Duration = Duration::from_secs(5);
 const SMALLEST_CONTEXT: usize = 512;
 
 /// A model that answers.
-pub(crate) struct Partner {
+pub(crate) struct LlmSession {
     runtime: Runtime,
     client: Client,
     models: Vec<Model>,
@@ -54,7 +54,7 @@ pub(crate) enum CtrlC {
     EndsAnswer,
 }
 
-impl Partner {
+impl LlmSession {
     /// Asks Ollama for its models and takes `wanted`, else the configured one, else the best.
     ///
     /// # Errors
@@ -74,9 +74,9 @@ impl Partner {
         }
         let models = runtime.block_on(client.models()).map_err(|error| told(error, client.host()))?;
         let (model, why) = choose(wanted.or(config.model.as_deref()), &models)?;
-        let partner = Self { runtime, client, models, model, printer: context.printer.clone() };
-        partner.introduce(why);
-        Ok(partner)
+        let session = Self { runtime, client, models, model, printer: context.printer.clone() };
+        session.introduce(why);
+        Ok(session)
     }
 
     /// The model's name.

@@ -1,10 +1,10 @@
 //! Lines of the services' logs as a page shows them: harmless, masked, with their colors as words.
 //!
-//! A place in the logs is [`Positions`], one for each service, and nothing else: whoever has it can
-//! go on from there without a gap and without a line twice, on this connection or on the next one.
+//! A [`Cursor`] holds a position for each service and nothing else: a client that has one can go on
+//! from there without a gap and without a line twice, on this connection or on the next one.
 
+mod cursor;
 mod level;
-mod position;
 
 use std::collections::VecDeque;
 
@@ -17,8 +17,8 @@ use pipulate_store::log::read::Start;
 use pipulate_store::log::sanitize::{Part, Text};
 use pipulate_store::log::time_index::LineTime;
 
-pub(crate) use level::{Level, Reader};
-pub(crate) use position::Positions;
+pub(crate) use cursor::Cursor;
+pub(crate) use level::{Level, LevelTracker};
 
 use crate::world::Logs;
 
@@ -46,16 +46,16 @@ impl LogLine {
     }
 }
 
-/// Which lines a person wants to see.
+/// Selects lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Choice {
+pub(crate) struct LogFilter {
     /// All of them if there is none.
     pub(crate) service: Option<ServiceName>,
     /// In lower case; empty: every line.
-    pub(crate) filter: String,
+    pub(crate) text: String,
 }
 
-impl Choice {
+impl LogFilter {
     /// Its services that there are.
     fn services(&self, logs: &dyn Logs) -> Result<Vec<ServiceName>, StoreError> {
         let services = logs.services()?;
@@ -66,9 +66,9 @@ impl Choice {
     }
 }
 
-/// Lines that follow each other.
+/// Consecutive lines, and the cursors around them.
 #[derive(Debug, Default)]
-pub(crate) struct Passage {
+pub(crate) struct LogPage {
     pub(crate) lines: VecDeque<LogLine>,
     /// How many lines before them were left out.
     pub(crate) skipped: u64,
@@ -76,148 +76,138 @@ pub(crate) struct Passage {
     pub(crate) lost: u64,
     /// Whether more lines follow them.
     pub(crate) has_more: bool,
-    pub(crate) begin: Positions,
-    pub(crate) end: Positions,
+    pub(crate) begin: Cursor,
+    pub(crate) end: Cursor,
 }
 
 /// The newest lines, at most `count`.
-pub(crate) fn newest(logs: &dyn Logs, choice: &Choice, count: usize) -> Result<Passage, StoreError> {
-    let start = |_: &ServiceName| match choice.filter.is_empty() {
+pub(crate) fn newest(logs: &dyn Logs, filter: &LogFilter, count: usize) -> Result<LogPage, StoreError> {
+    let start = |_: &ServiceName| match filter.text.is_empty() {
         true => (Start::Tail(count as u64), None),
         false => (Start::Oldest, None),
     };
-    read(logs, choice, start, count, &mut Reader::default())
+    read(logs, filter, start, Limit::Newest(count), &mut LevelTracker::default())
 }
 
-/// The lines before these positions, at most `count`.
+/// The lines before a cursor, at most `count`.
 pub(crate) fn before(
     logs: &dyn Logs,
-    choice: &Choice,
-    positions: &Positions,
+    filter: &LogFilter,
+    cursor: &Cursor,
     count: usize,
-) -> Result<Passage, StoreError> {
+) -> Result<LogPage, StoreError> {
     let start = |service: &ServiceName| {
-        let position = positions.of(service);
-        match choice.filter.is_empty() {
+        let position = cursor.of(service);
+        match filter.text.is_empty() {
             true => (Start::Before { position, count: count as u64 }, Some(position)),
             false => (Start::Oldest, Some(position)),
         }
     };
-    read(logs, choice, start, count, &mut Reader::default())
+    read(logs, filter, start, Limit::Newest(count), &mut LevelTracker::default())
 }
 
-/// The lines from these positions on; of more than `count` only the newest.
+/// The lines from a cursor on; of more than `count` only the newest.
 pub(crate) fn after(
     logs: &dyn Logs,
-    choice: &Choice,
-    positions: &Positions,
+    filter: &LogFilter,
+    cursor: &Cursor,
     count: usize,
-    reader: &mut Reader,
-) -> Result<Passage, StoreError> {
-    read(logs, choice, |service| (Start::At(positions.of(service)), None), count, reader)
+    levels: &mut LevelTracker,
+) -> Result<LogPage, StoreError> {
+    read(logs, filter, |service| (Start::At(cursor.of(service)), None), Limit::Newest(count), levels)
 }
 
-/// The lines from these positions on, at most `count`, the oldest ones.
+/// The lines from a cursor on, at most `count`, the oldest ones.
 pub(crate) fn from(
     logs: &dyn Logs,
-    choice: &Choice,
-    positions: &Positions,
+    filter: &LogFilter,
+    cursor: &Cursor,
     count: usize,
-) -> Result<Passage, StoreError> {
-    let most = Most::Oldest(count);
-    read_most(logs, choice, |service| (Start::At(positions.of(service)), None), most, &mut Reader::default())
+) -> Result<LogPage, StoreError> {
+    let limit = Limit::Oldest(count);
+    read(logs, filter, |service| (Start::At(cursor.of(service)), None), limit, &mut LevelTracker::default())
 }
 
 /// The lines of one service from `start` on.
 pub(crate) fn last(logs: &dyn Logs, service: &ServiceName, start: Start) -> Result<Vec<LogLine>, StoreError> {
-    let choice = Choice { service: Some(service.clone()), filter: String::new() };
+    let filter = LogFilter { service: Some(service.clone()), text: String::new() };
     let start = |_: &ServiceName| (start, None);
-    Ok(read(logs, &choice, start, usize::MAX, &mut Reader::default())?.lines.into())
+    Ok(read(logs, &filter, start, Limit::Newest(usize::MAX), &mut LevelTracker::default())?.lines.into())
 }
 
-/// Hands every line of a choice to `on_line`, oldest first, until that fails.
+/// Hands every line that passes a filter to `on_line`, oldest first, until that fails.
 pub(crate) fn all<E: From<StoreError>>(
     logs: &dyn Logs,
-    choice: &Choice,
+    filter: &LogFilter,
     mut on_line: impl FnMut(&LogLine) -> Result<(), E>,
 ) -> Result<(), E> {
-    let services = choice.services(logs)?;
+    let services = filter.services(logs)?;
     let mut merged = open(logs, &services, |_| (Start::Oldest, None))?;
-    let (masker, mut reader) = (logs.masker(), Reader::default());
+    let (masker, mut levels) = (logs.masker(), LevelTracker::default());
     merged.read(Patience::None, |line| {
-        let line = shown(&services, line, &masker, usize::MAX, &mut reader);
-        if matches(&line, &choice.filter) { on_line(&line) } else { Ok(()) }
+        let line = shown(&services, line, &masker, usize::MAX, &mut levels);
+        if matches(&line, &filter.text) { on_line(&line) } else { Ok(()) }
     })
-}
-
-fn read(
-    logs: &dyn Logs,
-    choice: &Choice,
-    start: impl Fn(&ServiceName) -> (Start, Option<u64>),
-    count: usize,
-    reader: &mut Reader,
-) -> Result<Passage, StoreError> {
-    read_most(logs, choice, start, Most::Newest(count), reader)
 }
 
 /// How many lines are read, and which of more.
 #[derive(Debug, Clone, Copy)]
-enum Most {
+enum Limit {
     Newest(usize),
     Oldest(usize),
 }
 
 /// Why reading ended before the end.
-enum Halt {
+enum Interruption {
     Full,
     Failed(StoreError),
 }
 
-impl From<StoreError> for Halt {
+impl From<StoreError> for Interruption {
     fn from(error: StoreError) -> Self {
         Self::Failed(error)
     }
 }
 
-fn read_most(
+fn read(
     logs: &dyn Logs,
-    choice: &Choice,
+    filter: &LogFilter,
     start: impl Fn(&ServiceName) -> (Start, Option<u64>),
-    most: Most,
-    reader: &mut Reader,
-) -> Result<Passage, StoreError> {
-    let services = choice.services(logs)?;
-    let mut passage = Passage::default();
+    limit: Limit,
+    levels: &mut LevelTracker,
+) -> Result<LogPage, StoreError> {
+    let services = filter.services(logs)?;
+    let mut page = LogPage::default();
     let mut merged = open(logs, &services, &start)?;
     // After the look at the logs: what they hold was a secret by then.
     let masker = logs.masker();
     let read = merged.read(Patience::None, |line| {
-        if matches!(most, Most::Oldest(count) if passage.lines.len() == count) {
+        if matches!(limit, Limit::Oldest(count) if page.lines.len() == count) {
             // It stays the next one.
-            return Err(Halt::Full);
+            return Err(Interruption::Full);
         }
-        passage.lost += line.lost;
-        let line = shown(&services, line, &masker, LONGEST, reader);
-        if matches(&line, &choice.filter) {
-            passage.lines.push_back(line);
+        page.lost += line.lost;
+        let line = shown(&services, line, &masker, LONGEST, levels);
+        if matches(&line, &filter.text) {
+            page.lines.push_back(line);
         }
-        if matches!(most, Most::Newest(count) if passage.lines.len() > count) {
-            passage.skipped += 1;
-            passage.lines.pop_front();
+        if matches!(limit, Limit::Newest(count) if page.lines.len() > count) {
+            page.skipped += 1;
+            page.lines.pop_front();
         }
         Ok(())
     });
     match read {
-        Err(Halt::Failed(error)) => return Err(error),
-        Err(Halt::Full) => passage.has_more = true,
+        Err(Interruption::Failed(error)) => return Err(error),
+        Err(Interruption::Full) => page.has_more = true,
         Ok(()) => {}
     }
     for (service, end) in services.iter().zip(merged.positions()) {
-        let first = passage.lines.iter().find(|line| line.service == *service);
-        passage.begin.set(service, first.map_or(end, |line| line.offset));
-        passage.end.set(service, end);
+        let first = page.lines.iter().find(|line| line.service == *service);
+        page.begin.set(service, first.map_or(end, |line| line.offset));
+        page.end.set(service, end);
     }
-    Ok(passage)
+    Ok(page)
 }
 
 fn open(
@@ -242,7 +232,7 @@ fn shown(
     line: MergedLine,
     masker: &Masker,
     longest: usize,
-    reader: &mut Reader,
+    levels: &mut LevelTracker,
 ) -> LogLine {
     let text = Text::of(line.bytes);
     let secrets = masker.ranges_of_piece(text.plain(), line.piece);
@@ -263,7 +253,7 @@ fn shown(
         LineTime::NotAfter(_) => None,
     };
     let service = services[line.service].clone();
-    let level = reader.level_of(line.service, text.plain());
+    let level = levels.level_of(line.service, text.plain());
     LogLine { service, offset: line.offset, time, level, pieces, cut }
 }
 

@@ -1,25 +1,26 @@
-//! What the page's chat asks of the project.
+//! The page's chat: where Ollama is, where chats are kept, and what is known about a service.
 
 use pipulate_core::service::ServiceName;
 use pipulate_environment::ollama::Place;
+use pipulate_ollama::why::Incident;
 use pipulate_store::chat::Chats;
-use pipulate_web::world::{Chat, Logs as _, Look, NoOllama, Ollama, StatusSource as _, Trouble};
+use pipulate_web::world::{Chat, Logs as _, NoOllama, Ollama, Probes, StatusSource as _};
 
 use super::home::Home;
-use crate::commands::why::{self, Known};
+use crate::commands::why;
 use crate::error::Failure;
-use crate::partner;
+use crate::llm_session;
 
 impl Chat for Home {
     fn ollama(&self) -> Result<Ollama, NoOllama> {
         let context = self.context.reread();
         let told = |failure: Failure| NoOllama::Unusable(failure.in_one_line());
-        let host = match partner::place(&context).map_err(told)? {
+        let host = match llm_session::place(&context).map_err(told)? {
             Place::Open(host) => host,
             Place::Unasked(host) => return Err(NoOllama::Unasked(host)),
         };
         let model = context.config().map_err(told)?.ollama.model.clone();
-        let absence = partner::absence(&host);
+        let absence = llm_session::absence(&host);
         let start = absence.command().map(|command| command.join(" "));
         Ok(Ollama { host, model, start, advice: absence.advice() })
     }
@@ -27,10 +28,10 @@ impl Chat for Home {
     fn allow(&self, host: &str) -> Result<(), String> {
         let context = self.context.reread();
         let told = |failure: Failure| failure.in_one_line();
-        match partner::place(&context).map_err(told)? {
+        match llm_session::place(&context).map_err(told)? {
             Place::Open(_) => Ok(()),
             Place::Unasked(asked) if asked.to_string() == host => {
-                partner::allow(&context, &asked).map_err(told)
+                llm_session::allow(&context, &asked).map_err(told)
             }
             Place::Unasked(_) => {
                 Err("pipulate.toml names another Ollama by now; reload this page".to_owned())
@@ -42,12 +43,10 @@ impl Chat for Home {
         Chats::new(self.context.layout.chats())
     }
 
-    fn trouble(&self, service: &ServiceName) -> Result<Trouble, String> {
-        let status = self.status(Look::Glance);
+    fn incident(&self, service: &ServiceName) -> Result<Incident, String> {
+        let status = self.status(Probes::Skip);
         let service =
             status.service(service.as_str()).ok_or_else(|| format!("there is no service {service}"))?;
-        let known = why::known(&self.context, service, &self.masker()).map_err(|error| error.to_string())?;
-        let Known { state, log } = known;
-        Ok(Trouble { state, log })
+        why::incident(&self.context, service, &self.masker()).map_err(|error| error.to_string())
     }
 }

@@ -1,4 +1,4 @@
-//! A place in several logs, as text: `server:120,worker:4096`.
+//! A place in several logs, written as `server:120,worker:4096`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,9 +7,9 @@ use pipulate_core::service::ServiceName;
 
 /// For each service the position in its whole output; 0 for those that are not named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Positions(BTreeMap<ServiceName, u64>);
+pub(crate) struct Cursor(BTreeMap<ServiceName, u64>);
 
-impl Positions {
+impl Cursor {
     /// Reads what [`fmt::Display`] wrote. `None`: it is nothing that we wrote.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let pairs = text.split(',').filter(|pair| !pair.is_empty());
@@ -35,7 +35,7 @@ impl Positions {
     }
 
     /// Whether nothing comes before it.
-    pub(crate) fn is_the_beginning(&self) -> bool {
+    pub(crate) fn is_at_start(&self) -> bool {
         self.0.values().all(|position| *position == 0)
     }
 
@@ -45,7 +45,7 @@ impl Positions {
     }
 }
 
-impl fmt::Display for Positions {
+impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, (service, position)) in self.0.iter().enumerate() {
             write!(f, "{}{service}:{position}", if number > 0 { "," } else { "" })?;
@@ -61,12 +61,12 @@ mod tests {
     #[test]
     fn positions_read_back_and_nothing_else_does() {
         for text in ["", "web:0", "a:1,b-2:18446744073709551615"] {
-            assert_eq!(Positions::parse(text).unwrap().to_string(), text);
+            assert_eq!(Cursor::parse(text).unwrap().to_string(), text);
         }
         for text in
             ["web", "web:", "web:+1", "web:-1", "web:1:2", "../x:1", "web:99999999999999999999", "\u{0}:1"]
         {
-            assert_eq!(Positions::parse(text), None, "{text}");
+            assert_eq!(Cursor::parse(text), None, "{text}");
         }
     }
 }

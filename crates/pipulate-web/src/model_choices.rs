@@ -1,5 +1,4 @@
-//! Which models a chat can be had with, for the page to offer. What they are chosen by is
-//! `pipulate-ollama`'s.
+//! The models that a chat can choose from. `pipulate-ollama` has the rule by which one is chosen.
 
 use std::time::Duration;
 
@@ -9,11 +8,9 @@ use pipulate_ollama::client::{Client, Limits};
 use pipulate_ollama::error::Error;
 use pipulate_ollama::model::{Model, split_tag};
 
-use crate::problem::Problem;
-use crate::state::AppState;
-use crate::world::{NoOllama, Ollama};
+use crate::world::{NoOllama, Ollama, Panicked, World};
 
-/// A page does not wait for a server that is far away or asleep.
+/// A page does not wait long for a server that is far away or asleep.
 const LIMITS: Limits = Limits {
     connect: Duration::from_secs(1),
     question: Duration::from_secs(2),
@@ -21,11 +18,11 @@ const LIMITS: Limits = Limits {
     next_word: Duration::from_secs(2),
 };
 
-/// What there is.
-pub(crate) enum Offer {
+/// The models to choose from, or why there are none.
+pub(crate) enum ModelChoices {
     Models {
         /// Those that can chat.
-        models: Vec<Offered>,
+        models: Vec<ModelChoice>,
         /// The one that answers unless another is chosen.
         chosen: String,
         /// The host, if it isn't this machine.
@@ -42,17 +39,17 @@ pub(crate) enum Offer {
     Unasked { host: String },
 }
 
-impl Offer {
+impl ModelChoices {
     /// The chosen model, if it runs in the cloud.
     pub(crate) fn in_cloud(&self) -> Option<&str> {
         let Self::Models { models, chosen, .. } = self else { return None };
-        let is_it = |model: &&Offered| model.name == *chosen && model.is_cloud;
+        let is_it = |model: &&ModelChoice| model.name == *chosen && model.is_cloud;
         models.iter().find(is_it).map(|model| model.name.as_str())
     }
 }
 
 /// A model to choose.
-pub(crate) struct Offered {
+pub(crate) struct ModelChoice {
     pub(crate) name: String,
     /// Bytes on disk.
     pub(crate) size: u64,
@@ -62,17 +59,17 @@ pub(crate) struct Offered {
 /// Asks Ollama; `last` is the model that answered last in this chat.
 ///
 /// # Errors
-/// Only when the app itself is broken: that there is no Ollama is an offer like others.
-pub(crate) async fn look(state: &AppState, last: Option<&str>) -> Result<Offer, Problem> {
-    let ollama = match state.ask(|world| world.chat.ollama()).await? {
+/// Only when the app itself is broken: without an Ollama the choices say so.
+pub(crate) async fn look(world: &World, last: Option<&str>) -> Result<ModelChoices, Panicked> {
+    let ollama = match world.ask(|world| world.chat.ollama()).await? {
         Ok(ollama) => ollama,
         Err(NoOllama::Unusable(reason)) => {
-            return Ok(Offer::Nothing { reason, advice: None, command: None });
+            return Ok(ModelChoices::Nothing { reason, advice: None, command: None });
         }
-        Err(NoOllama::Unasked(host)) => return Ok(Offer::Unasked { host: host.to_string() }),
+        Err(NoOllama::Unasked(host)) => return Ok(ModelChoices::Unasked { host: host.to_string() }),
     };
     Ok(match models(&ollama).await {
-        Ok(models) => offer(&models, ollama.model.as_deref(), last, elsewhere(&ollama)),
+        Ok(models) => choices(&models, ollama.model.as_deref(), last, elsewhere(&ollama)),
         Err(error) => nothing(&error, ollama),
     })
 }
@@ -81,17 +78,22 @@ fn elsewhere(ollama: &Ollama) -> Option<String> {
     Some(&ollama.host).filter(|host| !host.is_loopback()).map(ToString::to_string)
 }
 
-fn nothing(error: &Error, ollama: Ollama) -> Offer {
+fn nothing(error: &Error, ollama: Ollama) -> ModelChoices {
     let is_absent = matches!(error, Error::Unreachable { .. });
     let (advice, command) = if is_absent { (ollama.advice, ollama.start) } else { (None, None) };
-    Offer::Nothing { reason: error.to_string(), advice, command }
+    ModelChoices::Nothing { reason: error.to_string(), advice, command }
 }
 
 async fn models(ollama: &Ollama) -> Result<Vec<Model>, Error> {
     Client::with_limits(&ollama.host, LIMITS)?.models().await
 }
 
-fn offer(models: &[Model], configured: Option<&str>, last: Option<&str>, elsewhere: Option<String>) -> Offer {
+fn choices(
+    models: &[Model],
+    configured: Option<&str>,
+    last: Option<&str>,
+    elsewhere: Option<String>,
+) -> ModelChoices {
     let again = last.map(|last| choose_model(Some(last), models));
     let choice = match again {
         Some(chosen @ Choice::Chosen { .. }) => chosen,
@@ -108,13 +110,16 @@ fn offer(models: &[Model], configured: Option<&str>, last: Option<&str>, elsewhe
                 NoModel::CannotChat { .. } => None,
             };
             let command = pull.map(|model| format!("ollama pull {}", shell_word(model)));
-            return Offer::Nothing { reason: reason.to_string(), advice: None, command };
+            return ModelChoices::Nothing { reason: reason.to_string(), advice: None, command };
         }
     };
     let talkers = models.iter().filter(|model| model.can_chat());
-    let offered =
-        |model: &Model| Offered { name: model.name.clone(), size: model.size, is_cloud: model.is_cloud() };
-    Offer::Models { models: talkers.map(offered).collect(), chosen, elsewhere }
+    let model_choice = |model: &Model| ModelChoice {
+        name: model.name.clone(),
+        size: model.size,
+        is_cloud: model.is_cloud(),
+    };
+    ModelChoices::Models { models: talkers.map(model_choice).collect(), chosen, elsewhere }
 }
 
 #[cfg(test)]
@@ -128,10 +133,10 @@ mod tests {
     #[test]
     fn the_model_that_answered_last_goes_on_as_long_as_it_is_there() {
         let all = models(&["qwen3:4b", "llama3.1:latest", "nomic-embed-text:latest", "gpt-oss:120b-cloud"]);
-        let chosen = |configured, last| match offer(&all, configured, last, None) {
-            Offer::Models { models, chosen, .. } => (models.len(), chosen),
-            Offer::Nothing { reason, .. } => (0, reason),
-            Offer::Unasked { host } => (0, host),
+        let chosen = |configured, last| match choices(&all, configured, last, None) {
+            ModelChoices::Models { models, chosen, .. } => (models.len(), chosen),
+            ModelChoices::Nothing { reason, .. } => (0, reason),
+            ModelChoices::Unasked { host } => (0, host),
         };
         assert_eq!(chosen(None, None), (3, "llama3.1:latest".to_owned()));
         assert_eq!(chosen(Some("llama3.1"), Some("qwen3:4b")), (3, "qwen3:4b".to_owned()));
@@ -140,9 +145,11 @@ mod tests {
 
     #[test]
     fn without_a_model_it_is_said_what_to_type() {
-        let command = |names: &[&str], configured| match offer(&models(names), configured, None, None) {
-            Offer::Nothing { command, .. } => command,
-            Offer::Models { chosen, .. } | Offer::Unasked { host: chosen } => panic!("{chosen}"),
+        let command = |names: &[&str], configured| match choices(&models(names), configured, None, None) {
+            ModelChoices::Nothing { command, .. } => command,
+            ModelChoices::Models { chosen, .. } | ModelChoices::Unasked { host: chosen } => {
+                panic!("{chosen}")
+            }
         };
         assert_eq!(command(&[], None).as_deref(), Some("ollama pull llama3.1"));
         assert_eq!(command(&["gpt-oss:120b-cloud"], None).as_deref(), Some("ollama pull llama3.1"));

@@ -23,12 +23,12 @@ impl Home {
     }
 }
 
-fn texts(passage: &Passage) -> Vec<String> {
-    passage.lines.iter().map(LogLine::text).collect()
+fn texts(page: &LogPage) -> Vec<String> {
+    page.lines.iter().map(LogLine::text).collect()
 }
 
-fn only(service: &str, filter: &str) -> Choice {
-    Choice { service: Some(ServiceName::parse(service).unwrap()), filter: filter.to_owned() }
+fn only(service: &str, filter: &str) -> LogFilter {
+    LogFilter { service: Some(ServiceName::parse(service).unwrap()), text: filter.to_owned() }
 }
 
 #[test]
@@ -39,12 +39,12 @@ fn pages_backwards_and_a_stream_forwards_show_every_line_once() {
         printed.print("worker", &format!("worker {number}\n"));
     }
     printed.print("web", "not yet");
-    let choice = Choice::default();
-    let newest = newest(printed.logs(), &choice, 10).unwrap();
+    let filter = LogFilter::default();
+    let newest = newest(printed.logs(), &filter, 10).unwrap();
     let mut all = texts(&newest);
     let mut begin = newest.begin.clone();
     loop {
-        let page = before(printed.logs(), &choice, &begin, 7).unwrap();
+        let page = before(printed.logs(), &filter, &begin, 7).unwrap();
         if page.lines.is_empty() {
             break;
         }
@@ -52,10 +52,10 @@ fn pages_backwards_and_a_stream_forwards_show_every_line_once() {
         begin = page.begin;
     }
     printed.print("web", " but now\nweb 26\n");
-    let mut reader = Reader::default();
-    let news = after(printed.logs(), &choice, &newest.end, 10, &mut reader).unwrap();
+    let mut levels = LevelTracker::default();
+    let news = after(printed.logs(), &filter, &newest.end, 10, &mut levels).unwrap();
     all.extend(texts(&news));
-    assert!(after(printed.logs(), &choice, &news.end, 10, &mut reader).unwrap().lines.is_empty());
+    assert!(after(printed.logs(), &filter, &news.end, 10, &mut levels).unwrap().lines.is_empty());
 
     let of = |name: &str| all.iter().filter(|line| line.starts_with(name)).cloned().collect::<Vec<_>>();
     assert_eq!(of("worker"), (0..25).map(|number| format!("worker {number}")).collect::<Vec<_>>());
@@ -67,13 +67,13 @@ fn pages_backwards_and_a_stream_forwards_show_every_line_once() {
 fn a_log_that_has_only_an_unfinished_line_is_followed_from_there() {
     let printed = Home::new();
     printed.print("web", "old\n");
-    let choice = only("web", "");
-    let first = newest(printed.logs(), &choice, 10).unwrap();
+    let filter = only("web", "");
+    let first = newest(printed.logs(), &filter, 10).unwrap();
     printed.print("web", "progress…");
-    let silent = after(printed.logs(), &choice, &first.end, 10, &mut Reader::default()).unwrap();
+    let silent = after(printed.logs(), &filter, &first.end, 10, &mut LevelTracker::default()).unwrap();
     assert!(silent.lines.is_empty());
     printed.print("web", " done\n");
-    let news = after(printed.logs(), &choice, &silent.end, 10, &mut Reader::default()).unwrap();
+    let news = after(printed.logs(), &filter, &silent.end, 10, &mut LevelTracker::default()).unwrap();
     assert_eq!(texts(&news), ["progress… done"]);
 }
 
@@ -93,8 +93,8 @@ fn a_filter_chooses_what_is_seen_and_finds_no_secret() {
 fn more_lines_than_can_be_shown_are_counted() {
     let printed = Home::new();
     printed.print("web", &"line\n".repeat(1000));
-    let start = Positions::parse("web:0").unwrap();
-    let news = after(printed.logs(), &only("web", ""), &start, 10, &mut Reader::default()).unwrap();
+    let start = Cursor::parse("web:0").unwrap();
+    let news = after(printed.logs(), &only("web", ""), &start, 10, &mut LevelTracker::default()).unwrap();
     assert_eq!((news.lines.len(), news.skipped), (10, 990));
     assert_eq!(
         (news.begin.to_string(), news.end.to_string()),
@@ -117,7 +117,7 @@ fn a_download_has_every_line_whole() {
     let long = "x".repeat(3 * LONGEST);
     printed.print("web", &format!("\x1b[31mred\x1b[0m\n{long}\n"));
     let mut lines = Vec::new();
-    all::<StoreError>(printed.logs(), &Choice::default(), |line| {
+    all::<StoreError>(printed.logs(), &LogFilter::default(), |line| {
         lines.push(line.text());
         Ok(())
     })
