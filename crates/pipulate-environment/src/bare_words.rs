@@ -8,10 +8,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use pipulate_core::text::quoted_for_sh;
 use pipulate_store::error::StoreError;
 use pipulate_store::files;
 
-use crate::shell::quoted_for_sh;
 use crate::surroundings::Surroundings;
 use crate::template::fill;
 

@@ -5,28 +5,24 @@
 //! crates know (ports, the services' status, the configuration) is handed in. Each group of checks
 //! stands in a file of its own, with the ids that it answers for; [`catalog`] lists them.
 
-mod browser;
 pub mod catalog;
+mod check;
 mod evidence;
 mod fix;
 mod git;
 mod imports;
 mod jupyter;
-mod kernels;
-mod logout;
 mod machine;
 mod nix;
 mod ollama;
 mod packages;
-mod portable;
 mod ports;
 mod project;
 mod python;
 mod secrets;
 mod server;
 mod services;
-mod settings;
-mod shell;
+mod session;
 mod venv;
 
 use std::path::{Path, PathBuf};

@@ -14,18 +14,18 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use pipulate_core::layout::Layout;
+use pipulate_core::text::quoted_for_sh;
 use pipulate_process::command::Command;
 use pipulate_store::error::StoreError;
 use pipulate_store::files;
 
-use quoting::Quote;
-pub(crate) use quoting::sh as quoted_for_sh;
+use quoting::{Quote, fish};
 
 use crate::service::service_environment;
 use crate::surroundings::Surroundings;
 use crate::template::fill;
 
-/// Set in the shell that [`Entry`] starts, to the project's folder, until `deactivate`.
+/// Set in the shell that [`Subshell`] starts, to the project's folder, until `deactivate`.
 pub(crate) const MARK: &str = "PIPULATE_SHELL";
 
 /// Where Jupyter's tools look for servers and kernels.
@@ -101,9 +101,9 @@ impl Activation {
 /// than doing so once; it defines `deactivate`, which takes all of it back.
 pub fn hook(dialect: Dialect, activation: &Activation) -> Vec<u8> {
     let (script, quote) = match dialect {
-        Dialect::Bash => (include_str!("shell/activate.bash"), quoting::sh as Quote),
-        Dialect::Zsh => (include_str!("shell/activate.zsh"), quoting::sh as Quote),
-        Dialect::Fish => (include_str!("shell/activate.fish"), quoting::fish as Quote),
+        Dialect::Bash => (include_str!("shell/activate.bash"), quoted_for_sh as Quote),
+        Dialect::Zsh => (include_str!("shell/activate.zsh"), quoted_for_sh as Quote),
+        Dialect::Fish => (include_str!("shell/activate.fish"), fish as Quote),
     };
     let bin = quote(activation.bin.as_os_str().as_bytes());
     let venv = quote(activation.venv.as_deref().map_or(b"", |venv| venv.as_os_str().as_bytes()));
@@ -132,9 +132,9 @@ pub fn is_inside(layout: &Layout, around: &Surroundings) -> bool {
     around.variable(MARK) == Some(layout.root().as_os_str())
 }
 
-/// The way into a shell with the environment active.
+/// A shell with the environment active, to be started.
 #[derive(Debug, Clone, Copy)]
-pub struct Entry<'a> {
+pub struct Subshell<'a> {
     /// The shell's program.
     pub shell: &'a Path,
     pub layout: &'a Layout,
@@ -144,7 +144,7 @@ pub struct Entry<'a> {
     pub around: &'a Surroundings,
 }
 
-impl Entry<'_> {
+impl Subshell<'_> {
     /// The command that becomes the shell. bash and zsh read files of ours, which are written here;
     /// a shell that we don't know gets the environment and nothing else.
     ///
@@ -169,7 +169,7 @@ impl Entry<'_> {
                 Ok(command.env("ZDOTDIR", ours.as_os_str()).arg("-i"))
             }
             Some(Dialect::Fish) => {
-                let script = self.filled(include_str!("shell/enter.fish"), quoting::fish);
+                let script = self.filled(include_str!("shell/enter.fish"), fish);
                 Ok(command.arg("--init-command").arg(OsString::from_vec(script)))
             }
             None => {
@@ -184,7 +184,7 @@ impl Entry<'_> {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700).create(&folder).map_err(StoreError::io("make", &folder))?;
         let path = folder.at(name);
-        files::write_private(&path, &self.filled(script, quoting::sh))?;
+        files::write_private(&path, &self.filled(script, quoted_for_sh))?;
         Ok(path.to_path_buf())
     }
 

@@ -179,7 +179,7 @@ impl Answer {
 /// One line of `/api/chat`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Line {
+struct ChatLine {
     #[serde(deserialize_with = "or_default")]
     message: Spoken,
     #[serde(deserialize_with = "or_default")]
@@ -209,7 +209,7 @@ fn pieces_of(line: &[u8], host: &Host) -> Result<Vec<Piece>, Error> {
     if let Some(said) = ErrorBody::of(&value) {
         return Err(Error::BrokeOff { message: said.message });
     }
-    let line: Line = serde_json::from_value(value).map_err(foreign)?;
+    let line: ChatLine = serde_json::from_value(value).map_err(foreign)?;
     let texts =
         [Piece::Thinking(harmless(line.message.thinking)), Piece::Text(harmless(line.message.content))];
     let mut pieces: Vec<Piece> = texts.into_iter().filter(|piece| !piece.is_empty()).collect();

@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorBody, excerpt};
 use crate::host::{Host, Scheme};
 use crate::lines::MAX_LINE;
 use crate::model::{Description, Loaded, Model, or_default};
+use crate::request::ChatRequest;
 
 /// How much of an error's text is read, in bytes.
 const MAX_ERROR: usize = 64 << 10;
@@ -52,38 +53,6 @@ pub struct Client {
     limits: Limits,
 }
 
-/// A conversation to be continued.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ChatRequest {
-    pub model: String,
-    /// None at all just loads the model.
-    pub messages: Vec<Message>,
-    /// How much of the last message, in bytes, is what its question is about: where the request is
-    /// too long, that is left out from its beginning.
-    #[serde(skip)]
-    pub material: usize,
-    /// Whether to think first; `None` leaves it to the model, and most that can do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub think: Option<bool>,
-    #[serde(skip_serializing_if = "Options::is_default")]
-    pub options: Options,
-}
-
-/// How a model writes; what is not said is left to it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Options {
-    /// The longest answer, in tokens, thoughts included. A model that has more to say is cut off there,
-    /// which [`crate::answer::Summary::is_cut_off`] tells.
-    #[serde(rename = "num_predict", skip_serializing_if = "Option::is_none")]
-    pub most_tokens: Option<u32>,
-}
-
-impl Options {
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// A request as it is sent. A server that is too old to know what stands beside it ignores that.
 #[derive(Serialize)]
 struct Body<'a> {
@@ -93,22 +62,6 @@ struct Body<'a> {
     truncate: bool,
     /// The same while the answer grows; without it the answer is cut off, which is told.
     shift: bool,
-}
-
-/// Something said in a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Message {
-    pub role: Role,
-    pub content: String,
-}
-
-/// Who said it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    System,
-    User,
-    Assistant,
 }
 
 impl Client {

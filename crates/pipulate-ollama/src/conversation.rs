@@ -3,7 +3,7 @@
 //! A question joins it together with its answer or not at all, so that a question that failed can
 //! be asked again.
 
-use crate::client::{ChatRequest, Message, Options, Role};
+use crate::request::{ChatRequest, Message, Options, Role};
 
 /// What somebody wants to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 
 use pipulate_core::chat::LeftOut;
 
-use crate::client::{ChatRequest, Role};
+use crate::request::{ChatRequest, Role};
 
 /// How much more than needed is left out so that a line is not cut in two, in bytes.
 const NEAR: usize = 1 << 10;

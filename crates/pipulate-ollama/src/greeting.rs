@@ -4,6 +4,7 @@
 //! one plain sentence.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use pipulate_core::config::Greet;
@@ -12,10 +13,11 @@ use tokio::time::Instant;
 
 use crate::answer::Piece;
 use crate::choose::{Choice, Why, choose_model};
-use crate::client::{ChatRequest, Client, Message, Options, Role};
+use crate::client::Client;
 use crate::error::{Error, seconds};
 use crate::host::Host;
 use crate::model::Model;
+use crate::request::{ChatRequest, Message, Options, Role};
 use crate::runtime::block_on;
 
 /// What the model is asked to say.
@@ -128,7 +130,7 @@ async fn say_something_clever(client: &Client, model: Model, told: &mut Told<'_>
         match piece {
             Piece::LeftOut(_) | Piece::Thinking(_) => {}
             Piece::Text(text) => {
-                if told.say(&text) == Line::Whole {
+                if told.say(&text).is_break() {
                     break;
                 }
             }
@@ -143,25 +145,21 @@ async fn say_something_clever(client: &Client, model: Model, told: &mut Told<'_>
     Ok(())
 }
 
-#[derive(PartialEq, Eq)]
-enum Line {
-    GoesOn,
-    Whole,
-}
-
 impl Told<'_> {
-    /// Passes on what belongs to the first line.
-    fn say(&mut self, text: &str) -> Line {
+    /// Passes on what belongs to the first line; breaks at its end.
+    fn say(&mut self, text: &str) -> ControlFlow<()> {
         let begun = matches!(self.so_far, Progress::Words);
         let text = if begun { text } else { text.trim_start() };
-        let (line, whole) =
-            text.split_once('\n').map_or((text, Line::GoesOn), |(line, _)| (line, Line::Whole));
+        let (line, flow) = match text.split_once('\n') {
+            Some((line, _)) => (line, ControlFlow::Break(())),
+            None => (text, ControlFlow::Continue(())),
+        };
         let clean: String = line.chars().filter(|c| !c.is_control()).collect();
         if !clean.is_empty() {
             self.so_far = Progress::Words;
             (self.on_text)(GreetingEvent::Text(clean));
         }
-        whole
+        flow
     }
 
     /// Says that the line would have gone on.

@@ -2,7 +2,7 @@
 //!
 //! Knows no file, no process and no HTML, and prints nothing. What a server sends is never trusted:
 //! every length is bounded, every field may be missing, and text from it is cleaned before it gets
-//! into a message. Reading order: [`host`], [`client`], [`answer`], [`model`], [`choose`], [`conversation`],
+//! into a message. Reading order: [`host`], [`client`], [`request`], [`answer`], [`model`], [`choose`], [`conversation`],
 //! [`greeting`], [`why`].
 
 pub mod answer;
@@ -15,6 +15,7 @@ pub mod greeting;
 pub mod host;
 pub mod model;
 pub mod probe;
+pub mod request;
 pub mod why;
 
 mod lines;

@@ -4,8 +4,8 @@
 
 use pipulate_core::service::ServiceName;
 
-use crate::client::{ChatRequest, Options};
 use crate::conversation::{Conversation, Question};
+use crate::request::{ChatRequest, Options};
 
 /// How much of a log goes into the question, in bytes: it has to fit the 4,096 tokens that Ollama
 /// gives a model unless told otherwise, with room for the answer.

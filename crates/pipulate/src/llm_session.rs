@@ -11,10 +11,11 @@ use pipulate_environment::ollama::{Absence, Place, VARIABLE};
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_ollama::answer::{Piece, Summary};
 use pipulate_ollama::choose::{Choice, Why, choose_model};
-use pipulate_ollama::client::{ChatRequest, Client};
+use pipulate_ollama::client::Client;
 use pipulate_ollama::error::Error;
 use pipulate_ollama::host::Host;
 use pipulate_ollama::model::Model;
+use pipulate_ollama::request::ChatRequest;
 use pipulate_store::consent;
 use tokio::runtime::{Builder, Runtime};
 

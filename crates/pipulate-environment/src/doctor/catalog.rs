@@ -2,74 +2,43 @@
 
 use std::fmt::Write as _;
 
-use pipulate_core::finding::Finding;
-
+use super::check::Group;
 use super::{
-    Examination, browser, imports, jupyter, kernels, logout, machine, nix, ollama, packages, portable, ports,
-    project, python, secrets, server, services, settings, shell, venv,
+    imports, jupyter, machine, nix, ollama, packages, ports, project, python, secrets, server, services,
+    session, venv,
 };
 
-/// Checks that share their evidence.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Group {
-    /// What it answers for, in order.
-    pub checks: &'static [Check],
-    pub(super) examine: fn(&Examination) -> Vec<Finding>,
-}
-
-/// One thing that is examined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Check {
-    /// Stable, for scripts: `python.numpy`.
-    pub id: &'static str,
-    /// What is looked at or run, and what would be wrong.
-    pub examines: &'static str,
-    /// What `--fix` does about it, where it may do something.
-    pub mends: Option<&'static str>,
-}
-
-impl Check {
-    pub(super) const fn new(id: &'static str, examines: &'static str) -> Self {
-        Self { id, examines, mends: None }
-    }
-
-    pub(super) const fn mended_by(mut self, deed: &'static str) -> Self {
-        self.mends = Some(deed);
-        self
-    }
-}
-
 /// All of them.
-pub(crate) const GROUPS: [Group; 29] = [
+pub(super) const GROUPS: [Group; 29] = [
     project::HOME,
     project::ROOM,
     project::PLACE,
-    settings::CONFIG,
+    project::CONFIG,
     python::PYTHON,
     venv::VENV,
     packages::REQUIREMENTS,
     packages::CONSISTENT,
     imports::LIBRARIES,
     imports::MODULES,
-    kernels::KERNELSPEC,
+    jupyter::KERNELSPEC,
     server::SERVER,
     server::ADDRESS,
     ports::PORTS,
     services::SERVICES,
     jupyter::ACCESS,
     ollama::OLLAMA,
-    browser::OPENER,
+    session::OPENER,
     secrets::FILE,
     secrets::GIT,
-    portable::PORTABLE,
-    shell::VARIABLES,
-    shell::LINE_EDITING,
+    secrets::PORTABLE,
+    session::VARIABLES,
+    session::LINE_EDITING,
     nix::FLAKES,
     nix::LOCAL,
     nix::CUDA,
     machine::LIMITS,
     machine::CLOCK,
-    logout::LOGOUT,
+    machine::LOGOUT,
 ];
 
 /// The page of the documentation that lists them: `docs/reference/doctor.md`.

@@ -8,7 +8,7 @@ use pipulate_core::finding::Finding;
 use pipulate_process::command::Command;
 use pipulate_store::files;
 
-use super::catalog::{Check, Group};
+use super::check::{Check, Group};
 use super::evidence::{self, Said, ran};
 use super::venv::{Evidence, SETS_UP};
 use super::{Examination, failure, skipped};

@@ -4,7 +4,7 @@ use pipulate_core::finding::Finding;
 use pipulate_process::command::Command;
 use pipulate_store::files;
 
-use super::catalog::{Check, Group};
+use super::check::{Check, Group};
 use super::git::Checkout;
 use super::{Examination, evidence, skipped, warning};
 use crate::service::environment_of;

@@ -11,7 +11,7 @@ use pipulate_ollama::host::Host;
 use pipulate_ollama::model::Model;
 use pipulate_ollama::probe::probe_blocking;
 
-use super::catalog::{Check, Group};
+use super::check::{Check, Group};
 use super::{Examination, skipped, warning};
 use crate::ollama::{Absence, Place, VARIABLE};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use pipulate_core::finding::Finding;
 use pipulate_process::command::Command;
 
-use super::catalog::{Check, Group};
+use super::check::{Check, Group};
 use super::evidence::{self, Said};
 use super::venv::{Evidence, SETS_UP};
 use super::{Examination, failure, skipped, warning};

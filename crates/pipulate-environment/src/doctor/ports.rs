@@ -3,7 +3,7 @@
 use pipulate_core::finding::Finding;
 use pipulate_core::service::ServiceName;
 
-use super::catalog::{Check, Group};
+use super::check::{Check, Group};
 use super::{Examination, PortFact, PortOwner, failure, skipped, warning};
 
 const JUPYTER: &str = "port.jupyter";

@@ -1,4 +1,4 @@
-//! The folder itself: is it a home, may we write, is there room, and what is it on.
+//! The folder itself: is it a home, may we write, is there room, what is it on, and is `pipulate.toml` valid.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use pipulate_core::finding::{Finding, FindingStatus, Fix};
 use pipulate_core::resources::{Disk, Supply};
 use pipulate_core::units;
+use pipulate_store::files;
 use rustix::fs::{Access, access};
 
-use super::catalog::{Check, Group};
+use super::check::{Check, Group};
 use super::{Examination, failure, skipped, warning};
 use crate::browser::session::Wsl;
 
@@ -44,6 +45,13 @@ pub(super) const PLACE: Group = Group {
          there are not noticed",
     )],
     examine: |examination| vec![place(examination)],
+};
+
+const VALID: &str = "config.valid";
+
+pub(super) const CONFIG: Group = Group {
+    checks: &[Check::new(VALID, "whether `pipulate.toml` can be read; the line that can't is shown")],
+    examine: |examination| vec![config(examination)],
 };
 
 /// File systems on which locks, notices of changes or speed are not what one expects.
@@ -167,6 +175,23 @@ fn unescaped(text: &str) -> String {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
         .iter()
         .fold(text.to_owned(), |text, (code, plain)| text.replace(code, plain))
+}
+
+fn config(examination: &Examination) -> Finding {
+    let file = examination.layout.config();
+    match &examination.config {
+        Ok(_) if file.exists() => Finding::ok(VALID, "pipulate.toml is valid"),
+        Ok(_) => Finding::ok(VALID, "There is no pipulate.toml: everything has its default"),
+        Err(error) => {
+            let advice = match files::read_foreign_text(&file) {
+                Ok(_) => "mend that line; `pipulate config --schema` has the keys",
+                Err(_) => "put a text file that you can read in its place, or move it away",
+            };
+            failure(VALID, "pipulate.toml can't be read")
+                .detail(format!("{file}: {}", error.message))
+                .advice(advice)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pipulate_core::finding::Finding;
 
-use super::catalog::{Check, Group};
+use super::check::{Check, Group};
 use super::{Examination, NOT_USED_YET, failure, skipped, venv, warning};
 use crate::python::{OLDEST, Python, PythonError, Version, discover};
 use crate::uv;

@@ -9,7 +9,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_process::command::Command;
 use pipulate_process::ports::Listeners;
 
-use super::catalog::{Check, Group};
+use super::check::{Check, Group};
 use super::evidence::{self, ran};
 use super::{Examination, failure, skipped, warning};
 use crate::venv::{existing_python, site_packages};

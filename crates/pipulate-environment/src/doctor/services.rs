@@ -8,7 +8,7 @@ use pipulate_store::log::read::Start;
 use pipulate_store::log::secrets;
 use pipulate_store::record;
 
-use super::catalog::{Check, Group};
+use super::check::{Check, Group};
 use super::{Examination, failure, project, skipped, warning};
 
 const RUNNING: &str = "services.running";

@@ -9,7 +9,7 @@ use std::time::Duration;
 use pipulate_core::finding::{Finding, Fix};
 use pipulate_process::command::Command;
 
-use super::catalog::{Check, Group};
+use super::check::{Check, Group};
 use super::evidence::ran;
 use super::{Examination, NOT_USED_YET, failure, project, real, skipped, warning};
 use crate::plan::{Facts, Mode, Plan, Refusal, decide};

@@ -1,9 +1,7 @@
-//! One word of a shell, whatever is in it. A path need not be text.
+//! Quoting for fish; core quotes for the others.
 
 /// How a shell quotes.
 pub(super) type Quote = fn(&[u8]) -> Vec<u8>;
-
-pub(crate) use pipulate_core::text::quoted_for_sh as sh;
 
 /// For fish, where a backslash means something between single quotes.
 pub(super) fn fish(word: &[u8]) -> Vec<u8> {

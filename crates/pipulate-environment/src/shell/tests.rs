@@ -238,8 +238,13 @@ fn zsh_is_not_sent_in_circles_by_a_folder_that_is_ours() {
     let command = |zdotdir: &Path| {
         let around = Surroundings::default().with("ZDOTDIR", zdotdir);
         let python = Path::new("/v/bin/python");
-        let entry =
-            Entry { shell: Path::new("/bin/zsh"), layout: &layout, python, program: python, around: &around };
+        let entry = Subshell {
+            shell: Path::new("/bin/zsh"),
+            layout: &layout,
+            python,
+            program: python,
+            around: &around,
+        };
         format!("{:?}", entry.prepare().unwrap())
     };
     assert!(command(Path::new("/mine")).contains("(\"PIPULATE_ZDOTDIR\", Some(\"/mine\"))"));
@@ -253,7 +258,7 @@ fn a_shell_that_we_do_not_know_gets_the_environment() {
     let around = Surroundings::default().with("PATH", "/bin");
     let python = Path::new("/v/bin/python");
     let entry =
-        Entry { shell: Path::new("/bin/dash"), layout: &layout, python, program: python, around: &around };
+        Subshell { shell: Path::new("/bin/dash"), layout: &layout, python, program: python, around: &around };
     let command = format!("{:?}", entry.prepare().unwrap());
     assert!(command.contains("(\"PATH\", Some(\"/v/bin:/bin\"))"), "{command}");
     assert!(command.contains("JUPYTER_RUNTIME_DIR"), "{command}");

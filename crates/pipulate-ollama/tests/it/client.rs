@@ -7,11 +7,12 @@ use std::time::Duration;
 use crate::fake::{End, Fake, Script, Seen};
 use pipulate_core::chat::LeftOut;
 use pipulate_ollama::answer::{Piece, Summary};
-use pipulate_ollama::client::{ChatRequest, Client, Limits, Message, Options, Role};
+use pipulate_ollama::client::{Client, Limits};
 use pipulate_ollama::error::Error;
 use pipulate_ollama::host::Host;
 use pipulate_ollama::model::{Description, Model};
 use pipulate_ollama::probe::probe_blocking;
+use pipulate_ollama::request::{ChatRequest, Message, Options, Role};
 
 /// A port that only root could listen on, and nobody does.
 const NOBODY: &str = "127.0.0.1:1";

@@ -2,9 +2,10 @@
 
 use pipulate_core::chat::LeftOut;
 use pipulate_ollama::answer::Piece;
-use pipulate_ollama::client::{ChatRequest, Client};
+use pipulate_ollama::client::Client;
 use pipulate_ollama::conversation::{Conversation, Question};
 use pipulate_ollama::error::Error;
+use pipulate_ollama::request::ChatRequest;
 
 use crate::fake::{Fake, Script};
 

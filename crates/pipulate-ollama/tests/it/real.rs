@@ -5,11 +5,12 @@ use std::time::Duration;
 use pipulate_core::config::Greet;
 use pipulate_ollama::answer::Piece;
 use pipulate_ollama::choose::{Choice, choose_model};
-use pipulate_ollama::client::{ChatRequest, Client, Message, Options, Role};
+use pipulate_ollama::client::Client;
 use pipulate_ollama::error::Error;
 use pipulate_ollama::greeting::{GreetingEvent, greet_blocking};
 use pipulate_ollama::host::Host;
 use pipulate_ollama::probe::probe_blocking;
+use pipulate_ollama::request::{ChatRequest, Message, Options, Role};
 
 use crate::model::Model;
 

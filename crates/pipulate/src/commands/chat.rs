@@ -11,8 +11,8 @@ use std::io::{self, IsTerminal as _, Read};
 use pipulate_core::chat::LeftOut;
 use pipulate_core::units;
 use pipulate_ollama::answer::{Piece, Summary};
-use pipulate_ollama::client::ChatRequest;
 use pipulate_ollama::conversation::{Conversation, Question};
+use pipulate_ollama::request::ChatRequest;
 
 use crate::cli::ChatSettings;
 use crate::context::Context;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pipulate_environment::bare_words;
-use pipulate_environment::shell::{self, Dialect, Entry};
+use pipulate_environment::shell::{self, Dialect, Subshell};
 use pipulate_environment::surroundings::Surroundings;
 
 use crate::context::Context;
@@ -25,14 +25,14 @@ pub(crate) fn shell(context: &Context) -> Result<ExitStatus, Failure> {
     }
     let context = &context.home()?;
     let program = shell::of_user(&around);
-    let entry = Entry {
+    let subshell = Subshell {
         shell: &program,
         layout: &context.layout,
         python: &python,
         program: &context.exe,
         around: &around,
     };
-    let command = entry.prepare()?;
+    let command = subshell.prepare()?;
     welcome(context, &python, &program);
     context.printer.detail(format!("running: {}", command.display()));
     let error = Failure::from(command.exec());

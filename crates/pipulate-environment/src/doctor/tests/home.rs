@@ -16,7 +16,8 @@ use pipulate_core::resources::{Disk, Load, Memory, Resources};
 use pipulate_core::status::{ProjectStatus, ServiceStatus};
 use pipulate_process::command::Command;
 
-use super::super::catalog::{GROUPS, Group};
+use super::super::catalog::GROUPS;
+use super::super::check::Group;
 use super::super::{Examination, PortFact, examine};
 use crate::browser::session::Session;
 use crate::python::Python;

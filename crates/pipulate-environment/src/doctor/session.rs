@@ -1,13 +1,15 @@
-//! What the shell hands down: variables that lead Python, libraries or requests astray, other
-//! programs of our name, and whether a line can be edited.
+//! The user's session: variables that lead Python, libraries or requests astray, other programs of our name,
+//! whether a line can be edited, and whether a browser can be opened from here.
 
 use std::path::Path;
 
 use pipulate_core::finding::Finding;
 use pipulate_process::command::Command;
 
-use super::catalog::{Check, Group};
-use super::{Examination, evidence, real, skipped, warning};
+use super::check::{Check, Group};
+use super::{Examination, evidence, is_startable, real, skipped, warning};
+use crate::browser::opener_programs;
+use crate::browser::plan::Plan;
 
 const LIBRARY_PATH: &str = "shell.library_path";
 const PYTHON: &str = "shell.python";
@@ -39,6 +41,13 @@ pub(super) const LINE_EDITING: Group = Group {
         "`bash -c 'type -t bind'`: a bash that was built without readline recalls and completes nothing",
     )],
     examine: |examination| vec![line_editing(examination)],
+};
+
+const BROWSER: &str = "browser.opener";
+
+pub(super) const OPENER: Group = Group {
+    checks: &[Check::new(BROWSER, "what would open pages here, or why addresses are printed instead")],
+    examine: |examination| vec![opener(examination)],
 };
 
 fn library_path(examination: &Examination) -> Finding {
@@ -160,6 +169,30 @@ fn line_editing(examination: &Examination) -> Finding {
     warning(EDITING, format!("{} can neither recall nor complete a line", bash.display()))
         .detail(said.evidence())
         .advice("put a bash with readline first on PATH; in Nix that is the package bashInteractive")
+}
+
+fn opener(examination: &Examination) -> Finding {
+    if examination.config.as_ref().is_ok_and(|config| config.browser.is_empty()) {
+        return skipped(BROWSER, "pipulate.toml opens no page in the browser");
+    }
+    let ports: Vec<u16> = examination.ports.iter().map(|fact| fact.port).collect();
+    let plan = Plan::decide(&examination.session, &ports);
+    if let Plan::Print { reason, hint } = plan {
+        let finding = skipped(BROWSER, format!("Addresses are printed, not opened: {reason}"));
+        return finding.detail(hint.unwrap_or_default());
+    }
+    let programs = opener_programs(&plan);
+    if let Some(program) = programs.iter().find(|program| is_startable(examination, program)) {
+        return Finding::ok(BROWSER, format!("Pages are opened by {}", program.display()));
+    }
+    let names: Vec<String> = programs.iter().map(|program| program.display().to_string()).collect();
+    let advice = match plan {
+        Plan::BrowserVariable(_) => "set BROWSER to a browser that is installed, or unset it",
+        Plan::System | Plan::Print { .. } => "install xdg-utils, or set BROWSER to your browser",
+    };
+    warning(BROWSER, "There is no program that opens pages in the browser")
+        .detail(format!("none of these is there: {}", names.join(", ")))
+        .advice(format!("{advice}; addresses can always be opened by hand"))
 }
 
 #[cfg(test)]
