@@ -6,10 +6,10 @@
 //! process of its own because a browser may take longer than `start` does.
 
 mod errand;
+mod one_time_urls;
 mod opener;
 pub mod plan;
 pub mod session;
-mod tickets;
 
 use std::ffi::OsString;
 use std::io::{self, Read};

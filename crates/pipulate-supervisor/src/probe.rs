@@ -1,15 +1,16 @@
 //! Asking a listener whether it answers: one HTTP request, without waiting anywhere.
 
-pub mod tls;
-
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use pipulate_core::service::{Readiness, Scheme};
+use pipulate_http::exchange::{Exchange, Get};
+use pipulate_http::failure::Failure;
 use pipulate_process::poll::{self, Interest};
-use pipulate_process::ports;
+
+/// The body is not looked at.
+const LONGEST_BODY: usize = 64 << 10;
 
 /// What to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,14 +39,10 @@ pub enum Seen {
 /// A question under way.
 #[derive(Debug)]
 pub struct Probe {
-    stream: TcpStream,
+    exchange: Exchange,
     question: Question,
-    address: SocketAddr,
-    secure: Option<Box<tls::Session>>,
-    sent: bool,
     /// "Bad request" is no answer.
     wary: bool,
-    reply: Vec<u8>,
 }
 
 /// How far a probe has come.
@@ -66,16 +63,6 @@ impl Question {
                 Some(Self::Http { path: path.clone(), any_status: *any_status })
             }
         }
-    }
-
-    fn request(&self, address: SocketAddr) -> String {
-        let path = match self {
-            Self::Tcp => "/",
-            Self::Http { path, .. } => path,
-        };
-        format!(
-            "GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: pipulate\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-        )
     }
 }
 
@@ -107,17 +94,28 @@ impl Seen {
     }
 }
 
+impl From<Failure> for Seen {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused => Self::Refused,
+            Failure::Silent => Self::Silent,
+            Failure::Closed => Self::Closed,
+            Failure::NotHttp => Self::NotHttp,
+            Failure::NotTls => Self::NotTls,
+            Failure::TlsRefused(why) => Self::Unwelcome(why),
+        }
+    }
+}
+
 impl Probe {
     /// Begins to ask; `None` when the connection is refused at once.
     pub fn begin(address: SocketAddr, question: Question, scheme: Scheme) -> Option<Self> {
-        let stream = ports::connect(address).ok()?;
-        let secure = match (scheme, &question) {
-            (Scheme::Https, Question::Http { .. }) => {
-                Some(Box::new(tls::Session::new(address.ip(), question.request(address).as_bytes())?))
-            }
-            (Scheme::Http, _) | (Scheme::Https, Question::Tcp) => None,
+        let (scheme, path) = match &question {
+            Question::Tcp => (Scheme::Http, "/"),
+            Question::Http { path, .. } => (scheme, path.as_str()),
         };
-        Some(Self { stream, question, address, secure, sent: false, wary: false, reply: Vec::new() })
+        let get = Get { address, scheme, path, authorization: None, limit: LONGEST_BODY };
+        Some(Self { exchange: Exchange::begin(get).ok()?, question, wary: false })
     }
 
     /// The same, for a listener that may speak TLS and say "bad request" to whoever does not.
@@ -127,98 +125,43 @@ impl Probe {
 
     /// What to wait for before the next [`Probe::advance`].
     pub fn descriptor(&self) -> (BorrowedFd<'_>, Interest) {
-        let wants_write = match &self.secure {
-            Some(session) => session.wants_write(),
-            None => !self.sent,
-        };
-        (self.stream.as_fd(), if wants_write { Interest::Write } else { Interest::Read })
+        self.exchange.descriptor()
     }
 
     /// Whom it asks.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.exchange.address()
     }
 
     /// How it asks.
     pub fn scheme(&self) -> Scheme {
-        if self.secure.is_some() { Scheme::Https } else { Scheme::Http }
+        self.exchange.scheme()
     }
 
     /// Goes on as far as it can without waiting.
     pub fn advance(&mut self) -> Progress {
-        let seen = match self.go_on() {
-            Ok(progress) => return progress,
-            Err(seen) => seen,
-        };
-        // Whoever never got through was refused, whatever it was to be asked.
-        match self.sent || self.stream.peer_addr().is_ok() {
-            true => Progress::Failed(seen),
-            false => Progress::Failed(Seen::Refused),
-        }
+        self.go_on().unwrap_or_else(|failure| Progress::Failed(failure.into()))
     }
 
-    fn go_on(&mut self) -> Result<Progress, Seen> {
-        if !matches!(self.stream.take_error(), Ok(None)) {
-            return Err(self.secure.as_ref().map_or(Seen::Closed, |session| session.closed()));
-        }
+    fn go_on(&mut self) -> Result<Progress, Failure> {
         let any_status = match &self.question {
-            Question::Tcp if self.stream.peer_addr().is_ok() => return Ok(Progress::Answered),
-            Question::Tcp => return Ok(Progress::Pending),
+            Question::Tcp => {
+                let connected = self.exchange.connected()?;
+                return Ok(if connected { Progress::Answered } else { Progress::Pending });
+            }
             Question::Http { any_status, .. } => *any_status,
         };
-        match &mut self.secure {
-            Some(session) => {
-                // Not before it is connected: until then its first bytes would be lost.
-                if self.stream.peer_addr().is_err() {
-                    return Ok(Progress::Pending);
-                }
-                self.sent = true;
-                session.advance(&mut self.stream, &mut self.reply)?;
+        let advanced = self.exchange.advance();
+        match self.exchange.status() {
+            // The status is all that counts: what follows may be as long and as broken as it likes.
+            Some(400) if self.wary && self.scheme() == Scheme::Http => {
+                Ok(Progress::Failed(Seen::Status(400)))
             }
-            None if !self.sent => return self.send(),
-            None => self.receive()?,
-        }
-        match status(&self.reply) {
-            Status::Incomplete => Ok(Progress::Pending),
-            Status::Code(400) if self.wary && self.secure.is_none() => Err(Seen::Status(400)),
-            Status::Code(code) if any_status || (200..400).contains(&code) => Ok(Progress::Answered),
-            Status::Code(code) => Err(Seen::Status(code)),
-            Status::NotHttp => Err(Seen::NotHttp),
+            Some(code) if any_status || (200..400).contains(&code) => Ok(Progress::Answered),
+            Some(code) => Ok(Progress::Failed(Seen::Status(code))),
+            None => advanced.map(|()| Progress::Pending),
         }
     }
-
-    fn send(&mut self) -> Result<Progress, Seen> {
-        let request = self.question.request(self.address);
-        match self.stream.write_all(request.as_bytes()) {
-            Ok(()) => {
-                self.sent = true;
-                Ok(Progress::Pending)
-            }
-            Err(error) if is_passing(&error) => Ok(Progress::Pending),
-            Err(_) => Err(Seen::Closed),
-        }
-    }
-
-    fn receive(&mut self) -> Result<(), Seen> {
-        let mut buffer = [0; 512];
-        match self.stream.read(&mut buffer) {
-            Ok(0) => Err(Seen::Closed),
-            Ok(count) => {
-                self.reply.extend_from_slice(&buffer[..count]);
-                Ok(())
-            }
-            Err(error) if is_passing(&error) => Ok(()),
-            Err(_) => Err(Seen::Closed),
-        }
-    }
-}
-
-/// Nothing can be read or written yet.
-fn is_passing(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::NotConnected | io::ErrorKind::Interrupted
-    )
 }
 
 /// A question, and how and whom to ask it.
@@ -252,28 +195,9 @@ pub fn ask_all(calls: Vec<Call>, patience: Duration) -> Vec<Result<(), Seen>> {
     }
 }
 
-enum Status {
-    Incomplete,
-    Code(u16),
-    NotHttp,
-}
-
-/// The status of `HTTP/1.x NNN …`.
-fn status(reply: &[u8]) -> Status {
-    const PREFIX: &[u8] = b"HTTP/1.";
-    let begun = reply.len().min(PREFIX.len());
-    if reply[..begun] != PREFIX[..begun] {
-        return Status::NotHttp;
-    }
-    let Some(digits) = reply.get(9..12) else { return Status::Incomplete };
-    std::str::from_utf8(digits)
-        .ok()
-        .and_then(|digits| digits.parse().ok())
-        .map_or(Status::NotHttp, Status::Code)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
     use std::thread;
 

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use pipulate_process::command::{Command, CommandError, End};
 use serde::{Deserialize, Serialize};
 
-use super::tickets::{Tickets, random_key};
+use super::one_time_urls::{OneTimeUrls, random_key};
 use super::{BrowserError, Page, opener};
 
-/// How long a one-time address is good.
+/// How long a one-time URL is good.
 const LIFETIME: Duration = Duration::from_secs(60);
 
 /// What the helper is asked to do.
@@ -111,11 +111,11 @@ impl Inquiry {
 /// No loopback socket, or no random bytes.
 pub(super) fn run(errand: Errand) -> Result<(), BrowserError> {
     let deadline = Instant::now() + LIFETIME;
-    let tickets = Tickets::new()?;
+    let one_time_urls = OneTimeUrls::new()?;
     let (sender, events) = mpsc::channel();
     let on_fetched = sender.clone();
-    tickets.serve(move |page| drop(on_fetched.send(Event::Fetched { page })));
-    let mut opening = Opening { errand: &errand, tickets: &tickets, attempts: 0, sender, events };
+    one_time_urls.serve(move |page| drop(on_fetched.send(Event::Fetched { page })));
+    let mut opening = Opening { errand: &errand, one_time_urls: &one_time_urls, attempts: 0, sender, events };
     let mut reasons = Vec::new();
     for (page, wanted) in errand.pages.iter().enumerate() {
         reasons.push(opening.open(page, wanted)?);
@@ -133,7 +133,7 @@ enum Event {
 
 struct Opening<'a> {
     errand: &'a Errand,
-    tickets: &'a Tickets,
+    one_time_urls: &'a OneTimeUrls,
     attempts: usize,
     sender: Sender<Event>,
     events: Receiver<Event>,
@@ -148,7 +148,8 @@ impl Opening<'_> {
         if !web || wanted.url.contains(|c: char| c.is_control() || c.is_whitespace()) {
             return Ok(Some("its address is not one for a browser".to_owned()));
         }
-        let url = if wanted.secret { self.tickets.issue(page, &wanted.url)? } else { wanted.url.clone() };
+        let url =
+            if wanted.secret { self.one_time_urls.issue(page, &wanted.url)? } else { wanted.url.clone() };
         let share = u32::try_from(self.errand.pages.len()).unwrap_or(u32::MAX);
         let deadline = Instant::now() + self.errand.watch / share;
         let mut first = None;
@@ -166,7 +167,7 @@ impl Opening<'_> {
             // It stays good: some openers complain and open all the same.
             return Ok(first);
         }
-        self.tickets.revoke(page);
+        self.one_time_urls.revoke(page);
         Ok(Some(format!("none of these is installed: {}", missing.join(", "))))
     }
 
@@ -186,7 +187,7 @@ impl Opening<'_> {
             match self.events.recv_timeout(left).ok()? {
                 Event::Fetched { page: fetched } if fetched == page => return None,
                 Event::Ended { attempt: other, ended } if other == self.attempts => {
-                    return (!self.tickets.used(page)).then_some(ended);
+                    return (!self.one_time_urls.used(page)).then_some(ended);
                 }
                 Event::Fetched { .. } | Event::Ended { .. } => {}
             }
@@ -195,7 +196,7 @@ impl Opening<'_> {
 
     /// An opener may end long before its browser comes.
     fn wait_for_browser(&self, deadline: Instant) {
-        while self.tickets.outstanding() {
+        while self.one_time_urls.outstanding() {
             let left = deadline.saturating_duration_since(Instant::now());
             if self.events.recv_timeout(left).is_err() {
                 return;

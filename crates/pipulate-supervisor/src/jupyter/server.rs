@@ -3,20 +3,18 @@
 //! The user's configuration (`~/.jupyter`, `JUPYTER_TOKEN`) can change the token, the base URL and the
 //! scheme, so what we asked for on its command line proves nothing.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
 use pipulate_core::service::Scheme;
+use pipulate_http::exchange::{self, Get};
 use pipulate_store::files;
 use serde::Deserialize;
 
-use crate::probe::tls;
-
-const LARGEST_ANSWER: u64 = 8 << 20;
+const LARGEST_ANSWER: usize = 8 << 20;
 
 /// What a path keeps as it is, `%` included: it may be encoded already.
 const IN_PATH: &AsciiSet =
@@ -101,54 +99,29 @@ impl Server {
     /// leaves the token empty as well; that is found by asking.
     pub fn is_open(&self) -> bool {
         let is_unguarded = self.token.is_empty() && !self.has_password;
-        is_unguarded && self.status("api/status", GLANCE).is_none_or(|code| code == 200)
+        is_unguarded && self.fetch("api/status", GLANCE).is_none_or(|(status, _)| status == 200)
     }
 
     /// One GET of a JSON value.
     pub fn get(&self, path: &str, patience: Duration) -> Option<serde_json::Value> {
-        let reply = self.reply(path, patience)?;
-        let head = reply.windows(4).position(|window| window == b"\r\n\r\n")?;
-        (code(&reply)? == 200).then_some(())?;
-        serde_json::from_slice(&reply[head + 4..]).ok()
+        let (status, body) = self.fetch(path, patience)?;
+        (status == 200).then(|| serde_json::from_slice(&body).ok())?
     }
 
-    fn status(&self, path: &str, patience: Duration) -> Option<u16> {
-        code(&self.reply(path, patience)?)
-    }
-
-    /// JupyterLab answers HTTP/1.0 with a length and closes.
-    fn reply(&self, path: &str, patience: Duration) -> Option<Vec<u8>> {
+    fn fetch(&self, path: &str, patience: Duration) -> Option<(u16, Vec<u8>)> {
         if self.token.contains(|c: char| c.is_control()) {
             return None;
         }
-        let stream = TcpStream::connect_timeout(&self.address, patience).ok()?;
-        stream.set_read_timeout(Some(patience)).ok()?;
-        stream.set_write_timeout(Some(patience)).ok()?;
-        let authorization = match &*self.token {
-            "" => String::new(),
-            token => format!("Authorization: token {token}\r\n"),
+        let authorization = (!self.token.is_empty()).then(|| format!("token {}", self.token));
+        let get = Get {
+            address: self.address,
+            scheme: if self.is_secure { Scheme::Https } else { Scheme::Http },
+            path: &self.path(path),
+            authorization: authorization.as_deref(),
+            limit: LARGEST_ANSWER,
         };
-        let (path, host) = (self.path(path), self.address);
-        let request =
-            format!("GET {path} HTTP/1.0\r\nHost: {host}\r\n{authorization}Accept: application/json\r\n\r\n");
-        match self.is_secure {
-            false => exchange(stream, &request),
-            true => exchange(tls::secured(stream, self.address.ip())?, &request),
-        }
+        exchange::fetch(get, patience).ok()
     }
-}
-
-fn exchange(mut stream: impl Read + Write, request: &str) -> Option<Vec<u8>> {
-    stream.write_all(request.as_bytes()).ok()?;
-    let mut reply = Vec::new();
-    // Over TLS, a server that hangs up without a goodbye makes an error of the end; half a value is none.
-    let _end = stream.take(LARGEST_ANSWER).read_to_end(&mut reply);
-    Some(reply)
-}
-
-fn code(reply: &[u8]) -> Option<u16> {
-    reply.starts_with(b"HTTP/1.").then_some(())?;
-    std::str::from_utf8(reply.get(9..12)?).ok()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -1,15 +1,16 @@
-//! One-time addresses: a loopback server that sends each browser on, once.
+//! One-time URLs: a loopback server that redirects each browser, once.
 //!
-//! An address is `http://127.0.0.1:PORT/` and 128 random bits. It is all that other users can read
-//! in a process list, and it is worth nothing once the browser has been there.
+//! A URL is `http://127.0.0.1:PORT/` and 128 random bits. Other users can read it in the process
+//! list, but it is worthless once the browser has been there.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use pipulate_http::request::{self, Request};
 use pipulate_process::peers;
 
 use super::BrowserError;
@@ -17,23 +18,20 @@ use super::BrowserError;
 /// How many connections are answered at a time: browsers open spare ones, so one is not enough.
 const CONNECTIONS: usize = 16;
 
-/// The longest request head that is read. A browser's is far below it.
-const HEAD: usize = 16 * 1024;
+/// How long a client may take to send its request, and to take the answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a connection may be silent.
-const SILENCE: Duration = Duration::from_secs(5);
-
-/// The addresses of one hand-over.
+/// The one-time URLs of one hand-over to a browser.
 #[derive(Debug)]
-pub(super) struct Tickets {
+pub(super) struct OneTimeUrls {
     listener: TcpListener,
     port: u16,
-    tickets: Mutex<Vec<Ticket>>,
+    urls: Mutex<Vec<OneTimeUrl>>,
     connections: AtomicUsize,
 }
 
 #[derive(Debug)]
-struct Ticket {
+struct OneTimeUrl {
     path: String,
     target: String,
     page: usize,
@@ -52,7 +50,7 @@ enum Answer {
     WrongHost,
 }
 
-impl Tickets {
+impl OneTimeUrls {
     /// Binds a free loopback port.
     ///
     /// # Errors
@@ -61,61 +59,60 @@ impl Tickets {
         let failed = |source| BrowserError::Io { activity: "listen on 127.0.0.1", source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
-        Ok(Arc::new(Self { listener, port, tickets: Mutex::default(), connections: AtomicUsize::new(0) }))
+        Ok(Arc::new(Self { listener, port, urls: Mutex::default(), connections: AtomicUsize::new(0) }))
     }
 
-    /// Issues an address that leads to `target` once.
+    /// Issues a URL that leads to `target` once.
     ///
     /// # Errors
     /// The system has no random bytes.
     pub(super) fn issue(&self, page: usize, target: &str) -> Result<String, BrowserError> {
         let path = format!("/{}", random_key()?);
         let url = format!("http://127.0.0.1:{}{path}", self.port);
-        self.lock().push(Ticket { path, target: target.to_owned(), page, used: false });
+        self.lock().push(OneTimeUrl { path, target: target.to_owned(), page, used: false });
         Ok(url)
     }
 
-    /// Makes a page's address worthless.
+    /// Makes a page's URL worthless.
     pub(super) fn revoke(&self, page: usize) {
-        self.lock().iter_mut().filter(|ticket| ticket.page == page).for_each(|ticket| ticket.used = true);
+        self.lock().iter_mut().filter(|url| url.page == page).for_each(|url| url.used = true);
     }
 
-    /// Whether a page's address was used.
+    /// Whether a page's URL was used.
     pub(super) fn used(&self, page: usize) -> bool {
-        self.lock().iter().any(|ticket| ticket.page == page && ticket.used)
+        self.lock().iter().any(|url| url.page == page && url.used)
     }
 
-    /// Whether an address is still worth something.
+    /// Whether a URL is still unused.
     pub(super) fn outstanding(&self) -> bool {
-        self.lock().iter().any(|ticket| !ticket.used)
+        self.lock().iter().any(|url| !url.used)
     }
 
     /// Answers connections from a thread of its own for as long as this process lives, and tells of
     /// each page that was fetched.
     pub(super) fn serve(self: &Arc<Self>, on_fetched: impl Fn(usize) + Clone + Send + 'static) {
-        let tickets = Arc::clone(self);
+        let urls = Arc::clone(self);
         thread::spawn(move || {
-            for stream in tickets.listener.incoming().flatten() {
-                let (tickets, on_fetched) = (Arc::clone(&tickets), on_fetched.clone());
-                if tickets.connections.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS {
-                    tickets.connections.fetch_sub(1, Ordering::Relaxed);
+            for stream in urls.listener.incoming().flatten() {
+                let (urls, on_fetched) = (Arc::clone(&urls), on_fetched.clone());
+                if urls.connections.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS {
+                    urls.connections.fetch_sub(1, Ordering::Relaxed);
                     continue;
                 }
                 thread::spawn(move || {
-                    if let Ok(Some(page)) = tickets.answer(stream) {
+                    if let Ok(Some(page)) = urls.answer(stream) {
                         on_fetched(page);
                     }
-                    tickets.connections.fetch_sub(1, Ordering::Relaxed);
+                    urls.connections.fetch_sub(1, Ordering::Relaxed);
                 });
             }
         });
     }
 
     fn answer(&self, mut stream: TcpStream) -> io::Result<Option<usize>> {
-        stream.set_read_timeout(Some(SILENCE))?;
-        stream.set_write_timeout(Some(SILENCE))?;
-        let Some(head) = read_head(&mut stream)? else { return Ok(None) };
-        // Others see one-time addresses in the process list, and may be faster than the browser.
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let Some(head) = request::read_head(&mut stream, PATIENCE)? else { return Ok(None) };
+        // Others see one-time URLs in the process list, and may be faster than the browser.
         let answer = match peers::admit_stream(&stream) {
             Ok(()) => self.judge(&head),
             Err(_) => Answer::Stranger,
@@ -132,32 +129,29 @@ impl Tickets {
         })
     }
 
-    /// A page elsewhere can point a name of its own at us, but it can't send our Host.
-    fn judge(&self, head: &str) -> Answer {
-        let mut lines = head.split("\r\n");
-        let Some((method, path)) = lines.next().and_then(request_line) else { return Answer::Malformed };
-        let mut hosts = lines.filter_map(|line| line.split_once(':'));
-        let mut hosts = hosts.by_ref().filter(|(name, _)| name.eq_ignore_ascii_case("host"));
-        let (Some((_, host)), None) = (hosts.next(), hosts.next()) else { return Answer::WrongHost };
+    /// Another site can point a name of its own at us, but it can't send our Host.
+    fn judge(&self, head: &[u8]) -> Answer {
+        let Some(request) = Request::parse(head) else { return Answer::Malformed };
+        let Some(host) = request.single("host") else { return Answer::WrongHost };
         let ours = ["127.0.0.1", "localhost"].map(|name| format!("{name}:{}", self.port));
         if !ours.contains(&host.trim().to_ascii_lowercase()) {
             return Answer::WrongHost;
         }
-        let mut tickets = self.lock();
-        let Some(ticket) = tickets.iter_mut().find(|ticket| ticket.path == path) else {
+        let mut urls = self.lock();
+        let Some(url) = urls.iter_mut().find(|url| url.path == request.target) else {
             return Answer::NotFound;
         };
-        if method != "GET" {
+        if request.method != "GET" {
             return Answer::NotGet;
         }
-        if std::mem::replace(&mut ticket.used, true) {
+        if std::mem::replace(&mut url.used, true) {
             return Answer::Gone;
         }
-        Answer::Redirect { page: ticket.page, target: ticket.target.clone() }
+        Answer::Redirect { page: url.page, target: url.target.clone() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Ticket>> {
-        self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<OneTimeUrl>> {
+        self.urls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -197,69 +191,48 @@ pub(super) fn random_key() -> Result<String, BrowserError> {
     Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }
 
-/// The request's lines up to the empty one; `None` when none came.
-fn read_head(stream: &mut TcpStream) -> io::Result<Option<String>> {
-    let (mut head, mut part) = (Vec::new(), [0; 2048]);
-    while !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
-        let count = stream.read(&mut part)?;
-        if count == 0 || head.len() + count > HEAD {
-            return Ok(None);
-        }
-        head.extend_from_slice(&part[..count]);
-    }
-    Ok(Some(String::from_utf8_lossy(&head).into_owned()))
-}
-
-fn request_line(line: &str) -> Option<(&str, &str)> {
-    let mut words = line.split(' ');
-    match (words.next()?, words.next()?, words.next()?, words.next()) {
-        (method, path, "HTTP/1.1" | "HTTP/1.0", None) => Some((method, path)),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn asked(tickets: &Tickets, method: &str, path: &str, host: &str) -> Answer {
-        tickets.judge(&format!("{method} {path} HTTP/1.1\r\nAccept: */*\r\nHOST: {host}\r\n\r\n"))
+    fn asked(urls: &OneTimeUrls, method: &str, path: &str, host: &str) -> Answer {
+        urls.judge(format!("{method} {path} HTTP/1.1\r\nAccept: */*\r\nHOST: {host}\r\n\r\n").as_bytes())
     }
 
     #[test]
     fn an_address_is_good_once_and_only_as_it_was_issued() {
-        let tickets = Tickets::new().unwrap();
-        let url = tickets.issue(7, "http://127.0.0.1:8888/lab?token=t").unwrap();
+        let urls = OneTimeUrls::new().unwrap();
+        let url = urls.issue(7, "http://127.0.0.1:8888/lab?token=t").unwrap();
         let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
         let path = format!("/{path}");
         let evil = host.replace("127.0.0.1", "evil.example");
-        assert_eq!(asked(&tickets, "GET", &path, &evil), Answer::WrongHost);
-        assert_eq!(asked(&tickets, "GET", &path, "127.0.0.1"), Answer::WrongHost);
-        assert_eq!(asked(&tickets, "GET", &path, &format!("{host}\r\nHost: {host}")), Answer::WrongHost);
-        assert_eq!(asked(&tickets, "GET", "/", host), Answer::NotFound);
-        assert_eq!(asked(&tickets, "GET", &format!("{path}?"), host), Answer::NotFound);
-        assert_eq!(asked(&tickets, "HEAD", &path, host), Answer::NotGet);
-        assert_eq!(asked(&tickets, "GET", "/a b", host), Answer::Malformed);
-        assert!(tickets.outstanding() && !tickets.used(7), "none of these used it up");
+        assert_eq!(asked(&urls, "GET", &path, &evil), Answer::WrongHost);
+        assert_eq!(asked(&urls, "GET", &path, "127.0.0.1"), Answer::WrongHost);
+        assert_eq!(asked(&urls, "GET", &path, &format!("{host}\r\nHost: {host}")), Answer::WrongHost);
+        assert_eq!(asked(&urls, "GET", "/", host), Answer::NotFound);
+        assert_eq!(asked(&urls, "GET", &format!("{path}?"), host), Answer::NotFound);
+        assert_eq!(asked(&urls, "HEAD", &path, host), Answer::NotGet);
+        assert_eq!(asked(&urls, "GET", "/a b", host), Answer::Malformed);
+        assert!(urls.outstanding() && !urls.used(7), "none of these used it up");
         let target = "http://127.0.0.1:8888/lab?token=t".to_owned();
-        assert_eq!(asked(&tickets, "GET", &path, host), Answer::Redirect { page: 7, target });
-        assert_eq!(asked(&tickets, "GET", &path, host), Answer::Gone);
-        assert!(!tickets.outstanding() && tickets.used(7));
+        assert_eq!(asked(&urls, "GET", &path, host), Answer::Redirect { page: 7, target });
+        assert_eq!(asked(&urls, "GET", &path, host), Answer::Gone);
+        assert!(!urls.outstanding() && urls.used(7));
     }
 
     #[test]
     fn a_revoked_address_is_worthless() {
-        let tickets = Tickets::new().unwrap();
-        let url = tickets.issue(0, "http://x/").unwrap();
-        tickets.revoke(0);
+        let urls = OneTimeUrls::new().unwrap();
+        let url = urls.issue(0, "http://x/").unwrap();
+        urls.revoke(0);
         let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
-        assert_eq!(asked(&tickets, "GET", &format!("/{path}"), host), Answer::Gone);
+        assert_eq!(asked(&urls, "GET", &format!("/{path}"), host), Answer::Gone);
     }
 
     #[test]
     fn addresses_cannot_be_guessed_from_one_another() {
-        let tickets = Tickets::new().unwrap();
-        let urls = [tickets.issue(0, "http://x/").unwrap(), tickets.issue(1, "http://x/").unwrap()];
+        let urls = OneTimeUrls::new().unwrap();
+        let urls = [urls.issue(0, "http://x/").unwrap(), urls.issue(1, "http://x/").unwrap()];
         assert_ne!(urls[0], urls[1]);
         assert!(urls.iter().all(|url| url.rsplit('/').next().unwrap().len() == 32));
     }

@@ -1,0 +1,316 @@
+//! One GET and its response, over TCP or TLS, without waiting: the caller polls.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use pipulate_core::service::Scheme;
+use pipulate_process::poll::{self, Interest};
+use pipulate_process::ports;
+
+use crate::failure::{Failure, is_passing};
+use crate::response::{Malformed, Response};
+use crate::tls;
+
+/// What to get, and from where.
+#[derive(Debug, Clone, Copy)]
+pub struct Get<'a> {
+    pub address: SocketAddr,
+    pub scheme: Scheme,
+    pub path: &'a str,
+    /// The value of `Authorization`, if any.
+    pub authorization: Option<&'a str>,
+    /// The longest body that is read, in bytes.
+    pub limit: usize,
+}
+
+/// A connection with one request on it.
+#[derive(Debug)]
+pub struct Exchange {
+    stream: TcpStream,
+    address: SocketAddr,
+    secure: Option<Box<tls::Session>>,
+    /// What is still to be written; TLS keeps its own.
+    unsent: Vec<u8>,
+    was_connected: bool,
+    response: Response,
+    limit: usize,
+}
+
+/// Gets a whole response, for `patience` at most.
+///
+/// # Errors
+/// There was none.
+pub fn fetch(get: Get<'_>, patience: Duration) -> Result<(u16, Vec<u8>), Failure> {
+    let deadline = Instant::now() + patience;
+    let mut exchange = Exchange::begin(get)?;
+    loop {
+        // Before the look: if the machine kept us from looking, what came meanwhile still counts.
+        let left = deadline.saturating_duration_since(Instant::now());
+        exchange.advance()?;
+        if let (Some(status), Some(body)) = (exchange.status(), exchange.response.body()) {
+            return Ok((status, body.to_vec()));
+        }
+        if left.is_zero() || poll::wait(&[exchange.descriptor()], Some(left)).is_err() {
+            return Err(Failure::Silent);
+        }
+    }
+}
+
+impl Exchange {
+    /// Begins to connect.
+    ///
+    /// # Errors
+    /// The connection is refused at once.
+    pub fn begin(get: Get<'_>) -> Result<Self, Failure> {
+        let Get { address, scheme, path, authorization, limit } = get;
+        let stream = ports::connect(address).map_err(|_| Failure::Refused)?;
+        let authorization =
+            authorization.map(|value| format!("Authorization: {value}\r\n")).unwrap_or_default();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: pipulate\r\nAccept: */*\r\n\
+             {authorization}Connection: close\r\n\r\n"
+        )
+        .into_bytes();
+        let (secure, unsent) = match scheme {
+            Scheme::Http => (None, request),
+            Scheme::Https => {
+                let session = tls::Session::new(address.ip(), &request).ok_or(Failure::NotTls)?;
+                (Some(Box::new(session)), Vec::new())
+            }
+        };
+        Ok(Self {
+            stream,
+            address,
+            secure,
+            unsent,
+            was_connected: false,
+            response: Response::default(),
+            limit,
+        })
+    }
+
+    /// What to wait for before the next [`Exchange::advance`].
+    pub fn descriptor(&self) -> (BorrowedFd<'_>, Interest) {
+        let wants_write = match &self.secure {
+            Some(session) => session.wants_write(),
+            None => !self.unsent.is_empty(),
+        };
+        (self.stream.as_fd(), if wants_write { Interest::Write } else { Interest::Read })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn scheme(&self) -> Scheme {
+        if self.secure.is_some() { Scheme::Https } else { Scheme::Http }
+    }
+
+    /// The status of the response, as soon as it is known.
+    pub fn status(&self) -> Option<u16> {
+        self.response.status()
+    }
+
+    /// Whether the connection stands.
+    ///
+    /// # Errors
+    /// It was refused, or has ended.
+    pub fn connected(&self) -> Result<bool, Failure> {
+        match self.stream.take_error() {
+            Ok(None) => Ok(self.stream.peer_addr().is_ok()),
+            Ok(Some(_)) | Err(_) => Err(self.ended()),
+        }
+    }
+
+    /// Goes on as far as it can without waiting.
+    ///
+    /// # Errors
+    /// There will be no response. The status may be known all the same.
+    pub fn advance(&mut self) -> Result<(), Failure> {
+        // Until it is connected, the first bytes of TLS would be lost.
+        if !self.connected()? {
+            return Ok(());
+        }
+        self.was_connected = true;
+        let mut came = Vec::new();
+        let is_open = match &mut self.secure {
+            Some(session) => session.advance(&mut self.stream, &mut came)?,
+            None if !self.unsent.is_empty() => self.write()?,
+            None => self.read(&mut came)?,
+        };
+        self.response.feed(&came, self.limit).map_err(|Malformed| Failure::NotHttp)?;
+        if !is_open {
+            self.response.end();
+            if self.response.body().is_none() {
+                return Err(self.ended());
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<bool, Failure> {
+        match self.stream.write(&self.unsent) {
+            Ok(count) => drop(self.unsent.drain(..count)),
+            Err(error) if is_passing(&error) => {}
+            Err(_) => return Err(Failure::Closed),
+        }
+        Ok(true)
+    }
+
+    /// False at the end of the stream.
+    fn read(&mut self, came: &mut Vec<u8>) -> Result<bool, Failure> {
+        let mut buffer = [0; 4096];
+        match self.stream.read(&mut buffer) {
+            Ok(count) => {
+                came.extend_from_slice(&buffer[..count]);
+                Ok(count > 0)
+            }
+            Err(error) if is_passing(&error) => Ok(true),
+            Err(_) => Err(Failure::Closed),
+        }
+    }
+
+    /// What it means that the connection ended.
+    fn ended(&self) -> Failure {
+        match &self.secure {
+            _ if !self.was_connected && self.stream.peer_addr().is_err() => Failure::Refused,
+            Some(session) => session.closed(),
+            None => Failure::Closed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::thread;
+
+    use rustls::crypto::ring;
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+    use super::*;
+
+    const AMPLE: Duration = Duration::from_secs(20);
+
+    fn get(address: SocketAddr, scheme: Scheme) -> Get<'static> {
+        Get { address, scheme, path: "/x", authorization: Some("token t"), limit: 1000 }
+    }
+
+    /// Asks a server on `host` that sends these parts and closes.
+    fn answered(host: &str, parts: &'static [&'static str]) -> Result<(u16, Vec<u8>), Failure> {
+        let listener = TcpListener::bind((host, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            let count = stream.read(&mut request).unwrap();
+            let expected = format!(
+                "GET /x HTTP/1.1\r\nHost: {address}\r\nUser-Agent: pipulate\r\nAccept: */*\r\n\
+                 Authorization: token t\r\nConnection: close\r\n\r\n"
+            );
+            assert_eq!(String::from_utf8_lossy(&request[..count]), expected);
+            for part in parts {
+                // The other side may have heard enough.
+                let _heard = stream.write_all(part.as_bytes());
+            }
+        });
+        let answer = fetch(get(address, Scheme::Http), AMPLE);
+        server.join().unwrap();
+        answer
+    }
+
+    #[test]
+    fn a_response_is_read_whole_on_both_loopback_addresses() {
+        let parts = &["HTTP/1.1 2", "01 OK\r\nContent-Le", "ngth: 4\r\n\r\nab", "cd"];
+        assert_eq!(answered("127.0.0.1", parts), Ok((201, b"abcd".to_vec())));
+        assert_eq!(answered("127.0.0.1", &["HTTP/1.0 200 OK\r\n\r\n", "until", " closed"]).unwrap().0, 200);
+        if TcpListener::bind(("::1", 0)).is_ok() {
+            assert_eq!(answered("::1", parts), Ok((201, b"abcd".to_vec())));
+        }
+    }
+
+    #[test]
+    fn what_is_no_whole_response_is_a_failure() {
+        assert_eq!(answered("127.0.0.1", &[]), Err(Failure::Closed));
+        assert_eq!(answered("127.0.0.1", &["garbage\r\n"]), Err(Failure::NotHttp));
+        let cut = &["HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n", "half"];
+        assert_eq!(answered("127.0.0.1", cut), Err(Failure::Closed));
+        let long = &["HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n"];
+        assert_eq!(answered("127.0.0.1", long), Err(Failure::NotHttp));
+    }
+
+    #[test]
+    fn a_server_that_dribbles_is_given_up_at_the_deadline() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // Until the other side gives up.
+            while stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").is_ok() {
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        assert_eq!(fetch(get(address, Scheme::Http), Duration::from_millis(100)), Err(Failure::Silent));
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn a_free_port_refuses() {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        for scheme in [Scheme::Http, Scheme::Https] {
+            assert_eq!(fetch(get(address, scheme), AMPLE), Err(Failure::Refused));
+        }
+    }
+
+    /// Asks a server with a certificate of its own that sends `reply`, with or without a goodbye.
+    fn answered_in_tls(reply: &'static str, says_goodbye: bool) -> Result<(u16, Vec<u8>), Failure> {
+        let made = rcgen::generate_simple_self_signed(["elsewhere.example".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let connection = ServerConnection::new(Arc::new(config)).unwrap();
+            let mut stream = StreamOwned::new(connection, listener.accept().unwrap().0);
+            let count = stream.read(&mut [0; 1024]).unwrap();
+            assert!(count > 0);
+            stream.write_all(reply.as_bytes()).unwrap();
+            if says_goodbye {
+                stream.conn.send_close_notify();
+            }
+            stream.flush().unwrap();
+        });
+        let get = Get { address, scheme: Scheme::Https, path: "/", authorization: None, limit: 100 };
+        let answer = fetch(get, AMPLE);
+        server.join().unwrap();
+        answer
+    }
+
+    #[test]
+    fn a_self_signed_certificate_for_another_name_is_good_enough() {
+        let with_length = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+        let until_closed = "HTTP/1.0 200 OK\r\n\r\nhi";
+        for (reply, says_goodbye) in [(with_length, false), (with_length, true), (until_closed, true)] {
+            assert_eq!(
+                answered_in_tls(reply, says_goodbye),
+                Ok((200, b"hi".to_vec())),
+                "{reply} {says_goodbye}"
+            );
+        }
+        let ended = Failure::TlsRefused("it hung up".to_owned());
+        assert_eq!(
+            answered_in_tls("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", true),
+            Err(ended.clone())
+        );
+        assert_eq!(answered_in_tls("", true), Err(ended));
+    }
+}
