@@ -108,14 +108,21 @@ pub fn escaped_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// A word for sh, bash and zsh: nothing means anything between single quotes.
+/// Quotes a word for sh, bash and zsh: between single quotes, only `'` has a meaning. A path need not be text.
 pub fn quoted_for_sh(word: &[u8]) -> Vec<u8> {
+    quoted(word, |byte| if byte == b'\'' { b"'\\'" } else { b"" })
+}
+
+/// Quotes a word for fish, where a backslash has a meaning between single quotes, too.
+pub fn quoted_for_fish(word: &[u8]) -> Vec<u8> {
+    quoted(word, |byte| if matches!(byte, b'\'' | b'\\') { b"\\" } else { b"" })
+}
+
+fn quoted(word: &[u8], put_before: impl Fn(u8) -> &'static [u8]) -> Vec<u8> {
     let mut quoted = vec![b'\''];
     for &byte in word {
-        match byte {
-            b'\'' => quoted.extend(b"'\\''"),
-            byte => quoted.push(byte),
-        }
+        quoted.extend(put_before(byte));
+        quoted.push(byte);
     }
     quoted.push(b'\'');
     quoted
@@ -208,5 +215,6 @@ mod tests {
             assert_eq!(shell_word(word), typed);
         }
         assert_eq!(shell_words(&["a b", "c"]), "'a b' c");
+        assert_eq!(quoted_for_fish(br"it's \n"), br"'it\'s \\n'");
     }
 }

@@ -80,9 +80,19 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_people_write_them() {
-        for (text, millis) in
-            [("10s", 10_000), ("500ms", 500), ("1.5s", 1_500), ("2m", 120_000), ("7", 7_000)]
-        {
+        for (text, millis) in [
+            ("10s", 10_000),
+            (" 10 s ", 10_000),
+            ("500ms", 500),
+            ("1.5s", 1_500),
+            (".5s", 500),
+            ("5.s", 5_000),
+            ("2m", 120_000),
+            ("2min", 120_000),
+            ("1.5h", 5_400_000),
+            ("7", 7_000),
+            ("7.5", 7_500),
+        ] {
             assert_eq!(parse_duration(text).unwrap(), Duration::from_millis(millis), "{text}");
         }
         for text in ["", "s", "ten", "10 parsecs", "-1s", "1e400s"] {

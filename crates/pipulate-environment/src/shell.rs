@@ -3,7 +3,6 @@
 //! A shell reads the files of its user first, all of them; what is ours comes last and can be taken
 //! back. Nothing of ours is written into a file of the user's.
 
-mod quoting;
 #[cfg(test)]
 mod tests;
 
@@ -14,12 +13,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use pipulate_core::layout::Layout;
-use pipulate_core::text::quoted_for_sh;
+use pipulate_core::text::{quoted_for_fish, quoted_for_sh};
 use pipulate_process::command::Command;
 use pipulate_store::error::StoreError;
 use pipulate_store::files;
-
-use quoting::{Quote, fish};
 
 use crate::service::service_environment;
 use crate::surroundings::Surroundings;
@@ -30,6 +27,9 @@ pub(crate) const MARK: &str = "PIPULATE_SHELL";
 
 /// Where Jupyter's tools look for servers and kernels.
 pub const JUPYTER_RUNTIME: &str = "JUPYTER_RUNTIME_DIR";
+
+/// How a shell quotes a word.
+type Quote = fn(&[u8]) -> Vec<u8>;
 
 /// A shell that we know how to talk to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +103,7 @@ pub fn hook(dialect: Dialect, activation: &Activation) -> Vec<u8> {
     let (script, quote) = match dialect {
         Dialect::Bash => (include_str!("shell/activate.bash"), quoted_for_sh as Quote),
         Dialect::Zsh => (include_str!("shell/activate.zsh"), quoted_for_sh as Quote),
-        Dialect::Fish => (include_str!("shell/activate.fish"), fish as Quote),
+        Dialect::Fish => (include_str!("shell/activate.fish"), quoted_for_fish as Quote),
     };
     let bin = quote(activation.bin.as_os_str().as_bytes());
     let venv = quote(activation.venv.as_deref().map_or(b"", |venv| venv.as_os_str().as_bytes()));
@@ -169,7 +169,7 @@ impl Subshell<'_> {
                 Ok(command.env("ZDOTDIR", ours.as_os_str()).arg("-i"))
             }
             Some(Dialect::Fish) => {
-                let script = self.filled(include_str!("shell/enter.fish"), fish);
+                let script = self.filled(include_str!("shell/enter.fish"), quoted_for_fish);
                 Ok(command.arg("--init-command").arg(OsString::from_vec(script)))
             }
             None => {
