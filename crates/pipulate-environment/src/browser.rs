@@ -5,9 +5,9 @@
 //! [`session`] (the facts), [`plan`] (the decision), then [`hand_over`], which runs in a small
 //! process of its own because a browser may take longer than `start` does.
 
-mod errand;
 mod one_time_urls;
 mod opener;
+mod opener_helper;
 pub mod plan;
 pub mod session;
 
@@ -19,7 +19,7 @@ use std::time::Duration;
 use pipulate_core::marker;
 use pipulate_process::command::{Command, CommandError};
 
-use errand::{Errand, Inquiry};
+use opener_helper::{Instructions, ReportSocket};
 use plan::Plan;
 
 /// The hidden verb of our own program whose body is [`hand_over`].
@@ -62,7 +62,7 @@ pub enum BrowserError {
     #[error("could not get random bytes from the system for a one-time address: {0}")]
     Random(getrandom::Error),
     #[error("the pages to hand over are not readable JSON: {0}")]
-    Errand(#[from] serde_json::Error),
+    Instructions(#[from] serde_json::Error),
     #[error("the helper that hands pages to the browser did not start: {0}")]
     Helper(#[from] CommandError),
 }
@@ -78,7 +78,7 @@ pub fn open_pages(plan: &Plan, pages: Vec<Page>, exe: &Path) -> Vec<Opened> {
 /// # Errors
 /// `input` is not what [`open_pages`] writes, or the machine has no loopback socket to give.
 pub fn hand_over(input: impl Read) -> Result<(), BrowserError> {
-    errand::run(serde_json::from_reader(input)?)
+    opener_helper::run(serde_json::from_reader(input)?)
 }
 
 /// The programs that would be tried, in order.
@@ -113,10 +113,10 @@ fn send(
     exe: &Path,
     patience: Duration,
 ) -> Result<Vec<Option<String>>, BrowserError> {
-    let inquiry = Inquiry::new()?;
-    let errand = Errand::new(programs, pages, &inquiry, patience);
-    helper(exe).stdin(serde_json::to_vec(&errand)?).detached()?;
-    let answer = inquiry.answer(patience)?;
+    let socket = ReportSocket::new()?;
+    let instructions = Instructions::new(programs, pages, &socket, patience);
+    helper(exe).stdin(serde_json::to_vec(&instructions)?).detached()?;
+    let answer = socket.answer(patience)?;
     Ok(answer.unwrap_or_else(|| {
         let silence = format!("the browser's opener gave no sign of life within {} s", patience.as_secs());
         vec![Some(silence); pages.len()]

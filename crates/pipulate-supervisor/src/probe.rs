@@ -41,7 +41,7 @@ pub enum Seen {
 pub struct Probe {
     exchange: Exchange,
     question: Question,
-    /// "Bad request" is no answer.
+    /// 400 is no answer.
     wary: bool,
 }
 
@@ -118,7 +118,7 @@ impl Probe {
         Some(Self { exchange: Exchange::begin(get).ok()?, question, wary: false })
     }
 
-    /// The same, for a listener that may speak TLS and say "bad request" to whoever does not.
+    /// With `wary`, a 400 is no answer: servers that expect TLS may say so to a plain request.
     pub fn wary(self, wary: bool) -> Self {
         Self { wary, ..self }
     }
@@ -128,12 +128,12 @@ impl Probe {
         self.exchange.descriptor()
     }
 
-    /// Whom it asks.
+    /// The listener's address.
     pub fn address(&self) -> SocketAddr {
         self.exchange.address()
     }
 
-    /// How it asks.
+    /// Whether it asks in TLS.
     pub fn scheme(&self) -> Scheme {
         self.exchange.scheme()
     }
@@ -164,7 +164,7 @@ impl Probe {
     }
 }
 
-/// A question, and how and whom to ask it.
+/// A listener, what to ask it, and whether in TLS.
 pub type Call = (SocketAddr, Question, Scheme);
 
 /// Asks several listeners at once, for `patience` at most. The answers have the order of the questions.

@@ -1,7 +1,7 @@
-//! The helper's life: open the pages one after the other, tell how that went, wait for the browser.
+//! The opener helper: opens the pages one after the other, reports, and waits for the browser.
 //!
-//! It is told what to do on its stdin, so that its arguments hold no secret, and it tells what came
-//! of it in one loopback datagram under a key that only its stdin holds.
+//! Its instructions come on stdin, so that its arguments hold no secret. It reports in one loopback
+//! datagram, under a key from its stdin.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -18,9 +18,9 @@ use super::{BrowserError, Page, opener};
 /// How long a one-time URL is good.
 const LIFETIME: Duration = Duration::from_secs(60);
 
-/// What the helper is asked to do.
+/// What the helper does.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Errand {
+pub(super) struct Instructions {
     /// Those of `$BROWSER`; `None` for the system's.
     programs: Option<Vec<String>>,
     pages: Vec<Wanted>,
@@ -36,7 +36,7 @@ struct Wanted {
     secret: bool,
 }
 
-/// What the helper tells: for each page why it was not opened, or nothing.
+/// For each page why it was not opened, or nothing.
 #[derive(Debug, Serialize, Deserialize)]
 struct Report {
     key: String,
@@ -45,27 +45,27 @@ struct Report {
 
 /// The end at which `open_pages` waits for the report.
 #[derive(Debug)]
-pub(super) struct Inquiry {
+pub(super) struct ReportSocket {
     socket: UdpSocket,
     port: u16,
     key: String,
 }
 
-impl Errand {
+impl Instructions {
     /// Of the caller's patience, the helper's own start and answer get a quarter.
     pub(super) fn new(
         programs: Option<Vec<String>>,
         pages: &[Page],
-        inquiry: &Inquiry,
+        socket: &ReportSocket,
         patience: Duration,
     ) -> Self {
         let pages = pages.iter().map(|page| Wanted { url: page.url.clone(), secret: page.secret }).collect();
-        let (answer_port, answer_key) = (inquiry.port, inquiry.key.clone());
+        let (answer_port, answer_key) = (socket.port, socket.key.clone());
         Self { programs, pages, answer_port, answer_key, watch: patience.mul_f64(0.75) }
     }
 }
 
-impl Inquiry {
+impl ReportSocket {
     /// Binds a free loopback port.
     ///
     /// # Errors
@@ -105,23 +105,24 @@ impl Inquiry {
     }
 }
 
-/// Runs the errand to its end.
+/// Carries out the instructions.
 ///
 /// # Errors
 /// No loopback socket, or no random bytes.
-pub(super) fn run(errand: Errand) -> Result<(), BrowserError> {
+pub(super) fn run(instructions: Instructions) -> Result<(), BrowserError> {
     let deadline = Instant::now() + LIFETIME;
     let one_time_urls = OneTimeUrls::new()?;
     let (sender, events) = mpsc::channel();
     let on_fetched = sender.clone();
     one_time_urls.serve(move |page| drop(on_fetched.send(Event::Fetched { page })));
-    let mut opening = Opening { errand: &errand, one_time_urls: &one_time_urls, attempts: 0, sender, events };
+    let mut opening =
+        Opening { instructions: &instructions, one_time_urls: &one_time_urls, attempts: 0, sender, events };
     let mut reasons = Vec::new();
-    for (page, wanted) in errand.pages.iter().enumerate() {
+    for (page, wanted) in instructions.pages.iter().enumerate() {
         reasons.push(opening.open(page, wanted)?);
     }
     // Whoever asked may be gone; the browser comes all the same.
-    let told = report(&errand, reasons);
+    let told = report(&instructions, reasons);
     opening.wait_for_browser(deadline);
     told
 }
@@ -132,7 +133,7 @@ enum Event {
 }
 
 struct Opening<'a> {
-    errand: &'a Errand,
+    instructions: &'a Instructions,
     one_time_urls: &'a OneTimeUrls,
     attempts: usize,
     sender: Sender<Event>,
@@ -150,11 +151,11 @@ impl Opening<'_> {
         }
         let url =
             if wanted.secret { self.one_time_urls.issue(page, &wanted.url)? } else { wanted.url.clone() };
-        let share = u32::try_from(self.errand.pages.len()).unwrap_or(u32::MAX);
-        let deadline = Instant::now() + self.errand.watch / share;
+        let share = u32::try_from(self.instructions.pages.len()).unwrap_or(u32::MAX);
+        let deadline = Instant::now() + self.instructions.watch / share;
         let mut first = None;
         let mut missing = Vec::new();
-        for command in opener::candidates(self.errand.programs.as_deref(), &url) {
+        for command in opener::candidates(self.instructions.programs.as_deref(), &url) {
             let Some(ended) = self.try_opener(page, &command, deadline) else { return Ok(None) };
             let absent = matches!(&ended, Err(error) if error.source.kind() == ErrorKind::NotFound);
             match opener::refusal(command.program(), &ended) {
@@ -205,10 +206,10 @@ impl Opening<'_> {
     }
 }
 
-fn report(errand: &Errand, reasons: Vec<Option<String>>) -> Result<(), BrowserError> {
+fn report(instructions: &Instructions, reasons: Vec<Option<String>>) -> Result<(), BrowserError> {
     let failed = |source| BrowserError::Io { activity: "tell how opening went", source };
-    let report = serde_json::to_vec(&Report { key: errand.answer_key.clone(), reasons })?;
+    let report = serde_json::to_vec(&Report { key: instructions.answer_key.clone(), reasons })?;
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
-    socket.send_to(&report, (Ipv4Addr::LOCALHOST, errand.answer_port)).map_err(failed)?;
+    socket.send_to(&report, (Ipv4Addr::LOCALHOST, instructions.answer_port)).map_err(failed)?;
     Ok(())
 }
