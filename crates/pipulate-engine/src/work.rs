@@ -18,6 +18,7 @@ use pipulate_store::record;
 use crate::jupyter;
 use crate::query;
 use pipulate_supervisor::jupyter::kernels;
+use pipulate_supervisor::marker::marker_of;
 use pipulate_supervisor::ownership::ownership_of;
 
 /// Something that is being done.
@@ -134,7 +135,7 @@ fn terminal_jobs(ours: &[Entry], asking: i32) -> Vec<Work> {
 fn detached(ours: &[Entry], main: Option<Pid>) -> Vec<Work> {
     let kernels = kernels(ours).into_iter().map(|kernel| kernel.pid);
     let known: Vec<i32> = kernels.chain(main).map(Pid::get).collect();
-    let is_run = |entry: &Entry| matches!(table::marker(entry.pid), Some(Marker { part: Part::Run(_), .. }));
+    let is_run = |entry: &Entry| matches!(marker_of(entry.pid), Some(Marker { part: Part::Run(_), .. }));
     let has_its_own = |entry: &&Entry| !entry.has_terminal && !known.contains(&entry.session);
     let mut found: Vec<&Entry> = ours.iter().filter(has_its_own).filter(|entry| is_run(entry)).collect();
     found.sort_by_key(|entry| (entry.session, entry.start, entry.pid));

@@ -18,5 +18,7 @@ pub mod spawn;
 pub mod table;
 pub mod watch;
 
+mod entry;
 mod image;
 mod os;
+mod socket;

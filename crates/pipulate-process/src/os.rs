@@ -1,8 +1,6 @@
 //! What differs between systems, one file each behind the same signatures.
 
 #[cfg(target_os = "linux")]
-mod inotify;
-#[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
 mod own_memory;
@@ -14,14 +12,6 @@ mod proc_files;
 mod sock_diag;
 
 #[cfg(target_os = "linux")]
-pub(crate) use inotify::TreeWatch;
-#[cfg(target_os = "linux")]
 pub(crate) use linux::*;
 #[cfg(target_os = "linux")]
 pub(crate) use own_memory::give_back_memory;
-
-#[cfg_attr(target_os = "linux", expect(dead_code, reason = "nothing is ever watched with it"))]
-#[cfg(any(not(target_os = "linux"), test))]
-pub(crate) mod unwatched;
-#[cfg(not(target_os = "linux"))]
-pub(crate) use unwatched::TreeWatch;

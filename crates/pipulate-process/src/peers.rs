@@ -7,16 +7,9 @@ use std::fmt;
 use std::net::{SocketAddr, TcpStream};
 
 use crate::os;
+use crate::socket::Endpoint;
 
 const ROOT: u32 = 0;
-
-/// One end of a TCP connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct End {
-    /// The user who opened the socket; `None` once its process has closed it.
-    pub(crate) user: Option<u32>,
-    pub(crate) is_established: bool,
-}
 
 /// Who connected and may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,12 +40,12 @@ pub(crate) fn is_another(user: u32) -> bool {
 /// The stranger.
 pub fn admit(client: SocketAddr, server: SocketAddr, guests: &[u32]) -> Result<(), Stranger> {
     match os::connection(client, server) {
-        Ok(Some(End { user: Some(user), .. })) => match is_another(user) && !guests.contains(&user) {
+        Ok(Some(Endpoint { user: Some(user), .. })) => match is_another(user) && !guests.contains(&user) {
             true => Err(Stranger::User(user)),
             false => Ok(()),
         },
         Ok(None) if is_from_windows(client, server) => Ok(()),
-        Ok(Some(End { user: None, .. }) | None) | Err(_) => Err(Stranger::Unknown),
+        Ok(Some(Endpoint { user: None, .. }) | None) | Err(_) => Err(Stranger::Unknown),
     }
 }
 
@@ -73,7 +66,7 @@ pub fn admit_stream(stream: &TcpStream) -> Result<(), Stranger> {
 fn is_from_windows(client: SocketAddr, server: SocketAddr) -> bool {
     let is_open = || {
         let own = os::connection(server, client);
-        matches!(own, Ok(Some(End { is_established: true, .. })))
+        matches!(own, Ok(Some(Endpoint { is_established: true, .. })))
     };
     os::is_beside_windows() && is_open()
 }
@@ -116,10 +109,10 @@ mod tests {
                 let (from, to) = (client.local_addr().unwrap(), server.local_addr().unwrap());
                 os::connection(from, to).unwrap().unwrap()
             };
-            assert_eq!(ends(), End { user: Some(own_user()), is_established: true });
+            assert_eq!(ends(), Endpoint { user: Some(own_user()), is_established: true });
             assert_eq!(admit_stream(&server), Ok(()), "{address}");
             client.shutdown(Shutdown::Write).unwrap();
-            assert_eq!(ends(), End { user: Some(own_user()), is_established: false });
+            assert_eq!(ends(), Endpoint { user: Some(own_user()), is_established: false });
             assert_eq!(admit_stream(&server), Ok(()), "{address}");
         }
     }

@@ -1,4 +1,4 @@
-//! Signals: the ones that we send, and the ones that a supervisor is told by.
+//! Signals: sending, receiving on descriptors, holding back over an exec. What one means is the caller's.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -8,25 +8,28 @@ use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal as NixSignal, sigp
 use pipulate_core::service::StopSignal;
 use rustix::fs::Mode;
 
-/// A signal that may be sent.
+/// A signal that may be sent and received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Signal(NixSignal);
 
 impl Signal {
     pub const TERM: Self = Self(NixSignal::SIGTERM);
-    /// What a terminal's shell is told when its terminal ends.
+    pub const INT: Self = Self(NixSignal::SIGINT);
+    /// Sent to a terminal's processes when the terminal ends.
     pub const HUP: Self = Self(NixSignal::SIGHUP);
     pub const KILL: Self = Self(NixSignal::SIGKILL);
-    /// Lets one that was stopped go on; whoever is at work does not care.
+    /// Continues a stopped process; ignored by a running one.
     pub const CONT: Self = Self(NixSignal::SIGCONT);
-    /// Tells a supervisor that there is a new one beside it; ignored by whoever does not listen.
+    /// Ignored by a process that does not handle it.
     pub const URG: Self = Self(NixSignal::SIGURG);
-    /// Asks a supervisor to replace its own program by a newer one.
-    pub const USR1: Self = Self(NixSignal::SIGUSR1);
-    /// Asks a supervisor to restart its service, whatever it does.
-    pub const USR2: Self = Self(NixSignal::SIGUSR2);
-    /// Tells a supervisor that there is a request; ignored by one that knows none.
+    /// Ignored by a process that does not handle it.
     pub const WINCH: Self = Self(NixSignal::SIGWINCH);
+    pub const USR1: Self = Self(NixSignal::SIGUSR1);
+    pub const USR2: Self = Self(NixSignal::SIGUSR2);
+    /// A child ended.
+    pub const CHLD: Self = Self(NixSignal::SIGCHLD);
+    /// A file would become larger than the limit allows.
+    pub const XFSZ: Self = Self(NixSignal::SIGXFSZ);
 
     pub(crate) fn number(self) -> i32 {
         self.0 as i32
@@ -55,60 +58,26 @@ pub fn name(number: i32) -> String {
     )
 }
 
-/// What somebody told us, or what the kernel did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Notice {
-    /// TERM or INT.
-    Stop,
-    /// USR1.
-    Upgrade,
-    /// USR2.
-    Restart,
-    /// WINCH.
-    Requested,
-    /// URG.
-    LookAround,
-    /// CHLD.
-    ChildEnded,
-}
-
-/// In the order in which they are told of. What takes this program's place comes last: nobody else hears
-/// of what came with it.
-const WATCHED: [(NixSignal, Notice); 7] = [
-    (NixSignal::SIGTERM, Notice::Stop),
-    (NixSignal::SIGINT, Notice::Stop),
-    (NixSignal::SIGUSR2, Notice::Restart),
-    (NixSignal::SIGWINCH, Notice::Requested),
-    (NixSignal::SIGURG, Notice::LookAround),
-    (NixSignal::SIGCHLD, Notice::ChildEnded),
-    (NixSignal::SIGUSR1, Notice::Upgrade),
-];
-
-/// Receives a supervisor's signals as bytes on a descriptor, so that one poll waits for everything.
+/// Receives signals as bytes on descriptors, so that one poll waits for everything.
 #[derive(Debug)]
-pub struct Inbox {
-    streams: Vec<(UnixStream, Notice)>,
+pub struct Receiver {
+    streams: Vec<(UnixStream, Signal)>,
 }
 
-impl Inbox {
-    /// Opens the inbox, and lets in what was held back by [`hold_back`] before an exec.
-    ///
-    /// SIGHUP is ignored from here on: the end of a terminal or of a login is nothing to us.
+impl Receiver {
+    /// Receives these signals from here on, and those of them that were held back by [`hold_back`].
     ///
     /// # Errors
     /// The system has no descriptors left.
-    pub fn open() -> io::Result<Self> {
+    pub fn open(signals: &[Signal]) -> io::Result<Self> {
         let mut streams = Vec::new();
-        for (signal, notice) in WATCHED {
+        for &signal in signals {
             let (ours, theirs) = UnixStream::pair()?;
             ours.set_nonblocking(true)?;
-            signal_hook::low_level::pipe::register(signal as i32, theirs)?;
-            streams.push((ours, notice));
+            signal_hook::low_level::pipe::register(signal.number(), theirs)?;
+            streams.push((ours, signal));
         }
-        ignore(NixSignal::SIGHUP)?;
-        // A log past the limit on the size of files is an error to deal with, not an end.
-        ignore(NixSignal::SIGXFSZ)?;
-        let_in()?;
+        let_in(signals)?;
         Ok(Self { streams })
     }
 
@@ -117,61 +86,62 @@ impl Inbox {
         self.streams.iter().map(|(stream, _)| stream.as_fd())
     }
 
-    /// What has arrived, each kind once however often it came; Stop as often as it came.
-    pub fn take(&mut self) -> Vec<Notice> {
-        let mut notices = Vec::new();
-        for (stream, notice) in &mut self.streams {
+    /// Returns the signals that have arrived and how often, in the order in which they were given to
+    /// [`Receiver::open`].
+    pub fn take(&mut self) -> Vec<(Signal, usize)> {
+        let arrived = self.streams.iter_mut().map(|(stream, signal)| {
             let mut buffer = [0; 64];
-            let count = stream.read(&mut buffer).unwrap_or(0);
-            let times = if *notice == Notice::Stop { count } else { count.min(1) };
-            notices.extend(std::iter::repeat_n(*notice, times));
-        }
-        notices
+            (*signal, stream.read(&mut buffer).unwrap_or(0))
+        });
+        arrived.filter(|(_, count)| *count > 0).collect()
     }
 }
 
-/// Holds a supervisor's signals back until the next [`Inbox::open`], over an exec too: between
-/// the exec and the new program's handlers a TERM would end it, and nobody would stop the service.
+/// Holds these signals back until the next [`Receiver::open`], over an exec too.
 ///
 /// # Errors
 /// None that a correct call can meet.
-pub fn hold_back() -> io::Result<()> {
-    Ok(sigprocmask(SigmaskHow::SIG_BLOCK, Some(&watched_set()), None)?)
+pub fn hold_back(signals: &[Signal]) -> io::Result<()> {
+    Ok(sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set_of(signals)), None)?)
 }
 
-/// Lets in what was held back, for when no other program took over.
+/// Lets in what was held back.
 ///
 /// # Errors
 /// None that a correct call can meet.
-pub fn let_in() -> io::Result<()> {
-    Ok(sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&watched_set()), None)?)
+pub fn let_in(signals: &[Signal]) -> io::Result<()> {
+    Ok(sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&set_of(signals)), None)?)
+}
+
+/// Ignores a signal from here on.
+///
+/// # Errors
+/// None that a correct call can meet.
+pub fn ignore(signal: Signal) -> io::Result<()> {
+    set(signal.0, SigHandler::SigIgn)
 }
 
 /// Undoes what a caller may have set before it executed this program, and what no program expects.
 ///
 /// Where SIGCHLD is ignored, the kernel tells nobody how a child ended, and every program that we run
-/// seems to be lost. A signal that is blocked never arrives, Ctrl-C among them; a supervisor's are held back on
-/// purpose (see [`hold_back`]) and stay so. Ignored signals of any other kind are the caller's wish: `nohup`. A
+/// seems to be lost. A signal that is blocked never arrives, Ctrl-C among them; `keep_blocked` is for a program
+/// that was executed with signals held back on purpose (see [`hold_back`]). Ignored signals of any other kind are the caller's wish: `nohup`. A
 /// umask that takes rights from the user's own files makes folders that can't be entered.
 ///
 /// # Errors
 /// None that a correct call can meet.
-pub fn undo_inherited(is_supervisor: bool) -> io::Result<()> {
+pub fn undo_inherited(keep_blocked: bool) -> io::Result<()> {
     set(NixSignal::SIGCHLD, SigHandler::SigDfl)?;
     let umask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
     rustix::process::umask(umask & (Mode::RWXG | Mode::RWXO));
-    if !is_supervisor {
+    if !keep_blocked {
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
     }
     Ok(())
 }
 
-fn watched_set() -> SigSet {
-    WATCHED.iter().map(|(signal, _)| *signal).collect()
-}
-
-fn ignore(signal: NixSignal) -> io::Result<()> {
-    set(signal, SigHandler::SigIgn)
+fn set_of(signals: &[Signal]) -> SigSet {
+    signals.iter().map(|signal| signal.0).collect()
 }
 
 /// Only for what runs no code of ours.

@@ -9,52 +9,10 @@ use std::time::Duration;
 use std::{fs, io};
 
 use pipulate_core::identity::Pid;
-use pipulate_core::marker::{self, Marker};
 use pipulate_core::text::printable;
 
+pub use crate::entry::{Entry, RunState};
 use crate::os;
-
-/// One process, as the kernel described it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    pub pid: Pid,
-    /// The kernel's short name for it, at most 15 bytes; it may hold anything.
-    pub name: String,
-    pub state: RunState,
-    /// Zero for the first process of a pid namespace.
-    pub parent: i32,
-    pub group: i32,
-    pub session: i32,
-    /// Whether its session has a controlling terminal.
-    pub has_terminal: bool,
-    /// The group that its terminal listens to; -1 without a terminal.
-    pub foreground_group: i32,
-    pub cpu_seconds: f64,
-    /// See [`pipulate_core::identity::ProcessIdentity::start`].
-    pub start: u64,
-    /// Resident.
-    pub memory_bytes: u64,
-}
-
-/// Whether a process can still do anything, and does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunState {
-    /// It waits for something.
-    Living,
-    /// It computes, or would if there were a processor for it.
-    Running,
-    /// In a system call that nothing interrupts, not even SIGKILL.
-    Uninterruptible,
-    /// A zombie: all of its threads ended and nobody asked how.
-    Dead,
-}
-
-impl Entry {
-    /// Zombies don't live. One whose first thread ended lives in the others.
-    pub fn lives(&self) -> bool {
-        self.state != RunState::Dead
-    }
-}
 
 /// The process with that pid, zombies included.
 pub fn entry(pid: Pid) -> Option<Entry> {
@@ -108,16 +66,16 @@ pub fn words(pid: Pid) -> Vec<String> {
     arguments(pid).into_iter().map(text).collect()
 }
 
-/// The marker in its environment; `None` also where we may not look.
-pub fn marker(pid: Pid) -> Option<Marker> {
+/// Returns a variable of the environment that it was started with; `None` also where we may not look.
+pub fn variable(pid: Pid, name: &str) -> Option<OsString> {
     let environment = os::environment(pid).ok()?;
-    let prefix = format!("{}=", marker::VARIABLE);
+    let prefix = format!("{name}=");
     let value =
         environment.split(|&b| b == 0).find_map(|variable| variable.strip_prefix(prefix.as_bytes()))?;
-    Marker::parse(std::str::from_utf8(value).ok()?)
+    Some(OsString::from_vec(value.to_vec()))
 }
 
-/// Whether a process has given up its memory, and with it its marker: it is about to end, or has ended.
+/// Whether a process has given up its memory, and with it its environment: it is about to end, or has ended.
 pub fn is_ending(pid: Pid) -> bool {
     os::is_ending(pid)
 }
@@ -136,8 +94,7 @@ pub fn environment(pid: Pid) -> Option<BTreeMap<OsString, OsString>> {
 /// Whether a process may be ours by its user: the one that we run as or, for root, any that one of
 /// our services may have changed to.
 pub fn is_ours_by_user(pid: Pid) -> bool {
-    let user = rustix::process::geteuid();
-    os::owner(pid).is_some_and(|owner| user.is_root() || owner == user.as_raw())
+    os::is_ours_by_user(pid)
 }
 
 /// Its working directory, where we may know it.

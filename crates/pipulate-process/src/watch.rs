@@ -3,16 +3,25 @@
 //! Folders that appear are watched too. Links are not followed. Nothing is polled: a system that
 //! does not tell of changes is an error, and so is one that has no more watches to give.
 
+#[cfg(target_os = "linux")]
+mod inotify;
+#[cfg_attr(target_os = "linux", expect(dead_code, reason = "nothing is ever watched with it"))]
+#[cfg(any(not(target_os = "linux"), test))]
+mod unwatched;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-use crate::os;
+#[cfg(target_os = "linux")]
+use inotify as system;
+#[cfg(not(target_os = "linux"))]
+use unwatched as system;
 
 /// A tree under watch.
 #[derive(Debug)]
-pub struct TreeWatch(os::TreeWatch);
+pub struct TreeWatch(system::TreeWatch);
 
 /// Which parts of a tree count, by their paths relative to its root.
 pub struct Filter {
@@ -52,7 +61,7 @@ impl TreeWatch {
     /// # Errors
     /// Nothing can be watched. That only a part could be is told by the first [`TreeWatch::take`].
     pub fn new(root: &Path, most: usize, filter: Filter) -> Result<Self, WatchError> {
-        os::TreeWatch::new(root, most, filter).map(Self)
+        system::TreeWatch::new(root, most, filter).map(Self)
     }
 
     /// Readable when something happened.

@@ -31,13 +31,13 @@ use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::command::End;
 use pipulate_process::identity::Verified;
 use pipulate_process::poll::{self, Interest, Ready};
-use pipulate_process::signals::{Inbox, Notice};
 use pipulate_process::{memory, reaper};
 use pipulate_store::error::StoreError;
 use pipulate_store::lock::Lock;
 use pipulate_store::record::{MainProcess, Named};
 
 use crate::machine::{Action, Event, Machine, Outcome, Phase};
+use crate::notice::{Inbox, Notice};
 use crate::parts::disk_reserve::DiskReserve;
 use crate::parts::file_watch::{FileWatch, PythonChecks, Running};
 use crate::parts::log_pump::LogPump;

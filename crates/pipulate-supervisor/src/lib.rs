@@ -11,6 +11,8 @@
 pub mod driver;
 pub mod jupyter;
 pub mod launch_spec;
+pub mod marker;
+pub mod notice;
 pub mod ownership;
 pub mod port_owner;
 pub mod probe;

@@ -9,6 +9,8 @@ use pipulate_core::service::ServiceName;
 use pipulate_process::ports::{self, Owner};
 use pipulate_process::table;
 
+use crate::marker::marker_of;
+
 /// The process that listens on a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PortOwner {
@@ -30,7 +32,7 @@ pub fn port_owners(port: u16) -> Vec<PortOwner> {
     let owner = |owner: Owner| match owner {
         Owner::Hidden => PortOwner::Hidden,
         Owner::Process(pid) => {
-            let marker = table::marker(pid);
+            let marker = marker_of(pid);
             let project = marker.as_ref().and_then(|marker| project_folder(pid, &marker.project));
             let service = marker.map(|marker| marker.service);
             PortOwner::Process { pid, command: short_command(pid), service, project }

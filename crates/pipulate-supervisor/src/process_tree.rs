@@ -23,6 +23,8 @@ use pipulate_process::table::{self, Entry};
 use pipulate_store::record::{self, Named};
 use pipulate_store::{capture, known};
 
+use crate::marker::marker_of;
+
 pub use claims::Claims;
 
 /// The service whose processes are looked for.
@@ -54,7 +56,7 @@ pub fn lost_supervisors(layout: &Layout) -> Vec<(ServiceName, Pid)> {
 /// table.
 pub fn supervisors() -> Vec<(Marker, Pid)> {
     let supervisor = |pid: Pid| {
-        let marker = table::marker(pid).filter(|marker| marker.part == Part::Supervisor)?;
+        let marker = marker_of(pid).filter(|marker| marker.part == Part::Supervisor)?;
         table::is_ours_by_user(pid).then_some((marker, pid))
     };
     table::all_pids().into_iter().filter_map(supervisor).collect()
@@ -76,7 +78,7 @@ impl Service {
         let mut seen = HashSet::new();
         for &root in roots {
             let found = table::descendants(root, |entry| {
-                let marker = table::marker(entry.pid);
+                let marker = marker_of(entry.pid);
                 if marker.is_none() && self.is_ending_unclaimed(entry.pid, layout) {
                     return false;
                 }
@@ -144,7 +146,7 @@ impl Service {
             if !self.claims(pid, fifo) || ancestors(&entry).any(|ancestor| is_anothers(&ancestor)) {
                 continue;
             }
-            let strange = self.stranger(&entry, table::marker(pid), layout, attached);
+            let strange = self.stranger(&entry, marker_of(pid), layout, attached);
             match strange.or_else(|| self.writer_elsewhere(pid, layout)) {
                 None => {
                     on_found(&entry);
@@ -167,13 +169,13 @@ impl Service {
 
     /// Whether it supervises a service of the same project: that one is told of by itself.
     fn is_sibling(&self, pid: Pid) -> bool {
-        let marker = table::marker(pid).filter(|marker| marker.project == self.project);
+        let marker = marker_of(pid).filter(|marker| marker.project == self.project);
         marker.is_some_and(|marker| marker.part == Part::Supervisor)
     }
 
     /// Whether a process says of itself that it supervises this service.
     pub fn is_supervisor(&self, pid: Pid) -> bool {
-        table::marker(pid).is_some_and(|marker| self.is_named_by(&marker) && marker.part == Part::Supervisor)
+        marker_of(pid).is_some_and(|marker| self.is_named_by(&marker) && marker.part == Part::Supervisor)
     }
 
     /// Whether a process that a record names carries a sign of being this service's.
@@ -200,7 +202,7 @@ impl Service {
 
     fn unrecorded_main_of(&self, candidates: Vec<Pid>, run: &RunId) -> Option<Entry> {
         let is_of_run = |&pid: &Pid| {
-            let marker = table::marker(pid).filter(|marker| self.is_named_by(marker));
+            let marker = marker_of(pid).filter(|marker| self.is_named_by(marker));
             table::is_ours_by_user(pid) && marker.is_some_and(|marker| marker.part == Part::Run(run.clone()))
         };
         let found = candidates.into_iter().filter(is_of_run).filter_map(table::entry);
@@ -211,14 +213,13 @@ impl Service {
     /// The terminal processes that are attached to their terminal now.
     pub fn attached(&self, ours: &[Entry]) -> Attached {
         let in_terminal = |entry: &&Entry| {
-            entry.has_terminal
-                && matches!(table::marker(entry.pid), Some(Marker { part: Part::Terminal(_), .. }))
+            entry.has_terminal && matches!(marker_of(entry.pid), Some(Marker { part: Part::Terminal(_), .. }))
         };
         ours.iter().filter(in_terminal).map(|entry| (entry.pid, entry.start)).collect()
     }
 
     fn claims(&self, pid: Pid, fifo: Option<(u64, u64)>) -> bool {
-        match table::marker(pid) {
+        match marker_of(pid) {
             Some(marker) if self.is_named_by(&marker) => marker.part != Part::Supervisor,
             Some(_) => false,
             None => fifo.is_some_and(|(device, inode)| table::writes_to(pid, device, inode)),
@@ -232,7 +233,7 @@ impl Service {
 
     /// Whether a process is not the service's, although it is found where the service's are.
     pub fn is_strange(&self, entry: &Entry, layout: &Layout, attached: &Attached) -> bool {
-        self.stranger(entry, table::marker(entry.pid), layout, attached).is_some()
+        self.stranger(entry, marker_of(entry.pid), layout, attached).is_some()
     }
 
     /// Why a process is not the service's, although it is found where the service's are.
@@ -300,7 +301,7 @@ impl Service {
 
     /// Whether it was started in a terminal and left it.
     fn has_detached_itself(&self, entry: &Entry, attached: &Attached) -> bool {
-        let marker = table::marker(entry.pid).filter(|marker| self.is_named_by(marker));
+        let marker = marker_of(entry.pid).filter(|marker| self.is_named_by(marker));
         matches!(marker, Some(Marker { part: Part::Terminal(_), .. }))
             && !attached.contains(&(entry.pid, entry.start))
             && is_detached(entry)

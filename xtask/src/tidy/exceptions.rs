@@ -60,6 +60,11 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: Rule::TargetOs,
+        subject: "crates/pipulate-process/src/watch.rs",
+        reason: "chooses the one file per system for watching a tree",
+    },
+    Exception {
+        rule: Rule::TargetOs,
         subject: "crates/pipulate-store/src/os.rs",
         reason: "chooses the one folder per system for moving bytes and watching a log",
     },

@@ -16,8 +16,8 @@ use rustix::process as sys;
 pub(crate) use super::proc_files::is_ending;
 use super::proc_files::{self, Stat, read};
 use crate::command::End;
-use crate::ports::Listener;
-use crate::table::{Entry, RunState};
+use crate::entry::{Entry, RunState};
+use crate::socket::{Endpoint, Listener};
 
 /// The boot, pid namespace and machine that our pids belong to.
 pub(crate) fn host() -> Host {
@@ -133,6 +133,12 @@ pub(crate) fn arguments(pid: Pid) -> Vec<OsString> {
 /// The user that it runs as.
 pub(crate) fn owner(pid: Pid) -> Option<u32> {
     fs::metadata(format!("/proc/{pid}")).ok().map(|meta| meta.uid())
+}
+
+/// Whether it runs as our user; for root, whoever runs it.
+pub(crate) fn is_ours_by_user(pid: Pid) -> bool {
+    let user = rustix::process::geteuid();
+    owner(pid).is_some_and(|owner| user.is_root() || owner == user.as_raw())
 }
 
 /// Its working directory, where we may know it.
@@ -314,7 +320,7 @@ pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
 pub(crate) fn connection(
     own: std::net::SocketAddr,
     other: std::net::SocketAddr,
-) -> io::Result<Option<crate::peers::End>> {
+) -> io::Result<Option<Endpoint>> {
     super::sock_diag::connection(own, other)
 }
 

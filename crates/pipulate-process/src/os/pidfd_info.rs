@@ -8,7 +8,6 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::ioctl::{Updater, ioctl, opcode};
 
 use crate::command::End;
-use crate::table;
 
 /// Where `/proc` does not tell, the parent is waited for; some take their time.
 const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
@@ -50,7 +49,7 @@ fn unasked(process: &ProcessIdentity) -> Option<End> {
     super::entry(process.pid).filter(|entry| entry.start == process.start && !entry.lives())?;
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid)).ok()?;
     let status: i32 = stat.split_ascii_whitespace().next_back()?.parse().ok()?;
-    (status != 0 || table::is_ours_by_user(process.pid)).then(|| end(status))
+    (status != 0 || super::is_ours_by_user(process.pid)).then(|| end(status))
 }
 
 /// As wait(2) gives it.

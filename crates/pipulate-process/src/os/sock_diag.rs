@@ -9,8 +9,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 
-use crate::peers::End;
-use crate::ports::Listener;
+use crate::socket::{Endpoint, Listener};
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLM_F_REQUEST: u16 = 1;
@@ -36,7 +35,7 @@ pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
 
 /// The socket that is bound to `own` and connected to `other`; `None` if this machine has none. Looks one
 /// entry of the kernel's table up, however many connections there are.
-pub(crate) fn connection(own: SocketAddr, other: SocketAddr) -> io::Result<Option<End>> {
+pub(crate) fn connection(own: SocketAddr, other: SocketAddr) -> io::Result<Option<Endpoint>> {
     let family = if own.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let mut bytes = request(family);
     bytes[6..8].copy_from_slice(&NLM_F_REQUEST.to_ne_bytes());
@@ -84,12 +83,12 @@ fn octets(address: IpAddr) -> [u8; 16] {
 }
 
 /// What a message says of one end of a connection, and the ports of both ends.
-fn end_of(message: &[u8]) -> Option<(End, [u16; 2])> {
+fn end_of(message: &[u8]) -> Option<(Endpoint, [u16; 2])> {
     let message: &[u8; MESSAGE] = message.get(..MESSAGE)?.try_into().ok()?;
     let ports = [4, 6].map(|at| u16::from_be_bytes([message[at], message[at + 1]]));
     // A socket that its process closed has no owner: the kernel says 0, which would be root.
     let user = (number(message, 68) != 0).then(|| number(message, 64));
-    Some((End { user, is_established: message[1] == ESTABLISHED }, ports))
+    Some((Endpoint { user, is_established: message[1] == ESTABLISHED }, ports))
 }
 
 fn number(message: &[u8; MESSAGE], at: usize) -> u32 {

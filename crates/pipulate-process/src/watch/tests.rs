@@ -173,7 +173,7 @@ fn a_link_to_a_folder_leads_nowhere() {
 
 #[test]
 fn a_system_whose_notifications_are_not_used_says_so() {
-    let refused = os::unwatched::TreeWatch::new(Path::new("/p"), 100, everything()).unwrap_err();
+    let refused = unwatched::TreeWatch::new(Path::new("/p"), 100, everything()).unwrap_err();
     assert_eq!(refused.to_string(), "could not watch the folder /p: unsupported");
 }
 

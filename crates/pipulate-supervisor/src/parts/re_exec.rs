@@ -13,12 +13,12 @@ use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::Wanted;
 use pipulate_process::poll::{self, Interest};
-use pipulate_process::signals::{self, Inbox, Notice};
 use pipulate_store::capture::Capture;
 use pipulate_store::lock::Lock;
 
 use super::trial::{Trial, Tried};
 use crate::machine::Phase;
+use crate::notice::{self, Inbox, Notice};
 use crate::program::{Beginning, Inherited, Program};
 
 /// How long a restart waits for a newer program to say its version: nothing of the service runs then.
@@ -174,7 +174,7 @@ pub(crate) fn exec(
 ) -> Stayed {
     let inherited = lock.keep_over_exec().map_err(|error| error.to_string()).and_then(|lock| {
         let fifo = capture.keep_over_exec().map_err(|error| error.to_string())?;
-        signals::hold_back().map_err(|error| error.to_string())?;
+        notice::hold_back().map_err(|error| error.to_string())?;
         Ok(Inherited { lock, fifo })
     });
     // An exec closes the inbox with what came before it; what comes after this waits for the next program.
@@ -189,7 +189,7 @@ pub(crate) fn exec(
     let undone = [
         lock.close_on_exec().map_err(|error| error.to_string()),
         capture.close_on_exec().map_err(|error| error.to_string()),
-        signals::let_in().map_err(|error| error.to_string()),
+        notice::let_in().map_err(|error| error.to_string()),
     ];
     for error in undone.into_iter().filter_map(Result::err) {
         tracing::warn!(%service, "{error}");

@@ -14,6 +14,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_process::table;
 
 use super::Service;
+use crate::marker::marker_of;
 
 /// Which processes claim to be which service's, as of the first time that it is asked. A claim is looked at
 /// again before it is believed.
@@ -52,7 +53,7 @@ impl Seen {
     fn look() -> Self {
         let mut seen = Self::default();
         for pid in table::all_pids().into_iter().filter(|&pid| table::is_ours_by_user(pid)) {
-            match table::marker(pid) {
+            match marker_of(pid) {
                 Some(marker) if marker.part == Part::Supervisor => {}
                 Some(marker) => {
                     seen.by_marker.entry((marker.project, marker.service)).or_default().push(pid);

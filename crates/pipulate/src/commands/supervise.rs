@@ -16,12 +16,12 @@ use pipulate_core::layout::Layout;
 use pipulate_core::service::{LogLimits, Readiness, RestartPolicy, ServiceName, ServiceSpec, StopSpec};
 use pipulate_core::state::ServiceState;
 use pipulate_process::identity::own_pid;
-use pipulate_process::signals;
 use pipulate_store::files;
 use pipulate_store::lock::Lock;
 use pipulate_store::record::{self, Record};
 use pipulate_supervisor::driver::{self, Beginning, Task};
 use pipulate_supervisor::launch_spec::LaunchSpec;
+use pipulate_supervisor::notice;
 use pipulate_supervisor::program::{Program, VERB};
 
 use crate::cli::SuperviseSettings;
@@ -123,7 +123,7 @@ fn begin(
     work: impl FnOnce(Option<OwnedFd>) -> Result<ExitStatus, Failure>,
 ) -> Result<ExitStatus, Failure> {
     // From the moment that the lock is ours, a stop may come: it waits until somebody listens.
-    signals::hold_back()?;
+    notice::hold_back()?;
     // Only a second call in one process fails.
     let _first = tracing::subscriber::set_global_default(Sayings(layout.clone()));
     let mut doorbell = take_stdout()?;

@@ -64,7 +64,7 @@ fn a_process_whose_first_thread_has_ended_is_alive_and_seen_whole() {
     assert!(entry.lives() && entry.memory_bytes > 0 && !table::is_ending(pid), "{entry:?}");
     let found = identity::identify(pid, &here).unwrap();
     assert_eq!(identity::liveness(&found, &here), Liveness::Alive);
-    assert_eq!(table::marker(pid).unwrap().to_string(), value);
+    assert_eq!(table::variable(pid, name).unwrap(), value);
     assert_eq!(table::arguments(pid), [program.as_os_str(), "word".as_ref()]);
     assert_eq!(table::working_directory(pid), Some(folder.clone()));
     assert!(table::writes_to(pid, meta.dev(), meta.ino()));

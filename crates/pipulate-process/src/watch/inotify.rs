@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
-use crate::watch::{Changes, Filter, WatchError};
+use super::{Changes, Filter, WatchError};
 
 /// Folders by the numbers of their watches.
 pub(crate) struct TreeWatch {

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use crate::watch::{Changes, Filter, WatchError};
+use super::{Changes, Filter, WatchError};
 
 /// Never made.
 #[derive(Debug)]

@@ -1,0 +1,89 @@
+//! The signals of a supervisor: what each one means to it.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use pipulate_process::signals::{self, Receiver, Signal};
+
+/// What another process asks for, or what the kernel reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// TERM or INT: stop the service and end; the second time, at once.
+    Stop,
+    /// USR1: execute a newer program in place.
+    Upgrade,
+    /// USR2: restart the service.
+    Restart,
+    /// WINCH: look for requests.
+    Requested,
+    /// URG: another supervisor came.
+    LookAround,
+    /// CHLD.
+    ChildEnded,
+}
+
+/// In the order in which they are handled. What replaces this program comes last: nothing after it would be
+/// handled.
+const MEANINGS: [(Signal, Notice); 7] = [
+    (Signal::TERM, Notice::Stop),
+    (Signal::INT, Notice::Stop),
+    (Signal::USR2, Notice::Restart),
+    (Signal::WINCH, Notice::Requested),
+    (Signal::URG, Notice::LookAround),
+    (Signal::CHLD, Notice::ChildEnded),
+    (Signal::USR1, Notice::Upgrade),
+];
+
+fn all() -> [Signal; 7] {
+    MEANINGS.map(|(signal, _)| signal)
+}
+
+/// Receives a supervisor's signals.
+#[derive(Debug)]
+pub(crate) struct Inbox(Receiver);
+
+impl Inbox {
+    /// Opens the inbox, and lets in what was held back by [`hold_back`] before an exec.
+    ///
+    /// SIGHUP is ignored from here on: a supervisor outlives its terminal and its login.
+    ///
+    /// # Errors
+    /// The system has no descriptors left.
+    pub(crate) fn open() -> io::Result<Self> {
+        signals::ignore(Signal::HUP)?;
+        // A log past the limit on the size of files is an error to deal with, not an end.
+        signals::ignore(Signal::XFSZ)?;
+        Receiver::open(&all()).map(Self)
+    }
+
+    /// Readable when something has arrived.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.0.descriptors()
+    }
+
+    /// Returns what has arrived, each kind once however often it came; Stop as often as it came.
+    pub(crate) fn take(&mut self) -> Vec<Notice> {
+        let notices = self.0.take().into_iter().filter_map(|(signal, count)| {
+            let (_, notice) = MEANINGS.into_iter().find(|(each, _)| *each == signal)?;
+            Some(std::iter::repeat_n(notice, if notice == Notice::Stop { count } else { 1 }))
+        });
+        notices.flatten().collect()
+    }
+}
+
+/// Holds a supervisor's signals back until the next [`Inbox::open`], over an exec too: between the exec and the
+/// new program's handlers, TERM would end the supervisor and leave its service running.
+///
+/// # Errors
+/// None that a correct call can meet.
+pub fn hold_back() -> io::Result<()> {
+    signals::hold_back(&all())
+}
+
+/// Lets in what was held back, for when no other program took over.
+///
+/// # Errors
+/// None that a correct call can meet.
+pub(crate) fn let_in() -> io::Result<()> {
+    signals::let_in(&all())
+}
