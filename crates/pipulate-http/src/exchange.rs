@@ -1,6 +1,6 @@
 //! One GET and its response, over TCP or TLS, without waiting: the caller polls.
 
-use std::io::{Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use pipulate_core::service::Scheme;
 use pipulate_process::poll::{self, Interest};
 use pipulate_process::ports;
 
-use crate::failure::{Failure, is_passing};
+use crate::failure::Failure;
 use crate::response::{Malformed, Response};
 use crate::tls;
 
@@ -28,14 +28,19 @@ pub struct Get<'a> {
 /// A connection with one request on it.
 #[derive(Debug)]
 pub struct Exchange {
-    stream: TcpStream,
+    stream: Stream,
     address: SocketAddr,
-    secure: Option<Box<tls::Session>>,
-    /// What is still to be written; TLS keeps its own.
+    /// What is still to be written.
     unsent: Vec<u8>,
     was_connected: bool,
     response: Response,
     limit: usize,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<tls::Secured>),
 }
 
 /// Gets a whole response, for `patience` at most.
@@ -71,33 +76,24 @@ impl Exchange {
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: pipulate\r\nAccept: */*\r\n\
              {authorization}Connection: close\r\n\r\n"
-        )
-        .into_bytes();
-        let (secure, unsent) = match scheme {
-            Scheme::Http => (None, request),
+        );
+        let stream = match scheme {
+            Scheme::Http => Stream::Plain(stream),
             Scheme::Https => {
-                let session = tls::Session::new(address.ip(), &request).ok_or(Failure::NotTls)?;
-                (Some(Box::new(session)), Vec::new())
+                Stream::Tls(Box::new(tls::secured(stream, address.ip()).ok_or(Failure::NotTls)?))
             }
         };
-        Ok(Self {
-            stream,
-            address,
-            secure,
-            unsent,
-            was_connected: false,
-            response: Response::default(),
-            limit,
-        })
+        let (unsent, response) = (request.into_bytes(), Response::default());
+        Ok(Self { stream, address, unsent, was_connected: false, response, limit })
     }
 
     /// What to wait for before the next [`Exchange::advance`].
     pub fn descriptor(&self) -> (BorrowedFd<'_>, Interest) {
-        let wants_write = match &self.secure {
-            Some(session) => session.wants_write(),
-            None => !self.unsent.is_empty(),
+        let wants_write = match &self.stream {
+            Stream::Plain(_) => !self.unsent.is_empty(),
+            Stream::Tls(stream) => stream.conn.wants_write(),
         };
-        (self.stream.as_fd(), if wants_write { Interest::Write } else { Interest::Read })
+        (self.stream.socket().as_fd(), if wants_write { Interest::Write } else { Interest::Read })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -105,7 +101,10 @@ impl Exchange {
     }
 
     pub fn scheme(&self) -> Scheme {
-        if self.secure.is_some() { Scheme::Https } else { Scheme::Http }
+        match self.stream {
+            Stream::Plain(_) => Scheme::Http,
+            Stream::Tls(_) => Scheme::Https,
+        }
     }
 
     /// The status of the response, as soon as it is known.
@@ -118,9 +117,10 @@ impl Exchange {
     /// # Errors
     /// It was refused, or has ended.
     pub fn connected(&self) -> Result<bool, Failure> {
-        match self.stream.take_error() {
-            Ok(None) => Ok(self.stream.peer_addr().is_ok()),
-            Ok(Some(_)) | Err(_) => Err(self.ended()),
+        let socket = self.stream.socket();
+        match socket.take_error() {
+            Ok(None) => Ok(socket.peer_addr().is_ok()),
+            Ok(Some(_)) | Err(_) => Err(self.ended(None)),
         }
     }
 
@@ -134,53 +134,74 @@ impl Exchange {
             return Ok(());
         }
         self.was_connected = true;
-        let mut came = Vec::new();
-        let is_open = match &mut self.secure {
-            Some(session) => session.advance(&mut self.stream, &mut came)?,
-            None if !self.unsent.is_empty() => self.write()?,
-            None => self.read(&mut came)?,
-        };
-        self.response.feed(&came, self.limit).map_err(|Malformed| Failure::NotHttp)?;
-        if !is_open {
-            self.response.end();
-            if self.response.body().is_none() {
-                return Err(self.ended());
-            }
-        }
+        while self.step()? {}
         Ok(())
     }
 
-    fn write(&mut self) -> Result<bool, Failure> {
-        match self.stream.write(&self.unsent) {
-            Ok(count) => drop(self.unsent.drain(..count)),
-            Err(error) if is_passing(&error) => {}
-            Err(_) => return Err(Failure::Closed),
-        }
-        Ok(true)
-    }
-
-    /// False at the end of the stream.
-    fn read(&mut self, came: &mut Vec<u8>) -> Result<bool, Failure> {
+    /// Writes or reads once; true if there is more to do that poll(2) won't tell of.
+    fn step(&mut self) -> Result<bool, Failure> {
         let mut buffer = [0; 4096];
-        match self.stream.read(&mut buffer) {
-            Ok(count) => {
-                came.extend_from_slice(&buffer[..count]);
-                Ok(count > 0)
+        let is_written = self.unsent.is_empty();
+        let done = match is_written {
+            true => self.stream.io().read(&mut buffer),
+            false => self.stream.io().write(&self.unsent),
+        };
+        match done {
+            Ok(count) if !is_written => drop(self.unsent.drain(..count)),
+            Ok(0) => {
+                self.response.end();
+                return self.response.body().map(|_| false).ok_or_else(|| self.ended(None));
             }
-            Err(error) if is_passing(&error) => Ok(true),
-            Err(_) => Err(Failure::Closed),
+            Ok(count) => {
+                self.response.feed(&buffer[..count], self.limit).map_err(|Malformed| Failure::NotHttp)?;
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                return Ok(false);
+            }
+            Err(error) => return Err(self.ended(Some(&error))),
         }
+        Ok(self.stream.holds_more())
     }
 
     /// What it means that the connection ended.
-    fn ended(&self) -> Failure {
-        match &self.secure {
-            _ if !self.was_connected && self.stream.peer_addr().is_err() => Failure::Refused,
-            Some(session) => session.closed(),
-            None => Failure::Closed,
+    fn ended(&self, error: Option<&io::Error>) -> Failure {
+        match &self.stream {
+            stream if !self.was_connected && stream.socket().peer_addr().is_err() => Failure::Refused,
+            Stream::Tls(stream) => tls::failure(&stream.conn, error),
+            Stream::Plain(_) => Failure::Closed,
         }
     }
 }
+
+impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
+
+    fn io(&mut self) -> &mut dyn ReadWrite {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => &mut **stream,
+        }
+    }
+
+    /// Whether TLS has decrypted more than was read.
+    fn holds_more(&mut self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => {
+                stream.conn.process_new_packets().is_ok_and(|state| state.plaintext_bytes_to_read() > 0)
+            }
+        }
+    }
+}
+
+trait ReadWrite: Read + Write {}
+
+impl<T: Read + Write> ReadWrite for T {}
 
 #[cfg(test)]
 mod tests {
@@ -267,7 +288,7 @@ mod tests {
     }
 
     /// Asks a server with a certificate of its own that sends `reply`, with or without a goodbye.
-    fn answered_in_tls(reply: &'static str, says_goodbye: bool) -> Result<(u16, Vec<u8>), Failure> {
+    fn answered_in_tls(reply: String, says_goodbye: bool) -> Result<(u16, Vec<u8>), Failure> {
         let made = rcgen::generate_simple_self_signed(["elsewhere.example".to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -289,7 +310,7 @@ mod tests {
             }
             stream.flush().unwrap();
         });
-        let get = Get { address, scheme: Scheme::Https, path: "/", authorization: None, limit: 100 };
+        let get = Get { address, scheme: Scheme::Https, path: "/", authorization: None, limit: 100_000 };
         let answer = fetch(get, AMPLE);
         server.join().unwrap();
         answer
@@ -297,20 +318,17 @@ mod tests {
 
     #[test]
     fn a_self_signed_certificate_for_another_name_is_good_enough() {
-        let with_length = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-        let until_closed = "HTTP/1.0 200 OK\r\n\r\nhi";
-        for (reply, says_goodbye) in [(with_length, false), (with_length, true), (until_closed, true)] {
-            assert_eq!(
-                answered_in_tls(reply, says_goodbye),
-                Ok((200, b"hi".to_vec())),
-                "{reply} {says_goodbye}"
-            );
+        // More than TLS decrypts and poll(2) tells of at once.
+        let body = "x".repeat(90_000);
+        let with_length = format!("HTTP/1.1 200 OK\r\nContent-Length: 90000\r\n\r\n{body}");
+        let until_closed = format!("HTTP/1.0 200 OK\r\n\r\n{body}");
+        for (reply, says_goodbye) in
+            [(with_length.clone(), false), (with_length.clone(), true), (until_closed, true)]
+        {
+            assert_eq!(answered_in_tls(reply, says_goodbye), Ok((200, body.clone().into_bytes())));
         }
         let ended = Failure::TlsRefused("it hung up".to_owned());
-        assert_eq!(
-            answered_in_tls("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", true),
-            Err(ended.clone())
-        );
-        assert_eq!(answered_in_tls("", true), Err(ended));
+        assert_eq!(answered_in_tls(with_length[..1000].to_owned(), true), Err(ended.clone()));
+        assert_eq!(answered_in_tls(String::new(), true), Err(ended));
     }
 }

@@ -1,7 +1,5 @@
 //! Why there is no response.
 
-use std::io;
-
 /// Why there is no response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
@@ -15,12 +13,4 @@ pub enum Failure {
     NotTls,
     /// It speaks TLS, and ended the connection with this reason.
     TlsRefused(String),
-}
-
-/// Whether nothing can be read or written yet.
-pub(crate) fn is_passing(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::NotConnected | io::ErrorKind::Interrupted
-    )
 }

@@ -1,6 +1,6 @@
 //! TLS as the client of a listener that was found to be our own: no certificate is checked.
 
-use std::io::{Read, Write};
+use std::io;
 use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 
@@ -8,73 +8,26 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{ClientConnection, Resumption};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
 
-use crate::failure::{Failure, is_passing};
+use crate::failure::Failure;
 
-/// One connection, as far as it has come.
-#[derive(Debug)]
-pub(crate) struct Session {
-    connection: ClientConnection,
-    /// The other side has said something in TLS.
-    is_tls: bool,
+/// A connection that is asked in TLS.
+pub(crate) type Secured = StreamOwned<ClientConnection, TcpStream>;
+
+/// Puts TLS on a connection.
+pub(crate) fn secured(stream: TcpStream, address: IpAddr) -> Option<Secured> {
+    Some(StreamOwned::new(client(address)?, stream))
 }
 
-impl Session {
-    /// A client that says hello first, and `request` as soon as it may.
-    pub(crate) fn new(address: IpAddr, request: &[u8]) -> Option<Self> {
-        let mut connection = client(address)?;
-        connection.writer().write_all(request).ok()?;
-        Some(Self { connection, is_tls: false })
-    }
-
-    /// Whether it waits for room to write, and not for an answer.
-    pub(crate) fn wants_write(&self) -> bool {
-        self.connection.wants_write()
-    }
-
-    /// Goes on as far as it can without waiting, and adds what was answered to `reply`. False at the end
-    /// of the stream.
-    ///
-    /// # Errors
-    /// The connection broke, or is no TLS.
-    pub(crate) fn advance(&mut self, stream: &mut TcpStream, reply: &mut Vec<u8>) -> Result<bool, Failure> {
-        loop {
-            while self.connection.wants_write() {
-                match self.connection.write_tls(stream) {
-                    Ok(_) => {}
-                    Err(error) if is_passing(&error) => return Ok(true),
-                    Err(_) => return Err(self.closed()),
-                }
-            }
-            match self.connection.read_tls(stream) {
-                Ok(0) => return Ok(false),
-                Ok(_) => {}
-                Err(error) if is_passing(&error) => return Ok(true),
-                Err(_) => return Err(self.closed()),
-            }
-            let state = self.connection.process_new_packets().map_err(|error| self.refused(error))?;
-            self.is_tls = true;
-            let begun = reply.len();
-            reply.resize(begun + state.plaintext_bytes_to_read(), 0);
-            self.connection.reader().read_exact(&mut reply[begun..]).map_err(|_| self.closed())?;
-            if reply.len() > begun {
-                return Ok(true);
-            }
-        }
-    }
-
-    /// What it means that the connection ended.
-    pub(crate) fn closed(&self) -> Failure {
-        if self.is_tls { Failure::TlsRefused("it hung up".to_owned()) } else { Failure::NotTls }
-    }
-
-    fn refused(&self, error: Error) -> Failure {
-        match error {
-            Error::AlertReceived(_) => Failure::TlsRefused(error.to_string()),
-            error if self.is_tls => Failure::TlsRefused(error.to_string()),
-            _ => Failure::NotTls,
-        }
+/// What an error of the stream, or its end, means.
+pub(crate) fn failure(connection: &ClientConnection, error: Option<&io::Error>) -> Failure {
+    let is_tls = connection.protocol_version().is_some();
+    match error.and_then(|error| error.get_ref()?.downcast_ref::<Error>()) {
+        Some(error @ Error::AlertReceived(_)) => Failure::TlsRefused(error.to_string()),
+        Some(error) if is_tls => Failure::TlsRefused(error.to_string()),
+        None if is_tls => Failure::TlsRefused("it hung up".to_owned()),
+        Some(_) | None => Failure::NotTls,
     }
 }
 
