@@ -1,21 +1,30 @@
-//! Ollama on another machine that only the folder's files name: asked about, and asked nothing until then.
+//! Ollama on another machine that only the folder's files name: nothing is sent there before the user allows it.
 
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::fake_ollama::{Fake, Script};
+use crate::listeners::own_address;
+use crate::pages;
 use crate::support::run::{self, Output};
-use crate::support::{Terminal, TestProject};
+use crate::support::{Browser, Terminal, TestProject};
 
 const ANSWER: &str = "{\"message\":{\"content\":\"Fine.\"},\"done\":true,\"done_reason\":\"stop\"}\n";
 
 fn ollama(model: &str) -> Fake {
+    ollama_at("127.0.0.1", model)
+}
+
+fn ollama_at(address: &str, model: &str) -> Fake {
     let tags = format!(r#"{{"models":[{{"name":"{model}","size":1}}]}}"#);
-    Fake::start([
+    let scripts = [
         ("/api/version", Script::new(200, r#"{"version":"0.30.6"}"#)),
         ("/api/tags", Script::new(200, &tags)),
         ("/api/ps", Script::new(200, r#"{"models":[]}"#)),
         ("/api/chat", Script::new(200, ANSWER)),
-    ])
+    ];
+    Fake::start_at(address, scripts).unwrap()
 }
 
 /// The fake by an address that leads to this machine and could be any other's: it is no loopback address.
@@ -186,4 +195,93 @@ fn a_cloud_model_that_the_folder_names_is_said_before_it_is_asked() {
     }
     let start = piped(&project, &["start", "--no-browser", "sleeper"]).expect(0);
     assert!(start.stderr.contains("in the cloud: what you write to it leaves this machine"), "{start:?}");
+}
+
+/// A fake at an address of this machine that is no loopback address, and that address. Without a network it is
+/// one that leads to this machine and could be another's.
+fn ollama_elsewhere() -> (Fake, String) {
+    match own_address() {
+        Some(address) => {
+            let fake = ollama_at(&address.to_string(), "llama3.1:latest");
+            let host = fake.host.to_string();
+            (fake, host)
+        }
+        None => {
+            let fake = ollama("llama3.1:latest");
+            let host = elsewhere(&fake);
+            (fake, host)
+        }
+    }
+}
+
+/// The form that allows a host.
+const ALLOW: &str = "form[action='/chat/allow']";
+
+/// Asks on the chat page, and waits for this in what is said.
+#[track_caller]
+fn ask_on_the_page(browser: &mut Browser, expected: &str) {
+    browser.type_into("#question", "my private words");
+    browser.press("Enter");
+    browser.wait_for_text(".turn:last-child", expected);
+}
+
+#[test]
+fn the_page_sends_nothing_elsewhere_before_a_click_allows_that_host_for_that_project() {
+    let (fake, host) = ollama_elsewhere();
+    let other = ollama("qwen3:4b");
+    let wants = |host: &str| format!("[ollama]\nhost = \"{host}\"\n");
+    let project = TestProject::light().config(&wants(&host)).build();
+    run::output_of(&mut command(&project, &["start", "--no-setup", "--no-browser"]), "").expect(0);
+    let mut browser = Browser::start(&project);
+    browser.open(project.run(&["url", "server"]).expect(0).stdout.trim());
+    let chat = format!("http://127.0.0.1:{}/chat", project.port("server"));
+
+    browser.open(&chat);
+    let question = browser.text(&format!(".alert:has({ALLOW})"));
+    assert!(question.contains(&format!("Ollama on another machine: {host}\n")), "{question}");
+    assert!(question.contains("Nothing was sent yet"), "{question}");
+    for scheme in ["light", "dark"] {
+        browser.view(scheme, 360);
+        assert_eq!(pages::violations(&mut browser), json!([]), "{scheme}");
+        assert_eq!(browser.measure("document.documentElement.scrollWidth"), 360, "{scheme}");
+    }
+    ask_on_the_page(
+        &mut browser,
+        &format!("Nothing was sent: Ollama on another machine isn't allowed here yet: {host}"),
+    );
+    assert!(!was_contacted(&fake));
+    assert_eq!(browser.complaints(), [""; 0]);
+
+    // A form that a browser keeps open while the folder's file changes allows nothing.
+    project.write("pipulate.toml", &wants(&elsewhere(&other)));
+    browser.click(&format!("{ALLOW} button"));
+    browser.wait_for_text("[role=alert]", "names another Ollama by now");
+    for host in [elsewhere(&other), host.clone()] {
+        project.write("pipulate.toml", &wants(&host));
+        browser.open(&chat);
+        assert!(browser.text(&format!(".alert:has({ALLOW})")).contains(&host), "{host}");
+    }
+    assert!(!was_contacted(&fake) && !was_contacted(&other));
+
+    browser.click(&format!("{ALLOW} button"));
+    browser.wait_for_text("#ask select", "llama3.1:latest");
+    assert!(browser.text(".talk .alert").contains(&format!("leaves this machine, for Ollama at {host}")));
+    ask_on_the_page(&mut browser, "Fine.");
+    let asked =
+        std::iter::repeat_with(|| fake.next_request()).find(|(path, ..)| path == "/api/chat").unwrap().2;
+    assert!(asked.contains("my private words"), "{asked}");
+
+    // It is remembered, here and for this host alone.
+    project.run(&["restart", "server"]).expect(0);
+    browser.open(&format!("{chat}/new"));
+    browser.wait_for_text("#ask select", "llama3.1:latest");
+    ask_on_the_page(&mut browser, "Fine.");
+    piped(&project, &["chat", "hello"]).expect(0);
+    let neighbor = project_beside(&project, &host);
+    run::output_of(command(&project, &["models"]).current_dir(neighbor), "").expect(1);
+    project.write("pipulate.toml", &wants(&elsewhere(&other)));
+    browser.open(&format!("{chat}/new"));
+    assert!(browser.text(&format!(".alert:has({ALLOW})")).contains(&elsewhere(&other)));
+    ask_on_the_page(&mut browser, "Nothing was sent");
+    assert!(!was_contacted(&other));
 }

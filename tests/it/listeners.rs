@@ -73,7 +73,7 @@ fn foreigner(host: &str, port: u16) {
 }
 
 /// An address of this machine that is no loopback.
-fn own_address() -> Option<IpAddr> {
+pub(crate) fn own_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.1:9").ok()?;
     socket.local_addr().ok().map(|address| address.ip())

@@ -17,15 +17,34 @@ pub fn length_of_time(seconds: f64) -> String {
 
 /// `512 B`, `4.0 KiB`, `85.0 MiB`, `1.2 GiB`.
 pub fn size(bytes: u64) -> String {
-    let mut value = bytes as f64;
-    let mut units = ["B", "KiB", "MiB"].into_iter();
-    for unit in units.by_ref() {
-        if value < 1024.0 {
-            return if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") };
-        }
-        value /= 1024.0;
+    if bytes < 1 << 10 {
+        return format!("{bytes} B");
     }
-    format!("{value:.1} GiB")
+    let (mut value, mut unit) = (bytes as f64 / 1024.0, "KiB");
+    for larger in ["MiB", "GiB"] {
+        // What would be rounded to 1024.0 is 1.0 of the next unit.
+        if value < 1023.95 {
+            break;
+        }
+        (value, unit) = (value / 1024.0, larger);
+    }
+    format!("{value:.1} {unit}")
+}
+
+/// A model's size in powers of ten, as Ollama and its users count: `397 kB`, `46 MB`, `4.9 GB`.
+pub fn model_size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        // What would be rounded to 1000 is 1 of the next unit.
+        1_000..999_500 => format!("{:.0} kB", bytes as f64 / 1e3),
+        999_500..999_500_000 => format!("{:.0} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+/// `12.5%`
+pub fn percent(value: f64) -> String {
+    format!("{value:.1}%")
 }
 
 /// `1 package`, `2 packages`.
@@ -126,6 +145,31 @@ mod tests {
             [(512, "512 B"), (4096, "4.0 KiB"), (89_128_960, "85.0 MiB"), (5 << 40, "5120.0 GiB")]
         {
             assert_eq!(size(bytes), text);
+        }
+        for (below, next) in
+            [((1 << 20) - 1, "1.0 MiB"), ((1 << 30) - 1, "1.0 GiB"), ((1 << 10) - 1, "1023 B")]
+        {
+            assert_eq!(size(below), next);
+        }
+        assert_eq!(percent(12.34), "12.3%");
+    }
+
+    #[test]
+    fn a_model_of_any_size_is_told_in_the_unit_that_fits_it() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (397_000, "397 kB"),
+            (999_499, "999 kB"),
+            (999_500, "1 MB"),
+            (46_000_000, "46 MB"),
+            (274_302_450, "274 MB"),
+            (999_499_999, "999 MB"),
+            (999_500_000, "1.0 GB"),
+            (4_920_753_328, "4.9 GB"),
+            (404_000_000_000, "404.0 GB"),
+        ] {
+            assert_eq!(model_size(bytes), text);
         }
     }
 }

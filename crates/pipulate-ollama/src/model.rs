@@ -91,6 +91,12 @@ impl Model {
             || self.tag().ends_with("-cloud")
     }
 
+    /// How much memory it still needs, in bytes: none where it is loaded already, or runs in the cloud.
+    pub fn needs(&self, loaded: &[Loaded]) -> u64 {
+        let is_loaded = loaded.iter().any(|loaded| self.is_named(&loaded.name));
+        if is_loaded || self.is_cloud() { 0 } else { self.size }
+    }
+
     /// Whether it thinks before it answers, as far as the server says.
     pub(crate) fn can_think(&self) -> bool {
         has(self.capabilities.as_deref(), "thinking") == Some(true)

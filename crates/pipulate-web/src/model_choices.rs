@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use pipulate_core::resources::Memory;
 use pipulate_core::text::shell_word;
 use pipulate_ollama::choose::{Choice, NoModel, PREFERRED, choose_model};
 use pipulate_ollama::client::{Client, Limits};
 use pipulate_ollama::error::Error;
-use pipulate_ollama::model::{Model, split_tag};
+use pipulate_ollama::model::{Loaded, Model, split_tag};
 
 use crate::world::{NoOllama, Ollama, Panicked, World};
 
@@ -54,6 +55,8 @@ pub(crate) struct ModelChoice {
     /// Bytes on disk.
     pub(crate) size: u64,
     pub(crate) is_cloud: bool,
+    /// Whether the memory that is available suffices, as far as that is known.
+    pub(crate) fits: bool,
 }
 
 /// Asks Ollama; `last` is the model that answered last in this chat.
@@ -68,10 +71,16 @@ pub(crate) async fn look(world: &World, last: Option<&str>) -> Result<ModelChoic
         }
         Err(NoOllama::Unasked(host)) => return Ok(ModelChoices::Unasked { host: host.to_string() }),
     };
-    Ok(match models(&ollama).await {
-        Ok(models) => choices(&models, ollama.model.as_deref(), last, elsewhere(&ollama)),
-        Err(error) => nothing(&error, ollama),
-    })
+    let Installed { models, loaded } = match installed(&ollama).await {
+        Ok(installed) => installed,
+        Err(error) => return Ok(nothing(&error, ollama)),
+    };
+    // The memory of another machine is not known.
+    let memory = match ollama.host.is_loopback() {
+        true => world.ask(|world| world.status.resources()).await?.memory,
+        false => None,
+    };
+    Ok(choices(&models, ollama.model.as_deref(), last, elsewhere(&ollama), fits(memory, &loaded)))
 }
 
 fn elsewhere(ollama: &Ollama) -> Option<String> {
@@ -84,8 +93,22 @@ fn nothing(error: &Error, ollama: Ollama) -> ModelChoices {
     ModelChoices::Nothing { reason: error.to_string(), advice, command }
 }
 
-async fn models(ollama: &Ollama) -> Result<Vec<Model>, Error> {
-    Client::with_limits(&ollama.host, LIMITS)?.models().await
+/// What Ollama has.
+struct Installed {
+    models: Vec<Model>,
+    /// Empty where the server is too old to say.
+    loaded: Vec<Loaded>,
+}
+
+async fn installed(ollama: &Ollama) -> Result<Installed, Error> {
+    let client = Client::with_limits(&ollama.host, LIMITS)?;
+    let (models, loaded) = tokio::join!(client.models(), client.loaded());
+    Ok(Installed { models: models?, loaded: loaded.unwrap_or_default() })
+}
+
+/// Says of a model whether it fits into this memory beside what is loaded.
+fn fits(memory: Option<Memory>, loaded: &[Loaded]) -> impl Fn(&Model) -> bool {
+    move |model| memory.is_none_or(|memory| memory.fits_model(model.needs(loaded)))
 }
 
 fn choices(
@@ -93,6 +116,7 @@ fn choices(
     configured: Option<&str>,
     last: Option<&str>,
     elsewhere: Option<String>,
+    fits: impl Fn(&Model) -> bool,
 ) -> ModelChoices {
     let again = last.map(|last| choose_model(Some(last), models));
     let choice = match again {
@@ -118,6 +142,7 @@ fn choices(
         name: model.name.clone(),
         size: model.size,
         is_cloud: model.is_cloud(),
+        fits: fits(model),
     };
     ModelChoices::Models { models: talkers.map(model_choice).collect(), chosen, elsewhere }
 }
@@ -133,7 +158,7 @@ mod tests {
     #[test]
     fn the_model_that_answered_last_goes_on_as_long_as_it_is_there() {
         let all = models(&["qwen3:4b", "llama3.1:latest", "nomic-embed-text:latest", "gpt-oss:120b-cloud"]);
-        let chosen = |configured, last| match choices(&all, configured, last, None) {
+        let chosen = |configured, last| match choices(&all, configured, last, None, |_| true) {
             ModelChoices::Models { models, chosen, .. } => (models.len(), chosen),
             ModelChoices::Nothing { reason, .. } => (0, reason),
             ModelChoices::Unasked { host } => (0, host),
@@ -145,15 +170,37 @@ mod tests {
 
     #[test]
     fn without_a_model_it_is_said_what_to_type() {
-        let command = |names: &[&str], configured| match choices(&models(names), configured, None, None) {
-            ModelChoices::Nothing { command, .. } => command,
-            ModelChoices::Models { chosen, .. } | ModelChoices::Unasked { host: chosen } => {
-                panic!("{chosen}")
-            }
-        };
+        let command =
+            |names: &[&str], configured| match choices(&models(names), configured, None, None, |_| true) {
+                ModelChoices::Nothing { command, .. } => command,
+                ModelChoices::Models { chosen, .. } | ModelChoices::Unasked { host: chosen } => {
+                    panic!("{chosen}")
+                }
+            };
         assert_eq!(command(&[], None).as_deref(), Some("ollama pull llama3.1"));
         assert_eq!(command(&["gpt-oss:120b-cloud"], None).as_deref(), Some("ollama pull llama3.1"));
         assert_eq!(command(&["a"], Some("phi3")).as_deref(), Some("ollama pull phi3"));
         assert_eq!(command(&["nomic-embed-text"], Some("nomic-embed-text")), None);
+    }
+
+    #[test]
+    fn a_model_that_does_not_fit_into_memory_is_marked_unless_it_is_loaded_or_runs_elsewhere() {
+        let all = [("large", 9_u64), ("small", 3), ("loaded", 9), ("far:cloud", 9)];
+        let all = all.map(|(name, gigabytes)| Model {
+            name: name.to_owned(),
+            size: gigabytes * 1_000_000_000,
+            ..Model::default()
+        });
+        let loaded = [Loaded { name: "loaded".to_owned(), ..Loaded::default() }];
+        let memory = Memory { total: 16 << 30, available: 4 << 30, swap_total: 0, swap_used: 0 };
+        let marked = |memory: Option<Memory>| -> Vec<String> {
+            let ModelChoices::Models { models, .. } = choices(&all, None, None, None, fits(memory, &loaded))
+            else {
+                panic!("there are models")
+            };
+            models.into_iter().filter(|model| !model.fits).map(|model| model.name).collect()
+        };
+        assert_eq!(marked(Some(memory)), ["large"]);
+        assert_eq!(marked(None), [""; 0], "nothing is known");
     }
 }

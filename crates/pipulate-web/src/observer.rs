@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use pipulate_core::identity::Pid;
+use pipulate_core::resources::Resources;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::{KernelActivity, LiveService, ProjectStatus, ServiceStatus};
@@ -21,6 +22,8 @@ const PROBE_EVERY: Duration = Duration::from_secs(30);
 const PROBE_UNRESPONSIVE_EVERY: Duration = Duration::from_secs(10);
 /// How often JupyterLab is asked what its kernels do.
 const ASK_JUPYTER_EVERY: Duration = Duration::from_secs(4);
+/// How often the machine's figures are read: they need not change at every look.
+const READ_RESOURCES_EVERY: Duration = Duration::from_secs(10);
 /// The least time between two points of a graph.
 const SAMPLE: Duration = Duration::from_millis(1_900);
 /// How far back a graph goes.
@@ -33,6 +36,7 @@ const LAST_LINES: u64 = 8;
 pub(crate) struct Snapshot {
     pub(crate) status: ProjectStatus,
     pub(crate) kernels: Vec<KernelActivity>,
+    pub(crate) resources: Resources,
     /// What is to be known beside the services.
     pub(crate) alerts: Vec<String>,
     pub(crate) history: BTreeMap<ServiceName, Vec<Sample>>,
@@ -57,6 +61,7 @@ pub(crate) struct Observer {
     /// Services that did not answer their last probe, and the reason.
     unresponsive: BTreeMap<ServiceName, (Option<Pid>, Option<String>)>,
     kernels: Vec<KernelActivity>,
+    resources: Option<(Instant, Resources)>,
     histories: BTreeMap<ServiceName, History>,
 }
 
@@ -66,8 +71,10 @@ impl Observer {
         let status = self.status(world, pace, now);
         self.sample(&status, now);
         self.ask_jupyter(world, &status, now);
+        let resources = self.resources(world, now);
         let histories = self.histories.iter();
         Snapshot {
+            resources,
             kernels: self.kernels.clone(),
             alerts: world.status.alerts(),
             history: histories
@@ -75,6 +82,13 @@ impl Observer {
                 .collect(),
             last_lines: last_lines(world, &status),
             status,
+        }
+    }
+
+    fn resources(&mut self, world: &World, now: Instant) -> Resources {
+        match self.resources {
+            Some((read, resources)) if !is_due(Some(read), READ_RESOURCES_EVERY, now) => resources,
+            Some(_) | None => self.resources.insert((now, world.status.resources())).1,
         }
     }
 
@@ -202,6 +216,8 @@ impl History {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::*;
     use crate::tests::fake;
 
@@ -283,5 +299,6 @@ mod tests {
         let looks = home.world.looks.lock().unwrap().clone();
         let closely = looks.iter().filter(|look| **look == Probes::Run).count();
         assert_eq!((looks.len(), closely), (61, 3));
+        assert_eq!(home.world.resource_reads.load(Ordering::Relaxed), 7);
     }
 }

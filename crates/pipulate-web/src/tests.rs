@@ -19,3 +19,4 @@ mod secrets;
 mod sessions;
 mod sockets;
 mod streams;
+mod values;

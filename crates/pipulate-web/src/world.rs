@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pipulate_core::resources::Resources;
 use pipulate_core::secret::EnvKey;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::{KernelActivity, ProjectStatus};
@@ -58,6 +59,9 @@ pub trait StatusSource: Send + Sync + 'static {
 
     /// What JupyterLab says about its kernels; empty when it does not answer.
     fn kernels(&self) -> Vec<KernelActivity>;
+
+    /// The machine's memory, load and disk space.
+    fn resources(&self) -> Resources;
 
     /// What a person should know beside the services; fragments that say what to do.
     fn alerts(&self) -> Vec<String>;

@@ -55,8 +55,7 @@ fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
             let choice = choose_model(config.ollama.model.as_deref(), &probe.models);
             let memory = match &choice {
                 Choice::Chosen { model, .. } if host.is_loopback() && !model.is_cloud() => {
-                    let in_memory = probe.loaded.iter().any(|loaded| model.is_named(&loaded.name));
-                    memory(model, if in_memory { 0 } else { model.size }, examination.resources.memory)
+                    memory(model, model.needs(&probe.loaded), examination.resources.memory)
                 }
                 Choice::Chosen { .. } => skipped(MEMORY, "The model does not run on this machine"),
                 Choice::None(_) => skipped(MEMORY, "Not examined: there is no model"),

@@ -10,13 +10,12 @@ use axum::body::{Body, to_bytes};
 use axum::http::request::Builder;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use jiff::Timestamp;
-use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
-use pipulate_core::project::AbsPath;
+use pipulate_core::resources::Resources;
 use pipulate_core::secret::EnvKey;
 use pipulate_core::service::ServiceName;
-use pipulate_core::state::{ServiceState, Wanted};
-use pipulate_core::status::{KernelActivity, LastExit, LiveService, ProjectStatus, ServiceStatus};
+use pipulate_core::state::ServiceState;
+use pipulate_core::status::{KernelActivity, ProjectStatus, ServiceStatus};
 use pipulate_ollama::host::Host;
 use pipulate_ollama::why::Incident;
 use pipulate_store::chat::Chats;
@@ -26,6 +25,8 @@ use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};
 use pipulate_store::log::read;
 use tower::ServiceExt;
+
+pub(crate) use super::values::{last_exit, path, service};
 
 use super::news::{Bell, Events, Listener, Printed};
 use crate::sign::{self, Token};
@@ -50,6 +51,8 @@ pub(crate) struct FakeWorld {
     pub(crate) unknown: Mutex<Vec<String>>,
     pub(crate) looks: Mutex<Vec<Probes>>,
     pub(crate) kernels: Mutex<Vec<KernelActivity>>,
+    pub(crate) resources: Mutex<Resources>,
+    pub(crate) resource_reads: AtomicUsize,
     pub(crate) alerts: Mutex<Vec<String>>,
     /// What was done, and with whose word.
     pub(crate) acts: Mutex<Vec<(Target, Verb, Consent)>>,
@@ -114,6 +117,11 @@ impl Chat for FakeWorld {
 impl StatusSource for FakeWorld {
     fn kernels(&self) -> Vec<KernelActivity> {
         self.kernels.lock().unwrap().clone()
+    }
+
+    fn resources(&self) -> Resources {
+        self.resource_reads.fetch_add(1, Ordering::Relaxed);
+        *self.resources.lock().unwrap()
     }
 
     fn alerts(&self) -> Vec<String> {
@@ -342,59 +350,4 @@ pub(crate) fn ask(method: Method, path: &str) -> Builder {
 
 pub(crate) fn empty(builder: Builder) -> Request<Body> {
     builder.body(Body::empty()).unwrap()
-}
-
-pub(crate) fn service(name: &str, state: ServiceState) -> ServiceStatus {
-    let lives = match state {
-        ServiceState::Stopped
-        | ServiceState::Exited
-        | ServiceState::Crashed
-        | ServiceState::Backoff
-        | ServiceState::Unknown => false,
-        ServiceState::Starting
-        | ServiceState::Ready
-        | ServiceState::Running
-        | ServiceState::Degraded
-        | ServiceState::Unstable
-        | ServiceState::Stopping
-        | ServiceState::Unsupervised => true,
-    };
-    ServiceStatus {
-        name: ServiceName::parse(name).unwrap(),
-        state,
-        wanted: Wanted::Run,
-        live: lives.then(living),
-        supervisor_pid: Pid::new(41),
-        restarts: 0,
-        last_exit: None,
-        port: Some(8888),
-        url: lives.then(|| "http://127.0.0.1:8888/lab".to_owned()),
-        log: path("/home/ann/demo/.pipulate/log/x.log"),
-        log_dropped: 0,
-        log_trouble: None,
-        reason: None,
-        notes: Vec::new(),
-    }
-}
-
-pub(crate) fn last_exit(code: Option<i32>, signal: Option<i32>) -> LastExit {
-    LastExit { code, signal, at: "2026-11-22T10:00:00Z".parse().unwrap() }
-}
-
-fn living() -> LiveService {
-    LiveService {
-        pid: Pid::new(42).unwrap(),
-        pgid: Pid::new(42).unwrap(),
-        started_at: "2026-11-22T10:00:00Z".parse().unwrap(),
-        uptime_seconds: 3_725.4,
-        cpu_percent: 0.4,
-        cpu_seconds: 14.9,
-        memory_bytes: 89_128_960,
-        processes: Vec::new(),
-        kernels: Vec::new(),
-    }
-}
-
-pub(crate) fn path(text: &str) -> AbsPath {
-    AbsPath::new(text).unwrap()
 }

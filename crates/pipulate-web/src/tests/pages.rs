@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
+use pipulate_core::resources::{Disk, Load, Memory, Resources};
 use pipulate_core::service::{LogLimits, ServiceName};
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::{ProcessInfo, Role};
@@ -56,6 +57,11 @@ fn the_services_page_tells_states_reasons_and_verbs() {
     (backoff.port, backoff.last_exit) = (None, Some(last_exit(None, Some(9))));
     home.world.services.lock().unwrap().extend([crashed, backoff]);
     home.world.unknown.lock().unwrap().push("the record of \"old\" is from another machine".to_owned());
+    *home.world.resources.lock().unwrap() = Resources {
+        memory: Some(Memory { total: 16 << 30, available: 5 << 30, swap_total: 2 << 30, swap_used: 0 }),
+        load: Some(Load { averages: [0.5, 0.4, 0.3], processors: 4 }),
+        disk: Some(Disk { total: 100 << 30, free: 500 << 20 }),
+    };
     let at: Timestamp = "2026-11-22T10:00:05Z".parse().unwrap();
     let notice = Notice { text: "stopped worker in 0.2 s, 0 processes left".to_owned(), at };
     assert_page!(services_page(&home, Some(&notice)));

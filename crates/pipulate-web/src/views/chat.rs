@@ -11,6 +11,7 @@ mod turn;
 use maud::{Markup, html};
 use pipulate_core::chat::{Chat, ChatId, Turn};
 use pipulate_core::text::capitalized;
+use pipulate_core::units::model_size;
 
 use crate::addresses;
 use crate::assets;
@@ -146,23 +147,15 @@ fn picker(models: &[ModelChoice], chosen: &str) -> Markup {
     };
     html! {
         select name="model" aria-label="Model" {
-            @for model in local { (option(model, &format!(", {}", size(model.size)))) }
+            @for model in local {
+                (option(model, &format!(", {}{}", model_size(model.size), if model.fits { "" } else { ", may not fit into memory" })))
+            }
             @if !cloud.is_empty() {
                 optgroup label="In the cloud: what you write leaves this machine" {
                     @for model in cloud { (option(model, ", cloud")) }
                 }
             }
         }
-    }
-}
-
-/// With one decimal, as `ollama list` says it.
-fn size(bytes: u64) -> String {
-    let megabytes = bytes / 1_000_000;
-    if megabytes < 1000 {
-        format!("{megabytes} MB")
-    } else {
-        format!("{}.{} GB", megabytes / 1000, megabytes % 1000 / 100)
     }
 }
 

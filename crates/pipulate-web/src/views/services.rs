@@ -4,10 +4,12 @@
 //! anew that have changed, by [`RenderedServices::changes_since`].
 
 mod card;
+mod machine;
 mod words;
 
 use jiff::tz::TimeZone;
 use maud::{Markup, PreEscaped, html};
+use pipulate_core::resources::Resources;
 use pipulate_core::state::ServiceState;
 use pipulate_core::text::capitalized;
 use sha2::{Digest, Sha256};
@@ -25,6 +27,7 @@ pub(crate) use card::RenderContext;
 pub(crate) struct ServicesPage {
     project: String,
     state: ServiceState,
+    machine: Resources,
     /// What could not be told, and what else a person should know.
     alerts: Vec<String>,
     services: Vec<Card>,
@@ -37,7 +40,11 @@ impl ServicesPage {
         Self {
             project: status.name.clone(),
             state: status.state(),
-            alerts: alerts.map(|alert| capitalized(alert)).collect(),
+            machine: snapshot.resources,
+            alerts: alerts
+                .map(|alert| capitalized(alert))
+                .chain(machine::warnings(&snapshot.resources))
+                .collect(),
             services: status.services.iter().map(|service| Card::new(service, snapshot, context)).collect(),
         }
     }
@@ -60,6 +67,7 @@ pub(crate) fn page(page: &ServicesPage, last: Option<&Notice>, zone: &TimeZone) 
         }
         div id="answer" role="status" { (notice(last, zone)) }
         (alerts(page))
+        (machine::figures(&page.machine))
         (services(page))
         (layout::listener("stream", "/events"))
     };
@@ -120,7 +128,11 @@ pub(crate) struct RenderedServices {
 impl RenderedServices {
     pub(crate) fn new(snapshot: &Snapshot, context: &RenderContext) -> Self {
         let page = ServicesPage::new(snapshot, context);
-        let frame = [("summary", summary(&page)), ("alerts", alerts(&page))];
+        let frame = [
+            ("summary", summary(&page)),
+            ("alerts", alerts(&page)),
+            ("machine", machine::figures(&page.machine)),
+        ];
         let frame: Vec<_> =
             frame.map(|(id, markup)| (format!("#{id}"), markup.into_string())).into_iter().collect();
         let card = |card: &Card| (format!("#{}", card.id()), card.show().into_string());

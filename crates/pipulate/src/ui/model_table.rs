@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 use pipulate_core::text::printable;
+use pipulate_core::units::model_size;
 use pipulate_ollama::model::{Loaded, Model};
 use pipulate_ollama::probe::Probe;
 use serde::Serialize;
@@ -23,8 +24,7 @@ pub(crate) fn table(models: &[Model], loaded: &[Loaded], current: Option<&str>, 
 
 fn row(model: &Model, loaded: &[Loaded], current: Option<&str>) -> [String; 5] {
     let or_unknown = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
-    // Ollama counts in powers of ten, and its users know its figures.
-    let size = if model.is_cloud() { "-".to_owned() } else { format!("{:.1} GB", model.size as f64 / 1e9) };
+    let size = if model.is_cloud() { "-".to_owned() } else { model_size(model.size) };
     let notes = [
         (current == Some(model.name.as_str())).then(|| "used by chat".to_owned()),
         in_memory(model, loaded).map(until),
@@ -60,11 +60,11 @@ struct Listing<'a> {
     schema: u32,
     version: &'a str,
     chosen: Option<&'a str>,
-    models: Vec<Entry<'a>>,
+    models: Vec<ModelJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct Entry<'a> {
+struct ModelJson<'a> {
     name: &'a str,
     size_bytes: u64,
     parameters: &'a str,
@@ -79,12 +79,12 @@ struct Entry<'a> {
 /// # Errors
 /// None that these types can have.
 pub(crate) fn json(probe: &Probe, chosen: Option<&str>) -> serde_json::Result<String> {
-    let entry = |model| Entry::of(model, &probe.loaded);
-    let models = probe.models.iter().map(entry).collect();
+    let row = |model| ModelJson::of(model, &probe.loaded);
+    let models = probe.models.iter().map(row).collect();
     serde_json::to_string(&Listing { schema: 1, version: &probe.version, chosen, models })
 }
 
-impl<'a> Entry<'a> {
+impl<'a> ModelJson<'a> {
     fn of(model: &'a Model, loaded: &[Loaded]) -> Self {
         Self {
             name: &model.name,
@@ -118,7 +118,7 @@ mod tests {
         MODEL                    SIZE    PARAMETERS  QUANTIZATION  NOTE
         llama3.1:latest          4.9 GB  -           -             used by chat, in memory
         gpt-oss:120b-cloud       -       -           -             in the cloud
-        nomic-embed-text:latest  0.3 GB  -           -             does not chat
+        nomic-embed-text:latest  274 MB  -           -             does not chat
         ");
         let probe = Probe { version: "0.30.6".to_owned(), models: models.to_vec(), loaded: loaded.to_vec() };
         let text = json(&probe, Some("llama3.1:latest")).unwrap();

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::{KernelInfo, LastExit, ProjectStatus, ServiceStatus};
 use pipulate_core::text::printable;
-use pipulate_core::units::{length_of_time, size};
+use pipulate_core::units::{length_of_time, percent, size};
 
 use super::style::Style;
 
@@ -76,7 +76,7 @@ impl Row {
             or_nothing(live.map(|live| live.pid.to_string())),
             or_nothing(live.map(|live| length_of_time(live.uptime_seconds))),
             service.restarts.to_string(),
-            or_nothing(live.map(|live| format!("{:.1}%", live.cpu_percent))),
+            or_nothing(live.map(|live| percent(live.cpu_percent))),
             or_nothing(live.map(|live| size(live.memory_bytes))),
             or_nothing(service.port.map(|port| port.to_string())),
             or_nothing(service.url.clone()),

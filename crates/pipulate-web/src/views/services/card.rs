@@ -7,6 +7,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::{LiveService, ServiceStatus};
 use pipulate_core::text::capitalized;
+use pipulate_core::units::{length_of_time, percent, size};
 
 use super::words;
 use crate::log_page::LogLine;
@@ -209,7 +210,7 @@ impl Life {
         });
         Self {
             pid: live.pid,
-            uptime: words::duration(live.uptime_seconds),
+            uptime: length_of_time(live.uptime_seconds),
             cpu: history.last().map_or(live.cpu_percent, |sample| sample.cpu),
             memory: live.memory_bytes,
             kernels: kernels.collect(),
@@ -233,12 +234,12 @@ impl Life {
         html! {
             div class="figures" {
                 figure {
-                    figcaption { "CPU " strong { (words::percent(self.cpu)) } }
-                    (graph(&cpu, most_cpu.max(10.0), &format!("CPU: {span} {}", words::percent(most_cpu))))
+                    figcaption { "CPU " strong { (percent(self.cpu)) } }
+                    (graph(&cpu, most_cpu.max(10.0), &format!("CPU: {span} {}", percent(most_cpu))))
                 }
                 figure {
-                    figcaption { "Memory " strong { (words::memory(self.memory)) } }
-                    (graph(&memory, most(&memory).max(1.0) * 1.25, &format!("Memory: {span} {}", words::memory(most_memory))))
+                    figcaption { "Memory " strong { (size(self.memory)) } }
+                    (graph(&memory, most(&memory).max(1.0) * 1.25, &format!("Memory: {span} {}", size(most_memory))))
                 }
             }
         }

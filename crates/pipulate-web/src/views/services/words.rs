@@ -65,35 +65,3 @@ pub(super) fn last_exit(exit: LastExit, zone: &TimeZone) -> String {
     };
     format!("{how}, {}", exit.at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S"))
 }
-
-/// The largest unit that is not zero, and from hours on the next: `2 d 3 h`. It changes seldom.
-pub(super) fn duration(seconds: f64) -> String {
-    // Negative and absurd values saturate; a clock that was set back is no reason to fail.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "saturating is what is meant"
-    )]
-    let seconds = seconds as u64;
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, minutes) => format!("{minutes} min"),
-        (0, hours, minutes) => format!("{hours} h {minutes} min"),
-        (days, hours, _) => format!("{days} d {hours} h"),
-    }
-}
-
-/// Three digits or fewer: `85 MiB`.
-pub(super) fn memory(bytes: u64) -> String {
-    let (kib, mib) = (bytes >> 10, bytes >> 20);
-    match (mib >> 10, mib) {
-        (0, 0) => format!("{kib} KiB"),
-        (0, mib) => format!("{mib} MiB"),
-        (gib, mib) => format!("{gib}.{} GiB", (mib & 1023) * 10 / 1024),
-    }
-}
-
-pub(super) fn percent(value: f64) -> String {
-    if value < 9.95 { format!("{value:.1} %") } else { format!("{value:.0} %") }
-}

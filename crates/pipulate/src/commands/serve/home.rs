@@ -8,10 +8,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use pipulate_core::resources::Resources;
 use pipulate_core::secret::EnvKey;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::{KernelActivity, ProjectStatus};
 use pipulate_engine::{jupyter, work};
+use pipulate_environment::resources;
 use pipulate_process::command::{Command, CommandError, End};
 use pipulate_store::dotenv::{EnvFile, SecretValue, SetOnce, Unset, Written};
 use pipulate_store::error::StoreError;
@@ -129,6 +131,10 @@ impl StatusSource for Home {
 
     fn kernels(&self) -> Vec<KernelActivity> {
         jupyter::kernel_activity(&self.context.layout, JUPYTER_TIMEOUT).unwrap_or_default()
+    }
+
+    fn resources(&self) -> Resources {
+        resources::read(self.context.layout.root().as_ref())
     }
 
     fn alerts(&self) -> Vec<String> {
