@@ -67,17 +67,17 @@ pub struct Examination {
     pub machine: PathBuf,
 }
 
-/// Who holds a port that a service wants.
+/// The state of a port that a service wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortFact {
     pub service: ServiceName,
     pub port: u16,
-    pub owner: PortOwner,
+    pub state: PortState,
 }
 
-/// Whose a port is.
+/// Whether a port is free, and who has it if not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PortOwner {
+pub enum PortState {
     Free,
     /// The service itself has it.
     Ours,

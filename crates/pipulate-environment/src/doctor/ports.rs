@@ -4,7 +4,7 @@ use pipulate_core::finding::Finding;
 use pipulate_core::service::ServiceName;
 
 use super::check::{Check, Group};
-use super::{Examination, PortFact, PortOwner, failure, skipped, warning};
+use super::{Examination, PortFact, PortState, failure, skipped, warning};
 
 const JUPYTER: &str = "port.jupyter";
 const SERVER: &str = "port.server";
@@ -34,7 +34,7 @@ fn ports(examination: &Examination) -> Vec<Finding> {
     };
     let is_other = |fact: &&PortFact| built_in.iter().all(|(_, name)| *name != fact.service.as_str());
     let others: Vec<&PortFact> = examination.ports.iter().filter(is_other).collect();
-    let is_held = |fact: &&&PortFact| !matches!(fact.owner, PortOwner::Free | PortOwner::Ours);
+    let is_held = |fact: &&&PortFact| !matches!(fact.state, PortState::Free | PortState::Ours);
     let other = match others.iter().find(is_held) {
         Some(fact) => examine(OTHERS, fact, is_pinned(fact.service.as_str())),
         None if others.is_empty() => skipped(OTHERS, "No other service wants a port"),
@@ -45,7 +45,7 @@ fn ports(examination: &Examination) -> Vec<Finding> {
 
 /// A port that was not pinned is no obstacle: the next free one is taken.
 fn examine(id: &'static str, fact: &PortFact, pinned: bool) -> Finding {
-    let PortFact { service, port, owner } = fact;
+    let PortFact { service, port, state } = fact;
     let taken = |holder: String| {
         if pinned {
             let title = format!("Port {port}, which pipulate.toml gives to {service}, is held by {holder}");
@@ -57,27 +57,27 @@ fn examine(id: &'static str, fact: &PortFact, pinned: bool) -> Finding {
     };
     let elsewhere =
         format!("set another port: [services.{service}] port = {}", port.wrapping_add(1).max(1024));
-    match owner {
-        PortOwner::Free => Finding::ok(id, format!("Port {port} is free for {service}")),
-        PortOwner::Ours => Finding::ok(id, format!("Port {port} is held by {service} itself")),
+    match state {
+        PortState::Free => Finding::ok(id, format!("Port {port} is free for {service}")),
+        PortState::Ours => Finding::ok(id, format!("Port {port} is held by {service} itself")),
         // Several homes at once are nothing special: each finds a port for itself.
-        PortOwner::Foreign { project: Some(project), .. } if !pinned => Finding::ok(
+        PortState::Foreign { project: Some(project), .. } if !pinned => Finding::ok(
             id,
             format!(
                 "Port {port} is held by another home, {}; {service} takes the next free one",
                 project.display()
             ),
         ),
-        PortOwner::Foreign { pid, command, project: Some(project) } => {
+        PortState::Foreign { pid, command, project: Some(project) } => {
             let folder = project.display().to_string();
             taken(format!("another home, {folder} (pid {pid}, {command})")).command(
                 format!("stop that one if you no longer need it, or {elsewhere}"),
                 ["pipulate", "-C", &folder, "stop"],
             )
         }
-        PortOwner::Foreign { pid, command, project: None } => taken(format!("pid {pid} ({command})"))
+        PortState::Foreign { pid, command, project: None } => taken(format!("pid {pid} ({command})"))
             .advice(format!("end that program if it is yours and you no longer need it, or {elsewhere}")),
-        PortOwner::Unknown => {
+        PortState::Unknown => {
             taken("a program that you may not see, perhaps another user's".to_owned()).advice(elsewhere)
         }
     }
@@ -91,34 +91,34 @@ mod tests {
 
     use super::*;
 
-    fn examine_owner(owner: PortOwner, pinned: bool) -> Finding {
+    fn examine_state(state: PortState, pinned: bool) -> Finding {
         let service = ServiceName::parse("jupyter").unwrap();
-        examine("port.jupyter", &PortFact { service, port: 8888, owner }, pinned)
+        examine("port.jupyter", &PortFact { service, port: 8888, state }, pinned)
     }
 
     #[test]
     fn a_held_port_fails_only_where_no_other_will_do() {
-        let foreign = || PortOwner::Foreign {
+        let foreign = || PortState::Foreign {
             pid: Pid::new(4121).unwrap(),
             command: "jupyter-lab".to_owned(),
             project: None,
         };
-        for owner in [PortOwner::Free, PortOwner::Ours] {
-            assert_eq!(examine_owner(owner, true).status, FindingStatus::Ok);
+        for state in [PortState::Free, PortState::Ours] {
+            assert_eq!(examine_state(state, true).status, FindingStatus::Ok);
         }
-        for owner in [foreign(), PortOwner::Unknown] {
-            assert_eq!(examine_owner(owner.clone(), false).status, FindingStatus::Warning);
-            assert_eq!(examine_owner(owner, true).status, FindingStatus::Failure);
+        for state in [foreign(), PortState::Unknown] {
+            assert_eq!(examine_state(state.clone(), false).status, FindingStatus::Warning);
+            assert_eq!(examine_state(state, true).status, FindingStatus::Failure);
         }
     }
 
     #[test]
     fn a_holder_is_named_and_never_ended_by_us() {
         let project = Some("/home/anna/other".into());
-        let owner =
-            PortOwner::Foreign { pid: Pid::new(4121).unwrap(), command: "jupyter-lab".to_owned(), project };
-        assert_eq!(examine_owner(owner.clone(), false).status, FindingStatus::Ok, "another port will do");
-        let finding = examine_owner(owner, true);
+        let state =
+            PortState::Foreign { pid: Pid::new(4121).unwrap(), command: "jupyter-lab".to_owned(), project };
+        assert_eq!(examine_state(state.clone(), false).status, FindingStatus::Ok, "another port will do");
+        let finding = examine_state(state, true);
         assert!(finding.title.contains("/home/anna/other (pid 4121, jupyter-lab)"), "{}", finding.title);
         let fix = finding.fix.unwrap();
         assert_eq!(fix.command, ["pipulate", "-C", "/home/anna/other", "stop"]);

@@ -20,7 +20,7 @@ fn a_healthy_home_has_nothing_to_complain_of() {
     fs::write(home.path(".env"), "").unwrap();
     fs::set_permissions(home.path(".env"), fs::Permissions::from_mode(0o600)).unwrap();
     let jupyter = ServiceName::parse("jupyter").unwrap();
-    home.ports = vec![PortFact { service: jupyter, port: 8888, owner: PortOwner::Ours }];
+    home.ports = vec![PortFact { service: jupyter, port: 8888, state: PortState::Ours }];
     home.write_program("bash", "echo builtin");
     home.give_pip();
     assert_eq!(home.complaints(), Vec::<String>::new());

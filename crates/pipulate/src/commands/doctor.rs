@@ -5,10 +5,10 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::status::ProjectStatus;
 use pipulate_engine::jupyter;
 use pipulate_environment::browser::session::Session;
-use pipulate_environment::doctor::{self, Examination, PortFact, PortOwner};
+use pipulate_environment::doctor::{self, Examination, PortFact, PortState};
 use pipulate_environment::resources;
 use pipulate_environment::surroundings::Surroundings;
-use pipulate_supervisor::port_owner;
+use pipulate_supervisor::port_owner::{PortOwner, port_owners};
 
 use crate::cli::{DoctorSettings, Format};
 use crate::commands::status;
@@ -88,25 +88,23 @@ fn ports(context: &Context, status: &ProjectStatus) -> Vec<PortFact> {
         let wished = spec.port?.port;
         Some((live_port(&spec.name).unwrap_or(wished), spec.name))
     });
-    wishes.map(|(port, service)| PortFact { service, port, owner: owner_of(context, port) }).collect()
+    wishes.map(|(port, service)| PortFact { service, port, state: state_of(context, port) }).collect()
 }
 
-fn owner_of(context: &Context, port: u16) -> PortOwner {
-    let is_here = |owner: &port_owner::PortOwner| match owner {
-        port_owner::PortOwner::Process { project, .. } => {
-            project.as_deref() == Some(&**context.layout.root())
-        }
-        port_owner::PortOwner::Hidden => false,
+fn state_of(context: &Context, port: u16) -> PortState {
+    let is_here = |owner: &PortOwner| match owner {
+        PortOwner::Process { project, .. } => project.as_deref() == Some(&**context.layout.root()),
+        PortOwner::Hidden => false,
     };
-    let owners = port_owner::port_owners(port);
+    let owners = port_owners(port);
     if owners.iter().any(is_here) {
-        return PortOwner::Ours;
+        return PortState::Ours;
     }
     match owners.into_iter().next() {
-        None => PortOwner::Free,
-        Some(port_owner::PortOwner::Hidden) => PortOwner::Unknown,
-        Some(port_owner::PortOwner::Process { pid, command, project, service: _ }) => {
-            PortOwner::Foreign { pid, command, project }
+        None => PortState::Free,
+        Some(PortOwner::Hidden) => PortState::Unknown,
+        Some(PortOwner::Process { pid, command, project, service: _ }) => {
+            PortState::Foreign { pid, command, project }
         }
     }
 }

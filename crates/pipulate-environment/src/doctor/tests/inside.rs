@@ -10,7 +10,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::{LastExit, ServiceStatus};
 
-use super::super::{PortFact, PortOwner};
+use super::super::{PortFact, PortState};
 use super::home::{Home, python, recognized};
 
 #[test]
@@ -190,10 +190,10 @@ fn what_is_wrong_with_the_server_is_recognized() {
         }),
         ("port.others failure", |home| {
             home.write("pipulate.toml", "[services.api]\ncommand = [\"true\"]\nport = 7000\n");
-            let owner =
-                PortOwner::Foreign { pid: Pid::new(7).unwrap(), command: "nginx".to_owned(), project: None };
+            let state =
+                PortState::Foreign { pid: Pid::new(7).unwrap(), command: "nginx".to_owned(), project: None };
             let service = ServiceName::parse("api").unwrap();
-            home.ports = vec![PortFact { service, port: 7000, owner }];
+            home.ports = vec![PortFact { service, port: 7000, state }];
         }),
     ]);
     let home = Home::set_up();
