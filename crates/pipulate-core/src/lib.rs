@@ -13,6 +13,7 @@ pub mod marker;
 pub mod order;
 pub mod pattern;
 pub mod project;
+pub mod reason;
 pub mod resources;
 pub mod secret;
 pub mod service;

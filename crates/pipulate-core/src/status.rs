@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::identity::Pid;
 use crate::project::AbsPath;
+use crate::reason::Reason;
 use crate::service::ServiceName;
 use crate::state::{ServiceState, Wanted};
 
@@ -74,10 +75,10 @@ pub struct ServiceStatus {
     pub log_dropped: u64,
     /// Why its log can't be written at present.
     pub log_trouble: Option<String>,
-    /// Why it is as it is, where that needs a sentence.
-    pub reason: Option<String>,
-    /// What a person should know about the start of what lives, each a sentence.
-    pub notes: Vec<String>,
+    /// Why it is as it is, where the state does not say it; the first one explains the state.
+    pub reasons: Vec<Reason>,
+    /// What a person should know about the start of what lives.
+    pub notes: Vec<Reason>,
 }
 
 impl ServiceStatus {
@@ -92,21 +93,6 @@ impl ServiceStatus {
         self.state == ServiceState::Degraded
             && !processes.is_empty()
             && processes.iter().all(|process| process.role != Role::Main)
-    }
-
-    /// What is missing in its log, and what to do.
-    pub fn lost_lines(&self) -> Option<String> {
-        let lines = match self.log_dropped {
-            1 => "1 line".to_owned(),
-            count => format!("{count} lines"),
-        };
-        match (&self.log_trouble, self.log_dropped) {
-            (None, 0) => None,
-            (None, _) => Some(format!("{lines} of its log were dropped, because there was no room for them")),
-            (Some(why), _) => Some(format!(
-                "its log can't be written: {why}; {lines} dropped so far; make room on that disk"
-            )),
-        }
     }
 }
 

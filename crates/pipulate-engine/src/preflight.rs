@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use pipulate_core::layout::Layout;
+use pipulate_core::reason::{PortHolder, Reason};
 use pipulate_core::service::{PortWish, ServiceName, ServiceSpec};
 use pipulate_process::{identity, ports, table};
 
 use pipulate_supervisor::ownership::{Ownership, look_up};
-use pipulate_supervisor::port_owner::{PortOwner, port_owners};
+use pipulate_supervisor::port_owner::port_owners;
 use pipulate_supervisor::startable::try_out_program;
 
 use crate::query;
@@ -18,19 +19,20 @@ use crate::query;
 /// nothing to lose, and is not looked at.
 ///
 /// # Errors
-/// It could not, or `spec` has none; the sentence says why.
+/// It could not, or `spec` has none.
 pub fn try_out(
     layout: &Layout,
     service: &ServiceName,
-    spec: impl FnOnce(&BTreeMap<OsString, OsString>) -> Result<ServiceSpec, String>,
-) -> Result<(), String> {
+    spec: impl FnOnce(&BTreeMap<OsString, OsString>) -> Result<ServiceSpec, Reason>,
+) -> Result<(), Reason> {
     let (record, ownership) = look_up(layout, service, &identity::host());
     let Some(record) = record.filter(query::main_lives) else { return Ok(()) };
     let environment = match ownership {
         Ownership::Supervised(supervisor) => {
             if let Err(error) = table::try_out_program(supervisor) {
                 let program = table::arguments(supervisor).into_iter().next().unwrap_or_default();
-                return Err(format!("its supervisor can't be run again: {}: {error}", program.display()));
+                let error = error.to_string();
+                return Err(Reason::SupervisorNotRunnable { program: program.into(), error });
             }
             table::environment(supervisor)
         }
@@ -46,16 +48,14 @@ pub fn try_out(
 
 /// A port that was set by the user and is not the one that it has must be free. Another service of the
 /// project may be about to leave it.
-fn try_out_port(layout: &Layout, spec: &ServiceSpec, had: Option<u16>) -> Result<(), String> {
+fn try_out_port(layout: &Layout, spec: &ServiceSpec, had: Option<u16>) -> Result<(), Reason> {
     let Some(PortWish { port, pinned: true }) = spec.port else { return Ok(()) };
     if had == Some(port) || ports::is_free(port) {
         return Ok(());
     }
-    let is_ours = |owner: &PortOwner| matches!(owner, PortOwner::Process { project: Some(project), .. } if *project == **layout.root());
+    let is_ours = |owner: &PortHolder| matches!(owner, PortHolder::Process { project: Some(project), .. } if *project == **layout.root());
     match port_owners(port).into_iter().find(|owner| !is_ours(owner)) {
-        Some(owner) => {
-            Err(format!("port {port} is held by {owner}; end that, or set another port in pipulate.toml"))
-        }
+        Some(holder) => Err(Reason::PortHeld { port, holder }),
         None => Ok(()),
     }
 }

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use jiff::Timestamp;
 use pipulate_core::identity::{Host, Pid};
 use pipulate_core::layout::Layout;
+use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::{KernelInfo, LiveService, ProcessInfo, ProjectStatus, Role, ServiceStatus};
@@ -126,7 +127,7 @@ fn service_status(
     ownership: &Ownership,
     host: &Host,
 ) -> ServiceStatus {
-    let (state, wanted, reason) = state(record, ownership, host);
+    let (state, wanted, mut reasons) = state(record, ownership, host);
     let supervisor_pid = match ownership {
         Ownership::Supervised(pid) => Some(*pid),
         Ownership::Unsupervised | Ownership::Gone | Ownership::Unknown(_) => None,
@@ -143,6 +144,9 @@ fn service_status(
     let is_live = live.is_some();
     let listens = live.is_some() || supervisor_pid.is_some();
     let port = record.filter(|_| listens).and_then(|record| record.port);
+    if reasons.is_empty() && listens {
+        reasons.extend(moved(layout));
+    }
     ServiceStatus {
         name: name.clone(),
         state,
@@ -159,20 +163,18 @@ fn service_status(
         log: layout.log(name),
         log_dropped: record.map_or(0, |record| record.log_dropped),
         log_trouble: record.filter(|_| listens).and_then(|record| record.log_trouble.clone()),
-        reason: reason.or_else(|| moved(layout).filter(|_| listens)),
+        reasons,
     }
 }
 
 /// What was started in a folder before it was moved can't be told of its new place.
-fn moved(layout: &Layout) -> Option<String> {
+fn moved(layout: &Layout) -> Option<Reason> {
     let born = layout.born();
-    (born != layout.root()).then(|| {
-        format!("the folder was {born} when it was started; it learns of the new one when it is stopped and started")
-    })
+    (born != layout.root()).then(|| Reason::FolderMoved { from: born.to_path_buf() })
 }
 
 /// Why a service whose record says that it is ready is not; `None` if it is.
-pub(crate) fn why_not_ready(layout: &Layout, record: &Record, ownership: &Ownership) -> Option<String> {
+pub(crate) fn why_not_ready(layout: &Layout, record: &Record, ownership: &Ownership) -> Option<Vec<Reason>> {
     health::why_not_ready(layout, record, live(&Claims::default(), layout, record, ownership).as_ref())
 }
 

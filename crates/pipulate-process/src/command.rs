@@ -57,7 +57,7 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) => write!(f, "ended with code {code}"),
-            Self::Signal(number) => write!(f, "was killed by SIG{}", signals::name(*number)),
+            Self::Signal(number) => write!(f, "was killed by {}", signals::name(*number)),
             Self::TimedOut => f.write_str("took too long"),
             Self::Unknown => f.write_str("ended, nobody saw how"),
         }

@@ -50,12 +50,10 @@ impl From<StopSignal> for Signal {
     }
 }
 
-/// A signal's name without `SIG`, for people: `KILL` for 9.
+/// A signal's name, for people: `SIGKILL` for 9.
 pub fn name(number: i32) -> String {
-    NixSignal::try_from(number).map_or_else(
-        |_| format!("signal {number}"),
-        |signal| signal.as_str().trim_start_matches("SIG").to_owned(),
-    )
+    NixSignal::try_from(number)
+        .map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
 }
 
 /// Receives signals as bytes on descriptors, so that one poll waits for everything.

@@ -13,6 +13,7 @@ use pipulate_core::identity::{Pid, ProcessIdentity};
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
 use pipulate_core::project::AbsPath;
+use pipulate_core::reason::{Fate, Reason};
 use pipulate_core::service::{Readiness, Scheme, ServiceName};
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::LastExit;
@@ -29,8 +30,8 @@ pub struct Record {
     pub wanted: Wanted,
     pub supervisor: Option<ProcessIdentity>,
     pub state: ServiceState,
-    /// Why, where the state needs a sentence.
-    pub reason: Option<String>,
+    /// Why, where the state does not say it; the first one explains the state.
+    pub reasons: Vec<Reason>,
     /// The main process, while there is one.
     pub main: Option<MainProcess>,
     /// The run of the start that comes next: what carries it was started when nobody could write
@@ -57,8 +58,8 @@ pub struct Record {
     pub readiness: Readiness,
     /// Its supervisor did not start it: its processes are not all below it.
     pub adopted: bool,
-    /// What a person should know about this start, each a sentence.
-    pub notes: Vec<String>,
+    /// What a person should know about this start.
+    pub notes: Vec<Reason>,
     /// The position in the log at which the last start began, in bytes of the current file.
     pub log_start: u64,
     /// Lines of its output that were dropped since this start, because there was no room for them.
@@ -112,7 +113,7 @@ pub struct Named {
     /// Its start token: see [`ProcessIdentity::start`].
     pub start: u64,
     pub name: String,
-    pub why: String,
+    pub why: Fate,
 }
 
 /// Reads the record of a service; `Ok(None)` when it has none, or one of another folder.

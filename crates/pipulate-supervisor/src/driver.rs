@@ -26,7 +26,8 @@ use std::time::{Duration, Instant};
 use pipulate_core::identity::{Host, Pid};
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
-use pipulate_core::service::ServiceSpec;
+use pipulate_core::reason::Reason;
+use pipulate_core::service::{ServiceName, ServiceSpec};
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::command::End;
 use pipulate_process::identity::Verified;
@@ -61,6 +62,9 @@ const MOST_LAST_DRAINS: u32 = 1024;
 /// it have begun, too, and want the processor no more.
 const REST: Duration = Duration::from_millis(300);
 
+/// Says reasons of a service, for supervisor.log: a supervisor has no words of its own.
+pub type Words = fn(&[Reason], &ServiceName) -> Option<String>;
+
 /// What a supervisor is given.
 #[derive(Debug)]
 pub struct Task {
@@ -75,6 +79,7 @@ pub struct Task {
     /// What supervises after this one, or beside it.
     pub program: Program,
     pub beginning: Beginning,
+    pub words: Words,
     /// Whoever ordered this start takes what the service needs to be up, or on its way.
     pub is_ordered: bool,
 }
@@ -122,7 +127,7 @@ struct Driver {
     port_lost: bool,
     needs: Needs,
     /// Why the last spawn failed, if it is tried again.
-    shortage: Option<String>,
+    shortage: Option<Reason>,
     readying: Readying,
     attached: Attached,
     stopwatch: Option<Stopwatch>,
@@ -289,7 +294,7 @@ impl Driver {
         let checks = PythonChecks { watch, spec: &self.spec, host: &self.host };
         let is_saved = self.files.look(&self.layout, &self.spec.name, &checks, running, Instant::now());
         if let Some(trouble) = self.files.trouble() {
-            self.journal.note(format!("{}: {trouble}", self.spec.name));
+            self.journal.note(trouble.clone());
         }
         if is_saved {
             self.tell(Event::Saved);
@@ -367,7 +372,7 @@ impl Driver {
         };
         let why = self.succeed(&image, Beginning::Start, &[Notice::Stop]);
         self.journal.complain(&why);
-        self.tell(Event::SpawnFailed { why });
+        self.tell(Event::SpawnFailed { why: Reason::ReloadFailed { error: why } });
         if matches!(self.machine.phase(), Phase::Settled(_)) {
             self.give_up_on_requests();
             self.forget_the_stop();

@@ -6,6 +6,7 @@
 
 mod backoff;
 mod change_debouncer;
+mod ending;
 mod failure;
 mod past;
 mod phase;
@@ -14,12 +15,14 @@ mod self_trigger;
 
 use std::time::{Duration, Instant};
 
+use pipulate_core::reason::Reason;
 use pipulate_core::service::RestartPolicy;
 use pipulate_core::state::Wanted;
 use pipulate_process::command::End;
 
 use backoff::Backoff;
 pub(crate) use change_debouncer::ChangeDebouncer;
+pub(crate) use ending::ending;
 pub(crate) use past::Past;
 pub(crate) use phase::{Comeback, Goal, Outcome, Phase, Pressure};
 pub(crate) use self_trigger::SelfTrigger;
@@ -49,11 +52,11 @@ pub(crate) enum Event {
     Spawned,
     /// It did not, or could not be tried.
     SpawnFailed {
-        why: String,
+        why: Reason,
     },
     /// The same, for want of something that the system may have again in a moment.
     SpawnHindered {
-        why: String,
+        why: Reason,
     },
     /// Its own listener answered.
     Answered,
@@ -65,7 +68,7 @@ pub(crate) enum Event {
     /// The same, and it ended because another process took its port first. `why` is for the time when it is
     /// given up.
     PortLost {
-        why: String,
+        why: Reason,
     },
     /// Nothing that belongs to the service is left.
     TreeEmpty,
@@ -194,7 +197,7 @@ impl Machine {
 
     /// There is no new instance, be it for a crash, a save or a restart. A stop that was asked for
     /// meanwhile goes on.
-    fn on_spawn_failed(&mut self, why: String) -> Action {
+    fn on_spawn_failed(&mut self, why: Reason) -> Action {
         match self.phase.wanted() {
             Wanted::Run => self.settle(Outcome::Crashed { why }),
             Wanted::Stopped => Action::Nothing,
@@ -242,7 +245,7 @@ impl Machine {
                 }
                 // The driver adds which processes are left.
                 Pressure::Killed => {
-                    let why = format!("it {end}, and not everything of its process group could be ended");
+                    let why = Reason::GroupRemains { end: ending(*end) };
                     self.settle(Outcome::Crashed { why })
                 }
             },

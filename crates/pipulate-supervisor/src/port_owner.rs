@@ -1,41 +1,24 @@
 //! Who holds a port, told to people: the difference between "it does not start" and "why".
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use pipulate_core::identity::Pid;
 use pipulate_core::project::ProjectId;
-use pipulate_core::service::ServiceName;
+use pipulate_core::reason::PortHolder;
 use pipulate_process::ports::{self, Owner};
 use pipulate_process::table;
 
 use crate::marker::marker_of;
 
-/// The process that listens on a port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PortOwner {
-    Process {
-        pid: Pid,
-        /// Program and first words, without anything that could hold a secret.
-        command: String,
-        /// The service that it is of.
-        service: Option<ServiceName>,
-        /// The folder of the Pipulate project that it belongs to.
-        project: Option<PathBuf>,
-    },
-    /// Another user's process, whose sockets we may not see.
-    Hidden,
-}
-
 /// Who listens on `port`, on whatever address; nobody if the system does not tell.
-pub fn port_owners(port: u16) -> Vec<PortOwner> {
+pub fn port_owners(port: u16) -> Vec<PortHolder> {
     let owner = |owner: Owner| match owner {
-        Owner::Hidden => PortOwner::Hidden,
+        Owner::Hidden => PortHolder::Hidden,
         Owner::Process(pid) => {
             let marker = marker_of(pid);
             let project = marker.as_ref().and_then(|marker| project_folder(pid, &marker.project));
             let service = marker.map(|marker| marker.service);
-            PortOwner::Process { pid, command: short_command(pid), service, project }
+            PortHolder::Process { pid, command: short_command(pid), service, project }
         }
     };
     ports::owners(port).unwrap_or_default().into_iter().map(owner).collect()
@@ -61,19 +44,6 @@ fn short(words: &[String]) -> Option<String> {
     let program = program.rsplit('/').next().unwrap_or(program);
     let harmless = |word: &&str| !word.contains('=') && word.len() < 60;
     Some(std::iter::once(program).chain(words.take_while(harmless).take(3)).collect::<Vec<_>>().join(" "))
-}
-
-impl fmt::Display for PortOwner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Hidden => f.write_str("another user's process"),
-            Self::Process { pid, command, project: None, service: _ } => write!(f, "{command} (pid {pid})"),
-            Self::Process { pid, command, project: Some(project), service } => {
-                let service = service.as_ref().map(|name| format!(", service {name}")).unwrap_or_default();
-                write!(f, "{command} (pid {pid}){service} of the Pipulate project {}", project.display())
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use pipulate_core::reason::ProbeProblem;
 use pipulate_core::service::{Readiness, Scheme};
 use pipulate_http::exchange::{Exchange, Get};
 use pipulate_http::failure::Failure;
@@ -68,19 +69,19 @@ impl Question {
 
 impl Seen {
     /// What it did, said of the listener at `address`.
-    pub fn in_words(&self, question: &Question, address: SocketAddr) -> String {
+    pub fn problem(&self, question: &Question, address: SocketAddr) -> ProbeProblem {
         let path = match question {
             Question::Tcp => "",
             Question::Http { path, .. } => path,
         };
         match self {
-            Self::Refused => format!("it refuses connections at {address}"),
-            Self::Silent => format!("it accepts connections at {address} and sends nothing"),
-            Self::Closed => format!("it closes connections to {address} without an answer"),
-            Self::Status(code) => format!("it answered {code} at {path}"),
-            Self::NotHttp => format!("what it answers at {address} is not HTTP"),
-            Self::NotTls => format!("what it answers at {address} is not TLS"),
-            Self::Unwelcome(why) => format!("it speaks TLS at {address} and refused the connection: {why}"),
+            Self::Refused => ProbeProblem::Refused { address },
+            Self::Silent => ProbeProblem::Silent { address },
+            Self::Closed => ProbeProblem::Closed { address },
+            Self::Status(code) => ProbeProblem::Status { code: *code, path: path.to_owned() },
+            Self::NotHttp => ProbeProblem::NotHttp { address },
+            Self::NotTls => ProbeProblem::NotTls { address },
+            Self::Unwelcome(error) => ProbeProblem::TlsRefused { address, error: error.clone() },
         }
     }
 
@@ -278,8 +279,9 @@ mod tests {
     #[test]
     fn what_was_seen_is_said() {
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
-        let said = |seen: Seen| seen.in_words(&http("/health"), address);
-        assert_eq!(said(Seen::Status(404)), "it answered 404 at /health");
-        assert_eq!(said(Seen::Refused), "it refuses connections at 127.0.0.1:80");
+        let said = |seen: Seen| seen.problem(&http("/health"), address);
+        let status = ProbeProblem::Status { code: 404, path: "/health".to_owned() };
+        assert_eq!(said(Seen::Status(404)), status);
+        assert_eq!(said(Seen::Refused), ProbeProblem::Refused { address });
     }
 }

@@ -17,6 +17,7 @@ use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::{Marker, Part, RunId};
 use pipulate_core::project::ProjectId;
+use pipulate_core::reason::Fate;
 use pipulate_core::service::ServiceName;
 use pipulate_process::identity::{self, own_pid};
 use pipulate_process::table::{self, Entry};
@@ -243,24 +244,24 @@ impl Service {
         marker: Option<Marker>,
         layout: &Layout,
         attached: &Attached,
-    ) -> Option<String> {
+    ) -> Option<Fate> {
         let Some(marker) = marker else {
             let elsewhere = self.writer_elsewhere(entry.pid, layout);
             return elsewhere.or_else(|| self.in_session_of_another(entry, layout));
         };
         if !self.is_named_by(&marker) {
             return Some(match marker.project == self.project {
-                true => format!("belongs to the service {}", marker.service),
-                false => "belongs to another project".to_owned(),
+                true => Fate::OfService { service: marker.service },
+                false => Fate::OfAnotherProject,
             });
         }
         match marker.part {
-            Part::Supervisor => Some(format!("supervises {}", marker.service)),
+            Part::Supervisor => Some(Fate::Supervises { service: marker.service }),
             Part::Terminal(_)
                 if self.has_detached_itself(entry, attached)
                     || self.is_in_detached_session(entry, attached) =>
             {
-                Some("detached itself from a JupyterLab terminal".to_owned())
+                Some(Fate::DetachedFromTerminal)
             }
             Part::Terminal(_) | Part::Run(_) => None,
         }
@@ -268,17 +269,17 @@ impl Service {
 
     /// A process that writes to another service's FIFO, and not to ours: without a marker, it came to
     /// us when the supervisor was killed that stood between; with ours, it is of another folder.
-    fn writer_elsewhere(&self, pid: Pid, layout: &Layout) -> Option<String> {
+    fn writer_elsewhere(&self, pid: Pid, layout: &Layout) -> Option<Fate> {
         let is_of_a_home = |fifo: &PathBuf| Layout::lock_beside(fifo).is_some_and(|lock| lock.exists());
         let writes_to_one = table::fifos_written(pid).iter().any(is_of_a_home);
         let writes_to = |(device, inode)| table::writes_to(pid, device, inode);
         let is_strange = writes_to_one && !self.fifo(layout).is_some_and(writes_to);
-        is_strange.then(|| "writes to the log of another service".to_owned())
+        is_strange.then_some(Fate::WritesToAnotherLog)
     }
 
     /// Says so of a process without a marker in the session of another service's main process. Our supervisor
     /// became its parent when that service's supervisor was killed, which had been started from below ours.
-    fn in_session_of_another(&self, entry: &Entry, layout: &Layout) -> Option<String> {
+    fn in_session_of_another(&self, entry: &Entry, layout: &Layout) -> Option<Fate> {
         let session = Pid::new(entry.session)?;
         let writes_to_ours = |(device, inode)| table::writes_to(entry.pid, device, inode);
         if self.fifo(layout).is_some_and(writes_to_ours) {
@@ -296,7 +297,7 @@ impl Service {
             })
         };
         let mut others = record::services(layout).ok()?.into_iter().filter(|name| *name != self.name);
-        others.find(is_led).map(|name| format!("belongs to the service {name}"))
+        others.find(is_led).map(|service| Fate::OfService { service })
     }
 
     /// Whether it was started in a terminal and left it.

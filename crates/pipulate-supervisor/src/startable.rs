@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceSpec;
 use pipulate_process::{spawn, table};
 
 /// Whether its program could be executed.
 ///
 /// # Errors
-/// It could not; the sentence says why.
+/// It could not.
 pub fn try_out_program(
     spec: &ServiceSpec,
     mut environment: BTreeMap<OsString, OsString>,
-) -> Result<(), String> {
+) -> Result<(), Reason> {
     environment.extend(spec.env.iter().map(|(name, value)| (name.into(), value.clone())));
     environment.retain(|name, _| spec.env_removed.iter().all(|removed| name != removed.as_str()));
     let mut command: Vec<OsString> = spec.command.iter().map(|word| word.resolve(None, "")).collect();
@@ -28,30 +29,25 @@ pub fn try_out_program(
         .map_err(|error| explain(&command, &spec.directory, &error))
 }
 
-/// Why a program could not be started, in words.
-pub(crate) fn explain(command: &[OsString], directory: &Path, error: &std::io::Error) -> String {
-    let word = command.first().map(Path::new).unwrap_or(Path::new(""));
-    let program = word.display();
+/// Why a program could not be started.
+pub(crate) fn explain(command: &[OsString], directory: &Path, error: &std::io::Error) -> Reason {
+    let program = command.first().map(PathBuf::from).unwrap_or_default();
     match error.kind() {
         // A script, or a program for another loader.
-        std::io::ErrorKind::NotFound if program_is_there(word, directory) => {
-            format!("the program {program} can't be started: the interpreter that it names was not found")
+        std::io::ErrorKind::NotFound if program_is_there(&program, directory) => {
+            Reason::InterpreterNotFound { program }
         }
         std::io::ErrorKind::NotFound => {
-            let is_setups = ["jupyter-lab", "python", "python3"].iter().any(|name| word.ends_with(name));
-            let advice = if is_setups { "; `pipulate setup` installs what a home needs" } else { "" };
-            format!("the program {program} was not found{advice}")
+            let setups = ["jupyter-lab", "python", "python3"];
+            let is_installed_by_setup = setups.iter().any(|name| program.ends_with(name));
+            Reason::ProgramNotFound { program, is_installed_by_setup }
         }
-        std::io::ErrorKind::ArgumentListTooLong => format!(
-            "the program {program} could not be started: its command and its variables are longer than the \
-             system allows; put what is long into a file"
-        ),
-        std::io::ErrorKind::PermissionDenied => format!("the program {program} may not be run: {error}"),
-        _ if spawn::is_no_program(error) => format!(
-            "{program} is neither a program nor a script whose first line names one, such as #!/bin/sh; \
-             write that line, or put the program before it in command"
-        ),
-        _ => format!("the program {program} could not be started: {error}"),
+        std::io::ErrorKind::ArgumentListTooLong => Reason::CommandTooLong { program },
+        std::io::ErrorKind::PermissionDenied => {
+            Reason::ProgramNotPermitted { program, error: error.to_string() }
+        }
+        _ if spawn::is_no_program(error) => Reason::NotAProgram { program },
+        _ => Reason::ProgramFailed { program, error: error.to_string() },
     }
 }
 

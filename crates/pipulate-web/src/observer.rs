@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use pipulate_core::identity::Pid;
+use pipulate_core::reason::Reason;
 use pipulate_core::resources::Resources;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
@@ -58,8 +59,8 @@ pub(crate) struct Sample {
 pub(crate) struct Observer {
     asked: Option<Instant>,
     asked_jupyter: Option<Instant>,
-    /// Services that did not answer their last probe, and the reason.
-    unresponsive: BTreeMap<ServiceName, (Option<Pid>, Option<String>)>,
+    /// Services that did not answer their last probe, and the reasons.
+    unresponsive: Unresponsive,
     kernels: Vec<KernelActivity>,
     resources: Option<(Instant, Resources)>,
     histories: BTreeMap<ServiceName, History>,
@@ -139,22 +140,22 @@ fn is_due(last: Option<Instant>, pace: Duration, now: Instant) -> bool {
     last.is_none_or(|last| now.saturating_duration_since(last) >= pace)
 }
 
-fn unresponsive(status: &ProjectStatus) -> BTreeMap<ServiceName, (Option<Pid>, Option<String>)> {
+/// Services that did not answer, their main process, and why.
+type Unresponsive = BTreeMap<ServiceName, (Option<Pid>, Vec<Reason>)>;
+
+fn unresponsive(status: &ProjectStatus) -> Unresponsive {
     let pid = |service: &ServiceStatus| service.live.as_ref().map(|live| live.pid);
     let services = status.services.iter().filter(|service| service.state == ServiceState::Degraded);
-    services.map(|service| (service.name.clone(), (pid(service), service.reason.clone()))).collect()
+    services.map(|service| (service.name.clone(), (pid(service), service.reasons.clone()))).collect()
 }
 
 /// Without probes a service counts as ready that did not answer its last one.
-fn keep_unresponsive(
-    status: &mut ProjectStatus,
-    unresponsive: &BTreeMap<ServiceName, (Option<Pid>, Option<String>)>,
-) {
+fn keep_unresponsive(status: &mut ProjectStatus, unresponsive: &Unresponsive) {
     for service in status.services.iter_mut().filter(|service| service.state == ServiceState::Ready) {
-        let Some((pid, reason)) = unresponsive.get(&service.name) else { continue };
+        let Some((pid, reasons)) = unresponsive.get(&service.name) else { continue };
         if service.live.as_ref().map(|live| live.pid) == *pid {
             service.state = ServiceState::Degraded;
-            service.reason.clone_from(reason);
+            service.reasons.clone_from(reasons);
         }
     }
 }
@@ -229,12 +230,12 @@ mod tests {
     #[test]
     fn who_did_not_answer_is_sick_until_asked_again_or_replaced() {
         let mut silent = fake::service("web", ServiceState::Degraded);
-        silent.reason = Some("it lives and does not answer".to_owned());
+        silent.reasons = vec![Reason::NotResponding];
         let unresponsive = unresponsive(&project(vec![silent]));
         let mut glance = project(vec![fake::service("web", ServiceState::Ready)]);
         keep_unresponsive(&mut glance, &unresponsive);
         assert_eq!(glance.services[0].state, ServiceState::Degraded);
-        assert_eq!(glance.services[0].reason.as_deref(), Some("it lives and does not answer"));
+        assert_eq!(glance.services[0].reasons, [Reason::NotResponding]);
 
         let mut replaced = project(vec![fake::service("web", ServiceState::Ready)]);
         replaced.services[0].live.as_mut().unwrap().pid = Pid::new(4711).unwrap();

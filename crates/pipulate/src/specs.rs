@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use pipulate_core::config::Config;
+use pipulate_core::reason::Reason;
 use pipulate_core::service::{ServiceName, ServiceSpec, Word};
 use pipulate_engine::{plan, preflight};
 use pipulate_environment::service::{LIBRARY_PATH, is_pythons, library_path, service_environment};
@@ -83,7 +84,7 @@ pub(crate) fn refuse_unusable(
     let own = Surroundings::of_this_process();
     for spec in specs_around(context, config, &own, |name| services.contains(name)) {
         let service = spec.name.clone();
-        let in_one_line = |failure: Failure| failure.in_one_line();
+        let in_one_line = |failure: Failure| Reason::told(failure.in_one_line());
         let there = |variables: &BTreeMap<OsString, OsString>| {
             let there = own.clone().with_variables(variables.clone());
             let specs = specs_around(context, config, &there, |name| *name == service);
@@ -94,7 +95,8 @@ pub(crate) fn refuse_unusable(
             .map_err(in_one_line)
             .and_then(|_| preflight::try_out(&context.layout, &service, there))
             .map_err(|why| {
-                Failure::failed(format!("{service} can't be started as it is configured")).cause(why)
+                Failure::failed(format!("{service} can't be started as it is configured"))
+                    .cause(pipulate_words::reason(&why, &service))
             })?;
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pipulate_core::layout::Layout;
+use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::{LiveService, ServiceStatus};
@@ -36,14 +37,18 @@ pub(super) fn find_degraded(layout: &Layout, statuses: &mut [ServiceStatus], cal
         let status = &mut statuses[index];
         let is_own = listens(status.live.as_ref(), call.0);
         let Some(why) = why_degraded(layout, &status.name, &call, is_own, answer) else { continue };
-        (status.state, status.reason) = (ServiceState::Degraded, Some(why));
+        (status.state, status.reasons) = (ServiceState::Degraded, why);
         // Whoever listens there now is not to be visited.
         status.url = status.url.take().filter(|_| is_own);
     }
 }
 
 /// Why a service that says that it is ready is not; `None` if it is.
-pub(super) fn why_not_ready(layout: &Layout, record: &Record, live: Option<&LiveService>) -> Option<String> {
+pub(super) fn why_not_ready(
+    layout: &Layout,
+    record: &Record,
+    live: Option<&LiveService>,
+) -> Option<Vec<Reason>> {
     let call = call(record.state, record)?;
     let answer = probe::ask_all(vec![call.clone()], LONG_PATIENCE).pop()?;
     why_degraded(layout, &record.service, &call, listens(live, call.0), answer)
@@ -60,15 +65,12 @@ fn why_degraded(
     (address, question, _): &Call,
     is_own: bool,
     answer: Result<(), Seen>,
-) -> Option<String> {
+) -> Option<Vec<Reason>> {
     let why = match answer {
-        _ if !is_own => "it lives and no longer listens on its port".to_owned(),
+        _ if !is_own => Reason::NotListening,
         Ok(()) => return None,
-        Err(Seen::Silent) => "it lives and does not answer".to_owned(),
-        Err(seen) => format!("it lives, but {}", seen.in_words(question, *address)),
+        Err(Seen::Silent) => Reason::NotResponding,
+        Err(seen) => Reason::BadAnswer { problem: seen.problem(question, *address) },
     };
-    Some(match last_error(layout, service) {
-        Some(error) => format!("{why}; {error}"),
-        None => why,
-    })
+    Some(std::iter::once(why).chain(last_error(layout, service)).collect())
 }

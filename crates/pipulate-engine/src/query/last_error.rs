@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use pipulate_core::layout::Layout;
+use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
 use pipulate_store::log::excerpt;
 use pipulate_store::log::mask::Masker;
@@ -12,12 +13,12 @@ use pipulate_store::log::read::Start;
 /// More lines than a traceback has that anybody reads.
 const LINES: u64 = 200;
 
-/// What and where it is, and what to do: never the message, which may hold a secret.
-pub(super) fn last_error(layout: &Layout, service: &ServiceName) -> Option<String> {
+/// What and where it is: never the message, which may hold a secret.
+pub(super) fn last_error(layout: &Layout, service: &ServiceName) -> Option<Reason> {
     let nothing_masked = Masker::new([""; 0]);
     let lines = excerpt::last_lines(layout, service, Start::Tail(LINES), usize::MAX, &nothing_masked).ok()?;
     let Mistake { kind, file, line } = mistake(&lines, layout.root())?;
-    Some(format!("{kind} in line {line} of {file}: fix that line and save the file"))
+    Some(Reason::LastError { kind: kind.to_owned(), file: file.to_owned(), line: line.to_owned() })
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -49,7 +49,7 @@ impl Launch<'_> {
         match query::why_not_ready(self.layout, &record, ownership) {
             None => Started::Up { record: Box::new(record), fresh: false },
             Some(why) => {
-                (record.state, record.reason) = (ServiceState::Degraded, Some(why));
+                (record.state, record.reasons) = (ServiceState::Degraded, why);
                 Started::Failed { record: Box::new(record) }
             }
         }

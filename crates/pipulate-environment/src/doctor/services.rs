@@ -48,7 +48,8 @@ fn running(examination: &Examination) -> Finding {
         );
     };
     let name = &service.name;
-    let mut detail = vec![service.reason.clone().or_else(|| how_it_ended(service)).unwrap_or_default()];
+    let reason = pipulate_words::reasons(&service.reasons, name);
+    let mut detail = vec![reason.or_else(|| how_it_ended(service)).unwrap_or_default()];
     detail.extend(last_lines(examination, service));
     detail.retain(|line| !line.is_empty());
     let finding = match service.state {

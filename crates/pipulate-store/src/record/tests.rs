@@ -1,10 +1,14 @@
 use std::time::Duration;
 
 use pipulate_core::identity::Host;
+use pipulate_core::reason::{Obstacle, PortHolder};
 
 use super::*;
 
-const FROZEN: &str = include_str!("../../tests/data/record-v1.json");
+const FROZEN_V1: &str = include_str!("../../tests/data/record-v1.json");
+const FROZEN_V2: &str = include_str!("../../tests/data/record-v2.json");
+/// A reason that no version knows yet.
+const TOMORROW: &str = r#"{"code":"from-tomorrow","depth":[1,{"of":"it"}]}"#;
 
 fn record(root: &str) -> Record {
     let host = Host { boot: "b".to_owned(), pid_namespace: 7, machine: "m".to_owned() };
@@ -14,7 +18,7 @@ fn record(root: &str) -> Record {
         pid: Pid::new(pid).unwrap(),
         start: 0,
         name: "tmux".to_owned(),
-        why: "detached".to_owned(),
+        why: Fate::Told { text: "detached".to_owned() },
     };
     Record {
         root: AbsPath::new(root).unwrap(),
@@ -22,7 +26,7 @@ fn record(root: &str) -> Record {
         wanted: Wanted::Run,
         supervisor: Some(identity(41)),
         state: ServiceState::Ready,
-        reason: Some("why".to_owned()),
+        reasons: vec![Reason::told("why")],
         main: Some(MainProcess { identity: identity(42), run: RunId::from_random(1), started_at: at }),
         generation: None,
         restarts: 2,
@@ -39,7 +43,7 @@ fn record(root: &str) -> Record {
             timeout: Duration::from_secs(60),
         },
         adopted: false,
-        notes: vec!["a note".to_owned()],
+        notes: vec![Reason::told("a note")],
         next_run: None,
         log_start: 12,
         log_dropped: 0,
@@ -78,7 +82,33 @@ fn a_record_reads_back_as_it_was_written() {
 
 #[test]
 fn the_frozen_record_of_version_1_is_still_understood() {
-    assert_eq!(wire::decode(FROZEN.as_bytes()).unwrap(), record("/home/me/demo"));
+    assert_eq!(wire::decode(FROZEN_V1.as_bytes()).unwrap(), record("/home/me/demo"));
+}
+
+#[test]
+fn the_frozen_record_of_version_2_is_still_understood() {
+    let mut expected = record("/home/me/demo");
+    let held = PortHolder::Process {
+        pid: Pid::new(12).unwrap(),
+        command: "nginx".to_owned(),
+        service: None,
+        project: None,
+    };
+    expected.reasons = vec![
+        Reason::NotReadyInTime {
+            within: Duration::from_millis(2500),
+            obstacle: Some(Obstacle::PortHeld { port: 8888, holder: held.clone() }),
+        },
+        Reason::Foreign { code: "from-tomorrow".to_owned(), data: TOMORROW.to_owned() },
+    ];
+    expected.notes = vec![Reason::PortMoved { wanted: 8888, holder: held, using: 8889 }];
+    let receipt = expected.receipt.as_mut().unwrap();
+    receipt.forced[0].why = Fate::KilledAfter { timeout: Duration::from_secs(10) };
+    receipt.left[0].why = Fate::DetachedFromTerminal;
+    receipt.survivors[0].why = Fate::OfAnotherUser;
+    assert_eq!(wire::decode(FROZEN_V2.as_bytes()).unwrap(), expected);
+    let again = wire::decode(&wire::encode(&expected)).unwrap();
+    assert_eq!(again, expected);
 }
 
 #[test]
@@ -108,12 +138,12 @@ fn damaged_records_are_refused_with_a_word_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let layout = layout(&dir);
     let name = ServiceName::parse("jupyter").unwrap();
-    let whole = FROZEN;
+    let whole = FROZEN_V2;
     for (bytes, word) in [
         ("", "it is empty"),
         (&whole[..whole.len() / 2], "can't be understood"),
         ("[]", "can't be understood"),
-        ("{\"version\": 2}", "a newer Pipulate wrote it"),
+        ("{\"version\": 3}", "a newer Pipulate wrote it"),
         (&whole.replace("\"pid\": 42", "\"pid\": -1"), "no Pipulate writes"),
         (&whole.replace("\"jupyter\"", "\"server\""), "it speaks of the service server"),
         (&whole.replace("\"state\": \"ready\"", "\"state\": \"splendid\""), "no Pipulate writes"),
@@ -130,7 +160,7 @@ fn a_symlinked_record_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let layout = layout(&dir);
     let name = ServiceName::parse("jupyter").unwrap();
-    std::fs::write(dir.path().join("elsewhere.json"), FROZEN).unwrap();
+    std::fs::write(dir.path().join("elsewhere.json"), FROZEN_V2).unwrap();
     std::os::unix::fs::symlink(dir.path().join("elsewhere.json"), layout.record(&name)).unwrap();
     assert!(read(&layout, &name).unwrap_err().to_string().contains("symbolic link"));
 }

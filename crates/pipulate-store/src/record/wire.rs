@@ -1,4 +1,12 @@
-//! The disk format of the record, version 1. Fields may be added; none may change its meaning.
+//! The disk format of the record. Fields may be added; none may change its meaning.
+//!
+//! Version 2 holds reasons as codes with data, where version 1 has sentences; both are read.
+
+mod adapters;
+mod coded;
+mod fate;
+mod parts;
+mod reason;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,10 +20,11 @@ use pipulate_core::service::{Readiness, Scheme, ServiceName};
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::LastExit;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{MainProcess, Named, Receipt, Record};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Deserialize)]
 struct Version {
@@ -23,16 +32,18 @@ struct Version {
 }
 
 #[derive(Serialize, Deserialize)]
-struct RecordV1 {
+struct RecordWire {
     version: u32,
     root: String,
     service: String,
     /// `"run"` or `"stopped"`.
     wanted: String,
-    supervisor: Option<IdentityV1>,
+    supervisor: Option<IdentityWire>,
     state: String,
-    reason: Option<String>,
-    main: Option<MainV1>,
+    /// Version 1: a sentence, or null.
+    #[serde(default)]
+    reason: Value,
+    main: Option<MainWire>,
     #[serde(default)]
     next_run: Option<String>,
     #[serde(default)]
@@ -40,7 +51,7 @@ struct RecordV1 {
     restarts: u32,
     #[serde(default)]
     unexpected_ends: u32,
-    last_exit: Option<ExitV1>,
+    last_exit: Option<ExitWire>,
     port: Option<u16>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     exposed: bool,
@@ -49,10 +60,11 @@ struct RecordV1 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scheme: Option<String>,
     page: Option<String>,
-    readiness: ReadinessV1,
+    readiness: ReadinessWire,
     #[serde(default)]
     adopted: bool,
-    notes: Vec<String>,
+    /// Version 1: sentences.
+    notes: Value,
     log_start: u64,
     #[serde(default)]
     log_dropped: u64,
@@ -60,11 +72,11 @@ struct RecordV1 {
     log_trouble: Option<String>,
     #[serde(default)]
     saved: Vec<String>,
-    receipt: Option<ReceiptV1>,
+    receipt: Option<ReceiptWire>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct IdentityV1 {
+struct IdentityWire {
     pid: i32,
     start: u64,
     boot: String,
@@ -73,14 +85,14 @@ struct IdentityV1 {
 }
 
 #[derive(Serialize, Deserialize)]
-struct MainV1 {
-    identity: IdentityV1,
+struct MainWire {
+    identity: IdentityWire,
     run: String,
     started_at: String,
 }
 
 #[derive(Serialize, Deserialize)]
-struct ExitV1 {
+struct ExitWire {
     code: Option<i32>,
     signal: Option<i32>,
     at: String,
@@ -88,7 +100,7 @@ struct ExitV1 {
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-enum ReadinessV1 {
+enum ReadinessWire {
     Exec,
     Tcp { timeout_ms: u64 },
     Http { path: String, any_status: bool, timeout_ms: u64 },
@@ -96,26 +108,27 @@ enum ReadinessV1 {
 }
 
 #[derive(Serialize, Deserialize)]
-struct ReceiptV1 {
+struct ReceiptWire {
     stopped: u32,
     seconds: f64,
-    forced: Vec<NamedV1>,
-    left: Vec<NamedV1>,
-    survivors: Vec<NamedV1>,
+    forced: Vec<NamedWire>,
+    left: Vec<NamedWire>,
+    survivors: Vec<NamedWire>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct NamedV1 {
+struct NamedWire {
     pid: i32,
     #[serde(default)]
     start: u64,
     name: String,
-    why: String,
+    /// Version 1: a sentence.
+    why: Value,
 }
 
 /// The bytes of a record.
 pub(super) fn encode(record: &Record) -> Vec<u8> {
-    let wire = RecordV1 {
+    let wire = RecordWire {
         version: VERSION,
         root: record.root.to_string_lossy().into_owned(),
         service: record.service.to_string(),
@@ -125,8 +138,8 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
         },
         supervisor: record.supervisor.as_ref().map(encode_identity),
         state: record.state.word().to_owned(),
-        reason: record.reason.clone(),
-        main: record.main.as_ref().map(|main| MainV1 {
+        reason: reason::encode_all(&record.reasons),
+        main: record.main.as_ref().map(|main| MainWire {
             identity: encode_identity(&main.identity),
             run: main.run.to_string(),
             started_at: main.started_at.to_string(),
@@ -135,7 +148,7 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
         generation: record.generation.as_ref().map(RunId::to_string),
         restarts: record.restarts,
         unexpected_ends: record.unexpected_ends,
-        last_exit: record.last_exit.map(|exit| ExitV1 {
+        last_exit: record.last_exit.map(|exit| ExitWire {
             code: exit.code,
             signal: exit.signal,
             at: exit.at.to_string(),
@@ -147,7 +160,7 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
         page: record.page.clone(),
         readiness: encode_readiness(&record.readiness),
         adopted: record.adopted,
-        notes: record.notes.clone(),
+        notes: reason::encode_all(&record.notes),
         log_start: record.log_start,
         log_dropped: record.log_dropped,
         log_trouble: record.log_trouble.clone(),
@@ -171,12 +184,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Record, String> {
             "a newer Pipulate wrote it (format {version}, this one knows {VERSION}); use that one"
         ));
     }
-    let wire: RecordV1 =
+    let wire: RecordWire =
         serde_json::from_slice(bytes).map_err(|error| format!("it can't be understood: {error}"))?;
     wire.into_record().ok_or_else(|| "it holds a value that no Pipulate writes".to_owned())
 }
 
-impl RecordV1 {
+impl RecordWire {
     fn into_record(self) -> Option<Record> {
         Some(Record {
             root: AbsPath::new(self.root)?,
@@ -189,7 +202,7 @@ impl RecordV1 {
             supervisor: optional(self.supervisor, decode_identity)?,
             // What can't be told is nothing that anybody writes down.
             state: ServiceState::from_word(&self.state).filter(|&state| state != ServiceState::Unknown)?,
-            reason: self.reason,
+            reasons: reason::decode_all(self.reason)?,
             main: optional(self.main, |main| {
                 Some(MainProcess {
                     identity: decode_identity(main.identity)?,
@@ -219,7 +232,7 @@ impl RecordV1 {
             page: self.page,
             readiness: decode_readiness(self.readiness),
             adopted: self.adopted,
-            notes: self.notes,
+            notes: reason::decode_all(self.notes)?,
             log_start: self.log_start,
             log_dropped: self.log_dropped,
             log_trouble: self.log_trouble,
@@ -237,8 +250,8 @@ fn optional<A, B>(value: Option<A>, decode: impl FnOnce(A) -> Option<B>) -> Opti
     }
 }
 
-fn encode_identity(identity: &ProcessIdentity) -> IdentityV1 {
-    IdentityV1 {
+fn encode_identity(identity: &ProcessIdentity) -> IdentityWire {
+    IdentityWire {
         pid: identity.pid.get(),
         start: identity.start,
         boot: identity.host.boot.clone(),
@@ -247,49 +260,51 @@ fn encode_identity(identity: &ProcessIdentity) -> IdentityV1 {
     }
 }
 
-fn decode_identity(wire: IdentityV1) -> Option<ProcessIdentity> {
+fn decode_identity(wire: IdentityWire) -> Option<ProcessIdentity> {
     let host = Host { boot: wire.boot, pid_namespace: wire.pid_namespace, machine: wire.machine };
     Some(ProcessIdentity { pid: Pid::new(wire.pid)?, start: wire.start, host })
 }
 
-fn encode_readiness(readiness: &Readiness) -> ReadinessV1 {
+fn encode_readiness(readiness: &Readiness) -> ReadinessWire {
     let millis = |timeout: &Duration| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
     match readiness {
-        Readiness::Exec => ReadinessV1::Exec,
-        Readiness::Tcp { timeout } => ReadinessV1::Tcp { timeout_ms: millis(timeout) },
+        Readiness::Exec => ReadinessWire::Exec,
+        Readiness::Tcp { timeout } => ReadinessWire::Tcp { timeout_ms: millis(timeout) },
         Readiness::Http { path, any_status, timeout } => {
-            ReadinessV1::Http { path: path.clone(), any_status: *any_status, timeout_ms: millis(timeout) }
+            ReadinessWire::Http { path: path.clone(), any_status: *any_status, timeout_ms: millis(timeout) }
         }
         Readiness::Log { pattern, timeout } => {
-            ReadinessV1::Log { pattern: pattern.clone(), timeout_ms: millis(timeout) }
+            ReadinessWire::Log { pattern: pattern.clone(), timeout_ms: millis(timeout) }
         }
     }
 }
 
-fn decode_readiness(wire: ReadinessV1) -> Readiness {
+fn decode_readiness(wire: ReadinessWire) -> Readiness {
     let duration = Duration::from_millis;
     match wire {
-        ReadinessV1::Exec => Readiness::Exec,
-        ReadinessV1::Tcp { timeout_ms } => Readiness::Tcp { timeout: duration(timeout_ms) },
-        ReadinessV1::Http { path, any_status, timeout_ms } => {
+        ReadinessWire::Exec => Readiness::Exec,
+        ReadinessWire::Tcp { timeout_ms } => Readiness::Tcp { timeout: duration(timeout_ms) },
+        ReadinessWire::Http { path, any_status, timeout_ms } => {
             Readiness::Http { path, any_status, timeout: duration(timeout_ms) }
         }
-        ReadinessV1::Log { pattern, timeout_ms } => Readiness::Log { pattern, timeout: duration(timeout_ms) },
+        ReadinessWire::Log { pattern, timeout_ms } => {
+            Readiness::Log { pattern, timeout: duration(timeout_ms) }
+        }
     }
 }
 
-fn encode_receipt(receipt: &Receipt) -> ReceiptV1 {
+fn encode_receipt(receipt: &Receipt) -> ReceiptWire {
     let named = |list: &[Named]| {
         list.iter()
-            .map(|named| NamedV1 {
+            .map(|named| NamedWire {
                 pid: named.pid.get(),
                 start: named.start,
                 name: named.name.clone(),
-                why: named.why.clone(),
+                why: fate::encode_fate(&named.why),
             })
             .collect()
     };
-    ReceiptV1 {
+    ReceiptWire {
         stopped: receipt.stopped,
         seconds: receipt.seconds,
         forced: named(&receipt.forced),
@@ -298,15 +313,15 @@ fn encode_receipt(receipt: &Receipt) -> ReceiptV1 {
     }
 }
 
-fn decode_receipt(wire: ReceiptV1) -> Option<Receipt> {
-    let named = |list: Vec<NamedV1>| {
+fn decode_receipt(wire: ReceiptWire) -> Option<Receipt> {
+    let named = |list: Vec<NamedWire>| {
         list.into_iter()
             .map(|named| {
                 Some(Named {
                     pid: Pid::new(named.pid)?,
                     start: named.start,
                     name: named.name,
-                    why: named.why,
+                    why: fate::decode_fate(named.why)?,
                 })
             })
             .collect::<Option<Vec<_>>>()

@@ -5,8 +5,7 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use pipulate_core::service::ServiceName;
-use pipulate_core::text::printable;
+use pipulate_core::reason::{Process, Processes, Reason};
 use pipulate_process::command::End;
 use pipulate_process::identity::Verified;
 use pipulate_process::table::Entry;
@@ -14,7 +13,7 @@ use pipulate_process::table::Entry;
 use super::Driver;
 use super::ending::identity_of;
 use crate::jupyter;
-use crate::machine::{Event, Phase};
+use crate::machine::{Event, Phase, ending};
 
 /// Poll interval where the system has no pidfd.
 const PACE: Duration = Duration::from_secs(1);
@@ -41,13 +40,9 @@ impl Background {
         (is_there && self.descriptor().is_none()).then(|| now + PACE)
     }
 
-    /// The reason to show, and what to do.
-    pub(super) fn words(&self, end: End, service: &ServiceName) -> String {
-        let names = listed(&self.members);
-        format!(
-            "its main process {end} and left this running in the background: {names}; have it stay in the \
-             foreground, then run: pipulate restart {service}"
-        )
+    /// The reason to show.
+    pub(super) fn reason(&self, end: End) -> Reason {
+        Reason::InBackground { end: ending(end), left: listed(&self.members) }
     }
 }
 
@@ -79,12 +74,9 @@ impl Driver {
     }
 }
 
-/// `python3 (pid 12), sleep (pid 13) and 2 more`.
-pub(super) fn listed(entries: &[Entry]) -> String {
-    let name = |entry: &Entry| format!("{} (pid {})", printable(&entry.name), entry.pid);
-    let names: Vec<String> = entries.iter().take(NAMED).map(name).collect();
-    match entries.len() - names.len() {
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names.join(", ")),
-    }
+/// The first of these processes, and how many more there are.
+pub(super) fn listed(entries: &[Entry]) -> Processes {
+    let named = |entry: &Entry| Process { pid: entry.pid, name: entry.name.clone() };
+    let more = u32::try_from(entries.len().saturating_sub(NAMED)).unwrap_or(u32::MAX);
+    Processes { named: entries.iter().take(NAMED).map(named).collect(), more }
 }

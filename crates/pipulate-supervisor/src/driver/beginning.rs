@@ -33,7 +33,7 @@ use crate::process_tree::{Attached, Service};
 
 impl Driver {
     pub(super) fn new(task: Task) -> Result<Self, SuperviseError> {
-        let Task { layout, spec, lock, fifo, doorbell, program, beginning, is_ordered } = task;
+        let Task { layout, spec, lock, fifo, doorbell, program, beginning, words, is_ordered } = task;
         let host = identity::host();
         let (me, inbox) = become_supervisor(&host)?;
         let service = Service::of(&layout, &spec.name);
@@ -53,7 +53,7 @@ impl Driver {
         let generation = generation(earlier.as_ref(), main.as_ref(), beginning)?;
         let before = earlier.clone();
         let known_main = main.as_ref().map(|main| main.record.clone());
-        let mut journal = Journal::new(&layout, &spec, me.clone(), earlier, known_main, doorbell);
+        let mut journal = Journal::new(&layout, &spec, me.clone(), earlier, known_main, (doorbell, words));
         let next_run = RunId::from_random(random()?);
         journal.will_begin(next_run.clone(), generation);
         let mut driver = Self {

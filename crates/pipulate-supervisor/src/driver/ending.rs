@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use pipulate_core::identity::{Host, Pid, ProcessIdentity};
-use pipulate_core::text::printable;
+use pipulate_core::reason::{Fate, Reason, Remnant};
 use pipulate_process::command::End;
 use pipulate_process::identity::{SignalError, Verified};
 use pipulate_process::signals::Signal;
@@ -45,8 +45,8 @@ impl Driver {
         {
             let patience = self.spec.stop.timeout;
             let why = match stopwatch.begun.elapsed() < patience {
-                true => "was to end at once".to_owned(),
-                false => format!("did not end within {} s", patience.as_secs_f64()),
+                true => Fate::KilledAtOnce,
+                false => Fate::KilledAfter { timeout: patience },
             };
             let name = stopwatch.seen.get(&main.key()).cloned().unwrap_or_default();
             stopwatch.forced.push(Named { pid: main.pid(), start: main.key().1, name, why });
@@ -84,12 +84,11 @@ impl Driver {
             let Some(stopwatch) = &mut self.stopwatch else { return };
             let first = stopwatch.asked.insert(key);
             if force && stopwatch.forced.iter().all(|named| named.pid != entry.pid) {
-                let why = "did not end when asked".to_owned();
                 stopwatch.forced.push(Named {
                     pid: entry.pid,
                     start: entry.start,
                     name: entry.name.clone(),
-                    why,
+                    why: Fate::KilledUnheeding,
                 });
             }
             if force {
@@ -154,14 +153,15 @@ impl Driver {
 
     /// Names the members of an ended instance's group that could not be ended. No new instance may start
     /// beside them.
-    pub(super) fn in_the_way(&self) -> Option<String> {
+    pub(super) fn in_the_way(&self) -> Option<Reason> {
         let has_ended = self.main.as_ref().is_none_or(|main| main.ended.is_some());
         let members = if has_ended { self.group_members() } else { Vec::new() };
         let named = |entry: &Entry| {
             let why = why_it_survives(entry, !table::is_ours_by_user(entry.pid));
-            format!("{} (pid {}) {why}", printable(&entry.name), entry.pid)
+            Remnant { pid: entry.pid, name: entry.name.clone(), why }
         };
-        (!members.is_empty()).then(|| members.iter().map(named).collect::<Vec<_>>().join(", "))
+        (!members.is_empty())
+            .then(|| Reason::PreviousRemains { processes: members.iter().map(named).collect() })
     }
 
     /// By the time that everybody has been looked at, one that forks and ends in a chain is another
@@ -319,15 +319,15 @@ impl Driver {
 impl Stopwatch {
     fn survivor(&self, entry: &Entry) -> Named {
         let why = why_it_survives(entry, self.forbidden.contains(&entry.pid));
-        Named { pid: entry.pid, start: entry.start, name: entry.name.clone(), why: why.to_owned() }
+        Named { pid: entry.pid, start: entry.start, name: entry.name.clone(), why }
     }
 }
 
-fn why_it_survives(entry: &Entry, is_forbidden: bool) -> &'static str {
+fn why_it_survives(entry: &Entry, is_forbidden: bool) -> Fate {
     match entry.state {
-        _ if is_forbidden => "belongs to another user",
-        RunState::Uninterruptible => "is in a system call that nothing interrupts",
-        RunState::Living | RunState::Running | RunState::Dead => "did not end even when killed",
+        _ if is_forbidden => Fate::OfAnotherUser,
+        RunState::Uninterruptible => Fate::Uninterruptible,
+        RunState::Living | RunState::Running | RunState::Dead => Fate::OutlivesKill,
     }
 }
 

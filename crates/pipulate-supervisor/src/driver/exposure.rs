@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use pipulate_core::reason::{Key, Reason};
 use pipulate_process::ports;
 use pipulate_store::error::StoreError;
 use pipulate_store::{files, token};
@@ -42,11 +43,7 @@ impl Driver {
         if let (Phase::Up { .. }, true, Some(port)) =
             (self.machine.phase(), self.journal.is_exposed(), self.port)
         {
-            let service = &self.spec.name;
-            self.journal.note(format!(
-                "another user's process had port {port} while {service} was starting; \
-                 for new keys, run: pipulate restart {service}"
-            ));
+            self.journal.note(Reason::KeysExposed { port });
         }
     }
 
@@ -70,24 +67,20 @@ impl Driver {
         let mut renewed = Vec::new();
         let is_jupyter = self.spec.jupyter_runtime.is_some();
         if is_jupyter && token::renew(&self.layout.jupyter_token())? {
-            renewed.push("JupyterLab's token");
+            renewed.push(Key::JupyterToken);
         }
         // JupyterLab makes another one when it starts.
         let cookie_secret = self.layout.jupyter_runtime().at(COOKIE_SECRET);
         if cookie_secret.exists() {
             files::remove(&cookie_secret)?;
-            renewed.extend(is_jupyter.then_some("JupyterLab's sign-ins"));
+            renewed.extend(is_jupyter.then_some(Key::JupyterSignIns));
         }
         if token::renew(&self.layout.token())? {
-            renewed.push("the app's key and its sign-ins");
+            renewed.push(Key::App);
         }
         self.journal.set_exposed(false);
         if let (false, Some(port)) = (renewed.is_empty(), self.port) {
-            let (renewed, service) = (renewed.join(", "), &self.spec.name);
-            self.journal.note(format!(
-                "another user's process had port {port}, so keys were renewed: {renewed}; \
-                 sign in again with: pipulate open {service}"
-            ));
+            self.journal.note(Reason::KeysRenewed { port, keys: renewed });
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use pipulate_core::identity::ProcessIdentity;
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
+use pipulate_core::reason::Reason;
 use pipulate_core::service::{Readiness, ServiceSpec};
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::LastExit;
@@ -20,7 +21,7 @@ use pipulate_store::error::StoreError;
 use pipulate_store::files;
 use pipulate_store::record::{self, MainProcess, Record};
 
-use super::Driver;
+use super::{Driver, Words};
 use crate::parts::disk_reserve::Loss;
 
 /// The record as it is to be, and as it was last written.
@@ -35,6 +36,7 @@ pub(super) struct Journal {
     unwritten: Option<StoreError>,
     /// What is set aside for a full disk is not for the next record.
     wants_room: bool,
+    words: Words,
 }
 
 impl Journal {
@@ -44,7 +46,7 @@ impl Journal {
         me: ProcessIdentity,
         earlier: Option<Record>,
         main: Option<MainProcess>,
-        doorbell: Option<OwnedFd>,
+        (doorbell, words): (Option<OwnedFd>, Words),
     ) -> Self {
         let earlier = earlier.as_ref();
         // What was found out about a start holds for as long as its main process lives.
@@ -55,7 +57,7 @@ impl Journal {
             wanted: Wanted::Run,
             supervisor: Some(me.clone()),
             state: ServiceState::Starting,
-            reason: None,
+            reasons: Vec::new(),
             main,
             next_run: None,
             generation: None,
@@ -85,6 +87,7 @@ impl Journal {
             is_disowned: false,
             unwritten: None,
             wants_room: false,
+            words,
         }
     }
 
@@ -150,9 +153,10 @@ impl Journal {
     }
 
     /// Something that a person should know about this start.
-    pub(super) fn note(&mut self, note: String) {
+    pub(super) fn note(&mut self, note: Reason) {
         if !self.record.notes.contains(&note) {
-            tracing::info!(service = %self.record.service, "{note}");
+            let said = self.said(std::slice::from_ref(&note)).unwrap_or_default();
+            tracing::info!(service = %self.record.service, "{said}");
             self.record.notes.push(note);
         }
     }
@@ -167,7 +171,7 @@ impl Journal {
     }
 
     /// What was noted about the instance before is no longer so.
-    pub(super) fn forget_note(&mut self, note: &str) {
+    pub(super) fn forget_note(&mut self, note: &Reason) {
         self.record.notes.retain(|other| other != note);
     }
 
@@ -208,7 +212,7 @@ impl Journal {
         if self.written.as_ref() == Some(&self.record) {
             return;
         }
-        let before = self.written.as_ref().map(Record::shown_state);
+        let before = self.written.as_ref().map(|before| (before.shown_state(), before.reasons.clone()));
         self.write_pid_file();
         let written = match std::mem::take(&mut self.wants_room) {
             true => record::write_first(&self.layout, &self.record),
@@ -226,11 +230,16 @@ impl Journal {
             }
         }
         let state = self.record.shown_state();
-        if before != Some(state) {
-            tracing::info!(service = %self.record.service, state = state.word(), reason = self.record.reason);
+        if before.is_none_or(|before| before != (state, self.record.reasons.clone())) {
+            let reason = self.said(&self.record.reasons);
+            tracing::info!(service = %self.record.service, state = state.word(), reason);
         }
         self.ring();
         self.written = Some(self.record.clone());
+    }
+
+    fn said(&self, reasons: &[Reason]) -> Option<String> {
+        (self.words)(reasons, &self.record.service)
     }
 
     /// The next record is written only if the disk is not full.
@@ -333,14 +342,14 @@ impl Driver {
         self.look_for_a_hitch();
         let receipt = self.receipt();
         let over = self.is_over();
-        let (state, reason) = self.state();
+        let (state, reasons) = self.state();
         self.be_known_before_settling(state);
         let (address, restarts) = (self.address(), self.machine.restarts().unwrap_or(0));
         let adopted = self.torn;
         let saved = self.files.unread();
         let record = &mut self.journal.record;
         (record.adopted, record.saved) = (adopted, saved);
-        (record.state, record.reason) = (state, reason);
+        (record.state, record.reasons) = (state, reasons);
         (record.address, record.restarts) = (address, restarts);
         record.unexpected_ends = self.machine.unexpected_ends();
         if let Some(address) = address {

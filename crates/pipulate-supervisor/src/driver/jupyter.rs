@@ -1,18 +1,12 @@
 //! What a supervisor of JupyterLab learns from it once it answers.
 
 use pipulate_core::identity::Pid;
+use pipulate_core::reason::Reason;
 use pipulate_store::sockets;
 
 use super::{Driver, Main};
 use crate::jupyter::{Server, settings};
 use crate::machine::Phase;
-
-const OPEN: &str = "JupyterLab asks for no token: every user of this machine can run code as you. \
-                    Its configuration sets an empty token; delete that line (jupyter --paths names the \
-                    folders), then run: pipulate restart jupyter";
-
-const NO_SOCKETS: &str = "Other users of this machine can read what kernels print: no folder can hold their \
-                          sockets. Make your home directory writable, then run: pipulate restart jupyter";
 
 impl Driver {
     /// Makes sure that the kernels of the next JupyterLab outlive it, and that only this user can talk to
@@ -22,8 +16,8 @@ impl Driver {
             sockets::clean(&self.layout);
             let folder = sockets::ensure(&self.layout);
             match folder {
-                None => self.journal.note(NO_SOCKETS.to_owned()),
-                Some(_) => self.journal.forget_note(NO_SOCKETS),
+                None => self.journal.note(Reason::NoSocketFolder),
+                Some(_) => self.journal.forget_note(&Reason::NoSocketFolder),
             }
             self.journal.complain_of(settings::write(&self.layout, folder.as_deref()));
         }
@@ -42,8 +36,8 @@ impl Driver {
         let Some(server) = Server::described(&self.layout, address, pids) else { return };
         self.journal.found_page(server.path("lab"), server.path("api"));
         match server.is_open() {
-            true => self.journal.note(OPEN.to_owned()),
-            false => self.journal.forget_note(OPEN),
+            true => self.journal.note(Reason::NoToken),
+            false => self.journal.forget_note(&Reason::NoToken),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use pipulate_core::reason::{NeedState, Reason};
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_store::record::Record;
@@ -34,8 +35,8 @@ enum Need {
     Up,
     OnItsWay,
     /// It runs, and does not answer.
-    Degraded(Option<String>),
-    Down(String),
+    Degraded(Vec<Reason>),
+    Down(NeedState),
 }
 
 impl Needs {
@@ -79,18 +80,17 @@ impl Driver {
     }
 
     /// What is still to be waited for, or why that is in vain.
-    fn look_at_needs(&self) -> (Option<ServiceName>, Option<String>) {
+    fn look_at_needs(&self) -> (Option<ServiceName>, Option<Reason>) {
         let mut awaited = None;
         for name in &self.spec.needs {
             let was_awaited = self.needs.awaited.as_ref() == Some(name);
             match need(look_up(&self.layout, name, &self.host)) {
                 Need::OnItsWay => awaited = awaited.or_else(|| Some(name.clone())),
                 Need::Degraded(why) if was_awaited => {
-                    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-                    return (None, Some(format!("it needs {name}, which is not ready{why}")));
+                    return (None, Some(Reason::need_failed(name.clone(), NeedState::NotReady { why })));
                 }
                 Need::Down(how) if was_awaited || self.needs.is_ordered => {
-                    return (None, Some(format!("it needs {name}, which {how}")));
+                    return (None, Some(Reason::need_failed(name.clone(), how)));
                 }
                 Need::Up | Need::Degraded(_) | Need::Down(_) => {}
             }
@@ -104,8 +104,8 @@ fn need((record, ownership): (Option<Record>, Ownership)) -> Need {
         return match ownership {
             // It has begun, and has written nothing yet.
             Ownership::Supervised(_) => Need::OnItsWay,
-            Ownership::Unsupervised | Ownership::Gone => Need::Down("is not running".to_owned()),
-            Ownership::Unknown(why) => Need::Down(format!("may run where it can't be seen: {why}")),
+            Ownership::Unsupervised | Ownership::Gone => Need::Down(NeedState::NotRunning),
+            Ownership::Unknown(why) => Need::Down(NeedState::Unknown { why: vec![Reason::told(why)] }),
         };
     };
     let is_supervised = match &ownership {
@@ -114,7 +114,9 @@ fn need((record, ownership): (Option<Record>, Ownership)) -> Need {
         }
         Ownership::Supervised(_) => true,
         Ownership::Unsupervised | Ownership::Gone => false,
-        Ownership::Unknown(why) => return Need::Down(format!("may run where it can't be seen: {why}")),
+        Ownership::Unknown(why) => {
+            return Need::Down(NeedState::Unknown { why: vec![Reason::told(why.clone())] });
+        }
     };
     match record.shown_state() {
         ServiceState::Exited => Need::Up,
@@ -123,15 +125,12 @@ fn need((record, ownership): (Option<Record>, Ownership)) -> Need {
         {
             Need::Up
         }
-        ServiceState::Degraded if ownership != Ownership::Gone => Need::Degraded(record.reason),
+        ServiceState::Degraded if ownership != Ownership::Gone => Need::Degraded(record.reasons),
         ServiceState::Starting | ServiceState::Backoff | ServiceState::Stopping if is_supervised => {
             Need::OnItsWay
         }
-        ServiceState::Crashed => {
-            let why = record.reason.map(|why| format!(": {why}")).unwrap_or_default();
-            Need::Down(format!("has crashed{why}"))
-        }
-        ServiceState::Stopped => Need::Down("was stopped".to_owned()),
+        ServiceState::Crashed => Need::Down(NeedState::Crashed { why: record.reasons }),
+        ServiceState::Stopped => Need::Down(NeedState::Stopped),
         ServiceState::Ready
         | ServiceState::Running
         | ServiceState::Unstable
@@ -140,6 +139,6 @@ fn need((record, ownership): (Option<Record>, Ownership)) -> Need {
         | ServiceState::Backoff
         | ServiceState::Stopping
         | ServiceState::Unsupervised
-        | ServiceState::Unknown => Need::Down("is not running any more".to_owned()),
+        | ServiceState::Unknown => Need::Down(NeedState::NotRunningAnyMore),
     }
 }

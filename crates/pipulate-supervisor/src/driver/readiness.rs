@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use pipulate_core::reason::{Obstacle, PortHolder, Reason};
 use pipulate_core::service::{Readiness, Scheme};
 use pipulate_process::poll::Interest;
 use pipulate_process::ports::Listeners;
@@ -47,7 +48,7 @@ enum Hitch {
     /// Somebody else listens on its port.
     Rival {
         port: u16,
-        owner: String,
+        holder: PortHolder,
     },
     /// It listens, but not where it was told to.
     Elsewhere {
@@ -106,38 +107,22 @@ impl Readying {
     }
 
     /// Why it is not ready although its time is over.
-    pub(super) fn why_late(&self, timeout: Duration) -> String {
-        let seconds = timeout.as_secs_f64();
+    pub(super) fn why_late(&self, within: Duration) -> Reason {
         let question = match &self.sign {
             Sign::Line(line) => {
-                return format!(
-                    "it has not printed a line that matches {:?} within {seconds} s",
-                    line.text()
-                );
+                return Reason::NoReadyLine { pattern: line.text().to_owned(), within };
             }
             Sign::Exec => &Question::Tcp,
             Sign::Answer(question) => question,
         };
-        let silence = format!("it has not answered within {seconds} s");
-        let hitch = match &self.hitch {
-            None => return silence,
-            Some(Hitch::Absent) => "it listens on no port".to_owned(),
-            Some(Hitch::Rival { port, owner }) => format!("port {port} is held by {owner}"),
-            Some(Hitch::Elsewhere { port, wanted }) => {
-                format!("it listens on port {port} instead of {wanted}, which it finds in the variable PORT")
-            }
-            Some(Hitch::OutOfReach { address }) => {
-                format!("it listens on {address}, where it can't be reached; let it listen on 127.0.0.1")
-            }
-            Some(Hitch::Seen { seen: seen @ (Seen::Refused | Seen::Silent), address }) => {
-                seen.in_words(question, *address)
-            }
-            Some(Hitch::Seen { seen, address }) => {
-                let seen = seen.in_words(question, *address);
-                return format!("it is not ready after {seconds} s; {seen}");
-            }
-        };
-        format!("{silence}; {hitch}")
+        let obstacle = self.hitch.as_ref().map(|hitch| match hitch {
+            Hitch::Absent => Obstacle::NoListener,
+            Hitch::Rival { port, holder } => Obstacle::PortHeld { port: *port, holder: holder.clone() },
+            Hitch::Elsewhere { port, wanted } => Obstacle::OtherPort { port: *port, wanted: *wanted },
+            Hitch::OutOfReach { address } => Obstacle::OutOfReach { address: *address },
+            Hitch::Seen { seen, address } => Obstacle::Probe { problem: seen.problem(question, *address) },
+        });
+        Reason::NotReadyInTime { within, obstacle }
     }
 
     /// The instance ended.
@@ -326,7 +311,7 @@ impl Driver {
             (Some(port), _) if listeners.has_foreign(port) => match &self.readying.hitch {
                 // Whose it is takes a look at every process.
                 Some(known @ Hitch::Rival { port: of, .. }) if *of == port => known.clone(),
-                _ => Hitch::Rival { port, owner: self.owner_text(port) },
+                _ => Hitch::Rival { port, holder: self.holder(port) },
             },
             _ if out_of_reach.is_some() => Hitch::OutOfReach { address: out_of_reach? },
             (Some(wanted), Some(address)) => Hitch::Elsewhere { port: address.port(), wanted },
@@ -338,15 +323,6 @@ impl Driver {
         let Some(port) = self.readying.address.map(|address| address.port()) else { return };
         let listeners = self.listeners();
         let Some(open) = listeners.own().find(|own| own.port == port && own.is_public()) else { return };
-        let service = &self.spec.name;
-        self.journal.note(match open.address.is_unspecified() {
-            true => format!(
-                "{service} listens on all interfaces: other machines can reach port {port}; in server.py, write serve(host=\"127.0.0.1\")"
-            ),
-            false => format!(
-                "{service} listens on {}: other machines can reach port {port}; for this machine alone, let it listen on 127.0.0.1",
-                open.address
-            ),
-        });
+        self.journal.note(Reason::ListensPublicly { port, address: open.address });
     }
 }

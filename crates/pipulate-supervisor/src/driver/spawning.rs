@@ -8,6 +8,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use pipulate_core::identity::Pid;
 use pipulate_core::marker::{self, Marker, Part, RunId};
+use pipulate_core::reason::{Attempt, PortHolder, Reason};
 use pipulate_core::service::{PortWish, ServiceName};
 use pipulate_process::identity::Verified;
 use pipulate_process::ports::{self, Listeners};
@@ -20,39 +21,39 @@ use pipulate_store::record::MainProcess;
 use pipulate_store::token;
 
 use super::background::listed;
-use super::{Driver, Main, REST, random};
+use super::{Driver, Main, REST};
 use crate::machine::{Event, Phase};
-use crate::port_owner::{PortOwner, port_owners};
+use crate::port_owner::port_owners;
 use crate::startable::explain;
 
 /// Why there is no new instance.
-struct Trouble {
-    why: String,
+struct SpawnFailure {
+    why: Reason,
     /// It may be over in a moment.
     passes: bool,
 }
 
-impl Trouble {
-    fn of(activity: &str, error: &io::Error) -> Self {
-        Self { why: format!("could not {activity}: {error}"), passes: spawn::is_passing(error) }
+impl SpawnFailure {
+    fn of(attempt: Attempt, error: &io::Error) -> Self {
+        let why = Reason::SystemError { attempt, error: error.to_string() };
+        Self { why, passes: spawn::is_passing(error) }
     }
 
     fn of_files(error: StoreError) -> Self {
         let passes = error.system().is_some_and(spawn::is_passing);
-        Self { why: error.to_string(), passes }
+        Self { why: Reason::FileProblem { error: error.to_string() }, passes }
     }
 }
 
-impl From<String> for Trouble {
-    fn from(why: String) -> Self {
+impl From<Reason> for SpawnFailure {
+    fn from(why: Reason) -> Self {
         Self { why, passes: false }
     }
 }
 
 impl Driver {
     pub(super) fn spawn(&mut self) {
-        if let Some(who) = self.in_the_way() {
-            let why = format!("the one before is not gone: {who}; end that, then start it again");
+        if let Some(why) = self.in_the_way() {
             return self.tell(Event::SpawnFailed { why });
         }
         if let Some(old) = self.main.take().filter(|main| main.is_child) {
@@ -79,7 +80,7 @@ impl Driver {
                     self.log.capture.mark(Mark::Ready);
                 }
             }
-            Err(Trouble { why, passes }) => {
+            Err(SpawnFailure { why, passes }) => {
                 self.shortage = passes.then(|| why.clone());
                 self.journal.nothing_printed(self.log.capture.end());
                 self.tell(if passes { Event::SpawnHindered { why } } else { Event::SpawnFailed { why } });
@@ -102,22 +103,22 @@ impl Driver {
         }
     }
 
-    fn try_to_spawn(&mut self) -> Result<Main, Trouble> {
+    fn try_to_spawn(&mut self) -> Result<Main, SpawnFailure> {
         if self.spec.command.is_empty() {
-            let service = &self.spec.name;
-            let why = "pipulate.toml can't be used, so it is not known what to start";
-            return Err(format!("{why}; correct it, then run: pipulate start {service}").into());
+            return Err(Reason::NothingToStart.into());
         }
-        self.renew_exposed_keys().map_err(Trouble::of_files)?;
+        self.renew_exposed_keys().map_err(SpawnFailure::of_files)?;
         self.port = self.choose_port()?;
         if let Some(path) = &self.spec.token {
-            token::ensure(path).map_err(Trouble::of_files)?;
+            token::ensure(path).map_err(SpawnFailure::of_files)?;
         }
         if self.spec.name.as_str() == ServiceName::JUPYTER {
-            token::ensure(&self.layout.jupyter_cookie_secret()).map_err(Trouble::of_files)?;
+            token::ensure(&self.layout.jupyter_cookie_secret()).map_err(SpawnFailure::of_files)?;
         }
         self.prepare_kernels();
-        let next = RunId::from_random(random().map_err(|error| error.to_string())?);
+        let next = RunId::from_random(getrandom::u64().map_err(|error| {
+            SpawnFailure::of(Attempt::GetRandomNumbers, &io::Error::other(error.to_string()))
+        })?);
         let run = std::mem::replace(&mut self.next_run, next);
         let marker = |part| {
             Marker { project: self.service.project.clone(), service: self.spec.name.clone(), part }
@@ -131,8 +132,8 @@ impl Driver {
             *program = self.program.image().into();
         }
         let env = self.environment(marker(Part::Run(run.clone())));
-        let stdout = self.log.capture.writer().map_err(Trouble::of_files)?;
-        let stderr = stdout.try_clone().map_err(|error| Trouble::of("open the FIFO", &error))?;
+        let stdout = self.log.capture.writer().map_err(SpawnFailure::of_files)?;
+        let stderr = stdout.try_clone().map_err(|error| SpawnFailure::of(Attempt::OpenOutput, &error))?;
         let pid = spawn::spawn(spawn::Start {
             command: &command,
             directory: &self.spec.directory,
@@ -142,14 +143,14 @@ impl Driver {
             stdout,
             stderr,
         })
-        .map_err(|error| Trouble {
+        .map_err(|error| SpawnFailure {
             why: explain(&command, &self.spec.directory, &error),
             passes: spawn::is_passing(&error),
         })?;
         let verified = Verified::pin_new_child(pid, &self.host).map_err(|error| {
             // Nobody would notice its end: it must not run.
             reaper::signal_group_of_child(pid, Signal::KILL);
-            Trouble { passes: true, ..Trouble::of("watch the new process", &error) }
+            SpawnFailure { passes: true, ..SpawnFailure::of(Attempt::WatchProcess, &error) }
         })?;
         let record = MainProcess { identity: verified.identity().clone(), run, started_at: Timestamp::now() };
         Ok(Main { verified, record, is_child: true, ended: None })
@@ -166,48 +167,40 @@ impl Driver {
     }
 
     /// The pinned port, or the one that it had before, or the next free one above the usual.
-    fn choose_port(&mut self) -> Result<Option<u16>, String> {
+    fn choose_port(&mut self) -> Result<Option<u16>, Reason> {
         let Some(PortWish { port: wish, pinned }) = self.spec.port else { return Ok(None) };
         if pinned {
             return match ports::is_free(wish) {
                 true => Ok(Some(wish)),
-                false => Err(format!(
-                    "port {wish} is held by {}",
-                    self.own_holder(wish).unwrap_or_else(|| format!(
-                        "{}; end that, or set another port in pipulate.toml",
-                        self.owner_text(wish)
-                    ))
-                )),
+                false => Err(Reason::PortHeld { port: wish, holder: self.holder_to_name(wish) }),
             };
         }
         let remembered = self.port.filter(|&port| ports::is_free(port));
         let chosen =
             remembered.or_else(|| (wish..=wish.saturating_add(200)).find(|&port| ports::is_free(port)));
         let Some(chosen) = chosen else {
-            let advice = another_port(&self.spec.name);
-            return Err(format!("no port from {wish} upward is free; {advice}"));
+            return Err(Reason::NoFreePort { from: wish });
         };
         let aside = self.port.unwrap_or(wish);
         if chosen != aside {
-            let holder = self.own_holder(aside).unwrap_or_else(|| self.owner_text(aside));
-            self.journal.note(format!("port {aside} is held by {holder}; using {chosen}"));
+            let holder = self.holder_to_name(aside);
+            self.journal.note(Reason::PortMoved { wanted: aside, holder, using: chosen });
         }
         Ok(Some(chosen))
     }
 
-    /// Names the service's own processes that hold a port, and what ends them.
-    fn own_holder(&self, port: u16) -> Option<String> {
+    /// Who holds a port; the service's own processes before others.
+    fn holder_to_name(&self, port: u16) -> PortHolder {
+        self.own_holder(port).unwrap_or_else(|| self.holder(port))
+    }
+
+    /// The service's own processes that hold a port.
+    fn own_holder(&self, port: u16) -> Option<PortHolder> {
         let holds = |entry: &Entry| {
             Listeners::of([entry.pid]).is_ok_and(|listeners| listeners.own().any(|own| own.port == port))
         };
         let holders: Vec<Entry> = self.family().ours.into_iter().filter(holds).collect();
-        let service = &self.spec.name;
-        (!holders.is_empty()).then(|| {
-            let names = listed(&holders);
-            format!(
-                "what {service} left running when it ended: {names}; end that with: pipulate stop {service}"
-            )
-        })
+        (!holders.is_empty()).then(|| PortHolder::Own { processes: listed(&holders) })
     }
 
     /// Whether a process of the service's own listens there: one that it left behind when it ended.
@@ -217,29 +210,26 @@ impl Driver {
     }
 
     /// Who listens on a port: somebody else, unless it is only the service itself.
-    pub(super) fn owner_text(&self, port: u16) -> String {
+    pub(super) fn holder(&self, port: u16) -> PortHolder {
         let own: Vec<Pid> = self.family().ours.into_iter().map(|entry| entry.pid).collect();
-        let is_own = |owner: &PortOwner| match owner {
-            PortOwner::Hidden => false,
-            PortOwner::Process { pid, .. } => own.contains(pid),
-        };
-        let (ours, others): (Vec<_>, Vec<_>) = port_owners(port).into_iter().partition(is_own);
-        match (others.first(), ours.first()) {
-            (Some(owner), _) => owner.to_string(),
-            (None, Some(PortOwner::Process { pid, command, .. })) => {
-                format!("{command} (pid {pid}), which {} left running", self.spec.name)
+        let own_process = |holder: &PortHolder| match holder {
+            PortHolder::Process { pid, command, .. } if own.contains(pid) => {
+                Some(PortHolder::LeftBehind { pid: *pid, command: command.clone() })
             }
-            (None, Some(PortOwner::Hidden) | None) => "a process that just let it go".to_owned(),
-        }
+            PortHolder::Process { .. }
+            | PortHolder::Hidden
+            | PortHolder::LeftBehind { .. }
+            | PortHolder::Own { .. }
+            | PortHolder::Unseen => None,
+        };
+        let holders = port_owners(port);
+        let other = holders.iter().find(|holder| own_process(holder).is_none()).cloned();
+        other.or_else(|| holders.first().and_then(own_process)).unwrap_or(PortHolder::Unseen)
     }
 
     /// Why a service is given up that lost its port again and again.
-    pub(super) fn why_robbed(&self) -> String {
-        let port = self.port.unwrap_or_default();
-        let advice = another_port(&self.spec.name);
-        format!(
-            "each time that it started, another process took its port first, the last time port {port}; {advice}"
-        )
+    pub(super) fn why_robbed(&self) -> Reason {
+        Reason::PortLost { port: self.port.unwrap_or_default() }
     }
 
     /// Whether the service died while starting because its port, free a moment ago, was taken.
@@ -251,16 +241,8 @@ impl Driver {
             return false;
         }
         if wish.pinned {
-            self.journal.note(format!("port {port} is held by {}", self.owner_text(port)));
+            self.journal.note(Reason::PortHeld { port, holder: self.holder(port) });
         }
         !wish.pinned
     }
-}
-
-/// What to do where others are faster, or have everything.
-fn another_port(service: &ServiceName) -> String {
-    format!(
-        "choose a port between 10000 and 32767 that nothing else uses and write it in pipulate.toml, \
-         under [services.{service}], such as port = 23817; then run: pipulate start {service}"
-    )
 }

@@ -1,15 +1,16 @@
 //! Derives the state to show, and the reason for it, from the machine's phase.
 
+use pipulate_core::reason::Reason;
 use pipulate_core::state::ServiceState;
 
 use super::Driver;
 use super::journal::end_of;
-use crate::machine::{Outcome, Phase};
+use crate::machine::{Outcome, Phase, ending};
 
 impl Driver {
     /// The state, why, and what a person should know about the saves of its files.
-    pub(super) fn state(&self) -> (ServiceState, Option<String>) {
-        let (state, why) = self.phase_in_words();
+    pub(super) fn state(&self) -> (ServiceState, Vec<Reason>) {
+        let (state, why) = self.state_of_phase();
         let outcome = match self.machine.phase() {
             Phase::Settled(outcome) => Some(outcome),
             Phase::Waiting { .. }
@@ -20,13 +21,12 @@ impl Driver {
             | Phase::Stopping { .. }
             | Phase::Sweeping { .. } => None,
         };
-        let words = self.instability(state).into_iter().chain(why);
-        let words: Vec<String> = words.chain(self.files.remark(outcome)).collect();
-        (state, (!words.is_empty()).then(|| words.join("; ")))
+        let reasons = self.instability(state).into_iter().chain(why);
+        (state, reasons.chain(self.files.remarks(outcome)).collect())
     }
 
     /// The reason to show for a service that is unstable, or will be when it is started again.
-    fn instability(&self, state: ServiceState) -> Option<String> {
+    fn instability(&self, state: ServiceState) -> Option<Reason> {
         let ends = self.machine.unexpected_ends();
         let shown = match self.machine.phase() {
             Phase::Waiting { .. } => ServiceState::Starting.after_ends(ends),
@@ -38,28 +38,31 @@ impl Driver {
             | Phase::Settled(_) => return None,
         };
         let last = self.journal.last_exit().filter(|_| shown == ServiceState::Unstable).map(end_of)?;
-        Some(format!("it ended {ends} times since it was last up for a minute; the last time it {last}"))
+        Some(Reason::EndsRepeatedly { times: ends, last: ending(last) })
     }
 
-    fn phase_in_words(&self) -> (ServiceState, Option<String>) {
-        let awaited = self.needs.awaited().map(|name| format!("waiting for {name}, which it depends on"));
+    fn state_of_phase(&self) -> (ServiceState, Vec<Reason>) {
+        let awaited = self.needs.awaited().map(|name| Reason::WaitingFor { service: name.clone() });
         let not_yet = match self.machine.restarts() {
             None => ServiceState::Starting,
             Some(_) => ServiceState::Backoff,
         };
         let state = match self.machine.phase() {
-            Phase::Waiting { .. } if awaited.is_some() => return (ServiceState::Starting, awaited),
+            Phase::Waiting { .. } if awaited.is_some() => {
+                return (ServiceState::Starting, awaited.into_iter().collect());
+            }
             Phase::Waiting { .. } => {
-                return (not_yet, self.shortage.as_ref().map(|why| format!("{why}; it is tried again")));
+                let shortage = self.shortage.iter().cloned();
+                return (not_yet, shortage.flat_map(|why| [why, Reason::TriedAgain]).collect());
             }
             Phase::Clearing { .. } => not_yet,
             Phase::Starting { late: false, .. } => ServiceState::Starting,
             Phase::Starting { late: true, .. } => {
                 let timeout = self.spec.ready.timeout().unwrap_or_default();
-                return (ServiceState::Degraded, Some(self.readying.why_late(timeout)));
+                return (ServiceState::Degraded, vec![self.readying.why_late(timeout)]);
             }
             Phase::Background { end, .. } => {
-                return (ServiceState::Degraded, Some(self.background.words(*end, &self.spec.name)));
+                return (ServiceState::Degraded, vec![self.background.reason(*end)]);
             }
             Phase::Up { .. } => match self.spec.ready.timeout() {
                 Some(_) => ServiceState::Ready,
@@ -69,11 +72,10 @@ impl Driver {
             Phase::Settled(Outcome::Stopped) => ServiceState::Stopped,
             Phase::Settled(Outcome::Exited) => ServiceState::Exited,
             Phase::Settled(Outcome::Crashed { why }) => {
-                let who = self.in_the_way().filter(|who| !why.contains(who));
-                let who = who.map(|who| format!(": {who}; end that, then start it again"));
-                return (ServiceState::Crashed, Some(format!("{why}{}", who.unwrap_or_default())));
+                let remains = self.in_the_way().filter(|_| !matches!(why, Reason::PreviousRemains { .. }));
+                return (ServiceState::Crashed, std::iter::once(why.clone()).chain(remains).collect());
             }
         };
-        (state, None)
+        (state, Vec::new())
     }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
+use pipulate_core::reason::Reason;
 use pipulate_core::service::RestartPolicy;
 use pipulate_process::command::End;
 
 use super::backoff::{self, Next};
-use super::{Action, GRACE, Goal, LEAVE, Machine, Outcome, Phase, Pressure};
+use super::{Action, GRACE, Goal, LEAVE, Machine, Outcome, Phase, Pressure, ending};
 
 impl Machine {
     pub(super) fn on_main_ended(&mut self, end: End, now: Instant) -> Action {
@@ -48,12 +49,14 @@ impl Machine {
             | Phase::Settled(_) => return Action::Nothing,
         };
         if !was_up && !self.ever_up {
-            return self.settle(Outcome::Crashed { why: format!("it {end} before it was ready") });
+            return self.settle(Outcome::Crashed { why: Reason::EndedBeforeReady { end: ending(end) } });
         }
         match (self.policy.restart, end.success()) {
             (RestartPolicy::Always, _) | (RestartPolicy::OnFailure, false) => self.again(end, now),
             (RestartPolicy::OnFailure | RestartPolicy::Never, true) => self.settle(Outcome::Exited),
-            (RestartPolicy::Never, false) => self.settle(Outcome::Crashed { why: format!("it {end}") }),
+            (RestartPolicy::Never, false) => {
+                self.settle(Outcome::Crashed { why: Reason::Ended { end: ending(end) } })
+            }
         }
     }
 
@@ -80,7 +83,7 @@ impl Machine {
     }
 
     /// No fault of the service: it is started again on another port, as after any other failure.
-    pub(super) fn on_port_lost(&mut self, why: String, now: Instant) -> Action {
+    pub(super) fn on_port_lost(&mut self, why: Reason, now: Instant) -> Action {
         match self.phase {
             Phase::Clearing { comeback: None, end, .. } => {
                 let action = self.again(end, now);
@@ -101,7 +104,7 @@ impl Machine {
     }
 
     /// What ran before is tried again later, as after a death: the shortage passes.
-    pub(super) fn on_hindered(&mut self, why: String, now: Instant) -> Action {
+    pub(super) fn on_hindered(&mut self, why: Reason, now: Instant) -> Action {
         match self.backoff.one_more(now) {
             Next::After(delay) if self.has_run => {
                 self.phase = Phase::Waiting { until: now + delay.max(backoff::FIRST_DELAY) };
@@ -119,8 +122,8 @@ impl Machine {
                 if delay.is_zero() { self.on_tick(now) } else { Action::Nothing }
             }
             Next::GiveUp(count) => {
-                let window = backoff::WINDOW.as_secs();
-                let why = format!("it ended {count} times within {window} s; the last time it {end}");
+                let times = u32::try_from(count).unwrap_or(u32::MAX);
+                let why = Reason::EndedTooOften { times, within: backoff::WINDOW, last: ending(end) };
                 self.settle(Outcome::Crashed { why })
             }
         }

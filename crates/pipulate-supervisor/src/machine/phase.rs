@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use pipulate_core::reason::Reason;
 use pipulate_core::state::Wanted;
 use pipulate_process::command::End;
 
@@ -82,7 +83,7 @@ pub(crate) enum Comeback {
 pub(crate) enum Outcome {
     Stopped,
     Exited,
-    Crashed { why: String },
+    Crashed { why: Reason },
 }
 
 impl Phase {

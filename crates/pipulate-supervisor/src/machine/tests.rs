@@ -1,4 +1,6 @@
 use super::requests::ONE_REQUEST;
+use pipulate_core::reason::Ending;
+
 use super::*;
 
 const POLICY: Policy = Policy {
@@ -35,7 +37,7 @@ fn a_service_that_dies_before_it_was_ever_ready_is_crashed_and_not_tried_again()
     assert_eq!(machine.on_event(Event::Spawned, now), Action::Nothing);
     assert_eq!(die(&mut machine, FAILED, now), Action::Nothing);
     let Phase::Settled(Outcome::Crashed { why }) = machine.phase() else { panic!("{machine:?}") };
-    assert_eq!(why, "it ended with code 1 before it was ready");
+    assert_eq!(*why, Reason::EndedBeforeReady { end: Ending::Code { code: 1 } });
 }
 
 #[test]
@@ -63,7 +65,7 @@ fn the_first_restart_is_at_once_and_the_next_ones_wait_longer_and_longer() {
 #[test]
 fn want_that_passes_is_waited_out_by_what_was_well_before() {
     let now = Instant::now();
-    let hindered = || Event::SpawnHindered { why: "no more processes".to_owned() };
+    let hindered = || Event::SpawnHindered { why: Reason::told("no more processes") };
     let mut fresh = Machine::new(POLICY, 1, now);
     assert_eq!(fresh.on_event(Event::Tick, now), Action::Spawn);
     let _nothing = fresh.on_event(hindered(), now);
@@ -101,7 +103,7 @@ fn policies_differ_in_what_follows_an_end() {
         (
             RestartPolicy::Never,
             3,
-            Phase::Settled(Outcome::Crashed { why: "it ended with code 3".to_owned() }),
+            Phase::Settled(Outcome::Crashed { why: Reason::Ended { end: Ending::Code { code: 3 } } }),
         ),
         (RestartPolicy::Always, 0, Phase::Waiting { until: now }),
         (RestartPolicy::OnFailure, 3, Phase::Waiting { until: now }),
@@ -164,13 +166,13 @@ fn a_stop_that_is_only_wanted_never_means_at_once() {
 #[test]
 fn a_restart_that_can_not_begin_again_is_a_crash_and_a_stop_goes_on_without_it() {
     let now = Instant::now();
-    let failed = || Event::SpawnFailed { why: "no program".to_owned() };
+    let failed = || Event::SpawnFailed { why: Reason::told("no program") };
     let mut machine = up(POLICY, now);
     let _asked = machine.on_event(Event::RestartRequested, now);
     let _swept = machine.on_event(Event::MainEnded(End::Code(0)), now);
     assert_eq!(machine.on_event(Event::TreeEmpty, now), Action::Renew);
     assert_eq!(machine.on_event(failed(), now), Action::Nothing);
-    let crashed = Phase::Settled(Outcome::Crashed { why: "no program".to_owned() });
+    let crashed = Phase::Settled(Outcome::Crashed { why: Reason::told("no program") });
     assert_eq!(*machine.phase(), crashed);
     assert_eq!(machine.on_event(Event::TreeEmpty, now), Action::Nothing, "once");
     assert_eq!(machine.next_deadline(), None);
@@ -226,9 +228,9 @@ fn a_port_that_is_lost_again_and_again_is_a_crash_loop() {
         let _spawn = machine.on_event(Event::Tick, now);
         let _up = machine.on_event(Event::Spawned, now);
         let _clear = machine.on_event(FAILED, now);
-        let _again = machine.on_event(Event::PortLost { why: "robbed".to_owned() }, now);
+        let _again = machine.on_event(Event::PortLost { why: Reason::PortLost { port: 7 } }, now);
     }
-    assert_eq!(*machine.phase(), Phase::Settled(Outcome::Crashed { why: "robbed".to_owned() }));
+    assert_eq!(*machine.phase(), Phase::Settled(Outcome::Crashed { why: Reason::PortLost { port: 7 } }));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::{fs, io};
 
 use pipulate_core::identity::Host;
 use pipulate_core::layout::Layout;
+use pipulate_core::reason::{Reason, WatchProblem};
 use pipulate_core::service::{ServiceName, ServiceSpec};
 use pipulate_core::text::printable;
 use pipulate_core::watch::WatchSpec;
@@ -29,6 +30,8 @@ use check::Check;
 const MOST_FOLDERS: usize = 8192;
 /// The most saved files that are written down.
 const MOST_UNREAD: usize = 100;
+/// How many saved files are named.
+const SHOWN: usize = 2;
 /// Pause before a check that could not start (EAGAIN, EMFILE) is tried again.
 const CHECK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -40,9 +43,9 @@ pub(crate) struct FileWatch<P = Check> {
     self_trigger: SelfTrigger,
     check: Option<P>,
     /// The mistake that keeps saved files from being used.
-    mistake: Option<String>,
+    mistake: Option<Reason>,
     /// Why not every save is seen.
-    trouble: Option<String>,
+    trouble: Option<Reason>,
 }
 
 /// A check of saved files that is under way.
@@ -57,8 +60,8 @@ pub(crate) trait Pending: AsFd {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Sound,
-    /// Where it is and what it is, in one line.
-    Mistake(String),
+    /// Where it is and what it is.
+    Mistake(Reason),
     /// Python did not say.
     Unknown(String),
 }
@@ -76,8 +79,8 @@ pub(crate) trait Checks {
     /// Tries whether a new instance could be started.
     ///
     /// # Errors
-    /// It could not; the sentence says why.
-    fn could_start(&self) -> Result<(), String>;
+    /// It could not.
+    fn could_start(&self) -> Result<(), Reason>;
 }
 
 /// The project's own Python, and the service's own program.
@@ -94,7 +97,7 @@ impl Checks for PythonChecks<'_> {
         Check::begin(&self.watch.python, files, self.spec, self.host)
     }
 
-    fn could_start(&self) -> Result<(), String> {
+    fn could_start(&self) -> Result<(), Reason> {
         startable::try_out_program(self.spec, std::env::vars_os().collect())
     }
 }
@@ -165,9 +168,9 @@ impl<P: Pending> FileWatch<P> {
         files.into_iter().flat_map(|(files, _)| files).take(MOST_UNREAD).cloned().collect()
     }
 
-    /// Returns why not every save is seen, and what to do about it.
-    pub(crate) fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
+    /// Returns why not every save is seen.
+    pub(crate) fn trouble(&self) -> Option<&Reason> {
+        self.trouble.as_ref()
     }
 
     /// Returns whether a save can bring back a service that has ended.
@@ -176,16 +179,18 @@ impl<P: Pending> FileWatch<P> {
     }
 
     /// Returns what a person should know beside the service's state.
-    pub(crate) fn remark(&self, outcome: Option<&Outcome>) -> Option<String> {
-        let again = match outcome {
-            None => Some("restarted"),
-            Some(Outcome::Exited | Outcome::Crashed { .. }) => self.is_possible().then_some("started again"),
-            Some(Outcome::Stopped) => return None,
+    pub(crate) fn remarks(&self, outcome: Option<&Outcome>) -> Vec<Reason> {
+        let (is_running, comes_back) = match outcome {
+            None => (true, true),
+            Some(Outcome::Exited | Outcome::Crashed { .. }) => (false, self.is_possible()),
+            Some(Outcome::Stopped) => return Vec::new(),
         };
-        let mistake = self.mistake.as_ref().zip(again);
-        let mistake = mistake.map(|(mistake, again)| format!("{mistake}; it is {again} once that is mended"));
-        let idle = outcome.and(again).map(|again| format!("it is {again} when a file is saved"));
-        mistake.or_else(|| self.trouble.clone()).or(idle)
+        match (&self.mistake, &self.trouble) {
+            (Some(mistake), _) if comes_back => vec![mistake.clone(), Reason::AwaitsFix { is_running }],
+            (_, Some(trouble)) => vec![trouble.clone()],
+            (_, None) if comes_back && !is_running => vec![Reason::AwaitsSave],
+            (_, None) => Vec::new(),
+        }
     }
 
     /// A new instance is started, and finds the files as they are.
@@ -270,7 +275,7 @@ impl<P: Pending> FileWatch<P> {
                 tracing::warn!(%service, "what was saved could not be checked: {why}");
             }
             Verdict::Mistake(mistake) => {
-                tracing::warn!(%service, "{mistake}; it is left as it is");
+                tracing::warn!(%service, reason = mistake.code(), "not restarted");
                 self.mistake = Some(mistake);
                 return false;
             }
@@ -281,7 +286,7 @@ impl<P: Pending> FileWatch<P> {
         match checks.could_start() {
             // What runs is not ended for what could not be started.
             Err(why) if running == Running::Yes => {
-                tracing::warn!(%service, "{why}; it is left as it is");
+                tracing::warn!(%service, reason = why.code(), "not restarted");
                 self.mistake = Some(why);
                 false
             }
@@ -293,11 +298,9 @@ impl<P: Pending> FileWatch<P> {
     fn triggers_itself(&mut self) -> bool {
         let own = self.changes.so_far().and_then(|(files, first)| self.self_trigger.answers(files, first));
         let Some(own) = own else { return false };
-        let own = shown(&own.iter().cloned().collect::<Vec<_>>());
-        self.trouble = Some(format!(
-            "saves restart it no more: it seems to save {own} itself, whenever it has begun; \
-             leave that out of watch, and restart it"
-        ));
+        let more = u32::try_from(own.len().saturating_sub(SHOWN)).unwrap_or(u32::MAX);
+        let files = own.iter().take(SHOWN).cloned().collect();
+        self.trouble = Some(Reason::SavesItself { files, more });
         self.tree = None;
         true
     }
@@ -315,20 +318,20 @@ impl<P: Pending> FileWatch<P> {
     }
 
     fn note_trouble(&mut self, error: &WatchError) {
-        let advice = match error {
-            WatchError::NoWatchesLeft { .. } => {
-                "; raise fs.inotify.max_user_watches and fs.inotify.max_user_instances, or watch fewer folders, and restart it"
+        let problem = match error {
+            WatchError::NoWatchesLeft { folder } => WatchProblem::NoWatchesLeft { folder: folder.clone() },
+            WatchError::TooManyFolders { most } => {
+                WatchProblem::TooManyFolders { most: u32::try_from(*most).unwrap_or(u32::MAX) }
             }
-            WatchError::TooManyFolders { .. } => {
-                "; name the folders in watch, such as \"app/*.py\", and restart it"
-            }
-            WatchError::RootIsGone { .. } => {
+            WatchError::RootIsGone { folder } => {
                 self.tree = None;
-                ""
+                WatchProblem::FolderGone { folder: folder.clone() }
             }
-            WatchError::System { .. } => "; restart it by hand",
+            WatchError::System { folder, source } => {
+                WatchProblem::System { folder: folder.clone(), error: source.to_string() }
+            }
         };
-        self.trouble = Some(format!("not every save restarts it: {error}{advice}"));
+        self.trouble = Some(Reason::WatchIncomplete { problem });
     }
 }
 
@@ -339,7 +342,8 @@ fn is_environment(layout: &Layout, folder: &Path) -> bool {
 
 /// `app.py, views.py and 3 more`.
 fn shown(files: &[PathBuf]) -> String {
-    let names: Vec<String> = files.iter().take(2).map(|file| printable(&file.to_string_lossy())).collect();
+    let names: Vec<String> =
+        files.iter().take(SHOWN).map(|file| printable(&file.to_string_lossy())).collect();
     match files.len() - names.len() {
         0 => names.join(", "),
         more => format!("{} and {more} more", names.join(", ")),

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
+use pipulate_core::reason::Reason;
 use pipulate_core::resources::{Disk, Load, Memory, Resources};
 use pipulate_core::service::{LogLimits, ServiceName};
 use pipulate_core::state::ServiceState;
@@ -50,7 +51,7 @@ macro_rules! assert_page {
 fn the_services_page_tells_states_reasons_and_verbs() {
     let home = Home::new();
     let mut crashed = service("worker", ServiceState::Crashed);
-    crashed.reason = Some("it failed 5 times within a minute; see pipulate logs worker".to_owned());
+    crashed.reasons = vec![Reason::told("it failed 5 times within a minute; see pipulate logs worker")];
     crashed.last_exit = Some(last_exit(Some(1), None));
     crashed.restarts = 4;
     let mut backoff = service("mailer", ServiceState::Backoff);
@@ -92,7 +93,7 @@ fn an_unstable_service_shows_how_the_instance_before_ended() {
     let root = AbsPath::new(folder.path().canonicalize().unwrap()).unwrap();
     let layout = pipulate_store::home::ensure(&Layout::new(root)).unwrap();
     let mut unstable = service("worker", ServiceState::Unstable);
-    unstable.reason = Some("it ended 4 times since it was last up for a minute".to_owned());
+    unstable.reasons = vec![Reason::told("it ended 4 times since it was last up for a minute")];
     let limits = LogLimits { max_size: 1 << 20, keep: 1 };
     let mut capture = Capture::open(&layout, &unstable.name, limits).unwrap();
     for printed in ["boom in line 7\n", "here I am again\n"] {
@@ -133,7 +134,7 @@ fn attack_25_hostile_text_stays_text() {
     let home = Home::new();
     let hostile = "</p><script>x</script><img src=x onerror=x hx-get=/x>\u{202e}";
     let mut bad = service("web", ServiceState::Degraded);
-    bad.reason = Some(hostile.to_owned());
+    bad.reasons = vec![Reason::told(hostile)];
     bad.url = Some("javascript:alert(1)".to_owned());
     *home.world.services.lock().unwrap() = vec![bad];
     home.world.unknown.lock().unwrap().push(hostile.to_owned());
@@ -363,7 +364,7 @@ fn a_log_that_lacks_lines_and_a_port_that_moved_are_told_of() {
     let home = Home::new();
     let mut full = service("worker", ServiceState::Running);
     (full.log_dropped, full.log_trouble) = (7, Some("no space left on device".to_owned()));
-    full.notes.push("port 5001 is held by <nginx>; using 5002".to_owned());
+    full.notes.push(Reason::told("port 5001 is held by <nginx>; using 5002"));
     *home.world.services.lock().unwrap() = vec![full];
     let told = "Its log can&#39;t be written: no space left on device; 7 lines dropped so far";
     let page = services_page(&home, None).replace('\'', "&#39;");

@@ -34,7 +34,7 @@ pub(crate) fn service(name: &str, state: ServiceState) -> ServiceStatus {
         log: path("/home/ann/demo/.pipulate/log/x.log"),
         log_dropped: 0,
         log_trouble: None,
-        reason: None,
+        reasons: Vec::new(),
         notes: Vec::new(),
     }
 }

@@ -7,6 +7,8 @@ use std::fs;
 
 use clap::CommandFactory as _;
 use pipulate_core::config::schema;
+use pipulate_core::reason::{Reason, examples};
+use pipulate_core::service::ServiceName;
 use serde_json::Value;
 
 use super::arguments::Arguments;
@@ -81,6 +83,24 @@ fn the_page_about_exit_codes_is_current() {
         writeln!(page, "| {} | {} |", status.code(), meaning(status)).unwrap();
     }
     is_current("exit-codes.md", &page);
+}
+
+#[test]
+fn the_page_about_reasons_is_current() {
+    let service = ServiceName::parse("server").unwrap();
+    let mut page = format!(
+        "# Reasons\n\n{WRITTEN}\n`status --json` says why a service is as it is: `reason` is a sentence and may \
+         change; `reason_code` is one of these codes, and stays. Several reasons are one sentence, with the \
+         code of the first. `notes` and `note_codes` say what else to know about a start. A code that is not \
+         listed here was written by a newer Pipulate.\n\n| code | for example |\n|---|---|\n"
+    );
+    for code in Reason::CODES {
+        let examples = examples::all();
+        let example = examples.iter().find(|reason| reason.code() == *code).unwrap();
+        let sentence = pipulate_words::reason(example, &service).replace('|', "\\|");
+        writeln!(page, "| `{code}` | {sentence} |").unwrap();
+    }
+    is_current("reasons.md", &page);
 }
 
 #[test]

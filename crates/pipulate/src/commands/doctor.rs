@@ -1,6 +1,7 @@
 //! `doctor`: examines this home, says what to do about what is wrong, and does it if asked to.
 
 use pipulate_core::finding::{Finding, FindingStatus};
+use pipulate_core::reason::PortHolder;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ProjectStatus;
 use pipulate_engine::jupyter;
@@ -8,7 +9,7 @@ use pipulate_environment::browser::session::Session;
 use pipulate_environment::doctor::{self, Examination, PortFact, PortState};
 use pipulate_environment::resources;
 use pipulate_environment::surroundings::Surroundings;
-use pipulate_supervisor::port_owner::{PortOwner, port_owners};
+use pipulate_supervisor::port_owner::port_owners;
 
 use crate::cli::{DoctorSettings, Format};
 use crate::commands::status;
@@ -92,19 +93,17 @@ fn ports(context: &Context, status: &ProjectStatus) -> Vec<PortFact> {
 }
 
 fn state_of(context: &Context, port: u16) -> PortState {
-    let is_here = |owner: &PortOwner| match owner {
-        PortOwner::Process { project, .. } => project.as_deref() == Some(&**context.layout.root()),
-        PortOwner::Hidden => false,
-    };
+    let root = &**context.layout.root();
+    let is_here = |holder: &PortHolder| matches!(holder, PortHolder::Process { project: Some(project), .. } if **project == *root);
     let owners = port_owners(port);
     if owners.iter().any(is_here) {
         return PortState::Ours;
     }
     match owners.into_iter().next() {
         None => PortState::Free,
-        Some(PortOwner::Hidden) => PortState::Unknown,
-        Some(PortOwner::Process { pid, command, project, service: _ }) => {
+        Some(PortHolder::Process { pid, command, project, service: _ }) => {
             PortState::Foreign { pid, command, project }
         }
+        Some(_) => PortState::Unknown,
     }
 }

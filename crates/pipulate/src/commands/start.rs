@@ -111,7 +111,7 @@ fn tell_that_all_runs(context: &Context, config: &Config, names: &[ServiceName],
     for name in names {
         // As `status` says it: a save that could not be taken, for one.
         let record = record::read(&context.layout, name).ok().flatten();
-        if let Some(reason) = record.and_then(|record| record.reason) {
+        if let Some(reason) = record.and_then(|record| pipulate_words::reasons(&record.reasons, name)) {
             context.printer.warning(format!("{name}: {reason}"));
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
+use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::{ProjectStatus, Verdict};
 use pipulate_engine::{projects, query};
@@ -54,7 +55,9 @@ fn everywhere(
         let there = look(&place.layout, &name, &[]);
         status.unknown.extend(there.unknown);
         for mut service in there.services {
-            service.reason.get_or_insert_with(|| format!("its files are in: {}", place.layout.run()));
+            if service.reasons.is_empty() {
+                service.reasons.push(Reason::FilesElsewhere { folder: place.layout.run().to_path_buf() });
+            }
             let here = status.services.iter_mut().find(|here| here.name == service.name && !here.is_there());
             match here {
                 Some(here) => *here = service,

@@ -13,6 +13,7 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 
 use pipulate_core::layout::Layout;
+use pipulate_core::reason::Reason;
 use pipulate_core::service::{LogLimits, Readiness, RestartPolicy, ServiceName, ServiceSpec, StopSpec};
 use pipulate_core::state::ServiceState;
 use pipulate_process::identity::own_pid;
@@ -53,7 +54,9 @@ pub(crate) fn follow(given: LaunchSpec) -> ExitStatus {
         let Some(lock) = take_lock(&layout, &service)? else { return Ok(ExitStatus::GaveWay) };
         let (layout, beginning) = (layout.clone(), Beginning::Start);
         let fifo = None;
-        driver::supervise(Task { layout, spec, lock, fifo, doorbell, program, beginning, is_ordered: true })?;
+        let words = pipulate_words::reasons;
+        let task = Task { layout, spec, lock, fifo, doorbell, program, beginning, words, is_ordered: true };
+        driver::supervise(task)?;
         Ok(ExitStatus::Success)
     });
     ended.unwrap_or_else(|failure| {
@@ -92,6 +95,7 @@ pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Resul
             doorbell,
             program: context.program(),
             beginning: *beginning,
+            words: pipulate_words::reasons,
             is_ordered: false,
         };
         driver::supervise(task)?;
@@ -106,7 +110,7 @@ fn note_its_end(context: &Context, service: &ServiceName, failure: &Failure) {
     let is_own = |record: &Record| record.supervisor.as_ref().map(|named| named.pid) == own_pid();
     if let Some(mut record) = record.filter(is_own) {
         record.state = ServiceState::Crashed;
-        record.reason = Some(failure.in_one_line());
+        record.reasons = vec![Reason::told(failure.in_one_line())];
         record.main = None;
         // Whoever asked for it sees by this that it was tried.
         record.generation = record.next_run.take();

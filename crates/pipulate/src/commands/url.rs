@@ -40,7 +40,8 @@ fn warn_of_silence(context: &Context, services: &[ServiceName]) {
     let status = status::project_status(context);
     for service in services.iter().filter_map(|name| status.service(name.as_str())) {
         if service.state == ServiceState::Degraded {
-            let why = service.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            let why = pipulate_words::reasons(&service.reasons, &service.name);
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
             context.printer.warning(format!("{} is {}{why}", service.name, service.state));
         }
     }

@@ -70,7 +70,12 @@ fn service_lines(service: &ServiceName, receipt: &Receipt, style: Style) -> Vec<
         vec![format!("{} {service}: {processes} in {:.1} s", style.good("Stopped"), receipt.seconds)];
     let mut list = |title: &str, named: &[Named]| {
         lines.extend(named.iter().map(|named| {
-            format!("  {title}: {} (pid {}), {}", printable(&named.name), named.pid, printable(&named.why))
+            format!(
+                "  {title}: {} (pid {}), {}",
+                printable(&named.name),
+                named.pid,
+                pipulate_words::fate(&named.why)
+            )
         }));
     };
     list("forced", &receipt.forced);
@@ -82,11 +87,12 @@ fn service_lines(service: &ServiceName, receipt: &Receipt, style: Style) -> Vec<
 #[cfg(test)]
 mod tests {
     use pipulate_core::identity::Pid;
+    use pipulate_core::reason::Fate;
 
     use super::*;
 
-    fn named(pid: i32, name: &str, why: &str) -> Named {
-        Named { pid: Pid::new(pid).unwrap(), start: 0, name: name.to_owned(), why: why.to_owned() }
+    fn named(pid: i32, name: &str, why: Fate) -> Named {
+        Named { pid: Pid::new(pid).unwrap(), start: 0, name: name.to_owned(), why }
     }
 
     #[test]
@@ -94,9 +100,9 @@ mod tests {
         let jupyter = Receipt {
             stopped: 4,
             seconds: 0.912,
-            forced: vec![named(81, "python3", "did not end when asked")],
-            left: vec![named(82, "tmux: server", "detached itself from a JupyterLab terminal")],
-            survivors: vec![named(83, "sudo", "belongs to another user")],
+            forced: vec![named(81, "python3", Fate::KilledUnheeding)],
+            left: vec![named(82, "tmux: server", Fate::DetachedFromTerminal)],
+            survivors: vec![named(83, "sudo", Fate::OfAnotherUser)],
         };
         let server = Receipt { stopped: 1, seconds: 0.3, ..Receipt::default() };
         let name = |text| ServiceName::parse(text).unwrap();

@@ -4,11 +4,11 @@ use std::fs;
 
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
-use pipulate_core::text::printable;
 use pipulate_engine::start::Started;
 use pipulate_store::log::excerpt;
 use pipulate_store::log::read::Start;
 use pipulate_store::log::time_index::When;
+use pipulate_store::record::Record;
 
 use super::style::Style;
 use crate::context::Context;
@@ -21,10 +21,10 @@ pub(crate) fn line(service: &ServiceName, outcome: &Started, style: Style) -> St
     match outcome {
         Started::Up { record, fresh } => {
             let mut text = format!("{} {service}", style.state(record.state, record.state));
-            let reason =
-                record.reason.as_ref().filter(|_| !fresh).map(|reason| format!("{service}: {reason}"));
-            for note in record.notes.iter().chain(&reason) {
-                text.push_str(&format!("\n{} {note}", style.warning("warning:"), note = printable(note)));
+            let reason = pipulate_words::reasons(&record.reasons, service).filter(|_| !fresh);
+            let reason = reason.map(|reason| format!("{service}: {reason}"));
+            for note in notes(record).chain(reason) {
+                text.push_str(&format!("\n{} {note}", style.warning("warning:")));
             }
             text
         }
@@ -64,16 +64,23 @@ pub(crate) fn in_short(outcome: &Started) -> &'static str {
 pub(crate) fn reason(service: &ServiceName, outcome: &Started) -> Option<String> {
     match outcome {
         Started::Failed { record } => {
-            let why = record.reason.clone().unwrap_or_else(|| match record.state == ServiceState::Stopped {
-                true => "it was stopped meanwhile".to_owned(),
-                false => format!("it is {}", record.shown_state()),
+            let why = pipulate_words::reasons(&record.reasons, service).unwrap_or_else(|| {
+                match record.state == ServiceState::Stopped {
+                    true => "it was stopped meanwhile".to_owned(),
+                    false => format!("it is {}", record.shown_state()),
+                }
             });
-            let notes: String = record.notes.iter().map(|note| format!("\n{note}")).collect();
+            let notes: String = notes(record).map(|note| format!("\n{note}")).collect();
             Some(format!("{service}: {why}{notes}"))
         }
         Started::NotSupervised { why } => Some(format!("{service}: {why}")),
         Started::Up { .. } | Started::TimedOut => None,
     }
+}
+
+/// What a person should know about a start, each a sentence.
+pub(crate) fn notes(record: &Record) -> impl Iterator<Item = String> {
+    record.notes.iter().map(|note| pipulate_words::note(note, &record.service))
 }
 
 /// The last lines that a failed service printed in this start; whether there were any.

@@ -1,6 +1,7 @@
 //! `status --json`: a format of its own, apart from the vocabulary's types. Fields may be added
 //! to a schema, never changed.
 
+use pipulate_core::reason::Reason;
 use pipulate_core::status::{KernelInfo, LastExit, ProcessInfo, ProjectStatus, ServiceStatus};
 use serde::Serialize;
 
@@ -51,10 +52,14 @@ struct NameJson<'a> {
 struct ServiceJson<'a> {
     name: &'a str,
     state: &'static str,
-    /// Why, where that needs a sentence.
-    reason: Option<&'a str>,
+    /// Why, where the state does not say it: every reason in one sentence.
+    reason: Option<String>,
+    /// The code of the first reason, which explains the state.
+    reason_code: Option<&'a str>,
     /// What else a person should know about this start, each a sentence.
-    notes: &'a [String],
+    notes: Vec<String>,
+    /// The codes of the notes, in their order.
+    note_codes: Vec<&'a str>,
     pid: Option<i32>,
     pgid: Option<i32>,
     supervisor_pid: Option<i32>,
@@ -111,8 +116,10 @@ impl<'a> ServiceJson<'a> {
         Self {
             name: service.name.as_str(),
             state: service.state.word(),
-            reason: service.reason.as_deref(),
-            notes: &service.notes,
+            reason: pipulate_words::reasons(&service.reasons, &service.name),
+            reason_code: service.reasons.first().map(Reason::code),
+            notes: service.notes.iter().map(|note| pipulate_words::note(note, &service.name)).collect(),
+            note_codes: service.notes.iter().map(Reason::code).collect(),
             pid: live.map(|live| live.pid.get()),
             pgid: live.map(|live| live.pgid.get()),
             supervisor_pid: service.supervisor_pid.map(|pid| pid.get()),

@@ -84,15 +84,15 @@ impl Row {
         let kernels = live.map(|live| live.kernels.as_slice()).unwrap_or_default();
         let reason = reason(service, now);
         // A start prints a note under the service's name; here the row says whose it is.
-        let is_said = |note: &&String| reason.as_ref().is_some_and(|reason| note.ends_with(reason));
-        let notes = service.notes.iter().filter(|note| !is_said(note)).map(|note| printable(note)).collect();
+        let unsaid = service.notes.iter().filter(|note| !service.reasons.contains(note));
+        let notes = unsaid.map(|note| pipulate_words::reason(note, &service.name)).collect();
         Self {
             state: service.state,
             cells: cells.iter().map(|cell| printable(cell)).collect(),
             kernels: kernels.iter().map(kernel_line).collect(),
-            reason: reason.map(|reason| printable(&reason)),
+            reason,
             notes,
-            log: service.lost_lines(),
+            log: pipulate_words::lost_lines(service),
         }
     }
 }
@@ -103,11 +103,10 @@ fn kernel_line(kernel: &KernelInfo) -> String {
 
 /// Why it is as it is; for what ended badly without a reason given, how it ended.
 pub(crate) fn reason(service: &ServiceStatus, now: Timestamp) -> Option<String> {
+    let said = || pipulate_words::reasons(&service.reasons, &service.name);
     let ended = || service.last_exit.map(|exit| end(exit, now));
     match service.state {
-        ServiceState::Crashed | ServiceState::Backoff | ServiceState::Exited => {
-            service.reason.clone().or_else(ended)
-        }
+        ServiceState::Crashed | ServiceState::Backoff | ServiceState::Exited => said().or_else(ended),
         ServiceState::Stopped
         | ServiceState::Starting
         | ServiceState::Ready
@@ -115,7 +114,7 @@ pub(crate) fn reason(service: &ServiceStatus, now: Timestamp) -> Option<String> 
         | ServiceState::Degraded
         | ServiceState::Unstable
         | ServiceState::Stopping
-        | ServiceState::Unsupervised => service.reason.clone(),
+        | ServiceState::Unsupervised => said(),
         // A warning beside the table says it.
         ServiceState::Unknown => None,
     }

@@ -227,7 +227,7 @@ fn service(home: &Home, state: ServiceState) -> ServiceStatus {
         url: None,
         log_dropped: 0,
         log_trouble: None,
-        reason: None,
+        reasons: Vec::new(),
         notes: Vec::new(),
     }
 }

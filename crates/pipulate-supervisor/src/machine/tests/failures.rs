@@ -72,7 +72,7 @@ fn whoever_takes_over_goes_on_with_the_failures_so_far() {
 #[test]
 fn a_shortage_when_what_ran_before_is_started_again_is_waited_out() {
     let now = Instant::now();
-    let hindered = || Event::SpawnHindered { why: "no more processes".to_owned() };
+    let hindered = || Event::SpawnHindered { why: Reason::told("no more processes") };
     let mut never_ready = Machine::new(POLICY, 7, now);
     assert_eq!(never_ready.on_event(Event::Tick, now), Action::Spawn);
     assert_eq!(never_ready.on_event(Event::Spawned, now), Action::Nothing);

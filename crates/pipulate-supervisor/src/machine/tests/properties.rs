@@ -92,7 +92,7 @@ impl Life {
             Action::Spawn => {
                 self.assert_nothing_runs();
                 if spawn_fails {
-                    return self.tell(Event::SpawnFailed { why: "no".to_owned() }, false);
+                    return self.tell(Event::SpawnFailed { why: Reason::told("no") }, false);
                 }
                 self.world = World { main: true, others: true, background: false };
                 self.tell(Event::Spawned, false);
@@ -100,7 +100,7 @@ impl Life {
             Action::Renew => {
                 self.assert_nothing_runs();
                 if std::mem::take(&mut self.renew_fails) {
-                    self.tell(Event::SpawnFailed { why: "no program".to_owned() }, false);
+                    self.tell(Event::SpawnFailed { why: Reason::told("no program") }, false);
                     let settled = matches!(self.machine.phase(), Phase::Settled(_));
                     assert!(settled, "it would try for ever: {:?}", self.machine);
                     return;
@@ -142,7 +142,7 @@ impl Life {
                 (self.world.others, self.world.background) = (false, false);
                 match (self.machine.phase(), chance) {
                     (Phase::Clearing { .. }, Chance::PortLost) => {
-                        self.tell(Event::PortLost { why: String::new() }, false)
+                        self.tell(Event::PortLost { why: Reason::PortLost { port: 7 } }, false)
                     }
                     (Phase::Clearing { .. } | Phase::Background { .. }, _) => {
                         self.tell(Event::GroupEmpty, false);

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use pipulate_core::identity::Host;
+use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceSpec;
 use pipulate_core::text::printable;
 use pipulate_process::identity::Verified;
@@ -38,8 +39,7 @@ for name in sys.argv[1:]:
             compile(file.read(), name, 'exec', dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, 'lineno', None)
-        place = f'line {line} of {name}' if line else f'the file {name}'
-        print(f'{place} has a mistake: {getattr(error, "msg", error)}')
+        print(line or '', name, getattr(error, 'msg', error), sep='\0')
         break
     except (OSError, RecursionError, MemoryError):
         pass
@@ -121,7 +121,15 @@ fn is_readable(output: &PipeReader) -> bool {
 fn verdict(words: &str) -> Verdict {
     match words.strip_suffix('\n') {
         Some("") => Verdict::Sound,
-        Some(mistake) => Verdict::Mistake(printable(mistake)),
+        Some(mistake) => {
+            let mut parts = mistake.splitn(3, '\0').map(printable);
+            let (line, file, message) = (parts.next(), parts.next(), parts.next());
+            Verdict::Mistake(Reason::MistakeInFile {
+                line: line.and_then(|line| line.parse().ok()),
+                file: file.unwrap_or_default(),
+                message: message.unwrap_or_default(),
+            })
+        }
         None => Verdict::Unknown("Python did not say".to_owned()),
     }
 }

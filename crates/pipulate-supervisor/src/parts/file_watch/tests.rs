@@ -46,8 +46,8 @@ impl Checks for Answers {
         Ok(Known(self.verdict.clone(), io::pipe().unwrap().0))
     }
 
-    fn could_start(&self) -> Result<(), String> {
-        self.cannot_start.map_or(Ok(()), |why| Err(why.to_owned()))
+    fn could_start(&self) -> Result<(), Reason> {
+        self.cannot_start.map_or(Ok(()), |why| Err(Reason::told(why)))
     }
 }
 
@@ -112,16 +112,21 @@ fn a_burst_of_saves_is_one_reason_and_only_python_files_are_checked() {
 #[test]
 fn a_mistake_or_a_missing_program_keeps_what_runs_and_is_remembered_until_the_next_save() {
     let mut project = Project::new();
-    let mistake = Some(Verdict::Mistake("line 1 of a.py has a mistake".to_owned()));
+    let mistake = Reason::MistakeInFile {
+        file: "a.py".to_owned(),
+        line: Some(1),
+        message: "invalid syntax".to_owned(),
+    };
+    let found = Some(Verdict::Mistake(mistake.clone()));
     project.save("a.py");
-    assert!(!project.look(&Answers { verdict: mistake, ..Answers::default() }, Running::Yes));
-    assert!(project.watch.mistake.as_ref().unwrap().starts_with("line 1"));
+    assert!(!project.look(&Answers { verdict: found, ..Answers::default() }, Running::Yes));
+    assert_eq!(project.watch.mistake, Some(mistake));
     assert_eq!(project.watch.unread(), [PathBuf::from("a.py")]);
 
     let missing = Answers { cannot_start: Some("the program is gone"), ..sound() };
     project.save("a.py");
     assert!(!project.look(&missing, Running::Yes));
-    assert_eq!(project.watch.mistake.as_deref(), Some("the program is gone"));
+    assert_eq!(project.watch.mistake, Some(Reason::told("the program is gone")));
     project.save("a.py");
     assert!(project.look(&missing, Running::No), "nothing is lost: the start says why");
     project.save("a.py");
@@ -159,7 +164,8 @@ fn a_service_that_saves_its_own_files_is_watched_no_more() {
         !project.look(&answers, Running::Yes)
     });
     assert!(restarts.is_some_and(|restarts| restarts > 1), "{restarts:?}");
-    assert!(project.watch.trouble().unwrap().contains("own.py") && !project.watch.is_possible());
+    let own = Reason::SavesItself { files: vec!["own.py".into()], more: 0 };
+    assert!(project.watch.trouble() == Some(&own) && !project.watch.is_possible());
 }
 
 #[test]

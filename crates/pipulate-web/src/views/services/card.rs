@@ -91,11 +91,10 @@ impl Card {
             life: service.live.as_ref().map(|live| Life::new(&service.name, live, snapshot)),
             restarts: service.restarts,
             last_exit: service.last_exit.map(|exit| words::last_exit(exit, zone)),
-            remarks: service
-                .lost_lines()
-                .iter()
-                .chain(&service.notes)
-                .map(|remark| capitalized(remark))
+            remarks: pipulate_words::lost_lines(service)
+                .into_iter()
+                .chain(service.notes.iter().map(|note| pipulate_words::note(note, &service.name)))
+                .map(|remark| capitalized(&remark))
                 .collect(),
             reason: words::reason(service),
             health: words::health(service),

@@ -33,9 +33,9 @@ pub(super) fn reason(service: &ServiceStatus) -> Option<String> {
         return None;
     }
     let is_back_soon = service.state == ServiceState::Backoff;
-    let said =
-        service.reason.as_deref().or(is_back_soon.then_some("it ended, and is started again in a moment"));
-    said.map(capitalized)
+    let back_soon = || is_back_soon.then(|| "it ended, and is started again in a moment".to_owned());
+    let said = pipulate_words::reasons(&service.reasons, &service.name).or_else(back_soon);
+    said.as_deref().map(capitalized)
 }
 
 /// Whether it answers, which is another question than whether it lives.

@@ -137,7 +137,7 @@ mod tests {
             wanted: Wanted::Run,
             supervisor,
             state: ServiceState::Running,
-            reason: None,
+            reasons: Vec::new(),
             main: None,
             next_run: None,
             generation: None,

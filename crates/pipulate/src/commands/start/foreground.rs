@@ -214,6 +214,9 @@ fn how_they_ended(context: &Context, services: &[ServiceName]) -> Result<ExitSta
     }
     let names: Vec<&str> = crashed.iter().map(|record| record.service.as_str()).collect();
     let failure = Failure::failed(format!("crashed: {}", names.join(", ")));
-    let reasons = crashed.iter().filter_map(|record| Some((&record.service, record.reason.as_ref()?)));
-    Err(reasons.fold(failure, |failure, (name, why)| failure.cause(format!("{name}: {why}"))))
+    let reasons = crashed.iter().filter_map(|record| {
+        let why = pipulate_words::reasons(&record.reasons, &record.service)?;
+        Some(format!("{}: {why}", record.service))
+    });
+    Err(reasons.fold(failure, Failure::cause))
 }

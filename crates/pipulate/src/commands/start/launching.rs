@@ -103,7 +103,7 @@ impl Launched {
         for (service, outcome) in settled {
             match outcome {
                 Started::Up { record, fresh } => {
-                    self.notes.extend(record.notes);
+                    self.notes.extend(started::notes(&record));
                     self.fresh.extend(fresh.then(|| service.clone()));
                     self.up.push(service);
                 }

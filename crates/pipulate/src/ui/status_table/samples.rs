@@ -2,6 +2,7 @@
 
 use pipulate_core::identity::Pid;
 use pipulate_core::project::AbsPath;
+use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::{
@@ -47,27 +48,25 @@ fn service(root: &AbsPath, state: ServiceState, number: i32) -> ServiceStatus {
     let name = if number == 0 { "jupyter".to_owned() } else { format!("worker-{number}") };
     let name = ServiceName::parse(&name).unwrap();
     let at = "2026-11-22T11:55:00Z".parse().unwrap();
-    let (last_exit, reason) = match state {
-        ServiceState::Exited => (Some(LastExit { code: Some(0), signal: None, at }), None),
-        ServiceState::Backoff => (Some(LastExit { code: None, signal: Some(9), at }), None),
+    let (last_exit, reasons) = match state {
+        ServiceState::Exited => (Some(LastExit { code: Some(0), signal: None, at }), vec![]),
+        ServiceState::Backoff => (Some(LastExit { code: None, signal: Some(9), at }), vec![]),
         ServiceState::Crashed => (
             Some(LastExit { code: Some(1), signal: None, at }),
-            Some("it ended 5 times within 60 seconds".to_owned()),
+            vec![Reason::told("it ended 5 times within 60 seconds")],
         ),
         ServiceState::Unstable => (
             Some(LastExit { code: Some(1), signal: None, at }),
-            Some("it ended 7 times since it was last up for a minute".to_owned()),
+            vec![Reason::told("it ended 7 times since it was last up for a minute")],
         ),
-        ServiceState::Degraded => (None, Some("nothing answers at port 5001".to_owned())),
-        ServiceState::Unsupervised => {
-            (None, Some("its supervisor is gone; the next start takes it over as it is".to_owned()))
-        }
-        ServiceState::Unknown => (None, Some("it lives on another machine; stop it there".to_owned())),
+        ServiceState::Degraded => (None, vec![Reason::told("nothing answers at port 5001")]),
+        ServiceState::Unsupervised => (None, vec![Reason::SupervisorGone]),
+        ServiceState::Unknown => (None, vec![Reason::told("it lives on another machine; stop it there")]),
         ServiceState::Stopped
         | ServiceState::Running
         | ServiceState::Ready
         | ServiceState::Stopping
-        | ServiceState::Starting => (None, None),
+        | ServiceState::Starting => (None, vec![]),
     };
     ServiceStatus {
         state,
@@ -85,7 +84,7 @@ fn service(root: &AbsPath, state: ServiceState, number: i32) -> ServiceStatus {
             _ => 0,
         },
         log_trouble: (state == ServiceState::Running).then(|| "no space left on device".to_owned()),
-        reason,
+        reasons,
         notes: Vec::new(),
         name,
     }

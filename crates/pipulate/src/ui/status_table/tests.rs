@@ -1,4 +1,5 @@
 use super::*;
+use pipulate_core::reason::Reason;
 
 fn now() -> Timestamp {
     "2026-11-22T12:00:00Z".parse().unwrap()
@@ -27,9 +28,9 @@ fn names_and_reasons_forge_no_row_and_no_color() {
     let mut project = samples::project();
     let rows = table(&project, now(), Style::plain(), None).lines().count();
     for service in &mut project.services {
-        service.reason = service.reason.as_ref().map(|_| FORGED.to_owned());
+        service.reasons.iter_mut().for_each(|reason| *reason = Reason::told(FORGED));
         service.url = service.url.as_ref().map(|_| FORGED.to_owned());
-        service.notes.iter_mut().for_each(|note| *note = FORGED.to_owned());
+        service.notes.iter_mut().for_each(|note| *note = Reason::told(FORGED));
         for kernel in service.live.iter_mut().flat_map(|live| &mut live.kernels) {
             kernel.name = FORGED.to_owned();
         }

@@ -48,13 +48,21 @@ fn the_first_mistake_is_told_and_nothing_runs() {
     let sound = ["good.py", "latin.py", "-c", "warned.py", "gone.py", "ast.py"];
     assert_eq!(found("python3", &spec, &sound), Verdict::Sound);
     for (file, wanted) in [
-        ("bad\x1b[2J.py", "line 2 of bad\u{fffd}[2J.py has a mistake: invalid syntax"),
-        ("return.py", "line 1 of return.py has a mistake: 'return' outside function"),
+        ("bad\x1b[2J.py", (2, "bad\u{fffd}[2J.py", "invalid syntax")),
+        ("return.py", (1, "return.py", "'return' outside function")),
     ] {
-        assert_eq!(found("python3", &spec, &["good.py", file]), Verdict::Mistake(wanted.to_owned()));
+        let (line, file_name, message) = wanted;
+        let mistake = Reason::MistakeInFile {
+            file: file_name.to_owned(),
+            line: Some(line),
+            message: message.to_owned(),
+        };
+        assert_eq!(found("python3", &spec, &["good.py", file]), Verdict::Mistake(mistake));
     }
     let Verdict::Mistake(told) = found("python3", &spec, &["nul.py"]) else { panic!("it is sound") };
-    assert!(told.starts_with("the file nul.py has a mistake"), "{told}");
+    let is_it =
+        |told: &Reason| matches!(told, Reason::MistakeInFile { file, line: None, .. } if file == "nul.py");
+    assert!(is_it(&told), "{told:?}");
     assert!(!folder.path().join("ran").exists());
 }
 

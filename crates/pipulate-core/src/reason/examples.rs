@@ -1,0 +1,222 @@
+//! Examples of every reason and of every part of one, for the reference and for tests.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{
+    Attempt, Ending, Fate, Key, NeedState, Obstacle, PortHolder, ProbeProblem, Process, Processes, Reason,
+    Remnant, WatchProblem,
+};
+use crate::identity::Pid;
+use crate::service::ServiceName;
+
+/// At least one example of each code, in the order of [`Reason::CODES`].
+#[expect(clippy::too_many_lines, reason = "a list")]
+pub fn all() -> Vec<Reason> {
+    let minute = Duration::from_secs(60);
+    let late = |obstacle| Reason::NotReadyInTime { within: minute, obstacle };
+    let endings = endings().into_iter().map(|end| Reason::EndedBeforeReady { end });
+    let needs = need_states().into_iter().map(|state| Reason::NeedFailed { service: service("db"), state });
+    let obstacles = obstacles().into_iter().map(|obstacle| late(Some(obstacle)));
+    let answers = probe_problems().into_iter().map(|problem| Reason::BadAnswer { problem });
+    let held = holders().into_iter().map(|holder| Reason::PortHeld { port: 8888, holder });
+    let attempts =
+        [Attempt::OpenOutput, Attempt::WatchProcess, Attempt::GetRandomNumbers].into_iter().map(|attempt| {
+            Reason::SystemError { attempt, error: "Too many open files (os error 24)".to_owned() }
+        });
+    let watched = watch_problems().into_iter().map(|problem| Reason::WatchIncomplete { problem });
+    let fated = |why| Remnant { pid: pid(12), name: "python3".to_owned(), why };
+    let survivors = || vec![fated(Fate::OfAnotherUser), fated(Fate::Uninterruptible)];
+    let denied = || "Permission denied (os error 13)".to_owned();
+    let program = || PathBuf::from("./run.sh");
+    endings
+        .chain([
+            Reason::Ended { end: code(3) },
+            Reason::EndedTooOften { times: 5, within: minute, last: code(3) },
+            Reason::EndsRepeatedly { times: 3, last: code(3) },
+            Reason::GroupRemains { end: code(3) },
+            Reason::PreviousRemains { processes: vec![fated(Fate::OutlivesKill)] },
+            Reason::InBackground { end: code(0), left: processes() },
+            Reason::WaitingFor { service: service("db") },
+        ])
+        .chain(needs)
+        .chain([
+            Reason::TriedAgain,
+            Reason::NoReadyLine { pattern: "ready|up".to_owned(), within: minute },
+            late(None),
+        ])
+        .chain(obstacles)
+        .chain([Reason::NotListening, Reason::NotResponding])
+        .chain(answers)
+        .chain([
+            Reason::LastError {
+                kind: "ZeroDivisionError".to_owned(),
+                file: "server.py".to_owned(),
+                line: "7".to_owned(),
+            },
+            Reason::NothingToStart,
+            Reason::FileProblem {
+                error: "could not write /home/me/demo/.pipulate/run/token: disk full".to_owned(),
+            },
+        ])
+        .chain(attempts)
+        .chain([
+            Reason::ProgramNotFound { program: program(), is_installed_by_setup: false },
+            Reason::ProgramNotFound { program: "jupyter-lab".into(), is_installed_by_setup: true },
+            Reason::InterpreterNotFound { program: program() },
+            Reason::CommandTooLong { program: program() },
+            Reason::ProgramNotPermitted { program: program(), error: denied() },
+            Reason::NotAProgram { program: program() },
+            Reason::ProgramFailed { program: program(), error: "Input/output error (os error 5)".to_owned() },
+            Reason::ReloadFailed { error: "could not run /usr/bin/pipulate".to_owned() },
+            Reason::SupervisorNotRunnable { program: "/usr/bin/pipulate".into(), error: denied() },
+        ])
+        .chain(held)
+        .chain([
+            Reason::NoFreePort { from: 65_400 },
+            Reason::PortLost { port: 5001 },
+            Reason::MistakeInFile {
+                file: "server.py".to_owned(),
+                line: Some(3),
+                message: "invalid syntax".to_owned(),
+            },
+            Reason::MistakeInFile {
+                file: "server.py".to_owned(),
+                line: None,
+                message: "source code string cannot contain null bytes".to_owned(),
+            },
+            Reason::AwaitsFix { is_running: true },
+            Reason::AwaitsFix { is_running: false },
+            Reason::AwaitsSave,
+        ])
+        .chain(watched)
+        .chain([
+            Reason::SavesItself { files: vec!["state.json".into()], more: 0 },
+            Reason::SavesItself { files: vec!["a.json".into(), "b.json".into()], more: 3 },
+            Reason::SupervisorGone,
+            Reason::StopIncomplete { processes: survivors() },
+            Reason::MachineRestarted,
+            Reason::EndedFromOutside,
+            Reason::FolderMoved { from: "/home/me/old".into() },
+            Reason::FilesElsewhere { folder: "/run/user/1000/pipulate/demo".into() },
+            Reason::ListensPublicly { port: 5001, address: IpAddr::V4(Ipv4Addr::UNSPECIFIED) },
+            Reason::ListensPublicly { port: 5001, address: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 7)) },
+            Reason::PortMoved { wanted: 5001, holder: foreign(), using: 5002 },
+            Reason::KeysExposed { port: 5001 },
+            Reason::KeysRenewed { port: 5001, keys: vec![Key::JupyterToken, Key::JupyterSignIns, Key::App] },
+            Reason::NoToken,
+            Reason::NoSocketFolder,
+            Reason::told("it is supervised in another container"),
+        ])
+        .collect()
+}
+
+/// Every way to end.
+pub fn endings() -> Vec<Ending> {
+    vec![code(1), Ending::Signal { number: 9, name: "SIGKILL".to_owned() }, Ending::TimedOut, Ending::Unseen]
+}
+
+/// Everything that can happen to a process in a stop.
+pub fn fates() -> Vec<Fate> {
+    vec![
+        Fate::KilledAtOnce,
+        Fate::KilledAfter { timeout: Duration::from_secs(10) },
+        Fate::KilledUnheeding,
+        Fate::OfAnotherUser,
+        Fate::Uninterruptible,
+        Fate::OutlivesKill,
+        Fate::OfService { service: service("worker") },
+        Fate::OfAnotherProject,
+        Fate::Supervises { service: service("worker") },
+        Fate::DetachedFromTerminal,
+        Fate::WritesToAnotherLog,
+        Fate::Told { text: "did not end when asked".to_owned() },
+    ]
+}
+
+fn code(code: i32) -> Ending {
+    Ending::Code { code }
+}
+
+fn need_states() -> Vec<NeedState> {
+    vec![
+        NeedState::NotRunning,
+        NeedState::NotRunningAnyMore,
+        NeedState::Stopped,
+        NeedState::Crashed { why: vec![Reason::EndedBeforeReady { end: code(3) }] },
+        NeedState::NotReady { why: vec![Reason::NotListening] },
+        NeedState::Unknown { why: vec![Reason::told("it is supervised in another container")] },
+    ]
+}
+
+fn obstacles() -> Vec<Obstacle> {
+    let mut obstacles = vec![
+        Obstacle::NoListener,
+        Obstacle::PortHeld { port: 5001, holder: foreign() },
+        Obstacle::OtherPort { port: 8000, wanted: 5001 },
+        Obstacle::OutOfReach { address: SocketAddr::from(([10, 0, 0, 7], 5001)) },
+    ];
+    obstacles.extend(probe_problems().into_iter().map(|problem| Obstacle::Probe { problem }));
+    obstacles
+}
+
+fn probe_problems() -> Vec<ProbeProblem> {
+    let address = SocketAddr::from(([127, 0, 0, 1], 5001));
+    vec![
+        ProbeProblem::Refused { address },
+        ProbeProblem::Silent { address },
+        ProbeProblem::Closed { address },
+        ProbeProblem::Status { code: 503, path: "/health".to_owned() },
+        ProbeProblem::NotHttp { address },
+        ProbeProblem::NotTls { address },
+        ProbeProblem::TlsRefused { address, error: "handshake failure".to_owned() },
+    ]
+}
+
+fn holders() -> Vec<PortHolder> {
+    let command = "python3 -m http.server".to_owned();
+    vec![
+        foreign(),
+        PortHolder::Process {
+            pid: pid(77),
+            command: "python3 server.py".to_owned(),
+            service: Some(service("server")),
+            project: Some("/home/me/other".into()),
+        },
+        PortHolder::Hidden,
+        PortHolder::LeftBehind { pid: pid(78), command },
+        PortHolder::Own { processes: processes() },
+        PortHolder::Unseen,
+    ]
+}
+
+fn foreign() -> PortHolder {
+    PortHolder::Process { pid: pid(12), command: "nginx".to_owned(), service: None, project: None }
+}
+
+fn watch_problems() -> Vec<WatchProblem> {
+    let folder = || PathBuf::from("/home/me/demo");
+    vec![
+        WatchProblem::NoWatchesLeft { folder: folder() },
+        WatchProblem::TooManyFolders { most: 8192 },
+        WatchProblem::FolderGone { folder: folder() },
+        WatchProblem::System { folder: folder(), error: "Permission denied (os error 13)".to_owned() },
+    ]
+}
+
+fn processes() -> Processes {
+    let named = [(12, "python3"), (13, "sleep")];
+    let named = named.map(|(number, name)| Process { pid: pid(number), name: name.to_owned() });
+    Processes { named: named.to_vec(), more: 2 }
+}
+
+#[expect(clippy::expect_used, reason = "constants of this file")]
+fn pid(number: i32) -> Pid {
+    Pid::new(number).expect("a number above zero")
+}
+
+#[expect(clippy::expect_used, reason = "constants of this file")]
+fn service(name: &str) -> ServiceName {
+    ServiceName::parse(name).expect("a name of a service")
+}

@@ -1,0 +1,27 @@
+//! The English for the values of `pipulate-core`: one place for the terminal, the page and JSON.
+//!
+//! Pure functions from values to sentences. Every sentence is a fragment without a capital letter and
+//! without a final full stop, and safe for a terminal.
+
+mod parts;
+mod reason;
+
+pub use parts::{fate, holder};
+pub use reason::{note, reason, reasons};
+
+use pipulate_core::status::ServiceStatus;
+
+/// What is missing in a service's log, and what to do.
+pub fn lost_lines(service: &ServiceStatus) -> Option<String> {
+    let lines = match service.log_dropped {
+        1 => "1 line".to_owned(),
+        count => format!("{count} lines"),
+    };
+    match (&service.log_trouble, service.log_dropped) {
+        (None, 0) => None,
+        (None, _) => Some(format!("{lines} of its log were dropped, because there was no room for them")),
+        (Some(why), _) => {
+            Some(format!("its log can't be written: {why}; {lines} dropped so far; make room on that disk"))
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Reasons as sentences.
+
+use pipulate_core::reason::{Attempt, Key, NeedState, Obstacle, PortHolder, Reason, WatchProblem};
+use pipulate_core::service::ServiceName;
+use pipulate_core::text::printable;
+
+use crate::parts::{ending, files, holder, probe, processes, remnants};
+
+/// The reasons of a service as one sentence; `None` if there is none.
+pub fn reasons(reasons: &[Reason], service: &ServiceName) -> Option<String> {
+    let sentences: Vec<String> = reasons.iter().map(|one| reason(one, service)).collect();
+    (!sentences.is_empty()).then(|| sentences.join("; "))
+}
+
+/// A reason of `service` as a sentence that stands beside the service's name.
+pub fn reason(reason: &Reason, service: &ServiceName) -> String {
+    printable(&sentence(reason, service))
+}
+
+/// A note of `service` as a sentence that stands alone.
+pub fn note(note: &Reason, service: &ServiceName) -> String {
+    let text = reason(note, service);
+    match note {
+        Reason::WatchIncomplete { .. } | Reason::SavesItself { .. } => format!("{service}: {text}"),
+        _ => text,
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "one match over every reason")]
+fn sentence(reason: &Reason, service: &ServiceName) -> String {
+    match reason {
+        Reason::EndedBeforeReady { end } => format!("it {} before it was ready", ending(end)),
+        Reason::Ended { end } => format!("it {}", ending(end)),
+        Reason::EndedTooOften { times, within, last } => {
+            let within = within.as_secs();
+            format!("it ended {times} times within {within} s; the last time it {}", ending(last))
+        }
+        Reason::EndsRepeatedly { times, last } => format!(
+            "it ended {times} times since it was last up for a minute; the last time it {}",
+            ending(last)
+        ),
+        Reason::GroupRemains { end } => {
+            format!("it {}, and not everything of its process group could be ended", ending(end))
+        }
+        Reason::PreviousRemains { processes } => {
+            format!("the one before is not gone: {}; end that, then start it again", remnants(processes))
+        }
+        Reason::InBackground { end, left } => format!(
+            "its main process {} and left this running in the background: {}; have it stay in the \
+             foreground, then run: pipulate restart {service}",
+            ending(end),
+            processes(left)
+        ),
+        Reason::WaitingFor { service } => format!("waiting for {service}, which it depends on"),
+        Reason::NeedFailed { service, state } => {
+            format!("it needs {service}, which {}", need(state, service))
+        }
+        Reason::TriedAgain => "it is tried again".to_owned(),
+        Reason::NoReadyLine { pattern, within } => {
+            let seconds = within.as_secs_f64();
+            format!("it has not printed a line that matches {pattern:?} within {seconds} s")
+        }
+        Reason::NotReadyInTime { within, obstacle } => late(within.as_secs_f64(), obstacle.as_ref(), service),
+        Reason::NotListening => "it lives and no longer listens on its port".to_owned(),
+        Reason::NotResponding => "it lives and does not answer".to_owned(),
+        Reason::BadAnswer { problem } => format!("it lives, but {}", probe(problem)),
+        Reason::LastError { kind, file, line } => {
+            format!("{kind} in line {line} of {file}: fix that line and save the file")
+        }
+        Reason::NothingToStart => format!(
+            "pipulate.toml can't be used, so it is not known what to start; correct it, then run: pipulate \
+             start {service}"
+        ),
+        Reason::FileProblem { error } => error.clone(),
+        Reason::ReloadFailed { error } => format!("it could not begin again: {error}"),
+        Reason::SystemError { attempt, error } => {
+            let attempt = match attempt {
+                Attempt::OpenOutput => "open the FIFO",
+                Attempt::WatchProcess => "watch the new process",
+                Attempt::GetRandomNumbers => "get random numbers",
+            };
+            format!("could not {attempt}: {error}")
+        }
+        Reason::ProgramNotFound { .. }
+        | Reason::InterpreterNotFound { .. }
+        | Reason::CommandTooLong { .. }
+        | Reason::ProgramNotPermitted { .. }
+        | Reason::NotAProgram { .. }
+        | Reason::ProgramFailed { .. }
+        | Reason::SupervisorNotRunnable { .. } => program(reason),
+        Reason::PortHeld { port, holder: by } => match by {
+            PortHolder::Own { .. } => {
+                format!(
+                    "port {port} is held by {}; end that with: pipulate stop {service}",
+                    holder(by, service)
+                )
+            }
+            _ => format!(
+                "port {port} is held by {}; end that, or set another port in pipulate.toml",
+                holder(by, service)
+            ),
+        },
+        Reason::NoFreePort { from } => {
+            format!("no port from {from} upward is free; {}", another_port(service))
+        }
+        Reason::PortLost { port } => format!(
+            "each time that it started, another process took its port first, the last time port {port}; {}",
+            another_port(service)
+        ),
+        Reason::MistakeInFile { file, line: Some(line), message } => {
+            format!("line {line} of {file} has a mistake: {message}")
+        }
+        Reason::MistakeInFile { file, line: None, message } => {
+            format!("the file {file} has a mistake: {message}")
+        }
+        Reason::AwaitsFix { is_running: true } => "it is restarted once that is mended".to_owned(),
+        Reason::AwaitsFix { is_running: false } => "it is started again once that is mended".to_owned(),
+        Reason::AwaitsSave => "it is started again when a file is saved".to_owned(),
+        Reason::WatchIncomplete { problem } => format!("not every save restarts it: {}", watch(problem)),
+        Reason::SavesItself { files: saved, more } => format!(
+            "saves restart it no more: it seems to save {} itself, whenever it has begun; leave that out of \
+             watch, and restart it",
+            files(saved, *more)
+        ),
+        Reason::SupervisorGone => "its supervisor is gone; the next start takes it over as it is".to_owned(),
+        Reason::StopIncomplete { processes } => {
+            format!("the stop could not end everything: {}", remnants(processes))
+        }
+        Reason::MachineRestarted => "the machine was restarted".to_owned(),
+        Reason::EndedFromOutside => "it and its supervisor were ended from outside".to_owned(),
+        Reason::FolderMoved { from } => format!(
+            "the folder was {} when it was started; it learns of the new one when it is stopped and started",
+            from.display()
+        ),
+        Reason::FilesElsewhere { folder } => format!("its files are in: {}", folder.display()),
+        Reason::ListensPublicly { port, address } if address.is_unspecified() => format!(
+            "{service} listens on all interfaces: other machines can reach port {port}; in server.py, write \
+             serve(host=\"127.0.0.1\")"
+        ),
+        Reason::ListensPublicly { port, address } => format!(
+            "{service} listens on {address}: other machines can reach port {port}; for this machine alone, \
+             let it listen on 127.0.0.1"
+        ),
+        Reason::PortMoved { wanted, holder: by, using } => {
+            let advice = match by {
+                PortHolder::Own { .. } => format!("; end that with: pipulate stop {service}"),
+                _ => String::new(),
+            };
+            format!("port {wanted} is held by {}{advice}; using {using}", holder(by, service))
+        }
+        Reason::KeysExposed { port } => format!(
+            "another user's process had port {port} while {service} was starting; for new keys, run: pipulate \
+             restart {service}"
+        ),
+        Reason::KeysRenewed { port, keys } => format!(
+            "another user's process had port {port}, so keys were renewed: {}; sign in again with: pipulate \
+             open {service}",
+            keys.iter().map(|&one| key(one)).collect::<Vec<_>>().join(", ")
+        ),
+        Reason::NoToken => "JupyterLab asks for no token: every user of this machine can run code as you. \
+                            Its configuration sets an empty token; delete that line (jupyter --paths names \
+                            the folders), then run: pipulate restart jupyter"
+            .to_owned(),
+        Reason::NoSocketFolder => "Other users of this machine can read what kernels print: no folder can \
+                                   hold their sockets. Make your home directory writable, then run: pipulate \
+                                   restart jupyter"
+            .to_owned(),
+        Reason::Told { text } => text.clone(),
+        Reason::Foreign { code, .. } => {
+            format!("{code} (a newer Pipulate wrote this; its `pipulate status` says more)")
+        }
+    }
+}
+
+fn need(state: &NeedState, service: &ServiceName) -> String {
+    let because = |why: &[Reason]| reasons(why, service).map(|why| format!(": {why}")).unwrap_or_default();
+    match state {
+        NeedState::NotRunning => "is not running".to_owned(),
+        NeedState::NotRunningAnyMore => "is not running any more".to_owned(),
+        NeedState::Stopped => "was stopped".to_owned(),
+        NeedState::Crashed { why } => format!("has crashed{}", because(why)),
+        NeedState::NotReady { why } => format!("is not ready{}", because(why)),
+        NeedState::Unknown { why } => format!("may run where it can't be seen{}", because(why)),
+    }
+}
+
+fn late(seconds: f64, obstacle: Option<&Obstacle>, service: &ServiceName) -> String {
+    let silence = format!("it has not answered within {seconds} s");
+    let obstacle = match obstacle {
+        None => return silence,
+        Some(Obstacle::NoListener) => "it listens on no port".to_owned(),
+        Some(Obstacle::PortHeld { port, holder: by }) => {
+            format!("port {port} is held by {}", holder(by, service))
+        }
+        Some(Obstacle::OtherPort { port, wanted }) => {
+            format!("it listens on port {port} instead of {wanted}, which it finds in the variable PORT")
+        }
+        Some(Obstacle::OutOfReach { address }) => {
+            format!("it listens on {address}, where it can't be reached; let it listen on 127.0.0.1")
+        }
+        Some(Obstacle::Probe { problem }) if problem.is_silence() => probe(problem),
+        Some(Obstacle::Probe { problem }) => {
+            return format!("it is not ready after {seconds} s; {}", probe(problem));
+        }
+    };
+    format!("{silence}; {obstacle}")
+}
+
+fn program(reason: &Reason) -> String {
+    match reason {
+        Reason::ProgramNotFound { program, is_installed_by_setup } => {
+            let advice =
+                if *is_installed_by_setup { "; `pipulate setup` installs what a home needs" } else { "" };
+            format!("the program {} was not found{advice}", program.display())
+        }
+        Reason::InterpreterNotFound { program } => format!(
+            "the program {} can't be started: the interpreter that it names was not found",
+            program.display()
+        ),
+        Reason::CommandTooLong { program } => format!(
+            "the program {} could not be started: its command and its variables are longer than the system \
+             allows; put what is long into a file",
+            program.display()
+        ),
+        Reason::ProgramNotPermitted { program, error } => {
+            format!("the program {} may not be run: {error}", program.display())
+        }
+        Reason::NotAProgram { program } => format!(
+            "{} is neither a program nor a script whose first line names one, such as #!/bin/sh; write that \
+             line, or put the program before it in command",
+            program.display()
+        ),
+        Reason::ProgramFailed { program, error } => {
+            format!("the program {} could not be started: {error}", program.display())
+        }
+        Reason::SupervisorNotRunnable { program, error } => {
+            format!("its supervisor can't be run again: {}: {error}", program.display())
+        }
+        _ => String::new(),
+    }
+}
+
+fn watch(problem: &WatchProblem) -> String {
+    match problem {
+        WatchProblem::NoWatchesLeft { folder } => format!(
+            "the system has no watches left for the folder {}; raise fs.inotify.max_user_watches and \
+             fs.inotify.max_user_instances, or watch fewer folders, and restart it",
+            folder.display()
+        ),
+        WatchProblem::TooManyFolders { most } => format!(
+            "more than {most} folders would have to be watched; name the folders in watch, such as \
+             \"app/*.py\", and restart it"
+        ),
+        WatchProblem::FolderGone { folder } => format!("the folder {} is gone", folder.display()),
+        WatchProblem::System { folder, error } => {
+            format!("could not watch the folder {}: {error}; restart it by hand", folder.display())
+        }
+    }
+}
+
+fn key(key: Key) -> &'static str {
+    match key {
+        Key::JupyterToken => "JupyterLab's token",
+        Key::JupyterSignIns => "JupyterLab's sign-ins",
+        Key::App => "the app's key and its sign-ins",
+    }
+}
+
+/// What to do where other processes take every port first.
+fn another_port(service: &ServiceName) -> String {
+    format!(
+        "choose a port between 10000 and 32767 that nothing else uses and write it in pipulate.toml, under \
+         [services.{service}], such as port = 23817; then run: pipulate start {service}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use pipulate_core::reason::examples;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_is_a_sentence() {
+        let service = ServiceName::parse("server").unwrap();
+        let mut text = String::new();
+        for one in examples::all() {
+            let sentence = reason(&one, &service);
+            assert!(!sentence.is_empty() && !sentence.contains('\n'), "{one:?}");
+            text += &format!("{}: {sentence}\n", one.code());
+        }
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn several_reasons_are_one_sentence_and_control_characters_do_no_harm() {
+        let service = ServiceName::parse("server").unwrap();
+        let told = [Reason::NotResponding, Reason::told("a\u{1b}[31m")];
+        let said = reasons(&told, &service).unwrap();
+        assert!(said.starts_with("it lives and does not answer; a") && !said.contains('\u{1b}'), "{said}");
+        assert_eq!(reasons(&[], &service), None);
+    }
+}
