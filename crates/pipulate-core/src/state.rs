@@ -124,8 +124,24 @@ impl ServiceState {
         }
     }
 
-    /// It ended, and only somebody's wish, or a save of its files, starts it again.
-    pub fn has_settled(self) -> bool {
+    /// Returns whether it is on its way to another state by itself.
+    pub fn is_transient(self) -> bool {
+        match self {
+            Self::Starting | Self::Stopping | Self::Backoff => true,
+            Self::Stopped
+            | Self::Ready
+            | Self::Running
+            | Self::Degraded
+            | Self::Unstable
+            | Self::Crashed
+            | Self::Exited
+            | Self::Unsupervised
+            | Self::Unknown => false,
+        }
+    }
+
+    /// Returns whether it ended by itself, and only a request or a save of its files starts it again.
+    pub fn has_ended_by_itself(self) -> bool {
         match self {
             Self::Crashed | Self::Exited => true,
             Self::Stopped
@@ -191,7 +207,7 @@ mod tests {
                 assert_eq!(state.after_ends(ends), after, "{state} after {ends}");
             }
         }
-        assert!(!Unstable.is_well() && Unstable.is_in_trouble() && !Unstable.has_settled());
+        assert!(!Unstable.is_well() && Unstable.is_in_trouble() && !Unstable.has_ended_by_itself());
         assert_eq!(ServiceState::worst([Degraded, Unstable]), Unstable);
     }
 }

@@ -1,5 +1,7 @@
 //! The JupyterLab that runs in a project, and what its kernels are doing.
 
+mod server;
+
 use std::time::Duration;
 
 use pipulate_core::layout::Layout;
@@ -8,9 +10,9 @@ use pipulate_core::status::KernelActivity;
 use pipulate_core::text::printable;
 use pipulate_store::record::{self, Record};
 use pipulate_store::token;
-use pipulate_supervisor::jupyter::Server;
 
 use crate::query;
+pub use server::Server;
 
 /// How long JupyterLab may take to say what its kernels do, before something is cut off.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);

@@ -4,6 +4,8 @@
 
 pub mod begun;
 pub mod jupyter;
+mod jupyter_settings;
+pub mod particulars;
 pub mod plan;
 pub mod preflight;
 pub mod projects;

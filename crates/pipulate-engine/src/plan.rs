@@ -11,7 +11,7 @@ use pipulate_core::order;
 use pipulate_core::service::{PortWish, Readiness, ServiceName, ServiceSpec, Word};
 use pipulate_core::watch::WatchSpec;
 
-use pipulate_supervisor::jupyter::settings;
+use crate::jupyter_settings as settings;
 
 /// How the program is told to be the embedded app of a folder.
 const APP_FLAG: &str = "-C";

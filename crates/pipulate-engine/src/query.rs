@@ -22,7 +22,7 @@ use pipulate_store::record::{self, Record};
 
 use self::derive_state::state;
 use self::health::{Calls, call, find_degraded};
-use pipulate_supervisor::jupyter;
+use pipulate_supervisor::kernels;
 use pipulate_supervisor::ownership::{Ownership, ownership_among};
 use pipulate_supervisor::process_tree::{self, Attached, Claims, Service};
 
@@ -207,7 +207,7 @@ fn live(claims: &Claims, layout: &Layout, record: &Record, ownership: &Ownership
     let main_pid = main.as_ref().map(|main| main.pid);
     let mut ours = processes_among(claims, layout, record, ownership, main_pid)?;
     // Without a main process the eldest stands for the service.
-    let eldest = || jupyter::without_kernels(ours.clone()).into_iter().min_by_key(|one| (one.start, one.pid));
+    let eldest = || kernels::without_kernels(ours.clone()).into_iter().min_by_key(|one| (one.start, one.pid));
     let entry = main.or_else(eldest)?;
     let pid = entry.pid;
     let started_at = record.main.as_ref().map_or_else(|| born(&entry), |main| main.started_at);
@@ -218,7 +218,7 @@ fn live(claims: &Claims, layout: &Layout, record: &Record, ownership: &Ownership
     // Not from `started_at`: the clock may have been set since.
     let uptime = table::age(&entry).as_secs_f64();
     let cpu: f64 = ours.iter().map(|entry| entry.cpu_seconds).sum();
-    let kernels = jupyter::kernels(&ours);
+    let kernels = kernels::kernels(&ours);
     let processes = ours.iter().map(|other| process_info(other, main_pid, &ours, &kernels)).collect();
     Some(LiveService {
         pid,

@@ -156,7 +156,7 @@ impl Restart<'_> {
                 let supervisor = ownership::pin_supervisor(self.layout, service, pid, &self.host);
                 Ok(supervisor.map(Awaited::Unasked))
             }
-            false if record.is_some_and(|record| record.state.has_settled()) => return Need::Start,
+            false if record.is_some_and(|record| record.state.has_ended_by_itself()) => return Need::Start,
             false => {
                 let request = reload::generation(record, pid).cloned().map(Request::Restart);
                 let (layout, host, request) = (self.layout, &self.host, request.as_ref());

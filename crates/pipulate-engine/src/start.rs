@@ -25,11 +25,10 @@ use pipulate_process::reaper;
 use pipulate_store::record::Record;
 
 use crate::query;
-use pipulate_supervisor::driver::Beginning;
 use pipulate_supervisor::ownership::{Ownership, look_up};
 use pipulate_supervisor::process_tree;
 pub use pipulate_supervisor::program::LaunchError;
-use pipulate_supervisor::program::{GAVE_WAY, Program};
+use pipulate_supervisor::program::{Beginning, GAVE_WAY, Program};
 use woken::Woken;
 
 /// How often the record of a service is read that somebody else is starting.

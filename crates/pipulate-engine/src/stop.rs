@@ -22,10 +22,9 @@ use pipulate_store::record::{self, Receipt, Record};
 use pipulate_store::request::{self, Made};
 
 use crate::reload;
-use pipulate_supervisor::driver::Beginning;
 use pipulate_supervisor::ownership::{self, Ownership, ownership_among, ownership_of};
 use pipulate_supervisor::process_tree::{self, Claims, Service};
-use pipulate_supervisor::program::{GAVE_WAY, LaunchError, Program};
+use pipulate_supervisor::program::{Beginning, GAVE_WAY, LaunchError, Program};
 
 /// How a stop came out.
 #[derive(Debug, Clone, PartialEq)]

@@ -17,7 +17,7 @@ use pipulate_store::record;
 
 use crate::jupyter;
 use crate::query;
-use pipulate_supervisor::jupyter::kernels;
+use pipulate_supervisor::kernels::kernels;
 use pipulate_supervisor::marker::marker_of;
 use pipulate_supervisor::ownership::ownership_of;
 

@@ -1,69 +1,62 @@
-//! The one loop of a supervisor: it sleeps until something happens, tells the machine, and does
-//! what the machine answers. It decides nothing.
+//! The one loop of a supervisor: it sleeps until something happens, asks each part, tells the machine, and
+//! does what the machine answers. It decides nothing.
 //!
-//! One thread, no polling while the service is up. The FIFO is drained before anything else in
-//! every round: a service that cannot write does not even hear a TERM.
-
-mod background;
-mod beginning;
-mod ending;
-mod exposure;
-mod folder;
-mod journal;
-mod jupyter;
-mod line;
-mod needs;
-mod readiness;
-mod requests;
-mod spawning;
-mod state;
-mod tree;
+//! One thread, no polling while the service is up. The FIFO is drained before anything else in every round:
+//! a service that cannot write does not even hear a TERM.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use pipulate_core::identity::{Host, Pid};
+use pipulate_core::identity::{Host, Pid, ProcessIdentity};
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
 use pipulate_core::reason::Reason;
-use pipulate_core::service::{ServiceName, ServiceSpec};
+use pipulate_core::service::ServiceSpec;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::command::End;
-use pipulate_process::identity::Verified;
+use pipulate_process::identity;
 use pipulate_process::poll::{self, Interest, Ready};
-use pipulate_process::{memory, reaper};
-use pipulate_store::error::StoreError;
+use pipulate_process::signals::Signal;
+use pipulate_process::table::{self, Entry};
+use pipulate_process::{memory, ports, reaper};
 use pipulate_store::lock::Lock;
-use pipulate_store::record::{MainProcess, Named};
+use pipulate_store::log::time_index::Mark;
+use pipulate_store::record::{Receipt, Record};
+use pipulate_store::request::Request;
 
-use crate::machine::{Action, Event, Machine, Outcome, Phase};
+pub use crate::error::SuperviseError;
+use crate::machine::{Action, Event, Machine, Outcome, Phase, Pressure};
 use crate::notice::{Inbox, Notice};
+use crate::particulars::{Particulars, Words};
+use crate::parts::background::Background;
+use crate::parts::derive_state::Facts;
 use crate::parts::disk_reserve::DiskReserve;
 use crate::parts::file_watch::{FileWatch, PythonChecks, Running};
+use crate::parts::home::Home;
 use crate::parts::log_pump::LogPump;
+use crate::parts::main_process::{Main, MainProcess};
+use crate::parts::needs::{Need, Needs, Step};
+use crate::parts::own_tree::{Look, OwnTree};
 use crate::parts::peer_watch::{Neighborhood, PeerWatch};
+use crate::parts::port::Port;
 use crate::parts::re_exec::{self, Successor, Upgrade};
+use crate::parts::readiness::{Listening as _, ReadinessCheck, Target};
+use crate::parts::record_writer::{RecordWriter, Snapshot, end_of};
+use crate::parts::rest::Rest;
+use crate::parts::sockets::Sockets;
+use crate::parts::spawner::{SpawnFailure, Spawner};
+use crate::parts::stop::Stop;
+use crate::parts::takeover::{Found, past_of, policy};
 use crate::parts::trial::Trial;
-use crate::process_tree::{Attached, Service};
-pub use crate::program::Beginning;
-use crate::program::Program;
-use background::Background;
-use ending::Stopwatch;
-use journal::{Journal, is_settled};
-use needs::Needs;
-use readiness::Readying;
+use crate::process_tree::Service;
+use crate::program::{Beginning, Program};
+use crate::{ownership, random};
 
-/// How often a tree that is being ended is looked at, besides when a child ends.
+/// Poll interval while ending a tree, besides when a child ends.
 const RECHECK: Duration = Duration::from_millis(10);
 /// More than it takes to empty a pipe into the smallest of logs: what else holds it open may go on writing.
 const MOST_LAST_DRAINS: u32 = 1024;
-/// So long after it began, a supervisor gives back what it took to get there: by then those beside
-/// it have begun, too, and want the processor no more.
-const REST: Duration = Duration::from_millis(300);
-
-/// Says reasons of a service, for supervisor.log: a supervisor has no words of its own.
-pub type Words = fn(&[Reason], &ServiceName) -> Option<String>;
 
 /// What a supervisor is given.
 #[derive(Debug)]
@@ -74,86 +67,51 @@ pub struct Task {
     pub lock: Lock,
     /// The FIFO's reading end of the program that this one succeeds.
     pub fifo: Option<OwnedFd>,
-    /// Told of every change until the service has settled; see [`crate::launch`].
-    pub doorbell: Option<OwnedFd>,
+    /// The notify pipe: written to at every change until the service's state lasts.
+    pub notify: Option<OwnedFd>,
     /// What supervises after this one, or beside it.
     pub program: Program,
     pub beginning: Beginning,
     pub words: Words,
-    /// Whoever ordered this start takes what the service needs to be up, or on its way.
+    /// What is particular about the service.
+    pub particulars: Box<dyn Particulars>,
+    /// The command that ordered this start saw to what the service needs.
     pub is_ordered: bool,
 }
 
-/// Why a supervisor could not do its work.
-#[derive(Debug, thiserror::Error)]
-pub enum SuperviseError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("could not {activity}: {source}")]
-    System { activity: &'static str, source: std::io::Error },
-    #[error("{service} lives {place}; stop it there")]
-    Elsewhere { service: String, place: String },
-    #[error("nothing was started: could not tell whether {service} is running: {reason}")]
-    Unverifiable { service: String, reason: String },
-}
-
-/// Supervises a service until it has settled and nothing of it is left.
+/// Supervises a service until it has ended for good and nothing of it is left.
 ///
 /// # Errors
-/// The home's files can't be used, or the service lives where it can't be seen from here.
+/// The home's files can't be used, or the service runs where it can't be seen from here.
 pub fn supervise(task: Task) -> Result<(), SuperviseError> {
     let beginning = task.beginning;
     Driver::new(task)?.run(beginning)
 }
 
 struct Driver {
-    layout: Layout,
     spec: ServiceSpec,
     host: Host,
-    service: Service,
-    me: Pid,
-    lock: Lock,
     program: Program,
     inbox: Inbox,
-    log: LogPump,
     machine: Machine,
-    main: Option<Main>,
-    /// The group of a main process that ended while nobody supervised it.
-    lost_group: Option<Pid>,
-    /// The tree was torn by a supervisor's death: look everywhere, not only below us.
-    torn: bool,
-    background: Background,
-    port: Option<u16>,
-    port_lost: bool,
-    needs: Needs,
-    /// Why the last spawn failed, if it is tried again.
-    shortage: Option<Reason>,
-    readying: Readying,
-    attached: Attached,
-    stopwatch: Option<Stopwatch>,
-    journal: Journal,
-    /// Written down before the start that will have it.
-    next_run: RunId,
-    /// The main process that JupyterLab's page and token were last read for.
-    learned_from: Option<Pid>,
-    peers: PeerWatch,
-    files: FileWatch,
-    upgrade: Upgrade,
-    /// When there is something to give back.
-    rest_at: Option<Instant>,
-    empty_looks: u32,
-    /// Those that an earlier stop could not end.
-    earlier_survivors: Vec<Named>,
+    home: Home,
+    record: RecordWriter,
+    log: LogPump,
     reserve: DiskReserve,
-}
-
-/// The main process of the running instance.
-struct Main {
-    verified: Verified,
-    record: MainProcess,
-    /// A child of ours; otherwise adopted.
-    is_child: bool,
-    ended: Option<End>,
+    tree: OwnTree,
+    background: Background,
+    port: Port,
+    needs: Needs,
+    readiness: ReadinessCheck,
+    files: FileWatch,
+    peers: PeerWatch,
+    upgrade: Upgrade,
+    rest: Rest,
+    /// Why the last start failed, if it is tried again.
+    hindrance: Option<Reason>,
+    particulars: Box<dyn Particulars>,
+    /// The main process that last described itself.
+    described: Option<Pid>,
 }
 
 /// What ended a sleep.
@@ -165,8 +123,59 @@ enum Woken {
 }
 
 impl Driver {
+    fn new(task: Task) -> Result<Self, SuperviseError> {
+        let Task { layout, spec, lock, fifo, notify, program, beginning, words, particulars, is_ordered } =
+            task;
+        let now = Instant::now();
+        let host = identity::host();
+        let (me, inbox) = become_supervisor(&host)?;
+        let service = Service::of(&layout, &spec.name);
+        let found = Found::look(&layout, &service, beginning, &me)?;
+        let log = LogPump::open(&layout, &spec)?;
+        drop(fifo); // It kept the FIFO's content; from here on our own end does.
+        let machine = found.machine(&spec, beginning, now)?;
+        let watch = spec.watch.as_ref().filter(|_| beginning != Beginning::Stop);
+        let files = FileWatch::new(&layout, watch, found.unread_saves(), now);
+        let runs = (RunId::from_random(random()?), found.generation(beginning)?);
+        let earlier = found.earlier.as_ref();
+        let known = found.main.as_ref().map(|main| main.record.clone());
+        let record = RecordWriter::new(&layout, &spec, me.clone(), earlier, known, (notify, words), runs);
+        let (port, is_exposed) = earlier.map_or((None, false), |record| (record.port, record.exposed));
+        let stop = Stop::new(found.survivors(&service, &layout));
+        let reserve = DiskReserve::new(found.lost_lines(), now);
+        let readiness = ReadinessCheck::new(&spec.ready, earlier);
+        let main = found.main.map_or(MainProcess::None, MainProcess::Running);
+        let mut rest = Rest::default();
+        rest.schedule(now);
+        let mut driver = Self {
+            home: Home::new(layout, lock, spec.name.clone(), me.pid),
+            tree: OwnTree::new(service, &me, main, stop, found.is_orphaned),
+            background: Background::default(),
+            port: Port::new(port, is_exposed),
+            needs: Needs::new(is_ordered),
+            peers: PeerWatch::new(beginning == Beginning::Stop),
+            upgrade: Upgrade::None,
+            hindrance: None,
+            described: None,
+            particulars,
+            spec,
+            host,
+            program,
+            inbox,
+            machine,
+            record,
+            log,
+            reserve,
+            readiness,
+            files,
+            rest,
+        };
+        driver.take_the_first_step(beginning, found.earlier)?;
+        Ok(driver)
+    }
+
     fn run(mut self, beginning: Beginning) -> Result<(), SuperviseError> {
-        // Before anything is started: whoever finds this record after our death knows to look.
+        // Before anything is started: a record that is found after our death says to look.
         self.begin_the_record(beginning)?;
         // Made of a supervisor that was killed, or while this process changed its program.
         self.look_at_requests();
@@ -176,20 +185,20 @@ impl Driver {
             for notice in self.inbox.take() {
                 self.on_notice(notice);
             }
-            self.look_after_main();
+            self.look_at_main();
             self.look_for_an_answer();
             self.look_at_the_tree();
             self.look_at_saves();
-            self.look_after_the_keys();
+            self.look_at_the_port();
             self.look_at_upgrade();
-            self.tick();
-            self.learn_from_jupyter();
+            self.look_at_needs();
+            self.look_at_description();
             self.save();
             if self.is_over() {
                 self.drain();
-                return self.journal.take_unwritten().map_or(Ok(()), |error| Err(error.into()));
+                return self.record.take_unwritten().map_or(Ok(()), |error| Err(error.into()));
             }
-            self.look_after_peers();
+            self.look_at_peers();
             self.settle_down();
             self.sleep()?;
         }
@@ -197,14 +206,21 @@ impl Driver {
 
     /// Tells the machine what happened and does what follows.
     fn tell(&mut self, event: Event) {
-        match self.machine.on_event(event, Instant::now()) {
+        let now = Instant::now();
+        match self.machine.on_event(event, now) {
             Action::Nothing => {}
             Action::Spawn => self.spawn(),
-            Action::AskMain => self.ask_main(),
-            Action::KillMain => self.kill_main(),
-            Action::EndGroup { force } => self.end_group(force),
-            Action::EndTree { force } => self.end_tree(force),
-            Action::Renew => self.renew(),
+            Action::AskMain => {
+                self.tree.begin_stop(self.home.layout(), now);
+                self.signal_main(self.spec.stop.signal.into());
+            }
+            Action::KillMain => {
+                self.tree.note_killed_main(self.spec.stop.timeout, now);
+                self.signal_main(Signal::KILL);
+            }
+            Action::EndGroup { force } => self.tree.end_group(force, self.home.layout()),
+            Action::EndTree { force } => self.tree.end_all(force, self.home.layout(), now),
+            Action::Renew => self.reload(),
         }
     }
 
@@ -215,49 +231,129 @@ impl Driver {
             Notice::Requested => self.look_at_requests(),
             Notice::Upgrade => self.upgrade.ask(),
             Notice::LookAround => {
-                self.look_around();
-                self.rest_at = Some(Instant::now() + REST);
+                self.peers.ask_to_look_around();
+                self.rest.schedule(Instant::now());
             }
             Notice::ChildEnded => {}
         }
     }
 
+    fn signal_main(&mut self, signal: Signal) {
+        if !self.tree.signal_main(signal) {
+            self.tell(Event::MainEnded(End::Unknown));
+        }
+    }
+
+    // How a supervisor begins.
+
+    fn take_the_first_step(
+        &mut self,
+        beginning: Beginning,
+        earlier: Option<Record>,
+    ) -> Result<(), SuperviseError> {
+        let is_stop = beginning == Beginning::Stop;
+        if let Some(record) = earlier.as_ref().filter(|record| record.is_in_background() && !is_stop) {
+            return self.take_over_background(beginning, record);
+        }
+        match earlier.filter(|_| self.tree.is_orphaned()) {
+            _ if is_stop => self.tell(Event::StopRequested),
+            Some(earlier) if self.tree.main.main().is_none() => {
+                self.handle_unsupervised_exit(&earlier, beginning)?;
+            }
+            // It was told to end, and is on its way. It is wanted back: this was a restart, or a start of what
+            // was being stopped.
+            Some(earlier) if earlier.state == ServiceState::Stopping => self.tell(Event::RestartRequested),
+            Some(_) | None => {}
+        }
+        Ok(())
+    }
+
+    /// Takes over a service in the background. If nothing of it is left, a request starts it anew; in a
+    /// rescue its policy decides.
+    fn take_over_background(&mut self, beginning: Beginning, record: &Record) -> Result<(), SuperviseError> {
+        if beginning == Beginning::Rescue || !self.in_background().is_empty() {
+            let policy = policy(&self.spec);
+            self.machine = Machine::in_background(policy, random()?, past_of(record), Instant::now());
+            // The first record about it already names its processes.
+            self.look_at_the_background();
+        }
+        Ok(())
+    }
+
+    /// The main process ended without a supervisor. What is left of its group ends before another one comes;
+    /// whether one comes unasked is for the policy to say.
+    fn handle_unsupervised_exit(
+        &mut self,
+        earlier: &Record,
+        beginning: Beginning,
+    ) -> Result<(), SuperviseError> {
+        let Some(leader) = earlier.main.as_ref().map(|main| main.identity.pid) else { return Ok(()) };
+        let is_wanted = beginning == Beginning::Start || earlier.state == ServiceState::Stopping;
+        self.tree.main = MainProcess::LostGroup(leader);
+        if is_wanted && self.tree.group(self.home.layout()).is_empty() {
+            self.tree.main.forget();
+            return Ok(());
+        }
+        // In back-off, the record already says how it ended.
+        let seen = earlier.last_exit.filter(|_| earlier.state == ServiceState::Backoff);
+        let was_up = earlier.state.is_well() || seen.is_some();
+        let policy = policy(&self.spec);
+        self.machine = Machine::adopted(policy, random()?, was_up, past_of(earlier), Instant::now());
+        if seen.is_none() {
+            self.record.main_ended(End::Unknown);
+        }
+        self.tell(Event::MainEnded(seen.map_or(End::Unknown, end_of)));
+        if is_wanted {
+            self.tell(Event::Saved);
+        }
+        Ok(())
+    }
+
+    fn begin_the_record(&mut self, beginning: Beginning) -> Result<(), SuperviseError> {
+        let is_new = beginning != Beginning::Stop && self.tree.main.main().is_none();
+        self.update_the_record();
+        let may_write = self.home.is_ours();
+        Ok(self.record.begin(self.home.layout(), is_new, may_write)?)
+    }
+
+    // What each round looks at.
+
+    /// Goes on in the folder's new place, once it was moved.
+    fn follow_the_folder(&mut self) {
+        let me = self.record.supervisor().pid;
+        if self.home.follow(|| table::working_directory(me)) {
+            self.log.capture.follow(self.home.layout());
+        }
+    }
+
     /// Moves what was printed to the log; whether there may be more at once.
     fn drain(&mut self) -> bool {
-        let is_read = self.waits_for_a_line();
+        let is_read = self.readiness.waits_for_a_line(self.machine.phase());
         let pumped = self.log.drain(is_read);
         if pumped.more {
-            self.rest_at = Some(Instant::now() + REST);
+            self.rest.schedule(Instant::now());
         }
         if let Some(error) = pumped.error {
-            self.journal.complain(&error.to_string());
+            tracing::warn!(service = %self.spec.name, "{error}");
         }
         if is_read {
-            self.look_for_a_line(false);
+            self.readiness.look_for_a_line(&mut self.log.capture, false);
         }
-        let is_last = matches!(self.machine.phase(), Phase::Sweeping { .. } | Phase::Settled(_));
+        let is_last = matches!(self.machine.phase(), Phase::Sweeping { .. } | Phase::Ended(_));
         let loss = self.reserve.look(&mut self.log.capture, &self.spec.name, is_last, Instant::now());
         if let Some(loss) = loss {
-            self.journal.lost(loss);
+            self.record.lost(loss);
         }
         if pumped.was_rotated {
-            self.journal.log_was_rotated();
+            self.record.log_was_rotated();
         }
         pumped.more
     }
 
-    /// Learns that the main process ended, and keeps it a zombie: its number pins its group.
-    fn look_after_main(&mut self) {
-        let kept = self.main.as_ref().filter(|main| main.is_child).map(Main::pid);
-        reaper::reap_others(&kept.into_iter().chain(self.upgrade.child()).collect::<Vec<_>>());
-        let Some(main) = self.main.as_mut().filter(|main| main.ended.is_none()) else { return };
-        let end = match main.is_child {
-            true => reaper::peek(main.pid()),
-            // What nobody can tell counts as a failure.
-            false => (!main.verified.lives()).then(|| main.verified.exit().unwrap_or(End::Unknown)),
-        };
-        let Some(end) = end else { return };
-        main.ended = Some(end);
+    fn look_at_main(&mut self) {
+        let kept: Vec<Pid> = self.tree.main.kept().into_iter().chain(self.upgrade.child()).collect();
+        reaper::reap_others(&kept);
+        let Some(end) = self.tree.main.look() else { return };
         // Its last words may be the very line that it was to be ready by.
         for _ in 0..MOST_LAST_DRAINS {
             if !self.drain() {
@@ -265,22 +361,78 @@ impl Driver {
             }
         }
         self.look_for_an_answer();
-        self.journal.main_ended(end);
-        self.port_lost = self.was_robbed_of_its_port();
-        self.readying.forget();
+        self.record.main_ended(end);
+        self.look_who_has_the_port();
+        let sockets = Sockets { tree: &self.tree, layout: self.home.layout() };
+        let is_taken = |port| !ports::is_free(port) && !sockets.hold(port);
+        if let Some(port) = self.port.main_ended(self.machine.phase(), self.spec.port, is_taken) {
+            self.record.note(Reason::PortHeld { port, holder: sockets.holder(port) });
+        }
+        self.readiness.forget();
         self.tell(Event::MainEnded(end));
     }
 
-    /// Writes the first record: without one, what is started now could not be found.
-    fn begin_the_record(&mut self, beginning: Beginning) -> Result<(), SuperviseError> {
-        let is_new = beginning != Beginning::Stop && self.main.is_none();
-        if is_new {
-            self.journal.write_only_with_room();
+    fn look_for_an_answer(&mut self) {
+        let has_ended = matches!(self.tree.main, MainProcess::Ended(_));
+        let sockets = Sockets { tree: &self.tree, layout: self.home.layout() };
+        let (phase, target, now) = (self.machine.phase(), self.target(), Instant::now());
+        let capture = &mut self.log.capture;
+        if !self.readiness.look(phase, has_ended, capture, target, &sockets, now) {
+            return;
         }
-        self.save();
-        match self.journal.take_unwritten() {
-            Some(error) if is_new => Err(error.into()),
-            Some(_) | None => Ok(()),
+        self.log.capture.mark(Mark::Ready);
+        self.tell(Event::Answered);
+        if self.readiness.used_memory() {
+            self.rest.schedule(now);
+        }
+        let sockets = Sockets { tree: &self.tree, layout: self.home.layout() };
+        if let Some(note) = self.readiness.public_listener(&sockets) {
+            self.record.note(note);
+        }
+    }
+
+    /// Looks whether the group, or the tree, that is being ended has become empty.
+    fn look_at_the_tree(&mut self) {
+        match *self.machine.phase() {
+            Phase::Clearing { end, pressure, .. } => self.look_at_the_group(end, pressure),
+            Phase::Background { .. } => self.look_at_the_background(),
+            Phase::Sweeping { force, .. } => {
+                let look = self.tree.look(force, self.log.has_writers(), self.home.layout());
+                if look == Look::Empty {
+                    self.tell(Event::TreeEmpty);
+                }
+            }
+            Phase::Waiting { .. }
+            | Phase::Starting { .. }
+            | Phase::Up { .. }
+            | Phase::Stopping { .. }
+            | Phase::Ended(_) => {}
+        }
+    }
+
+    fn look_at_the_group(&mut self, end: End, pressure: Pressure) {
+        if !self.tree.group(self.home.layout()).is_empty() {
+            // Also kills members forked since the last check.
+            if pressure == Pressure::Killed {
+                self.tree.end_group(true, self.home.layout());
+            }
+            return;
+        }
+        self.tree.main.forget();
+        let event = match self.port.take_loss() {
+            true => Event::PortLost { why: Reason::PortLost { port: self.port.number.unwrap_or_default() } },
+            false if end.success() && !self.in_background().is_empty() => Event::LeftOthers,
+            false => Event::GroupEmpty,
+        };
+        self.tell(event);
+        if let Phase::Background { .. } = self.machine.phase() {
+            self.look_at_the_background();
+        }
+    }
+
+    fn look_at_the_background(&mut self) {
+        if !self.background.update(self.in_background(), &self.host) {
+            self.tell(Event::GroupEmpty);
         }
     }
 
@@ -288,114 +440,311 @@ impl Driver {
         let Some(watch) = &self.spec.watch else { return };
         let running = match self.machine.phase().wanted() {
             Wanted::Stopped => Running::Unwanted,
-            Wanted::Run if self.main.as_ref().is_some_and(|main| main.ended.is_none()) => Running::Yes,
+            Wanted::Run if self.tree.main.running().is_some() => Running::Yes,
             Wanted::Run => Running::No,
         };
         let checks = PythonChecks { watch, spec: &self.spec, host: &self.host };
-        let is_saved = self.files.look(&self.layout, &self.spec.name, &checks, running, Instant::now());
+        let (layout, now) = (self.home.layout(), Instant::now());
+        let is_saved = self.files.look(layout, &self.spec.name, &checks, running, now);
         if let Some(trouble) = self.files.trouble() {
-            self.journal.note(trouble.clone());
+            self.record.note(trouble.clone());
         }
         if is_saved {
             self.tell(Event::Saved);
         }
     }
 
-    fn look_after_peers(&mut self) {
-        let (service, is_stopping) = (&self.spec.name, self.stopwatch.is_some());
-        let neighborhood =
-            Neighborhood { layout: &self.layout, service, host: &self.host, program: &self.program };
-        let has_time = || !self.journal.is_unsettled() || !self.journal.has_audience();
-        self.peers.look(&neighborhood, service, has_time, is_stopping, Instant::now());
+    /// Looks who has the port while the service does not, and says so if it came up with keys that were exposed.
+    fn look_at_the_port(&mut self) {
+        if self.port.next_look(self.machine.phase(), Instant::now()).is_some() {
+            self.look_who_has_the_port();
+        }
+        if let (Phase::Up { .. }, true, Some(port)) =
+            (self.machine.phase(), self.port.is_exposed(), self.port.number)
+        {
+            self.record.note(Reason::KeysExposed { port });
+        }
     }
 
-    fn look_around(&mut self) {
-        let (service, is_stopping) = (&self.spec.name, self.stopwatch.is_some());
-        let neighborhood =
-            Neighborhood { layout: &self.layout, service, host: &self.host, program: &self.program };
-        self.peers.look_around(&neighborhood, service, is_stopping, Instant::now());
-    }
-
-    /// Introduces this supervisor before the record says that the service has settled.
-    fn be_known_before_settling(&mut self, next: ServiceState) {
-        let is_time = is_settled(next) || !self.journal.has_audience();
-        let service = &self.spec.name;
-        let neighborhood =
-            Neighborhood { layout: &self.layout, service, host: &self.host, program: &self.program };
-        self.peers.introduce(&neighborhood, service, is_time);
+    fn look_who_has_the_port(&mut self) {
+        self.port.look(|port| ports::is_another_users(port).unwrap_or(false));
     }
 
     fn look_at_upgrade(&mut self) {
         let begin = || {
             let newer = self.program.newer()?;
-            Some(Trial::begin(newer, self.layout.root(), &self.host))
+            Some(Trial::begin(newer, self.home.layout().root(), &self.host))
         };
-        let (phase, is_stopping) = (self.machine.phase(), self.stopwatch.is_some());
-        if self.upgrade.look(&self.spec.name, phase, is_stopping, Instant::now(), begin) {
-            self.make_way();
+        let (phase, is_stopping) = (self.machine.phase(), self.tree.stop.is_running());
+        if !self.upgrade.look(&self.spec.name, phase, is_stopping, Instant::now(), begin) {
+            return;
         }
-    }
-
-    fn make_way(&mut self) {
         self.save();
-        self.journal.note_in_log("makes way for a newer program");
+        tracing::info!(service = %self.spec.name, "makes way for a newer program");
         let image = self.program.path.clone();
         // A restart begins with the newer program anyway. What runs needs no configuration.
-        let why = self.succeed(&image, Beginning::Rescue, &[Notice::Stop, Notice::Restart]);
-        self.journal.complain(&format!("{why}; this one goes on"));
+        let why = self.exec(&image, Beginning::Rescue, &[Notice::Stop, Notice::Restart]);
+        tracing::warn!(service = %self.spec.name, "{why}; this one goes on");
     }
 
-    /// The old instance is gone: begins again, with the configuration as it is now. A newer program
-    /// that can't be run is no reason to stay away: this one can.
-    fn renew(&mut self) {
-        let was_exposed = self.journal.is_exposed();
-        self.look_at_the_port();
-        if !was_exposed && self.journal.is_exposed() {
-            // The next program knows what the record says.
-            self.save();
+    /// Time passes for the machine, unless the service waits for another one to be up.
+    fn look_at_needs(&mut self) {
+        let layout = self.home.layout();
+        let look_up = |name: &_| Need::of(ownership::look_up(layout, name, &self.host));
+        match self.needs.look(&self.machine, &self.spec.needs, look_up, Instant::now()) {
+            Step::Tick => self.tell(Event::Tick),
+            Step::Wait => {}
+            Step::Fail(why) => self.tell(Event::SpawnFailed { why }),
         }
-        let image = match self.program.newer().map(Path::to_owned) {
-            None => self.program.image(),
-            Some(newer) => {
-                let (folder, host) = (self.layout.root().clone(), self.host.clone());
-                let drain = || {
-                    self.drain();
-                };
-                match re_exec::try_out(&newer, &folder, &host, drain) {
-                    Ok(()) => newer,
-                    Err(why) => {
-                        self.journal.complain(&format!("{why}; the service is restarted by the old program"));
-                        self.program.image()
-                    }
+    }
+
+    /// Does what is asked for. Of several requests, a stop wins.
+    fn look_at_requests(&mut self) {
+        let is_asked = |request: Request| request.take(self.home.layout(), &self.spec.name);
+        let has_ended = matches!(self.machine.phase(), Phase::Ended(_));
+        let is_to_begin = is_asked(Request::Begin(self.record.next_run().clone())) && has_ended;
+        let is_to_begin_anew = self.record.generation().cloned().map(Request::Restart).is_some_and(is_asked);
+        if is_asked(Request::Stop(self.record.supervisor().clone())) {
+            self.tell(Event::StopWanted);
+        } else if is_to_begin || is_to_begin_anew {
+            self.tell(Event::RestartRequested);
+        }
+    }
+
+    /// Records what the service says about itself. Once for each main process.
+    fn look_at_description(&mut self) {
+        let main = self.tree.main.pid();
+        let is_new = matches!(self.machine.phase(), Phase::Up { .. }) && self.described != main;
+        let Some(address) = self.readiness.address.filter(|_| is_new) else { return };
+        self.described = main;
+        let layout = self.home.layout();
+        let pids = || self.tree.pids(layout);
+        if let Some(description) = self.particulars.describe(layout, address, &pids) {
+            self.record.describe(description);
+        }
+    }
+
+    fn look_at_peers(&mut self) {
+        let has_time = || !self.record.is_transient() || !self.record.has_waiter();
+        let neighborhood = neighborhood(&self.home, &self.spec, &self.host, &self.program);
+        let is_stopping = self.tree.stop.is_running();
+        self.peers.look(&neighborhood, &self.spec.name, has_time, is_stopping, Instant::now());
+    }
+
+    // Starting an instance, and beginning again.
+
+    fn spawn(&mut self) {
+        if let Some(why) = self.tree.in_the_way(self.home.layout()) {
+            return self.tell(Event::SpawnFailed { why });
+        }
+        self.tree.main.forget();
+        self.files.begin(self.home.layout(), Instant::now());
+        self.forget_the_stop();
+        // What the one before printed comes before this one's start.
+        self.drain();
+        // It was told of a folder that was moved since.
+        if self.spec.directory != *self.home.layout().root() {
+            return self.reload();
+        }
+        self.log.capture.mark(Mark::Start);
+        match self.start_instance() {
+            Ok(main) => {
+                self.hindrance = None;
+                self.record.started(&main.record, self.port.number, self.log.capture.end());
+                self.tree.main = MainProcess::Running(main);
+                self.log.expect_output();
+                self.readiness.begin(&self.log.capture, Instant::now());
+                self.tell(Event::Spawned);
+                if let Phase::Up { .. } = self.machine.phase() {
+                    self.log.capture.mark(Mark::Ready);
                 }
             }
+            Err(SpawnFailure { why, passes }) => {
+                self.hindrance = passes.then(|| why.clone());
+                self.record.nothing_printed(self.log.capture.end());
+                self.tell(if passes { Event::SpawnHindered { why } } else { Event::SpawnFailed { why } });
+            }
+        }
+    }
+
+    fn start_instance(&mut self) -> Result<Main, SpawnFailure> {
+        if self.spec.command.is_empty() {
+            return Err(Reason::NothingToStart.into());
+        }
+        self.renew_exposed_keys()?;
+        let sockets = Sockets { tree: &self.tree, layout: self.home.layout() };
+        let (number, note) = sockets.choose(&self.port, self.spec.port)?;
+        self.port.number = number;
+        if let Some(note) = note {
+            self.record.note(note);
+        }
+        for finding in self.particulars.prepare(self.home.layout())? {
+            self.record.find(finding);
+        }
+        let next = RunId::from_random(random().map_err(SpawnFailure::of_random)?);
+        let output = self.log.capture.writer()?;
+        let may_write = self.home.is_ours();
+        let ahead = self.record.write_ahead(self.home.layout(), next, may_write)?;
+        let spawner = Spawner {
+            spec: &self.spec,
+            service: &self.tree.service,
+            program: &self.program,
+            port: self.port.number,
+            host: &self.host,
         };
-        let why = self.succeed(&image, Beginning::Start, &[Notice::Stop]);
-        self.journal.complain(&why);
+        spawner.spawn(ahead, output)
+    }
+
+    /// Replaces exposed keys before the service is started with them again, and names them.
+    fn renew_exposed_keys(&mut self) -> Result<(), SpawnFailure> {
+        self.look_who_has_the_port();
+        if !self.port.is_exposed() {
+            return Ok(());
+        }
+        let keys = self.particulars.renew_keys(self.home.layout())?;
+        self.port.is_safe_again();
+        if let (false, Some(port)) = (keys.is_empty(), self.port.number) {
+            self.record.note(Reason::KeysRenewed { port, keys });
+        }
+        Ok(())
+    }
+
+    /// Begins again with the configuration as it is now: the old instance is gone. A newer program that can't
+    /// be run is no reason to stay away: this one can.
+    fn reload(&mut self) {
+        self.look_who_has_the_port();
+        // The next program knows what the record says.
+        if self.port.is_exposed() {
+            self.save();
+        }
+        let image = self.program.newer().map(Path::to_owned).and_then(|newer| {
+            let (folder, host) = (self.home.layout().root().clone(), self.host.clone());
+            let drain = || {
+                self.drain();
+            };
+            match re_exec::try_out(&newer, &folder, &host, drain) {
+                Ok(()) => Some(newer),
+                Err(why) => {
+                    let service = &self.spec.name;
+                    tracing::warn!(%service, "{why}; the service is restarted by the old program");
+                    None
+                }
+            }
+        });
+        let image = image.unwrap_or_else(|| self.program.image());
+        let why = self.exec(&image, Beginning::Start, &[Notice::Stop]);
+        tracing::warn!(service = %self.spec.name, "{why}");
         self.tell(Event::SpawnFailed { why: Reason::ReloadFailed { error: why } });
-        if matches!(self.machine.phase(), Phase::Settled(_)) {
-            self.give_up_on_requests();
+        if matches!(self.machine.phase(), Phase::Ended(_)) {
+            // The record says why; a command that asked for this sees by the new names that it was tried.
+            if let (Ok(run), Ok(generation)) = (random(), random()) {
+                self.record.plan_anew(RunId::from_random(run), RunId::from_random(generation));
+            }
             self.forget_the_stop();
         }
     }
 
     /// Returns only if the program could not take over, or something more urgent came first.
-    fn succeed(&mut self, image: &Path, beginning: Beginning, urgent: &[Notice]) -> String {
-        let successor = Successor { image, layout: &self.layout, service: &self.spec.name, beginning };
-        let stayed = re_exec::exec(&successor, &self.lock, &self.log.capture, &mut self.inbox, urgent);
+    fn exec(&mut self, image: &Path, beginning: Beginning, urgent: &[Notice]) -> String {
+        let (layout, service) = (self.home.layout(), &self.spec.name);
+        let successor = Successor { image, layout, service, beginning };
+        let stayed = re_exec::exec(&successor, self.home.lock(), &self.log.capture, &mut self.inbox, urgent);
         for notice in stayed.notices {
             self.on_notice(notice);
         }
         stayed.why
     }
 
+    fn forget_the_stop(&mut self) {
+        if self.tree.stop.forget() {
+            self.peers.look_again();
+            self.rest.schedule(Instant::now());
+        }
+    }
+
+    // What is said about the service.
+
+    fn save(&mut self) {
+        self.update_the_record();
+        if self.home.is_ours() {
+            self.record.write(self.home.layout());
+        }
+    }
+
+    fn update_the_record(&mut self) {
+        let sockets = Sockets { tree: &self.tree, layout: self.home.layout() };
+        self.readiness.diagnose(self.machine.phase(), self.target(), &sockets);
+        let receipt = self.finish_stop();
+        let is_over = self.is_over();
+        let (state, reasons) = self.state();
+        // Before the record says that the state lasts.
+        let has_waiter = self.record.has_waiter();
+        let neighborhood = neighborhood(&self.home, &self.spec, &self.host, &self.program);
+        self.peers.introduce(&neighborhood, &self.spec.name, !state.is_transient() || !has_waiter);
+        self.record.update(Snapshot {
+            state,
+            reasons,
+            wanted: self.machine.phase().wanted(),
+            restarts: self.machine.restarts().unwrap_or(0),
+            unexpected_ends: self.machine.unexpected_ends(),
+            address: self.readiness.address,
+            scheme: self.readiness.scheme,
+            is_adopted: self.tree.is_orphaned(),
+            main: self.tree.main.main().map(|main| &main.record),
+            is_exposed: self.port.is_exposed(),
+            saved: self.files.unread(),
+            receipt,
+            is_over,
+        });
+    }
+
+    fn state(&self) -> (ServiceState, Vec<Reason>) {
+        let facts = Facts {
+            machine: &self.machine,
+            awaited: self.needs.awaited(),
+            hindrance: self.hindrance.as_ref(),
+            last_exit: self.record.last_exit(),
+            readiness: &self.readiness,
+            background: &self.background,
+            files: &self.files,
+            ready_timeout: self.spec.ready.timeout(),
+            in_the_way: &|| self.tree.in_the_way(self.home.layout()),
+        };
+        facts.state()
+    }
+
+    /// Returns what a stop did, once it is over.
+    fn finish_stop(&mut self) -> Option<Receipt> {
+        let Phase::Ended(Outcome::Stopped) = self.machine.phase() else { return None };
+        let receipt = self.tree.finish_stop(self.home.layout(), Instant::now())?;
+        if receipt.survivors.is_empty() {
+            self.particulars.clean_up(self.home.layout());
+        }
+        Some(receipt)
+    }
+
+    /// Returns the processes that count as the service in the background: not its kernels.
+    fn in_background(&self) -> Vec<Entry> {
+        match self.particulars.leaves_processes() {
+            true => Vec::new(),
+            false => self.tree.without_kernels(self.home.layout()),
+        }
+    }
+
+    fn target(&self) -> Target {
+        let is_pinned = self.spec.port.is_some_and(|wish| wish.pinned);
+        Target { port: self.port.number, is_pinned }
+    }
+
+    // The end of a round, and of the supervisor.
+
     fn is_over(&self) -> bool {
         match self.machine.phase() {
-            Phase::Settled(Outcome::Stopped) => true,
-            // As long as something of it lives, its output is captured and it is found; and the next
-            // save may bring it back.
-            Phase::Settled(Outcome::Exited | Outcome::Crashed { .. }) => {
-                !self.files.is_possible() && self.family().ours.is_empty()
+            Phase::Ended(Outcome::Stopped) => true,
+            // As long as something of it runs, its output is captured and it is found; and the next save may
+            // bring it back.
+            Phase::Ended(Outcome::Exited | Outcome::Crashed { .. }) => {
+                !self.files.is_possible() && self.tree.find(self.home.layout()).ours.is_empty()
             }
             Phase::Waiting { .. }
             | Phase::Starting { .. }
@@ -407,8 +756,19 @@ impl Driver {
         }
     }
 
-    /// Sleeps until there is more to do than to move output: a flood of it is no reason to look at
-    /// everything else each time.
+    fn settle_down(&mut self) {
+        let is_awaited = self.record.is_transient();
+        if !is_awaited {
+            self.reserve.set_aside(self.home.layout(), &self.spec.name);
+        }
+        if self.rest.is_due(is_awaited, Instant::now()) {
+            self.log.capture.rest();
+            memory::give_back();
+        }
+    }
+
+    /// Sleeps until there is more to do than to move output: a flood of it is no reason to look at everything
+    /// else each time.
     fn sleep(&mut self) -> Result<(), SuperviseError> {
         let is_steady = |phase: &Phase| matches!(phase, Phase::Up { .. } | Phase::Background { .. });
         while self.wait()? == Woken::ByOutput && is_steady(self.machine.phase()) {
@@ -425,40 +785,37 @@ impl Driver {
     }
 
     fn wait(&self) -> Result<Woken, SuperviseError> {
-        let now = Instant::now();
-        let recheck = self.is_ending().then(|| now + RECHECK);
+        let (now, phase) = (Instant::now(), self.machine.phase());
+        let is_ending = matches!(phase, Phase::Clearing { .. } | Phase::Sweeping { .. });
         let wake = [
-            self.next_tick(),
-            self.readying.next_look(self.machine.phase(), now),
+            self.needs.next_look(&self.machine),
+            self.readiness.next_look(phase, now),
             self.files.next_look(),
             self.upgrade.next_look(),
-            self.background.next_look(self.machine.phase(), now),
+            self.background.next_look(phase, now),
             self.peers.next_look(),
-            self.next_look_at_the_port(now),
-            self.rest_at.filter(|_| !self.journal.is_unsettled()),
-            recheck,
-            self.reserve.next_look(&self.log.capture, !self.journal.is_behind()),
+            self.port.next_look(phase, now),
+            self.rest.next(self.record.is_transient()),
+            is_ending.then(|| now + RECHECK),
+            self.reserve.next_look(&self.log.capture, self.record.is_written()),
         ]
         .into_iter()
         .flatten()
         .min();
-        let output = self.log.descriptor().map(|fd| (fd, Interest::Read));
-        let mut watched: Vec<_> = output.into_iter().collect();
-        watched.extend(self.inbox.descriptors().map(|fd| (fd, Interest::Read)));
-        if let Some(fd) =
-            self.main.as_ref().filter(|main| main.ended.is_none()).and_then(|main| main.verified.descriptor())
-        {
-            watched.push((fd, Interest::Read));
-        }
-        watched.extend(self.readying.descriptor());
+        let read = |fd| (fd, Interest::Read);
+        // The output first: its place tells it from the others.
+        let mut watched: Vec<_> = self.log.descriptor().map(read).into_iter().collect();
+        watched.extend(self.inbox.descriptors().map(read));
+        watched.extend(self.tree.main.running().and_then(Main::descriptor).map(read));
+        watched.extend(self.readiness.descriptor());
         watched.extend(self.files.descriptors());
         let ends = [
             self.upgrade.descriptor(),
             self.background.descriptor(),
             self.peers.descriptor(),
-            self.journal.audience(),
+            self.record.waiter(),
         ];
-        watched.extend(ends.into_iter().flatten().map(|fd| (fd, Interest::Read)));
+        watched.extend(ends.into_iter().flatten().map(read));
         let timeout = wake.map(|wake| wake.saturating_duration_since(now));
         let ready = poll::wait(&watched, timeout)
             .map_err(|source| SuperviseError::System { activity: "wait", source })?;
@@ -469,43 +826,22 @@ impl Driver {
             false => Woken::ByMore,
         })
     }
-
-    fn settle_down(&mut self) {
-        // Once no command waits for the service any more.
-        if !self.journal.is_unsettled() {
-            self.reserve.set_aside(&self.layout, &self.spec.name);
-        }
-        let rests = self.rest_at.is_some_and(|at| at <= Instant::now());
-        if rests && !self.journal.is_unsettled() {
-            self.rest_at = None;
-            self.log.capture.rest();
-            memory::give_back();
-        }
-    }
-
-    /// Whether the tree is being ended, and therefore looked at again and again.
-    fn is_ending(&self) -> bool {
-        match self.machine.phase() {
-            Phase::Clearing { .. } | Phase::Sweeping { .. } => true,
-            Phase::Stopping { .. }
-            | Phase::Waiting { .. }
-            | Phase::Starting { .. }
-            | Phase::Up { .. }
-            | Phase::Background { .. }
-            | Phase::Settled(_) => false,
-        }
-    }
 }
 
-impl Main {
-    fn pid(&self) -> Pid {
-        self.record.identity.pid
-    }
+/// Makes this process ready to supervise: it knows itself, receives signals, and adopts orphans.
+fn become_supervisor(host: &Host) -> Result<(ProcessIdentity, Inbox), SuperviseError> {
+    let system = |activity| move |source| SuperviseError::System { activity, source };
+    let me = identity::own(host).ok_or_else(|| system("see myself")(std::io::ErrorKind::NotFound.into()))?;
+    let inbox = Inbox::open().map_err(system("receive signals"))?;
+    reaper::become_subreaper().map_err(system("become the parent of orphans"))?;
+    Ok((me, inbox))
 }
 
-fn random() -> Result<u64, SuperviseError> {
-    getrandom::u64().map_err(|error| SuperviseError::System {
-        activity: "get random numbers",
-        source: std::io::Error::other(error.to_string()),
-    })
+fn neighborhood<'a>(
+    home: &'a Home,
+    spec: &'a ServiceSpec,
+    host: &'a Host,
+    program: &'a Program,
+) -> Neighborhood<'a> {
+    Neighborhood { layout: home.layout(), service: &spec.name, host, program }
 }

@@ -6,14 +6,15 @@
 //! record, what is wanted comes as a signal to a process whose identity was verified. Acting on
 //! services from outside is the work of `pipulate-engine`.
 //!
-//! Reading order: `machine`, [`driver`], [`process_tree`], [`ownership`].
+//! Reading order: `machine`, [`driver`], `parts`, [`process_tree`], [`ownership`].
 
 pub mod driver;
-pub mod jupyter;
+pub mod kernels;
 pub mod launch_spec;
 pub mod marker;
 pub mod notice;
 pub mod ownership;
+pub mod particulars;
 pub mod port_owner;
 pub mod probe;
 pub mod process_tree;
@@ -21,5 +22,9 @@ pub mod program;
 pub mod scope;
 pub mod startable;
 
+mod error;
 mod machine;
 mod parts;
+mod random;
+
+use random::random;

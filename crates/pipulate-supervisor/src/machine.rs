@@ -143,7 +143,7 @@ impl Machine {
             Phase::Clearing { deadline, .. }
             | Phase::Stopping { deadline, .. }
             | Phase::Sweeping { deadline, .. } => Some(*deadline),
-            Phase::Background { .. } | Phase::Settled(_) => None,
+            Phase::Background { .. } | Phase::Ended(_) => None,
         }
     }
 
@@ -199,7 +199,7 @@ impl Machine {
     /// meanwhile goes on.
     fn on_spawn_failed(&mut self, why: Reason) -> Action {
         match self.phase.wanted() {
-            Wanted::Run => self.settle(Outcome::Crashed { why }),
+            Wanted::Run => self.end_with(Outcome::Crashed { why }),
             Wanted::Stopped => Action::Nothing,
         }
     }
@@ -218,7 +218,7 @@ impl Machine {
             | Phase::Clearing { .. }
             | Phase::Background { .. }
             | Phase::Stopping { .. }
-            | Phase::Settled(_) => Action::Nothing,
+            | Phase::Ended(_) => Action::Nothing,
         }
     }
 
@@ -246,7 +246,7 @@ impl Machine {
                 // The driver adds which processes are left.
                 Pressure::Killed => {
                     let why = Reason::GroupRemains { end: ending(*end) };
-                    self.settle(Outcome::Crashed { why })
+                    self.end_with(Outcome::Crashed { why })
                 }
             },
             Phase::Stopping { killed: killed @ false, deadline, .. } if *deadline <= now => {
@@ -272,7 +272,7 @@ impl Machine {
             | Phase::Background { .. }
             | Phase::Stopping { .. }
             | Phase::Sweeping { .. }
-            | Phase::Settled(_) => Action::Nothing,
+            | Phase::Ended(_) => Action::Nothing,
         }
     }
 
@@ -287,8 +287,8 @@ impl Machine {
         Action::EndTree { force: false }
     }
 
-    fn settle(&mut self, outcome: Outcome) -> Action {
-        self.phase = Phase::Settled(outcome);
+    fn end_with(&mut self, outcome: Outcome) -> Action {
+        self.phase = Phase::Ended(outcome);
         Action::Nothing
     }
 }

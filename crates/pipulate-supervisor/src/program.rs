@@ -74,7 +74,7 @@ impl Program {
     }
 
     /// Starts a supervisor in a session of its own. It says what it has to say in supervisor.log,
-    /// and rings at `doorbell`. Without a `spec` it reads the configuration itself.
+    /// and tells of new records through `notify`. Without a `spec` it reads the configuration itself.
     ///
     /// # Errors
     /// The system has no room for another process, or the log can't be opened.
@@ -84,7 +84,7 @@ impl Program {
         service: &ServiceName,
         beginning: Beginning,
         spec: Option<&ServiceSpec>,
-        doorbell: impl Into<OwnedFd>,
+        notify: impl Into<OwnedFd>,
     ) -> Result<Verified, LaunchError> {
         let mut stderr = own_log::open(layout)?;
         if let Scope::Refused(why) = &self.scope {
@@ -104,7 +104,7 @@ impl Program {
             env: &BTreeMap::from([(marker::VARIABLE.to_owned(), mine.to_string().into())]),
             env_removed: &inherited_by_mistake(),
             stdin: spec.map(|spec| LaunchSpec::new(&self.path, layout, spec).write()).transpose()?,
-            stdout: doorbell.into(),
+            stdout: notify.into(),
             stderr: OwnedFd::from(stderr),
         })?;
         Ok(Verified::pin_new_child(pid, &identity::host())?)

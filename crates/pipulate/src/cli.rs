@@ -20,7 +20,7 @@ use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_environment::shell::Dialect;
 use pipulate_store::log::time_index::When;
-use pipulate_supervisor::driver::Beginning;
+use pipulate_supervisor::program::Beginning;
 use regex::Regex;
 
 use crate::exit_code::ExitStatus;

@@ -42,7 +42,7 @@ impl Woken {
     ) -> Option<Self> {
         let written = written_at(layout, service);
         let record = record.filter(|record| reload::is_of(record, supervisor))?;
-        if !record.state.has_settled() {
+        if !record.state.has_ended_by_itself() {
             return None;
         }
         let request = record.generation.as_ref().and(record.next_run.clone()).map(Request::Begin);

@@ -24,7 +24,7 @@ impl Machine {
             | Phase::Clearing { .. }
             | Phase::Background { .. }
             | Phase::Sweeping { .. }
-            | Phase::Settled(_) => Action::Nothing,
+            | Phase::Ended(_) => Action::Nothing,
         }
     }
 
@@ -46,16 +46,16 @@ impl Machine {
             | Phase::Up { .. }
             | Phase::Stopping { .. }
             | Phase::Sweeping { .. }
-            | Phase::Settled(_) => return Action::Nothing,
+            | Phase::Ended(_) => return Action::Nothing,
         };
         if !was_up && !self.ever_up {
-            return self.settle(Outcome::Crashed { why: Reason::EndedBeforeReady { end: ending(end) } });
+            return self.end_with(Outcome::Crashed { why: Reason::EndedBeforeReady { end: ending(end) } });
         }
         match (self.policy.restart, end.success()) {
             (RestartPolicy::Always, _) | (RestartPolicy::OnFailure, false) => self.again(end, now),
-            (RestartPolicy::OnFailure | RestartPolicy::Never, true) => self.settle(Outcome::Exited),
+            (RestartPolicy::OnFailure | RestartPolicy::Never, true) => self.end_with(Outcome::Exited),
             (RestartPolicy::Never, false) => {
-                self.settle(Outcome::Crashed { why: Reason::Ended { end: ending(end) } })
+                self.end_with(Outcome::Crashed { why: Reason::Ended { end: ending(end) } })
             }
         }
     }
@@ -78,7 +78,7 @@ impl Machine {
             | Phase::Background { .. }
             | Phase::Stopping { .. }
             | Phase::Sweeping { .. }
-            | Phase::Settled(_) => Action::Nothing,
+            | Phase::Ended(_) => Action::Nothing,
         }
     }
 
@@ -87,7 +87,7 @@ impl Machine {
         match self.phase {
             Phase::Clearing { comeback: None, end, .. } => {
                 let action = self.again(end, now);
-                if let Phase::Settled(Outcome::Crashed { why: told }) = &mut self.phase {
+                if let Phase::Ended(Outcome::Crashed { why: told }) = &mut self.phase {
                     *told = why;
                 }
                 action
@@ -99,7 +99,7 @@ impl Machine {
             | Phase::Background { .. }
             | Phase::Stopping { .. }
             | Phase::Sweeping { .. }
-            | Phase::Settled(_) => self.on_group_empty(now),
+            | Phase::Ended(_) => self.on_group_empty(now),
         }
     }
 
@@ -110,7 +110,7 @@ impl Machine {
                 self.phase = Phase::Waiting { until: now + delay.max(backoff::FIRST_DELAY) };
                 Action::Nothing
             }
-            Next::After(_) | Next::GiveUp(_) => self.settle(Outcome::Crashed { why }),
+            Next::After(_) | Next::GiveUp(_) => self.end_with(Outcome::Crashed { why }),
         }
     }
 
@@ -124,7 +124,7 @@ impl Machine {
             Next::GiveUp(count) => {
                 let times = u32::try_from(count).unwrap_or(u32::MAX);
                 let why = Reason::EndedTooOften { times, within: backoff::WINDOW, last: ending(end) };
-                self.settle(Outcome::Crashed { why })
+                self.end_with(Outcome::Crashed { why })
             }
         }
     }

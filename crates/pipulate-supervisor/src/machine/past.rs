@@ -63,7 +63,7 @@ impl Machine {
     /// What is left of a service whose main process and supervisor are gone.
     pub(crate) fn remains(policy: Policy, now: Instant) -> Self {
         let mut machine = Self::new(policy, 1, now);
-        machine.phase = Phase::Settled(Outcome::Stopped);
+        machine.phase = Phase::Ended(Outcome::Stopped);
         machine
     }
 }

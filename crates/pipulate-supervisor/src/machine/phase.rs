@@ -50,7 +50,7 @@ pub(crate) enum Phase {
         force: bool,
         deadline: Instant,
     },
-    Settled(Outcome),
+    Ended(Outcome),
 }
 
 /// How the rest of a group is being ended.
@@ -90,10 +90,10 @@ impl Phase {
     /// Whether it should run, by the last request.
     pub(crate) fn wanted(&self) -> Wanted {
         match self {
-            Self::Settled(Outcome::Stopped)
+            Self::Ended(Outcome::Stopped)
             | Self::Stopping { goal: Goal::Stop, .. }
             | Self::Sweeping { goal: Goal::Stop, .. } => Wanted::Stopped,
-            Self::Settled(Outcome::Exited | Outcome::Crashed { .. })
+            Self::Ended(Outcome::Exited | Outcome::Crashed { .. })
             | Self::Stopping { goal: Goal::Restart(_), .. }
             | Self::Sweeping { goal: Goal::Restart(_), .. }
             | Self::Waiting { .. }

@@ -21,14 +21,14 @@ impl Machine {
             | Phase::Up { .. }
             | Phase::Clearing { .. }
             | Phase::Background { .. }
-            | Phase::Settled(_) => self.on_stop(now),
+            | Phase::Ended(_) => self.on_stop(now),
         }
     }
 
     pub(super) fn on_stop(&mut self, now: Instant) -> Action {
         match &mut self.phase {
             Phase::Starting { .. } | Phase::Up { .. } => self.ask(Goal::Stop, now),
-            Phase::Waiting { .. } | Phase::Clearing { .. } | Phase::Background { .. } | Phase::Settled(_) => {
+            Phase::Waiting { .. } | Phase::Clearing { .. } | Phase::Background { .. } | Phase::Ended(_) => {
                 self.sweep(Goal::Stop, now)
             }
             Phase::Stopping { goal: Goal::Stop, since, .. }
@@ -65,11 +65,11 @@ impl Machine {
                 Action::Nothing
             }
             // Nothing of it runs; what it left behind, kernels among it, is not in the way.
-            Phase::Waiting { .. } | Phase::Settled(Outcome::Exited | Outcome::Crashed { .. }) => {
+            Phase::Waiting { .. } | Phase::Ended(Outcome::Exited | Outcome::Crashed { .. }) => {
                 self.come_back(wish, now)
             }
             // Who stopped it did not ask for it back by saving a file.
-            Phase::Settled(Outcome::Stopped) => match wish {
+            Phase::Ended(Outcome::Stopped) => match wish {
                 Comeback::Saved => Action::Nothing,
                 Comeback::Renewed => self.come_back(wish, now),
             },
@@ -101,7 +101,7 @@ impl Machine {
 
     pub(super) fn swept(&mut self, goal: Goal, now: Instant) -> Action {
         match goal {
-            Goal::Stop => self.settle(Outcome::Stopped),
+            Goal::Stop => self.end_with(Outcome::Stopped),
             Goal::Restart(comeback) => self.come_back(comeback, now),
         }
     }

@@ -36,7 +36,7 @@ fn a_service_that_dies_before_it_was_ever_ready_is_crashed_and_not_tried_again()
     assert_eq!(machine.on_event(Event::Tick, now), Action::Spawn);
     assert_eq!(machine.on_event(Event::Spawned, now), Action::Nothing);
     assert_eq!(die(&mut machine, FAILED, now), Action::Nothing);
-    let Phase::Settled(Outcome::Crashed { why }) = machine.phase() else { panic!("{machine:?}") };
+    let Phase::Ended(Outcome::Crashed { why }) = machine.phase() else { panic!("{machine:?}") };
     assert_eq!(*why, Reason::EndedBeforeReady { end: Ending::Code { code: 1 } });
 }
 
@@ -59,7 +59,7 @@ fn the_first_restart_is_at_once_and_the_next_ones_wait_longer_and_longer() {
     assert_eq!(machine.restarts(), Some(3));
     assert_eq!(machine.on_event(Event::Spawned, now), Action::Nothing);
     assert_eq!(die(&mut machine, FAILED, now), Action::Nothing);
-    assert!(matches!(machine.phase(), Phase::Settled(Outcome::Crashed { .. })), "the fifth within a minute");
+    assert!(matches!(machine.phase(), Phase::Ended(Outcome::Crashed { .. })), "the fifth within a minute");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn want_that_passes_is_waited_out_by_what_was_well_before() {
     let mut fresh = Machine::new(POLICY, 1, now);
     assert_eq!(fresh.on_event(Event::Tick, now), Action::Spawn);
     let _nothing = fresh.on_event(hindered(), now);
-    assert!(matches!(fresh.phase(), Phase::Settled(Outcome::Crashed { .. })));
+    assert!(matches!(fresh.phase(), Phase::Ended(Outcome::Crashed { .. })));
 
     let mut machine = up(POLICY, now);
     assert_eq!(die(&mut machine, Event::MainEnded(End::Code(1)), now), Action::Spawn);
@@ -78,7 +78,7 @@ fn want_that_passes_is_waited_out_by_what_was_well_before() {
         assert!(matches!(machine.phase(), Phase::Waiting { until } if *until > now));
     }
     let _nothing = machine.on_event(hindered(), now);
-    assert!(matches!(machine.phase(), Phase::Settled(Outcome::Crashed { .. })));
+    assert!(matches!(machine.phase(), Phase::Ended(Outcome::Crashed { .. })));
 }
 
 #[test]
@@ -98,12 +98,12 @@ fn failures_far_apart_are_no_crash_loop() {
 fn policies_differ_in_what_follows_an_end() {
     let now = Instant::now();
     for (restart, code, wanted) in [
-        (RestartPolicy::OnFailure, 0, Phase::Settled(Outcome::Exited)),
-        (RestartPolicy::Never, 0, Phase::Settled(Outcome::Exited)),
+        (RestartPolicy::OnFailure, 0, Phase::Ended(Outcome::Exited)),
+        (RestartPolicy::Never, 0, Phase::Ended(Outcome::Exited)),
         (
             RestartPolicy::Never,
             3,
-            Phase::Settled(Outcome::Crashed { why: Reason::Ended { end: Ending::Code { code: 3 } } }),
+            Phase::Ended(Outcome::Crashed { why: Reason::Ended { end: Ending::Code { code: 3 } } }),
         ),
         (RestartPolicy::Always, 0, Phase::Waiting { until: now }),
         (RestartPolicy::OnFailure, 3, Phase::Waiting { until: now }),
@@ -126,7 +126,7 @@ fn a_stop_asks_then_kills_then_sweeps() {
     let later = machine.next_deadline().unwrap();
     assert_eq!(machine.on_event(Event::Tick, later), Action::EndTree { force: true });
     assert_eq!(machine.on_event(Event::TreeEmpty, later), Action::Nothing);
-    assert_eq!(*machine.phase(), Phase::Settled(Outcome::Stopped));
+    assert_eq!(*machine.phase(), Phase::Ended(Outcome::Stopped));
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_stop_that_is_only_wanted_never_means_at_once() {
     assert_eq!(machine.on_event(Event::StopWanted, now), Action::Nothing);
     let _swept = machine.on_event(Event::MainEnded(End::Code(0)), now);
     assert_eq!(machine.on_event(Event::TreeEmpty, now), Action::Nothing, "it stays away");
-    assert_eq!(*machine.phase(), Phase::Settled(Outcome::Stopped));
+    assert_eq!(*machine.phase(), Phase::Ended(Outcome::Stopped));
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_restart_that_can_not_begin_again_is_a_crash_and_a_stop_goes_on_without_it()
     let _swept = machine.on_event(Event::MainEnded(End::Code(0)), now);
     assert_eq!(machine.on_event(Event::TreeEmpty, now), Action::Renew);
     assert_eq!(machine.on_event(failed(), now), Action::Nothing);
-    let crashed = Phase::Settled(Outcome::Crashed { why: Reason::told("no program") });
+    let crashed = Phase::Ended(Outcome::Crashed { why: Reason::told("no program") });
     assert_eq!(*machine.phase(), crashed);
     assert_eq!(machine.on_event(Event::TreeEmpty, now), Action::Nothing, "once");
     assert_eq!(machine.next_deadline(), None);
@@ -184,7 +184,7 @@ fn a_restart_that_can_not_begin_again_is_a_crash_and_a_stop_goes_on_without_it()
     assert_eq!(machine.on_event(Event::StopRequested, now), Action::Nothing);
     assert_eq!(machine.on_event(failed(), now), Action::Nothing);
     assert_eq!(machine.on_event(Event::TreeEmpty, now), Action::Nothing);
-    assert_eq!(*machine.phase(), Phase::Settled(Outcome::Stopped));
+    assert_eq!(*machine.phase(), Phase::Ended(Outcome::Stopped));
 }
 
 #[test]
@@ -192,12 +192,12 @@ fn asking_again_and_again_does_not_keep_a_stop_from_giving_up() {
     let mut now = Instant::now();
     let mut machine = up(POLICY, now);
     let end = now + 3 * GIVE_UP;
-    while now < end && !matches!(machine.phase(), Phase::Settled(Outcome::Stopped)) {
+    while now < end && !matches!(machine.phase(), Phase::Ended(Outcome::Stopped)) {
         let _asked = machine.on_event(Event::StopRequested, now);
         let _passed = machine.on_event(Event::Tick, now);
         now += Duration::from_millis(50);
     }
-    assert_eq!(*machine.phase(), Phase::Settled(Outcome::Stopped));
+    assert_eq!(*machine.phase(), Phase::Ended(Outcome::Stopped));
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn a_main_process_that_nothing_ends_does_not_keep_a_stop_from_ending() {
         Action::Nothing,
     ];
     assert_eq!(actions, wanted);
-    assert_eq!(*machine.phase(), Phase::Settled(Outcome::Stopped));
+    assert_eq!(*machine.phase(), Phase::Ended(Outcome::Stopped));
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn a_port_that_is_lost_again_and_again_is_a_crash_loop() {
         let _clear = machine.on_event(FAILED, now);
         let _again = machine.on_event(Event::PortLost { why: Reason::PortLost { port: 7 } }, now);
     }
-    assert_eq!(*machine.phase(), Phase::Settled(Outcome::Crashed { why: Reason::PortLost { port: 7 } }));
+    assert_eq!(*machine.phase(), Phase::Ended(Outcome::Crashed { why: Reason::PortLost { port: 7 } }));
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn what_survives_everything_does_not_keep_a_stop_from_ending() {
     assert_eq!(machine.on_event(Event::Tick, later), Action::EndTree { force: true });
     let later = machine.next_deadline().unwrap();
     assert_eq!(machine.on_event(Event::Tick, later), Action::Nothing);
-    assert_eq!(*machine.phase(), Phase::Settled(Outcome::Stopped));
+    assert_eq!(*machine.phase(), Phase::Ended(Outcome::Stopped));
 }
 
 #[test]
@@ -298,12 +298,12 @@ fn a_save_brings_back_what_crashed_or_ended_at_once_and_its_past_is_forgotten() 
     }
     assert_eq!(machine.on_event(Event::Answered, now), Action::Nothing);
     assert_eq!(die(&mut machine, FAILED, now), Action::Nothing);
-    assert!(matches!(machine.phase(), Phase::Settled(Outcome::Crashed { .. })));
+    assert!(matches!(machine.phase(), Phase::Ended(Outcome::Crashed { .. })));
     assert_eq!(machine.on_event(Event::Saved, now), Action::Spawn);
 
     assert_eq!(machine.on_event(Event::Spawned, now), Action::Nothing);
     assert_eq!(die(&mut machine, FAILED, now), Action::Nothing, "the new one never was ready: no second try");
-    assert!(matches!(machine.phase(), Phase::Settled(Outcome::Crashed { .. })));
+    assert!(matches!(machine.phase(), Phase::Ended(Outcome::Crashed { .. })));
     assert_eq!(machine.on_event(Event::Saved, now), Action::Spawn);
     assert_eq!(machine.on_event(Event::Spawned, now), Action::Nothing);
     assert_eq!(machine.on_event(Event::Answered, now), Action::Nothing);
@@ -358,7 +358,7 @@ fn a_save_brings_nothing_back_that_was_stopped() {
     assert_eq!(machine.on_event(Event::Saved, now), Action::Nothing);
     assert_eq!(machine.on_event(Event::TreeEmpty, now), Action::Nothing);
     assert_eq!(machine.on_event(Event::Saved, now), Action::Nothing);
-    assert_eq!(*machine.phase(), Phase::Settled(Outcome::Stopped));
+    assert_eq!(*machine.phase(), Phase::Ended(Outcome::Stopped));
 }
 
 mod failures;

@@ -2,8 +2,8 @@
 //!
 //! It costs one descriptor and no wake-up. When the watched one is killed, its service gets a new supervisor
 //! at once, which adopts it; one that ends in order leaves a record that says so. A new supervisor tells the
-//! one before it by SIGURG, which does nothing to a process that does not listen. It does so when its service
-//! has settled: until then the command that started it watches it. Without such a command, or when that ends
+//! one before it by SIGURG, which does nothing to a process that does not listen. It does so when its service's
+//! state lasts: until then the command that started it watches it. Without such a command, or when that ends
 //! early, it does so at once.
 
 mod neighborhood;
@@ -36,6 +36,8 @@ pub(crate) struct PeerWatch<S = Verified> {
     rescues: Vec<Instant>,
     /// When to try a failed rescue again.
     retry_at: Option<Instant>,
+    /// A new supervisor may have come between this one and the next.
+    is_asked: bool,
 }
 
 /// A supervisor whose death is noticed.
@@ -86,12 +88,18 @@ impl<S: Supervisor> PeerWatch<S> {
             ring: None,
             rescues: Vec::new(),
             retry_at: None,
+            is_asked: false,
         }
     }
 
     /// Looks for the next supervisor again: during a restart of the service nothing was watched.
     pub(crate) fn look_again(&mut self) {
         (self.has_looked, self.is_known) = (false, false);
+    }
+
+    /// Notes that a new supervisor told of itself.
+    pub(crate) fn ask_to_look_around(&mut self) {
+        self.is_asked = true;
     }
 
     /// Returns when to look around again.
@@ -114,13 +122,13 @@ impl<S: Supervisor> PeerWatch<S> {
             let ring = self.ring.take().unwrap_or_else(|| in_ring_order(peers.names(), service));
             self.look_around_in(ring, peers, service, is_stopping, now);
         }
-        let is_due = self.retry_at.is_some_and(|at| at <= now);
+        let is_due = std::mem::take(&mut self.is_asked) || self.retry_at.is_some_and(|at| at <= now);
         if is_due || self.next.as_ref().is_some_and(|next| !next.supervisor.lives()) {
             self.look_around(peers, service, is_stopping, now);
         }
     }
 
-    /// Tells the one before of this one, once. `is_time`: the service is about to be settled, or no command
+    /// Tells the one before of this one, once. `is_time`: the service's state will last, or no command
     /// waits for it any more.
     pub(crate) fn introduce(
         &mut self,
@@ -142,7 +150,7 @@ impl<S: Supervisor> PeerWatch<S> {
     }
 
     /// Finds the next living supervisor after this one's name.
-    pub(crate) fn look_around(
+    fn look_around(
         &mut self,
         peers: &impl Peers<Supervisor = S>,
         service: &ServiceName,

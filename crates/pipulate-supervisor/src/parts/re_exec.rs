@@ -59,7 +59,7 @@ impl<T: Tried> Upgrade<T> {
             return false;
         }
         // A newer program begins by starting what does not run, and nobody asked for that.
-        if matches!(phase, Phase::Settled(_)) || phase.wanted() == Wanted::Stopped {
+        if matches!(phase, Phase::Ended(_)) || phase.wanted() == Wanted::Stopped {
             *self = Self::None;
             tracing::info!(%service, "asked to upgrade while its service ends or has ended; it is not worth it");
             return false;
@@ -87,7 +87,7 @@ impl<T: Tried> Upgrade<T> {
             | Phase::Clearing { .. }
             | Phase::Stopping { .. }
             | Phase::Sweeping { .. }
-            | Phase::Settled(_) => false,
+            | Phase::Ended(_) => false,
         };
         let takes_over = matches!(self, Self::Tried) && runs && !is_stopping;
         if takes_over {
@@ -251,7 +251,7 @@ mod tests {
         assert!(!look(&mut upgrade, &waiting, None));
         assert!(look(&mut upgrade, &UP, None));
         let mut upgrade: Upgrade<Fake> = Upgrade::Tried;
-        assert!(!look(&mut upgrade, &Phase::Settled(Outcome::Exited), None));
+        assert!(!look(&mut upgrade, &Phase::Ended(Outcome::Exited), None));
         assert!(!look(&mut upgrade, &UP, None), "it was forgotten");
     }
 

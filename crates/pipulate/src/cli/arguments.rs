@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCandidates;
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
-use pipulate_supervisor::driver::Beginning;
+use pipulate_supervisor::program::Beginning;
 
 use self::logs::LogsArguments;
 use self::secret::SecretArguments;

@@ -1,10 +1,10 @@
 //! The hidden verb of a supervisor: one process for one service, as long as it lives.
 //!
-//! It is called with the doorbell as stdout and supervisor.log as stderr. `start` gives it its
+//! It is called with the notify pipe as stdout and supervisor.log as stderr. `start` gives it its
 //! orders; without them (for a rescue by a sibling, or a restart in place, in the same process and
 //! with the lock still held) it reads the configuration.
 
-mod sayings;
+mod log_subscriber;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,14 +16,16 @@ use pipulate_core::layout::Layout;
 use pipulate_core::reason::Reason;
 use pipulate_core::service::{LogLimits, Readiness, RestartPolicy, ServiceName, ServiceSpec, StopSpec};
 use pipulate_core::state::ServiceState;
+use pipulate_engine::particulars;
 use pipulate_process::identity::own_pid;
 use pipulate_store::files;
 use pipulate_store::lock::Lock;
 use pipulate_store::record::{self, Record};
-use pipulate_supervisor::driver::{self, Beginning, Task};
+use pipulate_supervisor::driver::{self, Task};
 use pipulate_supervisor::launch_spec::LaunchSpec;
 use pipulate_supervisor::notice;
-use pipulate_supervisor::program::{Program, VERB};
+use pipulate_supervisor::particulars::Words;
+use pipulate_supervisor::program::{Beginning, Program, VERB};
 
 use crate::cli::SuperviseSettings;
 use crate::context::Context;
@@ -31,7 +33,7 @@ use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
 use crate::specs::{specs, with_env_file};
 use crate::ui::style::Style;
-use sayings::Sayings;
+use log_subscriber::LogSubscriber;
 
 /// The launch spec of a supervisor that was given one.
 pub(crate) fn launch_spec(args: &[OsString]) -> Option<LaunchSpec> {
@@ -48,15 +50,26 @@ pub(crate) fn follow(given: LaunchSpec) -> ExitStatus {
     let program = Program::new(given.program());
     let LaunchSpec { layout, spec, .. } = given;
     let service = spec.name.clone();
-    let ended = begin(&layout, &service, |doorbell| {
+    let ended = begin(&layout, &service, |notify| {
         // What was read from it is known by now, and may hold secrets.
         rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
         let Some(lock) = take_lock(&layout, &service)? else { return Ok(ExitStatus::GaveWay) };
         let (layout, beginning) = (layout.clone(), Beginning::Start);
         let fifo = None;
-        let words = pipulate_words::reasons;
-        let task = Task { layout, spec, lock, fifo, doorbell, program, beginning, words, is_ordered: true };
-        driver::supervise(task)?;
+        let particulars = particulars::of(&spec);
+        let (words, is_ordered): (Words, _) = (pipulate_words::reasons, true);
+        driver::supervise(Task {
+            layout,
+            spec,
+            lock,
+            fifo,
+            notify,
+            program,
+            beginning,
+            words,
+            particulars,
+            is_ordered,
+        })?;
         Ok(ExitStatus::Success)
     });
     ended.unwrap_or_else(|failure| {
@@ -69,30 +82,32 @@ pub(crate) fn follow(given: LaunchSpec) -> ExitStatus {
 /// it already is fine.
 pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Result<ExitStatus, Failure> {
     let SuperviseSettings { service, beginning, .. } = &settings;
-    begin(&context.layout, service, |doorbell| {
+    begin(&context.layout, service, |notify| {
         let lock = match settings.lock {
             Some(number) => Some(Lock::inherited(number, &context.layout.lock(service))?),
             None => take_lock(&context.layout, service)?,
         };
         let Some(lock) = lock else { return Ok(ExitStatus::GaveWay) };
+        let spec = match beginning {
+            Beginning::Start => {
+                configured(context, service).inspect_err(|failure| note_its_end(context, service, failure))?
+            }
+            Beginning::Rescue => configured(context, service).unwrap_or_else(|failure| {
+                // Somebody is editing it: what runs must not wait for that with nobody to read what it prints.
+                tracing::warn!(%service, "it is supervised without its configuration: {}", failure.render(Style::plain()).trim().replace("\n", "; "));
+                // What it would be started with, nobody knows.
+                let restart = RestartPolicy::Never;
+                ServiceSpec { restart, watch: None, ..spec_of_living(context, service) }
+            }),
+            Beginning::Stop => spec_of_living(context, service),
+        };
         let task = Task {
             layout: context.layout.clone(),
-            spec: match beginning {
-                Beginning::Start => {
-                    configured(context, service).inspect_err(|failure| note_its_end(context, service, failure))?
-                }
-                Beginning::Rescue => configured(context, service).unwrap_or_else(|failure| {
-                    // Somebody is editing it: what runs must not wait for that with nobody to read what it prints.
-                    tracing::warn!(%service, "it is supervised without its configuration: {}", failure.render(Style::plain()).trim().replace("\n", "; "));
-                    // What it would be started with, nobody knows.
-                    let restart = RestartPolicy::Never;
-                    ServiceSpec { restart, watch: None, ..spec_of_living(context, service) }
-                }),
-                Beginning::Stop => spec_of_living(context, service),
-            },
+            particulars: particulars::of(&spec),
+            spec,
             lock,
             fifo: settings.fifo.map(files::inherited).transpose()?,
-            doorbell,
+            notify,
             program: context.program(),
             beginning: *beginning,
             words: pipulate_words::reasons,
@@ -120,7 +135,7 @@ fn note_its_end(context: &Context, service: &ServiceName, failure: &Failure) {
     }
 }
 
-/// What comes before and after the work of every supervisor, which is given the doorbell.
+/// What comes before and after the work of every supervisor, which is given the notify pipe.
 fn begin(
     layout: &Layout,
     service: &ServiceName,
@@ -129,13 +144,13 @@ fn begin(
     // From the moment that the lock is ours, a stop may come: it waits until somebody listens.
     notice::hold_back()?;
     // Only a second call in one process fails.
-    let _first = tracing::subscriber::set_global_default(Sayings(layout.clone()));
-    let mut doorbell = take_stdout()?;
-    let ended = work(Some(OwnedFd::from(doorbell.try_clone()?)));
+    let _first = tracing::subscriber::set_global_default(LogSubscriber(layout.clone()));
+    let mut notify = take_stdout()?;
+    let ended = work(Some(OwnedFd::from(notify.try_clone()?)));
     if let Err(failure) = &ended {
         // Whoever waits hears why, in one line.
         let words = failure.render(Style::plain()).replace("error: ", "").trim().replace('\n', "; ");
-        let _nobody_waits = doorbell.write_all(format!("{service}: {words}\n").as_bytes());
+        let _nobody_waits = notify.write_all(format!("{service}: {words}\n").as_bytes());
     }
     ended
 }
@@ -181,10 +196,10 @@ fn spec_of_living(context: &Context, service: &ServiceName) -> ServiceSpec {
     })
 }
 
-/// Takes the doorbell out of stdout's place, where nothing else of ours may ring it.
+/// Takes the notify pipe out of stdout's place, where nothing else of ours may write to it.
 fn take_stdout() -> Result<File, Failure> {
-    let doorbell = rustix::stdio::stdout().try_clone_to_owned()?;
+    let notify = rustix::stdio::stdout().try_clone_to_owned()?;
     let nowhere = OpenOptions::new().write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdout(&nowhere)?;
-    Ok(doorbell.into())
+    Ok(notify.into())
 }

@@ -107,7 +107,7 @@ fn a_group_that_nothing_ends_is_given_up() {
         assert_eq!(machine.on_event(Event::Tick, later), Action::EndGroup { force: true });
         let later = machine.next_deadline().unwrap();
         assert_eq!(machine.on_event(Event::Tick, later), Action::Nothing);
-        assert!(matches!(machine.phase(), Phase::Settled(Outcome::Crashed { .. })), "{machine:?}");
+        assert!(matches!(machine.phase(), Phase::Ended(Outcome::Crashed { .. })), "{machine:?}");
         assert_eq!(machine.next_deadline(), None);
         assert_eq!(machine.on_event(Event::GroupEmpty, later), Action::Nothing, "too late to matter");
     }
@@ -134,7 +134,7 @@ fn nothing_is_started_beside_what_put_itself_into_the_background() {
         let (wanted, phase) = match restart {
             RestartPolicy::Always => (Action::Spawn, Phase::Waiting { until: now + A_DAY }),
             RestartPolicy::OnFailure | RestartPolicy::Never => {
-                (Action::Nothing, Phase::Settled(Outcome::Exited))
+                (Action::Nothing, Phase::Ended(Outcome::Exited))
             }
         };
         assert_eq!((after, machine.phase()), (wanted, &phase));

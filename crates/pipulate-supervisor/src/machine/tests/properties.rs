@@ -101,8 +101,8 @@ impl Life {
                 self.assert_nothing_runs();
                 if std::mem::take(&mut self.renew_fails) {
                     self.tell(Event::SpawnFailed { why: Reason::told("no program") }, false);
-                    let settled = matches!(self.machine.phase(), Phase::Settled(_));
-                    assert!(settled, "it would try for ever: {:?}", self.machine);
+                    let has_ended = matches!(self.machine.phase(), Phase::Ended(_));
+                    assert!(has_ended, "it would try for ever: {:?}", self.machine);
                     return;
                 }
                 // The next program in this process begins like this.
@@ -177,7 +177,7 @@ fn ended_by(phase: &Phase) -> Option<&'static str> {
         Phase::Starting { .. } => Some("its answer, or its end"),
         Phase::Up { .. } => Some("its end"),
         Phase::Background { .. } => Some("the end of what lives on, which the driver watches"),
-        Phase::Settled(_) => Some("a request, or a save"),
+        Phase::Ended(_) => Some("a request, or a save"),
         Phase::Waiting { .. } | Phase::Clearing { .. } | Phase::Stopping { .. } | Phase::Sweeping { .. } => {
             None
         }
@@ -244,7 +244,7 @@ proptest! {
             life.now = life.now.max(deadline);
             life.tell(Event::Tick, false);
         }
-        prop_assert_eq!(life.machine.phase(), &Phase::Settled(Outcome::Stopped));
+        prop_assert_eq!(life.machine.phase(), &Phase::Ended(Outcome::Stopped));
         prop_assert!(!life.done.iter().any(|action| matches!(action, Action::Spawn | Action::Renew)), "{:?}", life.done);
     }
 
@@ -262,7 +262,7 @@ proptest! {
             now = now.max(deadline);
             let _in_vain = life.machine.on_event(Event::Tick, now);
         }
-        prop_assert_eq!(life.machine.phase(), &Phase::Settled(Outcome::Stopped));
+        prop_assert_eq!(life.machine.phase(), &Phase::Ended(Outcome::Stopped));
         prop_assert!(now - asked <= policy.stop_timeout + GIVE_UP + GRACE + GIVE_UP, "{:?}", now - asked);
     }
 

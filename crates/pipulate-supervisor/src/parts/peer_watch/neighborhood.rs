@@ -51,7 +51,7 @@ impl Peers for Neighborhood<'_> {
         let was_killed = record.supervisor.as_ref().is_some_and(|supervisor| {
             supervisor.host == *self.host && !ownership::has_lost_its_lock(self.layout, peer, supervisor)
         });
-        if !was_killed || record.state.has_settled() || record.wanted == Wanted::Stopped {
+        if !was_killed || record.state.has_ended_by_itself() || record.wanted == Wanted::Stopped {
             return false;
         }
         match ownership::doubt(self.layout, &record, self.host) {

@@ -106,7 +106,8 @@ fn a_killed_one_is_replaced_and_the_replacement_is_watched() {
     assert_eq!((*project.rescued.borrow()).as_slice(), ["c"]);
     assert_eq!(watched(&watch), Some("c"));
     look(&mut watch, &project, now);
-    watch.look_around(&project, &name("b"), false, now);
+    watch.ask_to_look_around();
+    look(&mut watch, &project, now);
     assert_eq!(project.rescued.borrow().len(), 1, "it is on its way");
 }
 
@@ -126,7 +127,8 @@ fn a_failed_rescue_is_tried_again_after_a_growing_pause_and_not_for_ever() {
     assert!(pauses.iter().zip(&pauses[1..]).all(|(pause, next)| *next == *pause * 2));
 
     project.cannot_start.set(false);
-    watch.look_around(&project, &name("b"), false, now + RESCUE_WINDOW);
+    watch.ask_to_look_around();
+    look(&mut watch, &project, now + RESCUE_WINDOW);
     assert_eq!((*project.rescued.borrow()).as_slice(), ["c"], "long after, it is tried again");
 }
 
@@ -162,7 +164,7 @@ fn one_that_stops_or_only_ends_a_service_watches_and_rescues_nothing() {
 }
 
 #[test]
-fn no_place_is_taken_while_a_command_watches_and_the_service_has_not_settled() {
+fn no_place_is_taken_while_a_command_waits_for_the_service() {
     let (project, now) = (Project::of(&NAMES), Instant::now());
     let mut watch = PeerWatch::new(false);
     watch.look(&project, &name("b"), || false, false, now);

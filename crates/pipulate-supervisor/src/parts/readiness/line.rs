@@ -20,7 +20,7 @@ const OVERLAP: usize = 4 << 10;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The look-out for one instance's line.
-pub(super) struct LineWatch {
+pub(crate) struct LineWatch {
     text: String,
     /// Only while it is looked for: it takes memory.
     pattern: Option<Regex>,
@@ -37,7 +37,7 @@ pub(super) struct LineWatch {
 
 impl LineWatch {
     /// Looks from this place in the current log on.
-    pub(super) fn new(text: &str, read_to: u64) -> Self {
+    pub(crate) fn new(text: &str, read_to: u64) -> Self {
         Self {
             text: text.to_owned(),
             pattern: None,
@@ -50,23 +50,23 @@ impl LineWatch {
     }
 
     /// Begins again, for an instance that has printed nothing yet.
-    pub(super) fn begin(&mut self, capture: &Capture) {
+    pub(crate) fn begin(&mut self, capture: &Capture) {
         *self = Self { rotations: capture.rotations(), ..Self::new(&self.text, capture.end()) };
     }
 
     /// What is looked for.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
     /// When to look although nothing was printed.
-    pub(super) fn next_look(&self) -> Option<Instant> {
+    pub(crate) fn next_look(&self) -> Option<Instant> {
         self.rest_at
     }
 
     /// Whether it has come by now. Everything since the last look is read, however much that is; to be
     /// called after each drain. `is_over`: nothing will be added to the last line.
-    pub(super) fn has_come(&mut self, capture: &mut Capture, is_over: bool) -> bool {
+    pub(crate) fn has_come(&mut self, capture: &mut Capture, is_over: bool) -> bool {
         if self.has_come {
             return true;
         }

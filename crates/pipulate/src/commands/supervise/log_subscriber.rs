@@ -1,4 +1,4 @@
-//! What a supervisor has to say, as lines of supervisor.log.
+//! Log subscriber: writes a supervisor's events as lines of supervisor.log.
 //!
 //! A subscriber of our own, because the usual one stands on a registry of spans, and that is 32 KiB
 //! of private memory in each of a hundred supervisors. No span is ever entered here: an event is a
@@ -17,9 +17,9 @@ use tracing_subscriber::fmt::format::{DefaultFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 
 /// Writes to stderr, which is supervisor.log, or the next one when that has become too long.
-pub(super) struct Sayings(pub(super) Layout);
+pub(super) struct LogSubscriber(pub(super) Layout);
 
-impl Subscriber for Sayings {
+impl Subscriber for LogSubscriber {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_event() && *metadata.level() <= tracing::Level::INFO
     }
@@ -42,7 +42,7 @@ impl Subscriber for Sayings {
     fn exit(&self, _: &Id) {}
 }
 
-impl Sayings {
+impl LogSubscriber {
     /// Whole, so that those of several supervisors do not mix.
     fn write(&self, line: &str) -> io::Result<()> {
         // As long as there is no other one, the old one goes on.

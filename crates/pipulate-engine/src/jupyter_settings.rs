@@ -14,18 +14,19 @@ use pipulate_store::error::StoreError;
 use pipulate_store::files;
 
 /// Where JupyterLab looks for configuration before it looks in the user's own folders.
-pub const VARIABLE: &str = "JUPYTER_CONFIG_PATH";
+pub(crate) const VARIABLE: &str = "JUPYTER_CONFIG_PATH";
 
 /// The second part is about other users of the machine; see docs/adr/0031.
-const CONFIG: &str = concat!(include_str!("settings.py"), include_str!("peers.py"));
-const KERNEL: &str = include_str!("kernel.py");
+const CONFIG: &str =
+    concat!(include_str!("jupyter_settings/settings.py"), include_str!("jupyter_settings/peers.py"));
+const KERNEL: &str = include_str!("jupyter_settings/kernel.py");
 /// Names the users whose programs may connect to JupyterLab, separated by commas.
-pub const WEB_USERS: &str = "PIPULATE_WEB_USERS";
+pub(crate) const WEB_USERS: &str = "PIPULATE_WEB_USERS";
 /// The line of it that names the folder for sockets.
 const NO_SOCKETS: &str = "\nSOCKETS = None\n";
 
 /// What [`VARIABLE`] is for JupyterLab; `inherited` is what it would be without us.
-pub fn config_path(layout: &Layout, inherited: Option<&OsStr>) -> OsString {
+pub(crate) fn config_path(layout: &Layout, inherited: Option<&OsStr>) -> OsString {
     let mut path = layout.jupyter_config().as_os_str().to_owned();
     if let Some(inherited) = inherited.filter(|inherited| !inherited.is_empty()) {
         path.push(":");
@@ -39,7 +40,7 @@ pub fn config_path(layout: &Layout, inherited: Option<&OsStr>) -> OsString {
 ///
 /// # Errors
 /// The folder is missing or not writable.
-pub fn write(layout: &Layout, sockets: Option<&Path>) -> Result<(), StoreError> {
+pub(crate) fn write(layout: &Layout, sockets: Option<&Path>) -> Result<(), StoreError> {
     let file = |name: &str| layout.jupyter_config().at(name);
     files::write_private(&file("pipulate_kernel.py"), KERNEL.as_bytes())?;
     files::write_private(&file("jupyter_server_config.py"), text(sockets).as_bytes())

@@ -1,24 +1,14 @@
-//! What is particular about JupyterLab: its server and its kernels.
-
-mod server;
-pub mod settings;
+//! Kernels: processes whose arguments name a connection file. Only a stop or a restart ends them.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use pipulate_core::identity::Pid;
 use pipulate_core::status::KernelInfo;
 use pipulate_process::table::{self, Entry};
 use pipulate_store::files;
 
-pub use server::Server;
-
-/// The file in the runtime directory that signs JupyterLab's cookies.
-pub(crate) const COOKIE_SECRET: &str = "jupyter_cookie_secret";
-
-/// The kernels among some processes: their arguments name a connection file of theirs, whose
+/// Returns the kernels among some processes: their arguments name a connection file of theirs, whose
 /// name is their id.
 pub fn kernels(processes: &[Entry]) -> Vec<KernelInfo> {
     let kernel = |entry: &Entry| {
@@ -38,41 +28,13 @@ pub fn kernels(processes: &[Entry]) -> Vec<KernelInfo> {
     kernels
 }
 
-/// The files that stopped servers and kernels left in the runtime directory: not those of a JupyterLab
-/// that somebody started there by hand (`pipulate run -- jupyter lab`).
-pub(crate) fn left_files(runtime: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(runtime).into_iter().flatten().flatten();
-    let mut left: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|file| is_left(file)).collect();
-    if left.iter().any(|file| is_connection_file(file)) {
-        for pid in table::all_pids() {
-            let in_use = connection_file(&table::arguments(pid));
-            left.retain(|file| in_use.as_ref() != Some(file));
-        }
-    }
-    left
-}
-
-fn is_left(file: &Path) -> bool {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    if name == COOKIE_SECRET {
-        return true;
-    }
-    let server = name.strip_prefix("jpserver-").and_then(|rest| {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        Pid::new(rest[..digits].parse().ok()?)
-    });
-    match server {
-        Some(pid) => !table::entry(pid).is_some_and(|entry| entry.lives()),
-        None => is_connection_file(file),
-    }
-}
-
-fn is_connection_file(path: &Path) -> bool {
+/// Returns whether a path looks like a kernel's connection file.
+pub fn is_connection_file(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with("kernel-") && name.ends_with(".json")
 }
 
-/// Those of some processes that are neither kernels nor below one.
+/// Returns the processes that are neither kernels nor below one.
 pub fn without_kernels(mut processes: Vec<Entry>) -> Vec<Entry> {
     let mut left_out: HashSet<i32> = kernels(&processes).iter().map(|kernel| kernel.pid.get()).collect();
     loop {
@@ -90,7 +52,8 @@ pub fn without_kernels(mut processes: Vec<Entry>) -> Vec<Entry> {
     }
 }
 
-fn connection_file(arguments: &[impl AsRef<OsStr>]) -> Option<PathBuf> {
+/// Returns the connection file among a kernel's arguments.
+pub fn connection_file(arguments: &[impl AsRef<OsStr>]) -> Option<PathBuf> {
     let mut paths = arguments.iter().map(|word| Path::new(word.as_ref()));
     paths.find(|path| is_connection_file(path)).map(Path::to_path_buf)
 }

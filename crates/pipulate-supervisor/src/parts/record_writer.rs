@@ -1,0 +1,397 @@
+//! Record writer: what the supervisor says about its service on disk and to the command that waits for it.
+//!
+//! The record is the truth; the notify pipe only says that there is a new one.
+
+use std::fs::File;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pipulate_core::identity::ProcessIdentity;
+use pipulate_core::layout::Layout;
+use pipulate_core::marker::RunId;
+use pipulate_core::reason::Reason;
+use pipulate_core::service::{Readiness, Scheme, ServiceSpec};
+use pipulate_core::state::{ServiceState, Wanted};
+use pipulate_core::status::LastExit;
+use pipulate_process::command::End;
+use pipulate_process::poll::{self, Interest};
+use pipulate_store::error::StoreError;
+use pipulate_store::files;
+use pipulate_store::record::{self, MainProcess, Receipt, Record};
+
+use super::disk_reserve::Loss;
+use crate::particulars::{Description, Finding, Words};
+
+/// The record as it is to be, and as it was last written.
+pub(crate) struct RecordWriter {
+    me: ProcessIdentity,
+    record: Record,
+    written: Option<Record>,
+    /// The pipe to the command that waits for the service.
+    notify: Option<File>,
+    /// Why the record could not be written the last time.
+    unwritten: Option<StoreError>,
+    /// The run of the next start.
+    next_run: RunId,
+    /// A first record was written, or the service ran already: it goes on without one.
+    has_begun: bool,
+    words: Words,
+}
+
+/// Permission to start one instance.
+///
+/// The record on disk names its run, so that it is found even if this supervisor is killed before it can
+/// record the process; or the record can't be written, and the service has run before.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct WrittenAhead {
+    run: RunId,
+}
+
+impl WrittenAhead {
+    /// Returns the run of the instance to start.
+    pub(crate) fn into_run(self) -> RunId {
+        self.run
+    }
+}
+
+/// What the machine and the parts know of a service at the end of a round.
+#[derive(Debug)]
+pub(crate) struct Snapshot<'a> {
+    pub(crate) state: ServiceState,
+    pub(crate) reasons: Vec<Reason>,
+    pub(crate) wanted: Wanted,
+    pub(crate) restarts: u32,
+    pub(crate) unexpected_ends: u32,
+    /// Where it answers, and how.
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) scheme: Scheme,
+    pub(crate) is_adopted: bool,
+    /// The main process, running or not yet forgotten.
+    pub(crate) main: Option<&'a MainProcess>,
+    /// Another user may know keys of this home.
+    pub(crate) is_exposed: bool,
+    /// Saved files that the running instance does not know.
+    pub(crate) saved: Vec<PathBuf>,
+    pub(crate) receipt: Option<Receipt>,
+    /// The supervisor ends after this.
+    pub(crate) is_over: bool,
+}
+
+impl RecordWriter {
+    /// Continues the `earlier` record of the service, of which `main` runs. Requests to restart go by
+    /// `generation`: see [`Record::generation`].
+    pub(crate) fn new(
+        layout: &Layout,
+        spec: &ServiceSpec,
+        me: ProcessIdentity,
+        earlier: Option<&Record>,
+        main: Option<MainProcess>,
+        (notify, words): (Option<OwnedFd>, Words),
+        (next_run, generation): (RunId, RunId),
+    ) -> Self {
+        // What was found out about a start holds for as long as its main process lives.
+        let same = earlier.filter(|_| main.is_some());
+        let record = Record {
+            root: layout.born().clone(),
+            service: spec.name.clone(),
+            wanted: Wanted::Run,
+            supervisor: Some(me.clone()),
+            state: ServiceState::Starting,
+            reasons: Vec::new(),
+            main,
+            next_run: Some(next_run.clone()),
+            generation: Some(generation),
+            restarts: 0,
+            unexpected_ends: 0,
+            last_exit: earlier.and_then(|record| record.last_exit),
+            port: earlier.and_then(|record| record.port),
+            exposed: earlier.is_some_and(|record| record.exposed),
+            address: earlier.and_then(|record| record.address),
+            scheme: earlier.map(|record| record.scheme).unwrap_or_default(),
+            page: same.and_then(|record| record.page.clone()).or_else(|| spec.page.clone()),
+            readiness: spec.ready.clone(),
+            adopted: false,
+            notes: same.map_or_else(Vec::new, |record| record.notes.clone()),
+            log_start: earlier.map_or(0, |record| record.log_start),
+            log_dropped: 0,
+            log_trouble: None,
+            saved: Vec::new(),
+            receipt: None,
+        };
+        let notify = notify.map(File::from).filter(is_pipe);
+        Self { me, record, written: None, notify, unwritten: None, next_run, has_begun: false, words }
+    }
+
+    /// Answers all requests that go by the present run and generation: they name other ones from now on.
+    pub(crate) fn plan_anew(&mut self, next_run: RunId, generation: RunId) {
+        self.record.generation = Some(generation);
+        self.record.next_run = Some(next_run.clone());
+        self.next_run = next_run;
+    }
+
+    pub(crate) fn next_run(&self) -> &RunId {
+        &self.next_run
+    }
+
+    pub(crate) fn generation(&self) -> Option<&RunId> {
+        self.record.generation.as_ref()
+    }
+
+    pub(crate) fn supervisor(&self) -> &ProcessIdentity {
+        &self.me
+    }
+
+    /// Writes the first record. `is_new`: nothing of the service runs yet, and it is not started without a
+    /// record; what is set aside for a full disk is not for this one.
+    ///
+    /// # Errors
+    /// The record of a new service can't be written.
+    pub(crate) fn begin(&mut self, layout: &Layout, is_new: bool, may_write: bool) -> Result<(), StoreError> {
+        if may_write {
+            self.write_by(layout, if is_new { record::write_first } else { record::write });
+        }
+        match self.unwritten.take_if(|_| is_new) {
+            Some(error) => Err(error),
+            None => {
+                self.has_begun = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes sure that the record names the next run, and permits to start it; `next` is the run after it.
+    ///
+    /// # Errors
+    /// There is no record, and the service has not run before.
+    pub(crate) fn write_ahead(
+        &mut self,
+        layout: &Layout,
+        next: RunId,
+        may_write: bool,
+    ) -> Result<WrittenAhead, StoreError> {
+        let is_on_disk = self.written.as_ref().is_some_and(|it| it.next_run == self.record.next_run);
+        if !is_on_disk && may_write {
+            self.write(layout);
+        }
+        match self.unwritten.take_if(|_| !self.has_begun) {
+            Some(error) => Err(error),
+            None => {
+                // On disk with the process, once that is known.
+                self.record.next_run = Some(next.clone());
+                Ok(WrittenAhead { run: std::mem::replace(&mut self.next_run, next) })
+            }
+        }
+    }
+
+    /// Takes over what is known at the end of a round.
+    pub(crate) fn update(&mut self, snapshot: Snapshot<'_>) {
+        let record = &mut self.record;
+        (record.state, record.reasons) = (snapshot.state, snapshot.reasons);
+        (record.wanted, record.adopted, record.saved) =
+            (snapshot.wanted, snapshot.is_adopted, snapshot.saved);
+        (record.restarts, record.unexpected_ends) = (snapshot.restarts, snapshot.unexpected_ends);
+        if record.main.as_ref() != snapshot.main {
+            record.main = snapshot.main.cloned();
+        }
+        (record.exposed, record.address) = (snapshot.is_exposed, snapshot.address);
+        if let Some(address) = snapshot.address {
+            (record.port, record.scheme) = (Some(address.port()), snapshot.scheme);
+        }
+        if let Some(receipt) = snapshot.receipt {
+            record.receipt = Some(receipt);
+        }
+        if snapshot.is_over {
+            (record.supervisor, record.main) = (None, None);
+        }
+    }
+
+    /// Writes the record if it has changed, and notifies the command that waits.
+    pub(crate) fn write(&mut self, layout: &Layout) {
+        self.write_by(layout, record::write);
+    }
+
+    fn write_by(&mut self, layout: &Layout, write: impl FnOnce(&Layout, &Record) -> Result<(), StoreError>) {
+        if self.written.as_ref() == Some(&self.record) {
+            return;
+        }
+        let before = self.written.as_ref().map(|before| (before.shown_state(), before.reasons.clone()));
+        self.write_pid_file(layout);
+        match write(layout, &self.record) {
+            Ok(()) => self.unwritten = None,
+            // It is tried again whenever there is something to do; that much is said once.
+            Err(error) => {
+                if self.unwritten.is_none() {
+                    self.complain(&error.to_string());
+                }
+                self.unwritten = Some(error);
+                return;
+            }
+        }
+        let state = self.record.shown_state();
+        if before.is_none_or(|before| before != (state, self.record.reasons.clone())) {
+            let reason = self.said(&self.record.reasons);
+            tracing::info!(service = %self.record.service, state = state.word(), reason);
+        }
+        self.notify();
+        self.written = Some(self.record.clone());
+    }
+
+    /// Notes that an instance was started, whose output begins at `log_start`.
+    pub(crate) fn started(&mut self, main: &MainProcess, port: Option<u16>, log_start: u64) {
+        tracing::info!(service = %self.record.service, pid = main.identity.pid.get(), "started");
+        (self.record.port, self.record.log_start) = (port, log_start);
+    }
+
+    /// Notes how the main process ended.
+    pub(crate) fn main_ended(&mut self, end: End) {
+        let (code, signal) = match end {
+            End::Code(code) => (Some(code), None),
+            End::Signal(signal) => (None, Some(signal)),
+            End::TimedOut | End::Unknown => (None, None),
+        };
+        tracing::info!(service = %self.record.service, code, signal, "its main process ended");
+        self.record.last_exit = Some(LastExit { code, signal, at: Timestamp::now() });
+    }
+
+    /// Returns how the main process ended the last time.
+    pub(crate) fn last_exit(&self) -> Option<LastExit> {
+        self.record.last_exit
+    }
+
+    /// Notes what the service says about itself.
+    pub(crate) fn describe(&mut self, description: Description) {
+        self.record.page = Some(description.page);
+        if let Readiness::Http { path, any_status: true, .. } = &mut self.record.readiness {
+            *path = description.api;
+        }
+        for finding in description.findings {
+            self.find(finding);
+        }
+    }
+
+    /// Notes what a person should know about this start, or takes it back.
+    pub(crate) fn find(&mut self, finding: Finding) {
+        match finding {
+            Finding::IsSo(reason) => self.note(reason),
+            Finding::IsNotSo(reason) => self.record.notes.retain(|note| *note != reason),
+        }
+    }
+
+    /// Notes that no instance was started: what the log holds is of earlier ones.
+    pub(crate) fn nothing_printed(&mut self, log_end: u64) {
+        self.record.log_start = log_end;
+    }
+
+    /// Notes that the start is in an older file: all of the current one is later.
+    pub(crate) fn log_was_rotated(&mut self) {
+        self.record.log_start = 0;
+    }
+
+    /// Notes what a person should know about this start.
+    pub(crate) fn note(&mut self, note: Reason) {
+        if !self.record.notes.contains(&note) {
+            let said = self.said(std::slice::from_ref(&note)).unwrap_or_default();
+            tracing::info!(service = %self.record.service, "{said}");
+            self.record.notes.push(note);
+        }
+    }
+
+    fn said(&self, reasons: &[Reason]) -> Option<String> {
+        (self.words)(reasons, &self.record.service)
+    }
+
+    fn complain_of(&self, result: Result<(), StoreError>) {
+        if let Err(error) = result {
+            self.complain(&error.to_string());
+        }
+    }
+
+    fn complain(&self, what: &str) {
+        tracing::warn!(service = %self.record.service, "{what}");
+    }
+
+    /// Hangs up when the command that waits for the service has ended.
+    pub(crate) fn waiter(&self) -> Option<BorrowedFd<'_>> {
+        self.notify.as_ref().map(|notify| notify.as_fd())
+    }
+
+    /// Returns whether a command waits for the service, and meanwhile watches this supervisor.
+    pub(crate) fn has_waiter(&mut self) -> bool {
+        let ready = self.waiter().map(|end| poll::wait(&[(end, Interest::Read)], Some(Duration::ZERO)));
+        if let Some(Ok(ready)) = ready
+            && ready.iter().any(|end| end.hung_up)
+        {
+            self.notify = None;
+        }
+        self.notify.is_some()
+    }
+
+    /// Returns, once, why the record is not on disk.
+    pub(crate) fn take_unwritten(&mut self) -> Option<StoreError> {
+        self.unwritten.take()
+    }
+
+    /// Returns whether the record is on disk.
+    pub(crate) fn is_written(&self) -> bool {
+        self.unwritten.is_none()
+    }
+
+    /// Returns whether the service is on its way to another state, so that a command may be waiting for it.
+    pub(crate) fn is_transient(&self) -> bool {
+        self.record.state.is_transient()
+    }
+
+    /// Notes what the log lacks.
+    pub(crate) fn lost(&mut self, loss: Loss) {
+        (self.record.log_dropped, self.record.log_trouble) = (loss.dropped, loss.trouble);
+    }
+
+    fn write_pid_file(&self, layout: &Layout) {
+        let pid = |record: &Record| record.main.as_ref().map(|main| main.identity.pid);
+        let (now, before) = (pid(&self.record), self.written.as_ref().and_then(pid));
+        let path = layout.pid_file(&self.record.service);
+        match now {
+            Some(pid) if now != before => {
+                self.complain_of(files::write_private(&path, format!("{pid}\n").as_bytes()));
+            }
+            Some(_) => {}
+            // Only looked for: what removes from a folder waits for all who make something in it.
+            None if path.exists() => self.complain_of(files::remove(&path)),
+            None => {}
+        }
+    }
+
+    /// Tells the command that waits to read the record, until the state won't change soon.
+    fn notify(&mut self) {
+        if let Some(notify) = &mut self.notify {
+            // One write of a short line is never mixed with another one's.
+            let heard = notify.write_all(format!("!{}\n", self.record.service).as_bytes()).is_ok();
+            if !heard || !self.record.state.is_transient() {
+                self.notify = None;
+            }
+        }
+    }
+}
+
+/// Without a reader, the notify pipe is /dev/null.
+fn is_pipe(notify: &File) -> bool {
+    notify.metadata().is_ok_and(|meta| meta.file_type().is_fifo())
+}
+
+/// Converts a recorded exit.
+pub(crate) fn end_of(exit: LastExit) -> End {
+    match (exit.code, exit.signal) {
+        (Some(code), _) => End::Code(code),
+        (None, Some(signal)) => End::Signal(signal),
+        (None, None) => End::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! Sockets: where the service's processes listen, and who holds a port.
+
+use pipulate_core::layout::Layout;
+use pipulate_core::reason::{PortHolder, Reason};
+use pipulate_core::service::PortWish;
+use pipulate_process::ports::{self, Listeners};
+use pipulate_process::table::Entry;
+
+use super::background::listed;
+use super::own_tree::OwnTree;
+use super::port::{Choice, Port};
+use super::readiness::Listening;
+use crate::port_owner::port_owners;
+
+/// The sockets of a service's processes.
+pub(crate) struct Sockets<'a> {
+    pub(crate) tree: &'a OwnTree,
+    pub(crate) layout: &'a Layout,
+}
+
+impl Sockets<'_> {
+    /// Returns whether a process of the service's own listens on a port: one that it left behind when it ended.
+    pub(crate) fn hold(&self, port: u16) -> bool {
+        self.listeners().own().any(|own| own.port == port)
+    }
+
+    /// Chooses the port of the next instance, and returns it with what a person should know about the choice.
+    ///
+    /// # Errors
+    /// No port that it may have is free.
+    pub(crate) fn choose(
+        &self,
+        port: &Port,
+        wish: Option<PortWish>,
+    ) -> Result<(Option<u16>, Option<Reason>), Reason> {
+        match port.choose(wish, ports::is_free) {
+            Choice::None => Ok((None, None)),
+            Choice::Port { number, instead_of } => {
+                let moved =
+                    |wanted| Reason::PortMoved { wanted, holder: self.holder_to_name(wanted), using: number };
+                Ok((Some(number), instead_of.map(moved)))
+            }
+            Choice::PinnedIsTaken(port) => Err(Reason::PortHeld { port, holder: self.holder_to_name(port) }),
+            Choice::AllTaken(from) => Err(Reason::NoFreePort { from }),
+        }
+    }
+
+    /// Returns who holds a port; the service's own processes before others.
+    fn holder_to_name(&self, port: u16) -> PortHolder {
+        let holds = |entry: &Entry| {
+            Listeners::of([entry.pid]).is_ok_and(|listeners| listeners.own().any(|own| own.port == port))
+        };
+        let holders: Vec<Entry> = self.tree.find(self.layout).ours.into_iter().filter(holds).collect();
+        match holders.is_empty() {
+            true => self.holder(port),
+            false => PortHolder::Own { processes: listed(&holders) },
+        }
+    }
+}
+
+impl Listening for Sockets<'_> {
+    fn listeners(&self) -> Listeners {
+        Listeners::of(self.tree.pids(self.layout)).unwrap_or_default()
+    }
+
+    fn holder(&self, port: u16) -> PortHolder {
+        let own = self.tree.pids(self.layout);
+        let own_process = |holder: &PortHolder| match holder {
+            PortHolder::Process { pid, command, .. } if own.contains(pid) => {
+                Some(PortHolder::LeftBehind { pid: *pid, command: command.clone() })
+            }
+            PortHolder::Process { .. }
+            | PortHolder::Hidden
+            | PortHolder::LeftBehind { .. }
+            | PortHolder::Own { .. }
+            | PortHolder::Unseen => None,
+        };
+        let holders = port_owners(port);
+        let other = holders.iter().find(|holder| own_process(holder).is_none()).cloned();
+        other.or_else(|| holders.first().and_then(own_process)).unwrap_or(PortHolder::Unseen)
+    }
+}
