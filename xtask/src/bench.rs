@@ -10,6 +10,7 @@ mod home;
 mod logs;
 mod peers;
 mod place;
+mod privacy;
 mod process;
 mod results;
 mod setup;
@@ -36,6 +37,9 @@ pub(crate) struct Options {
     /// Search a log of 10 GiB instead of one of 2: needs 13 GiB of disk, and minutes
     #[arg(long)]
     full: bool,
+    /// Measure this program instead of building one
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
     /// Write every sample to this file, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -56,6 +60,8 @@ enum Subject {
     Web,
     /// Chats with the local LLM, beside Ollama's API read by curl
     Chat,
+    /// Kernels over sockets beside TCP, and new connections to the web app
+    Privacy,
     /// Other supervisors; only with --peers
     Peers,
 }
@@ -67,6 +73,7 @@ impl Subject {
             Self::Logs => logs::measure(bench, results),
             Self::Web => web::measure(bench, results),
             Self::Chat => chat::measure(bench, results),
+            Self::Privacy => privacy::measure(bench, results),
             Self::Peers => peers::measure(bench, options.peers.as_deref()),
         }
     }
@@ -91,7 +98,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let prepared = prepare::prepare()?;
     let venv = prepared.python.parent().and_then(Path::parent).context("the test Python is in no venv")?;
     let bench = Bench {
-        program: release_build()?,
+        program: options.program.clone().map_or_else(release_build, Ok)?,
         venv: venv.to_owned(),
         rounds: options.rounds,
         is_full: options.full,

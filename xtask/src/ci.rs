@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{run, say, suite, tidy};
 
-/// Format, clippy, documentation, tests, tidy; ends at the first that fails.
+/// Format, clippy, documentation, dependencies, tests, tidy; ends at the first that fails.
 ///
 /// # Errors
 /// The step that failed, or could not be run.
@@ -23,6 +23,8 @@ pub(crate) fn run() -> Result<ExitCode> {
     ]))?;
     say::progress("doc");
     run::check(run::cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    say::progress("deny");
+    licenses_and_sources()?;
     say::progress("test");
     let tests = suite::run(false, &[], suite::Skips::Fail)?;
     if tests != ExitCode::SUCCESS {
@@ -30,4 +32,14 @@ pub(crate) fn run() -> Result<ExitCode> {
     }
     say::progress("tidy");
     tidy::run()
+}
+
+/// What `deny.toml` says of dependencies, where cargo-deny is installed. Without the advisories: their
+/// database is on the network.
+fn licenses_and_sources() -> Result<()> {
+    if run::find("cargo-deny").is_none() {
+        say::progress("cargo-deny is not installed, so licenses, bans and sources were not checked");
+        return Ok(());
+    }
+    run::check(run::cargo().args(["deny", "check", "licenses", "bans", "sources"]))
 }

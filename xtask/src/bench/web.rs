@@ -80,7 +80,7 @@ fn pipulate(bench: &Bench, results: &mut Results) -> Result<()> {
     measured
 }
 
-fn serve(place: &Place, bench: &Bench, port: u16) -> Result<Child> {
+pub(super) fn serve(place: &Place, bench: &Bench, port: u16) -> Result<Child> {
     let mut command = place.command(&bench.program);
     command.arg("serve").env("PORT", port.to_string());
     command.spawn().context("could not start the web app")
