@@ -130,6 +130,10 @@
             # The environment is made with this Python, and uv fetches no other: it would not start here.
             export PIPULATE_PYTHON=${pkgs.python311.interpreter}
             export UV_PYTHON_DOWNLOADS=never
+            # This shell's folder for temporary files ends with it, and services go on.
+            case "''${TMPDIR:-}" in
+              */nix-shell[.-]*) unset TMPDIR TMP TEMP TEMPDIR NIX_BUILD_TOP ;;
+            esac
           ''
           + lib.optionalString isLinux ''
             # For what Pipulate starts; it keeps this from the programs of the host, such as the browser.

@@ -78,6 +78,16 @@ fn a_command_in_a_hint_is_one_word_for_each_word_that_is_meant() {
 }
 
 #[test]
+fn thoughts_in_the_text_are_not_printed_and_an_answer_without_any_is_an_error() {
+    let fake = ollama(Script::split(&(said("<thi") + &said("nk>Hmm.</think>\n\nFour") + &done()), 7));
+    let answer = run(&project(&fake).build(), &["chat", "2 + 2"], "").expect(0);
+    assert_eq!(answer.stdout, "Four\n");
+    let loaded = json!({"message": {"content": ""}, "done": true, "done_reason": "load"}).to_string() + "\n";
+    let empty = run(&project(&ollama(Script::split(&loaded, 7))).build(), &["chat", "2 + 2"], "").expect(1);
+    assert!(empty.stderr.contains("llama3.1:latest gave an empty answer"), "{empty:?}");
+}
+
+#[test]
 fn a_question_prints_the_answer_and_nothing_else() {
     let thought = json!({"message": {"thinking": "Hmm."}, "done": false}).to_string() + "\n";
     let fake = ollama(Script::split(&(thought + &said("Forty-") + &said("two\u{1b}[31m.") + &done()), 7));

@@ -87,6 +87,23 @@ fn a_question_about_a_broken_project_is_answered_with_what_is_known() {
 }
 
 #[test]
+fn each_verb_is_offered_by_its_own_name() {
+    let project = TestProject::light().build();
+    let offered = |words: &[&str]| {
+        let mut command = project.command(&[&["--", "pipulate"], words].concat());
+        let answer = run::output(command.env("PIPULATE_COMPLETE", "fish")).expect(0).stdout;
+        answer.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let verbs = offered(&[""]);
+    for verb in ["start", "stop", "status", "logs"] {
+        assert!(verbs.iter().any(|offered| offered == verb), "{verb}: {verbs:?}");
+    }
+    assert!(!verbs.iter().any(|verb| ["up", "down", "ps"].contains(&&**verb)), "{verbs:?}");
+    // Whoever types the other name is helped, too.
+    assert!(offered(&["down", "--"]).iter().any(|option| option == "--force"));
+}
+
+#[test]
 fn the_manual_has_a_page_for_the_program_and_for_every_verb() {
     let project = TestProject::light().build();
     let whole = project.run(&["man"]).expect(0).stdout;

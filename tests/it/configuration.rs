@@ -61,6 +61,13 @@ const WRONG: &[&str] = &[
     "[services.w]\ncommand = ['a']\nstop = { signal = 'term' }\n",
     "[services.w]\ncommand = ['a']\nstop = '10s'\n",
     "[services.w]\ncommand = ['a']\nenv = { A = 5 }\n",
+    "[services.w]\ncommand = ['a']\nenv = { 'A=B' = 'x' }\n",
+    "[services.w]\ncommand = ['a']\nenv = { '' = 'x' }\n",
+    "[services.w]\ncommand = ['a']\nenv = { A = \"a\\u0000b\" }\n",
+    "[services.w]\ncommand = ['a', \"a\\u0000b\"]\n",
+    "[services.w]\ncommand = ['a']\nenv = ['A=B']\n",
+    "[services.w]\ncommand = ['a']\nstop = { signal = 15 }\n",
+    "[services.w]\ncommand = ['a']\nrestart = true\n",
     "[services.w]\ncommand = ['a']\ncomand = ['a']\n",
     "[services.'a/b']\ncommand = ['a']\n",
     "[services.supervisor]\ncommand = ['a']\n",
@@ -96,6 +103,47 @@ fn the_schema_allows_what_the_program_takes_and_nothing_else() {
     }
 }
 
+/// The example of the README.
+fn example() -> &'static str {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("```toml\n").unwrap();
+    rest.split_once("```").unwrap().0
+}
+
+#[test]
+fn the_readmes_example_works_in_an_empty_folder() {
+    let project = TestProject::light().build();
+    let port = project.port("server").to_string();
+    let example = example().replace("8888", &project.port("jupyter").to_string()).replace("9000", &port);
+    assert!(example.contains(&port), "{example}");
+    project.write("pipulate.toml", &format!("{example}\n[services.server]\nenabled = false\n"));
+    // Its packages are those of a folder without a list of them.
+    let findings = project.run(&["doctor", "--json"]).stdout;
+    assert!(!findings.contains("requirements.txt is not there"), "{findings}");
+    project.start(&[]);
+    for service in ["jupyter", "files"] {
+        assert_eq!(project.service(service)["state"], "ready");
+    }
+    project.run(&["stop"]).expect(0);
+}
+
+#[test]
+fn what_config_shows_can_take_the_files_place() {
+    let project = TestProject::light().build();
+    for text in ["", example()] {
+        project.write("pipulate.toml", text);
+        let shown = project.run(&["config", "--show"]).expect(0).stdout;
+        let doctor = || project.redact(&project.run(&["doctor", "--json"]).stdout);
+        let before = doctor();
+        project.write("pipulate.toml", &shown);
+        assert_eq!(project.run(&["config", "--show"]).expect(0).stdout, shown);
+        assert_eq!(
+            doctor().replace("pipulate.toml is valid", ""),
+            before.replace("pipulate.toml is valid", "")
+        );
+    }
+}
+
 #[test]
 fn what_is_written_in_another_form_is_answered_with_the_right_one() {
     let project = TestProject::light().build();
@@ -112,6 +160,18 @@ fn what_is_written_in_another_form_is_answered_with_the_right_one() {
         "[services.server]\nenv = { DEBUG = 1 }\n",
         "[services.server]\nready = { tcp = true, timeout = 60 }\n",
         "[services.server]\nstop = { timeout = \"ten seconds\" }\n",
+        "[services.server]\nstop = \"5s\"\n",
+        "[services.server]\nstop = { signal = 15 }\n",
+        "[services.server]\nrestart = true\n",
+        "[services.server]\nenv = { \"A=B\" = \"x\" }\n",
+        "[services.server]\nenv = { \"\" = \"x\" }\n",
+        "[services.server]\nenv = { A = \"a\\u0000b\" }\n",
+        "[services.server]\nenv = [\"A=B\"]\n",
+        "[services.server]\nenv = { API_KEY = \"****\" }\n",
+        "[services.server]\ncommand = [\"a\\u0000b\"]\n",
+        "[services]\nw = \"python w.py\"\n",
+        "[logs]\nkeep = \"5\"\n",
+        "logs = 5\n",
         "[logs]\nmax_size = 1048576\n",
         "[secrets]\nrequired = [\"sk-hush-hush\"]\n",
         "[secrets]\nrequired = \"OPENAI_API_KEY\"\n",

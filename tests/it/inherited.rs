@@ -50,6 +50,37 @@ fn a_caller_that_ignores_the_end_of_its_children_changes_nothing() {
 }
 
 #[test]
+fn a_folder_for_temporary_files_that_ends_with_the_shell_is_not_inherited() {
+    let config = "[services.worker]\ncommand = [\"sleep\", \"1000\"]\n\
+                  [services.own]\ncommand = [\"sleep\", \"1000\"]\nenv = { TMPDIR = \"/tmp/nix-shell.own\" }\n";
+    let project = TestProject::light().table("server", "enabled = false").config(config).build();
+    let (nix, kept) = (project.home().join("nix-shell.Ab1"), project.home().join("kept"));
+    std::fs::create_dir(&nix).unwrap();
+    std::fs::create_dir(&kept).unwrap();
+    let mut start = project.command(&["start", "--no-setup"]);
+    start.env("TMPDIR", &nix).env("TMP", &nix).env("TEMPDIR", &kept).env("NIX_BUILD_TOP", &nix);
+    start.env("TMUX", "/tmp/tmux-0/default,1,0");
+    run::output(&mut start).expect(0);
+    let variables = |service: &str| {
+        let pid = Process::of(&project.service(service)["pid"]).pid;
+        std::fs::read_to_string(format!("/proc/{pid}/environ")).unwrap()
+    };
+    let worker = variables("worker");
+    let has = |line: String| worker.split('\0').any(|variable| variable == line);
+    let home = project.home();
+    for name in ["TMPDIR", "TMP"] {
+        assert!(
+            has(format!("{name}={}", home.display())),
+            "what that folder is in takes its place: {worker}"
+        );
+    }
+    assert!(has(format!("TEMPDIR={}", kept.display())), "{worker}");
+    assert!(!worker.contains("NIX_BUILD_TOP") && !worker.contains("TMUX="), "{worker}");
+    assert!(variables("own").contains("TMPDIR=/tmp/nix-shell.own"), "the configuration's word counts");
+    project.run(&["stop"]).expect(0);
+}
+
+#[test]
 fn a_service_gets_no_signal_that_its_starter_ignored_or_blocked() {
     let project = worker();
     for preparation in [IGNORES_EVERYTHING, BLOCKS_EVERYTHING] {

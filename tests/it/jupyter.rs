@@ -121,6 +121,22 @@ fn a_jupyterlab_without_a_token_is_warned_of_by_start_status_and_doctor() {
 }
 
 #[test]
+fn an_identity_provider_that_admits_everybody_is_named_by_doctor() {
+    let project = TestProject::new();
+    project.write(
+        CONFIG,
+        "from jupyter_server.auth import IdentityProvider, User\n\
+         class Anyone(IdentityProvider):\n    def get_user(self, handler):\n        return User('anyone')\n\
+         c.ServerApp.identity_provider_class = Anyone\n",
+    );
+    project.start(&["jupyter"]);
+    let finding = access(&project);
+    assert!(finding["status"] == "warning" && finding["title"] == OPEN, "{finding}");
+    assert!(finding["fix"]["text"].as_str().unwrap().contains("identity_provider_class"), "{finding}");
+    project.run(&["stop"]).expect(0);
+}
+
+#[test]
 fn a_stop_does_not_take_kernels_for_idle_where_jupyterlab_does_not_let_it_ask() {
     let project = TestProject::new();
     // A password is the only way in: the token is empty.

@@ -57,7 +57,7 @@ fn a_service_is_ready_where_it_really_listens_on_either_loopback() {
     let urls = [
         ("four", format!("http://127.0.0.1:{}/", four.number)),
         ("six", format!("http://[::1]:{}/", six.number)),
-        ("any", format!("http://[::1]:{}/", any.number)),
+        ("any", format!("http://127.0.0.1:{}/", any.number)),
     ];
     for (service, url) in urls {
         assert_eq!(project.service(service)["url"], url);

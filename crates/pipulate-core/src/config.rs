@@ -11,7 +11,7 @@ mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use error::ConfigError;
 pub use schema::schema;
@@ -24,6 +24,8 @@ use crate::order;
 use crate::secret::EnvKey;
 use crate::service::{LogLimits, Readiness, RestartPolicy, ServiceName, StopSpec};
 use crate::watch::Glob;
+
+const DEFAULT_REQUIREMENTS: &str = "requirements.txt";
 
 /// What a project wants, every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +53,7 @@ pub struct PythonConfig {
     /// An environment that we don't manage.
     pub interpreter: Option<PathBuf>,
     pub requirements: PathBuf,
-    /// Whether the file named `requirements` itself.
+    /// Whether the file names another one than the default: it has to be there, then.
     pub requirements_named: bool,
     /// Modules that should import.
     pub probe: Vec<String>,
@@ -120,8 +122,13 @@ impl Config {
         let python = PythonConfig {
             venv: raw.python.venv.unwrap_or_else(|| PathBuf::from(".venv")),
             interpreter: raw.python.interpreter,
-            requirements_named: raw.python.requirements.is_some(),
-            requirements: raw.python.requirements.unwrap_or_else(|| PathBuf::from("requirements.txt")),
+            // The default's name is no other wish than none: what `config --show` prints means the same.
+            requirements_named: raw
+                .python
+                .requirements
+                .as_deref()
+                .is_some_and(|file| file != Path::new(DEFAULT_REQUIREMENTS)),
+            requirements: raw.python.requirements.unwrap_or_else(|| PathBuf::from(DEFAULT_REQUIREMENTS)),
             probe: raw.python.probe.map_or_else(|| vec!["numpy".to_owned()], |probe| probe.0),
         };
         let logs = LogLimits::default();
@@ -132,12 +139,12 @@ impl Config {
             ollama: OllamaConfig {
                 host: raw.ollama.host,
                 model: raw.ollama.model,
-                greet: raw.ollama.greet.unwrap_or(Greet::Loaded),
+                greet: raw.ollama.greet.map_or(Greet::Loaded, |greet| greet.0),
             },
             secrets: raw.secrets.required.0,
             logs: LogLimits {
                 max_size: raw.logs.max_size.map_or(logs.max_size, |size| size.0).max(4096),
-                keep: raw.logs.keep.unwrap_or(logs.keep),
+                keep: raw.logs.keep.map_or(logs.keep, |keep| keep.0),
             },
             web_users: raw.web.users.0,
             services: resolve_services(services, text)?,
@@ -260,14 +267,14 @@ fn resolve_service(
         command: raw.command.map(|command| command.0),
         port: raw.port.map(|port| port.0.get()),
         ready: raw.ready.map(raw::RawReady::resolve),
-        restart: raw.restart.unwrap_or(RestartPolicy::OnFailure),
+        restart: raw.restart.map_or(RestartPolicy::OnFailure, |restart| restart.0),
         stop: StopSpec {
-            signal: stop.signal.unwrap_or(default.signal),
+            signal: stop.signal.map_or(default.signal, |signal| signal.0),
             timeout: stop.timeout.map_or(default.timeout, |timeout| timeout.0),
         },
         watch: raw.watch.0.into_iter().map(Spanned::into_inner).collect(),
         depends_on: raw.depends_on.0.into_iter().map(Spanned::into_inner).collect(),
-        env: raw.env.into_iter().map(|(name, value)| (name, value.0)).collect(),
+        env: raw.env.0,
         env_file: raw.env_file,
         enabled: raw.enabled.is_none_or(|enabled| enabled.0),
         name,

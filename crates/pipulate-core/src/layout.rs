@@ -15,6 +15,15 @@ pub struct Layout {
     run: AbsPath,
     /// What the folder was called when its services were started: it may have been moved since.
     born: AbsPath,
+    user: Option<UserDirs>,
+}
+
+/// The user's own directories: what is kept there about projects, no project's folder can claim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserDirs {
+    pub state: AbsPath,
+    /// Gone when the user logs out.
+    pub runtime: Option<AbsPath>,
 }
 
 impl Layout {
@@ -32,7 +41,7 @@ impl Layout {
 
     /// The layout of a project whose places are known.
     pub fn with_places(root: AbsPath, state: AbsPath, run: AbsPath) -> Self {
-        Self { born: root.clone(), root, state, run }
+        Self { born: root.clone(), root, state, run, user: None }
     }
 
     /// Whether everything of ours is where it usually is: inside the folder.
@@ -49,6 +58,16 @@ impl Layout {
     /// carry that identity for as long as they live.
     pub fn formerly(self, born: AbsPath) -> Self {
         Self { born, ..self }
+    }
+
+    /// Returns it with the user's directories. Without any, nothing about the project is remembered.
+    pub fn of_user(self, user: Option<UserDirs>) -> Self {
+        Self { user, ..self }
+    }
+
+    /// Returns the user's directories.
+    pub fn user(&self) -> Option<&UserDirs> {
+        self.user.as_ref()
     }
 
     /// What the folder was called when its services were started; usually [`Layout::root`].

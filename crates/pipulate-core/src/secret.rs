@@ -51,6 +51,9 @@ impl fmt::Display for EnvKey {
     }
 }
 
+/// What is printed in a secret's place.
+pub const MASKED: &str = "****";
+
 /// Whether the value of a variable of this name is a secret.
 pub fn says_secret(key: &str) -> bool {
     let key = key.to_ascii_uppercase();

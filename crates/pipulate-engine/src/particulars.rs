@@ -46,9 +46,9 @@ struct JupyterLab {
 }
 
 impl Particulars for Common {
-    fn prepare(&self, _: &Layout) -> Result<Vec<Finding>, StoreError> {
+    fn prepare(&self, layout: &Layout) -> Result<Vec<Finding>, StoreError> {
         if let Some(path) = &self.token {
-            token::ensure(path)?;
+            token::ensure(layout, path)?;
         }
         Ok(Vec::new())
     }
@@ -57,7 +57,7 @@ impl Particulars for Common {
     /// signs JupyterLab's cookies.
     fn renew_keys(&self, layout: &Layout) -> Result<Vec<Key>, StoreError> {
         remove_cookie_secret(layout)?;
-        Ok(token::renew(&layout.token())?.then_some(Key::App).into_iter().collect())
+        Ok(token::renew(layout, &layout.token())?.then_some(Key::App).into_iter().collect())
     }
 
     fn describe(&self, _: &Layout, _: SocketAddr, _: &dyn Fn() -> Vec<Pid>) -> Option<Description> {
@@ -85,7 +85,7 @@ impl Particulars for JupyterLab {
     /// It starts without a folder for its kernels' sockets, too.
     fn prepare(&self, layout: &Layout) -> Result<Vec<Finding>, StoreError> {
         let mut findings = self.common.prepare(layout)?;
-        token::ensure(&layout.jupyter_cookie_secret())?;
+        token::ensure(layout, &layout.jupyter_cookie_secret())?;
         sockets::clean(layout);
         let folder = sockets::ensure(layout);
         if let Err(error) = settings::write(layout, folder.as_deref()) {
@@ -99,7 +99,7 @@ impl Particulars for JupyterLab {
     }
 
     fn renew_keys(&self, layout: &Layout) -> Result<Vec<Key>, StoreError> {
-        let token = token::renew(&layout.jupyter_token())?.then_some(Key::JupyterToken);
+        let token = token::renew(layout, &layout.jupyter_token())?.then_some(Key::JupyterToken);
         let sign_ins = remove_cookie_secret(layout)?.then_some(Key::JupyterSignIns);
         let others = self.common.renew_keys(layout)?;
         Ok(token.into_iter().chain(sign_ins).chain(others).collect())
@@ -174,12 +174,15 @@ fn is_left(file: &Path) -> bool {
 mod tests {
     use pipulate_store::home;
 
+    use pipulate_core::layout::UserDirs;
+
     use super::*;
 
     fn home() -> (tempfile::TempDir, Layout, JupyterLab) {
         let folder = tempfile::tempdir().unwrap();
         let root = AbsPath::new(folder.path().canonicalize().unwrap()).unwrap();
-        let layout = home::ensure(&Layout::new(root)).unwrap();
+        let user = UserDirs { state: root.at("state"), runtime: None };
+        let layout = home::ensure(&Layout::new(root).of_user(Some(user))).unwrap();
         let runtime = layout.jupyter_runtime();
         fs::create_dir_all(&runtime).unwrap();
         let service = ServiceName::parse(ServiceName::JUPYTER).unwrap();
@@ -198,7 +201,7 @@ mod tests {
         assert_eq!(read(), first);
         assert_eq!(jupyter.renew_keys(&layout).unwrap(), [Key::JupyterToken, Key::JupyterSignIns]);
         assert_ne!(read(), first);
-        token::ensure(&layout.token()).unwrap();
+        token::ensure(&layout, &layout.token()).unwrap();
         assert_eq!(jupyter.common.renew_keys(&layout).unwrap(), [Key::App]);
     }
 

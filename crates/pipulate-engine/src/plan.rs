@@ -131,6 +131,7 @@ pub fn spec(config: &Config, service: &ServiceConfig, layout: &Layout, around: &
     }
     env.extend(service.env.iter().map(|(name, value)| (name.clone(), OsString::from(value))));
     let mut env_removed = around.env_removed.clone();
+    env_removed.retain(|name| !service.env.contains_key(name));
     if service.name.as_str() == ServiceName::JUPYTER && !service.env.contains_key(JUPYTER_TOKEN) {
         env_removed.push(JUPYTER_TOKEN.to_owned());
     }

@@ -103,6 +103,11 @@ pub fn examine(examination: &Examination) -> Vec<Finding> {
     })
 }
 
+/// Whether the next `git add .` would publish the project's `.env`; no where git can't be asked.
+pub fn secrets_would_be_published(layout: &Layout, around: &Surroundings) -> bool {
+    secrets::would_be_published(layout, around)
+}
+
 /// Why a Python that may be anyone's was not run.
 const NOT_USED_YET: &str =
     "Not run: this folder's Python was not set up or started here, or has changed since";

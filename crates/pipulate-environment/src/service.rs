@@ -49,6 +49,38 @@ pub fn service_environment(python: &Path, around: &Surroundings) -> EnvironmentC
     EnvironmentChanges(changes)
 }
 
+/// Where programs put temporary files.
+const TEMPORARY: [&str; 5] = ["TMPDIR", "TMP", "TEMP", "TEMPDIR", "NIX_BUILD_TOP"];
+
+/// Names of a terminal, or of a program that serves one: they end with it, and mislead what is started
+/// later. In a JupyterLab terminal, tmux refuses to start where it finds TMUX.
+const OF_TERMINALS: [&str; 7] = ["GPG_TTY", "SSH_TTY", "STY", "TMUX", "TMUX_PANE", "WINDOW", "WINDOWID"];
+
+/// Returns what a service must not inherit: it ends with the shell that it was started from. `nix-shell` and `nix
+/// develop` remove their folder for temporary files when they end; the folder that it is in takes its place.
+pub fn without_the_shell(around: &Surroundings) -> EnvironmentChanges {
+    let temporary = TEMPORARY.into_iter().filter_map(|name| {
+        let folder = Path::new(around.variable(name)?);
+        let is_nixs = |part: &Path| {
+            part.file_name().and_then(OsStr::to_str).is_some_and(|name| {
+                name.starts_with("nix-shell.")
+                    || name.starts_with("nix-shell-")
+                    || name.starts_with("nix-develop-")
+            })
+        };
+        let own = folder.ancestors().filter(|part| is_nixs(part)).last();
+        let outside = own.and_then(Path::parent).filter(|folder| *folder != Path::new("/tmp"));
+        match (own, name) {
+            (Some(_), "NIX_BUILD_TOP") => Some((name.into(), None)),
+            (Some(_), _) => Some((name.into(), outside.map(Into::into))),
+            // What is gone already is of no use to anyone.
+            (None, _) => (!folder.is_dir()).then(|| (name.into(), None)),
+        }
+    });
+    let of_terminals = OF_TERMINALS.into_iter().map(|name| (name.into(), None));
+    EnvironmentChanges(temporary.chain(of_terminals).collect())
+}
+
 /// The environment of a program: that of a service, and for Python the libraries that wheels need.
 pub fn environment_of(program: &Path, python: &Path, around: &Surroundings) -> EnvironmentChanges {
     let mut changes = service_environment(python, around);
@@ -120,6 +152,26 @@ mod tests {
         assert_eq!(changes.value("PYTHONUNBUFFERED").unwrap(), "1");
         assert!(changes.0.contains(&("PYTHONHOME".into(), None)));
         assert_eq!(changes.value("LD_LIBRARY_PATH"), None);
+    }
+
+    #[test]
+    fn folders_and_terminals_that_end_with_the_shell_are_not_inherited() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = folder.path().to_str().unwrap();
+        let around = Surroundings::default()
+            .with("TMPDIR", "/tmp/nix-shell.Ab1/nix-shell-77-0")
+            .with("TMP", format!("{kept}/nix-shell-77-0"))
+            .with("TEMP", kept)
+            .with("TEMPDIR", format!("{kept}/gone"))
+            .with("NIX_BUILD_TOP", "/tmp/nix-shell.Ab1")
+            .with("TMUX", "/tmp/tmux-0/default,1,0");
+        let changes = without_the_shell(&around).0;
+        let change = |name: &str| changes.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        for gone in ["TMPDIR", "TEMPDIR", "NIX_BUILD_TOP", "TMUX"] {
+            assert_eq!(change(gone), Some(None), "{gone}");
+        }
+        assert_eq!(change("TMP"), Some(Some(kept.into())));
+        assert_eq!(change("TEMP"), None, "it is the user's choice, and stays");
     }
 
     #[test]

@@ -166,6 +166,9 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
+    use pipulate_core::layout::UserDirs;
+    use pipulate_core::project::AbsPath;
+
     use super::*;
 
     fn made(listing: Option<&str>) -> Stamp {
@@ -185,7 +188,9 @@ mod tests {
 
     fn home() -> (tempfile::TempDir, Layout) {
         let folder = tempfile::tempdir().unwrap();
-        let layout = Layout::new(pipulate_core::project::AbsPath::new(folder.path()).unwrap());
+        let root = AbsPath::new(folder.path()).unwrap();
+        let user = UserDirs { state: root.at("state"), runtime: None };
+        let layout = Layout::new(root).of_user(Some(user));
         fs::create_dir(layout.state()).unwrap();
         (folder, layout)
     }

@@ -3,6 +3,8 @@
 //! An answer is whole only when its server said so: a connection that ends earlier is an error, and
 //! so is an `{"error": …}` line, although the status was 200 long ago.
 
+mod thoughts;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use crate::fit::is_too_long;
 use crate::host::Host;
 use crate::lines::LineBuffer;
 use crate::model::or_default;
+use thoughts::Thoughts;
 
 /// A stream of [`Piece`]s. Dropping it closes the connection, which makes Ollama stop.
 #[derive(Debug)]
@@ -23,6 +26,7 @@ pub struct Answer {
     host: Host,
     lines: LineBuffer,
     ready: VecDeque<Piece>,
+    thoughts: Thoughts,
     /// Nothing more comes after this one.
     ended: bool,
     /// How long the next bytes may take: first that of loading, then that of writing.
@@ -84,6 +88,7 @@ impl Answer {
             host: host.clone(),
             lines: LineBuffer::default(),
             ready: VecDeque::new(),
+            thoughts: Thoughts::default(),
             ended: false,
             patience: first_word,
             next_word,
@@ -171,8 +176,17 @@ impl Answer {
     }
 
     fn take(&mut self, pieces: Vec<Piece>) {
-        self.ended = pieces.iter().any(|piece| matches!(piece, Piece::Done(_)));
-        self.ready.extend(pieces);
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => self.ready.extend(self.thoughts.take(&text)),
+                Piece::Done(_) => {
+                    self.ended = true;
+                    self.ready.extend(self.thoughts.finish());
+                    self.ready.push_back(piece);
+                }
+                Piece::Thinking(_) | Piece::LeftOut(_) => self.ready.push_back(piece),
+            }
+        }
     }
 }
 

@@ -23,8 +23,8 @@ impl Listener {
     pub(crate) fn doors(&self) -> Vec<SocketAddr> {
         let addresses = match self.address {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED) => vec![Ipv4Addr::LOCALHOST.into()],
-            // Without IPv6 on this machine, it is there for IPv4 all the same.
-            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()],
+            // Most such listeners take IPv4, too.
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             // It is one address for each interface, and no browser can be told which.
             IpAddr::V6(address) if address.is_unicast_link_local() => Vec::new(),
             address => vec![address],

@@ -21,9 +21,9 @@ use pipulate_core::layout::Layout;
 use pipulate_core::service::{LogLimits, ServiceName};
 
 use crate::error::StoreError;
-use crate::files;
 use crate::log::time_index::{IndexWriter, Mark};
 use crate::os::Mover;
+use crate::{files, unwatched};
 pub(crate) use fifo::is_open;
 pub use fifo::{identity as fifo_identity, is_held};
 use rotation::Rotation;
@@ -56,6 +56,8 @@ pub struct Capture {
     full_log: Option<File>,
     shortage: Option<Box<Shortage>>,
     dropped: u64,
+    /// Those who watch the folder of the logs don't see what is written.
+    is_unwatched: bool,
 }
 
 /// What [`Capture::drain`] found.
@@ -100,6 +102,7 @@ impl Capture {
             full_log: None,
             shortage: None,
             dropped: 0,
+            is_unwatched: false,
         })
     }
 
@@ -217,6 +220,13 @@ impl Capture {
         let before = self.base + self.end;
         let outcome = self.move_bytes();
         if self.base + self.end != before {
+            // A service that never prints pays nothing for it.
+            if !std::mem::replace(&mut self.is_unwatched, true) {
+                if let Some(log) = unwatched::reopened(&self.log, self.rotation.current()) {
+                    self.log = log;
+                }
+                self.index.unwatch();
+            }
             self.index.moved(self.base + self.end);
             let announced = self.mover.announce(&self.log, self.end);
             announced.map_err(StoreError::io("write", self.rotation.current()))?;
@@ -235,7 +245,7 @@ impl Capture {
             // As long as there is no place for another one, the deleted one is as good as any.
             let Ok(log) = self.rotation.open_current() else { return };
             let Ok(new) = log.metadata() else { return };
-            (self.log, meta) = (log, new);
+            (self.log, meta, self.is_unwatched) = (log, new, false);
         } else if meta.len() >= self.end {
             self.end = meta.len();
             return;
@@ -367,6 +377,7 @@ impl Capture {
         let full = std::mem::replace(&mut self.log, new);
         self.full_log = self.keeps_full_log.then_some(full);
         (self.base, self.end) = (position, 0);
+        self.is_unwatched = false;
         self.rotations = self.rotations.wrapping_add(1);
         Ok(())
     }

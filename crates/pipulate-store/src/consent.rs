@@ -56,5 +56,5 @@ fn allowed(file: &Path, layout: &Layout) -> Vec<String> {
 }
 
 fn file(layout: &Layout) -> Option<PathBuf> {
-    Some(folders::user_state()?.join("consent").join(ProjectId::of_root(layout.root()).to_string()))
+    Some(layout.user()?.state.join("consent").join(ProjectId::of_root(layout.root()).to_string()))
 }

@@ -3,9 +3,11 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use directories::ProjectDirs;
+use pipulate_core::layout::UserDirs;
+use pipulate_core::project::AbsPath;
 
 use crate::error::StoreError;
 
@@ -37,17 +39,12 @@ pub(crate) fn make_parents(folder: &Path) -> Result<(), StoreError> {
     made.map_err(StoreError::io("create the folder", parent))
 }
 
-/// Returns the user's state directory for Pipulate (`XDG_STATE_HOME`).
-pub(crate) fn user_state() -> Option<PathBuf> {
-    let folders = user_folders()?;
-    Some(folders.state_dir().unwrap_or(folders.data_local_dir()).to_path_buf())
-}
-
-/// Returns the user's directory for what may be gone after a logout (`XDG_RUNTIME_DIR`).
-pub(crate) fn user_runtime() -> Option<PathBuf> {
-    user_folders()?.runtime_dir().map(Path::to_path_buf)
-}
-
-fn user_folders() -> Option<ProjectDirs> {
-    ProjectDirs::from("com", "Pipulate", "pipulate")
+/// Returns this user's directories, by the environment. Only the program itself asks: what has none in its
+/// [`Layout`](pipulate_core::layout::Layout), as in a test, leaves the real ones alone.
+pub fn user_dirs() -> Option<UserDirs> {
+    let dirs = ProjectDirs::from("com", "Pipulate", "pipulate")?;
+    Some(UserDirs {
+        state: AbsPath::new(dirs.state_dir().unwrap_or(dirs.data_local_dir()))?,
+        runtime: dirs.runtime_dir().and_then(AbsPath::new),
+    })
 }

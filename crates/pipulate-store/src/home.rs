@@ -9,13 +9,14 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::stat::Mode;
-use pipulate_core::layout::Layout;
+use pipulate_core::layout::{Layout, UserDirs};
 use pipulate_core::project::AbsPath;
 
 use crate::error::StoreError;
 use crate::lock::{self, Holder, Lock};
 use crate::{capture, files, folders, record};
 
+pub use crate::folders::user_dirs;
 pub use links::link_in_state;
 
 /// Where the project at `root` keeps its things, without touching anything: where something of it may be
@@ -23,8 +24,8 @@ pub use links::link_in_state;
 /// identity under which they know it.
 ///
 /// Never call this where a lock of the project is held: see [`lock::holder`].
-pub fn locate(root: AbsPath) -> Layout {
-    let mut places = places::of(&root);
+pub fn locate(root: AbsPath, user: Option<UserDirs>) -> Layout {
+    let mut places = places::of(&root, user.as_ref());
     let used = if places.len() > 1 { places.iter().position(places::is_in_use) } else { None };
     let layout = places.swap_remove(used.unwrap_or(0));
     match former_root(&layout) {
@@ -34,8 +35,8 @@ pub fn locate(root: AbsPath) -> Layout {
 }
 
 /// Where a start would put the project's things, whatever is running where.
-pub fn locate_anew(root: AbsPath) -> Layout {
-    places::of(&root).swap_remove(0)
+pub fn locate_anew(root: AbsPath, user: Option<UserDirs>) -> Layout {
+    places::of(&root, user.as_ref()).swap_remove(0)
 }
 
 /// The other places where something of the project may be running: the owner of `.pipulate` or the
@@ -44,7 +45,7 @@ pub fn locate_anew(root: AbsPath) -> Layout {
 /// Never call this where a lock of the project is held: see [`lock::holder`].
 pub fn others_in_use(layout: &Layout) -> Vec<Layout> {
     let is_other = |place: &Layout| place.run() != layout.run() && places::is_in_use(place);
-    places::of(layout.root()).into_iter().filter(is_other).collect()
+    places::of(layout.root(), layout.user()).into_iter().filter(is_other).collect()
 }
 
 /// What the folder was called when what lives in it was started, if that was not its name of
@@ -80,11 +81,11 @@ pub fn ensure(layout: &Layout) -> Result<Layout, StoreError> {
         // What was started here goes on here, whoever owns `.pipulate` by now.
         return Ok(layout.clone());
     }
-    let moved = is_anothers.then(|| places::state_elsewhere(&layout.project_id())).flatten();
+    let moved = is_anothers.then(|| places::state_elsewhere(&layout.project_id(), layout.user())).flatten();
     let layout = &match moved {
         Some(state) => {
             folders::make_parents(&state)?;
-            Layout::with_state(layout.root().clone(), state)
+            Layout::with_state(layout.root().clone(), state).of_user(layout.user().cloned())
         }
         None => layout.clone(),
     };
@@ -132,7 +133,7 @@ fn move_run(layout: &Layout) -> Result<Layout, StoreError> {
         let why = "its file system can't hold a FIFO or a lock, and there is no home directory";
         StoreError::refused(layout.run(), why)
     };
-    let run = places::run_elsewhere(&layout.project_id()).ok_or_else(refused)?;
+    let run = places::run_elsewhere(&layout.project_id(), layout.user()).ok_or_else(refused)?;
     folders::make_parents(&run)?;
     folders::make_private(&run)?;
     if !can_hold_fifos(&run) || !can_hold_locks(&run) {
@@ -140,7 +141,7 @@ fn move_run(layout: &Layout) -> Result<Layout, StoreError> {
                    set XDG_RUNTIME_DIR to a folder on a disk of this machine";
         return Err(StoreError::refused(&run, why));
     }
-    Ok(Layout::with_run(layout.root().clone(), run))
+    Ok(Layout::with_run(layout.root().clone(), run).of_user(layout.user().cloned()))
 }
 
 #[cfg(test)]

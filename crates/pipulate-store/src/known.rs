@@ -39,7 +39,7 @@ impl Kind {
 /// Whether the project's `.pipulate` was made, or taken over, by this user on this machine. A copy, a clone
 /// and what was unpacked are not; a folder that was renamed is.
 pub fn is_home(layout: &Layout) -> bool {
-    identity(layout.state()).is_some_and(|identity| recall(Kind::Home, &[&identity]).is_some())
+    identity(layout.state()).is_some_and(|identity| recall(layout, Kind::Home, &[&identity]).is_some())
         || is_home_of_old(layout)
 }
 
@@ -49,7 +49,7 @@ pub fn is_home(layout: &Layout) -> bool {
 /// The user's state directory is not writable.
 pub fn remember_home(layout: &Layout) -> Result<(), StoreError> {
     let Some(identity) = identity(layout.state()) else { return Ok(()) };
-    if recall(Kind::Home, &[&identity]).is_some() {
+    if recall(layout, Kind::Home, &[&identity]).is_some() {
         return Ok(());
     }
     if is_home_of_old(layout)
@@ -57,15 +57,15 @@ pub fn remember_home(layout: &Layout) -> Result<(), StoreError> {
     {
         remember_stamp(layout, &stamp)?;
     }
-    remember(Kind::Home, &[&identity], layout.root().as_os_str().as_bytes())
+    remember(layout, Kind::Home, &[&identity], layout.root().as_os_str().as_bytes())
 }
 
 /// Whether these bytes are the last stamp that was written into this home.
 pub fn is_stamp(layout: &Layout, bytes: &[u8]) -> bool {
     let Some(identity) = identity(layout.state()) else { return false };
-    match recall(Kind::Stamp, &[&identity]) {
+    match recall(layout, Kind::Stamp, &[&identity]) {
         Some(known) => known == digest(&[bytes]).into_bytes(),
-        None => recall(Kind::Home, &[&identity]).is_none() && is_home_of_old(layout),
+        None => recall(layout, Kind::Home, &[&identity]).is_none() && is_home_of_old(layout),
     }
 }
 
@@ -75,12 +75,12 @@ pub fn is_stamp(layout: &Layout, bytes: &[u8]) -> bool {
 /// The user's state directory is not writable.
 pub fn remember_stamp(layout: &Layout, bytes: &[u8]) -> Result<(), StoreError> {
     let Some(identity) = identity(layout.state()) else { return Ok(()) };
-    remember(Kind::Stamp, &[&identity], digest(&[bytes]).as_bytes())
+    remember(layout, Kind::Stamp, &[&identity], digest(&[bytes]).as_bytes())
 }
 
 /// What was remembered of the environment that this project runs with.
 pub fn environment(layout: &Layout) -> Option<Vec<u8>> {
-    recall(Kind::Environment, &[layout.root().as_os_str().as_bytes()])
+    recall(layout, Kind::Environment, &[layout.root().as_os_str().as_bytes()])
 }
 
 /// Remembers which environment this project was set up or started with.
@@ -90,28 +90,28 @@ pub fn environment(layout: &Layout) -> Option<Vec<u8>> {
 pub fn remember_environment(layout: &Layout, fingerprint: &[u8]) -> Result<(), StoreError> {
     match environment(layout).is_some_and(|known| known == fingerprint) {
         true => Ok(()),
-        false => remember(Kind::Environment, &[layout.root().as_os_str().as_bytes()], fingerprint),
+        false => remember(layout, Kind::Environment, &[layout.root().as_os_str().as_bytes()], fingerprint),
     }
 }
 
 /// Whether this is the key that was made here for this file.
-pub(crate) fn is_key(path: &Path, key: &[u8]) -> bool {
-    recall(Kind::Key, &[path.as_os_str().as_bytes()]) == Some(digest(&[key]).into_bytes())
+pub(crate) fn is_key(layout: &Layout, path: &Path, key: &[u8]) -> bool {
+    recall(layout, Kind::Key, &[path.as_os_str().as_bytes()]) == Some(digest(&[key]).into_bytes())
 }
 
 /// Remembers the key that was made for this file, and forgets the one before it.
 ///
 /// # Errors
 /// The user's state directory is not writable.
-pub(crate) fn remember_key(path: &Path, key: &[u8]) -> Result<(), StoreError> {
-    remember(Kind::Key, &[path.as_os_str().as_bytes()], digest(&[key]).as_bytes())
+pub(crate) fn remember_key(layout: &Layout, path: &Path, key: &[u8]) -> Result<(), StoreError> {
+    remember(layout, Kind::Key, &[path.as_os_str().as_bytes()], digest(&[key]).as_bytes())
 }
 
 /// A home of a Pipulate that only kept a list of projects: the folder stands in that list, and was not made
 /// after it was put there, as another one in its place would have been.
 fn is_home_of_old(layout: &Layout) -> bool {
     let made = fs::symlink_metadata(layout.state()).and_then(|meta| meta.created());
-    let listed = registry::since(layout.root());
+    let listed = registry::since(layout);
     made.ok().zip(listed).is_some_and(|(made, listed)| made <= listed)
 }
 
@@ -125,18 +125,18 @@ fn identity(folder: &Path) -> Option<Vec<u8>> {
     Some([meta.ino().to_string().as_bytes(), b" ", &made].concat())
 }
 
-fn recall(kind: Kind, subject: &[&[u8]]) -> Option<Vec<u8>> {
-    files::read_private(&file(kind, subject)?).ok().flatten()
+fn recall(layout: &Layout, kind: Kind, subject: &[&[u8]]) -> Option<Vec<u8>> {
+    files::read_private(&file(layout, kind, subject)?).ok().flatten()
 }
 
-fn remember(kind: Kind, subject: &[&[u8]], value: &[u8]) -> Result<(), StoreError> {
-    let Some(file) = file(kind, subject) else { return Ok(()) };
+fn remember(layout: &Layout, kind: Kind, subject: &[&[u8]], value: &[u8]) -> Result<(), StoreError> {
+    let Some(file) = file(layout, kind, subject) else { return Ok(()) };
     folders::make_parents(&file)?;
     files::write_private(&file, value)
 }
 
-fn file(kind: Kind, subject: &[&[u8]]) -> Option<PathBuf> {
-    Some(folders::user_state()?.join("known").join(kind.folder()).join(digest(subject)))
+fn file(layout: &Layout, kind: Kind, subject: &[&[u8]]) -> Option<PathBuf> {
+    Some(layout.user()?.state.join("known").join(kind.folder()).join(digest(subject)))
 }
 
 fn digest(parts: &[&[u8]]) -> String {

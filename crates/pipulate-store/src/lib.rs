@@ -26,3 +26,4 @@ pub mod token;
 
 mod folders;
 mod os;
+mod unwatched;

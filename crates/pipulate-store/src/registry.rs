@@ -7,18 +7,18 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use pipulate_core::layout::Layout;
+use pipulate_core::layout::{Layout, UserDirs};
 use pipulate_core::project::{AbsPath, ProjectId};
 
 use crate::error::StoreError;
-use crate::{files, folders};
+use crate::files;
 
 /// Remembers a project.
 ///
 /// # Errors
 /// The user's state directory is not writable.
 pub fn remember(layout: &Layout) -> Result<(), StoreError> {
-    let Some(folder) = folder() else { return Ok(()) };
+    let Some(folder) = folder(layout.user()) else { return Ok(()) };
     let entry = folder.join(layout.project_id().to_string());
     if entry.exists() {
         return Ok(());
@@ -28,8 +28,8 @@ pub fn remember(layout: &Layout) -> Result<(), StoreError> {
 }
 
 /// The folders of every project that was ever started, in no order. They may be gone by now.
-pub fn projects() -> Vec<AbsPath> {
-    let entries = folder().and_then(|folder| fs::read_dir(folder).ok());
+pub fn projects(user: Option<&UserDirs>) -> Vec<AbsPath> {
+    let entries = folder(user).and_then(|folder| fs::read_dir(folder).ok());
     let root = |entry: fs::DirEntry| {
         let bytes = files::read_private(&entry.path()).ok()??;
         AbsPath::new(PathBuf::from(OsString::from_vec(bytes)))
@@ -38,11 +38,11 @@ pub fn projects() -> Vec<AbsPath> {
 }
 
 /// When a project was put into the list.
-pub(crate) fn since(root: &AbsPath) -> Option<SystemTime> {
-    let entry = folder()?.join(ProjectId::of_root(root).to_string());
+pub(crate) fn since(layout: &Layout) -> Option<SystemTime> {
+    let entry = folder(layout.user())?.join(ProjectId::of_root(layout.root()).to_string());
     fs::symlink_metadata(entry).and_then(|meta| meta.modified()).ok()
 }
 
-fn folder() -> Option<PathBuf> {
-    Some(folders::user_state()?.join("projects"))
+fn folder(user: Option<&UserDirs>) -> Option<PathBuf> {
+    Some(user?.state.join("projects"))
 }

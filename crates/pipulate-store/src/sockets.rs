@@ -14,7 +14,7 @@ use pipulate_core::layout::Layout;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use crate::folders::{make_parents, make_private, user_state};
+use crate::folders::{make_parents, make_private};
 
 /// As long as the longest name of a kernel's socket, and a little longer.
 const PROBE: &str = ".probe-123456789";
@@ -50,7 +50,7 @@ pub fn clean(layout: &Layout) {
 }
 
 fn in_state(layout: &Layout) -> Option<PathBuf> {
-    Some(user_state()?.join("sockets").join(layout.project_id().to_string()))
+    Some(layout.user()?.state.join("sockets").join(layout.project_id().to_string()))
 }
 
 /// The folders of this project in /tmp: their names end at random, so that nobody else can take them first.
@@ -100,6 +100,7 @@ fn connect(file: &Path) -> Result<(), Errno> {
 mod tests {
     use std::os::unix::fs::DirBuilderExt;
 
+    use pipulate_core::layout::UserDirs;
     use pipulate_core::project::AbsPath;
 
     use super::*;
@@ -126,17 +127,25 @@ mod tests {
     #[test]
     fn a_folder_with_a_long_path_has_its_sockets_in_a_private_one_that_is_removed() {
         let dir = tempfile::tempdir_in("/tmp").unwrap();
-        let layout = project(&dir, 100);
-        let elsewhere = ensure(&layout).unwrap();
+        let state = AbsPath::new(dir.path().canonicalize().unwrap()).unwrap().at("state");
+        let user = UserDirs { state: state.clone(), runtime: None };
+        let in_tmp = project(&dir, 100);
+        let in_state = in_tmp.clone().of_user(Some(user));
+        assert!(ensure(&in_state).unwrap().starts_with(&state));
+        [in_tmp, in_state].iter().for_each(is_found_again_and_removed);
+    }
+
+    fn is_found_again_and_removed(layout: &Layout) {
+        let elsewhere = ensure(layout).unwrap();
         assert!(!elsewhere.starts_with(layout.root()) && is_private(&elsewhere), "{}", elsewhere.display());
-        assert_eq!(ensure(&layout).as_ref(), Some(&elsewhere), "it is found again");
+        assert_eq!(ensure(layout).as_ref(), Some(&elsewhere), "it is found again");
         let (dead, live) = (elsewhere.join("dead-1"), elsewhere.join("live-1"));
         drop(UnixListener::bind(&dead).unwrap());
         let listener = UnixListener::bind(&live).unwrap();
-        clean(&layout);
+        clean(layout);
         assert!(!dead.exists() && live.exists());
         drop(listener);
-        clean(&layout);
+        clean(layout);
         assert!(!elsewhere.exists());
     }
 

@@ -16,11 +16,11 @@ use crate::{files, known};
 ///
 /// # Errors
 /// The folder is not writable, or what is there is refused.
-pub fn ensure(path: &Path) -> Result<String, StoreError> {
+pub fn ensure(layout: &Layout, path: &Path) -> Result<String, StoreError> {
     let is_private = |path: &Path| fs::symlink_metadata(path).is_ok_and(|meta| meta.mode() & 0o077 == 0);
     match existing(path)? {
-        Some(token) if is_private(path) && known::is_key(path, token.as_bytes()) => Ok(token),
-        Some(_) | None => make(path),
+        Some(token) if is_private(path) && known::is_key(layout, path, token.as_bytes()) => Ok(token),
+        Some(_) | None => make(layout, path),
     }
 }
 
@@ -28,23 +28,23 @@ pub fn ensure(path: &Path) -> Result<String, StoreError> {
 ///
 /// # Errors
 /// The folder is not writable, or what is there is refused.
-pub fn renew(path: &Path) -> Result<bool, StoreError> {
+pub fn renew(layout: &Layout, path: &Path) -> Result<bool, StoreError> {
     let is_there = existing(path)?.is_some();
     if is_there {
-        make(path)?;
+        make(layout, path)?;
     }
     Ok(is_there)
 }
 
 /// A new token in the place of the one that may be there.
-fn make(path: &Path) -> Result<String, StoreError> {
+fn make(layout: &Layout, path: &Path) -> Result<String, StoreError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
         .map_err(|error| StoreError::io("make", path)(io::Error::other(error.to_string())))?;
     let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     files::write_private(path, token.as_bytes())?;
     // Where nothing can be remembered, each start makes a new one.
-    let _unless_it_failed = known::remember_key(path, token.as_bytes());
+    let _unless_it_failed = known::remember_key(layout, path, token.as_bytes());
     Ok(token)
 }
 
@@ -74,15 +74,35 @@ pub fn of_jupyter(layout: &Layout) -> Vec<String> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use pipulate_core::layout::UserDirs;
+    use pipulate_core::project::AbsPath;
+
     use super::*;
+
+    /// A home and the state directory of its user, both in this folder.
+    fn home_of_user(folder: &tempfile::TempDir) -> Layout {
+        let folder = AbsPath::new(folder.path()).unwrap();
+        let user = UserDirs { state: folder.at("state"), runtime: None };
+        Layout::new(folder).of_user(Some(user))
+    }
+
+    #[test]
+    fn without_a_state_directory_no_key_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(AbsPath::new(folder.path()).unwrap());
+        let first = ensure(&layout, &layout.inside("token")).unwrap();
+        assert_ne!(ensure(&layout, &layout.inside("token")).unwrap(), first);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing but the token");
+    }
 
     #[test]
     fn a_token_is_renewed_only_where_there_is_one() {
         let folder = tempfile::tempdir().unwrap();
+        let layout = home_of_user(&folder);
         let path = folder.path().join("token");
-        assert!(!renew(&path).unwrap() && !path.exists());
-        let first = ensure(&path).unwrap();
-        assert!(renew(&path).unwrap());
+        assert!(!renew(&layout, &path).unwrap() && !path.exists());
+        let first = ensure(&layout, &path).unwrap();
+        assert!(renew(&layout, &path).unwrap());
         let second = existing(&path).unwrap().unwrap();
         assert_ne!(second, first);
         assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
@@ -91,9 +111,10 @@ mod tests {
     #[test]
     fn a_token_stays_the_same_and_is_private() {
         let folder = tempfile::tempdir().unwrap();
+        let layout = home_of_user(&folder);
         let path = folder.path().join("token");
-        let first = ensure(&path).unwrap();
-        assert_eq!(ensure(&path).unwrap(), first);
+        let first = ensure(&layout, &path).unwrap();
+        assert_eq!(ensure(&layout, &path).unwrap(), first);
         let meta = path.metadata().unwrap();
         assert_eq!((meta.mode() & 0o777, meta.len()), (0o600, 64));
     }
@@ -101,17 +122,18 @@ mod tests {
     #[test]
     fn a_token_that_was_not_made_here_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
+        let layout = home_of_user(&folder);
         let at = |name: &str| folder.path().join(name);
         let committed = "ab".repeat(32);
         files::write_private(&at("token"), committed.as_bytes()).unwrap();
-        let made = ensure(&at("token")).unwrap();
+        let made = ensure(&layout, &at("token")).unwrap();
         assert_ne!(made, committed);
         // A copy, one that others could read, and the one that it replaced.
         fs::copy(at("token"), at("copy")).unwrap();
-        assert_ne!(ensure(&at("copy")).unwrap(), made);
+        assert_ne!(ensure(&layout, &at("copy")).unwrap(), made);
         fs::set_permissions(at("token"), fs::Permissions::from_mode(0o644)).unwrap();
-        assert_ne!(ensure(&at("token")).unwrap(), made);
+        assert_ne!(ensure(&layout, &at("token")).unwrap(), made);
         files::write_private(&at("token"), made.as_bytes()).unwrap();
-        assert_ne!(ensure(&at("token")).unwrap(), made);
+        assert_ne!(ensure(&layout, &at("token")).unwrap(), made);
     }
 }

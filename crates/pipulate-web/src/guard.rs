@@ -74,12 +74,26 @@ fn own_host(port: u16, uri: &Uri, headers: &HeaderMap) -> Result<String, Problem
     let host = only(headers, &HOST).map_err(|Several| Problem::NoHost)?.ok_or(Problem::NoHost)?;
     let host = host.to_str().map_err(|_| Problem::NoHost)?.to_ascii_lowercase();
     // A browser leaves the port out that is HTTP's own.
+    let number = port;
     let port = if port == 80 { String::new() } else { format!(":{port}") };
-    let own = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}{port}"));
+    let own = OWN.map(|name| format!("{name}{port}"));
     // The absolute form, `GET http://name/ HTTP/1.1`, names a host too.
     let named = uri.authority().is_none_or(|authority| authority.as_str().eq_ignore_ascii_case(&host));
     let plain = uri.scheme_str().is_none_or(|scheme| scheme == "http");
-    if own.contains(&host) && named && plain { Ok(host) } else { Err(Problem::ForeignHost) }
+    match own.contains(&host) && named && plain {
+        true => Ok(host),
+        false if is_other_port(&host) => Err(Problem::OtherPort(number)),
+        false => Err(Problem::ForeignHost),
+    }
+}
+
+/// The names of this machine to itself.
+const OWN: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
+
+/// Whether a host is this machine with a port, whichever.
+fn is_other_port(host: &str) -> bool {
+    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map(|(name, _)| name);
+    name.is_some_and(|name| OWN.contains(&name))
 }
 
 /// Who is asking, by what they hold.

@@ -20,6 +20,8 @@ pub(crate) enum Problem {
     NoHost,
     /// A Host that is not ours.
     ForeignHost,
+    /// Our host with another port than ours, which is this one: a tunnel that ends here begins elsewhere.
+    OtherPort(u16),
     ForeignOrigin,
     SignInFirst,
     SignInAgain(CodeRefusal),
@@ -54,7 +56,7 @@ impl Problem {
             Self::Busy(..) | Self::Refused(_) => StatusCode::CONFLICT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyKind => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::ForeignHost => StatusCode::MISDIRECTED_REQUEST,
+            Self::ForeignHost | Self::OtherPort(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::TooManyAnswers => StatusCode::TOO_MANY_REQUESTS,
             Self::TooManyStreams => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -65,7 +67,7 @@ impl Problem {
     pub(crate) fn title(&self) -> &'static str {
         match self {
             Self::SignInFirst | Self::SignInAgain(_) => "Sign in",
-            Self::NoHost | Self::ForeignHost => "Wrong address",
+            Self::NoHost | Self::ForeignHost | Self::OtherPort(_) => "Wrong address",
             Self::ForeignOrigin => "Refused",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed | Self::BodyBroken | Self::BodyKind => "Not understood",
@@ -83,6 +85,13 @@ impl Problem {
             Self::ForeignHost => {
                 "This app answers only to its own address on this computer. Use the address that \
                  \"pipulate url\" prints."
+            }
+            Self::OtherPort(own) => {
+                return format!(
+                    "This app answers only to addresses with its own port, {own}. Through a tunnel, use the same \
+                     port on both ends: ssh -L {own}:127.0.0.1:{own} …, and then http://127.0.0.1:{own}"
+                )
+                .into();
             }
             Self::ForeignOrigin => {
                 "Another page, or a program without the key, asked for this. Open this app in a tab of its \
@@ -138,7 +147,7 @@ impl From<ControlError> for Problem {
 impl From<SecretsError> for Problem {
     fn from(error: SecretsError) -> Self {
         match error {
-            SecretsError::Unstorable(reason) => Self::Refused(reason),
+            SecretsError::Unstorable(reason) | SecretsError::Refused(reason) => Self::Refused(reason),
             SecretsError::Failed(reason) => Self::Failed(reason),
         }
     }

@@ -262,7 +262,10 @@ pub enum SecretsError {
     /// The person can mend it by giving another value.
     #[error("{0}")]
     Unstorable(String),
-    /// The file or the disk is at fault.
+    /// The file is one that is not written to, such as a link; the person can mend that.
+    #[error("{0}")]
+    Refused(String),
+    /// The disk is at fault.
     #[error("{0}")]
     Failed(String),
 }
@@ -299,14 +302,14 @@ impl From<EnvError> for SecretsError {
     fn from(error: EnvError) -> Self {
         match error {
             EnvError::Unwritable { .. } => Self::Unstorable(error.to_string()),
-            EnvError::Io { .. }
-            | EnvError::Symlink { .. }
+            EnvError::Io { .. } => Self::Failed(error.to_string()),
+            EnvError::Symlink { .. }
             | EnvError::NotAFile { .. }
             | EnvError::OtherOwner { .. }
             | EnvError::NotText { .. }
             | EnvError::OpenQuote { .. }
             | EnvError::NoVariable { .. }
-            | EnvError::TooLong { .. } => Self::Failed(error.to_string()),
+            | EnvError::TooLong { .. } => Self::Refused(error.to_string()),
         }
     }
 }

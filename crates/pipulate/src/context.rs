@@ -26,6 +26,7 @@ use pipulate_supervisor::scope::Scope;
 
 use crate::cli::{Request, Verb};
 use crate::error::{Failure, FailureKind};
+use crate::ui::ask;
 use crate::ui::printer::Printer;
 
 /// The world of one call.
@@ -36,6 +37,8 @@ pub(crate) struct Context {
     /// This very program, for starting it again.
     pub(crate) exe: PathBuf,
     config: Result<Config, ConfigError>,
+    /// Whether the project is a folder above the current one, and only its `.venv` says that it is one.
+    is_guess: bool,
 }
 
 impl Context {
@@ -54,15 +57,15 @@ impl Context {
             }
             found => found?,
         };
-        let root = if request.global.project.is_none() && request.verb.is_about_all_projects() {
-            root::anywhere(&current)?
+        let (root, is_guess) = if request.global.project.is_none() && request.verb.is_about_all_projects() {
+            (root::anywhere(&current)?, false)
         } else {
             let chosen = root::choose(request, &current, home.as_deref())?;
             // What we start ourselves was chosen before.
             if !matches!(request.verb, Verb::Supervise(_) | Verb::Serve | Verb::HandOver) {
                 chosen.warnings.iter().for_each(|warning| printer.warning(warning));
             }
-            chosen.root
+            (chosen.root, chosen.is_guess)
         };
         let exe = table::own_program()
             .map_err(|error| Failure::failed("could not find the program that is running").cause(error))?;
@@ -73,16 +76,16 @@ impl Context {
             Verb::Supervise(settings) => {
                 // It may hold a lock already; whoever started it has looked.
                 let layout = match settings.places.clone() {
-                    Some((state, run)) => Layout::with_places(root, state, run),
-                    None => home::locate_anew(root),
+                    Some((state, run)) => Layout::with_places(root, state, run).of_user(home::user_dirs()),
+                    None => home::locate_anew(root, home::user_dirs()),
                 };
                 settings.formerly.iter().cloned().fold(layout, Layout::formerly)
             }
-            _ if reads_state => trust::refuse_links(&root).map(|()| home::locate(root))?,
-            _ => home::locate_anew(root),
+            _ if reads_state => trust::refuse_links(&root).map(|()| home::locate(root, home::user_dirs()))?,
+            _ => home::locate_anew(root, home::user_dirs()),
         };
         printer.detail(format!("project: {}", layout.root()));
-        Ok(Self { config: read_config(&layout), layout, printer, exe })
+        Ok(Self { config: read_config(&layout), layout, printer, exe, is_guess })
     }
 
     /// The same project with the folders of a home, made if there are none: where they really are is
@@ -92,6 +95,9 @@ impl Context {
     /// They can't be made, or are somebody else's.
     pub(crate) fn home(&self) -> Result<Self, Failure> {
         let is_new = !self.layout.state().exists();
+        if is_new && self.is_guess {
+            self.ask_about_guess()?;
+        }
         let layout = home::ensure(&self.layout).map_err(|error| {
             // What is refused says itself what to do.
             let is_forbidden = error.kind() == Some(io::ErrorKind::PermissionDenied);
@@ -115,6 +121,23 @@ impl Context {
             self.printer.note(format!("This folder can't hold what a home needs; it is kept in: {run}"));
         }
         Ok(Self { layout, ..self.clone() })
+    }
+
+    /// Says that a folder above this one would become a home, and why; on a terminal, asks.
+    fn ask_about_guess(&self) -> Result<(), Failure> {
+        let root = self.layout.root();
+        let why = format!("a folder above this one is the project, because it has a .venv: {root}");
+        let instead = "to use the current folder instead: pipulate -C . start";
+        if !ask::can_ask(&self.printer) {
+            self.printer.warning(why);
+            self.printer.hint(instead);
+            return Ok(());
+        }
+        self.printer.warning(why);
+        match ask::yes(&self.printer, "Make a home there?") {
+            true => Ok(()),
+            false => Err(Failure::failed("nothing was changed").hint(instead)),
+        }
     }
 
     /// Remembers which Python what was asked for runs with: `doctor` may run that one, too.
@@ -151,7 +174,7 @@ impl Context {
     /// Its `.pipulate` is a link, or has one in it.
     pub(crate) fn of_project(&self, root: AbsPath) -> Result<Self, Failure> {
         trust::refuse_links(&root)?;
-        let layout = home::locate(root);
+        let layout = home::locate(root, self.layout.user().cloned());
         Ok(Self { config: read_config(&layout), layout, ..self.clone() })
     }
 

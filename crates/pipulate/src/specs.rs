@@ -9,7 +9,9 @@ use pipulate_core::config::Config;
 use pipulate_core::reason::Reason;
 use pipulate_core::service::{ServiceName, ServiceSpec, Word};
 use pipulate_engine::{plan, preflight};
-use pipulate_environment::service::{LIBRARY_PATH, is_pythons, library_path, service_environment};
+use pipulate_environment::service::{
+    LIBRARY_PATH, is_pythons, library_path, service_environment, without_the_shell,
+};
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_environment::venv::existing_python;
 use pipulate_store::dotenv::EnvFile;
@@ -116,7 +118,7 @@ pub(crate) fn surroundings(context: &Context, config: &Config, around: &Surround
     let mut env = BTreeMap::new();
     let mut env_removed = Vec::new();
     let changes = found.as_deref().map(|python| service_environment(python, around)).unwrap_or_default();
-    for (name, value) in changes.0 {
+    for (name, value) in changes.0.into_iter().chain(without_the_shell(around).0) {
         let name = name.to_string_lossy().into_owned();
         match value {
             Some(value) => drop(env.insert(name, value)),

@@ -1,15 +1,18 @@
 //! Values in the form in which they are written. Whoever is new to TOML writes many of them in
 //! another form first; the complaint then shows the right one, with their own words in it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::de::value::StrDeserializer;
+use serde::de::{self, DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use toml::Value;
 
+use crate::secret::{MASKED, says_secret};
 use crate::units::{parse_duration, parse_size};
 
 /// A command: program and arguments.
@@ -24,6 +27,7 @@ impl TryFrom<Value> for RawCommand {
         match value {
             Value::Array(words) => {
                 let text = |word| match word {
+                    Value::String(word) if word.contains('\0') => Err(no_nul("a word of a command")),
                     Value::String(word) => Ok(word),
                     other => Err(format!("each word of a command is in quotes: \"{other}\"")),
                 };
@@ -135,6 +139,7 @@ impl TryFrom<Value> for RawText {
 
     fn try_from(value: Value) -> Result<Self, String> {
         match value {
+            Value::String(text) if text.contains('\0') => Err(no_nul("the value of a variable")),
             Value::String(text) => Ok(Self(text)),
             Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {
                 Err(format!("the value of a variable is text, in quotes: \"{value}\""))
@@ -144,6 +149,101 @@ impl TryFrom<Value> for RawText {
             }
         }
     }
+}
+
+/// Variables by their names.
+#[derive(Debug, Default)]
+pub(super) struct Variables(pub(super) BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Variables {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Variables;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table, such as env = { NAME = \"value\" }")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Variables, A::Error> {
+                let mut variables = BTreeMap::new();
+                while let Some(RawName(name)) = entries.next_key()? {
+                    let RawText(value) = entries.next_value()?;
+                    if says_secret(&name) && value == MASKED {
+                        return Err(A::Error::custom(format!(
+                            "{MASKED} stands for the value of {name}, which `pipulate config --show` does not print"
+                        )));
+                    }
+                    variables.insert(name, value);
+                }
+                Ok(Variables(variables))
+            }
+        }
+
+        deserializer.deserialize_any(Entries)
+    }
+}
+
+/// The name of a variable.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct RawName(String);
+
+impl TryFrom<String> for RawName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        match name.is_empty() || name.contains(['=', '\0']) {
+            true => Err("the name of a variable is not empty, and holds no \"=\" and no NUL".to_owned()),
+            false => Ok(Self(name)),
+        }
+    }
+}
+
+/// One of a few words.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Value", bound = "T: DeserializeOwned")]
+pub(super) struct RawWord<T>(pub(super) T);
+
+impl<T: DeserializeOwned> TryFrom<Value> for RawWord<T> {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        let read = |word: &str| T::deserialize(StrDeserializer::<de::value::Error>::new(word));
+        match &value {
+            Value::String(word) => read(word).map(Self).map_err(|error| error.to_string()),
+            other => match read("") {
+                Ok(empty) => Ok(Self(empty)),
+                // "unknown variant ``, expected one of `TERM`, `INT`"
+                Err(error) => {
+                    let allowed = error.to_string();
+                    let allowed = allowed.split_once("expected ").map_or("a word", |(_, allowed)| allowed);
+                    Err(format!("write {allowed}, in quotes, and not {}", kind(other)))
+                }
+            },
+        }
+    }
+}
+
+/// A number of things.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Value")]
+pub(super) struct RawCount(pub(super) u32);
+
+impl TryFrom<Value> for RawCount {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        let count = value.as_integer().and_then(|count| u32::try_from(count).ok());
+        count
+            .map(Self)
+            .ok_or_else(|| format!("write a number from 0 on, without quotes, and not {}", kind(&value)))
+    }
+}
+
+fn no_nul(what: &str) -> String {
+    format!("{what} can't hold a NUL character")
 }
 
 /// Several of something.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use super::Greet;
-use super::forms::{List, RawCommand, RawPort, RawSize, RawSwitch, RawText, RawTime};
+use super::forms::{List, RawCommand, RawCount, RawPort, RawSize, RawSwitch, RawTime, RawWord, Variables};
 use crate::pattern::{self, Case};
 use crate::secret::EnvKey;
 use crate::service::{Readiness, RestartPolicy, ServiceName, StopSignal};
@@ -48,7 +48,7 @@ pub(super) struct RawConfig {
 pub(super) struct RawServices(pub(super) BTreeMap<ServiceName, RawService>);
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table: [project]")]
 #[schemars(rename = "Project")]
 pub(super) struct RawProject {
     /// What it is called. Default: the folder's name.
@@ -56,7 +56,7 @@ pub(super) struct RawProject {
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table: [python]")]
 #[schemars(rename = "Python")]
 pub(super) struct RawPython {
     /// The folder of the virtual environment. Default: `.venv`.
@@ -72,7 +72,7 @@ pub(super) struct RawPython {
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table: [browser]")]
 #[schemars(rename = "Browser")]
 pub(super) struct RawBrowser {
     /// The services whose pages `start` opens, or `false` for none. Default: `["server", "jupyter"]`.
@@ -107,7 +107,7 @@ impl RawOpen {
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table: [ollama]")]
 #[schemars(rename = "Ollama")]
 pub(super) struct RawOllama {
     /// Where Ollama answers. Default: what `OLLAMA_HOST` says, else `http://127.0.0.1:11434`. One on
@@ -117,11 +117,12 @@ pub(super) struct RawOllama {
     pub(super) model: Option<String>,
     /// When `start` lets the model say something clever: only if it is in memory already (`loaded`),
     /// `always`, or `never`. Default: `loaded`.
-    pub(super) greet: Option<Greet>,
+    #[schemars(with = "Option<Greet>")]
+    pub(super) greet: Option<RawWord<Greet>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table: [secrets]")]
 #[schemars(rename = "Secrets")]
 pub(super) struct RawSecrets {
     /// The names of the secrets that the project needs: `start` asks for those that are missing.
@@ -129,17 +130,18 @@ pub(super) struct RawSecrets {
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table: [logs]")]
 #[schemars(rename = "Logs")]
 pub(super) struct RawLogs {
     /// How large a log may become before the next one begins. Default: `10MiB`.
     pub(super) max_size: Option<RawSize>,
     /// How many older ones are kept beside it. Default: `5`.
-    pub(super) keep: Option<u32>,
+    #[schemars(with = "Option<u32>")]
+    pub(super) keep: Option<RawCount>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table: [web]")]
 #[schemars(rename = "Web")]
 pub(super) struct RawWeb {
     /// Other users of this machine whose programs may connect to the built-in web app and to JupyterLab,
@@ -149,7 +151,11 @@ pub(super) struct RawWeb {
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a table: [services.NAME], and below it command = [\"python\", \"worker.py\"]"
+)]
 #[schemars(rename = "Service")]
 pub(super) struct RawService {
     /// The program and its arguments, as a list; no shell reads it.
@@ -164,7 +170,8 @@ pub(super) struct RawService {
     pub(super) ready: Option<RawReady>,
     /// What follows when it ends by itself: `always` or `on-failure` starts it again, `never` does
     /// not. Default: `on-failure`.
-    pub(super) restart: Option<RestartPolicy>,
+    #[schemars(with = "Option<RestartPolicy>")]
+    pub(super) restart: Option<RawWord<RestartPolicy>>,
     /// How it is asked to end.
     pub(super) stop: Option<RawStop>,
     /// The files that start it anew when they are saved.
@@ -174,7 +181,7 @@ pub(super) struct RawService {
     #[schemars(with = "List<ServiceName>")]
     pub(super) depends_on: List<Spanned<ServiceName>>,
     /// Variables for its environment.
-    pub(super) env: BTreeMap<String, RawText>,
+    pub(super) env: Variables,
     /// A file with more of them, such as `.env`. Leave it out for a program that reads `.env` itself.
     pub(super) env_file: Option<PathBuf>,
     /// Whether it runs at all. Default: `true`.
@@ -182,11 +189,16 @@ pub(super) struct RawService {
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a table, such as stop = { signal = \"TERM\", timeout = \"10s\" }"
+)]
 #[schemars(rename = "Stop")]
 pub(super) struct RawStop {
     /// The signal that asks it to end. Default: `TERM`.
-    pub(super) signal: Option<StopSignal>,
+    #[schemars(with = "Option<StopSignal>")]
+    pub(super) signal: Option<RawWord<StopSignal>>,
     /// How long it may take before it is forced. Default: `10s`.
     pub(super) timeout: Option<RawTime>,
 }

@@ -10,7 +10,7 @@ use schemars::transform::{RecursiveTransform, Transform as _};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use super::forms::{List, RawCommand, RawPort, RawSize, RawSwitch, RawText, RawTime};
+use super::forms::{List, RawCommand, RawPort, RawSize, RawSwitch, RawText, RawTime, Variables};
 use super::raw::{RawConfig, RawReady, RawService, RawServices};
 use crate::secret::EnvKey;
 use crate::service::ServiceName;
@@ -64,12 +64,12 @@ macro_rules! written {
 written!(RawCommand, "Command", {
     "type": "array",
     "minItems": 1,
-    "items": [{ "type": "string", "minLength": 1 }],
-    "additionalItems": { "type": "string" }
+    "items": [{ "type": "string", "minLength": 1, "pattern": "^[^\\u0000]*$" }],
+    "additionalItems": { "type": "string", "pattern": "^[^\\u0000]*$" }
 });
 written!(RawPort, "Port", { "type": "integer", "minimum": 1, "maximum": 65535 });
 written!(RawSwitch, "Switch", { "type": "boolean" });
-written!(RawText, "Text", { "type": "string" });
+written!(RawText, "Text", { "type": "string", "pattern": "^[^\\u0000]*$" });
 written!(EnvKey, "SecretName", { "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" });
 written!(ServiceName, "ServiceName", {
     "type": "string",
@@ -94,6 +94,21 @@ impl JsonSchema for Glob {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "examples": ["*.py"] })
+    }
+}
+
+impl JsonSchema for Variables {
+    fn schema_name() -> Cow<'static, str> {
+        "Variables".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let text = generator.subschema_for::<RawText>();
+        json_schema!({
+            "type": "object",
+            "propertyNames": { "pattern": "^[^=\\u0000]+$" },
+            "additionalProperties": text
+        })
     }
 }
 

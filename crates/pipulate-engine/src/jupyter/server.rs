@@ -21,6 +21,10 @@ const IN_PATH: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'%').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// Patience for one question that decides about a warning.
 const GLANCE: Duration = Duration::from_millis(250);
+/// Patience for a page.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// What JupyterLab's page holds.
+const PAGE: &[u8] = b"jupyter-config-data";
 
 /// A running JupyterLab, as it describes itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +104,16 @@ impl Server {
     pub fn is_open(&self) -> bool {
         let is_unguarded = self.token.is_empty() && !self.has_password;
         is_unguarded && self.fetch("api/status", GLANCE).is_none_or(|(status, _)| status == 200)
+    }
+
+    /// As [`Server::is_open`]; also looks for an identity provider that admits everybody, under which the token
+    /// is as it always is. JupyterLab logs a line for it.
+    pub fn admits_anyone(&self) -> bool {
+        let anonymous = Self { token: String::new(), ..self.clone() };
+        // Another program that stands in JupyterLab's place may answer anything.
+        let is_page = |body: &[u8]| body.windows(PAGE.len()).any(|part| part == PAGE);
+        let reply = || anonymous.fetch("lab", PATIENCE);
+        self.is_open() || reply().is_some_and(|(status, body)| status == 200 && is_page(&body))
     }
 
     /// One GET of a JSON value.

@@ -31,9 +31,14 @@ pub(super) fn refusal(program: &Path, ended: &Result<End, CommandError>) -> Opti
     }
 }
 
-/// One entry of `$BROWSER`: words, `%s` for the address, which comes last if no word names it.
+/// One entry of `$BROWSER`: words as in a shell, `%s` for the address, which comes last if no word names it. The
+/// path of a program may hold spaces and quotes as it is.
 fn named(program: &str, url: &str) -> Option<Command> {
-    let mut words = program.split_whitespace();
+    if Path::new(program).is_file() {
+        return Some(Command::new(program).arg(url));
+    }
+    let by_spaces = || program.split_whitespace().map(str::to_owned).collect();
+    let mut words = shlex::split(program).unwrap_or_else(by_spaces).into_iter();
     let command = words.next()?;
     let command = words.fold(Command::new(command), |command, word| command.arg(word.replace("%s", url)));
     Some(if program.contains("%s") { command } else { command.arg(url) })
@@ -74,6 +79,21 @@ mod tests {
         let lines: Vec<String> =
             candidates(Some(&programs), "http://x/").iter().map(Command::display).collect();
         assert_eq!(lines, ["firefox http://x/", "w3m -o http://x/ x", "sh --url=http://x/"]);
+    }
+
+    #[test]
+    fn a_program_of_the_variable_may_have_spaces_and_quotes_in_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("my \"best\" browser");
+        std::fs::write(&path, "").unwrap();
+        let path = path.to_str().unwrap();
+        let quoted = format!("{} --new %s", shlex::try_quote(path).unwrap());
+        for (entry, arguments) in [(path, 1), (&*quoted, 2)] {
+            let command = candidates(Some(&[entry.to_owned()]), "http://x/").remove(0);
+            assert_eq!(command.program(), path, "{entry}");
+            assert_eq!(command.display().matches("http://x/").count(), 1);
+            assert_eq!(command.display().contains("--new"), arguments == 2);
+        }
     }
 
     #[test]

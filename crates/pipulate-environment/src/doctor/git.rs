@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use pipulate_process::command::Command;
 use pipulate_store::files;
 
-use super::Examination;
 use super::evidence::{self, Said};
 
 /// A checkout to ask about.
@@ -26,12 +25,12 @@ pub(super) struct Checkout {
 
 impl Checkout {
     /// The checkout that the project is in, if it is in one.
-    pub(super) fn around(examination: &Examination, git: PathBuf) -> Option<Self> {
-        let project = examination.layout.root().to_path_buf();
+    pub(super) fn around(project: &Path, git: PathBuf) -> Option<Self> {
         let top = project.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok())?;
         let folder = git_folder(&top.join(".git"))?;
         let empty = empty_repository(&folder).ok()?;
-        Some(Self { git, top: top.to_owned(), index: folder.join("index"), project, empty })
+        let (top, project) = (top.to_owned(), project.to_owned());
+        Some(Self { git, top, index: folder.join("index"), project, empty })
     }
 
     /// What git says to these words.

@@ -55,10 +55,11 @@ fn token(examination: &Examination) -> Finding {
             TOKEN,
             "JupyterLab asks for no token: every user of this machine can run code as you",
         )
-        .detail("read: its jpserver-PID.json in .pipulate/run/jupyter has an empty token and no password")
+        .detail("asked: it answers without a token; its jpserver-PID.json is in .pipulate/run/jupyter")
         .command(
-            "delete the line that sets the token in jupyter_server_config.py, jupyter_lab_config.py or the \
-                 .json beside them (jupyter --paths names the folders), then restart it",
+            "delete the line that sets an empty token, or an identity_provider_class that admits everybody, in \
+                 jupyter_server_config.py, jupyter_lab_config.py or the .json beside them (jupyter --paths names \
+                 the folders), then restart it",
             examination.pipulate(&["restart", ServiceName::JUPYTER]),
         ),
     }

@@ -69,7 +69,7 @@ fn local(examination: &Examination) -> Finding {
         return skipped(LOCAL_SEEN, "There is no local.nix");
     }
     let git = examination.program("git").filter(|_| layout.inside(".git").exists());
-    let Some(checkout) = git.and_then(|git| Checkout::around(examination, git)) else {
+    let Some(checkout) = git.and_then(|git| Checkout::around(layout.root(), git)) else {
         return Finding::ok(LOCAL_SEEN, "local.nix is seen by nix develop: this is no git checkout");
     };
     let said = checkout.ask(&["ls-files", "--error-unmatch", "local.nix"]);

@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::MetadataExt;
 
 use pipulate_core::finding::{Finding, Fix};
+use pipulate_core::layout::Layout;
 use pipulate_core::secret::EnvKey;
 use pipulate_store::dotenv::{EnvFile, SecretValue};
 
 use super::check::{Check, Group};
 use super::git::Checkout;
 use super::{Examination, failure, skipped, warning};
+use crate::surroundings::Surroundings;
 
 /// The id that [`super::fix`] knows how to mend itself.
 pub(super) const PERMISSIONS: &str = "secrets.permissions";
@@ -111,13 +113,20 @@ fn required(examination: &Examination) -> Finding {
     }
 }
 
+/// Whether the next `git add .` would publish the project's `.env`; no without git or a checkout.
+pub(super) fn would_be_published(layout: &Layout, around: &Surroundings) -> bool {
+    let git = around.programs("git").next();
+    let checkout = git.and_then(|git| Checkout::around(layout.root(), git));
+    checkout.is_some_and(|checkout| !checkout.ask(&["check-ignore", ".env"]).is_well())
+}
+
 fn ignored(examination: &Examination) -> Finding {
     let layout = &examination.layout;
     if !layout.dotenv().exists() {
         return skipped(IGNORED, "There is no .env");
     }
     let Some(git) = examination.program("git") else { return skipped(IGNORED, "git is not installed") };
-    let Some(checkout) = Checkout::around(examination, git) else {
+    let Some(checkout) = Checkout::around(layout.root(), git) else {
         return skipped(IGNORED, "This folder is no git checkout");
     };
     let tracked = checkout.ask(&["ls-files", "--error-unmatch", ".env"]);

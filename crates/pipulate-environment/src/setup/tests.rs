@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use pipulate_core::config::Config;
+use pipulate_core::layout::UserDirs;
 use pipulate_core::project::AbsPath;
 use pipulate_process::command::{Command, End};
 
@@ -26,10 +27,17 @@ struct Home {
     alive: bool,
 }
 
+/// The project in a folder of this name; the user's state is beside it.
+fn layout(folder: &tempfile::TempDir, name: &str) -> Layout {
+    let folder = AbsPath::new(folder.path()).unwrap();
+    let user = UserDirs { state: folder.at("state"), runtime: None };
+    Layout::new(folder.at(name)).of_user(Some(user))
+}
+
 impl Home {
     fn new(requirements: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let layout = Layout::new(AbsPath::new(folder.path().join("my project")).unwrap());
+        let layout = layout(&folder, "my project");
         fs::create_dir(layout.root()).unwrap();
         fs::write(layout.inside("requirements.txt"), requirements).unwrap();
         // pip alone is configured: uv is not fetched.
@@ -206,7 +214,7 @@ fn a_moved_project_gets_a_venv_of_its_own_again() {
     let moved = home.folder.path().join("elsewhere");
     fs::rename(home.layout.root(), &moved).unwrap();
     let from = home.venv();
-    home.layout = Layout::new(AbsPath::new(moved).unwrap());
+    home.layout = layout(&home.folder, "elsewhere");
     assert_eq!(home.drift(), [Drift::VenvMoved { from }]);
     let report = home.start();
     assert!(report.changed && report.drift.is_empty(), "{report:?}");

@@ -10,7 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use pipulate_core::layout::Layout;
+use pipulate_core::layout::{Layout, UserDirs};
 use pipulate_core::project::{AbsPath, ProjectId};
 
 use crate::error::StoreError;
@@ -19,24 +19,24 @@ use crate::{capture, files, folders, record};
 
 /// Every place where things of the project at `root` may be. The first is where a start would put them, if it
 /// exists already or is in the folder.
-pub(super) fn of(root: &AbsPath) -> Vec<Layout> {
+pub(super) fn of(root: &AbsPath, user: Option<&UserDirs>) -> Vec<Layout> {
     let id = ProjectId::of_root(root);
     let inside = Layout::new(root.clone());
-    let whole = state_elsewhere(&id).filter(|state| state.is_dir());
+    let whole = state_elsewhere(&id, user).filter(|state| state.is_dir());
     let whole = whole.map(|state| Layout::with_state(root.clone(), state));
     let of_run = |run: AbsPath| Layout::with_run(root.clone(), run);
-    let usual = run_elsewhere(&id).filter(|run| run.is_dir()).map(of_run);
+    let usual = run_elsewhere(&id, user).filter(|run| run.is_dir()).map(of_run);
     let mut places: Vec<Layout> = match is_anothers(inside.state()) {
         true => whole.into_iter().chain([inside]).chain(usual).collect(),
         false => usual.into_iter().chain([inside]).chain(whole).collect(),
     };
-    let stateful = folders::user_state().and_then(|state| AbsPath::new(state.join(id.to_string())));
-    for run in stateful.into_iter().chain(remembered(&id)) {
+    let stateful = user.map(|user| user.state.at(id.to_string()));
+    for run in stateful.into_iter().chain(remembered(&id, user)) {
         if run.is_dir() && places.iter().all(|place| *place.run() != run) {
             places.push(of_run(run));
         }
     }
-    places
+    places.into_iter().map(|place| place.of_user(user.cloned())).collect()
 }
 
 /// Whether something may be running that has its files here: a service's lock is held, its FIFO is open, or its
@@ -71,11 +71,11 @@ fn is_own(folder: &Path) -> bool {
 /// The user's state directory is not writable.
 pub(super) fn remember(layout: &Layout) -> Result<(), StoreError> {
     let id = ProjectId::of_root(layout.root());
-    let mut known = remembered(&id);
+    let mut known = remembered(&id, layout.user());
     if layout.is_inside() || known.contains(layout.run()) {
         return Ok(());
     }
-    let Some(file) = memory(&id) else { return Ok(()) };
+    let Some(file) = memory(&id, layout.user()) else { return Ok(()) };
     folders::make_parents(&file)?;
     known.retain(|run| run.is_dir());
     known.push(layout.run().clone());
@@ -85,21 +85,22 @@ pub(super) fn remember(layout: &Layout) -> Result<(), StoreError> {
 }
 
 /// The `run/` folders outside of the project's folder that were written down.
-fn remembered(project: &ProjectId) -> Vec<AbsPath> {
+fn remembered(project: &ProjectId, user: Option<&UserDirs>) -> Vec<AbsPath> {
     let bytes =
-        memory(project).and_then(|file| files::read_private(&file).ok().flatten()).unwrap_or_default();
+        memory(project, user).and_then(|file| files::read_private(&file).ok().flatten()).unwrap_or_default();
     let paths = bytes.split(|&byte| byte == 0).map(|path| PathBuf::from(OsString::from_vec(path.to_vec())));
     paths.filter_map(AbsPath::new).collect()
 }
 
-fn memory(project: &ProjectId) -> Option<PathBuf> {
-    Some(folders::user_state()?.join("places").join(project.to_string()))
+fn memory(project: &ProjectId, user: Option<&UserDirs>) -> Option<AbsPath> {
+    Some(user?.state.at("places").at(project.to_string()))
 }
 
-pub(super) fn state_elsewhere(project: &ProjectId) -> Option<AbsPath> {
-    AbsPath::new(folders::user_state()?.join("homes").join(project.to_string()))
+pub(super) fn state_elsewhere(project: &ProjectId, user: Option<&UserDirs>) -> Option<AbsPath> {
+    Some(user?.state.at("homes").at(project.to_string()))
 }
 
-pub(super) fn run_elsewhere(project: &ProjectId) -> Option<AbsPath> {
-    AbsPath::new(folders::user_runtime().or_else(folders::user_state)?.join(project.to_string()))
+pub(super) fn run_elsewhere(project: &ProjectId, user: Option<&UserDirs>) -> Option<AbsPath> {
+    let user = user?;
+    Some(user.runtime.as_ref().unwrap_or(&user.state).at(project.to_string()))
 }

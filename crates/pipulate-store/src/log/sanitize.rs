@@ -8,7 +8,7 @@ use std::ops::Range;
 use pipulate_core::text::{self, visible_color};
 
 /// What stands where a secret was.
-pub(super) const MASK: &str = "****";
+pub(super) const MASK: &str = pipulate_core::secret::MASKED;
 
 /// A line's text, and the colors in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -77,7 +77,7 @@ mod tests {
         fs::create_dir_all(layout.run()).unwrap();
         fs::write(layout.dotenv(), "API_KEY='first one'\nDATABASE=postgres://u:p@h/d\nMODE=harmless\n")
             .unwrap();
-        let made = token::ensure(&layout.token()).unwrap();
+        let made = token::ensure(&layout, &layout.token()).unwrap();
         fs::create_dir(layout.jupyter_runtime()).unwrap();
         fs::write(layout.jupyter_runtime().at("jpserver-7.json"), r#"{"token": "their own"}"#).unwrap();
         fs::write(layout.inside("more.env"), "PASSWORD=elsewhere\n").unwrap();
@@ -113,7 +113,7 @@ mod tests {
         let layout = Layout::new(AbsPath::new(directory.path().canonicalize().unwrap()).unwrap());
         fs::create_dir_all(layout.run()).unwrap();
         fs::write(layout.dotenv(), b"KEY=\xff\xff\xff").unwrap();
-        let made = token::ensure(&layout.token()).unwrap();
+        let made = token::ensure(&layout, &layout.token()).unwrap();
         let secrets = of_home(&layout, None);
         assert!(secrets.problems[0].contains(".env"), "{:?}", secrets.problems);
         assert_eq!(secrets.masker.mask(&made), "****");

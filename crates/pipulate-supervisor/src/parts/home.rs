@@ -67,7 +67,8 @@ impl Home {
             return false;
         }
         let Some(root) = working_directory().and_then(AbsPath::new) else { return false };
-        let moved = Layout::new(root).formerly(self.layout.born().clone());
+        let moved =
+            Layout::new(root).formerly(self.layout.born().clone()).of_user(self.layout.user().cloned());
         if !self.lock.is_current(&moved.lock(&self.service)) {
             return false;
         }

@@ -43,7 +43,7 @@ pub(crate) async fn save(State(state): State<AppState>, mut fields: Fields) -> R
             let page = page(&state, Some(complaint)).await?;
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }
-        Err(Refused::File(reason)) => Err(Problem::Failed(reason)),
+        Err(Refused::File(error)) => Err(error.into()),
     }
 }
 
@@ -51,7 +51,7 @@ pub(crate) async fn save(State(state): State<AppState>, mut fields: Fields) -> R
 enum Refused {
     /// The person can give another one.
     Value(Complaint),
-    File(String),
+    File(SecretsError),
 }
 
 fn key_for(name: &str, value: &SecretValue) -> Result<EnvKey, Complaint> {
@@ -73,7 +73,7 @@ fn save_as(world: &World, key: &EnvKey, value: &SecretValue) -> Result<String, R
         Err(SecretsError::Unstorable(reason)) => {
             Err(Refused::Value(Complaint { name: name.to_owned(), reason }))
         }
-        Err(SecretsError::Failed(reason)) => Err(Refused::File(reason)),
+        Err(error @ (SecretsError::Refused(_) | SecretsError::Failed(_))) => Err(Refused::File(error)),
     }
 }
 

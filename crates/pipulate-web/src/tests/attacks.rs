@@ -58,6 +58,15 @@ async fn attack_04_a_host_without_our_port_is_refused() {
 }
 
 #[tokio::test]
+async fn who_comes_through_a_tunnel_with_another_port_reads_how_to_come() {
+    let home = Home::new();
+    let request = home.signed_in(Request::builder().uri("/")).header("host", "127.0.0.1:9001");
+    let answer = home.send(empty(request)).await;
+    assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST);
+    assert!(answer.body.contains("ssh -L 5001:127.0.0.1:5001"), "{}", answer.body);
+}
+
+#[tokio::test]
 async fn attack_04_our_names_are_answered_in_any_case() {
     let home = Home::new();
     for host in ["127.0.0.1:5001", "localhost:5001", "LOCALHOST:5001", "[::1]:5001"] {

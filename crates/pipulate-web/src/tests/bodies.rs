@@ -82,6 +82,18 @@ async fn a_file_that_cannot_be_written_is_a_failure_with_the_reason() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_not_written_to_is_no_failure_of_the_app() {
+    let home = Home::new();
+    *home.world.secret_refusal.lock().unwrap() =
+        Some(SecretsError::Refused("/home/ann/demo/.env is a symbolic link".to_owned()));
+    for path in [SECRET, "/secrets"] {
+        let answer = home.post(path, "name=SECRET&value=hush&secret=hush").await;
+        assert_eq!(answer.status, StatusCode::CONFLICT, "{path}: {}", answer.body);
+        assert!(answer.body.contains("is a symbolic link") && !answer.body.contains("hush"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn attack_29_a_secret_is_saved_once_and_never_shown() {
     let home = Home::new();
     let mut seen = Vec::new();
@@ -133,7 +145,7 @@ async fn attack_28_what_a_real_env_file_cannot_hold_is_refused_and_nothing_is_wr
 
     std::os::unix::fs::symlink(folder.path().join("elsewhere"), folder.path().join(".env")).unwrap();
     let answer = home.post(SECRET, "secret=hush").await;
-    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(answer.status, StatusCode::CONFLICT);
     assert!(answer.example().contains("symbolic link") && !folder.path().join("elsewhere").exists());
 }
 

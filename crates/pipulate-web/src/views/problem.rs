@@ -10,7 +10,9 @@ use crate::views::layout;
 pub(crate) fn page(problem: &Problem, service: &ServiceName) -> Markup {
     let (is_outside, next) = match problem {
         Problem::SignInFirst | Problem::SignInAgain(_) => (true, how_to_sign_in(service)),
-        Problem::NoHost | Problem::ForeignHost | Problem::ForeignOrigin => (true, html! {}),
+        Problem::NoHost | Problem::ForeignHost | Problem::OtherPort(_) | Problem::ForeignOrigin => {
+            (true, html! {})
+        }
         Problem::BodyTooLarge { .. }
         | Problem::BodyTooSlow
         | Problem::BodyBroken

@@ -29,10 +29,25 @@ pub(crate) fn answer(args: &[OsString]) -> io::Result<bool> {
         return Ok(false);
     }
     let current = crate::context::current_directory().ok();
-    CompleteEnv::with_factory(Arguments::command)
+    CompleteEnv::with_factory(with_one_name_for_each)
         .var(VARIABLE)
         .try_complete(args, current.as_deref())
         .map_err(io::Error::other)
+}
+
+/// Our words without their other names, which are taken all the same: of two names for one verb, the completer
+/// offers the one that comes first in the alphabet alone.
+fn with_one_name_for_each() -> clap::Command {
+    let command = Arguments::command();
+    let verbs = command.get_subcommands().map(|verb| {
+        // clap keeps no name that it would have to free. This process ends with the answer.
+        let others: Vec<&'static str> = verb.get_all_aliases().map(|name| &*name.to_owned().leak()).collect();
+        (verb.get_name().to_owned(), others)
+    });
+    let verbs: Vec<_> = verbs.filter(|(_, others)| !others.is_empty()).collect();
+    verbs.into_iter().fold(command, |command, (verb, others)| {
+        command.mut_subcommand(verb, |verb| verb.visible_alias(None).aliases(others))
+    })
 }
 
 /// What a shell evaluates, so that it asks `program` from then on.

@@ -65,8 +65,10 @@ pub(crate) fn print_answer(
     interrupt::ends_with_130()
         .map_err(|error| Failure::failed("could not prepare for Ctrl-C").cause(error))?;
     let mut line_is_open = false;
+    let mut is_empty = true;
     let outcome = session.answer(request, CtrlC::EndsProgram, &mut |piece| match piece {
         Piece::Text(text) => {
+            is_empty = false;
             line_is_open = !text.ends_with('\n');
             context.printer.part(text)
         }
@@ -80,6 +82,11 @@ pub(crate) fn print_answer(
         context.printer.data("")?;
     }
     match outcome? {
+        // As after a request that only loads a model.
+        End::Whole(summary) if is_empty && !summary.is_cut_off => {
+            Err(Failure::failed(format!("{} gave an empty answer", session.model()))
+                .hint("ask again, or another model: pipulate models"))
+        }
         End::Whole(summary) => Ok(summary),
         // Whoever stops this has ended the program.
         End::Stopped => Ok(Summary::default()),

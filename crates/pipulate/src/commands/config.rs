@@ -2,7 +2,7 @@
 //! of the file.
 
 use pipulate_core::config::{Config, ServiceConfig, schema};
-use pipulate_core::secret::{EnvKey, says_secret};
+use pipulate_core::secret::{EnvKey, MASKED, says_secret};
 use pipulate_core::service::{Readiness, ServiceName};
 use serde::Serialize;
 use toml::{Table, Value};
@@ -94,7 +94,7 @@ fn section<const N: usize>(entries: [(&str, Option<Value>); N]) -> Value {
 }
 
 fn shown(key: &str, value: &str) -> String {
-    if says_secret(key) { "****".to_owned() } else { value.to_owned() }
+    if says_secret(key) { MASKED.to_owned() } else { value.to_owned() }
 }
 
 fn names(names: &[ServiceName]) -> Value {
@@ -126,14 +126,17 @@ fn bytes(count: u64) -> String {
 }
 
 fn seconds(duration: std::time::Duration) -> String {
-    match duration.subsec_millis() {
+    match duration.subsec_nanos() {
         0 => format!("{}s", duration.as_secs()),
-        _ => format!("{}ms", duration.as_millis()),
+        nanos if nanos % 1_000_000 == 0 => format!("{}ms", duration.as_millis()),
+        nanos => format!("{}.{nanos:09}s", duration.as_secs()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::context::samples;
 
@@ -159,16 +162,131 @@ mod tests {
 
     #[test]
     fn what_is_shown_means_the_same_when_it_is_read_again() {
-        let meant_by = |text: &str| {
-            let mut config = Config::parse(text).unwrap();
-            // Naming the default file is the one thing that shows.
-            config.python.requirements_named = true;
-            config
-        };
         let file = FILE.replace("API_KEY", "PLAIN");
         for text in ["", &file] {
-            let shown = toml::to_string_pretty(&meant(&meant_by(text))).unwrap();
-            assert_eq!(meant_by(&shown), meant_by(text), "{shown}");
+            assert_means_the_same(&Config::parse(text).unwrap());
+        }
+    }
+
+    #[track_caller]
+    fn assert_means_the_same(config: &Config) {
+        let shown = toml::to_string_pretty(&meant(config)).unwrap();
+        assert_eq!(Config::parse(&shown).as_ref(), Ok(config), "{shown}");
+    }
+
+    #[test]
+    fn a_masked_secret_is_refused_when_it_is_read_again() {
+        let shown = toml::to_string_pretty(&meant(&Config::parse(FILE).unwrap())).unwrap();
+        let refused = Config::parse(&shown).unwrap_err().to_string();
+        assert!(refused.contains("stands for the value of API_KEY"), "{refused}");
+    }
+
+    fn value<T>(any: impl Strategy<Value = T> + 'static) -> BoxedStrategy<Option<Value>>
+    where
+        T: Into<Value> + std::fmt::Debug + 'static,
+    {
+        proptest::option::of(any.prop_map(Into::into)).boxed()
+    }
+
+    fn table<const N: usize>(
+        keys: [(&'static str, BoxedStrategy<Option<Value>>); N],
+    ) -> BoxedStrategy<Value> {
+        let (names, values): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
+        values.prop_map(move |values| section_of(&names, values)).boxed()
+    }
+
+    fn section_of(names: &[&str], values: Vec<Option<Value>>) -> Value {
+        let entries = names.iter().zip(values).filter_map(|(name, value)| Some(((*name).to_owned(), value?)));
+        Value::Table(entries.collect())
+    }
+
+    fn text() -> BoxedStrategy<String> {
+        "[ -~\n\té\u{1F600}]{0,9}".boxed()
+    }
+
+    fn time() -> impl Strategy<Value = String> {
+        prop_oneof![
+            (0_u32..9_999).prop_map(|ms| format!("{ms}ms")),
+            "[0-9]{1,3}\\.[0-9]{1,9}(ms|s|m|h)?",
+            "[0-9]{1,4}(s|m|h)?"
+        ]
+    }
+
+    fn words(allowed: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
+        proptest::sample::select(allowed)
+    }
+
+    fn readiness() -> BoxedStrategy<Option<Value>> {
+        prop_oneof![
+            Just(Some(Value::from("none"))),
+            table([("http", value("/[!-~]{0,9}")), ("timeout", value(time()))]).prop_map(Some),
+            Just(None),
+        ]
+        .prop_filter("an answer is asked for somewhere", |ready| {
+            ready.as_ref().and_then(Value::as_table).is_none_or(|ready| ready.contains_key("http"))
+        })
+        .boxed()
+    }
+
+    fn service() -> BoxedStrategy<Value> {
+        let command = proptest::collection::vec(text(), 0..3).prop_map(|mut words| {
+            words.insert(0, "python".to_owned());
+            words
+        });
+        let env = proptest::collection::btree_map("[B-D .\"é-]{1,6}", text().prop_map(Value::from), 0..3)
+            .prop_map(|env| Value::Table(env.into_iter().collect()));
+        table([
+            ("command", command.prop_map(|words| Some(words.into())).boxed()),
+            ("port", value(1_i64..65_536)),
+            ("ready", readiness()),
+            ("restart", value(words(&["always", "on-failure", "never"]))),
+            (
+                "stop",
+                value(table([
+                    ("signal", value(words(&["TERM", "INT", "USR2"]))),
+                    ("timeout", value(time())),
+                ])),
+            ),
+            ("watch", value(proptest::collection::vec("[a-z*./]{0,3}[a-z]", 0..3))),
+            ("env", value(env)),
+            ("env_file", value("[a-z./ \"]{1,9}")),
+            ("enabled", value(any::<bool>())),
+        ])
+    }
+
+    fn file() -> BoxedStrategy<Value> {
+        let sizes = "[0-9]{1,6}(B|KiB|MiB)";
+        let services = proptest::collection::btree_map("[a-z][a-z0-9_-]{0,5}", service(), 0..3)
+            .prop_map(|services| Value::Table(services.into_iter().collect()));
+        table([
+            ("project", value(table([("name", value(text()))]))),
+            (
+                "python",
+                value(table([
+                    ("venv", value("[a-z./]{1,5}")),
+                    ("interpreter", value("/[a-z ]{1,5}")),
+                    ("requirements", value(words(&["requirements.txt", "other.txt"]))),
+                    ("probe", value(proptest::collection::vec("[a-z.]{1,5}", 0..3))),
+                ])),
+            ),
+            ("browser", value(table([("open", value(any::<bool>()))]))),
+            (
+                "ollama",
+                value(table([("model", value(text())), ("greet", value(words(&["always", "never"])))])),
+            ),
+            ("logs", value(table([("max_size", value(sizes)), ("keep", value(0_i64..99))]))),
+            ("services", value(services)),
+        ])
+    }
+
+    proptest! {
+        #[test]
+        fn any_configuration_that_is_shown_means_the_same(file in file()) {
+            let text = toml::to_string(&file).unwrap();
+            let config = Config::parse(&text);
+            // Such as a name that is no service's.
+            prop_assume!(config.is_ok());
+            assert_means_the_same(&config.unwrap());
         }
     }
 }

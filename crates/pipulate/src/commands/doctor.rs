@@ -48,7 +48,7 @@ fn examination(context: &Context) -> Examination {
         session: Session::gather(Surroundings::of_this_process()),
         exe: context.exe.clone(),
         ports: ports(context, &status),
-        jupyter_is_open: jupyter::running(&context.layout).map(|server| server.is_open()),
+        jupyter_is_open: jupyter::running(&context.layout).map(|server| server.admits_anyone()),
         alive: context.is_alive(),
         status,
         resources: resources::read(context.layout.root()),

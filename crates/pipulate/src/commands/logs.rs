@@ -35,6 +35,11 @@ pub(crate) fn logs(context: &Context, settings: LogsSettings) -> Result<ExitStat
     {
         context.printer.warning("--since is later than --until: no line can be between them");
     }
+    if let LogsShow::Lines(LinesSettings { since: Some(When::At(since)), .. }) = &show
+        && *since > Timestamp::now()
+    {
+        context.printer.warning("--since is in the future: no line is that late yet");
+    }
     match show {
         LogsShow::Paths => paths(context, &asked),
         LogsShow::Lines(lines) if lines.follow => follow::follow(context, asked, &lines),

@@ -135,6 +135,9 @@ fn report(context: &Context, restarted: &Launched) -> Result<ExitStatus, Failure
         match outcome {
             Started::Up { .. } => {}
             Started::Failed { .. } | Started::NotSupervised { .. } => {
+                if let Started::Failed { record } = outcome {
+                    started::notes(record).for_each(|note| context.printer.warning(note));
+                }
                 started::show_last_lines(context, service, outcome);
                 let failure = Failure::failed(format!("{service} did not come back"));
                 let why = started::reason(service, outcome);

@@ -7,6 +7,7 @@ use std::io::{self, Read as _};
 
 use pipulate_core::config::Config;
 use pipulate_core::secret::EnvKey;
+use pipulate_environment::doctor;
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_store::dotenv::{EnvError, EnvFile, SecretValue, Unset};
 
@@ -160,7 +161,12 @@ fn save(context: &Context, key: &EnvKey, value: &SecretValue) -> Result<(), Fail
     if let Some(warning) = written.warning {
         context.printer.warning(format!("{name}: {warning}"));
     }
-    if Surroundings::of_this_process().variable(name).is_some() {
+    let around = Surroundings::of_this_process();
+    if doctor::secrets_would_be_published(&context.layout, &around) {
+        context.printer.warning("git would take .env: the next `git add .` publishes your secrets");
+        context.printer.hint("add the line .env to .gitignore");
+    }
+    if around.variable(name).is_some() {
         let why = "has a value in the environment too, and that is the one that programs see";
         context.printer.warning(format!("{name} {why}"));
     }

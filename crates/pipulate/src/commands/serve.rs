@@ -31,7 +31,7 @@ pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
     let context = context.home()?;
     let port = wanted_port(&context)?;
     let listeners = listen(port)?;
-    let token = sign::Token::parse(token::ensure(&context.layout.token())?.as_bytes())?;
+    let token = sign::Token::parse(token::ensure(&context.layout, &context.layout.token())?.as_bytes())?;
     let admits = neighbors::admission(&context);
     let key = neighbors::key_source(&context.layout, token.clone());
     let own = own_service();

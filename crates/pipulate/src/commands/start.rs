@@ -61,6 +61,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     }
     let context = &make_home(context)?;
     context.refuse_elsewhere(&names)?;
+    warn_of_root(context, &names);
     secret::see_to_required(context, config)?;
     let greets = settings.setup;
     if greets {
@@ -103,6 +104,16 @@ fn end(
         return foreground::stay(context, services, began, failure);
     }
     failure.map_or(printed, Err).map(|()| ExitStatus::Success)
+}
+
+/// JupyterLab itself refuses to run as root unless it is told otherwise.
+fn warn_of_root(context: &Context, names: &[ServiceName]) {
+    let has_jupyter = names.iter().any(|name| name.as_str() == ServiceName::JUPYTER);
+    if has_jupyter && rustix::process::geteuid().is_root() {
+        context
+            .printer
+            .warning("you are root: JupyterLab is started with --allow-root, and notebooks may do anything");
+    }
 }
 
 /// Nothing is to be done, but what was written since may be waiting for a restart.

@@ -75,7 +75,7 @@ fn statuses(context: &Context, projects: Projects) -> Vec<ProjectStatus> {
             vec![project_status(context)]
         }
         Projects::All => {
-            let roots = projects::find(registry::projects()).into_iter();
+            let roots = projects::find(registry::projects(context.layout.user())).into_iter();
             roots.map(|root| status_of(context, root)).collect()
         }
     }

@@ -24,7 +24,7 @@ pub(crate) fn stop(context: &Context, settings: StopSettings) -> Result<ExitStat
         Projects::All => {
             let mut worst = ExitStatus::Success;
             let mut known = Vec::new();
-            for root in projects::find(registry::projects()) {
+            for root in projects::find(registry::projects(context.layout.user())) {
                 match context.of_project(root) {
                     Ok(project) => known.push(project),
                     Err(failure) => {

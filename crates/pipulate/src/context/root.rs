@@ -27,6 +27,8 @@ enum Marker {
 pub(super) struct Chosen {
     pub(super) root: AbsPath,
     pub(super) warnings: Vec<String>,
+    /// It is a folder above the current one, and nothing but a `.venv` in it says that it is a project.
+    pub(super) is_guess: bool,
 }
 
 /// The project that a request is about.
@@ -54,7 +56,10 @@ fn around(current: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
     for folder in current.ancestors() {
         if is_project(folder, home) {
             match doubt_about(folder).filter(|_| folder != &*current) {
-                None => return Ok(Chosen { root: canonical(folder)?, warnings }),
+                None => {
+                    let is_guess = folder != &*current && has_only_a_venv(folder);
+                    return Ok(Chosen { root: canonical(folder)?, warnings, is_guess });
+                }
                 Some(why) => warnings.push(skipped(folder, why)),
             }
         }
@@ -62,7 +67,7 @@ fn around(current: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
             break;
         }
     }
-    Ok(Chosen { root: refuse_by_accident(current, home)?, warnings })
+    Ok(Chosen { root: refuse_by_accident(current, home)?, warnings, is_guess: false })
 }
 
 /// The current folder, whatever is around it.
@@ -85,7 +90,7 @@ fn named(directory: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
     let home = home.and_then(|home| home.canonicalize().ok());
     let root = refuse_by_accident(root, home.as_deref())?;
     let doubt = doubt_about(&root).map(|why| format!("{why}, and what it says is run as you: {root}"));
-    Ok(Chosen { warnings: doubt.into_iter().collect(), root })
+    Ok(Chosen { warnings: doubt.into_iter().collect(), root, is_guess: false })
 }
 
 /// Any folder, for what is about no project in particular.
@@ -101,6 +106,11 @@ fn is_project(folder: &Path, home: Option<&Path>) -> bool {
         Marker::File(name) => folder.join(name).is_file(),
         Marker::Folder(name) => folder.join(name).is_dir() && !is_special(folder, home),
     })
+}
+
+/// Whether it is a project by no more than an environment, which may be there for anything.
+fn has_only_a_venv(folder: &Path) -> bool {
+    !folder.join("pipulate.toml").is_file() && !folder.join(".pipulate").is_dir()
 }
 
 fn refuse_by_accident(root: AbsPath, home: Option<&Path>) -> Result<AbsPath, Failure> {

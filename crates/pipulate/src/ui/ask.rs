@@ -4,10 +4,15 @@ use std::io::BufRead as _;
 
 use super::printer::Printer;
 
+/// Whether there is a terminal to ask at.
+pub(crate) fn can_ask(printer: &Printer) -> bool {
+    let terminal = printer.terminal();
+    terminal.stdin_is_terminal && terminal.stderr_is_terminal
+}
+
 /// Whether they say yes. Without a terminal nobody is there to ask, and the answer is no.
 pub(crate) fn yes(printer: &Printer, question: &str) -> bool {
-    let terminal = printer.terminal();
-    if !terminal.stdin_is_terminal || !terminal.stderr_is_terminal {
+    if !can_ask(printer) {
         return false;
     }
     printer.raw_note(&format!("{question} [y/N] "));

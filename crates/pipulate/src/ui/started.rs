@@ -30,7 +30,11 @@ pub(crate) fn line(service: &ServiceName, outcome: &Started, style: Style) -> St
         }
         Started::Failed { record } => {
             let state = record.shown_state();
-            format!("{} {service}", style.state(state, state))
+            let mut text = format!("{} {service}", style.state(state, state));
+            for note in notes(record) {
+                text.push_str(&format!("\n{} {note}", style.warning("warning:")));
+            }
+            text
         }
         Started::NotSupervised { .. } => format!("{} {service}", style.bad("failed")),
         Started::TimedOut => format!("{} {service}", style.state(ServiceState::Starting, "starting")),
@@ -70,8 +74,7 @@ pub(crate) fn reason(service: &ServiceName, outcome: &Started) -> Option<String>
                     false => format!("it is {}", record.shown_state()),
                 }
             });
-            let notes: String = notes(record).map(|note| format!("\n{note}")).collect();
-            Some(format!("{service}: {why}{notes}"))
+            Some(format!("{service}: {why}"))
         }
         Started::NotSupervised { why } => Some(format!("{service}: {why}")),
         Started::Up { .. } | Started::TimedOut => None,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use pipulate_core::config::Config;
 use pipulate_core::finding::{Finding, FindingStatus};
-use pipulate_core::layout::Layout;
+use pipulate_core::layout::{Layout, UserDirs};
 use pipulate_core::project::AbsPath;
 use pipulate_core::resources::{Disk, Load, Memory, Resources};
 use pipulate_core::status::{ProjectStatus, ServiceStatus};
@@ -113,7 +113,8 @@ impl Home {
     }
 
     pub(super) fn layout(&self) -> Layout {
-        Layout::new(AbsPath::new(self.root().canonicalize().unwrap()).unwrap())
+        let user = UserDirs { state: AbsPath::new(self.machine.path()).unwrap().at("state"), runtime: None };
+        Layout::new(AbsPath::new(self.root().canonicalize().unwrap()).unwrap()).of_user(Some(user))
     }
 
     pub(super) fn write_module(&self, name: &str, text: &str) {

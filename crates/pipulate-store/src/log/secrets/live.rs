@@ -160,7 +160,7 @@ mod tests {
         fs::write(layout.config(), "[services.server").unwrap();
         fs::write(layout.inside("more.env"), "MY_PASSWORD=twice-changed\n").unwrap();
         assert_eq!(seen("twice-changed postgres in-config"), "**** **** ****");
-        let token = crate::token::ensure(&layout.token()).unwrap();
+        let token = crate::token::ensure(&layout, &layout.token()).unwrap();
         assert_eq!(seen(&token), "****");
         fs::remove_file(layout.dotenv()).unwrap();
         assert_eq!(seen("other-value"), "****");

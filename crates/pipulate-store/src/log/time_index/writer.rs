@@ -18,6 +18,7 @@ use pipulate_core::service::ServiceName;
 
 use super::{Begin, Found, Header, IndexEntry, ONE_DRAIN, READY_AT, RECORD, START_AT, Stored};
 use crate::files::{self, changed_at};
+use crate::unwatched;
 
 /// Moves this close to each other share an entry, in microseconds.
 const RESOLUTION: i64 = 10_000;
@@ -148,6 +149,14 @@ impl IndexWriter {
     /// The project's folder was moved.
     pub(crate) fn follow(&mut self, layout: &Layout, service: &ServiceName) {
         self.path = layout.log_index(service);
+    }
+
+    /// Lets no one who watches the folder see what is written from now on, as for the log itself.
+    pub(crate) fn unwatch(&mut self) {
+        let Some(stored) = &mut self.stored else { return };
+        if let Some(file) = unwatched::reopened(&stored.file, &self.path) {
+            stored.file = file;
+        }
     }
 
     /// Everything before this position is in the log now.

@@ -88,12 +88,12 @@ mod tests {
         let layout = &project.context.layout;
         fs::create_dir_all(layout.run()).unwrap();
         let parsed = |text: String| Token::parse(text.as_bytes()).unwrap();
-        let key = key_source(layout, parsed(token::ensure(&layout.token()).unwrap()));
+        let key = key_source(layout, parsed(token::ensure(layout, &layout.token()).unwrap()));
         let text = || token::existing(&layout.token()).unwrap().unwrap();
         let is_current = |key: &Token| key.is(text().as_bytes());
         assert!(is_current(&key()));
         let old = text();
-        token::renew(&layout.token()).unwrap();
+        token::renew(layout, &layout.token()).unwrap();
         assert!(is_current(&key()) && !key().is(old.as_bytes()));
         let new = text();
         fs::remove_file(layout.token()).unwrap();

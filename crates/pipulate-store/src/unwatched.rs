@@ -1,0 +1,81 @@
+//! Writing to a file without waking those who watch its folder.
+//!
+//! A service that restarts itself when a file of the project changes (`watchfiles`, `watchmedo`, …) would be woken by
+//! its own output. inotify(7) reports a write to the folder through which the file was opened, and to
+//! watches on the file itself: followers of a log, `tail -f` and ours, see everything.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+/// Opens `file`, which stands at `path`, through a second name in a folder that is removed at once. `None` if files
+/// can't have two names there, or if another file stands at `path`.
+pub(crate) fn reopened(file: &File, path: &Path) -> Option<File> {
+    through_other_folder(path).ok().filter(|other| is_same(file, other))
+}
+
+fn through_other_folder(path: &Path) -> io::Result<File> {
+    // Always the same names, so that one that a killed supervisor left is removed by the next.
+    let mut folder = path.as_os_str().to_owned();
+    folder.push(".unwatched");
+    let folder = Path::new(&folder);
+    let name = folder.join("file");
+    let _left_behind = fs::remove_file(&name);
+    let _left_behind = fs::remove_dir(folder);
+    DirBuilder::new().mode(0o700).create(folder)?;
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    let opened = fs::hard_link(path, &name)
+        .and_then(|()| OpenOptions::new().read(true).write(true).custom_flags(flags).open(&name));
+    let _never_there = fs::remove_file(&name);
+    fs::remove_dir(folder)?;
+    opened
+}
+
+fn is_same(one: &File, other: &File) -> bool {
+    let id = |file: &File| file.metadata().map(|meta| (meta.dev(), meta.ino())).ok();
+    id(one).is_some_and(|one| id(other) == Some(one))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::mem::MaybeUninit;
+    use std::os::fd::OwnedFd;
+
+    use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
+
+    use super::*;
+
+    fn watch(path: &Path) -> OwnedFd {
+        let descriptor = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap();
+        inotify::add_watch(&descriptor, path, WatchFlags::MODIFY).unwrap();
+        descriptor
+    }
+
+    fn has_event(descriptor: &OwnedFd) -> bool {
+        let mut buffer = [MaybeUninit::uninit(); 512];
+        Reader::new(descriptor, &mut buffer).next().is_ok()
+    }
+
+    #[test]
+    fn writes_wake_those_who_watch_the_file_and_not_those_who_watch_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut seen = File::create(&path).unwrap();
+        let (of_folder, of_file) = (watch(folder.path()), watch(&path));
+        seen.write_all(b"seen\n").unwrap();
+        assert!(has_event(&of_folder) && has_event(&of_file));
+
+        // What a supervisor that was killed meanwhile left.
+        fs::create_dir(folder.path().join("log.unwatched")).unwrap();
+        fs::hard_link(&path, folder.path().join("log.unwatched/file")).unwrap();
+        let mut unseen = reopened(&seen, &path).unwrap();
+        unseen.write_all(b"not seen\n").unwrap();
+        assert!(!has_event(&of_folder) && has_event(&of_file));
+        assert_eq!(fs::read(&path).unwrap(), b"not seen\n", "it begins at its beginning");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
