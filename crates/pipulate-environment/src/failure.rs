@@ -4,7 +4,7 @@ use std::fmt;
 
 use pipulate_core::finding::Fix;
 
-use crate::installer::InstallerKind;
+use crate::installer_kind::InstallerKind;
 
 /// An installer that did not install. `start` can go on from it; `setup` has failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,13 +4,12 @@ mod pip_config;
 mod rules;
 mod uv_config;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use pipulate_process::command::{Command, End, Stream};
-use serde::{Deserialize, Serialize};
 
 use crate::failure::{Cause, InstallFailure, classify, last_words};
+use crate::installer_kind::InstallerKind;
 use crate::progress::{InstallProgress, ProgressReader};
 use crate::requirements::Requirements;
 use crate::surroundings::Surroundings;
@@ -23,23 +22,6 @@ pub(crate) use rules::{Choice, choose};
 pub(crate) enum Installer {
     Uv(Uv),
     Pip,
-}
-
-/// The same without its particulars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum InstallerKind {
-    Uv,
-    Pip,
-}
-
-impl fmt::Display for InstallerKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Uv => "uv",
-            Self::Pip => "pip",
-        })
-    }
 }
 
 impl Installer {

@@ -9,6 +9,7 @@ pub mod browser;
 pub mod doctor;
 pub mod failure;
 pub mod installer;
+pub mod installer_kind;
 pub mod ollama;
 pub mod plan;
 pub mod probe;

@@ -1,6 +1,6 @@
 //! What an installer is doing, read from what it prints.
 
-use crate::installer::InstallerKind;
+use crate::installer_kind::InstallerKind;
 
 /// One step of an installation.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use pipulate_store::error::StoreError;
 use pipulate_store::home;
 
 use crate::failure::{Cause, InstallFailure, classify};
-use crate::installer::InstallerKind;
+use crate::installer_kind::InstallerKind;
 use crate::plan::{Drift, Plan, Refusal};
 use crate::progress::InstallProgress;
 use crate::python::{Problem, PythonError, Version, Why};

@@ -10,7 +10,7 @@ use pipulate_store::error::StoreError;
 use pipulate_store::{files, known};
 use serde::{Deserialize, Serialize};
 
-use crate::installer::InstallerKind;
+use crate::installer_kind::InstallerKind;
 use crate::python::Version;
 use crate::requirements::Fingerprint;
 use crate::venv::VenvIdentity;

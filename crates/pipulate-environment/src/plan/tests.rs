@@ -1,7 +1,7 @@
 //! The decision as a table: whose venv, in what state, who asks, and what is done.
 
 use super::*;
-use crate::installer::InstallerKind;
+use crate::installer_kind::InstallerKind;
 use crate::python::Version;
 use crate::venv::Venv;
 

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::bare_words;
 use crate::failure::{Cause, InstallFailure};
-use crate::installer::{Choice, Installer, InstallerKind, Job, choose};
+use crate::installer::{Choice, Installer, Job, choose};
+use crate::installer_kind::InstallerKind;
 use crate::plan::Drift;
 use crate::progress::InstallProgress;
 use crate::requirements::Requirements;

@@ -146,7 +146,7 @@ impl Home {
         let python = &pipulate_core::config::Config::parse("").unwrap().python;
         let wanted = crate::requirements::Requirements::read(&self.layout(), python, true).unwrap();
         let installed = crate::stamp::Installed {
-            installer: crate::installer::InstallerKind::Pip,
+            installer: crate::installer_kind::InstallerKind::Pip,
             requirements: wanted.fingerprint,
             listing: None,
         };
