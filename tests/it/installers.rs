@@ -4,43 +4,9 @@
 use std::fs;
 use std::process::Command;
 
-use crate::support::project::python;
+use crate::support::index::{self, PACKAGE};
 use crate::support::run::Output;
 use crate::support::{TestProject, run};
-
-/// A package that no real index has.
-const PACKAGE: &str = "pipulate-probe";
-
-/// Makes wheels of these versions, and an index of them: `FOLDER/simple`, `FOLDER/wheels`.
-const INDEX: &str = r#"
-import base64, hashlib, os, sys, zipfile
-folder, *versions = sys.argv[1:]
-simple, wheels = (os.path.join(folder, name) for name in ("simple/pipulate-probe", "wheels"))
-for each in (simple, wheels):
-    os.makedirs(each, exist_ok=True)
-links = ""
-for version in versions:
-    info = f"pipulate_probe-{version}.dist-info"
-    files = {
-        "pipulate_probe.py": f"version = '{version}'\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: pipulate-probe\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    lines = []
-    for name, text in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-        lines.append(f"{name},sha256={digest},{len(text)}\n")
-    files[f"{info}/RECORD"] = "".join(lines) + f"{info}/RECORD,,\n"
-    name = f"pipulate_probe-{version}-py3-none-any.whl"
-    for place in (simple, wheels):
-        with zipfile.ZipFile(os.path.join(place, name), "w") as wheel:
-            for path, text in files.items():
-                wheel.writestr(path, text)
-    links += f'<a href="{name}">{name}</a>\n'
-page = "<!DOCTYPE html><html><body>\n{}</body></html>\n"
-open(os.path.join(simple, "index.html"), "w").write(page.format(links))
-open(os.path.join(folder, "simple", "index.html"), "w").write(page.format('<a href="pipulate-probe/">pipulate-probe</a>'))
-"#;
 
 /// A project that asks for the package, beside an index with two versions of it, and an empty one.
 struct Home {
@@ -51,8 +17,7 @@ impl Home {
     fn new() -> Self {
         let project = TestProject::light().file("requirements.txt", PACKAGE).build();
         fs::remove_file(project.path(".venv")).unwrap();
-        let mut make = run::command(python());
-        run::output(make.args(["-c", INDEX]).arg(project.path("index")).args(["1.0", "2.0"])).expect(0);
+        index::make(&project.path("index"), PACKAGE, &["1.0", "2.0"]);
         fs::create_dir_all(project.path("empty/simple")).unwrap();
         Self { project }
     }

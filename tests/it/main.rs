@@ -43,6 +43,7 @@ mod needs;
 mod neighbors;
 mod one_of_each;
 mod orphans;
+mod packages;
 mod pages;
 mod places;
 mod readiness;

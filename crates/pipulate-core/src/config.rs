@@ -20,6 +20,7 @@ pub use sources::SecretSources;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use crate::fingerprint::ConfigFingerprint;
 use crate::order;
 use crate::secret::EnvKey;
 use crate::service::{LogLimits, Readiness, RestartPolicy, ServiceName, StopSpec};
@@ -55,8 +56,8 @@ pub struct PythonConfig {
     pub requirements: PathBuf,
     /// Whether the file names another one than the default: it has to be there, then.
     pub requirements_named: bool,
-    /// Modules that should import.
-    pub probe: Vec<String>,
+    /// Modules that should import. `None`: numpy, where the project has it or lists nothing.
+    pub probe: Option<Vec<String>>,
 }
 
 /// `[ollama]`.
@@ -94,6 +95,22 @@ pub struct ServiceConfig {
     pub enabled: bool,
 }
 
+impl ServiceConfig {
+    /// What a change of these settings is noticed by.
+    pub fn fingerprint(&self) -> ConfigFingerprint {
+        ConfigFingerprint::of([
+            ("command", format!("{:?}", self.command)),
+            ("port", format!("{:?}", self.port)),
+            ("ready", format!("{:?}", self.ready)),
+            ("restart", format!("{:?}", self.restart)),
+            ("stop", format!("{:?}", self.stop)),
+            ("watch", self.watch.iter().map(|glob| format!("{glob}\n")).collect()),
+            ("env", format!("{:?}", self.env)),
+            ("env_file", format!("{:?}", self.env_file)),
+        ])
+    }
+}
+
 impl Config {
     /// Reads a `pipulate.toml`; the empty text gives every default.
     ///
@@ -129,7 +146,7 @@ impl Config {
                 .as_deref()
                 .is_some_and(|file| file != Path::new(DEFAULT_REQUIREMENTS)),
             requirements: raw.python.requirements.unwrap_or_else(|| PathBuf::from(DEFAULT_REQUIREMENTS)),
-            probe: raw.python.probe.map_or_else(|| vec!["numpy".to_owned()], |probe| probe.0),
+            probe: raw.python.probe.map(|probe| probe.0),
         };
         let logs = LogLimits::default();
         let config = Self {

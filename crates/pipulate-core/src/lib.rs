@@ -7,9 +7,11 @@
 pub mod chat;
 pub mod config;
 pub mod finding;
+pub mod fingerprint;
 pub mod identity;
 pub mod layout;
 pub mod marker;
+pub mod missing_module;
 pub mod order;
 pub mod pattern;
 pub mod project;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fingerprint::ConfigFingerprint;
 use crate::project::AbsPath;
 use crate::watch::WatchSpec;
 
@@ -97,6 +98,9 @@ pub struct ServiceSpec {
     pub log_limits: LogLimits,
     /// The files whose saves restart it.
     pub watch: Option<WatchSpec>,
+    /// What the configuration said of it.
+    #[serde(default)]
+    pub configured: ConfigFingerprint,
 }
 
 /// One word of a command; some are only known when the service starts.

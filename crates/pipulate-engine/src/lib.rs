@@ -3,6 +3,7 @@
 //! Reading order: [`start`], [`stop`], [`restart`], [`query`].
 
 pub mod begun;
+pub mod config_drift;
 pub mod jupyter;
 mod jupyter_settings;
 pub mod particulars;

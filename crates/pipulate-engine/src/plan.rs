@@ -154,6 +154,7 @@ pub fn spec(config: &Config, service: &ServiceConfig, layout: &Layout, around: &
         token: built_in.token,
         jupyter_runtime: (service.name.as_str() == ServiceName::JUPYTER).then(|| layout.jupyter_runtime()),
         log_limits: config.logs,
+        configured: service.fingerprint(),
         watch: (!service.watch.is_empty())
             .then(|| WatchSpec { globs: service.watch.clone(), python: around.python.clone() }),
     }

@@ -59,7 +59,7 @@ pub struct Examination {
     pub status: ProjectStatus,
     /// Whether the JupyterLab that runs lets in anyone who can connect; `None` if none runs.
     pub jupyter_is_open: Option<bool>,
-    /// Whether a service of this home lives: nothing is installed under it.
+    /// Whether a service of this home lives that may have loaded packages: none is replaced under it.
     pub alive: bool,
     /// The machine's memory, load and disk space.
     pub resources: Resources,

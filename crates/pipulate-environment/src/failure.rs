@@ -5,6 +5,7 @@ use std::fmt;
 use pipulate_core::finding::Fix;
 
 use crate::installer_kind::InstallerKind;
+use crate::surroundings::Surroundings;
 
 /// An installer that did not install. `start` can go on from it; `setup` has failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,14 @@ pub struct InstallFailure {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
     NoNetwork,
+    /// The index can't be reached through the proxy that this variable names.
+    Proxy {
+        variable: String,
+    },
+    /// This variable names a SOCKS proxy, which pip can't use as it comes.
+    SocksProxy {
+        variable: Option<String>,
+    },
     Certificate,
     NoSuchPackage {
         requirement: Option<String>,
@@ -38,6 +47,13 @@ pub enum Cause {
     NoUv {
         rule: String,
     },
+    /// uv takes no pre-release or address that only another package asks for; pip does.
+    StricterUv,
+    /// The installer said that all is well, and these packages are not in the environment.
+    Elsewhere {
+        missing: Vec<String>,
+        rule: Option<String>,
+    },
     /// The package needs another Python.
     WrongPython,
     NoCompiler,
@@ -55,6 +71,24 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoNetwork => "the package index can't be reached",
+            Self::Proxy { variable } => {
+                return write!(
+                    f,
+                    "the package index can't be reached through the proxy that {variable} names"
+                );
+            }
+            Self::SocksProxy { variable: Some(variable) } => {
+                return write!(f, "{variable} names a SOCKS proxy, which pip can't use");
+            }
+            Self::SocksProxy { variable: None } => "pip can't use a SOCKS proxy",
+            Self::StricterUv => {
+                "a package asks for a pre-release or an address, which uv takes only from you"
+            }
+            Self::Elsewhere { missing, rule } => {
+                let rule = rule.as_ref().map(|rule| format!(": {rule}")).unwrap_or_default();
+                let missing = missing.join(", ");
+                return write!(f, "it did not install into this environment{rule}; missing are {missing}");
+            }
             Self::Certificate => "the package index's certificate is not trusted",
             Self::NoSuchPackage { requirement: Some(requirement) } => {
                 return write!(f, "there is no package {requirement}");
@@ -85,6 +119,23 @@ impl Cause {
         let text = match self {
             Self::NoNetwork => {
                 "connect to the network (behind a proxy: set HTTPS_PROXY), then run `pipulate setup`"
+            }
+            Self::Proxy { variable } => {
+                return Fix::advice(format!(
+                    "check the address in {variable}, or take the variable back (`unset {variable}`), then run \
+                     `pipulate setup`"
+                ));
+            }
+            Self::SocksProxy { .. } => {
+                "install uv, which can (https://docs.astral.sh/uv), or name an HTTP proxy with \
+                 HTTPS_PROXY=http://HOST:PORT, then run `pipulate setup`"
+            }
+            Self::StricterUv => {
+                "list that pre-release or address in requirements.txt itself, then run `pipulate setup`"
+            }
+            Self::Elsewhere { .. } => {
+                "take back the setting that sends packages elsewhere (PIP_TARGET, or target, prefix or root in \
+                 pip.conf), then run `pipulate setup`"
             }
             Self::Certificate => {
                 "set SSL_CERT_FILE to your organization's certificate file, then run `pipulate setup`"
@@ -117,20 +168,37 @@ impl Cause {
             Self::NotPermitted => "make the project's folder yours (see `ls -ld`), then run `pipulate setup`",
             Self::NoPip => "run `.venv/bin/python -m ensurepip`, then `pipulate setup`",
             Self::NotStarted => "run `pipulate setup --recreate`",
-            Self::Unknown => "read its last words, then run `pipulate setup`",
+            Self::Unknown => "read the last lines from the installer, then run `pipulate setup`",
         };
         Fix::advice(text)
     }
 
     /// Whether it would not have happened without an index.
     pub(crate) fn is_about_an_index(&self) -> bool {
-        matches!(self, Self::NoNetwork | Self::SecondIndex | Self::Hashes)
+        matches!(
+            self,
+            Self::NoNetwork
+                | Self::Proxy { .. }
+                | Self::SocksProxy { .. }
+                | Self::NoSuchPackage { .. }
+                | Self::Conflict
+                | Self::WrongPython
+                | Self::SecondIndex
+                | Self::Hashes
+        )
     }
 
-    /// Whether another installer might fare better: pip knows other indexes, certificates and links.
+    /// Whether another installer might fare better. Both ask the same index, where neither is configured: a
+    /// package that it does not have, no installer finds.
     pub(crate) fn may_depend_on_the_installer(&self) -> bool {
         match self {
             Self::NoNetwork
+            | Self::Proxy { .. }
+            | Self::SocksProxy { .. }
+            | Self::NoSuchPackage { .. }
+            | Self::Conflict
+            | Self::WrongPython
+            | Self::Elsewhere { .. }
             | Self::NoCompiler
             | Self::BuildFailed
             | Self::DiskFull
@@ -139,13 +207,25 @@ impl Cause {
             | Self::Hashes
             | Self::RulesOfBoth { .. }
             | Self::NoUv { .. } => false,
-            Self::Certificate
-            | Self::NoSuchPackage { .. }
-            | Self::Conflict
-            | Self::WrongPython
-            | Self::NoPip
-            | Self::NotStarted
-            | Self::Unknown => true,
+            Self::Certificate | Self::StricterUv | Self::NoPip | Self::NotStarted | Self::Unknown => true,
+        }
+    }
+}
+
+impl Cause {
+    /// The same where the network is reached through a proxy.
+    pub(crate) fn behind(self, around: &Surroundings) -> Self {
+        let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
+        let named = |is_meant: fn(&str) -> bool| {
+            let mut set = names.into_iter().filter(|name| around.text(name).is_some_and(is_meant));
+            set.next().map(str::to_owned)
+        };
+        match (self, named(|_| true)) {
+            (Self::NoNetwork, Some(variable)) => Self::Proxy { variable },
+            (Self::SocksProxy { .. }, _) => {
+                Self::SocksProxy { variable: named(|value| value.starts_with("socks")) }
+            }
+            (cause, _) => cause,
         }
     }
 }
@@ -163,6 +243,8 @@ pub(crate) fn classify(output: &str) -> Cause {
         "SSLCertVerification",
     ]) {
         Cause::Certificate
+    } else if has(&["Missing dependencies for SOCKS support"]) {
+        Cause::SocksProxy { variable: None }
     } else if has(&NETWORK) {
         Cause::NoNetwork
     } else if has(&HASHES) {
@@ -173,6 +255,8 @@ pub(crate) fn classify(output: &str) -> Cause {
         Cause::NotPermitted
     } else if has(&["No module named pip"]) {
         Cause::NoPip
+    } else if has(&STRICTER) {
+        Cause::StricterUv
     } else if wants_another_python(output) {
         Cause::WrongPython
     } else if has(&COMPILER) || (has(&BUILD) && has(&["No such file or directory: '"])) {
@@ -190,7 +274,7 @@ pub(crate) fn classify(output: &str) -> Cause {
     }
 }
 
-const NETWORK: [&str; 11] = [
+const NETWORK: [&str; 13] = [
     "dns error",
     "failed to lookup address",
     "Name or service not known",
@@ -202,7 +286,13 @@ const NETWORK: [&str; 11] = [
     "tcp connect error",
     "Failed to establish a new connection",
     "operation timed out",
+    "Cannot connect to proxy",
+    "unsuccessful tunnel",
 ];
+
+/// uv's own words for what pip would take.
+const STRICTER: [&str; 2] =
+    ["pre-releases weren't enabled", "URL dependencies must be expressed as direct requirements"];
 
 const HASHES: [&str; 4] =
     ["`--require-hashes` mode", "--require-hashes mode", "Hash mismatch for", "DO NOT MATCH THE HASHES"];

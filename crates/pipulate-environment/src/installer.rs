@@ -1,5 +1,6 @@
-//! Installing packages: uv when it can be had, pip when it must be.
+//! Installing packages: with uv if it is available, with pip where it must be.
 
+mod dry_run;
 mod pip_config;
 mod rules;
 mod uv_config;
@@ -14,7 +15,11 @@ use crate::progress::{InstallProgress, ProgressReader};
 use crate::requirements::Requirements;
 use crate::surroundings::Surroundings;
 use crate::uv::Uv;
+use crate::venv::{Packages, sees_the_system};
+use crate::version::Version;
 
+pub use dry_run::Replacement;
+use pip_config::elsewhere;
 pub(crate) use rules::{Choice, choose};
 
 /// What installs.
@@ -33,7 +38,7 @@ impl Installer {
         }
     }
 
-    /// Installs the requirements into the environment of `python`.
+    /// Installs the requirements into the environment of `python`, and looks whether they are there then.
     ///
     /// # Errors
     /// Why it failed, in its own words.
@@ -43,29 +48,64 @@ impl Installer {
         on_progress: &mut dyn FnMut(InstallProgress),
     ) -> Result<(), InstallFailure> {
         let mut reader = ProgressReader::new(self.kind());
-        let mut said = Vec::new();
-        let ended = self.command(job).lines(|_stream: Stream, line| {
+        self.run(job, self.command(job), &mut |line| {
             if let Some(progress) = reader.line(line) {
                 on_progress(progress);
             }
+        })?;
+        match job.missing() {
+            missing if missing.is_empty() => Ok(()),
+            missing => {
+                let rule = elsewhere(job.around, job.venv);
+                Err(self.failure(Cause::Elsewhere { missing, rule }, &[]))
+            }
+        }
+    }
+
+    /// The packages that an installation would replace. Nothing is changed.
+    ///
+    /// # Errors
+    /// It would fail.
+    pub(crate) fn replaced(&self, job: &Job<'_>) -> Result<Vec<Replacement>, InstallFailure> {
+        let mut said = Vec::new();
+        self.run(job, self.command(job).arg("--dry-run"), &mut |line| said.push(line.to_owned()))?;
+        let lines = said.iter().map(String::as_str);
+        Ok(match self {
+            Self::Uv(_) => dry_run::of_uv(lines),
+            Self::Pip => dry_run::of_pip(lines, &Packages::below(job.venv).versions()),
+        })
+    }
+
+    fn run(
+        &self,
+        job: &Job<'_>,
+        command: Command,
+        on_line: &mut dyn FnMut(&str),
+    ) -> Result<(), InstallFailure> {
+        let mut said = Vec::new();
+        let ended = command.lines(|_stream: Stream, line| {
+            on_line(line);
             said.push(line.to_owned());
         });
-        let failure = |cause, said: &[String]| InstallFailure {
-            installer: self.kind(),
-            cause,
-            last_words: last_words(said),
-        };
         match ended {
             Ok(End::Code(0)) => Ok(()),
             Ok(End::Code(_) | End::Signal(_) | End::TimedOut | End::Unknown) => {
-                Err(failure(classify(&said.join("\n")), &said))
+                Err(self.failure(classify(&said.join("\n")).behind(job.around), &said))
             }
-            Err(error) => Err(failure(Cause::NotStarted, &[error.to_string()])),
+            Err(error) => Err(self.failure(Cause::NotStarted, &[error.to_string()])),
         }
+    }
+
+    fn failure(&self, cause: Cause, said: &[String]) -> InstallFailure {
+        InstallFailure { installer: self.kind(), cause, last_words: last_words(said) }
     }
 
     fn command(&self, job: &Job<'_>) -> Command {
         let command = match self {
+            // What is not in the lock file stays: pip, and what somebody installed by hand.
+            Self::Uv(uv) if job.requirements.is_locked() => uv_project_command(uv, job.around, job.venv)
+                .args(["sync", "--inexact", "--compile-bytecode", "--python"])
+                .arg(job.python),
             Self::Uv(uv) => uv_command(uv, job.around)
                 .args(["pip", "install", "--compile-bytecode", "--python"])
                 .arg(job.python)
@@ -93,7 +133,23 @@ pub(crate) struct Job<'a> {
     pub venv: &'a Path,
     /// The environment's own Python.
     pub python: &'a Path,
+    pub version: Version,
     pub requirements: &'a Requirements,
+}
+
+impl Job<'_> {
+    /// What is asked for by name and not there.
+    fn missing(&self) -> Vec<String> {
+        missing(self.requirements, self.venv, Some(self.version))
+    }
+}
+
+/// What is asked for by name and is not in the environment. One that sees the packages of its Python lacks
+/// nothing that we could tell.
+pub(crate) fn missing(wanted: &Requirements, venv: &Path, version: Option<Version>) -> Vec<String> {
+    let there = Packages::below(venv).names();
+    let missing: Vec<String> = wanted.names_for(version).difference(&there).cloned().collect();
+    if missing.is_empty() || sees_the_system(venv) { Vec::new() } else { missing }
 }
 
 /// Where pip is told to look besides the index, unless uv is told so itself.
@@ -117,6 +173,14 @@ pub(crate) fn uv_command(uv: &Uv, around: &Surroundings) -> Command {
         Some(file) => command.env("SSL_CERT_FILE", file),
         None => command,
     }
+}
+
+/// uv at work on the project itself, whose environment is that one.
+pub(crate) fn uv_project_command(uv: &Uv, around: &Surroundings, venv: &Path) -> Command {
+    uv_command(uv, around)
+        .env("UV_PROJECT_ENVIRONMENT", venv)
+        .env_remove("VIRTUAL_ENV")
+        .env_remove("CONDA_PREFIX")
 }
 
 /// pip reads these, uv only `SSL_CERT_FILE`.

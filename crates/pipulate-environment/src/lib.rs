@@ -4,12 +4,14 @@
 //! Nothing here supervises or prints. Progress goes out as events; failures as errors that say what
 //! to do next. Reading order: [`setup`], [`plan`], [`venv`], [`python`], [`installer`].
 
+pub mod add;
 pub mod bare_words;
 pub mod browser;
 pub mod doctor;
 pub mod failure;
 pub mod installer;
 pub mod installer_kind;
+pub mod managers;
 pub mod ollama;
 pub mod plan;
 pub mod probe;
@@ -22,7 +24,9 @@ pub mod setup;
 pub mod shell;
 pub mod surroundings;
 pub mod venv;
+pub mod version;
 
+mod pyproject;
 mod stamp;
 mod template;
 mod uv;

@@ -1,14 +1,16 @@
 //! What a set-up will do, decided from facts alone.
 //!
 //! The law of this file: what we did not make is changed only when somebody asked for it, and
-//! nothing is changed while a service of the home lives.
+//! nothing that a living service may have loaded is replaced; packages may be added beside it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::managers::Manager;
 use crate::requirements::Fingerprint;
 use crate::stamp::{Installed, Made, Origin, Stamp};
 use crate::venv::{Breakage, VenvIdentity, VenvState};
+use crate::version::{RequiresPython, Version};
 
 /// Who asked, and for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +30,15 @@ pub struct Facts<'a> {
     pub root: &'a Path,
     pub venv: &'a VenvState,
     pub stamp: Option<&'a Stamp>,
-    /// The lock file of another package manager in the project.
-    pub manager: Option<&'static str>,
+    /// Another tool that manages the project's packages.
+    pub manager: Option<Manager>,
+    /// The project lists its packages in a file that an installer of ours reads.
+    pub has_own_list: bool,
     /// `None`: the requirements can't be read.
     pub wanted: Option<&'a Fingerprint>,
     /// The packages are those that the stamped set-up left.
     pub is_as_left: bool,
-    /// A service of this home lives.
+    /// A service of this home lives that may have loaded packages.
     pub alive: bool,
 }
 
@@ -45,8 +49,8 @@ pub enum Plan {
     Keep { drift: Vec<Drift> },
     /// Make a venv where nothing is.
     Create,
-    /// Install the packages.
-    Install { origin: Origin },
+    /// Install the packages; only such as replace none that is there, where a service may have loaded it.
+    Install { origin: Origin, only_adds: bool },
     /// Make the venv anew.
     Recreate { old: Old, why: Option<Drift> },
     /// Nothing, and there is no venv to go on with.
@@ -81,9 +85,16 @@ pub enum Drift {
     InterpreterLacks {
         missing: Vec<String>,
     },
-    /// Another package manager's lock file is beside it.
-    ManagedBy {
-        file: &'static str,
+    /// Another tool manages the packages.
+    ManagedBy(Manager),
+    /// `requires-python` excludes the environment's Python.
+    PythonExcluded {
+        has: Version,
+        required: RequiresPython,
+    },
+    /// JupyterLab is wanted, not listed, and can't be added: what is listed is pinned with hashes.
+    NoJupyterLab {
+        file: PathBuf,
     },
     /// `PIPULATE_PYTHON` names another Python than the venv has.
     OtherPythonNamed {
@@ -102,7 +113,11 @@ impl Drift {
             | Self::VenvBroken(_)
             | Self::VenvMoved { .. }
             | Self::NotOurs { .. } => true,
-            Self::InterpreterLacks { .. } | Self::ManagedBy { .. } | Self::OtherPythonNamed { .. } => false,
+            Self::InterpreterLacks { .. }
+            | Self::ManagedBy(_)
+            | Self::PythonExcluded { .. }
+            | Self::NoJupyterLab { .. }
+            | Self::OtherPythonNamed { .. } => false,
         }
     }
 }
@@ -122,19 +137,33 @@ impl fmt::Display for Drift {
             ),
             Self::NotOurs { missing } => write!(
                 f,
-                "the Python environment is not ours and is left as it is; it lacks {}; `pipulate setup` installs \
-                 what is missing",
+                "the Python environment was not created by Pipulate and was not changed; it lacks {}; `pipulate \
+                 setup` installs what is missing",
                 missing.join(", ")
             ),
             Self::InterpreterLacks { missing } => write!(
                 f,
-                "the interpreter that pipulate.toml names lacks {}; install them with the tool that manages it",
+                "the Python that pipulate.toml names lacks {}; install them with the tool that manages it (conda \
+                 install, pixi add, …)",
                 missing.join(", ")
             ),
-            Self::ManagedBy { file } => write!(
+            Self::ManagedBy(manager) if manager.is_uv() => {
+                write!(f, "{manager}; to update them, run `uv sync` or `pipulate setup`")
+            }
+            Self::ManagedBy(manager) => {
+                write!(f, "{manager}; to update them, run `{}`", manager.install_command().join(" "))
+            }
+            Self::PythonExcluded { has, required } => write!(
                 f,
-                "{file} says that another package manager looks after the packages; update them with it, or run \
-                 `pipulate setup`"
+                "the Python environment has Python {has}, and pyproject.toml requires {required}; run `pipulate \
+                 setup --recreate`"
+            ),
+            Self::NoJupyterLab { file } => write!(
+                f,
+                "jupyterlab is not in {} and was not installed, because the packages there are pinned with \
+                 hashes; add it with `uv pip compile --generate-hashes`, or switch JupyterLab off with enabled = \
+                 false under [services.jupyter] in pipulate.toml",
+                file.display()
             ),
             Self::OtherPythonNamed { has, named } => write!(
                 f,
@@ -149,16 +178,18 @@ impl fmt::Display for Drift {
 /// Why nothing is done although something should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("services of this project are running, and nothing is installed under them ({what})")]
+    #[error("services of this project are running, and their Python environment is not replaced ({what})")]
     HomeIsAlive { what: String },
+    #[error("{manager}")]
+    Managed { manager: Manager },
     #[error(
-        "{} can't be used: {problem}; it was not made by pipulate, so it is left alone; run `pipulate setup \
+        "{} can't be used: {problem}; it was not created by Pipulate and was not changed; run `pipulate setup \
          --recreate` to make a new one (the old one is kept)", .root.display()
     )]
     BrokenAndNotOurs { root: PathBuf, problem: Breakage },
     #[error(
-        "{} was made for another folder ({}) and not by pipulate, so it is left alone; run `pipulate setup \
-         --recreate` to make a new one (the old one is kept)", .root.display(), .from.display()
+        "{} was made for another folder ({}); it was not created by Pipulate and was not changed; run `pipulate \
+         setup --recreate` to make a new one (the old one is kept)", .root.display(), .from.display()
     )]
     MovedAndNotOurs { root: PathBuf, from: PathBuf },
 }
@@ -178,19 +209,41 @@ pub fn decide(facts: &Facts<'_>, mode: Mode) -> Plan {
         Mode::Explicit => explicit(facts),
         Mode::Recreate => recreate(facts),
     };
+    let plan = left_to_the_manager(facts, mode, plan);
     if facts.alive { in_a_living_home(facts, mode, plan) } else { plan }
+}
+
+/// What another tool manages, and nothing that we read lists, is installed by that tool.
+fn left_to_the_manager(facts: &Facts<'_>, mode: Mode, plan: Plan) -> Plan {
+    let Some(manager) = facts.manager.filter(|_| !facts.has_own_list) else { return plan };
+    match plan {
+        // `setup --recreate` is our own environment in the place of what is there.
+        Plan::Create | Plan::Install { .. } if mode != Mode::Recreate => {
+            Plan::Refuse(Refusal::Managed { manager })
+        }
+        plan @ (Plan::Create
+        | Plan::Install { .. }
+        | Plan::Keep { .. }
+        | Plan::Recreate { .. }
+        | Plan::Refuse(_)) => plan,
+    }
 }
 
 fn automatic(facts: &Facts<'_>) -> Plan {
     match (facts.venv, owner(facts)) {
         (VenvState::Absent, Owner::Begun | Owner::Stamped(_) | Owner::Foreign) => Plan::Create,
-        (VenvState::Whole(_), Owner::Begun) => Plan::Install { origin: Origin::Made },
+        (VenvState::Whole(_), Owner::Begun) => install(Origin::Made),
         (VenvState::Whole(_), Owner::Foreign) => Plan::Keep { drift: Vec::new() },
         (VenvState::Whole(_), Owner::Stamped(made)) => {
             match (drift_of(made.installed.as_ref(), facts), facts.manager) {
                 (None, _) => Plan::Keep { drift: Vec::new() },
-                (Some(drift), Some(file)) => Plan::Keep { drift: vec![drift, Drift::ManagedBy { file }] },
-                (Some(_), None) => Plan::Install { origin: made.origin },
+                // What never had its packages is no environment that somebody looks after yet.
+                (Some(drift), Some(manager))
+                    if drift != Drift::Unfinished || made.origin == Origin::Adopted =>
+                {
+                    Plan::Keep { drift: vec![drift, Drift::ManagedBy(manager)] }
+                }
+                (Some(_), Some(_) | None) => install(made.origin),
             }
         }
         (VenvState::Moved { .. } | VenvState::Broken { .. }, Owner::Begun) => {
@@ -211,10 +264,10 @@ fn automatic(facts: &Facts<'_>) -> Plan {
 
 fn explicit(facts: &Facts<'_>) -> Plan {
     match (facts.venv, owner(facts)) {
-        (VenvState::Whole(_), Owner::Foreign) => Plan::Install { origin: Origin::Adopted },
+        (VenvState::Whole(_), Owner::Foreign) => install(Origin::Adopted),
         (VenvState::Whole(_), Owner::Stamped(made)) => match drift_of(made.installed.as_ref(), facts) {
             None if facts.is_as_left => Plan::Keep { drift: Vec::new() },
-            None | Some(_) => Plan::Install { origin: made.origin },
+            None | Some(_) => install(made.origin),
         },
         (VenvState::Moved { from, .. }, Owner::Foreign) => {
             Plan::Refuse(Refusal::MovedAndNotOurs { root: facts.root.to_owned(), from: from.clone() })
@@ -252,30 +305,38 @@ fn recreate(facts: &Facts<'_>) -> Plan {
     }
 }
 
-/// Under running services nothing changes. `start` goes on with what there is; `setup` says no.
+fn install(origin: Origin) -> Plan {
+    Plan::Install { origin, only_adds: false }
+}
+
+/// Under services that may have loaded packages, none is replaced. What is missing is added: when that is
+/// asked for, and to an environment that never had its packages.
 fn in_a_living_home(facts: &Facts<'_>, mode: Mode, plan: Plan) -> Plan {
-    let drift = match plan {
-        keep @ (Plan::Keep { .. } | Plan::Refuse(_)) => return keep,
-        Plan::Create => Drift::VenvMissing,
-        Plan::Install { .. } => match (mode, facts.stamp) {
-            (_, Some(Stamp::Made(made))) => match drift_of(made.installed.as_ref(), facts) {
-                Some(drift) => drift,
-                None => return Plan::Keep { drift: Vec::new() },
-            },
-            (_, Some(Stamp::Making { .. }) | None) => Drift::Unfinished,
-        },
-        Plan::Recreate { why, .. } => why.unwrap_or(Drift::Unfinished),
-    };
-    let usable = match facts.venv {
-        VenvState::Whole(_) | VenvState::Moved { .. } => true,
-        VenvState::Absent | VenvState::Broken { .. } => false,
-    };
-    match mode {
-        Mode::Automatic if usable => Plan::Keep { drift: vec![drift] },
-        Mode::Recreate => Plan::Refuse(Refusal::HomeIsAlive {
-            what: "the Python environment would be made anew".to_owned(),
-        }),
-        Mode::Automatic | Mode::Explicit => Plan::Refuse(Refusal::HomeIsAlive { what: drift.to_string() }),
+    match plan {
+        plan @ (Plan::Keep { .. } | Plan::Refuse(_) | Plan::Create) => plan,
+        Plan::Install { origin, only_adds: _ } => {
+            let adds = Plan::Install { origin, only_adds: true };
+            match (mode, facts.stamp) {
+                (Mode::Automatic, Some(Stamp::Made(made))) => {
+                    match drift_of(made.installed.as_ref(), facts) {
+                        Some(Drift::Unfinished) => adds,
+                        drift => Plan::Keep { drift: drift.into_iter().collect() },
+                    }
+                }
+                (Mode::Automatic | Mode::Explicit | Mode::Recreate, _) => adds,
+            }
+        }
+        Plan::Recreate { why, .. } => {
+            let what = why.as_ref().map_or("it would be made anew".to_owned(), Drift::to_string);
+            match (mode, facts.venv, why) {
+                (Mode::Automatic, VenvState::Whole(_) | VenvState::Moved { .. }, why) => {
+                    Plan::Keep { drift: vec![why.unwrap_or(Drift::Unfinished)] }
+                }
+                (Mode::Automatic | Mode::Explicit | Mode::Recreate, _, _) => {
+                    Plan::Refuse(Refusal::HomeIsAlive { what })
+                }
+            }
+        }
     }
 }
 
@@ -289,7 +350,7 @@ fn owner<'a>(facts: &Facts<'a>) -> Owner<'a> {
 
 fn same_venv(made: &Made, facts: &Facts<'_>) -> bool {
     match identity(facts.venv) {
-        Some(identity) => identity == made.identity,
+        Some(identity) => identity.is_same(made.identity),
         None => made.venv == facts.root,
     }
 }

@@ -7,9 +7,13 @@ pub mod problem;
 use std::path::Path;
 use std::time::Duration;
 
+use pipulate_core::config::PythonConfig;
+use pipulate_core::layout::Layout;
 use pipulate_process::command::{Command, End};
 
+use crate::requirements::Requirements;
 use crate::service::EnvironmentChanges;
+use crate::surroundings::Surroundings;
 use problem::{ProbeProblem, classify};
 
 /// A cold numpy on a slow disk takes seconds; what takes longer than this hangs.
@@ -53,6 +57,18 @@ pub enum ProbeOutcome {
         /// What Python said, whole.
         said: String,
     },
+}
+
+/// The modules that a start tries: those that pipulate.toml names; else numpy, where the project asks for it
+/// or lists nothing, so that it gets the default packages.
+pub fn modules_to_try(layout: &Layout, config: &PythonConfig, around: &Surroundings) -> Vec<String> {
+    const NUMPY: &str = "numpy";
+    if let Some(named) = &config.probe {
+        return named.clone();
+    }
+    let wanted = Requirements::read(layout, config, false, around);
+    let has_it = wanted.is_ok_and(|wanted| wanted.names.contains(NUMPY));
+    has_it.then(|| NUMPY.to_owned()).into_iter().collect()
 }
 
 /// Imports each of `modules` with `python`, as a service with that environment would.
@@ -124,7 +140,7 @@ mod tests {
 
     fn python() -> std::path::PathBuf {
         let around = crate::surroundings::Surroundings::of_this_process().without("PIPULATE_PYTHON");
-        crate::python::discover(&around, Path::new("/"), false).unwrap().program
+        crate::python::discover(&around, Path::new("/"), false, None).unwrap().program
     }
 
     fn probe(files: &[(&str, &str)], modules: &[&str], timeout: Duration) -> Vec<Option<ProbeProblem>> {

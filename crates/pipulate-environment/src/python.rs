@@ -2,7 +2,7 @@
 //!
 //! `PIPULATE_PYTHON` is taken at its word: if it can't be used that is an error, never a reason to
 //! take another. Then comes the version that `.python-version` asks for, if a Python on `PATH` has it;
-//! then the first usable one on `PATH`. A candidate is believed only after it ran: a version manager's
+//! then the first usable one on `PATH`. What `requires-python` excludes is never used. A candidate is believed only after it ran: a version manager's
 //! stand-ins are on `PATH` for Pythons that are switched off.
 
 mod pin;
@@ -17,6 +17,7 @@ use std::time::Duration;
 use pipulate_process::command::{Command, End};
 
 use crate::surroundings::Surroundings;
+use crate::version::{RequiresPython, Version};
 
 pub(crate) use pin::Pin;
 
@@ -57,38 +58,6 @@ if sys.version_info[0] > 2:
 else:
     sys.stdout.write(answer)
 ";
-
-/// A version of Python.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
-    pub major: u32,
-    pub minor: u32,
-    pub patch: u32,
-}
-
-impl Version {
-    /// Reads `3.11.7`, `3.13` or `3.14.0rc1`; what follows the numbers is passed over.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut numbers = text.trim().split('.').map(|part| {
-            let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-            part[..digits].parse().ok()
-        });
-        let major = numbers.next()??;
-        let minor = numbers.next()??;
-        Some(Self { major, minor, patch: numbers.next().flatten().unwrap_or(0) })
-    }
-
-    /// Whether packages of one run on the other.
-    pub(crate) fn same_minor(self, other: Self) -> bool {
-        (self.major, self.minor) == (other.major, other.minor)
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
-    }
-}
 
 /// A Python that a venv can be made with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +115,8 @@ pub enum Problem {
     TooOld(Version),
     /// Without the `venv` or the `ensurepip` module, as Debian ships it.
     NoVenv(Version),
+    /// `requires-python` excludes it.
+    Excluded(Version, RequiresPython),
 }
 
 impl fmt::Display for Problem {
@@ -156,6 +127,9 @@ impl fmt::Display for Problem {
             Self::Hangs => write!(f, "it did not answer within {} s", PROBE_TIMEOUT.as_secs()),
             Self::TooOld(version) => write!(f, "it is Python {version}, too old"),
             Self::NoVenv(version) => write!(f, "it is Python {version} without the venv module"),
+            Self::Excluded(version, required) => {
+                write!(f, "it is Python {version}, and pyproject.toml requires {required}")
+            }
         }
     }
 }
@@ -165,12 +139,12 @@ impl fmt::Display for Problem {
 pub enum PythonError {
     #[error(
         "no Python found: {}; install Python {} or newer, or name one with PIPULATE_PYTHON=/path/to/python",
-        tried_in_words(.tried), minor(OLDEST)
+        tried_in_words(.tried), OLDEST.minor_only()
     )]
     NoneFound { tried: Vec<Tried> },
     #[error(
         "the newest Python found is {version} ({}), but {} or newer is needed; install one, or name one with \
-         PIPULATE_PYTHON=/path/to/python", .program.display(), minor(OLDEST)
+         PIPULATE_PYTHON=/path/to/python", .program.display(), OLDEST.minor_only()
     )]
     TooOld { program: PathBuf, version: Version, tried: Vec<Tried> },
     #[error(
@@ -178,13 +152,19 @@ pub enum PythonError {
          sudo apt install python3-venv", .program.display()
     )]
     NoVenv { program: PathBuf, version: Version, tried: Vec<Tried> },
+    #[error(
+        "this project requires Python {required} (pyproject.toml), and none was found: {}; install one, or name \
+         one with PIPULATE_PYTHON=/path/to/python", tried_in_words(.tried)
+    )]
+    Excluded { required: RequiresPython, tried: Vec<Tried> },
     #[error("PIPULATE_PYTHON names {}, but {problem}; name another Python, or unset it", .program.display())]
     Named { program: PathBuf, problem: Problem },
 }
 
 /// Finds a Python to make a venv with. With `uv_at_hand` it need not have `venv` and `ensurepip`.
 ///
-/// `project` is the folder to run candidates in: version managers look there for their settings.
+/// `project` is the folder to run candidates in: version managers look there for their settings. None that
+/// `required` excludes is taken.
 ///
 /// # Errors
 /// None can be used; what was tried is in the error.
@@ -192,15 +172,24 @@ pub(crate) fn discover(
     around: &Surroundings,
     project: &Path,
     uv_at_hand: bool,
+    required: Option<&RequiresPython>,
 ) -> Result<Python, PythonError> {
+    let allowed = |program: &Path, why: Why| {
+        let python = examine(program, project, uv_at_hand, why)?;
+        match required.filter(|required| !required.is_met_by(python.version)) {
+            Some(required) => Err(Problem::Excluded(python.version, required.clone())),
+            None => Ok(python),
+        }
+    };
     if let Some(named) = around.variable("PIPULATE_PYTHON") {
-        return named_python(around, named, project, uv_at_hand);
+        let program = program_named(around, named, project);
+        return allowed(&program, Why::Variable).map_err(|problem| PythonError::Named { program, problem });
     }
-    let pin = Pin::read(project);
+    let pin = Pin::read(project, around.home());
     let mut tried = Vec::new();
     let mut other = None;
     for (name, program) in candidates(around, pin) {
-        match examine(&program, project, uv_at_hand, Why::OnPath { name }) {
+        match allowed(&program, Why::OnPath { name }) {
             Ok(python) => match pin {
                 None => return Ok(python),
                 Some(pin) if pin.is_met_by(python.version) => {
@@ -232,17 +221,6 @@ fn candidates(around: &Surroundings, pin: Option<Pin>) -> impl Iterator<Item = (
 /// The program that `PIPULATE_PYTHON` means, without running it.
 pub(crate) fn named_program(around: &Surroundings, project: &Path) -> Option<PathBuf> {
     around.variable("PIPULATE_PYTHON").map(|named| program_named(around, named, project))
-}
-
-fn named_python(
-    around: &Surroundings,
-    named: &OsStr,
-    project: &Path,
-    uv_at_hand: bool,
-) -> Result<Python, PythonError> {
-    let program = program_named(around, named, project);
-    examine(&program, project, uv_at_hand, Why::Variable)
-        .map_err(|problem| PythonError::Named { program, problem })
 }
 
 /// A bare name is looked up on `PATH`; anything with a slash is a path, relative to the project.
@@ -295,14 +273,33 @@ fn read_answer(answer: &[u8], why: Why) -> Option<Python> {
 fn nearest_miss(tried: Vec<Tried>) -> PythonError {
     let no_venv = tried.iter().find_map(|one| match one.problem {
         Problem::NoVenv(version) => Some((one.program.clone(), version)),
-        Problem::NotThere | Problem::DoesNotRun(_) | Problem::Hangs | Problem::TooOld(_) => None,
+        Problem::NotThere
+        | Problem::DoesNotRun(_)
+        | Problem::Hangs
+        | Problem::TooOld(_)
+        | Problem::Excluded(..) => None,
     });
     if let Some((program, version)) = no_venv {
         return PythonError::NoVenv { program, version, tried };
     }
+    let excluded = tried.iter().find_map(|one| match &one.problem {
+        Problem::Excluded(_, required) => Some(required.clone()),
+        Problem::NotThere
+        | Problem::DoesNotRun(_)
+        | Problem::Hangs
+        | Problem::TooOld(_)
+        | Problem::NoVenv(_) => None,
+    });
+    if let Some(required) = excluded {
+        return PythonError::Excluded { required, tried };
+    }
     let too_old = tried.iter().filter_map(|one| match one.problem {
         Problem::TooOld(version) => Some((version, one.program.clone())),
-        Problem::NotThere | Problem::DoesNotRun(_) | Problem::Hangs | Problem::NoVenv(_) => None,
+        Problem::NotThere
+        | Problem::DoesNotRun(_)
+        | Problem::Hangs
+        | Problem::NoVenv(_)
+        | Problem::Excluded(..) => None,
     });
     match too_old.max() {
         Some((version, program)) => PythonError::TooOld { program, version, tried },
@@ -316,10 +313,6 @@ fn tried_in_words(tried: &[Tried]) -> String {
     }
     let words = tried.iter().map(|one| format!("{} was tried, but {}", one.program.display(), one.problem));
     words.collect::<Vec<_>>().join("; ")
-}
-
-fn minor(version: Version) -> String {
-    format!("{}.{}", version.major, version.minor)
 }
 
 #[cfg(test)]

@@ -18,19 +18,22 @@ use pipulate_store::error::StoreError;
 use pipulate_store::home;
 
 use crate::failure::{Cause, InstallFailure, classify};
+use crate::installer::Replacement;
 use crate::installer_kind::InstallerKind;
 use crate::plan::{Drift, Plan, Refusal};
 use crate::progress::InstallProgress;
-use crate::python::{Problem, PythonError, Version, Why};
+use crate::python::{Problem, PythonError, Why};
 use crate::requirements::RequirementsError;
 use crate::surroundings::Surroundings;
 use crate::uv::{self, Uv};
 use crate::venv::VenvState;
+use crate::version::Version;
 
+use packages::How;
 use seen::Seen;
 
 pub use crate::plan::Mode;
-pub(crate) use seen::{MANAGERS, is_as_left};
+pub(crate) use seen::is_as_left;
 
 /// What a set-up is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +45,7 @@ pub struct SetupRequest<'a> {
     /// JupyterLab is one of the services, so it is needed even if nobody lists it.
     pub jupyter: bool,
     pub mode: Mode,
-    /// A service of this home lives: nothing is installed then.
+    /// A service of this home lives that may have loaded packages: none is replaced then.
     pub home_is_alive: bool,
     /// Our own program, for the two bare words.
     pub program: &'a Path,
@@ -108,6 +111,13 @@ pub enum SetupWarning {
     Install(#[from] InstallFailure),
     #[error(transparent)]
     Requirements(#[from] RequirementsError),
+    /// Running services may have loaded these.
+    #[error("running services may be using what would be replaced: {}", listed(.0))]
+    Replaces(Vec<Replacement>),
+}
+
+fn listed(replaced: &[Replacement]) -> String {
+    replaced.iter().map(Replacement::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl SetupWarning {
@@ -115,7 +125,7 @@ impl SetupWarning {
     pub fn last_words(&self) -> &[String] {
         match self {
             Self::Install(failure) => &failure.last_words,
-            Self::Requirements(_) => &[],
+            Self::Requirements(_) | Self::Replaces(_) => &[],
         }
     }
 
@@ -126,6 +136,7 @@ impl SetupWarning {
             Self::Requirements(_) => {
                 Fix::advice("correct the file's name in pipulate.toml, or write the file")
             }
+            Self::Replaces(_) => Fix::advice("run `pipulate stop`, then `pipulate setup`"),
         }
     }
 }
@@ -143,6 +154,8 @@ pub enum SetupError {
     Store(#[from] StoreError),
     #[error("could not make the Python environment {}: {reason}", .venv.display())]
     NotMade { venv: PathBuf, cause: Cause, reason: String },
+    #[error("could not read pyproject.toml: {0}")]
+    Pyproject(String),
     #[error("{} is in the way: an old environment is to be kept under that name; move it away", .0.display())]
     OldInTheWay(PathBuf),
 }
@@ -156,6 +169,7 @@ impl SetupError {
             | Self::Interpreter { .. }
             | Self::Refused(_)
             | Self::Store(_)
+            | Self::Pyproject(_)
             | Self::OldInTheWay(_) => None,
         }
     }
@@ -169,6 +183,7 @@ impl SetupError {
             | Self::Interpreter { .. }
             | Self::Refused(_)
             | Self::Store(_)
+            | Self::Pyproject(_)
             | Self::OldInTheWay(_) => false,
         }
     }
@@ -208,17 +223,30 @@ pub fn ensure(
         Plan::Refuse(refusal) => Err(refusal.into()),
         Plan::Create => {
             let made = work.make(&seen, None)?;
-            work.install(&seen, made, true)
+            work.install(&seen, made, How::IntoNew)
         }
         Plan::Recreate { old, why } => {
             let made = work.make(&seen, Some((old, why)))?;
-            work.install(&seen, made, true)
+            work.install(&seen, made, How::IntoNew)
         }
-        Plan::Install { origin } => {
+        Plan::Install { origin, only_adds } => {
             let made = work.take_on(&seen, origin)?;
-            work.install(&seen, made, false)
+            work.install(&seen, made, if only_adds { How::OnlyAdding } else { How::IntoExisting })
         }
     }
+}
+
+/// Installs packages into the environment of a home in use without the rest of what the project asks for, where
+/// that replaces nothing; whether it did.
+pub(crate) fn install_beside(
+    request: &SetupRequest<'_>,
+    packages: &[String],
+    on_event: &mut dyn FnMut(SetupEvent),
+) -> Result<bool, SetupError> {
+    let _held = lock::hold(request.layout, || on_event(SetupEvent::Waiting))?;
+    let seen = Seen::look(request);
+    let mut work = Work { request, on_event, notes: Vec::new(), uv: UvSearch::Open, kept: None };
+    Ok(work.install_beside(&seen, packages))
 }
 
 /// What differs from what the project asks for, found without changing anything or starting Python.
@@ -236,11 +264,12 @@ pub fn drift(request: &SetupRequest<'_>) -> Vec<Drift> {
         }
         Plan::Refuse(Refusal::BrokenAndNotOurs { problem, .. }) => vec![Drift::VenvBroken(problem)],
         Plan::Refuse(Refusal::MovedAndNotOurs { from, .. }) => vec![Drift::VenvMoved { from }],
-        Plan::Refuse(Refusal::HomeIsAlive { .. }) => match seen.venv {
+        Plan::Refuse(Refusal::Managed { manager }) => vec![Drift::ManagedBy(manager)],
+        Plan::Create | Plan::Recreate { .. } | Plan::Refuse(Refusal::HomeIsAlive { .. }) => match seen.venv {
             VenvState::Broken { problem, .. } => vec![Drift::VenvBroken(problem)],
             VenvState::Absent | VenvState::Whole(_) | VenvState::Moved { .. } => vec![Drift::VenvMissing],
         },
-        Plan::Create | Plan::Install { .. } | Plan::Recreate { .. } => Vec::new(),
+        Plan::Install { .. } => vec![Drift::Unfinished],
     }
 }
 
@@ -259,7 +288,7 @@ enum UvSearch {
     /// None is at hand; none was fetched yet.
     Open,
     Found(Uv),
-    NotToBeHad,
+    NotAvailable,
 }
 
 impl UvSearch {
@@ -270,7 +299,7 @@ impl UvSearch {
     fn found(&self) -> Option<&Uv> {
         match self {
             Self::Found(uv) => Some(uv),
-            Self::Open | Self::NotToBeHad => None,
+            Self::Open | Self::NotAvailable => None,
         }
     }
 }

@@ -11,9 +11,9 @@ use pipulate_store::{files, known};
 use serde::{Deserialize, Serialize};
 
 use crate::installer_kind::InstallerKind;
-use crate::python::Version;
 use crate::requirements::Fingerprint;
 use crate::venv::VenvIdentity;
+use crate::version::Version;
 
 /// What we know to have done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +76,9 @@ enum State {
         venv: String,
         /// `pyvenv.cfg`'s time in nanoseconds; JSON numbers are too small for it.
         venv_made: String,
+        /// When its `bin` was made, in nanoseconds; not in stamps from before it was noted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bin_made: Option<String>,
         python: String,
         python_version: String,
         installed: Option<InstalledFile>,
@@ -122,18 +125,23 @@ impl Stamp {
     fn from_state(state: State) -> Option<Self> {
         Some(match state {
             State::Making { venv } => Self::Making { venv: venv.into() },
-            State::Made { origin, venv, venv_made, python, python_version, installed } => Self::Made(Made {
-                origin,
-                venv: venv.into(),
-                identity: VenvIdentity(venv_made.parse().ok()?),
-                real_python: python.into(),
-                version: Version::parse(&python_version)?,
-                installed: installed.map(|file| Installed {
-                    installer: file.installer,
-                    requirements: Fingerprint(file.requirements),
-                    listing: file.listing,
-                }),
-            }),
+            State::Made { origin, venv, venv_made, bin_made, python, python_version, installed } => {
+                Self::Made(Made {
+                    origin,
+                    venv: venv.into(),
+                    identity: VenvIdentity {
+                        written: venv_made.parse().ok()?,
+                        made: bin_made.and_then(|made| made.parse().ok()),
+                    },
+                    real_python: python.into(),
+                    version: Version::parse(&python_version)?,
+                    installed: installed.map(|file| Installed {
+                        installer: file.installer,
+                        requirements: Fingerprint(file.requirements),
+                        listing: file.listing,
+                    }),
+                })
+            }
         })
     }
 
@@ -143,7 +151,8 @@ impl Stamp {
             Self::Made(made) => State::Made {
                 origin: made.origin,
                 venv: as_text(&made.venv),
-                venv_made: made.identity.0.to_string(),
+                venv_made: made.identity.written.to_string(),
+                bin_made: made.identity.made.map(|made| made.to_string()),
                 python: as_text(&made.real_python),
                 python_version: made.version.to_string(),
                 installed: made.installed.as_ref().map(|installed| InstalledFile {
@@ -175,7 +184,7 @@ mod tests {
         Stamp::Made(Made {
             origin: Origin::Made,
             venv: "/p/.venv".into(),
-            identity: VenvIdentity(1_795_000_000_123_456_789),
+            identity: VenvIdentity { written: 1_795_000_000_123_456_789, made: None },
             real_python: "/usr/bin/python3.11".into(),
             version: Version::parse("3.11.7").unwrap(),
             installed: Some(Installed {

@@ -2,13 +2,14 @@
 //!
 //! Its state is read from files and links alone. Python is never started to look at one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use pipulate_core::config::PythonConfig;
 use pipulate_core::layout::Layout;
@@ -17,8 +18,8 @@ use pipulate_store::files;
 use pipulate_store::known;
 use sha2::{Digest, Sha256};
 
-use crate::python::Version;
 use crate::requirements::{hex, normalized_name};
+use crate::version::Version;
 
 /// The Python that services run with, found without starting it: the configured interpreter, else
 /// the venv's. `None` when there is neither.
@@ -106,16 +107,33 @@ pub struct Venv {
     pub identity: VenvIdentity,
 }
 
-/// Tells a venv from another one that was made in its place: when its `pyvenv.cfg` was written, in
-/// nanoseconds. A move keeps it; making it anew or copying it does not.
+/// Tells a venv from another one that was made in its place. A move keeps it; making it anew or copying it
+/// does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VenvIdentity(pub i128);
+pub struct VenvIdentity {
+    /// When its `pyvenv.cfg` was written, in nanoseconds.
+    pub written: i128,
+    /// When its `bin` was made, in nanoseconds, where the file system knows: an edit of `pyvenv.cfg` keeps that.
+    pub made: Option<i128>,
+}
+
+impl VenvIdentity {
+    /// Whether they are of one venv.
+    pub(crate) fn is_same(self, other: Self) -> bool {
+        self.written == other.written || (self.made.is_some() && self.made == other.made)
+    }
+}
 
 /// What is wrong with a venv.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Breakage {
     #[error("it is not a Python environment: pyvenv.cfg is missing")]
     NotAVenv,
+    #[error(
+        "it is a conda environment; to use it as it is, write in pipulate.toml below [python]: interpreter = {:?}",
+        .0.display().to_string()
+    )]
+    Conda(PathBuf),
     #[error("it can't be read: {0}")]
     Unreadable(String),
     #[error("bin/python is missing")]
@@ -147,12 +165,15 @@ pub fn inspect(root: &Path) -> VenvState {
         }
     }
     let config = root.join("pyvenv.cfg");
-    let (text, identity) = match files::read_foreign(&config)
-        .and_then(|text| Ok((text, identity_of(&config)?)))
+    let (text, identity) = match files::read_foreign(&config).and_then(|text| Ok((text, identity_of(root)?)))
     {
         Ok(read) => read,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return VenvState::Broken { problem: Breakage::NotAVenv, identity: None };
+            let problem = match root.join("conda-meta").is_dir() {
+                true => Breakage::Conda(root.join("bin/python")),
+                false => Breakage::NotAVenv,
+            };
+            return VenvState::Broken { problem, identity: None };
         }
         Err(error) => {
             return VenvState::Broken { problem: Breakage::Unreadable(error.to_string()), identity: None };
@@ -204,9 +225,19 @@ fn configured_version(config: &str) -> Option<Version> {
     configured(config, "version").or_else(|| configured(config, "version_info")).and_then(Version::parse)
 }
 
-fn identity_of(config: &Path) -> io::Result<VenvIdentity> {
-    let data = fs::metadata(config)?;
-    Ok(VenvIdentity(i128::from(data.mtime()) * 1_000_000_000 + i128::from(data.mtime_nsec())))
+fn identity_of(root: &Path) -> io::Result<VenvIdentity> {
+    let config = fs::metadata(root.join("pyvenv.cfg"))?;
+    let written = i128::from(config.mtime()) * 1_000_000_000 + i128::from(config.mtime_nsec());
+    let made = fs::metadata(root.join("bin")).and_then(|bin| bin.created()).ok();
+    let made = made.and_then(|made| made.duration_since(UNIX_EPOCH).ok());
+    Ok(VenvIdentity { written, made: made.and_then(|made| i128::try_from(made.as_nanos()).ok()) })
+}
+
+/// Whether an environment sees the packages of the Python that it was made with, too.
+pub(crate) fn sees_the_system(prefix: &Path) -> bool {
+    let config = files::read_foreign(&prefix.join("pyvenv.cfg")).unwrap_or_default();
+    configured(&String::from_utf8_lossy(&config), "include-system-site-packages")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// The last link that still exists leads here; links in a circle end somewhere too.
@@ -280,8 +311,11 @@ pub(crate) fn site_packages(prefix: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// What is installed in an environment: the `.dist-info` folders, which name a package and its version.
-#[derive(Debug)]
+const DIST_INFO: &str = ".dist-info";
+
+/// What is installed in an environment: the `.dist-info` folders, which name a package and its version, and
+/// the `.egg-info` ones of older installers.
+#[derive(Debug, Clone)]
 pub(crate) struct Packages(BTreeSet<OsString>);
 
 impl Packages {
@@ -289,24 +323,42 @@ impl Packages {
     pub(crate) fn below(prefix: &Path) -> Self {
         let folders = site_packages(prefix).into_iter().filter_map(|folder| fs::read_dir(folder).ok());
         let names = folders.flat_map(|entries| entries.flatten()).map(|entry| entry.file_name());
-        Self(names.filter(|name| name.as_bytes().ends_with(b".dist-info")).collect())
+        let tells = |name: &OsString| {
+            let name = name.as_bytes();
+            name.ends_with(DIST_INFO.as_bytes()) || name.ends_with(b".egg-info")
+        };
+        Self(names.filter(tells).collect())
     }
 
     /// Their names, normalized; pip counts the same.
     pub(crate) fn names(&self) -> BTreeSet<String> {
-        let stems = self.0.iter().filter_map(|name| name.to_str()?.strip_suffix(".dist-info"));
-        stems
-            .map(|stem| stem.rsplit_once('-').map_or(stem, |(name, _version)| name))
+        self.versions().into_keys().collect()
+    }
+
+    /// Their versions by their names.
+    pub(crate) fn versions(&self) -> BTreeMap<String, String> {
+        let name_and_version = |name: &OsString| {
+            let name = name.to_str()?;
+            let (name, version) = match name.strip_suffix(DIST_INFO) {
+                Some(stem) => stem.rsplit_once('-').unwrap_or((stem, "")),
+                // `six-1.17.0-py3.11`
+                None => name.strip_suffix(".egg-info")?.split_once('-').unwrap_or((name, "")),
+            };
+            let version = version.split_once("-py").map_or(version, |(version, _)| version);
+            Some((name.trim_end_matches(".egg-info").to_owned(), version.to_owned()))
+        };
+        let packages = self.0.iter().filter_map(name_and_version);
+        packages
             // pip and uv leave `~ip-1.0.dist-info` behind when they are interrupted.
-            .filter(|name| !name.starts_with('~'))
-            .map(normalized_name)
+            .filter(|(name, _)| !name.starts_with('~'))
+            .map(|(name, version)| (normalized_name(&name), version))
             .collect()
     }
 
     /// A digest of which they are, in which versions.
     pub(crate) fn digest(&self) -> String {
         let mut digest = Sha256::new();
-        for package in &self.0 {
+        for package in self.0.iter().filter(|name| name.as_bytes().ends_with(DIST_INFO.as_bytes())) {
             digest.update(package.as_bytes());
             digest.update([0]);
         }

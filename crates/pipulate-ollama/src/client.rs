@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorBody, excerpt};
 use crate::host::{Host, Scheme};
 use crate::lines::MAX_LINE;
 use crate::model::{Description, Loaded, Model, or_default};
+use crate::proxy;
 use crate::request::ChatRequest;
 
 /// How much of an error's text is read, in bytes.
@@ -51,6 +52,8 @@ pub struct Client {
     http: reqwest::Client,
     host: Host,
     limits: Limits,
+    /// The variable that names the proxy in between.
+    proxy: Option<&'static str>,
 }
 
 /// A request as it is sent. A server that is too old to know what stands beside it ignores that.
@@ -96,7 +99,31 @@ impl Client {
         }
         let activity = "get ready";
         let http = builder.build().map_err(|e| Error::from_request(host, activity, limits.connect, &e))?;
-        Ok(Self { http, host: host.clone(), limits })
+        Ok(Self { http, host: host.clone(), limits, proxy: proxy::in_between(host) })
+    }
+
+    /// An answer that is not a success: what is not in Ollama's form is the proxy's, where there is one.
+    fn refused(&self, model: &str, status: u16, body: &[u8]) -> Error {
+        match self.proxy {
+            Some(variable) if ErrorBody::read(body).is_none() => Error::Proxy {
+                host: self.host.to_string(),
+                variable,
+                status,
+                name: self.host.name().to_owned(),
+            },
+            Some(_) | None => Error::from_answer(&self.host, model, status, body),
+        }
+    }
+
+    /// A request that got no answer.
+    fn failed(&self, activity: &'static str, error: &reqwest::Error) -> Error {
+        match (Error::from_request(&self.host, activity, self.limits.connect, error), self.proxy) {
+            (Error::Unreachable { host, reason }, Some(variable)) => Error::Unreachable {
+                host,
+                reason: format!("{reason}, through the proxy that {variable} names"),
+            },
+            (error, _) => error,
+        }
     }
 
     /// Whom it speaks to.
@@ -205,12 +232,12 @@ impl Client {
         let response = tokio::time::timeout(limit, sending)
             .await
             .map_err(slow)?
-            .map_err(|error| Error::from_request(&self.host, activity, self.limits.connect, &error))?;
+            .map_err(|error| self.failed(activity, &error))?;
         let status = response.status();
         if !status.is_success() {
             let reading = tokio::time::timeout(self.limits.question, read_up_to(response, MAX_ERROR));
             let body = reading.await.ok().and_then(Result::ok).unwrap_or_default();
-            return Err(Error::from_answer(&self.host, &request.model, status.as_u16(), &body));
+            return Err(self.refused(&request.model, status.as_u16(), &body));
         }
         Answer::new(response, &self.host, limit, self.limits.next_word).begun(&request.model).await
     }
@@ -227,12 +254,12 @@ impl Client {
     ) -> Result<T, Error> {
         let limit = self.limits.question;
         let exchange = async {
-            let failed = |error| Error::from_request(&self.host, activity, self.limits.connect, &error);
+            let failed = |error| self.failed(activity, &error);
             let response = request.send().await.map_err(failed)?;
             let status = response.status();
             if !status.is_success() {
                 let body = read_up_to(response, MAX_ERROR).await.unwrap_or_default();
-                return Err(Error::from_answer(&self.host, model, status.as_u16(), &body));
+                return Err(self.refused(model, status.as_u16(), &body));
             }
             read_up_to(response, MAX_LINE).await.map_err(failed)
         };

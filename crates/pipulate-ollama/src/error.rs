@@ -36,6 +36,11 @@ pub enum Error {
     /// Something else answers there.
     #[error("what answers at {host} is not Ollama (it sent: {excerpt}); say where Ollama is in OLLAMA_HOST")]
     NotOllama { host: String, excerpt: String },
+    /// A proxy stands in between, and answered itself.
+    #[error(
+        "the proxy that {variable} names answered ({status}) instead of Ollama at {host}; to reach that without the proxy, add it to NO_PROXY: NO_PROXY={name}"
+    )]
+    Proxy { host: String, variable: &'static str, status: u16, name: String },
     /// Ollama does not want to be called by this name.
     #[error(
         "Ollama at {host} refused the name that it was called by; call it by its address, such as http://127.0.0.1:11434"

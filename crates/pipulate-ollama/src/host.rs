@@ -112,6 +112,11 @@ impl Host {
     }
 
     /// How it is spoken to.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is spoken to by.
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }

@@ -19,4 +19,5 @@ pub mod request;
 pub mod why;
 
 mod lines;
+mod proxy;
 mod runtime;

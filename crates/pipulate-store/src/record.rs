@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use pipulate_core::fingerprint::ConfigFingerprint;
 use pipulate_core::identity::{Pid, ProcessIdentity};
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
@@ -56,6 +57,8 @@ pub struct Record {
     /// Where its page is, relative to its address.
     pub page: Option<String>,
     pub readiness: Readiness,
+    /// What the configuration said of the service when it began.
+    pub configured: ConfigFingerprint,
     /// Its supervisor did not start it: its processes are not all below it.
     pub adopted: bool,
     /// What a person should know about this start.

@@ -98,6 +98,7 @@ mod tests {
             token: Some(root.at("token")),
             jupyter_runtime: None,
             log_limits: LogLimits::default(),
+            configured: Default::default(),
             watch: Some(WatchSpec { globs: vec![Glob::parse("**/*.py").unwrap()], python: "python3".into() }),
         };
         LaunchSpec::new(Path::new("/bin/pipulate"), &layout, &spec)

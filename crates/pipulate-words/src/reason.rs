@@ -209,8 +209,11 @@ fn late(seconds: f64, obstacle: Option<&Obstacle>, service: &ServiceName) -> Str
 fn program(reason: &Reason) -> String {
     match reason {
         Reason::ProgramNotFound { program, is_installed_by_setup } => {
-            let advice =
-                if *is_installed_by_setup { "; `pipulate setup` installs what a home needs" } else { "" };
+            let advice = if *is_installed_by_setup {
+                "; `pipulate setup` installs it, or says what keeps it out"
+            } else {
+                ""
+            };
             format!("the program {} was not found{advice}", program.display())
         }
         Reason::InterpreterNotFound { program } => format!(

@@ -2,6 +2,7 @@
 //!
 //! No type of clap leaves this module: below it a setting has its final type and value.
 
+mod answer;
 mod arguments;
 pub(crate) mod complete;
 pub(crate) mod man;
@@ -23,10 +24,10 @@ use pipulate_store::log::time_index::When;
 use pipulate_supervisor::program::Beginning;
 use regex::Regex;
 
-use crate::exit_code::ExitStatus;
-use crate::ui::printer::{Printer, Verbosity};
-use crate::ui::style::Style;
-use crate::ui::terminal::{ColorWish, Terminal};
+use crate::ui::printer::Verbosity;
+use crate::ui::terminal::ColorWish;
+
+pub(crate) use answer::Answer;
 
 /// What was asked for.
 #[derive(Debug)]
@@ -54,6 +55,7 @@ pub(crate) enum Verb {
     Logs(LogsSettings),
     Doctor(DoctorSettings),
     Setup(SetupSettings),
+    Add(AddSettings),
     Open(OpenSettings),
     Url(UrlSettings),
     Run(RunSettings),
@@ -217,6 +219,13 @@ pub(crate) struct SetupSettings {
     pub(crate) recreate: bool,
 }
 
+/// `add`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AddSettings {
+    /// Not empty; not checked yet.
+    pub(crate) packages: Vec<String>,
+}
+
 /// `open`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OpenSettings {
@@ -305,6 +314,7 @@ impl Verb {
             | Self::Logs(_)
             | Self::Doctor(_)
             | Self::Setup(_)
+            | Self::Add(_)
             | Self::Open(_)
             | Self::Url(_)
             | Self::Run(_)
@@ -361,39 +371,6 @@ fn without_words(mut error: clap::Error) -> clap::Error {
         error.remove(word);
     }
     error
-}
-
-/// What to print instead of doing something.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    color: ColorWish,
-    error: clap::Error,
-}
-
-impl Answer {
-    /// Whether something is wrong; the help and the version were asked for.
-    fn is_complaint(&self) -> bool {
-        self.error.use_stderr()
-    }
-
-    /// Prints it where it belongs.
-    pub(crate) fn give(&self, terminal: &Terminal) -> ExitStatus {
-        let printer = Printer::new(terminal, self.color, Verbosity::Normal);
-        let rendered = self.error.render();
-        let adopted = || Style::adopted(&rendered.ansi().to_string()).into_owned();
-        let text = |colored| if colored { adopted() } else { rendered.to_string() };
-        if self.is_complaint() {
-            printer.raw_note(&text(printer.stderr_style().is_colored()));
-            return ExitStatus::Usage;
-        }
-        match printer.data(text(printer.stdout_style().is_colored()).trim_end()) {
-            Ok(()) => ExitStatus::Success,
-            Err(failure) => {
-                printer.failure(&failure);
-                failure.kind.exit_status()
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One verb, one file, one function.
 
 pub(crate) mod activate;
+pub(crate) mod add;
 pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod config;

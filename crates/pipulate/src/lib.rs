@@ -78,6 +78,7 @@ fn dispatch(context: &Context, verb: Verb) -> Result<ExitStatus, Failure> {
         Verb::Logs(settings) => commands::logs::logs(context, settings),
         Verb::Doctor(settings) => commands::doctor::doctor(context, settings),
         Verb::Setup(settings) => commands::setup::setup(context, settings),
+        Verb::Add(settings) => commands::add::add(context, settings),
         Verb::Open(settings) => commands::open::open(context, settings),
         Verb::Url(settings) => commands::url::url(context, settings),
         Verb::Run(settings) => commands::run::run(context, settings),

@@ -2,6 +2,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod banner;
+pub(crate) mod drift;
 pub(crate) mod findings;
 pub(crate) mod hidden;
 pub(crate) mod model_table;

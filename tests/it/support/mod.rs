@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 pub(crate) mod held;
 pub(crate) mod http;
+pub(crate) mod index;
 pub(crate) mod jupyter;
 pub(crate) mod model;
 pub(crate) mod mounts;

@@ -1,16 +1,10 @@
 //! Uses between modules that lie on a cycle, as `CRATE: USER -> USED`. The list may only get shorter.
 
 pub(super) const KNOWN_CYCLES: &[&str] = &[
-    "pipulate-environment: failure -> installer",
-    "pipulate-environment: installer -> failure",
-    "pipulate-environment: installer -> progress",
-    "pipulate-environment: installer -> uv",
     "pipulate-environment: installer::pip_config -> installer::rules",
     "pipulate-environment: installer::rules -> installer::pip_config",
     "pipulate-environment: installer::rules -> installer::uv_config",
     "pipulate-environment: installer::uv_config -> installer::rules",
-    "pipulate-environment: progress -> installer",
-    "pipulate-environment: uv -> failure",
     "pipulate: cli -> commands",
     "pipulate: cli -> context",
     "pipulate: cli -> ui",

@@ -67,7 +67,8 @@ pub(super) struct RawPython {
     /// The file that lists the packages. Default: `requirements.txt`; where it is missing, `jupyterlab
     /// numpy python-fasthtml python-dotenv`.
     pub(super) requirements: Option<PathBuf>,
-    /// The modules that should import; `start` looks. Default: `["numpy"]`.
+    /// The modules that should import; `start` looks. Default: `["numpy"]`, where the project lists it or
+    /// lists no packages at all.
     pub(super) probe: Option<List<String>>,
 }
 

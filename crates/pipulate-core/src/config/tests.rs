@@ -10,7 +10,7 @@ fn an_empty_file_means_every_default() {
         ["jupyter", "server", "dashboard"]
     );
     assert_eq!(config.python.venv, PathBuf::from(".venv"));
-    assert_eq!(config.python.probe, ["numpy"]);
+    assert_eq!(config.python.probe, None);
     assert_eq!(config.browser.len(), 2);
     assert_eq!(config.logs, LogLimits { max_size: 10 << 20, keep: 5 });
 }

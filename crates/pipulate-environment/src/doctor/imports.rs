@@ -13,7 +13,7 @@ use super::evidence::{self, Said, ran};
 use super::venv::{Evidence, SETS_UP};
 use super::{Examination, failure, skipped};
 use crate::probe::problem::{ProbeProblem, System};
-use crate::probe::{ProbeOutcome, ProbeResult, probe_modules};
+use crate::probe::{ProbeOutcome, ProbeResult, modules_to_try, probe_modules};
 use crate::requirements::Requirements;
 use crate::service::{LIBRARY_PATH, environment_of, library_path};
 use crate::surroundings::Surroundings;
@@ -140,9 +140,11 @@ fn probe(examination: &Examination, python: &Path, modules: Vec<String>) -> BTre
 fn is_wanted(examination: &Examination, config: &Config, module: &str) -> Result<(), &'static str> {
     match module {
         "numpy" => {
-            let probed = config.python.probe.iter().any(|probed| probed == module);
-            let required = || Requirements::read(&examination.layout, &config.python, false);
-            let wanted = probed || required().is_ok_and(|requirements| requirements.names.contains(module));
+            let around = &examination.session.surroundings;
+            let tried = modules_to_try(&examination.layout, &config.python, around);
+            let required = || Requirements::read(&examination.layout, &config.python, false, around);
+            let wanted = tried.iter().any(|tried| tried == module)
+                || required().is_ok_and(|requirements| requirements.names.contains(module));
             wanted.then_some(()).ok_or("the project does not ask for it")
         }
         "fasthtml" => match files::read_foreign(&examination.layout.server_py()) {

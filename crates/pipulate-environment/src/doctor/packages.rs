@@ -44,16 +44,27 @@ fn requirements(examination: &Examination) -> Vec<Finding> {
         Ok(config) => config,
         Err(reason) => return vec![skipped(READABLE, reason), skipped(CURRENT, reason)],
     };
-    let wanted = Requirements::read(&examination.layout, &config.python, config.has_jupyter());
+    let wanted = Requirements::read(
+        &examination.layout,
+        &config.python,
+        config.has_jupyter(),
+        &examination.session.surroundings,
+    );
     vec![readable(&wanted), current(&wanted, examination)]
 }
 
 fn readable(wanted: &Result<Requirements, RequirementsError>) -> Finding {
     match wanted {
+        Ok(Requirements { not_there, .. }) if !not_there.is_empty() => {
+            let files: Vec<String> = not_there.iter().map(|file| file.display().to_string()).collect();
+            failure(READABLE, "A file that requirements.txt includes is not there")
+                .detail(files.join("\n"))
+                .advice("correct its name, or write the file")
+        }
         Ok(wanted) => Finding::ok(
             READABLE,
             match &wanted.source {
-                Source::File(file) | Source::Project { file, .. } => {
+                Source::File(file) | Source::Project { file, .. } | Source::UvLock { lock: file, .. } => {
                     format!("What to install is written in {}", file.display())
                 }
                 Source::Default => "Nothing says what to install: the default packages are used".to_owned(),
@@ -61,12 +72,12 @@ fn readable(wanted: &Result<Requirements, RequirementsError>) -> Finding {
         ),
         Err(error) => failure(READABLE, "What to install can't be read")
             .detail(error.to_string())
-            .advice("mend the file, or the name that pipulate.toml gives it"),
+            .advice("correct the file, or the name that pipulate.toml gives it"),
     }
 }
 
 fn current(wanted: &Result<Requirements, RequirementsError>, examination: &Examination) -> Finding {
-    if wanted.is_err() {
+    if wanted.as_ref().map_or(true, |wanted| !wanted.not_there.is_empty()) {
         return skipped(CURRENT, "Not examined: what to install can't be read");
     }
     let evidence = Evidence::gather(examination).ok();

@@ -6,8 +6,10 @@ use pipulate_core::finding::Finding;
 
 use super::check::{Check, Group};
 use super::{Examination, NOT_USED_YET, failure, skipped, venv, warning};
-use crate::python::{OLDEST, Python, PythonError, Version, discover};
+use crate::pyproject::Pyproject;
+use crate::python::{OLDEST, Python, PythonError, discover};
 use crate::uv;
+use crate::version::Version;
 
 const FOUND: &str = "python.found";
 const VERSION: &str = "python.version";
@@ -39,7 +41,8 @@ fn python(examination: &Examination) -> Vec<Finding> {
         return external(&examination.layout.inside(interpreter));
     }
     let around = &examination.trusted_surroundings();
-    let found = discover(around, examination.layout.root(), uv::at_hand(around).is_some());
+    let required = Pyproject::of(&examination.layout).ok().and_then(|pyproject| pyproject.requires_python);
+    let found = discover(around, examination.layout.root(), uv::at_hand(around).is_some(), required.as_ref());
     discovered(found, venv::runs(examination))
 }
 
@@ -95,6 +98,13 @@ fn discovered(found: Result<Python, PythonError>, venv_runs: bool) -> Vec<Findin
             found_one(program, version),
             new_enough(version),
             bad(MODULE, "Python can't make environments".to_owned()).detail(error.to_string()).advice(advice),
+        ],
+        Err(ref error @ PythonError::Excluded { ref required, tried: _ }) => vec![
+            Finding::ok(FOUND, "Python was found"),
+            bad(VERSION, format!("pyproject.toml requires Python {required}"))
+                .detail(error.to_string())
+                .advice("install a Python of that version, or name one with PIPULATE_PYTHON"),
+            skipped(MODULE, "Not examined: no Python has the version that is required"),
         ],
         Err(error @ (PythonError::NoneFound { .. } | PythonError::Named { .. })) => vec![
             bad(FOUND, "There is no usable Python".to_owned()).detail(error.to_string()).advice(advice),

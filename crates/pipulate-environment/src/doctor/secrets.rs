@@ -152,8 +152,14 @@ fn portable(examination: &Examination) -> Finding {
     if !path.is_file() {
         return skipped(READERS, "There is no .env");
     }
-    let Ok(document) = EnvFile::of(&examination.layout).read() else {
-        return skipped(READERS, "Not examined: .env can't be read");
+    let document = match EnvFile::of(&examination.layout).read() {
+        Ok(document) => document,
+        // Notepad and PowerShell write UTF-16, which no reader of .env understands.
+        Err(error) => {
+            return warning(READERS, "No program can read .env")
+                .detail(error.to_string())
+                .advice("save it as UTF-8 in an editor");
+        }
     };
     let broken: Vec<String> = document.broken_lines().map(|line| line.to_string()).collect();
     let outside = |name: &str| examination.variable(name).map(str::to_owned);

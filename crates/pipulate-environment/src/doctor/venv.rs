@@ -12,12 +12,14 @@ use pipulate_process::command::Command;
 use super::check::{Check, Group};
 use super::evidence::ran;
 use super::{Examination, NOT_USED_YET, failure, project, real, skipped, warning};
+use crate::installer::missing;
+use crate::managers::Manager;
 use crate::plan::{Facts, Mode, Plan, Refusal, decide};
-use crate::python::Version;
 use crate::requirements::{Requirements, RequirementsError};
-use crate::setup::{MANAGERS, is_as_left};
+use crate::setup::is_as_left;
 use crate::stamp::{Origin, Stamp};
 use crate::venv::{Breakage, Packages, Venv, VenvState, inspect};
+use crate::version::Version;
 
 const WHOLE: &str = "venv.whole";
 const MOVED: &str = "venv.moved";
@@ -67,7 +69,7 @@ pub(super) struct Evidence {
     state: VenvState,
     packages: Packages,
     stamp: Option<Stamp>,
-    manager: Option<&'static str>,
+    manager: Option<Manager>,
     wanted: Result<Requirements, RequirementsError>,
     alive: bool,
 }
@@ -184,8 +186,8 @@ impl Evidence {
             packages: Packages::below(&root),
             root,
             stamp: Stamp::read(layout),
-            manager: MANAGERS.into_iter().find(|name| layout.inside(name).exists()),
-            wanted: Requirements::read(layout, &config.python, jupyter),
+            manager: Manager::of(layout),
+            wanted: Requirements::read(layout, &config.python, jupyter, &examination.session.surroundings),
             alive: examination.alive,
         })
     }
@@ -194,7 +196,9 @@ impl Evidence {
         let wanted = self.wanted.as_ref().ok().map(|wanted| &wanted.fingerprint);
         let (root, venv, stamp) = (self.root.as_path(), &self.state, self.stamp.as_ref());
         let is_as_left = is_as_left(stamp, &self.packages);
-        decide(&Facts { root, venv, stamp, manager: self.manager, wanted, is_as_left, alive }, mode)
+        let has_own_list = self.wanted.as_ref().map_or(true, Requirements::has_own_list);
+        let manager = self.manager;
+        decide(&Facts { root, venv, stamp, manager, has_own_list, wanted, is_as_left, alive }, mode)
     }
 
     /// Whether a set-up of ours got as far as making it.
@@ -219,9 +223,12 @@ impl Evidence {
         let stop = examination.typed("stop");
         finding.fix(match self.decide(Mode::Explicit, self.alive) {
             Plan::Refuse(Refusal::HomeIsAlive { .. }) => Fix::command(
-                format!("nothing is installed under running services: run `{stop}`, then `pipulate setup`"),
+                format!("it is not replaced under running services: run `{stop}`, then `pipulate setup`"),
                 examination.pipulate(&["stop"]),
             ),
+            Plan::Refuse(Refusal::Managed { manager }) => {
+                Fix::command(format!("{manager}; install them with it"), manager.install_command())
+            }
             Plan::Refuse(Refusal::BrokenAndNotOurs { .. } | Refusal::MovedAndNotOurs { .. }) => Fix::command(
                 "make it anew; the old one is kept beside it, as it was not made by Pipulate",
                 examination.pipulate(&["setup", "--recreate"]),
@@ -239,7 +246,11 @@ impl Evidence {
 
     /// Whether a package that the project asks for is not installed.
     pub(super) fn lacks_some(&self) -> bool {
-        self.wanted.as_ref().is_ok_and(|wanted| !wanted.names.is_subset(&self.packages.names()))
+        let version = match &self.state {
+            VenvState::Whole(venv) | VenvState::Moved { venv, .. } => venv.version,
+            VenvState::Absent | VenvState::Broken { .. } => None,
+        };
+        self.wanted.as_ref().is_ok_and(|wanted| !missing(wanted, &self.root, version).is_empty())
     }
 
     /// Adds the command that installs what is lacking; by itself only where we made the environment.
@@ -278,7 +289,7 @@ impl Evidence {
 fn is_about_python(problem: &Breakage) -> bool {
     match problem {
         Breakage::DanglingInterpreter(_) | Breakage::HomeGone(_) | Breakage::OtherPython { .. } => true,
-        Breakage::NotAVenv | Breakage::Unreadable(_) | Breakage::NoInterpreter => false,
+        Breakage::NotAVenv | Breakage::Conda(_) | Breakage::Unreadable(_) | Breakage::NoInterpreter => false,
     }
 }
 

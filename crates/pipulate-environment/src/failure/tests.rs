@@ -140,3 +140,27 @@ fn a_line_without_end_is_cut_in_its_middle_and_between_characters() {
     assert_eq!(words[0].chars().count(), 241);
     assert!(words[0].starts_with("failed ä") && words[0].ends_with("ä No space left"), "{}", words[0]);
 }
+
+#[test]
+fn what_both_installers_would_be_told_by_the_index_is_asked_for_once() {
+    let missing = "  × No solution found when resolving dependencies:\n  ╰─▶ Because nosuch was not found in the package registry \
+                   and you require nosuch, we can conclude that your requirements are unsatisfiable.\n";
+    assert!(!classify(missing).may_depend_on_the_installer());
+    let stricter = "No solution found\nhint: Pre-releases are available for `a` in the requested range, but pre-releases \
+                    weren't enabled (try: `--prerelease=allow`)\n";
+    assert_eq!(classify(stricter), Cause::StricterUv);
+    assert!(classify(stricter).may_depend_on_the_installer(), "pip takes it");
+}
+
+#[test]
+fn a_proxy_that_stands_in_the_way_is_named() {
+    let around = Surroundings::default().with("ALL_PROXY", "socks5://127.0.0.1:9");
+    let socks = classify(
+        "ERROR: Could not install packages due to an OSError: Missing dependencies for SOCKS support.",
+    );
+    assert_eq!(socks.behind(&around).to_string(), "ALL_PROXY names a SOCKS proxy, which pip can't use");
+    let around = Surroundings::default().with("HTTPS_PROXY", "http://127.0.0.1:9");
+    let refused = classify("error: tcp connect error: Connection refused (os error 111)").behind(&around);
+    assert_eq!(refused, Cause::Proxy { variable: "HTTPS_PROXY".to_owned() });
+    assert_eq!(Cause::NoNetwork.behind(&Surroundings::default()), Cause::NoNetwork);
+}

@@ -43,6 +43,21 @@ pub(super) fn rules(around: &Surroundings, venv: &Path) -> Vec<Rule> {
     rules
 }
 
+/// The setting that sends packages to another place than the environment, in words.
+pub(super) fn elsewhere(around: &Surroundings, venv: &Path) -> Option<String> {
+    let keys = ["target", "prefix", "root"];
+    let variables = keys.map(|key| format!("PIP_{}", key.to_ascii_uppercase()));
+    let set = variables.into_iter().find(|name| around.text(name).is_some());
+    let of_files = || {
+        files(around, venv).find_map(|path| {
+            let settings = settings(&read_foreign_text(&path).ok()?);
+            let (key, _) = settings.into_iter().find(|(key, _)| keys.contains(&key.as_str()))?;
+            Some(Place::File { path, key })
+        })
+    };
+    set.map(Place::Variable).or_else(of_files).map(|place| place.to_string())
+}
+
 /// The folders and pages where pip looks for packages besides the index.
 pub(super) fn links(around: &Surroundings, project: &Path, venv: &Path) -> Vec<String> {
     let of_files = || {

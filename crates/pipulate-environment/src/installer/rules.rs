@@ -47,9 +47,15 @@ pub(super) enum Place {
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Variable(name) => write!(f, "{name} is set"),
-            Place::File { path, key } => write!(f, "{} sets {key}", path.display()),
+        self.place.fmt(f)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(name) => write!(f, "{name} is set"),
+            Self::File { path, key } => write!(f, "{} sets {key}", path.display()),
         }
     }
 }

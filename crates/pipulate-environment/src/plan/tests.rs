@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::installer_kind::InstallerKind;
-use crate::python::Version;
 use crate::venv::Venv;
+use crate::version::Version;
 
 const ROOT: &str = "/p/.venv";
 
@@ -13,7 +13,7 @@ fn venv() -> Venv {
         python: "/p/.venv/bin/python".into(),
         real_python: "/usr/bin/python3.11".into(),
         version: Version::parse("3.11.7"),
-        identity: VenvIdentity(1),
+        identity: VenvIdentity { written: 1, made: Some(11) },
     }
 }
 
@@ -21,7 +21,7 @@ fn stamp(origin: Origin, installed: Option<&str>) -> Stamp {
     Stamp::Made(Made {
         origin,
         venv: ROOT.into(),
-        identity: VenvIdentity(1),
+        identity: VenvIdentity { written: 1, made: Some(11) },
         real_python: "/usr/bin/python3.11".into(),
         version: Version::parse("3.11.7").unwrap(),
         installed: installed.map(|requirements| Installed {
@@ -49,24 +49,30 @@ fn gone() -> Breakage {
 }
 
 fn broken_venv() -> VenvState {
-    VenvState::Broken { problem: gone(), identity: Some(VenvIdentity(1)) }
+    VenvState::Broken { problem: gone(), identity: Some(VenvIdentity { written: 1, made: Some(11) }) }
 }
 
 struct Case {
     venv: VenvState,
     stamp: Option<Stamp>,
-    manager: Option<&'static str>,
+    manager: Option<Manager>,
     alive: bool,
     is_as_left: bool,
+    has_own_list: bool,
 }
 
 impl Case {
     fn new(venv: VenvState, stamp: impl Into<Option<Stamp>>) -> Self {
-        Self { venv, stamp: stamp.into(), manager: None, alive: false, is_as_left: true }
+        Self { venv, stamp: stamp.into(), manager: None, alive: false, is_as_left: true, has_own_list: true }
     }
 
-    fn beside(mut self, manager: &'static str) -> Self {
-        self.manager = Some(manager);
+    fn beside(mut self, file: &str) -> Self {
+        self.manager = Some(Manager::with_file(file));
+        self
+    }
+
+    fn without_a_list(mut self) -> Self {
+        self.has_own_list = false;
         self
     }
 
@@ -89,6 +95,7 @@ impl Case {
             manager: self.manager,
             wanted: Some(&wanted),
             alive: self.alive,
+            has_own_list: self.has_own_list,
             is_as_left: self.is_as_left,
         };
         decide(&facts, mode)
@@ -112,13 +119,10 @@ fn by_itself_it_makes_and_mends_what_is_ours() {
         (Case::new(VenvState::Absent, ours()), Plan::Create),
         (Case::new(VenvState::Absent, None).beside("uv.lock"), Plan::Create),
         (Case::new(whole(), ours()), keep([])),
-        (Case::new(whole(), stamp(Origin::Made, Some("before"))), Plan::Install { origin: Origin::Made }),
-        (
-            Case::new(whole(), stamp(Origin::Adopted, Some("before"))),
-            Plan::Install { origin: Origin::Adopted },
-        ),
-        (Case::new(whole(), stamp(Origin::Made, None)), Plan::Install { origin: Origin::Made }),
-        (Case::new(whole(), making.clone()), Plan::Install { origin: Origin::Made }),
+        (Case::new(whole(), stamp(Origin::Made, Some("before"))), install(Origin::Made)),
+        (Case::new(whole(), stamp(Origin::Adopted, Some("before"))), install(Origin::Adopted)),
+        (Case::new(whole(), stamp(Origin::Made, None)), install(Origin::Made)),
+        (Case::new(whole(), making.clone()), install(Origin::Made)),
         (Case::new(broken_venv(), making), Plan::Recreate { old: Old::Remove, why: None }),
         (Case::new(broken_venv(), ours()), set_aside(Drift::VenvBroken(gone()))),
         (Case::new(moved(), ours()), set_aside(from_old())),
@@ -130,8 +134,8 @@ fn by_itself_it_makes_and_mends_what_is_ours() {
 #[test]
 fn by_itself_it_changes_nothing_that_is_not_ours() {
     let refuse = || Plan::Refuse(Refusal::BrokenAndNotOurs { root: ROOT.into(), problem: gone() });
-    let other = Stamp::Made(Made { identity: VenvIdentity(2), ..made(ours()) });
-    let managed = Drift::ManagedBy { file: "uv.lock" };
+    let other = Stamp::Made(Made { identity: VenvIdentity { written: 2, made: Some(12) }, ..made(ours()) });
+    let managed = Drift::ManagedBy(Manager::with_file("uv.lock"));
     for (case, wanted) in [
         (Case::new(whole(), None), keep([])),
         (Case::new(whole(), other.clone()), keep([])),
@@ -156,10 +160,10 @@ fn asked_for_it_installs_into_what_is_there_and_makes_anew_only_what_is_ours() {
     for (case, wanted) in [
         (Case::new(VenvState::Absent, None), Plan::Create),
         (Case::new(whole(), ours()), keep([])),
-        (Case::new(whole(), ours()).with_packages_gone(), Plan::Install { origin: Origin::Made }),
-        (Case::new(whole(), stamp(Origin::Made, Some("before"))), Plan::Install { origin: Origin::Made }),
-        (Case::new(whole(), None), Plan::Install { origin: Origin::Adopted }),
-        (Case::new(whole(), None).beside("poetry.lock"), Plan::Install { origin: Origin::Adopted }),
+        (Case::new(whole(), ours()).with_packages_gone(), install(Origin::Made)),
+        (Case::new(whole(), stamp(Origin::Made, Some("before"))), install(Origin::Made)),
+        (Case::new(whole(), None), install(Origin::Adopted)),
+        (Case::new(whole(), None).beside("poetry.lock"), install(Origin::Adopted)),
         (Case::new(moved(), ours()), Plan::Recreate { old: Old::SetAside, why: Some(from_old()) }),
         (
             Case::new(moved(), None),
@@ -193,7 +197,7 @@ fn recreate_keeps_the_old_one_whoever_made_it() {
 }
 
 #[test]
-fn under_a_living_home_nothing_is_ever_changed() {
+fn under_a_living_home_nothing_is_ever_replaced() {
     let stamps = || {
         let making = Stamp::Making { venv: ROOT.into() };
         [
@@ -208,10 +212,13 @@ fn under_a_living_home_nothing_is_ever_changed() {
         for stamp in stamps() {
             for mode in [Mode::Automatic, Mode::Explicit, Mode::Recreate] {
                 let plan = Case::new(venv.clone(), stamp.clone()).alive().plan(mode);
-                assert!(
-                    matches!(plan, Plan::Keep { .. } | Plan::Refuse(_)),
-                    "{venv:?} {stamp:?} {mode:?}: {plan:?}"
-                );
+                let replaces_nothing = match plan {
+                    Plan::Keep { .. } | Plan::Refuse(_) => true,
+                    Plan::Create => venv == VenvState::Absent,
+                    Plan::Install { only_adds, .. } => only_adds,
+                    Plan::Recreate { .. } => false,
+                };
+                assert!(replaces_nothing, "{venv:?} {stamp:?} {mode:?}: {plan:?}");
             }
         }
     }
@@ -219,14 +226,51 @@ fn under_a_living_home_nothing_is_ever_changed() {
 
 #[test]
 fn a_living_home_goes_on_with_what_it_has_and_names_what_changed() {
+    let adds = Plan::Install { origin: Origin::Made, only_adds: true };
     let changed = || Case::new(whole(), stamp(Origin::Made, Some("before"))).alive();
     assert_eq!(changed().plan(Mode::Automatic), keep([Drift::RequirementsChanged]));
-    assert!(matches!(changed().plan(Mode::Explicit), Plan::Refuse(Refusal::HomeIsAlive { .. })));
+    assert_eq!(changed().plan(Mode::Explicit), adds);
     assert_eq!(Case::new(whole(), ours()).alive().plan(Mode::Explicit), keep([]));
-    assert!(matches!(
-        Case::new(VenvState::Absent, None).alive().plan(Mode::Automatic),
-        Plan::Refuse(Refusal::HomeIsAlive { .. })
-    ));
+    assert!(matches!(changed().plan(Mode::Recreate), Plan::Refuse(Refusal::HomeIsAlive { .. })));
+}
+
+#[test]
+fn a_home_without_a_good_set_up_can_always_be_set_up() {
+    let adds = Plan::Install { origin: Origin::Made, only_adds: true };
+    for stamp in [stamp(Origin::Made, None), Stamp::Making { venv: ROOT.into() }] {
+        for mode in [Mode::Automatic, Mode::Explicit] {
+            assert_eq!(Case::new(whole(), stamp.clone()).alive().plan(mode), adds, "{stamp:?}");
+            let beside = Case::new(whole(), stamp.clone()).beside("uv.lock");
+            assert_eq!(beside.plan(mode), install(Origin::Made), "{stamp:?}");
+        }
+    }
+    assert_eq!(Case::new(VenvState::Absent, None).alive().plan(Mode::Automatic), Plan::Create);
+}
+
+#[test]
+fn what_another_tool_alone_knows_is_left_to_it() {
+    let poetry = Manager::with_file("poetry.lock");
+    for mode in [Mode::Automatic, Mode::Explicit] {
+        let absent = Case::new(VenvState::Absent, None).beside("poetry.lock");
+        assert_eq!(absent.plan(mode), Plan::Create, "its own list can be read");
+        assert_eq!(absent.without_a_list().plan(mode), Plan::Refuse(Refusal::Managed { manager: poetry }));
+    }
+    let there = Case::new(whole(), None).beside("poetry.lock").without_a_list();
+    assert_eq!(there.plan(Mode::Automatic), keep([]));
+    assert_eq!(there.plan(Mode::Explicit), Plan::Refuse(Refusal::Managed { manager: poetry }));
+    assert_eq!(there.plan(Mode::Recreate), Plan::Recreate { old: Old::SetAside, why: None });
+}
+
+#[test]
+fn an_edit_of_its_settings_makes_a_venv_no_strangers() {
+    let edited = Venv { identity: VenvIdentity { written: 3, made: Some(11) }, ..venv() };
+    assert_eq!(
+        Case::new(VenvState::Whole(edited.clone()), stamp(Origin::Made, Some("before")))
+            .plan(Mode::Automatic),
+        install(Origin::Made)
+    );
+    let another = Venv { identity: VenvIdentity { written: 3, made: Some(12) }, ..edited };
+    assert_eq!(Case::new(VenvState::Whole(another), ours()).plan(Mode::Automatic), keep([]));
 }
 
 fn made(stamp: Stamp) -> Made {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use pipulate_core::finding::Fix;
+use pipulate_core::missing_module::MissingModule;
 
 /// Why a module doesn't import.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,17 +105,15 @@ impl ProbeProblem {
     pub fn fix(&self, system: System) -> Fix {
         match self {
             Self::MissingLibrary { library } => library_fix(library, system),
-            Self::MissingModule { module } => {
-                // It is tried without anybody having asked for it.
-                let not_wanted = match module.as_str() {
-                    "numpy" => {
-                        "; or, if the project does without it, say probe = [] under [python] in pipulate.toml"
-                    }
-                    _ => "",
-                };
-                let names = format!("make sure that requirements.txt, if there is one, names {module}");
-                Fix::command(format!("{names}, and install it{not_wanted}"), ["pipulate", "setup"])
-            }
+            Self::MissingModule { module } => match MissingModule::of(module) {
+                Some(MissingModule { package, .. }) => {
+                    let add = ["pipulate", "add", package.as_str()];
+                    Fix::command(format!("add it to the project with: {}", add.join(" ")), add)
+                }
+                None => Fix::advice(format!(
+                    "install the part of Python that has {module} with the package manager of this system"
+                )),
+            },
             Self::WrongArchitecture | Self::Crashes { .. } => {
                 Fix::command("make the environment anew", ["pipulate", "setup", "--recreate"])
             }
@@ -265,13 +264,14 @@ mod tests {
         let driver = ProbeProblem::MissingLibrary { library: "libcuda.so.1".to_owned() };
         assert!(driver.fix(System::Debian).text.contains("NVIDIA"));
     }
+
     #[test]
-    fn only_what_nobody_asked_for_can_be_done_without() {
-        let advice = |module: &str| {
-            let fix = ProbeProblem::MissingModule { module: module.to_owned() }.fix(System::Other);
-            (fix.text.contains("probe = []"), fix.command.join(" "))
+    fn a_missing_module_is_added_by_the_name_of_its_package() {
+        let command = |module: &str| {
+            ProbeProblem::MissingModule { module: module.to_owned() }.fix(System::Other).command.join(" ")
         };
-        assert_eq!(advice("numpy"), (true, "pipulate setup".to_owned()));
-        assert_eq!(advice("jupyterlab"), (false, "pipulate setup".to_owned()));
+        assert_eq!(command("numpy"), "pipulate add numpy");
+        assert_eq!(command("sklearn"), "pipulate add scikit-learn");
+        assert_eq!(command("tkinter"), "");
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use pipulate_store::files;
 
-use super::Version;
+use crate::version::Version;
 
 /// The version that a project wants, as far as it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,10 +16,17 @@ pub struct Pin {
 }
 
 impl Pin {
-    /// Reads the project's file. `None` where there is none, or where it names no version of the
-    /// Python that we know: another implementation, or an environment of pyenv's.
-    pub fn read(project: &Path) -> Option<Self> {
-        let text = files::read_foreign_text(&project.join(".python-version")).ok()?;
+    /// Reads the file of the project, or of the nearest folder above it that has one, up to the user's home, as
+    /// pyenv and uv do. `None` where there is none, or where it names no version of the Python that we
+    /// know: another implementation, or an environment of pyenv's.
+    pub fn read(project: &Path, home: Option<&Path>) -> Option<Self> {
+        let above = project.ancestors();
+        let last = above.clone().position(|folder| Some(folder) == home);
+        let folders = above.take(last.map_or(usize::MAX, |last| last + 1));
+        let text = folders.map(|folder| folder.join(".python-version")).find_map(|file| {
+            // A folder of that name, as of pyenv's own, is not the file.
+            files::read_foreign_text(&file).ok()
+        })?;
         text.lines()
             .map(str::trim)
             .find(|line| !line.is_empty() && !line.starts_with('#'))
@@ -70,11 +77,27 @@ mod tests {
         ] {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join(".python-version"), text).unwrap();
-            assert_eq!(Pin::read(folder.path()).unwrap().to_string(), wanted, "{text:?}");
+            assert_eq!(Pin::read(folder.path(), None).unwrap().to_string(), wanted, "{text:?}");
         }
         for text in ["", "pypy3.10-7.3", "my-environment", "system", "3"] {
             assert_eq!(Pin::parse(text), None, "{text:?}");
         }
-        assert_eq!(Pin::read(Path::new("/nowhere")), None);
+        assert_eq!(Pin::read(Path::new("/nowhere"), None), None);
+    }
+
+    #[test]
+    fn the_nearest_file_above_the_project_counts_up_to_the_users_home() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("home");
+        let project = home.join("work/project");
+        fs::create_dir_all(&project).unwrap();
+        let read = || Pin::read(&project, Some(&home)).map(|pin| pin.to_string());
+        fs::write(folder.path().join(".python-version"), "3.10").unwrap();
+        assert_eq!(read(), None);
+        fs::write(home.join(".python-version"), "3.12").unwrap();
+        assert_eq!(read().unwrap(), "3.12");
+        fs::write(home.join("work/.python-version"), "3.11").unwrap();
+        assert_eq!(read().unwrap(), "3.11");
+        assert_eq!(Pin::read(folder.path(), Some(&home)).unwrap().to_string(), "3.10");
     }
 }

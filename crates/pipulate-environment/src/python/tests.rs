@@ -33,7 +33,7 @@ impl Bench {
     }
 
     fn discover(&self, around: &Surroundings) -> Result<Python, PythonError> {
-        discover(around, self.folder.path(), false)
+        discover(around, self.folder.path(), false, None)
     }
 }
 
@@ -53,7 +53,7 @@ fn versions_are_read_as_pythons_write_them() {
 #[test]
 fn the_real_python_of_this_machine_is_found_and_is_the_interpreter_itself() {
     let around = Surroundings::of_this_process().without("PIPULATE_PYTHON");
-    let python = discover(&around, Path::new("/"), false).unwrap();
+    let python = discover(&around, Path::new("/"), false, None).unwrap();
     assert!(python.version >= OLDEST);
     assert!(!python.program.to_string_lossy().contains("shims"), "{python:?}");
 }
@@ -101,7 +101,7 @@ fn an_old_python_is_told_from_none_and_from_one_without_venv() {
 fn with_uv_at_hand_a_python_without_ensurepip_will_do() {
     let bench = Bench::new();
     bench.python("python3", "3.11.2", false);
-    assert!(discover(&bench.around(), bench.folder.path(), true).is_ok());
+    assert!(discover(&bench.around(), bench.folder.path(), true, None).is_ok());
 }
 
 #[test]
@@ -120,14 +120,14 @@ fn a_python_that_names_modules_of_the_project_is_not_fooled_by_them() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("venv.py"), "raise SystemExit('not yours')").unwrap();
     let around = Surroundings::of_this_process().without("PIPULATE_PYTHON");
-    assert!(discover(&around, folder.path(), false).is_ok());
+    assert!(discover(&around, folder.path(), false, None).is_ok());
 }
 
 #[test]
 fn the_projects_own_pin_is_met_where_it_can_be() {
     let bench = Bench::new();
     let around = bench.around();
-    let discover = || discover(&around, bench.folder.path(), false).unwrap();
+    let discover = || discover(&around, bench.folder.path(), false, None).unwrap();
     bench.python("python3.13", "3.13.2", true);
     bench.python("python3", "3.11.2", true);
     assert_eq!(discover().why, Why::OnPath { name: "python3.13" });
@@ -146,5 +146,5 @@ fn the_projects_own_pin_is_met_where_it_can_be() {
         "python3.13 is the first usable one on PATH; the 3.11.9 of .python-version is not there"
     );
     let named = around.clone().with("PIPULATE_PYTHON", "python3.13");
-    assert_eq!(super::discover(&named, bench.folder.path(), false).unwrap().why, Why::Variable);
+    assert_eq!(super::discover(&named, bench.folder.path(), false, None).unwrap().why, Why::Variable);
 }

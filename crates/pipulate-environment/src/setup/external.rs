@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::installer::missing;
 use crate::plan::Drift;
-use crate::python::{OLDEST, Problem, Version, Why, examine as run};
+use crate::python::{OLDEST, Problem, Why, examine as run};
 use crate::requirements::Requirements;
 use crate::surroundings::is_executable;
 use crate::venv::{Packages, site_packages, version_in_files};
+use crate::version::Version;
 
-use super::seen::missing;
 use super::{SetupError, SetupReport, SetupRequest};
 
 /// Reports on it. Python is started only where no file tells its version.
@@ -35,13 +36,14 @@ pub(super) fn examine(request: &SetupRequest<'_>, interpreter: &Path) -> Result<
 /// something.
 pub(super) fn drift(request: &SetupRequest<'_>, interpreter: &Path) -> Vec<Drift> {
     let prefix = prefix_of(&request.layout.inside(interpreter));
-    let Ok(wanted) = Requirements::read(request.layout, request.python, request.jupyter) else {
+    let Ok(wanted) = Requirements::read(request.layout, request.python, request.jupyter, request.around)
+    else {
         return Vec::new();
     };
     if site_packages(&prefix).is_empty() {
         return Vec::new();
     }
-    let missing = missing(&wanted, &Packages::below(&prefix));
+    let missing = missing(&wanted, &prefix, version_in_files(&prefix));
     if missing.is_empty() { Vec::new() } else { vec![Drift::InterpreterLacks { missing }] }
 }
 

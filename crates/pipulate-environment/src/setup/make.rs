@@ -12,10 +12,12 @@ use rustix::fs::statvfs;
 use crate::failure::{Cause, classify, last_words};
 use crate::installer::{Choice, choose, uv_command};
 use crate::plan::{Drift, Old};
-use crate::python::{Python, Version, discover, examine};
+use crate::python::{Python, discover, examine};
+use crate::requirements::Requirements;
 use crate::stamp::{Made, Origin, Stamp};
 use crate::uv::{self, Uv};
 use crate::venv::{Venv, VenvState, inspect};
+use crate::version::Version;
 
 use super::seen::{Seen, usable};
 use super::{SetupError, SetupEvent, UvSearch, Work};
@@ -31,11 +33,15 @@ impl Work<'_, '_> {
         old: Option<(Old, Option<Drift>)>,
     ) -> Result<Made, SetupError> {
         let project = self.request.layout.root();
+        let is_locked = seen.wanted.as_ref().is_ok_and(Requirements::is_locked);
         self.uv = match choose(self.request.around, project, &seen.root) {
-            Choice::Pip { .. } | Choice::Neither { .. } => UvSearch::NotToBeHad,
-            Choice::Either | Choice::Uv { .. } => UvSearch::at_hand(self.request.around),
+            Choice::Pip { .. } | Choice::Neither { .. } if !is_locked => UvSearch::NotAvailable,
+            Choice::Pip { .. } | Choice::Neither { .. } | Choice::Either | Choice::Uv { .. } => {
+                UvSearch::at_hand(self.request.around)
+            }
         };
-        let python = discover(self.request.around, project, self.uv.found().is_some())?;
+        let required = seen.required.as_ref().map_err(|reason| SetupError::Pyproject(reason.clone()))?;
+        let python = discover(self.request.around, project, self.uv.found().is_some(), required.as_ref())?;
         (self.on_event)(SetupEvent::PythonFound {
             python: python.program.clone(),
             version: python.version,
@@ -81,13 +87,13 @@ impl Work<'_, '_> {
     pub(super) fn fetch_uv(&mut self, python: &Path) {
         match self.uv {
             UvSearch::Open => {}
-            UvSearch::Found(_) | UvSearch::NotToBeHad => return,
+            UvSearch::Found(_) | UvSearch::NotAvailable => return,
         }
         (self.on_event)(SetupEvent::FetchingUv);
         match uv::fetch(self.request.around, python) {
             Ok(uv) => self.uv = UvSearch::Found(uv),
             Err(error) => {
-                self.uv = UvSearch::NotToBeHad;
+                self.uv = UvSearch::NotAvailable;
                 self.note(format!("uv is not available ({error})"));
             }
         }

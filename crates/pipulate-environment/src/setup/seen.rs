@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use crate::bare_words;
+use crate::installer::missing;
+use crate::managers::Manager;
 use crate::plan::{Drift, Facts, Mode, Plan, decide};
+use crate::pyproject::Pyproject;
 use crate::python::named_program;
 use crate::requirements::{Requirements, RequirementsError};
 use crate::stamp::{Made, Stamp};
 use crate::venv::{Packages, Venv, VenvState, inspect};
+use crate::version::RequiresPython;
 
 use super::{SetupError, SetupReport, SetupRequest};
 
@@ -17,20 +21,11 @@ pub(super) struct Seen {
     pub(super) venv: VenvState,
     packages: Packages,
     pub(super) stamp: Option<Stamp>,
-    pub(super) manager: Option<&'static str>,
+    pub(super) manager: Option<Manager>,
     pub(super) wanted: Result<Requirements, RequirementsError>,
+    /// `requires-python`, or why it can't be read.
+    pub(super) required: Result<Option<RequiresPython>, String>,
 }
-
-/// Files that say that another package manager looks after the environment.
-pub(crate) const MANAGERS: [&str; 7] = [
-    "uv.lock",
-    "poetry.lock",
-    "pixi.lock",
-    "environment.yml",
-    "environment.yaml",
-    "Pipfile.lock",
-    "pdm.lock",
-];
 
 impl Seen {
     pub(super) fn look(request: &SetupRequest<'_>) -> Self {
@@ -39,8 +34,9 @@ impl Seen {
             venv: inspect(&root),
             packages: Packages::below(&root),
             stamp: Stamp::read(request.layout),
-            manager: MANAGERS.into_iter().find(|name| request.layout.inside(name).exists()),
-            wanted: Requirements::read(request.layout, request.python, request.jupyter),
+            manager: Manager::of(request.layout),
+            wanted: Requirements::read(request.layout, request.python, request.jupyter, request.around),
+            required: Pyproject::of(request.layout).map(|pyproject| pyproject.requires_python),
             root,
         }
     }
@@ -51,6 +47,7 @@ impl Seen {
             venv: &self.venv,
             stamp: self.stamp.as_ref(),
             manager: self.manager,
+            has_own_list: self.wanted.as_ref().map_or(true, Requirements::has_own_list),
             wanted: self.wanted.as_ref().ok().map(|wanted| &wanted.fingerprint),
             is_as_left: is_as_left(self.stamp.as_ref(), &self.packages),
             alive: request.home_is_alive,
@@ -62,7 +59,7 @@ impl Seen {
     pub(super) fn stamped(&self) -> Option<&Made> {
         let there = usable(&self.venv)?;
         match &self.stamp {
-            Some(Stamp::Made(made)) if made.identity == there.identity => Some(made),
+            Some(Stamp::Made(made)) if made.identity.is_same(there.identity) => Some(made),
             Some(Stamp::Made(_) | Stamp::Making { .. }) | None => None,
         }
     }
@@ -75,18 +72,32 @@ impl Seen {
             && !matches!(self.stamp, Some(Stamp::Making { .. }))
             && let Ok(wanted) = &self.wanted
         {
-            let missing = missing(wanted, &self.packages);
+            let missing = missing(wanted, &self.root, venv.version);
             if !missing.is_empty() {
                 drift.push(Drift::NotOurs { missing });
-                drift.extend(self.manager.map(|file| Drift::ManagedBy { file }));
+                drift.extend(self.manager.map(Drift::ManagedBy));
             }
         }
+        let version = self.stamped().map(|made| made.version).or(venv.version);
+        if let (Ok(Some(required)), Some(has)) = (&self.required, version)
+            && !required.is_met_by(has)
+        {
+            drift.push(Drift::PythonExcluded { has, required: required.clone() });
+        }
+        drift.extend(self.lacks_jupyterlab(request));
         let named =
             named_program(request.around, request.layout.root()).and_then(|named| named.canonicalize().ok());
         if let Some(named) = named.filter(|named| *named != venv.real_python && !stands_in(named)) {
             drift.push(Drift::OtherPythonNamed { has: venv.real_python.clone(), named });
         }
         drift
+    }
+
+    /// JupyterLab is wanted, and there is a reason why no set-up installs it.
+    pub(super) fn lacks_jupyterlab(&self, request: &SetupRequest<'_>) -> Option<Drift> {
+        let file = self.wanted.as_ref().ok()?.keeps_jupyterlab_out(request.jupyter)?;
+        let is_there = Packages::below(&self.root).names().contains("jupyterlab");
+        (!is_there).then(|| Drift::NoJupyterLab { file: file.to_owned() })
     }
 
     /// Whether it is only for want of being asked that what differs stays so.
@@ -96,7 +107,10 @@ impl Seen {
             Plan::Install { .. } | Plan::Recreate { .. } => true,
             Plan::Create | Plan::Keep { .. } | Plan::Refuse(_) => false,
         };
-        request.mode == Mode::Automatic && drift.iter().any(Drift::is_of_packages) && would_be_mended()
+        request.mode == Mode::Automatic
+            && !request.home_is_alive
+            && drift.iter().any(Drift::is_of_packages)
+            && would_be_mended()
     }
 
     /// The report of a set-up that had nothing to do, or may do nothing.
@@ -144,10 +158,6 @@ pub(crate) fn is_as_left(stamp: Option<&Stamp>, packages: &Packages) -> bool {
     };
     let left = installed.and_then(|installed| installed.listing.as_ref());
     left.is_some_and(|left| *left == packages.digest())
-}
-
-pub(super) fn missing(wanted: &Requirements, packages: &Packages) -> Vec<String> {
-    wanted.names.difference(&packages.names()).cloned().collect()
 }
 
 /// A version manager's stand-in leads to another Python than its own name: it can't be compared.

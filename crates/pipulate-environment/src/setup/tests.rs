@@ -1,6 +1,7 @@
 //! Whole set-ups with real Pythons. Only one of them uses the network.
 
 mod failures;
+mod rules;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -13,6 +14,7 @@ use pipulate_core::project::AbsPath;
 use pipulate_process::command::{Command, End};
 
 use super::*;
+use crate::managers::Manager;
 use crate::stamp::{Origin, Stamp};
 use crate::venv::{Breakage, inspect};
 
@@ -93,7 +95,7 @@ impl Home {
 
     /// A venv that somebody else made.
     fn foreign_venv(&self) {
-        let python = crate::python::discover(&self.around, self.layout.root(), false).unwrap();
+        let python = crate::python::discover(&self.around, self.layout.root(), false, None).unwrap();
         let command = Command::new(python.program).args(["-m", "venv", "--without-pip"]).arg(self.venv());
         assert!(command.output(std::time::Duration::from_secs(300)).unwrap().end.success());
     }
@@ -264,7 +266,7 @@ fn the_lock_is_waited_for() {
 }
 
 #[test]
-fn under_living_services_a_change_is_named_and_not_made() {
+fn under_living_services_a_change_is_named_and_made_only_when_asked_for() {
     let mut home = Home::new(NOTHING);
     home.start();
     fs::write(home.layout.inside("requirements.txt"), "--no-index\nsix\n").unwrap();
@@ -272,9 +274,25 @@ fn under_living_services_a_change_is_named_and_not_made() {
     home.alive = true;
     let before = home.fingerprint();
     assert_eq!(home.start().drift, [Drift::RequirementsChanged]);
-    let error = home.set_up(Mode::Explicit).0.unwrap_err();
+    // It is tried, and there is no index.
+    let (report, events) = home.set_up(Mode::Explicit);
+    assert!(matches!(report.unwrap().warning, Some(SetupWarning::Install(_))));
+    assert!(events.iter().any(|event| matches!(event, SetupEvent::Installing { .. })), "{events:?}");
+    assert_eq!(before, home.fingerprint());
+    let error = home.set_up(Mode::Recreate).0.unwrap_err();
     assert!(matches!(error, SetupError::Refused(Refusal::HomeIsAlive { .. })), "{error}");
     assert_eq!(before, home.fingerprint());
+}
+
+#[test]
+fn a_home_without_a_good_set_up_is_set_up_under_living_services_too() {
+    let mut home = Home::new("--no-index\nnosuch-zz\n");
+    assert!(home.start().warning.is_some());
+    home.alive = true;
+    fs::write(home.layout.inside("requirements.txt"), NOTHING).unwrap();
+    let report = home.start();
+    assert!(report.warning.is_none() && report.drift.is_empty(), "{report:?}");
+    assert_eq!(home.drift(), []);
 }
 
 #[test]
@@ -284,7 +302,7 @@ fn beside_another_package_managers_lock_nothing_changes_by_itself() {
     fs::write(home.layout.inside("uv.lock"), "").unwrap();
     fs::write(home.layout.inside("requirements.txt"), "--no-index\nsix\n").unwrap();
     let report = home.start();
-    assert_eq!(report.drift, [Drift::RequirementsChanged, Drift::ManagedBy { file: "uv.lock" }]);
+    assert_eq!(report.drift, [Drift::RequirementsChanged, Drift::ManagedBy(Manager::with_file("uv.lock"))]);
     assert!(report.warning.is_none());
 }
 

@@ -13,7 +13,7 @@ use crate::surroundings::Surroundings;
 /// A real venv, without pip: that takes a tenth of the time and changes nothing here.
 fn real_venv(root: &Path) {
     let around = Surroundings::of_this_process().without("PIPULATE_PYTHON");
-    let python = discover(&around, Path::new("/"), false).unwrap();
+    let python = discover(&around, Path::new("/"), false, None).unwrap();
     let command = Command::new(python.program).args(["-m", "venv", "--without-pip"]).arg(root);
     assert!(command.output(std::time::Duration::from_secs(300)).unwrap().end.success());
 }

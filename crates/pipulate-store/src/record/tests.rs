@@ -37,6 +37,7 @@ fn record(root: &str) -> Record {
         scheme: Scheme::Http,
         address: Some("127.0.0.1:8888".parse().unwrap()),
         page: Some("/lab".to_owned()),
+        configured: ConfigFingerprint::of([("port", "5001".to_owned())]),
         readiness: Readiness::Http {
             path: "/api".to_owned(),
             any_status: true,

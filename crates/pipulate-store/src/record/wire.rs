@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pipulate_core::fingerprint::ConfigFingerprint;
 use pipulate_core::identity::{Host, Pid, ProcessIdentity};
 use pipulate_core::marker::RunId;
 use pipulate_core::project::AbsPath;
@@ -61,6 +62,8 @@ struct RecordWire {
     scheme: Option<String>,
     page: Option<String>,
     readiness: ReadinessWire,
+    #[serde(default, skip_serializing_if = "ConfigFingerprint::is_unknown")]
+    configured: ConfigFingerprint,
     #[serde(default)]
     adopted: bool,
     /// Version 1: sentences.
@@ -159,6 +162,7 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
         scheme: (record.scheme != Scheme::Http).then(|| record.scheme.as_str().to_owned()),
         page: record.page.clone(),
         readiness: encode_readiness(&record.readiness),
+        configured: record.configured.clone(),
         adopted: record.adopted,
         notes: reason::encode_all(&record.notes),
         log_start: record.log_start,
@@ -231,6 +235,7 @@ impl RecordWire {
             },
             page: self.page,
             readiness: decode_readiness(self.readiness),
+            configured: self.configured,
             adopted: self.adopted,
             notes: reason::decode_all(self.notes)?,
             log_start: self.log_start,

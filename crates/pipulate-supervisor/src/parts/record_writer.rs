@@ -116,6 +116,7 @@ impl RecordWriter {
             scheme: earlier.map(|record| record.scheme).unwrap_or_default(),
             page: same.and_then(|record| record.page.clone()).or_else(|| spec.page.clone()),
             readiness: spec.ready.clone(),
+            configured: same.map_or_else(|| spec.configured.clone(), |record| record.configured.clone()),
             adopted: false,
             notes: same.map_or_else(Vec::new, |record| record.notes.clone()),
             log_start: earlier.map_or(0, |record| record.log_start),

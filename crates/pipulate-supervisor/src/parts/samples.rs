@@ -46,6 +46,7 @@ pub(crate) fn spec(layout: &Layout) -> ServiceSpec {
         token: None,
         jupyter_runtime: None,
         log_limits: LogLimits { max_size: 4096, keep: 1 },
+        configured: Default::default(),
         watch: None,
     }
 }

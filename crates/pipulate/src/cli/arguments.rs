@@ -20,8 +20,8 @@ use self::secret::SecretArguments;
 use self::services::{RestartArguments, StartArguments, StatusArguments, StopArguments};
 use self::shells::ShellArgument;
 use super::{
-    ChatSettings, ConfigVerb, DoctorSettings, Format, Global, OpenSettings, Request, RunSettings,
-    SetupSettings, SuperviseSettings, UrlSettings, Verb, WhySettings, complete,
+    AddSettings, ChatSettings, ConfigVerb, DoctorSettings, Format, Global, OpenSettings, Request,
+    RunSettings, SetupSettings, SuperviseSettings, UrlSettings, Verb, WhySettings, complete,
 };
 use crate::ui::printer::Verbosity;
 use crate::ui::terminal::ColorWish;
@@ -109,6 +109,11 @@ enum VerbArguments {
     Doctor(DoctorArguments),
     /// Make the Python environment and install its packages
     Setup(SetupArguments),
+    /// Add packages to what the project asks for, and install them beside what is running
+    ///
+    /// They are written to requirements.txt (or the file that [python] requirements names), or given to `uv
+    /// add` in a project of uv. What running services may have loaded is not replaced.
+    Add(AddArguments),
     /// Open a service in the browser, starting it if needed
     Open(ServiceArgument),
     /// Print the signed-in URL of a service
@@ -182,6 +187,13 @@ struct SetupArguments {
     /// Make the environment anew; the old one is kept as .venv.old
     #[arg(long)]
     recreate: bool,
+}
+
+#[derive(Debug, Args)]
+struct AddArguments {
+    /// The packages, such as pandas or "pandas>=2"
+    #[arg(value_name = "PACKAGE", required = true)]
+    packages: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -303,6 +315,7 @@ impl VerbArguments {
                 Verb::Doctor(DoctorSettings { format: format(arguments.json), fix: arguments.fix })
             }
             Self::Setup(arguments) => Verb::Setup(SetupSettings { recreate: arguments.recreate }),
+            Self::Add(arguments) => Verb::Add(AddSettings { packages: arguments.packages }),
             Self::Open(arguments) => Verb::Open(OpenSettings { service: arguments.service }),
             Self::Url(arguments) => Verb::Url(UrlSettings { service: arguments.service }),
             Self::Run(arguments) => Verb::Run(RunSettings { command: arguments.command }),

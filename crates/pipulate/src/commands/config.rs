@@ -41,7 +41,7 @@ fn meant(config: &Config) -> Table {
             ("venv", Some(path(&python.venv))),
             ("interpreter", python.interpreter.as_deref().map(path)),
             ("requirements", Some(path(&python.requirements))),
-            ("probe", Some(Value::from(python.probe.clone()))),
+            ("probe", python.probe.clone().map(Value::from)),
         ]),
     );
     table.insert("browser".to_owned(), section([("open", Some(names(&config.browser)))]));

@@ -12,7 +12,7 @@ use pipulate_environment::surroundings::Surroundings;
 use pipulate_supervisor::port_owner::port_owners;
 
 use crate::cli::{DoctorSettings, Format};
-use crate::commands::status;
+use crate::commands::{setup, status};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
@@ -49,7 +49,7 @@ fn examination(context: &Context) -> Examination {
         exe: context.exe.clone(),
         ports: ports(context, &status),
         jupyter_is_open: jupyter::running(&context.layout).map(|server| server.admits_anyone()),
-        alive: context.is_alive(),
+        alive: setup::may_use_packages(context),
         status,
         resources: resources::read(context.layout.root()),
         machine: "/".into(),

@@ -15,12 +15,13 @@ use pipulate_store::record;
 
 use crate::cli::RestartSettings;
 use crate::commands::start::launching::{Launched, Unmet};
-use crate::commands::{start, status, stop};
+use crate::commands::{setup, start, status, stop};
 use crate::context::Context;
 use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
 use crate::specs;
+use crate::ui::drift;
 use crate::ui::progress::Progress;
 use crate::ui::started;
 
@@ -54,6 +55,10 @@ pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<Ex
     if !settings.yes {
         stop::spare_work_in_progress(context, &services, "restart", &services)?;
     }
+    setup::warn_of_drift(context, config);
+    let others: Vec<ServiceName> =
+        context.services().into_iter().filter(|service| !services.contains(service)).collect();
+    drift::warn_of_config(context, config, &others);
     start::start_needs(context, config, &services, PATIENCE).map_err(as_it_was)?;
     let restarted = restart_all(context, config, &services)?;
     report(context, &restarted)
@@ -140,6 +145,8 @@ fn report(context: &Context, restarted: &Launched) -> Result<ExitStatus, Failure
                 }
                 started::show_last_lines(context, service, outcome);
                 let failure = Failure::failed(format!("{service} did not come back"));
+                let missing = started::missing_module(context, service, outcome);
+                let failure = missing.into_iter().fold(failure, Failure::hint);
                 let why = started::reason(service, outcome);
                 context.printer.failure(&match why {
                     Some(why) => failure.cause(why),

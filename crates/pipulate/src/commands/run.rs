@@ -26,11 +26,27 @@ fn inside(context: &Context, settings: RunSettings) -> Result<Command, Failure> 
     let mut words = settings.command.into_iter();
     let program =
         words.next().ok_or_else(|| Failure::new(FailureKind::Usage, "there is no command to run"))?;
+    refuse_another_pip(Path::new(&program), &python)?;
     let environment = environment_of(Path::new(&program), &python, &Surroundings::of_this_process());
     let command = environment.give_to(Command::new(program).args(words));
     // Jupyter's own tools find this home's JupyterLab there. They would make the folder.
     let runtime = context.layout.jupyter_runtime();
     Ok(if runtime.is_dir() { command.env(JUPYTER_RUNTIME, runtime.as_os_str()) } else { command })
+}
+
+/// A `pip` that is not the environment's would install into another Python.
+fn refuse_another_pip(program: &Path, python: &Path) -> Result<(), Failure> {
+    let is_pip = program.to_str().is_some_and(|name| name == "pip" || name == "pip3");
+    if !is_pip || python.with_file_name(program).exists() {
+        return Ok(());
+    }
+    Err(Failure::failed(format!(
+        "there is no {} in this environment: {}",
+        program.display(),
+        python.display()
+    ))
+    .hint("add packages with: pipulate add PACKAGE")
+    .hint("to have pip itself: pipulate run -- python -m ensurepip"))
 }
 
 #[cfg(test)]

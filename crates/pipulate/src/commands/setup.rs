@@ -1,9 +1,13 @@
 //! `setup`: the Python environment and its packages, and nothing else.
 
+mod managed;
+
 use pipulate_core::config::Config;
+use pipulate_core::status::ServiceStatus;
 use pipulate_core::text::shell_words;
 use pipulate_core::units::counted;
-use pipulate_environment::plan::Refusal;
+use pipulate_engine::query;
+use pipulate_environment::plan::{Drift, Refusal};
 use pipulate_environment::setup::{self, Mode, SetupError, SetupReport, SetupRequest};
 use pipulate_environment::surroundings::Surroundings;
 
@@ -12,6 +16,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
+use crate::links;
 use crate::ui::ask;
 use crate::ui::progress::Progress;
 use crate::ui::setup_events;
@@ -24,14 +29,22 @@ pub(crate) fn setup(context: &Context, settings: SetupSettings) -> Result<ExitSt
     let context = &context.home()?;
     let mode = if settings.recreate { Mode::Recreate } else { Mode::Explicit };
     let report = prepare(context, config, mode)?;
-    if let Some(warning) = &report.warning {
-        setup_events::show_last_words(warning, &context.printer);
-        let fix = warning.fix();
-        let failure = Failure::failed(warning.to_string()).hint(fix.text);
-        return Err(if fix.command.is_empty() { failure } else { failure.hint(shell_words(&fix.command)) });
+    match failed(context, &report) {
+        Some(failure) => Err(failure),
+        None => {
+            context.printer.note(summary(&report));
+            Ok(ExitStatus::Success)
+        }
     }
-    context.printer.note(summary(&report));
-    Ok(ExitStatus::Success)
+}
+
+/// What is to be said of a set-up after which packages are missing.
+pub(crate) fn failed(context: &Context, report: &SetupReport) -> Option<Failure> {
+    let warning = report.warning.as_ref()?;
+    setup_events::show_last_words(warning, &context.printer);
+    let fix = warning.fix();
+    let failure = Failure::failed(warning.to_string()).hint(fix.text);
+    Some(if fix.command.is_empty() { failure } else { failure.hint(shell_words(&fix.command)) })
 }
 
 /// Makes sure that there is an environment, as far as the mode or a person at the terminal allows, and
@@ -41,31 +54,30 @@ pub(crate) fn setup(context: &Context, settings: SetupSettings) -> Result<ExitSt
 /// There is no Python to go on with.
 pub(crate) fn prepare(context: &Context, config: &Config, mode: Mode) -> Result<SetupReport, Failure> {
     let around = Surroundings::of_this_process();
-    let request = SetupRequest {
-        layout: &context.layout,
-        python: &config.python,
-        project_name: &context.project_name(),
-        jupyter: config.has_jupyter(),
-        mode,
-        home_is_alive: context.is_alive(),
-        program: &context.exe,
-        around: &around,
+    let name = context.project_name();
+    let request = request(context, config, &name, &around, mode);
+    let report = match attempt(context, &request) {
+        Err(SetupError::Refused(Refusal::Managed { manager })) => {
+            managed::install(context, manager, &around)?;
+            attempt(context, &request)
+        }
+        result => result,
     };
-    let progress = Progress::new(&context.printer);
-    let report = setup::ensure(&request, &mut |event| setup_events::show(event, &progress));
-    drop(progress);
-    let report = report.map_err(|error| {
-        let is_alive = matches!(error, SetupError::Refused(Refusal::HomeIsAlive { .. }));
-        let stop = is_alive.then(|| format!("stop them first with: {}", context.typed("stop")));
-        let hint = stop.or_else(|| Some(error.fix()?.text));
-        hint.into_iter().fold(Failure::from(error), Failure::hint)
-    })?;
+    let report = report.map_err(|error| explained(context, error))?;
     context.remember_environment();
     for drift in &report.drift {
         context.printer.warning(drift);
     }
-    if report.takes_a_yes && ask::yes(&context.printer, "Run `pipulate setup` now?") {
-        return prepare(context, config, Mode::Explicit);
+    let manager = managed::of(&report.drift);
+    match manager {
+        Some(manager) if managed::is_wanted(context, manager, &around) => {
+            managed::run(context, manager, &manager.install_command(), &around)?;
+            return prepare(context, config, mode);
+        }
+        None if report.takes_a_yes && ask::yes(&context.printer, "Run `pipulate setup` now?") => {
+            return prepare(context, config, Mode::Explicit);
+        }
+        Some(_) | None => {}
     }
     if !report.gone.is_empty() {
         context.printer.note(format!("Only in the old one: {}", report.gone.join(", ")));
@@ -73,7 +85,75 @@ pub(crate) fn prepare(context: &Context, config: &Config, mode: Mode) -> Result<
     Ok(report)
 }
 
-fn summary(report: &SetupReport) -> String {
+/// What a set-up of this project is asked for.
+pub(crate) fn request<'a>(
+    context: &'a Context,
+    config: &'a Config,
+    name: &'a str,
+    around: &'a Surroundings,
+    mode: Mode,
+) -> SetupRequest<'a> {
+    SetupRequest {
+        layout: &context.layout,
+        python: &config.python,
+        project_name: name,
+        jupyter: config.has_jupyter(),
+        mode,
+        home_is_alive: may_use_packages(context),
+        program: &context.exe,
+        around,
+    }
+}
+
+/// Whether something of this project lives that may have loaded Python packages: all but the web app that comes
+/// with Pipulate.
+pub(crate) fn may_use_packages(context: &Context) -> bool {
+    let may = |place: &Context| {
+        let status = query::status(&place.layout, &place.project_name(), &[]);
+        let is_ours = |service: &ServiceStatus| links::shows_the_app(place, &service.name);
+        !status.unknown.is_empty()
+            || status.services.iter().any(|service| service.is_there() && !is_ours(service))
+    };
+    may(context) || context.elsewhere().iter().any(may)
+}
+
+fn attempt(context: &Context, request: &SetupRequest<'_>) -> Result<SetupReport, SetupError> {
+    let progress = Progress::new(&context.printer);
+    setup::ensure(request, &mut |event| setup_events::show(event, &progress))
+}
+
+/// Why there is no Python to go on with, and what to do.
+pub(crate) fn explained(context: &Context, error: SetupError) -> Failure {
+    let hint = match &error {
+        SetupError::Refused(Refusal::HomeIsAlive { .. }) => {
+            Some(format!("stop them first with: {}", context.typed("stop")))
+        }
+        SetupError::Refused(Refusal::Managed { manager }) => Some(managed::hint(*manager)),
+        error => error.fix().map(|fix| fix.text),
+    };
+    hint.into_iter().fold(Failure::from(error), Failure::hint)
+}
+
+/// Says what of the environment is not as the project asks, where nothing is set up.
+pub(crate) fn warn_of_drift(context: &Context, config: &Config) {
+    for drift in drift(context, config) {
+        context.printer.warning(drift);
+    }
+}
+
+/// Whether the last set-up of this project was cut short, or failed.
+pub(crate) fn is_unfinished(context: &Context, config: &Config) -> bool {
+    drift(context, config).contains(&Drift::Unfinished)
+}
+
+fn drift(context: &Context, config: &Config) -> Vec<Drift> {
+    let around = Surroundings::of_this_process();
+    let name = context.project_name();
+    setup::drift(&request(context, config, &name, &around, Mode::Automatic))
+}
+
+/// The environment in a line.
+pub(crate) fn summary(report: &SetupReport) -> String {
     let version = report.version.map(|version| format!("Python {version}, ")).unwrap_or_default();
     let packages = counted(report.packages, "package");
     let what = if report.changed { "The environment is ready" } else { "The environment was ready already" };

@@ -24,13 +24,13 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use crate::cli::{StartSettings, Wait};
-use crate::commands::{secret, status};
+use crate::commands::{secret, setup, status};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
 use crate::links;
-use crate::ui::banner;
+use crate::ui::{banner, drift};
 
 /// Starts services and returns when they are ready, or says why they are not.
 pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitStatus, Failure> {
@@ -54,7 +54,12 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     for service in reload::upgrade(&context.layout, &names) {
         context.printer.note(format!("The supervisor of {service} makes way for this version of Pipulate"));
     }
-    if already_up(context, &names).len() == names.len() {
+    // What never had its packages is set up although what needs none of them runs.
+    let is_set_up = !settings.setup || !setup::is_unfinished(context, config);
+    if is_set_up && already_up(context, &names).len() == names.len() {
+        if settings.setup {
+            setup::warn_of_drift(context, config);
+        }
         tell_that_all_runs(context, config, &names, has_server_py);
         let printed = print_links(context, names.iter());
         return end(context, &settings, &names, began, printed, None);
@@ -63,6 +68,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     context.refuse_elsewhere(&names)?;
     warn_of_root(context, &names);
     secret::see_to_required(context, config)?;
+    drift::warn_of_config(context, config, &names);
     let greets = settings.setup;
     if greets {
         banner::print(&context.printer);
@@ -119,6 +125,7 @@ fn warn_of_root(context: &Context, names: &[ServiceName]) {
 /// Nothing is to be done, but what was written since may be waiting for a restart.
 fn tell_that_all_runs(context: &Context, config: &Config, names: &[ServiceName], has_server_py: bool) {
     context.printer.note("Everything is running already");
+    drift::warn_of_config(context, config, names);
     for name in names {
         // As `status` says it: a save that could not be taken, for one.
         let record = record::read(&context.layout, name).ok().flatten();

@@ -191,6 +191,7 @@ fn spec_of_living(context: &Context, service: &ServiceName) -> ServiceSpec {
             token: is_jupyter.then(|| context.layout.jupyter_token()),
             jupyter_runtime: is_jupyter.then(|| context.layout.jupyter_runtime()),
             log_limits: LogLimits::default(),
+            configured: Default::default(),
             watch: None,
         }
     })

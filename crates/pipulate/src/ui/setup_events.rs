@@ -70,9 +70,14 @@ fn describe(step: &InstallProgress) -> String {
 
 /// What the installer said last: it often knows best.
 pub(crate) fn show_last_words(warning: &SetupWarning, printer: &Printer) {
-    if !warning.last_words().is_empty() {
-        printer.note("The last words of the installer:");
-        for line in warning.last_words() {
+    show_installers_lines(warning.last_words(), printer);
+}
+
+/// The end of what an installer printed.
+pub(crate) fn show_installers_lines(lines: &[String], printer: &Printer) {
+    if !lines.is_empty() {
+        printer.note("Last lines from the installer:");
+        for line in lines {
             printer.note(format!("  {line}"));
         }
     }

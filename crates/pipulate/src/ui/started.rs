@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use pipulate_core::missing_module::MissingModule;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_engine::start::Started;
@@ -84,6 +85,15 @@ pub(crate) fn reason(service: &ServiceName, outcome: &Started) -> Option<String>
 /// What a person should know about a start, each a sentence.
 pub(crate) fn notes(record: &Record) -> impl Iterator<Item = String> {
     record.notes.iter().map(|note| pipulate_words::note(note, &record.service))
+}
+
+/// How to get the module that a failed service did not find.
+pub(crate) fn missing_module(context: &Context, service: &ServiceName, outcome: &Started) -> Option<String> {
+    let Started::Failed { .. } = outcome else { return None };
+    let start = Start::Since(When::LastStart);
+    let lines = excerpt::last_lines(&context.layout, service, start, LAST_LINES, &context.masker());
+    let MissingModule { module, package } = MissingModule::in_lines(&lines.ok()?)?;
+    Some(format!("{service} needs {module}, which is not installed; add it with: pipulate add {package}"))
 }
 
 /// The last lines that a failed service printed in this start; whether there were any.

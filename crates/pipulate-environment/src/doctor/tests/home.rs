@@ -144,7 +144,9 @@ impl Home {
         let root = self.layout().inside(".venv").to_path_buf();
         let VenvState::Whole(venv) = inspect(&root) else { panic!("{:?}", inspect(&root)) };
         let python = &pipulate_core::config::Config::parse("").unwrap().python;
-        let wanted = crate::requirements::Requirements::read(&self.layout(), python, true).unwrap();
+        let wanted =
+            crate::requirements::Requirements::read(&self.layout(), python, true, &Surroundings::default())
+                .unwrap();
         let installed = crate::stamp::Installed {
             installer: crate::installer_kind::InstallerKind::Pip,
             requirements: wanted.fingerprint,
@@ -271,7 +273,7 @@ fn found() -> &'static Python {
     PYTHON.get_or_init(|| {
         let around = Surroundings::of_this_process();
         let named = prepared.is_file().then(|| around.clone().with("PIPULATE_PYTHON", prepared));
-        crate::python::discover(&named.unwrap_or(around), Path::new("/"), false).unwrap()
+        crate::python::discover(&named.unwrap_or(around), Path::new("/"), false, None).unwrap()
     })
 }
 

@@ -150,6 +150,7 @@ mod tests {
             scheme: Scheme::Http,
             page: None,
             readiness: Readiness::Exec,
+            configured: Default::default(),
             adopted: false,
             notes: Vec::new(),
             log_start: 0,

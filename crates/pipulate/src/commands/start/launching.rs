@@ -182,6 +182,10 @@ impl Launched {
         for Unmet { service, needed } in &self.unmet {
             failure = failure.cause(format!("{service} was not started: it needs {needed}, which is not up"));
         }
+        for (service, outcome) in &self.failed {
+            failure =
+                started::missing_module(context, service, outcome).into_iter().fold(failure, Failure::hint);
+        }
         if let Some(service) = talkative {
             failure = failure.hint(format!("all that it printed: pipulate logs {service}"));
         }

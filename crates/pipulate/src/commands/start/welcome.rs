@@ -12,7 +12,7 @@ use pipulate_core::config::{Config, Greet, OllamaConfig};
 use pipulate_environment::browser::session::Session;
 use pipulate_environment::ollama::{Absence, Place, VARIABLE};
 use pipulate_environment::probe::problem::System;
-use pipulate_environment::probe::{self, ProbeOutcome};
+use pipulate_environment::probe::{self, ProbeOutcome, modules_to_try};
 use pipulate_environment::service::environment_of;
 use pipulate_environment::setup::Mode;
 use pipulate_environment::surroundings::Surroundings;
@@ -80,8 +80,8 @@ impl Welcome<'_> {
     }
 
     fn check_all(&self) {
-        for module in &self.config.python.probe {
-            self.check(module);
+        for module in modules_to_try(&self.context.layout, &self.config.python, &self.around) {
+            self.check(&module);
         }
     }
 

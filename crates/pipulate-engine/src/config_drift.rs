@@ -1,0 +1,27 @@
+//! Services that run with other settings than the configuration has by now.
+
+use pipulate_core::config::Config;
+use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceName;
+use pipulate_store::record;
+
+/// A service whose configuration was changed after it began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigDrift {
+    pub service: ServiceName,
+    /// The keys of its section in pipulate.toml.
+    pub keys: Vec<String>,
+}
+
+/// Those of these services that run and were changed, as their records have it.
+pub fn of(layout: &Layout, config: &Config, services: &[ServiceName]) -> Vec<ConfigDrift> {
+    let drift = |service: &ServiceName| {
+        let configured = config.service(service.as_str())?.fingerprint();
+        let record = record::read(layout, service).ok()??;
+        record.main.as_ref()?;
+        let keys: Vec<String> =
+            record.configured.changed(&configured).into_iter().map(str::to_owned).collect();
+        (!keys.is_empty()).then(|| ConfigDrift { service: service.clone(), keys })
+    };
+    services.iter().filter_map(drift).collect()
+}

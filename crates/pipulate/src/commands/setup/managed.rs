@@ -1,0 +1,73 @@
+//! A project whose packages another tool manages: its own command is named, and run on a yes.
+
+use pipulate_core::text::shell_words;
+use pipulate_environment::managers::Manager;
+use pipulate_environment::plan::Drift;
+use pipulate_environment::surroundings::Surroundings;
+
+use crate::context::Context;
+use crate::error::Failure;
+use crate::ui::ask;
+use crate::ui::progress::Progress;
+
+/// The tool that is named in what differs, unless a set-up does its work.
+pub(super) fn of(drift: &[Drift]) -> Option<Manager> {
+    drift.iter().find_map(|drift| match drift {
+        Drift::ManagedBy(manager) if manager.name != "uv" => Some(*manager),
+        _ => None,
+    })
+}
+
+/// Whether a person at the terminal wants its environment made.
+pub(super) fn is_wanted(context: &Context, manager: Manager, around: &Surroundings) -> bool {
+    let command = manager.install_command();
+    // What is not installed can't be run: then it is only named.
+    manager.command(around, &context.layout, &command).is_some()
+        && ask::yes(&context.printer, &format!("{manager}. Run `{}` now?", command.join(" ")))
+}
+
+/// What to do where nobody was asked.
+pub(super) fn hint(manager: Manager) -> String {
+    let install = manager.install_command().join(" ");
+    match manager.interpreter {
+        Some(interpreter) => format!(
+            "run `{install}`, then write in pipulate.toml below [python]: interpreter = \"{interpreter}\""
+        ),
+        None => format!(
+            "run `{install}`, so that its environment is in .venv; or list the packages in requirements.txt"
+        ),
+    }
+}
+
+/// Has the tool make its environment, after a yes.
+///
+/// # Errors
+/// There was no yes, or the tool failed.
+pub(super) fn install(context: &Context, manager: Manager, around: &Surroundings) -> Result<(), Failure> {
+    if !is_wanted(context, manager, around) {
+        return Err(Failure::failed(manager.to_string()).hint(hint(manager)));
+    }
+    run(context, manager, &manager.install_command(), around)
+}
+
+/// Runs a command of the tool, and shows what it prints.
+///
+/// # Errors
+/// It is not installed, or failed.
+pub(crate) fn run(
+    context: &Context,
+    manager: Manager,
+    words: &[String],
+    around: &Surroundings,
+) -> Result<(), Failure> {
+    let command = manager
+        .command(around, &context.layout, words)
+        .ok_or_else(|| Failure::failed(format!("{} is not installed", manager.name)).hint(hint(manager)))?;
+    let progress = Progress::new(&context.printer);
+    progress.note(format!("Running: {}", shell_words(words)));
+    let end = command.lines(|_, line| progress.note(line.to_owned()))?;
+    match end.success() {
+        true => Ok(()),
+        false => Err(Failure::failed(format!("`{}` {end}", words.join(" ")))),
+    }
+}
