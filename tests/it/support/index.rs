@@ -17,13 +17,14 @@ simple, wheels = (os.path.join(folder, name) for name in (f"simple/{package}", "
 for each in (simple, wheels):
     os.makedirs(each, exist_ok=True)
 links = ""
-for version in versions:
+for number, version in enumerate(versions):
     info = f"{module}-{version}.dist-info"
     files = {
-        f"{module}.py": f"version = '{version}'\n",
+        f"{module}.py": f"version = '{version}'\n" + '\n' * number,
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
+    # Python tells a compiled file from a stale one by size and time: the versions differ in size.
     lines = []
     for name, text in files.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
