@@ -5,6 +5,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::Instant;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::Value;
@@ -185,8 +186,8 @@ fn thousands_of_lines_and_services_are_listed() {
     holds("nothing is left", || project.processes().is_empty());
 }
 
-#[test]
-fn thousands_of_records_of_killed_supervisors_cost_one_look_at_the_processes() {
+/// A project with the records of 10,001 services, of which nothing lives any more.
+fn thousands_killed() -> TestProject {
     let project = TestProject::light().config("[services.worker]\ncommand = [\"sleep\", \"1000\"]\n").build();
     project.start(&["worker"]);
     project.processes().iter().for_each(|process| process.kill());
@@ -199,6 +200,40 @@ fn thousands_of_records_of_killed_supervisors_cost_one_look_at_the_processes() {
             &record.replace("\"worker\"", &format!("\"{name}\"")),
         );
     }
+    project
+}
+
+#[test]
+fn a_stop_of_thousands_whose_supervisors_were_killed_writes_that_down_itself() {
+    let project = thousands_killed();
+    let said = project.read(".pipulate/log/supervisor.log");
+    let took = |words: &[&str]| {
+        let begun = Instant::now();
+        let mut command = project.foreign("prlimit");
+        command.args(["--data=268435456", PIPULATE]).args(words);
+        let output = run::output(&mut command);
+        assert!(matches!(output.code, Some(0 | 1)), "{words:?}: {output:?}");
+        (begun.elapsed(), output)
+    };
+    let (asked, _) = took(&["status"]);
+    let (stopped, output) = took(&["stop"]);
+    assert_eq!((output.code, output.stdout.as_str()), (Some(0), "0 processes left\n"));
+    assert!(stopped < asked * 20, "a stop took {stopped:?}, a status {asked:?}");
+    assert_eq!(project.read(".pipulate/log/supervisor.log"), said, "no supervisor was started");
+    for name in ["worker", "x0", "x9999"] {
+        let record: Value =
+            serde_json::from_str(&project.read(&format!(".pipulate/run/{name}.json"))).unwrap();
+        assert_eq!((&record["state"], &record["wanted"]), (&"stopped".into(), &"stopped".into()), "{record}");
+        assert!(record["supervisor"].is_null() && record["main"].is_null(), "{record}");
+    }
+    assert!(!project.path(".pipulate/run/worker.pid").exists());
+    assert!(took(&["stop"]).1.stderr.contains("Nothing was running"));
+    fs::remove_dir_all(project.path(".pipulate")).unwrap();
+}
+
+#[test]
+fn thousands_of_records_of_killed_supervisors_cost_one_look_at_the_processes() {
+    let project = thousands_killed();
     for words in
         [&["status", "--json"][..], &["status"], &["url"], &["logs", "worker"], &["start", "--dry-run"]]
     {

@@ -199,6 +199,12 @@ fn the_app_restarts_itself_from_its_page_and_knows_its_people_after_it() {
         browser.open(&address(&project, "/"));
         browser.text("#service-server").contains("ready")
     });
+    // The report of the helper that went on when the old app ended.
+    crate::support::holds("what came of it", || {
+        browser.open(&address(&project, "/"));
+        browser.text("body").contains("Restarted server")
+    });
+    assert!(!project.path(".pipulate/run/page-report").exists(), "it is shown once");
 
     project.run(&["stop"]).expect(0);
     project.start(&[]);

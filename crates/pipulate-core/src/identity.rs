@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A process id, greater than zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "i32", into = "i32")]
 pub struct Pid(i32);
 
 impl Pid {
@@ -15,6 +18,20 @@ impl Pid {
     /// The number.
     pub fn get(self) -> i32 {
         self.0
+    }
+}
+
+impl TryFrom<i32> for Pid {
+    type Error = &'static str;
+
+    fn try_from(raw: i32) -> Result<Self, Self::Error> {
+        Self::new(raw).ok_or("not a process id")
+    }
+}
+
+impl From<Pid> for i32 {
+    fn from(pid: Pid) -> Self {
+        pid.0
     }
 }
 

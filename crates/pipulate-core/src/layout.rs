@@ -166,6 +166,11 @@ impl Layout {
         self.run.at("token")
     }
 
+    /// The report of a request that ended the page's own service.
+    pub fn page_report(&self) -> AbsPath {
+        self.run.at("page-report")
+    }
+
     /// JupyterLab's token.
     pub fn jupyter_token(&self) -> AbsPath {
         self.run.at("jupyter-token")

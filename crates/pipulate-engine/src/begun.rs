@@ -13,7 +13,7 @@ use pipulate_process::identity::{self, Verified};
 use pipulate_process::poll;
 use pipulate_process::{reaper, table};
 
-use crate::start::run_of;
+use crate::reconcile::run_of;
 use pipulate_supervisor::ownership::{Ownership, look_up};
 use pipulate_supervisor::process_tree::Service;
 

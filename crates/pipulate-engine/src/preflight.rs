@@ -12,6 +12,7 @@ use pipulate_supervisor::ownership::{Ownership, look_up};
 use pipulate_supervisor::port_owner::port_owners;
 use pipulate_supervisor::startable::try_out_program;
 
+use crate::denial::NotStartable;
 use crate::query;
 
 /// Whether a new instance of a service could be started once the one that runs has been ended. It is
@@ -23,16 +24,16 @@ use crate::query;
 pub fn try_out(
     layout: &Layout,
     service: &ServiceName,
-    spec: impl FnOnce(&BTreeMap<OsString, OsString>) -> Result<ServiceSpec, Reason>,
-) -> Result<(), Reason> {
+    spec: impl FnOnce(&BTreeMap<OsString, OsString>) -> Result<ServiceSpec, NotStartable>,
+) -> Result<(), NotStartable> {
     let (record, ownership) = look_up(layout, service, &identity::host());
     let Some(record) = record.filter(query::main_lives) else { return Ok(()) };
     let environment = match ownership {
         Ownership::Supervised(supervisor) => {
             if let Err(error) = table::try_out_program(supervisor) {
                 let program = table::arguments(supervisor).into_iter().next().unwrap_or_default();
-                let error = error.to_string();
-                return Err(Reason::SupervisorNotRunnable { program: program.into(), error });
+                let why = Reason::SupervisorNotRunnable { program: program.into(), error: error.to_string() };
+                return Err(NotStartable::Preflight { why: Box::new(why) });
             }
             table::environment(supervisor)
         }
@@ -42,8 +43,9 @@ pub fn try_out(
     };
     let Some(environment) = environment else { return Ok(()) };
     let spec = spec(&environment)?;
-    try_out_program(&spec, environment)?;
-    try_out_port(layout, &spec, record.port)
+    try_out_program(&spec, environment)
+        .and_then(|()| try_out_port(layout, &spec, record.port))
+        .map_err(|why| NotStartable::Preflight { why: Box::new(why) })
 }
 
 /// A port that was set by the user and is not the one that it has must be free. Another service of the

@@ -173,6 +173,13 @@ fn moved(layout: &Layout) -> Option<Reason> {
     (born != layout.root()).then(|| Reason::FolderMoved { from: born.to_path_buf() })
 }
 
+/// Whether a service is supervised, lives, and is well.
+pub fn is_up(layout: &Layout, service: &ServiceName) -> bool {
+    let status = status(layout, "", std::slice::from_ref(service));
+    let found = status.services.iter().find(|one| one.name == *service);
+    found.is_some_and(|one| one.supervisor_pid.is_some() && one.state.is_well() && one.live.is_some())
+}
+
 /// Why a service whose record says that it is ready is not; `None` if it is.
 pub(crate) fn why_not_ready(layout: &Layout, record: &Record, ownership: &Ownership) -> Option<Vec<Reason>> {
     health::why_not_ready(layout, record, live(&Claims::default(), layout, record, ownership).as_ref())

@@ -1,17 +1,14 @@
-//! Asking running supervisors from outside to make way for a newer program, or to begin anew.
+//! Asking running supervisors from outside to make way for a newer program.
 
 use std::time::{Duration, Instant};
 
 use pipulate_core::identity::{Host, Pid};
 use pipulate_core::layout::Layout;
-use pipulate_core::marker::RunId;
 use pipulate_core::service::ServiceName;
 use pipulate_process::identity::{self, SignalError, Verified};
 use pipulate_process::poll;
 use pipulate_process::signals::Signal;
 use pipulate_process::table;
-use pipulate_store::record::Record;
-use pipulate_store::request::{Made, Request};
 
 use pipulate_supervisor::ownership::{self, Ownership, look_up};
 
@@ -42,45 +39,6 @@ pub fn upgrade(layout: &Layout, services: &[ServiceName]) -> Vec<ServiceName> {
         supervisor.lives() && !table::program_was_replaced(pid)
     });
     asked.into_iter().map(|(service, _)| service).collect()
-}
-
-/// Asks the holder of a service's lock to do something, and answers with it and the request; `None`: it
-/// has just ended. One that knows no requests is sent `signal`.
-///
-/// # Errors
-/// It may not be signaled.
-pub(crate) fn request(
-    layout: &Layout,
-    service: &ServiceName,
-    supervisor: Pid,
-    host: &Host,
-    request: Option<&Request>,
-    signal: Signal,
-) -> Result<Option<Asked>, SignalError> {
-    let Some(supervisor) = ownership::pin_supervisor(layout, service, supervisor, host) else {
-        return Ok(None);
-    };
-    // Where no file can be made, as in a read-only folder, a signal still says what is wanted.
-    let made = request.and_then(|request| request.make(layout, service).ok());
-    let signal = if made.is_some() { Signal::WINCH } else { signal };
-    supervisor.signal(signal)?;
-    Ok(Some(Asked { supervisor, _request: made }))
-}
-
-/// A supervisor that was asked for something. Once nobody waits for that any more, it is not asked.
-pub(crate) struct Asked {
-    pub supervisor: Verified,
-    _request: Option<Made>,
-}
-
-/// The generation by which requests go, where this is the record of a supervisor that knows them.
-pub(crate) fn generation(record: Option<&Record>, supervisor: Pid) -> Option<&RunId> {
-    record.filter(|record| is_of(record, supervisor))?.generation.as_ref()
-}
-
-/// Whether this supervisor wrote the record. One that has just begun has not.
-pub(crate) fn is_of(record: &Record, supervisor: Pid) -> bool {
-    record.supervisor.as_ref().is_some_and(|named| named.pid == supervisor)
 }
 
 fn ask(

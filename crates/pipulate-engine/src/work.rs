@@ -14,6 +14,7 @@ use pipulate_core::units::{length_of_time, size};
 use pipulate_process::identity::{self, own_pid};
 use pipulate_process::table::{self, Entry, RunState};
 use pipulate_store::record;
+use serde::{Deserialize, Serialize};
 
 use crate::jupyter;
 use crate::query;
@@ -22,7 +23,7 @@ use pipulate_supervisor::marker::marker_of;
 use pipulate_supervisor::ownership::ownership_of;
 
 /// Something that is being done.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Work {
     /// A kernel that computes, by JupyterLab's own word.
     BusyKernel { notebook: String, at_least: Duration, memory_bytes: Option<u64> },

@@ -129,6 +129,29 @@ pub fn read(layout: &Layout, service: &ServiceName) -> Result<Option<Record>, St
     Ok(read_of_any_folder(layout, service)?.filter(is_ours))
 }
 
+/// Returns a record as it is written down.
+pub fn to_json(record: &Record) -> Vec<u8> {
+    wire::encode(record)
+}
+
+/// Reads what [`to_json`] returned.
+///
+/// # Errors
+/// It is no record; the sentence says why.
+pub fn from_json(bytes: &[u8]) -> Result<Record, String> {
+    wire::decode(bytes)
+}
+
+/// Returns a reason as it is written down.
+pub fn reason_to_json(reason: &Reason) -> String {
+    wire::reason::encode_all(std::slice::from_ref(reason)).to_string()
+}
+
+/// Reads what [`reason_to_json`] returned; `None` for anything else.
+pub fn reason_from_json(text: &str) -> Option<Reason> {
+    wire::reason::decode_all(serde_json::from_str(text).ok()?)?.pop()
+}
+
 /// Reads the record that lies here, whichever folder it speaks of.
 pub(crate) fn read_of_any_folder(
     layout: &Layout,

@@ -77,7 +77,17 @@ pub fn ownership_among(
         Ok(Holder::Nobody) => {}
         Err(error) => return Ownership::Unknown(error.to_string()),
     }
-    let Some(record) = record else { return Ownership::Gone };
+    record.map_or(Ownership::Gone, |record| ownership_unheld(claims, layout, service, record, host))
+}
+
+/// The same of a record whose service's lock is free, or held by this process, which must not look at it then.
+pub fn ownership_unheld(
+    claims: &Claims,
+    layout: &Layout,
+    service: &ServiceName,
+    record: &Record,
+    host: &Host,
+) -> Ownership {
     if let Some(supervisor) = &record.supervisor
         && identity::liveness(supervisor, host) == Liveness::Alive
         && has_lost_its_lock(layout, service, supervisor)

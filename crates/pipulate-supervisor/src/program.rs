@@ -8,7 +8,6 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use pipulate_core::identity::Pid;
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::{self, Marker, Part};
 use pipulate_core::service::{ServiceName, ServiceSpec};
@@ -60,11 +59,6 @@ pub enum LaunchError {
     Store(#[from] StoreError),
     #[error("could not start a supervisor: {0}")]
     System(#[from] io::Error),
-    #[error(
-        "{service} runs already, supervised by process {supervisor}, although .pipulate was deleted meanwhile; \
-         end it with: pipulate stop {service}"
-    )]
-    Lost { service: ServiceName, supervisor: Pid },
 }
 
 impl Program {

@@ -95,6 +95,11 @@ pub trait Control: Send + Sync + 'static {
     /// Why it was not done, and what to do next.
     fn act(&self, target: &Target, verb: Verb, consent: Consent) -> Result<String, ControlError>;
 
+    /// Takes what became of requests that were finished by another process, or after the page had gone on.
+    fn news(&self) -> Option<String> {
+        None
+    }
+
     /// The address of a service's page, signed in; `None` when it has none now.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ use clap::error::ContextKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
+use pipulate_engine::request::Wait;
 use pipulate_environment::shell::Dialect;
 use pipulate_store::log::time_index::When;
 use pipulate_supervisor::program::Beginning;
@@ -79,6 +80,8 @@ pub(crate) enum Verb {
     Man(Option<String>),
     /// Be the supervisor of a service.
     Supervise(SuperviseSettings),
+    /// `__act`.
+    Act,
     HandOver,
 }
 
@@ -96,13 +99,6 @@ pub(crate) struct StartSettings {
     pub(crate) dry_run: bool,
     /// Whether the environment is made ready first.
     pub(crate) setup: bool,
-}
-
-/// Whether `start` returns before everything is ready.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wait {
-    No,
-    AtMost(Duration),
 }
 
 /// `stop`.
@@ -328,6 +324,7 @@ impl Verb {
             | Self::Init
             | Self::Serve
             | Self::Config(ConfigVerb::Show)
+            | Self::Act
             | Self::Supervise(_) => Projects::This,
             // These belong to no project.
             Self::HandOver | Self::Config(ConfigVerb::Schema) | Self::Completions(_) | Self::Man(_) => {

@@ -1,7 +1,9 @@
 //! One verb, one file, one function.
 
+pub(crate) mod act;
 pub(crate) mod activate;
 pub(crate) mod add;
+pub(crate) mod audience;
 pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod config;

@@ -4,7 +4,6 @@ mod root;
 mod trust;
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::PathBuf;
 
 use pipulate_core::config::{Config, ConfigError};
@@ -13,21 +12,21 @@ use pipulate_core::marker::{self, Marker};
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ServiceStatus;
-use pipulate_engine::{plan, query, takeover};
+use pipulate_engine::project::{Project, read_config};
+use pipulate_engine::query;
 use pipulate_environment::bare_words;
 use pipulate_environment::surroundings::Surroundings;
-use pipulate_environment::venv::{self, bin_dir, existing_python};
+use pipulate_environment::venv::{bin_dir, existing_python};
 use pipulate_process::table;
+use pipulate_store::home;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::{read, secrets};
-use pipulate_store::{files, home};
 use pipulate_supervisor::program::Program;
-use pipulate_supervisor::scope::Scope;
 
 use crate::cli::{Request, Verb};
-use crate::error::{Failure, FailureKind};
-use crate::ui::ask;
+use crate::error::Failure;
 use crate::ui::printer::Printer;
+use crate::ui::{ask, denial, notes};
 
 /// The world of one call.
 #[derive(Clone)]
@@ -62,7 +61,7 @@ impl Context {
         } else {
             let chosen = root::choose(request, &current, home.as_deref())?;
             // What we start ourselves was chosen before.
-            if !matches!(request.verb, Verb::Supervise(_) | Verb::Serve | Verb::HandOver) {
+            if !matches!(request.verb, Verb::Supervise(_) | Verb::Serve | Verb::Act | Verb::HandOver) {
                 chosen.warnings.iter().for_each(|warning| printer.warning(warning));
             }
             (chosen.root, chosen.is_guess)
@@ -88,64 +87,61 @@ impl Context {
         Ok(Self { config: read_config(&layout), layout, printer, exe, is_guess })
     }
 
+    /// The project, as both user interfaces act on it.
+    pub(crate) fn project(&self) -> Project {
+        Project {
+            layout: self.layout.clone(),
+            config: self.config.clone(),
+            exe: self.exe.clone(),
+            around: Surroundings::of_this_process(),
+            own_service: self.own_service(),
+            takes_locks: true,
+            launched: None,
+        }
+    }
+
     /// The same project with the folders of a home, made if there are none: where they really are is
     /// known then.
     ///
     /// # Errors
     /// They can't be made, or are somebody else's.
     pub(crate) fn home(&self) -> Result<Self, Failure> {
-        let is_new = !self.layout.state().exists();
-        if is_new && self.is_guess {
-            self.ask_about_guess()?;
-        }
-        let layout = home::ensure(&self.layout).map_err(|error| {
-            // What is refused says itself what to do.
-            let is_forbidden = error.kind() == Some(io::ErrorKind::PermissionDenied);
-            let advice = "a home needs a folder that you may write to; make one of your own and go there";
-            let failure = Failure::from(error);
-            if is_forbidden { failure.hint(advice) } else { failure }
-        })?;
-        if is_new {
-            self.printer.note(format!("A new home: {}", layout.root()));
-        }
-        match takeover::take_over(&layout) {
-            Ok(true) if !is_new => {
-                self.printer
-                    .note("This .pipulate was copied or came with the folder; it gets keys of its own");
-            }
-            Ok(_) => {}
-            Err(error) => self.printer.detail(format!("this home will not be known as your own: {error}")),
-        }
-        if *layout.run() != *self.layout.run() {
-            let run = layout.run();
-            self.printer.note(format!("This folder can't hold what a home needs; it is kept in: {run}"));
-        }
-        Ok(Self { layout, ..self.clone() })
+        self.confirm_guess()?;
+        let home = self.project().home(&mut |note| notes::say(&self.printer, &note));
+        let home = home.map_err(|denial| denial::failure(self, denial))?;
+        Ok(self.with_layout(home.layout))
     }
 
     /// Says that a folder above this one would become a home, and why; on a terminal, asks.
-    fn ask_about_guess(&self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// The answer was no.
+    pub(crate) fn confirm_guess(&self) -> Result<(), Failure> {
+        if !self.is_guess || self.layout.state().exists() {
+            return Ok(());
+        }
         let root = self.layout.root();
         let why = format!("a folder above this one is the project, because it has a .venv: {root}");
         let instead = "to use the current folder instead: pipulate -C . start";
+        self.printer.warning(why);
         if !ask::can_ask(&self.printer) {
-            self.printer.warning(why);
             self.printer.hint(instead);
             return Ok(());
         }
-        self.printer.warning(why);
         match ask::yes(&self.printer, "Make a home there?") {
             true => Ok(()),
             false => Err(Failure::failed("nothing was changed").hint(instead)),
         }
     }
 
-    /// Remembers which Python what was asked for runs with: `doctor` may run that one, too.
+    /// Remembers which Python what was asked for runs with.
     pub(crate) fn remember_environment(&self) {
-        let Ok(config) = &self.config else { return };
-        if let Err(error) = venv::remember(&self.layout, &config.python) {
-            self.printer.detail(format!("this environment will not be known as used: {error}"));
-        }
+        self.project().remember_environment(&mut |note| notes::say(&self.printer, &note));
+    }
+
+    /// The same with its files where they really are.
+    pub(crate) fn with_layout(&self, layout: Layout) -> Self {
+        Self { layout, ..self.clone() }
     }
 
     /// The same with its configuration as it is now.
@@ -163,11 +159,6 @@ impl Context {
         Program::new(self.exe.clone())
     }
 
-    /// What supervises for longer than this login, where the system has that.
-    pub(crate) fn lasting_program(&self) -> Program {
-        Program { scope: Scope::of_session(), ..self.program() }
-    }
-
     /// The same for another of the user's projects.
     ///
     /// # Errors
@@ -182,23 +173,6 @@ impl Context {
     pub(crate) fn elsewhere(&self) -> Vec<Self> {
         let others = home::others_in_use(&self.layout).into_iter();
         others.map(|layout| Self { layout, ..self.clone() }).collect()
-    }
-
-    /// Refuses to start a second instance of what runs with its files in another place.
-    ///
-    /// # Errors
-    /// One of them does.
-    pub(crate) fn refuse_elsewhere(&self, services: &[ServiceName]) -> Result<(), Failure> {
-        for place in self.elsewhere() {
-            let there = query::glance(&place.layout, &self.project_name(), &[]).services;
-            let is_asked = |service: &&ServiceStatus| services.contains(&service.name);
-            if let Some(service) = there.iter().find(is_asked) {
-                let (name, run) = (&service.name, place.layout.run());
-                return Err(Failure::failed(format!("{name} runs already, with its files in: {run}"))
-                    .hint(format!("stop it first: pipulate stop {name}")));
-            }
-        }
-        Ok(())
     }
 
     /// The Python of the project's environment, found without starting it.
@@ -233,17 +207,10 @@ impl Context {
         &self.config
     }
 
-    /// The project's name: the configured one, else the folder's.
-    pub(crate) fn project_name(&self) -> String {
-        let configured = self.config.as_ref().ok().and_then(|config| config.name.clone());
-        let folder = || self.layout.root().file_name().map(|name| name.to_string_lossy().into_owned());
-        configured.or_else(folder).unwrap_or_else(|| "pipulate".to_owned())
-    }
-
     /// Whether any service of this project lives, or may live where we can't look.
     pub(crate) fn is_alive(&self) -> bool {
         let is_alive = |place: &Self| {
-            let status = query::status(&place.layout, &place.project_name(), &[]);
+            let status = query::status(&place.layout, "", &[]);
             !status.unknown.is_empty() || status.services.iter().any(ServiceStatus::is_there)
         };
         is_alive(self) || self.elsewhere().iter().any(is_alive)
@@ -252,15 +219,6 @@ impl Context {
     /// The service of this project inside which this program was started: it ends with that one.
     pub(crate) fn own_service(&self) -> Option<ServiceName> {
         own_marker().filter(|own| own.project == self.layout.project_id()).map(|own| own.service)
-    }
-
-    /// Of groups that are stopped or restarted one after the other, the one that ends this program is the
-    /// last: what was not asked for by then never is.
-    pub(crate) fn own_service_last(&self, waves: &mut Vec<Vec<ServiceName>>) {
-        let Some(own) = self.own_service().filter(|_| waves.len() > 1) else { return };
-        let Some(wave) = waves.iter_mut().find(|wave| wave.contains(&own)) else { return };
-        wave.retain(|service| *service != own);
-        waves.push(vec![own]);
     }
 
     /// The configuration if it can be used; if not, a warning is printed. For verbs that look at
@@ -298,20 +256,7 @@ impl Context {
         asked: &[ServiceName],
         known: &BTreeSet<ServiceName>,
     ) -> Result<(), Failure> {
-        let Some(unknown) = asked.iter().find(|name| !known.contains(name)) else { return Ok(()) };
-        let configured = self.config.as_ref().ok().and_then(|config| config.service(unknown.as_str()));
-        let why = match configured {
-            Some(service) if !service.enabled => {
-                format!("{unknown} is switched off: pipulate.toml says enabled = false")
-            }
-            Some(_) => {
-                format!("there is no {unknown} where there is no server.py: `server` is that page here")
-            }
-            None => format!("there is no such service: {unknown}"),
-        };
-        let failure = Failure::new(FailureKind::Usage, why);
-        let known: Vec<&str> = known.iter().map(ServiceName::as_str).collect();
-        Err(if known.is_empty() { failure } else { failure.hint(format!("there are: {}", known.join(", "))) })
+        self.project().refuse_unknown(asked, known).map_err(|denial| denial::failure(self, denial))
     }
 
     /// The services that exist here, and those that left a log.
@@ -324,19 +269,9 @@ impl Context {
         Ok(known)
     }
 
-    /// The services that exist here, in the order of the configuration. Where that can't be read there
-    /// are those of a folder without one, and those with a record; a folder that is gone has none.
+    /// The services that exist here, in the order of the configuration.
     pub(crate) fn services(&self) -> Vec<ServiceName> {
-        let config = self.config.clone().or_else(|_| Config::parse("")).ok();
-        let Some(config) = config.filter(|_| self.layout.root().is_dir()) else { return Vec::new() };
-        let known = plan::known_services(&config, self.layout.server_py().is_file());
-        let mut services: Vec<ServiceName> = known.into_iter().map(|service| service.name.clone()).collect();
-        if self.config.is_err() {
-            let mut recorded = query::services(&self.layout).unwrap_or_default();
-            recorded.retain(|name| !services.contains(name));
-            services.extend(recorded);
-        }
-        services
+        self.project().services()
     }
 }
 
@@ -357,14 +292,6 @@ pub(crate) fn current_directory() -> Result<PathBuf, Failure> {
             .hint("it may have been deleted; go to another one")
             .hint("what still runs in it is ended by: pipulate stop --all")
     })
-}
-
-fn read_config(layout: &Layout) -> Result<Config, ConfigError> {
-    match files::read_foreign_text(&layout.config()) {
-        Ok(text) => Config::parse(&text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Config::parse(""),
-        Err(error) => Err(ConfigError { message: format!("could not read it: {error}") }),
-    }
 }
 
 #[cfg(test)]
@@ -390,7 +317,7 @@ mod tests {
         let known = project.context.known_services().unwrap();
         let asked = [ServiceName::parse("jupiter").unwrap()];
         let failure = project.context.refuse_unknown(&asked, &known).unwrap_err();
-        assert_eq!(failure.kind, FailureKind::Usage);
+        assert_eq!(failure.kind, crate::error::FailureKind::Usage);
         insta::assert_snapshot!(failure.render(crate::ui::style::Style::plain()), @r"
         error: there is no such service: jupiter
         hint: there are: jupyter, server

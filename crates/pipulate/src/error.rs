@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::io;
 
+use pipulate_engine::cause::{Cause, CauseKind};
+
 use crate::exit_code::ExitStatus;
 use crate::ui::style::Style;
 
@@ -66,6 +68,15 @@ impl Failure {
         }
     }
 
+    /// A failure below the engine.
+    pub(crate) fn of_cause(cause: Cause) -> Self {
+        let failure = Self::failed(cause.text);
+        match advice_against(cause.kind) {
+            Some(advice) => failure.hint(advice),
+            None => failure,
+        }
+    }
+
     /// Says why.
     pub(crate) fn cause(mut self, cause: impl fmt::Display) -> Self {
         self.causes.push(cause.to_string());
@@ -92,6 +103,12 @@ impl Failure {
             let _infallible = writeln!(text, "{} {}", style.hint("hint:"), indented(hint));
         }
         text
+    }
+
+    /// All of it, a line each, for a page.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let said = std::iter::once(&self.message).chain(&self.causes).map(|line| indented(line));
+        said.chain(self.hints.iter().map(|hint| format!("hint: {}", indented(hint)))).collect()
     }
 
     /// All of it as one fragment, for a page.
@@ -122,11 +139,16 @@ impl<E: Error + 'static> From<E> for Failure {
 
 /// What helps against some errors, whatever was being done.
 fn advice(error: &io::Error) -> Option<String> {
-    let advice = match error.kind() {
-        io::ErrorKind::StorageFull => "make room on that disk; `df -h` shows how full it is",
-        io::ErrorKind::QuotaExceeded => "your share of that disk is used up: remove what you don't need",
-        io::ErrorKind::ReadOnlyFilesystem => "that disk is read-only; work in a folder on another one",
-        _ => return None,
+    advice_against(error.kind().into())
+}
+
+/// What helps against some errors.
+pub(crate) fn advice_against(kind: CauseKind) -> Option<String> {
+    let advice = match kind {
+        CauseKind::DiskFull => "make room on that disk; `df -h` shows how full it is",
+        CauseKind::OverQuota => "your share of that disk is used up: remove what you don't need",
+        CauseKind::ReadOnlyDisk => "that disk is read-only; work in a folder on another one",
+        CauseKind::NotPermitted | CauseKind::Other => return None,
     };
     Some(advice.to_owned())
 }

@@ -12,7 +12,6 @@ mod interrupt;
 mod jupyter_login;
 mod links;
 mod llm_session;
-mod specs;
 mod ui;
 
 use std::ffi::OsString;
@@ -95,6 +94,7 @@ fn dispatch(context: &Context, verb: Verb) -> Result<ExitStatus, Failure> {
         Verb::Completions(dialect) => commands::completions::completions(context, dialect),
         Verb::Man(verb) => commands::man::man(context, verb.as_deref()),
         Verb::Supervise(settings) => commands::supervise::supervise(context, settings),
+        Verb::Act => commands::act::act(context),
         Verb::HandOver => {
             browser::hand_over(std::io::stdin())?;
             Ok(ExitStatus::Success)

@@ -15,7 +15,6 @@ pub(super) const KNOWN_CYCLES: &[&str] = &[
     "pipulate: commands -> error",
     "pipulate: commands -> links",
     "pipulate: commands -> llm_session",
-    "pipulate: commands -> specs",
     "pipulate: commands -> ui",
     "pipulate: context -> cli",
     "pipulate: context -> error",
@@ -26,8 +25,6 @@ pub(super) const KNOWN_CYCLES: &[&str] = &[
     "pipulate: llm_session -> context",
     "pipulate: llm_session -> error",
     "pipulate: llm_session -> ui",
-    "pipulate: specs -> context",
-    "pipulate: specs -> error",
     "pipulate: ui -> context",
     "pipulate: ui -> error",
 ];

@@ -15,7 +15,7 @@ const NOTES: [&str; 2] = [concat!("TO", "DO"), concat!("FIX", "ME")];
 const BOUNDED: &str = "read it with pipulate_store::files::read_foreign";
 
 /// What does not belong where: sources that begin with this path hold none of these words.
-const FOREIGN_WORDS: [(&str, &[&str]); 3] = [
+const FOREIGN_WORDS: [(&str, &[&str]); 4] = [
     (
         "crates/pipulate-core/src/",
         // An address is a value; a connection is not.
@@ -33,6 +33,10 @@ const FOREIGN_WORDS: [(&str, &[&str]); 3] = [
     ),
     (
         "crates/pipulate-supervisor/src/machine",
+        &["fs::", "net::", "process::", "::now(", "thread::", "async fn"],
+    ),
+    (
+        "crates/pipulate-engine/src/reconcile",
         &["fs::", "net::", "process::", "::now(", "thread::", "async fn"],
     ),
     // Neither a service nor a file of ours, nor what a variable or a signal means to us.

@@ -6,7 +6,7 @@ mod adapters;
 mod coded;
 mod fate;
 mod parts;
-mod reason;
+pub(super) mod reason;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -28,6 +28,9 @@ const REFRESH: HeaderName = HeaderName::from_static("refresh");
 /// All services.
 pub(crate) async fn show(State(state): State<AppState>) -> Result<Markup, Problem> {
     let snapshot = state.look().await?;
+    if let Some(news) = state.ask(|world| world.control.news()).await? {
+        state.notices().set(Topic::Services, news);
+    }
     let notice = state.notices().get(Topic::Services);
     let page = ServicesPage::new(&snapshot, &state.render_context());
     Ok(views::services::page(&page, notice.as_ref(), state.zone()))

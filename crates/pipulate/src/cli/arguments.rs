@@ -154,6 +154,8 @@ enum VerbArguments {
     Man(ManArguments),
     #[command(name = "__supervise", hide = true)]
     Supervise(SuperviseArguments),
+    #[command(name = "__act", hide = true)]
+    Act,
     #[command(name = "__hand-over", hide = true)]
     HandOver,
 }
@@ -349,6 +351,7 @@ impl VerbArguments {
                 formerly: arguments.formerly.and_then(AbsPath::new),
                 places: arguments.state.and_then(AbsPath::new).zip(arguments.run.and_then(AbsPath::new)),
             }),
+            Self::Act => Verb::Act,
             Self::HandOver => Verb::HandOver,
         }
     }

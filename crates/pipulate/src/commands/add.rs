@@ -19,7 +19,7 @@ pub(crate) fn add(context: &Context, settings: AddSettings) -> Result<ExitStatus
     interrupt::ends_with_130()?;
     let config = context.config()?;
     let context = &context.home()?;
-    let (around, name) = (Surroundings::of_this_process(), context.project_name());
+    let (around, name) = (Surroundings::of_this_process(), context.project().name());
     let request = setup::request(context, config, &name, &around, Mode::Explicit);
     let progress = Progress::new(&context.printer);
     let added = add::add(&request, &settings.packages, &mut |event| setup_events::show(event, &progress));

@@ -16,10 +16,10 @@ use crate::commands::{setup, status};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
-use crate::specs::specs;
 use crate::ui::findings;
 use crate::ui::printer::Verbosity;
 use crate::ui::progress::Progress;
+use pipulate_engine::specs::specs;
 
 /// Prints what was found; after mending, what is left.
 pub(crate) fn doctor(context: &Context, settings: DoctorSettings) -> Result<ExitStatus, Failure> {
@@ -85,7 +85,7 @@ fn ports(context: &Context, status: &ProjectStatus) -> Vec<PortFact> {
         let service = status.service(name.as_str())?;
         service.live.as_ref().and(service.port)
     };
-    let wishes = specs(context, config).into_iter().filter_map(|spec| {
+    let wishes = specs(&context.project(), config).into_iter().filter_map(|spec| {
         let wished = spec.port?.port;
         Some((live_port(&spec.name).unwrap_or(wished), spec.name))
     });

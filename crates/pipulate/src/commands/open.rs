@@ -2,7 +2,9 @@
 
 use pipulate_core::service::ServiceName;
 
-use crate::cli::{OpenSettings, StartSettings, Wait};
+use pipulate_engine::request::Wait;
+
+use crate::cli::{OpenSettings, StartSettings};
 use crate::commands::start::{self, pages};
 use crate::commands::{status, url};
 use crate::context::Context;

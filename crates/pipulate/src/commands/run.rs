@@ -11,11 +11,12 @@ use crate::cli::RunSettings;
 use crate::context::Context;
 use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
+use crate::ui::notes;
 
 /// Becomes the command; returns only if that failed. Its exit code is the command's own.
 pub(crate) fn run(context: &Context, settings: RunSettings) -> Result<ExitStatus, Failure> {
     let command = inside(context, settings)?;
-    context.remember_environment();
+    context.project().remember_environment(&mut |note| notes::say(&context.printer, &note));
     context.printer.detail(format!("running: {}", command.display()));
     Err(command.exec().into())
 }

@@ -7,6 +7,7 @@ use std::io::{self, Read as _};
 
 use pipulate_core::config::Config;
 use pipulate_core::secret::EnvKey;
+use pipulate_engine::project::Note;
 use pipulate_environment::doctor;
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_store::dotenv::{EnvError, EnvFile, SecretValue, Unset};
@@ -16,6 +17,7 @@ use crate::context::Context;
 use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
 use crate::ui::hidden::{self, Answer};
+use crate::ui::notes;
 
 /// The longest value that is read: no environment variable can be longer.
 const LIMIT: u64 = 128 << 10;
@@ -44,24 +46,13 @@ pub(crate) fn secret(context: &Context, verb: SecretVerb) -> Result<ExitStatus, 
 /// # Errors
 /// The person pressed Ctrl-C, or what they typed can't be saved.
 pub(crate) fn see_to_required(context: &Context, config: &Config) -> Result<(), Failure> {
-    let file = EnvFile::of(&context.layout);
-    let around = Surroundings::of_this_process();
-    let in_file: BTreeSet<String> = match file.known_values() {
-        Ok((values, _)) => {
-            values.into_iter().filter(|(_, value)| !value.expose().is_empty()).map(|(key, _)| key).collect()
-        }
-        Err(error) if !config.secrets.is_empty() => {
+    let mut missing = match context.project().missing_secrets(config) {
+        Ok(missing) => missing,
+        Err(error) => {
             context.printer.warning(error);
             return Ok(());
         }
-        Err(_) => return Ok(()),
     };
-    let mut missing = Vec::new();
-    for key in &config.secrets {
-        if !in_file.contains(key.as_str()) && around.variable(key.as_str()).is_none() {
-            missing.push(key);
-        }
-    }
     let terminal = context.printer.terminal();
     if terminal.stdin_is_terminal && terminal.stderr_is_terminal && !missing.is_empty() {
         context
@@ -70,16 +61,19 @@ pub(crate) fn see_to_required(context: &Context, config: &Config) -> Result<(), 
         let mut refused = Vec::new();
         for key in missing {
             match typed(context, key.as_str())? {
-                Some(value) => save(context, key, &value)?,
+                Some(value) => save(context, &key, &value)?,
                 None => refused.push(key),
             }
         }
         missing = refused;
     }
     if let Some(first) = missing.first() {
-        let names: Vec<&str> = missing.iter().map(|key| key.as_str()).collect();
-        context.printer.warning(format!("secrets are missing: {}", names.join(", ")));
-        context.printer.hint(format!("save it with: pipulate secret set {first}"));
+        let hint = format!("save it with: pipulate secret set {first}");
+        notes::say(
+            &context.printer,
+            &Note::SecretsMissing { names: missing.iter().map(EnvKey::to_string).collect() },
+        );
+        context.printer.hint(hint);
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! `serve`: the embedded web app, in the foreground: what a supervisor runs, or a person.
 
+pub(crate) mod actions;
 mod chat_adapter;
 mod home;
 mod neighbors;
-mod receipt;
+mod told;
 mod watch;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};

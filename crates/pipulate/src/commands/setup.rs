@@ -18,6 +18,7 @@ use crate::exit_code::ExitStatus;
 use crate::interrupt;
 use crate::links;
 use crate::ui::ask;
+use crate::ui::notes;
 use crate::ui::progress::Progress;
 use crate::ui::setup_events;
 
@@ -54,7 +55,7 @@ pub(crate) fn failed(context: &Context, report: &SetupReport) -> Option<Failure>
 /// There is no Python to go on with.
 pub(crate) fn prepare(context: &Context, config: &Config, mode: Mode) -> Result<SetupReport, Failure> {
     let around = Surroundings::of_this_process();
-    let name = context.project_name();
+    let name = context.project().name();
     let request = request(context, config, &name, &around, mode);
     let report = match attempt(context, &request) {
         Err(SetupError::Refused(Refusal::Managed { manager })) => {
@@ -64,7 +65,7 @@ pub(crate) fn prepare(context: &Context, config: &Config, mode: Mode) -> Result<
         result => result,
     };
     let report = report.map_err(|error| explained(context, error))?;
-    context.remember_environment();
+    context.project().remember_environment(&mut |note| notes::say(&context.printer, &note));
     for drift in &report.drift {
         context.printer.warning(drift);
     }
@@ -109,7 +110,7 @@ pub(crate) fn request<'a>(
 /// with Pipulate.
 pub(crate) fn may_use_packages(context: &Context) -> bool {
     let may = |place: &Context| {
-        let status = query::status(&place.layout, &place.project_name(), &[]);
+        let status = query::status(&place.layout, "", &[]);
         let is_ours = |service: &ServiceStatus| links::shows_the_app(place, &service.name);
         !status.unknown.is_empty()
             || status.services.iter().any(|service| service.is_there() && !is_ours(service))
@@ -148,7 +149,7 @@ pub(crate) fn is_unfinished(context: &Context, config: &Config) -> bool {
 
 fn drift(context: &Context, config: &Config) -> Vec<Drift> {
     let around = Surroundings::of_this_process();
-    let name = context.project_name();
+    let name = context.project().name();
     setup::drift(&request(context, config, &name, &around, Mode::Automatic))
 }
 

@@ -5,43 +5,37 @@ pub(crate) mod launching;
 pub(crate) mod pages;
 pub(crate) mod welcome;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use jiff::Timestamp;
-use pipulate_core::config::{Config, ServiceConfig};
+use pipulate_core::config::Config;
 use pipulate_core::service::ServiceName;
-use pipulate_core::state::ServiceState;
-use pipulate_core::status::ServiceStatus;
 use pipulate_engine::begun::Before;
 use pipulate_engine::plan;
+use pipulate_engine::project::Note;
 use pipulate_engine::reload;
 use pipulate_environment::setup::Mode;
-use pipulate_store::{capture, record, registry};
+use pipulate_store::{capture, record};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use crate::cli::{StartSettings, Wait};
+use crate::cli::StartSettings;
 use crate::commands::{secret, setup, status};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
 use crate::links;
-use crate::ui::{banner, drift};
+use crate::ui::{banner, denial, drift, notes};
 
 /// Starts services and returns when they are ready, or says why they are not.
 pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitStatus, Failure> {
     let began = Timestamp::now();
     let config = context.config()?;
     let has_server_py = context.layout.server_py().is_file();
-    let names = chosen(context, config, &settings.services, has_server_py)?;
-    if names.is_empty() {
-        return Err(Failure::failed("there is nothing to start: every service is disabled")
-            .hint("set enabled = true in pipulate.toml, or name a service"));
-    }
+    let denied = |denial| denial::failure(context, denial);
+    let names = context.project().chosen(&settings.services).map_err(denied)?;
     if settings.dry_run {
         return dry_run(context, &names);
     }
@@ -49,14 +43,14 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     listen_to_ctrl_c(context, &before, settings.foreground)?;
     // Of what is no longer configured nothing else removes them.
     if let Err(error) = capture::trim_unsupervised(&context.layout, config.logs) {
-        context.printer.detail(format!("older logs could not be looked at: {error}"));
+        notes::say(&context.printer, &Note::LogsUnread { error: error.into() });
     }
     for service in reload::upgrade(&context.layout, &names) {
-        context.printer.note(format!("The supervisor of {service} makes way for this version of Pipulate"));
+        notes::say(&context.printer, &Note::Upgraded { service });
     }
     // What never had its packages is set up although what needs none of them runs.
     let is_set_up = !settings.setup || !setup::is_unfinished(context, config);
-    if is_set_up && already_up(context, &names).len() == names.len() {
+    if is_set_up && context.project().already_up(&names).len() == names.len() {
         if settings.setup {
             setup::warn_of_drift(context, config);
         }
@@ -65,7 +59,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         return end(context, &settings, &names, began, printed, None);
     }
     let context = &make_home(context)?;
-    context.refuse_elsewhere(&names)?;
+    context.project().refuse_elsewhere(&names).map_err(denied)?;
     warn_of_root(context, &names);
     secret::see_to_required(context, config)?;
     drift::warn_of_config(context, config, &names);
@@ -79,19 +73,25 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     if !settings.foreground {
         interrupt::outlives_its_terminal()?;
     }
-    let launched =
-        launching::launch_all(context, config, &names, settings.wait, welcome).map_err(|failure| {
-            match settings.foreground {
-                true => foreground::give_up(context, &before, failure),
-                false => failure,
-            }
-        })?;
+    let launched = launching::launch_all(context, &names, settings.wait, welcome).map_err(|failure| {
+        match settings.foreground {
+            true => foreground::give_up(context, &before, failure),
+            false => failure,
+        }
+    })?;
     // What failed keeps nobody from the rest.
     let printed = print_links(context, names.iter().filter(|name| launched.up.contains(name)));
     if settings.browser {
         pages::open(context, config.browser.iter().filter(|name| launched.fresh.contains(name)));
     }
-    end(context, &settings, &names, began, printed, launched.failure(context))
+    end(
+        context,
+        &settings,
+        &names,
+        began,
+        printed,
+        launched.failure(context, launched.show_last_lines(context).as_ref()),
+    )
 }
 
 /// Stays in the foreground, or says how the start came out: first what failed, then that nobody reads.
@@ -143,68 +143,8 @@ fn tell_that_all_runs(context: &Context, config: &Config, names: &[ServiceName],
     }
 }
 
-/// The services asked for with those that they depend on, or those of a bare `start`, in order.
-fn chosen(
-    context: &Context,
-    config: &Config,
-    asked: &[ServiceName],
-    has_server_py: bool,
-) -> Result<Vec<ServiceName>, Failure> {
-    let names = |services: Vec<&ServiceConfig>| -> Vec<ServiceName> {
-        services.into_iter().map(|service| service.name.clone()).collect()
-    };
-    let known = names(plan::known_services(config, has_server_py));
-    let existing: BTreeSet<ServiceName> = known.iter().cloned().collect();
-    context.refuse_unknown(asked, &existing)?;
-    let asked = if asked.is_empty() { names(plan::default_services(config)) } else { asked.to_vec() };
-    let wanted = plan::with_needs(config, &asked);
-    if let Some(missing) = wanted.iter().find(|name| !existing.contains(name)) {
-        let dependants = config.services.iter().filter(|service| service.depends_on.contains(missing));
-        let dependants = dependants.map(|service| service.name.as_str()).collect::<Vec<_>>().join(", ");
-        let why = format!("{missing} does not exist in this folder, and {dependants} depends on it");
-        return Err(Failure::failed(why).hint("the dashboard is there only beside a server.py"));
-    }
-    let wanted: BTreeSet<ServiceName> = wanted.into_iter().collect();
-    let in_their_order = known.into_iter().filter(|name| wanted.contains(name)).collect::<Vec<_>>();
-    Ok(plan::waves(Some(config), &in_their_order).concat())
-}
-
-/// Starts what these services depend on, as far as it is down.
-///
-/// # Errors
-/// Something of it could not be started.
-pub(crate) fn start_needs(
-    context: &Context,
-    config: &Config,
-    services: &[ServiceName],
-    patience: Duration,
-) -> Result<(), Failure> {
-    let status = status::glance(context);
-    // What has ended well did what it was needed for, and a start makes nobody answer who is up.
-    let is_down = |name: &ServiceName| {
-        let found = status.service(name.as_str()).map(|service| service.state);
-        found.is_none_or(|state| {
-            !state.is_well() && !matches!(state, ServiceState::Degraded | ServiceState::Unstable)
-        })
-    };
-    let needed = chosen(context, config, services, context.layout.server_py().is_file())?;
-    let down: Vec<ServiceName> =
-        needed.into_iter().filter(|name| !services.contains(name) && is_down(name)).collect();
-    let launched = launching::launch_all(context, config, &down, Wait::AtMost(patience), None)?;
-    launched.failure(context).map_or(Ok(()), Err)
-}
-
-fn already_up(context: &Context, services: &[ServiceName]) -> Vec<ServiceName> {
-    let status = status::project_status(context);
-    let is_up = |service: &&ServiceStatus| {
-        service.supervisor_pid.is_some() && service.state.is_well() && service.live.is_some()
-    };
-    let up: Vec<&ServiceStatus> = status.services.iter().filter(is_up).collect();
-    services.iter().filter(|name| up.iter().any(|service| service.name == **name)).cloned().collect()
-}
-
 fn dry_run(context: &Context, services: &[ServiceName]) -> Result<ExitStatus, Failure> {
-    let running = already_up(context, services);
+    let running = context.project().already_up(services);
     for service in services {
         let what = if running.contains(service) { "is running already" } else { "would be started" };
         context.printer.data(format!("{service} {what}"))?;
@@ -213,13 +153,11 @@ fn dry_run(context: &Context, services: &[ServiceName]) -> Result<ExitStatus, Fa
 }
 
 /// The project's folders, and the project in the user's list.
-pub(crate) fn make_home(context: &Context) -> Result<Context, Failure> {
-    let context = context.home()?;
-    context.remember_environment();
-    if let Err(error) = registry::remember(&context.layout) {
-        context.printer.warning(format!("this project will be missing in `status --all`: {error}"));
-    }
-    Ok(context)
+fn make_home(context: &Context) -> Result<Context, Failure> {
+    context.confirm_guess()?;
+    let made = context.project().make_home(&mut |note| notes::say(&context.printer, &note));
+    let made = made.map_err(|denial| denial::failure(context, denial))?;
+    Ok(context.with_layout(made.layout))
 }
 
 /// One line per service on stdout: signed-in addresses for people, plain ones for a pipe.

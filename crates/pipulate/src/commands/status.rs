@@ -4,12 +4,10 @@ use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
-use pipulate_core::reason::Reason;
-use pipulate_core::service::ServiceName;
 use pipulate_core::status::{ProjectStatus, Verdict};
-use pipulate_engine::{projects, query};
+use pipulate_engine::project::Probes;
+use pipulate_engine::projects;
 use pipulate_process::poll::{self, Interest};
 use pipulate_store::registry;
 use signal_hook::consts::SIGINT;
@@ -36,36 +34,12 @@ pub(crate) fn status(context: &Context, settings: StatusSettings) -> Result<Exit
 
 /// The status of this project: what its configuration knows, and what has a record.
 pub(crate) fn project_status(context: &Context) -> ProjectStatus {
-    everywhere(context, query::status)
+    context.project().status(Probes::Run)
 }
 
 /// The same without asking any service whether it answers.
 pub(crate) fn glance(context: &Context) -> ProjectStatus {
-    everywhere(context, query::glance)
-}
-
-/// A look at every place where something of the project may be running.
-fn everywhere(
-    context: &Context,
-    look: impl Fn(&Layout, &str, &[ServiceName]) -> ProjectStatus,
-) -> ProjectStatus {
-    let name = context.project_name();
-    let mut status = look(&context.layout, &name, &context.services());
-    for place in context.elsewhere() {
-        let there = look(&place.layout, &name, &[]);
-        status.unknown.extend(there.unknown);
-        for mut service in there.services {
-            if service.reasons.is_empty() {
-                service.reasons.push(Reason::FilesElsewhere { folder: place.layout.run().to_path_buf() });
-            }
-            let here = status.services.iter_mut().find(|here| here.name == service.name && !here.is_there());
-            match here {
-                Some(here) => *here = service,
-                None => status.services.push(service),
-            }
-        }
-    }
-    status
+    context.project().status(Probes::Skip)
 }
 
 fn statuses(context: &Context, projects: Projects) -> Vec<ProjectStatus> {

@@ -17,6 +17,7 @@ use pipulate_core::reason::Reason;
 use pipulate_core::service::{LogLimits, Readiness, RestartPolicy, ServiceName, ServiceSpec, StopSpec};
 use pipulate_core::state::ServiceState;
 use pipulate_engine::particulars;
+use pipulate_engine::specs::{specs, with_env_file};
 use pipulate_process::identity::own_pid;
 use pipulate_store::files;
 use pipulate_store::lock::Lock;
@@ -31,7 +32,7 @@ use crate::cli::SuperviseSettings;
 use crate::context::Context;
 use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
-use crate::specs::{specs, with_env_file};
+use crate::ui::denial;
 use crate::ui::style::Style;
 use log_subscriber::LogSubscriber;
 
@@ -162,18 +163,18 @@ fn take_lock(layout: &Layout, service: &ServiceName) -> Result<Option<Lock>, Fai
 
 fn configured(context: &Context, name: &ServiceName) -> Result<ServiceSpec, Failure> {
     let config = context.config()?;
-    let found = specs(context, config).into_iter().find(|spec| spec.name == *name);
+    let found = specs(&context.project(), config).into_iter().find(|spec| spec.name == *name);
     let spec = found
         .ok_or_else(|| Failure::new(FailureKind::Usage, format!("there is no such service here: {name}")))?;
-    with_env_file(context, config, spec)
+    with_env_file(&context.project(), config, spec).map_err(|why| denial::not_startable(why, name))
 }
 
 /// What supervising and stopping need to know of a service that lives, also of one that no
 /// configuration knows any more.
 fn spec_of_living(context: &Context, service: &ServiceName) -> ServiceSpec {
     let config = context.config_as_read().as_ref().ok();
-    let known =
-        config.and_then(|config| specs(context, config).into_iter().find(|spec| spec.name == *service));
+    let known = config
+        .and_then(|config| specs(&context.project(), config).into_iter().find(|spec| spec.name == *service));
     known.unwrap_or_else(|| {
         let is_jupyter = service.as_str() == ServiceName::JUPYTER;
         ServiceSpec {

@@ -2,10 +2,11 @@
 
 use pipulate_core::service::ServiceName;
 use pipulate_core::text::printable;
-use pipulate_engine::stop::Stopped;
+use pipulate_engine::report::{Outcome, Refusal};
 use pipulate_store::record::{Named, Receipt};
 
 use super::printer::Printer;
+use super::refusal;
 use super::style::Style;
 use crate::error::{Failure, FailureKind};
 
@@ -13,7 +14,7 @@ use crate::error::{Failure, FailureKind};
 ///
 /// # Errors
 /// The output can't be written.
-pub(crate) fn print(printer: &Printer, outcomes: &[(ServiceName, Stopped)]) -> Result<(), Failure> {
+pub(crate) fn print(printer: &Printer, outcomes: &[(ServiceName, Outcome)]) -> Result<(), Failure> {
     let text = text(outcomes, printer.stdout_style());
     if !text.is_empty() {
         match printer.data(&text) {
@@ -22,35 +23,54 @@ pub(crate) fn print(printer: &Printer, outcomes: &[(ServiceName, Stopped)]) -> R
             printed => printed?,
         }
     }
-    for (service, outcome) in outcomes {
-        if let Stopped::Refused(why) = outcome {
-            printer.failure(&Failure::failed(format!("{service} was not stopped")).cause(why));
-        }
+    for failure in failures(outcomes) {
+        printer.failure(&failure);
     }
-    if outcomes.iter().all(|(_, outcome)| *outcome == Stopped::Already) {
+    if outcomes.iter().all(|(_, outcome)| *outcome == Outcome::AlreadyStopped) {
         printer.note("Nothing was running");
     }
     Ok(())
 }
 
-fn text(outcomes: &[(ServiceName, Stopped)], style: Style) -> String {
+/// What was not stopped, and why.
+pub(crate) fn failures(outcomes: &[(ServiceName, Outcome)]) -> Vec<Failure> {
+    let failure = |(service, outcome): &(ServiceName, Outcome)| {
+        let Outcome::Refused(refusal) = outcome else { return None };
+        let mut why = refusal::words(service, refusal);
+        if matches!(refusal, Refusal::UnreadableRecord { .. }) {
+            why.push_str("; a stop with --force ends what carries its marker");
+        }
+        Some(Failure::failed(format!("{service} was not stopped")).cause(why))
+    };
+    outcomes.iter().filter_map(failure).collect()
+}
+
+/// What ended, what had to be forced, and what is left.
+pub(crate) fn text(outcomes: &[(ServiceName, Outcome)], style: Style) -> String {
     let mut lines = Vec::new();
     let mut survivors = 0;
     let mut refused = false;
     for (service, outcome) in outcomes {
         match outcome {
-            Stopped::Already => {}
-            // What had ended by itself and left nothing: there is nothing to tell.
-            Stopped::Done(receipt)
-                if receipt.stopped == 0 && receipt.survivors.is_empty() && receipt.left.is_empty() => {}
-            Stopped::Done(receipt) => {
-                survivors += receipt.survivors.len();
-                lines.extend(service_lines(service, receipt, style));
+            Outcome::AlreadyStopped => {}
+            Outcome::Stopped { record } => {
+                let Some(receipt) = &record.receipt else { continue };
+                // What had ended by itself and left nothing: there is nothing to tell.
+                if receipt.stopped > 0 || !receipt.survivors.is_empty() || !receipt.left.is_empty() {
+                    survivors += receipt.survivors.len();
+                    lines.extend(service_lines(service, receipt, style));
+                }
             }
-            Stopped::Unrecorded(why) => {
-                lines.push(format!("{} {service}, {}", style.good("Stopped"), printable(why)));
+            Outcome::Unrecorded(why) => {
+                let why = printable(&refusal::unrecorded(why));
+                lines.push(format!("{} {service}, {why}", style.good("Stopped")));
             }
-            Stopped::Refused(_) => refused = true,
+            Outcome::Refused(_)
+            | Outcome::Up { .. }
+            | Outcome::Begun
+            | Outcome::Failed { .. }
+            | Outcome::TimedOut
+            | Outcome::Unmet { .. } => refused = true,
         }
     }
     match survivors {
@@ -87,9 +107,45 @@ fn service_lines(service: &ServiceName, receipt: &Receipt, style: Style) -> Vec<
 #[cfg(test)]
 mod tests {
     use pipulate_core::identity::Pid;
+    use pipulate_core::project::AbsPath;
     use pipulate_core::reason::Fate;
+    use pipulate_core::service::{Readiness, Scheme};
+    use pipulate_core::state::{ServiceState, Wanted};
+    use pipulate_store::record::Record;
 
     use super::*;
+
+    fn stopped(receipt: Receipt) -> Outcome {
+        let record = Record {
+            root: AbsPath::new("/p").unwrap(),
+            service: ServiceName::parse("worker").unwrap(),
+            wanted: Wanted::Stopped,
+            supervisor: None,
+            state: ServiceState::Stopped,
+            reasons: Vec::new(),
+            main: None,
+            next_run: None,
+            generation: None,
+            configured: Default::default(),
+            restarts: 0,
+            unexpected_ends: 0,
+            last_exit: None,
+            port: None,
+            exposed: false,
+            address: None,
+            scheme: Scheme::Http,
+            page: None,
+            readiness: Readiness::Exec,
+            adopted: false,
+            notes: Vec::new(),
+            log_start: 0,
+            log_dropped: 0,
+            log_trouble: None,
+            saved: Vec::new(),
+            receipt: Some(receipt),
+        };
+        Outcome::Stopped { record: Box::new(record) }
+    }
 
     fn named(pid: i32, name: &str, why: Fate) -> Named {
         Named { pid: Pid::new(pid).unwrap(), start: 0, name: name.to_owned(), why }
@@ -107,9 +163,9 @@ mod tests {
         let server = Receipt { stopped: 1, seconds: 0.3, ..Receipt::default() };
         let name = |text| ServiceName::parse(text).unwrap();
         let outcomes = [
-            (name("jupyter"), Stopped::Done(jupyter)),
-            (name("server"), Stopped::Done(server)),
-            (name("worker"), Stopped::Already),
+            (name("jupyter"), stopped(jupyter)),
+            (name("server"), stopped(server)),
+            (name("worker"), Outcome::AlreadyStopped),
         ];
         insta::assert_snapshot!(text(&outcomes, Style::plain()), @r"
         Stopped jupyter: 4 processes in 0.9 s
@@ -124,10 +180,9 @@ mod tests {
     #[test]
     fn nothing_is_promised_about_what_was_refused() {
         let name = |text| ServiceName::parse(text).unwrap();
-        let refused = (name("jupyter"), Stopped::Refused("it lives on another machine".to_owned()));
+        let refused = (name("jupyter"), Outcome::Refused(Refusal::Restless));
         assert_eq!(text(std::slice::from_ref(&refused), Style::plain()), "");
-        let done =
-            (name("server"), Stopped::Done(Receipt { stopped: 1, seconds: 0.3, ..Receipt::default() }));
+        let done = (name("server"), stopped(Receipt { stopped: 1, seconds: 0.3, ..Receipt::default() }));
         assert_eq!(text(&[refused, done], Style::plain()), "Stopped server: 1 process in 0.3 s");
     }
 }

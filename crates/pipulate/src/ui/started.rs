@@ -5,12 +5,13 @@ use std::fs;
 use pipulate_core::missing_module::MissingModule;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
-use pipulate_engine::start::Started;
+use pipulate_engine::report::Outcome;
 use pipulate_store::log::excerpt;
 use pipulate_store::log::read::Start;
 use pipulate_store::log::time_index::When;
 use pipulate_store::record::Record;
 
+use super::refusal;
 use super::style::Style;
 use crate::context::Context;
 
@@ -18,9 +19,9 @@ use crate::context::Context;
 const LAST_LINES: usize = 20;
 
 /// One line about one service.
-pub(crate) fn line(service: &ServiceName, outcome: &Started, style: Style) -> String {
+pub(crate) fn line(service: &ServiceName, outcome: &Outcome, style: Style) -> String {
     match outcome {
-        Started::Up { record, fresh } => {
+        Outcome::Up { record, fresh } => {
             let mut text = format!("{} {service}", style.state(record.state, record.state));
             let reason = pipulate_words::reasons(&record.reasons, service).filter(|_| !fresh);
             let reason = reason.map(|reason| format!("{service}: {reason}"));
@@ -29,7 +30,7 @@ pub(crate) fn line(service: &ServiceName, outcome: &Started, style: Style) -> St
             }
             text
         }
-        Started::Failed { record } => {
+        Outcome::Failed { record } => {
             let state = record.shown_state();
             let mut text = format!("{} {service}", style.state(state, state));
             for note in notes(record) {
@@ -37,15 +38,21 @@ pub(crate) fn line(service: &ServiceName, outcome: &Started, style: Style) -> St
             }
             text
         }
-        Started::NotSupervised { .. } => format!("{} {service}", style.bad("failed")),
-        Started::TimedOut => format!("{} {service}", style.state(ServiceState::Starting, "starting")),
+        Outcome::Refused(_)
+        | Outcome::Unmet { .. }
+        | Outcome::AlreadyStopped
+        | Outcome::Stopped { .. }
+        | Outcome::Unrecorded(_) => format!("{} {service}", style.bad("failed")),
+        Outcome::TimedOut | Outcome::Begun => {
+            format!("{} {service}", style.state(ServiceState::Starting, "starting"))
+        }
     }
 }
 
 /// What is true about a service that is not up, in a few words.
-pub(crate) fn in_short(outcome: &Started) -> &'static str {
+pub(crate) fn in_short(outcome: &Outcome) -> &'static str {
     match outcome {
-        Started::Failed { record } => match record.shown_state() {
+        Outcome::Failed { record } => match record.shown_state() {
             ServiceState::Degraded if record.is_in_background() => "running in the background",
             ServiceState::Degraded => "running but not responding",
             ServiceState::Unstable => "keeps crashing",
@@ -60,15 +67,20 @@ pub(crate) fn in_short(outcome: &Started) -> &'static str {
             | ServiceState::Unsupervised
             | ServiceState::Unknown => "could not start",
         },
-        Started::TimedOut => "still starting",
-        Started::Up { .. } | Started::NotSupervised { .. } => "could not start",
+        Outcome::TimedOut | Outcome::Begun => "still starting",
+        Outcome::Up { .. }
+        | Outcome::Refused(_)
+        | Outcome::Unmet { .. }
+        | Outcome::AlreadyStopped
+        | Outcome::Stopped { .. }
+        | Outcome::Unrecorded(_) => "could not start",
     }
 }
 
 /// Why it did not start; `None` for what is only slow.
-pub(crate) fn reason(service: &ServiceName, outcome: &Started) -> Option<String> {
+pub(crate) fn reason(service: &ServiceName, outcome: &Outcome) -> Option<String> {
     match outcome {
-        Started::Failed { record } => {
+        Outcome::Failed { record } => {
             let why = pipulate_words::reasons(&record.reasons, service).unwrap_or_else(|| {
                 match record.state == ServiceState::Stopped {
                     true => "it was stopped meanwhile".to_owned(),
@@ -77,8 +89,14 @@ pub(crate) fn reason(service: &ServiceName, outcome: &Started) -> Option<String>
             });
             Some(format!("{service}: {why}"))
         }
-        Started::NotSupervised { why } => Some(format!("{service}: {why}")),
-        Started::Up { .. } | Started::TimedOut => None,
+        Outcome::Refused(refusal) => Some(format!("{service}: {}", refusal::words(service, refusal))),
+        Outcome::Up { .. }
+        | Outcome::Begun
+        | Outcome::TimedOut
+        | Outcome::Unmet { .. }
+        | Outcome::AlreadyStopped
+        | Outcome::Stopped { .. }
+        | Outcome::Unrecorded(_) => None,
     }
 }
 
@@ -88,8 +106,8 @@ pub(crate) fn notes(record: &Record) -> impl Iterator<Item = String> {
 }
 
 /// How to get the module that a failed service did not find.
-pub(crate) fn missing_module(context: &Context, service: &ServiceName, outcome: &Started) -> Option<String> {
-    let Started::Failed { .. } = outcome else { return None };
+pub(crate) fn missing_module(context: &Context, service: &ServiceName, outcome: &Outcome) -> Option<String> {
+    let Outcome::Failed { .. } = outcome else { return None };
     let start = Start::Since(When::LastStart);
     let lines = excerpt::last_lines(&context.layout, service, start, LAST_LINES, &context.masker());
     let MissingModule { module, package } = MissingModule::in_lines(&lines.ok()?)?;
@@ -97,8 +115,8 @@ pub(crate) fn missing_module(context: &Context, service: &ServiceName, outcome: 
 }
 
 /// The last lines that a failed service printed in this start; whether there were any.
-pub(crate) fn show_last_lines(context: &Context, service: &ServiceName, outcome: &Started) -> bool {
-    let Started::Failed { record } = outcome else { return false };
+pub(crate) fn show_last_lines(context: &Context, service: &ServiceName, outcome: &Outcome) -> bool {
+    let Outcome::Failed { record } = outcome else { return false };
     let this_start = Start::Since(When::LastStart);
     let start = excerpt::telling(record.shown_state(), LAST_LINES as u64, this_start);
     let has_printed = fs::metadata(context.layout.log(service)).is_ok_and(|log| log.len() > record.log_start);

@@ -23,7 +23,7 @@ use super::parts::{
 };
 
 /// The reasons in a field: absent, one, or a list. `None` if it is neither text nor data.
-pub(super) fn decode_all(value: Value) -> Option<Vec<Reason>> {
+pub(in crate::record) fn decode_all(value: Value) -> Option<Vec<Reason>> {
     match value {
         Value::Null => Some(Vec::new()),
         Value::Array(list) => list.into_iter().map(decode).collect(),
@@ -31,7 +31,7 @@ pub(super) fn decode_all(value: Value) -> Option<Vec<Reason>> {
     }
 }
 
-pub(super) fn encode_all(reasons: &[Reason]) -> Value {
+pub(in crate::record) fn encode_all(reasons: &[Reason]) -> Value {
     Value::Array(reasons.iter().map(encode).collect())
 }
 

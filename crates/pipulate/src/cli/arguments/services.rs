@@ -6,7 +6,9 @@ use clap::Args;
 use pipulate_core::units::parse_duration;
 
 use super::{ServicesArgument, format};
-use crate::cli::{Projects, RestartSettings, StartSettings, StatusSettings, StopSettings, Wait};
+use pipulate_engine::request::Wait;
+
+use crate::cli::{Projects, RestartSettings, StartSettings, StatusSettings, StopSettings};
 
 #[derive(Debug, Args)]
 pub(super) struct StartArguments {

@@ -5,16 +5,16 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pipulate_core::resources::Resources;
 use pipulate_core::secret::EnvKey;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::{KernelActivity, ProjectStatus};
-use pipulate_engine::{jupyter, work};
+use pipulate_engine::kept::Kept;
+use pipulate_engine::{jupyter, project as engine, work};
 use pipulate_environment::resources;
-use pipulate_process::command::{Command, CommandError, End};
 use pipulate_store::dotenv::{EnvFile, SecretValue, SetOnce, Unset, Written};
 use pipulate_store::error::StoreError;
 use pipulate_store::log::mask::Masker;
@@ -25,8 +25,8 @@ use pipulate_web::world::{
     Verb, Watching,
 };
 
-use super::receipt;
 use super::watch::{LogWatch, RecordWatch};
+use super::{actions, told};
 use crate::commands::logs::{self, Scope};
 use crate::commands::status;
 use crate::context::Context;
@@ -36,8 +36,6 @@ use crate::{jupyter_login, links};
 /// How long a page waits for what it asked for; then that goes on by itself. A browser gives up after
 /// a minute.
 const PATIENCE: Duration = Duration::from_secs(45);
-/// How long a page waits for what it starts; after that the service's card tells how it goes.
-const START: &str = "30s";
 /// How long a page waits for what JupyterLab says about its kernels.
 const JUPYTER_TIMEOUT: Duration = Duration::from_millis(300);
 
@@ -45,7 +43,8 @@ const JUPYTER_TIMEOUT: Duration = Duration::from_millis(300);
 pub(super) struct Home {
     pub(super) context: Context,
     own: Option<ServiceName>,
-    patience: Duration,
+    /// What came of a request that the page no longer waited for.
+    late: Arc<Mutex<Option<String>>>,
     /// The program's file when it was started.
     program: Option<Version>,
     /// `None` until lines are shown.
@@ -64,28 +63,11 @@ impl Home {
     /// `own` is the service that this process is.
     pub(super) fn new(context: Context, own: Option<ServiceName>) -> Self {
         let program = version(&context.exe);
-        Self { context, own, patience: PATIENCE, program, secrets: Mutex::new(None) }
+        Self { context, own, late: Arc::default(), program, secrets: Mutex::new(None) }
     }
 
     fn env_file(&self) -> EnvFile {
         EnvFile::of(&self.context.layout)
-    }
-
-    /// The command that a person would type.
-    fn command(&self, target: &Target, verb: Verb, consent: Consent) -> Command {
-        let command = Command::new(self.context.own_program())
-            .arg("-C")
-            .arg(self.context.layout.root().as_os_str())
-            .arg(verb.word());
-        let command = match target {
-            Target::One(service) => command.arg(service.as_str()),
-            Target::All => command,
-        };
-        match (verb, consent) {
-            (Verb::Start, _) => command.args(["--no-browser", "--no-setup", "--wait-timeout", START]),
-            (Verb::Stop | Verb::Restart, Consent::Given) => command.arg("--yes"),
-            (Verb::Stop | Verb::Restart, Consent::NotAsked) => command,
-        }
     }
 
     /// Whether the service that serves the page is meant, too.
@@ -157,7 +139,6 @@ impl StatusSource for Home {
 }
 
 impl Control for Home {
-    /// Runs this very program, so that the page and the terminal do the same.
     fn act(&self, target: &Target, verb: Verb, consent: Consent) -> Result<String, ControlError> {
         if consent == Consent::NotAsked {
             let ends = self.ends(target, verb);
@@ -165,29 +146,38 @@ impl Control for Home {
                 return Err(ControlError::NeedsConsent(ends));
             }
         }
-        let command = self.command(target, verb, consent);
-        let failed = |error: CommandError| ControlError::Failed(error.to_string());
+        let context = self.context.reread();
+        let project = context.project();
+        let request = actions::request(&project, target, verb, consent);
         if verb != Verb::Start && self.is_own(target) {
-            command.detached().map_err(failed)?;
-            return Ok(receipt::of_request(target, verb));
+            actions::hand_over(&context, &request)
+                .map_err(|error| ControlError::Failed(error.to_string()))?;
+            return Ok(told::of_request(target, verb));
         }
-        let before = self.status(Probes::Skip);
-        let Some(output) = command.output_unless_slow(self.patience).map_err(failed)? else {
-            let request = receipt::of_request(target, verb);
-            return Ok(format!("{request}; that takes long, and goes on"));
+        let before = project.status(engine::Probes::Skip);
+        let (late, asked, there) = (Arc::clone(&self.late), request.clone(), context.clone());
+        let is_late = move |(notes, result): actions::Told| {
+            let text = match told::of_result(&there, &asked, None, &notes, result) {
+                Ok(text) => text,
+                Err(error) => error.to_string(),
+            };
+            *late.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
         };
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-        match (output.end, verb) {
-            (End::Code(0), Verb::Start) => Ok(receipt::of_start(&before, &stdout, &stderr)),
-            (End::Code(0), Verb::Stop | Verb::Restart) => Ok(receipt::with_warnings(stdout, &stderr)),
-            (End::Code(_), _) => Err(ControlError::Refused(receipt::of_failure(&stderr))),
-            (End::Signal(_) | End::TimedOut | End::Unknown, _) => Err(ControlError::Failed(format!(
-                "the command that should {} {target} {}",
-                verb.word(),
-                output.end
-            ))),
+        match actions::carry_out(project, request.clone(), PATIENCE, is_late) {
+            Some((notes, result)) => told::of_result(&context, &request, Some(&before), &notes, result),
+            None => Ok(format!("{}; that takes long, and goes on", told::of_request(target, verb))),
         }
+    }
+
+    fn news(&self) -> Option<String> {
+        if let Some(text) = self.late.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Some(text);
+        }
+        let Kept { request, notes, result } = actions::left(&self.context)?;
+        Some(match told::of_result(&self.context, &request, None, &notes, result) {
+            Ok(text) => text,
+            Err(error) => error.to_string(),
+        })
     }
 
     fn signed_address(&self, service: &ServiceName) -> Result<Option<String>, ControlError> {
@@ -249,49 +239,5 @@ impl Secrets for Home {
 
     fn forget(&self, key: &str) -> Result<Unset, SecretsError> {
         Secrets::forget(&self.env_file(), key)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-    use crate::context::samples;
-
-    #[test]
-    fn what_takes_long_goes_on_when_the_page_no_longer_waits_for_it() {
-        let mut project = samples::project("");
-        let root = project.context.layout.root().clone();
-        let script =
-            "#!/bin/sh\ncd \"$2\"\nuntil [ -e go ]; do sleep 0.02; done\nseq 100000\necho \"$3 $4\" > done\n";
-        fs::write(root.join("program"), script).unwrap();
-        fs::set_permissions(root.join("program"), fs::Permissions::from_mode(0o755)).unwrap();
-        project.context.exe = root.join("program");
-        let worker = Target::One(ServiceName::parse("worker").unwrap());
-        let mut home = Home::new(project.context.clone(), None);
-        home.patience = Duration::from_millis(50);
-        let told = home.act(&worker, Verb::Restart, Consent::NotAsked).unwrap();
-        assert_eq!(told, "worker was asked to restart; that takes long, and goes on");
-        assert!(!root.join("done").exists());
-        fs::write(root.join("go"), "").unwrap();
-        let begun = std::time::Instant::now();
-        while !fs::read_to_string(root.join("done")).is_ok_and(|said| said == "restart worker\n") {
-            assert!(begun.elapsed() < Duration::from_secs(60), "it did not go on");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    #[test]
-    fn a_yes_on_the_page_is_a_gentle_one() {
-        let home = Home::new(samples::project("").context.clone(), None);
-        for (verb, consent, option) in [
-            (Verb::Stop, Consent::Given, Some("--yes")),
-            (Verb::Restart, Consent::Given, Some("--yes")),
-            (Verb::Stop, Consent::NotAsked, None),
-        ] {
-            let line = home.command(&Target::All, verb, consent).display();
-            assert_eq!(line.split(' ').find(|word| word.starts_with("--")), option, "{line}");
-        }
     }
 }

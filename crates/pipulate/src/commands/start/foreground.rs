@@ -16,7 +16,6 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::ServiceStatus;
 use pipulate_engine::begun::Before;
-use pipulate_engine::stop::Manner;
 use pipulate_engine::work;
 use pipulate_process::command::Command;
 use pipulate_process::poll::{self, Interest};
@@ -24,6 +23,7 @@ use pipulate_store::record::{self, Record};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use crate::commands::audience::Asker;
 use crate::commands::{logs, status, stop};
 use crate::context::Context;
 use crate::error::{Failure, FailureKind};
@@ -76,7 +76,7 @@ pub(super) fn stay(
     let clean = match follow(context, services, began) {
         Ok(logs::Ended::Left) => {
             interrupt::outlives_its_terminal()?;
-            stop::stop_services(context, services, Manner { timeout: None, force: false })?
+            stop::stop_services(context, services)?
         }
         Ok(logs::Ended::NothingRuns) => how_they_ended(context, services)?,
         Ok(logs::Ended::Unread) => {
@@ -100,12 +100,14 @@ pub(super) fn give_up(context: &Context, before: &Before, failure: Failure) -> F
     }
     let mut begun = before.begun(&context.layout);
     say_what_ran_before(context, before, &begun);
-    if let Err(busy) = stop::spare_work_in_progress(context, &begun, "stop", &begun) {
-        context.printer.failure(&busy);
+    let named = begun.clone();
+    let mut asker = Asker::new(context, "stop", &named);
+    if let Err(busy) = context.project().spare_work(&begun, &mut asker) {
+        context.printer.failure(&asker.failure(busy));
         begun.retain(|service| service.as_str() != ServiceName::JUPYTER);
     }
     if !begun.is_empty()
-        && let Err(other) = stop::stop_services(context, &begun, Manner { timeout: None, force: false })
+        && let Err(other) = stop::stop_services(context, &begun)
     {
         context.printer.failure(&other);
     }

@@ -6,9 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use pipulate_core::config::Config;
-use pipulate_core::reason::Reason;
 use pipulate_core::service::{ServiceName, ServiceSpec, Word};
-use pipulate_engine::{plan, preflight};
 use pipulate_environment::service::{
     LIBRARY_PATH, is_pythons, library_path, service_environment, without_the_shell,
 };
@@ -16,26 +14,27 @@ use pipulate_environment::surroundings::Surroundings;
 use pipulate_environment::venv::existing_python;
 use pipulate_store::dotenv::EnvFile;
 
-use crate::context::Context;
-use crate::error::Failure;
+use crate::denial::{Denial, NotStartable};
+use crate::project::Project;
+use crate::{plan, preflight};
 
 /// What the supervisors of a project's services have to know, one for each service that exists.
-pub(crate) fn specs(context: &Context, config: &Config) -> Vec<ServiceSpec> {
-    specs_around(context, config, &Surroundings::of_this_process(), |_| true)
+pub fn specs(project: &Project, config: &Config) -> Vec<ServiceSpec> {
+    specs_around(project, config, &project.around, |_| true)
 }
 
 /// Those of some services, as a supervisor with another environment has them.
 fn specs_around(
-    context: &Context,
+    project: &Project,
     config: &Config,
     around: &Surroundings,
     is_wanted: impl Fn(&ServiceName) -> bool,
 ) -> Vec<ServiceSpec> {
     let libraries = library_path(around);
-    let around = surroundings(context, config, around);
+    let around = surroundings(project, config, around);
     let services = plan::known_services(config, around.has_server_py).into_iter();
     let services = services.filter(|service| is_wanted(&service.name));
-    let specs = services.map(|service| plan::spec(config, service, &context.layout, &around));
+    let specs = services.map(|service| plan::spec(config, service, &project.layout, &around));
     specs.map(|spec| with_libraries(spec, libraries.as_ref(), &around.python)).collect()
 }
 
@@ -56,19 +55,21 @@ fn with_libraries(mut spec: ServiceSpec, libraries: Option<&OsString>, python: &
 ///
 /// # Errors
 /// The file is not there, can't be read, or has what no environment can hold.
-pub(crate) fn with_env_file(
-    context: &Context,
+pub fn with_env_file(
+    project: &Project,
     config: &Config,
     mut spec: ServiceSpec,
-) -> Result<ServiceSpec, Failure> {
+) -> Result<ServiceSpec, NotStartable> {
     let env_file = config.service(spec.name.as_str()).and_then(|service| service.env_file.as_ref());
     let Some(env_file) = env_file else { return Ok(spec) };
-    let path = context.layout.inside(env_file);
+    let path = project.layout.inside(env_file);
     if !path.exists() {
-        return Err(Failure::failed(format!("its env_file is not there: {path}")));
+        return Err(NotStartable::NoEnvFile { path });
     }
-    let file = EnvFile::new(path, context.layout.dotenv_lock());
-    for (key, value) in file.variables()? {
+    let file = EnvFile::new(path, project.layout.dotenv_lock());
+    for (key, value) in
+        file.variables().map_err(|error| NotStartable::EnvFile { error: error.to_string() })?
+    {
         spec.env.entry(key).or_insert_with(|| value.expose().into());
     }
     Ok(spec)
@@ -78,43 +79,34 @@ pub(crate) fn with_env_file(
 ///
 /// # Errors
 /// One can't; the failure names it.
-pub(crate) fn refuse_unusable(
-    context: &Context,
-    config: &Config,
-    services: &[ServiceName],
-) -> Result<(), Failure> {
-    let own = Surroundings::of_this_process();
-    for spec in specs_around(context, config, &own, |name| services.contains(name)) {
+pub fn refuse_unusable(project: &Project, config: &Config, services: &[ServiceName]) -> Result<(), Denial> {
+    let own = &project.around;
+    for spec in specs_around(project, config, own, |name| services.contains(name)) {
         let service = spec.name.clone();
-        let in_one_line = |failure: Failure| Reason::told(failure.in_one_line());
         let there = |variables: &BTreeMap<OsString, OsString>| {
             let there = own.clone().with_variables(variables.clone());
-            let specs = specs_around(context, config, &there, |name| *name == service);
+            let specs = specs_around(project, config, &there, |name| *name == service);
             let spec = specs.into_iter().next().unwrap_or_else(|| spec.clone());
-            with_env_file(context, config, spec).map_err(in_one_line)
+            with_env_file(project, config, spec)
         };
-        with_env_file(context, config, spec.clone())
-            .map_err(in_one_line)
-            .and_then(|_| preflight::try_out(&context.layout, &service, there))
-            .map_err(|why| {
-                Failure::failed(format!("{service} can't be started as it is configured"))
-                    .cause(pipulate_words::reason(&why, &service))
-            })?;
+        with_env_file(project, config, spec.clone())
+            .and_then(|_| preflight::try_out(&project.layout, &service, there))
+            .map_err(|why| Denial::NotStartable { service: service.clone(), why })?;
     }
     Ok(())
 }
 
 /// What the supervisors of these services are told. One whose service has something wrong with it
 /// is told nothing: it finds out, and says so.
-pub(crate) fn for_start(context: &Context, config: &Config, services: &[ServiceName]) -> Vec<ServiceSpec> {
-    let wanted = specs(context, config).into_iter().filter(|spec| services.contains(&spec.name));
-    wanted.filter_map(|spec| with_env_file(context, config, spec).ok()).collect()
+pub fn for_start(project: &Project, config: &Config, services: &[ServiceName]) -> Vec<ServiceSpec> {
+    let wanted = specs(project, config).into_iter().filter(|spec| services.contains(&spec.name));
+    wanted.filter_map(|spec| with_env_file(project, config, spec).ok()).collect()
 }
 
 /// The facts that a service's specification depends on: the venv's programs if there is one, else
 /// those on `PATH`.
-pub(crate) fn surroundings(context: &Context, config: &Config, around: &Surroundings) -> plan::Surroundings {
-    let found = existing_python(&context.layout, &config.python);
+pub fn surroundings(project: &Project, config: &Config, around: &Surroundings) -> plan::Surroundings {
+    let found = existing_python(&project.layout, &config.python);
     let mut env = BTreeMap::new();
     let mut env_removed = Vec::new();
     let changes = found.as_deref().map(|python| service_environment(python, around)).unwrap_or_default();
@@ -126,13 +118,13 @@ pub(crate) fn surroundings(context: &Context, config: &Config, around: &Surround
         }
     }
     plan::Surroundings {
-        exe: context.exe.clone(),
+        exe: project.exe.clone(),
         jupyter_lab: found.as_deref().and_then(jupyter_lab).unwrap_or_else(|| vec!["jupyter-lab".into()]),
         python: found.unwrap_or_else(|| PathBuf::from("python3")),
         env,
         env_removed,
         jupyter_config_path: around.variable("JUPYTER_CONFIG_PATH").map(ToOwned::to_owned),
-        has_server_py: context.layout.server_py().is_file(),
+        has_server_py: project.layout.server_py().is_file(),
         is_root: rustix::process::geteuid().is_root(),
         shell: terminal_shell(around),
     }
@@ -164,24 +156,24 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::context::samples;
+    use crate::project::samples;
 
     #[test]
     fn the_venvs_programs_come_before_those_on_path() {
         let project = samples::project("");
         let around = Surroundings::default().with("SHELL", "/bin/zsh");
-        let config = project.context.config().unwrap();
-        let bare = surroundings(&project.context, config, &around);
+        let config = project.project.config().unwrap();
+        let bare = surroundings(&project.project, config, &around);
         assert_eq!(
             (bare.python, bare.jupyter_lab, bare.shell),
             ("python3".into(), vec!["jupyter-lab".into()], vec!["/bin/zsh".to_owned()])
         );
 
-        let bin = project.context.layout.inside(".venv/bin");
+        let bin = project.project.layout.inside(".venv/bin");
         fs::create_dir_all(&bin).unwrap();
         fs::write(bin.at("python"), "").unwrap();
         fs::write(bin.at("jupyter-lab"), "").unwrap();
-        let found = surroundings(&project.context, config, &around);
+        let found = surroundings(&project.project, config, &around);
         assert_eq!(
             (found.python, found.jupyter_lab),
             (bin.at("python").to_path_buf(), vec![bin.at("jupyter-lab").as_os_str().to_owned()])
@@ -216,26 +208,29 @@ mod tests {
     fn an_env_file_that_sets_what_no_environment_can_hold_is_refused_with_its_line() {
         let file = "[services.worker]\ncommand = [\"true\"]\nenv_file = \"more.env\"\nenv = { A = \"own\" }";
         let project = samples::project(file);
-        let env_file = project.context.layout.inside("more.env");
+        let env_file = project.project.layout.inside("more.env");
         let told = || {
-            let config = project.context.config().unwrap();
-            let spec = specs(&project.context, config).pop().unwrap();
-            with_env_file(&project.context, config, spec)
+            let config = project.project.config().unwrap();
+            let spec = specs(&project.project, config).pop().unwrap();
+            with_env_file(&project.project, config, spec)
         };
         fs::write(&env_file, "A=1\nB='2'\nC\n").unwrap();
         let env = told().unwrap().env;
         assert_eq!((&env["A"], &env["B"], env.get("C")), (&"own".into(), &"2".into(), None));
         fs::write(&env_file, "A=1\n'hush=hush'=2\n").unwrap();
-        let failure = told().unwrap_err().render(crate::ui::style::Style::plain());
-        let root = project.context.layout.root().to_string();
-        insta::assert_snapshot!(failure.replace(&root, "ROOT"), @r#"error: line 2 of ROOT/more.env sets what no environment can hold: a name with "=" in it, or a NUL character"#);
+        let NotStartable::EnvFile { error } = told().unwrap_err() else {
+            panic!("it was refused for something else")
+        };
+        let failure = error;
+        let root = project.project.layout.root().to_string();
+        insta::assert_snapshot!(failure.replace(&root, "ROOT"), @r#"line 2 of ROOT/more.env sets what no environment can hold: a name with "=" in it, or a NUL character"#);
     }
 
     #[test]
     fn every_service_that_exists_has_a_specification() {
         let project =
             samples::project("[services.worker]\ncommand = [\"true\"]\n[services.server]\nenabled = false");
-        let specs = specs(&project.context, project.context.config().unwrap());
+        let specs = specs(&project.project, project.project.config().unwrap());
         let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
         assert_eq!(names, ["jupyter", "worker"]);
     }

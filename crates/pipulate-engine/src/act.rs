@@ -1,0 +1,316 @@
+//! Starting, stopping and restarting services of a project, from the request to the report.
+
+use std::collections::BTreeSet;
+
+use pipulate_core::service::ServiceName;
+use pipulate_core::state::{ServiceState, Wanted};
+use pipulate_core::status::{ProjectStatus, Verdict};
+use pipulate_store::{capture, record};
+use serde::{Deserialize, Serialize};
+
+use crate::conduct::conduct;
+use crate::denial::Denial;
+use crate::execute::{Event, Executor};
+use crate::project::{Note, Probes, Project};
+use crate::report::{Outcome, Outcomes};
+use crate::request::{Desired, Request, Wait};
+use crate::schedule::Schedule;
+use crate::work::Work;
+use crate::{plan, query, reload, specs, work};
+
+/// The user interface that a request came from.
+pub trait Audience {
+    fn note(&mut self, note: Note);
+
+    fn event(&mut self, event: &Event<'_>);
+
+    /// An event of the start of what the services of a restart depend on.
+    fn need_event(&mut self, event: &Event<'_>);
+
+    /// Whether work in progress may be cut off. Asked before anything is done.
+    fn consents(&mut self, work: &[Work]) -> bool;
+}
+
+/// How a request came out.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Report {
+    pub outcomes: Outcomes,
+    /// Why nothing was to be done.
+    pub idle: Option<Idle>,
+}
+
+/// Why nothing was to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Idle {
+    /// All of it runs already.
+    AllUp,
+    NothingRuns,
+    /// What runs was left alone.
+    LeftAlone,
+}
+
+impl Project {
+    /// Carries out a request.
+    ///
+    /// # Errors
+    /// It is not carried out.
+    pub fn act(&self, request: &Request, audience: &mut dyn Audience) -> Result<Report, Denial> {
+        match request.desired {
+            Desired::Running => self.start(request, audience),
+            Desired::Stopped => self.stop(request, audience),
+            Desired::Restarted => self.restart(request, audience),
+        }
+    }
+
+    /// Starts what does not run, without a set-up.
+    fn start(&self, request: &Request, audience: &mut dyn Audience) -> Result<Report, Denial> {
+        let services = self.chosen(&request.services)?;
+        let config = self.config()?;
+        // Of what is no longer configured nothing else removes them.
+        if let Err(error) = capture::trim_unsupervised(&self.layout, config.logs) {
+            audience.note(Note::LogsUnread { error: error.into() });
+        }
+        for service in reload::upgrade(&self.layout, &services) {
+            audience.note(Note::Upgraded { service });
+        }
+        if self.already_up(&services).len() == services.len() {
+            return Ok(Report { outcomes: Outcomes::new(), idle: Some(Idle::AllUp) });
+        }
+        let project = self.make_home(&mut |note| audience.note(note))?;
+        project.refuse_elsewhere(&services)?;
+        match project.missing_secrets(config) {
+            Ok(names) if names.is_empty() => {}
+            Ok(names) => {
+                let names = names.iter().map(ToString::to_string).collect();
+                audience.note(Note::SecretsMissing { names });
+            }
+            Err(error) => audience.note(Note::SecretsUnread { error: error.to_string() }),
+        }
+        let outcomes = project.launch(&services, request.wait, &mut |event| audience.event(&event))?;
+        Ok(Report { outcomes, idle: None })
+    }
+
+    /// The services asked for with those that they depend on, or those of a bare `start`, in order.
+    ///
+    /// # Errors
+    /// One does not exist, or there is none.
+    pub fn chosen(&self, asked: &[ServiceName]) -> Result<Vec<ServiceName>, Denial> {
+        let config = self.config()?;
+        let known = self.configured(config);
+        let existing: BTreeSet<ServiceName> = known.iter().cloned().collect();
+        self.refuse_unknown(asked, &existing)?;
+        let by_default = || plan::default_services(config).into_iter().map(|service| service.name.clone());
+        let asked = if asked.is_empty() { by_default().collect() } else { asked.to_vec() };
+        let wanted = plan::with_needs(config, &asked);
+        if let Some(missing) = wanted.iter().find(|name| !existing.contains(name)) {
+            let dependants = config.services.iter().filter(|service| service.depends_on.contains(missing));
+            let dependants = dependants.map(|service| service.name.clone()).collect();
+            return Err(Denial::MissingNeed { missing: missing.clone(), dependants });
+        }
+        let wanted: BTreeSet<ServiceName> = wanted.into_iter().collect();
+        let in_their_order: Vec<_> = known.into_iter().filter(|name| wanted.contains(name)).collect();
+        let chosen = plan::waves(Some(config), &in_their_order).concat();
+        if chosen.is_empty() { Err(Denial::NothingToStart) } else { Ok(chosen) }
+    }
+
+    /// Starts these services, each after those that it depends on; a failure keeps back only those that
+    /// need what failed.
+    ///
+    /// # Errors
+    /// The configuration can't be used, or the system has no room.
+    pub fn launch(
+        &self,
+        services: &[ServiceName],
+        wait: Wait,
+        on_event: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Outcomes, Denial> {
+        let schedule = Schedule::of_start(self.config()?, services);
+        self.conduct(schedule, &Request::new(Desired::Running, services.to_vec(), wait), on_event)
+    }
+
+    /// Stops services wherever their files are.
+    fn stop(&self, request: &Request, audience: &mut dyn Audience) -> Result<Report, Denial> {
+        if let Err(error) = &self.config {
+            let file = self.layout.config();
+            audience.note(Note::ConfigIgnored { file, error: error.to_string() });
+        }
+        let elsewhere = self.elsewhere();
+        let mut known: BTreeSet<ServiceName> = query::services(&self.layout)?.into_iter().collect();
+        known.extend(self.services());
+        let mut places = Vec::new();
+        for place in &elsewhere {
+            let services = query::services(&place.layout)?;
+            known.extend(services.iter().cloned());
+            places.push((place, services));
+        }
+        self.refuse_unknown(&request.services, &known)?;
+        let is_wanted = |name: &ServiceName| request.services.is_empty() || request.services.contains(name);
+        places.insert(0, (self, known.into_iter().collect()));
+        places.iter_mut().for_each(|(_, services)| services.retain(is_wanted));
+        if !request.consent && !request.stop.force {
+            for (place, services) in &places {
+                place.spare_work(services, audience)?;
+            }
+        }
+        let mut outcomes = Outcomes::new();
+        for (place, services) in &places {
+            outcomes.extend(place.stop_all(services, request, audience)?);
+        }
+        Ok(Report { outcomes, idle: None })
+    }
+
+    /// Stops these services, those first that others don't depend on.
+    ///
+    /// # Errors
+    /// The system has no room.
+    pub fn stop_all(
+        &self,
+        services: &[ServiceName],
+        request: &Request,
+        audience: &mut dyn Audience,
+    ) -> Result<Outcomes, Denial> {
+        let recorded = query::services(&self.layout).unwrap_or_default().into_iter().collect();
+        let config = self.config.as_ref().ok();
+        let schedule = Schedule::of_stop(config, services, &recorded, self.own_service.as_ref());
+        self.conduct(schedule, request, &mut |event| audience.event(&event))
+    }
+
+    /// Refuses to cut work off that nobody said may end.
+    ///
+    /// # Errors
+    /// Something is being done.
+    pub fn spare_work(&self, services: &[ServiceName], audience: &mut dyn Audience) -> Result<(), Denial> {
+        if services.iter().all(|service| service.as_str() != ServiceName::JUPYTER) {
+            return Ok(());
+        }
+        let work = work::in_progress(&self.layout);
+        match work.is_empty() || audience.consents(&work) {
+            true => Ok(()),
+            false => Err(Denial::WorkInProgress { work }),
+        }
+    }
+
+    /// Restarts services; the others are not touched. Those that are named and don't run are started.
+    fn restart(&self, request: &Request, audience: &mut dyn Audience) -> Result<Report, Denial> {
+        // Before anything ends: with a configuration that can't be used, nothing would come back.
+        let config = self.config()?;
+        let status = self.status(Probes::Run);
+        let known: BTreeSet<ServiceName> = self.configured(config).into_iter().collect();
+        self.refuse_unknown(&request.services, &known)?;
+        let services = match request.services.is_empty() {
+            true => everything_but_kernels(&known, &status, audience),
+            false => request.services.clone(),
+        };
+        if services.is_empty() {
+            return idle(status);
+        }
+        specs::refuse_unusable(self, config, &services)?;
+        let project = &self.make_home(&mut |note| audience.note(note))?;
+        project.refuse_elsewhere(&services)?;
+        for service in &services {
+            record::try_out(&project.layout, service)
+                .map_err(|error| Denial::NoRoom { error: error.into() })?;
+        }
+        if !request.consent {
+            project.spare_work(&services, audience)?;
+        }
+        project.start_needs(&services, request.wait, audience)?;
+        let schedule = Schedule::of_restart(config, &services, self.own_service.as_ref());
+        let outcomes = project.conduct(schedule, request, &mut |event| audience.event(&event))?;
+        Ok(Report { outcomes, idle: None })
+    }
+
+    /// Starts what these services depend on, as far as it is down.
+    fn start_needs(
+        &self,
+        services: &[ServiceName],
+        wait: Wait,
+        audience: &mut dyn Audience,
+    ) -> Result<(), Denial> {
+        let status = self.status(Probes::Skip);
+        // What has ended well did what it was needed for, and a start makes nobody answer who is up.
+        let is_down = |name: &ServiceName| {
+            let found = status.service(name.as_str()).map(|service| service.state);
+            found.is_none_or(|state| {
+                !state.is_well() && !matches!(state, ServiceState::Degraded | ServiceState::Unstable)
+            })
+        };
+        let needed = self.chosen(services)?.into_iter();
+        let down: Vec<ServiceName> =
+            needed.filter(|name| !services.contains(name) && is_down(name)).collect();
+        let outcomes = self.launch(&down, wait, &mut |event| audience.need_event(&event))?;
+        let is_up = |outcome: &Outcome| matches!(outcome, Outcome::Up { .. } | Outcome::Begun);
+        match outcomes.iter().all(|(_, outcome)| is_up(outcome)) {
+            true => Ok(()),
+            false => Err(Denial::NeedsDown { outcomes }),
+        }
+    }
+
+    fn conduct(
+        &self,
+        schedule: Schedule,
+        request: &Request,
+        on_event: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Outcomes, Denial> {
+        let program = match request.desired {
+            Desired::Stopped => self.program(),
+            Desired::Running | Desired::Restarted => self.lasting_program(),
+        };
+        let specs = |services: &[ServiceName]| {
+            self.config.as_ref().map(|config| specs::for_start(self, config, services)).unwrap_or_default()
+        };
+        let executor = Executor {
+            layout: &self.layout,
+            program: &program,
+            specs: &specs,
+            takes_locks: self.takes_locks,
+            launched: self.launched.as_deref(),
+        };
+        Ok(conduct(&executor, schedule, request, on_event)?)
+    }
+}
+
+fn idle(status: ProjectStatus) -> Result<Report, Denial> {
+    let idle = match status.verdict() {
+        Verdict::Unknown => return Err(Denial::UnknownState { why: status.unknown }),
+        Verdict::NothingRunning => Idle::NothingRuns,
+        Verdict::Well | Verdict::Unwell => Idle::LeftAlone,
+    };
+    Ok(Report { outcomes: Outcomes::new(), idle: Some(idle) })
+}
+
+/// What runs or should run, such as what has crashed; JupyterLab only when it has no kernels. What would
+/// not come back is not ended.
+fn everything_but_kernels(
+    known: &BTreeSet<ServiceName>,
+    status: &ProjectStatus,
+    audience: &mut dyn Audience,
+) -> Vec<ServiceName> {
+    let mut services = Vec::new();
+    for service in &status.services {
+        let name = &service.name;
+        let kernels = service.live.as_ref().map_or(0, |live| live.kernels.len());
+        if !known.contains(name) {
+            if service.live.is_some() {
+                audience.note(Note::NotConfigured { service: name.clone() });
+            }
+        } else if name.as_str() == ServiceName::JUPYTER && kernels > 0 {
+            audience.note(Note::HasKernels { service: name.clone(), kernels });
+        } else if service.live.is_some() || service.wanted == Wanted::Run {
+            services.push(name.clone());
+        }
+    }
+    services
+}
+
+/// The generations of services as they are now: what a request is decided on.
+pub fn generations(
+    project: &Project,
+    services: &[ServiceName],
+) -> std::collections::BTreeMap<ServiceName, pipulate_core::marker::RunId> {
+    let generation = |service: &ServiceName| {
+        let record = record::read(&project.layout, service).ok()??;
+        Some((service.clone(), record.generation?))
+    };
+    services.iter().filter_map(generation).collect()
+}

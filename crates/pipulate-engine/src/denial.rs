@@ -1,0 +1,125 @@
+//! Why a request as a whole was not carried out: nothing was started, stopped or restarted.
+
+use pipulate_core::project::AbsPath;
+use pipulate_core::reason::Reason;
+use pipulate_core::service::ServiceName;
+use pipulate_store::error::StoreError;
+use pipulate_supervisor::program::LaunchError;
+use serde::{Deserialize, Serialize};
+
+use crate::cause::Cause;
+use crate::report::Outcomes;
+use crate::work::Work;
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Denial {
+    /// pipulate.toml can't be used.
+    Config {
+        file: AbsPath,
+        error: String,
+    },
+    /// Every service is disabled.
+    NothingToStart,
+    UnknownService {
+        service: ServiceName,
+        why: WhyUnknown,
+        known: Vec<ServiceName>,
+    },
+    /// Something depends on a service that does not exist in this folder.
+    MissingNeed {
+        missing: ServiceName,
+        dependants: Vec<ServiceName>,
+    },
+    /// It runs with its files in another place.
+    RunsElsewhere {
+        service: ServiceName,
+        run: AbsPath,
+    },
+    /// A new instance could not be started, so the old one is not ended.
+    NotStartable {
+        service: ServiceName,
+        why: NotStartable,
+    },
+    /// What it would cut off was not consented to.
+    WorkInProgress {
+        work: Vec<Work>,
+    },
+    /// What the services depend on could not be started.
+    NeedsDown {
+        outcomes: Outcomes,
+    },
+    /// It can't be told what runs.
+    UnknownState {
+        why: Vec<String>,
+    },
+    /// The folders of the home can't be made, or are somebody else's.
+    NoHome {
+        error: Cause,
+    },
+    /// The record of a service that is to be restarted can't be written.
+    NoRoom {
+        error: Cause,
+    },
+    Store {
+        error: Cause,
+    },
+    Launch {
+        error: Cause,
+    },
+}
+
+/// Why there is no such service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WhyUnknown {
+    NoSuchService,
+    Disabled,
+    /// The dashboard is there only beside a server.py.
+    OnlyBesideServerPy,
+}
+
+/// Why a service can't be started as it is configured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum NotStartable {
+    NoEnvFile {
+        path: AbsPath,
+    },
+    EnvFile {
+        error: String,
+    },
+    /// Its program, its supervisor's program, or its port can't be used.
+    Preflight {
+        #[serde(with = "as_written")]
+        why: Box<Reason>,
+    },
+}
+
+impl From<StoreError> for Denial {
+    fn from(error: StoreError) -> Self {
+        Self::Store { error: error.into() }
+    }
+}
+
+impl From<LaunchError> for Denial {
+    fn from(error: LaunchError) -> Self {
+        Self::Launch { error: error.into() }
+    }
+}
+
+/// A reason in the format that it has in records.
+mod as_written {
+    use pipulate_store::record;
+    use serde::de::Error as _;
+    use serde::{Deserializer, Serializer};
+
+    use super::*;
+
+    pub(super) fn serialize<S: Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&record::reason_to_json(reason))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<Reason>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        record::reason_from_json(&text).map(Box::new).ok_or_else(|| D::Error::custom("not a reason"))
+    }
+}

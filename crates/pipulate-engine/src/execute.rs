@@ -1,0 +1,319 @@
+//! The one executor: observes, reconciles, acts and waits, until each goal has an outcome.
+//!
+//! The supervisors that it launches share one pipe, the notify pipe. Each writes its service's name when
+//! its record changes, so that only what has changed is looked at; the others are known by their ends.
+
+mod act;
+mod notify;
+
+use std::collections::HashMap;
+use std::os::fd::BorrowedFd;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use pipulate_core::layout::Layout;
+use pipulate_core::service::{ServiceName, ServiceSpec};
+use pipulate_process::identity::Verified;
+use pipulate_process::poll::{self, Interest};
+use pipulate_process::reaper;
+use pipulate_store::request::Made;
+use pipulate_supervisor::ownership::Ownership;
+use pipulate_supervisor::process_tree::Claims;
+pub use pipulate_supervisor::program::LaunchError;
+use pipulate_supervisor::program::Program;
+
+use crate::observe::Observer;
+use crate::reconcile::{Awaited, Fact, Goal, Observed, Step, reconcile};
+use crate::report::{Outcome, Outcomes};
+use crate::request::Desired;
+use notify::NotifyPipe;
+
+/// Poll interval for records that supervisors write for which there is no notification.
+const POLL: Duration = Duration::from_millis(50);
+/// Poll interval for everything, besides notifications.
+const SLOW_POLL: Duration = Duration::from_millis(250);
+/// Steps in one pass for one service: more would be a loop.
+const STEPS: usize = 16;
+/// Supervisors that are launched at the same time to stop services that have none.
+const STOPS_AT_ONCE: usize = 64;
+
+/// What happens while a request is carried out.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// These were asked for, or their supervisors were launched.
+    Begun {
+        services: &'a [ServiceName],
+    },
+    Settled {
+        service: &'a ServiceName,
+        outcome: &'a Outcome,
+    },
+    /// Each service of a group has an outcome.
+    GroupSettled,
+}
+
+/// Carries out goals in one project.
+pub struct Executor<'a> {
+    pub layout: &'a Layout,
+    pub program: &'a Program,
+    /// The launch specs of services; a supervisor that has none reads the configuration itself.
+    pub specs: &'a dyn Fn(&[ServiceName]) -> Vec<ServiceSpec>,
+    /// Whether this process may take a service's lock to write down that nothing of it lives: nothing else
+    /// in it may look at locks meanwhile.
+    pub takes_locks: bool,
+    /// Where the supervisors that this process launched are kept, which has to reap them; a command ends
+    /// before they do.
+    pub launched: Option<&'a Mutex<Vec<Verified>>>,
+}
+
+/// One service's goal under way.
+struct Task {
+    service: ServiceName,
+    goal: Goal,
+    supervisor: Option<Supervisor>,
+    /// Whether there is news.
+    is_due: bool,
+}
+
+/// The supervisor that a task waits for.
+struct Supervisor {
+    process: Verified,
+    /// Launched by this process.
+    is_child: bool,
+    /// Whether it writes to the notify pipe.
+    notifies: bool,
+    has_ended: bool,
+    /// Withdrawn when it is waited for no more.
+    _request: Option<Made>,
+}
+
+struct Run<'a> {
+    executor: &'a Executor<'a>,
+    observer: Observer<'a>,
+    /// Before what the observer knows of the process table was looked at.
+    claims_since: SystemTime,
+    names: Vec<ServiceName>,
+    specs: Option<Vec<ServiceSpec>>,
+    notify: NotifyPipe,
+    tasks: Vec<Task>,
+    outcomes: Outcomes,
+}
+
+impl Executor<'_> {
+    /// Carries out these goals side by side, and returns when each has an outcome.
+    ///
+    /// # Errors
+    /// The system has no room for another process, or the home's files can't be written.
+    pub fn run(
+        &self,
+        goals: Vec<(ServiceName, Goal)>,
+        on_event: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Outcomes, LaunchError> {
+        let names: Vec<ServiceName> = goals.iter().map(|(service, _)| service.clone()).collect();
+        let task = |(service, goal)| Task { service, goal, supervisor: None, is_due: true };
+        let mut run = Run {
+            executor: self,
+            observer: Observer::new(self.layout, self.takes_locks),
+            claims_since: SystemTime::now(),
+            specs: None,
+            notify: NotifyPipe::new()?,
+            tasks: goals.into_iter().map(task).collect(),
+            outcomes: Vec::new(),
+            names,
+        };
+        let mut has_begun = false;
+        loop {
+            run.pass(on_event)?;
+            if !has_begun {
+                has_begun = true;
+                run.notify.close_writer();
+                on_event(Event::Begun { services: &run.names });
+            }
+            if run.tasks.is_empty() {
+                return Ok(run.in_order());
+            }
+            run.sleep()?;
+        }
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        for mut task in std::mem::take(&mut self.tasks) {
+            self.let_go(&mut task);
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Waits for a task's supervisor no more.
+    fn let_go(&self, task: &mut Task) {
+        let child = task.supervisor.take().filter(|supervisor| supervisor.is_child);
+        if let (Some(child), Some(launched)) = (child, self.executor.launched) {
+            launched.lock().unwrap_or_else(PoisonError::into_inner).push(child.process);
+        }
+    }
+
+    /// The outcomes in the order of the services.
+    fn in_order(&mut self) -> Outcomes {
+        let mut outcomes = std::mem::take(&mut self.outcomes);
+        let positions: HashMap<&ServiceName, usize> = self.names.iter().zip(0..).collect();
+        outcomes.sort_by_key(|(service, _)| positions.get(service).copied());
+        outcomes
+    }
+
+    /// Advances every task for which there is news.
+    fn pass(&mut self, on_event: &mut dyn FnMut(Event<'_>)) -> Result<(), LaunchError> {
+        (self.observer.claims, self.claims_since) = (Claims::default(), SystemTime::now());
+        let mut open = Vec::new();
+        let mut stops = self.tasks.iter().filter(|task| task.is_stopped_by_child()).count();
+        for mut task in std::mem::take(&mut self.tasks) {
+            let must_wait =
+                task.supervisor.is_none() && task.goal.desired == Desired::Stopped && stops >= STOPS_AT_ONCE;
+            if !std::mem::take(&mut task.is_due) || must_wait {
+                task.is_due |= must_wait;
+                open.push(task);
+                continue;
+            }
+            let was_by_child = task.is_stopped_by_child();
+            match self.advance(&mut task)? {
+                Some(outcome) => {
+                    on_event(Event::Settled { service: &task.service, outcome: &outcome });
+                    self.let_go(&mut task);
+                    self.outcomes.push((task.service, outcome));
+                    stops -= usize::from(was_by_child);
+                }
+                None => {
+                    stops += usize::from(task.is_stopped_by_child());
+                    stops -= usize::from(was_by_child);
+                    open.push(task);
+                }
+            }
+        }
+        self.tasks = open;
+        Ok(())
+    }
+
+    /// Carries out steps until there is nothing to do but wait.
+    fn advance(&mut self, task: &mut Task) -> Result<Option<Outcome>, LaunchError> {
+        for _ in 0..STEPS {
+            let mut seen = self.observer.look(&task.service, task.awaited());
+            task.goal.looked(&seen);
+            let mut step = reconcile(&task.goal, &seen, Instant::now());
+            while let Step::Look(fact) = step {
+                self.look_closer(task, &mut seen, fact)?;
+                step = reconcile(&task.goal, &seen, Instant::now());
+            }
+            match step {
+                Step::Wait => return Ok(None),
+                Step::End(outcome) => return Ok(Some(outcome)),
+                step => match self.act(task, &step, &seen)? {
+                    act::Acted::Done => task.goal.did(&step, &seen, Instant::now()),
+                    act::Acted::Vanished => task.goal.vanished(),
+                    act::Acted::Settled(outcome) => return Ok(Some(outcome)),
+                },
+            }
+        }
+        // Something else acts on the service as fast as we do: look again a little later.
+        task.is_due = true;
+        Ok(None)
+    }
+
+    fn look_closer(&mut self, task: &Task, seen: &mut Observed, fact: Fact) -> Result<(), LaunchError> {
+        match fact {
+            Fact::Lost => seen.lost = Some(self.observer.lost(&task.service)),
+            Fact::Holder => {
+                if let Ownership::Supervised(pid) = seen.owner {
+                    seen.holder = Some(self.observer.holder(&task.service, pid));
+                }
+            }
+            Fact::Answer => {
+                let answer = seen.record.as_ref().map(|record| self.observer.answer(record, &seen.owner));
+                seen.answer = Some(answer.unwrap_or(Ok(())));
+            }
+            Fact::Words => seen.words = Some(self.notify.last_words(&task.service)?),
+        }
+        Ok(())
+    }
+
+    /// Sleeps until there is news of a task.
+    fn sleep(&mut self) -> Result<(), LaunchError> {
+        let now = Instant::now();
+        let patience = self.tasks.iter().map(|task| self.patience(task, now)).min().unwrap_or_default();
+        let ends = self.tasks.iter().enumerate().filter_map(|(index, task)| Some((index, task.end()?)));
+        let (indices, ends): (Vec<usize>, Vec<_>) = ends.unzip();
+        let mut watched: Vec<_> = ends.into_iter().map(|end| (end, Interest::Read)).collect();
+        watched.extend(self.notify.descriptor().map(|pipe| (pipe, Interest::Read)));
+        let ready = poll::wait(&watched, patience)?;
+        let has_news = |ready: &poll::Ready| ready.ready || ready.hung_up;
+        let mut is_quiet = true;
+        for (index, ready) in indices.iter().zip(&ready) {
+            if has_news(ready) {
+                is_quiet = false;
+                let task = &mut self.tasks[*index];
+                task.is_due = true;
+                if let Some(supervisor) = &mut task.supervisor {
+                    supervisor.has_ended = true;
+                }
+            }
+        }
+        if ready.len() > indices.len() && ready.last().is_some_and(has_news) {
+            let named = self.notify.read()?;
+            is_quiet = false;
+            for task in &mut self.tasks {
+                task.is_due |= named.contains(task.service.as_str());
+            }
+        }
+        let now = Instant::now();
+        for task in &mut self.tasks {
+            let is_late = task.goal.wakes_at().is_some_and(|at| at <= now);
+            task.is_due |= is_late || (is_quiet && task.polls());
+        }
+        Ok(())
+    }
+
+    /// How long a task can wait without news; `None`: its supervisor's end is news enough.
+    fn patience(&self, task: &Task, now: Instant) -> Option<Duration> {
+        let left = task.goal.wakes_at().map(|at| at.saturating_duration_since(now));
+        let poll = match (task.is_due, task.polls()) {
+            (true, _) => Some(POLL),
+            (false, true) => {
+                let notifies = task.supervisor.as_ref().is_some_and(|supervisor| supervisor.notifies);
+                Some(if notifies && self.notify.is_open() { SLOW_POLL } else { POLL })
+            }
+            (false, false) => None,
+        };
+        left.into_iter().chain(poll).min()
+    }
+}
+
+impl Task {
+    fn awaited(&self) -> Awaited {
+        match &self.supervisor {
+            None => Awaited::None,
+            Some(supervisor) if supervisor.is_child => {
+                Awaited::Child(reaper::peek(supervisor.process.identity().pid))
+            }
+            Some(supervisor) => Awaited::Other { lives: supervisor.process.lives() },
+        }
+    }
+
+    /// Whether a supervisor of this process stops the service.
+    fn is_stopped_by_child(&self) -> bool {
+        let is_child = self.supervisor.as_ref().is_some_and(|supervisor| supervisor.is_child);
+        self.goal.desired == Desired::Stopped && is_child
+    }
+
+    /// Whether the record may change without a notification.
+    fn polls(&self) -> bool {
+        self.goal.desired != Desired::Stopped || self.supervisor.is_none()
+    }
+
+    /// Becomes readable when the supervisor that is waited for has ended. One that notifies is not watched.
+    fn end(&self) -> Option<BorrowedFd<'_>> {
+        let is_watched = |supervisor: &&Supervisor| {
+            !supervisor.has_ended && (self.goal.desired == Desired::Stopped || !supervisor.notifies)
+        };
+        self.supervisor.as_ref().filter(is_watched)?.process.descriptor()
+    }
+}

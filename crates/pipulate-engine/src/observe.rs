@@ -1,0 +1,111 @@
+//! One look at a service, and the facts that cost more than that.
+
+use std::cell::OnceCell;
+use std::time::SystemTime;
+
+use pipulate_core::identity::{Host, Pid};
+use pipulate_core::layout::Layout;
+use pipulate_core::service::ServiceName;
+use pipulate_core::state::ServiceState;
+use pipulate_process::identity::{self, Verified};
+use pipulate_store::lock;
+use pipulate_store::record::{self, Record};
+use pipulate_supervisor::ownership::{self, Ownership, ownership_among};
+use pipulate_supervisor::process_tree::{self, Claims, Service};
+
+use crate::query;
+use crate::reconcile::{Awaited, Holder, Observed};
+
+/// Looks at the services of a project.
+pub(crate) struct Observer<'a> {
+    pub layout: &'a Layout,
+    pub host: Host,
+    /// What one look at the process table found, for one pass over all services.
+    pub claims: Claims,
+    /// Looked for once: for each service, that would be one look at every process.
+    lost: OnceCell<Vec<(ServiceName, Pid)>>,
+    /// Whether this process may write a stopped record itself.
+    writes: bool,
+}
+
+impl<'a> Observer<'a> {
+    pub(crate) fn new(layout: &'a Layout, writes: bool) -> Self {
+        let host = identity::host();
+        Self { layout, host, claims: Claims::default(), lost: OnceCell::new(), writes }
+    }
+
+    /// Looks at one service.
+    pub(crate) fn look(&self, service: &ServiceName, awaited: Awaited) -> Observed {
+        let (record, unreadable) = match record::read(self.layout, service) {
+            Ok(record) => (record, None),
+            // A supervisor is known by its lock all the same, and writes the record anew.
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let owner = ownership_among(&self.claims, self.layout, service, record.as_ref(), &self.host);
+        let knows_no_requests = record.as_ref().is_some_and(|record| record.generation.is_none());
+        let has_survivors =
+            record.as_ref().is_some_and(|record| ownership::survivors(record).next().is_some());
+        Observed {
+            main_lives: record.as_ref().is_some_and(query::main_lives),
+            written: knows_no_requests.then(|| written_at(self.layout, service)).flatten(),
+            record,
+            unreadable,
+            owner,
+            awaited,
+            lost: None,
+            holder: None,
+            answer: None,
+            words: None,
+            is_plain: self.writes && is_plain(service) && !has_survivors,
+        }
+    }
+
+    /// The supervisor that runs a service although its records were deleted.
+    pub(crate) fn lost(&self, service: &ServiceName) -> Option<Pid> {
+        let lost = self.lost.get_or_init(|| process_tree::lost_supervisors(self.layout));
+        lost.iter().find(|(name, _)| name == service).map(|(_, pid)| *pid)
+    }
+
+    /// Who holds the service's lock.
+    pub(crate) fn holder(&self, service: &ServiceName, pid: Pid) -> Holder {
+        let holder = identity::identify(pid, &self.host);
+        let is_other = holder.is_some_and(|holder| !ownership::is_supervisor(self.layout, service, &holder))
+            && lock::holder(&self.layout.lock(service))
+                .is_ok_and(|holder| holder == lock::Holder::Process(pid));
+        if is_other { Holder::Other(pid) } else { Holder::Supervisor }
+    }
+
+    /// Asks a service that says that it is ready; what it is otherwise, as `status` would tell of it.
+    pub(crate) fn answer(&self, record: &Record, owner: &Ownership) -> Result<(), Box<Record>> {
+        match query::why_not_ready(self.layout, record, owner) {
+            None => Ok(()),
+            Some(why) => {
+                let mut record = record.clone();
+                (record.state, record.reasons) = (ServiceState::Degraded, why);
+                Err(Box::new(record))
+            }
+        }
+    }
+
+    /// Pins the supervisor of a service that was seen a moment ago.
+    pub(crate) fn pin(&self, service: &ServiceName, pid: Pid) -> Option<Verified> {
+        ownership::pin_supervisor(self.layout, service, pid, &self.host)
+    }
+
+    /// Pins a supervisor whose records were deleted.
+    pub(crate) fn pin_lost(&self, service: &ServiceName, pid: Pid) -> Option<Verified> {
+        let found = identity::identify(pid, &self.host)?;
+        let pinned = Verified::pin(&found, &self.host).ok().flatten();
+        pinned.filter(|_| Service::of(self.layout, service).is_supervisor(pid))
+    }
+}
+
+/// When a service's record was written; `None` when it has none.
+pub(crate) fn written_at(layout: &Layout, service: &ServiceName) -> Option<SystemTime> {
+    std::fs::metadata(layout.record(service)).ok()?.modified().ok()
+}
+
+/// Whether a stopped service leaves no keys and no Jupyter runtime files to be removed.
+fn is_plain(service: &ServiceName) -> bool {
+    !matches!(service.as_str(), ServiceName::JUPYTER | ServiceName::SERVER | ServiceName::DASHBOARD)
+}

@@ -1,0 +1,301 @@
+//! A project as a request finds it: its folders, its configuration, and the surroundings of this process.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use pipulate_core::config::{Config, ConfigError};
+use pipulate_core::layout::Layout;
+use pipulate_core::project::AbsPath;
+use pipulate_core::reason::Reason;
+use pipulate_core::secret::EnvKey;
+use pipulate_core::service::ServiceName;
+use pipulate_core::status::{ProjectStatus, ServiceStatus};
+use pipulate_environment::surroundings::Surroundings;
+use pipulate_environment::venv;
+use pipulate_process::identity::Verified;
+use pipulate_store::dotenv::{EnvError, EnvFile};
+use pipulate_store::{files, home, registry};
+use pipulate_supervisor::program::Program;
+use pipulate_supervisor::scope::Scope;
+use serde::{Deserialize, Serialize};
+
+use crate::cause::Cause;
+use crate::denial::{Denial, WhyUnknown};
+use crate::{plan, query, takeover};
+
+/// One project.
+#[derive(Debug, Clone)]
+pub struct Project {
+    pub layout: Layout,
+    pub config: Result<Config, ConfigError>,
+    /// This very program, for starting it again.
+    pub exe: PathBuf,
+    pub around: Surroundings,
+    /// The service of this project inside which this process was started.
+    pub own_service: Option<ServiceName>,
+    /// Whether this process may take locks of services: nothing else in it looks at them meanwhile.
+    pub takes_locks: bool,
+    /// Where launched supervisors are kept to be reaped, in a process that lives on.
+    pub launched: Option<Arc<Mutex<Vec<Verified>>>>,
+}
+
+/// What a person should know beside the outcomes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Note {
+    /// A home was made.
+    NewHome { root: AbsPath },
+    /// The home was copied or came with the folder, and gets keys of its own.
+    CopiedHome,
+    /// The folder can't hold what a home needs.
+    RunMoved { run: AbsPath },
+    /// This home, or its environment, will not be known as this user's own.
+    NotRemembered { error: Cause },
+    /// `status --all` will not list this project.
+    NotListed { error: Cause },
+    /// The supervisor makes way for this version of the program.
+    Upgraded { service: ServiceName },
+    /// JupyterLab was not restarted: it has kernels.
+    HasKernels { service: ServiceName, kernels: usize },
+    /// It was not restarted: the configuration would not bring it back.
+    NotConfigured { service: ServiceName },
+    /// pipulate.toml can't be used, and is not needed for a stop.
+    ConfigIgnored { file: AbsPath, error: String },
+    /// Secrets that the project can't do without have no value.
+    SecretsMissing { names: Vec<String> },
+    /// The file of the secrets can't be read.
+    SecretsUnread { error: String },
+    /// Older logs could not be looked at.
+    LogsUnread { error: Cause },
+}
+
+/// Reads a project's configuration.
+///
+/// # Errors
+/// `pipulate.toml` is there and can't be used.
+pub fn read_config(layout: &Layout) -> Result<Config, ConfigError> {
+    match files::read_foreign_text(&layout.config()) {
+        Ok(text) => Config::parse(&text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Config::parse(""),
+        Err(error) => Err(ConfigError { message: format!("could not read it: {error}") }),
+    }
+}
+
+impl Project {
+    /// The configuration.
+    ///
+    /// # Errors
+    /// It can't be used.
+    pub fn config(&self) -> Result<&Config, Denial> {
+        let file = self.layout.config();
+        self.config.as_ref().map_err(|error| Denial::Config { file, error: error.to_string() })
+    }
+
+    /// The project's name: the configured one, else the folder's.
+    pub fn name(&self) -> String {
+        let configured = self.config.as_ref().ok().and_then(|config| config.name.clone());
+        let folder = || self.layout.root().file_name().map(|name| name.to_string_lossy().into_owned());
+        configured.or_else(folder).unwrap_or_else(|| "pipulate".to_owned())
+    }
+
+    /// The services that exist here, in the order of the configuration. Where that can't be read there
+    /// are those of a folder without one, and those with a record; a folder that is gone has none.
+    pub fn services(&self) -> Vec<ServiceName> {
+        let config = self.config.clone().or_else(|_| Config::parse("")).ok();
+        let Some(config) = config.filter(|_| self.layout.root().is_dir()) else { return Vec::new() };
+        let mut services = self.configured(&config);
+        if self.config.is_err() {
+            let mut recorded = query::services(&self.layout).unwrap_or_default();
+            recorded.retain(|name| !services.contains(name));
+            services.extend(recorded);
+        }
+        services
+    }
+
+    /// The services that exist by a configuration.
+    pub(crate) fn configured(&self, config: &Config) -> Vec<ServiceName> {
+        let known = plan::known_services(config, self.layout.server_py().is_file());
+        known.into_iter().map(|service| service.name.clone()).collect()
+    }
+
+    /// The same project as the other places see it in which something of it may be running.
+    pub fn elsewhere(&self) -> Vec<Self> {
+        let others = home::others_in_use(&self.layout).into_iter();
+        others.map(|layout| Self { layout, ..self.clone() }).collect()
+    }
+
+    /// Refuses to start a second instance of what runs with its files in another place.
+    ///
+    /// # Errors
+    /// One of them does.
+    pub fn refuse_elsewhere(&self, services: &[ServiceName]) -> Result<(), Denial> {
+        for place in self.elsewhere() {
+            let there = query::glance(&place.layout, &self.name(), &[]).services;
+            if let Some(found) = there.into_iter().find(|found| services.contains(&found.name)) {
+                return Err(Denial::RunsElsewhere { service: found.name, run: place.layout.run().clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses names that are not among `known`.
+    ///
+    /// # Errors
+    /// One is not.
+    pub fn refuse_unknown(&self, asked: &[ServiceName], known: &BTreeSet<ServiceName>) -> Result<(), Denial> {
+        let Some(unknown) = asked.iter().find(|name| !known.contains(name)) else { return Ok(()) };
+        let configured = self.config.as_ref().ok().and_then(|config| config.service(unknown.as_str()));
+        let why = match configured {
+            Some(service) if !service.enabled => WhyUnknown::Disabled,
+            Some(_) => WhyUnknown::OnlyBesideServerPy,
+            None => WhyUnknown::NoSuchService,
+        };
+        let known = known.iter().cloned().collect();
+        Err(Denial::UnknownService { service: unknown.clone(), why, known })
+    }
+
+    /// The status of every place where something of the project may be running.
+    pub fn status(&self, probes: Probes) -> ProjectStatus {
+        let look = match probes {
+            Probes::Run => query::status,
+            Probes::Skip => query::glance,
+        };
+        let name = self.name();
+        let mut status = look(&self.layout, &name, &self.services());
+        for place in self.elsewhere() {
+            let there = look(&place.layout, &name, &[]);
+            status.unknown.extend(there.unknown);
+            for mut service in there.services {
+                if service.reasons.is_empty() {
+                    service.reasons.push(Reason::FilesElsewhere { folder: place.layout.run().to_path_buf() });
+                }
+                let is_it = |here: &&mut ServiceStatus| here.name == service.name && !here.is_there();
+                match status.services.iter_mut().find(is_it) {
+                    Some(here) => *here = service,
+                    None => status.services.push(service),
+                }
+            }
+        }
+        status
+    }
+
+    /// Those of some services that are supervised, live, and are well.
+    pub fn already_up(&self, services: &[ServiceName]) -> Vec<ServiceName> {
+        let status = self.status(Probes::Run);
+        let is_up = |service: &&ServiceStatus| {
+            service.supervisor_pid.is_some() && service.state.is_well() && service.live.is_some()
+        };
+        let up: Vec<&ServiceStatus> = status.services.iter().filter(is_up).collect();
+        services.iter().filter(|name| up.iter().any(|service| service.name == **name)).cloned().collect()
+    }
+
+    /// The same project with the folders of a home, made if there are none: where they really are is
+    /// known then.
+    ///
+    /// # Errors
+    /// They can't be made, or are somebody else's.
+    pub fn home(&self, on_note: &mut dyn FnMut(Note)) -> Result<Self, Denial> {
+        let is_new = !self.layout.state().exists();
+        let layout = home::ensure(&self.layout).map_err(|error| Denial::NoHome { error: error.into() })?;
+        if is_new {
+            on_note(Note::NewHome { root: layout.root().clone() });
+        }
+        match takeover::take_over(&layout) {
+            Ok(true) if !is_new => on_note(Note::CopiedHome),
+            Ok(_) => {}
+            Err(error) => on_note(Note::NotRemembered { error: error.into() }),
+        }
+        if *layout.run() != *self.layout.run() {
+            on_note(Note::RunMoved { run: layout.run().clone() });
+        }
+        Ok(Self { layout, ..self.clone() })
+    }
+
+    /// The home of a project that is to be started, which is then in the user's list.
+    ///
+    /// # Errors
+    /// As [`Project::home`].
+    pub fn make_home(&self, on_note: &mut dyn FnMut(Note)) -> Result<Self, Denial> {
+        let project = self.home(on_note)?;
+        project.remember_environment(on_note);
+        if let Err(error) = registry::remember(&project.layout) {
+            on_note(Note::NotListed { error: error.into() });
+        }
+        Ok(project)
+    }
+
+    /// Remembers which Python what was asked for runs with: `doctor` may run that one, too.
+    pub fn remember_environment(&self, on_note: &mut dyn FnMut(Note)) {
+        if let Ok(config) = &self.config
+            && let Err(error) = venv::remember(&self.layout, &config.python)
+        {
+            on_note(Note::NotRemembered { error: error.into() });
+        }
+    }
+
+    /// The secrets that the project can't do without, and that have no value.
+    ///
+    /// # Errors
+    /// Their file can't be read or understood.
+    pub fn missing_secrets(&self, config: &Config) -> Result<Vec<EnvKey>, EnvError> {
+        if config.secrets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let values = EnvFile::of(&self.layout).known_values()?.0;
+        let has_value = |key: &&EnvKey| {
+            let in_file =
+                values.iter().any(|(name, value)| name == key.as_str() && !value.expose().is_empty());
+            in_file || self.around.variable(key.as_str()).is_some()
+        };
+        Ok(config.secrets.iter().filter(|key| !has_value(key)).cloned().collect())
+    }
+
+    /// What supervises.
+    pub fn program(&self) -> Program {
+        Program::new(self.exe.clone())
+    }
+
+    /// What supervises for longer than this login, where the system has that.
+    pub fn lasting_program(&self) -> Program {
+        Program { scope: Scope::of_session(), ..self.program() }
+    }
+}
+
+/// Whether services are asked whether they answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probes {
+    Run,
+    Skip,
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    //! Projects for tests.
+
+    use std::fs;
+
+    use super::*;
+
+    /// A project in a folder of its own, which goes with it.
+    pub(crate) struct Sample {
+        pub(crate) project: Project,
+        _folder: tempfile::TempDir,
+    }
+
+    pub(crate) fn project(config: &str) -> Sample {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(AbsPath::new(folder.path().canonicalize().unwrap()).unwrap());
+        fs::write(layout.config(), config).unwrap();
+        let project = Project {
+            config: read_config(&layout),
+            layout,
+            exe: "/bin/pipulate".into(),
+            around: Surroundings::default(),
+            own_service: None,
+            takes_locks: true,
+            launched: None,
+        };
+        Sample { project, _folder: folder }
+    }
+}

@@ -1,0 +1,123 @@
+//! Restarting: asked of the service's supervisor, which finishes it whatever becomes of this process.
+//!
+//! A supervisor may be killed at any moment. The one that takes its place goes on with what was begun; what
+//! it had not heard of is asked again, and a service that none has taken over gets a new supervisor.
+
+use std::time::Instant;
+
+use pipulate_core::identity::Pid;
+use pipulate_core::marker::RunId;
+use pipulate_core::state::{ServiceState, Wanted};
+use pipulate_store::record::Record;
+use pipulate_supervisor::ownership::Ownership;
+
+use super::start::has_failed;
+use super::{Ask, Awaited, Fact, Goal, Holder, Launch, Observed, Step, is_written_by, refuse, run_of};
+use crate::report::{Outcome, Refusal};
+
+pub(super) fn step(goal: &Goal, seen: &Observed, now: Instant) -> Step {
+    if let Some(error) = &seen.unreadable {
+        return refuse(Refusal::UnreadableRecord { error: error.clone() });
+    }
+    if let Some(outcome) = seen.record.as_ref().and_then(|record| outcome(goal, seen, record)) {
+        return Step::End(outcome);
+    }
+    if goal.is_over(now) {
+        return Step::End(Outcome::TimedOut);
+    }
+    match &seen.owner {
+        Ownership::Unknown(why) => refuse(Refusal::Unknown { why: why.clone() }),
+        Ownership::Gone => Step::BecomeStart,
+        Ownership::Unsupervised => adopt(goal, seen),
+        Ownership::Supervised(pid) => of_supervisor(goal, seen, *pid),
+    }
+}
+
+fn of_supervisor(goal: &Goal, seen: &Observed, pid: Pid) -> Step {
+    if goal.memory.has_vanished {
+        match seen.holder {
+            None => return Step::Look(Fact::Holder),
+            Some(Holder::Other(pid)) => return refuse(Refusal::LockHeld { pid }),
+            Some(Holder::Supervisor) => {}
+        }
+    }
+    let record = seen.record.as_ref();
+    let is_written = record.is_none_or(|record| is_written_by(record, pid));
+    let is_pending = is_new(goal, record) || !is_written;
+    if !is_pending && record.is_some_and(|record| record.state.has_ended_by_itself()) {
+        return Step::BecomeStart;
+    }
+    let is_asked = goal.memory.asked_of == Some(pid) && !goal.memory.has_vanished;
+    match (is_pending, is_asked, seen.awaited) {
+        // It goes on with the restart that it found begun, or has not said yet how it found things.
+        (true, _, Awaited::Child(None) | Awaited::Other { lives: true }) | (false, true, _) => Step::Wait,
+        (true, _, _) | (false, false, _) if goal.memory.attempts == 0 => refuse(Refusal::SupervisorsKilled),
+        (true, _, _) => Step::Join(pid),
+        (false, false, _) => {
+            let own = record.filter(|record| is_written_by(record, pid));
+            let generation = own.and_then(|record| record.generation.clone());
+            Step::Ask(Ask::Restart { supervisor: pid, generation })
+        }
+    }
+}
+
+/// It reads the configuration when it is asked to restart.
+fn adopt(goal: &Goal, seen: &Observed) -> Step {
+    match (seen.awaited.is_living_child(), has_failed(seen.awaited.end()), &seen.words) {
+        (true, _, _) => Step::Wait,
+        (false, true, None) => Step::Look(Fact::Words),
+        (false, true, Some(words)) => refuse(Refusal::SupervisorFailed { words: words.clone() }),
+        (false, false, _) if goal.memory.launches == 0 => refuse(Refusal::SupervisorsKilled),
+        (false, false, _) => Step::Launch(Launch::Adopt),
+    }
+}
+
+/// Whether the record speaks of another generation than the one before. A crash, a save or a supervisor
+/// that was killed brings a service back as it was: that is no restart.
+fn is_new(goal: &Goal, record: Option<&Record>) -> bool {
+    let before = goal.memory.before.as_ref();
+    let generation = |record: &Record| record.generation.clone();
+    let decided: Option<RunId> = goal.decided_on.clone().or_else(|| before.and_then(generation));
+    match (record.and_then(generation), decided) {
+        (Some(now), Some(before)) => now != before,
+        // Written by a supervisor that knows no requests: any other run counts.
+        _ => {
+            record.and_then(run_of) != before.and_then(run_of)
+                || record.and_then(|record| record.last_exit) != before.and_then(|before| before.last_exit)
+        }
+    }
+}
+
+/// How a restart came out; `None` as long as it is under way.
+fn outcome(goal: &Goal, seen: &Observed, record: &Record) -> Option<Outcome> {
+    // A stop wins.
+    let was_wanted = goal.memory.before.as_ref().is_some_and(|before| before.wanted == Wanted::Run);
+    if record.state == ServiceState::Stopped && seen.owner == Ownership::Gone && was_wanted {
+        return Some(Outcome::Failed { record: Box::new(record.clone()) });
+    }
+    if !is_new(goal, Some(record)) {
+        return None;
+    }
+    let boxed = || Box::new(record.clone());
+    match (record.shown_state(), &seen.owner) {
+        // It has just ended, and its supervisor has not written that down yet.
+        (ServiceState::Ready | ServiceState::Running | ServiceState::Unstable, _) if !seen.main_lives => None,
+        (ServiceState::Unstable, _) if record.state == ServiceState::Starting => None,
+        (ServiceState::Ready | ServiceState::Running, Ownership::Supervised(_))
+        | (ServiceState::Exited, _) => Some(Outcome::Up { record: boxed(), fresh: true }),
+        (ServiceState::Crashed | ServiceState::Degraded | ServiceState::Unstable, _) => {
+            Some(Outcome::Failed { record: boxed() })
+        }
+        (
+            ServiceState::Starting
+            | ServiceState::Backoff
+            | ServiceState::Stopping
+            | ServiceState::Stopped
+            | ServiceState::Ready
+            | ServiceState::Running
+            | ServiceState::Unsupervised
+            | ServiceState::Unknown,
+            _,
+        ) => None,
+    }
+}

@@ -1,0 +1,65 @@
+//! Records for tests.
+
+use pipulate_core::identity::{Host, Pid, ProcessIdentity};
+use pipulate_core::marker::RunId;
+use pipulate_core::project::AbsPath;
+use pipulate_core::service::{Readiness, Scheme, ServiceName};
+use pipulate_core::state::{ServiceState, Wanted};
+use pipulate_store::record::{MainProcess, Receipt, Record};
+
+pub(crate) fn pid(number: i32) -> Pid {
+    Pid::new(number).unwrap()
+}
+
+pub(crate) fn identity(number: i32) -> ProcessIdentity {
+    let host = Host { boot: "b".to_owned(), pid_namespace: 7, machine: "m".to_owned() };
+    ProcessIdentity { pid: pid(number), start: 99, host }
+}
+
+pub(crate) fn run(number: u64) -> RunId {
+    RunId::from_random(number)
+}
+
+/// A record of a service that is wanted, in this state, written by the supervisor 10 in generation 1.
+pub(crate) fn record(state: ServiceState) -> Record {
+    Record {
+        root: AbsPath::new("/p").unwrap(),
+        service: ServiceName::parse("worker").unwrap(),
+        wanted: Wanted::Run,
+        supervisor: Some(identity(10)),
+        state,
+        reasons: Vec::new(),
+        main: main(1),
+        next_run: Some(run(100)),
+        generation: Some(run(1)),
+        configured: Default::default(),
+        restarts: 0,
+        unexpected_ends: 0,
+        last_exit: None,
+        port: None,
+        exposed: false,
+        address: None,
+        scheme: Scheme::Http,
+        page: None,
+        readiness: Readiness::Exec,
+        adopted: false,
+        notes: Vec::new(),
+        log_start: 0,
+        log_dropped: 0,
+        log_trouble: None,
+        saved: Vec::new(),
+        receipt: None,
+    }
+}
+
+pub(crate) fn main(number: u64) -> Option<MainProcess> {
+    let started_at = jiff::Timestamp::UNIX_EPOCH;
+    Some(MainProcess { identity: identity(42), run: run(number), started_at })
+}
+
+/// The last record of a service that was stopped by request.
+pub(crate) fn stopped() -> Record {
+    let (supervisor, main, wanted) = (None, None, Wanted::Stopped);
+    let receipt = Some(Receipt::default());
+    Record { supervisor, main, wanted, receipt, ..record(ServiceState::Stopped) }
+}

@@ -1,0 +1,126 @@
+//! Stopping: by the service's supervisor, or by one that is launched for the stop.
+
+use std::time::Instant;
+
+use pipulate_core::identity::Pid;
+use pipulate_core::state::{ServiceState, Wanted};
+use pipulate_process::command::End;
+use pipulate_store::record::Record;
+use pipulate_supervisor::ownership::Ownership;
+use pipulate_supervisor::program::GAVE_WAY;
+
+use super::{Ask, Awaited, Fact, Goal, Holder, Launch, Observed, Step, is_written_by, refuse};
+use crate::cause::Cause;
+use crate::report::{Outcome, Refusal, Unrecorded};
+
+pub(super) fn step(goal: &Goal, seen: &Observed, now: Instant) -> Step {
+    match seen.awaited {
+        Awaited::Child(None) | Awaited::Other { lives: true } => {
+            return match goal.memory.hurry_at.is_some_and(|at| at <= now) {
+                true => Step::Hurry,
+                false => Step::Wait,
+            };
+        }
+        Awaited::Child(Some(end)) => {
+            if let Some(step) = after_child(seen, end) {
+                return step;
+            }
+        }
+        Awaited::Other { lives: false } => {
+            if let Some(outcome) = outcome(seen) {
+                return Step::End(outcome);
+            }
+        }
+        Awaited::None => {}
+    }
+    if goal.memory.attempts == 0 {
+        return refuse(Refusal::Restless);
+    }
+    decide(goal, seen)
+}
+
+/// What is to end, and how.
+fn decide(goal: &Goal, seen: &Observed) -> Step {
+    let record = seen.record.as_ref();
+    let settled = record.filter(|record| !is_restarting(record));
+    let generation = settled.and_then(|record| record.generation.as_ref());
+    // Not what somebody has started after that was stopped.
+    if let (Some(decided), Some(now)) = (&goal.decided_on, generation)
+        && decided != now
+    {
+        return refuse(Refusal::StartedSince);
+    }
+    match (&seen.owner, &seen.unreadable, record) {
+        // The kernel's word for who holds the lock, not the record's.
+        (Ownership::Supervised(pid), _, _) => of_supervisor(goal, seen, *pid),
+        (Ownership::Unknown(why), _, _) => refuse(Refusal::Unknown { why: why.clone() }),
+        // Its processes still carry its marker; to go by that alone has to be asked for.
+        (Ownership::Gone | Ownership::Unsupervised, Some(_), _) if goal.stop.force => {
+            Step::Launch(Launch::Stop)
+        }
+        (Ownership::Gone | Ownership::Unsupervised, Some(error), _) => {
+            refuse(Refusal::UnreadableRecord { error: error.clone() })
+        }
+        (Ownership::Gone, None, None) => match seen.lost {
+            None => Step::Look(Fact::Lost),
+            Some(None) => Step::End(Outcome::AlreadyStopped),
+            Some(Some(supervisor)) => Step::Ask(Ask::StopLost { supervisor }),
+        },
+        (Ownership::Gone, None, Some(record)) if record.wanted == Wanted::Stopped => {
+            Step::End(Outcome::AlreadyStopped)
+        }
+        (Ownership::Gone, None, Some(_)) if seen.is_plain => Step::RecordStopped,
+        (Ownership::Gone | Ownership::Unsupervised, None, _) => Step::Launch(Launch::Stop),
+    }
+}
+
+/// A second TERM would mean "at once": one that stops already is only waited for.
+fn of_supervisor(goal: &Goal, seen: &Observed, pid: Pid) -> Step {
+    if goal.memory.has_vanished {
+        match seen.holder {
+            None => return Step::Look(Fact::Holder),
+            Some(Holder::Other(pid)) => return refuse(Refusal::LockHeld { pid }),
+            Some(Holder::Supervisor) => {}
+        }
+    }
+    let own = seen.record.as_ref().filter(|record| is_written_by(record, pid));
+    // By its own word: the one before it may have been killed while it stopped.
+    if own.is_some_and(|record| record.state == ServiceState::Stopping && record.wanted == Wanted::Stopped) {
+        return Step::Join(pid);
+    }
+    let knows_requests = own.is_some_and(|record| record.generation.is_some());
+    Step::Ask(Ask::Stop { supervisor: pid, knows_requests })
+}
+
+/// How a supervisor that was launched for the stop did its work; `None` when it did not.
+fn after_child(seen: &Observed, end: End) -> Option<Step> {
+    match end {
+        End::Code(0) => outcome(seen).map(Step::End),
+        End::Code(code) if code != i32::from(GAVE_WAY) => Some(match (&seen.words, &seen.owner) {
+            (None, _) => Step::Look(Fact::Words),
+            (Some(words), Ownership::Gone) if seen.unreadable.is_none() => {
+                let error = words.clone().map(Cause::told);
+                Step::End(Outcome::Unrecorded(Unrecorded::Unwritable { error }))
+            }
+            (Some(words), _) => refuse(Refusal::SupervisorFailed { words: words.clone() }),
+        }),
+        End::Code(_) | End::Signal(_) | End::TimedOut | End::Unknown => None,
+    }
+}
+
+/// What the supervisor's last record says; `None` when it ended before it was done.
+fn outcome(seen: &Observed) -> Option<Outcome> {
+    match (&seen.record, &seen.unreadable) {
+        (_, Some(error)) => Some(Outcome::Refused(Refusal::UnreadableRecord { error: error.clone() })),
+        (Some(record), None) if record.wanted == Wanted::Stopped => {
+            record.receipt.as_ref().map(|_| Outcome::Stopped { record: Box::new(record.clone()) })
+        }
+        (Some(_), None) => None,
+        (None, None) => Some(Outcome::Unrecorded(Unrecorded::RecordsDeleted)),
+    }
+}
+
+/// A restart that is under way.
+pub(super) fn is_restarting(record: &Record) -> bool {
+    record.state == ServiceState::Stopping && record.wanted == Wanted::Run
+}

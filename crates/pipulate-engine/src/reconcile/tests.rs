@@ -1,0 +1,50 @@
+//! What is decided: a case for each rule, and properties that hold whatever is observed.
+
+mod cases;
+mod properties;
+
+use std::time::{Duration, Instant};
+
+use pipulate_core::state::{ServiceState, Wanted};
+use pipulate_process::command::End;
+use pipulate_store::record::{Receipt, Record};
+use pipulate_supervisor::ownership::Ownership;
+
+use super::samples::{identity, main, pid, record, run, stopped};
+use super::*;
+
+fn seen(owner: Ownership, record: Option<Record>) -> Observed {
+    Observed {
+        main_lives: record.is_some(),
+        record,
+        unreadable: None,
+        owner,
+        awaited: Awaited::None,
+        written: None,
+        lost: None,
+        holder: None,
+        answer: None,
+        words: None,
+        is_plain: false,
+    }
+}
+
+fn supervised(state: ServiceState) -> Observed {
+    seen(Ownership::Supervised(pid(10)), Some(record(state)))
+}
+
+/// Decides after having looked for the first time at `first`.
+fn decide(desired: Desired, first: &Observed) -> Step {
+    let mut goal = Goal::new(desired);
+    goal.looked(first);
+    reconcile(&goal, first, Instant::now())
+}
+
+/// Decides on `later` after the step for `first` was carried out.
+fn decide_then(desired: Desired, first: &Observed, later: &Observed) -> Step {
+    let mut goal = Goal::new(desired);
+    goal.looked(first);
+    let step = reconcile(&goal, first, Instant::now());
+    goal.did(&step, first, Instant::now());
+    reconcile(&goal, later, Instant::now())
+}

@@ -1,0 +1,112 @@
+//! How a request came out, service by service: values, of which renderers make sentences.
+
+use pipulate_core::identity::Pid;
+use pipulate_core::service::ServiceName;
+use pipulate_store::record::{self, Receipt, Record};
+use serde::{Deserialize, Serialize};
+
+use crate::cause::Cause;
+
+/// How a request came out for one service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It is up. `fresh`: it was not before.
+    Up {
+        #[serde(with = "as_written")]
+        record: Box<Record>,
+        fresh: bool,
+    },
+    /// It was started, and nobody waits for it.
+    Begun,
+    /// It ended, or does not answer; the record says why.
+    Failed {
+        #[serde(with = "as_written")]
+        record: Box<Record>,
+    },
+    /// The time to wait is over, and it is still starting.
+    TimedOut,
+    /// It was not tried, because a service that it needs is not up.
+    Unmet {
+        needed: ServiceName,
+    },
+    AlreadyStopped,
+    /// The record has the receipt.
+    Stopped {
+        #[serde(with = "as_written")]
+        record: Box<Record>,
+    },
+    /// Nothing of it lives any more, and no record says how that came.
+    Unrecorded(Unrecorded),
+    Refused(Refusal),
+}
+
+/// Why a stop left no record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unrecorded {
+    /// Its records had been deleted while it ran.
+    RecordsDeleted,
+    /// The record can't be written.
+    Unwritable { error: Option<Cause> },
+}
+
+/// Why nothing was done for a service, or not all that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// It may run where it can't be seen.
+    Unknown { why: String },
+    /// It runs although its records were deleted.
+    Lost { supervisor: Pid },
+    /// A process that never supervised it holds its lock.
+    LockHeld { pid: Pid },
+    /// It was stopped, and has been started again since the request was made.
+    StartedSince,
+    /// Its record can't be read: what carries its marker is ended only by force.
+    UnreadableRecord { error: String },
+    /// Its supervisor can't be signaled.
+    NotSignaled { error: String },
+    /// No supervisor could be started for it.
+    NotLaunched { error: String },
+    /// Its supervisor ended without doing its work; `words` is what it said.
+    SupervisorFailed { words: Option<String> },
+    /// Its supervisors were killed, one after the other.
+    SupervisorsKilled,
+    /// Its supervisors come and go.
+    Restless,
+}
+
+impl Outcome {
+    /// What a stop did.
+    pub fn receipt(&self) -> Option<&Receipt> {
+        match self {
+            Self::Stopped { record } => record.receipt.as_ref(),
+            Self::Up { .. }
+            | Self::Begun
+            | Self::Failed { .. }
+            | Self::TimedOut
+            | Self::Unmet { .. }
+            | Self::AlreadyStopped
+            | Self::Unrecorded(_)
+            | Self::Refused(_) => None,
+        }
+    }
+}
+
+/// A record in the format that it has on disk.
+mod as_written {
+    use serde::de::Error as _;
+    use serde::{Deserializer, Serializer};
+
+    use super::*;
+
+    pub(super) fn serialize<S: Serializer>(record: &Record, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&String::from_utf8_lossy(&record::to_json(record)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<Record>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        record::from_json(text.as_bytes()).map(Box::new).map_err(D::Error::custom)
+    }
+}
+
+/// The outcomes of a request, group by group.
+pub type Outcomes = Vec<(ServiceName, Outcome)>;

@@ -1,0 +1,64 @@
+//! The terminal as the audience of a stop or restart.
+
+use pipulate_core::service::ServiceName;
+use pipulate_engine::act::Audience;
+use pipulate_engine::denial::Denial;
+use pipulate_engine::execute::Event;
+use pipulate_engine::project::Note;
+use pipulate_engine::work::Work;
+
+use crate::context::Context;
+use crate::error::Failure;
+use crate::ui::progress::Progress;
+use crate::ui::{ask, denial, notes, started};
+
+/// A person who typed this verb and these services.
+pub(crate) struct Asker<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) verb: &'static str,
+    pub(crate) asked: &'a [ServiceName],
+    /// What a progress says meanwhile.
+    pub(crate) meanwhile: Option<&'static str>,
+    progress: Option<Progress<'a>>,
+}
+
+impl<'a> Asker<'a> {
+    pub(crate) fn new(context: &'a Context, verb: &'static str, asked: &'a [ServiceName]) -> Self {
+        Self { context, verb, asked, meanwhile: None, progress: None }
+    }
+
+    /// What a denial is to this person.
+    pub(crate) fn failure(&self, denied: Denial) -> Failure {
+        match denied {
+            Denial::WorkInProgress { work } => denial::spared(&work, self.verb, self.asked),
+            other => denial::failure(self.context, other),
+        }
+    }
+}
+
+impl Audience for Asker<'_> {
+    fn note(&mut self, note: Note) {
+        notes::say(&self.context.printer, &note);
+    }
+
+    fn event(&mut self, event: &Event<'_>) {
+        if let (Event::Begun { .. }, Some(words), None) = (event, self.meanwhile, &self.progress) {
+            let progress = Progress::new(&self.context.printer);
+            progress.now(words);
+            self.progress = Some(progress);
+        }
+    }
+
+    fn need_event(&mut self, event: &Event<'_>) {
+        if let Event::Settled { service, outcome } = event {
+            let printer = &self.context.printer;
+            printer.note(started::line(service, outcome, printer.stderr_style()));
+        }
+    }
+
+    fn consents(&mut self, work: &[Work]) -> bool {
+        let command = denial::command(self.verb, self.asked);
+        let question = format!("{}. {command} all the same?", denial::in_progress(work));
+        ask::yes(&self.context.printer, &question)
+    }
+}

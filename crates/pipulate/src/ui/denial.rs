@@ -1,0 +1,117 @@
+//! Why a request was not carried out, in words: what, why, and what to do next.
+
+use pipulate_core::service::ServiceName;
+use pipulate_engine::cause::CauseKind;
+use pipulate_engine::denial::{Denial, NotStartable, WhyUnknown};
+use pipulate_engine::work::Work;
+
+use crate::context::Context;
+use crate::error::{Failure, FailureKind};
+use crate::ui::launched::Launched;
+
+/// The failure that a denial is.
+pub(crate) fn failure(context: &Context, denial: Denial) -> Failure {
+    match denial {
+        Denial::Config { file, error } => {
+            Failure::failed(format!("the configuration can't be used: {file}")).cause(error)
+        }
+        Denial::NothingToStart => Failure::failed("there is nothing to start: every service is disabled")
+            .hint("set enabled = true in pipulate.toml, or name a service"),
+        Denial::UnknownService { service, why, known } => unknown(&service, why, &known),
+        Denial::MissingNeed { missing, dependants } => {
+            let dependants = names(&dependants);
+            Failure::failed(format!(
+                "{missing} does not exist in this folder, and {dependants} depends on it"
+            ))
+            .hint("the dashboard is there only beside a server.py")
+        }
+        Denial::RunsElsewhere { service, run } => {
+            Failure::failed(format!("{service} runs already, with its files in: {run}"))
+                .hint(format!("stop it first: pipulate stop {service}"))
+        }
+        Denial::NotStartable { service, why } => {
+            Failure::failed(format!("{service} can't be started as it is configured"))
+                .cause(not_startable(why, &service).in_one_line())
+        }
+        Denial::WorkInProgress { work } => {
+            Failure::failed(format!("{}; nothing was stopped", in_progress(&work)))
+        }
+        Denial::NeedsDown { outcomes } => {
+            let needs = Launched::of(outcomes);
+            let failure = needs.failure(context, needs.show_last_lines(context).as_ref());
+            needs_down(failure)
+        }
+        Denial::UnknownState { why } => {
+            let failure = Failure::failed("could not tell what runs; nothing was restarted");
+            why.iter().fold(failure, Failure::cause)
+        }
+        Denial::NoHome { error } => {
+            // What is refused says itself what to do.
+            let is_forbidden = error.kind == CauseKind::NotPermitted;
+            let advice = "a home needs a folder that you may write to; make one of your own and go there";
+            let failure = Failure::of_cause(error);
+            if is_forbidden { failure.hint(advice) } else { failure }
+        }
+        Denial::NoRoom { error } => as_it_was(Failure::of_cause(error)),
+        Denial::Store { error } | Denial::Launch { error } => Failure::of_cause(error),
+    }
+}
+
+/// What a restart does not begin, because what it needs is not up.
+pub(crate) fn needs_down(failure: Option<Failure>) -> Failure {
+    as_it_was(failure.unwrap_or_else(|| Failure::failed("what it needs is not up")))
+}
+
+fn as_it_was(failure: Failure) -> Failure {
+    failure.hint("what runs goes on as it was")
+}
+
+fn unknown(service: &ServiceName, why: WhyUnknown, known: &[ServiceName]) -> Failure {
+    let why = match why {
+        WhyUnknown::Disabled => format!("{service} is switched off: pipulate.toml says enabled = false"),
+        WhyUnknown::OnlyBesideServerPy => {
+            format!("there is no {service} where there is no server.py: `server` is that page here")
+        }
+        WhyUnknown::NoSuchService => format!("there is no such service: {service}"),
+    };
+    let failure = Failure::new(FailureKind::Usage, why);
+    if known.is_empty() { failure } else { failure.hint(format!("there are: {}", names(known))) }
+}
+
+/// Why a service can't be started as it is configured.
+pub(crate) fn not_startable(why: NotStartable, service: &ServiceName) -> Failure {
+    match why {
+        NotStartable::NoEnvFile { path } => Failure::failed(format!("its env_file is not there: {path}")),
+        NotStartable::EnvFile { error } => Failure::failed(error),
+        NotStartable::Preflight { why } => Failure::failed(pipulate_words::reason(&why, service)),
+    }
+}
+
+/// What is being done in JupyterLab.
+pub(crate) fn in_progress(work: &[Work]) -> String {
+    let work: Vec<String> = work.iter().map(ToString::to_string).collect();
+    format!("work is in progress in JupyterLab: {}", work.join("; "))
+}
+
+/// What was not stopped for the work that it would have cut off, and how to do it anyway. `asked` are the
+/// services that were named.
+pub(crate) fn spared(work: &[Work], verb: &str, asked: &[ServiceName]) -> Failure {
+    let command = command(verb, asked);
+    let failure = Failure::failed(format!("{}; nothing was stopped", in_progress(work)));
+    let anyway = format!("wait until it is done, or {verb} anyway with: pipulate {command}");
+    match verb {
+        "stop" => failure
+            .hint(format!("{anyway} --yes"))
+            .hint(format!("to end it at once instead: pipulate {command} --force")),
+        _ => failure.hint(format!("{anyway} --force (--yes means the same here)")),
+    }
+}
+
+/// A verb and the services that were named with it.
+pub(crate) fn command(verb: &str, asked: &[ServiceName]) -> String {
+    std::iter::once(verb).chain(asked.iter().map(ServiceName::as_str)).collect::<Vec<_>>().join(" ")
+}
+
+fn names(services: &[ServiceName]) -> String {
+    services.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(", ")
+}

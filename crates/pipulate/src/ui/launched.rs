@@ -1,0 +1,139 @@
+//! What came of a start or restart, sorted for what is said of it.
+
+use pipulate_core::service::ServiceName;
+use pipulate_engine::report::{Outcome, Outcomes};
+
+use super::started;
+use crate::context::Context;
+use crate::error::{Failure, FailureKind};
+
+/// What came of a start or restart.
+#[derive(Default)]
+pub(crate) struct Launched {
+    /// What is up, or begun where nobody waited.
+    pub(crate) up: Vec<ServiceName>,
+    /// What of it was not up before.
+    pub(crate) fresh: Vec<ServiceName>,
+    /// What a person should know about what is up.
+    pub(crate) notes: Vec<String>,
+    /// What is not up, and why.
+    pub(crate) failed: Vec<(ServiceName, Outcome)>,
+    pub(crate) unmet: Vec<Unmet>,
+}
+
+/// A service that was not tried, because one that it needs is not up.
+pub(crate) struct Unmet {
+    pub(crate) service: ServiceName,
+    pub(crate) needed: ServiceName,
+}
+
+impl Launched {
+    pub(crate) fn of(outcomes: Outcomes) -> Self {
+        let mut launched = Self::default();
+        for (service, outcome) in outcomes {
+            match outcome {
+                Outcome::Up { record, fresh } => {
+                    launched.notes.extend(started::notes(&record));
+                    launched.fresh.extend(fresh.then(|| service.clone()));
+                    launched.up.push(service);
+                }
+                Outcome::Begun => launched.up.push(service),
+                Outcome::Unmet { needed } => launched.unmet.push(Unmet { service, needed }),
+                Outcome::Failed { ref record } => {
+                    launched.notes.extend(started::notes(record));
+                    launched.failed.push((service, outcome));
+                }
+                Outcome::TimedOut
+                | Outcome::Refused(_)
+                | Outcome::AlreadyStopped
+                | Outcome::Stopped { .. }
+                | Outcome::Unrecorded(_) => launched.failed.push((service, outcome)),
+            }
+        }
+        launched
+    }
+
+    /// What is true about those that are not up: some of them run.
+    fn headline(&self) -> String {
+        let mut groups: Vec<(&str, Vec<ServiceName>)> = Vec::new();
+        for (service, outcome) in &self.failed {
+            let what = started::in_short(outcome);
+            match groups.iter_mut().find(|(other, _)| *other == what) {
+                Some((_, services)) => services.push(service.clone()),
+                None => groups.push((what, vec![service.clone()])),
+            }
+        }
+        let said = groups.iter().map(|(what, services)| format!("{what}: {}", names(services)));
+        said.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Shows the last lines of what failed; which of it had printed something.
+    pub(crate) fn show_last_lines(&self, context: &Context) -> Option<ServiceName> {
+        let mut talkative = None;
+        for (service, outcome) in &self.failed {
+            if started::show_last_lines(context, service, outcome) {
+                talkative = talkative.or(Some(service.clone()));
+            }
+        }
+        talkative
+    }
+
+    /// The first of what failed that may have printed why.
+    pub(crate) fn with_a_log(&self) -> Option<&ServiceName> {
+        let has_run = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. });
+        self.failed.iter().find(|(_, outcome)| has_run(outcome)).map(|(service, _)| service)
+    }
+
+    /// What is to be said of those that are not up; `None` if all are. `talkative` printed something.
+    pub(crate) fn failure(&self, context: &Context, talkative: Option<&ServiceName>) -> Option<Failure> {
+        if self.failed.is_empty() {
+            return None;
+        }
+        let services: Vec<ServiceName> = self.failed.iter().map(|(service, _)| service.clone()).collect();
+        let timed_out = self.failed.iter().all(|(_, outcome)| *outcome == Outcome::TimedOut);
+        let mut failure = match timed_out {
+            true => Failure::new(FailureKind::TimedOut, format!("still starting: {}", names(&services)))
+                .hint("look how it goes with: pipulate status"),
+            false => Failure::failed(self.headline()),
+        };
+        for (service, outcome) in &self.failed {
+            if let Some(why) = started::reason(service, outcome) {
+                failure = failure.cause(why);
+            }
+        }
+        for Unmet { service, needed } in &self.unmet {
+            failure = failure.cause(format!("{service} was not started: it needs {needed}, which is not up"));
+        }
+        for (service, outcome) in &self.failed {
+            failure =
+                started::missing_module(context, service, outcome).into_iter().fold(failure, Failure::hint);
+        }
+        if let Some(service) = talkative {
+            failure = failure.hint(format!("all that it printed: pipulate logs {service}"));
+        }
+        Some(if timed_out { failure } else { failure.hint("what else may be wrong: pipulate doctor") })
+    }
+}
+
+/// What did not come back after a restart, and why.
+pub(crate) fn not_back(restarted: &Launched) -> Vec<Failure> {
+    let failed = restarted.failed.iter().map(|(service, outcome)| match outcome {
+        Outcome::TimedOut => Failure::new(FailureKind::TimedOut, format!("{service} is not ready yet"))
+            .hint("look how it goes with: pipulate status"),
+        outcome => {
+            let failure = Failure::failed(format!("{service} did not come back"));
+            match started::reason(service, outcome) {
+                Some(why) => failure.cause(why),
+                None => failure,
+            }
+        }
+    });
+    let unmet = restarted.unmet.iter().map(|Unmet { service, needed }| {
+        Failure::failed(format!("{service} was not restarted: it needs {needed}, which is not up"))
+    });
+    failed.chain(unmet).collect()
+}
+
+fn names(services: &[ServiceName]) -> String {
+    services.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(", ")
+}
