@@ -126,6 +126,18 @@ impl EnvFile {
         Ok(self.read()?.keys().into_iter().map(str::to_owned).collect())
     }
 
+    /// The names of the secrets in the file: each has a value and could be a variable's name. A line without `=` may
+    /// be a value that lost its name.
+    ///
+    /// # Errors
+    /// It can't be read, or is not a UTF-8 text file.
+    pub fn names(&self) -> Result<Vec<String>, EnvError> {
+        let values = self.read()?.resolve(&|_| None).values.into_iter();
+        let is_name =
+            |(name, value): &(String, Option<SecretValue>)| value.is_some() && EnvKey::parse(name).is_ok();
+        Ok(values.filter(is_name).map(|(name, _)| name).collect())
+    }
+
     /// The value that a Python program gets from the file, `${…}` filled in from our environment.
     /// `None` when the name is not there, or stands there without `=`.
     ///

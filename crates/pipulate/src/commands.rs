@@ -1,4 +1,4 @@
-//! One verb, one file, one function.
+//! One verb, one file, one function; and what verbs share.
 
 pub(crate) mod act;
 pub(crate) mod activate;
@@ -8,8 +8,10 @@ pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod drift;
 pub(crate) mod enter;
 pub(crate) mod init;
+pub(crate) mod last_lines;
 pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod models;

@@ -23,7 +23,7 @@ use pipulate_store::log::mask::Masker;
 use pipulate_store::log::{read, secrets};
 use pipulate_supervisor::program::Program;
 
-use crate::cli::{Request, Verb};
+use crate::call::{Call, Verb};
 use crate::error::Failure;
 use crate::ui::printer::Printer;
 use crate::ui::{ask, denial, notes};
@@ -45,23 +45,23 @@ impl Context {
     ///
     /// # Errors
     /// There is no such folder, or it can't be a project.
-    pub(crate) fn find(request: &Request, printer: Printer) -> Result<Self, Failure> {
+    pub(crate) fn find(call: &Call, printer: Printer) -> Result<Self, Failure> {
         let home = std::env::home_dir().filter(|home| home.is_absolute());
         let current = match current_directory() {
             // What ran in a folder that was deleted can still be seen and ended from there.
-            Err(_) if request.verb.is_about_all_projects() => PathBuf::from("/"),
+            Err(_) if call.verb.is_about_all_projects() => PathBuf::from("/"),
             // Nothing is looked for from here.
-            Err(_) if request.global.project.as_ref().is_some_and(|named| named.is_absolute()) => {
+            Err(_) if call.global.project.as_ref().is_some_and(|named| named.is_absolute()) => {
                 PathBuf::from("/")
             }
             found => found?,
         };
-        let (root, is_guess) = if request.global.project.is_none() && request.verb.is_about_all_projects() {
+        let (root, is_guess) = if call.global.project.is_none() && call.verb.is_about_all_projects() {
             (root::anywhere(&current)?, false)
         } else {
-            let chosen = root::choose(request, &current, home.as_deref())?;
+            let chosen = root::choose(call, &current, home.as_deref())?;
             // What we start ourselves was chosen before.
-            if !matches!(request.verb, Verb::Supervise(_) | Verb::Serve | Verb::Act | Verb::HandOver) {
+            if !matches!(call.verb, Verb::Supervise(_) | Verb::Serve | Verb::Act | Verb::HandOver) {
                 chosen.warnings.iter().for_each(|warning| printer.warning(warning));
             }
             (chosen.root, chosen.is_guess)
@@ -69,9 +69,9 @@ impl Context {
         let exe = table::own_program()
             .map_err(|error| Failure::failed("could not find the program that is running").cause(error))?;
         // What is read of the project's own files alone needs nothing that a link could lead to.
-        let reads_state = !matches!(request.verb, Verb::Supervise(_) | Verb::Config(_))
-            && !request.verb.is_about_all_projects();
-        let layout = match &request.verb {
+        let reads_state =
+            !matches!(call.verb, Verb::Supervise(_) | Verb::Config(_)) && !call.verb.is_about_all_projects();
+        let layout = match &call.verb {
             Verb::Supervise(settings) => {
                 // It may hold a lock already; whoever started it has looked.
                 let layout = match settings.places.clone() {
@@ -108,7 +108,7 @@ impl Context {
     pub(crate) fn home(&self) -> Result<Self, Failure> {
         self.confirm_guess()?;
         let home = self.project().home(&mut |note| notes::say(&self.printer, &note));
-        let home = home.map_err(|denial| denial::failure(self, denial))?;
+        let home = home.map_err(denial::failure)?;
         Ok(self.with_layout(home.layout))
     }
 
@@ -256,7 +256,7 @@ impl Context {
         asked: &[ServiceName],
         known: &BTreeSet<ServiceName>,
     ) -> Result<(), Failure> {
-        self.project().refuse_unknown(asked, known).map_err(|denial| denial::failure(self, denial))
+        self.project().refuse_unknown(asked, known).map_err(denial::failure)
     }
 
     /// The services that exist here, and those that left a log.
@@ -305,7 +305,7 @@ mod tests {
     fn a_broken_configuration_is_an_error_or_a_warning_that_shows_the_line() {
         let project = samples::project("[services.jupyter]\nprot = 1\n");
         let failure = project.context.config().unwrap_err();
-        let text = failure.render(crate::ui::style::Style::plain());
+        let text = failure.render(crate::style::Style::plain());
         assert!(text.contains("pipulate.toml") && text.contains("prot = 1"), "{text}");
         assert!(project.context.config_or_warning().is_none());
         assert!(project.printed.stderr().contains("prot = 1"), "{}", project.printed.stderr());
@@ -318,7 +318,7 @@ mod tests {
         let asked = [ServiceName::parse("jupiter").unwrap()];
         let failure = project.context.refuse_unknown(&asked, &known).unwrap_err();
         assert_eq!(failure.kind, crate::error::FailureKind::Usage);
-        insta::assert_snapshot!(failure.render(crate::ui::style::Style::plain()), @r"
+        insta::assert_snapshot!(failure.render(crate::style::Style::plain()), @r"
         error: there is no such service: jupiter
         hint: there are: jupyter, server
         ");

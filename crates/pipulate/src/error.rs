@@ -7,7 +7,7 @@ use std::io;
 use pipulate_engine::cause::{Cause, CauseKind};
 
 use crate::exit_code::ExitStatus;
-use crate::ui::style::Style;
+use crate::style::Style;
 
 /// A verb that did not do what it was asked.
 #[derive(Debug)]

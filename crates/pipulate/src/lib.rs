@@ -1,8 +1,10 @@
 //! The command line of Pipulate: parse, find the project, do the verb, report.
 //!
 //! Words, colors and exit codes live in this crate; decisions that a second user interface would
-//! need do not. Reading order: `cli`, `context`, `commands/`, `error`.
+//! need do not. Reading order: `cli`, `commands/`, `context`, `call`, `ui`, `error`. Each uses only
+//! those after it, and `cli` not the commands.
 
+mod call;
 mod cli;
 mod commands;
 mod context;
@@ -12,12 +14,13 @@ mod interrupt;
 mod jupyter_login;
 mod links;
 mod llm_session;
+mod style;
 mod ui;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use cli::Verb;
+use call::Verb;
 use context::Context;
 use error::{Failure, FailureKind};
 use exit_code::ExitStatus;
@@ -47,13 +50,13 @@ fn run_verb(args: Vec<OsString>) -> ExitCode {
         Err(_) => return ExitStatus::Failed.into(),
     }
     let terminal = Terminal::of_this_process();
-    let request = match cli::parse(args) {
-        Ok(request) => request,
+    let call = match cli::parse(args) {
+        Ok(call) => call,
         Err(answer) => return answer.give(&terminal).into(),
     };
-    let printer = Printer::new(&terminal, request.global.color, request.global.verbosity);
-    let asks_how_it_is = matches!(request.verb, Verb::Status(_));
-    match Context::find(&request, printer.clone()).and_then(|context| dispatch(&context, request.verb)) {
+    let printer = Printer::new(&terminal, call.global.color, call.global.verbosity);
+    let asks_how_it_is = matches!(call.verb, Verb::Status(_));
+    match Context::find(&call, printer.clone()).and_then(|context| dispatch(&context, call.verb)) {
         Ok(status) => status.into(),
         Err(failure) => {
             printer.failure(&failure);
@@ -91,8 +94,10 @@ fn dispatch(context: &Context, verb: Verb) -> Result<ExitStatus, Failure> {
         Verb::Init => commands::init::init(context),
         Verb::Serve => commands::serve::serve(context),
         Verb::Config(verb) => commands::config::config(context, verb),
-        Verb::Completions(dialect) => commands::completions::completions(context, dialect),
-        Verb::Man(verb) => commands::man::man(context, verb.as_deref()),
+        Verb::Completions(dialect) => commands::completions::completions(context, |program| {
+            cli::complete::registration(dialect, program)
+        }),
+        Verb::Man(verb) => commands::man::man(context, verb.as_deref(), cli::man::page(verb.as_deref())?),
         Verb::Supervise(settings) => commands::supervise::supervise(context, settings),
         Verb::Act => commands::act::act(context),
         Verb::HandOver => {

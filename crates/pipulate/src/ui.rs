@@ -3,7 +3,6 @@
 pub(crate) mod ask;
 pub(crate) mod banner;
 pub(crate) mod denial;
-pub(crate) mod drift;
 pub(crate) mod findings;
 pub(crate) mod hidden;
 pub(crate) mod launched;
@@ -17,5 +16,4 @@ pub(crate) mod setup_events;
 pub(crate) mod started;
 pub(crate) mod status_json;
 pub(crate) mod status_table;
-pub(crate) mod style;
 pub(crate) mod terminal;

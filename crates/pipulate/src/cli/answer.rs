@@ -1,8 +1,8 @@
 //! What is printed instead of doing something: the help, the version, or what is wrong with the command line.
 
 use crate::exit_code::ExitStatus;
+use crate::style::Style;
 use crate::ui::printer::{Printer, Verbosity};
-use crate::ui::style::Style;
 use crate::ui::terminal::{ColorWish, Terminal};
 
 /// What to print instead of doing something.

@@ -9,8 +9,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use clap_complete::engine::ArgValueCandidates;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_supervisor::program::Beginning;
@@ -19,9 +19,10 @@ use self::logs::LogsArguments;
 use self::secret::SecretArguments;
 use self::services::{RestartArguments, StartArguments, StatusArguments, StopArguments};
 use self::shells::ShellArgument;
-use super::{
-    AddSettings, ChatSettings, ConfigVerb, DoctorSettings, Format, Global, OpenSettings, Request,
-    RunSettings, SetupSettings, SuperviseSettings, UrlSettings, Verb, WhySettings, complete,
+use super::candidates;
+use crate::call::{
+    AddSettings, Call, ChatSettings, ConfigVerb, DoctorSettings, Format, Global, OpenSettings, RunSettings,
+    SetupSettings, SuperviseSettings, UrlSettings, Verb, WhySettings,
 };
 use crate::ui::printer::Verbosity;
 use crate::ui::terminal::ColorWish;
@@ -163,14 +164,14 @@ enum VerbArguments {
 #[derive(Debug, Args)]
 struct ServicesArgument {
     /// Only these services
-    #[arg(value_name = "SERVICE", value_parser = ServiceName::parse, add = ArgValueCandidates::new(complete::services))]
+    #[arg(value_name = "SERVICE", value_parser = ServiceName::parse, add = ArgValueCandidates::new(candidates::services))]
     services: Vec<ServiceName>,
 }
 
 #[derive(Debug, Args)]
 struct ServiceArgument {
     /// Only this service
-    #[arg(value_name = "SERVICE", value_parser = ServiceName::parse, add = ArgValueCandidates::new(complete::services))]
+    #[arg(value_name = "SERVICE", value_parser = ServiceName::parse, add = ArgValueCandidates::new(candidates::services))]
     service: Option<ServiceName>,
 }
 
@@ -250,7 +251,7 @@ struct ConfigArguments {
 #[derive(Debug, Args)]
 struct ManArguments {
     /// Only this verb, such as "start"
-    #[arg(value_name = "VERB", add = ArgValueCandidates::new(complete::verbs))]
+    #[arg(value_name = "VERB", add = ArgValueCandidates::new(verbs))]
     verb: Option<String>,
 }
 
@@ -283,7 +284,7 @@ struct SuperviseArguments {
 
 impl Arguments {
     /// What they mean.
-    pub(super) fn resolve(self) -> Request {
+    pub(super) fn resolve(self) -> Call {
         let color = self.global.color.resolve();
         let verbosity = match (self.global.quiet, self.global.verbose) {
             (true, _) => Verbosity::Quiet,
@@ -291,7 +292,7 @@ impl Arguments {
             (false, false) => Verbosity::Normal,
         };
         let global = Global { project: self.global.project, color, verbosity };
-        Request { global, verb: self.verb.resolve() }
+        Call { global, verb: self.verb.resolve() }
     }
 }
 
@@ -359,6 +360,13 @@ impl VerbArguments {
 
 fn format(json: bool) -> Format {
     if json { Format::Json } else { Format::Text }
+}
+
+/// The verbs that people type.
+fn verbs() -> Vec<CompletionCandidate> {
+    let command = Arguments::command();
+    let shown = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+    shown.map(|verb| CompletionCandidate::new(verb.get_name())).collect()
 }
 
 /// What `--color` says in arguments that could not be read.

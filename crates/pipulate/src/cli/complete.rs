@@ -3,19 +3,12 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
 
 use clap::CommandFactory as _;
-use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, Shells};
 use pipulate_environment::shell::Dialect;
 
 use super::arguments::Arguments;
-use super::{ConfigVerb, Global, Request, Verb};
-use crate::commands::secret;
-use crate::context::Context;
-use crate::ui::printer::{Printer, Verbosity};
-use crate::ui::terminal::{ColorWish, Terminal};
 
 /// Set by the shell that asks, to its name.
 const VARIABLE: &str = "PIPULATE_COMPLETE";
@@ -66,35 +59,4 @@ pub(crate) fn registration(dialect: Dialect, program: &str) -> io::Result<Vec<u8
         script.splice(after_first..after_first, begin.iter().copied());
     }
     Ok(script)
-}
-
-/// The services of the project that the line is about.
-pub(super) fn services() -> Vec<CompletionCandidate> {
-    let known = context().and_then(|context| context.known_services().ok());
-    known.into_iter().flatten().map(|name| CompletionCandidate::new(name.as_str())).collect()
-}
-
-/// The names of its secrets.
-pub(super) fn secrets() -> Vec<CompletionCandidate> {
-    let names = context().map(|context| secret::names(&context)).unwrap_or_default();
-    names.into_iter().map(CompletionCandidate::new).collect()
-}
-
-/// The verbs that people type.
-pub(super) fn verbs() -> Vec<CompletionCandidate> {
-    let command = Arguments::command();
-    let shown = command.get_subcommands().filter(|verb| !verb.is_hide_set());
-    shown.map(|verb| CompletionCandidate::new(verb.get_name())).collect()
-}
-
-/// The project of the line that is being typed: the one of `-C`, else the one around us. Nothing is
-/// printed: it would land in the middle of that line.
-fn context() -> Option<Context> {
-    let words: Vec<OsString> = std::env::args_os().collect();
-    let named = words.windows(2).find(|pair| pair[0] == "-C" || pair[0] == "--project");
-    let project = named.map(|pair| PathBuf::from(&pair[1]));
-    let global = Global { project, color: ColorWish::Never, verbosity: Verbosity::Quiet };
-    let printer = Printer::new(&Terminal::of_this_process(), ColorWish::Never, Verbosity::Quiet);
-    let verb = Verb::Config(ConfigVerb::Show);
-    Context::find(&Request { global, verb }, printer).ok()
 }

@@ -1,6 +1,14 @@
-use super::*;
+use std::path::PathBuf;
+use std::time::Duration;
 
-fn request(line: &str) -> Request {
+use pipulate_engine::request::Wait;
+
+use super::*;
+use crate::call::{Format, LogsSettings, LogsShow, Projects, StartSettings, Tail, Verb};
+use crate::ui::printer::Verbosity;
+use crate::ui::terminal::ColorWish;
+
+fn call(line: &str) -> Call {
     parse(line.split(' ').map(OsString::from)).unwrap()
 }
 
@@ -45,15 +53,15 @@ fn the_help_of_every_verb() {
 #[test]
 fn hidden_verbs_are_not_in_the_help() {
     assert!(!answer("pipulate --help").error.render().to_string().contains("__"));
-    let Verb::Supervise(settings) = request("pipulate __supervise jupyter -C /x").verb else { panic!() };
+    let Verb::Supervise(settings) = call("pipulate __supervise jupyter -C /x").verb else { panic!() };
     assert_eq!(settings.service.as_str(), "jupyter");
-    assert!(matches!(request("pipulate __hand-over").verb, Verb::HandOver));
+    assert!(matches!(call("pipulate __hand-over").verb, Verb::HandOver));
 }
 
 #[test]
 fn a_bare_start_has_every_default() {
     for line in ["pipulate start", "pipulate up"] {
-        let Verb::Start(settings) = request(line).verb else { panic!() };
+        let Verb::Start(settings) = call(line).verb else { panic!() };
         let expected = StartSettings {
             services: Vec::new(),
             browser: true,
@@ -68,16 +76,16 @@ fn a_bare_start_has_every_default() {
 
 #[test]
 fn flags_become_settings() {
-    let Verb::Start(start) = request("pipulate start jupyter --no-wait --no-browser --no-setup").verb else {
+    let Verb::Start(start) = call("pipulate start jupyter --no-wait --no-browser --no-setup").verb else {
         panic!()
     };
     assert_eq!((start.wait, start.browser, start.setup, start.services.len()), (Wait::No, false, false, 1));
-    let Verb::Stop(stop) = request("pipulate down --timeout 500ms --force").verb else { panic!() };
+    let Verb::Stop(stop) = call("pipulate down --timeout 500ms --force").verb else { panic!() };
     assert_eq!(
         (stop.timeout, stop.force, stop.projects),
         (Some(Duration::from_millis(500)), true, Projects::This)
     );
-    let consent = |line: &str| match request(line).verb {
+    let consent = |line: &str| match call(line).verb {
         Verb::Stop(stop) => (stop.yes, stop.force),
         Verb::Restart(restart) => (restart.yes, false),
         verb => panic!("{verb:?}"),
@@ -93,18 +101,18 @@ fn flags_become_settings() {
     ] {
         assert_eq!(consent(line), expected, "{line}");
     }
-    let Verb::Status(status) = request("pipulate ps --json --all").verb else { panic!() };
+    let Verb::Status(status) = call("pipulate ps --json --all").verb else { panic!() };
     assert_eq!((status.format, status.projects), (Format::Json, Projects::All));
-    let Verb::Run(run) = request("pipulate run -- python -c --help").verb else { panic!() };
+    let Verb::Run(run) = call("pipulate run -- python -c --help").verb else { panic!() };
     assert_eq!(run.command, ["python", "-c", "--help"]);
-    let global = request("pipulate stop -C /x -q --color never").global;
+    let global = call("pipulate stop -C /x -q --color never").global;
     assert_eq!(global.project, Some(PathBuf::from("/x")));
     assert_eq!((global.color, global.verbosity), (ColorWish::Never, Verbosity::Quiet));
 }
 
 #[test]
 fn logs_show_a_hundred_lines_unless_something_else_chooses() {
-    let lines = |line: &str| match request(line).verb {
+    let lines = |line: &str| match call(line).verb {
         Verb::Logs(LogsSettings { show: LogsShow::Lines(lines), .. }) => {
             (lines.tail, lines.grep.map(|re| re.is_match("ERROR")))
         }

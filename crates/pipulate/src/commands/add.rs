@@ -5,7 +5,7 @@ use pipulate_environment::failure::Cause;
 use pipulate_environment::setup::{Mode, SetupWarning};
 use pipulate_environment::surroundings::Surroundings;
 
-use crate::cli::AddSettings;
+use crate::call::AddSettings;
 use crate::commands::setup;
 use crate::context::Context;
 use crate::error::{Failure, FailureKind};

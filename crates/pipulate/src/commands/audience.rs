@@ -7,8 +7,10 @@ use pipulate_engine::execute::Event;
 use pipulate_engine::project::Note;
 use pipulate_engine::work::Work;
 
+use crate::commands::last_lines;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::ui::launched::Launched;
 use crate::ui::progress::Progress;
 use crate::ui::{ask, denial, notes, started};
 
@@ -31,7 +33,13 @@ impl<'a> Asker<'a> {
     pub(crate) fn failure(&self, denied: Denial) -> Failure {
         match denied {
             Denial::WorkInProgress { work } => denial::spared(&work, self.verb, self.asked),
-            other => denial::failure(self.context, other),
+            Denial::NeedsDown { outcomes } => {
+                let needs = Launched::of(outcomes);
+                let talkative = last_lines::show(self.context, &needs.failed);
+                let missing = last_lines::missing_modules(self.context, &needs.failed);
+                denial::needs_down(needs.failure(talkative.as_ref(), &missing))
+            }
+            other => denial::failure(other),
         }
     }
 }

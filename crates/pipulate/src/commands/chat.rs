@@ -14,7 +14,7 @@ use pipulate_ollama::answer::{Piece, Summary};
 use pipulate_ollama::conversation::{Conversation, Question};
 use pipulate_ollama::request::ChatRequest;
 
-use crate::cli::ChatSettings;
+use crate::call::ChatSettings;
 use crate::context::Context;
 use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;

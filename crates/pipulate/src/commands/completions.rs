@@ -1,18 +1,22 @@
 //! `completions`: what makes a shell complete our words.
 
-use pipulate_environment::shell::Dialect;
+use std::io;
+
 use pipulate_environment::surroundings::Surroundings;
 
-use crate::cli::complete;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 
-/// Prints it. The shell will ask the `pipulate` on `PATH`, or this very program where there is none.
-pub(crate) fn completions(context: &Context, dialect: Dialect) -> Result<ExitStatus, Failure> {
+/// Prints the script for a program, which the shell will ask: the `pipulate` on `PATH`, or this very program
+/// where there is none.
+pub(crate) fn completions(
+    context: &Context,
+    script: impl FnOnce(&str) -> io::Result<Vec<u8>>,
+) -> Result<ExitStatus, Failure> {
     let on_path = Surroundings::of_this_process().programs("pipulate").next();
     let ours = context.exe.to_string_lossy();
-    let script = complete::registration(dialect, if on_path.is_some() { "pipulate" } else { &ours })?;
+    let script = script(if on_path.is_some() { "pipulate" } else { &ours })?;
     context.printer.exact(&script)?;
     if context.printer.terminal().stdout_is_terminal {
         context.printer.hint("this is for your shell; see: pipulate help completions");

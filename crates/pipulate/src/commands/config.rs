@@ -7,7 +7,7 @@ use pipulate_core::service::{Readiness, ServiceName};
 use serde::Serialize;
 use toml::{Table, Value};
 
-use crate::cli::ConfigVerb;
+use crate::call::ConfigVerb;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;

@@ -11,7 +11,7 @@ use pipulate_environment::resources;
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_supervisor::port_owner::port_owners;
 
-use crate::cli::{DoctorSettings, Format};
+use crate::call::{DoctorSettings, Format};
 use crate::commands::{setup, status};
 use crate::context::Context;
 use crate::error::Failure;

@@ -17,7 +17,7 @@ use pipulate_store::log::time_index::When;
 
 pub(crate) use self::follow::{Ended, Until};
 use self::view::View;
-use crate::cli::{LineForm, LinesSettings, LogsSettings, LogsShow, Tail};
+use crate::call::{LineForm, LinesSettings, LogsSettings, LogsShow, Tail};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;

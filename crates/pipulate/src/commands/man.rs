@@ -1,13 +1,16 @@
 //! `man`: the manual page of the program, or of one verb.
 
-use crate::cli::man;
 use crate::context::Context;
 use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
 
-/// Prints it in the form that `man` reads.
-pub(crate) fn man(context: &Context, verb: Option<&str>) -> Result<ExitStatus, Failure> {
-    let page = man::page(verb)?.ok_or_else(|| {
+/// Prints `page` in the form that `man` reads; there is none of a verb that does not exist.
+pub(crate) fn man(
+    context: &Context,
+    verb: Option<&str>,
+    page: Option<Vec<u8>>,
+) -> Result<ExitStatus, Failure> {
+    let page = page.ok_or_else(|| {
         let verb = verb.unwrap_or_default();
         Failure::new(FailureKind::Usage, format!("there is no such verb: {verb}"))
             .hint("see them all with: pipulate help")

@@ -3,7 +3,7 @@
 use pipulate_ollama::choose::{Choice, choose_model};
 use pipulate_ollama::probe::probe_blocking;
 
-use crate::cli::Format;
+use crate::call::Format;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;

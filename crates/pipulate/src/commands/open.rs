@@ -4,7 +4,7 @@ use pipulate_core::service::ServiceName;
 
 use pipulate_engine::request::Wait;
 
-use crate::cli::{OpenSettings, StartSettings};
+use crate::call::{OpenSettings, StartSettings};
 use crate::commands::start::{self, pages};
 use crate::commands::{status, url};
 use crate::context::Context;

@@ -8,16 +8,14 @@ use pipulate_engine::act::Idle;
 use pipulate_engine::report::Outcome;
 use pipulate_engine::request::{Desired, Request, Wait};
 
-use crate::cli::RestartSettings;
+use crate::call::RestartSettings;
 use crate::commands::audience::Asker;
-use crate::commands::setup;
+use crate::commands::{drift, last_lines, setup};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
-use crate::ui::drift;
 use crate::ui::launched::{self, Launched};
-use crate::ui::started;
 
 /// How long a restart may take.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -62,9 +60,7 @@ fn report(context: &Context, restarted: &Launched) -> Result<ExitStatus, Failure
     for note in &restarted.notes {
         context.printer.warning(note);
     }
-    for (service, outcome) in &restarted.failed {
-        started::show_last_lines(context, service, outcome);
-    }
+    last_lines::show(context, &restarted.failed);
     for failure in launched::not_back(restarted) {
         context.printer.failure(&failure);
     }

@@ -7,7 +7,7 @@ use pipulate_environment::shell::JUPYTER_RUNTIME;
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_process::command::Command;
 
-use crate::cli::RunSettings;
+use crate::call::RunSettings;
 use crate::context::Context;
 use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
@@ -81,8 +81,6 @@ mod tests {
     fn without_an_environment_it_says_how_to_make_one() {
         let project = samples::project("");
         let failure = inside(&project.context, settings(&["true"])).unwrap_err();
-        assert!(
-            failure.render(crate::ui::style::Style::plain()).contains("hint: make it with: pipulate setup")
-        );
+        assert!(failure.render(crate::style::Style::plain()).contains("hint: make it with: pipulate setup"));
     }
 }

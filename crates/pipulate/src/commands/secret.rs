@@ -10,9 +10,9 @@ use pipulate_core::secret::EnvKey;
 use pipulate_engine::project::Note;
 use pipulate_environment::doctor;
 use pipulate_environment::surroundings::Surroundings;
-use pipulate_store::dotenv::{EnvError, EnvFile, SecretValue, Unset};
+use pipulate_store::dotenv::{EnvFile, SecretValue, Unset};
 
-use crate::cli::SecretVerb;
+use crate::call::SecretVerb;
 use crate::context::Context;
 use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
@@ -107,7 +107,7 @@ fn unset(context: &Context, key: &EnvKey) -> Result<ExitStatus, Failure> {
 fn list(context: &Context) -> Result<ExitStatus, Failure> {
     let around = Surroundings::of_this_process();
     let required = required(context.config_or_warning());
-    let in_order = names_in_file(context)?;
+    let in_order = EnvFile::of(&context.layout).names()?;
     let in_file: BTreeSet<&String> = in_order.iter().collect();
     let mut names: Vec<&String> = in_order.iter().chain(&required).collect();
     let mut seen = BTreeSet::new();
@@ -128,23 +128,8 @@ fn list(context: &Context) -> Result<ExitStatus, Failure> {
     Ok(ExitStatus::Success)
 }
 
-/// The names of the secrets, as far as they are known.
-pub(crate) fn names(context: &Context) -> Vec<String> {
-    let mut names = names_in_file(context).unwrap_or_default();
-    names.extend(required(context.config().ok()));
-    names
-}
-
 fn required(config: Option<&Config>) -> Vec<String> {
     config.into_iter().flat_map(|config| &config.secrets).map(EnvKey::to_string).collect()
-}
-
-/// A name is only what could be one: a line without `=` may be a value that lost its name.
-fn names_in_file(context: &Context) -> Result<Vec<String>, EnvError> {
-    let values = EnvFile::of(&context.layout).read()?.resolve(&|_| None).values.into_iter();
-    let is_name =
-        |(name, value): &(String, Option<SecretValue>)| value.is_some() && EnvKey::parse(name).is_ok();
-    Ok(values.filter(is_name).map(|(name, _)| name).collect())
 }
 
 fn save(context: &Context, key: &EnvKey, value: &SecretValue) -> Result<(), Failure> {

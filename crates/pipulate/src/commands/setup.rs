@@ -11,7 +11,7 @@ use pipulate_environment::plan::{Drift, Refusal};
 use pipulate_environment::setup::{self, Mode, SetupError, SetupReport, SetupRequest};
 use pipulate_environment::surroundings::Surroundings;
 
-use crate::cli::SetupSettings;
+use crate::call::SetupSettings;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;

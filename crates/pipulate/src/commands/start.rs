@@ -20,22 +20,21 @@ use pipulate_store::{capture, record};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use crate::cli::StartSettings;
-use crate::commands::{secret, setup, status};
+use crate::call::StartSettings;
+use crate::commands::{drift, last_lines, secret, setup, status};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
 use crate::links;
-use crate::ui::{banner, denial, drift, notes};
+use crate::ui::{banner, denial, notes};
 
 /// Starts services and returns when they are ready, or says why they are not.
 pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitStatus, Failure> {
     let began = Timestamp::now();
     let config = context.config()?;
     let has_server_py = context.layout.server_py().is_file();
-    let denied = |denial| denial::failure(context, denial);
-    let names = context.project().chosen(&settings.services).map_err(denied)?;
+    let names = context.project().chosen(&settings.services).map_err(denial::failure)?;
     if settings.dry_run {
         return dry_run(context, &names);
     }
@@ -59,7 +58,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         return end(context, &settings, &names, began, printed, None);
     }
     let context = &make_home(context)?;
-    context.project().refuse_elsewhere(&names).map_err(denied)?;
+    context.project().refuse_elsewhere(&names).map_err(denial::failure)?;
     warn_of_root(context, &names);
     secret::see_to_required(context, config)?;
     drift::warn_of_config(context, config, &names);
@@ -90,7 +89,10 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         &names,
         began,
         printed,
-        launched.failure(context, launched.show_last_lines(context).as_ref()),
+        launched.failure(
+            last_lines::show(context, &launched.failed).as_ref(),
+            &last_lines::missing_modules(context, &launched.failed),
+        ),
     )
 }
 
@@ -156,7 +158,7 @@ fn dry_run(context: &Context, services: &[ServiceName]) -> Result<ExitStatus, Fa
 fn make_home(context: &Context) -> Result<Context, Failure> {
     context.confirm_guess()?;
     let made = context.project().make_home(&mut |note| notes::say(&context.printer, &note));
-    let made = made.map_err(|denial| denial::failure(context, denial))?;
+    let made = made.map_err(denial::failure)?;
     Ok(context.with_layout(made.layout))
 }
 

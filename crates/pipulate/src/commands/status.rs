@@ -12,7 +12,7 @@ use pipulate_process::poll::{self, Interest};
 use pipulate_store::registry;
 use signal_hook::consts::SIGINT;
 
-use crate::cli::{Format, Projects, StatusSettings};
+use crate::call::{Format, Projects, StatusSettings};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;

@@ -6,7 +6,7 @@ use pipulate_engine::report::{Outcome, Outcomes};
 use pipulate_engine::request::{Desired, Request, StopOptions, Wait};
 use pipulate_store::registry;
 
-use crate::cli::{Projects, StopSettings};
+use crate::call::{Projects, StopSettings};
 use crate::commands::audience::Asker;
 use crate::context::Context;
 use crate::error::Failure;

@@ -28,12 +28,12 @@ use pipulate_supervisor::notice;
 use pipulate_supervisor::particulars::Words;
 use pipulate_supervisor::program::{Beginning, Program, VERB};
 
-use crate::cli::SuperviseSettings;
+use crate::call::SuperviseSettings;
 use crate::context::Context;
 use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
+use crate::style::Style;
 use crate::ui::denial;
-use crate::ui::style::Style;
 use log_subscriber::LogSubscriber;
 
 /// The launch spec of a supervisor that was given one.

@@ -3,7 +3,7 @@
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 
-use crate::cli::UrlSettings;
+use crate::call::UrlSettings;
 use crate::commands::status;
 use crate::context::Context;
 use crate::error::Failure;

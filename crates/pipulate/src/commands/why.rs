@@ -11,7 +11,7 @@ use pipulate_store::log::mask::Masker;
 use pipulate_store::log::read::Start;
 use pipulate_store::log::time_index::When;
 
-use crate::cli::WhySettings;
+use crate::call::WhySettings;
 use crate::commands::{chat, status};
 use crate::context::Context;
 use crate::error::Failure;

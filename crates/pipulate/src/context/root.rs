@@ -10,7 +10,7 @@ use pipulate_core::project::AbsPath;
 use pipulate_core::text::shell_words;
 
 use super::trust;
-use crate::cli::{Request, Verb};
+use crate::call::{Call, Verb};
 use crate::error::{Failure, FailureKind};
 
 /// What makes a folder a project.
@@ -35,11 +35,11 @@ pub(super) struct Chosen {
 ///
 /// # Errors
 /// As those below.
-pub(super) fn choose(request: &Request, current: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
-    match &request.global.project {
+pub(super) fn choose(call: &Call, current: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
+    match &call.global.project {
         Some(directory) => named(&current.join(directory), home),
         // A new project may well lie in the folder of another one.
-        None if matches!(request.verb, Verb::Init) => here(current, home),
+        None if matches!(call.verb, Verb::Init) => here(current, home),
         None => around(current, home),
     }
 }
@@ -167,7 +167,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::ui::style::Style;
+    use crate::style::Style;
 
     struct Tree {
         directory: tempfile::TempDir,

@@ -5,12 +5,11 @@ use pipulate_engine::cause::CauseKind;
 use pipulate_engine::denial::{Denial, NotStartable, WhyUnknown};
 use pipulate_engine::work::Work;
 
-use crate::context::Context;
 use crate::error::{Failure, FailureKind};
 use crate::ui::launched::Launched;
 
 /// The failure that a denial is.
-pub(crate) fn failure(context: &Context, denial: Denial) -> Failure {
+pub(crate) fn failure(denial: Denial) -> Failure {
     match denial {
         Denial::Config { file, error } => {
             Failure::failed(format!("the configuration can't be used: {file}")).cause(error)
@@ -38,8 +37,7 @@ pub(crate) fn failure(context: &Context, denial: Denial) -> Failure {
         }
         Denial::NeedsDown { outcomes } => {
             let needs = Launched::of(outcomes);
-            let failure = needs.failure(context, needs.show_last_lines(context).as_ref());
-            needs_down(failure)
+            needs_down(needs.failure(needs.with_a_log(), &[]))
         }
         Denial::UnknownState { why } => {
             let failure = Failure::failed("could not tell what runs; nothing was restarted");

@@ -6,8 +6,8 @@ use pipulate_core::text::{printable, shell_words};
 use pipulate_core::units::counted;
 use serde::Serialize;
 
-use super::style::Style;
 use crate::error::indented;
+use crate::style::Style;
 
 /// The findings for people, without a line break at the end; `verbose` lists those that are well.
 pub(crate) fn text(findings: &[Finding], verbose: bool, style: Style) -> String {

@@ -4,7 +4,6 @@ use pipulate_core::service::ServiceName;
 use pipulate_engine::report::{Outcome, Outcomes};
 
 use super::started;
-use crate::context::Context;
 use crate::error::{Failure, FailureKind};
 
 /// What came of a start or restart.
@@ -67,25 +66,19 @@ impl Launched {
         said.collect::<Vec<_>>().join("; ")
     }
 
-    /// Shows the last lines of what failed; which of it had printed something.
-    pub(crate) fn show_last_lines(&self, context: &Context) -> Option<ServiceName> {
-        let mut talkative = None;
-        for (service, outcome) in &self.failed {
-            if started::show_last_lines(context, service, outcome) {
-                talkative = talkative.or(Some(service.clone()));
-            }
-        }
-        talkative
-    }
-
     /// The first of what failed that may have printed why.
     pub(crate) fn with_a_log(&self) -> Option<&ServiceName> {
         let has_run = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. });
         self.failed.iter().find(|(_, outcome)| has_run(outcome)).map(|(service, _)| service)
     }
 
-    /// What is to be said of those that are not up; `None` if all are. `talkative` printed something.
-    pub(crate) fn failure(&self, context: &Context, talkative: Option<&ServiceName>) -> Option<Failure> {
+    /// What is to be said of those that are not up; `None` if all are. `talkative` printed something;
+    /// `missing_modules` says how to get modules that were not found.
+    pub(crate) fn failure(
+        &self,
+        talkative: Option<&ServiceName>,
+        missing_modules: &[String],
+    ) -> Option<Failure> {
         if self.failed.is_empty() {
             return None;
         }
@@ -104,9 +97,8 @@ impl Launched {
         for Unmet { service, needed } in &self.unmet {
             failure = failure.cause(format!("{service} was not started: it needs {needed}, which is not up"));
         }
-        for (service, outcome) in &self.failed {
-            failure =
-                started::missing_module(context, service, outcome).into_iter().fold(failure, Failure::hint);
+        for missing in missing_modules {
+            failure = failure.hint(missing);
         }
         if let Some(service) = talkative {
             failure = failure.hint(format!("all that it printed: pipulate logs {service}"));

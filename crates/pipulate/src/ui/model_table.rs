@@ -8,7 +8,7 @@ use pipulate_ollama::probe::Probe;
 use serde::Serialize;
 
 use super::status_table::{aligned, widths};
-use super::style::Style;
+use crate::style::Style;
 
 const HEADINGS: [&str; 5] = ["MODEL", "SIZE", "PARAMETERS", "QUANTIZATION", "NOTE"];
 

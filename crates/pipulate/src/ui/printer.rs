@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pipulate_core::text;
 
-use super::style::Style;
 use super::terminal::{ColorWish, Terminal};
 use crate::error::{Failure, FailureKind, indented};
+use crate::style::Style;
 
 /// How much data is written at once.
 const AT_ONCE: usize = 64 << 10;

@@ -7,8 +7,8 @@ use pipulate_store::record::{Named, Receipt};
 
 use super::printer::Printer;
 use super::refusal;
-use super::style::Style;
 use crate::error::{Failure, FailureKind};
+use crate::style::Style;
 
 /// Prints the receipt; refusals go to stderr.
 ///

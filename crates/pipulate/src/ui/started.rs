@@ -1,22 +1,12 @@
 //! How a start came out, in words.
 
-use std::fs;
-
-use pipulate_core::missing_module::MissingModule;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_engine::report::Outcome;
-use pipulate_store::log::excerpt;
-use pipulate_store::log::read::Start;
-use pipulate_store::log::time_index::When;
 use pipulate_store::record::Record;
 
 use super::refusal;
-use super::style::Style;
-use crate::context::Context;
-
-/// How many of a failed service's last lines are shown.
-const LAST_LINES: usize = 20;
+use crate::style::Style;
 
 /// One line about one service.
 pub(crate) fn line(service: &ServiceName, outcome: &Outcome, style: Style) -> String {
@@ -103,34 +93,4 @@ pub(crate) fn reason(service: &ServiceName, outcome: &Outcome) -> Option<String>
 /// What a person should know about a start, each a sentence.
 pub(crate) fn notes(record: &Record) -> impl Iterator<Item = String> {
     record.notes.iter().map(|note| pipulate_words::note(note, &record.service))
-}
-
-/// How to get the module that a failed service did not find.
-pub(crate) fn missing_module(context: &Context, service: &ServiceName, outcome: &Outcome) -> Option<String> {
-    let Outcome::Failed { .. } = outcome else { return None };
-    let start = Start::Since(When::LastStart);
-    let lines = excerpt::last_lines(&context.layout, service, start, LAST_LINES, &context.masker());
-    let MissingModule { module, package } = MissingModule::in_lines(&lines.ok()?)?;
-    Some(format!("{service} needs {module}, which is not installed; add it with: pipulate add {package}"))
-}
-
-/// The last lines that a failed service printed in this start; whether there were any.
-pub(crate) fn show_last_lines(context: &Context, service: &ServiceName, outcome: &Outcome) -> bool {
-    let Outcome::Failed { record } = outcome else { return false };
-    let this_start = Start::Since(When::LastStart);
-    let start = excerpt::telling(record.shown_state(), LAST_LINES as u64, this_start);
-    let has_printed = fs::metadata(context.layout.log(service)).is_ok_and(|log| log.len() > record.log_start);
-    if start == this_start && !has_printed {
-        return false;
-    }
-    let lines = excerpt::last_lines(&context.layout, service, start, LAST_LINES, &context.masker());
-    let lines = lines.unwrap_or_default();
-    if lines.is_empty() {
-        return false;
-    }
-    context.printer.note(format!("The last lines of {service}:"));
-    for line in lines {
-        context.printer.note(format!("  {line}"));
-    }
-    true
 }

@@ -8,7 +8,7 @@ use pipulate_core::status::{KernelInfo, LastExit, ProjectStatus, ServiceStatus};
 use pipulate_core::text::printable;
 use pipulate_core::units::{length_of_time, percent, size};
 
-use super::style::Style;
+use crate::style::Style;
 
 const HEADINGS: [&str; 9] = ["SERVICE", "STATE", "PID", "UPTIME", "RESTARTS", "CPU", "MEMORY", "PORT", "URL"];
 

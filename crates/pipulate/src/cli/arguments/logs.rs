@@ -5,7 +5,8 @@ use pipulate_core::pattern::{self, Case, Regex};
 use pipulate_store::log::time_index::When;
 
 use super::ServicesArgument;
-use crate::cli::{LineForm, LinesSettings, LogsSettings, LogsShow, Tail, when};
+use crate::call::{LineForm, LinesSettings, LogsSettings, LogsShow, Tail};
+use crate::cli::when;
 
 #[derive(Debug, Args)]
 pub(super) struct LogsArguments {

@@ -8,7 +8,8 @@ use std::ffi::OsString;
 use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCandidates;
 
-use crate::cli::{SecretVerb, complete};
+use crate::call::SecretVerb;
+use crate::cli::candidates;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SecretArguments {
@@ -32,7 +33,7 @@ pub(super) struct SetArguments {
 #[derive(Debug, Args)]
 pub(super) struct UnsetArguments {
     /// The name, such as OPENAI_API_KEY
-    #[arg(value_name = "KEY", add = ArgValueCandidates::new(complete::secrets))]
+    #[arg(value_name = "KEY", add = ArgValueCandidates::new(candidates::secrets))]
     name: OsString,
 }
 

@@ -8,7 +8,7 @@ use pipulate_core::units::parse_duration;
 use super::{ServicesArgument, format};
 use pipulate_engine::request::Wait;
 
-use crate::cli::{Projects, RestartSettings, StartSettings, StatusSettings, StopSettings};
+use crate::call::{Projects, RestartSettings, StartSettings, StatusSettings, StopSettings};
 
 #[derive(Debug, Args)]
 pub(super) struct StartArguments {

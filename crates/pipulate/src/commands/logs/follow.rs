@@ -19,7 +19,7 @@ use signal_hook::consts::SIGINT;
 
 use super::view::View;
 use super::{Scope, chosen, open, print_what_is_there, warn_of_unknown_times};
-use crate::cli::LinesSettings;
+use crate::call::LinesSettings;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;

@@ -18,10 +18,10 @@ use regex::Regex;
 use serde::Serialize;
 
 use super::partial::Partials;
-use crate::cli::{LineForm, LinesSettings};
+use crate::call::{LineForm, LinesSettings};
 use crate::context::Context;
+use crate::style::Style;
 use crate::ui::printer::OutputError;
-use crate::ui::style::Style;
 
 /// Of an unfinished line that is longer, in bytes, nothing is shown before its end.
 const LONGEST_PART: usize = 64 << 10;

@@ -30,7 +30,7 @@ use super::{actions, told};
 use crate::commands::logs::{self, Scope};
 use crate::commands::status;
 use crate::context::Context;
-use crate::ui::style::Style;
+use crate::style::Style;
 use crate::{jupyter_login, links};
 
 /// How long a page waits for what it asked for; then that goes on by itself. A browser gives up after

@@ -10,10 +10,11 @@ use pipulate_engine::report::Outcomes;
 use pipulate_engine::request::{Desired, Request};
 use pipulate_web::world::{ControlError, Target, Verb};
 
+use crate::commands::last_lines;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::style::Style;
 use crate::ui::launched::{self, Launched};
-use crate::ui::style::Style;
 use crate::ui::{denial, notes, receipt};
 
 /// What was done, or why not. `before` is what was true then.
@@ -31,9 +32,10 @@ pub(super) fn of_result(
             }
             Denial::NeedsDown { outcomes } => {
                 let needs = Launched::of(outcomes);
-                denial::needs_down(needs.failure(context, needs.with_a_log()))
+                let missing = last_lines::missing_modules(context, &needs.failed);
+                denial::needs_down(needs.failure(needs.with_a_log(), &missing))
             }
-            other => denial::failure(context, other),
+            other => denial::failure(other),
         }))
     })?;
     let said = said.iter().filter(|note| is_worth_a_line(note)).map(|note| match is_a_warning(note) {
@@ -93,7 +95,8 @@ fn of_outcomes(
         }
         Desired::Running => {
             let launched = Launched::of(outcomes);
-            refused(launched.failure(context, launched.with_a_log()).iter().map(of_failure).collect())?;
+            let missing = last_lines::missing_modules(context, &launched.failed);
+            refused(launched.failure(launched.with_a_log(), &missing).iter().map(of_failure).collect())?;
             Ok(with_warnings(of_start(before, &launched.up), &launched))
         }
         Desired::Restarted => {
@@ -173,11 +176,10 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_why_and_what_next() {
-        let project = samples::project("");
         let told = |desired, outcome| {
             let request = Request::new(desired, Vec::new(), Wait::No);
             let report = Report { outcomes: vec![(name("worker"), outcome)], idle: None };
-            of_result(&project.context, &request, None, &[], Ok(report))
+            of_result(&samples::project("").context, &request, None, &[], Ok(report))
         };
         assert_eq!(
             told(Desired::Stopped, Outcome::Refused(Refusal::Restless)),

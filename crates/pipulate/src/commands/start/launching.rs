@@ -22,7 +22,7 @@ pub(crate) fn launch_all(
 ) -> Result<Launched, Failure> {
     let mut view = View { context, is_shown: wait != Wait::No, welcome, greeting: None, progress: None };
     let outcomes = context.project().launch(services, wait, &mut |event| view.show(&event));
-    Ok(Launched::of(outcomes.map_err(|denial| denial::failure(context, denial))?))
+    Ok(Launched::of(outcomes.map_err(denial::failure)?))
 }
 
 /// A start on the terminal.

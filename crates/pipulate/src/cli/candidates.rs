@@ -1,0 +1,40 @@
+//! The names that only this project has, for completion with the Tab key.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap_complete::engine::CompletionCandidate;
+use pipulate_core::secret::EnvKey;
+use pipulate_store::dotenv::EnvFile;
+
+use crate::call::{Call, ConfigVerb, Global, Verb};
+use crate::context::Context;
+use crate::ui::printer::{Printer, Verbosity};
+use crate::ui::terminal::{ColorWish, Terminal};
+
+/// The services of the project that the line is about.
+pub(super) fn services() -> Vec<CompletionCandidate> {
+    let known = context().and_then(|context| context.known_services().ok());
+    known.into_iter().flatten().map(|name| CompletionCandidate::new(name.as_str())).collect()
+}
+
+/// The names of its secrets.
+pub(super) fn secrets() -> Vec<CompletionCandidate> {
+    let Some(context) = context() else { return Vec::new() };
+    let in_file = EnvFile::of(&context.layout).names().unwrap_or_default();
+    let required = context.config().map(|config| config.secrets.iter().map(EnvKey::to_string).collect());
+    let names = in_file.into_iter().chain(required.unwrap_or_else(|_| Vec::new()));
+    names.map(CompletionCandidate::new).collect()
+}
+
+/// The project of the line that is being typed: the one of `-C`, else the one around the current folder.
+/// Nothing is printed: it would land in the middle of that line.
+fn context() -> Option<Context> {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let named = words.windows(2).find(|pair| pair[0] == "-C" || pair[0] == "--project");
+    let project = named.map(|pair| PathBuf::from(&pair[1]));
+    let global = Global { project, color: ColorWish::Never, verbosity: Verbosity::Quiet };
+    let printer = Printer::new(&Terminal::of_this_process(), ColorWish::Never, Verbosity::Quiet);
+    let verb = Verb::Config(ConfigVerb::Show);
+    Context::find(&Call { global, verb }, printer).ok()
+}

@@ -1,0 +1,59 @@
+//! The last lines of services that failed, on the terminal.
+
+use std::fs;
+
+use pipulate_core::missing_module::MissingModule;
+use pipulate_core::service::ServiceName;
+use pipulate_engine::report::Outcome;
+use pipulate_store::log::excerpt;
+use pipulate_store::log::read::Start;
+use pipulate_store::log::time_index::When;
+
+use crate::context::Context;
+
+/// How many of a failed service's last lines are shown.
+const LAST_LINES: usize = 20;
+
+/// Shows the last lines of each service that failed; the first that had printed something.
+pub(crate) fn show(context: &Context, failed: &[(ServiceName, Outcome)]) -> Option<ServiceName> {
+    let mut talkative = None;
+    for (service, outcome) in failed {
+        if show_one(context, service, outcome) {
+            talkative = talkative.or(Some(service.clone()));
+        }
+    }
+    talkative
+}
+
+/// How to get each module that a failed service did not find.
+pub(crate) fn missing_modules(context: &Context, failed: &[(ServiceName, Outcome)]) -> Vec<String> {
+    let hint = |(service, outcome): &(ServiceName, Outcome)| {
+        let Outcome::Failed { .. } = outcome else { return None };
+        let start = Start::Since(When::LastStart);
+        let lines = excerpt::last_lines(&context.layout, service, start, LAST_LINES, &context.masker());
+        let MissingModule { module, package } = MissingModule::in_lines(&lines.ok()?)?;
+        Some(format!("{service} needs {module}, which is not installed; add it with: pipulate add {package}"))
+    };
+    failed.iter().filter_map(hint).collect()
+}
+
+/// The last lines that a failed service printed in this start; whether there were any.
+fn show_one(context: &Context, service: &ServiceName, outcome: &Outcome) -> bool {
+    let Outcome::Failed { record } = outcome else { return false };
+    let this_start = Start::Since(When::LastStart);
+    let start = excerpt::telling(record.shown_state(), LAST_LINES as u64, this_start);
+    let has_printed = fs::metadata(context.layout.log(service)).is_ok_and(|log| log.len() > record.log_start);
+    if start == this_start && !has_printed {
+        return false;
+    }
+    let lines = excerpt::last_lines(&context.layout, service, start, LAST_LINES, &context.masker());
+    let lines = lines.unwrap_or_default();
+    if lines.is_empty() {
+        return false;
+    }
+    context.printer.note(format!("The last lines of {service}:"));
+    for line in lines {
+        context.printer.note(format!("  {line}"));
+    }
+    true
+}
