@@ -6,8 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::support::process::{self, every_command_line};
+use crate::support::project::PIPULATE;
 use crate::support::run::{self, Output};
-use crate::support::{Session, TestProject, holds, http, wait_for};
+use crate::support::{Session, Terminal, TestProject, holds, http, wait_for};
 
 /// Makes the script that stands for the browser.
 fn browser(project: &TestProject, end: &str) -> String {
@@ -105,6 +106,25 @@ fn both_pages_open_once_signed_in_and_no_secret_is_in_anybodys_arguments() {
 }
 
 #[test]
+fn a_bare_start_on_a_terminal_opens_the_pages_also_when_everything_runs_already() {
+    let project = TestProject::light().build();
+    let browser = browser(&project, "");
+    start(&project, &browser, &[]);
+    assert_eq!(addresses(&project).len(), 1);
+    for (line, opened) in [("start", 2), ("start server", 2), ("start --no-browser", 2), ("start", 3)] {
+        let terminal = Terminal::open(&command(&project, &browser, &[]), &format!("exec {PIPULATE} {line}"));
+        terminal.wait_for("Everything is running already");
+        assert_eq!(terminal.end(), Some(0), "{line}");
+        assert_eq!(addresses(&project).len(), opened, "{line}");
+    }
+    start(&project, &browser, &[]);
+    let called = addresses(&project);
+    assert_eq!(called.len(), 3, "in a pipe, only what was not up is opened");
+    called.iter().for_each(|address| drop(follow(address)));
+    holds_no_helper(&project);
+}
+
+#[test]
 fn where_no_browser_opens_the_addresses_are_printed_and_what_has_no_page_is_said_to_have_none() {
     let worker = "[services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
     // JupyterLab, whose page is opened by default, is switched off.
@@ -153,8 +173,11 @@ fn a_browser_that_fails_fails_nothing_and_the_address_stays_good() {
     assert_eq!(project.redact(&started.stdout), "server  http://127.0.0.1:[PORT]/\n");
     insta::assert_snapshot!(project.redact(&started.stderr), @r"
     A new home: [ROOT]
+    Starting server...
     ready server
     warning: server was not opened in the browser: browser ended with code 3
+    server log: [ROOT]/.pipulate/log/server.log
+    Stop with: pipulate stop
     ");
     assert!(follow(&addresses(&project)[0]).contains("/login?code="), "some complain and open all the same");
     holds_no_helper(&project);
@@ -166,8 +189,11 @@ fn a_browser_that_is_not_there_is_named() {
     let started = start(&project, "/nowhere/browser", &[]);
     insta::assert_snapshot!(project.redact(&started.stderr), @r"
     A new home: [ROOT]
+    Starting server...
     ready server
     warning: server was not opened in the browser: none of these is installed: /nowhere/browser
+    server log: [ROOT]/.pipulate/log/server.log
+    Stop with: pipulate stop
     ");
     holds_no_helper(&project);
 }

@@ -306,7 +306,7 @@ fn a_person_is_asked_before_work_is_cut_off() {
     let answers = [("stop", "n\n", 1), ("restart jupyter", "n\n", 1), ("stop", "\n", 1), ("stop", "y\n", 0)];
     for (command, answer, code) in answers {
         let mut terminal = Terminal::open(&project.command(&[]), &format!("exec {PIPULATE} {command}"));
-        terminal.wait_for(&format!("{command} all the same?"));
+        terminal.wait_for(&format!("{command} anyway?"));
         terminal.type_text(answer);
         assert_eq!(terminal.end(), Some(code), "after {answer:?}");
         assert_eq!(process.lives(), code != 0, "after {answer:?}");

@@ -10,8 +10,8 @@ use pipulate_process::ports::Listeners;
 use serde_json::{Value, json};
 
 use crate::support::jupyter::{ipykernel_6, run_in_kernel};
-use crate::support::project::python;
-use crate::support::{Jupyter, Process, TestProject, holds, run, skip, wait_for};
+use crate::support::project::{PIPULATE, python};
+use crate::support::{Jupyter, Process, Terminal, TestProject, holds, run, skip, wait_for};
 
 const CONFIG: &str = "../.jupyter/jupyter_server_config.py";
 const RUNTIME: &str = ".pipulate/run/jupyter";
@@ -224,4 +224,29 @@ fn a_kernel_has_no_debugger_unless_jupyterlabs_environment_asks_for_it() {
     assert!(title.starts_with("The debugger is on: "), "{title}");
     assert_eq!(jupyter.kernel().debug(&initialize)["success"], true);
     holds("the debugger's port", || tcp_ports(&project).len() > 1);
+}
+
+#[test]
+fn kernels_without_work_are_named_when_they_end_and_a_person_is_asked_before_a_restart() {
+    let project = TestProject::new();
+    project.start(&["jupyter"]);
+    Jupyter::of(&project).notebook("analysis.ipynb").run("x = 1");
+    let kernel = || Process::of(&project.service("jupyter")["kernels"][0]["pid"]);
+    let first = kernel();
+    let mut terminal = Terminal::open(&project.command(&[]), &format!("exec {PIPULATE} restart jupyter"));
+    terminal.wait_for("This ends kernels with their variables: analysis.ipynb. restart jupyter anyway?");
+    terminal.type_text("n\n");
+    assert_eq!(terminal.end(), Some(1));
+    assert!(first.lives(), "it was to be kept");
+    // In a pipe there is nobody to ask, and no work is cut off.
+    let restarted = project.run(&["restart", "jupyter"]).expect(0);
+    let named = "ended with it: the kernel of analysis.ipynb, with its variables";
+    assert!(restarted.stderr.contains(named), "{}", restarted.stderr);
+    assert!(!first.lives());
+    Jupyter::of(&project).notebook("analysis.ipynb").run("x = 1");
+    let second = kernel();
+    let stopped = project.run(&["stop"]).expect(0);
+    assert!(stopped.stdout.contains(named), "{}", stopped.stdout);
+    assert!(stopped.stderr.starts_with("Stopping JupyterLab and Jupyter kernels...\n"), "{}", stopped.stderr);
+    assert!(!second.lives());
 }

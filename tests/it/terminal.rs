@@ -1,6 +1,6 @@
 //! The program in front of a person: what goes where, colors, and Ctrl-C.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 
 use crate::support::project::PIPULATE;
@@ -61,6 +61,63 @@ fn the_welcome_is_for_people_and_the_addresses_are_for_everybody() {
     assert!(started.stderr.contains("Ollama is not running at http://127.0.0.1:"), "{}", started.stderr);
     let quiet = project.run(&["-q", "start"]).expect(0);
     assert_eq!((quiet.stdout, quiet.stderr.as_str()), (started.stdout, ""));
+}
+
+#[test]
+fn what_is_begun_is_said_when_it_is_true_and_a_start_ends_with_logs_and_how_to_stop() {
+    let worker = "[services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
+    let project = TestProject::light().config(worker).build();
+    let started = project.start(&[]);
+    assert!(started.stderr.contains("Starting server and worker...\n"), "{}", started.stderr);
+    let last_lines = |services: &[&str]| {
+        let log = |name: &&str| {
+            format!("{name} log: {}\n", project.path(&format!(".pipulate/log/{name}.log")).display())
+        };
+        services.iter().map(log).collect::<String>() + "Stop with: pipulate stop\n"
+    };
+    assert!(started.stderr.ends_with(&last_lines(&["server", "worker"])), "{}", started.stderr);
+    let again = project.start(&["worker"]);
+    assert!(!again.stderr.contains("Starting"), "{}", again.stderr);
+    assert!(again.stderr.ends_with(&last_lines(&["worker"])), "{}", again.stderr);
+
+    let stopped = project.run(&["stop", "worker"]).expect(0);
+    assert!(stopped.stdout.ends_with("worker: 0 processes left\n"), "the server runs: {}", stopped.stdout);
+    assert_eq!(stopped.stderr, "Stopping worker...\nWaiting for processes to terminate...\n");
+    let again = project.run(&["stop", "worker"]).expect(0);
+    assert_eq!(again.stderr, "Nothing was running\n");
+    let one = project.start(&[]);
+    assert!(one.stderr.contains("Starting worker...\n"), "the server runs: {}", one.stderr);
+    let all = project.run(&["stop"]).expect(0);
+    assert_eq!(all.stderr, "Stopping server and worker...\nWaiting for processes to terminate...\n");
+    assert!(all.stdout.ends_with("s\n0 processes left\n"), "{}", all.stdout);
+}
+
+#[test]
+fn a_dry_run_names_the_set_up_and_changes_nothing() {
+    let project = TestProject::light().build();
+    let would = |args: &[&str]| project.run(&[&["start", "--dry-run"], args].concat()).expect(0).stdout;
+    assert_eq!(would(&[]), "server would be started\n");
+    fs::remove_file(project.path(".venv")).unwrap();
+    let set_up = "the Python environment would be made, and its packages installed\n";
+    assert_eq!(would(&[]), format!("{set_up}server would be started\n"));
+    assert_eq!(would(&["--no-setup"]), "server would be started\n");
+    assert!(!project.path(".venv").exists() && !project.path(".pipulate").exists());
+}
+
+#[test]
+fn after_ctrl_c_a_stop_says_what_is_still_stopping() {
+    let stubborn = "[services.stubborn]\ncommand = [\"sh\", \"-c\", \"trap '' TERM; echo up; while :; do sleep 1; done\"]\n\
+                    ready = { log = \"up\" }\nstop = { timeout = \"300s\" }\n";
+    let project = TestProject::light().table("server", "enabled = false").config(stubborn).build();
+    project.start(&[]);
+    let mut terminal = terminal(&project, "stop");
+    terminal.wait_for("Waiting for processes to terminate...");
+    project.wait_for_state("stubborn", "stopping");
+    terminal.type_text(CTRL_C);
+    terminal.wait_for("Interrupted; still stopping: stubborn");
+    terminal.wait_for("pipulate status");
+    assert_eq!(terminal.end(), Some(130));
+    project.run(&["stop", "--force"]).expect(0);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::project::{Note, Probes, Project};
 use crate::report::{Outcome, Outcomes};
 use crate::request::{Desired, Request, Wait};
 use crate::schedule::Schedule;
-use crate::work::Work;
+use crate::work::{AtStake, Work};
 use crate::{plan, query, reload, specs, work};
 
 /// The user interface that a request came from.
@@ -29,6 +29,14 @@ pub trait Audience {
 
     /// Whether work in progress may be cut off. Asked before anything is done.
     fn consents(&mut self, work: &[Work]) -> bool;
+
+    /// Whether a restart may end these notebooks' kernels, which have no work, with their variables.
+    fn consents_to_idle(&mut self, _notebooks: &[String]) -> bool {
+        true
+    }
+
+    /// These notebooks' kernels end now, with their variables.
+    fn kernels_end(&mut self, _notebooks: &[String]) {}
 }
 
 /// How a request came out.
@@ -37,6 +45,9 @@ pub struct Report {
     pub outcomes: Outcomes,
     /// Why nothing was to be done.
     pub idle: Option<Idle>,
+    /// The notebooks whose kernels ended without work in progress, with their variables.
+    #[serde(default)]
+    pub ended_kernels: Vec<String>,
 }
 
 /// Why nothing was to be done.
@@ -74,7 +85,7 @@ impl Project {
             audience.note(Note::Upgraded { service });
         }
         if self.already_up(&services).len() == services.len() {
-            return Ok(Report { outcomes: Outcomes::new(), idle: Some(Idle::AllUp) });
+            return Ok(Report { idle: Some(Idle::AllUp), ..Report::default() });
         }
         let project = self.make_home(&mut |note| audience.note(note))?;
         project.refuse_elsewhere(&services)?;
@@ -87,7 +98,7 @@ impl Project {
             Err(error) => audience.note(Note::SecretsUnread { error: error.to_string() }),
         }
         let outcomes = project.launch(&services, request.wait, &mut |event| audience.event(&event))?;
-        Ok(Report { outcomes, idle: None })
+        Ok(Report { outcomes, ..Report::default() })
     }
 
     /// The services asked for with those that they depend on, or those of a bare `start`, in order.
@@ -147,16 +158,22 @@ impl Project {
         let is_wanted = |name: &ServiceName| request.services.is_empty() || request.services.contains(name);
         places.insert(0, (self, known.into_iter().collect()));
         places.iter_mut().for_each(|(_, services)| services.retain(is_wanted));
-        if !request.consent && !request.stop.force {
+        let mut kernels = Vec::new();
+        // At once is at once: JupyterLab is asked nothing.
+        if !request.stop.force {
             for (place, services) in &places {
-                place.spare_work(services, audience)?;
+                kernels.extend(place.spare_work(services, request.consent, audience)?);
             }
+        }
+        if !kernels.is_empty() {
+            audience.kernels_end(&kernels);
         }
         let mut outcomes = Outcomes::new();
         for (place, services) in &places {
             outcomes.extend(place.stop_all(services, request, audience)?);
         }
-        Ok(Report { outcomes, idle: None })
+        kernels.retain(|_| has_ended_jupyter(&outcomes));
+        Ok(Report { outcomes, ended_kernels: kernels, idle: None })
     }
 
     /// Stops these services, those first that others don't depend on.
@@ -175,17 +192,22 @@ impl Project {
         self.conduct(schedule, request, &mut |event| audience.event(&event))
     }
 
-    /// Refuses to cut work off that nobody said may end.
+    /// Refuses to cut off work in progress without consent. Returns the notebooks whose kernels have no work.
     ///
     /// # Errors
-    /// Something is being done.
-    pub fn spare_work(&self, services: &[ServiceName], audience: &mut dyn Audience) -> Result<(), Denial> {
+    /// There is work in progress.
+    pub fn spare_work(
+        &self,
+        services: &[ServiceName],
+        consent: bool,
+        audience: &mut dyn Audience,
+    ) -> Result<Vec<String>, Denial> {
         if services.iter().all(|service| service.as_str() != ServiceName::JUPYTER) {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let work = work::in_progress(&self.layout);
-        match work.is_empty() || audience.consents(&work) {
-            true => Ok(()),
+        let AtStake { work, idle } = work::at_stake(&self.layout);
+        match consent || work.is_empty() || audience.consents(&work) {
+            true => Ok(idle),
             false => Err(Denial::WorkInProgress { work }),
         }
     }
@@ -211,13 +233,15 @@ impl Project {
             record::try_out(&project.layout, service)
                 .map_err(|error| Denial::NoRoom { error: error.into() })?;
         }
-        if !request.consent {
-            project.spare_work(&services, audience)?;
+        let mut kernels = project.spare_work(&services, request.consent, audience)?;
+        if !request.consent && !kernels.is_empty() && !audience.consents_to_idle(&kernels) {
+            return Err(Denial::KernelsKept { notebooks: kernels });
         }
         project.start_needs(&services, request.wait, audience)?;
         let schedule = Schedule::of_restart(config, &services, self.own_service.as_ref());
         let outcomes = project.conduct(schedule, request, &mut |event| audience.event(&event))?;
-        Ok(Report { outcomes, idle: None })
+        kernels.retain(|_| has_ended_jupyter(&outcomes));
+        Ok(Report { outcomes, ended_kernels: kernels, idle: None })
     }
 
     /// Starts what these services depend on, as far as it is down.
@@ -270,13 +294,30 @@ impl Project {
     }
 }
 
+/// Whether JupyterLab, as it was before, ended.
+fn has_ended_jupyter(outcomes: &Outcomes) -> bool {
+    outcomes.iter().any(|(service, outcome)| {
+        service.as_str() == ServiceName::JUPYTER
+            && match outcome {
+                Outcome::Stopped { .. }
+                | Outcome::Up { .. }
+                | Outcome::Failed { .. }
+                | Outcome::TimedOut
+                | Outcome::Unrecorded(_) => true,
+                Outcome::Begun | Outcome::Unmet { .. } | Outcome::AlreadyStopped | Outcome::Refused(_) => {
+                    false
+                }
+            }
+    })
+}
+
 fn idle(status: ProjectStatus) -> Result<Report, Denial> {
     let idle = match status.verdict() {
         Verdict::Unknown => return Err(Denial::UnknownState { why: status.unknown }),
         Verdict::NothingRunning => Idle::NothingRuns,
         Verdict::Well | Verdict::Unwell => Idle::LeftAlone,
     };
-    Ok(Report { outcomes: Outcomes::new(), idle: Some(idle) })
+    Ok(Report { idle: Some(idle), ..Report::default() })
 }
 
 /// What runs or should run, such as what has crashed; JupyterLab only when it has no kernels. What would

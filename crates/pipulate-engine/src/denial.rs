@@ -41,6 +41,10 @@ pub enum Denial {
         service: ServiceName,
         why: NotStartable,
     },
+    /// A person did not want kernels without work to end with their variables.
+    KernelsKept {
+        notebooks: Vec<String>,
+    },
     /// What it would cut off was not consented to.
     WorkInProgress {
         work: Vec<Work>,

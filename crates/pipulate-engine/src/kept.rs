@@ -69,7 +69,7 @@ mod tests {
         let error = Cause { text: "no room".to_owned(), kind: CauseKind::DiskFull };
         let work = vec![Work::TerminalJob { pid: Pid::new(9).unwrap(), command: "vim".to_owned() }];
         for result in [
-            Ok(Report { outcomes: outcomes.clone(), idle: None }),
+            Ok(Report { outcomes: outcomes.clone(), ended_kernels: vec!["a.ipynb".to_owned()], idle: None }),
             Err(Denial::NoRoom { error }),
             Err(Denial::WorkInProgress { work }),
             Err(Denial::NeedsDown { outcomes }),

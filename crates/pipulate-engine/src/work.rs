@@ -59,14 +59,29 @@ impl fmt::Display for Work {
     }
 }
 
+/// What a stop of JupyterLab would end.
+#[derive(Debug, Default)]
+pub struct AtStake {
+    pub work: Vec<Work>,
+    /// The notebooks of kernels without work, whose variables end with them.
+    pub idle: Vec<String>,
+}
+
 /// What JupyterLab's kernels and terminals are doing now.
 pub fn in_progress(layout: &Layout) -> Vec<Work> {
-    let Some((ours, main)) = processes(layout) else { return Vec::new() };
+    at_stake(layout).work
+}
+
+/// What a stop of JupyterLab would end now.
+pub fn at_stake(layout: &Layout) -> AtStake {
+    let Some((ours, main)) = processes(layout) else { return AtStake::default() };
     let kernels = kernels(&ours);
-    let mut work = Vec::new();
+    let (mut work, mut idle) = (Vec::new(), Vec::new());
     if !kernels.is_empty() {
         match jupyter::kernel_activity(layout, jupyter::PATIENCE) {
             Some(notebooks) => {
+                let without_work = notebooks.iter().filter(|notebook| !notebook.is_busy);
+                idle.extend(without_work.map(|notebook| notebook.name.clone()));
                 let now = Timestamp::now();
                 let is_known = |kernel: &&KernelInfo| notebooks.iter().any(|known| known.id == kernel.id);
                 let orphans = kernels.iter().filter(|kernel| !is_known(kernel));
@@ -80,7 +95,7 @@ pub fn in_progress(layout: &Layout) -> Vec<Work> {
     }
     work.extend(terminal_jobs(&ours, own_group()));
     work.extend(detached(&ours, main));
-    work
+    AtStake { work, idle }
 }
 
 fn busy_work(busy: KernelActivity, kernels: &[KernelInfo], ours: &[Entry], now: Timestamp) -> Work {

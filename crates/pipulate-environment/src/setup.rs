@@ -249,6 +249,14 @@ pub(crate) fn install_beside(
     Ok(work.install_beside(&seen, packages))
 }
 
+/// Finds what a set-up would do, without changing anything or starting Python.
+pub fn preview(request: &SetupRequest<'_>) -> Plan {
+    match request.python.interpreter {
+        Some(_) => Plan::Keep { drift: Vec::new() },
+        None => Seen::look(request).plan(request),
+    }
+}
+
 /// What differs from what the project asks for, found without changing anything or starting Python.
 /// Empty also where no venv could be used at all; [`crate::venv::inspect`] tells more about that.
 pub fn drift(request: &SetupRequest<'_>) -> Vec<Drift> {

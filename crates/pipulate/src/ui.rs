@@ -1,5 +1,6 @@
 //! Words and colors. [`printer`] is the one door to the terminal; the rest turns values into text.
 
+pub(crate) mod announced;
 pub(crate) mod ask;
 pub(crate) mod banner;
 pub(crate) mod denial;

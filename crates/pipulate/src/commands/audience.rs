@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::launched::Launched;
 use crate::ui::progress::Progress;
-use crate::ui::{ask, denial, notes, started};
+use crate::ui::{announced, ask, denial, notes, started};
 
 /// A person who typed this verb and these services.
 pub(crate) struct Asker<'a> {
@@ -22,11 +22,47 @@ pub(crate) struct Asker<'a> {
     /// What a progress says meanwhile.
     pub(crate) meanwhile: Option<&'static str>,
     progress: Option<Progress<'a>>,
+    opening: Opening,
+    ends_kernels: bool,
+}
+
+/// Which services of a group are still to be settled when it has begun.
+#[derive(Default)]
+pub(crate) struct Opening {
+    settled: Vec<ServiceName>,
+}
+
+impl Opening {
+    /// The services that something is really done for, at the moment when it has begun.
+    pub(crate) fn of(&mut self, event: &Event<'_>) -> Option<Vec<ServiceName>> {
+        match event {
+            Event::Settled { service, .. } => {
+                self.settled.push((*service).clone());
+                None
+            }
+            Event::Begun { services } => {
+                let open = services.iter().filter(|service| !self.settled.contains(service));
+                Some(open.cloned().collect()).filter(|open: &Vec<_>| !open.is_empty())
+            }
+            Event::GroupSettled => {
+                self.settled.clear();
+                None
+            }
+        }
+    }
 }
 
 impl<'a> Asker<'a> {
     pub(crate) fn new(context: &'a Context, verb: &'static str, asked: &'a [ServiceName]) -> Self {
-        Self { context, verb, asked, meanwhile: None, progress: None }
+        Self {
+            context,
+            verb,
+            asked,
+            meanwhile: None,
+            progress: None,
+            opening: Opening::default(),
+            ends_kernels: false,
+        }
     }
 
     /// What a denial is to this person.
@@ -50,6 +86,11 @@ impl Audience for Asker<'_> {
     }
 
     fn event(&mut self, event: &Event<'_>) {
+        if let Some(open) = self.opening.of(event).filter(|_| self.verb == "stop") {
+            let printer = &self.context.printer;
+            printer.note(announced::stopping(&open, self.ends_kernels));
+            printer.note("Waiting for processes to terminate...");
+        }
         if let (Event::Begun { .. }, Some(words), None) = (event, self.meanwhile, &self.progress) {
             let progress = Progress::new(&self.context.printer);
             progress.now(words);
@@ -66,7 +107,19 @@ impl Audience for Asker<'_> {
 
     fn consents(&mut self, work: &[Work]) -> bool {
         let command = denial::command(self.verb, self.asked);
-        let question = format!("{}. {command} all the same?", denial::in_progress(work));
+        let question = format!("{}. {command} anyway?", denial::in_progress(work));
         ask::yes(&self.context.printer, &question)
+    }
+
+    fn consents_to_idle(&mut self, notebooks: &[String]) -> bool {
+        let command = denial::command(self.verb, self.asked);
+        let question =
+            format!("This ends kernels with their variables: {}. {command} anyway?", notebooks.join(", "));
+        // Without a terminal it goes on: what was asked for cuts off no work.
+        !ask::can_ask(&self.context.printer) || ask::yes(&self.context.printer, &question)
+    }
+
+    fn kernels_end(&mut self, _notebooks: &[String]) {
+        self.ends_kernels = true;
     }
 }

@@ -16,6 +16,7 @@ use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
 use crate::ui::launched::{self, Launched};
+use crate::ui::receipt;
 
 /// How long a restart may take.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -41,7 +42,7 @@ pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<Ex
         drift::warn_of_config(context, config, &others);
     }
     match done.idle {
-        None => report(context, &Launched::of(done.outcomes)),
+        None => report(context, &Launched::of(done.outcomes), &done.ended_kernels),
         Some(Idle::NothingRuns) => {
             context.printer.note("Nothing was restarted: nothing is running");
             context.printer.hint(format!("start it with: {}", context.typed("start")));
@@ -52,11 +53,14 @@ pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<Ex
     }
 }
 
-fn report(context: &Context, restarted: &Launched) -> Result<ExitStatus, Failure> {
+fn report(context: &Context, restarted: &Launched, kernels: &[String]) -> Result<ExitStatus, Failure> {
     let up = restarted.up.iter();
     let printed = up.map(|service| context.printer.data(format!("Restarted {service}")));
     // A reader that left is no reason to say nothing of what failed.
     let printed = printed.collect::<Result<(), Failure>>();
+    for notebook in kernels {
+        context.printer.note(receipt::ended_kernel(notebook));
+    }
     for note in &restarted.notes {
         context.printer.warning(note);
     }

@@ -7,7 +7,7 @@ use pipulate_core::status::ServiceStatus;
 use pipulate_core::text::shell_words;
 use pipulate_core::units::counted;
 use pipulate_engine::query;
-use pipulate_environment::plan::{Drift, Refusal};
+use pipulate_environment::plan::{Drift, Plan, Refusal};
 use pipulate_environment::setup::{self, Mode, SetupError, SetupReport, SetupRequest};
 use pipulate_environment::surroundings::Surroundings;
 
@@ -84,6 +84,20 @@ pub(crate) fn prepare(context: &Context, config: &Config, mode: Mode) -> Result<
         context.printer.note(format!("Only in the old one: {}", report.gone.join(", ")));
     }
     Ok(report)
+}
+
+/// What the set-up of a start would do; `None` if the environment would stay as it is.
+pub(crate) fn preview(context: &Context, config: &Config) -> Option<String> {
+    let (name, around) = (context.project().name(), Surroundings::of_this_process());
+    match setup::preview(&request(context, config, &name, &around, Mode::Automatic)) {
+        Plan::Keep { .. } => None,
+        Plan::Create => Some("the Python environment would be made, and its packages installed".to_owned()),
+        Plan::Install { .. } => Some("packages would be installed into the Python environment".to_owned()),
+        Plan::Recreate { .. } => {
+            Some("the Python environment would be replaced, and its packages installed".to_owned())
+        }
+        Plan::Refuse(refusal) => Some(format!("the set-up would stop: {refusal}")),
+    }
 }
 
 /// What a set-up of this project is asked for.

@@ -27,16 +27,18 @@ use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
 use crate::links;
-use crate::ui::{banner, denial, notes};
+use crate::ui::{announced, banner, denial, notes};
+
+/// Logs that are listed one by one; more are named by their folder.
+const LOGS_BY_NAME: usize = 4;
 
 /// Starts services and returns when they are ready, or says why they are not.
 pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitStatus, Failure> {
     let began = Timestamp::now();
     let config = context.config()?;
-    let has_server_py = context.layout.server_py().is_file();
     let names = context.project().chosen(&settings.services).map_err(denial::failure)?;
     if settings.dry_run {
-        return dry_run(context, &names);
+        return dry_run(context, config, &settings, &names);
     }
     let before = Before::look(&context.layout, &names);
     listen_to_ctrl_c(context, &before, settings.foreground)?;
@@ -53,8 +55,9 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         if settings.setup {
             setup::warn_of_drift(context, config);
         }
-        tell_that_all_runs(context, config, &names, has_server_py);
-        let printed = print_links(context, names.iter());
+        tell_that_all_runs(context, config, &names);
+        open_again(context, config, &settings, &names);
+        let printed = say_where(context, names.iter(), settings.foreground);
         return end(context, &settings, &names, began, printed, None);
     }
     let context = &make_home(context)?;
@@ -78,11 +81,12 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
             false => failure,
         }
     })?;
-    // What failed keeps nobody from the rest.
-    let printed = print_links(context, names.iter().filter(|name| launched.up.contains(name)));
     if settings.browser {
         pages::open(context, config.browser.iter().filter(|name| launched.fresh.contains(name)));
     }
+    // A service that failed keeps the others' addresses from nobody.
+    let up = names.iter().filter(|name| launched.up.contains(name));
+    let printed = say_where(context, up, settings.foreground);
     end(
         context,
         &settings,
@@ -125,7 +129,8 @@ fn warn_of_root(context: &Context, names: &[ServiceName]) {
 }
 
 /// Nothing is to be done, but what was written since may be waiting for a restart.
-fn tell_that_all_runs(context: &Context, config: &Config, names: &[ServiceName], has_server_py: bool) {
+fn tell_that_all_runs(context: &Context, config: &Config, names: &[ServiceName]) {
+    let has_server_py = context.layout.server_py().is_file();
     context.printer.note("Everything is running already");
     drift::warn_of_config(context, config, names);
     for name in names {
@@ -145,8 +150,23 @@ fn tell_that_all_runs(context: &Context, config: &Config, names: &[ServiceName],
     }
 }
 
-fn dry_run(context: &Context, services: &[ServiceName]) -> Result<ExitStatus, Failure> {
+/// Opens the pages of what runs already for a bare `start` on a terminal, as the original script did.
+fn open_again(context: &Context, config: &Config, settings: &StartSettings, names: &[ServiceName]) {
+    if settings.browser && settings.services.is_empty() && context.printer.terminal().stdout_is_terminal {
+        pages::open(context, config.browser.iter().filter(|name| names.contains(name)));
+    }
+}
+
+fn dry_run(
+    context: &Context,
+    config: &Config,
+    settings: &StartSettings,
+    services: &[ServiceName],
+) -> Result<ExitStatus, Failure> {
     let running = context.project().already_up(services);
+    if settings.setup && (running.len() < services.len() || setup::is_unfinished(context, config)) {
+        setup::preview(context, config).map_or(Ok(()), |text| context.printer.data(text))?;
+    }
     for service in services {
         let what = if running.contains(service) { "is running already" } else { "would be started" };
         context.printer.data(format!("{service} {what}"))?;
@@ -160,6 +180,30 @@ fn make_home(context: &Context) -> Result<Context, Failure> {
     let made = context.project().make_home(&mut |note| notes::say(&context.printer, &note));
     let made = made.map_err(denial::failure)?;
     Ok(context.with_layout(made.layout))
+}
+
+/// The addresses of services, where their logs are, and how to stop them.
+fn say_where<'a>(
+    context: &Context,
+    services: impl Iterator<Item = &'a ServiceName> + Clone,
+    in_foreground: bool,
+) -> Result<(), Failure> {
+    let printed = print_links(context, services.clone());
+    let services: Vec<&ServiceName> = services.collect();
+    if in_foreground || services.is_empty() {
+        return printed;
+    }
+    match services.as_slice() {
+        few if few.len() <= LOGS_BY_NAME => {
+            for service in few {
+                let log = context.layout.log(service);
+                context.printer.note(format!("{} log: {log}", announced::title(service)));
+            }
+        }
+        _ => context.printer.note(format!("Logs: {}", context.layout.logs())),
+    }
+    context.printer.note(format!("Stop with: {}", context.typed("stop")));
+    printed
 }
 
 /// One line per service on stdout: signed-in addresses for people, plain ones for a pipe.
@@ -204,10 +248,10 @@ fn say_what_goes_on(context: &Context) {
     if living.is_empty() {
         // A supervisor that was begun a moment ago may not be seen yet.
         context.printer.note("Interrupted; no service of this project runs yet");
-        context.printer.hint("whether one was on its way, tells: pipulate status");
+        context.printer.hint("to see whether a service was already starting, run: pipulate status");
     } else {
         context.printer.note(format!("Interrupted; these go on: {}", living.join(", ")));
         let stop = context.typed("stop");
-        context.printer.hint(format!("look how they do with: pipulate status; end them with: {stop}"));
+        context.printer.hint(format!("check on them with: pipulate status; stop them with: {stop}"));
     }
 }

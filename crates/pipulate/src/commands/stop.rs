@@ -1,13 +1,17 @@
 //! `stop`: ends services and everything that they started, and nothing else; prints a receipt.
 
 use pipulate_core::service::ServiceName;
+use pipulate_core::state::ServiceState;
+use pipulate_core::status::ServiceStatus;
 use pipulate_engine::projects;
 use pipulate_engine::report::{Outcome, Outcomes};
 use pipulate_engine::request::{Desired, Request, StopOptions, Wait};
 use pipulate_store::registry;
+use signal_hook::consts::SIGINT;
 
 use crate::call::{Projects, StopSettings};
 use crate::commands::audience::Asker;
+use crate::commands::status;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
@@ -16,7 +20,7 @@ use crate::ui::receipt;
 
 /// Stops services of this project, or of every one.
 pub(crate) fn stop(context: &Context, settings: StopSettings) -> Result<ExitStatus, Failure> {
-    interrupt::ends_with_130()?;
+    listen_to_ctrl_c(context)?;
     interrupt::outlives_its_terminal()?;
     match settings.projects {
         Projects::This => stop_project(context, &settings),
@@ -58,7 +62,7 @@ fn stop_project(context: &Context, settings: &StopSettings) -> Result<ExitStatus
     let request = Request { stop, consent: settings.yes, ..request };
     let mut asker = Asker::new(context, "stop", &request.services);
     let done = context.project().act(&request, &mut asker).map_err(|denial| asker.failure(denial))?;
-    report(context, &done.outcomes)
+    report(context, &done.outcomes, &request.services, &done.ended_kernels)
 }
 
 /// Stops these services, those first that others don't depend on, and prints the receipt.
@@ -66,11 +70,16 @@ pub(crate) fn stop_services(context: &Context, services: &[ServiceName]) -> Resu
     let request = Request::new(Desired::Stopped, services.to_vec(), Wait::No);
     let mut asker = Asker::new(context, "stop", services);
     let outcomes = context.project().stop_all(services, &request, &mut asker);
-    report(context, &outcomes.map_err(|denial| asker.failure(denial))?)
+    report(context, &outcomes.map_err(|denial| asker.failure(denial))?, services, &[])
 }
 
-fn report(context: &Context, outcomes: &Outcomes) -> Result<ExitStatus, Failure> {
-    receipt::print(&context.printer, outcomes)?;
+fn report(
+    context: &Context,
+    outcomes: &Outcomes,
+    asked: &[ServiceName],
+    kernels: &[String],
+) -> Result<ExitStatus, Failure> {
+    receipt::print(&context.printer, outcomes, asked, kernels)?;
     let is_clean = outcomes.iter().all(|(_, outcome)| match outcome {
         Outcome::AlreadyStopped | Outcome::Unrecorded(_) => true,
         Outcome::Stopped { .. } => outcome.receipt().is_some_and(|receipt| receipt.survivors.is_empty()),
@@ -82,4 +91,27 @@ fn report(context: &Context, outcomes: &Outcomes) -> Result<ExitStatus, Failure>
         | Outcome::Refused(_) => false,
     });
     Ok(if is_clean { ExitStatus::Success } else { ExitStatus::Failed })
+}
+
+fn listen_to_ctrl_c(context: &Context) -> Result<(), Failure> {
+    let context = context.clone();
+    Ok(interrupt::ends_with_130_after(&[SIGINT], move || say_what_goes_on(&context))?)
+}
+
+/// After Ctrl-C: supervisors finish what they were asked for; what waited for its turn goes on running.
+fn say_what_goes_on(context: &Context) {
+    let living = status::glance(context).services.into_iter().filter(ServiceStatus::is_there);
+    let (stopping, running): (Vec<_>, Vec<_>) =
+        living.partition(|service| service.state == ServiceState::Stopping);
+    let names = |services: Vec<ServiceStatus>| -> Vec<String> {
+        services.into_iter().map(|service| service.name.to_string()).collect()
+    };
+    let said = [("still stopping", names(stopping)), ("still running", names(running))].into_iter();
+    let said = said.filter(|(_, names)| !names.is_empty());
+    let said: Vec<String> = said.map(|(what, names)| format!("; {what}: {}", names.join(", "))).collect();
+    context.printer.clear_line();
+    context.printer.note(format!("Interrupted{}", said.concat()));
+    if !said.is_empty() {
+        context.printer.hint("check on them with: pipulate status");
+    }
 }

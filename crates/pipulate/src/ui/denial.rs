@@ -35,6 +35,10 @@ pub(crate) fn failure(denial: Denial) -> Failure {
         Denial::WorkInProgress { work } => {
             Failure::failed(format!("{}; nothing was stopped", in_progress(&work)))
         }
+        Denial::KernelsKept { notebooks } => Failure::failed(format!(
+            "nothing was restarted: the variables of {} were to be kept",
+            notebooks.join(", ")
+        )),
         Denial::NeedsDown { outcomes } => {
             let needs = Launched::of(outcomes);
             needs_down(needs.failure(needs.with_a_log(), &[]))

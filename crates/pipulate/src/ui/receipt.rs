@@ -10,12 +10,17 @@ use super::refusal;
 use crate::error::{Failure, FailureKind};
 use crate::style::Style;
 
-/// Prints the receipt; refusals go to stderr.
+/// Prints the receipt; refusals go to stderr. `asked` and `kernels` as in [`text`].
 ///
 /// # Errors
 /// The output can't be written.
-pub(crate) fn print(printer: &Printer, outcomes: &[(ServiceName, Outcome)]) -> Result<(), Failure> {
-    let text = text(outcomes, printer.stdout_style());
+pub(crate) fn print(
+    printer: &Printer,
+    outcomes: &[(ServiceName, Outcome)],
+    asked: &[ServiceName],
+    kernels: &[String],
+) -> Result<(), Failure> {
+    let text = text(outcomes, asked, kernels, printer.stdout_style());
     if !text.is_empty() {
         match printer.data(&text) {
             // What became of processes is worth knowing.
@@ -45,8 +50,14 @@ pub(crate) fn failures(outcomes: &[(ServiceName, Outcome)]) -> Vec<Failure> {
     outcomes.iter().filter_map(failure).collect()
 }
 
-/// What ended, what had to be forced, and what is left.
-pub(crate) fn text(outcomes: &[(ServiceName, Outcome)], style: Style) -> String {
+/// What ended, what had to be forced, and what is left of the services that were `asked` for by name, or of the
+/// whole project. `kernels` are the notebooks whose variables ended with JupyterLab.
+pub(crate) fn text(
+    outcomes: &[(ServiceName, Outcome)],
+    asked: &[ServiceName],
+    kernels: &[String],
+    style: Style,
+) -> String {
     let mut lines = Vec::new();
     let mut survivors = 0;
     let mut refused = false;
@@ -59,6 +70,9 @@ pub(crate) fn text(outcomes: &[(ServiceName, Outcome)], style: Style) -> String 
                 if receipt.stopped > 0 || !receipt.survivors.is_empty() || !receipt.left.is_empty() {
                     survivors += receipt.survivors.len();
                     lines.extend(service_lines(service, receipt, style));
+                    if service.as_str() == ServiceName::JUPYTER {
+                        lines.extend(kernels.iter().map(|notebook| ended_kernel(notebook)));
+                    }
                 }
             }
             Outcome::Unrecorded(why) => {
@@ -73,14 +87,21 @@ pub(crate) fn text(outcomes: &[(ServiceName, Outcome)], style: Style) -> String 
             | Outcome::Unmet { .. } => refused = true,
         }
     }
+    let names: Vec<&str> = asked.iter().map(ServiceName::as_str).collect();
+    let of = if names.is_empty() { String::new() } else { format!("{}: ", names.join(", ")) };
     match survivors {
         // Of what was refused nobody knows what is left.
         0 if refused => {}
-        0 => lines.push(style.good("0 processes left")),
-        1 => lines.push(style.bad("1 process left")),
-        count => lines.push(style.bad(format!("{count} processes left"))),
+        0 => lines.push(format!("{of}{}", style.good("0 processes left"))),
+        1 => lines.push(format!("{of}{}", style.bad("1 process left"))),
+        count => lines.push(format!("{of}{}", style.bad(format!("{count} processes left")))),
     }
     lines.join("\n")
+}
+
+/// The line for a notebook whose kernel ended without work in progress.
+pub(crate) fn ended_kernel(notebook: &str) -> String {
+    format!("  ended with it: the kernel of {}, with its variables", printable(notebook))
 }
 
 fn service_lines(service: &ServiceName, receipt: &Receipt, style: Style) -> Vec<String> {
@@ -167,22 +188,31 @@ mod tests {
             (name("server"), stopped(server)),
             (name("worker"), Outcome::AlreadyStopped),
         ];
-        insta::assert_snapshot!(text(&outcomes, Style::plain()), @r"
+        insta::assert_snapshot!(text(&outcomes, &[], &["a.ipynb".to_owned()], Style::plain()), @r"
         Stopped jupyter: 4 processes in 0.9 s
           forced: python3 (pid 81), did not end when asked
           left running: tmux: server (pid 82), detached itself from a JupyterLab terminal
           still alive: sudo (pid 83), belongs to another user
+          ended with it: the kernel of a.ipynb, with its variables
         Stopped server: 1 process in 0.3 s
         1 process left
         ");
     }
 
     #[test]
+    fn what_is_left_is_said_of_the_services_that_were_named() {
+        let name = |text| ServiceName::parse(text).unwrap();
+        let done = (name("worker"), stopped(Receipt { stopped: 1, seconds: 0.3, ..Receipt::default() }));
+        let receipt = text(&[done], &[name("worker")], &[], Style::plain());
+        assert_eq!(receipt, "Stopped worker: 1 process in 0.3 s\nworker: 0 processes left");
+    }
+
+    #[test]
     fn nothing_is_promised_about_what_was_refused() {
         let name = |text| ServiceName::parse(text).unwrap();
         let refused = (name("jupyter"), Outcome::Refused(Refusal::Restless));
-        assert_eq!(text(std::slice::from_ref(&refused), Style::plain()), "");
+        assert_eq!(text(std::slice::from_ref(&refused), &[], &[], Style::plain()), "");
         let done = (name("server"), stopped(Receipt { stopped: 1, seconds: 0.3, ..Receipt::default() }));
-        assert_eq!(text(&[refused, done], Style::plain()), "Stopped server: 1 process in 0.3 s");
+        assert_eq!(text(&[refused, done], &[], &[], Style::plain()), "Stopped server: 1 process in 0.3 s");
     }
 }

@@ -6,7 +6,6 @@ use pipulate_core::status::ProjectStatus;
 use pipulate_engine::act::{Idle, Report};
 use pipulate_engine::denial::Denial;
 use pipulate_engine::project::Note;
-use pipulate_engine::report::Outcomes;
 use pipulate_engine::request::{Desired, Request};
 use pipulate_web::world::{ControlError, Target, Verb};
 
@@ -47,7 +46,7 @@ pub(super) fn of_result(
         Some(Idle::AllUp) => lines.push("everything is running already".to_owned()),
         Some(Idle::NothingRuns) => lines.push("nothing was restarted: nothing is running".to_owned()),
         Some(Idle::LeftAlone) => {}
-        None => lines.extend(of_outcomes(context, request.desired, before, report.outcomes)?),
+        None => lines.extend(of_outcomes(context, request, before, report)?),
     }
     Ok(lines.join("\n"))
 }
@@ -80,18 +79,19 @@ fn is_a_warning(note: &Note) -> bool {
 
 fn of_outcomes(
     context: &Context,
-    desired: Desired,
+    request: &Request,
     before: Option<&ProjectStatus>,
-    outcomes: Outcomes,
+    report: Report,
 ) -> Result<Vec<String>, ControlError> {
     let refused = |failures: Vec<String>| match failures.is_empty() {
         true => Ok(()),
         false => Err(ControlError::Refused(failures.join("\n"))),
     };
-    match desired {
+    let Report { outcomes, ended_kernels, idle: _ } = report;
+    match request.desired {
         Desired::Stopped => {
             refused(receipt::failures(&outcomes).iter().map(of_failure).collect())?;
-            Ok(vec![receipt::text(&outcomes, Style::plain())])
+            Ok(vec![receipt::text(&outcomes, &request.services, &ended_kernels, Style::plain())])
         }
         Desired::Running => {
             let launched = Launched::of(outcomes);
@@ -102,7 +102,9 @@ fn of_outcomes(
         Desired::Restarted => {
             let launched = Launched::of(outcomes);
             refused(launched::not_back(&launched).iter().map(of_failure).collect())?;
-            let lines = launched.up.iter().map(|service| format!("Restarted {service}")).collect();
+            let lines = launched.up.iter().map(|service| format!("Restarted {service}"));
+            let lines =
+                lines.chain(ended_kernels.iter().map(|notebook| receipt::ended_kernel(notebook))).collect();
             Ok(with_warnings(lines, &launched))
         }
     }
@@ -178,7 +180,7 @@ mod tests {
     fn a_refusal_says_what_why_and_what_next() {
         let told = |desired, outcome| {
             let request = Request::new(desired, Vec::new(), Wait::No);
-            let report = Report { outcomes: vec![(name("worker"), outcome)], idle: None };
+            let report = Report { outcomes: vec![(name("worker"), outcome)], ..Report::default() };
             of_result(&samples::project("").context, &request, None, &[], Ok(report))
         };
         assert_eq!(

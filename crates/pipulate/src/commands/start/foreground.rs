@@ -102,7 +102,7 @@ pub(super) fn give_up(context: &Context, before: &Before, failure: Failure) -> F
     say_what_ran_before(context, before, &begun);
     let named = begun.clone();
     let mut asker = Asker::new(context, "stop", &named);
-    if let Err(busy) = context.project().spare_work(&begun, &mut asker) {
+    if let Err(busy) = context.project().spare_work(&begun, false, &mut asker) {
         context.printer.failure(&asker.failure(busy));
         begun.retain(|service| service.as_str() != ServiceName::JUPYTER);
     }

@@ -6,11 +6,12 @@ use pipulate_engine::report::Outcome;
 use pipulate_engine::request::Wait;
 
 use super::welcome::{Greeting, Welcome};
+use crate::commands::audience::Opening;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::launched::Launched;
 use crate::ui::progress::Progress;
-use crate::ui::{denial, started};
+use crate::ui::{announced, denial, started};
 
 /// Starts the services group by group, each after those that it depends on; a failure keeps back only
 /// those that need what failed.
@@ -20,7 +21,14 @@ pub(crate) fn launch_all(
     wait: Wait,
     welcome: Option<Welcome<'_>>,
 ) -> Result<Launched, Failure> {
-    let mut view = View { context, is_shown: wait != Wait::No, welcome, greeting: None, progress: None };
+    let mut view = View {
+        context,
+        is_shown: wait != Wait::No,
+        welcome,
+        greeting: None,
+        progress: None,
+        opening: Opening::default(),
+    };
     let outcomes = context.project().launch(services, wait, &mut |event| view.show(&event));
     Ok(Launched::of(outcomes.map_err(denial::failure)?))
 }
@@ -33,10 +41,14 @@ struct View<'a> {
     welcome: Option<Welcome<'a>>,
     greeting: Option<Greeting>,
     progress: Option<Progress<'a>>,
+    opening: Opening,
 }
 
 impl View<'_> {
     fn show(&mut self, event: &Event<'_>) {
+        if let Some(open) = self.opening.of(event) {
+            self.context.printer.note(announced::starting(&open));
+        }
         match event {
             Event::Begun { services } => {
                 // While the services start, there is time to look at numpy and to ask Ollama.
@@ -48,7 +60,8 @@ impl View<'_> {
                     self.progress = Some(progress);
                 }
             }
-            Event::Settled { outcome: Outcome::Begun, .. } => {}
+            // What takes long is named at the end.
+            Event::Settled { outcome: Outcome::Begun | Outcome::TimedOut, .. } => {}
             Event::Settled { service, outcome } if self.is_shown => {
                 let line = started::line(service, outcome, self.context.printer.stderr_style());
                 match &self.progress {
