@@ -23,7 +23,7 @@ fn a_record_that_can_not_be_read_is_told_and_left_as_it_is() {
     let project = stopped_home();
     let good = project.read(RECORD);
     let mut session = Session::new(&project);
-    for bad in ["", "{\"version\":1,", "[]", &good.replace("\"version\": 1", "\"version\": 999")] {
+    for bad in ["", "{\"version\":1,", "[]", &good.replace("\"version\": 2", "\"version\": 999")] {
         project.write(RECORD, bad);
         session.run(&["status"], 4);
         session.run(&["stop"], 1);
