@@ -1,5 +1,6 @@
 //! Installing packages: with uv if it is available, with pip where it must be.
 
+mod choice;
 mod dry_run;
 mod pip_config;
 mod rules;
@@ -18,9 +19,9 @@ use crate::uv::Uv;
 use crate::venv::{Packages, sees_the_system};
 use crate::version::Version;
 
+pub(crate) use choice::{Choice, choose};
 pub use dry_run::Replacement;
 use pip_config::elsewhere;
-pub(crate) use rules::{Choice, choose};
 
 /// What installs.
 #[derive(Debug, Clone, PartialEq, Eq)]
