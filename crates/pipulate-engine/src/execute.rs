@@ -40,7 +40,7 @@ const STOPS_AT_ONCE: usize = 64;
 /// What happens while a request is carried out.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// These were asked for, or their supervisors were launched.
+    /// These were asked for, or their supervisors were launched. What has settled before needed nothing.
     Begun {
         services: &'a [ServiceName],
     },
@@ -97,6 +97,8 @@ struct Run<'a> {
     notify: NotifyPipe,
     tasks: Vec<Task>,
     outcomes: Outcomes,
+    /// Whether the first pass is over.
+    has_begun: bool,
 }
 
 impl Executor<'_> {
@@ -120,15 +122,14 @@ impl Executor<'_> {
             tasks: goals.into_iter().map(task).collect(),
             outcomes: Vec::new(),
             names,
+            has_begun: false,
         };
-        let mut has_begun = false;
+        run.pass(on_event)?;
+        run.has_begun = true;
+        run.notify.close_writer();
+        on_event(Event::Begun { services: &run.names });
         loop {
             run.pass(on_event)?;
-            if !has_begun {
-                has_begun = true;
-                run.notify.close_writer();
-                on_event(Event::Begun { services: &run.names });
-            }
             if run.tasks.is_empty() {
                 return Ok(run.in_order());
             }
@@ -208,7 +209,14 @@ impl Run<'_> {
                 Step::Wait => return Ok(None),
                 Step::End(outcome) => return Ok(Some(outcome)),
                 step => match self.act(task, &step, &seen)? {
-                    act::Acted::Done => task.goal.did(&step, &seen, Instant::now()),
+                    act::Acted::Done => {
+                        task.goal.did(&step, &seen, Instant::now());
+                        // What is acted on settles after [`Event::Begun`], however fast it is.
+                        if !self.has_begun && step.involves_supervisor() {
+                            task.is_due = true;
+                            return Ok(None);
+                        }
+                    }
                     act::Acted::Vanished => task.goal.vanished(),
                     act::Acted::Settled(outcome) => return Ok(Some(outcome)),
                 },

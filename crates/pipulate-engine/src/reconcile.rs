@@ -281,6 +281,16 @@ impl Goal {
     }
 }
 
+impl Step {
+    /// Whether a supervisor carries it out.
+    pub(crate) fn involves_supervisor(&self) -> bool {
+        match self {
+            Self::Ask(_) | Self::Join(_) | Self::Hurry | Self::Launch(_) => true,
+            Self::Wait | Self::Look(_) | Self::RecordStopped | Self::BecomeStart | Self::End(_) => false,
+        }
+    }
+}
+
 impl Ask {
     /// The supervisor that is asked.
     pub fn supervisor(&self) -> Pid {
