@@ -40,6 +40,10 @@ fn start_returns_when_both_answer_and_says_where_in_plain_urls() {
     its_files_are_its_users_alone(&project);
     its_tokens_are_nowhere_else(&project, &started.stdout);
 
+    // It looks for Node.js and language servers when it begins.
+    project.wait_for_service("jupyter", "what it begins with to be over", |jupyter| {
+        jupyter["processes"].as_array().is_some_and(|processes| processes.len() == 1)
+    });
     let stopped = project.run(&["stop"]).expect(0);
     insta::assert_snapshot!(project.redact(&stopped.stdout), @r"
     Stopped jupyter: 1 process in [DURATION]

@@ -2,6 +2,7 @@
 //! made twice, or arriving late, it does nothing that nobody wants any more.
 
 use std::fs;
+use std::fs::File;
 use std::thread;
 use std::time::Instant;
 
@@ -36,8 +37,22 @@ fn word(project: &TestProject, key: &str) -> String {
 
 /// What the program does when it asks, without looking how things are now.
 fn ask(project: &TestProject, request: &str) {
-    project.write(&format!(".pipulate/run/w.{request}"), "");
+    make(project, request);
     Process::of(&project.service("w")["supervisor_pid"]).signal(Signal::WINCH);
+}
+
+/// Makes a request, whose maker lives as long as this test.
+fn make(project: &TestProject, request: &str) {
+    let file = File::create(project.path(&format!(".pipulate/run/w.{request}"))).unwrap();
+    file.lock_shared().unwrap();
+    std::mem::forget(file);
+}
+
+/// The request to stop that means the service's supervisor.
+fn stop_request(project: &TestProject) -> String {
+    let supervisor = record(project)["supervisor"].clone();
+    let number = |key: &str| supervisor[key].to_string();
+    format!("stop.{}.{}.{}", number("pid"), number("start"), supervisor["boot"].as_str().unwrap())
 }
 
 /// Waits until everything that was asked so far has been heard: of several things a supervisor hears this
@@ -244,14 +259,11 @@ fn a_second_signal_to_stop_still_means_at_once() {
 fn a_request_of_a_supervisor_that_is_gone_means_nothing_to_the_next_one() {
     let project = only("[services.w]\ncommand = [\"sleep\", \"1000\"]\n");
     project.start(&[]);
-    let supervisor = record(&project)["supervisor"].clone();
-    let number = |key: &str| supervisor[key].to_string();
-    let request =
-        format!("stop.{}.{}.{}", number("pid"), number("start"), supervisor["boot"].as_str().unwrap());
+    let request = stop_request(&project);
     let generation = word(&project, "generation");
     project.run(&["stop"]).expect(0);
-    for left in [request, format!("restart.{generation}")] {
-        project.write(&format!(".pipulate/run/w.{left}"), "");
+    for late in [request, format!("restart.{generation}")] {
+        make(&project, &late);
     }
     project.start(&[]);
     let before = project.service("w");
@@ -259,6 +271,26 @@ fn a_request_of_a_supervisor_that_is_gone_means_nothing_to_the_next_one() {
     everything_was_heard(&project);
     assert_eq!(project.service("w")["pid"], before["pid"]);
     project.run(&["stop"]).expect(0);
+}
+
+#[test]
+fn what_an_interrupted_command_asked_is_not_carried_out_later() {
+    let project = only("[services.w]\ncommand = [\"sleep\", \"1000\"]\n");
+    project.start(&[]);
+    let before = project.service("w")["pid"].clone();
+    let left = [stop_request(&project), format!("restart.{}", word(&project, "generation"))];
+    let leave = || left.iter().for_each(|left| project.write(&format!(".pipulate/run/w.{left}"), ""));
+    // Neither by an upgrade, nor because of what another command asks.
+    leave();
+    everything_was_heard(&project);
+    assert_eq!((&project.service("w")["pid"], &project.service("w")["state"]), (&before, &"running".into()));
+    leave();
+    project.run(&["restart", "w"]).expect(0);
+    let after = project.service("w");
+    assert!(after["state"] == "running" && after["pid"] != before, "{after}");
+    // While its maker lives, it counts.
+    ask(&project, &stop_request(&project));
+    project.wait_for_state("w", "stopped");
 }
 
 #[test]

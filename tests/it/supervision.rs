@@ -228,6 +228,7 @@ fn no_shell_reads_a_script_that_does_not_name_it() {
     let failed = project.run(&["start", "--no-setup", "worker"]).expect(1);
     insta::assert_snapshot!(project.redact(&failed.stderr), @r"
     A new home: [ROOT]
+    Starting worker...
     crashed worker
     error: could not start: worker
       because: worker: ./worker is neither a program nor a script whose first line names one, such as #!/bin/sh; write that line, or put the program before it in command

@@ -243,18 +243,6 @@ pub fn remove(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Makes an empty file; one that is there is fine.
-///
-/// # Errors
-/// The folder is not writable.
-pub(crate) fn touch(path: &Path) -> Result<(), StoreError> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => Ok(()),
-        Err(_) if fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file()) => Ok(()),
-        Err(error) => Err(StoreError::io("write", path)(error)),
-    }
-}
-
 /// A descriptor that was kept over an exec, by its number; from now on it is closed by an exec.
 ///
 /// # Errors

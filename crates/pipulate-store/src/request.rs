@@ -3,6 +3,15 @@
 //! A request says how things should be, and of which state of them that was said. It can be made twice,
 //! arrive late, or be found by the next supervisor: once its state is gone, its name means nothing. A
 //! signal only says that there is something to read.
+//!
+//! A request counts only while its maker holds a lock (flock) on the file. The kernel releases the lock
+//! when the maker ends, however it ends: what an interrupted command left behind is never carried out
+//! by a later look, such as the one after an upgrade.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
 
 use pipulate_core::identity::ProcessIdentity;
 use pipulate_core::layout::Layout;
@@ -39,37 +48,74 @@ impl Request {
         )
     }
 
-    /// Makes the request, for as long as the answer is kept. Its supervisor has to be told by a signal.
+    /// Makes the request, for as long as the answer is kept and this process lives. Its supervisor has to
+    /// be told by a signal.
     ///
     /// # Errors
-    /// The folder is not writable.
+    /// The folder is not writable, or its file system has no locks.
     pub fn make(&self, layout: &Layout, service: &ServiceName) -> Result<Made, StoreError> {
         let path = self.path(layout, service);
-        files::touch(&path)?;
-        Ok(Made(path))
+        let held = hold(&path).map_err(StoreError::io("write", &path))?;
+        Ok(Made { path, held })
     }
 
     /// Whether this is asked; after that it no longer is. Only for the service's supervisor.
     pub fn take(&self, layout: &Layout, service: &ServiceName) -> bool {
         let path = self.path(layout, service);
-        let is_asked = path.symlink_metadata().is_ok_and(|meta| meta.is_file());
-        if is_asked {
-            // What can't be removed is asked again, of a state that is gone soon.
-            let _left = files::remove(&path);
+        if !path.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
+            return false;
         }
+        let is_asked = match files::guarded(OpenOptions::new().read(true)).open(&path) {
+            Ok(file) => matches!(file.try_lock(), Err(TryLockError::WouldBlock)),
+            // Root asked, and its file can't be opened: its name has to be enough.
+            Err(error) => error.kind() == ErrorKind::PermissionDenied,
+        };
+        // What can't be removed is asked again, of a state that is gone soon.
+        let _left = files::remove(&path);
         is_asked
     }
 }
 
+/// How often a file is made anew that a supervisor removed before it was locked.
+const ATTEMPTS: usize = 100;
+
+/// Opens the file of a request, or makes it, and locks it together with its other makers.
+fn hold(path: &Path) -> std::io::Result<File> {
+    for _ in 0..ATTEMPTS {
+        let mut options = OpenOptions::new();
+        let file = files::guarded(options.read(true).write(true).create(true).truncate(false).mode(0o600))
+            .open(path)?;
+        match file.try_lock_shared() {
+            Ok(()) if is_at(&file, path) => return Ok(file),
+            // A supervisor looks at it right now, or removed it: nothing held it yet.
+            Ok(()) | Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Err(ErrorKind::WouldBlock.into())
+}
+
+/// Whether this file stands at this path.
+fn is_at(file: &File, path: &Path) -> bool {
+    let number = |meta: fs::Metadata| (meta.dev(), meta.ino());
+    let (Ok(held), Ok(there)) = (file.metadata(), fs::symlink_metadata(path)) else { return false };
+    held.is_file() && number(held) == number(there)
+}
+
 /// A request that was made. It is withdrawn when this is dropped, unless it was heard.
 #[derive(Debug)]
-pub struct Made(AbsPath);
+pub struct Made {
+    path: AbsPath,
+    held: File,
+}
 
 impl Drop for Made {
     fn drop(&mut self) {
-        // Only looked for: what removes from a folder waits for all who make something in it.
-        if self.0.exists() {
-            let _heard = files::remove(&self.0);
+        // Only looked for: removing from a folder waits for all that make something in it. Another
+        // maker's file keeps its place.
+        let is_alone = || self.held.unlock().is_ok() && self.held.try_lock().is_ok();
+        if is_at(&self.held, &self.path) && is_alone() {
+            let _heard = files::remove(&self.path);
         }
     }
 }
@@ -93,8 +139,33 @@ mod tests {
         drop((made, twice));
         drop(other.make(&layout, &service).unwrap());
         assert!(!other.take(&layout, &service), "withdrawn");
+        drop((one.make(&layout, &service).unwrap(), other.make(&layout, &service).unwrap()));
+        let (kept, withdrawn) = (one.make(&layout, &service).unwrap(), one.make(&layout, &service).unwrap());
+        drop(withdrawn);
+        assert!(one.take(&layout, &service), "another maker's counts");
+        drop(kept);
         std::fs::create_dir(one.path(&layout, &service)).unwrap();
         assert!(one.make(&layout, &service).is_err() && !one.take(&layout, &service), "it is in the way");
         assert_eq!(crate::record::services(&layout).unwrap(), []);
+    }
+
+    #[test]
+    fn what_a_maker_that_has_ended_left_behind_is_not_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(AbsPath::new(folder.path().canonicalize().unwrap()).unwrap());
+        let layout = crate::home::ensure(&layout).unwrap();
+        let service = ServiceName::parse("w").unwrap();
+        let request = Request::Restart(RunId::from_random(1));
+        let path = request.path(&layout, &service);
+        fs::write(&path, "").unwrap();
+        assert!(!request.take(&layout, &service) && !path.exists());
+        fs::write(&path, "").unwrap();
+        let made = request.make(&layout, &service).unwrap();
+        assert!(request.take(&layout, &service), "it was asked again");
+        drop(made);
+        let elsewhere = folder.path().join("elsewhere");
+        fs::write(&elsewhere, "").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+        assert!(request.make(&layout, &service).is_err() && !request.take(&layout, &service));
     }
 }
