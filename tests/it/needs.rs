@@ -2,6 +2,7 @@
 //! others when one of them fails.
 
 use std::fs;
+use std::thread;
 
 use crate::support::project::{Builder, PIPULATE};
 use crate::support::{Process, Session, Terminal, TestProject, holds};
@@ -183,6 +184,27 @@ fn patient(name: &str, more: &str) -> String {
          echo up; exec sleep 1000"
     );
     format!("[services.{name}]\ncommand = [\"sh\", \"-c\", \"{line}\"]\nready = {{ log = \"up\" }}\n{more}\n")
+}
+
+#[test]
+fn what_is_stopped_while_a_restart_waits_for_its_needs_stays_stopped() {
+    let services = patient("api", "depends_on = [\"store\"]") + &patient("store", "");
+    let project = only(&services).build();
+    project.write("go", "");
+    project.start(&["--no-setup"]);
+    fs::remove_file(project.path("go")).unwrap();
+    thread::scope(|scope| {
+        let restart = scope.spawn(|| project.run(&["restart", "store", "api"]).expect(1).stderr);
+        project.wait_for_state("store", "starting");
+        project.run(&["stop", "api"]).expect(0);
+        project.write("go", "");
+        let said = restart.join().unwrap();
+        assert!(said.contains("api did not come back"), "{said}");
+    });
+    assert_eq!(project.service("store")["state"], "ready");
+    assert_eq!(project.service("api")["state"], "stopped", "the stop wins");
+    project.run(&["stop"]).expect(0);
+    holds_nothing(&project);
 }
 
 #[test]

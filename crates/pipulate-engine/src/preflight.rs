@@ -28,17 +28,19 @@ pub fn try_out(
 ) -> Result<(), NotStartable> {
     let (record, ownership) = look_up(layout, service, &identity::host());
     let Some(record) = record.filter(query::main_lives) else { return Ok(()) };
+    let ours = || Some(std::env::vars_os().collect());
     let environment = match ownership {
-        Ownership::Supervised(supervisor) => {
-            if let Err(error) = table::try_out_program(supervisor) {
+        Ownership::Supervised(supervisor) => match table::try_out_program(supervisor) {
+            Ok(()) => table::environment(supervisor),
+            // It has just ended: the one that takes its place has our environment.
+            Err(_) if look_up(layout, service, &identity::host()).1 != ownership => ours(),
+            Err(error) => {
                 let program = table::arguments(supervisor).into_iter().next().unwrap_or_default();
                 let why = Reason::SupervisorNotRunnable { program: program.into(), error: error.to_string() };
                 return Err(NotStartable::Preflight { why: Box::new(why) });
             }
-            table::environment(supervisor)
-        }
-        // The one that is still to be started has ours.
-        Ownership::Unsupervised => Some(std::env::vars_os().collect()),
+        },
+        Ownership::Unsupervised => ours(),
         Ownership::Gone | Ownership::Unknown(_) => None,
     };
     let Some(environment) = environment else { return Ok(()) };

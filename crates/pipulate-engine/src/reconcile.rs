@@ -202,6 +202,13 @@ impl Goal {
         self.remember(seen);
     }
 
+    /// Remembers the record that the request was decided on; what became of the service since is news.
+    pub fn decided_before(&mut self, record: Record) {
+        self.memory.has_looked = true;
+        self.memory.run = run_of(&record);
+        self.memory.before = Some(record);
+    }
+
     fn remember(&mut self, seen: &Observed) {
         self.memory.before = seen.record.clone();
         self.memory.run = seen.record.as_ref().and_then(run_of);

@@ -71,6 +71,11 @@ impl Schedule {
         self.groups.push_back(vec![own.clone()]);
     }
 
+    /// All services that are still to be handled.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceName> {
+        self.groups.iter().flatten()
+    }
+
     /// Returns the next turn, by how the earlier ones came out.
     pub fn next(&mut self, outcomes: &Outcomes) -> Option<Turn> {
         let group = self.groups.pop_front()?;

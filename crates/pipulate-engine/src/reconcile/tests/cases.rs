@@ -288,6 +288,16 @@ fn a_restart_that_was_decided_on_an_earlier_generation_is_done_already() {
 }
 
 #[test]
+fn what_was_stopped_before_its_turn_to_be_restarted_stays_stopped() {
+    let mut goal = Goal::new(Desired::Restarted);
+    goal.decided_before(supervised(ServiceState::Ready).record.unwrap());
+    let stopped_since = gone(Some(stopped()));
+    goal.looked(&stopped_since);
+    let step = reconcile(&goal, &stopped_since, Instant::now());
+    assert!(matches!(step, Step::End(Outcome::Failed { .. })), "{step:?}");
+}
+
+#[test]
 fn a_restart_of_what_does_not_run_is_a_start() {
     assert_eq!(decide(Desired::Restarted, &gone(Some(stopped()))), Step::BecomeStart);
     assert_eq!(decide(Desired::Restarted, &gone(None)), Step::BecomeStart);
