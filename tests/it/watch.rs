@@ -276,8 +276,11 @@ fn a_system_without_watches_to_give_is_told_and_the_service_runs() {
     let started = run::output(&mut in_namespace(&start)).expect(0);
     insta::assert_snapshot!(project.redact(&started.stderr), @r"
     A new home: [ROOT]
+    Starting worker...
     ready worker
     warning: worker: not every save restarts it: the system has no watches left for the folder [ROOT]; raise fs.inotify.max_user_watches and fs.inotify.max_user_instances, or watch fewer folders, and restart it
+    worker log: [ROOT]/.pipulate/log/worker.log
+    Stop with: pipulate stop
     ");
     let shown = project.run(&["status"]).expect(0).stdout;
     assert!(shown.contains("  not every save restarts it: the system has no watches left"), "{shown}");
