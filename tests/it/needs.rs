@@ -191,7 +191,7 @@ fn what_is_stopped_while_a_restart_waits_for_its_needs_stays_stopped() {
     let services = patient("api", "depends_on = [\"store\"]") + &patient("store", "");
     let project = only(&services).build();
     project.write("go", "");
-    project.start(&["--no-setup"]);
+    project.start(&[]);
     fs::remove_file(project.path("go")).unwrap();
     thread::scope(|scope| {
         let restart = scope.spawn(|| project.run(&["restart", "store", "api"]).expect(1).stderr);

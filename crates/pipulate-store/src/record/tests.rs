@@ -83,7 +83,9 @@ fn a_record_reads_back_as_it_was_written() {
 
 #[test]
 fn the_frozen_record_of_version_1_is_still_understood() {
-    assert_eq!(wire::decode(FROZEN_V1.as_bytes()).unwrap(), record("/home/me/demo"));
+    let configured = ConfigFingerprint::default();
+    let expected = Record { configured, ..record("/home/me/demo") };
+    assert_eq!(wire::decode(FROZEN_V1.as_bytes()).unwrap(), expected);
 }
 
 #[test]
