@@ -10,7 +10,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use pipulate_core::identity::ProcessIdentity;
@@ -65,11 +65,8 @@ impl Request {
         if !path.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
             return false;
         }
-        let is_asked = match files::guarded(OpenOptions::new().read(true)).open(&path) {
-            Ok(file) => matches!(file.try_lock(), Err(TryLockError::WouldBlock)),
-            // Root asked, and its file can't be opened: its name has to be enough.
-            Err(error) => error.kind() == ErrorKind::PermissionDenied,
-        };
+        let opened = files::guarded(OpenOptions::new().read(true)).open(&path);
+        let is_asked = opened.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
         // What can't be removed is asked again, of a state that is gone soon.
         let _left = files::remove(&path);
         is_asked
@@ -85,6 +82,9 @@ fn hold(path: &Path) -> std::io::Result<File> {
         let mut options = OpenOptions::new();
         let file = files::guarded(options.read(true).write(true).create(true).truncate(false).mode(0o600))
             .open(path)?;
+        // Root may ask a user's supervisor, which has to see the lock; the folder is private. Refused where
+        // another user made the file.
+        let _refused = file.set_permissions(fs::Permissions::from_mode(0o644));
         match file.try_lock_shared() {
             Ok(()) if is_at(&file, path) => return Ok(file),
             // A supervisor looks at it right now, or removed it: nothing held it yet.
@@ -161,6 +161,11 @@ mod tests {
         assert!(!request.take(&layout, &service) && !path.exists());
         fs::write(&path, "").unwrap();
         let made = request.make(&layout, &service).unwrap();
+        assert_eq!(
+            fs::metadata(&path).unwrap().mode() & 0o777,
+            0o644,
+            "root's is seen by a user's supervisor"
+        );
         assert!(request.take(&layout, &service), "it was asked again");
         drop(made);
         let elsewhere = folder.path().join("elsewhere");
