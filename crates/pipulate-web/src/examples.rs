@@ -53,16 +53,16 @@ static SECRET: Example = Example {
     }),
 };
 
-pub(crate) async fn hello() -> Markup {
-    HELLO.show(&hello::get())
+pub(crate) async fn hello(State(state): State<AppState>) -> Markup {
+    HELLO.show(&state, &hello::get())
 }
 
 pub(crate) async fn counter(State(state): State<AppState>) -> Markup {
-    COUNTER.show(&counter::home(&state))
+    COUNTER.show(&state, &counter::home(&state))
 }
 
 pub(crate) async fn ask_secret(State(state): State<AppState>) -> Result<Markup, Problem> {
-    Ok(SECRET.show(&secret::get(&state).await?))
+    Ok(SECRET.show(&state, &secret::get(&state).await?))
 }
 
 pub(crate) async fn save_secret(
@@ -74,12 +74,12 @@ pub(crate) async fn save_secret(
         return Ok((StatusCode::BAD_REQUEST, "Missing required field: secret").into_response());
     };
     let (status, page) = secret::post(&state, value).await?;
-    Ok((status, SECRET.show(&page)).into_response())
+    Ok((status, SECRET.show(&state, &page)).into_response())
 }
 
 impl Example {
     /// The example's page among its siblings, with how it is made below it.
-    fn show(&self, page: &Titled) -> Markup {
+    fn show(&self, state: &AppState, page: &Titled) -> Markup {
         let content = html! {
             div class="controls" {
                 nav aria-label="Examples" {
@@ -97,7 +97,7 @@ impl Example {
             article id="example" { (page.render()) }
             (*self.sources)
         };
-        layout::page(page.title, Some(self.address), &content)
+        layout::page(state.folder(), page.title, Some(self.address), &content)
     }
 }
 

@@ -15,7 +15,6 @@ use axum::http::header::{
 use axum::http::{Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use pipulate_core::service::ServiceName;
 
 use crate::addresses;
 use crate::form;
@@ -38,16 +37,16 @@ pub(crate) async fn guard(State(state): State<AppState>, request: Request, next:
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
-    let mut response = render(response, audience, state.service());
+    let mut response = render(response, audience, &state);
     headers::harden(response.headers_mut());
     response
 }
 
 /// Gives an answer that carries a problem its words. Other headers of it, such as `Allow`, stay.
-fn render(mut response: Response, audience: Audience, service: &ServiceName) -> Response {
+fn render(mut response: Response, audience: Audience, state: &AppState) -> Response {
     let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
     let markup = match audience {
-        Audience::Page => views::problem::page(&problem, service),
+        Audience::Page => views::problem::page(state.folder(), &problem, state.service()),
         Audience::Fragment => views::problem::fragment(&problem),
     };
     // The router has written down the length of the empty answer.

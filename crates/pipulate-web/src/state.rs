@@ -19,7 +19,7 @@ use crate::notice::Notices;
 use crate::observer::{Observer, Snapshot};
 use crate::sign::{Authenticator, ClockReading, KeySource};
 use crate::views::services::{RenderContext, RenderedServices};
-use crate::world::{Panicked, Target, Verb, World};
+use crate::world::{Folder, Panicked, Target, Verb, World};
 
 /// Between two looks at the figures of the services, while a page listens.
 const PULSE: Duration = Duration::from_secs(2);
@@ -100,6 +100,10 @@ impl AppState {
 
     pub(crate) fn notices(&self) -> &Notices {
         &self.0.notices
+    }
+
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.0.world.folder
     }
 
     pub(crate) fn world(&self) -> &World {

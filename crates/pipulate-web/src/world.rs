@@ -29,6 +29,16 @@ pub struct World {
     pub secrets: Arc<dyn Secrets>,
     pub logs: Arc<dyn Logs>,
     pub chat: Arc<dyn Chat>,
+    pub folder: Arc<Folder>,
+}
+
+/// The project's folder, which every page names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    /// The project's name.
+    pub name: String,
+    /// Where the folder is.
+    pub path: String,
 }
 
 /// A question to the world panicked. What it panicked with stays in the log: it may hold anything.

@@ -57,7 +57,7 @@ async fn page(state: &AppState, id: ChatId) -> Result<Markup, Problem> {
     let transcript = transcript(state, id).await?;
     let chats = state.ask(links).await??;
     let choices = model_choices::look(state.world(), transcript.last_model()).await?;
-    Ok(view::page(&ChatPage { id, page: PageId::new(), chats, transcript, choices }))
+    Ok(view::page(state.folder(), &ChatPage { id, page: PageId::new(), chats, transcript, choices }))
 }
 
 /// Allows the host on another machine that the page named.
@@ -251,7 +251,7 @@ pub(crate) async fn why(
         })
         .await??;
     if !is_agreed && let Some(model) = model_choices::look(state.world(), None).await?.in_cloud() {
-        return Ok((StatusCode::CONFLICT, view::question_why(&name, model)).into_response());
+        return Ok((StatusCode::CONFLICT, view::question_why(state.folder(), &name, model)).into_response());
     }
     let question = why::wording(&incident);
     let instructions = why::INSTRUCTIONS.to_owned();

@@ -50,7 +50,7 @@ pub(crate) async fn show(State(state): State<AppState>, query: Query) -> Result<
                 (None, None, ..) => (log_page::newest(logs, &filter, AT_ONCE)?, Anchor::Newest),
             };
             let view = LogsView { services: logs.services()?, filter, page, context, anchor, zone };
-            Ok(logs::page(&view))
+            Ok(logs::page(&world.folder, &view))
         })
         .await?
 }

@@ -23,7 +23,7 @@ pub(crate) async fn show(State(state): State<AppState>) -> Result<Markup, Proble
 async fn page(state: &AppState, complaint: Option<Complaint>) -> Result<Markup, Problem> {
     let secrets = state.ask(list).await??;
     let page = SecretsPage { secrets, notice: state.notices().get(Topic::Secrets), complaint };
-    Ok(secrets::page(&page, state.zone()))
+    Ok(secrets::page(state.folder(), &page, state.zone()))
 }
 
 /// Saves a value, over whatever was there.
@@ -83,7 +83,7 @@ pub(crate) async fn ask_forget(
     Path(name): Path<String>,
 ) -> Result<Markup, Problem> {
     let known = known(&state, name).await?;
-    Ok(secrets::question(&known))
+    Ok(secrets::question(state.folder(), &known))
 }
 
 /// Takes a name and its value out.

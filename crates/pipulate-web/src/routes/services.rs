@@ -33,7 +33,7 @@ pub(crate) async fn show(State(state): State<AppState>) -> Result<Markup, Proble
     }
     let notice = state.notices().get(Topic::Services);
     let page = ServicesPage::new(&snapshot, &state.render_context());
-    Ok(views::services::page(&page, notice.as_ref(), state.zone()))
+    Ok(views::services::page(state.folder(), &page, notice.as_ref(), state.zone()))
 }
 
 /// What changes on that page, as it changes. Whoever comes back gets what changed meanwhile.
@@ -69,7 +69,7 @@ pub(crate) async fn act(
     let consent = if has_consent { Consent::Given } else { Consent::NotAsked };
     let answer = match carry_out(&state, &target, verb, consent).await? {
         Ok(notice) => told(&state, audience, &notice),
-        Err(ControlError::NeedsConsent(ends)) => asking(audience, &target, verb, &ends),
+        Err(ControlError::NeedsConsent(ends)) => asking(&state, audience, &target, verb, &ends),
         Err(ControlError::Refused(reason)) => return Err(Problem::Refused(reason)),
         Err(ControlError::Failed(reason)) => return Err(Problem::Failed(reason)),
     };
@@ -106,9 +106,11 @@ fn told(state: &AppState, audience: Audience, notice: &Notice) -> Response {
     }
 }
 
-fn asking(audience: Audience, target: &Target, verb: Verb, ends: &[String]) -> Response {
+fn asking(state: &AppState, audience: Audience, target: &Target, verb: Verb, ends: &[String]) -> Response {
     match audience {
-        Audience::Page => (StatusCode::CONFLICT, views::consent::page(target, verb, ends)).into_response(),
+        Audience::Page => {
+            (StatusCode::CONFLICT, views::consent::page(state.folder(), target, verb, ends)).into_response()
+        }
         // To a page that stays, a question is no failure.
         Audience::Fragment => views::consent::question(target, verb, ends).into_response(),
     }
@@ -141,7 +143,7 @@ pub(crate) async fn open(
         })
         .await??;
     let refresh = [(REFRESH, format!("0; url={address}"))];
-    let mut answer = (refresh, views::services::opening(&name)).into_response();
+    let mut answer = (refresh, views::services::opening(state.folder(), &name)).into_response();
     if let Some(cookie) = cookie {
         answer.headers_mut().append(SET_COOKIE, cookie);
     }

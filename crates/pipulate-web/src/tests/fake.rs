@@ -32,7 +32,7 @@ use super::news::{Bell, Events, Listener, Printed};
 use crate::sign::{self, Token};
 use crate::state::AppState;
 use crate::world::{
-    Chat, Consent, Control, ControlError, Logs, NoOllama, Ollama, Probes, Secrets, SecretsError,
+    Chat, Consent, Control, ControlError, Folder, Logs, NoOllama, Ollama, Probes, Secrets, SecretsError,
     StatusSource, Target, Verb, Watching, World,
 };
 
@@ -332,7 +332,17 @@ impl Answer {
 pub(crate) fn state_over(world: &Arc<FakeWorld>, secrets: Arc<dyn Secrets>) -> AppState {
     let (status, control, logs, chat) = (world.clone(), world.clone(), world.clone(), world.clone());
     let name = ServiceName::parse("server").unwrap();
-    AppState::new(name, PORT, crate::sign::always(token()), World { status, control, secrets, logs, chat })
+    let folder = folder();
+    AppState::new(
+        name,
+        PORT,
+        crate::sign::always(token()),
+        World { status, control, secrets, logs, chat, folder },
+    )
+}
+
+pub(crate) fn folder() -> Arc<Folder> {
+    Arc::new(Folder { name: "demo".to_owned(), path: "/home/ann/demo".to_owned() })
 }
 
 pub(crate) fn token() -> Token {

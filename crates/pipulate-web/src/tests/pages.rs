@@ -30,7 +30,7 @@ use crate::world::{Consent, ControlError, Target, Verb};
 fn services_page(home: &Home, notice: Option<&Notice>) -> String {
     let snapshot = Observer::default().look(home.state.world(), Duration::ZERO, Instant::now());
     let page = ServicesPage::new(&snapshot, &RenderContext { zone: &TimeZone::UTC, port: PORT });
-    services::page(&page, notice, &TimeZone::UTC).into_string()
+    services::page(home.state.folder(), &page, notice, &TimeZone::UTC).into_string()
 }
 
 /// One tag a line, without the assets' versions: a change to a style is no change to a page.
@@ -186,7 +186,7 @@ async fn the_secret_page_says_that_it_was_saved_already_set_and_known() {
         (home.get("/examples/secret").await, "Secret Prompt", "I already know your secret"),
     ] {
         assert_eq!(answer.status, StatusCode::OK);
-        assert!(answer.body.contains(&format!("<title>{title}</title>")));
+        assert!(answer.body.contains(&format!("<title>{title} – demo</title>")));
         assert!(answer.example().contains(&format!("<h1>{title}</h1>")));
         assert!(answer.example().contains(words) && !answer.example().contains("<input"));
     }

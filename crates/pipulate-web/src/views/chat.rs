@@ -18,6 +18,7 @@ use crate::assets;
 use crate::chat::{self, Generation, PageId, Phase, Progress};
 use crate::model_choices::{ModelChoice, ModelChoices};
 use crate::views::layout::{self, Page};
+use crate::world::Folder;
 
 /// How long a title in the list may be, in characters.
 const TITLE: usize = 60;
@@ -87,7 +88,7 @@ impl Transcript {
 }
 
 /// The whole page.
-pub(crate) fn page(page: &ChatPage) -> Markup {
+pub(crate) fn page(folder: &Folder, page: &ChatPage) -> Markup {
     let id = page.id;
     let whole = Rendered::of(id, &page.transcript, &page.chats);
     let title = title(&page.transcript);
@@ -114,6 +115,7 @@ pub(crate) fn page(page: &ChatPage) -> Markup {
         script src=(assets::CHAT_SCRIPT.address()) defer {}
     };
     Page {
+        folder,
         title: &title,
         here: Some(addresses::CHAT),
         reloads: page.transcript.goes_on().is_some(),
@@ -172,7 +174,7 @@ fn leaves_this_machine(choices: &ModelChoices) -> Markup {
 }
 
 /// The question before a service's log is sent to the cloud.
-pub(crate) fn question_why(service: &str, model: &str) -> Markup {
+pub(crate) fn question_why(folder: &Folder, service: &str, model: &str) -> Markup {
     let title = format!("Ask {model} about {service}?");
     let question = html! {
         article class="question" aria-labelledby="question" tabindex="-1" autofocus {
@@ -187,7 +189,7 @@ pub(crate) fn question_why(service: &str, model: &str) -> Markup {
             }
         }
     };
-    layout::page(&title, Some("/"), &question)
+    layout::page(folder, &title, Some("/"), &question)
 }
 
 fn no_model(id: ChatId, choices: &ModelChoices) -> Markup {

@@ -4,11 +4,11 @@ use maud::{Markup, html};
 
 use crate::views::controls::action;
 use crate::views::layout;
-use crate::world::{Target, Verb};
+use crate::world::{Folder, Target, Verb};
 
 /// A page that asks.
-pub(crate) fn page(target: &Target, verb: Verb, ends: &[String]) -> Markup {
-    layout::page(&title(target, verb), Some("/"), &question(target, verb, ends))
+pub(crate) fn page(folder: &Folder, target: &Target, verb: Verb, ends: &[String]) -> Markup {
+    layout::page(folder, &title(target, verb), Some("/"), &question(target, verb, ends))
 }
 
 /// The question itself, with what would end and two answers.

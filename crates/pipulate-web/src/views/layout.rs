@@ -5,6 +5,7 @@
 use maud::{DOCTYPE, Markup, html};
 
 use crate::assets;
+use crate::world::Folder;
 
 /// Where the navigation leads: address, name, and what addresses of that place begin with.
 const PLACES: [(&str, &str, &str); 5] = [
@@ -17,6 +18,8 @@ const PLACES: [(&str, &str, &str); 5] = [
 
 /// A page.
 pub(crate) struct Page<'a> {
+    pub(crate) folder: &'a Folder,
+    /// The whole title, with what names the folder.
     pub(crate) title: &'a str,
     /// Its address, if it has a place in the navigation.
     pub(crate) here: Option<&'a str>,
@@ -26,8 +29,9 @@ pub(crate) struct Page<'a> {
 }
 
 /// A page with this title; `here` is its place in the navigation, if it has one.
-pub(crate) fn page(title: &str, here: Option<&str>, content: &Markup) -> Markup {
-    Page { title, here, reloads: false, content }.show()
+pub(crate) fn page(folder: &Folder, title: &str, here: Option<&str>, content: &Markup) -> Markup {
+    let title = format!("{title} – {}", folder.name);
+    Page { folder, title: &title, here, reloads: false, content }.show()
 }
 
 /// A page for who is not in: it leads nowhere.
@@ -42,7 +46,7 @@ impl Page<'_> {
         let body = html! {
             a class="skip" href="#content" { "Skip to content" }
             header {
-                img src=(assets::ICON.address()) alt="" width="22" height="22";
+                (place(self.folder))
                 (navigation(self.here))
                 button id="keys-open" class="calm" type="button" hidden aria-haspopup="dialog" { "Keys" }
             }
@@ -53,6 +57,18 @@ impl Page<'_> {
                 data-signed-out="Signed out: in a terminal, in the project's folder, run \"pipulate open\"" {}
         };
         document(self.title, self.reloads, &body)
+    }
+}
+
+/// Which folder this is: two homes may be open in two tabs.
+fn place(folder: &Folder) -> Markup {
+    html! {
+        p id="folder" title=(folder.path) {
+            img src=(assets::ICON.address()) alt="" width="22" height="22";
+            strong { (folder.name) }
+            // Cut at its beginning where there is no room: its end tells more.
+            small { bdi { (folder.path) } }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use pipulate_core::units;
 use crate::log_page::{Cursor, LogFilter, LogLine, LogPage};
 use crate::views::layout;
 use crate::views::log_line::{Names, TARGET, linked_line};
+use crate::world::Folder;
 
 /// How often older lines are put above a page before there is a new page instead.
 const DEEPEST: u32 = 8;
@@ -52,7 +53,7 @@ pub(crate) struct MoreLines<'a> {
 const SEAM: &str = "here";
 
 /// The whole page.
-pub(crate) fn page(view: &LogsView) -> Markup {
+pub(crate) fn page(folder: &Folder, view: &LogsView) -> Markup {
     let LogsView { services, filter, page, context, anchor, zone } = view;
     let first = context.as_ref().unwrap_or(page);
     let has_lines = !page.lines.is_empty() || !first.lines.is_empty();
@@ -88,7 +89,7 @@ pub(crate) fn page(view: &LogsView) -> Markup {
         }
     };
     let title = filter.service.as_ref().map_or("Logs".to_owned(), |service| format!("{service} – Logs"));
-    layout::page(&title, Some("/logs"), &content)
+    layout::page(folder, &title, Some("/logs"), &content)
 }
 
 /// Older lines, and the way to those before them.

@@ -5,9 +5,10 @@ use pipulate_core::service::ServiceName;
 
 use crate::problem::Problem;
 use crate::views::layout;
+use crate::world::Folder;
 
 /// A page; `service` is the name that commands know this app by.
-pub(crate) fn page(problem: &Problem, service: &ServiceName) -> Markup {
+pub(crate) fn page(folder: &Folder, problem: &Problem, service: &ServiceName) -> Markup {
     let (is_outside, next) = match problem {
         Problem::SignInFirst | Problem::SignInAgain(_) => (true, how_to_sign_in(service)),
         Problem::NoHost | Problem::ForeignHost | Problem::OtherPort(_) | Problem::ForeignOrigin => {
@@ -34,7 +35,7 @@ pub(crate) fn page(problem: &Problem, service: &ServiceName) -> Markup {
     };
     match is_outside {
         true => layout::outside(problem.title(), &content),
-        false => layout::page(problem.title(), None, &content),
+        false => layout::page(folder, problem.title(), None, &content),
     }
 }
 

@@ -10,6 +10,7 @@ use pipulate_core::text::capitalized;
 use crate::notice::Notice;
 use crate::views::controls::notice;
 use crate::views::layout;
+use crate::world::Folder;
 
 /// The page's view model.
 pub(crate) struct SecretsPage {
@@ -51,7 +52,7 @@ pub(crate) struct Complaint {
 }
 
 /// The whole page.
-pub(crate) fn page(page: &SecretsPage, zone: &TimeZone) -> Markup {
+pub(crate) fn page(folder: &Folder, page: &SecretsPage, zone: &TimeZone) -> Markup {
     let about = |name: &str| page.complaint.as_ref().filter(|complaint| complaint.name == name);
     let content = html! {
         h1 { "Secrets" }
@@ -67,7 +68,7 @@ pub(crate) fn page(page: &SecretsPage, zone: &TimeZone) -> Markup {
         }
         (new(about(""), unlisted(page)))
     };
-    layout::page("Secrets", Some("/secrets"), &content)
+    layout::page(folder, "Secrets", Some("/secrets"), &content)
 }
 
 /// A complaint about a name that has no card.
@@ -77,7 +78,7 @@ fn unlisted(page: &SecretsPage) -> Option<&Complaint> {
 }
 
 /// Asks before a value is lost.
-pub(crate) fn question(name: &str) -> Markup {
+pub(crate) fn question(folder: &Folder, name: &str) -> Markup {
     let content = html! {
         article class="question" aria-labelledby="question" {
             h1 id="question" { "Forget " (name) "?" }
@@ -88,7 +89,7 @@ pub(crate) fn question(name: &str) -> Markup {
             }
         }
     };
-    layout::page(&format!("Forget {name}?"), Some("/secrets"), &content)
+    layout::page(folder, &format!("Forget {name}?"), Some("/secrets"), &content)
 }
 
 fn card(secret: &Secret, complaint: Option<&Complaint>) -> Markup {

@@ -18,7 +18,7 @@ use crate::notice::Notice;
 use crate::observer::Snapshot;
 use crate::views::controls::{button, notice};
 use crate::views::layout::{self, Page};
-use crate::world::{Target, Verb};
+use crate::world::{Folder, Target, Verb};
 use card::Card;
 
 pub(crate) use card::RenderContext;
@@ -56,7 +56,7 @@ impl ServicesPage {
 }
 
 /// The whole page.
-pub(crate) fn page(page: &ServicesPage, last: Option<&Notice>, zone: &TimeZone) -> Markup {
+pub(crate) fn page(folder: &Folder, page: &ServicesPage, last: Option<&Notice>, zone: &TimeZone) -> Markup {
     let content = html! {
         div class="headline" {
             h1 { (page.project) }
@@ -71,12 +71,12 @@ pub(crate) fn page(page: &ServicesPage, last: Option<&Notice>, zone: &TimeZone) 
         (services(page))
         (layout::listener("stream", "/events"))
     };
-    Page { title: &title(page), here: Some("/"), reloads: true, content: &content }.show()
+    Page { folder, title: &title(page), here: Some("/"), reloads: true, content: &content }.show()
 }
 
 /// A page for the moment until the browser has gone on.
-pub(crate) fn opening(service: &str) -> Markup {
-    layout::page("Opening", Some("/"), &html! { h1 { "Opening " (service) "…" } })
+pub(crate) fn opening(folder: &Folder, service: &str) -> Markup {
+    layout::page(folder, "Opening", Some("/"), &html! { h1 { "Opening " (service) "…" } })
 }
 
 /// The title tells of trouble: it is what is seen of a page among others, and heard first.

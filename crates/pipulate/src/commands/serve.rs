@@ -15,7 +15,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_store::token;
 use pipulate_web::AppState;
 use pipulate_web::sign;
-use pipulate_web::world::World;
+use pipulate_web::world::{Folder, World};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use self::home::Home;
@@ -45,6 +45,7 @@ pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
         Some(name) => name.clone(),
         None => ServiceName::parse(ServiceName::SERVER).map_err(Failure::failed)?,
     };
+    let folder = Folder { name: context.project().name(), path: context.layout.root().to_string() };
     let home = Arc::new(Home::new(context, own));
     let world = World {
         status: home.clone(),
@@ -52,6 +53,7 @@ pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
         secrets: home.clone(),
         logs: home.clone(),
         chat: home,
+        folder: Arc::new(folder),
     };
     allow_many_descriptors();
     pipulate_web::server::serve(listeners, AppState::new(name, port, key, world), admits, ended())?;
