@@ -8,6 +8,7 @@ use std::process::Command;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::support::mounts;
 use crate::support::project::{PIPULATE, python};
 use crate::support::{Process, Session, TestProject, holds, run};
 
@@ -103,14 +104,12 @@ fn what_is_safe_is_mended_and_the_second_time_there_is_nothing_to_mend() {
     assert_eq!((is(".env"), is(".pipulate")), (0o600, 0o700));
 }
 
-/// `sh -c SCRIPT` in a mount namespace of its own, in the project's environment; `$0` is the program.
-fn in_a_namespace(project: &TestProject, script: &str) -> Command {
-    let mut command = project.foreign("unshare");
-    if !rustix::process::geteuid().is_root() {
-        command.args(["--user", "--map-root-user"]);
-    }
-    command.args(["--mount", "--", "sh", "-ec", script, PIPULATE]);
-    command
+/// `sh -c SCRIPT` in a mount namespace of its own, in the project's environment; `$0` is the program. `None`
+/// where users have no namespaces.
+fn in_a_namespace(project: &TestProject, script: &str) -> Option<Command> {
+    let mut command = mounts::in_a_namespace(project.foreign("unshare"), &[])?;
+    command.args(["--", "sh", "-ec", script, PIPULATE]);
+    Some(command)
 }
 
 #[test]
@@ -118,7 +117,8 @@ fn a_full_disk_is_recognized_before_anything_fails_on_it() {
     let project = TestProject::new();
     fs::remove_file(project.path(".venv")).unwrap();
     let script = "mount -t tmpfs -o size=4m tmpfs .; cd \"$PWD\"; exec \"$0\" doctor --json";
-    let findings = findings(in_a_namespace(&project, script), 1);
+    let Some(command) = in_a_namespace(&project, script) else { return };
+    let findings = findings(command, 1);
     assert!(
         complaints(&findings).contains(&"project.disk failure".to_owned()),
         "{:?}",
@@ -131,7 +131,8 @@ fn a_disk_that_can_not_be_written_to_is_recognized() {
     let project = TestProject::light().build();
     project.run(&["setup"]).expect(0);
     let script = "mount --bind . .; mount -o remount,bind,ro .; cd \"$PWD\"; exec \"$0\" doctor --json";
-    let findings = findings(in_a_namespace(&project, script), 1);
+    let Some(command) = in_a_namespace(&project, script) else { return };
+    let findings = findings(command, 1);
     assert_eq!(complaints(&findings), ["project.writable failure"]);
     let detail = finding(&findings, "project.writable")["detail"].as_str().unwrap();
     assert!(detail.contains("Read-only file system"), "{detail}");
@@ -183,7 +184,8 @@ fn a_missing_libstdcpp_is_recognized_and_named_as_the_cause() {
          rm view/libstdc++.so*; mount --bind view $all; exec \"$0\" doctor --json",
         folder = folder_of("libstdc++.so.6")
     );
-    let findings = findings(in_a_namespace(&project, &script), 1);
+    let Some(command) = in_a_namespace(&project, &script) else { return };
+    let findings = findings(command, 1);
     // JupyterLab and its kernels talk through a library that needs it too.
     for id in ["system.libraries", "python.numpy", "python.ipykernel", "python.jupyterlab"] {
         let finding = finding(&findings, id);

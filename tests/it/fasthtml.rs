@@ -5,7 +5,6 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::support::skip;
 use crate::support::{Process, TestProject, http, wait_for};
 
 /// What the page of hello.py says.
@@ -197,46 +196,4 @@ fn an_app_that_dies_at_once_fails_the_start_with_its_last_words() {
     );
     assert_eq!(server["last_exit"]["code"], 1);
     wait_for("the end of its supervisor", || project.processes().is_empty().then_some(()));
-}
-
-/// The programs of the article that Pipulate grew from, where a copy of it lies beside the repository.
-#[test]
-fn the_programs_of_the_article_run_as_they_are_printed() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/seed");
-    let Ok(entries) = fs::read_dir(&folder) else {
-        skip::skipped(&format!("there is no article in {}", folder.display()));
-        return;
-    };
-    let articles = entries.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
-    let programs: Vec<String> = articles.flat_map(|article| python_programs(&article)).collect();
-    let [hello, counter, secret] = programs.as_slice() else {
-        panic!("three programs were expected in {}: {programs:#?}", folder.display())
-    };
-
-    let project = app_of(hello);
-    project.start(&["server"]);
-    assert!(page(&project, "/").contains("Hello, World!"));
-
-    restart_with(&project, counter);
-    assert!(page(&project, "/").contains("Count: 0"));
-    assert!(post(&project, "/increment", "").contains("Count: 1"));
-
-    restart_with(&project, secret);
-    assert!(page(&project, "/").contains("Enter the secret:"));
-    assert!(post(&project, "/", "secret=hunter2").contains("Your secret has been saved."));
-    assert!(page(&project, "/").contains("I already know your secret"));
-    assert_eq!(project.read(".env"), "SECRET='hunter2'\n");
-}
-
-/// With another program in the same place.
-fn restart_with(project: &TestProject, source: &str) {
-    project.run(&["stop", "server"]).expect(0);
-    project.write("server.py", source);
-    project.start(&["server"]);
-}
-
-/// The blocks of Markdown that hold a FastHTML program.
-fn python_programs(article: &str) -> Vec<String> {
-    let blocks = article.split("```python\n").skip(1).filter_map(|rest| rest.split("\n```").next());
-    blocks.filter(|block| block.contains("fasthtml")).map(|block| format!("{block}\n")).collect()
 }

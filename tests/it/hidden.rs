@@ -1,7 +1,5 @@
 //! Main processes that show little of themselves: neither environment nor output, or no first thread.
 
-use std::path::PathBuf;
-
 use serde_json::Value;
 
 use crate::support::process::Stranger;
@@ -238,20 +236,11 @@ fn a_forged_record_whose_innocent_lives_is_refused_with_a_word() {
     innocent.process();
 }
 
-/// The C program whose first thread ends, as a web server; `None` without a compiler.
-fn leaderless(project: &TestProject) -> Option<PathBuf> {
-    let program = project.path("leaderless");
+/// Compiles the C program whose first thread ends: a web server.
+fn compile_leaderless(project: &TestProject) {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/it/fixtures/leaderless.c");
     let mut compiler = run::command("cc");
-    compiler.arg("-pthread").arg("-o").arg(&program).arg(source);
-    match compiler.status() {
-        Ok(status) => assert!(status.success()),
-        Err(error) => {
-            skip::skipped(&format!("no C compiler: {error}"));
-            return None;
-        }
-    }
-    Some(program)
+    run::output(compiler.arg("-pthread").arg("-o").arg(project.path("leaderless")).arg(source)).expect(0);
 }
 
 fn has_lost_its_first_thread(process: &Process) -> bool {
@@ -265,9 +254,7 @@ fn a_service_whose_first_thread_has_ended_is_supervised_like_any_other() {
     let port = crate::support::ports::Port::take();
     let config = service.replace("port = 0", &format!("port = {}", port.number)) + SIBLING;
     let project = project(&config);
-    if leaderless(&project).is_none() {
-        return;
-    }
+    compile_leaderless(&project);
     project.start(&[]);
     let main = Process::of(&project.service("worker")["pid"]);
     holds("the end of its first thread", || has_lost_its_first_thread(&main));
@@ -307,9 +294,7 @@ fn a_child_whose_first_thread_has_ended_is_ended_by_a_stop_and_named_as_a_ports_
         port.number
     );
     let project = project(&config);
-    if leaderless(&project).is_none() {
-        return;
-    }
+    compile_leaderless(&project);
     project.start(&["worker"]);
     let child = project.find_process("./leaderless");
     holds("the end of its first thread", || has_lost_its_first_thread(&child));

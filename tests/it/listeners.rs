@@ -9,7 +9,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 
 use crate::support::ports::Port;
 use crate::support::project::{Builder, python};
-use crate::support::{Process, TestProject, http, run, wait_for};
+use crate::support::{Process, TestProject, http, run, skip, wait_for};
 
 /// Serves on an address and the port in `PORT`: as its second argument says.
 const SERVE: &str = "\
@@ -90,7 +90,7 @@ fn a_service_is_told_where_it_listens_whichever_address_of_this_machine_that_is(
     ];
     match own {
         Some(own) => hosts.push(("network", own.to_string(), own.to_string())),
-        None => eprintln!("skipped in part: this machine has no address but loopback"),
+        None => skip::skipped("network", "in part: this machine has no address but loopback"),
     }
     let services: Vec<String> = hosts
         .iter()

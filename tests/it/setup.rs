@@ -9,6 +9,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::support::mounts;
 use crate::support::process::Stranger;
 use crate::support::project::{PIPULATE, python};
 use crate::support::{Session, Terminal, TestProject, holds, http, run};
@@ -225,13 +226,10 @@ fn what_an_installer_could_not_do_is_told_in_its_own_words_with_what_to_do() {
 #[test]
 fn a_disk_that_fills_up_is_told_as_such() {
     let project = bare("six\n");
-    let mut command = online(project.foreign("unshare"));
-    if !rustix::process::geteuid().is_root() {
-        command.args(["--user", "--map-root-user"]);
-    }
+    let Some(mut command) = mounts::in_a_namespace(online(project.foreign("unshare")), &[]) else { return };
     let script =
         "mkdir small; mount -t tmpfs -o size=3m tmpfs small; cd small; cp ../*.t* .; exec \"$0\" -C . setup";
-    command.args(["--mount", "--", "sh", "-ec", script, crate::support::project::PIPULATE]);
+    command.args(["--", "sh", "-ec", script, crate::support::project::PIPULATE]);
     let failed = run::output(&mut command).expect(1);
     assert!(failed.stderr.contains("free some disk space"), "{}", failed.stderr);
 }

@@ -269,7 +269,7 @@ fn a_system_without_watches_to_give_is_told_and_the_service_runs() {
     };
     let no_watches = "echo 0 > /proc/sys/user/max_inotify_watches";
     if run::output(&mut in_namespace(no_watches)).code != Some(0) {
-        skip::skipped("this system gives no user namespaces");
+        skip::skipped("namespaces", "this system gives no user namespaces");
         return;
     }
     let start = format!("{no_watches} && exec {PIPULATE} start --no-setup");

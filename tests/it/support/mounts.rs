@@ -21,15 +21,7 @@ pub(crate) fn are_ours(more: &[&str]) -> bool {
     }
     let thread = std::thread::current();
     let test = thread.name().expect("a test has the name of its thread");
-    let mut unshare = run::command("unshare");
-    unshare.args(["--mount", "--propagation", "private"]).args(more);
-    if !rustix::process::geteuid().is_root() {
-        unshare.args(["--user", "--map-root-user"]);
-    }
-    if run::output(run::command("unshare").args(unshare.get_args()).arg("true")).code != Some(0) {
-        skipped("this system lets its users have no namespaces");
-        return false;
-    }
+    let Some(mut unshare) = in_a_namespace(run::command("unshare"), more) else { return false };
     let program = std::env::current_exe().unwrap();
     let inside = unshare.arg("--").arg(program).args(["--exact", test, "--nocapture"]).env(INSIDE, "1");
     let output = run::output(inside);
@@ -37,6 +29,19 @@ pub(crate) fn are_ours(more: &[&str]) -> bool {
     assert_eq!(output.code, Some(0), "{}", output.stdout);
     assert!(output.stdout.contains("1 passed"), "{}", output.stdout);
     false
+}
+
+/// `unshare` that makes a mount namespace and `more`, without what it runs. `None` where users have none.
+pub(crate) fn in_a_namespace(mut unshare: Command, more: &[&str]) -> Option<Command> {
+    unshare.args(["--mount", "--propagation", "private"]).args(more);
+    if !rustix::process::geteuid().is_root() {
+        unshare.args(["--user", "--map-root-user"]);
+    }
+    if run::output(run::command("unshare").args(unshare.get_args()).arg("true")).code != Some(0) {
+        skipped("namespaces", "this system lets its users have no namespaces");
+        return None;
+    }
+    Some(unshare)
 }
 
 /// An empty file system in memory, of this size, over a folder.
@@ -61,7 +66,7 @@ pub(crate) fn disk(folder: &Path) -> bool {
     let mounted = run::output(run::command("mount").args(["-o", "loop"]).arg(&image).arg(folder));
     let is_there = made.code == Some(0) && mounted.code == Some(0);
     if !is_there {
-        skipped(&format!("this system lends no disk: {}{}", made.stderr, mounted.stderr));
+        skipped("disks", &format!("this system lends no disk: {}{}", made.stderr, mounted.stderr));
     }
     is_there
 }
@@ -85,7 +90,7 @@ pub(crate) fn shared_disk(folder: &Path, share: &str) -> bool {
     .map(|step| run::output(step));
     let failed = steps.iter().find(|step| step.code != Some(0));
     if let Some(failed) = failed {
-        skipped(&format!("this system lends no disk with shares: {}", failed.stderr));
+        skipped("disks", &format!("this system lends no disk with shares: {}", failed.stderr));
     }
     failed.is_none()
 }
@@ -101,7 +106,7 @@ fn are_there(programs: &[&str]) -> bool {
     let is_missing = |program: &&&str| run::output(run::command("which").arg(program)).code != Some(0);
     let missing = programs.iter().find(is_missing);
     if let Some(program) = missing {
-        skipped(&format!("this system has no {program}"));
+        skipped("disks", &format!("this system has no {program}"));
     }
     missing.is_none()
 }
@@ -126,7 +131,7 @@ impl<'a> Stick<'a> {
         let mut mount = run::command("mount.exfat-fuse");
         let mounted = run::output(mount.args(["-o", "nonempty"]).arg(&stick.device).arg(folder));
         if mounted.code != Some(0) {
-            skipped(&format!("no memory stick could be mounted: {}", mounted.stderr));
+            skipped("disks", &format!("no memory stick could be mounted: {}", mounted.stderr));
             return None;
         }
         Some(stick)

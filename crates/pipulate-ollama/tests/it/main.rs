@@ -7,6 +7,8 @@ mod fake;
 mod fit;
 mod greeting;
 mod https;
+#[path = "../../../../tests/it/support/ledger.rs"]
+mod ledger;
 #[path = "../../../../tests/it/support/model.rs"]
 mod model;
 mod real;

@@ -121,6 +121,7 @@ fn a_wait_ends_when_asked_when_it_is_time_or_when_nobody_reads_any_more() {
 }
 
 #[test]
+#[cfg(not(feature = "portable"))]
 fn only_what_is_followed_wakes_a_follower() {
     let (_directory, layout, service) = home();
     fs::create_dir_all(layout.logs()).unwrap();
@@ -130,9 +131,7 @@ fn only_what_is_followed_wakes_a_follower() {
         append(&file, "");
     }
     let mut watch = Watch::new(&layout, std::slice::from_ref(&service));
-    if watch.is_polling() {
-        return;
-    }
+    assert!(!watch.is_polling(), "this machine has no inotify watches left");
     let mut wait = || watch.wait(None, None, Some(Duration::ZERO)).unwrap();
     append(&layout.log_index(&service), "not a line");
     append(&layout.log(&other), "a line\n");
