@@ -1,10 +1,11 @@
-//! The project's own tasks: `cargo xtask ci|test|tidy|prepare|bench|torture`.
+//! The project's own tasks: `cargo xtask ci|test|tidy|licenses|prepare|bench|torture`.
 //!
 //! What a person runs, what CI runs and what the README says are the same commands. Only [`run`]
 //! starts programs and only [`say`] prints.
 
 mod bench;
 mod ci;
+mod licenses;
 mod prepare;
 mod run;
 mod say;
@@ -47,6 +48,9 @@ enum Task {
     Tidy,
     /// Kill supervisors, services and upgrades at random moments, for as long as you like
     Torture(torture::Options),
+    /// Write target/dist/THIRD-PARTY-LICENSES.txt: what the program contains of others, with its licenses
+    #[command(alias = "licences")]
+    Licenses(licenses::Options),
     /// Install what the tests need and lacks: a Python environment, a browser, shells
     Prepare,
     /// Measure what the program costs, beside what it replaces
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Task::Test { quick, skips, args } => suite::run(quick, &args, &skips),
         Task::Tidy => tidy::run(),
         Task::Torture(options) => torture::run(&options),
+        Task::Licenses(options) => licenses::run(&options),
         Task::Prepare => prepare::run(),
         Task::Bench(options) => bench::run(&options),
     };
