@@ -63,13 +63,29 @@ pub(crate) static CHAT_SCRIPT: Asset =
     asset!("chat.js", "text/javascript; charset=utf-8", include_str!("../assets/chat.js"));
 pub(crate) static CHAT_STYLE: Asset =
     asset!("chat.css", "text/css; charset=utf-8", include_str!("../assets/chat.css"));
+/// Ours: how a log is followed.
+pub(crate) static LOGS_SCRIPT: Asset =
+    asset!("logs.js", "text/javascript; charset=utf-8", include_str!("../assets/logs.js"));
+pub(crate) static LOGS_STYLE: Asset =
+    asset!("logs.css", "text/css; charset=utf-8", include_str!("../assets/logs.css"));
 pub(crate) static ICON: Asset = asset!("icon.svg", "image/svg+xml", include_str!("../assets/icon.svg"));
 
 /// The file of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Asset> {
-    [&HTMX, &PICO, &APP_STYLE, &APP_SCRIPT, &KEYS_SCRIPT, &CHAT_STYLE, &CHAT_SCRIPT, &ICON]
-        .into_iter()
-        .find(|asset| asset.name == name)
+    [
+        &HTMX,
+        &PICO,
+        &APP_STYLE,
+        &APP_SCRIPT,
+        &KEYS_SCRIPT,
+        &CHAT_STYLE,
+        &CHAT_SCRIPT,
+        &LOGS_STYLE,
+        &LOGS_SCRIPT,
+        &ICON,
+    ]
+    .into_iter()
+    .find(|asset| asset.name == name)
 }
 
 /// The first half of the SHA-256, in hexadecimal.

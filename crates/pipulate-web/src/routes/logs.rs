@@ -1,6 +1,6 @@
 //! `/logs…`: what the services printed, and what they print.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, RawQuery, State};
@@ -24,8 +24,12 @@ use crate::views::logs::{self, Anchor, LogsView, MoreLines};
 const AT_ONCE: usize = 300;
 /// How many lines come before a line that was asked for, and how many from there on.
 const AROUND: usize = 150;
-/// Between two events of a stream: a browser can take in some, and nobody can read more.
+/// The time between two events of a stream.
 const PACE: Duration = Duration::from_millis(80);
+/// The same where more lines come than a person reads, in lines a second: each event has the browser draw the
+/// log anew.
+const BUSY_PACE: Duration = Duration::from_millis(500);
+const BUSY: usize = 15;
 /// How much of a download is made at a time.
 const CHUNK: usize = 64 << 10;
 /// The longest filter.
@@ -108,6 +112,7 @@ pub(crate) async fn stream(
 async fn follow(state: AppState, filter: LogFilter, mut cursor: Cursor, sender: Sender) -> Result<(), Gone> {
     let mut news = state.watch_logs();
     let mut levels = LevelTracker::default();
+    let mut last = Instant::now();
     loop {
         // Noted before the look: what comes meanwhile is looked at next.
         news.borrow_and_update();
@@ -117,10 +122,17 @@ async fn follow(state: AppState, filter: LogFilter, mut cursor: Cursor, sender: 
         if !page.lines.is_empty() || page.lost > 0 {
             let event = logs::news(&filter, &page, state.zone()).into_string();
             sender.send(&cursor.to_string(), &event).await?;
-            tokio::time::sleep(PACE).await;
+            tokio::time::sleep(pace(page.lines.len(), last.elapsed())).await;
+            last = Instant::now();
         }
         news.changed().await.map_err(|_| Gone)?;
     }
+}
+
+/// How long to wait after so many lines that came in this time.
+fn pace(lines: usize, time: Duration) -> Duration {
+    let few = BUSY as f64 * time.as_secs_f64();
+    if (lines as f64) < few.max(2.0) { PACE } else { BUSY_PACE }
 }
 
 /// The lines from a cursor on; the level tracker is lent to the blocking task and comes back.
@@ -208,5 +220,28 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
         let line =
             fields.take("line").map(|line| line.parse().map_err(|_| Problem::BodyBroken)).transpose()?;
         Ok(Self { filter: LogFilter { service, text }, before, from, line, depth })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_nobody_can_read_along_with_comes_in_larger_parts() {
+        for (lines, milliseconds, expected) in [
+            (1, 0, PACE),
+            (1, 10_000, PACE),
+            (4, 80, BUSY_PACE),
+            (25, 500, BUSY_PACE),
+            (5, 500, PACE),
+            (300, 0, BUSY_PACE),
+        ] {
+            assert_eq!(
+                pace(lines, Duration::from_millis(milliseconds)),
+                expected,
+                "{lines} in {milliseconds} ms"
+            );
+        }
     }
 }

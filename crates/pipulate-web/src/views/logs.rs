@@ -8,6 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pipulate_core::service::ServiceName;
 use pipulate_core::units;
 
+use crate::assets;
 use crate::log_page::{Cursor, LogFilter, LogLine, LogPage};
 use crate::views::layout;
 use crate::views::log_line::{Names, TARGET, linked_line};
@@ -62,6 +63,7 @@ pub(crate) fn page(folder: &Folder, view: &LogsView) -> Markup {
         Anchor::Newest | Anchor::Before | Anchor::From => None,
     };
     let content = html! {
+        link rel="stylesheet" href=(assets::LOGS_STYLE.address());
         h1 { "Logs" }
         (controls(services, filter))
         @if services.is_empty() {
@@ -87,6 +89,7 @@ pub(crate) fn page(folder: &Folder, view: &LogsView) -> Markup {
             }
             (footer(filter, page, *anchor))
         }
+        script src=(assets::LOGS_SCRIPT.address()) defer {}
     };
     let title = filter.service.as_ref().map_or("Logs".to_owned(), |service| format!("{service} – Logs"));
     layout::page(folder, &title, Some("/logs"), &content)
