@@ -116,7 +116,9 @@ fn jupyterlab_is_opened_signed_in_and_its_kernels_are_asked_for() {
 
     let token = project.read(".pipulate/run/jupyter-token");
     assert_eq!(browser.measure(&format!("document.documentElement.outerHTML.includes('{token}')")), false);
-    browser.measure("document.querySelector('#service-jupyter form').removeAttribute('target')");
+    browser.measure(
+        "document.querySelector('#service-jupyter form[action$=\"/open\"]').removeAttribute('target')",
+    );
     browser.click("button[aria-label='Open jupyter in a new tab']");
     holds("JupyterLab", || {
         let here = browser.measure("location.port").as_str().unwrap_or_default().to_owned();

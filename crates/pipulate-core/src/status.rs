@@ -163,6 +163,8 @@ pub struct KernelInfo {
     pub pid: Pid,
     /// The kernel spec: `python3`.
     pub name: String,
+    /// Resident memory of it and of the processes below it.
+    pub memory_bytes: u64,
 }
 
 /// What a kernel works on, as JupyterLab reports it.

@@ -1,9 +1,10 @@
 //! Kernels: processes whose arguments name a connection file. Only a stop or a restart ends them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use pipulate_core::identity::Pid;
 use pipulate_core::status::KernelInfo;
 use pipulate_process::table::{self, Entry};
 use pipulate_store::files;
@@ -18,6 +19,7 @@ pub fn kernels(processes: &[Entry]) -> Vec<KernelInfo> {
             id,
             pid: entry.pid,
             name: kernel_name(&file).unwrap_or_else(|| "unknown".to_owned()),
+            memory_bytes: memory_below(entry.pid, processes),
         })
     };
     let mut kernels: Vec<KernelInfo> = processes.iter().filter_map(kernel).collect();
@@ -26,6 +28,23 @@ pub fn kernels(processes: &[Entry]) -> Vec<KernelInfo> {
     kernels.dedup_by(|a, b| a.id == b.id);
     kernels.sort_by_key(|kernel| kernel.pid);
     kernels
+}
+
+/// Sums up the memory of a process and of those below it.
+fn memory_below(pid: Pid, processes: &[Entry]) -> u64 {
+    let mut family = BTreeSet::from([pid.get()]);
+    loop {
+        let before = family.len();
+        let members =
+            processes.iter().filter(|entry| family.contains(&entry.parent)).map(|entry| entry.pid.get());
+        let members: Vec<i32> = members.collect();
+        family.extend(members);
+        if family.len() == before {
+            break;
+        }
+    }
+    let members = processes.iter().filter(|entry| family.contains(&entry.pid.get()));
+    members.map(|entry| entry.memory_bytes).sum()
 }
 
 /// Returns whether a path looks like a kernel's connection file.

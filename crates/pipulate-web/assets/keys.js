@@ -7,7 +7,7 @@ if (keys) {
   const use = document.getElementById("keys-use");
   const opener = document.getElementById("keys-open");
 
-  const CARD = "#services article";
+  const CARD = ".service";
   const card = () => document.activeElement?.closest(CARD);
   const move = (step) => {
     const cards = [...document.querySelectorAll(CARD)];

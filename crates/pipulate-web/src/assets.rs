@@ -52,6 +52,9 @@ pub(crate) static PICO: Asset =
     asset!("pico.css", "text/css; charset=utf-8", include_str!("../assets/pico/pico.classless.min.css"));
 pub(crate) static APP_STYLE: Asset =
     asset!("app.css", "text/css; charset=utf-8", include_str!("../assets/app.css"));
+/// Ours: the first screen.
+pub(crate) static HOME_STYLE: Asset =
+    asset!("home.css", "text/css; charset=utf-8", include_str!("../assets/home.css"));
 /// Ours: what pages do beyond forms and links.
 pub(crate) static APP_SCRIPT: Asset =
     asset!("app.js", "text/javascript; charset=utf-8", include_str!("../assets/app.js"));
@@ -76,6 +79,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Asset> {
         &HTMX,
         &PICO,
         &APP_STYLE,
+        &HOME_STYLE,
         &APP_SCRIPT,
         &KEYS_SCRIPT,
         &CHAT_STYLE,

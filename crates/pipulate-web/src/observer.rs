@@ -31,6 +31,8 @@ const SAMPLE: Duration = Duration::from_millis(1_900);
 const HISTORY: Duration = Duration::from_secs(180);
 /// How many lines a service's end is explained by.
 const LAST_LINES: u64 = 8;
+/// How many lines of another service are read, to show the last one that isn't empty.
+const LAST_LINE: u64 = 3;
 
 /// What is true at one moment.
 #[derive(Debug, Clone)]
@@ -41,7 +43,7 @@ pub(crate) struct Snapshot {
     /// What is to be known beside the services.
     pub(crate) alerts: Vec<String>,
     pub(crate) history: BTreeMap<ServiceName, Vec<Sample>>,
-    /// The last lines of services that are not well.
+    /// The last lines of each service: those that may explain its state, or a few.
     pub(crate) last_lines: BTreeMap<ServiceName, Vec<LogLine>>,
 }
 
@@ -61,6 +63,7 @@ pub(crate) struct Observer {
     asked_jupyter: Option<Instant>,
     /// Services that did not answer their last probe, and the reasons.
     unresponsive: Unresponsive,
+    unstable: Unstable,
     kernels: Vec<KernelActivity>,
     resources: Option<(Instant, Resources)>,
     histories: BTreeMap<ServiceName, History>,
@@ -69,7 +72,8 @@ pub(crate) struct Observer {
 impl Observer {
     /// Looks again; services are probed if the last probe is older than `pace`.
     pub(crate) fn look(&mut self, world: &World, pace: Duration, now: Instant) -> Snapshot {
-        let status = self.status(world, pace, now);
+        let mut status = self.status(world, pace, now);
+        keep_unstable(&mut status, &mut self.unstable);
         self.sample(&status, now);
         self.ask_jupyter(world, &status, now);
         let resources = self.resources(world, now);
@@ -160,25 +164,44 @@ fn keep_unresponsive(status: &mut ProjectStatus, unresponsive: &Unresponsive) {
     }
 }
 
-/// What was printed last by those who ended badly, or are about to be started again.
+/// Why services were unstable when they were last seen alive.
+type Unstable = BTreeMap<ServiceName, Vec<Reason>>;
+
+/// An unstable service stays so while it waits for its next start: it would change its looks with every end.
+fn keep_unstable(status: &mut ProjectStatus, unstable: &mut Unstable) {
+    let mut last = std::mem::take(unstable);
+    for service in &mut status.services {
+        let reasons = match service.state {
+            ServiceState::Unstable => service.reasons.clone(),
+            ServiceState::Backoff => match last.remove(&service.name) {
+                Some(reasons) => reasons,
+                None => continue,
+            },
+            ServiceState::Stopped
+            | ServiceState::Starting
+            | ServiceState::Ready
+            | ServiceState::Running
+            | ServiceState::Degraded
+            | ServiceState::Crashed
+            | ServiceState::Exited
+            | ServiceState::Stopping
+            | ServiceState::Unsupervised
+            | ServiceState::Unknown => continue,
+        };
+        service.state = ServiceState::Unstable;
+        service.reasons.clone_from(&reasons);
+        unstable.insert(service.name.clone(), reasons);
+    }
+}
+
+/// What each service printed last.
 fn last_lines(world: &World, status: &ProjectStatus) -> BTreeMap<ServiceName, Vec<LogLine>> {
-    let needs_words = |service: &&ServiceStatus| match service.state {
-        ServiceState::Crashed | ServiceState::Backoff | ServiceState::Unstable => true,
-        ServiceState::Stopped
-        | ServiceState::Starting
-        | ServiceState::Ready
-        | ServiceState::Running
-        | ServiceState::Degraded
-        | ServiceState::Exited
-        | ServiceState::Stopping
-        | ServiceState::Unsupervised
-        | ServiceState::Unknown => false,
-    };
-    let services = status.services.iter().filter(needs_words);
+    let services = status.services.iter();
     services
         .filter_map(|service| {
+            let count = if service.state.is_in_trouble() { LAST_LINES } else { LAST_LINE };
             // A log that can't be read is told on its own page.
-            let start = excerpt::telling(service.state, LAST_LINES, Start::Tail(LAST_LINES));
+            let start = excerpt::telling(service.state, count, Start::Tail(count));
             let lines = log_page::last(&*world.logs, &service.name, start).ok()?;
             (!lines.is_empty()).then(|| (service.name.clone(), lines))
         })
@@ -241,6 +264,34 @@ mod tests {
         replaced.services[0].live.as_mut().unwrap().pid = Pid::new(4711).unwrap();
         keep_unresponsive(&mut replaced, &unresponsive);
         assert_eq!(replaced.services[0].state, ServiceState::Ready);
+    }
+
+    #[test]
+    fn a_service_that_ends_again_and_again_looks_the_same_between_its_ends() {
+        let seen = |state, unstable: &mut Unstable| {
+            let mut worker = fake::service("worker", state);
+            worker.reasons = vec![Reason::told(state.word())];
+            let mut project = project(vec![worker]);
+            keep_unstable(&mut project, unstable);
+            (project.services[0].state, project.services[0].reasons.clone())
+        };
+        let mut unstable = Unstable::new();
+        let told = |state: ServiceState| (state, vec![Reason::told(state.word())]);
+        assert_eq!(seen(ServiceState::Backoff, &mut unstable), told(ServiceState::Backoff), "the first end");
+        for state in
+            [ServiceState::Unstable, ServiceState::Backoff, ServiceState::Backoff, ServiceState::Unstable]
+        {
+            assert_eq!(seen(state, &mut unstable), told(ServiceState::Unstable), "{state}");
+        }
+        for end in [ServiceState::Crashed, ServiceState::Running, ServiceState::Stopped] {
+            seen(ServiceState::Unstable, &mut unstable);
+            assert_eq!(seen(end, &mut unstable), told(end));
+            assert_eq!(
+                seen(ServiceState::Backoff, &mut unstable),
+                told(ServiceState::Backoff),
+                "after {end}"
+            );
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod noise;
 mod ollama;
 mod pages;
 mod secrets;
+mod services;
 mod sessions;
 mod sockets;
 mod streams;

@@ -53,7 +53,7 @@ async fn a_page_names_only_assets_that_exist_and_can_be_kept_for_ever() {
     let home = Home::new();
     let page = home.get("/").await.body;
     let addresses: Vec<&str> = page.split('"').filter(|word| word.starts_with("/static/")).collect();
-    assert_eq!(addresses.len(), 7);
+    assert_eq!(addresses.len(), 8);
     for address in addresses {
         let answer = home.send(empty(ask(Method::GET, address))).await;
         assert_eq!(answer.status, StatusCode::OK, "{address}");

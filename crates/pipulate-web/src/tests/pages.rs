@@ -1,23 +1,15 @@
 //! The pages: their words, their headers, and what the buttons do.
 
-use std::fs::File;
-use std::io::Write as _;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use axum::http::{Method, StatusCode};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use pipulate_core::identity::Pid;
-use pipulate_core::layout::Layout;
-use pipulate_core::project::AbsPath;
 use pipulate_core::reason::Reason;
 use pipulate_core::resources::{Disk, Load, Memory, Resources};
-use pipulate_core::service::{LogLimits, ServiceName};
+use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
-use pipulate_core::status::{ProcessInfo, Role};
-use pipulate_store::capture::Capture;
-use pipulate_store::log::time_index::Mark;
 
 use super::fake::{Home, PORT, ask, empty, last_exit, service};
 use crate::headers::CONTENT_SECURITY;
@@ -27,7 +19,7 @@ use crate::views::services::{self, RenderContext, ServicesPage};
 use crate::world::{Consent, ControlError, Target, Verb};
 
 /// The page that a browser gets which comes now.
-fn services_page(home: &Home, notice: Option<&Notice>) -> String {
+pub(super) fn services_page(home: &Home, notice: Option<&Notice>) -> String {
     let snapshot = Observer::default().look(home.state.world(), Duration::ZERO, Instant::now());
     let page = ServicesPage::new(&snapshot, &RenderContext { zone: &TimeZone::UTC, port: PORT });
     services::page(home.state.folder(), &page, notice, &TimeZone::UTC).into_string()
@@ -73,60 +65,6 @@ async fn the_services_page_of_an_empty_project_tells_the_next_command() {
     let home = Home::new();
     home.world.services.lock().unwrap().clear();
     assert_page!(home.get("/").await.body);
-}
-
-#[test]
-fn every_state_has_its_word_on_the_page() {
-    let home = Home::new();
-    for state in ServiceState::BY_SEVERITY {
-        *home.world.services.lock().unwrap() = vec![service("web", state)];
-        let page = services_page(&home, None);
-        assert!(page.contains(&format!("</span> {state}</span>")), "{state}");
-        assert!(page.contains(r#"action="/services/web/st"#), "{state} offers to start or to stop");
-    }
-}
-
-#[test]
-fn an_unstable_service_shows_how_the_instance_before_ended() {
-    let home = Home::new();
-    let folder = tempfile::tempdir().unwrap();
-    let root = AbsPath::new(folder.path().canonicalize().unwrap()).unwrap();
-    let layout = pipulate_store::home::ensure(&Layout::new(root)).unwrap();
-    let mut unstable = service("worker", ServiceState::Unstable);
-    unstable.reasons = vec![Reason::told("it ended 4 times since it was last up for a minute")];
-    let limits = LogLimits { max_size: 1 << 20, keep: 1 };
-    let mut capture = Capture::open(&layout, &unstable.name, limits).unwrap();
-    for printed in ["boom in line 7\n", "here I am again\n"] {
-        capture.mark(Mark::Start);
-        File::from(capture.writer().unwrap()).write_all(printed.as_bytes()).unwrap();
-        capture.drain().unwrap();
-    }
-    *home.world.layout.lock().unwrap() = Some(layout);
-    *home.world.services.lock().unwrap() = vec![unstable];
-    let page = services_page(&home, None);
-    for shown in [
-        "↯</span> unstable",
-        "It ended 4 times",
-        "boom in line 7",
-        r#"action="/services/worker/restart""#,
-        r#"action="/services/worker/why""#,
-        "<title>↯ demo",
-    ] {
-        assert!(page.contains(shown), "{shown}: {page}");
-    }
-    assert!(!page.contains("here I am again"), "{page}");
-}
-
-#[test]
-fn what_runs_in_the_background_is_not_said_not_to_answer() {
-    let home = Home::new();
-    let mut daemon = service("worker", ServiceState::Degraded);
-    let process = |role| ProcessInfo { pid: Pid::new(7).unwrap(), ppid: 1, role, name: "python3".to_owned() };
-    for (role, is_said) in [(Role::Main, true), (Role::Child, false)] {
-        daemon.live.as_mut().unwrap().processes = vec![process(role)];
-        *home.world.services.lock().unwrap() = vec![daemon.clone()];
-        assert_eq!(services_page(&home, None).contains("does not answer"), is_said, "{role:?}");
-    }
 }
 
 #[test]
@@ -316,20 +254,6 @@ async fn attack_30_a_key_leads_to_its_page_and_stands_on_none() {
     assert!(!home.get("/").await.body.contains("s3cret"));
 }
 
-#[test]
-fn a_service_that_nobody_supervises_says_so() {
-    let home = Home::new();
-    let mut orphan = service("worker", ServiceState::Unsupervised);
-    orphan.supervisor_pid = None;
-    *home.world.services.lock().unwrap() = vec![orphan];
-    let page = services_page(&home, None);
-    assert!(page.contains("unsupervised") && page.contains(r#"<span class="missing">gone</span>"#), "{page}");
-    assert!(
-        page.contains("Take over worker") && !page.contains("Start worker"),
-        "nothing is begun anew: {page}"
-    );
-}
-
 #[tokio::test]
 async fn who_left_before_it_was_done_is_told_when_they_come_back() {
     let home = Home::new();
@@ -346,30 +270,6 @@ async fn who_left_before_it_was_done_is_told_when_they_come_back() {
     while !home.get("/").await.body.contains("It did not come back</p>") {
         tokio::task::yield_now().await;
     }
-}
-
-#[test]
-fn the_card_of_the_app_itself_says_so_and_leads_nowhere() {
-    let home = Home::new();
-    let mut others = ["server", "jupyter"].map(|name| service(name, ServiceState::Ready));
-    others[0].port = Some(PORT);
-    *home.world.services.lock().unwrap() = others.to_vec();
-    let page = services_page(&home, None);
-    assert!(page.contains(&format!("{PORT}, this page")), "{page}");
-    assert!(!page.contains("Open server") && page.contains("Open jupyter"), "{page}");
-}
-
-#[test]
-fn a_log_that_lacks_lines_and_a_port_that_moved_are_told_of() {
-    let home = Home::new();
-    let mut full = service("worker", ServiceState::Running);
-    (full.log_dropped, full.log_trouble) = (7, Some("no space left on device".to_owned()));
-    full.notes.push(Reason::told("port 5001 is held by <nginx>; using 5002"));
-    *home.world.services.lock().unwrap() = vec![full];
-    let told = "Its log can&#39;t be written: no space left on device; 7 lines dropped so far";
-    let page = services_page(&home, None).replace('\'', "&#39;");
-    assert!(page.contains(told), "{page}");
-    assert!(page.contains("Port 5001 is held by &lt;nginx&gt;; using 5002"), "{page}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::world::Folder;
 
 /// Where the navigation leads: address, name, and what addresses of that place begin with.
 const PLACES: [(&str, &str, &str); 5] = [
-    ("/", "Services", "/"),
+    ("/", "Home", "/"),
     ("/logs", "Logs", "/logs"),
     ("/chat", "Chat", "/chat"),
     ("/secrets", "Secrets", "/secrets"),

@@ -4,16 +4,24 @@
 //! anew that have changed, by [`RenderedServices::changes_since`].
 
 mod card;
+mod door;
+mod life;
 mod machine;
+mod row;
 mod words;
+
+use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
 use maud::{Markup, PreEscaped, html};
 use pipulate_core::resources::Resources;
+use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
+use pipulate_core::status::ServiceStatus;
 use pipulate_core::text::capitalized;
 use sha2::{Digest, Sha256};
 
+use crate::assets;
 use crate::notice::Notice;
 use crate::observer::Snapshot;
 use crate::views::controls::{button, notice};
@@ -30,13 +38,22 @@ pub(crate) struct ServicesPage {
     machine: Resources,
     /// What could not be told, and what else a person should know.
     alerts: Vec<String>,
-    services: Vec<Card>,
+    /// In the order in which they are shown.
+    doors: Vec<Card>,
+    rows: Vec<Card>,
 }
 
 impl ServicesPage {
     pub(crate) fn new(snapshot: &Snapshot, context: &RenderContext) -> Self {
         let status = &snapshot.status;
         let alerts = status.unknown.iter().chain(&snapshot.alerts);
+        let (mut doors, mut rows): (Vec<_>, Vec<_>) =
+            status.services.iter().partition(|service| door::is_door(&service.name));
+        doors.sort_by_key(|service| service.name.as_str() != ServiceName::JUPYTER);
+        rows.sort_by_key(|service| !service.state.is_in_trouble());
+        let cards = |services: Vec<&ServiceStatus>| {
+            services.into_iter().map(|service| Card::new(service, snapshot, context)).collect()
+        };
         Self {
             project: status.name.clone(),
             state: status.state(),
@@ -45,8 +62,13 @@ impl ServicesPage {
                 .map(|alert| capitalized(alert))
                 .chain(machine::warnings(&snapshot.resources))
                 .collect(),
-            services: status.services.iter().map(|service| Card::new(service, snapshot, context)).collect(),
+            doors: cards(doors),
+            rows: cards(rows),
         }
+    }
+
+    fn services(&self) -> impl Iterator<Item = &Card> {
+        self.doors.iter().chain(&self.rows)
     }
 
     /// Whether there is nothing to look at more closely.
@@ -58,17 +80,24 @@ impl ServicesPage {
 /// The whole page.
 pub(crate) fn page(folder: &Folder, page: &ServicesPage, last: Option<&Notice>, zone: &TimeZone) -> Markup {
     let content = html! {
+        link rel="stylesheet" href=(assets::HOME_STYLE.address());
         div class="headline" {
             h1 { (page.project) }
             (summary(page))
-            @if !page.services.is_empty() {
+            @if page.services().next().is_some() {
                 div class="verbs" { @for verb in Verb::ALL { (button(&Target::All, verb, verb.label())) } }
             }
         }
         div id="answer" role="status" { (notice(last, zone)) }
         (alerts(page))
-        (machine::figures(&page.machine))
-        (services(page))
+        (doors(page))
+        section aria-labelledby="services-title" {
+            div class="headline" {
+                h2 id="services-title" { "Services" }
+                (machine::figures(&page.machine))
+            }
+            (rows(page))
+        }
         (layout::listener("stream", "/events"))
     };
     Page { folder, title: &title(page), here: Some("/"), reloads: true, content: &content }.show()
@@ -89,7 +118,7 @@ fn title(page: &ServicesPage) -> String {
 fn summary(page: &ServicesPage) -> Markup {
     let who: Vec<&str> = match page.is_calm() {
         true => Vec::new(),
-        false => page.services.iter().filter(|card| card.state() == page.state).map(Card::name).collect(),
+        false => page.services().filter(|card| card.state() == page.state).map(Card::name).collect(),
     };
     html! {
         p id="summary" role="status" {
@@ -102,17 +131,23 @@ fn alerts(page: &ServicesPage) -> Markup {
     html! { div id="alerts" { @for alert in &page.alerts { p class="alert" { (alert) } } } }
 }
 
-fn services(page: &ServicesPage) -> Markup {
+fn doors(page: &ServicesPage) -> Markup {
     html! {
-        @if page.services.is_empty() {
-            div id="services" {
+        div id="doors" {
+            @if page.services().next().is_none() {
                 p { "There are no services yet. In a terminal, in the project's folder, run:" }
                 pre { code { "pipulate start" } }
             }
-        } @else {
-            ul id="services" class="cards" aria-label="Services" {
-                @for service in &page.services { li { (service.show()) } }
-            }
+            @for door in &page.doors { (door::show(door)) }
+        }
+    }
+}
+
+fn rows(page: &ServicesPage) -> Markup {
+    html! {
+        ul id="services" class="rows" aria-labelledby="services-title" {
+            @for row in &page.rows { li { (row::show(row)) } }
+            @if page.rows.is_empty() { li class="none" { "No other services. Each table [services.NAME] in pipulate.toml is one." } }
         }
     }
 }
@@ -120,31 +155,53 @@ fn services(page: &ServicesPage) -> Markup {
 /// What an open page shows, part by part: the element's id and its markup.
 pub(crate) struct RenderedServices {
     id: String,
-    frame: Vec<(String, String)>,
-    cards: Vec<(String, String)>,
-    list: String,
+    frame: Vec<Part>,
+    doors: Group,
+    rows: Group,
+}
+
+/// An element's selector and its markup.
+type Part = (String, String);
+
+/// Services that stand in one element.
+struct Group {
+    whole: Part,
+    cards: Vec<Part>,
+}
+
+impl Group {
+    fn new(id: &str, whole: Markup, cards: &[Card], show: fn(&Card) -> Markup) -> Self {
+        let card = |card: &Card| (format!("#{}", card.id()), show(card).into_string());
+        Self { whole: (format!("#{id}"), whole.into_string()), cards: cards.iter().map(card).collect() }
+    }
+
+    /// What turns an element that shows `before` into one that shows this. Services keep their places as long as
+    /// they are the same: nothing moves away from under a pointer.
+    fn changes_since<'a>(&'a self, before: Option<&Self>) -> Vec<&'a Part> {
+        let names = |group: &Self| group.cards.iter().map(|(id, _)| id.clone()).collect::<BTreeSet<_>>();
+        match before.filter(|before| names(before) == names(self)) {
+            Some(before) => self.cards.iter().filter(|card| !before.cards.contains(card)).collect(),
+            None => vec![&self.whole],
+        }
+    }
 }
 
 impl RenderedServices {
     pub(crate) fn new(snapshot: &Snapshot, context: &RenderContext) -> Self {
         let page = ServicesPage::new(snapshot, context);
         let frame = [
-            ("summary", summary(&page)),
-            ("alerts", alerts(&page)),
-            ("machine", machine::figures(&page.machine)),
+            ("#summary", summary(&page)),
+            ("#alerts", alerts(&page)),
+            ("#machine", machine::figures(&page.machine)),
+            ("title", html! { (title(&page)) }),
         ];
-        let frame: Vec<_> =
-            frame.map(|(id, markup)| (format!("#{id}"), markup.into_string())).into_iter().collect();
-        let card = |card: &Card| (format!("#{}", card.id()), card.show().into_string());
-        let cards: Vec<_> = page.services.iter().map(card).collect();
-        let list = services(&page).into_string();
+        let frame: Vec<Part> = frame.map(|(id, markup)| (id.to_owned(), markup.into_string())).into();
+        let doors = Group::new("doors", doors(&page), &page.doors, door::show);
+        let rows = Group::new("services", rows(&page), &page.rows, row::show);
         let mut hash = Sha256::new();
-        [title(&page)].iter().chain(frame.iter().map(|(_, part)| part)).for_each(|part| hash.update(part));
-        hash.update(&list);
+        frame.iter().chain([&doors.whole, &rows.whole]).for_each(|(_, part)| hash.update(part));
         let id = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let title = html! { (title(&page)) }.into_string();
-        let frame = frame.into_iter().chain([("title".to_owned(), title)]).collect();
-        Self { id, frame, cards, list }
+        Self { id, frame, doors, rows }
     }
 
     /// Names this state of the page.
@@ -154,16 +211,12 @@ impl RenderedServices {
 
     /// What turns a page that shows `before` into one that shows this; all of it for a new page.
     pub(crate) fn changes_since(&self, before: Option<&Self>) -> String {
-        let names = |services: &Self| services.cards.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
-        let same_list = before.is_some_and(|before| names(before) == names(self));
-        let list = [("#services".to_owned(), self.list.clone())];
-        let cards = if same_list { self.cards.as_slice() } else { &list };
-        let known = |part: &(String, String)| {
-            before.is_some_and(|before| before.frame.contains(part) || before.cards.contains(part))
-        };
-        let changed = self.frame.iter().chain(cards).filter(|part| !known(part));
+        let is_known = |part: &&Part| before.is_some_and(|before| before.frame.contains(part));
+        let frame = self.frame.iter().filter(|part| !is_known(part));
+        let doors = self.doors.changes_since(before.map(|before| &before.doors));
+        let rows = self.rows.changes_since(before.map(|before| &before.rows));
         html! {
-            @for (target, markup) in changed {
+            @for (target, markup) in frame.chain(doors).chain(rows) {
                 @let swap = if target == "title" { "innerHTML" } else { "outerMorph" };
                 // Markup that was made by this file a moment ago.
                 hx-partial hx-target=(target) hx-swap=(swap) { (PreEscaped(markup)) }

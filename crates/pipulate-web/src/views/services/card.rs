@@ -3,17 +3,17 @@
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use pipulate_core::identity::Pid;
+use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
-use pipulate_core::status::{LiveService, ServiceStatus};
+use pipulate_core::status::ServiceStatus;
 use pipulate_core::text::capitalized;
-use pipulate_core::units::{length_of_time, percent, size};
 
+use super::life::Life;
 use super::words;
 use crate::log_page::LogLine;
-use crate::observer::{Sample, Snapshot};
+use crate::observer::Snapshot;
 use crate::views::controls::button;
-use crate::views::graph::graph;
 use crate::views::log_line::{Names, log_line};
 use crate::world::{Target, Verb};
 
@@ -27,11 +27,19 @@ pub(super) struct Card {
     restarts: u32,
     last_exit: Option<String>,
     /// What else a person should know.
-    remarks: Vec<String>,
+    remarks: Vec<Remark>,
     reason: Option<String>,
     health: Option<&'static str>,
     last_lines: Vec<Markup>,
+    last_line: Option<String>,
     verbs: &'static [Verb],
+}
+
+/// What else is to be known about a service.
+struct Remark {
+    text: String,
+    /// It is no trouble, and nothing is to be done about it.
+    is_quiet: bool,
 }
 
 /// What a page depends on beside the services.
@@ -42,7 +50,7 @@ pub(crate) struct RenderContext<'a> {
 }
 
 /// How the service is reached.
-enum Address {
+pub(super) enum Address {
     /// It has a page, and this is it.
     Here(u16),
     /// It has a page of its own: "Open" leads there, signed in.
@@ -54,23 +62,6 @@ enum Address {
     None,
 }
 
-/// What only a living service has.
-struct Life {
-    pid: Pid,
-    uptime: String,
-    cpu: f64,
-    memory: u64,
-    history: Vec<Sample>,
-    kernels: Vec<Kernel>,
-}
-
-struct Kernel {
-    name: String,
-    pid: Pid,
-    /// Where JupyterLab says it.
-    is_busy: Option<bool>,
-}
-
 impl Card {
     pub(super) fn new(service: &ServiceStatus, snapshot: &Snapshot, context: &RenderContext) -> Self {
         let zone = context.zone;
@@ -78,6 +69,9 @@ impl Card {
         let address =
             service.url.clone().filter(|url| url.starts_with("http://") || url.starts_with("https://"));
         let lines = snapshot.last_lines.get(&service.name).map(Vec::as_slice).unwrap_or_default();
+        let telling = if service.state.is_in_trouble() { lines } else { &[] };
+        let lost = pipulate_words::lost_lines(service)
+            .map(|text| Remark { text: capitalized(&text), is_quiet: false });
         Self {
             name: service.name.clone(),
             state: service.state,
@@ -91,14 +85,14 @@ impl Card {
             life: service.live.as_ref().map(|live| Life::new(&service.name, live, snapshot)),
             restarts: service.restarts,
             last_exit: service.last_exit.map(|exit| words::last_exit(exit, zone)),
-            remarks: pipulate_words::lost_lines(service)
+            remarks: lost
                 .into_iter()
-                .chain(service.notes.iter().map(|note| pipulate_words::note(note, &service.name)))
-                .map(|remark| capitalized(&remark))
+                .chain(service.notes.iter().map(|note| Remark::of(note, service)))
                 .collect(),
             reason: words::reason(service),
             health: words::health(service),
-            last_lines: lines.iter().map(|line: &LogLine| log_line(line, Names::Hidden, zone)).collect(),
+            last_lines: telling.iter().map(|line: &LogLine| log_line(line, Names::Hidden, zone)).collect(),
+            last_line: lines.iter().rev().map(LogLine::text).find(|text| !text.trim().is_empty()),
             verbs: verbs(service.state),
         }
     }
@@ -111,34 +105,81 @@ impl Card {
         self.state
     }
 
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(super) fn life(&self) -> Option<&Life> {
+        self.life.as_ref()
+    }
+
+    /// What it printed last.
+    pub(super) fn last_line(&self) -> Option<&str> {
+        self.last_line.as_deref()
+    }
+
     /// The id of its element.
     pub(super) fn id(&self) -> String {
         format!("service-{}", self.name)
     }
 
-    pub(super) fn show(&self) -> Markup {
-        html! {
-            article id=(self.id()) tabindex="-1" aria-labelledby={ "name-" (self.name) } {
-                h2 id={ "name-" (self.name) } { (self.name) " " (words::state(self.state)) }
-                @if let Some(reason) = &self.reason { p class="reason" { (reason) } }
-                @for remark in &self.remarks { p class="reason" { (remark) } }
-                (self.words())
-                @if let Some(life) = &self.life { (life.figures()) (life.kernels()) }
-                (self.facts())
-                div class="verbs" {
-                    @if matches!(self.address, Address::Page { .. }) { (self.open()) }
-                    @for &verb in self.verbs { (button(&Target::One(self.name.clone()), verb, label(self.state, verb))) }
-                    @if self.state.is_in_trouble() { (self.why()) }
-                    a href={ "/logs?service=" (self.name) } aria-label={ "Log of " (self.name) } { "Log" }
-                }
+    /// How often it was started again, of a service that ends again and again.
+    pub(super) fn restarting(&self) -> Option<String> {
+        match self.state {
+            ServiceState::Unstable | ServiceState::Backoff => {
+                Some(format!("restarting · {}×", self.restarts))
             }
+            ServiceState::Stopped
+            | ServiceState::Starting
+            | ServiceState::Ready
+            | ServiceState::Running
+            | ServiceState::Degraded
+            | ServiceState::Crashed
+            | ServiceState::Exited
+            | ServiceState::Stopping
+            | ServiceState::Unsupervised
+            | ServiceState::Unknown => None,
+        }
+    }
+
+    /// Why it is as it is, where its details are not open to say that.
+    pub(super) fn explanation(&self) -> Option<&str> {
+        self.reason.as_deref().filter(|_| !self.is_open())
+    }
+
+    /// Whether its details are to be seen at once.
+    fn is_open(&self) -> bool {
+        self.state.is_in_trouble() || self.state == ServiceState::Unsupervised
+    }
+
+    /// The buttons that make sense now.
+    pub(super) fn verbs(&self) -> Markup {
+        html! {
+            @if self.state.is_in_trouble() { (self.why()) }
+            @if matches!(self.address, Address::Page { .. }) { (self.open()) }
+            @for &verb in self.verbs { (button(&Target::One(self.name.clone()), verb, label(self.state, verb))) }
+            a href={ "/logs?service=" (self.name) } aria-label={ "Log of " (self.name) } { "Log" }
+        }
+    }
+
+    /// What is shown on demand; of a service in trouble at once.
+    pub(super) fn more(&self) -> Markup {
+        html! {
+            details class="more" open[self.is_open()] {
+                summary aria-label={ "Details of " (self.name) } { "Details" }
+                @if let Some(reason) = &self.reason { p class="reason" { (reason) } }
+                (self.words())
+                @if let Some(life) = &self.life { div class="figures" { (life.figures()) } }
+                (self.facts())
+            }
+            @for remark in &self.remarks { p class={ @if remark.is_quiet { "remark" } @else { "reason" } } { (remark.text) } }
         }
     }
 
     /// What it printed last, where that may explain something.
     fn words(&self) -> Markup {
         html! {
-            @if !self.last_lines.is_empty() {
+            @if self.state.is_in_trouble() {
                 div class="lines" role="region" tabindex="0" aria-label={ "Last lines of " (self.name) } {
                     div { @for line in &self.last_lines { (line) } }
                 }
@@ -146,21 +187,23 @@ impl Card {
         }
     }
 
+    /// Each has its place also while there is nothing to say: a service that ends again and again would move the
+    /// page with every end.
     fn facts(&self) -> Markup {
+        let life = self.life.as_ref();
+        let none = || html! { "–" };
         html! {
             dl {
-                @if let Some(health) = self.health { (long_fact("Health", &html! { (health) })) }
                 (self.address.fact())
-                @if let Some(life) = &self.life {
-                    (fact("Up for", &html! { (life.uptime) }))
-                    (fact("Process", &html! { (life.pid) }))
-                    (fact("Supervisor", &match self.supervisor {
-                        Some(pid) => html! { (pid) },
-                        None => html! { span class="missing" { "gone" } },
-                    }))
-                }
-                @if self.life.is_some() || self.restarts > 0 { (fact("Restarts", &html! { (self.restarts) })) }
-                @if let Some(exit) = &self.last_exit { (long_fact("Last exit", &html! { (exit) })) }
+                (fact("Process", &life.map_or_else(none, |life| html! { (life.pid) })))
+                (fact("Supervisor", &match self.supervisor {
+                    Some(pid) => html! { (pid) },
+                    None if life.is_some() => html! { span class="missing" { "gone" } },
+                    None => none(),
+                }))
+                (fact("Restarts", &html! { (self.restarts) }))
+                @if let Some(health) = self.health { (fact("Health", &html! { (health) })) }
+                (fact("Last exit", &self.last_exit.as_ref().map_or_else(none, |exit| html! { (exit) })))
             }
         }
     }
@@ -184,10 +227,17 @@ impl Card {
     }
 }
 
+impl Remark {
+    fn of(note: &Reason, service: &ServiceStatus) -> Self {
+        let is_quiet = matches!(note, Reason::PortMoved { .. });
+        Self { text: capitalized(&pipulate_words::note(note, &service.name)), is_quiet }
+    }
+}
+
 impl Address {
     fn fact(&self) -> Markup {
         match self {
-            Self::Here(port) => long_fact("Port", &html! { (port) ", this page" }),
+            Self::Here(port) => fact("Port", &html! { (port) ", this page" }),
             Self::Page { port: Some(port), .. } | Self::Port(port) => fact("Port", &html! { (port) }),
             Self::Page { address, port: None } => fact("Address", &html! { (address) }),
             Self::None => html! {},
@@ -195,82 +245,8 @@ impl Address {
     }
 }
 
-impl Life {
-    fn new(service: &ServiceName, live: &LiveService, snapshot: &Snapshot) -> Self {
-        let history = snapshot.history.get(service).cloned().unwrap_or_default();
-        let kernels = live.kernels.iter().map(|kernel| {
-            let activity = snapshot.kernels.iter().find(|activity| activity.id == kernel.id);
-            Kernel {
-                name: activity
-                    .map_or_else(|| format!("a {} kernel", kernel.name), |known| known.name.clone()),
-                pid: kernel.pid,
-                is_busy: activity.map(|activity| activity.is_busy),
-            }
-        });
-        Self {
-            pid: live.pid,
-            uptime: length_of_time(live.uptime_seconds),
-            cpu: history.last().map_or(live.cpu_percent, |sample| sample.cpu),
-            memory: live.memory_bytes,
-            kernels: kernels.collect(),
-            history,
-        }
-    }
-
-    /// What it uses: a number and a graph for each.
-    fn figures(&self) -> Markup {
-        let begin = self.history.first().map(|sample| sample.at);
-        let points = |value: fn(&Sample) -> f64| -> Vec<(f64, f64)> {
-            let second = |sample: &Sample| begin.map_or(0.0, |begin| (sample.at - begin).as_secs_f64());
-            self.history.iter().map(|sample| (second(sample), value(sample))).collect()
-        };
-        #[expect(clippy::cast_precision_loss, reason = "a picture is some pixels high")]
-        let (cpu, memory) = (points(|sample| sample.cpu), points(|sample| sample.memory as f64));
-        let most = |points: &[(f64, f64)]| points.iter().fold(0.0, |most: f64, (_, value)| most.max(*value));
-        let most_cpu = most(&cpu);
-        let most_memory = self.history.iter().map(|sample| sample.memory).max().unwrap_or(self.memory);
-        let span = "in the last minutes at most";
-        html! {
-            div class="figures" {
-                figure {
-                    figcaption { "CPU " strong { (percent(self.cpu)) } }
-                    (graph(&cpu, most_cpu.max(10.0), &format!("CPU: {span} {}", percent(most_cpu))))
-                }
-                figure {
-                    figcaption { "Memory " strong { (size(self.memory)) } }
-                    (graph(&memory, most(&memory).max(1.0) * 1.25, &format!("Memory: {span} {}", size(most_memory))))
-                }
-            }
-        }
-    }
-
-    fn kernels(&self) -> Markup {
-        html! {
-            @if !self.kernels.is_empty() {
-                ul class="kernels" aria-label="Kernels" {
-                    @for kernel in &self.kernels {
-                        li {
-                            span class="notebook" { (kernel.name) }
-                            " "
-                            small {
-                                @if let Some(is_busy) = kernel.is_busy { (if is_busy { "busy" } else { "idle" }) ", " }
-                                "process " (kernel.pid)
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
 fn fact(name: &str, value: &Markup) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
-}
-
-/// One that has a line for itself.
-fn long_fact(name: &str, value: &Markup) -> Markup {
-    html! { div class="long" { dt { (name) } dd { (value) } } }
 }
 
 /// "Start" on a running service would suggest that its state was lost.

@@ -34,6 +34,7 @@ fn jupyter(root: &AbsPath) -> ServiceStatus {
                 id: "0a-1b".to_owned(),
                 pid: pid_of(4200),
                 name: "python3".to_owned(),
+                memory_bytes: 62_914_560,
             }],
             ..live(4121)
         }),
