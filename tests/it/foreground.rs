@@ -2,7 +2,9 @@
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, PipeReader, Read, Write};
-use std::process::Child;
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -14,6 +16,8 @@ const START: &str = "start --no-setup --no-browser --foreground";
 /// Prints what is written into a file.
 const TALKER: &str = "[services.talker]\ncommand = [\"tail\", \"-n\", \"+1\", \"-F\", \"feed\"]\n\
                       ready = { log = \"hello\" }\n";
+/// Is never ready.
+const SLOW: &str = "[services.slow]\ncommand = [\"sleep\", \"1000\"]\nready = { log = \"never\" }\n";
 
 fn project(more: &str) -> TestProject {
     let config = format!("{TALKER}{more}");
@@ -75,8 +79,7 @@ fn what_failed_is_told_and_keeps_nobody_from_the_rest() {
 
 #[test]
 fn ctrl_c_stops_what_is_still_on_its_way() {
-    let slow = "[services.slow]\ncommand = [\"sleep\", \"1000\"]\nready = { log = \"never\" }\n";
-    let project = project(slow);
+    let project = project(SLOW);
     let mut terminal = terminal(&project, START);
     terminal.wait_for("waiting for");
     project.wait_for_state("talker", "ready");
@@ -92,7 +95,7 @@ fn it_ends_by_term_and_with_the_last_of_its_services() {
     let project = project("");
     let begin = || {
         let mut start = project.command(&START.split(' ').collect::<Vec<_>>());
-        let child = std::thread::spawn(move || run::output(&mut start));
+        let child = thread::spawn(move || run::output(&mut start));
         project.wait_for_state("talker", "ready");
         (child, project.find_process(&format!("{PIPULATE} {START}")))
     };
@@ -341,8 +344,7 @@ fn a_start_without_room_ends_nothing_that_ran_before() {
 
 #[test]
 fn ctrl_c_while_it_starts_leaves_what_ran_before() {
-    let slow = "[services.slow]\ncommand = [\"sleep\", \"1000\"]\nready = { log = \"never\" }\n";
-    let project = project(slow);
+    let project = project(SLOW);
     project.start(&["talker"]);
     let talker = Process::of(&project.service("talker")["pid"]);
     for is_adopted in [false, true] {
@@ -361,6 +363,19 @@ fn ctrl_c_while_it_starts_leaves_what_ran_before() {
         assert_eq!(project.service("slow")["state"], "stopped");
     }
     project.run(&["stop"]).expect(0);
+}
+
+#[test]
+fn ctrl_c_at_any_moment_of_a_start_leaves_nothing_behind() {
+    let project = project(SLOW);
+    for step in 1..12 {
+        let mut start = project.command(&START.split(' ').collect::<Vec<_>>());
+        let mut start = start.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        thread::sleep(Duration::from_millis(10 * step));
+        Process::find(i32::try_from(start.id()).unwrap()).unwrap().signal(Signal::INT);
+        start.wait().unwrap();
+        assert_eq!(project.processes(), [], "after {step}0 ms");
+    }
 }
 
 #[test]

@@ -207,6 +207,47 @@ fn what_is_stopped_while_a_restart_waits_for_its_needs_stays_stopped() {
     holds_nothing(&project);
 }
 
+/// How many starts are under way.
+fn pending_starts(project: &TestProject) -> usize {
+    let files = fs::read_dir(project.path(".pipulate/run")).into_iter().flatten().flatten();
+    files.filter(|file| file.file_name().to_string_lossy().starts_with("start.")).count()
+}
+
+#[test]
+fn what_is_stopped_before_a_start_has_begun_it_is_begun_by_a_later_start_only() {
+    let services = patient("api", "depends_on = [\"store\"]") + &patient("store", "");
+    let project = only(&services).build();
+    let start = || project.run(&["start", "--no-setup", "--no-browser", "api"]);
+    thread::scope(|scope| {
+        let earlier = scope.spawn(start);
+        project.wait_for_state("store", "starting");
+        let stopped = project.run(&["stop", "api"]).expect(0).stdout;
+        assert_eq!(stopped, "api had not started yet, and will not be started\napi: 0 processes left\n");
+        project.write("go", "");
+        let said = earlier.join().unwrap().expect(1).stderr;
+        assert!(said.contains("api: it was stopped meanwhile"), "{said}");
+    });
+    assert_eq!(project.service("store")["state"], "ready");
+    assert_eq!(project.service("api")["state"], "stopped", "the stop wins");
+    assert_eq!(pending_starts(&project), 0);
+
+    project.run(&["stop"]).expect(0);
+    fs::remove_file(project.path("go")).unwrap();
+    thread::scope(|scope| {
+        let earlier = scope.spawn(start);
+        project.wait_for_state("store", "starting");
+        project.run(&["stop", "api"]).expect(0);
+        let later = scope.spawn(start);
+        holds("both starts to be under way", || pending_starts(&project) == 2);
+        project.write("go", "");
+        later.join().unwrap().expect(0);
+        earlier.join().unwrap();
+    });
+    assert_eq!(project.service("api")["state"], "ready");
+    project.run(&["stop"]).expect(0);
+    holds_nothing(&project);
+}
+
 #[test]
 fn the_order_is_kept_where_nobody_waits_for_it() {
     let services = patient("api", "depends_on = [\"cache\"]")

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::marker::RunId;
 use crate::project::{AbsPath, ProjectId};
 use crate::service::ServiceName;
 
@@ -138,6 +139,11 @@ impl Layout {
     /// What is asked of its supervisor: an empty file, whose name says all.
     pub fn request(&self, service: &ServiceName, words: &str) -> AbsPath {
         self.run.at(format!("{service}.{words}"))
+    }
+
+    /// What a start under way is to begin, and what was withdrawn from it.
+    pub fn pending_start(&self, id: &RunId) -> AbsPath {
+        self.run.at(format!("start.{id}"))
     }
 
     /// The FIFO that carries its output.

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use pipulate_core::marker::RunId;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::{ProjectStatus, Verdict};
+use pipulate_store::pending::PendingStart;
 use pipulate_store::{capture, record};
+use pipulate_supervisor::random;
 use serde::{Deserialize, Serialize};
 
 use crate::conduct::conduct;
 use crate::denial::Denial;
-use crate::execute::{Event, Executor};
+use crate::execute::{Event, Executor, Withdrawal};
 use crate::project::{Note, Probes, Project};
 use crate::report::{Outcome, Outcomes};
 use crate::request::{Desired, Request, Wait};
@@ -97,7 +100,10 @@ impl Project {
             }
             Err(error) => audience.note(Note::SecretsUnread { error: error.to_string() }),
         }
-        let outcomes = project.launch(&services, request.wait, &mut |event| audience.event(&event))?;
+        let pending = project.announce(&services);
+        let withdrawal = Withdrawal { pending: pending.as_ref(), interrupt: None };
+        let outcomes =
+            project.launch(&services, request.wait, withdrawal, &mut |event| audience.event(&event))?;
         Ok(Report { outcomes, ..Report::default() })
     }
 
@@ -124,6 +130,13 @@ impl Project {
         if chosen.is_empty() { Err(Denial::NothingToStart) } else { Ok(chosen) }
     }
 
+    /// Announces a start, so that a stop that comes before it has begun a service wins. `None` where no file can
+    /// be made: nothing can be started there either.
+    pub fn announce(&self, services: &[ServiceName]) -> Option<PendingStart> {
+        let id = RunId::from_random(random().ok()?);
+        PendingStart::announce(&self.layout, id, services).ok()
+    }
+
     /// Starts these services, each after those that it depends on; a failure keeps back only those that
     /// need what failed.
     ///
@@ -133,10 +146,12 @@ impl Project {
         &self,
         services: &[ServiceName],
         wait: Wait,
+        withdrawal: Withdrawal<'_>,
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<Outcomes, Denial> {
         let schedule = Schedule::of_start(self.config()?, services);
-        self.conduct(schedule, &Request::new(Desired::Running, services.to_vec(), wait), on_event)
+        let request = Request::new(Desired::Running, services.to_vec(), wait);
+        self.conduct(schedule, &request, withdrawal, on_event)
     }
 
     /// Stops services wherever their files are.
@@ -189,7 +204,7 @@ impl Project {
         let recorded = query::services(&self.layout).unwrap_or_default().into_iter().collect();
         let config = self.config.as_ref().ok();
         let schedule = Schedule::of_stop(config, services, &recorded, self.own_service.as_ref());
-        self.conduct(schedule, request, &mut |event| audience.event(&event))
+        self.conduct(schedule, request, Withdrawal::default(), &mut |event| audience.event(&event))
     }
 
     /// Refuses to cut off work in progress without consent. Returns the notebooks whose kernels have no work.
@@ -237,9 +252,11 @@ impl Project {
         if !request.consent && !kernels.is_empty() && !audience.consents_to_idle(&kernels) {
             return Err(Denial::KernelsKept { notebooks: kernels });
         }
-        project.start_needs(&services, request.wait, audience)?;
+        let pending = project.announce(&project.chosen(&services)?);
+        let withdrawal = Withdrawal { pending: pending.as_ref(), interrupt: None };
+        project.start_needs(&services, request.wait, withdrawal, audience)?;
         let schedule = Schedule::of_restart(config, &services, self.own_service.as_ref());
-        let outcomes = project.conduct(schedule, request, &mut |event| audience.event(&event))?;
+        let outcomes = project.conduct(schedule, request, withdrawal, &mut |event| audience.event(&event))?;
         kernels.retain(|_| has_ended_jupyter(&outcomes));
         Ok(Report { outcomes, ended_kernels: kernels, idle: None })
     }
@@ -249,6 +266,7 @@ impl Project {
         &self,
         services: &[ServiceName],
         wait: Wait,
+        withdrawal: Withdrawal<'_>,
         audience: &mut dyn Audience,
     ) -> Result<(), Denial> {
         let status = self.status(Probes::Skip);
@@ -262,7 +280,7 @@ impl Project {
         let needed = self.chosen(services)?.into_iter();
         let down: Vec<ServiceName> =
             needed.filter(|name| !services.contains(name) && is_down(name)).collect();
-        let outcomes = self.launch(&down, wait, &mut |event| audience.need_event(&event))?;
+        let outcomes = self.launch(&down, wait, withdrawal, &mut |event| audience.need_event(&event))?;
         let is_up = |outcome: &Outcome| matches!(outcome, Outcome::Up { .. } | Outcome::Begun);
         match outcomes.iter().all(|(_, outcome)| is_up(outcome)) {
             true => Ok(()),
@@ -274,6 +292,7 @@ impl Project {
         &self,
         schedule: Schedule,
         request: &Request,
+        withdrawal: Withdrawal<'_>,
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<Outcomes, Denial> {
         let program = match request.desired {
@@ -289,6 +308,7 @@ impl Project {
             specs: &specs,
             takes_locks: self.takes_locks,
             launched: self.launched.as_deref(),
+            withdrawal,
         };
         Ok(conduct(&executor, schedule, request, on_event)?)
     }
@@ -304,9 +324,11 @@ fn has_ended_jupyter(outcomes: &Outcomes) -> bool {
                 | Outcome::Failed { .. }
                 | Outcome::TimedOut
                 | Outcome::Unrecorded(_) => true,
-                Outcome::Begun | Outcome::Unmet { .. } | Outcome::AlreadyStopped | Outcome::Refused(_) => {
-                    false
-                }
+                Outcome::Begun
+                | Outcome::Unmet { .. }
+                | Outcome::AlreadyStopped
+                | Outcome::StartWithdrawn
+                | Outcome::Refused(_) => false,
             }
     })
 }

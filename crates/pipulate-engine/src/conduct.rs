@@ -1,10 +1,9 @@
 //! Carrying out a request group by group.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use pipulate_core::service::ServiceName;
-use pipulate_store::record::{self, Record};
+use pipulate_store::{pending, record};
 
 use crate::execute::{Event, Executor, LaunchError};
 use crate::query;
@@ -30,7 +29,13 @@ pub fn conduct(
     };
     let deadline = |from: Instant| patience.and_then(|patience| from.checked_add(patience));
     let begun = Instant::now();
-    let mut before = records_to_restart(executor, &schedule, request.desired);
+    // Before the first look at a lock: what a start launches after that gives way.
+    let withdrawn = match request.desired {
+        Desired::Stopped => {
+            pending::withdraw(executor.layout, &schedule.services().cloned().collect::<Vec<_>>())
+        }
+        Desired::Running | Desired::Restarted => Vec::new(),
+    };
     while let Some(turn) = schedule.next(&outcomes) {
         let now = Instant::now();
         let mut pattern = Goal::new(request.desired);
@@ -49,9 +54,7 @@ pub fn conduct(
         let goal = |service: ServiceName| {
             let mut goal = pattern.clone();
             goal.decided_on = request.decided_on.get(&service).cloned();
-            if let Some(record) = before.remove(&service) {
-                goal.decided_before(record);
-            }
+            goal.withdrew = withdrawn.contains(&service);
             (service, goal)
         };
         let settled = executor.run(turn.services.into_iter().map(goal).collect(), on_event)?;
@@ -67,23 +70,6 @@ pub fn conduct(
         outcomes.iter_mut().for_each(|settled| forgive(executor, settled));
     }
     Ok(outcomes)
-}
-
-/// The records of all groups as they are before the first one is restarted: what is stopped while it waits
-/// for its turn stays stopped.
-fn records_to_restart(
-    executor: &Executor<'_>,
-    schedule: &Schedule,
-    desired: Desired,
-) -> BTreeMap<ServiceName, Record> {
-    if desired != Desired::Restarted {
-        return BTreeMap::new();
-    }
-    let read = |service: &ServiceName| {
-        let record = record::read(executor.layout, service).ok()??;
-        Some((service.clone(), record))
-    };
-    schedule.services().filter_map(read).collect()
 }
 
 /// What runs already goes on without what it was started after.

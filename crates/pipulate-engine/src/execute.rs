@@ -5,6 +5,7 @@
 
 mod act;
 mod notify;
+mod withdrawal;
 
 use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
@@ -27,6 +28,7 @@ use crate::reconcile::{Awaited, Fact, Goal, Observed, Step, reconcile};
 use crate::report::{Outcome, Outcomes};
 use crate::request::Desired;
 use notify::NotifyPipe;
+pub use withdrawal::Withdrawal;
 
 /// Poll interval for records that supervisors write for which there is no notification.
 const POLL: Duration = Duration::from_millis(50);
@@ -41,12 +43,12 @@ const STOPS_AT_ONCE: usize = 64;
 #[derive(Debug)]
 pub enum Event<'a> {
     /// These were asked for, or their supervisors were launched. What has settled before needed nothing.
-    Begun {
-        services: &'a [ServiceName],
-    },
+    Begun { services: &'a [ServiceName] },
     Settled {
         service: &'a ServiceName,
         outcome: &'a Outcome,
+        /// This request began what runs now: it was neither there before, nor another request's.
+        began: bool,
     },
     /// Each service of a group has an outcome.
     GroupSettled,
@@ -64,6 +66,7 @@ pub struct Executor<'a> {
     /// Where the supervisors that this process launched are kept, which has to reap them; a command ends
     /// before they do.
     pub launched: Option<&'a Mutex<Vec<Verified>>>,
+    pub withdrawal: Withdrawal<'a>,
 }
 
 /// One service's goal under way.
@@ -87,6 +90,18 @@ struct Supervisor {
     _request: Option<Made>,
 }
 
+/// How far a task has come.
+enum Advanced {
+    Open,
+    Settled {
+        outcome: Outcome,
+        began: bool,
+        /// The supervisor that was launched for it, if it lives, has begun its work.
+        is_watched_over: bool,
+    },
+    Failed,
+}
+
 struct Run<'a> {
     executor: &'a Executor<'a>,
     observer: Observer<'a>,
@@ -99,10 +114,12 @@ struct Run<'a> {
     outcomes: Outcomes,
     /// Whether the first pass is over.
     has_begun: bool,
+    is_cancelled: bool,
 }
 
 impl Executor<'_> {
-    /// Carries out these goals side by side, and returns when each has an outcome.
+    /// Carries out these goals side by side, and returns when each has an outcome. After an interrupt or an
+    /// error nothing more is begun; what was launched has begun when this returns.
     ///
     /// # Errors
     /// The system has no room for another process, or the home's files can't be written.
@@ -115,7 +132,7 @@ impl Executor<'_> {
         let task = |(service, goal)| Task { service, goal, supervisor: None, is_due: true };
         let mut run = Run {
             executor: self,
-            observer: Observer::new(self.layout, self.takes_locks),
+            observer: Observer::new(self.layout, self.takes_locks, self.withdrawal.pending),
             claims_since: SystemTime::now(),
             specs: None,
             notify: NotifyPipe::new()?,
@@ -123,17 +140,21 @@ impl Executor<'_> {
             outcomes: Vec::new(),
             names,
             has_begun: false,
+            is_cancelled: false,
         };
-        run.pass(on_event)?;
+        let mut failure = run.pass(on_event).err();
         run.has_begun = true;
         run.notify.close_writer();
-        on_event(Event::Begun { services: &run.names });
+        if !run.is_cancelled {
+            on_event(Event::Begun { services: &run.names });
+        }
         loop {
-            run.pass(on_event)?;
-            if run.tasks.is_empty() {
-                return Ok(run.in_order());
+            failure = failure.or(run.pass(on_event).err());
+            match failure {
+                None if run.tasks.is_empty() => return Ok(run.in_order()),
+                Some(error) if run.tasks.is_empty() => return Err(error),
+                None | Some(_) => run.sleep()?,
             }
-            run.sleep()?;
         }
     }
 }
@@ -141,6 +162,7 @@ impl Executor<'_> {
 impl Drop for Run<'_> {
     fn drop(&mut self) {
         for mut task in std::mem::take(&mut self.tasks) {
+            self.leave_announced();
             self.let_go(&mut task);
         }
     }
@@ -163,28 +185,40 @@ impl Run<'_> {
         outcomes
     }
 
-    /// Advances every task for which there is news.
+    /// Advances every task for which there is news. After an error, those that were begun are seen to begin, and
+    /// no others.
     fn pass(&mut self, on_event: &mut dyn FnMut(Event<'_>)) -> Result<(), LaunchError> {
         (self.observer.claims, self.claims_since) = (Claims::default(), SystemTime::now());
         let mut open = Vec::new();
+        let mut failure = None;
         let mut stops = self.tasks.iter().filter(|task| task.is_stopped_by_child()).count();
         for mut task in std::mem::take(&mut self.tasks) {
             let must_wait =
                 task.supervisor.is_none() && task.goal.desired == Desired::Stopped && stops >= STOPS_AT_ONCE;
-            if !std::mem::take(&mut task.is_due) || must_wait {
+            let is_due = std::mem::take(&mut task.is_due) || self.is_cancelled;
+            if !is_due || must_wait {
                 task.is_due |= must_wait;
                 open.push(task);
                 continue;
             }
             let was_by_child = task.is_stopped_by_child();
-            match self.advance(&mut task)? {
-                Some(outcome) => {
-                    on_event(Event::Settled { service: &task.service, outcome: &outcome });
+            let advanced = self.advance(&mut task).unwrap_or_else(|error| {
+                self.is_cancelled = true;
+                failure.get_or_insert(error);
+                Advanced::Failed
+            });
+            match advanced {
+                Advanced::Settled { outcome, began, is_watched_over } => {
+                    on_event(Event::Settled { service: &task.service, outcome: &outcome, began });
+                    if !is_watched_over {
+                        self.leave_announced();
+                    }
                     self.let_go(&mut task);
                     self.outcomes.push((task.service, outcome));
                     stops -= usize::from(was_by_child);
                 }
-                None => {
+                Advanced::Failed => self.let_go(&mut task),
+                Advanced::Open => {
                     stops += usize::from(task.is_stopped_by_child());
                     stops -= usize::from(was_by_child);
                     open.push(task);
@@ -192,12 +226,15 @@ impl Run<'_> {
             }
         }
         self.tasks = open;
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 
     /// Carries out steps until there is nothing to do but wait.
-    fn advance(&mut self, task: &mut Task) -> Result<Option<Outcome>, LaunchError> {
+    fn advance(&mut self, task: &mut Task) -> Result<Advanced, LaunchError> {
         for _ in 0..STEPS {
+            if self.is_cancelled()? {
+                task.goal.cancel(Instant::now());
+            }
             let mut seen = self.observer.look(&task.service, task.awaited());
             task.goal.looked(&seen);
             let mut step = reconcile(&task.goal, &seen, Instant::now());
@@ -206,25 +243,25 @@ impl Run<'_> {
                 step = reconcile(&task.goal, &seen, Instant::now());
             }
             match step {
-                Step::Wait => return Ok(None),
-                Step::End(outcome) => return Ok(Some(outcome)),
+                Step::Wait => return Ok(Advanced::Open),
+                Step::End(outcome) => return Ok(Advanced::settled(outcome, &task.goal, &seen)),
                 step => match self.act(task, &step, &seen)? {
                     act::Acted::Done => {
                         task.goal.did(&step, &seen, Instant::now());
                         // What is acted on settles after [`Event::Begun`], however fast it is.
                         if !self.has_begun && step.involves_supervisor() {
                             task.is_due = true;
-                            return Ok(None);
+                            return Ok(Advanced::Open);
                         }
                     }
                     act::Acted::Vanished => task.goal.vanished(),
-                    act::Acted::Settled(outcome) => return Ok(Some(outcome)),
+                    act::Acted::Settled(outcome) => return Ok(Advanced::settled(outcome, &task.goal, &seen)),
                 },
             }
         }
         // Something else acts on the service as fast as we do: look again a little later.
         task.is_due = true;
-        Ok(None)
+        Ok(Advanced::Open)
     }
 
     fn look_closer(&mut self, task: &Task, seen: &mut Observed, fact: Fact) -> Result<(), LaunchError> {
@@ -251,11 +288,15 @@ impl Run<'_> {
         let ends = self.tasks.iter().enumerate().filter_map(|(index, task)| Some((index, task.end()?)));
         let (indices, ends): (Vec<usize>, Vec<_>) = ends.unzip();
         let mut watched: Vec<_> = ends.into_iter().map(|end| (end, Interest::Read)).collect();
-        watched.extend(self.notify.descriptor().map(|pipe| (pipe, Interest::Read)));
+        let (notify, interrupt) = (self.notify.descriptor(), self.interrupt());
+        watched.extend(notify.into_iter().chain(interrupt).map(|descriptor| (descriptor, Interest::Read)));
         let ready = poll::wait(&watched, patience)?;
         let has_news = |ready: &poll::Ready| ready.ready || ready.hung_up;
+        let (of_ends, others) = ready.split_at(indices.len());
+        let is_notified = notify.is_some() && others.first().is_some_and(has_news);
+        self.is_cancelled |= interrupt.is_some() && others.last().is_some_and(has_news);
         let mut is_quiet = true;
-        for (index, ready) in indices.iter().zip(&ready) {
+        for (index, ready) in indices.iter().zip(of_ends) {
             if has_news(ready) {
                 is_quiet = false;
                 let task = &mut self.tasks[*index];
@@ -265,7 +306,7 @@ impl Run<'_> {
                 }
             }
         }
-        if ready.len() > indices.len() && ready.last().is_some_and(has_news) {
+        if is_notified {
             let named = self.notify.read()?;
             is_quiet = false;
             for task in &mut self.tasks {
@@ -292,6 +333,14 @@ impl Run<'_> {
             (false, false) => None,
         };
         left.into_iter().chain(poll).min()
+    }
+}
+
+impl Advanced {
+    fn settled(outcome: Outcome, goal: &Goal, seen: &Observed) -> Self {
+        let is_watched_over =
+            seen.awaited != Awaited::Child(None) || matches!(seen.owner, Ownership::Supervised(_));
+        Self::Settled { outcome, began: goal.began(seen), is_watched_over }
     }
 }
 

@@ -9,6 +9,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_process::identity::{self, Verified};
 use pipulate_store::lock;
+use pipulate_store::pending::PendingStart;
 use pipulate_store::record::{self, Record};
 use pipulate_supervisor::ownership::{self, Ownership, ownership_among};
 use pipulate_supervisor::process_tree::{self, Claims, Service};
@@ -26,12 +27,14 @@ pub(crate) struct Observer<'a> {
     lost: OnceCell<Vec<(ServiceName, Pid)>>,
     /// Whether this process may write a stopped record itself.
     writes: bool,
+    /// The start that this belongs to.
+    pending: Option<&'a PendingStart>,
 }
 
 impl<'a> Observer<'a> {
-    pub(crate) fn new(layout: &'a Layout, writes: bool) -> Self {
+    pub(crate) fn new(layout: &'a Layout, writes: bool, pending: Option<&'a PendingStart>) -> Self {
         let host = identity::host();
-        Self { layout, host, claims: Claims::default(), lost: OnceCell::new(), writes }
+        Self { layout, host, claims: Claims::default(), lost: OnceCell::new(), writes, pending }
     }
 
     /// Looks at one service.
@@ -52,6 +55,7 @@ impl<'a> Observer<'a> {
             unreadable,
             owner,
             awaited,
+            is_withdrawn: self.pending.is_some_and(|pending| pending.is_withdrawn(service)),
             lost: None,
             holder: None,
             answer: None,

@@ -23,6 +23,8 @@ use crate::request::{Desired, StopOptions};
 const LAUNCHES: u32 = 11;
 /// How often a stop or restart asks again, because a supervisor ended or came meanwhile.
 const ATTEMPTS: u32 = 5;
+/// How long a new supervisor may take to take its service over.
+const TAKES_OVER: Duration = Duration::from_secs(5);
 /// How soon a supervisor that should hurry is told again.
 const INSIST: Duration = Duration::from_millis(50);
 
@@ -36,6 +38,10 @@ pub struct Goal {
     pub stop: StopOptions,
     /// The generation that the request was decided on.
     pub decided_on: Option<RunId>,
+    /// This stop has withdrawn the service from a start that is under way.
+    pub withdrew: bool,
+    /// The start was interrupted: nothing more is begun, and what was begun is only seen to begin.
+    is_cancelled: bool,
     memory: Memory,
 }
 
@@ -48,6 +54,8 @@ struct Memory {
     run: Option<RunId>,
     has_looked: bool,
     was_supervised: bool,
+    /// Whether anything of it lived, or may have lived.
+    was_alive: bool,
     launches: u32,
     attempts: u32,
     asked: Option<Ask>,
@@ -68,6 +76,8 @@ pub struct Observed {
     pub owner: Ownership,
     /// The supervisor that was launched, or asked, for this goal.
     pub awaited: Awaited,
+    /// A stop of it came after the request to start or restart it.
+    pub is_withdrawn: bool,
     /// Whether the record's main process lives.
     pub main_lives: bool,
     /// When the record was written; only where its supervisor knows no requests.
@@ -172,11 +182,18 @@ pub enum Launch {
 
 /// Decides what to do next for a service.
 pub fn reconcile(goal: &Goal, seen: &Observed, now: Instant) -> Step {
-    match goal.desired {
-        Desired::Stopped => stop::step(goal, seen, now),
+    let step = match goal.desired {
+        Desired::Stopped => return stop::step(goal, seen, now),
         Desired::Running => start::step(goal, seen, now),
         Desired::Restarted if goal.memory.is_start => start::step(goal, seen, now),
         Desired::Restarted => restart::step(goal, seen, now),
+    };
+    // A stop wins over what was asked for before it.
+    let is_withdrawn = seen.is_withdrawn || goal.is_cancelled;
+    let has_nothing_to_wait_for = step == Step::Wait && goal.is_cancelled && !seen.awaited.is_living_child();
+    match (is_withdrawn && step.begins_something()) || has_nothing_to_wait_for {
+        true => Step::End(Outcome::StartWithdrawn),
+        false => step,
     }
 }
 
@@ -189,6 +206,8 @@ impl Goal {
             deadline: None,
             stop: StopOptions::default(),
             decided_on: None,
+            withdrew: false,
+            is_cancelled: false,
             memory: Memory { launches: LAUNCHES, attempts: ATTEMPTS, ..Memory::default() },
         }
     }
@@ -202,17 +221,11 @@ impl Goal {
         self.remember(seen);
     }
 
-    /// Remembers the record that the request was decided on; what became of the service since is news.
-    pub fn decided_before(&mut self, record: Record) {
-        self.memory.has_looked = true;
-        self.memory.run = run_of(&record);
-        self.memory.before = Some(record);
-    }
-
     fn remember(&mut self, seen: &Observed) {
         self.memory.before = seen.record.clone();
         self.memory.run = seen.record.as_ref().and_then(run_of);
         self.memory.was_supervised = matches!(seen.owner, Ownership::Supervised(_));
+        self.memory.was_alive = seen.owner != Ownership::Gone;
     }
 
     /// Remembers that a step was carried out.
@@ -275,6 +288,21 @@ impl Goal {
         self.memory.attempts = self.memory.attempts.saturating_sub(1);
     }
 
+    /// Begins nothing more for it, and waits only until what was launched has taken the service over.
+    pub fn cancel(&mut self, now: Instant) {
+        if !self.is_cancelled && self.desired != Desired::Stopped {
+            (self.is_cancelled, self.begins_only) = (true, true);
+            self.deadline = now.checked_add(TAKES_OVER);
+        }
+    }
+
+    /// Whether this request began what runs now, or is about to: not what it took over.
+    pub fn began(&self, seen: &Observed) -> bool {
+        let run = seen.record.as_ref().and_then(run_of);
+        let is_other_run = run.is_some() && run != self.memory.run;
+        seen.awaited.is_living_child() && (!self.memory.was_alive || is_other_run)
+    }
+
     /// When to decide again although nothing is new.
     pub fn wakes_at(&self) -> Option<Instant> {
         match self.desired {
@@ -294,6 +322,23 @@ impl Step {
         match self {
             Self::Ask(_) | Self::Join(_) | Self::Hurry | Self::Launch(_) => true,
             Self::Wait | Self::Look(_) | Self::RecordStopped | Self::BecomeStart | Self::End(_) => false,
+        }
+    }
+
+    /// Whether something is started, taken over or restarted by it.
+    fn begins_something(&self) -> bool {
+        match self {
+            Self::Ask(Ask::Begin { .. } | Ask::Restart { .. })
+            | Self::Launch(Launch::Start | Launch::Adopt)
+            | Self::BecomeStart => true,
+            Self::Ask(Ask::Stop { .. } | Ask::StopLost { .. })
+            | Self::Launch(Launch::Stop)
+            | Self::Join(_)
+            | Self::Wait
+            | Self::Look(_)
+            | Self::Hurry
+            | Self::RecordStopped
+            | Self::End(_) => false,
         }
     }
 }

@@ -30,6 +30,8 @@ pub enum Outcome {
         needed: ServiceName,
     },
     AlreadyStopped,
+    /// A start had still to begin it, and does not: a stop came after that, or an interrupt.
+    StartWithdrawn,
     /// The record has the receipt.
     Stopped {
         #[serde(with = "as_written")]
@@ -85,6 +87,7 @@ impl Outcome {
             | Self::TimedOut
             | Self::Unmet { .. }
             | Self::AlreadyStopped
+            | Self::StartWithdrawn
             | Self::Unrecorded(_)
             | Self::Refused(_) => None,
         }

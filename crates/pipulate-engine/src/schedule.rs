@@ -100,6 +100,9 @@ fn is_down(outcome: &Outcome, hands_over: bool) -> bool {
         Outcome::TimedOut => !hands_over,
         Outcome::Failed { .. } | Outcome::Refused(_) | Outcome::Unmet { .. } => true,
         Outcome::Up { .. } | Outcome::Begun => false,
-        Outcome::AlreadyStopped | Outcome::Stopped { .. } | Outcome::Unrecorded(_) => true,
+        Outcome::AlreadyStopped
+        | Outcome::StartWithdrawn
+        | Outcome::Stopped { .. }
+        | Outcome::Unrecorded(_) => true,
     }
 }

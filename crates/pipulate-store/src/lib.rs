@@ -18,6 +18,7 @@ pub mod known;
 pub mod lock;
 pub mod log;
 pub mod own_log;
+pub mod pending;
 pub mod record;
 pub mod registry;
 pub mod request;

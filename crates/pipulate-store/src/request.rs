@@ -77,11 +77,10 @@ impl Request {
 const ATTEMPTS: usize = 100;
 
 /// Opens the file of a request, or makes it, and locks it together with its other makers.
-fn hold(path: &Path) -> std::io::Result<File> {
+pub(crate) fn hold(path: &Path) -> std::io::Result<File> {
     for _ in 0..ATTEMPTS {
         let mut options = OpenOptions::new();
-        let file = files::guarded(options.read(true).write(true).create(true).truncate(false).mode(0o600))
-            .open(path)?;
+        let file = files::guarded(options.read(true).append(true).create(true).mode(0o600)).open(path)?;
         // Root may ask a user's supervisor, which has to see the lock; the folder is private. Refused where
         // another user made the file.
         let _refused = file.set_permissions(fs::Permissions::from_mode(0o644));
@@ -96,7 +95,7 @@ fn hold(path: &Path) -> std::io::Result<File> {
 }
 
 /// Whether this file stands at this path.
-fn is_at(file: &File, path: &Path) -> bool {
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     let number = |meta: fs::Metadata| (meta.dev(), meta.ino());
     let (Ok(held), Ok(there)) = (file.metadata(), fs::symlink_metadata(path)) else { return false };
     held.is_file() && number(held) == number(there)

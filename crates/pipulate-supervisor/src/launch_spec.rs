@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use pipulate_core::layout::Layout;
+use pipulate_core::marker::RunId;
 use pipulate_core::service::ServiceSpec;
 use pipulate_process::memory;
 use serde::{Deserialize, Serialize};
@@ -25,17 +26,25 @@ pub struct LaunchSpec {
     program: OsString,
     pub layout: Layout,
     pub spec: ServiceSpec,
+    /// The id of the start that it belongs to.
+    pending: Option<String>,
 }
 
 impl LaunchSpec {
     /// LaunchSpec to supervise `spec`, and to start `program` where another supervisor is needed.
-    pub fn new(program: &Path, layout: &Layout, spec: &ServiceSpec) -> Self {
+    pub fn new(program: &Path, layout: &Layout, spec: &ServiceSpec, pending: Option<&RunId>) -> Self {
         Self {
             version: VERSION.to_owned(),
             program: program.as_os_str().to_owned(),
             layout: layout.clone(),
             spec: spec.clone(),
+            pending: pending.map(RunId::to_string),
         }
+    }
+
+    /// The start that it belongs to, from which its service may have been withdrawn.
+    pub fn pending(&self) -> Option<RunId> {
+        RunId::parse(self.pending.as_deref()?)
     }
 
     /// What to start where another supervisor is needed.
@@ -101,12 +110,13 @@ mod tests {
             configured: Default::default(),
             watch: Some(WatchSpec { globs: vec![Glob::parse("**/*.py").unwrap()], python: "python3".into() }),
         };
-        LaunchSpec::new(Path::new("/bin/pipulate"), &layout, &spec)
+        LaunchSpec::new(Path::new("/bin/pipulate"), &layout, &spec, Some(&RunId::from_random(1)))
     }
 
     #[test]
     fn a_launch_spec_is_read_as_it_was_written() {
         let written = launch_spec();
+        assert_eq!(written.pending(), Some(RunId::from_random(1)));
         assert_eq!(LaunchSpec::read(written.write().unwrap()), Some(written));
     }
 

@@ -27,4 +27,4 @@ mod machine;
 mod parts;
 mod random;
 
-use random::random;
+pub use random::random;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use pipulate_core::layout::Layout;
-use pipulate_core::marker::{self, Marker, Part};
+use pipulate_core::marker::{self, Marker, Part, RunId};
 use pipulate_core::service::{ServiceName, ServiceSpec};
 use pipulate_process::command::{Command, CommandError};
 use pipulate_process::identity::{self, Verified};
@@ -68,7 +68,8 @@ impl Program {
     }
 
     /// Starts a supervisor in a session of its own. It says what it has to say in supervisor.log,
-    /// and tells of new records through `notify`. Without a `spec` it reads the configuration itself.
+    /// and tells of new records through `notify`. Without a `spec` it reads the configuration itself. It gives
+    /// way if its service was withdrawn from the start that `pending` names.
     ///
     /// # Errors
     /// The system has no room for another process, or the log can't be opened.
@@ -78,6 +79,7 @@ impl Program {
         service: &ServiceName,
         beginning: Beginning,
         spec: Option<&ServiceSpec>,
+        pending: Option<&RunId>,
         notify: impl Into<OwnedFd>,
     ) -> Result<Verified, LaunchError> {
         let mut stderr = own_log::open(layout)?;
@@ -92,12 +94,13 @@ impl Program {
         let mut command = if image == self.path { self.scope.prefix() } else { Vec::new() };
         command.push(image.into());
         command.extend(arguments(layout, service, beginning));
+        command.extend(pending.into_iter().flat_map(|id| ["--pending".into(), id.to_string().into()]));
         let pid = spawn::spawn(spawn::Start {
             command: &command,
             directory: layout.root(),
             env: &BTreeMap::from([(marker::VARIABLE.to_owned(), mine.to_string().into())]),
             env_removed: &inherited_by_mistake(),
-            stdin: spec.map(|spec| LaunchSpec::new(&self.path, layout, spec).write()).transpose()?,
+            stdin: spec.map(|spec| LaunchSpec::new(&self.path, layout, spec, pending).write()).transpose()?,
             stdout: notify.into(),
             stderr: OwnedFd::from(stderr),
         })?;

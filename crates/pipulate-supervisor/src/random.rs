@@ -6,7 +6,7 @@ use crate::error::SuperviseError;
 ///
 /// # Errors
 /// The system has none.
-pub(crate) fn random() -> Result<u64, SuperviseError> {
+pub fn random() -> Result<u64, SuperviseError> {
     getrandom::u64().map_err(|error| SuperviseError::System {
         activity: "get random numbers",
         source: std::io::Error::other(error.to_string()),

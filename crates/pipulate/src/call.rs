@@ -7,6 +7,7 @@ use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pipulate_core::marker::RunId;
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_engine::request::Wait;
@@ -277,6 +278,8 @@ pub(crate) enum ConfigVerb {
 pub(crate) struct SuperviseSettings {
     pub(crate) service: ServiceName,
     pub(crate) beginning: Beginning,
+    /// The start that it belongs to.
+    pub(crate) pending: Option<RunId>,
     /// The descriptor of the lock that was held before an exec.
     pub(crate) lock: Option<RawFd>,
     /// The reading end of the FIFO that was open before an exec.

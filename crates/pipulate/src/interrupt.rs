@@ -83,11 +83,12 @@ pub(crate) fn outlives_its_terminal() -> io::Result<()> {
     flag::register(SIGHUP, Arc::default()).map(drop)
 }
 
-/// From now on whoever else listens to Ctrl-C decides. Does not return if it came before this.
+/// From now on whoever else listens to Ctrl-C decides. Does not return if it came while it still ended the
+/// program.
 pub(crate) fn is_handled_elsewhere() {
     {
         let _no_last_words = LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner);
-        if !CAME.load(Ordering::SeqCst) {
+        if !ENDS.load(Ordering::SeqCst) || !CAME.load(Ordering::SeqCst) {
             ENDS.store(false, Ordering::SeqCst);
             return;
         }

@@ -9,6 +9,7 @@ use pipulate_process::signals::Signal;
 use pipulate_store::error::StoreError;
 use pipulate_store::files;
 use pipulate_store::lock::Lock;
+use pipulate_store::pending::PendingStart;
 use pipulate_store::record::{self, Receipt};
 use pipulate_store::request::{self, Made};
 use pipulate_supervisor::ownership::{Ownership, ownership_unheld};
@@ -106,9 +107,11 @@ impl Run<'_> {
             Launch::Stop => Beginning::Stop,
         };
         let (program, layout) = (self.executor.program, self.executor.layout);
+        let pending = self.executor.withdrawal.pending.map(PendingStart::id);
         let notify = self.notify.writer().map_err(LaunchError::from);
-        let started =
-            notify.and_then(|notify| program.start(layout, &task.service, beginning, spec.as_ref(), notify));
+        let started = notify.and_then(|notify| {
+            program.start(layout, &task.service, beginning, spec.as_ref(), pending, notify)
+        });
         match (started, launch) {
             (Ok(process), _) => {
                 self.let_go(task);

@@ -63,15 +63,17 @@ fn decide(goal: &Goal, seen: &Observed) -> Step {
         }
         (Ownership::Gone, None, None) => match seen.lost {
             None => Step::Look(Fact::Lost),
-            Some(None) => Step::End(Outcome::AlreadyStopped),
+            Some(None) => nothing_runs(goal),
             Some(Some(supervisor)) => Step::Ask(Ask::StopLost { supervisor }),
         },
-        (Ownership::Gone, None, Some(record)) if record.wanted == Wanted::Stopped => {
-            Step::End(Outcome::AlreadyStopped)
-        }
+        (Ownership::Gone, None, Some(record)) if record.wanted == Wanted::Stopped => nothing_runs(goal),
         (Ownership::Gone, None, Some(_)) if seen.is_plain => Step::RecordStopped,
         (Ownership::Gone | Ownership::Unsupervised, None, _) => Step::Launch(Launch::Stop),
     }
+}
+
+fn nothing_runs(goal: &Goal) -> Step {
+    Step::End(if goal.withdrew { Outcome::StartWithdrawn } else { Outcome::AlreadyStopped })
 }
 
 /// A second TERM would mean "at once": one that stops already is only waited for.

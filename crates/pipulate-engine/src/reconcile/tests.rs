@@ -2,6 +2,7 @@
 
 mod cases;
 mod properties;
+mod withdrawn;
 
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ fn seen(owner: Ownership, record: Option<Record>) -> Observed {
         unreadable: None,
         owner,
         awaited: Awaited::None,
+        is_withdrawn: false,
         written: None,
         lost: None,
         holder: None,

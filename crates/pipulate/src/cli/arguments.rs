@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use pipulate_core::marker::RunId;
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_supervisor::program::Beginning;
@@ -267,6 +268,9 @@ struct SuperviseArguments {
     rescue: bool,
 
     #[arg(long)]
+    pending: Option<String>,
+
+    #[arg(long)]
     lock: Option<RawFd>,
 
     #[arg(long)]
@@ -347,6 +351,7 @@ impl VerbArguments {
                     (false, true) => Beginning::Rescue,
                     (false, false) => Beginning::Start,
                 },
+                pending: arguments.pending.and_then(|id| RunId::parse(&id)),
                 lock: arguments.lock,
                 fifo: arguments.fifo,
                 formerly: arguments.formerly.and_then(AbsPath::new),

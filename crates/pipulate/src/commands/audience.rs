@@ -99,7 +99,7 @@ impl Audience for Asker<'_> {
     }
 
     fn need_event(&mut self, event: &Event<'_>) {
-        if let Event::Settled { service, outcome } = event {
+        if let Event::Settled { service, outcome, began: _ } = event {
             let printer = &self.context.printer;
             printer.note(started::line(service, outcome, printer.stderr_style()));
         }

@@ -5,21 +5,29 @@ pub(crate) mod launching;
 pub(crate) mod pages;
 pub(crate) mod welcome;
 
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use pipulate_core::config::Config;
 use pipulate_core::service::ServiceName;
-use pipulate_engine::begun::Before;
+use pipulate_engine::execute::Withdrawal;
 use pipulate_engine::plan;
 use pipulate_engine::project::Note;
 use pipulate_engine::reload;
 use pipulate_environment::setup::Mode;
+use pipulate_process::poll::{self, Interest};
+use pipulate_store::pending::PendingStart;
 use pipulate_store::{capture, record};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use self::launching::Attempt;
+use self::welcome::Welcome;
 use crate::call::StartSettings;
 use crate::commands::{drift, last_lines, secret, setup, status};
 use crate::context::Context;
@@ -27,6 +35,7 @@ use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
 use crate::links;
+use crate::ui::launched::Launched;
 use crate::ui::{announced, banner, denial, notes};
 
 /// Logs that are listed one by one; more are named by their folder.
@@ -40,8 +49,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     if settings.dry_run {
         return dry_run(context, config, &settings, &names);
     }
-    let before = Before::look(&context.layout, &names);
-    listen_to_ctrl_c(context, &before, settings.foreground)?;
+    let keys = listen_to_ctrl_c(context, settings.foreground)?;
     // Of what is no longer configured nothing else removes them.
     if let Err(error) = capture::trim_unsupervised(&context.layout, config.logs) {
         notes::say(&context.printer, &Note::LogsUnread { error: error.into() });
@@ -58,9 +66,11 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         tell_that_all_runs(context, config, &names);
         open_again(context, config, &settings, &names);
         let printed = say_where(context, names.iter(), settings.foreground);
-        return end(context, &settings, &names, began, printed, None);
+        return end(context, &settings, &names, began, &keys, printed, None);
     }
     let context = &make_home(context)?;
+    // A stop that comes during a set-up of minutes counts.
+    let pending = context.project().announce(&names);
     context.project().refuse_elsewhere(&names).map_err(denial::failure)?;
     warn_of_root(context, &names);
     secret::see_to_required(context, config)?;
@@ -71,16 +81,10 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         context.printer.note("");
     }
     let welcome = if greets { Some(welcome::prepare(context, config, Mode::Automatic)?) } else { None };
-    // Not before: whoever closes the window on a question wants nothing to begin.
-    if !settings.foreground {
-        interrupt::outlives_its_terminal()?;
-    }
-    let launched = launching::launch_all(context, &names, settings.wait, welcome).map_err(|failure| {
-        match settings.foreground {
-            true => foreground::give_up(context, &before, failure),
-            false => failure,
-        }
-    })?;
+    let launched = match bring_up(context, &settings, &names, &keys, welcome, pending)? {
+        Brought::Up(launched) => launched,
+        Brought::Interrupted(status) => return Ok(status),
+    };
     if settings.browser {
         pages::open(context, config.browser.iter().filter(|name| launched.fresh.contains(name)));
     }
@@ -92,6 +96,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         &settings,
         &names,
         began,
+        &keys,
         printed,
         launched.failure(
             last_lines::show(context, &launched.failed).as_ref(),
@@ -100,12 +105,52 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     )
 }
 
+/// What came of a start.
+enum Brought {
+    Up(Launched),
+    Interrupted(ExitStatus),
+}
+
+/// Starts the services. In the foreground, what was begun ends again where that was interrupted or failed.
+fn bring_up(
+    context: &Context,
+    settings: &StartSettings,
+    names: &[ServiceName],
+    keys: &Keys,
+    welcome: Option<Welcome<'_>>,
+    pending: Option<PendingStart>,
+) -> Result<Brought, Failure> {
+    // Not before: whoever closes the window on a question wants nothing to begin.
+    if !settings.foreground {
+        interrupt::outlives_its_terminal()?;
+    }
+    interrupt::is_handled_elsewhere();
+    let withdrawal = Withdrawal { pending: pending.as_ref(), interrupt: Some(keys.stream.as_fd()) };
+    let Attempt { begun, launched } =
+        launching::launch_all(context, names, settings.wait, welcome, withdrawal);
+    Ok(match (settings.foreground, keys.were_pressed()?) {
+        (true, true) => Brought::Interrupted(foreground::leave_early(context, names, &begun, keys)?),
+        (true, false) => {
+            Brought::Up(launched.map_err(|failure| foreground::give_up(context, names, &begun, failure))?)
+        }
+        (false, true) => {
+            say_what_goes_on(context);
+            Brought::Interrupted(ExitStatus::Interrupted)
+        }
+        (false, false) => {
+            interrupt::ends_with_130()?;
+            Brought::Up(launched?)
+        }
+    })
+}
+
 /// Stays in the foreground, or says how the start came out: first what failed, then that nobody reads.
 fn end(
     context: &Context,
     settings: &StartSettings,
     services: &[ServiceName],
     began: Timestamp,
+    keys: &Keys,
     printed: Result<(), Failure>,
     failure: Option<Failure>,
 ) -> Result<ExitStatus, Failure> {
@@ -113,7 +158,7 @@ fn end(
         if let Err(unprinted) = &printed {
             context.printer.failure(unprinted);
         }
-        return foreground::stay(context, services, began, failure);
+        return foreground::stay(context, services, began, keys, failure);
     }
     failure.map_or(printed, Err).map(|()| ExitStatus::Success)
 }
@@ -224,19 +269,32 @@ pub(crate) fn print_links<'a>(
     Ok(())
 }
 
-fn listen_to_ctrl_c(context: &Context, before: &Before, in_foreground: bool) -> Result<(), Failure> {
-    let (context, before) = (context.clone(), before.clone());
-    match in_foreground {
-        true => {
-            let is_terminated = Arc::new(AtomicBool::new(false));
-            flag::register(SIGTERM, Arc::clone(&is_terminated))?;
-            interrupt::ends_with_130_after(&foreground::ENDED_BY, move || {
-                foreground::leave_early(&context, &before, is_terminated.load(Ordering::SeqCst));
-            })?;
-        }
-        false => interrupt::ends_with_130_after(&[SIGINT], move || say_what_goes_on(&context))?,
+/// The signals that end a start: from its launch on, it decides itself what they mean.
+struct Keys {
+    /// A byte for each of them.
+    stream: UnixStream,
+    is_terminated: Arc<AtomicBool>,
+}
+
+impl Keys {
+    fn were_pressed(&self) -> io::Result<bool> {
+        let ready = poll::wait(&[(self.stream.as_fd(), Interest::Read)], Some(Duration::ZERO))?;
+        Ok(ready.iter().any(|stream| stream.ready))
     }
-    Ok(())
+}
+
+/// Until something is launched, a signal ends the program.
+fn listen_to_ctrl_c(context: &Context, in_foreground: bool) -> Result<Keys, Failure> {
+    let signals = if in_foreground { foreground::ENDED_BY.as_slice() } else { &[SIGINT] };
+    let is_terminated = Arc::new(AtomicBool::new(false));
+    if in_foreground {
+        // In this order: whoever hears of a signal knows which one it was.
+        flag::register(SIGTERM, Arc::clone(&is_terminated))?;
+    }
+    let stream = interrupt::stream_of(signals)?;
+    let context = context.clone();
+    interrupt::ends_with_130_after(signals, move || say_what_goes_on(&context))?;
+    Ok(Keys { stream, is_terminated })
 }
 
 /// After Ctrl-C: what was started was asked for, and goes on.
@@ -246,9 +304,7 @@ fn say_what_goes_on(context: &Context) {
     let living: Vec<String> = living.map(|service| format!("{} ({})", service.name, service.state)).collect();
     context.printer.clear_line();
     if living.is_empty() {
-        // A supervisor that was begun a moment ago may not be seen yet.
-        context.printer.note("Interrupted; no service of this project runs yet");
-        context.printer.hint("to see whether a service was already starting, run: pipulate status");
+        context.printer.note("Interrupted; no service of this project is running");
     } else {
         context.printer.note(format!("Interrupted; these go on: {}", living.join(", ")));
         let stop = context.typed("stop");

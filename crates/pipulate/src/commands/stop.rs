@@ -81,7 +81,7 @@ fn report(
 ) -> Result<ExitStatus, Failure> {
     receipt::print(&context.printer, outcomes, asked, kernels)?;
     let is_clean = outcomes.iter().all(|(_, outcome)| match outcome {
-        Outcome::AlreadyStopped | Outcome::Unrecorded(_) => true,
+        Outcome::AlreadyStopped | Outcome::StartWithdrawn | Outcome::Unrecorded(_) => true,
         Outcome::Stopped { .. } => outcome.receipt().is_some_and(|receipt| receipt.survivors.is_empty()),
         Outcome::Up { .. }
         | Outcome::Begun

@@ -13,6 +13,7 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 
 use pipulate_core::layout::Layout;
+use pipulate_core::marker::RunId;
 use pipulate_core::reason::Reason;
 use pipulate_core::service::{LogLimits, Readiness, RestartPolicy, ServiceName, ServiceSpec, StopSpec};
 use pipulate_core::state::ServiceState;
@@ -21,6 +22,7 @@ use pipulate_engine::specs::{specs, with_env_file};
 use pipulate_process::identity::own_pid;
 use pipulate_store::files;
 use pipulate_store::lock::Lock;
+use pipulate_store::pending::is_withdrawn;
 use pipulate_store::record::{self, Record};
 use pipulate_supervisor::driver::{self, Task};
 use pipulate_supervisor::launch_spec::LaunchSpec;
@@ -49,12 +51,15 @@ pub(crate) fn is_supervisor(args: &[OsString]) -> bool {
 /// Supervises as its launch spec says, and reads no configuration.
 pub(crate) fn follow(given: LaunchSpec) -> ExitStatus {
     let program = Program::new(given.program());
+    let pending = given.pending();
     let LaunchSpec { layout, spec, .. } = given;
     let service = spec.name.clone();
     let ended = begin(&layout, &service, |notify| {
         // What was read from it is known by now, and may hold secrets.
         rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
-        let Some(lock) = take_lock(&layout, &service)? else { return Ok(ExitStatus::GaveWay) };
+        let Some(lock) = take_lock(&layout, &service, pending.as_ref())? else {
+            return Ok(ExitStatus::GaveWay);
+        };
         let (layout, beginning) = (layout.clone(), Beginning::Start);
         let fifo = None;
         let particulars = particulars::of(&spec);
@@ -86,7 +91,7 @@ pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Resul
     begin(&context.layout, service, |notify| {
         let lock = match settings.lock {
             Some(number) => Some(Lock::inherited(number, &context.layout.lock(service))?),
-            None => take_lock(&context.layout, service)?,
+            None => take_lock(&context.layout, service, settings.pending.as_ref())?,
         };
         let Some(lock) = lock else { return Ok(ExitStatus::GaveWay) };
         let spec = match beginning {
@@ -156,9 +161,15 @@ fn begin(
     ended
 }
 
-/// `None`: somebody else supervises it.
-fn take_lock(layout: &Layout, service: &ServiceName) -> Result<Option<Lock>, Failure> {
-    Ok(Lock::acquire(&layout.lock(service))?.ok())
+/// `None`: another process supervises it, or it was withdrawn from the start that this belongs to.
+fn take_lock(
+    layout: &Layout,
+    service: &ServiceName,
+    pending: Option<&RunId>,
+) -> Result<Option<Lock>, Failure> {
+    let lock = Lock::acquire(&layout.lock(service))?.ok();
+    // Not before: a stop that writes this later finds the lock held.
+    Ok(lock.filter(|_| !pending.is_some_and(|start| is_withdrawn(layout, start, service))))
 }
 
 fn configured(context: &Context, name: &ServiceName) -> Result<ServiceSpec, Failure> {

@@ -45,6 +45,7 @@ impl Launched {
                 Outcome::TimedOut
                 | Outcome::Refused(_)
                 | Outcome::AlreadyStopped
+                | Outcome::StartWithdrawn
                 | Outcome::Stopped { .. }
                 | Outcome::Unrecorded(_) => launched.failed.push((service, outcome)),
             }

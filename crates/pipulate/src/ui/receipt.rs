@@ -75,6 +75,9 @@ pub(crate) fn text(
                     }
                 }
             }
+            Outcome::StartWithdrawn => {
+                lines.push(format!("{service} had not started yet, and will not be started"));
+            }
             Outcome::Unrecorded(why) => {
                 let why = printable(&refusal::unrecorded(why));
                 lines.push(format!("{} {service}, {why}", style.good("Stopped")));
@@ -187,6 +190,7 @@ mod tests {
             (name("jupyter"), stopped(jupyter)),
             (name("server"), stopped(server)),
             (name("worker"), Outcome::AlreadyStopped),
+            (name("late"), Outcome::StartWithdrawn),
         ];
         insta::assert_snapshot!(text(&outcomes, &[], &["a.ipynb".to_owned()], Style::plain()), @r"
         Stopped jupyter: 4 processes in 0.9 s
@@ -195,6 +199,7 @@ mod tests {
           still alive: sudo (pid 83), belongs to another user
           ended with it: the kernel of a.ipynb, with its variables
         Stopped server: 1 process in 0.3 s
+        late had not started yet, and will not be started
         1 process left
         ");
     }

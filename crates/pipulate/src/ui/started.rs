@@ -31,6 +31,7 @@ pub(crate) fn line(service: &ServiceName, outcome: &Outcome, style: Style) -> St
         Outcome::Refused(_)
         | Outcome::Unmet { .. }
         | Outcome::AlreadyStopped
+        | Outcome::StartWithdrawn
         | Outcome::Stopped { .. }
         | Outcome::Unrecorded(_) => format!("{} {service}", style.bad("failed")),
         Outcome::TimedOut | Outcome::Begun => {
@@ -62,6 +63,7 @@ pub(crate) fn in_short(outcome: &Outcome) -> &'static str {
         | Outcome::Refused(_)
         | Outcome::Unmet { .. }
         | Outcome::AlreadyStopped
+        | Outcome::StartWithdrawn
         | Outcome::Stopped { .. }
         | Outcome::Unrecorded(_) => "could not start",
     }
@@ -79,6 +81,7 @@ pub(crate) fn reason(service: &ServiceName, outcome: &Outcome) -> Option<String>
             });
             Some(format!("{service}: {why}"))
         }
+        Outcome::StartWithdrawn => Some(format!("{service}: it was stopped meanwhile")),
         Outcome::Refused(refusal) => Some(format!("{service}: {}", refusal::words(service, refusal))),
         Outcome::Up { .. }
         | Outcome::Begun

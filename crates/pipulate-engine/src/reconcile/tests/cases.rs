@@ -2,11 +2,11 @@
 
 use super::*;
 
-fn gone(record: Option<Record>) -> Observed {
+pub(super) fn gone(record: Option<Record>) -> Observed {
     seen(Ownership::Gone, record)
 }
 
-fn unsupervised() -> Observed {
+pub(super) fn unsupervised() -> Observed {
     seen(Ownership::Unsupervised, Some(record(ServiceState::Ready)))
 }
 
@@ -285,16 +285,6 @@ fn a_restart_that_was_decided_on_an_earlier_generation_is_done_already() {
     goal.decided_on = Some(run(7));
     goal.looked(&up);
     assert!(is_up(&reconcile(&goal, &up, Instant::now()), true));
-}
-
-#[test]
-fn what_was_stopped_before_its_turn_to_be_restarted_stays_stopped() {
-    let mut goal = Goal::new(Desired::Restarted);
-    goal.decided_before(supervised(ServiceState::Ready).record.unwrap());
-    let stopped_since = gone(Some(stopped()));
-    goal.looked(&stopped_since);
-    let step = reconcile(&goal, &stopped_since, Instant::now());
-    assert!(matches!(step, Step::End(Outcome::Failed { .. })), "{step:?}");
 }
 
 #[test]

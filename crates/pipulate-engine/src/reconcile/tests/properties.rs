@@ -203,6 +203,31 @@ proptest! {
     }
 
     #[test]
+    fn what_was_withdrawn_is_not_begun(
+        goal in any_goal(), looks in prop::collection::vec(any_look(), 1..60), at in 0_usize..30
+    ) {
+        prop_assume!(goal.desired != Desired::Stopped);
+        let mut looks = looks;
+        looks.iter_mut().skip(at).for_each(|(look, _)| look.is_withdrawn = true);
+        for (look, step) in simulate(goal, looks) {
+            prop_assert!(!(look.is_withdrawn && step.begins_something()), "{step:?}");
+        }
+    }
+
+    #[test]
+    fn an_interrupted_start_begins_nothing_more_and_waits_for_its_own_supervisor_only(
+        goal in any_goal(), looks in prop::collection::vec(any_look(), 1..60)
+    ) {
+        prop_assume!(goal.desired == Desired::Running);
+        let mut goal = goal;
+        goal.cancel(Instant::now());
+        for (look, step) in simulate(goal, looks) {
+            let waits_for_another = step == Step::Wait && look.awaited != Awaited::Child(None);
+            prop_assert!(!step.begins_something() && !waits_for_another, "{step:?}");
+        }
+    }
+
+    #[test]
     fn a_request_decided_on_another_generation_ends_nothing(
         goal in any_goal(), (look, _) in any_look(), state in any_state()
     ) {

@@ -65,7 +65,7 @@ impl Peers for Neighborhood<'_> {
 
     fn rescue(&self, peer: &ServiceName) -> Result<Verified, String> {
         let nowhere = OpenOptions::new().write(true).open("/dev/null").map_err(|error| error.to_string())?;
-        let started = self.program.start(self.layout, peer, Beginning::Rescue, None, nowhere);
+        let started = self.program.start(self.layout, peer, Beginning::Rescue, None, None, nowhere);
         let newcomer = started.map_err(|error| error.to_string())?;
         let pid = newcomer.identity().pid;
         tracing::info!(service = %self.service, "{peer} lost its supervisor; {pid} takes over");

@@ -7,7 +7,6 @@
 use std::io::Read as _;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,14 +14,12 @@ use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::ServiceStatus;
-use pipulate_engine::begun::Before;
 use pipulate_engine::work;
-use pipulate_process::command::Command;
 use pipulate_process::poll::{self, Interest};
 use pipulate_store::record::{self, Record};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 
+use super::Keys;
 use crate::commands::audience::Asker;
 use crate::commands::{logs, status, stop};
 use crate::context::Context;
@@ -39,24 +36,23 @@ const SAME_KEY: Duration = Duration::from_millis(250);
 /// How long a second Ctrl-C is waited for once the output is closed.
 const SECOND_KEY: Duration = Duration::from_secs(10);
 
-/// Ctrl-C before there was anything to show: a stop of what was begun takes this start's place, so
-/// that nothing is started any more. Returns when there is nothing to stop.
-pub(super) fn leave_early(context: &Context, before: &Before, is_terminated: bool) {
+/// Ctrl-C before everything was up: what this start began is stopped, and nothing more is begun.
+pub(super) fn leave_early(
+    context: &Context,
+    services: &[ServiceName],
+    begun: &[ServiceName],
+    keys: &Keys,
+) -> Result<ExitStatus, Failure> {
+    interrupt::outlives_its_terminal()?;
     context.printer.clear_line();
-    // The home may have been made since, and lie elsewhere.
-    let Ok(context) = context.of_project(context.layout.root().clone()) else { return };
-    let begun = before.begun(&context.layout);
-    say_what_ran_before(&context, before, &begun);
+    say_what_ran_before(context, services, begun);
     if begun.is_empty() {
-        return;
+        return Ok(ExitStatus::Interrupted);
     }
-    let mut stop =
-        Command::new(context.own_program()).arg("-C").arg(context.layout.root().as_os_str()).arg("stop");
-    if is_terminated {
-        stop = stop.arg("--yes");
-    }
-    let failed = stop.args(begun.iter().map(ServiceName::as_str)).exec();
-    context.printer.failure(&failed.into());
+    let mut asker = Asker::new(context, "stop", begun);
+    let is_terminated = keys.is_terminated.load(Ordering::SeqCst);
+    context.project().spare_work(begun, is_terminated, &mut asker).map_err(|busy| asker.failure(busy))?;
+    stop::stop_services(context, begun)
 }
 
 /// Stays until somebody leaves, or nothing runs any more. `failure` is what became of the others.
@@ -64,6 +60,7 @@ pub(super) fn stay(
     context: &Context,
     services: &[ServiceName],
     began: Timestamp,
+    keys: &Keys,
     failure: Option<Failure>,
 ) -> Result<ExitStatus, Failure> {
     let has_failed = failure.is_some();
@@ -73,7 +70,7 @@ pub(super) fn stay(
         }
         context.printer.failure(&failure);
     }
-    let clean = match follow(context, services, began) {
+    let clean = match follow(context, services, began, keys) {
         Ok(logs::Ended::Left) => {
             interrupt::outlives_its_terminal()?;
             stop::stop_services(context, services)?
@@ -93,33 +90,38 @@ pub(super) fn stay(
 
 /// What was begun before the start itself failed does not go on without it. What ran before does, and
 /// so does work that was begun meanwhile.
-pub(super) fn give_up(context: &Context, before: &Before, failure: Failure) -> Failure {
-    interrupt::is_handled_elsewhere();
+pub(super) fn give_up(
+    context: &Context,
+    services: &[ServiceName],
+    begun: &[ServiceName],
+    failure: Failure,
+) -> Failure {
     if let Err(error) = interrupt::outlives_its_terminal() {
         context.printer.failure(&error.into());
     }
-    let mut begun = before.begun(&context.layout);
-    say_what_ran_before(context, before, &begun);
-    let named = begun.clone();
-    let mut asker = Asker::new(context, "stop", &named);
-    if let Err(busy) = context.project().spare_work(&begun, false, &mut asker) {
+    say_what_ran_before(context, services, begun);
+    let mut ended = begun.to_vec();
+    let mut asker = Asker::new(context, "stop", begun);
+    if let Err(busy) = context.project().spare_work(begun, false, &mut asker) {
         context.printer.failure(&asker.failure(busy));
-        begun.retain(|service| service.as_str() != ServiceName::JUPYTER);
+        ended.retain(|service| service.as_str() != ServiceName::JUPYTER);
     }
-    if !begun.is_empty()
-        && let Err(other) = stop::stop_services(context, &begun)
+    if !ended.is_empty()
+        && let Err(other) = stop::stop_services(context, &ended)
     {
         context.printer.failure(&other);
     }
     failure
 }
 
-fn follow(context: &Context, services: &[ServiceName], began: Timestamp) -> Result<logs::Ended, Failure> {
-    // In this order: whoever hears of a signal knows which one it was.
-    let is_terminated = Arc::new(AtomicBool::new(false));
-    flag::register(SIGTERM, Arc::clone(&is_terminated))?;
-    let mut interrupted: UnixStream = interrupt::stream_of(&ENDED_BY)?;
+fn follow(
+    context: &Context,
+    services: &[ServiceName],
+    began: Timestamp,
+    keys: &Keys,
+) -> Result<logs::Ended, Failure> {
     interrupt::is_handled_elsewhere();
+    let Keys { stream: interrupted, is_terminated } = keys;
     context.printer.note("Ctrl-C stops everything");
     let was_warned = AtomicBool::new(false);
     // Hours of work may be lost by a key that is pressed by habit.
@@ -129,22 +131,22 @@ fn follow(context: &Context, services: &[ServiceName], began: Timestamp) -> Resu
             || !warn_of_work(context, services)
     };
     let until = logs::Until::NothingRuns { is_meant: &is_meant };
-    match logs::follow_since(context, services, began, &interrupted, &until) {
+    match logs::follow_since(context, services, began, interrupted, &until) {
         Ok(logs::Ended::Unread) => {}
         Err(failure) if failure.kind == FailureKind::ReaderGone => {}
         ended => return ended,
     }
     if !was_warned.load(Ordering::SeqCst) {
-        if !comes(&interrupted, SAME_KEY)? {
+        if !comes(interrupted, SAME_KEY)? {
             return Ok(logs::Ended::Unread);
         }
         if is_meant() {
             return Ok(logs::Ended::Left);
         }
-        interrupted.read_exact(&mut [0])?;
+        (&*interrupted).read_exact(&mut [0])?;
     }
     // It was said that the next one stops everything.
-    Ok(if comes(&interrupted, SECOND_KEY)? { logs::Ended::Left } else { logs::Ended::Unread })
+    Ok(if comes(interrupted, SECOND_KEY)? { logs::Ended::Left } else { logs::Ended::Unread })
 }
 
 /// Whether a signal comes within this time.
@@ -171,9 +173,9 @@ fn say_what_goes_on(context: &Context, services: &[ServiceName], why: &str) {
     }
 }
 
-fn say_what_ran_before(context: &Context, before: &Before, begun: &[ServiceName]) {
+fn say_what_ran_before(context: &Context, services: &[ServiceName], begun: &[ServiceName]) {
     let others: Vec<ServiceName> =
-        before.services().filter(|service| !begun.contains(service)).cloned().collect();
+        services.iter().filter(|service| !begun.contains(service)).cloned().collect();
     let living = living(context, &others);
     if !living.is_empty() {
         context

@@ -1,7 +1,7 @@
 //! Starting services on a terminal, and what came of it.
 
 use pipulate_core::service::ServiceName;
-use pipulate_engine::execute::Event;
+use pipulate_engine::execute::{Event, Withdrawal};
 use pipulate_engine::report::Outcome;
 use pipulate_engine::request::Wait;
 
@@ -13,6 +13,13 @@ use crate::ui::launched::Launched;
 use crate::ui::progress::Progress;
 use crate::ui::{announced, denial, started};
 
+/// How a start went.
+pub(crate) struct Attempt {
+    /// What it began itself, and not what it found or took over.
+    pub(crate) begun: Vec<ServiceName>,
+    pub(crate) launched: Result<Launched, Failure>,
+}
+
 /// Starts the services group by group, each after those that it depends on; a failure keeps back only
 /// those that need what failed.
 pub(crate) fn launch_all(
@@ -20,7 +27,8 @@ pub(crate) fn launch_all(
     services: &[ServiceName],
     wait: Wait,
     welcome: Option<Welcome<'_>>,
-) -> Result<Launched, Failure> {
+    withdrawal: Withdrawal<'_>,
+) -> Attempt {
     let mut view = View {
         context,
         is_shown: wait != Wait::No,
@@ -28,9 +36,10 @@ pub(crate) fn launch_all(
         greeting: None,
         progress: None,
         opening: Opening::default(),
+        begun: Vec::new(),
     };
-    let outcomes = context.project().launch(services, wait, &mut |event| view.show(&event));
-    Ok(Launched::of(outcomes.map_err(denial::failure)?))
+    let outcomes = context.project().launch(services, wait, withdrawal, &mut |event| view.show(&event));
+    Attempt { begun: view.begun, launched: outcomes.map(Launched::of).map_err(denial::failure) }
 }
 
 /// A start on the terminal.
@@ -42,12 +51,16 @@ struct View<'a> {
     greeting: Option<Greeting>,
     progress: Option<Progress<'a>>,
     opening: Opening,
+    begun: Vec<ServiceName>,
 }
 
 impl View<'_> {
     fn show(&mut self, event: &Event<'_>) {
         if let Some(open) = self.opening.of(event) {
             self.context.printer.note(announced::starting(&open));
+        }
+        if let Event::Settled { service, began: true, .. } = event {
+            self.begun.push((*service).clone());
         }
         match event {
             Event::Begun { services } => {
@@ -61,8 +74,10 @@ impl View<'_> {
                 }
             }
             // What takes long is named at the end.
-            Event::Settled { outcome: Outcome::Begun | Outcome::TimedOut, .. } => {}
-            Event::Settled { service, outcome } if self.is_shown => {
+            Event::Settled {
+                outcome: Outcome::Begun | Outcome::TimedOut | Outcome::StartWithdrawn, ..
+            } => {}
+            Event::Settled { service, outcome, .. } if self.is_shown => {
                 let line = started::line(service, outcome, self.context.printer.stderr_style());
                 match &self.progress {
                     Some(progress) => progress.note(line),
