@@ -178,7 +178,8 @@ pub(crate) fn violations(browser: &mut Browser) -> Value {
 }
 
 fn axe() -> PathBuf {
-    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/axe/node_modules/axe-core/axe.min.js");
+    let here =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/npm/axe-core/node_modules/axe-core/axe.min.js");
     let script = std::env::var_os("PIPULATE_TEST_AXE").map_or(here.into(), PathBuf::from);
     assert!(
         script.is_file(),

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::{run, say, suite, tidy};
+use crate::{run, say, suite, tidy, workflows};
 
-/// Format, clippy, documentation, dependencies, tests, tidy; ends at the first that fails.
+/// Format, clippy, documentation, dependencies, workflows, tests, tidy; ends at the first that fails.
 ///
 /// # Errors
 /// The step that failed, or could not be run.
@@ -25,6 +25,11 @@ pub(crate) fn run(may_lack: Vec<String>) -> Result<ExitCode> {
     run::check(run::cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     say::progress("deny");
     licenses_and_sources()?;
+    say::progress("workflows");
+    let workflows = workflows::run()?;
+    if workflows != ExitCode::SUCCESS {
+        return Ok(workflows);
+    }
     say::progress("test");
     let tests = suite::run(false, &[], &suite::Skips { deny_skips: true, may_lack })?;
     if tests != ExitCode::SUCCESS {

@@ -1,4 +1,4 @@
-//! The project's own tasks: `cargo xtask ci|test|tidy|licenses|prepare|bench|torture`.
+//! The project's own tasks: `cargo xtask ci|test|tidy|workflows|licenses|prepare|bench|torture`.
 //!
 //! What a person runs, what CI runs and what the README says are the same commands. Only [`run`]
 //! starts programs and only [`say`] prints.
@@ -12,11 +12,13 @@ mod say;
 mod suite;
 mod tidy;
 mod torture;
+mod workflows;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The project's own tasks")]
@@ -48,6 +50,8 @@ enum Task {
     Tidy,
     /// Kill supervisors, services and upgrades at random moments, for as long as you like
     Torture(torture::Options),
+    /// Check the workflows, issue forms and other files that GitHub reads
+    Workflows,
     /// Write target/dist/THIRD-PARTY-LICENSES.txt: what the program contains of others, with its licenses
     #[command(alias = "licences")]
     Licenses(licenses::Options),
@@ -57,12 +61,18 @@ enum Task {
     Bench(bench::Options),
 }
 
+/// The words after `cargo xtask`.
+fn tasks() -> BTreeSet<String> {
+    Cli::command().get_subcommands().map(|task| task.get_name().to_owned()).collect()
+}
+
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Ci { may_lack } => ci::run(may_lack),
         Task::Test { quick, skips, args } => suite::run(quick, &args, &skips),
         Task::Tidy => tidy::run(),
         Task::Torture(options) => torture::run(&options),
+        Task::Workflows => workflows::run(),
         Task::Licenses(options) => licenses::run(&options),
         Task::Prepare => prepare::run(),
         Task::Bench(options) => bench::run(&options),

@@ -7,7 +7,8 @@
 mod axe;
 mod debian;
 mod model;
-mod python;
+pub(crate) mod npm;
+pub(crate) mod python;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

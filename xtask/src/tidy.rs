@@ -8,6 +8,7 @@ mod documents;
 mod exceptions;
 mod known_cycles;
 mod modules;
+mod repository;
 mod sources;
 mod tokens;
 
@@ -44,6 +45,7 @@ fn complaints(root: &Path) -> Result<Vec<String>> {
     complaints.extend(documents::check(root, &files));
     complaints.extend(crates::check(&files)?);
     complaints.extend(modules::check(&files));
+    complaints.extend(repository::check(root, &files, &crate::tasks())?);
     complaints.sort();
     Ok(complaints)
 }

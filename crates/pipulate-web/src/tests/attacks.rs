@@ -356,3 +356,20 @@ async fn attack_27_only_known_services_and_known_verbs_exist() {
     }
     assert_eq!(home.acts(), 0);
 }
+
+/// As the port forwarding of GitHub Codespaces does it.
+#[tokio::test]
+async fn a_forwarder_that_asks_for_localhost_is_answered_and_one_that_keeps_its_name_is_not() {
+    let home = Home::new();
+    let public = "name-5001.app.github.dev";
+    for (host, origin, status) in [
+        ("localhost:5001", "http://localhost:5001", StatusCode::SEE_OTHER),
+        ("localhost:5001", "https://name-5001.app.github.dev", StatusCode::FORBIDDEN),
+        (public, "https://name-5001.app.github.dev", StatusCode::MISDIRECTED_REQUEST),
+    ] {
+        let request = home.signed_in(Request::builder().method(Method::POST).uri(STOP)).header("host", host);
+        let request = request.header("origin", origin).header("sec-fetch-site", "same-origin");
+        let answer = home.send(empty(request.header("x-forwarded-host", public))).await;
+        assert_eq!(answer.status, status, "{host} {origin}");
+    }
+}
