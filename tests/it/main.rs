@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
+mod apps;
 mod attacks;
 mod browser;
 mod chat;

@@ -5,6 +5,7 @@
 //! to do next. Reading order: [`setup`], [`plan`], [`venv`], [`python`], [`installer`].
 
 pub mod add;
+pub mod app;
 pub mod bare_words;
 pub mod browser;
 pub mod doctor;

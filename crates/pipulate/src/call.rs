@@ -46,6 +46,7 @@ pub(crate) enum Verb {
     Doctor(DoctorSettings),
     Setup(SetupSettings),
     Add(AddSettings),
+    App(AppSettings),
     Open(OpenSettings),
     Url(UrlSettings),
     Run(RunSettings),
@@ -211,6 +212,18 @@ pub(crate) struct AddSettings {
     pub(crate) packages: Vec<String>,
 }
 
+/// `app`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AppSettings {
+    /// As it was typed.
+    pub(crate) notebook: PathBuf,
+    /// The program's file, relative to the current folder.
+    pub(crate) output: Option<PathBuf>,
+    pub(crate) name: Option<ServiceName>,
+    /// Only say what would be written.
+    pub(crate) dry_run: bool,
+}
+
 /// `open`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OpenSettings {
@@ -302,6 +315,7 @@ impl Verb {
             | Self::Doctor(_)
             | Self::Setup(_)
             | Self::Add(_)
+            | Self::App(_)
             | Self::Open(_)
             | Self::Url(_)
             | Self::Run(_)

@@ -3,6 +3,7 @@
 pub(crate) mod act;
 pub(crate) mod activate;
 pub(crate) mod add;
+pub(crate) mod app;
 pub(crate) mod audience;
 pub(crate) mod chat;
 pub(crate) mod completions;

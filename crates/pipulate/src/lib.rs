@@ -81,6 +81,7 @@ fn dispatch(context: &Context, verb: Verb) -> Result<ExitStatus, Failure> {
         Verb::Doctor(settings) => commands::doctor::doctor(context, settings),
         Verb::Setup(settings) => commands::setup::setup(context, settings),
         Verb::Add(settings) => commands::add::add(context, settings),
+        Verb::App(settings) => commands::app::app(context, &settings),
         Verb::Open(settings) => commands::open::open(context, settings),
         Verb::Url(settings) => commands::url::url(context, settings),
         Verb::Run(settings) => commands::run::run(context, settings),

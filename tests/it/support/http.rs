@@ -30,14 +30,29 @@ pub(crate) fn post(url: &str, fields: &str) -> Option<Answer> {
     request("POST", url, &["Content-Type: application/x-www-form-urlencoded"], fields)
 }
 
+/// Sends nothing, with these headers.
+pub(crate) fn post_with(url: &str, headers: &[&str]) -> Option<Answer> {
+    request("POST", url, headers, "")
+}
+
+/// Asks under another name of the host.
+pub(crate) fn get_as(host: &str, url: &str) -> Option<Answer> {
+    request_as(host, "GET", url, &[], "")
+}
+
 fn request(method: &str, url: &str, headers: &[&str], body: &str) -> Option<Answer> {
+    let (address, _) = url.strip_prefix("http://")?.split_once('/')?;
+    request_as(address, method, url, headers, body)
+}
+
+fn request_as(host: &str, method: &str, url: &str, headers: &[&str], body: &str) -> Option<Answer> {
     let (address, path) = url.strip_prefix("http://")?.split_once('/')?;
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
     let request =
-        format!("{method} /{path} HTTP/1.0\r\nHost: {address}\r\nAccept: */*\r\n{headers}{length}\r\n{body}");
+        format!("{method} /{path} HTTP/1.0\r\nHost: {host}\r\nAccept: */*\r\n{headers}{length}\r\n{body}");
     stream.write_all(request.as_bytes()).ok()?;
     let mut reply = Vec::new();
     stream.read_to_end(&mut reply).ok()?;

@@ -1,5 +1,6 @@
 //! The command line as it is typed: all of clap. The comments here are the help.
 
+mod app;
 mod logs;
 mod secret;
 mod services;
@@ -16,6 +17,7 @@ use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_supervisor::program::Beginning;
 
+use self::app::AppArguments;
 use self::logs::LogsArguments;
 use self::secret::SecretArguments;
 use self::services::{RestartArguments, StartArguments, StatusArguments, StopArguments};
@@ -116,6 +118,12 @@ enum VerbArguments {
     /// They are written to requirements.txt (or the file that [python] requirements names), or given to `uv
     /// add` in a project of uv. What running services may have loaded is not replaced.
     Add(AddArguments),
+    /// Turn a notebook into a web app: a form, a Run button, and the result
+    ///
+    /// It writes a program that is yours from then on: server.py if there is none, else NOTEBOOK_app.py and a
+    /// service for it in pipulate.toml. The form comes from the cell with the tag "parameters", else from a
+    /// first cell that only assigns values. Nothing that is there is overwritten.
+    App(AppArguments),
     /// Open a service in the browser, starting it if needed
     Open(ServiceArgument),
     /// Print the signed-in URL of a service
@@ -323,6 +331,7 @@ impl VerbArguments {
             }
             Self::Setup(arguments) => Verb::Setup(SetupSettings { recreate: arguments.recreate }),
             Self::Add(arguments) => Verb::Add(AddSettings { packages: arguments.packages }),
+            Self::App(arguments) => Verb::App(arguments.resolve()),
             Self::Open(arguments) => Verb::Open(OpenSettings { service: arguments.service }),
             Self::Url(arguments) => Verb::Url(UrlSettings { service: arguments.service }),
             Self::Run(arguments) => Verb::Run(RunSettings { command: arguments.command }),

@@ -29,6 +29,7 @@ fn the_help_of_every_verb() {
         "logs",
         "doctor",
         "setup",
+        "app",
         "open",
         "url",
         "run",

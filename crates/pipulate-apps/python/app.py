@@ -1,0 +1,112 @@
+"""__TITLE__: a notebook as a web page with a form.
+
+`pipulate app` made this program from __NOTEBOOK__; from here on it is yours. The notebook is read at every run, so go
+on working on it. After a change of this file: __RESTART__
+
+Who can use it: everyone who can connect can run the notebook with other values and download it, code included. By
+itself it answers this machine only. To let others in, put a web server with a sign-in in front of it, and add the name
+under which they reach it to HOSTS.
+"""
+
+import os
+from urllib.parse import urlencode
+
+import fasthtml.common as fh
+import uvicorn
+
+from notebook_runner import FIT_FRAME, PROGRESS, Busy, Runner, as_it_goes, send
+
+NOTEBOOK = "__NOTEBOOK__"
+HOSTS = ["127.0.0.1", "localhost"]
+KEEP = 20  # results that are kept in .pipulate/apps/: the newest ones
+
+runner = Runner(NOTEBOOK, keep=KEEP, at_once=2, minutes=10, output_mib=20, upload_mib=100)
+app = fh.FastHTML(**runner.settings(HOSTS))
+
+
+def page(title, *content):
+    """Every page: its frame and its looks."""
+    fits = fh.Meta(name="viewport", content="width=device-width")
+    head = fh.Head(fh.Meta(charset="utf-8"), fits, fh.Title(title), fh.Style(STYLE))
+    return fh.Html(head, fh.Body(fh.Main(fh.H1(title), *content)), lang="en")
+
+
+def field(parameter, text, problem):
+    """One line of the form: what it asks for, what is filled in, and what was wrong with that."""
+    types = {"bool": "checkbox", "int": "number", "float": "number", "date": "date", "datetime": "datetime-local"}
+    look = {"name": parameter.name, "aria-invalid": "true" if problem else None}
+    if parameter.kind == "choice":
+        choices = [""] * parameter.optional + [str(choice) for choice in parameter.choices]
+        control = fh.Select(*[fh.Option(choice, selected=choice == text) for choice in choices], **look)
+    elif parameter.kind == "file":
+        control = fh.Input(type="file", **look), fh.Small(f"Without a file: {parameter.default or 'none'}")
+    elif parameter.kind == "str" and "\n" in text:
+        control = fh.Textarea("\n" + text, rows=6, **look)
+    elif parameter.kind == "bool":
+        control = fh.Input(type="checkbox", checked=bool(text), **look)
+    else:
+        step = {"float": "any", "datetime": "1"}.get(parameter.kind)
+        control = fh.Input(type=types.get(parameter.kind, "text"), value=text, step=step, **look)
+    return fh.Label(fh.Span(parameter.label), control, fh.Strong(problem, role="alert") if problem else None)
+
+
+def links(run):
+    """What can be done with a result."""
+    return fh.Nav(
+        fh.A("Run again", href=f"/?{urlencode(run.inputs)}"),
+        fh.A("Download as HTML", href=f"/runs/{run.id}/html", download=True),
+        fh.A("Download as notebook", href=f"/runs/{run.id}/ipynb", download=True),
+    )
+
+
+def form(inputs, problems):
+    """The first page. An address can fill it in: /?amount=500"""
+    fields = [field(p, inputs.get(p.name, p.text()), problems.get(p.name)) for p in runner.form().parameters]
+    whole = fh.Form(*fields, fh.Button("Run"), action="/run", method="post", enctype="multipart/form-data")
+    return page(runner.title(), whole)
+
+
+@app.get("/")
+def show(req):
+    return form(req.query_params, {})
+
+
+@app.post("/run")
+async def run(req):
+    try:
+        begun, inputs, problems = await runner.submit(req)
+    except Busy:
+        return fh.FtResponse(page("Too many visitors", fh.P("Please try again in a few minutes.")), status_code=503)
+    if problems:
+        return fh.FtResponse(form(inputs, problems), status_code=422)
+    return fh.RedirectResponse(f"/runs/{begun.id}", 303)
+
+
+@app.get("/runs/{id}")
+async def watch(id: str):
+    found = runner.find(id)
+    if not found:
+        gone = page("No longer here", fh.P("Only the newest results are kept."), fh.A("New run", href="/"))
+        return fh.FtResponse(gone, status_code=404)
+    frame = fh.Iframe(src=f"/runs/{id}/result", sandbox="allow-scripts allow-popups", title="Result")
+    return as_it_goes(found, page(found.title, frame, fh.Script(FIT_FRAME), fh.Div(PROGRESS)), links)
+
+
+@app.get("/runs/{id}/{what}")
+async def result(id: str, what: str):
+    return await send(runner.find(id), what, NOTEBOOK)
+
+
+STYLE = """
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; accent-color: #2456a6; }
+main { max-width: 56rem; margin: 2rem auto; padding: 0 1rem; display: flex; flex-direction: column; gap: 1rem; }
+form, label { display: grid; gap: 1rem; justify-items: start; } label { gap: .25rem; }
+input, select, textarea, button { font: inherit; padding: .4rem .7rem; } textarea { width: 100%; }
+strong, [aria-invalid] { color: light-dark(#a3201d, #ff9d96); } [aria-invalid] { border-color: currentcolor; }
+iframe { order: 1; width: 100%; height: 70vh; border: 0; background: #fff; border-radius: .4rem; }
+nav { display: flex; flex-wrap: wrap; gap: 1rem; }
+"""
+
+if __name__ == "__main__":
+    port = int(os.environ.get("PORT", "5001"))
+    uvicorn.run(app, host="127.0.0.1", port=port, timeout_graceful_shutdown=1)

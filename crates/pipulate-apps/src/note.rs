@@ -1,0 +1,82 @@
+//! What the owner of a notebook should know about its app, for every user interface.
+
+use std::fmt;
+
+use crate::description::Field;
+
+/// Something worth saying.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// The form comes from this cell.
+    Form { cell: usize, tagged: bool, fields: Vec<Field> },
+    /// There is only a button.
+    NoForm(NoForm),
+    /// Part of the form's cell that becomes no field.
+    Unusable { text: String, why: String },
+    /// Cells with widgets, which a page without a kernel can't move.
+    Widgets { cells: Vec<usize> },
+    /// Cells that ask with `input`.
+    Questions { cells: Vec<usize> },
+    /// `notebook_runner.py` is there and differs from ours.
+    RunnerKept { path: String },
+}
+
+/// Why there is no form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoForm {
+    /// Only Python's assignments are understood.
+    Language(String),
+    /// No cell is tagged, and the first one does more than assign literals.
+    NoCell,
+    /// The tagged cell assigns no literal.
+    NoField { cell: usize },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Form { cell, tagged, fields } => {
+                let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+                let why = if *tagged { "tagged \"parameters\"" } else { "the first one; it only assigns values" };
+                write!(f, "The form is cell {cell} ({why}): {}", names.join(", "))
+            }
+            Self::NoForm(NoForm::Language(language)) => {
+                write!(f, "There is no form, only Run: forms are made of Python, and this notebook is in {language}")
+            }
+            Self::NoForm(NoForm::NoCell) => f.write_str(
+                "There is no form, only Run: in JupyterLab, give the cell that assigns the inputs the tag \"parameters\"",
+            ),
+            Self::NoForm(NoForm::NoField { cell }) => {
+                write!(f, "There is no form, only Run: cell {cell} assigns no number, text, date, or choice")
+            }
+            Self::Unusable { text, why } => write!(f, "Not in the form: {text}: {why}"),
+            Self::Widgets { cells } => write!(
+                f,
+                "Widgets don't move in the app ({}): make their values parameters, or show the notebook with Voilà \
+                 (pipulate add voila)",
+                numbered(cells)
+            ),
+            Self::Questions { cells } => write!(
+                f,
+                "Nobody can answer input() in the app ({}): make the answer a parameter",
+                numbered(cells)
+            ),
+            Self::RunnerKept { path } => write!(f, "Kept as it was: {path}"),
+        }
+    }
+}
+
+impl Note {
+    /// Whether the app will not do all that the notebook does.
+    pub fn is_warning(&self) -> bool {
+        match self {
+            Self::Unusable { .. } | Self::Widgets { .. } | Self::Questions { .. } => true,
+            Self::Form { .. } | Self::NoForm(_) | Self::RunnerKept { .. } => false,
+        }
+    }
+}
+
+fn numbered(cells: &[usize]) -> String {
+    let numbers: Vec<String> = cells.iter().map(ToString::to_string).collect();
+    format!("{} {}", if cells.len() == 1 { "cell" } else { "cells" }, numbers.join(", "))
+}

@@ -1,0 +1,164 @@
+//! The plan, case by case.
+
+use super::*;
+use crate::description::{Field, Unusable};
+
+fn analysis() -> Description {
+    Description {
+        title: "Loan".into(),
+        ascii_name: "analysis".into(),
+        language: "python".into(),
+        kernel: Some("python3".into()),
+        cells: 3,
+        form_cell: Some(2),
+        tagged: true,
+        fields: vec![Field { name: "amount".into(), kind: "float".into(), label: "How much".into() }],
+        unusable: Vec::new(),
+        widgets: Vec::new(),
+        questions: Vec::new(),
+    }
+}
+
+/// A project's folder: its files with their texts.
+fn planned(description: &Description, files: &[(&str, &str)], wish: &Wish) -> Result<Plan, PlanError> {
+    let text = |path: &str| files.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned());
+    let config_text = text("pipulate.toml").unwrap_or_default();
+    let facts = Facts {
+        notebook: "analysis.ipynb",
+        description,
+        config: &Config::parse(&config_text).unwrap(),
+        config_text: &config_text,
+        kernels: &["ir".to_owned()],
+        exists: &|path| text(path).is_some(),
+        text: &text,
+        is_free: &|port| port != 5003,
+    };
+    plan(&facts, wish)
+}
+
+fn wish(output: Option<&str>, name: Option<&str>) -> Wish {
+    Wish { output: output.map(Into::into), name: name.map(|name| ServiceName::parse(name).unwrap()) }
+}
+
+fn paths(plan: &Plan) -> Vec<&str> {
+    plan.files.iter().map(|file| file.path.as_str()).collect()
+}
+
+#[test]
+fn the_first_app_is_the_web_server_and_needs_no_configuration() {
+    let plan = planned(&analysis(), &[], &Wish::default()).unwrap();
+    assert_eq!((plan.service.as_str(), paths(&plan)), ("server", vec!["server.py", "notebook_runner.py"]));
+    assert_eq!(plan.config, None);
+    assert!(plan.files[0].text.contains("NOTEBOOK = \"analysis.ipynb\""));
+    assert!(plan.files[0].text.contains("pipulate restart server"));
+    for asked in [wish(Some("server.py"), None), wish(None, Some("server"))] {
+        assert_eq!(planned(&analysis(), &[], &asked).unwrap(), plan);
+    }
+}
+
+#[test]
+fn beside_a_server_the_app_is_a_service_of_its_own() {
+    let files =
+        [("server.py", ""), ("pipulate.toml", "# mine\n[services.other]\ncommand = [\"x\"]\nport = 5004\n")];
+    let plan = planned(&analysis(), &files, &Wish::default()).unwrap();
+    assert_eq!(
+        (plan.service.as_str(), paths(&plan)),
+        ("analysis", vec!["analysis_app.py", "notebook_runner.py"])
+    );
+    insta::assert_snapshot!(plan.config.unwrap(), @r#"
+    # mine
+    [services.other]
+    command = ["x"]
+    port = 5004
+
+    [services.analysis]
+    command = ["python", "analysis_app.py"]
+    port = 5005
+    ready = { http = "/" }
+    watch = ["analysis_app.py"]
+    "#);
+    let asked = wish(Some("apps/loan.py"), Some("loan"));
+    let plan = planned(&analysis(), &files, &asked).unwrap();
+    assert_eq!(
+        (plan.service.as_str(), paths(&plan)),
+        ("loan", vec!["apps/loan.py", "apps/notebook_runner.py"])
+    );
+}
+
+#[test]
+fn a_server_with_another_command_or_none_is_left_alone() {
+    for config in ["[services.server]\ncommand = [\"x\"]\n", "[services.server]\nenabled = false\n"] {
+        let plan = planned(&analysis(), &[("pipulate.toml", config)], &Wish::default()).unwrap();
+        assert_eq!(plan.service.as_str(), "analysis", "{config}");
+    }
+}
+
+#[test]
+fn nothing_is_overwritten() {
+    let there = [("server.py", ""), ("analysis_app.py", "")];
+    let error = planned(&analysis(), &there, &Wish::default()).unwrap_err();
+    assert_eq!(error.to_string(), "analysis_app.py is there already, and is not overwritten");
+    let there = [("server.py", ""), ("pipulate.toml", "[services.analysis]\ncommand = [\"x\"]\n")];
+    let error = planned(&analysis(), &there, &Wish::default()).unwrap_err();
+    assert_eq!(error.to_string(), "there is a service analysis already");
+    let error = planned(&analysis(), &there, &wish(Some("x.py"), Some("server"))).unwrap_err();
+    assert_eq!(error.to_string(), "there is a service server already");
+    let error = planned(&analysis(), &there, &wish(Some("notes.txt"), Some("x"))).unwrap_err();
+    assert_eq!(error.to_string(), "notes.txt is not the name of a Python program: it has to end with .py");
+}
+
+#[test]
+fn a_runner_that_is_there_is_kept_and_said_if_it_differs() {
+    let plan = planned(&analysis(), &[(RUNNER_FILE, RUNNER)], &Wish::default()).unwrap();
+    assert_eq!((paths(&plan), plan.notes.len()), (vec!["server.py"], 1));
+    let plan = planned(&analysis(), &[(RUNNER_FILE, "# mine")], &Wish::default()).unwrap();
+    assert_eq!(paths(&plan), ["server.py"]);
+    assert_eq!(plan.notes[1].to_string(), "Kept as it was: notebook_runner.py");
+}
+
+#[test]
+fn other_languages_have_no_form_and_need_their_kernel() {
+    let r = |kernel: &str| Description {
+        language: "r".into(),
+        kernel: Some(kernel.into()),
+        form_cell: None,
+        fields: Vec::new(),
+        ..analysis()
+    };
+    let plan = planned(&r("ir"), &[], &Wish::default()).unwrap();
+    assert_eq!(plan.notes, [Note::NoForm(NoForm::Language("r".into()))]);
+    let error = planned(&r("ir43"), &[], &Wish::default()).unwrap_err();
+    assert_eq!(error.to_string(), "ir43, the kernel of analysis.ipynb, is not installed");
+    assert!(
+        matches!(error, PlanError::MissingKernel { command: Some(command), .. } if command.contains("IRkernel"))
+    );
+}
+
+#[test]
+fn what_the_app_cant_do_is_said() {
+    let notebook = Description {
+        tagged: false,
+        unusable: vec![Unusable {
+            text: "columns".into(),
+            why: "there is no field for a value of type list".into(),
+        }],
+        widgets: vec![3],
+        questions: vec![4, 7],
+        ..analysis()
+    };
+    let notes = planned(&notebook, &[], &Wish::default()).unwrap().notes;
+    let said: Vec<String> = notes.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(said.join("\n"));
+    let without = [
+        Description { form_cell: None, ..analysis() },
+        Description { fields: Vec::new(), ..analysis() },
+        Description { language: "julia".into(), kernel: Some("ir".into()), form_cell: None, ..analysis() },
+    ];
+    let said: Vec<String> = without
+        .iter()
+        .map(|notebook| planned(notebook, &[], &Wish::default()).unwrap().notes[0].to_string())
+        .collect();
+    insta::assert_snapshot!(said.join("\n"));
+    let error = planned(&Description { cells: 0, ..analysis() }, &[], &Wish::default()).unwrap_err();
+    assert_eq!(error.to_string(), "analysis.ipynb has no code to run");
+}

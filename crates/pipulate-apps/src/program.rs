@@ -1,0 +1,41 @@
+//! The text of the programs.
+
+/// What runs notebooks; every program of an app imports it.
+pub const RUNNER: &str = include_str!("../python/notebook_runner.py");
+
+/// Its file, beside the programs that import it.
+pub const RUNNER_FILE: &str = "notebook_runner.py";
+
+const PROGRAM: &str = include_str!("../python/app.py");
+
+/// The program for a notebook, whose path is relative to the project.
+pub(crate) fn program(title: &str, notebook: &str, restart: &str) -> String {
+    let literal = serde_json::Value::from(notebook).to_string();
+    let text = PROGRAM.replace("__RESTART__", restart).replace("\"__NOTEBOOK__\"", &literal);
+    text.replace("__NOTEBOOK__", &in_comment(notebook)).replace("__TITLE__", &in_comment(title))
+}
+
+/// Text that can't end the string or the line that it is put into.
+fn in_comment(text: &str) -> String {
+    let text: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
+    text.replace('\\', "/").replace('"', "'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_title_and_no_path_leaves_the_place_that_it_is_put_into() {
+        let text = program("A \"\"\"\nimport os\\", "a\"b\\c\n.ipynb", "pipulate restart x");
+        assert!(text.starts_with("\"\"\"A '''import os/: a notebook"), "{text}");
+        assert!(text.contains("NOTEBOOK = \"a\\\"b\\\\c\\n.ipynb\"\n"), "{text}");
+        assert!(!text.contains("__NOTEBOOK__") && !text.contains("__TITLE__"));
+    }
+
+    #[test]
+    fn the_program_stays_short_enough_to_be_read() {
+        let lines = PROGRAM.lines().filter(|line| !line.trim().is_empty());
+        assert!(lines.count() <= 100, "the helper takes what nobody wants to change");
+    }
+}
