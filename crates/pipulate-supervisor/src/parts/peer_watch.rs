@@ -158,7 +158,9 @@ impl<S: Supervisor> PeerWatch<S> {
         now: Instant,
     ) {
         self.ring = None;
-        let ring = in_ring_order(peers.names(), service);
+        // One that takes no part lists no folder: of many that stop at once, each would list all others.
+        let takes_part = !self.is_aloof && !is_stopping;
+        let ring = if takes_part { in_ring_order(peers.names(), service) } else { Vec::new() };
         self.look_around_in(ring, peers, service, is_stopping, now);
     }
 

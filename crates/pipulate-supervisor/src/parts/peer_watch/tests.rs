@@ -30,6 +30,7 @@ struct Project {
     ended_in_order: &'static [&'static str],
     cannot_start: Cell<bool>,
     rescued: RefCell<Vec<String>>,
+    listed: Cell<u32>,
 }
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -49,6 +50,7 @@ impl Peers for Project {
     type Supervisor = Fake;
 
     fn names(&self) -> Vec<ServiceName> {
+        self.listed.set(self.listed.get() + 1);
         NAMES.into_iter().rev().map(name).collect()
     }
 
@@ -75,6 +77,17 @@ fn watched(watch: &PeerWatch<Fake>) -> Option<&str> {
 
 fn look(watch: &mut PeerWatch<Fake>, project: &Project, now: Instant) {
     watch.look(project, &name("b"), || true, false, now);
+}
+
+#[test]
+fn of_many_that_stop_at_once_none_lists_the_others() {
+    let project = Project::of(&["a", "b", "c", "d"]);
+    let (mut watch, now) = (PeerWatch::new(false), Instant::now());
+    look(&mut watch, &project, now);
+    let listed = project.listed.get();
+    project.kill("c");
+    watch.look(&project, &name("b"), || true, true, now);
+    assert_eq!((project.listed.get(), watched(&watch)), (listed, None));
 }
 
 #[test]
