@@ -3,10 +3,13 @@
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal as NixSignal, sigprocmask};
 use pipulate_core::service::StopSignal;
 use rustix::fs::Mode;
+use rustix::net::{SendFlags, send};
 
 /// A signal that may be sent and received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,10 +59,11 @@ pub fn name(number: i32) -> String {
         .map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
 }
 
-/// Receives signals as bytes on descriptors, so that one poll waits for everything.
+/// Receives signals as counts and a byte on a descriptor, so that one poll waits for everything.
 #[derive(Debug)]
 pub struct Receiver {
-    streams: Vec<(UnixStream, Signal)>,
+    signals: Vec<(Signal, Arc<AtomicUsize>)>,
+    arrivals: UnixStream,
 }
 
 impl Receiver {
@@ -67,31 +71,40 @@ impl Receiver {
     ///
     /// # Errors
     /// The system has no descriptors left.
+    #[expect(unsafe_code, reason = "a handler that counts has no safe form")]
     pub fn open(signals: &[Signal]) -> io::Result<Self> {
-        let mut streams = Vec::new();
+        let (arrivals, bell) = UnixStream::pair()?;
+        arrivals.set_nonblocking(true)?;
+        let bell = Arc::new(bell);
+        let mut counted = Vec::new();
         for &signal in signals {
-            let (ours, theirs) = UnixStream::pair()?;
-            ours.set_nonblocking(true)?;
-            signal_hook::low_level::pipe::register(signal.number(), theirs)?;
-            streams.push((ours, signal));
+            let count = Arc::new(AtomicUsize::new(0));
+            let (counter, bell) = (Arc::clone(&count), Arc::clone(&bell));
+            let on_signal = move || {
+                counter.fetch_add(1, Ordering::SeqCst);
+                // Where its buffer is full, it is readable already.
+                let _sent = send(&*bell, b"X", SendFlags::DONTWAIT);
+            };
+            // SAFETY: an atomic addition and a send(2) that never waits, without errno, are async-signal-safe.
+            unsafe { signal_hook::low_level::register(signal.number(), on_signal) }?;
+            counted.push((signal, count));
         }
         let_in(signals)?;
-        Ok(Self { streams })
+        Ok(Self { signals: counted, arrivals })
     }
 
     /// Readable when something has arrived.
-    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.streams.iter().map(|(stream, _)| stream.as_fd())
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.arrivals.as_fd()
     }
 
     /// Returns the signals that have arrived and how often, in the order in which they were given to
     /// [`Receiver::open`].
     pub fn take(&mut self) -> Vec<(Signal, usize)> {
-        let arrived = self.streams.iter_mut().map(|(stream, signal)| {
-            let mut buffer = [0; 64];
-            (*signal, stream.read(&mut buffer).unwrap_or(0))
-        });
-        arrived.filter(|(_, count)| *count > 0).collect()
+        // First: what arrives after it is counted now and makes a wake-up for nothing, or is counted then.
+        while self.arrivals.read(&mut [0; 64]).is_ok_and(|count| count == 64) {}
+        let taken = self.signals.iter().map(|(signal, count)| (*signal, count.swap(0, Ordering::SeqCst)));
+        taken.filter(|(_, count)| *count > 0).collect()
     }
 }
 
@@ -148,4 +161,33 @@ fn set(signal: NixSignal, handler: SigHandler) -> io::Result<()> {
     // SAFETY: neither ignoring a signal nor leaving it to the system runs code of ours.
     unsafe { nix::sys::signal::signal(signal, handler) }?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::poll::{self, Interest};
+
+    #[test]
+    fn each_signal_is_received_once_and_one_descriptor_tells_of_all() {
+        let mut receiver = Receiver::open(&[Signal::URG, Signal::WINCH]).unwrap();
+        let mut received = |signal: Signal| {
+            rustix::process::kill_process(
+                rustix::process::getpid(),
+                rustix::process::Signal::from_named_raw(signal.number()).unwrap(),
+            )
+            .unwrap();
+            loop {
+                poll::wait(&[(receiver.descriptor(), Interest::Read)], None).unwrap();
+                let taken = receiver.take();
+                if !taken.is_empty() {
+                    return taken;
+                }
+            }
+        };
+        assert_eq!(received(Signal::WINCH), [(Signal::WINCH, 1)]);
+        assert_eq!(received(Signal::URG), [(Signal::URG, 1)]);
+        assert_eq!(received(Signal::WINCH), [(Signal::WINCH, 1)]);
+        assert_eq!(receiver.take(), []);
+    }
 }

@@ -805,7 +805,7 @@ impl Driver {
         let read = |fd| (fd, Interest::Read);
         // The output first: its place tells it from the others.
         let mut watched: Vec<_> = self.log.descriptor().map(read).into_iter().collect();
-        watched.extend(self.inbox.descriptors().map(read));
+        watched.push(read(self.inbox.descriptor()));
         watched.extend(self.tree.main.running().and_then(Main::descriptor).map(read));
         watched.extend(self.readiness.descriptor());
         watched.extend(self.files.descriptors());

@@ -57,8 +57,8 @@ impl Inbox {
     }
 
     /// Readable when something has arrived.
-    pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.0.descriptors()
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.0.descriptor()
     }
 
     /// Returns what has arrived, each kind once however often it came; Stop as often as it came.
