@@ -182,6 +182,7 @@ mod tests {
             cpu_seconds: 0.0,
             start: 1,
             memory_bytes: 0,
+            threads: 1,
         }
     }
 

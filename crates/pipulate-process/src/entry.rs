@@ -22,6 +22,7 @@ pub struct Entry {
     pub start: u64,
     /// Resident.
     pub memory_bytes: u64,
+    pub threads: u64,
 }
 
 /// Whether a process can still do anything, and does.

@@ -48,7 +48,7 @@ pub fn descendants(root: Pid, mut enter: impl FnMut(&Entry) -> bool) -> Vec<Entr
         }
         let Some(entry) = os::entry(pid).filter(Entry::lives) else { continue };
         if enter(&entry) {
-            open.extend(os::children(pid));
+            open.extend(os::children_of_entry(&entry));
             found.push(entry);
         }
     }

@@ -60,6 +60,7 @@ fn entry_of(pid: Pid, stat: &Stat<'_>) -> Option<Entry> {
         cpu_seconds: (stat.field::<u64>(14)? + stat.field::<u64>(15)?) as f64 / ticks,
         start: stat.field(22)?,
         memory_bytes: stat.field::<u64>(24)? * rustix::param::page_size() as u64,
+        threads: stat.threads()?,
     })
 }
 
@@ -99,9 +100,20 @@ pub(crate) fn all_pids() -> Vec<Pid> {
 
 /// The children of every thread of `pid`.
 pub(crate) fn children(pid: Pid) -> Vec<Pid> {
+    // The links of the folder count its threads.
+    let is_alone = fs::metadata(format!("/proc/{pid}/task")).is_ok_and(|meta| meta.nlink() == 3);
+    children_of(pid, is_alone)
+}
+
+/// The same of a process that was just looked at.
+pub(crate) fn children_of_entry(entry: &Entry) -> Vec<Pid> {
+    children_of(entry.pid, entry.threads == 1)
+}
+
+/// Where there is one thread, nothing has to be listed.
+fn children_of(pid: Pid, has_one_thread: bool) -> Vec<Pid> {
     let tasks = format!("/proc/{pid}/task");
-    // The links of the folder count its threads: where there is one, nothing has to be listed.
-    if fs::metadata(&tasks).is_ok_and(|meta| meta.nlink() == 3) {
+    if has_one_thread {
         return children_of_thread(&format!("{tasks}/{pid}"));
     }
     let Ok(threads) = fs::read_dir(tasks) else { return Vec::new() };
@@ -109,7 +121,6 @@ pub(crate) fn children(pid: Pid) -> Vec<Pid> {
 }
 
 fn children_of_thread(folder: &str) -> Vec<Pid> {
-    // To its end: one read(2) gives at most a page.
     let bytes = read(&format!("{folder}/children")).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).filter_map(Pid::new).collect()

@@ -5,24 +5,36 @@
 //! nor environment for a moment during an execve(2).
 
 use std::fs::{self, DirEntry, File};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use pipulate_core::identity::Pid;
+use rustix::buffer::spare_capacity;
 
 /// How long an exec may take to show the new program; one from a dead network disk never does.
 const EXEC_PATIENCE: Duration = Duration::from_secs(1);
 /// Poll interval during an exec: nothing reports that another process's exec is complete.
 const EXEC_POLL: Duration = Duration::from_micros(200);
 
-/// Reads a file of `/proc`. They report a size of 0, so `std` must not ask for it.
+/// Reads a file of `/proc` to its end: one read(2) gives at most a page.
 pub(super) fn read(path: &str) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(4096);
-    File::open(path)?.take(u64::MAX).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let file = File::open(path)?;
+    let mut bytes = Vec::new();
+    loop {
+        bytes.reserve(PAGE);
+        let count = rustix::io::retry_on_intr(|| rustix::io::read(&file, spare_capacity(&mut bytes)))?;
+        if count < ALMOST_A_PAGE {
+            return Ok(bytes);
+        }
+    }
 }
+
+const PAGE: usize = 4096;
+/// A shorter read has reached the end: seq_read_iter in the kernel's fs/seq_file.c fills a page with all
+/// entries for which there is room.
+const ALMOST_A_PAGE: usize = PAGE / 2;
 
 /// A part of a process's memory that `/proc/PID` shows as a file.
 #[derive(Debug, Clone, Copy)]
@@ -145,9 +157,14 @@ impl<'a> Stat<'a> {
         matches!(self.fields.first(), Some(&("Z" | "X" | "x")))
     }
 
+    /// How many threads its process has.
+    pub(super) fn threads(&self) -> Option<u64> {
+        self.field(THREADS)
+    }
+
     /// Whether this thread has ended and there are others, which may have ended by now.
     pub(super) fn runs_on_in_others(&self) -> bool {
-        self.has_ended() && self.field(THREADS).is_some_and(|threads: u64| threads > 1)
+        self.has_ended() && self.threads().is_some_and(|threads| threads > 1)
     }
 }
 

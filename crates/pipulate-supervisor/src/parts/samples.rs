@@ -65,6 +65,7 @@ pub(crate) fn entry(pid: i32) -> Entry {
         cpu_seconds: 0.0,
         start: 1,
         memory_bytes: 0,
+        threads: 1,
     }
 }
 
