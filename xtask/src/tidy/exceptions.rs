@@ -45,11 +45,6 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: Rule::UnboundedRead,
-        subject: "crates/pipulate-process/src/os/own_memory.rs",
-        reason: "reads /proc",
-    },
-    Exception {
-        rule: Rule::UnboundedRead,
         subject: "crates/pipulate-process/src/os/pidfd_info.rs",
         reason: "reads /proc",
     },

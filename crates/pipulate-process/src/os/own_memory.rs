@@ -4,10 +4,17 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// Gives back free heap, and the pages of our program that are as they are in its file.
+use super::proc_files::read;
+
+/// Gives back free heap, unused stack, and the pages of our program that are as they are in its file.
 #[expect(unsafe_code, reason = "neither call has a safe form")]
 pub(crate) fn give_back_memory() {
-    let ranges = unchanged_file_pages().unwrap_or_default();
+    let ranges = {
+        let maps = read("/proc/self/maps").unwrap_or_default();
+        let maps = String::from_utf8_lossy(&maps);
+        give_back_stack(&maps);
+        unchanged_file_pages(&maps).unwrap_or_default()
+    };
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim only returns memory that is free.
     unsafe {
@@ -23,13 +30,43 @@ pub(crate) fn give_back_memory() {
     }
 }
 
+/// Gives back the pages of the first thread's stack that only calls used which have returned.
+///
+/// Not inlined: what is below its own small frame is in use by nothing.
+#[inline(never)]
+#[expect(unsafe_code, reason = "madvise has no safe form")]
+fn give_back_stack(maps: &str) {
+    let frame = std::ptr::from_ref(&maps).addr();
+    let Some((start, end)) = unused_stack(maps, frame, rustix::param::page_size()) else { return };
+    // SAFETY: the range is below this frame by more than it and its callees need, and the stack grows down:
+    // nothing in it is read again before it is written.
+    unsafe {
+        libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED);
+    }
+}
+
+/// The part of the first thread's stack that is at least a page below a frame in it; `None` for another
+/// thread's frame.
+fn unused_stack(maps: &str, frame: usize, page: usize) -> Option<(usize, usize)> {
+    let line = maps.lines().find(|line| line.ends_with("[stack]"))?;
+    let (start, end) = addresses(line)?;
+    let unused = (frame / page).saturating_sub(1) * page;
+    (start < unused && frame < end).then_some((start, unused))
+}
+
+/// The first and the last address of a line in `/proc/PID/maps`.
+fn addresses(line: &str) -> Option<(usize, usize)> {
+    let (start, end) = line.split_ascii_whitespace().next()?.split_once('-')?;
+    let address = |text| usize::from_str_radix(text, 16).ok();
+    Some((address(start)?, address(end)?))
+}
+
 /// Where files are mapped that can't be written to, the pages that are as they are in the file.
-fn unchanged_file_pages() -> io::Result<Vec<(usize, usize)>> {
+fn unchanged_file_pages(maps: &str) -> io::Result<Vec<(usize, usize)>> {
     let page = rustix::param::page_size();
-    let maps = fs::read_to_string("/proc/self/maps")?;
     let pagemap = fs::File::open("/proc/self/pagemap")?;
     let mut found = Vec::new();
-    for (start, end) in fixed_file_ranges(&maps) {
+    for (start, end) in fixed_file_ranges(maps) {
         let mut entries = vec![0; (end - start) / page * PAGEMAP_ENTRY];
         pagemap.read_exact_at(&mut entries, (start / page * PAGEMAP_ENTRY) as u64)?;
         let runs = unchanged_runs(&entries);
@@ -41,13 +78,11 @@ fn unchanged_file_pages() -> io::Result<Vec<(usize, usize)>> {
 /// The mappings in `/proc/PID/maps` of files that can't be written to.
 fn fixed_file_ranges(maps: &str) -> impl Iterator<Item = (usize, usize)> {
     maps.lines().filter_map(|line| {
-        let mut fields = line.split_ascii_whitespace();
-        let (start, end) = fields.next()?.split_once('-')?;
+        let mut fields = line.split_ascii_whitespace().skip(1);
         let access = fields.next()?;
         let is_file = fields.nth(3).is_some_and(|path| path.starts_with('/'));
         let is_fixed = is_file && access.starts_with('r') && !access.contains('w');
-        let address = |text| usize::from_str_radix(text, 16).ok();
-        is_fixed.then_some((address(start)?, address(end)?))
+        addresses(line).filter(|_| is_fixed)
     })
 }
 
@@ -94,8 +129,19 @@ mod tests {
     }
 
     #[test]
+    fn only_the_stack_below_all_frames_is_given_back() {
+        let maps = "00700000-00800000 rw-p 00000000 00:00 0 [heap]\n\
+            7f000000-7f021000 rw-p 00000000 00:00 0                          [stack]\n";
+        assert_eq!(unused_stack(maps, 0x7f01_e123, 4096), Some((0x7f00_0000, 0x7f01_d000)));
+        assert_eq!(unused_stack(maps, 0x7f00_1123, 4096), None, "nothing is below it");
+        assert_eq!(unused_stack(maps, 0x7f02_1000, 4096), None, "another thread's");
+        assert_eq!(unused_stack(maps, 0x6f00_0000, 4096), None, "another thread's");
+    }
+
+    #[test]
     fn a_program_goes_on_after_giving_back() {
-        assert!(!unchanged_file_pages().unwrap().is_empty());
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        assert!(!unchanged_file_pages(&maps).unwrap().is_empty());
         give_back_memory();
         // By way of the dynamic linker's tables, which are changed copies.
         assert!(crate::os::listeners().is_ok());
