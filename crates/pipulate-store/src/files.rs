@@ -54,6 +54,10 @@ pub fn read_foreign_text(path: &Path) -> std::io::Result<String> {
 pub(crate) fn read_open(file: File, limit: u64) -> std::io::Result<Vec<u8>> {
     let meta = file.metadata()?;
     refuse_irregular(&meta)?;
+    read_within(file, &meta, limit)
+}
+
+fn read_within(file: File, meta: &fs::Metadata, limit: u64) -> std::io::Result<Vec<u8>> {
     // Room for its end too: it is read whole at the first time.
     let mut bytes = Vec::with_capacity(meta.len().min(limit) as usize + 1);
     // Files of the kernel say that they are empty, and others may grow.
@@ -101,7 +105,7 @@ pub fn read_private(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     if meta.len() > LIMIT {
         return Err(StoreError::refused(path, "it is larger than 1 MiB, and nothing of ours is"));
     }
-    read_open(file, LIMIT).map(Some).map_err(StoreError::io("read", path))
+    read_within(file, &meta, LIMIT).map(Some).map_err(StoreError::io("read", path))
 }
 
 /// Writes a file that only its user may read, by a temporary file beside it and a rename.
