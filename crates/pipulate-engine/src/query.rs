@@ -207,12 +207,21 @@ pub fn url(record: &Record, address: SocketAddr, page: &str) -> String {
 }
 
 fn live(claims: &Claims, layout: &Layout, record: &Record, ownership: &Ownership) -> Option<LiveService> {
-    let main = main_entry(claims, layout, record, ownership);
+    let below = match ownership {
+        Ownership::Supervised(supervisor) if !record.adopted => Some(below(layout, record, *supervisor)),
+        Ownership::Supervised(_) | Ownership::Unsupervised | Ownership::Gone | Ownership::Unknown(_) => None,
+    };
+    // One look serves for both, its processes and the main one among them.
+    let seen = below.iter().flatten().find(|entry| is_recorded_main(record, entry)).cloned();
+    let main = seen.or_else(|| main_entry(claims, layout, record, ownership));
     if main.is_none() && !record.is_in_background() {
         return None;
     }
     let main_pid = main.as_ref().map(|main| main.pid);
-    let mut ours = processes_among(claims, layout, record, ownership, main_pid)?;
+    let mut ours = match below {
+        Some(ours) => ours,
+        None => processes_among(claims, layout, record, ownership, main_pid)?,
+    };
     // Without a main process the eldest stands for the service.
     let eldest = || kernels::without_kernels(ours.clone()).into_iter().min_by_key(|one| (one.start, one.pid));
     let entry = main.or_else(eldest)?;
@@ -267,7 +276,7 @@ fn processes_among(
     let service = Service::of(layout, &record.service);
     let family = match ownership {
         Ownership::Supervised(supervisor) if !record.adopted => {
-            service.below(&[*supervisor], layout, &Attached::new())
+            return Some(below(layout, record, *supervisor));
         }
         Ownership::Supervised(supervisor) => {
             service.among(claims, &[&[*supervisor], main.as_slice()].concat(), layout)
@@ -278,6 +287,10 @@ fn processes_among(
     Some(family.ours)
 }
 
+fn below(layout: &Layout, record: &Record, supervisor: Pid) -> Vec<Entry> {
+    Service::of(layout, &record.service).below(&[supervisor], layout, &Attached::new()).ours
+}
+
 /// Whether the main process that the record names is there.
 pub(crate) fn main_lives(record: &Record) -> bool {
     recorded_main(record).is_some()
@@ -285,7 +298,12 @@ pub(crate) fn main_lives(record: &Record) -> bool {
 
 fn recorded_main(record: &Record) -> Option<Entry> {
     let main = &record.main.as_ref()?.identity;
-    table::entry(main.pid).filter(|entry| entry.lives() && entry.start == main.start)
+    table::entry(main.pid).filter(|entry| is_recorded_main(record, entry))
+}
+
+fn is_recorded_main(record: &Record, entry: &Entry) -> bool {
+    let main = record.main.as_ref().map(|main| &main.identity);
+    main.is_some_and(|main| entry.pid == main.pid && entry.start == main.start) && entry.lives()
 }
 
 /// The living main process; without a supervisor also one that nobody could write down any more.
