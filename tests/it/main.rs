@@ -47,6 +47,7 @@ mod orphans;
 mod packages;
 mod pages;
 mod places;
+mod programs;
 mod readiness;
 mod ready_line;
 mod real_model;

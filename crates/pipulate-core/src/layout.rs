@@ -126,6 +126,11 @@ impl Layout {
         self.run.at(format!("{service}.json"))
     }
 
+    /// The path of the program that supervises.
+    pub fn program(&self) -> AbsPath {
+        self.run.at("program")
+    }
+
     /// Its main process's pid, for people and scripts.
     pub fn pid_file(&self, service: &ServiceName) -> AbsPath {
         self.run.at(format!("{service}.pid"))

@@ -23,6 +23,8 @@ pub fn take_over(layout: &Layout) -> Result<bool, StoreError> {
     let host = identity::host();
     let mut gone = record::services(layout)?;
     gone.retain(|service| look_up(layout, service, &host).1 == Ownership::Gone);
+    // It may name any program.
+    files::remove(&layout.program())?;
     known::remember_home(layout)?;
     if !known::is_home(layout) {
         // There is nowhere to remember anything.

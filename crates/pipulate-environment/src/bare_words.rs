@@ -18,7 +18,7 @@ use crate::template::fill;
 /// The verbs that are words of their own.
 pub(crate) const WORDS: [&str; 2] = ["start", "stop"];
 
-const TEMPLATE: &str = include_str!("../../../scripts/bare-word.sh");
+const TEMPLATE: &str = include_str!("bare-word.sh");
 
 /// By its second line a file is known to be ours.
 const OURS: &[u8] = b"#!/bin/sh\n# Made by pipulate, and made again when it changes";
@@ -32,10 +32,26 @@ pub enum BareWordError {
     Store(#[from] StoreError),
 }
 
-/// Writes both into the venv, for that project and with that program; tells what could not be done.
-pub fn write_all(venv: &Path, project: &Path, program: &Path) -> Vec<String> {
-    let failed = WORDS.into_iter().filter_map(|word| write(venv, project, program, word).err());
+/// Writes both into the venv, for that project and with these programs, of which the first that is there
+/// counts; tells what could not be done.
+pub fn write_all(venv: &Path, project: &Path, programs: &[PathBuf]) -> Vec<String> {
+    let failed = WORDS.into_iter().filter_map(|word| write(venv, project, programs, word).err());
     failed.map(|error| error.to_string()).collect()
+}
+
+/// Lets the words of that project which are there run these programs from now on; tells what could not be
+/// done.
+pub fn refresh(venv: &Path, project: &Path, programs: &[PathBuf]) -> Vec<String> {
+    let line = [b"\nproject=", &*quoted_for_sh(project.as_os_str().as_bytes()), b"\n"].concat();
+    let is_of_project = |word: &&str| {
+        let script = files::read_foreign(&venv.join("bin").join(word)).unwrap_or_default();
+        script.starts_with(OURS) && script.windows(line.len()).any(|window| window == line)
+    };
+    let failed = WORDS.into_iter().filter(is_of_project);
+    failed
+        .filter_map(|word| write(venv, project, programs, word).err())
+        .map(|error| error.to_string())
+        .collect()
 }
 
 /// Whether the word in this `bin/` folder is one of ours.
@@ -55,9 +71,14 @@ pub fn typed(bin: &Path, word: &'static str, around: &Surroundings) -> String {
 ///
 /// # Errors
 /// The file is not ours, or can't be written.
-pub fn write(venv: &Path, project: &Path, program: &Path, word: &'static str) -> Result<bool, BareWordError> {
+pub fn write(
+    venv: &Path,
+    project: &Path,
+    programs: &[PathBuf],
+    word: &'static str,
+) -> Result<bool, BareWordError> {
     let path = venv.join("bin").join(word);
-    let wanted = script(project, program, word);
+    let wanted = script(project, programs, word);
     match files::read_foreign(&path) {
         Ok(there) if there == wanted && crate::surroundings::is_executable(&path) => return Ok(false),
         Ok(there) if !there.starts_with(OURS) => return Err(BareWordError::NotOurs { path, word }),
@@ -79,10 +100,11 @@ fn replace(path: &Path, script: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn script(project: &Path, program: &Path, word: &str) -> Vec<u8> {
+fn script(project: &Path, programs: &[PathBuf], word: &str) -> Vec<u8> {
     let quoted = |path: &Path| quoted_for_sh(path.as_os_str().as_bytes());
-    let (project, program) = (quoted(project), quoted(program));
-    fill(TEMPLATE, &[("PROJECT", &project), ("PROGRAM", &program), ("VERB", word.as_bytes())])
+    let project = quoted(project);
+    let programs = programs.iter().map(|program| quoted(program)).collect::<Vec<_>>().join(&b' ');
+    fill(TEMPLATE, &[("PROJECT", &project), ("PROGRAMS", &programs), ("VERB", word.as_bytes())])
 }
 
 #[cfg(test)]
@@ -134,7 +156,7 @@ mod tests {
     fn the_words_start_the_program_for_their_project_from_any_folder() {
         let home = Home::new();
         let program = home.program(WEIRD);
-        assert!(write_all(&home.venv(), Path::new(WEIRD), &program).is_empty());
+        assert!(write_all(&home.venv(), Path::new(WEIRD), &[program]).is_empty());
         for word in WORDS {
             let output = home.run(word, "/usr/bin:/bin");
             assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("[-C][{WEIRD}][{word}][a b][$c]"));
@@ -144,10 +166,15 @@ mod tests {
     #[test]
     fn a_program_that_is_gone_is_looked_for_on_path_and_missed_in_words() {
         let home = Home::new();
-        write_all(&home.venv(), Path::new("/p"), Path::new("/gone/pipulate"));
+        write_all(&home.venv(), Path::new("/p"), &["/gone/pipulate".into(), "/gone/copy".into()]);
         let found = home.program("other");
         let path = format!("{}:/usr/bin:/bin", found.parent().unwrap().display());
         assert_eq!(home.run("stop", &path).stdout, b"[-C][/p][stop][a b][$c]");
+        // A copy comes before PATH.
+        let copy = home.program(WEIRD);
+        write_all(&home.venv(), Path::new("/p"), &["/gone/pipulate".into(), copy]);
+        assert_eq!(home.run("start", &path).stdout, b"[-C][/p][start][a b][$c]");
+        write_all(&home.venv(), Path::new("/p"), &["/gone/pipulate".into(), "/gone/copy".into()]);
         let missed = home.run("stop", "/usr/bin:/bin");
         let words = String::from_utf8(missed.stderr).unwrap();
         assert_eq!(missed.end, End::Code(127));
@@ -157,11 +184,25 @@ mod tests {
     #[test]
     fn a_word_is_rewritten_only_when_it_differs() {
         let home = Home::new();
-        let wrote =
-            |program: &str| write(&home.venv(), Path::new("/p"), Path::new(program), "start").unwrap();
+        let wrote = |program: &str| write(&home.venv(), Path::new("/p"), &[program.into()], "start").unwrap();
         assert!(wrote("/a/pipulate"));
         assert!(!wrote("/a/pipulate"));
         assert!(wrote("/b/pipulate"));
+    }
+
+    #[test]
+    fn only_words_of_the_same_project_are_refreshed() {
+        let home = Home::new();
+        let script = || fs::read(home.venv().join("bin/start")).unwrap_or_default();
+        let [one, other]: [&[PathBuf]; 2] = [&["/a/pipulate".into()], &["/b/pipulate".into()]];
+        refresh(&home.venv(), Path::new("/p"), one);
+        assert_eq!(script(), b"", "there is none");
+        write_all(&home.venv(), Path::new("/p"), one);
+        let before = script();
+        refresh(&home.venv(), Path::new("/q"), other);
+        assert_eq!(script(), before);
+        assert!(refresh(&home.venv(), Path::new("/p"), other).is_empty());
+        assert!(script() != before);
     }
 
     #[test]
@@ -171,7 +212,7 @@ mod tests {
         let around = |path: &str| Surroundings::default().with("PATH", format!("{path}:/usr/bin:/bin"));
         let inside = around(bin.to_str().unwrap());
         assert_eq!(typed(&bin, "start", &inside), "pipulate start", "there is none yet");
-        write_all(&home.venv(), Path::new("/p"), Path::new("/pipulate"));
+        write_all(&home.venv(), Path::new("/p"), &["/pipulate".into()]);
         assert_eq!(typed(&bin, "start", &inside), "start");
         assert_eq!(typed(&bin, "start", &around("/usr/local/bin")), "pipulate start");
         let other = home.folder.path().join("other");
@@ -186,7 +227,7 @@ mod tests {
         let home = Home::new();
         let path = home.venv().join("bin/start");
         fs::write(&path, "#!/bin/sh\necho mine\n").unwrap();
-        let notes = write_all(&home.venv(), Path::new("/p"), Path::new("/pipulate"));
+        let notes = write_all(&home.venv(), Path::new("/p"), &["/pipulate".into()]);
         assert!(notes.len() == 1 && notes[0].contains("is not ours"), "{notes:?}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "#!/bin/sh\necho mine\n");
         assert!(home.venv().join("bin/stop").exists());

@@ -47,8 +47,8 @@ pub struct SetupRequest<'a> {
     pub mode: Mode,
     /// A service of this home lives that may have loaded packages: none is replaced then.
     pub home_is_alive: bool,
-    /// Our own program, for the two bare words.
-    pub program: &'a Path,
+    /// Our own program, for the two bare words: the first of these files that is there.
+    pub programs: &'a [PathBuf],
     pub around: &'a Surroundings,
 }
 

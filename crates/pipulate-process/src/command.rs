@@ -20,6 +20,8 @@ use crate::signals;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     program: PathBuf,
+    /// Its first word, if that is another one.
+    called: Option<OsString>,
     args: Vec<OsString>,
     env: Vec<(OsString, Option<OsString>)>,
     directory: Option<PathBuf>,
@@ -84,11 +86,18 @@ impl Command {
     pub fn new(program: impl Into<PathBuf>) -> Self {
         Self {
             program: program.into(),
+            called: None,
             args: Vec::new(),
             env: Vec::new(),
             directory: None,
             stdin: Vec::new(),
         }
+    }
+
+    /// Calls it by another name than its own: its first word.
+    pub fn called(mut self, name: impl Into<OsString>) -> Self {
+        self.called = Some(name.into());
+        self
     }
 
     /// Adds an argument.
@@ -221,6 +230,9 @@ impl Command {
     fn std_command(&self) -> std::process::Command {
         let mut command = std::process::Command::new(&self.program);
         command.args(&self.args);
+        if let Some(name) = &self.called {
+            command.arg0(name);
+        }
         for (name, value) in &self.env {
             match value {
                 Some(value) => command.env(name, value),

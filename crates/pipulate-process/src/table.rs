@@ -102,10 +102,15 @@ pub fn working_directory(pid: Pid) -> Option<PathBuf> {
     os::working_directory(pid)
 }
 
-/// Whether another program stands by now where the one that it runs was started from, as after
-/// an upgrade.
-pub fn program_was_replaced(pid: Pid) -> bool {
-    os::program_was_replaced(pid)
+/// Whether a process runs another program than the one in this file. False where that can't be told, as of
+/// a file that is gone.
+pub fn runs_another(pid: Pid, file: &Path) -> bool {
+    os::runs_another(pid, file)
+}
+
+/// The file of the program that a process runs, as it was called before it was deleted.
+pub fn program(pid: Pid) -> Option<PathBuf> {
+    os::program(pid)
 }
 
 /// The file of the program that this process runs, also if it was deleted since.

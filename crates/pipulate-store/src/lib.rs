@@ -10,6 +10,7 @@
 pub mod capture;
 pub mod chat;
 pub mod consent;
+pub mod copies;
 pub mod dotenv;
 pub mod error;
 pub mod files;
@@ -19,6 +20,7 @@ pub mod lock;
 pub mod log;
 pub mod own_log;
 pub mod pending;
+pub mod program;
 pub mod record;
 pub mod registry;
 pub mod request;

@@ -472,8 +472,8 @@ impl Driver {
 
     fn look_at_upgrade(&mut self) {
         let begin = || {
-            let newer = self.program.newer()?;
-            Some(Trial::begin(newer, self.home.layout().root(), &self.host))
+            let newer = self.program.newer(self.home.layout())?;
+            Some(Trial::begin(&newer, self.home.layout().root(), &self.host))
         };
         let (phase, is_stopping) = (self.machine.phase(), self.tree.stop.is_running());
         if !self.upgrade.look(&self.spec.name, phase, is_stopping, Instant::now(), begin) {
@@ -481,7 +481,7 @@ impl Driver {
         }
         self.save();
         tracing::info!(service = %self.spec.name, "makes way for a newer program");
-        let image = self.program.path.clone();
+        let image = self.program.newer(self.home.layout()).unwrap_or_else(|| self.program.path.clone());
         // A restart begins with the newer program anyway. What runs needs no configuration.
         let why = self.exec(&image, Beginning::Rescue, &[Notice::Stop, Notice::Restart]);
         tracing::warn!(service = %self.spec.name, "{why}; this one goes on");
@@ -617,7 +617,7 @@ impl Driver {
         if self.port.is_exposed() {
             self.save();
         }
-        let image = self.program.newer().map(Path::to_owned).and_then(|newer| {
+        let image = self.program.newer(self.home.layout()).and_then(|newer| {
             let (folder, host) = (self.home.layout().root().clone(), self.host.clone());
             let drain = || {
                 self.drain();

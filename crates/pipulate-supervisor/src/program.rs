@@ -15,7 +15,7 @@ use pipulate_process::command::{Command, CommandError};
 use pipulate_process::identity::{self, Verified};
 use pipulate_process::{spawn, table};
 use pipulate_store::error::StoreError;
-use pipulate_store::own_log;
+use pipulate_store::{own_log, program};
 
 use crate::launch_spec::LaunchSpec;
 use crate::scope::Scope;
@@ -112,9 +112,12 @@ impl Program {
         table::own_image(&self.path)
     }
 
-    /// The program that stands in its place now, if that is another one.
-    pub(crate) fn newer(&self) -> Option<&Path> {
-        Some(&*self.path).filter(|path| path.is_file() && !table::is_own_program(path))
+    /// The other program that is to take over: the one that was last asked to start services here, else what
+    /// stands in the place of this one.
+    pub(crate) fn newer(&self, layout: &Layout) -> Option<PathBuf> {
+        let asked = program::recall(layout).filter(|path| path.is_file());
+        Some(asked.unwrap_or_else(|| self.path.clone()))
+            .filter(|path| path.is_file() && !table::is_own_program(path))
     }
 
     /// Becomes `image` as the supervisor of `service`, with what is handed over; returns only if that

@@ -1,5 +1,6 @@
 //! What every verb needs to know: which project, its configuration, and where to print.
 
+pub(crate) mod program;
 mod root;
 mod trust;
 
@@ -35,6 +36,8 @@ pub(crate) struct Context {
     pub(crate) printer: Printer,
     /// This very program, for starting it again.
     pub(crate) exe: PathBuf,
+    /// The files in which it is, the one that was called first.
+    pub(crate) programs: Vec<PathBuf>,
     config: Result<Config, ConfigError>,
     /// Whether the project is a folder above the current one, and only its `.venv` says that it is one.
     is_guess: bool,
@@ -84,7 +87,8 @@ impl Context {
             _ => home::locate_anew(root, home::user_dirs()),
         };
         printer.detail(format!("project: {}", layout.root()));
-        Ok(Self { config: read_config(&layout), layout, printer, exe, is_guess })
+        let programs = program::files(&exe);
+        Ok(Self { config: read_config(&layout), layout, printer, exe, programs, is_guess })
     }
 
     /// The project, as both user interfaces act on it.

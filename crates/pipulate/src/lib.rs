@@ -21,7 +21,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use call::Verb;
-use context::Context;
+use context::{Context, program};
 use error::{Failure, FailureKind};
 use exit_code::ExitStatus;
 use pipulate_environment::browser;
@@ -50,11 +50,12 @@ fn run_verb(args: Vec<OsString>) -> ExitCode {
         Err(_) => return ExitStatus::Failed.into(),
     }
     let terminal = Terminal::of_this_process();
-    let call = match cli::parse(args) {
+    let call = match cli::parse(args.clone()) {
         Ok(call) => call,
         Err(answer) => return answer.give(&terminal).into(),
     };
     let printer = Printer::new(&terminal, call.global.color, call.global.verbosity);
+    program::leave_cache(&call, &args, &printer);
     let asks_how_it_is = matches!(call.verb, Verb::Status(_));
     match Context::find(&call, printer.clone()).and_then(|context| dispatch(&context, call.verb)) {
         Ok(status) => status.into(),
@@ -73,8 +74,8 @@ fn run_verb(args: Vec<OsString>) -> ExitCode {
 
 fn dispatch(context: &Context, verb: Verb) -> Result<ExitStatus, Failure> {
     match verb {
-        Verb::Start(settings) => commands::start::start(context, settings),
-        Verb::Stop(settings) => commands::stop::stop(context, settings),
+        Verb::Start(settings) => program::sweeping(|| commands::start::start(context, settings)),
+        Verb::Stop(settings) => program::sweeping(|| commands::stop::stop(context, settings)),
         Verb::Restart(settings) => commands::restart::restart(context, settings),
         Verb::Status(settings) => commands::status::status(context, settings),
         Verb::Logs(settings) => commands::logs::logs(context, settings),

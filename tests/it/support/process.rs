@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal};
 
@@ -37,6 +38,11 @@ impl Process {
         let number = pid.as_i64().and_then(|pid| i32::try_from(pid).ok());
         let number = number.unwrap_or_else(|| panic!("a pid was expected: {pid}"));
         Self::find(number).unwrap_or_else(|| panic!("process {number} does not live"))
+    }
+
+    /// The file that it executes.
+    pub(crate) fn program(&self) -> PathBuf {
+        fs::read_link(format!("/proc/{}/exe", self.pid)).unwrap_or_default()
     }
 
     /// Whether this very process still lives.

@@ -114,6 +114,8 @@ impl TestProject {
             ("XDG_RUNTIME_DIR", inside(".runtime")),
             ("TMUX_TMPDIR", inside(".runtime")),
         ]);
+        // The program under test lies in cargo's cache, and is large.
+        command.env("PIPULATE_NO_COPY", "1");
         command.envs([("LANG", "C.UTF-8"), ("SHELL", "/bin/bash"), ("PIPULATE_NO_BROWSER", "1")]);
         command.env("OLLAMA_HOST", format!("127.0.0.1:{}", self.nobody.number));
         command

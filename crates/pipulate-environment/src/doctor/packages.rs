@@ -108,7 +108,7 @@ fn drift(examination: &Examination) -> Vec<Drift> {
         jupyter: config.has_jupyter(),
         mode: Mode::Automatic,
         home_is_alive: examination.alive,
-        program: &examination.exe,
+        programs: std::slice::from_ref(&examination.exe),
         around: &examination.session.surroundings,
     })
 }

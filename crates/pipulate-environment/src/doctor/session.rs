@@ -1,15 +1,20 @@
 //! The user's session: variables that lead Python, libraries or requests astray, other programs of our name,
 //! whether a line can be edited, and whether a browser can be opened from here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pipulate_core::finding::Finding;
 use pipulate_process::command::Command;
+use pipulate_store::files;
 
 use super::check::{Check, Group};
 use super::{Examination, evidence, is_startable, real, skipped, warning};
 use crate::browser::opener_programs;
 use crate::browser::plan::Plan;
+use crate::venv::bin_dir;
+
+/// Of a larger program no copy is recognized.
+const LARGEST: u64 = 64 << 20;
 
 const LIBRARY_PATH: &str = "shell.library_path";
 const PYTHON: &str = "shell.python";
@@ -28,7 +33,10 @@ pub(super) const VARIABLES: Group = Group {
             "`PYTHONHOME`, `PYTHONPATH`, and another environment that is active in this shell",
         ),
         Check::new(PROXY, "whether a proxy is asked for addresses of this very machine"),
-        Check::new(PIPULATE, "whether the `pipulate` on `PATH` is this one (PyPI has another of that name)"),
+        Check::new(
+            PIPULATE,
+            "whether the `pipulate` on `PATH` and in the environment is this one (PyPI has another of that name)",
+        ),
     ],
     examine: |examination| {
         vec![library_path(examination), python(examination), proxy(examination), pipulate(examination)]
@@ -145,16 +153,42 @@ fn proxy(examination: &Examination) -> Finding {
 }
 
 fn pipulate(examination: &Examination) -> Finding {
-    match examination.program("pipulate") {
-        None => skipped(PIPULATE, "No pipulate is on PATH")
-            .detail(format!("this one is: {}", examination.exe.display())),
-        Some(found) if real(&found) == real(&examination.exe) => {
+    let on_path = examination.program("pipulate");
+    let in_venv = examination.config().ok().map(|config| bin_dir(&examination.layout, &config.python));
+    let in_venv = in_venv.map(|bin| bin.join("pipulate")).filter(|program| program.is_file());
+    let is_other = |found: &&PathBuf| !is_same_program(found, &examination.exe);
+    let others: Vec<&PathBuf> = [&on_path, &in_venv].into_iter().flatten().filter(is_other).collect();
+    let this = format!("this one is: {}", examination.exe.display());
+    match (others.as_slice(), &on_path) {
+        ([], None) => skipped(PIPULATE, "No pipulate is on PATH").detail(this),
+        ([], Some(found)) => {
             Finding::ok(PIPULATE, format!("The pipulate on PATH is this one: {}", found.display()))
         }
-        Some(found) => warning(PIPULATE, "The word pipulate means another program in this shell")
-            .detail(format!("on PATH: {}; this one is: {}", found.display(), examination.exe.display()))
-            .advice("put this one's folder first on PATH, or remove the other (pip uninstall pipulate)"),
+        ([other, ..], _) => {
+            let place =
+                if on_path.as_ref() == Some(*other) { "in this shell" } else { "in this environment" };
+            let finding = warning(PIPULATE, format!("The word pipulate means another program {place}"))
+                .detail(format!("there: {}; {this}", other.display()));
+            // What pip and uv install begins with the line that names a Python; this one never does.
+            match files::read_foreign(other).is_ok_and(|bytes| bytes.starts_with(b"#!")) {
+                true => finding.detail(
+                    "it is a script, as the Python package pipulate has one; this program's package is \
+                     pipulate-home",
+                ),
+                false => finding,
+            }
+            .advice("put this one's folder first on PATH, or remove the other (pip uninstall pipulate)")
+        }
     }
+}
+
+/// Whether both files are the same program: one file, or copies of one.
+fn is_same_program(one: &Path, other: &Path) -> bool {
+    let length = |path: &Path| path.metadata().map(|meta| meta.len()).ok();
+    let content = |path: &Path| files::read_foreign_within(path, LARGEST).ok();
+    let is_copy =
+        || length(one) == length(other) && content(one).is_some_and(|it| Some(it) == content(other));
+    real(one) == real(other) || is_copy()
 }
 
 fn line_editing(examination: &Examination) -> Finding {

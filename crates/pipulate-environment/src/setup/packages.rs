@@ -52,7 +52,7 @@ impl Work<'_, '_> {
                 self.install_all(&job, how)
             }
         };
-        let words = bare_words::write_all(&seen.root, self.request.layout.root(), self.request.program);
+        let words = bare_words::write_all(&seen.root, self.request.layout.root(), self.request.programs);
         self.notes.extend(words);
         let done = installed.as_ref().ok();
         let packages = Packages::below(&seen.root);

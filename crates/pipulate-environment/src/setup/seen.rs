@@ -125,7 +125,7 @@ impl Seen {
         drift.extend(self.own_drift(request));
         let stamped = self.stamped();
         let notes = match stamped {
-            Some(_) => bare_words::write_all(&venv.root, request.layout.root(), request.program),
+            Some(_) => bare_words::write_all(&venv.root, request.layout.root(), request.programs),
             None => Vec::new(),
         };
         Ok(SetupReport {

@@ -27,6 +27,7 @@ struct Home {
     config: Config,
     around: Surroundings,
     alive: bool,
+    programs: Vec<PathBuf>,
 }
 
 /// The project in a folder of this name; the user's state is beside it.
@@ -49,7 +50,14 @@ impl Home {
             .without("UV_FIND_LINKS")
             .with_home(folder.path().join("home"))
             .with_cache(folder.path().join("cache"));
-        Self { config: Config::parse("").unwrap(), layout, around, folder, alive: false }
+        Self {
+            config: Config::parse("").unwrap(),
+            layout,
+            around,
+            folder,
+            alive: false,
+            programs: vec!["/usr/bin/pipulate".into()],
+        }
     }
 
     fn request(&self, mode: Mode) -> SetupRequest<'_> {
@@ -60,7 +68,7 @@ impl Home {
             jupyter: false,
             mode,
             home_is_alive: self.alive,
-            program: Path::new("/usr/bin/pipulate"),
+            programs: &self.programs,
             around: &self.around,
         }
     }

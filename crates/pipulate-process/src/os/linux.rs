@@ -157,15 +157,17 @@ pub(crate) fn working_directory(pid: Pid) -> Option<std::path::PathBuf> {
     proc_files::working_directory(pid)
 }
 
-/// Whether another program stands by now where the one that it runs was started from.
-pub(crate) fn program_was_replaced(pid: Pid) -> bool {
-    let link = format!("/proc/{pid}/exe");
-    let Ok(path) = fs::read_link(&link) else { return false };
-    // The kernel marks the path of a program whose file is gone.
-    let bytes = path.into_os_string().into_vec();
-    let path = OsString::from_vec(bytes.strip_suffix(b" (deleted)").unwrap_or(&bytes).to_vec());
-    let (Ok(running), Ok(there)) = (fs::metadata(&link), fs::metadata(path)) else { return false };
+/// Whether it runs another program than the one in this file.
+pub(crate) fn runs_another(pid: Pid, file: &std::path::Path) -> bool {
+    let (Ok(running), Ok(there)) = (fs::metadata(format!("/proc/{pid}/exe")), fs::metadata(file)) else {
+        return false;
+    };
     (running.dev(), running.ino()) != (there.dev(), there.ino())
+}
+
+/// The file of the program that it runs.
+pub(crate) fn program(pid: Pid) -> Option<std::path::PathBuf> {
+    fs::read_link(format!("/proc/{pid}/exe")).ok().map(without_deleted_mark)
 }
 
 /// Leads to the program that this process runs, also after its file was deleted or replaced. Not for

@@ -11,7 +11,7 @@ use pipulate_engine::request::{Desired, Request, Wait};
 use crate::call::RestartSettings;
 use crate::commands::audience::Asker;
 use crate::commands::{drift, last_lines, setup};
-use crate::context::Context;
+use crate::context::{Context, program};
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
@@ -26,6 +26,7 @@ pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<Ex
     interrupt::ends_with_130()?;
     interrupt::outlives_its_terminal()?;
     context.confirm_guess()?;
+    program::remember(context);
     let request = Request {
         consent: settings.yes,
         ..Request::new(Desired::Restarted, settings.services, Wait::AtMost(PATIENCE))

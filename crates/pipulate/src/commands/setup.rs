@@ -115,7 +115,7 @@ pub(crate) fn request<'a>(
         jupyter: config.has_jupyter(),
         mode,
         home_is_alive: may_use_packages(context),
-        program: &context.exe,
+        programs: &context.programs,
         around,
     }
 }

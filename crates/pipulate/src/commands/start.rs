@@ -3,6 +3,7 @@
 mod foreground;
 pub(crate) mod launching;
 pub(crate) mod pages;
+mod upgrade;
 pub(crate) mod welcome;
 
 use std::io;
@@ -18,7 +19,6 @@ use pipulate_core::service::ServiceName;
 use pipulate_engine::execute::Withdrawal;
 use pipulate_engine::plan;
 use pipulate_engine::project::Note;
-use pipulate_engine::reload;
 use pipulate_environment::setup::Mode;
 use pipulate_process::poll::{self, Interest};
 use pipulate_store::pending::PendingStart;
@@ -30,7 +30,7 @@ use self::launching::Attempt;
 use self::welcome::Welcome;
 use crate::call::StartSettings;
 use crate::commands::{drift, last_lines, secret, setup, status};
-use crate::context::Context;
+use crate::context::{Context, program};
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
@@ -54,9 +54,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     if let Err(error) = capture::trim_unsupervised(&context.layout, config.logs) {
         notes::say(&context.printer, &Note::LogsUnread { error: error.into() });
     }
-    for service in reload::upgrade(&context.layout, &names) {
-        notes::say(&context.printer, &Note::Upgraded { service });
-    }
+    upgrade::take_over(context, &names, settings.wait);
     // What never had its packages is set up although what needs none of them runs.
     let is_set_up = !settings.setup || !setup::is_unfinished(context, config);
     if is_set_up && context.project().already_up(&names).len() == names.len() {
@@ -223,8 +221,9 @@ fn dry_run(
 fn make_home(context: &Context) -> Result<Context, Failure> {
     context.confirm_guess()?;
     let made = context.project().make_home(&mut |note| notes::say(&context.printer, &note));
-    let made = made.map_err(denial::failure)?;
-    Ok(context.with_layout(made.layout))
+    let made = context.with_layout(made.map_err(denial::failure)?.layout);
+    program::remember(&made);
+    Ok(made)
 }
 
 /// The addresses of services, where their logs are, and how to stop them.

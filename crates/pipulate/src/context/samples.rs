@@ -23,7 +23,7 @@ pub(crate) fn project(config: &str) -> Project {
     fs::write(layout.config(), config).unwrap();
     let (printer, printed) = memory::printer(Verbosity::Normal);
     let config = read_config(&layout);
-    let context =
-        Context { layout, printer, exe: PathBuf::from("/usr/bin/pipulate"), config, is_guess: false };
+    let exe = PathBuf::from("/usr/bin/pipulate");
+    let context = Context { layout, printer, programs: vec![exe.clone()], exe, config, is_guess: false };
     Project { context, printed, _directory: directory }
 }

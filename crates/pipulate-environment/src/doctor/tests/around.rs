@@ -21,6 +21,7 @@ fn what_the_shell_hands_down_is_recognized() {
             home.set("NO_PROXY", "127.0.0.1");
         }),
         ("shell.pipulate warning", |home| home.write_program("pipulate", "echo another")),
+        ("shell.pipulate warning", |home| home.write(".venv/bin/pipulate", "#!/usr/bin/python3\n")),
         ("shell.line_editing warning", |home| home.write_program("bash", "exit 1")),
         ("browser.opener warning", |home| {
             home.unset("PIPULATE_NO_BROWSER");
