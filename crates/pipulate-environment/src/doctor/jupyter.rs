@@ -4,11 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::iter;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use pipulate_core::finding::Finding;
 use pipulate_core::service::ServiceName;
-use pipulate_core::status::KernelInfo;
+use pipulate_core::status::{KernelInfo, ProcessInfo, Role};
+use pipulate_process::ports::{Listener, Listeners};
 use pipulate_store::files;
 use serde::Deserialize;
 
@@ -18,6 +21,7 @@ use crate::venv::existing_python;
 
 const TOKEN: &str = "jupyter.token";
 const KERNELS: &str = "jupyter.kernels";
+const LISTENERS: &str = "jupyter.listeners";
 const DEBUGGER: &str = "PIPULATE_DEBUGGER";
 
 pub(super) const ACCESS: Group = Group {
@@ -32,8 +36,13 @@ pub(super) const ACCESS: Group = Group {
             "whether the kernels that run use private sockets, or TCP ports that every user of this machine \
              can read; whether the debugger is on",
         ),
+        Check::new(
+            LISTENERS,
+            "whether JupyterLab, or a program that it started beside kernels and terminals, listens on a port of its \
+             own: extensions can, and JupyterLab's token does not guard those ports",
+        ),
     ],
-    examine: |examination| vec![token(examination), kernels(examination)],
+    examine: |examination| vec![token(examination), kernels(examination), listeners(examination)],
 };
 
 const SPECS: &str = "jupyter.kernelspec";
@@ -110,6 +119,43 @@ fn uses_tcp(examination: &Examination, kernel: &KernelInfo) -> bool {
     let file = files::read_private(&path).ok().flatten().unwrap_or_default();
     let connection: serde_json::Value = serde_json::from_slice(&file).unwrap_or_default();
     connection["transport"].as_str() == Some("tcp")
+}
+
+fn listeners(examination: &Examination) -> Finding {
+    let jupyter = examination.status.service(ServiceName::JUPYTER);
+    let Some((jupyter, live)) = jupyter.and_then(|jupyter| Some((jupyter, jupyter.live.as_ref()?))) else {
+        return skipped(LISTENERS, "Not examined: JupyterLab is not running");
+    };
+    let extra: Vec<String> = of_the_server(&live.processes)
+        .flat_map(|process| {
+            let all = Listeners::of([process.pid]).unwrap_or_default();
+            let other = all.own().filter(|listener| Some(listener.port) != jupyter.port);
+            let place = |listener: &Listener| SocketAddr::new(listener.address, listener.port);
+            let told = |listener| format!("{} (pid {}) on {}", process.name, process.pid, place(listener));
+            other.map(told).collect::<Vec<_>>()
+        })
+        .collect();
+    if extra.is_empty() {
+        return Finding::ok(LISTENERS, "JupyterLab listens on its own port only");
+    }
+    let title = format!("JupyterLab's extensions listen on ports beside its own: {}", extra.join(", "));
+    warning(LISTENERS, title)
+        .detail("asked: the system; JupyterLab's token does not guard these ports, so every user of this machine can try")
+        .command(
+            "find the extension that does it; disable it unless it asks for a key of its own",
+            examination.pipulate(&["run", "--", "jupyter", "server", "extension", "list"]),
+        )
+}
+
+/// The processes that are neither kernels nor terminals, nor below one: the server and what extensions start.
+fn of_the_server(processes: &[ProcessInfo]) -> impl Iterator<Item = &ProcessInfo> {
+    let parent = |process: &ProcessInfo| processes.iter().find(|other| other.pid.get() == process.ppid);
+    let is_of_the_server = move |process: &&ProcessInfo| {
+        // No chain is longer than the list, even if it was read while processes were replaced.
+        let mut line = iter::successors(Some(*process), |process| parent(process)).take(processes.len());
+        line.all(|process| matches!(process.role, Role::Main | Role::Child))
+    };
+    processes.iter().filter(is_of_the_server)
 }
 
 /// The kernel that a new notebook gets.

@@ -8,7 +8,7 @@ use pipulate_core::identity::Pid;
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
-use pipulate_core::status::{LastExit, ServiceStatus};
+use pipulate_core::status::{LastExit, LiveService, ProcessInfo, Role, ServiceStatus};
 
 use super::super::{PortFact, PortState};
 use super::home::{Home, python, recognized};
@@ -254,6 +254,40 @@ fn a_crashed_service_is_told_with_its_last_lines_and_none_of_its_secrets() {
     let (command, automatic) = home.mending("services.supervised");
     assert_eq!(command, "pipulate -C HOME start --no-setup --no-browser worker");
     assert!(automatic, "it is taken over as it is");
+}
+
+#[test]
+fn a_port_that_an_extension_of_jupyterlab_opened_is_named_and_one_of_a_kernel_is_not() {
+    let mut home = Home::set_up();
+    // This test stands for a child of a server that has no socket: no process has its number.
+    let server = Pid::new(i32::MAX).unwrap();
+    let own = Pid::new(i32::try_from(std::process::id()).unwrap()).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = listener.local_addr().unwrap();
+    let mut complaints = |role: Role, port: Option<u16>| {
+        let process = |pid, ppid, role| ProcessInfo { pid, ppid, role, name: "worker".to_owned() };
+        let mut jupyter = service(&home, ServiceState::Ready);
+        jupyter.name = ServiceName::parse("jupyter").unwrap();
+        jupyter.port = port;
+        jupyter.live = Some(LiveService {
+            pid: server,
+            pgid: server,
+            started_at: "2026-11-22T10:00:00Z".parse().unwrap(),
+            uptime_seconds: 1.0,
+            cpu_percent: 0.0,
+            cpu_seconds: 0.0,
+            memory_bytes: 0,
+            // A kernel's own programs are the notebook's affair.
+            processes: vec![process(server, 1, Role::Main), process(own, server.get(), role)],
+            kernels: Vec::new(),
+        });
+        home.services = vec![jupyter];
+        home.finding("jupyter.listeners").title
+    };
+    let named = format!("worker (pid {}) on {place}", own.get());
+    assert!(complaints(Role::Child, None).contains(&named));
+    assert!(!complaints(Role::Child, Some(place.port())).contains(&named));
+    assert!(!complaints(Role::Kernel, None).contains(&named));
 }
 
 #[test]
