@@ -187,3 +187,54 @@ fn an_open_page_masks_secrets_that_were_set_since() {
     print(&project, "newer-still, before: also-new\n");
     browser.wait_for_text("#log", "****, before: ****");
 }
+
+#[test]
+fn a_match_is_counted_marked_and_opens_among_its_neighbours() {
+    let project = project();
+    let rows: String = (100..400).map(|number| format!("row {number}\n")).collect();
+    print(&project, &rows);
+    print(
+        &project,
+        "Traceback (most recent call last):\n  File \"a.py\", line 1\n    1 / 0\nZeroDivisionError: no\n",
+    );
+    print(&project, "{\"level\":\"debug\",\"row\":[1]}\n");
+    let mut browser = signed_in(&project);
+    browser.open(&address(&project, "/logs?service=printer"));
+    browser.wait_for_text("#log .fold summary", "ZeroDivisionError: no");
+    assert!(!browser.text("#log").contains("1 / 0"), "folded");
+    browser.click("#log .fold summary");
+    browser.wait_for_text("#log .fold", "1 / 0");
+    browser.click("#log .line details summary");
+    browser.wait_for_text("#log .line pre", "\"row\": [\n    1\n  ]");
+    browser.click("#wrap");
+    let wrapping = "getComputedStyle(document.querySelector('.line')).whiteSpace";
+    holds("long lines as they are", || browser.measure(wrapping) == "pre");
+    assert_eq!(violations(&mut browser), Value::Array(Vec::new()));
+
+    browser.type_into("input[name=filter]", "row 2[05]0$");
+    browser.click("#choice summary");
+    browser.click("input[name=regex]");
+    browser.press("Enter");
+    browser.wait_for_text("#found", "2 lines match");
+    assert_eq!(browser.text("#log mark"), "row 200");
+    assert_eq!(browser.measure(wrapping), "pre", "remembered");
+    print(&project, "row 250\nrow 251\n");
+    browser.wait_for_text("#found", "3 lines match");
+    assert_eq!(violations(&mut browser), Value::Array(Vec::new()));
+    browser.click(".line a");
+    browser.wait_for_text(".line[aria-current]", "row 200");
+    holds("its neighbours in view", || {
+        place_of(&mut browser, "row 199").is_some() && place_of(&mut browser, "row 201").is_some()
+    });
+    browser.open(&address(&project, "/logs?service=printer&at=last-start#here"));
+    browser.wait_for_text("#here", "From here on");
+    assert!(place_of(&mut browser, "row 100").is_some());
+    assert!(browser.text("#log").contains("This run begins at"), "{}", browser.text("#log"));
+
+    browser.click("input[value=info]");
+    holds("the levels that are left", || lines(&mut browser).0 == 5);
+    browser.open(&address(&project, "/logs?filter=(a&regex=on"));
+    browser.wait_for_text("#wrong", "unclosed group");
+    assert_eq!(violations(&mut browser), Value::Array(Vec::new()));
+    assert_eq!(browser.complaints(), [""; 0]);
+}

@@ -15,7 +15,21 @@ pub enum Case {
 /// # Errors
 /// It is none. The message shows where, on several lines.
 pub fn parse(text: &str, case: Case) -> Result<Regex, Error> {
-    RegexBuilder::new(text).case_insensitive(case == Case::Ignored).build()
+    builder(text, case).build()
+}
+
+/// [`parse`] for an expression from somebody else: compiled, it takes at most so many bytes.
+///
+/// # Errors
+/// As [`parse`], or it is larger.
+pub fn parse_within(text: &str, case: Case, bytes: usize) -> Result<Regex, Error> {
+    builder(text, case).size_limit(bytes).dfa_size_limit(bytes).build()
+}
+
+fn builder(text: &str, case: Case) -> RegexBuilder {
+    let mut builder = RegexBuilder::new(text);
+    builder.case_insensitive(case == Case::Ignored);
+    builder
 }
 
 /// Why a text is no expression, on one line.

@@ -13,6 +13,7 @@ pub mod sanitize;
 pub mod secrets;
 pub mod time_index;
 pub mod watch;
+pub mod when;
 
 mod block;
 mod chain;

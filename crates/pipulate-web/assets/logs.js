@@ -91,11 +91,14 @@ if (log && stream) {
   log.addEventListener("scroll", () => { if (following) hasLeft(); else if (isAtEnd()) set(true); });
   // In a window that got narrower the lines are more.
   new ResizeObserver(toEnd).observe(log);
+  const found = document.querySelector("#found data");
   document.addEventListener("htmx:sse:after:message", (event) => {
     position = event.detail.message.id;
     log.querySelector(".empty")?.remove();
     const batches = log.getElementsByClassName("batch");
-    lines += batches[batches.length - 1]?.querySelectorAll(".line").length ?? 0;
+    const more = batches[batches.length - 1]?.querySelectorAll(".line").length ?? 0;
+    lines += more;
+    if (found) found.textContent = found.value = Number(found.value) + more;
     batches[batches.length - IN_VIEW]?.classList.add("past");
     shrink();
     toEnd();
@@ -115,4 +118,21 @@ if (log) {
     if (above && !above.older.isConnected) log.scrollTop = log.scrollHeight - above.left;
     above = null;
   });
+}
+
+// A level is chosen at once, and an address has no fields that are empty.
+const choice = document.getElementById("choice");
+if (choice) {
+  choice.addEventListener("change", (event) => { if (event.target.name === "level") choice.requestSubmit(); });
+  choice.addEventListener("formdata", ({ formData }) => {
+    const isAll = formData.getAll("level").length === choice.querySelectorAll("[name=level]").length;
+    for (const [name, value] of [...formData]) if (!value || (name === "level" && isAll)) formData.delete(name);
+  });
+}
+
+// Whether long lines are broken is remembered.
+const wrap = document.getElementById("wrap");
+if (wrap) {
+  wrap.checked = localStorage.getItem("wrap") !== "off";
+  wrap.addEventListener("change", () => localStorage.setItem("wrap", wrap.checked ? "on" : "off"));
 }

@@ -37,6 +37,14 @@ impl Fields {
         Some(self.0.swap_remove(at).1)
     }
 
+    /// The values of all fields of that name, in order.
+    pub(crate) fn take_all(&mut self, name: &str) -> Vec<String> {
+        let (taken, left) = std::mem::take(&mut self.0).into_iter().partition(|(key, _)| key == name);
+        self.0 = left;
+        let taken: Vec<(String, String)> = taken;
+        taken.into_iter().map(|(_, value)| value).collect()
+    }
+
     /// Takes the first field of that name out, as people's text: without control characters, which a browser
     /// adds to line breaks and no model needs, and without blanks around it. `None` if nothing is left.
     ///

@@ -4,6 +4,7 @@
 //! from there without a gap and without a line twice, on this connection or on the next one.
 
 mod cursor;
+mod filter;
 mod level;
 
 use std::collections::VecDeque;
@@ -15,10 +16,11 @@ use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, MergedLine, Patience, Stretch};
 use pipulate_store::log::read::Start;
 use pipulate_store::log::sanitize::{Part, Text};
-use pipulate_store::log::time_index::LineTime;
+use pipulate_store::log::time_index::{LineTime, When};
 
 pub(crate) use cursor::Cursor;
-pub(crate) use level::{Level, LevelTracker};
+pub(crate) use filter::{LevelGroup, Levels, LogFilter, Pattern, PatternKind};
+pub(crate) use level::{Level, LevelTracker, is_traceback};
 
 use crate::world::Logs;
 
@@ -29,6 +31,8 @@ const LONGEST: usize = 8 << 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogLine {
     pub(crate) service: ServiceName,
+    /// Its service's place in the list of all, where the page shows all.
+    pub(crate) place: usize,
     /// Where it begins in the service's whole output.
     pub(crate) offset: u64,
     pub(crate) time: Option<Timestamp>,
@@ -37,32 +41,14 @@ pub(crate) struct LogLine {
     pub(crate) pieces: Vec<(String, String)>,
     /// How many bytes more it has.
     pub(crate) cut: usize,
+    /// It is the first one since its service was last started, of those that are shown.
+    pub(crate) begins_run: bool,
 }
 
 impl LogLine {
     /// The line without its colors.
     pub(crate) fn text(&self) -> String {
         self.pieces.iter().map(|(text, _)| text.as_str()).collect()
-    }
-}
-
-/// Selects lines.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct LogFilter {
-    /// All of them if there is none.
-    pub(crate) service: Option<ServiceName>,
-    /// In lower case; empty: every line.
-    pub(crate) text: String,
-}
-
-impl LogFilter {
-    /// Its services that there are.
-    fn services(&self, logs: &dyn Logs) -> Result<Vec<ServiceName>, StoreError> {
-        let services = logs.services()?;
-        Ok(match &self.service {
-            Some(service) => services.into_iter().filter(|known| known == service).collect(),
-            None => services,
-        })
     }
 }
 
@@ -82,7 +68,7 @@ pub(crate) struct LogPage {
 
 /// The newest lines, at most `count`.
 pub(crate) fn newest(logs: &dyn Logs, filter: &LogFilter, count: usize) -> Result<LogPage, StoreError> {
-    let start = |_: &ServiceName| match filter.text.is_empty() {
+    let start = |_: &ServiceName| match filter.takes_all() {
         true => (Start::Tail(count as u64), None),
         false => (Start::Oldest, None),
     };
@@ -98,7 +84,7 @@ pub(crate) fn before(
 ) -> Result<LogPage, StoreError> {
     let start = |service: &ServiceName| {
         let position = cursor.of(service);
-        match filter.text.is_empty() {
+        match filter.takes_all() {
             true => (Start::Before { position, count: count as u64 }, Some(position)),
             false => (Start::Oldest, Some(position)),
         }
@@ -128,9 +114,19 @@ pub(crate) fn from(
     read(logs, filter, |service| (Start::At(cursor.of(service)), None), limit, &mut LevelTracker::default())
 }
 
+/// The lines from a moment on, at most `count`, the oldest ones.
+pub(crate) fn since(
+    logs: &dyn Logs,
+    filter: &LogFilter,
+    when: When,
+    count: usize,
+) -> Result<LogPage, StoreError> {
+    read(logs, filter, |_| (Start::Since(when), None), Limit::Oldest(count), &mut LevelTracker::default())
+}
+
 /// The lines of one service from `start` on.
 pub(crate) fn last(logs: &dyn Logs, service: &ServiceName, start: Start) -> Result<Vec<LogLine>, StoreError> {
-    let filter = LogFilter { service: Some(service.clone()), text: String::new() };
+    let filter = LogFilter::of(service);
     let start = |_: &ServiceName| (start, None);
     Ok(read(logs, &filter, start, Limit::Newest(usize::MAX), &mut LevelTracker::default())?.lines.into())
 }
@@ -141,12 +137,12 @@ pub(crate) fn all<E: From<StoreError>>(
     filter: &LogFilter,
     mut on_line: impl FnMut(&LogLine) -> Result<(), E>,
 ) -> Result<(), E> {
-    let services = filter.services(logs)?;
+    let services = services(logs, filter)?;
     let mut merged = open(logs, &services, |_| (Start::Oldest, None))?;
     let (masker, mut levels) = (logs.masker(), LevelTracker::default());
     merged.read(Patience::None, |line| {
         let line = shown(&services, line, &masker, usize::MAX, &mut levels);
-        if matches(&line, &filter.text) { on_line(&line) } else { Ok(()) }
+        if filter.takes(&line) { on_line(&line) } else { Ok(()) }
     })
 }
 
@@ -176,19 +172,22 @@ fn read(
     limit: Limit,
     levels: &mut LevelTracker,
 ) -> Result<LogPage, StoreError> {
-    let services = filter.services(logs)?;
+    let services = services(logs, filter)?;
     let mut page = LogPage::default();
     let mut merged = open(logs, &services, &start)?;
     // After the look at the logs: what they hold was a secret by then.
     let masker = logs.masker();
+    let mut runs = Runs::of(&merged, services.len());
     let read = merged.read(Patience::None, |line| {
         if matches!(limit, Limit::Oldest(count) if page.lines.len() == count) {
             // It stays the next one.
             return Err(Interruption::Full);
         }
         page.lost += line.lost;
-        let line = shown(&services, line, &masker, LONGEST, levels);
-        if matches(&line, &filter.text) {
+        let mut line = shown(&services, line, &masker, LONGEST, levels);
+        runs.see(&line);
+        if filter.takes(&line) {
+            line.begins_run = runs.take(&line);
             page.lines.push_back(line);
         }
         if matches!(limit, Limit::Newest(count) if page.lines.len() > count) {
@@ -210,6 +209,57 @@ fn read(
     Ok(page)
 }
 
+/// The services of a filter that there are.
+fn services(logs: &dyn Logs, filter: &LogFilter) -> Result<Vec<ServiceName>, StoreError> {
+    let services = logs.services()?;
+    Ok(match &filter.service {
+        Some(service) => services.into_iter().filter(|known| known == service).collect(),
+        None => services,
+    })
+}
+
+/// Where the last run of each service begins, while lines are read in order.
+struct Runs(Vec<Run>);
+
+#[derive(Clone, Copy)]
+enum Run {
+    /// It begins at or after this position, and no line before it was seen.
+    Ahead(u64),
+    /// Lines before this position were seen.
+    Near(u64),
+    /// The next line that is shown begins it.
+    Due,
+    /// It has begun, or it is not known where.
+    Over,
+}
+
+impl Runs {
+    fn of(merged: &Merged, services: usize) -> Self {
+        let run = |service| merged.position_of(service, When::LastStart).map_or(Run::Over, Run::Ahead);
+        Self((0..services).map(run).collect())
+    }
+
+    fn see(&mut self, line: &LogLine) {
+        let run = &mut self.0[line.place];
+        *run = match *run {
+            Run::Ahead(start) | Run::Near(start) if line.offset < start => Run::Near(start),
+            Run::Ahead(start) if line.offset > start => Run::Over,
+            Run::Ahead(_) | Run::Near(_) => Run::Due,
+            Run::Due | Run::Over => *run,
+        };
+    }
+
+    /// Whether a line that is shown is the first one of the run.
+    fn take(&mut self, line: &LogLine) -> bool {
+        let run = &mut self.0[line.place];
+        let is_due = matches!(run, Run::Due);
+        if is_due {
+            *run = Run::Over;
+        }
+        is_due
+    }
+}
+
 fn open(
     logs: &dyn Logs,
     services: &[ServiceName],
@@ -220,11 +270,6 @@ fn open(
         Stretch { service: service.clone(), start, end }
     };
     logs.open(&services.iter().map(stretch).collect::<Vec<_>>())
-}
-
-/// What is searched is what is seen: a filter finds no secret.
-fn matches(line: &LogLine, filter: &str) -> bool {
-    filter.is_empty() || line.text().to_lowercase().contains(filter)
 }
 
 fn shown(
@@ -252,9 +297,9 @@ fn shown(
         LineTime::Known(time) => Some(time),
         LineTime::NotAfter(_) => None,
     };
-    let service = services[line.service].clone();
+    let (service, place) = (services[line.service].clone(), line.service);
     let level = levels.level_of(line.service, text.plain());
-    LogLine { service, offset: line.offset, time, level, pieces, cut }
+    LogLine { service, place, offset: line.offset, time, level, pieces, cut, begins_run: false }
 }
 
 #[cfg(test)]

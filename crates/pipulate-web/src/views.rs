@@ -5,6 +5,7 @@ mod clock;
 pub(crate) mod consent;
 pub(crate) mod controls;
 mod graph;
+mod json;
 pub(crate) mod layout;
 mod log_line;
 pub(crate) mod logs;

@@ -9,7 +9,6 @@ pub(crate) mod complete;
 pub(crate) mod man;
 #[cfg(test)]
 mod reference;
-mod when;
 
 use std::ffi::OsString;
 

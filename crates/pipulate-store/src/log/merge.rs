@@ -154,7 +154,13 @@ impl Merged {
 
     /// Whether it is known which lines of a service came before and after this moment.
     pub fn knows(&self, service: usize, when: When) -> bool {
-        self.sources.get(service).is_some_and(|source| source.reader.position_of(when).is_some())
+        self.position_of(service, when).is_some()
+    }
+
+    /// The position of a service's output before which everything was captured before this moment; `None` if
+    /// that is not known.
+    pub fn position_of(&self, service: usize, when: When) -> Option<u64> {
+        self.sources.get(service)?.reader.position_of(when)
     }
 
     /// Whether everything that is still to come is after what was asked for.

@@ -4,10 +4,15 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 /// What a line is marked as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
+    /// It says none.
     Plain,
+    Debug,
+    Info,
     Warning,
     Error,
     /// Part of a Python traceback.
@@ -18,7 +23,8 @@ impl Level {
     /// The word in the markup, and for those who don't see colors; `None` where there is nothing to say.
     pub(crate) fn word(self) -> Option<&'static str> {
         match self {
-            Self::Plain => None,
+            Self::Plain | Self::Info => None,
+            Self::Debug => Some("debug"),
             Self::Warning => Some("warning"),
             Self::Error => Some("error"),
             Self::Traceback => Some("traceback"),
@@ -35,14 +41,19 @@ pub(crate) struct LevelTracker {
 
 /// How far into a line a level is looked for.
 const HEAD: usize = 64;
+/// The longest line of JSON that is read for its level, in bytes.
+const LONGEST_JSON: usize = 64 << 10;
+
+/// Whether a line is the first one of a Python traceback.
+pub(crate) fn is_traceback(line: &str) -> bool {
+    line.trim_start_matches(['|', '+', '-', ' ']).starts_with("Traceback (most recent call last)")
+}
 
 impl LevelTracker {
     /// The level of a service's next line.
     pub(crate) fn level_of(&mut self, service: usize, line: &str) -> Level {
         let in_traceback = self.in_traceback.entry(service).or_default();
-        let is_headline =
-            line.trim_start_matches(['|', '+', '-', ' ']).starts_with("Traceback (most recent call last)");
-        if is_headline {
+        if is_traceback(line) {
             *in_traceback = true;
             return Level::Traceback;
         }
@@ -51,8 +62,47 @@ impl LevelTracker {
             *in_traceback = line.is_empty() || line.starts_with([' ', '\t', '|']);
             return Level::Traceback;
         }
-        level_word(line)
+        json_level(line).unwrap_or_else(|| level_word(line))
     }
+}
+
+/// The level that a line of JSON names as Python's and JavaScript's loggers do.
+fn json_level(line: &str) -> Option<Level> {
+    if !line.starts_with('{') || !line.ends_with('}') || line.len() > LONGEST_JSON {
+        return None;
+    }
+    let fields: serde_json::Map<String, Value> = serde_json::from_str(line).ok()?;
+    const NAMES: [&str; 6] = ["level", "levelname", "severity", "lvl", "log_level", "log.level"];
+    let named = NAMES.into_iter().find_map(|name| Some((name, fields.get(name)?)));
+    // Python's `levelno` goes from 10 (debug) to 50, what pino and bunyan write as `level` from 10 (trace) to 60.
+    let levelno = || Some(("levelno", fields.get("levelno")?));
+    match named.or_else(levelno)? {
+        (_, Value::String(word)) => named_level(word),
+        ("levelno", number) => numbered_level(number.as_u64()?),
+        (_, number) => numbered_level(number.as_u64()?.checked_sub(10)?),
+    }
+}
+
+fn named_level(word: &str) -> Option<Level> {
+    let word = word.to_ascii_lowercase();
+    Some(match word.as_str() {
+        "trace" | "debug" | "verbose" => Level::Debug,
+        "info" | "information" | "notice" | "log" => Level::Info,
+        "warn" | "warning" => Level::Warning,
+        "error" | "err" | "critical" | "fatal" | "alert" | "emergency" | "panic" => Level::Error,
+        _ => return None,
+    })
+}
+
+/// By the numbers of Python's logging.
+fn numbered_level(number: u64) -> Option<Level> {
+    Some(match number {
+        0..20 => Level::Debug,
+        20..30 => Level::Info,
+        30..40 => Level::Warning,
+        40..=50 => Level::Error,
+        _ => return None,
+    })
 }
 
 fn level_word(line: &str) -> Level {
@@ -62,6 +112,10 @@ fn level_word(line: &str) -> Level {
         Level::Error
     } else if says(&["WARNING", "WARN", "Warning:", "warning:", "[W"]) {
         Level::Warning
+    } else if says(&["DEBUG", "TRACE", "[D"]) {
+        Level::Debug
+    } else if says(&["INFO", "NOTICE", "[I"]) {
+        Level::Info
     } else {
         Level::Plain
     }
@@ -84,16 +138,25 @@ mod tests {
     #[test]
     fn what_programs_print_has_its_level() {
         for (line, level) in [
-            ("INFO:     Uvicorn running on http://127.0.0.1:5001", Level::Plain),
+            ("INFO:     Uvicorn running on http://127.0.0.1:5001", Level::Info),
             ("ERROR:    Exception in ASGI application", Level::Error),
             ("[E 2026-11-22 10:00:00.123 ServerApp] Could not open static file", Level::Error),
             ("[W 2026-11-22 10:00:00.123 ServerApp] No such comm", Level::Warning),
-            ("[I 2026-11-22 10:00:00.123 ServerApp] Serving notebooks", Level::Plain),
+            ("[I 2026-11-22 10:00:00.123 ServerApp] Serving notebooks", Level::Info),
             ("2026-11-22 10:00:00,123 WARNING root: careful", Level::Warning),
             ("ValueError: no", Level::Error),
             ("/x.py:3: DeprecationWarning: old", Level::Warning),
             ("no ERRORS here, terrors: none", Level::Plain),
             ("", Level::Plain),
+            ("DEBUG:asyncio:Using selector: EpollSelector", Level::Debug),
+            (r#"{"level":"warn","msg":"ERROR"}"#, Level::Warning),
+            (r#"{"levelname": "CRITICAL"}"#, Level::Error),
+            (r#"{"severity":"Debug"}"#, Level::Debug),
+            (r#"{"level":30,"msg":"pino"}"#, Level::Info),
+            (r#"{"level":60}"#, Level::Error),
+            (r#"{"levelno":30}"#, Level::Warning),
+            (r#"{"level":"ERROR""#, Level::Error),
+            (r#"{"level":{"a":1}}"#, Level::Plain),
         ] {
             assert_eq!(LevelTracker::default().level_of(0, line), level, "{line}");
         }

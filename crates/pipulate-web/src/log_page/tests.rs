@@ -28,7 +28,8 @@ fn texts(page: &LogPage) -> Vec<String> {
 }
 
 fn only(service: &str, filter: &str) -> LogFilter {
-    LogFilter { service: Some(ServiceName::parse(service).unwrap()), text: filter.to_owned() }
+    let only = Pattern::parse(filter, PatternKind::Text).unwrap();
+    LogFilter { only, ..LogFilter::of(&ServiceName::parse(service).unwrap()) }
 }
 
 #[test]
@@ -123,4 +124,38 @@ fn a_download_has_every_line_whole() {
     })
     .unwrap();
     assert_eq!(lines, ["red", &long]);
+}
+
+#[test]
+fn the_first_line_of_a_run_is_marked_once_wherever_reading_begins() {
+    let line = |offset| LogLine {
+        service: ServiceName::parse("web").unwrap(),
+        place: 0,
+        offset,
+        time: None,
+        level: Level::Plain,
+        pieces: Vec::new(),
+        cut: 0,
+        begins_run: false,
+    };
+    for (start, offsets, begins) in [
+        (20, &[0, 10, 20, 30][..], Some(20)),
+        (25, &[10, 20, 30, 40], Some(30)),
+        (20, &[20, 30], Some(20)),
+        (20, &[30, 40], None),
+        (20, &[0, 10], None),
+        (0, &[0, 10], Some(0)),
+    ] {
+        let mut runs = Runs(vec![Run::Ahead(start)]);
+        let begun = offsets.iter().filter(|&&offset| {
+            runs.see(&line(offset));
+            runs.take(&line(offset))
+        });
+        assert_eq!(begun.copied().collect::<Vec<u64>>(), begins.into_iter().collect::<Vec<_>>(), "{start}");
+    }
+    // A line that is left out hands it on.
+    let mut runs = Runs(vec![Run::Ahead(20)]);
+    runs.see(&line(20));
+    runs.see(&line(30));
+    assert!(runs.take(&line(30)));
 }

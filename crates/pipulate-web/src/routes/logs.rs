@@ -8,17 +8,21 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use maud::Markup;
 use pipulate_core::service::ServiceName;
 use pipulate_store::error::StoreError;
+use pipulate_store::log::when;
 
 use crate::event_stream::{self, Gone, Sender};
 use crate::form::Fields;
 use crate::htmx;
-use crate::log_page::{self, Cursor, LevelTracker, LogFilter, LogPage};
+use crate::log_page::{self, Cursor, LevelTracker, Levels, LogFilter, LogPage, Pattern, PatternKind};
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::views::logs::{self, Anchor, LogsView, MoreLines};
+use crate::views::logs::{self, Anchor, Asked, Field, LogsView, MoreLines, ShownLines, Wrong};
+use crate::world::Logs;
 
 /// How many lines come at a time: with a page, above it, and at once in a stream.
 const AT_ONCE: usize = 300;
@@ -35,34 +39,62 @@ const CHUNK: usize = 64 << 10;
 /// The longest filter.
 const LONGEST_FILTER: usize = 200;
 
-/// The newest lines, or those before or after a place, or around one line.
+/// The newest lines, or those before or after a place, or around one line or moment.
 pub(crate) async fn show(State(state): State<AppState>, query: Query) -> Result<Markup, Problem> {
-    let Query { filter, before, from, line, .. } = query;
     let zone = state.zone().clone();
     state
         .ask(move |world| {
+            let asked = query.asked.clone();
             let logs = &*world.logs;
-            let mut context = None;
-            let (page, anchor) = match (before, from, line, &filter.service) {
-                (Some(before), ..) => (log_page::before(logs, &filter, &before, AT_ONCE)?, Anchor::Before),
-                (None, Some(from), ..) => (log_page::from(logs, &filter, &from, AT_ONCE)?, Anchor::From),
-                (None, None, Some(line), Some(service)) => {
-                    let cursor = Cursor::at(service, line);
-                    context = Some(log_page::before(logs, &filter, &cursor, AROUND)?);
-                    (log_page::from(logs, &filter, &cursor, AROUND)?, Anchor::Line(line))
-                }
-                (None, None, ..) => (log_page::newest(logs, &filter, AT_ONCE)?, Anchor::Newest),
+            let shown = match query.filter.clone() {
+                Ok(filter) => chosen(logs, filter, query, &zone)?,
+                Err(wrong) => Err(wrong),
             };
-            let view = LogsView { services: logs.services()?, filter, page, context, anchor, zone };
+            let can_restart = asked.service.as_ref().is_some_and(|service| world.status.knows(service));
+            let view = LogsView { services: logs.services()?, asked, shown, can_restart, zone };
             Ok(logs::page(&world.folder, &view))
         })
         .await?
 }
 
+/// The lines that an address asks for.
+fn chosen(
+    logs: &dyn Logs,
+    filter: LogFilter,
+    query: Query,
+    zone: &TimeZone,
+) -> Result<Result<ShownLines, Wrong>, StoreError> {
+    let Query { asked, before, from, line, .. } = query;
+    let mut context = None;
+    let (page, anchor) = match (before, from, line, &filter.service) {
+        (Some(before), ..) => (log_page::before(logs, &filter, &before, AT_ONCE)?, Anchor::Before),
+        (None, Some(from), ..) => (log_page::from(logs, &filter, &from, AT_ONCE)?, Anchor::From),
+        (None, None, Some(line), Some(service)) => {
+            let cursor = Cursor::at(service, line);
+            context = Some(log_page::before(logs, &filter, &cursor, AROUND)?);
+            (log_page::from(logs, &filter, &cursor, AROUND)?, Anchor::Line(line))
+        }
+        (None, None, ..) if !asked.at.is_empty() => {
+            let when = match when::parse(&asked.at, &Timestamp::now().to_zoned(zone.clone())) {
+                Ok(when) => when,
+                Err(advice) => {
+                    let why = format!("\"{}\" is no moment: {advice}", asked.at);
+                    return Ok(Err(Wrong { field: Field::At, why }));
+                }
+            };
+            let page = log_page::since(logs, &filter, when, AROUND)?;
+            context = Some(log_page::before(logs, &filter, &page.begin, AROUND)?);
+            (page, Anchor::At(asked.at))
+        }
+        (None, None, ..) => (log_page::newest(logs, &filter, AT_ONCE)?, Anchor::Newest),
+    };
+    Ok(Ok(ShownLines { filter, page, context, anchor }))
+}
+
 /// What comes above the lines that are shown, for htmx.
 pub(crate) async fn older(State(state): State<AppState>, query: Query) -> Result<Markup, Problem> {
     let Query { filter, before, depth, .. } = query;
-    let before = before.ok_or(Problem::BodyBroken)?;
+    let (filter, before) = (right(filter)?, before.ok_or(Problem::BodyBroken)?);
     let zone = state.zone().clone();
     state
         .ask(move |world| {
@@ -80,7 +112,7 @@ pub(crate) async fn older(State(state): State<AppState>, query: Query) -> Result
 /// What comes below the lines that are shown, for htmx.
 pub(crate) async fn newer(State(state): State<AppState>, query: Query) -> Result<Markup, Problem> {
     let Query { filter, from, depth, .. } = query;
-    let from = from.ok_or(Problem::BodyBroken)?;
+    let (filter, from) = (right(filter)?, from.ok_or(Problem::BodyBroken)?);
     let zone = state.zone().clone();
     state
         .ask(move |world| {
@@ -105,7 +137,8 @@ pub(crate) async fn stream(
         Some(id) => Cursor::parse(&id).ok_or(Problem::BodyBroken)?,
         None => query.from.ok_or(Problem::BodyBroken)?,
     };
-    state.streams().answer(|sender| follow(state.clone(), query.filter, cursor, sender))
+    let filter = right(query.filter)?;
+    state.streams().answer(|sender| follow(state.clone(), filter, cursor, sender))
 }
 
 /// Whoever reads this until it ends with a failure comes again, and is told what is wrong.
@@ -127,6 +160,25 @@ async fn follow(state: AppState, filter: LogFilter, mut cursor: Cursor, sender: 
         }
         news.changed().await.map_err(|_| Gone)?;
     }
+}
+
+/// What was typed in a page that is open by now was right.
+fn right(filter: Result<LogFilter, Wrong>) -> Result<LogFilter, Problem> {
+    filter.map_err(|wrong| Problem::Refused(wrong.why))
+}
+
+fn filter_of(asked: &Asked, levels: Levels) -> Result<LogFilter, Wrong> {
+    let kind = if asked.is_regex { PatternKind::Regex } else { PatternKind::Text };
+    let pattern = |field, text: &str| {
+        let why = |why| format!("\"{text}\" is not a regular expression: {why}");
+        Pattern::parse(text, kind).map_err(|error| Wrong { field, why: why(error) })
+    };
+    Ok(LogFilter {
+        service: asked.service.clone(),
+        only: pattern(Field::Only, &asked.only)?,
+        without: pattern(Field::Without, &asked.without)?,
+        levels,
+    })
 }
 
 /// How long to wait after so many lines that came in this time.
@@ -151,10 +203,11 @@ async fn after(
 }
 
 /// All lines as a file, without secrets and without what could steer a terminal.
-pub(crate) async fn download(State(state): State<AppState>, query: Query) -> Response {
+pub(crate) async fn download(State(state): State<AppState>, query: Query) -> Result<Response, Problem> {
     let (sender, body) = event_stream::channel();
-    let (filter, name) = (query.filter.clone(), query.filter.service.as_ref());
-    let name = format!("attachment; filename=\"{}.log\"", name.map_or("all", ServiceName::as_str));
+    let filter = right(query.filter)?;
+    let name = filter.service.as_ref().map_or("all", ServiceName::as_str);
+    let name = format!("attachment; filename=\"{name}.log\"");
     let names = filter.service.is_none();
     tokio::spawn(async move {
         let writing = state.ask(move |world| {
@@ -173,8 +226,8 @@ pub(crate) async fn download(State(state): State<AppState>, query: Query) -> Res
         // A client that left, or a log that can't be read: the file ends there.
         let _ended = writing.await;
     });
-    ([(CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)], Body::new(body))
-        .into_response()
+    let headers = [(CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)];
+    Ok((headers, Body::new(body)).into_response())
 }
 
 /// A download can't go on.
@@ -188,7 +241,8 @@ impl From<StoreError> for Broken {
 
 /// What an address asks for.
 pub(crate) struct Query {
-    filter: LogFilter,
+    asked: Asked,
+    filter: Result<LogFilter, Wrong>,
     before: Option<Cursor>,
     from: Option<Cursor>,
     /// Where a line of the service begins.
@@ -212,14 +266,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
         let service = fields.take("service").filter(|name| !name.is_empty());
         let service =
             service.map(|name| ServiceName::parse(&name)).transpose().map_err(|_| Problem::NotFound)?;
-        let text = fields.take("filter").unwrap_or_default().to_lowercase();
-        if text.len() > LONGEST_FILTER {
-            return Err(Problem::BodyTooLarge { limit: LONGEST_FILTER });
-        }
+        let mut text = |name| {
+            let text = fields.take(name).unwrap_or_default();
+            let is_short = text.len() <= LONGEST_FILTER;
+            is_short.then_some(text).ok_or(Problem::BodyTooLarge { limit: LONGEST_FILTER })
+        };
+        let (only, without, at) = (text("filter")?, text("without")?, text("at")?.trim().to_owned());
+        let is_regex = fields.take("regex").is_some();
+        let levels = Levels::named(&fields.take_all("level"));
+        let asked = Asked { service, only, without, is_regex, at };
+        let filter = filter_of(&asked, levels);
         let depth = fields.take("depth").and_then(|depth| depth.parse().ok()).unwrap_or(0);
         let line =
             fields.take("line").map(|line| line.parse().map_err(|_| Problem::BodyBroken)).transpose()?;
-        Ok(Self { filter: LogFilter { service, text }, before, from, line, depth })
+        Ok(Self { asked, filter, before, from, line, depth })
     }
 }
 

@@ -76,7 +76,7 @@ async fn lines_have_their_colors_and_levels() {
         page.contains(r#"data-level="error""#) && page.contains(r#"<span class="sgr-red sgr-bold">not fine"#)
     );
     assert!(!log(&page).contains(r#"class="who""#), "one service needs no name on each line");
-    assert!(log(&home.get("/logs").await.body).contains(r#"<span class="who">web</span>"#));
+    assert!(log(&home.get("/logs").await.body).contains(r#"<span class="who" data-color="0">web</span>"#));
 }
 
 #[tokio::test]
@@ -164,7 +164,7 @@ async fn empty_logs_tell_the_next_command() {
     assert!(home.get("/logs").await.body.contains("pipulate start"));
     let (home, printed) = Home::with_logs();
     printed.print("web", "x\n");
-    assert!(home.get("/logs?filter=nothing").await.body.contains("No line has these words"));
+    assert!(home.get("/logs?filter=nothing").await.body.contains("No line matches"));
     assert_eq!(home.get("/logs?service=unknown").await.status, StatusCode::OK);
     assert_eq!(home.get("/logs?service=..%2f").await.status, StatusCode::NOT_FOUND);
     assert_eq!(
@@ -187,4 +187,100 @@ async fn a_download_is_a_file_of_plain_text() {
     let one = home.get("/logs/download?service=web").await;
     assert_eq!(one.header("content-disposition"), Some("attachment; filename=\"web.log\""));
     assert_eq!(one.body, "red <b>\n");
+}
+
+#[tokio::test]
+async fn what_a_filter_finds_is_counted_marked_and_leads_to_its_neighbours() {
+    let (home, printed) = Home::with_logs();
+    printed.print("web", "GET /a 200\nGET /b 404\n\x1b[31mGET\x1b[0m /c 404\nget /d 500\n");
+    let page = home.get("/logs?service=web&filter=get+%2F%5Bbc%5D&regex=on").await.body;
+    assert!(page.contains("<data value=\"2\">2</data> lines match"), "{page}");
+    assert!(
+        page.contains("<mark>GET /b</mark> 404")
+            && page.contains("href=\"/logs?service=web&amp;line=11#line\"")
+    );
+    let colored = "<mark><span class=\"sgr-red\">GET</span></mark><mark> /c</mark> 404";
+    assert!(page.contains(colored), "across colors: {page}");
+    assert!(!log(&page).contains("tabindex=\"-1\" title"), "a match is reached by Tab");
+    let page = home.get("/logs?service=web&filter=get&without=404").await.body;
+    assert_eq!(page.matches("class=\"line\"").count(), 2);
+    for part in ["filter=get", "without=404"] {
+        assert!(link(&page, "older").is_none_or(|older| older.contains(part)), "{part}");
+        let stream = page.split_once("hx-sse:connect=\"").unwrap().1;
+        assert!(stream.split_once('"').unwrap().0.contains(part), "{part}");
+    }
+    let as_text = home.get("/logs?service=web&filter=%5Bbc%5D").await.body;
+    assert!(as_text.contains("No line matches"));
+}
+
+#[tokio::test]
+async fn what_is_no_expression_and_no_moment_is_said_where_it_was_typed() {
+    let (home, printed) = Home::with_logs();
+    printed.print("web", "x\n");
+    for (query, field, why) in [
+        ("filter=(a&regex=on", "filter", "&quot;(a&quot; is not a regular expression: unclosed group"),
+        ("without=*&regex=on", "without", "is not a regular expression: repetition operator missing"),
+        ("filter=(a%7B1000%7D)%7B1000%7D&regex=on", "filter", "size limit"),
+        ("at=soon", "at", "&quot;soon&quot; is no moment: write"),
+    ] {
+        let page = home.get(&format!("/logs?{query}")).await;
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(page.body.contains(why), "{query}: {}", page.body);
+        let wrong = page.body.split_once("aria-invalid").unwrap().0.rsplit_once("name=\"").unwrap().1;
+        assert!(wrong.starts_with(field), "{query}: {wrong}");
+        assert!(!page.body.contains("id=\"log\""));
+    }
+    assert_eq!(home.get("/logs/older?before=web:1&filter=(&regex=on").await.status, StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn levels_are_chosen_and_those_of_json_are_known() {
+    let (home, printed) = Home::with_logs();
+    printed.print("web", "DEBUG: d\nplain\nERROR: e\n{\"level\":\"warning\",\"text\":\"<w>\",\"n\":[1]}\n");
+    let lines = async |query: &str| {
+        let page = home.get(&format!("/logs?service=web&{query}")).await.body;
+        page.matches("class=\"line\"").count()
+    };
+    assert_eq!(lines("").await, 4);
+    assert_eq!(lines("level=error&level=warning").await, 2);
+    assert_eq!(lines("level=debug").await, 1);
+    assert_eq!(lines("level=info").await, 1);
+    let page = home.get("/logs?service=web&level=warning").await.body;
+    assert!(page.contains("data-level=\"warning\"") && page.contains("value=\"warning\" checked"), "{page}");
+    let json = "<pre>{\n  &quot;level&quot;: &quot;warning&quot;,\n  &quot;text&quot;: &quot;&lt;w&gt;&quot;,\n  &quot;n&quot;: [\n    1\n  ]\n}</pre>";
+    assert!(page.contains(json), "{page}");
+}
+
+#[tokio::test]
+async fn a_traceback_is_folded_to_its_exception_unless_a_line_of_it_is_meant() {
+    let (home, printed) = Home::with_logs();
+    printed.print("web", "before\nTraceback (most recent call last):\n  File \"a.py\"\n    1 / 0\nZeroDivisionError: no\nafter\n");
+    let page = home.get("/logs?service=web").await.body;
+    let fold = page.split_once("<details class=\"fold\">").unwrap().1.split_once("</details>").unwrap().0;
+    assert!(fold.contains("ZeroDivisionError: no <small>traceback, 4 lines</small></summary>"), "{fold}");
+    assert!(fold.matches("class=\"line\"").count() == 4 && !fold.contains("after"), "{fold}");
+    let page = home.get("/logs?service=web&line=7").await.body;
+    assert!(page.contains("<details class=\"fold\" open>"), "{page}");
+    assert!(!home.get("/logs?service=web&filter=a").await.body.contains("class=\"fold\""));
+}
+
+#[tokio::test]
+async fn a_log_of_one_service_restarts_it_and_leads_to_the_start_of_its_run() {
+    let (home, printed) = Home::with_logs();
+    printed.print("web", "x\n");
+    printed.print("gone", "y\n");
+    let page = home.get("/logs?service=web").await.body;
+    assert!(
+        page.contains("action=\"/services/web/restart\"") && page.contains("at=last%2Dstart#here"),
+        "{page}"
+    );
+    assert!(!home.get("/logs?service=gone").await.body.contains("/services/gone/restart"));
+    assert!(!home.get("/logs").await.body.contains("/restart"));
+    let run = home.get("/logs?service=web&at=last-start").await.body;
+    assert!(run.contains("From here on: last-start") && run.contains("To the newest lines"), "{run}");
+    let later = home.get("/logs?service=web&at=2999-01-01").await.body;
+    assert!(
+        later.contains("id=\"here\"") && later.contains("class=\"text\">x"),
+        "what came before is there: {later}"
+    );
 }

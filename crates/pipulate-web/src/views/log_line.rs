@@ -1,12 +1,17 @@
 //! One line of a log: who printed it when, how bad it looks, and its colors as classes.
 
+use std::ops::Range;
+
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use crate::log_page::LogLine;
 use crate::views::clock::clock;
+use crate::views::json;
 
 const LINK: &str = "Link to this line";
+/// How many colors there are for the names of services.
+const WHO_COLORS: usize = 6;
 
 /// Whether a line says who printed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,23 +20,33 @@ pub(crate) enum Names {
     Hidden,
 }
 
-/// The line. A class is chosen from a closed list, so nothing of the text gets into it.
-pub(crate) fn log_line(line: &LogLine, names: Names, zone: &TimeZone) -> Markup {
-    html! { div class="line" data-level=[line.level.word()] { (content(line, names, zone, None)) } }
+/// How the lines of a page look.
+pub(crate) struct LineLook<'a> {
+    pub(crate) names: Names,
+    pub(crate) zone: &'a TimeZone,
+    /// Whether Tab stops at each line's link. Hundreds would stand between the page and its buttons.
+    pub(crate) tab_stops: bool,
 }
 
-/// A line that says where it can be found again, and is marked if that is what was asked for.
+/// The line. A class is chosen from a closed list, so nothing of the text gets into it.
+pub(crate) fn log_line(line: &LogLine, names: Names, zone: &TimeZone) -> Markup {
+    let look = LineLook { names, zone, tab_stops: false };
+    html! { div class="line" data-level=[line.level.word()] { (content(line, &look, None, &[])) } }
+}
+
+/// A line that says where it can be found again, and is marked if that is what was asked for; `found` in its
+/// text is marked, too.
 pub(crate) fn linked_line(
     line: &LogLine,
-    names: Names,
-    zone: &TimeZone,
+    look: &LineLook,
     address: &str,
     is_target: bool,
+    found: &[Range<usize>],
 ) -> Markup {
     html! {
         div class="line" id=[is_target.then_some(TARGET)] aria-current=[is_target.then_some("true")]
             data-level=[line.level.word()] {
-            (content(line, names, zone, Some(address)))
+            (content(line, look, Some(address), found))
         }
     }
 }
@@ -39,19 +54,49 @@ pub(crate) fn linked_line(
 /// The line that an address leads to.
 pub(crate) const TARGET: &str = "line";
 
-fn content(line: &LogLine, names: Names, zone: &TimeZone, address: Option<&str>) -> Markup {
+fn content(line: &LogLine, look: &LineLook, address: Option<&str>, found: &[Range<usize>]) -> Markup {
+    let text = html! {
+        @for (text, color, is_found) in parts(&line.pieces, found) {
+            @if is_found { mark { (piece(text, color)) } } @else { (piece(text, color)) }
+        }
+        @if line.cut > 0 { span class="cut" { " … " (line.cut) " more bytes" } }
+    };
+    // Only where somebody wants to look closely: a card shows a few last lines.
+    let json = address.and_then(|_| json::indented(&line.text()));
     html! {
             @if let Some(address) = address {
-                // Hundreds of them would stand between the page and its buttons at every Tab.
-                a href=(address) tabindex="-1" title=(LINK) aria-label=(LINK) {} " "
+                a href=(address) tabindex=[(!look.tab_stops).then_some("-1")] title=(LINK) aria-label=(LINK) {} " "
             }
-            @if let Some(time) = line.time { time datetime=(time) { (clock(time, zone)) } " " }
-            @if names == Names::Shown { span class="who" { (line.service) } " " }
-            span class="text" {
-                @for (text, color) in &line.pieces { (piece(text, color)) }
-                @if line.cut > 0 { span class="cut" { " … " (line.cut) " more bytes" } }
+            @if let Some(time) = line.time { time datetime=(time) { (clock(time, look.zone)) } " " }
+            @if look.names == Names::Shown {
+                span class="who" data-color=(line.place % WHO_COLORS) { (line.service) } " "
+            }
+            @if let Some(json) = json {
+                details { summary { span class="text" { (text) } } pre { (json) } }
+            } @else {
+                span class="text" { (text) }
             }
     }
+}
+
+/// Texts with their colors, apart where something that was `found` begins and ends.
+fn parts<'a>(pieces: &'a [(String, String)], found: &[Range<usize>]) -> Vec<(&'a str, &'a str, bool)> {
+    let mut parts = Vec::new();
+    let mut begin = 0;
+    for (text, color) in pieces {
+        let end = begin + text.len();
+        let mut at = begin;
+        for range in found.iter().filter(|range| range.start < end && range.end > begin) {
+            let (from, to) = (range.start.max(begin), range.end.min(end));
+            parts.push((&text[at - begin..from - begin], color.as_str(), false));
+            parts.push((&text[from - begin..to - begin], color.as_str(), true));
+            at = to;
+        }
+        parts.push((&text[at - begin..], color.as_str(), false));
+        begin = end;
+    }
+    parts.retain(|(text, ..)| !text.is_empty());
+    parts
 }
 
 fn piece(text: &str, color: &str) -> Markup {
@@ -115,5 +160,16 @@ mod tests {
         ] {
             assert_eq!(classes(parameters), expected, "{parameters}");
         }
+    }
+
+    #[test]
+    fn what_was_found_is_marked_across_colors() {
+        let pieces = [("one ".to_owned(), "31".to_owned()), ("two".to_owned(), String::new())];
+        let marked = |found: &[Range<usize>]| parts(&pieces, found);
+        assert_eq!(marked(&[]), [("one ", "31", false), ("two", "", false)]);
+        assert_eq!(
+            marked(&[0..1, 2..5]),
+            [("o", "31", true), ("n", "31", false), ("e ", "31", true), ("t", "", true), ("wo", "", false)]
+        );
     }
 }

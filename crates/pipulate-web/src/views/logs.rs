@@ -1,18 +1,20 @@
 //! Logs: the newest lines, what comes after them, and what came before.
 
-use std::fmt::Write as _;
+mod batch;
+mod controls;
 
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pipulate_core::service::ServiceName;
 use pipulate_core::units;
 
 use crate::assets;
-use crate::log_page::{Cursor, LogFilter, LogLine, LogPage};
+use crate::log_page::{Cursor, LogFilter, LogPage};
 use crate::views::layout;
-use crate::views::log_line::{Names, TARGET, linked_line};
+use crate::views::log_line::TARGET;
 use crate::world::Folder;
+use batch::batch;
+use controls::{address, controls};
 
 /// How often older lines are put above a page before there is a new page instead.
 const DEEPEST: u32 = 8;
@@ -20,16 +22,52 @@ const DEEPEST: u32 = 8;
 /// The page's view model.
 pub(crate) struct LogsView {
     pub(crate) services: Vec<ServiceName>,
-    pub(crate) filter: LogFilter,
-    pub(crate) page: LogPage,
-    /// What came before it, where a page is about one line, which is the first line of `page`.
-    pub(crate) context: Option<LogPage>,
-    pub(crate) anchor: Anchor,
+    /// What was typed.
+    pub(crate) asked: Asked,
+    pub(crate) shown: Result<ShownLines, Wrong>,
+    /// Whether the page's service can be restarted.
+    pub(crate) can_restart: bool,
     pub(crate) zone: TimeZone,
 }
 
-/// Where in time a page is.
+/// Lines in the middle of a page.
+pub(crate) struct ShownLines {
+    pub(crate) filter: LogFilter,
+    pub(crate) page: LogPage,
+    /// What came before it, where a page is about one line or moment, which is the first line of `page`.
+    pub(crate) context: Option<LogPage>,
+    pub(crate) anchor: Anchor,
+}
+
+/// What was typed, right or wrong.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asked {
+    pub(crate) service: Option<ServiceName>,
+    pub(crate) only: String,
+    pub(crate) without: String,
+    pub(crate) is_regex: bool,
+    /// A moment.
+    pub(crate) at: String,
+}
+
+/// What can't be understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    pub(crate) field: Field,
+    /// Why, and what would be.
+    pub(crate) why: String,
+}
+
+/// Something to type in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Field {
+    Only,
+    Without,
+    At,
+}
+
+/// Where in time a page is.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Anchor {
     /// It goes on.
     Newest,
@@ -39,6 +77,8 @@ pub(crate) enum Anchor {
     From,
     /// It is about one line, which begins here.
     Line(u64),
+    /// It begins at a moment, as it was typed.
+    At(String),
 }
 
 /// Lines that come above or below others.
@@ -55,44 +95,52 @@ const SEAM: &str = "here";
 
 /// The whole page.
 pub(crate) fn page(folder: &Folder, view: &LogsView) -> Markup {
-    let LogsView { services, filter, page, context, anchor, zone } = view;
+    let content = html! {
+        link rel="stylesheet" href=(assets::LOGS_STYLE.address());
+        h1 { "Logs" }
+        (controls(view))
+        @if view.services.is_empty() {
+            p { "No service has printed anything yet. In a terminal, in the project's folder, run:" }
+            pre { code { "pipulate start" } }
+        } @else if let Ok(shown) = &view.shown {
+            (lines(shown, &view.zone))
+            (footer(shown))
+        }
+        script src=(assets::LOGS_SCRIPT.address()) defer {}
+    };
+    let service = view.asked.service.as_ref();
+    let title = service.map_or("Logs".to_owned(), |service| format!("{service} – Logs"));
+    layout::page(folder, &title, Some("/logs"), &content)
+}
+
+fn lines(shown: &ShownLines, zone: &TimeZone) -> Markup {
+    let ShownLines { filter, page, context, anchor } = shown;
     let first = context.as_ref().unwrap_or(page);
     let has_lines = !page.lines.is_empty() || !first.lines.is_empty();
     let target = match anchor {
         Anchor::Line(offset) => Some(*offset),
-        Anchor::Newest | Anchor::Before | Anchor::From => None,
+        Anchor::Newest | Anchor::Before | Anchor::From | Anchor::At(_) => None,
     };
-    let content = html! {
-        link rel="stylesheet" href=(assets::LOGS_STYLE.address());
-        h1 { "Logs" }
-        (controls(services, filter))
-        @if services.is_empty() {
-            p { "No service has printed anything yet. In a terminal, in the project's folder, run:" }
-            pre { code { "pipulate start" } }
-        } @else {
-            div id="log" class="lines" role="log" aria-live="off" tabindex="0" aria-label="Log lines" {
-                (older(filter, first, 0))
-                @if let Some(context) = context { (batch(filter, context, zone, None)) }
-                @if target.is_some_and(|offset| page.lines.front().is_none_or(|line| line.offset != offset)) {
-                    p id=(TARGET) { "That line is no longer kept" }
-                }
-                (batch(filter, page, zone, target))
-                @if !has_lines { p class="empty" { (nothing(filter, *anchor)) } }
-                @match anchor {
-                    Anchor::Newest => {}
-                    Anchor::Before => { (newer(filter, page, 0)) span id=(SEAM) {} }
-                    Anchor::From | Anchor::Line(_) if page.has_more => (newer(filter, page, 0)),
-                    Anchor::From | Anchor::Line(_) => {}
-                }
-                // Without a script nothing else brings the newest line into view.
-                @if *anchor == Anchor::Newest { noscript { span tabindex="-1" autofocus {} } }
+    html! {
+        div id="log" class="lines" role="log" aria-live="off" tabindex="0" aria-label="Log lines" {
+            (older(filter, first, 0))
+            @if let Some(context) = context { (batch(filter, context, zone, None)) }
+            @if target.is_some_and(|offset| page.lines.front().is_none_or(|line| line.offset != offset)) {
+                p id=(TARGET) { "That line is no longer kept" }
             }
-            (footer(filter, page, *anchor))
+            @if let Anchor::At(moment) = anchor { p id=(SEAM) class="mark" { "From here on: " (moment) } }
+            (batch(filter, page, zone, target))
+            @if !has_lines { p class="empty" { (nothing(filter, anchor)) } }
+            @match anchor {
+                Anchor::Newest => {}
+                Anchor::Before => { (newer(filter, page, 0)) span id=(SEAM) {} }
+                Anchor::From | Anchor::Line(_) | Anchor::At(_) if page.has_more => (newer(filter, page, 0)),
+                Anchor::From | Anchor::Line(_) | Anchor::At(_) => {}
+            }
+            // Without a script nothing else brings the newest line into view.
+            @if *anchor == Anchor::Newest { noscript { span tabindex="-1" autofocus {} } }
         }
-        script src=(assets::LOGS_SCRIPT.address()) defer {}
-    };
-    let title = filter.service.as_ref().map_or("Logs".to_owned(), |service| format!("{service} – Logs"));
-    layout::page(folder, &title, Some("/logs"), &content)
+    }
 }
 
 /// Older lines, and the way to those before them.
@@ -113,7 +161,7 @@ pub(crate) fn newer_lines(more: &MoreLines) -> Markup {
     }
 }
 
-/// An event for a page that is open.
+/// What was printed since, for a page that is open.
 pub(crate) fn news(filter: &LogFilter, page: &LogPage, zone: &TimeZone) -> Markup {
     html! {
         hx-partial hx-target="#log" hx-swap="beforeend" {
@@ -133,28 +181,9 @@ pub(crate) fn news(filter: &LogFilter, page: &LogPage, zone: &TimeZone) -> Marku
     }
 }
 
-fn batch(filter: &LogFilter, page: &LogPage, zone: &TimeZone, target: Option<u64>) -> Markup {
-    let names = if filter.service.is_some() { Names::Hidden } else { Names::Shown };
-    html! {
-        @if !page.lines.is_empty() {
-            div class="batch" data-before=(before(filter, &page.begin)) {
-                @for line in &page.lines {
-                    (linked_line(line, names, zone, &address_of(line), target == Some(line.offset)))
-                }
-            }
-        }
-    }
-}
-
 /// The address of the lines before a cursor.
 fn before(filter: &LogFilter, cursor: &Cursor) -> String {
     address("/logs", filter, &[("before", &cursor.to_string())]) + "#" + SEAM
-}
-
-/// A page about a line, among those of its service: a filter would leave out what it came of.
-fn address_of(line: &LogLine) -> String {
-    let filter = LogFilter { service: Some(line.service.clone()), text: String::new() };
-    address("/logs", &filter, &[("line", &line.offset.to_string())]) + "#" + TARGET
 }
 
 /// Comes by itself when it is scrolled to, a few times; then it is a page of its own.
@@ -189,81 +218,53 @@ fn newer(filter: &LogFilter, page: &LogPage, depth: u32) -> Markup {
     }
 }
 
-/// Which services, which lines.
-fn controls(services: &[ServiceName], filter: &LogFilter) -> Markup {
-    let all = std::iter::once(None).chain(services.iter().map(Some));
-    html! {
-        div class="controls" {
-            nav aria-label="Services" {
-                ul {
-                    @for service in all {
-                        @let chosen = LogFilter { service: service.cloned(), text: filter.text.clone() };
-                        li {
-                            a href=(address("/logs", &chosen, &[]))
-                                aria-current=[(chosen.service == filter.service).then_some("true")] {
-                                @match service { Some(service) => { (service) } None => { "All" } }
-                            }
-                        }
-                    }
-                }
-            }
-            search {
-                form method="get" action="/logs" {
-                    @if let Some(service) = &filter.service { input type="hidden" name="service" value=(service); }
-                    input type="search" name="filter" value=(filter.text) aria-label="Only lines with" placeholder="Only lines with…" maxlength="100";
-                    button class="calm" { "Filter" }
-                }
-            }
-        }
-    }
-}
-
 /// What to do with what is shown.
-fn footer(filter: &LogFilter, page: &LogPage, anchor: Anchor) -> Markup {
+fn footer(shown: &ShownLines) -> Markup {
+    let ShownLines { filter, page, anchor, .. } = shown;
     html! {
         div class="controls" {
-            @match anchor {
-                Anchor::Newest => {
-                    div class="verbs" {
-                        button id="follow" class="calm" type="button" hidden aria-pressed="true" aria-controls="log" { "Following" }
-                        button id="clear" class="calm" type="button" hidden aria-controls="log" { "Clear" }
-                        noscript { a href=(address("/logs", filter, &[])) { "Look again" } }
-                    }
+            @if *anchor == Anchor::Newest {
+                div class="verbs" {
+                    button id="follow" class="calm" type="button" hidden aria-pressed="true" aria-controls="log" { "Following" }
+                    button id="clear" class="calm" type="button" hidden aria-controls="log" { "Clear" }
+                    noscript { a href=(address("/logs", filter, &[])) { "Look again" } }
+                    @if !filter.takes_all() { (count(page)) }
                 }
-                Anchor::Before | Anchor::From | Anchor::Line(_) => a href=(address("/logs", filter, &[])) { "To the newest lines" }
+            } @else {
+                a href=(address("/logs", filter, &[])) { "To the newest lines" }
             }
-            a href=(address("/logs/download", filter, &[])) download { "Download" }
+            div class="verbs" {
+                label { input id="wrap" type="checkbox" checked autocomplete="off"; "Wrap lines" }
+                a href=(address("/logs/download", filter, &[])) download { "Download" }
+            }
         }
-        @if anchor == Anchor::Newest {
+        @if *anchor == Anchor::Newest {
             (layout::listener("stream", &address("/logs/stream", filter, &[("from", &page.end.to_string())])))
         }
     }
 }
 
-fn nothing(filter: &LogFilter, anchor: Anchor) -> &'static str {
-    match anchor {
-        Anchor::From => "There are no newer lines yet",
-        Anchor::Newest | Anchor::Before | Anchor::Line(_) if filter.text.is_empty() => {
-            "Nothing has been printed yet"
+/// How many lines were found, which a script goes on counting.
+fn count(page: &LogPage) -> Markup {
+    let count = page.skipped + page.lines.len() as u64;
+    html! {
+        p id="found" role="status" {
+            data value=(count) { (count) }
+            @if count == 1 { " line matches" } @else { " lines match" }
+            @if page.skipped > 0 { ", the newest " (page.lines.len()) " are shown" }
         }
-        Anchor::Newest | Anchor::Before | Anchor::Line(_) => "No line has these words",
     }
 }
 
-/// An address with a filter in it.
-fn address(path: &str, filter: &LogFilter, more: &[(&str, &str)]) -> String {
-    let own =
-        [("service", filter.service.as_ref().map_or("", ServiceName::as_str)), ("filter", &filter.text)];
-    let mut address = path.to_owned();
-    let mut mark = '?';
-    // A cursor is always written: an empty one means the beginning.
-    for (name, value) in own.iter().filter(|(_, value)| !value.is_empty()).chain(more) {
-        let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
-        // A text can be written to without end.
-        let _written = write!(address, "{mark}{name}={value}");
-        mark = '&';
+fn nothing(filter: &LogFilter, anchor: &Anchor) -> &'static str {
+    match anchor {
+        Anchor::From => "There are no newer lines yet",
+        Anchor::At(_) => "There are no lines yet from then on",
+        Anchor::Newest | Anchor::Before | Anchor::Line(_) if filter.takes_all() => {
+            "Nothing has been printed yet"
+        }
+        Anchor::Newest | Anchor::Before | Anchor::Line(_) => "No line matches",
     }
-    address
 }
 
 #[cfg(test)]

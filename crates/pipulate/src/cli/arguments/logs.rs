@@ -1,12 +1,13 @@
 //! The arguments of `logs`. The comments at the fields are the help.
 
 use clap::Args;
+use jiff::Zoned;
 use pipulate_core::pattern::{self, Case, Regex};
 use pipulate_store::log::time_index::When;
+use pipulate_store::log::when;
 
 use super::ServicesArgument;
 use crate::call::{LineForm, LinesSettings, LogsSettings, LogsShow, Tail};
-use crate::cli::when;
 
 #[derive(Debug, Args)]
 pub(super) struct LogsArguments {
@@ -21,10 +22,10 @@ pub(super) struct LogsArguments {
     tail: Option<Tail>,
     /// Only lines from this time on: "10m" (ago), "14:02", "yesterday", "2026-11-22T14:02:00Z",
     /// "last-start", "last-ready"
-    #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = parse_moment, allow_hyphen_values = true)]
     since: Option<When>,
     /// Only lines up to this time
-    #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = parse_moment, allow_hyphen_values = true)]
     until: Option<When>,
     /// Put the time at which it came in front of each line
     #[arg(short, long)]
@@ -79,6 +80,10 @@ fn parse_tail(text: &str) -> Result<Tail, String> {
             number.parse().map(Tail::Lines).map_err(|_| "write a number of lines, or \"all\"".to_owned())
         }
     }
+}
+
+fn parse_moment(text: &str) -> Result<When, String> {
+    when::parse(text, &Zoned::now())
 }
 
 /// Capitals only matter if the pattern has one; `\W` and other escapes are none.

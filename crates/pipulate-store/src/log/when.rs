@@ -3,14 +3,15 @@
 use jiff::civil::{DateTime, Time};
 use jiff::{SignedDuration, Span, Timestamp, Zoned};
 use pipulate_core::units::parse_duration;
-use pipulate_store::log::time_index::When;
 
-/// Reads a moment, seen from now.
+use super::time_index::When;
+
+/// Reads a moment, seen from `now`.
 ///
 /// # Errors
 /// A sentence that shows what is understood.
-pub(super) fn parse(text: &str) -> Result<When, String> {
-    seen_from(text.trim(), &Zoned::now()).ok_or_else(|| {
+pub fn parse(text: &str, now: &Zoned) -> Result<When, String> {
+    seen_from(text.trim(), now).ok_or_else(|| {
         "write \"10m\" or \"2h\" (ago), \"14:02\", \"yesterday\", \"2026-11-22\", \
          \"2026-11-22T14:02:00Z\", \"last-start\" or \"last-ready\""
             .to_owned()
@@ -102,6 +103,6 @@ mod tests {
         {
             assert_eq!(at(text), None, "{text}");
         }
-        assert!(parse("soon").unwrap_err().contains("\"14:02\""));
+        assert!(parse("soon", &Zoned::now()).unwrap_err().contains("\"14:02\""));
     }
 }
