@@ -84,6 +84,17 @@ fn a_port_that_is_not_pinned_gives_way_and_the_new_one_is_remembered() {
     assert!(second != first && started.stderr.contains(&said), "{}", started.stderr);
     assert!(started.stderr.contains(&format!("port {first} is held by python")), "{}", started.stderr);
     assert_eq!(started.stdout, format!("server  http://127.0.0.1:{second}/\n"));
+    // Once: another start has not started it.
+    project.write(
+        "pipulate.toml",
+        &format!("{}[services.other]\ncommand = [\"sleep\", \"1000\"]\n", project.read("pipulate.toml")),
+    );
+    let beside = project.start(&["server", "other"]);
+    assert!(
+        beside.stderr.contains("running other") && !beside.stderr.contains("held by"),
+        "{}",
+        beside.stderr
+    );
     assert_eq!(http::get(&format!("http://127.0.0.1:{second}/"), &[]).unwrap().status, 401);
     project.run(&["stop"]).expect(0);
 

@@ -61,7 +61,7 @@ fn an_app_is_ready_when_it_answers_and_its_open_door_is_named() {
     A new home: [ROOT]
     Starting server...
     ready server
-    warning: server listens on all interfaces: other machines can reach port [PORT]; in server.py, write serve(host="127.0.0.1")
+    warning: server listens on all interfaces: other machines can reach port [PORT]; in server.py, set the host to 127.0.0.1, such as serve(host="127.0.0.1")
     The browser was not opened: PIPULATE_NO_BROWSER is set
     server log: [ROOT]/.pipulate/log/server.log
     Stop with: pipulate stop

@@ -43,6 +43,19 @@ fn on_a_terminal_a_home_above_by_its_venv_alone_needs_a_yes() {
 }
 
 #[test]
+fn which_home_a_secret_is_for_is_asked_before_the_secret() {
+    let project = TestProject::light().build();
+    let mut terminal = Terminal::open(&below_a_venv(&project), &format!("{PIPULATE} secret set KEY"));
+    terminal.wait_for("Make a home there? [y/N]");
+    terminal.type_text("y\r");
+    terminal.wait_for("KEY (not shown): ");
+    terminal.type_text("value\r");
+    terminal.wait_for("Saved KEY in: ");
+    assert_eq!(terminal.shown().matches("Make a home there?").count(), 1, "asked once");
+    assert_eq!(terminal.end(), Some(0));
+}
+
+#[test]
 fn a_secret_that_git_would_take_is_warned_of() {
     let project = TestProject::light().build();
     let said = || run::output_of(&mut project.command(&["secret", "set", "KEY"]), "value\n").expect(0).stderr;

@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::support::index::{self, PACKAGE};
 use crate::support::project::python;
 use crate::support::run::Output;
-use crate::support::{Terminal, TestProject, run};
+use crate::support::{Terminal, TestProject, http, run, wait_for};
 
 /// Another package of the index.
 const OTHER: &str = "other-probe";
@@ -55,6 +55,14 @@ impl Home {
         let code = format!("import {module}; print({module}.version)");
         let said = self.project.run(&["run", "--", "python", "-c", &code]);
         if said.code == Some(0) { said.stdout.trim().to_owned() } else { "none".to_owned() }
+    }
+
+    /// The first page of the app.
+    fn page(&self) -> String {
+        let address = self.project.run(&["url", "server"]).expect(0).stdout;
+        let welcome = http::get(address.trim(), &[]).unwrap();
+        let session = format!("Cookie: {}", welcome.header("set-cookie").unwrap().split(';').next().unwrap());
+        http::get(&format!("http://127.0.0.1:{}/", self.project.port("server")), &[&session]).unwrap().body
     }
 
     fn pid(&self, service: &str) -> u64 {
@@ -109,6 +117,7 @@ fn what_changed_is_named_and_what_is_missing_is_added_beside_what_runs() {
     says(&refused, "running services may be using what would be replaced: pipulate-probe 1.0 by 2.0");
     says(&refused, "hint: run `pipulate stop`, then `pipulate setup`");
     assert!(home.project.read("requirements.txt").contains("pipulate-probe==2.0  # pinned\r\n"));
+    assert!(home.page().contains("The requirements changed; run `pipulate setup`"));
     for args in [&["start"][..], &["restart", "server"]] {
         says(&home.run(args, 0), "warning: the requirements changed; run `pipulate setup`");
     }
@@ -142,6 +151,10 @@ fn other_settings_than_a_service_runs_with_are_named_with_the_command() {
     says(&said, words);
     says(&home.project.run(&["start", "--no-setup", "server"]).expect(0), "");
     says(&home.project.run(&["restart", "server"]).expect(0), words);
+    let examined = home.project.run(&["doctor", "--json"]).stdout;
+    assert!(examined.contains("other settings than pipulate.toml has now (env)"), "{examined}");
+    let page = home.page();
+    assert!(page.contains("orker is running with other settings than pipulate.toml has now (env)"), "{page}");
     home.project.run(&["restart", "worker"]).expect(0);
     says_not(&home.project.run(&["start", "--no-setup", "worker"]).expect(0), "other settings");
     assert!(!home.project.read(".pipulate/run/worker.json").contains("sk-12345678"));
@@ -265,6 +278,36 @@ fn a_module_that_a_service_misses_is_named_with_the_command_that_adds_its_packag
         &failed,
         "hint: server needs sklearn, which is not installed; add it with: pipulate add scikit-learn",
     );
+}
+
+#[test]
+fn why_answers_without_a_model_from_how_it_ended_and_what_it_printed() {
+    let config = "[services.worker]\ncommand = [\"python\", \"worker.py\"]\nrestart = \"never\"\n";
+    let project = TestProject::light()
+        .table("server", "enabled = false")
+        .config(config)
+        .file("worker.py", "import not_there_sklearn.linear_model\n")
+        .build();
+    project.run(&["start", "worker"]);
+    wait_for("its end", || (project.service("worker")["state"] == "crashed").then_some(()));
+    let said = project.run(&["why"]).expect(0);
+    for words in [
+        "worker is crashed: it ended with code 1",
+        "ModuleNotFoundError: No module named 'not_there_sklearn'",
+        "the module not_there_sklearn is not installed; add it with: pipulate add not_there_sklearn",
+    ] {
+        assert!(said.stdout.contains(words), "{words}: {said:?}");
+    }
+    says(&said, "No local LLM was asked: could not reach Ollama");
+    let code = project.service("worker")["reason_code"].clone();
+    assert_eq!(code, "ended", "the first reason");
+
+    project.write("worker.py", "\n\n1 / 0\n");
+    project.run(&["start", "worker"]);
+    wait_for("its end", || (project.service("worker")["state"] == "crashed").then_some(()));
+    let said = project.run(&["why", "worker"]).expect(0);
+    assert!(said.stdout.contains("worker: ZeroDivisionError in line 3 of worker.py"), "{said:?}");
+    assert!(!said.stdout.contains("pipulate add"), "{said:?}");
 }
 
 #[test]

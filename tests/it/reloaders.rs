@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{TestProject, holds, wait_for};
+use crate::support::{Process, TestProject, holds, wait_for};
 
 /// Says in a file that no watcher sees when it begins, and prints without a pause.
 const TALKER: &str = "\
@@ -40,5 +40,62 @@ fn a_service_that_watches_the_whole_project_is_not_restarted_by_its_own_output()
     let before = count_of_lines(&project);
     wait_for("many more lines", || (count_of_lines(&project) > before + 100).then_some(()));
     assert!(count_of_starts(&project) <= starts + 2, "{}", count_of_starts(&project));
+    project.run(&["stop"]).expect(0);
+}
+
+/// Ends when its input does, as `tailwindcss --watch` and `vite` do.
+const READER: &str = "\
+import sys
+print('building', flush=True)
+sys.stdin.read()
+print('no more input', flush=True)
+";
+
+#[test]
+fn a_watcher_that_ends_with_its_input_runs_on_without_its_supervisor_too() {
+    let project = TestProject::light()
+        .table("server", "enabled = false")
+        .config("[services.css]\ncommand = [\"python\", \"reader.py\", \"--watch\"]\n")
+        .config("[services.other]\ncommand = [\"python\", \"reader.py\"]\n")
+        .file("reader.py", READER)
+        .build();
+    project.start(&[]);
+    let printed = |service: &str| project.read(&format!(".pipulate/log/{service}.log"));
+    // The input of others is empty: who asks a question gets an answer.
+    wait_for("the other one's end", || printed("other").contains("no more input").then_some(()));
+    let css = project.service("css");
+    assert_eq!(css["state"], "running");
+    let supervised = Process::of(&css["supervisor_pid"]);
+    supervised.kill();
+    holds("the end of its supervisor", || !supervised.lives());
+    project.start(&["css"]);
+    assert_eq!(project.service("css")["pid"], css["pid"]);
+    assert!(!printed("css").contains("no more"), "{}", printed("css"));
+    project.run(&["stop"]).expect(0);
+}
+
+#[test]
+fn a_reloader_that_polls_and_sees_the_log_is_noticed_and_its_option_named() {
+    let project = TestProject::light()
+        .table("server", "enabled = false")
+        .config("[services.talker]\ncommand = [\"watchfiles\", \"python talker.py\"]\n")
+        .config("env = { WATCHFILES_FORCE_POLLING = \"true\" }\n")
+        .file("talker.py", TALKER)
+        .build();
+    project.start(&["talker"]);
+    let noted = || project.service("talker")["note_codes"].to_string().contains("reloads-itself");
+    wait_for("the loop to be noticed", || noted().then_some(()));
+    let said = project.run(&["status"]);
+    assert!(said.stdout.contains("watchfiles --ignore-paths .pipulate"), "{said:?}");
+
+    // The cure is one.
+    let cured = project
+        .read("pipulate.toml")
+        .replace("\"watchfiles\", ", "\"watchfiles\", \"--ignore-paths\", \".pipulate\", ");
+    project.write("pipulate.toml", &cured);
+    project.run(&["restart", "talker"]).expect(0);
+    let (starts, lines) = (count_of_starts(&project), count_of_lines(&project));
+    wait_for("many lines", || (count_of_lines(&project) > lines + 300).then_some(()));
+    assert!(!noted() && count_of_starts(&project) <= starts + 3, "{}", count_of_starts(&project));
     project.run(&["stop"]).expect(0);
 }

@@ -364,3 +364,22 @@ fn a_mistake_is_still_told_after_an_upgrade() {
     project.write("worker.py", DIARIST);
     wait_for_restart(&project, 1);
 }
+
+#[test]
+fn a_link_whose_target_is_not_watched_is_named() {
+    let project = watching(r#"["*.py"]"#, "import signal\nprint('up', flush=True)\nsignal.pause()\n");
+    let elsewhere = project.home().join("elsewhere");
+    std::fs::create_dir_all(&elsewhere).unwrap();
+    for (file, link) in [("shared.py", "shared.py"), (".", "library"), ("data.csv", "data.csv")] {
+        std::fs::write(elsewhere.join("shared.py"), "").unwrap();
+        std::os::unix::fs::symlink(elsewhere.join(file), project.path(link)).unwrap();
+    }
+    project.start(&["worker"]);
+    let notes = || project.service("worker")["notes"].to_string();
+    assert!(notes().contains("library and 1 more are links to what is not watched"), "{}", notes());
+    project.run(&["stop"]).expect(0);
+    std::fs::remove_file(project.path("library")).unwrap();
+    std::fs::remove_file(project.path("shared.py")).unwrap();
+    project.start(&["worker"]);
+    assert_eq!(notes(), "[]");
+}

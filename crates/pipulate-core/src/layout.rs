@@ -156,6 +156,11 @@ impl Layout {
         self.run.at(format!("{service}.out"))
     }
 
+    /// The FIFO of a silent input; it has this name for a moment only.
+    pub fn input_fifo(&self, service: &ServiceName) -> AbsPath {
+        self.run.at(format!("{service}.in"))
+    }
+
     /// Where the lock stands beside a FIFO that may be of any home; `None` for what is none by its name.
     pub fn lock_beside(fifo: &Path) -> Option<PathBuf> {
         let is_fifo = fifo.extension().is_some_and(|extension| extension == "out");

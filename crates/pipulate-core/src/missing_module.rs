@@ -14,7 +14,7 @@ const PACKAGES: [(&str, &str); 33] = [
     ("attr", "attrs"),
     ("bs4", "beautifulsoup4"),
     ("Crypto", "pycryptodome"),
-    ("cv2", "opencv-python"),
+    ("cv2", "opencv-python-headless"),
     ("dateutil", "python-dateutil"),
     ("discord", "discord.py"),
     ("distutils", "setuptools"),
@@ -103,7 +103,7 @@ mod tests {
         for (module, wanted) in [
             ("pandas", "pandas"),
             ("sklearn.linear_model", "scikit-learn"),
-            ("cv2", "opencv-python"),
+            ("cv2", "opencv-python-headless"),
             ("PIL", "pillow"),
             ("yaml", "PyYAML"),
             ("bs4", "beautifulsoup4"),

@@ -73,6 +73,10 @@ reasons! {
     BadAnswer { problem: ProbeProblem } = "bad-answer",
     /// The Python error that its output ends with. The message, which may hold a secret, is left out.
     LastError { kind: String, file: String, line: String } = "last-error",
+    /// The module that its Python did not find, and the package that has it.
+    MissingModule { module: String, distribution: String } = "missing-module",
+    /// It runs with other settings than pipulate.toml has now; `keys` of its section differ.
+    SettingsChanged { keys: Vec<String> } = "settings-changed",
     /// pipulate.toml can't be used, and so does not say what to start.
     NothingToStart = "nothing-to-start",
     /// A file of the home could not be used; `error` names it.
@@ -111,6 +115,8 @@ reasons! {
     WatchIncomplete { problem: WatchProblem } = "watch-incomplete",
     /// It saves watched files itself: saves no longer restart it.
     SavesItself { files: Vec<PathBuf>, more: u32 } = "saves-itself",
+    /// Its own reloader restarted it `times` times within `within`: it sees files that the service writes.
+    ReloadsItself { times: u32, within: Duration, reloader: String } = "reloads-itself",
     /// Its supervisor ended, and nothing is lost.
     SupervisorGone = "supervisor-gone",
     /// The last stop could not end everything.
@@ -123,8 +129,8 @@ reasons! {
     FolderMoved { from: PathBuf } = "folder-moved",
     /// Its records and logs are in another folder than usual.
     FilesElsewhere { folder: PathBuf } = "files-elsewhere",
-    /// Other machines can connect to it.
-    ListensPublicly { port: u16, address: IpAddr } = "listens-publicly",
+    /// Other machines can connect to it. `file`: the Python file of its command.
+    ListensPublicly { port: u16, address: IpAddr, file: Option<PathBuf> } = "listens-publicly",
     /// Its usual port is taken, so it has another one.
     PortMoved { wanted: u16, holder: PortHolder, using: u16 } = "port-moved",
     /// Another user's process had its port, and may know keys that are still in use.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -103,6 +104,42 @@ pub struct ServiceSpec {
     pub configured: ConfigFingerprint,
 }
 
+/// Programs that end when their input ends, although they don't read it: development servers of JavaScript, and
+/// what starts them.
+const ENDING_WITH_THEIR_INPUT: [&str; 9] =
+    ["bun", "bunx", "esbuild", "npm", "npx", "pnpm", "react-scripts", "vite", "yarn"];
+
+/// Programs that start another one again when a file is saved.
+const RELOADERS: [&str; 8] =
+    ["air", "cargo-watch", "entr", "hupper", "nodemon", "watchexec", "watchfiles", "watchmedo"];
+
+impl ServiceSpec {
+    /// Returns the program, or the option, that restarts the service when a file is saved.
+    pub fn reloader(&self) -> Option<&str> {
+        let words = self.command.iter().filter_map(Word::plain).flat_map(str::split_ascii_whitespace);
+        words
+            .map(|word| word.rsplit('/').next().unwrap_or_default())
+            .find(|name| RELOADERS.contains(name) || matches!(*name, "--reload" | "--watch" | "--autoreload"))
+    }
+
+    /// Returns whether the program would take the end of its input for its own: `tailwindcss --watch`, `vite`.
+    pub fn ends_with_its_input(&self) -> bool {
+        let words = self.command.iter().filter_map(Word::plain);
+        // A word may be a command for a shell.
+        words.flat_map(str::split_ascii_whitespace).any(|word| {
+            let name = word.rsplit('/').next().unwrap_or_default();
+            matches!(word, "-w" | "--watch")
+                || word.starts_with("--watch=")
+                || ENDING_WITH_THEIR_INPUT.contains(&name)
+        })
+    }
+
+    /// Returns the Python file that it runs.
+    pub fn python_file(&self) -> Option<&Path> {
+        self.command.iter().filter_map(Word::plain).find(|word| word.ends_with(".py")).map(Path::new)
+    }
+}
+
 /// One word of a command; some are only known when the service starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Word {
@@ -117,6 +154,14 @@ pub enum Word {
 }
 
 impl Word {
+    /// Returns the word as text, if it is known before the service starts.
+    pub fn plain(&self) -> Option<&str> {
+        match self {
+            Self::Plain(word) => word.to_str(),
+            Self::Port(_) | Self::TerminalMarker { .. } => None,
+        }
+    }
+
     /// The word for a service that has this port and this marker for its terminals.
     pub fn resolve(&self, port: Option<u16>, terminal_marker: &str) -> OsString {
         match self {
@@ -231,6 +276,76 @@ impl Default for LogLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_that_end_with_their_input_are_known_by_their_command() {
+        let ends = |words: &[&str]| {
+            let mut spec = spec();
+            spec.command = words.iter().map(|word| Word::Plain(word.into())).collect();
+            spec.ends_with_its_input()
+        };
+        for words in [
+            &["tailwindcss", "-i", "in.css", "--watch"][..],
+            &["./node_modules/.bin/esbuild", "app.js"],
+            &["tsc", "-w"],
+            &["tailwindcss", "--watch=always"],
+            &["npm", "run", "dev"],
+            &["sh", "-c", "cd web && npx vite"],
+        ] {
+            assert!(ends(words), "{words:?}");
+        }
+        for words in [&["python", "server.py"][..], &["uvicorn", "watch:app"], &["python", "vite.py"], &[]] {
+            assert!(!ends(words), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_reloader_is_known_by_its_name_or_its_option() {
+        for (words, found) in [
+            (&["watchfiles", "python app.py"][..], Some("watchfiles")),
+            (&["python", "-m", "watchfiles", "app.main"], Some("watchfiles")),
+            (&["/p/.venv/bin/watchmedo", "auto-restart"], Some("watchmedo")),
+            (&["env", "X=1", "uvicorn", "app:app", "--reload"], Some("--reload")),
+            (&["sh", "-c", "exec nodemon app.js"], Some("nodemon")),
+            (&["python", "app.py"], None),
+        ] {
+            let mut spec = spec();
+            spec.command = words.iter().map(|word| Word::Plain(word.into())).collect();
+            assert_eq!(spec.reloader(), found, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn the_python_file_of_a_command_is_found() {
+        let file = |words: &[&str]| {
+            let mut spec = spec();
+            spec.command = words.iter().map(|word| Word::Plain(word.into())).collect();
+            spec.python_file().map(|file| file.display().to_string())
+        };
+        assert_eq!(file(&["python", "-u", "app/s.py", "x.py"]).as_deref(), Some("app/s.py"));
+        assert_eq!(file(&["uvicorn", "app:app", "--host", "0.0.0.0"]), None);
+    }
+
+    fn spec() -> ServiceSpec {
+        ServiceSpec {
+            name: ServiceName::parse("a").unwrap(),
+            command: Vec::new(),
+            directory: AbsPath::new("/p").unwrap(),
+            env: BTreeMap::new(),
+            env_removed: Vec::new(),
+            port: None,
+            needs: Vec::new(),
+            ready: Readiness::Exec,
+            restart: RestartPolicy::Never,
+            stop: StopSpec::default(),
+            page: None,
+            token: None,
+            jupyter_runtime: None,
+            log_limits: LogLimits::default(),
+            watch: None,
+            configured: ConfigFingerprint::default(),
+        }
+    }
 
     #[test]
     fn names_that_could_leave_their_folder_are_refused() {

@@ -6,7 +6,6 @@
 pub mod act;
 pub mod cause;
 pub mod conduct;
-pub mod config_drift;
 pub mod denial;
 pub mod execute;
 pub mod jupyter;

@@ -21,7 +21,8 @@ use pipulate_store::error::StoreError;
 use pipulate_store::record::{self, Record};
 
 use self::derive_state::state;
-use self::health::{Calls, call, find_degraded};
+use self::health::{Calls, call, find_degraded, find_missing_modules};
+pub use self::last_error::last_error;
 use pipulate_supervisor::kernels;
 use pipulate_supervisor::ownership::{Ownership, ownership_among};
 use pipulate_supervisor::process_tree::{self, Attached, Claims, Service};
@@ -30,6 +31,7 @@ use pipulate_supervisor::process_tree::{self, Attached, Claims, Service};
 pub fn status(layout: &Layout, name: &str, services: &[ServiceName]) -> ProjectStatus {
     let (mut status, calls) = look(layout, name, services);
     find_degraded(layout, &mut status.services, calls);
+    find_missing_modules(layout, &mut status.services);
     status
 }
 

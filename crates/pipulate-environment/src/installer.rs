@@ -170,6 +170,11 @@ pub(crate) fn uv_command(uv: &Uv, around: &Surroundings) -> Command {
         .env_remove("FORCE_COLOR")
         .env_remove("CLICOLOR_FORCE")
         .env("UV_PYTHON_DOWNLOADS", "never");
+    // As for everything that is read of the surroundings: theirs count, not those of this process.
+    let command = match around.variable("UV_CACHE_DIR") {
+        Some(folder) => command.env("UV_CACHE_DIR", folder),
+        None => command,
+    };
     match certificates(around) {
         Some(file) => command.env("SSL_CERT_FILE", file),
         None => command,

@@ -1,6 +1,6 @@
 //! Learning which files of a tree of folders are saved, while the system watches and we sleep.
 //!
-//! Folders that appear are watched too. Links are not followed. Nothing is polled: a system that
+//! Folders that appear are watched too. Links are not followed; one that leads to what is not watched is reported. Nothing is polled: a system that
 //! does not tell of changes is an error, and so is one that has no more watches to give.
 
 #[cfg(target_os = "linux")]
@@ -50,6 +50,8 @@ pub enum WatchError {
     TooManyFolders { most: usize },
     #[error("the folder {folder} is gone")]
     RootIsGone { folder: PathBuf },
+    #[error("{} links are not followed, such as {first}", more + 1)]
+    LinksSkipped { first: PathBuf, more: usize },
     #[error("could not watch the folder {folder}: {source}")]
     System { folder: PathBuf, source: io::Error },
 }

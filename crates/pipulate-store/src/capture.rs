@@ -25,7 +25,7 @@ use crate::log::time_index::{IndexWriter, Mark};
 use crate::os::Mover;
 use crate::{files, unwatched};
 pub(crate) use fifo::is_open;
-pub use fifo::{identity as fifo_identity, is_held};
+pub use fifo::{identity as fifo_identity, is_held, silent_input};
 use rotation::Rotation;
 pub use rotation::trim_unsupervised;
 use shortage::{Next, Shortage};

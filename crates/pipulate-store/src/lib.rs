@@ -9,6 +9,7 @@
 
 pub mod capture;
 pub mod chat;
+pub mod config_drift;
 pub mod consent;
 pub mod copies;
 pub mod dotenv;

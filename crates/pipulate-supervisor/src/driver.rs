@@ -20,6 +20,7 @@ use pipulate_process::poll::{self, Interest, Ready};
 use pipulate_process::signals::Signal;
 use pipulate_process::table::{self, Entry};
 use pipulate_process::{memory, ports, reaper};
+use pipulate_store::capture::silent_input;
 use pipulate_store::lock::Lock;
 use pipulate_store::log::time_index::Mark;
 use pipulate_store::record::{Receipt, Record};
@@ -43,6 +44,7 @@ use crate::parts::port::Port;
 use crate::parts::re_exec::{self, Successor, Upgrade};
 use crate::parts::readiness::{Listening as _, ReadinessCheck, Target};
 use crate::parts::record_writer::{RecordWriter, Snapshot, end_of};
+use crate::parts::reload_loop::ReloadLoop;
 use crate::parts::rest::Rest;
 use crate::parts::sockets::Sockets;
 use crate::parts::spawner::{SpawnFailure, Spawner};
@@ -104,6 +106,7 @@ struct Driver {
     needs: Needs,
     readiness: ReadinessCheck,
     files: FileWatch,
+    reload_loop: ReloadLoop,
     peers: PeerWatch,
     upgrade: Upgrade,
     rest: Rest,
@@ -157,6 +160,7 @@ impl Driver {
             upgrade: Upgrade::None,
             hindrance: None,
             described: None,
+            reload_loop: ReloadLoop::new(&spec),
             particulars,
             spec,
             host,
@@ -189,6 +193,7 @@ impl Driver {
             self.look_for_an_answer();
             self.look_at_the_tree();
             self.look_at_saves();
+            self.look_at_reloads();
             self.look_at_the_port();
             self.look_at_upgrade();
             self.look_at_needs();
@@ -386,7 +391,7 @@ impl Driver {
             self.rest.schedule(now);
         }
         let sockets = Sockets { tree: &self.tree, layout: self.home.layout() };
-        if let Some(note) = self.readiness.public_listener(&sockets) {
+        if let Some(note) = self.readiness.public_listener(self.spec.python_file(), &sockets) {
             self.record.note(note);
         }
     }
@@ -451,6 +456,17 @@ impl Driver {
         }
         if is_saved {
             self.tell(Event::Saved);
+        }
+    }
+
+    /// Looks whether the service's own reloader restarts it again and again.
+    fn look_at_reloads(&mut self) {
+        let now = Instant::now();
+        let Some(main) = self.tree.main.pid().filter(|_| self.reload_loop.is_due(now)) else { return };
+        let children = table::children(main).into_iter().filter_map(table::entry);
+        let youngest = children.map(|child| (child.start, child.pid)).max().map(|(start, pid)| (pid, start));
+        if let Some(note) = self.reload_loop.look(youngest, now) {
+            self.record.note(note);
         }
     }
 
@@ -539,6 +555,7 @@ impl Driver {
         }
         self.tree.main.forget();
         self.files.begin(self.home.layout(), Instant::now());
+        self.reload_loop = ReloadLoop::new(&self.spec);
         self.forget_the_stop();
         // What the one before printed comes before this one's start.
         self.drain();
@@ -583,6 +600,8 @@ impl Driver {
         }
         let next = RunId::from_random(random().map_err(SpawnFailure::of_random)?);
         let output = self.log.capture.writer()?;
+        let has_input = self.spec.ends_with_its_input();
+        let input = has_input.then(|| silent_input(self.home.layout(), &self.spec.name)).transpose()?;
         let may_write = self.home.is_ours();
         let ahead = self.record.write_ahead(self.home.layout(), next, may_write)?;
         let spawner = Spawner {
@@ -592,7 +611,7 @@ impl Driver {
             port: self.port.number,
             host: &self.host,
         };
-        spawner.spawn(ahead, output)
+        spawner.spawn(ahead, input, output)
     }
 
     /// Replaces exposed keys before the service is started with them again, and names them.
@@ -777,7 +796,8 @@ impl Driver {
             // A log is turned over by its name, and the folder may have another one by now.
             self.follow_the_folder();
             self.drain();
-            if !self.log.has_writers() || before != seen(&self.log, &self.reserve) {
+            let is_changed = before != seen(&self.log, &self.reserve);
+            if !self.log.has_writers() || is_changed || self.reload_loop.is_due(Instant::now()) {
                 break;
             }
         }

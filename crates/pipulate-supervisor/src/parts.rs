@@ -17,6 +17,7 @@ pub(crate) mod port;
 pub(crate) mod re_exec;
 pub(crate) mod readiness;
 pub(crate) mod record_writer;
+pub(crate) mod reload_loop;
 pub(crate) mod rest;
 pub(crate) mod sockets;
 pub(crate) mod spawner;

@@ -21,7 +21,9 @@ pub fn reason(reason: &Reason, service: &ServiceName) -> String {
 pub fn note(note: &Reason, service: &ServiceName) -> String {
     let text = reason(note, service);
     match note {
-        Reason::WatchIncomplete { .. } | Reason::SavesItself { .. } => format!("{service}: {text}"),
+        Reason::WatchIncomplete { .. } | Reason::SavesItself { .. } | Reason::ReloadsItself { .. } => {
+            format!("{service}: {text}")
+        }
         _ => text,
     }
 }
@@ -67,6 +69,14 @@ fn sentence(reason: &Reason, service: &ServiceName) -> String {
         Reason::LastError { kind, file, line } => {
             format!("{kind} in line {line} of {file}: fix that line and save the file")
         }
+        Reason::MissingModule { module, distribution } => {
+            format!("the module {module} is not installed; add it with: pipulate add {distribution}")
+        }
+        Reason::SettingsChanged { keys } => format!(
+            "{service} is running with other settings than pipulate.toml has now ({}); to apply them: pipulate \
+             restart {service}",
+            keys.join(", ")
+        ),
         Reason::NothingToStart => format!(
             "pipulate.toml can't be used, so it is not known what to start; correct it, then run: pipulate \
              start {service}"
@@ -122,6 +132,19 @@ fn sentence(reason: &Reason, service: &ServiceName) -> String {
              watch, and restart it",
             files(saved, *more)
         ),
+        Reason::ReloadsItself { times, within, reloader } => {
+            let cure = match reloader.as_str() {
+                "watchfiles" => ", such as: watchfiles --ignore-paths .pipulate",
+                "watchmedo" => ", such as: watchmedo auto-restart --ignore-patterns '*/.pipulate/*'",
+                "nodemon" => ", such as: nodemon --ignore .pipulate/",
+                _ => "",
+            };
+            format!(
+                "{reloader} restarted it {times} times within {} s: it seems to see the log, or a file that the \
+                 service writes; exclude .pipulate and such files{cure}",
+                within.as_secs()
+            )
+        }
         Reason::SupervisorGone => "its supervisor is gone; the next start takes it over as it is".to_owned(),
         Reason::StopIncomplete { processes } => {
             format!("the stop could not end everything: {}", remnants(processes))
@@ -133,14 +156,20 @@ fn sentence(reason: &Reason, service: &ServiceName) -> String {
             from.display()
         ),
         Reason::FilesElsewhere { folder } => format!("its files are in: {}", folder.display()),
-        Reason::ListensPublicly { port, address } if address.is_unspecified() => format!(
-            "{service} listens on all interfaces: other machines can reach port {port}; in server.py, write \
-             serve(host=\"127.0.0.1\")"
-        ),
-        Reason::ListensPublicly { port, address } => format!(
-            "{service} listens on {address}: other machines can reach port {port}; for this machine alone, \
-             let it listen on 127.0.0.1"
-        ),
+        Reason::ListensPublicly { port, address, file } => {
+            let place = match address.is_unspecified() {
+                true => "all interfaces".to_owned(),
+                false => address.to_string(),
+            };
+            let advice = match file {
+                Some(file) => format!(
+                    "in {}, set the host to 127.0.0.1, such as serve(host=\"127.0.0.1\")",
+                    file.display()
+                ),
+                None => "to keep it to this machine, let it listen on 127.0.0.1".to_owned(),
+            };
+            format!("{service} listens on {place}: other machines can reach port {port}; {advice}")
+        }
         Reason::PortMoved { wanted, holder: by, using } => {
             let advice = match by {
                 PortHolder::Own { .. } => format!("; end that with: pipulate stop {service}"),
@@ -255,6 +284,13 @@ fn watch(problem: &WatchProblem) -> String {
              \"app/*.py\", and restart it"
         ),
         WatchProblem::FolderGone { folder } => format!("the folder {} is gone", folder.display()),
+        WatchProblem::Links { first, more } => {
+            let links = match more {
+                0 => format!("{} is a link", first.display()),
+                more => format!("{} and {more} more are links", first.display()),
+            };
+            format!("{links} to what is not watched; move that into the project, or restart it by hand")
+        }
         WatchProblem::System { folder, error } => {
             format!("could not watch the folder {}: {error}; restart it by hand", folder.display())
         }

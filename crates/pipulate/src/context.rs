@@ -126,7 +126,8 @@ impl Context {
         }
         let root = self.layout.root();
         let why = format!("a folder above this one is the project, because it has a .venv: {root}");
-        let instead = "to use the current folder instead: pipulate -C . start";
+        let instead =
+            "to use the current folder instead, write -C . before the command, such as: pipulate -C . start";
         self.printer.warning(why);
         if !ask::can_ask(&self.printer) {
             self.printer.hint(instead);
@@ -136,6 +137,15 @@ impl Context {
             true => Ok(()),
             false => Err(Failure::failed("nothing was changed").hint(instead)),
         }
+    }
+
+    /// Returns the same context, whose home nobody has to be asked about again.
+    ///
+    /// # Errors
+    /// The answer was no.
+    pub(crate) fn confirmed(&self) -> Result<Self, Failure> {
+        self.confirm_guess()?;
+        Ok(Self { is_guess: false, ..self.clone() })
     }
 
     /// Remembers which Python what was asked for runs with.

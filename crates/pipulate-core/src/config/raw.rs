@@ -159,7 +159,8 @@ pub(super) struct RawWeb {
 )]
 #[schemars(rename = "Service")]
 pub(super) struct RawService {
-    /// The program and its arguments, as a list; no shell reads it.
+    /// The program and its arguments, as a list; no shell reads it. Its input is empty, and for commands with
+    /// `--watch`, npm and vite, which end when their input does, open and silent.
     pub(super) command: Option<RawCommand>,
     /// This port and no other; the service finds it in the variable `PORT`. Default: the next free
     /// one, for the built-in services.

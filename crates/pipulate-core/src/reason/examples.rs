@@ -55,6 +55,8 @@ pub fn all() -> Vec<Reason> {
                 file: "server.py".to_owned(),
                 line: "7".to_owned(),
             },
+            Reason::MissingModule { module: "sklearn".to_owned(), distribution: "scikit-learn".to_owned() },
+            Reason::SettingsChanged { keys: vec!["port".to_owned(), "env".to_owned()] },
             Reason::NothingToStart,
             Reason::FileProblem {
                 error: "could not write /home/me/demo/.pipulate/run/token: disk full".to_owned(),
@@ -94,14 +96,24 @@ pub fn all() -> Vec<Reason> {
         .chain([
             Reason::SavesItself { files: vec!["state.json".into()], more: 0 },
             Reason::SavesItself { files: vec!["a.json".into(), "b.json".into()], more: 3 },
+            reloads("watchfiles"),
+            reloads("--reload"),
             Reason::SupervisorGone,
             Reason::StopIncomplete { processes: survivors() },
             Reason::MachineRestarted,
             Reason::EndedFromOutside,
             Reason::FolderMoved { from: "/home/me/old".into() },
             Reason::FilesElsewhere { folder: "/run/user/1000/pipulate/demo".into() },
-            Reason::ListensPublicly { port: 5001, address: IpAddr::V4(Ipv4Addr::UNSPECIFIED) },
-            Reason::ListensPublicly { port: 5001, address: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 7)) },
+            Reason::ListensPublicly {
+                port: 5001,
+                address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                file: Some("server.py".into()),
+            },
+            Reason::ListensPublicly {
+                port: 5001,
+                address: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 7)),
+                file: None,
+            },
             Reason::PortMoved { wanted: 5001, holder: foreign(), using: 5002 },
             Reason::KeysExposed { port: 5001 },
             Reason::KeysRenewed { port: 5001, keys: vec![Key::JupyterToken, Key::JupyterSignIns, Key::App] },
@@ -201,8 +213,14 @@ fn watch_problems() -> Vec<WatchProblem> {
         WatchProblem::NoWatchesLeft { folder: folder() },
         WatchProblem::TooManyFolders { most: 8192 },
         WatchProblem::FolderGone { folder: folder() },
+        WatchProblem::Links { first: "app.py".into(), more: 0 },
+        WatchProblem::Links { first: "app.py".into(), more: 2 },
         WatchProblem::System { folder: folder(), error: "Permission denied (os error 13)".to_owned() },
     ]
+}
+
+fn reloads(reloader: &str) -> Reason {
+    Reason::ReloadsItself { times: 10, within: Duration::from_secs(60), reloader: reloader.to_owned() }
 }
 
 fn processes() -> Processes {

@@ -178,6 +178,11 @@ pub enum WatchProblem {
     FolderGone {
         folder: PathBuf,
     },
+    /// A link, and how many more there are, whose target is not watched.
+    Links {
+        first: PathBuf,
+        more: u32,
+    },
     System {
         folder: PathBuf,
         error: String,

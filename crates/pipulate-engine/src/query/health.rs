@@ -11,7 +11,7 @@ use pipulate_core::status::{LiveService, ServiceStatus};
 use pipulate_process::ports::Listeners;
 use pipulate_store::record::Record;
 
-use super::last_error::last_error;
+use super::last_error::{error_at_end, last_error};
 use pipulate_supervisor::probe::{self, Call, Question, Seen};
 
 /// How long a service may take to prove that it answers.
@@ -40,6 +40,17 @@ pub(super) fn find_degraded(layout: &Layout, statuses: &mut [ServiceStatus], cal
         (status.state, status.reasons) = (ServiceState::Degraded, why);
         // Whoever listens there now is not to be visited.
         status.url = status.url.take().filter(|_| is_own);
+    }
+}
+
+/// Adds the module that was not found to the reasons of services that ended for it.
+pub(super) fn find_missing_modules(layout: &Layout, statuses: &mut [ServiceStatus]) {
+    let ends = |status: &&mut ServiceStatus| {
+        matches!(status.state, ServiceState::Crashed | ServiceState::Backoff | ServiceState::Unstable)
+    };
+    for status in statuses.iter_mut().filter(ends) {
+        let missing = last_error(layout, status);
+        status.reasons.extend(missing.filter(|error| matches!(error, Reason::MissingModule { .. })));
     }
 }
 
@@ -72,5 +83,5 @@ fn why_degraded(
         Err(Seen::Silent) => Reason::NotResponding,
         Err(seen) => Reason::BadAnswer { problem: seen.problem(question, *address) },
     };
-    Some(std::iter::once(why).chain(last_error(layout, service)).collect())
+    Some(std::iter::once(why).chain(error_at_end(layout, service)).collect())
 }

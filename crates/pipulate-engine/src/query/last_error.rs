@@ -4,8 +4,10 @@
 use std::path::Path;
 
 use pipulate_core::layout::Layout;
+use pipulate_core::missing_module::MissingModule;
 use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
+use pipulate_core::status::ServiceStatus;
 use pipulate_store::log::excerpt;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::read::Start;
@@ -13,10 +15,34 @@ use pipulate_store::log::read::Start;
 /// More lines than a traceback has that anybody reads.
 const LINES: u64 = 200;
 
-/// What and where it is: never the message, which may hold a secret.
-pub(super) fn last_error(layout: &Layout, service: &ServiceName) -> Option<Reason> {
+/// Returns the error that the instance which ended last ended with: what and where it is, never the message,
+/// which may hold a secret. `None` where it did not end by itself.
+pub fn last_error(layout: &Layout, status: &ServiceStatus) -> Option<Reason> {
+    let has_ended = |reason: &Reason| {
+        matches!(
+            reason,
+            Reason::EndedBeforeReady { .. }
+                | Reason::Ended { .. }
+                | Reason::EndedTooOften { .. }
+                | Reason::EndsRepeatedly { .. }
+        )
+    };
+    let tail = Start::Tail(LINES);
+    let start = excerpt::telling(status.state, LINES, tail);
+    status.reasons.iter().any(has_ended).then(|| error_after(layout, &status.name, start))?
+}
+
+/// Returns the error at the end of the log.
+pub(super) fn error_at_end(layout: &Layout, service: &ServiceName) -> Option<Reason> {
+    error_after(layout, service, Start::Tail(LINES))
+}
+
+fn error_after(layout: &Layout, service: &ServiceName, start: Start) -> Option<Reason> {
     let nothing_masked = Masker::new([""; 0]);
-    let lines = excerpt::last_lines(layout, service, Start::Tail(LINES), usize::MAX, &nothing_masked).ok()?;
+    let lines = excerpt::last_lines(layout, service, start, usize::MAX, &nothing_masked).ok()?;
+    if let Some(MissingModule { module, package }) = MissingModule::in_lines(&lines) {
+        return Some(Reason::MissingModule { module, distribution: package });
+    }
     let Mistake { kind, file, line } = mistake(&lines, layout.root())?;
     Some(Reason::LastError { kind: kind.to_owned(), file: file.to_owned(), line: line.to_owned() })
 }

@@ -10,13 +10,16 @@ use super::evidence::{self, Said};
 use super::venv::{Evidence, SETS_UP};
 use super::{Examination, failure, skipped, warning};
 use crate::installer::uv_command;
+use crate::managers::Manager;
 use crate::plan::{Drift, Mode};
 use crate::requirements::{Requirements, RequirementsError, Source};
 use crate::setup::{self, SetupRequest};
 use crate::uv;
+use crate::venv::{Packages, existing_python, sees_the_system, site_packages};
 
 const READABLE: &str = "requirements.readable";
 const CURRENT: &str = "requirements.current";
+const PIP: &str = "packages.pip";
 const FIT: &str = "packages.consistent";
 
 pub(super) const REQUIREMENTS: Group = Group {
@@ -32,11 +35,14 @@ pub(super) const REQUIREMENTS: Group = Group {
 };
 
 pub(super) const CONSISTENT: Group = Group {
-    checks: &[Check::new(
-        FIT,
-        "`pip check` (by uv, if it is at hand): whether each package has what it needs",
-    )],
-    examine: |examination| vec![consistent(examination)],
+    checks: &[
+        Check::new(
+            PIP,
+            "whether the environment has `pip`; without, a `pip` that is typed is another Python's",
+        ),
+        Check::new(FIT, "`pip check` (by uv, if it is at hand): whether each package has what it needs"),
+    ],
+    examine: |examination| vec![pip(examination), consistent(examination)],
 };
 
 fn requirements(examination: &Examination) -> Vec<Finding> {
@@ -111,6 +117,30 @@ fn drift(examination: &Examination) -> Vec<Drift> {
         programs: std::slice::from_ref(&examination.exe),
         around: &examination.session.surroundings,
     })
+}
+
+fn pip(examination: &Examination) -> Finding {
+    let Some(python) =
+        examination.config().ok().and_then(|it| existing_python(&examination.layout, &it.python))
+    else {
+        return skipped(PIP, "Not examined: there is no Python environment");
+    };
+    let prefix = python.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+    if Manager::of(&examination.layout).is_some() {
+        return skipped(PIP, "Not examined: another tool manages the packages");
+    }
+    if site_packages(prefix).is_empty()
+        || sees_the_system(prefix)
+        || Packages::below(prefix).names().contains("pip")
+    {
+        return Finding::ok(PIP, "The environment has pip");
+    }
+    warning(PIP, "The environment has no pip: a `pip` that you type is another Python's")
+        .detail(format!("there is no pip in {}", prefix.display()))
+        .command(
+            "add packages with `pipulate add PACKAGE`; to have pip itself",
+            examination.pipulate(&["add", "pip"]),
+        )
 }
 
 fn consistent(examination: &Examination) -> Finding {

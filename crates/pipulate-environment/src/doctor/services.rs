@@ -1,8 +1,11 @@
 //! How the services are: one that crashed, one that nobody looks after, records of what is gone.
 
 use pipulate_core::finding::{Finding, Fix};
+use pipulate_core::reason::Reason;
+use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::ServiceStatus;
+use pipulate_store::config_drift;
 use pipulate_store::log::excerpt;
 use pipulate_store::log::read::Start;
 use pipulate_store::log::secrets;
@@ -13,6 +16,8 @@ use super::{Examination, failure, project, skipped, warning};
 
 const RUNNING: &str = "services.running";
 const SUPERVISED: &str = "services.supervised";
+const SETTINGS: &str = "services.settings";
+const WATCHING: &str = "services.watching";
 const RECORDS: &str = "services.records";
 
 pub(super) const SERVICES: Group = Group {
@@ -20,12 +25,25 @@ pub(super) const SERVICES: Group = Group {
         Check::new(RUNNING, "whether each service that should run does; of one that crashed, its last lines"),
         Check::new(SUPERVISED, "whether each service that lives has its supervisor")
             .mended_by("runs `pipulate start` for that service, which takes it over as it is"),
+        Check::new(SETTINGS, "whether each service runs with the settings that pipulate.toml has"),
+        Check::new(
+            WATCHING,
+            "whether saves restart services as they should: no loop, nothing that is not seen",
+        ),
         Check::new(
             RECORDS,
             "the records in `.pipulate/run`: can they be read, and is what they speak of there",
         ),
     ],
-    examine: |examination| vec![running(examination), supervised(examination), records(examination)],
+    examine: |examination| {
+        vec![
+            running(examination),
+            supervised(examination),
+            settings(examination),
+            watching(examination),
+            records(examination),
+        ]
+    },
 };
 
 /// As many of a log's last lines as fit on a page with others.
@@ -114,6 +132,43 @@ fn supervised(examination: &Examination) -> Finding {
     let command =
         examination.pipulate(&[&["start", "--no-setup", "--no-browser"], alone.as_slice()].concat());
     finding.fix(Fix::command("take it over, as it is", command).automatic())
+}
+
+fn settings(examination: &Examination) -> Finding {
+    let Ok(config) = &examination.config else {
+        return skipped(SETTINGS, "Not examined: pipulate.toml can't be read");
+    };
+    let services: Vec<ServiceName> =
+        examination.status.services.iter().map(|service| service.name.clone()).collect();
+    let drift = config_drift::of(&examination.layout, config, &services);
+    let Some(first) = drift.first() else {
+        return Finding::ok(SETTINGS, "Services run with the settings that pipulate.toml has");
+    };
+    let words: Vec<String> =
+        drift.iter().map(|drift| pipulate_words::note(&drift.reason(), &drift.service)).collect();
+    let command = examination.pipulate(&["restart", first.service.as_str()]);
+    warning(SETTINGS, "A service runs with other settings than pipulate.toml has")
+        .detail(words.join("\n"))
+        .command("restart it", command)
+}
+
+fn watching(examination: &Examination) -> Finding {
+    let is_of_watching = |note: &&Reason| {
+        matches!(
+            note,
+            Reason::WatchIncomplete { .. } | Reason::SavesItself { .. } | Reason::ReloadsItself { .. }
+        )
+    };
+    let notes = examination.status.services.iter().flat_map(|service| {
+        let said = service.notes.iter().chain(&service.reasons).filter(is_of_watching);
+        said.map(|note| pipulate_words::note(note, &service.name))
+    });
+    let mut words: Vec<String> = notes.collect();
+    words.dedup();
+    match words.is_empty() {
+        true => Finding::ok(WATCHING, "Saves restart services as they should"),
+        false => warning(WATCHING, "Saves do not restart a service as they should").detail(words.join("\n")),
+    }
 }
 
 fn records(examination: &Examination) -> Finding {

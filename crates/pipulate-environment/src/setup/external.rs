@@ -12,6 +12,9 @@ use crate::version::Version;
 
 use super::{SetupError, SetupReport, SetupRequest};
 
+/// The program of JupyterLab.
+const LAB: &str = "jupyter-lab";
+
 /// Reports on it. Python is started only where no file tells its version.
 pub(super) fn examine(request: &SetupRequest<'_>, interpreter: &Path) -> Result<SetupReport, SetupError> {
     let program = request.layout.inside(interpreter).to_path_buf();
@@ -33,15 +36,22 @@ pub(super) fn examine(request: &SetupRequest<'_>, interpreter: &Path) -> Result<
 }
 
 /// What it lacks. Distributions keep packages elsewhere too; only a folder that we know can lack
-/// something.
+/// something. Whether there is a JupyterLab tells its program.
 pub(super) fn drift(request: &SetupRequest<'_>, interpreter: &Path) -> Vec<Drift> {
-    let prefix = prefix_of(&request.layout.inside(interpreter));
+    let program = request.layout.inside(interpreter);
+    let prefix = prefix_of(&program);
+    let has_lab = || {
+        let beside = program.parent().is_some_and(|bin| is_executable(&bin.join(LAB)));
+        beside || request.around.programs(LAB).next().is_some()
+    };
+    let lab = || vec![Drift::InterpreterLacks { missing: vec!["jupyterlab".to_owned()] }];
     let Ok(wanted) = Requirements::read(request.layout, request.python, request.jupyter, request.around)
     else {
         return Vec::new();
     };
     if site_packages(&prefix).is_empty() {
-        return Vec::new();
+        let lacks_lab = request.jupyter && is_executable(&program) && !has_lab();
+        return if lacks_lab { lab() } else { Vec::new() };
     }
     let missing = missing(&wanted, &prefix, version_in_files(&prefix));
     if missing.is_empty() { Vec::new() } else { vec![Drift::InterpreterLacks { missing }] }

@@ -335,6 +335,25 @@ fn an_interpreter_that_is_named_is_used_and_never_changed() {
     assert!(error.to_string().contains("/nowhere/python, but there is no such program"), "{error}");
 }
 
+#[test]
+fn an_interpreter_without_jupyterlab_whose_packages_are_elsewhere_lacks_it() {
+    let mut home = Home::new("");
+    let prefix = home.folder.path().join("distribution");
+    fs::create_dir_all(prefix.join("bin")).unwrap();
+    let program = |name: &str| {
+        fs::write(prefix.join("bin").join(name), "#!/bin/sh\n").unwrap();
+        fs::set_permissions(prefix.join("bin").join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    program("python");
+    let python = prefix.join("bin/python").display().to_string();
+    home.config = Config::parse(&format!("[python]\ninterpreter = {python:?}\n")).unwrap();
+    home.around = home.around.clone().with("PATH", "/nowhere");
+    let drift = |home: &Home| drift(&SetupRequest { jupyter: true, ..home.request(Mode::Automatic) });
+    assert_eq!(drift(&home), [Drift::InterpreterLacks { missing: vec!["jupyterlab".to_owned()] }]);
+    program("jupyter-lab");
+    assert_eq!(drift(&home), []);
+}
+
 /// The one test that asks the package index: uv is fetched, and installs a small package.
 #[test]
 fn uv_is_fetched_into_the_users_cache_and_installs() {
@@ -342,6 +361,8 @@ fn uv_is_fetched_into_the_users_cache_and_installs() {
     home.around = Surroundings::of_this_process()
         .without("PIPULATE_PYTHON")
         .with("PIP_CONFIG_FILE", "/dev/null")
+        // Not the user's own, and kept between runs.
+        .with("UV_CACHE_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-cache/uv"))
         .with_home(home.folder.path().join("home"))
         .with_cache(home.folder.path().join("cache"));
     let path = std::env::split_paths(home.around.variable("PATH").unwrap())

@@ -189,3 +189,36 @@ fn a_tree_that_is_too_large_is_watched_in_part_and_that_is_told() {
     fs::write(folder.path().join("x"), "1").unwrap();
     assert_eq!(next(&mut watch), ["x"]);
 }
+
+#[test]
+fn links_whose_targets_are_not_watched_are_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let link = |target: &Path, name: &str| {
+        std::os::unix::fs::symlink(target, folder.path().join(name)).unwrap();
+    };
+    fs::create_dir(folder.path().join("src")).unwrap();
+    for file in [folder.path().join("src/a.py"), elsewhere.path().join("b.py")] {
+        fs::write(file, "").unwrap();
+    }
+    let empty = tempfile::tempdir().unwrap();
+    link(&folder.path().join("src/a.py"), "inside.py");
+    link(&folder.path().join("src"), "inside");
+    link(folder.path(), "round");
+    link(&folder.path().join("gone.py"), "dangling.py");
+    link(empty.path(), "data");
+    let python = || Filter {
+        folder: Box::new(|_| true),
+        file: Box::new(|path| path.extension().is_some_and(|extension| extension == "py")),
+    };
+    let mut watch = TreeWatch::new(folder.path(), 100, python()).unwrap();
+    assert_eq!(told(&mut watch), [""; 0], "all of these are watched, or have nothing to watch");
+    link(&elsewhere.path().join("b.py"), "b.py");
+    link(elsewhere.path(), "outside");
+    let mut watch = TreeWatch::new(folder.path(), 100, python()).unwrap();
+    let trouble = watch.take().trouble.unwrap();
+    assert!(
+        matches!(&trouble, WatchError::LinksSkipped { first, more: 1 } if first == Path::new("b.py")),
+        "{trouble}"
+    );
+}

@@ -2,13 +2,15 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::stat::Mode;
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
+use rustix::fs::OFlags;
 
 use crate::error::StoreError;
 use crate::files;
@@ -34,6 +36,21 @@ pub(crate) fn is_open(layout: &Layout, service: &ServiceName) -> bool {
     try_fifo(layout, service).is_ok_and(is_fifo)
 }
 
+/// Opens an input that stays silent and never ends: its reader is its only writer, too.
+///
+/// # Errors
+/// The folder is not writable.
+pub fn silent_input(layout: &Layout, service: &ServiceName) -> Result<OwnedFd, StoreError> {
+    let path = layout.input_fifo(service);
+    make(&path)?;
+    // Neither blocks nor makes the service's reads fail, as O_NONBLOCK would.
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    let opened = OpenOptions::new().read(true).write(true).custom_flags(flags).open(&path);
+    let opened = opened.map_err(StoreError::io("open the FIFO", &path));
+    files::remove(&path)?;
+    opened.map(OwnedFd::from)
+}
+
 fn try_fifo(layout: &Layout, service: &ServiceName) -> io::Result<File> {
     files::guarded(OpenOptions::new().write(true)).open(layout.fifo(service))
 }
@@ -56,4 +73,42 @@ pub(super) fn make(path: &Path) -> Result<(), StoreError> {
     files::remove(path)?;
     nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)
         .map_err(|error| StoreError::io("make the FIFO", path)(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::fd::AsFd as _;
+
+    use pipulate_core::project::AbsPath;
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    use super::*;
+
+    #[test]
+    fn a_silent_input_has_nothing_to_read_and_no_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(AbsPath::new(folder.path().canonicalize().unwrap()).unwrap());
+        let layout = crate::home::ensure(&layout).unwrap();
+        let service = ServiceName::parse("a").unwrap();
+        let other = folder.path().join("other");
+        std::fs::write(&other, "kept").unwrap();
+        // What a supervisor that was killed left, and what is none of ours.
+        for planted in [false, true] {
+            match planted {
+                false => make(&layout.input_fifo(&service)).unwrap(),
+                true => std::os::unix::fs::symlink(&other, layout.input_fifo(&service)).unwrap(),
+            }
+            let input = silent_input(&layout, &service).unwrap();
+            assert!(layout.input_fifo(&service).symlink_metadata().is_err(), "nobody else can write to it");
+            let mut polled = [PollFd::from_borrowed_fd(input.as_fd(), PollFlags::IN)];
+            poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap();
+            assert_eq!(polled[0].revents(), PollFlags::empty(), "neither data nor an end");
+            let flags = rustix::fs::fcntl_getfl(&input).unwrap();
+            assert!(!flags.contains(OFlags::NONBLOCK), "a read waits, and does not fail");
+        }
+        let mut text = String::new();
+        File::open(&other).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "kept");
+    }
 }

@@ -327,6 +327,10 @@ impl<P: Pending> FileWatch<P> {
                 self.tree = None;
                 WatchProblem::FolderGone { folder: folder.clone() }
             }
+            WatchError::LinksSkipped { first, more } => {
+                let more = u32::try_from(*more).unwrap_or(u32::MAX);
+                WatchProblem::Links { first: first.clone(), more }
+            }
             WatchError::System { folder, source } => {
                 WatchProblem::System { folder: folder.clone(), error: source.to_string() }
             }

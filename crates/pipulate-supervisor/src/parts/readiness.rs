@@ -4,6 +4,7 @@ mod line;
 
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pipulate_core::reason::{Obstacle, PortHolder, Reason};
@@ -260,12 +261,12 @@ impl ReadinessCheck {
         };
     }
 
-    /// Returns a listener of the service that other machines can reach.
-    pub(crate) fn public_listener(&self, sockets: &impl Listening) -> Option<Reason> {
+    /// Returns a listener of the service that other machines can reach. `file` is the Python file of its command.
+    pub(crate) fn public_listener(&self, file: Option<&Path>, sockets: &impl Listening) -> Option<Reason> {
         let port = self.address?.port();
         let listeners = sockets.listeners();
         let open = listeners.own().find(|own| own.port == port && own.is_public())?;
-        Some(Reason::ListensPublicly { port, address: open.address })
+        Some(Reason::ListensPublicly { port, address: open.address, file: file.map(Path::to_owned) })
     }
 
     fn listener_answers(

@@ -65,11 +65,16 @@ pub(crate) struct Spawner<'a> {
 }
 
 impl Spawner<'_> {
-    /// Starts an instance whose run is on disk; it prints to `output`.
+    /// Starts an instance whose run is on disk; it reads `input`, else nothing, and prints to `output`.
     ///
     /// # Errors
     /// Nothing runs.
-    pub(crate) fn spawn(&self, ahead: WrittenAhead, output: OwnedFd) -> Result<Main, SpawnFailure> {
+    pub(crate) fn spawn(
+        &self,
+        ahead: WrittenAhead,
+        input: Option<OwnedFd>,
+        output: OwnedFd,
+    ) -> Result<Main, SpawnFailure> {
         let run = ahead.into_run();
         let command = self.command(&run);
         let stderr = output.try_clone().map_err(|error| SpawnFailure::of(Attempt::OpenOutput, &error))?;
@@ -78,7 +83,7 @@ impl Spawner<'_> {
             directory: &self.spec.directory,
             env: &self.environment(&run),
             env_removed: &self.spec.env_removed,
-            stdin: None,
+            stdin: input,
             stdout: output,
             stderr,
         })

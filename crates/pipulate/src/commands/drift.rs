@@ -2,17 +2,26 @@
 
 use pipulate_core::config::Config;
 use pipulate_core::service::ServiceName;
-use pipulate_engine::config_drift::{self, ConfigDrift};
+use pipulate_store::config_drift;
 
+use super::setup;
 use crate::context::Context;
 
 /// Says which of these services run with other settings than pipulate.toml has.
 pub(crate) fn warn_of_config(context: &Context, config: &Config, services: &[ServiceName]) {
-    for ConfigDrift { service, keys } in config_drift::of(&context.layout, config, services) {
-        context.printer.warning(format!(
-            "{service} is running with other settings than pipulate.toml has now ({}); to apply them: pipulate \
-             restart {service}",
-            keys.join(", ")
-        ));
+    for sentence in of_services(context, config, services) {
+        context.printer.warning(sentence);
     }
+}
+
+/// All of it, a sentence each.
+pub(crate) fn sentences(context: &Context, config: &Config) -> Vec<String> {
+    let mut sentences = setup::drift_of_packages(context, config);
+    sentences.extend(of_services(context, config, &context.project().services()));
+    sentences
+}
+
+fn of_services(context: &Context, config: &Config, services: &[ServiceName]) -> Vec<String> {
+    let drifts = config_drift::of(&context.layout, config, services);
+    drifts.iter().map(|drift| pipulate_words::note(&drift.reason(), &drift.service)).collect()
 }

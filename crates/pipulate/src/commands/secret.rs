@@ -79,6 +79,8 @@ pub(crate) fn see_to_required(context: &Context, config: &Config) -> Result<(), 
 }
 
 fn set(context: &Context, key: &EnvKey) -> Result<ExitStatus, Failure> {
+    // Before somebody types a secret that would go elsewhere.
+    let context = &context.confirmed()?;
     let value = match context.printer.terminal().stdin_is_terminal {
         true => typed(context, key.as_str())?,
         false => piped()?,

@@ -156,6 +156,20 @@ pub(crate) fn warn_of_drift(context: &Context, config: &Config) {
     }
 }
 
+/// Which packages are not as the project asks, of an environment that is there; a sentence each.
+pub(crate) fn drift_of_packages(context: &Context, config: &Config) -> Vec<String> {
+    let is_of_packages = |drift: &Drift| {
+        matches!(
+            drift,
+            Drift::RequirementsChanged
+                | Drift::Unfinished
+                | Drift::NotOurs { .. }
+                | Drift::InterpreterLacks { .. }
+        )
+    };
+    drift(context, config).iter().filter(|drift| is_of_packages(drift)).map(Drift::to_string).collect()
+}
+
 /// Whether the last set-up of this project was cut short, or failed.
 pub(crate) fn is_unfinished(context: &Context, config: &Config) -> bool {
     drift(context, config).contains(&Drift::Unfinished)
@@ -171,6 +185,10 @@ fn drift(context: &Context, config: &Config) -> Vec<Drift> {
 pub(crate) fn summary(report: &SetupReport) -> String {
     let version = report.version.map(|version| format!("Python {version}, ")).unwrap_or_default();
     let packages = counted(report.packages, "package");
-    let what = if report.changed { "The environment is ready" } else { "The environment was ready already" };
+    let what = match (report.changed, report.drift.is_empty()) {
+        (true, _) => "The environment is ready",
+        (false, true) => "The environment was ready already",
+        (false, false) => "The environment was not changed",
+    };
     format!("{what}: {} ({version}{packages})", report.python.display())
 }

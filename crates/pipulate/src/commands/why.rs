@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::{ProjectStatus, ServiceStatus};
+use pipulate_engine::query;
 use pipulate_ollama::why::{Incident, question};
 use pipulate_store::error::StoreError;
 use pipulate_store::log::excerpt;
@@ -21,6 +22,8 @@ use crate::ui::status_table;
 
 /// How many of its last lines are looked at.
 const LAST_LINES: u64 = 60;
+/// How many of them are shown where no model is asked.
+const SHOWN_LINES: usize = 20;
 
 /// Asks about one service.
 pub(crate) fn why(context: &Context, settings: WhySettings) -> Result<ExitStatus, Failure> {
@@ -33,7 +36,13 @@ pub(crate) fn why(context: &Context, settings: WhySettings) -> Result<ExitStatus
         return Ok(ExitStatus::Success);
     };
     let incident = incident(context, service, &context.masker())?;
-    let session = LlmSession::find(context, settings.model.as_deref())?;
+    let session = match LlmSession::find(context, settings.model.as_deref()) {
+        Ok(session) => session,
+        Err(failure) if settings.model.is_none() => {
+            return without_a_model(context, service, &incident, failure);
+        }
+        Err(failure) => return Err(failure),
+    };
     context.printer.note(format!(
         "{} about {} ({}); it may be wrong:",
         session.model(),
@@ -45,6 +54,32 @@ pub(crate) fn why(context: &Context, settings: WhySettings) -> Result<ExitStatus
         context.printer.warning("the answer was cut off: it grew longer than a few sentences");
         context.printer.hint("ask again, or another model: pipulate why -m MODEL");
     }
+    Ok(ExitStatus::Success)
+}
+
+/// Says what is known about a service: how it ended, its last lines, and what the error in them means.
+fn without_a_model(
+    context: &Context,
+    service: &ServiceStatus,
+    incident: &Incident,
+    no_model: Failure,
+) -> Result<ExitStatus, Failure> {
+    let name = &service.name;
+    let printer = &context.printer;
+    printer.data(format!("{name} is {}", incident.state))?;
+    let lines = incident.log.len().saturating_sub(SHOWN_LINES);
+    if let [_, ..] = &incident.log[lines..] {
+        printer.data(format!("The last lines of {name}:"))?;
+    }
+    for line in &incident.log[lines..] {
+        printer.data(format!("  {line}"))?;
+    }
+    let error = query::last_error(&context.layout, service).filter(|error| !service.reasons.contains(error));
+    if let Some(error) = error {
+        printer.data(format!("{name}: {}", pipulate_words::reason(&error, name)))?;
+    }
+    printer.note(format!("No local LLM was asked: {}", no_model.in_one_line()));
+    printer.hint(format!("more of what it printed: pipulate logs {name}"));
     Ok(ExitStatus::Success)
 }
 

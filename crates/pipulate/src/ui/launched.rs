@@ -32,14 +32,14 @@ impl Launched {
         for (service, outcome) in outcomes {
             match outcome {
                 Outcome::Up { record, fresh } => {
-                    launched.notes.extend(started::notes(&record));
+                    launched.notes.extend(started::notes(&record, fresh));
                     launched.fresh.extend(fresh.then(|| service.clone()));
                     launched.up.push(service);
                 }
                 Outcome::Begun => launched.up.push(service),
                 Outcome::Unmet { needed } => launched.unmet.push(Unmet { service, needed }),
                 Outcome::Failed { ref record } => {
-                    launched.notes.extend(started::notes(record));
+                    launched.notes.extend(started::notes(record, true));
                     launched.failed.push((service, outcome));
                 }
                 Outcome::TimedOut

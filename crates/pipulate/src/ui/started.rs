@@ -1,5 +1,6 @@
 //! How a start came out, in words.
 
+use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_engine::report::Outcome;
@@ -15,7 +16,7 @@ pub(crate) fn line(service: &ServiceName, outcome: &Outcome, style: Style) -> St
             let mut text = format!("{} {service}", style.state(record.state, record.state));
             let reason = pipulate_words::reasons(&record.reasons, service).filter(|_| !fresh);
             let reason = reason.map(|reason| format!("{service}: {reason}"));
-            for note in notes(record).chain(reason) {
+            for note in notes(record, *fresh).chain(reason) {
                 text.push_str(&format!("\n{} {note}", style.warning("warning:")));
             }
             text
@@ -23,7 +24,7 @@ pub(crate) fn line(service: &ServiceName, outcome: &Outcome, style: Style) -> St
         Outcome::Failed { record } => {
             let state = record.shown_state();
             let mut text = format!("{} {service}", style.state(state, state));
-            for note in notes(record) {
+            for note in notes(record, true) {
                 text.push_str(&format!("\n{} {note}", style.warning("warning:")));
             }
             text
@@ -93,7 +94,11 @@ pub(crate) fn reason(service: &ServiceName, outcome: &Outcome) -> Option<String>
     }
 }
 
-/// What a person should know about a start, each a sentence.
-pub(crate) fn notes(record: &Record) -> impl Iterator<Item = String> {
-    record.notes.iter().map(|note| pipulate_words::note(note, &record.service))
+/// Returns what a person should know about a start, each a sentence. `is_fresh`: this start was it; what was said of
+/// an earlier one's ports is not repeated.
+pub(crate) fn notes(record: &Record, is_fresh: bool) -> impl Iterator<Item = String> {
+    let is_of_ports =
+        |note: &Reason| matches!(note, Reason::PortMoved { .. } | Reason::ListensPublicly { .. });
+    let notes = record.notes.iter().filter(move |note| is_fresh || !is_of_ports(note));
+    notes.map(|note| pipulate_words::note(note, &record.service))
 }

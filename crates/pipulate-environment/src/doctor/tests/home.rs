@@ -87,6 +87,7 @@ impl Home {
         for module in ["numpy", "ipykernel", "jupyterlab", "fasthtml"] {
             home.write_module(module, "");
         }
+        home.write_site("pip-24.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: pip\nVersion: 24.0\n");
         pipulate_store::home::ensure(&home.layout()).unwrap();
         home.stamp();
         home
@@ -135,7 +136,7 @@ impl Home {
         std::os::unix::fs::symlink(folder.trim(), self.site().join("pip")).unwrap();
     }
 
-    fn site(&self) -> PathBuf {
+    pub(super) fn site(&self) -> PathBuf {
         let lib = fs::read_dir(self.path(".venv/lib")).unwrap().next().unwrap().unwrap();
         lib.path().join("site-packages")
     }

@@ -104,6 +104,11 @@ fn what_is_wrong_with_the_packages_is_recognized() {
     recognized([
         ("requirements.readable failure", |home| home.write("requirements.txt", "-r not-there.txt\n")),
         ("requirements.current warning", |home| home.write("requirements.txt", "six\n")),
+        ("packages.pip warning", |home| {
+            fs::remove_dir_all(home.site().join("pip-24.0.dist-info")).unwrap();
+            // As after a set-up: `uv venv` makes environments without pip.
+            home.stamp();
+        }),
         ("packages.consistent warning", |home| {
             home.give_pip();
             let metadata = "Metadata-Version: 2.1\nName: half\nVersion: 1.0\nRequires-Dist: absent-zz\n";

@@ -118,6 +118,11 @@ pub(super) enum WatchProblemV2 {
         #[serde(with = "path")]
         folder: PathBuf,
     },
+    Links {
+        #[serde(with = "path")]
+        first: PathBuf,
+        more: u32,
+    },
     System {
         #[serde(with = "path")]
         folder: PathBuf,

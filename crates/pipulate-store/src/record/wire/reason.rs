@@ -15,7 +15,7 @@ use pipulate_core::service::ServiceName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::adapters::{name, path, paths, seconds, with};
+use super::adapters::{maybe_path, name, path, paths, seconds, with};
 use super::coded::{Coded, coded, raw, to_value};
 use super::fate::remnants;
 use super::parts::{
@@ -122,6 +122,13 @@ enum ReasonV2 {
         file: String,
         line: String,
     },
+    MissingModule {
+        module: String,
+        distribution: String,
+    },
+    SettingsChanged {
+        keys: Vec<String>,
+    },
     NothingToStart,
     FileProblem {
         error: String,
@@ -195,6 +202,12 @@ enum ReasonV2 {
         files: Vec<PathBuf>,
         more: u32,
     },
+    ReloadsItself {
+        times: u32,
+        #[serde(with = "seconds")]
+        within: Duration,
+        reloader: String,
+    },
     SupervisorGone,
     StopIncomplete {
         #[serde(with = "remnants")]
@@ -213,6 +226,8 @@ enum ReasonV2 {
     ListensPublicly {
         port: u16,
         address: IpAddr,
+        #[serde(default, with = "maybe_path", skip_serializing_if = "Option::is_none")]
+        file: Option<PathBuf>,
     },
     PortMoved {
         wanted: u16,

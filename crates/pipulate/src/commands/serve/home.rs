@@ -28,7 +28,7 @@ use pipulate_web::world::{
 use super::watch::{LogWatch, RecordWatch};
 use super::{actions, told};
 use crate::commands::logs::{self, Scope};
-use crate::commands::status;
+use crate::commands::{drift, status};
 use crate::context::Context;
 use crate::style::Style;
 use crate::{jupyter_login, links};
@@ -130,7 +130,9 @@ impl StatusSource for Home {
         let is_outdated = now.is_some() && self.program.is_some() && now != self.program;
         let outdated =
             "a newer Pipulate is installed than the one that runs this page; restart this app to use it";
-        unusable.into_iter().chain(is_outdated.then(|| outdated.to_owned())).collect()
+        let config = context.config_as_read().as_ref().ok();
+        let drift = config.map(|config| drift::sentences(&context, config)).unwrap_or_default();
+        unusable.into_iter().chain(is_outdated.then(|| outdated.to_owned())).chain(drift).collect()
     }
 
     fn watch(&self) -> Box<dyn Watching> {

@@ -1,9 +1,10 @@
 //! Services that run with other settings than the configuration has by now.
 
+use crate::record;
 use pipulate_core::config::Config;
 use pipulate_core::layout::Layout;
+use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
-use pipulate_store::record;
 
 /// A service whose configuration was changed after it began.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +12,13 @@ pub struct ConfigDrift {
     pub service: ServiceName,
     /// The keys of its section in pipulate.toml.
     pub keys: Vec<String>,
+}
+
+impl ConfigDrift {
+    /// Returns it as a reason to restart the service.
+    pub fn reason(&self) -> Reason {
+        Reason::SettingsChanged { keys: self.keys.clone() }
+    }
 }
 
 /// Those of these services that run and were changed, as their records have it.
