@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use pipulate_core::marker::RunId;
-use pipulate_core::service::ServiceName;
+use pipulate_core::service::{ServiceName, ServiceSpec};
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::{ProjectStatus, Verdict};
 use pipulate_store::pending::PendingStart;
-use pipulate_store::{capture, record};
+use pipulate_store::record;
+use pipulate_supervisor::program::Program;
 use pipulate_supervisor::random;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ use crate::report::{Outcome, Outcomes};
 use crate::request::{Desired, Request, Wait};
 use crate::schedule::Schedule;
 use crate::work::{AtStake, Work};
-use crate::{plan, query, reload, specs, work};
+use crate::{plan, query, specs, work};
 
 /// The user interface that a request came from.
 pub trait Audience {
@@ -80,13 +81,7 @@ impl Project {
     fn start(&self, request: &Request, audience: &mut dyn Audience) -> Result<Report, Denial> {
         let services = self.chosen(&request.services)?;
         let config = self.config()?;
-        // Of what is no longer configured nothing else removes them.
-        if let Err(error) = capture::trim_unsupervised(&self.layout, config.logs) {
-            audience.note(Note::LogsUnread { error: error.into() });
-        }
-        for service in reload::upgrade(&self.layout, &services) {
-            audience.note(Note::Upgraded { service });
-        }
+        self.look_after(&services, &mut |note| audience.note(note))?;
         if self.already_up(&services).len() == services.len() {
             return Ok(Report { idle: Some(Idle::AllUp), ..Report::default() });
         }
@@ -302,15 +297,17 @@ impl Project {
         let specs = |services: &[ServiceName]| {
             self.config.as_ref().map(|config| specs::for_start(self, config, services)).unwrap_or_default()
         };
-        let executor = Executor {
-            layout: &self.layout,
-            program: &program,
-            specs: &specs,
-            takes_locks: self.takes_locks,
-            launched: self.launched.as_deref(),
-            withdrawal,
-        };
-        Ok(conduct(&executor, schedule, request, on_event)?)
+        Ok(conduct(&self.executor(&program, &specs, withdrawal), schedule, request, on_event)?)
+    }
+
+    pub(crate) fn executor<'a>(
+        &'a self,
+        program: &'a Program,
+        specs: &'a dyn Fn(&[ServiceName]) -> Vec<ServiceSpec>,
+        withdrawal: Withdrawal<'a>,
+    ) -> Executor<'a> {
+        let (layout, takes_locks, launched) = (&self.layout, self.takes_locks, self.launched.as_deref());
+        Executor { layout, program, specs, takes_locks, launched, withdrawal }
     }
 }
 

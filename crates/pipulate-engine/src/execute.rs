@@ -16,7 +16,7 @@ use pipulate_core::layout::Layout;
 use pipulate_core::service::{ServiceName, ServiceSpec};
 use pipulate_process::identity::Verified;
 use pipulate_process::poll::{self, Interest};
-use pipulate_process::reaper;
+use pipulate_process::{reaper, table};
 use pipulate_store::request::Made;
 use pipulate_supervisor::ownership::Ownership;
 use pipulate_supervisor::process_tree::Claims;
@@ -24,9 +24,8 @@ pub use pipulate_supervisor::program::LaunchError;
 use pipulate_supervisor::program::Program;
 
 use crate::observe::Observer;
-use crate::reconcile::{Awaited, Fact, Goal, Observed, Step, reconcile};
+use crate::reconcile::{Aim, Awaited, Fact, Goal, Observed, Step, reconcile};
 use crate::report::{Outcome, Outcomes};
-use crate::request::Desired;
 use notify::NotifyPipe;
 pub use withdrawal::Withdrawal;
 
@@ -35,7 +34,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// Poll interval for everything, besides notifications.
 const SLOW_POLL: Duration = Duration::from_millis(250);
 /// Steps in one pass for one service: more would be a loop.
-const STEPS: usize = 16;
+pub(crate) const STEPS: usize = 16;
 /// Supervisors that are launched at the same time to stop services that have none.
 const STOPS_AT_ONCE: usize = 64;
 
@@ -193,8 +192,7 @@ impl Run<'_> {
         let mut failure = None;
         let mut stops = self.tasks.iter().filter(|task| task.is_stopped_by_child()).count();
         for mut task in std::mem::take(&mut self.tasks) {
-            let must_wait =
-                task.supervisor.is_none() && task.goal.desired == Desired::Stopped && stops >= STOPS_AT_ONCE;
+            let must_wait = task.supervisor.is_none() && task.goal.aim == Aim::Stop && stops >= STOPS_AT_ONCE;
             let is_due = std::mem::take(&mut task.is_due) || self.is_cancelled;
             if !is_due || must_wait {
                 task.is_due |= must_wait;
@@ -275,6 +273,11 @@ impl Run<'_> {
             Fact::Answer => {
                 let answer = seen.record.as_ref().map(|record| self.observer.answer(record, &seen.owner));
                 seen.answer = Some(answer.unwrap_or(Ok(())));
+            }
+            Fact::Outdated => {
+                if let Ownership::Supervised(pid) = seen.owner {
+                    seen.is_outdated = Some(table::runs_another(pid, &self.executor.program.path));
+                }
             }
             Fact::Words => seen.words = Some(self.notify.last_words(&task.service)?),
         }
@@ -358,18 +361,18 @@ impl Task {
     /// Whether a supervisor of this process stops the service.
     fn is_stopped_by_child(&self) -> bool {
         let is_child = self.supervisor.as_ref().is_some_and(|supervisor| supervisor.is_child);
-        self.goal.desired == Desired::Stopped && is_child
+        self.goal.aim == Aim::Stop && is_child
     }
 
     /// Whether the record may change without a notification.
     fn polls(&self) -> bool {
-        self.goal.desired != Desired::Stopped || self.supervisor.is_none()
+        self.goal.aim != Aim::Stop || self.supervisor.is_none()
     }
 
     /// Becomes readable when the supervisor that is waited for has ended. One that notifies is not watched.
     fn end(&self) -> Option<BorrowedFd<'_>> {
         let is_watched = |supervisor: &&Supervisor| {
-            !supervisor.has_ended && (self.goal.desired == Desired::Stopped || !supervisor.notifies)
+            !supervisor.has_ended && (self.goal.aim == Aim::Stop || !supervisor.notifies)
         };
         self.supervisor.as_ref().filter(is_watched)?.process.descriptor()
     }

@@ -60,6 +60,7 @@ impl<'a> Observer<'a> {
             holder: None,
             answer: None,
             words: None,
+            is_outdated: None,
             is_plain: self.writes && is_plain(service) && !has_survivors,
         }
     }

@@ -4,68 +4,23 @@
 //! [`Goal`] is one service's part of a request with what was done for it so far; [`Observed`] is one look at
 //! the service. The executor carries out each [`Step`] and tells the goal of it.
 
+mod goal;
 mod restart;
 mod start;
 mod stop;
+mod upgrade;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use pipulate_core::identity::Pid;
 use pipulate_core::marker::RunId;
+use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::command::End;
 use pipulate_store::record::Record;
 use pipulate_supervisor::ownership::Ownership;
 
+pub use self::goal::{Aim, Goal};
 use crate::report::{Outcome, Refusal};
-use crate::request::{Desired, StopOptions};
-
-/// Supervisors that are launched for a start after the first one: each may give way or be killed.
-const LAUNCHES: u32 = 11;
-/// How often a stop or restart asks again, because a supervisor ended or came meanwhile.
-const ATTEMPTS: u32 = 5;
-/// How long a new supervisor may take to take its service over.
-const TAKES_OVER: Duration = Duration::from_secs(5);
-/// How soon a supervisor that should hurry is told again.
-const INSIST: Duration = Duration::from_millis(50);
-
-/// What is desired of one service, and what was done for that.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Goal {
-    pub desired: Desired,
-    /// Whether it is enough that the service has begun.
-    pub begins_only: bool,
-    pub deadline: Option<Instant>,
-    pub stop: StopOptions,
-    /// The generation that the request was decided on.
-    pub decided_on: Option<RunId>,
-    /// This stop has withdrawn the service from a start that is under way.
-    pub withdrew: bool,
-    /// The start was interrupted: nothing more is begun, and what was begun is only seen to begin.
-    is_cancelled: bool,
-    memory: Memory,
-}
-
-/// What a goal remembers.
-#[derive(Debug, Clone, PartialEq, Default)]
-struct Memory {
-    /// The record before anything was done, or before the last launch.
-    before: Option<Record>,
-    /// What ran before.
-    run: Option<RunId>,
-    has_looked: bool,
-    was_supervised: bool,
-    /// Whether anything of it lived, or may have lived.
-    was_alive: bool,
-    launches: u32,
-    attempts: u32,
-    asked: Option<Ask>,
-    asked_of: Option<Pid>,
-    hurry_at: Option<Instant>,
-    /// The supervisor to be asked was gone, or is none.
-    has_vanished: bool,
-    /// Nothing has to end first: the restart is a start.
-    is_start: bool,
-}
 
 /// One look at a service.
 #[derive(Debug, Clone)]
@@ -87,6 +42,7 @@ pub struct Observed {
     pub holder: Option<Holder>,
     pub answer: Option<Result<(), Box<Record>>>,
     pub words: Option<Option<String>>,
+    pub is_outdated: Option<bool>,
     /// Whether this process may write down that nothing of it lives: nothing has to be cleaned up.
     pub is_plain: bool,
 }
@@ -142,6 +98,8 @@ pub enum Fact {
     Answer,
     /// What its supervisor said before it ended.
     Words,
+    /// Whether its supervisor runs another program than the home's.
+    Outdated,
 }
 
 /// What is asked of a supervisor.
@@ -167,6 +125,10 @@ pub enum Ask {
     StopLost {
         supervisor: Pid,
     },
+    /// To execute the home's program.
+    Upgrade {
+        supervisor: Pid,
+    },
 }
 
 /// What a supervisor is launched for.
@@ -182,11 +144,12 @@ pub enum Launch {
 
 /// Decides what to do next for a service.
 pub fn reconcile(goal: &Goal, seen: &Observed, now: Instant) -> Step {
-    let step = match goal.desired {
-        Desired::Stopped => return stop::step(goal, seen, now),
-        Desired::Running => start::step(goal, seen, now),
-        Desired::Restarted if goal.memory.is_start => start::step(goal, seen, now),
-        Desired::Restarted => restart::step(goal, seen, now),
+    let step = match goal.aim {
+        Aim::Stop => return stop::step(goal, seen, now),
+        Aim::Upgrade => return upgrade::step(goal, seen, now),
+        Aim::Start => start::step(goal, seen, now),
+        Aim::Restart if goal.memory.is_start => start::step(goal, seen, now),
+        Aim::Restart => restart::step(goal, seen, now),
     };
     // A stop wins over what was asked for before it.
     let is_withdrawn = seen.is_withdrawn || goal.is_cancelled;
@@ -194,125 +157,6 @@ pub fn reconcile(goal: &Goal, seen: &Observed, now: Instant) -> Step {
     match (is_withdrawn && step.begins_something()) || has_nothing_to_wait_for {
         true => Step::End(Outcome::StartWithdrawn),
         false => step,
-    }
-}
-
-impl Goal {
-    /// Returns a goal for which nothing was done yet.
-    pub fn new(desired: Desired) -> Self {
-        Self {
-            desired,
-            begins_only: false,
-            deadline: None,
-            stop: StopOptions::default(),
-            decided_on: None,
-            withdrew: false,
-            is_cancelled: false,
-            memory: Memory { launches: LAUNCHES, attempts: ATTEMPTS, ..Memory::default() },
-        }
-    }
-
-    /// Remembers the first look.
-    pub fn looked(&mut self, seen: &Observed) {
-        if self.memory.has_looked {
-            return;
-        }
-        self.memory.has_looked = true;
-        self.remember(seen);
-    }
-
-    fn remember(&mut self, seen: &Observed) {
-        self.memory.before = seen.record.clone();
-        self.memory.run = seen.record.as_ref().and_then(run_of);
-        self.memory.was_supervised = matches!(seen.owner, Ownership::Supervised(_));
-        self.memory.was_alive = seen.owner != Ownership::Gone;
-    }
-
-    /// Remembers that a step was carried out.
-    pub fn did(&mut self, step: &Step, seen: &Observed, now: Instant) {
-        let memory = &mut self.memory;
-        match step {
-            Step::Ask(ask) => {
-                memory.asked_of = Some(ask.supervisor());
-                memory.asked = Some(ask.clone());
-                memory.has_vanished = false;
-                match ask {
-                    Ask::Begin { .. } => {}
-                    Ask::Restart { .. } => memory.attempts = memory.attempts.saturating_sub(1),
-                    Ask::Stop { .. } | Ask::StopLost { .. } => self.stop_was_asked(seen, now),
-                }
-            }
-            Step::Join(_) => {
-                memory.has_vanished = false;
-                match self.desired {
-                    Desired::Stopped => self.stop_was_asked(seen, now),
-                    Desired::Running | Desired::Restarted => {
-                        memory.attempts = memory.attempts.saturating_sub(1)
-                    }
-                }
-            }
-            Step::Launch(Launch::Start) => {
-                memory.launches = memory.launches.saturating_sub(1);
-                if memory.launches + 1 < LAUNCHES || memory.was_supervised {
-                    memory.before = seen.record.clone();
-                }
-                memory.asked = None;
-            }
-            Step::Launch(Launch::Adopt) => memory.launches = memory.launches.saturating_sub(1),
-            Step::Launch(Launch::Stop) => self.stop_was_asked(seen, now),
-            Step::Hurry => memory.hurry_at = now.checked_add(INSIST),
-            Step::BecomeStart => {
-                memory.is_start = true;
-                memory.asked = None;
-                memory.launches = LAUNCHES;
-                self.remember(seen);
-            }
-            Step::Wait | Step::Look(_) | Step::RecordStopped | Step::End(_) => {}
-        }
-    }
-
-    fn stop_was_asked(&mut self, seen: &Observed, now: Instant) {
-        let memory = &mut self.memory;
-        memory.attempts = memory.attempts.saturating_sub(1);
-        let patience = if self.stop.force { Some(INSIST) } else { self.stop.timeout };
-        memory.hurry_at = patience.and_then(|patience| now.checked_add(patience));
-        // A restart that is under way gives it another generation.
-        let settled = seen.record.as_ref().filter(|record| !stop::is_restarting(record));
-        let generation = settled.and_then(|record| record.generation.clone());
-        self.decided_on = generation.or(self.decided_on.take());
-    }
-
-    /// Remembers that the supervisor to be asked had ended.
-    pub fn vanished(&mut self) {
-        self.memory.has_vanished = true;
-        self.memory.attempts = self.memory.attempts.saturating_sub(1);
-    }
-
-    /// Begins nothing more for it, and waits only until what was launched has taken the service over.
-    pub fn cancel(&mut self, now: Instant) {
-        if !self.is_cancelled && self.desired != Desired::Stopped {
-            (self.is_cancelled, self.begins_only) = (true, true);
-            self.deadline = now.checked_add(TAKES_OVER);
-        }
-    }
-
-    /// Whether this request began what runs now, or is about to: not what it took over.
-    pub fn began(&self, seen: &Observed) -> bool {
-        let run = seen.record.as_ref().and_then(run_of);
-        let is_other_run = run.is_some() && run != self.memory.run;
-        seen.awaited.is_living_child() && (!self.memory.was_alive || is_other_run)
-    }
-
-    /// When to decide again although nothing is new.
-    pub fn wakes_at(&self) -> Option<Instant> {
-        match self.desired {
-            Desired::Stopped => self.memory.hurry_at,
-            Desired::Running | Desired::Restarted => self.deadline,
-        }
-    }
-
-    fn is_over(&self, now: Instant) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= now)
     }
 }
 
@@ -331,7 +175,7 @@ impl Step {
             Self::Ask(Ask::Begin { .. } | Ask::Restart { .. })
             | Self::Launch(Launch::Start | Launch::Adopt)
             | Self::BecomeStart => true,
-            Self::Ask(Ask::Stop { .. } | Ask::StopLost { .. })
+            Self::Ask(Ask::Stop { .. } | Ask::StopLost { .. } | Ask::Upgrade { .. })
             | Self::Launch(Launch::Stop)
             | Self::Join(_)
             | Self::Wait
@@ -350,7 +194,8 @@ impl Ask {
             Self::Begin { supervisor, .. }
             | Self::Restart { supervisor, .. }
             | Self::Stop { supervisor, .. }
-            | Self::StopLost { supervisor } => *supervisor,
+            | Self::StopLost { supervisor }
+            | Self::Upgrade { supervisor } => *supervisor,
         }
     }
 }
@@ -380,6 +225,11 @@ pub(crate) fn run_of(record: &Record) -> Option<RunId> {
 /// Whether this supervisor wrote the record. One that has just begun has not.
 fn is_written_by(record: &Record, supervisor: Pid) -> bool {
     record.supervisor.as_ref().is_some_and(|named| named.pid == supervisor)
+}
+
+/// Whether a restart is under way.
+fn is_restarting(record: &Record) -> bool {
+    record.state == ServiceState::Stopping && record.wanted == Wanted::Run
 }
 
 fn refuse(refusal: Refusal) -> Step {

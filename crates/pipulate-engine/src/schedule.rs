@@ -65,9 +65,9 @@ impl Schedule {
     }
 
     fn put_last(&mut self, own: Option<&ServiceName>) {
-        let Some(own) = own.filter(|_| self.groups.len() > 1) else { return };
-        let Some(group) = self.groups.iter_mut().find(|group| group.contains(own)) else { return };
-        group.retain(|service| service != own);
+        let Some(own) = own.filter(|own| self.services().any(|service| service == *own)) else { return };
+        self.groups.iter_mut().for_each(|group| group.retain(|service| service != own));
+        self.groups.retain(|group| !group.is_empty());
         self.groups.push_back(vec![own.clone()]);
     }
 
@@ -106,3 +106,6 @@ fn is_down(outcome: &Outcome, hands_over: bool) -> bool {
         | Outcome::Unrecorded(_) => true,
     }
 }
+
+#[cfg(test)]
+mod tests;

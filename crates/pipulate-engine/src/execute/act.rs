@@ -63,14 +63,16 @@ impl Run<'_> {
         let pid = ask.supervisor();
         let found = match ask {
             Ask::StopLost { .. } => self.observer.pin_lost(&task.service, pid),
-            Ask::Begin { .. } | Ask::Restart { .. } | Ask::Stop { .. } => {
+            Ask::Begin { .. } | Ask::Restart { .. } | Ask::Stop { .. } | Ask::Upgrade { .. } => {
                 self.observer.pin(&task.service, pid)
             }
         };
         let Some(process) = found else {
             return match ask {
                 Ask::StopLost { .. } => Acted::Settled(Outcome::AlreadyStopped),
-                Ask::Begin { .. } | Ask::Restart { .. } | Ask::Stop { .. } => Acted::Vanished,
+                Ask::Begin { .. } | Ask::Restart { .. } | Ask::Stop { .. } | Ask::Upgrade { .. } => {
+                    Acted::Vanished
+                }
             };
         };
         let (request, signal) = match ask {
@@ -83,6 +85,7 @@ impl Run<'_> {
                 (request, Signal::TERM)
             }
             Ask::StopLost { .. } => (None, Signal::TERM),
+            Ask::Upgrade { .. } => (None, Signal::USR1),
         };
         // Where no file can be made, as in a read-only folder, a signal still says what is wanted.
         let made = request.and_then(|request| request.make(self.executor.layout, &task.service).ok());

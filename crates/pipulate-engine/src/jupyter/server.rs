@@ -153,21 +153,21 @@ mod tests {
         let layout = Layout::new(AbsPath::new(folder.path().canonicalize().unwrap()).unwrap());
         fs::create_dir_all(layout.jupyter_runtime()).unwrap();
         fs::write(layout.jupyter_runtime().at(format!("jpserver-{PID}.json")), file).unwrap();
-        Server::described(&layout, "127.0.0.1:8888".parse().unwrap(), Pid::new(PID))
+        Server::described(&layout, "127.0.0.1:9".parse().unwrap(), Pid::new(PID))
     }
 
     #[test]
     fn its_own_word_decides_about_address_and_token() {
         let file = r#"{"base_url": "/my jupyter/", "secure": true, "token": "a&b", "password": false,
-                       "pid": 4121, "port": 8888, "url": "https://127.0.0.1:8888/", "sock": ""}"#;
+                       "pid": 4121, "port": 9, "url": "https://127.0.0.1:9/", "sock": ""}"#;
         let server = described(file).unwrap();
-        assert_eq!(server.url(), "https://127.0.0.1:8888/my%20jupyter/lab");
-        assert_eq!(server.signed_url().unwrap(), "https://127.0.0.1:8888/my%20jupyter/lab?token=a%26b");
+        assert_eq!(server.url(), "https://127.0.0.1:9/my%20jupyter/lab");
+        assert_eq!(server.signed_url().unwrap(), "https://127.0.0.1:9/my%20jupyter/lab?token=a%26b");
     }
 
     #[test]
     fn without_a_token_there_is_nothing_to_sign_in_with() {
-        let file = |rest: &str| format!(r#"{{"base_url": "/", "pid": 4121, "port": 8888, {rest}}}"#);
+        let file = |rest: &str| format!(r#"{{"base_url": "/", "pid": 4121, "port": 9, {rest}}}"#);
         let open = described(&file(r#""token": """#)).unwrap();
         assert_eq!((open.signed_url(), open.is_open()), (None, true), "no answer, so nothing refutes it");
         let guarded = described(&file(r#""token": "", "password": true"#)).unwrap();
@@ -177,9 +177,9 @@ mod tests {
     #[test]
     fn the_file_of_another_process_or_port_and_half_a_file_say_nothing() {
         for file in [
-            r#"{"base_url": "/", "pid": 1, "port": 8888}"#,
-            r#"{"base_url": "/", "pid": 4121, "port": 8889}"#,
-            r#"{"base_url": "@evil.example/", "pid": 4121, "port": 8888}"#,
+            r#"{"base_url": "/", "pid": 1, "port": 9}"#,
+            r#"{"base_url": "/", "pid": 4121, "port": 10}"#,
+            r#"{"base_url": "@evil.example/", "pid": 4121, "port": 9}"#,
             r#"{"base_url": "/", "pid": 4121, "po"#,
             "",
         ] {

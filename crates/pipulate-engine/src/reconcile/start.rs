@@ -9,7 +9,8 @@ use pipulate_store::record::Record;
 use pipulate_supervisor::ownership::Ownership;
 use pipulate_supervisor::program::GAVE_WAY;
 
-use super::{Ask, Fact, Goal, LAUNCHES, Launch, Observed, Step, is_written_by, refuse, run_of};
+use super::goal::LAUNCHES;
+use super::{Ask, Fact, Goal, Launch, Observed, Step, is_written_by, refuse, run_of};
 use crate::report::{Outcome, Refusal};
 
 pub(super) fn step(goal: &Goal, seen: &Observed, now: Instant) -> Step {
@@ -127,7 +128,9 @@ fn is_unanswered(goal: &Goal, seen: &Observed) -> bool {
         Some(Ask::Begin { next_run, .. }) => {
             seen.record.as_ref().is_some_and(|record| record.next_run == *next_run)
         }
-        Some(Ask::Restart { .. } | Ask::Stop { .. } | Ask::StopLost { .. }) | None => false,
+        Some(Ask::Restart { .. } | Ask::Stop { .. } | Ask::StopLost { .. } | Ask::Upgrade { .. }) | None => {
+            false
+        }
     }
 }
 

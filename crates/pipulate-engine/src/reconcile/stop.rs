@@ -5,11 +5,10 @@ use std::time::Instant;
 use pipulate_core::identity::Pid;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::command::End;
-use pipulate_store::record::Record;
 use pipulate_supervisor::ownership::Ownership;
 use pipulate_supervisor::program::GAVE_WAY;
 
-use super::{Ask, Awaited, Fact, Goal, Holder, Launch, Observed, Step, is_written_by, refuse};
+use super::{Ask, Awaited, Fact, Goal, Holder, Launch, Observed, Step, is_restarting, is_written_by, refuse};
 use crate::cause::Cause;
 use crate::report::{Outcome, Refusal, Unrecorded};
 
@@ -120,9 +119,4 @@ fn outcome(seen: &Observed) -> Option<Outcome> {
         (Some(_), None) => None,
         (None, None) => Some(Outcome::Unrecorded(Unrecorded::RecordsDeleted)),
     }
-}
-
-/// A restart that is under way.
-pub(super) fn is_restarting(record: &Record) -> bool {
-    record.state == ServiceState::Stopping && record.wanted == Wanted::Run
 }

@@ -2,6 +2,7 @@
 
 mod cases;
 mod properties;
+mod upgrade;
 mod withdrawn;
 
 use std::time::{Duration, Instant};
@@ -11,8 +12,10 @@ use pipulate_process::command::End;
 use pipulate_store::record::{Receipt, Record};
 use pipulate_supervisor::ownership::Ownership;
 
+use super::goal::{ATTEMPTS, INSIST, LAUNCHES, TAKES_OVER};
 use super::samples::{identity, main, pid, record, run, stopped};
 use super::*;
+use crate::request::{Desired, StopOptions};
 
 fn seen(owner: Ownership, record: Option<Record>) -> Observed {
     Observed {
@@ -27,6 +30,7 @@ fn seen(owner: Ownership, record: Option<Record>) -> Observed {
         holder: None,
         answer: None,
         words: None,
+        is_outdated: None,
         is_plain: false,
     }
 }
@@ -36,15 +40,15 @@ fn supervised(state: ServiceState) -> Observed {
 }
 
 /// Decides after having looked for the first time at `first`.
-fn decide(desired: Desired, first: &Observed) -> Step {
-    let mut goal = Goal::new(desired);
+fn decide(aim: impl Into<Aim>, first: &Observed) -> Step {
+    let mut goal = Goal::new(aim);
     goal.looked(first);
     reconcile(&goal, first, Instant::now())
 }
 
 /// Decides on `later` after the step for `first` was carried out.
-fn decide_then(desired: Desired, first: &Observed, later: &Observed) -> Step {
-    let mut goal = Goal::new(desired);
+fn decide_then(aim: impl Into<Aim>, first: &Observed, later: &Observed) -> Step {
+    let mut goal = Goal::new(aim);
     goal.looked(first);
     let step = reconcile(&goal, first, Instant::now());
     goal.did(&step, first, Instant::now());

@@ -18,11 +18,10 @@ use pipulate_core::config::Config;
 use pipulate_core::service::ServiceName;
 use pipulate_engine::execute::Withdrawal;
 use pipulate_engine::plan;
-use pipulate_engine::project::Note;
 use pipulate_environment::setup::Mode;
 use pipulate_process::poll::{self, Interest};
 use pipulate_store::pending::PendingStart;
-use pipulate_store::{capture, record};
+use pipulate_store::record;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -50,11 +49,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         return dry_run(context, config, &settings, &names);
     }
     let keys = listen_to_ctrl_c(context, settings.foreground)?;
-    // Of what is no longer configured nothing else removes them.
-    if let Err(error) = capture::trim_unsupervised(&context.layout, config.logs) {
-        notes::say(&context.printer, &Note::LogsUnread { error: error.into() });
-    }
-    upgrade::take_over(context, &names, settings.wait);
+    upgrade::take_over(context, &names, settings.wait)?;
     // What never had its packages is set up although what needs none of them runs.
     let is_set_up = !settings.setup || !setup::is_unfinished(context, config);
     if is_set_up && context.project().already_up(&names).len() == names.len() {

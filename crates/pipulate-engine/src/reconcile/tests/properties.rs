@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::execute::STEPS;
 
 fn any_state() -> impl Strategy<Value = ServiceState> {
     prop::sample::select(ServiceState::BY_SEVERITY.to_vec())
@@ -39,10 +40,10 @@ fn any_end() -> impl Strategy<Value = End> {
 
 /// What may be true beside the awaited supervisor, which the simulation knows.
 fn any_look() -> impl Strategy<Value = (Observed, Option<End>)> {
-    let facts = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let facts = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let end = prop::option::weighted(0.4, any_end());
     (prop::option::weighted(0.9, any_record()), any_owner(), facts, end).prop_map(
-        |(record, owner, (main_lives, is_plain, is_lost, is_held), end)| {
+        |(record, owner, (main_lives, is_plain, is_lost, is_held, is_outdated), end)| {
             let answer =
                 record.clone().filter(|_| !main_lives).map_or(Ok(()), |record| Err(Box::new(record)));
             let holder = if is_held { Holder::Other(pid(10)) } else { Holder::Supervisor };
@@ -53,6 +54,7 @@ fn any_look() -> impl Strategy<Value = (Observed, Option<End>)> {
                 holder: Some(holder),
                 answer: Some(answer),
                 words: Some(None),
+                is_outdated: Some(is_outdated),
                 ..seen(owner, record)
             };
             (look, end)
@@ -61,11 +63,11 @@ fn any_look() -> impl Strategy<Value = (Observed, Option<End>)> {
 }
 
 fn any_goal() -> impl Strategy<Value = Goal> {
-    let desired = prop::sample::select(vec![Desired::Running, Desired::Stopped, Desired::Restarted]);
-    (desired, any::<bool>(), any::<bool>(), prop::option::of(1_u64..3)).prop_map(
-        |(desired, begins_only, force, decided_on)| {
-            let mut goal = Goal::new(desired);
-            goal.begins_only = begins_only && desired == Desired::Running;
+    let aim = prop::sample::select(vec![Aim::Start, Aim::Stop, Aim::Restart, Aim::Upgrade]);
+    (aim, any::<bool>(), any::<bool>(), prop::option::of(1_u64..3)).prop_map(
+        |(aim, begins_only, force, decided_on)| {
+            let mut goal = Goal::new(aim);
+            goal.begins_only = begins_only && aim == Aim::Start;
             goal.stop.force = force;
             goal.decided_on = decided_on.map(run);
             goal
@@ -114,7 +116,7 @@ fn ends_something(step: &Step) -> bool {
         | Step::Hurry
         | Step::Launch(Launch::Stop)
         | Step::RecordStopped => true,
-        Step::Ask(Ask::Begin { .. })
+        Step::Ask(Ask::Upgrade { .. } | Ask::Begin { .. })
         | Step::Launch(Launch::Start | Launch::Adopt)
         | Step::Wait
         | Step::Look(_)
@@ -133,14 +135,14 @@ proptest! {
     fn nothing_is_ended_but_by_a_stop_or_restart_that_was_asked_for(
         goal in any_goal(), looks in prop::collection::vec(any_look(), 1..60)
     ) {
-        let desired = goal.desired;
+        let aim = goal.aim;
         for (_, step) in simulate(goal, looks) {
-            match desired {
-                Desired::Running => prop_assert!(!ends_something(&step), "{step:?}"),
-                Desired::Restarted => prop_assert!(
+            match aim {
+                Aim::Start | Aim::Upgrade => prop_assert!(!ends_something(&step), "{step:?}"),
+                Aim::Restart => prop_assert!(
                     !ends_something(&step) || matches!(step, Step::Ask(Ask::Restart { .. })), "{step:?}"
                 ),
-                Desired::Stopped => prop_assert!(
+                Aim::Stop => prop_assert!(
                     !matches!(step, Step::Ask(Ask::Restart { .. } | Ask::Begin { .. })
                         | Step::Launch(Launch::Start | Launch::Adopt)),
                     "{step:?}"
@@ -189,7 +191,7 @@ proptest! {
 
     #[test]
     fn a_stop_wins(goal in any_goal(), looks in prop::collection::vec(any_look(), 1..30)) {
-        prop_assume!(goal.desired != Desired::Stopped);
+        prop_assume!(matches!(goal.aim, Aim::Start | Aim::Restart));
         let mut goal = goal;
         goal.decided_on = None;
         // The restart or start has seen the service up and wanted, and then it was stopped.
@@ -206,7 +208,7 @@ proptest! {
     fn what_was_withdrawn_is_not_begun(
         goal in any_goal(), looks in prop::collection::vec(any_look(), 1..60), at in 0_usize..30
     ) {
-        prop_assume!(goal.desired != Desired::Stopped);
+        prop_assume!(matches!(goal.aim, Aim::Start | Aim::Restart));
         let mut looks = looks;
         looks.iter_mut().skip(at).for_each(|(look, _)| look.is_withdrawn = true);
         for (look, step) in simulate(goal, looks) {
@@ -218,7 +220,7 @@ proptest! {
     fn an_interrupted_start_begins_nothing_more_and_waits_for_its_own_supervisor_only(
         goal in any_goal(), looks in prop::collection::vec(any_look(), 1..60)
     ) {
-        prop_assume!(goal.desired == Desired::Running);
+        prop_assume!(goal.aim == Aim::Start);
         let mut goal = goal;
         goal.cancel(Instant::now());
         for (look, step) in simulate(goal, looks) {
@@ -231,7 +233,7 @@ proptest! {
     fn a_request_decided_on_another_generation_ends_nothing(
         goal in any_goal(), (look, _) in any_look(), state in any_state()
     ) {
-        prop_assume!(state != ServiceState::Stopping && goal.desired != Desired::Running);
+        prop_assume!(state != ServiceState::Stopping && matches!(goal.aim, Aim::Stop | Aim::Restart));
         let mut goal = goal;
         goal.decided_on = Some(run(7));
         let record = Record { generation: Some(run(8)), ..record(state) };
@@ -239,6 +241,33 @@ proptest! {
         goal.looked(&look);
         let step = reconcile(&goal, &look, Instant::now());
         prop_assert!(!ends_something(&step), "{step:?}");
+    }
+
+    #[test]
+    fn a_pass_over_a_service_that_does_not_change_comes_to_rest(
+        goal in any_goal(), (look, _) in any_look(), vanishes in any::<bool>()
+    ) {
+        let (mut goal, mut look, now) = (goal, look, Instant::now());
+        let mut steps = Vec::new();
+        for _ in 0..STEPS {
+            goal.looked(&look);
+            let step = reconcile(&goal, &look, now);
+            steps.push(step.clone());
+            match step {
+                Step::Wait | Step::End(_) | Step::RecordStopped => return Ok(()),
+                Step::Look(_) => prop_assert!(false, "everything was looked at: {steps:?}"),
+                Step::Ask(_) | Step::Join(_) if vanishes => {
+                    goal.vanished();
+                    continue;
+                }
+                Step::Ask(_) | Step::Join(_) => look.awaited = Awaited::Other { lives: true },
+                Step::Launch(_) => look.awaited = Awaited::Child(None),
+                Step::BecomeStart => look.awaited = Awaited::None,
+                Step::Hurry => {}
+            }
+            goal.did(&step, &look, now);
+        }
+        prop_assert!(false, "{steps:?}");
     }
 
     #[test]
