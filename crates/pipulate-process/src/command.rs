@@ -160,24 +160,6 @@ impl Command {
         Ok(kept.with(end))
     }
 
-    /// Runs it to its end, or for `patience` at most: what takes longer goes on by itself, and its
-    /// output is read and thrown away. `None`: it goes on.
-    ///
-    /// # Errors
-    /// It could not be started.
-    pub fn output_unless_slow(&self, patience: Duration) -> Result<Option<Output>, CommandError> {
-        let mut running = Running::begin(self, Group::Own)?;
-        let mut kept = Kept::default();
-        let end = running.wait(Some(patience), |stream, bytes| kept.take(stream, bytes));
-        match end.map_err(|source| self.error(source))? {
-            Some(end) => Ok(Some(kept.with(end))),
-            None => {
-                thread::spawn(move || running.wait(None, |_, _| {}));
-                Ok(None)
-            }
-        }
-    }
-
     /// Runs it to its end and hands over each line as it comes, without its line break. A very long
     /// one comes in pieces.
     ///

@@ -1,6 +1,5 @@
 //! Commands: what they say, how they end, and what is not waited for.
 
-use std::thread;
 use std::time::Instant;
 
 use super::running::MOST_OUTPUT;
@@ -49,24 +48,6 @@ fn a_long_line_comes_whole_to_who_wants_all_of_it() {
     let print = "head -c 200000 /dev/zero | tr '\\0' x; echo; echo end";
     let output = Command::new("sh").args(["-c", print]).output(Duration::from_secs(60)).unwrap();
     assert_eq!(output.stdout, [&vec![b'x'; 200_000][..], b"\nend\n"].concat());
-}
-
-#[test]
-fn what_is_slow_goes_on_by_itself_however_much_it_says() {
-    let folder = tempfile::tempdir().unwrap();
-    let (go, done) = (folder.path().join("go"), folder.path().join("done"));
-    let wait = "until [ -e \"$0\" ]; do sleep 0.02; done; head -c 300000 /dev/zero && echo ok > \"$1\"";
-    let slow = Command::new("sh").args(["-c", wait]).arg(&go).arg(&done);
-    assert_eq!(slow.output_unless_slow(Duration::from_millis(50)).unwrap(), None);
-    assert!(!done.exists());
-    std::fs::write(&go, "").unwrap();
-    let begun = Instant::now();
-    while !std::fs::read(&done).is_ok_and(|said| said == b"ok\n") {
-        assert!(begun.elapsed() < Duration::from_secs(60), "it did not go on");
-        thread::sleep(Duration::from_millis(10));
-    }
-    let quick = Command::new("echo").arg("hi").output_unless_slow(Duration::from_secs(60)).unwrap();
-    assert_eq!(quick.map(|quick| (quick.end, quick.stdout)), Some((End::Code(0), b"hi\n".to_vec())));
 }
 
 #[test]
