@@ -76,6 +76,38 @@ pub struct Record {
 }
 
 impl Record {
+    /// Returns the record of a service that is wanted, and of which nothing is known yet.
+    pub fn new(root: AbsPath, service: ServiceName) -> Self {
+        Self {
+            root,
+            service,
+            wanted: Wanted::Run,
+            supervisor: None,
+            state: ServiceState::Starting,
+            reasons: Vec::new(),
+            main: None,
+            next_run: None,
+            generation: None,
+            restarts: 0,
+            unexpected_ends: 0,
+            last_exit: None,
+            port: None,
+            exposed: false,
+            address: None,
+            scheme: Scheme::Http,
+            page: None,
+            readiness: Readiness::Exec,
+            configured: ConfigFingerprint::default(),
+            adopted: false,
+            notes: Vec::new(),
+            log_start: 0,
+            log_dropped: 0,
+            log_trouble: None,
+            saved: Vec::new(),
+            receipt: None,
+        }
+    }
+
     /// The state to show: a service that runs may be unstable.
     pub fn shown_state(&self) -> ServiceState {
         if self.is_in_background() { self.state } else { self.state.after_ends(self.unexpected_ends) }

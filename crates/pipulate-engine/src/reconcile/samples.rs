@@ -3,7 +3,7 @@
 use pipulate_core::identity::{Host, Pid, ProcessIdentity};
 use pipulate_core::marker::RunId;
 use pipulate_core::project::AbsPath;
-use pipulate_core::service::{Readiness, Scheme, ServiceName};
+use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_store::record::{MainProcess, Receipt, Record};
 
@@ -23,32 +23,12 @@ pub(crate) fn run(number: u64) -> RunId {
 /// A record of a service that is wanted, in this state, written by the supervisor 10 in generation 1.
 pub(crate) fn record(state: ServiceState) -> Record {
     Record {
-        root: AbsPath::new("/p").unwrap(),
-        service: ServiceName::parse("worker").unwrap(),
-        wanted: Wanted::Run,
         supervisor: Some(identity(10)),
         state,
-        reasons: Vec::new(),
         main: main(1),
         next_run: Some(run(100)),
         generation: Some(run(1)),
-        configured: Default::default(),
-        restarts: 0,
-        unexpected_ends: 0,
-        last_exit: None,
-        port: None,
-        exposed: false,
-        address: None,
-        scheme: Scheme::Http,
-        page: None,
-        readiness: Readiness::Exec,
-        adopted: false,
-        notes: Vec::new(),
-        log_start: 0,
-        log_dropped: 0,
-        log_trouble: None,
-        saved: Vec::new(),
-        receipt: None,
+        ..Record::new(AbsPath::new("/p").unwrap(), ServiceName::parse("worker").unwrap())
     }
 }
 

@@ -98,17 +98,10 @@ impl RecordWriter {
         // What was found out about a start holds for as long as its main process lives.
         let same = earlier.filter(|_| main.is_some());
         let record = Record {
-            root: layout.born().clone(),
-            service: spec.name.clone(),
-            wanted: Wanted::Run,
             supervisor: Some(me.clone()),
-            state: ServiceState::Starting,
-            reasons: Vec::new(),
             main,
             next_run: Some(next_run.clone()),
             generation: Some(generation),
-            restarts: 0,
-            unexpected_ends: 0,
             last_exit: earlier.and_then(|record| record.last_exit),
             port: earlier.and_then(|record| record.port),
             exposed: earlier.is_some_and(|record| record.exposed),
@@ -117,13 +110,9 @@ impl RecordWriter {
             page: same.and_then(|record| record.page.clone()).or_else(|| spec.page.clone()),
             readiness: spec.ready.clone(),
             configured: same.map_or_else(|| spec.configured.clone(), |record| record.configured.clone()),
-            adopted: false,
             notes: same.map_or_else(Vec::new, |record| record.notes.clone()),
             log_start: earlier.map_or(0, |record| record.log_start),
-            log_dropped: 0,
-            log_trouble: None,
-            saved: Vec::new(),
-            receipt: None,
+            ..Record::new(layout.born().clone(), spec.name.clone())
         };
         let notify = notify.map(File::from).filter(is_pipe);
         Self { me, record, written: None, notify, unwritten: None, next_run, has_begun: false, words }

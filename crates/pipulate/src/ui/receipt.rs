@@ -133,7 +133,6 @@ mod tests {
     use pipulate_core::identity::Pid;
     use pipulate_core::project::AbsPath;
     use pipulate_core::reason::Fate;
-    use pipulate_core::service::{Readiness, Scheme};
     use pipulate_core::state::{ServiceState, Wanted};
     use pipulate_store::record::Record;
 
@@ -141,32 +140,10 @@ mod tests {
 
     fn stopped(receipt: Receipt) -> Outcome {
         let record = Record {
-            root: AbsPath::new("/p").unwrap(),
-            service: ServiceName::parse("worker").unwrap(),
             wanted: Wanted::Stopped,
-            supervisor: None,
             state: ServiceState::Stopped,
-            reasons: Vec::new(),
-            main: None,
-            next_run: None,
-            generation: None,
-            configured: Default::default(),
-            restarts: 0,
-            unexpected_ends: 0,
-            last_exit: None,
-            port: None,
-            exposed: false,
-            address: None,
-            scheme: Scheme::Http,
-            page: None,
-            readiness: Readiness::Exec,
-            adopted: false,
-            notes: Vec::new(),
-            log_start: 0,
-            log_dropped: 0,
-            log_trouble: None,
-            saved: Vec::new(),
             receipt: Some(receipt),
+            ..Record::new(AbsPath::new("/p").unwrap(), ServiceName::parse("worker").unwrap())
         };
         Outcome::Stopped { record: Box::new(record) }
     }

@@ -121,8 +121,7 @@ fn wait_for<'fd>(descriptors: impl Iterator<Item = BorrowedFd<'fd>>, patience: D
 mod tests {
     use pipulate_core::identity::Pid;
     use pipulate_core::project::AbsPath;
-    use pipulate_core::service::{Readiness, Scheme};
-    use pipulate_core::state::{ServiceState, Wanted};
+    use pipulate_core::state::ServiceState;
     use pipulate_store::record::Record;
 
     use super::*;
@@ -131,34 +130,9 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(60);
 
     fn record(layout: &Layout, supervisor: Option<ProcessIdentity>) -> Record {
-        Record {
-            root: layout.born().clone(),
-            service: ServiceName::parse("worker").unwrap(),
-            wanted: Wanted::Run,
-            supervisor,
-            state: ServiceState::Running,
-            reasons: Vec::new(),
-            main: None,
-            next_run: None,
-            generation: None,
-            restarts: 0,
-            unexpected_ends: 0,
-            last_exit: None,
-            port: None,
-            exposed: false,
-            address: None,
-            scheme: Scheme::Http,
-            page: None,
-            readiness: Readiness::Exec,
-            configured: Default::default(),
-            adopted: false,
-            notes: Vec::new(),
-            log_start: 0,
-            log_dropped: 0,
-            log_trouble: None,
-            saved: Vec::new(),
-            receipt: None,
-        }
+        let state = ServiceState::Running;
+        let first = Record::new(layout.born().clone(), ServiceName::parse("worker").unwrap());
+        Record { supervisor, state, ..first }
     }
 
     #[test]
