@@ -3,6 +3,7 @@
 mod derive_state;
 mod health;
 mod last_error;
+mod side_by_side;
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -56,10 +57,8 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
     let mut seen = HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
     let asked: HashSet<&ServiceName> = services.iter().collect();
-    let mut statuses = Vec::new();
-    let mut calls = Vec::new();
     let claims = Claims::default();
-    for service in &names {
+    let look_at = |service: &ServiceName| {
         let (record, mut doubt) = match record::read(layout, service) {
             Ok(record) => (record, None),
             Err(error) => (None, Some(error.to_string())),
@@ -75,20 +74,24 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
         });
         let is_over = ownership == Ownership::Gone && !was_killed && !is_lost;
         if !asked.contains(service) && is_over && doubt.is_none() {
-            continue;
+            return None;
         }
         let mut status = service_status(&claims, layout, service, record.as_ref(), &ownership, &host);
         if let Some((_, supervisor)) = lost.iter().find(|(name, _)| name == service) {
             status.supervisor_pid = Some(*supervisor);
             doubt = Some(format!("{service}: its records were deleted while it ran; a stop still ends it"));
         }
-        if let Some(doubt) = doubt {
+        if doubt.is_some() {
             (status.state, status.wanted) = (ServiceState::Unknown, Wanted::Run);
-            unknown.push(doubt);
         }
-        if let Some(call) = record.as_ref().and_then(|record| call(status.state, record)) {
-            calls.push((statuses.len(), call));
-        }
+        let call = record.as_ref().and_then(|record| call(status.state, record));
+        Some((status, call, doubt))
+    };
+    let mut statuses = Vec::new();
+    let mut calls = Vec::new();
+    for (status, call, doubt) in side_by_side::map(&names, look_at).into_iter().flatten() {
+        unknown.extend(doubt);
+        calls.extend(call.map(|call| (statuses.len(), call)));
         statuses.push(status);
     }
     let (name, root) = (name.to_owned(), layout.root().clone());
@@ -236,7 +239,8 @@ fn live(claims: &Claims, layout: &Layout, record: &Record, ownership: &Ownership
     // Not from `started_at`: the clock may have been set since.
     let uptime = table::age(&entry).as_secs_f64();
     let cpu: f64 = ours.iter().map(|entry| entry.cpu_seconds).sum();
-    let kernels = kernels::kernels(&ours);
+    // The main process, which is the first one, is the service itself and no kernel of it.
+    let kernels = kernels::kernels(&ours[usize::from(main_pid.is_some())..]);
     let processes = ours.iter().map(|other| process_info(other, main_pid, &ours, &kernels)).collect();
     Some(LiveService {
         pid,
@@ -290,7 +294,8 @@ fn processes_among(
 }
 
 fn below(layout: &Layout, record: &Record, supervisor: Pid) -> Vec<Entry> {
-    Service::of(layout, &record.service).below(&[supervisor], layout, &Attached::new()).ours
+    let main = record.main.as_ref().map(|main| &main.identity);
+    Service::of(layout, &record.service).below_with(main, &[supervisor], layout, &Attached::new()).ours
 }
 
 /// Whether the main process that the record names is there.

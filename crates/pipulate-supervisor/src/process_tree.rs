@@ -13,7 +13,7 @@ mod claims;
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use pipulate_core::identity::Pid;
+use pipulate_core::identity::{Pid, ProcessIdentity};
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::{Marker, Part, RunId};
 use pipulate_core::project::ProjectId;
@@ -75,10 +75,24 @@ impl Service {
 
     /// The service's processes below `roots` (a supervisor, or a main process that lost its own).
     pub fn below(&self, roots: &[Pid], layout: &Layout, attached: &Attached) -> Tree {
+        self.below_with(None, roots, layout, attached)
+    }
+
+    /// The same; `main` is the main process by its identity, so that no marker has to show whose it is.
+    pub fn below_with(
+        &self,
+        main: Option<&ProcessIdentity>,
+        roots: &[Pid],
+        layout: &Layout,
+        attached: &Attached,
+    ) -> Tree {
         let mut family = Tree::default();
         let mut seen = HashSet::new();
         for &root in roots {
             let found = table::descendants(root, |entry| {
+                if main.is_some_and(|main| (main.pid, main.start) == (entry.pid, entry.start)) {
+                    return true;
+                }
                 let marker = marker_of(entry.pid);
                 if marker.is_none() && self.is_ending_unclaimed(entry.pid, layout) {
                     return false;

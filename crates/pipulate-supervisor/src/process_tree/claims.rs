@@ -3,8 +3,8 @@
 //! A record whose supervisor was killed wants to know whether anything of its service lives. Asked for each,
 //! that would be one look at every process for each record, and there may be thousands of both.
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use pipulate_core::identity::Pid;
@@ -20,8 +20,8 @@ use crate::marker::marker_of;
 /// again before it is believed.
 #[derive(Debug, Default)]
 pub struct Claims {
-    seen: OnceCell<Seen>,
-    ends_by: OnceCell<Instant>,
+    seen: OnceLock<Seen>,
+    ends_by: OnceLock<Instant>,
 }
 
 #[derive(Debug, Default)]
