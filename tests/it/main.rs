@@ -42,6 +42,7 @@ mod logs;
 mod many_projects;
 mod needs;
 mod neighbors;
+mod notebooks;
 mod one_of_each;
 mod orphans;
 mod packages;

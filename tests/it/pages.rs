@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use crate::notebooks;
 use crate::support::{Browser, Jupyter, Process, TestProject, browser, holds};
 
 /// The app, and a service that prints what the test wants it to.
@@ -80,10 +81,66 @@ fn a_page_that_is_cut_off_says_so_and_finds_back() {
     assert_eq!(browser.text("#offline"), "");
 
     project.run(&["stop", "server"]).expect(0);
-    browser.wait_for_text("#offline", "Not connected");
+    // The printer was stopped before.
+    browser.wait_for_text("#offline", "This home was stopped");
     // A stop ends every sign-in.
     project.start(&["server"]);
     browser.wait_for_text("#offline", "Signed out");
+}
+
+#[test]
+fn a_page_whose_home_was_stopped_offers_nothing_and_is_as_before_after_the_next_sign_in() {
+    let project = project();
+    let mut browser = signed_in(&project);
+    browser.wait_for_text("#service-printer", "running");
+    let offered = "document.querySelectorAll('main button:not(:disabled)').length";
+    assert!(browser.measure(offered).as_u64() > Some(0));
+    browser.measure("window.samePage = true");
+    project.run(&["stop"]).expect(0);
+    browser.wait_for_text("#offline", "This home was stopped. To start it");
+    assert_eq!(browser.measure(offered), 0);
+    assert_eq!(browser.measure("getComputedStyle(document.querySelector('main')).filter"), "grayscale(1)");
+
+    project.start(&[]);
+    browser.wait_for_text("#offline a", "How to sign in");
+    // As a second tab of the same browser does, which the next start opens.
+    let link = project.run(&["url", "server"]).expect(0).stdout;
+    browser.measure(&format!("fetch({:?}).then(answer => answer.status)", link.trim()));
+    holds("the page anew", || {
+        browser.measure("window.samePage ?? null").is_null() && browser.measure(offered).as_u64() > Some(0)
+    });
+    browser.wait_for_text("#service-printer", "running");
+    assert_eq!(browser.text("#offline"), "");
+}
+
+#[test]
+fn a_service_that_ends_again_and_again_looks_unwell_and_moves_nothing() {
+    let crashing = "[services.crashing]\ncommand = [\"sh\", \"-c\", \"sleep 1; echo boom >&2; exit 3\"]\n\
+                    [services.below]\ncommand = [\"sleep\", \"1000\"]\n";
+    let project = TestProject::light().config(crashing).build();
+    project.start(&["server", "below"]);
+    let mut browser = signed_in(&project);
+    browser.wait_for_text("#service-below", "running");
+    browser.measure(
+        "window.shifted = 0; window.seen = new Set();
+         new PerformanceObserver(list => list.getEntries().forEach(one => { shifted += one.value }))
+             .observe({ type: 'layout-shift', buffered: true });
+         new MutationObserver(() => seen.add(document.querySelector('#service-crashing').innerText))
+             .observe(document.querySelector('main'), { subtree: true, childList: true, characterData: true })",
+    );
+    project.run(&["start", "crashing", "--no-wait"]);
+    browser.wait_for_text("#service-crashing", "restarting");
+    browser.wait_for_text("#service-crashing", "unstable");
+    browser.wait_for_text("#service-crashing", "crashed");
+    browser.wait_for_text("#service-crashing", "boom");
+    let shifted = browser.measure("shifted").as_f64().unwrap();
+    assert!(shifted < 0.05, "moved by {shifted}: {}", browser.measure("[...seen].join(' | ')"));
+    // Once it was unstable it never looked well again.
+    let seen = browser.measure("[...seen].map(text => text.split('\\n')[0])");
+    let seen: Vec<&str> = seen.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let first = seen.iter().position(|text| text.contains("unstable")).unwrap();
+    assert!(seen[first..].iter().all(|text| !text.contains("running")), "{seen:?}");
+    assert_eq!(browser.complaints(), [""; 0]);
 }
 
 #[test]
@@ -91,6 +148,8 @@ fn jupyterlab_is_opened_signed_in_and_its_kernels_are_asked_for() {
     let work = "import time\nwhile True: sum(range(10**6)); time.sleep(0.5)";
     let worker = format!("[services.worker]\ncommand = [\"python3\", \"-c\", {work:?}]\n");
     let project = TestProject::builder().config(&worker).build();
+    notebooks::write(&project);
+    std::fs::remove_file(project.path("broken.ipynb")).unwrap();
     project.start(&[]);
     let jupyter = Jupyter::of(&project);
     let kernel = jupyter.notebook("analysis.ipynb");
@@ -102,7 +161,7 @@ fn jupyterlab_is_opened_signed_in_and_its_kernels_are_asked_for() {
     kernel.begin("while True: pass");
     browser.wait_for_text("#service-jupyter .kernels", "busy");
     // The picture of the README.
-    browser.view_through("light", 1160, 420);
+    browser.view_through("light", 1160, 760);
     browser.open(&address(&project, "/"));
     browser.wait_for_text("#service-jupyter .kernels", "busy");
     holds("a graph", || {
@@ -136,6 +195,7 @@ fn nobody_is_kept_out_by_how_a_page_is_made() {
     let flaky = "[secrets]\nrequired = [\"API_KEY\", \"TOKEN\"]\n\
                  [services.flaky]\ncommand = [\"python3\", \"-c\", \"raise ValueError('no')\"]\nrestart = \"never\"\n";
     let project = TestProject::light().config(flaky).file(".env", "API_KEY=some-value\n").build();
+    notebooks::write(&project);
     project.run(&["start", "--no-setup"]);
     let mut browser = signed_in(&project);
     browser.wait_for_text("#service-flaky", "ValueError");
@@ -147,6 +207,10 @@ fn nobody_is_kept_out_by_how_a_page_is_made() {
         "/chat",
         "/secrets",
         "/secrets/API_KEY/forget",
+        "/?q=prices",
+        "/?q=no-such",
+        "/notebooks/analysis.ipynb",
+        "/notebooks/broken.ipynb",
         "/examples/hello",
         "/examples/counter",
         "/examples/secret",
@@ -162,7 +226,7 @@ fn nobody_is_kept_out_by_how_a_page_is_made() {
     }
     browser.open(&address(&project, "/"));
     browser.click("button[aria-label='Stop all services']");
-    browser.wait_for_text("#answer", "all the same");
+    browser.wait_for_text("#answer", "Stop all services anyway");
     assert_eq!(violations(&mut browser), Value::Array(Vec::new()), "the question");
 }
 

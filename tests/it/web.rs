@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use crate::notebooks;
 use crate::support::{Browser, Process, TestProject, browser, http};
 
 /// Only the app, and one service that it can be told to stop.
@@ -215,6 +216,7 @@ fn the_app_restarts_itself_from_its_page_and_knows_its_people_after_it() {
 #[test]
 fn the_pages_fit_every_window_and_light_and_dark() {
     let project = project();
+    notebooks::write(&project);
     project.start(&[]);
     let folder = browser::pictures();
     let mut browser = Browser::start(&project);
@@ -226,6 +228,8 @@ fn the_pages_fit_every_window_and_light_and_dark() {
         ("/logs", "logs"),
         ("/chat", "chat"),
         ("/secrets", "secrets"),
+        ("/notebooks/analysis.ipynb", "preview"),
+        ("/notebooks/broken.ipynb", "preview-broken"),
         ("/examples/hello", "hello"),
         ("/examples/counter", "counter"),
         ("/examples/secret", "secret"),

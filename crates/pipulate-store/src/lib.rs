@@ -19,6 +19,7 @@ pub mod home;
 pub mod known;
 pub mod lock;
 pub mod log;
+pub mod notebooks;
 pub mod own_log;
 pub mod pending;
 pub mod program;

@@ -9,9 +9,14 @@ pub(crate) const CHAT: &str = "/chat";
 /// What the addresses of single chats begin with.
 pub(crate) const CHATS: &str = "/chat/";
 
+/// Whether an address is one of an embedded file.
+pub(crate) fn is_file(path: &str) -> bool {
+    path.starts_with(STATIC)
+}
+
 /// Whether an address is open to those who are not signed in.
 pub(crate) fn is_public(path: &str) -> bool {
-    path == LOGIN || path.starts_with(STATIC)
+    path == LOGIN || is_file(path)
 }
 
 /// Whether an address takes what people write in a chat.

@@ -13,7 +13,7 @@ use crate::examples;
 use crate::form;
 use crate::guard;
 use crate::problem::Problem;
-use crate::routes::{assets, chat, login, logs, secrets, services};
+use crate::routes::{assets, chat, login, logs, notebooks, secrets, services};
 use crate::state::AppState;
 
 /// The app, ready for [`crate::serve`] or for a test without a socket.
@@ -26,6 +26,10 @@ pub fn app(state: AppState) -> Router {
         .route("/services/{name}/open", post(services::open))
         .route("/services/{name}/why", post(chat::why))
         .merge(chats())
+        .route("/notebooks/open", post(notebooks::open))
+        .route("/notebooks/new", post(notebooks::create))
+        .route("/notebooks/{*path}", get(notebooks::show))
+        .route("/outputs/{cell}/{output}/{*path}", get(notebooks::image))
         .route("/logs", get(logs::show))
         .route("/logs/older", get(logs::older))
         .route("/logs/newer", get(logs::newer))

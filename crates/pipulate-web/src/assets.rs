@@ -55,6 +55,9 @@ pub(crate) static APP_STYLE: Asset =
 /// Ours: the first screen.
 pub(crate) static HOME_STYLE: Asset =
     asset!("home.css", "text/css; charset=utf-8", include_str!("../assets/home.css"));
+/// Ours: a notebook to look at.
+pub(crate) static NOTEBOOK_STYLE: Asset =
+    asset!("notebook.css", "text/css; charset=utf-8", include_str!("../assets/notebook.css"));
 /// Ours: what pages do beyond forms and links.
 pub(crate) static APP_SCRIPT: Asset =
     asset!("app.js", "text/javascript; charset=utf-8", include_str!("../assets/app.js"));
@@ -80,6 +83,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Asset> {
         &PICO,
         &APP_STYLE,
         &HOME_STYLE,
+        &NOTEBOOK_STYLE,
         &APP_SCRIPT,
         &KEYS_SCRIPT,
         &CHAT_STYLE,

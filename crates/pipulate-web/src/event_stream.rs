@@ -13,7 +13,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Frame;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::problem::Problem;
 
@@ -23,13 +23,40 @@ pub(crate) const MOST: usize = 1_024;
 /// How long a stream may be silent: a peer that vanished is noticed by writing to it.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// Streams that may still be opened.
+/// Streams that may still be opened, and the last word to those that are.
 #[derive(Clone)]
-pub(crate) struct StreamSlots(Arc<Semaphore>);
+pub(crate) struct StreamSlots {
+    slots: Arc<Semaphore>,
+    farewell: Arc<watch::Sender<Option<Farewell>>>,
+}
+
+/// What ended, with the app that serves the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Farewell {
+    /// Every service of the project.
+    Home,
+    /// The app alone.
+    Page,
+}
+
+impl Farewell {
+    /// The word that scripts know it by.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Home => "home",
+            Self::Page => "page",
+        }
+    }
+}
 
 impl StreamSlots {
     pub(crate) fn new(most: usize) -> Self {
-        Self(Arc::new(Semaphore::new(most)))
+        Self { slots: Arc::new(Semaphore::new(most)), farewell: Arc::new(watch::Sender::new(None)) }
+    }
+
+    /// Tells every open stream what ended, and ends it.
+    pub(crate) fn say_farewell(&self, farewell: Farewell) {
+        self.farewell.send_replace(Some(farewell));
     }
 
     /// Answers with what `produce` sends, until it returns or the peer is gone.
@@ -37,15 +64,17 @@ impl StreamSlots {
     where
         F: Future<Output = Result<(), Gone>> + Send + 'static,
     {
-        let slot = Arc::clone(&self.0).try_acquire_owned().map_err(|_| Problem::TooManyStreams)?;
+        let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| Problem::TooManyStreams)?;
         let (sender, receiver) = mpsc::channel(1);
         // A first comment, so that headers go out and the page knows that it is connected.
         let opening = Bytes::from_static(b":\n\n");
         let producing = produce(Sender(sender.clone()));
+        let farewell = self.farewell.subscribe();
         tokio::spawn(async move {
             tokio::select! {
                 _ended = producing => {}
                 () = breathe(&sender) => {}
+                () = part(&sender, farewell) => {}
             }
         });
         let body = Body::new(Stream { opening: Some(opening), receiver, _slot: Some(slot) });
@@ -63,6 +92,16 @@ async fn breathe(sender: &mpsc::Sender<Bytes>) {
                 let _full = sender.try_send(Bytes::from_static(b":\n\n"));
             }
         }
+    }
+}
+
+/// Waits for the farewell and passes it on: an event of its own name, which changes no place in a stream.
+async fn part(sender: &mpsc::Sender<Bytes>, mut farewell: watch::Receiver<Option<Farewell>>) {
+    let said = farewell.wait_for(Option::is_some).await.ok().and_then(|said| *said);
+    if let Some(farewell) = said {
+        let event = format!("event: stopped\ndata: {}\n\n", farewell.word());
+        // Who is gone needs no farewell.
+        let _gone = sender.send(event.into()).await;
     }
 }
 
@@ -133,6 +172,18 @@ mod tests {
         let lines: Vec<&str> = data.strip_suffix("\n\n").unwrap().split('\n').collect();
         assert!(lines.iter().all(|line| line.starts_with("data: ")), "{lines:?}");
         assert!(!event.contains('\r'));
+    }
+
+    #[tokio::test]
+    async fn a_farewell_is_the_last_event_of_every_stream() {
+        let streams = StreamSlots::new(2);
+        let silent = |_sender| std::future::pending();
+        let open = [streams.answer(silent).unwrap(), streams.answer(silent).unwrap()];
+        streams.say_farewell(Farewell::Home);
+        for stream in open {
+            let whole = axum::body::to_bytes(stream.into_body(), 1 << 10).await.unwrap();
+            assert_eq!(whole, ":\n\nevent: stopped\ndata: home\n\n");
+        }
     }
 
     #[tokio::test]

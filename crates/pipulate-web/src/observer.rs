@@ -4,8 +4,10 @@
 //! log; in between, the last answer counts as long as the same process runs. Everything but [`Observer::look`] is a pure function.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use pipulate_core::identity::Pid;
 use pipulate_core::reason::Reason;
 use pipulate_core::resources::Resources;
@@ -16,11 +18,14 @@ use pipulate_store::log::excerpt;
 use pipulate_store::log::read::Start;
 
 use crate::log_page::{self, LogLine};
+use crate::notebook_index::{Indexed, NotebookIndex};
 use crate::world::{Probes, World};
 
 /// How often services are probed, and how often while one does not answer.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
 const PROBE_UNRESPONSIVE_EVERY: Duration = Duration::from_secs(10);
+/// How often the folder is looked through for notebooks while a page is open.
+const LOOK_FOR_NOTEBOOKS_EVERY: Duration = Duration::from_secs(5);
 /// How often JupyterLab is asked what its kernels do.
 const ASK_JUPYTER_EVERY: Duration = Duration::from_secs(4);
 /// How often the machine's figures are read: they need not change at every look.
@@ -38,6 +43,8 @@ const LAST_LINE: u64 = 3;
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
     pub(crate) status: ProjectStatus,
+    pub(crate) notebooks: Arc<Indexed>,
+    pub(crate) at: Timestamp,
     pub(crate) kernels: Vec<KernelActivity>,
     pub(crate) resources: Resources,
     /// What is to be known beside the services.
@@ -64,6 +71,7 @@ pub(crate) struct Observer {
     /// Services that did not answer their last probe, and the reasons.
     unresponsive: Unresponsive,
     unstable: Unstable,
+    notebooks: NotebookIndex,
     kernels: Vec<KernelActivity>,
     resources: Option<(Instant, Resources)>,
     histories: BTreeMap<ServiceName, History>,
@@ -79,6 +87,8 @@ impl Observer {
         let resources = self.resources(world, now);
         let histories = self.histories.iter();
         Snapshot {
+            notebooks: self.notebooks.look(&*world.notebooks, pace.min(LOOK_FOR_NOTEBOOKS_EVERY), now),
+            at: Timestamp::now(),
             resources,
             kernels: self.kernels.clone(),
             alerts: world.status.alerts(),

@@ -18,8 +18,8 @@ use crate::world::{ControlError, Panicked, SecretsError, Target, Verb};
 pub(crate) enum Problem {
     /// No Host header, or one that is no text, or several.
     NoHost,
-    /// A Host that is not ours.
-    ForeignHost,
+    /// A Host that is not ours; our port.
+    ForeignHost(u16),
     /// Our host with another port than ours, which is this one: a tunnel that ends here begins elsewhere.
     OtherPort(u16),
     ForeignOrigin,
@@ -56,7 +56,7 @@ impl Problem {
             Self::Busy(..) | Self::Refused(_) => StatusCode::CONFLICT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyKind => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::ForeignHost | Self::OtherPort(_) => StatusCode::MISDIRECTED_REQUEST,
+            Self::ForeignHost(_) | Self::OtherPort(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::TooManyAnswers => StatusCode::TOO_MANY_REQUESTS,
             Self::TooManyStreams => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -67,7 +67,7 @@ impl Problem {
     pub(crate) fn title(&self) -> &'static str {
         match self {
             Self::SignInFirst | Self::SignInAgain(_) => "Sign in",
-            Self::NoHost | Self::ForeignHost | Self::OtherPort(_) => "Wrong address",
+            Self::NoHost | Self::ForeignHost(_) | Self::OtherPort(_) => "Wrong address",
             Self::ForeignOrigin => "Refused",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed | Self::BodyBroken | Self::BodyKind => "Not understood",
@@ -82,16 +82,9 @@ impl Problem {
     pub(crate) fn text(&self) -> Cow<'_, str> {
         let text = match self {
             Self::NoHost => "The request does not say which address it is for",
-            Self::ForeignHost => {
-                "This app answers only to its own address on this computer. Use the address that \
-                 \"pipulate url\" prints."
-            }
+            Self::ForeignHost(_) => "This app answers only to its own address on this computer",
             Self::OtherPort(own) => {
-                return format!(
-                    "This app answers only to addresses with its own port, {own}. Through a tunnel, use the same \
-                     port on both ends: ssh -L {own}:127.0.0.1:{own} …, and then http://127.0.0.1:{own}"
-                )
-                .into();
+                return format!("This app answers only to addresses with its own port, {own}").into();
             }
             Self::ForeignOrigin => {
                 "Another page, or a program without the key, asked for this. Open this app in a tab of its \

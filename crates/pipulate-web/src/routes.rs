@@ -4,5 +4,6 @@ pub(crate) mod assets;
 pub(crate) mod chat;
 pub(crate) mod login;
 pub(crate) mod logs;
+pub(crate) mod notebooks;
 pub(crate) mod secrets;
 pub(crate) mod services;

@@ -126,6 +126,7 @@ async fn run(
         receptions.spawn(reception.run(ended.clone()));
     }
     shutdown.await;
+    state.say_farewell(limits.farewell).await;
     drop(end);
     let keeping = tokio::time::timeout(limits.farewell, state.generations().save_all());
     let (_, _late) = tokio::join!(receptions.join_all(), keeping);

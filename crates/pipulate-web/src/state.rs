@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use pipulate_core::service::ServiceName;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::broadcast::Broadcast;
 use crate::chat::Generations;
 use crate::event_stream::{self, StreamSlots};
+use crate::farewell;
 use crate::notice::Notices;
 use crate::observer::{Observer, Snapshot};
 use crate::sign::{Authenticator, ClockReading, KeySource};
@@ -27,6 +28,9 @@ const PULSE: Duration = Duration::from_secs(2);
 const FRESH: Duration = Duration::from_secs(2);
 /// How long the logs' thread sleeps at most before it looks whether a page still listens.
 const NAP: Duration = Duration::from_secs(1);
+
+/// How many notebooks are read at the same time.
+const READERS: usize = 2;
 
 /// Shared by all handlers; cheap to clone.
 #[derive(Clone)]
@@ -46,6 +50,7 @@ struct Inner {
     log_pulse: Arc<Broadcast<u64>>,
     streams: StreamSlots,
     generations: Generations,
+    readers: Arc<Semaphore>,
 }
 
 impl AppState {
@@ -66,6 +71,7 @@ impl AppState {
             services: Broadcast::new(),
             log_pulse: Broadcast::new(),
             streams: StreamSlots::new(event_stream::MOST),
+            readers: Arc::new(Semaphore::new(READERS)),
         }))
     }
 
@@ -94,6 +100,15 @@ impl AppState {
         &self.0.streams
     }
 
+    /// Tells the pages that are open when the app ends for good, within `patience`.
+    pub(crate) async fn say_farewell(&self, patience: Duration) {
+        let own = self.service().clone();
+        let looked = self.ask(move |world| farewell::look(world, &own, patience));
+        if let Ok(Ok(Some(farewell))) = tokio::time::timeout(patience, looked).await {
+            self.streams().say_farewell(farewell);
+        }
+    }
+
     pub(crate) fn generations(&self) -> &Generations {
         &self.0.generations
     }
@@ -108,6 +123,11 @@ impl AppState {
 
     pub(crate) fn world(&self) -> &World {
         &self.0.world
+    }
+
+    /// Waits until a notebook may be read: a large one takes memory. The turn ends when what is returned is dropped.
+    pub(crate) async fn turn_to_read(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.readers).acquire_owned().await.ok()
     }
 
     /// [`World::ask`]

@@ -9,6 +9,8 @@ mod json;
 pub(crate) mod layout;
 mod log_line;
 pub(crate) mod logs;
+pub(crate) mod notebook;
+pub(crate) mod notebooks;
 pub(crate) mod problem;
 pub(crate) mod secrets;
 pub(crate) mod services;

@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use pipulate_core::resources::Resources;
 use pipulate_core::secret::EnvKey;
 use pipulate_core::service::ServiceName;
@@ -18,6 +19,7 @@ use pipulate_store::dotenv::{EnvError, EnvFile, SecretValue, SetOnce, Unset, Wri
 use pipulate_store::error::StoreError;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};
+use pipulate_store::notebooks::{Listing, NotRead};
 
 pub use chat::{Chat, NoOllama, Ollama};
 
@@ -29,6 +31,7 @@ pub struct World {
     pub secrets: Arc<dyn Secrets>,
     pub logs: Arc<dyn Logs>,
     pub chat: Arc<dyn Chat>,
+    pub notebooks: Arc<dyn Notebooks>,
     pub folder: Arc<Folder>,
 }
 
@@ -225,6 +228,27 @@ pub trait Logs: Send + Sync + 'static {
 
     /// Begins to watch; what is printed from then on ends the next wait.
     fn watch(&self) -> Box<dyn Watching>;
+}
+
+/// The notebooks of the project's folder.
+pub trait Notebooks: Send + Sync + 'static {
+    /// Lists them, the one that was changed last first.
+    fn list(&self) -> Listing;
+
+    /// Whether there is one at this path below the folder.
+    fn has(&self, path: &str) -> bool;
+
+    /// Reads one, and says when it was changed.
+    ///
+    /// # Errors
+    /// There is none, it is too large, or it can't be read.
+    fn read(&self, path: &str) -> Result<(Vec<u8>, Timestamp), NotRead>;
+
+    /// Makes an empty one, and returns its path below the folder.
+    ///
+    /// # Errors
+    /// The folder can't be written to.
+    fn create(&self) -> std::io::Result<String>;
 }
 
 /// The project's `.env`.

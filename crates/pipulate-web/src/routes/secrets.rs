@@ -55,14 +55,22 @@ enum Refused {
 }
 
 fn key_for(name: &str, value: &SecretValue) -> Result<EnvKey, Complaint> {
-    // What is no name may be a value that got into the wrong field: it is not shown again.
-    let unnamed = |error: NotAKey| Complaint { name: String::new(), reason: error.to_string() };
-    let key = EnvKey::parse(name.trim()).map_err(unnamed)?;
+    let refused = |error: NotAKey| {
+        let shown = if are_swapped(value) { String::new() } else { name.to_owned() };
+        Complaint { name: shown, is_of_name: true, reason: error.to_string() }
+    };
+    let key = EnvKey::parse(name.trim()).map_err(refused)?;
     if value.expose().is_empty() {
         let reason = "an empty value is none".to_owned();
-        return Err(Complaint { name: key.as_str().to_owned(), reason });
+        return Err(Complaint { name: key.as_str().to_owned(), is_of_name: false, reason });
     }
     Ok(key)
+}
+
+/// Whether a name stands where the value should. Then what stands in the name's place is a value, which no page shows.
+fn are_swapped(value: &SecretValue) -> bool {
+    let value = value.expose().trim();
+    EnvKey::parse(value).is_ok() && !value.contains(|c: char| c.is_ascii_lowercase())
 }
 
 fn save_as(world: &World, key: &EnvKey, value: &SecretValue) -> Result<String, Refused> {
@@ -71,7 +79,7 @@ fn save_as(world: &World, key: &EnvKey, value: &SecretValue) -> Result<String, R
         Ok(Written { warning: None }) => Ok(format!("saved {name}")),
         Ok(Written { warning: Some(warning) }) => Ok(format!("saved {name}; {warning}")),
         Err(SecretsError::Unstorable(reason)) => {
-            Err(Refused::Value(Complaint { name: name.to_owned(), reason }))
+            Err(Refused::Value(Complaint { name: name.to_owned(), is_of_name: false, reason }))
         }
         Err(error @ (SecretsError::Refused(_) | SecretsError::Failed(_))) => Err(Refused::File(error)),
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{FromRequestParts, Path, RawQuery, State};
 use axum::http::header::{HOST, HeaderName, HeaderValue, SET_COOKIE, VARY};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -18,6 +18,7 @@ use crate::notice::{Notice, Topic};
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::views;
+use crate::views::notebooks::{Choice, at_notebook};
 use crate::views::services::{RenderedServices, ServicesPage};
 use crate::world::{Consent, ControlError, SignedIn, Target, Verb};
 
@@ -25,15 +26,33 @@ use crate::world::{Consent, ControlError, SignedIn, Target, Verb};
 /// redirect to another port would be blocked.
 const REFRESH: HeaderName = HeaderName::from_static("refresh");
 
-/// All services.
-pub(crate) async fn show(State(state): State<AppState>) -> Result<Markup, Problem> {
+/// The longest text that notebooks are searched for, in bytes.
+const LONGEST_SEARCH: usize = 200;
+
+/// The first page.
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    RawQuery(query): RawQuery,
+) -> Result<Markup, Problem> {
+    let choice = choice(query.as_deref())?;
     let snapshot = state.look().await?;
     if let Some(news) = state.ask(|world| world.control.news()).await? {
         state.notices().set(Topic::Services, news);
     }
     let notice = state.notices().get(Topic::Services);
-    let page = ServicesPage::new(&snapshot, &state.render_context());
+    let page = ServicesPage::new(&snapshot, &state.render_context(), choice);
     Ok(views::services::page(state.folder(), &page, notice.as_ref(), state.zone()))
+}
+
+/// Which notebooks are asked for.
+fn choice(query: Option<&str>) -> Result<Choice, Problem> {
+    let mut fields = Fields::of_query(query)?;
+    let text = if fields.has("q") {
+        fields.take_text("q", LONGEST_SEARCH)?.unwrap_or_default()
+    } else {
+        String::new()
+    };
+    Ok(Choice { text, all: fields.has("all") })
 }
 
 /// What changes on that page, as it changes. Whoever comes back gets what changed meanwhile.
@@ -124,6 +143,17 @@ pub(crate) async fn open(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let service = ServiceName::parse(&name).map_err(|_| Problem::NotFound)?;
+    lead_to(&state, &headers, service, None).await
+}
+
+/// Leads to a service's own page, or to a notebook there.
+pub(crate) async fn lead_to(
+    state: &AppState,
+    headers: &HeaderMap,
+    service: ServiceName,
+    notebook: Option<String>,
+) -> Result<Response, Problem> {
+    let name = service.to_string();
     // The cookie goes to the host of this page, and the service's address has this one.
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let is_same_host = host.split(':').next() == Some("127.0.0.1");
@@ -142,6 +172,7 @@ pub(crate) async fn open(
             Ok((world.control.signed_address(&service)?.ok_or_else(closed)?, None))
         })
         .await??;
+    let address = notebook.map_or(address.clone(), |path| at_notebook(&address, &path));
     let refresh = [(REFRESH, format!("0; url={address}"))];
     let mut answer = (refresh, views::services::opening(state.folder(), &name)).into_response();
     if let Some(cookie) = cookie {

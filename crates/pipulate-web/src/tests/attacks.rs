@@ -64,6 +64,11 @@ async fn who_comes_through_a_tunnel_with_another_port_reads_how_to_come() {
     let answer = home.send(empty(request)).await;
     assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST);
     assert!(answer.body.contains("ssh -L 5001:127.0.0.1:5001"), "{}", answer.body);
+    assert!(answer.body.contains("href=\"http://127.0.0.1:5001/\""), "{}", answer.body);
+    // That page looks like the others.
+    let styles = Request::builder().uri("/static/app.css").header("host", "127.0.0.1:9001");
+    assert_eq!(home.send(empty(styles)).await.status, StatusCode::OK);
+    assert!(!answer.body.contains("demo"), "nothing of the project: {}", answer.body);
 }
 
 #[tokio::test]

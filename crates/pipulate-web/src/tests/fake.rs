@@ -75,6 +75,9 @@ pub(crate) struct FakeWorld {
     pub(crate) unasked: Mutex<Option<Host>>,
     /// Where chats are kept; nowhere without it.
     pub(crate) chats: Mutex<Option<Chats>>,
+    /// Path, text and time of change of each notebook.
+    pub(crate) notebooks: Mutex<Vec<(String, String, Timestamp)>>,
+    pub(crate) notebook_reads: Mutex<Vec<String>>,
     /// Holds whoever next wants the chats, until the sender is dropped.
     pub(crate) hold_chats: Mutex<Option<mpsc::Receiver<()>>>,
 }
@@ -271,6 +274,13 @@ impl Home {
         self.send(self.signed_in(ask(Method::GET, path)).body(Body::empty()).unwrap()).await
     }
 
+    /// The same for what is no text.
+    pub(crate) async fn raw(&self, path: &str) -> (HeaderMap, Vec<u8>) {
+        let request = self.signed_in(ask(Method::GET, path)).body(Body::empty()).unwrap();
+        let (head, body) = self.app.clone().oneshot(request).await.unwrap().into_parts();
+        (head.headers, to_bytes(body, 1 << 20).await.unwrap().to_vec())
+    }
+
     /// A signed-in browser sends a form of our own page.
     pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
         self.send(self.form(path).body(Body::from(body.to_owned())).unwrap()).await
@@ -331,13 +341,14 @@ impl Answer {
 
 pub(crate) fn state_over(world: &Arc<FakeWorld>, secrets: Arc<dyn Secrets>) -> AppState {
     let (status, control, logs, chat) = (world.clone(), world.clone(), world.clone(), world.clone());
+    let notebooks = world.clone();
     let name = ServiceName::parse("server").unwrap();
     let folder = folder();
     AppState::new(
         name,
         PORT,
         crate::sign::always(token()),
-        World { status, control, secrets, logs, chat, folder },
+        World { status, control, secrets, logs, chat, notebooks, folder },
     )
 }
 

@@ -15,13 +15,15 @@ use super::fake::{Home, PORT, ask, empty, last_exit, service};
 use crate::headers::CONTENT_SECURITY;
 use crate::notice::Notice;
 use crate::observer::Observer;
+use crate::views::notebooks::Choice;
 use crate::views::services::{self, RenderContext, ServicesPage};
 use crate::world::{Consent, ControlError, Target, Verb};
 
 /// The page that a browser gets which comes now.
 pub(super) fn services_page(home: &Home, notice: Option<&Notice>) -> String {
     let snapshot = Observer::default().look(home.state.world(), Duration::ZERO, Instant::now());
-    let page = ServicesPage::new(&snapshot, &RenderContext { zone: &TimeZone::UTC, port: PORT });
+    let page =
+        ServicesPage::new(&snapshot, &RenderContext { zone: &TimeZone::UTC, port: PORT }, Choice::default());
     services::page(home.state.folder(), &page, notice, &TimeZone::UTC).into_string()
 }
 

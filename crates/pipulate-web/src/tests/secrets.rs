@@ -74,6 +74,9 @@ async fn attack_28_what_can_not_be_kept_is_refused_beside_its_field() {
         );
     }
     assert_eq!(file(&folder), "API_KEY=old\n");
+    let slip = home.post("/secrets", "name=MY-KEY&value=not-even-this").await.body;
+    assert!(slip.contains(r#"value="MY-KEY" aria-invalid="true""#), "the name stays: {slip}");
+    assert!(!slip.contains("not-even-this"));
     for body in ["", "name=X", "value=x"] {
         assert_eq!(home.post("/secrets", body).await.status, StatusCode::BAD_REQUEST, "{body}");
     }

@@ -47,6 +47,7 @@ impl Served {
             secrets: world.clone(),
             logs: world.clone(),
             chat: world.clone(),
+            notebooks: world.clone(),
             folder: super::fake::folder(),
         };
         let state = AppState::new(

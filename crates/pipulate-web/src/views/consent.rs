@@ -22,9 +22,9 @@ pub(crate) fn question(target: &Target, verb: Verb, ends: &[String]) -> Markup {
             div class="verbs" {
                 form method="post" action=(address) hx-post=(address) hx-target="#answer" hx-swap="innerHTML" hx-sync="this:drop" {
                     input type="hidden" name="consent" value="given";
-                    button { (verb.label()) " " (target) " all the same" }
+                    button class="danger" { (verb.label()) " " (target) " anyway" }
                 }
-                a href="/" role="button" class="calm" { "Leave it as it is" }
+                a href="/" role="button" { "Leave it as it is" }
             }
         }
     }

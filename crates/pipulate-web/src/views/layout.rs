@@ -54,7 +54,9 @@ impl Page<'_> {
             (keys())
             p id="offline" role="status"
                 data-offline="Not connected: what you see may be old. Trying again…"
-                data-signed-out="Signed out: in a terminal, in the project's folder, run \"pipulate open\"" {}
+                data-signed-out="Signed out. To sign in, run in a terminal, in the project's folder: pipulate open"
+                data-home="This home was stopped. To start it, run in a terminal, in its folder: pipulate start"
+                data-page="This page was stopped. To start it, run in a terminal, in the project's folder: pipulate start" {}
         };
         document(self.title, self.reloads, &body)
     }

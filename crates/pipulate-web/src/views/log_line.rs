@@ -99,7 +99,8 @@ fn parts<'a>(pieces: &'a [(String, String)], found: &[Range<usize>]) -> Vec<(&'a
     parts
 }
 
-fn piece(text: &str, color: &str) -> Markup {
+/// A text in its color.
+pub(super) fn piece(text: &str, color: &str) -> Markup {
     let classes = classes(color);
     html! { @if classes.is_empty() { (text) } @else { span class=(classes) { (text) } } }
 }

@@ -11,9 +11,8 @@ use crate::world::Folder;
 pub(crate) fn page(folder: &Folder, problem: &Problem, service: &ServiceName) -> Markup {
     let (is_outside, next) = match problem {
         Problem::SignInFirst | Problem::SignInAgain(_) => (true, how_to_sign_in(service)),
-        Problem::NoHost | Problem::ForeignHost | Problem::OtherPort(_) | Problem::ForeignOrigin => {
-            (true, html! {})
-        }
+        Problem::ForeignHost(port) | Problem::OtherPort(port) => (true, right_address(*port)),
+        Problem::NoHost | Problem::ForeignOrigin => (true, html! {}),
         Problem::BodyTooLarge { .. }
         | Problem::BodyTooSlow
         | Problem::BodyBroken
@@ -24,7 +23,7 @@ pub(crate) fn page(folder: &Folder, problem: &Problem, service: &ServiceName) ->
         | Problem::TooManyAnswers
         | Problem::Busy(..)
         | Problem::Refused(_)
-        | Problem::Failed(_) => (false, html! { p { a href="/" { "To the services" } } }),
+        | Problem::Failed(_) => (false, html! { p { a href="/" { "To the first page" } } }),
     };
     let content = html! {
         article class="problem" {
@@ -42,6 +41,16 @@ pub(crate) fn page(folder: &Folder, problem: &Problem, service: &ServiceName) ->
 /// The bare words, for htmx to show where the answer was to go.
 pub(crate) fn fragment(problem: &Problem) -> Markup {
     html! { span class="alert" { (problem.text()) } }
+}
+
+fn right_address(port: u16) -> Markup {
+    let address = format!("http://127.0.0.1:{port}");
+    html! {
+        p { "On this computer, use:" }
+        p { a href={ (address) "/" } { (address) } }
+        p { "From another computer, through a tunnel with the same port on both ends, which that address leads to:" }
+        pre { code { "ssh -L " (port) ":127.0.0.1:" (port) " USER@HOST" } }
+    }
 }
 
 fn how_to_sign_in(service: &ServiceName) -> Markup {

@@ -8,9 +8,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pipulate_core::text::capitalized;
 
 use crate::notice::Notice;
-use crate::views::controls::notice;
+use crate::views::controls::{button, notice};
 use crate::views::layout;
-use crate::world::Folder;
+use crate::world::{Folder, Target, Verb};
 
 /// The page's view model.
 pub(crate) struct SecretsPage {
@@ -46,18 +46,25 @@ impl Secret {
 
 /// Why a value was not taken.
 pub(crate) struct Complaint {
-    /// Empty if the name itself was not taken.
+    /// As it was typed.
     pub(crate) name: String,
+    /// The name itself was not taken.
+    pub(crate) is_of_name: bool,
     pub(crate) reason: String,
 }
 
 /// The whole page.
 pub(crate) fn page(folder: &Folder, page: &SecretsPage, zone: &TimeZone) -> Markup {
-    let about = |name: &str| page.complaint.as_ref().filter(|complaint| complaint.name == name);
+    let about = |name: &str| {
+        page.complaint.as_ref().filter(|complaint| complaint.name == name && !complaint.is_of_name)
+    };
     let content = html! {
         h1 { "Secrets" }
         p { "They are kept in " code { ".env" } " in the project's folder, and shown nowhere. Programs read that file when they start: restart them after a change." }
-        div id="answer" role="status" { (notice(page.notice.as_ref(), zone)) }
+        div id="answer" role="status" {
+            (notice(page.notice.as_ref(), zone))
+            @if page.notice.is_some() { (button(&Target::All, Verb::Restart, "Restart")) }
+        }
         @if page.secrets.is_empty() {
             p { "There are no secrets yet. Add one below, or name those that the project needs in " code { "pipulate.toml" } ":" }
             pre { code { "[secrets]\nrequired = [\"OPENAI_API_KEY\"]" } }
@@ -66,15 +73,15 @@ pub(crate) fn page(folder: &Folder, page: &SecretsPage, zone: &TimeZone) -> Mark
                 @for secret in &page.secrets { li { (card(secret, about(&secret.name))) } }
             }
         }
-        (new(about(""), unlisted(page)))
+        (new(unlisted(page)))
     };
     layout::page(folder, "Secrets", Some("/secrets"), &content)
 }
 
-/// A complaint about a name that has no card.
+/// A complaint that belongs to no card.
 fn unlisted(page: &SecretsPage) -> Option<&Complaint> {
     let has_card = |name: &str| page.secrets.iter().any(|secret| secret.name == name);
-    page.complaint.as_ref().filter(|complaint| !complaint.name.is_empty() && !has_card(&complaint.name))
+    page.complaint.as_ref().filter(|complaint| complaint.is_of_name || !has_card(&complaint.name))
 }
 
 /// Asks before a value is lost.
@@ -84,8 +91,8 @@ pub(crate) fn question(folder: &Folder, name: &str) -> Markup {
             h1 id="question" { "Forget " (name) "?" }
             p { "Its value is deleted from " code { ".env" } " and can't be brought back." }
             div class="verbs" {
-                form method="post" { button { "Forget " (name) } }
-                a href="/secrets" role="button" class="calm" { "Keep it" }
+                form method="post" { button class="danger" { "Forget " (name) } }
+                a href="/secrets" role="button" { "Keep it" }
             }
         }
     };
@@ -119,8 +126,11 @@ fn card(secret: &Secret, complaint: Option<&Complaint>) -> Markup {
     }
 }
 
-/// A form for a name that is not there yet, and what was wrong with the last name or its value.
-fn new(of_name: Option<&Complaint>, of_value: Option<&Complaint>) -> Markup {
+/// A form for a name that is not there yet, and what was wrong with the last name or its value. The name stays, so
+/// that a slip in it can be corrected.
+fn new(complaint: Option<&Complaint>) -> Markup {
+    let of_name = complaint.filter(|complaint| complaint.is_of_name);
+    let of_value = complaint.filter(|complaint| !complaint.is_of_name);
     html! {
         section aria-labelledby="new" {
             h2 id="new" { "Add a secret" }
@@ -128,12 +138,12 @@ fn new(of_name: Option<&Complaint>, of_value: Option<&Complaint>) -> Markup {
                 label {
                     "Name"
                     input name="name" required placeholder="OPENAI_API_KEY" autocomplete="off" autocapitalize="characters" spellcheck="false"
-                        value=(of_value.map_or("", |complaint| &complaint.name))
+                        value=(complaint.map_or("", |complaint| &complaint.name))
                         aria-invalid=[of_name.map(|_| "true")] aria-describedby=[of_name.map(|_| said(""))];
                 }
                 label { "Value" (field("", &said(""), of_value)) }
                 button { "Save" }
-                (words(&said(""), of_name.or(of_value)))
+                (words(&said(""), complaint))
             }
         }
     }

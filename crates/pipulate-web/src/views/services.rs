@@ -26,6 +26,7 @@ use crate::notice::Notice;
 use crate::observer::Snapshot;
 use crate::views::controls::{button, notice};
 use crate::views::layout::{self, Page};
+use crate::views::notebooks::{self, Choice, Notebooks};
 use crate::world::{Folder, Target, Verb};
 use card::Card;
 
@@ -40,11 +41,12 @@ pub(crate) struct ServicesPage {
     alerts: Vec<String>,
     /// In the order in which they are shown.
     doors: Vec<Card>,
+    notebooks: Notebooks,
     rows: Vec<Card>,
 }
 
 impl ServicesPage {
-    pub(crate) fn new(snapshot: &Snapshot, context: &RenderContext) -> Self {
+    pub(crate) fn new(snapshot: &Snapshot, context: &RenderContext, choice: Choice) -> Self {
         let status = &snapshot.status;
         let alerts = status.unknown.iter().chain(&snapshot.alerts);
         let (mut doors, mut rows): (Vec<_>, Vec<_>) =
@@ -63,6 +65,7 @@ impl ServicesPage {
                 .chain(machine::warnings(&snapshot.resources))
                 .collect(),
             doors: cards(doors),
+            notebooks: Notebooks::new(snapshot, choice, context.zone),
             rows: cards(rows),
         }
     }
@@ -91,6 +94,7 @@ pub(crate) fn page(folder: &Folder, page: &ServicesPage, last: Option<&Notice>, 
         div id="answer" role="status" { (notice(last, zone)) }
         (alerts(page))
         (doors(page))
+        (page.notebooks.section())
         section aria-labelledby="services-title" {
             div class="headline" {
                 h2 id="services-title" { "Services" }
@@ -116,13 +120,16 @@ fn title(page: &ServicesPage) -> String {
 
 /// The worst that is true, of whom it is true, and how it is told to those who don't see it change.
 fn summary(page: &ServicesPage) -> Markup {
-    let who: Vec<&str> = match page.is_calm() {
+    let who: Vec<&Card> = match page.is_calm() {
         true => Vec::new(),
-        false => page.services().filter(|card| card.state() == page.state).map(Card::name).collect(),
+        false => page.services().filter(|card| card.state() == page.state).collect(),
     };
     html! {
         p id="summary" role="status" {
-            (words::state(page.state)) @if !who.is_empty() { ": " (who.join(", ")) }
+            (words::state(page.state))
+            @for (at, card) in who.iter().enumerate() {
+                (if at == 0 { ": " } else { ", " }) a href={ "#" (card.id()) } { (card.name()) }
+            }
         }
     }
 }
@@ -156,14 +163,13 @@ fn rows(page: &ServicesPage) -> Markup {
 pub(crate) struct RenderedServices {
     id: String,
     frame: Vec<Part>,
-    doors: Group,
-    rows: Group,
+    groups: [Group; 3],
 }
 
 /// An element's selector and its markup.
 type Part = (String, String);
 
-/// Services that stand in one element.
+/// Services or notebooks that stand in one element.
 struct Group {
     whole: Part,
     cards: Vec<Part>,
@@ -188,7 +194,7 @@ impl Group {
 
 impl RenderedServices {
     pub(crate) fn new(snapshot: &Snapshot, context: &RenderContext) -> Self {
-        let page = ServicesPage::new(snapshot, context);
+        let page = ServicesPage::new(snapshot, context, Choice::default());
         let frame = [
             ("#summary", summary(&page)),
             ("#alerts", alerts(&page)),
@@ -196,12 +202,22 @@ impl RenderedServices {
             ("title", html! { (title(&page)) }),
         ];
         let frame: Vec<Part> = frame.map(|(id, markup)| (id.to_owned(), markup.into_string())).into();
-        let doors = Group::new("doors", doors(&page), &page.doors, door::show);
-        let rows = Group::new("services", rows(&page), &page.rows, row::show);
+        let notebook = |card: &notebooks::Card| (format!("#{}", card.id()), card.show().into_string());
+        let notebooks = Group {
+            // A page that shows a choice of them keeps its choice.
+            whole: ("#notebooks:not([data-chosen])".to_owned(), page.notebooks.list().into_string()),
+            cards: page.notebooks.cards().iter().map(notebook).collect(),
+        };
+        let groups = [
+            Group::new("doors", doors(&page), &page.doors, door::show),
+            notebooks,
+            Group::new("services", rows(&page), &page.rows, row::show),
+        ];
         let mut hash = Sha256::new();
-        frame.iter().chain([&doors.whole, &rows.whole]).for_each(|(_, part)| hash.update(part));
+        let wholes = groups.iter().map(|group| &group.whole);
+        frame.iter().chain(wholes).for_each(|(_, part)| hash.update(part));
         let id = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self { id, frame, doors, rows }
+        Self { id, frame, groups }
     }
 
     /// Names this state of the page.
@@ -213,10 +229,11 @@ impl RenderedServices {
     pub(crate) fn changes_since(&self, before: Option<&Self>) -> String {
         let is_known = |part: &&Part| before.is_some_and(|before| before.frame.contains(part));
         let frame = self.frame.iter().filter(|part| !is_known(part));
-        let doors = self.doors.changes_since(before.map(|before| &before.doors));
-        let rows = self.rows.changes_since(before.map(|before| &before.rows));
+        let groups = self.groups.iter().enumerate();
+        let groups =
+            groups.flat_map(|(at, group)| group.changes_since(before.map(|before| &before.groups[at])));
         html! {
-            @for (target, markup) in frame.chain(doors).chain(rows) {
+            @for (target, markup) in frame.chain(groups) {
                 @let swap = if target == "title" { "innerHTML" } else { "outerMorph" };
                 // Markup that was made by this file a moment ago.
                 hx-partial hx-target=(target) hx-swap=(swap) { (PreEscaped(markup)) }

@@ -4,6 +4,7 @@ pub(crate) mod actions;
 mod chat_adapter;
 mod home;
 mod neighbors;
+mod notebooks;
 mod told;
 mod watch;
 
@@ -52,7 +53,8 @@ pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
         control: home.clone(),
         secrets: home.clone(),
         logs: home.clone(),
-        chat: home,
+        chat: home.clone(),
+        notebooks: home,
         folder: Arc::new(folder),
     };
     allow_many_descriptors();

@@ -169,7 +169,9 @@ impl Card {
                 summary aria-label={ "Details of " (self.name) } { "Details" }
                 @if let Some(reason) = &self.reason { p class="reason" { (reason) } }
                 (self.words())
-                @if let Some(life) = &self.life { div class="figures" { (life.figures()) } }
+                @if self.life.is_some() || self.restarting().is_some() {
+                    div class="figures" { @if let Some(life) = &self.life { (life.figures()) } }
+                }
                 (self.facts())
             }
             @for remark in &self.remarks { p class={ @if remark.is_quiet { "remark" } @else { "reason" } } { (remark.text) } }

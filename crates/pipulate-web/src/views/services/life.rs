@@ -97,7 +97,7 @@ impl Kernel {
     pub(super) fn item(&self) -> Markup {
         html! {
             li {
-                span class="notebook" { (self.name) }
+                (self.name)
                 " "
                 small {
                     @if let Some(is_busy) = self.is_busy { (if is_busy { "busy" } else { "idle" }) ", " }

@@ -1,0 +1,27 @@
+//! The notebooks of the project's folder, for its page.
+
+use std::io;
+
+use jiff::Timestamp;
+use pipulate_store::notebooks::{self, Listing, NotRead};
+use pipulate_web::world::Notebooks;
+
+use super::home::Home;
+
+impl Notebooks for Home {
+    fn list(&self) -> Listing {
+        notebooks::list(self.context.layout.root())
+    }
+
+    fn has(&self, path: &str) -> bool {
+        notebooks::has(self.context.layout.root(), path)
+    }
+
+    fn read(&self, path: &str) -> Result<(Vec<u8>, Timestamp), NotRead> {
+        notebooks::read(self.context.layout.root(), path)
+    }
+
+    fn create(&self) -> io::Result<String> {
+        notebooks::create(self.context.layout.root())
+    }
+}
