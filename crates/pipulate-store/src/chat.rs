@@ -16,6 +16,8 @@ mod wire;
 
 /// How large a chat's file may be, in bytes.
 const LIMIT: usize = 900 << 10;
+/// How the name of a chat ends that was set aside.
+const ASIDE: &str = "deleted";
 /// How many chats are kept.
 const MOST: usize = 500;
 
@@ -85,8 +87,7 @@ impl Chats {
         folders::make_private(&self.folder)?;
         let mut chat = chat.clone();
         let mut bytes = wire::encode(&chat);
-        while bytes.len() > LIMIT && chat.turns.len() > 1 {
-            chat.turns.remove(0);
+        while bytes.len() > LIMIT && chat.forget_oldest() {
             bytes = wire::encode(&chat);
         }
         files::write_private(&self.path(id), &bytes)?;
@@ -103,6 +104,62 @@ impl Chats {
     pub fn remove(&self, id: ChatId) -> Result<(), StoreError> {
         self.refuse_link()?;
         files::remove(&self.path(id))
+    }
+
+    /// Takes a chat away so that it can be brought back, until another one is taken away.
+    ///
+    /// # Errors
+    /// The folder is a link, or not writable.
+    pub fn set_aside(&self, id: ChatId) -> Result<(), StoreError> {
+        self.forget_set_aside()?;
+        match fs::rename(self.path(id), self.path_aside(id)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::io("rename", &self.path(id))(error))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Brings a chat back that was set aside. False: it is gone, or there is one of that name.
+    ///
+    /// # Errors
+    /// The folder is a link, or not writable.
+    pub fn bring_back(&self, id: ChatId) -> Result<bool, StoreError> {
+        if !self.is_set_aside(id)? || self.path(id).exists() {
+            return Ok(false);
+        }
+        fs::rename(self.path_aside(id), self.path(id))
+            .map_err(StoreError::io("rename", &self.path_aside(id)))?;
+        Ok(true)
+    }
+
+    /// Whether a chat can be brought back.
+    ///
+    /// # Errors
+    /// The folder is a link.
+    pub fn is_set_aside(&self, id: ChatId) -> Result<bool, StoreError> {
+        self.refuse_link()?;
+        Ok(self.path_aside(id).is_file())
+    }
+
+    /// Forgets what was set aside.
+    ///
+    /// # Errors
+    /// The folder is a link, or not writable.
+    pub fn forget_set_aside(&self) -> Result<(), StoreError> {
+        self.refuse_link()?;
+        let is_aside = |path: &PathBuf| path.extension().is_some_and(|end| end == ASIDE);
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if is_aside(&path) {
+                files::remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn path_aside(&self, id: ChatId) -> PathBuf {
+        self.folder.join(format!("{id}.{ASIDE}"))
     }
 
     /// A folder that is a link leads to what is not ours.
@@ -219,9 +276,9 @@ mod tests {
         chats.write(id(1), &Chat::default()).unwrap();
         std::os::unix::fs::symlink(chats.path(id(1)), chats.path(id(2))).unwrap();
         assert!(chats.read(id(2)).is_err());
-        fs::write(chats.path(id(3)), r#"{"version":2}"#).unwrap();
+        fs::write(chats.path(id(3)), r#"{"version":3}"#).unwrap();
         let error = chats.read(id(3)).unwrap_err().to_string();
         assert!(error.contains("newer Pipulate"), "{error}");
-        assert_eq!(fs::read_to_string(chats.path(id(3))).unwrap(), r#"{"version":2}"#);
+        assert_eq!(fs::read_to_string(chats.path(id(3))).unwrap(), r#"{"version":3}"#);
     }
 }

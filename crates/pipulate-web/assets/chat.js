@@ -18,6 +18,7 @@ document.addEventListener("keydown", (event) => {
 // What was sent is taken out of the field once the answer has begun, not when it is refused.
 ask.addEventListener("htmx:sse:after:connection", () => {
   question.value = "";
+  ask.querySelectorAll("[name=about]").forEach((choice) => { choice.checked = false; });
   question.focus();
   following = true;
 });

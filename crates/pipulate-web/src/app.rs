@@ -59,6 +59,8 @@ fn chats() -> Router<AppState> {
         .route("/chat/{id}", get(chat::show).post(chat::ask))
         .route("/chat/{id}/events", get(chat::events))
         .route("/chat/{id}/retry", post(chat::retry))
+        .route("/chat/{id}/version", post(chat::show_version))
+        .route("/chat/{id}/restore", post(chat::restore))
         .route("/chat/{id}/stop", post(chat::stop))
         .route("/chat/{id}/settings", post(chat::settings))
         .route("/chat/{id}/export", get(chat::export))

@@ -5,12 +5,13 @@
 //! written at once. To stop one closes its connection, which makes Ollama stop. What was said is on
 //! disk soon ([`generation`]), and all of it when the app is asked to end.
 
+pub(crate) mod about;
 mod generation;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pipulate_core::chat::{Chat, ChatId, Turn};
+use pipulate_core::chat::{About, Chat, ChatId, Turn};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
@@ -43,11 +44,16 @@ pub(crate) struct AnswerRequest {
 
 /// What is to be answered.
 pub(crate) enum Prompt {
-    Question(String),
-    /// The last question once more, or what should have been asked in its place.
+    Question {
+        text: String,
+        about: Vec<About>,
+    },
+    /// A question once more, or what should have been asked in its place.
     Again {
+        /// Which one; the last one without it.
+        turn: Option<usize>,
         edited: Option<String>,
-        /// The [`mark`] of the question that the page showed as the last one.
+        /// The [`mark`] of the question that the page showed there.
         seen: Option<String>,
     },
     /// Something that comes with instructions of its own and wants a short answer.
@@ -84,6 +90,8 @@ impl Generations {
             // No page is left to show an error.
             let _unsaved = generation.save(&self.world, id, Save::SoFar).await;
         }
+        // What was deleted can be brought back for as long as there is a page that offers it.
+        let _kept = self.world.ask(|world| world.chat.chats().forget_set_aside()).await;
     }
 
     /// Begins to answer. The work goes on by itself, also when the client leaves before this returns: a
@@ -159,19 +167,29 @@ pub(crate) fn mark(text: &str) -> String {
     Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The turn that a page showed at this place, unless another window has changed the chat since.
+pub(crate) fn seen_turn(chat: &Chat, number: usize, seen: Option<String>) -> Result<Option<&Turn>, Problem> {
+    let turn = chat.turns.get(number);
+    let is_other = |turn: &Turn| seen.is_some_and(|seen| seen != mark(&turn.question));
+    if turn.is_some_and(is_other) {
+        let elsewhere = "this chat has gone on in another window; reload this page first";
+        return Err(Problem::Refused(elsewhere.to_owned()));
+    }
+    Ok(turn)
+}
+
 /// The turn that a prompt begins, after what then was said before it.
 fn turn_for(prompt: Prompt, before: &mut Chat) -> Result<Turn, Problem> {
     Ok(match prompt {
-        Prompt::Question(question) => Turn::new(question),
-        Prompt::Again { edited, seen } => {
+        Prompt::Question { text, about } => Turn { about, ..Turn::new(text) },
+        Prompt::Again { turn, edited, seen } => {
             let nothing = || Problem::Refused("nothing was asked in this chat yet".to_owned());
-            let last = before.turns.pop().ok_or_else(nothing)?;
-            if seen.is_some_and(|seen| seen != mark(&last.question)) {
-                let elsewhere = "this chat has gone on in another window; reload this page first";
-                return Err(Problem::Refused(elsewhere.to_owned()));
-            }
-            let is_brief = last.is_brief && edited.is_none();
-            Turn { is_brief, ..Turn::new(edited.unwrap_or(last.question)) }
+            let number = turn.unwrap_or(before.turns.len().saturating_sub(1));
+            let old = seen_turn(before, number, seen)?.ok_or_else(nothing)?;
+            let is_brief = old.is_brief && edited.is_none();
+            let (question, about) = (edited.unwrap_or_else(|| old.question.clone()), old.about.clone());
+            let turn = before.begin_version(number, question).ok_or_else(nothing)?;
+            Turn { is_brief, about, ..turn }
         }
         Prompt::About { instructions, question } => {
             before.instructions = Some(instructions);

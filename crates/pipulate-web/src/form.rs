@@ -37,6 +37,14 @@ impl Fields {
         Some(self.0.swap_remove(at).1)
     }
 
+    /// Takes a number out; `None` without such a field.
+    ///
+    /// # Errors
+    /// It is no number.
+    pub(crate) fn take_number(&mut self, name: &str) -> Result<Option<usize>, Problem> {
+        self.take(name).map(|text| text.parse().map_err(|_| Problem::BodyBroken)).transpose()
+    }
+
     /// The values of all fields of that name, in order.
     pub(crate) fn take_all(&mut self, name: &str) -> Vec<String> {
         let (taken, left) = std::mem::take(&mut self.0).into_iter().partition(|(key, _)| key == name);

@@ -18,13 +18,21 @@ const DEEPEST: usize = 100;
 
 /// Renders it.
 pub(crate) fn render(markdown: &str) -> Markup {
+    PreEscaped(blocks(markdown).into_iter().map(|block| block.0).collect())
+}
+
+/// Renders each paragraph, list and so on as one element. What is added to the text changes only the last one.
+pub(crate) fn blocks(markdown: &str) -> Vec<Markup> {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-    let mut writer = Writer::default();
+    let (mut writer, mut blocks) = (Writer::default(), Vec::new());
     for event in Parser::new_ext(&depth::limited(markdown, DEEPEST), options) {
         writer.event(event);
+        if writer.depth == 0 && !writer.html.is_empty() {
+            // Made of the tags below and of escaped text.
+            blocks.push(PreEscaped(std::mem::take(&mut writer.html)));
+        }
     }
-    // Made of the tags below and of escaped text.
-    PreEscaped(writer.html)
+    blocks
 }
 
 #[derive(Default)]
@@ -214,6 +222,22 @@ mod tests {
         );
         let fenced = render("```\"><img src=x>\nx\n```").into_string();
         assert!(!fenced.contains("<img"), "{fenced}");
+    }
+
+    #[test]
+    fn what_is_added_to_a_text_changes_only_its_last_block() {
+        let text = "# A\n\none *two*\nthree\n\n- a\n- b\n\n  more\n\n```py\nx = 1\n\ny\n```\n\n---\n\n|a|b|\n|-|-|\n|1|2|\n\n> q\n\nend";
+        let mut before: Vec<String> = Vec::new();
+        for (end, _) in text.char_indices() {
+            let now: Vec<String> = blocks(&text[..end]).into_iter().map(|block| block.0).collect();
+            // Where there are fewer, a page gets all of them.
+            if now.len() >= before.len() {
+                let kept = before.len().saturating_sub(1);
+                assert_eq!(now[..kept], before[..kept], "{:?}", &text[..end]);
+            }
+            before = now;
+        }
+        assert_eq!(blocks(text).len(), 8);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod assets;
 mod attacks;
 mod bodies;
 mod chat;
+mod chat_versions;
 pub(crate) mod fake;
 mod fake_notebooks;
 mod leaving;

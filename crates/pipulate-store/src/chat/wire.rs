@@ -1,37 +1,72 @@
-//! The disk format of a chat, version 1. Fields may be added; none may change its meaning.
+//! The disk format of a chat, version 2. Fields may be added; none may change its meaning.
+//!
+//! Version 1, which is still read, had the turns of one conversation in order. Since version 2 each turn says which
+//! one it comes `after`; of several after the same one all but the last shown are `hidden`.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use pipulate_core::chat::{Chat, Effort, LeftOut, Outcome, Turn, title};
+use pipulate_core::chat::{About, Chat, Effort, LeftOut, Outcome, Turn, title};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// How deep versions of questions may lie within other versions: each is a call of a function.
+const DEEPEST: usize = 50;
 
 #[derive(Deserialize)]
 struct Version {
     version: u32,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct ChatV1 {
-    version: u32,
     #[serde(default)]
     name: Option<String>,
     instructions: Option<String>,
     turns: Vec<TurnV1>,
 }
 
-/// As much of it as a list shows.
+#[derive(Serialize, Deserialize)]
+struct ChatV2 {
+    version: u32,
+    name: Option<String>,
+    instructions: Option<String>,
+    turns: Vec<TurnV2>,
+}
+
+/// As much of it as a list shows, in either version.
 #[derive(Deserialize)]
-struct TitleV1 {
+struct Title {
     #[serde(default)]
     name: Option<String>,
-    turns: Vec<QuestionV1>,
+    turns: Vec<QuestionOnly>,
 }
 
 #[derive(Deserialize)]
-struct QuestionV1 {
+struct QuestionOnly {
     question: String,
+    #[serde(default)]
+    hidden: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TurnV2 {
+    #[serde(flatten)]
+    turn: TurnV1,
+    /// The place in the list of the turn before it, which stands before it there, too.
+    #[serde(default)]
+    after: Option<usize>,
+    #[serde(default)]
+    hidden: bool,
+    #[serde(default)]
+    about: Vec<AboutV2>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AboutV2 {
+    name: String,
+    text: String,
+    #[serde(default)]
+    left_out: usize,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,31 +109,117 @@ enum EndV1 {
 }
 
 pub(super) fn encode(chat: &Chat) -> Vec<u8> {
-    let turns = chat.turns.iter().cloned().map(TurnV1::from).collect();
+    let mut turns = Vec::new();
+    encode_thread(&chat.turns, None, false, 0, &mut turns);
     let (name, instructions) = (chat.name.clone(), chat.instructions.clone());
-    let chat = ChatV1 { version: VERSION, name, instructions, turns };
+    let chat = ChatV2 { version: VERSION, name, instructions, turns };
     // Text and numbers always have a form in JSON.
     serde_json::to_vec(&chat).unwrap_or_default()
 }
 
+/// Adds a conversation to the list, with the versions of its turns that are not shown.
+fn encode_thread(
+    turns: &[Turn],
+    mut after: Option<usize>,
+    mut is_hidden: bool,
+    depth: usize,
+    list: &mut Vec<TurnV2>,
+) {
+    for turn in turns {
+        let (before, behind) = turn.others.split_at(turn.place.min(turn.others.len()));
+        let others = |others: &[Vec<Turn>], list: &mut Vec<TurnV2>| {
+            // What lies deeper could not be read again.
+            for other in others.iter().filter(|_| depth < DEEPEST) {
+                encode_thread(other, after, true, depth + 1, list);
+            }
+        };
+        others(before, list);
+        let place = list.len();
+        list.push(TurnV2::new(turn, after, is_hidden));
+        others(behind, list);
+        (after, is_hidden) = (Some(place), false);
+    }
+}
+
 pub(super) fn decode(bytes: &[u8]) -> Result<Chat, String> {
-    let ChatV1 { version: _, name, instructions, turns } = decode_as(bytes)?;
-    Ok(Chat { name, instructions, turns: turns.into_iter().map(Turn::from).collect() })
+    if version(bytes)? == 1 {
+        let ChatV1 { name, instructions, turns } = decode_as(bytes)?;
+        return Ok(Chat { name, instructions, turns: turns.into_iter().map(Turn::from).collect() });
+    }
+    let ChatV2 { version: _, name, instructions, turns } = decode_as(bytes)?;
+    Ok(Chat { name, instructions, turns: Tree::of(turns)?.thread(None, 0)? })
 }
 
 pub(super) fn decode_title(bytes: &[u8]) -> Result<String, String> {
-    let TitleV1 { name, turns } = decode_as(bytes)?;
-    let first = turns.first().map(|turn| turn.question.as_str());
+    version(bytes)?;
+    let Title { name, turns } = decode_as(bytes)?;
+    let first = turns.iter().find(|turn| !turn.hidden).map(|turn| turn.question.as_str());
     Ok(title(name.as_deref(), first).to_owned())
 }
 
-fn decode_as<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    let damaged = |error: serde_json::Error| format!("it is no chat that this version understands: {error}");
-    let Version { version } = serde_json::from_slice(bytes).map_err(damaged)?;
-    if version != VERSION {
+/// The turns of a file, by the turn that they come after.
+struct Tree {
+    turns: Vec<Option<TurnV2>>,
+    roots: Vec<usize>,
+    following: Vec<Vec<usize>>,
+}
+
+impl Tree {
+    fn of(turns: Vec<TurnV2>) -> Result<Self, String> {
+        let (mut roots, mut following) = (Vec::new(), vec![Vec::new(); turns.len()]);
+        for (place, turn) in turns.iter().enumerate() {
+            match turn.after {
+                None => roots.push(place),
+                Some(after) if after < place => following[after].push(place),
+                Some(after) => return Err(format!("it is damaged: turn {place} comes after turn {after}")),
+            }
+        }
+        Ok(Self { turns: turns.into_iter().map(Some).collect(), roots, following })
+    }
+
+    /// The conversation that is shown after a turn.
+    fn thread(&mut self, after: Option<usize>, depth: usize) -> Result<Vec<Turn>, String> {
+        if depth > DEEPEST {
+            return Err("it is damaged: its turns nest too deeply".to_owned());
+        }
+        let mut thread = Vec::new();
+        let mut versions = match after {
+            None => std::mem::take(&mut self.roots),
+            Some(after) => std::mem::take(&mut self.following[after]),
+        };
+        while !versions.is_empty() {
+            let is_shown = |place: &usize| self.turns[*place].as_ref().is_some_and(|turn| !turn.hidden);
+            let shown = versions.iter().position(is_shown).unwrap_or(versions.len() - 1);
+            let here = versions[shown];
+            let Some(turn) = self.turns[here].take() else { break };
+            let mut turn = Turn { place: shown, ..Turn::from(turn) };
+            for other in versions.into_iter().filter(|other| *other != here) {
+                let Some(head) = self.turns[other].take() else { continue };
+                let mut others = vec![Turn::from(head)];
+                others.extend(self.thread(Some(other), depth + 1)?);
+                turn.others.push(others);
+            }
+            thread.push(turn);
+            versions = std::mem::take(&mut self.following[here]);
+        }
+        Ok(thread)
+    }
+}
+
+fn damaged(error: &serde_json::Error) -> String {
+    format!("it is no chat that this version understands: {error}")
+}
+
+fn version(bytes: &[u8]) -> Result<u32, String> {
+    let Version { version } = decode_as(bytes)?;
+    if !(1..=VERSION).contains(&version) {
         return Err(format!("it was written by a newer Pipulate (format {version}); update this one"));
     }
-    serde_json::from_slice(bytes).map_err(damaged)
+    Ok(version)
+}
+
+fn decode_as<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(bytes).map_err(|error| damaged(&error))
 }
 
 impl EndV1 {
@@ -107,18 +228,30 @@ impl EndV1 {
     }
 }
 
-impl From<Turn> for TurnV1 {
-    fn from(turn: Turn) -> Self {
-        let Turn { question, model, thinking, answer, outcome, is_brief: brief, left_out } = turn;
+impl TurnV2 {
+    fn new(turn: &Turn, after: Option<usize>, hidden: bool) -> Self {
+        let Turn { question, model, thinking, answer, outcome, is_brief: brief, left_out, about, .. } = turn;
         let left_out = LeftOutV1 { turns: left_out.turns, bytes: left_out.bytes };
         let end = match outcome {
             Outcome::Open => EndV1::Open,
-            Outcome::Whole(effort) => EndV1::whole(effort, false),
-            Outcome::CutOff(effort) => EndV1::whole(effort, true),
+            Outcome::Whole(effort) => EndV1::whole(*effort, false),
+            Outcome::CutOff(effort) => EndV1::whole(*effort, true),
             Outcome::Stopped => EndV1::Stopped,
-            Outcome::Broken(reason) => EndV1::Broken { reason },
+            Outcome::Broken(reason) => EndV1::Broken { reason: reason.clone() },
         };
-        Self { question, model, thinking, answer, end, brief, left_out }
+        let (question, model) = (question.clone(), model.clone());
+        let (thinking, answer) = (thinking.clone(), answer.clone());
+        let about =
+            about.iter().cloned().map(|About { name, text, left_out }| AboutV2 { name, text, left_out });
+        let turn = TurnV1 { question, model, thinking, answer, end, brief: *brief, left_out };
+        Self { turn, after, hidden, about: about.collect() }
+    }
+}
+
+impl From<TurnV2> for Turn {
+    fn from(TurnV2 { turn, about, .. }: TurnV2) -> Self {
+        let about = about.into_iter().map(|AboutV2 { name, text, left_out }| About { name, text, left_out });
+        Self { about: about.collect(), ..Self::from(turn) }
     }
 }
 
@@ -135,7 +268,7 @@ impl From<TurnV1> for Turn {
             EndV1::Stopped => Outcome::Stopped,
             EndV1::Broken { reason } => Outcome::Broken(reason),
         };
-        Self { question, model, thinking, answer, outcome, is_brief, left_out }
+        Self { model, thinking, answer, outcome, is_brief, left_out, ..Self::new(question) }
     }
 }
 
@@ -154,6 +287,52 @@ mod tests {
         let whole = Outcome::Whole(Effort { tokens: 2, seconds: 0.5, filled: None });
         assert_eq!(outcomes, [whole, Outcome::Broken("cut".to_owned()), Outcome::Stopped]);
         assert_eq!(chat.turns[1].thinking, "Hm.");
+        assert_eq!(decode_title(frozen).unwrap(), "1?");
         assert!(decode(b"{\"version\":1}").is_err() && decode(b"").is_err());
+        assert!(decode(br#"{"version":3,"turns":[]}"#).unwrap_err().contains("newer Pipulate (format 3)"));
+    }
+
+    #[test]
+    fn a_frozen_chat_of_version_2_is_read() {
+        let frozen = br#"{"version":2,"name":"Mine","instructions":"Be brief.","turns":[
+            {"question":"1?","model":"m","answer":"A","end":"stopped","hidden":true},
+            {"question":"1!","model":"m","answer":"B","end":"stopped","about":[{"name":"log of web","text":"x","left_out":7}]},
+            {"question":"2?","model":"m","answer":"C","end":"stopped","after":0},
+            {"question":"2!","model":"m","answer":"D","end":"stopped","after":1}]}"#;
+        let chat = decode(frozen).unwrap();
+        let questions = |turns: &[Turn]| turns.iter().map(|turn| turn.question.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            (questions(&chat.turns), chat.turns[0].place),
+            (vec!["1!".to_owned(), "2!".to_owned()], 1)
+        );
+        assert_eq!(questions(&chat.turns[0].others[0]), ["1?", "2?"]);
+        assert_eq!(
+            chat.turns[0].about,
+            [About { name: "log of web".to_owned(), text: "x".to_owned(), left_out: 7 }]
+        );
+        assert_eq!(decode_title(frozen).unwrap(), "Mine");
+        let looping =
+            br#"{"version":2,"turns":[{"question":"","model":"","answer":"","end":"open","after":0}]}"#;
+        assert!(decode(looping).unwrap_err().contains("damaged"));
+    }
+
+    #[test]
+    fn every_version_is_read_as_it_was_written_to_a_bounded_depth() {
+        let mut chat = Chat::default();
+        for number in 0..80 {
+            chat.turns.push(Turn { answer: "A".to_owned(), ..Turn::new(format!("{number}")) });
+        }
+        for number in [40, 10, 40] {
+            let next = chat.begin_version(number.min(chat.turns.len() - 1), "edited".to_owned()).unwrap();
+            chat.turns.push(Turn { answer: "B".to_owned(), ..next });
+        }
+        assert!(chat.show_version(10, 0));
+        assert_eq!(decode(&encode(&chat)).unwrap(), chat);
+        // From the last to the first question, each edit holds the one before it.
+        for number in (0..chat.turns.len()).rev() {
+            let next = chat.begin_version(number, "again".to_owned()).unwrap();
+            chat.turns.push(Turn { answer: "C".to_owned(), ..next });
+        }
+        assert_eq!(decode(&encode(&chat)).unwrap().turns.len(), 1);
     }
 }

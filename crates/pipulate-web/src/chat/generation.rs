@@ -148,9 +148,10 @@ impl Generation {
 
     fn request(&self, model: &str) -> ChatRequest {
         let turn = &self.progress.borrow().turn;
+        let material = turn.material();
         let question = match turn.is_brief {
             true => why::split(&turn.question),
-            false => Question::from(turn.question.as_str()),
+            false => Question { material: &material, text: &turn.question },
         };
         conversation(&self.before).ask(model, question)
     }
@@ -314,7 +315,8 @@ fn conversation(chat: &Chat) -> Conversation {
     let mut conversation = Conversation::default();
     conversation.instruct(chat.instructions.as_deref().unwrap_or_default());
     for turn in &chat.turns {
-        conversation.keep(turn.question.clone(), turn.answer.clone());
+        let question = [turn.material().as_str(), &turn.question].concat();
+        conversation.keep(question, turn.answer.clone());
     }
     conversation
 }

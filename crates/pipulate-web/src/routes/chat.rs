@@ -30,17 +30,23 @@ const LONGEST_QUESTION: usize = 256 << 10;
 /// The same of what a model is told beforehand, and of a chat's name.
 const LONGEST_INSTRUCTIONS: usize = 16 << 10;
 const LONGEST_NAME: usize = 200;
+/// The time between two parts of an answer.
+const PACE: Duration = Duration::from_millis(80);
 /// How long a browser without scripts waits for the whole answer; then it looks again and again.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The newest chat that can be read, or one that begins here.
-pub(crate) async fn newest(State(state): State<AppState>) -> Result<Markup, Problem> {
+pub(crate) async fn newest(
+    State(state): State<AppState>,
+    RawQuery(query): RawQuery,
+) -> Result<Markup, Problem> {
+    let deleted = Fields::of_query(query.as_deref())?.take("deleted").and_then(|id| ChatId::parse(&id));
     let newest = |world: &World| {
         let chats = world.chat.chats();
         Ok::<_, StoreError>(chats.ids()?.into_iter().find(|&id| chats.title(id).is_ok()))
     };
     let id = state.ask(newest).await??.unwrap_or_else(fresh);
-    page(&state, id).await
+    page(&state, id, deleted).await
 }
 
 /// Leads to a chat in which nothing was said; it is kept when something is.
@@ -50,14 +56,31 @@ pub(crate) async fn new() -> Redirect {
 
 /// One chat.
 pub(crate) async fn show(State(state): State<AppState>, Name(id): Name) -> Result<Markup, Problem> {
-    page(&state, id).await
+    page(&state, id, None).await
 }
 
-async fn page(state: &AppState, id: ChatId) -> Result<Markup, Problem> {
+async fn page(state: &AppState, id: ChatId, deleted: Option<ChatId>) -> Result<Markup, Problem> {
+    let undo = move |world: &World| {
+        let can_be_undone = |id: &ChatId| world.chat.chats().is_set_aside(*id).unwrap_or(false);
+        (deleted.filter(can_be_undone), chat::about::all(world))
+    };
+    let (deleted, offers) = state.ask(undo).await?;
     let transcript = transcript(state, id).await?;
     let chats = state.ask(links).await??;
     let choices = model_choices::look(state.world(), transcript.last_model()).await?;
-    Ok(view::page(state.folder(), &ChatPage { id, page: PageId::new(), chats, transcript, choices }))
+    Ok(view::page(
+        state.folder(),
+        &ChatPage {
+            id,
+            deleted,
+            prompts: chat::about::suggestions(&offers),
+            offers: offers.into_iter().map(|offer| offer.about).collect(),
+            page: PageId::new(),
+            chats,
+            transcript,
+            choices,
+        },
+    ))
 }
 
 /// Allows the host on another machine that the page named.
@@ -131,10 +154,12 @@ pub(crate) async fn ask(
 ) -> Result<Response, Problem> {
     let question = fields.take_text("question", LONGEST_QUESTION)?;
     let question = question.ok_or_else(|| Problem::Refused("there is nothing to ask".to_owned()))?;
-    answer(&state, audience, id, Prompt::Question(question), fields).await
+    let names = fields.take_all("about");
+    let about = state.ask(move |world| chat::about::named(world, &names)).await?;
+    answer(&state, audience, id, Prompt::Question { text: question, about }, fields).await
 }
 
-/// Has the last question answered anew, or another one in its place.
+/// Has a question answered anew, or another one in its place.
 pub(crate) async fn retry(
     State(state): State<AppState>,
     audience: Audience,
@@ -142,7 +167,7 @@ pub(crate) async fn retry(
     mut fields: Fields,
 ) -> Result<Response, Problem> {
     let edited = if fields.has("question") { fields.take_text("question", LONGEST_QUESTION)? } else { None };
-    let prompt = Prompt::Again { edited, seen: fields.take("last") };
+    let prompt = Prompt::Again { turn: fields.take_number("turn")?, edited, seen: fields.take("last") };
     answer(&state, audience, id, prompt, fields).await
 }
 
@@ -176,16 +201,38 @@ async fn answer(
     Ok(([(VARY, htmx::VARY)], answer).into_response())
 }
 
+/// Shows another version of a question and of what was said after it.
+pub(crate) async fn show_version(
+    State(state): State<AppState>,
+    audience: Audience,
+    Name(id): Name,
+    mut fields: Fields,
+) -> Result<Response, Problem> {
+    let turn = fields.take_number("turn")?.ok_or(Problem::BodyBroken)?;
+    let version = fields.take_number("version")?.ok_or(Problem::BodyBroken)?;
+    let seen = fields.take("last");
+    let chat_lock = state.generations().claim(id)?;
+    let change = move |world: &World| {
+        let _until_written = chat_lock;
+        let chats = world.chat.chats();
+        let mut chat = chats.read(id)?;
+        chat::seen_turn(&chat, turn, seen)?;
+        if !chat.show_version(turn, version) {
+            return Err(Problem::Refused("there is no such version; reload this page".to_owned()));
+        }
+        Ok(chats.write(id, &chat)?)
+    };
+    state.ask(change).await??;
+    state.generations().notify();
+    Ok(told_by_stream(audience, id))
+}
+
 /// Stops an answer; what was said is kept.
 pub(crate) async fn stop(State(state): State<AppState>, audience: Audience, Name(id): Name) -> Response {
     if let Some(generation) = state.generations().of(id) {
         generation.stop().await;
     }
-    match audience {
-        // The stream tells.
-        Audience::Fragment => StatusCode::NO_CONTENT.into_response(),
-        Audience::Page => to(id).into_response(),
-    }
+    told_by_stream(audience, id)
 }
 
 /// Sets what a chat is called and what the model is told in it before everything else.
@@ -215,7 +262,7 @@ pub(crate) async fn export(State(state): State<AppState>, Name(id): Name) -> Res
     Ok((headers, transcript.to_markdown()).into_response())
 }
 
-/// Forgets a chat.
+/// Takes a chat away, which can be undone for a while.
 pub(crate) async fn delete(State(state): State<AppState>, Name(id): Name) -> Result<Redirect, Problem> {
     chat::to_its_end(async move {
         if let Some(generation) = state.generations().of(id) {
@@ -225,13 +272,22 @@ pub(crate) async fn delete(State(state): State<AppState>, Name(id): Name) -> Res
         let chat_lock = state.generations().claim(id)?;
         let remove = move |world: &World| {
             let _until_gone = chat_lock;
-            world.chat.chats().remove(id)
+            world.chat.chats().set_aside(id)
         };
         state.ask(remove).await??;
         state.generations().notify();
-        Ok(Redirect::to(addresses::CHAT))
+        Ok(Redirect::to(&format!("{}?deleted={id}", addresses::CHAT)))
     })
     .await
+}
+
+/// Brings a chat back that was deleted.
+pub(crate) async fn restore(State(state): State<AppState>, Name(id): Name) -> Result<Redirect, Problem> {
+    if !state.ask(move |world| world.chat.chats().bring_back(id)).await?? {
+        return Err(Problem::Refused("this chat can no longer be brought back".to_owned()));
+    }
+    state.generations().notify();
+    Ok(to(id))
 }
 
 /// Asks why a service is as it is, in a chat of its own, and leads there.
@@ -259,6 +315,14 @@ pub(crate) async fn why(
     let prompt = Prompt::About { instructions, question };
     state.generations().begin(id, AnswerRequest { prompt, model: None, page: None }).await?;
     Ok(to(id).into_response())
+}
+
+/// An open page hears over its stream what has changed.
+fn told_by_stream(audience: Audience, id: ChatId) -> Response {
+    match audience {
+        Audience::Fragment => StatusCode::NO_CONTENT.into_response(),
+        Audience::Page => to(id).into_response(),
+    }
 }
 
 fn fresh() -> ChatId {
@@ -311,12 +375,12 @@ async fn follow(
                 if matches!(progress.phase, Phase::Over(_)) {
                     break;
                 }
-                let more = shown.more(&progress);
-                shown = Shown::of(&progress);
-                more
+                shown.more(&progress)
             };
             if !more.is_empty() {
                 sender.send("", &more).await?;
+                // The last block comes anew each time, however many words came meanwhile.
+                tokio::time::sleep(PACE).await;
             }
         }
     }

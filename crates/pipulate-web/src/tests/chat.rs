@@ -80,8 +80,14 @@ async fn every_open_page_hears_an_answer_and_the_one_that_asked_hears_it_once() 
     for page in [&mut asker, &mut other] {
         hear(page, "Stopped").await;
     }
-    home.post("/chat/7/delete", "").await;
+    let deleted = home.post("/chat/7/delete", "").await;
     hear(&mut other, "Nothing was said yet").await;
+    assert_eq!(deleted.header("location"), Some("/chat?deleted=7"));
+    assert!(home.get("/chat?deleted=7").await.body.contains("action=\"/chat/7/restore\""));
+    assert!(!home.get("/chat?deleted=8").await.body.contains("/restore"));
+    assert_eq!(home.post("/chat/7/restore", "").await.status, StatusCode::SEE_OTHER);
+    hear(&mut other, "A story").await;
+    assert_eq!(home.post("/chat/7/restore", "").await.status, StatusCode::CONFLICT);
 }
 
 #[tokio::test]

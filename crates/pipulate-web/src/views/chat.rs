@@ -6,17 +6,19 @@
 //! and comes when it has changed. While it is written an answer is plain text; then it
 //! is Markdown.
 
+mod composer;
 mod turn;
 
 use maud::{Markup, html};
-use pipulate_core::chat::{Chat, ChatId, Turn};
+use pipulate_core::chat::{About, Chat, ChatId, Turn};
 use pipulate_core::text::capitalized;
-use pipulate_core::units::model_size;
 
 use crate::addresses;
 use crate::assets;
+use crate::chat::about::Suggestion;
 use crate::chat::{self, Generation, PageId, Phase, Progress};
-use crate::model_choices::{ModelChoice, ModelChoices};
+use crate::markdown;
+use crate::model_choices::ModelChoices;
 use crate::views::layout::{self, Page};
 use crate::world::Folder;
 
@@ -26,6 +28,12 @@ const TITLE: usize = 60;
 /// The page's view model.
 pub(crate) struct ChatPage {
     pub(crate) id: ChatId,
+    /// What was just deleted and can be brought back.
+    pub(crate) deleted: Option<ChatId>,
+    /// What a question can be about.
+    pub(crate) offers: Vec<About>,
+    /// What could be asked first.
+    pub(crate) prompts: Vec<Suggestion>,
     pub(crate) page: PageId,
     pub(crate) chats: Vec<ChatLink>,
     pub(crate) transcript: Transcript,
@@ -104,10 +112,12 @@ pub(crate) fn page(folder: &Folder, page: &ChatPage) -> Markup {
         div class="talk" {
             (no_model(page.id, &page.choices))
             (leaves_this_machine(&page.choices))
+            (deleted(page.deleted))
             div id="turns" role="log" aria-label="Conversation" tabindex="0" { (whole.turns) }
             (layout::listener("follow", &format!("/chat/{id}/events?page={}&shown={}", page.page, whole.mark())))
+            (composer::suggestions(page))
             p id="chat-status" role="status" { (status(page.transcript.progress.as_ref())) }
-            (ask(page))
+            (composer::ask(page))
             form id="stop" method="post" action={ "/chat/" (id) "/stop" } hx-post={ "/chat/" (id) "/stop" } hx-swap="none" {}
             (settings(page))
         }
@@ -124,38 +134,13 @@ pub(crate) fn page(folder: &Folder, page: &ChatPage) -> Markup {
     .show()
 }
 
-/// The form without which nothing happens. Errors of the request itself go where the status is.
-fn ask(page: &ChatPage) -> Markup {
-    let id = page.id;
+/// What was deleted a moment ago.
+fn deleted(id: Option<ChatId>) -> Markup {
     html! {
-        form id="ask" method="post" action={ "/chat/" (id) } hx-post={ "/chat/" (id) } hx-target="#chat-status"
-            hx-swap="innerHTML" hx-sync="this:drop" {
-            input type="hidden" name="page" value=(page.page);
-            textarea id="question" name="question" rows="3" required aria-label="Your question"
-                placeholder="Ask something (Enter sends, Shift+Enter begins a new line)" {}
-            div class="verbs" {
-                @if let ModelChoices::Models { models, chosen, .. } = &page.choices { (picker(models, chosen)) }
-                button id="send" { "Send" }
-                button form="stop" class="calm" { "Stop" }
-            }
-        }
-    }
-}
-
-fn picker(models: &[ModelChoice], chosen: &str) -> Markup {
-    let (cloud, local): (Vec<_>, Vec<_>) = models.iter().partition(|model| model.is_cloud);
-    let option = |model: &ModelChoice, more: &str| {
-        html! { option value=(model.name) selected[model.name == chosen] { (model.name) (more) } }
-    };
-    html! {
-        select name="model" aria-label="Model" {
-            @for model in local {
-                (option(model, &format!(", {}{}", model_size(model.size), if model.fits { "" } else { ", may not fit into memory" })))
-            }
-            @if !cloud.is_empty() {
-                optgroup label="In the cloud: what you write leaves this machine" {
-                    @for model in cloud { (option(model, ", cloud")) }
-                }
+        @if let Some(id) = id {
+            div class="alert" role="status" {
+                p { "The chat was deleted. It can be brought back until another one is deleted or this app ends." }
+                form method="post" action={ "/chat/" (id) "/restore" } { button class="calm" { "Undo" } }
             }
         }
     }
@@ -271,11 +256,11 @@ fn turns(id: ChatId, transcript: &Transcript) -> Markup {
     let last = transcript.kept.turns.len();
     html! {
         @for (number, turn) in transcript.kept.turns.iter().enumerate() {
-            (turn::over(number, turn, (number + 1 == last && transcript.progress.is_none()).then_some(id)))
+            (turn::over(number, turn, transcript.goes_on().is_none().then_some(id), number + 1 == last && transcript.progress.is_none()))
         }
         @if let Some(progress) = &transcript.progress {
             @if transcript.goes_on().is_some() { (turn::open(last, progress)) }
-            @else { (turn::over(last, &progress.turn, Some(id))) }
+            @else { (turn::over(last, &progress.turn, Some(id), true)) }
         }
         @if transcript.all().next().is_none() { p class="empty" { "Nothing was said yet" } }
     }
@@ -353,6 +338,8 @@ pub(crate) fn said(sentence: &str) -> String {
 pub(crate) struct Shown {
     thinking: usize,
     answer: usize,
+    /// How many elements the answer is.
+    blocks: usize,
     status: String,
 }
 
@@ -361,18 +348,29 @@ impl Shown {
         Self {
             thinking: progress.turn.thinking.len(),
             answer: progress.turn.answer.len(),
+            blocks: markdown::blocks(&progress.turn.answer).len(),
             status: status(Some(progress)),
         }
     }
 
-    /// What is missing from a page that shows this much.
-    pub(crate) fn more(&self, progress: &Progress) -> String {
-        let status = status(Some(progress));
+    /// What is missing from a page that shows this much; from then on it shows all.
+    pub(crate) fn more(&mut self, progress: &Progress) -> String {
+        let before = std::mem::take(self);
+        let Progress { turn, .. } = progress;
+        let has_grown = before.answer != turn.answer.len();
+        let blocks = if has_grown { markdown::blocks(&turn.answer) } else { Vec::new() };
+        *self = Self {
+            thinking: turn.thinking.len(),
+            answer: turn.answer.len(),
+            blocks: if has_grown { blocks.len() } else { before.blocks },
+            status: status(Some(progress)),
+        };
+        let Self { status, .. } = &*self;
         html! {
-            (turn::added("open-thinking", &progress.turn.thinking, self.thinking))
-            (turn::added("open-answer", &progress.turn.answer, self.answer))
-            @if status != self.status {
-                hx-partial hx-target="#open-model" hx-swap="innerHTML" { (turn::who(&progress.turn)) }
+            (turn::added("open-thinking", &turn.thinking, before.thinking))
+            @if has_grown { (turn::grown(&blocks, before.blocks)) }
+            @if *status != before.status {
+                hx-partial hx-target="#open-model" hx-swap="innerHTML" { (turn::who(turn)) }
                 hx-partial hx-target="#chat-status" hx-swap="innerHTML" { (status) }
             }
         }

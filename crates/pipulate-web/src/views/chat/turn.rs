@@ -1,8 +1,9 @@
 //! One question and its answer.
 
 use maud::{Markup, html};
-use pipulate_core::chat::{ChatId, Effort, Outcome, Turn};
+use pipulate_core::chat::{About, ChatId, Effort, Outcome, Turn};
 use pipulate_core::text::capitalized;
+use pipulate_core::units::size;
 
 use crate::chat::{Progress, mark};
 use crate::markdown;
@@ -15,8 +16,10 @@ const FULLISH: u8 = 50;
 /// From here on its beginning is left away, or with the next question.
 const FULL: u8 = 90;
 
-/// A turn that has ended; the last one of a chat can be tried again.
-pub(super) fn over(number: usize, turn: &Turn, retry_in: Option<ChatId>) -> Markup {
+/// A turn that has ended. Its question can be asked in other words in a chat in which nothing goes on, and the
+/// last one can be tried again.
+pub(super) fn over(number: usize, turn: &Turn, changes_in: Option<ChatId>, is_last: bool) -> Markup {
+    let retry_in = changes_in.filter(|_| is_last);
     let broken = match &turn.outcome {
         Outcome::Broken(reason) => Some(capitalized(reason)),
         Outcome::Open => Some("The answer was cut off: the app ended meanwhile".to_owned()),
@@ -24,7 +27,7 @@ pub(super) fn over(number: usize, turn: &Turn, retry_in: Option<ChatId>) -> Mark
     };
     html! {
         article id={ "turn-" (number) } class="turn" {
-            (question(turn, retry_in))
+            (question(number, turn, changes_in))
             div class="answer" {
                 h2 { (who(turn)) }
                 (thinking(&turn.thinking, None))
@@ -33,7 +36,7 @@ pub(super) fn over(number: usize, turn: &Turn, retry_in: Option<ChatId>) -> Mark
                 @if let Some(left_out) = left_out(turn) { p { small { (left_out) } } }
                 div class="verbs" {
                     @if !turn.answer.is_empty() { button type="button" class="copy calm" { "Copy" } }
-                    @if let Some(id) = retry_in { (again(id, turn, html! { button class="calm" { "Try again" } })) }
+                    @if let Some(id) = retry_in { (again(id, number, turn, html! { button class="calm" { "Try again" } })) }
                     @if let Some(note) = note(turn) { small { (note) } }
                 }
             }
@@ -46,12 +49,12 @@ pub(super) fn open(number: usize, progress: &Progress) -> Markup {
     let turn = &progress.turn;
     html! {
         article id={ "turn-" (number) } class="turn" aria-busy="true" {
-            (question(turn, None))
+            (question(number, turn, None))
             div class="answer" {
                 h2 id="open-model" { (who(turn)) }
                 (thinking(&turn.thinking, Some("open-thinking")))
                 @if let Some(left_out) = left_out(turn) { p { small { (left_out) } } }
-                div class="text said" id="open-answer" { (lines(&turn.answer)) }
+                div class="text" id="open-answer" { (markdown::render(&turn.answer)) }
             }
         }
     }
@@ -75,6 +78,25 @@ pub(super) fn added(id: &str, text: &str, shown: usize) -> Markup {
             hx-partial hx-target={ (target) " > :last-child" } hx-swap="beforeend" { (rest_of_line) }
         }
         @if !more.is_empty() { hx-partial hx-target=(target) hx-swap="beforeend" { (lines(more)) } }
+    }
+}
+
+/// What a page adds to an answer of which it shows so many elements: the last of them may have changed.
+pub(super) fn grown(blocks: &[Markup], shown: usize) -> Markup {
+    let (target, swap, first) = match shown {
+        0 => ("#open-answer", "beforeend", 0),
+        shown if shown <= blocks.len() => ("#open-answer > :last-child", "outerHTML", shown - 1),
+        _ => ("#open-answer", "innerHTML", 0),
+    };
+    html! { hx-partial hx-target=(target) hx-swap=(swap) { @for block in &blocks[first..] { (block) } } }
+}
+
+/// How much of it there is, and what did not fit.
+pub(super) fn extent(about: &About) -> String {
+    let all = size(about.text.len() as u64);
+    match about.left_out {
+        0 => all,
+        left_out => format!("{all}, its last part: {} did not fit", size(left_out as u64)),
     }
 }
 
@@ -143,8 +165,8 @@ fn in_words(&Effort { tokens, seconds, filled }: &Effort) -> Option<String> {
     Some(took.into_iter().chain([full]).collect::<Vec<_>>().join("; "))
 }
 
-/// What was asked; the last question of a chat can be asked in other words.
-fn question(turn: &Turn, edit_in: Option<ChatId>) -> Markup {
+/// What was asked, and of several versions which one this is.
+fn question(number: usize, turn: &Turn, edit_in: Option<ChatId>) -> Markup {
     let text = &turn.question;
     html! {
         div class="question" {
@@ -154,10 +176,14 @@ fn question(turn: &Turn, edit_in: Option<ChatId>) -> Markup {
             } @else {
                 div class="said" { (text) }
             }
+            @for about in &turn.about {
+                details { summary { "+ " (about.name) " " small { (extent(about)) } } pre tabindex="0" { (about.text) } }
+            }
             @if let Some(id) = edit_in {
+                @if turn.versions() > 1 { (versions(id, number, turn)) }
                 details class="edit" {
                     summary { "Edit" }
-                    (again(id, turn, html! {
+                    (again(id, number, turn, html! {
                         textarea name="question" rows="3" required aria-label="Your question, edited" { (text) }
                         button class="calm" { "Ask this instead" }
                     }))
@@ -178,12 +204,33 @@ fn thinking(text: &str, id: Option<&str>) -> Markup {
     }
 }
 
-/// A form that has the last question answered anew. Another window may have asked a later one since.
-fn again(id: ChatId, last: &Turn, content: Markup) -> Markup {
+/// The way to the other versions.
+fn versions(id: ChatId, number: usize, turn: &Turn) -> Markup {
+    let (all, here) = (turn.versions(), turn.place);
+    let address = format!("/chat/{id}/version");
+    let button = |version: Option<usize>, sign: &str, name: &str| {
+        html! {
+            button class="calm" name="version" value=[version] aria-label=(name) disabled[version.is_none()] { (sign) }
+        }
+    };
+    html! {
+        form class="versions" method="post" action=(address) hx-post=(address) hx-target="#chat-status" hx-swap="none" hx-sync="#ask:drop" {
+            input type="hidden" name="turn" value=(number);
+            input type="hidden" name="last" value=(mark(&turn.question));
+            (button(here.checked_sub(1), "‹", "Earlier version"))
+            span { (here + 1) "/" (all) }
+            (button(Some(here + 1).filter(|next| *next < all), "›", "Later version"))
+        }
+    }
+}
+
+/// A form that has a question answered anew. Another window may have changed the chat since.
+fn again(id: ChatId, number: usize, turn: &Turn, content: Markup) -> Markup {
     html! {
         form method="post" action={ "/chat/" (id) "/retry" } hx-post={ "/chat/" (id) "/retry" } hx-target="#chat-status"
             hx-swap="innerHTML" hx-sync="#ask:drop" hx-include="#ask select, #ask [name=page]" {
-            input type="hidden" name="last" value=(mark(&last.question));
+            input type="hidden" name="turn" value=(number);
+            input type="hidden" name="last" value=(mark(&turn.question));
             (content)
         }
     }
