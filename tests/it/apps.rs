@@ -8,7 +8,7 @@ use crate::support::project::python;
 use crate::support::{TestProject, holds, http, run};
 
 /// The text of a notebook: cells as `(kind, source, tag)`.
-fn notebook(cells: &[(&str, &str, &str)]) -> String {
+pub(crate) fn notebook(cells: &[(&str, &str, &str)]) -> String {
     let cells: Vec<serde_json::Value> = cells
         .iter()
         .enumerate()
@@ -48,32 +48,32 @@ fn loan() -> String {
 }
 
 /// A project without JupyterLab, with an app made of this notebook that is ready.
-fn app_of(notebook: &str) -> TestProject {
+pub(crate) fn app_of(notebook: &str) -> TestProject {
     let project = TestProject::light().file("analysis.ipynb", notebook).build();
     project.run(&["app", "analysis.ipynb"]).expect(0);
     project.start(&["server"]);
     project
 }
 
-fn address(project: &TestProject, path: &str) -> String {
+pub(crate) fn address(project: &TestProject, path: &str) -> String {
     format!("http://127.0.0.1:{}{path}", project.port("server"))
 }
 
 #[track_caller]
-fn get(project: &TestProject, path: &str) -> http::Answer {
+pub(crate) fn get(project: &TestProject, path: &str) -> http::Answer {
     http::get(&address(project, path), &[]).expect("the app answers")
 }
 
 /// Sends the form and returns the path of the run that began.
 #[track_caller]
-fn begin(project: &TestProject, fields: &str) -> String {
+pub(crate) fn begin(project: &TestProject, fields: &str) -> String {
     let answer = http::post(&address(project, "/run"), fields).expect("the app answers");
     assert_eq!(answer.status, 303, "{answer:?}");
     answer.header("location").expect("the place of the run").to_owned()
 }
 
 /// The kernels of this project's apps.
-fn kernels(project: &TestProject) -> Vec<Process> {
+pub(crate) fn kernels(project: &TestProject) -> Vec<Process> {
     project.processes().into_iter().filter(|process| process.command.contains("ipykernel_launcher")).collect()
 }
 
@@ -173,7 +173,7 @@ fn what_is_typed_wrongly_runs_nothing_and_an_error_names_its_place() {
         (&["Sec-Fetch-Site: cross-site", "Content-Length: 0"], 403),
     ] {
         assert_eq!(
-            http::post_with(&address(&project, "/run"), headers).unwrap().status,
+            http::post_with(&address(&project, "/run"), headers, "").unwrap().status,
             status,
             "{headers:?}"
         );

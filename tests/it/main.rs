@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
+mod app_page;
+mod app_visitors;
 mod apps;
 mod attacks;
 mod browser;

@@ -70,6 +70,9 @@ fn the_notebook_is_whole_and_runs_from_top_to_bottom() {
                   print(scope['squares'].sum())";
     let mut cells = project.foreign(python());
     assert_eq!(run::output(cells.args(["-c", script])).expect(0).stdout, "285\n");
+    let app = project.run(&["app", "notebook.ipynb"]).expect(0);
+    assert_eq!(app.stdout, "notebook_app.py\nnotebook_runner.py\npipulate.toml\n");
+    assert!(app.stderr.contains("The form is cell 2 (tagged \"parameters\"): how_many\n"), "{}", app.stderr);
 }
 
 #[test]

@@ -60,6 +60,11 @@ pub(crate) fn prepare() -> Result<Prepared> {
     if let Err(error) = python::older_kernel(run::root(), &python) {
         say::progress(&format!("warning: the tests that need ipykernel 6 cannot pass without it: {error:#}"));
     }
+    if let Err(error) = python::app_packages(run::root(), &python) {
+        say::progress(&format!(
+            "warning: the tests of apps cannot pass without matplotlib and ruff: {error:#}"
+        ));
+    }
     let chromium = BROWSERS.into_iter().find_map(run::find);
     let model = model::packages(run::root(), &python);
     Ok(Prepared { python, model, chromium, axe: axe::script(run::root()) })

@@ -27,7 +27,8 @@ app = fh.FastHTML(**runner.settings(HOSTS))
 def page(title, *content):
     """Every page: its frame and its looks."""
     fits = fh.Meta(name="viewport", content="width=device-width")
-    head = fh.Head(fh.Meta(charset="utf-8"), fits, fh.Title(title), fh.Style(STYLE))
+    icon = fh.Link(rel="icon", href="data:,")
+    head = fh.Head(fh.Meta(charset="utf-8"), fits, icon, fh.Title(title), fh.Style(STYLE))
     return fh.Html(head, fh.Body(fh.Main(fh.H1(title), *content)), lang="en")
 
 
@@ -45,8 +46,8 @@ def field(parameter, text, problem):
     elif parameter.kind == "bool":
         control = fh.Input(type="checkbox", checked=bool(text), **look)
     else:
-        step = {"float": "any", "datetime": "1"}.get(parameter.kind)
-        control = fh.Input(type=types.get(parameter.kind, "text"), value=text, step=step, **look)
+        # Other steps would count from what was typed: after 1.5, a browser would refuse 2.
+        control = fh.Input(type=types.get(parameter.kind, "text"), value=text, step="any", **look)
     return fh.Label(fh.Span(parameter.label), control, fh.Strong(problem, role="alert") if problem else None)
 
 

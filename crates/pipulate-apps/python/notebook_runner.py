@@ -35,6 +35,7 @@ from urllib.parse import quote, urlsplit
 
 LEAVE_SECONDS = 5  # a run whose page has been closed for so long is ended; a reload is quicker
 WAITING = 20  # more visitors than these in line are asked to come back later
+ONE_TEXT = 50_000  # characters of printed text that are gathered before the next block of it begins
 LIVE_TEXT = 100_000  # characters of printed text that the page shows of one output; a download has all
 MEBIBYTE = 1 << 20
 
@@ -351,8 +352,17 @@ def part_of(notebook, index):
     return next((heading for heading in above if heading), f"cell {index + 1}")
 
 
+def kernel_of(notebook):
+    return (notebook.get("metadata", {}).get("kernelspec") or {}).get("name") or "python3"
+
+
+def look_at(path):
+    """What is in a notebook now, for its form and its title."""
+    return json.loads(path.read_bytes())
+
+
 def load_notebook(path):
-    """Reads a notebook as it is now; older formats are brought up to date."""
+    """Reads a notebook in order to run or show it."""
     import nbformat
 
     return nbformat.read(path, as_version=4)
@@ -432,9 +442,12 @@ def _client_class():
                     self.run.tell()
 
         def output(self, outs, msg, display_id, cell_index):
+            if self.run.printed > self.run.output_limit:
+                return None  # it is about to be stopped
             out = super().output(outs, msg, display_id, cell_index)
             if out and out.output_type == "stream":
-                if len(outs) > 1 and (outs[-2].output_type, outs[-2].get("name")) == ("stream", out.name):
+                before = outs[-2] if len(outs) > 1 and outs[-2].output_type == "stream" else None
+                if before and before.name == out.name and len(before.text) < ONE_TEXT:
                     out.text = outs.pop(-2).text + out.text
                 out.text = re.sub(r"[^\n\r]*\r+(?=[^\r\n])", "", out.text)  # progress bars draw over themselves
             return out
@@ -460,9 +473,9 @@ class Busy(Exception):
 class Run:
     """One visitor's run, while it waits, works, and after it."""
 
-    def __init__(self, identity, folder, title, inputs, notebook=None):
+    def __init__(self, identity, folder, title, inputs, notebook=None, output_limit=0):
         self.id, self.folder, self.title, self.inputs = identity, folder, title, inputs
-        self.notebook, self.printed = notebook, 0
+        self.notebook, self.printed, self.output_limit = notebook, 0, output_limit
         self.place, self.cell, self.began, self.seconds = 1, -1, None, 0.0
         self.state = "waiting"  # then running; then done, failed or stopped
         self.problem, self.left = None, False
@@ -535,10 +548,10 @@ class Runner:
         return {"middleware": [guard], "on_startup": [self.open], "on_shutdown": [self.close]} | plain
 
     def form(self):
-        return read_form(load_notebook(self.path))
+        return read_form(look_at(self.path))
 
     def title(self):
-        return title_of(load_notebook(self.path), self.path)
+        return title_of(look_at(self.path), self.path)
 
     def find(self, identity):
         """A run by its link: one that is under way, or one of those kept."""
@@ -606,7 +619,7 @@ class Runner:
                     await asyncio.to_thread(shutil.copyfileobj, upload.file, file, MEBIBYTE)
                 values[parameter.name] = target
                 inputs[parameter.name] = target.name
-        run = Run(identity, folder, title_of(notebook, self.path), inputs, notebook)
+        run = Run(identity, folder, title_of(notebook, self.path), inputs, notebook, self.output_limit)
         self.active[identity] = run
         self.line.append(run)
         task = asyncio.create_task(self._carry_out(run, form, values))
@@ -657,8 +670,7 @@ class Runner:
             cells.result()
         finally:
             cells.cancel()
-            with suppress(BaseException):
-                await kernel.end()
+            await asyncio.gather(kernel.end(), cells, return_exceptions=True)
 
     async def _run_cells(self, run, kernel, form, values):
         for cell in run.notebook.cells:
@@ -683,7 +695,7 @@ class Runner:
 
     async def _take_kernel(self, notebook):
         """The spare kernel, if it is the right one and alive, else a new one; then a next one is made ready."""
-        name = (notebook.metadata.get("kernelspec") or {}).get("name") or "python3"
+        name = kernel_of(notebook)
         spare, self.spare = self.spare, None
         kernel = await spare if spare else None
         if kernel and (kernel.name != name or not await kernel.manager.is_alive()):
@@ -734,7 +746,7 @@ class Runner:
         self.folder.parent.parent.chmod(0o700)
         self._tidy()
         self.tasks.add(asyncio.create_task(asyncio.to_thread(_import_what_is_slow)))
-        self._make_spare((load_notebook(self.path).metadata.get("kernelspec") or {}).get("name") or "python3")
+        self._make_spare(kernel_of(look_at(self.path)))
 
     async def close(self):
         """When the app ends: no kernel is left."""
@@ -810,7 +822,7 @@ def _output_as_html(exporter, notebook, index, output, whole):
     return _as_html(exporter, notebook, nbformat.v4.new_code_cell(outputs=[output]))
 
 
-RESULT_HEAD = """<!doctype html><html lang="en"><meta charset="utf-8"><style>
+RESULT_HEAD = """<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><style>
 body{display:flex;flex-direction:column;margin:0;font:16px/1.5 system-ui,sans-serif;color:#1b1f24;background:#fff}
 body>div{overflow-x:auto}pre{margin:.5em 0;font-size:14px;white-space:pre-wrap}img,svg{max-width:100%}
 table{border-collapse:collapse;margin:.5em 0;font-size:14px}td,th{padding:.25em .6em;text-align:right}
@@ -936,14 +948,16 @@ class Guard:
         is_foreign = origin and urlsplit(origin).netloc != host
         if scope["method"] not in ("GET", "HEAD") and (is_foreign or headers.get("sec-fetch-site") == "cross-site"):
             return await PlainTextResponse("Forms of other sites are not taken", 403)(scope, receive, send)
+        announced, too_much = headers.get("content-length", "0"), f"Send at most {self.limit // MEBIBYTE} MiB"
+        if not announced.isdecimal() or len(announced) > 15 or int(announced) > self.limit:
+            return await PlainTextResponse(too_much, 413)(scope, receive, send)
 
         async def bounded():
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            announced = headers.get("content-length", "0")
-            if taken > self.limit or (announced.isdigit() and int(announced) > self.limit):
-                raise HTTPException(413, f"Send at most {self.limit // MEBIBYTE} MiB")
+            if taken > self.limit:  # it may have announced less, or nothing
+                raise HTTPException(413, too_much)
             return message
 
         async def guarded(message):
@@ -954,7 +968,8 @@ class Guard:
                 added.setdefault("Content-Security-Policy", "frame-ancestors 'none'")
             await send(message)
 
-        await self.app(scope, bounded, guarded)
+        with suppress(asyncio.CancelledError):  # the app ends, and cuts off answers that go on
+            await self.app(scope, bounded, guarded)
 
 
 # --- For `pipulate app`: what can be said before the first run --------------------------------------------------
@@ -969,7 +984,7 @@ def describe(notebook, name):
         "title": title_of(notebook, name),
         "ascii_name": ascii_name,
         "language": language_of(notebook),
-        "kernel": (notebook.get("metadata", {}).get("kernelspec") or {}).get("name"),
+        "kernel": kernel_of(notebook),
         "cells": len(cells),
         "form_cell": None if form.cell is None else form.cell + 1,
         "tagged": form.tagged,

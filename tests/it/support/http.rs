@@ -30,9 +30,21 @@ pub(crate) fn post(url: &str, fields: &str) -> Option<Answer> {
     request("POST", url, &["Content-Type: application/x-www-form-urlencoded"], fields)
 }
 
-/// Sends nothing, with these headers.
-pub(crate) fn post_with(url: &str, headers: &[&str]) -> Option<Answer> {
-    request("POST", url, headers, "")
+/// Sends a body, or nothing, with these headers.
+pub(crate) fn post_with(url: &str, headers: &[&str], body: &str) -> Option<Answer> {
+    request("POST", url, headers, body)
+}
+
+/// Sends a body as it is, without its length, until the other side has had enough.
+pub(crate) fn post_chunked(url: &str, headers: &[&str], body: &str) -> Option<Answer> {
+    let (address, path) = url.strip_prefix("http://")?.split_once('/')?;
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let head = format!("POST /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n");
+    stream.write_all(head.as_bytes()).ok()?;
+    let _cut_off = stream.write_all(body.as_bytes());
+    answer(&mut stream)
 }
 
 /// Asks under another name of the host.
@@ -53,9 +65,15 @@ fn request_as(host: &str, method: &str, url: &str, headers: &[&str], body: &str)
     let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
     let request =
         format!("{method} /{path} HTTP/1.0\r\nHost: {host}\r\nAccept: */*\r\n{headers}{length}\r\n{body}");
-    stream.write_all(request.as_bytes()).ok()?;
+    // It may be refused before it is sent whole.
+    let _cut_off = stream.write_all(request.as_bytes());
+    answer(&mut stream)
+}
+
+fn answer(stream: &mut TcpStream) -> Option<Answer> {
     let mut reply = Vec::new();
-    stream.read_to_end(&mut reply).ok()?;
+    // What came before the connection was reset counts.
+    let _reset = stream.read_to_end(&mut reply);
     let reply = String::from_utf8_lossy(&reply);
     let (head, body) = reply.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;

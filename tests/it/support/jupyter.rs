@@ -128,7 +128,16 @@ pub(crate) fn run_in_kernel(connection_file: &Path, code: &str) -> String {
 
 /// Where `cargo xtask prepare` puts ipykernel 6.
 pub(crate) fn ipykernel_6() -> PathBuf {
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-cache/ipykernel-6"));
+    prepared("ipykernel-6")
+}
+
+/// A folder with matplotlib and ruff, beside the tests' environment.
+pub(crate) fn app_packages() -> PathBuf {
+    prepared("apps")
+}
+
+fn prepared(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-cache").join(name);
     assert!(
         folder.is_dir(),
         "{} is missing: run the tests with `cargo xtask test`, which prepares it",

