@@ -118,8 +118,13 @@ async fn a_page_that_shows_an_older_question_does_not_throw_away_a_newer_one() {
     let questions: Vec<_> = home.kept(7).turns.into_iter().map(|turn| turn.question).collect();
     assert_eq!(questions, ["One", "Two"]);
     let page = home.get("/chat/7").await.body;
-    let last = page.split_once("name=\"last\" value=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
+    let last = page.rsplit_once("name=\"last\" value=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
     assert_eq!(home.post("/chat/7/retry", &format!("last={last}")).await.status, StatusCode::SEE_OTHER);
+    // With the place of its question, as the page sends it, an older one begins another version: nothing is lost.
+    let first = page.split_once("name=\"last\" value=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
+    home.post("/chat/7/retry", &format!("turn=0&last={first}&question=Uno")).await;
+    let kept = home.kept(7);
+    assert_eq!((kept.turns.len(), kept.turns[0].others[0][1].question.as_str()), (1, "Two"));
 }
 
 #[tokio::test]
