@@ -27,6 +27,11 @@ fn main() {
 #[expect(clippy::disallowed_methods, reason = "a build script can't depend on pipulate-process")]
 fn folder_of(archive: &str) -> Option<PathBuf> {
     let linker = std::env::var_os("RUSTC_LINKER").unwrap_or_else(|| "cc".into());
+    // zig links an unwinder of its own into the program. GCC's would need glibc 2.35 (_dl_find_object), and zig is
+    // there to link for an older one.
+    if linker.to_string_lossy().contains("zig") {
+        return None;
+    }
     let said = Command::new(linker).arg(format!("-print-file-name={archive}")).output().ok()?;
     let path = PathBuf::from(String::from_utf8(said.stdout).ok()?.trim());
     path.is_absolute().then(|| path.parent().map(Path::to_path_buf)).flatten()

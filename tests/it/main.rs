@@ -8,6 +8,7 @@
 mod app_page;
 mod app_visitors;
 mod apps;
+mod artefacts;
 mod attacks;
 mod browser;
 mod chat;

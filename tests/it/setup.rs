@@ -30,7 +30,7 @@ const NETWORK: [&str; 8] = [
 const CACHE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-cache");
 
 /// The same with a network, and with a cache that outlives the test: packages are fetched once.
-fn online(mut command: Command) -> Command {
+pub(crate) fn online(mut command: Command) -> Command {
     let known = NETWORK.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     command.envs(known);
     command.env("XDG_CACHE_HOME", CACHE);

@@ -223,7 +223,11 @@ fn plain(html: &str) -> String {
     lines.join("\n").replace("\n\n\n\n", "\n\n").replace("\n\n\n", "\n\n")
 }
 
-fn host() -> Result<String> {
+/// This machine, as rustc names it.
+///
+/// # Errors
+/// rustc could not be asked.
+pub(crate) fn host() -> Result<String> {
     let about = run::output(run::program("rustc").arg("-vV"))?.stdout;
     let about = String::from_utf8_lossy(&about).into_owned();
     about

@@ -1,10 +1,11 @@
-//! The project's own tasks: `cargo xtask ci|test|tidy|workflows|licenses|prepare|bench|torture`.
+//! The project's own tasks: `cargo xtask ci|test|tidy|dist|workflows|licenses|prepare|bench|torture`.
 //!
 //! What a person runs, what CI runs and what the README says are the same commands. Only [`run`]
 //! starts programs and only [`say`] prints.
 
 mod bench;
 mod ci;
+mod dist;
 mod licenses;
 mod prepare;
 mod run;
@@ -50,6 +51,8 @@ enum Task {
     Tidy,
     /// Kill supervisors, services and upgrades at random moments, for as long as you like
     Torture(torture::Options),
+    /// Make under target/dist what is installed without Rust: a wheel, an sdist, a tarball, checksums
+    Dist(dist::Options),
     /// Check the workflows, issue forms and other files that GitHub reads
     Workflows,
     /// Write target/dist/THIRD-PARTY-LICENSES.txt: what the program contains of others, with its licenses
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Task::Test { quick, skips, args } => suite::run(quick, &args, &skips),
         Task::Tidy => tidy::run(),
         Task::Torture(options) => torture::run(&options),
+        Task::Dist(options) => dist::run(&options),
         Task::Workflows => workflows::run(),
         Task::Licenses(options) => licenses::run(&options),
         Task::Prepare => prepare::run(),

@@ -5,6 +5,7 @@
 //! chosen on Linux too. Nothing is printed after the runner's own summary.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 
 use anyhow::Result;
@@ -66,6 +67,18 @@ impl Skips {
         };
         if self.deny_skips { list.lines().filter(|line| !is_allowed(line)).count() } else { 0 }
     }
+}
+
+/// Runs the tests that install what lies in `folder`; the exit code is the runner's.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_artefacts(folder: &Path) -> Result<ExitCode> {
+    let mut tests = run::cargo();
+    tests.args(["test", "--package", "pipulate", "--test", "it", "artefacts::", "--", "--ignored"]);
+    tests.envs(prepare::prepare()?.variables()).env("PIPULATE_TEST_DIST", folder);
+    let status = run::status(&mut tests)?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn run_portable() -> Result<ExitStatus> {

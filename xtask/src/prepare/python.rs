@@ -149,7 +149,7 @@ pub(crate) fn tool(root: &Path, interpreter: &Path, package: &str) -> Result<Pat
 }
 
 /// uv takes seconds where pip takes most of a minute; pip is there in any case.
-pub(super) fn install(root: &Path, interpreter: &Path, what: &[&OsStr]) -> Result<()> {
+pub(crate) fn install(root: &Path, interpreter: &Path, what: &[&OsStr]) -> Result<()> {
     let by_uv = uv(root, interpreter).and_then(|uv| {
         let mut install = python(&uv);
         install.args(["pip", "install", "--quiet", "--compile-bytecode", "--python"]).arg(interpreter);
@@ -176,12 +176,13 @@ fn uv(root: &Path, interpreter: &Path) -> Result<PathBuf> {
     Ok(uv)
 }
 
-fn interpreter() -> Option<PathBuf> {
+/// A Python that can make an environment.
+pub(crate) fn interpreter() -> Option<PathBuf> {
     INTERPRETERS.iter().map(PathBuf::from).find(|name| run::output(python(name).args(["-c", FIT])).is_ok())
 }
 
 /// A program that must not see another Python's settings.
-fn python(program: &Path) -> Command {
+pub(crate) fn python(program: &Path) -> Command {
     let mut command = run::program(program);
     command.env_remove("PYTHONHOME").env_remove("PYTHONPATH").env_remove("VIRTUAL_ENV");
     command

@@ -1,0 +1,179 @@
+//! `target/dist/`: what is installed without Rust. A wheel, an sdist, a tarball, and their checksums.
+//!
+//! The sdist is made first, and the wheel is built from it once it is unpacked: an sdist that lacks a file
+//! fails here. maturin builds and packs, zig links: the program then needs no newer glibc than the wheel says,
+//! which maturin checks.
+
+mod source;
+mod tools;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
+
+use crate::{licenses, run, say, suite};
+use source::Source;
+use tools::Tools;
+
+/// What to make.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// A target of the program; this machine's by default
+    #[arg(long, value_name = "TRIPLE")]
+    target: Option<String>,
+    /// As the tests' own program is built: not optimized, for this machine only, under target/dist-quick
+    #[arg(long, conflicts_with = "target")]
+    quick: bool,
+    /// Install each of them and use it, as the end-to-end tests `artefacts::` do
+    #[arg(long)]
+    test: bool,
+}
+
+/// The oldest glibc that the wheel runs with; maturin checks that no symbol is newer.
+const GLIBC: &str = "manylinux_2_17";
+
+/// How the program is built.
+enum Build {
+    /// As for users: optimized, for a target, linked by zig.
+    Release { target: String },
+    /// As the tests' own program, for this machine only: its parts are compiled already.
+    Quick,
+}
+
+/// Makes everything and prints the paths.
+///
+/// # Errors
+/// A tool could not be installed, or a step failed.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let (folder, build) = match options.quick {
+        true => ("target/dist-quick", Build::Quick),
+        false => {
+            let target = options.target.clone().map_or_else(licenses::host, Ok)?;
+            ("target/dist", Build::Release { target })
+        }
+    };
+    let folder = run::root().join(folder);
+    for path in make(&folder, &build)? {
+        say::result(&path.display().to_string());
+    }
+    if options.test { suite::run_artefacts(&folder) } else { Ok(ExitCode::SUCCESS) }
+}
+
+fn make(folder: &Path, build: &Build) -> Result<Vec<PathBuf>> {
+    let tools = Tools::prepare()?;
+    let work = run::root().join("target/dist-stage");
+    let _none_yet = fs::remove_dir_all(folder);
+    fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
+    let licenses = licenses::write(build.target())?;
+    let source = Source::stage(&work.join("source"), &licenses)?;
+    say::progress("sdist");
+    run::output(tools.maturin().arg("sdist").arg("--out").arg(folder).current_dir(source.folder()))?;
+    let sdist = only(folder, ".tar.gz")?;
+    let unpacked = unpack(&sdist, &work.join("sdist"))?;
+    say::progress("wheel, from the unpacked sdist");
+    let program = build.wheel(&tools, &unpacked, folder)?;
+    let wheel = only(folder, ".whl")?;
+    say::progress("tarball");
+    let name = format!(
+        "pipulate-{}-{}",
+        source.version(),
+        build.target().map_or_else(licenses::host, |target| Ok(target.to_owned()))?
+    );
+    let tarball = pack(&name, &program, &source, &work, folder)?;
+    let mut made = vec![wheel, sdist, tarball];
+    made.push(write_sums(folder, &made)?);
+    Ok(made)
+}
+
+impl Build {
+    fn target(&self) -> Option<&str> {
+        match self {
+            Self::Release { target } => Some(target),
+            Self::Quick => None,
+        }
+    }
+
+    /// Builds the wheel into `folder`; where the program is that was put into it.
+    fn wheel(&self, tools: &Tools, source: &Path, folder: &Path) -> Result<PathBuf> {
+        let mut maturin = tools.maturin();
+        maturin.arg("build").arg("--out").arg(folder).current_dir(source);
+        let built = match self {
+            Self::Release { target } => {
+                let built = run::root().join("target/dist-build");
+                maturin.args(["--release", "--target", target]).env("CARGO_TARGET_DIR", &built);
+                if target.contains("-linux-gnu") {
+                    maturin.args(["--zig", "--compatibility", GLIBC]);
+                } else if target.contains("-linux-musl") {
+                    maturin.arg("--zig");
+                }
+                built.join(target).join("release")
+            }
+            Self::Quick => {
+                let built = run::root().join("target");
+                maturin
+                    .args(["--profile", "dev", "--compatibility", "linux"])
+                    .env("CARGO_TARGET_DIR", &built);
+                built.join("debug")
+            }
+        };
+        run::check(&mut maturin)?;
+        Ok(built.join("pipulate"))
+    }
+}
+
+/// The one file in a folder whose name ends so.
+fn only(folder: &Path, end: &str) -> Result<PathBuf> {
+    let entries = fs::read_dir(folder).with_context(|| format!("could not list {}", folder.display()))?;
+    let mut found = entries.flatten().map(|entry| entry.path());
+    found
+        .find(|path| path.to_string_lossy().ends_with(end))
+        .with_context(|| format!("there is no *{end} in {}", folder.display()))
+}
+
+/// Unpacks an archive with one folder in it; that folder.
+fn unpack(archive: &Path, into: &Path) -> Result<PathBuf> {
+    let _none_yet = fs::remove_dir_all(into);
+    fs::create_dir_all(into).with_context(|| format!("could not make {}", into.display()))?;
+    run::output(run::program("tar").arg("-xzf").arg(archive).arg("-C").arg(into))?;
+    let name = archive.file_name().unwrap_or_default().to_string_lossy().replace(".tar.gz", "");
+    let folder = into.join(name);
+    ensure!(folder.is_dir(), "{} has no folder {}", archive.display(), folder.display());
+    Ok(folder)
+}
+
+/// The program alone, with what has to go with it.
+fn pack(name: &str, program: &Path, source: &Source, work: &Path, folder: &Path) -> Result<PathBuf> {
+    let staged = work.join(name);
+    let _none_yet = fs::remove_dir_all(&staged);
+    fs::create_dir_all(&staged).with_context(|| format!("could not make {}", staged.display()))?;
+    let copy = |from: &Path| {
+        let to = staged.join(from.file_name().unwrap_or_default());
+        fs::copy(from, to).with_context(|| format!("could not copy {}", from.display()))
+    };
+    copy(program)?;
+    for file in ["README.md", "LICENSE", source::LICENSES] {
+        copy(&source.folder().join(file))?;
+    }
+    let tarball = folder.join(format!("{name}.tar.gz"));
+    let mut tar: Command = run::program("tar");
+    tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"]);
+    tar.arg(format!("--mtime=@{}", source.time()));
+    run::output(tar.arg("-czf").arg(&tarball).arg("-C").arg(work).arg(name))?;
+    Ok(tarball)
+}
+
+/// As `sha256sum` writes and checks it.
+fn write_sums(folder: &Path, files: &[PathBuf]) -> Result<PathBuf> {
+    let mut sums = String::new();
+    for file in files {
+        let bytes = fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
+        let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        sums += &format!("{digest}  {}\n", file.file_name().unwrap_or_default().to_string_lossy());
+    }
+    let path = folder.join("SHA256SUMS");
+    fs::write(&path, sums).with_context(|| format!("could not write {}", path.display()))?;
+    Ok(path)
+}
