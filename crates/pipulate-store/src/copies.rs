@@ -37,7 +37,9 @@ pub fn folder() -> Option<PathBuf> {
 pub fn cache_above(file: &Path) -> Option<&Path> {
     let is_cache = |folder: &&Path| {
         let tag = folder.join("CACHEDIR.TAG");
-        files::read_foreign(&tag).is_ok_and(|text| text.starts_with(SIGNATURE))
+        // uv gives every environment a tag, so that backups leave it out; `uv tool install` keeps its own.
+        let is_environment = || folder.join("pyvenv.cfg").exists();
+        files::read_foreign(&tag).is_ok_and(|text| text.starts_with(SIGNATURE)) && !is_environment()
     };
     file.ancestors().skip(1).find(is_cache)
 }
@@ -132,6 +134,13 @@ mod tests {
         fs::remove_file(&program).unwrap();
         assert_eq!(cache_above(&program), Some(&*cache), "the file may be gone");
         assert_eq!(cache_above(&folder.path().join("pipulate")), None);
+        let environment = folder.path().join("cache/a");
+        fs::copy(cache.join("CACHEDIR.TAG"), environment.join("CACHEDIR.TAG")).unwrap();
+        fs::write(environment.join("pyvenv.cfg"), "").unwrap();
+        assert_eq!(cache_above(&program), Some(&*cache), "the environment is in a cache");
+        fs::write(cache.join("pyvenv.cfg"), "").unwrap();
+        assert_eq!(cache_above(&program), None, "both are environments");
+        fs::remove_file(cache.join("pyvenv.cfg")).unwrap();
         fs::write(cache.join("CACHEDIR.TAG"), "mine").unwrap();
         assert_eq!(cache_above(&program), None);
     }
