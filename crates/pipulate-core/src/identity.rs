@@ -70,8 +70,8 @@ pub enum Liveness {
     Gone,
     /// It may live where we can't look.
     Elsewhere(Elsewhere),
-    /// Something has its number and the system doesn't say what.
-    Unverifiable(String),
+    /// Something has its number, and the system doesn't say what; `error` is what it says instead.
+    Unverifiable { error: Option<String> },
 }
 
 /// A place whose processes can't be seen from here.
@@ -79,13 +79,4 @@ pub enum Liveness {
 pub enum Elsewhere {
     Machine,
     Container,
-}
-
-impl fmt::Display for Elsewhere {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Machine => "on another machine",
-            Self::Container => "in another container",
-        })
-    }
 }

@@ -12,6 +12,7 @@ pub use parts::{
     Attempt, Ending, Fate, Key, Obstacle, PortHolder, ProbeProblem, Process, Processes, Remnant, WatchProblem,
 };
 
+use crate::identity::Pid;
 use crate::service::ServiceName;
 
 /// Declares the reasons and their codes in one list, so that no variant can be without a code.
@@ -129,6 +130,18 @@ reasons! {
     FolderMoved { from: PathBuf } = "folder-moved",
     /// Its records and logs are in another folder than usual.
     FilesElsewhere { folder: PathBuf } = "files-elsewhere",
+    /// It is supervised in another container.
+    InAnotherContainer = "in-another-container",
+    /// It runs on another machine, or in another container if no `machine` is named.
+    RunsElsewhere { machine: Option<String> } = "runs-elsewhere",
+    /// A process that its record names lives, and nothing shows that it is the service's.
+    ProcessUnproved { pid: Pid, name: String, record: PathBuf } = "process-unproved",
+    /// The system does not show whether the process that its record names is still the same.
+    ProcessHidden { pid: Pid, error: Option<String> } = "process-hidden",
+    /// Its record can't be read, and this process of it lives.
+    RecordUnreadable { error: String, pid: Pid } = "record-unreadable",
+    /// It runs although its records were deleted.
+    RecordsDeleted = "records-deleted",
     /// Other machines can connect to it. `file`: the Python file of its command.
     ListensPublicly { port: u16, address: IpAddr, file: Option<PathBuf> } = "listens-publicly",
     /// Its usual port is taken, so it has another one.

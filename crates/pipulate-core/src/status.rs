@@ -14,8 +14,17 @@ pub struct ProjectStatus {
     pub name: String,
     pub root: AbsPath,
     pub services: Vec<ServiceStatus>,
-    /// What could not be told, each a sentence; `status` then exits with 4.
-    pub unknown: Vec<String>,
+    /// What could not be told; `status` then exits with 4.
+    pub unknown: Vec<Doubt>,
+}
+
+/// Something that could not be told about a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doubt {
+    /// A file or folder of the home can't be read; `error` names it.
+    Unreadable { error: String },
+    /// A service may run where it can't be seen.
+    Service { service: ServiceName, why: Reason },
 }
 
 /// How a project as a whole is, for an exit code.

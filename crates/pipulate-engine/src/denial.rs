@@ -3,6 +3,7 @@
 use pipulate_core::project::AbsPath;
 use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
+use pipulate_core::status::Doubt;
 use pipulate_store::error::StoreError;
 use pipulate_supervisor::program::LaunchError;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::cause::Cause;
 use crate::report::Outcomes;
 use crate::work::Work;
+use crate::written;
 
 /// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,7 +57,8 @@ pub enum Denial {
     },
     /// It can't be told what runs.
     UnknownState {
-        why: Vec<String>,
+        #[serde(with = "written::doubts")]
+        why: Vec<Doubt>,
     },
     /// The folders of the home can't be made, or are somebody else's.
     NoHome {
@@ -93,7 +96,7 @@ pub enum NotStartable {
     },
     /// Its program, its supervisor's program, or its port can't be used.
     Preflight {
-        #[serde(with = "as_written")]
+        #[serde(with = "written::reason")]
         why: Box<Reason>,
     },
 }
@@ -107,23 +110,5 @@ impl From<StoreError> for Denial {
 impl From<LaunchError> for Denial {
     fn from(error: LaunchError) -> Self {
         Self::Launch { error: error.into() }
-    }
-}
-
-/// A reason in the format that it has in records.
-mod as_written {
-    use pipulate_store::record;
-    use serde::de::Error as _;
-    use serde::{Deserializer, Serializer};
-
-    use super::*;
-
-    pub(super) fn serialize<S: Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&record::reason_to_json(reason))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<Reason>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        record::reason_from_json(&text).map(Box::new).ok_or_else(|| D::Error::custom("not a reason"))
     }
 }

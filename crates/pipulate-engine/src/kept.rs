@@ -44,7 +44,9 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use pipulate_core::identity::Pid;
+    use pipulate_core::reason::Reason;
     use pipulate_core::service::ServiceName;
+    use pipulate_core::status::Doubt;
 
     use super::*;
     use crate::cause::{Cause, CauseKind};
@@ -65,13 +67,19 @@ mod tests {
             (name("c"), Outcome::Refused(Refusal::LockHeld { pid: Pid::new(7).unwrap() })),
             (name("d"), Outcome::Unrecorded(Unrecorded::Unwritable { error: None })),
             (name("e"), Outcome::Unmet { needed: name("a") }),
+            (name("f"), Outcome::Refused(Refusal::Unknown { why: Box::new(Reason::InAnotherContainer) })),
         ];
         let error = Cause { text: "no room".to_owned(), kind: CauseKind::DiskFull };
         let work = vec![Work::TerminalJob { pid: Pid::new(9).unwrap(), command: "vim".to_owned() }];
+        let doubts = vec![
+            Doubt::Unreadable { error: "no record".to_owned() },
+            Doubt::Service { service: name("a"), why: Reason::RecordsDeleted },
+        ];
         for result in [
             Ok(Report { outcomes: outcomes.clone(), ended_kernels: vec!["a.ipynb".to_owned()], idle: None }),
             Err(Denial::NoRoom { error }),
             Err(Denial::WorkInProgress { work }),
+            Err(Denial::UnknownState { why: doubts }),
             Err(Denial::NeedsDown { outcomes }),
         ] {
             let request = Request::new(Desired::Restarted, vec![name("server")], Wait::No);

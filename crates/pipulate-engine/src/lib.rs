@@ -26,3 +26,4 @@ pub mod specs;
 pub mod takeover;
 mod upkeep;
 pub mod work;
+mod written;

@@ -14,7 +14,9 @@ use pipulate_core::layout::Layout;
 use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
-use pipulate_core::status::{KernelInfo, LiveService, ProcessInfo, ProjectStatus, Role, ServiceStatus};
+use pipulate_core::status::{
+    Doubt, KernelInfo, LiveService, ProcessInfo, ProjectStatus, Role, ServiceStatus,
+};
 use pipulate_process::identity;
 use pipulate_process::ports::Listeners;
 use pipulate_process::table::{self, Entry};
@@ -52,7 +54,7 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
             names.extend(found.iter().map(|(name, _)| name.clone()));
             lost = found;
         }
-        Err(error) => unknown.push(error.to_string()),
+        Err(error) => unknown.push(Doubt::Unreadable { error: error.to_string() }),
     }
     let mut seen = HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
@@ -61,11 +63,11 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
     let look_at = |service: &ServiceName| {
         let (record, mut doubt) = match record::read(layout, service) {
             Ok(record) => (record, None),
-            Err(error) => (None, Some(error.to_string())),
+            Err(error) => (None, Some(Doubt::Unreadable { error: error.to_string() })),
         };
         let ownership = ownership_among(&claims, layout, service, record.as_ref(), &host);
         if let (Ownership::Unknown(why), None) = (&ownership, &doubt) {
-            doubt = Some(format!("{service}: {why}"));
+            doubt = Some(Doubt::Service { service: service.clone(), why: why.clone() });
         }
         let is_lost = lost.iter().any(|(name, _)| name == service);
         // Its supervisor was killed: the record still names it.
@@ -79,7 +81,7 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
         let mut status = service_status(&claims, layout, service, record.as_ref(), &ownership, &host);
         if let Some((_, supervisor)) = lost.iter().find(|(name, _)| name == service) {
             status.supervisor_pid = Some(*supervisor);
-            doubt = Some(format!("{service}: its records were deleted while it ran; a stop still ends it"));
+            doubt = Some(Doubt::Service { service: service.clone(), why: Reason::RecordsDeleted });
         }
         if doubt.is_some() {
             (status.state, status.wanted) = (ServiceState::Unknown, Wanted::Run);

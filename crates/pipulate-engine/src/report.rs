@@ -1,11 +1,13 @@
 //! How a request came out, service by service: values, of which renderers make sentences.
 
 use pipulate_core::identity::Pid;
+use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
 use pipulate_store::record::{self, Receipt, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::cause::Cause;
+use crate::written;
 
 /// How a request came out for one service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,7 +57,10 @@ pub enum Unrecorded {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
     /// It may run where it can't be seen.
-    Unknown { why: String },
+    Unknown {
+        #[serde(with = "written::reason")]
+        why: Box<Reason>,
+    },
     /// It runs although its records were deleted.
     Lost { supervisor: Pid },
     /// A process that never supervised it holds its lock.

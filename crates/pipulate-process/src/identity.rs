@@ -48,9 +48,7 @@ pub fn liveness(identity: &ProcessIdentity, here: &Host) -> Liveness {
     match os::entry(identity.pid) {
         Some(entry) if entry.lives() && entry.start == identity.start => Liveness::Alive,
         Some(_) => Liveness::Gone,
-        None if exists(identity.pid) => {
-            Liveness::Unverifiable(format!("the system does not show what process {} is", identity.pid))
-        }
+        None if exists(identity.pid) => Liveness::Unverifiable { error: None },
         None => Liveness::Gone,
     }
 }
@@ -83,12 +81,13 @@ impl Verified {
     /// # Errors
     /// What was found instead: it may live elsewhere, or can't be verified.
     pub fn pin(identity: &ProcessIdentity, here: &Host) -> Result<Option<Self>, Liveness> {
-        let pin = os::Pin::open(identity.pid).map_err(|error| Liveness::Unverifiable(error.to_string()))?;
+        let pin = os::Pin::open(identity.pid)
+            .map_err(|error| Liveness::Unverifiable { error: Some(error.to_string()) })?;
         // Looked at after pinning: what is pinned can't become another process any more.
         match liveness(identity, here) {
             Liveness::Alive => Ok(pin.map(|pin| Self { identity: identity.clone(), pin })),
             Liveness::Gone => Ok(None),
-            other @ (Liveness::Elsewhere(_) | Liveness::Unverifiable(_)) => Err(other),
+            other @ (Liveness::Elsewhere(_) | Liveness::Unverifiable { .. }) => Err(other),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Why a supervisor could not do its work.
 
+use pipulate_core::reason::Reason;
+use pipulate_core::service::ServiceName;
 use pipulate_store::error::StoreError;
 
 /// Why a supervisor could not do its work.
@@ -9,8 +11,7 @@ pub enum SuperviseError {
     Store(#[from] StoreError),
     #[error("could not {activity}: {source}")]
     System { activity: &'static str, source: std::io::Error },
-    #[error("{service} lives {place}; stop it there")]
-    Elsewhere { service: String, place: String },
-    #[error("nothing was started: could not tell whether {service} is running: {reason}")]
-    Unverifiable { service: String, reason: String },
+    /// Something of the service may run, so nothing was started.
+    #[error("could not tell whether {service} is running: {}", .why.code())]
+    Doubtful { service: ServiceName, why: Box<Reason> },
 }

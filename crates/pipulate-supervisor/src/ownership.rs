@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pipulate_core::identity::{Elsewhere, Host, Liveness, Pid, ProcessIdentity};
 use pipulate_core::layout::Layout;
+use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
 use pipulate_core::text::printable;
 use pipulate_process::identity::{self, Verified};
@@ -28,8 +29,8 @@ pub enum Ownership {
     Unsupervised,
     /// Nothing of it lives.
     Gone,
-    /// Who knows; the sentence says why.
-    Unknown(String),
+    /// It may run where it can't be seen, for this reason.
+    Unknown(Reason),
 }
 
 /// The record of a service, and who stands behind it. A record that can't be read is as good as none
@@ -67,15 +68,13 @@ pub fn ownership_among(
                     .is_some_and(|there| there.boot == host.boot && there.pid_namespace != host.pid_namespace)
             };
             return match record.is_some_and(elsewhere) {
-                true => Ownership::Unknown("it is supervised in another container".to_owned()),
+                true => Ownership::Unknown(Reason::InAnotherContainer),
                 false => Ownership::Supervised(pid),
             };
         }
-        Ok(Holder::Invisible) => {
-            return Ownership::Unknown("it is supervised in another container".to_owned());
-        }
+        Ok(Holder::Invisible) => return Ownership::Unknown(Reason::InAnotherContainer),
         Ok(Holder::Nobody) => {}
-        Err(error) => return Ownership::Unknown(error.to_string()),
+        Err(error) => return Ownership::Unknown(Reason::FileProblem { error: error.to_string() }),
     }
     record.map_or(Ownership::Gone, |record| ownership_unheld(claims, layout, service, record, host))
 }
@@ -124,19 +123,24 @@ fn ownership_of_main(
             Membership::Doubtful(why) => Some(Ownership::Unknown(why)),
             Membership::Ended => None,
         },
-        Liveness::Elsewhere(_) | Liveness::Unverifiable(_) if !known::is_home(layout) => None,
+        Liveness::Elsewhere(_) | Liveness::Unverifiable { .. } if !known::is_home(layout) => None,
         // A container that ended took its processes along: then nobody has the FIFO open.
         Liveness::Elsewhere(Elsewhere::Container) if !capture::is_held(layout, &own.name) => None,
-        Liveness::Elsewhere(place) => {
-            let machine = match place {
-                Elsewhere::Machine => format!(" ({})", main.host.machine),
-                Elsewhere::Container => String::new(),
-            };
-            Some(Ownership::Unknown(format!("it lives {place}{machine}; stop it there")))
+        Liveness::Elsewhere(place) => Some(Ownership::Unknown(elsewhere(place, main))),
+        Liveness::Unverifiable { error } => {
+            Some(Ownership::Unknown(Reason::ProcessHidden { pid: main.pid, error }))
         }
-        Liveness::Unverifiable(why) => Some(Ownership::Unknown(why)),
         Liveness::Gone => None,
     }
+}
+
+/// Returns that a process lives in another place.
+pub(crate) fn elsewhere(place: Elsewhere, process: &ProcessIdentity) -> Reason {
+    let machine = match place {
+        Elsewhere::Machine => Some(process.host.machine.clone()),
+        Elsewhere::Container => None,
+    };
+    Reason::RunsElsewhere { machine }
 }
 
 /// Whether the living process that a record names as the main one is the service's.
@@ -145,8 +149,8 @@ pub enum Membership {
     /// It carries the service's marker, or writes to its FIFO.
     Proved,
     /// It shows neither: its environment is empty or hidden from us (`env -i`, ssh-agent, setuid programs),
-    /// or the record is forged. It is neither signaled nor replaced; the sentence says what to do.
-    Doubtful(String),
+    /// or the record is forged. It is neither signaled nor replaced.
+    Doubtful(Reason),
     /// It has ended, or only a record that was not written here says that it is.
     Ended,
 }
@@ -180,17 +184,12 @@ fn membership_within(
         return Membership::Ended;
     }
     let name = table::entry(main.pid).map(|entry| printable(&entry.name)).unwrap_or_default();
-    Membership::Doubtful(format!(
-        "its record names process {pid} ({name}), which is running, but nothing shows that this is {service}; \
-         if it is, end it with: kill {pid}; if it is not, delete {record}",
-        pid = main.pid,
-        service = service.name,
-        record = layout.record(&service.name)
-    ))
+    let record = layout.record(&service.name).to_path_buf();
+    Membership::Doubtful(Reason::ProcessUnproved { pid: main.pid, name, record })
 }
 
 /// Why nothing may be started beside the main process that a record names, or in its place.
-pub fn doubt(layout: &Layout, record: &Record, host: &Host) -> Option<String> {
+pub fn doubt(layout: &Layout, record: &Record, host: &Host) -> Option<Reason> {
     let main = &record.main.as_ref()?.identity;
     if identity::liveness(main, host) != Liveness::Alive {
         return None;

@@ -9,7 +9,16 @@ mod reason;
 pub use parts::{fate, holder};
 pub use reason::{note, reason, reasons};
 
-use pipulate_core::status::ServiceStatus;
+use pipulate_core::status::{Doubt, ServiceStatus};
+use pipulate_core::text::printable;
+
+/// What could not be told about a project, as a sentence that stands alone.
+pub fn doubt(doubt: &Doubt) -> String {
+    match doubt {
+        Doubt::Unreadable { error } => printable(error),
+        Doubt::Service { service, why } => format!("{service}: {}", reason(why, service)),
+    }
+}
 
 /// What is missing in a service's log, and what to do.
 pub fn lost_lines(service: &ServiceStatus) -> Option<String> {

@@ -156,6 +156,24 @@ fn sentence(reason: &Reason, service: &ServiceName) -> String {
             from.display()
         ),
         Reason::FilesElsewhere { folder } => format!("its files are in: {}", folder.display()),
+        Reason::InAnotherContainer => "it is supervised in another container".to_owned(),
+        Reason::RunsElsewhere { machine: Some(machine) } => {
+            format!("it lives on another machine ({machine}); stop it there")
+        }
+        Reason::RunsElsewhere { machine: None } => "it lives in another container; stop it there".to_owned(),
+        Reason::ProcessUnproved { pid, name, record } => format!(
+            "its record names process {pid} ({name}), which is running, but nothing shows that this is \
+             {service}; if it is, end it with: kill {pid}; if it is not, delete {}",
+            record.display()
+        ),
+        Reason::ProcessHidden { pid, error: None } => {
+            format!("the system does not show what process {pid} is")
+        }
+        Reason::ProcessHidden { error: Some(error), .. } => error.clone(),
+        Reason::RecordUnreadable { error, pid } => {
+            format!("{error}, and process {pid} is one of its own (a stop with --force ends it)")
+        }
+        Reason::RecordsDeleted => "its records were deleted while it ran; a stop still ends it".to_owned(),
         Reason::ListensPublicly { port, address, file } => {
             let place = match address.is_unspecified() {
                 true => "all interfaces".to_owned(),

@@ -104,6 +104,21 @@ pub fn all() -> Vec<Reason> {
             Reason::EndedFromOutside,
             Reason::FolderMoved { from: "/home/me/old".into() },
             Reason::FilesElsewhere { folder: "/run/user/1000/pipulate/demo".into() },
+            Reason::InAnotherContainer,
+            Reason::RunsElsewhere { machine: Some("0f3a9c".to_owned()) },
+            Reason::RunsElsewhere { machine: None },
+            Reason::ProcessUnproved {
+                pid: pid(12),
+                name: "ssh-agent".to_owned(),
+                record: "/home/me/demo/.pipulate/run/server.json".into(),
+            },
+            Reason::ProcessHidden { pid: pid(12), error: None },
+            Reason::ProcessHidden { pid: pid(12), error: Some(denied()) },
+            Reason::RecordUnreadable {
+                error: "/home/me/demo/.pipulate/run/server.json is not a record".to_owned(),
+                pid: pid(12),
+            },
+            Reason::RecordsDeleted,
             Reason::ListensPublicly {
                 port: 5001,
                 address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -119,7 +134,7 @@ pub fn all() -> Vec<Reason> {
             Reason::KeysRenewed { port: 5001, keys: vec![Key::JupyterToken, Key::JupyterSignIns, Key::App] },
             Reason::NoToken,
             Reason::NoSocketFolder,
-            Reason::told("it is supervised in another container"),
+            Reason::told("it failed 5 times within a minute"),
         ])
         .collect()
 }
@@ -158,7 +173,7 @@ fn need_states() -> Vec<NeedState> {
         NeedState::Stopped,
         NeedState::Crashed { why: vec![Reason::EndedBeforeReady { end: code(3) }] },
         NeedState::NotReady { why: vec![Reason::NotListening] },
-        NeedState::Unknown { why: vec![Reason::told("it is supervised in another container")] },
+        NeedState::Unknown { why: vec![Reason::InAnotherContainer] },
     ]
 }
 

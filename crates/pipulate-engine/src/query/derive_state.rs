@@ -34,7 +34,7 @@ pub(super) fn state(
             let why = outlived(record).unwrap_or(Reason::SupervisorGone);
             (ServiceState::Unsupervised, Wanted::Run, vec![why])
         }
-        Ownership::Unknown(why) => (ServiceState::Unknown, record.wanted, vec![Reason::told(why)]),
+        Ownership::Unknown(why) => (ServiceState::Unknown, record.wanted, vec![why.clone()]),
         Ownership::Gone => last_word(record, host),
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn step(goal: &Goal, seen: &Observed, now: Instant) -> Step {
         return Step::End(Outcome::TimedOut);
     }
     match &seen.owner {
-        Ownership::Unknown(why) => refuse(Refusal::Unknown { why: why.clone() }),
+        Ownership::Unknown(why) => refuse(Refusal::Unknown { why: Box::new(why.clone()) }),
         Ownership::Gone => Step::BecomeStart,
         Ownership::Unsupervised => adopt(goal, seen),
         Ownership::Supervised(pid) => of_supervisor(goal, seen, *pid),

@@ -17,7 +17,7 @@ pub(super) fn step(goal: &Goal, seen: &Observed, now: Instant) -> Step {
     let has_begun_nothing = goal.memory.asked.is_none() && goal.memory.launches == LAUNCHES;
     match &seen.owner {
         Ownership::Unknown(why) if has_begun_nothing && !goal.memory.was_supervised => {
-            return refuse(Refusal::Unknown { why: why.clone() });
+            return refuse(Refusal::Unknown { why: Box::new(why.clone()) });
         }
         Ownership::Gone | Ownership::Unsupervised if has_begun_nothing && !goal.memory.was_supervised => {
             return first_launch(seen);

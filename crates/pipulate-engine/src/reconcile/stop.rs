@@ -52,7 +52,7 @@ fn decide(goal: &Goal, seen: &Observed) -> Step {
     match (&seen.owner, &seen.unreadable, record) {
         // The kernel's word for who holds the lock, not the record's.
         (Ownership::Supervised(pid), _, _) => of_supervisor(goal, seen, *pid),
-        (Ownership::Unknown(why), _, _) => refuse(Refusal::Unknown { why: why.clone() }),
+        (Ownership::Unknown(why), _, _) => refuse(Refusal::Unknown { why: Box::new(why.clone()) }),
         // Its processes still carry its marker; to go by that alone has to be asked for.
         (Ownership::Gone | Ownership::Unsupervised, Some(_), _) if goal.stop.force => {
             Step::Launch(Launch::Stop)

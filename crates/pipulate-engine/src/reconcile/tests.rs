@@ -7,6 +7,7 @@ mod withdrawn;
 
 use std::time::{Duration, Instant};
 
+use pipulate_core::reason::Reason;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::command::End;
 use pipulate_store::record::{Receipt, Record};

@@ -177,9 +177,11 @@ fn records(examination: &Examination) -> Finding {
         return skipped(RECORDS, "Not examined: .pipulate is not a folder");
     }
     if let Some(problem) = status.unknown.first() {
-        return warning(RECORDS, "A record can't be relied on").detail(problem.clone()).advice(
-            "if nothing of this home runs elsewhere (another machine, a container), remove that file",
-        );
+        return warning(RECORDS, "A record can't be relied on")
+            .detail(pipulate_words::doubt(problem))
+            .advice(
+                "if nothing of this home runs elsewhere (another machine, a container), remove that file",
+            );
     }
     let stale: Vec<&str> = status
         .services

@@ -133,7 +133,7 @@ impl Need {
             (Ownership::Supervised(_), Some(_)) => true,
             (Ownership::Unsupervised | Ownership::Gone, _) => false,
             (Ownership::Unknown(why), _) => {
-                return Self::Down(NeedState::Unknown { why: vec![Reason::told(why.clone())] });
+                return Self::Down(NeedState::Unknown { why: vec![why.clone()] });
             }
         };
         let Some(record) = record else { return Self::Down(NeedState::NotRunning) };

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use pipulate_core::identity::{Elsewhere, Liveness, ProcessIdentity};
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
+use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceSpec;
 use pipulate_core::state::ServiceState;
 use pipulate_process::identity::Verified;
@@ -157,13 +158,9 @@ fn earlier_record(
     };
     let living = service.everywhere(&[], layout).ours;
     match (living.first(), beginning) {
-        (Some(entry), Beginning::Start | Beginning::Rescue) => Err(SuperviseError::Unverifiable {
-            service: service.name.to_string(),
-            reason: format!(
-                "{error}, and process {} is one of its own (a stop with --force ends it)",
-                entry.pid
-            ),
-        }),
+        (Some(entry), Beginning::Start | Beginning::Rescue) => {
+            Err(doubtful(service, Reason::RecordUnreadable { error: error.to_string(), pid: entry.pid }))
+        }
         (None, _) | (Some(_), Beginning::Stop) => {
             tracing::warn!(service = %service.name, "{error}; it is written anew");
             Ok(None)
@@ -185,7 +182,6 @@ fn surviving_main(
         return Ok(Some(unrecorded));
     }
     let Some(record) = earlier.main.clone() else { return Ok(None) };
-    let name = || service.name.to_string();
     let pid = record.identity.pid;
     let is_child = table::entry(pid)
         .is_some_and(|entry| entry.parent == me.pid.get() && entry.start == record.identity.start);
@@ -205,7 +201,7 @@ fn surviving_main(
             match ownership::membership(layout, service, &adopted.record.identity, host) {
                 Membership::Proved => Ok(Some(adopted)),
                 Membership::Ended => Ok(None),
-                Membership::Doubtful(reason) => Err(SuperviseError::Unverifiable { service: name(), reason }),
+                Membership::Doubtful(why) => Err(doubtful(service, why)),
             }
         }
         Ok(None) => Ok(None),
@@ -214,11 +210,15 @@ fn surviving_main(
             Ok(None)
         }
         Err(Liveness::Elsewhere(place)) => {
-            Err(SuperviseError::Elsewhere { service: name(), place: place.to_string() })
+            Err(doubtful(service, ownership::elsewhere(place, &record.identity)))
         }
-        Err(Liveness::Unverifiable(reason)) => Err(SuperviseError::Unverifiable { service: name(), reason }),
+        Err(Liveness::Unverifiable { error }) => Err(doubtful(service, Reason::ProcessHidden { pid, error })),
         Err(Liveness::Alive | Liveness::Gone) => Ok(None),
     }
+}
+
+fn doubtful(service: &Service, why: Reason) -> SuperviseError {
+    SuperviseError::Doubtful { service: service.name.clone(), why: Box::new(why) }
 }
 
 /// The main process that its supervisor had just started when it was killed.

@@ -15,7 +15,7 @@ use pipulate_core::resources::Resources;
 use pipulate_core::secret::EnvKey;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
-use pipulate_core::status::{KernelActivity, ProjectStatus, ServiceStatus};
+use pipulate_core::status::{Doubt, KernelActivity, ProjectStatus, ServiceStatus};
 use pipulate_ollama::host::Host;
 use pipulate_ollama::why::Incident;
 use pipulate_store::chat::Chats;
@@ -48,7 +48,7 @@ pub(crate) struct FakeWorld {
     pub(crate) services: Mutex<Vec<ServiceStatus>>,
     /// What the next look sees instead.
     pub(crate) seen_once: Mutex<Option<Vec<ServiceStatus>>>,
-    pub(crate) unknown: Mutex<Vec<String>>,
+    pub(crate) unknown: Mutex<Vec<Doubt>>,
     pub(crate) looks: Mutex<Vec<Probes>>,
     pub(crate) kernels: Mutex<Vec<KernelActivity>>,
     pub(crate) resources: Mutex<Resources>,

@@ -10,6 +10,7 @@ use pipulate_core::reason::Reason;
 use pipulate_core::resources::{Disk, Load, Memory, Resources};
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
+use pipulate_core::status::Doubt;
 
 use super::fake::{Home, PORT, ask, empty, last_exit, service};
 use crate::headers::CONTENT_SECURITY;
@@ -51,7 +52,11 @@ fn the_services_page_tells_states_reasons_and_verbs() {
     let mut backoff = service("mailer", ServiceState::Backoff);
     (backoff.port, backoff.last_exit) = (None, Some(last_exit(None, Some(9))));
     home.world.services.lock().unwrap().extend([crashed, backoff]);
-    home.world.unknown.lock().unwrap().push("the record of \"old\" is from another machine".to_owned());
+    let doubt = Doubt::Service {
+        service: ServiceName::parse("old").unwrap(),
+        why: Reason::RunsElsewhere { machine: None },
+    };
+    home.world.unknown.lock().unwrap().push(doubt);
     *home.world.resources.lock().unwrap() = Resources {
         memory: Some(Memory { total: 16 << 30, available: 5 << 30, swap_total: 2 << 30, swap_used: 0 }),
         load: Some(Load { averages: [0.5, 0.4, 0.3], processors: 4 }),
@@ -77,7 +82,7 @@ fn attack_25_hostile_text_stays_text() {
     bad.reasons = vec![Reason::told(hostile)];
     bad.url = Some("javascript:alert(1)".to_owned());
     *home.world.services.lock().unwrap() = vec![bad];
-    home.world.unknown.lock().unwrap().push(hostile.to_owned());
+    home.world.unknown.lock().unwrap().push(Doubt::Unreadable { error: hostile.to_owned() });
     let notice = Notice { text: hostile.to_owned(), at: Timestamp::UNIX_EPOCH };
     let page = services_page(&home, Some(&notice));
     assert!(!page.contains("<img src=x") && !page.contains("<script>") && !page.contains("javascript:"));

@@ -48,7 +48,7 @@ pub(crate) struct ServicesPage {
 impl ServicesPage {
     pub(crate) fn new(snapshot: &Snapshot, context: &RenderContext, choice: Choice) -> Self {
         let status = &snapshot.status;
-        let alerts = status.unknown.iter().chain(&snapshot.alerts);
+        let alerts = status.unknown.iter().map(pipulate_words::doubt).chain(snapshot.alerts.iter().cloned());
         let (mut doors, mut rows): (Vec<_>, Vec<_>) =
             status.services.iter().partition(|service| door::is_door(&service.name));
         doors.sort_by_key(|service| service.name.as_str() != ServiceName::JUPYTER);
@@ -61,7 +61,7 @@ impl ServicesPage {
             state: status.state(),
             machine: snapshot.resources,
             alerts: alerts
-                .map(|alert| capitalized(alert))
+                .map(|alert| capitalized(&alert))
                 .chain(machine::warnings(&snapshot.resources))
                 .collect(),
             doors: cards(doors),

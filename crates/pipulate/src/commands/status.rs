@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pipulate_core::project::AbsPath;
-use pipulate_core::status::{ProjectStatus, Verdict};
+use pipulate_core::status::{Doubt, ProjectStatus, Verdict};
 use pipulate_engine::project::Probes;
 use pipulate_engine::projects;
 use pipulate_process::poll::{self, Interest};
@@ -60,7 +60,7 @@ fn status_of(context: &Context, root: AbsPath) -> ProjectStatus {
     context.of_project(root.clone()).map_or_else(
         |failure| {
             let name = root.file_name().map(|name| name.to_string_lossy().into_owned());
-            let unknown = vec![failure.in_one_line()];
+            let unknown = vec![Doubt::Unreadable { error: failure.in_one_line() }];
             ProjectStatus { name: name.unwrap_or_default(), root, services: Vec::new(), unknown }
         },
         |project| project_status(&project),
@@ -76,7 +76,7 @@ fn show(context: &Context, settings: StatusSettings, statuses: &[ProjectStatus])
         (Format::Text, _, statuses) => printer.data(text(context, statuses))?,
     }
     for why in statuses.iter().flat_map(|status| &status.unknown) {
-        printer.warning(why);
+        printer.warning(pipulate_words::doubt(why));
     }
     Ok(())
 }

@@ -75,7 +75,8 @@ pub(crate) fn follow(given: LaunchSpec) -> ExitStatus {
             words,
             particulars,
             is_ordered,
-        })?;
+        })
+        .map_err(denial::not_supervised)?;
         Ok(ExitStatus::Success)
     });
     ended.unwrap_or_else(|failure| {
@@ -119,7 +120,7 @@ pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Resul
             words: pipulate_words::reasons,
             is_ordered: false,
         };
-        driver::supervise(task)?;
+        driver::supervise(task).map_err(denial::not_supervised)?;
         Ok(ExitStatus::Success)
     })
 }

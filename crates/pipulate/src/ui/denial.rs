@@ -4,6 +4,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_engine::cause::CauseKind;
 use pipulate_engine::denial::{Denial, NotStartable, WhyUnknown};
 use pipulate_engine::work::Work;
+use pipulate_supervisor::driver::SuperviseError;
 
 use crate::error::{Failure, FailureKind};
 use crate::ui::launched::Launched;
@@ -45,7 +46,7 @@ pub(crate) fn failure(denial: Denial) -> Failure {
         }
         Denial::UnknownState { why } => {
             let failure = Failure::failed("could not tell what runs; nothing was restarted");
-            why.iter().fold(failure, Failure::cause)
+            why.iter().map(pipulate_words::doubt).fold(failure, Failure::cause)
         }
         Denial::NoHome { error } => {
             // What is refused says itself what to do.
@@ -56,6 +57,17 @@ pub(crate) fn failure(denial: Denial) -> Failure {
         }
         Denial::NoRoom { error } => as_it_was(Failure::of_cause(error)),
         Denial::Store { error } | Denial::Launch { error } => Failure::of_cause(error),
+    }
+}
+
+/// Why a supervisor could not do its work.
+pub(crate) fn not_supervised(error: SuperviseError) -> Failure {
+    match error {
+        SuperviseError::Doubtful { service, why } => Failure::failed(format!(
+            "nothing was started: could not tell whether {service} is running: {}",
+            pipulate_words::reason(&why, &service)
+        )),
+        error @ (SuperviseError::Store(_) | SuperviseError::System { .. }) => error.into(),
     }
 }
 

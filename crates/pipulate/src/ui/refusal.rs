@@ -9,7 +9,7 @@ use crate::error::advice_against;
 /// The sentence for a refusal.
 pub(crate) fn words(service: &ServiceName, refusal: &Refusal) -> String {
     match refusal {
-        Refusal::Unknown { why } => why.clone(),
+        Refusal::Unknown { why } => pipulate_words::reason(why, service),
         Refusal::Lost { supervisor } => format!(
             "{service} runs already, supervised by process {supervisor}, although .pipulate was deleted \
              meanwhile; end it with: pipulate stop {service}"

@@ -11,7 +11,7 @@ pub(super) fn unsupervised() -> Observed {
 }
 
 fn elsewhere() -> Observed {
-    seen(Ownership::Unknown("elsewhere".to_owned()), Some(record(ServiceState::Ready)))
+    seen(Ownership::Unknown(Reason::InAnotherContainer), Some(record(ServiceState::Ready)))
 }
 
 fn is_up(step: &Step, expected_fresh: bool) -> bool {
@@ -21,7 +21,8 @@ fn is_up(step: &Step, expected_fresh: bool) -> bool {
 #[test]
 fn what_may_run_elsewhere_is_refused_by_every_request() {
     for desired in [Desired::Running, Desired::Stopped, Desired::Restarted] {
-        assert_eq!(decide(desired, &elsewhere()), refuse(Refusal::Unknown { why: "elsewhere".to_owned() }));
+        let why = Box::new(Reason::InAnotherContainer);
+        assert_eq!(decide(desired, &elsewhere()), refuse(Refusal::Unknown { why }));
     }
 }
 

@@ -30,7 +30,7 @@ fn any_owner() -> impl Strategy<Value = Ownership> {
         3 => (10..13_i32).prop_map(|number| Ownership::Supervised(pid(number))),
         2 => Just(Ownership::Unsupervised),
         3 => Just(Ownership::Gone),
-        1 => Just(Ownership::Unknown("?".to_owned())),
+        1 => Just(Ownership::Unknown(Reason::InAnotherContainer)),
     ]
 }
 

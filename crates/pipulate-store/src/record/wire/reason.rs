@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pipulate_core::identity::Pid;
 use pipulate_core::reason::{
     Attempt, Ending, Key, NeedState, Obstacle, PortHolder, ProbeProblem, Processes, Reason, Remnant,
     WatchProblem,
@@ -15,7 +16,7 @@ use pipulate_core::service::ServiceName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::adapters::{maybe_path, name, path, paths, seconds, with};
+use super::adapters::{maybe_path, name, path, paths, pid, seconds, with};
 use super::coded::{Coded, coded, raw, to_value};
 use super::fate::remnants;
 use super::parts::{
@@ -223,6 +224,28 @@ enum ReasonV2 {
         #[serde(with = "path")]
         folder: PathBuf,
     },
+    InAnotherContainer,
+    RunsElsewhere {
+        machine: Option<String>,
+    },
+    ProcessUnproved {
+        #[serde(with = "pid")]
+        pid: Pid,
+        name: String,
+        #[serde(with = "path")]
+        record: PathBuf,
+    },
+    ProcessHidden {
+        #[serde(with = "pid")]
+        pid: Pid,
+        error: Option<String>,
+    },
+    RecordUnreadable {
+        error: String,
+        #[serde(with = "pid")]
+        pid: Pid,
+    },
+    RecordsDeleted,
     ListensPublicly {
         port: u16,
         address: IpAddr,

@@ -56,7 +56,8 @@ impl Peers for Neighborhood<'_> {
         }
         match ownership::doubt(self.layout, &record, self.host) {
             Some(why) => {
-                tracing::warn!(service = %self.service, "{peer} lost its supervisor and gets no other: {why}");
+                let why = why.code();
+                tracing::warn!(service = %self.service, "{peer} lost its supervisor and gets no other: {why}; see `pipulate status`");
                 false
             }
             None => true,

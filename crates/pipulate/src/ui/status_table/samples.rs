@@ -62,7 +62,7 @@ fn service(root: &AbsPath, state: ServiceState, number: i32) -> ServiceStatus {
         ),
         ServiceState::Degraded => (None, vec![Reason::told("nothing answers at port 5001")]),
         ServiceState::Unsupervised => (None, vec![Reason::SupervisorGone]),
-        ServiceState::Unknown => (None, vec![Reason::told("it lives on another machine; stop it there")]),
+        ServiceState::Unknown => (None, vec![Reason::RunsElsewhere { machine: None }]),
         ServiceState::Stopped
         | ServiceState::Running
         | ServiceState::Ready
