@@ -74,13 +74,13 @@ fn a_service_that_is_not_here_is_not_offered() {
     $ pipulate start jupyter
     --- on stderr
     error: jupyter is switched off: pipulate.toml says enabled = false
-    hint: there are: server
+    hint: the services are: server
     --- 2
 
     $ pipulate start dashboard
     --- on stderr
     error: there is no dashboard where there is no server.py: `server` is that page here
-    hint: there are: server
+    hint: the services are: server
     --- 2
     ");
 }

@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(failure.kind, crate::error::FailureKind::Usage);
         insta::assert_snapshot!(failure.render(crate::style::Style::plain()), @r"
         error: there is no such service: jupiter
-        hint: there are: jupyter, server
+        hint: the services are: jupyter, server
         ");
         assert!(project.context.refuse_unknown(&[ServiceName::parse("jupyter").unwrap()], &known).is_ok());
     }

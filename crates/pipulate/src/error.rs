@@ -8,6 +8,7 @@ use pipulate_engine::cause::{Cause, CauseKind};
 
 use crate::exit_code::ExitStatus;
 use crate::style::Style;
+use crate::wrap::wrapped;
 
 /// A verb that did not do what it was asked.
 #[derive(Debug)]
@@ -89,18 +90,23 @@ impl Failure {
         self
     }
 
-    /// All of it, for a terminal; ends with a line break. Nothing for a reader that is gone.
+    /// All of it; ends with a line break. Nothing for a reader that is gone.
     pub(crate) fn render(&self, style: Style) -> String {
+        self.render_within(style, None)
+    }
+
+    /// All of it, for a terminal of this many columns.
+    pub(crate) fn render_within(&self, style: Style, width: Option<u16>) -> String {
         let mut text = String::new();
         if self.kind == FailureKind::ReaderGone {
             return text;
         }
-        let _infallible = writeln!(text, "{} {}", style.bad("error:"), indented(&self.message));
+        let _infallible = writeln!(text, "{} {}", style.bad("error:"), wrapped(&self.message, 7, width));
         for cause in &self.causes {
-            let _infallible = writeln!(text, "  {} {}", style.dim("because:"), indented(cause));
+            let _infallible = writeln!(text, "  {} {}", style.dim("because:"), wrapped(cause, 11, width));
         }
         for hint in &self.hints {
-            let _infallible = writeln!(text, "{} {}", style.hint("hint:"), indented(hint));
+            let _infallible = writeln!(text, "{} {}", style.hint("hint:"), wrapped(hint, 6, width));
         }
         text
     }
@@ -155,7 +161,7 @@ pub(crate) fn advice_against(kind: CauseKind) -> Option<String> {
 
 /// Lines after the first one stand under it.
 pub(crate) fn indented(text: &str) -> String {
-    text.trim_end().replace('\n', "\n    ")
+    wrapped(text, 0, None)
 }
 
 #[cfg(test)]

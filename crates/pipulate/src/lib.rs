@@ -16,6 +16,7 @@ mod links;
 mod llm_session;
 mod style;
 mod ui;
+mod wrap;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

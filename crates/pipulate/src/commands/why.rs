@@ -32,7 +32,7 @@ pub(crate) fn why(context: &Context, settings: WhySettings) -> Result<ExitStatus
     }
     let status = status::project_status(context);
     let Some(service) = subject(&status, settings.service.as_ref()) else {
-        context.printer.note("No service has a problem; name one to ask about it all the same");
+        context.printer.note("Nothing is failing. To ask anyway: pipulate why SERVICE");
         return Ok(ExitStatus::Success);
     };
     let incident = incident(context, service, &context.masker())?;
@@ -78,7 +78,7 @@ fn without_a_model(
     if let Some(error) = error {
         printer.data(format!("{name}: {}", pipulate_words::reason(&error, name)))?;
     }
-    printer.note(format!("No local LLM was asked: {}", no_model.in_one_line()));
+    printer.sentence(format!("No local LLM was asked: {}", no_model.in_one_line()));
     printer.hint(format!("more of what it printed: pipulate logs {name}"));
     Ok(ExitStatus::Success)
 }

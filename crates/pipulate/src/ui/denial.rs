@@ -89,7 +89,7 @@ fn unknown(service: &ServiceName, why: WhyUnknown, known: &[ServiceName]) -> Fai
         WhyUnknown::NoSuchService => format!("there is no such service: {service}"),
     };
     let failure = Failure::new(FailureKind::Usage, why);
-    if known.is_empty() { failure } else { failure.hint(format!("there are: {}", names(known))) }
+    if known.is_empty() { failure } else { failure.hint(format!("the services are: {}", names(known))) }
 }
 
 /// Why a service can't be started as it is configured.

@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pipulate_core::text;
 
 use super::terminal::{ColorWish, Terminal};
-use crate::error::{Failure, FailureKind, indented};
+use crate::error::{Failure, FailureKind};
 use crate::style::Style;
+use crate::wrap::wrapped;
 
 /// How much data is written at once.
 const AT_ONCE: usize = 64 << 10;
@@ -151,12 +152,26 @@ impl Printer {
 
     /// Says what is worth a look.
     pub(crate) fn warning(&self, text: impl fmt::Display) {
-        self.note(format!("{} {}", self.stderr_style.warning("warning:"), indented(&text.to_string())));
+        self.labeled(self.stderr_style.warning("warning:"), 9, &text.to_string());
     }
 
     /// Says what to do next.
     pub(crate) fn hint(&self, text: impl fmt::Display) {
-        self.note(format!("{} {}", self.stderr_style.hint("hint:"), indented(&text.to_string())));
+        self.labeled(self.stderr_style.hint("hint:"), 6, &text.to_string());
+    }
+
+    /// Says a sentence, which is broken between words where a terminal is too narrow for it.
+    pub(crate) fn sentence(&self, text: impl fmt::Display) {
+        self.note(wrapped(&text.to_string(), 0, self.width()));
+    }
+
+    fn labeled(&self, label: impl fmt::Display, columns: usize, text: &str) {
+        self.note(format!("{label} {}", wrapped(text, columns, self.width())));
+    }
+
+    /// Columns of the terminal that stderr is.
+    fn width(&self) -> Option<u16> {
+        self.terminal.width.filter(|_| self.terminal.stderr_is_terminal)
     }
 
     /// Says why nothing came of it.
@@ -167,7 +182,9 @@ impl Printer {
             | FailureKind::Refused
             | FailureKind::Usage
             | FailureKind::TimedOut
-            | FailureKind::Interrupted => self.raw_note(&failure.render(self.stderr_style)),
+            | FailureKind::Interrupted => {
+                self.raw_note(&failure.render_within(self.stderr_style, self.width()))
+            }
         }
     }
 

@@ -30,7 +30,7 @@ pub(crate) fn open<'a>(context: &Context, services: impl Iterator<Item = &'a Ser
     let ports: Vec<u16> = pages.iter().filter_map(|page| port_of(&page.url)).collect();
     let plan = Plan::decide(&Session::gather(Surroundings::of_this_process()), &ports);
     if let Plan::Print { reason, hint } = &plan {
-        printer.note(format!("The browser was not opened: {reason}"));
+        printer.sentence(format!("The browser was not opened: {reason}"));
         if let Some(hint) = hint {
             printer.hint(hint);
         }

@@ -161,8 +161,8 @@ fn speak(printer: &Printer, event: &GreetingEvent, in_line: bool, way: Option<&s
                 printer.note("");
             }
             match (event, way) {
-                (GreetingEvent::Absent { .. }, Some(way)) => printer.note(format!("{event}; {way}")),
-                (event, _) => printer.note(event),
+                (GreetingEvent::Absent { .. }, Some(way)) => printer.sentence(format!("{event}; {way}")),
+                (event, _) => printer.sentence(event),
             }
             false
         }
