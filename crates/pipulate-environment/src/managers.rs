@@ -90,6 +90,11 @@ impl Manager {
         words
     }
 
+    /// The command that brings packages which its environment lacks: it adds those that its list does not have.
+    pub(crate) fn command_for(self, missing: &[String], is_listed: bool) -> Vec<String> {
+        if is_listed { self.install_command() } else { self.add_command(missing) }
+    }
+
     /// Its program, if it is installed.
     fn program(self, around: &Surroundings) -> Option<PathBuf> {
         around.programs(self.name).next()

@@ -85,6 +85,12 @@ pub enum Drift {
     InterpreterLacks {
         missing: Vec<String>,
     },
+    /// The environment lacks these packages, and that tool manages it. `is_listed`: the tool's own list has them.
+    ManagerLacks {
+        manager: Manager,
+        missing: Vec<String>,
+        is_listed: bool,
+    },
     /// Another tool manages the packages.
     ManagedBy(Manager),
     /// `requires-python` excludes the environment's Python.
@@ -114,6 +120,7 @@ impl Drift {
             | Self::VenvMoved { .. }
             | Self::NotOurs { .. } => true,
             Self::InterpreterLacks { .. }
+            | Self::ManagerLacks { .. }
             | Self::ManagedBy(_)
             | Self::PythonExcluded { .. }
             | Self::NoJupyterLab { .. }
@@ -146,6 +153,13 @@ impl fmt::Display for Drift {
                 "the Python that pipulate.toml names lacks {}; install them with the tool that manages it (conda \
                  install, pixi add, …)",
                 missing.join(", ")
+            ),
+            Self::ManagerLacks { manager, missing, is_listed } => write!(
+                f,
+                "the Python environment lacks {}, and {manager}; {} what is missing with: {}",
+                missing.join(", "),
+                if *is_listed { "install" } else { "add" },
+                manager.command_for(missing, *is_listed).join(" ")
             ),
             Self::ManagedBy(manager) if manager.is_uv() => {
                 write!(f, "{manager}; to update them, run `uv sync` or `pipulate setup`")
@@ -218,14 +232,12 @@ fn left_to_the_manager(facts: &Facts<'_>, mode: Mode, plan: Plan) -> Plan {
     let Some(manager) = facts.manager.filter(|_| !facts.has_own_list) else { return plan };
     match plan {
         // `setup --recreate` is our own environment in the place of what is there.
-        Plan::Create | Plan::Install { .. } if mode != Mode::Recreate => {
-            Plan::Refuse(Refusal::Managed { manager })
-        }
-        plan @ (Plan::Create
-        | Plan::Install { .. }
-        | Plan::Keep { .. }
-        | Plan::Recreate { .. }
-        | Plan::Refuse(_)) => plan,
+        plan if mode == Mode::Recreate => plan,
+        Plan::Create => Plan::Refuse(Refusal::Managed { manager }),
+        // The tool made it; what it lacks is named with the tool's command.
+        Plan::Install { .. } if matches!(owner(facts), Owner::Foreign) => Plan::Keep { drift: Vec::new() },
+        Plan::Install { .. } => Plan::Refuse(Refusal::Managed { manager }),
+        plan @ (Plan::Keep { .. } | Plan::Recreate { .. } | Plan::Refuse(_)) => plan,
     }
 }
 

@@ -138,8 +138,8 @@ impl fmt::Display for Problem {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PythonError {
     #[error(
-        "no Python found: {}; install Python {} or newer, or name one with PIPULATE_PYTHON=/path/to/python",
-        tried_in_words(.tried), OLDEST.minor_only()
+        "no Python found; install Python {} or newer, or name one with PIPULATE_PYTHON=/path/to/python; {}",
+        OLDEST.minor_only(), tried_in_words(.tried)
     )]
     NoneFound { tried: Vec<Tried> },
     #[error(
@@ -153,8 +153,8 @@ pub enum PythonError {
     )]
     NoVenv { program: PathBuf, version: Version, tried: Vec<Tried> },
     #[error(
-        "this project requires Python {required} (pyproject.toml), and none was found: {}; install one, or name \
-         one with PIPULATE_PYTHON=/path/to/python", tried_in_words(.tried)
+        "this project requires Python {required} (pyproject.toml), and none was found; install one, or name one \
+         with PIPULATE_PYTHON=/path/to/python; {}", tried_in_words(.tried)
     )]
     Excluded { required: RequiresPython, tried: Vec<Tried> },
     #[error("PIPULATE_PYTHON names {}, but {problem}; name another Python, or unset it", .program.display())]
@@ -307,12 +307,13 @@ fn nearest_miss(tried: Vec<Tried>) -> PythonError {
     }
 }
 
+/// What was tried, a line each.
 fn tried_in_words(tried: &[Tried]) -> String {
     if tried.is_empty() {
         return format!("PATH has none of {}", NAMES.join(", "));
     }
-    let words = tried.iter().map(|one| format!("{} was tried, but {}", one.program.display(), one.problem));
-    words.collect::<Vec<_>>().join("; ")
+    let lines = tried.iter().map(|one| format!("\n{}: {}", one.program.display(), one.problem));
+    format!("these can't be used:{}", lines.collect::<String>())
 }
 
 #[cfg(test)]

@@ -206,6 +206,23 @@ impl Requirements {
         self.names.iter().filter(applies).cloned().collect()
     }
 
+    /// Which of these missing packages the project itself lists, and which others are needed. The default packages are
+    /// none of them where another tool manages the project, but JupyterLab.
+    pub(crate) fn listed_and_needed(
+        &self,
+        missing: Vec<String>,
+        jupyter: bool,
+    ) -> (Vec<String>, Vec<String>) {
+        let (lab, others): (Vec<String>, Vec<String>) =
+            missing.into_iter().partition(|name| name == JUPYTERLAB && jupyter);
+        match &self.source {
+            Source::Default => (Vec::new(), lab),
+            Source::Project { .. } if self.add_jupyterlab => (others, lab),
+            Source::Project { .. } => ([others, lab].concat(), Vec::new()),
+            Source::File(_) | Source::UvLock { .. } => (Vec::new(), [others, lab].concat()),
+        }
+    }
+
     /// How many packages are asked for by name, those they need in turn not counted.
     pub(crate) fn count(&self) -> usize {
         self.names.len()

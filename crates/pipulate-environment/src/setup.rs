@@ -23,7 +23,7 @@ use crate::installer_kind::InstallerKind;
 use crate::plan::{Drift, Plan, Refusal};
 use crate::progress::InstallProgress;
 use crate::python::{Problem, PythonError, Why};
-use crate::requirements::RequirementsError;
+use crate::requirements::{Requirements, RequirementsError, normalized_name};
 use crate::surroundings::Surroundings;
 use crate::uv::{self, Uv};
 use crate::venv::VenvState;
@@ -255,6 +255,12 @@ pub fn preview(request: &SetupRequest<'_>) -> Plan {
         Some(_) => Plan::Keep { drift: Vec::new() },
         None => Seen::look(request).plan(request),
     }
+}
+
+/// Whether what the project asks for has this package.
+pub fn lists(request: &SetupRequest<'_>, package: &str) -> bool {
+    let wanted = Requirements::read(request.layout, request.python, request.jupyter, request.around);
+    wanted.is_ok_and(|wanted| wanted.names.contains(&normalized_name(package)))
 }
 
 /// What differs from what the project asks for, found without changing anything or starting Python.

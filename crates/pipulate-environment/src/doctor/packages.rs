@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pipulate_core::finding::Finding;
+use pipulate_core::finding::{Finding, Fix};
 use pipulate_process::command::Command;
 
 use super::check::{Check, Group};
@@ -96,9 +96,16 @@ fn current(wanted: &Result<Requirements, RequirementsError>, examination: &Exami
     }
     let words: Vec<String> = drift.iter().map(Drift::to_string).collect();
     let finding = warning(CURRENT, "The packages are not what the project asks for").detail(words.join("\n"));
-    match evidence {
-        Some(evidence) => evidence.mend(examination, finding),
-        None => {
+    let added = drift.iter().find_map(|drift| match drift {
+        Drift::ManagerLacks { manager, missing, is_listed } => Some(manager.command_for(missing, *is_listed)),
+        _ => None,
+    });
+    match (added, evidence) {
+        (Some(command), _) => {
+            finding.fix(Fix::command("install them with the tool that manages the packages", command))
+        }
+        (None, Some(evidence)) => evidence.mend(examination, finding),
+        (None, None) => {
             finding.advice("install them with what manages that environment (conda install, pixi add, …)")
         }
     }

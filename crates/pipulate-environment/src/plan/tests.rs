@@ -257,7 +257,29 @@ fn what_another_tool_alone_knows_is_left_to_it() {
     }
     let there = Case::new(whole(), None).beside("poetry.lock").without_a_list();
     assert_eq!(there.plan(Mode::Automatic), keep([]));
-    assert_eq!(there.plan(Mode::Explicit), Plan::Refuse(Refusal::Managed { manager: poetry }));
+    assert_eq!(there.plan(Mode::Explicit), keep([]), "what it lacks is named");
+    let missing = || vec!["jupyterlab".to_owned()];
+    for (file, command) in [
+        ("poetry.lock", "poetry add jupyterlab"),
+        ("Pipfile.lock", "pipenv install jupyterlab"),
+        ("pdm.lock", "pdm add jupyterlab"),
+        ("pixi.lock", "pixi add jupyterlab"),
+        ("environment.yml", "conda install --prefix .conda jupyterlab"),
+    ] {
+        let manager = Manager::with_file(file);
+        let lacks = |is_listed| Drift::ManagerLacks { manager, missing: missing(), is_listed }.to_string();
+        assert!(
+            lacks(false).ends_with(&format!("; add what is missing with: {command}")),
+            "{}",
+            lacks(false)
+        );
+        let install = manager.install_command().join(" ");
+        assert!(
+            lacks(true).ends_with(&format!("; install what is missing with: {install}")),
+            "{}",
+            lacks(true)
+        );
+    }
     assert_eq!(there.plan(Mode::Recreate), Plan::Recreate { old: Old::SetAside, why: None });
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::installer::missing;
+use crate::managers::Manager;
 use crate::plan::Drift;
 use crate::python::{OLDEST, Problem, Why, examine as run};
 use crate::requirements::Requirements;
@@ -10,6 +11,7 @@ use crate::surroundings::is_executable;
 use crate::venv::{Packages, site_packages, version_in_files};
 use crate::version::Version;
 
+use super::seen::lacks;
 use super::{SetupError, SetupReport, SetupRequest};
 
 /// The program of JupyterLab.
@@ -44,17 +46,23 @@ pub(super) fn drift(request: &SetupRequest<'_>, interpreter: &Path) -> Vec<Drift
         let beside = program.parent().is_some_and(|bin| is_executable(&bin.join(LAB)));
         beside || request.around.programs(LAB).next().is_some()
     };
-    let lab = || vec![Drift::InterpreterLacks { missing: vec!["jupyterlab".to_owned()] }];
+    // Another environment than the tool's own may be named.
+    let manager = Manager::of(request.layout)
+        .filter(|manager| manager.interpreter.is_some_and(|own| Path::new(own) == interpreter));
     let Ok(wanted) = Requirements::read(request.layout, request.python, request.jupyter, request.around)
     else {
         return Vec::new();
     };
+    let lacks = |missing: Vec<String>| match manager {
+        _ if missing.is_empty() => Vec::new(),
+        Some(manager) => lacks(manager, &wanted, request.jupyter, missing).collect(),
+        None => vec![Drift::InterpreterLacks { missing }],
+    };
     if site_packages(&prefix).is_empty() {
         let lacks_lab = request.jupyter && is_executable(&program) && !has_lab();
-        return if lacks_lab { lab() } else { Vec::new() };
+        return lacks(if lacks_lab { vec!["jupyterlab".to_owned()] } else { Vec::new() });
     }
-    let missing = missing(&wanted, &prefix, version_in_files(&prefix));
-    if missing.is_empty() { Vec::new() } else { vec![Drift::InterpreterLacks { missing }] }
+    lacks(missing(&wanted, &prefix, version_in_files(&prefix)))
 }
 
 fn prefix_of(program: &Path) -> PathBuf {

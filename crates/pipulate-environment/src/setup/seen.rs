@@ -74,8 +74,13 @@ impl Seen {
         {
             let missing = missing(wanted, &self.root, venv.version);
             if !missing.is_empty() {
-                drift.push(Drift::NotOurs { missing });
-                drift.extend(self.manager.map(Drift::ManagedBy));
+                match self.manager.filter(|manager| !manager.is_uv() && !wanted.has_own_list()) {
+                    Some(manager) => drift.extend(lacks(manager, wanted, request.jupyter, missing)),
+                    None => {
+                        drift.push(Drift::NotOurs { missing });
+                        drift.extend(self.manager.map(Drift::ManagedBy));
+                    }
+                }
             }
         }
         let version = self.stamped().map(|made| made.version).or(venv.version);
@@ -141,6 +146,18 @@ impl Seen {
             warning: None,
         })
     }
+}
+
+/// What an environment lacks that another tool manages.
+pub(super) fn lacks(
+    manager: Manager,
+    wanted: &Requirements,
+    jupyter: bool,
+    missing: Vec<String>,
+) -> impl Iterator<Item = Drift> {
+    let (listed, needed) = wanted.listed_and_needed(missing, jupyter);
+    let all = [(listed, true), (needed, false)].into_iter().filter(|(missing, _)| !missing.is_empty());
+    all.map(move |(missing, is_listed)| Drift::ManagerLacks { manager, missing, is_listed })
 }
 
 pub(super) fn usable(venv: &VenvState) -> Option<&Venv> {

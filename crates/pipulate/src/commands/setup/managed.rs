@@ -13,7 +13,11 @@ use crate::ui::progress::Progress;
 /// The tool that is named in what differs, unless a set-up does its work.
 pub(super) fn of(drift: &[Drift]) -> Option<Manager> {
     drift.iter().find_map(|drift| match drift {
-        Drift::ManagedBy(manager) if manager.name != "uv" => Some(*manager),
+        Drift::ManagedBy(manager) | Drift::ManagerLacks { manager, is_listed: true, .. }
+            if manager.name != "uv" =>
+        {
+            Some(*manager)
+        }
         _ => None,
     })
 }
