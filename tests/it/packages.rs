@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use crate::support::index::{self, PACKAGE};
+use crate::support::ports::Port;
 use crate::support::project::python;
 use crate::support::run::Output;
 use crate::support::{Terminal, TestProject, http, run, wait_for};
@@ -222,6 +223,17 @@ fn another_tools_command_is_named_and_run_on_a_yes() {
     terminal.wait_for("ended with ");
     assert!(terminal.shown().contains("poetry install"), "{}", terminal.shown());
     assert!(home.project.path(".venv/pyvenv.cfg").exists());
+
+    // What that environment lacks is not what `poetry install` would install again.
+    let config = home.project.read("pipulate.toml");
+    let (off, on) = ("enabled = false\n[services.server]", "enabled = true\n[services.server]");
+    assert!(config.contains(off), "{config}");
+    home.project.write("pipulate.toml", &config.replace(off, on));
+    let lacks = "the Python environment lacks jupyterlab, and poetry manages this project's packages (poetry.lock); \
+                 add what is missing with: poetry add jupyterlab";
+    says(&run::output(&mut command(&["setup"])).expect(0), lacks);
+    let examined = run::output(&mut command(&["doctor"]));
+    assert!(examined.stdout.contains("poetry add jupyterlab"), "{examined:?}");
 }
 
 #[test]
@@ -308,6 +320,50 @@ fn why_answers_without_a_model_from_how_it_ended_and_what_it_printed() {
     let said = project.run(&["why", "worker"]).expect(0);
     assert!(said.stdout.contains("worker: ZeroDivisionError in line 3 of worker.py"), "{said:?}");
     assert!(!said.stdout.contains("pipulate add"), "{said:?}");
+}
+
+/// A reloader goes on when the program that it loads can't be imported.
+const FAILED_RELOADER: &str = "\
+import sys, time
+print(\"ModuleNotFoundError: No module named 'not_there_probe'\", file=sys.stderr, flush=True)
+time.sleep(1000)
+";
+
+#[test]
+fn a_missing_module_is_named_although_a_reloader_stays_alive() {
+    let port = Port::take();
+    let config = format!(
+        "[services.worker]\ncommand = [\"python\", \"worker.py\"]\nport = {}\nready = {{ http = \"/\", timeout = \
+         \"2s\" }}\n",
+        port.number
+    );
+    let project = TestProject::light()
+        .table("server", "enabled = false")
+        .config(&config)
+        .file("worker.py", FAILED_RELOADER)
+        .build();
+    let named = "add it with: pipulate add not_there_probe";
+    says(&project.run(&["start", "--no-setup", "worker"]).expect(1), named);
+    assert_eq!(project.service("worker")["state"], "degraded");
+    for verb in ["status", "why"] {
+        let said = project.run(&[verb]).stdout;
+        assert!(
+            said.contains(&format!("the module not_there_probe is not installed; {named}")),
+            "{verb}: {said}"
+        );
+    }
+    says(&project.run(&["restart", "worker"]).expect(1), named);
+
+    project.write("requirements.txt", "Not-there.probe\n");
+    let failed = project.run(&["restart", "worker"]).expect(1);
+    says(&failed, "not_there_probe is listed, but not installed; run `pipulate setup`");
+    says_not(&failed, "pipulate add");
+
+    // An earlier run's error says nothing about this one.
+    project.write("worker.py", "import time\ntime.sleep(1000)\n");
+    says_not(&project.run(&["restart", "worker"]).expect(1), "not_there_probe");
+    assert!(!project.run(&["status"]).stdout.contains("not_there_probe"));
+    project.run(&["stop"]).expect(0);
 }
 
 #[test]

@@ -43,12 +43,15 @@ pub(super) fn find_degraded(layout: &Layout, statuses: &mut [ServiceStatus], cal
     }
 }
 
-/// Adds the module that was not found to the reasons of services that ended for it.
+/// Adds the module that was not found to the reasons of services that ended, or did not become ready, for it.
 pub(super) fn find_missing_modules(layout: &Layout, statuses: &mut [ServiceStatus]) {
-    let ends = |status: &&mut ServiceStatus| {
-        matches!(status.state, ServiceState::Crashed | ServiceState::Backoff | ServiceState::Unstable)
+    let has_failed = |status: &&mut ServiceStatus| {
+        matches!(
+            status.state,
+            ServiceState::Crashed | ServiceState::Backoff | ServiceState::Unstable | ServiceState::Degraded
+        )
     };
-    for status in statuses.iter_mut().filter(ends) {
+    for status in statuses.iter_mut().filter(has_failed) {
         let missing = last_error(layout, status);
         status.reasons.extend(missing.filter(|error| matches!(error, Reason::MissingModule { .. })));
     }

@@ -15,26 +15,28 @@ use pipulate_store::log::read::Start;
 /// More lines than a traceback has that anybody reads.
 const LINES: u64 = 200;
 
-/// Returns the error that the instance which ended last ended with: what and where it is, never the message,
-/// which may hold a secret. `None` where it did not end by itself.
+/// Returns the error that the last instance's output ends with: what and where it is, never the message, which may
+/// hold a secret. `None` where that instance neither ended by itself nor failed to become ready.
 pub fn last_error(layout: &Layout, status: &ServiceStatus) -> Option<Reason> {
-    let has_ended = |reason: &Reason| {
+    let may_be_told = |reason: &Reason| {
         matches!(
             reason,
             Reason::EndedBeforeReady { .. }
                 | Reason::Ended { .. }
                 | Reason::EndedTooOften { .. }
                 | Reason::EndsRepeatedly { .. }
+                // A reloader runs on when the program that it loads fails.
+                | Reason::NotReadyInTime { .. }
+                | Reason::NoReadyLine { .. }
         )
     };
-    let tail = Start::Tail(LINES);
-    let start = excerpt::telling(status.state, LINES, tail);
-    status.reasons.iter().any(has_ended).then(|| error_after(layout, &status.name, start))?
+    let start = excerpt::telling(status.state, LINES, Start::TailOfRun(LINES));
+    status.reasons.iter().any(may_be_told).then(|| error_after(layout, &status.name, start))?
 }
 
-/// Returns the error at the end of the log.
+/// Returns the error that the last instance's output ends with.
 pub(super) fn error_at_end(layout: &Layout, service: &ServiceName) -> Option<Reason> {
-    error_after(layout, service, Start::Tail(LINES))
+    error_after(layout, service, Start::TailOfRun(LINES))
 }
 
 fn error_after(layout: &Layout, service: &ServiceName, start: Start) -> Option<Reason> {

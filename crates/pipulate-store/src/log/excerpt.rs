@@ -94,5 +94,7 @@ mod tests {
         }
         let now = telling(ServiceState::Crashed, 2, Start::Tail(2));
         assert_eq!(last_lines(&layout, &service, now, 9, &masker).unwrap(), ["three", "new"]);
+        let of_run = |count| last_lines(&layout, &service, Start::TailOfRun(count), 9, &masker).unwrap();
+        assert_eq!((of_run(2), of_run(0)), (vec!["new".to_owned()], Vec::new()));
     }
 }

@@ -25,6 +25,8 @@ pub enum Start {
     Oldest,
     /// This many lines before the end; an unfinished one counts.
     Tail(u64),
+    /// This many lines before the end, none of them from before the last start where that is known.
+    TailOfRun(u64),
     /// With the first line that was not captured before this; with the oldest one where it is not
     /// known which that is.
     Since(When),
@@ -257,7 +259,12 @@ impl LogReader {
     pub(super) fn end_of(&self, start: Start) -> Option<u64> {
         match start {
             Start::BeforeLastStart(_) => self.position_of(When::LastStart),
-            Start::Oldest | Start::Tail(_) | Start::Since(_) | Start::At(_) | Start::Before { .. } => None,
+            Start::Oldest
+            | Start::Tail(_)
+            | Start::TailOfRun(_)
+            | Start::Since(_)
+            | Start::At(_)
+            | Start::Before { .. } => None,
         }
     }
 

@@ -61,7 +61,10 @@ fn report(context: &Context, added: &Added, packages: &[String]) -> Result<ExitS
     if !new.is_empty() {
         context.printer.note(format!("Added to {file}: {}", words(&new)));
     }
-    context.printer.note(setup::summary(&added.report));
+    // What was added at once is no news of the whole environment.
+    if added.report.changed || new.is_empty() {
+        context.printer.note(setup::summary(&added.report));
+    }
     Ok(ExitStatus::Success)
 }
 

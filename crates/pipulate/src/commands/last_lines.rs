@@ -9,6 +9,7 @@ use pipulate_store::log::excerpt;
 use pipulate_store::log::read::Start;
 use pipulate_store::log::time_index::When;
 
+use crate::commands::setup;
 use crate::context::Context;
 
 /// How many of a failed service's last lines are shown.
@@ -32,7 +33,16 @@ pub(crate) fn missing_modules(context: &Context, failed: &[(ServiceName, Outcome
         let start = Start::Since(When::LastStart);
         let lines = excerpt::last_lines(&context.layout, service, start, LAST_LINES, &context.masker());
         let MissingModule { module, package } = MissingModule::in_lines(&lines.ok()?)?;
-        Some(format!("{service} needs {module}, which is not installed; add it with: pipulate add {package}"))
+        let is_listed = context.config().is_ok_and(|config| setup::lists(context, config, &package));
+        Some(match is_listed {
+            true => format!(
+                "{service} needs {module}: {package} is listed, but not installed; run `pipulate setup`, which \
+                 installs it or names the line that keeps it out"
+            ),
+            false => format!(
+                "{service} needs {module}, which is not installed; add it with: pipulate add {package}"
+            ),
+        })
     };
     failed.iter().filter_map(hint).collect()
 }

@@ -66,7 +66,8 @@ fn report(context: &Context, restarted: &Launched, kernels: &[String]) -> Result
         context.printer.warning(note);
     }
     last_lines::show(context, &restarted.failed);
-    for failure in launched::not_back(restarted) {
+    let missing = last_lines::missing_modules(context, &restarted.failed);
+    for failure in launched::not_back(restarted, &missing) {
         context.printer.failure(&failure);
     }
     let is_late = |outcome: &Outcome| *outcome == Outcome::TimedOut;

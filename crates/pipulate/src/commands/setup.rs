@@ -164,6 +164,7 @@ pub(crate) fn drift_of_packages(context: &Context, config: &Config) -> Vec<Strin
             Drift::RequirementsChanged
                 | Drift::Unfinished
                 | Drift::NotOurs { .. }
+                | Drift::ManagerLacks { .. }
                 | Drift::InterpreterLacks { .. }
         )
     };
@@ -173,6 +174,13 @@ pub(crate) fn drift_of_packages(context: &Context, config: &Config) -> Vec<Strin
 /// Whether the last set-up of this project was cut short, or failed.
 pub(crate) fn is_unfinished(context: &Context, config: &Config) -> bool {
     drift(context, config).contains(&Drift::Unfinished)
+}
+
+/// Whether the project's list of packages has this one.
+pub(crate) fn lists(context: &Context, config: &Config, package: &str) -> bool {
+    let around = Surroundings::of_this_process();
+    let name = context.project().name();
+    setup::lists(&request(context, config, &name, &around, Mode::Automatic), package)
 }
 
 fn drift(context: &Context, config: &Config) -> Vec<Drift> {

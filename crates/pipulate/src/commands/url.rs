@@ -59,6 +59,6 @@ pub(crate) fn no_page(context: &Context, service: &ServiceName) -> Failure {
             ))
         }
         Some(found) => Failure::failed(format!("{service} has no page yet: it is {}", found.state))
-            .hint("look how it goes with: pipulate status"),
+            .hint("check on it with: pipulate status"),
     }
 }

@@ -87,7 +87,7 @@ impl Launched {
         let timed_out = self.failed.iter().all(|(_, outcome)| *outcome == Outcome::TimedOut);
         let mut failure = match timed_out {
             true => Failure::new(FailureKind::TimedOut, format!("still starting: {}", names(&services)))
-                .hint("look how it goes with: pipulate status"),
+                .hint("check on it with: pipulate status"),
             false => Failure::failed(self.headline()),
         };
         for (service, outcome) in &self.failed {
@@ -108,11 +108,11 @@ impl Launched {
     }
 }
 
-/// What did not come back after a restart, and why.
-pub(crate) fn not_back(restarted: &Launched) -> Vec<Failure> {
+/// What did not come back after a restart, and why. `missing_modules` says how to get modules that were not found.
+pub(crate) fn not_back(restarted: &Launched, missing_modules: &[String]) -> Vec<Failure> {
     let failed = restarted.failed.iter().map(|(service, outcome)| match outcome {
         Outcome::TimedOut => Failure::new(FailureKind::TimedOut, format!("{service} is not ready yet"))
-            .hint("look how it goes with: pipulate status"),
+            .hint("check on it with: pipulate status"),
         outcome => {
             let failure = Failure::failed(format!("{service} did not come back"));
             match started::reason(service, outcome) {
@@ -124,7 +124,11 @@ pub(crate) fn not_back(restarted: &Launched) -> Vec<Failure> {
     let unmet = restarted.unmet.iter().map(|Unmet { service, needed }| {
         Failure::failed(format!("{service} was not restarted: it needs {needed}, which is not up"))
     });
-    failed.chain(unmet).collect()
+    let mut failures: Vec<Failure> = failed.chain(unmet).collect();
+    if let Some(last) = failures.pop() {
+        failures.push(missing_modules.iter().fold(last, |failure, missing| failure.hint(missing)));
+    }
+    failures
 }
 
 fn names(services: &[ServiceName]) -> String {

@@ -11,6 +11,14 @@ impl LogReader {
         match start {
             Start::Oldest => {}
             Start::Tail(count) => self.skip_to_tail(count)?,
+            Start::TailOfRun(count) => {
+                self.skip_to_tail(count)?;
+                if let Some(start) =
+                    self.position_of(When::LastStart).filter(|&start| start > self.position())
+                {
+                    self.skip_to_line_at(start)?;
+                }
+            }
             Start::Since(when) => {
                 if let Some(position) = self.position_of(when) {
                     self.skip_to_line_at(position)?;

@@ -101,7 +101,8 @@ fn of_outcomes(
         }
         Desired::Restarted => {
             let launched = Launched::of(outcomes);
-            refused(launched::not_back(&launched).iter().map(of_failure).collect())?;
+            let missing = last_lines::missing_modules(context, &launched.failed);
+            refused(launched::not_back(&launched, &missing).iter().map(of_failure).collect())?;
             let lines = launched.up.iter().map(|service| format!("Restarted {service}"));
             let lines =
                 lines.chain(ended_kernels.iter().map(|notebook| receipt::ended_kernel(notebook))).collect();
