@@ -24,13 +24,6 @@ pub enum CauseKind {
     Other,
 }
 
-impl Cause {
-    /// Returns what another process said.
-    pub(crate) fn told(text: String) -> Self {
-        Self { text, kind: CauseKind::Other }
-    }
-}
-
 impl From<io::ErrorKind> for CauseKind {
     fn from(kind: io::ErrorKind) -> Self {
         match kind {

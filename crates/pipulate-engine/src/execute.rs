@@ -27,6 +27,7 @@ use crate::observe::Observer;
 use crate::reconcile::{Aim, Awaited, Fact, Goal, Observed, Step, reconcile};
 use crate::report::{Outcome, Outcomes};
 use notify::NotifyPipe;
+pub use notify::failure_line;
 pub use withdrawal::Withdrawal;
 
 /// Poll interval for records that supervisors write for which there is no notification.
@@ -279,7 +280,7 @@ impl Run<'_> {
                     seen.is_outdated = Some(table::runs_another(pid, &self.executor.program.path));
                 }
             }
-            Fact::Words => seen.words = Some(self.notify.last_words(&task.service)?),
+            Fact::WhyFailed => seen.why_failed = Some(self.notify.why_failed(&task.service)?),
         }
         Ok(())
     }

@@ -65,8 +65,12 @@ mod tests {
             (name("a"), Outcome::Stopped { record: record.clone() }),
             (name("b"), Outcome::Up { record: record.clone(), fresh: true }),
             (name("c"), Outcome::Refused(Refusal::LockHeld { pid: Pid::new(7).unwrap() })),
-            (name("d"), Outcome::Unrecorded(Unrecorded::Unwritable { error: None })),
+            (name("d"), Outcome::Unrecorded(Unrecorded::SupervisorFailed { why: None })),
             (name("e"), Outcome::Unmet { needed: name("a") }),
+            (
+                name("g"),
+                Outcome::Refused(Refusal::SupervisorFailed { why: Some(Box::new(Reason::told("x"))) }),
+            ),
             (name("f"), Outcome::Refused(Refusal::Unknown { why: Box::new(Reason::InAnotherContainer) })),
         ];
         let error = Cause { text: "no room".to_owned(), kind: CauseKind::DiskFull };

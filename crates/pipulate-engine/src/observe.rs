@@ -59,7 +59,7 @@ impl<'a> Observer<'a> {
             lost: None,
             holder: None,
             answer: None,
-            words: None,
+            why_failed: None,
             is_outdated: None,
             is_plain: self.writes && is_plain(service) && !has_survivors,
         }

@@ -14,6 +14,7 @@ use std::time::{Instant, SystemTime};
 
 use pipulate_core::identity::Pid;
 use pipulate_core::marker::RunId;
+use pipulate_core::reason::Reason;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::command::End;
 use pipulate_store::record::Record;
@@ -41,7 +42,7 @@ pub struct Observed {
     pub lost: Option<Option<Pid>>,
     pub holder: Option<Holder>,
     pub answer: Option<Result<(), Box<Record>>>,
-    pub words: Option<Option<String>>,
+    pub why_failed: Option<Option<Box<Reason>>>,
     pub is_outdated: Option<bool>,
     /// Whether this process may write down that nothing of it lives: nothing has to be cleaned up.
     pub is_plain: bool,
@@ -97,7 +98,7 @@ pub enum Fact {
     /// Whether it answers.
     Answer,
     /// What its supervisor said before it ended.
-    Words,
+    WhyFailed,
     /// Whether its supervisor runs another program than the home's.
     Outdated,
 }

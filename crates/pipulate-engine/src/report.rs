@@ -50,7 +50,12 @@ pub enum Unrecorded {
     /// Its records had been deleted while it ran.
     RecordsDeleted,
     /// The record can't be written.
-    Unwritable { error: Option<Cause> },
+    Unwritable { error: Cause },
+    /// The supervisor that was to stop it gave up, for this reason.
+    SupervisorFailed {
+        #[serde(with = "written::maybe_reason")]
+        why: Option<Box<Reason>>,
+    },
 }
 
 /// Why nothing was done for a service, or not all that was asked for.
@@ -73,8 +78,11 @@ pub enum Refusal {
     NotSignaled { error: String },
     /// No supervisor could be started for it.
     NotLaunched { error: String },
-    /// Its supervisor ended without doing its work; `words` is what it said.
-    SupervisorFailed { words: Option<String> },
+    /// Its supervisor ended without doing its work; `why` is the reason that it gave.
+    SupervisorFailed {
+        #[serde(with = "written::maybe_reason")]
+        why: Option<Box<Reason>>,
+    },
     /// Its supervisors were killed, one after the other.
     SupervisorsKilled,
     /// Its supervisors come and go.

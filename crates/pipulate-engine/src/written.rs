@@ -20,6 +20,25 @@ pub(crate) mod reason {
     }
 }
 
+/// A reason that may be missing.
+pub(crate) mod maybe_reason {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(
+        reason: &Option<Box<Reason>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        reason.as_deref().map(record::reason_to_json).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Box<Reason>>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| decode(&text).map(Box::new)).transpose()
+    }
+}
+
 /// A list of doubts.
 pub(crate) mod doubts {
     use super::*;

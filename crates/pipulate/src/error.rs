@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::io;
 
+use pipulate_core::reason::Reason;
 use pipulate_engine::cause::{Cause, CauseKind};
 
 use crate::exit_code::ExitStatus;
@@ -17,6 +18,8 @@ pub(crate) struct Failure {
     message: String,
     causes: Vec<String>,
     hints: Vec<String>,
+    /// What it was made of, where that has a code.
+    reason: Option<Box<Reason>>,
 }
 
 /// What kind of failure it is, for the exit code.
@@ -51,7 +54,7 @@ impl FailureKind {
 impl Failure {
     /// A failure in one line, without a full stop.
     pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new(), reason: None }
     }
 
     /// [`Failure::new`] with the usual kind.
@@ -76,6 +79,17 @@ impl Failure {
             Some(advice) => failure.hint(advice),
             None => failure,
         }
+    }
+
+    /// Keeps the reason that it says in words.
+    pub(crate) fn of_reason(mut self, reason: Box<Reason>) -> Self {
+        self.reason = Some(reason);
+        self
+    }
+
+    /// Returns it as a reason: the one that it was made of, or these words.
+    pub(crate) fn to_reason(&self, words: String) -> Reason {
+        self.reason.as_deref().cloned().unwrap_or_else(|| Reason::told(words))
     }
 
     /// Says why.

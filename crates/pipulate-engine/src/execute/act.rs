@@ -130,7 +130,7 @@ impl Run<'_> {
             (Err(LaunchError::Store(error)), Launch::Stop)
                 if seen.owner == Ownership::Gone && error.kind() == Some(ErrorKind::ReadOnlyFilesystem) =>
             {
-                let error = Some(error.into());
+                let error = error.into();
                 Ok(Acted::Settled(Outcome::Unrecorded(Unrecorded::Unwritable { error })))
             }
             (Err(error), Launch::Stop) => {
@@ -151,7 +151,7 @@ impl Run<'_> {
     fn record_stopped(&self, service: &ServiceName) -> Result<Acted, LaunchError> {
         let layout = self.executor.layout;
         let unwritable = |error: StoreError| {
-            let error = Some(error.into());
+            let error = error.into();
             Acted::Settled(Outcome::Unrecorded(Unrecorded::Unwritable { error }))
         };
         // Closing any descriptor of a lock's file gives it up: it is not looked at until this is dropped.

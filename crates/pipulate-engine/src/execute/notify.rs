@@ -5,8 +5,10 @@ use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
 use pipulate_process::poll::{self, Interest};
+use pipulate_store::record;
 
 /// A pipe that supervisors write to.
 pub(super) struct NotifyPipe {
@@ -14,14 +16,14 @@ pub(super) struct NotifyPipe {
     writer: Option<PipeWriter>,
     is_open: bool,
     heard: Vec<u8>,
-    /// What supervisors said before they gave up, a line each.
-    words: Vec<String>,
+    /// Why supervisors gave up, a line each: the service and the reason as in records.
+    failures: Vec<String>,
 }
 
 impl NotifyPipe {
     pub(super) fn new() -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
-        Ok(Self { reader, writer: Some(writer), is_open: true, heard: Vec::new(), words: Vec::new() })
+        Ok(Self { reader, writer: Some(writer), is_open: true, heard: Vec::new(), failures: Vec::new() })
     }
 
     /// Returns a writing end for a supervisor, and whether anything written to it is read.
@@ -67,16 +69,16 @@ impl NotifyPipe {
                 Some(service) => drop(named.insert(service.to_owned())),
                 None => {
                     named.extend(line.split_once(": ").map(|(service, _)| service.to_owned()));
-                    self.words.push(line.to_owned());
+                    self.failures.push(line.to_owned());
                 }
             }
         }
         Ok(named)
     }
 
-    /// What a supervisor that has ended said.
-    pub(super) fn last_words(&mut self, service: &ServiceName) -> io::Result<Option<String>> {
-        // They were said before its end, and may not have been read yet.
+    /// Returns why a supervisor that has ended gave up.
+    pub(super) fn why_failed(&mut self, service: &ServiceName) -> io::Result<Option<Box<Reason>>> {
+        // It was said before its end, and may not have been read yet.
         while let Some(pipe) = self.descriptor() {
             let ready = poll::wait(&[(pipe, Interest::Read)], Some(Duration::ZERO))?;
             if !ready.iter().any(|ready| ready.ready || ready.hung_up) {
@@ -85,6 +87,36 @@ impl NotifyPipe {
             self.read()?;
         }
         let prefix = format!("{service}: ");
-        Ok(self.words.iter().find_map(|line| line.strip_prefix(&prefix).map(str::to_owned)))
+        let why = self.failures.iter().find_map(|line| line.strip_prefix(&prefix));
+        Ok(why.map(|why| Box::new(record::reason_from_json(why).unwrap_or_else(|| Reason::told(why)))))
+    }
+}
+
+/// Returns the line by which the supervisor of a service says why it gave up.
+pub fn failure_line(service: &ServiceName, why: &Reason) -> String {
+    format!("{service}: {}\n", record::reason_to_json(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_reason_comes_through_the_pipe_and_a_sentence_of_another_version_too() {
+        let name = |text| ServiceName::parse(text).unwrap();
+        let mut pipe = NotifyPipe::new().unwrap();
+        let mut writer = File::from(pipe.writer().unwrap());
+        let why = Reason::RunsElsewhere { machine: Some("a: b\nc".to_owned()) };
+        writer.write_all(failure_line(&name("worker"), &why).as_bytes()).unwrap();
+        writer.write_all(b"server: no room: at all\n!db\n").unwrap();
+        assert_eq!(pipe.why_failed(&name("worker")).unwrap(), Some(Box::new(why)));
+        assert_eq!(
+            pipe.why_failed(&name("server")).unwrap(),
+            Some(Box::new(Reason::told("no room: at all")))
+        );
+        assert_eq!(pipe.why_failed(&name("db")).unwrap(), None);
     }
 }

@@ -63,10 +63,10 @@ fn of_supervisor(goal: &Goal, seen: &Observed, pid: Pid) -> Step {
 
 /// It reads the configuration when it is asked to restart.
 fn adopt(goal: &Goal, seen: &Observed) -> Step {
-    match (seen.awaited.is_living_child(), has_failed(seen.awaited.end()), &seen.words) {
+    match (seen.awaited.is_living_child(), has_failed(seen.awaited.end()), &seen.why_failed) {
         (true, _, _) => Step::Wait,
-        (false, true, None) => Step::Look(Fact::Words),
-        (false, true, Some(words)) => refuse(Refusal::SupervisorFailed { words: words.clone() }),
+        (false, true, None) => Step::Look(Fact::WhyFailed),
+        (false, true, Some(why)) => refuse(Refusal::SupervisorFailed { why: why.clone() }),
         (false, false, _) if goal.memory.launches == 0 => refuse(Refusal::SupervisorsKilled),
         (false, false, _) => Step::Launch(Launch::Adopt),
     }

@@ -82,9 +82,9 @@ fn outcome(goal: &Goal, seen: &Observed) -> Step {
     let is_told =
         |record: &&Record| is_current(goal, seen, record) && !(is_lost && record.supervisor.is_some());
     let Some(record) = seen.record.as_ref().filter(is_told) else {
-        return match (has_failed(ended), &seen.words) {
-            (true, None) => Step::Look(Fact::Words),
-            (true, Some(words)) => refuse(Refusal::SupervisorFailed { words: words.clone() }),
+        return match (has_failed(ended), &seen.why_failed) {
+            (true, None) => Step::Look(Fact::WhyFailed),
+            (true, Some(why)) => refuse(Refusal::SupervisorFailed { why: why.clone() }),
             (false, _) if goal.memory.launches == 0 && ended.is_some() => refuse(Refusal::SupervisorsKilled),
             (false, _) => Step::Wait,
         };

@@ -9,7 +9,6 @@ use pipulate_supervisor::ownership::Ownership;
 use pipulate_supervisor::program::GAVE_WAY;
 
 use super::{Ask, Awaited, Fact, Goal, Holder, Launch, Observed, Step, is_restarting, is_written_by, refuse};
-use crate::cause::Cause;
 use crate::report::{Outcome, Refusal, Unrecorded};
 
 pub(super) fn step(goal: &Goal, seen: &Observed, now: Instant) -> Step {
@@ -97,13 +96,12 @@ fn of_supervisor(goal: &Goal, seen: &Observed, pid: Pid) -> Step {
 fn after_child(seen: &Observed, end: End) -> Option<Step> {
     match end {
         End::Code(0) => outcome(seen).map(Step::End),
-        End::Code(code) if code != i32::from(GAVE_WAY) => Some(match (&seen.words, &seen.owner) {
-            (None, _) => Step::Look(Fact::Words),
-            (Some(words), Ownership::Gone) if seen.unreadable.is_none() => {
-                let error = words.clone().map(Cause::told);
-                Step::End(Outcome::Unrecorded(Unrecorded::Unwritable { error }))
+        End::Code(code) if code != i32::from(GAVE_WAY) => Some(match (&seen.why_failed, &seen.owner) {
+            (None, _) => Step::Look(Fact::WhyFailed),
+            (Some(why), Ownership::Gone) if seen.unreadable.is_none() => {
+                Step::End(Outcome::Unrecorded(Unrecorded::SupervisorFailed { why: why.clone() }))
             }
-            (Some(words), _) => refuse(Refusal::SupervisorFailed { words: words.clone() }),
+            (Some(why), _) => refuse(Refusal::SupervisorFailed { why: why.clone() }),
         }),
         End::Code(_) | End::Signal(_) | End::TimedOut | End::Unknown => None,
     }

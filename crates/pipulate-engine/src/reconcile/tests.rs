@@ -7,7 +7,6 @@ mod withdrawn;
 
 use std::time::{Duration, Instant};
 
-use pipulate_core::reason::Reason;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::command::End;
 use pipulate_store::record::{Receipt, Record};
@@ -30,7 +29,7 @@ fn seen(owner: Ownership, record: Option<Record>) -> Observed {
         lost: None,
         holder: None,
         answer: None,
-        words: None,
+        why_failed: None,
         is_outdated: None,
         is_plain: false,
     }

@@ -14,9 +14,9 @@ use std::os::fd::OwnedFd;
 
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
-use pipulate_core::reason::Reason;
 use pipulate_core::service::{LogLimits, Readiness, RestartPolicy, ServiceName, ServiceSpec, StopSpec};
 use pipulate_core::state::ServiceState;
+use pipulate_engine::execute::failure_line;
 use pipulate_engine::particulars;
 use pipulate_engine::specs::{specs, with_env_file};
 use pipulate_process::identity::own_pid;
@@ -132,7 +132,7 @@ fn note_its_end(context: &Context, service: &ServiceName, failure: &Failure) {
     let is_own = |record: &Record| record.supervisor.as_ref().map(|named| named.pid) == own_pid();
     if let Some(mut record) = record.filter(is_own) {
         record.state = ServiceState::Crashed;
-        record.reasons = vec![Reason::told(failure.in_one_line())];
+        record.reasons = vec![failure.to_reason(failure.in_one_line())];
         record.main = None;
         // Whoever asked for it sees by this that it was tried.
         record.generation = record.next_run.take();
@@ -157,7 +157,8 @@ fn begin(
     if let Err(failure) = &ended {
         // Whoever waits hears why, in one line.
         let words = failure.render(Style::plain()).replace("error: ", "").trim().replace('\n', "; ");
-        let _nobody_waits = notify.write_all(format!("{service}: {words}\n").as_bytes());
+        let line = failure_line(service, &failure.to_reason(words));
+        let _nobody_waits = notify.write_all(line.as_bytes());
     }
     ended
 }

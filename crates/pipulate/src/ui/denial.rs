@@ -8,6 +8,7 @@ use pipulate_supervisor::driver::SuperviseError;
 
 use crate::error::{Failure, FailureKind};
 use crate::ui::launched::Launched;
+use crate::ui::refusal;
 
 /// The failure that a denial is.
 pub(crate) fn failure(denial: Denial) -> Failure {
@@ -63,10 +64,9 @@ pub(crate) fn failure(denial: Denial) -> Failure {
 /// Why a supervisor could not do its work.
 pub(crate) fn not_supervised(error: SuperviseError) -> Failure {
     match error {
-        SuperviseError::Doubtful { service, why } => Failure::failed(format!(
-            "nothing was started: could not tell whether {service} is running: {}",
-            pipulate_words::reason(&why, &service)
-        )),
+        SuperviseError::Doubtful { service, why } => {
+            Failure::failed(refusal::supervisor_failed(&service, &why)).of_reason(why)
+        }
         error @ (SuperviseError::Store(_) | SuperviseError::System { .. }) => error.into(),
     }
 }
@@ -97,7 +97,9 @@ pub(crate) fn not_startable(why: NotStartable, service: &ServiceName) -> Failure
     match why {
         NotStartable::NoEnvFile { path } => Failure::failed(format!("its env_file is not there: {path}")),
         NotStartable::EnvFile { error } => Failure::failed(error),
-        NotStartable::Preflight { why } => Failure::failed(pipulate_words::reason(&why, service)),
+        NotStartable::Preflight { why } => {
+            Failure::failed(pipulate_words::reason(&why, service)).of_reason(why)
+        }
     }
 }
 

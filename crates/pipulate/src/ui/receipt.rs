@@ -79,7 +79,7 @@ pub(crate) fn text(
                 lines.push(format!("{service} had not started yet, and will not be started"));
             }
             Outcome::Unrecorded(why) => {
-                let why = printable(&refusal::unrecorded(why));
+                let why = printable(&refusal::unrecorded(service, why));
                 lines.push(format!("{} {service}, {why}", style.good("Stopped")));
             }
             Outcome::Refused(_)

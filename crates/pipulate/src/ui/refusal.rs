@@ -1,5 +1,6 @@
 //! Why the engine did nothing for a service, in words.
 
+use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
 use pipulate_engine::cause::Cause;
 use pipulate_engine::report::{Refusal, Unrecorded};
@@ -22,8 +23,8 @@ pub(crate) fn words(service: &ServiceName, refusal: &Refusal) -> String {
         }
         Refusal::UnreadableRecord { error } => error.clone(),
         Refusal::NotSignaled { error } | Refusal::NotLaunched { error } => error.clone(),
-        Refusal::SupervisorFailed { words: Some(words) } => words.clone(),
-        Refusal::SupervisorFailed { words: None } => {
+        Refusal::SupervisorFailed { why: Some(why) } => supervisor_failed(service, why),
+        Refusal::SupervisorFailed { why: None } => {
             "its supervisor ended without a word; see `pipulate logs` and supervisor.log".to_owned()
         }
         Refusal::SupervisorsKilled => {
@@ -33,15 +34,35 @@ pub(crate) fn words(service: &ServiceName, refusal: &Refusal) -> String {
     }
 }
 
+/// Why a supervisor gave up.
+pub(crate) fn supervisor_failed(service: &ServiceName, why: &Reason) -> String {
+    let words = pipulate_words::reason(why, service);
+    let is_doubt = matches!(
+        why,
+        Reason::InAnotherContainer
+            | Reason::RunsElsewhere { .. }
+            | Reason::ProcessUnproved { .. }
+            | Reason::ProcessHidden { .. }
+            | Reason::RecordUnreadable { .. }
+    );
+    match is_doubt {
+        true => format!("nothing was started: could not tell whether {service} is running: {words}"),
+        false => words,
+    }
+}
+
 /// What is said of a stopped service that no record speaks of.
-pub(crate) fn unrecorded(why: &Unrecorded) -> String {
+pub(crate) fn unrecorded(service: &ServiceName, why: &Unrecorded) -> String {
     match why {
         Unrecorded::RecordsDeleted => "whose records had been deleted".to_owned(),
-        Unrecorded::Unwritable { error: Some(Cause { text, kind }) } => {
+        Unrecorded::Unwritable { error: Cause { text, kind } } => {
             let hint = advice_against(*kind).map(|advice| format!("; hint: {advice}")).unwrap_or_default();
             format!("which can't be written down: {text}{hint}")
         }
-        Unrecorded::Unwritable { error: None } => {
+        Unrecorded::SupervisorFailed { why: Some(why) } => {
+            format!("which can't be written down: {}", supervisor_failed(service, why))
+        }
+        Unrecorded::SupervisorFailed { why: None } => {
             "which can't be written down; see supervisor.log".to_owned()
         }
     }

@@ -107,14 +107,14 @@ fn a_start_ends_with_what_its_supervisor_wrote_down() {
 }
 
 #[test]
-fn a_supervisor_that_could_not_work_is_asked_for_its_words_and_a_killed_one_is_replaced() {
+fn a_supervisor_that_could_not_work_is_asked_why_and_a_killed_one_is_replaced() {
     let first = gone(Some(stopped()));
     let ended = |end| Observed { awaited: Awaited::Child(Some(end)), ..gone(Some(stopped())) };
     let mut failed = ended(End::Code(1));
-    assert_eq!(decide_then(Desired::Running, &first, &failed), Step::Look(Fact::Words));
-    failed.words = Some(Some("no room".to_owned()));
-    let words = Some("no room".to_owned());
-    assert_eq!(decide_then(Desired::Running, &first, &failed), refuse(Refusal::SupervisorFailed { words }));
+    assert_eq!(decide_then(Desired::Running, &first, &failed), Step::Look(Fact::WhyFailed));
+    let why = Some(Box::new(Reason::told("no room")));
+    failed.why_failed = Some(why.clone());
+    assert_eq!(decide_then(Desired::Running, &first, &failed), refuse(Refusal::SupervisorFailed { why }));
     for end in [End::Signal(9), End::Code(pipulate_supervisor::program::GAVE_WAY.into())] {
         assert_eq!(decide_then(Desired::Running, &first, &ended(end)), Step::Launch(Launch::Start));
     }
