@@ -34,11 +34,13 @@ pub fn open(layout: &Layout) -> Result<File, StoreError> {
 pub fn successor(layout: &Layout, current: impl AsFd) -> Result<Option<File>, StoreError> {
     let path = layout.supervisor_log();
     let failed = |activity| StoreError::io(activity, &path);
-    let current = File::from(current.as_fd().try_clone_to_owned().map_err(failed("examine"))?);
-    let meta = current.metadata().map_err(failed("examine"))?;
-    if !meta.is_file() || (meta.len() < MAX_SIZE && meta.nlink() > 0) {
+    let stat = rustix::fs::fstat(&current).map_err(|error| failed("examine")(error.into()))?;
+    let is_file = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
+    if !is_file || (stat.st_size.cast_unsigned() < MAX_SIZE && stat.st_nlink > 0) {
         return Ok(None);
     }
+    let current = File::from(current.as_fd().try_clone_to_owned().map_err(failed("examine"))?);
+    let meta = current.metadata().map_err(failed("examine"))?;
     let id = |meta: Metadata| (meta.dev(), meta.ino());
     if fs::symlink_metadata(&path).is_ok_and(|named| id(named) == id(meta)) {
         match fs::rename(&path, layout.old_supervisor_log()) {

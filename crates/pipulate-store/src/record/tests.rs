@@ -147,6 +147,7 @@ fn damaged_records_are_refused_with_a_word_and_left_alone() {
         (&whole[..whole.len() / 2], "can't be understood"),
         ("[]", "can't be understood"),
         ("{\"version\": 3}", "a newer Pipulate wrote it"),
+        (&whole.replace("\"version\": 2", "\"version\": 3"), "a newer Pipulate wrote it"),
         (&whole.replace("\"pid\": 42", "\"pid\": -1"), "no Pipulate writes"),
         (&whole.replace("\"jupyter\"", "\"server\""), "it speaks of the service server"),
         (&whole.replace("\"state\": \"ready\"", "\"state\": \"splendid\""), "no Pipulate writes"),

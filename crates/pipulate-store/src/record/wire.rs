@@ -181,16 +181,23 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Record, String> {
     if bytes.is_empty() {
         return Err("it is empty, as after a full disk or a crash of the machine".to_owned());
     }
-    let Version { version } =
-        serde_json::from_slice(bytes).map_err(|error| format!("it can't be understood: {error}"))?;
-    if version > VERSION {
-        return Err(format!(
-            "a newer Pipulate wrote it (format {version}, this one knows {VERSION}); use that one"
-        ));
-    }
-    let wire: RecordWire =
-        serde_json::from_slice(bytes).map_err(|error| format!("it can't be understood: {error}"))?;
+    let wire: RecordWire = match serde_json::from_slice(bytes) {
+        Ok(wire @ RecordWire { version: ..=VERSION, .. }) => wire,
+        read => return Err(why_unreadable(bytes, read.err())),
+    };
     wire.into_record().ok_or_else(|| "it holds a value that no Pipulate writes".to_owned())
+}
+
+/// Says why these bytes are no record of a version known here; `error`, if they are none of any version.
+fn why_unreadable(bytes: &[u8], error: Option<serde_json::Error>) -> String {
+    let not_understood = |error| format!("it can't be understood: {error}");
+    match serde_json::from_slice(bytes) {
+        Ok(Version { version: ..=VERSION }) => error.map(not_understood).unwrap_or_default(),
+        Ok(Version { version }) => {
+            format!("a newer Pipulate wrote it (format {version}, this one knows {VERSION}); use that one")
+        }
+        Err(error) => not_understood(error),
+    }
 }
 
 impl RecordWire {
