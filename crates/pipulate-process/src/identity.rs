@@ -91,6 +91,14 @@ impl Verified {
         }
     }
 
+    /// Pins whatever has that pid now; `None` when nothing that lives has.
+    pub fn pin_as_found(pid: Pid, here: &Host) -> Option<Self> {
+        let pin = os::Pin::open(pid).ok()??;
+        let identity = identify(pid, here)?;
+        // As long as it lives, nothing else had its number when that was looked at.
+        Some(Self { identity, pin }).filter(Self::lives)
+    }
+
     /// Pins a child of ours that we have not reaped: until then its number is its own, even if it
     /// has ended. `Ok(None)` when it is no such child.
     ///
@@ -186,6 +194,19 @@ mod tests {
         assert_eq!(liveness(&identity, &here), Liveness::Gone, "not reaped yet, and gone");
         child.wait().unwrap();
         assert!(Verified::pin(&identity, &here).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_pinned_as_found_is_known_by_the_identity_that_it_has() {
+        let here = host();
+        let (mut child, identity) = sleeper();
+        let pinned = Verified::pin_as_found(identity.pid, &here).unwrap();
+        assert_eq!(pinned.identity(), &identity);
+        pinned.signal(Signal::KILL).unwrap();
+        crate::poll::wait(&[(pinned.descriptor().unwrap(), crate::poll::Interest::Read)], None).unwrap();
+        assert!(Verified::pin_as_found(identity.pid, &here).is_none(), "not reaped yet, and gone");
+        child.wait().unwrap();
+        assert!(Verified::pin_as_found(identity.pid, &here).is_none());
     }
 
     #[test]

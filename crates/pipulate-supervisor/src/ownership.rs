@@ -203,11 +203,11 @@ pub fn doubt(layout: &Layout, record: &Record, host: &Host) -> Option<Reason> {
 /// Pins the supervisor of a service, whom [`ownership_of`] named `pid` a moment ago. `None` when it has
 /// ended or let go since, or only holds the lock: what has that number now is nobody of ours.
 pub fn pin_supervisor(layout: &Layout, service: &ServiceName, pid: Pid, host: &Host) -> Option<Verified> {
-    let found = identity::identify(pid, host)?;
-    let pinned = Verified::pin(&found, host).ok().flatten()?;
+    let pinned = Verified::pin_as_found(pid, host)?;
+    let found = pinned.identity();
     let (is_at_work, is_supervisor) = match lock::holder(&layout.lock(service)).ok()? {
-        Holder::Process(holder) => (holder == pid, is_supervisor(layout, service, &found)),
-        Holder::Nobody => (true, has_lost_its_lock(layout, service, &found)),
+        Holder::Process(holder) => (holder == pid, is_supervisor(layout, service, found)),
+        Holder::Nobody => (true, has_lost_its_lock(layout, service, found)),
         Holder::Invisible => (false, false),
     };
     (is_at_work && is_supervisor).then_some(pinned)

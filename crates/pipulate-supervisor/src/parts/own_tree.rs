@@ -203,11 +203,13 @@ impl OwnTree {
         let roots: Vec<Pid> =
             [self.me].into_iter().chain(adopted).chain(seen.iter().map(|entry| entry.pid)).collect();
         let attached = self.stop.attached();
+        let identity = main.map(|main| main.process.verified().identity());
         let mut tree = match self.is_orphaned {
             true => self.service.everywhere_at_once(&roots, layout, attached, on_found),
-            false => self.service.below(&roots, layout, attached),
+            false => self.service.below_with(identity, &roots, layout, attached),
         };
         // A verified main process is the service's, whatever its environment says by now.
+        let main = main.filter(|main| tree.ours.iter().all(|entry| entry.pid != main.pid()));
         let main = main.filter(|main| main.process.verified().lives());
         let main = main.and_then(|main| table::entry(main.pid()));
         for entry in main.into_iter().chain(seen) {
