@@ -16,6 +16,7 @@ use pipulate_core::layout::Layout;
 use pipulate_core::service::{ServiceName, ServiceSpec};
 use pipulate_process::identity::Verified;
 use pipulate_process::poll::{self, Interest};
+use pipulate_process::signals::Signal;
 use pipulate_process::{reaper, table};
 use pipulate_store::request::Made;
 use pipulate_supervisor::ownership::Ownership;
@@ -86,6 +87,8 @@ struct Supervisor {
     /// Whether it writes to the notify pipe.
     notifies: bool,
     has_ended: bool,
+    /// To be sent at the end of the pass.
+    unsent: Option<Signal>,
     /// Withdrawn when it is waited for no more.
     _request: Option<Made>,
 }
@@ -225,6 +228,7 @@ impl Run<'_> {
             }
         }
         self.tasks = open;
+        self.send_signals(on_event);
         failure.map_or(Ok(()), Err)
     }
 
@@ -234,7 +238,7 @@ impl Run<'_> {
             if self.is_cancelled()? {
                 task.goal.cancel(Instant::now());
             }
-            let mut seen = self.observer.look(&task.service, task.awaited());
+            let mut seen = self.observer.look(&task.service, task.awaited(), task.goal.aim);
             task.goal.looked(&seen);
             let mut step = reconcile(&task.goal, &seen, Instant::now());
             while let Step::Look(fact) = step {
@@ -247,9 +251,10 @@ impl Run<'_> {
                 step => match self.act(task, &step, &seen)? {
                     act::Acted::Done => {
                         task.goal.did(&step, &seen, Instant::now());
-                        // What is acted on settles after [`Event::Begun`], however fast it is.
+                        // What is acted on settles after [`Event::Begun`], however fast it is. The end of one
+                        // that stops is news enough.
                         if !self.has_begun && step.involves_supervisor() {
-                            task.is_due = true;
+                            task.is_due = task.polls();
                             return Ok(Advanced::Open);
                         }
                     }

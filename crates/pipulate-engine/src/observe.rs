@@ -15,7 +15,7 @@ use pipulate_supervisor::ownership::{self, Ownership, ownership_among};
 use pipulate_supervisor::process_tree::{self, Claims, Service};
 
 use crate::query;
-use crate::reconcile::{Awaited, Holder, Observed};
+use crate::reconcile::{Aim, Awaited, Holder, Observed};
 
 /// Looks at the services of a project.
 pub(crate) struct Observer<'a> {
@@ -37,8 +37,8 @@ impl<'a> Observer<'a> {
         Self { layout, host, claims: Claims::default(), lost: OnceCell::new(), writes, pending }
     }
 
-    /// Looks at one service.
-    pub(crate) fn look(&self, service: &ServiceName, awaited: Awaited) -> Observed {
+    /// Looks at one service, which is to be as `aim` says.
+    pub(crate) fn look(&self, service: &ServiceName, awaited: Awaited, aim: Aim) -> Observed {
         let (record, unreadable) = match record::read(self.layout, service) {
             Ok(record) => (record, None),
             // A supervisor is known by its lock all the same, and writes the record anew.
@@ -49,7 +49,7 @@ impl<'a> Observer<'a> {
         let has_survivors =
             record.as_ref().is_some_and(|record| ownership::survivors(record).next().is_some());
         Observed {
-            main_lives: record.as_ref().is_some_and(query::main_lives),
+            main_lives: aim != Aim::Stop && record.as_ref().is_some_and(query::main_lives),
             written: knows_no_requests.then(|| written_at(self.layout, service)).flatten(),
             record,
             unreadable,
@@ -99,9 +99,8 @@ impl<'a> Observer<'a> {
 
     /// Pins a supervisor whose records were deleted.
     pub(crate) fn pin_lost(&self, service: &ServiceName, pid: Pid) -> Option<Verified> {
-        let found = identity::identify(pid, &self.host)?;
-        let pinned = Verified::pin(&found, &self.host).ok().flatten();
-        pinned.filter(|_| Service::of(self.layout, service).is_supervisor(pid))
+        let pinned = Verified::pin_as_found(pid, &self.host)?;
+        Service::of(self.layout, service).is_supervisor(pid).then_some(pinned)
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Observed {
     pub awaited: Awaited,
     /// A stop of it came after the request to start or restart it.
     pub is_withdrawn: bool,
-    /// Whether the record's main process lives.
+    /// Whether the record's main process lives; not looked at for a stop.
     pub main_lives: bool,
     /// When the record was written; only where its supervisor knows no requests.
     pub written: Option<SystemTime>,
