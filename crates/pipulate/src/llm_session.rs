@@ -20,7 +20,7 @@ use pipulate_store::consent;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{Failure, FailureKind};
 use crate::ui::ask;
 use crate::ui::printer::Printer;
 
@@ -257,7 +257,8 @@ pub(crate) fn host(context: &Context) -> Result<Host, Failure> {
         return Ok(host);
     }
     let setting = format!("{VARIABLE}={}", shell_word(&host.to_string()));
-    Err(Failure::failed(format!("nothing was sent: pipulate.toml names Ollama on another machine: {host}"))
+    let what = format!("nothing was sent: pipulate.toml names Ollama on another machine: {host}");
+    Err(Failure::new(FailureKind::Refused, what)
         .hint("to allow it for this folder, run at a terminal: pipulate models")
         .hint(format!("to allow it for one command, put before it: {setting}")))
 }

@@ -15,7 +15,7 @@ use pipulate_store::log::time_index::When;
 use crate::call::WhySettings;
 use crate::commands::{chat, status};
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
 use crate::llm_session::LlmSession;
 use crate::ui::status_table;
@@ -38,7 +38,7 @@ pub(crate) fn why(context: &Context, settings: WhySettings) -> Result<ExitStatus
     let incident = incident(context, service, &context.masker())?;
     let session = match LlmSession::find(context, settings.model.as_deref()) {
         Ok(session) => session,
-        Err(failure) if settings.model.is_none() => {
+        Err(failure) if settings.model.is_none() && failure.kind == FailureKind::Failed => {
             return without_a_model(context, service, &incident, failure);
         }
         Err(failure) => return Err(failure),
