@@ -8,6 +8,7 @@
 mod app_page;
 mod app_visitors;
 mod apps;
+mod apps_on_the_page;
 mod artefacts;
 mod attacks;
 mod browser;

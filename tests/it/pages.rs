@@ -211,6 +211,8 @@ fn nobody_is_kept_out_by_how_a_page_is_made() {
         "/?q=no-such",
         "/notebooks/analysis.ipynb",
         "/notebooks/broken.ipynb",
+        "/apps/analysis.ipynb",
+        "/apps/broken.ipynb",
         "/examples/hello",
         "/examples/counter",
         "/examples/secret",

@@ -39,6 +39,8 @@ pub struct Wish {
     /// The program's file, relative to the project.
     pub output: Option<String>,
     pub name: Option<ServiceName>,
+    /// Leaves the web server as it is, also where there is no program for it.
+    pub beside_server: bool,
 }
 
 /// What has to be written.
@@ -127,7 +129,7 @@ pub fn plan(facts: &Facts<'_>, wish: &Wish) -> Result<Plan, PlanError> {
 fn place(facts: &Facts<'_>, wish: &Wish) -> Result<(ServiceName, String), PlanError> {
     let server = ServiceName::parse(ServiceName::SERVER).ok();
     let wants_server = match (&wish.name, &wish.output) {
-        (None, None) => server_is_free(facts),
+        (None, None) => !wish.beside_server && server_is_free(facts),
         (None, Some(output)) => output == SERVER_FILE && server_is_free(facts),
         (Some(name), output) => {
             name.as_str() == ServiceName::SERVER && output.as_ref().is_none_or(|output| output == SERVER_FILE)

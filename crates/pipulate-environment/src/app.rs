@@ -47,6 +47,8 @@ pub struct Request<'a> {
     /// The program's file, absolute.
     pub output: Option<&'a Path>,
     pub name: Option<&'a ServiceName>,
+    /// Leaves the web server as it is, also where there is no program for it.
+    pub beside_server: bool,
 }
 
 /// Why no app was made.
@@ -104,7 +106,8 @@ pub fn plan(request: &Request<'_>) -> Result<Plan, AppError> {
         text: &|path| files::read_foreign_text(&root.join(path)).ok(),
         is_free: &|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok(),
     };
-    Ok(plan::plan(&facts, &Wish { output, name: request.name.cloned() })?)
+    let wish = Wish { output, name: request.name.cloned(), beside_server: request.beside_server };
+    Ok(plan::plan(&facts, &wish)?)
 }
 
 /// Writes the files of a plan. None that is there is overwritten, and of a plan that can't be carried out

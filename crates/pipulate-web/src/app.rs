@@ -13,7 +13,7 @@ use crate::examples;
 use crate::form;
 use crate::guard;
 use crate::problem::Problem;
-use crate::routes::{assets, chat, login, logs, notebooks, secrets, services};
+use crate::routes::{apps, assets, chat, login, logs, notebooks, secrets, services};
 use crate::state::AppState;
 
 /// The app, ready for [`crate::serve`] or for a test without a socket.
@@ -29,6 +29,7 @@ pub fn app(state: AppState) -> Router {
         .route("/notebooks/open", post(notebooks::open))
         .route("/notebooks/new", post(notebooks::create))
         .route("/notebooks/{*path}", get(notebooks::show))
+        .route("/apps/{*path}", get(apps::ask).post(apps::make))
         .route("/outputs/{cell}/{output}/{*path}", get(notebooks::image))
         .route("/logs", get(logs::show))
         .route("/logs/older", get(logs::older))

@@ -1,5 +1,6 @@
 //! Handlers: read the request, ask the world, hand a view model to a view. They decide nothing.
 
+pub(crate) mod apps;
 pub(crate) mod assets;
 pub(crate) mod chat;
 pub(crate) mod login;

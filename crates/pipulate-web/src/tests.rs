@@ -3,6 +3,7 @@
 //! Tests named `attack_NN_…` are the attacks that a page in the same browser, another user of the
 //! machine or a hostile file can try on a program that listens on loopback.
 
+mod apps;
 mod assets;
 mod attacks;
 mod bodies;

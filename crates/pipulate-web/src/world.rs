@@ -3,6 +3,7 @@
 //! Every method may block (the app calls them off its event loop) and may be called from several
 //! threads at once. No message that comes back may hold a secret: messages are shown.
 
+mod apps;
 mod chat;
 
 use std::collections::BTreeSet;
@@ -21,6 +22,7 @@ use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};
 use pipulate_store::notebooks::{Listing, NotRead};
 
+pub use apps::{AppNote, AppPlace, AppPlan, Apps, NoApp};
 pub use chat::{Chat, NoOllama, Ollama};
 
 /// Everything that is injected.
@@ -32,6 +34,7 @@ pub struct World {
     pub logs: Arc<dyn Logs>,
     pub chat: Arc<dyn Chat>,
     pub notebooks: Arc<dyn Notebooks>,
+    pub apps: Arc<dyn Apps>,
     pub folder: Arc<Folder>,
 }
 

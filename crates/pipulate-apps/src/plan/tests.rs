@@ -37,7 +37,8 @@ fn planned(description: &Description, files: &[(&str, &str)], wish: &Wish) -> Re
 }
 
 fn wish(output: Option<&str>, name: Option<&str>) -> Wish {
-    Wish { output: output.map(Into::into), name: name.map(|name| ServiceName::parse(name).unwrap()) }
+    let name = name.map(|name| ServiceName::parse(name).unwrap());
+    Wish { output: output.map(Into::into), name, beside_server: false }
 }
 
 fn paths(plan: &Plan) -> Vec<&str> {
@@ -82,6 +83,18 @@ fn beside_a_server_the_app_is_a_service_of_its_own() {
     assert_eq!(
         (plan.service.as_str(), paths(&plan)),
         ("loan", vec!["apps/loan.py", "apps/notebook_runner.py"])
+    );
+}
+
+#[test]
+fn an_app_can_leave_the_web_server_as_it_is() {
+    let beside = Wish { beside_server: true, ..Wish::default() };
+    let plan = planned(&analysis(), &[], &beside).unwrap();
+    assert_eq!((plan.service.as_str(), paths(&plan)[0]), ("analysis", "analysis_app.py"));
+    assert_eq!(
+        planned(&analysis(), &[], &wish(None, Some("analysis"))).unwrap(),
+        plan,
+        "named, it is the same"
     );
 }
 

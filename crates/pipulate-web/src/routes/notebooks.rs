@@ -19,7 +19,7 @@ use crate::views::notebook::{self, NotebookPage};
 use crate::world::World;
 
 /// The longest path that is looked for, in bytes.
-const LONGEST_PATH: usize = 4 << 10;
+pub(crate) const LONGEST_PATH: usize = 4 << 10;
 
 /// A notebook to look at.
 pub(crate) async fn show(

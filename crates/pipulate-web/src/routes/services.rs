@@ -96,7 +96,7 @@ pub(crate) async fn act(
 }
 
 /// The work goes on if the browser leaves meanwhile, and what came of it is told to whoever comes back.
-async fn carry_out(
+pub(crate) async fn carry_out(
     state: &AppState,
     target: &Target,
     verb: Verb,

@@ -32,8 +32,8 @@ use super::news::{Bell, Events, Listener, Printed};
 use crate::sign::{self, Token};
 use crate::state::AppState;
 use crate::world::{
-    Chat, Consent, Control, ControlError, Folder, Logs, NoOllama, Ollama, Probes, Secrets, SecretsError,
-    StatusSource, Target, Verb, Watching, World,
+    Chat, Consent, Control, ControlError, Folder, Logs, NoApp, NoOllama, Ollama, Probes, Secrets,
+    SecretsError, StatusSource, Target, Verb, Watching, World,
 };
 
 pub(crate) const PORT: u16 = 5001;
@@ -77,6 +77,10 @@ pub(crate) struct FakeWorld {
     pub(crate) chats: Mutex<Option<Chats>>,
     /// Path, text and time of change of each notebook.
     pub(crate) notebooks: Mutex<Vec<(String, String, Timestamp)>>,
+    /// Which apps were made: path and service.
+    pub(crate) apps: Mutex<Vec<(String, String)>>,
+    /// Why no app is made.
+    pub(crate) no_app: Mutex<Option<NoApp>>,
     pub(crate) notebook_reads: Mutex<Vec<String>>,
     /// Holds whoever next wants the chats, until the sender is dropped.
     pub(crate) hold_chats: Mutex<Option<mpsc::Receiver<()>>>,
@@ -341,14 +345,14 @@ impl Answer {
 
 pub(crate) fn state_over(world: &Arc<FakeWorld>, secrets: Arc<dyn Secrets>) -> AppState {
     let (status, control, logs, chat) = (world.clone(), world.clone(), world.clone(), world.clone());
-    let notebooks = world.clone();
+    let (notebooks, apps) = (world.clone(), world.clone());
     let name = ServiceName::parse("server").unwrap();
     let folder = folder();
     AppState::new(
         name,
         PORT,
         crate::sign::always(token()),
-        World { status, control, secrets, logs, chat, notebooks, folder },
+        World { status, control, secrets, logs, chat, notebooks, apps, folder },
     )
 }
 

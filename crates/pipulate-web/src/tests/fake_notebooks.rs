@@ -1,10 +1,12 @@
-//! Notebooks that a world is given.
+//! Notebooks that a world is given, and apps of them.
 
 use jiff::Timestamp;
+use pipulate_core::service::ServiceName;
+use pipulate_core::state::ServiceState;
 use pipulate_store::notebooks::{Found, Listing, NotRead};
 
-use super::fake::FakeWorld;
-use crate::world::Notebooks;
+use super::fake::{FakeWorld, service};
+use crate::world::{AppNote, AppPlace, AppPlan, Apps, NoApp, Notebooks};
 
 impl Notebooks for FakeWorld {
     fn list(&self) -> Listing {
@@ -31,5 +33,39 @@ impl Notebooks for FakeWorld {
         let path = "Untitled.ipynb".to_owned();
         self.notebooks.lock().unwrap().push((path.clone(), String::new(), Timestamp::UNIX_EPOCH));
         Ok(path)
+    }
+}
+
+impl Apps for FakeWorld {
+    fn plan_app(&self, path: &str, place: &AppPlace) -> Result<AppPlan, NoApp> {
+        if let Some(refusal) = self.no_app.lock().unwrap().clone() {
+            return Err(refusal);
+        }
+        let service = match place {
+            AppPlace::Usual => ServiceName::parse("server").unwrap(),
+            AppPlace::BesideServer => ServiceName::parse("analysis").unwrap(),
+            AppPlace::Named(service) => service.clone(),
+        };
+        let is_server = service.as_str() == "server";
+        let note = |text: &str, is_warning| AppNote { text: format!("{text} in {path}"), is_warning };
+        Ok(AppPlan {
+            files: vec![format!("{service}.py")],
+            adds_service: !is_server,
+            notes: vec![note("The form is cell 2", false), note("Widgets don't move", true)],
+            replaces_page: is_server,
+            service,
+        })
+    }
+
+    fn make_app(&self, path: &str, place: &AppPlace) -> Result<AppPlan, NoApp> {
+        let plan = self.plan_app(path, place)?;
+        self.apps.lock().unwrap().push((path.to_owned(), plan.service.to_string()));
+        let mut made = service(plan.service.as_str(), ServiceState::Stopped);
+        (made.live, made.supervisor_pid) = (None, None);
+        let mut services = self.services.lock().unwrap();
+        if !services.iter().any(|known| known.name == made.name) {
+            services.push(made);
+        }
+        Ok(plan)
     }
 }

@@ -48,6 +48,7 @@ impl Served {
             logs: world.clone(),
             chat: world.clone(),
             notebooks: world.clone(),
+            apps: world.clone(),
             folder: super::fake::folder(),
         };
         let state = AppState::new(

@@ -16,7 +16,7 @@ use crate::markdown;
 use crate::notebook::{Cell, CellType, MimeBundle, Notebook, Output};
 use crate::views::layout;
 use crate::views::log_line::piece;
-use crate::views::notebooks::{image_address, open, stem};
+use crate::views::notebooks::{image_address, make_app, open, stem};
 use crate::world::Folder;
 
 /// How much of one text is shown, in bytes, and of HTML, which is shown whole or not at all.
@@ -70,6 +70,7 @@ fn frame(folder: &Folder, path: &str, title: Option<&str>, content: &Markup) -> 
             div class="verbs" {
                 a href="/" { "All notebooks" }
                 (open(path))
+                (make_app(path))
             }
         }
         div id="notebook" { (content) }

@@ -183,6 +183,7 @@ impl Card {
                 div class="verbs" {
                     (open(&self.path))
                     a href=(address) aria-label={ "Preview of " (self.path) } { "Preview" }
+                    (make_app(&self.path))
                 }
             }
         }
@@ -211,6 +212,11 @@ pub(super) fn open(path: &str) -> Markup {
     }
 }
 
+/// Leads to the question whether it should become an app.
+pub(super) fn make_app(path: &str) -> Markup {
+    html! { a href=(app_address(path)) aria-label={ "Make it an app: " (printable(path)) } { "Make it an app" } }
+}
+
 /// How its last run went, as a word and an icon.
 fn ran(run: &Run) -> Markup {
     let (state, icon, words) = match run {
@@ -227,6 +233,11 @@ fn ran(run: &Run) -> Markup {
 /// The address of its preview.
 pub(super) fn preview_address(path: &str) -> String {
     format!("/notebooks/{}", utf8_percent_encode(path, IN_PATH))
+}
+
+/// The address at which it becomes an app.
+pub(crate) fn app_address(path: &str) -> String {
+    format!("/apps/{}", utf8_percent_encode(path, IN_PATH))
 }
 
 /// The address of one of its images. With its version in it, it can be kept for ever.

@@ -19,7 +19,7 @@ pub(crate) fn app(context: &Context, settings: &AppSettings) -> Result<ExitStatu
     let printer = &context.printer;
     if !settings.dry_run {
         context.confirm_guess()?;
-        app::write(&context.layout, &plan).map_err(explained)?;
+        app::write(&context.layout, &plan).map_err(|error| explained(error, ""))?;
     }
     for file in &plan.files {
         printer.data(&file.path)?;
@@ -66,8 +66,9 @@ fn planned(context: &Context, settings: &AppSettings) -> Result<Plan, Failure> {
         notebook: &notebook,
         output: output.as_deref(),
         name: settings.name.as_ref(),
+        beside_server: false,
     };
-    app::plan(&request).map_err(explained)
+    app::plan(&request).map_err(|error| explained(error, ""))
 }
 
 /// The notebook that was named: from the current folder, else from the project's.
@@ -88,17 +89,17 @@ fn whole(path: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Why there is no app, and what to do.
-fn explained(error: AppError) -> Failure {
+/// Why there is no app, and what to do. `command` stands before an option where nothing was typed yet.
+pub(crate) fn explained(error: AppError, command: &str) -> Failure {
     let hints = match &error {
         AppError::NoFile(_) => vec!["name a notebook, such as: pipulate app analysis.ipynb".to_owned()],
         AppError::OldFormat(_) => vec!["open it in JupyterLab and save it once".to_owned()],
         AppError::Outside(_) => vec!["put it there, or name its project with -C".to_owned()],
         AppError::Plan(PlanError::FileExists { .. }) | AppError::FileExists(_) => {
-            vec!["choose another file with: -o FILE".to_owned()]
+            vec![format!("choose another file with: {command}-o FILE")]
         }
         AppError::Plan(PlanError::ServiceExists { .. }) => {
-            vec!["choose another name with: --name NAME".to_owned()]
+            vec![format!("choose another name with: {command}--name NAME")]
         }
         AppError::Plan(PlanError::NotAProgram { .. }) => vec!["such as: -o analysis_app.py".to_owned()],
         AppError::Plan(PlanError::MissingKernel { command, .. }) => match command {

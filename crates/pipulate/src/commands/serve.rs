@@ -1,6 +1,7 @@
 //! `serve`: the embedded web app, in the foreground: what a supervisor runs, or a person.
 
 pub(crate) mod actions;
+mod apps;
 mod chat_adapter;
 mod home;
 mod neighbors;
@@ -54,7 +55,8 @@ pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
         secrets: home.clone(),
         logs: home.clone(),
         chat: home.clone(),
-        notebooks: home,
+        notebooks: home.clone(),
+        apps: home,
         folder: Arc::new(folder),
     };
     allow_many_descriptors();

@@ -70,11 +70,16 @@ impl Home {
         EnvFile::of(&self.context.layout)
     }
 
+    /// Whether this service is the one that serves the page.
+    pub(super) fn is_served_by(&self, service: &ServiceName) -> bool {
+        self.own.as_ref() == Some(service)
+    }
+
     /// Whether the service that serves the page is meant, too.
     fn is_own(&self, target: &Target) -> bool {
         match target {
             Target::All => self.own.is_some(),
-            Target::One(service) => self.own.as_ref() == Some(service),
+            Target::One(service) => self.is_served_by(service),
         }
     }
 

@@ -143,7 +143,8 @@ pub(super) fn of_request(target: &Target, verb: Verb) -> String {
     }
 }
 
-fn of_failure(failure: &Failure) -> String {
+/// What failed and what to do, line by line.
+pub(super) fn of_failure(failure: &Failure) -> String {
     failure.lines().join("\n")
 }
 

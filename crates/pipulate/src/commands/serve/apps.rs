@@ -1,0 +1,65 @@
+//! Apps that are made from the page.
+
+use std::path::Path;
+
+use pipulate_apps::plan::Plan;
+use pipulate_core::text::shell_word;
+use pipulate_environment::app::{self, Request};
+use pipulate_environment::surroundings::Surroundings;
+use pipulate_web::world::{AppNote, AppPlace, AppPlan, Apps, NoApp};
+
+use super::home::Home;
+use super::told::of_failure;
+use crate::commands::app::explained;
+
+impl Apps for Home {
+    fn plan_app(&self, path: &str, place: &AppPlace) -> Result<AppPlan, NoApp> {
+        self.planned(path, place).map(|plan| self.shown(&plan))
+    }
+
+    fn make_app(&self, path: &str, place: &AppPlace) -> Result<AppPlan, NoApp> {
+        let plan = self.planned(path, place)?;
+        app::write(&self.context.layout, &plan)
+            .map_err(|error| NoApp(of_failure(&explained(error, &command(path)))))?;
+        Ok(self.shown(&plan))
+    }
+}
+
+impl Home {
+    fn planned(&self, path: &str, place: &AppPlace) -> Result<Plan, NoApp> {
+        let context = self.context.reread();
+        let around = Surroundings::of_this_process();
+        let request = Request {
+            layout: &context.layout,
+            config: context.config().map_err(|failure| NoApp(of_failure(&failure)))?,
+            around: &around,
+            notebook: &AsRef::<Path>::as_ref(context.layout.root()).join(path),
+            output: None,
+            name: match place {
+                AppPlace::Named(service) => Some(service),
+                AppPlace::Usual | AppPlace::BesideServer => None,
+            },
+            beside_server: *place == AppPlace::BesideServer,
+        };
+        app::plan(&request).map_err(|error| NoApp(of_failure(&explained(error, &command(path)))))
+    }
+
+    fn shown(&self, plan: &Plan) -> AppPlan {
+        AppPlan {
+            service: plan.service.clone(),
+            files: plan.files.iter().map(|file| file.path.clone()).collect(),
+            adds_service: plan.config.is_some(),
+            notes: plan
+                .notes
+                .iter()
+                .map(|note| AppNote { text: note.to_string(), is_warning: note.is_warning() })
+                .collect(),
+            replaces_page: self.is_served_by(&plan.service),
+        }
+    }
+}
+
+/// What is typed for the same app, without options.
+fn command(path: &str) -> String {
+    format!("pipulate app {} ", shell_word(path))
+}
