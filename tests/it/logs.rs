@@ -123,10 +123,10 @@ fn lines_of_several_services_stand_in_the_order_of_their_times() {
         assert!(shell.status().unwrap().success());
         expected.push((json!(service), json!(number.to_string())));
         wait_for("the line in the log", || {
-            let seen = json_lines(&project, &["talker", "echo", "-g", r"^\d$"]);
+            let lines = json_lines(&project, &["talker", "echo", "-g", r"^\d$"]);
             let seen: Vec<_> =
-                seen.iter().map(|line| (line["service"].clone(), line["text"].clone())).collect();
-            (seen.len() > number).then(|| assert_eq!(seen, expected))
+                lines.iter().map(|line| (line["service"].clone(), line["text"].clone())).collect();
+            (seen.len() > number).then(|| assert_eq!(seen, expected, "{lines:?}"))
         });
     }
 }

@@ -134,12 +134,12 @@ impl IndexReader {
     /// When the line was captured that ends at this position of this log.
     pub(in crate::log) fn time_of(&mut self, position: u64, log: &OpenFile) -> LineTime {
         let changed = timestamp(log.changed);
-        let Some(last) = self.last else { return LineTime::NotAfter(changed) };
+        let Some(indexed) = self.indexed() else { return LineTime::NotAfter(changed) };
         if self.is_truncated(log) {
             return LineTime::NotAfter(changed);
         }
-        if position > last.position {
-            return match position - last.position <= ONE_DRAIN {
+        if position > indexed {
+            return match position - indexed <= ONE_DRAIN {
                 true => LineTime::Known(changed),
                 false => LineTime::NotAfter(changed),
             };
@@ -155,6 +155,13 @@ impl IndexReader {
         };
         self.answer = Some((after, entry.position, time));
         time
+    }
+
+    /// Up to where the index knows times: its last entry, or where the current log begins as long as there is
+    /// none. A log's first bytes can be read before their entry is written.
+    fn indexed(&self) -> Option<u64> {
+        let begin = || self.stored.as_ref()?.header.logs.last().map(|begin| begin.position);
+        self.last.map(|last| last.position).or_else(begin)
     }
 
     fn is_truncated(&self, log: &OpenFile) -> bool {

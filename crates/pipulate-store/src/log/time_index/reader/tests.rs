@@ -95,6 +95,17 @@ fn what_came_before_a_time_or_a_mark_is_left_out() {
 }
 
 #[test]
+fn the_first_line_of_a_log_has_its_time_before_the_index_has_an_entry() {
+    let home = Home::new(1 << 20, 2);
+    let _capture = home.capture();
+    fs::write(home.layout.log(&home.name), "moved, and not in the index yet\n").unwrap();
+    let mut reader = LogReader::open(&home.layout, &home.name, Start::Oldest).unwrap();
+    reader.look().unwrap();
+    assert!(reader.next_line().unwrap().is_some());
+    assert!(is_known(reader.line_time()), "{:?}", reader.line_time());
+}
+
+#[test]
 fn marks_are_found_again_after_a_rotation_and_by_another_supervisor() {
     let home = Home::new(4096, 3);
     let mut capture = home.capture();
