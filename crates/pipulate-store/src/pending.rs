@@ -83,7 +83,7 @@ pub fn is_withdrawn(layout: &Layout, start: &RunId, service: &ServiceName) -> bo
 }
 
 /// Withdraws services from every start that is under way. Returns those that one still had to begin, or may
-/// have begun already.
+/// have begun already; on a full disk nothing is withdrawn.
 pub fn withdraw(layout: &Layout, services: &[ServiceName]) -> Vec<ServiceName> {
     let stops: String = services.iter().map(|service| format!("stop {service}\n")).collect();
     let mut withdrawn = Vec::new();
@@ -91,7 +91,10 @@ pub fn withdraw(layout: &Layout, services: &[ServiceName]) -> Vec<ServiceName> {
         // It has ended meanwhile, or is another user's, whose services can't be stopped either.
         let Ok(mut file) = open(&path) else { continue };
         let Ok(text) = read(&mut file) else { continue };
-        let _full_disk = file.write_all(stops.as_bytes());
+        // Full disk: never promise a withdrawal that no supervisor can read.
+        if file.write_all(stops.as_bytes()).is_err() {
+            continue;
+        }
         let is_under_way = file.try_lock().is_err();
         let is_open = |service: &&ServiceName| {
             is_under_way && has_line(&text, "start", service) && !has_line(&text, "stop", service)
