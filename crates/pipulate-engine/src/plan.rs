@@ -25,9 +25,9 @@ const JUPYTER_PORT: u16 = 8888;
 const SERVER_PORT: u16 = 5001;
 const DASHBOARD_PORT: u16 = 5002;
 
-/// Facts about this machine and this folder.
+/// The facts about this machine and this folder that a service's specification depends on.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct ServiceFacts {
     /// The running program, absolute.
     pub exe: PathBuf,
     /// The Python that services run with; a bare name is looked up on `PATH`.
@@ -109,8 +109,8 @@ pub fn is_embedded_app(service: &ServiceConfig, has_server_py: bool) -> bool {
 }
 
 /// What the supervisor of `service` has to know.
-pub fn spec(config: &Config, service: &ServiceConfig, layout: &Layout, around: &Surroundings) -> ServiceSpec {
-    let built_in = built_in(service, layout, around);
+pub fn spec(config: &Config, service: &ServiceConfig, layout: &Layout, facts: &ServiceFacts) -> ServiceSpec {
+    let built_in = built_in(service, layout, facts);
     let default_port = match service.name.as_str() {
         ServiceName::JUPYTER => Some(JUPYTER_PORT),
         ServiceName::SERVER => Some(SERVER_PORT),
@@ -124,13 +124,13 @@ pub fn spec(config: &Config, service: &ServiceConfig, layout: &Layout, around: &
     };
     let ready = service.ready.clone().unwrap_or(built_in.ready);
     let has_page = port.is_some() || matches!(ready, Readiness::Http { .. });
-    let mut env = around.env.clone();
+    let mut env = facts.env.clone();
     env.extend(built_in.env);
     if service.name.as_str() == ServiceName::JUPYTER && !config.web_users.is_empty() {
         env.insert(settings::WEB_USERS.to_owned(), config.web_users.join(",").into());
     }
     env.extend(service.env.iter().map(|(name, value)| (name.clone(), OsString::from(value))));
-    let mut env_removed = around.env_removed.clone();
+    let mut env_removed = facts.env_removed.clone();
     env_removed.retain(|name| !service.env.contains_key(name));
     if service.name.as_str() == ServiceName::JUPYTER && !service.env.contains_key(JUPYTER_TOKEN) {
         env_removed.push(JUPYTER_TOKEN.to_owned());
@@ -156,7 +156,7 @@ pub fn spec(config: &Config, service: &ServiceConfig, layout: &Layout, around: &
         log_limits: config.logs,
         configured: service.fingerprint(),
         watch: (!service.watch.is_empty())
-            .then(|| WatchSpec { globs: service.watch.clone(), python: around.python.clone() }),
+            .then(|| WatchSpec { globs: service.watch.clone(), python: facts.python.clone() }),
     }
 }
 
@@ -169,7 +169,7 @@ struct BuiltIn {
     token: Option<pipulate_core::project::AbsPath>,
 }
 
-fn built_in(service: &ServiceConfig, layout: &Layout, around: &Surroundings) -> BuiltIn {
+fn built_in(service: &ServiceConfig, layout: &Layout, facts: &ServiceFacts) -> BuiltIn {
     let http =
         |path: &str| Readiness::Http { path: path.to_owned(), any_status: true, timeout: READY_TIMEOUT };
     let is_jupyter = service.name.as_str() == ServiceName::JUPYTER;
@@ -180,17 +180,17 @@ fn built_in(service: &ServiceConfig, layout: &Layout, around: &Surroundings) -> 
             ("JUPYTER_TOKEN_FILE".to_owned(), token.as_os_str().to_owned()),
             (
                 settings::VARIABLE.to_owned(),
-                settings::config_path(layout, around.jupyter_config_path.as_deref()),
+                settings::config_path(layout, facts.jupyter_config_path.as_deref()),
             ),
         ]);
-        let command = jupyter_command(layout, around);
+        let command = jupyter_command(layout, facts);
         return BuiltIn { command, env, ready: http("/api"), page: "/lab", token: Some(token) };
     }
-    let embedded = is_embedded_app(service, around.has_server_py);
+    let embedded = is_embedded_app(service, facts.has_server_py);
     let (command, token) = match (embedded, service.name.as_str()) {
-        (true, _) => (app_command(layout, around), Some(layout.token())),
+        (true, _) => (app_command(layout, facts), Some(layout.token())),
         (false, ServiceName::SERVER) => {
-            (plain([around.python.as_os_str().to_owned(), "server.py".into()]), None)
+            (plain([facts.python.as_os_str().to_owned(), "server.py".into()]), None)
         }
         (false, _) => (Vec::new(), None),
     };
@@ -203,12 +203,12 @@ fn built_in(service: &ServiceConfig, layout: &Layout, around: &Surroundings) -> 
 
 /// JupyterLab: on loopback, on the port that was probed, silent towards the network, its
 /// terminals with a marker of their own. The token is in a file that only its user can read.
-fn jupyter_command(layout: &Layout, around: &Surroundings) -> Vec<Word> {
+fn jupyter_command(layout: &Layout, facts: &ServiceFacts) -> Vec<Word> {
     let root = layout.root().as_os_str();
     let mut root_dir = OsString::from("--ServerApp.root_dir=");
     root_dir.push(root);
-    let shell: String = around.shell.iter().map(|word| format!("{}, ", serde_json::json!(word))).collect();
-    let mut words = plain(around.jupyter_lab.iter().cloned());
+    let shell: String = facts.shell.iter().map(|word| format!("{}, ", serde_json::json!(word))).collect();
+    let mut words = plain(facts.jupyter_lab.iter().cloned());
     words.extend(plain([
         "--no-browser".into(),
         "--ServerApp.ip=127.0.0.1".into(),
@@ -225,15 +225,15 @@ fn jupyter_command(layout: &Layout, around: &Surroundings) -> Vec<Word> {
         ),
         after: format!("\", {shell}\"-l\"]}}"),
     });
-    if around.is_root {
+    if facts.is_root {
         words.push(Word::Plain("--allow-root".into()));
     }
     words
 }
 
-fn app_command(layout: &Layout, around: &Surroundings) -> Vec<Word> {
+fn app_command(layout: &Layout, facts: &ServiceFacts) -> Vec<Word> {
     let root = layout.root().as_os_str().to_owned();
-    plain([around.exe.as_os_str().to_owned(), APP_FLAG.into(), root, APP_VERB.into()])
+    plain([facts.exe.as_os_str().to_owned(), APP_FLAG.into(), root, APP_VERB.into()])
 }
 
 fn plain(words: impl IntoIterator<Item = OsString>) -> Vec<Word> {
@@ -246,8 +246,8 @@ pub(crate) mod samples {
 
     use super::*;
 
-    pub(crate) fn around() -> Surroundings {
-        Surroundings {
+    pub(crate) fn facts() -> ServiceFacts {
+        ServiceFacts {
             exe: "/bin/pipulate".into(),
             python: "/p/.venv/bin/python".into(),
             jupyter_lab: vec!["/p/.venv/bin/jupyter-lab".into()],
@@ -265,20 +265,20 @@ pub(crate) mod samples {
 mod tests {
     use pipulate_core::project::AbsPath;
 
-    use super::samples::around;
+    use super::samples::facts;
     use super::*;
 
-    fn words(config: &str, name: &str, around: &Surroundings) -> Vec<String> {
+    fn words(config: &str, name: &str, facts: &ServiceFacts) -> Vec<String> {
         let config = Config::parse(config).unwrap();
         let layout = Layout::new(AbsPath::new("/p").unwrap());
-        let spec = spec(&config, config.service(name).unwrap(), &layout, around);
+        let spec = spec(&config, config.service(name).unwrap(), &layout, facts);
         spec.command.iter().map(|word| word.resolve(Some(7), "M").to_string_lossy().into_owned()).collect()
     }
 
     #[test]
     fn a_server_py_is_run_by_the_venvs_python_else_the_embedded_app_serves() {
-        assert_eq!(words("", "server", &around()), ["/bin/pipulate", "-C", "/p", "serve"]);
-        let with = Surroundings { has_server_py: true, ..around() };
+        assert_eq!(words("", "server", &facts()), ["/bin/pipulate", "-C", "/p", "serve"]);
+        let with = ServiceFacts { has_server_py: true, ..facts() };
         assert_eq!(words("", "server", &with), ["/p/.venv/bin/python", "server.py"]);
         assert_eq!(words("", "dashboard", &with), ["/bin/pipulate", "-C", "/p", "serve"]);
         let config = "[services.server]\ncommand = [\"flask\", \"run\"]\n";
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn jupyters_arguments_hold_no_token_and_its_terminals_have_their_own_marker() {
-        let words = words("", "jupyter", &around());
+        let words = words("", "jupyter", &facts());
         assert!(words.iter().all(|word| !word.to_lowercase().contains("token")), "{words:?}");
         assert!(words.contains(&"--ServerApp.port=7".to_owned()));
         let settings =
@@ -303,10 +303,10 @@ mod tests {
     #[test]
     fn jupyterlab_does_not_inherit_a_token_unless_the_project_sets_it() {
         let layout = Layout::new(AbsPath::new("/p").unwrap());
-        let around = Surroundings { jupyter_config_path: Some("/etc/j".into()), ..around() };
+        let facts = ServiceFacts { jupyter_config_path: Some("/etc/j".into()), ..facts() };
         let spec_of = |text: &str, name: &str| {
             let config = Config::parse(text).unwrap();
-            spec(&config, config.service(name).unwrap(), &layout, &around)
+            spec(&config, config.service(name).unwrap(), &layout, &facts)
         };
         let jupyter = spec_of("", "jupyter");
         assert_eq!(jupyter.env_removed, ["JUPYTER_TOKEN"]);
@@ -342,7 +342,7 @@ mod tests {
             ("[services.server]\nport = 5001\n", PortWish { port: 5001, pinned: true }),
         ] {
             let config = Config::parse(text).unwrap();
-            let spec = spec(&config, config.service("server").unwrap(), &layout, &around());
+            let spec = spec(&config, config.service("server").unwrap(), &layout, &facts());
             assert_eq!(spec.port, Some(wish));
         }
     }

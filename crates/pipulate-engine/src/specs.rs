@@ -15,6 +15,7 @@ use pipulate_environment::venv::existing_python;
 use pipulate_store::dotenv::EnvFile;
 
 use crate::denial::{Denial, NotStartable};
+use crate::plan::ServiceFacts;
 use crate::project::Project;
 use crate::{plan, preflight};
 
@@ -31,11 +32,11 @@ fn specs_around(
     is_wanted: impl Fn(&ServiceName) -> bool,
 ) -> Vec<ServiceSpec> {
     let libraries = library_path(around);
-    let around = surroundings(project, config, around);
-    let services = plan::known_services(config, around.has_server_py).into_iter();
+    let facts = service_facts(project, config, around);
+    let services = plan::known_services(config, facts.has_server_py).into_iter();
     let services = services.filter(|service| is_wanted(&service.name));
-    let specs = services.map(|service| plan::spec(config, service, &project.layout, &around));
-    specs.map(|spec| with_libraries(spec, libraries.as_ref(), &around.python)).collect()
+    let specs = services.map(|service| plan::spec(config, service, &project.layout, &facts));
+    specs.map(|spec| with_libraries(spec, libraries.as_ref(), &facts.python)).collect()
 }
 
 /// What wheels need beyond the system's libraries, for a service that Python runs. What the
@@ -105,7 +106,7 @@ pub fn for_start(project: &Project, config: &Config, services: &[ServiceName]) -
 
 /// The facts that a service's specification depends on: the venv's programs if there is one, else
 /// those on `PATH`.
-pub fn surroundings(project: &Project, config: &Config, around: &Surroundings) -> plan::Surroundings {
+fn service_facts(project: &Project, config: &Config, around: &Surroundings) -> ServiceFacts {
     let found = existing_python(&project.layout, &config.python);
     let mut env = BTreeMap::new();
     let mut env_removed = Vec::new();
@@ -117,7 +118,7 @@ pub fn surroundings(project: &Project, config: &Config, around: &Surroundings) -
             None => env_removed.push(name),
         }
     }
-    plan::Surroundings {
+    ServiceFacts {
         exe: project.exe.clone(),
         jupyter_lab: found.as_deref().and_then(jupyter_lab).unwrap_or_else(|| vec!["jupyter-lab".into()]),
         python: found.unwrap_or_else(|| PathBuf::from("python3")),
@@ -163,7 +164,7 @@ mod tests {
         let project = samples::project("");
         let around = Surroundings::default().with("SHELL", "/bin/zsh");
         let config = project.project.config().unwrap();
-        let bare = surroundings(&project.project, config, &around);
+        let bare = service_facts(&project.project, config, &around);
         assert_eq!(
             (bare.python, bare.jupyter_lab, bare.shell),
             ("python3".into(), vec!["jupyter-lab".into()], vec!["/bin/zsh".to_owned()])
@@ -173,7 +174,7 @@ mod tests {
         fs::create_dir_all(&bin).unwrap();
         fs::write(bin.at("python"), "").unwrap();
         fs::write(bin.at("jupyter-lab"), "").unwrap();
-        let found = surroundings(&project.project, config, &around);
+        let found = service_facts(&project.project, config, &around);
         assert_eq!(
             (found.python, found.jupyter_lab),
             (bin.at("python").to_path_buf(), vec![bin.at("jupyter-lab").as_os_str().to_owned()])
