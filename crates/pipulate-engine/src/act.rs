@@ -198,7 +198,7 @@ impl Project {
     ) -> Result<Outcomes, Denial> {
         let recorded = query::services(&self.layout).unwrap_or_default().into_iter().collect();
         let config = self.config.as_ref().ok();
-        let schedule = Schedule::of_stop(config, services, &recorded, self.own_service.as_ref());
+        let schedule = Schedule::of_stop(config, services, &recorded, self.own_service().as_ref());
         self.conduct(schedule, request, Withdrawal::default(), &mut |event| audience.event(&event))
     }
 
@@ -250,7 +250,7 @@ impl Project {
         let pending = project.announce(&project.chosen(&services)?);
         let withdrawal = Withdrawal { pending: pending.as_ref(), interrupt: None };
         project.start_needs(&services, request.wait, withdrawal, audience)?;
-        let schedule = Schedule::of_restart(config, &services, self.own_service.as_ref());
+        let schedule = Schedule::of_restart(config, &services, self.own_service().as_ref());
         let outcomes = project.conduct(schedule, request, withdrawal, &mut |event| audience.event(&event))?;
         kernels.retain(|_| has_ended_jupyter(&outcomes));
         Ok(Report { outcomes, ended_kernels: kernels, idle: None })

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use pipulate_core::config::{Config, ConfigError};
 use pipulate_core::layout::Layout;
+use pipulate_core::marker::{self, Marker};
 use pipulate_core::project::AbsPath;
 use pipulate_core::reason::Reason;
 use pipulate_core::secret::EnvKey;
@@ -33,8 +34,6 @@ pub struct Project {
     /// This very program, for starting it again.
     pub exe: PathBuf,
     pub around: Surroundings,
-    /// The service of this project inside which this process was started.
-    pub own_service: Option<ServiceName>,
     /// Whether this process may take locks of services: nothing else in it looks at them meanwhile.
     pub takes_locks: bool,
     /// Where launched supervisors are kept to be reaped, in a process that lives on.
@@ -117,6 +116,35 @@ impl Project {
     pub(crate) fn configured(&self, config: &Config) -> Vec<ServiceName> {
         let known = plan::known_services(config, self.layout.server_py().is_file());
         known.into_iter().map(|service| service.name.clone()).collect()
+    }
+
+    /// What says inside which service this process was started, if it was.
+    pub fn own_marker(&self) -> Option<Marker> {
+        Marker::parse(self.around.text(marker::VARIABLE)?)
+    }
+
+    /// The service of this project inside which this process was started: it ends with that one.
+    pub fn own_service(&self) -> Option<ServiceName> {
+        self.own_marker().filter(|own| own.project == self.layout.project_id()).map(|own| own.service)
+    }
+
+    /// The same with its configuration as it is now.
+    pub fn reread(&self) -> Self {
+        self.at(self.layout.clone())
+    }
+
+    /// Another project, or this one with its files in another place, for the same process.
+    pub fn at(&self, layout: Layout) -> Self {
+        Self { config: read_config(&layout), layout, ..self.clone() }
+    }
+
+    /// Whether any service of this project lives, or may live where we can't look.
+    pub fn is_alive(&self) -> bool {
+        let is_alive = |layout: &Layout| {
+            let status = query::status(layout, "", &[]);
+            !status.unknown.is_empty() || status.services.iter().any(ServiceStatus::is_there)
+        };
+        is_alive(&self.layout) || home::others_in_use(&self.layout).iter().any(is_alive)
     }
 
     /// The same project as the other places see it in which something of it may be running.
@@ -292,7 +320,6 @@ pub(crate) mod samples {
             layout,
             exe: "/bin/pipulate".into(),
             around: Surroundings::default(),
-            own_service: None,
             takes_locks: true,
             launched: None,
         };

@@ -1,4 +1,4 @@
-//! What every verb needs to know: which project, its configuration, and where to print.
+//! What every verb needs of a call: the project that it is about, and where to print.
 
 pub(crate) mod program;
 mod root;
@@ -9,12 +9,9 @@ use std::path::PathBuf;
 
 use pipulate_core::config::{Config, ConfigError};
 use pipulate_core::layout::Layout;
-use pipulate_core::marker::{self, Marker};
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
-use pipulate_core::status::ServiceStatus;
 use pipulate_engine::project::{Project, read_config};
-use pipulate_engine::query;
 use pipulate_environment::bare_words;
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_environment::venv::{bin_dir, existing_python};
@@ -22,7 +19,6 @@ use pipulate_process::table;
 use pipulate_store::home;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::{read, secrets};
-use pipulate_supervisor::program::Program;
 
 use crate::call::{Call, Verb};
 use crate::error::Failure;
@@ -32,13 +28,11 @@ use crate::ui::{ask, denial, notes};
 /// The world of one call.
 #[derive(Clone)]
 pub(crate) struct Context {
-    pub(crate) layout: Layout,
+    /// As both user interfaces act on it.
+    pub(crate) project: Project,
     pub(crate) printer: Printer,
-    /// This very program, for starting it again.
-    pub(crate) exe: PathBuf,
-    /// The files in which it is, the one that was called first.
+    /// The files in which this very program is, the one that was called first.
     pub(crate) programs: Vec<PathBuf>,
-    config: Result<Config, ConfigError>,
     /// Whether the project is a folder above the current one, and only its `.venv` says that it is one.
     is_guess: bool,
 }
@@ -88,20 +82,15 @@ impl Context {
         };
         printer.detail(format!("project: {}", layout.root()));
         let programs = program::files(&exe);
-        Ok(Self { config: read_config(&layout), layout, printer, exe, programs, is_guess })
-    }
-
-    /// The project, as both user interfaces act on it.
-    pub(crate) fn project(&self) -> Project {
-        Project {
-            layout: self.layout.clone(),
-            config: self.config.clone(),
-            exe: self.exe.clone(),
+        let project = Project {
+            config: read_config(&layout),
+            layout,
+            exe,
             around: Surroundings::of_this_process(),
-            own_service: self.own_service(),
             takes_locks: true,
             launched: None,
-        }
+        };
+        Ok(Self { project, printer, programs, is_guess })
     }
 
     /// The same project with the folders of a home, made if there are none: where they really are is
@@ -111,9 +100,8 @@ impl Context {
     /// They can't be made, or are somebody else's.
     pub(crate) fn home(&self) -> Result<Self, Failure> {
         self.confirm_guess()?;
-        let home = self.project().home(&mut |note| notes::say(&self.printer, &note));
-        let home = home.map_err(denial::failure)?;
-        Ok(self.with_layout(home.layout))
+        let home = self.project.home(&mut |note| notes::say(&self.printer, &note));
+        Ok(self.about(home.map_err(denial::failure)?))
     }
 
     /// Says that a folder above this one would become a home, and why; on a terminal, asks.
@@ -121,10 +109,10 @@ impl Context {
     /// # Errors
     /// The answer was no.
     pub(crate) fn confirm_guess(&self) -> Result<(), Failure> {
-        if !self.is_guess || self.layout.state().exists() {
+        if !self.is_guess || self.project.layout.state().exists() {
             return Ok(());
         }
-        let root = self.layout.root();
+        let root = self.project.layout.root();
         let why = format!("a folder above this one is the project, because it has a .venv: {root}");
         let instead =
             "to use the current folder instead, write -C . before the command, such as: pipulate -C . start";
@@ -150,27 +138,23 @@ impl Context {
 
     /// Remembers which Python what was asked for runs with.
     pub(crate) fn remember_environment(&self) {
-        self.project().remember_environment(&mut |note| notes::say(&self.printer, &note));
+        self.project.remember_environment(&mut |note| notes::say(&self.printer, &note));
     }
 
-    /// The same with its files where they really are.
-    pub(crate) fn with_layout(&self, layout: Layout) -> Self {
-        Self { layout, ..self.clone() }
+    /// The same about another project, or about this one as it is now.
+    pub(crate) fn about(&self, project: Project) -> Self {
+        Self { project, ..self.clone() }
     }
 
     /// The same with its configuration as it is now.
     pub(crate) fn reread(&self) -> Self {
-        Self { config: read_config(&self.layout), ..self.clone() }
+        self.about(self.project.reread())
     }
 
     /// What to execute to run this program again: its file, or what runs here where that is gone.
     pub(crate) fn own_program(&self) -> PathBuf {
-        if self.exe.is_file() { self.exe.clone() } else { table::own_image(&self.exe) }
-    }
-
-    /// What supervises.
-    pub(crate) fn program(&self) -> Program {
-        Program::new(self.exe.clone())
+        let exe = &self.project.exe;
+        if exe.is_file() { exe.clone() } else { table::own_image(exe) }
     }
 
     /// The same for another of the user's projects.
@@ -179,14 +163,8 @@ impl Context {
     /// Its `.pipulate` is a link, or has one in it.
     pub(crate) fn of_project(&self, root: AbsPath) -> Result<Self, Failure> {
         trust::refuse_links(&root)?;
-        let layout = home::locate(root, self.layout.user().cloned());
-        Ok(Self { config: read_config(&layout), layout, ..self.clone() })
-    }
-
-    /// The same project as the other places see it in which something of it may be running.
-    pub(crate) fn elsewhere(&self) -> Vec<Self> {
-        let others = home::others_in_use(&self.layout).into_iter();
-        others.map(|layout| Self { layout, ..self.clone() }).collect()
+        let layout = home::locate(root, self.project.layout.user().cloned());
+        Ok(self.about(self.project.at(layout)))
     }
 
     /// The Python of the project's environment, found without starting it.
@@ -194,16 +172,20 @@ impl Context {
     /// # Errors
     /// There is none yet, or the configuration can't be used.
     pub(crate) fn python(&self) -> Result<PathBuf, Failure> {
-        existing_python(&self.layout, &self.config()?.python).ok_or_else(|| {
-            Failure::failed(format!("there is no Python environment here yet: {}", self.layout.root()))
-                .hint("make it with: pipulate setup")
+        existing_python(&self.project.layout, &self.config()?.python).ok_or_else(|| {
+            Failure::failed(format!(
+                "there is no Python environment here yet: {}",
+                self.project.layout.root()
+            ))
+            .hint("make it with: pipulate setup")
         })
     }
 
     /// What a person here types to start or stop this project: `start`, or `pipulate start`.
     pub(crate) fn typed(&self, word: &'static str) -> String {
-        let bin = self.config.as_ref().map(|config| bin_dir(&self.layout, &config.python));
-        bare_words::typed(&bin.unwrap_or_default(), word, &Surroundings::of_this_process())
+        let Project { layout, config, around, .. } = &self.project;
+        let bin = config.as_ref().map(|config| bin_dir(layout, &config.python));
+        bare_words::typed(&bin.unwrap_or_default(), word, around)
     }
 
     /// The project's configuration.
@@ -211,37 +193,21 @@ impl Context {
     /// # Errors
     /// `pipulate.toml` is there and can't be used.
     pub(crate) fn config(&self) -> Result<&Config, Failure> {
-        self.config.as_ref().map_err(|error| {
-            Failure::failed(format!("the configuration can't be used: {}", self.layout.config())).cause(error)
-        })
+        self.project.config().map_err(denial::failure)
     }
 
     /// What reading `pipulate.toml` gave.
     pub(crate) fn config_as_read(&self) -> &Result<Config, ConfigError> {
-        &self.config
-    }
-
-    /// Whether any service of this project lives, or may live where we can't look.
-    pub(crate) fn is_alive(&self) -> bool {
-        let is_alive = |place: &Self| {
-            let status = query::status(&place.layout, "", &[]);
-            !status.unknown.is_empty() || status.services.iter().any(ServiceStatus::is_there)
-        };
-        is_alive(self) || self.elsewhere().iter().any(is_alive)
-    }
-
-    /// The service of this project inside which this program was started: it ends with that one.
-    pub(crate) fn own_service(&self) -> Option<ServiceName> {
-        own_marker().filter(|own| own.project == self.layout.project_id()).map(|own| own.service)
+        &self.project.config
     }
 
     /// The configuration if it can be used; if not, a warning is printed. For verbs that look at
     /// what is there, or end it, and must not fail because of a misspelled key.
     pub(crate) fn config_or_warning(&self) -> Option<&Config> {
-        match &self.config {
+        match &self.project.config {
             Ok(config) => Some(config),
             Err(error) => {
-                self.printer.warning(format!("{} is ignored: {error}", self.layout.config()));
+                self.printer.warning(format!("{} is ignored: {error}", self.project.layout.config()));
                 None
             }
         }
@@ -249,7 +215,7 @@ impl Context {
 
     /// What masks this project's secrets; a warning says which could not be read.
     pub(crate) fn masker(&self) -> Masker {
-        let secrets = secrets::of_home(&self.layout, self.config.as_ref().ok());
+        let secrets = secrets::of_home(&self.project.layout, self.project.config.as_ref().ok());
         self.warn_of_unmasked(secrets.problems);
         secrets.masker
     }
@@ -270,7 +236,7 @@ impl Context {
         asked: &[ServiceName],
         known: &BTreeSet<ServiceName>,
     ) -> Result<(), Failure> {
-        self.project().refuse_unknown(asked, known).map_err(denial::failure)
+        self.project.refuse_unknown(asked, known).map_err(denial::failure)
     }
 
     /// The services that exist here, and those that left a log.
@@ -278,20 +244,10 @@ impl Context {
     /// # Errors
     /// The folder of the logs can't be listed.
     pub(crate) fn known_services(&self) -> Result<BTreeSet<ServiceName>, Failure> {
-        let mut known = read::services(&self.layout)?;
-        known.extend(self.services());
+        let mut known = read::services(&self.project.layout)?;
+        known.extend(self.project.services());
         Ok(known)
     }
-
-    /// The services that exist here, in the order of the configuration.
-    pub(crate) fn services(&self) -> Vec<ServiceName> {
-        self.project().services()
-    }
-}
-
-/// What says inside which service this program was started, if it was.
-pub(crate) fn own_marker() -> Option<Marker> {
-    Marker::parse(&std::env::var(marker::VARIABLE).ok()?)
 }
 
 /// The folder we are in.

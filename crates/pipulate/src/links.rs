@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
+use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
 use pipulate_engine::{jupyter, plan, query};
 use pipulate_process::table;
@@ -32,13 +33,14 @@ impl Link {
 /// # Errors
 /// Its token is there and can't be used.
 pub(crate) fn link(context: &Context, service: &ServiceName) -> Result<Option<Link>, Failure> {
-    let Some(record) = record::read(&context.layout, service)? else { return Ok(None) };
+    let Some(record) = record::read(&context.project.layout, service)? else { return Ok(None) };
     if service.as_str() == ServiceName::JUPYTER
-        && let Some(server) = jupyter::server_of(&context.layout, &record)
+        && let Some(server) = jupyter::server_of(&context.project.layout, &record)
     {
         return Ok(Some(Link { plain: server.url(), signed: server.signed_url() }));
     }
-    let Some((address, page)) = query::address(&context.layout, &record).zip(record.page.as_ref()) else {
+    let Some((address, page)) = query::address(&context.project.layout, &record).zip(record.page.as_ref())
+    else {
         return Ok(None);
     };
     let plain = query::url(&record, address, page);
@@ -47,8 +49,8 @@ pub(crate) fn link(context: &Context, service: &ServiceName) -> Result<Option<Li
 }
 
 /// Whether a service shows the embedded app now, whatever it will be after a restart.
-pub(crate) fn shows_the_app(context: &Context, service: &ServiceName) -> bool {
-    record::read(&context.layout, service).ok().flatten().is_some_and(|record| is_app(&record))
+pub(crate) fn shows_the_app(layout: &Layout, service: &ServiceName) -> bool {
+    record::read(layout, service).ok().flatten().is_some_and(|record| is_app(&record))
 }
 
 fn is_app(record: &Record) -> bool {
@@ -56,7 +58,7 @@ fn is_app(record: &Record) -> bool {
 }
 
 fn app_url(context: &Context, address: SocketAddr) -> Result<Option<String>, Failure> {
-    let Some(bytes) = files::read_private(&context.layout.token())? else { return Ok(None) };
+    let Some(bytes) = files::read_private(&context.project.layout.token())? else { return Ok(None) };
     let token = sign::Token::parse(&bytes)?;
     let code = sign::code(&token, address.port(), Timestamp::now())?;
     Ok(Some(format!("http://{address}/login?code={code}")))

@@ -231,8 +231,8 @@ impl LlmSession {
 /// # Errors
 /// What is written there is no address.
 pub(crate) fn place(context: &Context) -> Result<Place, Failure> {
-    let surroundings = Surroundings::of_this_process();
-    let place = Place::find(&context.layout, context.config()?, surroundings.text(VARIABLE))?;
+    let place =
+        Place::find(&context.project.layout, context.config()?, context.project.around.text(VARIABLE))?;
     let host = place.host();
     if let Some(port) = host.ignored_port() {
         context.printer.warning(format!("{port:?} is no port; Ollama is looked for at {host}"));
@@ -268,7 +268,7 @@ pub(crate) fn host(context: &Context) -> Result<Host, Failure> {
 /// # Errors
 /// It can't be remembered.
 pub(crate) fn allow(context: &Context, host: &Host) -> Result<(), Failure> {
-    Ok(consent::give(&context.layout, &host.to_string())?)
+    Ok(consent::give(&context.project.layout, &host.to_string())?)
 }
 
 /// An error of Ollama's, with what to do on this machine.

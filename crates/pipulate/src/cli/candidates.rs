@@ -21,7 +21,7 @@ pub(super) fn services() -> Vec<CompletionCandidate> {
 /// The names of its secrets.
 pub(super) fn secrets() -> Vec<CompletionCandidate> {
     let Some(context) = context() else { return Vec::new() };
-    let in_file = EnvFile::of(&context.layout).names().unwrap_or_default();
+    let in_file = EnvFile::of(&context.project.layout).names().unwrap_or_default();
     let required = context.config().map(|config| config.secrets.iter().map(EnvKey::to_string).collect());
     let names = in_file.into_iter().chain(required.unwrap_or_else(|_| Vec::new()));
     names.map(CompletionCandidate::new).collect()

@@ -22,8 +22,8 @@ pub(crate) fn act(context: &Context) -> Result<ExitStatus, Failure> {
     io::stdin().lock().take(LONGEST).read_to_end(&mut text)?;
     let request: Request = serde_json::from_slice(&text)?;
     let mut quiet = Quiet::default();
-    let result = context.project().act(&request, &mut quiet);
+    let result = context.project.act(&request, &mut quiet);
     let status = if result.is_ok() { ExitStatus::Success } else { ExitStatus::Failed };
-    Kept { request, notes: quiet.notes, result }.leave(&context.layout)?;
+    Kept { request, notes: quiet.notes, result }.leave(&context.project.layout)?;
     Ok(status)
 }

@@ -8,7 +8,7 @@ use crate::exit_code::ExitStatus;
 
 /// Prints it. On a terminal nobody evaluates it, so there it is said how.
 pub(crate) fn activate(context: &Context, dialect: Dialect) -> Result<ExitStatus, Failure> {
-    let hook = shell::hook(dialect, &Activation::of(&context.python()?, &context.layout));
+    let hook = shell::hook(dialect, &Activation::of(&context.python()?, &context.project.layout));
     context.printer.exact(&hook)?;
     if context.printer.terminal().stdout_is_terminal {
         context.printer.hint(format!("this is for your shell; use it with: {}", dialect.usage()));

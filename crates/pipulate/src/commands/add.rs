@@ -3,7 +3,6 @@
 use pipulate_environment::add::{self, AddError, Added};
 use pipulate_environment::failure::Cause;
 use pipulate_environment::setup::{Mode, SetupWarning};
-use pipulate_environment::surroundings::Surroundings;
 
 use crate::call::AddSettings;
 use crate::commands::setup;
@@ -19,8 +18,8 @@ pub(crate) fn add(context: &Context, settings: AddSettings) -> Result<ExitStatus
     interrupt::ends_with_130()?;
     let config = context.config()?;
     let context = &context.home()?;
-    let (around, name) = (Surroundings::of_this_process(), context.project().name());
-    let request = setup::request(context, config, &name, &around, Mode::Explicit);
+    let name = context.project.name();
+    let request = setup::request(context, config, &name, Mode::Explicit);
     let progress = Progress::new(&context.printer);
     let added = add::add(&request, &settings.packages, &mut |event| setup_events::show(event, &progress));
     drop(progress);
@@ -30,7 +29,7 @@ pub(crate) fn add(context: &Context, settings: AddSettings) -> Result<ExitStatus
 }
 
 fn report(context: &Context, added: &Added, packages: &[String]) -> Result<ExitStatus, Failure> {
-    let file = added.file.strip_prefix(context.layout.root()).unwrap_or(&added.file).display();
+    let file = added.file.strip_prefix(context.project.layout.root()).unwrap_or(&added.file).display();
     match &added.report.warning {
         Some(warning @ SetupWarning::Install(failure)) if added.taken_back => {
             setup_events::show_last_words(warning, &context.printer);

@@ -6,7 +6,6 @@ use pipulate_apps::plan::{Plan, PlanError};
 use pipulate_core::service::ServiceName;
 use pipulate_engine::query;
 use pipulate_environment::app::{self, AppError, Request};
-use pipulate_environment::surroundings::Surroundings;
 
 use crate::call::AppSettings;
 use crate::context::{Context, current_directory};
@@ -19,7 +18,7 @@ pub(crate) fn app(context: &Context, settings: &AppSettings) -> Result<ExitStatu
     let printer = &context.printer;
     if !settings.dry_run {
         context.confirm_guess()?;
-        app::write(&context.layout, &plan).map_err(|error| explained(error, ""))?;
+        app::write(&context.project.layout, &plan).map_err(|error| explained(error, ""))?;
     }
     for file in &plan.files {
         printer.data(&file.path)?;
@@ -50,19 +49,18 @@ fn next_command(context: &Context, plan: &Plan) -> String {
 }
 
 fn is_running(context: &Context, service: &ServiceName) -> bool {
-    let status = query::status(&context.layout, "", &[]);
+    let status = query::status(&context.project.layout, "", &[]);
     status.service(service.as_str()).is_some_and(|service| service.is_there())
 }
 
 fn planned(context: &Context, settings: &AppSettings) -> Result<Plan, Failure> {
-    let around = Surroundings::of_this_process();
     let notebook = found(context, &settings.notebook)?;
     let output =
         settings.output.as_deref().map(|output| whole(&current_directory()?.join(output))).transpose()?;
     let request = Request {
-        layout: &context.layout,
+        layout: &context.project.layout,
         config: context.config()?,
-        around: &around,
+        around: &context.project.around,
         notebook: &notebook,
         output: output.as_deref(),
         name: settings.name.as_ref(),
@@ -74,7 +72,7 @@ fn planned(context: &Context, settings: &AppSettings) -> Result<Plan, Failure> {
 /// The notebook that was named: from the current folder, else from the project's.
 fn found(context: &Context, notebook: &Path) -> Result<PathBuf, Failure> {
     let here = current_directory()?.join(notebook);
-    let there = context.layout.root().join(notebook);
+    let there = context.project.layout.root().join(notebook);
     whole(if here.exists() || !there.exists() { &here } else { &there })
 }
 

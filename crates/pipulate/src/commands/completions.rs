@@ -2,8 +2,6 @@
 
 use std::io;
 
-use pipulate_environment::surroundings::Surroundings;
-
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
@@ -14,8 +12,8 @@ pub(crate) fn completions(
     context: &Context,
     script: impl FnOnce(&str) -> io::Result<Vec<u8>>,
 ) -> Result<ExitStatus, Failure> {
-    let on_path = Surroundings::of_this_process().programs("pipulate").next();
-    let ours = context.exe.to_string_lossy();
+    let on_path = context.project.around.programs("pipulate").next();
+    let ours = context.project.exe.to_string_lossy();
     let script = script(if on_path.is_some() { "pipulate" } else { &ours })?;
     context.printer.exact(&script)?;
     if context.printer.terminal().stdout_is_terminal {

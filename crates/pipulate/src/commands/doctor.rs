@@ -8,7 +8,6 @@ use pipulate_engine::jupyter;
 use pipulate_environment::browser::session::Session;
 use pipulate_environment::doctor::{self, Examination, PortFact, PortState};
 use pipulate_environment::resources;
-use pipulate_environment::surroundings::Surroundings;
 use pipulate_supervisor::port_owner::port_owners;
 
 use crate::call::{DoctorSettings, Format};
@@ -43,15 +42,15 @@ pub(crate) fn doctor(context: &Context, settings: DoctorSettings) -> Result<Exit
 fn examination(context: &Context) -> Examination {
     let status = status::project_status(context);
     Examination {
-        layout: context.layout.clone(),
+        layout: context.project.layout.clone(),
         config: context.config_as_read().clone(),
-        session: Session::gather(Surroundings::of_this_process()),
-        exe: context.exe.clone(),
+        session: Session::gather(context.project.around.clone()),
+        exe: context.project.exe.clone(),
         ports: ports(context, &status),
-        jupyter_is_open: jupyter::running(&context.layout).map(|server| server.admits_anyone()),
+        jupyter_is_open: jupyter::running(&context.project.layout).map(|server| server.admits_anyone()),
         alive: setup::may_use_packages(context),
         status,
-        resources: resources::read(context.layout.root()),
+        resources: resources::read(context.project.layout.root()),
         machine: "/".into(),
     }
 }
@@ -85,7 +84,7 @@ fn ports(context: &Context, status: &ProjectStatus) -> Vec<PortFact> {
         let service = status.service(name.as_str())?;
         service.live.as_ref().and(service.port)
     };
-    let wishes = specs(&context.project(), config).into_iter().filter_map(|spec| {
+    let wishes = specs(&context.project, config).into_iter().filter_map(|spec| {
         let wished = spec.port?.port;
         Some((live_port(&spec.name).unwrap_or(wished), spec.name))
     });
@@ -93,7 +92,7 @@ fn ports(context: &Context, status: &ProjectStatus) -> Vec<PortFact> {
 }
 
 fn state_of(context: &Context, port: u16) -> PortState {
-    let root = &**context.layout.root();
+    let root = &**context.project.layout.root();
     let is_here = |holder: &PortHolder| matches!(holder, PortHolder::Process { project: Some(project), .. } if **project == *root);
     let owners = port_owners(port);
     if owners.iter().any(is_here) {

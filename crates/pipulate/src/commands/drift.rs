@@ -17,11 +17,11 @@ pub(crate) fn warn_of_config(context: &Context, config: &Config, services: &[Ser
 /// All of it, a sentence each.
 pub(crate) fn sentences(context: &Context, config: &Config) -> Vec<String> {
     let mut sentences = setup::drift_of_packages(context, config);
-    sentences.extend(of_services(context, config, &context.project().services()));
+    sentences.extend(of_services(context, config, &context.project.services()));
     sentences
 }
 
 fn of_services(context: &Context, config: &Config, services: &[ServiceName]) -> Vec<String> {
-    let drifts = config_drift::of(&context.layout, config, services);
+    let drifts = config_drift::of(&context.project.layout, config, services);
     drifts.iter().map(|drift| pipulate_words::note(&drift.reason(), &drift.service)).collect()
 }

@@ -2,7 +2,6 @@
 //! that is for a person to decide.
 
 use pipulate_environment::setup::Mode;
-use pipulate_environment::surroundings::Surroundings;
 
 use crate::commands::start::welcome;
 use crate::context::Context;
@@ -16,8 +15,7 @@ pub(crate) fn enter(context: &Context) -> Result<ExitStatus, Failure> {
     interrupt::ends_with_130()?;
     banner::print(&context.printer);
     context.printer.note("");
-    let around = Surroundings::of_this_process();
-    if around.variable("PIPULATE_CUDA").is_some_and(|value| value == "1") {
+    if context.project.around.variable("PIPULATE_CUDA").is_some_and(|value| value == "1") {
         context.printer.note("- CUDA support enabled.");
     }
     welcome::prepare(context, context.config()?, Mode::Automatic)?.say_at_entry().finish();

@@ -26,7 +26,7 @@ pub(crate) fn init(context: &Context) -> Result<ExitStatus, Failure> {
     let printer = &context.printer;
     let mut kept = Vec::new();
     for (name, text) in FILES {
-        if create(&context.layout.inside(name), text)? {
+        if create(&context.project.layout.inside(name), text)? {
             printer.data(name)?;
         } else {
             kept.push(name);
@@ -35,10 +35,10 @@ pub(crate) fn init(context: &Context) -> Result<ExitStatus, Failure> {
     if !kept.is_empty() {
         printer.note(format!("Kept as they were: {}", kept.join(", ")));
     }
-    if !ignores_secrets(&context.layout.inside(".gitignore")) {
+    if !ignores_secrets(&context.project.layout.inside(".gitignore")) {
         printer.hint("see that .gitignore names .env, or your secrets get into the repository");
     }
-    printer.note(format!("A project to begin with: {}", context.layout.root()));
+    printer.note(format!("A project to begin with: {}", context.project.layout.root()));
     printer.hint(format!("start it with: {}", context.typed("start")));
     Ok(ExitStatus::Success)
 }
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn what_is_there_is_never_touched() {
         let project = samples::project("# mine\n");
-        let root = project.context.layout.root().clone();
+        let root = project.context.project.layout.root().clone();
         symlink("nowhere", root.at("server.py")).unwrap();
         fs::create_dir(root.at("flake.nix")).unwrap();
         init(&project.context).unwrap();
@@ -93,7 +93,7 @@ mod tests {
         let ours = samples::project("");
         assert!(!told(&ours) && !told(&ours));
         let theirs = samples::project("");
-        let gitignore = theirs.context.layout.inside(".gitignore");
+        let gitignore = theirs.context.project.layout.inside(".gitignore");
         fs::write(&gitignore, ".venv/\n.env\r\n").unwrap();
         assert!(!told(&theirs));
         fs::write(&gitignore, "# .env\n.envrc\n").unwrap();

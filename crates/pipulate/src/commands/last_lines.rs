@@ -31,7 +31,8 @@ pub(crate) fn missing_modules(context: &Context, failed: &[(ServiceName, Outcome
     let hint = |(service, outcome): &(ServiceName, Outcome)| {
         let Outcome::Failed { .. } = outcome else { return None };
         let start = Start::Since(When::LastStart);
-        let lines = excerpt::last_lines(&context.layout, service, start, LAST_LINES, &context.masker());
+        let lines =
+            excerpt::last_lines(&context.project.layout, service, start, LAST_LINES, &context.masker());
         let MissingModule { module, package } = MissingModule::in_lines(&lines.ok()?)?;
         let is_listed = context.config().is_ok_and(|config| setup::lists(context, config, &package));
         Some(match is_listed {
@@ -52,11 +53,12 @@ fn show_one(context: &Context, service: &ServiceName, outcome: &Outcome) -> bool
     let Outcome::Failed { record } = outcome else { return false };
     let this_start = Start::Since(When::LastStart);
     let start = excerpt::telling(record.shown_state(), LAST_LINES as u64, this_start);
-    let has_printed = fs::metadata(context.layout.log(service)).is_ok_and(|log| log.len() > record.log_start);
+    let has_printed =
+        fs::metadata(context.project.layout.log(service)).is_ok_and(|log| log.len() > record.log_start);
     if start == this_start && !has_printed {
         return false;
     }
-    let lines = excerpt::last_lines(&context.layout, service, start, LAST_LINES, &context.masker());
+    let lines = excerpt::last_lines(&context.project.layout, service, start, LAST_LINES, &context.masker());
     let lines = lines.unwrap_or_default();
     if lines.is_empty() {
         return false;

@@ -82,7 +82,7 @@ pub(crate) fn follow_since(
 
 fn paths(context: &Context, asked: &[ServiceName]) -> Result<ExitStatus, Failure> {
     for service in chosen(context, asked.to_vec(), Scope::Existing)? {
-        let path = context.layout.log(&service);
+        let path = context.project.layout.log(&service);
         context.printer.exact(&[path.as_os_str().as_bytes(), b"\n"].concat())?;
     }
     Ok(ExitStatus::Success)
@@ -111,9 +111,9 @@ fn chosen(context: &Context, asked: Vec<ServiceName>, scope: Scope) -> Result<Ve
 /// # Errors
 /// The folder of the logs can't be listed.
 pub(crate) fn services(context: &Context, scope: Scope) -> Result<Vec<ServiceName>, StoreError> {
-    let mut left = read::services(&context.layout)?;
+    let mut left = read::services(&context.project.layout)?;
     let mut services = Vec::new();
-    for service in context.services() {
+    for service in context.project.services() {
         // The dashboard is only started by name.
         let is_expected = scope == Scope::Expected && service.as_str() != ServiceName::DASHBOARD;
         if left.remove(&service) || is_expected {
@@ -131,7 +131,7 @@ fn open(context: &Context, services: &[ServiceName], lines: &LinesSettings) -> R
         (None, Tail::Lines(count)) if !lines.choose() => Start::Tail(count),
         (None, Tail::Lines(_) | Tail::All) => Start::Oldest,
     };
-    let logs = Merged::open(&context.layout, services, start, lines.until)?;
+    let logs = Merged::open(&context.project.layout, services, start, lines.until)?;
     for (place, service) in services.iter().enumerate() {
         let moments = [lines.since, lines.until].into_iter().flatten();
         for moment in moments.filter(|&moment| !logs.knows(place, moment)) {

@@ -33,13 +33,13 @@ pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<Ex
     };
     let mut asker = Asker::new(context, "restart", &request.services);
     asker.meanwhile = Some("restarting");
-    let done = context.project().act(&request, &mut asker).map_err(|denial| asker.failure(denial))?;
+    let done = context.project.act(&request, &mut asker).map_err(|denial| asker.failure(denial))?;
     drop(asker);
     if done.idle.is_none() {
         let config = context.config()?;
         setup::warn_of_drift(context, config);
         let is_other = |name: &ServiceName| done.outcomes.iter().all(|(service, _)| service != name);
-        let others: Vec<ServiceName> = context.services().into_iter().filter(is_other).collect();
+        let others: Vec<ServiceName> = context.project.services().into_iter().filter(is_other).collect();
         drift::warn_of_config(context, config, &others);
     }
     match done.idle {

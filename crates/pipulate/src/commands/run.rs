@@ -4,7 +4,6 @@ use std::path::Path;
 
 use pipulate_environment::service::environment_of;
 use pipulate_environment::shell::JUPYTER_RUNTIME;
-use pipulate_environment::surroundings::Surroundings;
 use pipulate_process::command::Command;
 
 use crate::call::RunSettings;
@@ -16,7 +15,7 @@ use crate::ui::notes;
 /// Becomes the command; returns only if that failed. Its exit code is the command's own.
 pub(crate) fn run(context: &Context, settings: RunSettings) -> Result<ExitStatus, Failure> {
     let command = inside(context, settings)?;
-    context.project().remember_environment(&mut |note| notes::say(&context.printer, &note));
+    context.project.remember_environment(&mut |note| notes::say(&context.printer, &note));
     context.printer.detail(format!("running: {}", command.display()));
     Err(command.exec().into())
 }
@@ -28,10 +27,10 @@ fn inside(context: &Context, settings: RunSettings) -> Result<Command, Failure> 
     let program =
         words.next().ok_or_else(|| Failure::new(FailureKind::Usage, "there is no command to run"))?;
     refuse_another_pip(Path::new(&program), &python)?;
-    let environment = environment_of(Path::new(&program), &python, &Surroundings::of_this_process());
+    let environment = environment_of(Path::new(&program), &python, &context.project.around);
     let command = environment.give_to(Command::new(program).args(words));
     // Jupyter's own tools find this home's JupyterLab there. They would make the folder.
-    let runtime = context.layout.jupyter_runtime();
+    let runtime = context.project.layout.jupyter_runtime();
     Ok(if runtime.is_dir() { command.env(JUPYTER_RUNTIME, runtime.as_os_str()) } else { command })
 }
 
@@ -65,15 +64,15 @@ mod tests {
     #[test]
     fn the_command_sees_the_environment() {
         let project = samples::project("");
-        let bin = project.context.layout.inside(".venv/bin");
+        let bin = project.context.project.layout.inside(".venv/bin");
         fs::create_dir_all(&bin).unwrap();
         fs::write(bin.at("python"), "").unwrap();
-        fs::write(project.context.layout.inside(".venv/pyvenv.cfg"), "home = /usr/bin\n").unwrap();
+        fs::write(project.context.project.layout.inside(".venv/pyvenv.cfg"), "home = /usr/bin\n").unwrap();
         let command =
             inside(&project.context, settings(&["sh", "-c", "echo $VIRTUAL_ENV; echo $PATH"])).unwrap();
         let output = String::from_utf8(command.output(Duration::from_secs(60)).unwrap().stdout).unwrap();
         let mut lines = output.lines();
-        assert_eq!(lines.next().unwrap(), project.context.layout.inside(".venv").to_string());
+        assert_eq!(lines.next().unwrap(), project.context.project.layout.inside(".venv").to_string());
         assert!(lines.next().unwrap().starts_with(&format!("{bin}:")), "{output}");
     }
 

@@ -9,7 +9,6 @@ use pipulate_core::config::Config;
 use pipulate_core::secret::EnvKey;
 use pipulate_engine::project::Note;
 use pipulate_environment::doctor;
-use pipulate_environment::surroundings::Surroundings;
 use pipulate_store::dotenv::{EnvFile, SecretValue, Unset};
 
 use crate::call::SecretVerb;
@@ -46,7 +45,7 @@ pub(crate) fn secret(context: &Context, verb: SecretVerb) -> Result<ExitStatus, 
 /// # Errors
 /// The person pressed Ctrl-C, or what they typed can't be saved.
 pub(crate) fn see_to_required(context: &Context, config: &Config) -> Result<(), Failure> {
-    let mut missing = match context.project().missing_secrets(config) {
+    let mut missing = match context.project.missing_secrets(config) {
         Ok(missing) => missing,
         Err(error) => {
             context.printer.warning(error);
@@ -91,11 +90,11 @@ fn set(context: &Context, key: &EnvKey) -> Result<ExitStatus, Failure> {
 }
 
 fn unset(context: &Context, key: &EnvKey) -> Result<ExitStatus, Failure> {
-    let path = context.layout.dotenv();
+    let path = context.project.layout.dotenv();
     // No file needs no lock, and no home to keep it in.
     let outcome = match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Unset::WasNotThere,
-        Ok(_) | Err(_) => EnvFile::of(&context.home()?.layout).unset(key.as_str())?,
+        Ok(_) | Err(_) => EnvFile::of(&context.home()?.project.layout).unset(key.as_str())?,
     };
     let name = key.as_str();
     context.printer.note(match outcome {
@@ -107,15 +106,15 @@ fn unset(context: &Context, key: &EnvKey) -> Result<ExitStatus, Failure> {
 
 /// One name a line, and where it is set.
 fn list(context: &Context) -> Result<ExitStatus, Failure> {
-    let around = Surroundings::of_this_process();
+    let around = &context.project.around;
     let required = required(context.config_or_warning());
-    let in_order = EnvFile::of(&context.layout).names()?;
+    let in_order = EnvFile::of(&context.project.layout).names()?;
     let in_file: BTreeSet<&String> = in_order.iter().collect();
     let mut names: Vec<&String> = in_order.iter().chain(&required).collect();
     let mut seen = BTreeSet::new();
     names.retain(|name| seen.insert(*name));
     if names.is_empty() {
-        context.printer.note(format!("There are no secrets in: {}", context.layout.dotenv()));
+        context.printer.note(format!("There are no secrets in: {}", context.project.layout.dotenv()));
     }
     let width = names.iter().map(|name| name.len()).max().unwrap_or(0).min(WIDEST);
     for name in names {
@@ -136,14 +135,14 @@ fn required(config: Option<&Config>) -> Vec<String> {
 
 fn save(context: &Context, key: &EnvKey, value: &SecretValue) -> Result<(), Failure> {
     let context = context.home()?;
-    let written = EnvFile::of(&context.layout).set(key, value)?;
+    let written = EnvFile::of(&context.project.layout).set(key, value)?;
     let name = key.as_str();
-    context.printer.note(format!("Saved {name} in: {}", context.layout.dotenv()));
+    context.printer.note(format!("Saved {name} in: {}", context.project.layout.dotenv()));
     if let Some(warning) = written.warning {
         context.printer.warning(format!("{name}: {warning}"));
     }
-    let around = Surroundings::of_this_process();
-    if doctor::secrets_would_be_published(&context.layout, &around) {
+    let around = &context.project.around;
+    if doctor::secrets_would_be_published(&context.project.layout, around) {
         context.printer.warning("git would take .env: the next `git add .` publishes your secrets");
         context.printer.hint("add the line .env to .gitignore");
     }

@@ -21,7 +21,7 @@ use pipulate_web::world::{Folder, World};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use self::home::Home;
-use crate::context::{Context, own_marker};
+use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 
@@ -34,10 +34,12 @@ pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
     let context = context.home()?;
     let port = wanted_port(&context)?;
     let listeners = listen(port)?;
-    let token = sign::Token::parse(token::ensure(&context.layout, &context.layout.token())?.as_bytes())?;
+    let token = sign::Token::parse(
+        token::ensure(&context.project.layout, &context.project.layout.token())?.as_bytes(),
+    )?;
     let admits = neighbors::admission(&context);
-    let key = neighbors::key_source(&context.layout, token.clone());
-    let own = own_service();
+    let key = neighbors::key_source(&context.project.layout, token.clone());
+    let own = own_service(&context);
     if own.is_none() {
         // Signed in also where this is no terminal: of what nobody supervises, `url` knows nothing.
         let code = sign::code(&token, port, Timestamp::now())?;
@@ -47,7 +49,7 @@ pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
         Some(name) => name.clone(),
         None => ServiceName::parse(ServiceName::SERVER).map_err(Failure::failed)?,
     };
-    let folder = Folder { name: context.project().name(), path: context.layout.root().to_string() };
+    let folder = Folder { name: context.project.name(), path: context.project.layout.root().to_string() };
     let home = Arc::new(Home::new(context, own));
     let world = World {
         status: home.clone(),
@@ -85,8 +87,8 @@ fn listen(port: u16) -> Result<Vec<TcpListener>, Failure> {
 }
 
 /// The service that this process is, when a supervisor started it.
-fn own_service() -> Option<ServiceName> {
-    let own = own_marker()?.service;
+fn own_service(context: &Context) -> Option<ServiceName> {
+    let own = context.project.own_marker()?.service;
     matches!(own.as_str(), ServiceName::SERVER | ServiceName::DASHBOARD).then_some(own)
 }
 

@@ -3,13 +3,14 @@
 mod managed;
 
 use pipulate_core::config::Config;
+use pipulate_core::layout::Layout;
 use pipulate_core::status::ServiceStatus;
 use pipulate_core::text::shell_words;
 use pipulate_core::units::counted;
 use pipulate_engine::query;
 use pipulate_environment::plan::{Drift, Plan, Refusal};
 use pipulate_environment::setup::{self, Mode, SetupError, SetupReport, SetupRequest};
-use pipulate_environment::surroundings::Surroundings;
+use pipulate_store::home;
 
 use crate::call::SetupSettings;
 use crate::context::Context;
@@ -54,25 +55,24 @@ pub(crate) fn failed(context: &Context, report: &SetupReport) -> Option<Failure>
 /// # Errors
 /// There is no Python to go on with.
 pub(crate) fn prepare(context: &Context, config: &Config, mode: Mode) -> Result<SetupReport, Failure> {
-    let around = Surroundings::of_this_process();
-    let name = context.project().name();
-    let request = request(context, config, &name, &around, mode);
+    let name = context.project.name();
+    let request = request(context, config, &name, mode);
     let report = match attempt(context, &request) {
         Err(SetupError::Refused(Refusal::Managed { manager })) => {
-            managed::install(context, manager, &around)?;
+            managed::install(context, manager)?;
             attempt(context, &request)
         }
         result => result,
     };
     let report = report.map_err(|error| explained(context, error))?;
-    context.project().remember_environment(&mut |note| notes::say(&context.printer, &note));
+    context.project.remember_environment(&mut |note| notes::say(&context.printer, &note));
     for drift in &report.drift {
         context.printer.warning(drift);
     }
     let manager = managed::of(&report.drift);
     match manager {
-        Some(manager) if managed::is_wanted(context, manager, &around) => {
-            managed::run(context, manager, &manager.install_command(), &around)?;
+        Some(manager) if managed::is_wanted(context, manager) => {
+            managed::run(context, manager, &manager.install_command())?;
             return prepare(context, config, mode);
         }
         None if report.takes_a_yes && ask::yes(&context.printer, "Run `pipulate setup` now?") => {
@@ -88,8 +88,8 @@ pub(crate) fn prepare(context: &Context, config: &Config, mode: Mode) -> Result<
 
 /// What the set-up of a start would do; `None` if the environment would stay as it is.
 pub(crate) fn preview(context: &Context, config: &Config) -> Option<String> {
-    let (name, around) = (context.project().name(), Surroundings::of_this_process());
-    match setup::preview(&request(context, config, &name, &around, Mode::Automatic)) {
+    let name = context.project.name();
+    match setup::preview(&request(context, config, &name, Mode::Automatic)) {
         Plan::Keep { .. } => None,
         Plan::Create => Some("the Python environment would be made, and its packages installed".to_owned()),
         Plan::Install { .. } => Some("packages would be installed into the Python environment".to_owned()),
@@ -105,31 +105,30 @@ pub(crate) fn request<'a>(
     context: &'a Context,
     config: &'a Config,
     name: &'a str,
-    around: &'a Surroundings,
     mode: Mode,
 ) -> SetupRequest<'a> {
     SetupRequest {
-        layout: &context.layout,
+        layout: &context.project.layout,
         python: &config.python,
         project_name: name,
         jupyter: config.has_jupyter(),
         mode,
         home_is_alive: may_use_packages(context),
         programs: &context.programs,
-        around,
+        around: &context.project.around,
     }
 }
 
 /// Whether something of this project lives that may have loaded Python packages: all but the web app that comes
 /// with Pipulate.
 pub(crate) fn may_use_packages(context: &Context) -> bool {
-    let may = |place: &Context| {
-        let status = query::status(&place.layout, "", &[]);
-        let is_ours = |service: &ServiceStatus| links::shows_the_app(place, &service.name);
+    let may = |layout: &Layout| {
+        let status = query::status(layout, "", &[]);
+        let is_ours = |service: &ServiceStatus| links::shows_the_app(layout, &service.name);
         !status.unknown.is_empty()
             || status.services.iter().any(|service| service.is_there() && !is_ours(service))
     };
-    may(context) || context.elsewhere().iter().any(may)
+    may(&context.project.layout) || home::others_in_use(&context.project.layout).iter().any(may)
 }
 
 fn attempt(context: &Context, request: &SetupRequest<'_>) -> Result<SetupReport, SetupError> {
@@ -178,15 +177,13 @@ pub(crate) fn is_unfinished(context: &Context, config: &Config) -> bool {
 
 /// Whether the project's list of packages has this one.
 pub(crate) fn lists(context: &Context, config: &Config, package: &str) -> bool {
-    let around = Surroundings::of_this_process();
-    let name = context.project().name();
-    setup::lists(&request(context, config, &name, &around, Mode::Automatic), package)
+    let name = context.project.name();
+    setup::lists(&request(context, config, &name, Mode::Automatic), package)
 }
 
 fn drift(context: &Context, config: &Config) -> Vec<Drift> {
-    let around = Surroundings::of_this_process();
-    let name = context.project().name();
-    setup::drift(&request(context, config, &name, &around, Mode::Automatic))
+    let name = context.project.name();
+    setup::drift(&request(context, config, &name, Mode::Automatic))
 }
 
 /// The environment in a line.

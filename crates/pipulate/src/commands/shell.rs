@@ -4,7 +4,6 @@ use std::path::Path;
 
 use pipulate_environment::bare_words;
 use pipulate_environment::shell::{self, Dialect, Subshell};
-use pipulate_environment::surroundings::Surroundings;
 
 use crate::context::Context;
 use crate::error::Failure;
@@ -17,20 +16,19 @@ pub(crate) fn shell(context: &Context) -> Result<ExitStatus, Failure> {
         return Err(Failure::failed("a shell is for a person at a terminal, and this is none")
             .hint("run one command in the environment with: pipulate run -- COMMAND"));
     }
-    let around = Surroundings::of_this_process();
     let python = context.python()?;
-    if shell::is_inside(&context.layout, &around) {
+    if shell::is_inside(&context.project.layout, &context.project.around) {
         context.printer.note("You are in it already; leave it with: exit");
         return Ok(ExitStatus::Success);
     }
     let context = &context.home()?;
-    let program = shell::of_user(&around);
+    let program = shell::of_user(&context.project.around);
     let subshell = Subshell {
         shell: &program,
-        layout: &context.layout,
+        layout: &context.project.layout,
         python: &python,
-        program: &context.exe,
-        around: &around,
+        program: &context.project.exe,
+        around: &context.project.around,
     };
     let command = subshell.prepare()?;
     welcome(context, &python, &program);

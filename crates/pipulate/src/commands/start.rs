@@ -44,7 +44,7 @@ const LOGS_BY_NAME: usize = 4;
 pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitStatus, Failure> {
     let began = Timestamp::now();
     let config = context.config()?;
-    let names = context.project().chosen(&settings.services).map_err(denial::failure)?;
+    let names = context.project.chosen(&settings.services).map_err(denial::failure)?;
     if settings.dry_run {
         return dry_run(context, config, &settings, &names);
     }
@@ -52,7 +52,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     upgrade::take_over(context, &names, settings.wait)?;
     // What never had its packages is set up although what needs none of them runs.
     let is_set_up = !settings.setup || !setup::is_unfinished(context, config);
-    if is_set_up && context.project().already_up(&names).len() == names.len() {
+    if is_set_up && context.project.already_up(&names).len() == names.len() {
         if settings.setup {
             setup::warn_of_drift(context, config);
         }
@@ -63,8 +63,8 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     }
     let context = &make_home(context)?;
     // A stop that comes during a set-up of minutes counts.
-    let pending = context.project().announce(&names);
-    context.project().refuse_elsewhere(&names).map_err(denial::failure)?;
+    let pending = context.project.announce(&names);
+    context.project.refuse_elsewhere(&names).map_err(denial::failure)?;
     warn_of_root(context, &names);
     secret::see_to_required(context, config)?;
     drift::warn_of_config(context, config, &names);
@@ -168,19 +168,19 @@ fn warn_of_root(context: &Context, names: &[ServiceName]) {
 
 /// Nothing is to be done, but what was written since may be waiting for a restart.
 fn tell_that_all_runs(context: &Context, config: &Config, names: &[ServiceName]) {
-    let has_server_py = context.layout.server_py().is_file();
+    let has_server_py = context.project.layout.server_py().is_file();
     context.printer.note("Everything is running already");
     drift::warn_of_config(context, config, names);
     for name in names {
         // As `status` says it: a save that could not be taken, for one.
-        let record = record::read(&context.layout, name).ok().flatten();
+        let record = record::read(&context.project.layout, name).ok().flatten();
         if let Some(reason) = record.and_then(|record| pipulate_words::reasons(&record.reasons, name)) {
             context.printer.warning(format!("{name}: {reason}"));
         }
     }
     let services = names.iter().filter_map(|name| config.service(name.as_str()));
     for service in services.filter(|service| !plan::is_embedded_app(service, has_server_py)) {
-        if links::shows_the_app(context, &service.name) {
+        if links::shows_the_app(&context.project.layout, &service.name) {
             let name = &service.name;
             context.printer.note(format!("{name} still shows the app that comes with Pipulate"));
             context.printer.hint(format!("run what you wrote instead with: pipulate restart {name}"));
@@ -201,7 +201,7 @@ fn dry_run(
     settings: &StartSettings,
     services: &[ServiceName],
 ) -> Result<ExitStatus, Failure> {
-    let running = context.project().already_up(services);
+    let running = context.project.already_up(services);
     if settings.setup && (running.len() < services.len() || setup::is_unfinished(context, config)) {
         setup::preview(context, config).map_or(Ok(()), |text| context.printer.data(text))?;
     }
@@ -215,8 +215,8 @@ fn dry_run(
 /// The project's folders, and the project in the user's list.
 fn make_home(context: &Context) -> Result<Context, Failure> {
     context.confirm_guess()?;
-    let made = context.project().make_home(&mut |note| notes::say(&context.printer, &note));
-    let made = context.with_layout(made.map_err(denial::failure)?.layout);
+    let made = context.project.make_home(&mut |note| notes::say(&context.printer, &note));
+    let made = context.about(made.map_err(denial::failure)?);
     program::remember(&made);
     Ok(made)
 }
@@ -235,11 +235,11 @@ fn say_where<'a>(
     match services.as_slice() {
         few if few.len() <= LOGS_BY_NAME => {
             for service in few {
-                let log = context.layout.log(service);
+                let log = context.project.layout.log(service);
                 context.printer.note(format!("{} log: {log}", announced::title(service)));
             }
         }
-        _ => context.printer.note(format!("Logs: {}", context.layout.logs())),
+        _ => context.printer.note(format!("Logs: {}", context.project.layout.logs())),
     }
     context.printer.note(format!("Stop with: {}", context.typed("stop")));
     printed

@@ -34,12 +34,12 @@ pub(crate) fn status(context: &Context, settings: StatusSettings) -> Result<Exit
 
 /// The status of this project: what its configuration knows, and what has a record.
 pub(crate) fn project_status(context: &Context) -> ProjectStatus {
-    context.project().status(Probes::Run)
+    context.project.status(Probes::Run)
 }
 
 /// The same without asking any service whether it answers.
 pub(crate) fn glance(context: &Context) -> ProjectStatus {
-    context.project().status(Probes::Skip)
+    context.project.status(Probes::Skip)
 }
 
 fn statuses(context: &Context, projects: Projects) -> Vec<ProjectStatus> {
@@ -49,7 +49,7 @@ fn statuses(context: &Context, projects: Projects) -> Vec<ProjectStatus> {
             vec![project_status(context)]
         }
         Projects::All => {
-            let roots = projects::find(registry::projects(context.layout.user())).into_iter();
+            let roots = projects::find(registry::projects(context.project.layout.user())).into_iter();
             roots.map(|root| status_of(context, root)).collect()
         }
     }

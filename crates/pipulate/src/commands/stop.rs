@@ -27,9 +27,9 @@ pub(crate) fn stop(context: &Context, settings: StopSettings) -> Result<ExitStat
         Projects::All => {
             let mut worst = ExitStatus::Success;
             let mut known = Vec::new();
-            for root in projects::find(registry::projects(context.layout.user())) {
+            for root in projects::find(registry::projects(context.project.layout.user())) {
                 match context.of_project(root) {
-                    Ok(project) => known.push(project),
+                    Ok(context) => known.push(context),
                     Err(failure) => {
                         context.printer.failure(&failure);
                         worst = ExitStatus::Failed;
@@ -37,13 +37,13 @@ pub(crate) fn stop(context: &Context, settings: StopSettings) -> Result<ExitStat
                 }
             }
             // This command ends with the project that it was typed in.
-            known.sort_by_key(|project| project.own_service().is_some());
-            for project in known {
-                if project.is_alive() {
-                    project.printer.note(format!("Stopping {}", project.layout.root()));
-                    let ended = stop_project(&project, &settings).unwrap_or_else(|failure| {
+            known.sort_by_key(|context| context.project.own_service().is_some());
+            for context in known {
+                if context.project.is_alive() {
+                    context.printer.note(format!("Stopping {}", context.project.layout.root()));
+                    let ended = stop_project(&context, &settings).unwrap_or_else(|failure| {
                         // What is wrong in one of them keeps the others from nothing.
-                        project.printer.failure(&failure);
+                        context.printer.failure(&failure);
                         ExitStatus::Failed
                     });
                     if ended != ExitStatus::Success {
@@ -61,7 +61,7 @@ fn stop_project(context: &Context, settings: &StopSettings) -> Result<ExitStatus
     let request = Request::new(Desired::Stopped, settings.services.clone(), Wait::No);
     let request = Request { stop, consent: settings.yes, ..request };
     let mut asker = Asker::new(context, "stop", &request.services);
-    let done = context.project().act(&request, &mut asker).map_err(|denial| asker.failure(denial))?;
+    let done = context.project.act(&request, &mut asker).map_err(|denial| asker.failure(denial))?;
     report(context, &done.outcomes, &request.services, &done.ended_kernels)
 }
 
@@ -69,7 +69,7 @@ fn stop_project(context: &Context, settings: &StopSettings) -> Result<ExitStatus
 pub(crate) fn stop_services(context: &Context, services: &[ServiceName]) -> Result<ExitStatus, Failure> {
     let request = Request::new(Desired::Stopped, services.to_vec(), Wait::No);
     let mut asker = Asker::new(context, "stop", services);
-    let outcomes = context.project().stop_all(services, &request, &mut asker);
+    let outcomes = context.project.stop_all(services, &request, &mut asker);
     report(context, &outcomes.map_err(|denial| asker.failure(denial))?, services, &[])
 }
 

@@ -89,10 +89,10 @@ pub(crate) fn follow(given: LaunchSpec) -> ExitStatus {
 /// it already is fine.
 pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Result<ExitStatus, Failure> {
     let SuperviseSettings { service, beginning, .. } = &settings;
-    begin(&context.layout, service, |notify| {
+    begin(&context.project.layout, service, |notify| {
         let lock = match settings.lock {
-            Some(number) => Some(Lock::inherited(number, &context.layout.lock(service))?),
-            None => take_lock(&context.layout, service, settings.pending.as_ref())?,
+            Some(number) => Some(Lock::inherited(number, &context.project.layout.lock(service))?),
+            None => take_lock(&context.project.layout, service, settings.pending.as_ref())?,
         };
         let Some(lock) = lock else { return Ok(ExitStatus::GaveWay) };
         let spec = match beginning {
@@ -109,13 +109,13 @@ pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Resul
             Beginning::Stop => spec_of_living(context, service),
         };
         let task = Task {
-            layout: context.layout.clone(),
+            layout: context.project.layout.clone(),
             particulars: particulars::of(&spec),
             spec,
             lock,
             fifo: settings.fifo.map(files::inherited).transpose()?,
             notify,
-            program: context.program(),
+            program: context.project.program(),
             beginning: *beginning,
             words: pipulate_words::reasons,
             is_ordered: false,
@@ -128,7 +128,7 @@ pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Resul
 /// A service that was to begin anew, and can't: its old instance is gone, and the record says why there
 /// is no new one. The supervisor stays named, so that what is left is still looked for.
 fn note_its_end(context: &Context, service: &ServiceName, failure: &Failure) {
-    let record = record::read(&context.layout, service).ok().flatten();
+    let record = record::read(&context.project.layout, service).ok().flatten();
     let is_own = |record: &Record| record.supervisor.as_ref().map(|named| named.pid) == own_pid();
     if let Some(mut record) = record.filter(is_own) {
         record.state = ServiceState::Crashed;
@@ -136,7 +136,7 @@ fn note_its_end(context: &Context, service: &ServiceName, failure: &Failure) {
         record.main = None;
         // Whoever asked for it sees by this that it was tried.
         record.generation = record.next_run.take();
-        if let Err(error) = record::write(&context.layout, &record) {
+        if let Err(error) = record::write(&context.project.layout, &record) {
             tracing::warn!(%service, "{error}");
         }
     }
@@ -176,10 +176,10 @@ fn take_lock(
 
 fn configured(context: &Context, name: &ServiceName) -> Result<ServiceSpec, Failure> {
     let config = context.config()?;
-    let found = specs(&context.project(), config).into_iter().find(|spec| spec.name == *name);
+    let found = specs(&context.project, config).into_iter().find(|spec| spec.name == *name);
     let spec = found
         .ok_or_else(|| Failure::new(FailureKind::Usage, format!("there is no such service here: {name}")))?;
-    with_env_file(&context.project(), config, spec).map_err(|why| denial::not_startable(why, name))
+    with_env_file(&context.project, config, spec).map_err(|why| denial::not_startable(why, name))
 }
 
 /// What supervising and stopping need to know of a service that lives, also of one that no
@@ -187,13 +187,13 @@ fn configured(context: &Context, name: &ServiceName) -> Result<ServiceSpec, Fail
 fn spec_of_living(context: &Context, service: &ServiceName) -> ServiceSpec {
     let config = context.config_as_read().as_ref().ok();
     let known = config
-        .and_then(|config| specs(&context.project(), config).into_iter().find(|spec| spec.name == *service));
+        .and_then(|config| specs(&context.project, config).into_iter().find(|spec| spec.name == *service));
     known.unwrap_or_else(|| {
         let is_jupyter = service.as_str() == ServiceName::JUPYTER;
         ServiceSpec {
             name: service.clone(),
             command: Vec::new(),
-            directory: context.layout.root().clone(),
+            directory: context.project.layout.root().clone(),
             env: BTreeMap::new(),
             env_removed: Vec::new(),
             port: None,
@@ -202,8 +202,8 @@ fn spec_of_living(context: &Context, service: &ServiceName) -> ServiceSpec {
             restart: RestartPolicy::Never,
             stop: StopSpec::default(),
             page: None,
-            token: is_jupyter.then(|| context.layout.jupyter_token()),
-            jupyter_runtime: is_jupyter.then(|| context.layout.jupyter_runtime()),
+            token: is_jupyter.then(|| context.project.layout.jupyter_token()),
+            jupyter_runtime: is_jupyter.then(|| context.project.layout.jupyter_runtime()),
             log_limits: LogLimits::default(),
             configured: Default::default(),
             watch: None,

@@ -74,7 +74,8 @@ fn without_a_model(
     for line in &incident.log[lines..] {
         printer.data(format!("  {line}"))?;
     }
-    let error = query::last_error(&context.layout, service).filter(|error| !service.reasons.contains(error));
+    let error =
+        query::last_error(&context.project.layout, service).filter(|error| !service.reasons.contains(error));
     if let Some(error) = error {
         printer.data(format!("{name}: {}", pipulate_words::reason(&error, name)))?;
     }
@@ -94,7 +95,7 @@ pub(crate) fn incident(
 ) -> Result<Incident, StoreError> {
     let start = excerpt::telling(service.state, LAST_LINES, Start::Since(When::LastStart));
     let count = usize::try_from(LAST_LINES).unwrap_or(usize::MAX);
-    let log = excerpt::last_lines(&context.layout, &service.name, start, count, masker)?;
+    let log = excerpt::last_lines(&context.project.layout, &service.name, start, count, masker)?;
     let state = match status_table::reason(service, Timestamp::now()) {
         Some(reason) => format!("{}: {reason}", service.state),
         None => service.state.to_string(),

@@ -60,8 +60,8 @@ fn is_copy(program: &Path) -> bool {
 
 /// Writes down, for supervisors that are asked to make way for it, which program supervises from now on.
 pub(crate) fn remember(context: &Context) {
-    if known::is_home(&context.layout)
-        && let Err(error) = program::remember(&context.layout, &context.exe)
+    if known::is_home(&context.project.layout)
+        && let Err(error) = program::remember(&context.project.layout, &context.project.exe)
     {
         context.printer.detail(error);
     }
@@ -70,9 +70,9 @@ pub(crate) fn remember(context: &Context) {
 /// Lets the bare words of this project run this program.
 pub(crate) fn refresh_words(context: &Context) {
     let Ok(config) = context.config() else { return };
-    let bin = bin_dir(&context.layout, &config.python);
+    let bin = bin_dir(&context.project.layout, &config.python);
     let Some(venv) = bin.parent() else { return };
-    for problem in bare_words::refresh(venv, context.layout.root(), &context.programs) {
+    for problem in bare_words::refresh(venv, context.project.layout.root(), &context.programs) {
         context.printer.detail(problem);
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use pipulate_core::project::AbsPath;
+use pipulate_engine::project as engine;
 
 use super::*;
 use crate::ui::printer::Verbosity;
@@ -22,8 +23,16 @@ pub(crate) fn project(config: &str) -> Project {
     fs::create_dir_all(layout.run()).unwrap();
     fs::write(layout.config(), config).unwrap();
     let (printer, printed) = memory::printer(Verbosity::Normal);
-    let config = read_config(&layout);
     let exe = PathBuf::from("/usr/bin/pipulate");
-    let context = Context { layout, printer, programs: vec![exe.clone()], exe, config, is_guess: false };
+    let programs = vec![exe.clone()];
+    let project = engine::Project {
+        config: read_config(&layout),
+        layout,
+        exe,
+        around: Surroundings::of_this_process(),
+        takes_locks: true,
+        launched: None,
+    };
+    let context = Context { project, printer, programs, is_guess: false };
     Project { context, printed, _directory: directory }
 }

@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn what_was_typed_comes_back_as_it_was() {
         let project = samples::project("");
-        let layout = &project.context.layout;
+        let layout = &project.context.project.layout;
         assert_eq!(read(layout).unwrap(), [""; 0]);
         let typed = ["two\nlines", r"C:\new", "last"];
         for line in ["two\nlines", r"C:\new", "last", "last"] {
@@ -79,8 +79,8 @@ mod tests {
     #[test]
     fn a_folder_that_is_no_home_stays_as_it_is() {
         let project = samples::project("");
-        std::fs::remove_dir_all(project.context.layout.state()).unwrap();
-        add(&project.context.layout, "hello").unwrap();
-        assert!(!project.context.layout.state().exists());
+        std::fs::remove_dir_all(project.context.project.layout.state()).unwrap();
+        add(&project.context.project.layout, "hello").unwrap();
+        assert!(!project.context.project.layout.state().exists());
     }
 }

@@ -47,7 +47,7 @@ impl<'a> Keyboard<'a> {
         let mut editor = Editor::with_history(config, history).map_err(unusable)?;
         editor.set_helper(Some(Orders { models }));
         let mut keyboard = Self { context, editor, remembers: true };
-        match history::read(&context.layout) {
+        match history::read(&context.project.layout) {
             Ok(typed) => typed.iter().for_each(|line| keyboard.add(line)),
             Err(error) => keyboard.forget(&error),
         }
@@ -76,7 +76,7 @@ impl<'a> Keyboard<'a> {
     pub(super) fn remember(&mut self, line: &str) {
         self.add(line);
         if self.remembers
-            && let Err(error) = history::add(&self.context.layout, line)
+            && let Err(error) = history::add(&self.context.project.layout, line)
         {
             self.forget(&error);
         }

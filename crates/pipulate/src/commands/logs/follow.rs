@@ -132,7 +132,7 @@ impl<'a> Follower<'a> {
     ) -> Result<Self, Failure> {
         let services = chosen(context, asked.clone(), Scope::Expected)?;
         // Watched before it is read: what is written in between is not missed.
-        let watch = Watch::new(&context.layout, &services);
+        let watch = Watch::new(&context.project.layout, &services);
         if watch.is_polling() {
             context.printer.warning(
                 "the system does not report changes of files here (it may have no inotify watches left), \
@@ -142,7 +142,7 @@ impl<'a> Follower<'a> {
         let runs = any_runs(context, &services);
         let mut logs = open(context, &services, lines)?;
         // After the look: what is masked is as new as the lines are.
-        let mut secrets = LiveSecrets::of(&context.layout);
+        let mut secrets = LiveSecrets::of(&context.project.layout);
         context.warn_of_unmasked(secrets.take_problems());
         let view = View::new(context, &services, lines, secrets.masker().clone());
         print_what_is_there(context, &view, &mut logs, lines)?;
@@ -279,9 +279,9 @@ impl<'a> Follower<'a> {
         let old =
             std::mem::replace(&mut self.view, View::new(self.context, &self.services, self.lines, masker));
         self.view.partials = old.partials;
-        self.watch = Watch::new(&self.context.layout, &self.services);
+        self.watch = Watch::new(&self.context.project.layout, &self.services);
         for service in &new {
-            self.logs.add(&self.context.layout, service, Start::Oldest)?;
+            self.logs.add(&self.context.project.layout, service, Start::Oldest)?;
         }
         Ok(())
     }
@@ -301,7 +301,7 @@ impl<'a> Follower<'a> {
         self.break_line()?;
         let who = match self.services.as_slice() {
             [service] => service.to_string(),
-            _ => self.context.layout.root().display().to_string(),
+            _ => self.context.project.layout.root().display().to_string(),
         };
         self.context.printer.note(format!("{who} {what}; waiting for the next start (Ctrl-C leaves)"));
         Ok(())
@@ -316,7 +316,7 @@ fn break_line(context: &Context, view: &View<'_>) -> Result<(), Failure> {
 /// Whether any of them is supervised, as their records say. One that can't be read now says nothing of
 /// an end.
 fn any_runs(context: &Context, services: &[ServiceName]) -> bool {
-    services.iter().any(|service| match record::read(&context.layout, service) {
+    services.iter().any(|service| match record::read(&context.project.layout, service) {
         Ok(record) => record.is_some_and(|record| record.supervisor.is_some()),
         Err(_) => true,
     })
@@ -333,7 +333,7 @@ mod tests {
     fn a_record_that_cant_be_read_is_not_the_end_of_its_service() {
         let project = samples::project("");
         let services = [ServiceName::parse("server").unwrap()];
-        let layout = &project.context.layout;
+        let layout = &project.context.project.layout;
         assert!(!any_runs(&project.context, &services));
         fs::create_dir_all(layout.run()).unwrap();
         fs::write(layout.record(&services[0]), "{").unwrap();

@@ -10,7 +10,7 @@ fn home(logs: &[(&str, &str)]) -> Project {
     let project =
         samples::project("[services.worker]\ncommand = [\"true\"]\nenv = { KEY = \"sk-12345678\" }");
     for (name, text) in logs {
-        fs::write(project.context.layout.logs().at(format!("{name}.log")), text).unwrap();
+        fs::write(project.context.project.layout.logs().at(format!("{name}.log")), text).unwrap();
     }
     project
 }
@@ -75,10 +75,10 @@ fn a_time_to_begin_with_that_is_after_the_end_is_told() {
 #[test]
 fn paths_are_printed_for_scripts() {
     let project = home(&[("worker", ""), ("jupyter", "")]);
-    let logs = project.context.layout.logs();
+    let logs = project.context.project.layout.logs();
     assert_eq!(shown(&project, &[], LogsShow::Paths), format!("{logs}/jupyter.log\n{logs}/worker.log\n"));
     let project = home(&[]);
-    let logs = project.context.layout.logs();
+    let logs = project.context.project.layout.logs();
     assert_eq!(shown(&project, &["server"], LogsShow::Paths), format!("{logs}/server.log\n"));
 }
 

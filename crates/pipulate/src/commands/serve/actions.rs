@@ -144,12 +144,12 @@ fn reap(launched: &Mutex<Vec<Verified>>) {
 pub(super) fn hand_over(context: &Context, request: &Request) -> Result<(), CommandError> {
     let command = Command::new(context.own_program())
         .arg("-C")
-        .arg(context.layout.root().as_os_str())
+        .arg(context.project.layout.root().as_os_str())
         .arg(HELPER)
         .stdin(serde_json::to_vec(request).unwrap_or_default());
     let name = ServiceName::parse(HELPER_NAME).ok();
     let marker = name.map(|service| {
-        let marker = Marker { project: context.layout.project_id(), service, part: Part::Supervisor };
+        let marker = Marker { project: context.project.layout.project_id(), service, part: Part::Supervisor };
         OsString::from(marker.to_string())
     });
     match marker {
@@ -161,7 +161,7 @@ pub(super) fn hand_over(context: &Context, request: &Request) -> Result<(), Comm
 
 /// Takes the report that a helper of an earlier instance left.
 pub(super) fn left(context: &Context) -> Option<Kept> {
-    Kept::take(&context.layout)
+    Kept::take(&context.project.layout)
 }
 
 #[cfg(test)]
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_yes_on_the_page_is_a_gentle_one() {
-        let project = samples::project("").context.project();
+        let project = samples::project("").context.project;
         for (verb, consent, has_consent) in [
             (Verb::Stop, Consent::Given, true),
             (Verb::Restart, Consent::Given, true),

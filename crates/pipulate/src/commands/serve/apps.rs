@@ -5,7 +5,6 @@ use std::path::Path;
 use pipulate_apps::plan::Plan;
 use pipulate_core::text::shell_word;
 use pipulate_environment::app::{self, Request};
-use pipulate_environment::surroundings::Surroundings;
 use pipulate_web::world::{AppNote, AppPlace, AppPlan, Apps, NoApp};
 
 use super::home::Home;
@@ -19,7 +18,7 @@ impl Apps for Home {
 
     fn make_app(&self, path: &str, place: &AppPlace) -> Result<AppPlan, NoApp> {
         let plan = self.planned(path, place)?;
-        app::write(&self.context.layout, &plan)
+        app::write(&self.context.project.layout, &plan)
             .map_err(|error| NoApp(of_failure(&explained(error, &command(path)))))?;
         Ok(self.shown(&plan))
     }
@@ -28,12 +27,11 @@ impl Apps for Home {
 impl Home {
     fn planned(&self, path: &str, place: &AppPlace) -> Result<Plan, NoApp> {
         let context = self.context.reread();
-        let around = Surroundings::of_this_process();
         let request = Request {
-            layout: &context.layout,
+            layout: &context.project.layout,
             config: context.config().map_err(|failure| NoApp(of_failure(&failure)))?,
-            around: &around,
-            notebook: &AsRef::<Path>::as_ref(context.layout.root()).join(path),
+            around: &context.project.around,
+            notebook: &AsRef::<Path>::as_ref(context.project.layout.root()).join(path),
             output: None,
             name: match place {
                 AppPlace::Named(service) => Some(service),

@@ -40,7 +40,7 @@ impl Chat for Home {
     }
 
     fn chats(&self) -> Chats {
-        Chats::new(self.context.layout.chats())
+        Chats::new(self.context.project.layout.chats())
     }
 
     fn incident(&self, service: &ServiceName) -> Result<Incident, String> {

@@ -62,12 +62,12 @@ fn version(path: &std::path::Path) -> Option<Version> {
 impl Home {
     /// `own` is the service that this process is.
     pub(super) fn new(context: Context, own: Option<ServiceName>) -> Self {
-        let program = version(&context.exe);
+        let program = version(&context.project.exe);
         Self { context, own, late: Arc::default(), program, secrets: Mutex::new(None) }
     }
 
     fn env_file(&self) -> EnvFile {
-        EnvFile::of(&self.context.layout)
+        EnvFile::of(&self.context.project.layout)
     }
 
     /// Whether this service is the one that serves the page.
@@ -95,7 +95,7 @@ impl Home {
         if verb == Verb::Start || !(stops_all || is_jupyter) {
             return Vec::new();
         }
-        let layout = &self.context.layout;
+        let layout = &self.context.project.layout;
         let all = stops_all.then(|| "Every service of this project, this page with them".to_owned());
         let work = work::in_progress(layout).into_iter().map(|work| work.to_string());
         let idle = jupyter::kernel_activity(layout, JUPYTER_TIMEOUT).unwrap_or_default().into_iter();
@@ -117,21 +117,21 @@ impl StatusSource for Home {
     }
 
     fn kernels(&self) -> Vec<KernelActivity> {
-        jupyter::kernel_activity(&self.context.layout, JUPYTER_TIMEOUT).unwrap_or_default()
+        jupyter::kernel_activity(&self.context.project.layout, JUPYTER_TIMEOUT).unwrap_or_default()
     }
 
     fn resources(&self) -> Resources {
-        resources::read(self.context.layout.root().as_ref())
+        resources::read(self.context.project.layout.root().as_ref())
     }
 
     fn alerts(&self) -> Vec<String> {
         let context = self.context.reread();
         let unusable = context.config_as_read().as_ref().err().map(|error| {
-            let file = context.layout.config();
+            let file = context.project.layout.config();
             format!("{file} can't be used, so services that don't run are missing here: {error}")
         });
         // A file that is missing for a moment is being replaced.
-        let now = version(&self.context.exe);
+        let now = version(&self.context.project.exe);
         let is_outdated = now.is_some() && self.program.is_some() && now != self.program;
         let outdated =
             "a newer Pipulate is installed than the one that runs this page; restart this app to use it";
@@ -141,7 +141,7 @@ impl StatusSource for Home {
     }
 
     fn watch(&self) -> Box<dyn Watching> {
-        Box::new(RecordWatch::new(&self.context.layout))
+        Box::new(RecordWatch::new(&self.context.project.layout))
     }
 }
 
@@ -154,7 +154,7 @@ impl Control for Home {
             }
         }
         let context = self.context.reread();
-        let project = context.project();
+        let project = context.project.clone();
         let request = actions::request(&project, target, verb, consent);
         if verb != Verb::Start && self.is_own(target) {
             actions::hand_over(&context, &request)
@@ -206,12 +206,12 @@ impl Logs for Home {
     }
 
     fn open(&self, stretches: &[Stretch]) -> Result<Merged, StoreError> {
-        Merged::open_stretches(&self.context.layout, stretches)
+        Merged::open_stretches(&self.context.project.layout, stretches)
     }
 
     fn masker(&self) -> Masker {
         let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        let secrets = secrets.get_or_insert_with(|| LiveSecrets::of(&self.context.layout));
+        let secrets = secrets.get_or_insert_with(|| LiveSecrets::of(&self.context.project.layout));
         secrets.refresh();
         secrets.masker().clone()
     }

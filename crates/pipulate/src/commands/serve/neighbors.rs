@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn a_renewed_key_is_the_key_from_then_on_and_a_missing_one_changes_nothing() {
         let project = samples::project("");
-        let layout = &project.context.layout;
+        let layout = &project.context.project.layout;
         fs::create_dir_all(layout.run()).unwrap();
         let parsed = |text: String| Token::parse(text.as_bytes()).unwrap();
         let key = key_source(layout, parsed(token::ensure(layout, &layout.token()).unwrap()));

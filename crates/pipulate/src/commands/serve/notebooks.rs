@@ -10,18 +10,18 @@ use super::home::Home;
 
 impl Notebooks for Home {
     fn list(&self) -> Listing {
-        notebooks::list(self.context.layout.root())
+        notebooks::list(self.context.project.layout.root())
     }
 
     fn has(&self, path: &str) -> bool {
-        notebooks::has(self.context.layout.root(), path)
+        notebooks::has(self.context.project.layout.root(), path)
     }
 
     fn read(&self, path: &str) -> Result<(Vec<u8>, Timestamp), NotRead> {
-        notebooks::read(self.context.layout.root(), path)
+        notebooks::read(self.context.project.layout.root(), path)
     }
 
     fn create(&self) -> io::Result<String> {
-        notebooks::create(self.context.layout.root())
+        notebooks::create(self.context.project.layout.root())
     }
 }

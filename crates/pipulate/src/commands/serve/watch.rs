@@ -79,7 +79,7 @@ impl LogWatch {
     pub(super) fn new(context: &Context) -> Self {
         // Without a folder of logs there are none yet; the watch tells when it comes.
         let services = expected(context).unwrap_or_default();
-        let watch = Watch::new(&context.layout, &services);
+        let watch = Watch::new(&context.project.layout, &services);
         Self { context: context.clone(), services, watch }
     }
 }

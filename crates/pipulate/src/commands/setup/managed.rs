@@ -3,7 +3,6 @@
 use pipulate_core::text::shell_words;
 use pipulate_environment::managers::Manager;
 use pipulate_environment::plan::Drift;
-use pipulate_environment::surroundings::Surroundings;
 
 use crate::context::Context;
 use crate::error::Failure;
@@ -23,10 +22,10 @@ pub(super) fn of(drift: &[Drift]) -> Option<Manager> {
 }
 
 /// Whether a person at the terminal wants its environment made.
-pub(super) fn is_wanted(context: &Context, manager: Manager, around: &Surroundings) -> bool {
+pub(super) fn is_wanted(context: &Context, manager: Manager) -> bool {
     let command = manager.install_command();
     // What is not installed can't be run: then it is only named.
-    manager.command(around, &context.layout, &command).is_some()
+    manager.command(&context.project.around, &context.project.layout, &command).is_some()
         && ask::yes(&context.printer, &format!("{manager}. Run `{}` now?", command.join(" ")))
 }
 
@@ -47,25 +46,20 @@ pub(super) fn hint(manager: Manager) -> String {
 ///
 /// # Errors
 /// There was no yes, or the tool failed.
-pub(super) fn install(context: &Context, manager: Manager, around: &Surroundings) -> Result<(), Failure> {
-    if !is_wanted(context, manager, around) {
+pub(super) fn install(context: &Context, manager: Manager) -> Result<(), Failure> {
+    if !is_wanted(context, manager) {
         return Err(Failure::failed(manager.to_string()).hint(hint(manager)));
     }
-    run(context, manager, &manager.install_command(), around)
+    run(context, manager, &manager.install_command())
 }
 
 /// Runs a command of the tool, and shows what it prints.
 ///
 /// # Errors
 /// It is not installed, or failed.
-pub(crate) fn run(
-    context: &Context,
-    manager: Manager,
-    words: &[String],
-    around: &Surroundings,
-) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, manager: Manager, words: &[String]) -> Result<(), Failure> {
     let command = manager
-        .command(around, &context.layout, words)
+        .command(&context.project.around, &context.project.layout, words)
         .ok_or_else(|| Failure::failed(format!("{} is not installed", manager.name)).hint(hint(manager)))?;
     let progress = Progress::new(&context.printer);
     progress.note(format!("Running: {}", shell_words(words)));

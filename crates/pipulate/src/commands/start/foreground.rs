@@ -51,7 +51,7 @@ pub(super) fn leave_early(
     }
     let mut asker = Asker::new(context, "stop", begun);
     let is_terminated = keys.is_terminated.load(Ordering::SeqCst);
-    context.project().spare_work(begun, is_terminated, &mut asker).map_err(|busy| asker.failure(busy))?;
+    context.project.spare_work(begun, is_terminated, &mut asker).map_err(|busy| asker.failure(busy))?;
     stop::stop_services(context, begun)
 }
 
@@ -102,7 +102,7 @@ pub(super) fn give_up(
     say_what_ran_before(context, services, begun);
     let mut ended = begun.to_vec();
     let mut asker = Asker::new(context, "stop", begun);
-    if let Err(busy) = context.project().spare_work(begun, false, &mut asker) {
+    if let Err(busy) = context.project.spare_work(begun, false, &mut asker) {
         context.printer.failure(&asker.failure(busy));
         ended.retain(|service| service.as_str() != ServiceName::JUPYTER);
     }
@@ -191,7 +191,7 @@ fn names(services: &[ServiceStatus]) -> String {
 /// Whether there is work in progress, which is named.
 fn warn_of_work(context: &Context, services: &[ServiceName]) -> bool {
     let is_theirs = services.iter().any(|service| service.as_str() == ServiceName::JUPYTER);
-    let work = if is_theirs { work::in_progress(&context.layout) } else { Vec::new() };
+    let work = if is_theirs { work::in_progress(&context.project.layout) } else { Vec::new() };
     let names: Vec<String> = work.iter().map(ToString::to_string).collect();
     if !names.is_empty() {
         let names = names.join("; ");
@@ -211,7 +211,8 @@ fn living(context: &Context, services: &[ServiceName]) -> Vec<ServiceStatus> {
 fn how_they_ended(context: &Context, services: &[ServiceName]) -> Result<ExitStatus, Failure> {
     context.printer.note("Nothing runs any more");
     // Their last words, as they said that they end; who wrote them may still be on the way out.
-    let records = services.iter().filter_map(|service| record::read(&context.layout, service).ok().flatten());
+    let records =
+        services.iter().filter_map(|service| record::read(&context.project.layout, service).ok().flatten());
     let crashed: Vec<Record> = records.filter(|record| record.state == ServiceState::Crashed).collect();
     if crashed.is_empty() {
         return Ok(ExitStatus::Success);

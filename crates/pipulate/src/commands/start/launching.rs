@@ -38,7 +38,7 @@ pub(crate) fn launch_all(
         opening: Opening::default(),
         begun: Vec::new(),
     };
-    let outcomes = context.project().launch(services, wait, withdrawal, &mut |event| view.show(&event));
+    let outcomes = context.project.launch(services, wait, withdrawal, &mut |event| view.show(&event));
     Attempt { begun: view.begun, launched: outcomes.map(Launched::of).map_err(denial::failure) }
 }
 

@@ -4,7 +4,6 @@ use pipulate_core::service::ServiceName;
 use pipulate_environment::browser::plan::Plan;
 use pipulate_environment::browser::session::Session;
 use pipulate_environment::browser::{self, Outcome, Page};
-use pipulate_environment::surroundings::Surroundings;
 
 use crate::context::Context;
 use crate::links;
@@ -28,7 +27,7 @@ pub(crate) fn open<'a>(context: &Context, services: impl Iterator<Item = &'a Ser
         return true;
     }
     let ports: Vec<u16> = pages.iter().filter_map(|page| port_of(&page.url)).collect();
-    let plan = Plan::decide(&Session::gather(Surroundings::of_this_process()), &ports);
+    let plan = Plan::decide(&Session::gather(context.project.around.clone()), &ports);
     if let Plan::Print { reason, hint } = &plan {
         printer.sentence(format!("The browser was not opened: {reason}"));
         if let Some(hint) = hint {

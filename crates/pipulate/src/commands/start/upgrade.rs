@@ -11,7 +11,7 @@ use crate::ui::{denial, notes};
 /// Gives old logs their bounds, and has supervisors, the bare words and the embedded app of this project run this program.
 pub(super) fn take_over(context: &Context, names: &[ServiceName], wait: Wait) -> Result<(), Failure> {
     program::remember(context);
-    let project = context.project();
+    let project = &context.project;
     project.look_after(names, &mut |note| notes::say(&context.printer, &note)).map_err(denial::failure)?;
     program::refresh_words(context);
     let apps = project.other_apps(names);

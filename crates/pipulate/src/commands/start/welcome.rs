@@ -15,7 +15,6 @@ use pipulate_environment::probe::problem::System;
 use pipulate_environment::probe::{self, ProbeOutcome, modules_to_try};
 use pipulate_environment::service::environment_of;
 use pipulate_environment::setup::Mode;
-use pipulate_environment::surroundings::Surroundings;
 use pipulate_ollama::greeting::{GreetingEvent, greet_blocking};
 
 use crate::commands::setup;
@@ -32,7 +31,6 @@ pub(crate) struct Welcome<'a> {
     context: &'a Context,
     config: &'a Config,
     python: PathBuf,
-    around: Surroundings,
 }
 
 /// Makes the environment ready and says how many packages it has.
@@ -56,7 +54,7 @@ pub(crate) fn prepare<'a>(
             printer.hint(warning.fix().text);
         }
     }
-    Ok(Welcome { context, config, python: report.python, around: Surroundings::of_this_process() })
+    Ok(Welcome { context, config, python: report.python })
 }
 
 impl Welcome<'_> {
@@ -80,7 +78,9 @@ impl Welcome<'_> {
     }
 
     fn check_all(&self) {
-        for module in modules_to_try(&self.context.layout, &self.config.python, &self.around) {
+        for module in
+            modules_to_try(&self.context.project.layout, &self.config.python, &self.context.project.around)
+        {
             self.check(&module);
         }
     }
@@ -88,7 +88,7 @@ impl Welcome<'_> {
     fn check(&self, module: &str) {
         let printer = &self.context.printer;
         printer.note(format!("- Checking if {module} is importable..."));
-        let environment = environment_of(&self.python, &self.python, &self.around);
+        let environment = environment_of(&self.python, &self.python, &self.context.project.around);
         let results = probe::probe_modules(&self.python, &[module.to_owned()], &environment);
         for result in results {
             match result.outcome {
@@ -108,7 +108,11 @@ impl Welcome<'_> {
         if greet == Greet::Never {
             return Greeting { thread: None, open: Arc::default(), printer };
         }
-        let host = match Place::find(&self.context.layout, self.config, self.around.text(VARIABLE)) {
+        let host = match Place::find(
+            &self.context.project.layout,
+            self.config,
+            self.context.project.around.text(VARIABLE),
+        ) {
             Ok(Place::Open(host)) => host,
             Ok(Place::Unasked(host)) => {
                 printer.note(format!(
@@ -128,7 +132,7 @@ impl Welcome<'_> {
         }
         let open = Arc::new(Mutex::new(true));
         let (speaker, listening) = (printer.clone(), Arc::clone(&open));
-        let around = self.around.clone();
+        let around = self.context.project.around.clone();
         let thread = thread::spawn(move || {
             let way = Absence::look(host.is_loopback(), &Session::gather(around), Path::new("/")).way();
             let mut in_line = false;
