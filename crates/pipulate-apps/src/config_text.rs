@@ -27,6 +27,8 @@ pub(crate) fn with_service(
 ) -> Result<String, ConfigTextError> {
     let unreadable = |error: toml_edit::TomlError| ConfigTextError::Unreadable(error.to_string());
     let mut document: DocumentMut = text.parse().map_err(unreadable)?;
+    // Comments at the end explain the table above them: the new one comes after them.
+    let trailing = document.trailing().as_str().unwrap_or_default().to_owned();
     let services = document.entry("services").or_insert_with(|| {
         let mut table = toml_edit::Table::new();
         table.set_implicit(true);
@@ -49,9 +51,16 @@ pub(crate) fn with_service(
     } else {
         let mut service = toml_edit::Table::new();
         fill(&mut service);
+        service.set_position(Some(isize::MAX));
+        let line_break = if trailing.is_empty() || trailing.ends_with('\n') { "" } else { "\n" };
+        let space = if text.trim().is_empty() { "" } else { "\n" };
+        service.decor_mut().set_prefix(format!("{trailing}{line_break}{space}"));
         Item::Table(service)
     };
     services.insert(name.as_str(), item);
+    if !is_inline {
+        document.set_trailing("");
+    }
     let text = document.to_string();
     Config::parse(&text)?;
     Ok(text)
@@ -76,6 +85,8 @@ mod tests {
             "[services.jupyter]\nport = 9000 # mine\n\n# worker\n[services.worker]\ncommand = [ \"a\",\n  \"b\" ]\n",
             "[project]\nname = \"x\" # no line break at the end",
             "services.worker.command = [\"a\"]\n",
+            "[services.server]\n# port = 5001\n\n# a worker\n# [services.worker]\n# no line break at the end",
+            "[services.server]\n# port = 5001\n\n[logs]\nkeep = 2\n# max_size\n",
         ] {
             let after = added(before).unwrap();
             let rest =
