@@ -267,3 +267,38 @@ fn a_project_may_be_called_anything() {
     }
     assert_eq!(user.processes(), []);
 }
+
+/// Listens only once it may, as a program does that needs a while to begin.
+const SLOW: &str = "import os, time
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+
+while not os.path.exists('go'):
+    time.sleep(0.01)
+HTTPServer(('127.0.0.1', int(os.environ['PORT'])), SimpleHTTPRequestHandler).serve_forever()
+";
+
+#[test]
+fn two_projects_that_start_at_the_same_time_choose_different_ports() {
+    let user = TestProject::light().ports_by_default().file("server.py", SLOW).build();
+    let other = another_project(&user, &user.home().join("other"));
+    let free = user.read("pipulate.toml");
+    fs::write(other.join("server.py"), SLOW).unwrap();
+    fs::write(other.join("go"), "").unwrap();
+
+    user.run(&["start", "--no-setup", "--no-wait"]).expect(0);
+    let first = user.wait_for_service("server", "to have a port", |server| server["port"].is_u64());
+    assert_eq!(first["state"], "starting");
+
+    // The same port by configuration: the message names who is about to have it.
+    let pinned = free.replace("[services.server]", &format!("[services.server]\nport = {}", first["port"]));
+    fs::write(other.join("pipulate.toml"), pinned).unwrap();
+    let refused = run_in(&user, &other, &["start", "--no-setup"]).expect(1).stderr;
+    let named = format!("service server of the Pipulate project {}", user.root().display());
+    assert!(refused.contains(&named), "{refused}");
+
+    fs::write(other.join("pipulate.toml"), free).unwrap();
+    run_in(&user, &other, &["start", "--no-setup"]).expect(0);
+    user.write("go", "");
+    assert_eq!(user.wait_for_state("server", "ready")["port"], first["port"]);
+    run_in(&user, &other, &["stop"]).expect(0);
+}

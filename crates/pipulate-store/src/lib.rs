@@ -22,6 +22,7 @@ pub mod log;
 pub mod notebooks;
 pub mod own_log;
 pub mod pending;
+pub mod port_claims;
 pub mod program;
 pub mod record;
 pub mod registry;

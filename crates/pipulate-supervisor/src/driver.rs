@@ -23,6 +23,7 @@ use pipulate_process::{memory, ports, reaper};
 use pipulate_store::capture::silent_input;
 use pipulate_store::lock::Lock;
 use pipulate_store::log::time_index::Mark;
+use pipulate_store::port_claims::PortClaim;
 use pipulate_store::record::{Receipt, Record};
 use pipulate_store::request::Request;
 
@@ -103,6 +104,7 @@ struct Driver {
     tree: OwnTree,
     background: Background,
     port: Port,
+    port_claim: PortClaim,
     needs: Needs,
     readiness: ReadinessCheck,
     files: FileWatch,
@@ -147,6 +149,7 @@ impl Driver {
         let stop = Stop::new(found.survivors(&service, &layout));
         let reserve = DiskReserve::new(found.lost_lines(), now);
         let readiness = ReadinessCheck::new(&spec.ready, earlier);
+        let port_claim = PortClaim::new(layout.user());
         let main = found.main.map_or(MainProcess::None, MainProcess::Running);
         let mut rest = Rest::default();
         rest.schedule(now);
@@ -155,6 +158,7 @@ impl Driver {
             tree: OwnTree::new(service, &me, main, stop, found.is_orphaned),
             background: Background::default(),
             port: Port::new(port, is_exposed),
+            port_claim,
             needs: Needs::new(is_ordered),
             peers: PeerWatch::new(beginning == Beginning::Stop),
             upgrade: Upgrade::None,
@@ -590,7 +594,7 @@ impl Driver {
         }
         self.renew_exposed_keys()?;
         let sockets = Sockets { tree: &self.tree, layout: self.home.layout() };
-        let (number, note) = sockets.choose(&self.port, self.spec.port)?;
+        let (number, note) = sockets.choose(&self.port, self.spec.port, &mut self.port_claim)?;
         self.port.number = number;
         if let Some(note) = note {
             self.record.note(note);

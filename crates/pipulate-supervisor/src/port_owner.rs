@@ -14,14 +14,17 @@ use crate::marker::marker_of;
 pub fn port_owners(port: u16) -> Vec<PortHolder> {
     let owner = |owner: Owner| match owner {
         Owner::Hidden => PortHolder::Hidden,
-        Owner::Process(pid) => {
-            let marker = marker_of(pid);
-            let project = marker.as_ref().and_then(|marker| project_folder(pid, &marker.project));
-            let service = marker.map(|marker| marker.service);
-            PortHolder::Process { pid, command: short_command(pid), service, project }
-        }
+        Owner::Process(pid) => process(pid),
     };
     ports::owners(port).unwrap_or_default().into_iter().map(owner).collect()
+}
+
+/// The process as the holder of a port, with the project and the service that it belongs to.
+pub(crate) fn process(pid: Pid) -> PortHolder {
+    let marker = marker_of(pid);
+    let project = marker.as_ref().and_then(|marker| project_folder(pid, &marker.project));
+    let service = marker.map(|marker| marker.service);
+    PortHolder::Process { pid, command: short_command(pid), service, project }
 }
 
 /// The folder whose id is in the marker: services start there, and seldom leave.

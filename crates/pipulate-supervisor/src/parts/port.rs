@@ -46,7 +46,7 @@ impl Port {
     }
 
     /// Returns the pinned port, or the one that it had before, or the next free one above the usual.
-    pub(crate) fn choose(&self, wish: Option<PortWish>, is_free: impl Fn(u16) -> bool) -> Choice {
+    pub(crate) fn choose(&self, wish: Option<PortWish>, mut is_free: impl FnMut(u16) -> bool) -> Choice {
         let Some(PortWish { port: wish, pinned }) = wish else { return Choice::None };
         if pinned {
             return match is_free(wish) {
@@ -55,8 +55,8 @@ impl Port {
             };
         }
         let remembered = self.number.filter(|&port| is_free(port));
-        let next = || (wish..=wish.saturating_add(MOST_TRIED)).find(|&port| is_free(port));
-        match remembered.or_else(next) {
+        let mut next = || (wish..=wish.saturating_add(MOST_TRIED)).find(|&port| is_free(port));
+        match remembered.or_else(&mut next) {
             None => Choice::AllTaken(wish),
             Some(number) => {
                 let usual = self.number.unwrap_or(wish);

@@ -5,12 +5,13 @@ use pipulate_core::reason::{PortHolder, Reason};
 use pipulate_core::service::PortWish;
 use pipulate_process::ports::{self, Listeners};
 use pipulate_process::table::Entry;
+use pipulate_store::port_claims::PortClaim;
 
 use super::background::listed;
 use super::own_tree::OwnTree;
 use super::port::{Choice, Port};
 use super::readiness::Listening;
-use crate::port_owner::port_owners;
+use crate::port_owner::{self, port_owners};
 
 /// The sockets of a service's processes.
 pub(crate) struct Sockets<'a> {
@@ -24,7 +25,8 @@ impl Sockets<'_> {
         self.listeners().own().any(|own| own.port == port)
     }
 
-    /// Chooses the port of the next instance, and returns it with what a person should know about the choice.
+    /// Chooses the port of the next instance and claims it, and returns it with what a person should know about the
+    /// choice.
     ///
     /// # Errors
     /// No port that it may have is free.
@@ -32,27 +34,37 @@ impl Sockets<'_> {
         &self,
         port: &Port,
         wish: Option<PortWish>,
+        claim: &mut PortClaim,
     ) -> Result<(Option<u16>, Option<Reason>), Reason> {
-        match port.choose(wish, ports::is_free) {
+        match port.choose(wish, |port| ports::is_free(port) && claim.take(port)) {
             Choice::None => Ok((None, None)),
             Choice::Port { number, instead_of } => {
-                let moved =
-                    |wanted| Reason::PortMoved { wanted, holder: self.holder_to_name(wanted), using: number };
+                let moved = |wanted| Reason::PortMoved {
+                    wanted,
+                    holder: self.holder_to_name(wanted, claim),
+                    using: number,
+                };
                 Ok((Some(number), instead_of.map(moved)))
             }
-            Choice::PinnedIsTaken(port) => Err(Reason::PortHeld { port, holder: self.holder_to_name(port) }),
+            Choice::PinnedIsTaken(port) => {
+                Err(Reason::PortHeld { port, holder: self.holder_to_name(port, claim) })
+            }
             Choice::AllTaken(from) => Err(Reason::NoFreePort { from }),
         }
     }
 
-    /// Returns who holds a port; the service's own processes before others.
-    fn holder_to_name(&self, port: u16) -> PortHolder {
+    /// Returns who holds a port; the service's own processes before others, and whoever listens before the supervisor
+    /// of a service that is about to.
+    fn holder_to_name(&self, port: u16, claim: &PortClaim) -> PortHolder {
         let holds = |entry: &Entry| {
             Listeners::of([entry.pid]).is_ok_and(|listeners| listeners.own().any(|own| own.port == port))
         };
         let holders: Vec<Entry> = self.tree.find(self.layout).ours.into_iter().filter(holds).collect();
         match holders.is_empty() {
-            true => self.holder(port),
+            true => match (self.holder(port), claim.holder(port)) {
+                (PortHolder::Unseen, Some(supervisor)) => port_owner::process(supervisor),
+                (holder, _) => holder,
+            },
             false => PortHolder::Own { processes: listed(&holders) },
         }
     }
