@@ -20,6 +20,7 @@ mod completions;
 mod configuration;
 mod consent;
 mod doctor;
+mod documents;
 mod endings;
 mod failures;
 #[path = "../../crates/pipulate-ollama/tests/it/fake.rs"]

@@ -1,9 +1,10 @@
-//! The project's own tasks: `cargo xtask ci|test|tidy|dist|workflows|licenses|prepare|bench|torture`.
+//! The project's own tasks: `cargo xtask ci|test|tidy|dist|workflows|licenses|book|prepare|bench|torture`.
 //!
 //! What a person runs, what CI runs and what the README says are the same commands. Only [`run`]
 //! starts programs and only [`say`] prints.
 
 mod bench;
+mod book;
 mod ci;
 mod dist;
 mod licenses;
@@ -58,6 +59,8 @@ enum Task {
     /// Write target/dist/THIRD-PARTY-LICENSES.txt: what the program contains of others, with its licenses
     #[command(alias = "licences")]
     Licenses(licenses::Options),
+    /// Make the documentation as pages in target/book
+    Book,
     /// Install what the tests need and lacks: a Python environment, a browser, shells
     Prepare,
     /// Measure what the program costs, beside what it replaces
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Task::Dist(options) => dist::run(&options),
         Task::Workflows => workflows::run(),
         Task::Licenses(options) => licenses::run(&options),
+        Task::Book => book::run(),
         Task::Prepare => prepare::run(),
         Task::Bench(options) => bench::run(&options),
     };

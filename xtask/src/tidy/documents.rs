@@ -11,6 +11,7 @@ const ARCHITECTURE_LINES: usize = 250;
 pub(super) fn check(root: &Path, files: &[TextFile]) -> Vec<String> {
     let mut complaints = check_architecture(files);
     complaints.extend(check_adrs(files));
+    complaints.extend(check_summary(files));
     complaints.extend(check_tests(files));
     for file in files.iter().filter(|file| file.path.ends_with(".md")) {
         complaints.extend(check_links(root, file));
@@ -42,6 +43,15 @@ fn check_adrs(files: &[TextFile]) -> Vec<String> {
         .filter(|name| *name != "README.md");
     let unlinked = adrs.filter(|name| !index.contains(&format!("({name})")));
     unlinked.map(|name| format!("docs/adr/{name}: not linked from docs/adr/README.md")).collect()
+}
+
+/// A page that the summary doesn't list is not in the book.
+fn check_summary(files: &[TextFile]) -> Vec<String> {
+    let summary = text_of(files, "docs/SUMMARY.md").unwrap_or_default();
+    let pages = files.iter().filter_map(|file| file.path.strip_prefix("docs/"));
+    let pages = pages.filter(|name| name.ends_with(".md") && *name != "SUMMARY.md");
+    let unlinked = pages.filter(|name| !name.starts_with("adr/0") && !summary.contains(&format!("({name})")));
+    unlinked.map(|name| format!("docs/{name}: not linked from docs/SUMMARY.md")).collect()
 }
 
 /// A test file that is not declared is never compiled, and nobody notices.
@@ -94,6 +104,9 @@ mod tests {
         let index = ("docs/adr/README.md", "[one](0001-one.md)");
         let decisions = [index, ("docs/adr/0001-one.md", ""), ("docs/adr/0002-two.md", "")];
         assert_eq!(check_adrs(&files(&decisions)).len(), 1);
+        let summary = ("docs/SUMMARY.md", "- [Logs](logs.md)\n");
+        let pages = [summary, ("docs/logs.md", ""), ("docs/lost.md", ""), ("docs/adr/0001-one.md", "")];
+        assert_eq!(check_summary(&files(&pages)), ["docs/lost.md: not linked from docs/SUMMARY.md"]);
     }
 
     #[test]
