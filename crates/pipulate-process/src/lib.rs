@@ -7,6 +7,7 @@
 //! between systems is in `os`.
 
 pub mod command;
+pub mod exit;
 pub mod identity;
 pub mod memory;
 pub mod peers;

@@ -1,7 +1,5 @@
 //! The numbers that scripts see: a contract.
 
-use std::process::ExitCode;
-
 use pipulate_supervisor::program::GAVE_WAY;
 
 /// How the program ends.
@@ -38,11 +36,5 @@ impl ExitStatus {
             Self::Interrupted => 130,
             Self::GaveWay => GAVE_WAY,
         }
-    }
-}
-
-impl From<ExitStatus> for ExitCode {
-    fn from(status: ExitStatus) -> Self {
-        Self::from(status.code())
     }
 }

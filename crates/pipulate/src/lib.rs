@@ -19,55 +19,63 @@ mod ui;
 mod wrap;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
+use std::io::Write as _;
 
 use call::Verb;
 use context::{Context, program};
 use error::{Failure, FailureKind};
 use exit_code::ExitStatus;
 use pipulate_environment::browser;
-use pipulate_process::signals;
+use pipulate_process::{exit, signals};
 use ui::printer::Printer;
 use ui::terminal::Terminal;
 
-/// Runs the program with these arguments, the first of which is its own name.
-pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Runs the program with these arguments, the first of which is its own name, and ends it.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ! {
     let args: Vec<OsString> = args.into_iter().collect();
     let _correct_call = signals::undo_inherited(commands::supervise::is_supervisor(&args));
-    match commands::supervise::launch_spec(&args) {
-        Some(spec) => commands::supervise::follow(spec).into(),
+    let status = match commands::supervise::launch_spec(&args) {
+        Some(spec) => commands::supervise::follow(spec),
         None => run_verb(args),
-    }
+    };
+    exit::at_once(status.code())
 }
 
 /// Does what the command line says. Apart from [`run`], because a supervisor with a launch spec, of which
 /// there is one for each service, would carry the large frame of all verbs on its stack for life.
 #[inline(never)]
-fn run_verb(args: Vec<OsString>) -> ExitCode {
+fn run_verb(args: Vec<OsString>) -> ExitStatus {
+    let status = answer(args);
+    // What could not be written was an error where it was printed, or nobody reads any more.
+    let _read_by_nobody = std::io::stdout().flush();
+    status
+}
+
+fn answer(args: Vec<OsString>) -> ExitStatus {
     match cli::complete::answer(&args) {
         Ok(false) => {}
-        Ok(true) => return ExitStatus::Success.into(),
+        Ok(true) => return ExitStatus::Success,
         // A word in the middle of the line that is being typed would help nobody.
-        Err(_) => return ExitStatus::Failed.into(),
+        Err(_) => return ExitStatus::Failed,
     }
     let terminal = Terminal::of_this_process();
     let call = match cli::parse(args.clone()) {
         Ok(call) => call,
-        Err(answer) => return answer.give(&terminal).into(),
+        Err(answer) => return answer.give(&terminal),
     };
     let printer = Printer::new(&terminal, call.global.color, call.global.verbosity);
     program::leave_cache(&call, &args, &printer);
     let asks_how_it_is = matches!(call.verb, Verb::Status(_));
     match Context::find(&call, printer.clone()).and_then(|context| dispatch(&context, call.verb)) {
-        Ok(status) => status.into(),
+        Ok(status) => status,
         Err(failure) => {
             printer.failure(&failure);
             match failure.kind.exit_status() {
                 // Of a status, 1 says that a service is not well.
                 ExitStatus::Failed if asks_how_it_is && failure.kind != FailureKind::Refused => {
-                    ExitStatus::Unknown.into()
+                    ExitStatus::Unknown
                 }
-                status => status.into(),
+                status => status,
             }
         }
     }

@@ -1,7 +1,5 @@
 //! The door of the program; the room is in `lib.rs`.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
+fn main() -> ! {
     pipulate::run(std::env::args_os())
 }

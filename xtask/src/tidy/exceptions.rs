@@ -70,6 +70,11 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: Rule::Unsafe,
+        subject: "crates/pipulate-process/src/exit.rs",
+        reason: "_exit has no safe form",
+    },
+    Exception {
+        rule: Rule::Unsafe,
         subject: "crates/pipulate-process/src/spawn.rs",
         reason: "a hook between fork and exec: a new session and clean signals",
     },
