@@ -360,9 +360,11 @@ impl Driver {
     }
 
     fn look_at_main(&mut self) {
-        let kept: Vec<Pid> = self.tree.main.kept().into_iter().chain(self.upgrade.child()).collect();
-        reaper::reap_others(&kept);
-        let Some(end) = self.tree.main.look() else { return };
+        let Some(end) = self.tree.main.look() else {
+            let kept: Vec<Pid> = self.tree.main.kept().into_iter().chain(self.upgrade.child()).collect();
+            reaper::reap_others(&kept);
+            return;
+        };
         // Its last words may be the very line that it was to be ready by.
         for _ in 0..MOST_LAST_DRAINS {
             if !self.drain() {
@@ -406,7 +408,8 @@ impl Driver {
             Phase::Clearing { end, pressure, .. } => self.look_at_the_group(end, pressure),
             Phase::Background { .. } => self.look_at_the_background(),
             Phase::Sweeping { force, .. } => {
-                let look = self.tree.look(force, self.log.has_writers(), self.home.layout());
+                let look =
+                    self.tree.look(force, self.log.has_writers(), self.upgrade.child(), self.home.layout());
                 if look == Look::Empty {
                     self.tell(Event::TreeEmpty);
                 }
@@ -840,10 +843,16 @@ impl Driver {
             self.record.waiter(),
         ];
         watched.extend(ends.into_iter().flatten().map(read));
-        let timeout = wake.map(|wake| wake.saturating_duration_since(now));
-        let ready = poll::wait(&watched, timeout)
-            .map_err(|source| SuperviseError::System { activity: "wait", source })?;
-        let is_late = wake.is_some_and(|wake| wake <= Instant::now());
+        let (ready, is_late) = loop {
+            let timeout = wake.map(|wake| wake.saturating_duration_since(Instant::now()));
+            let ready = poll::wait(&watched, timeout)
+                .map_err(|source| SuperviseError::System { activity: "wait", source })?;
+            let is_late = wake.is_some_and(|wake| wake <= Instant::now());
+            // Interrupted by a signal, which is in the inbox by now.
+            if is_late || ready.iter().any(|one| *one != Ready::default()) {
+                break (ready, is_late);
+            }
+        };
         let mut others = ready.iter().skip(usize::from(self.log.has_writers()));
         Ok(match self.log.has_writers() && !is_late && others.all(|other| *other == Ready::default()) {
             true => Woken::ByOutput,

@@ -35,6 +35,10 @@ pub(crate) struct OwnTree {
     /// A supervisor's death orphaned the tree: its processes are everywhere, not only below this one.
     is_orphaned: bool,
     empty_looks: u32,
+    /// The look with which the end of the tree began has found nothing: it counts as the first one.
+    found_nothing: bool,
+    /// Nothing is left, by the kernel's word: there is nothing to look for any more.
+    is_childless: bool,
 }
 
 /// What a look at a tree that is being ended has found.
@@ -56,7 +60,9 @@ impl OwnTree {
         stop: Stop,
         is_orphaned: bool,
     ) -> Self {
-        Self { service, main, stop, me: me.pid, host: me.host.clone(), is_orphaned, empty_looks: 0 }
+        let (me, host) = (me.pid, me.host.clone());
+        let (empty_looks, found_nothing, is_childless) = (0, false, false);
+        Self { service, main, stop, me, host, is_orphaned, empty_looks, found_nothing, is_childless }
     }
 
     /// Returns whether the tree was orphaned by a supervisor's death.
@@ -105,6 +111,7 @@ impl OwnTree {
             let ours = self.find(layout).ours;
             let attached = self.service.attached(&ours);
             self.stop.begin(&ours, attached, now);
+            self.is_childless = false;
         }
     }
 
@@ -147,6 +154,7 @@ impl OwnTree {
     pub(crate) fn end_all(&mut self, force: bool, layout: &Layout, now: Instant) {
         self.begin_stop(layout, now);
         let ours = self.find(layout).ours;
+        self.found_nothing = ours.is_empty() && !self.is_orphaned;
         self.end(ours, force);
     }
 
@@ -157,17 +165,31 @@ impl OwnTree {
         }
     }
 
-    /// Looks whether a tree that is being ended is empty, and ends what was born since the last look.
-    pub(crate) fn look(&mut self, force: bool, has_writers: bool, layout: &Layout) -> Look {
-        let ours = if force { self.kill_while_finding(layout, |_| true) } else { self.find(layout) }.ours;
+    /// Looks whether a tree that is being ended is empty, and ends what was born since the last look. `kept`:
+    /// a child that is not the service's.
+    pub(crate) fn look(
+        &mut self,
+        force: bool,
+        has_writers: bool,
+        kept: Option<Pid>,
+        layout: &Layout,
+    ) -> Look {
+        let ours = match (std::mem::take(&mut self.found_nothing), force) {
+            (true, _) => Vec::new(),
+            (false, true) => self.kill_while_finding(layout, |_| true).ours,
+            (false, false) => self.find(layout).ours,
+        };
         if !ours.is_empty() {
             self.empty_looks = 0;
             self.end(ours, force);
             return Look::Left;
         }
-        // Its zombie would count as a child.
+        // Zombies would count as children.
         self.main.forget();
-        match self.is_proved_empty(reaper::has_children(), has_writers) {
+        reaper::reap_others(kept.as_slice());
+        let has_children = reaper::has_children();
+        self.is_childless = !has_children && !self.is_orphaned;
+        match self.is_proved_empty(has_children, has_writers) {
             true => Look::Empty,
             false => Look::NotSeen,
         }
@@ -178,7 +200,7 @@ impl OwnTree {
         if !self.stop.is_running() {
             return None;
         }
-        let tree = self.find(layout);
+        let tree = if self.is_childless { Tree::default() } else { self.find(layout) };
         self.stop.finish(tree, ownership::is_still, now)
     }
 

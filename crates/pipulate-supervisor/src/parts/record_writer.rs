@@ -351,8 +351,8 @@ impl RecordWriter {
                 self.complain_of(files::write_private(&path, format!("{pid}\n").as_bytes()));
             }
             Some(_) => {}
-            // Only looked for: what removes from a folder waits for all who make something in it.
-            None if path.exists() => self.complain_of(files::remove(&path)),
+            // Otherwise only looked for: what removes from a folder waits for all who make something in it.
+            None if before.is_some() || path.exists() => self.complain_of(files::remove(&path)),
             None => {}
         }
     }
