@@ -16,7 +16,6 @@ use pipulate_core::layout::Layout;
 use pipulate_core::service::{ServiceName, ServiceSpec};
 use pipulate_process::identity::Verified;
 use pipulate_process::poll::{self, Interest};
-use pipulate_process::signals::Signal;
 use pipulate_process::{reaper, table};
 use pipulate_store::request::Made;
 use pipulate_supervisor::ownership::Ownership;
@@ -87,8 +86,6 @@ struct Supervisor {
     /// Whether it writes to the notify pipe.
     notifies: bool,
     has_ended: bool,
-    /// To be sent at the end of the pass.
-    unsent: Option<Signal>,
     /// Withdrawn when it is waited for no more.
     _request: Option<Made>,
 }
@@ -133,13 +130,19 @@ impl Executor<'_> {
     ) -> Result<Outcomes, LaunchError> {
         let names: Vec<ServiceName> = goals.iter().map(|(service, _)| service.clone()).collect();
         let task = |(service, goal)| Task { service, goal, supervisor: None, is_due: true };
+        let mut tasks: Vec<Task> = goals.into_iter().map(task).collect();
+        // Supervisors watch the next one by name. One that is not asked yet when that ends looks for another,
+        // past all that have ended: each is asked right before the one that watches it.
+        if tasks.iter().all(|task| task.goal.aim == Aim::Stop) {
+            tasks.sort_by(|one, other| other.service.cmp(&one.service));
+        }
         let mut run = Run {
             executor: self,
             observer: Observer::new(self.layout, self.takes_locks, self.withdrawal.pending),
             claims_since: SystemTime::now(),
             specs: None,
             notify: NotifyPipe::new()?,
-            tasks: goals.into_iter().map(task).collect(),
+            tasks,
             outcomes: Vec::new(),
             names,
             has_begun: false,
@@ -228,7 +231,6 @@ impl Run<'_> {
             }
         }
         self.tasks = open;
-        self.send_signals(on_event);
         failure.map_or(Ok(()), Err)
     }
 

@@ -120,7 +120,6 @@ pub enum Ask {
     },
     Stop {
         supervisor: Pid,
-        knows_requests: bool,
     },
     /// To stop, of a supervisor whose lock was deleted.
     StopLost {

@@ -132,9 +132,21 @@ impl Verified {
     /// # Errors
     /// It belongs to another user.
     pub fn signal(&self, signal: Signal) -> Result<(), SignalError> {
+        self.sent(self.pin.signal(signal.number()))
+    }
+
+    /// The same with a mark, by which a [`Receiver`](crate::signals::Receiver) tells it from others; to any other
+    /// program it is the signal that it is.
+    ///
+    /// # Errors
+    /// As [`Verified::signal`].
+    pub fn signal_marked(&self, signal: Signal) -> Result<(), SignalError> {
+        self.sent(self.pin.signal_marked(signal.number()))
+    }
+
+    fn sent(&self, sent: io::Result<()>) -> Result<(), SignalError> {
         let pid = self.identity.pid;
-        let heard = self.pin.signal(signal.number()).and_then(|()| self.pin.signal(Signal::CONT.number()));
-        heard.map_err(|source| match source.kind() {
+        sent.and_then(|()| self.pin.signal(Signal::CONT.number())).map_err(|source| match source.kind() {
             io::ErrorKind::PermissionDenied => SignalError::Forbidden { pid },
             _ => SignalError::Failed { pid, source },
         })

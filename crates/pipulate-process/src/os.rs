@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
+mod marked_signal;
+#[cfg(target_os = "linux")]
 mod own_memory;
 #[cfg(target_os = "linux")]
 mod pidfd_info;

@@ -59,10 +59,24 @@ pub fn name(number: i32) -> String {
         .map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
 }
 
+/// How often a signal has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Arrivals {
+    pub plain: usize,
+    /// Sent by [`signal_marked`](crate::identity::Verified::signal_marked).
+    pub marked: usize,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    plain: AtomicUsize,
+    marked: AtomicUsize,
+}
+
 /// Receives signals as counts and a byte on a descriptor, so that one poll waits for everything.
 #[derive(Debug)]
 pub struct Receiver {
-    signals: Vec<(Signal, Arc<AtomicUsize>)>,
+    signals: Vec<(Signal, Arc<Counters>)>,
     arrivals: UnixStream,
 }
 
@@ -78,16 +92,17 @@ impl Receiver {
         let bell = Arc::new(bell);
         let mut counted = Vec::new();
         for &signal in signals {
-            let count = Arc::new(AtomicUsize::new(0));
-            let (counter, bell) = (Arc::clone(&count), Arc::clone(&bell));
-            let on_signal = move || {
-                counter.fetch_add(1, Ordering::SeqCst);
+            let counters = Arc::new(Counters::default());
+            let (counted_here, bell) = (Arc::clone(&counters), Arc::clone(&bell));
+            let on_signal = move |info: &libc::siginfo_t| {
+                let Counters { plain, marked } = &*counted_here;
+                if is_marked(info) { marked } else { plain }.fetch_add(1, Ordering::SeqCst);
                 // Where its buffer is full, it is readable already.
                 let _sent = send(&*bell, b"X", SendFlags::DONTWAIT);
             };
             // SAFETY: an atomic addition and a send(2) that never waits, without errno, are async-signal-safe.
-            unsafe { signal_hook::low_level::register(signal.number(), on_signal) }?;
-            counted.push((signal, count));
+            unsafe { signal_hook_registry::register_sigaction(signal.number(), on_signal) }?;
+            counted.push((signal, counters));
         }
         let_in(signals)?;
         Ok(Self { signals: counted, arrivals })
@@ -100,12 +115,24 @@ impl Receiver {
 
     /// Returns the signals that have arrived and how often, in the order in which they were given to
     /// [`Receiver::open`].
-    pub fn take(&mut self) -> Vec<(Signal, usize)> {
+    pub fn take(&mut self) -> Vec<(Signal, Arrivals)> {
         // First: what arrives after it is counted now and makes a wake-up for nothing, or is counted then.
         while self.arrivals.read(&mut [0; 64]).is_ok_and(|count| count == 64) {}
-        let taken = self.signals.iter().map(|(signal, count)| (*signal, count.swap(0, Ordering::SeqCst)));
-        taken.filter(|(_, count)| *count > 0).collect()
+        let count = |counter: &AtomicUsize| counter.swap(0, Ordering::SeqCst);
+        let taken = self.signals.iter().map(|(signal, counters)| {
+            (*signal, Arrivals { plain: count(&counters.plain), marked: count(&counters.marked) })
+        });
+        taken.filter(|(_, arrivals)| *arrivals != Arrivals::default()).collect()
     }
+}
+
+/// The value of a marked signal, as sigqueue(3) gives one.
+pub(crate) const MARK: usize = 0x7069_7075;
+
+#[expect(unsafe_code, reason = "the value is in a union")]
+fn is_marked(info: &libc::siginfo_t) -> bool {
+    // SAFETY: a queued signal has a value.
+    info.si_code == libc::SI_QUEUE && unsafe { info.si_value() }.sival_ptr.addr() == MARK
 }
 
 /// Holds these signals back until the next [`Receiver::open`], over an exec too.
@@ -166,17 +193,15 @@ fn set(signal: NixSignal, handler: SigHandler) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::{self, Verified};
     use crate::poll::{self, Interest};
 
     #[test]
     fn each_signal_is_received_once_and_one_descriptor_tells_of_all() {
         let mut receiver = Receiver::open(&[Signal::URG, Signal::WINCH]).unwrap();
-        let mut received = |signal: Signal| {
-            rustix::process::kill_process(
-                rustix::process::getpid(),
-                rustix::process::Signal::from_named_raw(signal.number()).unwrap(),
-            )
-            .unwrap();
+        let me = Verified::pin_as_found(identity::own_pid().unwrap(), &identity::host()).unwrap();
+        let mut received = |signal: Signal, is_marked: bool| {
+            if is_marked { me.signal_marked(signal) } else { me.signal(signal) }.unwrap();
             loop {
                 poll::wait(&[(receiver.descriptor(), Interest::Read)], None).unwrap();
                 let taken = receiver.take();
@@ -185,9 +210,10 @@ mod tests {
                 }
             }
         };
-        assert_eq!(received(Signal::WINCH), [(Signal::WINCH, 1)]);
-        assert_eq!(received(Signal::URG), [(Signal::URG, 1)]);
-        assert_eq!(received(Signal::WINCH), [(Signal::WINCH, 1)]);
+        let (plain, marked) = (Arrivals { plain: 1, marked: 0 }, Arrivals { plain: 0, marked: 1 });
+        assert_eq!(received(Signal::WINCH, false), [(Signal::WINCH, plain)]);
+        assert_eq!(received(Signal::URG, false), [(Signal::URG, plain)]);
+        assert_eq!(received(Signal::WINCH, true), [(Signal::WINCH, marked)]);
         assert_eq!(receiver.take(), []);
     }
 }

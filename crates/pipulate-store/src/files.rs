@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
@@ -12,6 +12,11 @@ use nix::libc;
 use rustix::fs::OFlags;
 
 use crate::error::StoreError;
+
+mod spare;
+
+use spare::SPARE;
+pub(crate) use spare::{keep_spare, write_fleeting_or_spare, write_last};
 
 /// No file of ours is larger.
 const LIMIT: u64 = 1 << 20;
@@ -149,38 +154,6 @@ fn exchange(one: &Path, other: &Path) -> std::io::Result<()> {
     Ok(rustix::fs::renameat_with(here, one, here, other, rustix::fs::RenameFlags::EXCHANGE)?)
 }
 
-/// The same; on a full disk, into the room that was set aside: see [`keep_spare`].
-///
-/// # Errors
-/// The folder is not writable, or the disk is full and there is no such room.
-pub(crate) fn write_fleeting_or_spare(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    match write_fleeting(path, bytes) {
-        Err(StoreError::Io { source, .. }) if is_full(&source) => {
-            write_into_spare(path, bytes).map_err(|_| StoreError::io("write", path)(source))
-        }
-        written => written,
-    }
-}
-
-/// So much room is set aside for a file with a spare.
-const SPARE: usize = 8 << 10;
-
-/// Sets room aside, so that this file can be written anew when the disk is full.
-///
-/// # Errors
-/// The folder is not writable, or the disk is full by now.
-pub(crate) fn keep_spare(path: &Path) -> Result<(), StoreError> {
-    let spare = spare_of(path);
-    if fs::symlink_metadata(&spare).is_ok_and(|meta| meta.is_file() && meta.len() == SPARE as u64) {
-        return Ok(());
-    }
-    let written = create_new(&spare).and_then(|mut file| file.write_all(&[b' '; SPARE]));
-    written.map_err(|error| {
-        let _useless = fs::remove_file(&spare);
-        StoreError::io("set room aside for", path)(error)
-    })
-}
-
 /// Sees whether this file could be written now; nothing of it is left.
 ///
 /// # Errors
@@ -196,44 +169,6 @@ pub fn try_out(path: &Path) -> Result<(), StoreError> {
 pub(crate) fn is_full(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded)
-}
-
-/// Writes over what was set aside, which needs no more room, and changes the two. What follows the
-/// bytes up to the spare's size is blank.
-fn write_into_spare(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let flags = OFlags::NOFOLLOW.bits().cast_signed();
-    let spare = spare_of(path);
-    let file = OpenOptions::new().write(true).custom_flags(flags).open(&spare)?;
-    let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-    if bytes.len() > size || size > SPARE {
-        return Err(ErrorKind::StorageFull.into());
-    }
-    let mut padded = bytes.to_vec();
-    padded.resize(size, b' ');
-    file.write_all_at(&padded, 0)?;
-    match exchange(&spare, path) {
-        Ok(()) => {
-            blank(&spare);
-            Ok(())
-        }
-        // There is nothing yet to change it for, or the file system can't.
-        Err(_) => fs::rename(&spare, path),
-    }
-}
-
-/// Makes a spare of what was a file: as large as the room that it has, at least its own blocks.
-fn blank(spare: &Path) {
-    if let Ok(file) = OpenOptions::new().write(true).open(spare) {
-        // As far as it goes: what does not fit into this one fits into the next.
-        let half = [b' '; SPARE / 2];
-        let _as_far_as_it_goes =
-            file.write_all_at(&half, 0).and_then(|()| file.write_all_at(&half, half.len() as u64));
-    }
-}
-
-fn spare_of(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.spare"))
 }
 
 /// Removes a file of ours; its absence is fine.

@@ -191,7 +191,12 @@ pub(crate) fn read_of_any_folder(
 ) -> Result<Option<Record>, StoreError> {
     let path = layout.record(service);
     let Some(bytes) = files::read_private(&path)? else { return Ok(None) };
-    let record = wire::decode(&bytes).map_err(|reason| StoreError::refused(&path, reason))?;
+    let record = wire::decode(&bytes).or_else(|reason| {
+        // Opened before another one took its place, and read after it was used as a spare.
+        let again = files::read_private(&path).ok().flatten();
+        again.map_or(Err(reason), |bytes| wire::decode(&bytes))
+    });
+    let record = record.map_err(|reason| StoreError::refused(&path, reason))?;
     if record.service != *service {
         return Err(StoreError::refused(&path, format!("it speaks of the service {}", record.service)));
     }
@@ -213,6 +218,14 @@ pub fn write(layout: &Layout, record: &Record) -> Result<(), StoreError> {
 /// The folder is not writable or the disk is full; the old record is then untouched.
 pub fn write_first(layout: &Layout, record: &Record) -> Result<(), StoreError> {
     files::write_fleeting(&layout.record(&record.service), &wire::encode(record))
+}
+
+/// The same for the last record of a supervisor.
+///
+/// # Errors
+/// The folder is not writable, or there is no room at all; the old record is then untouched.
+pub fn write_last(layout: &Layout, record: &Record) -> Result<(), StoreError> {
+    files::write_last(&layout.record(&record.service), &wire::encode(record))
 }
 
 /// Sees whether a service that is ended now could be started again: see [`write_first`].

@@ -236,6 +236,7 @@ impl Driver {
     fn on_notice(&mut self, notice: Notice) {
         match notice {
             Notice::Stop => self.tell(Event::StopRequested),
+            Notice::StopWanted => self.tell(Event::StopWanted),
             Notice::Restart => self.tell(Event::RestartRequested),
             Notice::Requested => self.look_at_requests(),
             Notice::Upgrade => self.upgrade.ask(),
@@ -506,7 +507,8 @@ impl Driver {
         tracing::info!(service = %self.spec.name, "makes way for a newer program");
         let image = self.program.newer(self.home.layout()).unwrap_or_else(|| self.program.path.clone());
         // A restart begins with the newer program anyway. What runs needs no configuration.
-        let why = self.exec(&image, Beginning::Rescue, &[Notice::Stop, Notice::Restart]);
+        let urgent = [Notice::Stop, Notice::StopWanted, Notice::Restart];
+        let why = self.exec(&image, Beginning::Rescue, &urgent);
         tracing::warn!(service = %self.spec.name, "{why}; this one goes on");
     }
 
@@ -658,7 +660,7 @@ impl Driver {
             }
         });
         let image = image.unwrap_or_else(|| self.program.image());
-        let why = self.exec(&image, Beginning::Start, &[Notice::Stop]);
+        let why = self.exec(&image, Beginning::Start, &[Notice::Stop, Notice::StopWanted]);
         tracing::warn!(service = %self.spec.name, "{why}");
         self.tell(Event::SpawnFailed { why: Reason::ReloadFailed { error: why } });
         if matches!(self.machine.phase(), Phase::Ended(_)) {

@@ -3,13 +3,15 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use pipulate_process::signals::{self, Receiver, Signal};
+use pipulate_process::signals::{self, Arrivals, Receiver, Signal};
 
 /// What another process asks for, or what the kernel reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Notice {
     /// TERM or INT: stop the service and end; the second time, at once.
     Stop,
+    /// A marked TERM: the service should not run. Asked again, nothing changes.
+    StopWanted,
     /// USR1: execute a newer program in place.
     Upgrade,
     /// USR2: restart the service.
@@ -63,11 +65,16 @@ impl Inbox {
 
     /// Returns what has arrived, each kind once however often it came; Stop as often as it came.
     pub(crate) fn take(&mut self) -> Vec<Notice> {
-        let notices = self.0.take().into_iter().filter_map(|(signal, count)| {
-            let (_, notice) = MEANINGS.into_iter().find(|(each, _)| *each == signal)?;
-            Some(std::iter::repeat_n(notice, if notice == Notice::Stop { count } else { 1 }))
+        let notices = self.0.take().into_iter().flat_map(|(signal, Arrivals { plain, marked })| {
+            let meaning = MEANINGS.into_iter().find(|(each, _)| *each == signal).map(|(_, notice)| notice);
+            let (count, wanted) = match meaning {
+                Some(Notice::Stop) => (plain, marked.min(1)),
+                _ => (1, 0),
+            };
+            let notices = meaning.into_iter().cycle().take(count);
+            notices.chain(std::iter::repeat_n(Notice::StopWanted, wanted))
         });
-        notices.flatten().collect()
+        notices.collect()
     }
 }
 

@@ -80,6 +80,11 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: Rule::Unsafe,
+        subject: "crates/pipulate-process/src/os/marked_signal.rs",
+        reason: "pidfd_send_signal has no safe form with an info",
+    },
+    Exception {
+        rule: Rule::Unsafe,
         subject: "crates/pipulate-process/src/os/pidfd_info.rs",
         reason: "PIDFD_GET_INFO is an ioctl, which has no safe form",
     },

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use pipulate_core::service::{ServiceName, ServiceSpec};
 use pipulate_core::state::{ServiceState, Wanted};
-use pipulate_process::identity::{SignalError, Verified};
+use pipulate_process::identity::Verified;
 use pipulate_process::signals::Signal;
 use pipulate_store::error::StoreError;
 use pipulate_store::files;
@@ -16,7 +16,7 @@ use pipulate_supervisor::ownership::{Ownership, ownership_unheld};
 use pipulate_supervisor::process_tree::Claims;
 use pipulate_supervisor::program::Beginning;
 
-use super::{Event, LaunchError, Run, Supervisor, Task};
+use super::{LaunchError, Run, Supervisor, Task};
 use crate::observe::written_at;
 use crate::reconcile::{Ask, Launch, Observed, Step};
 use crate::report::{Outcome, Refusal, Unrecorded};
@@ -39,7 +39,7 @@ impl Run<'_> {
         Ok(match step {
             Step::Ask(ask) => self.ask(task, ask),
             Step::Join(pid) => match self.observer.pin(&task.service, *pid) {
-                Some(process) => self.wait_for(task, process, None, None),
+                Some(process) => self.wait_for(task, process, None),
                 None => Acted::Vanished,
             },
             Step::Hurry => {
@@ -80,21 +80,19 @@ impl Run<'_> {
             Ask::Restart { generation, .. } => {
                 (generation.clone().map(request::Request::Restart), Signal::USR2)
             }
-            Ask::Stop { knows_requests, .. } => {
-                let request = knows_requests.then(|| request::Request::Stop(process.identity().clone()));
-                (request, Signal::TERM)
-            }
-            Ask::StopLost { .. } => (None, Signal::TERM),
+            Ask::Stop { .. } | Ask::StopLost { .. } => (None, Signal::TERM),
             Ask::Upgrade { .. } => (None, Signal::USR1),
         };
         // Where no file can be made, as in a read-only folder, a signal still says what is wanted.
         let made = request.and_then(|request| request.make(self.executor.layout, &task.service).ok());
         let signal = if made.is_some() { Signal::WINCH } else { signal };
-        if let Ask::Stop { .. } = ask {
-            return self.wait_for(task, process, made, Some(signal));
-        }
-        match (process.signal(signal), ask) {
-            (Ok(()), _) => self.wait_for(task, process, made, None),
+        let sent = match ask {
+            // However often it is asked, that means no more than to stop.
+            Ask::Stop { .. } | Ask::StopLost { .. } => process.signal_marked(signal),
+            Ask::Begin { .. } | Ask::Restart { .. } | Ask::Upgrade { .. } => process.signal(signal),
+        };
+        match (sent, ask) {
+            (Ok(()), _) => self.wait_for(task, process, made),
             // It is started in its place, or waited for.
             (Err(_), Ask::Begin { .. }) => Acted::Vanished,
             (Err(error), _) => {
@@ -126,7 +124,6 @@ impl Run<'_> {
                     is_child: true,
                     notifies: true,
                     has_ended: false,
-                    unsent: None,
                     _request: None,
                 });
                 Ok(Acted::Done)
@@ -188,76 +185,10 @@ impl Run<'_> {
     }
 
     /// A supervisor that was asked writes to no pipe of ours; its service's record is looked at.
-    fn wait_for(
-        &self,
-        task: &mut Task,
-        process: Verified,
-        request: Option<Made>,
-        unsent: Option<Signal>,
-    ) -> Acted {
+    fn wait_for(&self, task: &mut Task, process: Verified, request: Option<Made>) -> Acted {
         self.let_go(task);
         let (is_child, notifies, has_ended) = (false, false, false);
-        task.supervisor =
-            Some(Supervisor { process, is_child, notifies, has_ended, unsent, _request: request });
+        task.supervisor = Some(Supervisor { process, is_child, notifies, has_ended, _request: request });
         Acted::Done
-    }
-
-    /// Signals the supervisors that were asked to stop in this pass, one right after the other: one that is
-    /// not asked yet when the next in the ring ends looks for another one to watch, past all that have ended.
-    pub(super) fn send_signals(&mut self, on_event: &mut dyn FnMut(Event<'_>)) {
-        for mut task in std::mem::take(&mut self.tasks) {
-            match task.send_signal() {
-                Ok(()) => self.tasks.push(task),
-                Err(error) => {
-                    let outcome = Outcome::Refused(Refusal::NotSignaled { error: error.to_string() });
-                    on_event(Event::Settled { service: &task.service, outcome: &outcome, began: false });
-                    self.let_go(&mut task);
-                    self.outcomes.push((task.service, outcome));
-                }
-            }
-        }
-    }
-}
-
-impl Task {
-    /// Sends the signal that its supervisor is to get, once.
-    fn send_signal(&mut self) -> Result<(), SignalError> {
-        let Some(supervisor) = &mut self.supervisor else { return Ok(()) };
-        supervisor.unsent.take().map_or(Ok(()), |signal| supervisor.process.signal(signal))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::process::ExitStatusExt as _;
-
-    use pipulate_core::identity::Pid;
-    use pipulate_process::identity;
-
-    use super::*;
-    use crate::reconcile::Goal;
-    use crate::request::Desired;
-
-    #[test]
-    fn a_supervisor_that_is_asked_to_stop_is_signaled_once_when_all_are_asked() {
-        #[expect(clippy::disallowed_methods, reason = "a child to signal")]
-        let mut child = std::process::Command::new("sleep").arg("300").spawn().unwrap();
-        let pid = Pid::new(i32::try_from(child.id()).unwrap()).unwrap();
-        let process = Verified::pin_as_found(pid, &identity::host()).unwrap();
-        let supervisor = Supervisor {
-            process,
-            is_child: false,
-            notifies: false,
-            has_ended: false,
-            unsent: Some(Signal::TERM),
-            _request: None,
-        };
-        let (service, goal) = (ServiceName::parse("w").unwrap(), Goal::new(Desired::Stopped));
-        let mut task = Task { service, goal, supervisor: Some(supervisor), is_due: false };
-        assert!(task.end().is_some() && !task.polls(), "its end is news enough");
-        task.send_signal().unwrap();
-        assert!(task.supervisor.as_ref().is_some_and(|supervisor| supervisor.unsent.is_none()));
-        assert_eq!(child.wait().unwrap().signal(), Some(15), "by SIGTERM");
-        task.send_signal().unwrap();
     }
 }

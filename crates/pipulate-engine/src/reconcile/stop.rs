@@ -88,8 +88,7 @@ fn of_supervisor(goal: &Goal, seen: &Observed, pid: Pid) -> Step {
     if own.is_some_and(|record| record.state == ServiceState::Stopping && record.wanted == Wanted::Stopped) {
         return Step::Join(pid);
     }
-    let knows_requests = own.is_some_and(|record| record.generation.is_some());
-    Step::Ask(Ask::Stop { supervisor: pid, knows_requests })
+    Step::Ask(Ask::Stop { supervisor: pid })
 }
 
 /// How a supervisor that was launched for the stop did its work; `None` when it did not.

@@ -274,6 +274,14 @@ impl Pin {
         }
     }
 
+    /// Sends a marked signal by number, or a plain one where the system takes no mark.
+    pub(crate) fn signal_marked(&self, number: i32) -> io::Result<()> {
+        match super::marked_signal::send_marked(self.0.as_fd(), number) {
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => self.signal(number),
+            sent => sent,
+        }
+    }
+
     /// Sends a signal to the group that the process leads, or led: also when it has ended, its number stands for
     /// that group and no other as long as anything is in it. Its being empty is no error.
     #[expect(unsafe_code, reason = "pidfd_send_signal has no safe form with flags")]

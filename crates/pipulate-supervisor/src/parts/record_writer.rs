@@ -203,7 +203,8 @@ impl RecordWriter {
 
     /// Writes the record if it has changed, and notifies the command that waits.
     pub(crate) fn write(&mut self, layout: &Layout) {
-        self.write_by(layout, record::write);
+        let is_last = self.record.supervisor.is_none();
+        self.write_by(layout, if is_last { record::write_last } else { record::write });
     }
 
     fn write_by(&mut self, layout: &Layout, write: impl FnOnce(&Layout, &Record) -> Result<(), StoreError>) {

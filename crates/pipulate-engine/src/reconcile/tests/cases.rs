@@ -167,7 +167,7 @@ fn a_start_or_restart_that_takes_too_long_is_said_to_be_still_starting() {
 #[test]
 fn a_stop_asks_the_supervisor_and_waits_for_its_end() {
     let up = supervised(ServiceState::Ready);
-    let ask = Ask::Stop { supervisor: pid(10), knows_requests: true };
+    let ask = Ask::Stop { supervisor: pid(10) };
     assert_eq!(decide(Desired::Stopped, &up), Step::Ask(ask));
     let lives = Observed { awaited: Awaited::Other { lives: true }, ..up.clone() };
     assert_eq!(decide_then(Desired::Stopped, &up, &lives), Step::Wait);
@@ -249,7 +249,7 @@ fn an_unreadable_record_is_stopped_only_by_force() {
     assert_eq!(reconcile(&goal, &unreadable, Instant::now()), Step::Launch(Launch::Stop));
     // A supervisor is known by its lock all the same.
     let held = Observed { owner: Ownership::Supervised(pid(10)), ..unreadable };
-    assert!(matches!(decide(Desired::Stopped, &held), Step::Ask(Ask::Stop { knows_requests: false, .. })));
+    assert!(matches!(decide(Desired::Stopped, &held), Step::Ask(Ask::Stop { .. })));
 }
 
 #[test]

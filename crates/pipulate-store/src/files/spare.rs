@@ -1,0 +1,151 @@
+//! Room that is set aside beside a file, so that it can be written when the disk is full, and for the last time.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::{create_new, exchange, guarded, is_full, refuse_irregular, write_fleeting};
+use crate::error::StoreError;
+
+/// So much room is set aside for a file with a spare.
+pub(super) const SPARE: usize = 8 << 10;
+
+/// Sets room aside, so that this file can be written anew when the disk is full.
+///
+/// # Errors
+/// The folder is not writable, or the disk is full by now.
+pub(crate) fn keep_spare(path: &Path) -> Result<(), StoreError> {
+    let spare = spare_of(path);
+    if fs::symlink_metadata(&spare).is_ok_and(|meta| meta.is_file() && meta.len() == SPARE as u64) {
+        return Ok(());
+    }
+    // What a last content left there is used again.
+    let file = open_spare(path).map(|(_, file)| file).or_else(|_| create_new(&spare));
+    let written = file.and_then(|file| {
+        file.write_all_at(&[b' '; SPARE], 0)?;
+        file.set_len(SPARE as u64)
+    });
+    written.map_err(|error| {
+        let _useless = fs::remove_file(&spare);
+        StoreError::io("set room aside for", path)(error)
+    })
+}
+
+/// As [`write_fleeting`]; on a full disk, into the room that was set aside: see [`keep_spare`].
+///
+/// # Errors
+/// The folder is not writable, or the disk is full and there is no such room.
+pub(crate) fn write_fleeting_or_spare(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    match write_fleeting(path, bytes) {
+        Err(StoreError::Io { source, .. }) if is_full(&source) => {
+            write_into_spare(path, bytes).map_err(|_| StoreError::io("write", path)(source))
+        }
+        written => written,
+    }
+}
+
+/// As [`write_fleeting`] for the last time, into the room that was set aside: no file is made and none removed.
+/// Before ext4 makes one, it looks at the number of every file that was removed within the last minute.
+///
+/// # Errors
+/// The folder is not writable, or the disk is full and there is no such room.
+pub(crate) fn write_last(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    put_into_spare(path, bytes).or_else(|_| write_fleeting_or_spare(path, bytes))
+}
+
+fn put_into_spare(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let (spare, file) = open_spare(path)?;
+    // What is no file of ours keeps its place.
+    refuse_irregular(&fs::symlink_metadata(path)?)?;
+    file.write_all_at(bytes, 0)?;
+    file.set_len(bytes.len() as u64)?;
+    exchange(&spare, path)
+}
+
+/// Writes over what was set aside, which needs no more room, and changes the two. What follows the
+/// bytes up to the spare's size is blank.
+fn write_into_spare(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let (spare, file) = open_spare(path)?;
+    let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    if bytes.len() > size || size > SPARE {
+        return Err(ErrorKind::StorageFull.into());
+    }
+    let mut padded = bytes.to_vec();
+    padded.resize(size, b' ');
+    file.write_all_at(&padded, 0)?;
+    match exchange(&spare, path) {
+        Ok(()) => {
+            blank(&spare);
+            Ok(())
+        }
+        // There is nothing yet to change it for, or the file system can't.
+        Err(_) => fs::rename(&spare, path),
+    }
+}
+
+/// Makes a spare of what was a file: as large as the room that it has, at least its own blocks.
+fn blank(spare: &Path) {
+    if let Ok(file) = OpenOptions::new().write(true).open(spare) {
+        // As far as it goes: what does not fit into this one fits into the next.
+        let half = [b' '; SPARE / 2];
+        let _as_far_as_it_goes =
+            file.write_all_at(&half, 0).and_then(|()| file.write_all_at(&half, half.len() as u64));
+    }
+}
+
+fn open_spare(path: &Path) -> std::io::Result<(PathBuf, File)> {
+    let spare = spare_of(path);
+    let file = guarded(OpenOptions::new().write(true)).open(&spare)?;
+    refuse_irregular(&file.metadata()?)?;
+    Ok((spare, file))
+}
+
+fn spare_of(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.spare"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    fn places(folder: &tempfile::TempDir) -> (PathBuf, PathBuf) {
+        (folder.path().join("w.json"), folder.path().join(".w.json.spare"))
+    }
+
+    #[test]
+    fn the_last_content_takes_the_spares_file_and_the_next_spare_the_old_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, spare) = places(&folder);
+        let number = |path: &Path| fs::metadata(path).unwrap().ino();
+        write_last(&path, b"without a spare").unwrap();
+        keep_spare(&path).unwrap();
+        let (first, second) = (number(&path), number(&spare));
+        write_last(&path, b"last").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"last");
+        assert_eq!((number(&path), number(&spare)), (second, first));
+        keep_spare(&path).unwrap();
+        assert_eq!((number(&spare), fs::read(&spare).unwrap()), (first, vec![b' '; SPARE]));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_is_no_file_of_ours_is_neither_replaced_nor_written_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, spare) = places(&folder);
+        let elsewhere = folder.path().join("elsewhere");
+        fs::write(&elsewhere, "kept").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &spare).unwrap();
+        write_last(&path, b"last").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"last");
+        assert_eq!(fs::read(&elsewhere).unwrap(), b"kept");
+        fs::remove_file(&spare).unwrap();
+        keep_spare(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(write_last(&path, b"last").is_err() && path.is_dir());
+    }
+}
