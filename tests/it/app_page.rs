@@ -118,4 +118,7 @@ fn what_is_written_passes_ruff() {
     fs::write(project.path(".gitignore"), ".venv\n").unwrap();
     let mut ruff = project.foreign(app_packages().join("bin/ruff"));
     run::output(ruff.args(["check", "--no-cache", "server.py", "notebook_runner.py"])).expect(0);
+    let mut ruff = project.foreign(app_packages().join("bin/ruff"));
+    let format = ["format", "--check", "--no-cache", "server.py", "notebook_runner.py"];
+    run::output(ruff.args(format)).expect(0);
 }

@@ -125,9 +125,16 @@ fn uploads_outputs_and_time_have_bounds() {
         .build();
     project.run(&["app", "analysis.ipynb"]).expect(0);
     // Its owner changes the limits on top of the program.
-    let limits = project.read("server.py").replace("KEEP = 20", "KEEP = 2");
-    let limits = limits
-        .replace("minutes=10, output_mib=20, upload_mib=100", "minutes=0.05, output_mib=1, upload_mib=1");
+    let mut limits = project.read("server.py");
+    for (usual, small) in [
+        ("KEEP = 20", "KEEP = 2"),
+        ("\"minutes\": 10", "\"minutes\": 0.05"),
+        ("\"output_mib\": 20", "\"output_mib\": 1"),
+        ("\"upload_mib\": 100", "\"upload_mib\": 1"),
+    ] {
+        assert!(limits.contains(usual), "{usual} in {limits}");
+        limits = limits.replace(usual, small);
+    }
     project.write("server.py", &limits);
     project.start(&["server"]);
     let result = |answer: &http::Answer| {

@@ -181,6 +181,18 @@ fn what_is_typed_wrongly_runs_nothing_and_an_error_names_its_place() {
     assert_eq!(http::get_as("evil.test", &address(&project, "/")).unwrap().status, 400);
     assert_eq!(get(&project, "/runs/../../etc").status, 404);
     assert_eq!(runs(), 1);
+
+    // A notebook that is away or half-written is said, and is no end of the app.
+    let content = project.read("analysis.ipynb");
+    project.write("analysis.ipynb", &content[..content.len() / 2]);
+    let broken = get(&project, "/");
+    assert_eq!((broken.status, broken.body.as_str()), (503, "analysis.ipynb is not a notebook"));
+    std::fs::remove_file(project.path("analysis.ipynb")).unwrap();
+    let away = http::post(&address(&project, "/run"), "").unwrap();
+    let said = "analysis.ipynb can't be read: No such file or directory";
+    assert_eq!((away.status, away.body.as_str()), (503, said));
+    project.write("analysis.ipynb", &content.replace("# A loan", "# Another loan"));
+    assert!(get(&project, "/").body.contains("<h1>Another loan</h1>"), "the notebook is read anew");
 }
 
 #[test]

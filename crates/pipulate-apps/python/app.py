@@ -9,7 +9,6 @@ under which they reach it to HOSTS.
 """
 
 import os
-from urllib.parse import urlencode
 
 import fasthtml.common as fh
 import uvicorn
@@ -20,41 +19,44 @@ NOTEBOOK = "__NOTEBOOK__"
 HOSTS = ["127.0.0.1", "localhost"]
 KEEP = 20  # results that are kept in .pipulate/apps/: the newest ones
 
-runner = Runner(NOTEBOOK, keep=KEEP, at_once=2, minutes=10, output_mib=20, upload_mib=100)
+limits = {"at_once": 2, "minutes": 10, "output_mib": 20, "upload_mib": 100}
+runner = Runner(NOTEBOOK, keep=KEEP, **limits)
 app = fh.FastHTML(**runner.settings(HOSTS))
 
 
 def page(title, *content):
     """Every page: its frame and its looks."""
+    utf8, icon = fh.Meta(charset="utf-8"), fh.Link(rel="icon", href="data:,")
     fits = fh.Meta(name="viewport", content="width=device-width")
-    icon = fh.Link(rel="icon", href="data:,")
-    head = fh.Head(fh.Meta(charset="utf-8"), fits, icon, fh.Title(title), fh.Style(STYLE))
+    head = fh.Head(utf8, fits, icon, fh.Title(title), fh.Style(STYLE))
     return fh.Html(head, fh.Body(fh.Main(fh.H1(title), *content)), lang="en")
 
 
+def sorry(status, title, text):
+    """A page instead of what was asked for."""
+    content = page(title, fh.P(text), fh.A("To the form", href="/"))
+    return fh.FtResponse(content, status_code=status)
+
+
 def field(parameter, text, problem):
-    """One line of the form: what it asks for, what is filled in, and what was wrong with that."""
-    types = {"bool": "checkbox", "int": "number", "float": "number", "date": "date", "datetime": "datetime-local"}
+    """One line of the form: the question, what is filled in, what was wrong with it."""
     look = {"name": parameter.name, "aria-invalid": "true" if problem else None}
     if parameter.kind == "choice":
-        choices = [""] * parameter.optional + [str(choice) for choice in parameter.choices]
-        control = fh.Select(*[fh.Option(choice, selected=choice == text) for choice in choices], **look)
-    elif parameter.kind == "file":
-        control = fh.Input(type="file", **look), fh.Small(f"Without a file: {parameter.default or 'none'}")
+        options = [fh.Option(o, selected=o == text) for o in parameter.options()]
+        control = fh.Select(*options, **look)
     elif parameter.kind == "str" and "\n" in text:
         control = fh.Textarea("\n" + text, rows=6, **look)
-    elif parameter.kind == "bool":
-        control = fh.Input(type="checkbox", checked=bool(text), **look)
     else:
-        # Other steps would count from what was typed: after 1.5, a browser would refuse 2.
-        control = fh.Input(type=types.get(parameter.kind, "text"), value=text, step="any", **look)
-    return fh.Label(fh.Span(parameter.label), control, fh.Strong(problem, role="alert") if problem else None)
+        control = fh.Input(**parameter.attributes(text), **look)
+    note = fh.Small(parameter.note()) if parameter.note() else None
+    alert = fh.Strong(problem, role="alert") if problem else None
+    return fh.Label(fh.Span(parameter.label), control, note, alert)
 
 
 def links(run):
     """What can be done with a result."""
     return fh.Nav(
-        fh.A("Run again", href=f"/?{urlencode(run.inputs)}"),
+        fh.A("Run again", href=f"/runs/{run.id}/again"),
         fh.A("Download as HTML", href=f"/runs/{run.id}/html", download=True),
         fh.A("Download as notebook", href=f"/runs/{run.id}/ipynb", download=True),
     )
@@ -62,9 +64,12 @@ def links(run):
 
 def form(inputs, problems):
     """The first page. An address can fill it in: /?amount=500"""
-    fields = [field(p, inputs.get(p.name, p.text()), problems.get(p.name)) for p in runner.form().parameters]
-    whole = fh.Form(*fields, fh.Button("Run"), action="/run", method="post", enctype="multipart/form-data")
-    return page(runner.title(), whole)
+    wanted = runner.form().parameters
+    fields = [
+        field(p, inputs.get(p.name, p.text()), problems.get(p.name)) for p in wanted
+    ]
+    sent = {"action": "/run", "method": "post", "enctype": "multipart/form-data"}
+    return page(runner.title(), fh.Form(*fields, fh.Button("Run"), **sent))
 
 
 @app.get("/")
@@ -77,7 +82,7 @@ async def run(req):
     try:
         begun, inputs, problems = await runner.submit(req)
     except Busy:
-        return fh.FtResponse(page("Too many visitors", fh.P("Please try again in a few minutes.")), status_code=503)
+        return sorry(503, "Too many visitors", "Please try again in a few minutes.")
     if problems:
         return fh.FtResponse(form(inputs, problems), status_code=422)
     return fh.RedirectResponse(f"/runs/{begun.id}", 303)
@@ -87,10 +92,17 @@ async def run(req):
 async def watch(id: str):
     found = runner.find(id)
     if not found:
-        gone = page("No longer here", fh.P("Only the newest results are kept."), fh.A("New run", href="/"))
-        return fh.FtResponse(gone, status_code=404)
-    frame = fh.Iframe(src=f"/runs/{id}/result", sandbox="allow-scripts allow-popups", title="Result")
-    return as_it_goes(found, page(found.title, frame, fh.Script(FIT_FRAME), fh.Div(PROGRESS)), links)
+        return sorry(404, "No longer here", "Only the newest results are kept.")
+    bounds = {"sandbox": "allow-scripts allow-popups", "title": "Result"}
+    frame = fh.Iframe(src=f"/runs/{id}/result", **bounds)
+    content = page(found.title, frame, fh.Script(FIT_FRAME), fh.Div(PROGRESS))
+    return as_it_goes(found, content, links)
+
+
+@app.get("/runs/{id}/again")
+def again(id: str):
+    found = runner.find(id)
+    return form(found.inputs if found else {}, {})
 
 
 @app.get("/runs/{id}/{what}")

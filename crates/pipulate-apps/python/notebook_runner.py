@@ -11,6 +11,7 @@ import ast
 import asyncio
 import base64
 import ctypes
+import fcntl
 import hashlib
 import html
 import io
@@ -21,6 +22,7 @@ import re
 import secrets
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -33,11 +35,17 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-LEAVE_SECONDS = 5  # a run whose page has been closed for so long is ended; a reload is quicker
-WAITING = 20  # more visitors than these in line are asked to come back later
-ONE_TEXT = 50_000  # characters of printed text that are gathered before the next block of it begins
-LIVE_TEXT = 100_000  # characters of printed text that the page shows of one output; a download has all
 MEBIBYTE = 1 << 20
+# A run whose page has been closed for so long is ended; a reload is quicker.
+LEAVE_SECONDS = 5
+# More visitors than these in line are asked to come back later.
+WAITING = 20
+# Characters of printed text that are gathered before the next block of it begins.
+ONE_TEXT = 50_000
+# Characters that an output counts beside its own: many small ones are a flood, too.
+MESSAGE = 100
+# Characters of printed text that the page shows of one output; a download has all.
+LIVE_TEXT = 100_000
 
 
 # --- The form: what the parameters cell asks for -------------------------------------------------------------
@@ -65,7 +73,31 @@ class Parameter:
             return ""
         if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
             return str(int(value))
-        return value.isoformat() if isinstance(value, date) else "on" if value is True else str(value)
+        if value is True:
+            return "on"
+        return value.isoformat() if isinstance(value, date) else str(value)
+
+    def options(self):
+        """What can be chosen, as text."""
+        return [""] * self.optional + [str(choice) for choice in self.choices]
+
+    def attributes(self, text):
+        """What an <input> for it says."""
+        if self.kind == "bool":
+            return {"type": "checkbox", "checked": bool(text)}
+        if self.kind == "file":
+            return {"type": "file"}
+        types = {"int": "number", "float": "number", "date": "date"}
+        types["datetime"] = "datetime-local"
+        # Other steps would count from what was typed: after 1.5, 2 would be refused.
+        more = {"value": text, "step": "any"}
+        return {"type": types.get(self.kind, "text")} | more
+
+    def note(self):
+        """What should stand below its field."""
+        if self.kind == "file" and not self.required:
+            return f"Without a file: {self.default or 'none'}"
+        return ""
 
     def read(self, text):
         """Turns what was typed into a value of the right type.
@@ -95,7 +127,11 @@ class Parameter:
         if value is None or not self.maker:
             return repr(str(value) if isinstance(value, Path) else value)
         if isinstance(value, datetime):
-            parts = value.timetuple()[:6] if value.second or value.microsecond else value.timetuple()[:5]
+            parts = (
+                value.timetuple()[:6]
+                if value.second or value.microsecond
+                else value.timetuple()[:5]
+            )
             parts += (value.microsecond,) if value.microsecond else ()
         else:
             parts = value.timetuple()[:3] if isinstance(value, date) else (str(value),)
@@ -109,7 +145,8 @@ class Form:
     cell: int | None = None  # the index of the cell; None where there is no form
     tagged: bool = False  # whether the cell says `parameters` itself
     parameters: list = field(default_factory=list)
-    unusable: list = field(default_factory=list)  # (text, why) of what is in the cell and in no form
+    # (text, why) of what is in the cell and in no form
+    unusable: list = field(default_factory=list)
 
 
 def _finite(text):
@@ -134,7 +171,15 @@ READERS = {
     "file": (Path, "Choose a file"),
 }
 MAKERS = {"date": date, "datetime": datetime, "Path": Path}
-KINDS = {"int": int, "float": float, "bool": bool, "str": str, "date": date, "datetime": datetime, "Path": Path}
+KINDS = {
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "str": str,
+    "date": date,
+    "datetime": datetime,
+    "Path": Path,
+}
 
 
 def source_of(cell):
@@ -157,7 +202,9 @@ def read_form(notebook):
     """Finds the cell tagged `parameters`, else a first code cell that only assigns literals."""
     if language_of(notebook) != "python":
         return Form()
-    code = [(i, c) for i, c in enumerate(notebook["cells"]) if c.get("cell_type") == "code"]
+    code = [
+        (i, c) for i, c in enumerate(notebook["cells"]) if c.get("cell_type") == "code"
+    ]
     for index, cell in code:
         if is_tagged(cell, "parameters"):
             return _form_of(index, source_of(cell), tagged=True)
@@ -187,7 +234,11 @@ def _form_of(index, source, tagged):
     for node in statements:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             name, literal = node.target.id, node.value
-        elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        elif (
+            isinstance(node, ast.Assign)
+            and len(node.targets) == 1
+            and isinstance(node.targets[0], ast.Name)
+        ):
             name, literal = node.targets[0].id, node.value
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             continue
@@ -197,10 +248,17 @@ def _form_of(index, source, tagged):
             if not tagged:
                 return Form()
             if isinstance(node, (ast.Assign, ast.AnnAssign)):
-                form.unusable.append((ast.unparse(node)[:60], "a form field needs one name and one value"))
+                form.unusable.append(
+                    (
+                        ast.unparse(node)[:60],
+                        "a form field needs one name and one value",
+                    )
+                )
             continue
         try:
-            kind, default, more = _understand(getattr(node, "annotation", None), literal)
+            kind, default, more = _understand(
+                getattr(node, "annotation", None), literal
+            )
         except _Computed:
             if not tagged:
                 return Form()
@@ -211,9 +269,15 @@ def _form_of(index, source, tagged):
         end = literal or node.annotation
         end = (end.end_lineno, end.end_col_offset)
         start = (literal.lineno, literal.col_offset) if literal else end
-        label = comments.get(node.end_lineno) or name.replace("_", " ").strip().capitalize() or name
+        label = (
+            comments.get(node.end_lineno)
+            or name.replace("_", " ").strip().capitalize()
+            or name
+        )
         found.pop(name, None)  # of two assignments, the later one counts
-        found[name] = Parameter(name, kind, default, label, start, end, required=literal is None, **more)
+        found[name] = Parameter(
+            name, kind, default, label, start, end, required=literal is None, **more
+        )
     form.parameters = list(found.values())
     return form
 
@@ -227,7 +291,9 @@ def _literal(node):
     if isinstance(node, ast.Call) and not node.keywords:
         name = getattr(node.func, "id", None) or getattr(node.func, "attr", "")
         try:
-            return MAKERS[name](*map(ast.literal_eval, node.args)), ast.unparse(node.func)
+            return MAKERS[name](*map(ast.literal_eval, node.args)), ast.unparse(
+                node.func
+            )
         except (KeyError, ValueError, TypeError):
             raise _Computed from None
     try:
@@ -240,11 +306,15 @@ def _understand(annotation, literal):
     wanted, choices, optional = _annotated(annotation)
     default, maker = (None, "") if literal is None else _literal(literal)
     more = {"maker": maker, "optional": optional}
-    if choices and (literal is None or default in choices or (default is None and optional)):
+    if choices and (
+        literal is None or default in choices or (default is None and optional)
+    ):
         return "choice", default, more | {"choices": choices}
     if literal is None or default is None:
         if wanted is None:
-            raise ValueError("its type is unknown; say it, such as `limit: int | None = None`")
+            raise ValueError(
+                "its type is unknown; say it, such as `limit: int | None = None`"
+            )
         optional = optional or literal is not None
         maker = {"date": "date", "datetime": "datetime", "Path": "Path"}.get(wanted, "")
         kind = "file" if wanted == "Path" else wanted
@@ -265,7 +335,11 @@ def _annotated(node):
         with suppress(SyntaxError, ValueError):
             return _annotated(ast.parse(node.value, mode="eval").body)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        sides = [side for side in (node.left, node.right) if getattr(side, "value", 0) is not None]
+        sides = [
+            side
+            for side in (node.left, node.right)
+            if getattr(side, "value", 0) is not None
+        ]
         if len(sides) == 1:
             return _annotated(sides[0])[:2] + (True,)
     if isinstance(node, ast.Subscript):
@@ -273,7 +347,11 @@ def _annotated(node):
         inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         if outer == "Literal" and all(isinstance(item, ast.Constant) for item in inner):
             values = [item.value for item in inner]
-            return None, [value for value in values if value is not None], None in values
+            return (
+                None,
+                [value for value in values if value is not None],
+                None in values,
+            )
         if outer in ("Optional", "Annotated"):
             name, choices, optional = _annotated(inner[0])
             return name, choices, optional or outer == "Optional"
@@ -287,7 +365,9 @@ def _comments(source):
     with suppress(tokenize.TokenError, SyntaxError):
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
             text = token.string.lstrip("#: ").strip()
-            if token.type == tokenize.COMMENT and not re.match(r"(noqa|type:|pylint|ruff|fmt)", text):
+            if token.type == tokenize.COMMENT and not re.match(
+                r"(noqa|type:|pylint|ruff|fmt)", text
+            ):
                 found[token.start[0]] = text
     return found
 
@@ -295,9 +375,14 @@ def _comments(source):
 def with_values(source, parameters, text_of):
     """The cell with other text in place of its literals; `text_of` gives it for each parameter."""
     lines = source.split("\n")
-    for parameter in sorted(parameters, key=lambda parameter: parameter.start, reverse=True):
+    for parameter in sorted(
+        parameters, key=lambda parameter: parameter.start, reverse=True
+    ):
         (first, begin), (last, end) = parameter.start, parameter.end
-        before, after = lines[first - 1].encode()[:begin].decode(), lines[last - 1].encode()[end:].decode()
+        before, after = (
+            lines[first - 1].encode()[:begin].decode(),
+            lines[last - 1].encode()[end:].decode(),
+        )
         text = (" = " if parameter.required else "") + text_of(parameter)
         lines[first - 1 : last] = [before + text + after]
     return "\n".join(lines)
@@ -324,7 +409,10 @@ def code_for_values(parameters, values):
         kind = type(value).__name__ if isinstance(value, date) else ""
         if isinstance(value, Path):
             kind = "Path" if parameter.maker else ""
-        packed[parameter.name] = (kind, str(value) if kind == "Path" or isinstance(value, Path) else value)
+        packed[parameter.name] = (
+            kind,
+            str(value) if kind == "Path" or isinstance(value, Path) else value,
+        )
     text = json.dumps(packed, default=lambda value: value.isoformat())
     return TAKE_VALUES.format(base64.b64encode(text.encode()).decode())
 
@@ -337,13 +425,19 @@ def heading_of(cell):
     if cell.get("cell_type") != "markdown":
         return None
     match = re.search(r"(?m)^ {0,3}#{1,6}[ \t]+(.+?)[ \t#]*$", source_of(cell))
-    return re.sub(r"[*_`]|!?\[([^\]]*)\]\([^)]*\)", r"\1", match[1]).strip() if match else None
+    return (
+        re.sub(r"[*_`]|!?\[([^\]]*)\]\([^)]*\)", r"\1", match[1]).strip()
+        if match
+        else None
+    )
 
 
 def title_of(notebook, name):
     """The notebook's first heading, else the name of its file."""
     headings = (heading_of(cell) for cell in notebook["cells"])
-    return next((heading for heading in headings if heading), Path(name).stem.replace("_", " "))
+    return next(
+        (heading for heading in headings if heading), Path(name).stem.replace("_", " ")
+    )
 
 
 def part_of(notebook, index):
@@ -353,19 +447,51 @@ def part_of(notebook, index):
 
 
 def kernel_of(notebook):
-    return (notebook.get("metadata", {}).get("kernelspec") or {}).get("name") or "python3"
+    return (notebook.get("metadata", {}).get("kernelspec") or {}).get(
+        "name"
+    ) or "python3"
+
+
+class NoNotebook(Exception):
+    """The notebook can't be read; says why."""
+
+
+def is_notebook(content):
+    """Whether JSON is a notebook, as far as this program looks into one."""
+    metadata = content.get("metadata", {}) if isinstance(content, dict) else None
+    if not isinstance(metadata, dict) or not isinstance(content.get("cells"), list):
+        return False
+    about = [metadata.get(key) or {} for key in ("kernelspec", "language_info")]
+    for cell in content["cells"]:
+        about.append(cell)
+        about.append(cell.get("metadata", {}) if isinstance(cell, dict) else None)
+    sources = [
+        cell.get("source", "") for cell in content["cells"] if isinstance(cell, dict)
+    ]
+    lines = [
+        line
+        for source in sources
+        for line in (source if isinstance(source, list) else [source])
+    ]
+    return all(isinstance(part, dict) for part in about) and all(
+        isinstance(line, str) for line in lines
+    )
 
 
 def look_at(path):
-    """What is in a notebook now, for its form and its title."""
-    return json.loads(path.read_bytes())
-
-
-def load_notebook(path):
-    """Reads a notebook in order to run or show it."""
-    import nbformat
-
-    return nbformat.read(path, as_version=4)
+    """What is in a notebook now, without its outputs."""
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise NoNotebook(f"{path.name} can't be read: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        content = None
+    if not is_notebook(content):
+        raise NoNotebook(f"{path.name} is not a notebook")
+    for cell in content["cells"]:
+        if cell.get("cell_type") == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+    return content
 
 
 # --- Kernels --------------------------------------------------------------------------------------------------
@@ -380,36 +506,92 @@ def _end_with_parent():
         LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
+class NoKernel(Exception):
+    """A notebook's kernel can't be had; says why."""
+
+
 class Kernel:
     """A kernel of its own for one run, on private sockets."""
 
     @classmethod
-    async def start(cls, name, folder):
+    async def start(cls, notebook, folder):
+        """Starts the kernel that a notebook names.
+
+        Raises NoKernel if there is none.
+        """
         from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, NoSuchKernel
         from jupyter_client.manager import AsyncKernelManager
 
         self = cls()
-        self.name, self.folder = name, folder
-        self.sockets = tempfile.mkdtemp(prefix="notebook-")
-        manager = AsyncKernelManager(kernel_name=name, connection_file=f"{self.sockets}/kernel.json")
+        self.name, self.sockets = (
+            kernel_of(notebook),
+            tempfile.mkdtemp(prefix="notebook-"),
+        )
+        manager = AsyncKernelManager(
+            kernel_name=self.name, connection_file=f"{self.sockets}/kernel.json"
+        )
+        self.manager, self.client, self.said = manager, None, b""
         try:
             language = manager.kernel_spec.language.lower()
-        except NoSuchKernel:  # made elsewhere: a Python notebook runs in this environment
+        except NoSuchKernel:
+            if language_of(notebook) != "python":
+                await self.end()
+                raise NoKernel(f"Its kernel is not installed: {self.name}") from None
+            # Made elsewhere: a Python notebook runs in this environment.
             manager.kernel_name, language = NATIVE_KERNEL_NAME, "python"
         extra = ["--HistoryManager.hist_file=:memory:"] if language == "python" else []
         if language in ("python", "r", "julia"):  # other kernels may know TCP alone
             manager.transport, manager.ip = "ipc", f"{self.sockets}/k"
-        self.manager, self.client = manager, None
         try:
-            await manager.start_kernel(cwd=str(folder), extra_arguments=extra, preexec_fn=_end_with_parent)
+            await self._launch(cwd=str(folder), extra_arguments=extra)
             self.client = manager.client()
             self.client.start_channels()
             await self.client.wait_for_ready(timeout=60)
             self.client.allow_stdin = False
-        except BaseException:
+            self._share_time()
+        except BaseException as error:
             await self.end()
-            raise
+            if not isinstance(error, Exception):
+                raise
+            words = f"{self.said.decode(errors='replace')}\n{self.name}: {error}"
+            print(words.strip(), file=sys.stderr, flush=True)
+            raise NoKernel(
+                f"Its kernel did not start: {self.name}; the log of the app says why"
+            ) from error
         return self
+
+    async def _launch(self, **options):
+        """Starts its process. What that says outside of its outputs is kept, the end of it.
+
+        In the app's log, a visitor's flood would take the place of everything else.
+        """
+        ours, theirs = os.pipe()
+        loop = asyncio.get_running_loop()
+
+        def read():
+            if said := os.read(ours, 1 << 16):
+                self.said = (self.said + said)[-2000:]
+            else:
+                loop.remove_reader(ours)
+                os.close(ours)
+
+        loop.add_reader(ours, read)
+        options |= {"preexec_fn": _end_with_parent, "stdout": subprocess.DEVNULL}
+        try:
+            await self.manager.start_kernel(stderr=theirs, **options)
+        finally:
+            os.close(theirs)
+
+    def _share_time(self):
+        """Lets the other visitors have a turn between two outputs; a flood of them leaves none by itself."""
+        channel = self.client.iopub_channel
+        take = channel.get_msg
+
+        async def get_msg(*args, **more):
+            await asyncio.sleep(0)
+            return await take(*args, **more)
+
+        channel.get_msg = get_msg
 
     async def end(self):
         """Ends the kernel and what it started."""
@@ -434,7 +616,8 @@ def _client_class():
 
         def process_message(self, msg, cell, cell_index):
             content = msg["content"]
-            self.run.printed += len(content.get("text") or "") + sum(map(_size, (content.get("data") or {}).values()))
+            sizes = map(_size, (content.get("data") or {}).values())
+            self.run.printed += MESSAGE + len(content.get("text") or "") + sum(sizes)
             try:
                 return super().process_message(msg, cell, cell_index)
             finally:
@@ -446,13 +629,27 @@ def _client_class():
                 return None  # it is about to be stopped
             out = super().output(outs, msg, display_id, cell_index)
             if out and out.output_type == "stream":
-                before = outs[-2] if len(outs) > 1 and outs[-2].output_type == "stream" else None
+                before = (
+                    outs[-2]
+                    if len(outs) > 1 and outs[-2].output_type == "stream"
+                    else None
+                )
                 if before and before.name == out.name and len(before.text) < ONE_TEXT:
                     out.text = outs.pop(-2).text + out.text
-                out.text = re.sub(r"[^\n\r]*\r+(?=[^\r\n])", "", out.text)  # progress bars draw over themselves
+                out.text = overdrawn(out.text)
             return out
 
     return Client
+
+
+def overdrawn(text):
+    """The text as a terminal would show it: what follows a carriage return takes the place of its line."""
+    if "\r" not in text:
+        return text
+    ends = ((line, line.rstrip("\r")) for line in text.split("\n"))
+    return "\n".join(
+        shown.rpartition("\r")[2] + line[len(shown) :] for line, shown in ends
+    )
 
 
 def _size(value):
@@ -470,12 +667,17 @@ class Busy(Exception):
     """Too many visitors are in line."""
 
 
+# What is kept of a run beside its notebook.
+KEPT = ("title", "inputs", "state", "problem", "seconds", "cell")
+
+
 class Run:
     """One visitor's run, while it waits, works, and after it."""
 
-    def __init__(self, identity, folder, title, inputs, notebook=None, output_limit=0):
+    def __init__(self, identity, folder, title, inputs):
         self.id, self.folder, self.title, self.inputs = identity, folder, title, inputs
-        self.notebook, self.printed, self.output_limit = notebook, 0, output_limit
+        self.home, self.notebook = None, None
+        self.printed, self.output_limit = 0, 0
         self.place, self.cell, self.began, self.seconds = 1, -1, None, 0.0
         self.state = "waiting"  # then running; then done, failed or stopped
         self.problem, self.left = None, False
@@ -522,7 +724,9 @@ class Run:
         seconds = int(time.monotonic() - self.began)
         if self.cell < 0:
             return "Starting"
-        code = [i for i, cell in enumerate(self.notebook.cells) if cell.cell_type == "code"]
+        code = [
+            i for i, cell in enumerate(self.notebook.cells) if cell.cell_type == "code"
+        ]
         number = sum(i <= self.cell for i in code)
         return f"Step {number} of {len(code)}: {part_of(self.notebook, self.cell)} ({seconds} s)"
 
@@ -530,28 +734,63 @@ class Run:
 class Runner:
     """Runs one notebook: some visitors at once, the others in line; keeps the newest results."""
 
-    def __init__(self, notebook, *, keep=20, at_once=2, minutes=10, output_mib=20, upload_mib=100):
+    def __init__(
+        self, notebook, *, keep=20, at_once=2, minutes=10, output_mib=20, upload_mib=100
+    ):
         self.path = Path(notebook).resolve()
         self.keep, self.at_once, self.minutes = keep, at_once, minutes
-        self.output_limit, self.upload_limit = output_mib * MEBIBYTE, upload_mib * MEBIBYTE
-        name = re.sub(r"\W+", "-", self.path.stem) + "-" + hashlib.sha256(bytes(self.path)).hexdigest()[:6]
+        self.output_limit, self.upload_limit = (
+            output_mib * MEBIBYTE,
+            upload_mib * MEBIBYTE,
+        )
+        name = (
+            re.sub(r"\W+", "-", self.path.stem)
+            + "-"
+            + hashlib.sha256(bytes(self.path)).hexdigest()[:6]
+        )
         self.folder = Path(".pipulate/apps").resolve() / name
         self.line, self.active, self.tasks = [], {}, set()
-        self.spare = None
+        self.spare, self.seen = None, (None, None)
 
     def settings(self, hosts):
         """What FastHTML is told: our limits and checks, and no sessions and scripts from elsewhere."""
         from starlette.middleware import Middleware
 
         guard = Middleware(Guard, hosts=hosts, limit=self.upload_limit + MEBIBYTE)
-        plain = {"default_hdrs": False, "canonical": False, "sess_cls": None, "secret_key": "no sessions"}
-        return {"middleware": [guard], "on_startup": [self.open], "on_shutdown": [self.close]} | plain
+        plain = {
+            "default_hdrs": False,
+            "canonical": False,
+            "sess_cls": None,
+            "secret_key": "no sessions",
+        }
+        plain["exception_handlers"] = {NoNotebook: _say_why}
+        return {
+            "middleware": [guard],
+            "on_startup": [self.open],
+            "on_shutdown": [self.close],
+        } | plain
+
+    def look(self):
+        """The notebook as it is now, for its form and its title; not to be changed."""
+        with suppress(OSError):
+            status = self.path.stat()
+            version = status.st_mtime_ns, status.st_size, status.st_ino
+            if self.seen[0] != version:
+                self.seen = version, look_at(self.path)
+            return self.seen[1]
+        return look_at(self.path)
 
     def form(self):
-        return read_form(look_at(self.path))
+        return read_form(self.look())
 
     def title(self):
-        return title_of(look_at(self.path), self.path)
+        return title_of(self.look(), self.path)
+
+    def _load(self):
+        """A copy of the notebook, to be run."""
+        import nbformat
+
+        return nbformat.reads(json.dumps(self.look()), as_version=4)
 
     def find(self, identity):
         """A run by its link: one that is under way, or one of those kept."""
@@ -559,14 +798,18 @@ class Runner:
             return self.active[identity]
         if not re.fullmatch(r"[A-Za-z0-9_-]{22}", identity):
             return None
+        import nbformat
+
         try:
             kept = json.loads((self.folder / identity / "run.json").read_text())
             run = Run(identity, self.folder / identity, kept["title"], kept["inputs"])
-            run.notebook = load_notebook(run.folder / "notebook.ipynb")
+            notebook = (run.folder / "notebook.ipynb").read_bytes()
+            run.notebook = nbformat.from_dict(json.loads(notebook))
+            for name in KEPT:
+                setattr(run, name, kept[name])
         except (OSError, ValueError, KeyError):
             return None
-        run.state, run.problem, run.seconds = kept["state"], kept["problem"], kept["seconds"]
-        run.cell = len(run.notebook.cells)
+        run.home = self.path.parent
         return run
 
     # From a visitor's form to a run
@@ -576,7 +819,7 @@ class Runner:
 
         Raises Busy if too many are waiting.
         """
-        notebook = load_notebook(self.path)
+        notebook = await asyncio.to_thread(self._load)
         form = read_form(notebook)
         if sum(run.state == "waiting" for run in self.line) >= WAITING:
             raise Busy
@@ -592,7 +835,9 @@ class Runner:
                     uploads[name] = given
                 elif parameter.required:
                     problems[name] = "Choose a file"
-            elif parameter.kind == "file" or given is None or not isinstance(given, str):
+            elif (
+                parameter.kind == "file" or given is None or not isinstance(given, str)
+            ):
                 values[name], inputs[name] = parameter.default, parameter.text()
                 if parameter.required:
                     problems[name] = "This field is missing"
@@ -611,15 +856,22 @@ class Runner:
         identity = secrets.token_urlsafe(16)
         folder = self.folder / identity
         folder.mkdir(parents=True, mode=0o700)
+        lock = os.open(folder, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         for parameter in form.parameters:
             if upload := uploads.get(parameter.name):
                 target = folder / "files" / parameter.name / _safe_name(upload.filename)
                 target.parent.mkdir(parents=True)
                 with target.open("wb") as file:
-                    await asyncio.to_thread(shutil.copyfileobj, upload.file, file, MEBIBYTE)
+                    await asyncio.to_thread(
+                        shutil.copyfileobj, upload.file, file, MEBIBYTE
+                    )
                 values[parameter.name] = target
                 inputs[parameter.name] = target.name
-        run = Run(identity, folder, title_of(notebook, self.path), inputs, notebook, self.output_limit)
+        run = Run(identity, folder, title_of(notebook, self.path), inputs)
+        run.home, run.notebook = self.path.parent, notebook
+        run.output_limit = self.output_limit
+        run.lock = lock
         self.active[identity] = run
         self.line.append(run)
         task = asyncio.create_task(self._carry_out(run, form, values))
@@ -649,9 +901,14 @@ class Runner:
                 run.state, run.problem = "stopped", "The app was stopped"
             run.seconds = time.monotonic() - (run.began or time.monotonic())
             self.line.remove(run)
-            await asyncio.shield(asyncio.gather(kernel.end() if kernel else asyncio.sleep(0), return_exceptions=True))
+            await asyncio.shield(
+                asyncio.gather(
+                    kernel.end() if kernel else asyncio.sleep(0), return_exceptions=True
+                )
+            )
             shutil.rmtree(run.folder / "files", ignore_errors=True)
             self._keep(run, form, values)
+            os.close(run.lock)
             run.tell()
 
     async def _execute(self, run, kernel, form, values):
@@ -662,9 +919,13 @@ class Runner:
             while not cells.done():
                 await asyncio.wait({cells}, timeout=0.25)
                 if run.printed > self.output_limit:
-                    raise Stopped(f"It was stopped: it showed more than {self.output_limit // MEBIBYTE} MiB")
+                    raise Stopped(
+                        f"It was stopped: it showed more than {self.output_limit // MEBIBYTE} MiB"
+                    )
                 if not cells.done() and time.monotonic() > deadline:
-                    raise Stopped(f"It was stopped: it took longer than {self.minutes:g} minutes")
+                    raise Stopped(
+                        f"It was stopped: it took longer than {self.minutes:g} minutes"
+                    )
                 if not cells.done():
                     run.stop_if_left()
             cells.result()
@@ -673,12 +934,13 @@ class Runner:
             await asyncio.gather(kernel.end(), cells, return_exceptions=True)
 
     async def _run_cells(self, run, kernel, form, values):
-        for cell in run.notebook.cells:
-            if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = [], None
         client = _client_class()(run, kernel)
         if form.parameters:
-            kernel.client.execute(code_for_values(form.parameters, values), silent=True, store_history=False)
+            kernel.client.execute(
+                code_for_values(form.parameters, values),
+                silent=True,
+                store_history=False,
+            )
         for index, cell in enumerate(run.notebook.cells):
             if cell.cell_type != "code":
                 continue
@@ -686,7 +948,9 @@ class Runner:
             run.tell()
             written = cell.source
             if index == form.cell:
-                cell.source = with_values(written, form.parameters, lambda p: f"_form[{p.name!r}]")
+                cell.source = with_values(
+                    written, form.parameters, lambda p: f"_form[{p.name!r}]"
+                )
             try:
                 await client.async_execute_cell(cell, index, store_history=False)
             finally:
@@ -695,25 +959,24 @@ class Runner:
 
     async def _take_kernel(self, notebook):
         """The spare kernel, if it is the right one and alive, else a new one; then a next one is made ready."""
-        name = kernel_of(notebook)
         spare, self.spare = self.spare, None
         kernel = await spare if spare else None
-        if kernel and (kernel.name != name or not await kernel.manager.is_alive()):
+        if kernel and (
+            kernel.name != kernel_of(notebook) or not await kernel.manager.is_alive()
+        ):
             await kernel.end()
             kernel = None
-        kernel = kernel or await Kernel.start(name, self.path.parent)
-        self._make_spare(name)
+        kernel = kernel or await Kernel.start(notebook, self.path.parent)
+        self._make_spare(notebook)
         return kernel
 
-    def _make_spare(self, name):
+    def _make_spare(self, notebook):
         if self.spare is None:
-            self.spare = asyncio.create_task(self._try_to_start(name))
+            self.spare = asyncio.create_task(self._try_to_start(notebook))
 
-    async def _try_to_start(self, name):
-        try:
-            return await Kernel.start(name, self.path.parent)
-        except Exception as error:  # noqa: BLE001 - the next run starts one and says why it can't
-            print(f"No spare kernel: {error}", file=sys.stderr, flush=True)
+    async def _try_to_start(self, notebook):
+        with suppress(NoKernel):  # the next run starts one, and says why it can't
+            return await Kernel.start(notebook, self.path.parent)
 
     def _keep(self, run, form, values):
         """Writes down what came of a run; the oldest of too many go."""
@@ -721,24 +984,28 @@ class Runner:
         if run.left or run.began is None:
             shutil.rmtree(run.folder, ignore_errors=True)
             return
-        import nbformat
-
         if form.parameters:
             cell = run.notebook.cells[form.cell]
-            cell.source = with_values(cell.source, form.parameters, lambda p: p.source(values[p.name]))
-        kept = {name: getattr(run, name) for name in ("title", "inputs", "state", "problem", "seconds")}
+            cell.source = with_values(
+                cell.source, form.parameters, lambda p: p.source(values[p.name])
+            )
+        kept = {name: getattr(run, name) for name in KEPT}
         with suppress(OSError):
-            nbformat.write(run.notebook, run.folder / "notebook.ipynb")
+            # In one line: nbformat takes seconds for the same, and everyone would wait.
+            (run.folder / "notebook.ipynb").write_text(json.dumps(run.notebook))
             (run.folder / "run.json").write_text(json.dumps(kept))
         self._tidy()
 
     def _tidy(self):
         """Removes what an earlier instance left unfinished, and results beyond those kept."""
-        folders = [folder for folder in self.folder.glob("*") if folder.name not in self.active]
+        folders = list(self.folder.glob("*"))
         kept = [folder for folder in folders if (folder / "run.json").is_file()]
-        kept.sort(key=lambda folder: (folder / "run.json").stat().st_mtime, reverse=True)
+        kept.sort(
+            key=lambda folder: (folder / "run.json").stat().st_mtime, reverse=True
+        )
         for folder in set(folders) - set(kept[: self.keep]):
-            shutil.rmtree(folder, ignore_errors=True)
+            if not _is_locked(folder):  # another app of this notebook may be running it
+                shutil.rmtree(folder, ignore_errors=True)
 
     async def open(self):
         """When the app starts: a kernel is made ready."""
@@ -746,7 +1013,10 @@ class Runner:
         self.folder.parent.parent.chmod(0o700)
         self._tidy()
         self.tasks.add(asyncio.create_task(asyncio.to_thread(_import_what_is_slow)))
-        self._make_spare(kernel_of(look_at(self.path)))
+        try:
+            self._make_spare(self.look())
+        except NoNotebook as reason:
+            print(reason, file=sys.stderr, flush=True)
 
     async def close(self):
         """When the app ends: no kernel is left."""
@@ -759,9 +1029,21 @@ class Runner:
                     await kernel.end()
 
 
+def _is_locked(folder):
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _safe_name(name):
     name = unicodedata.normalize("NFC", re.split(r"[/\\]", name)[-1])
-    return re.sub(r"[\x00-\x1f\x7f]", "", name)[-120:].lstrip(".") or "file"
+    name = re.sub(r"[\x00-\x1f\x7f]", "", name).encode("utf-8", "ignore")[-200:]
+    return name.decode("utf-8", "ignore").lstrip(".") or "file"
 
 
 def _in_words(run, error):
@@ -771,6 +1053,8 @@ def _in_words(run, error):
     where = part_of(run.notebook, run.cell) if run.cell >= 0 else "its start"
     if isinstance(error, CellExecutionError):
         return f"It stopped at “{where}”: {error.ename}: {error.evalue}"[:500]
+    if isinstance(error, NoKernel):
+        return str(error)
     if isinstance(error, DeadKernelError):
         return f"It stopped at “{where}”: Python ended unexpectedly, perhaps for want of memory"
     print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
@@ -790,35 +1074,53 @@ def _import_what_is_slow():
 def _exporter():
     from nbconvert import HTMLExporter
 
-    return HTMLExporter(
-        template_name="basic", exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True
-    )
+    hidden = {
+        "exclude_input": True,
+        "exclude_input_prompt": True,
+        "exclude_output_prompt": True,
+    }
+    return HTMLExporter(template_name="basic", **hidden)
 
 
-def as_file(run):
+def _say_why(request, reason):
+    from starlette.responses import PlainTextResponse
+
+    return PlainTextResponse(str(reason), 503)
+
+
+async def as_file(run):
     """The whole result as one HTML file, without the code."""
     title = html.escape(run.title)
-    return "".join([RESULT_HEAD, f"<title>{title}</title><h1>{title}</h1>", *_news(_exporter(), run, {}, whole=True)])
+    head = f"{RESULT_HEAD}<title>{title}</title><h1>{title}</h1>"
+    pieces = _news(await asyncio.to_thread(_exporter), run, {}, whole=True)
+    return head + "".join([piece async for piece in pieces])
 
 
-def _as_html(exporter, notebook, cell):
-    """One cell without its code."""
+def _as_html(exporter, notebook, cell, folder=None):
+    """One cell without its code, with the pictures of a folder if there is one."""
     import nbformat
 
-    part = nbformat.v4.new_notebook(cells=[cell], metadata=notebook.metadata)
-    return exporter.from_notebook_node(part)[0]
+    about = {"nbformat": 4, "nbformat_minor": 5, "metadata": notebook.metadata}
+    part = nbformat.from_dict(about | {"cells": [cell]})
+    exporter.embed_images = folder is not None
+    resources = {"metadata": {"path": str(folder or "")}}
+    return exporter.from_notebook_node(part, resources)[0]
 
 
 def _output_as_html(exporter, notebook, index, output, whole):
     import nbformat
 
     if output.output_type == "error":
-        lines = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", "\n".join(output.get("traceback") or [])).splitlines()
+        lines = re.sub(
+            r"\x1b\[[0-9;]*[A-Za-z]", "", "\n".join(output.get("traceback") or [])
+        ).splitlines()
         last = "\n".join([line for line in lines if line.strip()][-8:])
         where = html.escape(part_of(notebook, index))
         return f'<h3 class="error">Stopped at “{where}”</h3><pre class="error">{html.escape(last)}</pre>'
     if output.output_type == "stream" and len(output.text) > LIVE_TEXT and not whole:
-        output = nbformat.from_dict(output | {"text": f"(the last part)\n{output.text[-LIVE_TEXT:]}"})
+        output = nbformat.from_dict(
+            output | {"text": f"(the last part)\n{output.text[-LIVE_TEXT:]}"}
+        )
     return _as_html(exporter, notebook, nbformat.v4.new_code_cell(outputs=[output]))
 
 
@@ -838,46 +1140,58 @@ async def result(run):
     yield RESULT_HEAD
     shown = {}
     async for _ in run.watch():
-        pieces = await asyncio.to_thread(_news, exporter, run, shown)
-        for piece in pieces:
+        size = 0
+        async for piece in _news(exporter, run, shown):
+            size += len(piece)
             yield piece
-        if pieces and not run.finished:
-            await asyncio.sleep(min(2, 0.2 + sum(map(len, pieces)) / 1e6))
+        if size and not run.finished:
+            await asyncio.sleep(min(2, 0.2 + size / 1e6))
 
 
-def _news(exporter, run, shown, whole=False):
-    """What is not shown yet. `shown` has for each place in the notebook the digest and number of what is there."""
-    pieces, there = [], set()
-    for index, cell in enumerate(run.notebook.cells[: run.cell + 1] if run.cell >= 0 else []):
-        if cell.cell_type == "markdown":
-            parts = [(cell.source, partial(_as_html, exporter, run.notebook, cell))]
+async def _news(exporter, run, shown, whole=False):
+    """Yields what is not shown yet.
+
+    `shown` has for each place in the notebook the digest and number of what is there.
+    """
+    there = set()
+    cells = run.notebook.cells[: run.cell + 1] if run.cell >= 0 else []
+    for index, cell in enumerate(cells):
+        # Only what the notebook's owner wrote brings files of his folder along.
+        if is_text := cell.cell_type == "markdown":
+            parts = [cell.source]
         else:
-            parts = [
-                (json.dumps(out, sort_keys=True), partial(_output_as_html, exporter, run.notebook, index, out, whole))
-                for out in list(cell.get("outputs", []))
-            ]
-        for number, (content, render) in enumerate(parts):
+            parts = list(cell.get("outputs", []))
+        for number, part in enumerate(parts):
             place = (index, number)
             there.add(place)
+            content = part if is_text else json.dumps(part, sort_keys=True)
             digest = hashlib.sha256(content.encode("utf-8", "replace")).digest()
             known, version = shown.get(place, (None, 0))
-            if known != digest:
-                pieces.append(_hide(place, version) if version else "")
-                order = f'style="order:{index * 1000 + min(number, 999)}"'
-                pieces.append(f'<div id="o{index}-{number}-{version + 1}" {order}>{render()}</div>\n')
-                shown[place] = (digest, version + 1)
+            if known == digest:
+                continue
+            if is_text:
+                render = partial(_as_html, exporter, run.notebook, cell, run.home)
+            else:
+                render = partial(_output_as_html, exporter, run.notebook, index, part)
+                render = partial(render, whole)
+            # One by one: the app can end in between.
+            content = await asyncio.to_thread(render)
+            shown[place] = (digest, version + 1)
+            order = f'style="order:{index * 1000 + min(number, 999)}"'
+            new = f'<div id="o{index}-{number}-{version + 1}" {order}>{content}</div>'
+            yield f"{_hide(place, version) if version else ''}{new}\n"
     for place in set(shown) - there:  # cleared
         if shown[place][0]:
-            pieces.append(_hide(place, shown[place][1]))
+            yield _hide(place, shown[place][1])
             shown[place] = (None, shown[place][1])
-    return pieces
 
 
 def _hide(place, version):
     return f"<style>#o{place[0]}-{place[1]}-{version}{{display:none}}</style>"
 
 
-PROGRESS = "#progress#"  # where in a page the progress of a run stands
+# Where in a page the progress of a run stands; no title holds this.
+PROGRESS = f"#progress-{secrets.token_hex(8)}#"
 FIT_FRAME = """addEventListener("message", ({source, data}) => {
     const frame = document.querySelector("iframe");
     if (source === frame.contentWindow && data > 0) frame.style.height = `${Math.min(data + 24, 60000)}px`;
@@ -905,23 +1219,32 @@ def as_it_goes(run, page, links):
     return StreamingResponse(pieces(), media_type="text/html", headers=AS_IT_COMES)
 
 
-AS_IT_COMES = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the second: for nginx
+# The second one is for nginx.
+AS_IT_COMES = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 async def send(run, what, name):
     """Answers with a result: to be looked at, as one HTML file, or as the notebook that was run."""
     from starlette import responses
 
-    sandbox = {"Content-Security-Policy": "sandbox allow-scripts allow-popups; frame-ancestors 'self'"}
+    sandbox = {
+        "Content-Security-Policy": "sandbox allow-scripts allow-popups; frame-ancestors 'self'"
+    }
     if run and what == "result":
-        return responses.StreamingResponse(result(run), media_type="text/html", headers=AS_IT_COMES | sandbox)
+        return responses.StreamingResponse(
+            result(run), media_type="text/html", headers=AS_IT_COMES | sandbox
+        )
     if not run or not run.finished or what not in ("html", "ipynb"):
         return responses.PlainTextResponse("There is no such result", 404)
     if what == "ipynb":
-        return responses.FileResponse(run.folder / "notebook.ipynb", filename=Path(name).name)
-    whole = await asyncio.to_thread(as_file, run)
+        return responses.FileResponse(
+            run.folder / "notebook.ipynb", filename=Path(name).name
+        )
+    whole = await as_file(run)
     file = f"filename*=UTF-8''{quote(Path(name).stem)}.html"
-    return responses.HTMLResponse(whole, headers=sandbox | {"Content-Disposition": f"attachment; {file}"})
+    return responses.HTMLResponse(
+        whole, headers=sandbox | {"Content-Disposition": f"attachment; {file}"}
+    )
 
 
 # --- Who may ask ------------------------------------------------------------------------------------------------
@@ -943,13 +1266,26 @@ class Guard:
         headers, taken = Headers(scope=scope), 0
         host, origin = headers.get("host", ""), headers.get("origin")
         if re.sub(r":\d+$", "", host) not in self.hosts:
-            answer = PlainTextResponse("This is not the name of this app; see HOSTS in its program", 400)
+            answer = PlainTextResponse(
+                "This is not the name of this app; see HOSTS in its program", 400
+            )
             return await answer(scope, receive, send)
         is_foreign = origin and urlsplit(origin).netloc != host
-        if scope["method"] not in ("GET", "HEAD") and (is_foreign or headers.get("sec-fetch-site") == "cross-site"):
-            return await PlainTextResponse("Forms of other sites are not taken", 403)(scope, receive, send)
-        announced, too_much = headers.get("content-length", "0"), f"Send at most {self.limit // MEBIBYTE} MiB"
-        if not announced.isdecimal() or len(announced) > 15 or int(announced) > self.limit:
+        if scope["method"] not in ("GET", "HEAD") and (
+            is_foreign or headers.get("sec-fetch-site") == "cross-site"
+        ):
+            return await PlainTextResponse("Forms of other sites are not taken", 403)(
+                scope, receive, send
+            )
+        announced, too_much = (
+            headers.get("content-length", "0"),
+            f"Send at most {self.limit // MEBIBYTE} MiB",
+        )
+        if (
+            not announced.isdecimal()
+            or len(announced) > 15
+            or int(announced) > self.limit
+        ):
             return await PlainTextResponse(too_much, 413)(scope, receive, send)
 
         async def bounded():
@@ -968,7 +1304,8 @@ class Guard:
                 added.setdefault("Content-Security-Policy", "frame-ancestors 'none'")
             await send(message)
 
-        with suppress(asyncio.CancelledError):  # the app ends, and cuts off answers that go on
+        # The app ends, and cuts off answers that go on.
+        with suppress(asyncio.CancelledError):
             await self.app(scope, bounded, guarded)
 
 
@@ -978,8 +1315,16 @@ class Guard:
 def describe(notebook, name):
     """Says as JSON what is in a notebook."""
     form = read_form(notebook)
-    cells = [(i + 1, source_of(cell)) for i, cell in enumerate(notebook["cells"]) if cell.get("cell_type") == "code"]
-    ascii_name = unicodedata.normalize("NFKD", Path(name).stem).encode("ascii", "ignore").decode()
+    cells = [
+        (i + 1, source_of(cell))
+        for i, cell in enumerate(notebook["cells"])
+        if cell.get("cell_type") == "code"
+    ]
+    ascii_name = (
+        unicodedata.normalize("NFKD", Path(name).stem)
+        .encode("ascii", "ignore")
+        .decode()
+    )
     return {
         "title": title_of(notebook, name),
         "ascii_name": ascii_name,
@@ -988,10 +1333,18 @@ def describe(notebook, name):
         "cells": len(cells),
         "form_cell": None if form.cell is None else form.cell + 1,
         "tagged": form.tagged,
-        "fields": [{"name": p.name, "kind": p.kind, "label": p.label} for p in form.parameters],
+        "fields": [
+            {"name": p.name, "kind": p.kind, "label": p.label} for p in form.parameters
+        ],
         "unusable": [{"text": text, "why": why} for text, why in form.unusable],
-        "widgets": [number for number, source in cells if _uses(source, ("ipywidgets", "interact", "interactive"))],
-        "questions": [number for number, source in cells if _uses(source, ("input", "getpass"))],
+        "widgets": [
+            number
+            for number, source in cells
+            if _uses(source, ("ipywidgets", "interact", "interactive"))
+        ],
+        "questions": [
+            number for number, source in cells if _uses(source, ("input", "getpass"))
+        ],
     }
 
 
@@ -1002,9 +1355,15 @@ def _uses(source, names):
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     for node in nodes:
-        if isinstance(node, ast.Call) and (getattr(node.func, "id", "") or getattr(node.func, "attr", "")) in names:
+        if (
+            isinstance(node, ast.Call)
+            and (getattr(node.func, "id", "") or getattr(node.func, "attr", ""))
+            in names
+        ):
             return True
-        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        modules = (
+            [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        )
         modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         if any(module.split(".")[0] in names for module in modules):
             return True

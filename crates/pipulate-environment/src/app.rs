@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Follows the runner's text: describes the notebook on stdin.
 const DESCRIBE: &str = "
 notebook = json.load(sys.stdin.buffer)
-if not isinstance(notebook, dict) or not isinstance(notebook.get('cells'), list):
+if not is_notebook(notebook):
     sys.exit('old' if isinstance(notebook, dict) and 'worksheets' in notebook else 'none')
 print(json.dumps(describe(notebook, sys.argv[1])))
 ";
