@@ -6,6 +6,7 @@
 
 pub mod chat;
 pub mod config;
+pub mod fault;
 pub mod finding;
 pub mod fingerprint;
 pub mod identity;

@@ -12,6 +12,7 @@ pub use parts::{
     Attempt, Ending, Fate, Key, Obstacle, PortHolder, ProbeProblem, Process, Processes, Remnant, WatchProblem,
 };
 
+use crate::fault::Fault;
 use crate::identity::Pid;
 use crate::service::ServiceName;
 
@@ -80,8 +81,8 @@ reasons! {
     SettingsChanged { keys: Vec<String> } = "settings-changed",
     /// pipulate.toml can't be used, and so does not say what to start.
     NothingToStart = "nothing-to-start",
-    /// A file of the home could not be used; `error` names it.
-    FileProblem { error: String } = "file-problem",
+    /// A file of the home could not be used, or a call of the system failed.
+    FileProblem { problem: Fault } = "file-problem",
     /// The operating system refused something.
     SystemError { attempt: Attempt, error: String } = "system-error",
     /// `is_installed_by_setup`: the set-up would install it.
@@ -138,10 +139,36 @@ reasons! {
     ProcessUnproved { pid: Pid, name: String, record: PathBuf } = "process-unproved",
     /// The system does not show whether the process that its record names is still the same.
     ProcessHidden { pid: Pid, error: Option<String> } = "process-hidden",
-    /// Its record can't be read, and this process of it lives.
-    RecordUnreadable { error: String, pid: Pid } = "record-unreadable",
+    /// Its record can't be read. `pid` is a process of it that lives, where one was looked for.
+    RecordUnreadable { problem: Fault, pid: Option<Pid> } = "record-unreadable",
     /// It runs although its records were deleted.
     RecordsDeleted = "records-deleted",
+    /// The same, and this process supervises it.
+    RunsUnrecorded { supervisor: Pid } = "runs-unrecorded",
+    /// Whether it runs can't be told, so nothing was started.
+    Doubtful { why: Vec<Self> } = "doubtful",
+    /// A process that never supervised it holds its lock.
+    LockHeld { pid: Pid } = "lock-held",
+    /// It was stopped, and has been started again since the request to stop it was made.
+    StartedSince = "started-since",
+    /// Its supervisor can't be signaled; no `error`: it belongs to another user.
+    SupervisorNotSignaled { pid: Pid, error: Option<String> } = "supervisor-not-signaled",
+    /// No supervisor could be started for it.
+    SupervisorNotStarted { problem: Fault } = "supervisor-not-started",
+    /// Its supervisor ended without doing its work, and gave no reason.
+    SupervisorFailed = "supervisor-failed",
+    /// Its supervisors were killed, one after the other.
+    SupervisorsKilled = "supervisors-killed",
+    /// Its supervisors come and go.
+    SupervisorRestless = "supervisor-restless",
+    /// The project's configuration can't be used; `error` is what is wrong with it.
+    ConfigUnusable { file: PathBuf, error: String } = "config-unusable",
+    /// The configuration has no such service.
+    NotConfigured = "not-configured",
+    /// The file that it is to get variables from is not there.
+    EnvFileMissing { path: PathBuf } = "env-file-missing",
+    /// The file that it is to get variables from can't be used.
+    EnvFileUnusable { error: String } = "env-file-unusable",
     /// Other machines can connect to it. `file`: the Python file of its command.
     ListensPublicly { port: u16, address: IpAddr, file: Option<PathBuf> } = "listens-publicly",
     /// Its usual port is taken, so it has another one.
@@ -188,6 +215,12 @@ impl NeedState {
                 }
             }
         }
+    }
+}
+
+impl From<Fault> for Reason {
+    fn from(problem: Fault) -> Self {
+        Self::FileProblem { problem }
     }
 }
 

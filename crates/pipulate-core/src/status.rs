@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::fault::Fault;
 use crate::identity::Pid;
 use crate::project::AbsPath;
 use crate::reason::Reason;
@@ -21,8 +22,8 @@ pub struct ProjectStatus {
 /// Something that could not be told about a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Doubt {
-    /// A file or folder of the home can't be read; `error` names it.
-    Unreadable { error: String },
+    /// A file or folder of the home can't be read.
+    Unreadable { problem: Fault },
     /// A service may run where it can't be seen.
     Service { service: ServiceName, why: Reason },
 }

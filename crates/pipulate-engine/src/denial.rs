@@ -1,5 +1,6 @@
 //! Why a request as a whole was not carried out: nothing was started, stopped or restarted.
 
+use pipulate_core::fault::Fault;
 use pipulate_core::project::AbsPath;
 use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
@@ -8,7 +9,6 @@ use pipulate_store::error::StoreError;
 use pipulate_supervisor::program::LaunchError;
 use serde::{Deserialize, Serialize};
 
-use crate::cause::Cause;
 use crate::report::Outcomes;
 use crate::work::Work;
 use crate::written;
@@ -41,7 +41,8 @@ pub enum Denial {
     /// A new instance could not be started, so the old one is not ended.
     NotStartable {
         service: ServiceName,
-        why: NotStartable,
+        #[serde(with = "written::reason")]
+        why: Box<Reason>,
     },
     /// A person did not want kernels without work to end with their variables.
     KernelsKept {
@@ -62,17 +63,17 @@ pub enum Denial {
     },
     /// The folders of the home can't be made, or are somebody else's.
     NoHome {
-        error: Cause,
+        error: Fault,
     },
     /// The record of a service that is to be restarted can't be written.
     NoRoom {
-        error: Cause,
+        error: Fault,
     },
     Store {
-        error: Cause,
+        error: Fault,
     },
     Launch {
-        error: Cause,
+        error: Fault,
     },
 }
 
@@ -83,22 +84,6 @@ pub enum WhyUnknown {
     Disabled,
     /// The dashboard is there only beside a server.py.
     OnlyBesideServerPy,
-}
-
-/// Why a service can't be started as it is configured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum NotStartable {
-    NoEnvFile {
-        path: AbsPath,
-    },
-    EnvFile {
-        error: String,
-    },
-    /// Its program, its supervisor's program, or its port can't be used.
-    Preflight {
-        #[serde(with = "written::reason")]
-        why: Box<Reason>,
-    },
 }
 
 impl From<StoreError> for Denial {

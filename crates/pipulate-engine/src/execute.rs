@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use pipulate_core::layout::Layout;
+use pipulate_core::reason::Reason;
 use pipulate_core::service::{ServiceName, ServiceSpec};
 use pipulate_process::identity::Verified;
 use pipulate_process::poll::{self, Interest};
@@ -287,7 +288,10 @@ impl Run<'_> {
                     seen.is_outdated = Some(table::runs_another(pid, &self.executor.program.path));
                 }
             }
-            Fact::WhyFailed => seen.why_failed = Some(self.notify.why_failed(&task.service)?),
+            Fact::WhyFailed => {
+                let why = self.notify.why_failed(&task.service)?;
+                seen.why_failed = Some(why.unwrap_or(Reason::SupervisorFailed));
+            }
         }
         Ok(())
     }

@@ -44,14 +44,13 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use pipulate_core::identity::Pid;
-    use pipulate_core::reason::Reason;
+    use pipulate_core::reason::{Reason, examples};
     use pipulate_core::service::ServiceName;
     use pipulate_core::status::Doubt;
 
     use super::*;
-    use crate::cause::{Cause, CauseKind};
     use crate::project::samples;
-    use crate::report::{Outcome, Refusal, Unrecorded};
+    use crate::report::Outcome;
     use crate::request::{Desired, Wait};
     use crate::work::Work;
 
@@ -64,19 +63,15 @@ mod tests {
         let outcomes = vec![
             (name("a"), Outcome::Stopped { record: record.clone() }),
             (name("b"), Outcome::Up { record: record.clone(), fresh: true }),
-            (name("c"), Outcome::Refused(Refusal::LockHeld { pid: Pid::new(7).unwrap() })),
-            (name("d"), Outcome::Unrecorded(Unrecorded::SupervisorFailed { why: None })),
+            (name("c"), Outcome::Refused(Box::new(Reason::LockHeld { pid: Pid::new(7).unwrap() }))),
+            (name("d"), Outcome::Unrecorded(Box::new(Reason::SupervisorFailed))),
             (name("e"), Outcome::Unmet { needed: name("a") }),
-            (
-                name("g"),
-                Outcome::Refused(Refusal::SupervisorFailed { why: Some(Box::new(Reason::told("x"))) }),
-            ),
-            (name("f"), Outcome::Refused(Refusal::Unknown { why: Box::new(Reason::InAnotherContainer) })),
+            (name("f"), Outcome::Refused(Box::new(Reason::InAnotherContainer))),
         ];
-        let error = Cause { text: "no room".to_owned(), kind: CauseKind::DiskFull };
+        let error = examples::faults().swap_remove(0);
         let work = vec![Work::TerminalJob { pid: Pid::new(9).unwrap(), command: "vim".to_owned() }];
         let doubts = vec![
-            Doubt::Unreadable { error: "no record".to_owned() },
+            Doubt::Unreadable { problem: error.clone() },
             Doubt::Service { service: name("a"), why: Reason::RecordsDeleted },
         ];
         for result in [

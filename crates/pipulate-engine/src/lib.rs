@@ -4,7 +4,6 @@
 //! each; [`execute`] does it and waits; a [`report`] says how it came out, in values.
 
 pub mod act;
-pub mod cause;
 pub mod conduct;
 pub mod denial;
 pub mod execute;

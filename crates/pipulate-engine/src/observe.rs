@@ -42,7 +42,7 @@ impl<'a> Observer<'a> {
         let (record, unreadable) = match record::read(self.layout, service) {
             Ok(record) => (record, None),
             // A supervisor is known by its lock all the same, and writes the record anew.
-            Err(error) => (None, Some(error.to_string())),
+            Err(error) => (None, Some(error.into())),
         };
         let owner = ownership_among(&self.claims, self.layout, service, record.as_ref(), &self.host);
         let knows_no_requests = record.as_ref().is_some_and(|record| record.generation.is_none());

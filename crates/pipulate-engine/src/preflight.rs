@@ -12,7 +12,6 @@ use pipulate_supervisor::ownership::{Ownership, look_up};
 use pipulate_supervisor::port_owner::port_owners;
 use pipulate_supervisor::startable::try_out_program;
 
-use crate::denial::NotStartable;
 use crate::query;
 
 /// Whether a new instance of a service could be started once the one that runs has been ended. It is
@@ -24,8 +23,8 @@ use crate::query;
 pub fn try_out(
     layout: &Layout,
     service: &ServiceName,
-    spec: impl FnOnce(&BTreeMap<OsString, OsString>) -> Result<ServiceSpec, NotStartable>,
-) -> Result<(), NotStartable> {
+    spec: impl FnOnce(&BTreeMap<OsString, OsString>) -> Result<ServiceSpec, Reason>,
+) -> Result<(), Reason> {
     let (record, ownership) = look_up(layout, service, &identity::host());
     let Some(record) = record.filter(query::main_lives) else { return Ok(()) };
     let ours = || Some(std::env::vars_os().collect());
@@ -36,8 +35,10 @@ pub fn try_out(
             Err(_) if look_up(layout, service, &identity::host()).1 != ownership => ours(),
             Err(error) => {
                 let program = table::arguments(supervisor).into_iter().next().unwrap_or_default();
-                let why = Reason::SupervisorNotRunnable { program: program.into(), error: error.to_string() };
-                return Err(NotStartable::Preflight { why: Box::new(why) });
+                return Err(Reason::SupervisorNotRunnable {
+                    program: program.into(),
+                    error: error.to_string(),
+                });
             }
         },
         Ownership::Unsupervised => ours(),
@@ -45,9 +46,7 @@ pub fn try_out(
     };
     let Some(environment) = environment else { return Ok(()) };
     let spec = spec(&environment)?;
-    try_out_program(&spec, environment)
-        .and_then(|()| try_out_port(layout, &spec, record.port))
-        .map_err(|why| NotStartable::Preflight { why: Box::new(why) })
+    try_out_program(&spec, environment).and_then(|()| try_out_port(layout, &spec, record.port))
 }
 
 /// A port that was set by the user and is not the one that it has must be free. Another service of the

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use pipulate_core::config::{Config, ConfigError};
+use pipulate_core::fault::Fault;
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::{self, Marker};
 use pipulate_core::project::AbsPath;
@@ -22,7 +23,6 @@ use pipulate_supervisor::program::Program;
 use pipulate_supervisor::scope::Scope;
 use serde::{Deserialize, Serialize};
 
-use crate::cause::Cause;
 use crate::denial::{Denial, WhyUnknown};
 use crate::{plan, query, takeover};
 
@@ -50,9 +50,9 @@ pub enum Note {
     /// The folder can't hold what a home needs.
     RunMoved { run: AbsPath },
     /// This home, or its environment, will not be known as this user's own.
-    NotRemembered { error: Cause },
+    NotRemembered { error: Fault },
     /// `status --all` will not list this project.
-    NotListed { error: Cause },
+    NotListed { error: Fault },
     /// The supervisor makes way for this version of the program.
     Upgraded { service: ServiceName },
     /// JupyterLab was not restarted: it has kernels.
@@ -66,7 +66,7 @@ pub enum Note {
     /// The file of the secrets can't be read.
     SecretsUnread { error: String },
     /// Older logs could not be looked at.
-    LogsUnread { error: Cause },
+    LogsUnread { error: Fault },
 }
 
 /// Reads a project's configuration.

@@ -54,7 +54,7 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
             names.extend(found.iter().map(|(name, _)| name.clone()));
             lost = found;
         }
-        Err(error) => unknown.push(Doubt::Unreadable { error: error.to_string() }),
+        Err(error) => unknown.push(Doubt::Unreadable { problem: error.into() }),
     }
     let mut seen = HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
@@ -63,7 +63,7 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
     let look_at = |service: &ServiceName| {
         let (record, mut doubt) = match record::read(layout, service) {
             Ok(record) => (record, None),
-            Err(error) => (None, Some(Doubt::Unreadable { error: error.to_string() })),
+            Err(error) => (None, Some(Doubt::Unreadable { problem: error.into() })),
         };
         let ownership = ownership_among(&claims, layout, service, record.as_ref(), &host);
         if let (Ownership::Unknown(why), None) = (&ownership, &doubt) {

@@ -12,6 +12,7 @@ mod upgrade;
 
 use std::time::{Instant, SystemTime};
 
+use pipulate_core::fault::Fault;
 use pipulate_core::identity::Pid;
 use pipulate_core::marker::RunId;
 use pipulate_core::reason::Reason;
@@ -21,14 +22,14 @@ use pipulate_store::record::Record;
 use pipulate_supervisor::ownership::Ownership;
 
 pub use self::goal::{Aim, Goal};
-use crate::report::{Outcome, Refusal};
+use crate::report::Outcome;
 
 /// One look at a service.
 #[derive(Debug, Clone)]
 pub struct Observed {
     pub record: Option<Record>,
     /// Why the record can't be read.
-    pub unreadable: Option<String>,
+    pub unreadable: Option<Fault>,
     pub owner: Ownership,
     /// The supervisor that was launched, or asked, for this goal.
     pub awaited: Awaited,
@@ -42,7 +43,7 @@ pub struct Observed {
     pub lost: Option<Option<Pid>>,
     pub holder: Option<Holder>,
     pub answer: Option<Result<(), Box<Record>>>,
-    pub why_failed: Option<Option<Box<Reason>>>,
+    pub why_failed: Option<Reason>,
     pub is_outdated: Option<bool>,
     /// Whether this process may write down that nothing of it lives: nothing has to be cleaned up.
     pub is_plain: bool,
@@ -232,8 +233,13 @@ fn is_restarting(record: &Record) -> bool {
     record.state == ServiceState::Stopping && record.wanted == Wanted::Run
 }
 
-fn refuse(refusal: Refusal) -> Step {
-    Step::End(Outcome::Refused(refusal))
+fn refuse(why: Reason) -> Step {
+    Step::End(Outcome::Refused(Box::new(why)))
+}
+
+/// Why a service whose record can't be read is left as it is: what carries its marker is ended only by force.
+fn unreadable(problem: &Fault) -> Reason {
+    Reason::RecordUnreadable { problem: problem.clone(), pid: None }
 }
 
 #[cfg(test)]

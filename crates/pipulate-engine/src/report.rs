@@ -1,12 +1,10 @@
 //! How a request came out, service by service: values, of which renderers make sentences.
 
-use pipulate_core::identity::Pid;
 use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
 use pipulate_store::record::{self, Receipt, Record};
 use serde::{Deserialize, Serialize};
 
-use crate::cause::Cause;
 use crate::written;
 
 /// How a request came out for one service.
@@ -40,53 +38,9 @@ pub enum Outcome {
         record: Box<Record>,
     },
     /// Nothing of it lives any more, and no record says how that came.
-    Unrecorded(Unrecorded),
-    Refused(Refusal),
-}
-
-/// Why a stop left no record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Unrecorded {
-    /// Its records had been deleted while it ran.
-    RecordsDeleted,
-    /// The record can't be written.
-    Unwritable { error: Cause },
-    /// The supervisor that was to stop it gave up, for this reason.
-    SupervisorFailed {
-        #[serde(with = "written::maybe_reason")]
-        why: Option<Box<Reason>>,
-    },
-}
-
-/// Why nothing was done for a service, or not all that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Refusal {
-    /// It may run where it can't be seen.
-    Unknown {
-        #[serde(with = "written::reason")]
-        why: Box<Reason>,
-    },
-    /// It runs although its records were deleted.
-    Lost { supervisor: Pid },
-    /// A process that never supervised it holds its lock.
-    LockHeld { pid: Pid },
-    /// It was stopped, and has been started again since the request was made.
-    StartedSince,
-    /// Its record can't be read: what carries its marker is ended only by force.
-    UnreadableRecord { error: String },
-    /// Its supervisor can't be signaled.
-    NotSignaled { error: String },
-    /// No supervisor could be started for it.
-    NotLaunched { error: String },
-    /// Its supervisor ended without doing its work; `why` is the reason that it gave.
-    SupervisorFailed {
-        #[serde(with = "written::maybe_reason")]
-        why: Option<Box<Reason>>,
-    },
-    /// Its supervisors were killed, one after the other.
-    SupervisorsKilled,
-    /// Its supervisors come and go.
-    Restless,
+    Unrecorded(#[serde(with = "written::reason")] Box<Reason>),
+    /// Nothing was done for it, or not all that was asked for.
+    Refused(#[serde(with = "written::reason")] Box<Reason>),
 }
 
 impl Outcome {

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use pipulate_core::config::Config;
+use pipulate_core::reason::Reason;
 use pipulate_core::service::{ServiceName, ServiceSpec, Word};
 use pipulate_environment::service::{
     LIBRARY_PATH, is_pythons, library_path, service_environment, without_the_shell,
@@ -14,7 +15,7 @@ use pipulate_environment::surroundings::Surroundings;
 use pipulate_environment::venv::existing_python;
 use pipulate_store::dotenv::EnvFile;
 
-use crate::denial::{Denial, NotStartable};
+use crate::denial::Denial;
 use crate::plan::ServiceFacts;
 use crate::project::Project;
 use crate::{plan, preflight};
@@ -60,16 +61,16 @@ pub fn with_env_file(
     project: &Project,
     config: &Config,
     mut spec: ServiceSpec,
-) -> Result<ServiceSpec, NotStartable> {
+) -> Result<ServiceSpec, Reason> {
     let env_file = config.service(spec.name.as_str()).and_then(|service| service.env_file.as_ref());
     let Some(env_file) = env_file else { return Ok(spec) };
     let path = project.layout.inside(env_file);
     if !path.exists() {
-        return Err(NotStartable::NoEnvFile { path });
+        return Err(Reason::EnvFileMissing { path: path.to_path_buf() });
     }
     let file = EnvFile::new(path, project.layout.dotenv_lock());
     for (key, value) in
-        file.variables().map_err(|error| NotStartable::EnvFile { error: error.to_string() })?
+        file.variables().map_err(|error| Reason::EnvFileUnusable { error: error.to_string() })?
     {
         spec.env.entry(key).or_insert_with(|| value.expose().into());
     }
@@ -92,7 +93,7 @@ pub fn refuse_unusable(project: &Project, config: &Config, services: &[ServiceNa
         };
         with_env_file(project, config, spec.clone())
             .and_then(|_| preflight::try_out(&project.layout, &service, there))
-            .map_err(|why| Denial::NotStartable { service: service.clone(), why })?;
+            .map_err(|why| Denial::NotStartable { service: service.clone(), why: Box::new(why) })?;
     }
     Ok(())
 }
@@ -219,7 +220,7 @@ mod tests {
         let env = told().unwrap().env;
         assert_eq!((&env["A"], &env["B"], env.get("C")), (&"own".into(), &"2".into(), None));
         fs::write(&env_file, "A=1\n'hush=hush'=2\n").unwrap();
-        let NotStartable::EnvFile { error } = told().unwrap_err() else {
+        let Reason::EnvFileUnusable { error } = told().unwrap_err() else {
             panic!("it was refused for something else")
         };
         let failure = error;

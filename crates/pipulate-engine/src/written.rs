@@ -1,5 +1,6 @@
 //! How reasons stand in a kept report: as in records.
 
+use pipulate_core::fault::Fault;
 use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::Doubt;
@@ -20,32 +21,13 @@ pub(crate) mod reason {
     }
 }
 
-/// A reason that may be missing.
-pub(crate) mod maybe_reason {
-    use super::*;
-
-    pub(crate) fn serialize<S: Serializer>(
-        reason: &Option<Box<Reason>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        reason.as_deref().map(record::reason_to_json).serialize(serializer)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Box<Reason>>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| decode(&text).map(Box::new)).transpose()
-    }
-}
-
 /// A list of doubts.
 pub(crate) mod doubts {
     use super::*;
 
     pub(crate) fn serialize<S: Serializer>(doubts: &[Doubt], serializer: S) -> Result<S::Ok, S::Error> {
         let written = |doubt: &Doubt| match doubt {
-            Doubt::Unreadable { error } => Written::Unreadable { error: error.clone() },
+            Doubt::Unreadable { problem } => Written::Unreadable { problem: problem.clone() },
             Doubt::Service { service, why } => {
                 Written::Service { service: service.clone(), why: record::reason_to_json(why) }
             }
@@ -56,7 +38,7 @@ pub(crate) mod doubts {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Doubt>, D::Error> {
         let read = |doubt| {
             Ok(match doubt {
-                Written::Unreadable { error } => Doubt::Unreadable { error },
+                Written::Unreadable { problem } => Doubt::Unreadable { problem },
                 Written::Service { service, why } => Doubt::Service { service, why: decode(&why)? },
             })
         };
@@ -66,7 +48,7 @@ pub(crate) mod doubts {
 
 #[derive(Serialize, Deserialize)]
 enum Written {
-    Unreadable { error: String },
+    Unreadable { problem: Fault },
     Service { service: ServiceName, why: String },
 }
 

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use pipulate_core::chat::{Chat, ChatId};
+use pipulate_core::fault::FileRefusal;
 use pipulate_core::project::AbsPath;
 
 use crate::error::StoreError;
@@ -69,13 +70,13 @@ impl Chats {
     fn read_with<T: Default>(
         &self,
         id: ChatId,
-        decode: impl FnOnce(&[u8]) -> Result<T, String>,
+        decode: impl FnOnce(&[u8]) -> Result<T, FileRefusal>,
     ) -> Result<T, StoreError> {
         self.refuse_link()?;
         let path = self.path(id);
         match files::read_private(&path)? {
             None => Ok(T::default()),
-            Some(bytes) => decode(&bytes).map_err(|reason| StoreError::refused(&path, reason)),
+            Some(bytes) => decode(&bytes).map_err(|why| StoreError::refused(&path, why)),
         }
     }
 
@@ -166,8 +167,7 @@ impl Chats {
     fn refuse_link(&self) -> Result<(), StoreError> {
         let is_link = fs::symlink_metadata(&self.folder).is_ok_and(|meta| meta.is_symlink());
         if is_link {
-            let reason = "it is a symbolic link, and nothing of ours is one";
-            return Err(StoreError::refused(self.folder.as_ref(), reason));
+            return Err(StoreError::refused(self.folder.as_ref(), FileRefusal::Link));
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use pipulate_core::fault::FileRefusal;
 use pipulate_core::layout::Layout;
 use pipulate_core::project::{AbsPath, ProjectId};
 use serde::{Deserialize, Serialize};
@@ -36,7 +37,7 @@ pub fn is_given(layout: &Layout, host: &str) -> bool {
 /// The user's state directory is not writable, or there is none.
 pub fn give(layout: &Layout, host: &str) -> Result<(), StoreError> {
     let Some(file) = file(layout) else {
-        return Err(StoreError::refused(layout.root(), "there is no home folder to remember it in"));
+        return Err(StoreError::refused(layout.root(), FileRefusal::NoHomeDirectory));
     };
     let mut hosts = allowed(&file, layout);
     hosts.retain(|allowed| allowed != host);

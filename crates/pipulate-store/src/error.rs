@@ -3,13 +3,16 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use pipulate_core::fault::{Fault, FileRefusal};
+use pipulate_core::reason::Reason;
+
 /// Something about a file of ours that can't be done.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("could not {activity} {path}: {source}")]
     Io { activity: &'static str, path: PathBuf, source: io::Error },
-    #[error("{path} is refused: {reason}")]
-    Refused { path: PathBuf, reason: String },
+    #[error("{path} is refused: {why}")]
+    Refused { path: PathBuf, why: FileRefusal },
 }
 
 impl StoreError {
@@ -19,8 +22,8 @@ impl StoreError {
         move |source| Self::Io { activity, path, source }
     }
 
-    pub(crate) fn refused(path: &Path, reason: impl Into<String>) -> Self {
-        Self::Refused { path: path.to_owned(), reason: reason.into() }
+    pub(crate) fn refused(path: &Path, why: FileRefusal) -> Self {
+        Self::Refused { path: path.to_owned(), why }
     }
 
     /// The kind of the I/O error behind it, if there is one.
@@ -34,5 +37,22 @@ impl StoreError {
             Self::Io { source, .. } => Some(source),
             Self::Refused { .. } => None,
         }
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Io { activity, path, source } => {
+                Self::File { activity: activity.into(), path, error: (&source).into() }
+            }
+            StoreError::Refused { path, why } => Self::Refused { path, why },
+        }
+    }
+}
+
+impl From<StoreError> for Reason {
+    fn from(error: StoreError) -> Self {
+        Fault::from(error).into()
     }
 }

@@ -11,6 +11,8 @@ use std::time::UNIX_EPOCH;
 use nix::libc;
 use rustix::fs::OFlags;
 
+use pipulate_core::fault::FileRefusal;
+
 use crate::error::StoreError;
 
 mod spare;
@@ -96,19 +98,19 @@ pub fn read_private(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
-            return Err(StoreError::refused(path, "it is a symbolic link, and nothing of ours is one"));
+            return Err(StoreError::refused(path, FileRefusal::Link));
         }
         Err(error) => return Err(StoreError::io("read", path)(error)),
     };
     let meta = file.metadata().map_err(StoreError::io("read", path))?;
     if !meta.is_file() {
-        return Err(StoreError::refused(path, "it is not a plain file"));
+        return Err(StoreError::refused(path, FileRefusal::NotAFile));
     }
     if meta.uid() != rustix::process::geteuid().as_raw() {
-        return Err(StoreError::refused(path, "it belongs to another user"));
+        return Err(StoreError::refused(path, FileRefusal::FileOfAnotherUser));
     }
     if meta.len() > LIMIT {
-        return Err(StoreError::refused(path, "it is larger than 1 MiB, and nothing of ours is"));
+        return Err(StoreError::refused(path, FileRefusal::TooLarge));
     }
     read_within(file, &meta, LIMIT).map(Some).map_err(StoreError::io("read", path))
 }

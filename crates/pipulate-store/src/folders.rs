@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use directories::ProjectDirs;
+use pipulate_core::fault::FileRefusal;
 use pipulate_core::layout::UserDirs;
 use pipulate_core::project::AbsPath;
 
@@ -20,10 +21,10 @@ pub(crate) fn make_private(path: &Path) -> Result<(), StoreError> {
     }
     let meta = fs::symlink_metadata(path).map_err(StoreError::io("examine", path))?;
     if !meta.is_dir() {
-        return Err(StoreError::refused(path, "it is not a folder; move it away"));
+        return Err(StoreError::refused(path, FileRefusal::NotAFolder));
     }
     if meta.uid() != rustix::process::geteuid().as_raw() {
-        return Err(StoreError::refused(path, "it belongs to another user; work in a folder of your own"));
+        return Err(StoreError::refused(path, FileRefusal::FolderOfAnotherUser));
     }
     if meta.permissions().mode() & 0o077 != 0 {
         fs::set_permissions(path, fs::Permissions::from_mode(0o700))

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::stat::Mode;
+use pipulate_core::fault::FileRefusal;
 use pipulate_core::layout::{Layout, UserDirs};
 use pipulate_core::project::AbsPath;
 
@@ -129,17 +130,12 @@ fn can_hold_locks(run: &Path) -> bool {
 }
 
 fn move_run(layout: &Layout) -> Result<Layout, StoreError> {
-    let refused = || {
-        let why = "its file system can't hold a FIFO or a lock, and there is no home directory";
-        StoreError::refused(layout.run(), why)
-    };
+    let refused = || StoreError::refused(layout.run(), FileRefusal::NoPlaceForRun);
     let run = places::run_elsewhere(&layout.project_id(), layout.user()).ok_or_else(refused)?;
     folders::make_parents(&run)?;
     folders::make_private(&run)?;
     if !can_hold_fifos(&run) || !can_hold_locks(&run) {
-        let why = "its disk can't hold a FIFO or a lock, nor can the project's; \
-                   set XDG_RUNTIME_DIR to a folder on a disk of this machine";
-        return Err(StoreError::refused(&run, why));
+        return Err(StoreError::refused(&run, FileRefusal::UnsuitableForRun));
     }
     Ok(Layout::with_run(layout.root().clone(), run).of_user(layout.user().cloned()))
 }

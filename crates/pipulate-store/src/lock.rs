@@ -14,6 +14,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
+use pipulate_core::fault::FileRefusal;
 use pipulate_core::identity::Pid;
 
 use crate::error::StoreError;
@@ -90,7 +91,7 @@ impl Lock {
         let file =
             files::inherited(number).map(File::from).map_err(StoreError::io("inherit the lock", path))?;
         if !is_still(&file, path) {
-            return Err(StoreError::refused(path, "the inherited descriptor is another file"));
+            return Err(StoreError::refused(path, FileRefusal::InheritedAnother));
         }
         fcntl(&file, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))
             .and_then(|_| fcntl(&file, FcntlArg::F_SETLK(&whole_file(libc::F_WRLCK))))

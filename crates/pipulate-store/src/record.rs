@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use pipulate_core::fault::FileRefusal;
 use pipulate_core::fingerprint::ConfigFingerprint;
 use pipulate_core::identity::{Pid, ProcessIdentity};
 use pipulate_core::layout::Layout;
@@ -169,8 +170,8 @@ pub fn to_json(record: &Record) -> Vec<u8> {
 /// Reads what [`to_json`] returned.
 ///
 /// # Errors
-/// It is no record; the sentence says why.
-pub fn from_json(bytes: &[u8]) -> Result<Record, String> {
+/// It is no record.
+pub fn from_json(bytes: &[u8]) -> Result<Record, FileRefusal> {
     wire::decode(bytes)
 }
 
@@ -191,14 +192,14 @@ pub(crate) fn read_of_any_folder(
 ) -> Result<Option<Record>, StoreError> {
     let path = layout.record(service);
     let Some(bytes) = files::read_private(&path)? else { return Ok(None) };
-    let record = wire::decode(&bytes).or_else(|reason| {
+    let record = wire::decode(&bytes).or_else(|why| {
         // Opened before another one took its place, and read after it was used as a spare.
         let again = files::read_private(&path).ok().flatten();
-        again.map_or(Err(reason), |bytes| wire::decode(&bytes))
+        again.map_or(Err(why), |bytes| wire::decode(&bytes))
     });
-    let record = record.map_err(|reason| StoreError::refused(&path, reason))?;
+    let record = record.map_err(|why| StoreError::refused(&path, why))?;
     if record.service != *service {
-        return Err(StoreError::refused(&path, format!("it speaks of the service {}", record.service)));
+        return Err(StoreError::refused(&path, FileRefusal::OfAnotherService { service: record.service }));
     }
     Ok(Some(record))
 }

@@ -74,7 +74,7 @@ pub fn ownership_among(
         }
         Ok(Holder::Invisible) => return Ownership::Unknown(Reason::InAnotherContainer),
         Ok(Holder::Nobody) => {}
-        Err(error) => return Ownership::Unknown(Reason::FileProblem { error: error.to_string() }),
+        Err(error) => return Ownership::Unknown(Reason::FileProblem { problem: error.into() }),
     }
     record.map_or(Ownership::Gone, |record| ownership_unheld(claims, layout, service, record, host))
 }

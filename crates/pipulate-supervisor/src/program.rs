@@ -8,6 +8,7 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use pipulate_core::fault::Fault;
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::{self, Marker, Part, RunId};
 use pipulate_core::service::{ServiceName, ServiceSpec};
@@ -59,6 +60,17 @@ pub enum LaunchError {
     Store(#[from] StoreError),
     #[error("could not start a supervisor: {0}")]
     System(#[from] io::Error),
+}
+
+impl From<LaunchError> for Fault {
+    fn from(error: LaunchError) -> Self {
+        match error {
+            LaunchError::Store(error) => error.into(),
+            LaunchError::System(error) => {
+                Self::System { activity: "start a supervisor".into(), error: (&error).into() }
+            }
+        }
+    }
 }
 
 impl Program {

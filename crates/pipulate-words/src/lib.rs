@@ -5,6 +5,7 @@
 
 mod parts;
 mod reason;
+mod refusal;
 
 pub use parts::{fate, holder};
 pub use reason::{note, reason, reasons};
@@ -15,7 +16,7 @@ use pipulate_core::text::printable;
 /// What could not be told about a project, as a sentence that stands alone.
 pub fn doubt(doubt: &Doubt) -> String {
     match doubt {
-        Doubt::Unreadable { error } => printable(error),
+        Doubt::Unreadable { problem } => printable(&problem.to_string()),
         Doubt::Service { service, why } => format!("{service}: {}", reason(why, service)),
     }
 }

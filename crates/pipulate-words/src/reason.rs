@@ -5,6 +5,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::text::printable;
 
 use crate::parts::{ending, files, holder, probe, processes, remnants};
+use crate::refusal::refusal;
 
 /// The reasons of a service as one sentence; `None` if there is none.
 pub fn reasons(reasons: &[Reason], service: &ServiceName) -> Option<String> {
@@ -81,7 +82,7 @@ fn sentence(reason: &Reason, service: &ServiceName) -> String {
             "pipulate.toml can't be used, so it is not known what to start; correct it, then run: pipulate \
              start {service}"
         ),
-        Reason::FileProblem { error } => error.clone(),
+        Reason::FileProblem { problem } => problem.to_string(),
         Reason::ReloadFailed { error } => format!("it could not begin again: {error}"),
         Reason::SystemError { attempt, error } => {
             let attempt = match attempt {
@@ -170,10 +171,27 @@ fn sentence(reason: &Reason, service: &ServiceName) -> String {
             format!("the system does not show what process {pid} is")
         }
         Reason::ProcessHidden { error: Some(error), .. } => error.clone(),
-        Reason::RecordUnreadable { error, pid } => {
-            format!("{error}, and process {pid} is one of its own (a stop with --force ends it)")
+        Reason::RecordUnreadable { problem, pid: Some(pid) } => {
+            format!("{problem}, and process {pid} is one of its own (a stop with --force ends it)")
         }
         Reason::RecordsDeleted => "its records were deleted while it ran; a stop still ends it".to_owned(),
+        Reason::Doubtful { why } => {
+            let why = reasons(why, service).map(|why| format!(": {why}")).unwrap_or_default();
+            format!("nothing was started: could not tell whether {service} is running{why}")
+        }
+        Reason::RunsUnrecorded { .. }
+        | Reason::LockHeld { .. }
+        | Reason::StartedSince
+        | Reason::RecordUnreadable { pid: None, .. }
+        | Reason::SupervisorNotSignaled { .. }
+        | Reason::SupervisorNotStarted { .. }
+        | Reason::SupervisorFailed
+        | Reason::SupervisorsKilled
+        | Reason::SupervisorRestless
+        | Reason::ConfigUnusable { .. }
+        | Reason::NotConfigured
+        | Reason::EnvFileMissing { .. }
+        | Reason::EnvFileUnusable { .. } => refusal(reason, service),
         Reason::ListensPublicly { port, address, file } => {
             let place = match address.is_unspecified() {
                 true => "all interfaces".to_owned(),

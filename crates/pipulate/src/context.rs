@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use pipulate_core::config::{Config, ConfigError};
+use pipulate_core::fault::{Fault, FileRefusal};
 use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
@@ -161,8 +162,10 @@ impl Context {
     ///
     /// # Errors
     /// Its `.pipulate` is a link, or has one in it.
-    pub(crate) fn of_project(&self, root: AbsPath) -> Result<Self, Failure> {
-        trust::refuse_links(&root)?;
+    pub(crate) fn of_project(&self, root: AbsPath) -> Result<Self, Fault> {
+        if let Some(path) = home::link_in_state(&root) {
+            return Err(Fault::Refused { path, why: FileRefusal::Link });
+        }
         let layout = home::locate(root, self.project.layout.user().cloned());
         Ok(self.about(self.project.at(layout)))
     }

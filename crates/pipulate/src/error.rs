@@ -4,8 +4,7 @@ use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::io;
 
-use pipulate_core::reason::Reason;
-use pipulate_engine::cause::{Cause, CauseKind};
+use pipulate_core::fault::{Fault, SystemErrorKind};
 
 use crate::exit_code::ExitStatus;
 use crate::style::Style;
@@ -18,8 +17,6 @@ pub(crate) struct Failure {
     message: String,
     causes: Vec<String>,
     hints: Vec<String>,
-    /// What it was made of, where that has a code.
-    reason: Option<Box<Reason>>,
 }
 
 /// What kind of failure it is, for the exit code.
@@ -54,7 +51,7 @@ impl FailureKind {
 impl Failure {
     /// A failure in one line, without a full stop.
     pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new(), reason: None }
+        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new() }
     }
 
     /// [`Failure::new`] with the usual kind.
@@ -73,23 +70,12 @@ impl Failure {
     }
 
     /// A failure below the engine.
-    pub(crate) fn of_cause(cause: Cause) -> Self {
-        let failure = Self::failed(cause.text);
-        match advice_against(cause.kind) {
+    pub(crate) fn of_fault(fault: &Fault) -> Self {
+        let failure = Self::failed(fault.to_string());
+        match advice_against(fault.kind()) {
             Some(advice) => failure.hint(advice),
             None => failure,
         }
-    }
-
-    /// Keeps the reason that it says in words.
-    pub(crate) fn of_reason(mut self, reason: Box<Reason>) -> Self {
-        self.reason = Some(reason);
-        self
-    }
-
-    /// Returns it as a reason: the one that it was made of, or these words.
-    pub(crate) fn to_reason(&self, words: String) -> Reason {
-        self.reason.as_deref().cloned().unwrap_or_else(|| Reason::told(words))
     }
 
     /// Says why.
@@ -163,12 +149,12 @@ fn advice(error: &io::Error) -> Option<String> {
 }
 
 /// What helps against some errors.
-pub(crate) fn advice_against(kind: CauseKind) -> Option<String> {
+pub(crate) fn advice_against(kind: SystemErrorKind) -> Option<String> {
     let advice = match kind {
-        CauseKind::DiskFull => "make room on that disk; `df -h` shows how full it is",
-        CauseKind::OverQuota => "your share of that disk is used up: remove what you don't need",
-        CauseKind::ReadOnlyDisk => "that disk is read-only; work in a folder on another one",
-        CauseKind::NotPermitted | CauseKind::Other => return None,
+        SystemErrorKind::DiskFull => "make room on that disk; `df -h` shows how full it is",
+        SystemErrorKind::OverQuota => "your share of that disk is used up: remove what you don't need",
+        SystemErrorKind::ReadOnlyDisk => "that disk is read-only; work in a folder on another one",
+        SystemErrorKind::NotPermitted | SystemErrorKind::Other => return None,
     };
     Some(advice.to_owned())
 }

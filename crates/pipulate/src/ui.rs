@@ -12,7 +12,6 @@ pub(crate) mod notes;
 pub(crate) mod printer;
 pub(crate) mod progress;
 pub(crate) mod receipt;
-pub(crate) mod refusal;
 pub(crate) mod setup_events;
 pub(crate) mod started;
 pub(crate) mod status_json;

@@ -8,6 +8,7 @@ use super::{
     Attempt, Ending, Fate, Key, NeedState, Obstacle, PortHolder, ProbeProblem, Process, Processes, Reason,
     Remnant, WatchProblem,
 };
+use crate::fault::{Fault, FileRefusal, SystemError, SystemErrorKind};
 use crate::identity::Pid;
 use crate::service::ServiceName;
 
@@ -58,10 +59,8 @@ pub fn all() -> Vec<Reason> {
             Reason::MissingModule { module: "sklearn".to_owned(), distribution: "scikit-learn".to_owned() },
             Reason::SettingsChanged { keys: vec!["port".to_owned(), "env".to_owned()] },
             Reason::NothingToStart,
-            Reason::FileProblem {
-                error: "could not write /home/me/demo/.pipulate/run/token: disk full".to_owned(),
-            },
         ])
+        .chain(faults().into_iter().map(|problem| Reason::FileProblem { problem }))
         .chain(attempts)
         .chain([
             Reason::ProgramNotFound { program: program(), is_installed_by_setup: false },
@@ -114,11 +113,28 @@ pub fn all() -> Vec<Reason> {
             },
             Reason::ProcessHidden { pid: pid(12), error: None },
             Reason::ProcessHidden { pid: pid(12), error: Some(denied()) },
-            Reason::RecordUnreadable {
-                error: "/home/me/demo/.pipulate/run/server.json is not a record".to_owned(),
-                pid: pid(12),
-            },
+            Reason::RecordUnreadable { problem: refused(FileRefusal::Empty), pid: Some(pid(12)) },
+            Reason::RecordUnreadable { problem: refused(FileRefusal::Empty), pid: None },
             Reason::RecordsDeleted,
+            Reason::RunsUnrecorded { supervisor: pid(12) },
+            Reason::Doubtful { why: vec![Reason::InAnotherContainer] },
+            Reason::LockHeld { pid: pid(12) },
+            Reason::StartedSince,
+            Reason::SupervisorNotSignaled { pid: pid(12), error: None },
+            Reason::SupervisorNotSignaled { pid: pid(12), error: Some(denied()) },
+            Reason::SupervisorNotStarted { problem: faults().swap_remove(0) },
+            Reason::SupervisorFailed,
+            Reason::SupervisorsKilled,
+            Reason::SupervisorRestless,
+            Reason::ConfigUnusable {
+                file: "/home/me/demo/pipulate.toml".into(),
+                error: "error at line 2, column 1\n  |\n2 | prot = 1\n  | ^^^^\nunknown key".to_owned(),
+            },
+            Reason::NotConfigured,
+            Reason::EnvFileMissing { path: "/home/me/demo/worker.env".into() },
+            Reason::EnvFileUnusable {
+                error: "/home/me/demo/worker.env is not UTF-8 text; save it as UTF-8 in an editor".to_owned(),
+            },
             Reason::ListensPublicly {
                 port: 5001,
                 address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -252,4 +268,27 @@ fn pid(number: i32) -> Pid {
 #[expect(clippy::expect_used, reason = "constants of this file")]
 fn service(name: &str) -> ServiceName {
     ServiceName::parse(name).expect("a name of a service")
+}
+
+/// One of each.
+pub fn faults() -> Vec<Fault> {
+    let error = |kind, text: &str| SystemError { kind, text: text.to_owned() };
+    let full = error(SystemErrorKind::DiskFull, "No space left on device (os error 28)");
+    let path = || PathBuf::from("/home/me/demo/.pipulate/run/token");
+    vec![
+        Fault::File { activity: "write".into(), path: path(), error: full },
+        refused(FileRefusal::Link),
+        refused(FileRefusal::OfAnotherService { service: service("db") }),
+        refused(FileRefusal::NewerFormat { format: 3, known: 2 }),
+        refused(FileRefusal::NotUnderstood { error: "EOF while parsing a value at line 1".to_owned() }),
+        Fault::System {
+            activity: "wait".into(),
+            error: error(SystemErrorKind::Other, "Cannot allocate memory (os error 12)"),
+        },
+        Fault::Told { text: "could not write /home/me/demo/.pipulate/run/token: disk full".to_owned() },
+    ]
+}
+
+fn refused(why: FileRefusal) -> Fault {
+    Fault::Refused { path: "/home/me/demo/.pipulate/run/server.json".into(), why }
 }

@@ -2,9 +2,10 @@
 
 use std::io::ErrorKind;
 
+use pipulate_core::reason::Reason;
 use pipulate_core::service::{ServiceName, ServiceSpec};
 use pipulate_core::state::{ServiceState, Wanted};
-use pipulate_process::identity::Verified;
+use pipulate_process::identity::{SignalError, Verified};
 use pipulate_process::signals::Signal;
 use pipulate_store::error::StoreError;
 use pipulate_store::files;
@@ -19,7 +20,7 @@ use pipulate_supervisor::program::Beginning;
 use super::{LaunchError, Run, Supervisor, Task};
 use crate::observe::written_at;
 use crate::reconcile::{Ask, Launch, Observed, Step};
-use crate::report::{Outcome, Refusal, Unrecorded};
+use crate::report::Outcome;
 
 /// What came of a step.
 pub(super) enum Acted {
@@ -95,9 +96,7 @@ impl Run<'_> {
             (Ok(()), _) => self.wait_for(task, process, made),
             // It is started in its place, or waited for.
             (Err(_), Ask::Begin { .. }) => Acted::Vanished,
-            (Err(error), _) => {
-                Acted::Settled(Outcome::Refused(Refusal::NotSignaled { error: error.to_string() }))
-            }
+            (Err(error), _) => Acted::Settled(Outcome::Refused(Box::new(not_signaled(error)))),
         }
     }
 
@@ -131,11 +130,11 @@ impl Run<'_> {
             (Err(LaunchError::Store(error)), Launch::Stop)
                 if seen.owner == Ownership::Gone && error.kind() == Some(ErrorKind::ReadOnlyFilesystem) =>
             {
-                let error = error.into();
-                Ok(Acted::Settled(Outcome::Unrecorded(Unrecorded::Unwritable { error })))
+                Ok(Acted::Settled(Outcome::Unrecorded(Box::new(error.into()))))
             }
             (Err(error), Launch::Stop) => {
-                Ok(Acted::Settled(Outcome::Refused(Refusal::NotLaunched { error: error.to_string() })))
+                let why = Reason::SupervisorNotStarted { problem: error.into() };
+                Ok(Acted::Settled(Outcome::Refused(Box::new(why))))
             }
             (Err(error), Launch::Start | Launch::Adopt) => Err(error),
         }
@@ -151,10 +150,7 @@ impl Run<'_> {
     /// Writes the last record of a service of which nothing lives, as its supervisor would have.
     fn record_stopped(&self, service: &ServiceName) -> Result<Acted, LaunchError> {
         let layout = self.executor.layout;
-        let unwritable = |error: StoreError| {
-            let error = error.into();
-            Acted::Settled(Outcome::Unrecorded(Unrecorded::Unwritable { error }))
-        };
+        let unwritable = |error: StoreError| Acted::Settled(Outcome::Unrecorded(Box::new(error.into())));
         // Closing any descriptor of a lock's file gives it up: it is not looked at until this is dropped.
         let _lock = match Lock::acquire(&layout.lock(service)) {
             Ok(Ok(lock)) => lock,
@@ -190,5 +186,14 @@ impl Run<'_> {
         let (is_child, notifies, has_ended) = (false, false, false);
         task.supervisor = Some(Supervisor { process, is_child, notifies, has_ended, _request: request });
         Acted::Done
+    }
+}
+
+fn not_signaled(error: SignalError) -> Reason {
+    match error {
+        SignalError::Forbidden { pid } => Reason::SupervisorNotSignaled { pid, error: None },
+        SignalError::Failed { pid, source } => {
+            Reason::SupervisorNotSignaled { pid, error: Some(source.to_string()) }
+        }
     }
 }

@@ -77,7 +77,7 @@ impl NotifyPipe {
     }
 
     /// Returns why a supervisor that has ended gave up.
-    pub(super) fn why_failed(&mut self, service: &ServiceName) -> io::Result<Option<Box<Reason>>> {
+    pub(super) fn why_failed(&mut self, service: &ServiceName) -> io::Result<Option<Reason>> {
         // It was said before its end, and may not have been read yet.
         while let Some(pipe) = self.descriptor() {
             let ready = poll::wait(&[(pipe, Interest::Read)], Some(Duration::ZERO))?;
@@ -88,7 +88,7 @@ impl NotifyPipe {
         }
         let prefix = format!("{service}: ");
         let why = self.failures.iter().find_map(|line| line.strip_prefix(&prefix));
-        Ok(why.map(|why| Box::new(record::reason_from_json(why).unwrap_or_else(|| Reason::told(why)))))
+        Ok(why.map(|why| record::reason_from_json(why).unwrap_or_else(|| Reason::told(why))))
     }
 }
 
@@ -112,11 +112,8 @@ mod tests {
         let why = Reason::RunsElsewhere { machine: Some("a: b\nc".to_owned()) };
         writer.write_all(failure_line(&name("worker"), &why).as_bytes()).unwrap();
         writer.write_all(b"server: no room: at all\n!db\n").unwrap();
-        assert_eq!(pipe.why_failed(&name("worker")).unwrap(), Some(Box::new(why)));
-        assert_eq!(
-            pipe.why_failed(&name("server")).unwrap(),
-            Some(Box::new(Reason::told("no room: at all")))
-        );
+        assert_eq!(pipe.why_failed(&name("worker")).unwrap(), Some(why));
+        assert_eq!(pipe.why_failed(&name("server")).unwrap(), Some(Reason::told("no room: at all")));
         assert_eq!(pipe.why_failed(&name("db")).unwrap(), None);
     }
 }

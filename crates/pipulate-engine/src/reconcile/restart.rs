@@ -7,17 +7,20 @@ use std::time::Instant;
 
 use pipulate_core::identity::Pid;
 use pipulate_core::marker::RunId;
+use pipulate_core::reason::Reason;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_store::record::Record;
 use pipulate_supervisor::ownership::Ownership;
 
 use super::start::has_failed;
-use super::{Ask, Awaited, Fact, Goal, Holder, Launch, Observed, Step, is_written_by, refuse, run_of};
-use crate::report::{Outcome, Refusal};
+use super::{
+    Ask, Awaited, Fact, Goal, Holder, Launch, Observed, Step, is_written_by, refuse, run_of, unreadable,
+};
+use crate::report::Outcome;
 
 pub(super) fn step(goal: &Goal, seen: &Observed, now: Instant) -> Step {
-    if let Some(error) = &seen.unreadable {
-        return refuse(Refusal::UnreadableRecord { error: error.clone() });
+    if let Some(problem) = &seen.unreadable {
+        return refuse(unreadable(problem));
     }
     if let Some(outcome) = seen.record.as_ref().and_then(|record| outcome(goal, seen, record)) {
         return Step::End(outcome);
@@ -26,7 +29,7 @@ pub(super) fn step(goal: &Goal, seen: &Observed, now: Instant) -> Step {
         return Step::End(Outcome::TimedOut);
     }
     match &seen.owner {
-        Ownership::Unknown(why) => refuse(Refusal::Unknown { why: Box::new(why.clone()) }),
+        Ownership::Unknown(why) => refuse(why.clone()),
         Ownership::Gone => Step::BecomeStart,
         Ownership::Unsupervised => adopt(goal, seen),
         Ownership::Supervised(pid) => of_supervisor(goal, seen, *pid),
@@ -37,7 +40,7 @@ fn of_supervisor(goal: &Goal, seen: &Observed, pid: Pid) -> Step {
     if goal.memory.has_vanished {
         match seen.holder {
             None => return Step::Look(Fact::Holder),
-            Some(Holder::Other(pid)) => return refuse(Refusal::LockHeld { pid }),
+            Some(Holder::Other(pid)) => return refuse(Reason::LockHeld { pid }),
             Some(Holder::Supervisor) => {}
         }
     }
@@ -51,7 +54,7 @@ fn of_supervisor(goal: &Goal, seen: &Observed, pid: Pid) -> Step {
     match (is_pending, is_asked, seen.awaited) {
         // It goes on with the restart that it found begun, or has not said yet how it found things.
         (true, _, Awaited::Child(None) | Awaited::Other { lives: true }) | (false, true, _) => Step::Wait,
-        (true, _, _) | (false, false, _) if goal.memory.attempts == 0 => refuse(Refusal::SupervisorsKilled),
+        (true, _, _) | (false, false, _) if goal.memory.attempts == 0 => refuse(Reason::SupervisorsKilled),
         (true, _, _) => Step::Join(pid),
         (false, false, _) => {
             let own = record.filter(|record| is_written_by(record, pid));
@@ -66,8 +69,8 @@ fn adopt(goal: &Goal, seen: &Observed) -> Step {
     match (seen.awaited.is_living_child(), has_failed(seen.awaited.end()), &seen.why_failed) {
         (true, _, _) => Step::Wait,
         (false, true, None) => Step::Look(Fact::WhyFailed),
-        (false, true, Some(why)) => refuse(Refusal::SupervisorFailed { why: why.clone() }),
-        (false, false, _) if goal.memory.launches == 0 => refuse(Refusal::SupervisorsKilled),
+        (false, true, Some(why)) => refuse(why.clone()),
+        (false, false, _) if goal.memory.launches == 0 => refuse(Reason::SupervisorsKilled),
         (false, false, _) => Step::Launch(Launch::Adopt),
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use pipulate_core::identity::Pid;
+use pipulate_core::reason::Reason;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::command::End;
 use pipulate_store::record::Record;
@@ -11,13 +12,13 @@ use pipulate_supervisor::program::GAVE_WAY;
 
 use super::goal::LAUNCHES;
 use super::{Ask, Fact, Goal, Launch, Observed, Step, is_written_by, refuse, run_of};
-use crate::report::{Outcome, Refusal};
+use crate::report::Outcome;
 
 pub(super) fn step(goal: &Goal, seen: &Observed, now: Instant) -> Step {
     let has_begun_nothing = goal.memory.asked.is_none() && goal.memory.launches == LAUNCHES;
     match &seen.owner {
         Ownership::Unknown(why) if has_begun_nothing && !goal.memory.was_supervised => {
-            return refuse(Refusal::Unknown { why: Box::new(why.clone()) });
+            return refuse(why.clone());
         }
         Ownership::Gone | Ownership::Unsupervised if has_begun_nothing && !goal.memory.was_supervised => {
             return first_launch(seen);
@@ -49,7 +50,7 @@ pub(super) fn step(goal: &Goal, seen: &Observed, now: Instant) -> Step {
 fn first_launch(seen: &Observed) -> Step {
     match (&seen.record, seen.lost) {
         (None, None) => Step::Look(Fact::Lost),
-        (None, Some(Some(supervisor))) => refuse(Refusal::Lost { supervisor }),
+        (None, Some(Some(supervisor))) => refuse(Reason::RunsUnrecorded { supervisor }),
         (None, Some(None)) | (Some(_), _) => Step::Launch(Launch::Start),
     }
 }
@@ -84,8 +85,8 @@ fn outcome(goal: &Goal, seen: &Observed) -> Step {
     let Some(record) = seen.record.as_ref().filter(is_told) else {
         return match (has_failed(ended), &seen.why_failed) {
             (true, None) => Step::Look(Fact::WhyFailed),
-            (true, Some(why)) => refuse(Refusal::SupervisorFailed { why: why.clone() }),
-            (false, _) if goal.memory.launches == 0 && ended.is_some() => refuse(Refusal::SupervisorsKilled),
+            (true, Some(why)) => refuse(why.clone()),
+            (false, _) if goal.memory.launches == 0 && ended.is_some() => refuse(Reason::SupervisorsKilled),
             (false, _) => Step::Wait,
         };
     };

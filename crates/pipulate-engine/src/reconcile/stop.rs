@@ -3,13 +3,17 @@
 use std::time::Instant;
 
 use pipulate_core::identity::Pid;
+use pipulate_core::reason::Reason;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::command::End;
 use pipulate_supervisor::ownership::Ownership;
 use pipulate_supervisor::program::GAVE_WAY;
 
-use super::{Ask, Awaited, Fact, Goal, Holder, Launch, Observed, Step, is_restarting, is_written_by, refuse};
-use crate::report::{Outcome, Refusal, Unrecorded};
+use super::{
+    Ask, Awaited, Fact, Goal, Holder, Launch, Observed, Step, is_restarting, is_written_by, refuse,
+    unreadable,
+};
+use crate::report::Outcome;
 
 pub(super) fn step(goal: &Goal, seen: &Observed, now: Instant) -> Step {
     match seen.awaited {
@@ -32,7 +36,7 @@ pub(super) fn step(goal: &Goal, seen: &Observed, now: Instant) -> Step {
         Awaited::None => {}
     }
     if goal.memory.attempts == 0 {
-        return refuse(Refusal::Restless);
+        return refuse(Reason::SupervisorRestless);
     }
     decide(goal, seen)
 }
@@ -46,19 +50,17 @@ fn decide(goal: &Goal, seen: &Observed) -> Step {
     if let (Some(decided), Some(now)) = (&goal.decided_on, generation)
         && decided != now
     {
-        return refuse(Refusal::StartedSince);
+        return refuse(Reason::StartedSince);
     }
     match (&seen.owner, &seen.unreadable, record) {
         // The kernel's word for who holds the lock, not the record's.
         (Ownership::Supervised(pid), _, _) => of_supervisor(goal, seen, *pid),
-        (Ownership::Unknown(why), _, _) => refuse(Refusal::Unknown { why: Box::new(why.clone()) }),
+        (Ownership::Unknown(why), _, _) => refuse(why.clone()),
         // Its processes still carry its marker; to go by that alone has to be asked for.
         (Ownership::Gone | Ownership::Unsupervised, Some(_), _) if goal.stop.force => {
             Step::Launch(Launch::Stop)
         }
-        (Ownership::Gone | Ownership::Unsupervised, Some(error), _) => {
-            refuse(Refusal::UnreadableRecord { error: error.clone() })
-        }
+        (Ownership::Gone | Ownership::Unsupervised, Some(problem), _) => refuse(unreadable(problem)),
         (Ownership::Gone, None, None) => match seen.lost {
             None => Step::Look(Fact::Lost),
             Some(None) => nothing_runs(goal),
@@ -79,7 +81,7 @@ fn of_supervisor(goal: &Goal, seen: &Observed, pid: Pid) -> Step {
     if goal.memory.has_vanished {
         match seen.holder {
             None => return Step::Look(Fact::Holder),
-            Some(Holder::Other(pid)) => return refuse(Refusal::LockHeld { pid }),
+            Some(Holder::Other(pid)) => return refuse(Reason::LockHeld { pid }),
             Some(Holder::Supervisor) => {}
         }
     }
@@ -98,9 +100,9 @@ fn after_child(seen: &Observed, end: End) -> Option<Step> {
         End::Code(code) if code != i32::from(GAVE_WAY) => Some(match (&seen.why_failed, &seen.owner) {
             (None, _) => Step::Look(Fact::WhyFailed),
             (Some(why), Ownership::Gone) if seen.unreadable.is_none() => {
-                Step::End(Outcome::Unrecorded(Unrecorded::SupervisorFailed { why: why.clone() }))
+                Step::End(Outcome::Unrecorded(Box::new(why.clone())))
             }
-            (Some(why), _) => refuse(Refusal::SupervisorFailed { why: why.clone() }),
+            (Some(why), _) => refuse(why.clone()),
         }),
         End::Code(_) | End::Signal(_) | End::TimedOut | End::Unknown => None,
     }
@@ -109,11 +111,11 @@ fn after_child(seen: &Observed, end: End) -> Option<Step> {
 /// What the supervisor's last record says; `None` when it ended before it was done.
 fn outcome(seen: &Observed) -> Option<Outcome> {
     match (&seen.record, &seen.unreadable) {
-        (_, Some(error)) => Some(Outcome::Refused(Refusal::UnreadableRecord { error: error.clone() })),
+        (_, Some(problem)) => Some(Outcome::Refused(Box::new(unreadable(problem)))),
         (Some(record), None) if record.wanted == Wanted::Stopped => {
             record.receipt.as_ref().map(|_| Outcome::Stopped { record: Box::new(record.clone()) })
         }
         (Some(_), None) => None,
-        (None, None) => Some(Outcome::Unrecorded(Unrecorded::RecordsDeleted)),
+        (None, None) => Some(Outcome::Unrecorded(Box::new(Reason::RecordsDeleted))),
     }
 }

@@ -1,9 +1,9 @@
 //! What holds for the order of services, whatever they need and however they come out.
 
+use pipulate_core::reason::Reason;
 use proptest::prelude::*;
 
 use super::*;
-use crate::report::Refusal;
 
 /// Services, each of which may need those before it.
 fn any_config() -> impl Strategy<Value = (Config, Vec<ServiceName>)> {
@@ -27,7 +27,7 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
         Outcome::Begun,
         Outcome::TimedOut,
         Outcome::StartWithdrawn,
-        Outcome::Refused(Refusal::Restless),
+        Outcome::Refused(Box::new(Reason::SupervisorRestless)),
     ])
 }
 

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use pipulate_core::chat::{About, Chat, Effort, LeftOut, Outcome, Turn, title};
+use pipulate_core::fault::FileRefusal;
 
 const VERSION: u32 = 2;
 /// How deep versions of questions may lie within other versions: each is a call of a function.
@@ -141,7 +142,7 @@ fn encode_thread(
     }
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Chat, String> {
+pub(super) fn decode(bytes: &[u8]) -> Result<Chat, FileRefusal> {
     if version(bytes)? == 1 {
         let ChatV1 { name, instructions, turns } = decode_as(bytes)?;
         return Ok(Chat { name, instructions, turns: turns.into_iter().map(Turn::from).collect() });
@@ -150,7 +151,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Chat, String> {
     Ok(Chat { name, instructions, turns: Tree::of(turns)?.thread(None, 0)? })
 }
 
-pub(super) fn decode_title(bytes: &[u8]) -> Result<String, String> {
+pub(super) fn decode_title(bytes: &[u8]) -> Result<String, FileRefusal> {
     version(bytes)?;
     let Title { name, turns } = decode_as(bytes)?;
     let first = turns.iter().find(|turn| !turn.hidden).map(|turn| turn.question.as_str());
@@ -165,22 +166,22 @@ struct Tree {
 }
 
 impl Tree {
-    fn of(turns: Vec<TurnV2>) -> Result<Self, String> {
+    fn of(turns: Vec<TurnV2>) -> Result<Self, FileRefusal> {
         let (mut roots, mut following) = (Vec::new(), vec![Vec::new(); turns.len()]);
         for (place, turn) in turns.iter().enumerate() {
             match turn.after {
                 None => roots.push(place),
                 Some(after) if after < place => following[after].push(place),
-                Some(after) => return Err(format!("it is damaged: turn {place} comes after turn {after}")),
+                Some(after) => return Err(FileRefusal::Damaged { turn: place, after }),
             }
         }
         Ok(Self { turns: turns.into_iter().map(Some).collect(), roots, following })
     }
 
     /// The conversation that is shown after a turn.
-    fn thread(&mut self, after: Option<usize>, depth: usize) -> Result<Vec<Turn>, String> {
+    fn thread(&mut self, after: Option<usize>, depth: usize) -> Result<Vec<Turn>, FileRefusal> {
         if depth > DEEPEST {
-            return Err("it is damaged: its turns nest too deeply".to_owned());
+            return Err(FileRefusal::TooDeep);
         }
         let mut thread = Vec::new();
         let mut versions = match after {
@@ -206,20 +207,16 @@ impl Tree {
     }
 }
 
-fn damaged(error: &serde_json::Error) -> String {
-    format!("it is no chat that this version understands: {error}")
-}
-
-fn version(bytes: &[u8]) -> Result<u32, String> {
+fn version(bytes: &[u8]) -> Result<u32, FileRefusal> {
     let Version { version } = decode_as(bytes)?;
     if !(1..=VERSION).contains(&version) {
-        return Err(format!("it was written by a newer Pipulate (format {version}); update this one"));
+        return Err(FileRefusal::NewerFormat { format: version, known: VERSION });
     }
     Ok(version)
 }
 
-fn decode_as<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    serde_json::from_slice(bytes).map_err(|error| damaged(&error))
+fn decode_as<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FileRefusal> {
+    serde_json::from_slice(bytes).map_err(|error| FileRefusal::NotUnderstood { error: error.to_string() })
 }
 
 impl EndV1 {
@@ -289,7 +286,10 @@ mod tests {
         assert_eq!(chat.turns[1].thinking, "Hm.");
         assert_eq!(decode_title(frozen).unwrap(), "1?");
         assert!(decode(b"{\"version\":1}").is_err() && decode(b"").is_err());
-        assert!(decode(br#"{"version":3,"turns":[]}"#).unwrap_err().contains("newer Pipulate (format 3)"));
+        assert_eq!(
+            decode(br#"{"version":3,"turns":[]}"#),
+            Err(FileRefusal::NewerFormat { format: 3, known: VERSION })
+        );
     }
 
     #[test]
@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(decode_title(frozen).unwrap(), "Mine");
         let looping =
             br#"{"version":2,"turns":[{"question":"","model":"","answer":"","end":"open","after":0}]}"#;
-        assert!(decode(looping).unwrap_err().contains("damaged"));
+        assert!(matches!(decode(looping), Err(FileRefusal::Damaged { .. })));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::time::SystemTime;
 
+use pipulate_core::fault::FileRefusal;
 use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
@@ -64,13 +65,13 @@ impl OpenFile {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
-                return Err(StoreError::refused(&path, "it is a link, not a log"));
+                return Err(StoreError::refused(&path, FileRefusal::Link));
             }
             Err(error) => return Err(StoreError::io("open", &path)(error)),
         };
         let metadata = file.metadata().map_err(|error| StoreError::io("examine", &path)(error))?;
         if !metadata.is_file() {
-            return Err(StoreError::refused(&path, "it is not a plain file"));
+            return Err(StoreError::refused(&path, FileRefusal::NotAFile));
         }
         Ok(Some(Self {
             id: FileId::of(&metadata),

@@ -5,6 +5,7 @@
 mod adapters;
 mod coded;
 mod fate;
+mod fault;
 mod parts;
 pub(super) mod reason;
 
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pipulate_core::fault::FileRefusal;
 use pipulate_core::fingerprint::ConfigFingerprint;
 use pipulate_core::identity::{Host, Pid, ProcessIdentity};
 use pipulate_core::marker::RunId;
@@ -177,25 +179,23 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
 }
 
 /// The record in these bytes, or why there is none.
-pub(super) fn decode(bytes: &[u8]) -> Result<Record, String> {
+pub(super) fn decode(bytes: &[u8]) -> Result<Record, FileRefusal> {
     if bytes.is_empty() {
-        return Err("it is empty, as after a full disk or a crash of the machine".to_owned());
+        return Err(FileRefusal::Empty);
     }
     let wire: RecordWire = match serde_json::from_slice(bytes) {
         Ok(wire @ RecordWire { version: ..=VERSION, .. }) => wire,
         read => return Err(why_unreadable(bytes, read.err())),
     };
-    wire.into_record().ok_or_else(|| "it holds a value that no Pipulate writes".to_owned())
+    wire.into_record().ok_or(FileRefusal::StrangeValue)
 }
 
 /// Says why these bytes are no record of a version known here; `error`, if they are none of any version.
-fn why_unreadable(bytes: &[u8], error: Option<serde_json::Error>) -> String {
-    let not_understood = |error| format!("it can't be understood: {error}");
+fn why_unreadable(bytes: &[u8], error: Option<serde_json::Error>) -> FileRefusal {
+    let not_understood = |error: serde_json::Error| FileRefusal::NotUnderstood { error: error.to_string() };
     match serde_json::from_slice(bytes) {
-        Ok(Version { version: ..=VERSION }) => error.map(not_understood).unwrap_or_default(),
-        Ok(Version { version }) => {
-            format!("a newer Pipulate wrote it (format {version}, this one knows {VERSION}); use that one")
-        }
+        Ok(Version { version: ..=VERSION }) => error.map_or(FileRefusal::StrangeValue, not_understood),
+        Ok(Version { version }) => FileRefusal::NewerFormat { format: version, known: VERSION },
         Err(error) => not_understood(error),
     }
 }

@@ -45,7 +45,7 @@ impl SpawnFailure {
 impl From<StoreError> for SpawnFailure {
     fn from(error: StoreError) -> Self {
         let passes = error.system().is_some_and(spawn::is_passing);
-        Self { why: Reason::FileProblem { error: error.to_string() }, passes }
+        Self { why: Reason::FileProblem { problem: error.into() }, passes }
     }
 }
 

@@ -159,7 +159,7 @@ fn earlier_record(
     let living = service.everywhere(&[], layout).ours;
     match (living.first(), beginning) {
         (Some(entry), Beginning::Start | Beginning::Rescue) => {
-            Err(doubtful(service, Reason::RecordUnreadable { error: error.to_string(), pid: entry.pid }))
+            Err(doubtful(service, Reason::RecordUnreadable { problem: error.into(), pid: Some(entry.pid) }))
         }
         (None, _) | (Some(_), Beginning::Stop) => {
             tracing::warn!(service = %service.name, "{error}; it is written anew");

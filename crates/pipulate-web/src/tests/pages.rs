@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use axum::http::{Method, StatusCode};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use pipulate_core::fault::Fault;
 use pipulate_core::reason::Reason;
 use pipulate_core::resources::{Disk, Load, Memory, Resources};
 use pipulate_core::service::ServiceName;
@@ -82,7 +83,11 @@ fn attack_25_hostile_text_stays_text() {
     bad.reasons = vec![Reason::told(hostile)];
     bad.url = Some("javascript:alert(1)".to_owned());
     *home.world.services.lock().unwrap() = vec![bad];
-    home.world.unknown.lock().unwrap().push(Doubt::Unreadable { error: hostile.to_owned() });
+    home.world
+        .unknown
+        .lock()
+        .unwrap()
+        .push(Doubt::Unreadable { problem: Fault::Told { text: hostile.to_owned() } });
     let notice = Notice { text: hostile.to_owned(), at: Timestamp::UNIX_EPOCH };
     let page = services_page(&home, Some(&notice));
     assert!(!page.contains("<img src=x") && !page.contains("<script>") && !page.contains("javascript:"));

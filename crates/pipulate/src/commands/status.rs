@@ -58,9 +58,9 @@ fn statuses(context: &Context, projects: Projects) -> Vec<ProjectStatus> {
 /// The status of another project; one that may not be looked into has only a reason.
 fn status_of(context: &Context, root: AbsPath) -> ProjectStatus {
     context.of_project(root.clone()).map_or_else(
-        |failure| {
+        |problem| {
             let name = root.file_name().map(|name| name.to_string_lossy().into_owned());
-            let unknown = vec![Doubt::Unreadable { error: failure.in_one_line() }];
+            let unknown = vec![Doubt::Unreadable { problem }];
             ProjectStatus { name: name.unwrap_or_default(), root, services: Vec::new(), unknown }
         },
         |project| project_status(&project),

@@ -30,8 +30,8 @@ pub(crate) fn stop(context: &Context, settings: StopSettings) -> Result<ExitStat
             for root in projects::find(registry::projects(context.project.layout.user())) {
                 match context.of_project(root) {
                     Ok(context) => known.push(context),
-                    Err(failure) => {
-                        context.printer.failure(&failure);
+                    Err(fault) => {
+                        context.printer.failure(&Failure::of_fault(&fault));
                         worst = ExitStatus::Failed;
                     }
                 }

@@ -9,17 +9,20 @@ mod log_subscriber;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 
+use pipulate_core::fault::Fault;
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
+use pipulate_core::reason::Reason;
 use pipulate_core::service::{LogLimits, Readiness, RestartPolicy, ServiceName, ServiceSpec, StopSpec};
 use pipulate_core::state::ServiceState;
 use pipulate_engine::execute::failure_line;
 use pipulate_engine::particulars;
 use pipulate_engine::specs::{specs, with_env_file};
 use pipulate_process::identity::own_pid;
+use pipulate_store::error::StoreError;
 use pipulate_store::files;
 use pipulate_store::lock::Lock;
 use pipulate_store::pending::is_withdrawn;
@@ -32,10 +35,8 @@ use pipulate_supervisor::program::{Beginning, Program, VERB};
 
 use crate::call::SuperviseSettings;
 use crate::context::Context;
-use crate::error::{Failure, FailureKind};
+use crate::error::Failure;
 use crate::exit_code::ExitStatus;
-use crate::style::Style;
-use crate::ui::denial;
 use log_subscriber::LogSubscriber;
 
 /// The launch spec of a supervisor that was given one.
@@ -56,7 +57,8 @@ pub(crate) fn follow(given: LaunchSpec) -> ExitStatus {
     let service = spec.name.clone();
     let ended = begin(&layout, &service, |notify| {
         // What was read from it is known by now, and may hold secrets.
-        rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+        let silence = File::open("/dev/null").and_then(|null| Ok(rustix::stdio::dup2_stdin(null)?));
+        silence.map_err(system("close standard input"))?;
         let Some(lock) = take_lock(&layout, &service, pending.as_ref())? else {
             return Ok(ExitStatus::GaveWay);
         };
@@ -75,13 +77,12 @@ pub(crate) fn follow(given: LaunchSpec) -> ExitStatus {
             words,
             particulars,
             is_ordered,
-        })
-        .map_err(denial::not_supervised)?;
+        })?;
         Ok(ExitStatus::Success)
     });
-    ended.unwrap_or_else(|failure| {
-        tracing::error!(service = %service, "{}", failure.render(Style::plain()));
-        failure.kind.exit_status()
+    ended.unwrap_or_else(|why| {
+        tracing::error!(service = %service, "{}", pipulate_words::reason(&why, &service));
+        ExitStatus::Failed
     })
 }
 
@@ -89,7 +90,7 @@ pub(crate) fn follow(given: LaunchSpec) -> ExitStatus {
 /// it already is fine.
 pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Result<ExitStatus, Failure> {
     let SuperviseSettings { service, beginning, .. } = &settings;
-    begin(&context.project.layout, service, |notify| {
+    let ended = begin(&context.project.layout, service, |notify| {
         let lock = match settings.lock {
             Some(number) => Some(Lock::inherited(number, &context.project.layout.lock(service))?),
             None => take_lock(&context.project.layout, service, settings.pending.as_ref())?,
@@ -97,11 +98,12 @@ pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Resul
         let Some(lock) = lock else { return Ok(ExitStatus::GaveWay) };
         let spec = match beginning {
             Beginning::Start => {
-                configured(context, service).inspect_err(|failure| note_its_end(context, service, failure))?
+                configured(context, service).inspect_err(|why| note_its_end(context, service, why))?
             }
-            Beginning::Rescue => configured(context, service).unwrap_or_else(|failure| {
+            Beginning::Rescue => configured(context, service).unwrap_or_else(|why| {
                 // Somebody is editing it: what runs must not wait for that with nobody to read what it prints.
-                tracing::warn!(%service, "it is supervised without its configuration: {}", failure.render(Style::plain()).trim().replace("\n", "; "));
+                let why = pipulate_words::reason(&why, service);
+                tracing::warn!(%service, "it is supervised without its configuration: {why}");
                 // What it would be started with, nobody knows.
                 let restart = RestartPolicy::Never;
                 ServiceSpec { restart, watch: None, ..spec_of_living(context, service) }
@@ -113,26 +115,27 @@ pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Resul
             particulars: particulars::of(&spec),
             spec,
             lock,
-            fifo: settings.fifo.map(files::inherited).transpose()?,
+            fifo: settings.fifo.map(files::inherited).transpose().map_err(system("take over the FIFO"))?,
             notify,
             program: context.project.program(),
             beginning: *beginning,
             words: pipulate_words::reasons,
             is_ordered: false,
         };
-        driver::supervise(task).map_err(denial::not_supervised)?;
+        driver::supervise(task)?;
         Ok(ExitStatus::Success)
-    })
+    });
+    ended.map_err(|why| Failure::failed(pipulate_words::reason(&why, service)))
 }
 
 /// A service that was to begin anew, and can't: its old instance is gone, and the record says why there
 /// is no new one. The supervisor stays named, so that what is left is still looked for.
-fn note_its_end(context: &Context, service: &ServiceName, failure: &Failure) {
+fn note_its_end(context: &Context, service: &ServiceName, why: &Reason) {
     let record = record::read(&context.project.layout, service).ok().flatten();
     let is_own = |record: &Record| record.supervisor.as_ref().map(|named| named.pid) == own_pid();
     if let Some(mut record) = record.filter(is_own) {
         record.state = ServiceState::Crashed;
-        record.reasons = vec![failure.to_reason(failure.in_one_line())];
+        record.reasons = vec![why.clone()];
         record.main = None;
         // Whoever asked for it sees by this that it was tried.
         record.generation = record.next_run.take();
@@ -146,18 +149,16 @@ fn note_its_end(context: &Context, service: &ServiceName, failure: &Failure) {
 fn begin(
     layout: &Layout,
     service: &ServiceName,
-    work: impl FnOnce(Option<OwnedFd>) -> Result<ExitStatus, Failure>,
-) -> Result<ExitStatus, Failure> {
+    work: impl FnOnce(Option<OwnedFd>) -> Result<ExitStatus, Reason>,
+) -> Result<ExitStatus, Reason> {
     // From the moment that the lock is ours, a stop may come: it waits until somebody listens.
-    notice::hold_back()?;
+    notice::hold_back().map_err(system("hold signals back"))?;
     // Only a second call in one process fails.
     let _first = tracing::subscriber::set_global_default(LogSubscriber(layout.clone()));
-    let mut notify = take_stdout()?;
-    let ended = work(Some(OwnedFd::from(notify.try_clone()?)));
-    if let Err(failure) = &ended {
-        // Whoever waits hears why, in one line.
-        let words = failure.render(Style::plain()).replace("error: ", "").trim().replace('\n', "; ");
-        let line = failure_line(service, &failure.to_reason(words));
+    let (mut notify, given) = take_stdout().map_err(system("take standard output"))?;
+    let ended = work(Some(given));
+    if let Err(why) = &ended {
+        let line = failure_line(service, why);
         let _nobody_waits = notify.write_all(line.as_bytes());
     }
     ended
@@ -168,18 +169,20 @@ fn take_lock(
     layout: &Layout,
     service: &ServiceName,
     pending: Option<&RunId>,
-) -> Result<Option<Lock>, Failure> {
+) -> Result<Option<Lock>, StoreError> {
     let lock = Lock::acquire(&layout.lock(service))?.ok();
     // Not before: a stop that writes this later finds the lock held.
     Ok(lock.filter(|_| !pending.is_some_and(|start| is_withdrawn(layout, start, service))))
 }
 
-fn configured(context: &Context, name: &ServiceName) -> Result<ServiceSpec, Failure> {
-    let config = context.config()?;
-    let found = specs(&context.project, config).into_iter().find(|spec| spec.name == *name);
-    let spec = found
-        .ok_or_else(|| Failure::new(FailureKind::Usage, format!("there is no such service here: {name}")))?;
-    with_env_file(&context.project, config, spec).map_err(|why| denial::not_startable(why, name))
+fn configured(context: &Context, name: &ServiceName) -> Result<ServiceSpec, Reason> {
+    let project = &context.project;
+    let config = project.config.as_ref().map_err(|error| Reason::ConfigUnusable {
+        file: project.layout.config().to_path_buf(),
+        error: error.message.clone(),
+    })?;
+    let spec = specs(project, config).into_iter().find(|spec| spec.name == *name);
+    with_env_file(project, config, spec.ok_or(Reason::NotConfigured)?)
 }
 
 /// What supervising and stopping need to know of a service that lives, also of one that no
@@ -211,10 +214,14 @@ fn spec_of_living(context: &Context, service: &ServiceName) -> ServiceSpec {
     })
 }
 
-/// Takes the notify pipe out of stdout's place, where nothing else of ours may write to it.
-fn take_stdout() -> Result<File, Failure> {
+/// Takes the notify pipe out of stdout's place, where nothing else of ours may write to it. Returns it twice.
+fn take_stdout() -> io::Result<(File, OwnedFd)> {
     let notify = rustix::stdio::stdout().try_clone_to_owned()?;
     let nowhere = OpenOptions::new().write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdout(&nowhere)?;
-    Ok(notify.into())
+    Ok((notify.try_clone()?.into(), notify))
+}
+
+fn system(activity: &'static str) -> impl FnOnce(io::Error) -> Reason {
+    move |error| Fault::System { activity: activity.into(), error: (&error).into() }.into()
 }

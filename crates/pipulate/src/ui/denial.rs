@@ -1,14 +1,12 @@
 //! Why a request was not carried out, in words: what, why, and what to do next.
 
+use pipulate_core::fault::SystemErrorKind;
 use pipulate_core::service::ServiceName;
-use pipulate_engine::cause::CauseKind;
-use pipulate_engine::denial::{Denial, NotStartable, WhyUnknown};
+use pipulate_engine::denial::{Denial, WhyUnknown};
 use pipulate_engine::work::Work;
-use pipulate_supervisor::driver::SuperviseError;
 
 use crate::error::{Failure, FailureKind};
 use crate::ui::launched::Launched;
-use crate::ui::refusal;
 
 /// The failure that a denial is.
 pub(crate) fn failure(denial: Denial) -> Failure {
@@ -32,7 +30,7 @@ pub(crate) fn failure(denial: Denial) -> Failure {
         }
         Denial::NotStartable { service, why } => {
             Failure::failed(format!("{service} can't be started as it is configured"))
-                .cause(not_startable(why, &service).in_one_line())
+                .cause(pipulate_words::reason(&why, &service))
         }
         Denial::WorkInProgress { work } => {
             Failure::failed(format!("{}; nothing was stopped", in_progress(&work)))
@@ -51,23 +49,13 @@ pub(crate) fn failure(denial: Denial) -> Failure {
         }
         Denial::NoHome { error } => {
             // What is refused says itself what to do.
-            let is_forbidden = error.kind == CauseKind::NotPermitted;
+            let is_forbidden = error.kind() == SystemErrorKind::NotPermitted;
             let advice = "a home needs a folder that you may write to; make one of your own and go there";
-            let failure = Failure::of_cause(error);
+            let failure = Failure::of_fault(&error);
             if is_forbidden { failure.hint(advice) } else { failure }
         }
-        Denial::NoRoom { error } => as_it_was(Failure::of_cause(error)),
-        Denial::Store { error } | Denial::Launch { error } => Failure::of_cause(error),
-    }
-}
-
-/// Why a supervisor could not do its work.
-pub(crate) fn not_supervised(error: SuperviseError) -> Failure {
-    match error {
-        SuperviseError::Doubtful { service, why } => {
-            Failure::failed(refusal::supervisor_failed(&service, &why)).of_reason(why)
-        }
-        error @ (SuperviseError::Store(_) | SuperviseError::System { .. }) => error.into(),
+        Denial::NoRoom { error } => as_it_was(Failure::of_fault(&error)),
+        Denial::Store { error } | Denial::Launch { error } => Failure::of_fault(&error),
     }
 }
 
@@ -90,17 +78,6 @@ fn unknown(service: &ServiceName, why: WhyUnknown, known: &[ServiceName]) -> Fai
     };
     let failure = Failure::new(FailureKind::Usage, why);
     if known.is_empty() { failure } else { failure.hint(format!("the services are: {}", names(known))) }
-}
-
-/// Why a service can't be started as it is configured.
-pub(crate) fn not_startable(why: NotStartable, service: &ServiceName) -> Failure {
-    match why {
-        NotStartable::NoEnvFile { path } => Failure::failed(format!("its env_file is not there: {path}")),
-        NotStartable::EnvFile { error } => Failure::failed(error),
-        NotStartable::Preflight { why } => {
-            Failure::failed(pipulate_words::reason(&why, service)).of_reason(why)
-        }
-    }
 }
 
 /// What is being done in JupyterLab.

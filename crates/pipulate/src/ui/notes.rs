@@ -30,9 +30,9 @@ pub(crate) fn text(note: &Note) -> String {
             "This .pipulate was copied or came with the folder; it gets keys of its own".to_owned()
         }
         Note::RunMoved { run } => format!("This folder can't hold what a home needs; it is kept in: {run}"),
-        Note::NotRemembered { error } => format!("this home will not be known as your own: {}", error.text),
+        Note::NotRemembered { error } => format!("this home will not be known as your own: {error}"),
         Note::NotListed { error } => {
-            format!("this project will be missing in `status --all`: {}", error.text)
+            format!("this project will be missing in `status --all`: {error}")
         }
         Note::Upgraded { service } => {
             format!("The supervisor of {service} makes way for this version of Pipulate")
@@ -49,6 +49,6 @@ pub(crate) fn text(note: &Note) -> String {
             format!("secrets are missing: {}", names.join(", "))
         }
         Note::SecretsUnread { error } => error.clone(),
-        Note::LogsUnread { error } => format!("older logs could not be looked at: {}", error.text),
+        Note::LogsUnread { error } => format!("older logs could not be looked at: {error}"),
     }
 }

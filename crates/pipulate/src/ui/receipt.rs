@@ -1,13 +1,13 @@
 //! What a stop did, in words: what ended, what had to be forced, what was left and why.
 
+use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
 use pipulate_core::text::printable;
-use pipulate_engine::report::{Outcome, Refusal};
+use pipulate_engine::report::Outcome;
 use pipulate_store::record::{Named, Receipt};
 
 use super::printer::Printer;
-use super::refusal;
-use crate::error::{Failure, FailureKind};
+use crate::error::{Failure, FailureKind, advice_against};
 use crate::style::Style;
 
 /// Prints the receipt; refusals go to stderr. `asked` and `kernels` as in [`text`].
@@ -40,9 +40,9 @@ pub(crate) fn print(
 /// What was not stopped, and why.
 pub(crate) fn failures(outcomes: &[(ServiceName, Outcome)]) -> Vec<Failure> {
     let failure = |(service, outcome): &(ServiceName, Outcome)| {
-        let Outcome::Refused(refusal) = outcome else { return None };
-        let mut why = refusal::words(service, refusal);
-        if matches!(refusal, Refusal::UnreadableRecord { .. }) {
+        let Outcome::Refused(reason) = outcome else { return None };
+        let mut why = pipulate_words::reason(reason, service);
+        if matches!(**reason, Reason::RecordUnreadable { .. }) {
             why.push_str("; a stop with --force ends what carries its marker");
         }
         Some(Failure::failed(format!("{service} was not stopped")).cause(why))
@@ -79,7 +79,7 @@ pub(crate) fn text(
                 lines.push(format!("{service} had not started yet, and will not be started"));
             }
             Outcome::Unrecorded(why) => {
-                let why = printable(&refusal::unrecorded(service, why));
+                let why = unrecorded(service, why);
                 lines.push(format!("{} {service}, {why}", style.good("Stopped")));
             }
             Outcome::Refused(_)
@@ -105,6 +105,22 @@ pub(crate) fn text(
 /// The line for a notebook whose kernel ended without work in progress.
 pub(crate) fn ended_kernel(notebook: &str) -> String {
     format!("  ended with it: the kernel of {}, with its variables", printable(notebook))
+}
+
+/// What is said of a stopped service that no record speaks of.
+fn unrecorded(service: &ServiceName, why: &Reason) -> String {
+    match why {
+        Reason::RecordsDeleted => "whose records had been deleted".to_owned(),
+        Reason::SupervisorFailed => "which can't be written down; see supervisor.log".to_owned(),
+        why => {
+            let advice = match why {
+                Reason::FileProblem { problem } => advice_against(problem.kind()),
+                _ => None,
+            };
+            let hint = advice.map(|advice| format!("; hint: {advice}")).unwrap_or_default();
+            format!("which can't be written down: {}{hint}", pipulate_words::reason(why, service))
+        }
+    }
 }
 
 fn service_lines(service: &ServiceName, receipt: &Receipt, style: Style) -> Vec<String> {
@@ -192,7 +208,7 @@ mod tests {
     #[test]
     fn nothing_is_promised_about_what_was_refused() {
         let name = |text| ServiceName::parse(text).unwrap();
-        let refused = (name("jupyter"), Outcome::Refused(Refusal::Restless));
+        let refused = (name("jupyter"), Outcome::Refused(Box::new(Reason::SupervisorRestless)));
         assert_eq!(text(std::slice::from_ref(&refused), &[], &[], Style::plain()), "");
         let done = (name("server"), stopped(Receipt { stopped: 1, seconds: 0.3, ..Receipt::default() }));
         assert_eq!(text(&[refused, done], &[], &[], Style::plain()), "Stopped server: 1 process in 0.3 s");

@@ -6,7 +6,6 @@ use pipulate_core::state::ServiceState;
 use pipulate_engine::report::Outcome;
 use pipulate_store::record::Record;
 
-use super::refusal;
 use crate::style::Style;
 
 /// One line about one service.
@@ -83,7 +82,7 @@ pub(crate) fn reason(service: &ServiceName, outcome: &Outcome) -> Option<String>
             Some(format!("{service}: {why}"))
         }
         Outcome::StartWithdrawn => Some(format!("{service}: it was stopped meanwhile")),
-        Outcome::Refused(refusal) => Some(format!("{service}: {}", refusal::words(service, refusal))),
+        Outcome::Refused(why) => Some(format!("{service}: {}", pipulate_words::reason(why, service))),
         Outcome::Up { .. }
         | Outcome::Begun
         | Outcome::TimedOut

@@ -1,5 +1,7 @@
 //! One case for each rule.
 
+use pipulate_core::fault::FileRefusal;
+
 use super::*;
 
 pub(super) fn gone(record: Option<Record>) -> Observed {
@@ -21,8 +23,7 @@ fn is_up(step: &Step, expected_fresh: bool) -> bool {
 #[test]
 fn what_may_run_elsewhere_is_refused_by_every_request() {
     for desired in [Desired::Running, Desired::Stopped, Desired::Restarted] {
-        let why = Box::new(Reason::InAnotherContainer);
-        assert_eq!(decide(desired, &elsewhere()), refuse(Refusal::Unknown { why }));
+        assert_eq!(decide(desired, &elsewhere()), refuse(Reason::InAnotherContainer));
     }
 }
 
@@ -39,7 +40,7 @@ fn a_service_whose_records_were_deleted_is_looked_for_before_a_second_one_is_sta
         assert_eq!(decide(desired, &nothing), Step::Look(Fact::Lost));
     }
     nothing.lost = Some(Some(pid(10)));
-    assert_eq!(decide(Desired::Running, &nothing), refuse(Refusal::Lost { supervisor: pid(10) }));
+    assert_eq!(decide(Desired::Running, &nothing), refuse(Reason::RunsUnrecorded { supervisor: pid(10) }));
     assert_eq!(decide(Desired::Stopped, &nothing), Step::Ask(Ask::StopLost { supervisor: pid(10) }));
     nothing.lost = Some(None);
     assert_eq!(decide(Desired::Running, &nothing), Step::Launch(Launch::Start));
@@ -112,9 +113,9 @@ fn a_supervisor_that_could_not_work_is_asked_why_and_a_killed_one_is_replaced() 
     let ended = |end| Observed { awaited: Awaited::Child(Some(end)), ..gone(Some(stopped())) };
     let mut failed = ended(End::Code(1));
     assert_eq!(decide_then(Desired::Running, &first, &failed), Step::Look(Fact::WhyFailed));
-    let why = Some(Box::new(Reason::told("no room")));
+    let why = Reason::told("no room");
     failed.why_failed = Some(why.clone());
-    assert_eq!(decide_then(Desired::Running, &first, &failed), refuse(Refusal::SupervisorFailed { why }));
+    assert_eq!(decide_then(Desired::Running, &first, &failed), refuse(why));
     for end in [End::Signal(9), End::Code(pipulate_supervisor::program::GAVE_WAY.into())] {
         assert_eq!(decide_then(Desired::Running, &first, &ended(end)), Step::Launch(Launch::Start));
     }
@@ -213,11 +214,11 @@ fn a_stop_does_not_end_what_was_started_after_it_was_asked_for() {
     let up = supervised(ServiceState::Ready);
     let mut goal = Goal::new(Desired::Stopped);
     goal.decided_on = Some(run(7));
-    assert_eq!(reconcile(&goal, &up, Instant::now()), refuse(Refusal::StartedSince));
+    assert_eq!(reconcile(&goal, &up, Instant::now()), refuse(Reason::StartedSince));
     // Also where the request itself has seen the earlier one.
     let mut later = Observed { awaited: Awaited::Other { lives: false }, ..up.clone() };
     later.record.as_mut().unwrap().generation = Some(run(2));
-    assert_eq!(decide_then(Desired::Stopped, &up, &later), refuse(Refusal::StartedSince));
+    assert_eq!(decide_then(Desired::Stopped, &up, &later), refuse(Reason::StartedSince));
     // A restart that is under way gives it another generation, and is ended.
     later.record.as_mut().unwrap().state = ServiceState::Stopping;
     assert!(matches!(decide_then(Desired::Stopped, &up, &later), Step::Ask(Ask::Stop { .. })));
@@ -241,14 +242,14 @@ fn of_what_nothing_lives_the_stop_is_written_down_or_cleaned_up_after() {
 
 #[test]
 fn an_unreadable_record_is_stopped_only_by_force() {
-    let unreadable = Observed { unreadable: Some("half".to_owned()), ..gone(None) };
-    let error = "half".to_owned();
-    assert_eq!(decide(Desired::Stopped, &unreadable), refuse(Refusal::UnreadableRecord { error }));
+    let problem = Fault::Refused { path: "/p/x.json".into(), why: FileRefusal::Empty };
+    let unread = Observed { unreadable: Some(problem.clone()), ..gone(None) };
+    assert_eq!(decide(Desired::Stopped, &unread), refuse(unreadable(&problem)));
     let mut goal = Goal::new(Desired::Stopped);
     goal.stop.force = true;
-    assert_eq!(reconcile(&goal, &unreadable, Instant::now()), Step::Launch(Launch::Stop));
+    assert_eq!(reconcile(&goal, &unread, Instant::now()), Step::Launch(Launch::Stop));
     // A supervisor is known by its lock all the same.
-    let held = Observed { owner: Ownership::Supervised(pid(10)), ..unreadable };
+    let held = Observed { owner: Ownership::Supervised(pid(10)), ..unread };
     assert!(matches!(decide(Desired::Stopped, &held), Step::Ask(Ask::Stop { .. })));
 }
 
@@ -259,7 +260,7 @@ fn a_process_that_only_holds_the_lock_is_not_signaled() {
     goal.vanished();
     assert_eq!(reconcile(&goal, &held, Instant::now()), Step::Look(Fact::Holder));
     held.holder = Some(Holder::Other(pid(10)));
-    assert_eq!(reconcile(&goal, &held, Instant::now()), refuse(Refusal::LockHeld { pid: pid(10) }));
+    assert_eq!(reconcile(&goal, &held, Instant::now()), refuse(Reason::LockHeld { pid: pid(10) }));
     held.holder = Some(Holder::Supervisor);
     assert!(matches!(reconcile(&goal, &held, Instant::now()), Step::Ask(Ask::Stop { .. })));
 }

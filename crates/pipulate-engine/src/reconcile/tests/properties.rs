@@ -53,7 +53,7 @@ fn any_look() -> impl Strategy<Value = (Observed, Option<End>)> {
                 lost: Some(is_lost.then(|| pid(10))),
                 holder: Some(holder),
                 answer: Some(answer),
-                why_failed: Some(None),
+                why_failed: Some(Reason::SupervisorFailed),
                 is_outdated: Some(is_outdated),
                 ..seen(owner, record)
             };
@@ -196,7 +196,7 @@ proptest! {
         goal.decided_on = None;
         // The restart or start has seen the service up and wanted, and then it was stopped.
         let up = (Observed { answer: Some(Ok(())), ..supervised(ServiceState::Starting) }, None);
-        let stop = (Observed { why_failed: Some(None), ..seen(Ownership::Gone, Some(stopped())) }, None);
+        let stop = (Observed { why_failed: Some(Reason::SupervisorFailed), ..seen(Ownership::Gone, Some(stopped())) }, None);
         let steps = simulate(goal, [up, stop].into_iter().chain(looks).collect());
         prop_assert!(
             steps.iter().all(|(_, step)| !matches!(step, Step::Launch(_))),

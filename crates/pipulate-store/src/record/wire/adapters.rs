@@ -68,3 +68,8 @@ with!(
     |seconds| Duration::try_from_secs_f64(seconds).ok()
 );
 with!(pid: Pid as i32, |pid| pid.get(), Pid::new);
+with!(
+    maybe_pid: Option<Pid> as Option<i32>,
+    |pid| pid.map(Pid::get),
+    |number| number.map_or(Some(None), |number| Pid::new(number).map(Some))
+);

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pipulate_core::fault::Fault;
 use pipulate_core::identity::Pid;
 use pipulate_core::reason::{
     Attempt, Ending, Key, NeedState, Obstacle, PortHolder, ProbeProblem, Processes, Reason, Remnant,
@@ -16,9 +17,10 @@ use pipulate_core::service::ServiceName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::adapters::{maybe_path, name, path, paths, pid, seconds, with};
+use super::adapters::{maybe_path, maybe_pid, name, path, paths, pid, seconds, with};
 use super::coded::{Coded, coded, raw, to_value};
 use super::fate::remnants;
+use super::fault::fault;
 use super::parts::{
     AttemptV2, EndingV2, PortHolderV2, ProbeProblemV2, ProcessesV2, WatchProblemV2, keys, maybe_obstacle,
 };
@@ -132,7 +134,8 @@ enum ReasonV2 {
     },
     NothingToStart,
     FileProblem {
-        error: String,
+        #[serde(with = "fault", alias = "error")]
+        problem: Fault,
     },
     SystemError {
         #[serde(with = "AttemptV2")]
@@ -241,11 +244,50 @@ enum ReasonV2 {
         error: Option<String>,
     },
     RecordUnreadable {
-        error: String,
+        #[serde(with = "fault", alias = "error")]
+        problem: Fault,
+        #[serde(default, with = "maybe_pid", skip_serializing_if = "Option::is_none")]
+        pid: Option<Pid>,
+    },
+    RecordsDeleted,
+    RunsUnrecorded {
+        #[serde(with = "pid")]
+        supervisor: Pid,
+    },
+    Doubtful {
+        #[serde(with = "reasons")]
+        why: Vec<Reason>,
+    },
+    LockHeld {
         #[serde(with = "pid")]
         pid: Pid,
     },
-    RecordsDeleted,
+    StartedSince,
+    SupervisorNotSignaled {
+        #[serde(with = "pid")]
+        pid: Pid,
+        error: Option<String>,
+    },
+    SupervisorNotStarted {
+        #[serde(with = "fault")]
+        problem: Fault,
+    },
+    SupervisorFailed,
+    SupervisorsKilled,
+    SupervisorRestless,
+    ConfigUnusable {
+        #[serde(with = "path")]
+        file: PathBuf,
+        error: String,
+    },
+    NotConfigured,
+    EnvFileMissing {
+        #[serde(with = "path")]
+        path: PathBuf,
+    },
+    EnvFileUnusable {
+        error: String,
+    },
     ListensPublicly {
         port: u16,
         address: IpAddr,
@@ -338,6 +380,10 @@ mod tests {
             r#"{"code":"need-failed","service":"db","state":{"state":"crashed","why":[{"code":"new"}]}}"#;
         let value: Value = serde_json::from_str(inside).unwrap();
         assert_eq!(encode(&decode(value.clone()).unwrap()), value);
+        // Before these had a form of their own they were sentences.
+        let sentence = r#"{"code":"file-problem","error":"could not read /p/x: no"}"#;
+        let problem = Fault::Told { text: "could not read /p/x: no".to_owned() };
+        assert_eq!(decode(serde_json::from_str(sentence).unwrap()), Some(Reason::FileProblem { problem }));
         // A field that a newer version added to a known code is not understood, and the rest is.
         let added = r#"{"code":"port-lost","port":5001,"since":7}"#;
         assert_eq!(decode(serde_json::from_str(added).unwrap()), Some(Reason::PortLost { port: 5001 }));

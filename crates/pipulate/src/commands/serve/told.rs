@@ -150,7 +150,8 @@ pub(super) fn of_failure(failure: &Failure) -> String {
 
 #[cfg(test)]
 mod tests {
-    use pipulate_engine::report::{Outcome, Refusal};
+    use pipulate_core::reason::Reason;
+    use pipulate_engine::report::Outcome;
     use pipulate_engine::request::Wait;
 
     use super::*;
@@ -186,14 +187,14 @@ mod tests {
             of_result(&samples::project("").context, &request, None, &[], Ok(report))
         };
         assert_eq!(
-            told(Desired::Stopped, Outcome::Refused(Refusal::Restless)),
+            told(Desired::Stopped, Outcome::Refused(Box::new(Reason::SupervisorRestless))),
             Err(ControlError::Refused(
                 "worker was not stopped\nits supervisor comes and goes; stop it again".to_owned()
             ))
         );
         let killed = "its supervisors were killed again and again; see supervisor.log";
         assert_eq!(
-            told(Desired::Restarted, Outcome::Refused(Refusal::SupervisorsKilled)),
+            told(Desired::Restarted, Outcome::Refused(Box::new(Reason::SupervisorsKilled))),
             Err(ControlError::Refused(format!("worker did not come back\nworker: {killed}")))
         );
         assert_eq!(told(Desired::Stopped, Outcome::AlreadyStopped), Ok("0 processes left".to_owned()));

@@ -1,0 +1,105 @@
+//! What went wrong with a file or in a system call, in a record. Before it had a form of its own it was a sentence.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use pipulate_core::fault::{Fault, FileRefusal, SystemError, SystemErrorKind};
+use pipulate_core::service::ServiceName;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::adapters::{name, path, with};
+use super::coded::to_value;
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Fault", tag = "of", rename_all = "kebab-case")]
+enum FaultV2 {
+    File {
+        activity: Cow<'static, str>,
+        #[serde(with = "path")]
+        path: PathBuf,
+        #[serde(with = "SystemErrorV2")]
+        error: SystemError,
+    },
+    Refused {
+        #[serde(with = "path")]
+        path: PathBuf,
+        #[serde(with = "FileRefusalV2")]
+        why: FileRefusal,
+    },
+    System {
+        activity: Cow<'static, str>,
+        #[serde(with = "SystemErrorV2")]
+        error: SystemError,
+    },
+    /// A sentence is written as one.
+    #[serde(skip)]
+    Told { text: String },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "SystemError")]
+struct SystemErrorV2 {
+    #[serde(with = "SystemErrorKindV2")]
+    kind: SystemErrorKind,
+    text: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "SystemErrorKind", rename_all = "kebab-case")]
+enum SystemErrorKindV2 {
+    DiskFull,
+    OverQuota,
+    ReadOnlyDisk,
+    NotPermitted,
+    Other,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "FileRefusal", tag = "code", rename_all = "kebab-case")]
+enum FileRefusalV2 {
+    Link,
+    NotAFile,
+    NotAFolder,
+    FileOfAnotherUser,
+    FolderOfAnotherUser,
+    TooLarge,
+    InheritedAnother,
+    NoHomeDirectory,
+    NoPlaceForRun,
+    UnsuitableForRun,
+    OfAnotherService {
+        #[serde(with = "name")]
+        service: ServiceName,
+    },
+    Empty,
+    NewerFormat {
+        format: u32,
+        known: u32,
+    },
+    NotUnderstood {
+        error: String,
+    },
+    StrangeValue,
+    Damaged {
+        turn: usize,
+        after: usize,
+    },
+    TooDeep,
+}
+
+fn encode(fault: &Fault) -> Value {
+    match fault {
+        Fault::Told { text } => Value::String(text.clone()),
+        fault => to_value(FaultV2::serialize(fault, serde_json::value::Serializer)),
+    }
+}
+
+fn decode(value: Value) -> Option<Fault> {
+    match value {
+        Value::String(text) => Some(Fault::Told { text }),
+        value => FaultV2::deserialize(value).ok(),
+    }
+}
+
+with!(fault: Fault as Value, encode, decode);
