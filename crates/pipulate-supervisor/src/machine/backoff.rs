@@ -11,12 +11,12 @@ pub(super) const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 pub(super) const FIRST_DELAY: Duration = Duration::from_millis(500);
 pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
-/// The failures of a service since it was last healthy.
+/// What went wrong with a service since it was last healthy.
 #[derive(Debug, Clone)]
 pub(super) struct Backoff {
-    /// Those within [`WINDOW`].
+    /// Failures within [`WINDOW`].
     recent: VecDeque<Instant>,
-    /// All of them.
+    /// Failures and pauses: the delay grows with them.
     count: u32,
     dice: u64,
 }
@@ -35,7 +35,7 @@ impl Backoff {
         Self { recent: VecDeque::new(), count, dice: seed | 1 }
     }
 
-    /// Whether there were no failures.
+    /// Whether there were none.
     pub(super) fn is_clean(&self) -> bool {
         self.count == 0
     }
@@ -46,16 +46,23 @@ impl Backoff {
         self.count = 0;
     }
 
+    /// Counts something that is no failure of the service and is followed by a start, such as a good end or a
+    /// shortage. Returns how long to wait before that; nothing is ever given up for it.
+    pub(super) fn pause(&mut self) -> Duration {
+        self.count = self.count.saturating_add(1);
+        self.delay()
+    }
+
     /// Counts one more failure.
     pub(super) fn one_more(&mut self, now: Instant) -> Next {
-        self.count = self.count.saturating_add(1);
+        let delay = self.pause();
         self.recent.push_back(now);
         while self.recent.front().is_some_and(|&earlier| now.duration_since(earlier) > WINDOW) {
             self.recent.pop_front();
         }
         match self.recent.len() {
             recent if recent >= LIMIT => Next::GiveUp(recent),
-            _ => Next::After(self.delay()),
+            _ => Next::After(delay),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What follows when the main process ends unasked, or can't be started.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pipulate_core::reason::Reason;
 use pipulate_core::service::RestartPolicy;
@@ -52,7 +52,12 @@ impl Machine {
             return self.end_with(Outcome::Crashed { why: Reason::EndedBeforeReady { end: ending(end) } });
         }
         match (self.policy.restart, end.success()) {
-            (RestartPolicy::Always, _) | (RestartPolicy::OnFailure, false) => self.again(end, now),
+            // As it was asked for: no failure, however often.
+            (RestartPolicy::Always, true) => {
+                let delay = self.backoff.pause();
+                self.wait(delay, now)
+            }
+            (RestartPolicy::Always | RestartPolicy::OnFailure, false) => self.again(end, now),
             (RestartPolicy::OnFailure | RestartPolicy::Never, true) => self.end_with(Outcome::Exited),
             (RestartPolicy::Never, false) => {
                 self.end_with(Outcome::Crashed { why: Reason::Ended { end: ending(end) } })
@@ -103,24 +108,24 @@ impl Machine {
         }
     }
 
-    /// What ran before is tried again later, as after a death: the shortage passes.
+    /// What ran before is tried again until the shortage is over, which is no failure of the service.
     pub(super) fn on_hindered(&mut self, why: Reason, now: Instant) -> Action {
-        match self.backoff.one_more(now) {
-            Next::After(delay) if self.has_run => {
-                self.phase = Phase::Waiting { until: now + delay.max(backoff::FIRST_DELAY) };
-                Action::Nothing
-            }
-            Next::After(_) | Next::GiveUp(_) => self.end_with(Outcome::Crashed { why }),
+        if !self.has_run {
+            return self.end_with(Outcome::Crashed { why });
         }
+        let delay = self.backoff.pause().max(backoff::FIRST_DELAY);
+        self.wait(delay, now)
+    }
+
+    fn wait(&mut self, delay: Duration, now: Instant) -> Action {
+        self.phase = Phase::Waiting { until: now + delay };
+        if delay.is_zero() { self.on_tick(now) } else { Action::Nothing }
     }
 
     fn again(&mut self, end: End, now: Instant) -> Action {
         self.ends = self.ends.saturating_add(1);
         match self.backoff.one_more(now) {
-            Next::After(delay) => {
-                self.phase = Phase::Waiting { until: now + delay };
-                if delay.is_zero() { self.on_tick(now) } else { Action::Nothing }
-            }
+            Next::After(delay) => self.wait(delay, now),
             Next::GiveUp(count) => {
                 let times = u32::try_from(count).unwrap_or(u32::MAX);
                 let why = Reason::EndedTooOften { times, within: backoff::WINDOW, last: ending(end) };

@@ -63,7 +63,7 @@ fn the_first_restart_is_at_once_and_the_next_ones_wait_longer_and_longer() {
 }
 
 #[test]
-fn want_that_passes_is_waited_out_by_what_was_well_before() {
+fn a_shortage_is_waited_out_for_as_long_as_it_lasts_by_what_was_well_before() {
     let now = Instant::now();
     let hindered = || Event::SpawnHindered { why: Reason::told("no more processes") };
     let mut fresh = Machine::new(POLICY, 1, now);
@@ -73,12 +73,29 @@ fn want_that_passes_is_waited_out_by_what_was_well_before() {
 
     let mut machine = up(POLICY, now);
     assert_eq!(die(&mut machine, Event::MainEnded(End::Code(1)), now), Action::Spawn);
-    for _ in 0..3 {
+    for _ in 0..30 {
         assert_eq!(machine.on_event(hindered(), now), Action::Nothing);
         assert!(matches!(machine.phase(), Phase::Waiting { until } if *until > now));
     }
-    let _nothing = machine.on_event(hindered(), now);
-    assert!(matches!(machine.phase(), Phase::Ended(Outcome::Crashed { .. })));
+    let longest = backoff::LONGEST_DELAY.mul_f64(1.25);
+    assert!(matches!(machine.phase(), Phase::Waiting { until } if *until <= now + longest));
+    assert_eq!(machine.unexpected_ends(), 1, "only its own end counts");
+}
+
+#[test]
+fn what_is_always_started_again_may_end_well_however_often() {
+    let mut now = Instant::now();
+    let mut machine = up(Policy { restart: RestartPolicy::Always, ..POLICY }, now);
+    for _ in 0..20 {
+        let _started_at_once = die(&mut machine, Event::MainEnded(End::Code(0)), now);
+        assert_eq!(machine.unexpected_ends(), 0);
+        now = machine.next_deadline().unwrap();
+        assert_eq!(machine.on_event(Event::Tick, now), Action::Spawn);
+        assert_eq!(machine.on_event(Event::Spawned, now), Action::Nothing);
+        assert_eq!(machine.on_event(Event::Answered, now), Action::Nothing);
+    }
+    let _started_at_once = die(&mut machine, Event::MainEnded(End::Code(0)), now);
+    assert!(machine.next_deadline().unwrap() >= now + backoff::LONGEST_DELAY, "but not in a hurry");
 }
 
 #[test]
