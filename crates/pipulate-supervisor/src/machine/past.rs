@@ -12,6 +12,8 @@ pub(crate) struct Past {
     pub restarts: u32,
     /// See [`Machine::unexpected_ends`].
     pub ends: u32,
+    /// It runs, and had not answered when its time to start was over.
+    pub is_late: bool,
 }
 
 impl Machine {
@@ -41,7 +43,11 @@ impl Machine {
     pub(crate) fn adopted(policy: Policy, seed: u64, was_up: bool, past: Past, now: Instant) -> Self {
         let mut machine = Self::with_past(policy, seed, past, now);
         machine.ever_up |= was_up;
-        machine.phase = if was_up { machine.up(now) } else { machine.starting(now) };
+        machine.phase = match (was_up, past.is_late) {
+            (true, _) => machine.up(now),
+            (false, true) => Phase::Starting { deadline: None, late: true },
+            (false, false) => machine.starting(now),
+        };
         machine
     }
 

@@ -137,7 +137,8 @@ fn is_orphaned(earlier: Option<&Record>, main: Option<&Main>, me: &ProcessIdenti
 
 /// Returns what a record says of earlier instances.
 pub(crate) fn past_of(record: &Record) -> Past {
-    Past { restarts: record.restarts, ends: record.unexpected_ends }
+    let is_late = record.state == ServiceState::Degraded && !record.is_in_background();
+    Past { restarts: record.restarts, ends: record.unexpected_ends, is_late }
 }
 
 /// Returns what the machine has to know of a service.

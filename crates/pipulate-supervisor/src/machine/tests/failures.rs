@@ -47,9 +47,20 @@ fn a_service_that_never_failed_costs_no_wake_up() {
 }
 
 #[test]
+fn what_was_late_is_late_for_the_supervisor_that_takes_over() {
+    let now = Instant::now();
+    let late = Past { is_late: true, ..Past::default() };
+    let mut adopted = Machine::adopted(POLICY, 7, false, late, now);
+    assert!(matches!(adopted.phase(), Phase::Starting { late: true, .. }), "{:?}", adopted.phase());
+    assert_eq!(adopted.next_deadline(), None, "nobody waits for it a second time");
+    assert_eq!(adopted.on_event(Event::Answered, now), Action::Nothing);
+    assert!(matches!(adopted.phase(), Phase::Up { .. }));
+}
+
+#[test]
 fn whoever_takes_over_goes_on_with_the_failures_so_far() {
     let now = Instant::now();
-    let past = Past { restarts: 9, ends: 6 };
+    let past = Past { restarts: 9, ends: 6, is_late: false };
     let mut adopted = Machine::adopted(POLICY, 7, true, past, now);
     let mut starting = Machine::adopted(POLICY, 7, false, past, now);
     let mut resumed = Machine::resumed(POLICY, 7, past, now);
