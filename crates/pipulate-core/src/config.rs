@@ -25,6 +25,7 @@ use crate::order;
 use crate::secret::EnvKey;
 use crate::service::{LogLimits, Readiness, RestartPolicy, ServiceName, StopSpec};
 use crate::watch::Glob;
+use crate::web_host::WebHost;
 
 const DEFAULT_REQUIREMENTS: &str = "requirements.txt";
 
@@ -42,6 +43,8 @@ pub struct Config {
     pub logs: LogLimits,
     /// `[web] users`: the other users whose programs may connect, by name or number.
     pub web_users: Vec<String>,
+    /// `[web] hosts`: the names under which a reverse proxy shows the built-in web app.
+    pub web_hosts: Vec<WebHost>,
     /// In the order of the file, the built-in ones first.
     pub services: Vec<ServiceConfig>,
 }
@@ -164,6 +167,7 @@ impl Config {
                 keep: raw.logs.keep.map_or(logs.keep, |keep| keep.0),
             },
             web_users: raw.web.users.0,
+            web_hosts: raw.web.hosts.0,
             services: resolve_services(services, text)?,
         };
         config.check_dependencies(&needs, text)?;

@@ -25,3 +25,4 @@ pub mod status;
 pub mod text;
 pub mod units;
 pub mod watch;
+pub mod web_host;

@@ -22,19 +22,44 @@ use crate::headers;
 use crate::htmx::Audience;
 use crate::problem::Problem;
 use crate::sign::Authenticator;
-use crate::state::AppState;
+use crate::state::{AppState, Endpoint};
 use crate::views;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// Checks a request, lets it through or answers it, and finishes every answer.
-pub(crate) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
+/// The origin that a request was made for: one of our own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Site {
+    scheme: &'static str,
+    /// In lower case.
+    host: String,
+}
+
+impl Site {
+    /// Whether browsers reach it by HTTPS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.scheme == "https"
+    }
+
+    fn origin(&self) -> String {
+        format!("{}://{}", self.scheme, self.host)
+    }
+}
+
+/// Checks a request, lets it through or answers it, and finishes every answer. Routes find the [`Site`] among the
+/// request's extensions.
+pub(crate) async fn guard(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let audience = Audience::of(request.headers());
     let checked = check(&state, request.method(), request.uri(), request.headers());
     let response = match checked {
-        Ok(()) => next.run(request).await,
+        Ok(site) => {
+            if let Some(site) = site {
+                request.extensions_mut().insert(site);
+            }
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
     };
     let mut response = render(response, audience, &state);
@@ -56,39 +81,45 @@ fn render(mut response: Response, audience: Audience, state: &AppState) -> Respo
     response
 }
 
-fn check(state: &AppState, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
-    let host = match own_host(state.port(), uri, headers) {
+/// None: a file of the page that says which address is right.
+fn check(state: &AppState, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Option<Site>, Problem> {
+    let site = match own_site(state.endpoint(), uri, headers) {
         // Without them the page that says which address is right would not look like one.
         Err(Problem::ForeignHost(_) | Problem::OtherPort(_)) if addresses::is_file(uri.path()) => {
-            return Ok(());
+            return Ok(None);
         }
-        host => host?,
+        site => site?,
     };
     let asker = asker(state.authenticator(), headers);
-    check_origin(&host, method, headers, &asker)?;
+    check_origin(&site, method, headers, &asker)?;
     match asker {
         Asker::SignedIn | Asker::HoldsKey => {}
         Asker::Stranger if addresses::is_public(uri.path()) => {}
         Asker::Stranger => return Err(Problem::SignInFirst),
     }
-    form::check_head(uri.path(), headers)
+    form::check_head(uri.path(), headers)?;
+    Ok(Some(site))
 }
 
-/// The Host header, if it is exactly one and one of our names with our port; in lower case.
-fn own_host(port: u16, uri: &Uri, headers: &HeaderMap) -> Result<String, Problem> {
+/// The site that the Host header names, if it is exactly one, and one of our names with our port or one of the
+/// proxy's as it is configured.
+fn own_site(endpoint: &Endpoint, uri: &Uri, headers: &HeaderMap) -> Result<Site, Problem> {
     let host = only(headers, &HOST).map_err(|Several| Problem::NoHost)?.ok_or(Problem::NoHost)?;
     let host = host.to_str().map_err(|_| Problem::NoHost)?.to_ascii_lowercase();
     // A browser leaves the port out that is HTTP's own.
-    let number = port;
-    let port = if port == 80 { String::new() } else { format!(":{port}") };
+    let number = endpoint.port;
+    let port = if number == 80 { String::new() } else { format!(":{number}") };
     let own = OWN.map(|name| format!("{name}{port}"));
     // The absolute form, `GET http://name/ HTTP/1.1`, names a host too.
     let named = uri.authority().is_none_or(|authority| authority.as_str().eq_ignore_ascii_case(&host));
-    let plain = uri.scheme_str().is_none_or(|scheme| scheme == "http");
-    match own.contains(&host) && named && plain {
-        true => Ok(host),
-        false if is_other_port(&host) => Err(Problem::OtherPort(number)),
-        false => Err(Problem::ForeignHost(number)),
+    let scheme = match &host {
+        host if own.contains(host) => Some("http"),
+        host => endpoint.hosts.iter().any(|public| public.as_str() == host).then_some("https"),
+    };
+    match scheme.filter(|&scheme| named && uri.scheme_str().is_none_or(|said| said == scheme)) {
+        Some(scheme) => Ok(Site { scheme, host }),
+        None if is_other_port(&host) => Err(Problem::OtherPort(number)),
+        None => Err(Problem::ForeignHost(number)),
     }
 }
 
@@ -124,15 +155,15 @@ fn asker(authenticator: &Authenticator, headers: &HeaderMap) -> Asker {
 ///
 /// A browser tells with Sec-Fetch-Site, which no page can set, and with Origin. What tells neither
 /// is no browser of today: it may look, and must hold the key itself to change anything.
-fn check_origin(host: &str, method: &Method, headers: &HeaderMap, asker: &Asker) -> Result<(), Problem> {
+fn check_origin(site: &Site, method: &Method, headers: &HeaderMap, asker: &Asker) -> Result<(), Problem> {
     let refused = || Problem::ForeignOrigin;
     let origin = only(headers, &ORIGIN).map_err(|Several| refused())?;
-    let site = only(headers, &SEC_FETCH_SITE).map_err(|Several| refused())?;
-    if origin.is_some_and(|origin| origin.as_bytes() != format!("http://{host}").as_bytes()) {
+    let fetched = only(headers, &SEC_FETCH_SITE).map_err(|Several| refused())?;
+    if origin.is_some_and(|origin| origin.as_bytes() != site.origin().as_bytes()) {
         return Err(refused());
     }
     let harmless = *method == Method::GET || *method == Method::HEAD;
-    let allowed = match site.map(HeaderValue::as_bytes) {
+    let allowed = match fetched.map(HeaderValue::as_bytes) {
         Some(b"same-origin" | b"none") => true,
         // A link on another page may bring a person here; it can't see what comes of it.
         Some(b"same-site" | b"cross-site") => harmless && is_visit(headers),
@@ -161,6 +192,8 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a Head
 
 #[cfg(test)]
 mod tests {
+    use pipulate_core::web_host::WebHost;
+
     use super::*;
 
     #[test]
@@ -175,8 +208,36 @@ mod tests {
             (8080, "127.0.0.1:80", false),
         ] {
             let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
-            let found = own_host(port, &Uri::from_static("/"), &headers);
+            let found = own_site(&Endpoint { port, hosts: Vec::new() }, &Uri::from_static("/"), &headers);
             assert_eq!(found.is_ok(), is_ours, "{port} {host}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_the_proxy_is_ours_exactly_as_it_is_configured() {
+        let hosts = ["app.example.org", "app.example.org:8443"].map(|name| WebHost::parse(name).unwrap());
+        let endpoint = Endpoint { port: 5001, hosts: hosts.to_vec() };
+        for (uri, host, scheme) in [
+            ("/", "app.example.org", Some("https")),
+            ("/", "APP.Example.org", Some("https")),
+            ("/", "app.example.org:8443", Some("https")),
+            ("/", "app.example.org:443", None),
+            ("/", "app.example.org:5001", None),
+            ("/", "app.example.org.", None),
+            ("/", "app.example.org.evil.example", None),
+            ("/", "evil.app.example.org", None),
+            ("/", "user@app.example.org", None),
+            ("/", "[::ffff:127.0.0.1]:5001", None),
+            ("/", "[::1]:5001", Some("http")),
+            ("/", "127.0.0.1:5001", Some("http")),
+            ("https://app.example.org/", "app.example.org", Some("https")),
+            ("http://app.example.org/", "app.example.org", None),
+            ("https://app.example.org/", "127.0.0.1:5001", None),
+            ("http://127.0.0.1:5001/", "app.example.org", None),
+        ] {
+            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
+            let found = own_site(&endpoint, &Uri::from_static(uri), &headers);
+            assert_eq!(found.ok().map(|site| site.scheme), scheme, "{uri} {host}");
         }
     }
 }

@@ -38,7 +38,7 @@ pub mod world;
 
 pub use app::app;
 pub use server::serve;
-pub use state::AppState;
+pub use state::{AppState, Endpoint};
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use pipulate_core::service::ServiceName;
+use pipulate_core::web_host::WebHost;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::broadcast::Broadcast;
@@ -32,13 +33,21 @@ const NAP: Duration = Duration::from_secs(1);
 /// How many notebooks are read at the same time.
 const READERS: usize = 2;
 
+/// Where the app is reached.
+pub struct Endpoint {
+    /// Of the loopback addresses.
+    pub port: u16,
+    /// The names under which a reverse proxy shows it by HTTPS.
+    pub hosts: Vec<WebHost>,
+}
+
 /// Shared by all handlers; cheap to clone.
 #[derive(Clone)]
 pub struct AppState(Arc<Inner>);
 
 struct Inner {
     service: ServiceName,
-    port: u16,
+    endpoint: Endpoint,
     authenticator: Authenticator,
     world: World,
     zone: TimeZone,
@@ -54,13 +63,12 @@ struct Inner {
 }
 
 impl AppState {
-    /// An app that is known as `service`, answers on `port` of the loopback addresses, and lets in
-    /// who holds the key.
-    pub fn new(service: ServiceName, port: u16, key: KeySource, world: World) -> Self {
+    /// An app that is known as `service`, answers at `endpoint`, and lets in who holds the key.
+    pub fn new(service: ServiceName, endpoint: Endpoint, key: KeySource, world: World) -> Self {
         Self(Arc::new(Inner {
             service,
-            port,
-            authenticator: Authenticator::new(key, port, ClockReading::now()),
+            authenticator: Authenticator::new(key, endpoint.port, ClockReading::now()),
+            endpoint,
             generations: Generations::new(world.clone()),
             world,
             zone: TimeZone::system(),
@@ -81,7 +89,11 @@ impl AppState {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.0.port
+        self.0.endpoint.port
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.0.endpoint
     }
 
     pub(crate) fn authenticator(&self) -> &Authenticator {

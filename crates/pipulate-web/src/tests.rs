@@ -19,6 +19,7 @@ mod noise;
 mod notebooks;
 mod ollama;
 mod pages;
+mod proxied;
 mod secrets;
 mod services;
 mod sessions;

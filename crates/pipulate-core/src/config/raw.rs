@@ -14,6 +14,7 @@ use crate::pattern::{self, Case};
 use crate::secret::EnvKey;
 use crate::service::{Readiness, RestartPolicy, ServiceName, StopSignal};
 use crate::watch::Glob;
+use crate::web_host::WebHost;
 
 /// How long a start may take when the file does not say.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -149,6 +150,10 @@ pub(super) struct RawWeb {
     /// by name or number: that of a reverse proxy, such as `["www-data"]`. Keys and sign-in are asked for
     /// all the same. Default: none.
     pub(super) users: List<String>,
+    /// The names under which a reverse proxy shows the built-in web app by HTTPS, such as
+    /// `["app.example.org"]`, with the port where browsers show one. Default: none; then it answers only at
+    /// its own address on this machine.
+    pub(super) hosts: List<WebHost>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -15,6 +15,7 @@ use super::raw::{RawConfig, RawReady, RawService, RawServices};
 use crate::secret::EnvKey;
 use crate::service::ServiceName;
 use crate::watch::Glob;
+use crate::web_host::WebHost;
 
 /// The schema, as JSON.
 pub fn schema() -> Value {
@@ -75,6 +76,11 @@ written!(ServiceName, "ServiceName", {
     "type": "string",
     "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$",
     "not": { "const": "supervisor" }
+});
+written!(WebHost, "HostName", {
+    "type": "string",
+    "pattern": "^[A-Za-z0-9_-]{1,63}([.][A-Za-z0-9_-]{1,63})*(:[1-9][0-9]{0,4})?$",
+    "examples": ["app.example.org"]
 });
 written!(RawTime, "Time", {
     "type": "string",

@@ -16,6 +16,12 @@ fn an_empty_file_means_every_default() {
 }
 
 #[test]
+fn the_names_behind_a_proxy_are_read() {
+    let config = Config::parse("[web]\nusers = [\"caddy\"]\nhosts = [\"App.example.org\"]\n").unwrap();
+    assert_eq!(config.web_hosts.iter().map(WebHost::as_str).collect::<Vec<_>>(), ["app.example.org"]);
+}
+
+#[test]
 fn the_whole_documented_file_is_read() {
     let config = Config::parse(
         r#"
@@ -78,6 +84,7 @@ fn what_is_disabled_itself_may_need_what_is() {
 fn a_mistake_is_shown_where_it_stands() {
     for (text, wanted) in [
         ("[services.jupyter]\nprot = 8888\n", "line 2, column 1"),
+        ("[web]\nhosts = [\"https://a.example/\"]\n", "write \"a.example\""),
         ("[services.jupyter]\nport = 0\n", "line 2, column 8"),
         ("[services.jupyter]\nport = 99999\n", "line 2, column 8"),
         ("[service.jupyter]\n", "line 1, column 2"),

@@ -1,10 +1,12 @@
 //! `/login`: a code becomes a session.
 
+use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Redirect, Response};
 
+use crate::guard::Site;
 use crate::problem::Problem;
 use crate::sign::ClockReading;
 use crate::state::AppState;
@@ -13,6 +15,7 @@ use crate::views;
 /// Signs in with `?code=…`. Whoever is signed in already just gets the page, whatever the code.
 pub(crate) async fn enter(
     State(state): State<AppState>,
+    Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -23,7 +26,9 @@ pub(crate) async fn enter(
     let Some(code) = code_of(query.as_deref()) else { return Ok(how_to(&state)) };
     authenticator.admit(code, ClockReading::now()).map_err(Problem::SignInAgain)?;
     let (name, session) = (authenticator.cookie_name(), authenticator.new_session()?);
-    let cookie = format!("{name}={session}; HttpOnly; SameSite=Strict; Path=/");
+    // One that was given by HTTPS never travels without.
+    let secure = if site.is_secure() { "; Secure" } else { "" };
+    let cookie = format!("{name}={session}; HttpOnly; SameSite=Strict; Path=/{secure}");
     Ok(([(SET_COOKIE, cookie)], Redirect::to("/")).into_response())
 }
 

@@ -68,6 +68,7 @@ async fn who_comes_through_a_tunnel_with_another_port_reads_how_to_come() {
     // That page looks like the others.
     let styles = Request::builder().uri("/static/app.css").header("host", "127.0.0.1:9001");
     assert_eq!(home.send(empty(styles)).await.status, StatusCode::OK);
+    assert!(answer.body.contains("hosts = ["), "{}", answer.body);
     assert!(!answer.body.contains("demo"), "nothing of the project: {}", answer.body);
 }
 

@@ -16,6 +16,7 @@ use pipulate_core::secret::EnvKey;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::{Doubt, KernelActivity, ProjectStatus, ServiceStatus};
+use pipulate_core::web_host::WebHost;
 use pipulate_ollama::host::Host;
 use pipulate_ollama::why::Incident;
 use pipulate_store::chat::Chats;
@@ -30,7 +31,7 @@ pub(crate) use super::values::{last_exit, path, service};
 
 use super::news::{Bell, Events, Listener, Printed};
 use crate::sign::{self, Token};
-use crate::state::AppState;
+use crate::state::{AppState, Endpoint};
 use crate::world::{
     Chat, Consent, Control, ControlError, Folder, Logs, NoApp, NoOllama, Ollama, Probes, Secrets,
     SecretsError, StatusSource, Target, Verb, Watching, World,
@@ -39,6 +40,8 @@ use crate::world::{
 pub(crate) const PORT: u16 = 5001;
 pub(crate) const HOST: &str = "127.0.0.1:5001";
 pub(crate) const ORIGIN: &str = "http://127.0.0.1:5001";
+/// The name behind a reverse proxy.
+pub(crate) const PUBLIC: &str = "app.example.org";
 pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -350,7 +353,7 @@ pub(crate) fn state_over(world: &Arc<FakeWorld>, secrets: Arc<dyn Secrets>) -> A
     let folder = folder();
     AppState::new(
         name,
-        PORT,
+        Endpoint { port: PORT, hosts: vec![WebHost::parse(PUBLIC).unwrap()] },
         crate::sign::always(token()),
         World { status, control, secrets, logs, chat, notebooks, apps, folder },
     )

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::fake::{FakeWorld, token};
-use crate::AppState;
+use crate::{AppState, Endpoint};
 use crate::server::{Limits, ServeError, serve_within};
 use crate::world::World;
 use pipulate_core::service::ServiceName;
@@ -53,7 +53,7 @@ impl Served {
         };
         let state = AppState::new(
             ServiceName::parse("server").unwrap(),
-            address.port(),
+            Endpoint { port: address.port(), hosts: Vec::new() },
             crate::sign::always(token()),
             parts,
         );

@@ -50,6 +50,8 @@ fn right_address(port: u16) -> Markup {
         p { a href={ (address) "/" } { (address) } }
         p { "From another computer, through a tunnel with the same port on both ends, which that address leads to:" }
         pre { code { "ssh -L " (port) ":127.0.0.1:" (port) " USER@HOST" } }
+        p { "Behind a reverse proxy that keeps its own name, with HTTPS: write that name into pipulate.toml, and restart this app:" }
+        pre { code { "[web]\nhosts = [\"app.example.org\"]" } }
     }
 }
 

@@ -4,6 +4,7 @@
 use pipulate_core::config::{Config, ServiceConfig, schema};
 use pipulate_core::secret::{EnvKey, MASKED, says_secret};
 use pipulate_core::service::{Readiness, ServiceName};
+use pipulate_core::web_host::WebHost;
 use serde::Serialize;
 use toml::{Table, Value};
 
@@ -62,7 +63,8 @@ fn meant(config: &Config) -> Table {
         section([("max_size", Some(max_size.into())), ("keep", Some(keep.into()))]),
     );
     let users = Value::from(config.web_users.clone());
-    table.insert("web".to_owned(), section([("users", Some(users))]));
+    let hosts: Vec<&str> = config.web_hosts.iter().map(WebHost::as_str).collect();
+    table.insert("web".to_owned(), section([("users", Some(users)), ("hosts", Some(Value::from(hosts)))]));
     let services = config.services.iter().map(|service| (service.name.to_string(), service_table(service)));
     table.insert("services".to_owned(), Value::Table(services.collect()));
     table
@@ -275,6 +277,7 @@ mod tests {
                 value(table([("model", value(text())), ("greet", value(words(&["always", "never"])))])),
             ),
             ("logs", value(table([("max_size", value(sizes)), ("keep", value(0_i64..99))]))),
+            ("web", value(table([("hosts", value(proptest::collection::vec("[a-zA-Z0-9.:-]{1,9}", 0..3)))]))),
             ("services", value(services)),
         ])
     }

@@ -15,9 +15,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
 use pipulate_store::token;
-use pipulate_web::AppState;
 use pipulate_web::sign;
 use pipulate_web::world::{Folder, World};
+use pipulate_web::{AppState, Endpoint};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use self::home::Home;
@@ -49,6 +49,7 @@ pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
         Some(name) => name.clone(),
         None => ServiceName::parse(ServiceName::SERVER).map_err(Failure::failed)?,
     };
+    let hosts = context.config_or_warning().map_or_else(Vec::new, |config| config.web_hosts.clone());
     let folder = Folder { name: context.project.name(), path: context.project.layout.root().to_string() };
     let home = Arc::new(Home::new(context, own));
     let world = World {
@@ -62,7 +63,12 @@ pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
         folder: Arc::new(folder),
     };
     allow_many_descriptors();
-    pipulate_web::server::serve(listeners, AppState::new(name, port, key, world), admits, ended())?;
+    pipulate_web::server::serve(
+        listeners,
+        AppState::new(name, Endpoint { port, hosts }, key, world),
+        admits,
+        ended(),
+    )?;
     Ok(ExitStatus::Success)
 }
 
