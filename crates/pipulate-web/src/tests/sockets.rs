@@ -10,9 +10,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::fake::{FakeWorld, token};
-use crate::{AppState, Endpoint};
 use crate::server::{Limits, ServeError, serve_within};
 use crate::world::World;
+use crate::{AppState, Endpoint};
 use pipulate_core::service::ServiceName;
 
 /// Longer than any of these tests lasts.
