@@ -56,7 +56,10 @@ fn the_page_makes_a_notebook_an_app_beside_itself_or_in_its_own_place() {
     assert!(again.body.contains("loan_app.py is there already"), "{}", again.body);
 
     // In the page's own place, which is said before, with the way back.
-    let question = page(&project, &session, "/apps/loan.ipynb", None).body;
+    let already = page(&project, &session, "/apps/loan.ipynb", None).body;
+    assert!(already.contains("loan.ipynb is an app already"), "{already}");
+    assert!(already.contains("action=\"/services/loan/open\""), "{already}");
+    let question = page(&project, &session, "/apps/loan.ipynb?another", None).body;
     assert_eq!(listed(&question), ["server.py"]);
     assert!(question.contains("The app takes the place of this page"), "{question}");
     let made = page(&project, &session, "/apps/loan.ipynb", Some("service=server")).body;

@@ -577,6 +577,8 @@ class Kernel:
 
         loop.add_reader(ours, read)
         options |= {"preexec_fn": _end_with_parent, "stdout": subprocess.DEVNULL}
+        # Plotly would send figures that only JupyterLab can show.
+        options["env"] = {"PLOTLY_RENDERER": "notebook"} | dict(os.environ)
         try:
             await self.manager.start_kernel(stderr=theirs, **options)
         finally:

@@ -15,4 +15,4 @@ mod program;
 
 pub use config_text::ConfigTextError;
 pub use description::{Description, Field, Unusable};
-pub use program::{RUNNER, RUNNER_FILE};
+pub use program::{RUNNER, RUNNER_FILE, notebook_of};

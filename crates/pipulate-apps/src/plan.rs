@@ -11,7 +11,7 @@ use crate::note::{NoForm, Note};
 use crate::program::{RUNNER, RUNNER_FILE, program};
 
 /// The program of the built-in web server.
-const SERVER_FILE: &str = "server.py";
+pub const SERVER_FILE: &str = "server.py";
 
 /// The first port for apps; those before it are the built-in services'.
 const FIRST_PORT: u16 = 5003;

@@ -15,6 +15,13 @@ pub(crate) fn program(title: &str, notebook: &str, restart: &str) -> String {
     text.replace("__NOTEBOOK__", &in_comment(notebook)).replace("__TITLE__", &in_comment(title))
 }
 
+/// The notebook that a program shows, as it is written there; its owner may have changed the quotes.
+pub fn notebook_of(program: &str) -> Option<String> {
+    let value = program.lines().find_map(|line| line.strip_prefix("NOTEBOOK = "))?.trim();
+    let plain = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
+    plain.map(str::to_owned).or_else(|| serde_json::from_str(value).ok())
+}
+
 /// Text that can't end the string or the line that it is put into.
 fn in_comment(text: &str) -> String {
     let text: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
@@ -31,6 +38,17 @@ mod tests {
         assert!(text.starts_with("\"\"\"A '''import os/: a notebook"), "{text}");
         assert!(text.contains("NOTEBOOK = \"a\\\"b\\\\c\\n.ipynb\"\n"), "{text}");
         assert!(!text.contains("__NOTEBOOK__") && !text.contains("__TITLE__"));
+    }
+
+    #[test]
+    fn a_program_says_which_notebook_it_shows() {
+        for path in ["analysis.ipynb", "sub dir/a\"b\\c.ipynb", "größe.ipynb"] {
+            assert_eq!(notebook_of(&program("T", path, "x")).as_deref(), Some(path));
+        }
+        assert_eq!(notebook_of("import os\nNOTEBOOK = 'a.ipynb'\n").as_deref(), Some("a.ipynb"));
+        for other in ["", "app = 1", "NOTEBOOK = Path(\"a\")", "# NOTEBOOK = \"a\""] {
+            assert_eq!(notebook_of(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use pipulate_apps::Description;
-use pipulate_apps::RUNNER;
 use pipulate_apps::plan::{self, Facts, Plan, PlanError, Wish};
+use pipulate_apps::{RUNNER, notebook_of};
 use pipulate_core::config::Config;
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
@@ -108,6 +108,20 @@ pub fn plan(request: &Request<'_>) -> Result<Plan, AppError> {
     };
     let wish = Wish { output, name: request.name.cloned(), beside_server: request.beside_server };
     Ok(plan::plan(&facts, &wish)?)
+}
+
+/// The service that is an app of this notebook, whose path is relative to the project.
+pub fn service_of(layout: &Layout, config: &Config, notebook: &str) -> Option<ServiceName> {
+    let service = config.services.iter().find(|service| {
+        let program = match &service.command {
+            Some(command) => command.iter().find(|part| part.ends_with(".py")).map(String::as_str),
+            None if service.name.as_str() == ServiceName::SERVER => Some(plan::SERVER_FILE),
+            None => None,
+        };
+        let text = program.and_then(|path| files::read_foreign_text(&layout.root().join(path)).ok());
+        text.and_then(|text| notebook_of(&text)).as_deref() == Some(notebook)
+    });
+    service.map(|service| service.name.clone())
 }
 
 /// Writes the files of a plan. None that is there is overwritten, and of a plan that can't be carried out

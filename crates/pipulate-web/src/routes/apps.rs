@@ -14,19 +14,27 @@ use crate::state::AppState;
 use crate::views::apps;
 use crate::world::{AppPlace, AppPlan, Consent, Folder, NoApp, Probes, Target, Verb, World};
 
-/// Shows what would be written, and asks.
+/// Shows what would be written, and asks. Where there is an app of the notebook, leads to that, unless another one
+/// is wished for.
 pub(crate) async fn ask(
     State(state): State<AppState>,
     path: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let path = known(&state, path).await?;
-    let is_beside = Fields::of_query(query.as_deref())?.has("beside");
+    let wish = Fields::of_query(query.as_deref())?;
+    let (is_beside, is_another) = (wish.has("beside"), wish.has("another"));
     let place = if is_beside { AppPlace::BesideServer } else { AppPlace::Usual };
     let _turn = state.turn_to_read().await;
-    let answer = state.ask(move |world| match world.apps.plan_app(&path, &place) {
-        Ok(plan) => apps::question(&world.folder, &path, &plan).into_response(),
-        Err(refusal) => refused(&world.folder, &path, &refusal),
+    let answer = state.ask(move |world| {
+        let there = world.apps.app_of(&path).filter(|_| !is_beside && !is_another);
+        if let Some(service) = there {
+            return apps::already(&world.folder, &path, &service).into_response();
+        }
+        match world.apps.plan_app(&path, &place) {
+            Ok(plan) => apps::question(&world.folder, &path, &plan).into_response(),
+            Err(refusal) => refused(&world.folder, &path, &refusal),
+        }
     });
     Ok(answer.await?)
 }

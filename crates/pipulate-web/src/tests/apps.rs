@@ -68,6 +68,14 @@ async fn what_was_agreed_to_is_written_and_started() {
     let apps = home.world.apps.lock().unwrap().clone();
     assert_eq!(apps, [("a b<i>.ipynb".to_owned(), "analysis".to_owned())]);
     assert_eq!(home.world.acts.lock().unwrap()[0].1, Verb::Start);
+
+    // Asked again, the app that there is.
+    let again = home.get(APP).await.body;
+    for part in ["a b&lt;i&gt;.ipynb is an app already", r#"action="/services/analysis/open""#] {
+        assert!(again.contains(part), "{part}\n{again}");
+    }
+    let another = home.get(&format!("{APP}?another")).await.body;
+    assert!(another.contains("Make an app of a b&lt;i&gt;.ipynb?"), "{another}");
 }
 
 #[tokio::test]

@@ -37,6 +37,11 @@ impl Notebooks for FakeWorld {
 }
 
 impl Apps for FakeWorld {
+    fn app_of(&self, path: &str) -> Option<ServiceName> {
+        let apps = self.apps.lock().unwrap();
+        apps.iter().find(|(made, _)| made == path).and_then(|(_, service)| ServiceName::parse(service).ok())
+    }
+
     fn plan_app(&self, path: &str, place: &AppPlace) -> Result<AppPlan, NoApp> {
         if let Some(refusal) = self.no_app.lock().unwrap().clone() {
             return Err(refusal);

@@ -1,6 +1,7 @@
 //! A notebook becomes a web app: the question, what was made, and why not.
 
 use maud::{Markup, html};
+use pipulate_core::service::ServiceName;
 use pipulate_core::text::{capitalized, printable};
 
 use crate::views::layout;
@@ -35,6 +36,21 @@ pub(crate) fn question(folder: &Folder, path: &str, plan: &AppPlan) -> Markup {
     page(folder, "Make it an app", &content)
 }
 
+/// The app that there is.
+pub(crate) fn already(folder: &Folder, path: &str, service: &ServiceName) -> Markup {
+    let content = html! {
+        article aria-labelledby="already" {
+            h2 id="already" { (printable(path)) " is an app already" }
+            p { "It is the service " (service) ". What you change in the notebook, it shows at the next run." }
+            div class="verbs" {
+                (open(service))
+                a href={ (app_address(path)) "?another" } role="button" { "Make another app of it" }
+            }
+        }
+    };
+    page(folder, "An app", &content)
+}
+
 /// What was written, and what became of its start.
 pub(crate) fn made(folder: &Folder, path: &str, plan: &AppPlan, started: &Result<String, String>) -> Markup {
     let content = html! {
@@ -50,11 +66,7 @@ pub(crate) fn made(folder: &Folder, path: &str, plan: &AppPlan, started: &Result
             div class="verbs" {
                 @match (started, plan.replaces_page) {
                     (Ok(_), true) => a href="/" role="button" { "Open the app" },
-                    (Ok(_), false) => {
-                        form method="post" action={ "/services/" (plan.service) "/open" } target="_blank" {
-                            button { "Open the app" }
-                        }
-                    }
+                    (Ok(_), false) => (open(&plan.service)),
                     (Err(_), _) => a href={ "/logs?service=" (plan.service) } { "Its log" },
                 }
                 a href="/" { "Home" }
@@ -78,6 +90,14 @@ pub(crate) fn refused(folder: &Folder, path: &str, refusal: &NoApp) -> Markup {
         }
     };
     page(folder, "No app", &content)
+}
+
+fn open(service: &ServiceName) -> Markup {
+    html! {
+        form method="post" action={ "/services/" (service) "/open" } target="_blank" {
+            button { "Open the app" }
+        }
+    }
 }
 
 fn page(folder: &Folder, title: &str, content: &Markup) -> Markup {

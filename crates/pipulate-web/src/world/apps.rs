@@ -4,6 +4,9 @@ use pipulate_core::service::ServiceName;
 
 /// Makes apps.
 pub trait Apps: Send + Sync + 'static {
+    /// The service that shows this notebook already.
+    fn app_of(&self, path: &str) -> Option<ServiceName>;
+
     /// Says what would be written for the notebook at a path below the folder.
     ///
     /// # Errors

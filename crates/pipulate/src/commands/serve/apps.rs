@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use pipulate_apps::plan::Plan;
+use pipulate_core::service::ServiceName;
 use pipulate_core::text::shell_word;
 use pipulate_environment::app::{self, Request};
 use pipulate_web::world::{AppNote, AppPlace, AppPlan, Apps, NoApp};
@@ -12,6 +13,11 @@ use super::told::of_failure;
 use crate::commands::app::explained;
 
 impl Apps for Home {
+    fn app_of(&self, path: &str) -> Option<ServiceName> {
+        let context = self.context.reread();
+        app::service_of(&context.project.layout, context.config().ok()?, path)
+    }
+
     fn plan_app(&self, path: &str, place: &AppPlace) -> Result<AppPlan, NoApp> {
         self.planned(path, place).map(|plan| self.shown(&plan))
     }
