@@ -117,6 +117,7 @@ fn uploads_outputs_and_time_have_bounds() {
     let cells = [
         ("code", "from pathlib import Path\ndata = Path('own.csv')\nlines = 0\nseconds = 0", "parameters"),
         ("code", "print(data.name, data.read_text())\nimport time\ntime.sleep(seconds)", ""),
+        ("code", "import os\nprint('plotly:', os.environ['PLOTLY_RENDERER'])", ""),
         ("code", "for line in range(lines):\n    print('x' * 1000)", ""),
     ];
     let project = TestProject::light()
@@ -145,6 +146,7 @@ fn uploads_outputs_and_time_have_bounds() {
 
     let (_, _, shown) = result(&upload(&project, "data", "../../my \"table\".csv", "1,2"));
     assert!(shown.contains("1,2"), "{shown}");
+    assert!(shown.contains("plotly: notebook"), "figures come as HTML: {shown}");
     assert!(!project.path("my table.csv").exists());
     let (first, _, shown) = result(&upload(&project, "data", "", ""));
     assert!(shown.contains("own.csv of the notebook"), "{shown}");
