@@ -39,6 +39,9 @@ pub trait Audience {
         true
     }
 
+    /// These services are restarted now, group by group.
+    fn begins(&mut self, _services: &[ServiceName]) {}
+
     /// These notebooks' kernels end now, with their variables.
     fn kernels_end(&mut self, _notebooks: &[String]) {}
 }
@@ -251,6 +254,7 @@ impl Project {
         let withdrawal = Withdrawal { pending: pending.as_ref(), interrupt: None };
         project.start_needs(&services, request.wait, withdrawal, audience)?;
         let schedule = Schedule::of_restart(config, &services, self.own_service().as_ref());
+        audience.begins(&services);
         let outcomes = project.conduct(schedule, request, withdrawal, &mut |event| audience.event(&event))?;
         kernels.retain(|_| has_ended_jupyter(&outcomes));
         Ok(Report { outcomes, ended_kernels: kernels, idle: None })

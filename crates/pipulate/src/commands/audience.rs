@@ -1,10 +1,13 @@
 //! The terminal as the audience of a stop or restart.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use pipulate_core::service::ServiceName;
 use pipulate_engine::act::Audience;
 use pipulate_engine::denial::Denial;
 use pipulate_engine::execute::Event;
 use pipulate_engine::project::Note;
+use pipulate_engine::report::Outcome;
 use pipulate_engine::work::Work;
 
 use crate::commands::last_lines;
@@ -24,6 +27,20 @@ pub(crate) struct Asker<'a> {
     progress: Option<Progress<'a>>,
     opening: Opening,
     ends_kernels: bool,
+    /// How far a restart is, for whoever is told when it is interrupted.
+    pub(crate) underway: Arc<Mutex<Underway>>,
+}
+
+/// How far a restart is.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Underway {
+    pub(crate) chosen: Vec<ServiceName>,
+    /// Those that were asked.
+    pub(crate) begun: Vec<ServiceName>,
+    /// Those that are back.
+    pub(crate) up: Vec<ServiceName>,
+    /// Those of which something else came.
+    pub(crate) failed: Vec<ServiceName>,
 }
 
 /// Which services of a group are still to be settled when it has begun.
@@ -62,6 +79,19 @@ impl<'a> Asker<'a> {
             progress: None,
             opening: Opening::default(),
             ends_kernels: false,
+            underway: Arc::default(),
+        }
+    }
+
+    fn note_progress(&self, event: &Event<'_>) {
+        let mut underway = self.underway.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Begun { services } => underway.begun.extend_from_slice(services),
+            Event::Settled { service, outcome: Outcome::Up { .. }, .. } => {
+                underway.up.push((*service).clone());
+            }
+            Event::Settled { service, .. } => underway.failed.push((*service).clone()),
+            Event::GroupSettled => {}
         }
     }
 
@@ -86,6 +116,7 @@ impl Audience for Asker<'_> {
     }
 
     fn event(&mut self, event: &Event<'_>) {
+        self.note_progress(event);
         if let Some(open) = self.opening.of(event).filter(|_| self.verb == "stop") {
             let printer = &self.context.printer;
             printer.note(announced::stopping(&open, self.ends_kernels));
@@ -117,6 +148,10 @@ impl Audience for Asker<'_> {
             format!("This ends kernels with their variables: {}. {command} anyway?", notebooks.join(", "));
         // Without a terminal it goes on: what was asked for cuts off no work.
         !ask::can_ask(&self.context.printer) || ask::yes(&self.context.printer, &question)
+    }
+
+    fn begins(&mut self, services: &[ServiceName]) {
+        self.underway.lock().unwrap_or_else(PoisonError::into_inner).chosen = services.to_vec();
     }
 
     fn kernels_end(&mut self, _notebooks: &[String]) {

@@ -1,15 +1,17 @@
 //! `restart`: stop and start, carried out by the services' own supervisors, so that it is finished
 //! even when it was typed inside the service that it ends.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pipulate_core::service::ServiceName;
 use pipulate_engine::act::Idle;
 use pipulate_engine::report::Outcome;
 use pipulate_engine::request::{Desired, Request, Wait};
+use signal_hook::consts::SIGINT;
 
 use crate::call::RestartSettings;
-use crate::commands::audience::Asker;
+use crate::commands::audience::{Asker, Underway};
 use crate::commands::{drift, last_lines, setup};
 use crate::context::{Context, program};
 use crate::error::Failure;
@@ -23,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Restarts services; the others are not touched. Those that are named and don't run are started.
 pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<ExitStatus, Failure> {
-    interrupt::ends_with_130()?;
+    let underway = listen_to_ctrl_c(context)?;
     interrupt::outlives_its_terminal()?;
     context.confirm_guess()?;
     program::remember(context);
@@ -33,6 +35,7 @@ pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<Ex
     };
     let mut asker = Asker::new(context, "restart", &request.services);
     asker.meanwhile = Some("restarting");
+    asker.underway = underway;
     let done = context.project.act(&request, &mut asker).map_err(|denial| asker.failure(denial))?;
     drop(asker);
     if done.idle.is_none() {
@@ -52,6 +55,38 @@ pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<Ex
         // What was left alone has been named.
         Some(Idle::LeftAlone | Idle::AllUp) => Ok(ExitStatus::Success),
     }
+}
+
+fn listen_to_ctrl_c(context: &Context) -> Result<Arc<Mutex<Underway>>, Failure> {
+    let underway = Arc::<Mutex<Underway>>::default();
+    let (context, seen) = (context.clone(), Arc::clone(&underway));
+    interrupt::ends_with_130_after(&[SIGINT], move || {
+        let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        context.printer.clear_line();
+        context.printer.note(what_goes_on(&seen));
+        if !seen.chosen.is_empty() {
+            context.printer.hint("check on them with: pipulate status");
+        }
+    })?;
+    Ok(underway)
+}
+
+/// After Ctrl-C: supervisors finish what they were asked for; what waited for its turn goes on as it was.
+fn what_goes_on(Underway { chosen, begun, up, failed }: &Underway) -> String {
+    let of = |is_meant: &dyn Fn(&&ServiceName) -> bool| -> Vec<&str> {
+        chosen.iter().filter(is_meant).map(ServiceName::as_str).collect()
+    };
+    let is_settled = |service: &ServiceName| up.contains(service) || failed.contains(service);
+    let groups = [
+        ("restarted", of(&|service| up.contains(service))),
+        ("failed", of(&|service| failed.contains(service))),
+        ("still restarting", of(&|service| begun.contains(service) && !is_settled(service))),
+        ("not restarted", of(&|service| !begun.contains(service) && !is_settled(service))),
+    ];
+    let said = groups.iter().filter(|(_, services)| !services.is_empty());
+    let said: Vec<String> =
+        said.map(|(what, services)| format!("; {what}: {}", services.join(", "))).collect();
+    format!("Interrupted{}", said.concat())
 }
 
 fn report(context: &Context, restarted: &Launched, kernels: &[String]) -> Result<ExitStatus, Failure> {
@@ -75,5 +110,26 @@ fn report(context: &Context, restarted: &Launched, kernels: &[String]) -> Result
         true if restarted.failed.is_empty() => printed.map(|()| ExitStatus::Success),
         true => Ok(ExitStatus::TimedOut),
         false => Ok(ExitStatus::Failed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupted_restart_says_what_goes_on_and_what_was_not_begun() {
+        let names =
+            |text: &str| text.split_whitespace().map(|name| ServiceName::parse(name).unwrap()).collect();
+        let seen = |chosen, begun, up| {
+            let failed = names("worker");
+            what_goes_on(&Underway { chosen: names(chosen), begun: names(begun), up: names(up), failed })
+        };
+        assert_eq!(seen("", "", ""), "Interrupted");
+        assert_eq!(seen("db web", "", ""), "Interrupted; not restarted: db, web");
+        assert_eq!(
+            seen("db cache worker web", "db cache worker", "db"),
+            "Interrupted; restarted: db; failed: worker; still restarting: cache; not restarted: web"
+        );
     }
 }
