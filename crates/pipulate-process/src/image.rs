@@ -10,8 +10,7 @@ use std::io::{self, Read as _};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// The longest argument or variable (`MAX_ARG_STRLEN`: 32 pages), its NUL included.
-const LONGEST: usize = 128 << 10;
+use crate::os;
 
 /// Ready to be executed by a process that may not allocate any more.
 pub(crate) struct Image {
@@ -98,9 +97,6 @@ impl Image {
     }
 }
 
-/// Interpreters of interpreters that the kernel follows (`exec_binprm` in `fs/exec.c`).
-const DEEPEST: usize = 5;
-
 /// What execve(2) and, behind `#!/usr/bin/env`, env(1) look at.
 fn check_program(path: &Path, directory: &Path, search: Option<&OsStr>, depth: usize) -> io::Result<()> {
     let (here, effective) = (rustix::fs::CWD, rustix::fs::AtFlags::EACCESS);
@@ -115,13 +111,12 @@ fn check_program(path: &Path, directory: &Path, search: Option<&OsStr>, depth: u
         Err(_) => return Ok(()),
     };
     let Some(line) = head.strip_prefix(b"#!") else {
-        let is_known = head.starts_with(b"\x7fELF") || has_other_formats();
-        return if is_known { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENOEXEC)) };
+        return if os::is_program(&head) { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENOEXEC)) };
     };
     let line = line.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let mut words = line.split(|byte| b" \t".contains(byte)).filter(|word| !word.is_empty());
     let Some(interpreter) = words.next() else { return Err(io::Error::from_raw_os_error(libc::ENOEXEC)) };
-    if depth == DEEPEST {
+    if depth == os::DEEPEST_INTERPRETER {
         return Err(io::Error::from_raw_os_error(libc::ELOOP));
     }
     let interpreter = Path::new(OsStr::from_bytes(interpreter));
@@ -138,13 +133,6 @@ fn check_program(path: &Path, directory: &Path, search: Option<&OsStr>, depth: u
     }
 }
 
-/// Whether the system executes more than ELF files and scripts (binfmt_misc).
-fn has_other_formats() -> bool {
-    let own = ["register", "status"].map(OsStr::new);
-    let formats = fs::read_dir("/proc/sys/fs/binfmt_misc").into_iter().flatten().flatten();
-    formats.into_iter().any(|format| own.iter().all(|own| format.file_name() != **own))
-}
-
 impl Strings {
     fn new(words: impl Iterator<Item = OsString>) -> io::Result<Self> {
         let texts = words.map(text).collect::<io::Result<Vec<CString>>>()?;
@@ -155,7 +143,7 @@ impl Strings {
     /// Whether none of them is longer than what execve(2) takes; what all of them may take together is
     /// far more.
     fn fit(&self) -> io::Result<()> {
-        match self.texts.iter().any(|text| text.as_bytes_with_nul().len() > LONGEST) {
+        match self.texts.iter().any(|text| text.as_bytes_with_nul().len() > os::LONGEST_WORD) {
             true => Err(io::Error::from_raw_os_error(libc::E2BIG)),
             false => Ok(()),
         }

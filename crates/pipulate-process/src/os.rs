@@ -17,3 +17,24 @@ mod sock_diag;
 pub(crate) use linux::*;
 #[cfg(target_os = "linux")]
 pub(crate) use own_memory::give_back_memory;
+
+// What reads bytes is tested on Linux, too.
+#[cfg(any(target_os = "macos", test))]
+mod darwin;
+#[cfg(target_os = "macos")]
+mod facts;
+#[cfg(target_os = "macos")]
+pub(crate) mod kqueue;
+#[cfg(target_os = "macos")]
+mod libproc;
+#[cfg(target_os = "macos")]
+mod lineage;
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(any(target_os = "macos", test))]
+mod pcblist;
+#[cfg(target_os = "macos")]
+mod pin;
+
+#[cfg(target_os = "macos")]
+pub(crate) use macos::*;

@@ -10,13 +10,18 @@ use crate::os;
 use crate::signals::Signal;
 
 /// From now on orphans among our descendants become our children, so that a process which left
-/// its session is still found. Linux only; elsewhere this does nothing.
+/// its session is still found. Where the kernel does not do that, they are remembered as far as they are seen:
+/// see [`KEEPS_ORPHANS`].
 ///
 /// # Errors
 /// The kernel refused.
 pub fn become_subreaper() -> io::Result<()> {
     os::become_subreaper()
 }
+
+/// Whether each orphan among our descendants is found below us. Elsewhere, the child of a process that was forked
+/// and ended at once may be missed: it takes another sign than its descent to find it.
+pub const KEEPS_ORPHANS: bool = os::KEEPS_ORPHANS;
 
 /// How our child `pid` ended, leaving it a zombie: its pid and group stay its own until
 /// [`reap`]. `None` while it lives, or when it is no child of ours.
@@ -44,12 +49,9 @@ pub fn reap_others(kept: &[Pid]) {
 /// Whether we have a child at all, living or ended. The kernel's word, and no look at a list that
 /// changes while it is read: without one, nothing descends from us any more.
 pub fn has_children() -> bool {
-    nix::sys::wait::waitid(
-        nix::sys::wait::Id::All,
-        nix::sys::wait::WaitPidFlag::WEXITED
-            | nix::sys::wait::WaitPidFlag::WNOHANG
-            | nix::sys::wait::WaitPidFlag::WNOWAIT,
-    ) != Err(nix::errno::Errno::ECHILD)
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+    let only_look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(waitid(WaitId::All, only_look), Err(rustix::io::Errno::CHILD)) || os::has_orphans()
 }
 
 /// Signals the whole group of a child of ours that we have not reaped: until then its number

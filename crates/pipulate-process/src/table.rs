@@ -19,10 +19,10 @@ pub fn entry(pid: Pid) -> Option<Entry> {
     os::entry(pid)
 }
 
-/// How long ago a process was started, to a hundredth of a second, sleep of the machine included. A clock
-/// that is set does not change it.
+/// How long ago a process was started, to a hundredth of a second, sleep of the machine included. On Linux, a
+/// clock that is set does not change it.
 pub fn age(entry: &Entry) -> Duration {
-    os::age(entry.start)
+    os::age(entry)
 }
 
 /// Every pid that can be seen.

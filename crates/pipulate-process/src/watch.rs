@@ -5,9 +5,9 @@
 
 #[cfg(target_os = "linux")]
 mod inotify;
-#[cfg_attr(target_os = "linux", expect(dead_code, reason = "nothing is ever watched with it"))]
-#[cfg(any(not(target_os = "linux"), test))]
-mod unwatched;
+mod links;
+#[cfg(target_os = "macos")]
+mod vnodes;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 #[cfg(target_os = "linux")]
 use inotify as system;
-#[cfg(not(target_os = "linux"))]
-use unwatched as system;
+#[cfg(target_os = "macos")]
+use vnodes as system;
 
 /// A tree under watch.
 #[derive(Debug)]

@@ -105,6 +105,16 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: Rule::Unsafe,
+        subject: "crates/pipulate-process/src/os/libproc.rs",
+        reason: "libproc and sysctl fill buffers, and have no safe form",
+    },
+    Exception {
+        rule: Rule::Unsafe,
+        subject: "crates/pipulate-process/src/os/kqueue.rs",
+        reason: "an event of kqueue names a file by a bare number",
+    },
+    Exception {
+        rule: Rule::Unsafe,
         subject: "crates/pipulate-process/src/os/own_memory.rs",
         reason: "madvise and malloc_trim have no safe form",
     },

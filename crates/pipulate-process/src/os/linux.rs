@@ -19,6 +19,13 @@ use crate::command::End;
 use crate::entry::{Entry, RunState};
 use crate::socket::{Endpoint, Listener};
 
+/// The longest argument or variable (`MAX_ARG_STRLEN`: 32 pages), its NUL included.
+pub(crate) const LONGEST_WORD: usize = 128 << 10;
+/// Interpreters of interpreters that the kernel follows (`exec_binprm` in `fs/exec.c`).
+pub(crate) const DEEPEST_INTERPRETER: usize = 5;
+/// Whether the kernel hands orphans among our descendants to us.
+pub(crate) const KEEPS_ORPHANS: bool = true;
+
 /// The boot, pid namespace and machine that our pids belong to.
 pub(crate) fn host() -> Host {
     let word = |path| fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
@@ -83,10 +90,10 @@ fn in_other_threads(entry: Entry) -> Entry {
     }
 }
 
-/// How long ago a process with this start token was started: the token counts from boot.
-pub(crate) fn age(start: u64) -> Duration {
+/// How long ago a process was started: its start token counts from boot.
+pub(crate) fn age(entry: &Entry) -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let started = start as f64 / rustix::param::clock_ticks_per_second() as f64;
+    let started = entry.start as f64 / rustix::param::clock_ticks_per_second() as f64;
     let seconds = now.tv_sec as f64 + now.tv_nsec as f64 / 1e9 - started;
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
@@ -181,6 +188,18 @@ pub(crate) fn try_out_program(pid: Pid) -> io::Result<()> {
     let (here, effective) = (rustix::fs::CWD, rustix::fs::AtFlags::EACCESS);
     let image = format!("/proc/{pid}/exe");
     Ok(rustix::fs::accessat(here, image, rustix::fs::Access::EXEC_OK, effective)?)
+}
+
+/// Whether a file begins as a program does: ELF, or what binfmt_misc may know.
+pub(crate) fn is_program(head: &[u8]) -> bool {
+    head.starts_with(b"\x7fELF") || has_other_formats()
+}
+
+/// Whether the system executes more than ELF files and scripts (binfmt_misc).
+fn has_other_formats() -> bool {
+    let own = ["register", "status"].map(std::ffi::OsStr::new);
+    let formats = fs::read_dir("/proc/sys/fs/binfmt_misc").into_iter().flatten().flatten();
+    formats.into_iter().any(|format| own.iter().all(|own| format.file_name() != **own))
 }
 
 /// The path of a program as the kernel shows it, without the mark of a deleted file.
@@ -330,6 +349,11 @@ pub(crate) fn nameless_file() -> io::Result<fs::File> {
 /// From now on orphans among our descendants become our children.
 pub(crate) fn become_subreaper() -> io::Result<()> {
     Ok(sys::set_child_subreaper(Some(sys::getpid()))?)
+}
+
+/// Orphans are our children, and counted as such.
+pub(crate) fn has_orphans() -> bool {
+    false
 }
 
 /// Every listening TCP socket of the machine.

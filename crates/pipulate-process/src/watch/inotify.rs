@@ -12,10 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
-use super::{Changes, Filter, WatchError};
-
-/// The most files in the target of a link that are looked at.
-const MOST_READ: usize = 1000;
+use super::{Changes, Filter, WatchError, links};
 
 /// Folders by the numbers of their watches.
 pub(crate) struct TreeWatch {
@@ -56,7 +53,7 @@ impl TreeWatch {
             skipped: Vec::new(),
         };
         watch.enter(PathBuf::new());
-        watch.report_links();
+        links::report(&mut watch.skipped, &mut watch.trouble);
         match watch.trouble.take_if(|_| watch.folders.is_empty()) {
             None if watch.folders.is_empty() => Err(WatchError::RootIsGone { folder: root.to_owned() }),
             None => Ok(watch),
@@ -156,7 +153,9 @@ impl TreeWatch {
             for entry in entries.flatten() {
                 let path = folder.join(entry.file_name());
                 match entry.file_type() {
-                    Ok(kind) if kind.is_symlink() && self.is_skipped(&path) => self.skipped.push(path),
+                    Ok(kind) if kind.is_symlink() && links::is_skipped(&self.root, &self.filter, &path) => {
+                        self.skipped.push(path)
+                    }
                     Ok(kind) if kind.is_dir() => found.push(path),
                     Ok(_) if (self.filter.file)(&path) => {
                         names.insert(entry.file_name());
@@ -168,30 +167,6 @@ impl TreeWatch {
             self.folders.insert(number, Folder { path: folder, files: names });
         }
         files
-    }
-
-    /// Returns whether a link leads to a wanted file, or to a folder with one, that is not watched at its own place.
-    fn is_skipped(&self, link: &Path) -> bool {
-        let Ok(target) = self.root.join(link).canonicalize() else { return false };
-        let root = self.root.canonicalize().unwrap_or_else(|_| self.root.clone());
-        let inside = target.strip_prefix(&root).ok();
-        if !target.is_dir() {
-            return (self.filter.file)(link) && !inside.is_some_and(|inside| (self.filter.file)(inside));
-        }
-        if inside.is_some_and(|inside| (self.filter.folder)(inside)) || !(self.filter.folder)(link) {
-            return false;
-        }
-        let entries = fs::read_dir(&target).into_iter().flatten().flatten().take(MOST_READ);
-        entries.map(|entry| link.join(entry.file_name())).any(|file| (self.filter.file)(&file))
-    }
-
-    /// Says which links are not followed, unless there is something worse to say.
-    fn report_links(&mut self) {
-        self.skipped.sort();
-        if let (Some(first), None) = (self.skipped.first(), &self.trouble) {
-            self.trouble =
-                Some(WatchError::LinksSkipped { first: first.clone(), more: self.skipped.len() - 1 });
-        }
     }
 
     /// The number of a new watch on a folder, if there is one now.
@@ -275,3 +250,6 @@ fn failed(folder: PathBuf, error: Errno) -> WatchError {
         error => WatchError::System { folder, source: error.into() },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! macOS: a process that stays the same one.
+//!
+//! No descriptor names a process here. Its end is told by kqueue(2), and a signal goes to a number and a version that
+//! the kernel compares (macOS 14.2 and later; before, both are looked at the moment before).
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use pipulate_core::identity::{Pid, ProcessIdentity};
+
+use super::darwin;
+use super::facts::{ids_if_it_runs, process};
+use super::kqueue::{Happened, Queue};
+use super::libproc;
+use crate::command::End;
+
+/// How often in a row a process may exec before a signal reaches it.
+const MOST_EXECS: usize = 100;
+
+/// A process that stays the same one while this is held.
+#[derive(Debug)]
+pub(crate) struct Pin {
+    /// Readable once the process has ended, for good.
+    queue: Queue,
+    pid: Pid,
+    number: u64,
+    /// How it ended, once that was asked for.
+    end: OnceLock<Option<End>>,
+}
+
+impl Pin {
+    /// Pins whatever has this pid now; `None` when nothing has.
+    pub(crate) fn open(pid: Pid) -> io::Result<Option<Self>> {
+        let queue = Queue::new()?;
+        let watched = queue.watch_end(pid);
+        // After that: if it ended in between, the queue says so, whoever has the number now.
+        let Some(found) = process(pid) else { return Ok(None) };
+        let end = OnceLock::new();
+        match watched {
+            Ok(()) => {}
+            // A zombie, or nearly one: its number is its own until it is reaped.
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) && found.is_ending() => {
+                queue.stay_readable()?;
+                let _was_empty = end.set(found.end());
+            }
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        Ok(Some(Self { queue, pid, number: found.ids.own, end }))
+    }
+
+    /// Sends a signal by number. The pinned process having ended is no error.
+    pub(crate) fn signal(&self, number: i32) -> io::Result<()> {
+        for _ in 0..MOST_EXECS {
+            let Some(ids) = ids_if_it_runs(self.pid).filter(|ids| ids.own == self.number) else {
+                return Ok(());
+            };
+            match libproc::signal(self.pid, ids.version, number) {
+                // It executed another program since it was looked at, or ended.
+                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+                told => return told,
+            }
+        }
+        Err(io::ErrorKind::ResourceBusy.into())
+    }
+
+    /// The kernel has no such call for a process that is no child.
+    pub(crate) fn signal_group(&self, _number: i32) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// How the process ended that this is, if we may know.
+    pub(crate) fn exit(&self, _process: &ProcessIdentity) -> Option<End> {
+        if let Some(end) = self.end.get() {
+            return *end;
+        }
+        let ended =
+            self.queue.take(Some(Duration::ZERO)).ok()?.into_iter().find_map(|event| match event {
+                Happened::Ended { status } => Some(status.map(darwin::end)),
+                Happened::Forked | Happened::Changed { .. } | Happened::Other => None,
+            })?;
+        // What was taken makes the queue readable no more, and the process has ended for good.
+        let _stays_ended = self.queue.stay_readable();
+        *self.end.get_or_init(|| ended)
+    }
+
+    /// Becomes readable when the process ends.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.queue.descriptor())
+    }
+}
