@@ -19,6 +19,7 @@ use pipulate_core::identity::Pid;
 
 use crate::error::StoreError;
 use crate::files;
+use crate::os::calls::{NO_LOCK, WRITE_LOCK};
 
 /// A held lock. Dropping it releases it.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl Lock {
         loop {
             let file = open(path, OpenOptions::new().write(true).create(true))
                 .map_err(StoreError::io("open the lock", path))?;
-            match fcntl(&file, FcntlArg::F_SETLK(&whole_file(libc::F_WRLCK))) {
+            match fcntl(&file, FcntlArg::F_SETLK(&whole_file(WRITE_LOCK))) {
                 Ok(_) => {}
                 Err(Errno::EACCES | Errno::EAGAIN) => match ask(&file, path)? {
                     // It was released in between.
@@ -94,7 +95,7 @@ impl Lock {
             return Err(StoreError::refused(path, FileRefusal::InheritedAnother));
         }
         fcntl(&file, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))
-            .and_then(|_| fcntl(&file, FcntlArg::F_SETLK(&whole_file(libc::F_WRLCK))))
+            .and_then(|_| fcntl(&file, FcntlArg::F_SETLK(&whole_file(WRITE_LOCK))))
             .map_err(|error| StoreError::io("inherit the lock", path)(error.into()))?;
         Ok(Self { file })
     }
@@ -120,10 +121,10 @@ pub fn holder(path: &Path) -> Result<Holder, StoreError> {
 }
 
 fn ask(file: &File, path: &Path) -> Result<Holder, StoreError> {
-    let mut lock = whole_file(libc::F_WRLCK);
+    let mut lock = whole_file(WRITE_LOCK);
     fcntl(file, FcntlArg::F_GETLK(&mut lock))
         .map_err(|error| StoreError::io("ask about the lock", path)(error.into()))?;
-    if i32::from(lock.l_type) == libc::F_UNLCK {
+    if lock.l_type == NO_LOCK {
         return Ok(Holder::Nobody);
     }
     Ok(Pid::new(lock.l_pid).map_or(Holder::Invisible, Holder::Process))
@@ -138,9 +139,8 @@ fn is_still(file: &File, path: &Path) -> bool {
     (ours.dev(), ours.ino()) == (there.dev(), there.ino())
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the constants are small and l_type is a short")]
-fn whole_file(kind: i32) -> libc::flock {
-    libc::flock { l_type: kind as _, l_whence: libc::SEEK_SET as _, l_start: 0, l_len: 0, l_pid: 0 }
+fn whole_file(kind: libc::c_short) -> libc::flock {
+    libc::flock { l_type: kind, l_whence: libc::SEEK_SET as _, l_start: 0, l_len: 0, l_pid: 0 }
 }
 
 #[cfg(test)]

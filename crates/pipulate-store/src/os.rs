@@ -4,6 +4,13 @@
 
 mod held;
 
+#[cfg(target_os = "linux")]
+#[path = "os/linux/calls.rs"]
+pub(crate) mod calls;
+#[cfg(target_os = "macos")]
+#[path = "os/macos/calls.rs"]
+pub(crate) mod calls;
+
 #[cfg(all(target_os = "linux", not(feature = "portable")))]
 mod linux {
     pub(super) mod mover;

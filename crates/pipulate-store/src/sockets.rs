@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use pipulate_core::layout::Layout;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::SocketAddrUnix;
 
 use crate::folders::{make_parents, make_private};
 
@@ -91,8 +91,7 @@ fn is_abandoned(file: &Path) -> bool {
 
 fn connect(file: &Path) -> Result<(), Errno> {
     // A process that is stopped accepts nothing: don't wait for it.
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let socket = crate::os::calls::local_socket()?;
     rustix::net::connect(&socket, &SocketAddrUnix::new(file)?)
 }
 

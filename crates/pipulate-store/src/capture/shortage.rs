@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::FallocateFlags;
+use crate::os::calls;
 
 /// A rest that is longer is cut off after all, visibly.
 const LONGEST_REST: usize = 64 << 10;
@@ -76,11 +76,7 @@ impl Shortage {
 
     /// Takes note if there is room by now; nothing needs to be written for that.
     pub(super) fn look_for_room(&mut self, log: &File, end: u64) {
-        match rustix::fs::fallocate(log, FallocateFlags::KEEP_SIZE, end, ENOUGH) {
-            // Not every file system can tell.
-            Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => self.why = None,
-            Err(error) => self.why = Some(io::Error::from(error).to_string()),
-        }
+        self.why = calls::has_room(log, end, ENOUGH).err().map(|error| error.to_string());
     }
 
     /// How much of what comes next belongs to what is being finished; everything where nothing is.
