@@ -70,6 +70,11 @@ impl OwnTree {
         self.is_orphaned
     }
 
+    /// Returns whether the service's processes may be elsewhere than below this supervisor.
+    fn is_scattered(&self) -> bool {
+        self.is_orphaned || !reaper::KEEPS_ORPHANS
+    }
+
     /// Finds the service's processes.
     pub(crate) fn find(&self, layout: &Layout) -> Tree {
         self.find_at_once(layout, |_| ())
@@ -217,7 +222,7 @@ impl OwnTree {
         })
     }
 
-    /// For an orphaned tree, `on_found` is called with each process as soon as it is found.
+    /// For a scattered tree, `on_found` is called with each process as soon as it is found.
     fn find_at_once(&self, layout: &Layout, on_found: impl Fn(&Entry)) -> Tree {
         let seen = self.seen_before(layout);
         let main = self.main.main();
@@ -226,7 +231,7 @@ impl OwnTree {
             [self.me].into_iter().chain(adopted).chain(seen.iter().map(|entry| entry.pid)).collect();
         let attached = self.stop.attached();
         let identity = main.map(|main| main.process.verified().identity());
-        let mut tree = match self.is_orphaned {
+        let mut tree = match self.is_scattered() {
             true => self.service.everywhere_at_once(&roots, layout, attached, on_found),
             false => self.service.below_with(identity, &roots, layout, attached),
         };
@@ -242,10 +247,10 @@ impl OwnTree {
         tree
     }
 
-    /// Returns the processes that this stop has found and that live. In an orphaned tree, nothing inherits the
+    /// Returns the processes that this stop has found and that live. In a scattered tree, nothing inherits the
     /// children of a process that was ended, and that one may have been all that tied them to the service.
     fn seen_before(&self, layout: &Layout) -> Vec<Entry> {
-        if !self.is_orphaned {
+        if !self.is_scattered() {
             return Vec::new();
         }
         let same = |&(pid, start): &(Pid, u64)| {
@@ -258,11 +263,11 @@ impl OwnTree {
     /// Returns whether an empty look proves that nothing is left.
     ///
     /// A process that forks and ends in a chain is always where the scan is not. Having no child at all is a
-    /// proof; where children remain that are not the service's, or the tree was orphaned, several empty looks
+    /// proof; where children remain that are not the service's, or the tree is scattered, several empty looks
     /// in a row are needed, and many while a process could still write to the log.
     fn is_proved_empty(&mut self, has_children: bool, has_writers: bool) -> bool {
         self.empty_looks += 1;
-        let is_proved = !self.is_orphaned && !has_children;
+        let is_proved = !self.is_scattered() && !has_children;
         let enough = if has_writers { EMPTY_LOOKS_WITH_WRITERS } else { EMPTY_LOOKS };
         let is_empty = is_proved || self.empty_looks >= enough;
         if is_empty {
