@@ -20,6 +20,7 @@ pub(crate) use own_memory::give_back_memory;
 
 // What reads bytes is tested on Linux, too.
 #[cfg(any(target_os = "macos", test))]
+#[cfg_attr(not(target_os = "macos"), expect(dead_code, reason = "nothing gives us such bytes here"))]
 mod darwin;
 #[cfg(target_os = "macos")]
 mod facts;

@@ -395,4 +395,4 @@ fn is_harmless(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

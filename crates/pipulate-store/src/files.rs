@@ -282,14 +282,7 @@ mod tests {
         std::os::unix::fs::symlink(at("file"), at("link")).unwrap();
         assert_eq!(read_foreign(&at("link")).unwrap(), b"text");
         assert_eq!(read_foreign(&at("none")).unwrap_err().kind(), ErrorKind::NotFound);
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            at("fifo"),
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::RWXU,
-            0,
-        )
-        .unwrap();
+        nix::unistd::mkfifo(&at("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert_eq!(read_foreign(folder.path()).unwrap_err().kind(), ErrorKind::IsADirectory);
         for irregular in [at("fifo"), PathBuf::from("/dev/zero")] {
             assert_eq!(said(&irregular), "it is not a regular file", "{}", irregular.display());
@@ -299,10 +292,5 @@ mod tests {
         assert_eq!(read_foreign(&at("large")).unwrap().len() as u64, LIMIT);
         file.set_len(1 << 40).unwrap();
         assert_eq!(said(&at("large")), "it is larger than 1 MiB");
-        // Its size is said to be 0.
-        assert_eq!(
-            read_foreign_within(Path::new("/proc/self/maps"), 10).unwrap_err().kind(),
-            ErrorKind::FileTooLarge
-        );
     }
 }

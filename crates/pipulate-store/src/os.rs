@@ -10,6 +10,10 @@ pub(crate) mod calls;
 #[cfg(target_os = "macos")]
 #[path = "os/macos/calls.rs"]
 pub(crate) mod calls;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+#[path = "os/linux/tests.rs"]
+mod tests;
 
 #[cfg(all(target_os = "linux", not(feature = "portable")))]
 mod linux {

@@ -2,8 +2,6 @@ mod refusals;
 mod storms;
 
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use pipulate_core::project::AbsPath;
@@ -11,9 +9,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const LIMITS: LogLimits = LogLimits { max_size: 10 << 20, keep: 5 };
+pub(crate) const LIMITS: LogLimits = LogLimits { max_size: 10 << 20, keep: 5 };
 
-fn home() -> (tempfile::TempDir, Layout, ServiceName) {
+pub(crate) fn home() -> (tempfile::TempDir, Layout, ServiceName) {
     let dir = tempfile::tempdir().unwrap();
     let layout = Layout::new(AbsPath::new(dir.path().canonicalize().unwrap()).unwrap());
     let layout = crate::home::ensure(&layout).unwrap();
@@ -154,36 +152,6 @@ fn a_log_that_was_deleted_or_moved_away_comes_again() {
     assert_eq!(print(&long), (String::new(), 3));
     assert_eq!(print("4\n"), ("4\n".to_owned(), 3));
     assert_eq!(std::fs::read_to_string(dir.path().join("mine")).unwrap(), format!("3\n{long}"));
-}
-
-#[test]
-fn a_fifo_holds_more_for_as_long_as_there_is_a_flood() {
-    let (_dir, layout, name) = home();
-    let mut capture = Capture::open(&layout, &name, LIMITS).unwrap();
-    let mut writer = File::from(capture.writer().unwrap());
-    let holds = |capture: &Capture| rustix::pipe::fcntl_getpipe_size(capture.descriptor()).unwrap();
-    let usual = holds(&capture);
-    writer.write_all(b"a line\n").unwrap();
-    assert_eq!((capture.drain().unwrap(), holds(&capture)), (Drained::Empty, usual));
-    for _ in 0..2 {
-        let is_enough = Arc::new(AtomicBool::new(false));
-        let (mut flood, is_over) = (writer.try_clone().unwrap(), Arc::clone(&is_enough));
-        let writing = thread::spawn(move || {
-            while !is_over.load(Ordering::Relaxed) {
-                flood.write_all(&[b'x'; 64 << 10]).unwrap();
-            }
-        });
-        while capture.drain().unwrap() != Drained::More {}
-        let is_widened = !cfg!(feature = "portable");
-        assert_eq!(holds(&capture), if is_widened { 1 << 20 } else { usual });
-        is_enough.store(true, Ordering::Relaxed);
-        while !writing.is_finished() || capture.drain().unwrap() != Drained::Empty {
-            capture.drain().unwrap();
-        }
-        writing.join().unwrap();
-        capture.rest();
-        assert_eq!(holds(&capture), usual);
-    }
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn what_is_no_file_is_refused_at_once() {
     fs::create_dir(home.path()).unwrap();
     assert!(matches!(home.env_file().set(&key("A"), &secret("2")), Err(EnvError::NotAFile { .. })));
     fs::remove_dir(home.path()).unwrap();
-    rustix::fs::mknodat(rustix::fs::CWD, &*home.path(), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    nix::unistd::mkfifo(&*home.path(), nix::sys::stat::Mode::S_IRWXU).unwrap();
     assert!(matches!(home.env_file().get("A"), Err(EnvError::NotAFile { .. })));
 }
 

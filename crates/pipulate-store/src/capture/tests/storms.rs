@@ -1,7 +1,8 @@
 //! Capture at full speed: killed at any moment, followed through storms of rotations, and bounded.
 
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::AtomicUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 
