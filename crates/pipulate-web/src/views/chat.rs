@@ -100,26 +100,32 @@ pub(crate) fn page(folder: &Folder, page: &ChatPage) -> Markup {
     let id = page.id;
     let whole = Rendered::of(id, &page.transcript, &page.chats);
     let title = title(&page.transcript);
+    let alerts = html! {
+        (no_model(page.id, &page.choices))
+        (leaves_this_machine(&page.choices))
+        (deleted(page.deleted))
+    };
     let content = html! {
         link rel="stylesheet" href=(assets::CHAT_STYLE.address());
         div class="headline" {
             h1 id="chat-title" { (title) }
             div class="verbs" {
-                a href="#chats" class="to-chats" { "All chats" }
+                a href="#chats" class="to-chats" { "Chats" }
+                (settings(page))
                 a href="/chat/new" role="button" class="calm" { "New chat" }
             }
         }
         div class="talk" {
-            (no_model(page.id, &page.choices))
-            (leaves_this_machine(&page.choices))
-            (deleted(page.deleted))
+            @if !alerts.0.is_empty() {
+                // It can be scrolled where the window is small.
+                div class="alerts" role="region" tabindex="0" aria-label="Before you ask" { (alerts) }
+            }
             div id="turns" role="log" aria-label="Conversation" tabindex="0" { (whole.turns) }
             (layout::listener("follow", &format!("/chat/{id}/events?page={}&shown={}", page.page, whole.mark())))
             (composer::suggestions(page))
             p id="chat-status" role="status" { (status(page.transcript.progress.as_ref())) }
             (composer::ask(page))
             form id="stop" method="post" action={ "/chat/" (id) "/stop" } hx-post={ "/chat/" (id) "/stop" } hx-swap="none" {}
-            (settings(page))
         }
         (chats(id, &page.chats))
         script src=(assets::CHAT_SCRIPT.address()) defer {}
@@ -207,17 +213,19 @@ fn settings(page: &ChatPage) -> Markup {
     html! {
         details class="settings" {
             summary { "This chat" }
-            form method="post" action={ "/chat/" (id) "/settings" } {
-                label { "Name" input name="name" maxlength="200" value=(chat.name.as_deref().unwrap_or_default())
-                    placeholder="Its first question" autocomplete="off"; }
-                label { "What the model is told before everything else"
-                    textarea name="instructions" rows="3" placeholder="Answer in simple words." {
-                        (chat.instructions.as_deref().unwrap_or_default()) } }
-                button class="calm" { "Save" }
-            }
-            div class="verbs" {
-                a href={ "/chat/" (id) "/export" } download { "Download as Markdown" }
-                form method="post" action={ "/chat/" (id) "/delete" } { button class="calm" { "Delete this chat" } }
+            div {
+                form method="post" action={ "/chat/" (id) "/settings" } {
+                    label { "Name" input name="name" maxlength="200" value=(chat.name.as_deref().unwrap_or_default())
+                        placeholder="Its first question" autocomplete="off"; }
+                    label { "What the model is told before everything else"
+                        textarea name="instructions" rows="3" placeholder="Answer in simple words." {
+                            (chat.instructions.as_deref().unwrap_or_default()) } }
+                    button class="calm" { "Save" }
+                }
+                div class="verbs" {
+                    a href={ "/chat/" (id) "/export" } download { "Download as Markdown" }
+                    form method="post" action={ "/chat/" (id) "/delete" } { button class="calm" { "Delete this chat" } }
+                }
             }
         }
     }
@@ -228,6 +236,7 @@ fn chats(here: ChatId, chats: &[ChatLink]) -> Markup {
     html! {
         nav id="chats" aria-labelledby="chats-heading" {
             h2 id="chats-heading" { "Chats" }
+            a href="#turns" class="to-chats" { "Back" }
             ul {
                 @for link in chats {
                     li { a href={ "/chat/" (link.id) } aria-current=[(link.id == here).then_some("page")] { (link.title.as_deref().map_or_else(|| "Can't be read".to_owned(), shortened)) } }

@@ -15,7 +15,7 @@ pub(super) fn ask(page: &ChatPage) -> Markup {
         form id="ask" method="post" action={ "/chat/" (id) } hx-post={ "/chat/" (id) } hx-target="#chat-status"
             hx-swap="innerHTML" hx-sync="this:drop" {
             input type="hidden" name="page" value=(page.page);
-            textarea id="question" name="question" rows="3" required aria-label="Your question"
+            textarea id="question" name="question" rows="2" required aria-label="Your question"
                 placeholder="Ask something (Enter sends, Shift+Enter begins a new line)" {}
             (offers(&page.offers))
             div class="verbs" {

@@ -31,9 +31,10 @@ pub(super) fn over(number: usize, turn: &Turn, changes_in: Option<ChatId>, is_la
             div class="answer" {
                 h2 { (who(turn)) }
                 (thinking(&turn.thinking, None))
+                // Where it stood while the answer was written.
+                @if let Some(left_out) = left_out(turn) { p { small { (left_out) } } }
                 @if !turn.answer.is_empty() { div class="text" { (markdown::render(&turn.answer)) } }
                 @if let Some(broken) = broken { p class="alert" { (broken) } }
-                @if let Some(left_out) = left_out(turn) { p { small { (left_out) } } }
                 div class="verbs" {
                     @if !turn.answer.is_empty() { button type="button" class="copy calm" { "Copy" } }
                     @if let Some(id) = retry_in { (again(id, number, turn, html! { button class="calm" { "Try again" } })) }
