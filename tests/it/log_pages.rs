@@ -229,7 +229,7 @@ fn a_match_is_counted_marked_and_opens_among_its_neighbours() {
     browser.open(&address(&project, "/logs?service=printer&at=last-start#here"));
     browser.wait_for_text("#here", "From here on");
     assert!(place_of(&mut browser, "row 100").is_some());
-    assert!(browser.text("#log").contains("This run begins at"), "{}", browser.text("#log"));
+    assert!(browser.text("#log").contains("Started at"), "{}", browser.text("#log"));
 
     browser.click("input[value=info]");
     holds("the levels that are left", || lines(&mut browser).0 == 5);

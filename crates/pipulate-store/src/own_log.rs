@@ -3,6 +3,8 @@
 //! Each of them writes whole lines to its end. The one that finds it too long moves it aside; the
 //! others find theirs as long, and take up the new one.
 
+mod history;
+
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
@@ -12,6 +14,13 @@ use pipulate_core::layout::Layout;
 
 use crate::error::StoreError;
 use crate::{files, folders};
+
+pub use history::{EventKind, History, ServiceEvent};
+
+/// What is said of a start, of an end and before the names of saved files; the service's name follows as a field.
+pub const STARTED: &str = "started";
+pub const ENDED: &str = "its main process ended";
+pub const SAVED: &str = "saved: ";
 
 /// How long it may be, in bytes; an older one is kept beside it.
 const MAX_SIZE: u64 = 1 << 20;

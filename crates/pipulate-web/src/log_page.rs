@@ -6,6 +6,7 @@
 mod cursor;
 mod filter;
 mod level;
+mod runs;
 
 use std::collections::VecDeque;
 
@@ -23,6 +24,7 @@ pub(crate) use filter::{LevelGroup, Levels, LogFilter, Pattern, PatternKind};
 pub(crate) use level::{Level, LevelTracker, is_traceback};
 
 use crate::world::Logs;
+use runs::Runs;
 
 /// How much of a line is shown, in bytes; the file has all of it.
 const LONGEST: usize = 8 << 10;
@@ -41,7 +43,7 @@ pub(crate) struct LogLine {
     pub(crate) pieces: Vec<(String, String)>,
     /// How many bytes more it has.
     pub(crate) cut: usize,
-    /// It is the first one since its service was last started, of those that are shown.
+    /// It is the first one since its service was started, of those that are shown.
     pub(crate) begins_run: bool,
 }
 
@@ -177,7 +179,7 @@ fn read(
     let mut merged = open(logs, &services, &start)?;
     // After the look at the logs: what they hold was a secret by then.
     let masker = logs.masker();
-    let mut runs = Runs::of(&merged, services.len());
+    let mut runs = Runs::of(&merged, &services, &logs.events(Timestamp::MIN));
     let read = merged.read(Patience::None, |line| {
         if matches!(limit, Limit::Oldest(count) if page.lines.len() == count) {
             // It stays the next one.
@@ -201,6 +203,7 @@ fn read(
         Err(Interruption::Full) => page.has_more = true,
         Ok(()) => {}
     }
+    runs.mark_first(&merged, &mut page.lines);
     for (service, end) in services.iter().zip(merged.positions()) {
         let first = page.lines.iter().find(|line| line.service == *service);
         page.begin.set(service, first.map_or(end, |line| line.offset));
@@ -216,48 +219,6 @@ fn services(logs: &dyn Logs, filter: &LogFilter) -> Result<Vec<ServiceName>, Sto
         Some(service) => services.into_iter().filter(|known| known == service).collect(),
         None => services,
     })
-}
-
-/// Where the last run of each service begins, while lines are read in order.
-struct Runs(Vec<Run>);
-
-#[derive(Clone, Copy)]
-enum Run {
-    /// It begins at or after this position, and no line before it was seen.
-    Ahead(u64),
-    /// Lines before this position were seen.
-    Near(u64),
-    /// The next line that is shown begins it.
-    Due,
-    /// It has begun, or it is not known where.
-    Over,
-}
-
-impl Runs {
-    fn of(merged: &Merged, services: usize) -> Self {
-        let run = |service| merged.position_of(service, When::LastStart).map_or(Run::Over, Run::Ahead);
-        Self((0..services).map(run).collect())
-    }
-
-    fn see(&mut self, line: &LogLine) {
-        let run = &mut self.0[line.place];
-        *run = match *run {
-            Run::Ahead(start) | Run::Near(start) if line.offset < start => Run::Near(start),
-            Run::Ahead(start) if line.offset > start => Run::Over,
-            Run::Ahead(_) | Run::Near(_) => Run::Due,
-            Run::Due | Run::Over => *run,
-        };
-    }
-
-    /// Whether a line that is shown is the first one of the run.
-    fn take(&mut self, line: &LogLine) -> bool {
-        let run = &mut self.0[line.place];
-        let is_due = matches!(run, Run::Due);
-        if is_due {
-            *run = Run::Over;
-        }
-        is_due
-    }
 }
 
 fn open(

@@ -3,11 +3,13 @@
 //! Invariant: services are probed only now and then, because a web server notes every probe in its
 //! log; in between, the last answer counts as long as the same process runs. Everything but [`Observer::look`] is a pure function.
 
+mod usage;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pipulate_core::identity::Pid;
 use pipulate_core::reason::Reason;
 use pipulate_core::resources::Resources;
@@ -16,10 +18,13 @@ use pipulate_core::state::ServiceState;
 use pipulate_core::status::{KernelActivity, LiveService, ProjectStatus, ServiceStatus};
 use pipulate_store::log::excerpt;
 use pipulate_store::log::read::Start;
+use pipulate_store::own_log::ServiceEvent;
 
 use crate::log_page::{self, LogLine};
 use crate::notebook_index::{Indexed, NotebookIndex};
 use crate::world::{Probes, World};
+
+pub(crate) use usage::{STEP, Usage, Use};
 
 /// How often services are probed, and how often while one does not answer.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
@@ -34,6 +39,8 @@ const READ_RESOURCES_EVERY: Duration = Duration::from_secs(10);
 const SAMPLE: Duration = Duration::from_millis(1_900);
 /// How far back a graph goes.
 const HISTORY: Duration = Duration::from_secs(180);
+/// How far back the picture of all services goes.
+pub(crate) const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// How many lines a service's end is explained by.
 const LAST_LINES: u64 = 8;
 /// How many lines of another service are read, to show the last one that isn't empty.
@@ -50,6 +57,10 @@ pub(crate) struct Snapshot {
     /// What is to be known beside the services.
     pub(crate) alerts: Vec<String>,
     pub(crate) history: BTreeMap<ServiceName, Vec<Sample>>,
+    /// What each service used in the last hour, as far as a page was open.
+    pub(crate) usage: Usage,
+    /// What happened in the last hour, oldest first.
+    pub(crate) events: Vec<ServiceEvent>,
     /// The last lines of each service: those that may explain its state, or a few.
     pub(crate) last_lines: BTreeMap<ServiceName, Vec<LogLine>>,
 }
@@ -75,6 +86,7 @@ pub(crate) struct Observer {
     kernels: Vec<KernelActivity>,
     resources: Option<(Instant, Resources)>,
     histories: BTreeMap<ServiceName, History>,
+    usage: Usage,
 }
 
 impl Observer {
@@ -82,13 +94,16 @@ impl Observer {
     pub(crate) fn look(&mut self, world: &World, pace: Duration, now: Instant) -> Snapshot {
         let mut status = self.status(world, pace, now);
         keep_unstable(&mut status, &mut self.unstable);
-        self.sample(&status, now);
+        let at = Timestamp::now();
+        self.sample(&status, now, at);
         self.ask_jupyter(world, &status, now);
         let resources = self.resources(world, now);
         let histories = self.histories.iter();
         Snapshot {
             notebooks: self.notebooks.look(&*world.notebooks, pace.min(LOOK_FOR_NOTEBOOKS_EVERY), now),
-            at: Timestamp::now(),
+            at,
+            usage: self.usage.clone(),
+            events: world.logs.events(at - HOUR),
             resources,
             kernels: self.kernels.clone(),
             alerts: world.status.alerts(),
@@ -141,12 +156,17 @@ impl Observer {
         }
     }
 
-    fn sample(&mut self, status: &ProjectStatus, now: Instant) {
+    fn sample(&mut self, status: &ProjectStatus, now: Instant, at: Timestamp) {
         self.histories.retain(|name, _| status.service(name.as_str()).is_some_and(|s| s.live.is_some()));
         for service in &status.services {
             let Some(live) = &service.live else { continue };
-            self.histories.entry(service.name.clone()).or_default().add(live, now);
+            let history = self.histories.entry(service.name.clone()).or_default();
+            history.add(live, now);
+            if let Some(sample) = history.samples.back().filter(|sample| sample.at == now) {
+                self.usage.add(&service.name, at, sample);
+            }
         }
+        self.usage.forget_before(at - HOUR);
     }
 }
 

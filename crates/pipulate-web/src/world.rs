@@ -21,6 +21,7 @@ use pipulate_store::error::StoreError;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};
 use pipulate_store::notebooks::{Listing, NotRead};
+use pipulate_store::own_log::ServiceEvent;
 
 pub use apps::{AppNote, AppPlace, AppPlan, Apps, NoApp};
 pub use chat::{Chat, NoOllama, Ollama};
@@ -228,6 +229,9 @@ pub trait Logs: Send + Sync + 'static {
 
     /// What hides the project's secrets as they are now.
     fn masker(&self) -> Masker;
+
+    /// What happened to the services since then, oldest first.
+    fn events(&self, since: Timestamp) -> Vec<ServiceEvent>;
 
     /// Begins to watch; what is printed from then on ends the next wait.
     fn watch(&self) -> Box<dyn Watching>;

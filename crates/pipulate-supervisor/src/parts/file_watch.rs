@@ -21,6 +21,7 @@ use pipulate_core::watch::WatchSpec;
 use pipulate_process::poll::Interest;
 use pipulate_process::spawn;
 use pipulate_process::watch::{Filter, TreeWatch, WatchError};
+use pipulate_store::own_log::SAVED;
 
 use crate::machine::{ChangeDebouncer, Outcome, SelfTrigger};
 use crate::startable;
@@ -240,7 +241,7 @@ impl<P: Pending> FileWatch<P> {
         let is_python = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "py");
         // A FIFO would be read for ever.
         let is_file = |file: &PathBuf| fs::metadata(layout.inside(file)).is_ok_and(|meta| meta.is_file());
-        tracing::info!(%service, "saved: {}", shown(&files));
+        tracing::info!(%service, "{SAVED}{}", shown(&files));
         let sources: Vec<PathBuf> = files.into_iter().filter(is_python).filter(is_file).collect();
         if sources.is_empty() {
             return Some(Verdict::Sound);

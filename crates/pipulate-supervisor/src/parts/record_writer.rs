@@ -22,6 +22,7 @@ use pipulate_process::command::End;
 use pipulate_process::poll::{self, Interest};
 use pipulate_store::error::StoreError;
 use pipulate_store::files;
+use pipulate_store::own_log::{ENDED, STARTED};
 use pipulate_store::record::{self, MainProcess, Receipt, Record};
 
 use super::disk_reserve::Loss;
@@ -235,7 +236,7 @@ impl RecordWriter {
 
     /// Notes that an instance was started, whose output begins at `log_start`.
     pub(crate) fn started(&mut self, main: &MainProcess, port: Option<u16>, log_start: u64) {
-        tracing::info!(service = %self.record.service, pid = main.identity.pid.get(), "started");
+        tracing::info!(service = %self.record.service, pid = main.identity.pid.get(), "{STARTED}");
         (self.record.port, self.record.log_start) = (port, log_start);
     }
 
@@ -246,7 +247,7 @@ impl RecordWriter {
             End::Signal(signal) => (None, Some(signal)),
             End::TimedOut | End::Unknown => (None, None),
         };
-        tracing::info!(service = %self.record.service, code, signal, "its main process ended");
+        tracing::info!(service = %self.record.service, code, signal, "{ENDED}");
         self.record.last_exit = Some(LastExit { code, signal, at: Timestamp::now() });
     }
 

@@ -1,3 +1,11 @@
+use std::fs::File;
+use std::io::Write as _;
+
+use pipulate_core::service::LogLimits;
+use pipulate_store::capture::Capture;
+use pipulate_store::log::time_index::Mark;
+use pipulate_store::own_log::{EventKind, ServiceEvent};
+
 use super::*;
 use crate::tests::fake::FakeWorld;
 use crate::tests::news::Printed;
@@ -128,15 +136,25 @@ fn a_download_has_every_line_whole() {
 
 #[test]
 fn the_first_line_of_a_run_is_marked_once_wherever_reading_begins() {
-    let line = |offset| LogLine {
+    let line = |offset: u64, has_time: bool| LogLine {
         service: ServiceName::parse("web").unwrap(),
         place: 0,
         offset,
-        time: None,
+        time: has_time.then(|| second(offset)),
         level: Level::Plain,
         pieces: Vec::new(),
         cut: 0,
         begins_run: false,
+    };
+    let begun = |mut runs: Runs, offsets: &[u64], has_time| {
+        let begins = |&&offset: &&u64| {
+            runs.see(&line(offset, has_time));
+            runs.take(&line(offset, has_time))
+        };
+        offsets.iter().filter(begins).copied().collect::<Vec<u64>>()
+    };
+    let runs = |last, earlier: &[u64]| {
+        Runs::new([(last, earlier.iter().map(|&at| second(at)).collect())].into_iter())
     };
     for (start, offsets, begins) in [
         (20, &[0, 10, 20, 30][..], Some(20)),
@@ -146,16 +164,55 @@ fn the_first_line_of_a_run_is_marked_once_wherever_reading_begins() {
         (20, &[0, 10], None),
         (0, &[0, 10], Some(0)),
     ] {
-        let mut runs = Runs(vec![Run::Ahead(start)]);
-        let begun = offsets.iter().filter(|&&offset| {
-            runs.see(&line(offset));
-            runs.take(&line(offset))
-        });
-        assert_eq!(begun.copied().collect::<Vec<u64>>(), begins.into_iter().collect::<Vec<_>>(), "{start}");
+        let begins = begins.into_iter().collect::<Vec<_>>();
+        assert_eq!(begun(runs(Some(start), &[]), offsets, false), begins, "{start}");
     }
+    // Of earlier runs only the time is known, and of some lines not even that.
+    let offsets = [0, 10, 20, 30, 40, 50];
+    assert_eq!(begun(runs(Some(40), &[5, 7, 30]), &offsets, true), [10, 30, 40]);
+    assert_eq!(begun(runs(Some(40), &[5, 30]), &offsets, false), [40]);
     // A line that is left out hands it on.
-    let mut runs = Runs(vec![Run::Ahead(20)]);
-    runs.see(&line(20));
-    runs.see(&line(30));
-    assert!(runs.take(&line(30)));
+    let mut left_out = runs(Some(20), &[]);
+    left_out.see(&line(20, false));
+    left_out.see(&line(30, false));
+    assert!(left_out.take(&line(30, false)));
+}
+
+fn second(number: u64) -> Timestamp {
+    Timestamp::from_second(number.cast_signed()).unwrap()
+}
+
+#[test]
+fn every_start_is_marked_also_where_a_page_begins_with_it() {
+    let printed = Home::new();
+    let limits = LogLimits { max_size: 1 << 20, keep: 1 };
+    let layout = printed.world.layout.lock().unwrap().clone().unwrap();
+    let layout = pipulate_store::home::ensure(&layout).unwrap();
+    let web = ServiceName::parse("web").unwrap();
+    let mut capture = Capture::open(&layout, &web, limits).unwrap();
+    for run in 0..4 {
+        // Moments that the index tells apart.
+        let begin = Timestamp::now();
+        let later = |than: Timestamp| {
+            while Timestamp::now().duration_since(than).as_millis() < 12 {
+                std::hint::spin_loop()
+            }
+        };
+        later(begin);
+        capture.mark(Mark::Start);
+        let event = ServiceEvent { at: Timestamp::now(), service: web.clone(), kind: EventKind::Started };
+        printed.world.events.lock().unwrap().push(event);
+        later(Timestamp::now());
+        File::from(capture.writer().unwrap()).write_all(format!("run {run}\nmore\n").as_bytes()).unwrap();
+        capture.drain().unwrap();
+    }
+    let marked = |page: LogPage| {
+        page.lines.iter().filter(|line| line.begins_run).map(LogLine::text).collect::<Vec<_>>()
+    };
+    let filter = only("web", "");
+    assert_eq!(marked(newest(printed.logs(), &filter, 9).unwrap()), ["run 0", "run 1", "run 2", "run 3"]);
+    for (count, expected) in [(6, 1), (5, 2), (4, 2)] {
+        let page = newest(printed.logs(), &filter, count).unwrap();
+        assert_eq!(marked(page)[0], format!("run {expected}"), "{count} lines");
+    }
 }

@@ -25,6 +25,7 @@ use pipulate_store::error::StoreError;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};
 use pipulate_store::log::read;
+use pipulate_store::own_log::ServiceEvent;
 use tower::ServiceExt;
 
 pub(crate) use super::values::{last_exit, path, service};
@@ -68,6 +69,7 @@ pub(crate) struct FakeWorld {
     /// Where the logs are; there are none without it.
     pub(crate) layout: Mutex<Option<Layout>>,
     pub(crate) hidden: Mutex<Vec<String>>,
+    pub(crate) events: Mutex<Vec<ServiceEvent>>,
     pub(crate) required: Mutex<Vec<String>>,
     pub(crate) secret: Mutex<String>,
     pub(crate) secret_refusal: Mutex<Option<SecretsError>>,
@@ -185,6 +187,10 @@ impl Logs for FakeWorld {
 
     fn masker(&self) -> Masker {
         Masker::new(self.hidden.lock().unwrap().iter())
+    }
+
+    fn events(&self, since: Timestamp) -> Vec<ServiceEvent> {
+        self.events.lock().unwrap().iter().filter(|event| event.at >= since).cloned().collect()
     }
 
     fn watch(&self) -> Box<dyn Watching> {

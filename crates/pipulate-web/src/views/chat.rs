@@ -236,7 +236,7 @@ fn chats(here: ChatId, chats: &[ChatLink]) -> Markup {
     html! {
         nav id="chats" aria-labelledby="chats-heading" {
             h2 id="chats-heading" { "Chats" }
-            a href="#turns" class="to-chats" { "Back" }
+            a href="#ask" class="to-chats" { "Back" }
             ul {
                 @for link in chats {
                     li { a href={ "/chat/" (link.id) } aria-current=[(link.id == here).then_some("page")] { (link.title.as_deref().map_or_else(|| "Can't be read".to_owned(), shortened)) } }

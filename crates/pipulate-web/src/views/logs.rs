@@ -3,6 +3,7 @@
 mod batch;
 mod controls;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use pipulate_core::service::ServiceName;
@@ -10,6 +11,7 @@ use pipulate_core::units;
 
 use crate::assets;
 use crate::log_page::{Cursor, LogFilter, LogPage};
+use crate::views::clock::clock;
 use crate::views::layout;
 use crate::views::log_line::TARGET;
 use crate::world::Folder;
@@ -128,7 +130,7 @@ fn lines(shown: &ShownLines, zone: &TimeZone) -> Markup {
             @if target.is_some_and(|offset| page.lines.front().is_none_or(|line| line.offset != offset)) {
                 p id=(TARGET) { "That line is no longer kept" }
             }
-            @if let Anchor::At(moment) = anchor { p id=(SEAM) class="mark" { "From here on: " (moment) } }
+            @if let Anchor::At(moment) = anchor { p id=(SEAM) class="mark" { "From here on: " (in_words(moment, zone)) } }
             (batch(filter, page, zone, target))
             @if !has_lines { p class="empty" { (nothing(filter, anchor)) } }
             @match anchor {
@@ -179,6 +181,12 @@ pub(crate) fn news(filter: &LogFilter, page: &LogPage, zone: &TimeZone) -> Marku
             (batch(filter, page, zone, None))
         }
     }
+}
+
+/// The address of what all services printed from a moment on.
+pub(crate) fn from_moment(moment: Timestamp) -> String {
+    let second = Timestamp::from_second(moment.as_second()).unwrap_or(moment);
+    address("/logs", &LogFilter::default(), &[("at", &second.to_string())]) + "#" + SEAM
 }
 
 /// The address of the lines before a cursor.
@@ -254,6 +262,12 @@ fn count(page: &LogPage) -> Markup {
             @if page.skipped > 0 { ", the newest " (page.lines.len()) " are shown" }
         }
     }
+}
+
+/// A moment as it was typed, or from a link in words.
+fn in_words(moment: &str, zone: &TimeZone) -> String {
+    let time = moment.parse::<Timestamp>();
+    time.map_or_else(|_| moment.to_owned(), |time| clock(time, zone))
 }
 
 fn nothing(filter: &LogFilter, anchor: &Anchor) -> &'static str {

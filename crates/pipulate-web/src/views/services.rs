@@ -8,6 +8,7 @@ mod door;
 mod life;
 mod machine;
 mod row;
+mod timeline;
 mod words;
 
 use std::collections::BTreeSet;
@@ -29,6 +30,7 @@ use crate::views::layout::{self, Page};
 use crate::views::notebooks::{self, Choice, Notebooks};
 use crate::world::{Folder, Target, Verb};
 use card::Card;
+use timeline::Timeline;
 
 pub(crate) use card::RenderContext;
 
@@ -43,6 +45,7 @@ pub(crate) struct ServicesPage {
     doors: Vec<Card>,
     notebooks: Notebooks,
     rows: Vec<Card>,
+    timeline: Timeline,
 }
 
 impl ServicesPage {
@@ -51,6 +54,8 @@ impl ServicesPage {
         let alerts = status.unknown.iter().map(pipulate_words::doubt).chain(snapshot.alerts.iter().cloned());
         let (mut doors, mut rows): (Vec<_>, Vec<_>) =
             status.services.iter().partition(|service| door::is_door(&service.name));
+        // In an order that stays.
+        let timeline = Timeline::new(doors.iter().chain(&rows).copied(), snapshot, context.zone);
         doors.sort_by_key(|service| service.name.as_str() != ServiceName::JUPYTER);
         rows.sort_by_key(|service| !service.state.is_in_trouble());
         let cards = |services: Vec<&ServiceStatus>| {
@@ -67,6 +72,7 @@ impl ServicesPage {
             doors: cards(doors),
             notebooks: Notebooks::new(snapshot, choice, context.zone),
             rows: cards(rows),
+            timeline,
         }
     }
 
@@ -102,6 +108,7 @@ pub(crate) fn page(folder: &Folder, page: &ServicesPage, last: Option<&Notice>, 
             }
             (rows(page))
         }
+        (page.timeline.show())
         (layout::listener("stream", "/events"))
     };
     Page { folder, title: &title(page), here: Some("/"), reloads: true, content: &content }.show()
@@ -199,6 +206,7 @@ impl RenderedServices {
             ("#summary", summary(&page)),
             ("#alerts", alerts(&page)),
             ("#machine", machine::figures(&page.machine)),
+            ("#timeline", page.timeline.show()),
             ("title", html! { (title(&page)) }),
         ];
         let frame: Vec<Part> = frame.map(|(id, markup)| (id.to_owned(), markup.into_string())).into();

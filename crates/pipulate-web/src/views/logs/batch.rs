@@ -44,11 +44,11 @@ pub(super) fn batch(filter: &LogFilter, page: &LogPage, zone: &TimeZone, target:
     }
 }
 
-/// Where the run of a service begins that is its last.
+/// Where a run of a service begins.
 fn run(line: &LogLine, names: Names, zone: &TimeZone) -> Markup {
     html! {
         p class="mark" {
-            @if names == Names::Shown { (line.service) ": this run begins" } @else { "This run begins" }
+            @if names == Names::Shown { (line.service) " started" } @else { "Started" }
             @if let Some(time) = line.time { " at " (clock(time, zone)) }
         }
     }

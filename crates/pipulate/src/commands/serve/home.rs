@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use pipulate_core::resources::Resources;
 use pipulate_core::secret::EnvKey;
 use pipulate_core::service::ServiceName;
@@ -20,6 +21,7 @@ use pipulate_store::error::StoreError;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};
 use pipulate_store::log::secrets::LiveSecrets;
+use pipulate_store::own_log::{History, ServiceEvent};
 use pipulate_web::world::{
     Consent, Control, ControlError, Logs, Probes, Secrets, SecretsError, SignedIn, StatusSource, Target,
     Verb, Watching,
@@ -49,6 +51,7 @@ pub(super) struct Home {
     program: Option<Version>,
     /// `None` until lines are shown.
     secrets: Mutex<Option<LiveSecrets>>,
+    history: Mutex<History>,
 }
 
 /// What changes when a file is replaced or written to.
@@ -63,7 +66,14 @@ impl Home {
     /// `own` is the service that this process is.
     pub(super) fn new(context: Context, own: Option<ServiceName>) -> Self {
         let program = version(&context.project.exe);
-        Self { context, own, late: Arc::default(), program, secrets: Mutex::new(None) }
+        Self {
+            context,
+            own,
+            late: Arc::default(),
+            program,
+            secrets: Mutex::new(None),
+            history: Mutex::default(),
+        }
     }
 
     fn env_file(&self) -> EnvFile {
@@ -214,6 +224,15 @@ impl Logs for Home {
         let secrets = secrets.get_or_insert_with(|| LiveSecrets::of(&self.context.project.layout));
         secrets.refresh();
         secrets.masker().clone()
+    }
+
+    fn events(&self, since: Timestamp) -> Vec<ServiceEvent> {
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.refresh(&self.context.project.layout);
+        let mut events: Vec<_> =
+            history.events().rev().take_while(|event| event.at >= since).cloned().collect();
+        events.reverse();
+        events
     }
 
     fn watch(&self) -> Box<dyn Watching> {
