@@ -9,6 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use jiff::Timestamp;
 use pipulate_core::project::AbsPath;
+use serde_json::json;
 
 use crate::files;
 
@@ -96,18 +97,59 @@ fn changed(meta: &fs::Metadata) -> Timestamp {
     meta.modified().ok().and_then(|time| Timestamp::try_from(time).ok()).unwrap_or_default()
 }
 
-/// Makes an empty notebook, and returns its path below the folder.
+/// The path below the folder of a file that a program names, by its whole path or by the one from the folder on;
+/// `None` if it is no file of the folder.
+pub fn file(root: &AbsPath, named: &str) -> Option<String> {
+    let below = Path::new(named);
+    let below = if below.is_absolute() { below.strip_prefix(root).ok()? } else { below };
+    let real_root = fs::canonicalize(root).ok()?;
+    let real = fs::canonicalize(real_root.join(below)).ok()?;
+    let real_below = real.strip_prefix(&real_root).ok()?;
+    (is_shown(below) && is_shown(real_below) && real.is_file()).then(|| below.to_str().map(str::to_owned))?
+}
+
+/// What a new notebook is called and what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum New<'a> {
+    Empty,
+    /// One cell of Python.
+    Code(&'a str),
+}
+
+impl New<'_> {
+    fn stem(self) -> &'static str {
+        match self {
+            Self::Empty => "Untitled",
+            Self::Code(_) => "From-chat",
+        }
+    }
+
+    fn text(self) -> String {
+        let (cells, metadata) = match self {
+            Self::Empty => (Vec::new(), json!({})),
+            Self::Code(code) => (
+                vec![
+                    json!({"cell_type": "code", "id": "first", "execution_count": null, "metadata": {}, "outputs": [], "source": code}),
+                ],
+                json!({"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}}),
+            ),
+        };
+        let notebook = json!({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5});
+        format!("{notebook:#}\n")
+    }
+}
+
+/// Makes a notebook, over none that is there, and returns its path below the folder.
 ///
 /// # Errors
 /// The folder can't be written to.
-pub fn create(root: &AbsPath) -> io::Result<String> {
-    const EMPTY: &str =
-        "{\n \"cells\": [],\n \"metadata\": {},\n \"nbformat\": 4,\n \"nbformat_minor\": 5\n}\n";
+pub fn create(root: &AbsPath, new: New) -> io::Result<String> {
+    let stem = new.stem();
     for number in 0..MOST_NAMES {
-        let name = if number == 0 { "Untitled.ipynb".to_owned() } else { format!("Untitled{number}.ipynb") };
+        let name = if number == 0 { format!("{stem}.ipynb") } else { format!("{stem}{number}.ipynb") };
         match fs::OpenOptions::new().write(true).create_new(true).open(root.at(&name)) {
             Ok(mut file) => {
-                io::Write::write_all(&mut file, EMPTY.as_bytes())?;
+                io::Write::write_all(&mut file, new.text().as_bytes())?;
                 return Ok(name);
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -302,10 +344,37 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_named_by_its_whole_path_or_from_the_folder_on() {
+        let (_folder, root) = folder(&["lib/a.py", ".venv/x.py", "site-packages/y.py"]);
+        std::os::unix::fs::symlink("/etc/passwd", root.at("passwd.txt")).unwrap();
+        let whole = root.at("lib/a.py");
+        assert_eq!(file(&root, &whole.to_string()).as_deref(), Some("lib/a.py"));
+        assert_eq!(file(&root, "lib/a.py").as_deref(), Some("lib/a.py"));
+        for other in [
+            "lib",
+            "b.py",
+            ".venv/x.py",
+            "site-packages/y.py",
+            "../x",
+            "lib/../lib/a.py",
+            "/etc/passwd",
+            "passwd.txt",
+            "",
+        ] {
+            assert_eq!(file(&root, other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn a_new_notebook_takes_the_place_of_no_other() {
         let (_folder, root) = folder(&["Untitled.ipynb"]);
-        assert_eq!(create(&root).unwrap(), "Untitled1.ipynb");
-        assert_eq!(create(&root).unwrap(), "Untitled2.ipynb");
+        assert_eq!(create(&root, New::Empty).unwrap(), "Untitled1.ipynb");
+        assert_eq!(create(&root, New::Empty).unwrap(), "Untitled2.ipynb");
+        assert_eq!(create(&root, New::Code("print(\"ü\")")).unwrap(), "From-chat.ipynb");
+        assert_eq!(create(&root, New::Code("2")).unwrap(), "From-chat1.ipynb");
+        let made: serde_json::Value =
+            serde_json::from_slice(&read(&root, "From-chat.ipynb").unwrap().0).unwrap();
+        assert_eq!((&made["cells"][0]["source"], &made["nbformat"]), (&json!("print(\"ü\")"), &json!(4)));
         assert_eq!(read(&root, "Untitled.ipynb").unwrap().0, b"{}");
     }
 }

@@ -9,7 +9,7 @@ let stopped = null;
 document.addEventListener("stopped", (event) => {
   stopped = event.detail.data;
   document.body.dataset.stopped = stopped;
-  document.querySelectorAll("main :is(button, input, textarea)").forEach((one) => { one.disabled = true; });
+  document.querySelectorAll("main :is(button, input, select, textarea)").forEach((one) => { one.disabled = true; });
   offline.textContent = offline.dataset[stopped];
 });
 document.addEventListener("htmx:sse:error", (event) => {

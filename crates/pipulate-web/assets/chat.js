@@ -51,7 +51,7 @@ toEnd();
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button.copy");
   if (!button) return;
-  const text = button.parentElement.querySelector("pre") ?? button.closest(".answer").querySelector(".text");
+  const text = button.closest(".code")?.querySelector("pre") ?? button.closest(".answer").querySelector(".text");
   await navigator.clipboard.writeText(text.innerText);
   button.textContent = "Copied";
   setTimeout(() => { button.textContent = "Copy"; }, 2000);

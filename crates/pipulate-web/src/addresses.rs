@@ -23,3 +23,6 @@ pub(crate) fn is_public(path: &str) -> bool {
 pub(crate) fn is_chat(path: &str) -> bool {
     path == CHAT || path.starts_with(CHATS)
 }
+
+/// A stream that only tells when the app ends.
+pub(crate) const LIFE: &str = "/life";

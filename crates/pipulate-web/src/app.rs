@@ -28,8 +28,10 @@ pub fn app(state: AppState) -> Router {
         .merge(chats())
         .route("/notebooks/open", post(notebooks::open))
         .route("/notebooks/new", post(notebooks::create))
+        .route("/files/open", post(notebooks::open_file))
         .route("/notebooks/{*path}", get(notebooks::show))
         .route("/apps/{*path}", get(apps::ask).post(apps::make))
+        .route("/attachments/{cell}/{name}/{*path}", get(notebooks::attachment))
         .route("/outputs/{cell}/{output}/{*path}", get(notebooks::image))
         .route("/logs", get(logs::show))
         .route("/logs/older", get(logs::older))
@@ -43,6 +45,7 @@ pub fn app(state: AppState) -> Router {
         .route("/examples/counter/increment", post(examples::increment))
         .route("/examples/secret", get(examples::ask_secret).post(examples::save_secret))
         .route(addresses::LOGIN, get(login::enter).head(login::look))
+        .route(addresses::LIFE, get(services::life))
         .route("/static/{name}", get(assets::show))
         .fallback(async || Problem::NotFound)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
@@ -66,6 +69,7 @@ fn chats() -> Router<AppState> {
         .route("/chat/{id}/settings", post(chat::settings))
         .route("/chat/{id}/export", get(chat::export))
         .route("/chat/{id}/delete", post(chat::delete))
+        .route("/notebooks/insert", post(notebooks::insert))
         // The innermost limit counts.
         .layer(DefaultBodyLimit::max(form::MAX_CHAT_BYTES))
 }

@@ -16,6 +16,7 @@ mod chat;
 mod event_stream;
 mod examples;
 mod farewell;
+mod file_place;
 mod form;
 mod guard;
 mod headers;

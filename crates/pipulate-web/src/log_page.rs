@@ -23,6 +23,7 @@ pub(crate) use cursor::Cursor;
 pub(crate) use filter::{LevelGroup, Levels, LogFilter, Pattern, PatternKind};
 pub(crate) use level::{Level, LevelTracker, is_traceback};
 
+use crate::file_place::{FilePlace, in_traceback};
 use crate::world::Logs;
 use runs::Runs;
 
@@ -41,6 +42,8 @@ pub(crate) struct LogLine {
     pub(crate) level: Level,
     /// Texts, each with the parameters of its color.
     pub(crate) pieces: Vec<(String, String)>,
+    /// The file of the folder that it names, of a line of a traceback.
+    pub(crate) file: Option<FilePlace>,
     /// How many bytes more it has.
     pub(crate) cut: usize,
     /// It is the first one since its service was started, of those that are shown.
@@ -143,7 +146,7 @@ pub(crate) fn all<E: From<StoreError>>(
     let mut merged = open(logs, &services, |_| (Start::Oldest, None))?;
     let (masker, mut levels) = (logs.masker(), LevelTracker::default());
     merged.read(Patience::None, |line| {
-        let line = shown(&services, line, &masker, usize::MAX, &mut levels);
+        let line = shown(logs, &services, line, &masker, usize::MAX, &mut levels);
         if filter.takes(&line) { on_line(&line) } else { Ok(()) }
     })
 }
@@ -186,7 +189,7 @@ fn read(
             return Err(Interruption::Full);
         }
         page.lost += line.lost;
-        let mut line = shown(&services, line, &masker, LONGEST, levels);
+        let mut line = shown(logs, &services, line, &masker, LONGEST, levels);
         runs.see(&line);
         if filter.takes(&line) {
             line.begins_run = runs.take(&line);
@@ -234,6 +237,7 @@ fn open(
 }
 
 fn shown(
+    logs: &dyn Logs,
     services: &[ServiceName],
     line: MergedLine,
     masker: &Masker,
@@ -260,7 +264,21 @@ fn shown(
     };
     let (service, place) = (services[line.service].clone(), line.service);
     let level = levels.level_of(line.service, text.plain());
-    LogLine { service, place, offset: line.offset, time, level, pieces, cut, begins_run: false }
+    let mut line = LogLine {
+        service,
+        place,
+        offset: line.offset,
+        time,
+        level,
+        pieces,
+        file: None,
+        cut,
+        begins_run: false,
+    };
+    if level == Level::Traceback {
+        line.file = in_traceback(&line.text(), |name| logs.file(name));
+    }
+    line
 }
 
 #[cfg(test)]

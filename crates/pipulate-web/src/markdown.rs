@@ -6,47 +6,101 @@
 //! somebody. What nests without end costs no stack; below [`DEEPEST`] levels it is text, because both the
 //! parser and a browser need more time for each line the deeper it stands.
 
-use maud::{Escaper, Markup, PreEscaped};
+use maud::{Escaper, Markup, PreEscaped, html};
+use percent_encoding::percent_decode_str;
 use std::fmt::Write as _;
 
-use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+
+use crate::file_place;
+use crate::highlight::highlight;
 
 mod depth;
+
+/// The form of the buttons that make a notebook of code.
+pub(crate) const INSERT_FORM: &str = "insert-code";
 
 /// How many elements may stand inside each other.
 const DEEPEST: usize = 100;
 
 /// Renders it.
 pub(crate) fn render(markdown: &str) -> Markup {
+    let (mut writer, mut html) = (Writer::default(), String::new());
+    each_block(&mut writer, markdown, |block| html.push_str(&block.0));
+    PreEscaped(html)
+}
+
+/// Renders it with the images that `address` knows, which are attached to it.
+pub(crate) fn with_attachments(markdown: &str, address: &Addresses) -> Markup {
+    let mut html = String::new();
+    let mut writer = Writer { attached: Some(address), ..Writer::default() };
+    each_block(&mut writer, markdown, |block| html.push_str(&block.0));
+    PreEscaped(html)
+}
+
+/// Renders an answer: as [`render`], with buttons for its code and for the files that it names.
+pub(crate) fn answer(markdown: &str) -> Markup {
     PreEscaped(blocks(markdown).into_iter().map(|block| block.0).collect())
 }
 
-/// Renders each paragraph, list and so on as one element. What is added to the text changes only the last one.
+/// Renders each paragraph, list and so on of an answer as one element. What is added to the text changes only the
+/// last one.
 pub(crate) fn blocks(markdown: &str) -> Vec<Markup> {
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-    let (mut writer, mut blocks) = (Writer::default(), Vec::new());
-    for event in Parser::new_ext(&depth::limited(markdown, DEEPEST), options) {
-        writer.event(event);
-        if writer.depth == 0 && !writer.html.is_empty() {
-            // Made of the tags below and of escaped text.
-            blocks.push(PreEscaped(std::mem::take(&mut writer.html)));
-        }
-    }
+    let (mut writer, mut blocks) = (Writer { is_answer: true, ..Writer::default() }, Vec::new());
+    each_block(&mut writer, markdown, |block| blocks.push(block));
     blocks
 }
 
+fn each_block(writer: &mut Writer<'_>, markdown: &str, mut take: impl FnMut(Markup)) {
+    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
+    let text = depth::limited(markdown, DEEPEST);
+    for (event, range) in Parser::new_ext(&text, options).into_offset_iter() {
+        if matches!(event, Event::End(TagEnd::CodeBlock)) {
+            let end = text[range.clone()].trim_end();
+            writer.is_closed =
+                range.end < text.trim_end().len() || end.ends_with("```") || end.ends_with("~~~");
+        }
+        writer.event(event);
+        if writer.depth == 0 && !writer.html.is_empty() {
+            // Made of the tags below and of escaped text.
+            take(PreEscaped(std::mem::take(&mut writer.html)));
+        }
+    }
+}
+
+/// The addresses of attached images by their names.
+type Addresses<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 #[derive(Default)]
-struct Writer {
+struct Writer<'a> {
     html: String,
     /// How many elements are open, those that stand too deep included.
     depth: usize,
     /// Of links that are open: whether it became one.
     links: Vec<bool>,
     in_table_head: bool,
+    is_answer: bool,
+    /// The addresses of attached images.
+    attached: Option<&'a Addresses<'a>>,
+    /// An attached image's address and description, and how many elements are open in that.
+    image: Option<(String, String, usize)>,
+    /// The language of a block of code that is open, and its text so far.
+    code: Option<(String, String)>,
+    /// Whether the block of code that ends now has come to its end, and more of it will not come.
+    is_closed: bool,
 }
 
-impl Writer {
+impl Writer<'_> {
     fn event(&mut self, event: Event) {
+        if let Some((_, alt, open)) = &mut self.image {
+            match event {
+                Event::Text(text) | Event::Code(text) => return alt.push_str(&text),
+                Event::Start(_) => return *open += 1,
+                Event::End(_) if *open > 0 => return *open -= 1,
+                Event::End(_) => {}
+                _ => return,
+            }
+        }
         match event {
             Event::Start(tag) => {
                 self.depth += 1;
@@ -64,11 +118,17 @@ impl Writer {
             | Event::Html(text)
             | Event::InlineHtml(text)
             | Event::InlineMath(text)
-            | Event::DisplayMath(text) => self.text(&text),
+            | Event::DisplayMath(text) => match &mut self.code {
+                Some((_, code)) => code.push_str(&text),
+                None => self.text(&text),
+            },
             Event::Code(text) => {
-                self.html.push_str("<code>");
-                self.text(&text);
-                self.html.push_str("</code>");
+                let code = html! { code { (text) } };
+                let code = match file_place::alone(&text).filter(|_| self.is_answer) {
+                    Some(path) => file_place::button(path, &code),
+                    None => code,
+                };
+                self.html.push_str(&code.0);
             }
             Event::FootnoteReference(name) => self.text(&name),
             Event::SoftBreak => self.html.push('\n'),
@@ -88,8 +148,11 @@ impl Writer {
             Tag::Paragraph | Tag::HtmlBlock => "<p>",
             Tag::Heading { level, .. } => heading(level).0,
             Tag::BlockQuote(_) => "<blockquote>",
-            Tag::CodeBlock(_) => {
-                "<div class=\"code\"><button type=\"button\" class=\"copy calm\">Copy</button><pre tabindex=\"0\"><code>"
+            Tag::CodeBlock(kind) => {
+                let name =
+                    if let CodeBlockKind::Fenced(info) = &kind { info.split(' ').next() } else { None };
+                self.code = Some((name.unwrap_or_default().to_lowercase(), String::new()));
+                ""
             }
             Tag::List(None) => "<ul>",
             Tag::List(Some(start)) => {
@@ -109,7 +172,15 @@ impl Writer {
             Tag::Strong => "<strong>",
             Tag::Strikethrough => "<del>",
             Tag::Link { dest_url, .. } => return self.open_link(&dest_url),
-            Tag::Image { .. } => "<em>[",
+            Tag::Image { dest_url, .. } => {
+                let name = dest_url
+                    .strip_prefix("attachment:")
+                    .map(|name| percent_decode_str(name).decode_utf8_lossy());
+                self.image = name
+                    .zip(self.attached)
+                    .and_then(|(name, address)| Some((address(&name)?, String::new(), 0)));
+                if self.image.is_some() { "" } else { "<em>[" }
+            }
             Tag::FootnoteDefinition(_)
             | Tag::DefinitionList
             | Tag::DefinitionListTitle
@@ -119,6 +190,29 @@ impl Writer {
             | Tag::MetadataBlock(_) => "",
         };
         self.html.push_str(html);
+    }
+
+    /// Its words are marked and it can be used once it is whole.
+    fn block_of_code(&self, language: &str, code: &str) -> Markup {
+        let is_python = matches!(language, "" | "py" | "python" | "python3" | "ipython");
+        let text = if self.is_closed {
+            highlight(code, language)
+        } else {
+            html! { (code) }
+        };
+        html! {
+            div class="code" {
+                @if self.is_answer {
+                    div class="verbs" {
+                        @if self.is_closed && is_python {
+                            button class="calm" form=(INSERT_FORM) name="code" value=(code) { "Insert into a new notebook" }
+                        }
+                        button type="button" class="copy calm" { "Copy" }
+                    }
+                }
+                pre tabindex="0" { code { (text) } }
+            }
+        }
     }
 
     fn open_link(&mut self, address: &str) {
@@ -136,7 +230,11 @@ impl Writer {
             TagEnd::Paragraph | TagEnd::HtmlBlock => "</p>",
             TagEnd::Heading(level) => heading(level).1,
             TagEnd::BlockQuote(_) => "</blockquote>",
-            TagEnd::CodeBlock => "</code></pre></div>",
+            TagEnd::CodeBlock => {
+                let (language, code) = self.code.take().unwrap_or_default();
+                self.html.push_str(&self.block_of_code(&language, &code).0);
+                ""
+            }
             TagEnd::List(false) => "</ul>",
             TagEnd::List(true) => "</ol>",
             TagEnd::Item => "</li>",
@@ -152,7 +250,14 @@ impl Writer {
             TagEnd::Strong => "</strong>",
             TagEnd::Strikethrough => "</del>",
             TagEnd::Link if self.links.pop() == Some(true) => "</a>",
-            TagEnd::Image => "]</em>",
+            TagEnd::Image => match self.image.take() {
+                Some((address, alt, _)) => {
+                    self.html
+                        .push_str(&html! { img src=(address) alt=(alt) loading="lazy" decoding="async"; }.0);
+                    ""
+                }
+                None => "]</em>",
+            },
             TagEnd::Link
             | TagEnd::FootnoteDefinition
             | TagEnd::DefinitionList
@@ -182,117 +287,4 @@ fn is_harmless(address: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[track_caller]
-    fn becomes(markdown: &str, html: &str) {
-        assert_eq!(render(markdown).into_string(), html, "{markdown}");
-    }
-
-    #[test]
-    fn what_people_write_is_shown_as_it_is_meant() {
-        becomes("Hello *you* **all**", "<p>Hello <em>you</em> <strong>all</strong></p>");
-        becomes("# One\n- a\n- `b`", "<h3>One</h3><ul><li>a</li><li><code>b</code></li></ul>");
-        becomes("3. x", "<ol start=\"3\"><li>x</li></ol>");
-        becomes(
-            "a | b\n--|--\n1 | 2",
-            "<div class=\"wide\"><table><thead><tr><th>a</th><th>b</th></tr></thead><tbody><tr><td>1</td><td>2</td></tr></tbody></table></div>",
-        );
-        let code = render("```python\nif a < b:\n    pass\n```").into_string();
-        assert!(code.ends_with("<code>if a &lt; b:\n    pass\n</code></pre></div>"), "{code}");
-        assert!(
-            render("<https://a.example/?a&b>").into_string().contains("href=\"https://a.example/?a&amp;b\"")
-        );
-    }
-
-    #[test]
-    fn attack_23_nothing_of_a_strangers_becomes_an_element() {
-        becomes("<script>alert(1)</script>", "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>");
-        becomes("a <img src=x onerror=alert(1)> b", "<p>a &lt;img src=x onerror=alert(1)&gt; b</p>");
-        becomes("![seen](https://evil.example/x.png)", "<p><em>[seen]</em></p>");
-        becomes("[x](javascript:alert(1)) [y](JavaScript:1) [z](/services/stop)", "<p>x y z</p>");
-        becomes("[x](data:text/html,1) [y](//evil.example) [z](vbscript:1)", "<p>x y z</p>");
-        let link =
-            render("[x](https://e.example/\"onclick=\"alert(1)) [y](<http://e.example/\" onclick=\"a>)");
-        assert!(!link.into_string().contains("\" onclick"));
-        becomes(
-            "</div><hx-partial hx-target=\"body\">x</hx-partial>",
-            "<p>&lt;/div&gt;&lt;hx-partial hx-target=&quot;body&quot;&gt;x&lt;/hx-partial&gt;</p>",
-        );
-        let fenced = render("```\"><img src=x>\nx\n```").into_string();
-        assert!(!fenced.contains("<img"), "{fenced}");
-    }
-
-    #[test]
-    fn what_is_added_to_a_text_changes_only_its_last_block() {
-        let text = "# A\n\none *two*\nthree\n\n- a\n- b\n\n  more\n\n```py\nx = 1\n\ny\n```\n\n---\n\n|a|b|\n|-|-|\n|1|2|\n\n> q\n\nend";
-        let mut before: Vec<String> = Vec::new();
-        for (end, _) in text.char_indices() {
-            let now: Vec<String> = blocks(&text[..end]).into_iter().map(|block| block.0).collect();
-            // Where there are fewer, a page gets all of them.
-            if now.len() >= before.len() {
-                let kept = before.len().saturating_sub(1);
-                assert_eq!(now[..kept], before[..kept], "{:?}", &text[..end]);
-            }
-            before = now;
-        }
-        assert_eq!(blocks(text).len(), 8);
-    }
-
-    #[test]
-    fn what_nests_without_end_costs_no_stack() {
-        for text in [">", "- ", "*a _b ", "[", "![", "<b>"] {
-            render(&text.repeat(20_000));
-        }
-    }
-
-    #[test]
-    fn nothing_stands_deeper_than_a_hundred_levels_and_all_of_it_is_shown() {
-        let deep: String = (0..400).map(|level| format!("{}- a\n", "  ".repeat(level))).collect();
-        for (text, open, close) in [
-            (format!("{} x", ">".repeat(60_000)), "<blockquote>", "</blockquote>"),
-            (format!("{}x", "- ".repeat(60_000)), "<ul>", "</ul>"),
-            (format!("{}x", "1. ".repeat(40_000)), "<ol", "</ol>"),
-            (format!("{}x{}", "*a **b ".repeat(5_000), "** *".repeat(5_000)), "<em>", "</em>"),
-            (deep, "<ul>", "</ul>"),
-        ] {
-            let html = render(&text).into_string();
-            let (mut depth, mut deepest) = (0_usize, 0);
-            for tag in html.split('<').skip(1).filter(|tag| !tag.starts_with("br")) {
-                depth = if tag.starts_with('/') { depth - 1 } else { depth + 1 };
-                deepest = deepest.max(depth);
-            }
-            assert!(depth == 0 && deepest <= DEEPEST, "{open}: {deepest} levels, {depth} left open");
-            assert_eq!(html.matches(open).count(), html.matches(close).count());
-            assert_eq!(html.matches('x').count(), text.matches('x').count(), "{open}");
-        }
-    }
-
-    #[test]
-    fn an_answer_takes_time_in_proportion_to_its_length() {
-        // The best of a few, as time on this very thread: whoever else is busy does not count. The thread's own
-        // clock is exact where what /proc says of it may be a tick old.
-        let cpu = || {
-            let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-            Duration::try_from(time).unwrap()
-        };
-        let cost = |text: &str| {
-            let measure = || {
-                let begin = cpu();
-                render(text);
-                cpu() - begin
-            };
-            (0..5).map(|_| measure()).min().unwrap().as_secs_f64()
-        };
-        // Every line of them stands inside everything that the first one opened.
-        for marker in ["> ", "- ", "1. "] {
-            let text = |length: usize| format!("{}a\n{}", marker.repeat(length), "b\n".repeat(2 * length));
-            let ratio = cost(&text(8_000)) / cost(&text(500));
-            // In proportion it would be 16, by the square 256.
-            assert!(ratio < 64.0, "{marker}: sixteen times the length takes {ratio:.1} times as long");
-        }
-    }
-}
+mod tests;

@@ -7,8 +7,8 @@ mod text;
 
 use serde::Deserialize;
 
-pub(crate) use summary::{Image, Run, Summary, title};
-pub(crate) use text::{MimeBundle, Text, Truthy};
+pub(crate) use summary::{Image, Run, SVG, Summary, title};
+pub(crate) use text::{Attachments, MimeBundle, Text, Truthy};
 
 /// A notebook of format 4.
 #[derive(Debug, Deserialize)]
@@ -46,6 +46,9 @@ pub(crate) struct Cell {
     pub(crate) cell_type: CellType,
     #[serde(default)]
     pub(crate) source: Text,
+    /// Images that its Markdown shows, by their names.
+    #[serde(default)]
+    attachments: Attachments,
     /// Whether it was run, of a code cell.
     #[serde(default)]
     pub(crate) execution_count: Truthy,
@@ -100,6 +103,12 @@ pub(crate) enum NotANotebook {
     OtherFormat(u64),
 }
 
+impl Cell {
+    pub(crate) fn has_attachment(&self, name: &str) -> bool {
+        self.attachments.0.get(name).is_some_and(MimeBundle::has_image)
+    }
+}
+
 impl Notebook {
     /// Reads a notebook's file.
     ///
@@ -124,6 +133,11 @@ impl Notebook {
         let Metadata { language_info, kernelspec } = &self.metadata;
         let named = Some(&language_info.name).filter(|name| !name.is_empty());
         named.or(kernelspec.language.as_ref()).map_or_else(|| "python".to_owned(), |name| name.to_lowercase())
+    }
+
+    /// An image that was attached to a cell, decoded.
+    pub(crate) fn attachment(&self, cell: usize, name: &str) -> Option<Image> {
+        Image::of(self.cells.get(cell)?.attachments.0.get(name)?)
     }
 
     /// The image of an output, decoded.

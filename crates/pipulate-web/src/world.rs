@@ -20,7 +20,7 @@ use pipulate_store::dotenv::{EnvError, EnvFile, SecretValue, SetOnce, Unset, Wri
 use pipulate_store::error::StoreError;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};
-use pipulate_store::notebooks::{Listing, NotRead};
+use pipulate_store::notebooks::{Listing, New, NotRead};
 use pipulate_store::own_log::ServiceEvent;
 
 pub use apps::{AppNote, AppPlace, AppPlan, Apps, NoApp};
@@ -230,6 +230,9 @@ pub trait Logs: Send + Sync + 'static {
     /// What hides the project's secrets as they are now.
     fn masker(&self) -> Masker;
 
+    /// The path below the folder of a file that a program names; `None` if it is no file of the folder.
+    fn file(&self, named: &str) -> Option<String>;
+
     /// What happened to the services since then, oldest first.
     fn events(&self, since: Timestamp) -> Vec<ServiceEvent>;
 
@@ -251,11 +254,11 @@ pub trait Notebooks: Send + Sync + 'static {
     /// There is none, it is too large, or it can't be read.
     fn read(&self, path: &str) -> Result<(Vec<u8>, Timestamp), NotRead>;
 
-    /// Makes an empty one, and returns its path below the folder.
+    /// Makes one, over none that is there, and returns its path below the folder.
     ///
     /// # Errors
     /// The folder can't be written to.
-    fn create(&self) -> std::io::Result<String>;
+    fn create(&self, new: New) -> std::io::Result<String>;
 }
 
 /// The project's `.env`.

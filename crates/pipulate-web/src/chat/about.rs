@@ -1,20 +1,27 @@
-//! What a question can be about: the logs of this folder's services, with consent and without secrets.
+//! What a question can be about: errors and logs of this folder's services, and its notebooks; with consent and
+//! without secrets.
 
 use pipulate_core::chat::About;
 use pipulate_core::state::ServiceState;
 
+use crate::log_page::is_traceback;
+use crate::notebook::{CellType, Notebook, Output};
 use crate::world::{Probes, World};
 
 /// How much of one log goes with a question, in bytes: models are given 4,096 tokens unless they are told otherwise.
 const LONGEST: usize = 6_000;
-/// How many logs are offered.
+/// How many services' logs are offered, and how many notebooks of at most so many bytes.
 const MOST: usize = 6;
+const MOST_NOTEBOOKS: usize = 3;
+const LARGEST_NOTEBOOK: u64 = 4 << 20;
+/// How much of one output of a notebook goes along, in bytes.
+const OUTPUT: usize = 1_000;
 
 /// Something that can be added to a question.
 pub(crate) struct Offer {
     pub(crate) about: About,
-    service: String,
-    state: ServiceState,
+    /// The service whose log it is.
+    log_of: Option<(String, ServiceState)>,
 }
 
 /// A question about this folder that needs no typing.
@@ -24,18 +31,69 @@ pub(crate) struct Suggestion {
     pub(crate) about: Option<String>,
 }
 
-/// All that is offered, what is in trouble first.
+impl Offer {
+    /// `None` if there is nothing to add.
+    fn new(name: String, text: &str, log_of: Option<(String, ServiceState)>) -> Option<Self> {
+        let (text, left_out) = end_of(text);
+        (!text.is_empty()).then_some(Self { about: About { name, text, left_out }, log_of })
+    }
+}
+
+/// All that is offered: errors, logs of what is in trouble, other logs, and the newest notebooks.
 pub(crate) fn all(world: &World) -> Vec<Offer> {
     let mut services = world.status.status(Probes::Skip).services;
     services.sort_by_key(|service| service.state.is_well());
-    let offer = |service: &pipulate_core::status::ServiceStatus| {
-        let incident = world.chat.incident(&service.name).ok()?;
-        let (text, left_out) = end_of(&incident.log.join("\n"));
-        let about = About { name: format!("log of {}", service.name), text, left_out };
-        let is_silent = about.text.is_empty();
-        (!is_silent).then(|| Offer { about, service: service.name.to_string(), state: service.state })
+    let (mut errors, mut logs) = (Vec::new(), Vec::new());
+    for service in services.iter().take(MOST) {
+        let Ok(incident) = world.chat.incident(&service.name) else { continue };
+        if service.state.is_in_trouble() {
+            let error = last_error(&incident.log).join("\n");
+            errors.extend(Offer::new(format!("error of {}", service.name), &error, None));
+        }
+        let log_of = Some((service.name.to_string(), service.state));
+        logs.extend(Offer::new(format!("log of {}", service.name), &incident.log.join("\n"), log_of));
+    }
+    errors.into_iter().chain(logs).chain(notebooks(world)).collect()
+}
+
+/// The last traceback, and what was printed after it.
+fn last_error(log: &[String]) -> &[String] {
+    log.iter().rposition(|line| is_traceback(line)).map_or(&[], |begin| &log[begin..])
+}
+
+/// The notebooks that were changed last.
+fn notebooks(world: &World) -> Vec<Offer> {
+    let listed = world.notebooks.list().notebooks.into_iter();
+    let newest = listed.filter(|found| found.size <= LARGEST_NOTEBOOK).take(MOST_NOTEBOOKS);
+    let masker = world.logs.masker();
+    let offer = |path: String| {
+        let notebook = Notebook::parse(&world.notebooks.read(&path).ok()?.0).ok()?;
+        Offer::new(format!("notebook {path}"), &masker.mask(&in_words(&notebook)), None)
     };
-    services.iter().filter_map(offer).take(MOST).collect()
+    newest.filter_map(|found| offer(found.path)).collect()
+}
+
+/// Its cells and what they put out, as text.
+fn in_words(notebook: &Notebook) -> String {
+    let mut text = String::new();
+    for (cell, number) in notebook.cells.iter().zip(1..) {
+        let kind = if cell.cell_type == CellType::Code { "code" } else { "text" };
+        text.extend([&format!("# Cell {number}, {kind}:\n"), cell.source.0.trim_end(), "\n"]);
+        for output in &cell.outputs {
+            let plain = match output {
+                Output::Stream { text, .. } => text.0.as_str(),
+                Output::DisplayData { data } => data.plain.as_deref().unwrap_or_default(),
+                Output::Error { ename, evalue, .. } => &format!("{ename}: {evalue}"),
+                Output::Unknown => "",
+            };
+            let plain = plain.trim_end();
+            if !plain.is_empty() {
+                let end = &plain[plain.ceil_char_boundary(plain.len().saturating_sub(OUTPUT))..];
+                text.extend(["# It put out:\n", end, "\n"]);
+            }
+        }
+    }
+    text
 }
 
 /// Those that were chosen, as they are now.
@@ -50,10 +108,12 @@ pub(crate) fn named(world: &World, names: &[String]) -> Vec<About> {
 pub(crate) fn suggestions(offers: &[Offer]) -> Vec<Suggestion> {
     let about =
         |question: String, offer: &Offer| Suggestion { question, about: Some(offer.about.name.clone()) };
-    let troubled =
-        offers.iter().filter(|offer| !offer.state.is_well() && offer.state != ServiceState::Stopped);
-    let why = troubled.map(|offer| about(format!("What is wrong with {}?", offer.service), offer));
-    let what = offers.iter().map(|offer| about(format!("What has {} been doing?", offer.service), offer));
+    let logs = || offers.iter().filter_map(|offer| Some((offer, offer.log_of.as_ref()?)));
+    let is_troubled = |state: ServiceState| !state.is_well() && state != ServiceState::Stopped;
+    let why = logs()
+        .filter(|(_, (_, state))| is_troubled(*state))
+        .map(|(offer, (service, _))| about(format!("What is wrong with {service}?"), offer));
+    let what = logs().map(|(offer, (service, _))| about(format!("What has {service} been doing?"), offer));
     let plain = [
         "How do I show a table from a notebook as a web page?",
         "How do I read a secret from .env in a notebook?",
@@ -74,6 +134,28 @@ fn end_of(text: &str) -> (String, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_the_last_traceback_of_a_log() {
+        let log = ["a", "Traceback (most recent call last):", "  x", "KeyError: 1", "b"].map(str::to_owned);
+        assert_eq!(last_error(&log), &log[1..]);
+        assert_eq!(last_error(&log[..1]), [""; 0]);
+    }
+
+    #[test]
+    fn a_notebook_goes_along_as_text_without_pictures() {
+        let notebook = Notebook::parse(
+            br##"{"nbformat": 4, "cells": [
+                {"cell_type": "markdown", "source": ["# Prices\n"]},
+                {"cell_type": "code", "source": "1 / 0", "outputs": [
+                    {"output_type": "display_data", "data": {"image/png": "AAAA", "text/plain": "<Figure>"}},
+                    {"output_type": "error", "ename": "ZeroDivisionError", "evalue": "no"}]}]}"##,
+        );
+        assert_eq!(
+            in_words(&notebook.unwrap()),
+            "# Cell 1, text:\n# Prices\n# Cell 2, code:\n1 / 0\n# It put out:\n<Figure>\n# It put out:\nZeroDivisionError: no\n"
+        );
+    }
 
     #[test]
     fn of_a_long_log_the_last_whole_lines_go_along_and_the_rest_is_counted() {

@@ -143,6 +143,7 @@ fn the_first_line_of_a_run_is_marked_once_wherever_reading_begins() {
         time: has_time.then(|| second(offset)),
         level: Level::Plain,
         pieces: Vec::new(),
+        file: None,
         cut: 0,
         begins_run: false,
     };

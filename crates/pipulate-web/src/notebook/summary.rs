@@ -40,7 +40,10 @@ pub(crate) enum Run {
     Broken(String),
 }
 
-/// An image of a kind that can do nothing but be seen.
+/// The kind that can do more than be seen, if it is opened as a page.
+pub(crate) const SVG: &str = "image/svg+xml";
+
+/// An image of a kind that can do nothing but be seen as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Image {
     pub(crate) content_type: &'static str,
@@ -93,7 +96,7 @@ fn last_image(notebook: &Notebook) -> Option<(usize, usize)> {
         cell.outputs.iter().enumerate().map(move |(number, output)| (at, number, output))
     });
     let mut images = outputs.filter(|(.., output)| match output {
-        Output::DisplayData { data } => data.png.is_some() || data.jpeg.is_some(),
+        Output::DisplayData { data } => data.has_image(),
         Output::Stream { .. } | Output::Error { .. } | Output::Unknown => false,
     });
     images.next_back().map(|(cell, output, _)| (cell, output))
@@ -124,7 +127,12 @@ impl Image {
             let image = Self { content_type, bytes };
             image.is_genuine().then_some(image)
         };
-        of("image/png", &data.png).or_else(|| of("image/jpeg", &data.jpeg))
+        let svg = || {
+            let text =
+                data.svg.as_ref().filter(|text| text.len() < LARGEST_IMAGE && text.contains("<svg"))?;
+            Some(Self { content_type: SVG, bytes: text.clone().into_bytes() })
+        };
+        of("image/png", &data.png).or_else(|| of("image/jpeg", &data.jpeg)).or_else(svg)
     }
 
     /// Whether it begins as its kind does, and needs no more memory than a picture should.

@@ -95,6 +95,7 @@ fn attack_23_an_image_is_what_it_says_it_is_or_none() {
         ("image/png", packed(b"\x89PNG\r\n\x1a\n")),
         ("image/png", packed(&bomb)),
         ("image/svg+xml", packed(b"<svg/>")),
+        ("image/svg+xml", "<html></html>".to_owned()),
         ("text/html", PNG.to_owned()),
     ] {
         assert_eq!(image(kind, &data), None, "{kind} {data}");

@@ -1,5 +1,6 @@
 //! Text that may be written as one string or as a list of strings, and the texts of an output by their kind.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -18,11 +19,19 @@ pub(crate) struct Truthy(pub(crate) bool);
 pub(crate) struct MimeBundle {
     pub(crate) png: Option<String>,
     pub(crate) jpeg: Option<String>,
+    /// It may hold scripts: it is shown as an image only.
+    pub(crate) svg: Option<String>,
     pub(crate) html: Option<String>,
     pub(crate) markdown: Option<String>,
     pub(crate) plain: Option<String>,
-    /// Kinds that are not shown here: an SVG may hold scripts, a widget is one.
+    /// Kinds that are not shown here, such as widgets.
     pub(crate) others: Vec<String>,
+}
+
+impl MimeBundle {
+    pub(crate) fn has_image(&self) -> bool {
+        self.png.is_some() || self.jpeg.is_some() || self.svg.is_some()
+    }
 }
 
 impl<'de> Deserialize<'de> for Text {
@@ -94,6 +103,17 @@ impl<'de> Deserialize<'de> for MimeBundle {
     }
 }
 
+/// The images of a cell. What is no object of them counts as none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Attachments(pub(crate) BTreeMap<String, MimeBundle>);
+
+impl<'de> Deserialize<'de> for Attachments {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        Ok(Self(serde_json::from_value(value).unwrap_or_default()))
+    }
+}
+
 struct BundleVisitor;
 
 impl<'de> Visitor<'de> for BundleVisitor {
@@ -109,6 +129,7 @@ impl<'de> Visitor<'de> for BundleVisitor {
             let place = match kind.as_str() {
                 "image/png" => &mut bundle.png,
                 "image/jpeg" => &mut bundle.jpeg,
+                "image/svg+xml" => &mut bundle.svg,
                 "text/html" => &mut bundle.html,
                 "text/markdown" => &mut bundle.markdown,
                 "text/plain" => &mut bundle.plain,

@@ -19,6 +19,7 @@ use crate::event_stream::{self, Gone, Sender};
 use crate::form::Fields;
 use crate::htmx;
 use crate::log_page::{self, Cursor, LevelTracker, Levels, LogFilter, LogPage, Pattern, PatternKind};
+use crate::notice::Topic;
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::views::logs::{self, Anchor, Asked, Field, LogsView, MoreLines, ShownLines, Wrong};
@@ -42,6 +43,7 @@ const LONGEST_FILTER: usize = 200;
 /// The newest lines, or those before or after a place, or around one line or moment.
 pub(crate) async fn show(State(state): State<AppState>, query: Query) -> Result<Markup, Problem> {
     let zone = state.zone().clone();
+    let notice = query.told.then(|| state.notices().get(Topic::Services)).flatten();
     state
         .ask(move |world| {
             let asked = query.asked.clone();
@@ -51,7 +53,7 @@ pub(crate) async fn show(State(state): State<AppState>, query: Query) -> Result<
                 Err(wrong) => Err(wrong),
             };
             let can_restart = asked.service.as_ref().is_some_and(|service| world.status.knows(service));
-            let view = LogsView { services: logs.services()?, asked, shown, can_restart, zone };
+            let view = LogsView { services: logs.services()?, asked, shown, can_restart, notice, zone };
             Ok(logs::page(&world.folder, &view))
         })
         .await?
@@ -249,6 +251,8 @@ pub(crate) struct Query {
     line: Option<u64>,
     /// How often lines were put above or below the page so far.
     depth: u32,
+    /// Something was done from this page.
+    told: bool,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Query {
@@ -279,7 +283,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
         let depth = fields.take("depth").and_then(|depth| depth.parse().ok()).unwrap_or(0);
         let line =
             fields.take("line").map(|line| line.parse().map_err(|_| Problem::BodyBroken)).transpose()?;
-        Ok(Self { asked, filter, before, from, line, depth })
+        let told = fields.has("told");
+        Ok(Self { asked, filter, before, from, line, depth, told })
     }
 }
 

@@ -3,15 +3,15 @@
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use pipulate_core::service::ServiceName;
 use pipulate_core::text::printable;
 use pipulate_core::units::size;
-use pipulate_store::notebooks::{LARGEST, NotRead};
+use pipulate_store::notebooks::{LARGEST, New, NotRead};
 
 use crate::form::Fields;
-use crate::notebook::{Notebook, title};
+use crate::notebook::{Image, Notebook, SVG, title};
 use crate::problem::Problem;
 use crate::routes::services::lead_to;
 use crate::state::AppState;
@@ -43,21 +43,45 @@ pub(crate) async fn show(
         .await?
 }
 
+/// An image that was attached to one of its cells.
+pub(crate) async fn attachment(
+    State(state): State<AppState>,
+    place: Result<Path<(usize, String, String)>, PathRejection>,
+) -> Result<Response, Problem> {
+    let (cell, name, path) = place.map_err(|_| Problem::NotFound)?.0;
+    one_image(&state, path, move |notebook| notebook.attachment(cell, &name)).await
+}
+
 /// One of its images.
 pub(crate) async fn image(
     State(state): State<AppState>,
     place: Result<Path<(usize, usize, String)>, PathRejection>,
 ) -> Result<Response, Problem> {
     let (cell, output, path) = place.map_err(|_| Problem::NotFound)?.0;
+    one_image(&state, path, move |notebook| notebook.image(cell, output)).await
+}
+
+async fn one_image(
+    state: &AppState,
+    path: String,
+    find: impl FnOnce(&Notebook) -> Option<Image> + Send + 'static,
+) -> Result<Response, Problem> {
     let _turn = state.turn_to_read().await;
     state
         .ask(move |world| {
             let Read::Notebook(notebook, _) = read(world, &path)? else { return Err(Problem::NotFound) };
-            let image = notebook.image(cell, output).ok_or(Problem::NotFound)?;
+            let image = find(&notebook).ok_or(Problem::NotFound)?;
             // Its address changes with the file.
             let headers =
                 [(CONTENT_TYPE, image.content_type), (CACHE_CONTROL, "private, max-age=31536000, immutable")];
-            Ok((headers, image.bytes).into_response())
+            let mut answer = (headers, image.bytes).into_response();
+            if image.content_type == SVG {
+                // Opened as a page, too, it can do nothing.
+                let policy =
+                    HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
+                answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+            }
+            Ok(answer)
         })
         .await?
 }
@@ -107,16 +131,43 @@ pub(crate) async fn open(
     lead_to(&state, &headers, jupyter()?, Some(path)).await
 }
 
-/// Makes a notebook and leads to it in JupyterLab.
+/// Leads to a file of the folder in JupyterLab.
+pub(crate) async fn open_file(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    mut fields: Fields,
+) -> Result<Response, Problem> {
+    let path = fields.take("path").filter(|path| path.len() <= LONGEST_PATH).ok_or(Problem::BodyBroken)?;
+    let none = Problem::Refused(format!("there is no file {} in this folder", printable(&path)));
+    let path = state.ask(move |world| world.logs.file(&path)).await?.ok_or(none)?;
+    lead_to(&state, &headers, jupyter()?, Some(path)).await
+}
+
+/// Makes an empty notebook and leads to it in JupyterLab.
 pub(crate) async fn create(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, Problem> {
+    make(&state, &headers, None).await
+}
+
+/// Makes a notebook of code from an answer, and leads to it in JupyterLab.
+pub(crate) async fn insert(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    mut fields: Fields,
+) -> Result<Response, Problem> {
+    let code = fields.take("code").ok_or(Problem::BodyBroken)?;
+    // A form sends line breaks of its own.
+    make(&state, &headers, Some(code.replace("\r\n", "\n").trim_end().to_owned())).await
+}
+
+async fn make(state: &AppState, headers: &HeaderMap, code: Option<String>) -> Result<Response, Problem> {
     let jupyter = jupyter()?;
     // Nothing is made that can't be opened.
-    lead_to(&state, &headers, jupyter.clone(), None).await?;
+    lead_to(state, headers, jupyter.clone(), None).await?;
     let path = state
-        .ask(|world| world.notebooks.create())
+        .ask(move |world| world.notebooks.create(code.as_deref().map_or(New::Empty, New::Code)))
         .await?
         .map_err(|error| Problem::Failed(format!("no notebook was made: {error}")))?;
-    lead_to(&state, &headers, jupyter, Some(path)).await
+    lead_to(state, headers, jupyter, Some(path)).await
 }
 
 fn jupyter() -> Result<ServiceName, Problem> {

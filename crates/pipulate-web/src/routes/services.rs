@@ -76,6 +76,11 @@ pub(crate) async fn events(State(state): State<AppState>, headers: HeaderMap) ->
     })
 }
 
+/// Nothing, until the app ends.
+pub(crate) async fn life(State(state): State<AppState>) -> Result<Response, Problem> {
+    state.streams().answer(|_silent| std::future::pending())
+}
+
 /// Carries one action out and tells what was done: htmx in place, others on the page that they go
 /// back to.
 pub(crate) async fn act(
@@ -86,8 +91,12 @@ pub(crate) async fn act(
 ) -> Result<Response, Problem> {
     let has_consent = fields.take("consent").is_some_and(|word| word == "given");
     let consent = if has_consent { Consent::Given } else { Consent::NotAsked };
+    let back = match (&target, fields.take("from").as_deref()) {
+        (Target::One(service), Some("logs")) => format!("/logs?service={service}&told"),
+        (Target::One(_) | Target::All, _) => "/".to_owned(),
+    };
     let answer = match carry_out(&state, &target, verb, consent).await? {
-        Ok(notice) => told(&state, audience, &notice),
+        Ok(notice) => told(&state, audience, &notice, &back),
         Err(ControlError::NeedsConsent(ends)) => asking(&state, audience, &target, verb, &ends),
         Err(ControlError::Refused(reason)) => return Err(Problem::Refused(reason)),
         Err(ControlError::Failed(reason)) => return Err(Problem::Failed(reason)),
@@ -118,9 +127,10 @@ pub(crate) async fn carry_out(
     done.await?
 }
 
-fn told(state: &AppState, audience: Audience, notice: &Notice) -> Response {
+/// A page without scripts goes `back` and tells there.
+fn told(state: &AppState, audience: Audience, notice: &Notice, back: &str) -> Response {
     match audience {
-        Audience::Page => Redirect::to("/").into_response(),
+        Audience::Page => Redirect::to(back).into_response(),
         Audience::Fragment => views::controls::notice(Some(notice), state.zone()).into_response(),
     }
 }

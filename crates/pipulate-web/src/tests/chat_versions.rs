@@ -1,6 +1,7 @@
 //! Versions of questions, and what a question is about.
 
 use axum::http::StatusCode;
+use jiff::Timestamp;
 
 use super::fake::Home;
 use super::ollama::{WHOLE, home};
@@ -46,4 +47,21 @@ async fn a_question_is_about_a_log_only_when_that_is_chosen() {
     assert_eq!(turns[1].material(), "This is the log of web:\n```\nNameError\n```\n");
     let page = home.get("/chat/7").await.body;
     assert!(page.contains("+ log of web <small>9 B</small>"), "{page}");
+}
+
+#[tokio::test]
+async fn a_question_can_be_about_a_notebook_without_its_secrets() {
+    let (home, _directory, _seen) = home(WHOLE);
+    home.world.hidden.lock().unwrap().push("hunter22".to_owned());
+    let text = r#"{"nbformat": 4, "cells": [{"cell_type": "code", "source": "key = 'hunter22'"}]}"#;
+    home.world.notebooks.lock().unwrap().push((
+        "a b.ipynb".to_owned(),
+        text.to_owned(),
+        Timestamp::UNIX_EPOCH,
+    ));
+    let page = home.get("/chat/7").await.body;
+    assert!(page.contains("+ notebook a b.ipynb <small>"), "{page}");
+    home.post("/chat/7", "question=Why%3F&about=notebook+a+b.ipynb").await;
+    let material = home.kept(7).turns[0].material();
+    assert!(material.contains("# Cell 1, code:\nkey = '") && !material.contains("hunter22"), "{material}");
 }

@@ -189,6 +189,11 @@ impl Logs for FakeWorld {
         Masker::new(self.hidden.lock().unwrap().iter())
     }
 
+    fn file(&self, named: &str) -> Option<String> {
+        let below = named.strip_prefix("/home/ann/demo/").unwrap_or(named);
+        ["worker.py", "lib/prices.py"].contains(&below).then(|| below.to_owned())
+    }
+
     fn events(&self, since: Timestamp) -> Vec<ServiceEvent> {
         self.events.lock().unwrap().iter().filter(|event| event.at >= since).cloned().collect()
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
-use pipulate_store::notebooks::{Found, Listing, NotRead};
+use pipulate_store::notebooks::{Found, Listing, New, NotRead};
 
 use super::fake::{FakeWorld, service};
 use crate::world::{AppNote, AppPlace, AppPlan, Apps, NoApp, Notebooks};
@@ -29,9 +29,13 @@ impl Notebooks for FakeWorld {
         Ok((found.1.clone().into_bytes(), found.2))
     }
 
-    fn create(&self) -> std::io::Result<String> {
-        let path = "Untitled.ipynb".to_owned();
-        self.notebooks.lock().unwrap().push((path.clone(), String::new(), Timestamp::UNIX_EPOCH));
+    fn create(&self, new: New) -> std::io::Result<String> {
+        let (path, text) = match new {
+            New::Empty => ("Untitled.ipynb", ""),
+            New::Code(code) => ("From-chat.ipynb", code),
+        };
+        let path = path.to_owned();
+        self.notebooks.lock().unwrap().push((path.clone(), text.to_owned(), Timestamp::UNIX_EPOCH));
         Ok(path)
     }
 }

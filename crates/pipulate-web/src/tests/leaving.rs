@@ -150,3 +150,21 @@ async fn what_a_model_can_not_take_in_is_told_beside_its_answer() {
     };
     assert!(why.contains("longer than llama3.1:latest can take in"), "{why}");
 }
+
+#[tokio::test]
+async fn pages_without_news_hear_of_the_end_too() {
+    let home = Home::new();
+    for path in ["/secrets", "/examples/hello", "/logs?at=1m"] {
+        let page = home.get(path).await.body;
+        assert_eq!(page.matches("hx-sse:connect=\"/life\"").count(), 1, "{path}");
+    }
+    assert_eq!(home.get("/").await.body.matches("hx-sse:connect").count(), 1);
+    let request = home
+        .signed_in(super::fake::ask(axum::http::Method::GET, "/life"))
+        .body(axum::body::Body::empty())
+        .unwrap();
+    let response = tower::ServiceExt::oneshot(home.app.clone(), request).await.unwrap();
+    home.state.streams().say_farewell(crate::event_stream::Farewell::Home);
+    let whole = axum::body::to_bytes(response.into_body(), 1 << 10).await.unwrap();
+    assert_eq!(whole, ":\n\nevent: stopped\ndata: home\n\n");
+}

@@ -110,6 +110,15 @@ async fn a_notebook_opens_in_jupyterlab_signed_in_and_a_new_one_too() {
         new.header("refresh"),
         Some("0; url=http://127.0.0.1:8888/lab/tree/Untitled.ipynb?token=s3cret")
     );
+    let file = home.post("/files/open", "path=lib%2Fprices.py").await;
+    let lab = "0; url=http://127.0.0.1:8888/lab/tree";
+    assert_eq!(file.header("refresh"), Some(format!("{lab}/lib/prices.py?token=s3cret").as_str()));
+    let none = home.post("/files/open", "path=%2Fetc%2Fpasswd").await;
+    assert_eq!(none.status, StatusCode::CONFLICT);
+    assert!(none.body.contains("here is no file /etc/passwd in this folder"), "{}", none.body);
+    let code = home.post("/notebooks/insert", "code=x+%3D+1%0D%0Ay%0A").await;
+    assert_eq!(code.header("refresh"), Some(format!("{lab}/From-chat.ipynb?token=s3cret").as_str()));
+    assert_eq!(home.world.notebooks.lock().unwrap().last().unwrap().1, "x = 1\ny");
     assert_eq!(home.post("/notebooks/open", "path=../x.ipynb").await.status, StatusCode::NOT_FOUND);
     assert_eq!(home.post("/notebooks/open", "").await.status, StatusCode::BAD_REQUEST);
 }
@@ -125,6 +134,22 @@ async fn a_preview_shows_the_notebook_its_images_and_what_is_wrong_with_it() {
     assert_eq!(image.0.get("content-type").unwrap(), "image/png");
     assert_eq!(image.0.get("x-content-type-options").unwrap(), "nosniff");
     assert!(image.1.starts_with(b"\x89PNG"));
+
+    let cells = json!([
+        { "cell_type": "markdown", "source": "![plan](attachment:a%20b.png)", "attachments": { "a b.png": { "image/png": PNG } } },
+        { "cell_type": "code", "source": "", "outputs": [{ "output_type": "display_data", "data": { "image/svg+xml": "<svg onload='x()'/>" } }] },
+        { "cell_type": "markdown", "source": "![x](attachment:a)", "attachments": [7] },
+    ]);
+    let pictures = json!({ "nbformat": 4, "cells": cells }).to_string();
+    home.world.notebooks.lock().unwrap().push(("p.ipynb".to_owned(), pictures, Timestamp::UNIX_EPOCH));
+    let page = home.get("/notebooks/p.ipynb").await.body;
+    let sources: Vec<_> =
+        page.split("<img src=\"/").skip(2).map(|img| img.split('"').next().unwrap()).collect();
+    assert_eq!(sources, ["attachments/0/a%20b%2Epng/p.ipynb?v=0", "outputs/1/0/p.ipynb?v=0"], "{page}");
+    assert_eq!(home.raw(&format!("/{}", sources[0])).await.0["content-type"], "image/png");
+    let svg = home.raw(&format!("/{}", sources[1])).await.0;
+    assert_eq!(svg["content-type"], "image/svg+xml");
+    assert!(svg["content-security-policy"].to_str().unwrap().ends_with("sandbox"));
 
     let broken = ("broken.ipynb".to_owned(), "{\"nbformat\": 4, <".to_owned(), Timestamp::UNIX_EPOCH);
     home.world.notebooks.lock().unwrap().push(broken);

@@ -126,6 +126,7 @@ pub(crate) fn page(folder: &Folder, page: &ChatPage) -> Markup {
             p id="chat-status" role="status" { (status(page.transcript.progress.as_ref())) }
             (composer::ask(page))
             form id="stop" method="post" action={ "/chat/" (id) "/stop" } hx-post={ "/chat/" (id) "/stop" } hx-swap="none" {}
+            form id=(markdown::INSERT_FORM) method="post" action="/notebooks/insert" target="_blank" {}
         }
         (chats(id, &page.chats))
         script src=(assets::CHAT_SCRIPT.address()) defer {}
@@ -135,6 +136,7 @@ pub(crate) fn page(folder: &Folder, page: &ChatPage) -> Markup {
         title: &title,
         here: Some(addresses::CHAT),
         reloads: page.transcript.goes_on().is_some(),
+        listens: true,
         content: &html! { div id="chat" { (content) } },
     }
     .show()

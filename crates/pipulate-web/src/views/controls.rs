@@ -19,6 +19,11 @@ pub(crate) fn action(target: &Target, verb: Verb) -> String {
 /// A real form: it works without JavaScript. With it, the page stays, and so does the focus: a button
 /// that is switched off while its request is under way would lose it.
 pub(super) fn button(target: &Target, verb: Verb, label: &str) -> Markup {
+    button_on(None, target, verb, label)
+}
+
+/// As [`button`], on a page of that name, which a browser without scripts comes back to.
+pub(super) fn button_on(page: Option<&str>, target: &Target, verb: Verb, label: &str) -> Markup {
     // It is the id, too: no button becomes another one under somebody's finger.
     let action = action(target, verb);
     let is_for_all = *target == Target::All;
@@ -26,6 +31,7 @@ pub(super) fn button(target: &Target, verb: Verb, label: &str) -> Markup {
     let is_calm = is_for_all || verb != Verb::Start;
     html! {
         form id=(action) method="post" action=(action) hx-post=(action) hx-target="#answer" hx-swap="innerHTML" hx-sync="this:drop" {
+            @if let Some(page) = page { input type="hidden" name="from" value=(page); }
             button class=[is_calm.then_some("calm")] aria-label={ (label) " " (target) } {
                 (label) @if is_for_all { " all" }
             }

@@ -4,7 +4,9 @@
 
 use maud::{DOCTYPE, Markup, html};
 
+use crate::addresses;
 use crate::assets;
+use crate::file_place;
 use crate::world::Folder;
 
 /// Where the navigation leads: address, name, and what addresses of that place begin with.
@@ -25,13 +27,15 @@ pub(crate) struct Page<'a> {
     pub(crate) here: Option<&'a str>,
     /// Reloads itself where scripts are switched off.
     pub(crate) reloads: bool,
+    /// Its content listens to a stream; any other page has one that tells of the app's end.
+    pub(crate) listens: bool,
     pub(crate) content: &'a Markup,
 }
 
 /// A page with this title; `here` is its place in the navigation, if it has one.
 pub(crate) fn page(folder: &Folder, title: &str, here: Option<&str>, content: &Markup) -> Markup {
     let title = format!("{title} – {}", folder.name);
-    Page { folder, title: &title, here, reloads: false, content }.show()
+    Page { folder, title: &title, here, reloads: false, listens: false, content }.show()
 }
 
 /// A page for who is not in: it leads nowhere.
@@ -51,6 +55,8 @@ impl Page<'_> {
                 button id="keys-open" class="calm" type="button" hidden aria-haspopup="dialog" { "Keys" }
             }
             main id="content" tabindex="-1" { (self.content) }
+            form id=(file_place::FORM) method="post" action="/files/open" target="_blank" {}
+            @if !self.listens { (listener("life", addresses::LIFE)) }
             (keys())
             p id="offline" role="status"
                 data-offline="Not connected: what you see may be old. Trying again…"

@@ -5,6 +5,7 @@ use std::ops::Range;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
+use crate::file_place;
 use crate::log_page::LogLine;
 use crate::views::clock::clock;
 use crate::views::json;
@@ -55,9 +56,15 @@ pub(crate) fn linked_line(
 pub(crate) const TARGET: &str = "line";
 
 fn content(line: &LogLine, look: &LineLook, address: Option<&str>, found: &[Range<usize>]) -> Markup {
+    let file = line.file.as_ref().filter(|_| found.is_empty());
+    let apart = file.map_or(found, |file| std::slice::from_ref(&file.range));
     let text = html! {
-        @for (text, color, is_found) in parts(&line.pieces, found) {
-            @if is_found { mark { (piece(text, color)) } } @else { (piece(text, color)) }
+        @for (text, color, is_apart) in parts(&line.pieces, apart) {
+            @match file.filter(|_| is_apart) {
+                Some(file) => { (file_place::button(&file.path, &piece(text, color))) }
+                None if is_apart => mark { (piece(text, color)) },
+                None => { (piece(text, color)) }
+            }
         }
         @if line.cut > 0 { span class="cut" { " … " (line.cut) " more bytes" } }
     };

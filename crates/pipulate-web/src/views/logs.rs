@@ -11,8 +11,9 @@ use pipulate_core::units;
 
 use crate::assets;
 use crate::log_page::{Cursor, LogFilter, LogPage};
+use crate::notice::Notice;
 use crate::views::clock::clock;
-use crate::views::layout;
+use crate::views::layout::{self, Page};
 use crate::views::log_line::TARGET;
 use crate::world::Folder;
 use batch::batch;
@@ -29,6 +30,8 @@ pub(crate) struct LogsView {
     pub(crate) shown: Result<ShownLines, Wrong>,
     /// Whether the page's service can be restarted.
     pub(crate) can_restart: bool,
+    /// What was done from this page by a browser without scripts.
+    pub(crate) notice: Option<Notice>,
     pub(crate) zone: TimeZone,
 }
 
@@ -112,7 +115,10 @@ pub(crate) fn page(folder: &Folder, view: &LogsView) -> Markup {
     };
     let service = view.asked.service.as_ref();
     let title = service.map_or("Logs".to_owned(), |service| format!("{service} – Logs"));
-    layout::page(folder, &title, Some("/logs"), &content)
+    let title = format!("{title} – {}", folder.name);
+    let listens =
+        view.shown.as_ref().is_ok_and(|shown| shown.anchor == Anchor::Newest) && !view.services.is_empty();
+    Page { folder, title: &title, here: Some("/logs"), reloads: false, listens, content: &content }.show()
 }
 
 fn lines(shown: &ShownLines, zone: &TimeZone) -> Markup {

@@ -16,7 +16,7 @@ use crate::markdown;
 use crate::notebook::{Cell, CellType, MimeBundle, Notebook, Output};
 use crate::views::layout;
 use crate::views::log_line::piece;
-use crate::views::notebooks::{image_address, make_app, open, stem};
+use crate::views::notebooks::{attachment_address, image_address, make_app, open, stem};
 use crate::world::Folder;
 
 /// How much of one text is shown, in bytes, and of HTML, which is shown whole or not at all.
@@ -97,7 +97,13 @@ impl Cell {
 fn one_cell(page: &NotebookPage, language: &str, at: usize, cell: &Cell) -> Markup {
     let source = cell.source.0.as_str();
     match cell.cell_type {
-        CellType::Markdown => html! { div class="text" { (markdown::render(cut(source).0)) } },
+        CellType::Markdown => {
+            let attached = |name: &str| {
+                let address = || attachment_address(&page.path, at, name, page.version);
+                cell.has_attachment(name).then(address)
+            };
+            html! { div class="text" { (markdown::with_attachments(cut(source).0, &attached)) } }
+        }
         CellType::Raw => {
             html! { @if !source.trim().is_empty() { pre class="raw" tabindex="0" { (cut(source).0) } } }
         }
@@ -132,8 +138,8 @@ fn one_output(page: &NotebookPage, place: (usize, usize), output: &Output) -> Ma
 
 /// The richest of an output's kinds that is harmless.
 fn display(page: &NotebookPage, place: (usize, usize), data: &MimeBundle) -> Markup {
-    let MimeBundle { png, jpeg, html, markdown, plain, others } = data;
-    if png.is_some() || jpeg.is_some() {
+    let MimeBundle { html, markdown, plain, others, .. } = data;
+    if data.has_image() {
         let alt = plain.as_deref().map_or("An image", |text| cut_at(text, 200).0);
         return html! { img src=(image_address(&page.path, place, page.version)) alt=(alt) loading="lazy" decoding="async"; };
     }

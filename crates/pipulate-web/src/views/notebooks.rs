@@ -245,6 +245,12 @@ pub(super) fn image_address(path: &str, (cell, output): (usize, usize), version:
     format!("/outputs/{cell}/{output}/{}?v={version}", utf8_percent_encode(path, IN_PATH))
 }
 
+/// The address of an image that was attached to a cell.
+pub(super) fn attachment_address(path: &str, cell: usize, name: &str, version: i128) -> String {
+    let path = utf8_percent_encode(path, IN_PATH);
+    format!("/attachments/{cell}/{}/{path}?v={version}", utf8_percent_encode(name, NON_ALPHANUMERIC))
+}
+
 /// The address of a notebook in the JupyterLab that has this one: `…/lab` with or without a query.
 pub(crate) fn at_notebook(lab: &str, path: &str) -> String {
     let (page, query) = lab.split_once('?').map_or((lab, ""), |(page, query)| (page, query));

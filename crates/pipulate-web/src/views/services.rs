@@ -111,7 +111,8 @@ pub(crate) fn page(folder: &Folder, page: &ServicesPage, last: Option<&Notice>, 
         (page.timeline.show())
         (layout::listener("stream", "/events"))
     };
-    Page { folder, title: &title(page), here: Some("/"), reloads: true, content: &content }.show()
+    Page { folder, title: &title(page), here: Some("/"), reloads: true, listens: true, content: &content }
+        .show()
 }
 
 /// A page for the moment until the browser has gone on.

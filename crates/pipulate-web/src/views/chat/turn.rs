@@ -33,7 +33,7 @@ pub(super) fn over(number: usize, turn: &Turn, changes_in: Option<ChatId>, is_la
                 (thinking(&turn.thinking, None))
                 // Where it stood while the answer was written.
                 @if let Some(left_out) = left_out(turn) { p { small { (left_out) } } }
-                @if !turn.answer.is_empty() { div class="text" { (markdown::render(&turn.answer)) } }
+                @if !turn.answer.is_empty() { div class="text" { (markdown::answer(&turn.answer)) } }
                 @if let Some(broken) = broken { p class="alert" { (broken) } }
                 div class="verbs" {
                     @if !turn.answer.is_empty() { button type="button" class="copy calm" { "Copy" } }
@@ -55,7 +55,7 @@ pub(super) fn open(number: usize, progress: &Progress) -> Markup {
                 h2 id="open-model" { (who(turn)) }
                 (thinking(&turn.thinking, Some("open-thinking")))
                 @if let Some(left_out) = left_out(turn) { p { small { (left_out) } } }
-                div class="text" id="open-answer" { (markdown::render(&turn.answer)) }
+                div class="text" id="open-answer" { (markdown::answer(&turn.answer)) }
             }
         }
     }
@@ -121,7 +121,10 @@ pub(super) fn end(turn: &Turn) -> &'static str {
 /// Something to type in a terminal.
 pub(super) fn code(command: &str) -> Markup {
     html! {
-        div class="code" { button type="button" class="copy calm" { "Copy" } pre { code { (command) } } }
+        div class="code" {
+            div class="verbs" { button type="button" class="copy calm" { "Copy" } }
+            pre { code { (command) } }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use pipulate_core::service::ServiceName;
 
 use super::{Field, LogsView, SEAM, Wrong};
 use crate::log_page::{LevelGroup, Levels, LogFilter, PatternKind};
-use crate::views::controls::button;
+use crate::views::controls::{button_on, notice};
 use crate::world::{Target, Verb};
 
 /// What stands above the lines.
@@ -33,11 +33,11 @@ pub(super) fn controls(view: &LogsView) -> Markup {
             @if let Some(service) = &view.asked.service {
                 div class="verbs" {
                     a href={ (address("/logs", &LogFilter::of(service), &[("at", "last-start")])) "#" (SEAM) } { "Start of this run" }
-                    @if view.can_restart { (button(&Target::One(service.clone()), Verb::Restart, "Restart")) }
+                    @if view.can_restart { (button_on(Some("logs"), &Target::One(service.clone()), Verb::Restart, "Restart")) }
                 }
             }
         }
-        div id="answer" role="status" {}
+        div id="answer" role="status" { (notice(view.notice.as_ref(), &view.zone)) }
         (choice(view, filter.levels))
     }
 }

@@ -21,6 +21,7 @@ use pipulate_store::error::StoreError;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};
 use pipulate_store::log::secrets::LiveSecrets;
+use pipulate_store::notebooks;
 use pipulate_store::own_log::{History, ServiceEvent};
 use pipulate_web::world::{
     Consent, Control, ControlError, Logs, Probes, Secrets, SecretsError, SignedIn, StatusSource, Target,
@@ -224,6 +225,10 @@ impl Logs for Home {
         let secrets = secrets.get_or_insert_with(|| LiveSecrets::of(&self.context.project.layout));
         secrets.refresh();
         secrets.masker().clone()
+    }
+
+    fn file(&self, named: &str) -> Option<String> {
+        notebooks::file(self.context.project.layout.root(), named)
     }
 
     fn events(&self, since: Timestamp) -> Vec<ServiceEvent> {

@@ -3,7 +3,7 @@
 use std::io;
 
 use jiff::Timestamp;
-use pipulate_store::notebooks::{self, Listing, NotRead};
+use pipulate_store::notebooks::{self, Listing, New, NotRead};
 use pipulate_web::world::Notebooks;
 
 use super::home::Home;
@@ -21,7 +21,7 @@ impl Notebooks for Home {
         notebooks::read(self.context.project.layout.root(), path)
     }
 
-    fn create(&self) -> io::Result<String> {
-        notebooks::create(self.context.project.layout.root())
+    fn create(&self, new: New) -> io::Result<String> {
+        notebooks::create(self.context.project.layout.root(), new)
     }
 }

@@ -1,0 +1,82 @@
+//! Files and lines that programs and answers name: `File "worker.py", line 12`, `worker.py:12`.
+
+use std::ops::Range;
+
+use maud::{Markup, html};
+
+/// Files of these kinds are taken for ones where only their name stands.
+const KINDS: [&str; 10] = ["py", "ipynb", "toml", "txt", "md", "csv", "json", "yaml", "yml", "env"];
+
+/// The shared form of the buttons that lead to files.
+pub(crate) const FORM: &str = "open-file";
+
+/// A file of the folder that a text names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FilePlace {
+    /// What of the text names it.
+    pub(crate) range: Range<usize>,
+    /// Its path below the folder, or as the text names it.
+    pub(crate) path: String,
+}
+
+/// The file in a line of a Python traceback that `find` knows.
+pub(crate) fn in_traceback(line: &str, find: impl Fn(&str) -> Option<String>) -> Option<FilePlace> {
+    const BEFORE: &str = "File \"";
+    let begin = line.find(BEFORE)?;
+    let (name, rest) = line[begin + BEFORE.len()..].split_once('"')?;
+    let rest = rest.strip_prefix(", line ")?;
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let end = line.len() - rest.len() + digits;
+    (digits > 0).then_some(FilePlace { range: begin..end, path: find(name)? })
+}
+
+/// The file that a text is, with or without a line: `lib/prices.py:12`.
+pub(crate) fn alone(text: &str) -> Option<&str> {
+    let is_number = |line: &str| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit());
+    let path = text.rsplit_once(':').filter(|(_, line)| is_number(line)).map_or(text, |(path, _)| path);
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
+    let (stem, kind) = path.rsplit_once('.')?;
+    let is_file = !stem.is_empty() && !stem.starts_with(['/', '.']) && KINDS.contains(&kind);
+    (is_file && path.chars().all(is_plain)).then_some(path)
+}
+
+/// Opens a file in JupyterLab, signed in. It belongs to a form that every page has.
+pub(crate) fn button(path: &str, text: &Markup) -> Markup {
+    html! { button form=(FORM) name="path" value=(path) class="file" title="Open in JupyterLab" { (text) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_traceback_names_a_file_where_the_folder_has_it() {
+        let find = |name: &str| name.strip_prefix("/demo/").map(str::to_owned);
+        let line = "  File \"/demo/a b.py\", line 12, in <module>";
+        let place = in_traceback(line, find).unwrap();
+        assert_eq!((&line[place.range], place.path.as_str()), ("File \"/demo/a b.py\", line 12", "a b.py"));
+        for other in
+            ["File \"/usr/x.py\", line 1", "File \"/demo/x.py\", line", "File \"/demo/x.py", "x.py", ""]
+        {
+            assert_eq!(in_traceback(other, find), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_name_alone_is_a_file_of_a_known_kind() {
+        for (text, path) in [
+            ("worker.py", Some("worker.py")),
+            ("lib/prices.py:12", Some("lib/prices.py")),
+            ("a.py:", None),
+            ("np.array", None),
+            ("/etc/passwd.txt", None),
+            ("../x.py", None),
+            (".env", None),
+            ("a b.py", None),
+            ("x.py\"><b>", None),
+            ("", None),
+        ] {
+            assert_eq!(alone(text), path, "{text}");
+        }
+    }
+}
