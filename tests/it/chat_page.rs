@@ -51,6 +51,8 @@ fn an_answer_streams_goes_on_over_a_reload_and_is_stopped_by_escape() {
     let rain: String = (0..100).map(|drop| said(&format!(".\ndrop {drop}"))).collect();
     let words = said("It was a dark") + &said(" and <b>stormy</b>\n\nnight") + &rain;
     let (fake, project, mut browser) = open(Script::split(&words, 11).ending(End::Silence));
+    // A window that the answer doesn't fit into.
+    browser.view_through("light", 800, 360);
     browser.type_into("#question", "A story");
     browser.press("Enter");
     browser.wait_for_text("#open-answer", "drop 99");
