@@ -42,6 +42,8 @@ fn a_program_at_another_path_takes_over_and_its_app_runs_it() {
     }
     assert_eq!(after[0]["pid"], before[0]["pid"], "the worker went on");
     assert_eq!(program_of(&after[1]["pid"]), Path::new(PIPULATE));
+    let record: Value = serde_json::from_str(&project.read(".pipulate/run/worker.json")).unwrap();
+    assert_eq!(record["program"], PIPULATE, "the record names what supervises");
 
     let again = project.start(&[]);
     assert!(!again.stderr.contains("makes way") && !again.stderr.contains("Restarting"), "{}", again.stderr);

@@ -31,6 +31,8 @@ pub struct Record {
     pub service: ServiceName,
     pub wanted: Wanted,
     pub supervisor: Option<ProcessIdentity>,
+    /// The path that the supervisor's program was started by.
+    pub program: Option<PathBuf>,
     pub state: ServiceState,
     /// Why, where the state does not say it; the first one explains the state.
     pub reasons: Vec<Reason>,
@@ -84,6 +86,7 @@ impl Record {
             service,
             wanted: Wanted::Run,
             supervisor: None,
+            program: None,
             state: ServiceState::Starting,
             reasons: Vec::new(),
             main: None,

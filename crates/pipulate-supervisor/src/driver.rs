@@ -144,7 +144,15 @@ impl Driver {
         let runs = (RunId::from_random(random()?), found.generation(beginning)?);
         let earlier = found.earlier.as_ref();
         let known = found.main.as_ref().map(|main| main.record.clone());
-        let record = RecordWriter::new(&layout, &spec, me.clone(), earlier, known, (notify, words), runs);
+        let record = RecordWriter::new(
+            &layout,
+            &spec,
+            (me.clone(), &program.path),
+            earlier,
+            known,
+            (notify, words),
+            runs,
+        );
         let (port, is_exposed) = earlier.map_or((None, false), |record| (record.port, record.exposed));
         let stop = Stop::new(found.survivors(&service, &layout));
         let reserve = DiskReserve::new(found.lost_lines(), now);

@@ -25,6 +25,7 @@ fn record(root: &str) -> Record {
         service: ServiceName::parse("jupyter").unwrap(),
         wanted: Wanted::Run,
         supervisor: Some(identity(41)),
+        program: None,
         state: ServiceState::Ready,
         reasons: vec![Reason::told("why")],
         main: Some(MainProcess { identity: identity(42), run: RunId::from_random(1), started_at: at }),
@@ -75,6 +76,7 @@ fn a_record_reads_back_as_it_was_written() {
     record.generation = Some(RunId::from_random(8));
     record.saved = vec!["a b/c.py".into()];
     record.unexpected_ends = 4;
+    record.program = Some("/opt/a b/pipulate".into());
     assert_eq!(read(&layout, &record.service).unwrap(), None);
     write(&layout, &record).unwrap();
     assert_eq!(read(&layout, &record.service).unwrap(), Some(record.clone()));

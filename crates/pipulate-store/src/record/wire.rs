@@ -42,6 +42,8 @@ struct RecordWire {
     /// `"run"` or `"stopped"`.
     wanted: String,
     supervisor: Option<IdentityWire>,
+    #[serde(default)]
+    program: Option<String>,
     state: String,
     /// Version 1: a sentence, or null.
     #[serde(default)]
@@ -142,6 +144,7 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
             Wanted::Stopped => "stopped".to_owned(),
         },
         supervisor: record.supervisor.as_ref().map(encode_identity),
+        program: record.program.as_ref().map(|path| path.to_string_lossy().into_owned()),
         state: record.state.word().to_owned(),
         reason: reason::encode_all(&record.reasons),
         main: record.main.as_ref().map(|main| MainWire {
@@ -211,6 +214,7 @@ impl RecordWire {
                 _ => return None,
             },
             supervisor: optional(self.supervisor, decode_identity)?,
+            program: self.program.map(PathBuf::from),
             // What can't be told is nothing that anybody writes down.
             state: ServiceState::from_word(&self.state).filter(|&state| state != ServiceState::Unknown)?,
             reasons: reason::decode_all(self.reason)?,

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -90,7 +90,7 @@ impl RecordWriter {
     pub(crate) fn new(
         layout: &Layout,
         spec: &ServiceSpec,
-        me: ProcessIdentity,
+        (me, program): (ProcessIdentity, &Path),
         earlier: Option<&Record>,
         main: Option<MainProcess>,
         (notify, words): (Option<OwnedFd>, Words),
@@ -100,6 +100,7 @@ impl RecordWriter {
         let same = earlier.filter(|_| main.is_some());
         let record = Record {
             supervisor: Some(me.clone()),
+            program: Some(program.to_owned()),
             main,
             next_run: Some(next_run.clone()),
             generation: Some(generation),
@@ -198,7 +199,7 @@ impl RecordWriter {
             record.receipt = Some(receipt);
         }
         if snapshot.is_over {
-            (record.supervisor, record.main) = (None, None);
+            (record.supervisor, record.program, record.main) = (None, None, None);
         }
     }
 

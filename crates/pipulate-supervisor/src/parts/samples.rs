@@ -1,6 +1,7 @@
 //! A home and a service to test parts with.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use jiff::Timestamp;
 use pipulate_core::identity::{Pid, ProcessIdentity};
@@ -15,6 +16,9 @@ use pipulate_store::home;
 use pipulate_store::record::{MainProcess, Record};
 
 use super::record_writer::RecordWriter;
+
+/// The program that supervises.
+pub(crate) const PROGRAM: &str = "/bin/pipulate";
 
 /// Returns the layout of an empty home in a folder of its own.
 pub(crate) fn home() -> (tempfile::TempDir, Layout) {
@@ -84,6 +88,6 @@ pub(crate) fn main_process() -> MainProcess {
 pub(crate) fn record(layout: &Layout, spec: &ServiceSpec, supervisor: Option<ProcessIdentity>) -> Record {
     let me = identity::own(&identity::host()).unwrap();
     let runs = (RunId::from_random(1), RunId::from_random(2));
-    let writer = RecordWriter::new(layout, spec, me, None, None, (None, words), runs);
+    let writer = RecordWriter::new(layout, spec, (me, Path::new(PROGRAM)), None, None, (None, words), runs);
     Record { supervisor, ..writer.into_record() }
 }

@@ -26,8 +26,15 @@ fn fixture(earlier: Option<&Record>, notify: Option<OwnedFd>) -> Fixture {
     let (folder, layout) = samples::home();
     let spec = samples::spec(&layout);
     let me = identity::own(&identity::host()).unwrap();
-    let writer =
-        RecordWriter::new(&layout, &spec, me, earlier, None, (notify, samples::words), (run(1), run(2)));
+    let writer = RecordWriter::new(
+        &layout,
+        &spec,
+        (me, samples::PROGRAM.as_ref()),
+        earlier,
+        None,
+        (notify, samples::words),
+        (run(1), run(2)),
+    );
     Fixture { folder, layout, spec, writer }
 }
 
@@ -162,7 +169,14 @@ fn what_is_known_of_a_start_is_kept_only_for_the_instance_that_runs() {
     let me = identity::own(&identity::host()).unwrap();
     let main = Some(samples::main_process());
     let runs = (run(1), run(2));
-    let adopted =
-        RecordWriter::new(&it.layout, &it.spec, me, Some(&earlier), main, (None, samples::words), runs);
+    let adopted = RecordWriter::new(
+        &it.layout,
+        &it.spec,
+        (me, samples::PROGRAM.as_ref()),
+        Some(&earlier),
+        main,
+        (None, samples::words),
+        runs,
+    );
     assert_eq!(adopted.record.notes, earlier.notes);
 }
