@@ -1,6 +1,6 @@
 //! The only file here that starts programs. Nothing that is started can ask a question: stdin is empty.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 
@@ -16,6 +16,15 @@ pub(crate) fn root() -> &'static Path {
 pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(name);
     command.current_dir(root()).stdin(Stdio::null());
+    // What cargo says of this package to what it runs. ring's build script, and with it all that needs TLS, would
+    // be built again in turn with a cargo that a person calls.
+    let says_cargo = |name: &OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    };
+    std::env::vars_os().map(|(name, _)| name).filter(says_cargo).for_each(|name| {
+        command.env_remove(name);
+    });
     command
 }
 
