@@ -1,5 +1,5 @@
-//! What is installed without Rust, installed: the wheel by pip and by uv, the tarball by tar. Each gives a folder
-//! a home, with no cargo on `PATH`.
+//! What is installed, installed: the wheel by pip and by uv, the tarball by tar, the sdist by cargo. Each gives a
+//! folder a home, with no cargo on `PATH`.
 //!
 //! `cargo xtask dist --test` makes the artefacts, names their folder and runs these tests.
 
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::setup::online;
-use crate::support::project::python;
+use crate::support::project::{PIPULATE, python};
 use crate::support::{Jupyter, Process, TestProject, http, run};
 
 /// A wheel of the same program with a higher version: as a release would be, another file.
@@ -66,13 +66,25 @@ fn plain(project: &TestProject, folder: &Path, program: impl AsRef<Path>) -> Com
 /// uv without the settings of this machine, its tools below the project's home directory.
 fn uv_tool(project: &TestProject, words: &[&str]) -> Command {
     let mut command = plain(project, Path::new("/nowhere"), uv());
-    command.env("UV_CACHE_DIR", project.home().join("uv-cache")).args(["tool"]).args(words);
-    command.args(["--python".as_ref(), python().as_os_str()]);
+    command.env("UV_CACHE_DIR", project.home().join("uv-cache")).env("UV_PYTHON", python());
+    command.arg("tool").args(words);
     command
 }
 
 fn supervisors(project: &TestProject, services: &[&str]) -> Vec<PathBuf> {
     services.iter().map(|name| Process::of(&project.service(name)["supervisor_pid"]).program()).collect()
+}
+
+/// `start` by the program in `bin`; the supervisors of JupyterLab and the app make way for it.
+#[track_caller]
+fn takes_over(project: &TestProject, bin: &Path) {
+    let started = run::output(plain(project, bin, "pipulate").arg("start")).expect(0);
+    assert!(started.stderr.contains("The supervisor of jupyter makes way"), "{}", started.stderr);
+    let program = bin.join("pipulate").canonicalize().unwrap();
+    assert_eq!(supervisors(project, &["jupyter", "server"]), [program.clone(), program.clone()]);
+    assert_eq!(Process::of(&project.service("server")["pid"]).program(), program);
+    let word = project.read(".venv/bin/start");
+    assert!(word.contains(program.to_str().unwrap()), "{word}");
 }
 
 #[test]
@@ -84,8 +96,11 @@ fn a_wheel_gives_an_empty_folder_a_home_and_a_newer_one_elsewhere_takes_it_over(
     let installed = project.home().join("pip");
     let bin = installed.join("bin");
     run::output(run::command(python()).args(["-m", "venv"]).arg(&installed)).expect(0);
-    let pip = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps"];
-    run::output(plain(&project, &bin, bin.join("python")).args(pip).arg(&wheel)).expect(0);
+    let pip = |wheel: &Path| {
+        let install = ["-m", "pip", "install", "--upgrade", "--quiet", "--no-index", "--no-deps"];
+        run::output(plain(&project, &bin, bin.join("python")).args(install).arg(wheel)).expect(0)
+    };
+    pip(&wheel);
 
     run::output(plain(&project, &bin, "pipulate").arg("start")).expect(0);
     for (service, path) in [("jupyter", "/api"), ("server", "/login")] {
@@ -101,19 +116,18 @@ fn a_wheel_gives_an_empty_folder_a_home_and_a_newer_one_elsewhere_takes_it_over(
 
     let newer = run::command(python()).args(["-c", NEWER]).arg(&wheel).arg(project.home()).output().unwrap();
     let newer = String::from_utf8(newer.stdout).unwrap();
+    pip(Path::new(newer.trim()));
+    takes_over(&project, &bin);
     run::output(&mut uv_tool(&project, &["install", newer.trim()])).expect(0);
     fs::remove_dir_all(&installed).unwrap();
-    let bin = project.home().join(".local/bin");
-    let started = run::output(plain(&project, &bin, "pipulate").arg("start")).expect(0);
-    assert!(started.stderr.contains("The supervisor of jupyter makes way"), "{}", started.stderr);
-    let program = bin.join("pipulate").canonicalize().unwrap();
-    assert_eq!(supervisors(&project, &["jupyter", "server"]), [program.clone(), program.clone()]);
-    assert_eq!(Process::of(&project.service("server")["pid"]).program(), program);
+    takes_over(&project, &project.home().join(".local/bin"));
     assert_eq!(kernel.run("print(x + 1)").trim(), "42", "the kernel kept what it had");
-    let word = project.read(".venv/bin/start");
-    assert!(word.contains(program.to_str().unwrap()), "{word}");
-    run::output(plain(&project, Path::new("/nowhere"), project.path(".venv/bin/stop")).arg("--yes"))
-        .expect(0);
+
+    run::output(&mut uv_tool(&project, &["uninstall", "pipulate-home"])).expect(0);
+    let word = |folder: &Path| run::output(plain(&project, folder, project.path(".venv/bin/stop")).arg("-y"));
+    let refused = word(Path::new("/nowhere"));
+    assert!(refused.code != Some(0) && refused.stderr.contains("pipulate is gone from"), "{refused:?}");
+    word(Path::new(PIPULATE).parent().unwrap()).expect(0);
 }
 
 #[test]
@@ -128,7 +142,10 @@ fn what_uv_runs_from_its_cache_outlives_the_cache() {
     let [program] = supervisors(&project, &["server"]).try_into().unwrap();
     assert!(program.starts_with(&copies), "{}", program.display());
 
-    fs::remove_dir_all(project.home().join("uv-cache")).unwrap();
+    let cache = project.home().join("uv-cache");
+    let mut prune = plain(&project, Path::new("/nowhere"), uv());
+    run::output(prune.env("UV_CACHE_DIR", &cache).args(["cache", "prune"])).expect(0);
+    fs::remove_dir_all(&cache).unwrap();
     let app = project.service("server")["pid"].clone();
     Process::of(&app).kill();
     project.wait_for_service("server", "to be back", |now| now["pid"] != app && now["state"] == "ready");
@@ -153,4 +170,59 @@ fn the_program_of_the_tarball_needs_nothing_beside_it() {
     }
     let mut check = run::command("sha256sum");
     run::output(check.args(["--check", "SHA256SUMS"]).current_dir(tarball.parent().unwrap())).expect(0);
+}
+
+#[test]
+#[ignore = "cargo xtask dist --test runs it"]
+fn what_cargo_installed_from_the_sdist_goes_on_when_it_is_uninstalled() {
+    let installed = artefact("cargo", "").join("bin/pipulate");
+    let project = TestProject::light().config("[services.worker]\ncommand = [\"sleep\", \"1000\"]\n").build();
+    let bin = project.home().join(".cargo/bin");
+    fs::create_dir_all(&bin).unwrap();
+    fs::copy(installed, bin.join("pipulate")).unwrap();
+    let call = |args: &[&str]| run::output(plain(&project, &bin, "pipulate").args(args));
+    call(&["start", "--no-setup"]).expect(0);
+    call(&["status"]).expect(0);
+    fs::remove_file(bin.join("pipulate")).unwrap();
+
+    for name in ["worker", "server"] {
+        let killed = project.service(name)["supervisor_pid"].clone();
+        Process::of(&killed).kill();
+        project.wait_for_service(name, "to be supervised again", |now| {
+            now["supervisor_pid"].is_i64() && now["supervisor_pid"] != killed
+        });
+        let killed = project.service(name)["pid"].clone();
+        Process::of(&killed).kill();
+        project.wait_for_service(name, "to be back", |now| {
+            now["pid"] != killed && ["running", "ready"].iter().any(|state| now["state"] == *state)
+        });
+    }
+    let restarts = ["worker", "server"].map(|name| project.service(name)["restarts"].clone());
+    assert_eq!(restarts, [1, 1], "each crash is one, and none comes of the missing file");
+    let own = supervisors(&project, &["worker", "server"]);
+    assert!(own.iter().all(|program| program.to_string_lossy().ends_with("(deleted)")), "{own:?}");
+    // Any other program knows them, and another one that supervises takes them over.
+    assert!(project.run(&["logs", "worker"]).expect(0).stdout.is_empty());
+    project.run(&["restart"]).expect(0);
+    assert_eq!(supervisors(&project, &["worker", "server"]), [PIPULATE, PIPULATE].map(PathBuf::from));
+    project.run(&["stop"]).expect(0);
+}
+
+#[test]
+#[ignore = "cargo xtask dist --test runs it"]
+fn the_wheel_needs_no_newer_glibc_than_its_name_says() {
+    let wheel = artefact("pipulate_home-", ".whl");
+    let folder = tempfile::tempdir().unwrap();
+    run::output(run::command(python()).args(["-m", "zipfile", "-e"]).arg(&wheel).arg(folder.path()))
+        .expect(0);
+    let name = wheel.file_name().unwrap().to_str().unwrap();
+    let data = name.split('-').take(2).collect::<Vec<_>>().join("-");
+    let program = folder.path().join(format!("{data}.data/scripts/pipulate"));
+    let symbols =
+        run::output(run::command("readelf").args(["--version-info", "--wide"]).arg(program)).expect(0);
+    let minor = |text: &str| text.split(|letter: char| !letter.is_ascii_digit()).next()?.parse::<u32>().ok();
+    let needed: Vec<u32> = symbols.stdout.split("Name: GLIBC_2.").skip(1).filter_map(minor).collect();
+    // A wheel for this machine only promises nothing.
+    let promised = name.split_once("manylinux_2_").map_or(u32::MAX, |(_, tag)| minor(tag).unwrap());
+    assert!(!needed.is_empty() && needed.iter().all(|it| *it <= promised), "{name}: {needed:?}");
 }

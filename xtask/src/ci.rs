@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::{run, say, suite, tidy, workflows};
+use crate::{dist, run, say, suite, tidy, workflows};
 
-/// Format, clippy, documentation, dependencies, workflows, tests, tidy; ends at the first that fails.
+/// Format, clippy, documentation, dependencies, workflows, tests, artefacts, tidy; ends at the first that fails.
 ///
 /// # Errors
 /// The step that failed, or could not be run.
@@ -34,6 +34,11 @@ pub(crate) fn run(may_lack: Vec<String>) -> Result<ExitCode> {
     let tests = suite::run(false, &[], &suite::Skips { deny_skips: true, may_lack })?;
     if tests != ExitCode::SUCCESS {
         return Ok(tests);
+    }
+    say::progress("dist");
+    let artefacts = dist::run_quick_tests()?;
+    if artefacts != ExitCode::SUCCESS {
+        return Ok(artefacts);
     }
     say::progress("tidy");
     tidy::run()

@@ -39,7 +39,7 @@ const GLIBC: &str = "manylinux_2_17";
 enum Build {
     /// As for users: optimized, for a target, linked by zig.
     Release { target: String },
-    /// As the tests' own program, for this machine only: its parts are compiled already.
+    /// As the tests' own program, for this machine only.
     Quick,
 }
 
@@ -59,12 +59,40 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     for path in make(&folder, &build)? {
         say::result(&path.display().to_string());
     }
-    if options.test { suite::run_artefacts(&folder) } else { Ok(ExitCode::SUCCESS) }
+    if !options.test {
+        return Ok(ExitCode::SUCCESS);
+    }
+    install_by_cargo(&folder)?;
+    suite::run_artefacts(&folder)
+}
+
+/// Installs the unpacked sdist into `cargo/` in `folder`, not optimized: a quick wheel's parts are the same.
+fn install_by_cargo(folder: &Path) -> Result<()> {
+    say::progress("cargo install, from the unpacked sdist");
+    let sdist = only(&stage(folder).join("sdist"), "")?;
+    let mut install = run::cargo();
+    install.args(["install", "--quiet", "--locked", "--debug", "--force", "--path"]);
+    install.arg(sdist.join("crates/pipulate")).arg("--root").arg(folder.join("cargo"));
+    run::check(install.env("CARGO_TARGET_DIR", target_dir()))
+}
+
+/// Where all of them are compiled. Not `target/`: cargo would take the packages in there for those of the workspace,
+/// and would no longer see when these change.
+fn target_dir() -> PathBuf {
+    run::root().join("target/dist-build")
+}
+
+/// Makes and installs what [`Build::Quick`] does.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_quick_tests() -> Result<ExitCode> {
+    run(&Options { target: None, quick: true, test: true })
 }
 
 fn make(folder: &Path, build: &Build) -> Result<Vec<PathBuf>> {
-    let tools = Tools::prepare()?;
-    let work = run::root().join("target/dist-stage");
+    let tools = Tools::prepare(matches!(build, Build::Release { .. }))?;
+    let work = stage(folder);
     let _none_yet = fs::remove_dir_all(folder);
     fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
     let licenses = licenses::write(build.target())?;
@@ -99,11 +127,11 @@ impl Build {
     /// Builds the wheel into `folder`; where the program is that was put into it.
     fn wheel(&self, tools: &Tools, source: &Path, folder: &Path) -> Result<PathBuf> {
         let mut maturin = tools.maturin();
-        maturin.arg("build").arg("--out").arg(folder).current_dir(source);
+        let built = target_dir();
+        maturin.arg("build").arg("--out").arg(folder).current_dir(source).env("CARGO_TARGET_DIR", &built);
         let built = match self {
             Self::Release { target } => {
-                let built = run::root().join("target/dist-build");
-                maturin.args(["--release", "--target", target]).env("CARGO_TARGET_DIR", &built);
+                maturin.args(["--release", "--target", target]);
                 if target.contains("-linux-gnu") {
                     maturin.args(["--zig", "--compatibility", GLIBC]);
                 } else if target.contains("-linux-musl") {
@@ -112,16 +140,19 @@ impl Build {
                 built.join(target).join("release")
             }
             Self::Quick => {
-                let built = run::root().join("target");
-                maturin
-                    .args(["--profile", "dev", "--compatibility", "linux"])
-                    .env("CARGO_TARGET_DIR", &built);
+                maturin.args(["--profile", "dev", "--compatibility", "linux"]);
                 built.join("debug")
             }
         };
         run::check(&mut maturin)?;
         Ok(built.join("pipulate"))
     }
+}
+
+/// What is made on the way, beside `folder`.
+fn stage(folder: &Path) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    folder.with_file_name(format!("{name}-stage"))
 }
 
 /// The one file in a folder whose name ends so.
@@ -133,11 +164,12 @@ fn only(folder: &Path, end: &str) -> Result<PathBuf> {
         .with_context(|| format!("there is no *{end} in {}", folder.display()))
 }
 
-/// Unpacks an archive with one folder in it; that folder.
+/// Unpacks an archive with one folder in it; that folder. Its files are of now: to cargo, those of the archive are older
+/// than what it built of an earlier archive, and so not changed.
 fn unpack(archive: &Path, into: &Path) -> Result<PathBuf> {
     let _none_yet = fs::remove_dir_all(into);
     fs::create_dir_all(into).with_context(|| format!("could not make {}", into.display()))?;
-    run::output(run::program("tar").arg("-xzf").arg(archive).arg("-C").arg(into))?;
+    run::output(run::program("tar").arg("-xzmf").arg(archive).arg("-C").arg(into))?;
     let name = archive.file_name().unwrap_or_default().to_string_lossy().replace(".tar.gz", "");
     let folder = into.join(name);
     ensure!(folder.is_dir(), "{} has no folder {}", archive.display(), folder.display());

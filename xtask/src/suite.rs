@@ -16,6 +16,9 @@ use crate::{prepare, run, say};
 pub(crate) const PORTABLE: [&str; 4] =
     ["--package", "pipulate-store", "--features", "pipulate-store/portable"];
 
+/// How many tests run at once. Set by whoever wants another number; nextest reads the first.
+const THREADS: [&str; 2] = ["NEXTEST_TEST_THREADS", "RUST_TEST_THREADS"];
+
 /// What becomes of tests that can't run on this machine (`tests/it/support/ledger.rs`).
 #[derive(clap::Args, Default)]
 pub(crate) struct Skips {
@@ -74,8 +77,13 @@ impl Skips {
 /// # Errors
 /// As [`run`].
 pub(crate) fn run_artefacts(folder: &Path) -> Result<ExitCode> {
-    let mut tests = run::cargo();
-    tests.args(["test", "--package", "pipulate", "--test", "it", "artefacts::", "--", "--ignored"]);
+    let mut tests = runner();
+    // All packages, as for the other tests: for one of them, cargo would build what it depends on anew.
+    tests.args(["--workspace", "artefacts::"]);
+    match has_nextest() {
+        true => tests.args(["--run-ignored", "only"]),
+        false => tests.args(["--", "--ignored"]),
+    };
     tests.envs(prepare::prepare()?.variables()).env("PIPULATE_TEST_DIST", folder);
     let status = run::status(&mut tests)?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -87,14 +95,23 @@ fn run_portable() -> Result<ExitStatus> {
 
 fn runner() -> Command {
     let mut cargo = run::cargo();
-    if run::find("cargo-nextest").is_some() {
+    if has_nextest() {
         cargo.args(["nextest", "run"]);
     } else {
         say::progress("cargo-nextest is not installed, so `cargo test` runs the tests");
         cargo.arg("test");
     }
     cargo.arg("--no-fail-fast");
+    if THREADS.iter().all(|name| std::env::var_os(name).is_none()) {
+        // The longest tests wait for programs and for time to pass: processors would be idle half of the time.
+        let threads = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+        cargo.envs(THREADS.map(|name| (name, threads.to_string())));
+    }
     cargo
+}
+
+fn has_nextest() -> bool {
+    run::find("cargo-nextest").is_some()
 }
 
 fn names_a_package(arg: &str) -> bool {

@@ -55,7 +55,7 @@ impl Source {
         edit("Cargo.toml", &|text| {
             text.replace("members = [\"crates/*\", \"xtask\"]", "members = [\"crates/*\"]")
         })?;
-        let lock = ["metadata", "--offline", "--format-version", "1"];
+        let lock = ["update", "--workspace", "--offline"];
         run::output(run::cargo().args(lock).current_dir(folder))?;
         fs::copy(licenses, folder.join(LICENSES)).context("could not copy the licenses")?;
         let time = git(&["log", "-1", "--format=%ct"])?.trim().to_owned();

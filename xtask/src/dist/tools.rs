@@ -1,5 +1,6 @@
 //! `target/dist-tools`: maturin and zig, from PyPI, in the versions that are known to work.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,7 +10,8 @@ use anyhow::{Context, Result};
 use crate::prepare::python;
 use crate::run;
 
-const PACKAGES: [&str; 2] = ["maturin==1.16.0", "ziglang==0.17.1"];
+const MATURIN: &str = "maturin==1.16.0";
+const ZIG: &str = "ziglang==0.17.1";
 
 /// The programs that build and pack.
 pub(super) struct Tools {
@@ -17,24 +19,27 @@ pub(super) struct Tools {
 }
 
 impl Tools {
-    /// Installs what is missing.
+    /// Installs what is missing; zig, which is large, only for who needs it.
     ///
     /// # Errors
     /// There is no Python, or the packages could not be installed.
-    pub(super) fn prepare() -> Result<Self> {
+    pub(super) fn prepare(with_zig: bool) -> Result<Self> {
         let venv = run::root().join("target/dist-tools");
         let (bin, stamp) = (venv.join("bin"), venv.join("complete"));
         // A venv can't be moved.
-        let wanted = format!("{}\n{}\n", venv.display(), PACKAGES.join("\n"));
-        if fs::read_to_string(&stamp).is_ok_and(|text| text == wanted) {
+        let wanted = |packages: &[&str]| format!("{}\n{}\n", venv.display(), packages.join("\n"));
+        let all = [MATURIN, ZIG];
+        let needed = if with_zig { &all[..] } else { &all[..1] };
+        if fs::read_to_string(&stamp).is_ok_and(|has| has == wanted(needed) || has == wanted(&all)) {
             return Ok(Self { bin });
         }
         let _none_yet = fs::remove_dir_all(&venv);
         let interpreter =
             python::interpreter().context("Python 3.10 or later with its venv module is needed")?;
         run::output(python::python(&interpreter).args(["-m", "venv"]).arg(&venv))?;
-        python::install(run::root(), &bin.join("python"), &PACKAGES.map(AsRef::as_ref))?;
-        fs::write(&stamp, wanted).context("could not write the stamp of target/dist-tools")?;
+        let packages: Vec<&OsStr> = needed.iter().map(OsStr::new).collect();
+        python::install(run::root(), &bin.join("python"), &packages)?;
+        fs::write(&stamp, wanted(needed)).context("could not write the stamp of target/dist-tools")?;
         Ok(Self { bin })
     }
 
