@@ -1,4 +1,4 @@
-//! The project's own tasks: `cargo xtask ci|test|tidy|dist|workflows|licenses|book|prepare|bench|torture`.
+//! The project's own tasks: `cargo xtask ci|test|tidy|dist|workflows|licenses|book|words|prepare|bench|torture`.
 //!
 //! What a person runs, what CI runs and what the README says are the same commands. Only [`run`]
 //! starts programs and only [`say`] prints.
@@ -14,6 +14,7 @@ mod say;
 mod suite;
 mod tidy;
 mod torture;
+mod words;
 mod workflows;
 
 use std::collections::BTreeSet;
@@ -61,6 +62,8 @@ enum Task {
     Licenses(licenses::Options),
     /// Make the documentation as pages in target/book
     Book,
+    /// Print every sentence that the program can say, with the place that it comes from
+    Words,
     /// Install what the tests need and lacks: a Python environment, a browser, shells
     Prepare,
     /// Measure what the program costs, beside what it replaces
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Task::Workflows => workflows::run(),
         Task::Licenses(options) => licenses::run(&options),
         Task::Book => book::run(),
+        Task::Words => words::run(),
         Task::Prepare => prepare::run(),
         Task::Bench(options) => bench::run(&options),
     };

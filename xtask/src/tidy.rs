@@ -21,6 +21,8 @@ use proc_macro2::TokenStream;
 
 use crate::{run, say};
 
+pub(crate) use tokens::{after_test_item, is_punct};
+
 /// Text whose files are looked at; what we ship of other people's has other endings.
 const TEXT: [&str; 5] = ["rs", "md", "toml", "nix", "sh"];
 
@@ -48,6 +50,15 @@ fn complaints(root: &Path) -> Result<Vec<String>> {
     complaints.extend(repository::check(root, &files, &crate::tasks())?);
     complaints.sort();
     Ok(complaints)
+}
+
+/// The path and the tokens of each Rust file, sorted by path.
+///
+/// # Errors
+/// A file can't be read or is not Rust.
+pub(crate) fn rust_files(root: &Path) -> Result<Vec<(String, TokenStream)>> {
+    let files = text_files(root)?.into_iter();
+    Ok(files.filter_map(|file| Some((file.path, file.tokens?))).collect())
 }
 
 /// One text file of the project.

@@ -70,7 +70,7 @@ pub(super) fn lines_with(tokens: &[Token], code: &str) -> Vec<usize> {
 }
 
 /// What follows an item that is compiled for tests only, where one begins here.
-pub(super) fn after_test_item(tokens: &[TokenTree]) -> Option<&[TokenTree]> {
+pub(crate) fn after_test_item(tokens: &[TokenTree]) -> Option<&[TokenTree]> {
     let [hash, TokenTree::Group(attribute), item @ ..] = tokens else { return None };
     let condition = attribute.stream().to_string().replace(' ', "");
     let is_for_tests = condition == "cfg(test)" || condition.starts_with("cfg(all(test,");
@@ -87,7 +87,7 @@ fn after_item(tokens: &[TokenTree]) -> &[TokenTree] {
     end.map_or(&[], |end| &tokens[end + 1..])
 }
 
-pub(super) fn is_punct(token: &TokenTree, wanted: char) -> bool {
+pub(crate) fn is_punct(token: &TokenTree, wanted: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted)
 }
 
