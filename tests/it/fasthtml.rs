@@ -118,7 +118,7 @@ fn a_mistake_in_the_app_makes_it_degraded_and_its_correction_ready() {
     let degraded = project.wait_for_state("server", "degraded");
     assert_eq!((&degraded["pid"], &degraded["restarts"]), (&before["pid"], &before["restarts"]));
     let shown = project.run(&["status"]).expect(1).stdout;
-    assert!(shown.contains("it lives and does not answer"), "{shown}");
+    assert!(shown.contains("it is running but not responding"), "{shown}");
     let line = good.lines().count() + 2;
     let why = format!("SyntaxError in line {line} of server.py: fix that line and save the file");
     wait_for("the mistake in the log", || {
@@ -134,7 +134,7 @@ fn a_mistake_in_the_app_makes_it_degraded_and_its_correction_ready() {
     ] {
         let failed = project.run(args).expect(1).stderr;
         assert!(
-            failed.contains(&format!("because: server: it lives and does not answer; {why}\n")),
+            failed.contains(&format!("because: server: it is running but not responding; {why}\n")),
             "{failed}"
         );
     }

@@ -110,7 +110,7 @@ fn it_ends_by_term_and_with_the_last_of_its_services() {
     let (said, _) = begin();
     project.run(&["stop"]).expect(0);
     let said = said.join().unwrap().expect(0);
-    assert!(said.stderr.ends_with("Nothing runs any more\n"), "{said:?}");
+    assert!(said.stderr.ends_with("Everything has stopped\n"), "{said:?}");
 
     // It crashes for good.
     let (said, _) = begin();

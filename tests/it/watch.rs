@@ -122,7 +122,7 @@ fn a_mistake_ends_nothing_that_works_and_is_told_until_it_is_mended() {
     let last = told.lines().last().unwrap();
     assert_eq!(
         last,
-        "  line 3 of worker.py has a mistake: invalid syntax; it is restarted once that is mended"
+        "  line 3 of worker.py has a mistake: invalid syntax; it will restart once you fix that"
     );
     let log = project.read(".pipulate/log/supervisor.log");
     assert!(log.contains("line 3 of worker.py has a mistake"), "{log}");
@@ -307,7 +307,7 @@ fn a_service_that_saves_what_it_is_watched_for_is_let_be_and_told() {
     });
     assert_eq!(
         told.lines().last().unwrap(),
-        "  saves restart it no more: it seems to save state.json itself, whenever it has begun; \
+        "  saves no longer restart it: it seems to save state.json itself, whenever it has begun; \
          leave that out of watch, and restart it"
     );
     let before = project.wait_for_state("worker", "ready");

@@ -80,7 +80,7 @@ impl fmt::Display for SystemError {
 /// Why a file or folder is not used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum FileRefusal {
-    #[error("it is a symbolic link, and nothing of ours is one")]
+    #[error("it is a symbolic link; Pipulate makes none")]
     Link,
     #[error("it is not a plain file")]
     NotAFile,
@@ -90,7 +90,7 @@ pub enum FileRefusal {
     FileOfAnotherUser,
     #[error("it belongs to another user; work in a folder of your own")]
     FolderOfAnotherUser,
-    #[error("it is larger than 1 MiB, and nothing of ours is")]
+    #[error("it is larger than 1 MiB; Pipulate writes none of that size")]
     TooLarge,
     #[error("the inherited descriptor is another file")]
     InheritedAnother,
@@ -113,7 +113,7 @@ pub enum FileRefusal {
     /// `error` is the parser's.
     #[error("it can't be understood: {error}")]
     NotUnderstood { error: String },
-    #[error("it holds a value that no Pipulate writes")]
+    #[error("it has an invalid value")]
     StrangeValue,
     /// In a chat, a turn comes after a later one.
     #[error("it is damaged: turn {turn} comes after turn {after}")]

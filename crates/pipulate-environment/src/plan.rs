@@ -19,7 +19,7 @@ pub enum Mode {
     Automatic,
     /// `setup`: install, also into an environment that we did not make, and what was taken out of it.
     Explicit,
-    /// `setup --recreate`: make the environment anew, and keep the old one.
+    /// `setup --recreate`: make a new environment, and keep the old one.
     Recreate,
 }
 
@@ -339,7 +339,7 @@ fn in_a_living_home(facts: &Facts<'_>, mode: Mode, plan: Plan) -> Plan {
             }
         }
         Plan::Recreate { why, .. } => {
-            let what = why.as_ref().map_or("it would be made anew".to_owned(), Drift::to_string);
+            let what = why.as_ref().map_or("it would be replaced by a new one".to_owned(), Drift::to_string);
             match (mode, facts.venv, why) {
                 (Mode::Automatic, VenvState::Whole(_) | VenvState::Moved { .. }, why) => {
                     Plan::Keep { drift: vec![why.unwrap_or(Drift::Unfinished)] }

@@ -246,7 +246,7 @@ pub(crate) fn examine(program: &Path, project: &Path, uv_at_hand: bool, why: Why
         End::Code(_) | End::Unknown => {
             let words = String::from_utf8_lossy(&output.stderr);
             let first = words.lines().map(str::trim).find(|line| !line.is_empty());
-            return Err(Problem::DoesNotRun(first.unwrap_or("it ended without a word").to_owned()));
+            return Err(Problem::DoesNotRun(first.unwrap_or("it ended without output").to_owned()));
         }
     }
     let python = read_answer(&output.stdout, why)

@@ -327,7 +327,7 @@ mod tests {
         {
             assert_eq!(answered_in_tls(reply, says_goodbye), Ok((200, body.clone().into_bytes())));
         }
-        let ended = Failure::TlsRefused("it hung up".to_owned());
+        let ended = Failure::TlsRefused("it closed the connection".to_owned());
         assert_eq!(answered_in_tls(with_length[..1000].to_owned(), true), Err(ended.clone()));
         assert_eq!(answered_in_tls(String::new(), true), Err(ended));
     }

@@ -122,7 +122,7 @@ mod tests {
         let head = b"GET / HTTP/1.1\r\n\r\n";
         let split = head.iter().map(|byte| vec![*byte]).collect();
         assert_eq!(received(split, false, ample).as_deref(), Some(&head[..]));
-        assert_eq!(received(vec![head[..9].to_vec()], true, ample), None, "it hung up");
+        assert_eq!(received(vec![head[..9].to_vec()], true, ample), None, "it closed the connection");
         assert_eq!(received(vec![vec![b'a'; LONGEST_HEAD + 1]], false, ample), None, "endless");
         assert_eq!(received(vec![head[..9].to_vec()], false, Duration::from_millis(50)), None, "silent");
     }

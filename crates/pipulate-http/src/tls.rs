@@ -26,7 +26,7 @@ pub(crate) fn failure(connection: &ClientConnection, error: Option<&io::Error>) 
     match error.and_then(|error| error.get_ref()?.downcast_ref::<Error>()) {
         Some(error @ Error::AlertReceived(_)) => Failure::TlsRefused(error.to_string()),
         Some(error) if is_tls => Failure::TlsRefused(error.to_string()),
-        None if is_tls => Failure::TlsRefused("it hung up".to_owned()),
+        None if is_tls => Failure::TlsRefused("it closed the connection".to_owned()),
         Some(_) | None => Failure::NotTls,
     }
 }

@@ -150,7 +150,7 @@ impl Answer {
                 self.lines.push(&chunk);
                 Ok(())
             }
-            Ok(None) => self.finish("it said no end"),
+            Ok(None) => self.finish("it has no end"),
             Err(error) => {
                 let reason = if error.is_body() || error.is_decode() {
                     "the connection was cut"

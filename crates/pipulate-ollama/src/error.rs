@@ -191,7 +191,7 @@ fn tls_problem<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a r
 
 fn in_plain_words(problem: &CertificateError) -> String {
     match problem {
-        CertificateError::UnknownIssuer => "nobody whom this machine trusts vouches for it".to_owned(),
+        CertificateError::UnknownIssuer => "its issuer is not trusted by this machine".to_owned(),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_owned(),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "it is for another name".to_owned()

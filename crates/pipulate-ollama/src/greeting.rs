@@ -186,7 +186,7 @@ impl Told<'_> {
         let note = match &self.so_far {
             Progress::Words => return self.break_off(),
             Progress::Model(model) => {
-                format!("{model} needs more than {limit} to say hello; it is there all the same")
+                format!("{model} needs more than {limit} to say hello; it is available anyway")
             }
             Progress::Nothing => {
                 format!("Ollama at {} did not answer within {limit}; going on without it", self.host)

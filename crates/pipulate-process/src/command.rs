@@ -61,7 +61,7 @@ impl fmt::Display for End {
             Self::Code(code) => write!(f, "ended with code {code}"),
             Self::Signal(number) => write!(f, "was killed by {}", signals::name(*number)),
             Self::TimedOut => f.write_str("took too long"),
-            Self::Unknown => f.write_str("ended, nobody saw how"),
+            Self::Unknown => f.write_str("ended with an unknown status"),
         }
     }
 }

@@ -70,7 +70,7 @@ pub enum EnvError {
         "{path} is a symbolic link, and a secret is not written through one; edit the file that it points to, or replace the link with a file"
     )]
     Symlink { path: AbsPath },
-    #[error("{path} is not a regular file; move it away, and it is made anew")]
+    #[error("{path} is not a regular file; move it away, and a new one is made")]
     NotAFile { path: AbsPath },
     #[error(
         "{path} belongs to another user (number {owner}), so it is left alone; edit it as that user, or make it yours with chown"
@@ -81,7 +81,7 @@ pub enum EnvError {
     #[error("can't keep that value in {path}: {reason}")]
     Unwritable { path: AbsPath, reason: Unwritable },
     #[error(
-        "line {line} of {path} opens a quote that is never closed, and would swallow what is written; mend that line first"
+        "line {line} of {path} opens a quote that is never closed, and would swallow what is written; fix that line first"
     )]
     OpenQuote { path: AbsPath, line: usize },
     #[error(

@@ -129,7 +129,7 @@ pub(crate) enum CodeRefusal {
     NotOurs,
     #[error("this sign-in link is older than ten minutes")]
     Expired,
-    #[error("this sign-in link was made before the web app was started anew")]
+    #[error("this sign-in link was made before the web app was restarted")]
     BeforeOpening,
     #[error("this sign-in link was made before the clock was set back")]
     NotYetMade,

@@ -12,7 +12,7 @@ pub(crate) fn ending(end: &Ending) -> String {
         Ending::Code { code } => format!("ended with code {code}"),
         Ending::Signal { name, .. } => format!("was killed by {name}"),
         Ending::TimedOut => "took too long".to_owned(),
-        Ending::Unseen => "ended, nobody saw how".to_owned(),
+        Ending::Unseen => "ended with an unknown status".to_owned(),
     }
 }
 
@@ -78,7 +78,7 @@ pub fn holder(holder: &PortHolder, service: &ServiceName) -> String {
         PortHolder::Own { processes: left } => {
             format!("what {service} left running when it ended: {}", processes(left))
         }
-        PortHolder::Unseen => "a process that just let it go".to_owned(),
+        PortHolder::Unseen => "a process that has released it since".to_owned(),
     }
 }
 

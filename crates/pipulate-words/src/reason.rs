@@ -46,7 +46,7 @@ fn sentence(reason: &Reason, service: &ServiceName) -> String {
             format!("it {}, and not everything of its process group could be ended", ending(end))
         }
         Reason::PreviousRemains { processes } => {
-            format!("the one before is not gone: {}; end that, then start it again", remnants(processes))
+            format!("the one before is still running: {}; end that, then start it again", remnants(processes))
         }
         Reason::InBackground { end, left } => format!(
             "its main process {} and left this running in the background: {}; have it stay in the \
@@ -64,9 +64,9 @@ fn sentence(reason: &Reason, service: &ServiceName) -> String {
             format!("it has not printed a line that matches {pattern:?} within {seconds} s")
         }
         Reason::NotReadyInTime { within, obstacle } => late(within.as_secs_f64(), obstacle.as_ref(), service),
-        Reason::NotListening => "it lives and no longer listens on its port".to_owned(),
-        Reason::NotResponding => "it lives and does not answer".to_owned(),
-        Reason::BadAnswer { problem } => format!("it lives, but {}", probe(problem)),
+        Reason::NotListening => "it is running but no longer listens on its port".to_owned(),
+        Reason::NotResponding => "it is running but not responding".to_owned(),
+        Reason::BadAnswer { problem } => format!("it is running, but {}", probe(problem)),
         Reason::LastError { kind, file, line } => {
             format!("{kind} in line {line} of {file}: fix that line and save the file")
         }
@@ -124,12 +124,12 @@ fn sentence(reason: &Reason, service: &ServiceName) -> String {
         Reason::MistakeInFile { file, line: None, message } => {
             format!("the file {file} has a mistake: {message}")
         }
-        Reason::AwaitsFix { is_running: true } => "it is restarted once that is mended".to_owned(),
-        Reason::AwaitsFix { is_running: false } => "it is started again once that is mended".to_owned(),
+        Reason::AwaitsFix { is_running: true } => "it will restart once you fix that".to_owned(),
+        Reason::AwaitsFix { is_running: false } => "it will start again once you fix that".to_owned(),
         Reason::AwaitsSave => "it is started again when a file is saved".to_owned(),
         Reason::WatchIncomplete { problem } => format!("not every save restarts it: {}", watch(problem)),
         Reason::SavesItself { files: saved, more } => format!(
-            "saves restart it no more: it seems to save {} itself, whenever it has begun; leave that out of \
+            "saves no longer restart it: it seems to save {} itself, whenever it has begun; leave that out of \
              watch, and restart it",
             files(saved, *more)
         ),
@@ -146,22 +146,24 @@ fn sentence(reason: &Reason, service: &ServiceName) -> String {
                 within.as_secs()
             )
         }
-        Reason::SupervisorGone => "its supervisor is gone; the next start takes it over as it is".to_owned(),
+        Reason::SupervisorGone => {
+            "its supervisor is gone; the next start takes over without restarting it".to_owned()
+        }
         Reason::StopIncomplete { processes } => {
             format!("the stop could not end everything: {}", remnants(processes))
         }
         Reason::MachineRestarted => "the machine was restarted".to_owned(),
         Reason::EndedFromOutside => "it and its supervisor were ended from outside".to_owned(),
         Reason::FolderMoved { from } => format!(
-            "the folder was {} when it was started; it learns of the new one when it is stopped and started",
+            "the folder was {} when it was started; stop and start it to use the new one",
             from.display()
         ),
         Reason::FilesElsewhere { folder } => format!("its files are in: {}", folder.display()),
         Reason::InAnotherContainer => "it is supervised in another container".to_owned(),
         Reason::RunsElsewhere { machine: Some(machine) } => {
-            format!("it lives on another machine ({machine}); stop it there")
+            format!("it runs on another machine ({machine}); stop it there")
         }
-        Reason::RunsElsewhere { machine: None } => "it lives in another container; stop it there".to_owned(),
+        Reason::RunsElsewhere { machine: None } => "it runs in another container; stop it there".to_owned(),
         Reason::ProcessUnproved { pid, name, record } => format!(
             "its record names process {pid} ({name}), which is running, but nothing shows that this is \
              {service}; if it is, end it with: kill {pid}; if it is not, delete {}",
@@ -372,7 +374,10 @@ mod tests {
         let service = ServiceName::parse("server").unwrap();
         let told = [Reason::NotResponding, Reason::told("a\u{1b}[31m")];
         let said = reasons(&told, &service).unwrap();
-        assert!(said.starts_with("it lives and does not answer; a") && !said.contains('\u{1b}'), "{said}");
+        assert!(
+            said.starts_with("it is running but not responding; a") && !said.contains('\u{1b}'),
+            "{said}"
+        );
         assert_eq!(reasons(&[], &service), None);
     }
 }

@@ -62,7 +62,7 @@ pub(super) struct RawProject {
 pub(super) struct RawPython {
     /// The folder of the virtual environment. Default: `.venv`.
     pub(super) venv: Option<PathBuf>,
-    /// The Python of an environment that somebody else looks after (conda, pixi, …); nothing is
+    /// The Python of an environment that another tool manages (conda, pixi, …); nothing is
     /// installed into it.
     pub(super) interpreter: Option<PathBuf>,
     /// The file that lists the packages. Default: `requirements.txt`; where it is missing, `jupyterlab
@@ -175,13 +175,13 @@ pub(super) struct RawService {
     /// `none` is as soon as it runs. Default: for the built-in services, when they answer; for your own,
     /// as soon as they run.
     pub(super) ready: Option<RawReady>,
-    /// What follows when it ends by itself: `always` or `on-failure` starts it again, `never` does
+    /// What to do when it ends by itself: `always` or `on-failure` starts it again, `never` does
     /// not. Default: `on-failure`.
     #[schemars(with = "Option<RestartPolicy>")]
     pub(super) restart: Option<RawWord<RestartPolicy>>,
     /// How it is asked to end.
     pub(super) stop: Option<RawStop>,
-    /// The files that start it anew when they are saved.
+    /// The files that restart it when they are saved.
     #[schemars(with = "List<Glob>")]
     pub(super) watch: List<Spanned<Glob>>,
     /// The services that must be ready before it starts; none of them may be disabled.

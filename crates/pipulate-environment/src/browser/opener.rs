@@ -23,7 +23,7 @@ pub(super) fn refusal(program: &Path, ended: &Result<End, CommandError>) -> Opti
         Ok(End::Code(code)) => Some(format!("{name} ended with code {code}{}", meaning(program, *code))),
         Ok(End::Signal(signal)) => Some(format!("{name} was ended by signal {signal}")),
         Ok(End::TimedOut) => Some(format!("{name} took too long")),
-        Ok(End::Unknown) => Some(format!("{name} ended, and nobody knows how")),
+        Ok(End::Unknown) => Some(format!("{name} ended with an unknown status")),
         Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => {
             Some(format!("{name} was not found"))
         }

@@ -13,7 +13,7 @@ use super::{Examination, project, secrets};
 /// Why a finding was not mended.
 #[derive(Debug, thiserror::Error)]
 pub enum FixError {
-    #[error("{id} is not mended by itself; see its advice")]
+    #[error("{id} can't be fixed automatically; see its advice")]
     NotAutomatic { id: &'static str },
     #[error("could not make {} readable for you alone: {source}", .path.display())]
     Permissions { path: PathBuf, source: std::io::Error },
@@ -68,7 +68,7 @@ pub fn fix(
         End::Code(0) => Ok(format!("Ran: {}", shell_words(&fix.command))),
         End::Code(code) => Err(failed(fix, format!("code {code}"), said)),
         End::Signal(signal) => Err(failed(fix, format!("signal {signal}"), said)),
-        End::TimedOut | End::Unknown => Err(failed(fix, "nobody knows how".to_owned(), said)),
+        End::TimedOut | End::Unknown => Err(failed(fix, "exit status unknown".to_owned(), said)),
     }
 }
 

@@ -87,7 +87,7 @@ fn libraries(examination: &Examination) -> Finding {
 fn not_even_python(python: &Path, around: &Surroundings, said: &Said) -> Finding {
     let without = Command::new(python).args(["-I", "-c", "pass"]).env_remove(LIBRARY_PATH);
     if !evidence::of(without).is_well() {
-        return skipped(FOUND, "Which libraries Python finds is not known: it does not run");
+        return skipped(FOUND, "Could not check libraries: Python does not run");
     }
     let variable = match library_path(around) {
         Some(_) => "PIPULATE_LIBRARY_PATH",

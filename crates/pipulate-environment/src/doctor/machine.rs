@@ -53,7 +53,7 @@ pub(super) const LOGOUT: Group = Group {
     checks: &[
         Check::new(
             SESSION,
-            "whether logging out ends your programs: systemd-logind's `KillUserProcesses`, and whether you linger",
+            "whether logging out ends your programs: systemd-logind's `KillUserProcesses`, and whether lingering is enabled",
         ),
         Check::new(
             IDLE,
@@ -77,7 +77,7 @@ const TOLERANCE: Duration = Duration::from_mins(5);
 
 fn memory(memory: Option<Memory>) -> Finding {
     let Some(memory) = memory else {
-        return skipped(MEMORY, "How much memory is available is not known");
+        return skipped(MEMORY, "Could not find out how much memory is available");
     };
     let [available, total, swap_used, swap_total] =
         [memory.available, memory.total, memory.swap_used, memory.swap_total].map(units::size);
@@ -102,7 +102,7 @@ fn watches(examination: &Examination) -> Finding {
         text.trim().parse::<u64>().ok()
     };
     let (Some(watches), Some(instances)) = (read("max_user_watches"), read("max_user_instances")) else {
-        return skipped(WATCHES, "How many files can be watched is not known");
+        return skipped(WATCHES, "Could not find out how many files can be watched");
     };
     let detail = format!("fs.inotify.max_user_watches = {watches}, max_user_instances = {instances}");
     if watches >= ENOUGH_WATCHES && instances >= ENOUGH_INSTANCES {
@@ -194,7 +194,7 @@ fn logout(examination: &Examination) -> Finding {
         return skipped(SESSION, "This system does not end programs at logout: it does not run systemd");
     }
     let Some(busctl) = examination.program("busctl") else {
-        return skipped(SESSION, "What happens at logout is not known: there is no busctl");
+        return skipped(SESSION, "Could not find out what happens at logout: there is no busctl");
     };
     let said = evidence::of_machine(Command::new(busctl).args(KILL_USER_PROCESSES));
     match said.stdout.trim() {
@@ -202,12 +202,12 @@ fn logout(examination: &Examination) -> Finding {
             return Finding::ok(SESSION, "Logging out leaves your services running").detail(said.evidence());
         }
         "b true" => {}
-        _ => return skipped(SESSION, "What happens at logout is not known").detail(said.evidence()),
+        _ => return skipped(SESSION, "Could not find out what happens at logout").detail(said.evidence()),
     }
     let user = examination.variable("USER").or_else(|| examination.variable("LOGNAME")).unwrap_or_default();
     let lingers = !user.is_empty() && examination.machine_file("var/lib/systemd/linger").join(user).exists();
     if lingers {
-        return Finding::ok(SESSION, "Your services may outlive a logout: you linger")
+        return Finding::ok(SESSION, "Logging out leaves your services running: lingering is enabled")
             .detail(said.evidence());
     }
     warning(SESSION, "Logging out ends your services: kernels and what they hold are lost then")

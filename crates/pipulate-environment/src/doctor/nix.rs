@@ -51,14 +51,14 @@ fn flakes(examination: &Examination) -> Finding {
     };
     let features = said.stdout.lines().find_map(words).unwrap_or_default();
     if features.split_whitespace().any(|feature| feature == "flakes") {
-        return Finding::ok(FLAKES_ON, "Nix knows flakes")
+        return Finding::ok(FLAKES_ON, "Flakes are enabled in Nix")
             .detail(format!("experimental-features ={features}"));
     }
     let evidence = match said.is_well() {
         true => format!("ran: nix show-config\nit said: experimental-features ={features}"),
         false => said.evidence(),
     };
-    warning(FLAKES_ON, "Nix does not know flakes yet: nix develop won't work here").detail(evidence).advice(
+    warning(FLAKES_ON, "Flakes are not enabled in Nix: nix develop won't work here").detail(evidence).advice(
         "run: mkdir -p ~/.config/nix && echo 'experimental-features = nix-command flakes' >> ~/.config/nix/nix.conf",
     )
 }

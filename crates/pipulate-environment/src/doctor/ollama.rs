@@ -113,7 +113,7 @@ fn models(choice: Choice) -> Finding {
 /// Whether a model that still needs so many bytes fits into the memory that is available.
 fn memory(model: &Model, needed: u64, memory: Option<Memory>) -> Finding {
     match memory {
-        None => skipped(MEMORY, "How much memory is available is not known"),
+        None => skipped(MEMORY, "Could not find out how much memory is available"),
         Some(memory) if memory.fits_model(needed) => {
             Finding::ok(MEMORY, format!("There is enough memory for {}", model.name))
         }

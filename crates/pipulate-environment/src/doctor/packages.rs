@@ -161,7 +161,7 @@ fn consistent(examination: &Examination) -> Finding {
     }
     let problems = problems(&said);
     if problems.is_empty() {
-        return skipped(FIT, "Whether the packages fit together is not known").detail(said.evidence());
+        return skipped(FIT, "Could not check whether the packages fit together").detail(said.evidence());
     }
     let detail = format!("{}\nof {}", said.evidence(), problems.join("; "));
     warning(FIT, "Some packages lack what they need, or have it in another version")

@@ -119,7 +119,7 @@ pub(super) fn obstacle(examination: &Examination) -> Option<&'static str> {
 fn disk(examination: &Examination) -> Finding {
     match &examination.resources.disk {
         Some(disk) => room(disk),
-        None => skipped(DISK, "The free space is not known"),
+        None => skipped(DISK, "Could not find out how much space is free"),
     }
 }
 
@@ -135,10 +135,10 @@ fn room(disk: &Disk) -> Finding {
 
 fn place(examination: &Examination) -> Finding {
     let Some(mounts) = examination.read_machine("proc/self/mountinfo") else {
-        return skipped(PLACED, "What this folder is on is not known");
+        return skipped(PLACED, "Could not find out what this folder is on");
     };
     let Some(mount) = mount_of(&mounts, examination.layout.root()) else {
-        return skipped(PLACED, "What this folder is on is not known");
+        return skipped(PLACED, "Could not find out what this folder is on");
     };
     let detail = format!("{} is a file system of type {}", mount.point.display(), mount.kind);
     if !DISTANT.contains(&mount.kind.as_str()) {
@@ -184,7 +184,7 @@ fn config(examination: &Examination) -> Finding {
         Ok(_) => Finding::ok(VALID, "There is no pipulate.toml: everything has its default"),
         Err(error) => {
             let advice = match files::read_foreign_text(&file) {
-                Ok(_) => "mend that line; `pipulate config --schema` has the keys",
+                Ok(_) => "correct that line; `pipulate config --schema` has the keys",
                 Err(_) => "put a text file that you can read in its place, or move it away",
             };
             failure(VALID, "pipulate.toml can't be read")

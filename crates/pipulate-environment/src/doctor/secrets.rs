@@ -35,7 +35,7 @@ pub(super) const FILE: Group = Group {
 pub(super) const GIT: Group = Group {
     checks: &[Check::new(
         IGNORED,
-        "`git ls-files` and `git check-ignore`: whether git has, or would take, `.env`",
+        "`git ls-files` and `git check-ignore`: whether git tracks `.env`, or would",
     )],
     examine: |examination| vec![ignored(examination)],
 };
@@ -127,21 +127,21 @@ fn ignored(examination: &Examination) -> Finding {
     }
     let Some(git) = examination.program("git") else { return skipped(IGNORED, "git is not installed") };
     let Some(checkout) = Checkout::around(layout.root(), git) else {
-        return skipped(IGNORED, "This folder is no git checkout");
+        return skipped(IGNORED, "This folder is not a git repository");
     };
     let tracked = checkout.ask(&["ls-files", "--error-unmatch", ".env"]);
     if tracked.is_well() {
-        return failure(IGNORED, "git has your secrets: .env is one of its files")
+        return failure(IGNORED, "git tracks .env: your secrets are in the repository")
             .detail(tracked.evidence())
             .command(
-                "take it out of git, then change the secrets: who has a copy has them",
+                "remove it from git, then change the secrets: every copy of the repository has them",
                 ["git", "-C", &layout.root().to_string_lossy(), "rm", "--cached", ".env"],
             );
     }
     let ignored = checkout.ask(&["check-ignore", "--verbose", ".env"]);
     match ignored.is_well() {
-        true => Finding::ok(IGNORED, "git leaves .env alone").detail(ignored.evidence()),
-        false => warning(IGNORED, "git would take .env: the next `git add .` publishes your secrets")
+        true => Finding::ok(IGNORED, "git ignores .env").detail(ignored.evidence()),
+        false => warning(IGNORED, "git does not ignore .env: the next `git add .` adds your secrets")
             .detail(ignored.evidence())
             .advice("add the line .env to .gitignore"),
     }

@@ -111,7 +111,7 @@ fn source(examination: &Examination) -> Vec<Finding> {
         Ok((Parsed::Error { line, message }, evidence)) => {
             failure(SYNTAX, format!("Python can't read server.py: line {line}: {message}"))
                 .detail(evidence)
-                .advice(format!("mend line {line} of server.py, or the one above it"))
+                .advice(format!("correct line {line} of server.py, or the one above it"))
         }
     };
     vec![syntax, reload(examination)]

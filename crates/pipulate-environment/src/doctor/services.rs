@@ -23,8 +23,8 @@ const RECORDS: &str = "services.records";
 pub(super) const SERVICES: Group = Group {
     checks: &[
         Check::new(RUNNING, "whether each service that should run does; of one that crashed, its last lines"),
-        Check::new(SUPERVISED, "whether each service that lives has its supervisor")
-            .mended_by("runs `pipulate start` for that service, which takes it over as it is"),
+        Check::new(SUPERVISED, "whether each running service has its supervisor")
+            .mended_by("runs `pipulate start` for that service, which takes over without restarting it"),
         Check::new(SETTINGS, "whether each service runs with the settings that pipulate.toml has"),
         Check::new(
             WATCHING,
@@ -74,7 +74,7 @@ fn running(examination: &Examination) -> Finding {
         ServiceState::Degraded if service.is_in_background() => {
             warning(RUNNING, format!("{name} put itself into the background"))
         }
-        ServiceState::Degraded => warning(RUNNING, format!("{name} lives, and does not answer")),
+        ServiceState::Degraded => warning(RUNNING, format!("{name} is running but not responding")),
         ServiceState::Crashed => failure(RUNNING, format!("{name} has crashed")),
         ServiceState::Backoff
         | ServiceState::Unstable
@@ -93,7 +93,7 @@ fn running(examination: &Examination) -> Finding {
         true => ("restart", "restart it"),
         false => ("start", "start it again"),
     };
-    let text = format!("read what it printed (pipulate logs {name}), mend it, and {words}");
+    let text = format!("read what it printed (pipulate logs {name}), fix it, and {words}");
     let command = examination.pipulate(&[verb, name.as_str()]);
     finding.detail(detail.join("\n")).command(text, command)
 }
@@ -124,14 +124,14 @@ fn supervised(examination: &Examination) -> Finding {
         .map(|service| service.name.as_str())
         .collect();
     if alone.is_empty() {
-        return Finding::ok(SUPERVISED, "Every service that lives has its supervisor");
+        return Finding::ok(SUPERVISED, "Every running service has its supervisor");
     }
     let finding =
         warning(SUPERVISED, format!("Nobody looks after {}: the supervisor is gone", alone.join(", ")))
-            .detail("it waits when 64 KiB of output have gathered, and is not started again when it ends");
+            .detail("after 64 KiB of output it has to wait, and it is not restarted when it ends");
     let command =
         examination.pipulate(&[&["start", "--no-setup", "--no-browser"], alone.as_slice()].concat());
-    finding.fix(Fix::command("take it over, as it is", command).automatic())
+    finding.fix(Fix::command("take over without restarting it", command).automatic())
 }
 
 fn settings(examination: &Examination) -> Finding {

@@ -176,7 +176,7 @@ impl Evidence {
     pub(super) fn gather(examination: &Examination) -> Result<Self, &'static str> {
         let config = examination.config()?;
         if config.python.interpreter.is_some() {
-            return Err("Not examined: pipulate.toml names an interpreter that somebody else manages");
+            return Err("Not examined: pipulate.toml names an interpreter that another tool manages");
         }
         let layout = &examination.layout;
         let root = layout.inside(&config.python.venv).to_path_buf();
@@ -230,10 +230,10 @@ impl Evidence {
                 Fix::command(format!("{manager}; install them with it"), manager.install_command())
             }
             Plan::Refuse(Refusal::BrokenAndNotOurs { .. } | Refusal::MovedAndNotOurs { .. }) => Fix::command(
-                "make it anew; the old one is kept beside it, as it was not made by Pipulate",
+                "make a new one; the old one is kept beside it, as it was not made by Pipulate",
                 examination.pipulate(&["setup", "--recreate"]),
             ),
-            Plan::Recreate { .. } => setup("make it anew; the old one is kept beside it"),
+            Plan::Recreate { .. } => setup("make a new one; the old one is kept beside it"),
             Plan::Create => setup("make it"),
             Plan::Install { .. } | Plan::Keep { .. } => setup("install what the project asks for"),
         })
@@ -265,7 +265,7 @@ impl Evidence {
 
     /// Adds the command that mends a package that is listed and not whole: no installer does.
     pub(super) fn remake(&self, examination: &Examination, finding: Finding) -> Finding {
-        let anew = "its files are not all there: make the environment anew; the old one is kept beside it";
+        let anew = "its files are not all there: make a new environment; the old one is kept beside it";
         finding.fix(if self.alive {
             let stop = examination.typed("stop");
             Fix::command(

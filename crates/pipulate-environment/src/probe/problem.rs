@@ -115,7 +115,7 @@ impl ProbeProblem {
                 )),
             },
             Self::WrongArchitecture | Self::Crashes { .. } => {
-                Fix::command("make the environment anew", ["pipulate", "setup", "--recreate"])
+                Fix::command("make a new environment", ["pipulate", "setup", "--recreate"])
             }
             Self::WrongLibc { .. } => Fix::advice(
                 "take LD_LIBRARY_PATH out of the environment (`unset LD_LIBRARY_PATH`), or update the system",
@@ -127,8 +127,7 @@ impl ProbeProblem {
                 Fix::advice("start pipulate again; the first import of a package on a slow disk takes long")
             }
             Self::DoesNotStart { .. } => Fix::command(
-                "take what it names out of PIPULATE_LIBRARY_PATH or LD_LIBRARY_PATH, if it is from there; else make \
-                 the environment anew",
+                "take what it names out of PIPULATE_LIBRARY_PATH or LD_LIBRARY_PATH, if it is from there; else make a new environment",
                 ["pipulate", "setup", "--recreate"],
             ),
             Self::Other { .. } => {
@@ -186,7 +185,7 @@ pub(crate) fn classify(said: &str) -> ProbeProblem {
         return ProbeProblem::MissingModule { module };
     }
     let last_line = said.lines().map(str::trim).rfind(|line| !line.is_empty());
-    ProbeProblem::Other { last_line: last_line.unwrap_or("it ended without a word").to_owned() }
+    ProbeProblem::Other { last_line: last_line.unwrap_or("it ended without output").to_owned() }
 }
 
 /// `libz.so.1` of `…: libz.so.1: cannot open shared object file: …`.
@@ -249,7 +248,7 @@ mod tests {
                 "Traceback …\nValueError: odd\n\n",
                 ProbeProblem::Other { last_line: "ValueError: odd".to_owned() },
             ),
-            ("", ProbeProblem::Other { last_line: "it ended without a word".to_owned() }),
+            ("", ProbeProblem::Other { last_line: "it ended without output".to_owned() }),
         ];
         for (said, wanted) in table {
             assert_eq!(classify(said), wanted, "{said}");

@@ -91,7 +91,7 @@ fn a_greeting_ends_at_its_deadline_wherever_it_is() {
     let loading = ollama(LOADED, Script::silent());
     let words = greeting(&loading.host, Greet::Loaded, short);
     assert!(
-        words.ends_with("|llama3.1:latest needs more than 0.3 s to say hello; it is there all the same"),
+        words.ends_with("|llama3.1:latest needs more than 0.3 s to say hello; it is available anyway"),
         "{words}"
     );
 

@@ -52,7 +52,7 @@ fn a_certificate_that_nobody_vouches_for_is_refused_with_what_to_do() {
     let told = error.to_string().replace(&address, "https://HERE");
     assert_eq!(
         told,
-        "could not trust the certificate of https://HERE: nobody whom this machine trusts vouches for it; \
+        "could not trust the certificate of https://HERE: its issuer is not trusted by this machine; \
          install its authority on this machine, or name a file that holds it in SSL_CERT_FILE"
     );
 }

@@ -150,9 +150,9 @@ fn damaged_records_are_refused_with_a_word_and_left_alone() {
         ("[]", "can't be understood"),
         ("{\"version\": 3}", "a newer Pipulate wrote it"),
         (&whole.replace("\"version\": 2", "\"version\": 3"), "a newer Pipulate wrote it"),
-        (&whole.replace("\"pid\": 42", "\"pid\": -1"), "no Pipulate writes"),
-        (&whole.replace("\"jupyter\"", "\"server\""), "it speaks of the service server"),
-        (&whole.replace("\"state\": \"ready\"", "\"state\": \"splendid\""), "no Pipulate writes"),
+        (&whole.replace("\"pid\": 42", "\"pid\": -1"), "an invalid value"),
+        (&whole.replace("\"jupyter\"", "\"server\""), "it belongs to the service server"),
+        (&whole.replace("\"state\": \"ready\"", "\"state\": \"splendid\""), "an invalid value"),
     ] {
         std::fs::write(layout.record(&name), bytes).unwrap();
         let error = read(&layout, &name).unwrap_err().to_string();

@@ -216,7 +216,7 @@ impl<S: Supervisor> PeerWatch<S> {
         match peers.rescue(peer) {
             Ok(newcomer) => Some(newcomer),
             Err(error) => {
-                tracing::warn!(%service, "{peer} lost its supervisor: {error}; it is tried again");
+                tracing::warn!(%service, "{peer} lost its supervisor: {error}; it will be tried again");
                 self.retry_at = Some(now + pause);
                 None
             }

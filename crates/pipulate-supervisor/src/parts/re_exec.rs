@@ -61,7 +61,7 @@ impl<T: Tried> Upgrade<T> {
         // A newer program begins by starting what does not run, and nobody asked for that.
         if matches!(phase, Phase::Ended(_)) || phase.wanted() == Wanted::Stopped {
             *self = Self::None;
-            tracing::info!(%service, "asked to upgrade while its service ends or has ended; it is not worth it");
+            tracing::info!(%service, "asked to upgrade while its service ends or has ended; ignored");
             return false;
         }
         let refused = |why: String| {

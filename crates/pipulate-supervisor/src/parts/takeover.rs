@@ -163,7 +163,7 @@ fn earlier_record(
             Err(doubtful(service, Reason::RecordUnreadable { problem: error.into(), pid: Some(entry.pid) }))
         }
         (None, _) | (Some(_), Beginning::Stop) => {
-            tracing::warn!(service = %service.name, "{error}; it is written anew");
+            tracing::warn!(service = %service.name, "{error}; a new one is written");
             Ok(None)
         }
     }

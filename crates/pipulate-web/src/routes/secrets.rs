@@ -61,7 +61,7 @@ fn key_for(name: &str, value: &SecretValue) -> Result<EnvKey, Complaint> {
     };
     let key = EnvKey::parse(name.trim()).map_err(refused)?;
     if value.expose().is_empty() {
-        let reason = "an empty value is none".to_owned();
+        let reason = "the value is empty".to_owned();
         return Err(Complaint { name: key.as_str().to_owned(), is_of_name: false, reason });
     }
     Ok(key)

@@ -60,7 +60,7 @@ async fn attack_29_no_page_ever_shows_a_value() {
 async fn attack_28_what_can_not_be_kept_is_refused_beside_its_field() {
     let (home, folder) = home("API_KEY=old\n");
     for (body, words) in [
-        ("name=API_KEY&value=", "An empty value is none"),
+        ("name=API_KEY&value=", "The value is empty"),
         ("name=1+2&value=x", "That is not a name for a secret"),
         ("name=API_KEY&value=a%00b", "Can't keep that value"),
         ("name=NEW_KEY&value=a%0db", "Can't keep that value"),

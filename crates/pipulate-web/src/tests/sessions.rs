@@ -86,7 +86,7 @@ async fn a_code_from_before_a_restart_of_the_app_is_refused_with_the_reason() {
     let early = sign::code(&token(), PORT, Timestamp::now() - SignedDuration::from_secs(5)).unwrap();
     let answer = open_code(&home, &early).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
-    assert!(answer.body.contains("before the web app was started anew"));
+    assert!(answer.body.contains("before the web app was restarted"));
 }
 
 #[tokio::test]

@@ -104,16 +104,16 @@ enum VerbArguments {
     /// What they depend on is started if it is down. Without a name, JupyterLab is left alone while it has
     /// kernels.
     Restart(RestartArguments),
-    /// Show how the services are
+    /// Show the state of the services
     #[command(visible_alias = "ps", after_help = STATUS_CODES)]
     Status(StatusArguments),
     /// Show what the services printed
     Logs(LogsArguments),
-    /// Examine this home, and say what to do about what is wrong
+    /// Look for problems, and say what to do about them
     Doctor(DoctorArguments),
     /// Make the Python environment and install its packages
     Setup(SetupArguments),
-    /// Add packages to what the project asks for, and install them beside what is running
+    /// Add packages to the project's list and install them; services keep running
     ///
     /// They are written to requirements.txt (or the file that [python] requirements names), or given to `uv
     /// add` in a project of uv. What running services may have loaded is not replaced.
@@ -122,7 +122,7 @@ enum VerbArguments {
     ///
     /// It writes a program that is yours from then on: server.py if there is none, else NOTEBOOK_app.py and a
     /// service for it in pipulate.toml. The form comes from the cell with the tag "parameters", else from a
-    /// first cell that only assigns values. Nothing that is there is overwritten.
+    /// first cell that only assigns values. No file is overwritten.
     App(AppArguments),
     /// Open a service in the browser, starting it if needed
     Open(ServiceArgument),
@@ -145,10 +145,10 @@ enum VerbArguments {
     /// Print what activates the environment in the shell you are in
     #[command(after_help = shells::ACTIVATE)]
     Activate(ShellArgument),
-    /// Edit the secrets in .env; their values are never shown
+    /// Manage the secrets in .env; their values are never shown
     #[command(subcommand)]
     Secret(SecretArguments),
-    /// Write the files of a small project to begin with; nothing that is there is touched
+    /// Write the files of a small project to begin with; files that exist are not changed
     Init,
     /// Run the embedded web app in the foreground
     Serve,
@@ -157,7 +157,7 @@ enum VerbArguments {
     /// For the flake's shell: make the environment ready, and say what to type
     #[command(name = "__enter", hide = true)]
     Enter,
-    /// Print what makes your shell complete `pipulate` with the Tab key
+    /// Print the completions for your shell
     #[command(after_help = shells::COMPLETIONS)]
     Completions(ShellArgument),
     /// Print the manual page, or that of a verb
@@ -189,14 +189,14 @@ struct DoctorArguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Mend what can safely be mended
+    /// Fix what can be fixed safely
     #[arg(long)]
     fix: bool,
 }
 
 #[derive(Debug, Args)]
 struct SetupArguments {
-    /// Make the environment anew; the old one is kept as .venv.old
+    /// Make a new environment; the old one is kept as .venv.old
     #[arg(long)]
     recreate: bool,
 }
@@ -249,7 +249,7 @@ struct WhyArguments {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct ConfigArguments {
-    /// Print it as it is read, with the defaults that a file can state
+    /// Print the configuration in force, defaults included
     #[arg(long)]
     show: bool,
     /// Print the JSON schema of pipulate.toml, for editors

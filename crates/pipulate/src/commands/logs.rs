@@ -140,7 +140,9 @@ fn open(context: &Context, services: &[ServiceName], lines: &LinesSettings) -> R
                 When::LastStart => "was last started",
                 When::LastReady => "was last ready",
             };
-            context.printer.warning(format!("it is not known when {service} {what}; all of its lines count"));
+            context
+                .printer
+                .warning(format!("could not tell when {service} {what}; all of its lines are shown"));
         }
     }
     Ok(logs)

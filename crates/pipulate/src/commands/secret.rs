@@ -143,7 +143,7 @@ fn save(context: &Context, key: &EnvKey, value: &SecretValue) -> Result<(), Fail
     }
     let around = &context.project.around;
     if doctor::secrets_would_be_published(&context.project.layout, around) {
-        context.printer.warning("git would take .env: the next `git add .` publishes your secrets");
+        context.printer.warning("git does not ignore .env: the next `git add .` adds your secrets");
         context.printer.hint("add the line .env to .gitignore");
     }
     if around.variable(name).is_some() {

@@ -13,7 +13,7 @@ use crate::exit_code::ExitStatus;
 pub(crate) fn shell(context: &Context) -> Result<ExitStatus, Failure> {
     let terminal = context.printer.terminal();
     if !terminal.stdin_is_terminal || !terminal.stdout_is_terminal {
-        return Err(Failure::failed("a shell is for a person at a terminal, and this is none")
+        return Err(Failure::failed("`shell` needs an interactive terminal")
             .hint("run one command in the environment with: pipulate run -- COMMAND"));
     }
     let python = context.python()?;

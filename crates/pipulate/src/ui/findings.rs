@@ -67,7 +67,7 @@ fn paragraph(finding: &Finding, style: Style) -> String {
 
 /// What is well, in one line: it is of no interest which that is.
 fn summary(well: usize, skipped: usize, style: Style) -> Option<String> {
-    let well = (well > 0).then(|| format!("{} {well} checks are well", style.good("✔")));
+    let well = (well > 0).then(|| format!("{} {well} checks passed", style.good("✔")));
     let skipped = (skipped > 0).then(|| format!("{skipped} do not apply here"));
     let parts: Vec<String> = well.into_iter().chain(skipped).collect();
     let hint = style.dim("(pipulate -v doctor lists them)");
@@ -160,7 +160,7 @@ mod tests {
     fn a_home_that_is_well_is_said_to_be() {
         assert_eq!(
             text(&findings()[..2], false, Style::plain()),
-            "✔ 2 checks are well  (pipulate -v doctor lists them)\n\nThis home is well"
+            "✔ 2 checks passed  (pipulate -v doctor lists them)\n\nThis home is well"
         );
         let warned = text(&findings()[3..4], false, Style::plain());
         assert!(warned.ends_with("This home works, with 1 warning"), "{warned}");

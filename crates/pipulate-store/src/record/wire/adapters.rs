@@ -26,7 +26,7 @@ macro_rules! with {
                 deserializer: D,
             ) -> Result<$type, D::Error> {
                 let decode: fn($wire) -> Option<$type> = $decode;
-                let refused = || serde::de::Error::custom("a value that no Pipulate writes");
+                let refused = || serde::de::Error::custom("an invalid value");
                 decode(<$wire>::deserialize(deserializer)?).ok_or_else(refused)
             }
         }

@@ -47,7 +47,7 @@ pub(super) fn health(service: &ServiceStatus) -> Option<&'static str> {
         ServiceState::Degraded => Some("does not answer"),
         ServiceState::Running => Some("not checked"),
         ServiceState::Starting => Some("not ready yet"),
-        ServiceState::Unsupervised => Some("not checked: nobody supervises it"),
+        ServiceState::Unsupervised => Some("not checked: it has no supervisor"),
         ServiceState::Stopped
         | ServiceState::Exited
         | ServiceState::Crashed

@@ -33,7 +33,7 @@ pub(super) struct LogsArguments {
     /// Don't put the service's name in front of its lines
     #[arg(long)]
     no_prefix: bool,
-    /// Only lines that match; capitals only matter if there are any in it
+    /// Only lines that match; case matters only if the pattern has capitals
     #[arg(short, long, value_name = "RE", value_parser = parse_pattern)]
     grep: Option<Regex>,
     /// Print JSON, one object a line

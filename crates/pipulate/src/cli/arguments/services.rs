@@ -41,7 +41,7 @@ pub(super) struct StopArguments {
     /// How long a service may take before it is forced [default: 10s, or its configuration]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     timeout: Option<Duration>,
-    /// Stop them also if work is in progress, without asking
+    /// Stop them even if work is in progress, without asking
     #[arg(short, long)]
     yes: bool,
     /// End them at once, without asking about work in progress
@@ -56,7 +56,7 @@ pub(super) struct StopArguments {
 pub(super) struct RestartArguments {
     #[command(flatten)]
     services: ServicesArgument,
-    /// Restart them also if work is in progress, without asking
+    /// Restart them even if work is in progress, without asking
     #[arg(short, long, visible_alias = "force")]
     yes: bool,
 }

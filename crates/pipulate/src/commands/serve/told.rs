@@ -137,7 +137,7 @@ pub(super) fn of_request(target: &Target, verb: Verb) -> String {
     match (target, verb) {
         (Target::One(service), verb) => format!("{service} was asked to {}", verb.word()),
         (Target::All, Verb::Restart) => {
-            "all services were asked to restart; JupyterLab is left alone while it has kernels".to_owned()
+            "all services were asked to restart; JupyterLab is skipped while kernels run".to_owned()
         }
         (Target::All, Verb::Start | Verb::Stop) => format!("all services were asked to {}", verb.word()),
     }

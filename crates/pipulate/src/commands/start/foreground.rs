@@ -209,7 +209,7 @@ fn living(context: &Context, services: &[ServiceName]) -> Vec<ServiceStatus> {
 
 /// Stopped from elsewhere, or done: that is well. What crashed is told.
 fn how_they_ended(context: &Context, services: &[ServiceName]) -> Result<ExitStatus, Failure> {
-    context.printer.note("Nothing runs any more");
+    context.printer.note("Everything has stopped");
     // Their last words, as they said that they end; who wrote them may still be on the way out.
     let records =
         services.iter().filter_map(|service| record::read(&context.project.layout, service).ok().flatten());
