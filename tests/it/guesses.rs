@@ -59,7 +59,7 @@ fn which_home_a_secret_is_for_is_asked_before_the_secret() {
 fn a_secret_that_git_would_take_is_warned_of() {
     let project = TestProject::light().build();
     let said = || run::output_of(&mut project.command(&["secret", "set", "KEY"]), "value\n").expect(0).stderr;
-    let word = "git would take .env";
+    let word = "git does not ignore .env";
     assert!(!said().contains(word), "this is no checkout");
     run::output(project.foreign("git").args(["init", "--quiet"])).expect(0);
     assert!(said().contains(word));

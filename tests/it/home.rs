@@ -369,7 +369,7 @@ fn restart_leaves_kernels_and_other_services_alone() {
         let restarted = project.run(args).expect(0);
         assert_eq!(restarted.stdout, "Restarted server\n");
         assert_eq!(
-            restarted.stderr.contains("jupyter is left alone"),
+            restarted.stderr.contains("jupyter was not restarted"),
             args.len() == 1,
             "{}",
             restarted.stderr

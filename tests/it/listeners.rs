@@ -239,7 +239,7 @@ fn a_service_that_answers_otherwise_than_it_did_is_degraded_and_why_is_said() {
         .build();
     project.start(&[]);
     std::fs::remove_file(project.path("health")).unwrap();
-    let why = "it lives, but it answered 404 at /health";
+    let why = "it is running, but it answered 404 at /health";
     let web = project.wait_for_state("web", "degraded");
     assert_eq!(web["reason"], why);
     for args in [&["start", "--no-setup"][..], &["start", "--no-setup", "--no-wait"], &["open", "web"]] {

@@ -162,7 +162,7 @@ fn what_came_without_an_index_is_shown_with_a_warning() {
     );
     let shown = project.run(&["logs", "--since", "last-start"]).expect(0);
     assert_eq!(shown.stdout.lines().count(), 2);
-    assert!(shown.stderr.contains("it is not known when talker was last started"), "{}", shown.stderr);
+    assert!(shown.stderr.contains("could not tell when talker was last started"), "{}", shown.stderr);
     // A new index is begun, and an old one is never missed by a plain look.
     assert_eq!(project.run(&["logs"]).expect(0).stderr, "");
     project.start(&["talker"]);

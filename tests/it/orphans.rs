@@ -169,7 +169,7 @@ fn what_is_never_to_be_restarted_is_not_run_again_by_a_rescue() {
 
     // Crashed it is at once, by its record; now somebody has looked after it.
     let own_log = ".pipulate/log/supervisor.log";
-    holds("the rescue", || project.read(own_log).contains("nobody saw how"));
+    holds("the rescue", || project.read(own_log).contains("with an unknown status"));
     let crashed = project.wait_for_state("once", "crashed");
     assert_eq!(project.read("runs"), "run\n", "{crashed}");
     project.start(&["once"]);

@@ -127,7 +127,7 @@ fn a_mistake_ends_nothing_that_works_and_is_told_until_it_is_mended() {
     let log = project.read(".pipulate/log/supervisor.log");
     assert!(log.contains("line 3 of worker.py has a mistake"), "{log}");
     let again = project.start(&[]);
-    let said = "warning: worker: line 3 of worker.py has a mistake: invalid syntax; it is restarted once";
+    let said = "warning: worker: line 3 of worker.py has a mistake: invalid syntax; it will restart once";
     assert!(again.stderr.contains(said), "{again:?}");
 
     // Another file is in order, and does not make the first one so. Nothing of it runs.

@@ -193,7 +193,7 @@ fn the_app_restarts_itself_from_its_page_and_knows_its_people_after_it() {
     let mut browser = signed_in(&project);
     let before = Process::of(&project.service("server")["pid"]);
     browser.click("button[aria-label='Restart all services']");
-    browser.wait_for_text("#answer", "All services were asked to restart; JupyterLab is left alone");
+    browser.wait_for_text("#answer", "All services were asked to restart; JupyterLab is skipped");
     crate::support::holds("the end of the old app", || !before.lives());
     project.wait_for_state("server", "ready");
     // A page is of one moment: on a busy machine that may be one in which an answer took too long.

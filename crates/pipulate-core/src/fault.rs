@@ -104,7 +104,7 @@ pub enum FileRefusal {
     )]
     UnsuitableForRun,
     /// It is a record, and not this service's.
-    #[error("it speaks of the service {service}")]
+    #[error("it belongs to the service {service}")]
     OfAnotherService { service: ServiceName },
     #[error("it is empty, as after a full disk or a crash of the machine")]
     Empty,

@@ -101,8 +101,8 @@ enum VerbArguments {
     Stop(StopArguments),
     /// Stop and start services; the others are not touched
     ///
-    /// What they depend on is started if it is down. Without a name, JupyterLab is left alone while it has
-    /// kernels.
+    /// What they depend on is started if it is down. Without a name, JupyterLab is skipped while
+    /// kernels run.
     Restart(RestartArguments),
     /// Show the state of the services
     #[command(visible_alias = "ps", after_help = STATUS_CODES)]

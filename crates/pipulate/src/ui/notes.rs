@@ -39,10 +39,12 @@ pub(crate) fn text(note: &Note) -> String {
         }
         Note::HasKernels { service, kernels } => {
             let kernels = if *kernels == 1 { "a kernel".to_owned() } else { format!("{kernels} kernels") };
-            format!("{service} is left alone: it has {kernels}; restart it with: pipulate restart {service}")
+            format!(
+                "{service} was not restarted: it has {kernels}; restart it with: pipulate restart {service}"
+            )
         }
         Note::NotConfigured { service } => format!(
-            "{service} is left alone: pipulate.toml would not bring it back; end it with: pipulate stop {service}"
+            "{service} was not restarted: pipulate.toml would not bring it back; end it with: pipulate stop {service}"
         ),
         Note::ConfigIgnored { file, error } => format!("{file} is ignored: {error}"),
         Note::SecretsMissing { names } => {

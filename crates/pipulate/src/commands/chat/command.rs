@@ -14,7 +14,7 @@ pub(super) const HELP: &str = "\
 /quit           leave, as Ctrl-D does
 
 Ctrl-C stops an answer. Arrow-up brings back what you wrote, and Tab completes
-orders and models. What you paste is one question, however many lines it has.";
+commands and models. What you paste is one question, however many lines it has.";
 
 /// The orders, for Tab. One that wants something behind it ends with a space.
 const ORDERS: [&str; 6] = ["/help", "/model ", "/new", "/quit", "/save ", "/system "];
