@@ -215,11 +215,9 @@ impl Timeline {
         html! {
             details class="more" {
                 summary { "As a list" }
-                div class="wide" {
-                    table {
-                        thead { tr { th { "Service" } th { "Most CPU" } th { "Most memory" } th { "Starts" } th { "Crashes" } } }
-                        tbody { @for lane in &self.lanes { (self.row(lane)) } }
-                    }
+                table {
+                    thead { tr { th { "Service" } th { "Most CPU" } th { "Most memory" } th { "Starts" } th { "Crashes" } } }
+                    tbody { @for lane in &self.lanes { (self.row(lane)) } }
                 }
                 p class="remark" { "CPU and memory are looked at while a page is open." }
                 ol {
