@@ -107,7 +107,7 @@ fn older_and_newer_lines_keep_the_readers_place() {
     browser.click("#older");
     browser.wait_for_text("#log", &format!("old {}\n", first(9)));
     let last = format!("old {}", first(8) - 1);
-    assert!(place_of(&mut browser, &last).is_some(), "what comes before the line that was read is in view");
+    holds("what comes before the line that was read in view", || place_of(&mut browser, &last).is_some());
     // Older ones come above it by themselves, and newer ones below it.
     browser.measure(ABOVE);
     browser.wait_for_text("#log", &format!("old {}\n", first(10)));
