@@ -132,10 +132,9 @@ impl Executor<'_> {
         let names: Vec<ServiceName> = goals.iter().map(|(service, _)| service.clone()).collect();
         let task = |(service, goal)| Task { service, goal, supervisor: None, is_due: true };
         let mut tasks: Vec<Task> = goals.into_iter().map(task).collect();
-        // Supervisors watch the next one by name. One that is not asked yet when that ends looks for another,
-        // past all that have ended: each is asked right before the one that watches it.
+        // Supervisors watch the next one by name: each is asked before the one that it watches ends.
         if tasks.iter().all(|task| task.goal.aim == Aim::Stop) {
-            tasks.sort_by(|one, other| other.service.cmp(&one.service));
+            tasks.sort_by(|one, other| one.service.cmp(&other.service));
         }
         let mut run = Run {
             executor: self,

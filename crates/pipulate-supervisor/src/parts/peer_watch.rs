@@ -22,6 +22,10 @@ const RESCUE_WINDOW: Duration = Duration::from_secs(60);
 /// First pause before a failed rescue (EAGAIN at fork) is tried again; it doubles each time.
 const RESCUE_PAUSE: Duration = Duration::from_secs(1);
 
+/// Pause after the next one has ended in order. Where many are stopped, this one is asked by then, and looks for
+/// no other past all that have ended.
+const CALM: Duration = Duration::from_millis(50);
+
 /// A supervisor's place in the ring.
 pub(crate) struct PeerWatch<S = Verified> {
     /// It has looked for the next one.
@@ -34,7 +38,7 @@ pub(crate) struct PeerWatch<S = Verified> {
     /// The ring when the one before was told. Later newcomers tell of themselves.
     ring: Option<Vec<ServiceName>>,
     rescues: Vec<Instant>,
-    /// When to try a failed rescue again.
+    /// When to look around again: a rescue failed, or the next one ended in order.
     retry_at: Option<Instant>,
     /// A new supervisor may have come between this one and the next.
     is_asked: bool,
@@ -123,8 +127,14 @@ impl<S: Supervisor> PeerWatch<S> {
             self.look_around_in(ring, peers, service, is_stopping, now);
         }
         let is_due = std::mem::take(&mut self.is_asked) || self.retry_at.is_some_and(|at| at <= now);
-        if is_due || self.next.as_ref().is_some_and(|next| !next.supervisor.lives()) {
-            self.look_around(peers, service, is_stopping, now);
+        let ended = self.next.as_ref().filter(|next| !next.supervisor.lives()).map(|next| &next.service);
+        match ended {
+            Some(ended) if !is_due && !is_stopping && !peers.was_lost(ended) => {
+                (self.next, self.retry_at) = (None, Some(now + CALM));
+            }
+            Some(_) => self.look_around(peers, service, is_stopping, now),
+            None if is_due => self.look_around(peers, service, is_stopping, now),
+            None => {}
         }
     }
 

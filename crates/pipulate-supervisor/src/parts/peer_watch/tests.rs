@@ -91,6 +91,21 @@ fn of_many_that_stop_at_once_none_lists_the_others() {
 }
 
 #[test]
+fn another_one_is_looked_for_a_little_after_the_next_ended_in_order() {
+    let (project, now) = (Project { ended_in_order: &["c"], ..Project::of(&NAMES) }, Instant::now());
+    let mut watch = PeerWatch::new(false);
+    look(&mut watch, &project, now);
+    let listed = project.listed.get();
+    project.kill("c");
+    look(&mut watch, &project, now);
+    assert_eq!((project.listed.get(), watched(&watch)), (listed, None));
+    let later = watch.next_look().unwrap();
+    look(&mut watch, &project, later);
+    assert_eq!((watched(&watch), watch.next_look()), (Some("d"), None));
+    assert!(project.rescued.borrow().is_empty());
+}
+
+#[test]
 fn each_watches_the_next_living_one_and_the_last_watches_the_first() {
     let now = Instant::now();
     for (living, next) in [
