@@ -703,7 +703,7 @@ impl Driver {
     fn save(&mut self) {
         self.update_the_record();
         if self.home.is_ours() {
-            self.record.write(self.home.layout());
+            self.record.write(self.home.layout(), Instant::now());
         }
     }
 
@@ -834,6 +834,7 @@ impl Driver {
             self.port.next_look(phase, now),
             self.rest.next(self.record.is_transient()),
             is_ending.then(|| now + RECHECK),
+            self.record.next_write(now),
             self.reserve.next_look(&self.log.capture, self.record.is_written()),
         ]
         .into_iter()

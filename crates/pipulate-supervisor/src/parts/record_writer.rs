@@ -4,18 +4,17 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt as _;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pipulate_core::identity::ProcessIdentity;
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
 use pipulate_core::reason::Reason;
-use pipulate_core::service::{Readiness, Scheme, ServiceSpec};
+use pipulate_core::service::{Readiness, ServiceSpec};
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::LastExit;
 use pipulate_process::command::End;
@@ -23,10 +22,17 @@ use pipulate_process::poll::{self, Interest};
 use pipulate_store::error::StoreError;
 use pipulate_store::files;
 use pipulate_store::own_log::{ENDED, STARTED};
-use pipulate_store::record::{self, MainProcess, Receipt, Record};
+use pipulate_store::record::{self, MainProcess, Record};
+
+mod snapshot;
 
 use super::disk_reserve::Loss;
 use crate::particulars::{Description, Finding, Words};
+pub(crate) use snapshot::Snapshot;
+
+/// A service that ends so fast is not first said to be stopping: most do, and a record costs as much as all else
+/// of a stop.
+const SHORTLY: Duration = Duration::from_millis(50);
 
 /// The record as it is to be, and as it was last written.
 pub(crate) struct RecordWriter {
@@ -37,6 +43,8 @@ pub(crate) struct RecordWriter {
     notify: Option<File>,
     /// Why the record could not be written the last time.
     unwritten: Option<StoreError>,
+    /// When to write that the service is stopping.
+    postponed: Option<Instant>,
     /// The run of the next start.
     next_run: RunId,
     /// A first record was written, or the service ran already: it goes on without one.
@@ -59,29 +67,6 @@ impl WrittenAhead {
     pub(crate) fn into_run(self) -> RunId {
         self.run
     }
-}
-
-/// What the machine and the parts know of a service at the end of a round.
-#[derive(Debug)]
-pub(crate) struct Snapshot<'a> {
-    pub(crate) state: ServiceState,
-    pub(crate) reasons: Vec<Reason>,
-    pub(crate) wanted: Wanted,
-    pub(crate) restarts: u32,
-    pub(crate) unexpected_ends: u32,
-    /// Where it answers, and how.
-    pub(crate) address: Option<SocketAddr>,
-    pub(crate) scheme: Scheme,
-    pub(crate) is_adopted: bool,
-    /// The main process, running or not yet forgotten.
-    pub(crate) main: Option<&'a MainProcess>,
-    /// Another user may know keys of this home.
-    pub(crate) is_exposed: bool,
-    /// Saved files that the running instance does not know.
-    pub(crate) saved: Vec<PathBuf>,
-    pub(crate) receipt: Option<Receipt>,
-    /// The supervisor ends after this.
-    pub(crate) is_over: bool,
 }
 
 impl RecordWriter {
@@ -117,7 +102,8 @@ impl RecordWriter {
             ..Record::new(layout.born().clone(), spec.name.clone())
         };
         let notify = notify.map(File::from).filter(is_pipe);
-        Self { me, record, written: None, notify, unwritten: None, next_run, has_begun: false, words }
+        let (written, unwritten, postponed, has_begun) = (None, None, None, false);
+        Self { me, record, written, notify, unwritten, postponed, next_run, has_begun, words }
     }
 
     /// Answers all requests that go by the present run and generation: they name other ones from now on.
@@ -169,7 +155,7 @@ impl RecordWriter {
     ) -> Result<WrittenAhead, StoreError> {
         let is_on_disk = self.written.as_ref().is_some_and(|it| it.next_run == self.record.next_run);
         if !is_on_disk && may_write {
-            self.write(layout);
+            self.write_by(layout, record::write);
         }
         match self.unwritten.take_if(|_| !self.has_begun) {
             Some(error) => Err(error),
@@ -203,8 +189,18 @@ impl RecordWriter {
         }
     }
 
-    /// Writes the record if it has changed, and notifies the command that waits.
-    pub(crate) fn write(&mut self, layout: &Layout) {
+    /// Writes the record if it has changed, and notifies the command that waits. That a stop has begun is
+    /// written a little later.
+    pub(crate) fn write(&mut self, layout: &Layout, now: Instant) {
+        let is_stop =
+            |record: &Record| (record.state, record.wanted) == (ServiceState::Stopping, Wanted::Stopped);
+        let is_new =
+            is_stop(&self.record) && !self.written.as_ref().is_some_and(is_stop) && self.is_written();
+        self.postponed = is_new.then(|| self.postponed.unwrap_or(now + SHORTLY));
+        if self.postponed.is_some_and(|at| now < at) {
+            return;
+        }
+        self.postponed = None;
         let is_last = self.record.supervisor.is_none();
         self.write_by(layout, if is_last { record::write_last } else { record::write });
     }
@@ -333,6 +329,11 @@ impl RecordWriter {
     /// Returns whether the record is on disk.
     pub(crate) fn is_written(&self) -> bool {
         self.unwritten.is_none()
+    }
+
+    /// Returns when to write what was postponed; what is late already is written with what happens next.
+    pub(crate) fn next_write(&self, now: Instant) -> Option<Instant> {
+        self.postponed.filter(|at| now < *at)
     }
 
     /// Returns whether the service is on its way to another state, so that a command may be waiting for it.

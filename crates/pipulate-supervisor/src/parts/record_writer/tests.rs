@@ -1,5 +1,6 @@
 use std::io::{self, Read as _};
 
+use pipulate_core::service::Scheme;
 use pipulate_process::identity;
 
 use super::*;
@@ -116,10 +117,10 @@ fn the_command_that_waits_is_notified_of_every_change_until_the_state_lasts() {
     let mut it = fixture(None, Some(notify.into()));
     it.writer.begin(&it.layout, true, true).unwrap();
     assert!(it.writer.has_waiter() && it.writer.waiter().is_some());
-    it.writer.write(&it.layout);
+    it.writer.write(&it.layout, Instant::now());
     for state in [ServiceState::Backoff, ServiceState::Ready, ServiceState::Degraded] {
         it.writer.update(snapshot(state));
-        it.writer.write(&it.layout);
+        it.writer.write(&it.layout, Instant::now());
     }
     assert!(!it.writer.has_waiter());
     let mut told = String::new();
@@ -140,18 +141,41 @@ fn a_command_that_has_gone_is_waited_for_no_more() {
 }
 
 #[test]
+fn that_a_stop_has_begun_is_written_when_the_service_takes_longer() {
+    let now = Instant::now();
+    for takes_longer in [false, true] {
+        let mut it = fixture(None, None);
+        it.writer.begin(&it.layout, true, true).unwrap();
+        let stopping = || Snapshot { wanted: Wanted::Stopped, ..snapshot(ServiceState::Stopping) };
+        it.writer.update(stopping());
+        it.writer.write(&it.layout, now);
+        assert_eq!(it.read().unwrap().state, ServiceState::Starting);
+        let later = it.writer.next_write(now).unwrap();
+        if takes_longer {
+            it.writer.write(&it.layout, later);
+            assert_eq!(it.read().unwrap().state, ServiceState::Stopping);
+        } else {
+            it.writer.update(Snapshot { is_over: true, ..snapshot(ServiceState::Stopped) });
+            it.writer.write(&it.layout, now);
+            assert_eq!(it.read().unwrap().state, ServiceState::Stopped);
+        }
+        assert_eq!(it.writer.next_write(now), None);
+    }
+}
+
+#[test]
 fn the_name_of_the_supervisor_leaves_the_record_last() {
     let mut it = fixture(None, None);
     it.writer.begin(&it.layout, true, true).unwrap();
     let main = samples::main_process();
     it.writer.started(&main, Some(5001), 0);
     it.writer.update(Snapshot { main: Some(&main), ..snapshot(ServiceState::Stopping) });
-    it.writer.write(&it.layout);
+    it.writer.write(&it.layout, Instant::now());
     let record = it.read().unwrap();
     assert!(record.supervisor.is_some() && record.main == Some(main));
     assert!(it.layout.pid_file(&it.spec.name).exists());
     it.writer.update(Snapshot { is_over: true, ..snapshot(ServiceState::Stopped) });
-    it.writer.write(&it.layout);
+    it.writer.write(&it.layout, Instant::now());
     let record = it.read().unwrap();
     assert_eq!((record.supervisor, record.main, record.port), (None, None, Some(5001)));
     assert!(!it.layout.pid_file(&it.spec.name).exists());
