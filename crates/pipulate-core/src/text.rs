@@ -93,7 +93,9 @@ fn is_visible(parameter: &str) -> bool {
 /// Such characters stand in strings only, so that it means the same.
 pub fn escaped_json(json: &str) -> Cow<'_, str> {
     let is_plain = |character| is_harmless(character) || character == '\n';
-    if json.chars().all(is_plain) {
+    // Most of it is ASCII, which is looked at many bytes at a time.
+    let is_plain_ascii = json.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n'));
+    if is_plain_ascii || json.chars().all(is_plain) {
         return Cow::Borrowed(json);
     }
     let mut escaped = String::with_capacity(json.len() + 16);

@@ -101,9 +101,13 @@ impl Project {
     /// The services that exist here, in the order of the configuration. Where that can't be read there
     /// are those of a folder without one, and those with a record; a folder that is gone has none.
     pub fn services(&self) -> Vec<ServiceName> {
-        let config = self.config.clone().or_else(|_| Config::parse("")).ok();
-        let Some(config) = config.filter(|_| self.layout.root().is_dir()) else { return Vec::new() };
-        let mut services = self.configured(&config);
+        if !self.layout.root().is_dir() {
+            return Vec::new();
+        }
+        let mut services = match &self.config {
+            Ok(config) => self.configured(config),
+            Err(_) => Config::parse("").map(|config| self.configured(&config)).unwrap_or_default(),
+        };
         if self.config.is_err() {
             let mut recorded = query::services(&self.layout).unwrap_or_default();
             recorded.retain(|name| !services.contains(name));

@@ -52,7 +52,7 @@ pub fn others_in_use(layout: &Layout) -> Vec<Layout> {
 /// What the folder was called when what lives in it was started, if that was not its name of
 /// today. The lock and the FIFO tell a moved folder from a copy: a copy's are held by nobody.
 fn former_root(layout: &Layout) -> Option<AbsPath> {
-    for service in record::services(layout).ok()? {
+    for service in record::services_as_listed(layout).ok()? {
         let Ok(Some(record)) = record::read_of_any_folder(layout, &service) else { continue };
         if record.root.to_string_lossy() == layout.root().to_string_lossy() {
             return None;

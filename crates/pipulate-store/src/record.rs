@@ -253,17 +253,25 @@ pub fn set_room_aside(layout: &Layout, service: &ServiceName) -> Result<(), Stor
 /// # Errors
 /// The folder is there and can't be read.
 pub fn services(layout: &Layout) -> Result<Vec<ServiceName>, StoreError> {
+    let mut names: Vec<_> = services_as_listed(layout)?.collect();
+    names.sort();
+    Ok(names)
+}
+
+/// The same one by one and in no order.
+///
+/// # Errors
+/// As [`services`].
+pub(crate) fn services_as_listed(layout: &Layout) -> Result<impl Iterator<Item = ServiceName>, StoreError> {
     let entries = match std::fs::read_dir(layout.run()) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Ok(entries) => Some(entries),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(StoreError::io("read", layout.run())(error)),
     };
     let name = |entry: std::fs::DirEntry| {
         ServiceName::parse(entry.file_name().to_str()?.strip_suffix(".json")?).ok()
     };
-    let mut names: Vec<_> = entries.flatten().filter_map(name).collect();
-    names.sort();
-    Ok(names)
+    Ok(entries.into_iter().flatten().flatten().filter_map(name))
 }
 
 #[cfg(test)]
