@@ -13,32 +13,43 @@ mod reference;
 use std::ffi::OsString;
 
 use clap::error::ContextKind;
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::{CommandFactory as _, FromArgMatches};
 
 use crate::call::Call;
 
 pub(crate) use answer::Answer;
+use arguments::{Arguments, ShortArguments};
 
 /// Reads the arguments, the first of which is the program's name.
 ///
 /// # Errors
 /// What to print instead of doing something: the help, the version, or what is wrong.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Call, Answer> {
-    parse_with(arguments::Arguments::command(), args)
+    let args: Vec<OsString> = args.into_iter().collect();
+    if ShortArguments::may_be(&args)
+        && let Ok(arguments) = read(ShortArguments::command(), &args)
+    {
+        return Ok(ShortArguments::resolve(arguments));
+    }
+    parse_with(Arguments::command(), args)
 }
 
-fn parse_with(mut command: clap::Command, args: impl IntoIterator<Item = OsString>) -> Result<Call, Answer> {
+fn parse_with(command: clap::Command, args: impl IntoIterator<Item = OsString>) -> Result<Call, Answer> {
     let args: Vec<OsString> = args.into_iter().collect();
-    let matches = command.try_get_matches_from_mut(&args);
-    // Of a short command, taking it apart is a tenth of what it computes.
-    std::mem::forget(command);
-    match matches.and_then(|matches| arguments::Arguments::from_arg_matches(&matches)) {
-        Ok(arguments) => Ok(arguments.resolve()),
+    match read(command, &args) {
+        Ok(arguments) => Ok(Arguments::resolve(arguments)),
         Err(error) => {
             let error = if args.iter().any(|arg| arg == "secret") { without_words(error) } else { error };
             Err(Answer { color: arguments::color_of(&args), error })
         }
     }
+}
+
+fn read<A: FromArgMatches>(mut command: clap::Command, args: &[OsString]) -> Result<A, clap::Error> {
+    let matches = command.try_get_matches_from_mut(args);
+    // Of a short command, taking it apart would be a tenth of what it computes.
+    std::mem::forget(command);
+    A::from_arg_matches(&matches?)
 }
 
 /// The same complaint, without what was typed: about `secret`, that may be a value in the wrong place.

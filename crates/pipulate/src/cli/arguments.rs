@@ -5,6 +5,7 @@ mod logs;
 mod secret;
 mod services;
 mod shells;
+mod short;
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
@@ -22,6 +23,7 @@ use self::logs::LogsArguments;
 use self::secret::SecretArguments;
 use self::services::{RestartArguments, StartArguments, StatusArguments, StopArguments};
 use self::shells::ShellArgument;
+pub(super) use self::short::ShortArguments;
 use super::candidates;
 use crate::call::{
     AddSettings, Call, ChatSettings, ConfigVerb, DoctorSettings, Format, Global, OpenSettings, RunSettings,
@@ -297,15 +299,18 @@ struct SuperviseArguments {
 impl Arguments {
     /// What they mean.
     pub(super) fn resolve(self) -> Call {
-        let color = self.global.color.resolve();
-        let verbosity = match (self.global.quiet, self.global.verbose) {
-            (true, _) => Verbosity::Quiet,
-            (false, true) => Verbosity::Verbose,
-            (false, false) => Verbosity::Normal,
-        };
-        let global = Global { project: self.global.project, color, verbosity };
-        Call { global, verb: self.verb.resolve() }
+        resolve(self.global, self.verb.resolve())
     }
+}
+
+fn resolve(global: GlobalArguments, verb: Verb) -> Call {
+    let color = global.color.resolve();
+    let verbosity = match (global.quiet, global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, true) => Verbosity::Verbose,
+        (false, false) => Verbosity::Normal,
+    };
+    Call { global: Global { project: global.project, color, verbosity }, verb }
 }
 
 impl ColorArgument {

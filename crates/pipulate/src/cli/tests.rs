@@ -52,6 +52,27 @@ fn the_help_of_every_verb() {
 }
 
 #[test]
+fn a_short_call_means_the_same_to_all_arguments() {
+    for line in [
+        "status",
+        "ps --json --color never",
+        "-C /x status --all -q",
+        "status -w --verbose",
+        "stop",
+        "down a b --timeout 5s -y",
+        "-v stop --all --force --project /x",
+    ] {
+        let args: Vec<OsString> = "pipulate".split(' ').chain(line.split(' ')).map(OsString::from).collect();
+        assert!(ShortArguments::may_be(&args));
+        let short = read::<ShortArguments>(ShortArguments::command(), &args).unwrap().resolve();
+        let by_all = parse_with(Arguments::command(), args).unwrap();
+        assert_eq!(format!("{short:?}"), format!("{by_all:?}"), "{line}");
+    }
+    let complaint = parse("pipulate stop --nonsense".split(' ').map(OsString::from)).unwrap_err();
+    assert!(complaint.error.render().to_string().contains("pipulate stop [OPTIONS] [SERVICE]..."));
+}
+
+#[test]
 fn hidden_verbs_are_not_in_the_help() {
     assert!(!answer("pipulate --help").error.render().to_string().contains("__"));
     let Verb::Supervise(settings) = call("pipulate __supervise jupyter -C /x").verb else { panic!() };
