@@ -136,12 +136,21 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 /// # Errors
 /// The folder is not writable, or the disk is full; the old file is then untouched.
 pub(crate) fn write_fleeting(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    replace_fleeting(path, bytes, |old| fs::remove_file(old))
+}
+
+/// The same; `put_away` is given the old file.
+fn replace_fleeting(
+    path: &Path,
+    bytes: &[u8],
+    put_away: impl FnOnce(&Path) -> std::io::Result<()>,
+) -> Result<(), StoreError> {
     let temporary = temporary_beside(path);
     let written = create_new(&temporary).and_then(|mut file| file.write_all(bytes));
     // What is no file of ours keeps its place.
     let is_there = || fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
     let placed = written.and_then(|()| match is_there() && exchange(&temporary, path).is_ok() {
-        true => fs::remove_file(&temporary),
+        true => put_away(&temporary),
         // There is nothing yet to change it for, or the file system can't.
         false => fs::rename(&temporary, path),
     });

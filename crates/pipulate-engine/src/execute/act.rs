@@ -174,7 +174,7 @@ impl Run<'_> {
         record.receipt = Some(Receipt::default());
         let pid_file = layout.pid_file(service);
         let removed = if pid_file.exists() { files::remove(&pid_file) } else { Ok(()) };
-        Ok(match removed.and_then(|()| record::write(layout, &record)) {
+        Ok(match removed.and_then(|()| record::write_last(layout, &record)) {
             Ok(()) => Acted::Settled(Outcome::Stopped { record: Box::new(record) }),
             Err(error) => unwritable(error),
         })

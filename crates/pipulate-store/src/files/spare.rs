@@ -5,7 +5,9 @@ use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::{create_new, exchange, guarded, is_full, refuse_irregular, write_fleeting};
+use rustix::fs::RenameFlags;
+
+use super::{create_new, exchange, guarded, is_full, refuse_irregular, replace_fleeting};
 use crate::error::StoreError;
 
 /// So much room is set aside for a file with a spare.
@@ -32,12 +34,19 @@ pub(crate) fn keep_spare(path: &Path) -> Result<(), StoreError> {
     })
 }
 
-/// As [`write_fleeting`]; on a full disk, into the room that was set aside: see [`keep_spare`].
+/// As [`write_fleeting`](super::write_fleeting); on a full disk, into the room that was set aside: see
+/// [`keep_spare`]. Where there is none yet, the old file becomes it: removing one and making another costs more.
 ///
 /// # Errors
 /// The folder is not writable, or the disk is full and there is no such room.
 pub(crate) fn write_fleeting_or_spare(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    match write_fleeting(path, bytes) {
+    let put_away = |old: &Path| {
+        let (here, new) = (rustix::fs::CWD, RenameFlags::NOREPLACE);
+        let spare = spare_of(path);
+        let kept = rustix::fs::renameat_with(here, old, here, &spare, new);
+        kept.map(|()| blank(&spare)).or_else(|_| fs::remove_file(old))
+    };
+    match replace_fleeting(path, bytes, put_away) {
         Err(StoreError::Io { source, .. }) if is_full(&source) => {
             write_into_spare(path, bytes).map_err(|_| StoreError::io("write", path)(source))
         }
@@ -45,7 +54,7 @@ pub(crate) fn write_fleeting_or_spare(path: &Path, bytes: &[u8]) -> Result<(), S
     }
 }
 
-/// As [`write_fleeting`] for the last time, into the room that was set aside: no file is made and none removed.
+/// As [`write_fleeting`](super::write_fleeting) for the last time, into the room that was set aside: no file is made and none removed.
 /// Before ext4 makes one, it looks at the number of every file that was removed within the last minute.
 ///
 /// # Errors
@@ -56,6 +65,10 @@ pub(crate) fn write_last(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 
 fn put_into_spare(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let (spare, file) = open_spare(path)?;
+    // Not what was the file itself a moment ago: it may be being read.
+    if file.metadata()?.len() != SPARE as u64 {
+        return Err(ErrorKind::StorageFull.into());
+    }
     // What is no file of ours keeps its place.
     refuse_irregular(&fs::symlink_metadata(path)?)?;
     file.write_all_at(bytes, 0)?;
@@ -130,6 +143,12 @@ mod tests {
         keep_spare(&path).unwrap();
         assert_eq!((number(&spare), fs::read(&spare).unwrap()), (first, vec![b' '; SPARE]));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        fs::remove_file(&spare).unwrap();
+        write_fleeting_or_spare(&path, b"next").unwrap();
+        assert_eq!((number(&spare), fs::read(&path).unwrap()), (second, b"next".to_vec()));
+        assert_eq!(fs::read(&spare).unwrap(), [b' '; SPARE]);
+        write_fleeting_or_spare(&path, b"after it").unwrap();
+        assert_eq!((number(&spare), fs::read_dir(folder.path()).unwrap().count()), (second, 2));
     }
 
     #[test]
