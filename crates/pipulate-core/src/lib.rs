@@ -4,6 +4,7 @@
 //! whoever needs a fact from the world hands it in. Reading order: [`service`], [`state`],
 //! [`status`], [`config`], [`layout`].
 
+pub mod answer;
 pub mod chat;
 pub mod config;
 pub mod fault;
@@ -17,6 +18,7 @@ pub mod order;
 pub mod pattern;
 pub mod project;
 pub mod reason;
+pub mod receipt;
 pub mod resources;
 pub mod secret;
 pub mod service;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use pipulate_core::answer::Note;
 use pipulate_core::marker::RunId;
 use pipulate_core::service::{ServiceName, ServiceSpec};
 use pipulate_core::state::{ServiceState, Wanted};
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::conduct::conduct;
 use crate::denial::Denial;
 use crate::execute::{Event, Executor, Withdrawal};
-use crate::project::{Note, Probes, Project};
+use crate::project::{Probes, Project};
 use crate::report::{Outcome, Outcomes};
 use crate::request::{Desired, Request, Wait};
 use crate::schedule::Schedule;

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use pipulate_core::answer::Note;
 use pipulate_core::layout::Layout;
 use pipulate_store::error::StoreError;
 use pipulate_store::files;
@@ -9,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::act::Report;
 use crate::denial::Denial;
-use crate::project::Note;
 use crate::request::Request;
 
 /// What became of a request.

@@ -4,6 +4,7 @@
 //! each; [`execute`] does it and waits; a [`report`] says how it came out, in values.
 
 pub mod act;
+pub mod answer;
 pub mod conduct;
 pub mod denial;
 pub mod execute;

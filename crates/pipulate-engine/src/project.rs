@@ -5,11 +5,10 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use pipulate_core::answer::Note;
 use pipulate_core::config::{Config, ConfigError};
-use pipulate_core::fault::Fault;
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::{self, Marker};
-use pipulate_core::project::AbsPath;
 use pipulate_core::reason::Reason;
 use pipulate_core::secret::EnvKey;
 use pipulate_core::service::ServiceName;
@@ -21,7 +20,6 @@ use pipulate_store::dotenv::{EnvError, EnvFile};
 use pipulate_store::{files, home, registry};
 use pipulate_supervisor::program::Program;
 use pipulate_supervisor::scope::Scope;
-use serde::{Deserialize, Serialize};
 
 use crate::denial::{Denial, WhyUnknown};
 use crate::{plan, query, takeover};
@@ -38,35 +36,6 @@ pub struct Project {
     pub takes_locks: bool,
     /// Where launched supervisors are kept to be reaped, in a process that lives on.
     pub launched: Option<Arc<Mutex<Vec<Verified>>>>,
-}
-
-/// What a person should know beside the outcomes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Note {
-    /// A home was made.
-    NewHome { root: AbsPath },
-    /// The home was copied or came with the folder, and gets keys of its own.
-    CopiedHome,
-    /// The folder can't hold what a home needs.
-    RunMoved { run: AbsPath },
-    /// This home, or its environment, will not be known as this user's own.
-    NotRemembered { error: Fault },
-    /// `status --all` will not list this project.
-    NotListed { error: Fault },
-    /// The supervisor makes way for this version of the program.
-    Upgraded { service: ServiceName },
-    /// JupyterLab was not restarted: it has kernels.
-    HasKernels { service: ServiceName, kernels: usize },
-    /// It was not restarted: the configuration would not bring it back.
-    NotConfigured { service: ServiceName },
-    /// pipulate.toml can't be used, and is not needed for a stop.
-    ConfigIgnored { file: AbsPath, error: String },
-    /// Secrets that the project can't do without have no value.
-    SecretsMissing { names: Vec<String> },
-    /// The file of the secrets can't be read.
-    SecretsUnread { error: String },
-    /// Older logs could not be looked at.
-    LogsUnread { error: Fault },
 }
 
 /// Reads a project's configuration.
@@ -306,6 +275,8 @@ pub(crate) mod samples {
     //! Projects for tests.
 
     use std::fs;
+
+    use pipulate_core::project::AbsPath;
 
     use super::*;
 

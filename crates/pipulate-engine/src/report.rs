@@ -1,8 +1,9 @@
 //! How a request came out, service by service: values, of which renderers make sentences.
 
 use pipulate_core::reason::Reason;
+use pipulate_core::receipt::Receipt;
 use pipulate_core::service::ServiceName;
-use pipulate_store::record::{self, Receipt, Record};
+use pipulate_store::record::{self, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::written;

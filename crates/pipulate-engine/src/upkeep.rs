@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use pipulate_core::answer::Note;
 use pipulate_core::service::ServiceName;
 use pipulate_process::{identity, table};
 use pipulate_store::{capture, program};
@@ -11,7 +12,7 @@ use pipulate_supervisor::program::Program;
 use crate::denial::Denial;
 use crate::execute::Withdrawal;
 use crate::plan;
-use crate::project::{Note, Project};
+use crate::project::Project;
 use crate::reconcile::{Aim, Goal};
 use crate::report::Outcome;
 

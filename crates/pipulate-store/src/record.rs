@@ -11,11 +11,12 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use pipulate_core::fault::FileRefusal;
 use pipulate_core::fingerprint::ConfigFingerprint;
-use pipulate_core::identity::{Pid, ProcessIdentity};
+use pipulate_core::identity::ProcessIdentity;
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
 use pipulate_core::project::AbsPath;
-use pipulate_core::reason::{Fate, Reason};
+use pipulate_core::reason::Reason;
+use pipulate_core::receipt::Receipt;
 use pipulate_core::service::{Readiness, Scheme, ServiceName};
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::LastExit;
@@ -129,30 +130,6 @@ pub struct MainProcess {
     pub identity: ProcessIdentity,
     pub run: RunId,
     pub started_at: Timestamp,
-}
-
-/// What a stop did.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Receipt {
-    /// Processes that ended, the main one included.
-    pub stopped: u32,
-    pub seconds: f64,
-    /// Those that had to be killed.
-    pub forced: Vec<Named>,
-    /// Those that were left running, because they are not the service's.
-    pub left: Vec<Named>,
-    /// Those that should have ended and did not.
-    pub survivors: Vec<Named>,
-}
-
-/// A process that a person should hear about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
-    pub pid: Pid,
-    /// Its start token: see [`ProcessIdentity::start`].
-    pub start: u64,
-    pub name: String,
-    pub why: Fate,
 }
 
 /// Reads the record of a service; `Ok(None)` when it has none, or one of another folder.

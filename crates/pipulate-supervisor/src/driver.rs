@@ -12,6 +12,7 @@ use pipulate_core::identity::{Host, Pid, ProcessIdentity};
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
 use pipulate_core::reason::Reason;
+use pipulate_core::receipt::Receipt;
 use pipulate_core::service::ServiceSpec;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::command::End;
@@ -24,7 +25,7 @@ use pipulate_store::capture::silent_input;
 use pipulate_store::lock::Lock;
 use pipulate_store::log::time_index::Mark;
 use pipulate_store::port_claims::PortClaim;
-use pipulate_store::record::{Receipt, Record};
+use pipulate_store::record::Record;
 use pipulate_store::request::Request;
 
 pub use crate::error::SuperviseError;

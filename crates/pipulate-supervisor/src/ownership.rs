@@ -8,6 +8,7 @@ use std::time::Duration;
 use pipulate_core::identity::{Elsewhere, Host, Liveness, Pid, ProcessIdentity};
 use pipulate_core::layout::Layout;
 use pipulate_core::reason::Reason;
+use pipulate_core::receipt::Named;
 use pipulate_core::service::ServiceName;
 use pipulate_core::text::printable;
 use pipulate_process::identity::{self, Verified};
@@ -16,7 +17,7 @@ use pipulate_process::table;
 use pipulate_store::capture;
 use pipulate_store::known;
 use pipulate_store::lock::{self, Holder};
-use pipulate_store::record::{self, Named, Record};
+use pipulate_store::record::{self, Record};
 
 use crate::process_tree::{Claims, Service};
 

@@ -18,10 +18,11 @@ use pipulate_core::layout::Layout;
 use pipulate_core::marker::{Marker, Part, RunId};
 use pipulate_core::project::ProjectId;
 use pipulate_core::reason::Fate;
+use pipulate_core::receipt::Named;
 use pipulate_core::service::ServiceName;
 use pipulate_process::identity::{self, own_pid};
 use pipulate_process::table::{self, Entry};
-use pipulate_store::record::{self, Named};
+use pipulate_store::record;
 use pipulate_store::{capture, known};
 
 use crate::marker::marker_of;

@@ -1,5 +1,6 @@
 //! Views: pure functions from a view model to markup. They know no state, no clock and no request.
 
+pub(crate) mod answer;
 pub(crate) mod apps;
 pub(crate) mod chat;
 mod clock;

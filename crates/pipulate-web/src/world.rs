@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pipulate_core::answer::Line;
 use pipulate_core::resources::Resources;
 use pipulate_core::secret::EnvKey;
 use pipulate_core::service::ServiceName;
@@ -102,7 +103,7 @@ pub trait Watching: Send {
 
 /// Carries out what a person asked for on the page.
 pub trait Control: Send + Sync + 'static {
-    /// Does it, and says what was done in a sentence or two.
+    /// Does it, and says what was done.
     ///
     /// The app calls this only for services that [`StatusSource::status`] lists, and never twice
     /// at once for the same action. Ending the service that serves the page is somebody else's work:
@@ -110,10 +111,10 @@ pub trait Control: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why it was not done, and what to do next.
-    fn act(&self, target: &Target, verb: Verb, consent: Consent) -> Result<String, ControlError>;
+    fn act(&self, target: &Target, verb: Verb, consent: Consent) -> Result<Reply, ControlError>;
 
     /// Takes what became of requests that were finished by another process, or after the page had gone on.
-    fn news(&self) -> Option<String> {
+    fn news(&self) -> Option<News> {
         None
     }
 
@@ -198,6 +199,18 @@ pub enum Consent {
     /// "Do it all the same."
     Given,
 }
+
+/// What came of an action.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// It was done.
+    Done(Vec<Line>),
+    /// It goes on by itself; `is_slow`: it was waited for.
+    Asked { is_slow: bool },
+}
+
+/// What became of a request that was finished elsewhere, or late.
+pub type News = Result<Vec<Line>, ControlError>;
 
 /// Why something was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,10 +3,12 @@
 //! Pure functions from values to sentences. Every sentence is a fragment without a capital letter and
 //! without a final full stop, and safe for a terminal.
 
+mod answer;
 mod parts;
 mod reason;
 mod refusal;
 
+pub use answer::{Tone, advice_against, line, note as request_note};
 pub use parts::{fate, holder};
 pub use reason::{note, reason, reasons};
 

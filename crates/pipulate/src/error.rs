@@ -4,7 +4,8 @@ use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::io;
 
-use pipulate_core::fault::{Fault, SystemErrorKind};
+use pipulate_core::fault::Fault;
+use pipulate_words::advice_against;
 
 use crate::exit_code::ExitStatus;
 use crate::style::Style;
@@ -145,18 +146,7 @@ impl<E: Error + 'static> From<E> for Failure {
 
 /// What helps against some errors, whatever was being done.
 fn advice(error: &io::Error) -> Option<String> {
-    advice_against(error.kind().into())
-}
-
-/// What helps against some errors.
-pub(crate) fn advice_against(kind: SystemErrorKind) -> Option<String> {
-    let advice = match kind {
-        SystemErrorKind::DiskFull => "make room on that disk; `df -h` shows how full it is",
-        SystemErrorKind::OverQuota => "your share of that disk is used up: remove what you don't need",
-        SystemErrorKind::ReadOnlyDisk => "that disk is read-only; work in a folder on another one",
-        SystemErrorKind::NotPermitted | SystemErrorKind::Other => return None,
-    };
-    Some(advice.to_owned())
+    advice_against(error.kind().into()).map(str::to_owned)
 }
 
 /// Lines after the first one stand under it.

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 
 use pipulate_core::reason::Reason;
+use pipulate_core::receipt::Receipt;
 use pipulate_core::service::{ServiceName, ServiceSpec};
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::identity::{SignalError, Verified};
@@ -11,7 +12,7 @@ use pipulate_store::error::StoreError;
 use pipulate_store::files;
 use pipulate_store::lock::Lock;
 use pipulate_store::pending::PendingStart;
-use pipulate_store::record::{self, Receipt};
+use pipulate_store::record;
 use pipulate_store::request::{self, Made};
 use pipulate_supervisor::ownership::{Ownership, ownership_unheld};
 use pipulate_supervisor::process_tree::Claims;

@@ -2,8 +2,9 @@
 
 use pipulate_core::identity::Host;
 use pipulate_core::reason::{Reason, Remnant};
+use pipulate_core::receipt::Named;
 use pipulate_core::state::{ServiceState, Wanted};
-use pipulate_store::record::{Named, Record};
+use pipulate_store::record::Record;
 
 use pipulate_supervisor::ownership::{self, Ownership};
 

@@ -3,9 +3,10 @@
 use pipulate_core::identity::{Host, Pid, ProcessIdentity};
 use pipulate_core::marker::RunId;
 use pipulate_core::project::AbsPath;
+use pipulate_core::receipt::Receipt;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
-use pipulate_store::record::{MainProcess, Receipt, Record};
+use pipulate_store::record::{MainProcess, Record};
 
 pub(crate) fn pid(number: i32) -> Pid {
     Pid::new(number).unwrap()

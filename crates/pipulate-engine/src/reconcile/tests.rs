@@ -7,9 +7,10 @@ mod withdrawn;
 
 use std::time::{Duration, Instant};
 
+use pipulate_core::receipt::Receipt;
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_process::command::End;
-use pipulate_store::record::{Receipt, Record};
+use pipulate_store::record::Record;
 use pipulate_supervisor::ownership::Ownership;
 
 use super::goal::{ATTEMPTS, INSIST, LAUNCHES, TAKES_OVER};

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
-use pipulate_core::identity::Host;
-use pipulate_core::reason::{Obstacle, PortHolder};
+use pipulate_core::identity::{Host, Pid};
+use pipulate_core::reason::{Fate, Obstacle, PortHolder};
+use pipulate_core::receipt::Named;
 
 use super::*;
 

@@ -19,13 +19,14 @@ use pipulate_core::fingerprint::ConfigFingerprint;
 use pipulate_core::identity::{Host, Pid, ProcessIdentity};
 use pipulate_core::marker::RunId;
 use pipulate_core::project::AbsPath;
+use pipulate_core::receipt::{Named, Receipt};
 use pipulate_core::service::{Readiness, Scheme, ServiceName};
 use pipulate_core::state::{ServiceState, Wanted};
 use pipulate_core::status::LastExit;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{MainProcess, Named, Receipt, Record};
+use super::{MainProcess, Record};
 
 const VERSION: u32 = 2;
 

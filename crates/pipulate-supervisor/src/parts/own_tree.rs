@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use pipulate_core::identity::{Host, Pid, ProcessIdentity};
 use pipulate_core::layout::Layout;
 use pipulate_core::reason::{Reason, Remnant};
+use pipulate_core::receipt::Receipt;
 use pipulate_process::identity::{SignalError, Verified};
 use pipulate_process::reaper;
 use pipulate_process::signals::Signal;
 use pipulate_process::table::{self, Entry};
-use pipulate_store::record::Receipt;
 
 use super::main_process::{Main, MainProcess, Process as _};
 use super::stop::{Stop, why_it_survives};

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use pipulate_core::identity::Pid;
 use pipulate_core::reason::Fate;
+use pipulate_core::receipt::{Named, Receipt};
 use pipulate_process::signals::Signal;
 use pipulate_process::table::{Entry, RunState};
-use pipulate_store::record::{Named, Receipt};
 
 use crate::process_tree::{Attached, Tree};
 

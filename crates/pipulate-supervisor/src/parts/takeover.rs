@@ -9,12 +9,13 @@ use pipulate_core::identity::{Elsewhere, Liveness, ProcessIdentity};
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
 use pipulate_core::reason::Reason;
+use pipulate_core::receipt::Named;
 use pipulate_core::service::ServiceSpec;
 use pipulate_core::state::ServiceState;
 use pipulate_process::identity::Verified;
 use pipulate_process::table;
 use pipulate_store::capture;
-use pipulate_store::record::{self, Named, Record};
+use pipulate_store::record::{self, Record};
 
 use super::main_process::{Handle, Main};
 use crate::error::SuperviseError;

@@ -37,7 +37,7 @@ pub(crate) async fn show(
     let choice = choice(query.as_deref())?;
     let snapshot = state.look().await?;
     if let Some(news) = state.ask(|world| world.control.news()).await? {
-        state.notices().set(Topic::Services, news);
+        state.notices().set(Topic::Services, views::answer::news(&news));
     }
     let notice = state.notices().get(Topic::Services);
     let page = ServicesPage::new(&snapshot, &state.render_context(), choice);
@@ -122,7 +122,8 @@ pub(crate) async fn carry_out(
         if let Err(ControlError::Refused(reason) | ControlError::Failed(reason)) = &done {
             teller.notices().set(Topic::Services, reason.clone());
         }
-        Ok(done.map(|receipt| teller.notices().set(Topic::Services, receipt)))
+        Ok(done
+            .map(|answer| teller.notices().set(Topic::Services, views::answer::text(&answer, &target, verb))))
     });
     done.await?
 }

@@ -60,9 +60,12 @@ async fn what_was_agreed_to_is_written_and_started() {
     let home = home();
     let answer = home.post(APP, "service=analysis").await;
     assert_eq!(answer.status, StatusCode::OK);
-    for part in
-        ["<code>analysis.py</code>", "Start analysis", r#"action="/services/analysis/open""#, "Open the app"]
-    {
+    for part in [
+        "<code>analysis.py</code>",
+        "Analysis was asked to start",
+        r#"action="/services/analysis/open""#,
+        "Open the app",
+    ] {
         assert!(answer.body.contains(part), "{part}\n{}", answer.body);
     }
     let apps = home.world.apps.lock().unwrap().clone();

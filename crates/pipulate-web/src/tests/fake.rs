@@ -34,7 +34,7 @@ use super::news::{Bell, Events, Listener, Printed};
 use crate::sign::{self, Token};
 use crate::state::{AppState, Endpoint};
 use crate::world::{
-    Chat, Consent, Control, ControlError, Folder, Logs, NoApp, NoOllama, Ollama, Probes, Secrets,
+    Chat, Consent, Control, ControlError, Folder, Logs, NoApp, NoOllama, Ollama, Probes, Reply, Secrets,
     SecretsError, StatusSource, Target, Verb, Watching, World,
 };
 
@@ -158,7 +158,7 @@ impl Control for FakeWorld {
         Ok(self.address.lock().unwrap().clone())
     }
 
-    fn act(&self, target: &Target, verb: Verb, consent: Consent) -> Result<String, ControlError> {
+    fn act(&self, target: &Target, verb: Verb, consent: Consent) -> Result<Reply, ControlError> {
         self.acts.lock().unwrap().push((target.clone(), verb, consent));
         let held = self.hold.lock().unwrap().take();
         if let Some(held) = held {
@@ -166,10 +166,10 @@ impl Control for FakeWorld {
         }
         match self.refusal.lock().unwrap().clone() {
             Some(ControlError::NeedsConsent(_)) if consent == Consent::Given => {
-                Ok(format!("{} {target} all the same", verb.label()))
+                Ok(Reply::Asked { is_slow: false })
             }
             Some(refusal) => Err(refusal),
-            None => Ok(format!("{} {target}", verb.label())),
+            None => Ok(Reply::Asked { is_slow: false }),
         }
     }
 }

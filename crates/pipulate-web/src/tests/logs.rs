@@ -296,8 +296,8 @@ async fn a_traceback_leads_to_the_folders_files_and_a_restart_back_to_the_log() 
     let answer = home.post("/services/web/restart", "from=logs").await;
     assert_eq!(answer.header("location"), Some("/logs?service=web&told"));
     assert!(
-        home.get("/logs?service=web&told").await.body.contains(": Restart web"),
+        home.get("/logs?service=web&told").await.body.contains(": Web was asked to restart"),
         "what was done is told there"
     );
-    assert!(!home.get("/logs?service=web").await.body.contains(": Restart web"));
+    assert!(!home.get("/logs?service=web").await.body.contains(": Web was asked to restart"));
 }

@@ -203,7 +203,7 @@ async fn a_button_acts_once_and_the_page_tells_it() {
     for verb in Verb::ALL {
         let answer = home.post(&format!("/services/web/{}", verb.word()), "").await;
         assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, Some("/")));
-        assert!(home.get("/").await.body.contains(&format!("{} web</p>", verb.label())));
+        assert!(home.get("/").await.body.contains(&format!("Web was asked to {}</p>", verb.word())));
     }
     let acts = home.world.acts.lock().unwrap().clone();
     let web = || Target::One(ServiceName::parse("web").unwrap());
@@ -240,7 +240,7 @@ async fn what_would_be_cut_off_is_asked_about_first() {
 
     let done = home.post("/services/web/stop", "consent=given").await;
     assert_eq!(done.status, StatusCode::SEE_OTHER);
-    assert!(home.get("/").await.body.contains("Stop web all the same"));
+    assert!(home.get("/").await.body.contains("Web was asked to stop"));
 }
 
 #[tokio::test]

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use pipulate_core::answer::Note;
 use pipulate_core::service::ServiceName;
 use pipulate_engine::act::Audience;
 use pipulate_engine::denial::Denial;
 use pipulate_engine::execute::Event;
-use pipulate_engine::project::Note;
 use pipulate_engine::report::Outcome;
 use pipulate_engine::work::Work;
 

@@ -4,8 +4,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use pipulate_core::answer::Line;
 use pipulate_core::service::ServiceName;
 use pipulate_engine::act::Idle;
+use pipulate_engine::answer;
 use pipulate_engine::report::Outcome;
 use pipulate_engine::request::{Desired, Request, Wait};
 use signal_hook::consts::SIGINT;
@@ -18,7 +20,6 @@ use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
 use crate::ui::launched::{self, Launched};
-use crate::ui::receipt;
 
 /// How long a restart may take.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -91,14 +92,15 @@ fn what_goes_on(Underway { chosen, begun, up, failed }: &Underway) -> String {
 
 fn report(context: &Context, restarted: &Launched, kernels: &[String]) -> Result<ExitStatus, Failure> {
     let up = restarted.up.iter();
-    let printed = up.map(|service| context.printer.data(format!("Restarted {service}")));
+    let text = |line| pipulate_words::line(&line, &|_, text| text);
+    let printed = up.map(|service| context.printer.data(text(Line::Restarted { service: service.clone() })));
     // A reader that left is no reason to say nothing of what failed.
     let printed = printed.collect::<Result<(), Failure>>();
-    for notebook in kernels {
-        context.printer.note(receipt::ended_kernel(notebook));
+    for line in answer::of_kernels(kernels) {
+        context.printer.note(text(line));
     }
-    for note in &restarted.notes {
-        context.printer.warning(note);
+    for (service, note) in &restarted.notes {
+        context.printer.warning(pipulate_words::note(note, service));
     }
     last_lines::show(context, &restarted.failed);
     let missing = last_lines::missing_modules(context, &restarted.failed);

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::{self, Read as _};
 
+use pipulate_core::answer::Note;
 use pipulate_core::config::Config;
 use pipulate_core::secret::EnvKey;
-use pipulate_engine::project::Note;
 use pipulate_environment::doctor;
 use pipulate_store::dotenv::{EnvFile, SecretValue, Unset};
 

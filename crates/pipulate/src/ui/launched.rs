@@ -1,7 +1,9 @@
 //! What came of a start or restart, sorted for what is said of it.
 
+use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
 use pipulate_engine::report::{Outcome, Outcomes};
+use pipulate_store::record::Record;
 
 use super::started;
 use crate::error::{Failure, FailureKind};
@@ -14,7 +16,7 @@ pub(crate) struct Launched {
     /// What of it was not up before.
     pub(crate) fresh: Vec<ServiceName>,
     /// What a person should know about what is up.
-    pub(crate) notes: Vec<String>,
+    pub(crate) notes: Vec<(ServiceName, Reason)>,
     /// What is not up, and why.
     pub(crate) failed: Vec<(ServiceName, Outcome)>,
     pub(crate) unmet: Vec<Unmet>,
@@ -32,14 +34,14 @@ impl Launched {
         for (service, outcome) in outcomes {
             match outcome {
                 Outcome::Up { record, fresh } => {
-                    launched.notes.extend(started::notes(&record, fresh));
+                    launched.notes.extend(noted(&service, &record, fresh));
                     launched.fresh.extend(fresh.then(|| service.clone()));
                     launched.up.push(service);
                 }
                 Outcome::Begun => launched.up.push(service),
                 Outcome::Unmet { needed } => launched.unmet.push(Unmet { service, needed }),
                 Outcome::Failed { ref record } => {
-                    launched.notes.extend(started::notes(record, true));
+                    launched.notes.extend(noted(&service, record, true));
                     launched.failed.push((service, outcome));
                 }
                 Outcome::TimedOut
@@ -129,6 +131,10 @@ pub(crate) fn not_back(restarted: &Launched, missing_modules: &[String]) -> Vec<
         failures.push(missing_modules.iter().fold(last, |failure, missing| failure.hint(missing)));
     }
     failures
+}
+
+fn noted(service: &ServiceName, record: &Record, fresh: bool) -> impl Iterator<Item = (ServiceName, Reason)> {
+    started::reasons_to_note(record, fresh).map(|note| (service.clone(), note.clone()))
 }
 
 fn names(services: &[ServiceName]) -> String {

@@ -2,12 +2,12 @@
 
 use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
-use pipulate_core::text::printable;
+use pipulate_engine::answer;
 use pipulate_engine::report::Outcome;
-use pipulate_store::record::{Named, Receipt};
+use pipulate_words::Tone;
 
 use super::printer::Printer;
-use crate::error::{Failure, FailureKind, advice_against};
+use crate::error::{Failure, FailureKind};
 use crate::style::Style;
 
 /// Prints the receipt; refusals go to stderr. `asked` and `kernels` as in [`text`].
@@ -50,98 +50,19 @@ pub(crate) fn failures(outcomes: &[(ServiceName, Outcome)]) -> Vec<Failure> {
     outcomes.iter().filter_map(failure).collect()
 }
 
-/// What ended, what had to be forced, and what is left of the services that were `asked` for by name, or of the
-/// whole project. `kernels` are the notebooks whose variables ended with JupyterLab.
-pub(crate) fn text(
+/// The words of what a stop did, as the engine's [`answer::of_stop`] puts it in order.
+fn text(
     outcomes: &[(ServiceName, Outcome)],
     asked: &[ServiceName],
     kernels: &[String],
     style: Style,
 ) -> String {
-    let mut lines = Vec::new();
-    let mut survivors = 0;
-    let mut refused = false;
-    for (service, outcome) in outcomes {
-        match outcome {
-            Outcome::AlreadyStopped => {}
-            Outcome::Stopped { record } => {
-                let Some(receipt) = &record.receipt else { continue };
-                // What had ended by itself and left nothing: there is nothing to tell.
-                if receipt.stopped > 0 || !receipt.survivors.is_empty() || !receipt.left.is_empty() {
-                    survivors += receipt.survivors.len();
-                    lines.extend(service_lines(service, receipt, style));
-                    if service.as_str() == ServiceName::JUPYTER {
-                        lines.extend(kernels.iter().map(|notebook| ended_kernel(notebook)));
-                    }
-                }
-            }
-            Outcome::StartWithdrawn => {
-                lines.push(format!("{service} had not started yet, and will not be started"));
-            }
-            Outcome::Unrecorded(why) => {
-                let why = unrecorded(service, why);
-                lines.push(format!("{} {service}, {why}", style.good("Stopped")));
-            }
-            Outcome::Refused(_)
-            | Outcome::Up { .. }
-            | Outcome::Begun
-            | Outcome::Failed { .. }
-            | Outcome::TimedOut
-            | Outcome::Unmet { .. } => refused = true,
-        }
-    }
-    let names: Vec<&str> = asked.iter().map(ServiceName::as_str).collect();
-    let of = if names.is_empty() { String::new() } else { format!("{}: ", names.join(", ")) };
-    match survivors {
-        // Of what was refused nobody knows what is left.
-        0 if refused => {}
-        0 => lines.push(format!("{of}{}", style.good("0 processes left"))),
-        1 => lines.push(format!("{of}{}", style.bad("1 process left"))),
-        count => lines.push(format!("{of}{}", style.bad(format!("{count} processes left")))),
-    }
-    lines.join("\n")
-}
-
-/// The line for a notebook whose kernel ended without work in progress.
-pub(crate) fn ended_kernel(notebook: &str) -> String {
-    format!("  ended with it: the kernel of {}, with its variables", printable(notebook))
-}
-
-/// What is said of a stopped service that no record speaks of.
-fn unrecorded(service: &ServiceName, why: &Reason) -> String {
-    match why {
-        Reason::RecordsDeleted => "whose records had been deleted".to_owned(),
-        Reason::SupervisorFailed => "which can't be written down; see supervisor.log".to_owned(),
-        why => {
-            let advice = match why {
-                Reason::FileProblem { problem } => advice_against(problem.kind()),
-                _ => None,
-            };
-            let hint = advice.map(|advice| format!("; hint: {advice}")).unwrap_or_default();
-            format!("which can't be written down: {}{hint}", pipulate_words::reason(why, service))
-        }
-    }
-}
-
-fn service_lines(service: &ServiceName, receipt: &Receipt, style: Style) -> Vec<String> {
-    let count = usize::try_from(receipt.stopped).unwrap_or(usize::MAX);
-    let processes = if count == 1 { "1 process".to_owned() } else { format!("{count} processes") };
-    let mut lines =
-        vec![format!("{} {service}: {processes} in {:.1} s", style.good("Stopped"), receipt.seconds)];
-    let mut list = |title: &str, named: &[Named]| {
-        lines.extend(named.iter().map(|named| {
-            format!(
-                "  {title}: {} (pid {}), {}",
-                printable(&named.name),
-                named.pid,
-                pipulate_words::fate(&named.why)
-            )
-        }));
+    let paint = |tone, text: String| match tone {
+        Tone::Good => style.good(text),
+        Tone::Bad => style.bad(text),
     };
-    list("forced", &receipt.forced);
-    list("left running", &receipt.left);
-    list("still alive", &receipt.survivors);
-    lines
+    let lines = answer::of_stop(outcomes, asked, kernels);
+    lines.iter().map(|line| pipulate_words::line(line, &paint)).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -149,6 +70,7 @@ mod tests {
     use pipulate_core::identity::Pid;
     use pipulate_core::project::AbsPath;
     use pipulate_core::reason::Fate;
+    use pipulate_core::receipt::{Named, Receipt};
     use pipulate_core::state::{ServiceState, Wanted};
     use pipulate_store::record::Record;
 

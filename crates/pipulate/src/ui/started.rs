@@ -93,11 +93,15 @@ pub(crate) fn reason(service: &ServiceName, outcome: &Outcome) -> Option<String>
     }
 }
 
-/// Returns what a person should know about a start, each a sentence. `is_fresh`: this start was it; what was said of
-/// an earlier one's ports is not repeated.
-pub(crate) fn notes(record: &Record, is_fresh: bool) -> impl Iterator<Item = String> {
+/// What a person should know about a start, each a sentence.
+fn notes(record: &Record, is_fresh: bool) -> impl Iterator<Item = String> {
+    reasons_to_note(record, is_fresh).map(|note| pipulate_words::note(note, &record.service))
+}
+
+/// What a person should know about a start. `is_fresh`: this start was it; what was said of an earlier one's ports is
+/// not repeated.
+pub(crate) fn reasons_to_note(record: &Record, is_fresh: bool) -> impl Iterator<Item = &Reason> {
     let is_of_ports =
         |note: &Reason| matches!(note, Reason::PortMoved { .. } | Reason::ListensPublicly { .. });
-    let notes = record.notes.iter().filter(move |note| is_fresh || !is_of_ports(note));
-    notes.map(|note| pipulate_words::note(note, &record.service))
+    record.notes.iter().filter(move |note| is_fresh || !is_of_ports(note))
 }

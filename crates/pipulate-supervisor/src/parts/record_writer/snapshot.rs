@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use pipulate_core::reason::Reason;
+use pipulate_core::receipt::Receipt;
 use pipulate_core::service::Scheme;
 use pipulate_core::state::{ServiceState, Wanted};
-use pipulate_store::record::{MainProcess, Receipt};
+use pipulate_store::record::MainProcess;
 
 /// What the machine and the parts know of a service at the end of a round.
 #[derive(Debug)]

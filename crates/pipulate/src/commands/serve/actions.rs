@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use pipulate_core::answer::Note;
 use pipulate_core::marker::{self, Marker, Part};
 use pipulate_core::service::ServiceName;
 use pipulate_engine::act::{Audience, Report, generations};
 use pipulate_engine::denial::Denial;
 use pipulate_engine::execute::Event;
 use pipulate_engine::kept::Kept;
-use pipulate_engine::project::{Note, Project};
+use pipulate_engine::project::Project;
 use pipulate_engine::request::{Desired, Request, Wait};
 use pipulate_engine::work::Work;
 use pipulate_process::command::{Command, CommandError};

@@ -24,8 +24,8 @@ use pipulate_store::log::secrets::LiveSecrets;
 use pipulate_store::notebooks;
 use pipulate_store::own_log::{History, ServiceEvent};
 use pipulate_web::world::{
-    Consent, Control, ControlError, Logs, Probes, Secrets, SecretsError, SignedIn, StatusSource, Target,
-    Verb, Watching,
+    Consent, Control, ControlError, Logs, News, Probes, Reply, Secrets, SecretsError, SignedIn, StatusSource,
+    Target, Verb, Watching,
 };
 
 use super::watch::{LogWatch, RecordWatch};
@@ -47,7 +47,7 @@ pub(super) struct Home {
     pub(super) context: Context,
     own: Option<ServiceName>,
     /// What came of a request that the page no longer waited for.
-    late: Arc<Mutex<Option<String>>>,
+    late: Arc<Mutex<Option<News>>>,
     /// The program's file when it was started.
     program: Option<Version>,
     /// `None` until lines are shown.
@@ -157,7 +157,7 @@ impl StatusSource for Home {
 }
 
 impl Control for Home {
-    fn act(&self, target: &Target, verb: Verb, consent: Consent) -> Result<String, ControlError> {
+    fn act(&self, target: &Target, verb: Verb, consent: Consent) -> Result<Reply, ControlError> {
         if consent == Consent::NotAsked {
             let ends = self.ends(target, verb);
             if !ends.is_empty() {
@@ -170,32 +170,28 @@ impl Control for Home {
         if verb != Verb::Start && self.is_own(target) {
             actions::hand_over(&context, &request)
                 .map_err(|error| ControlError::Failed(error.to_string()))?;
-            return Ok(told::of_request(target, verb));
+            return Ok(Reply::Asked { is_slow: false });
         }
         let before = project.status(engine::Probes::Skip);
         let (late, asked, there) = (Arc::clone(&self.late), request.clone(), context.clone());
         let is_late = move |(notes, result): actions::Told| {
-            let text = match told::of_result(&there, &asked, None, &notes, result) {
-                Ok(text) => text,
-                Err(error) => error.to_string(),
-            };
-            *late.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+            let told = told::of_result(&there, &asked, None, &notes, result);
+            *late.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
         };
         match actions::carry_out(project, request.clone(), PATIENCE, is_late) {
-            Some((notes, result)) => told::of_result(&context, &request, Some(&before), &notes, result),
-            None => Ok(format!("{}; that takes long, and goes on", told::of_request(target, verb))),
+            Some((notes, result)) => {
+                told::of_result(&context, &request, Some(&before), &notes, result).map(Reply::Done)
+            }
+            None => Ok(Reply::Asked { is_slow: true }),
         }
     }
 
-    fn news(&self) -> Option<String> {
-        if let Some(text) = self.late.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            return Some(text);
+    fn news(&self) -> Option<News> {
+        if let Some(told) = self.late.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Some(told);
         }
         let Kept { request, notes, result } = actions::left(&self.context)?;
-        Some(match told::of_result(&self.context, &request, None, &notes, result) {
-            Ok(text) => text,
-            Err(error) => error.to_string(),
-        })
+        Some(told::of_result(&self.context, &request, None, &notes, result))
     }
 
     fn signed_address(&self, service: &ServiceName) -> Result<Option<String>, ControlError> {

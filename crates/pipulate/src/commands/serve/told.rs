@@ -1,20 +1,18 @@
-//! How a request came out, in the words of a page.
+//! How a request came out, for the page: lines, or why it was not carried out.
 
-use pipulate_core::service::ServiceName;
-use pipulate_core::state::ServiceState;
+use pipulate_core::answer::{Line, Note};
 use pipulate_core::status::ProjectStatus;
 use pipulate_engine::act::{Idle, Report};
+use pipulate_engine::answer;
 use pipulate_engine::denial::Denial;
-use pipulate_engine::project::Note;
 use pipulate_engine::request::{Desired, Request};
-use pipulate_web::world::{ControlError, Target, Verb};
+use pipulate_web::world::{ControlError, Verb};
 
 use crate::commands::last_lines;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::style::Style;
 use crate::ui::launched::{self, Launched};
-use crate::ui::{denial, notes, receipt};
+use crate::ui::{denial, receipt};
 
 /// What was done, or why not. `before` is what was true then.
 pub(super) fn of_result(
@@ -23,7 +21,7 @@ pub(super) fn of_result(
     before: Option<&ProjectStatus>,
     said: &[Note],
     result: Result<Report, Denial>,
-) -> Result<String, ControlError> {
+) -> Result<Vec<Line>, ControlError> {
     let report = result.map_err(|denied| {
         ControlError::Refused(of_failure(&match denied {
             Denial::WorkInProgress { work } => {
@@ -37,18 +35,15 @@ pub(super) fn of_result(
             other => denial::failure(other),
         }))
     })?;
-    let said = said.iter().filter(|note| is_worth_a_line(note)).map(|note| match is_a_warning(note) {
-        true => format!("warning: {}", notes::text(note)),
-        false => notes::text(note),
-    });
-    let mut lines: Vec<String> = said.collect();
+    let mut lines: Vec<Line> =
+        said.iter().filter(|note| is_worth_a_line(note)).cloned().map(Line::Note).collect();
     match report.idle {
-        Some(Idle::AllUp) => lines.push("everything is running already".to_owned()),
-        Some(Idle::NothingRuns) => lines.push("nothing was restarted: nothing is running".to_owned()),
+        Some(Idle::AllUp) => lines.push(Line::AllUp),
+        Some(Idle::NothingRuns) => lines.push(Line::NothingRuns),
         Some(Idle::LeftAlone) => {}
         None => lines.extend(of_outcomes(context, request, before, report)?),
     }
-    Ok(lines.join("\n"))
+    Ok(lines)
 }
 
 /// The word for a desired state.
@@ -61,20 +56,7 @@ pub(super) fn verb_of(desired: Desired) -> Verb {
 }
 
 fn is_worth_a_line(note: &Note) -> bool {
-    match note {
-        Note::HasKernels { .. } | Note::NotConfigured { .. } => true,
-        note => is_a_warning(note),
-    }
-}
-
-fn is_a_warning(note: &Note) -> bool {
-    matches!(
-        note,
-        Note::NotListed { .. }
-            | Note::ConfigIgnored { .. }
-            | Note::SecretsMissing { .. }
-            | Note::SecretsUnread { .. }
-    )
+    note.is_warning() || matches!(note, Note::HasKernels { .. } | Note::NotConfigured { .. })
 }
 
 fn of_outcomes(
@@ -82,65 +64,31 @@ fn of_outcomes(
     request: &Request,
     before: Option<&ProjectStatus>,
     report: Report,
-) -> Result<Vec<String>, ControlError> {
+) -> Result<Vec<Line>, ControlError> {
     let refused = |failures: Vec<String>| match failures.is_empty() {
         true => Ok(()),
         false => Err(ControlError::Refused(failures.join("\n"))),
     };
     let Report { outcomes, ended_kernels, idle: _ } = report;
-    match request.desired {
-        Desired::Stopped => {
-            refused(receipt::failures(&outcomes).iter().map(of_failure).collect())?;
-            Ok(vec![receipt::text(&outcomes, &request.services, &ended_kernels, Style::plain())])
-        }
-        Desired::Running => {
-            let launched = Launched::of(outcomes);
-            let missing = last_lines::missing_modules(context, &launched.failed);
+    if request.desired == Desired::Stopped {
+        refused(receipt::failures(&outcomes).iter().map(of_failure).collect())?;
+        return Ok(answer::of_stop(&outcomes, &request.services, &ended_kernels));
+    }
+    let launched = Launched::of(outcomes);
+    let missing = last_lines::missing_modules(context, &launched.failed);
+    let mut lines = match request.desired {
+        Desired::Running | Desired::Stopped => {
             refused(launched.failure(launched.with_a_log(), &missing).iter().map(of_failure).collect())?;
-            Ok(with_warnings(of_start(before, &launched.up), &launched))
+            answer::of_start(before, &launched.up)
         }
         Desired::Restarted => {
-            let launched = Launched::of(outcomes);
-            let missing = last_lines::missing_modules(context, &launched.failed);
             refused(launched::not_back(&launched, &missing).iter().map(of_failure).collect())?;
-            let lines = launched.up.iter().map(|service| format!("Restarted {service}"));
-            let lines =
-                lines.chain(ended_kernels.iter().map(|notebook| receipt::ended_kernel(notebook))).collect();
-            Ok(with_warnings(lines, &launched))
+            let up = launched.up.iter().map(|service| Line::Restarted { service: service.clone() });
+            up.chain(answer::of_kernels(&ended_kernels)).collect()
         }
-    }
-}
-
-fn with_warnings(mut lines: Vec<String>, launched: &Launched) -> Vec<String> {
-    lines.extend(launched.notes.iter().map(|note| format!("warning: {note}")));
-    lines
-}
-
-/// What a start did, by what was true before it.
-fn of_start(before: Option<&ProjectStatus>, up: &[ServiceName]) -> Vec<String> {
-    let was = |name: &ServiceName| before?.service(name.as_str()).filter(|service| service.live.is_some());
-    let (known, fresh): (Vec<&ServiceName>, Vec<&ServiceName>) =
-        up.iter().partition(|name| was(name).is_some());
-    let is_orphan =
-        |name: &&ServiceName| was(name).is_some_and(|service| service.state == ServiceState::Unsupervised);
-    let adopted: Vec<&ServiceName> = known.into_iter().filter(is_orphan).collect();
-    let said = [("started", fresh), ("took over", adopted)];
-    let said = said.into_iter().filter(|(_, names)| !names.is_empty());
-    let names =
-        |names: Vec<&ServiceName>| names.into_iter().map(ServiceName::as_str).collect::<Vec<_>>().join(", ");
-    let lines: Vec<String> = said.map(|(verb, services)| format!("{verb} {}", names(services))).collect();
-    if lines.is_empty() { vec!["everything is running already".to_owned()] } else { lines }
-}
-
-/// What was begun and is finished by another process.
-pub(super) fn of_request(target: &Target, verb: Verb) -> String {
-    match (target, verb) {
-        (Target::One(service), verb) => format!("{service} was asked to {}", verb.word()),
-        (Target::All, Verb::Restart) => {
-            "all services were asked to restart; JupyterLab is skipped while kernels run".to_owned()
-        }
-        (Target::All, Verb::Start | Verb::Stop) => format!("all services were asked to {}", verb.word()),
-    }
+    };
+    lines.extend(launched.notes.into_iter().map(|(service, note)| Line::OfService { service, note }));
+    Ok(lines)
 }
 
 /// What failed and what to do, line by line.
@@ -151,6 +99,8 @@ pub(super) fn of_failure(failure: &Failure) -> String {
 #[cfg(test)]
 mod tests {
     use pipulate_core::reason::Reason;
+    use pipulate_core::service::ServiceName;
+    use pipulate_core::state::ServiceState;
     use pipulate_engine::report::Outcome;
     use pipulate_engine::request::Wait;
 
@@ -169,14 +119,16 @@ mod tests {
         let (stopped, ready, orphan) =
             (of(ServiceState::Stopped), of(ServiceState::Ready), of(ServiceState::Unsupervised));
         let told = |up: &[&ServiceName]| {
-            of_start(Some(&before), &up.iter().map(|name| (*name).clone()).collect::<Vec<_>>()).join("\n")
+            answer::of_start(Some(&before), &up.iter().map(|name| (*name).clone()).collect::<Vec<_>>())
         };
-        assert_eq!(told(&[&stopped, &ready]), format!("started {stopped}"));
-        assert_eq!(
-            told(&[&stopped, &name("new"), &orphan]),
-            format!("started {stopped}, new\ntook over {orphan}")
-        );
-        assert_eq!(told(&[&ready]), "everything is running already");
+        let started = |services: &[&ServiceName]| Line::Started {
+            services: services.iter().map(|name| (*name).clone()).collect(),
+        };
+        assert_eq!(told(&[&stopped, &ready]), [started(&[&stopped])]);
+        let new = name("new");
+        let took_over = Line::TookOver { services: vec![orphan.clone()] };
+        assert_eq!(told(&[&stopped, &new, &orphan]), [started(&[&stopped, &new]), took_over]);
+        assert_eq!(told(&[&ready]), [Line::AllUp]);
     }
 
     #[test]
@@ -197,6 +149,9 @@ mod tests {
             told(Desired::Restarted, Outcome::Refused(Box::new(Reason::SupervisorsKilled))),
             Err(ControlError::Refused(format!("worker did not come back\nworker: {killed}")))
         );
-        assert_eq!(told(Desired::Stopped, Outcome::AlreadyStopped), Ok("0 processes left".to_owned()));
+        assert_eq!(
+            told(Desired::Stopped, Outcome::AlreadyStopped),
+            Ok(vec![Line::Left { services: Vec::new(), processes: 0 }])
+        );
     }
 }
