@@ -129,10 +129,13 @@ impl Receiver {
 /// The value of a marked signal, as sigqueue(3) gives one.
 pub(crate) const MARK: usize = 0x7069_7075;
 
+/// Linux's (asm-generic/siginfo.h). Elsewhere nothing has this code, and no signal is sent with a mark.
+const SI_QUEUE: i32 = -1;
+
 #[expect(unsafe_code, reason = "the value is in a union")]
 fn is_marked(info: &libc::siginfo_t) -> bool {
     // SAFETY: a queued signal has a value.
-    info.si_code == libc::SI_QUEUE && unsafe { info.si_value() }.sival_ptr.addr() == MARK
+    info.si_code == SI_QUEUE && unsafe { info.si_value() }.sival_ptr.addr() == MARK
 }
 
 /// Holds these signals back until the next [`Receiver::open`], over an exec too.

@@ -66,6 +66,11 @@ impl Pin {
         Err(io::ErrorKind::ResourceBusy.into())
     }
 
+    /// Sends a plain signal: there is no sigqueue(3) here.
+    pub(crate) fn signal_marked(&self, number: i32) -> io::Result<()> {
+        self.signal(number)
+    }
+
     /// The kernel has no such call for a process that is no child.
     pub(crate) fn signal_group(&self, _number: i32) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
