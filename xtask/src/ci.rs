@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::{dist, run, say, suite, tidy, workflows};
+use crate::{dist, macos, run, say, suite, tidy, workflows};
 
-/// Format, clippy, documentation, dependencies, workflows, tests, artefacts, tidy; ends at the first that fails.
+/// Format, clippy, macOS, documentation, dependencies, workflows, tests, artefacts, tidy; ends at the first that
+/// fails.
 ///
 /// # Errors
 /// The step that failed, or could not be run.
@@ -21,6 +22,8 @@ pub(crate) fn run(may_lack: Vec<String>) -> Result<ExitCode> {
         "-D",
         "warnings",
     ]))?;
+    say::progress("macos");
+    macos::run(&macos::Options { check: true })?;
     say::progress("doc");
     run::check(run::cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     say::progress("deny");

@@ -1,4 +1,4 @@
-//! The project's own tasks: `cargo xtask ci|test|tidy|dist|workflows|licenses|book|words|prepare|bench|torture`.
+//! The project's own tasks: `cargo xtask ci|test|tidy|dist|macos|workflows|licenses|book|words|prepare|bench|torture`.
 //!
 //! What a person runs, what CI runs and what the README says are the same commands. Only [`run`]
 //! starts programs and only [`say`] prints.
@@ -8,6 +8,7 @@ mod book;
 mod ci;
 mod dist;
 mod licenses;
+mod macos;
 mod prepare;
 mod run;
 mod say;
@@ -55,6 +56,8 @@ enum Task {
     Torture(torture::Options),
     /// Make under target/dist what is installed without Rust: a wheel, an sdist, a tarball, checksums
     Dist(dist::Options),
+    /// Check for macOS, and link for both of its processors under target/macos; nothing of it is run
+    Macos(macos::Options),
     /// Check the workflows, issue forms and other files that GitHub reads
     Workflows,
     /// Write target/dist/THIRD-PARTY-LICENSES.txt: what the program contains of others, with its licenses
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Torture(options) => torture::run(&options),
         Task::Dist(options) => dist::run(&options),
+        Task::Macos(options) => macos::run(&options),
         Task::Workflows => workflows::run(),
         Task::Licenses(options) => licenses::run(&options),
         Task::Book => book::run(),
