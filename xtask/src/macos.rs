@@ -122,7 +122,7 @@ impl Tools {
     fn compare_layouts(&self) -> Result<()> {
         for (processor, _) in PROCESSORS {
             let mut compiler = run::program(self.bin.join(format!("cc-{processor}")));
-            compiler.arg("-fsyntax-only").arg(self.bin.join("layout.c"));
+            compiler.args(["-c", "-o"]).args([self.bin.join("layout.o"), self.bin.join("layout.c")]);
             run::check(self.with_cache(&mut compiler))?;
         }
         Ok(())
