@@ -1,7 +1,6 @@
 //! What came of a request, as sentences.
 
 use pipulate_core::answer::{Line, Note};
-use pipulate_core::fault::SystemErrorKind;
 use pipulate_core::reason::Reason;
 use pipulate_core::receipt::{Named, Receipt};
 use pipulate_core::service::ServiceName;
@@ -76,16 +75,6 @@ pub fn note(note: &Note) -> String {
     }
 }
 
-/// Says what helps against an error of the system.
-pub fn advice_against(kind: SystemErrorKind) -> Option<&'static str> {
-    match kind {
-        SystemErrorKind::DiskFull => Some("make room on that disk; `df -h` shows how full it is"),
-        SystemErrorKind::OverQuota => Some("your share of that disk is used up: remove what you don't need"),
-        SystemErrorKind::ReadOnlyDisk => Some("that disk is read-only; work in a folder on another one"),
-        SystemErrorKind::NotPermitted | SystemErrorKind::Other => None,
-    }
-}
-
 fn stopped(service: &ServiceName, receipt: &Receipt, paint: &dyn Fn(Tone, String) -> String) -> String {
     let count = usize::try_from(receipt.stopped).unwrap_or(usize::MAX);
     let stopped = paint(Tone::Good, "Stopped".to_owned());
@@ -108,14 +97,7 @@ fn unrecorded(service: &ServiceName, why: &Reason) -> String {
     match why {
         Reason::RecordsDeleted => "whose records had been deleted".to_owned(),
         Reason::SupervisorFailed => "which can't be written down; see supervisor.log".to_owned(),
-        why => {
-            let advice = match why {
-                Reason::FileProblem { problem } => advice_against(problem.kind()),
-                _ => None,
-            };
-            let hint = advice.map(|advice| format!("; hint: {advice}")).unwrap_or_default();
-            format!("which can't be written down: {}{hint}", reason(why, service))
-        }
+        why => format!("which can't be written down: {}", reason(why, service)),
     }
 }
 

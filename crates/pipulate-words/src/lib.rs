@@ -8,8 +8,8 @@ mod parts;
 mod reason;
 mod refusal;
 
-pub use answer::{Tone, advice_against, line, note as request_note};
-pub use parts::{fate, holder};
+pub use answer::{Tone, line, note as request_note};
+pub use parts::{advice_against, fate, holder};
 pub use reason::{note, reason, reasons};
 
 use pipulate_core::status::{Doubt, ServiceStatus};

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use pipulate_core::fault::SystemErrorKind;
 use pipulate_core::reason::{Ending, Fate, PortHolder, ProbeProblem, Process, Processes, Remnant};
 use pipulate_core::service::ServiceName;
 use pipulate_core::text::printable;
@@ -94,6 +95,16 @@ pub(crate) fn probe(problem: &ProbeProblem) -> String {
         ProbeProblem::TlsRefused { address, error } => {
             format!("it speaks TLS at {address} and refused the connection: {error}")
         }
+    }
+}
+
+/// Says what helps against an error of the system.
+pub fn advice_against(kind: SystemErrorKind) -> Option<&'static str> {
+    match kind {
+        SystemErrorKind::DiskFull => Some("make room on that disk; `df -h` shows how full it is"),
+        SystemErrorKind::OverQuota => Some("your share of that disk is used up: remove what you don't need"),
+        SystemErrorKind::ReadOnlyDisk => Some("that disk is read-only; work in a folder on another one"),
+        SystemErrorKind::NotPermitted | SystemErrorKind::Other => None,
     }
 }
 

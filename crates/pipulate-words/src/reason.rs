@@ -4,7 +4,7 @@ use pipulate_core::reason::{Attempt, Key, NeedState, Obstacle, PortHolder, Reaso
 use pipulate_core::service::ServiceName;
 use pipulate_core::text::printable;
 
-use crate::parts::{ending, files, holder, probe, processes, remnants};
+use crate::parts::{advice_against, ending, files, holder, probe, processes, remnants};
 use crate::refusal::refusal;
 
 /// The reasons of a service as one sentence; `None` if there is none.
@@ -82,7 +82,10 @@ fn sentence(reason: &Reason, service: &ServiceName) -> String {
             "pipulate.toml can't be used, so it is not known what to start; correct it, then run: pipulate \
              start {service}"
         ),
-        Reason::FileProblem { problem } => problem.to_string(),
+        Reason::FileProblem { problem } => match advice_against(problem.kind()) {
+            Some(advice) => format!("{problem}; {advice}"),
+            None => problem.to_string(),
+        },
         Reason::ReloadFailed { error } => format!("it could not begin again: {error}"),
         Reason::SystemError { attempt, error } => {
             let attempt = match attempt {
