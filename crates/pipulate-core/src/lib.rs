@@ -28,3 +28,4 @@ pub mod text;
 pub mod units;
 pub mod watch;
 pub mod web_host;
+pub mod web_program;

@@ -26,6 +26,7 @@ pub mod shell;
 pub mod surroundings;
 pub mod venv;
 pub mod version;
+pub mod web_programs;
 
 mod pyproject;
 mod stamp;

@@ -9,6 +9,7 @@ pub(crate) mod hidden;
 pub(crate) mod launched;
 pub(crate) mod model_table;
 pub(crate) mod notes;
+pub(crate) mod offer;
 pub(crate) mod printer;
 pub(crate) mod progress;
 pub(crate) mod receipt;

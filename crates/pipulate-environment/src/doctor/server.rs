@@ -13,9 +13,11 @@ use super::check::{Check, Group};
 use super::evidence::{self, ran};
 use super::{Examination, failure, skipped, warning};
 use crate::venv::{existing_python, site_packages};
+use crate::web_programs;
 
 const SYNTAX: &str = "server.syntax";
 const RELOAD: &str = "server.reload";
+const OFFERED: &str = "server.offered";
 const LISTENS: &str = "server.address";
 
 pub(super) const SERVER: Group = Group {
@@ -24,6 +26,10 @@ pub(super) const SERVER: Group = Group {
         Check::new(
             RELOAD,
             "whether reloading on save has `watchfiles`; without it, it looks at every file all the time",
+        ),
+        Check::new(
+            OFFERED,
+            "whether a program that imports Streamlit, Gradio, FastAPI or Flask is run by a service; it is read, not run",
         ),
     ],
     examine: source,
@@ -114,7 +120,20 @@ fn source(examination: &Examination) -> Vec<Finding> {
                 .advice(format!("correct line {line} of server.py, or the one above it"))
         }
     };
-    vec![syntax, reload(examination)]
+    vec![syntax, reload(examination), offered(examination)]
+}
+
+fn offered(examination: &Examination) -> Finding {
+    let Ok(config) = &examination.config else {
+        return skipped(OFFERED, "Not examined: pipulate.toml can't be used");
+    };
+    match web_programs::unused(&examination.layout, config) {
+        None => skipped(OFFERED, "There is no web program that nothing runs"),
+        Some(program) => warning(OFFERED, format!("Nothing runs {}", program.title())).advice(format!(
+            "if it is your web app, write this into pipulate.toml:\n{}",
+            program.table(web_programs::port(config)).trim_end()
+        )),
+    }
 }
 
 fn reload(examination: &Examination) -> Finding {

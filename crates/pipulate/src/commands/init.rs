@@ -1,36 +1,63 @@
 //! `init`: the files of a small project to begin with. What is there is never touched.
 
+use std::borrow::Cow;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 
+use pipulate_core::config::Config;
 use pipulate_core::project::AbsPath;
+use pipulate_core::web_program::WebProgram;
+use pipulate_environment::web_programs;
 use pipulate_store::files;
 
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
+use crate::ui::offer;
 
 /// The files, in the order in which a person reads them. Their sources are files too.
 const FILES: [(&str, &str); 7] = [
-    ("pipulate.toml", include_str!("../../starter/pipulate.toml")),
+    (CONFIG, include_str!("../../starter/pipulate.toml")),
     ("requirements.txt", include_str!("../../starter/requirements.txt")),
-    ("server.py", include_str!("../../starter/server.py")),
+    (SERVER_PY, include_str!("../../starter/server.py")),
     ("notebook.ipynb", include_str!("../../starter/notebook.ipynb")),
     (".env.example", include_str!("../../starter/env.example")),
     (".gitignore", include_str!("../../starter/gitignore")),
     ("flake.nix", include_str!("../../starter/flake.nix")),
 ];
 
+/// The table of the starter's `pipulate.toml` that runs its `server.py`.
+const SERVER_TABLE: &str = "[services.server]\n# The web app, server.py. FastHTML starts it anew by itself when you save it.\n# port = 5001\n";
+const CONFIG: &str = "pipulate.toml";
+const SERVER_PY: &str = "server.py";
+
+/// The starter's `pipulate.toml` for a folder that has a web program.
+fn running(program: &WebProgram, config: &Config) -> String {
+    include_str!("../../starter/pipulate.toml")
+        .replace(SERVER_TABLE, &program.table(web_programs::port(config)))
+}
+
 /// Writes what is not there, and prints which files that were.
 pub(crate) fn init(context: &Context) -> Result<ExitStatus, Failure> {
     let printer = &context.printer;
     let mut kept = Vec::new();
-    for (name, text) in FILES {
-        if create(&context.project.layout.inside(name), text)? {
+    let config = context.config_as_read().as_ref().ok();
+    let program = config.and_then(|config| web_programs::unused(&context.project.layout, config));
+    for (name, text) in FILES.into_iter().filter(|(name, _)| program.is_none() || *name != SERVER_PY) {
+        let text = match (&program, config, name) {
+            (Some(program), Some(config), CONFIG) => Cow::Owned(running(program, config)),
+            _ => Cow::Borrowed(text),
+        };
+        if create(&context.project.layout.inside(name), &text)? {
             printer.data(name)?;
         } else {
             kept.push(name);
         }
+    }
+    match (&program, config) {
+        (Some(program), Some(config)) if kept.contains(&CONFIG) => offer::say(printer, config, program),
+        (Some(program), _) => printer.note(format!("{CONFIG} runs {}", program.title())),
+        (None, _) => {}
     }
     if !kept.is_empty() {
         printer.note(format!("Kept as they were: {}", kept.join(", ")));
@@ -65,8 +92,6 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
-    use pipulate_core::config::Config;
-
     use super::*;
     use crate::context::samples;
 
@@ -82,6 +107,27 @@ mod tests {
         assert_eq!(project.printed.stdout(), "requirements.txt\nnotebook.ipynb\n.env.example\n.gitignore\n");
         let said = project.printed.stderr();
         assert!(said.contains("Kept as they were: pipulate.toml, server.py, flake.nix\n"), "{said}");
+    }
+
+    #[test]
+    fn where_a_web_program_is_the_configuration_runs_it_and_no_server_py_is_written() {
+        let project = samples::project("");
+        let root = project.context.project.layout.root().clone();
+        fs::remove_file(root.at(CONFIG)).unwrap();
+        fs::write(root.at("app.py"), "from flask import Flask\napp = Flask(__name__)\n").unwrap();
+        init(&project.context).unwrap();
+        assert!(!root.at(SERVER_PY).exists());
+        let config = Config::parse(&fs::read_to_string(root.at(CONFIG)).unwrap()).unwrap();
+        assert_eq!(
+            config.service("server").unwrap().command.as_ref().unwrap()[..3],
+            ["flask", "--app", "app:app"]
+        );
+        assert!(project.printed.stderr().contains("pipulate.toml runs app.py (Flask)"));
+        // A file that is there is kept, and the lines are shown.
+        let theirs = samples::project("# mine\n");
+        fs::write(theirs.context.project.layout.inside("app.py"), "import gradio\n").unwrap();
+        init(&theirs.context).unwrap();
+        assert!(theirs.printed.stderr().contains("GRADIO_SERVER_PORT"), "{}", theirs.printed.stderr());
     }
 
     #[test]

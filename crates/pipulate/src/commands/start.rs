@@ -19,6 +19,7 @@ use pipulate_core::service::ServiceName;
 use pipulate_engine::execute::Withdrawal;
 use pipulate_engine::plan;
 use pipulate_environment::setup::Mode;
+use pipulate_environment::web_programs;
 use pipulate_process::poll::{self, Interest};
 use pipulate_store::pending::PendingStart;
 use pipulate_store::record;
@@ -35,7 +36,7 @@ use crate::exit_code::ExitStatus;
 use crate::interrupt;
 use crate::links;
 use crate::ui::launched::Launched;
-use crate::ui::{announced, banner, denial, notes};
+use crate::ui::{announced, banner, denial, notes, offer};
 
 /// Logs that are listed one by one; more are named by their folder.
 const LOGS_BY_NAME: usize = 4;
@@ -83,6 +84,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     }
     // A service that failed keeps the others' addresses from nobody.
     let up = names.iter().filter(|name| launched.up.contains(name));
+    offer(context, config, &settings);
     let printed = say_where(context, up, settings.foreground);
     end(
         context,
@@ -163,6 +165,16 @@ fn warn_of_root(context: &Context, names: &[ServiceName]) {
         context
             .printer
             .warning("you are root: JupyterLab is started with --allow-root, and notebooks may do anything");
+    }
+}
+
+/// On a terminal, names a web program that nothing runs.
+fn offer(context: &Context, config: &Config, settings: &StartSettings) {
+    if settings.services.is_empty()
+        && context.printer.terminal().stderr_is_terminal
+        && let Some(program) = web_programs::unused(&context.project.layout, config)
+    {
+        offer::say(&context.printer, config, &program);
     }
 }
 
