@@ -33,7 +33,7 @@ fn the_page_about_services_is_followed() {
 
 #[test]
 fn the_short_pages_are_followed() {
-    for page in ["editors", "logs", "packages", "stopping", "trouble"] {
+    for page in ["assistants", "editors", "logs", "packages", "stopping", "trouble"] {
         follow(&format!("docs/{page}.md"));
     }
 }

@@ -10,6 +10,7 @@ mod app_visitors;
 mod apps;
 mod apps_on_the_page;
 mod artefacts;
+mod assistants;
 mod attacks;
 mod browser;
 mod chat;

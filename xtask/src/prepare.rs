@@ -65,6 +65,9 @@ pub(crate) fn prepare() -> Result<Prepared> {
             "warning: the tests of apps cannot pass without matplotlib and ruff: {error:#}"
         ));
     }
+    if let Err(error) = python::assistant_packages(run::root(), &python) {
+        say::progress(&format!("warning: the tests of assistants cannot pass without mcp: {error:#}"));
+    }
     let chromium = BROWSERS.into_iter().find_map(run::find);
     let model = model::packages(run::root(), &python);
     Ok(Prepared { python, model, chromium, axe: axe::script(run::root()) })

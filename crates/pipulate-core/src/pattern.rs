@@ -18,6 +18,23 @@ pub fn parse(text: &str, case: Case) -> Result<Regex, Error> {
     builder(text, case).build()
 }
 
+/// Reads a pattern as people type it: capitals only matter if it has one; `\W` and other escapes are none.
+///
+/// # Errors
+/// It is no regular expression.
+pub fn as_typed(text: &str) -> Result<Regex, String> {
+    let mut has_capital = false;
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => drop(characters.next()),
+            character => has_capital |= character.is_uppercase(),
+        }
+    }
+    let case = if has_capital { Case::Matters } else { Case::Ignored };
+    parse(text, case).map_err(|error| error.to_string())
+}
+
 /// [`parse`] for an expression from somebody else: compiled, it takes at most so many bytes.
 ///
 /// # Errors

@@ -175,6 +175,26 @@ impl Command {
         Ok(end.map_err(|source| self.error(source))?.unwrap_or(End::Unknown))
     }
 
+    /// Runs it to its end in a session of its own, so that it goes on when we and our group are ended. Hands over
+    /// each line of its stdout, whole.
+    ///
+    /// # Errors
+    /// It could not be started.
+    pub fn session_lines(&self, mut on_line: impl FnMut(&[u8])) -> Result<End, CommandError> {
+        let mut running = Running::begin(self, Group::Session)?;
+        let mut line = Vec::new();
+        let end = running.wait(None, |stream, bytes| {
+            if stream == Stream::Stdout {
+                line.extend_from_slice(bytes);
+                if line.ends_with(b"\n") {
+                    on_line(&line);
+                    line.clear();
+                }
+            }
+        });
+        Ok(end.map_err(|source| self.error(source))?.unwrap_or(End::Unknown))
+    }
+
     /// Runs it with our own stdin, stdout and stderr, in our own process group, to its end.
     ///
     /// # Errors

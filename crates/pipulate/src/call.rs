@@ -68,10 +68,10 @@ pub(crate) enum Verb {
     Completions(Dialect),
     /// Print the manual page, or that of one verb.
     Man(Option<String>),
+    Mcp(McpVerb),
     /// Be the supervisor of a service.
     Supervise(SuperviseSettings),
-    /// `__act`.
-    Act,
+    Act(ReportTo),
     HandOver,
 }
 
@@ -286,6 +286,33 @@ pub(crate) enum ConfigVerb {
     Schema,
 }
 
+/// `mcp`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum McpVerb {
+    /// Serve an assistant.
+    Serve,
+    /// Print what makes this program start it.
+    Config(McpClient),
+}
+
+/// A program whose assistant can use this home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum McpClient {
+    Claude,
+    Cursor,
+    VsCode,
+    Zed,
+}
+
+/// `__act`: where its report goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReportTo {
+    /// The next instance of the page.
+    Page,
+    /// The program that started it, on stdout.
+    Caller,
+}
+
 /// `__supervise`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SuperviseSettings {
@@ -329,7 +356,8 @@ impl Verb {
             | Self::Init
             | Self::Serve
             | Self::Config(ConfigVerb::Show)
-            | Self::Act
+            | Self::Mcp(_)
+            | Self::Act(_)
             | Self::Supervise(_) => Projects::This,
             // These belong to no project.
             Self::HandOver | Self::Config(ConfigVerb::Schema) | Self::Completions(_) | Self::Man(_) => {

@@ -67,5 +67,14 @@ fn without_words(mut error: clap::Error) -> clap::Error {
     error
 }
 
+/// The help about all verbs, as text.
+pub(crate) fn help() -> String {
+    let mut command = arguments::Arguments::command().term_width(100);
+    command.build();
+    let verbs = command.get_subcommands_mut().filter(|verb| !verb.is_hide_set());
+    let verbs: Vec<String> = verbs.map(|verb| verb.render_long_help().to_string()).collect();
+    verbs.join("\n\n")
+}
+
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ pub(crate) mod init;
 pub(crate) mod last_lines;
 pub(crate) mod logs;
 pub(crate) mod man;
+pub(crate) mod mcp;
 pub(crate) mod models;
 pub(crate) mod open;
 pub(crate) mod restart;

@@ -59,7 +59,7 @@ impl Context {
         } else {
             let chosen = root::choose(call, &current, home.as_deref())?;
             // What we start ourselves was chosen before.
-            if !matches!(call.verb, Verb::Supervise(_) | Verb::Serve | Verb::Act | Verb::HandOver) {
+            if !matches!(call.verb, Verb::Supervise(_) | Verb::Serve | Verb::Act(_) | Verb::HandOver) {
                 chosen.warnings.iter().for_each(|warning| printer.warning(warning));
             }
             (chosen.root, chosen.is_guess)
@@ -145,6 +145,11 @@ impl Context {
     /// The same about another project, or about this one as it is now.
     pub(crate) fn about(&self, project: Project) -> Self {
         Self { project, ..self.clone() }
+    }
+
+    /// The same, printing with another printer.
+    pub(crate) fn printing_with(&self, printer: Printer) -> Self {
+        Self { printer, ..self.clone() }
     }
 
     /// The same with its configuration as it is now.

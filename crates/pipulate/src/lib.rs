@@ -110,7 +110,8 @@ fn dispatch(context: &Context, verb: Verb) -> Result<ExitStatus, Failure> {
         }),
         Verb::Man(verb) => commands::man::man(context, verb.as_deref(), cli::man::page(verb.as_deref())?),
         Verb::Supervise(settings) => commands::supervise::supervise(context, settings),
-        Verb::Act => commands::act::act(context),
+        Verb::Mcp(verb) => commands::mcp::mcp(context, verb, cli::help()),
+        Verb::Act(to) => commands::act::act(context, to),
         Verb::HandOver => {
             browser::hand_over(std::io::stdin())?;
             Ok(ExitStatus::Success)

@@ -136,7 +136,7 @@ pub(crate) fn app_packages() -> PathBuf {
     prepared("apps")
 }
 
-fn prepared(name: &str) -> PathBuf {
+pub(crate) fn prepared(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-cache").join(name);
     assert!(
         folder.is_dir(),

@@ -1,5 +1,6 @@
 //! What every end-to-end test needs; `use crate::support::*` brings the words in.
 
+pub(crate) mod assistant;
 pub(crate) mod browser;
 pub(crate) mod held;
 pub(crate) mod http;

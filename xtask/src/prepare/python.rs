@@ -119,6 +119,28 @@ pub(super) fn app_packages(root: &Path, interpreter: &Path) -> Result<()> {
     beside(root, interpreter, "apps", &APP_PACKAGES)
 }
 
+/// The official client of the Model Context Protocol, and what it needs beside the environment.
+const ASSISTANT_PACKAGES: [&str; 10] = [
+    "mcp==2.3.0",
+    "mcp-types==2.3.0",
+    "pydantic==2.14.4",
+    "pydantic-core==2.50.5",
+    "annotated-types",
+    "cryptography",
+    "opentelemetry-api",
+    "pyjwt",
+    "sse-starlette",
+    "typing-inspection",
+];
+
+/// `target/test-cache/assistant`: what an assistant's program talks to `pipulate mcp` with.
+///
+/// # Errors
+/// It could not be installed.
+pub(super) fn assistant_packages(root: &Path, interpreter: &Path) -> Result<()> {
+    beside(root, interpreter, "assistant", &ASSISTANT_PACKAGES)
+}
+
 /// A folder in `target/test-cache` with these packages alone.
 fn beside(root: &Path, interpreter: &Path, name: &str, packages: &[&str]) -> Result<()> {
     let cache = root.join("target/test-cache");

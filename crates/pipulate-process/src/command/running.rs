@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Command, CommandError, End, Output, Stream, end_of};
+use super::{Command, CommandError, End, Output, Stream, end_of, own_session};
 
 /// How much of a stream [`Command::output`] keeps, in bytes; what comes after that is thrown away.
 pub(super) const MOST_OUTPUT: usize = 16 << 20;
@@ -22,6 +22,8 @@ pub(super) enum Group {
     Ours,
     /// All of it is ended with it.
     Own,
+    /// In a session of its own.
+    Session,
 }
 
 /// A command on its way to its end.
@@ -34,8 +36,10 @@ impl Running {
     pub(super) fn begin(command: &Command, group: Group) -> Result<Self, CommandError> {
         let mut start = command.std_command();
         start.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        if group == Group::Own {
-            start.process_group(0);
+        match group {
+            Group::Ours => {}
+            Group::Own => drop(start.process_group(0)),
+            Group::Session => own_session(&mut start),
         }
         let mut child = start.spawn().map_err(|source| command.error(source))?;
         let (sender, output) = mpsc::sync_channel(READ_AHEAD);

@@ -2,6 +2,7 @@
 
 mod app;
 mod logs;
+mod mcp;
 mod secret;
 mod services;
 mod shells;
@@ -20,14 +21,15 @@ use pipulate_supervisor::program::Beginning;
 
 use self::app::AppArguments;
 use self::logs::LogsArguments;
+use self::mcp::{ActArguments, McpArguments};
 use self::secret::SecretArguments;
 use self::services::{RestartArguments, StartArguments, StatusArguments, StopArguments};
 use self::shells::ShellArgument;
 pub(super) use self::short::ShortArguments;
 use super::candidates;
 use crate::call::{
-    AddSettings, Call, ChatSettings, ConfigVerb, DoctorSettings, Format, Global, OpenSettings, RunSettings,
-    SetupSettings, SuperviseSettings, UrlSettings, Verb, WhySettings,
+    AddSettings, Call, ChatSettings, ConfigVerb, DoctorSettings, Format, Global, OpenSettings, ReportTo,
+    RunSettings, SetupSettings, SuperviseSettings, UrlSettings, Verb, WhySettings,
 };
 use crate::ui::printer::Verbosity;
 use crate::ui::terminal::ColorWish;
@@ -159,6 +161,11 @@ enum VerbArguments {
     /// For the flake's shell: make the environment ready, and say what to type
     #[command(name = "__enter", hide = true)]
     Enter,
+    /// Serve this home to a coding assistant, over stdin and stdout (Model Context Protocol)
+    ///
+    /// The assistant can ask for status, logs (secrets masked) and doctor, and start, restart and stop services of
+    /// this project: without force, and nothing else.
+    Mcp(McpArguments),
     /// Print the completions for your shell
     #[command(after_help = shells::COMPLETIONS)]
     Completions(ShellArgument),
@@ -167,7 +174,7 @@ enum VerbArguments {
     #[command(name = "__supervise", hide = true)]
     Supervise(SuperviseArguments),
     #[command(name = "__act", hide = true)]
-    Act,
+    Act(ActArguments),
     #[command(name = "__hand-over", hide = true)]
     HandOver,
 }
@@ -371,7 +378,9 @@ impl VerbArguments {
                 formerly: arguments.formerly.and_then(AbsPath::new),
                 places: arguments.state.and_then(AbsPath::new).zip(arguments.run.and_then(AbsPath::new)),
             }),
-            Self::Act => Verb::Act,
+            Self::Mcp(arguments) => Verb::Mcp(arguments.resolve()),
+            Self::Act(ActArguments { tell: false }) => Verb::Act(ReportTo::Page),
+            Self::Act(ActArguments { tell: true }) => Verb::Act(ReportTo::Caller),
             Self::HandOver => Verb::HandOver,
         }
     }

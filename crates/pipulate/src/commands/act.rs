@@ -1,29 +1,117 @@
-//! The hidden verb of the page's helper: carries out a request that ends the page's own service, and leaves
-//! the report for the next instance of the page.
+//! The hidden verb of a helper that carries a request out for a program that may end meanwhile: the page whose
+//! service ends by it, or an assistant's server whose client goes away.
 
 use std::io::{self, Read as _};
 
+use pipulate_core::service::ServiceName;
+use pipulate_engine::act::Audience;
+use pipulate_engine::execute::Event;
 use pipulate_engine::kept::Kept;
-use pipulate_engine::request::Request;
+use pipulate_engine::project::Note;
+use pipulate_engine::request::{Desired, Request};
+use pipulate_engine::work::Work;
+use serde::{Deserialize, Serialize};
 
-use crate::commands::serve::actions::Quiet;
+use crate::call::ReportTo;
+use crate::commands::audience::Opening;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
+use crate::style::Style;
+use crate::ui::{announced, started};
+
+/// What the helper is called with.
+pub(crate) const VERB: &str = "__act";
+/// Makes it report to its caller.
+pub(crate) const TELL: &str = "--tell";
 
 /// More than any request is long.
 const LONGEST: u64 = 4 << 20;
 
+/// What the helper tells its caller, a line each.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Told {
+    Progress(String),
+    Ended(Box<Kept>),
+}
+
+impl Told {
+    /// Reads a line; `None` if it is something else.
+    pub(crate) fn read(line: &[u8]) -> Option<Self> {
+        serde_json::from_slice(line).ok()
+    }
+
+    /// Tells it. The caller may be gone, and that stops nothing.
+    fn tell(&self, context: &Context) {
+        let Ok(line) = serde_json::to_string(self) else { return };
+        let _unheard = context.printer.data_stream(|stream| writeln!(stream, "{line}"));
+    }
+}
+
 /// Reads a request from stdin, and carries it out.
-pub(crate) fn act(context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn act(context: &Context, to: ReportTo) -> Result<ExitStatus, Failure> {
     interrupt::outlives_its_terminal()?;
     let mut text = Vec::new();
     io::stdin().lock().take(LONGEST).read_to_end(&mut text)?;
     let request: Request = serde_json::from_slice(&text)?;
-    let mut quiet = Quiet::default();
-    let result = context.project.act(&request, &mut quiet);
+    let mut helper =
+        Helper { context, to, notes: Vec::new(), opening: Opening::default(), desired: request.desired };
+    let result = context.project.act(&request, &mut helper);
     let status = if result.is_ok() { ExitStatus::Success } else { ExitStatus::Failed };
-    Kept { request, notes: quiet.notes, result }.leave(&context.project.layout)?;
+    let kept = Kept { request, notes: helper.notes, result };
+    match to {
+        ReportTo::Page => kept.leave(&context.project.layout)?,
+        ReportTo::Caller => Told::Ended(Box::new(kept)).tell(context),
+    }
     Ok(status)
+}
+
+/// An audience that has nobody to ask.
+struct Helper<'a> {
+    context: &'a Context,
+    to: ReportTo,
+    notes: Vec<Note>,
+    opening: Opening,
+    desired: Desired,
+}
+
+impl Helper<'_> {
+    fn progress(&self, text: String) {
+        match self.to {
+            ReportTo::Page => {}
+            ReportTo::Caller => Told::Progress(text).tell(self.context),
+        }
+    }
+}
+
+impl Audience for Helper<'_> {
+    fn note(&mut self, note: Note) {
+        self.notes.push(note);
+    }
+
+    fn event(&mut self, event: &Event<'_>) {
+        if let Some(open) = self.opening.of(event) {
+            self.progress(match self.desired {
+                Desired::Running => announced::starting(&open),
+                Desired::Stopped => announced::stopping(&open, false),
+                Desired::Restarted => announced::restarting(&open),
+            });
+        }
+        self.need_event(event);
+    }
+
+    fn need_event(&mut self, event: &Event<'_>) {
+        let (Event::Settled { service, outcome, began: _ }, false) =
+            (event, self.desired == Desired::Stopped)
+        else {
+            return;
+        };
+        let service: &ServiceName = service;
+        self.progress(started::line(service, outcome, Style::plain()));
+    }
+
+    fn consents(&mut self, _work: &[Work]) -> bool {
+        false
+    }
 }

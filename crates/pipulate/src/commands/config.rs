@@ -24,11 +24,18 @@ pub(crate) fn config(context: &Context, verb: ConfigVerb) -> Result<ExitStatus, 
     }
 }
 
-/// Prints a `pipulate.toml` that says what this project's says, and all that it leaves out.
 fn show(context: &Context) -> Result<ExitStatus, Failure> {
-    let text = toml::to_string_pretty(&meant(context.config()?))?;
-    context.printer.exact(format!("{}\n", context.masker().mask(text.trim_end())).as_bytes())?;
+    context.printer.exact(shown(context)?.as_bytes())?;
     Ok(ExitStatus::Success)
+}
+
+/// A `pipulate.toml` that says what this project's says, and all that it leaves out; secrets are masked.
+///
+/// # Errors
+/// This project's can't be used.
+pub(crate) fn shown(context: &Context) -> Result<String, Failure> {
+    let text = toml::to_string_pretty(&meant(context.config()?))?;
+    Ok(format!("{}\n", context.masker().mask(text.trim_end())))
 }
 
 fn meant(config: &Config) -> Table {
@@ -72,7 +79,7 @@ fn meant(config: &Config) -> Table {
 
 fn service_table(service: &ServiceConfig) -> Value {
     let env: Table =
-        service.env.iter().map(|(key, value)| (key.clone(), Value::from(shown(key, value)))).collect();
+        service.env.iter().map(|(key, value)| (key.clone(), Value::from(shown_value(key, value)))).collect();
     let timeout = Some(Value::from(seconds(service.stop.timeout)));
     let stop = section([("signal", word(service.stop.signal)), ("timeout", timeout)]);
     section([
@@ -95,7 +102,7 @@ fn section<const N: usize>(entries: [(&str, Option<Value>); N]) -> Value {
     Value::Table(entries.collect())
 }
 
-fn shown(key: &str, value: &str) -> String {
+fn shown_value(key: &str, value: &str) -> String {
     if says_secret(key) { MASKED.to_owned() } else { value.to_owned() }
 }
 

@@ -39,6 +39,11 @@ pub(crate) fn doctor(context: &Context, settings: DoctorSettings) -> Result<Exit
     Ok(if has_failure { ExitStatus::Failed } else { ExitStatus::Success })
 }
 
+/// What is found, without a word about it.
+pub(crate) fn findings(context: &Context) -> Vec<Finding> {
+    doctor::examine(&examination(context))
+}
+
 fn examination(context: &Context) -> Examination {
     let status = status::project_status(context);
     Examination {

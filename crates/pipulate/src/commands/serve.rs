@@ -1,12 +1,12 @@
 //! `serve`: the embedded web app, in the foreground: what a supervisor runs, or a person.
 
-pub(crate) mod actions;
+mod actions;
 mod apps;
 mod chat_adapter;
 mod home;
 mod neighbors;
 mod notebooks;
-mod told;
+pub(crate) mod told;
 mod watch;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};

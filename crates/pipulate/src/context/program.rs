@@ -15,7 +15,7 @@ use pipulate_store::copies::{self, Copies};
 use pipulate_store::{known, program};
 
 use super::Context;
-use crate::call::{Call, Verb};
+use crate::call::{Call, McpVerb, Verb};
 use crate::ui::printer::Printer;
 
 /// No copy of the program is made.
@@ -24,7 +24,7 @@ const NO_COPY: &str = "PIPULATE_NO_COPY";
 /// Goes on as a copy of this program if services may be started and it lies in a cache. If that fails, a
 /// warning says so, and this one does what it was called for.
 pub(crate) fn leave_cache(call: &Call, args: &[OsString], printer: &Printer) {
-    let starts_services = matches!(&call.verb, Verb::Restart(_) | Verb::Open(_))
+    let starts_services = matches!(&call.verb, Verb::Restart(_) | Verb::Open(_) | Verb::Mcp(McpVerb::Serve))
         || matches!(&call.verb, Verb::Start(settings) if !settings.dry_run);
     if !starts_services || std::env::var_os(NO_COPY).is_some() {
         return;

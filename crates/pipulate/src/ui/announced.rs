@@ -7,6 +7,11 @@ pub(crate) fn starting(services: &[ServiceName]) -> String {
     format!("Starting {}...", listed(services.iter().map(title)))
 }
 
+/// The line when services are being restarted.
+pub(crate) fn restarting(services: &[ServiceName]) -> String {
+    format!("Restarting {}...", listed(services.iter().map(title)))
+}
+
 /// The line when services are being stopped, and the kernels of JupyterLab with it.
 pub(crate) fn stopping(services: &[ServiceName], with_kernels: bool) -> String {
     let mut names: Vec<&str> = services.iter().map(title).collect();

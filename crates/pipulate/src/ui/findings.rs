@@ -4,6 +4,7 @@
 use pipulate_core::finding::{Finding, FindingStatus, Fix};
 use pipulate_core::text::{printable, shell_words};
 use pipulate_core::units::counted;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::indented;
@@ -30,13 +31,17 @@ pub(crate) fn text(findings: &[Finding], verbose: bool, style: Style) -> String 
 
 /// The findings for programs.
 pub(crate) fn json(findings: &[Finding]) -> String {
-    let document = DocumentJson {
+    // Maps without text keys are what serde_json can't write, and there are none here.
+    serde_json::to_string(&document(findings)).unwrap_or_default()
+}
+
+/// The findings as an object.
+pub(crate) fn document(findings: &[Finding]) -> DocumentJson<'_> {
+    DocumentJson {
         schema: 1,
         ok: with_status(findings, FindingStatus::Failure).next().is_none(),
         findings: findings.iter().map(FindingJson::of).collect(),
-    };
-    // Maps without text keys are what serde_json can't write, and there are none here.
-    serde_json::to_string(&document).unwrap_or_default()
+    }
 }
 
 fn with_status(findings: &[Finding], status: FindingStatus) -> impl Iterator<Item = &Finding> {
@@ -86,14 +91,17 @@ fn verdict(findings: &[Finding], style: Style) -> String {
     }
 }
 
-#[derive(Serialize)]
-struct DocumentJson<'a> {
+/// What was found.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Findings")]
+pub(crate) struct DocumentJson<'a> {
     schema: u32,
     ok: bool,
     findings: Vec<FindingJson<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Finding")]
 struct FindingJson<'a> {
     id: &'a str,
     status: &'static str,
@@ -102,7 +110,8 @@ struct FindingJson<'a> {
     fix: Option<FixJson<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Fix")]
 struct FixJson<'a> {
     text: &'a str,
     command: &'a [String],

@@ -53,6 +53,26 @@ impl Printer {
         }
     }
 
+    /// Returns a printer that keeps what it prints, as in a pipe and without colors.
+    pub(crate) fn captured(&self) -> (Self, Captured) {
+        let captured = Captured::default();
+        let (stdout, stderr) = (captured.stdout.clone(), captured.stderr.clone());
+        let mut terminal = self.terminal.clone();
+        (terminal.stdout_is_terminal, terminal.stderr_is_terminal, terminal.width) = (false, false, None);
+        let plain = Style::plain();
+        (
+            Self {
+                terminal,
+                verbosity: self.verbosity,
+                stdout_style: plain,
+                stderr_style: plain,
+                stdout,
+                stderr,
+            },
+            captured,
+        )
+    }
+
     /// The terminal behind it.
     pub(crate) fn terminal(&self) -> &Terminal {
         &self.terminal
@@ -206,6 +226,27 @@ impl Printer {
     }
 }
 
+/// What a printer has kept.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Captured {
+    stdout: Arc<Mutex<Vec<u8>>>,
+    stderr: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Captured {
+    pub(crate) fn stdout(&self) -> String {
+        text_of(&self.stdout)
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        text_of(&self.stderr)
+    }
+}
+
+fn text_of(stream: &Mutex<Vec<u8>>) -> String {
+    String::from_utf8_lossy(&stream.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+}
+
 /// Why data could not be written: the stream, or whoever made the data.
 #[derive(Debug)]
 pub(crate) enum OutputError {
@@ -232,28 +273,14 @@ pub(crate) mod memory {
     use super::*;
 
     /// What was printed.
-    #[derive(Debug, Clone, Default)]
-    pub(crate) struct Printed {
-        stdout: Arc<Mutex<Vec<u8>>>,
-        stderr: Arc<Mutex<Vec<u8>>>,
-    }
+    pub(crate) type Printed = Captured;
 
     /// A printer without colors, and what it prints.
     pub(crate) fn printer(verbosity: Verbosity) -> (Printer, Printed) {
-        let printed = Printed::default();
-        let printer = Printer::new(&Terminal::of_this_process(), ColorWish::Never, verbosity);
+        let (terminal, printed) = (Terminal::of_this_process(), Printed::default());
+        let printer = Printer::new(&terminal, ColorWish::Never, verbosity);
         let (stdout, stderr) = (printed.stdout.clone(), printed.stderr.clone());
         (Printer { stdout, stderr, ..printer }, printed)
-    }
-
-    impl Printed {
-        pub(crate) fn stdout(&self) -> String {
-            String::from_utf8(self.stdout.lock().unwrap().clone()).unwrap()
-        }
-
-        pub(crate) fn stderr(&self) -> String {
-            String::from_utf8(self.stderr.lock().unwrap().clone()).unwrap()
-        }
     }
 }
 

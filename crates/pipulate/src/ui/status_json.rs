@@ -3,21 +3,30 @@
 
 use pipulate_core::reason::Reason;
 use pipulate_core::status::{KernelInfo, LastExit, ProcessInfo, ProjectStatus, ServiceStatus};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 const SCHEMA: u32 = 1;
 
+/// How a project is.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Status")]
+pub(crate) struct Document<'a> {
+    schema: u32,
+    project: NameJson<'a>,
+    state: &'static str,
+    services: Vec<ServiceJson<'a>>,
+}
+
+/// One project as an object.
+pub(crate) fn document(status: &ProjectStatus) -> Document<'_> {
+    let ProjectJson { project, state, services } = ProjectJson::of(status);
+    Document { schema: SCHEMA, project, state, services }
+}
+
 /// One project as an object on one line.
 pub(crate) fn project(status: &ProjectStatus) -> String {
-    #[derive(Serialize)]
-    struct Document<'a> {
-        schema: u32,
-        project: NameJson<'a>,
-        state: &'static str,
-        services: Vec<ServiceJson<'a>>,
-    }
-    let ProjectJson { project, state, services } = ProjectJson::of(status);
-    to_json(&Document { schema: SCHEMA, project, state, services })
+    to_json(&document(status))
 }
 
 /// Several projects as one object with a list.
@@ -42,13 +51,15 @@ struct ProjectJson<'a> {
     services: Vec<ServiceJson<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Name")]
 struct NameJson<'a> {
     name: &'a str,
     root: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Service")]
 struct ServiceJson<'a> {
     name: &'a str,
     state: &'static str,
@@ -78,14 +89,16 @@ struct ServiceJson<'a> {
     kernels: Vec<KernelJson<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Exit")]
 struct ExitJson {
     code: Option<i32>,
     signal: Option<i32>,
     at: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Process")]
 struct ProcessJson<'a> {
     pid: i32,
     ppid: i32,
@@ -93,7 +106,8 @@ struct ProcessJson<'a> {
     name: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Kernel")]
 struct KernelJson<'a> {
     id: &'a str,
     pid: i32,

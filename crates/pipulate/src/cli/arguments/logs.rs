@@ -2,7 +2,7 @@
 
 use clap::Args;
 use jiff::Zoned;
-use pipulate_core::pattern::{self, Case, Regex};
+use pipulate_core::pattern::{self, Regex};
 use pipulate_store::log::time_index::When;
 use pipulate_store::log::when;
 
@@ -34,7 +34,7 @@ pub(super) struct LogsArguments {
     #[arg(long)]
     no_prefix: bool,
     /// Only lines that match; case matters only if the pattern has capitals
-    #[arg(short, long, value_name = "RE", value_parser = parse_pattern)]
+    #[arg(short, long, value_name = "RE", value_parser = pattern::as_typed)]
     grep: Option<Regex>,
     /// Print JSON, one object a line
     #[arg(long)]
@@ -84,18 +84,4 @@ fn parse_tail(text: &str) -> Result<Tail, String> {
 
 fn parse_moment(text: &str) -> Result<When, String> {
     when::parse(text, &Zoned::now())
-}
-
-/// Capitals only matter if the pattern has one; `\W` and other escapes are none.
-fn parse_pattern(text: &str) -> Result<Regex, String> {
-    let mut has_capital = false;
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => drop(characters.next()),
-            character => has_capital |= character.is_uppercase(),
-        }
-    }
-    let case = if has_capital { Case::Matters } else { Case::Ignored };
-    pattern::parse(text, case).map_err(|error| error.to_string())
 }

@@ -22,10 +22,9 @@ use pipulate_process::poll::{self, Interest};
 use pipulate_process::reaper;
 use pipulate_web::world::{Consent, Target, Verb};
 
+use crate::commands::act;
 use crate::context::Context;
 
-/// The verb of the helper.
-pub(crate) const HELPER: &str = "__act";
 /// The service that a helper's marker names: no service's stop ends it.
 const HELPER_NAME: &str = "page-request";
 /// How long a page waits for what it starts; after that the service's card tells how it goes.
@@ -54,8 +53,8 @@ pub(super) fn request(project: &Project, target: &Target, verb: Verb, consent: C
 
 /// An audience that has nobody to ask.
 #[derive(Debug, Default)]
-pub(crate) struct Quiet {
-    pub(crate) notes: Vec<Note>,
+struct Quiet {
+    notes: Vec<Note>,
 }
 
 impl Audience for Quiet {
@@ -146,7 +145,7 @@ pub(super) fn hand_over(context: &Context, request: &Request) -> Result<(), Comm
     let command = Command::new(context.own_program())
         .arg("-C")
         .arg(context.project.layout.root().as_os_str())
-        .arg(HELPER)
+        .arg(act::VERB)
         .stdin(serde_json::to_vec(request).unwrap_or_default());
     let name = ServiceName::parse(HELPER_NAME).ok();
     let marker = name.map(|service| {

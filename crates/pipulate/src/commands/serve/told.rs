@@ -15,7 +15,7 @@ use crate::ui::launched::{self, Launched};
 use crate::ui::{denial, receipt};
 
 /// What was done, or why not. `before` is what was true then.
-pub(super) fn of_result(
+pub(crate) fn of_result(
     context: &Context,
     request: &Request,
     before: Option<&ProjectStatus>,
@@ -47,7 +47,7 @@ pub(super) fn of_result(
 }
 
 /// The word for a desired state.
-pub(super) fn verb_of(desired: Desired) -> Verb {
+pub(crate) fn verb_of(desired: Desired) -> Verb {
     match desired {
         Desired::Running => Verb::Start,
         Desired::Stopped => Verb::Stop,
