@@ -23,6 +23,7 @@ mod consent;
 mod doctor;
 mod documents;
 mod endings;
+mod examples;
 mod failures;
 #[path = "../../crates/pipulate-ollama/tests/it/fake.rs"]
 mod fake_ollama;
@@ -65,6 +66,7 @@ mod requests;
 mod restarts;
 mod secrets;
 mod setup;
+mod sharing;
 mod shells;
 mod starter;
 mod strangers;

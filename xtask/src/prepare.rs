@@ -68,6 +68,11 @@ pub(crate) fn prepare() -> Result<Prepared> {
     if let Err(error) = python::assistant_packages(run::root(), &python) {
         say::progress(&format!("warning: the tests of assistants cannot pass without mcp: {error:#}"));
     }
+    if let Err(error) = python::example_packages(run::root(), &python) {
+        say::progress(&format!(
+            "warning: the tests of examples cannot pass without their packages: {error:#}"
+        ));
+    }
     let chromium = BROWSERS.into_iter().find_map(run::find);
     let model = model::packages(run::root(), &python);
     Ok(Prepared { python, model, chromium, axe: axe::script(run::root()) })

@@ -9,8 +9,8 @@ use std::io::Write as _;
 const LIST: &str = "PIPULATE_TEST_SKIPS";
 
 /// What a machine can lack: root's rights, namespaces, disks of a test's own (loop devices, their tools), a
-/// small language model, an address beside loopback.
-const LACKS: [&str; 5] = ["root", "namespaces", "disks", "model", "network"];
+/// small language model, an address beside loopback, a program of the system.
+const LACKS: [&str; 6] = ["root", "namespaces", "disks", "model", "network", "programs"];
 
 /// Writes down that the calling test, or a part of it, is skipped: what this machine lacks, and the details.
 #[track_caller]

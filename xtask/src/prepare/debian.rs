@@ -49,6 +49,9 @@ fn missing() -> Vec<&'static str> {
     if absent(&["mkfs.btrfs"]) {
         missing.push("btrfs-progs");
     }
+    if absent(&["systemd-analyze"]) {
+        missing.push("systemd");
+    }
     if absent(&["nix-instantiate"]) {
         missing.push("nix-bin");
     }

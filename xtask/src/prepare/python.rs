@@ -141,6 +141,20 @@ pub(super) fn assistant_packages(root: &Path, interpreter: &Path) -> Result<()> 
     beside(root, interpreter, "assistant", &ASSISTANT_PACKAGES)
 }
 
+/// `target/test-cache/flask` and `target/test-cache/kubernetes`: what an example needs, and what checks a manifest.
+///
+/// # Errors
+/// They could not be installed.
+pub(super) fn example_packages(root: &Path, interpreter: &Path) -> Result<()> {
+    beside(
+        root,
+        interpreter,
+        "flask",
+        &["flask", "werkzeug", "blinker", "click", "itsdangerous", "jinja2", "markupsafe"],
+    )?;
+    beside(root, interpreter, "kubernetes", &["kubernetes-validate==1.37.0", "importlib-resources"])
+}
+
 /// A folder in `target/test-cache` with these packages alone.
 fn beside(root: &Path, interpreter: &Path, name: &str, packages: &[&str]) -> Result<()> {
     let cache = root.join("target/test-cache");
