@@ -7,9 +7,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use serde_json::json;
-
-use crate::support::assistant::RawClient;
+use crate::support::assistant;
 use crate::support::ports::DefaultPorts;
 use crate::support::process::every_command_line;
 use crate::support::project::PIPULATE;
@@ -282,19 +280,8 @@ fn a_busy_kernel_is_not_stopped_without_force() {
         assert!(refused.stderr.contains(&format!("pipulate {verb} jupyter --force")), "{}", refused.stderr);
         assert!(process.lives(), "{verb} ended a busy kernel");
     }
-    let mut assistant = RawClient::new(&project);
-    assistant.initialize();
-    for (id, name) in [(1, "stop"), (2, "restart")] {
-        let call = json!({ "name": name, "arguments": { "services": ["jupyter"] } });
-        let answer = assistant.request(id, "tools/call", &call);
-        let why = answer["result"]["content"][0]["text"].as_str().unwrap();
-        assert!(why.contains("train.ipynb") && !why.contains("--force"), "{why}");
-        assert!(
-            answer["result"]["isError"] == true && process.lives(),
-            "{name} ended a busy kernel: {answer}"
-        );
-    }
-    assistant.leave(false);
+    assistant::is_refused(&project, "jupyter", "train.ipynb");
+    assert!(process.lives(), "an assistant ended a busy kernel");
     assert_eq!(project.service("jupyter")["state"], "ready");
     project.run(&["stop", "--force"]).expect(0);
     assert_eq!(project.processes(), []);

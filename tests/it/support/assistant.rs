@@ -27,6 +27,21 @@ pub(crate) fn official(project: &TestProject, steps: &Value) -> Vec<Value> {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {errors}"))
 }
 
+/// Stops and restarts a service as an assistant would, and is refused with `why` and without a way around it.
+#[track_caller]
+pub(crate) fn is_refused(project: &TestProject, service: &str, why: &str) {
+    let mut client = RawClient::new(project);
+    client.initialize();
+    for (id, name) in [(1, "stop"), (2, "restart")] {
+        let call = json!({ "name": name, "arguments": { "services": [service] } });
+        let answer = client.request(id, "tools/call", &call);
+        let text = answer["result"]["content"][0]["text"].as_str().unwrap();
+        assert!(answer["result"]["isError"] == true && text.contains(why), "{answer}");
+        assert!(!text.contains("--force") && !text.contains("--yes"), "{text}");
+    }
+    client.leave(false);
+}
+
 /// A client that writes what it likes.
 pub(crate) struct RawClient {
     server: Child,

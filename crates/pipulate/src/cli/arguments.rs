@@ -7,17 +7,14 @@ mod secret;
 mod services;
 mod shells;
 mod short;
+mod supervise;
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
-use pipulate_core::marker::RunId;
-use pipulate_core::project::AbsPath;
 use pipulate_core::service::ServiceName;
-use pipulate_supervisor::program::Beginning;
 
 use self::app::AppArguments;
 use self::logs::LogsArguments;
@@ -26,10 +23,11 @@ use self::secret::SecretArguments;
 use self::services::{RestartArguments, StartArguments, StatusArguments, StopArguments};
 use self::shells::ShellArgument;
 pub(super) use self::short::ShortArguments;
+use self::supervise::SuperviseArguments;
 use super::candidates;
 use crate::call::{
     AddSettings, Call, ChatSettings, ConfigVerb, DoctorSettings, Format, Global, OpenSettings, ReportTo,
-    RunSettings, SetupSettings, SuperviseSettings, UrlSettings, Verb, WhySettings,
+    RunSettings, SetupSettings, UrlSettings, Verb, WhySettings,
 };
 use crate::ui::printer::Verbosity;
 use crate::ui::terminal::ColorWish;
@@ -273,36 +271,6 @@ struct ManArguments {
     verb: Option<String>,
 }
 
-#[derive(Debug, Args)]
-struct SuperviseArguments {
-    #[arg(value_parser = ServiceName::parse)]
-    service: ServiceName,
-
-    #[arg(long)]
-    stop: bool,
-
-    #[arg(long, conflicts_with = "stop")]
-    rescue: bool,
-
-    #[arg(long)]
-    pending: Option<String>,
-
-    #[arg(long)]
-    lock: Option<RawFd>,
-
-    #[arg(long)]
-    fifo: Option<RawFd>,
-
-    #[arg(long)]
-    formerly: Option<PathBuf>,
-
-    #[arg(long, requires = "run")]
-    state: Option<PathBuf>,
-
-    #[arg(long, requires = "state")]
-    run: Option<PathBuf>,
-}
-
 impl Arguments {
     /// What they mean.
     pub(super) fn resolve(self) -> Call {
@@ -365,19 +333,7 @@ impl VerbArguments {
             Self::Config(ConfigArguments { show: _, schema: true }) => Verb::Config(ConfigVerb::Schema),
             Self::Completions(arguments) => Verb::Completions(arguments.resolve()),
             Self::Man(arguments) => Verb::Man(arguments.verb),
-            Self::Supervise(arguments) => Verb::Supervise(SuperviseSettings {
-                service: arguments.service,
-                beginning: match (arguments.stop, arguments.rescue) {
-                    (true, _) => Beginning::Stop,
-                    (false, true) => Beginning::Rescue,
-                    (false, false) => Beginning::Start,
-                },
-                pending: arguments.pending.and_then(|id| RunId::parse(&id)),
-                lock: arguments.lock,
-                fifo: arguments.fifo,
-                formerly: arguments.formerly.and_then(AbsPath::new),
-                places: arguments.state.and_then(AbsPath::new).zip(arguments.run.and_then(AbsPath::new)),
-            }),
+            Self::Supervise(arguments) => Verb::Supervise(arguments.resolve()),
             Self::Mcp(arguments) => Verb::Mcp(arguments.resolve()),
             Self::Act(ActArguments { tell: false }) => Verb::Act(ReportTo::Page),
             Self::Act(ActArguments { tell: true }) => Verb::Act(ReportTo::Caller),

@@ -8,7 +8,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::answers::Answer;
-use super::tools::LogsArguments;
 use crate::call::{LineForm, LinesSettings, LogsSettings, LogsShow, Tail};
 use crate::commands::logs;
 use crate::context::Context;
@@ -18,6 +17,22 @@ const DEFAULT_LINES: u64 = 100;
 const MOST_LINES: u64 = 1000;
 /// Of the texts of all lines, in bytes.
 const MOST_TEXT: usize = 256 << 10;
+
+/// Of `logs`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LogsArguments {
+    /// Only this service. Default: all.
+    pub(super) service: Option<String>,
+    /// How many of the last lines of those that the rest chooses. Default: 100.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(super) lines: Option<u64>,
+    /// Only lines since then: a time of RFC 3339, "10m" for ten minutes ago, "14:02", "yesterday", "last-start" or
+    /// "last-ready".
+    pub(super) since: Option<String>,
+    /// Only lines in which this regular expression is found; capitals matter if it has one.
+    pub(super) grep: Option<String>,
+}
 
 /// Lines of the logs.
 #[derive(Serialize, JsonSchema)]

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::acts::ActJson;
-use super::logs::LogsJson;
+use super::logs::{LogsArguments, LogsJson};
 use crate::ui::{findings, status_json};
 
 /// A tool with its arguments.
@@ -30,22 +30,6 @@ pub(super) enum Ask {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NoArguments {}
-
-/// Of `logs`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct LogsArguments {
-    /// Only this service. Default: all.
-    pub(super) service: Option<String>,
-    /// How many of the last lines of those that the rest chooses. Default: 100.
-    #[schemars(range(min = 1, max = 1000))]
-    pub(super) lines: Option<u64>,
-    /// Only lines since then: a time of RFC 3339, "10m" for ten minutes ago, "14:02", "yesterday", "last-start" or
-    /// "last-ready".
-    pub(super) since: Option<String>,
-    /// Only lines in which this regular expression is found; capitals matter if it has one.
-    pub(super) grep: Option<String>,
-}
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
