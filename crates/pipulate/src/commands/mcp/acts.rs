@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::thread;
 use std::time::Duration;
 
+use pipulate_core::answer::Line;
 use pipulate_core::marker::{self, Marker, Part};
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::ProjectStatus;
@@ -189,10 +190,15 @@ fn answer(context: &Context, before: &ProjectStatus, kept: Kept) -> Answer {
     let (schema, status) = (1, status_json::document(&status));
     let value = ActJson { schema, outcomes: in_short(&outcomes), ended_kernels, status };
     match text {
-        Ok(text) => Answer::done(text, &value),
+        Ok(lines) => Answer::done(in_words(&lines), &value),
         Err(error) if was_tried => Answer::failed(error.to_string(), &value),
         Err(error) => Answer::refused(error.to_string()),
     }
+}
+
+fn in_words(lines: &[Line]) -> String {
+    let lines = lines.iter().map(|line| pipulate_words::line(line, &|_, text| text));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn in_short(outcomes: &Outcomes) -> Vec<OutcomeJson<'_>> {
