@@ -62,7 +62,12 @@ fn a_start_during_a_stop_starts_it_again() {
     project.start(&[]);
     let before = project.service("worker");
     thread::scope(|scope| {
-        scope.spawn(|| project.run(&["stop"]).expect(0));
+        scope.spawn(|| {
+            let stopped = project.run(&["stop"]);
+            // Where it looks only after the start, it says so: what it returns with is true, too.
+            let is_late = stopped.code == Some(1) && stopped.stderr.contains("started again since");
+            assert!(stopped.code == Some(0) || is_late, "{stopped:?}");
+        });
         project.wait_for_state("worker", "stopping");
         project.start(&[]);
     });

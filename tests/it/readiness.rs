@@ -76,10 +76,11 @@ fn a_service_is_ready_where_it_really_listens_on_either_loopback() {
 
 #[test]
 fn a_foreigner_that_takes_a_pinned_port_during_the_start_is_named_and_never_ready() {
-    let port = Port::take();
-    let (number, me) = (port.number, format!("(pid {})", std::process::id()));
+    let ports = [Port::take(), Port::take()];
+    let ([number, silent], me) =
+        (ports.each_ref().map(|port| port.number), format!("(pid {})", std::process::id()));
     let mute = format!(
-        "[services.mute]\ncommand = [\"sleep\", \"1000\"]\nport = {number}\n\
+        "[services.mute]\ncommand = [\"sleep\", \"1000\"]\nport = {silent}\n\
          ready = {{ http = \"/\", timeout = \"2s\" }}\n"
     );
     let project = only(&(serving("bold", "\"127.0.0.1\"", &format!("port = {number}")) + &mute));
@@ -89,10 +90,12 @@ fn a_foreigner_that_takes_a_pinned_port_during_the_start_is_named_and_never_read
             project.wait_for_service(service, "to have a process", |found| !found["pid"].is_null());
         }
         foreigner(number);
+        foreigner(silent);
         project.write("go", "");
         let failed = starting.join().unwrap().expect(1);
-        let held = failed.stderr.matches(&format!("port {number} is held by ")).count();
-        assert!(held >= 2 && failed.stderr.matches(&me).count() >= 2, "{}", failed.stderr);
+        let held = [number, silent].map(|port| format!("port {port} is held by "));
+        assert!(held.iter().all(|held| failed.stderr.contains(held)), "{}", failed.stderr);
+        assert!(failed.stderr.matches(&me).count() >= 2, "{}", failed.stderr);
         assert_eq!(failed.stdout, "");
     });
     let (bold, mute) = (project.service("bold"), project.service("mute"));
