@@ -303,7 +303,7 @@ fn a_service_that_saves_what_it_is_watched_for_is_let_be_and_told() {
     let project = watching("[\"*.py\", \"*.json\"]", &scribbler);
     project.start(&[]);
     let told = wait_for("an end of it", || {
-        Some(project.run(&["status"]).stdout).filter(|status| status.contains("no more"))
+        Some(project.run(&["status"]).stdout).filter(|status| status.contains("no longer"))
     });
     assert_eq!(
         told.lines().last().unwrap(),
