@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::ports::DefaultPorts;
 use crate::support::project::PIPULATE;
 use crate::support::{TestProject, run};
 
@@ -124,6 +125,7 @@ fn blocks(page: &str) -> Vec<Block> {
 /// Types what the page says into a shell, in a folder that has nothing but a Python environment.
 #[track_caller]
 fn follow(page: &str) {
+    let _ports = DefaultPorts::take();
     let project = TestProject::builder().named("my-project").build();
     fs::remove_file(project.path("pipulate.toml")).unwrap();
     let mut script = "set -euo pipefail\n".to_owned();

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::support::ports::DefaultPorts;
 use crate::support::project::PIPULATE;
 use crate::support::run::{self, Output};
 use crate::support::{Process, TestProject, holds, wait_for};
@@ -279,6 +280,7 @@ HTTPServer(('127.0.0.1', int(os.environ['PORT'])), SimpleHTTPRequestHandler).ser
 
 #[test]
 fn two_projects_that_start_at_the_same_time_choose_different_ports() {
+    let _ports = DefaultPorts::take();
     let user = TestProject::light().ports_by_default().file("server.py", SLOW).build();
     let other = another_project(&user, &user.home().join("other"));
     let free = user.read("pipulate.toml");

@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::support::ports::DefaultPorts;
 use crate::support::project::python;
 use crate::support::{TestProject, http, run};
 
@@ -18,15 +19,16 @@ const FILES: [&str; 7] = [
     "flake.nix",
 ];
 
-fn new_folder() -> TestProject {
+fn new_folder() -> (TestProject, DefaultPorts) {
+    let ports = DefaultPorts::take();
     let project = TestProject::builder().ports_by_default().build();
     fs::remove_file(project.path("pipulate.toml")).unwrap();
-    project
+    (project, ports)
 }
 
 #[test]
 fn the_starter_starts_and_works_as_it_is_and_doctor_finds_nothing_wrong() {
-    let project = new_folder();
+    let (project, _ports) = new_folder();
     let said = project.run(&["init"]).expect(0);
     assert_eq!(said.stdout.lines().collect::<Vec<_>>(), FILES);
     assert!(said.stderr.ends_with("hint: start it with: pipulate start\n"), "{}", said.stderr);
@@ -59,7 +61,7 @@ fn the_starter_starts_and_works_as_it_is_and_doctor_finds_nothing_wrong() {
 
 #[test]
 fn the_notebook_is_whole_and_runs_from_top_to_bottom() {
-    let project = new_folder();
+    let (project, _ports) = new_folder();
     project.run(&["init"]).expect(0);
     // Each cell as a program would run it: the kernel is not what is looked at here.
     let script = "import nbformat\nscope = {}\n\
@@ -77,7 +79,7 @@ fn the_notebook_is_whole_and_runs_from_top_to_bottom() {
 
 #[test]
 fn a_project_that_is_there_is_added_to_and_never_changed() {
-    let project = new_folder();
+    let (project, _ports) = new_folder();
     project.write("server.py", "print('mine')\n");
     project.write(".gitignore", "mine\n");
     fs::create_dir(project.path("below")).unwrap();

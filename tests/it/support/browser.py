@@ -124,7 +124,11 @@ class Browser:
         node = self.find(selector)
         if node is None:
             return None
-        self.ask("DOM.focus", nodeId=node)
+        try:
+            self.ask("DOM.focus", nodeId=node)
+        except Refused:
+            # Its page went away since it was found: it is looked for again.
+            return None
         self.ask("Input.insertText", text=text)
         return True
 
