@@ -73,7 +73,7 @@ fn paragraph(finding: &Finding, style: Style) -> String {
 /// What is well, in one line: it is of no interest which that is.
 fn summary(well: usize, skipped: usize, style: Style) -> Option<String> {
     let well = (well > 0).then(|| format!("{} {well} checks passed", style.good("✔")));
-    let skipped = (skipped > 0).then(|| format!("{skipped} do not apply here"));
+    let skipped = (skipped > 0).then(|| format!("{skipped} not applicable"));
     let parts: Vec<String> = well.into_iter().chain(skipped).collect();
     let hint = style.dim("(pipulate -v doctor lists them)");
     (!parts.is_empty()).then(|| format!("{}  {hint}", parts.join(", ")))
@@ -84,7 +84,7 @@ fn verdict(findings: &[Finding], style: Style) -> String {
     let failures = counted(count(FindingStatus::Failure), "failure");
     let warnings = counted(count(FindingStatus::Warning), "warning");
     match (count(FindingStatus::Failure), count(FindingStatus::Warning)) {
-        (0, 0) => style.good("This home is well"),
+        (0, 0) => style.good("No problems found"),
         (0, _) => format!("This home works, with {}", style.warning(warnings)),
         (_, 0) => format!("This home has {}", style.bad(failures)),
         (_, _) => format!("This home has {} and {}", style.bad(failures), style.warning(warnings)),
@@ -169,7 +169,7 @@ mod tests {
     fn a_home_that_is_well_is_said_to_be() {
         assert_eq!(
             text(&findings()[..2], false, Style::plain()),
-            "✔ 2 checks passed  (pipulate -v doctor lists them)\n\nThis home is well"
+            "✔ 2 checks passed  (pipulate -v doctor lists them)\n\nNo problems found"
         );
         let warned = text(&findings()[3..4], false, Style::plain());
         assert!(warned.ends_with("This home works, with 1 warning"), "{warned}");
