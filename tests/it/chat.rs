@@ -14,6 +14,9 @@ use crate::support::{Terminal, TestProject, holds};
 const TAGS: &str = r#"{"models":[{"name":"llama3.1:latest","size":4920753328},{"name":"qwen3:4b","size":2500000000},
     {"name":"gpt-oss:120b-cloud","size":384},{"name":"nomic-embed-text:latest","size":274302450}]}"#;
 
+/// Where a question is typed.
+const PROMPT: &str = ">>> ";
+
 /// One line of an answer.
 fn said(text: &str) -> String {
     json!({"message": {"role": "assistant", "content": text}, "done": false}).to_string() + "\n"
@@ -224,12 +227,11 @@ fn a_model_that_is_being_loaded_is_said_to_be_and_can_be_given_up() {
     let project = project(&ollama(Script::silent())).build();
     let line = format!("exec {} chat", env!("CARGO_BIN_EXE_pipulate"));
     let mut terminal = Terminal::open(&command(&project, &[]), &line);
-    terminal.wait_for(">>> ");
-    terminal.type_text("Hello\r");
+    terminal.type_at(PROMPT, "Hello\r");
     terminal.wait_for("Loading llama3.1:latest into memory");
     terminal.type_text("\x03");
     terminal.wait_for("Stopped");
-    terminal.type_text("\x04");
+    terminal.type_at(PROMPT, "\x04");
     assert_eq!(terminal.end(), Some(0));
 }
 
@@ -258,22 +260,21 @@ fn at_the_prompt_lines_are_edited_completed_pasted_and_taken_back() {
     let project = project(&fake).file(".pipulate/.gitignore", "*\n").build();
     let mut terminal =
         Terminal::open(&command(&project, &[]), &format!("exec {} chat", env!("CARGO_BIN_EXE_pipulate")));
-    terminal.wait_for(">>> ");
-    terminal.type_text("/mo\tq\t\r");
+    terminal.type_at(PROMPT, "/mo\tq\t\r");
     terminal.wait_for("Going on with qwen3:4b");
-    terminal.type_text("cde\x1b[D\x1b[D\x7fab\r");
+    terminal.type_at(PROMPT, "cde\x1b[D\x1b[D\x7fab\r");
     let first = asked(&fake);
     assert_eq!((&first["model"], &first["messages"][0]["content"]), (&"qwen3:4b".into(), &"abde".into()));
     holds("the answer", || terminal.shown().matches("Yes.").count() == 1);
-    terminal.type_text("\x1b[200~def f():\n    return 1\n\x1b[201~What is it?\r");
+    terminal.type_at(PROMPT, "\x1b[200~def f():\n    return 1\n\x1b[201~What is it?\r");
     assert_eq!(asked(&fake)["messages"][2]["content"], "def f():\n    return 1\nWhat is it?");
     holds("the answer", || terminal.shown().matches("Yes.").count() == 2);
-    terminal.type_text("never said\x03");
+    terminal.type_at(PROMPT, "never said\x03");
     terminal.wait_for("Leave with /quit or Ctrl-D");
-    terminal.type_text("/new\rAgain?\r");
+    terminal.type_at(PROMPT, "/new\rAgain?\r");
     assert_eq!(asked(&fake)["messages"], json!([{"role": "user", "content": "Again?"}]));
     holds("the answer", || terminal.shown().matches("Yes.").count() == 3);
-    terminal.type_text("\x04");
+    terminal.type_at(PROMPT, "\x04");
     assert_eq!(terminal.end(), Some(0));
     let history = std::fs::metadata(project.path(".pipulate/chat-history")).unwrap();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&history.permissions()) & 0o777, 0o600);
@@ -312,28 +313,27 @@ fn in_a_conversation_ctrl_c_stops_the_answer_and_not_the_program() {
     let project = project(&fake).file(".pipulate/.gitignore", "*\n").build();
     let mut terminal =
         Terminal::open(&command(&project, &[]), &format!("exec {} chat", env!("CARGO_BIN_EXE_pipulate")));
-    terminal.wait_for(">>> ");
-    terminal.type_text("Tell me a story\r");
+    terminal.type_at(PROMPT, "Tell me a story\r");
     terminal.wait_for("It was a dark and");
     terminal.type_text("\x03");
     holds("the model to be told to stop", || matches!(fake.seen.try_recv(), Ok(Seen::HungUp)));
     terminal.wait_for("Stopped");
 
-    terminal.type_text("/save story.md\r");
+    terminal.type_at(PROMPT, "/save story.md\r");
     terminal.wait_for("Saved: story.md");
     assert!(
         project.read("story.md").contains("## You\n\nTell me a story\n\n## Model\n\nIt was a dark and\n")
     );
-    terminal.type_text("/save ~/story.md\r");
+    terminal.type_at(PROMPT, "/save ~/story.md\r");
     terminal.wait_for("Saved: /");
-    terminal.type_text("/save story.md\r");
+    terminal.type_at(PROMPT, "/save story.md\r");
     terminal.wait_for("is not overwritten");
-    terminal.type_text("/model phi9\r");
+    terminal.type_at(PROMPT, "/model phi9\r");
     terminal.wait_for("get it with: ollama pull phi9");
     fake.change("/api/tags", Script::new(200, r#"{"models":[{"name":"phi9:latest"}]}"#));
-    terminal.type_text("/model phi9\r");
+    terminal.type_at(PROMPT, "/model phi9\r");
     terminal.wait_for("Going on with phi9:latest");
-    terminal.type_text("/quit\r");
+    terminal.type_at(PROMPT, "/quit\r");
     assert_eq!(terminal.end(), Some(0));
 }
 
@@ -344,26 +344,24 @@ fn a_conversation_goes_on_and_remembers_what_was_typed_before() {
     let open =
         || Terminal::open(&command(&project, &[]), &format!("exec {} chat", env!("CARGO_BIN_EXE_pipulate")));
     let mut terminal = open();
-    terminal.wait_for(">>> ");
-    terminal.type_text("/system Be brief.\r");
+    terminal.type_at(PROMPT, "/system Be brief.\r");
     terminal.wait_for("told so");
     for (question, messages) in [("One?", 2), ("Two?", 4)] {
-        terminal.type_text(&format!("{question}\r"));
+        terminal.type_at(PROMPT, &format!("{question}\r"));
         let asked = asked(&fake);
         let said = asked["messages"].as_array().unwrap();
         assert_eq!((said.len(), &said[0]["content"]), (messages, &"Be brief.".into()));
         assert_eq!(said[messages - 1]["content"], question);
         holds("the answer", || terminal.shown().matches("Yes.").count() == messages / 2);
     }
-    terminal.type_text("\x04");
+    terminal.type_at(PROMPT, "\x04");
     assert_eq!(terminal.end(), Some(0));
 
     let mut terminal = open();
-    terminal.wait_for(">>> ");
-    terminal.type_text("\x1b[A\r");
+    terminal.type_at(PROMPT, "\x1b[A\r");
     assert_eq!(asked(&fake)["messages"], json!([{"role": "user", "content": "Two?"}]));
     terminal.wait_for("Yes.");
-    terminal.type_text("\x04");
+    terminal.type_at(PROMPT, "\x04");
     assert_eq!(terminal.end(), Some(0));
 }
 

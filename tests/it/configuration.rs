@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
+use crate::support::ports::DefaultPorts;
 use crate::support::project::python;
 use crate::support::{Session, TestProject, run};
 
@@ -129,6 +130,8 @@ fn the_readmes_example_works_in_an_empty_folder() {
 
 #[test]
 fn what_config_shows_can_take_the_files_place() {
+    // `doctor` says who listens there.
+    let _ports = DefaultPorts::take();
     let project = TestProject::light().build();
     for text in ["", example()] {
         project.write("pipulate.toml", text);

@@ -62,6 +62,19 @@ impl Terminal {
         self.script.wait().unwrap();
     }
 
+    /// Types when the line editor shows its prompt again and nothing after it.
+    ///
+    /// Until then the terminal itself takes keys: Ctrl-D typed there is no end of input for the editor.
+    #[track_caller]
+    pub(crate) fn type_at(&mut self, prompt: &str, text: &str) {
+        wait_for(&format!("{prompt:?} at the end of the terminal"), || {
+            let shown = self.shown();
+            let (_, rest) = shown.rsplit_once(prompt)?;
+            only_escapes(rest).then_some(())
+        });
+        self.type_text(text);
+    }
+
     /// Waits until the command has ended; its exit code.
     #[track_caller]
     pub(crate) fn end(mut self) -> Option<i32> {
@@ -75,4 +88,14 @@ impl Drop for Terminal {
         let _gone = self.script.kill();
         let _reaped = self.script.wait();
     }
+}
+
+/// Whether a text moves the cursor and sets modes, and shows nothing.
+fn only_escapes(text: &str) -> bool {
+    let mut parts = text.split('\x1b');
+    let is_escape = |part: &str| {
+        let parameters = |letter: char| letter.is_ascii_digit() || ";?".contains(letter);
+        part.strip_prefix('[').is_some_and(|rest| rest.trim_start_matches(parameters).trim_end().len() == 1)
+    };
+    parts.next().is_some_and(|plain| plain.trim().is_empty()) && parts.all(is_escape)
 }
