@@ -1,4 +1,4 @@
-//! An app in a real browser: filling in, running, looking, going wrong, coming back.
+//! An app in a real browser: the form, a run, its result, errors, and a reload.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::support::jupyter::app_packages;
 use crate::support::project::TestProject;
 use crate::support::{holds, run};
 
-/// A loan with a plot and a table, whose packages lie beside the tests' environment.
+/// A loan with a plot and a table. Its packages are in a folder beside the tests' environment.
 fn loan() -> String {
     let parameters = "from datetime import date\nfrom typing import Literal\n\n\
                       amount: float = 10_000  # Amount in euros\nrate = 4.5  # Interest, % a year\nyears = 5  # Years\n\
@@ -47,7 +47,7 @@ fn a_visitor_fills_in_runs_and_sees_the_plot() {
     browser.wait_for_text("h1", "What a loan costs");
     browser.screenshot(&browser::pictures().join("app-form.png"));
 
-    // A wrong value is named at its field, and what was typed stays.
+    // A wrong value is reported at its field, and the typed values stay.
     browser.measure("document.forms[0].noValidate = true, document.forms[0].years.value = '1.5'");
     browser.click("button");
     browser.wait_for_text("label:has([aria-invalid]) strong", "Enter a whole number");
@@ -58,7 +58,7 @@ fn a_visitor_fills_in_runs_and_sees_the_plot() {
     browser.click("button");
     browser.wait_for_text("nav", "Download as HTML");
     browser.wait_for_text(".step:last-of-type", "Done in ");
-    // The frame is as high as what it shows, which has no say over the page around it.
+    // The frame is as high as its content, which can't change the page around it.
     holds("the frame to fit", || {
         browser.measure("parseInt(document.querySelector('iframe').style.height) > 500") == true
     });
@@ -67,7 +67,7 @@ fn a_visitor_fills_in_runs_and_sees_the_plot() {
     browser.screenshot(&browser::pictures().join("app.png"));
     let here = browser.measure("location.href").as_str().unwrap().to_owned();
 
-    // The result as a page of its own: the same, in a sandbox still.
+    // The result as a page of its own is still sandboxed.
     browser.open(&format!("{here}/result"));
     browser.wait_for_text("body", "74.38 euros a month for 36 months");
     assert_eq!(browser.measure("document.querySelector('img').naturalWidth > 300"), true);

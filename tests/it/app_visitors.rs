@@ -1,4 +1,4 @@
-//! Visitors of an app: several at once, one who leaves, uploads, limits, and the end of the app.
+//! Visitors of an app: several at once, one that leaves, uploads, limits, and the end of the app.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,14 +8,14 @@ use std::time::Duration;
 use crate::apps::{address, app_of, begin, get, kernels, notebook};
 use crate::support::{Process, TestProject, holds, http, wait_for};
 
-/// Prints a line, and goes on when a file of the visitor's name is there.
+/// Prints a line, then waits for a file with the visitor's name.
 fn waiting() -> String {
     let wait = "import pathlib, time\nprint('begun', who, flush=True)\n\
                 while not pathlib.Path(f'go-{who}').exists():\n    time.sleep(0.05)\nprint('over', who)";
     notebook(&[("code", "who = 'nobody'", "parameters"), ("markdown", "# Wait", ""), ("code", wait, "")])
 }
 
-/// A visitor who looks at a page while it comes.
+/// A visitor who reads a page while it streams.
 struct Visitor {
     stream: TcpStream,
     seen: String,
@@ -29,7 +29,7 @@ impl Visitor {
         Self { stream, seen: String::new() }
     }
 
-    /// Waits until the page has shown this.
+    /// Waits until the page has shown this text.
     #[track_caller]
     fn sees(&mut self, text: &str) {
         wait_for(&format!("{text:?} on the page"), || {
@@ -41,7 +41,7 @@ impl Visitor {
     }
 }
 
-/// Sends the form in parts, as a browser does with files.
+/// Sends the form as multipart data, as a browser does with files.
 fn upload(project: &TestProject, field: &str, name: &str, content: &str) -> http::Answer {
     let body = format!(
         "--edge\r\nContent-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n\r\n{content}\r\n--edge--\r\n"
@@ -63,7 +63,7 @@ fn two_run_at_once_others_see_their_place_and_who_leaves_ends_his_kernel() {
     result.sees("begun a");
     holds("two kernels at work and one kept ready", || kernels(&project).len() == 3);
 
-    // A reload comes at once, and shows the same run.
+    // A reload is answered at once and shows the same run.
     *a = Visitor::come(&project, &places[0]);
     a.sees("Step 2 of 2: Wait");
     let before = kernels(&project);
@@ -78,7 +78,7 @@ fn two_run_at_once_others_see_their_place_and_who_leaves_ends_his_kernel() {
     result.sees("over a");
     assert!(!result.seen.contains("begun c"), "visitors see their own run only");
 
-    // A stop while somebody's kernel is busy asks nothing of the kernel, and forces nothing.
+    // A stop while a visitor's kernel is busy doesn't ask about the kernel and kills nothing by force.
     let stopped = project.run(&["stop"]).expect(0);
     assert!(stopped.stdout.contains("0 processes left"), "{stopped:?}");
     assert!(!stopped.stdout.contains("forced"), "{stopped:?}");
@@ -88,7 +88,7 @@ fn two_run_at_once_others_see_their_place_and_who_leaves_ends_his_kernel() {
     assert_eq!(project.processes(), []);
     drop(c);
 
-    // What was finished is kept, what was not is not.
+    // Finished results are kept, unfinished runs are not.
     project.start(&["server"]);
     assert!(get(&project, &places[0]).body.contains("Done in "));
     assert!(get(&project, &format!("{}/result", places[0])).body.contains("over a"));
@@ -125,7 +125,7 @@ fn uploads_outputs_and_time_have_bounds() {
         .file("own.csv", "of the notebook's folder")
         .build();
     project.run(&["app", "analysis.ipynb"]).expect(0);
-    // Its owner changes the limits on top of the program.
+    // The owner changes the limits at the top of the program.
     let mut limits = project.read("server.py");
     for (usual, small) in [
         ("KEEP = 20", "KEEP = 2"),
@@ -173,7 +173,7 @@ fn uploads_outputs_and_time_have_bounds() {
     );
 }
 
-/// Everything below a folder.
+/// Every file and folder below a folder.
 fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     entries

@@ -1,5 +1,5 @@
-//! `app`: a notebook as a web app. The program that it writes runs here as its owner would run it: under `start`,
-//! with real kernels.
+//! `app`: a notebook as a web app. The generated program runs as its owner would run it: under `start`, with
+//! real kernels.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::support::process::Process;
 use crate::support::project::python;
 use crate::support::{TestProject, holds, http, run};
 
-/// The text of a notebook: cells as `(kind, source, tag)`.
+/// The JSON of a notebook with the cells `(kind, source, tag)`.
 pub(crate) fn notebook(cells: &[(&str, &str, &str)]) -> String {
     let cells: Vec<serde_json::Value> = cells
         .iter()
@@ -31,7 +31,7 @@ pub(crate) fn notebook(cells: &[(&str, &str, &str)]) -> String {
         .to_string()
 }
 
-/// A notebook about a loan: a field of each kind, and what it makes of them.
+/// A notebook about a loan: a field of each kind, and a result that uses them.
 fn loan() -> String {
     let parameters = "from datetime import date\nfrom typing import Literal\n\
                       amount: float = 10_000  # How much, in euros\nyears = 5\nname = \"Ada\"\nquick = True\n\
@@ -47,7 +47,7 @@ fn loan() -> String {
     ])
 }
 
-/// A project without JupyterLab, with an app made of this notebook that is ready.
+/// A project without JupyterLab whose app of this notebook is ready.
 pub(crate) fn app_of(notebook: &str) -> TestProject {
     let project = TestProject::light().file("analysis.ipynb", notebook).build();
     project.run(&["app", "analysis.ipynb"]).expect(0);
@@ -64,7 +64,7 @@ pub(crate) fn get(project: &TestProject, path: &str) -> http::Answer {
     http::get(&address(project, path), &[]).expect("the app answers")
 }
 
-/// Sends the form and returns the path of the run that began.
+/// Sends the form and returns the path of the new run.
 #[track_caller]
 pub(crate) fn begin(project: &TestProject, fields: &str) -> String {
     let answer = http::post(&address(project, "/run"), fields).expect("the app answers");
@@ -106,7 +106,7 @@ fn a_notebook_becomes_the_web_server_and_runs_for_its_visitors() {
     }
     assert!(!form.contains("https://"), "nothing comes from elsewhere: {form}");
 
-    // What the cell computes is computed from what was typed, and text is never code.
+    // The cell computes with the typed values, and text is never code.
     let fields = "amount=250.5&years=2&name=%22%22%22%27%29%0D%0Aimport+os%3B&kind=bullet&start=2027-01-31";
     let place = begin(&project, fields);
     let page = get(&project, &place).body;
@@ -131,7 +131,7 @@ fn a_notebook_becomes_the_web_server_and_runs_for_its_visitors() {
     assert!(page.body.contains("<html") && page.body.contains("import os"), "{page:?}");
     assert!(!page.body.contains("https://cdn"), "it can be read offline");
 
-    // The next visitor's run knows nothing of the one before.
+    // The next visitor's run shares no state with the first.
     let second = begin(&project, "");
     get(&project, &second);
     let result = get(&project, &format!("{second}/result")).body;
@@ -182,7 +182,7 @@ fn what_is_typed_wrongly_runs_nothing_and_an_error_names_its_place() {
     assert_eq!(get(&project, "/runs/../../etc").status, 404);
     assert_eq!(runs(), 1);
 
-    // A notebook that is away or half-written is said, and is no end of the app.
+    // A missing or incomplete notebook is reported and doesn't end the app.
     let content = project.read("analysis.ipynb");
     project.write("analysis.ipynb", &content[..content.len() / 2]);
     let broken = get(&project, "/");

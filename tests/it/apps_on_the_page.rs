@@ -1,9 +1,9 @@
-//! "Make it an app" on the page, as a browser without JavaScript asks for it.
+//! "Make it an app" on the page, requested as by a browser without JavaScript.
 
 use crate::apps::notebook;
 use crate::support::{TestProject, holds, http};
 
-/// The page's answer at a path; with `fields`, what its form gets.
+/// Returns the answer at a path; with `fields`, posts them as its form.
 #[track_caller]
 fn page(project: &TestProject, session: &str, path: &str, fields: Option<&str>) -> http::Answer {
     let port = project.port("server");
@@ -19,7 +19,7 @@ fn page(project: &TestProject, session: &str, path: &str, fields: Option<&str>) 
     answer.expect("the page answers")
 }
 
-/// The text of the first code element after each list item's begin.
+/// The text of the first code element of each list item.
 fn listed(body: &str) -> Vec<&str> {
     let items = body.split("<li><code>").skip(1);
     items.map(|item| item.split("</code>").next().unwrap()).collect()
@@ -38,7 +38,7 @@ fn the_page_makes_a_notebook_an_app_beside_itself_or_in_its_own_place() {
     assert_eq!(refused.status, 409);
     assert!(refused.body.contains("broken.ipynb is not a notebook"), "{}", refused.body);
 
-    // Beside the page: the question, and what it agreed to.
+    // With the app beside the page: the question, and the result of a yes.
     let question = page(&project, &session, "/apps/loan.ipynb?beside", None).body;
     let files = ["loan_app.py", "notebook_runner.py", "[services.loan]"];
     assert_eq!(listed(&question), files);
@@ -55,7 +55,7 @@ fn the_page_makes_a_notebook_an_app_beside_itself_or_in_its_own_place() {
     assert_eq!(again.status, 409);
     assert!(again.body.contains("loan_app.py is there already"), "{}", again.body);
 
-    // In the page's own place, which is said before, with the way back.
+    // With the app in place of the page: the question says so and names the way back.
     let already = page(&project, &session, "/apps/loan.ipynb", None).body;
     assert!(already.contains("loan.ipynb is an app already"), "{already}");
     assert!(already.contains("action=\"/services/loan/open\""), "{already}");

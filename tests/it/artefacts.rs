@@ -1,7 +1,7 @@
-//! What is installed, installed: the wheel by pip and by uv, the tarball by tar, the sdist by cargo. Each gives a
-//! folder a home, with no cargo on `PATH`.
+//! The installed artifacts: the wheel by pip and by uv, the tarball by tar, the sdist by cargo. Each sets up
+//! a folder as a home, with no cargo on `PATH`.
 //!
-//! `cargo xtask dist --test` makes the artefacts, names their folder and runs these tests.
+//! `cargo xtask dist --test` builds the artifacts, passes their folder and runs these tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::setup::online;
 use crate::support::project::{PIPULATE, python};
 use crate::support::{Jupyter, Process, TestProject, http, run};
 
-/// A wheel of the same program with a higher version: as a release would be, another file.
+/// A wheel of the same program with a higher version: another file, as in a release.
 const NEWER: &str = r#"
 import base64, hashlib, os, re, sys, zipfile
 wheel, folder = sys.argv[1:]
@@ -36,7 +36,7 @@ with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(name, "w") as newer:
 print(name)
 "#;
 
-/// The artefact whose name begins and ends so.
+/// Returns the artifact whose name has this prefix and suffix.
 #[track_caller]
 fn artefact(begin: &str, end: &str) -> PathBuf {
     let folder = std::env::var_os("PIPULATE_TEST_DIST").expect("`cargo xtask dist --test` sets it");
@@ -48,7 +48,7 @@ fn artefact(begin: &str, end: &str) -> PathBuf {
     files.into_iter().find(is_it).unwrap()
 }
 
-/// uv, which the tests' own preparation fetches.
+/// The uv that `cargo xtask prepare` downloads.
 fn uv() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap();
     let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/bin/uv");
@@ -56,14 +56,14 @@ fn uv() -> PathBuf {
     found.find(|uv| uv.is_file()).unwrap().canonicalize().unwrap()
 }
 
-/// A program in the project's folder, with `folder` first on a `PATH` without cargo.
+/// A command in the project's folder, with `folder` first on a `PATH` without cargo.
 fn plain(project: &TestProject, folder: &Path, program: impl AsRef<Path>) -> Command {
     let mut command = online(project.foreign(program));
     command.env("PATH", format!("{}:/usr/bin:/bin", folder.display())).env_remove("PIPULATE_NO_COPY");
     command
 }
 
-/// uv without the settings of this machine, its tools below the project's home directory.
+/// uv without this machine's settings; its tools are below the project's home directory.
 fn uv_tool(project: &TestProject, words: &[&str]) -> Command {
     let mut command = plain(project, Path::new("/nowhere"), uv());
     command.env("UV_CACHE_DIR", project.home().join("uv-cache")).env("UV_PYTHON", python());
@@ -75,7 +75,7 @@ fn supervisors(project: &TestProject, services: &[&str]) -> Vec<PathBuf> {
     services.iter().map(|name| Process::of(&project.service(name)["supervisor_pid"]).program()).collect()
 }
 
-/// `start` by the program in `bin`; the supervisors of JupyterLab and the app make way for it.
+/// Runs `start` with the program in `bin`, which takes over from the supervisors of JupyterLab and the app.
 #[track_caller]
 fn takes_over(project: &TestProject, bin: &Path) {
     let started = run::output(plain(project, bin, "pipulate").arg("start")).expect(0);
@@ -201,7 +201,7 @@ fn what_cargo_installed_from_the_sdist_goes_on_when_it_is_uninstalled() {
     assert_eq!(restarts, [1, 1], "each crash is one, and none comes of the missing file");
     let own = supervisors(&project, &["worker", "server"]);
     assert!(own.iter().all(|program| program.to_string_lossy().ends_with("(deleted)")), "{own:?}");
-    // Any other program knows them, and another one that supervises takes them over.
+    // Other builds read these records too, and another one takes over.
     assert!(project.run(&["logs", "worker"]).expect(0).stdout.is_empty());
     project.run(&["restart"]).expect(0);
     assert_eq!(supervisors(&project, &["worker", "server"]), [PIPULATE, PIPULATE].map(PathBuf::from));
@@ -222,7 +222,7 @@ fn the_wheel_needs_no_newer_glibc_than_its_name_says() {
         run::output(run::command("readelf").args(["--version-info", "--wide"]).arg(program)).expect(0);
     let minor = |text: &str| text.split(|letter: char| !letter.is_ascii_digit()).next()?.parse::<u32>().ok();
     let needed: Vec<u32> = symbols.stdout.split("Name: GLIBC_2.").skip(1).filter_map(minor).collect();
-    // A wheel for this machine only promises nothing.
+    // A wheel tagged for this machine only sets no limit.
     let promised = name.split_once("manylinux_2_").map_or(u32::MAX, |(_, tag)| minor(tag).unwrap());
     assert!(!needed.is_empty() && needed.iter().all(|it| *it <= promised), "{name}: {needed:?}");
 }

@@ -1,4 +1,4 @@
-//! A coding assistant at the table: what it sees, what it can do, and what it can't.
+//! A coding assistant connected over MCP: what it can read, do, and not do.
 
 use std::fs;
 
@@ -137,7 +137,7 @@ fn a_start_goes_on_when_its_client_cancels_it_or_goes_away() {
             client.request(2, "ping", &json!({}));
         }
         client.leave(kills);
-        // What depends on it has not begun yet.
+        // The service that depends on it has not started yet.
         assert_eq!(project.service("next")["state"], "stopped");
         project.write("go", "");
         project.wait_for_state("next", "running");

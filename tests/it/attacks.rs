@@ -1,5 +1,5 @@
-//! Attacks on the web app that only a real one can be put to: floods, and another user of the machine.
-//! Those that need no more than a request are beside the app itself; pages of others are in `strangers`.
+//! Attacks on the web app that need a real process: floods, and another user of the machine. Attacks that
+//! need only a request are tested beside the app itself; pages of other sites in `strangers`.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -19,7 +19,7 @@ const WORKER: &str = "[services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
 const NOBODY: &str = "65534";
 const BODY: usize = 100_000_000;
 
-/// A browser that has signed in, as headers.
+/// The headers of a signed-in browser.
 struct Session {
     port: u16,
     cookie: String,
@@ -38,10 +38,10 @@ impl Session {
         http::get(&format!("http://127.0.0.1:{}/", self.port), &[&cookie]).expect("an answer")
     }
 
-    /// Sends the head of a request; `more` are whole lines.
+    /// Sends the head of a request; `more` are whole header lines.
     fn begin(&self, method: &str, path: &str, more: &str) -> BufReader<TcpStream> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        // Only so that a failing test ends.
+        // A failing test must end.
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         stream.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
         let head = format!(
@@ -58,14 +58,14 @@ impl Session {
     }
 }
 
-/// The code of an answer; `None` if the connection was cut off instead.
+/// The status code of an answer; `None` if the connection was cut instead.
 fn status(stream: &mut BufReader<TcpStream>) -> Option<u16> {
     let mut line = String::new();
     stream.read_line(&mut line).ok()?;
     line.split(' ').nth(1)?.parse().ok()
 }
 
-/// The most memory that a process has had so far, in bytes.
+/// The peak resident memory of a process so far, in bytes.
 fn most_memory(process: &Process) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", process.pid)).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -81,14 +81,14 @@ fn attack_32_bodies_of_100_mb_are_refused_and_never_held() {
     assert_eq!(session.page().status, 200);
     let before = most_memory(&app);
     for path in ["/secrets", "/examples/secret", "/services/worker/stop", "/chat/1"] {
-        // Who says how much will come is refused before any of it is there.
+        // An announced length is refused before any of the body arrives.
         let mut promised = session.form(path, &format!("Content-Length: {BODY}\r\n"));
         assert_eq!(status(&mut promised), Some(413), "{path}");
         let said = session.form(path, "Transfer-Encoding: chunked\r\n");
         assert!(flood(said) < BODY / 2, "{path}: cut off long before the end");
         assert_eq!(session.page().status, 200);
     }
-    // All at once, by those who promise as well, and send all the same.
+    // All at once, including clients that announce the length and send the body anyway.
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| flood(session.form("/secrets", "Transfer-Encoding: chunked\r\n")));
@@ -102,7 +102,7 @@ fn attack_32_bodies_of_100_mb_are_refused_and_never_held() {
     assert!(!project.path(".env").exists(), "nothing of it was saved");
 }
 
-/// Sends a body of 100 MB, as chunks, and returns how much of it was taken.
+/// Sends a body of 100 MB in chunks and returns how many bytes were accepted.
 fn flood(stream: BufReader<TcpStream>) -> usize {
     let mut stream = stream.into_inner();
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(1 << 16));
@@ -118,7 +118,7 @@ fn attack_32_a_thousand_open_pages_and_200_chats_leave_the_rest_at_work() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum.map(|most| most.min(4096)), ..limit })
         .unwrap();
-    // It never says a word.
+    // A server that never answers.
     let ollama = Fake::start([("/api/tags", Script::silent())]);
     let config = format!("{WORKER}[ollama]\nhost = \"{}\"\ngreet = \"never\"\n", ollama.host);
     let project = TestProject::light().config(&config).build();
@@ -140,7 +140,7 @@ fn attack_32_a_thousand_open_pages_and_200_chats_leave_the_rest_at_work() {
     assert_eq!((count(200), count(429)), (4, 196), "{answers:?}");
     assert_eq!(session.page().status, 200, "whoever comes now is served");
 
-    // All of them are told what happens, and nothing happens to who tells it.
+    // Every page gets the event, and the app itself is not affected.
     project.run(&["stop", "worker"]).expect(0);
     for page in &mut pages {
         assert_eq!(status(page), Some(200));
@@ -150,7 +150,7 @@ fn attack_32_a_thousand_open_pages_and_200_chats_leave_the_rest_at_work() {
     for key in ["pid", "supervisor_pid", "restarts", "last_exit"] {
         assert_eq!(before[key], after[key], "{key}");
     }
-    // With all of them open: an end that has to be forced says so.
+    // The app stops with all of them open; a forced end would show in the receipt.
     let receipt = project.run(&["stop"]).expect(0).stdout;
     assert!(receipt.contains("Stopped server") && !receipt.contains("forced"), "{receipt}");
     assert!(pages.iter_mut().all(|page| page.read_to_end(&mut Vec::new()).is_ok()), "each was let go");
@@ -170,7 +170,7 @@ fn another_user_of_the_machine_reads_nothing_and_is_answered_nothing() {
         return;
     }
     let project = TestProject::light().config(WORKER).build();
-    // Only what is ours keeps them out: the folders above are open to everybody.
+    // Only Pipulate's own modes keep other users out: the folders above are open to all.
     let above = [project.home().parent().unwrap(), project.home(), project.root()];
     for folder in above {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
@@ -194,7 +194,7 @@ fn another_user_of_the_machine_reads_nothing_and_is_answered_nothing() {
     let pid = &project.service("server")["pid"];
     denied(&call(&format!("cat /proc/{pid}/environ")));
 
-    // They can connect, as everybody can, and learn nothing, not even which pages there are.
+    // Any user can connect, and learns nothing, not even which pages exist.
     let port = project.port("server");
     let host = format!("127.0.0.1:{port}");
     let ask = |method: &str, path: &str, header: &str| {

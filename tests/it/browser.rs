@@ -1,5 +1,5 @@
-//! What `start` does with the person's browser, for which a script stands in: it writes down how it was
-//! called, and the test goes where a browser would have gone.
+//! How `start` opens the user's browser. A script stands in for it and records its calls; the test then
+//! requests the address as a browser would.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use crate::support::project::PIPULATE;
 use crate::support::run::{self, Output};
 use crate::support::{Session, Terminal, TestProject, holds, http, wait_for};
 
-/// Makes the script that stands for the browser.
+/// Creates the script that stands in for the browser.
 fn browser(project: &TestProject, end: &str) -> String {
     let (script, calls) = (project.home().join("browser"), project.home().join("calls"));
     fs::write(&script, format!("#!/bin/sh\necho \"$#\" \"$@\" >> {}\n{end}\n", calls.display())).unwrap();
@@ -18,7 +18,7 @@ fn browser(project: &TestProject, end: &str) -> String {
     script.into_os_string().into_string().unwrap()
 }
 
-/// A call of the program by somebody whose browser this is.
+/// A call of the program by a user with this browser.
 fn command(project: &TestProject, browser: &str, args: &[&str]) -> Command {
     let mut command = project.command(args);
     command.env_remove("PIPULATE_NO_BROWSER").env("BROWSER", browser);
@@ -30,14 +30,14 @@ fn start(project: &TestProject, browser: &str, services: &[&str]) -> Output {
     run::output(&mut command(project, browser, &[&["start", "--no-setup"], services].concat())).expect(0)
 }
 
-/// The addresses that the browser was called with, one a call.
+/// The addresses that the browser was called with, in order.
 fn addresses(project: &TestProject) -> Vec<String> {
     let calls = fs::read_to_string(project.home().join("calls")).unwrap_or_default();
     let only_word = |call: &str| call.strip_prefix("1 ").unwrap_or_else(|| panic!("{call}")).to_owned();
     calls.lines().map(only_word).collect()
 }
 
-/// Where an address leads, followed once.
+/// Requests an address and returns its redirect target.
 #[track_caller]
 fn follow(address: &str) -> String {
     let answer = http::get(address, &[]).expect("a one-time address is served for a minute");
@@ -45,7 +45,7 @@ fn follow(address: &str) -> String {
     answer.header("location").expect("a place to go").to_owned()
 }
 
-/// The helper that serves one-time addresses ends once each was used, or is worth nothing.
+/// The helper that serves one-time addresses ends once all are used or expired.
 fn holds_no_helper(project: &TestProject) {
     let home = format!("HOME={}", project.home().display());
     holds("the end of the browser's helper", || {
@@ -69,7 +69,7 @@ fn both_pages_open_once_signed_in_and_no_secret_is_in_anybodys_arguments() {
     for secret in &secrets {
         assert!(!seen.contains(secret), "{secret} in {seen}");
     }
-    // What others on this machine run may well have such words in it.
+    // Other processes on this machine may have these words in their arguments.
     let ours = process::with_variable(&format!("HOME={}", project.home().display()));
     let seen: String = ours.into_iter().map(|process| process.command + "\n").chain([said]).collect();
     for parameter in ["code=", "token="] {
@@ -127,7 +127,7 @@ fn a_bare_start_on_a_terminal_opens_the_pages_also_when_everything_runs_already(
 #[test]
 fn where_no_browser_opens_the_addresses_are_printed_and_what_has_no_page_is_said_to_have_none() {
     let worker = "[services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
-    // JupyterLab, whose page is opened by default, is switched off.
+    // JupyterLab, whose page is opened by default, is disabled.
     let project = TestProject::light().config(worker).build();
     let mut session = Session::new(&project);
     session.run(&["url", "server"], 1);

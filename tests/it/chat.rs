@@ -1,4 +1,4 @@
-//! The local LLM from the terminal: what is asked, what is printed, and what is not.
+//! The local LLM from the terminal: requests, output, and errors.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ const TAGS: &str = r#"{"models":[{"name":"llama3.1:latest","size":4920753328},{"
 /// Where a question is typed.
 const PROMPT: &str = ">>> ";
 
-/// One line of an answer.
+/// One line of a streamed answer.
 fn said(text: &str) -> String {
     json!({"message": {"role": "assistant", "content": text}, "done": false}).to_string() + "\n"
 }
@@ -26,7 +26,7 @@ fn done() -> String {
     json!({"message": {"content": ""}, "done": true, "done_reason": "stop"}).to_string() + "\n"
 }
 
-/// An Ollama that gives this answer.
+/// A fake Ollama that gives this answer.
 fn ollama(answer: Script) -> Fake {
     let nothing_loaded = Script::new(200, r#"{"models":[]}"#);
     let version = Script::new(200, r#"{"version":"0.30.6"}"#);
@@ -43,13 +43,13 @@ fn answering(text: &str) -> Fake {
     ollama(Script::new(200, &(said(text) + &done())))
 }
 
-/// A project whose Ollama this is.
+/// A project that is configured for this Ollama.
 fn project(fake: &Fake) -> Builder {
     let table = format!("[ollama]\nhost = \"{}\"\n", fake.host);
     TestProject::light().config(&table)
 }
 
-/// A command of the project, which finds its Ollama by the configuration alone.
+/// A command of the project that finds Ollama by the configuration alone.
 fn command(project: &TestProject, args: &[&str]) -> Command {
     let mut command = project.command(args);
     command.env_remove("OLLAMA_HOST");
@@ -61,7 +61,7 @@ fn run(project: &TestProject, args: &[&str], input: &str) -> Output {
     run::output_of(&mut command(project, args), input)
 }
 
-/// The next question that somebody asked.
+/// The next question that was sent.
 fn asked(fake: &Fake) -> Value {
     loop {
         let (path, _host, body) = fake.next_request();
@@ -146,7 +146,7 @@ fn a_question_about_more_than_the_model_can_take_in_keeps_its_place_and_the_rest
         "{question}"
     );
 
-    // What can't be made shorter is refused, with what to do.
+    // A question that can't be shortened is refused, with advice.
     let refused = run(&project, &["chat", &"why? ".repeat(4_000)], "").expect(1);
     assert!(refused.stderr.contains("is longer than llama3.1:latest can take in"), "{refused:?}");
     assert_eq!(refused.stdout, "");
@@ -183,7 +183,7 @@ fn what_goes_wrong_is_said_with_what_to_do() {
     let project = project(&fake).build();
     let absent = TestProject::light().config("[ollama]\nhost = \"http://127.0.0.1:1\"").build();
     let strange = TestProject::light().config("[ollama]\nhost = \"ftp://here\"").build();
-    // Nothing is on this path at first, Ollama neither; what is installed is to be started.
+    // This path is empty at first, without Ollama; once installed, it should be started.
     let programs = absent.path("programs");
     let told = |project: &TestProject, args: &[&str], code: i32| {
         let mut command = command(project, args);
@@ -205,7 +205,7 @@ fn what_goes_wrong_is_said_with_what_to_do() {
     insta::assert_snapshot!(all.concat());
 }
 
-/// Puts a program there that does nothing.
+/// Creates a program that does nothing.
 fn install(program: &Path) -> std::io::Result<()> {
     fs::create_dir_all(program.parent().unwrap())?;
     std::os::unix::fs::symlink("/bin/true", program)

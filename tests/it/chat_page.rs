@@ -1,4 +1,4 @@
-//! The chat page in a real browser: what streams, stops, outlives a reload, and never becomes an element.
+//! The chat page in a real browser: streaming, stopping, reloads, and answers that never become HTML.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::fake_ollama::{End, Fake, Script, Seen};
 use crate::pages;
 use crate::support::{Browser, TestProject, holds, http, process};
 
-/// What a hostile model says.
+/// The output of a hostile model.
 const HOSTILE: &str = "<script>window.owned=1</script><img src=x onerror='window.owned=1'>\
     <form hx-post='/services/stop' hx-trigger='load'></form><div hx-get='/owned' hx-trigger='load'>x</div>\
     <hx-partial hx-target='body'>owned</hx-partial></div></article><svg onload='window.owned=1'>\n\n\
@@ -14,7 +14,7 @@ const HOSTILE: &str = "<script>window.owned=1</script><img src=x onerror='window
     ```html\"><img src=x onerror=window.owned=1>\n</code></pre><script>window.owned=1</script>\n\
     a line of code that is far too long for a telephone and for most other things that one looks at as well\n```\n";
 
-/// Whether the end of a conversation that is longer than its place is in view.
+/// True if a conversation that is longer than its box is scrolled to the end.
 const IS_AT_END: &str = "(turns => turns.scrollTop > 0 && turns.scrollHeight - turns.scrollTop - turns.clientHeight < 2)(document.querySelector('#turns'))";
 
 fn said(text: &str) -> String {
@@ -25,7 +25,7 @@ fn done() -> String {
     json!({"message": {"content": ""}, "done": true, "done_reason": "stop"}).to_string() + "\n"
 }
 
-/// A project whose Ollama answers so, running, and a browser that is signed in.
+/// A running project whose Ollama gives this answer, and a signed-in browser.
 fn open(answer: Script) -> (Fake, TestProject, Browser) {
     let tags =
         Script::new(200, r#"{"models":[{"name":"llama3.1:latest"},{"name":"nomic-embed-text:latest"}]}"#);
@@ -51,7 +51,7 @@ fn an_answer_streams_goes_on_over_a_reload_and_is_stopped_by_escape() {
     let rain: String = (0..100).map(|drop| said(&format!(".\ndrop {drop}"))).collect();
     let words = said("It was a dark") + &said(" and <b>stormy</b>\n\nnight") + &rain;
     let (fake, project, mut browser) = open(Script::split(&words, 11).ending(End::Silence));
-    // A window that the answer doesn't fit into.
+    // A window that is too small for the answer.
     browser.view_through("light", 800, 360);
     browser.type_into("#question", "A story");
     browser.press("Enter");
@@ -91,7 +91,7 @@ fn an_answer_streams_goes_on_over_a_reload_and_is_stopped_by_escape() {
     assert_eq!(browser.measure("document.querySelectorAll('#turns b, [aria-busy=true]').length"), 0);
     assert_eq!(browser.complaints(), [""; 0]);
 
-    // What was said is there after a restart of everything, and gone when a person wants it so.
+    // The conversation survives a restart of everything, and is gone once the user deletes it.
     project.run(&["restart", "server"]).expect(0);
     browser.open(&address(&project, "/chat"));
     browser.wait_for_text("#turns", "It was a dark and <b>stormy</b>");
@@ -115,7 +115,7 @@ fn two_browsers_see_one_answer_and_what_was_said_when_the_app_was_killed_is_kept
     one.open(&address(&project, "/chat/new"));
     let mut other = Browser::start_another(&project);
     other.open(project.run(&["url", "server"]).expect(0).stdout.trim());
-    // Both are at the same empty chat.
+    // Both tabs show the same empty chat.
     other.open(one.measure("location.href").as_str().unwrap());
     one.type_into("#question", "A story");
     one.press("Enter");
@@ -153,7 +153,7 @@ fn two_browsers_see_one_answer_and_what_was_said_when_the_app_was_killed_is_kept
     }
     other.click("[form=stop]");
     one.wait_for_text("#chat-status", "Stopped");
-    // What was asked first is kept, for both.
+    // The first question is kept in both tabs.
     one.wait_for_text(".versions", "2/2");
     one.click("[aria-label='Earlier version']");
     for browser in [&mut one, &mut other] {

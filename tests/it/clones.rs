@@ -1,6 +1,6 @@
 //! A folder that came with a `.pipulate`: cloned, copied, moved, or made by an earlier version.
 //!
-//! Such folders are built here, and never committed as such.
+//! Such folders are built here and never committed.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -16,7 +16,7 @@ use crate::support::{Process, TestProject, holds, skip};
 const TOKEN: &str = ".pipulate/run/token";
 const RECORD: &str = ".pipulate/run/server.json";
 
-/// The program in another folder of the same user's.
+/// The program in another folder of the same user.
 fn run_in(project: &TestProject, folder: &Path, args: &[&str]) -> Output {
     run::output(project.command(args).current_dir(folder))
 }
@@ -31,7 +31,7 @@ fn copy(from: &Path, to: &Path) {
     run::output(run::command("cp").arg("-a").arg(from).arg(to)).expect(0);
 }
 
-/// A process of this user's that has nothing to do with any project; ended with the value.
+/// An unrelated process of the same user; ended on drop.
 struct Innocent(std::process::Child);
 
 impl Innocent {
@@ -123,7 +123,7 @@ fn links_above_the_state_are_no_obstacle() {
     run_in(&project, &link, &["stop"]).expect(0);
 }
 
-/// A record as a running home has it, of a process that has nothing to do with it.
+/// The record of a running home, changed to name an unrelated process.
 fn forged(project: &TestProject, record: &Value, innocent: &Innocent) -> Value {
     let stat = fs::read_to_string(format!("/proc/{}/stat", innocent.0.id())).unwrap();
     let start: u64 = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap();
@@ -138,7 +138,7 @@ fn forged(project: &TestProject, record: &Value, innocent: &Innocent) -> Value {
 
 #[test]
 fn a_forged_record_claims_no_process_and_ends_none() {
-    // Only what this machine and this boot are called is taken from a real record.
+    // Only the machine id and boot id come from a real record.
     let model = TestProject::light().build();
     model.start(&[]);
     let record: Value = serde_json::from_str(&model.read(RECORD)).unwrap();
@@ -190,10 +190,10 @@ fn keys_that_came_with_the_folder_are_no_keys() {
     let made = token(project.root());
     assert_ne!(made, committed);
     assert_eq!(fs::metadata(project.path(TOKEN)).unwrap().mode() & 0o777, 0o600);
-    // What was made here stays, over restarts too, and is not spoken of again.
+    // Files that were made here stay, also over restarts, and are not reported again.
     assert_eq!(project.run(&["restart", "server"]).expect(0).stderr.matches("keys").count(), 0);
     assert_eq!(token(project.root()), made);
-    // git overwrites what it is told to ignore.
+    // git overwrites ignored files when it is told to.
     project.write(TOKEN, &committed);
     project.run(&["restart", "server"]).expect(0);
     assert_ne!(token(project.root()), committed);
@@ -227,7 +227,7 @@ fn what_runs_is_not_lost_with_what_is_remembered() {
     let project = TestProject::light().build();
     project.start(&[]);
     let before = project.service("server");
-    // As an earlier version left it, and as a state directory that was cleared.
+    // A home of an earlier version, or one whose state directory was cleared.
     fs::remove_dir_all(project.home().join(".local/state/pipulate/known")).unwrap();
     assert_eq!(project.service("server")["pid"], before["pid"]);
     let [supervisor, server] = ["supervisor_pid", "pid"].map(|which| Process::of(&before[which]));
@@ -301,7 +301,7 @@ fn what_only_asks_runs_nothing_of_the_folder() {
     assert_eq!(found("secrets.ignored")["status"], "warning");
 }
 
-/// Another user's folder below a directory that all may enter; only root can make one.
+/// Another user's folder below a directory that all may enter; needs root.
 fn of_another_user(project: &TestProject, folder: &Path) {
     for path in [folder.to_path_buf(), folder.join("pipulate.toml")] {
         std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
@@ -331,7 +331,7 @@ fn another_users_folder_is_used_only_by_name() {
     }
     let named = run_in(&project, &team, &["-C", ".", "start", "--dry-run"]).expect(0);
     assert!(named.stdout.contains("evil") && named.stderr.contains("warning: it belongs"), "{named:?}");
-    // Root's own, which the group may write to.
+    // Owned by root, writable by the group.
     std::os::unix::fs::chown(team.join("pipulate.toml"), Some(0), Some(0)).unwrap();
     std::os::unix::fs::chown(&team, Some(0), Some(65534)).unwrap();
     let of_root = run_in(&project, &mine, &["start", "--dry-run"]).expect(0);

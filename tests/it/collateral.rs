@@ -1,4 +1,4 @@
-//! Nothing that is ended on request was anyone else's: strangers of every kind survive a `stop`.
+//! Nothing that is ended on request was anyone else's: foreign processes of every kind survive a `stop`.
 
 use serde_json::Value;
 
@@ -138,7 +138,7 @@ fn a_stranger_who_reads_the_fifo_is_not_the_services() {
     let mut reader = crate::support::run::command("sh");
     reader.args(["-c", "exec sleep 1000 < \"$1\"", "sh"]).arg(project.path(".pipulate/run/worker.out"));
     let stranger = Stranger::start(reader.env_clear());
-    // Without its supervisor the service's processes are looked for everywhere.
+    // Without its supervisor, all processes are searched for the service's.
     Process::of(&project.service("worker")["supervisor_pid"]).kill();
     assert_eq!(project.service("worker")["processes"].as_array().unwrap().len(), 1);
     let stopped = project.run(&["stop"]).expect(0);
@@ -150,12 +150,12 @@ fn only_a_worker() -> TestProject {
     TestProject::light().table("server", "enabled = false").config(WORKER).build()
 }
 
-/// A sleeper with nothing of the project in its environment.
+/// A sleeping process without the project's marker in its environment.
 fn innocent() -> Stranger {
     Stranger::start(crate::support::run::command("sleep").arg("1000").env_clear())
 }
 
-/// The identity that a record would have of a process, on the machine of another identity.
+/// `identity` with the pid and start time of `process`; the machine and boot stay.
 fn identity_like(identity: &Value, process: &Process) -> Value {
     let mut forged = identity.clone();
     forged["pid"] = process.pid.into();

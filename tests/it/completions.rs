@@ -1,4 +1,4 @@
-//! The Tab key in real shells, and the manual.
+//! Tab completion in real shells, and the manual.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::support::{Screen, TestProject, holds, run};
 
 const SERVICES: &str = "[services.workhorse]\ncommand = [\"true\"]\n";
 
-/// A shell without its user's files, in which `pipulate` is on `PATH`.
+/// A shell without the user's startup files and with `pipulate` on `PATH`.
 fn command(project: &TestProject) -> Command {
     let mut command = project.command(&[]);
     let ours = Path::new(PIPULATE).parent().unwrap().to_owned();
@@ -18,7 +18,7 @@ fn command(project: &TestProject) -> Command {
     command
 }
 
-/// What stands behind the last prompt.
+/// The text after the last prompt.
 fn typed(screen: &Screen) -> String {
     let last = screen.text().lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
     last.rsplit_once("> ").map(|(_, typed)| typed.trim_end().to_owned()).unwrap_or_default()
@@ -99,7 +99,7 @@ fn each_verb_is_offered_by_its_own_name() {
         assert!(verbs.iter().any(|offered| offered == verb), "{verb}: {verbs:?}");
     }
     assert!(!verbs.iter().any(|verb| ["up", "down", "ps"].contains(&&**verb)), "{verbs:?}");
-    // Whoever types the other name is helped, too.
+    // Aliases of commands are completed, too.
     assert!(offered(&["down", "--"]).iter().any(|option| option == "--force"));
 }
 

@@ -1,5 +1,4 @@
-//! `pipulate.toml`: what the schema allows is what the program takes, and what is written wrongly is
-//! answered with the right form.
+//! `pipulate.toml`: the schema accepts what the program accepts, and an error names the right form.
 
 use std::process::Stdio;
 
@@ -9,7 +8,7 @@ use crate::support::ports::DefaultPorts;
 use crate::support::project::python;
 use crate::support::{Session, TestProject, run};
 
-/// Both take these.
+/// Accepted by both.
 const RIGHT: &[&str] = &[
     "",
     include_str!("../../crates/pipulate/starter/pipulate.toml"),
@@ -25,7 +24,7 @@ const RIGHT: &[&str] = &[
     "[services.w]\ncommand = ['a']\nready = { log = 'up' }\nstop = {}\n",
 ];
 
-/// Both refuse these.
+/// Refused by both.
 const WRONG: &[&str] = &[
     "nmae = 'x'\n",
     "project = 'x'\n",
@@ -74,7 +73,7 @@ const WRONG: &[&str] = &[
     "[services.supervisor]\ncommand = ['a']\n",
 ];
 
-/// Validates each text; prints one `true` or `false` a text.
+/// Validates each text; prints one `true` or `false` for each.
 const ASK_PYTHON: &str = "
 import json, sys
 try: import tomllib
@@ -104,7 +103,7 @@ fn the_schema_allows_what_the_program_takes_and_nothing_else() {
     }
 }
 
-/// The example of the README.
+/// The README's example.
 fn example() -> &'static str {
     let readme = include_str!("../../README.md");
     let (_, rest) = readme.split_once("```toml\n").unwrap();
@@ -118,7 +117,7 @@ fn the_readmes_example_works_in_an_empty_folder() {
     let example = example().replace("8888", &project.port("jupyter").to_string()).replace("9000", &port);
     assert!(example.contains(&port), "{example}");
     project.write("pipulate.toml", &format!("{example}\n[services.server]\nenabled = false\n"));
-    // Its packages are those of a folder without a list of them.
+    // Its packages are the default ones of a folder without a list.
     let findings = project.run(&["doctor", "--json"]).stdout;
     assert!(!findings.contains("requirements.txt is not there"), "{findings}");
     project.start(&[]);
@@ -130,7 +129,7 @@ fn the_readmes_example_works_in_an_empty_folder() {
 
 #[test]
 fn what_config_shows_can_take_the_files_place() {
-    // `doctor` says who listens there.
+    // `doctor` reports which process listens there.
     let _ports = DefaultPorts::take();
     let project = TestProject::light().build();
     for text in ["", example()] {

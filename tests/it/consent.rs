@@ -1,4 +1,5 @@
-//! Ollama on another machine that only the folder's files name: nothing is sent there before the user allows it.
+//! Ollama on another machine that only the folder's files name: nothing is sent there before the user allows
+//! it.
 
 use std::process::Command;
 
@@ -27,7 +28,7 @@ fn ollama_at(address: &str, model: &str) -> Fake {
     Fake::start_at(address, scripts).unwrap()
 }
 
-/// The fake by an address that leads to this machine and could be any other's: it is no loopback address.
+/// The fake's address by a name that isn't loopback: it leads here and could be another machine's.
 fn elsewhere(fake: &Fake) -> String {
     let port = fake.host.to_string().rsplit(':').next().unwrap().to_owned();
     format!("http://[::ffff:127.0.0.1]:{port}")
@@ -48,12 +49,12 @@ fn command(project: &TestProject, args: &[&str]) -> Command {
 
 #[track_caller]
 fn piped(project: &TestProject, args: &[&str]) -> Output {
-    // The others read nothing.
+    // The other commands don't read stdin.
     let words = if args[0] == "chat" { "my private words" } else { "" };
     run::output_of(&mut command(project, args), words)
 }
 
-/// Runs the program at a terminal whose person answers so; what is shown and its exit code.
+/// Runs the program in a terminal where the user answers this. Returns its output and exit code.
 #[track_caller]
 fn at_a_terminal(project: &TestProject, words: &str, answer: &str) -> (String, Option<i32>) {
     let line = format!("{} {words}", env!("CARGO_BIN_EXE_pipulate"));
@@ -66,7 +67,7 @@ fn at_a_terminal(project: &TestProject, words: &str, answer: &str) -> (String, O
     (shown, code)
 }
 
-/// Whether anybody has spoken to it since the last look.
+/// Returns true if the fake was contacted since the last call.
 fn was_contacted(fake: &Fake) -> bool {
     fake.seen.try_iter().count() > 0
 }
@@ -150,7 +151,7 @@ fn no_file_of_the_folder_claims_a_consent() {
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
     let text = std::fs::read(&file).unwrap();
-    // What another version wrote, or half of it, allows nothing; nor does another folder's.
+    // A file of another version, or half of one, allows nothing; nor does another folder's.
     for broken in [&text[..text.len() / 2], b"{\"schema\":2}", b""] {
         std::fs::write(&file, broken).unwrap();
         piped(&project, &["models"]).expect(1);
@@ -197,8 +198,8 @@ fn a_cloud_model_that_the_folder_names_is_said_before_it_is_asked() {
     assert!(start.stderr.contains("in the cloud: what you write to it leaves this machine"), "{start:?}");
 }
 
-/// A fake at an address of this machine that is no loopback address, and that address. Without a network it is
-/// one that leads to this machine and could be another's.
+/// A fake at a non-loopback address of this machine, with that address. Without a network, a name that leads
+/// here.
 fn ollama_elsewhere() -> (Fake, String) {
     match own_address() {
         Some(address) => {
@@ -217,7 +218,7 @@ fn ollama_elsewhere() -> (Fake, String) {
 /// The form that allows a host.
 const ALLOW: &str = "form[action='/chat/allow']";
 
-/// Asks on the chat page, and waits for this in what is said.
+/// Asks on the chat page and waits for this text in the answer.
 #[track_caller]
 fn ask_on_the_page(browser: &mut Browser, expected: &str) {
     browser.type_into("#question", "my private words");
@@ -252,7 +253,7 @@ fn the_page_sends_nothing_elsewhere_before_a_click_allows_that_host_for_that_pro
     assert!(!was_contacted(&fake));
     assert_eq!(browser.complaints(), [""; 0]);
 
-    // A form that a browser keeps open while the folder's file changes allows nothing.
+    // A form that was open while the folder's file changed allows nothing.
     project.write("pipulate.toml", &wants(&elsewhere(&other)));
     browser.click(&format!("{ALLOW} button"));
     browser.wait_for_text("[role=alert]", "names another Ollama by now");
@@ -271,7 +272,7 @@ fn the_page_sends_nothing_elsewhere_before_a_click_allows_that_host_for_that_pro
         std::iter::repeat_with(|| fake.next_request()).find(|(path, ..)| path == "/api/chat").unwrap().2;
     assert!(asked.contains("my private words"), "{asked}");
 
-    // It is remembered, here and for this host alone.
+    // The consent is remembered, for this folder and this host only.
     project.run(&["restart", "server"]).expect(0);
     browser.open(&format!("{chat}/new"));
     browser.wait_for_text("#ask select", "llama3.1:latest");

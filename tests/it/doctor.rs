@@ -1,5 +1,5 @@
-//! `doctor` on homes that are broken from outside: services that died, a full disk, libraries that
-//! are missing; what `--fix` does, and that a second one finds nothing left to do.
+//! `doctor` on homes that are broken from outside: services that died, a full disk, missing libraries; what
+//! `--fix` does, and that a second run finds nothing left to do.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ use crate::support::mounts;
 use crate::support::project::{PIPULATE, python};
 use crate::support::{Process, Session, TestProject, holds, run};
 
-/// The findings of a command that ends with this code.
+/// Runs `doctor`, which must end with this code, and returns the findings.
 #[track_caller]
 fn findings(mut command: Command, code: i32) -> Vec<Value> {
     let output = run::output(&mut command).expect(code);
@@ -20,7 +20,7 @@ fn findings(mut command: Command, code: i32) -> Vec<Value> {
     document["findings"].as_array().unwrap().clone()
 }
 
-/// What is neither well nor skipped, as `id status`.
+/// The findings that are neither ok nor skipped, as `id status`.
 fn complaints(findings: &[Value]) -> Vec<String> {
     let bad = |finding: &&Value| finding["status"] == "warning" || finding["status"] == "failure";
     let text = |finding: &Value| format!("{} {}", finding["id"], finding["status"]).replace('"', "");
@@ -32,7 +32,7 @@ fn finding<'a>(findings: &'a [Value], id: &str) -> &'a Value {
     findings.iter().find(|finding| finding["id"] == id).unwrap()
 }
 
-/// How many checks apply depends on the machine.
+/// The number of checks depends on the machine.
 fn without_counts() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"\d+ checks passed, \d+ not", "[N] checks passed, [N] not");
@@ -105,7 +105,7 @@ fn what_is_safe_is_mended_and_the_second_time_there_is_nothing_to_mend() {
 }
 
 /// `sh -c SCRIPT` in a mount namespace of its own, in the project's environment; `$0` is the program. `None`
-/// where users have no namespaces.
+/// where users can't have namespaces.
 fn in_a_namespace(project: &TestProject, script: &str) -> Option<Command> {
     let mut command = mounts::in_a_namespace(project.foreign("unshare"), &[])?;
     command.args(["--", "sh", "-ec", script, PIPULATE]);
@@ -161,7 +161,7 @@ fn what_stands_where_a_file_or_a_folder_belongs_is_told_by_every_verb_and_left_a
     insta::assert_snapshot!(session.text());
 }
 
-/// The folder of a library, as the dynamic loader knows it.
+/// The folder of a library, from the dynamic loader.
 fn folder_of(library: &str) -> String {
     let said = run::output(run::command(python()).args([
         "-c",
@@ -178,7 +178,7 @@ fn a_missing_libstdcpp_is_recognized_and_named_as_the_cause() {
     let project = TestProject::new();
     // doctor runs a Python that was used here before.
     project.run(&["run", "--", "true"]).expect(0);
-    // A view of the folder without that one library, in front of the folder itself.
+    // A view of the folder without that library is mounted over the folder itself.
     let script = format!(
         "all={folder}; mkdir real view; mount --bind $all real; ln -s \"$PWD\"/real/* view/; \
          rm view/libstdc++.so*; mount --bind view $all; exec \"$0\" doctor --json",
@@ -186,7 +186,7 @@ fn a_missing_libstdcpp_is_recognized_and_named_as_the_cause() {
     );
     let Some(command) = in_a_namespace(&project, &script) else { return };
     let findings = findings(command, 1);
-    // JupyterLab and its kernels talk through a library that needs it too.
+    // JupyterLab and its kernels need the library through pyzmq.
     for id in ["system.libraries", "python.numpy", "python.ipykernel", "python.jupyterlab"] {
         let finding = finding(&findings, id);
         assert_eq!(finding["status"], "failure", "{finding}");

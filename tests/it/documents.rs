@@ -1,8 +1,8 @@
-//! The documents are true: what they tell a reader to type is typed here.
+//! The documentation is true: every command in it runs here.
 //!
-//! The `sh` blocks of a page are one script, run in order, in a folder of their own. A comment above a block says
-//! otherwise: `<!-- file: NAME -->` writes the block to a file, `<!-- append: NAME -->` adds it to one, and
-//! `<!-- not run: REASON -->` says why it isn't run here, or which test does it instead.
+//! The `sh` blocks of a page are one script, run in order, in a folder of their own. A comment above a block
+//! changes that: `<!-- file: NAME -->` writes the block to a file, `<!-- append: NAME -->` appends it to one,
+//! and `<!-- not run: REASON -->` says why it isn't run here, or which test runs it instead.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,9 +12,9 @@ use crate::support::ports::DefaultPorts;
 use crate::support::project::PIPULATE;
 use crate::support::{TestProject, run};
 
-/// Where a page shows a port of its own choice.
+/// The port in pages that choose one.
 const PORT: &str = "9000";
-/// The folder is made here, with the Python environment of the tests in it.
+/// The folder is made here, with the tests' Python environment in it.
 const MAKES_THE_FOLDER: &str = "mkdir my-project && cd my-project\n";
 
 #[test]
@@ -39,7 +39,7 @@ fn the_short_pages_are_followed() {
     }
 }
 
-/// Every page is either followed above, or has nothing to run.
+/// Every page is either run above or has no commands.
 #[test]
 fn no_page_is_forgotten() {
     let followed = include_str!("documents.rs");
@@ -72,13 +72,12 @@ fn every_command_that_is_mentioned_exists() {
     assert!(commands.len() > 40, "{commands:?}");
     for command in commands {
         let words: Vec<&str> = command.split(' ').collect();
-        // Words are read before the help is shown: an option that doesn't exist is an error.
+        // Arguments are parsed before the help is shown: an unknown option is an error.
         project.run(&[words.as_slice(), &["--help"]].concat()).expect(0);
     }
 }
 
-/// The arguments of a mentioned `pipulate …`: without what the shell does with them, and without what another
-/// program reads.
+/// The arguments of a mentioned `pipulate …`, without shell syntax and without another program's arguments.
 fn words(code: &str) -> Option<Vec<String>> {
     let arguments = code.trim().strip_prefix("pipulate ")?;
     let end = [" -- ", " #", " |", " >", "; "].iter().filter_map(|end| arguments.find(end)).min();
@@ -122,7 +121,7 @@ fn blocks(page: &str) -> Vec<Block> {
     blocks
 }
 
-/// Types what the page says into a shell, in a folder that has nothing but a Python environment.
+/// Runs the page's commands in a shell, in a folder that has only a Python environment.
 #[track_caller]
 fn follow(page: &str) {
     let _ports = DefaultPorts::take();
@@ -155,7 +154,7 @@ fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// The pages of `docs/` that are written by hand for users.
+/// The handwritten user pages of `docs/`.
 fn pages() -> Vec<PathBuf> {
     let entries = fs::read_dir(checkout().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()

@@ -1,4 +1,4 @@
-//! Ends that nobody asked for: again and again, into the background, and with a group that nothing ends.
+//! Unrequested ends: repeated crashes, daemons in the background, and a group that can't be ended.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,10 +10,10 @@ use crate::support::skip;
 use crate::support::{Process, TestProject, holds, run, wait_for};
 
 const SIBLING: &str = "[services.sibling]\ncommand = [\"sleep\", \"1000\"]\n";
-/// Says something and fails when it gets USR1; ends well at USR2.
+/// Prints "up"; fails on USR1 and ends successfully on USR2.
 const FAILING: &str = "[services.worker]\nready = { log = \"up\" }\ncommand = [\"bash\", \"-c\", \"\
     trap 'echo boom in line 7; exit 3' USR1; trap 'exit 0' USR2; echo up; while :; do sleep 0.02; done\"]\n";
-/// Puts itself into the background, once or twice, and answers on its port if it has one.
+/// Forks into the background, once or twice, and answers on its port if it has one.
 const DAEMON: &str = "\
 import os, sys, time, http.server
 if os.fork():
@@ -33,7 +33,7 @@ fn project(config: &str) -> TestProject {
     project.config(config).build()
 }
 
-/// Has the worker fail, and waits until it is there again.
+/// Makes the worker fail and waits until it is up again.
 fn fail(project: &TestProject) -> Value {
     let before = project.service("worker");
     Process::of(&before["pid"]).signal(Signal::USR1);
@@ -43,7 +43,7 @@ fn fail(project: &TestProject) -> Value {
     })
 }
 
-/// Waits until the supervisor of the worker has written this into its log so often.
+/// Waits until the supervisor log contains these words at least `count` times.
 fn noted(project: &TestProject, words: &str, count: usize) {
     let log = ".pipulate/log/supervisor.log";
     holds(words, || project.read(log).matches(words).count() >= count);
@@ -73,14 +73,14 @@ fn a_service_that_fails_again_and_again_is_unstable_whoever_supervises_it() {
     let examined = project.run(&["doctor", "--json"]).stdout;
     assert!(examined.contains("worker ends again and again") && examined.contains("boom in line 7"));
 
-    // Killed, and taken over by its sibling.
+    // Killed, and replaced by its sibling's supervisor.
     Process::of(&before["supervisor_pid"]).kill();
     let adopted = project.wait_for_service("worker", "to have a new supervisor", |now| {
         !now["supervisor_pid"].is_null()
             && now["supervisor_pid"] != before["supervisor_pid"]
             && is_unstable(now)
     });
-    // Another program in the same process.
+    // The same process, re-executed.
     Process::of(&adopted["supervisor_pid"]).signal(Signal::USR1);
     noted(&project, "makes way", 1);
     project.wait_for_service("worker", "to be as it was", |now| {
@@ -104,7 +104,7 @@ fn a_supervisor_that_is_replaced_while_its_service_waits_goes_on_with_the_wait()
         }
         let before = project.service("worker");
         Process::of(&before["pid"]).signal(Signal::USR1);
-        // For two seconds and more.
+        // The backoff is two seconds or more.
         project.wait_for_service("worker", "to wait", |now| {
             now["state"] == "backoff" && now["reason"].as_str().is_some_and(|why| why.contains("4 times"))
         });
@@ -121,13 +121,13 @@ fn a_supervisor_that_is_replaced_while_its_service_waits_goes_on_with_the_wait()
     }
 }
 
-/// The living daemons of a project.
+/// The project's daemon processes that are running.
 fn daemons(project: &TestProject) -> Vec<Process> {
     let is_one = |process: &Process| process.command.contains("daemon.py");
     project.processes().into_iter().filter(is_one).collect()
 }
 
-/// What `status` says of a service in the background, once the one that forked the daemon has ended.
+/// The `status` of a service in the background, once the process that forked the daemon has ended.
 fn in_background(project: &TestProject) -> Value {
     project.wait_for_service("worker", "to be in the background", |now| {
         let [daemon] = &daemons(project)[..] else { return false };
@@ -152,7 +152,7 @@ fn no_second_instance_is_started_beside_one_that_put_itself_into_the_background(
         command("") + "restart = \"never\"\n",
     ] {
         let project = project(&format!("[services.worker]\n{rest}{SIBLING}"));
-        // What counts as started is up to whether it has a probe; by the second one it is known.
+        // The first start's exit code depends on the probe; by the second start the daemon is known.
         project.run(&["start", "--no-setup"]);
         let before = in_background(&project);
         let daemon = format!("(pid {})", before["pid"]);
@@ -200,7 +200,7 @@ fn whoever_takes_over_what_is_in_the_background_starts_nothing_beside_it() {
     let log = project.read(".pipulate/log/supervisor.log");
     assert!(!log.contains("in the background: ;"), "its processes are always named: {log}");
 
-    // When it ends, there is nothing left to refuse for.
+    // Once the daemon ends, starts are no longer refused.
     Process::of(&before["pid"]).kill();
     project.wait_for_state("worker", "exited");
     project.start(&["worker"]);
@@ -257,7 +257,7 @@ fn a_crash_with_a_group_that_nothing_ends_is_given_up_and_says_who_is_in_the_way
     let left = worker();
     assert_eq!(left["state"], "unsupervised");
     assert!(left["reason"].as_str().unwrap().contains(&line), "{left}");
-    // The receipt counts what it ended, and not what an earlier one left.
+    // The receipt counts the processes it ended, without those of an earlier stop.
     call(&["start", "--no-setup", "worker"]).expect(0);
     let other = another_users_child();
     let stopped = call(&["stop"]).expect(1);
@@ -312,7 +312,7 @@ fn without_a_usable_configuration_a_wait_ends_with_a_word() {
         now["reason"].as_str().is_some_and(|why| why.contains("it is not known what to start"))
     });
     assert_eq!(crashed["state"], "crashed");
-    // It is still told of when its supervisor has gone, too.
+    // The reason is still shown after its supervisor has ended.
     holds("the end of its supervisor", || project.supervisors("worker").is_empty());
     assert_eq!(project.service("worker")["reason"], crashed["reason"]);
     project.run(&["status"]).expect(1);

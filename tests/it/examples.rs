@@ -7,7 +7,7 @@ use crate::support::jupyter::prepared;
 use crate::support::ports::DefaultPorts;
 use crate::support::{TestProject, http, run, wait_for};
 
-/// A copy of an example, with the Python environment of the tests.
+/// A copy of an example, with the tests' Python environment.
 fn copy_of(example: &str) -> TestProject {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(example);
     let mut builder = TestProject::builder().named(example);
@@ -24,7 +24,7 @@ fn flask_answers_and_starts_anew_when_it_is_saved() {
     let _ports = DefaultPorts::take();
     let project = copy_of("flask");
     let start = |args: &[&str]| {
-        // The packages of the example stand beside the environment.
+        // The example's packages are in a folder beside the environment.
         let mut start = project.command(args);
         run::output(start.env("PYTHONPATH", prepared("flask"))).expect(0)
     };

@@ -1,5 +1,4 @@
-//! What goes wrong with a service when it is started or stopped, in the words that a person reads, and
-//! what is left of it: nothing.
+//! Failures when a service starts or stops: the messages, and that no process is left.
 
 use rustix::process::Signal;
 
@@ -8,17 +7,17 @@ use crate::support::process::Stranger;
 use crate::support::project::{Builder, python};
 use crate::support::{Process, Session, TestProject, holds, http, run};
 
-/// Only the services that the text names.
+/// A project with only the services in the text.
 fn only(services: &str) -> Builder {
     TestProject::light().table("server", "enabled = false").config(services)
 }
 
-/// Nothing of what failed goes on.
+/// Asserts that the failed command left no process.
 fn holds_nothing(project: &TestProject) {
     holds("nothing to be left running", || project.processes().is_empty());
 }
 
-/// Somebody else's web server on a port.
+/// A foreign web server on a port.
 fn stranger(project: &TestProject, port: u16) -> Stranger {
     let mut command = project.foreign(python());
     command.args(["-m", "http.server", &port.to_string(), "--bind", "127.0.0.1"]);
@@ -84,7 +83,7 @@ fn a_port_that_is_not_pinned_gives_way_and_the_new_one_is_remembered() {
     assert!(second != first && started.stderr.contains(&said), "{}", started.stderr);
     assert!(started.stderr.contains(&format!("port {first} is held by python")), "{}", started.stderr);
     assert_eq!(started.stdout, format!("server  http://127.0.0.1:{second}/\n"));
-    // Once: another start has not started it.
+    // Exactly one run: another start would have started it again.
     project.write(
         "pipulate.toml",
         &format!("{}[services.other]\ncommand = [\"sleep\", \"1000\"]\n", project.read("pipulate.toml")),
@@ -310,7 +309,7 @@ fn a_restart_that_could_not_bring_a_service_back_does_not_end_it() {
     insta::assert_snapshot!(session.text());
     assert!(worker.lives());
 
-    // Asked past the check, it is ended; then why it is gone is known.
+    // Signaled directly, without the command's check, it ends; then the reason is known.
     Process::of(&project.service("worker")["supervisor_pid"]).signal(Signal::USR2);
     project.wait_for_state("worker", "crashed");
     assert!(project.run(&["status"]).expect(1).stdout.contains("its env_file is not there"));

@@ -1,5 +1,5 @@
-//! Python apps as people write them, run unchanged by `start`: they have a page as soon as `start`
-//! returns, their own reload is left to them, and a mistake in them costs nobody else anything.
+//! Python apps as people write them, run unchanged by `start`: their page is there when `start` returns, they
+//! keep their own reload, and an error in them affects no other service.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::support::{Process, TestProject, http, wait_for};
 
-/// What the page of hello.py says.
+/// The text on the page of hello.py.
 const GREETING: &str = "Good morning from Python";
 
 fn app(file: &str) -> TestProject {
@@ -23,7 +23,7 @@ fn address(project: &TestProject, path: &str) -> String {
     format!("http://127.0.0.1:{}{path}", project.port("server"))
 }
 
-/// The page, asked for once: `start` has promised that it is there.
+/// Requests the page once: `start` has promised that it is there.
 #[track_caller]
 fn page(project: &TestProject, path: &str) -> String {
     let answer = http::get(&address(project, path), &[]).expect("the app answers");
@@ -38,7 +38,7 @@ fn post(project: &TestProject, path: &str, fields: &str) -> String {
     answer.body
 }
 
-/// Saves the app. Its own reload begins to look a moment after the app has its page, so that comes first.
+/// Saves the app. Its reloader starts watching shortly after the page is up, so wait for that first.
 #[track_caller]
 fn save(project: &TestProject, source: &str) {
     let folder = fs::metadata(project.path("")).unwrap().ino();
@@ -125,7 +125,7 @@ fn a_mistake_in_the_app_makes_it_degraded_and_its_correction_ready() {
         Some(project.run(&["logs", "server"]).stdout).filter(|log| log.contains("SyntaxError"))
     });
 
-    // Who starts it hears what `status` says, whether or not they wait.
+    // `start` reports what `status` reports, with and without waiting.
     assert!(project.run(&["status"]).expect(1).stdout.contains(&why));
     for args in [
         &["start", "--no-setup", "server"][..],

@@ -1,5 +1,5 @@
-//! What the machine refuses: to end a process, to make one, to show one, to keep a file. What runs goes
-//! on, and nobody is told anything that is not so.
+//! The system refuses to end a process, start one, show one, or keep a file. Running services go on, and
+//! every report stays true.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -17,12 +17,12 @@ fn worker(command: &str) -> TestProject {
     TestProject::light().table("server", "enabled = false").config(&config).build()
 }
 
-/// A user whom nobody else is.
+/// A user id without other processes.
 fn lonely_user() -> String {
     (1_000_000 + std::process::id()).to_string()
 }
 
-/// The worker as its own user sees it.
+/// The worker's status as its own user sees it.
 #[track_caller]
 fn as_seen_by(user: &str, project: &TestProject) -> Value {
     let status = run::output(&mut as_user(user, &project.command(&["status", "--json"]))).stdout;
@@ -53,7 +53,7 @@ fn what_nothing_can_interrupt_survives_a_stop_and_is_named() {
     fs::write(disk.join("file"), "").unwrap();
     let frozen = mounts::Frozen::new(&disk);
     project.write("go", "");
-    // From when it is open on, there is nothing else to wait for.
+    // Once the file is open, only the frozen disk can block it.
     holds("a wait that nothing ends", || {
         let output = fs::read_link(format!("/proc/{}/fd/1", main.pid));
         let is_open = output.is_ok_and(|file| file == disk.join("file"));
@@ -65,7 +65,7 @@ fn what_nothing_can_interrupt_survives_a_stop_and_is_named() {
     assert_ne!(project.run(&["status"]).code, Some(3), "something of it still runs");
     assert!(main.lives());
 
-    // What it waits for comes, and the kill with it.
+    // The disk thaws, and the pending kill takes effect.
     drop(frozen);
     holds("the end of it", || !main.lives());
     project.run(&["stop"]).expect(0);
@@ -192,7 +192,7 @@ fn where_other_users_processes_are_hidden_everything_works() {
     chown(&project, "0");
 }
 
-/// Runs what follows where the system refuses every lock on a file, as disks on a network may.
+/// Runs a command while the system refuses every file lock, as network disks may.
 const LOCKLESS: &str = r"
 import ctypes, os, platform, struct, sys
 fcntl = {'x86_64': 72, 'aarch64': 25}[platform.machine()]
@@ -222,12 +222,12 @@ fn where_nothing_can_be_locked_nothing_is_started_and_what_to_do_is_said() {
     assert_eq!(project.processes(), []);
     call(&["status"]).expect(3);
     call(&["stop"]).expect(0);
-    // There, locks can be had again.
+    // Outside, locks work again.
     project.start(&[]);
     project.run(&["stop"]).expect(0);
 }
 
-/// Runs what follows where splice(2) is refused, as some file systems do.
+/// Runs a command while splice(2) is refused, as on some file systems.
 const SPLICELESS: &str = r"
 import ctypes, os, platform, struct, sys
 splice = {'x86_64': 275, 'aarch64': 76}[platform.machine()]
@@ -299,7 +299,7 @@ fn on_a_broken_disk_the_service_goes_on_and_nobody_guesses() {
     }
     assert!(supervisor.lives() && main.lives());
 
-    // Whoever knows whom to ask can still end it in order.
+    // A user who knows the supervisor's pid can still end it gracefully.
     supervisor.signal(Signal::TERM);
     holds("the end of both", || !supervisor.lives() && !main.lives());
     run::output(run::command("umount").arg("--lazy").arg(&disk)).expect(0);

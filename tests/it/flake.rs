@@ -1,5 +1,5 @@
-//! flake.nix, without a network and without a store: parsed, evaluated for four systems against
-//! stand-ins for its inputs (`tests/nix`), and its shell's hook run by real shells.
+//! flake.nix, without a network and a store: parsed, evaluated for four systems with stand-ins for its inputs
+//! (`tests/nix`), and its shell hook run by real shells.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use crate::support::{Terminal, TestProject, run};
 
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// Nix, evaluating and nothing else.
+/// Nix, for evaluation only.
 fn nix(arguments: &[&str]) -> Command {
     let mut command = run::command("nix-instantiate");
     command.current_dir(REPOSITORY).args(["--store", "dummy://"]).args(arguments);
@@ -27,7 +27,7 @@ fn evaluated(command: &mut Command) -> Value {
     serde_json::from_str(&run::output(command).expect(0).stdout).unwrap()
 }
 
-/// The packages of the shell of `nix develop`.
+/// The packages of the `nix develop` shell.
 fn packages<'a>(flake: &'a Value, system: &str) -> Vec<&'a str> {
     let packages = flake["shells"][system]["packages"].as_array().unwrap();
     packages.iter().map(|name| name.as_str().unwrap()).collect()
@@ -71,7 +71,7 @@ fn it_gives_every_system_a_package_and_a_shell_with_all_that_is_listed() {
     }
     let template = std::path::Path::new(flake["template"].as_str().unwrap());
     assert!(template.join("flake.nix").is_file(), "what `nix flake init -t` copies");
-    // The rest, as it is, for whoever changes it to see.
+    // The rest as a snapshot, to show changes.
     let shells = flake["shells"].as_object_mut().unwrap();
     shells.retain(|system, _| system == "x86_64-linux" || system == "aarch64-darwin");
     flake["packages"].as_object_mut().unwrap().retain(|system, _| system == "x86_64-linux");
@@ -148,7 +148,7 @@ fn whoever_asks_nothing_of_a_person_gets_the_variables_and_not_a_word() {
 fn whoever_enters_reads_the_words_of_the_seed_and_leaves_with_one_exit() {
     let project = TestProject::new();
     let flake = evaluated(&mut evaluation());
-    // Nix gives its bash a file like this one. Its libraries are not here.
+    // Nix gives its bash a file like this one; the libraries in it are not available here.
     let hook: String = hook(&flake)
         .lines()
         .filter(|line| !line.contains("/nix/store"))

@@ -1,4 +1,4 @@
-//! `logs -f`, by itself for hours: over stops, starts, deletions, and services that nobody knew of.
+//! `logs -f` for hours without help: over stops, starts, deletions, and new services.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
@@ -12,7 +12,7 @@ use crate::support::{Session, Terminal, TestProject, holds, wait_for};
 
 const CTRL_C: &str = "\x03";
 
-/// Prints what others append to `say`.
+/// Prints the lines that are appended to `say`.
 const TALKER: &str = "[services.talker]\nenv = { MY_TOKEN = \"sk-12345678\" }\n\
     command = [\"tail\", \"-f\", \"-n\", \"0\", \"say\"]\n";
 
@@ -22,7 +22,7 @@ fn say(project: &TestProject, text: &str) {
     assert!(shell.status().unwrap().success());
 }
 
-/// Starts the talker, which listens when this returns and has printed all that it was told so far.
+/// Starts the talker; returns when it is listening and has printed all lines so far.
 fn start(project: &TestProject) {
     project.start(&["talker"]);
     let said = |text: &str| project.read(".pipulate/log/talker.log").matches(text).count();
@@ -31,7 +31,7 @@ fn start(project: &TestProject) {
         say(project, "begin\\n");
         (said("begin") > before).then_some(())
     });
-    // Under load more than one was on its way.
+    // Under load, more than one "begin" may be in flight.
     say(project, "listens\\n");
     holds("all of it to be printed", || said("listens") > listens);
 }
@@ -52,7 +52,7 @@ fn a_follower_waits_for_a_project_that_starts_later_and_says_when_it_stops() {
     start(&project);
     say(&project, "in the second life\\n");
     follower.wait_for("talker | in the second life");
-    // What began while it was waiting is one of them.
+    // A service that started meanwhile is followed as well.
     let mut config = project.read("pipulate.toml");
     config.push_str("[services.newcomer]\ncommand = [\"sh\", \"-c\", \"echo here I am; exec sleep 1000\"]\n");
     project.write("pipulate.toml", &config);
@@ -82,7 +82,7 @@ fn a_follower_goes_on_when_a_log_is_emptied_or_deleted() {
         assert_eq!(std::fs::read_to_string(&log).unwrap(), format!("{text}\n"));
         assert_eq!(follower.shown().matches(&text).count(), 1);
     }
-    // All of them, and what begins anew then finds no place for its log.
+    // All log files are removed, so the new run has no folder for its log.
     let supervisor = project.service("talker")["supervisor_pid"].clone();
     std::fs::remove_dir_all(log.parent().unwrap()).unwrap();
     project.run(&["restart", "talker"]).expect(0);
@@ -143,7 +143,7 @@ fn what_was_thrown_away_before_a_slow_reader_took_it_is_told_to_the_byte() {
     let mut next = || serde_json::from_str::<Value>(&shown.next().unwrap()).unwrap();
     assert_eq!(next()["text"], "begin");
 
-    // Nobody reads what the follower says, which soon waits for that, while the log is turned over.
+    // The follower's output is not read, so it soon blocks while the log is rotated.
     std::fs::write(project.path("go"), "now\n").unwrap();
     project.wait_for_state("flood", "exited");
     let (mut length, mut lost) = ("begin\n".len() as u64, 0);
@@ -167,7 +167,7 @@ fn what_was_thrown_away_before_a_slow_reader_took_it_is_told_to_the_byte() {
     assert!(told.contains("MiB of what flood printed were thrown away before they could be shown"), "{told}");
 }
 
-/// Runs a command whose output nobody reads.
+/// Runs a command whose output is never read.
 fn run_unread(project: &TestProject, args: &[&str]) -> (Option<i32>, String) {
     let (reader, stdout) = std::io::pipe().unwrap();
     drop(reader);

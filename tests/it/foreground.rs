@@ -1,4 +1,4 @@
-//! `start --foreground`: it stays, and everything ends with it by the word of a person, and by nothing else.
+//! `start --foreground` stays; everything ends with it on the user's request and for no other reason.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, PipeReader, Read, Write};
@@ -13,7 +13,7 @@ use crate::support::{Jupyter, Process, Terminal, TestProject, holds, run, wait_f
 
 const CTRL_C: &str = "\u{3}";
 const START: &str = "start --no-setup --no-browser --foreground";
-/// Prints what is written into a file.
+/// Prints the lines that are written to a file.
 const TALKER: &str = "[services.talker]\ncommand = [\"tail\", \"-n\", \"+1\", \"-F\", \"feed\"]\n\
                       ready = { log = \"hello\" }\n";
 /// Is never ready.
@@ -29,7 +29,7 @@ fn say(project: &TestProject, line: &str) {
     writeln!(feed, "{line}").unwrap();
 }
 
-/// The program alone in a terminal: Ctrl-C reaches nobody else.
+/// The program alone in a terminal: Ctrl-C reaches no other process.
 fn terminal(project: &TestProject, args: &str) -> Terminal {
     Terminal::open(&project.command(&[]), &format!("exec {PIPULATE} {args}"))
 }
@@ -71,7 +71,7 @@ fn what_failed_is_told_and_keeps_nobody_from_the_rest() {
     assert_eq!(terminal.end(), Some(1), "not all that was asked for came about");
     assert_eq!(project.processes(), []);
 
-    // Where nothing runs, there is nothing to stay for.
+    // With nothing running, there is no reason to stay.
     let said = project.run(&["start", "--no-setup", "--foreground", "broken"]).expect(1);
     assert!(said.stderr.contains("could not start: broken"), "{said:?}");
     assert_eq!(project.processes(), []);
@@ -99,20 +99,20 @@ fn it_ends_by_term_and_with_the_last_of_its_services() {
         project.wait_for_state("talker", "ready");
         (child, project.find_process(&format!("{PIPULATE} {START}")))
     };
-    // As systemd and Docker end what they run.
+    // As systemd and Docker stop their processes.
     let (said, process) = begin();
     process.signal(Signal::TERM);
     let said = said.join().unwrap().expect(0);
     assert!(said.stdout.ends_with("0 processes left\n"), "{said:?}");
     assert_eq!(project.processes(), []);
 
-    // Stopped from elsewhere.
+    // Stopped by another command.
     let (said, _) = begin();
     project.run(&["stop"]).expect(0);
     let said = said.join().unwrap().expect(0);
     assert!(said.stderr.ends_with("Everything has stopped\n"), "{said:?}");
 
-    // It crashes for good.
+    // Permanent crash.
     let (said, _) = begin();
     holds("the last crash", || {
         let talker = project.service("talker");
@@ -148,7 +148,7 @@ fn ctrl_c_does_not_end_hours_of_work_by_one_key() {
     assert_eq!(project.processes(), []);
 }
 
-/// `start --foreground` with its output in the test's hands.
+/// `start --foreground` with its output connected to the test.
 struct Foreground {
     child: Child,
     stdout: Option<PipeReader>,
@@ -157,7 +157,7 @@ struct Foreground {
 }
 
 impl Foreground {
-    /// Begins, and returns when it stays.
+    /// Starts it and returns when it stays in the foreground.
     fn begin(project: &TestProject) -> Self {
         let (stdout, out) = std::io::pipe().unwrap();
         let (stderr, err) = std::io::pipe().unwrap();
@@ -170,7 +170,7 @@ impl Foreground {
         foreground
     }
 
-    /// Reads stderr up to and with this text.
+    /// Reads stderr up to and including this text.
     fn read_until(&mut self, text: &str) {
         let mut said = Vec::new();
         let mut byte = [0];
@@ -180,7 +180,7 @@ impl Foreground {
         }
     }
 
-    /// Freezes it while something happens to it, so that it finds all of it at once.
+    /// Freezes it during `happens`, so that it sees all events at once.
     fn at_once(&mut self, happens: impl FnOnce(&mut Self)) {
         self.process.signal(Signal::STOP);
         holds("a frozen process", || state_of(self.process.pid) == "T");
@@ -188,7 +188,7 @@ impl Foreground {
         self.process.signal(Signal::CONT);
     }
 
-    /// Waits for its end; the exit code, and the rest of stderr.
+    /// Waits for its end; returns the exit code and the rest of stderr.
     #[track_caller]
     fn end(mut self) -> (Option<i32>, String) {
         let code = wait_for("the end of the foreground", || self.child.try_wait().unwrap()).code();
@@ -217,19 +217,19 @@ fn a_reader_that_leaves_stops_nothing() {
     let talker = is_up("before");
     drop(silent.stdout.take());
     assert_eq!(silent.end(), (Some(0), GOES_ON.to_owned()));
-    // While something is.
+    // While something is printed.
     let mut busy = Foreground::begin(&project);
     busy.at_once(|busy| {
         drop(busy.stdout.take());
         say(&project, "a line that nobody reads");
     });
     assert_eq!(busy.end(), (Some(0), GOES_ON.to_owned()));
-    // Nobody reads warnings either.
+    // Nor are warnings read.
     let mut alone = Foreground::begin(&project);
     drop(alone.stderr.take());
     drop(alone.stdout.take());
     assert_eq!(alone.end(), (Some(0), String::new()));
-    // Only those are missed.
+    // Only those are missing.
     let mut quiet = Foreground::begin(&project);
     drop(quiet.stderr.take());
     say(&project, "still shown");
@@ -239,7 +239,7 @@ fn a_reader_that_leaves_stops_nothing() {
     assert_eq!(quiet.end().0, Some(0));
     assert!(is_up("after").is(&talker));
 
-    // A signal that has no meaning here, and the window that is closed.
+    // SIGWINCH means nothing here, and SIGHUP means the window was closed.
     let piped = Foreground::begin(&project);
     piped.process.signal(Signal::PIPE);
     piped.process.signal(Signal::HUP);
@@ -274,7 +274,7 @@ fn ctrl_c_stops_everything_also_when_the_output_closes_at_that_moment() {
 #[test]
 fn a_key_that_also_ends_the_reader_does_not_end_a_busy_kernel() {
     let project = TestProject::builder().table("server", "enabled = false").build();
-    // A shell that goes on, as the one of a person does.
+    // A shell that continues after Ctrl-C, as an interactive one does.
     let line = format!("trap : INT; {PIPULATE} {START} | tee log; echo over");
     let open = || Terminal::open(&project.command(&[]), &line);
     let mut once = open();
@@ -302,7 +302,7 @@ fn a_key_that_also_ends_the_reader_does_not_end_a_busy_kernel() {
 
 #[test]
 fn a_start_that_fails_ends_what_it_began_and_nothing_else() {
-    // The second start finds no place to log to, once its first service is up.
+    // After its first service is up, the second start has no place for its log.
     let spoiler =
         "mv .pipulate/log/supervisor.log old; mkdir .pipulate/log/supervisor.log; echo go; exec sleep 1000";
     let more = format!(
@@ -333,7 +333,7 @@ fn a_start_without_room_ends_nothing_that_ran_before() {
     let talker = Process::of(&project.service("talker")["pid"]);
     for descriptors in [8, 10, 12, 16] {
         let mut shell = project.foreign("bash");
-        // Where there is room enough to stay, the closed output ends it.
+        // With enough descriptors to stay, the closed output ends it.
         shell.args(["-c", &format!("ulimit -n {descriptors}; {PIPULATE} {START} | true")]);
         let said = run::output(&mut shell);
         assert!(talker.lives(), "with {descriptors} descriptors: {said:?}");

@@ -1,8 +1,8 @@
-//! A stop that a person said yes to is still a gentle one: kernels have the time to say goodbye.
+//! A confirmed stop is still a gentle one: kernels get the time to save their state.
 
 use crate::support::{Browser, Jupyter, Process, TestProject, holds};
 
-/// Opens a notebook whose kernel writes a file when it ends, and takes a while for it.
+/// Opens a notebook whose kernel takes a while to end and writes a file when it does.
 fn kernel_that_says_goodbye(project: &TestProject) -> Process {
     let jupyter = Jupyter::of(project);
     let path = project.path("goodbye");
@@ -15,7 +15,7 @@ fn kernel_that_says_goodbye(project: &TestProject) -> Process {
     Process::of(&project.service("jupyter")["kernels"][0]["pid"])
 }
 
-/// Waits for the kernel's end; whether it said goodbye.
+/// Waits for the kernel's end; returns true if it wrote its file.
 #[track_caller]
 fn said_goodbye(project: &TestProject, kernel: &Process) -> bool {
     holds("the kernel's end", || !kernel.lives());
@@ -57,7 +57,7 @@ fn a_yes_spares_a_question_and_nothing_else() {
     project.start(&[]);
     let busy = |project: &TestProject| {
         let kernel = kernel_that_says_goodbye(project);
-        // Work in progress that lets the kernel itself be idle.
+        // Work in progress while the kernel itself is idle.
         let jupyter = Jupyter::of(project);
         let start = "import subprocess; subprocess.Popen(['sleep', '1001'], start_new_session=True)";
         jupyter.notebook("analysis.ipynb").run(start);

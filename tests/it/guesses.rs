@@ -1,4 +1,4 @@
-//! What Pipulate guesses is said before anything follows from it.
+//! Pipulate names a guess before it acts on it.
 
 use std::fs;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::support::project::PIPULATE;
 use crate::support::{Terminal, TestProject, run, skip};
 
-/// The program in a new folder below one that has nothing but an environment.
+/// The program in a new folder below a folder with only a virtual environment.
 fn below_a_venv(project: &TestProject) -> Command {
     let new = project.home().join("code/new");
     fs::create_dir_all(&new).unwrap();

@@ -1,4 +1,5 @@
-//! Main processes that show little of themselves: neither environment nor output, or no first thread.
+//! Main processes that can hardly be identified: without a readable environment or output, or without a first
+//! thread.
 
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ fn project(services: &str) -> TestProject {
     TestProject::light().table("server", "enabled = false").config(services).build()
 }
 
-/// A service that clears its environment and lets go of its output; `secret` tells its process from all others.
+/// A service that clears its environment and closes its output; `secret` identifies its process.
 fn hidden(name: &str, secret: &str) -> String {
     let script = format!("exec >/dev/null 2>&1; exec sleep {secret}");
     format!("[services.{name}]\ncommand = [\"env\", \"-i\", \"sh\", \"-c\", \"{script}\"]\n")
@@ -25,19 +26,19 @@ fn secret() -> String {
     format!("1001.{}", std::process::id())
 }
 
-/// The processes that run with this secret.
+/// The running processes with this secret in their arguments.
 fn running(secret: &str) -> Vec<Process> {
     process::with_argument(secret).into_iter().filter(|found| found.command.starts_with("sleep ")).collect()
 }
 
-/// Waits until the service has become the program that hides.
+/// Waits until the service has executed the program that hides.
 fn main_process(project: &TestProject, secret: &str) -> Process {
     let main = wait_for("the hidden main process", || running(secret).into_iter().next());
     assert_eq!(project.service("worker")["pid"], main.pid);
     main
 }
 
-/// Every verb names the process, and none signals it or starts another one beside it.
+/// Every command names the process; none signals it or starts another one beside it.
 fn is_refused_by_every_verb(project: &TestProject, main: &Process, secret: &str) {
     for (args, code) in [
         (&["status"][..], 4),
@@ -66,7 +67,7 @@ fn a_main_process_that_shows_nothing_is_neither_replaced_nor_signaled_without_it
     let project = project(&(hidden("worker", &secret) + SIBLING));
     project.start(&[]);
     let main = main_process(&project, &secret);
-    // As long as its supervisor lives, it is a service like any other.
+    // With its supervisor running, it is a service like any other.
     project.run(&["restart", "worker"]).expect(0);
     assert!(!main.lives());
     let main = main_process(&project, &secret);
@@ -80,10 +81,10 @@ fn a_main_process_that_shows_nothing_is_neither_replaced_nor_signaled_without_it
         project.read(".pipulate/log/supervisor.log").contains("worker lost its supervisor and gets no other")
     });
     is_refused_by_every_verb(&project, &main, &secret);
-    // The sibling is nobody's doubt.
+    // The sibling's state is not affected.
     assert_eq!(project.service("sibling")["state"], "running");
 
-    // What the message says to do helps.
+    // The message's advice works.
     main.kill();
     assert_eq!(project.service("worker")["state"], "crashed");
     project.start(&[]);
@@ -101,7 +102,7 @@ fn a_sibling_that_inherits_a_hidden_process_neither_shows_nor_ends_it() {
     let project = project(&(worker + SIBLING));
     project.start(&[]);
     let first = main_process(&project, &secret);
-    // Its sibling's supervisor starts another one, and so is the next parent of what that leaves.
+    // The sibling's supervisor starts the new supervisor, and so becomes the parent of its orphans.
     let supervisor = Process::of(&project.service("worker")["supervisor_pid"]);
     supervisor.signal(rustix::process::Signal::STOP);
     first.kill();
@@ -123,7 +124,7 @@ fn a_sibling_that_inherits_a_hidden_process_neither_shows_nor_ends_it() {
     assert_eq!(project.service("worker")["state"], "unknown");
     project.run(&["restart", "sibling"]).expect(0);
     assert!(main.lives() && child.lives());
-    // Also a child that has no parent any more.
+    // A child without a parent is not counted either.
     main.kill();
     let sibling = project.service("sibling");
     assert_eq!(sibling["processes"].as_array().unwrap().len(), 1, "{sibling}");
@@ -182,7 +183,7 @@ fn a_main_process_that_its_own_user_may_not_look_at_is_neither_replaced_nor_sign
         assert!(said.stderr.contains(&format!("process {} (", main.pid)), "{args:?}: {said:?}");
         assert!(main.lives());
     }
-    // Root may look, and sees whose it is.
+    // Root can read the process and sees its owner.
     run::output(run::command("chown").args(["-R", "0"]).arg(above)).expect(0);
     project.run(&["stop"]).expect(0);
     assert!(!main.lives());
@@ -229,14 +230,14 @@ fn a_forged_record_whose_innocent_lives_is_refused_with_a_word() {
     project.write(record, &forged.to_string());
     is_refused_by_every_verb(&project, &main, &secret);
     innocent.process();
-    // What the message says to do helps.
+    // The message's advice works.
     std::fs::remove_file(project.path(record)).unwrap();
     project.start(&[]);
     project.run(&["stop"]).expect(0);
     innocent.process();
 }
 
-/// Compiles the C program whose first thread ends: a web server.
+/// Compiles a C web server whose first thread ends.
 fn compile_leaderless(project: &TestProject) {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/it/fixtures/leaderless.c");
     let mut compiler = run::command("cc");
@@ -263,14 +264,14 @@ fn a_service_whose_first_thread_has_ended_is_supervised_like_any_other() {
     assert!(worker["memory_bytes"].as_u64().unwrap() > 0, "{worker}");
     project.run(&["status"]).expect(0);
 
-    // A sibling takes over, and it is the service's still.
+    // After a sibling's takeover it still belongs to the service.
     let supervisor = Process::of(&worker["supervisor_pid"]);
     supervisor.kill();
     let adopted = project.wait_for_service("worker", "to have another supervisor", |worker| {
         worker["state"] == "ready" && worker["supervisor_pid"] != supervisor.pid
     });
     assert_eq!(adopted["pid"], main.pid);
-    // So it is when nobody took over.
+    // And without a takeover.
     project.run(&["stop", "sibling"]).expect(0);
     Process::of(&adopted["supervisor_pid"]).kill();
     assert_eq!(project.service("worker")["state"], "unsupervised");

@@ -1,5 +1,5 @@
-//! A folder gets a home and loses it again: `start`, `status`, `logs`, `restart`, `stop` with a
-//! real JupyterLab and the embedded web app.
+//! A folder becomes a home and stops being one: `start`, `status`, `logs`, `restart`, `stop` with a real
+//! JupyterLab and the embedded web app.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,7 +18,7 @@ fn start_returns_when_both_answer_and_says_where_in_plain_urls() {
     let project = TestProject::new();
     assert_eq!(project.run(&["status"]).code, Some(3), "nothing runs yet");
     let started = project.start(&[]);
-    // At once, without another try: `start` has promised it.
+    // One request, without a retry: `start` has promised it.
     let [jupyter, server] = ["jupyter", "server"].map(|name| project.port(name));
     assert_eq!(http::get(&format!("http://127.0.0.1:{jupyter}/api"), &[]).unwrap().status, 200);
     let page = http::get(&format!("http://127.0.0.1:{server}/"), &[]).unwrap();
@@ -41,7 +41,7 @@ fn start_returns_when_both_answer_and_says_where_in_plain_urls() {
     its_files_are_its_users_alone(&project);
     its_tokens_are_nowhere_else(&project, &started.stdout);
 
-    // It looks for Node.js and language servers when it begins.
+    // JupyterLab searches for Node.js and language servers when it starts.
     project.wait_for_service("jupyter", "what it begins with to be over", |jupyter| {
         jupyter["processes"].as_array().is_some_and(|processes| processes.len() == 1)
     });
@@ -186,7 +186,7 @@ fn stop_ends_kernels_terminals_and_all_that_they_started() {
         project.find_process(&format!("sleep {seconds}"));
     }
     let (jupyters, servers) = (count_below(&project, "jupyter"), count_below(&project, "server"));
-    // jupyter-lab, kernel, shell of the terminal, and four that sleep.
+    // jupyter-lab, kernel, the terminal's shell, and four sleeps.
     assert_eq!((jupyters, servers), (7, 1));
 
     let stopped = project.run(&["stop", "--force"]).expect(0);
@@ -221,7 +221,7 @@ fn it_is_seen_under_jupyter(project: &TestProject, kernel: &str) {
     assert!(logs.lines().any(|line| line.contains(kernel)), "JupyterLab logs its kernels: {logs}");
 }
 
-/// How many processes live below a service's supervisor, once marker, tree and `status` agree.
+/// The number of processes below a service's supervisor, once marker, process tree and `status` agree.
 fn count_below(project: &TestProject, service: &str) -> usize {
     wait_for("three ways of counting to agree", || {
         let status = project.service(service);
@@ -237,7 +237,7 @@ fn count_below(project: &TestProject, service: &str) -> usize {
 #[test]
 fn a_taken_port_is_left_to_its_owner() {
     let _ports = DefaultPorts::take();
-    // Where somebody else holds the default port already, the claim is the same.
+    // If another process holds the default port already, the claim is the same.
     let _owner = TcpListener::bind(("127.0.0.1", 5001));
     let free = TestProject::light().ports_by_default().build();
     let started = free.start(&[]);
@@ -350,7 +350,7 @@ fn what_a_kernel_or_a_terminal_is_doing_is_work_in_progress() {
     kernel.run("training.kill(); training.wait()");
 
     let terminal = jupyter.terminal();
-    // The text is the shell's answer and not the terminal's echo of what was typed.
+    // The text is the shell's output and not the terminal's echo of the input.
     terminal.type_line("echo now $((40 + 2)); sleep 1002", "now 42");
     let job = project.find_process("sleep 1002");
     let refused = project.run(&["stop"]).expect(1);

@@ -1,6 +1,6 @@
-//! A folder that somebody else filled: what its names, files and sizes do to whoever only looks at it.
+//! A hostile folder: its names, files and sizes can't harm a user who only looks at it.
 //!
-//! Such folders are built here, and never committed as such.
+//! Such folders are built here and never committed.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,10 +14,10 @@ use crate::support::project::PIPULATE;
 use crate::support::run::{self, Output};
 use crate::support::{Terminal, TestProject, holds};
 
-/// Writes into the clipboard, hides, moves the cursor and turns the writing direction.
+/// Writes to the clipboard, hides text, moves the cursor and reverses the text direction.
 const NAME: &str = "demo\x1b]52;c;QQ==\x07\x1b[8mhidden\x1b[2J\u{9b}31m\u{202e}txet\r\nerror: forged";
 
-/// The verbs that only ask.
+/// The read-only commands.
 const QUESTIONS: [&[&str]; 10] = [
     &["status"],
     &["status", "--json"],
@@ -53,7 +53,7 @@ fn is_clean(text: &str) {
 fn a_hostile_name_steers_no_terminal_and_forges_no_line() {
     let project = named();
     for words in QUESTIONS {
-        // The one that is exact in a pipe.
+        // The only command with exact output in a pipe.
         if *words != ["config", "--show"] {
             let output = project.run(words);
             is_clean(&output.stdout);
@@ -102,7 +102,7 @@ fn fifo(path: &Path) {
     mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0).unwrap();
 }
 
-/// Nothing here needs more: what grows without bound fails soon, and harms nobody else.
+/// Limits memory: unbounded growth fails soon and affects no other process.
 fn bounded(project: &TestProject, words: &[&str]) -> Output {
     let mut command = project.foreign("prlimit");
     command.args(["--as=2000000000", "timeout", "60", PIPULATE]).args(words);
@@ -115,7 +115,7 @@ fn bounded(project: &TestProject, words: &[&str]) -> Output {
 fn what_is_no_file_of_bounded_size_is_neither_waited_for_nor_read() {
     for put in [fifo as fn(&Path), |path| symlink("/dev/zero", path).unwrap()] {
         let project = TestProject::builder().build();
-        // A link to the environment that all tests share.
+        // Unlink the environment that all tests share.
         fs::remove_file(project.path(".venv")).unwrap();
         fs::create_dir_all(project.path(".venv")).unwrap();
         fs::create_dir_all(project.path(".pipulate/run")).unwrap();
@@ -150,7 +150,7 @@ fn what_is_no_file_of_bounded_size_is_neither_waited_for_nor_read() {
 #[test]
 fn what_grows_by_itself_or_by_its_number_stays_small() {
     let nested: String = (1..60).map(|n| format!("A{n}=${{A{0}}}${{A{0}}}\n", n - 1)).collect();
-    // python-dotenv knows `${A}` alone, the second reader `$A` as well.
+    // python-dotenv expands only `${A}`, the second reader `$A` as well.
     let short: String = (1..60).map(|n| format!("A{n}=$A{0}$A{0}\n", n - 1)).collect();
     let needs =
         |number: usize| (0..number).map(|needed| format!("\"s{needed}\"")).collect::<Vec<_>>().join(",");
@@ -186,7 +186,7 @@ fn thousands_of_lines_and_services_are_listed() {
     holds("nothing is left", || project.processes().is_empty());
 }
 
-/// A project with the records of 10,001 services, of which nothing lives any more.
+/// A project with the records of 10,001 services without a running process.
 fn thousands_killed() -> TestProject {
     let project = TestProject::light().config("[services.worker]\ncommand = [\"sleep\", \"1000\"]\n").build();
     project.start(&["worker"]);

@@ -1,5 +1,5 @@
-//! Who is meant? Nothing is signaled that was not verified, whatever the files in `.pipulate/run` say
-//! or have become; a question deletes nothing and never hangs.
+//! Nothing is signaled that was not verified, whatever the files in `.pipulate/run` contain; a query deletes
+//! nothing and never hangs.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -28,7 +28,7 @@ fn sleeper() -> Command {
     command
 }
 
-/// The record of a worker that runs, as it would be if the worker were `victim`.
+/// A running worker's record, with `victim` as the worker.
 fn forged(genuine: &Value, victim: &Process) -> Value {
     let mut forged = genuine.clone();
     let identity = &mut forged["main"]["identity"];
@@ -53,7 +53,7 @@ fn a_record_that_names_somebody_else_makes_nobody_ours() {
     let zombie = Process::find(i32::try_from(dead.id()).unwrap()).unwrap();
     dead.kill().unwrap();
     holds("the zombie", || Process::find(zombie.pid).is_none());
-    // The program's own parent is this test.
+    // The command's parent is this test.
     let parent = Process::find(i32::try_from(std::process::id()).unwrap()).unwrap();
 
     let mut cases = vec![("our parent", forged(&genuine, &parent)), ("a zombie", forged(&genuine, &zombie))];
@@ -71,7 +71,7 @@ fn a_record_that_names_somebody_else_makes_nobody_ours() {
     cases.extend([("before a reboot", before_the_reboot), ("in a container that is gone", elsewhere)]);
 
     for (case, record) in &cases {
-        // Of a living process that shows nothing of us nobody can tell whose it is.
+        // A process that can't be read may or may not be ours.
         let is_doubtful = ["our parent", "another user's"].contains(case);
         for args in [
             &["status"][..],
@@ -100,7 +100,7 @@ fn a_record_that_names_somebody_else_makes_nobody_ours() {
     dead.wait().unwrap();
 }
 
-/// What can stand in a file's place, and whether it is no plain file of ours.
+/// A name, and a function that puts the damaged file in place.
 type Damage = (&'static str, fn(&Path));
 
 const DAMAGES: [Damage; 8] = [
@@ -150,7 +150,7 @@ fn no_file_in_run_can_mislead_hang_or_be_lost_by_a_question() {
     assert!(precious.len() > 0);
 }
 
-/// An answer that a person can use: an exit code of the contract, a word with every failure, no panic.
+/// Asserts a usable answer: a documented exit code, a message with every failure, no panic.
 #[track_caller]
 fn holds_water(case: &str, args: &[&str], said: &Output) {
     let code = said.code.unwrap_or_else(|| panic!("{case}: {args:?} was killed: {said:?}"));
@@ -195,7 +195,7 @@ fn what_lives_in_another_container_is_told_of_and_left_alone() {
     container.wait().unwrap();
     holds("the container's end", || project.processes().is_empty());
 
-    // The container took its processes along; and seen from inside, what runs outside is elsewhere.
+    // The container ended its processes; and from inside, a process outside is elsewhere.
     project.start(&[]);
     let said = run::output(&mut inside(
         "\"$0\" status; echo $?; \"$0\" stop --force; echo $?; \"$0\" start --no-setup; echo $?",
@@ -231,7 +231,7 @@ fn what_belongs_to_another_user_survives_a_stop_and_is_named() {
     assert!(stopped.stdout.contains(&line), "{stopped:?}");
     assert!(stopped.stdout.contains("1 process left"), "{stopped:?}");
     assert!(survivor.lives());
-    // As long as it lives, that is how it is.
+    // That is the answer for as long as it runs.
     let status = call(&["status"]);
     assert_ne!(status.code, Some(0), "{status:?}");
     assert!(call(&["stop"]).expect(1).stdout.contains(&line));
@@ -244,7 +244,7 @@ fn what_belongs_to_another_user_survives_a_stop_and_is_named() {
 #[test]
 fn how_an_adopted_service_ended_is_told_where_the_kernel_tells() {
     let command = "[\"sh\", \"-c\", \"while [ ! -e go ]; do sleep 0.02; done; exit 0\"]";
-    // Orphans become ours, and are asked at once how they ended: not every first process does that.
+    // This test adopts orphans and reaps them at once: not every init does.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
     let project = worker(command);
     project.start(&[]);
@@ -262,7 +262,7 @@ fn how_an_adopted_service_ended_is_told_where_the_kernel_tells() {
     if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (6, 15) {
         assert_eq!(project.wait_for_state("worker", "exited")["last_exit"]["code"], 0);
     } else {
-        // What nobody saw is a failure, and the next one is ours.
+        // An end without a known status is a failure, and the next instance is a child again.
         let again = wait_for("another instance", || {
             Some(project.service("worker")).filter(|now| now["pid"] != adopted["pid"] && now["restarts"] == 1)
         });
@@ -289,7 +289,7 @@ fn whoever_only_holds_a_lock_is_not_signaled_and_is_named() {
         let named = format!("process {} holds its lock and is no supervisor of it", stranger.process().pid);
         assert!(refused.stderr.contains(&named), "{refused:?}");
     }
-    // One of these would ask a supervisor to begin anew.
+    // "crashed" would have `start` ask the supervisor for a restart.
     for (state, code) in [("crashed", 124), ("running", 1)] {
         let mut record: Value = serde_json::from_str(&project.read(RECORD)).unwrap();
         record["state"] = state.into();

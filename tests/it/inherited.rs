@@ -1,4 +1,4 @@
-//! What a caller leaves to the programs that it starts: ignored and blocked signals, closed descriptors.
+//! Inherited state that must not reach started programs: ignored and blocked signals, closed descriptors.
 
 use std::process::Command;
 
@@ -16,7 +16,7 @@ fn worker() -> TestProject {
     TestProject::light().table("server", "enabled = false").config(WORKER).build()
 }
 
-/// The program, executed by a Python that did this before.
+/// Executes the program from a Python that ran `preparation` first.
 fn after(project: &TestProject, preparation: &str, args: &[&str]) -> Command {
     let script = format!("import os, signal, sys\n{preparation}\nos.execv(sys.argv[1], sys.argv[1:])");
     let mut command = project.foreign("python3");
@@ -42,7 +42,7 @@ fn a_caller_that_ignores_the_end_of_its_children_changes_nothing() {
     assert_eq!(checks(&mut after(&project, IGNORES_CHILDREN, doctor)), checks(&mut project.command(doctor)));
     let script = &["run", "--", "sh", "-c", "exit 3"];
     run::output(&mut after(&project, IGNORES_CHILDREN, script)).expect(3);
-    // Without a set-up, which would write into the environment that all tests share.
+    // No set-up, which would write to the environment that all tests share.
     run::output(&mut after(&project, IGNORES_CHILDREN, &["start", "--no-setup"])).expect(0);
     run::output(&mut after(&project, IGNORES_CHILDREN, &["restart"])).expect(0);
     let stopped = run::output(&mut after(&project, IGNORES_CHILDREN, &["stop"])).expect(0);
@@ -89,7 +89,7 @@ fn a_service_gets_no_signal_that_its_starter_ignored_or_blocked() {
         let status = std::fs::read_to_string(format!("/proc/{}/status", main.pid)).unwrap();
         for mask in ["SigBlk:", "SigIgn:"] {
             let line = status.lines().find_map(|line| line.strip_prefix(mask)).unwrap();
-            // The C library keeps two signals for itself and lets nobody change them.
+            // The C library reserves two signals that programs can't change.
             let unset = u64::from_str_radix(line.trim(), 16).unwrap() & !(0b11 << 31);
             assert_eq!(unset, 0, "{preparation}: {mask}");
         }
@@ -125,7 +125,7 @@ fn a_caller_that_closed_stdin_stdout_and_stderr_starts_and_stops_like_any_other(
     closed("start --no-setup");
     let worker = project.service("worker");
     assert_eq!(worker["state"], "running");
-    // Nothing of ours took the place of what was closed.
+    // No file of ours got the number of a closed descriptor.
     let log = project.read(".pipulate/log/worker.log");
     assert_eq!(log, "", "{log}");
     closed("restart");
@@ -153,7 +153,7 @@ fn a_umask_that_takes_the_users_own_rights_keeps_nobody_from_a_home() {
     for mask in ["777", "277"] {
         masked(mask, "start --no-setup");
         masked(mask, "restart");
-        // What is the service's own business stays so.
+        // The service's own settings stay.
         let main =
             project.processes().into_iter().find(|process| process.command.starts_with("sleep")).unwrap();
         let status = std::fs::read_to_string(format!("/proc/{}/status", main.pid)).unwrap();

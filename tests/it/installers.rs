@@ -1,5 +1,5 @@
-//! Rules that somebody gave to pip or to uv (indexes, constraints, hashes, ages): a set-up keeps them,
-//! and never takes the other installer as a way around them. The index is a folder; nothing is fetched.
+//! The user's rules for pip or uv (indexes, constraints, hashes, ages): a set-up keeps them and never uses
+//! the other installer to avoid them. The index is a folder; nothing is downloaded.
 
 use std::fs;
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::support::index::{self, PACKAGE};
 use crate::support::run::Output;
 use crate::support::{TestProject, run};
 
-/// A project that asks for the package, beside an index with two versions of it, and an empty one.
+/// A project that needs the package, an index with two versions of it, and an empty index.
 struct Home {
     project: TestProject,
 }
@@ -34,20 +34,20 @@ impl Home {
     fn set_up(&self, variables: &[(&str, &str)], code: i32) -> Output {
         let mut command: Command = self.project.command(&["setup"]);
         command.env("XDG_CACHE_HOME", concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-cache"));
-        // What is tried against a rule fails quickly.
+        // A refused installation fails quickly.
         command.env("UV_HTTP_RETRIES", "0").env("UV_NO_CACHE", "1").env("PIP_RETRIES", "0");
         command.envs(variables.iter().copied());
         run::output(&mut command).expect(code)
     }
 
-    /// The version that is installed.
+    /// The installed version.
     fn version(&self) -> String {
         let code = "import pipulate_probe; print(pipulate_probe.version)";
         let said = self.project.run(&["run", "--", "python", "-c", code]);
         if said.code == Some(0) { said.stdout.trim().to_owned() } else { "none".to_owned() }
     }
 
-    /// The set-up fails, and pip was no way around it.
+    /// Asserts that the set-up fails without trying pip.
     #[track_caller]
     fn is_refused(&self, variables: &[(&str, &str)], why: &str) {
         let said = self.set_up(variables, 1).stderr;
@@ -81,7 +81,7 @@ fn a_refusal_that_uvs_configuration_asked_for_is_final() {
     fs::remove_file(home.project.path("uv.toml")).unwrap();
     home.project.write("../.config/uv/uv.toml", &format!("[[index]]\nurl = \"{empty}\"\ndefault = true\n"));
     home.is_refused(&[], "uv/uv.toml sets index");
-    // A uv that can't be had is no reason to go around it either.
+    // Nor is an unavailable uv a reason to use pip.
     let said = home.set_up(&[("XDG_CACHE_HOME", "/dev/null"), ("PATH", "/usr/bin:/bin")], 1).stderr;
     assert!(said.contains("uv is not available, and pip would ignore that "), "{said}");
     assert_eq!(home.version(), "none");
@@ -105,7 +105,7 @@ fn what_only_pip_is_told_is_left_to_pip() {
     );
     assert_eq!(home.version(), "1.0");
 
-    // A rule that uv has as well is none of pip's alone; the other one is.
+    // uv has this rule as well, so it isn't specific to pip; the other rule is.
     let said = home.set_up(&[("UV_DEFAULT_INDEX", &index), ("PIP_REQUIRE_HASHES", "1")], 0).stderr;
     assert!(said.contains("The environment was ready already"), "{said}");
     home.project.write("requirements.txt", "pipulate-probe==2.0\n");

@@ -1,4 +1,4 @@
-//! JupyterLab's own configuration decides where it is and who comes in; and its kernels outlive it.
+//! JupyterLab's own configuration decides its address and its access; its kernels outlive it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,13 +14,13 @@ use crate::support::{Jupyter, Process, TestProject, holds, http, run, wait_for};
 const CONFIG: &str = "../.jupyter/jupyter_server_config.py";
 const OPEN: &str = "JupyterLab asks for no token: every user of this machine can run code as you";
 
-/// What a stop without a yes says about work in progress.
+/// The refusal of a stop without `--yes` while work is in progress.
 #[track_caller]
 fn refusal(project: &TestProject) -> String {
     project.run(&["stop"]).expect(1).stderr
 }
 
-/// `doctor`'s finding about who comes in.
+/// `doctor`'s finding about access.
 fn access(project: &TestProject) -> Value {
     let output = project.run(&["doctor", "--json"]);
     let document: Value = serde_json::from_str(&output.stdout).unwrap();
@@ -106,7 +106,7 @@ fn a_jupyterlab_without_a_token_is_warned_of_by_start_status_and_doctor() {
     let signed = project.run(&["url", "jupyter"]).expect(0).stdout;
     assert!(signed.ends_with("/lab\n"), "there is nothing to sign in with: {signed}");
 
-    // One that is taken over is no less open.
+    // A takeover warns about open access as well.
     Process::of(&service["supervisor_pid"]).kill();
     assert!(project.start(&["jupyter"]).stderr.contains(OPEN));
     project.write(CONFIG, "");
@@ -139,7 +139,7 @@ fn an_identity_provider_that_admits_everybody_is_named_by_doctor() {
 #[test]
 fn a_stop_does_not_take_kernels_for_idle_where_jupyterlab_does_not_let_it_ask() {
     let project = TestProject::new();
-    // A password is the only way in: the token is empty.
+    // The password is the only way in: the token is empty.
     let hash = run::output(
         run::command(python())
             .args(["-c", "from jupyter_server.auth import passwd; print(passwd('a password', 'sha1'))"]),
@@ -183,7 +183,7 @@ fn kernels_keep_their_variables_when_jupyterlab_crashes() {
     let orphaned =
         after["processes"].as_array().unwrap().iter().filter(|process| process["role"] == "orphaned");
     assert_eq!(orphaned.count(), 2, "{after}");
-    // ipykernel looks after its parent once a second: after two looks it would have ended.
+    // ipykernel checks its parent once a second: after two checks it would have ended.
     let looks = "import time; time.sleep(2.5); print(ipykernel.version_info[0], x)";
     for (id, said) in &kernels {
         let file = project.path(&format!(".pipulate/run/jupyter/kernel-{id}.json"));
@@ -194,7 +194,7 @@ fn kernels_keep_their_variables_when_jupyterlab_crashes() {
     assert!(pids.len() == 2 && pids.iter().all(Process::lives), "{after}");
     assert!(!project.read(".pipulate/log/jupyter.log").contains("Kernels will end"), "{after}");
 
-    // The new JupyterLab's own kernel, and those of the one before.
+    // The new JupyterLab's own kernel, and the earlier kernels.
     jupyter.kernel();
     let stopped = project.run(&["stop"]).expect(0);
     assert!(stopped.stdout.contains("Stopped jupyter: 4 processes"), "{}", stopped.stdout);

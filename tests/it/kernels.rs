@@ -1,4 +1,4 @@
-//! Nobody else gets at a notebook's kernel: it has private sockets, no TCP port, and no debugger.
+//! A notebook's kernel is private: its sockets are, and it has no TCP port and no debugger.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,18 +16,18 @@ use crate::support::{Jupyter, Process, Terminal, TestProject, holds, run, skip, 
 const CONFIG: &str = "../.jupyter/jupyter_server_config.py";
 const RUNTIME: &str = ".pipulate/run/jupyter";
 
-/// The TCP ports on which processes of this home listen.
+/// The TCP ports that processes of this home listen on.
 fn tcp_ports(project: &TestProject) -> BTreeSet<u16> {
     let pids = project.processes().into_iter().filter_map(|process| Pid::new(process.pid));
     Listeners::of(pids).unwrap().own().map(|listener| listener.port).collect()
 }
 
-/// How to connect to a kernel.
+/// A kernel's connection file.
 fn connection(project: &TestProject, id: &str) -> Value {
     serde_json::from_str(&project.read(&format!("{RUNTIME}/kernel-{id}.json"))).unwrap()
 }
 
-/// The folder that a kernel's sockets are in.
+/// The folder of a kernel's sockets.
 fn sockets_of(project: &TestProject, id: &str) -> PathBuf {
     let connection = connection(project, id);
     assert_eq!(connection["transport"], "ipc", "{connection}");
@@ -40,14 +40,14 @@ fn sockets_in(folder: &Path) -> Vec<PathBuf> {
     sockets.map(|entry| entry.path()).collect()
 }
 
-/// What doctor says about who can read what kernels print.
+/// `doctor`'s finding about access to kernels' output.
 fn kernels_finding(project: &TestProject) -> Value {
     let document: Value = serde_json::from_str(&project.run(&["doctor", "--json"]).stdout).unwrap();
     let findings = document["findings"].as_array().unwrap();
     findings.iter().find(|finding| finding["id"] == "jupyter.kernels").unwrap().clone()
 }
 
-/// A kernelspec of the user's own.
+/// Adds a kernelspec of the user.
 fn add_kernelspec(project: &TestProject, name: &str, argv: &[&str], env: &Value) {
     let spec = json!({ "display_name": name, "language": "python", "argv": argv, "env": env });
     project.write(&format!("../.local/share/jupyter/kernels/{name}/kernel.json"), &spec.to_string());
@@ -65,7 +65,7 @@ fn kernels_listen_on_no_tcp_port_and_leave_no_socket_behind() {
     );
     project.start(&["jupyter"]);
     let jupyter = Jupyter::of(&project);
-    // Output of forked children goes through a pipe of its own.
+    // The output of forked children has a pipe of its own.
     let forks = "import multiprocessing, time, ipykernel\n\
                  def child(): print('child of', ipykernel.version_info[0], flush=True)\n\
                  process = multiprocessing.get_context('fork').Process(target=child)\n\
@@ -90,7 +90,7 @@ fn kernels_listen_on_no_tcp_port_and_leave_no_socket_behind() {
     assert!(sockets_in(folder).len() >= 10, "{:?}", sockets_in(folder));
     assert_eq!(project.service("jupyter")["kernels"].as_array().unwrap().len(), 2);
 
-    // One that is killed removes nothing; the stop does.
+    // A killed kernel removes nothing; the stop does.
     for kernel in project.service("jupyter")["kernels"].as_array().unwrap() {
         Process::of(&kernel["pid"]).kill();
     }
@@ -238,7 +238,7 @@ fn kernels_without_work_are_named_when_they_end_and_a_person_is_asked_before_a_r
     terminal.type_text("n\n");
     assert_eq!(terminal.end(), Some(1));
     assert!(first.lives(), "it was to be kept");
-    // In a pipe there is nobody to ask, and no work is cut off.
+    // In a pipe the question can't be asked, and no work is interrupted.
     let restarted = project.run(&["restart", "jupyter"]).expect(0);
     let named = "ended with it: the kernel of analysis.ipynb, with its variables";
     assert!(restarted.stderr.contains(named), "{}", restarted.stderr);

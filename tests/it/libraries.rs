@@ -1,5 +1,5 @@
-//! Libraries that wheels need beyond the system's (`PIPULATE_LIBRARY_PATH`, which the flake sets):
-//! Python finds them, and the programs of the host are spared them.
+//! Libraries that wheels need in addition to the system's (`PIPULATE_LIBRARY_PATH`, set by the flake): Python
+//! finds them, and the host's programs don't get them.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::support::{Jupyter, Process, TestProject, holds, run};
 
 const SHOW: &str = "import os; print(os.environ.get('LD_LIBRARY_PATH'))";
 
-/// What a living process was started with.
+/// The library path in a process's environment.
 fn library_path(process: &Process) -> Option<String> {
     let environment = fs::read(format!("/proc/{}/environ", process.pid)).unwrap();
     let mut variables = environment.split(|byte| *byte == 0).map(String::from_utf8_lossy);

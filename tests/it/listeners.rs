@@ -1,5 +1,4 @@
-//! Where a service listens and how it answers there: the address that is told leads to it, and what keeps it
-//! from being ready is said.
+//! A service's listener: the shown address leads to it, and the reason why it isn't ready is reported.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpListener, UdpSocket};
@@ -11,7 +10,7 @@ use crate::support::ports::Port;
 use crate::support::project::{Builder, python};
 use crate::support::{Process, TestProject, http, run, skip, wait_for};
 
-/// Serves on an address and the port in `PORT`: as its second argument says.
+/// Serves on an address and the port in `PORT`, in the mode of its second argument.
 const SERVE: &str = "\
 import http.server, os, socket, ssl, sys, time
 host, port, how = sys.argv[1], int(os.environ['PORT']), sys.argv[2]
@@ -61,7 +60,7 @@ fn with_certificate(builder: Builder) -> Builder {
     builder.file("cert.pem", &cert.pem()).file("key.pem", &signing_key.serialize_pem())
 }
 
-/// Somebody else's web server.
+/// A foreign web server.
 fn foreigner(host: &str, port: u16) {
     let listener = wait_for("the port", || TcpListener::bind((host, port)).ok());
     thread::spawn(move || {
@@ -72,7 +71,7 @@ fn foreigner(host: &str, port: u16) {
     });
 }
 
-/// An address of this machine that is no loopback.
+/// A non-loopback address of this machine.
 pub(crate) fn own_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.1:9").ok()?;
@@ -123,7 +122,7 @@ fn nobodys_answer_on_another_address_with_the_same_port_is_taken_for_the_service
         for service in ["mute", "clear"] {
             project.wait_for_service(service, "to have a process", |found| !found["pid"].is_null());
         }
-        // As soon as both have their ports: before that, the start would have to give way.
+        // Only once both have their ports: earlier, the start would choose others.
         for port in [&mute, &clear] {
             wait_for("the service to listen", || {
                 TcpListener::bind(("127.0.1.1", port.number)).is_err().then_some(())
@@ -141,7 +140,7 @@ fn nobodys_answer_on_another_address_with_the_same_port_is_taken_for_the_service
     assert_eq!((&mute["state"], &mute["url"]), (&"degraded".into(), &serde_json::Value::Null));
     assert_eq!(project.service("clear")["url"], url);
 
-    // Once it has ended, its port is somebody else's alone.
+    // Once the service has ended, only the foreign server has the port.
     Process::of(&project.service("clear")["supervisor_pid"]).kill();
     Process::of(&project.service("clear")["pid"]).kill();
     assert_eq!(project.run(&["url", "clear"]).expect(1).stdout, "");
@@ -177,7 +176,7 @@ fn a_server_that_speaks_tls_is_ready_and_its_address_says_https() {
         assert_eq!(project.run(&["url", service]).expect(0).stdout, format!("{url}\n"));
     }
 
-    // Known by then, and still so after the service and its supervisor were begun anew.
+    // Known by then, and still after the service and its supervisor were restarted.
     project.run(&["restart", "tls"]).expect(0);
     Process::of(&project.service("uvicorn")["supervisor_pid"]).kill();
     project.start(&["uvicorn"]);

@@ -1,11 +1,11 @@
-//! The logs as a page: followed, left, gone back in, and linked to.
+//! Log pages: following, leaving, scrolling back, and links.
 
 use serde_json::Value;
 
 use crate::pages::{address, print, project, signed_in, violations};
 use crate::support::{Browser, TestProject, holds, run};
 
-/// How many lines are shown, and how many different ones.
+/// The number of lines shown, and of distinct ones.
 fn lines(browser: &mut Browser) -> (u64, u64) {
     let texts = "[...document.querySelectorAll('#log .text')].map(text => text.textContent)";
     let count = browser.measure(&format!("{texts}.length")).as_u64().unwrap();
@@ -31,7 +31,7 @@ fn a_log_is_followed_left_and_gone_back_in_without_a_gap() {
     });
     browser.wait_for_text("#follow", "Following");
 
-    // Whoever scrolls up reads in peace, and what is older comes by itself.
+    // Scrolled up, the view stays in place, and older lines load by themselves.
     browser.measure("document.querySelector('#log').scrollTop = 0");
     browser.wait_for_text("#follow", "Follow");
     holds("the first line", || {
@@ -62,7 +62,7 @@ fn a_log_is_followed_left_and_gone_back_in_without_a_gap() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
-/// Which line stands first in view, and how far below the upper edge of the log.
+/// The first visible line, and its distance below the log's upper edge.
 fn place(browser: &mut Browser) -> (String, i64) {
     let first = "(log => { const top = log.getBoundingClientRect().top; \
         const line = [...log.querySelectorAll('.line')].find(line => line.getBoundingClientRect().top >= top); \
@@ -71,7 +71,7 @@ fn place(browser: &mut Browser) -> (String, i64) {
     serde_json::from_value(browser.measure(first)).unwrap()
 }
 
-/// How far below the upper edge of the log the line with this text stands; `None` if it is out of view.
+/// The distance of the line with this text below the log's upper edge; `None` if it is out of view.
 fn place_of(browser: &mut Browser, text: &str) -> Option<i64> {
     let find = format!(
         "(log => {{ const edge = log.getBoundingClientRect(); \
@@ -94,7 +94,7 @@ fn older_and_newer_lines_keep_the_readers_place() {
     let mut browser = signed_in(&project);
     browser.open(&address(&project, "/logs?service=printer"));
     browser.wait_for_text("#log", "old 13999");
-    // As often as they come by themselves, and then once on a page of their own.
+    // Loaded automatically up to the limit, then one page after a click.
     let first = |page: u64| 13_700 - 300 * page;
     for page in 0..8 {
         browser.measure(ABOVE);
@@ -108,7 +108,7 @@ fn older_and_newer_lines_keep_the_readers_place() {
     browser.wait_for_text("#log", &format!("old {}\n", first(9)));
     let last = format!("old {}", first(8) - 1);
     holds("what comes before the line that was read in view", || place_of(&mut browser, &last).is_some());
-    // Older ones come above it by themselves, and newer ones below it.
+    // Older lines load above it, newer ones below.
     browser.measure(ABOVE);
     browser.wait_for_text("#log", &format!("old {}\n", first(10)));
     let text = format!("old {}", first(9));

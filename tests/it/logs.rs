@@ -1,4 +1,4 @@
-//! What the services printed, and when: lines by their time, with their time, and for programs.
+//! The services' output by time: filters, timestamps, and JSON.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::project::PIPULATE;
 use crate::support::{Process, Session, Terminal, TestProject, holds, wait_for};
 
-/// Prints its secret and a line of colors, then what others append to `say`.
+/// Prints its secret and a colored line, then the lines that are appended to `say`.
 const TALKER: &str = "[services.talker]\nenv = { MY_TOKEN = \"sk-12345678\" }\n\
     command = [\"sh\", \"-c\", \"echo begin $$; printf 'the key is sk-12345678 \\u001b[31mred\\u001b[0m\\\\n'; exec tail -f -n 0 say\"]\n";
 
@@ -36,7 +36,7 @@ fn json_lines(project: &TestProject, args: &[&str]) -> Vec<Value> {
     lines(project, &[&["logs", "--json"], args].concat()).iter().map(parse).collect()
 }
 
-/// The time, when nothing shares an entry any more with what was printed before.
+/// The time, once new output can't share an index entry with the earlier output.
 fn clock() -> Timestamp {
     let begun = Instant::now();
     holds("the end of what moves share", || begun.elapsed() > Duration::from_millis(11));
@@ -163,7 +163,7 @@ fn what_came_without_an_index_is_shown_with_a_warning() {
     let shown = project.run(&["logs", "--since", "last-start"]).expect(0);
     assert_eq!(shown.stdout.lines().count(), 2);
     assert!(shown.stderr.contains("could not tell when talker was last started"), "{}", shown.stderr);
-    // A new index is begun, and an old one is never missed by a plain look.
+    // A new index is begun; `logs` without `--since` doesn't need the old one.
     assert_eq!(project.run(&["logs"]).expect(0).stderr, "");
     project.start(&["talker"]);
     holds("the new lines", || lines(&project, &["logs", "--since", "last-start"]).len() == 2);

@@ -1,7 +1,7 @@
 //! The real program, driven from outside, with real parts: JupyterLab, Python, browsers, terminals.
 //!
-//! Every test has project folders and a home directory of its own ([`support::project`]), looks at
-//! the process table with its own eyes ([`support::process`]), and waits on conditions only.
+//! Every test has its own project folders and home directory ([`support::project`]), reads the process table
+//! independently ([`support::process`]), and waits only for conditions.
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 

@@ -1,5 +1,4 @@
-//! Several projects of one user: side by side, one inside the other, moved, deleted, and with paths
-//! that nobody would choose.
+//! Several projects of one user: side by side, nested, moved, deleted, and with unusual paths.
 
 use std::ffi::OsString;
 use std::fs;
@@ -25,7 +24,7 @@ fn run_in(user: &TestProject, folder: &Path, args: &[&str]) -> Output {
     run::output(user.foreign(PIPULATE).current_dir(folder).args(args))
 }
 
-/// The one service of a status with one project.
+/// The only service of a status with one project.
 fn only_service(output: &Output) -> Value {
     let status: Value = serde_json::from_str(&output.stdout).unwrap();
     status["services"].as_array().unwrap().iter().find(|service| service["name"] == "worker").unwrap().clone()
@@ -56,7 +55,7 @@ fn all_of_a_users_projects_are_told_and_stopped_nested_ones_too() {
         all["projects"].as_array().unwrap().iter().map(|one| &one["project"]["root"]).collect();
     assert_eq!(roots, [&json!(user.root()), &json!(inner)]);
 
-    // The outer one is ended, and nothing of the inner one.
+    // Stopping the outer project ends nothing of the inner one.
     user.run(&["stop"]).expect(0);
     assert_eq!(only_service(&run_in(&user, &inner, &["status", "--json"]).expect(0))["state"], "running");
     user.start(&[]);
@@ -109,7 +108,7 @@ fn a_project_that_is_moved_while_it_runs_goes_on_and_is_ended_in_its_new_place()
     let all: Value = serde_json::from_slice(&all.stdout).unwrap();
     assert_eq!(all["projects"][0]["project"]["root"], json!(moved), "{all}");
 
-    // A death is noticed, told in the new place, and mended there.
+    // A crash is noticed, reported in the new place, and recovered there.
     Process::of(&before["pid"]).kill();
     let after = wait_for("a new worker", || {
         Some(only_service(&run_in(&user, &moved, &["status", "--json"])))
@@ -142,7 +141,7 @@ fn what_runs_in_a_folder_that_had_this_name_before_is_anothers() {
         user.start(&[]);
         let own = Process::of(&user.service("worker")["supervisor_pid"]);
         assert!(!own.is(&supervisor));
-        // Now the service's processes are looked for everywhere.
+        // Now all processes are searched for the service's.
         own.kill();
         let stopped = user.run(&["stop"]).expect(0);
         assert!(worker.lives(), "{}", stopped.stdout);
@@ -215,15 +214,14 @@ fn a_project_that_was_deleted_while_it_runs_is_told_of_and_ended() {
     let user = only_a_worker();
     user.start(&[]);
     let worker = Process::of(&user.service("worker")["pid"]);
-    // Only its records: the folder knows what is lost.
-    // Its supervisor may be writing something there.
+    // Only the records are removed: the folder's own files stay. Its supervisor may be writing there.
     holds("their end", || fs::remove_dir_all(user.path(".pipulate")).is_ok());
     let status = user.run(&["status"]).expect(4);
     assert!(status.stdout.contains("unknown"), "{}", status.stdout);
     assert!(status.stderr.contains("its records were deleted while it ran"), "{}", status.stderr);
     assert!(!user.path(".pipulate").exists(), "a question makes nothing");
 
-    // The whole folder, which is somebody's current one too.
+    // The whole folder, which is also a process's current directory.
     let mut here = user.foreign("sh");
     let verbs = "\"$0\" status; \"$0\" -C \"$HOME/.runtime\" status; \"$0\" status --all; \"$0\" stop --all";
     here.args(["-c", &format!("rm -rf \"$PWD\"; {verbs}"), PIPULATE]);
@@ -269,7 +267,7 @@ fn a_project_may_be_called_anything() {
     assert_eq!(user.processes(), []);
 }
 
-/// Listens only once it may, as a program does that needs a while to begin.
+/// Listens only after a file appears, like a program that is slow to start.
 const SLOW: &str = "import os, time
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 
@@ -291,7 +289,7 @@ fn two_projects_that_start_at_the_same_time_choose_different_ports() {
     let first = user.wait_for_service("server", "to have a port", |server| server["port"].is_u64());
     assert_eq!(first["state"], "starting");
 
-    // The same port by configuration: the message names who is about to have it.
+    // The same port by configuration: the message names the service that is about to listen on it.
     let pinned = free.replace("[services.server]", &format!("[services.server]\nport = {}", first["port"]));
     fs::write(other.join("pipulate.toml"), pinned).unwrap();
     let refused = run_in(&user, &other, &["start", "--no-setup"]).expect(1).stderr;

@@ -1,5 +1,5 @@
-//! Services that need each other: in which order they start, restart and stop, and what becomes of the
-//! others when one of them fails.
+//! Services that need each other: the order of starts, restarts and stops, and what happens to the others
+//! when one fails.
 
 use std::fs;
 use std::thread;
@@ -7,17 +7,17 @@ use std::thread;
 use crate::support::project::{Builder, PIPULATE};
 use crate::support::{Process, Session, Terminal, TestProject, holds};
 
-/// Only the services that the text names.
+/// A project with only the services in the text.
 fn only(services: &str) -> Builder {
     TestProject::light().table("server", "enabled = false").config(services)
 }
 
-/// Nothing of what failed goes on.
+/// Asserts that the failed command left no process.
 fn holds_nothing(project: &TestProject) {
     holds("nothing to be left running", || project.processes().is_empty());
 }
 
-/// A service that writes down when it begins and when it ends.
+/// A service that records when it begins and ends.
 fn diarist(name: &str, more: &str) -> String {
     let line = format!(
         "trap 'echo {name} ends >> diary; exit 0' TERM; echo {name} begins >> diary; echo up; \
@@ -69,7 +69,7 @@ fn a_need_that_never_becomes_ready_is_named_and_keeps_nobody_else_back() {
     project.run(&["stop"]).expect(0);
 }
 
-/// What was written down since the last time.
+/// The entries since the last call.
 fn news(project: &TestProject) -> Vec<String> {
     let news = project.read("diary").lines().map(str::to_owned).collect();
     fs::remove_file(project.path("diary")).unwrap();
@@ -177,7 +177,7 @@ fn what_was_asked_for_in_a_terminal_is_finished_when_that_is_closed() {
     holds_nothing(&project);
 }
 
-/// A service that begins at once, and is up when there is a file `go`; it fails where there is `fail`, too.
+/// A service that is up once a file `go` exists; it fails if `fail` exists, too.
 fn patient(name: &str, more: &str) -> String {
     let line = format!(
         "echo {name} begins >> diary; until [ -e go ]; do sleep 0.02; done; [ -e fail ] && exit 3; \
@@ -207,7 +207,7 @@ fn what_is_stopped_while_a_restart_waits_for_its_needs_stays_stopped() {
     holds_nothing(&project);
 }
 
-/// How many starts are under way.
+/// The number of pending starts.
 fn pending_starts(project: &TestProject) -> usize {
     let files = fs::read_dir(project.path(".pipulate/run")).into_iter().flatten().flatten();
     files.filter(|file| file.file_name().to_string_lossy().starts_with("start.")).count()
@@ -274,7 +274,7 @@ fn the_order_is_kept_where_nobody_waits_for_it() {
     project.run(&["stop"]).expect(0);
     fs::remove_file(project.path("go")).unwrap();
 
-    // Who waits can be stopped, and what waits for that then says so.
+    // A waiting service can be stopped; the services that wait for it report that.
     without_waiting();
     project.run(&["stop", "cache"]).expect(0);
     assert_eq!(project.wait_for_state("api", "crashed")["reason"], "it needs cache, which was stopped");
@@ -286,7 +286,7 @@ fn the_order_is_kept_where_nobody_waits_for_it() {
     assert_eq!(project.wait_for_state("cache", "crashed")["reason"], "it needs store, which was stopped");
     project.run(&["stop"]).expect(0);
 
-    // A need that fails is named, with why.
+    // A failed dependency is named, with its reason.
     without_waiting();
     holds("the first one to begin", || project.path("diary").exists());
     news(&project);

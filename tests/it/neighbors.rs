@@ -1,4 +1,4 @@
-//! Other users of the machine, who connect to our ports and wait for one that we let go of for a moment.
+//! Other users of the machine who connect to our ports, or wait for one that is briefly free.
 
 use std::io::Write as _;
 use std::process::{Child, Stdio};
@@ -13,8 +13,8 @@ const WORKER: &str = "[services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
 const NOBODY: &str = "65534";
 const PATIENCE: &str = "120";
 
-/// Binds each port as soon as it can, and writes down what is sent there. It ends by itself, and lets go of what
-/// it has when it reads a line.
+/// Binds each port as soon as possible and records the data that is sent there. Ends by itself; releases its
+/// ports when it reads a line.
 const THIEF: &str = "
 import select, signal, socket, sys
 signal.alarm(int(sys.argv[1]))
@@ -44,7 +44,7 @@ while True:
             print(connection.recv(9999).decode('latin-1').replace('\\r\\n', '|'), flush=True)
 ";
 
-/// A process of another user that is after ports; ended when this is dropped.
+/// Another user's process that tries to bind ports; ended on drop.
 struct Thief {
     child: Child,
     says: std::path::PathBuf,
@@ -84,7 +84,7 @@ impl Drop for Thief {
     }
 }
 
-/// The cookie of a browser that signs in at the app.
+/// The cookie of a browser that signed in to the app.
 fn sign_in(project: &TestProject) -> String {
     let link = project.run(&["url", "server"]).expect(0).stdout;
     let answer = http::get(link.trim(), &[]).unwrap();
@@ -95,7 +95,7 @@ fn port_of(project: &TestProject, service: &str) -> u16 {
     u16::try_from(project.service(service)["port"].as_u64().unwrap()).unwrap()
 }
 
-/// What `curl` gets as this user.
+/// Runs `curl` as this user.
 fn curl(project: &TestProject, user: &str, url: &str, header: &str) -> Output {
     let mut curl = project.foreign("curl");
     curl.args(["-sS", "-i", "--max-time", "30", "-H", header, url]).current_dir("/");
@@ -133,7 +133,7 @@ fn what_a_stranger_sends_and_does_not_wait_for_is_not_done() {
     let project = TestProject::light().config(WORKER).build();
     project.start(&[]);
     let (cookie, port) = (sign_in(&project), project.port("server"));
-    // With a reset, no socket is left that the kernel could say anything of.
+    // After a reset there is no socket, so the kernel can't name its owner.
     let script = format!(
         "import socket, struct, sys\n\
          for linger in (0, 1) * 20:\n\
@@ -145,7 +145,7 @@ fn what_a_stranger_sends_and_does_not_wait_for_is_not_done() {
     );
     let mut python = project.foreign("/usr/bin/python3");
     run::output(&mut run::as_user(NOBODY, python.args(["-c", &script]).current_dir("/"))).expect(0);
-    // Later than all of them.
+    // Answered after all of them.
     assert_eq!(http::get(&format!("http://127.0.0.1:{port}/"), &[&cookie]).unwrap().status, 200);
     assert_eq!(project.service("worker")["state"], "running");
     assert_eq!(project.service("worker")["restarts"], 0);
@@ -222,7 +222,7 @@ fn keys_are_renewed_when_another_user_takes_jupyterlab_s_port_during_a_restart()
     let api = format!("http://127.0.0.1:{}/api/kernels", port_of(&project, "jupyter"));
     let status = |token: &str| http::get(&api, &[&format!("Authorization: token {token}")]).unwrap().status;
     assert_eq!((status(&old), status(&new)), (403, 200));
-    // The app goes on, and knows neither the old sessions nor the old key.
+    // The app keeps running and refuses the old sessions and the old key.
     assert_eq!(http::get(&app, &[&cookie]).unwrap().status, 401);
     assert_eq!(http::get(&app, &[&sign_in(&project)]).unwrap().status, 200);
     assert!(!thief.said().contains(&new), "{}", thief.said());

@@ -1,10 +1,10 @@
-//! The folder's notebooks on its page: what is shown of them, and the way to JupyterLab.
+//! The folder's notebooks on its page: their details, and the links to JupyterLab.
 
 use crate::pages::{address, signed_in};
 use crate::support::project::python;
 use crate::support::{TestProject, browser, run};
 
-/// Writes four notebooks into the project's folder, and one that is broken.
+/// Writes four notebooks to the project's folder, and a broken one.
 #[track_caller]
 pub(crate) fn write(project: &TestProject) {
     let mut command = project.foreign(python());

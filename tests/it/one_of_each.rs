@@ -1,4 +1,4 @@
-//! One supervisor and one instance of each service, whatever is done at once, upgraded, or deleted.
+//! One supervisor and one instance of each service, however commands, upgrades and deletions overlap.
 
 use std::fs;
 use std::path::Path;
@@ -64,7 +64,7 @@ fn a_start_during_a_stop_starts_it_again() {
     thread::scope(|scope| {
         scope.spawn(|| {
             let stopped = project.run(&["stop"]);
-            // Where it looks only after the start, it says so: what it returns with is true, too.
+            // If the stop checks only after the start, it reports that: its result is true as well.
             let is_late = stopped.code == Some(1) && stopped.stderr.contains("started again since");
             assert!(stopped.code == Some(0) || is_late, "{stopped:?}");
         });
@@ -125,7 +125,7 @@ fn a_worker_that_has_just_ended_does_not_run_whatever_its_record_says() {
 fn a_stop_that_a_killed_supervisor_had_begun_is_no_reason_to_wait() {
     let project = only_a_worker(WORKER);
     project.start(&[]);
-    // What was written last before the kill, while the next supervisor has the lock already.
+    // The last record before the kill, while the next supervisor already holds the lock.
     let record = ".pipulate/run/worker.json";
     let mut stale: Value = serde_json::from_str(&project.read(record)).unwrap();
     (stale["state"], stale["wanted"]) = ("stopping".into(), "stopped".into());
@@ -141,7 +141,8 @@ fn a_worker_that_its_supervisor_could_not_write_down_any_more_is_found() {
     project.start(&[]);
     let before = project.service("worker");
     Process::of(&before["supervisor_pid"]).kill();
-    // What was written last before a kill between the start of the worker and the note of it.
+    // The last record of a supervisor that was killed after it started the worker and before it recorded
+    // that.
     let record = ".pipulate/run/worker.json";
     let mut early: Value = serde_json::from_str(&project.read(record)).unwrap();
     early["next_run"] = early["main"].take()["run"].take();
@@ -159,7 +160,7 @@ fn a_worker_that_its_supervisor_could_not_write_down_any_more_is_found() {
 fn a_deleted_state_folder_does_not_make_two_of_one_service() {
     let project = only_a_worker(WORKER);
     project.start(&[]);
-    // Something may be made in it while it is being removed.
+    // A file may be created in it during the removal.
     holds("its removal", || fs::remove_dir_all(project.path(".pipulate")).is_ok());
     let refused = project.run(&["start", "--no-setup"]).expect(1);
     assert!(refused.stderr.contains("pipulate stop worker"), "{}", refused.stderr);
@@ -181,7 +182,7 @@ fn a_deleted_lock_makes_neither_a_second_supervisor_nor_a_stop_that_is_undone() 
     let after = project.service("worker");
     assert_eq!((&after["state"], &after["supervisor_pid"]), (&before["state"], &before["supervisor_pid"]));
     project.start(&[]);
-    // Its sibling looks around when it has a new neighbor.
+    // Its sibling rescans when its neighbor changes.
     project.run(&["restart", "other"]).expect(0);
     assert_eq!(project.supervisors("worker"), std::slice::from_ref(&supervisor));
 
@@ -229,7 +230,7 @@ fn an_upgrade_needs_neither_the_old_path_nor_a_configuration() {
     project.write(".env", "A=1\n");
     project.start(&[]);
     let before = project.service("worker");
-    // To where there is more room; whoever goes by the old path still finds it.
+    // Moved to a larger disk; the old path still leads there.
     let moved = project.home().join("moved");
     fs::rename(project.root(), &moved).unwrap();
     std::os::unix::fs::symlink(&moved, project.root()).unwrap();

@@ -1,5 +1,5 @@
-//! What killed supervisors leave: it is replaced at any moment, and each process stays its own
-//! service's, whoever inherits it.
+//! Orphans of killed supervisors: the supervisor is replaced at any moment, and each process stays with its
+//! own service, whichever process adopts it.
 
 use std::fs;
 use std::io::Read as _;
@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::support::run;
 use crate::support::{Process, TestProject, holds, process, wait_for};
 
-/// A service with a child that has nothing of ours in its environment and in its arguments only
-/// what tells it from all others; `output` is where it prints.
+/// A service with a child that lacks the marker and is identified only by `secret` in its arguments; `output`
+/// is its redirection.
 fn with_bare_child(name: &str, output: &str) -> (String, String) {
     let secret = format!("1007.{}", std::process::id());
     let command = format!("env -i setsid sleep {secret} {output} & exec sleep 1000");
@@ -24,7 +24,7 @@ fn bare_child(secret: &str) -> Process {
     wait_for("the bare child", || process::with_argument(secret).into_iter().find(is_it))
 }
 
-/// The supervisor that a record names, in a state that it names.
+/// The supervisor in a service's record, if the record has this state.
 fn recorded(project: &TestProject, service: &str, state: &str) -> Option<Process> {
     let record = fs::read(project.path(&format!(".pipulate/run/{service}.json"))).ok()?;
     let record: Value = serde_json::from_slice(&record).unwrap();
@@ -32,7 +32,7 @@ fn recorded(project: &TestProject, service: &str, state: &str) -> Option<Process
     Process::find(i32::try_from(pid).unwrap())
 }
 
-/// Kills a service's supervisor and waits until it has another one.
+/// Kills a service's supervisor and waits for the next one.
 fn replace(project: &TestProject, service: &str) -> Process {
     let old = Process::of(&project.service(service)["supervisor_pid"]);
     old.kill();
@@ -96,7 +96,7 @@ fn a_supervisor_that_is_killed_the_moment_its_service_is_up_is_replaced() {
     }
 }
 
-/// Whether a process holds a pidfd of another one.
+/// Returns true if a process holds a pidfd of another process.
 fn watches(watcher: &Process, watched: &Process) -> bool {
     let Ok(descriptors) = fs::read_dir(format!("/proc/{}/fdinfo", watcher.pid)) else { return false };
     let line = format!("Pid:\t{}", watched.pid);
@@ -112,7 +112,7 @@ fn a_supervisor_is_watched_before_its_service_is_ready_though_nobody_waits_for_t
     let project = TestProject::light().table("server", "enabled = false").config(&config).build();
     project.start(&["worker"]);
     let sibling = Process::of(&project.service("worker")["supervisor_pid"]);
-    // Nobody waits from the beginning, or whoever did is gone.
+    // Either no command waits, or the waiting command is killed.
     for waits in [false, true] {
         let args: &[&str] = if waits { &["zebra"] } else { &["zebra", "--no-wait"] };
         let mut start = project.command(&[&["start", "--no-setup"], args].concat()).spawn().unwrap();
@@ -162,12 +162,12 @@ fn what_is_never_to_be_restarted_is_not_run_again_by_a_rescue() {
     let service = project.service("once");
     let (supervisor, main) = (Process::of(&service["supervisor_pid"]), Process::of(&service["pid"]));
     holds("the first run", || project.path("runs").is_file());
-    // It must not see the end of the other one.
+    // It must not see its sibling's end.
     supervisor.signal(Signal::STOP);
     main.kill();
     supervisor.kill();
 
-    // Crashed it is at once, by its record; now somebody has looked after it.
+    // The record says "crashed" at once; the log says when the sibling has handled it.
     let own_log = ".pipulate/log/supervisor.log";
     holds("the rescue", || project.read(own_log).contains("with an unknown status"));
     let crashed = project.wait_for_state("once", "crashed");
@@ -222,7 +222,7 @@ fn a_restart_goes_on_with_whoever_takes_a_killed_supervisors_place() {
         .table("server", "enabled = false")
         .config(&(patient.to_owned() + sibling))
         .build();
-    // With a sibling that takes over, and with nobody.
+    // With a sibling that takes over, and without one.
     for services in [&["patient", "worker"][..], &["patient"]] {
         project.start(services);
         let before = project.service("patient");
@@ -252,7 +252,7 @@ fn what_was_adopted_is_still_stopped_whole_after_it_ended_and_was_started_again(
     Process::of(&project.service("worker")["supervisor_pid"]).kill();
     project.start(&[]);
     project.write("ended", "");
-    // Had it ended well, what it left would be in the background, and no other one would begin beside it.
+    // After a successful end its child would be a background process, and `start` would be refused.
     project.wait_for_state("worker", "crashed");
     project.start(&[]);
 
@@ -263,8 +263,8 @@ fn what_was_adopted_is_still_stopped_whole_after_it_ended_and_was_started_again(
 
 #[test]
 fn a_member_of_an_adopted_group_that_is_born_during_its_end_is_ended_too() {
-    // Chains of processes, each of which forks the next one and ends. TERM is ignored, and inherited so, as is
-    // the FIFO: no look at processes that come and go is as sure as the kernel's word that nobody has it open.
+    // Chains of processes that each fork the next and exit. They inherit the ignored TERM and the FIFO: a
+    // FIFO without writers proves their end more reliably than process scans.
     let chains = "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n\
                   alive = open('alive', 'w')\n\
                   for _ in range(40):\n    if os.fork() == 0:\n        break\n\
@@ -309,12 +309,12 @@ fn back_off_goes_on_over_an_upgrade_and_a_rescue() {
         supervisor.signal(signal);
         let last = project.wait_for_service("worker", "to be given up on", |now| {
             assert!(now["restarts"].as_u64().unwrap() >= restarts, "{now}");
-            // Until a sibling has taken it over, it was ended from outside.
+            // Until a sibling has taken over, it counts as ended from outside.
             now["state"] == "crashed" && now["restarts"].as_u64() > Some(restarts)
         });
         assert!(last["reason"].as_str().unwrap().contains("times within"), "{last}");
     };
-    // Both at once: it takes a while.
+    // In parallel, because each takes a while.
     std::thread::scope(|scope| {
         scope.spawn(|| gives_up_after(Signal::USR1));
         gives_up_after(Signal::KILL);

@@ -1,5 +1,5 @@
-//! Packages in the first hour: a set-up that failed can be mended, what changed is named, what is missing is
-//! added beside what runs. The index is a folder; nothing is fetched but uv.
+//! Packages in the first hour: a failed set-up can be repeated, changes are named, missing packages are added
+//! while services run. The index is a folder; only uv is downloaded.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -14,7 +14,7 @@ use crate::support::{Terminal, TestProject, http, run, wait_for};
 /// Another package of the index.
 const OTHER: &str = "other-probe";
 
-/// A project beside an index, with a service that runs the environment's Python.
+/// A project, an index, and a service that runs the environment's Python.
 struct Home {
     project: TestProject,
 }
@@ -50,7 +50,7 @@ impl Home {
         run::output(&mut self.command(args)).expect(code)
     }
 
-    /// The version of a package that is installed.
+    /// The installed version of a package.
     fn version(&self, package: &str) -> String {
         let module = package.replace('-', "_");
         let code = format!("import {module}; print({module}.version)");
@@ -58,7 +58,7 @@ impl Home {
         if said.code == Some(0) { said.stdout.trim().to_owned() } else { "none".to_owned() }
     }
 
-    /// The first page of the app.
+    /// The app's front page.
     fn page(&self) -> String {
         let address = self.project.run(&["url", "server"]).expect(0).stdout;
         let welcome = http::get(address.trim(), &[]).unwrap();
@@ -92,7 +92,7 @@ fn a_set_up_that_failed_is_made_good_while_the_app_that_needs_none_runs() {
     home.project.write("requirements.txt", "pipulate-probe==1.0\n");
     says_not(&home.run(&["start"], 0), "warning:");
     assert_eq!((home.version(PACKAGE).as_str(), home.pid("server")), ("1.0", app));
-    // What the app does not use may be replaced under it.
+    // Packages that the app doesn't use may be replaced while it runs.
     home.project.write("requirements.txt", "pipulate-probe==2.0\n");
     home.run(&["setup"], 0);
     assert_eq!((home.version(PACKAGE).as_str(), home.pid("server")), ("2.0", app));
@@ -113,7 +113,7 @@ fn what_changed_is_named_and_what_is_missing_is_added_beside_what_runs() {
     assert_eq!(home.version(OTHER), "1.0");
     says(&home.run(&["add", "Other_Probe"], 0), "Already in requirements.txt: Other_Probe");
 
-    // What may be loaded is not replaced, and that keeps nothing else out.
+    // A package that may be loaded is not replaced; others are still installed.
     let refused = home.run(&["add", "pipulate-probe==2.0"], 1);
     says(&refused, "running services may be using what would be replaced: pipulate-probe 1.0 by 2.0");
     says(&refused, "hint: run `pipulate stop`, then `pipulate setup`");
@@ -173,7 +173,7 @@ fn a_lock_file_of_uv_says_what_is_installed_and_uv_adds_to_it() {
         home.project.write("pyproject.toml", &text);
     };
     pyproject("pipulate-probe==1.0");
-    // Makes the lock file; the newest version is another one.
+    // Creates the lock file; the newest version isn't the locked one.
     home.run(&["setup"], 0);
     home.run(&["run", "--", "true"], 0);
     let uv = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-cache/pipulate/uv/bin/uv");
@@ -224,7 +224,7 @@ fn another_tools_command_is_named_and_run_on_a_yes() {
     assert!(terminal.shown().contains("poetry install"), "{}", terminal.shown());
     assert!(home.project.path(".venv/pyvenv.cfg").exists());
 
-    // What that environment lacks is not what `poetry install` would install again.
+    // `poetry install` wouldn't install the packages that this environment lacks.
     let config = home.project.read("pipulate.toml");
     let (off, on) = ("enabled = false\n[services.server]", "enabled = true\n[services.server]");
     assert!(config.contains(off), "{config}");
@@ -322,7 +322,7 @@ fn why_answers_without_a_model_from_how_it_ended_and_what_it_printed() {
     assert!(!said.stdout.contains("pipulate add"), "{said:?}");
 }
 
-/// A reloader goes on when the program that it loads can't be imported.
+/// A reloader keeps running when its program can't be imported.
 const FAILED_RELOADER: &str = "\
 import sys, time
 print(\"ModuleNotFoundError: No module named 'not_there_probe'\", file=sys.stderr, flush=True)
@@ -359,7 +359,7 @@ fn a_missing_module_is_named_although_a_reloader_stays_alive() {
     says(&failed, "not_there_probe is listed, but not installed; run `pipulate setup`");
     says_not(&failed, "pipulate add");
 
-    // An earlier run's error says nothing about this one.
+    // An earlier run's error doesn't concern this run.
     project.write("worker.py", "import time\ntime.sleep(1000)\n");
     says_not(&project.run(&["restart", "worker"]).expect(1), "not_there_probe");
     assert!(!project.run(&["status"]).stdout.contains("not_there_probe"));

@@ -1,4 +1,4 @@
-//! Pages that somebody leaves open: they follow what happens, and everybody can use them.
+//! Pages that stay open: they follow the events, and are accessible.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::notebooks;
 use crate::support::{Browser, Jupyter, Process, TestProject, browser, holds};
 
-/// The app, and a service that prints what the test wants it to.
+/// The app, and a service that prints the test's lines.
 pub(crate) fn project() -> TestProject {
     let printer = "[services.printer]\ncommand = [\"tail\", \"-n\", \"+1\", \"-F\", \"lines\"]\n";
     let project = TestProject::light().config(printer).file("lines", "").build();
@@ -61,7 +61,7 @@ fn an_open_page_shows_what_happens_elsewhere() {
     assert_eq!(browser.measure("window.samePage"), true, "all of that on one page");
     let asked = "performance.getEntriesByType('resource').filter(one => one.initiatorType === 'fetch')\
         .map(one => new URL(one.name).pathname).join(' ')";
-    // A stream is not among them before it ends.
+    // A stream is listed only when it ends.
     assert_eq!(
         browser.measure(asked),
         "/services/printer/stop /services/stop",
@@ -81,9 +81,9 @@ fn a_page_that_is_cut_off_says_so_and_finds_back() {
     assert_eq!(browser.text("#offline"), "");
 
     project.run(&["stop", "server"]).expect(0);
-    // The printer was stopped before.
+    // The printer was already stopped.
     browser.wait_for_text("#offline", "This home was stopped");
-    // A stop ends every sign-in.
+    // A stop ends every session.
     project.start(&["server"]);
     browser.wait_for_text("#offline", "Signed out");
 }
@@ -103,7 +103,7 @@ fn a_page_whose_home_was_stopped_offers_nothing_and_is_as_before_after_the_next_
 
     project.start(&[]);
     browser.wait_for_text("#offline a", "How to sign in");
-    // As a second tab of the same browser does, which the next start opens.
+    // As a second tab of the same browser, which the next start opens.
     let link = project.run(&["url", "server"]).expect(0).stdout;
     browser.measure(&format!("fetch({:?}).then(answer => answer.status)", link.trim()));
     holds("the page anew", || {
@@ -135,7 +135,7 @@ fn a_service_that_ends_again_and_again_looks_unwell_and_moves_nothing() {
     browser.wait_for_text("#service-crashing", "boom");
     let shifted = browser.measure("shifted").as_f64().unwrap();
     assert!(shifted < 0.05, "moved by {shifted}: {}", browser.measure("[...seen].join(' | ')"));
-    // Once it was unstable it never looked well again.
+    // Once unstable, it was never shown as healthy again.
     let seen = browser.measure("[...seen].map(text => text.split('\\n')[0])");
     let seen: Vec<&str> = seen.as_array().unwrap().iter().filter_map(Value::as_str).collect();
     let first = seen.iter().position(|text| text.contains("unstable")).unwrap();
@@ -160,7 +160,7 @@ fn jupyterlab_is_opened_signed_in_and_its_kernels_are_asked_for() {
     browser.wait_for_text("#answer", "analysis.ipynb, with its variables");
     kernel.begin("while True: pass");
     browser.wait_for_text("#service-jupyter .kernels", "busy");
-    // The picture of the README.
+    // The README's picture.
     browser.view_through("light", 1160, 760);
     browser.open(&address(&project, "/"));
     browser.wait_for_text("#service-jupyter .kernels", "busy");
@@ -183,7 +183,7 @@ fn jupyterlab_is_opened_signed_in_and_its_kernels_are_asked_for() {
         let here = browser.measure("location.port").as_str().unwrap_or_default().to_owned();
         here == project.port("jupyter").to_string() && browser.measure("document.title") == "JupyterLab"
     });
-    // JupyterLab takes a token out of its address, but the browser's history keeps what was opened.
+    // JupyterLab removes the token from its address, but the browser's history keeps the opened one.
     let opened = browser.measure("performance.getEntriesByType('navigation')[0].name");
     let opened = opened.as_str().unwrap();
     assert!(opened.contains("/lab") && !opened.contains("token"), "{opened}");
@@ -232,7 +232,7 @@ fn nobody_is_kept_out_by_how_a_page_is_made() {
     assert_eq!(violations(&mut browser), Value::Array(Vec::new()), "the question");
 }
 
-/// What axe finds wrong with the page, its transitions ended: what is half faded in has half its contrast.
+/// The violations that axe finds once transitions have ended: a half-faded element has half its contrast.
 #[track_caller]
 pub(crate) fn violations(browser: &mut Browser) -> Value {
     browser.run_script(&axe());
@@ -304,7 +304,7 @@ fn what_a_person_has_to_decide_or_know_is_in_view_wherever_they_are() {
         browser.press("Tab");
     }
     assert_eq!(browser.measure("document.activeElement.textContent"), "Leave it as it is");
-    // What does not fit scrolls by itself, and what has the focus is in view.
+    // Wide content scrolls by itself, and the focused element is in view.
     browser.view_through("light", 360, 160);
     browser.measure("document.activeElement.scrollIntoView({ block: 'nearest' })");
     is_in_view(&mut browser, "#answer .question a");
@@ -327,7 +327,7 @@ fn keys_are_for_the_service_that_has_the_focus_and_can_be_switched_off() {
     assert_eq!(focused(&mut browser), "service-printer", "the page around it has changed");
     browser.press("s");
     browser.wait_for_text("#service-printer", "running");
-    // What has no focus is left alone.
+    // A page without focus is not scrolled.
     project.wait_for_state("server", "ready");
 
     browser.press("l");

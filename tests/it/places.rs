@@ -1,5 +1,5 @@
-//! Where a home keeps its files is remembered: what was started is found again when `.pipulate` has another
-//! owner, when the runtime directory is another one, and when it is in two places at once.
+//! The place of a home's files is remembered: running services are found again when `.pipulate` has another
+//! owner, when the runtime directory changes, and when a home has two places at once.
 
 use std::fs;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ fn chown(project: &TestProject, user: &str) {
     run::output(run::command("chown").arg(user).arg(project.path(".pipulate"))).expect(0);
 }
 
-/// A home in a folder whose `.pipulate` is another user's; only root can make one.
+/// A home in a folder whose `.pipulate` belongs to another user; needs root.
 fn started_beside_another_user() -> Option<TestProject> {
     if skip::unless_root() {
         return None;
@@ -36,7 +36,7 @@ fn started_beside_another_user() -> Option<TestProject> {
     Some(project)
 }
 
-/// Both services are seen by every verb, and nothing is started beside them.
+/// Every command sees both services and starts no second instance.
 fn is_found_by_every_verb(project: &TestProject, call: &dyn Fn(&[&str]) -> Output, pids: &[i32; 2]) {
     for args in
         [&["status"][..], &["status", "--all"], &["start", "--no-setup"], &["logs"], &["restart", "one"]]
@@ -60,7 +60,7 @@ fn what_was_started_beside_another_users_files_is_found_when_they_are_ones_own()
     let before = pids(&project);
     chown(&project, "0");
     is_found_by_every_verb(&project, &|args| project.run(args), &before);
-    // One sibling rescues the other, there.
+    // A sibling rescues the other service in that place.
     let supervisor = Process::of(&project.service("one")["supervisor_pid"]);
     supervisor.kill();
     project.wait_for_service("one", "to have another supervisor", |one| {
@@ -73,7 +73,7 @@ fn what_was_started_beside_another_users_files_is_found_when_they_are_ones_own()
     );
     assert_eq!(project.processes(), []);
     project.run(&["status"]).expect(3);
-    // What is started now is started in the folder.
+    // A new start uses the folder again.
     project.start(&[]);
     assert!(project.path(".pipulate/run/one.json").exists());
     project.run(&["stop"]).expect(0);
@@ -98,7 +98,7 @@ fn what_was_started_in_ones_own_folder_is_found_when_another_user_has_it() {
 #[test]
 fn what_another_user_left_in_the_folder_is_not_taken_for_ones_own() {
     let Some(project) = started_beside_another_user() else { return };
-    // As if something of theirs were running there.
+    // As if another user's service were running there.
     let elsewhere = project.run(&["logs", "--path", "one"]).expect(0).stdout;
     let state = PathBuf::from(elsewhere.trim()).parent().unwrap().parent().unwrap().to_path_buf();
     run::output(run::command("cp").arg("-a").arg(state.join("run")).arg(project.path(".pipulate/run")))
@@ -117,7 +117,7 @@ fn what_runs_in_two_places_at_once_is_seen_and_stopped_in_both() {
     project.run(&["stop", "two"]).expect(0);
     chown(&project, "0");
     let homes = project.home().join(".local/state/pipulate/homes");
-    // As a version did that looked in one place only.
+    // As an older version did, which knew only one place.
     fs::rename(&homes, homes.with_extension("away")).unwrap();
     project.start(&["two"]);
     fs::rename(homes.with_extension("away"), &homes).unwrap();
@@ -129,7 +129,7 @@ fn what_runs_in_two_places_at_once_is_seen_and_stopped_in_both() {
         project.run(verb).expect(0);
     }
     assert_eq!(pids(&project), [one, two]);
-    // Whichever is in the other place is not started a second time.
+    // The service in the other place is not started a second time.
     let refused = ["one", "two"].map(|name| project.run(&["restart", name]));
     let refused: Vec<&Output> = refused.iter().filter(|said| said.code == Some(1)).collect();
     assert_eq!(refused.len(), 1);
@@ -144,7 +144,7 @@ fn what_runs_in_two_places_at_once_is_seen_and_stopped_in_both() {
 #[test]
 fn what_keeps_its_files_in_a_runtime_directory_is_found_without_it() {
     let project = project();
-    // As where the folder's disk can't hold a FIFO.
+    // As for a folder whose disk has no FIFOs.
     let id = pipulate_core::project::ProjectId::of_root(
         &pipulate_core::project::AbsPath::new(project.root()).unwrap(),
     );

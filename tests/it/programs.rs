@@ -27,7 +27,7 @@ fn a_program_at_another_path_takes_over_and_its_app_runs_it() {
     fs::copy(PIPULATE, &older).unwrap();
     run::output(project.foreign(&older).args(["start", "--no-setup"])).expect(0);
     let before = ["worker", "server"].map(|name| project.service(name));
-    // The app itself, which runs the older one, asks for nothing else.
+    // The app itself runs the older program and needs no other.
     fs::remove_dir_all(older.parent().unwrap()).unwrap();
     assert_eq!(project.run(&["status"]).code, Some(0));
 
@@ -57,7 +57,7 @@ fn a_program_in_a_cache_supervises_from_a_copy_that_goes_when_nothing_runs_it() 
     let cached = cache.join("tool/pipulate");
     fs::create_dir_all(cached.parent().unwrap()).unwrap();
     fs::write(cache.join("CACHEDIR.TAG"), "Signature: 8a477f597d28d172789f06886806bc55\n").unwrap();
-    // Without what only a debugger reads, which is most of it.
+    // Without debug symbols, which are most of its size.
     run::output(run::command("strip").arg("-o").arg(&cached).arg(PIPULATE)).expect(0);
     let copies = project.home().join(".local/share/pipulate/programs");
     let kept = || {

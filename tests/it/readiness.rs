@@ -1,5 +1,5 @@
-//! `ready` is a promise: the service's own listener answers, where its address says, and nobody else's
-//! answer is taken for it.
+//! `ready` is a promise: the service's own listener answers at its address, and a foreign answer doesn't
+//! count.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -8,8 +8,8 @@ use std::thread;
 use crate::support::ports::{DefaultPorts, Port};
 use crate::support::{TestProject, http, wait_for};
 
-/// Serves on the address and port of its arguments, the latter from `PORT` if there is none, as soon
-/// as there is a file `go`.
+/// Serves on the address and port of its arguments, the latter from `PORT` by default, once a file `go`
+/// exists.
 const SERVE: &str = "\
 import http.server, os, socket, sys, time
 host, port = sys.argv[1], int((sys.argv[2:] or [os.environ['PORT']])[0])
@@ -21,7 +21,7 @@ class Server(http.server.HTTPServer):
 Server((host, port), http.server.SimpleHTTPRequestHandler).serve_forever()
 ";
 
-/// A service that serves like that.
+/// A service that runs this server.
 fn serving(name: &str, arguments: &str, more: &str) -> String {
     format!(
         "[services.{name}]\ncommand = [\"python\", \"serve.py\", {arguments}]\nready = {{ http = \"/\" }}\n{more}\n"
@@ -33,7 +33,7 @@ fn only(services: &str) -> TestProject {
     project.file("serve.py", SERVE).build()
 }
 
-/// This test's own web server on a port: a foreigner to every project. It answers until the test ends.
+/// A web server of this test on a port, foreign to every project. It answers until the test ends.
 fn foreigner(port: u16) {
     let listener = wait_for("the port", || TcpListener::bind(("127.0.0.1", port)).ok());
     thread::spawn(move || {
@@ -63,7 +63,7 @@ fn a_service_is_ready_where_it_really_listens_on_either_loopback() {
         assert_eq!(project.service(service)["url"], url);
     }
     for service in ["four", "six", "any", "elsewhere"] {
-        // Whoever asks while everybody is busy hears `degraded`.
+        // On a busy machine a probe may be late, and the state `degraded`.
         let now = project.wait_for_state(service, "ready");
         let url = now["url"].as_str().unwrap();
         assert_eq!(http::get(url, &[]).map(|answer| answer.status), Some(200), "{now}");
@@ -143,7 +143,7 @@ fn two_projects_just_work_side_by_side() {
         let url = project.service("server")["url"].as_str().unwrap().to_owned();
         assert_eq!(http::get(&url, &[]).unwrap().status, 401);
     }
-    // Whoever comes back finds its port as it left it, though an earlier one may be free by now.
+    // A project keeps its port over a stop, even if a lower one is free by now.
     projects[0].run(&["stop"]).expect(0);
     projects[1].run(&["stop"]).expect(0);
     projects[1].start(&[]);

@@ -1,5 +1,5 @@
-//! `ready.log`: the line is found wherever it stands in what a service prints, or the mistake in the
-//! expression is pointed at.
+//! `ready.log`: the line is found anywhere in a service's output, and an error in the expression is pointed
+//! out.
 
 use crate::support::TestProject;
 use crate::support::project::Builder;
@@ -8,7 +8,7 @@ fn only(services: &str) -> Builder {
     TestProject::light().table("server", "enabled = false").config(services)
 }
 
-/// A service that prints what this Python expression, of bytes, says, and stays.
+/// A service that prints the value of this Python bytes expression and keeps running.
 fn printing(name: &str, pattern: &str) -> String {
     format!(
         "[services.{name}]\ncommand = [\"python\", \"{name}.py\"]\nready = {{ log = '{pattern}', timeout = \"30s\" }}\n"
@@ -26,9 +26,9 @@ fn program(what: &str) -> String {
 fn the_line_is_found_in_a_burst_over_rotations_and_colors() {
     let (mib, ready) = ("(1 << 20)", r"b'\x1b[32m * \x1b[1mRunning\x1b[0m on port 7\r\n'");
     let services = [
-        // The log is turned over right after the line, within one burst.
+        // The log is rotated right after the line, within one burst.
         ("turned", format!("full * (({mib} - 100000) // 100) + {ready} + full * 200")),
-        // Much more than is moved at once comes before it, and nothing after.
+        // Far more than one transfer holds comes before the line, and nothing after it.
         ("flood", format!("full * (9 * {mib} // 100) + {ready}")),
         ("middle", format!("full * (3 * {mib} // 100) + {ready} + full * (3 * {mib} // 100)")),
         ("long", format!("b'y' * {mib} + {ready}")),

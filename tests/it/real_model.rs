@@ -1,4 +1,4 @@
-//! A real small model answers: in the terminal, and on the page until it is stopped.
+//! A small real model answers: in the terminal, and on the page until it is stopped.
 
 use crate::support::model::Model;
 use crate::support::{Browser, TestProject};
@@ -11,7 +11,7 @@ fn a_real_model_answers_in_the_terminal_and_on_the_page() {
     let mut command = project.command(&["chat", "Count from one to three."]);
     let answer = crate::support::run::output_of(command.env_remove("OLLAMA_HOST"), "").expect(0);
     assert!(!answer.stdout.trim().is_empty(), "{answer:?}");
-    // What it says is its own affair, and sometimes it does not come to an end.
+    // A model's answer is unpredictable, and may reach the length limit.
     assert!(answer.stderr.is_empty() || answer.stderr.contains("the answer was cut off"), "{answer:?}");
     let mut command = project.command(&["doctor", "--json"]);
     let report = crate::support::run::output_of(command.env_remove("OLLAMA_HOST"), "").stdout;

@@ -1,5 +1,4 @@
-//! Records that can't be believed: `status` says that it can't tell (4), nobody is signaled, and the
-//! file stays as it is.
+//! Invalid records: `status` says that the state is unknown (4), nothing is signaled, and the file is kept.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -67,7 +66,7 @@ fn a_damaged_record_keeps_nothing_that_is_supervised_from_being_stopped() {
     project.write(RECORD, "{");
     project.run(&["status"]).expect(4);
     assert!(server.lives(), "a question ends nothing");
-    // Whose supervisor it is the kernel knows: that of the lock in this home.
+    // The kernel names the holder of the lock: that is the supervisor.
     project.run(&["stop"]).expect(0);
     assert!(!server.lives());
 }
@@ -81,7 +80,7 @@ fn a_record_of_another_machine_names_it_and_nothing_is_signaled() {
     let stopped: Value = serde_json::from_str(&project.read(RECORD)).unwrap();
     assert_ne!(record["main"], stopped["main"]);
 
-    // As on a disk that two machines share; this test stands where its process would be.
+    // As on a disk that two machines share; this test's pid takes the place of the process.
     let mut elsewhere = record.clone();
     elsewhere["main"]["identity"]["machine"] = "another-machine".into();
     elsewhere["main"]["identity"]["pid"] = std::process::id().into();

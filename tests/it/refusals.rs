@@ -1,5 +1,4 @@
-//! What is refused before anything is started, in the words that a person reads: the command line, the
-//! configuration, the folder, Python.
+//! Refusals before anything is started: the command line, the configuration, the folder, Python.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -9,7 +8,7 @@ use std::process::Command;
 use crate::support::skip;
 use crate::support::{Session, TestProject, holds, run};
 
-/// Nothing of a call that failed goes on.
+/// Asserts that the failed command left no process.
 fn holds_nothing(project: &TestProject) {
     holds("nothing to be left running", || project.processes().is_empty());
 }
@@ -20,7 +19,7 @@ fn without_venv() -> TestProject {
     project
 }
 
-/// A machine without a single program.
+/// The program on a machine without any others.
 fn without_programs(project: &TestProject, args: &[&str]) -> Command {
     let empty = project.home().join("no-programs");
     fs::create_dir_all(&empty).unwrap();
@@ -186,7 +185,7 @@ fn a_folder_that_may_not_be_written_to_is_named() {
     holds_nothing(&project);
 }
 
-/// The program as somebody whom permissions bind: they don't bind root.
+/// The program as an unprivileged user: permissions don't bind root.
 fn unprivileged(project: &TestProject, args: &[&str]) -> Command {
     if skip::unless_root() {
         return project.command(args);

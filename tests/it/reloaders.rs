@@ -1,10 +1,11 @@
-//! Programs that restart themselves when a file of the project is saved: what Pipulate writes is none of their saves.
+//! Programs that restart themselves when a file of the project is saved: Pipulate's own writes don't trigger
+//! them.
 
 use std::fs;
 
 use crate::support::{Process, TestProject, holds, wait_for};
 
-/// Says in a file that no watcher sees when it begins, and prints without a pause.
+/// Records its start in a file that no watcher sees, and prints without a pause.
 const TALKER: &str = "\
 import time
 with open('../begun', 'a') as begun:
@@ -31,7 +32,7 @@ fn a_service_that_watches_the_whole_project_is_not_restarted_by_its_own_output()
         .build();
     project.start(&["talker"]);
     wait_for("many lines", || (count_of_lines(&project) > 200).then_some(()));
-    // Its own start may be one: records are written then.
+    // Starting may cause one restart: records are written then.
     let starts = count_of_starts(&project);
     assert!((1..=3).contains(&starts), "{starts} starts: {}", project.read(".pipulate/log/talker.log"));
 
@@ -43,7 +44,7 @@ fn a_service_that_watches_the_whole_project_is_not_restarted_by_its_own_output()
     project.run(&["stop"]).expect(0);
 }
 
-/// Ends when its input does, as `tailwindcss --watch` and `vite` do.
+/// Ends at end of input, as `tailwindcss --watch` and `vite` do.
 const READER: &str = "\
 import sys
 print('building', flush=True)
@@ -61,7 +62,7 @@ fn a_watcher_that_ends_with_its_input_runs_on_without_its_supervisor_too() {
         .build();
     project.start(&[]);
     let printed = |service: &str| project.read(&format!(".pipulate/log/{service}.log"));
-    // The input of others is empty: who asks a question gets an answer.
+    // Other services' stdin is empty: reading it returns at once.
     wait_for("the other one's end", || printed("other").contains("no more input").then_some(()));
     let css = project.service("css");
     assert_eq!(css["state"], "running");
@@ -88,7 +89,7 @@ fn a_reloader_that_polls_and_sees_the_log_is_noticed_and_its_option_named() {
     let said = project.run(&["status"]);
     assert!(said.stdout.contains("watchfiles --ignore-paths .pipulate"), "{said:?}");
 
-    // The cure is one.
+    // The suggested fix works.
     let cured = project
         .read("pipulate.toml")
         .replace("\"watchfiles\", ", "\"watchfiles\", \"--ignore-paths\", \".pipulate\", ");

@@ -1,5 +1,5 @@
-//! What is asked of a supervisor says how things should be, and of which state of them that was said:
-//! made twice, or arriving late, it does nothing that nobody wants any more.
+//! A request to a supervisor says the wanted state, and the state that it was based on: repeated or late, it
+//! has no unwanted effect.
 
 use std::fs;
 use std::fs::File;
@@ -13,10 +13,10 @@ use crate::support::process;
 use crate::support::project::PIPULATE;
 use crate::support::{Held, Process, TestProject, holds, wait_for};
 
-/// A service that leaves a process behind when it is killed.
+/// A service that leaves a child behind when it is killed.
 const FERTILE: &str = "[services.w]\ncommand = [\"sh\", \"-c\", \"setsid sleep 4242 & exec sleep 1000\"]\n\
                        restart = \"never\"\n";
-/// One that ends in order once there is the file "go".
+/// A service that ends gracefully once there is a file `go`.
 const PATIENT: &str = "[services.w]\ncommand = [\"sh\", \"-c\", \
                        \"trap 'until [ -e go ]; do sleep 0.05; done; echo in order; exit 0' TERM; echo up; \
                        while :; do sleep 0.05; done\"]\n\
@@ -30,33 +30,32 @@ fn record(project: &TestProject) -> Value {
     serde_json::from_str(&project.read(".pipulate/run/w.json")).unwrap()
 }
 
-/// A word of the record that requests go by.
+/// A text field of the service's record.
 fn word(project: &TestProject, key: &str) -> String {
     record(project)[key].as_str().unwrap_or_else(|| panic!("{key} in {}", record(project))).to_owned()
 }
 
-/// What the program does when it asks, without looking how things are now.
+/// Requests without a check of the current state, unlike the program.
 fn ask(project: &TestProject, request: &str) {
     make(project, request);
     Process::of(&project.service("w")["supervisor_pid"]).signal(Signal::WINCH);
 }
 
-/// Makes a request, whose maker lives as long as this test.
+/// Makes a request whose requester lives as long as this test.
 fn make(project: &TestProject, request: &str) {
     let file = File::create(project.path(&format!(".pipulate/run/w.{request}"))).unwrap();
     file.lock_shared().unwrap();
     std::mem::forget(file);
 }
 
-/// The request to stop that means the service's supervisor.
+/// The request to stop the service's current supervisor.
 fn stop_request(project: &TestProject) -> String {
     let supervisor = record(project)["supervisor"].clone();
     let number = |key: &str| supervisor[key].to_string();
     format!("stop.{}.{}.{}", number("pid"), number("start"), supervisor["boot"].as_str().unwrap())
 }
 
-/// Waits until everything that was asked so far has been heard: of several things a supervisor hears this
-/// last.
+/// Waits until all requests so far were handled: a supervisor handles this signal last.
 fn everything_was_heard(project: &TestProject) {
     let said = || project.read(".pipulate/log/supervisor.log").matches("makes way").count();
     let before = said();
@@ -104,7 +103,7 @@ fn a_restart_does_not_bring_back_what_was_stopped_after_it() {
     let said = late.finish().expect(1).stderr;
     assert!(said.contains("it was stopped meanwhile"), "{said}");
     assert_eq!(project.processes(), []);
-    // What is not wanted is started by a restart that names it.
+    // A stopped service is started by a restart that names it.
     project.run(&["restart", "w"]).expect(0);
     assert_eq!(project.service("w")["state"], "running");
 }
@@ -132,7 +131,7 @@ fn a_stop_that_was_overtaken_by_another_one_does_not_mean_at_once() {
         let first = scope.spawn(|| project.run(&["stop"]).expect(0).stdout);
         wait_for("the stop to be under way", || (record(&project)["state"] == "stopping").then_some(()));
         let since = Instant::now();
-        // Later than what counts as one request anyway.
+        // Longer than two requests count as one.
         holds("some time to pass", || since.elapsed().as_millis() > 300);
         late.send();
         project.write("go", "");
@@ -203,7 +202,7 @@ fn a_restart_that_comes_late_does_not_restart_once_more() {
     ask(&project, &format!("restart.{seen}"));
     everything_was_heard(&project);
     assert_eq!(project.service("w")["pid"], before);
-    // Asked of how things are now, it does: also after a crash, which makes nothing new.
+    // With the current generation it restarts, also after a crash, which doesn't change the generation.
     let generation = word(&project, "generation");
     Process::of(&before).kill();
     let after =
@@ -232,7 +231,7 @@ fn a_restart_beside_a_crash_reads_the_configuration_all_the_same() {
         });
         let now = project.wait_for_state("w", "running");
         assert_eq!(Process::of(&now["pid"]).command, format!("sleep {number}"));
-        // Not a crash loop: what was restarted on request begins with a clean sheet.
+        // Not a crash loop: a requested restart resets the count.
         assert_eq!(now["restarts"], 0);
     }
 }
@@ -280,7 +279,7 @@ fn what_an_interrupted_command_asked_is_not_carried_out_later() {
     let before = project.service("w")["pid"].clone();
     let left = [stop_request(&project), format!("restart.{}", word(&project, "generation"))];
     let leave = || left.iter().for_each(|left| project.write(&format!(".pipulate/run/w.{left}"), ""));
-    // Neither by an upgrade, nor because of what another command asks.
+    // Neither by an upgrade, nor together with another command's request.
     leave();
     everything_was_heard(&project);
     assert_eq!((&project.service("w")["pid"], &project.service("w")["state"]), (&before, &"running".into()));
@@ -288,7 +287,7 @@ fn what_an_interrupted_command_asked_is_not_carried_out_later() {
     project.run(&["restart", "w"]).expect(0);
     let after = project.service("w");
     assert!(after["state"] == "running" && after["pid"] != before, "{after}");
-    // While its maker lives, it counts.
+    // It counts while its requester lives.
     ask(&project, &stop_request(&project));
     project.wait_for_state("w", "stopped");
 }
@@ -348,7 +347,7 @@ fn a_start_does_not_bring_back_what_was_stopped_after_it() {
     project.run(&["status"]).expect(3);
 }
 
-/// Whether a call of `start` is asleep in its wait.
+/// Returns true if a `start` process is asleep in its wait.
 fn waits(project: &TestProject) -> bool {
     let command = format!("{PIPULATE} start --no-setup");
     let waits = |process: &Process| {

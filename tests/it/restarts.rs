@@ -1,5 +1,5 @@
-//! A restart first makes sure that it can start again, and only then ends anything: whatever became of
-//! Pipulate's own file, and of the service's program.
+//! A restart first verifies that it can start again, and only then ends anything, even if Pipulate's file or
+//! the service's program was changed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -21,7 +21,7 @@ fn only(config: &str) -> TestProject {
     TestProject::light().table("server", "enabled = false").config(config).build()
 }
 
-/// The program under test at a place where it can be deleted, with these services started by it.
+/// Installs the program under test where it can be deleted, and starts these services with it.
 fn installed(project: &TestProject) -> PathBuf {
     let program = project.home().join("p");
     fs::copy(PIPULATE, &program).unwrap();
@@ -29,7 +29,7 @@ fn installed(project: &TestProject) -> PathBuf {
     program
 }
 
-/// Puts a file in the program's place, as package managers do.
+/// Replaces the program's file as package managers do.
 fn replace(program: &Path, text: &str) {
     let other = program.with_extension("new");
     fs::write(&other, text).unwrap();
@@ -41,7 +41,7 @@ fn supervisor(project: &TestProject, service: &str) -> Process {
     Process::of(&project.service(service)["supervisor_pid"])
 }
 
-/// Processor time that it has used, in ticks.
+/// The CPU time of a process, in ticks.
 fn ticks(process: &Process) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", process.pid)).unwrap();
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
@@ -69,7 +69,7 @@ fn restart_rescue_and_crash_need_no_program_file() {
         }
         let url = project.run(&["url", "server"]).expect(0).stdout;
         assert!(http::get(url.trim(), &[]).is_some(), "{url}");
-        // The first hands over to the program that it was typed with.
+        // The first restart hands over to the program of the command.
         for _ in 0..2 {
             let before = ["a", "b", "server"].map(|name| project.service(name));
             project.run(&["restart"]).expect(0);
@@ -88,7 +88,7 @@ fn the_page_restarts_a_service_although_the_program_file_is_gone() {
     fs::remove_file(installed(&project)).unwrap();
     let mut browser = Browser::start(&project);
     browser.open(project.run(&["url", "server"]).expect(0).stdout.trim());
-    // The last one is the page's own.
+    // The page's own service comes last.
     for service in ["a", "server"] {
         let before = project.service(service)["pid"].clone();
         browser.click(&format!("button[aria-label='Restart {service}']"));
@@ -210,7 +210,7 @@ fn a_restart_that_fails_half_way_is_a_crash_with_its_reason_and_not_a_loop() {
     let program = installed(&project);
     let supervisor = supervisor(&project, "a");
     fs::set_permissions(&program, fs::Permissions::from_mode(0o600)).unwrap();
-    // Asked past the check.
+    // Signaled directly, without the command's check.
     supervisor.signal(Signal::USR2);
     let crashed = project.wait_for_state("a", "crashed");
     assert!(crashed["reason"].as_str().unwrap().contains("Permission denied"), "{crashed}");
@@ -233,7 +233,7 @@ fn what_stays_after_a_failed_restart_does_not_spin_and_can_be_started() {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o600)).unwrap();
     supervisor.signal(Signal::USR2);
     project.wait_for_state("a", "crashed");
-    // As long as the same work of somebody else takes: a loop would have used most of it.
+    // A busy loop would use most of the time that 20 `status` calls take.
     let before = ticks(&supervisor);
     for _ in 0..20 {
         project.status();
@@ -256,7 +256,7 @@ fn a_newer_program_that_is_slow_to_say_its_version_takes_over() {
     wait_for("the newer program", || (supervisor.program() == Path::new(PIPULATE)).then_some(()));
     let after = project.wait_for_state("a", "running");
     assert_eq!((&after["pid"], &after["supervisor_pid"]), (&before["pid"], &before["supervisor_pid"]));
-    // A restart takes it, too.
+    // A restart uses it, too.
     project.run(&["restart", "b"]).expect(0);
     assert_eq!(self::supervisor(&project, "b").program(), Path::new(PIPULATE));
 }

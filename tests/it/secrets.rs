@@ -1,5 +1,4 @@
-//! `secret`, and what `start` does about secrets that a project needs. A value is in `.env` and
-//! nowhere else.
+//! `secret`, and how `start` handles secrets that a project needs. A value is only in `.env`.
 
 use std::fs;
 use std::io::Write;
@@ -16,7 +15,7 @@ fn project() -> TestProject {
     TestProject::light().build()
 }
 
-/// `secret set` with this on its stdin.
+/// `secret set` with this value on its stdin.
 fn pipe(project: &TestProject, name: &str, value: &str) -> run::Output {
     run::output_of(&mut project.command(&["secret", "set", name]), value)
 }
@@ -212,7 +211,7 @@ fn a_save_that_is_killed_leaves_the_old_file_or_the_new_one() {
     for round in 0..60 {
         project.write(".env", &old);
         let mut child = begin(&project, "KEY", &value);
-        // From at once to after its end.
+        // From immediately to after its end.
         for _ in 0..round * 2000 {
             std::hint::spin_loop();
         }
@@ -231,7 +230,7 @@ fn a_save_that_is_killed_leaves_the_old_file_or_the_new_one() {
     assert!(!names.iter().any(|name| name.to_string_lossy().contains("tmp")), "{names:?}");
 }
 
-/// `secret set`, under way.
+/// A running `secret set`.
 fn begin(project: &TestProject, name: &str, value: &str) -> std::process::Child {
     let mut command: Command = project.command(&["secret", "set", name]);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -1,5 +1,5 @@
-//! An empty folder becomes a home, for real: a Python environment, packages from the index, the bare
-//! words `start` and `stop`; and `doctor` looks at homes that are well and at homes that are not.
+//! A real set-up of an empty folder: a Python environment, packages from the index, `start` and `stop`; and
+//! `doctor` on healthy and broken homes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::support::process::Stranger;
 use crate::support::project::{PIPULATE, python};
 use crate::support::{Session, Terminal, TestProject, holds, http, run};
 
-/// What reaching the package index may take on this machine.
+/// The environment variables that access to the package index may need.
 const NETWORK: [&str; 8] = [
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -26,10 +26,10 @@ const NETWORK: [&str; 8] = [
     "SSL_CERT_DIR",
 ];
 
-/// Packages, and uv, are fetched once.
+/// Packages, and uv, are downloaded once.
 const CACHE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-cache");
 
-/// The same with a network, and with a cache that outlives the test: packages are fetched once.
+/// A command with network access, and with a cache that outlives the test: packages are downloaded once.
 pub(crate) fn online(mut command: Command) -> Command {
     let known = NETWORK.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     command.envs(known);
@@ -55,7 +55,7 @@ fn an_empty_folder_becomes_a_home_and_its_bare_words_work_from_anywhere() {
     it_is_an_ordinary_environment(&project, said);
     doctor_finds_nothing_wrong(&project);
 
-    // From a folder that is no project, with nothing of the environment on PATH.
+    // From a folder that is no project, without the environment on PATH.
     let elsewhere = |word: &str| {
         let mut command = project.foreign(project.path(".venv/bin").join(word));
         command.current_dir("/");
@@ -81,7 +81,7 @@ fn it_is_an_ordinary_environment(project: &TestProject, said: &str) {
     let mut pip = project.foreign(venv.join("bin/python"));
     let listed = run::output(pip.args(["-m", "pip", "list", "--format", "freeze"])).expect(0).stdout;
     assert_eq!(said, format!("{} pip packages installed.", listed.lines().count()), "counted as pip does");
-    // uv, as editors do, looks for it in the project's folder.
+    // uv, like editors, looks for it in the project's folder.
     let uv = Path::new(CACHE).join("pipulate/uv/bin/uv");
     let seen = run::output(project.foreign(uv).args(["pip", "list", "--format", "freeze", "--offline"]))
         .expect(0)
@@ -102,7 +102,7 @@ fn it_is_an_ordinary_environment(project: &TestProject, said: &str) {
     assert_eq!(Path::new(ran.stdout.trim()), venv);
 }
 
-/// A project without an environment, that asks for these packages.
+/// A project without an environment that needs these packages.
 fn bare(requirements: &str) -> TestProject {
     let project = TestProject::light().file("requirements.txt", requirements).build();
     fs::remove_file(project.path(".venv")).unwrap();
@@ -134,7 +134,7 @@ fn a_set_up_that_is_killed_at_any_point_is_gone_on_with() {
         let mut command = online(project.command(&["setup"]));
         command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
         let mut child = command.spawn().unwrap();
-        // It may be quicker than we look; then there was nothing to interrupt.
+        // The set-up may be over first; then there was nothing to interrupt.
         holds(moment, || is_reached(project.root()) || child.try_wait().unwrap().is_some());
         child.kill().unwrap();
         child.wait().unwrap();
@@ -156,7 +156,7 @@ fn an_environment_of_somebody_else_is_changed_after_a_yes_and_a_pipe_is_not_aske
     let command = || online(project.command(&["start"]));
     let has_six = || project.run(&["run", "--", "python", "-c", "import six"]).code == Some(0);
     let stop = || project.run(&["stop"]).expect(0);
-    // What `start` shows to a person who answers this; it is asked only when there is an answer.
+    // The output of `start` for this answer; it asks only if there is one.
     let shown = |answer: Option<&str>| {
         let mut terminal =
             Terminal::open(&command(), &format!("{PIPULATE} start; echo ended with $?; read stay"));
@@ -193,7 +193,7 @@ fn under_running_services_nothing_is_replaced_and_nobody_is_asked() {
     );
     let mut python = project.foreign(python());
     run::output(python.args(["-m", "venv", "--without-pip", ".venv"])).expect(0);
-    // The app that comes with Pipulate needs no Python; this may be one.
+    // The built-in app needs no Python; this service might.
     project.start(&["other"]);
     project.write("requirements.txt", "six\n");
     let mut session = Session::new(&project);
@@ -222,7 +222,6 @@ fn what_an_installer_could_not_do_is_told_in_its_own_words_with_what_to_do() {
     assert!(text.contains("hint: connect to the network"), "{text}");
 }
 
-/// A disk that is full is not a matter of words.
 #[test]
 fn a_disk_that_fills_up_is_told_as_such() {
     let project = bare("six\n");
@@ -260,7 +259,7 @@ fn doctor_finds_nothing_wrong(project: &TestProject) {
     let findings = findings(project, 0);
     for finding in findings.as_array().unwrap() {
         let bad = finding["status"] == "failure" || finding["status"] == "warning";
-        // How full the disk is, is not the home's fault.
+        // A full disk is not the home's fault.
         assert!(!bad || finding["id"] == "project.disk", "{finding}");
     }
     for id in ["venv.whole", "requirements.current", "python.numpy", "python.jupyterlab", "port.jupyter"] {
@@ -268,7 +267,7 @@ fn doctor_finds_nothing_wrong(project: &TestProject) {
     }
 }
 
-/// What `doctor --json` found, its shape checked; it is to end with this code.
+/// The findings of `doctor --json`, their shape checked; it must end with this code.
 #[track_caller]
 fn findings(project: &TestProject, code: i32) -> Value {
     let output = project.run(&["doctor", "--json"]).expect(code);

@@ -1,4 +1,4 @@
-//! docs/sharing.md is true: what it shows for systemd, containers and Kubernetes is tried here.
+//! docs/sharing.md is true: its examples for systemd, containers and Kubernetes are run here.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::support::project::PIPULATE;
 use crate::support::skip::skipped;
 use crate::support::{TestProject, http, run, wait_for};
 
-/// A block of the page that a comment calls a file.
+/// The page's block for this file.
 #[track_caller]
 fn shown(file: &str) -> String {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/sharing.md");
@@ -20,7 +20,7 @@ fn shown(file: &str) -> String {
     text.split_once("\n```").unwrap().0.to_owned() + "\n"
 }
 
-/// The words of a command of the page, as exec takes them.
+/// A command's arguments, as for exec.
 fn words(command: &str) -> Vec<&str> {
     command.split(' ').skip(1).collect()
 }
@@ -30,13 +30,13 @@ fn the_unit_is_one_that_systemd_takes() {
     let project = TestProject::light().build();
     let unit = shown("demo.service");
     let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
-    // Each argument exists.
+    // All arguments exist.
     project.run(&[words(command).as_slice(), &["--help"]].concat()).expect(0);
     let bin = project.home().join(".local/bin");
     fs::create_dir_all(&bin).unwrap();
     std::os::unix::fs::symlink(PIPULATE, bin.join("pipulate")).unwrap();
     let file = project.path("demo.service");
-    // Of root's own units, %h is /root whatever HOME says.
+    // In root's own units, %h is /root, not HOME.
     fs::write(&file, unit.replace("%h", project.home().to_str().unwrap())).unwrap();
     let mut verify = project.foreign("systemd-analyze");
     verify.args(["verify", "--user", "--man=no"]).arg(&file);

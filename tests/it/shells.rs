@@ -9,10 +9,10 @@ use crate::support::project::{PIPULATE, python};
 use crate::support::screen::COLUMNS;
 use crate::support::{Screen, Session, TestProject, holds, run};
 
-/// A project in a folder whose name means something to every shell.
+/// A folder name with special characters for every shell.
 const FOLDER: &str = "it's a \"$HOME\"";
 
-/// What a line of the user's own history says.
+/// A line of the user's shell history.
 const RECALLED: &str = "echo a line 'of  mine'";
 
 struct Home {
@@ -21,7 +21,7 @@ struct Home {
 }
 
 impl Home {
-    /// A user with an alias and a history, in their shell's own files.
+    /// A user with an alias and a history in their shell's own files.
     fn of_user(shell: &'static str) -> Self {
         let project = TestProject::light().build();
         fs::create_dir(project.path(FOLDER)).unwrap();
@@ -37,7 +37,7 @@ impl Home {
                 write(".bash_history", &format!("{RECALLED}\n"));
             }
             "zsh" => {
-                // Where the files are is for the first one to say.
+                // .zshenv sets the folder of the other files.
                 write(".zshenv", "ZDOTDIR=~/.config/zsh\n");
                 let rc = "alias greet='echo an alias of mine'\nHISTFILE=$ZDOTDIR/history\nHISTSIZE=9\nSAVEHIST=9\n";
                 write(".config/zsh/.zshrc", rc);
@@ -50,7 +50,7 @@ impl Home {
                 );
                 let history = format!("- cmd: {RECALLED}\n  when: 1700000000\n");
                 write(".local/share/fish/fish_history", &history);
-                // Where one of these is missing, fish reads every manual of the system at first.
+                // If one of these is missing, fish first parses all manuals of the system.
                 write(".local/share/fish/generated_completions/none.fish", "");
                 write(".cache/fish/generated_completions/none.fish", "");
             }
@@ -79,14 +79,14 @@ impl Home {
     }
 }
 
-/// The row of the prompt and those after it that hold the same line.
+/// The prompt's row and the rows that continue its line.
 fn last_line(screen: &Screen) -> Vec<String> {
     let rows: Vec<String> = screen.rows().into_iter().filter(|row| !row.is_empty()).collect();
     let begin = rows.iter().rposition(|row| row.starts_with("(.venv) ["));
     begin.map_or_else(Vec::new, |begin| rows[begin..].to_vec())
 }
 
-/// Types a line at a prompt: what is typed before there is one may get lost.
+/// Types a line at the prompt: input before the prompt may get lost.
 #[track_caller]
 fn enter(screen: &Screen, line: &str) {
     holds("a prompt", || {
@@ -125,7 +125,7 @@ fn it_is_the_users_own_shell(shell: &'static str) {
             && !text.contains("/.venv/")
             && (text.contains("/python\n") || text.contains("none\n"))
     });
-    // Left, it can be entered again; one `exit` leaves that.
+    // After leaving, it can be entered again; one `exit` leaves it.
     enter(&screen, &format!("clear; {PIPULATE} shell"));
     screen.wait_for(&format!(":~/demo/{FOLDER}]$ "));
     enter(&screen, "exit 3");
@@ -158,7 +158,7 @@ fn a_long_line_is_edited_where_it_is_seen(screen: &Screen) {
     screen.type_text("Y");
     shown(&format!("X{line}Y"));
     screen.press("C-c");
-    // A terminal forgets at Ctrl-C what was typed and not read yet.
+    // On Ctrl-C a terminal discards unread input.
     shown("");
 }
 
@@ -176,7 +176,7 @@ fn an_entry_in_the_users_own_files_comes_to_an_end() {
 fn a_prompt_that_is_drawn_before_each_line_stays_the_users_own() {
     let bash = "mine() { PS1='\\W <mine> '; }\nPROMPT_COMMAND=mine\n";
     let zsh = "autoload -Uz add-zsh-hook\nmine() { PROMPT='%1~ <mine> ' }\nadd-zsh-hook precmd mine\n";
-    // These show the environment by themselves, as the real ones do.
+    // Like the real ones, these show the environment themselves.
     let known = "starship_precmd() { PS1=\"${VIRTUAL_ENV:+${VIRTUAL_ENV##*/} }\\W <mine> \"; }\nPROMPT_COMMAND=starship_precmd\n";
     for (shell, file, text, shown) in [
         ("bash", ".bashrc", bash, "(.venv) demo <mine> "),

@@ -1,4 +1,4 @@
-//! `init`: what it writes is a project that starts, works and has nothing wrong with it.
+//! `init` writes a project that starts, works and has no findings.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::support::ports::DefaultPorts;
 use crate::support::project::python;
 use crate::support::{TestProject, http, run};
 
-/// What the starter is made of.
+/// The files of the starter.
 const FILES: [&str; 7] = [
     "pipulate.toml",
     "requirements.txt",
@@ -50,7 +50,7 @@ fn the_starter_starts_and_works_as_it_is_and_doctor_finds_nothing_wrong() {
     let findings = project.run(&["doctor", "--json"]).expect(0).stdout;
     let findings: Value = serde_json::from_str(&findings).unwrap();
     for finding in findings["findings"].as_array().unwrap() {
-        // These are about this machine, and not about what was written.
+        // These findings are about this machine, not the written files.
         let id = finding["id"].as_str().unwrap();
         let is_of_the_starter = ["config.", "server.", "secrets.", "requirements.", "python.", "service"];
         let bad = finding["status"] == "failure" || finding["status"] == "warning";
@@ -63,7 +63,7 @@ fn the_starter_starts_and_works_as_it_is_and_doctor_finds_nothing_wrong() {
 fn the_notebook_is_whole_and_runs_from_top_to_bottom() {
     let (project, _ports) = new_folder();
     project.run(&["init"]).expect(0);
-    // Each cell as a program would run it: the kernel is not what is looked at here.
+    // Runs each cell as a program would; the kernel isn't tested here.
     let script = "import nbformat\nscope = {}\n\
                   notebook = nbformat.read('notebook.ipynb', as_version=4)\n\
                   nbformat.validate(notebook)\n\

@@ -1,23 +1,23 @@
-//! Pages of others in the same browser: they can look from afar, and nothing more.
+//! Pages of other sites in the same browser can send requests and learn nothing.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
 use crate::support::{Browser, Process, TestProject};
 
-/// Serves this page to everybody, for as long as the test lasts.
+/// Serves this page to any client until the test ends.
 fn serve(page: String) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let (mut stream, page) = (stream.unwrap(), page.clone());
-            // Browsers connect ahead, and then ask for nothing.
+            // Browsers preconnect, and then send nothing.
             std::thread::spawn(move || {
                 let _request = stream.read(&mut [0; 4096]);
                 let length = page.len();
                 let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {length}");
-                // It may have gone on already.
+                // The browser may have navigated on.
                 let _gone = stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n{page}").as_bytes());
             });
         }
@@ -41,7 +41,7 @@ fn attacks_17_to_19_a_foreign_page_can_neither_act_nor_frame_nor_pose_as_ours() 
          .catch(() => 0).then(() => fetch('{home}/logs', {{credentials: 'include'}}))\
          .then(() => document.title = 'read', () => document.title = 'refused')</script>"
     ));
-    // As another site, and as another port of the same one.
+    // As another site, and as another port of the same site.
     for host in ["localhost", "127.0.0.1"] {
         browser.open(&format!("http://{host}:{watching}/"));
         crate::support::holds("the refusal", || browser.measure("document.title") == "refused");
@@ -58,7 +58,7 @@ fn attacks_17_to_19_a_foreign_page_can_neither_act_nor_frame_nor_pose_as_ours() 
         browser.wait_for_text("h1", "Refused");
         assert!(worker.lives(), "{host}");
     }
-    // A name of theirs that suddenly means this computer.
+    // A hostile name that suddenly resolves to this computer.
     browser.open(&format!("http://evil.test:{}/", project.port("server")));
     browser.wait_for_text("h1", "Wrong address");
     assert!(!browser.text("body").contains("worker"));

@@ -1,4 +1,4 @@
-//! Supervisors die and services die: what lives on, what comes back, and what is said about it.
+//! Supervisors and services die: which processes survive, what is restarted, and what is reported.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -30,7 +30,7 @@ fn what_a_killed_supervisor_leaves_lives_on_until_start_adopts_it() {
     let meanwhile = jupyter.kernel();
 
     project.start(&["jupyter"]);
-    // Whoever asks while JupyterLab is busy for longer than a probe waits hears `degraded`.
+    // While JupyterLab is busy for longer than a probe waits, the state is `degraded`.
     wait_for("a status that is well", || (project.run(&["status"]).code == Some(0)).then_some(()));
     let adopted = project.wait_for_state("jupyter", "ready");
     assert_eq!((&adopted["pid"], &adopted["started_at"]), (&before["pid"], &before["started_at"]));
@@ -42,7 +42,7 @@ fn what_a_killed_supervisor_leaves_lives_on_until_start_adopts_it() {
         let logs = project.run(&["logs", "jupyter", "--tail", "all"]).stdout;
         [&kernel, &meanwhile, &after].iter().all(|kernel| logs.contains(&kernel.id)).then_some(())
     });
-    // A kernel that starts has short-lived children of its own, and a true receipt counts them.
+    // A starting kernel has short-lived children, which the receipt would count.
     wait_for("JupyterLab and three kernels, and nothing else", || {
         (project.service("jupyter")["processes"].as_array().unwrap().len() == 4).then_some(())
     });
@@ -64,7 +64,7 @@ fn stop_ends_everything_without_a_supervisor_too() {
         project.find_process(&format!("sleep {seconds}"));
     }
     Process::of(&project.service("jupyter")["supervisor_pid"]).kill();
-    // JupyterLab, the kernel, the terminal's shell, and three that sleep.
+    // JupyterLab, the kernel, the terminal's shell, and three sleeps.
     let count = project.service("jupyter")["processes"].as_array().unwrap().len();
     assert_eq!((count, project.processes().len()), (6, 6));
 
@@ -122,7 +122,7 @@ fn supervisors_replace_each_other() {
         assert_ne!(after["supervisor_pid"], before["supervisor_pid"]);
         assert_eq!((&after["pid"], &after["restarts"]), (&before["pid"], &before["restarts"]));
     }
-    // Whoever adopted it does for it what the first one did.
+    // The new supervisor does everything that the first one did.
     let before = project.service("worker");
     Process::of(&before["pid"]).kill();
     let after = wait_for("a new worker", || {
@@ -153,12 +153,12 @@ fn a_supervisor_is_told_in_memory_what_to_run_and_keeps_no_trace_of_it() {
     assert!(open.iter().all(|target| !target.to_string_lossy().contains("memfd")), "{open:?}");
     for folder in [".pipulate/run", ".pipulate/log"] {
         for file in fs::read_dir(project.path(folder)).unwrap().map(|file| file.unwrap().path()) {
-            // A FIFO would wait for a writer.
+            // Opening a FIFO would wait for a writer.
             assert!(!file.is_file() || !has_secret(&fs::read(&file).unwrap()), "{}", file.display());
         }
     }
 
-    // Nobody tells the one that takes over: it reads the configuration.
+    // The next supervisor isn't passed the secret: it reads the configuration.
     Process::of(&status["supervisor_pid"]).kill();
     project.start(&["worker"]);
     project.run(&["restart", "worker"]).expect(0);

@@ -1,4 +1,4 @@
-//! The program in front of a person: what goes where, colors, and Ctrl-C.
+//! The program in a user's terminal: stdout and stderr, colors, and Ctrl-C.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -8,10 +8,10 @@ use crate::support::{Process, Terminal, TestProject, http, run};
 
 const CTRL_C: &str = "\u{3}";
 
-/// What begins every color and every movement of the cursor.
+/// The first character of every color and cursor movement.
 const ESCAPE: char = '\u{1b}';
 
-/// A home with one service that prints what is written into a file.
+/// A home with one service that prints the lines of a file.
 fn with_a_talker() -> TestProject {
     let service = "[services.talker]\ncommand = [\"tail\", \"-n\", \"+1\", \"-F\", \"feed\"]\n\
                    ready = { log = \"hello\" }\n";
@@ -29,7 +29,7 @@ fn say(project: &TestProject, line: &str) {
     writeln!(feed, "{line}").unwrap();
 }
 
-/// The program alone in a terminal: Ctrl-C reaches nobody else.
+/// The program alone in a terminal: Ctrl-C reaches no other process.
 fn terminal(project: &TestProject, args: &str) -> Terminal {
     Terminal::open(&project.command(&[]), &format!("exec {PIPULATE} {args}"))
 }

@@ -1,5 +1,5 @@
-//! Lines before their end: progress bars, questions, and halves of secrets; and secrets that change while
-//! somebody follows.
+//! Unfinished lines: progress bars, questions, and partial secrets; and secrets that change while a follower
+//! runs.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
@@ -13,7 +13,7 @@ use crate::support::{Terminal, TestProject, holds, run};
 
 const CTRL_C: &str = "\x03";
 
-/// Two that print what others append to a file.
+/// Two services that print the lines appended to a file.
 const TALKERS: &str = "[services.one]\ncommand = [\"tail\", \"-f\", \"-n\", \"+1\", \"one\"]\n\
     [services.two]\nenv_file = \"two.env\"\ncommand = [\"tail\", \"-f\", \"-n\", \"+1\", \"two\"]\n";
 
@@ -25,7 +25,7 @@ fn project() -> TestProject {
     project
 }
 
-/// Appends to what a service prints, and waits until it is in its log.
+/// Appends to a service's output and waits until it is in the log.
 #[track_caller]
 fn say(project: &TestProject, service: &str, text: &str) {
     let mut shell = project.foreign("sh");
@@ -135,7 +135,7 @@ fn what_reads_a_pipe_gets_whole_lines_and_what_a_service_left_unfinished_at_the_
     let mut next = || serde_json::from_str::<Value>(&shown.next().unwrap()).unwrap()["text"].clone();
     assert_eq!(next(), "begin");
     say(&project, "one", "unfinished");
-    // It is not known whether a line feed follows, and it need not be.
+    // It is unknown whether a line feed follows, and it doesn't matter.
     say(&project, "one", " and gone back to the beginning\\r");
     assert_eq!(next(), "unfinished and gone back to the beginning");
     say(&project, "one", "\\n1%\\r2%\\n");
@@ -151,7 +151,7 @@ fn what_reads_a_pipe_gets_whole_lines_and_what_a_service_left_unfinished_at_the_
     let started = project.command(&start).stdout(Stdio::piped()).spawn().unwrap();
     std::fs::write(project.path("go"), "now\n").unwrap();
     let output = started.wait_with_output().unwrap();
-    // Its name, as of any start.
+    // The follower has the name, as with any start.
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "last\nline\nlast words\n");
 }
 
@@ -172,7 +172,7 @@ fn a_follower_masks_secrets_that_were_set_while_it_followed() {
     project.write("pipulate.toml", &format!("{config}[secrets]\nrequired = [\"DATABASE\"]\n"));
     say(&project, "one", "on postgres.\\n");
     follower.wait_for("on ****.");
-    // One that can't be used for now changes nothing.
+    // An invalid configuration changes nothing.
     project.write("pipulate.toml", &format!("{config}[secrets"));
     project.write("two.env", "A_KEY=third-value\n");
     say(&project, "two", "third-value, other-value on postgres.\\n");

@@ -1,5 +1,4 @@
-//! `watch`: what is saved restarts its service once, what can't be read does not, and nobody has to
-//! ask for it.
+//! `watch`: a valid save restarts the service once, an invalid one doesn't.
 
 use std::fs;
 
@@ -9,7 +8,7 @@ use crate::support::project::PIPULATE;
 use crate::support::skip;
 use crate::support::{Process, TestProject, holds, run, wait_for};
 
-/// Writes down when it begins and when it ends, which takes it a while.
+/// Records when it begins and ends; ending takes a while.
 const DIARIST: &str = "\
 import signal, sys, time
 def write(word):
@@ -25,7 +24,7 @@ print('up', flush=True)
 signal.pause()
 ";
 
-/// A service in worker.py that restarts when these patterns are saved.
+/// A service in worker.py that restarts when files of these patterns are saved.
 fn watching(patterns: &str, worker: &str) -> TestProject {
     let config = format!(
         "[services.worker]\ncommand = [\"python\", \"worker.py\"]\nready = {{ log = \"up\" }}\nwatch = {patterns}\n"
@@ -34,7 +33,7 @@ fn watching(patterns: &str, worker: &str) -> TestProject {
     project.file("worker.py", worker).build()
 }
 
-/// Waits until the worker was started so often again, and is ready; what is said about it then.
+/// Waits until the worker was restarted `count` times and is ready, and returns its status.
 #[track_caller]
 fn wait_for_restart(project: &TestProject, count: u64) -> serde_json::Value {
     wait_for(&format!("restart {count}"), || {
@@ -43,7 +42,7 @@ fn wait_for_restart(project: &TestProject, count: u64) -> serde_json::Value {
     })
 }
 
-/// What the supervisor took notice of.
+/// The saves that the supervisor noticed.
 fn noticed(project: &TestProject) -> Vec<String> {
     let log = project.read(".pipulate/log/supervisor.log");
     log.lines().filter_map(|line| line.split("saved: ").nth(1)).map(first_word).collect()
@@ -84,20 +83,20 @@ fn a_burst_of_saves_is_one_restart_and_no_two_instances_overlap() {
     }
     wait_for_restart(&project, 1);
 
-    // As vim does it: the old one is moved away, and a new one takes its name.
+    // As vim saves: it renames the old file and creates a new one.
     fs::rename(project.path("worker.py"), project.path("worker.py~")).unwrap();
     project.write("worker.py", DIARIST);
     fs::remove_file(project.path("worker.py~")).unwrap();
     wait_for_restart(&project, 2);
 
-    // As most others do it, in a folder that was not there.
+    // As most other editors save, in a new folder.
     project.write("pages/deep/.index.html.tmp", "hello");
     fs::rename(project.path("pages/deep/.index.html.tmp"), project.path("pages/deep/index.html")).unwrap();
     wait_for_restart(&project, 3);
     fs::remove_file(project.path("pages/deep/index.html")).unwrap();
     let worker = wait_for_restart(&project, 4);
 
-    // A save that changes nothing is a request like any other.
+    // A save without changes is a request like any other.
     project.write("worker.py", DIARIST);
     let last = wait_for_restart(&project, 5);
     assert_eq!(last["supervisor_pid"], worker["supervisor_pid"]);
@@ -130,7 +129,7 @@ fn a_mistake_ends_nothing_that_works_and_is_told_until_it_is_mended() {
     let said = "warning: worker: line 3 of worker.py has a mistake: invalid syntax; it will restart once";
     assert!(again.stderr.contains(said), "{again:?}");
 
-    // Another file is in order, and does not make the first one so. Nothing of it runs.
+    // Saving another, valid file doesn't make the first one valid. Its code isn't run.
     project.write("other.py", "open('ran', 'w')\n");
     wait_for("the other file to be noticed", || {
         noticed(&project).contains(&"other.py, worker.py".to_owned()).then_some(())
@@ -144,7 +143,7 @@ fn a_mistake_ends_nothing_that_works_and_is_told_until_it_is_mended() {
     assert!(!project.run(&["status"]).expect(0).stdout.contains("mistake"));
     assert!(!project.path("ran").exists(), "what was only looked at did run");
 
-    // Whoever takes over watches as well.
+    // The next supervisor watches as well.
     Process::of(&project.service("worker")["supervisor_pid"]).kill();
     project.start(&[]);
     let adopted = project.service("worker");
@@ -198,7 +197,7 @@ fn what_died_before_it_was_ready_is_tried_again_at_the_next_save() {
     let ready = wait_for_restart(&project, 2);
     assert_eq!(Process::of(&ready["supervisor_pid"]), supervisor);
 
-    // It ends by itself, and the next save runs it again.
+    // The worker ends by itself, and the next save runs it again.
     project.write("worker.py", "print('up', flush=True)\n");
     let ended = project.wait_for_state("worker", "exited");
     project.run(&["status"]).expect(0);
@@ -286,7 +285,7 @@ fn a_system_without_watches_to_give_is_told_and_the_service_runs() {
     assert!(shown.contains("  not every save restarts it: the system has no watches left"), "{shown}");
     assert_eq!(project.service("worker")["state"], "ready");
 
-    // Where there are some again, a restart is enough.
+    // Once there are some again, a restart is enough.
     let before = project.service("worker");
     project.run(&["stop"]).expect(0);
     assert!(!project.run(&["status"]).expect(3).stdout.contains("every save"), "what is stopped misses none");
@@ -316,7 +315,7 @@ fn a_service_that_saves_what_it_is_watched_for_is_let_be_and_told() {
     let log = project.read(".pipulate/log/supervisor.log");
     assert!(log.contains("it seems to save state.json itself"), "{log}");
 
-    // As it says: then saves count again, and the last one was not heard.
+    // As the message advises: then saves count again; the last one was ignored.
     project.write("pipulate.toml", &project.read("pipulate.toml").replace(", \"*.json\"", ""));
     assert_eq!(project.service("worker")["pid"], before["pid"]);
     project.run(&["restart", "worker"]).expect(0);

@@ -1,4 +1,4 @@
-//! Bad weather: what is short or broken on the machine, and what goes on all the same.
+//! Scarce or broken resources of the machine, and the operations that work regardless.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -10,7 +10,7 @@ use crate::support::project::PIPULATE;
 use crate::support::skip;
 use crate::support::{Process, Session, TestProject, holds, mounts, run, wait_for};
 
-/// Writes numbered lines, so many whenever it is told to by a file of that name.
+/// Writes numbered lines; each batch starts once a file with its name exists.
 const WRITER: &str = "\
 import os, sys, time\n\
 number = 0\n\
@@ -32,7 +32,7 @@ fn loud_worker() -> TestProject {
     builder.config(LOUD).file("writer.py", WRITER).build()
 }
 
-/// Takes all the room that is left.
+/// Fills the disk.
 fn fill(folder: &Path) {
     let mut ballast = fs::File::create(folder.join("ballast")).unwrap();
     loop {
@@ -44,7 +44,7 @@ fn fill(folder: &Path) {
     }
 }
 
-/// The numbers of the lines that are kept, every one of which is whole.
+/// The numbers of the kept lines, which must all be complete.
 fn kept_numbers(project: &TestProject) -> Vec<u64> {
     let old = (1..=5).rev().map(|number| project.path(&format!(".pipulate/log/worker.log.{number}")));
     let logs = old.chain([project.path(".pipulate/log/worker.log")]);
@@ -59,7 +59,7 @@ fn kept_numbers(project: &TestProject) -> Vec<u64> {
     text.lines().map(number).collect()
 }
 
-/// How many lines are missing after the first that was kept.
+/// The number of lines missing after the first kept one.
 fn lost_lines(kept: &[u64], written: u64) -> u64 {
     written + 1 - kept[0] - kept.len() as u64
 }
@@ -83,14 +83,15 @@ fn on_a_full_disk_the_oldest_log_goes_and_then_whole_lines_which_are_counted() {
         holds("the last line", || kept_numbers(&project).last() == Some(&number));
     };
 
-    // More than there is room for, in all: older logs go, and no line of the newest is lost.
+    // More output than room: older logs are deleted, and no line of the newest is lost.
     tell("first");
     last_number(60_000);
     let kept = kept_numbers(&project);
     assert!(kept.is_sorted_by(|a, b| a + 1 == *b) && kept.len() > 5_000, "{}", kept.len());
     assert_eq!(project.service("worker")["log_dropped_lines"], 0);
 
-    // No room at all, and no older log whose end would make some: the service is not kept from its work, and is ended and told of as ever.
+    // No room at all, and no older log to delete: the service keeps running, can be stopped and has a status
+    // as ever.
     for number in 1..=3 {
         fs::remove_file(project.path(&format!(".pipulate/log/worker.log.{number}"))).unwrap();
     }
@@ -109,7 +110,7 @@ fn on_a_full_disk_the_oldest_log_goes_and_then_whole_lines_which_are_counted() {
     };
     insta::assert_snapshot!(said(&short["log_dropped_lines"]), @"  its log can't be written: No space left on device (os error 28); [COUNT] lines dropped so far; make room on that disk");
 
-    // Room again: it is noticed, and what comes next is whole.
+    // With room again, that is noticed, and later lines are complete.
     fs::remove_file(disk.join("ballast")).unwrap();
     holds("the end of the trouble", || project.service("worker")["log_trouble"].is_null());
     tell("third");
@@ -140,7 +141,7 @@ fn on_a_full_disk_records_stay_true_and_a_start_says_what_is_wrong() {
     fs::remove_file(disk.join("ballast")).unwrap();
 
     project.start(&[]);
-    // Once nobody waits for the service any more: what is told on a full disk needs it.
+    // The spare file exists once no command waits for the service: updates on a full disk need it.
     let spare = disk.join("run/.worker.json.spare");
     holds("the room that is set aside", || spare.exists());
     fill(&disk);
@@ -155,7 +156,7 @@ fn on_a_full_disk_records_stay_true_and_a_start_says_what_is_wrong() {
     }
     session.run(&["stop"], 0);
     session.run(&["status"], 3);
-    // What the stop removed was a little room.
+    // The stop freed a little room.
     fill(&disk);
     session.run(&["start", "--no-setup"], 1);
     assert_eq!(project.processes(), []);
@@ -185,7 +186,7 @@ fn in_a_read_only_folder_questions_are_answered_and_a_start_says_what_is_wrong()
     session.run(&["logs"], 0);
     insta::assert_snapshot!(session.text());
 
-    // What runs goes on, and can still be ended: its supervisor's files were open before.
+    // Running services go on and can still be ended: the supervisor's files were open before.
     assert_eq!(project.service("worker")["pid"], running);
     let again = project.run(&["start", "--no-setup"]).expect(0);
     assert!(again.stderr.contains("running already"), "{}", again.stderr);
@@ -243,7 +244,7 @@ fn a_restart_that_finds_no_descriptors_left_is_tried_again() {
         prlimit.args(["--pid", &supervisor, &format!("--nofile={number}:")]);
         run::output(&mut prlimit).expect(0);
     };
-    // What is open stays, and hardly anything more can be: a start needs five.
+    // Open files stay, and at most one more can be opened: a start needs five.
     let open = fs::read_dir(format!("/proc/{supervisor}/fd")).unwrap().flatten();
     let numbers = open.filter_map(|open| open.file_name().to_str()?.parse::<u32>().ok());
     limit(&(numbers.max().unwrap() + 1).to_string());
@@ -277,7 +278,7 @@ fn with_too_few_descriptors_a_command_says_so() {
     }
 }
 
-/// A session whose services systemd manages, as far as can be seen, with this `systemd-run`.
+/// A session whose services systemd manages, to all appearances, with this `systemd-run`.
 fn session_with(project: &TestProject, systemd_run: &str) -> (UnixListener, std::ffi::OsString) {
     let programs = project.home().join("programs");
     fs::create_dir_all(&programs).unwrap();
@@ -311,7 +312,7 @@ fn supervisors_have_scopes_of_their_own_where_systemd_makes_them() {
     project.run(&["stop"]).expect(0);
     assert_eq!(project.processes(), []);
 
-    // It says no: done without, and written down.
+    // systemd refuses: Pipulate works without it, and logs it.
     let (_socket, path) = session_with(&project, "#!/bin/sh\necho Failed to connect to bus >&2\nexit 1\n");
     let said = run::output(project.command(&["start", "--no-setup"]).env("PATH", &path)).expect(0);
     assert!(!said.stderr.contains("scope") && !said.stderr.contains("bus"), "{}", said.stderr);

@@ -1,4 +1,4 @@
-//! The embedded web app in a real browser, and at its door.
+//! The embedded web app in a real browser, and its access control.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::notebooks;
 use crate::support::{Browser, Process, TestProject, browser, holds, http};
 
-/// Only the app, and one service that it can be told to stop.
+/// The app, and one service that the page can stop.
 fn project() -> TestProject {
     TestProject::light().config("[services.worker]\ncommand = [\"sleep\", \"1000\"]\n").build()
 }
@@ -16,7 +16,7 @@ fn address(project: &TestProject, path: &str) -> String {
     format!("http://127.0.0.1:{}{path}", project.port("server"))
 }
 
-/// A browser that has followed what `pipulate url server` printed.
+/// A browser that has opened the address of `pipulate url server`.
 #[track_caller]
 fn signed_in(project: &TestProject) -> Browser {
     let mut browser = Browser::start(project);
@@ -49,7 +49,7 @@ fn a_person_signs_in_clicks_and_keeps_a_secret() {
     keep_a_secret(&project, &mut browser);
     assert_eq!(browser.complaints(), [""; 0]);
 
-    // That silence means something: what the policy forbids is complained about.
+    // The check isn't vacuous: a violation of the policy is reported.
     browser.measure(
         "document.head.append(Object.assign(document.createElement('script'), { text: 'inline = 1' }))",
     );
@@ -113,7 +113,7 @@ fn without_javascript_the_newest_lines_are_in_view_and_secrets_come_and_go() {
     browser.wait_for_text("#log", "line 400");
     let from_the_end =
         "(log => log.scrollHeight - log.scrollTop - log.clientHeight)(document.querySelector('#log'))";
-    // A browser moves the focus with the first picture, which may come after the text.
+    // A browser moves the focus with the first frame, which may come after the text.
     holds("the newest line in view", || browser.measure(from_the_end).as_f64().unwrap() < 40.0);
     picture_without_scripts(&mut browser, "log");
     browser.click("#older");
@@ -171,7 +171,7 @@ fn a_service_is_stopped_and_started_from_the_page() {
     assert_eq!(worker.command, "sleep 1000");
     assert_eq!(project.service("server")["pid"], server["pid"]);
 
-    // Started from the page, it is nevertheless no part of the page's own service.
+    // Started from the page, it is still not part of the page's own service.
     project.run(&["stop", "server"]).expect(0);
     assert!(worker.lives());
 }
@@ -196,12 +196,12 @@ fn the_app_restarts_itself_from_its_page_and_knows_its_people_after_it() {
     browser.wait_for_text("#answer", "All services were asked to restart; JupyterLab is skipped");
     crate::support::holds("the end of the old app", || !before.lives());
     project.wait_for_state("server", "ready");
-    // A page is of one moment: on a busy machine that may be one in which an answer took too long.
+    // A page shows one moment: on a busy machine, one in which an answer took too long.
     crate::support::holds("ready on the page", || {
         browser.open(&address(&project, "/"));
         browser.text("#service-server").contains("ready")
     });
-    // The report of the helper that went on when the old app ended.
+    // The report of the helper that outlived the old app.
     crate::support::holds("what came of it", || {
         browser.open(&address(&project, "/"));
         browser.text("body").contains("Restarted server")
@@ -241,7 +241,7 @@ fn the_pages_fit_every_window_and_light_and_dark() {
     }
 }
 
-/// Pictures of a page, for a person to look at; what a program can tell of them is asserted.
+/// Saves pictures of a page for visual checks, and asserts the measurable properties.
 fn picture(browser: &mut Browser, folder: &Path, name: &str) {
     let background = "getComputedStyle(document.documentElement).backgroundColor";
     let mut backgrounds = Vec::new();

@@ -1,4 +1,4 @@
-//! Assistants: the official client of the Model Context Protocol, and one that says whatever a test wants.
+//! Assistants: the official client of the Model Context Protocol, and one that sends arbitrary lines.
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -9,8 +9,8 @@ use super::TestProject;
 use super::jupyter::prepared;
 use super::project::python;
 
-/// Takes these steps by the official client, as `pipulate mcp --config` says how to start the server. The first
-/// answer is that to `initialize`.
+/// Runs these steps with the official client, with the server that `pipulate mcp --config` names. The first
+/// answer is that of `initialize`.
 #[track_caller]
 pub(crate) fn official(project: &TestProject, steps: &Value) -> Vec<Value> {
     let settings = project.run(&["mcp", "--config", "claude"]).expect(0).stdout;
@@ -27,7 +27,8 @@ pub(crate) fn official(project: &TestProject, steps: &Value) -> Vec<Value> {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {errors}"))
 }
 
-/// Stops and restarts a service as an assistant would, and is refused with `why` and without a way around it.
+/// Stops and restarts a service as an assistant would; both must be refused with `why`, without a way to
+/// override.
 #[track_caller]
 pub(crate) fn is_refused(project: &TestProject, service: &str, why: &str) {
     let mut client = RawClient::new(project);
@@ -42,7 +43,7 @@ pub(crate) fn is_refused(project: &TestProject, service: &str, why: &str) {
     client.leave(false);
 }
 
-/// A client that writes what it likes.
+/// A client that sends arbitrary lines.
 pub(crate) struct RawClient {
     server: Child,
     stdin: Option<ChildStdin>,
@@ -59,7 +60,7 @@ impl RawClient {
         Self { stdin: server.stdin.take(), server, stdout }
     }
 
-    /// Sends a line as it is. A server that is gone reads nothing.
+    /// Sends a line unchanged. An ended server doesn't read it.
     pub(crate) fn line(&mut self, line: &str) {
         writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
@@ -89,14 +90,15 @@ impl RawClient {
         }
     }
 
-    /// What is said next; every line of it is JSON.
+    /// Reads the next message; every line must be JSON.
     #[track_caller]
     pub(crate) fn next(&mut self) -> Value {
         let line = self.stdout.next().expect("the server said nothing more").unwrap();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
-    /// Closes the server's stdin, and ends its process group as clients do. Returns how it ended, if by itself.
+    /// Closes the server's stdin, and, like clients, kills its process group. Returns its exit code if it
+    /// ended by itself.
     pub(crate) fn leave(mut self, kills: bool) -> Option<i32> {
         drop(self.stdin.take());
         if kills {

@@ -1,6 +1,6 @@
-//! A person at a real browser: opens pages, reads them, clicks and types.
+//! A user at a real browser: opens pages, reads them, clicks and types.
 //!
-//! Chromium runs without a window and with a profile of its own; `browser.py` speaks to it.
+//! Chromium runs headless and with a profile of its own, driven by `browser.py`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -12,22 +12,22 @@ use super::process;
 use super::project::{TestProject, python};
 use super::wait::{holds, wait_for};
 
-/// A browser; it ends with this handle, which must go before its project's.
+/// A browser; it ends with this handle, which must be dropped before its project.
 pub(crate) struct Browser {
     driver: Child,
-    /// `None` once it is to end.
+    /// `None` while it ends.
     requests: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
     home: PathBuf,
 }
 
 impl Browser {
-    /// Starts one with nothing in its memory, in the project's home directory.
+    /// Starts a browser with an empty profile in the project's home directory.
     pub(crate) fn start(project: &TestProject) -> Self {
         Self::start_at_home(project, project.home().to_owned())
     }
 
-    /// Starts another one, that knows nothing of the first.
+    /// Starts a second browser with a separate profile.
     pub(crate) fn start_another(project: &TestProject) -> Self {
         let home = project.home().join("another");
         std::fs::create_dir_all(home.join(".runtime")).unwrap();
@@ -46,32 +46,32 @@ impl Browser {
         Self { driver, requests, answers, home }
     }
 
-    /// Goes to an address, and returns when its page is loaded.
+    /// Opens an address and waits until its page is loaded.
     #[track_caller]
     pub(crate) fn open(&mut self, url: &str) {
         self.ask(&json!(["open", url]));
     }
 
-    /// Clicks on what a selector names, as soon as it is there.
+    /// Clicks the selected element once it exists.
     #[track_caller]
     pub(crate) fn click(&mut self, selector: &str) {
         holds(&format!("{selector} to be clicked on"), || self.ask(&json!(["click", selector])) == true);
     }
 
-    /// Types into a field, as soon as it is there.
+    /// Types into the selected field once it exists.
     #[track_caller]
     pub(crate) fn type_into(&mut self, selector: &str, text: &str) {
         holds(&format!("{selector} to type into"), || self.ask(&json!(["type", selector, text])) == true);
     }
 
-    /// The text that is shown of what a selector names, as soon as it is there.
+    /// The visible text of the selected element once it exists.
     #[track_caller]
     pub(crate) fn text(&mut self, selector: &str) -> String {
         let text = || Some(self.ask(&json!(["text", selector])).as_str()?.to_owned());
         wait_for(&format!("{selector} on the page"), text)
     }
 
-    /// Waits until the text of what a selector names holds this one.
+    /// Waits until the selected element's text contains `text`.
     #[track_caller]
     pub(crate) fn wait_for_text(&mut self, selector: &str, text: &str) {
         holds(&format!("{text:?} in {selector}"), || self.text(selector).contains(text));
@@ -89,37 +89,37 @@ impl Browser {
         self.ask(&json!(["press", key]));
     }
 
-    /// Runs a script in the page, whatever its policy says.
+    /// Runs a script in the page despite its content security policy.
     #[track_caller]
     pub(crate) fn run_script(&mut self, file: &Path) {
         self.ask(&json!(["script", file]));
     }
 
-    /// From the next page on no page may run scripts.
+    /// Disables scripts for the pages opened after this.
     #[track_caller]
     pub(crate) fn switch_javascript_off(&mut self) {
         self.ask(&json!(["javascript", false]));
     }
 
-    /// Looks with `"light"` or `"dark"` colors through a window that is so many pixels wide.
+    /// Sets `"light"` or `"dark"` colors and the window's width in pixels.
     #[track_caller]
     pub(crate) fn view(&mut self, scheme: &str, width: u32) {
         self.view_through(scheme, width, 900);
     }
 
-    /// The same through one that is so many pixels wide and high.
+    /// Sets the color scheme and the window's width and height in pixels.
     #[track_caller]
     pub(crate) fn view_through(&mut self, scheme: &str, width: u32, height: u32) {
         self.ask(&json!(["view", scheme, width, height]));
     }
 
-    /// Keeps a picture of the page.
+    /// Saves a picture of the page.
     #[track_caller]
     pub(crate) fn screenshot(&mut self, file: &Path) {
         self.ask(&json!(["screenshot", file]));
     }
 
-    /// What the browser has said about pages so far: errors, and what a policy blocked.
+    /// The browser's complaints about pages so far: errors and blocked resources.
     #[track_caller]
     pub(crate) fn complaints(&mut self) -> Vec<String> {
         serde_json::from_value(self.ask(&json!(["complaints"]))).unwrap()
@@ -147,7 +147,7 @@ impl Drop for Browser {
     }
 }
 
-/// Where pictures of pages are kept, for a person to look at.
+/// The folder of the pages' pictures, for visual checks.
 pub(crate) fn pictures() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/screenshots");
     std::fs::create_dir_all(&folder).unwrap();

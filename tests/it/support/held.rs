@@ -1,4 +1,4 @@
-//! A call of the program that is held right before it signals a supervisor: it has looked, and decided.
+//! A command that is held right before it signals a supervisor: its decision is already made.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Begins the call and waits until it is held.
+    /// Starts the command and waits until it is held.
     #[track_caller]
     pub(crate) fn begin(project: &TestProject, args: &[&str]) -> Self {
         let at = |name: &str| project.home().join(name);
@@ -40,7 +40,7 @@ impl Held {
         holds("the signal to be sent", || self.sent.exists());
     }
 
-    /// Lets it go on, to its end.
+    /// Lets the command run to its end.
     pub(crate) fn finish(self) -> Output {
         fs::write(self.go, "").unwrap();
         self.call.join().unwrap()

@@ -1,4 +1,4 @@
-//! One request, as small as it can be.
+//! A minimal HTTP client: one request per connection.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -20,22 +20,22 @@ impl Answer {
     }
 }
 
-/// Asks `http://127.0.0.1:PORT/PATH`; `None` when nobody answers. `headers` are whole lines.
+/// Requests `http://127.0.0.1:PORT/PATH`; `None` without an answer. `headers` are whole lines.
 pub(crate) fn get(url: &str, headers: &[&str]) -> Option<Answer> {
     request("GET", url, headers, "")
 }
 
-/// Sends a form's fields, encoded as they are to be.
+/// Sends the form's fields, already URL-encoded.
 pub(crate) fn post(url: &str, fields: &str) -> Option<Answer> {
     request("POST", url, &["Content-Type: application/x-www-form-urlencoded"], fields)
 }
 
-/// Sends a body, or nothing, with these headers.
+/// Sends a body, which may be empty, with these headers.
 pub(crate) fn post_with(url: &str, headers: &[&str], body: &str) -> Option<Answer> {
     request("POST", url, headers, body)
 }
 
-/// Sends a body as it is, without its length, until the other side has had enough.
+/// Sends a chunked body until the server closes the connection.
 pub(crate) fn post_chunked(url: &str, headers: &[&str], body: &str) -> Option<Answer> {
     let (address, path) = url.strip_prefix("http://")?.split_once('/')?;
     let mut stream = TcpStream::connect(address).ok()?;
@@ -47,7 +47,7 @@ pub(crate) fn post_chunked(url: &str, headers: &[&str], body: &str) -> Option<An
     answer(&mut stream)
 }
 
-/// Asks under another name of the host.
+/// Sends a request with another `Host`.
 pub(crate) fn get_as(host: &str, url: &str) -> Option<Answer> {
     request_as(host, "GET", url, &[], "")
 }
@@ -65,14 +65,14 @@ fn request_as(host: &str, method: &str, url: &str, headers: &[&str], body: &str)
     let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
     let request =
         format!("{method} /{path} HTTP/1.0\r\nHost: {host}\r\nAccept: */*\r\n{headers}{length}\r\n{body}");
-    // It may be refused before it is sent whole.
+    // The server may refuse it before all is sent.
     let _cut_off = stream.write_all(request.as_bytes());
     answer(&mut stream)
 }
 
 fn answer(stream: &mut TcpStream) -> Option<Answer> {
     let mut reply = Vec::new();
-    // What came before the connection was reset counts.
+    // Data from before a connection reset counts.
     let _reset = stream.read_to_end(&mut reply);
     let reply = String::from_utf8_lossy(&reply);
     let (head, body) = reply.split_once("\r\n\r\n")?;

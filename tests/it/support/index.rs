@@ -8,7 +8,7 @@ use super::run;
 /// A package that no real index has.
 pub(crate) const PACKAGE: &str = "pipulate-probe";
 
-/// Makes wheels of these versions, and an index of them: `FOLDER/simple`, `FOLDER/wheels`.
+/// Creates wheels of these versions and an index of them: `FOLDER/simple`, `FOLDER/wheels`.
 const SCRIPT: &str = r#"
 import base64, hashlib, os, sys, zipfile
 folder, package, *versions = sys.argv[1:]
@@ -43,7 +43,7 @@ links = "".join(f'<a href="{name}/">{name}</a>\n' for name in packages)
 open(os.path.join(folder, "simple", "index.html"), "w").write(page.format(links))
 "#;
 
-/// Makes an index with these versions of a package, or adds them to one.
+/// Creates an index with these versions of a package, or adds them to one.
 #[track_caller]
 pub(crate) fn make(folder: &Path, package: &str, versions: &[&str]) {
     let mut command = run::command(python());

@@ -1,11 +1,11 @@
-//! A person at the JupyterLab of a project: opens kernels and terminals, and types.
+//! A user of a project's JupyterLab: opens kernels and terminals, and runs code in them.
 
 use std::path::{Path, PathBuf};
 
 use super::project::{TestProject, python};
 use super::run;
 
-/// The JupyterLab of a project that runs.
+/// The JupyterLab of a running project.
 pub(crate) struct Jupyter {
     url: String,
     token_file: PathBuf,
@@ -28,18 +28,18 @@ impl Jupyter {
         Self::at(project, "", ".pipulate/run/jupyter-token")
     }
 
-    /// One whose own configuration says where its pages begin and what its token is.
+    /// A JupyterLab with another base path and token.
     pub(crate) fn at(project: &TestProject, base: &str, token_file: &str) -> Self {
         let url = format!("http://127.0.0.1:{}{base}", project.port("jupyter"));
         Self { url, token_file: project.path(token_file) }
     }
 
-    /// The same, speaking https.
+    /// Switches to https.
     pub(crate) fn secure(self) -> Self {
         Self { url: self.url.replacen("http:", "https:", 1), ..self }
     }
 
-    /// What it says about a kernelspec.
+    /// JupyterLab's answer about a kernelspec.
     #[track_caller]
     pub(crate) fn kernelspec(&self, name: &str) -> serde_json::Value {
         serde_json::from_str(&self.ask(&["spec", name], "")).unwrap()
@@ -51,13 +51,13 @@ impl Jupyter {
         self.kernel_of("python3")
     }
 
-    /// Starts a kernel of some kernelspec.
+    /// Starts a kernel of this kernelspec.
     #[track_caller]
     pub(crate) fn kernel_of(&self, spec: &str) -> Kernel<'_> {
         Kernel { jupyter: self, id: self.ask(&["kernel", spec], "").trim().to_owned() }
     }
 
-    /// Starts a Python kernel where a password is asked for.
+    /// Signs in with a password and starts a Python kernel.
     #[track_caller]
     pub(crate) fn kernel_by_password(&self, password: &str) {
         self.ask(&["login", "python3"], password);
@@ -85,13 +85,13 @@ impl Jupyter {
 }
 
 impl Kernel<'_> {
-    /// Runs code to its end; what it printed.
+    /// Runs code to its end and returns its output.
     #[track_caller]
     pub(crate) fn run(&self, code: &str) -> String {
         self.jupyter.ask(&["run", &self.id], code)
     }
 
-    /// Runs code, and returns when it is running.
+    /// Starts code and returns once it is running.
     #[track_caller]
     pub(crate) fn begin(&self, code: &str) {
         self.jupyter.ask(&["begin", &self.id], code);
@@ -99,20 +99,20 @@ impl Kernel<'_> {
 }
 
 impl Kernel<'_> {
-    /// Restarts it, as the page does.
+    /// Restarts the kernel as the page does.
     #[track_caller]
     pub(crate) fn restart(&self) {
         self.jupyter.ask(&["restart", &self.id], "");
     }
 
-    /// What its debugger answers.
+    /// The debugger's answer.
     #[track_caller]
     pub(crate) fn debug(&self, request: &serde_json::Value) -> serde_json::Value {
         serde_json::from_str(&self.jupyter.ask(&["debug", &self.id], &request.to_string())).unwrap()
     }
 }
 
-/// Runs code in a kernel without its JupyterLab; what it printed.
+/// Runs code in a kernel without its JupyterLab and returns the output.
 #[track_caller]
 pub(crate) fn run_in_kernel(connection_file: &Path, code: &str) -> String {
     let script = "import sys, jupyter_client\n\
@@ -126,7 +126,7 @@ pub(crate) fn run_in_kernel(connection_file: &Path, code: &str) -> String {
     run::output(&mut command).expect(0).stdout
 }
 
-/// Where `cargo xtask prepare` puts ipykernel 6.
+/// The folder of ipykernel 6 from `cargo xtask prepare`.
 pub(crate) fn ipykernel_6() -> PathBuf {
     prepared("ipykernel-6")
 }
@@ -147,7 +147,7 @@ pub(crate) fn prepared(name: &str) -> PathBuf {
 }
 
 impl JupyterTerminal<'_> {
-    /// Types a line, and returns when the terminal has shown `text`. Its echo shows the line, too.
+    /// Types a line and waits until the terminal has shown `text`. The line's echo counts, too.
     #[track_caller]
     pub(crate) fn type_line(&self, line: &str, text: &str) {
         self.jupyter.ask(&["type", &self.name, text], line);

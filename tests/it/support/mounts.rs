@@ -1,7 +1,7 @@
-//! File systems of a test's own: small ones, read-only ones, strange ones.
+//! Mounted file systems for a test: small, read-only, or damaged ones.
 //!
-//! The test runs again inside a mount namespace, which takes its mounts along when it ends. Root
-//! makes one; anybody else needs a system that lets users have namespaces.
+//! The test runs again in a mount namespace, whose mounts end with it. Root can make one; other users need
+//! unprivileged user namespaces.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,11 +9,11 @@ use std::process::Command;
 use super::run;
 use super::skip::skipped;
 
-/// Set inside.
+/// Set inside the namespace.
 const INSIDE: &str = "PIPULATE_TEST_HAS_MOUNTS";
 
-/// Whether the calling test may mount: it does its work inside, and returns at once outside, where
-/// this runs it again. Also with `more` namespaces, as `unshare` calls them.
+/// Returns true inside the namespace, where the test does its work; outside, runs the test inside and returns
+/// false. `more` are further namespaces, as options of `unshare`.
 #[track_caller]
 pub(crate) fn are_ours(more: &[&str]) -> bool {
     if std::env::var_os(INSIDE).is_some() {
@@ -31,7 +31,8 @@ pub(crate) fn are_ours(more: &[&str]) -> bool {
     false
 }
 
-/// `unshare` that makes a mount namespace and `more`, without what it runs. `None` where users have none.
+/// `unshare` with a mount namespace and `more`, without a command yet. `None` where users can't have
+/// namespaces.
 pub(crate) fn in_a_namespace(mut unshare: Command, more: &[&str]) -> Option<Command> {
     unshare.args(["--mount", "--propagation", "private"]).args(more);
     if !rustix::process::geteuid().is_root() {
@@ -44,7 +45,7 @@ pub(crate) fn in_a_namespace(mut unshare: Command, more: &[&str]) -> Option<Comm
     Some(unshare)
 }
 
-/// An empty file system in memory, of this size, over a folder.
+/// Mounts an empty tmpfs of this size over a folder.
 #[track_caller]
 pub(crate) fn small(folder: &Path, size: &str) {
     std::fs::create_dir_all(folder).unwrap();
@@ -55,7 +56,7 @@ pub(crate) fn small(folder: &Path, size: &str) {
     );
 }
 
-/// A disk of its own over a folder, in a file beside it; `false` where the system lends none.
+/// Mounts a disk image over a folder; the image is beside it. Returns false without loop devices.
 pub(crate) fn disk(folder: &Path) -> bool {
     if !are_there(&["mkfs.ext4", "fsfreeze"]) {
         return false;
@@ -71,8 +72,8 @@ pub(crate) fn disk(folder: &Path) -> bool {
     is_there
 }
 
-/// A disk of its own over a folder, of which everybody's share is this large; `false` where the system lends
-/// none.
+/// Mounts a disk image over a folder with a quota of this size for each user. Returns false without loop
+/// devices.
 pub(crate) fn shared_disk(folder: &Path, share: &str) -> bool {
     if !are_there(&["mkfs.btrfs", "btrfs"]) {
         return false;
@@ -95,7 +96,7 @@ pub(crate) fn shared_disk(folder: &Path, share: &str) -> bool {
     failed.is_none()
 }
 
-/// An empty file that a disk over a folder can be made of.
+/// The empty image file for a disk over a folder.
 fn image_of(folder: &Path) -> PathBuf {
     let image = folder.with_extension("image");
     std::fs::File::create(&image).unwrap().set_len(32 << 20).unwrap();
@@ -111,8 +112,7 @@ fn are_there(programs: &[&str]) -> bool {
     missing.is_none()
 }
 
-/// A memory stick over a folder: its file system knows of no FIFOs, no links and no users. Pulled out when
-/// this is dropped.
+/// A memory stick over a folder: its file system has no FIFOs, links or users. Unplugged on drop.
 pub(crate) struct Stick<'a> {
     folder: &'a Path,
     device: String,
@@ -145,7 +145,7 @@ impl Drop for Stick<'_> {
     }
 }
 
-/// A disk on which every write waits, also for whoever is killed, until this is dropped.
+/// A disk on which every write blocks, even for killed processes, until this is dropped.
 pub(crate) struct Frozen<'a>(&'a Path);
 
 impl<'a> Frozen<'a> {
@@ -162,10 +162,10 @@ impl Drop for Frozen<'_> {
     }
 }
 
-/// Breaks a disk: whatever is asked of it from now on is an error.
+/// Breaks a disk: every later access to it is an error.
 #[track_caller]
 pub(crate) fn break_disk(folder: &Path) {
-    // EXT4_IOC_SHUTDOWN, without writing anything more.
+    // EXT4_IOC_SHUTDOWN without flushing.
     let script = "import fcntl, os, sys; \
                   fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, (2).to_bytes(4, sys.byteorder))";
     mount(run::command("python3").args(["-c", script]).arg(folder));

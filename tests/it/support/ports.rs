@@ -1,7 +1,7 @@
 //! Free ports, each for one test at a time.
 //!
-//! They lie below those that the system hands out by itself, so that nobody else's connection takes
-//! one between its choice and its use; a lock on a file of its number keeps other tests away.
+//! They are below the ephemeral range, so that no outgoing connection takes one between its choice and its
+//! use; a lock file with the port's number keeps other tests away.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -10,20 +10,20 @@ use std::path::PathBuf;
 
 const RANGE: Range<u16> = 20_000..32_000;
 
-/// A port that is ours until this is dropped.
+/// A port that is reserved for this test until it is dropped.
 pub(crate) struct Port {
     pub(crate) number: u16,
     _lock: File,
 }
 
-/// The ports that are chosen where none is named, for one test until this is dropped: another one
-/// could take what is to be found again.
+/// The default ports, for one test until this is dropped: another test could take a port that this one
+/// expects to find again.
 pub(crate) struct DefaultPorts {
     _lock: File,
 }
 
 impl DefaultPorts {
-    /// Waits for its turn.
+    /// Waits for the ports' lock.
     pub(crate) fn take() -> Self {
         let lock = File::create(folder().join("default")).unwrap();
         lock.lock().unwrap();
@@ -32,11 +32,11 @@ impl DefaultPorts {
 }
 
 impl Port {
-    /// Takes a port on which nothing listens.
+    /// Takes a port without a listener.
     pub(crate) fn take() -> Self {
         let folder = folder();
         let width = u32::from(RANGE.end - RANGE.start);
-        // Tests that begin at the same time begin to look at different places.
+        // Tests that begin at the same time start to search at different places.
         let first = std::process::id().wrapping_mul(97) % width;
         let candidates = (0..width).map(|step| RANGE.start + u16::try_from((first + step) % width).unwrap());
         let take = |number: u16| {
@@ -49,7 +49,7 @@ impl Port {
     }
 }
 
-/// Where the locks are.
+/// The folder of the locks.
 fn folder() -> PathBuf {
     let user = rustix::process::geteuid().as_raw();
     let folder = std::env::temp_dir().join(format!("pipulate-test-ports-{user}"));

@@ -13,18 +13,18 @@ use super::wait::holds;
 pub(crate) struct Process {
     pub(crate) pid: i32,
     pub(crate) ppid: i32,
-    /// When it started, in ticks since boot: tells it from the next one with this pid.
+    /// The start time, in ticks since boot: distinguishes processes with the same pid.
     pub(crate) start: u64,
-    /// Its arguments, in one line.
+    /// The arguments, in one line.
     pub(crate) command: String,
 }
 
 impl Process {
-    /// The living process with that pid; zombies do not live.
+    /// The running process with that pid; zombies don't count.
     pub(crate) fn find(pid: i32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        // One whose first thread has ended may run on in others.
+        // A process whose first thread has ended may run on in other threads.
         if matches!(*fields.first()?, "Z" | "X") && fields.get(17)? == &"1" {
             return None;
         }
@@ -40,22 +40,22 @@ impl Process {
         Self::find(number).unwrap_or_else(|| panic!("process {number} does not live"))
     }
 
-    /// The file that it executes.
+    /// The path of its executable.
     pub(crate) fn program(&self) -> PathBuf {
         fs::read_link(format!("/proc/{}/exe", self.pid)).unwrap_or_default()
     }
 
-    /// Whether this very process still lives.
+    /// Returns true if this process still runs; a reused pid doesn't count.
     pub(crate) fn lives(&self) -> bool {
         Self::find(self.pid).is_some_and(|now| now.is(self))
     }
 
-    /// Whether both are one process, whoever is its parent by now.
+    /// Returns true if both are the same process; the parent may differ.
     pub(crate) fn is(&self, other: &Self) -> bool {
         (self.pid, self.start) == (other.pid, other.start)
     }
 
-    /// Everything below it.
+    /// All its descendants.
     pub(crate) fn descendants(&self) -> Vec<Self> {
         let all = all();
         let mut family: HashSet<i32> = HashSet::from([self.pid]);
@@ -76,7 +76,7 @@ impl Process {
         }
     }
 
-    /// Signals this very process, if it still lives.
+    /// Signals this process, if it still runs.
     pub(crate) fn signal(&self, signal: Signal) {
         if self.lives() {
             // It may end at any moment.
@@ -84,7 +84,7 @@ impl Process {
         }
     }
 
-    /// Ends it by KILL and waits until it is gone.
+    /// Kills it and waits until it is gone.
     #[track_caller]
     pub(crate) fn kill(&self) {
         self.signal(Signal::KILL);
@@ -92,13 +92,13 @@ impl Process {
     }
 }
 
-/// Every living process.
+/// Every running process.
 pub(crate) fn all() -> Vec<Process> {
     let names = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name());
     names.filter_map(|name| Process::find(name.to_str()?.parse().ok()?)).collect()
 }
 
-/// The living processes in whose environment a variable begins like this.
+/// The running processes with an environment entry that starts with this text.
 pub(crate) fn with_variable(beginning: &str) -> Vec<Process> {
     let carries = |process: &Process| {
         read(process.pid, "environ").iter().any(|variable| variable.starts_with(beginning))
@@ -106,19 +106,19 @@ pub(crate) fn with_variable(beginning: &str) -> Vec<Process> {
     all().into_iter().filter(carries).collect()
 }
 
-/// The text of every process's arguments, those of other users included.
+/// The arguments of every process as one text, including other users'.
 pub(crate) fn every_command_line() -> String {
     all().into_iter().map(|process| process.command + "\n").collect()
 }
 
-/// The living processes one of whose arguments begins like this.
+/// The running processes with an argument that starts with this text.
 pub(crate) fn with_argument(beginning: &str) -> Vec<Process> {
     let carries =
         |process: &Process| read(process.pid, "cmdline").iter().any(|word| word.starts_with(beginning));
     all().into_iter().filter(carries).collect()
 }
 
-/// The parts of a file of `/proc` that are separated by NUL.
+/// The NUL-separated parts of a file of `/proc`.
 fn read(pid: i32, file: &str) -> Vec<String> {
     let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
     let bytes = if bytes.is_empty() { read_in_threads(pid, file) } else { bytes };
@@ -126,14 +126,14 @@ fn read(pid: i32, file: &str) -> Vec<String> {
     bytes.split(|&byte| byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect()
 }
 
-/// What is no longer shown of a process whose first thread has ended.
+/// Reads a file from the other threads, for a process whose first thread has ended.
 fn read_in_threads(pid: i32, file: &str) -> Vec<u8> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let texts = threads.filter_map(|thread| fs::read(thread.path().join(file)).ok());
     texts.into_iter().find(|bytes| !bytes.is_empty()).unwrap_or_default()
 }
 
-/// A process of the test's own, ended when this is dropped.
+/// A process of the test, unrelated to any project; ended on drop.
 pub(crate) struct Stranger {
     child: std::process::Child,
 }
@@ -144,7 +144,7 @@ impl Stranger {
         Self { child: command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")) }
     }
 
-    /// What it is now; fails when it does not live any more.
+    /// Its current entry in the process table; fails if it has ended.
     #[track_caller]
     pub(crate) fn process(&self) -> Process {
         let pid = i32::try_from(self.child.id()).unwrap();

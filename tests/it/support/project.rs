@@ -1,6 +1,6 @@
-//! A project folder with a home directory of its own, and the program at work in it.
+//! A project folder with a home directory of its own, and the program in it.
 //!
-//! When the handle is dropped, everything in it is stopped; whatever then still runs fails the test.
+//! On drop, all its services are stopped; any process that still runs fails the test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,16 +21,16 @@ pub(crate) const PIPULATE: &str = env!("CARGO_BIN_EXE_pipulate");
 
 /// A project that a test may do anything to.
 pub(crate) struct TestProject {
-    /// The folder that all of it is in; removed at the end.
+    /// The folder of everything; removed at the end.
     folder: tempfile::TempDir,
     home: PathBuf,
     root: PathBuf,
     ports: [(&'static str, Port); 3],
-    /// Nothing listens here, where Ollama is looked for.
+    /// A port without a listener, configured as Ollama's.
     nobody: Port,
 }
 
-/// What a project begins with.
+/// The contents of a new project.
 pub(crate) struct Builder {
     folder: String,
     config: String,
@@ -40,12 +40,12 @@ pub(crate) struct Builder {
 }
 
 impl TestProject {
-    /// A project with JupyterLab and the embedded web app, on ports that are free.
+    /// A project with JupyterLab and the embedded web app on free ports.
     pub(crate) fn new() -> Self {
         Self::builder().build()
     }
 
-    /// Only the embedded web app and what is added: quick to start.
+    /// A project with only the embedded web app and the services that the test adds: quick to start.
     pub(crate) fn light() -> Builder {
         Self::builder().table("jupyter", "enabled = false")
     }
@@ -60,7 +60,7 @@ impl TestProject {
         }
     }
 
-    /// The project's folder, without links in its path.
+    /// The project's folder as a path without links.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
@@ -80,7 +80,7 @@ impl TestProject {
         self.ports.iter().find(|(name, _)| *name == service).expect("a built-in service").1.number
     }
 
-    /// Adds a file, or replaces it.
+    /// Creates a file or replaces it.
     pub(crate) fn write(&self, relative: &str, text: &str) {
         let path = self.path(relative);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -100,7 +100,7 @@ impl TestProject {
         command
     }
 
-    /// Another program in the same folder and the same environment.
+    /// Another program in the same folder and environment.
     pub(crate) fn foreign(&self, program: impl AsRef<Path>) -> Command {
         let mut command = run::command(program);
         let inside = |name: &str| self.home.join(name).into_os_string();
@@ -114,7 +114,7 @@ impl TestProject {
             ("XDG_RUNTIME_DIR", inside(".runtime")),
             ("TMUX_TMPDIR", inside(".runtime")),
         ]);
-        // The program under test lies in cargo's cache, and is large.
+        // The program under test is in cargo's target folder, and is large.
         command.env("PIPULATE_NO_COPY", "1");
         command.envs([("LANG", "C.UTF-8"), ("SHELL", "/bin/bash"), ("PIPULATE_NO_BROWSER", "1")]);
         command.env("OLLAMA_HOST", format!("127.0.0.1:{}", self.nobody.number));
@@ -133,7 +133,7 @@ impl TestProject {
         self.run(&[&["start", "--no-setup"], services].concat()).expect(0)
     }
 
-    /// `status --json`, whatever its exit code.
+    /// `status --json`, with any exit code.
     #[track_caller]
     pub(crate) fn status(&self) -> Value {
         let output = self.run(&["status", "--json"]);
@@ -148,13 +148,13 @@ impl TestProject {
         found.unwrap_or_else(|| panic!("no {name} in {status}")).clone()
     }
 
-    /// Waits until `status --json` says that a service has this state; what it says then.
+    /// Waits until `status --json` has this state for a service, and returns its entry.
     #[track_caller]
     pub(crate) fn wait_for_state(&self, service: &str, state: &str) -> Value {
         self.wait_for_service(service, &format!("to be {state}"), |found| found["state"] == state)
     }
 
-    /// Waits until a service is as it should be. Whoever waits in vain reads how it was at last.
+    /// Waits for a condition on a service; the timeout shows its last status.
     #[track_caller]
     pub(crate) fn wait_for_service(&self, name: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         wait_for_ok(&format!("{name} {what}"), || {
@@ -163,12 +163,12 @@ impl TestProject {
         })
     }
 
-    /// The living processes that carry this project's marker, those of every service.
+    /// The running processes with this project's marker.
     pub(crate) fn processes(&self) -> Vec<Process> {
         process::with_variable(&format!("PIPULATE_SESSION={}/", self.id()))
     }
 
-    /// The living processes that call themselves supervisors of a service, at work or not yet.
+    /// The running processes whose arguments are those of a service's supervisor, ready or not.
     pub(crate) fn supervisors(&self, service: &str) -> Vec<Process> {
         process::with_variable(&format!("PIPULATE_SESSION={}/{service}/supervisor", self.id()))
     }
@@ -179,7 +179,7 @@ impl TestProject {
         wait_for(command, || self.everything().into_iter().find(|found| found.command == command))
     }
 
-    /// Output without what changes from run to run.
+    /// The output without the parts that differ from run to run.
     pub(crate) fn redact(&self, text: &str) -> String {
         let text_of = |path: &Path| path.to_str().unwrap().to_owned();
         let (root, home) = (text_of(&self.root), text_of(&self.home));
@@ -187,12 +187,12 @@ impl TestProject {
         redact(text, &[(PIPULATE, "[PIPULATE]"), (&root, "[ROOT]"), (&home, "[HOME]")], &ports)
     }
 
-    /// The project's part of the marker.
+    /// The project id in the marker.
     fn id(&self) -> ProjectId {
         ProjectId::of_root(&AbsPath::new(&self.root).unwrap())
     }
 
-    /// Whatever was started with this project's home directory, marker or not.
+    /// All processes that were started with this project's home directory, with or without the marker.
     fn everything(&self) -> Vec<Process> {
         process::with_variable(&format!("HOME={}", self.home.display()))
     }
@@ -218,32 +218,32 @@ impl Drop for TestProject {
 }
 
 impl Builder {
-    /// More of `pipulate.toml`.
+    /// Appends to `pipulate.toml`.
     pub(crate) fn config(mut self, text: &str) -> Self {
         self.config.push_str(text);
         self
     }
 
-    /// More lines for the table of a built-in service.
+    /// Adds lines to the table of a built-in service.
     pub(crate) fn table(mut self, service: &'static str, lines: &str) -> Self {
         self.tables.push((service, lines.to_owned()));
         self
     }
 
-    /// A file in the project's folder.
+    /// Adds a file to the project's folder.
     pub(crate) fn file(mut self, relative: &str, text: &str) -> Self {
         self.files.push((relative.to_owned(), text.to_owned()));
         self
     }
 
-    /// Leaves the choice of ports to the program.
+    /// Doesn't configure ports: the program chooses them.
     pub(crate) fn ports_by_default(mut self) -> Self {
         self.pinned = false;
         self
     }
 
-    /// Makes the folders. The Python environment is a link to the one of the tests.
-    /// What the project's folder is called, if not `demo`.
+    /// Creates the folders. The Python environment is a link to the tests' one. `folder` replaces the name
+    /// `demo`.
     pub(crate) fn named(self, folder: &str) -> Self {
         Self { folder: folder.to_owned(), ..self }
     }
@@ -275,7 +275,7 @@ impl Builder {
     }
 }
 
-/// The Python of the tests; fails with advice where there is none.
+/// The tests' Python; fails with advice if it is missing.
 pub(crate) fn python() -> PathBuf {
     environment().join("bin/python")
 }

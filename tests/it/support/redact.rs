@@ -1,10 +1,10 @@
-//! The one place that makes output the same in every run.
+//! The one place that makes output identical in every run.
 //!
 //! Paths, ports, pids, times, durations, sizes, ids and hashes become words in brackets.
 
 use regex::{Captures, Regex};
 
-/// Each pattern with what takes its place; earlier ones win.
+/// Each pattern with its replacement; earlier ones win.
 const RULES: [(&str, &str); 13] = [
     (r"\x1b\[[0-9;?]*[A-Za-z]", ""),
     (r"\b(x86_64|aarch64)-(linux|darwin)\b", "[SYSTEM]"),
@@ -21,7 +21,7 @@ const RULES: [(&str, &str); 13] = [
     (r"\b\d+(\.\d+)? ?(ns|µs|ms|s)\b", "[DURATION]"),
 ];
 
-/// `text` with everything that changes between runs replaced, `paths` first.
+/// `text` with everything that differs between runs replaced, `paths` first.
 pub(crate) fn redact(text: &str, paths: &[(&str, &str)], ports: &[u16]) -> String {
     let mut text = text.to_owned();
     for (path, word) in paths {

@@ -1,7 +1,7 @@
-//! Running programs to their end, with all that they say.
+//! Runs programs to their end and captures their output.
 //!
-//! A program has ended when its output has: whoever leaves something behind that holds our pipes
-//! would hang `$(pipulate start)`, and fails here.
+//! A program has ended when its output has ended: a child that keeps our pipes open would hang `$(pipulate
+//! start)`, and fails here.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -15,17 +15,17 @@ use super::project::PIPULATE;
 /// Longer than any of our programs takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How a program ended, and what it said.
+/// A program's exit code and output.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
-    /// `None` when a signal ended it.
+    /// `None` after a signal.
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
 impl Output {
-    /// Fails, with all that was said, when the exit code is another one.
+    /// Fails with all output unless this is the exit code.
     #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
@@ -33,7 +33,7 @@ impl Output {
     }
 }
 
-/// A command in which nothing is set yet.
+/// A command with stdin at `/dev/null` and nothing else set.
 #[expect(clippy::disallowed_methods, reason = "tests start programs with environments of their own making")]
 pub(crate) fn command(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new(program.as_ref());
@@ -41,7 +41,7 @@ pub(crate) fn command(program: impl AsRef<Path>) -> Command {
     command
 }
 
-/// The same command as another user than root.
+/// The same command as a user other than root.
 pub(crate) fn as_user(user: &str, command: &Command) -> Command {
     let mut other = self::command("setpriv");
     other.args(["--reuid", user, "--regid", user, "--clear-groups", "--"]);
@@ -53,8 +53,8 @@ pub(crate) fn as_user(user: &str, command: &Command) -> Command {
     other
 }
 
-/// The program of a command. Ours is copied beside the project where it runs: the checkout may lie
-/// where nobody but its owner may enter.
+/// The command's program. Ours is copied beside the project: other users may not be able to enter the
+/// checkout.
 fn for_everybody(command: &Command) -> PathBuf {
     let program = PathBuf::from(command.get_program());
     let beside = command.get_current_dir().and_then(Path::parent).filter(|_| program == Path::new(PIPULATE));
@@ -71,7 +71,7 @@ pub(crate) fn output(command: &mut Command) -> Output {
     output_of(command, "")
 }
 
-/// The same for a command that reads `input` from a pipe; without an input its stdin is as it was set.
+/// Runs a command with `input` in a pipe as stdin; an empty input leaves stdin as it is set.
 #[track_caller]
 pub(crate) fn output_of(command: &mut Command, input: &str) -> Output {
     if !input.is_empty() {
@@ -98,7 +98,7 @@ fn read_to_end(mut source: impl Read + Send + 'static) -> Receiver<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         let _read = source.read_to_end(&mut bytes);
-        // Nobody listens once the test has failed.
+        // After a failure there is no receiver.
         let _failed = sender.send(String::from_utf8_lossy(&bytes).into_owned());
     });
     receiver

@@ -1,4 +1,4 @@
-//! A terminal with a screen: tmux keeps what a person would see, and where the cursor is.
+//! A terminal with a screen: tmux keeps the visible text and the cursor.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,10 +7,10 @@ use super::process::Process;
 use super::run;
 use super::wait::{holds, wait_for};
 
-/// Columns; a longer line goes on in the next row.
+/// The width; longer lines continue in the next row.
 pub(crate) const COLUMNS: usize = 60;
 
-/// What is shown before the exit code.
+/// The text before the exit code.
 const ENDED: &str = "the command ended with ";
 
 /// A command on a screen of its own.
@@ -21,10 +21,10 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// Runs a shell's line on a new screen, with the environment and folder of `like`.
+    /// Runs a shell line on a new screen, with the environment and folder of `like`.
     #[track_caller]
     pub(crate) fn open(like: &Command, line: &str) -> Self {
-        // tmux has been seen to miss how a command ended, so the shell around it says so.
+        // tmux sometimes misses the exit code, so the surrounding shell prints it.
         let line = format!("trap : INT\n{line}\necho \"{ENDED}$?.\"; read stay");
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("tmux");
@@ -71,31 +71,31 @@ impl Screen {
         self.press("Enter");
     }
 
-    /// The rows, without spaces at their ends.
+    /// The rows without trailing spaces.
     #[track_caller]
     pub(crate) fn rows(&self) -> Vec<String> {
         self.tmux(&["capture-pane", "-p"]).lines().map(|row| row.trim_end().to_owned()).collect()
     }
 
-    /// What is on it, with lines that were too long put together again.
+    /// The screen's text, with wrapped lines joined.
     #[track_caller]
     pub(crate) fn text(&self) -> String {
         self.tmux(&["capture-pane", "-p", "-J"])
     }
 
-    /// The same with its colors.
+    /// The screen's text with its colors.
     #[track_caller]
     pub(crate) fn colored(&self) -> String {
         self.tmux(&["capture-pane", "-p", "-J", "-e"])
     }
 
-    /// Waits until a text is on it.
+    /// Waits until the screen shows a text.
     #[track_caller]
     pub(crate) fn wait_for(&self, text: &str) {
         holds(&format!("{text:?} on the screen"), || self.text().contains(text));
     }
 
-    /// Waits until the command has ended; its exit code.
+    /// Waits until the command has ended, and returns its exit code.
     #[track_caller]
     pub(crate) fn end(self) -> i32 {
         wait_for("the end of the command on the screen", || {

@@ -1,11 +1,11 @@
-//! What a person reads: several calls of the program, one after the other, as they look in a terminal.
+//! A transcript of several commands, as a user sees them in a terminal.
 
 use std::fmt::Write;
 
 use super::project::TestProject;
 use super::run::{self, Output};
 
-/// A session to be compared with how it was before.
+/// A session for a snapshot.
 pub(crate) struct Session<'a> {
     project: &'a TestProject,
     text: String,
@@ -16,13 +16,13 @@ impl<'a> Session<'a> {
         Self { project, text: String::new() }
     }
 
-    /// Calls the program, which is to end with this code.
+    /// Runs the program, which must end with this code.
     #[track_caller]
     pub(crate) fn run(&mut self, args: &[&str], code: i32) -> Output {
         self.run_command(args, &mut self.project.command(args), code)
     }
 
-    /// The same for a call that is more than its arguments.
+    /// Runs a prepared command, shown as `line`, which must end with this code.
     #[track_caller]
     pub(crate) fn run_command(
         &mut self,
@@ -41,7 +41,7 @@ impl<'a> Session<'a> {
         output
     }
 
-    /// All of it, without what changes from run to run, and without the warning that root gets.
+    /// The transcript without the parts that differ from run to run, and without the warning for root.
     pub(crate) fn text(&self) -> String {
         let lines = self.text.split_inclusive('\n');
         let of_any_user: String = lines.filter(|line| !line.starts_with("warning: you are root: ")).collect();

@@ -1,8 +1,8 @@
-//! Conditions that many tests have in common.
+//! Conditions that several tests share.
 
 pub(crate) use super::ledger::skipped;
 
-/// Whether root runs the tests; if not, the calling test is skipped.
+/// Returns true, and records the skip, unless root runs the tests.
 #[track_caller]
 pub(crate) fn unless_root() -> bool {
     let is_root = rustix::process::geteuid().is_root();

@@ -1,4 +1,4 @@
-//! A terminal with a person in front of it: `script` holds the other end.
+//! A terminal with a user: `script` holds the other end.
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -15,9 +15,9 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Runs a shell's line in a new terminal, with the environment and folder of `like`.
+    /// Runs a shell line in a new terminal, with the environment and folder of `like`.
     pub(crate) fn open(like: &Command, line: &str) -> Self {
-        // Whoever ran the tests may be deaf to a hang-up; a person's terminal is not.
+        // The test runner may ignore SIGHUP; a user's terminal doesn't.
         let mut command = run::command("env");
         command.args(["--default-signal=HUP", "script"]);
         command.args(["--quiet", "--flush", "--return", "--command", line, "/dev/null"]).env_clear();
@@ -40,23 +40,23 @@ impl Terminal {
         Self { script, shown }
     }
 
-    /// All that it has shown so far.
+    /// The output so far.
     pub(crate) fn shown(&self) -> String {
         String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
     }
 
-    /// Types.
+    /// Types text.
     pub(crate) fn type_text(&mut self, text: &str) {
         self.script.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
     }
 
-    /// Waits until it has shown a text.
+    /// Waits until the terminal has shown a text.
     #[track_caller]
     pub(crate) fn wait_for(&self, text: &str) {
         wait_for(&format!("{text:?} in the terminal"), || self.shown().contains(text).then_some(()));
     }
 
-    /// Closes the window: whoever is in it is told by SIGHUP.
+    /// Closes the window: its processes get SIGHUP.
     pub(crate) fn hang_up(mut self) {
         self.script.kill().unwrap();
         self.script.wait().unwrap();
@@ -64,7 +64,7 @@ impl Terminal {
 
     /// Types when the line editor shows its prompt again and nothing after it.
     ///
-    /// Until then the terminal itself takes keys: Ctrl-D typed there is no end of input for the editor.
+    /// Before that, the terminal driver takes the keys: Ctrl-D is no end of input for the editor then.
     #[track_caller]
     pub(crate) fn type_at(&mut self, prompt: &str, text: &str) {
         wait_for(&format!("{prompt:?} at the end of the terminal"), || {
@@ -75,7 +75,7 @@ impl Terminal {
         self.type_text(text);
     }
 
-    /// Waits until the command has ended; its exit code.
+    /// Waits until the command has ended, and returns its exit code.
     #[track_caller]
     pub(crate) fn end(mut self) -> Option<i32> {
         let script = &mut self.script;
@@ -90,7 +90,7 @@ impl Drop for Terminal {
     }
 }
 
-/// Whether a text moves the cursor and sets modes, and shows nothing.
+/// Returns true if a text only moves the cursor and sets modes.
 fn only_escapes(text: &str) -> bool {
     let mut parts = text.split('\x1b');
     let is_escape = |part: &str| {

@@ -1,9 +1,9 @@
-//! Chance that can be repeated: everything that a round decides comes from here.
+//! Reproducible randomness: the source of every decision in a round.
 
 use std::thread;
 use std::time::Duration;
 
-/// A stream of numbers that follows from its seed (splitmix64).
+/// A pseudorandom sequence from a seed (splitmix64).
 #[derive(Debug, Clone)]
 pub(crate) struct Dice(u64);
 
@@ -24,17 +24,17 @@ impl Dice {
         usize::try_from(self.next() % u64::try_from(bound).unwrap()).unwrap()
     }
 
-    /// One of these.
+    /// One of these values.
     pub(crate) fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.below(of.len())]
     }
 
-    /// Other dice, for a thread of its own.
+    /// A separate sequence for another thread.
     pub(crate) fn fork(&mut self) -> Self {
         Self(self.next())
     }
 
-    /// Lets a random time pass, `most` at most. The moment is the fault: nothing is waited for.
+    /// Sleeps for a random time up to `most`. The moment is the fault: no condition is awaited.
     pub(crate) fn pause(&mut self, most: Duration) {
         let nanoseconds = u64::try_from(most.as_nanos()).unwrap().max(1);
         thread::sleep(Duration::from_nanos(self.next() % nanoseconds));

@@ -1,4 +1,4 @@
-//! Whatever is done at once, and whoever is killed meanwhile: afterwards there is one of each.
+//! Whatever runs at once, and whichever processes are killed meanwhile: afterwards there is one of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
@@ -15,12 +15,12 @@ use crate::support::wait::{holds, wait_for_ok};
 use crate::support::{Process, TestProject};
 
 const SERVICES: [&str; 3] = ["patient", "server", "worker"];
-/// One that takes a while to start and to stop, and one that does neither, beside the web app.
+/// A service that is slow to start and stop, and one that isn't, beside the web app.
 const CONFIG: &str = "[services.patient]\n\
                       command = [\"sh\", \"-c\", \"trap 'sleep 0.1; exit 0' TERM; echo up; while :; do sleep 0.05; done\"]\n\
                       ready = { log = \"up\" }\n\
                       [services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
-/// States that another one follows soon.
+/// States that soon change to another.
 const PASSING: [&str; 4] = ["starting", "stopping", "backoff", "degraded"];
 
 #[test]
@@ -45,7 +45,7 @@ fn random_interleavings_end_in_a_consistent_state() {
     stop(&project);
 }
 
-/// Starts everything. A service that was killed three times in a minute is up and not well.
+/// Starts everything. A service that was killed three times in a minute is up but unstable.
 #[track_caller]
 fn start(project: &TestProject) {
     let said = project.run(&["start", "--no-setup"]);
@@ -53,7 +53,7 @@ fn start(project: &TestProject) {
     assert!(said.code == Some(0) || is_unstable, "{said:?}");
 }
 
-/// Nothing of the services is left at once; a supervisor that came too late to help gives way.
+/// Stops everything; no process is left. A supervisor that arrives too late ends itself.
 #[track_caller]
 fn stop(project: &TestProject) {
     project.run(&["stop"]).expect(0);
@@ -63,7 +63,7 @@ fn stop(project: &TestProject) {
     holds("the end of the last supervisor", || project.processes().is_empty());
 }
 
-/// Two to six hands on one project, each with one to three things to do.
+/// Two to six threads on one project, each with one to three actions.
 fn do_at_once(project: &TestProject, dice: &mut Dice, tally: &mut Tally) {
     let hands: Vec<Dice> = (0..2 + dice.below(5)).map(|_| dice.fork()).collect();
     let tallies = thread::scope(|scope| {
@@ -106,7 +106,7 @@ fn do_something(project: &TestProject, dice: &mut Dice, tally: &mut Tally) {
         11 => tally.faults += signal(main_process(project, service), Signal::KILL),
         12 => tally.faults += signal(supervisor(project, service), Signal::USR1),
         _ => {
-            // As when the machine loses power: nobody can write anything down.
+            // As at a power loss: no record is updated.
             for service in SERVICES {
                 tally.faults += signal(supervisor(project, service), Signal::KILL);
                 tally.faults += signal(main_process(project, service), Signal::KILL);
@@ -128,13 +128,13 @@ fn start_twenty_times_at_once(project: &TestProject, tally: &mut Tally) {
     tally.faults += 20;
 }
 
-/// Waits until nothing is on its way, and the program says what the process table says.
+/// Waits until no change is pending and `status` agrees with the process table.
 #[track_caller]
 fn settle(project: &TestProject) -> Value {
     wait_for_ok("a consistent state", || consistent(project))
 }
 
-/// The status, if whoever it names lives and whoever lives is named.
+/// The status, if every process it names runs and every running process is named.
 fn consistent(project: &TestProject) -> Result<Value, String> {
     let status = project.status();
     let living: BTreeMap<i64, Process> =
@@ -149,12 +149,12 @@ fn consistent(project: &TestProject) -> Result<Value, String> {
             return Err(format!("{service:#}\n{living:#?}"));
         }
     }
-    // The patient one's pauses are over before anybody could be told of them.
+    // The patient service's sleeps are too short to appear in `status`.
     let is_told = |(pid, process): (&i64, &Process)| named.contains(pid) || process.command == "sleep 0.05";
     if living.iter().all(is_told) { Ok(status) } else { Err(format!("{status:#}\n{living:#?}")) }
 }
 
-/// As [`settle`], and every service is up with one supervisor and one main process.
+/// As [`settle`]; in addition, every service is up with one supervisor and one main process.
 #[track_caller]
 fn assert_one_of_each(project: &TestProject) {
     for service in settle(project)["services"].as_array().unwrap() {

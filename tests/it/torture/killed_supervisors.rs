@@ -1,4 +1,4 @@
-//! `kill -9` of supervisors, one or several, at any moment: nothing that they look after is lost.
+//! `kill -9` of one or more supervisors at any moment: no process of their services is lost.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::tally::Tally;
 use crate::support::{Jupyter, TestProject};
 
 const SERVICES: [&str; 3] = ["jupyter", LINES, "server"];
-/// The kernel is asked for its variable once in so many rounds, and at the end.
+/// The interval, in rounds, at which the kernel is asked for its variable.
 const QUESTION: u64 = 25;
 
 #[test]
@@ -42,12 +42,12 @@ fn kill_9_of_a_supervisor_costs_no_line_and_no_variable() {
     }
     assert_eq!(kernel.run("print(x)"), "42\n");
     assert_eq!(project.service("jupyter")["kernels"][0]["pid"], kernel_pid);
-    // Two starts at the most lie between this and the last kill: what was adopted is stopped whole.
+    // At most two starts since the last kill: adopted processes are stopped completely.
     project.run(&["stop"]).expect(0);
     assert_eq!(project.processes(), []);
 }
 
-/// Returns when everybody has a supervisor again.
+/// Kills some supervisors and returns when every service has one again.
 fn kill_somebody(project: &TestProject, dice: &mut Dice, tally: &mut Tally) {
     match dice.below(12) {
         0..=5 => kill(project, &[LINES], tally).await_adoption(tally),
@@ -70,8 +70,7 @@ fn kill_somebody(project: &TestProject, dice: &mut Dice, tally: &mut Tally) {
     }
 }
 
-/// Kills the new supervisor too, whether it has begun to work or not. Who is there afterwards is
-/// another one.
+/// Kills the next supervisor too, at work or not. The final one is a third.
 fn kill_whoever_comes(project: &TestProject, tally: &mut Tally) {
     for newcomer in project.supervisors(LINES) {
         newcomer.kill();

@@ -1,5 +1,5 @@
-//! A service that prints numbered lines at full speed, and the proof that its log has each of them
-//! once, in order and whole, wherever it was rotated meanwhile.
+//! A service that prints numbered lines at full speed, and a check that its log has each line once, in order
+//! and complete, across all rotations.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -11,23 +11,23 @@ use super::tally::Tally;
 use crate::support::project::{Builder, TestProject};
 use crate::support::wait::closely;
 
-/// The service's name; by it, it stands between `jupyter` and `server` in the ring of siblings.
+/// The service's name; in the ring of siblings it is between `jupyter` and `server`.
 pub(crate) const LINES: &str = "lines";
-/// So many lines are about 3 MiB: a dozen rotations.
+/// About 3 MiB, or a dozen rotations.
 const BURST: u64 = 30_000;
-/// The logs of several bursts are kept.
+/// Enough for the logs of several bursts.
 const KEPT: u32 = 60;
 const CONFIG: &str = "[logs]\nmax_size = \"256KiB\"\nkeep = 60\n\
                       [services.lines]\ncommand = [\"python3\", \"lines.py\"]\nready = { log = \"^0:$\" }\n";
 
-/// What was asked of the service, and what is proved.
+/// The requested and the verified lines.
 pub(crate) struct Lines<'a> {
     project: &'a TestProject,
     asked: u64,
-    /// Every line up to here was found.
+    /// The last verified line.
     proved: u64,
     begun: Instant,
-    /// How long the last burst took.
+    /// The duration of the last burst.
     pub(crate) took: Duration,
 }
 
@@ -37,12 +37,12 @@ pub(crate) fn with_lines(builder: Builder) -> Builder {
 }
 
 impl<'a> Lines<'a> {
-    /// The lines of a project whose service has just been started for the first time.
+    /// The lines of a project whose service was just started for the first time.
     pub(crate) fn of(project: &'a TestProject) -> Self {
         Self { project, asked: 0, proved: 0, begun: Instant::now(), took: Duration::from_millis(100) }
     }
 
-    /// Begins a burst, and does not wait for it.
+    /// Starts a burst without waiting for it.
     pub(crate) fn begin(&mut self) {
         self.asked += BURST;
         self.begun = Instant::now();
@@ -50,7 +50,7 @@ impl<'a> Lines<'a> {
         writeln!(orders, "{}", self.asked).unwrap();
     }
 
-    /// Waits until the burst's last line is in the log, and proves all that came since the last time.
+    /// Waits until the burst's last line is in the log, and verifies all lines since the last call.
     #[track_caller]
     pub(crate) fn prove(&mut self, tally: &mut Tally) {
         let last = line(self.asked);
@@ -65,7 +65,7 @@ impl<'a> Lines<'a> {
         self.proved = self.asked;
     }
 
-    /// Whether the output ends like this: the current log may have just begun.
+    /// Returns true if the log ends with this line; the current file may have just begun.
     fn ends_with(&self, line: &[u8]) -> bool {
         let mut tail = vec![0; line.len()];
         let ends = |log: File| {
@@ -76,7 +76,7 @@ impl<'a> Lines<'a> {
         logs.into_iter().flatten().filter_map(ends).any(|found| found)
     }
 
-    /// The files that hold lines after the last one that was proved, oldest first.
+    /// The log files after the last verified line, oldest first.
     fn logs(&self) -> Vec<Vec<u8>> {
         let current = || fs::metadata(self.log(0)).map(|log| log.ino()).ok();
         closely("logs that keep their names while they are read", || {
@@ -90,7 +90,7 @@ impl<'a> Lines<'a> {
         let mut logs: Vec<Vec<u8>> = Vec::new();
         let mut newer = None;
         for number in 0..=KEPT {
-            // A kill in a rotation leaves a number out, or one file with two names for a moment.
+            // A kill during a rotation skips a number, or briefly leaves one file with two names.
             let Ok(mut file) = File::open(self.log(number)) else { continue };
             let inode = Some(file.metadata().unwrap().ino());
             if std::mem::replace(&mut newer, inode) == inode {
@@ -114,19 +114,19 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// What is wrong with the lines of some logs.
+/// The errors in the lines of some logs.
 #[derive(Debug, PartialEq, Eq)]
 struct Proof {
-    /// The line that was to come next.
+    /// The next expected line.
     next: u64,
     lost: u64,
     doubled: u64,
-    /// Pieces that are no whole line, at the end of a file too.
+    /// Incomplete lines, including at the end of a file.
     split: u64,
 }
 
 impl Proof {
-    /// Reads the lines after `proved`; what is before it was read already.
+    /// Reads the lines after `proved`; earlier ones are already verified.
     fn of(logs: &[Vec<u8>], proved: u64) -> Self {
         let mut proof = Self { next: proved + 1, lost: 0, doubled: 0, split: 0 };
         let mut seen = None;
@@ -162,7 +162,7 @@ fn line(number: u64) -> Vec<u8> {
     line
 }
 
-/// The number that a line begins with.
+/// The number at the start of a line.
 fn number_of(line: &[u8]) -> Option<u64> {
     let colon = line.iter().position(|&byte| byte == b':')?;
     std::str::from_utf8(&line[..colon]).ok()?.parse().ok()

@@ -1,8 +1,8 @@
 //! Faults at random moments: supervisors, services and upgrades are killed while everything is at work.
 //!
-//! Each claim runs a few rounds among the other tests, always the same ones, and as many as there is
-//! time for with `cargo xtask torture`. What a round does follows from one number, its seed; when it
-//! fails, that number is told. [`rounds`] gives the rounds, [`tally`] keeps what came of them.
+//! Each claim runs a few fixed rounds among the other tests, and as many as there is time for with `cargo
+//! xtask torture`. A round follows from one number, its seed, which a failure prints. [`rounds`] creates the
+//! rounds, [`tally`] counts their results.
 
 mod dice;
 mod interleavings;

@@ -1,17 +1,17 @@
-//! How many rounds a claim runs, and what each of them throws.
+//! The number of rounds per claim, and their seeds.
 //!
-//! `cargo xtask torture` says how long and from which seed by two variables, and collects the
-//! tallies in the file that a third one names. Without them, a claim runs the rounds that it asks for.
+//! `cargo xtask torture` sets the duration and the first seed in two variables, and collects the tallies in
+//! the file named by a third. Without them, a claim runs its default number of rounds.
 
 use std::time::{Duration, Instant};
 
 use super::dice::Dice;
 use super::tally::Tally;
 
-/// The rounds of one claim. Dropped, it reports; after a failure, also how to repeat the round.
+/// The rounds of one claim. Reports on drop; after a failure, also how to repeat the round.
 pub(crate) struct Rounds {
     claim: &'static str,
-    /// The seed of the first round; every later one has the next number.
+    /// The first round's seed; each later round adds one.
     seed: u64,
     begun: u64,
     end: End,
@@ -34,8 +34,7 @@ impl Rounds {
         Self { claim, seed, begun: 0, end, tally: Tally::default() }
     }
 
-    /// The number of the next round, from zero, and its dice; `None` when it is enough. There is
-    /// always a first one.
+    /// The next round's number, from zero, and its dice; `None` at the end. There is at least one round.
     pub(crate) fn next(&mut self) -> Option<(u64, Dice)> {
         let round = self.begun;
         let enough = match self.end {

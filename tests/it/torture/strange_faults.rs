@@ -1,4 +1,4 @@
-//! The menu of faults for strange services. Each returns the services that it may have ended.
+//! The faults for strange services. Each returns the services that it may have ended.
 
 use std::fs;
 use std::io::{PipeReader, Read as _};
@@ -38,7 +38,7 @@ pub(crate) fn strike(home: &Home, dice: &mut Dice, tally: &mut Tally) -> Ended {
     }
 }
 
-/// The program's file is deleted, spoiled or replaced; supervisors are asked to take it, and must be able to
+/// The program's file is deleted, damaged or replaced; supervisors are asked to use it, and must stay able to
 /// restart their services.
 fn change_program(home: &Home, dice: &mut Dice) -> Ended {
     let what = dice.below(3);
@@ -70,7 +70,7 @@ fn change_program(home: &Home, dice: &mut Dice) -> Ended {
     vec![service]
 }
 
-/// `start --foreground`, whose reader leaves, or which gets Ctrl-C.
+/// `start --foreground` whose output is closed, or which gets Ctrl-C.
 fn close_output(home: &Home, dice: &mut Dice) -> Ended {
     let how = dice.below(4);
     home.note(&format!("foreground {how}"));
@@ -110,11 +110,11 @@ fn end(child: &mut Child) -> Option<i32> {
     wait_for("the end of the foreground", || child.try_wait().unwrap()).code()
 }
 
-/// A start that fails for want of descriptors.
+/// A start that fails for lack of descriptors.
 fn start_without_room(home: &Home, dice: &mut Dice) -> Ended {
     let descriptors = *dice.pick(&[6, 8, 10, 12, 16]);
     let foreground = *dice.pick(&["", " --foreground"]);
-    // Something is down, so that there is something to start.
+    // One service is down, so that there is one to start.
     let down = *dice.pick(&SERVICES);
     home.note(&format!("start{foreground} with {descriptors} descriptors, {down} is stopped"));
     home.run(&["stop", down]);
@@ -125,7 +125,7 @@ fn start_without_room(home: &Home, dice: &mut Dice) -> Ended {
     vec![down]
 }
 
-/// A start of what is up already.
+/// A start of running services.
 fn start_again(home: &Home, dice: &mut Dice) -> Ended {
     let service = *dice.pick(&SERVICES);
     home.note(&format!("start {service}"));
@@ -155,7 +155,7 @@ fn kill_supervisors(home: &Home, dice: &mut Dice) -> Ended {
     Vec::new()
 }
 
-/// Without its supervisor, the hidden process is refused by every verb, named, and never signaled.
+/// Without its supervisor, the hidden process is refused by every command, named, and never signaled.
 fn is_refused(home: &Home) {
     if home.settle()["hidden"]["state"] != "unknown" {
         return;
@@ -182,7 +182,7 @@ fn kill_mains(home: &Home, dice: &mut Dice) -> Ended {
     services
 }
 
-/// As when the machine loses power: no record is written.
+/// As at a power loss: no record is written.
 fn lose_power(home: &Home) -> Ended {
     home.note("lose power");
     for service in SERVICES {
@@ -204,7 +204,7 @@ fn late_stop(home: &Home, dice: &mut Dice) -> Ended {
     vec![service]
 }
 
-/// A restart that was decided before another one was done.
+/// A restart that was decided before another restart was done.
 fn late_restart(home: &Home, dice: &mut Dice) -> Ended {
     let service = *dice.pick(&SERVICES);
     home.note(&format!("late restart of {service}"));
@@ -226,7 +226,7 @@ fn is_not_ended_by(home: &Home, service: &str, late: Held) -> run::Output {
     said
 }
 
-/// A command that is stopped for a while at any moment, while another one does its work.
+/// A command that is frozen for a while at any moment, while another one does its work.
 fn frozen_command(home: &Home, dice: &mut Dice) -> Ended {
     let service = *dice.pick(&SERVICES);
     let verbs = [(); 2].map(|()| *dice.pick(&["start", "stop", "restart"]));
@@ -241,7 +241,7 @@ fn frozen_command(home: &Home, dice: &mut Dice) -> Ended {
     dice.pause(Duration::from_millis(60));
     signal(frozen.clone(), Signal::STOP);
     thread::scope(|scope| {
-        // It may have to wait for what the frozen one holds.
+        // It may have to wait for locks of the frozen command.
         let other = scope.spawn(|| home.project.run(&args(verbs[1])));
         dice.pause(Duration::from_millis(600));
         signal(frozen, Signal::CONT);
@@ -254,7 +254,7 @@ fn frozen_command(home: &Home, dice: &mut Dice) -> Ended {
     vec![service]
 }
 
-/// A service that ends again and again; something happens while its supervisor waits to start it.
+/// A service that crashes repeatedly, and an action while its supervisor waits to start it.
 fn crash_loop(home: &Home, dice: &mut Dice) -> Ended {
     let what = dice.below(5);
     home.note(&format!("crash loop {what}"));
@@ -286,7 +286,8 @@ fn crash_loop(home: &Home, dice: &mut Dice) -> Ended {
     vec!["flaky"]
 }
 
-/// A start that was decided before another one began the service. Its supervisor is there: it waits for a save.
+/// A start that was decided before another one started the service. Its supervisor is there, waiting for a
+/// save.
 fn late_start(home: &Home) {
     fs::remove_file(home.project.path("fail")).unwrap();
     let late = Held::begin(&home.project, &["start", "--no-setup", "flaky"]);

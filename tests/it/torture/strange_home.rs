@@ -19,9 +19,9 @@ use crate::support::wait::wait_for_ok;
 use crate::support::{TestProject, run};
 
 pub(crate) const SERVICES: [&str; 6] = ["background", "flaky", "hidden", "leaderless", "patient", "steady"];
-/// States that another one follows soon.
+/// States that soon change to another.
 const PASSING: [&str; 3] = ["starting", "stopping", "backoff"];
-/// How long supervisors are observed while there is nothing to do.
+/// The time over which idle supervisors are measured.
 const IDLE: Duration = Duration::from_millis(700);
 
 /// The project. Its supervisors run a copy of the program, which can be deleted and replaced.
@@ -30,10 +30,10 @@ pub(crate) struct Home {
     pub(crate) program: PathBuf,
     /// The argument that every instance has.
     word: String,
-    /// What was done to it, shown when the test fails.
+    /// The actions so far, shown when the test fails.
     done: Mutex<Vec<String>>,
     since: Instant,
-    /// How many commands did not do what they were asked for, and said why.
+    /// The number of commands that refused, with a reason.
     pub(crate) refused: AtomicU64,
 }
 
@@ -75,7 +75,7 @@ impl Home {
         home
     }
 
-    /// Replaces the program as package managers do.
+    /// Replaces the program's file as package managers do.
     pub(crate) fn install(&self, source: &str) {
         let new = self.program.with_extension("new");
         fs::copy(source, &new).unwrap();
@@ -83,13 +83,13 @@ impl Home {
         fs::rename(new, &self.program).unwrap();
     }
 
-    /// Remembers what is done to it.
+    /// Records an action.
     pub(crate) fn note(&self, done: &str) {
         let time = self.since.elapsed().as_secs_f64();
         self.done.lock().unwrap().push(format!("{time:.3} {done}"));
     }
 
-    /// The living instances of a service, seen without the product.
+    /// The running instances of a service, read without the product.
     pub(crate) fn running(&self, service: &str) -> Vec<Process> {
         self.running_among(&process::all(), service)
     }
@@ -104,7 +104,7 @@ impl Home {
         SERVICES.into_iter().map(|service| (service, self.running_among(&table, service))).collect()
     }
 
-    /// Runs a command, which must end with one of the exit codes that mean something.
+    /// Runs a command, which must end with a documented exit code.
     #[track_caller]
     pub(crate) fn run(&self, args: &[&str]) -> Output {
         let said = self.project.run(args);
@@ -114,13 +114,13 @@ impl Home {
         said
     }
 
-    /// Starts everything. One that is in the background, or was killed too often, makes it a failure.
+    /// Starts everything. It fails if a service is in the background or was killed too often.
     #[track_caller]
     pub(crate) fn start(&self) -> Output {
         self.run(&["start", "--no-setup"])
     }
 
-    /// Stops everything; what is left is named, and is only the process that can't be identified.
+    /// Stops everything; only the unidentifiable process may be left, and must be named.
     #[track_caller]
     pub(crate) fn stop(&self) -> Output {
         let said = self.run(&["stop"]);
@@ -139,7 +139,7 @@ impl Home {
         said
     }
 
-    /// Waits until nothing changes by itself any more, and `status` agrees with the process table.
+    /// Waits until the states stop changing and `status` agrees with the process table.
     #[track_caller]
     pub(crate) fn settle(&self) -> BTreeMap<String, Value> {
         let status = wait_for_ok("a status that is true", || self.true_status());
@@ -167,8 +167,8 @@ impl Home {
         if is_unknown == (said.code == Some(4)) { Ok(services) } else { Err(format!("{said:?}")) }
     }
 
-    /// Checks that supervisors sleep while there is nothing to do. A busy machine can delay a last bit of
-    /// work: one quiet time of three is enough, and a loop has none.
+    /// Asserts that idle supervisors sleep. On a busy machine a last task may be late: one quiet period of
+    /// three is enough, and a loop has none.
     #[track_caller]
     pub(crate) fn assert_idle(&self) {
         let mut seen = Vec::new();
@@ -203,7 +203,7 @@ impl Home {
     }
 }
 
-/// Whether `status` says of a service what the process table shows.
+/// Checks a service's `status` against the process table.
 fn is_true(service: &str, found: &Value, living: &[Process], supervisors: &[&Process]) -> Result<(), String> {
     let state = found["state"].as_str().unwrap();
     let is = |states: &[&str]| states.contains(&state);
@@ -234,7 +234,7 @@ fn is_true(service: &str, found: &Value, living: &[Process], supervisors: &[&Pro
 impl Drop for Home {
     #[expect(clippy::print_stderr, reason = "what led to a failure helps to understand it")]
     fn drop(&mut self) {
-        // The project's own check can't see what has another environment.
+        // The project's own check can't see processes with another environment.
         if std::thread::panicking() {
             let done = self.done.lock().unwrap();
             eprintln!("what was done at last: {:#?}", &done[done.len().saturating_sub(25)..]);
@@ -244,7 +244,7 @@ impl Drop for Home {
     }
 }
 
-/// What a process has used so far.
+/// The resources that a process has used so far.
 #[derive(Debug)]
 struct Cost {
     processor: Duration,
@@ -273,7 +273,8 @@ impl Cost {
         }
     }
 
-    /// A twentieth of a processor, and twenty wake-ups a second, are far more than an idle one needs.
+    /// Allows a twentieth of a processor and twenty wake-ups a second, far more than an idle supervisor
+    /// needs.
     fn is_small(&self, elapsed: Duration) -> bool {
         let share = self.processor.as_secs_f64() / elapsed.as_secs_f64();
         let rate = self.wake_ups as f64 / elapsed.as_secs_f64();

@@ -1,5 +1,5 @@
-//! Services that are hard to supervise, and faults that hit them: none runs twice, none ends unasked, and
-//! what is said of them is true.
+//! Services that are hard to supervise, and faults that hit them: none runs twice, none ends without a
+//! request, and every report is true.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -10,7 +10,7 @@ use super::strange_home::{Home, SERVICES};
 use super::tally::Tally;
 use crate::support::process::Process;
 
-/// Lines of supervisor.log for one fault and what follows; a flood has thousands.
+/// Bytes of supervisor.log for one fault and its consequences; a flood is far longer.
 const LOG_OF_A_ROUND: u64 = 32 * 1024;
 
 #[test]
@@ -59,7 +59,7 @@ fn assert_survived(home: &Home, before: &BTreeMap<&str, Vec<Process>>, except: &
     }
 }
 
-/// Has everything up and supervised again, as a user would; that ends nothing that lives.
+/// Brings all services up and under supervision again, as a user would; ends no running process.
 #[track_caller]
 fn heal(home: &Home) {
     let _absent = std::fs::remove_file(home.project.path("fail"));
@@ -70,7 +70,7 @@ fn heal(home: &Home) {
             return;
         }
         if status["hidden"]["state"] == "unknown" {
-            // What the message says to do.
+            // As the message advises.
             home.running("hidden").iter().for_each(Process::kill);
         }
         let before = home.snapshot();

@@ -1,4 +1,4 @@
-//! The supervisors of a project, known by what they wrote about themselves, killed, and awaited.
+//! The supervisors of a project, read from their records, killed, and awaited.
 
 use std::fs;
 use std::time::Instant;
@@ -11,12 +11,12 @@ use crate::support::process::Process;
 use crate::support::project::TestProject;
 use crate::support::wait::closely;
 
-/// The living supervisor of a service, as its record names it; `None` when it has none.
+/// A service's running supervisor from its record; `None` without one.
 pub(crate) fn supervisor(project: &TestProject, service: &str) -> Option<Process> {
     named(project, service, "/supervisor")
 }
 
-/// The living main process of a service, as its record names it.
+/// A service's running main process from its record.
 pub(crate) fn main_process(project: &TestProject, service: &str) -> Option<Process> {
     named(project, service, "/main/identity")
 }
@@ -32,10 +32,10 @@ fn named(project: &TestProject, service: &str, pointer: &str) -> Option<Process>
 /// A kill whose consequences are awaited.
 pub(crate) struct Bereaved<'a> {
     project: &'a TestProject,
-    /// Each with the supervisor that it had.
+    /// Each service with its killed supervisor.
     services: Vec<(&'a str, Process)>,
     since: Instant,
-    /// So much of supervisor.log was written before.
+    /// The length of supervisor.log at the kill.
     log_length: usize,
 }
 
@@ -57,8 +57,8 @@ pub(crate) fn kill<'a>(project: &'a TestProject, services: &[&'a str], tally: &m
 }
 
 impl Bereaved<'_> {
-    /// Waits until every service has a new supervisor: by a sibling or, where none is left or those
-    /// that are have had enough, by `start`.
+    /// Waits until every service has a new supervisor: from a sibling or, if none is left or the siblings
+    /// have given up, from `start`.
     #[track_caller]
     pub(crate) fn await_adoption(self, tally: &mut Tally) {
         for (service, old) in &self.services {
@@ -74,11 +74,11 @@ impl Bereaved<'_> {
         }
     }
 
-    /// Takes over by `start`, as somebody does who finds all supervisors dead.
+    /// Takes over by `start`, like a user who finds all supervisors dead.
     #[track_caller]
     pub(crate) fn start_all(self, tally: &mut Tally) {
         for (_, old) in &self.services {
-            // Until it is gone it holds its lock, and `start` rightly finds that all is well.
+            // Until it is gone it holds its lock, and `start` rightly finds the service healthy.
             closely(&format!("the end of {old:?}"), || (!old.lives()).then_some(()));
         }
         self.project.start(&[]);
@@ -94,7 +94,7 @@ impl Bereaved<'_> {
     fn is_let_be(&self, service: &str) -> bool {
         let words = format!("the supervisor of {service} ends again and again");
         let log = log(self.project);
-        // It is bounded: where it was cut off, all of it is new.
+        // The log is bounded: if it was truncated, all of it is new.
         log.get(self.log_length..).unwrap_or(&log).contains(&words)
     }
 }

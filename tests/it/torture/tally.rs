@@ -1,4 +1,4 @@
-//! What came of the rounds of a claim, as one row of the table that `cargo xtask torture` prints.
+//! The results of a claim's rounds, as one row of the table that `cargo xtask torture` prints.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -9,20 +9,20 @@ use std::time::Duration;
 pub(crate) struct Tally {
     /// Processes killed by KILL, or signaled otherwise, by the test.
     pub(crate) faults: u64,
-    /// How long a service was without supervisor until a sibling took it over.
+    /// How long each service was without a supervisor until a sibling took over.
     pub(crate) adoptions: Vec<Duration>,
-    /// Services that `start` took over, because no sibling was left to do it.
+    /// Services that `start` took over because no sibling was left.
     pub(crate) adopted_by_start: u64,
-    /// Lines that were printed, and that are in the log once, in their place and whole.
+    /// Lines that are in the log exactly once, in order and complete.
     pub(crate) lines: u64,
     pub(crate) lost: u64,
     pub(crate) doubled: u64,
     pub(crate) split: u64,
     /// Processes that a stop ended.
     pub(crate) ended: u64,
-    /// Processes that should have ended and live.
+    /// Processes that should have ended but run.
     pub(crate) survivors: u64,
-    /// Commands that did not do what they were asked for, and said why.
+    /// Commands that refused, with a reason.
     pub(crate) refused: u64,
 }
 

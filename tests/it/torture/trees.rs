@@ -1,4 +1,4 @@
-//! Whole trees end: children of every kind, with a supervisor that lives, was replaced, or is dead.
+//! Whole process trees end: children of every kind, with a running, replaced or dead supervisor.
 
 use std::fs;
 
@@ -15,11 +15,11 @@ use crate::support::project::python;
 use crate::support::wait::{closely, wait_for, wait_for_ok};
 use crate::support::{Jupyter, TestProject};
 
-/// Those that stay what they are, so that they can be counted.
+/// Kinds with a constant number of processes, so that they can be counted.
 const STEADY: [&str; 6] = ["plain", "session", "daemon", "deaf", "bare", "hidden"];
 const RESTLESS: [&str; 2] = ["forks", "chain"];
 
-/// What became of the supervisor before the stop.
+/// The supervisor's fate before the stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Supervisor {
     Lives,
@@ -49,13 +49,13 @@ fn whole_trees_end() {
         assert!(survivors.is_empty(), "{kinds:?} {fate:?}: {survivors:#?}\n{}", stopped.stdout);
         let ended = count(&stopped.stdout, "tree");
         rounds.tally.ended += ended;
-        // Of a restless one, any number may have lived; of the others, every one did.
+        // The changing kinds may have any number of processes; the steady kinds' are all counted.
         let is_true = if is_steady { ended == expected } else { ended >= expected - 1 };
         assert!(is_true, "{kinds:?} {fate:?}: {expected} lived\n{}", stopped.stdout);
     }
 }
 
-/// A few of every kind. Who has nothing of ours and lost its ancestors can't be found: the README says so.
+/// A few of every kind. A process without a marker and without ancestors can't be found: the README says so.
 fn kinds(dice: &mut Dice, fate: Supervisor) -> Vec<&'static str> {
     let findable = |kind: &&str| fate == Supervisor::Lives || *kind != "hidden";
     let mut kinds: Vec<&str> = STEADY.into_iter().filter(findable).collect();
@@ -83,15 +83,15 @@ fn project(secret: &str, kinds: &[&str], fate: Supervisor) -> TestProject {
         .build()
 }
 
-/// Whether all have been born, and an independent look finds just them: those that the process table
-/// shows with the secret, checked by what the children wrote about themselves.
+/// Returns Ok once all children exist and the processes with the secret in the process table are exactly
+/// those that the children recorded.
 fn is_whole(project: &TestProject, secret: &str, kinds: &[&str]) -> Result<(), String> {
     let born = fs::read_to_string(project.path("born")).unwrap_or_default();
     let steady = kinds.iter().filter(|kind| STEADY.contains(kind)).count();
     let tree = process::with_argument(secret);
     let is_seen = |pid: i32| tree.iter().any(|process| process.pid == pid);
     let pids: Vec<i32> = born.lines().map(|line| line.parse().unwrap()).collect();
-    // One line for each kind but the chain, and the one that goes on forking is no steady one.
+    // One line for each steady kind; a chain, which keeps forking, isn't steady.
     let all_seen = pids.iter().all(|&pid| is_seen(pid)) && pids.len() >= steady;
     let exact = steady < kinds.len() || tree.len() == kinds.len() + 1;
     if all_seen && exact { Ok(()) } else { Err(format!("{pids:?} of {kinds:?}: {tree:#?}")) }
@@ -110,7 +110,7 @@ fn decide(project: &TestProject, service: &str, fate: Supervisor, tally: &mut Ta
     }
 }
 
-/// `Stopped tree: 7 processes in 0.1 s` says 7.
+/// Parses `Stopped tree: 7 processes in 0.1 s` to 7.
 fn count(receipt: &str, service: &str) -> u64 {
     let prefix = format!("Stopped {service}: ");
     let number = receipt.lines().find_map(|line| line.strip_prefix(&prefix)?.split(' ').next()?.parse().ok());
@@ -136,7 +136,7 @@ fn kernels_of_ipykernel_6_and_7_end_with_what_they_started() {
             kernel.run("_ = subprocess.Popen(['sleep', '1001'], start_new_session=True)");
             kernel.run("_ = subprocess.Popen(['sleep', '1002'])");
         }
-        // JupyterLab, two kernels and what each of them started; a kernel that starts has more.
+        // JupyterLab, two kernels and their children; a starting kernel has more.
         let tree = wait_for("seven processes", || {
             let processes = project.processes();
             let below = processes.into_iter().filter(|process| !process.command.contains("__supervise"));

@@ -1,4 +1,4 @@
-//! A newer program takes over from supervisors at work, or fails to, or is killed as it does.
+//! A newer program takes over from running supervisors, fails to, or is killed meanwhile.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +24,7 @@ fn an_upgrade_keeps_everything() {
     let program = Installed::of(&project);
     program.replace();
     program.start(&project);
-    // The app that comes with the program is restarted with the newer one.
+    // The built-in app is restarted with the newer program.
     let alive = main_process(&project, LINES).unwrap();
     let mut lines = Lines::of(&project);
     let mut rounds = Rounds::of("an_upgrade_keeps_everything", 5);
@@ -44,7 +44,7 @@ fn an_upgrade_keeps_everything() {
     assert_eq!(project.processes(), []);
 }
 
-/// `start` has the supervisors replace themselves, and says so: the same processes, another program.
+/// `start` makes the supervisors re-execute themselves, and reports it: the same processes, another program.
 fn succeed(project: &TestProject, program: &Installed, tally: &mut Tally) {
     let before = SERVICES.map(|service| supervised(project, service));
     program.replace();
@@ -58,7 +58,7 @@ fn succeed(project: &TestProject, program: &Installed, tally: &mut Tally) {
     }
 }
 
-/// What stands in the program's place can't be run: the old one goes on, and says so.
+/// The file in the program's place can't run: the old program keeps running, and reports it.
 fn fail(project: &TestProject, program: &Installed, tally: &mut Tally) {
     let supervisor = supervised(project, LINES);
     let log = || project.read(".pipulate/log/supervisor.log");
@@ -74,7 +74,7 @@ fn fail(project: &TestProject, program: &Installed, tally: &mut Tally) {
     assert!(said.contains(&format!("The supervisor of {LINES} makes way")), "{said}");
 }
 
-/// The supervisor is killed while it makes way, at whatever point it is then.
+/// The supervisor is killed at a random moment of the re-exec.
 fn kill_in_the_middle(project: &TestProject, program: &Installed, dice: &mut Dice, tally: &mut Tally) {
     let supervisor = supervised(project, LINES);
     program.replace();
@@ -103,13 +103,13 @@ impl Installed {
         Self { path: project.home().join("pipulate"), newer: project.home().join("newer") }
     }
 
-    /// Puts a newer one in its place, as package managers do.
+    /// Replaces the program with a newer one, as package managers do.
     fn replace(&self) {
         fs::copy(PIPULATE, &self.newer).unwrap();
         self.put(&self.newer);
     }
 
-    /// Puts something in its place that is no program.
+    /// Replaces the program with a file that isn't executable.
     fn spoil(&self) {
         fs::write(&self.newer, "half of a download").unwrap();
         fs::set_permissions(&self.newer, fs::Permissions::from_mode(0o755)).unwrap();

@@ -1,4 +1,4 @@
-//! A verb whose supervisors are killed under its hands: it ends with the truth, and soon.
+//! A command whose supervisors are killed while it runs: its result is true, and comes soon.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -16,23 +16,23 @@ use crate::support::wait::wait_for_ok;
 use crate::support::{Process, TestProject};
 
 const SERVICES: [&str; 2] = ["patient", "worker"];
-/// One that takes a while to start and to stop, and one that does neither.
+/// A service that is slow to start and stop, and one that isn't.
 const CONFIG: &str = "[services.patient]\n\
                       command = [\"sh\", \"-c\", \"trap 'sleep 0.1; exit 0' TERM; sleep 0.1; echo up; while :; do sleep 0.05; done\"]\n\
                       ready = { log = \"up\" }\n\
                       [services.worker]\ncommand = [\"sleep\", \"1000\"]\n";
-/// Longer than any of these verbs takes.
+/// Longer than any of these commands takes.
 const LONGEST: Duration = Duration::from_millis(500);
 
 #[test]
 fn a_verb_whose_supervisors_are_killed_ends_with_the_truth() {
     let project = TestProject::light().table("server", "enabled = false").config(CONFIG).build();
-    // A home, in which nothing runs when a round begins.
+    // A home without running services at the beginning of a round.
     project.start(&[]);
     project.run(&["stop"]).expect(0);
     let mut rounds = Rounds::of("a_verb_whose_supervisors_are_killed_ends_with_the_truth", 8);
     while let Some((_, mut dice)) = rounds.next() {
-        // Siblings help, or there are none.
+        // With siblings, or without.
         let services: &[&str] = if dice.below(3) == 0 { &SERVICES[..1] } else { &SERVICES };
         match dice.below(4) {
             0 => start(&project, services, &mut dice, &mut rounds.tally),
@@ -70,8 +70,7 @@ fn restart(project: &TestProject, services: &[&str], dice: &mut Dice, tally: &mu
     }
 }
 
-/// Whoever was killed last may have been killed after it was seen to be well: somebody takes it over now,
-/// or will.
+/// The last kill may have come after the healthy status: a takeover is done or still to come.
 #[track_caller]
 fn assert_is_up(project: &TestProject, service: &str) -> Value {
     let state = if service == "patient" { "ready" } else { "running" };
@@ -82,8 +81,8 @@ fn assert_is_up(project: &TestProject, service: &str) -> Value {
     })
 }
 
-/// Runs a verb while one supervisor, or a few, are killed at some moment of it. It ends well, or says
-/// why not; never because its time was up.
+/// Runs a command while one or more supervisors are killed at random moments. It must succeed, or give a
+/// reason other than a timeout.
 fn harassed(
     project: &TestProject,
     verb: &str,
@@ -118,7 +117,7 @@ fn kill_some(project: &TestProject, services: &[&str], dice: &mut Dice, is_over:
     for _ in 0..=dice.below(3) {
         dice.pause(LONGEST / 2);
         let service = *dice.pick(services);
-        // The one at work, or one that has only just begun to exist.
+        // The supervisor at work, or one that has just started.
         let newcomer = || project.supervisors(service).into_iter().next();
         let victim =
             supervisor(project, service).or_else(newcomer).filter(|_| !is_over.load(Ordering::Relaxed));
