@@ -1,9 +1,8 @@
-//! What the program costs, beside what it replaces: `cargo xtask bench [SUBJECT…]`.
+//! Benchmarks of the program beside the tools that it replaces: `cargo xtask bench [SUBJECT…]`.
 //!
-//! The program that users run (the release build) and its rivals take turns, round by round, in
-//! one run on one machine: the ratios are what counts, and the spread says how far to trust them.
-//! To measure something more, add rows to a subject's file, or a subject: a file below `bench/`
-//! and a line in [`Subject`].
+//! The release build and its rivals take turns, round by round, in one run on one machine: the ratios count,
+//! and the spread shows how far to trust them. To measure something else, add rows to a subject's file, or
+//! add a subject: a file below `bench/` and a variant of [`Subject`].
 
 mod chat;
 mod home;
@@ -79,21 +78,21 @@ impl Subject {
     }
 }
 
-/// What every subject is given.
+/// The input of every subject.
 struct Bench {
     /// The release build of the program.
     program: PathBuf,
-    /// The Python environment of the tests, with JupyterLab in it.
+    /// The tests' Python environment, with JupyterLab.
     venv: PathBuf,
     rounds: u32,
-    /// The biggest sizes, too.
+    /// Includes the biggest sizes.
     is_full: bool,
 }
 
 /// Measures, and prints one table.
 ///
 /// # Errors
-/// Something could not be built, started or measured.
+/// A program could not be built, started or measured.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let prepared = prepare::prepare()?;
     let venv = prepared.python.parent().and_then(Path::parent).context("the test Python is in no venv")?;

@@ -1,7 +1,7 @@
-//! The documentation as pages: `mdbook` over a copy of `docs/`, into `target/book`. Nothing of it is fetched when
-//! somebody reads it.
+//! The documentation as a website: `mdbook` over a copy of `docs/`, into `target/book`. Its pages load
+//! nothing from the network.
 //!
-//! `docs/SUMMARY.md` is the order of the pages. Decisions are many and are listed once, in `docs/adr/README.md`: here
+//! `docs/SUMMARY.md` is the order of the pages. The decisions are listed once, in `docs/adr/README.md`; here
 //! each is added below that page.
 
 use std::fs;
@@ -24,7 +24,7 @@ src = \"docs\"
 no-section-label = true
 ";
 
-/// Makes the pages; installs `mdbook` into `target/tools` if it is not on `PATH`.
+/// Builds the pages; installs `mdbook` into `target/tools` if it is not on `PATH`.
 ///
 /// # Errors
 /// `mdbook` can't be installed or refuses a page, or a file can't be read or written.

@@ -1,4 +1,4 @@
-//! Everything that a change must pass, in the order that fails soonest.
+//! Every check that a change must pass, quickest failures first.
 
 use std::process::ExitCode;
 
@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use crate::{dist, macos, run, say, suite, tidy, workflows};
 
-/// Format, clippy, macOS, documentation, dependencies, workflows, tests, artefacts, tidy; ends at the first that
-/// fails.
+/// Format, clippy, macOS, documentation, dependencies, workflows, tests, artifacts, tidy; stops at the first
+/// failure.
 ///
 /// # Errors
 /// The step that failed, or could not be run.
@@ -47,7 +47,7 @@ pub(crate) fn run(may_lack: Vec<String>) -> Result<ExitCode> {
     tidy::run()
 }
 
-/// What `deny.toml` says of dependencies, where cargo-deny is installed. Without the advisories: their
+/// Checks the dependencies against `deny.toml` if cargo-deny is installed, without the advisories: their
 /// database is on the network.
 fn licenses_and_sources() -> Result<()> {
     if run::find("cargo-deny").is_none() {

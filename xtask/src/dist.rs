@@ -1,8 +1,8 @@
-//! `target/dist/`: what is installed without Rust. A wheel, an sdist, a tarball, and their checksums.
+//! `target/dist/`: packages for users without Rust. A wheel, an sdist, a tarball, and their checksums.
 //!
-//! The sdist is made first, and the wheel is built from it once it is unpacked: an sdist that lacks a file
-//! fails here. maturin builds and packs, zig links: the program then needs no newer glibc than the wheel says,
-//! which maturin checks.
+//! The sdist comes first, and the wheel is built from the unpacked sdist: a missing file fails here. maturin
+//! builds and packs, zig links: the program then needs no newer glibc than the wheel declares, which maturin
+//! checks.
 
 mod source;
 mod tools;
@@ -43,7 +43,7 @@ enum Build {
     Quick,
 }
 
-/// Makes everything and prints the paths.
+/// Builds everything and prints the paths.
 ///
 /// # Errors
 /// A tool could not be installed, or a step failed.
@@ -66,7 +66,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     suite::run_artefacts(&folder)
 }
 
-/// Installs the unpacked sdist into `cargo/` in `folder`, not optimized: a quick wheel's parts are the same.
+/// Installs the unpacked sdist into `cargo/` in `folder`, not optimized, so that it shares a quick wheel's
+/// build.
 fn install_by_cargo(folder: &Path) -> Result<()> {
     say::progress("cargo install, from the unpacked sdist");
     let sdist = only(&stage(folder).join("sdist"), "")?;
@@ -76,13 +77,13 @@ fn install_by_cargo(folder: &Path) -> Result<()> {
     run::check(install.env("CARGO_TARGET_DIR", target_dir()))
 }
 
-/// Where all of them are compiled. Not `target/`: cargo would take the packages in there for those of the workspace,
-/// and would no longer see when these change.
+/// The build folder of all of them. Not in `target/`: cargo would take the packages there for the workspace's
+/// and miss changes to those.
 fn target_dir() -> PathBuf {
     run::root().join("target/dist-build")
 }
 
-/// Makes and installs what [`Build::Quick`] does.
+/// Builds and installs the packages of [`Build::Quick`].
 ///
 /// # Errors
 /// As [`run`].
@@ -124,7 +125,7 @@ impl Build {
         }
     }
 
-    /// Builds the wheel into `folder`; where the program is that was put into it.
+    /// Builds the wheel into `folder`, and returns the path of the program in it.
     fn wheel(&self, tools: &Tools, source: &Path, folder: &Path) -> Result<PathBuf> {
         let mut maturin = tools.maturin();
         let built = target_dir();
@@ -149,13 +150,13 @@ impl Build {
     }
 }
 
-/// What is made on the way, beside `folder`.
+/// The folder of intermediate files, beside `folder`.
 fn stage(folder: &Path) -> PathBuf {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     folder.with_file_name(format!("{name}-stage"))
 }
 
-/// The one file in a folder whose name ends so.
+/// The only file in a folder whose name has this ending.
 fn only(folder: &Path, end: &str) -> Result<PathBuf> {
     let entries = fs::read_dir(folder).with_context(|| format!("could not list {}", folder.display()))?;
     let mut found = entries.flatten().map(|entry| entry.path());
@@ -164,8 +165,8 @@ fn only(folder: &Path, end: &str) -> Result<PathBuf> {
         .with_context(|| format!("there is no *{end} in {}", folder.display()))
 }
 
-/// Unpacks an archive with one folder in it; that folder. Its files are of now: to cargo, those of the archive are older
-/// than what it built of an earlier archive, and so not changed.
+/// Unpacks an archive with one folder in it, and returns that folder. Its files get the current time: with
+/// the archive's times, cargo would not rebuild what it built of an earlier archive.
 fn unpack(archive: &Path, into: &Path) -> Result<PathBuf> {
     let _none_yet = fs::remove_dir_all(into);
     fs::create_dir_all(into).with_context(|| format!("could not make {}", into.display()))?;
@@ -176,7 +177,7 @@ fn unpack(archive: &Path, into: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// The program alone, with what has to go with it.
+/// Packs the program with its licenses and documentation.
 fn pack(name: &str, program: &Path, source: &Source, work: &Path, folder: &Path) -> Result<PathBuf> {
     let staged = work.join(name);
     let _none_yet = fs::remove_dir_all(&staged);
@@ -197,7 +198,7 @@ fn pack(name: &str, program: &Path, source: &Source, work: &Path, folder: &Path)
     Ok(tarball)
 }
 
-/// As `sha256sum` writes and checks it.
+/// Writes checksums in the format of `sha256sum`.
 fn write_sums(folder: &Path, files: &[PathBuf]) -> Result<PathBuf> {
     let mut sums = String::new();
     for file in files {

@@ -1,8 +1,8 @@
-//! `target/dist/THIRD-PARTY-LICENSES.txt`: the other people's work that the program contains.
+//! `target/dist/THIRD-PARTY-LICENSES.txt`: the third-party code in the program.
 //!
 //! That is every crate that is linked into it, by cargo's own graph, Rust's standard library, and the files
-//! that `VENDOR.toml` lists, each with the text of its license. Crates with the same text share it. What only
-//! runs while building (macros, build scripts) or in tests is not part of the program.
+//! that `VENDOR.toml` lists, each with the text of its license. Crates with the same text share it.
+//! Build-time code (macros, build scripts) and tests are not part of the program.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use crate::{run, say};
 
-/// How names of files begin that hold a license, a notice or a list of authors' rights.
+/// Prefixes of the names of files with a license, a copyright notice or a list of authors.
 const NAMES: [&str; 6] = ["license", "licence", "unlicense", "copying", "copyright", "notice"];
 
-/// Other people's files that are not crates.
+/// Third-party files that are not crates.
 const VENDORED: &str = "crates/pipulate-web/assets/VENDOR.toml";
 
 /// What to write it for.
@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the file for a target, `None` for this machine; its path.
+/// Writes the file for a target, or for this machine if `None`, and returns its path.
 ///
 /// # Errors
 /// As [`run`].
@@ -54,18 +54,18 @@ pub(crate) fn write(target: Option<&str>) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// Something of other people's.
+/// A third-party component.
 #[derive(Debug, PartialEq, Eq)]
 struct Part {
     name: String,
     version: String,
-    /// As SPDX names it.
+    /// The SPDX expression.
     license: String,
     home: String,
     texts: Vec<String>,
 }
 
-/// A table of all parts, then each text below the names of the parts it belongs to.
+/// A table of all parts, then each text below the names of its parts.
 fn document(parts: &[Part]) -> String {
     let mut document = String::from(
         "Pipulate is distributed under the MIT license; see LICENSE. It contains the work of others, under the \
@@ -77,7 +77,7 @@ fn document(parts: &[Part]) -> String {
         document.push_str(line.trim_end());
         document.push('\n');
         for text in &part.texts {
-            // The same text is broken into lines in many ways.
+            // The same text occurs with different line breaks.
             let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
             by_text
                 .entry(words)
@@ -99,7 +99,7 @@ fn metadata(target: &str) -> Result<Value> {
     serde_json::from_slice(&run::output(&mut cargo)?.stdout).context("could not read cargo's metadata")
 }
 
-/// The crates of others that the program links, by name.
+/// The third-party crates that the program links, by name.
 fn linked_crates(metadata: &Value) -> Result<Vec<Part>> {
     let by_id = |list: &'_ Value| -> HashMap<String, Value> {
         let entries = list.as_array().into_iter().flatten();
@@ -150,7 +150,7 @@ fn part(package: &Value) -> Result<Part> {
     })
 }
 
-/// The texts of licenses in a folder, each once.
+/// The license texts in a folder, each once.
 fn texts_in(folder: &Path) -> Result<Vec<String>> {
     let entries = fs::read_dir(folder).with_context(|| format!("could not list {}", folder.display()))?;
     let is_license = |path: &PathBuf| {
@@ -164,7 +164,7 @@ fn texts_in(folder: &Path) -> Result<Vec<String>> {
     Ok(texts)
 }
 
-/// A crate that brings no text along gets the Apache license's, which is the same for all.
+/// A crate without a text gets the Apache license's, which is identical for all.
 fn lend_texts(parts: &mut [Part]) -> Result<()> {
     let mut texts =
         parts.iter().filter(|part| part.license.contains("Apache-2.0")).flat_map(|part| &part.texts);
@@ -198,7 +198,7 @@ fn vendored(root: &Path) -> Result<Vec<Part>> {
     Ok(parts)
 }
 
-/// Rust's standard library, by the copyright notice that the compiler brings along.
+/// Rust's standard library, with the copyright notice that comes with the compiler.
 fn standard_library() -> Result<Part> {
     let sysroot = run::output(run::program("rustc").args(["--print", "sysroot"]))?.stdout;
     let version = run::output(run::program("rustc").arg("--version"))?.stdout;
@@ -212,7 +212,7 @@ fn standard_library() -> Result<Part> {
     })
 }
 
-/// The text of a page of HTML, roughly: without tags and with the four characters that HTML escapes.
+/// The approximate text of an HTML page: without tags and with the four escaped characters.
 fn plain(html: &str) -> String {
     let mut pieces = html.split('<');
     let first = pieces.next().unwrap_or_default().to_owned();
@@ -223,10 +223,10 @@ fn plain(html: &str) -> String {
     lines.join("\n").replace("\n\n\n\n", "\n\n").replace("\n\n\n", "\n\n")
 }
 
-/// This machine, as rustc names it.
+/// This machine's target triple.
 ///
 /// # Errors
-/// rustc could not be asked.
+/// rustc could not be run.
 pub(crate) fn host() -> Result<String> {
     let about = run::output(run::program("rustc").arg("-vV"))?.stdout;
     let about = String::from_utf8_lossy(&about).into_owned();

@@ -1,7 +1,8 @@
-//! `target/macos/`: the program for macOS, checked and linked on any machine. Nothing of it is run here.
+//! `target/macos/`: the program for macOS, checked and linked on any machine, but not run.
 //!
-//! rustup has the standard library for both processors, and zig (from PyPI) a linker, a C compiler and Apple's public
-//! headers. Apple's frameworks are not needed to link: a stub names the symbols that are taken from each.
+//! rustup provides the standard library for both processors, and zig (from PyPI) a linker, a C compiler and
+//! Apple's public headers. Linking does not need Apple's frameworks: a stub names the symbols that are used
+//! from each.
 
 mod mach_o;
 
@@ -19,13 +20,13 @@ use crate::{run, say};
 const DEPLOYMENT_TARGET: &str = "12.0";
 const ZIG: &str = "ziglang==0.17.1";
 
-/// The processors, as Rust calls them, with Mach-O's number of each.
+/// The processors by Rust's names, with their Mach-O numbers.
 const PROCESSORS: [(&str, u32); 2] = [("aarch64", 0x0100_000c), ("x86_64", 0x0100_0007)];
 
 /// Compared with Apple's headers by the C compiler.
 const LAYOUT: &str = include_str!("macos/layout.c");
 
-/// Frameworks and libraries, and what names their symbols.
+/// Frameworks and libraries, with the stubs that name their symbols.
 const STUBS: [(&str, &str); 4] = [
     ("CoreFoundation.framework/CoreFoundation.tbd", include_str!("macos/sdk/CoreFoundation.tbd")),
     ("IOKit.framework/IOKit.tbd", include_str!("macos/sdk/IOKit.tbd")),
@@ -77,15 +78,15 @@ fn target_folder() -> PathBuf {
     run::root().join("target/macos")
 }
 
-/// What checks and links.
+/// The tools that check and link.
 struct Tools {
     zig: PathBuf,
-    /// Small programs of ours that call zig as cargo calls a compiler and a linker.
+    /// Wrapper scripts that call zig as cargo calls a compiler and a linker.
     bin: PathBuf,
 }
 
 impl Tools {
-    /// Installs what is missing.
+    /// Installs missing tools.
     fn prepare() -> Result<Self> {
         for (processor, _) in PROCESSORS {
             standard_library(&triple(processor))?;
@@ -105,7 +106,7 @@ impl Tools {
         for (processor, _) in PROCESSORS {
             let target = format!("{processor}-macos.{DEPLOYMENT_TARGET}");
             let sdk = self.bin.join("sdk").display().to_string();
-            // rustc and the crate cc name the target in their own words, which zig does not know.
+            // rustc and the crate cc use target names that zig does not know.
             let call = format!(
                 "#!/bin/bash\nwords=()\nfor word in \"$@\"; do\n    case $word in\n        \
                  -arch | arm64 | x86_64 | --target=* | -mmacosx-version-min=*) ;;\n        \
@@ -147,7 +148,7 @@ impl Tools {
     }
 }
 
-/// Rust's standard library for a target, by rustup if it is missing.
+/// Installs Rust's standard library for a target with rustup if it is missing.
 fn standard_library(triple: &str) -> Result<()> {
     let sysroot = run::output(run::program("rustc").args(["--print", "sysroot"]))?;
     let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
@@ -162,7 +163,7 @@ fn standard_library(triple: &str) -> Result<()> {
     run::check(run::program("rustup").args(["target", "add", triple]))
 }
 
-/// Only if it is another text: cargo looks at times.
+/// Writes only a changed text: cargo compares file times.
 fn write(path: &Path, text: &str) -> Result<()> {
     if fs::read_to_string(path).is_ok_and(|there| there == text) {
         return Ok(());

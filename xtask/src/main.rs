@@ -1,7 +1,7 @@
-//! The project's own tasks: `cargo xtask ci|test|tidy|dist|macos|workflows|licenses|book|words|prepare|bench|torture`.
+//! The project's own tasks: `cargo xtask
+//! ci|test|tidy|dist|macos|workflows|licenses|book|words|prepare|bench|torture`.
 //!
-//! What a person runs, what CI runs and what the README says are the same commands. Only [`run`]
-//! starts programs and only [`say`] prints.
+//! Developers, CI and the README use the same commands. Only [`run`] starts programs and only [`say`] prints.
 
 mod bench;
 mod book;
@@ -73,7 +73,7 @@ enum Task {
     Bench(bench::Options),
 }
 
-/// The words after `cargo xtask`.
+/// The names of the tasks after `cargo xtask`.
 fn tasks() -> BTreeSet<String> {
     Cli::command().get_subcommands().map(|task| task.get_name().to_owned()).collect()
 }

@@ -1,8 +1,8 @@
-//! What the tests need beyond cargo: a Python environment (required), an older kernel, a browser, axe and
+//! The tests' requirements beyond cargo: a Python environment (required), an older kernel, a browser, axe and
 //! some programs.
 //!
-//! Everything lands in `target/`, except Debian packages, which are installed only for root and
-//! only where they are missing. When nothing is missing, nothing is started.
+//! Everything is installed in `target/`, except missing Debian packages, which only root installs. If nothing
+//! is missing, no program is started.
 
 mod axe;
 mod debian;
@@ -17,10 +17,10 @@ use anyhow::Result;
 
 use crate::{run, say};
 
-/// The names under which Debian and others ship the browser.
+/// The names of the browser in Debian and elsewhere.
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/// What the tests are told.
+/// The paths of the tests' requirements.
 pub(crate) struct Prepared {
     pub(crate) python: PathBuf,
     model: PathBuf,
@@ -29,7 +29,7 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// The environment variables that say it.
+    /// The paths as environment variables.
     pub(crate) fn variables(&self) -> Vec<(&'static str, PathBuf)> {
         let mut variables =
             vec![("PIPULATE_TEST_PYTHON", self.python.clone()), ("PIPULATE_TEST_MODEL", self.model.clone())];
@@ -50,10 +50,10 @@ pub(crate) fn run() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Sees to it that the tests have what they need.
+/// Installs missing requirements of the tests.
 ///
 /// # Errors
-/// What is required is missing and could not be installed: why, and what to do.
+/// A requirement is missing and could not be installed: why, and what to do.
 pub(crate) fn prepare() -> Result<Prepared> {
     debian::install_missing();
     let python = python::environment(run::root())?;

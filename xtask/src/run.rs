@@ -1,4 +1,4 @@
-//! The only file here that starts programs. Nothing that is started can ask a question: stdin is empty.
+//! The only file here that starts programs. No started program can ask a question: stdin is empty.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -16,8 +16,8 @@ pub(crate) fn root() -> &'static Path {
 pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(name);
     command.current_dir(root()).stdin(Stdio::null());
-    // What cargo says of this package to what it runs. ring's build script, and with it all that needs TLS, would
-    // be built again in turn with a cargo that a person calls.
+    // Variables that cargo sets about this package for its subprocesses. With them, ring's build script and
+    // every crate that needs TLS would be rebuilt, and again by the next cargo that a developer calls.
     let says_cargo = |name: &OsString| {
         let name = name.to_string_lossy();
         name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
@@ -28,12 +28,12 @@ pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// The cargo that started us, so that the toolchain stays the same.
+/// The cargo that started this program, so that the toolchain stays the same.
 pub(crate) fn cargo() -> Command {
     program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// Runs a command to its end; its output goes where ours goes.
+/// Runs a command to its end, with inherited output.
 ///
 /// # Errors
 /// It could not be started.
@@ -41,7 +41,7 @@ pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
     command.status().with_context(|| format!("could not run {}", words(command)))
 }
 
-/// As [`status`], for a command that has to succeed.
+/// As [`status`], for a command that must succeed.
 ///
 /// # Errors
 /// It could not be started, or it failed.
@@ -51,7 +51,7 @@ pub(crate) fn check(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command and keeps what it says; an error says it too.
+/// Runs a command and captures its output, which an error includes.
 ///
 /// # Errors
 /// It could not be started, or it failed.
@@ -62,7 +62,7 @@ pub(crate) fn output(command: &mut Command) -> Result<Output> {
     Ok(output)
 }
 
-/// Where `PATH` has a program of this name.
+/// The path of this program on `PATH`.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())

@@ -1,12 +1,12 @@
-//! The only file here that prints. Stdout is for what a script could use, stderr for people.
+//! The only file here that prints. Stdout is for data, stderr for people.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the tasks' one door to the terminal")]
 
-/// Tells a person what is going on.
+/// Prints progress to stderr.
 pub(crate) fn progress(text: &str) {
     eprintln!("{text}");
 }
 
-/// Gives a result.
+/// Prints a result to stdout.
 pub(crate) fn result(text: &str) {
     println!("{text}");
 }

@@ -1,8 +1,8 @@
-//! The test suite, by cargo-nextest where it is installed and by `cargo test` where it is not.
+//! The test suite, by cargo-nextest if installed, otherwise by `cargo test`.
 //!
-//! The runner builds the `pipulate` program that the end-to-end tests drive: they belong to its
-//! package. A whole run begins with what systems other than Linux would run, where that can be
-//! chosen on Linux too. Nothing is printed after the runner's own summary.
+//! The runner builds the `pipulate` program for the end-to-end tests, which belong to its package. A whole
+//! run begins with the code of other systems than Linux, if a feature selects it on Linux. Nothing is printed
+//! after the runner's own summary.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -12,11 +12,11 @@ use anyhow::Result;
 
 use crate::{prepare, run, say};
 
-/// The packages with a portable sibling of what they do by Linux's own means.
+/// The packages with a portable alternative to their Linux code.
 pub(crate) const PORTABLE: [&str; 4] =
     ["--package", "pipulate-store", "--features", "pipulate-store/portable"];
 
-/// How many tests run at once. Set by whoever wants another number; nextest reads the first.
+/// The number of concurrent tests. A caller's value stays; nextest reads the first.
 const THREADS: [&str; 2] = ["NEXTEST_TEST_THREADS", "RUST_TEST_THREADS"];
 
 /// What becomes of tests that can't run on this machine (`tests/it/support/ledger.rs`).
@@ -31,10 +31,10 @@ pub(crate) struct Skips {
     pub(crate) may_lack: Vec<String>,
 }
 
-/// Prepares (unless `quick`) and runs the tests; `args` go to the runner. The exit code is the runner's.
+/// Prepares (unless `quick`) and runs the tests; `args` go to the runner. Returns the runner's exit code.
 ///
 /// # Errors
-/// Something required could not be prepared, or the runner could not be started.
+/// A requirement could not be prepared, or the runner could not be started.
 pub(crate) fn run(quick: bool, args: &[OsString], skips: &Skips) -> Result<ExitCode> {
     let mut runner = runner();
     if quick {
@@ -45,7 +45,7 @@ pub(crate) fn run(quick: bool, args: &[OsString], skips: &Skips) -> Result<ExitC
     if args.is_empty() && !run_portable()?.success() {
         return Ok(ExitCode::FAILURE);
     }
-    // Cargo would let --workspace win over a package that was asked for.
+    // Cargo would let --workspace override a package option.
     if !args.iter().any(|arg| names_a_package(&arg.to_string_lossy())) {
         runner.arg("--workspace");
     }
@@ -63,7 +63,8 @@ pub(crate) fn run(quick: bool, args: &[OsString], skips: &Skips) -> Result<ExitC
 }
 
 impl Skips {
-    /// How many of the skips on a list are not allowed. Its lines are `PACKAGE TEST`, the lack and details.
+    /// The number of skips on a list that are not allowed. Its lines are `PACKAGE TEST`, the lack and
+    /// details.
     fn denied(&self, list: &str) -> usize {
         let is_allowed = |line: &&str| {
             line.split('\t').nth(1).is_some_and(|lack| self.may_lack.iter().any(|may| may == lack))
@@ -72,13 +73,13 @@ impl Skips {
     }
 }
 
-/// Runs the tests that install what lies in `folder`; the exit code is the runner's.
+/// Runs the tests that install the packages in `folder`; returns the runner's exit code.
 ///
 /// # Errors
 /// As [`run`].
 pub(crate) fn run_artefacts(folder: &Path) -> Result<ExitCode> {
     let mut tests = runner();
-    // All packages, as for the other tests: for one of them, cargo would build what it depends on anew.
+    // All packages, as for the other tests: for a single one, cargo would rebuild the dependencies.
     tests.args(["--workspace", "artefacts::"]);
     match has_nextest() {
         true => tests.args(["--run-ignored", "only"]),
@@ -103,7 +104,7 @@ fn runner() -> Command {
     }
     cargo.arg("--no-fail-fast");
     if THREADS.iter().all(|name| std::env::var_os(name).is_none()) {
-        // The longest tests wait for programs and for time to pass: processors would be idle half of the time.
+        // The longest tests mostly wait: one thread per processor would leave half of the time idle.
         let threads = 2 * std::thread::available_parallelism().map_or(1, usize::from);
         cargo.envs(THREADS.map(|name| (name, threads.to_string())));
     }

@@ -1,7 +1,7 @@
-//! The rules that the compiler and clippy don't hold. Each complaint says where and what to do.
+//! The rules that the compiler and clippy don't check. Each complaint names the place and the remedy.
 //!
-//! The crate arrows are read from docs/ARCHITECTURE.md, so that the document is the rule; what may
-//! break a rule, and why, is written in [`exceptions`] and nowhere else.
+//! The crate arrows are read from docs/ARCHITECTURE.md, so that the document is the rule; all exceptions,
+//! with reasons, are in [`exceptions`].
 
 mod crates;
 mod documents;
@@ -23,7 +23,7 @@ use crate::{run, say};
 
 pub(crate) use tokens::{after_test_item, is_punct};
 
-/// Text whose files are looked at; what we ship of other people's has other endings.
+/// The endings of checked text files; vendored files have others.
 const TEXT: [&str; 5] = ["rs", "md", "toml", "nix", "sh"];
 
 /// Prints every complaint; succeeds if there is none.
@@ -66,7 +66,7 @@ struct TextFile {
     /// Relative to the workspace, with `/`.
     path: String,
     text: String,
-    /// Of Rust.
+    /// Only for Rust files.
     tokens: Option<TokenStream>,
 }
 
@@ -102,7 +102,8 @@ fn text_files(root: &Path) -> Result<Vec<TextFile>> {
     Ok(files)
 }
 
-/// Neither built nor hidden: a home for this very folder (`.venv`, `.pipulate`) is not the project.
+/// Returns true for folders that are neither built nor hidden: a home in this folder (`.venv`, `.pipulate`)
+/// is not part of the project.
 fn is_ours(folder: &Path) -> bool {
     let name = folder.file_name().unwrap_or_default();
     name != "target" && !name.as_encoded_bytes().starts_with(b".")

@@ -1,7 +1,7 @@
-//! Runs the claims of `tests/it/torture` for as long as one likes, and prints what came of them.
+//! Runs the claims of `tests/it/torture` for a given time, and prints their results.
 //!
-//! Each claim is one test of the suite and gets an equal share of the time; it reports by a row in
-//! a file. A seed makes the same rounds again, as far as the machine lets them be the same.
+//! Each claim is one test of the suite and gets an equal share of the time; it reports a row in a file. A
+//! seed repeats the same rounds, as far as the machine's timing allows.
 
 use std::fs;
 use std::path::Path;
@@ -50,7 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(if all_hold { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The test binary, with what follows as its arguments.
+/// The test binary; callers add its arguments.
 fn test() -> std::process::Command {
     let mut cargo = run::cargo();
     cargo.args(["test", "--quiet", "--package", "pipulate", "--test", "it", "--"]);
@@ -82,7 +82,7 @@ fn rows(table: &Path) -> Result<Vec<Vec<(String, String)>>> {
     Ok(text.lines().map(|line| line.split('\t').filter_map(field).collect()).collect())
 }
 
-/// The rows below a line with the names, each column as wide as it needs to be.
+/// The rows below a line with the names, with columns as wide as needed.
 fn aligned(rows: &[Vec<(String, String)>]) -> String {
     let Some(first) = rows.first() else { return "no claim reported".to_owned() };
     let head = first.iter().map(|(name, _)| name.clone()).collect();

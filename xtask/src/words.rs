@@ -1,7 +1,8 @@
-//! Every sentence that the program can say, with the place that it comes from, to be read from top to bottom.
+//! Every sentence that the program can print, with its place in the sources, to be read from top to bottom.
 //!
-//! A sentence is a literal of two words or more in what the product's crates compile without tests, and a comment that
-//! becomes help or a schema's description. Templates of the starter and scripts are text files, and are named.
+//! A sentence is a literal of two words or more in the product's code without tests, or a comment that
+//! becomes help or a schema's description. The starter's templates and scripts are text files, and are listed
+//! by name.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,7 +13,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use crate::tidy::{self, after_test_item, is_punct};
 use crate::{run, say};
 
-/// Where comments are words for users: help, and descriptions in the schema.
+/// The folders whose comments become help or schema descriptions.
 const HELP: [&str; 2] = ["crates/pipulate/src/cli", "crates/pipulate-core/src/config"];
 /// Attributes whose text only a developer reads.
 const FOR_DEVELOPERS: [&str; 3] = ["expect", "allow", "cfg_attr"];
@@ -53,7 +54,7 @@ fn collect(tokens: TokenStream, has_help: bool, sentences: &mut Vec<(usize, Stri
                 }
                 after
             }
-            // The documentation of a module.
+            // Inner attributes: the documentation of a module.
             (hash, [bang, TokenTree::Group(_), after @ ..]) if is_punct(hash, '#') && is_punct(bang, '!') => {
                 after
             }
@@ -79,7 +80,7 @@ fn is_for_users(attribute: &TokenStream, has_help: bool) -> bool {
     }
 }
 
-/// Two words or more in a row, as people write them.
+/// Returns true for two or more consecutive words.
 fn is_sentence(text: &str) -> bool {
     let is_word = |word: &str| {
         let letters = word.trim_matches(|character: char| !character.is_alphabetic());
@@ -89,7 +90,7 @@ fn is_sentence(text: &str) -> bool {
     words.windows(2).any(|pair| pair.iter().all(|word| is_word(word)))
 }
 
-/// What a string literal says, on one line.
+/// The text of a string literal, on one line.
 fn text_of(literal: &str) -> Option<String> {
     let text = literal.trim_start_matches(['r', '#']).trim_end_matches('#');
     let text = text.strip_prefix('"')?.strip_suffix('"')?;

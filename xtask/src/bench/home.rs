@@ -1,4 +1,4 @@
-//! A home with a real JupyterLab: how much longer it takes than JupyterLab alone.
+//! A home with a real JupyterLab: its cost compared with JupyterLab alone.
 
 use std::time::{Duration, Instant};
 
@@ -12,16 +12,16 @@ use super::results::{Results, Value};
 const BARE: &str = "bare jupyter lab";
 const SCRIPTS: &str = "the old scripts";
 const PIPULATE: &str = "pipulate";
-/// So many services have nothing to do in the row that shows what a supervisor costs.
+/// The number of idle services in the row that shows the cost of a supervisor.
 const MANY: usize = 100;
-/// Where the scripts of old are: data, run by `sh` in the folder that is measured.
+/// The folder of the replaced scripts: data, run by `sh` in the measured folder.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bench/home");
-/// How long the supervisors of a home are watched doing nothing.
+/// The time over which idle supervisors are measured.
 const IDLE: Duration = Duration::from_secs(5);
-/// By then a supervisor has given back what it took to begin.
+/// After this time, a supervisor has released its start-up memory.
 const REST: Duration = Duration::from_secs(1);
 
-/// Each side takes its turn, so that what else the machine does meets them alike.
+/// The sides take turns, so that other load on the machine affects them equally.
 pub(super) fn measure(bench: &Bench, results: &mut Results) -> Result<()> {
     for _ in 0..bench.rounds {
         bare(bench, results)?;
@@ -49,7 +49,7 @@ fn bare(bench: &Bench, results: &mut Results) -> Result<()> {
     Ok(())
 }
 
-/// JupyterLab in the hands of the shell scripts that Pipulate replaces.
+/// Measures JupyterLab under the shell scripts that Pipulate replaces.
 fn scripts(bench: &Bench, results: &mut Results) -> Result<()> {
     let place = Place::new(bench, "")?;
     let port = free_port()?;
@@ -95,7 +95,7 @@ fn pipulate(bench: &Bench, results: &mut Results) -> Result<()> {
     Ok(())
 }
 
-/// Services that do nothing: what is left is what supervising them costs.
+/// Measures idle services: the remaining cost is that of supervision.
 fn many(bench: &Bench, results: &mut Results) -> Result<()> {
     let mut config = "[services.jupyter]\nenabled = false\n[services.server]\nenabled = false\n".to_owned();
     for number in 0..MANY {
@@ -116,7 +116,7 @@ fn many(bench: &Bench, results: &mut Results) -> Result<()> {
     Ok(())
 }
 
-/// A whole home that has been up for a moment: questions, memory, idleness.
+/// Measures a whole home shortly after its start: queries, memory, idle wake-ups.
 fn at_rest(bench: &Bench, results: &mut Results) -> Result<()> {
     let [jupyter, server] = [free_port()?, free_port()?];
     let config = format!("[services.jupyter]\nport = {jupyter}\n[services.server]\nport = {server}\n");

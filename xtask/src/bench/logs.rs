@@ -1,6 +1,6 @@
-//! Logs: the capture of a flood, a line's way to a follower, the search for a time, and reading it all.
+//! Logs: capturing a flood, a line's latency to a follower, searching by time, and reading everything.
 //!
-//! The loggers and supervisors that are compared are those on `PATH`; what is not installed has no row.
+//! The compared loggers and supervisors are those on `PATH`; missing ones have no row.
 
 mod follow;
 
@@ -18,17 +18,17 @@ use super::results::{Results, Value};
 use crate::run;
 
 const PIPULATE: &str = "pipulate";
-/// What a flood is, in MiB.
+/// The size of a flood, in MiB.
 const FLOOD: u32 = 512;
 /// The sizes of logs that are searched and read, in MiB.
 const SMALL: u32 = 10;
 const HALF: u32 = 1 << 10;
 const BIG: u32 = 2 << 10;
 const FULL: u32 = 10 << 10;
-/// How long a writer may take.
+/// The timeout of a writer.
 const PATIENCE: Duration = Duration::from_secs(900);
 
-/// Each side takes its turn, so that what else the machine does meets them alike.
+/// The sides take turns, so that other load on the machine affects them equally.
 pub(super) fn measure(bench: &Bench, results: &mut Results) -> Result<()> {
     for _ in 0..bench.rounds {
         for (logger, line) in loggers() {
@@ -41,7 +41,7 @@ pub(super) fn measure(bench: &Bench, results: &mut Results) -> Result<()> {
     search_and_read(bench, results)
 }
 
-/// Other ways to keep what a program prints: a name, and a shell's line after the program.
+/// Other ways to keep a program's output: a name, and the shell text after the program.
 fn loggers() -> Vec<(&'static str, &'static str)> {
     let rotating = [
         ("s6-log", "| s6-log -b n5 s10485760 ./kept"),
@@ -101,7 +101,7 @@ fn flood_into_supervisord(bench: &Bench, results: &mut Results) -> Result<()> {
     Ok(())
 }
 
-/// `--since` in a big log and in a small one, and all of two logs.
+/// Measures `--since` in a big log and in a small one, and reading two whole logs.
 fn search_and_read(bench: &Bench, results: &mut Results) -> Result<()> {
     let place = Place::new(bench, "")?;
     let big = if bench.is_full { FULL } else { BIG };
@@ -117,7 +117,7 @@ fn search_and_read(bench: &Bench, results: &mut Results) -> Result<()> {
     for (_, writer) in &writers {
         writer.took()?;
     }
-    // What comes after everything.
+    // A time after all entries.
     let now = run::output(place.command("date").arg("--iso-8601=ns").stdout(Stdio::piped()))?;
     let now = String::from_utf8_lossy(&now.stdout).trim().replace(',', ".");
     let log = |name: &str| place.root().join(format!(".pipulate/log/{name}.log"));
@@ -144,7 +144,7 @@ fn read_all(results: &mut Results, side: &str, spent: process::Spent) {
     results.add("CPU time of that", side, Value::Time(spent.cpu));
 }
 
-/// A project with these writers as its only services; they stay when they are through.
+/// A project with these writers as its only services; they keep running after they have printed.
 fn configure(place: &Place, begin: &str, writers: &[(&str, &Writer)]) -> Result<()> {
     let mut config =
         format!("{begin}[services.jupyter]\nenabled = false\n[services.server]\nenabled = false\n");
@@ -156,7 +156,7 @@ fn configure(place: &Place, begin: &str, writers: &[(&str, &Writer)]) -> Result<
     fs::write(place.root().join("pipulate.toml"), config).context("could not write pipulate.toml")
 }
 
-/// A program that prints, and then says how long that took it.
+/// A program that prints, then reports the time that took.
 struct Writer {
     command: Vec<String>,
     took: PathBuf,
@@ -181,7 +181,7 @@ impl Writer {
         &self.command
     }
 
-    /// How long the writing took, and its own CPU time, once it is through.
+    /// The duration of the writing and its CPU time, once it is done.
     fn took(&self) -> Result<(Duration, Duration)> {
         let deadline = Instant::now() + PATIENCE;
         while !self.took.exists() {

@@ -1,6 +1,6 @@
-//! The program among other supervisors, by a script from outside that knows how to drive them.
+//! The program beside other supervisors, by an external script that can drive them.
 //!
-//! Its tables are its own: they are printed as it prints them.
+//! The script's tables are printed unchanged.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::Bench;
 use crate::run;
 
-/// Runs `peers.py`: a hand-written supervisor that only waits, the physical bound, then this program.
+/// Runs `peers.py`: a handwritten supervisor that only waits, the physical bound, then this program.
 ///
 /// # Errors
 /// No script was named, or it failed.

@@ -1,4 +1,4 @@
-//! A folder with a home directory of its own, where nothing of the person's is seen or changed.
+//! A folder with a home directory of its own, isolated from the user's files.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -13,17 +13,17 @@ use super::Bench;
 use super::process::{self, Spent};
 use crate::run;
 
-/// How long anything may take before the measurement is given up.
+/// The timeout of one step.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A project that can be measured; everything of it is stopped and removed at the end.
+/// A project to measure; on drop, everything in it is stopped and removed.
 pub(super) struct Place {
     folder: tempfile::TempDir,
     program: PathBuf,
 }
 
 impl Place {
-    /// Makes the folder, with this `pipulate.toml` and the tests' Python environment.
+    /// Creates the folder, with this `pipulate.toml` and the tests' Python environment.
     pub(super) fn new(bench: &Bench, config: &str) -> Result<Self> {
         let folder =
             tempfile::Builder::new().prefix("pipulate-bench-").tempdir().context("no folder to work in")?;
@@ -40,17 +40,17 @@ impl Place {
         self.folder.path().join("demo")
     }
 
-    /// A program in the project's folder, in a clean environment, silent.
+    /// A silent program in the project's folder, in a clean environment.
     pub(super) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = run::program(program.as_ref());
         command.current_dir(self.root()).env_clear().stdout(Stdio::null()).stderr(Stdio::null());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder.path());
-        // Nothing listens there: a local model would only add its own time.
+        // A port without a listener: a local model would only add its own time.
         command.envs([("LANG", "C.UTF-8"), ("PIPULATE_NO_BROWSER", "1"), ("OLLAMA_HOST", "127.0.0.1:9")]);
         command
     }
 
-    /// Runs the program to its end, and says what that took.
+    /// Runs the program to its end, and returns its cost.
     ///
     /// # Errors
     /// It could not be started, or ended with a code that is not in `codes`.
@@ -61,10 +61,10 @@ impl Place {
         Ok(spent)
     }
 
-    /// The numbers that `status --json` has under this key for the services that run.
+    /// The numbers under this key of `status --json`, for the running services.
     ///
     /// # Errors
-    /// It could not be asked.
+    /// `status` failed.
     pub(super) fn pids(&self, key: &str) -> Result<Vec<u32>> {
         let output =
             run::output(self.command(&self.program).args(["status", "--json"]).stdout(Stdio::piped()))?;
@@ -78,12 +78,12 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // Nothing may be left behind, however the measurement ended; what went wrong then was said.
+        // No process may be left, even after an error, which was already reported.
         let _best_effort = self.pipulate(&["stop", "--force"], &[0]);
     }
 }
 
-/// A port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 ///
 /// # Errors
 /// The system has none left.
@@ -91,10 +91,10 @@ pub(super) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr())?.port())
 }
 
-/// Waits until a server on this port answers a GET of `path`, asking every few milliseconds.
+/// Waits until a server on this port answers a GET of `path`, polling every few milliseconds.
 ///
 /// # Errors
-/// It does not answer in time.
+/// No answer in time.
 pub(super) fn wait_for_answer(port: u16, path: &str) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while !answers(port, path) {
@@ -104,12 +104,12 @@ pub(super) fn wait_for_answer(port: u16, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether a server on this port answers a GET of `path` with 200.
+/// Returns true if a server on this port answers a GET of `path` with 200.
 pub(super) fn answers(port: u16, path: &str) -> bool {
     ask(port, &format!("GET {path} HTTP/1.0\r\n"), "").is_some_and(|answer| answer.contains(" 200 "))
 }
 
-/// Starts a kernel, as a notebook does, in the JupyterLab on this port whose token is in this file.
+/// Starts a kernel, as a notebook does, in the JupyterLab on this port; `token` is the file with its token.
 ///
 /// # Errors
 /// There is no token, or JupyterLab refused.
@@ -125,7 +125,7 @@ pub(super) fn start_kernel(port: u16, token: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The first line of the answer.
+/// Sends a request and returns the first line of the answer.
 fn ask(port: u16, head: &str, body: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;

@@ -1,5 +1,5 @@
-//! What it costs to keep other users of the machine out: kernels that talk over sockets instead of TCP
-//! ports, and the question to the kernel of the system who is at the other end of a new connection.
+//! The cost of keeping other users of the machine out: kernels on sockets instead of TCP ports, and the
+//! lookup of the user at the other end of a new connection.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -17,12 +17,12 @@ use super::web::{connect, serve};
 use crate::run;
 
 const KERNELS: &str = include_str!("privacy/kernels.py");
-/// How many cells each kernel runs.
+/// The number of cells that each kernel runs.
 const CELLS: &str = "200";
-/// How many connections one sample is the median of.
+/// The number of connections per sample, whose median counts.
 const CONNECTIONS: usize = 500;
 
-/// Each side takes its turn, so that what else the machine does meets them alike.
+/// The sides take turns, so that other load on the machine affects them equally.
 pub(super) fn measure(bench: &Bench, results: &mut Results) -> Result<()> {
     kernels(bench, results)?;
     connections(bench, results)
@@ -49,8 +49,8 @@ fn kernels(bench: &Bench, results: &mut Results) -> Result<()> {
     Ok(())
 }
 
-/// A request on a connection that is there already is not asked about; one on a new connection is. A
-/// server that does nothing but accept and answer shows what of that is the connection's own.
+/// Measures requests on an open connection, which need no lookup, and on new ones, which do. A server that
+/// only accepts and answers shows the cost of the connection itself.
 fn connections(bench: &Bench, results: &mut Results) -> Result<()> {
     const WHAT: &str = "an answer on a new connection, median";
     let (place, port) = (Place::new(bench, "")?, free_port()?);
@@ -68,7 +68,7 @@ fn connections(bench: &Bench, results: &mut Results) -> Result<()> {
     measured
 }
 
-/// Answers each connection once, until this program ends.
+/// Starts a server that answers each connection once, until this program ends.
 fn bare_server() -> Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0").context("could not listen")?;
     let port = listener.local_addr()?.port();
@@ -101,7 +101,7 @@ fn on_one_connection(port: u16) -> Result<Duration> {
     })
 }
 
-/// A short answer, whichever it is. One read takes it: it is smaller than a segment.
+/// Reads a short answer of any kind in one read: it is smaller than a segment.
 fn ask(stream: &mut TcpStream, port: u16) -> Result<()> {
     // One write: a server that closes after its answer may not wait for a second one.
     let request = format!("GET /static/none HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");

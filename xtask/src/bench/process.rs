@@ -1,4 +1,4 @@
-//! What processes spend: time by the clock, CPU time, memory, wake-ups.
+//! The resources that processes use: elapsed time, CPU time, memory, wake-ups.
 
 use std::fs;
 use std::process::{Child, Command, ExitStatus};
@@ -10,11 +10,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::time::TimeVal;
 use nix::unistd::Pid;
 
-/// What it took to run something to its end.
+/// The cost of a finished program.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spent {
     pub(super) time: Duration,
-    /// Its own, and that of the children that it waited for.
+    /// Including the children that it waited for.
     pub(super) cpu: Duration,
 }
 
@@ -29,7 +29,7 @@ pub(super) fn run(command: &mut Command) -> Result<(Spent, ExitStatus)> {
     Ok((Spent { time, cpu: cpu_of_children()?.saturating_sub(before) }, status))
 }
 
-/// Asks a child that nobody has waited for yet to end, and waits until it has.
+/// Ends a child that was not waited for yet, and returns the time until its end.
 ///
 /// # Errors
 /// It could not be signaled or waited for.
@@ -42,23 +42,23 @@ pub(super) fn end(child: &mut Child) -> Result<Duration> {
     Ok(begin.elapsed())
 }
 
-/// The CPU time that a living process has spent, and those of its children that have ended.
+/// The CPU time of a running process and of its ended children.
 ///
 /// # Errors
-/// It does not live.
+/// It does not run.
 pub(super) fn cpu(pid: u32) -> Result<Duration> {
     cpu_fields(pid, 4)
 }
 
-/// The CPU time that a living process has spent itself.
+/// The CPU time of a running process itself.
 ///
 /// # Errors
-/// It does not live.
+/// It does not run.
 pub(super) fn cpu_of_itself(pid: u32) -> Result<Duration> {
     cpu_fields(pid, 2)
 }
 
-/// The sum of so many fields from the 14th on.
+/// The sum of `count` fields from the 14th on.
 fn cpu_fields(pid: u32, count: usize) -> Result<Duration> {
     let path = format!("/proc/{pid}/stat");
     let stat = fs::read_to_string(&path).with_context(|| format!("could not read {path}"))?;
@@ -68,18 +68,18 @@ fn cpu_fields(pid: u32, count: usize) -> Result<Duration> {
     Ok(Duration::from_millis(ticks * 10))
 }
 
-/// The memory of a living process: its own, and its share of what it shares.
+/// The proportional set size of a running process, in bytes.
 ///
 /// # Errors
-/// It does not live.
+/// It does not run.
 pub(super) fn memory(pid: u32) -> Result<u64> {
     Ok(number(&format!("/proc/{pid}/smaps_rollup"), "Pss:")? * 1024)
 }
 
-/// How often a living process has gone to sleep: once for each time that it was woken.
+/// The voluntary context switches of a running process: one for each wake-up.
 ///
 /// # Errors
-/// It does not live.
+/// It does not run.
 pub(super) fn sleeps(pid: u32) -> Result<u64> {
     number(&format!("/proc/{pid}/status"), "voluntary_ctxt_switches:")
 }

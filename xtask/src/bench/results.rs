@@ -1,4 +1,4 @@
-//! Samples, and the one table that they end in.
+//! Samples, and the table of their results.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -21,7 +21,7 @@ pub(super) struct Results {
     rows: Vec<Row>,
 }
 
-/// The same thing, measured on every side.
+/// One quantity, measured on every side.
 struct Row {
     what: String,
     sides: Vec<Side>,
@@ -33,8 +33,7 @@ struct Side {
 }
 
 impl Results {
-    /// Adds a sample of `what`, as it is with `side`. The first side that a row gets is the one that
-    /// the others are compared with.
+    /// Adds a sample of `what` for `side`. The first side of a row is the reference of the ratios.
     pub(super) fn add(&mut self, what: &str, side: &str, value: Value) {
         let row = find_or_push(
             &mut self.rows,
@@ -117,7 +116,7 @@ impl Value {
         }
     }
 
-    /// A number of this one's unit, with about three digits.
+    /// Formats a number in this value's unit, with about three digits.
     fn show(self, number: f64) -> String {
         match self {
             Self::Time(_) if number < 0.01 => format!("{:.2} ms", number * 1e3),
@@ -138,7 +137,7 @@ fn find_or_push<T>(list: &mut Vec<T>, is_it: impl Fn(&T) -> bool, new: impl FnOn
     &mut list[index]
 }
 
-/// Two columns of words to the left, the numbers to the right.
+/// Aligns two columns of words left and the numbers right.
 fn aligned(lines: &[[String; 6]]) -> String {
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
     let mut text = String::new();

@@ -1,5 +1,5 @@
-//! Set-up beside what it replaces: `python -m venv` with `pip install`, and beside bare uv, which is
-//! the floor. And `doctor` beside the longest of what it runs.
+//! Set-up beside the tools that it replaces: `python -m venv` with `pip install`, and bare uv, which is the
+//! floor. And `doctor` beside its longest single check.
 //!
 //! Every side installs the same packages with the same uv or pip, byte-compiled, into an empty folder.
 
@@ -19,15 +19,15 @@ const UV: &str = "uv venv, uv pip install";
 const PIP: &str = "python -m venv, pip install";
 const PIPULATE: &str = "pipulate";
 
-/// What a folder without a word of its own gets.
+/// The default packages of a folder without a list.
 const PACKAGES: [&str; 4] = ["jupyterlab", "numpy", "python-fasthtml", "python-dotenv"];
 
-/// Everything of the set-up rows. pip has one turn only: it takes most of a minute.
+/// Measures all set-up rows. pip has one turn only: it takes most of a minute.
 pub(super) fn measure(bench: &Bench, results: &mut Results) -> Result<()> {
     let tools = Tools::get(bench)?;
     for round in 0..bench.rounds {
         let cache = tools.folder.path().join(format!("cache{round}"));
-        // What the first turn fetches, the second finds.
+        // The first turn fills the cache of the second.
         for what in ["set-up, nothing cached", "set-up, packages cached"] {
             results.add(what, UV, Value::Time(tools.uv(bench, &cache.join("1"))?.1));
             results.add(what, PIPULATE, Value::Time(tools.pipulate(bench, &cache.join("2"))?.1));
@@ -39,7 +39,7 @@ pub(super) fn measure(bench: &Bench, results: &mut Results) -> Result<()> {
     nothing_to_do(bench, &tools, results)
 }
 
-/// All that has been done is done again.
+/// Measures a second set-up of a finished environment.
 fn nothing_to_do(bench: &Bench, tools: &Tools, results: &mut Results) -> Result<()> {
     const WHAT: &str = "set-up, nothing to do";
     const DOCTOR: &str = "doctor, of a home that is well";
@@ -64,17 +64,17 @@ fn nothing_to_do(bench: &Bench, tools: &Tools, results: &mut Results) -> Result<
     Ok(())
 }
 
-/// What every side works with.
+/// The tools of every side.
 struct Tools {
-    /// Removed at the end, with every cache in it.
+    /// Removed at the end, with all caches in it.
     folder: tempfile::TempDir,
     uv: PathBuf,
-    /// The interpreter below the tests' environment.
+    /// The interpreter that the tests' environment is based on.
     python: PathBuf,
 }
 
 impl Tools {
-    /// A uv of its own: nobody's cache is seen or changed.
+    /// Installs a separate uv, so that no user's cache is read or changed.
     fn get(bench: &Bench) -> Result<Self> {
         let folder =
             tempfile::Builder::new().prefix("pipulate-bench-").tempdir().context("no folder for uv")?;
@@ -111,7 +111,7 @@ impl Tools {
         Ok((place, time))
     }
 
-    /// A program with uv on `PATH`, these caches and the network of whoever measures.
+    /// A program with uv on `PATH`, these caches, and the caller's network settings.
     fn command(&self, place: &Place, program: &Path, cache: &Path) -> Command {
         let mut command = place.command(program);
         let bin = self.uv.parent().unwrap_or(Path::new("/")).to_owned();
@@ -128,14 +128,14 @@ impl Tools {
     }
 }
 
-/// A project that nothing was done to yet.
+/// A new project without an environment.
 fn empty(bench: &Bench) -> Result<Place> {
     let place = Place::new(bench, "")?;
     fs::remove_file(place.root().join(".venv")).context("could not unlink .venv")?;
     Ok(place)
 }
 
-/// How long a command takes that has to succeed.
+/// The duration of a command that must succeed.
 fn taken(command: &mut Command) -> Result<Duration> {
     let (spent, status) = process::run(command)?;
     ensure!(status.success(), "{:?} ended with {status}", command.get_program());

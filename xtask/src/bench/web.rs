@@ -1,6 +1,6 @@
-//! The web app, beside the same pages under FastHTML and uvicorn; and what pages cost that stay open.
+//! The web app, beside the same pages under FastHTML and uvicorn; and the cost of pages that stay open.
 //!
-//! Every request to ours passes all of its layers: host, origin, sign-in, headers.
+//! Every request to the web app passes all of its layers: host, origin, sign-in, headers.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
@@ -18,17 +18,17 @@ use super::results::{Results, Value};
 
 const FASTHTML: &str = "FastHTML, uvicorn";
 const PIPULATE: &str = "pipulate";
-/// How many ask at once, and for how long.
+/// The number of concurrent clients, and the duration.
 const CLIENTS: usize = 16;
 const SPAN: Duration = Duration::from_secs(2);
-/// How many pages are open at once.
+/// The number of pages that are open at once.
 const STREAMS: usize = 1_000;
-/// How many lines are timed on their way to a page.
+/// The number of timed lines.
 const LINES: usize = 200;
-/// How many stops are.
+/// The number of timed stops.
 const CHANGES: usize = 20;
 
-/// The same two pages.
+/// The same two pages under FastHTML.
 const SERVER: &str = r##"
 import sys
 from fasthtml.common import *
@@ -49,7 +49,7 @@ import uvicorn
 uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
 "##;
 
-/// Each side takes its turn, so that what else the machine does meets them alike.
+/// The sides take turns, so that other load on the machine affects them equally.
 pub(super) fn measure(bench: &Bench, results: &mut Results) -> Result<()> {
     for _ in 0..bench.rounds {
         fasthtml(bench, results)?;
@@ -86,14 +86,14 @@ pub(super) fn serve(place: &Place, bench: &Bench, port: u16) -> Result<Child> {
     command.spawn().context("could not start the web app")
 }
 
-/// The header that signs a program in, as soon as there is something to sign in to.
+/// Waits until a sign-in is possible, and returns the header that authorizes a program.
 pub(super) fn key(place: &Place, port: u16) -> Result<String> {
     wait_for_answer(port, "/login")?;
     let token = fs::read_to_string(place.root().join(".pipulate/run/token")).context("there is no key")?;
     Ok(format!("Authorization: Bearer {}\r\n", token.trim()))
 }
 
-/// Asks one side for both pages.
+/// Requests both pages from one side.
 fn pages(
     results: &mut Results,
     side: &str,
@@ -125,7 +125,7 @@ fn pages(
     Ok(())
 }
 
-/// How long each answer took.
+/// The duration of each answer.
 fn load(port: u16, page: &str, header: &str) -> Result<Vec<Duration>> {
     let request = format!("GET {page} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{header}\r\n");
     let clients: Vec<_> = (0..CLIENTS)
@@ -142,8 +142,8 @@ fn load(port: u16, page: &str, header: &str) -> Result<Vec<Duration>> {
     Ok(times)
 }
 
-/// Both share the machine with who asks, so as little as possible is done here: all answers to one
-/// request are equally long, and after the first nothing is read but their beginning and their length.
+/// The client shares the machine with the server, so it does little: all answers to one request are equally
+/// long, and after the first only their beginning and length are read.
 fn ask_again_and_again(port: u16, request: &str) -> Result<Vec<Duration>> {
     let mut stream = connect(port)?;
     stream.write_all(request.as_bytes())?;
@@ -161,7 +161,7 @@ fn ask_again_and_again(port: u16, request: &str) -> Result<Vec<Duration>> {
     Ok(times)
 }
 
-/// The head of an answer that is good, and how long the body is.
+/// The head of a successful answer, and the length of its body.
 fn read_head(reader: &mut impl BufRead) -> Result<(String, usize)> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -180,7 +180,7 @@ pub(super) fn connect(port: u16) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// Pages that stay open: what a line needs to get there, and what many of them cost.
+/// Measures pages that stay open: a line's latency, and the cost of many pages.
 fn open_pages(bench: &Bench, results: &mut Results) -> Result<()> {
     let port = free_port()?;
     let config = "[services.printer]\ncommand = [\"tail\", \"-n\", \"+1\", \"-F\", \"lines\"]\n\
@@ -204,7 +204,7 @@ fn line_to_page(results: &mut Results, lines: &Path, port: u16, key: &str) -> Re
     let mut file = fs::OpenOptions::new().append(true).open(lines).context("could not print")?;
     let mut times = Vec::new();
     for number in 0..LINES {
-        // Apart from each other, as a person's are: what follows at once is sent together.
+        // Apart from each other, like a user's lines: lines in quick succession are sent together.
         std::thread::sleep(Duration::from_millis(100));
         let begin = Instant::now();
         writeln!(file, "line {number}.")?;
@@ -215,8 +215,8 @@ fn line_to_page(results: &mut Results, lines: &Path, port: u16, key: &str) -> Re
     Ok(())
 }
 
-/// A stop that somebody types, until it has returned and until an open page shows it. The page is told
-/// and does not ask.
+/// Measures a stop command until it has returned and until an open page shows it. The page gets an event and
+/// does not poll.
 fn change_to_page(results: &mut Results, place: &Place, port: u16, key: &str) -> Result<()> {
     let mut page = stream(port, "/events", key)?;
     wait_for(&mut page, "service-other")?;
@@ -280,7 +280,7 @@ fn stream(port: u16, path: &str, key: &str) -> Result<BufReader<TcpStream>> {
     Ok(reader)
 }
 
-/// Reads events until one of them says this.
+/// Reads events until one contains these words.
 fn wait_for(page: &mut BufReader<TcpStream>, words: &str) -> Result<()> {
     let mut line = String::new();
     while !line.contains(words) {

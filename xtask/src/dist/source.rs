@@ -1,4 +1,4 @@
-//! The source as it is packed: what git knows, with a README whose links work outside of the repository.
+//! The source to pack: git's files, with a README whose links work outside of the repository.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,19 +7,19 @@ use anyhow::{Context, Result};
 
 use crate::run;
 
-/// The licenses of what the program contains of others.
+/// The licenses of third-party code in the program.
 pub(super) const LICENSES: &str = "THIRD-PARTY-LICENSES.txt";
 
 /// A copy of the source, ready to be packed.
 pub(super) struct Source {
     folder: PathBuf,
     version: String,
-    /// When the last commit was made, in seconds since 1970.
+    /// The time of the last commit, in seconds since 1970.
     time: String,
 }
 
 impl Source {
-    /// Copies what git knows into `folder`, and `licenses` beside it.
+    /// Copies git's files into `folder`, and `licenses` beside it.
     ///
     /// # Errors
     /// Git or a file can't be read, or `folder` can't be written.
@@ -35,7 +35,7 @@ impl Source {
         let version = manifest["workspace"]["package"]["version"].as_str().context("there is no version")?;
         for name in git(&["ls-files", "-z"])?.split_terminator('\0') {
             let (from, to) = (run::root().join(name), folder.join(name));
-            // What was deleted and not committed yet.
+            // Skips files that were deleted but not committed yet.
             if from.is_file() {
                 fs::create_dir_all(to.parent().unwrap_or(folder)).context("could not make a folder")?;
                 fs::copy(&from, &to).with_context(|| format!("could not copy {}", from.display()))?;
@@ -75,13 +75,13 @@ impl Source {
     }
 }
 
-/// The repository's address, which only a release workflow knows.
+/// The repository's address, which only a release workflow sets.
 fn repository() -> Option<String> {
     let [server, name] = ["GITHUB_SERVER_URL", "GITHUB_REPOSITORY"].map(|name| std::env::var(name).ok());
     Some(format!("{}/{}", server?, name?))
 }
 
-/// The packages' metadata with what only they have.
+/// Adds a package's own files to its metadata.
 fn with_files(text: &str, repository: Option<&str>) -> String {
     let text = text
         .replace("license-files = [\"LICENSE\"]", &format!("license-files = [\"LICENSE\", \"{LICENSES}\"]"));
@@ -94,8 +94,8 @@ fn with_files(text: &str, repository: Option<&str>) -> String {
     }
 }
 
-/// Markdown whose relative links lead into the repository at this version. Where no repository is known, their
-/// words stay without the link, and pictures go.
+/// Makes relative Markdown links absolute, into the repository at this version. Without a repository, links
+/// become text and pictures are removed.
 fn with_links(text: &str, repository: Option<&str>, version: &str) -> String {
     let mut edited = String::new();
     let mut rest = text;

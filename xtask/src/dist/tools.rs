@@ -1,4 +1,4 @@
-//! `target/dist-tools`: maturin and zig, from PyPI, in the versions that are known to work.
+//! `target/dist-tools`: maturin and zig, from PyPI, in tested versions.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -19,7 +19,7 @@ pub(super) struct Tools {
 }
 
 impl Tools {
-    /// Installs what is missing; zig, which is large, only for who needs it.
+    /// Installs missing tools; zig, which is large, only if required.
     ///
     /// # Errors
     /// There is no Python, or the packages could not be installed.
@@ -43,7 +43,7 @@ impl Tools {
         Ok(Self { bin })
     }
 
-    /// maturin, which finds zig beside it; both keep what they make below `target/`.
+    /// maturin, which finds zig beside it; both keep their files below `target/`.
     pub(super) fn maturin(&self) -> Command {
         let mut maturin = run::program(self.bin.join("maturin"));
         let path = std::env::var_os("PATH").unwrap_or_default();

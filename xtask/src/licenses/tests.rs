@@ -12,7 +12,7 @@ fn part(name: &str, license: &str, texts: &[&str]) -> Part {
     }
 }
 
-/// `serde` stands for what is linked, `insta` for what tests use, `maud_macros` for what runs in the compiler.
+/// `serde` is linked, `insta` is for tests, `maud_macros` runs in the compiler.
 #[test]
 fn what_is_linked_is_listed_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Whether a file is a program for macOS: mach-o/loader.h.
+//! Checks executables for macOS: mach-o/loader.h.
 
 use anyhow::{Context, Result, ensure};
 
@@ -8,10 +8,10 @@ const HEAD: usize = 32;
 /// `LC_BUILD_VERSION`: the platform and the oldest version that it starts on.
 const BUILD_VERSION: u32 = 0x32;
 const MACOS: u32 = 1;
-/// What libSystem does not have in the oldest version: dyld would not start a program that needs it.
+/// A symbol that libSystem lacks in the oldest version: dyld would not start a program that needs it.
 const TOO_NEW: &[u8] = b"\0_proc_signal_with_audittoken\0";
 
-/// Checks that a file is a program for this processor that starts on this version.
+/// Checks that a file is an executable for this processor that starts on this version.
 ///
 /// # Errors
 /// It is not.

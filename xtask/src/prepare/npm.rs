@@ -1,4 +1,4 @@
-//! Packages from npm, each in a folder of `target/`, without what they would run while they are installed.
+//! Packages from npm, each in a folder of `target/`, installed without their scripts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{run, say};
 
-/// Where a package is, `NAME@VERSION`; installs it if another version or none is there.
+/// Returns the folder of a package, `NAME@VERSION`; installs it unless this version is there.
 ///
 /// # Errors
 /// It could not be installed.

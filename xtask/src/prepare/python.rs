@@ -1,7 +1,7 @@
-//! `target/test-venv`: a Python environment with JupyterLab and friends, from PyPI.
+//! `target/test-venv`: a Python environment with JupyterLab and more, from PyPI.
 //!
-//! A venv cannot be moved, so it is built in place and its stamp is written last: without a stamp
-//! that says what we want, there is no venv. A second run reads the stamp and starts nothing.
+//! A venv cannot be moved, so it is built in place and its stamp is written last: without a matching stamp,
+//! there is no venv. A second run reads the stamp and starts no program.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{run, say};
 
-/// What is installed, and the module that proves each.
+/// The packages, each with a module that must be importable.
 const PACKAGES: [(&str, &str); 6] = [
     ("jupyterlab", "jupyterlab"),
     ("numpy", "numpy"),
@@ -22,17 +22,17 @@ const PACKAGES: [(&str, &str); 6] = [
     ("websocket-client", "websocket"),
 ];
 
-/// Where a fit interpreter is looked for, the person's own choice first.
+/// The candidates for the interpreter, the user's own choice first.
 const INTERPRETERS: [&str; 6] =
     ["python3", "python3.13", "python3.12", "python3.11", "python3.10", "/usr/bin/python3"];
 
 /// Exits with 0 for Python 3.10 or later that can make an environment with pip in it.
 const FIT: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
 
-/// The environment's interpreter; builds the environment if there is none.
+/// Returns the environment's interpreter; builds the environment if there is none.
 ///
 /// # Errors
-/// There is no fit Python, or the packages could not be installed.
+/// There is no suitable Python, or the packages could not be installed.
 pub(crate) fn environment(root: &Path) -> Result<PathBuf> {
     if let Some(chosen) = chosen() {
         return Ok(chosen);
@@ -51,12 +51,12 @@ pub(crate) fn environment(root: &Path) -> Result<PathBuf> {
     Ok(python)
 }
 
-/// Whether an environment has to be built and there is no Python that could do it.
+/// Returns true if an environment must be built and there is no Python for it.
 pub(super) fn needs_an_interpreter(root: &Path) -> bool {
     chosen().is_none() && !is_complete(&venv(root)) && interpreter().is_none()
 }
 
-/// An environment that somebody else looks after.
+/// An environment that the caller has chosen and manages.
 fn chosen() -> Option<PathBuf> {
     std::env::var_os("PIPULATE_TEST_PYTHON").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
@@ -98,12 +98,12 @@ fn build(root: &Path, venv: &Path) -> Result<()> {
     fs::write(stamp_file(venv), stamp(venv)).context("could not write the stamp of target/test-venv")
 }
 
-/// What a notebook that plots needs beside the environment, and what checks the programs of apps.
+/// The packages that a plotting notebook needs in addition, and a linter for the apps' programs.
 const APP_PACKAGES: [&str; 8] =
     ["matplotlib", "contourpy", "cycler", "fonttools", "kiwisolver", "pillow", "pyparsing", "ruff"];
 
-/// `target/test-cache/ipykernel-6`: a kernel that outlives its server where a supervisor adopts
-/// it, beside the newer one of the environment, whose other packages it shares.
+/// `target/test-cache/ipykernel-6`: a kernel that outlives its server where a supervisor adopts it. The
+/// environment has a newer one; its other packages are shared.
 ///
 /// # Errors
 /// It could not be installed.
@@ -119,7 +119,7 @@ pub(super) fn app_packages(root: &Path, interpreter: &Path) -> Result<()> {
     beside(root, interpreter, "apps", &APP_PACKAGES)
 }
 
-/// The official client of the Model Context Protocol, and what it needs beside the environment.
+/// The official client of the Model Context Protocol, and its dependencies beyond the environment.
 const ASSISTANT_PACKAGES: [&str; 10] = [
     "mcp==2.3.0",
     "mcp-types==2.3.0",
@@ -133,7 +133,7 @@ const ASSISTANT_PACKAGES: [&str; 10] = [
     "typing-inspection",
 ];
 
-/// `target/test-cache/assistant`: what an assistant's program talks to `pipulate mcp` with.
+/// `target/test-cache/assistant`: the client that an assistant would use for `pipulate mcp`.
 ///
 /// # Errors
 /// It could not be installed.
@@ -141,7 +141,8 @@ pub(super) fn assistant_packages(root: &Path, interpreter: &Path) -> Result<()> 
     beside(root, interpreter, "assistant", &ASSISTANT_PACKAGES)
 }
 
-/// `target/test-cache/flask` and `target/test-cache/kubernetes`: what an example needs, and what checks a manifest.
+/// `target/test-cache/flask` and `target/test-cache/kubernetes`: an example's package, and a validator for
+/// manifests.
 ///
 /// # Errors
 /// They could not be installed.

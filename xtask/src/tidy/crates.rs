@@ -1,5 +1,5 @@
-//! Which crate may depend on which: the tables under "Arrows" in docs/ARCHITECTURE.md against
-//! what cargo says.
+//! The allowed dependencies between crates: the tables under "Arrows" in docs/ARCHITECTURE.md, compared with
+//! cargo's metadata.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::TextFile;
 use crate::run;
 
-/// The first line of the table that is read.
+/// The first line of that table.
 const HEADING: &str = "| crate | may depend on | never depends on |";
 
-/// Every dependency that the table does not allow.
+/// Returns each dependency that the table does not allow.
 ///
 /// # Errors
 /// Cargo could not describe the workspace.
@@ -24,7 +24,7 @@ pub(super) fn check(files: &[TextFile]) -> Result<Vec<String>> {
     Ok(complaints(&packages(&metadata), &arrows(map.map_or("", |file| &file.text))))
 }
 
-/// A package of the workspace and what it depends on.
+/// A package of the workspace with its dependencies.
 struct Package {
     name: String,
     dependencies: Vec<Dependency>,
@@ -36,7 +36,7 @@ struct Dependency {
     only_for_tests: bool,
 }
 
-/// What one row of the table says.
+/// One row of the table.
 struct Arrows {
     allowed: BTreeSet<String>,
     forbidden: BTreeSet<String>,

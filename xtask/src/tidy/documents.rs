@@ -1,10 +1,11 @@
-//! Rules about documents and about the end-to-end tests: nothing is lost from sight.
+//! Rules about documents and the end-to-end tests: every page is listed, every test compiled, every link
+//! valid.
 
 use std::path::Path;
 
 use super::TextFile;
 
-/// Longer than this, nobody reads it.
+/// A longer document would not be read.
 const ARCHITECTURE_LINES: usize = 250;
 
 /// Every complaint about documents and undeclared tests.
@@ -54,7 +55,7 @@ fn check_summary(files: &[TextFile]) -> Vec<String> {
     unlinked.map(|name| format!("docs/{name}: not linked from docs/SUMMARY.md")).collect()
 }
 
-/// A test file that is not declared is never compiled, and nobody notices.
+/// An undeclared test file is silently not compiled.
 fn check_tests(files: &[TextFile]) -> Vec<String> {
     let undeclared = files.iter().filter_map(|file| {
         let (package, name) = file.path.split_once("tests/it/")?;
@@ -70,7 +71,7 @@ fn check_tests(files: &[TextFile]) -> Vec<String> {
     undeclared.collect()
 }
 
-/// Links inside the repository lead somewhere.
+/// Complains about broken links inside the repository.
 fn check_links(root: &Path, file: &TextFile) -> Vec<String> {
     let folder = root.join(&file.path).parent().map(Path::to_owned).unwrap_or_default();
     let targets = file.text.split("](").skip(1).filter_map(|rest| rest.split([')', '#', ' ']).next());

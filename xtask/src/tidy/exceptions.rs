@@ -1,15 +1,15 @@
-//! Who may break which rule, and why. An exception that nobody needs is itself a complaint.
+//! The exceptions to the rules, with reasons. An unused exception is itself a complaint.
 
 /// A rule that can have exceptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
     /// At most [`super::sources::FILE_LINES`] lines. The subject is the file.
     FileLength,
-    /// No look at the operating system. The subject is the file.
+    /// No check of the operating system. The subject is the file.
     TargetOs,
     /// No `unsafe`. The subject is the file.
     Unsafe,
-    /// No read of a file of any kind and size. The subject is the file.
+    /// No read of a file of unknown kind and size. The subject is the file.
     UnboundedRead,
 }
 
@@ -21,7 +21,6 @@ pub(super) struct Exception {
     pub(super) reason: &'static str,
 }
 
-/// All of them.
 pub(super) const EXCEPTIONS: &[Exception] = &[
     Exception {
         rule: Rule::FileLength,

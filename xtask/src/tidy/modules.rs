@@ -1,8 +1,8 @@
 //! No cycles between modules: not between the top-level modules of a crate, and not between siblings in one
 //! parent module.
 //!
-//! A module and everything below it are one node, so a parent and its children may use each other. A name used
-//! through a re-export counts as the module that it comes from. Tests don't count.
+//! A module and everything below it are one node, so a parent and its children may use each other. A name
+//! used through a re-export counts as the module that defines it. Tests don't count.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -12,7 +12,7 @@ use super::TextFile;
 use super::known_cycles::KNOWN_CYCLES;
 use super::tokens::{after_test_item, is_punct};
 
-/// Complains about each use on a cycle that is not listed, and each listed one that is on no cycle any more.
+/// Complains about each unlisted use on a cycle, and each listed use that is no longer on one.
 pub(super) fn check(files: &[TextFile]) -> Vec<String> {
     let mut found = BTreeMap::new();
     for (name, root) in crates(files) {
@@ -27,13 +27,13 @@ pub(super) fn check(files: &[TextFile]) -> Vec<String> {
     complaints(&found, KNOWN_CYCLES)
 }
 
-/// The names of modules from the crate's root down.
+/// The module names from the crate's root down.
 type Path = Vec<String>;
 
-/// Where a token is: file and line.
+/// A token's file and line.
 type Place = (String, usize);
 
-/// Which module uses which sibling, and where.
+/// Each use of a sibling module, with its first place.
 type Uses = BTreeMap<(Path, Path), Place>;
 
 fn complaints(found: &BTreeMap<String, (Place, Path)>, known: &[&str]) -> Vec<String> {
@@ -53,12 +53,12 @@ fn crates(files: &[TextFile]) -> Vec<(&str, &TextFile)> {
         Some((folder.rsplit('/').next()?, file))
     });
     let mut crates: Vec<_> = roots.collect();
-    // A library comes before the program around it, which is a few lines.
+    // A library comes before its program, which is a few lines.
     crates.dedup_by_key(|(name, _)| *name);
     crates
 }
 
-/// The shortest way from one module to another, by uses.
+/// The shortest path of uses from one module to another.
 fn way(uses: &Uses, from: &Path, to: &Path) -> Option<Path> {
     let mut ways = VecDeque::from([vec![from]]);
     let mut seen = BTreeSet::from([from]);
@@ -80,12 +80,12 @@ fn way(uses: &Uses, from: &Path, to: &Path) -> Option<Path> {
 #[derive(Default)]
 struct Modules(BTreeMap<Path, Module>);
 
-/// What one module names.
+/// The names that one module uses.
 #[derive(Default)]
 struct Module {
-    /// What its `use` declarations give names to.
+    /// The names that its `use` declarations introduce.
     imports: BTreeMap<String, Path>,
-    /// All paths, from the crate's root; those into other crates lead nowhere.
+    /// All paths, from the crate's root; paths into other crates match no module.
     paths: Vec<(Path, Place)>,
 }
 
@@ -103,7 +103,7 @@ impl Modules {
         }
     }
 
-    /// Reads a module; the modules below it that have files of their own.
+    /// Reads a module, and returns its submodules that have files of their own.
     fn read_tokens(&mut self, file: &str, module: &Path, tokens: TokenStream) -> Vec<Path> {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let mut rest = tokens.as_slice();
@@ -149,7 +149,7 @@ impl Modules {
         in_files
     }
 
-    /// Reads one tree of a `use` declaration; `before` is what stands before its braces.
+    /// Reads one tree of a `use` declaration; `before` is the path before its braces.
     fn import(&mut self, file: &str, module: &Path, before: &[String], tree: &[TokenTree]) {
         let (names, rest) = path(tree);
         let path = [before, &names].concat();
@@ -166,7 +166,7 @@ impl Modules {
         }
     }
 
-    /// Notes a path that `module` names; the path from the crate's root.
+    /// Records a path that `module` names, and returns it from the crate's root.
     fn add(&mut self, file: &str, module: &Path, path: &[String], first: &TokenTree) -> Path {
         let mut absolute = module.clone();
         for name in path {
@@ -182,7 +182,7 @@ impl Modules {
         absolute
     }
 
-    /// Each use of a module by a sibling, or by what is below the sibling, and where it is first.
+    /// Each use of a module by a sibling or a module below the sibling, with its first place.
     fn uses(&self) -> Uses {
         let mut uses = Uses::new();
         for (user, module) in &self.0 {
@@ -197,7 +197,7 @@ impl Modules {
         uses
     }
 
-    /// The module that a path leads into, by way of re-exports too.
+    /// The module that a path leads to, through re-exports too.
     fn owner(&self, path: &Path) -> Path {
         let mut path = path.clone();
         let mut followed = BTreeSet::new();

@@ -1,4 +1,5 @@
-//! Rules about the files that stand around the code: what people, GitHub and editors are told to run exists.
+//! Rules about the files around the code: every command in instructions for people, GitHub and editors
+//! exists.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,12 +9,12 @@ use anyhow::{Context, Result};
 
 use super::TextFile;
 
-/// Hidden folders whose files tell what to run, beside all documents.
+/// Hidden folders whose files contain commands, in addition to all documents.
 const HIDDEN: [&str; 3] = [".ci", ".devcontainer", ".github"];
 
 const DEVCONTAINER: &str = ".devcontainer/devcontainer.json";
 
-/// Every complaint. `tasks` are the words after `cargo xtask`.
+/// Returns every complaint. `tasks` are the names after `cargo xtask`.
 ///
 /// # Errors
 /// A file could not be read.
@@ -73,7 +74,7 @@ fn check_devcontainer(file: Option<&(String, String)>) -> Option<String> {
     (!is_forwarded).then(|| format!("{path}: forward the ports of the web app and JupyterLab: 5001, 8888"))
 }
 
-/// CI runs with the pinned compiler, which has to be the oldest one that is promised.
+/// CI's pinned compiler must be the oldest supported one.
 fn check_oldest_compiler(manifest: &str, toolchain: &str) -> Option<String> {
     let value = |text: &str, key: &str| -> Option<String> {
         let line = text.lines().find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix('='))?;

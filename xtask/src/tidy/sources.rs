@@ -4,17 +4,17 @@ use super::TextFile;
 use super::exceptions::{EXCEPTIONS, Rule};
 use super::tokens::{self, Tests, Token};
 
-/// The longest that a file may be: a guide. A longer file is split by idea. One type whose methods stand in
-/// several files is no split: either it is several things, or the file gets an exception.
+/// The maximum length of a file, in lines: a guide. A longer file is split by idea. One type with methods in
+/// several files is not a split: either it is several things, or the file gets an exception.
 pub(super) const FILE_LINES: usize = 400;
 
-/// Notes to oneself that belong in an issue; written so that this file holds none of them.
+/// Notes that belong in an issue; written so that this file contains none of them.
 const NOTES: [&str; 2] = [concat!("TO", "DO"), concat!("FIX", "ME")];
 
-/// What reads a file that may be a device, a FIFO or without end.
+/// The alternative for files that may be a device, a FIFO or endless.
 const BOUNDED: &str = "read it with pipulate_store::files::read_foreign";
 
-/// What does not belong where: sources that begin with this path hold none of these words.
+/// Words that are forbidden in the sources below a path.
 const FOREIGN_WORDS: [(&str, &[&str]); 4] = [
     (
         "crates/pipulate-core/src/",
@@ -39,7 +39,7 @@ const FOREIGN_WORDS: [(&str, &[&str]); 4] = [
         "crates/pipulate-engine/src/reconcile",
         &["fs::", "net::", "process::", "::now(", "thread::", "async fn"],
     ),
-    // Neither a service nor a file of ours, nor what a variable or a signal means to us.
+    // Neither a service nor a file of ours, nor the meaning of a variable or signal.
     ("crates/pipulate-process/src/", &["marker", "layout", "ServiceName", "config"]),
 ];
 
@@ -62,7 +62,7 @@ pub(super) fn check(files: &[TextFile]) -> Vec<String> {
 }
 
 fn check_module_doc(file: &TextFile) -> Option<String> {
-    // The tests of a module have their purpose in their name.
+    // A test module's purpose is in its name.
     let says_its_purpose = file.text.starts_with("//! ") || file.path.ends_with("/tests.rs");
     (!says_its_purpose).then(|| format!("{}:1: begin with //! and say what the file is for", file.path))
 }
@@ -81,7 +81,7 @@ fn check_words(path: &str, code: &[Token], product: &[Token], permissions: &mut 
         ("fs::read(", Rule::UnboundedRead, BOUNDED),
         ("fs::read_to_string(", Rule::UnboundedRead, BOUNDED),
     ] {
-        // Tests read what they wrote.
+        // Tests read their own files.
         let code = if rule == Rule::UnboundedRead { product } else { code };
         let lines = tokens::lines_with(code, word);
         if !lines.is_empty() && !permissions.has(rule, path) {
@@ -97,7 +97,7 @@ fn check_words(path: &str, code: &[Token], product: &[Token], permissions: &mut 
     complaints
 }
 
-/// Whether the whole file is for tests or the project's own tasks, which may touch the world.
+/// Returns true if the whole file is for tests or the project's own tasks, which may access the system.
 fn is_for_tests(path: &str) -> bool {
     path.ends_with("tests.rs") || path.contains("tests/") || path.starts_with("xtask/")
 }
@@ -119,7 +119,7 @@ fn check_notes(file: &TextFile) -> Vec<String> {
     notes.collect()
 }
 
-/// The exceptions, and which of them were needed.
+/// The exceptions, and which of them were used.
 #[derive(Default)]
 struct Permissions {
     used: Vec<(Rule, String)>,

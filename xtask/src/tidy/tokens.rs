@@ -1,4 +1,4 @@
-//! Rust sources as tokens, without comments and what is in literals.
+//! Rust sources as tokens, without comments and the contents of literals.
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 
@@ -9,13 +9,13 @@ pub(super) enum Tests {
     Skipped,
 }
 
-/// One identifier, or one character of punctuation; an empty one for a literal.
+/// One identifier, or one character of punctuation; empty for a literal.
 pub(super) struct Token {
     text: String,
     place: Span,
 }
 
-/// The tokens with those of each group between its delimiters.
+/// All tokens in one list, including the contents of groups.
 pub(super) fn flat(tokens: &TokenStream, tests: Tests) -> Vec<Token> {
     let mut all = Vec::new();
     flatten(tokens, tests, &mut all);
@@ -69,7 +69,7 @@ pub(super) fn lines_with(tokens: &[Token], code: &str) -> Vec<usize> {
     lines
 }
 
-/// What follows an item that is compiled for tests only, where one begins here.
+/// The tokens after a test-only item, if one begins here.
 pub(crate) fn after_test_item(tokens: &[TokenTree]) -> Option<&[TokenTree]> {
     let [hash, TokenTree::Group(attribute), item @ ..] = tokens else { return None };
     let condition = attribute.stream().to_string().replace(' ', "");

@@ -1,4 +1,4 @@
-//! A model whose every word is timed: Ollama's API as far as a chat needs it.
+//! A model that records the time of each word: the part of Ollama's API that a chat needs.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -8,20 +8,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-/// What a question holds that is answered with one word and then with silence.
+/// A question with this word is answered with one word and then with silence.
 pub(super) const ENDLESS: &str = "endless";
 
-/// How long anything may take before the measurement is given up.
+/// The timeout of one step.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// It serves until the program ends.
+/// A server that runs until the program ends.
 pub(super) struct Model {
     pub(super) port: u16,
     sent: Receiver<Instant>,
     closed: Receiver<Instant>,
 }
 
-/// How an answer is written.
+/// The speed of an answer.
 #[derive(Clone, Copy)]
 pub(super) struct Pace {
     pub(super) words: usize,
@@ -37,25 +37,25 @@ impl Model {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (sent, closed) = (sent_in.clone(), closed_in.clone());
-                // A client that leaves early is what is measured.
+                // Clients that leave early are part of the measurement.
                 thread::spawn(move || serve(stream, pace, &sent, &closed).ok());
             }
         });
         Ok(Self { port, sent, closed })
     }
 
-    /// When the next word was sent that nobody has asked about.
+    /// The time at which the next word was sent.
     pub(super) fn next_sent(&self) -> Result<Instant> {
         self.sent.recv_timeout(PATIENCE).context("the model was not asked")
     }
 
-    /// When the connection of an endless answer was closed.
+    /// The time at which the connection of an endless answer was closed.
     pub(super) fn next_closed(&self) -> Result<Instant> {
         self.closed.recv_timeout(PATIENCE).context("the model's connection stayed open")
     }
 }
 
-/// How a word is known again.
+/// A word that is unique by its number.
 pub(super) fn word(number: usize) -> String {
     format!("t{number}.")
 }

@@ -1,4 +1,4 @@
-//! A line's way from its writer to a follower: ours, `tail -F`, and those of other supervisors.
+//! A line's latency from its writer to a follower: ours, `tail -F`, and those of other supervisors.
 
 use std::fs;
 use std::path::Path;
@@ -14,14 +14,14 @@ use super::super::results::{Results, Value};
 use super::{PIPULATE, Writer, configure};
 use crate::run;
 
-/// How many lines make their way to a follower.
+/// The number of timed lines.
 const LINES: u32 = 200;
-/// How many more another supervisor's service prints, while its follower comes up.
+/// The number of extra lines while another supervisor's follower starts.
 const MORE: u32 = 250;
-/// How long a follower may take to come up, in seconds.
+/// The time that a follower gets to start, in seconds.
 const COMING_UP: &str = "2";
 
-/// Each in its turn, ours beside `tail -F` on the same log.
+/// The sides take turns; ours runs beside `tail -F` on the same log.
 pub(super) fn measure(bench: &Bench, results: &mut Results) -> Result<()> {
     follow_ours(bench, results)?;
     for rival in [Rival::Supervisord, Rival::Pm2, Rival::Pitchfork] {
@@ -32,7 +32,7 @@ pub(super) fn measure(bench: &Bench, results: &mut Results) -> Result<()> {
     Ok(())
 }
 
-/// Two followers of one log at the same time.
+/// Measures two followers of one log at the same time.
 fn follow_ours(bench: &Bench, results: &mut Results) -> Result<()> {
     let place = Place::new(bench, "")?;
     let writer = Writer::new(bench, &place, "trickle", LINES)?;
@@ -51,7 +51,7 @@ fn follow_ours(bench: &Bench, results: &mut Results) -> Result<()> {
     logs.end(results)
 }
 
-/// What follows a log, and what reads it from there.
+/// A log follower, and the reader of its output.
 struct Follower {
     name: &'static str,
     follower: Child,
@@ -59,7 +59,7 @@ struct Follower {
 }
 
 impl Follower {
-    /// `coming_up`: so many seconds from now, lines don't count.
+    /// `coming_up`: the number of seconds from now in which lines don't count.
     fn begin(
         bench: &Bench,
         place: &Place,
@@ -75,7 +75,7 @@ impl Follower {
         Ok(Self { name, follower, reader })
     }
 
-    /// Waits for the lines.
+    /// Waits for all lines and adds their latencies to the results.
     fn end(mut self, results: &mut Results) -> Result<()> {
         let output = self.reader.wait_with_output().context("could not read a log")?;
         process::end(&mut self.follower)?;
@@ -108,7 +108,7 @@ impl Rival {
         }
     }
 
-    /// Starts a service of its, follows it, and ends all of it.
+    /// Starts one of its services, follows it, and ends both.
     fn follow(self, bench: &Bench, results: &mut Results) -> Result<()> {
         let place = Place::new(bench, "")?;
         let writer = Writer::new(bench, &place, "trickle", LINES + MORE)?;
