@@ -130,7 +130,7 @@ fn a_question_about_more_than_the_model_can_take_in_keeps_its_place_and_the_rest
     let [end_counts, not_told, hint] = told[..] else { panic!("{told:?}") };
     assert!(end_counts.starts_with("warning: only the last 1.0 MiB of stdin count"), "{told:?}");
     assert!(
-        not_told.starts_with("warning: the model can't take in so much, and was not told: the first "),
+        not_told.starts_with("warning: the model can't handle that much, and was not told: the first "),
         "{told:?}"
     );
     assert!(hint.contains("OLLAMA_CONTEXT_LENGTH"), "{told:?}");
@@ -148,7 +148,7 @@ fn a_question_about_more_than_the_model_can_take_in_keeps_its_place_and_the_rest
 
     // A question that can't be shortened is refused, with advice.
     let refused = run(&project, &["chat", &"why? ".repeat(4_000)], "").expect(1);
-    assert!(refused.stderr.contains("is longer than llama3.1:latest can take in"), "{refused:?}");
+    assert!(refused.stderr.contains("is longer than llama3.1:latest can handle"), "{refused:?}");
     assert_eq!(refused.stdout, "");
 }
 
@@ -261,7 +261,7 @@ fn at_the_prompt_lines_are_edited_completed_pasted_and_taken_back() {
     let mut terminal =
         Terminal::open(&command(&project, &[]), &format!("exec {} chat", env!("CARGO_BIN_EXE_pipulate")));
     terminal.type_at(PROMPT, "/mo\tq\t\r");
-    terminal.wait_for("Going on with qwen3:4b");
+    terminal.wait_for("Now using qwen3:4b");
     terminal.type_at(PROMPT, "cde\x1b[D\x1b[D\x7fab\r");
     let first = asked(&fake);
     assert_eq!((&first["model"], &first["messages"][0]["content"]), (&"qwen3:4b".into(), &"abde".into()));
@@ -332,7 +332,7 @@ fn in_a_conversation_ctrl_c_stops_the_answer_and_not_the_program() {
     terminal.wait_for("get it with: ollama pull phi9");
     fake.change("/api/tags", Script::new(200, r#"{"models":[{"name":"phi9:latest"}]}"#));
     terminal.type_at(PROMPT, "/model phi9\r");
-    terminal.wait_for("Going on with phi9:latest");
+    terminal.wait_for("Now using phi9:latest");
     terminal.type_at(PROMPT, "/quit\r");
     assert_eq!(terminal.end(), Some(0));
 }

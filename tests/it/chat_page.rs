@@ -97,12 +97,12 @@ fn an_answer_streams_goes_on_over_a_reload_and_is_stopped_by_escape() {
     browser.wait_for_text("#turns", "It was a dark and <b>stormy</b>");
     browser.click(".settings summary");
     browser.click(".settings .verbs button");
-    browser.wait_for_text("#turns", "Nothing was said yet");
+    browser.wait_for_text("#turns", "Nothing has been said yet");
     browser.click("form[action$=restore] button");
     browser.wait_for_text("#turns", "It was a dark and <b>stormy</b>");
     browser.click(".settings summary");
     browser.click(".settings .verbs button");
-    browser.wait_for_text("#turns", "Nothing was said yet");
+    browser.wait_for_text("#turns", "Nothing has been said yet");
     project.run(&["stop"]).expect(0);
     let log = std::fs::read_to_string(project.path(".pipulate/log/server.log")).unwrap_or_default();
     assert!(!log.contains("A story") && !log.contains("dark"), "{log}");

@@ -71,7 +71,7 @@ fn a_service_that_fails_again_and_again_is_unstable_whoever_supervises_it() {
         assert!(refused.stderr.contains(words), "{words}: {refused:?}");
     }
     let examined = project.run(&["doctor", "--json"]).stdout;
-    assert!(examined.contains("worker ends again and again") && examined.contains("boom in line 7"));
+    assert!(examined.contains("worker keeps crashing") && examined.contains("boom in line 7"));
 
     // Killed, and replaced by its sibling's supervisor.
     Process::of(&before["supervisor_pid"]).kill();

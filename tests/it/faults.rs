@@ -59,7 +59,7 @@ fn what_nothing_can_interrupt_survives_a_stop_and_is_named() {
         let is_open = output.is_ok_and(|file| file == disk.join("file"));
         is_open && fs::read_to_string(format!("/proc/{}/stat", main.pid)).unwrap().contains(") D ")
     });
-    let line = format!("still alive: sh (pid {}), is in a system call that nothing interrupts", main.pid);
+    let line = format!("still alive: sh (pid {}), is in a system call that can't be interrupted", main.pid);
     let stopped = project.run(&["stop", "--timeout", "100ms"]).expect(1);
     assert!(stopped.stdout.contains(&line) && stopped.stdout.contains("1 process left"), "{stopped:?}");
     assert_ne!(project.run(&["status"]).code, Some(3), "something of it still runs");

@@ -199,7 +199,7 @@ fn what_is_stopped_while_a_restart_waits_for_its_needs_stays_stopped() {
         project.run(&["stop", "api"]).expect(0);
         project.write("go", "");
         let said = restart.join().unwrap();
-        assert!(said.contains("api did not come back"), "{said}");
+        assert!(said.contains("api did not start again"), "{said}");
     });
     assert_eq!(project.service("store")["state"], "ready");
     assert_eq!(project.service("api")["state"], "stopped", "the stop wins");

@@ -32,7 +32,7 @@ fn a_program_at_another_path_takes_over_and_its_app_runs_it() {
     assert_eq!(project.run(&["status"]).code, Some(0));
 
     let started = project.start(&[]);
-    let said = "The supervisor of worker makes way for this version of Pipulate";
+    let said = "The supervisor of worker is replaced by this version of Pipulate";
     assert!(started.stderr.contains(said), "{}", started.stderr);
     assert!(started.stderr.contains("Restarting server with this version"), "{}", started.stderr);
     let after = ["worker", "server"].map(|name| project.service(name));

@@ -217,7 +217,7 @@ fn a_start_that_is_interrupted_leaves_on_its_way_what_it_started() {
     terminal.type_text(CTRL_C);
     terminal.wait_for("pipulate stop");
     let shown = terminal.shown();
-    for said in ["Interrupted; these go on: slow (starting)", "pipulate status"] {
+    for said in ["Interrupted; still running: slow (starting)", "pipulate status"] {
         assert!(shown.contains(said), "{said:?} is missing in: {shown}");
     }
     assert_eq!(terminal.end(), Some(130));

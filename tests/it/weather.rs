@@ -191,7 +191,7 @@ fn in_a_read_only_folder_questions_are_answered_and_a_start_says_what_is_wrong()
     let again = project.run(&["start", "--no-setup"]).expect(0);
     assert!(again.stderr.contains("running already"), "{}", again.stderr);
     let restarted = project.run(&["restart"]).expect(1).stderr;
-    assert!(restarted.ends_with("hint: what runs goes on as it was\n"), "{restarted}");
+    assert!(restarted.ends_with("hint: running services were not changed\n"), "{restarted}");
     assert_eq!(project.service("worker")["pid"], running);
     let stopped = project.run(&["stop"]);
     assert_eq!(project.processes(), [], "{stopped:?}");

@@ -84,7 +84,7 @@ pub enum Outcome {
 pub struct Effort {
     pub tokens: u64,
     pub seconds: f64,
-    /// How much of what the model can take in the chat filled then, in percent.
+    /// How much of what the model can handle the chat filled then, in percent.
     pub filled: Option<u8>,
 }
 

@@ -279,7 +279,7 @@ fn resolve_service(
         Some(_) | None => {}
     }
     if let Some(watch) = raw.watch.0.first().filter(|_| name.as_str() == ServiceName::JUPYTER) {
-        let message = "[services.jupyter] watch is not for jupyter: a restart would end its kernels";
+        let message = "[services.jupyter] jupyter can't have watch: a restart would end its kernels";
         return Err(ConfigError::at(text, &watch.span(), message));
     }
     let stop = raw.stop.unwrap_or_default();

@@ -90,7 +90,7 @@ pub enum FileRefusal {
     FileOfAnotherUser,
     #[error("it belongs to another user; work in a folder of your own")]
     FolderOfAnotherUser,
-    #[error("it is larger than 1 MiB; Pipulate writes none of that size")]
+    #[error("it is larger than 1 MiB; Pipulate's own files are never that large")]
     TooLarge,
     #[error("the inherited descriptor is another file")]
     InheritedAnother,
@@ -106,7 +106,7 @@ pub enum FileRefusal {
     /// It is a record, and not this service's.
     #[error("it belongs to the service {service}")]
     OfAnotherService { service: ServiceName },
-    #[error("it is empty, as after a full disk or a crash of the machine")]
+    #[error("it is empty; a full disk or a machine crash can do that")]
     Empty,
     #[error("a newer Pipulate wrote it (format {format}, this one knows {known}); use that one")]
     NewerFormat { format: u32, known: u32 },

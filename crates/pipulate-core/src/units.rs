@@ -58,7 +58,7 @@ pub fn counted(count: usize, word: &str) -> String {
 /// A sentence that shows the accepted forms.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split_number(text.trim());
-    let wrong = || format!("\"{text}\" is not a length of time; write \"10s\", \"500ms\" or \"2m\"");
+    let wrong = || format!("\"{text}\" is not a duration; write \"10s\", \"500ms\" or \"2m\"");
     let factor = match unit {
         "ms" => 0.001,
         "" | "s" => 1.0,

@@ -27,7 +27,7 @@ impl WebHost {
             _ if !text.is_ascii() => "write it as browsers send it, in ASCII (xn--…)".to_owned(),
             _ => "write it as in \"app.example.org\" or \"app.example.org:8443\"".to_owned(),
         };
-        Err(format!("{text:?} is not the name of a host; {advice}"))
+        Err(format!("{text:?} is not a host name; {advice}"))
     }
 
     /// As it stands in a Host header.

@@ -58,7 +58,7 @@ pub enum AppError {
     NoFile(PathBuf),
     #[error("{} is not a notebook", .0.display())]
     NotANotebook(PathBuf),
-    #[error("{} has an old format of notebooks", .0.display())]
+    #[error("{} has an old notebook format", .0.display())]
     OldFormat(PathBuf),
     #[error("could not read {}: {source}", .path.display())]
     Unreadable { path: PathBuf, source: io::Error },

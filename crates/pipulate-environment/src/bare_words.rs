@@ -26,7 +26,7 @@ const OURS: &[u8] = b"#!/bin/sh\n# Made by pipulate, and made again when it chan
 /// Why a bare word is not there.
 #[derive(Debug, thiserror::Error)]
 pub enum BareWordError {
-    #[error("{} is not ours and stays as it is; the word {word} won't start pipulate here", .path.display())]
+    #[error("{} was not created by Pipulate and was not changed; the bare word {word} won't run Pipulate here", .path.display())]
     NotOurs { path: PathBuf, word: &'static str },
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -228,7 +228,7 @@ mod tests {
         let path = home.venv().join("bin/start");
         fs::write(&path, "#!/bin/sh\necho mine\n").unwrap();
         let notes = write_all(&home.venv(), Path::new("/p"), &["/pipulate".into()]);
-        assert!(notes.len() == 1 && notes[0].contains("is not ours"), "{notes:?}");
+        assert!(notes.len() == 1 && notes[0].contains("was not created by Pipulate"), "{notes:?}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "#!/bin/sh\necho mine\n");
         assert!(home.venv().join("bin/stop").exists());
     }

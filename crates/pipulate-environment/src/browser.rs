@@ -118,7 +118,8 @@ fn send(
     helper(exe).stdin(serde_json::to_vec(&instructions)?).detached()?;
     let answer = socket.answer(patience)?;
     Ok(answer.unwrap_or_else(|| {
-        let silence = format!("the browser's opener gave no sign of life within {} s", patience.as_secs());
+        let silence =
+            format!("the program that opens the browser did not respond within {} s", patience.as_secs());
         vec![Some(silence); pages.len()]
     }))
 }

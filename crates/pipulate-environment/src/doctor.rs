@@ -123,13 +123,13 @@ fn said_how_to_use(finding: Finding, examination: &Examination) -> Finding {
 impl Examination {
     /// The configuration, or why what depends on it is not examined.
     fn config(&self) -> Result<&Config, &'static str> {
-        self.config.as_ref().map_err(|_| "Not examined: pipulate.toml can't be read")
+        self.config.as_ref().map_err(|_| "Not checked: pipulate.toml can't be read")
     }
 
     /// The home's Python, if it may be run.
     fn python(&self) -> Result<PathBuf, &'static str> {
         let python = existing_python(&self.layout, &self.config()?.python);
-        let python = python.ok_or("Not examined: there is no Python environment")?;
+        let python = python.ok_or("Not checked: there is no Python environment")?;
         self.may_run_python().then_some(python).ok_or(NOT_USED_YET)
     }
 

@@ -82,7 +82,7 @@ impl fmt::Display for Cause {
             }
             Self::SocksProxy { variable: None } => "pip can't use a SOCKS proxy",
             Self::StricterUv => {
-                "a package asks for a pre-release or an address, which uv takes only from you"
+                "a package asks for a pre-release or an address, which uv accepts only if you list it yourself"
             }
             Self::Elsewhere { missing, rule } => {
                 let rule = rule.as_ref().map(|rule| format!(": {rule}")).unwrap_or_default();
@@ -95,7 +95,7 @@ impl fmt::Display for Cause {
             }
             Self::NoSuchPackage { requirement: None } => "there is no such package",
             Self::Conflict => "the requirements contradict each other",
-            Self::SecondIndex => "the first index that has a package does not have a fit version of it",
+            Self::SecondIndex => "the first index that has a package does not have a matching version of it",
             Self::Hashes => "a package is not pinned with its hash, or has another hash",
             Self::RulesOfBoth { pip, uv } => {
                 return write!(f, "{pip}, and {uv}; each installer would ignore the other's setting");
@@ -105,7 +105,7 @@ impl fmt::Display for Cause {
             Self::NoCompiler => "a package must be compiled, and there is no compiler",
             Self::BuildFailed => "a package could not be built",
             Self::DiskFull => "the disk is full",
-            Self::NotPermitted => "it may not write there",
+            Self::NotPermitted => "it has no permission to write there",
             Self::NoPip => "the environment has no pip",
             Self::NotStarted => "it could not be started",
             Self::Unknown => "it ended with an error",
@@ -122,7 +122,7 @@ impl Cause {
             }
             Self::Proxy { variable } => {
                 return Fix::advice(format!(
-                    "check the address in {variable}, or take the variable back (`unset {variable}`), then run \
+                    "check the address in {variable}, or unset it (`unset {variable}`), then run \
                      `pipulate setup`"
                 ));
             }
@@ -134,7 +134,7 @@ impl Cause {
                 "list that pre-release or address in requirements.txt itself, then run `pipulate setup`"
             }
             Self::Elsewhere { .. } => {
-                "take back the setting that sends packages elsewhere (PIP_TARGET, or target, prefix or root in \
+                "remove the setting that sends packages elsewhere (PIP_TARGET, or target, prefix or root in \
                  pip.conf), then run `pipulate setup`"
             }
             Self::Certificate => {
@@ -150,10 +150,10 @@ impl Cause {
             }
             Self::Hashes => {
                 "pin each package with its hash in requirements.txt (`uv pip compile --generate-hashes`), or \
-                 take back require-hashes, then run `pipulate setup`"
+                 remove require-hashes, then run `pipulate setup`"
             }
             Self::RulesOfBoth { .. } => {
-                "make the same setting for both installers, or take one back, then run `pipulate setup`"
+                "use the same setting for both installers, or remove one, then run `pipulate setup`"
             }
             Self::NoUv { .. } => "install uv (https://docs.astral.sh/uv), then run `pipulate setup`",
             Self::WrongPython => {

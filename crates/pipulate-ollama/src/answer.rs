@@ -51,7 +51,7 @@ pub enum Piece {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {
     /// The model had more to say: the answer is as long as was asked for, or together with the question
-    /// as long as the model can take in.
+    /// as long as the model can handle.
     pub is_cut_off: bool,
     /// The prompt's length in tokens.
     pub prompt_tokens: u64,

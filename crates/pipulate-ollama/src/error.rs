@@ -17,7 +17,7 @@ const EXCERPT: usize = 200;
 pub enum Error {
     /// Nobody listens there, or the way is closed. How it is started, or got, whoever knows the machine says.
     #[error(
-        "could not reach Ollama at {host}: {reason}; see that it runs, or say where it is in OLLAMA_HOST"
+        "could not reach Ollama at {host}: {reason}; check that it is running, or set OLLAMA_HOST to its address"
     )]
     Unreachable { host: String, reason: String },
     /// The server can't prove who it is.
@@ -57,7 +57,7 @@ pub enum Error {
     Busy { message: String },
     /// More than the model can take in, and nothing of it can be left out.
     #[error(
-        "the question is longer than {model} can take in ({reason}); ask about less, or give it more room with OLLAMA_CONTEXT_LENGTH where Ollama is started"
+        "the question is longer than {model} can handle ({reason}); ask about less, or give it more room with OLLAMA_CONTEXT_LENGTH where Ollama is started"
     )]
     TooLong { model: String, reason: String },
     /// Ollama said no, in its own words.

@@ -50,7 +50,7 @@ pub enum Scheme {
 pub enum HostError {
     /// Neither http nor https.
     #[error(
-        "{scheme:?} is no way to reach Ollama; write an address such as http://127.0.0.1:11434 in OLLAMA_HOST, \
+        "{scheme:?} can't be used to reach Ollama; write an address such as http://127.0.0.1:11434 in OLLAMA_HOST, \
          or [ollama] host in pipulate.toml"
     )]
     Scheme { scheme: String },

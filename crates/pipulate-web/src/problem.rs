@@ -154,7 +154,7 @@ impl From<StoreError> for Problem {
 
 impl From<Panicked> for Problem {
     fn from(_: Panicked) -> Self {
-        Self::Failed("this was broken off by a bug in Pipulate".to_owned())
+        Self::Failed("this was interrupted by a bug in Pipulate".to_owned())
     }
 }
 

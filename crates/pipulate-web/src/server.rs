@@ -37,7 +37,9 @@ const REFUSAL: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain; cha
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// A listener that others than this computer could reach.
-    #[error("{0} is no loopback address; the web app is for this computer alone, listen on 127.0.0.1 or ::1")]
+    #[error(
+        "{0} is not a loopback address; the web app is for this computer only, listen on 127.0.0.1 or ::1"
+    )]
     NotLoopback(SocketAddr),
     /// The system refused something that every server needs.
     #[error("can't {activity}: {source}")]

@@ -133,7 +133,7 @@ pub(crate) enum CodeRefusal {
     BeforeOpening,
     #[error("this sign-in link was made before the clock was set back")]
     NotYetMade,
-    #[error("this sign-in link was used already; each is good once")]
+    #[error("this sign-in link was used already; each works once")]
     Used,
 }
 

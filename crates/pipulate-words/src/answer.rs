@@ -57,7 +57,7 @@ pub fn note(note: &Note) -> String {
         Note::NotRemembered { error } => format!("this home will not be known as your own: {error}"),
         Note::NotListed { error } => format!("this project will be missing in `status --all`: {error}"),
         Note::Upgraded { service } => {
-            format!("The supervisor of {service} makes way for this version of Pipulate")
+            format!("The supervisor of {service} is replaced by this version of Pipulate")
         }
         Note::HasKernels { service, kernels } => {
             let kernels = if *kernels == 1 { "a kernel".to_owned() } else { format!("{kernels} kernels") };
@@ -71,7 +71,7 @@ pub fn note(note: &Note) -> String {
         Note::ConfigIgnored { file, error } => format!("{file} is ignored: {error}"),
         Note::SecretsMissing { names } => format!("secrets are missing: {}", names.join(", ")),
         Note::SecretsUnread { error } => error.clone(),
-        Note::LogsUnread { error } => format!("older logs could not be looked at: {error}"),
+        Note::LogsUnread { error } => format!("could not check older logs: {error}"),
     }
 }
 

@@ -49,7 +49,7 @@ pub fn fate(fate: &Fate) -> String {
         Fate::KilledAfter { timeout } => format!("did not end within {} s", timeout.as_secs_f64()),
         Fate::KilledUnheeding => "did not end when asked".to_owned(),
         Fate::OfAnotherUser => "belongs to another user".to_owned(),
-        Fate::Uninterruptible => "is in a system call that nothing interrupts".to_owned(),
+        Fate::Uninterruptible => "is in a system call that can't be interrupted".to_owned(),
         Fate::OutlivesKill => "did not end even when killed".to_owned(),
         Fate::OfService { service } => format!("belongs to the service {service}"),
         Fate::OfAnotherProject => "belongs to another project".to_owned(),
@@ -90,8 +90,8 @@ pub(crate) fn probe(problem: &ProbeProblem) -> String {
         ProbeProblem::Silent { address } => format!("it accepts connections at {address} and sends nothing"),
         ProbeProblem::Closed { address } => format!("it closes connections to {address} without an answer"),
         ProbeProblem::Status { code, path } => format!("it answered {code} at {path}"),
-        ProbeProblem::NotHttp { address } => format!("what it answers at {address} is not HTTP"),
-        ProbeProblem::NotTls { address } => format!("what it answers at {address} is not TLS"),
+        ProbeProblem::NotHttp { address } => format!("its answer at {address} is not HTTP"),
+        ProbeProblem::NotTls { address } => format!("its answer at {address} is not TLS"),
         ProbeProblem::TlsRefused { address, error } => {
             format!("it speaks TLS at {address} and refused the connection: {error}")
         }

@@ -43,10 +43,13 @@ fn sentence(reason: &Reason, service: &ServiceName) -> String {
             ending(last)
         ),
         Reason::GroupRemains { end } => {
-            format!("it {}, and not everything of its process group could be ended", ending(end))
+            format!("it {}, and not every process of its group could be ended", ending(end))
         }
         Reason::PreviousRemains { processes } => {
-            format!("the one before is still running: {}; end that, then start it again", remnants(processes))
+            format!(
+                "the previous one is still running: {}; end it, then start the service again",
+                remnants(processes)
+            )
         }
         Reason::InBackground { end, left } => format!(
             "its main process {} and left this running in the background: {}; have it stay in the \
@@ -86,7 +89,7 @@ fn sentence(reason: &Reason, service: &ServiceName) -> String {
             Some(advice) => format!("{problem}; {advice}"),
             None => problem.to_string(),
         },
-        Reason::ReloadFailed { error } => format!("it could not begin again: {error}"),
+        Reason::ReloadFailed { error } => format!("it could not restart: {error}"),
         Reason::SystemError { attempt, error } => {
             let attempt = match attempt {
                 Attempt::OpenOutput => "open the FIFO",

@@ -11,7 +11,7 @@ pub(crate) fn refusal(reason: &Reason, service: &ServiceName) -> String {
              meanwhile; end it with: pipulate stop {service}"
         ),
         Reason::LockHeld { pid } => format!(
-            "process {pid} holds its lock and is no supervisor of it; look what that is, and end it first"
+            "process {pid} holds its lock but is not its supervisor; check what it is, and end it first"
         ),
         Reason::StartedSince => {
             "it was stopped, and has been started again since; to end that, stop it again".to_owned()
@@ -26,12 +26,10 @@ pub(crate) fn refusal(reason: &Reason, service: &ServiceName) -> String {
             format!("could not signal process {pid}: {error}")
         }
         Reason::SupervisorFailed => {
-            "its supervisor ended without a word; see `pipulate logs` and supervisor.log".to_owned()
+            "its supervisor ended without a message; see `pipulate logs` and supervisor.log".to_owned()
         }
-        Reason::SupervisorsKilled => {
-            "its supervisors were killed again and again; see supervisor.log".to_owned()
-        }
-        Reason::SupervisorRestless => "its supervisor comes and goes; stop it again".to_owned(),
+        Reason::SupervisorsKilled => "its supervisors were killed repeatedly; see supervisor.log".to_owned(),
+        Reason::SupervisorRestless => "its supervisor keeps restarting; stop it again".to_owned(),
         Reason::ConfigUnusable { file, error } => {
             format!("the configuration can't be used: {}: {}", file.display(), in_short(error))
         }

@@ -5,15 +5,15 @@ use pipulate_supervisor::program::GAVE_WAY;
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExitStatus {
-    /// Done, or already so; `status`: every wanted service is well.
+    /// Done, or already so; `status`: every wanted service is ready or running.
     Success,
-    /// Failed, or refused; `status`: a wanted service is not well; `doctor`: a check failed.
+    /// Failed, or refused; `status`: a wanted service is in trouble; `doctor`: a check failed.
     Failed,
     /// The command line is wrong; an unknown service is, too.
     Usage,
     /// `status`: nothing is running.
     NothingRunning,
-    /// `status`: it can't be told.
+    /// `status`: cannot tell.
     Unknown,
     /// Waited too long.
     TimedOut,

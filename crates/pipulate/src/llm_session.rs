@@ -186,7 +186,7 @@ impl LlmSession {
         let context = self.client.context_of(&self.model).await;
         if context.is_some_and(|context| summary.prompt_tokens >= context) {
             self.printer.warning(
-                "the model can't take in so much, and this Ollama is too old to say so: the beginning was left out",
+                "the model can't handle that much, and this Ollama is too old to say so: the beginning was left out",
             );
             self.printer.hint("update Ollama, or ask about less");
         }
@@ -235,7 +235,7 @@ pub(crate) fn place(context: &Context) -> Result<Place, Failure> {
         Place::find(&context.project.layout, context.config()?, context.project.around.text(VARIABLE))?;
     let host = place.host();
     if let Some(port) = host.ignored_port() {
-        context.printer.warning(format!("{port:?} is no port; Ollama is looked for at {host}"));
+        context.printer.warning(format!("{port:?} is not a port; Ollama is looked for at {host}"));
     }
     Ok(place)
 }

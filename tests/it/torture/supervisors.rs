@@ -92,7 +92,7 @@ impl Bereaved<'_> {
     }
 
     fn is_let_be(&self, service: &str) -> bool {
-        let words = format!("the supervisor of {service} ends again and again");
+        let words = format!("the supervisor of {service} keeps crashing");
         let log = log(self.project);
         // The log is bounded: if it was truncated, all of it is new.
         log.get(self.log_length..).unwrap_or(&log).contains(&words)

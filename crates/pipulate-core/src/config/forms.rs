@@ -29,7 +29,7 @@ impl TryFrom<Value> for RawCommand {
                 let text = |word| match word {
                     Value::String(word) if word.contains('\0') => Err(no_nul("a word of a command")),
                     Value::String(word) => Ok(word),
-                    other => Err(format!("each word of a command is in quotes: \"{other}\"")),
+                    other => Err(format!("put each word of a command in quotes: \"{other}\"")),
                 };
                 words.into_iter().map(text).collect::<Result<_, _>>().map(Self)
             }
@@ -77,7 +77,7 @@ impl TryFrom<Value> for RawPort {
     }
 }
 
-/// A length of time: a number and a unit, `ms`, `s`, `m` or `h`.
+/// A duration: a number and a unit, `ms`, `s`, `m` or `h`.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Value")]
 pub(super) struct RawTime(pub(super) Duration);
@@ -89,9 +89,9 @@ impl TryFrom<Value> for RawTime {
         match value {
             Value::String(text) => parse_duration(&text).map(Self),
             Value::Integer(_) | Value::Float(_) => {
-                Err(format!("a length of time has a unit, and stands in quotes: \"{value}s\""))
+                Err(format!("write a duration with a unit, in quotes: \"{value}s\""))
             }
-            other => Err(format!("a length of time is written as \"10s\", and not {}", kind(&other))),
+            other => Err(format!("write a duration such as \"10s\", not {}", kind(&other))),
         }
     }
 }
@@ -107,8 +107,8 @@ impl TryFrom<Value> for RawSize {
     fn try_from(value: Value) -> Result<Self, String> {
         match value {
             Value::String(text) => parse_size(&text).map(Self),
-            Value::Integer(_) => Err(format!("a size has a unit, and stands in quotes: \"{value}B\"")),
-            other => Err(format!("a size is written as \"10MiB\", and not {}", kind(&other))),
+            Value::Integer(_) => Err(format!("write a size with a unit, in quotes: \"{value}B\"")),
+            other => Err(format!("write a size such as \"10MiB\", not {}", kind(&other))),
         }
     }
 }
@@ -124,7 +124,7 @@ impl TryFrom<Value> for RawSwitch {
     fn try_from(value: Value) -> Result<Self, String> {
         match value {
             Value::Boolean(is_on) => Ok(Self(is_on)),
-            other => Err(format!("write true or false, without quotes, and not {}", kind(&other))),
+            other => Err(format!("write true or false, without quotes, not {}", kind(&other))),
         }
     }
 }
@@ -142,10 +142,10 @@ impl TryFrom<Value> for RawText {
             Value::String(text) if text.contains('\0') => Err(no_nul("the value of a variable")),
             Value::String(text) => Ok(Self(text)),
             Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {
-                Err(format!("the value of a variable is text, in quotes: \"{value}\""))
+                Err(format!("write the value of a variable in quotes: \"{value}\""))
             }
             Value::Array(_) | Value::Table(_) => {
-                Err(format!("the value of a variable is text, in quotes, and not {}", kind(&value)))
+                Err(format!("write the value of a variable as text, in quotes, not {}", kind(&value)))
             }
         }
     }
@@ -195,7 +195,7 @@ impl TryFrom<String> for RawName {
 
     fn try_from(name: String) -> Result<Self, String> {
         match name.is_empty() || name.contains(['=', '\0']) {
-            true => Err("the name of a variable is not empty, and holds no \"=\" and no NUL".to_owned()),
+            true => Err("the name of a variable can't be empty or contain \"=\" or NUL".to_owned()),
             false => Ok(Self(name)),
         }
     }
@@ -219,7 +219,7 @@ impl<T: DeserializeOwned> TryFrom<Value> for RawWord<T> {
                 Err(error) => {
                     let allowed = error.to_string();
                     let allowed = allowed.split_once("expected ").map_or("a word", |(_, allowed)| allowed);
-                    Err(format!("write {allowed}, in quotes, and not {}", kind(other)))
+                    Err(format!("write {allowed}, in quotes, not {}", kind(other)))
                 }
             },
         }
@@ -238,7 +238,7 @@ impl TryFrom<Value> for RawCount {
         let count = value.as_integer().and_then(|count| u32::try_from(count).ok());
         count
             .map(Self)
-            .ok_or_else(|| format!("write a number from 0 on, without quotes, and not {}", kind(&value)))
+            .ok_or_else(|| format!("write a number, 0 or more, without quotes, not {}", kind(&value)))
     }
 }
 
@@ -268,7 +268,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<List<T>, E> {
-                Err(E::custom(format!("a list stands in brackets: {}", Value::from(vec![text]))))
+                Err(E::custom(format!("write a list in brackets: {}", Value::from(vec![text]))))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<List<T>, A::Error> {

@@ -254,7 +254,7 @@ impl TryFrom<Value> for RawReady {
                 Ok(Self(Readiness::Http { path, any_status: false, timeout }))
             }
             (Some(path), None, None) => {
-                Err(format!("the path {path:?} must start with \"/\" and hold no space"))
+                Err(format!("the path {path:?} must start with \"/\" and contain no spaces"))
             }
             (None, Some(true), None) => Ok(Self(Readiness::Tcp { timeout })),
             (None, None, Some(text)) => Ok(Self(Readiness::Log { pattern: checked(text)?, timeout })),

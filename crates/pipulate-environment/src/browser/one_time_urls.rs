@@ -162,10 +162,10 @@ impl Answer {
             Self::Malformed => ("400 Bad Request", String::new(), "This is not an HTTP request"),
             Self::NotFound => ("404 Not Found", String::new(), "There is nothing here"),
             Self::NotGet => {
-                ("405 Method Not Allowed", "Allow: GET\r\n".to_owned(), "Only GET is answered here")
+                ("405 Method Not Allowed", "Allow: GET\r\n".to_owned(), "Only GET requests are answered here")
             }
             Self::Gone => {
-                ("410 Gone", String::new(), "This address was good once; get a new one with: pipulate open")
+                ("410 Gone", String::new(), "This address works only once; get a new one with: pipulate open")
             }
             Self::Stranger => ("403 Forbidden", String::new(), "This address was made for another user"),
             Self::WrongHost => {

@@ -147,7 +147,7 @@ impl Opening<'_> {
     fn open(&mut self, page: usize, wanted: &Wanted) -> Result<Option<String>, BrowserError> {
         let web = wanted.url.starts_with("http://") || wanted.url.starts_with("https://");
         if !web || wanted.url.contains(|c: char| c.is_control() || c.is_whitespace()) {
-            return Ok(Some("its address is not one for a browser".to_owned()));
+            return Ok(Some("its address can't be opened in a browser".to_owned()));
         }
         let url =
             if wanted.secret { self.one_time_urls.issue(page, &wanted.url)? } else { wanted.url.clone() };

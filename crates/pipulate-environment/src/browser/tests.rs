@@ -183,7 +183,7 @@ fn addresses_that_are_no_web_pages_never_reach_an_opener() {
     let plan = stage.browser("exit 0");
     for url in ["file:///etc/passwd", "--help", "http://x/\r\nSet-Cookie: a=token", ""] {
         let outcome = stage.open(&plan, vec![page("a", url)]).remove(0);
-        assert!(matches!(outcome, Outcome::NotOpened { reason } if reason.contains("not one for a browser")));
+        assert!(matches!(outcome, Outcome::NotOpened { reason } if reason.contains("opened in a browser")));
     }
     assert_eq!(stage.arguments(), "");
 }
@@ -207,7 +207,7 @@ fn a_silent_helper_is_waited_for_no_longer_than_agreed() {
     let exe = stage.script("silent", "sh", "exit 0");
     let opened = open_within(&Plan::System, vec![page("a", SECRET)], &exe, Duration::from_millis(100));
     assert!(
-        matches!(&opened[0].outcome, Outcome::NotOpened { reason } if reason.contains("no sign of life"))
+        matches!(&opened[0].outcome, Outcome::NotOpened { reason } if reason.contains("did not respond"))
     );
 }
 

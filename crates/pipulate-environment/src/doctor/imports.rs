@@ -94,7 +94,7 @@ fn not_even_python(python: &Path, around: &Surroundings, said: &Said) -> Finding
         None => LIBRARY_PATH,
     };
     failure(FOUND, format!("Python does not start with the libraries of {variable}"))
-        .advice(format!("take the folder that it names out of {variable}"))
+        .advice(format!("remove the folder that it names from {variable}"))
         .detail(ran(&format!("{} -c 'import ctypes'", python.display()), said.last_line()))
 }
 

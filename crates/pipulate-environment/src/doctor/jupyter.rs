@@ -58,7 +58,7 @@ pub(super) const KERNELSPEC: Group = Group {
 
 fn token(examination: &Examination) -> Finding {
     match examination.jupyter_is_open {
-        None => skipped(TOKEN, "Not examined: JupyterLab is not running"),
+        None => skipped(TOKEN, "Not checked: JupyterLab is not running"),
         Some(false) => Finding::ok(TOKEN, "JupyterLab asks for a token"),
         Some(true) => warning(
             TOKEN,
@@ -94,7 +94,7 @@ fn kernels(examination: &Examination) -> Finding {
         .flat_map(|live| &live.kernels)
         .collect();
     if kernels.is_empty() {
-        return skipped(KERNELS, "Not examined: no kernel is running");
+        return skipped(KERNELS, "Not checked: no kernel is running");
     }
     let public: Vec<String> = kernels
         .iter()
@@ -108,8 +108,8 @@ fn kernels(examination: &Examination) -> Finding {
         format!("Every user of this machine can read what these kernels print: {}", public.join(", "));
     warning(KERNELS, title).detail("read: their connection files in .pipulate/run/jupyter say tcp").command(
         "if your configuration of Jupyter sets KernelManager.transport or KernelManager.ip, delete that \
-             (jupyter --paths names the folders), then restart JupyterLab; a kernel for another language may \
-             know nothing else",
+             (jupyter --paths names the folders), then restart JupyterLab; some kernels for other languages can \
+             use nothing else",
         examination.pipulate(&["restart", ServiceName::JUPYTER]),
     )
 }
@@ -124,7 +124,7 @@ fn uses_tcp(examination: &Examination, kernel: &KernelInfo) -> bool {
 fn listeners(examination: &Examination) -> Finding {
     let jupyter = examination.status.service(ServiceName::JUPYTER);
     let Some((jupyter, live)) = jupyter.and_then(|jupyter| Some((jupyter, jupyter.live.as_ref()?))) else {
-        return skipped(LISTENERS, "Not examined: JupyterLab is not running");
+        return skipped(LISTENERS, "Not checked: JupyterLab is not running");
     };
     let extra: Vec<String> = of_the_server(&live.processes)
         .flat_map(|process| {
@@ -176,19 +176,19 @@ fn kernelspec(examination: &Examination) -> Finding {
         return skipped(SPECS, "JupyterLab is switched off");
     }
     let Some(python) = existing_python(&examination.layout, &config.python) else {
-        return skipped(SPECS, "Not examined: there is no Python environment");
+        return skipped(SPECS, "Not checked: there is no Python environment");
     };
     let prefix = python.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
     let specs = specs(examination, prefix);
     let Some((file, program)) = specs.get(DEFAULT) else {
         // ipykernel brings one that needs no file.
         return Finding::ok(SPECS, "Notebooks run in this home's Python")
-            .detail("read: no kernel spec stands before it");
+            .detail("read: no kernel spec comes before it");
     };
     if let Some(program) = program.as_deref().filter(|program| !is_of(program, prefix)) {
         let gone = if program.exists() { "" } else { ", which is not there" };
         return failure(SPECS, format!("Notebooks would run in another Python: {}{gone}", program.display()))
-            .detail(format!("read: {}, which stands before this home's own kernel", file.display()))
+            .detail(format!("read: {}, which comes before this home's own kernel", file.display()))
             .command(
                 "move that kernel spec away, or give it the name of its own environment",
                 ["mv", &folder_of(file), &format!("{}-other", folder_of(file))],

@@ -41,7 +41,7 @@ pub(super) const LIMITS: Group = Group {
 pub(super) const CLOCK: Group = Group {
     checks: &[
         Check::new(LOCALHOST, "whether localhost means 127.0.0.1 here, where the services listen"),
-        Check::new(TIME, "whether files of this home are from the future: the clock went back, or is wrong"),
+        Check::new(TIME, "whether files in this home are dated in the future: the clock is or was wrong"),
     ],
     examine: |examination| vec![localhost(examination), clock(examination)],
 };
@@ -108,7 +108,7 @@ fn watches(examination: &Examination) -> Finding {
     if watches >= ENOUGH_WATCHES && instances >= ENOUGH_INSTANCES {
         return Finding::ok(WATCHES, "Enough files can be watched for changes").detail(detail);
     }
-    warning(WATCHES, "Only few files can be watched for changes: reloading on save may not work")
+    warning(WATCHES, "Only a few files can be watched for changes: reloading on save may not work")
         .detail(detail)
         .advice("run: sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512")
 }
@@ -146,7 +146,7 @@ fn localhost(examination: &Examination) -> Finding {
                     return Finding::ok(LOCALHOST, "localhost is 127.0.0.1")
                         .detail("asked: the system's resolver");
                 }
-                "the system's resolver knows localhost, and not as 127.0.0.1".to_owned()
+                "the system's resolver gives localhost another address than 127.0.0.1".to_owned()
             }
             Err(error) => format!("the system's resolver does not know localhost: {error}"),
         },
@@ -169,10 +169,10 @@ fn clock(examination: &Examination) -> Finding {
     let limit = SystemTime::now() + TOLERANCE;
     let changed = |path: PathBuf| Some((path.symlink_metadata().ok()?.modified().ok()?, path));
     match files.filter_map(changed).filter(|(time, _)| *time > limit).max() {
-        None => Finding::ok(TIME, "No file of this home is from the future"),
+        None => Finding::ok(TIME, "No file in this home is dated in the future"),
         Some((time, path)) => {
             let ahead = time.duration_since(SystemTime::now()).unwrap_or_default().as_secs() / 60;
-            warning(TIME, "A file of this home is from the future: the clock is wrong, or was")
+            warning(TIME, "A file in this home is dated in the future: the clock is or was wrong")
                 .detail(format!("{} was changed {ahead} minutes from now", path.display()))
                 .advice("set the clock (with systemd: timedatectl set-ntp true); in WSL: wsl --shutdown, then start again")
         }
@@ -210,10 +210,10 @@ fn logout(examination: &Examination) -> Finding {
         return Finding::ok(SESSION, "Logging out leaves your services running: lingering is enabled")
             .detail(said.evidence());
     }
-    warning(SESSION, "Logging out ends your services: kernels and what they hold are lost then")
+    warning(SESSION, "Logging out ends your services, and notebook kernels lose their state")
         .detail(said.evidence())
         .command(
-            "let your programs outlive your session; or set KillUserProcesses=no in /etc/systemd/logind.conf",
+            "let your programs keep running after you log out; or set KillUserProcesses=no in /etc/systemd/logind.conf",
             ["loginctl", "enable-linger"],
         )
 }
@@ -226,7 +226,7 @@ fn wsl_idle(examination: &Examination) -> Finding {
     let files = users.into_iter().flatten().flatten().map(|user| user.path().join(".wslconfig"));
     let texts: Vec<String> = files.filter_map(|file| files::read_foreign_text(&file).ok()).collect();
     if texts.iter().any(|text| is_never_idle(text)) {
-        return Finding::ok(IDLE, "WSL goes on when its last window is closed");
+        return Finding::ok(IDLE, "WSL keeps running when its last window is closed");
     }
     warning(IDLE, "Windows may end WSL, and your services with it, soon after its last window is closed")
         .detail("no .wslconfig below C:\\Users sets instanceIdleTimeout and vmIdleTimeout to -1")

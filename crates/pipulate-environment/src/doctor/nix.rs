@@ -70,7 +70,7 @@ fn local(examination: &Examination) -> Finding {
     }
     let git = examination.program("git").filter(|_| layout.inside(".git").exists());
     let Some(checkout) = git.and_then(|git| Checkout::around(layout.root(), git)) else {
-        return Finding::ok(LOCAL_SEEN, "local.nix is seen by nix develop: this is no git checkout");
+        return Finding::ok(LOCAL_SEEN, "local.nix is seen by nix develop: this is not a git checkout");
     };
     let said = checkout.ask(&["ls-files", "--error-unmatch", "local.nix"]);
     if said.is_well() {

@@ -35,7 +35,7 @@ pub(super) const OLLAMA: Group = Group {
 };
 
 fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
-    let unanswered = |id| skipped(id, "Not examined: Ollama does not answer");
+    let unanswered = |id| skipped(id, "Not checked: Ollama does not answer");
     let without = |reachable| vec![reachable, unanswered(MODELS), unanswered(MEMORY)];
     let config = match examination.config() {
         Ok(config) => config,
@@ -58,7 +58,7 @@ fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
                     memory(model, model.needs(&probe.loaded), examination.resources.memory)
                 }
                 Choice::Chosen { .. } => skipped(MEMORY, "The model does not run on this machine"),
-                Choice::None(_) => skipped(MEMORY, "Not examined: there is no model"),
+                Choice::None(_) => skipped(MEMORY, "Not checked: there is no model"),
             };
             vec![Finding::ok(REACHABLE, title), models(choice), memory]
         }
@@ -68,8 +68,8 @@ fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
             without(absent(absence, finding.detail(reason)))
         }
         Err(error) => {
-            let finding = warning(REACHABLE, format!("Ollama does not answer as it should at {host}"));
-            let advice = "see that OLLAMA_HOST, or [ollama] host, is where Ollama listens";
+            let finding = warning(REACHABLE, format!("Ollama gave an unexpected answer at {host}"));
+            let advice = "check that OLLAMA_HOST, or [ollama] host, is where Ollama listens";
             without(finding.detail(error.to_string()).advice(advice))
         }
     }
@@ -79,7 +79,7 @@ fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
 fn uncontacted(examination: &Examination, host: &Host) -> Vec<Finding> {
     let title = format!("Ollama was not contacted: this folder wants to use one on another machine, {host}");
     let finding = warning(REACHABLE, title).detail("prompts and the logs of services would be sent there");
-    let unexamined = |id| skipped(id, "Not examined: Ollama was not contacted");
+    let unexamined = |id| skipped(id, "Not checked: Ollama was not contacted");
     let finding = finding.command("allow it", examination.pipulate(&["models"]));
     vec![finding, unexamined(MODELS), unexamined(MEMORY)]
 }
@@ -89,7 +89,7 @@ fn absent(absence: Absence, finding: Finding) -> Finding {
     match (absence.command(), absence.advice()) {
         (Some(command), _) => finding.command("start it", command),
         (None, Some(advice)) => finding.advice(advice),
-        (None, None) => finding.advice("see that it runs there, or set OLLAMA_HOST to where it does"),
+        (None, None) => finding.advice("check that it is running there, or set OLLAMA_HOST to its address"),
     }
 }
 
@@ -100,7 +100,7 @@ fn models(choice: Choice) -> Finding {
         }
         Choice::None(none) => none,
     };
-    let finding = warning(MODELS, "Ollama has no model to talk to").detail(none.to_string());
+    let finding = warning(MODELS, "Ollama has no model that can chat").detail(none.to_string());
     match &none {
         NoModel::NotInstalled { wanted } => finding.command("get it", ["ollama", "pull", wanted]),
         NoModel::CannotChat { .. } => finding.advice("name another one in [ollama] model, or leave it out"),

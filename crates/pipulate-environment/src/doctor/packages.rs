@@ -71,12 +71,12 @@ fn readable(wanted: &Result<Requirements, RequirementsError>) -> Finding {
             READABLE,
             match &wanted.source {
                 Source::File(file) | Source::Project { file, .. } | Source::UvLock { lock: file, .. } => {
-                    format!("What to install is written in {}", file.display())
+                    format!("The packages are listed in {}", file.display())
                 }
-                Source::Default => "Nothing says what to install: the default packages are used".to_owned(),
+                Source::Default => "No file lists the packages: the default ones are used".to_owned(),
             },
         ),
-        Err(error) => failure(READABLE, "What to install can't be read")
+        Err(error) => failure(READABLE, "The list of packages can't be read")
             .detail(error.to_string())
             .advice("correct the file, or the name that pipulate.toml gives it"),
     }
@@ -84,18 +84,19 @@ fn readable(wanted: &Result<Requirements, RequirementsError>) -> Finding {
 
 fn current(wanted: &Result<Requirements, RequirementsError>, examination: &Examination) -> Finding {
     if wanted.as_ref().map_or(true, |wanted| !wanted.not_there.is_empty()) {
-        return skipped(CURRENT, "Not examined: what to install can't be read");
+        return skipped(CURRENT, "Not checked: the list of packages can't be read");
     }
     let evidence = Evidence::gather(examination).ok();
     if evidence.as_ref().is_some_and(|evidence| !evidence.is_usable()) {
-        return skipped(CURRENT, "Not examined: there is no usable Python environment");
+        return skipped(CURRENT, "Not checked: there is no usable Python environment");
     }
     let drift = drift(examination);
     if drift.is_empty() {
-        return Finding::ok(CURRENT, "The packages are what the project asks for");
+        return Finding::ok(CURRENT, "The installed packages match the project's list");
     }
     let words: Vec<String> = drift.iter().map(Drift::to_string).collect();
-    let finding = warning(CURRENT, "The packages are not what the project asks for").detail(words.join("\n"));
+    let finding =
+        warning(CURRENT, "The installed packages don't match the project's list").detail(words.join("\n"));
     let added = drift.iter().find_map(|drift| match drift {
         Drift::ManagerLacks { manager, missing, is_listed } => Some(manager.command_for(missing, *is_listed)),
         _ => None,
@@ -130,11 +131,11 @@ fn pip(examination: &Examination) -> Finding {
     let Some(python) =
         examination.config().ok().and_then(|it| existing_python(&examination.layout, &it.python))
     else {
-        return skipped(PIP, "Not examined: there is no Python environment");
+        return skipped(PIP, "Not checked: there is no Python environment");
     };
     let prefix = python.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
     if Manager::of(&examination.layout).is_some() {
-        return skipped(PIP, "Not examined: another tool manages the packages");
+        return skipped(PIP, "Not checked: another tool manages the packages");
     }
     if site_packages(prefix).is_empty()
         || sees_the_system(prefix)
@@ -157,14 +158,14 @@ fn consistent(examination: &Examination) -> Finding {
     };
     let said = check(examination, &python);
     if said.is_well() {
-        return Finding::ok(FIT, "Each package has what it needs").detail(said.evidence());
+        return Finding::ok(FIT, "Every package has the dependencies it needs").detail(said.evidence());
     }
     let problems = problems(&said);
     if problems.is_empty() {
-        return skipped(FIT, "Could not check whether the packages fit together").detail(said.evidence());
+        return skipped(FIT, "Could not check the packages' dependencies").detail(said.evidence());
     }
     let detail = format!("{}\nof {}", said.evidence(), problems.join("; "));
-    warning(FIT, "Some packages lack what they need, or have it in another version")
+    warning(FIT, "Some packages lack a dependency, or have it in the wrong version")
         .detail(detail)
         .advice("let requirements.txt name versions that fit together, then run `pipulate setup`")
 }

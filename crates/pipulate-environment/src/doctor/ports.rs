@@ -29,7 +29,7 @@ fn ports(examination: &Examination) -> Vec<Finding> {
         let fact = examination.ports.iter().find(|fact| fact.service.as_str() == name);
         match fact {
             Some(fact) => examine(id, fact, is_pinned(name)),
-            None => skipped(id, format!("{name} wants no port")),
+            None => skipped(id, format!("{name} uses no port")),
         }
     };
     let is_other = |fact: &&PortFact| built_in.iter().all(|(_, name)| *name != fact.service.as_str());
@@ -37,7 +37,7 @@ fn ports(examination: &Examination) -> Vec<Finding> {
     let is_held = |fact: &&&PortFact| !matches!(fact.state, PortState::Free | PortState::Ours);
     let other = match others.iter().find(is_held) {
         Some(fact) => examine(OTHERS, fact, is_pinned(fact.service.as_str())),
-        None if others.is_empty() => skipped(OTHERS, "No other service wants a port"),
+        None if others.is_empty() => skipped(OTHERS, "No other service uses a port"),
         None => Finding::ok(OTHERS, "The ports of the other services are free, or their own"),
     };
     built_in.into_iter().map(port).chain([other]).collect()

@@ -71,7 +71,7 @@ fn found(examination: &Examination) -> Finding {
         Some(sign) => {
             Finding::ok(FOUND, format!("This is a home: {}", layout.root())).detail(format!("found: {sign}"))
         }
-        None => skipped(FOUND, format!("This folder is no home yet: {}", layout.root()))
+        None => skipped(FOUND, format!("This folder is not a home yet: {}", layout.root()))
             .command("make it one, or go to the folder that you meant", examination.pipulate(&["start"])),
     }
 }
@@ -129,16 +129,18 @@ fn room(disk: &Disk) -> Finding {
     match disk.supply() {
         Supply::Exhausted => failure(DISK, full).advice(advice),
         Supply::Low => warning(DISK, full).advice(advice),
-        Supply::Ample => Finding::ok(DISK, format!("The disk has room: {} free", units::size(disk.free))),
+        Supply::Ample => {
+            Finding::ok(DISK, format!("The disk has enough space: {} free", units::size(disk.free)))
+        }
     }
 }
 
 fn place(examination: &Examination) -> Finding {
     let Some(mounts) = examination.read_machine("proc/self/mountinfo") else {
-        return skipped(PLACED, "Could not find out what this folder is on");
+        return skipped(PLACED, "Could not find out what kind of disk this folder is on");
     };
     let Some(mount) = mount_of(&mounts, examination.layout.root()) else {
-        return skipped(PLACED, "Could not find out what this folder is on");
+        return skipped(PLACED, "Could not find out what kind of disk this folder is on");
     };
     let detail = format!("{} is a file system of type {}", mount.point.display(), mount.kind);
     if !DISTANT.contains(&mount.kind.as_str()) {

@@ -56,7 +56,7 @@ fn external(interpreter: &Path) -> Vec<Finding> {
             failure(FOUND, "The interpreter that pipulate.toml names does not run")
                 .detail(problem)
                 .advice("give [python] interpreter the path of a Python that runs, or leave it out"),
-            skipped(VERSION, "Not examined: there is no Python"),
+            skipped(VERSION, "Not checked: there is no Python"),
             not_needed(),
         ],
     }
@@ -92,7 +92,7 @@ fn discovered(found: Result<Python, PythonError>, venv_runs: bool) -> Vec<Findin
         Err(PythonError::TooOld { program, version, tried: _ }) => vec![
             found_one(&program, version),
             bad(VERSION, format!("Python {version} is too old")).advice(advice),
-            skipped(MODULE, "Not examined: Python is too old"),
+            skipped(MODULE, "Not checked: Python is too old"),
         ],
         Err(ref error @ PythonError::NoVenv { ref program, version, tried: _ }) => vec![
             found_one(program, version),
@@ -104,12 +104,12 @@ fn discovered(found: Result<Python, PythonError>, venv_runs: bool) -> Vec<Findin
             bad(VERSION, format!("pyproject.toml requires Python {required}"))
                 .detail(error.to_string())
                 .advice("install a Python of that version, or name one with PIPULATE_PYTHON"),
-            skipped(MODULE, "Not examined: no Python has the version that is required"),
+            skipped(MODULE, "Not checked: no Python has the version that is required"),
         ],
         Err(error @ (PythonError::NoneFound { .. } | PythonError::Named { .. })) => vec![
             bad(FOUND, "There is no usable Python".to_owned()).detail(error.to_string()).advice(advice),
-            skipped(VERSION, "Not examined: there is no Python"),
-            skipped(MODULE, "Not examined: there is no Python"),
+            skipped(VERSION, "Not checked: there is no Python"),
+            skipped(MODULE, "Not checked: there is no Python"),
         ],
     }
 }

@@ -167,7 +167,7 @@ fn portable(examination: &Examination) -> Finding {
     if resolved.too_long.is_some() || may_grow(document.expose()) {
         return skipped(
             READERS,
-            "Not examined: .env has so many variables in its values that it may grow too long",
+            "Not checked: .env has so many variables in its values that it may grow too long",
         );
     }
     let others = second_opinion(document.expose());
@@ -176,7 +176,7 @@ fn portable(examination: &Examination) -> Finding {
     };
     let different: Vec<String> = resolved.values.into_iter().filter(differs).map(|(key, _)| key).collect();
     if different.is_empty() && broken.is_empty() {
-        return Finding::ok(READERS, "Every reader reads .env alike");
+        return Finding::ok(READERS, "All programs read .env alike");
     }
     let read =
         |what: &str, names: &[String]| (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")));

@@ -87,11 +87,11 @@ fn parsed(examination: &Examination) -> Result<(Parsed, String), &'static str> {
         .python()
         .ok()
         .or_else(|| examination.program("python3"))
-        .ok_or("Not examined: there is no Python")?;
+        .ok_or("Not checked: there is no Python")?;
     let file = examination.layout.server_py().to_path_buf();
     let said = evidence::of(Command::new(&python).args(["-I", "-c", PARSE]).arg(&file));
     if !said.is_well() {
-        return Err("Not examined: Python does not run");
+        return Err("Not checked: Python does not run");
     }
     let command = format!("{} -c 'import ast; ast.parse(…)'", python.display());
     let first = said.stdout.lines().next().and_then(|line| line.strip_prefix("error "));
@@ -125,11 +125,11 @@ fn source(examination: &Examination) -> Vec<Finding> {
 
 fn offered(examination: &Examination) -> Finding {
     let Ok(config) = &examination.config else {
-        return skipped(OFFERED, "Not examined: pipulate.toml can't be used");
+        return skipped(OFFERED, "Not checked: pipulate.toml can't be used");
     };
     match web_programs::unused(&examination.layout, config) {
-        None => skipped(OFFERED, "There is no web program that nothing runs"),
-        Some(program) => warning(OFFERED, format!("Nothing runs {}", program.title())).advice(format!(
+        None => skipped(OFFERED, "Every web program in this folder is run by a service"),
+        Some(program) => warning(OFFERED, format!("No service runs {}", program.title())).advice(format!(
             "if it is your web app, write this into pipulate.toml:\n{}",
             program.table(web_programs::port(config)).trim_end()
         )),
@@ -144,7 +144,7 @@ fn reload(examination: &Examination) -> Finding {
         .and_then(|config| existing_python(&examination.layout, &config.python));
     let Some(prefix) = python.as_deref().and_then(|python| Some(python.parent()?.parent()?.to_owned()))
     else {
-        return skipped(RELOAD, "Not examined: there is no Python environment");
+        return skipped(RELOAD, "Not checked: there is no Python environment");
     };
     let has = |name: &str| site_packages(&prefix).iter().any(|folder: &PathBuf| folder.join(name).exists());
     if !examination.layout.server_py().is_file() || !has("uvicorn") {
@@ -183,7 +183,7 @@ fn address(examination: &Examination) -> Finding {
                 .detail(format!("line {line} of server.py makes a server that listens on every interface"))
                 .advice(advice),
         },
-        Ok((Parsed::Error { .. }, _)) => skipped(LISTENS, "Not examined: Python can't read server.py"),
+        Ok((Parsed::Error { .. }, _)) => skipped(LISTENS, "Not checked: Python can't read server.py"),
         Err(_) => Finding::ok(LISTENS, "Nothing of this home is open to the network"),
     }
 }

@@ -25,7 +25,7 @@ pub(super) const SERVICES: Group = Group {
         Check::new(RUNNING, "whether each service that should run does; of one that crashed, its last lines"),
         Check::new(SUPERVISED, "whether each running service has its supervisor")
             .mended_by("runs `pipulate start` for that service, which takes over without restarting it"),
-        Check::new(SETTINGS, "whether each service runs with the settings that pipulate.toml has"),
+        Check::new(SETTINGS, "whether each service runs with the current settings in pipulate.toml"),
         Check::new(
             WATCHING,
             "whether saves restart services as they should: no loop, nothing that is not seen",
@@ -60,7 +60,7 @@ fn running(examination: &Examination) -> Finding {
         return Finding::ok(
             RUNNING,
             match examination.alive {
-                true => "The services that should run do",
+                true => "The services that should run are running",
                 false => "No service has crashed",
             },
         );
@@ -85,7 +85,7 @@ fn running(examination: &Examination) -> Finding {
         | ServiceState::Stopping
         | ServiceState::Starting
         | ServiceState::Unsupervised
-        | ServiceState::Unknown => failure(RUNNING, format!("{name} ends again and again")),
+        | ServiceState::Unknown => failure(RUNNING, format!("{name} keeps crashing")),
     };
     // A start leaves alone what runs.
     let runs = matches!(service.state, ServiceState::Degraded | ServiceState::Unstable);
@@ -126,9 +126,11 @@ fn supervised(examination: &Examination) -> Finding {
     if alone.is_empty() {
         return Finding::ok(SUPERVISED, "Every running service has its supervisor");
     }
-    let finding =
-        warning(SUPERVISED, format!("Nobody looks after {}: the supervisor is gone", alone.join(", ")))
-            .detail("after 64 KiB of output it has to wait, and it is not restarted when it ends");
+    let finding = warning(
+        SUPERVISED,
+        format!("{} has no supervisor, the process that writes its log and restarts it", alone.join(", ")),
+    )
+    .detail("after 64 KiB of output it has to wait, and it is not restarted when it ends");
     let command =
         examination.pipulate(&[&["start", "--no-setup", "--no-browser"], alone.as_slice()].concat());
     finding.fix(Fix::command("take over without restarting it", command).automatic())
@@ -136,18 +138,18 @@ fn supervised(examination: &Examination) -> Finding {
 
 fn settings(examination: &Examination) -> Finding {
     let Ok(config) = &examination.config else {
-        return skipped(SETTINGS, "Not examined: pipulate.toml can't be read");
+        return skipped(SETTINGS, "Not checked: pipulate.toml can't be read");
     };
     let services: Vec<ServiceName> =
         examination.status.services.iter().map(|service| service.name.clone()).collect();
     let drift = config_drift::of(&examination.layout, config, &services);
     let Some(first) = drift.first() else {
-        return Finding::ok(SETTINGS, "Services run with the settings that pipulate.toml has");
+        return Finding::ok(SETTINGS, "Services run with the current settings in pipulate.toml");
     };
     let words: Vec<String> =
         drift.iter().map(|drift| pipulate_words::note(&drift.reason(), &drift.service)).collect();
     let command = examination.pipulate(&["restart", first.service.as_str()]);
-    warning(SETTINGS, "A service runs with other settings than pipulate.toml has")
+    warning(SETTINGS, "A service runs with settings that differ from pipulate.toml")
         .detail(words.join("\n"))
         .command("restart it", command)
 }
@@ -174,10 +176,10 @@ fn watching(examination: &Examination) -> Finding {
 fn records(examination: &Examination) -> Finding {
     let status = &examination.status;
     if project::obstacle(examination) == Some(project::PRIVATE) {
-        return skipped(RECORDS, "Not examined: .pipulate is not a folder");
+        return skipped(RECORDS, "Not checked: .pipulate is not a folder");
     }
     if let Some(problem) = status.unknown.first() {
-        return warning(RECORDS, "A record can't be relied on")
+        return warning(RECORDS, "The record of a service can't be trusted")
             .detail(pipulate_words::doubt(problem))
             .advice(
                 "if nothing of this home runs elsewhere (another machine, a container), remove that file",
@@ -190,13 +192,13 @@ fn records(examination: &Examination) -> Finding {
         .map(|service| service.name.as_str())
         .collect();
     if stale.is_empty() {
-        return Finding::ok(RECORDS, "What the records speak of is there");
+        return Finding::ok(RECORDS, "The records match what is running");
     }
     let files: Vec<String> =
         stale.iter().map(|name| format!("{}/{name}.json", examination.layout.run().display())).collect();
     let finding =
         failure(RECORDS, format!("{} was ended from outside, with its supervisor", stale.join(", ")))
-            .detail(format!("read: {}; the processes that it speaks of are gone", files.join(", ")));
+            .detail(format!("read: {}; the processes that it names are gone", files.join(", ")));
     let command = examination.pipulate(&[&["start"], stale.as_slice()].concat());
     let text = format!("start it again; or say that it is stopped, with: {}", examination.typed("stop"));
     finding.command(text, command)

@@ -46,7 +46,7 @@ pub(super) const VARIABLES: Group = Group {
 pub(super) const LINE_EDITING: Group = Group {
     checks: &[Check::new(
         EDITING,
-        "`bash -c 'type -t bind'`: a bash that was built without readline recalls and completes nothing",
+        "`bash -c 'type -t bind'`: a bash built without readline has neither history nor completion",
     )],
     examine: |examination| vec![line_editing(examination)],
 };
@@ -63,7 +63,7 @@ fn library_path(examination: &Examination) -> Finding {
         return Finding::ok(LIBRARY_PATH, "LD_LIBRARY_PATH is not set");
     };
     if examination.session.macos {
-        return skipped(LIBRARY_PATH, "LD_LIBRARY_PATH means nothing on macOS");
+        return skipped(LIBRARY_PATH, "LD_LIBRARY_PATH has no effect on macOS");
     }
     // Inside of a Nix shell, and on NixOS, the programs are Nix's own too.
     let nix_is_home =
@@ -96,7 +96,7 @@ fn library_path_of(value: &str, nix_is_home: bool, is_folder: impl Fn(&Path) -> 
         [] => "run: unset LD_LIBRARY_PATH".to_owned(),
         good => format!("run: export LD_LIBRARY_PATH={}", good.join(":")),
     };
-    warning(LIBRARY_PATH, "LD_LIBRARY_PATH has parts that lead nowhere good")
+    warning(LIBRARY_PATH, "LD_LIBRARY_PATH contains folders that cause problems")
         .detail(format!("LD_LIBRARY_PATH={value} holds {}", problems.join("; ")))
         .advice(format!("{advice} (and look for the line that sets it, in your shell's start-up file)"))
 }
@@ -198,9 +198,9 @@ fn line_editing(examination: &Examination) -> Finding {
     let command = Command::new(&bash).args(["--norc", "--noprofile", "-c", "type -t bind"]);
     let said = evidence::of_machine(command);
     if said.stdout.trim() == "builtin" {
-        return Finding::ok(EDITING, "bash recalls and completes lines").detail(said.evidence());
+        return Finding::ok(EDITING, "bash has history and completion").detail(said.evidence());
     }
-    warning(EDITING, format!("{} can neither recall nor complete a line", bash.display()))
+    warning(EDITING, format!("{} has neither history nor completion", bash.display()))
         .detail(said.evidence())
         .advice("put a bash with readline first on PATH; in Nix that is the package bashInteractive")
 }

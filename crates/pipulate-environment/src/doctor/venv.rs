@@ -105,7 +105,7 @@ fn moved(evidence: &Evidence, examination: &Examination) -> Finding {
         }
         VenvState::Whole(_) => Finding::ok(MOVED, "The Python environment is where it was made"),
         VenvState::Absent | VenvState::Broken { .. } => {
-            skipped(MOVED, "Not examined: there is no usable Python environment")
+            skipped(MOVED, "Not checked: there is no usable Python environment")
         }
     }
 }
@@ -114,11 +114,11 @@ fn moved(evidence: &Evidence, examination: &Examination) -> Finding {
 fn python(evidence: &Evidence, examination: &Examination) -> [Finding; 2] {
     let broken =
         |id, title: &str, detail: String| evidence.mend(examination, failure(id, title).detail(detail));
-    let no_version = || skipped(VERSION, "Not examined: there is no Python that could be asked");
+    let no_version = || skipped(VERSION, "Not checked: there is no Python that could be asked");
     match &evidence.state {
-        VenvState::Absent => [skipped(PYTHON, "Not examined: there is no Python environment"), no_version()],
+        VenvState::Absent => [skipped(PYTHON, "Not checked: there is no Python environment"), no_version()],
         VenvState::Broken { problem: problem @ Breakage::OtherPython { .. }, .. } => [
-            skipped(PYTHON, "Not examined: it is another version's"),
+            skipped(PYTHON, "Not checked: it is another version's"),
             broken(VERSION, "The Python under the environment was replaced", problem.to_string()),
         ],
         VenvState::Broken { problem, .. } if is_about_python(problem) => {
@@ -126,7 +126,7 @@ fn python(evidence: &Evidence, examination: &Examination) -> [Finding; 2] {
             [broken(PYTHON, title, problem.to_string()), no_version()]
         }
         VenvState::Broken { .. } => {
-            [skipped(PYTHON, "Not examined: the Python environment can't be used"), no_version()]
+            [skipped(PYTHON, "Not checked: the Python environment can't be used"), no_version()]
         }
         VenvState::Whole(_) | VenvState::Moved { .. } if !examination.may_run_python() => {
             [skipped(PYTHON, NOT_USED_YET), skipped(VERSION, NOT_USED_YET)]
@@ -176,7 +176,7 @@ impl Evidence {
     pub(super) fn gather(examination: &Examination) -> Result<Self, &'static str> {
         let config = examination.config()?;
         if config.python.interpreter.is_some() {
-            return Err("Not examined: pipulate.toml names an interpreter that another tool manages");
+            return Err("Not checked: pipulate.toml names an interpreter that another tool manages");
         }
         let layout = &examination.layout;
         let root = layout.inside(&config.python.venv).to_path_buf();

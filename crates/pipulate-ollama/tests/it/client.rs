@@ -292,7 +292,7 @@ fn a_probe_tells_absence_strangers_and_slowness_apart() {
     let minute = Duration::from_secs(60);
     let absent = probe(&Host::parse(NOBODY).unwrap(), minute);
     assert!(matches!(&absent, Error::Unreachable { .. }), "{absent:?}");
-    assert!(absent.to_string().contains("see that it runs"), "{absent}");
+    assert!(absent.to_string().contains("check that it is running"), "{absent}");
     for body in ["<html>", "{}", "[1]", "hello", "{\"version\":7}"] {
         let stranger = Fake::start([("/api/version", Script::new(200, body))]);
         assert!(matches!(probe(&stranger.host, minute), Error::NotOllama { .. }), "{body}");

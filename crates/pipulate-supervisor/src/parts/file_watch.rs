@@ -253,7 +253,7 @@ impl<P: Pending> FileWatch<P> {
             }
             // Not a reason to restart: the file may hold a mistake.
             Err(error) if spawn::is_passing(&error) => {
-                tracing::warn!(%service, "what was saved could not be checked yet: {error}");
+                tracing::warn!(%service, "the saved files could not be checked yet: {error}");
                 self.changes.add([], now + CHECK_AGAIN);
                 None
             }
@@ -273,7 +273,7 @@ impl<P: Pending> FileWatch<P> {
         match verdict {
             Verdict::Sound => {}
             Verdict::Unknown(why) => {
-                tracing::warn!(%service, "what was saved could not be checked: {why}");
+                tracing::warn!(%service, "the saved files could not be checked: {why}");
             }
             Verdict::Mistake(mistake) => {
                 tracing::warn!(%service, reason = mistake.code(), "not restarted");

@@ -285,7 +285,7 @@ impl OwnTree {
             Ok(Some(Err(SignalError::Forbidden { pid }))) => self.stop.forbid(pid),
             Ok(Some(Err(error @ SignalError::Failed { .. }))) => tracing::warn!(%service, "{error}"),
             Err(liveness) => {
-                tracing::warn!(%service, "process {} was left alone: {liveness:?}", entry.pid);
+                tracing::warn!(%service, "process {} was not signaled: {liveness:?}", entry.pid);
             }
         }
     }

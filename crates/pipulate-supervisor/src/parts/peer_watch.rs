@@ -218,7 +218,7 @@ impl<S: Supervisor> PeerWatch<S> {
         }
         self.rescues.retain(|&earlier| now.duration_since(earlier) < RESCUE_WINDOW);
         if self.rescues.len() >= RESCUE_LIMIT {
-            tracing::warn!(%service, "the supervisor of {peer} ends again and again; it is not started any more");
+            tracing::warn!(%service, "the supervisor of {peer} keeps crashing; it is not started again");
             return None;
         }
         let pause = RESCUE_PAUSE * 2_u32.pow(u32::try_from(self.rescues.len()).unwrap_or(0));

@@ -33,7 +33,7 @@ pub(crate) enum Run {
     Well,
     /// The name of the last error.
     Failed(String),
-    /// It was not looked into yet.
+    /// It was not read yet.
     Unread,
     TooLarge,
     /// Why it can't be read.

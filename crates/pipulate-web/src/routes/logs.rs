@@ -80,7 +80,7 @@ fn chosen(
             let when = match when::parse(&asked.at, &Timestamp::now().to_zoned(zone.clone())) {
                 Ok(when) => when,
                 Err(advice) => {
-                    let why = format!("\"{}\" is no moment: {advice}", asked.at);
+                    let why = format!("\"{}\" is not a time: {advice}", asked.at);
                     return Ok(Err(Wrong { field: Field::At, why }));
                 }
             };

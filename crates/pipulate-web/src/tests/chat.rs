@@ -66,7 +66,7 @@ async fn every_open_page_hears_an_answer_and_the_one_that_asked_hears_it_once() 
     let mut asker = home.stream("/chat/7/events?page=1", &[]).await;
     let mut other = home.stream("/chat/7/events?page=2", &[]).await;
     for idle in [&mut asker, &mut other] {
-        hear(idle, "Nothing was said yet").await;
+        hear(idle, "Nothing has been said yet").await;
     }
     let mut asking = home.ask_as_htmx("/chat/7", "question=A+story&page=1").await;
     hear(&mut asking, "dark and").await;
@@ -81,7 +81,7 @@ async fn every_open_page_hears_an_answer_and_the_one_that_asked_hears_it_once() 
         hear(page, "Stopped").await;
     }
     let deleted = home.post("/chat/7/delete", "").await;
-    hear(&mut other, "Nothing was said yet").await;
+    hear(&mut other, "Nothing has been said yet").await;
     assert_eq!(deleted.header("location"), Some("/chat?deleted=7"));
     assert!(home.get("/chat?deleted=7").await.body.contains("action=\"/chat/7/restore\""));
     assert!(!home.get("/chat?deleted=8").await.body.contains("/restore"));
@@ -112,7 +112,7 @@ async fn every_open_page_lists_a_chat_that_has_begun_and_what_it_shows_is_left_a
 async fn a_chat_that_the_model_can_hardly_take_in_says_so() {
     for (tokens, words) in [
         (40, None),
-        (60, Some("this chat fills 62 % of what the model can take in")),
+        (60, Some("this chat fills 62 % of what the model can handle")),
         (200, Some("no longer sees the beginning of this chat")),
     ] {
         let answer = format!(
@@ -121,7 +121,7 @@ async fn a_chat_that_the_model_can_hardly_take_in_says_so() {
         let (home, _directory, _seen) = home(answer.leak());
         home.post("/chat/7", "question=A").await;
         let page = home.get("/chat/7").await.body;
-        let is_told = page.contains("what the model can take in") || page.contains("no longer sees");
+        let is_told = page.contains("what the model can handle") || page.contains("no longer sees");
         assert_eq!(is_told, words.is_some(), "{tokens}: {page}");
         assert!(words.is_none_or(|words| page.contains(words)), "{tokens}: {page}");
     }
@@ -164,7 +164,7 @@ async fn what_was_said_is_kept_when_the_app_ends() {
 async fn an_answer_that_was_cut_off_says_so() {
     let (home, _directory, _seen) = home(CUT_OFF);
     home.post("/chat/7", "question=A").await;
-    assert!(home.get("/chat/7").await.body.contains("Cut off: as long as the model can take in"));
+    assert!(home.get("/chat/7").await.body.contains("Cut off: as long as the model can handle"));
     let asked = home.post("/services/web/why", "").await;
     let chat = asked.header("location").unwrap();
     let told = hear(&mut home.stream(&format!("{chat}/events"), &[]).await, "Cut off").await;

@@ -148,7 +148,7 @@ async fn what_a_model_can_not_take_in_is_told_beside_its_answer() {
     let Outcome::Broken(why) = &home.kept(8).turns[0].outcome else {
         panic!("{:?}", home.kept(8).turns[0].outcome)
     };
-    assert!(why.contains("longer than llama3.1:latest can take in"), "{why}");
+    assert!(why.contains("longer than llama3.1:latest can handle"), "{why}");
 }
 
 #[tokio::test]

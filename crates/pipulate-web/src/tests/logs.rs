@@ -221,7 +221,7 @@ async fn what_is_no_expression_and_no_moment_is_said_where_it_was_typed() {
         ("filter=(a&regex=on", "filter", "&quot;(a&quot; is not a regular expression: unclosed group"),
         ("without=*&regex=on", "without", "is not a regular expression: repetition operator missing"),
         ("filter=(a%7B1000%7D)%7B1000%7D&regex=on", "filter", "size limit"),
-        ("at=soon", "at", "&quot;soon&quot; is no moment: write"),
+        ("at=soon", "at", "&quot;soon&quot; is not a time: write"),
     ] {
         let page = home.get(&format!("/logs?{query}")).await;
         assert_eq!(page.status, StatusCode::OK);

@@ -271,7 +271,7 @@ async fn who_left_before_it_was_done_is_told_when_they_come_back() {
     let home = Home::new();
     let (release, held) = mpsc::channel::<()>();
     *home.world.hold.lock().unwrap() = Some(held);
-    *home.world.refusal.lock().unwrap() = Some(ControlError::Refused("it did not come back".to_owned()));
+    *home.world.refusal.lock().unwrap() = Some(ControlError::Refused("it did not start again".to_owned()));
     let (app, form) = (home.app.clone(), home.form("/services/web/restart"));
     let waiting = tokio::spawn(tower::ServiceExt::oneshot(app, empty(form)));
     while home.acts() == 0 {
@@ -279,7 +279,7 @@ async fn who_left_before_it_was_done_is_told_when_they_come_back() {
     }
     waiting.abort();
     drop(release);
-    while !home.get("/").await.body.contains("It did not come back</p>") {
+    while !home.get("/").await.body.contains("It did not start again</p>") {
         tokio::task::yield_now().await;
     }
 }

@@ -273,7 +273,7 @@ fn turns(id: ChatId, transcript: &Transcript) -> Markup {
             @if transcript.goes_on().is_some() { (turn::open(last, progress)) }
             @else { (turn::over(last, &progress.turn, Some(id), true)) }
         }
-        @if transcript.all().next().is_none() { p class="empty" { "Nothing was said yet" } }
+        @if transcript.all().next().is_none() { p class="empty" { "Nothing has been said yet" } }
     }
 }
 

@@ -279,7 +279,7 @@ fn in_words(moment: &str, zone: &TimeZone) -> String {
 fn nothing(filter: &LogFilter, anchor: &Anchor) -> &'static str {
     match anchor {
         Anchor::From => "There are no newer lines yet",
-        Anchor::At(_) => "There are no lines yet from then on",
+        Anchor::At(_) => "There are no lines after that time yet",
         Anchor::Newest | Anchor::Before | Anchor::Line(_) if filter.takes_all() => {
             "Nothing has been printed yet"
         }

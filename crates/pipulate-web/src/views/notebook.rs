@@ -152,7 +152,7 @@ fn display(page: &NotebookPage, place: (usize, usize), data: &MimeBundle) -> Mar
         (_, _, Some(text)) => terminal_text(text),
         _ => html! {
             p class="left-out" {
-                @if html.is_some() { "This output is too large or too tangled to be shown here: open the notebook in JupyterLab to see it" }
+                @if html.is_some() { "This output is too large or too complex to be shown here: open the notebook in JupyterLab to see it" }
                 @else if let Some(kind) = others.first() { "Only JupyterLab shows this output: " (kind) }
             }
         },

@@ -223,8 +223,8 @@ fn ran(run: &Run) -> Markup {
         Run::Never => ("empty", "–", "not run".into()),
         Run::Well => ("ready", "✓", "ran well".into()),
         Run::Failed(error) => ("crashed", "✕", std::borrow::Cow::Borrowed(error.as_str())),
-        Run::Unread => ("empty", "…", "not looked into yet".into()),
-        Run::TooLarge => ("empty", "–", "too large to look into".into()),
+        Run::Unread => ("empty", "…", "not read yet".into()),
+        Run::TooLarge => ("empty", "–", "too large to preview".into()),
         Run::Broken(_) => ("crashed", "✕", "can't be read".into()),
     };
     html! { span class="state" data-state=(state) { span aria-hidden="true" { (icon) } " " (words) } }

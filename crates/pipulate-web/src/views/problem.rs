@@ -23,7 +23,7 @@ pub(crate) fn page(folder: &Folder, problem: &Problem, service: &ServiceName) ->
         | Problem::TooManyAnswers
         | Problem::Busy(..)
         | Problem::Refused(_)
-        | Problem::Failed(_) => (false, html! { p { a href="/" { "To the first page" } } }),
+        | Problem::Failed(_) => (false, html! { p { a href="/" { "Go to the first page" } } }),
     };
     let content = html! {
         article class="problem" {
@@ -59,7 +59,7 @@ fn how_to_sign_in(service: &ServiceName) -> Markup {
     html! {
         p { "In a terminal, in the project's folder, run:" }
         pre { code { "pipulate open " (service) } }
-        p { "It opens this page, signed in. To get a link instead, good once within ten minutes:" }
+        p { "It opens this page, signed in. To get a link instead, which works once within ten minutes:" }
         pre { code { "pipulate url " (service) } }
         p { "If you signed in a moment ago, reload this page: a link on another site does not bring your sign-in along." }
     }

@@ -53,7 +53,7 @@ Exit codes:
   0  every wanted service is ready, running, or has ended by itself with 0
   1  one crashed, is unstable, degraded, unsupervised or not ready yet
   3  nothing is running
-  4  it can't be told";
+  4  the state can't be determined";
 
 /// A home for your notebooks: JupyterLab and a web server in one command
 ///

@@ -55,13 +55,13 @@ fn the_page_about_the_command_line_is_current() {
 #[test]
 fn the_page_about_exit_codes_is_current() {
     let meaning = |status: ExitStatus| match status {
-        ExitStatus::Success => "done, or already so; `status`: every wanted service is well",
+        ExitStatus::Success => "done, or already so; `status`: every wanted service is ready or running",
         ExitStatus::Failed => {
-            "failed, or refused; `status`: a wanted service is not well; `doctor`: a check failed"
+            "failed, or refused; `status`: a wanted service is in trouble; `doctor`: a check failed"
         }
         ExitStatus::Usage => "the command line is wrong, or there is no such service",
         ExitStatus::NothingRunning => "`status`: nothing is running",
-        ExitStatus::Unknown => "`status`: it can't be told",
+        ExitStatus::Unknown => "`status`: the state can't be determined",
         ExitStatus::TimedOut => "waited too long",
         ExitStatus::Interrupted => "interrupted by Ctrl-C",
         // Between supervisors, and seen by nobody else.

@@ -28,7 +28,7 @@ const MAX_READ: u64 = 1 << 30;
 
 /// What is said when the model had to stop: Ollama bounds what a model can take in.
 const CUT_OFF: &str =
-    "the answer was cut off: with all that was said before, it is as long as the model can take in";
+    "the answer was cut off: with all that was said before, it is as long as the model can handle";
 
 /// Asks once, or goes on until the person leaves.
 pub(crate) fn chat(context: &Context, settings: ChatSettings) -> Result<ExitStatus, Failure> {
@@ -95,7 +95,7 @@ pub(crate) fn print_answer(
 
 /// Says what the model was not told.
 fn warn_of_what_did_not_fit(context: &Context, left_out: LeftOut) {
-    context.printer.warning(format!("the model can't take in so much, and was not told: {left_out}"));
+    context.printer.warning(format!("the model can't handle that much, and was not told: {left_out}"));
     context.printer.hint("start Ollama with a larger OLLAMA_CONTEXT_LENGTH, or ask about less");
 }
 
@@ -109,7 +109,7 @@ fn read_stdin(context: &Context) -> Result<String, Failure> {
     let skipped = length - tail.len() as u64;
     if skipped > 0 {
         context.printer.warning(format!(
-            "only the last {} of stdin count; left out at its beginning: {}",
+            "only the last {} of stdin are used; left out before them: {}",
             units::size(tail.len() as u64),
             units::size(skipped)
         ));

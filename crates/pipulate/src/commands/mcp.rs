@@ -56,7 +56,10 @@ fn serve(context: &Context, help: String) -> Result<ExitStatus, Failure> {
             // A client may leave before it said anything.
             Err(ServerInitializeError::ConnectionClosed(_)) => {}
             Err(error) => {
-                return Err(Failure::failed("the client did not begin as the protocol says").cause(error));
+                return Err(Failure::failed(
+                    "the client did not begin with what the protocol requires (initialize)",
+                )
+                .cause(error));
             }
         }
         Ok(ExitStatus::Success)

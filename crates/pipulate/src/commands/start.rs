@@ -312,7 +312,7 @@ fn say_what_goes_on(context: &Context) {
     if living.is_empty() {
         context.printer.note("Interrupted; no service of this project is running");
     } else {
-        context.printer.note(format!("Interrupted; these go on: {}", living.join(", ")));
+        context.printer.note(format!("Interrupted; still running: {}", living.join(", ")));
         let stop = context.typed("stop");
         context.printer.hint(format!("check on them with: pipulate status; stop them with: {stop}"));
     }

@@ -89,7 +89,8 @@ fn named(directory: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
     }
     let home = home.and_then(|home| home.canonicalize().ok());
     let root = refuse_by_accident(root, home.as_deref())?;
-    let doubt = doubt_about(&root).map(|why| format!("{why}, and what it says is run as you: {root}"));
+    let doubt = doubt_about(&root)
+        .map(|why| format!("{why}, and its settings and programs would run as you: {root}"));
     Ok(Chosen { warnings: doubt.into_iter().collect(), root, is_guess: false })
 }
 
@@ -149,7 +150,7 @@ fn own(current: &Path) -> Result<AbsPath, Failure> {
             FailureKind::Refused,
             format!("this folder belongs to another user: {current}"),
         )
-        .hint("what it says would be run as you; to use it anyway: pipulate -C . …"));
+        .hint("its settings and programs would run as you; to use it anyway: pipulate -C . …"));
     }
     Ok(current)
 }
@@ -158,7 +159,8 @@ fn canonical(path: &Path) -> Result<AbsPath, Failure> {
     let real = path.canonicalize().map_err(|error| {
         Failure::new(FailureKind::Usage, format!("there is no such folder: {}", path.display())).cause(error)
     })?;
-    AbsPath::new(real).ok_or_else(|| Failure::failed(format!("this is no absolute path: {}", path.display())))
+    AbsPath::new(real)
+        .ok_or_else(|| Failure::failed(format!("this is not an absolute path: {}", path.display())))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(crate) fn failure(denial: Denial) -> Failure {
             Failure::failed(format!(
                 "{missing} does not exist in this folder, and {dependants} depends on it"
             ))
-            .hint("the dashboard is there only beside a server.py")
+            .hint("the dashboard exists only beside a server.py")
         }
         Denial::RunsElsewhere { service, run } => {
             Failure::failed(format!("{service} runs already, with its files in: {run}"))
@@ -44,7 +44,7 @@ pub(crate) fn failure(denial: Denial) -> Failure {
             needs_down(needs.failure(needs.with_a_log(), &[]))
         }
         Denial::UnknownState { why } => {
-            let failure = Failure::failed("could not tell what runs; nothing was restarted");
+            let failure = Failure::failed("could not tell what is running; nothing was restarted");
             why.iter().map(pipulate_words::doubt).fold(failure, Failure::cause)
         }
         Denial::NoHome { error } => {
@@ -59,13 +59,13 @@ pub(crate) fn failure(denial: Denial) -> Failure {
     }
 }
 
-/// What a restart does not begin, because what it needs is not up.
+/// What a restart does not begin, because a service that it depends on is not running.
 pub(crate) fn needs_down(failure: Option<Failure>) -> Failure {
-    as_it_was(failure.unwrap_or_else(|| Failure::failed("what it needs is not up")))
+    as_it_was(failure.unwrap_or_else(|| Failure::failed("a service that it depends on is not running")))
 }
 
 fn as_it_was(failure: Failure) -> Failure {
-    failure.hint("what runs goes on as it was")
+    failure.hint("running services were not changed")
 }
 
 fn unknown(service: &ServiceName, why: WhyUnknown, known: &[ServiceName]) -> Failure {

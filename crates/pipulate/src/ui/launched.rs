@@ -98,7 +98,8 @@ impl Launched {
             }
         }
         for Unmet { service, needed } in &self.unmet {
-            failure = failure.cause(format!("{service} was not started: it needs {needed}, which is not up"));
+            failure =
+                failure.cause(format!("{service} was not started: it needs {needed}, which is not running"));
         }
         for missing in missing_modules {
             failure = failure.hint(missing);
@@ -116,7 +117,7 @@ pub(crate) fn not_back(restarted: &Launched, missing_modules: &[String]) -> Vec<
         Outcome::TimedOut => Failure::new(FailureKind::TimedOut, format!("{service} is not ready yet"))
             .hint("check on it with: pipulate status"),
         outcome => {
-            let failure = Failure::failed(format!("{service} did not come back"));
+            let failure = Failure::failed(format!("{service} did not start again"));
             match started::reason(service, outcome) {
                 Some(why) => failure.cause(why),
                 None => failure,
@@ -124,7 +125,7 @@ pub(crate) fn not_back(restarted: &Launched, missing_modules: &[String]) -> Vec<
         }
     });
     let unmet = restarted.unmet.iter().map(|Unmet { service, needed }| {
-        Failure::failed(format!("{service} was not restarted: it needs {needed}, which is not up"))
+        Failure::failed(format!("{service} was not restarted: it needs {needed}, which is not running"))
     });
     let mut failures: Vec<Failure> = failed.chain(unmet).collect();
     if let Some(last) = failures.pop() {

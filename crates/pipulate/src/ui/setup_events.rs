@@ -16,7 +16,7 @@ pub(crate) fn show(event: SetupEvent, progress: &Progress) {
         }
         SetupEvent::Replacing { why, kept_as } => {
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-            progress.note(format!("Making the Python environment anew{why}"));
+            progress.note(format!("Making a new Python environment{why}"));
             if let Some(kept_as) = kept_as {
                 progress.note(format!("The old one is kept as: {}", kept_as.display()));
             }

@@ -252,7 +252,7 @@ fn a_crashed_service_is_told_with_its_last_lines_and_none_of_its_secrets() {
     assert_eq!(home.complaints_with("services.running"), ["services.running warning"]);
     home.services = vec![service(&home, ServiceState::Unstable)];
     assert_eq!(home.complaints_with("services.running"), ["services.running failure"]);
-    assert_eq!(home.finding("services.running").title, "worker ends again and again");
+    assert_eq!(home.finding("services.running").title, "worker keeps crashing");
     assert_eq!(home.mending("services.running").0, "pipulate -C HOME restart worker");
     home.services = vec![service(&home, ServiceState::Unsupervised)];
     assert_eq!(home.complaints_with("services.running"), ["services.supervised warning"]);

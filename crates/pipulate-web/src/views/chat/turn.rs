@@ -143,14 +143,14 @@ fn note(turn: &Turn) -> Option<String> {
 fn left_out(turn: &Turn) -> Option<String> {
     let left_out = turn.left_out;
     (!left_out.is_nothing()).then(|| {
-        format!("The model can't take in so much, and was not told: {left_out}. Begin a new chat to ask about less")
+        format!("The model can't handle that much, and was not told: {left_out}. Begin a new chat to ask about less")
     })
 }
 
 /// Why a model stopped in the middle of a sentence.
 fn cut_off(turn: &Turn) -> String {
     let reason =
-        if turn.is_brief { "longer than a few sentences" } else { "as long as the model can take in" };
+        if turn.is_brief { "longer than a few sentences" } else { "as long as the model can handle" };
     format!("Cut off: {reason}")
 }
 
@@ -164,7 +164,7 @@ fn in_words(&Effort { tokens, seconds, filled }: &Effort) -> Option<String> {
         ..FULLISH => return took,
         FULL.. => "the model no longer sees the beginning of this chat, or soon will not: begin a new one"
             .to_owned(),
-        percent => format!("this chat fills {percent} % of what the model can take in"),
+        percent => format!("this chat fills {percent} % of what the model can handle"),
     };
     Some(took.into_iter().chain([full]).collect::<Vec<_>>().join("; "))
 }

@@ -99,7 +99,7 @@ fn what_is_large_is_shown_in_part_and_says_so() {
         "x",
         &json!([{ "output_type": "display_data", "data": { "text/html": rows } }])
     )]));
-    assert!(html.contains("This output is too large or too tangled"), "{}", html.len());
+    assert!(html.contains("This output is too large or too complex"), "{}", html.len());
     let many = vec![code("x", &json!([])); 100_000];
     let html = shown(&json!(many));
     assert!(html.len() < 8 << 20 && html.contains("more cells: open it in JupyterLab"), "{}", html.len());

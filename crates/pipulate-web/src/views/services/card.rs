@@ -123,7 +123,7 @@ impl Card {
         format!("service-{}", self.name)
     }
 
-    /// How often it was started again, of a service that ends again and again.
+    /// How often it was started again, of a service that keeps crashing.
     pub(super) fn restarting(&self) -> Option<String> {
         match self.state {
             ServiceState::Unstable | ServiceState::Backoff => {
@@ -189,7 +189,7 @@ impl Card {
         }
     }
 
-    /// Each has its place also while there is nothing to say: a service that ends again and again would move the
+    /// Each has its place also while there is nothing to say: a service that keeps crashing would move the
     /// page with every end.
     fn facts(&self) -> Markup {
         let life = self.life.as_ref();

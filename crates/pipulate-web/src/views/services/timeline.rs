@@ -216,10 +216,10 @@ impl Timeline {
             details class="more" {
                 summary { "As a list" }
                 table {
-                    thead { tr { th { "Service" } th { "Most CPU" } th { "Most memory" } th { "Starts" } th { "Crashes" } } }
+                    thead { tr { th { "Service" } th { "Peak CPU" } th { "Peak memory" } th { "Starts" } th { "Crashes" } } }
                     tbody { @for lane in &self.lanes { (self.row(lane)) } }
                 }
-                p class="remark" { "CPU and memory are looked at while a page is open." }
+                p class="remark" { "CPU and memory are measured while a page is open." }
                 ol {
                     @for event in self.events.iter().rev().take(MOST) {
                         li { a href=(at(event.at)) { (clock(event.at, &self.zone)) } " " (event.service) " " (what(&event.kind)) }

@@ -33,7 +33,7 @@ pub(super) fn reason(service: &ServiceStatus) -> Option<String> {
         return None;
     }
     let is_back_soon = service.state == ServiceState::Backoff;
-    let back_soon = || is_back_soon.then(|| "it ended, and is started again in a moment".to_owned());
+    let back_soon = || is_back_soon.then(|| "it ended and will start again in a moment".to_owned());
     let said = pipulate_words::reasons(&service.reasons, &service.name).or_else(back_soon);
     said.as_deref().map(capitalized)
 }
@@ -42,7 +42,7 @@ pub(super) fn reason(service: &ServiceStatus) -> Option<String> {
 pub(super) fn health(service: &ServiceStatus) -> Option<&'static str> {
     match service.state {
         ServiceState::Ready => Some("answers"),
-        ServiceState::Unstable => Some("ends again and again"),
+        ServiceState::Unstable => Some("keeps crashing"),
         ServiceState::Degraded if service.is_in_background() => None,
         ServiceState::Degraded => Some("does not answer"),
         ServiceState::Running => Some("not checked"),

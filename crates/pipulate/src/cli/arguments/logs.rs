@@ -13,7 +13,7 @@ use crate::call::{LineForm, LinesSettings, LogsSettings, LogsShow, Tail};
 pub(super) struct LogsArguments {
     #[command(flatten)]
     services: ServicesArgument,
-    /// Stay, and show new lines as they come; Ctrl-C leaves
+    /// Keep showing new lines as they come; Ctrl-C leaves
     #[arg(short, long)]
     follow: bool,
     /// How many of the last lines of each service, or "all" [default: 100, or all that are chosen by

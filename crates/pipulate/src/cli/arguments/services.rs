@@ -69,7 +69,7 @@ pub(super) struct StatusArguments {
     /// Show every project
     #[arg(long)]
     all: bool,
-    /// Stay, and keep it up to date
+    /// Keep the table up to date; Ctrl-C leaves
     #[arg(short, long, conflicts_with = "json")]
     watch: bool,
 }

@@ -62,19 +62,19 @@ impl Talk<'_> {
                 Err(failure) => printer.failure(&failure),
             },
             Command::ChangeModel(name) => match self.session.change_model(&name) {
-                Ok(()) => printer.note(format!("Going on with {}", self.session.model())),
+                Ok(()) => printer.note(format!("Now using {}", self.session.model())),
                 Err(failure) => printer.failure(&failure),
             },
             Command::Instruct(text) => {
                 self.conversation.instruct(&text);
                 printer.note(match self.conversation.system() {
-                    Some(_) => "The model is told so from now on",
-                    None => "The model is told nothing beforehand",
+                    Some(_) => "The model follows this from now on",
+                    None => "The instructions were removed",
                 });
             }
             Command::New => {
                 self.conversation.forget();
-                printer.note("What was said is forgotten");
+                printer.note("The conversation so far was cleared");
             }
             Command::Save(file) => {
                 let file = at_home(file);

@@ -92,7 +92,7 @@ pub(super) async fn act(
                 }
                 Some(News::Done(answer)) => return Ok(answer),
                 None => {
-                    return Err(ErrorData::internal_error("this was broken off by a bug in Pipulate", None));
+                    return Err(ErrorData::internal_error("this was interrupted by a bug in Pipulate", None));
                 }
             },
             () = tokio::time::sleep(PULSE) => progress.tell(&last).await,
@@ -130,7 +130,7 @@ fn carry_out(
     let request = request(context, desired, services);
     match run(&helper(context, &request), news) {
         Ok(Some(kept)) => answer(context, &before, kept),
-        Ok(None) => Answer::refused("the request was broken off; the tool status says how the services are"),
+        Ok(None) => Answer::refused("the request was cancelled; ask the tool status how the services are"),
         Err(error) => Answer::refused(error.to_string()),
     }
 }

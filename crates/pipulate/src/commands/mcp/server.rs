@@ -32,7 +32,7 @@ impl Server {
     ) -> Result<T, ErrorData> {
         let context = self.context.reread();
         let done = tokio::task::spawn_blocking(move || work(&context)).await;
-        done.map_err(|_| ErrorData::internal_error("this was broken off by a bug in Pipulate", None))
+        done.map_err(|_| ErrorData::internal_error("this was interrupted by a bug in Pipulate", None))
     }
 }
 

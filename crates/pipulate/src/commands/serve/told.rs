@@ -141,13 +141,13 @@ mod tests {
         assert_eq!(
             told(Desired::Stopped, Outcome::Refused(Box::new(Reason::SupervisorRestless))),
             Err(ControlError::Refused(
-                "worker was not stopped\nits supervisor comes and goes; stop it again".to_owned()
+                "worker was not stopped\nits supervisor keeps restarting; stop it again".to_owned()
             ))
         );
-        let killed = "its supervisors were killed again and again; see supervisor.log";
+        let killed = "its supervisors were killed repeatedly; see supervisor.log";
         assert_eq!(
             told(Desired::Restarted, Outcome::Refused(Box::new(Reason::SupervisorsKilled))),
-            Err(ControlError::Refused(format!("worker did not come back\nworker: {killed}")))
+            Err(ControlError::Refused(format!("worker did not start again\nworker: {killed}")))
         );
         assert_eq!(
             told(Desired::Stopped, Outcome::AlreadyStopped),
