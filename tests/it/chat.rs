@@ -128,7 +128,7 @@ fn a_question_about_more_than_the_model_can_take_in_keeps_its_place_and_the_rest
     assert_eq!(answer.stdout, "The disk is full.\n");
     let told: Vec<&str> = answer.stderr.lines().collect();
     let [end_counts, not_told, hint] = told[..] else { panic!("{told:?}") };
-    assert!(end_counts.starts_with("warning: only the last 1.0 MiB of stdin count"), "{told:?}");
+    assert!(end_counts.starts_with("warning: only the last 1.0 MiB of stdin are used"), "{told:?}");
     assert!(
         not_told.starts_with("warning: the model can't handle that much, and was not told: the first "),
         "{told:?}"
@@ -345,7 +345,7 @@ fn a_conversation_goes_on_and_remembers_what_was_typed_before() {
         || Terminal::open(&command(&project, &[]), &format!("exec {} chat", env!("CARGO_BIN_EXE_pipulate")));
     let mut terminal = open();
     terminal.type_at(PROMPT, "/system Be brief.\r");
-    terminal.wait_for("told so");
+    terminal.wait_for("follows this");
     for (question, messages) in [("One?", 2), ("Two?", 4)] {
         terminal.type_at(PROMPT, &format!("{question}\r"));
         let asked = asked(&fake);

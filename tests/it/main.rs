@@ -74,6 +74,7 @@ mod supervision;
 mod support;
 mod terminal;
 mod torture;
+mod try_on_a_mac;
 mod unfinished;
 mod watch;
 mod weather;
