@@ -286,7 +286,7 @@ fn whoever_only_holds_a_lock_is_not_signaled_and_is_named() {
     assert_eq!(held["state"], "stopped", "a lock starts nothing");
     for args in [&["stop"][..], &["stop", "--force"]] {
         let refused = project.run(args).expect(1);
-        let named = format!("process {} holds its lock and is no supervisor of it", stranger.process().pid);
+        let named = format!("process {} holds its lock but is not its supervisor", stranger.process().pid);
         assert!(refused.stderr.contains(&named), "{refused:?}");
     }
     // "crashed" would have `start` ask the supervisor for a restart.

@@ -131,7 +131,7 @@ fn rules_that_no_installer_knows_all_of_install_nothing() {
     let said = home.set_up(&variables, 1).stderr;
     let told =
         "PIP_INDEX_URL is set, and UV_EXCLUDE_NEWER is set; each installer would ignore the other's setting";
-    assert!(said.contains(told) && said.contains("hint: make the same setting for both"), "{said}");
+    assert!(said.contains(told) && said.contains("hint: use the same setting for both"), "{said}");
     assert_eq!(home.version(), "none");
 }
 

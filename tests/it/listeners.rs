@@ -216,7 +216,7 @@ fn why_a_service_is_not_ready_says_what_was_seen() {
                 at(&ports[2])
             ),
         ),
-        ("ssh", format!("it is not ready after 3 s; what it answers at {} is not HTTP", at(&ports[3]))),
+        ("ssh", format!("it is not ready after 3 s; its answer at {} is not HTTP", at(&ports[3]))),
         ("absent", "it has not answered within 3 s; it listens on no port".to_owned()),
         ("mumbler", "it has not printed a line that matches \"up|running\" within 3 s".to_owned()),
     ] {
