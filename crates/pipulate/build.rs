@@ -1,13 +1,13 @@
-//! Links the program at a fixed address on Linux, and what unwinds its stack into it: see docs/adr/0011.
+//! Links the program at a fixed address on Linux, with its stack unwinder: see docs/adr/0011.
 //!
-//! A position-independent program is relocated when it starts, and what was relocated is private
-//! memory: in every supervisor again, several hundred KiB each. A library costs the same in small, and
-//! has to be found at every start.
+//! A position-independent program is relocated when it starts, and relocated pages are private memory:
+//! several hundred KiB in every supervisor. A shared library has the same cost on a small scale, and must be
+//! found at every start.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What std otherwise takes from libgcc_s.so.1.
+/// The static form of libgcc_s.so.1, which std otherwise loads.
 const UNWINDER: &str = "libgcc_eh.a";
 
 fn main() {
@@ -23,11 +23,11 @@ fn main() {
     }
 }
 
-/// Where the C compiler has it; one that has none leaves the program with the library.
+/// The C compiler's folder of the archive; without one, the program keeps the shared library.
 #[expect(clippy::disallowed_methods, reason = "a build script can't depend on pipulate-process")]
 fn folder_of(archive: &str) -> Option<PathBuf> {
     let linker = std::env::var_os("RUSTC_LINKER").unwrap_or_else(|| "cc".into());
-    // zig links an unwinder of its own into the program. GCC's would need glibc 2.35 (_dl_find_object), and zig is
+    // zig links its own unwinder into the program. GCC's would need glibc 2.35 (_dl_find_object), and zig is
     // there to link for an older one.
     if linker.to_string_lossy().contains("zig") {
         return None;

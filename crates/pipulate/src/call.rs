@@ -1,6 +1,6 @@
-//! A call of the program as it is meant: the verb, and its settings with their final types and values.
+//! A parsed call of the program: the verb, and its settings with their final types and values.
 //!
-//! `cli` makes it of what was typed; `context` finds the project that it is about; `commands` carry it out.
+//! `cli` creates it from the command line; `context` finds its project; `commands` carry it out.
 
 use std::ffi::OsString;
 use std::os::fd::RawFd;
@@ -19,17 +19,17 @@ use regex::Regex;
 use crate::ui::printer::Verbosity;
 use crate::ui::terminal::ColorWish;
 
-/// What was asked for.
+/// A parsed command line.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) global: Global,
     pub(crate) verb: Verb,
 }
 
-/// What may be said with every verb.
+/// The options that every verb has.
 #[derive(Debug)]
 pub(crate) struct Global {
-    /// The project's folder, relative to the current one; looked for when not given.
+    /// The project's folder, relative to the current one; `None`: search for it.
     pub(crate) project: Option<PathBuf>,
     pub(crate) color: ColorWish,
     pub(crate) verbosity: Verbosity,
@@ -55,18 +55,18 @@ pub(crate) enum Verb {
     Why(WhySettings),
     /// Become the user's shell.
     Shell,
-    /// Welcome whoever enters the flake's shell.
+    /// Greet the user of the flake's shell.
     Enter,
-    /// Print what a shell of this kind evaluates.
+    /// Print activation code for this kind of shell.
     Activate(Dialect),
     Secret(SecretVerb),
-    /// Write the files of a project to begin with.
+    /// Write a starter project's files.
     Init,
     Serve,
     Config(ConfigVerb),
-    /// Print what makes a shell complete our words.
+    /// Print a completion script.
     Completions(Dialect),
-    /// Print the manual page, or that of one verb.
+    /// Print the manual page of the program or of one verb.
     Man(Option<String>),
     Mcp(McpVerb),
     /// Be the supervisor of a service.
@@ -78,16 +78,16 @@ pub(crate) enum Verb {
 /// `start`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StartSettings {
-    /// Empty: those that the project wants.
+    /// Empty: the services that the project wants.
     pub(crate) services: Vec<ServiceName>,
-    /// Whether the pages are opened.
+    /// Opens the pages.
     pub(crate) browser: bool,
     pub(crate) wait: Wait,
     /// Stay, and stop everything at Ctrl-C.
     pub(crate) foreground: bool,
-    /// Only say what would be done.
+    /// Only print the plan.
     pub(crate) dry_run: bool,
-    /// Whether the environment is made ready first.
+    /// Sets up the environment first.
     pub(crate) setup: bool,
 }
 
@@ -96,29 +96,29 @@ pub(crate) struct StartSettings {
 pub(crate) struct StopSettings {
     /// Empty: all of them.
     pub(crate) services: Vec<ServiceName>,
-    /// Instead of what each service's configuration says.
+    /// Overrides each service's configured timeout.
     pub(crate) timeout: Option<Duration>,
-    /// Stop also if work is in progress, without a question.
+    /// Stop despite work in progress, without a question.
     pub(crate) yes: bool,
     /// At once. Implies `yes`.
     pub(crate) force: bool,
     pub(crate) projects: Projects,
 }
 
-/// Which projects a verb is about.
+/// The projects that a verb is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Projects {
     This,
-    /// Every one of this user.
+    /// All projects of this user.
     All,
 }
 
 /// `restart`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RestartSettings {
-    /// Empty: all of them, with care for kernels.
+    /// Empty: all of them, except a JupyterLab with kernels.
     pub(crate) services: Vec<ServiceName>,
-    /// Restart also if work is in progress, without a question.
+    /// Restart despite work in progress, without a question.
     pub(crate) yes: bool,
 }
 
@@ -127,11 +127,11 @@ pub(crate) struct RestartSettings {
 pub(crate) struct StatusSettings {
     pub(crate) format: Format,
     pub(crate) projects: Projects,
-    /// Stay, and show it again when it changes.
+    /// Stay, and update the output when it changes.
     pub(crate) watch: bool,
 }
 
-/// For whom the output is.
+/// The reader of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Text,
@@ -146,18 +146,18 @@ pub(crate) struct LogsSettings {
     pub(crate) show: LogsShow,
 }
 
-/// What `logs` prints.
+/// The output of `logs`.
 #[derive(Debug, Clone)]
 pub(crate) enum LogsShow {
-    /// Where the files are.
+    /// The paths of the files.
     Paths,
     Lines(LinesSettings),
 }
 
-/// Which lines, and how.
+/// The selection and form of the lines.
 #[derive(Debug, Clone)]
 pub(crate) struct LinesSettings {
-    /// How many of the last ones of those that the rest chooses.
+    /// The number of last lines among those that match the other settings.
     pub(crate) tail: Tail,
     pub(crate) grep: Option<Regex>,
     pub(crate) since: Option<When>,
@@ -168,13 +168,13 @@ pub(crate) struct LinesSettings {
 }
 
 impl LinesSettings {
-    /// Whether they leave out lines.
+    /// Returns true if some lines are left out.
     pub(crate) fn choose(&self) -> bool {
         self.grep.is_some() || self.since.is_some() || self.until.is_some()
     }
 }
 
-/// How a line is written.
+/// The form of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LineForm {
     Plain,
@@ -183,7 +183,7 @@ pub(crate) enum LineForm {
     Json,
 }
 
-/// How many of the last lines.
+/// The number of last lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tail {
     All,
@@ -194,14 +194,14 @@ pub(crate) enum Tail {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DoctorSettings {
     pub(crate) format: Format,
-    /// Do what can safely be done about the findings.
+    /// Fix the findings that have a safe fix.
     pub(crate) fix: bool,
 }
 
 /// `setup`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SetupSettings {
-    /// Make the venv anew, and keep the old one beside it.
+    /// Create a new venv, and keep the old one beside it.
     pub(crate) recreate: bool,
 }
 
@@ -215,26 +215,26 @@ pub(crate) struct AddSettings {
 /// `app`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AppSettings {
-    /// As it was typed.
+    /// As typed.
     pub(crate) notebook: PathBuf,
     /// The program's file, relative to the current folder.
     pub(crate) output: Option<PathBuf>,
     pub(crate) name: Option<ServiceName>,
-    /// Only say what would be written.
+    /// Only print the plan.
     pub(crate) dry_run: bool,
 }
 
 /// `open`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OpenSettings {
-    /// `None`: those that the configuration opens.
+    /// `None`: the services that the configuration opens.
     pub(crate) service: Option<ServiceName>,
 }
 
 /// `url`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UrlSettings {
-    /// `None`: every service that has one.
+    /// `None`: every service with an address.
     pub(crate) service: Option<ServiceName>,
 }
 
@@ -248,27 +248,27 @@ pub(crate) struct RunSettings {
 /// `chat`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ChatSettings {
-    /// Instead of the configured or chosen one.
+    /// Overrides the configured or chosen model.
     pub(crate) model: Option<String>,
-    /// What to ask, once; `None`: whatever stdin says, or a conversation.
+    /// A single question; `None`: stdin if piped, otherwise a conversation.
     pub(crate) prompt: Option<String>,
 }
 
 /// `why`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WhySettings {
-    /// `None`: the one that is not well.
+    /// `None`: the service that is not healthy.
     pub(crate) service: Option<ServiceName>,
-    /// Instead of the configured or chosen one.
+    /// Overrides the configured or chosen model.
     pub(crate) model: Option<String>,
 }
 
-/// `secret`. A name is not one yet: what was typed may be a value in the wrong place.
+/// `secret`. The names are unchecked: the argument may be a misplaced value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SecretVerb {
     Set {
         name: OsString,
-        /// Whether something that may be a value stood in the arguments.
+        /// The arguments may contain a value.
         is_given: bool,
     },
     List,
@@ -280,7 +280,7 @@ pub(crate) enum SecretVerb {
 /// `config`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConfigVerb {
-    /// The configuration as it is meant.
+    /// The configuration in effect.
     Show,
     /// The schema of `pipulate.toml`.
     Schema,
@@ -291,7 +291,7 @@ pub(crate) enum ConfigVerb {
 pub(crate) enum McpVerb {
     /// Serve an assistant.
     Serve,
-    /// Print what makes this program start it.
+    /// Print the client settings that start it.
     Config(McpClient),
 }
 
@@ -304,7 +304,7 @@ pub(crate) enum McpClient {
     Zed,
 }
 
-/// `__act`: where its report goes.
+/// The receiver of the report of `__act`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReportTo {
     /// The next instance of the page.
@@ -318,20 +318,20 @@ pub(crate) enum ReportTo {
 pub(crate) struct SuperviseSettings {
     pub(crate) service: ServiceName,
     pub(crate) beginning: Beginning,
-    /// The start that it belongs to.
+    /// The pending start that launched it.
     pub(crate) pending: Option<RunId>,
-    /// The descriptor of the lock that was held before an exec.
+    /// The descriptor of the lock, inherited through exec.
     pub(crate) lock: Option<RawFd>,
-    /// The reading end of the FIFO that was open before an exec.
+    /// The reading end of the FIFO, inherited through exec.
     pub(crate) fifo: Option<RawFd>,
-    /// What the folder was called when its services were started, if it was moved since.
+    /// The folder's path when its services were started, if it was moved since.
     pub(crate) formerly: Option<AbsPath>,
-    /// The state and run folders, where they are not inside the project's folder.
+    /// The state and run folders, if they are outside of the project's folder.
     pub(crate) places: Option<(AbsPath, AbsPath)>,
 }
 
 impl Verb {
-    /// Whether it is about every project of the user, and so needs none of its own.
+    /// Returns true if it is about every project of the user, and so needs none of its own.
     pub(crate) fn is_about_all_projects(&self) -> bool {
         let projects = match self {
             Self::Stop(settings) => settings.projects,

@@ -1,4 +1,4 @@
-//! The command line as it is typed ([`arguments`]), read into a [`Call`].
+//! The command line ([`arguments`]), parsed into a [`Call`].
 //!
 //! No type of clap leaves this module.
 
@@ -20,10 +20,10 @@ use crate::call::Call;
 pub(crate) use answer::Answer;
 use arguments::{Arguments, ShortArguments};
 
-/// Reads the arguments, the first of which is the program's name.
+/// Parses the arguments, the first of which is the program's name.
 ///
 /// # Errors
-/// What to print instead of doing something: the help, the version, or what is wrong.
+/// The output instead of a call: the help, the version, or a usage error.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Call, Answer> {
     let args: Vec<OsString> = args.into_iter().collect();
     if ShortArguments::may_be(&args)
@@ -47,12 +47,12 @@ fn parse_with(command: clap::Command, args: impl IntoIterator<Item = OsString>) 
 
 fn read<A: FromArgMatches>(mut command: clap::Command, args: &[OsString]) -> Result<A, clap::Error> {
     let matches = command.try_get_matches_from_mut(args);
-    // Of a short command, taking it apart would be a tenth of what it computes.
+    // In a short command, freeing it would be a tenth of all instructions.
     std::mem::forget(command);
     A::from_arg_matches(&matches?)
 }
 
-/// The same complaint, without what was typed: about `secret`, that may be a value in the wrong place.
+/// Removes the typed words from an error about `secret`: they may be a misplaced value.
 fn without_words(mut error: clap::Error) -> clap::Error {
     for word in [
         ContextKind::InvalidArg,
@@ -67,7 +67,7 @@ fn without_words(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// The help about all verbs, as text.
+/// The help of all verbs, as text.
 pub(crate) fn help() -> String {
     let mut command = arguments::Arguments::command().term_width(100);
     command.build();

@@ -1,4 +1,4 @@
-//! One verb, one file, one function; and what verbs share.
+//! One verb, one file, one function; and their shared code.
 
 pub(crate) mod act;
 pub(crate) mod activate;

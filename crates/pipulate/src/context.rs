@@ -1,4 +1,4 @@
-//! What every verb needs of a call: the project that it is about, and where to print.
+//! The input of every verb: its project, and its printer.
 
 pub(crate) mod program;
 mod root;
@@ -26,29 +26,29 @@ use crate::error::Failure;
 use crate::ui::printer::Printer;
 use crate::ui::{ask, denial, notes};
 
-/// The world of one call.
+/// The project and the terminal of one call.
 #[derive(Clone)]
 pub(crate) struct Context {
-    /// As both user interfaces act on it.
+    /// Shared by both user interfaces.
     pub(crate) project: Project,
     pub(crate) printer: Printer,
-    /// The files in which this very program is, the one that was called first.
+    /// The paths of this program's file, the called one first.
     pub(crate) programs: Vec<PathBuf>,
     /// Whether the project is a folder above the current one, and only its `.venv` says that it is one.
     is_guess: bool,
 }
 
 impl Context {
-    /// Finds the project that a request is about.
+    /// Finds the project of a call.
     ///
     /// # Errors
     /// There is no such folder, or it can't be a project.
     pub(crate) fn find(call: &Call, printer: Printer) -> Result<Self, Failure> {
         let home = std::env::home_dir().filter(|home| home.is_absolute());
         let current = match current_directory() {
-            // What ran in a folder that was deleted can still be seen and ended from there.
+            // Services of a deleted folder can still be listed and stopped from there.
             Err(_) if call.verb.is_about_all_projects() => PathBuf::from("/"),
-            // Nothing is looked for from here.
+            // The current folder is not needed.
             Err(_) if call.global.project.as_ref().is_some_and(|named| named.is_absolute()) => {
                 PathBuf::from("/")
             }
@@ -58,7 +58,7 @@ impl Context {
             (root::anywhere(&current)?, false)
         } else {
             let chosen = root::choose(call, &current, home.as_deref())?;
-            // What we start ourselves was chosen before.
+            // For our own subprocesses, the caller has chosen the folder.
             if !matches!(call.verb, Verb::Supervise(_) | Verb::Serve | Verb::Act(_) | Verb::HandOver) {
                 chosen.warnings.iter().for_each(|warning| printer.warning(warning));
             }
@@ -66,12 +66,12 @@ impl Context {
         };
         let exe = table::own_program()
             .map_err(|error| Failure::failed("could not find the program that is running").cause(error))?;
-        // What is read of the project's own files alone needs nothing that a link could lead to.
+        // Commands that read only the project's own files can't be misled by a link.
         let reads_state =
             !matches!(call.verb, Verb::Supervise(_) | Verb::Config(_)) && !call.verb.is_about_all_projects();
         let layout = match &call.verb {
             Verb::Supervise(settings) => {
-                // It may hold a lock already; whoever started it has looked.
+                // It may hold a lock already; its launcher has checked the links.
                 let layout = match settings.places.clone() {
                     Some((state, run)) => Layout::with_places(root, state, run).of_user(home::user_dirs()),
                     None => home::locate_anew(root, home::user_dirs()),
@@ -94,11 +94,10 @@ impl Context {
         Ok(Self { project, printer, programs, is_guess })
     }
 
-    /// The same project with the folders of a home, made if there are none: where they really are is
-    /// known then.
+    /// Creates the home's folders if needed, and returns the project with their real paths.
     ///
     /// # Errors
-    /// They can't be made, or are somebody else's.
+    /// They can't be created, or belong to another user.
     pub(crate) fn home(&self) -> Result<Self, Failure> {
         self.confirm_guess()?;
         let home = self.project.home(&mut |note| notes::say(&self.printer, &note));
@@ -128,7 +127,7 @@ impl Context {
         }
     }
 
-    /// Returns the same context, whose home nobody has to be asked about again.
+    /// Returns the same context with the guess confirmed.
     ///
     /// # Errors
     /// The answer was no.
@@ -137,33 +136,33 @@ impl Context {
         Ok(Self { is_guess: false, ..self.clone() })
     }
 
-    /// Remembers which Python what was asked for runs with.
+    /// Remembers the Python of the started services.
     pub(crate) fn remember_environment(&self) {
         self.project.remember_environment(&mut |note| notes::say(&self.printer, &note));
     }
 
-    /// The same about another project, or about this one as it is now.
+    /// Returns the context for another project, or for a changed version of this one.
     pub(crate) fn about(&self, project: Project) -> Self {
         Self { project, ..self.clone() }
     }
 
-    /// The same, printing with another printer.
+    /// Returns the context with another printer.
     pub(crate) fn printing_with(&self, printer: Printer) -> Self {
         Self { printer, ..self.clone() }
     }
 
-    /// The same with its configuration as it is now.
+    /// Returns the context with its configuration read again.
     pub(crate) fn reread(&self) -> Self {
         self.about(self.project.reread())
     }
 
-    /// What to execute to run this program again: its file, or what runs here where that is gone.
+    /// The path for running this program again: its file, or the executable of this process if that is gone.
     pub(crate) fn own_program(&self) -> PathBuf {
         let exe = &self.project.exe;
         if exe.is_file() { exe.clone() } else { table::own_image(exe) }
     }
 
-    /// The same for another of the user's projects.
+    /// Returns the context for another of the user's projects.
     ///
     /// # Errors
     /// Its `.pipulate` is a link, or has one in it.
@@ -189,7 +188,7 @@ impl Context {
         })
     }
 
-    /// What a person here types to start or stop this project: `start`, or `pipulate start`.
+    /// The command that starts or stops this project here: `start`, or `pipulate start`.
     pub(crate) fn typed(&self, word: &'static str) -> String {
         let Project { layout, config, around, .. } = &self.project;
         let bin = config.as_ref().map(|config| bin_dir(layout, &config.python));
@@ -199,18 +198,18 @@ impl Context {
     /// The project's configuration.
     ///
     /// # Errors
-    /// `pipulate.toml` is there and can't be used.
+    /// `pipulate.toml` exists and can't be used.
     pub(crate) fn config(&self) -> Result<&Config, Failure> {
         self.project.config().map_err(denial::failure)
     }
 
-    /// What reading `pipulate.toml` gave.
+    /// The result of reading `pipulate.toml`.
     pub(crate) fn config_as_read(&self) -> &Result<Config, ConfigError> {
         &self.project.config
     }
 
-    /// The configuration if it can be used; if not, a warning is printed. For verbs that look at
-    /// what is there, or end it, and must not fail because of a misspelled key.
+    /// The configuration if it can be used; otherwise prints a warning. For verbs that query or stop
+    /// services, and must not fail because of a misspelled key.
     pub(crate) fn config_or_warning(&self) -> Option<&Config> {
         match &self.project.config {
             Ok(config) => Some(config),
@@ -221,24 +220,24 @@ impl Context {
         }
     }
 
-    /// What masks this project's secrets; a warning says which could not be read.
+    /// The masker of this project's secrets; warns of secrets that could not be read.
     pub(crate) fn masker(&self) -> Masker {
         let secrets = secrets::of_home(&self.project.layout, self.project.config.as_ref().ok());
         self.warn_of_unmasked(secrets.problems);
         secrets.masker
     }
 
-    /// Says which secrets could not be read.
+    /// Warns of secrets that could not be read.
     pub(crate) fn warn_of_unmasked(&self, problems: Vec<String>) {
         for problem in problems {
             self.printer.warning(format!("secrets in it are not masked: {problem}"));
         }
     }
 
-    /// The names asked for, each of which must be among `known`.
+    /// Checks that each of these names is among `known`.
     ///
     /// # Errors
-    /// One is unknown; the failure lists those that are known.
+    /// One is unknown; the failure lists the known names.
     pub(crate) fn refuse_unknown(
         &self,
         asked: &[ServiceName],
@@ -247,7 +246,7 @@ impl Context {
         self.project.refuse_unknown(asked, known).map_err(denial::failure)
     }
 
-    /// The services that exist here, and those that left a log.
+    /// The configured services, and those that left a log.
     ///
     /// # Errors
     /// The folder of the logs can't be listed.
@@ -258,7 +257,7 @@ impl Context {
     }
 }
 
-/// The folder we are in.
+/// The current folder.
 ///
 /// # Errors
 /// It was deleted.

@@ -1,4 +1,4 @@
-//! What a verb says when it can't do what it was asked: what, why, and what to do next.
+//! Failures of a verb: the failed step, the reason, and the remedy.
 
 use std::error::Error;
 use std::fmt::{self, Write as _};
@@ -11,7 +11,7 @@ use crate::exit_code::ExitStatus;
 use crate::style::Style;
 use crate::wrap::wrapped;
 
-/// A verb that did not do what it was asked.
+/// A verb's failure.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) kind: FailureKind,
@@ -20,24 +20,24 @@ pub(crate) struct Failure {
     hints: Vec<String>,
 }
 
-/// What kind of failure it is, for the exit code.
+/// The kind of a failure, for the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailureKind {
-    /// It failed, or was refused.
+    /// An error, or a refusal.
     Failed,
-    /// What is in the folder may not be used.
+    /// The folder's contents may not be used.
     Refused,
-    /// It was asked for something that does not exist.
+    /// A name that does not exist.
     Usage,
     TimedOut,
-    /// The person pressed Ctrl-C where we asked for something.
+    /// Ctrl-C at a question.
     Interrupted,
-    /// Whoever read our output has seen enough, and so have we.
+    /// The output's reader is gone, so we end, too.
     ReaderGone,
 }
 
 impl FailureKind {
-    /// The exit status that says so.
+    /// The exit status of this kind.
     pub(crate) fn exit_status(self) -> ExitStatus {
         match self {
             Self::Failed | Self::Refused => ExitStatus::Failed,
@@ -60,7 +60,7 @@ impl Failure {
         Self::new(FailureKind::Failed, message)
     }
 
-    /// A write to our own output that failed.
+    /// A failed write to our own output.
     pub(crate) fn of_output(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => {
@@ -79,24 +79,24 @@ impl Failure {
         }
     }
 
-    /// Says why.
+    /// Adds the reason.
     pub(crate) fn cause(mut self, cause: impl fmt::Display) -> Self {
         self.causes.push(cause.to_string());
         self
     }
 
-    /// Says what to do next.
+    /// Adds the remedy.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// All of it; ends with a line break. Nothing for a reader that is gone.
+    /// The whole text; ends with a line break. Empty if the reader is gone.
     pub(crate) fn render(&self, style: Style) -> String {
         self.render_within(style, None)
     }
 
-    /// All of it, for a terminal of this many columns.
+    /// [`Failure::render`] for a terminal of this many columns.
     pub(crate) fn render_within(&self, style: Style, width: Option<u16>) -> String {
         let mut text = String::new();
         if self.kind == FailureKind::ReaderGone {
@@ -112,20 +112,20 @@ impl Failure {
         text
     }
 
-    /// All of it, a line each, for a page.
+    /// The whole text line by line, for a page.
     pub(crate) fn lines(&self) -> Vec<String> {
         let said = std::iter::once(&self.message).chain(&self.causes).map(|line| indented(line));
         said.chain(self.hints.iter().map(|hint| format!("hint: {}", indented(hint)))).collect()
     }
 
-    /// All of it as one fragment, for a page.
+    /// The whole text as one fragment, for a page.
     pub(crate) fn in_one_line(&self) -> String {
         let parts = std::iter::once(&self.message).chain(&self.causes).chain(&self.hints);
         parts.map(String::as_str).collect::<Vec<_>>().join("; ")
     }
 }
 
-/// Any error of a library is a failure; its sources are the causes, each said once.
+/// Any library error becomes a failure; its sources are the causes, each mentioned once.
 impl<E: Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         let mut failure = Self::failed(error.to_string());
@@ -144,12 +144,12 @@ impl<E: Error + 'static> From<E> for Failure {
     }
 }
 
-/// What helps against some errors, whatever was being done.
+/// The general remedy for some errors.
 fn advice(error: &io::Error) -> Option<String> {
     advice_against(error.kind().into()).map(str::to_owned)
 }
 
-/// Lines after the first one stand under it.
+/// Indents the lines after the first one.
 pub(crate) fn indented(text: &str) -> String {
     wrapped(text, 0, None)
 }

@@ -1,4 +1,4 @@
-//! The numbers that scripts see: a contract.
+//! The exit codes: a contract with scripts.
 
 use pipulate_supervisor::program::GAVE_WAY;
 
@@ -9,7 +9,7 @@ pub(crate) enum ExitStatus {
     Success,
     /// Failed, or refused; `status`: a wanted service is in trouble; `doctor`: a check failed.
     Failed,
-    /// The command line is wrong; an unknown service is, too.
+    /// The command line is wrong, or names an unknown service.
     Usage,
     /// `status`: nothing is running.
     NothingRunning,
@@ -19,12 +19,12 @@ pub(crate) enum ExitStatus {
     TimedOut,
     /// Ended by Ctrl-C.
     Interrupted,
-    /// A supervisor that found another one at work; nobody but its starter sees it.
+    /// Another supervisor is already at work; only the launching process sees this.
     GaveWay,
 }
 
 impl ExitStatus {
-    /// The number.
+    /// The numeric exit code.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Success => 0,

@@ -1,6 +1,5 @@
-//! Ctrl-C: a verb that waits ends with 130. What it started goes on: it was asked for. Whoever stays in
-//! the foreground decides otherwise. The end of the terminal is no answer to a question, and ends nothing
-//! half way that was asked for.
+//! Ctrl-C: a waiting verb ends with 130. The services it started continue, as requested, except in the
+//! foreground. A closed terminal is no answer to a question, and interrupts no request half way.
 
 use std::ffi::c_int;
 use std::io::{self, Read as _};
@@ -14,17 +13,16 @@ use signal_hook::{flag, low_level};
 
 use crate::exit_code::ExitStatus;
 
-/// Whether Ctrl-C still ends the program.
+/// True while Ctrl-C ends the program.
 static ENDS: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(false)));
 
-/// Whether one of these signals came, by the handler's own word: the thread that says the last words may
-/// not have heard yet.
+/// True once a signal came, set by the handler: the thread that prints the last words may be later.
 static CAME: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(false)));
 
-/// Held while the last words are said: the program must not end in the middle of them.
+/// Held while the last words are printed: the program must not end in between.
 static LAST_WORDS: Mutex<()> = Mutex::new(());
 
-/// From now on Ctrl-C ends the program with 130.
+/// Makes Ctrl-C end the program with 130.
 ///
 /// # Errors
 /// The system refuses the handler.
@@ -35,7 +33,8 @@ pub(crate) fn ends_with_130() -> io::Result<()> {
     Ok(())
 }
 
-/// The same, after some last words, and for each of these signals; a second one does not wait for them.
+/// Makes each of these signals end the program with 130, after `last_words`; a second one does not wait for
+/// them.
 ///
 /// # Errors
 /// The system refuses the handler, or has no room for a thread.
@@ -62,7 +61,7 @@ pub(crate) fn ends_with_130_after(
     Ok(())
 }
 
-/// A stream with a byte for each time that one of these signals came.
+/// Returns a stream that gets a byte for each of these signals.
 ///
 /// # Errors
 /// The system refuses the handler, or has no descriptors left.
@@ -74,8 +73,8 @@ pub(crate) fn stream_of(signals: &[c_int]) -> io::Result<UnixStream> {
     Ok(ours)
 }
 
-/// From now on the end of the terminal does not end the program. It is heard and not ignored: whoever
-/// ignores it has left a terminal of JupyterLab, and its children would ignore it, too.
+/// Keeps the program alive when its terminal closes. SIGHUP is handled and not ignored: ignoring it is
+/// inherited by children, and marks processes that have left a JupyterLab terminal.
 ///
 /// # Errors
 /// The system refuses the handler.
@@ -83,8 +82,7 @@ pub(crate) fn outlives_its_terminal() -> io::Result<()> {
     flag::register(SIGHUP, Arc::default()).map(drop)
 }
 
-/// From now on whoever else listens to Ctrl-C decides. Does not return if it came while it still ended the
-/// program.
+/// Leaves Ctrl-C to another handler from now on. Does not return if it came while it still ended the program.
 pub(crate) fn is_handled_elsewhere() {
     {
         let _no_last_words = LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
-//! JupyterLab's own sign-in, done for a browser: the browser gets the cookie, and no address holds the token.
+//! Signs a browser in to JupyterLab: the browser gets the cookie, and no address contains the token.
 //!
-//! A cookie belongs to a host and not to a port, so a page on 127.0.0.1 can hand on the one of JupyterLab on
-//! 127.0.0.1, and on no other host.
+//! A cookie belongs to a host and not to a port, so a page on 127.0.0.1 can pass on the cookie of JupyterLab
+//! on 127.0.0.1, and of no other host.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use pipulate_web::world::SignedIn;
 
-/// How long JupyterLab may be silent.
+/// The timeout of JupyterLab's answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The longest answer that is read, in bytes.
 const LARGEST: u64 = 64 << 10;
 
-/// Signs in at an address such as `http://127.0.0.1:8888/lab?token=…`; `None` if that is not one, or if
-/// JupyterLab does not answer with a cookie.
+/// Signs in at an address such as `http://127.0.0.1:8888/lab?token=…`; `None` if it is another kind of
+/// address, or if JupyterLab does not answer with a cookie.
 pub(crate) fn sign_in(signed: &str) -> Option<SignedIn> {
     let (plain, token) = signed.split_once("?token=")?;
     let (host, page) = plain.strip_prefix("http://")?.split_once('/')?;
@@ -25,7 +25,7 @@ pub(crate) fn sign_in(signed: &str) -> Option<SignedIn> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     stream.set_write_timeout(Some(PATIENCE)).ok()?;
-    // With the token alone it signs in too, and then complains about the missing password.
+    // The token alone signs in too, but JupyterLab then logs a missing password.
     let form = format!("token={token}&password={token}");
     let request = format!(
         "POST /{base}login HTTP/1.0\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
@@ -38,7 +38,7 @@ pub(crate) fn sign_in(signed: &str) -> Option<SignedIn> {
     Some(SignedIn { address: plain.to_owned(), cookie: cookie(&String::from_utf8_lossy(&reply))? })
 }
 
-/// The cookie by which JupyterLab knows who signed in.
+/// JupyterLab's session cookie.
 fn cookie(reply: &str) -> Option<String> {
     let (head, _body) = reply.split_once("\r\n\r\n")?;
     let fields = head.split("\r\n").filter_map(|line| line.split_once(": "));

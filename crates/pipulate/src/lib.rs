@@ -1,8 +1,8 @@
-//! The command line of Pipulate: parse, find the project, do the verb, report.
+//! The command line of Pipulate: parse, find the project, run the verb, report.
 //!
-//! Words, colors and exit codes live in this crate; decisions that a second user interface would
-//! need do not. Reading order: `cli`, `commands/`, `context`, `call`, `ui`, `error`. Each uses only
-//! those after it, and `cli` not the commands.
+//! Words, colors and exit codes are in this crate; decisions that a second user interface would need are not.
+//! Reading order: `cli`, `commands/`, `context`, `call`, `ui`, `error`. Each uses only those after it, and
+//! `cli` not the commands.
 
 mod call;
 mod cli;
@@ -41,12 +41,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ! {
     exit::at_once(status.code())
 }
 
-/// Does what the command line says. Apart from [`run`], because a supervisor with a launch spec, of which
-/// there is one for each service, would carry the large frame of all verbs on its stack for life.
+/// Runs the command line. Separate from [`run`], because a supervisor with a launch spec would carry the
+/// large stack frame of all verbs as long as it runs.
 #[inline(never)]
 fn run_verb(args: Vec<OsString>) -> ExitStatus {
     let status = answer(args);
-    // What could not be written was an error where it was printed, or nobody reads any more.
+    // Failed writes were already reported, or the reader is gone.
     let _read_by_nobody = std::io::stdout().flush();
     status
 }
@@ -55,7 +55,7 @@ fn answer(args: Vec<OsString>) -> ExitStatus {
     match cli::complete::answer(&args) {
         Ok(false) => {}
         Ok(true) => return ExitStatus::Success,
-        // A word in the middle of the line that is being typed would help nobody.
+        // A message in the middle of the command line would not help.
         Err(_) => return ExitStatus::Failed,
     }
     let terminal = Terminal::of_this_process();
@@ -71,7 +71,7 @@ fn answer(args: Vec<OsString>) -> ExitStatus {
         Err(failure) => {
             printer.failure(&failure);
             match failure.kind.exit_status() {
-                // Of a status, 1 says that a service is not well.
+                // For `status`, 1 means that a service is not healthy.
                 ExitStatus::Failed if asks_how_it_is && failure.kind != FailureKind::Refused => {
                     ExitStatus::Unknown
                 }

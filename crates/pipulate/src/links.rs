@@ -1,4 +1,4 @@
-//! The addresses of services' pages: plain ones, and ones that sign a person in.
+//! The addresses of services' pages: plain ones, and ones that sign a user in.
 
 use std::net::SocketAddr;
 
@@ -14,24 +14,24 @@ use pipulate_web::sign;
 use crate::context::Context;
 use crate::error::Failure;
 
-/// Where a service's page is.
+/// The address of a service's page.
 pub(crate) struct Link {
     pub(crate) plain: String,
-    /// The same, good for whoever has it; `None` where nobody needs to sign in.
+    /// The address with sign-in, valid for any holder; `None` if no sign-in is needed.
     pub(crate) signed: Option<String>,
 }
 
 impl Link {
-    /// The address for a person at this terminal.
+    /// The address for the user at this terminal.
     pub(crate) fn for_people(&self) -> &str {
         self.signed.as_deref().unwrap_or(&self.plain)
     }
 }
 
-/// The link of a living service; `None` when it has no page, or is not found listening.
+/// The link of a running service; `None` if it has no page, or no listener was found.
 ///
 /// # Errors
-/// Its token is there and can't be used.
+/// Its token exists and can't be used.
 pub(crate) fn link(context: &Context, service: &ServiceName) -> Result<Option<Link>, Failure> {
     let Some(record) = record::read(&context.project.layout, service)? else { return Ok(None) };
     if service.as_str() == ServiceName::JUPYTER
@@ -48,7 +48,7 @@ pub(crate) fn link(context: &Context, service: &ServiceName) -> Result<Option<Li
     Ok(Some(Link { plain, signed }))
 }
 
-/// Whether a service shows the embedded app now, whatever it will be after a restart.
+/// Returns true if a service currently shows the embedded app, regardless of a changed configuration.
 pub(crate) fn shows_the_app(layout: &Layout, service: &ServiceName) -> bool {
     record::read(layout, service).ok().flatten().is_some_and(|record| is_app(&record))
 }

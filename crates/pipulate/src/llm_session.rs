@@ -1,6 +1,6 @@
-//! A session with the local LLM at a terminal: the server is found, a model chosen, requests are sent.
+//! A session with the local LLM at a terminal: finds the server, chooses a model, sends requests.
 //!
-//! A model that runs elsewhere is said to do so before anything is sent to it.
+//! If the model runs elsewhere, the user is told before anything is sent to it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -24,12 +24,12 @@ use crate::error::{Failure, FailureKind};
 use crate::ui::ask;
 use crate::ui::printer::Printer;
 
-/// After this much silence a person is told what is waited for.
+/// The silence after which the user is told the reason for the wait.
 const SILENCE: Duration = Duration::from_secs(5);
-/// No model takes in fewer tokens.
+/// The smallest context of any model, in tokens.
 const SMALLEST_CONTEXT: usize = 512;
 
-/// A model that answers.
+/// A server and the chosen model.
 pub(crate) struct LlmSession {
     runtime: Runtime,
     client: Client,
@@ -38,15 +38,15 @@ pub(crate) struct LlmSession {
     printer: Printer,
 }
 
-/// How an answer ended.
+/// The end of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum End {
     Whole(Summary),
-    /// By Ctrl-C: the model was told to stop.
+    /// By Ctrl-C: the model was stopped.
     Stopped,
 }
 
-/// Who decides about Ctrl-C while an answer comes.
+/// The effect of Ctrl-C during an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CtrlC {
     /// It ends the program.
@@ -56,13 +56,13 @@ pub(crate) enum CtrlC {
 }
 
 impl LlmSession {
-    /// Asks Ollama for its models and takes `wanted`, else the configured one, else the best.
+    /// Gets Ollama's models and chooses `wanted`, else the configured one, else the best.
     ///
     /// # Errors
-    /// Ollama can't be reached, or has no such model; the failure says what to do.
+    /// Ollama can't be reached, or has no such model; the failure has advice.
     pub(crate) fn find(context: &Context, wanted: Option<&str>) -> Result<Self, Failure> {
         let config = &context.config()?.ollama;
-        // A thread of its own closes the connection of a stopped answer while the person types.
+        // A separate thread closes the connection of a stopped answer while the user types.
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -85,7 +85,7 @@ impl LlmSession {
         &self.model.name
     }
 
-    /// Whether it thinks before it answers.
+    /// Returns true if the model thinks before it answers.
     pub(crate) fn thinks(&self) -> bool {
         self.runtime.block_on(self.client.thinks(&self.model))
     }
@@ -95,12 +95,12 @@ impl LlmSession {
         &self.models
     }
 
-    /// The names of those that can chat.
+    /// The names of the models that can chat.
     pub(crate) fn talkers(&self) -> Vec<String> {
         talkers(&self.models).into_iter().map(str::to_owned).collect()
     }
 
-    /// Asks Ollama anew which models it has: one may have been got or deleted meanwhile.
+    /// Gets Ollama's models again: one may have been installed or deleted meanwhile.
     ///
     /// # Errors
     /// It can't be reached.
@@ -110,7 +110,7 @@ impl LlmSession {
         Ok(())
     }
 
-    /// Goes on with another model.
+    /// Switches to another model.
     ///
     /// # Errors
     /// Ollama can't be reached, there is no such model, or it can't chat.
@@ -122,10 +122,10 @@ impl LlmSession {
         Ok(())
     }
 
-    /// Sends a request and hands on every piece of the answer as it comes.
+    /// Sends a request and passes each piece of the answer to `on_piece`.
     ///
     /// # Errors
-    /// The answer broke off, or `on_piece` failed. Ollama is told to stop in any case.
+    /// The answer broke off, or `on_piece` failed. The model is stopped in any case.
     pub(crate) fn answer(
         &self,
         request: &ChatRequest,
@@ -171,15 +171,15 @@ impl LlmSession {
                 return Ok(End::Whole(summary));
             }
         }
-        // A stream that ends says so: this is for the compiler.
+        // Unreachable: a stream always ends with a summary.
         Ok(End::Whole(Summary::default()))
     }
 
-    /// A server too old to be asked not to drops the beginning of what is too long. A prompt that fills all
-    /// that the model can take in is one.
+    /// An old server can't be told to refuse a long prompt, and drops its beginning. A prompt that fills the
+    /// whole context is a sign of that.
     async fn warn_of_a_full_prompt(&self, request: &ChatRequest, summary: &Summary) {
         let length: usize = request.messages.iter().map(|message| message.content.len()).sum();
-        // A token is a byte at least.
+        // A token has at least one byte.
         if length < SMALLEST_CONTEXT || summary.prompt_tokens == 0 {
             return;
         }
@@ -192,9 +192,9 @@ impl LlmSession {
         }
     }
 
-    /// A model that has to be loaded is silent for a while; whether that was said.
+    /// Says that the model is loading, which takes a while; returns true if it did.
     async fn tell_of_loading(&self) -> bool {
-        // A server too old to tell is no reason not to ask.
+        // A server too old to answer can still be asked.
         let Ok(loaded) = self.client.loaded().await else { return false };
         let in_memory = loaded.iter().any(|loaded| self.model.is_named(&loaded.name));
         let is_loading = !in_memory && !self.model.is_cloud();
@@ -204,7 +204,7 @@ impl LlmSession {
         is_loading
     }
 
-    /// Says what only somebody who waits wants to know.
+    /// Prints a note that only concerns a user who waits.
     fn note_to_a_person(&self, text: String) {
         if self.printer.terminal().stderr_is_terminal {
             self.printer.note(self.printer.stderr_style().dim(text));
@@ -226,10 +226,10 @@ impl LlmSession {
     }
 }
 
-/// Where Ollama is: environment, then file, then Ollama's default.
+/// Ollama's address: environment, then file, then Ollama's default.
 ///
 /// # Errors
-/// What is written there is no address.
+/// The configured value is no address.
 pub(crate) fn place(context: &Context) -> Result<Place, Failure> {
     let place =
         Place::find(&context.project.layout, context.config()?, context.project.around.text(VARIABLE))?;
@@ -240,8 +240,8 @@ pub(crate) fn place(context: &Context) -> Result<Place, Failure> {
     Ok(place)
 }
 
-/// Ollama's host, if it may be contacted: one on another machine that only the folder's files name is asked
-/// about once.
+/// Ollama's host, if it may be contacted: asks once about a host on another machine that only the folder's
+/// files name.
 ///
 /// # Errors
 /// There is no address, or the user didn't allow it.
@@ -271,7 +271,7 @@ pub(crate) fn allow(context: &Context, host: &Host) -> Result<(), Failure> {
     Ok(consent::give(&context.project.layout, &host.to_string())?)
 }
 
-/// An error of Ollama's, with what to do on this machine.
+/// An error of Ollama's, with advice for this machine.
 pub(crate) fn told(error: Error, host: &Host) -> Failure {
     let way = matches!(error, Error::Unreachable { .. }).then(|| absence(host).way()).flatten();
     let failure = Failure::from(error);
@@ -281,7 +281,7 @@ pub(crate) fn told(error: Error, host: &Host) -> Failure {
     }
 }
 
-/// Why nobody answers at `host`, if nobody does.
+/// The reason why Ollama doesn't answer at `host`.
 pub(crate) fn absence(host: &Host) -> Absence {
     let session = Session::gather(Surroundings::of_this_process());
     Absence::look(host.is_loopback(), &session, Path::new("/"))

@@ -1,4 +1,4 @@
-//! The door of the program; the room is in `lib.rs`.
+//! The program's entry point; everything else is in `lib.rs`.
 
 fn main() -> ! {
     pipulate::run(std::env::args_os())

@@ -1,7 +1,7 @@
 //! Colors by meaning. Text is understandable without them.
 //!
-//! A painted text carries sealed color sequences, which no text from elsewhere can have: they hold a number that
-//! this process drew. [`Style::shown`] makes real ones of them, and drops all others.
+//! A painted text carries sealed color sequences, which text from elsewhere can't contain: they include a
+//! random number of this process. [`Style::shown`] turns them into real ones, and drops all others.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,10 +11,10 @@ use std::sync::LazyLock;
 use pipulate_core::state::ServiceState;
 use pipulate_core::text;
 
-/// What our colors begin with, until they are shown; `?` is allowed in a control sequence.
+/// The prefix of sealed color sequences; `?` is allowed in a control sequence.
 static SEAL: LazyLock<String> = LazyLock::new(|| format!("{}?", RandomState::new().hash_one("seal")));
 
-/// Whether there are colors, and what they stand for.
+/// Whether there are colors, and their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Style {
     colored: bool,
@@ -42,7 +42,7 @@ impl Style {
         self.colored
     }
 
-    /// As it should be.
+    /// Healthy.
     pub(crate) fn good(self, text: impl fmt::Display) -> String {
         self.paint("32", text)
     }
@@ -52,7 +52,7 @@ impl Style {
         self.paint("1;31", text)
     }
 
-    /// Worth a look.
+    /// Noteworthy.
     pub(crate) fn warning(self, text: impl fmt::Display) -> String {
         self.paint("33", text)
     }
@@ -62,7 +62,7 @@ impl Style {
         self.paint("36", text)
     }
 
-    /// Of less interest.
+    /// Less important.
     pub(crate) fn dim(self, text: impl fmt::Display) -> String {
         self.paint("2", text)
     }
@@ -87,7 +87,7 @@ impl Style {
         }
     }
 
-    /// A service's own color: always the same one for a name.
+    /// A service's own color, constant for its name.
     pub(crate) fn service(self, name: &str, text: impl fmt::Display) -> String {
         const PALETTE: [&str; 6] = ["36", "33", "35", "34", "32", "96"];
         let hash = name
@@ -96,15 +96,15 @@ impl Style {
         self.paint(PALETTE[hash as usize % PALETTE.len()], text)
     }
 
-    /// The text as it is written to a terminal or a pipe: with our colors if there are any, and without what
-    /// else could steer a terminal.
+    /// The text for a terminal or a pipe: with our colors if enabled, and without any other control
+    /// sequences.
     pub(crate) fn shown(self, text: &str) -> Cow<'_, str> {
         text::harmless(text, |color| {
             color.strip_prefix(SEAL.as_str()).filter(|_| self.colored).map(Cow::from)
         })
     }
 
-    /// Help and usage, whose colors are the argument parser's, as if they were painted here.
+    /// Treats the argument parser's colors in help and usage as our own.
     pub(crate) fn adopted(text: &str) -> Cow<'_, str> {
         let is_one = |parameter: &str| {
             matches!(parameter, "0" | "1" | "2" | "4" | "31" | "32" | "33" | "34" | "35" | "36" | "96")

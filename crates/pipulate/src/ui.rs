@@ -1,4 +1,4 @@
-//! Words and colors. [`printer`] is the one door to the terminal; the rest turns values into text.
+//! Words and colors. Only [`printer`] writes to the terminal; the other modules turn values into text.
 
 pub(crate) mod announced;
 pub(crate) mod ask;

@@ -1,11 +1,11 @@
-//! Breaks long sentences between words, where a terminal would break them within one.
+//! Wraps long sentences between words, where a terminal would break within words.
 
-/// Where lines after the first one begin.
+/// The indentation of lines after the first one.
 const INDENT: &str = "    ";
 
-/// A text whose lines after the first one are indented, and which has a break between words where a line would be
-/// longer than `width` columns. The first line has `taken` columns before it. Not broken: what is in backticks, and a
-/// command after a line's last colon, so that both can be copied.
+/// Indents the lines after the first, and wraps between words where a line would be longer than `width`
+/// columns. The first line has `taken` columns before it. Text in backticks, and a command after a line's
+/// last colon, are not wrapped, so that they can be copied.
 pub(crate) fn wrapped(text: &str, taken: usize, width: Option<u16>) -> String {
     let width = width.map_or(usize::MAX, usize::from);
     let mut shown = String::new();
@@ -33,8 +33,8 @@ fn begin_line(shown: &mut String, column: &mut usize) {
     *column = INDENT.len();
 }
 
-/// The parts of a line that are not broken, each with the space after it. What follows the last colon is one of them
-/// where it has room in a line.
+/// The unbreakable parts of a line, each with the space after it. The text after the last colon is one part
+/// if it fits in a line.
 fn pieces(line: &str, room: usize) -> Vec<&str> {
     let tail = line.rfind(": ").map(|at| at + 2).filter(|&at| columns(&line[at..]) <= room);
     let (mut pieces, mut start, mut is_quoted) = (Vec::new(), 0, false);

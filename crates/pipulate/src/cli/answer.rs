@@ -1,11 +1,11 @@
-//! What is printed instead of doing something: the help, the version, or what is wrong with the command line.
+//! The output instead of a call: the help, the version, or a usage error.
 
 use crate::exit_code::ExitStatus;
 use crate::style::Style;
 use crate::ui::printer::{Printer, Verbosity};
 use crate::ui::terminal::{ColorWish, Terminal};
 
-/// What to print instead of doing something.
+/// The output instead of a call.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(super) color: ColorWish,
@@ -13,12 +13,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Whether something is wrong; the help and the version were asked for.
+    /// Returns true for an error; false for the help and the version.
     pub(super) fn is_complaint(&self) -> bool {
         self.error.use_stderr()
     }
 
-    /// Prints it where it belongs.
+    /// Prints it to stdout or stderr.
     pub(crate) fn give(&self, terminal: &Terminal) -> ExitStatus {
         let printer = Printer::new(terminal, self.color, Verbosity::Normal);
         let rendered = self.error.render();

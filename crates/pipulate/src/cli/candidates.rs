@@ -1,4 +1,4 @@
-//! The names that only this project has, for completion with the Tab key.
+//! Completion of this project's own names with the Tab key.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::ui::printer::{Printer, Verbosity};
 use crate::ui::terminal::{ColorWish, Terminal};
 
-/// The services of the project that the line is about.
+/// The services of the command line's project.
 pub(super) fn services() -> Vec<CompletionCandidate> {
     let known = context().and_then(|context| context.known_services().ok());
     known.into_iter().flatten().map(|name| CompletionCandidate::new(name.as_str())).collect()
@@ -27,8 +27,8 @@ pub(super) fn secrets() -> Vec<CompletionCandidate> {
     names.map(CompletionCandidate::new).collect()
 }
 
-/// The project of the line that is being typed: the one of `-C`, else the one around the current folder.
-/// Nothing is printed: it would land in the middle of that line.
+/// The project of the command line: that of `-C`, else the one around the current folder. Nothing is printed:
+/// it would appear in the middle of the line.
 fn context() -> Option<Context> {
     let words: Vec<OsString> = std::env::args_os().collect();
     let named = words.windows(2).find(|pair| pair[0] == "-C" || pair[0] == "--project");

@@ -1,5 +1,5 @@
-//! Completion of our words with the Tab key: a shell asks this very program, so that names which
-//! only this project has are completed too.
+//! Completion with the Tab key: the shell runs this program, so that this project's own names are completed
+//! too.
 
 use std::ffi::OsString;
 use std::io;
@@ -10,10 +10,10 @@ use pipulate_environment::shell::Dialect;
 
 use super::arguments::Arguments;
 
-/// Set by the shell that asks, to its name.
+/// Set to the name of the shell that asks for completions.
 const VARIABLE: &str = "PIPULATE_COMPLETE";
 
-/// Answers a shell that asks; tells whether one did.
+/// Answers a shell's request for completions; returns false if there was none.
 ///
 /// # Errors
 /// The shell is unknown, or the answer can't be written.
@@ -28,12 +28,12 @@ pub(crate) fn answer(args: &[OsString]) -> io::Result<bool> {
         .map_err(io::Error::other)
 }
 
-/// Our words without their other names, which are taken all the same: of two names for one verb, the completer
-/// offers the one that comes first in the alphabet alone.
+/// The command without visible aliases, which still work: the completer would offer only the alphabetically
+/// first of two names.
 fn with_one_name_for_each() -> clap::Command {
     let command = Arguments::command();
     let verbs = command.get_subcommands().map(|verb| {
-        // clap keeps no name that it would have to free. This process ends with the answer.
+        // clap takes only `'static` names. This process ends with the answer.
         let others: Vec<&'static str> = verb.get_all_aliases().map(|name| &*name.to_owned().leak()).collect();
         (verb.get_name().to_owned(), others)
     });
@@ -43,17 +43,17 @@ fn with_one_name_for_each() -> clap::Command {
     })
 }
 
-/// What a shell evaluates, so that it asks `program` from then on.
+/// The shell code that completes with `program`.
 ///
 /// # Errors
-/// None that could happen: it is written into memory.
+/// None in practice: it is written to memory.
 pub(crate) fn registration(dialect: Dialect, program: &str) -> io::Result<Vec<u8>> {
     let shells = Shells::builtins();
     let shell = shells.completer(dialect.name()).ok_or(io::ErrorKind::Unsupported)?;
     let mut script = Vec::new();
     shell.write_registration(VARIABLE, "pipulate", "pipulate", program, &mut script)?;
     if dialect == Dialect::Zsh {
-        // It may be evaluated before anything is completed. The first line is for who installs it as a file.
+        // It may run before compinit. The first line stays first, for installing the script as a file.
         let after_first = script.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let begin = b"(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }\n";
         script.splice(after_first..after_first, begin.iter().copied());

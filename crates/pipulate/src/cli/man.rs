@@ -1,4 +1,4 @@
-//! The manual pages, made from the same words as the help.
+//! The manual pages, generated from the help.
 
 use std::io;
 
@@ -7,10 +7,10 @@ use clap_mangen::Man;
 
 use super::arguments::Arguments;
 
-/// The page of the program, or of one verb; `None` when there is no such verb.
+/// The page of the program, or of one verb; `None` if there is no such verb.
 ///
 /// # Errors
-/// None that could happen: it is written into memory.
+/// None in practice: it is written to memory.
 pub(crate) fn page(verb: Option<&str>) -> io::Result<Option<Vec<u8>>> {
     let mut command = Arguments::command();
     command.build();

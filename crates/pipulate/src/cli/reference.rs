@@ -1,5 +1,5 @@
-//! `docs/reference/`: pages that the program's own words are made into. The tests here keep them
-//! current; `INSTA_UPDATE=always cargo test -p pipulate reference` writes them.
+//! `docs/reference/`: pages generated from the program's own texts. The tests here keep them current;
+//! `INSTA_UPDATE=always cargo test -p pipulate reference` writes them.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -64,7 +64,7 @@ fn the_page_about_exit_codes_is_current() {
         ExitStatus::Unknown => "`status`: the state can't be determined",
         ExitStatus::TimedOut => "waited too long",
         ExitStatus::Interrupted => "interrupted by Ctrl-C",
-        // Between supervisors, and seen by nobody else.
+        // Only between supervisors.
         ExitStatus::GaveWay => "",
     };
     let mut page = format!(
@@ -142,14 +142,14 @@ fn words(value: &Value) -> String {
     value["description"].as_str().unwrap_or_default().replace('\n', " ")
 }
 
-/// Follows a reference, if it is one.
+/// Follows a `$ref`, if there is one.
 fn resolved<'a>(schema: &'a Value, value: &'a Value) -> &'a Value {
     let reference = value["$ref"].as_str().or_else(|| value["allOf"][0]["$ref"].as_str());
     let name = reference.and_then(|reference| reference.strip_prefix("#/definitions/"));
     name.map_or(value, |name| &schema["definitions"][name])
 }
 
-/// How a value is written, for people.
+/// The form of a value, for people.
 fn form(schema: &Value, value: &Value) -> String {
     let value = resolved(schema, value);
     if let Some(example) = value["examples"][0].as_str() {

@@ -12,7 +12,7 @@ fn call(line: &str) -> Call {
     parse(line.split(' ').map(OsString::from)).unwrap()
 }
 
-/// The same on every terminal.
+/// Identical on every terminal.
 fn answer(line: &str) -> Answer {
     let command = arguments::Arguments::command().term_width(100);
     parse_with(command, line.split(' ').map(OsString::from)).unwrap_err()

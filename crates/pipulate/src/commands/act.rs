@@ -1,5 +1,5 @@
-//! The hidden verb of a helper that carries a request out for a program that may end meanwhile: the page whose
-//! service ends by it, or an assistant's server whose client goes away.
+//! The hidden verb of a helper that carries out a request for a program that may end meanwhile: the page
+//! whose service is stopped, or an assistant's server whose client disconnects.
 
 use std::io::{self, Read as _};
 
@@ -21,15 +21,15 @@ use crate::interrupt;
 use crate::style::Style;
 use crate::ui::{announced, started};
 
-/// What the helper is called with.
+/// The helper's verb.
 pub(crate) const VERB: &str = "__act";
 /// Makes it report to its caller.
 pub(crate) const TELL: &str = "--tell";
 
-/// More than any request is long.
+/// An upper bound for requests, in bytes.
 const LONGEST: u64 = 4 << 20;
 
-/// What the helper tells its caller, a line each.
+/// A message to the caller, on a line of its own.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Told {
     Progress(String),
@@ -37,12 +37,12 @@ pub(crate) enum Told {
 }
 
 impl Told {
-    /// Reads a line; `None` if it is something else.
+    /// Parses a line; `None` if it is no message.
     pub(crate) fn read(line: &[u8]) -> Option<Self> {
         serde_json::from_slice(line).ok()
     }
 
-    /// Tells it. The caller may be gone, and that stops nothing.
+    /// Sends it. A caller that has ended stops nothing.
     fn tell(&self, context: &Context) {
         let Ok(line) = serde_json::to_string(self) else { return };
         let _unheard = context.printer.data_stream(|stream| writeln!(stream, "{line}"));
@@ -67,7 +67,7 @@ pub(crate) fn act(context: &Context, to: ReportTo) -> Result<ExitStatus, Failure
     Ok(status)
 }
 
-/// An audience that has nobody to ask.
+/// An audience without a user to ask.
 struct Helper<'a> {
     context: &'a Context,
     to: ReportTo,

@@ -1,4 +1,4 @@
-//! `activate`: what a shell evaluates to have the environment active.
+//! `activate`: shell code that activates the environment.
 
 use pipulate_environment::shell::{self, Activation, Dialect};
 
@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 
-/// Prints it. On a terminal nobody evaluates it, so there it is said how.
+/// Prints the code. On a terminal it would have no effect, so there the usage is explained.
 pub(crate) fn activate(context: &Context, dialect: Dialect) -> Result<ExitStatus, Failure> {
     let hook = shell::hook(dialect, &Activation::of(&context.python()?, &context.project.layout));
     context.printer.exact(&hook)?;

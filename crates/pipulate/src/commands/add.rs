@@ -1,4 +1,4 @@
-//! `add`: packages into the list that the project keeps, and into its environment.
+//! `add`: adds packages to the project's list and to its environment.
 
 use pipulate_environment::add::{self, AddError, Added};
 use pipulate_environment::failure::Cause;
@@ -60,14 +60,14 @@ fn report(context: &Context, added: &Added, packages: &[String]) -> Result<ExitS
     if !new.is_empty() {
         context.printer.note(format!("Added to {file}: {}", words(&new)));
     }
-    // What was added at once is no news of the whole environment.
+    // Adding packages doesn't report the whole environment.
     if added.report.changed || new.is_empty() {
         context.printer.note(setup::summary(&added.report));
     }
     Ok(ExitStatus::Success)
 }
 
-/// Why nothing was added, and what to do.
+/// The reason why no package was added, and the remedy.
 fn explained(context: &Context, error: AddError, packages: &[String]) -> Failure {
     let error = match error {
         AddError::Setup(error) => return setup::explained(context, error),

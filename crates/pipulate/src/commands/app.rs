@@ -1,4 +1,4 @@
-//! `app`: a notebook becomes a web app, a program that is its owner's from then on.
+//! `app`: turns a notebook into a web app, a program that its owner keeps.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::context::{Context, current_directory};
 use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
 
-/// Writes the app, or says what would be written.
+/// Writes the app, or prints the plan.
 pub(crate) fn app(context: &Context, settings: &AppSettings) -> Result<ExitStatus, Failure> {
     let plan = planned(context, settings)?;
     let printer = &context.printer;
@@ -39,7 +39,7 @@ pub(crate) fn app(context: &Context, settings: &AppSettings) -> Result<ExitStatu
     Ok(ExitStatus::Success)
 }
 
-/// What makes the app answer.
+/// The command that starts the app.
 fn next_command(context: &Context, plan: &Plan) -> String {
     if is_running(context, &plan.service) {
         return format!("{} {}", context.typed("restart"), plan.service);
@@ -69,25 +69,26 @@ fn planned(context: &Context, settings: &AppSettings) -> Result<Plan, Failure> {
     app::plan(&request).map_err(|error| explained(error, ""))
 }
 
-/// The notebook that was named: from the current folder, else from the project's.
+/// The notebook's path: from the current folder, else from the project's.
 fn found(context: &Context, notebook: &Path) -> Result<PathBuf, Failure> {
     let here = current_directory()?.join(notebook);
     let there = context.project.layout.root().join(notebook);
     whole(if here.exists() || !there.exists() { &here } else { &there })
 }
 
-/// The path with its folder as it really is; the file itself may be a link.
+/// The path with its folder canonical; the file itself may be a link.
 fn whole(path: &Path) -> Result<PathBuf, Failure> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let name = path.file_name().unwrap_or_default();
     match folder.canonicalize() {
         Ok(folder) => Ok(folder.join(name)),
-        // A new folder for the program is made.
+        // A new folder is created for the program.
         Err(_) => Ok(path.to_owned()),
     }
 }
 
-/// Why there is no app, and what to do. `command` stands before an option where nothing was typed yet.
+/// The reason why there is no app, and the remedy. `command` precedes a suggested option where none was
+/// typed.
 pub(crate) fn explained(error: AppError, command: &str) -> Failure {
     let hints = match &error {
         AppError::NoFile(_) => vec!["name a notebook, such as: pipulate app analysis.ipynb".to_owned()],

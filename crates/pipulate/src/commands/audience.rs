@@ -17,40 +17,40 @@ use crate::ui::launched::Launched;
 use crate::ui::progress::Progress;
 use crate::ui::{announced, ask, denial, notes, started};
 
-/// A person who typed this verb and these services.
+/// The user who typed this verb and these services.
 pub(crate) struct Asker<'a> {
     pub(crate) context: &'a Context,
     pub(crate) verb: &'static str,
     pub(crate) asked: &'a [ServiceName],
-    /// What a progress says meanwhile.
+    /// The progress text while waiting.
     pub(crate) meanwhile: Option<&'static str>,
     progress: Option<Progress<'a>>,
     opening: Opening,
     ends_kernels: bool,
-    /// How far a restart is, for whoever is told when it is interrupted.
+    /// The restart's progress, read when it is interrupted.
     pub(crate) underway: Arc<Mutex<Underway>>,
 }
 
-/// How far a restart is.
+/// The progress of a restart.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Underway {
     pub(crate) chosen: Vec<ServiceName>,
-    /// Those that were asked.
+    /// Requested so far.
     pub(crate) begun: Vec<ServiceName>,
-    /// Those that are back.
+    /// Up again.
     pub(crate) up: Vec<ServiceName>,
-    /// Those of which something else came.
+    /// With another outcome.
     pub(crate) failed: Vec<ServiceName>,
 }
 
-/// Which services of a group are still to be settled when it has begun.
+/// Services that were settled before their group has begun.
 #[derive(Default)]
 pub(crate) struct Opening {
     settled: Vec<ServiceName>,
 }
 
 impl Opening {
-    /// The services that something is really done for, at the moment when it has begun.
+    /// The services with real work to do, once their group has begun.
     pub(crate) fn of(&mut self, event: &Event<'_>) -> Option<Vec<ServiceName>> {
         match event {
             Event::Settled { service, .. } => {
@@ -95,7 +95,7 @@ impl<'a> Asker<'a> {
         }
     }
 
-    /// What a denial is to this person.
+    /// The failure for a denial of this request.
     pub(crate) fn failure(&self, denied: Denial) -> Failure {
         match denied {
             Denial::WorkInProgress { work } => denial::spared(&work, self.verb, self.asked),
@@ -146,7 +146,7 @@ impl Audience for Asker<'_> {
         let command = denial::command(self.verb, self.asked);
         let question =
             format!("This ends kernels with their variables: {}. {command} anyway?", notebooks.join(", "));
-        // Without a terminal it goes on: what was asked for cuts off no work.
+        // Without a terminal it continues: the request interrupts no work.
         !ask::can_ask(&self.context.printer) || ask::yes(&self.context.printer, &question)
     }
 

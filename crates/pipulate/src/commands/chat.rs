@@ -1,5 +1,5 @@
-//! `chat`: the local LLM from the terminal. With a question it is a filter for scripts, which prints
-//! the answer and nothing else; without one it is a conversation.
+//! `chat`: the local LLM from the terminal. With a question it is a filter for scripts, which prints only the
+//! answer; without one it is a conversation.
 
 mod command;
 mod conversation;
@@ -21,20 +21,20 @@ use crate::exit_code::ExitStatus;
 use crate::interrupt;
 use crate::llm_session::{CtrlC, End, LlmSession};
 
-/// How much of stdin counts, in bytes: its end. No model that runs here looks at so much.
+/// The number of bytes that are used from the end of stdin. No local model takes in more.
 const MAX_INPUT: usize = 1 << 20;
-/// How much of stdin is read, in bytes: it may have no end.
+/// The number of bytes that are read from stdin, which may be endless.
 const MAX_READ: u64 = 1 << 30;
 
-/// What is said when the model had to stop: Ollama bounds what a model can take in.
+/// The warning when the model had to stop: Ollama limits the context.
 const CUT_OFF: &str =
     "the answer was cut off: with all that was said before, it is as long as the model can handle";
 
-/// Asks once, or goes on until the person leaves.
+/// Asks once, or holds a conversation until the user leaves.
 pub(crate) fn chat(context: &Context, settings: ChatSettings) -> Result<ExitStatus, Failure> {
     let piped = if io::stdin().is_terminal() { None } else { Some(read_stdin(context)?) };
     let prompt = settings.prompt.as_deref();
-    // The question stands last, whatever it is about.
+    // The question comes last, after its subject.
     let question = match (prompt, piped.as_deref()) {
         (prompt, Some(piped)) if !piped.trim().is_empty() => {
             Question { material: piped, text: prompt.unwrap_or_default() }
@@ -56,7 +56,7 @@ pub(crate) fn chat(context: &Context, settings: ChatSettings) -> Result<ExitStat
     Ok(ExitStatus::Success)
 }
 
-/// Streams an answer to stdout, without what the model thinks first; Ctrl-C ends the program.
+/// Streams an answer to stdout, without the model's thinking; Ctrl-C ends the program.
 pub(crate) fn print_answer(
     context: &Context,
     session: &LlmSession,
@@ -88,18 +88,18 @@ pub(crate) fn print_answer(
                 .hint("ask again, or another model: pipulate models"))
         }
         End::Whole(summary) => Ok(summary),
-        // Whoever stops this has ended the program.
+        // Stopping it has ended the program.
         End::Stopped => Ok(Summary::default()),
     }
 }
 
-/// Says what the model was not told.
+/// Warns of messages that were left out.
 fn warn_of_what_did_not_fit(context: &Context, left_out: LeftOut) {
     context.printer.warning(format!("the model can't handle that much, and was not told: {left_out}"));
     context.printer.hint("start Ollama with a larger OLLAMA_CONTEXT_LENGTH, or ask about less");
 }
 
-/// The end of what is piped in: of a log, that is what a question is about.
+/// The end of the piped input: in a log, the relevant part.
 fn read_stdin(context: &Context) -> Result<String, Failure> {
     let (tail, length) = tail_of(io::stdin().lock().take(MAX_READ), MAX_INPUT)
         .map_err(|error| Failure::failed("could not read what is piped into chat").cause(error))?;
@@ -135,7 +135,7 @@ fn tail_of(mut stream: impl Read, most: usize) -> io::Result<(Vec<u8>, u64)> {
         }
     }
     tail.drain(..tail.len().saturating_sub(most));
-    // Not from the middle of a character.
+    // Skip a partial character.
     let begin = tail.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
     tail.drain(..begin);
     Ok((tail, length))

@@ -1,4 +1,4 @@
-//! `completions`: what makes a shell complete our words.
+//! `completions`: prints a shell's completion script.
 
 use std::io;
 
@@ -6,8 +6,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 
-/// Prints the script for a program, which the shell will ask: the `pipulate` on `PATH`, or this very program
-/// where there is none.
+/// Prints the script, which runs the `pipulate` on `PATH`, or this program if there is none.
 pub(crate) fn completions(
     context: &Context,
     script: impl FnOnce(&str) -> io::Result<Vec<u8>>,

@@ -1,5 +1,4 @@
-//! `config`: the configuration as it is meant, every default filled in, secrets masked; or the schema
-//! of the file.
+//! `config`: the configuration in effect, with every default, secrets masked; or the schema of the file.
 
 use pipulate_core::config::{Config, ServiceConfig, schema};
 use pipulate_core::secret::{EnvKey, MASKED, says_secret};
@@ -13,7 +12,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 
-/// Prints what the file means, or what it may say.
+/// Prints the configuration in effect, or the schema.
 pub(crate) fn config(context: &Context, verb: ConfigVerb) -> Result<ExitStatus, Failure> {
     match verb {
         ConfigVerb::Show => show(context),
@@ -29,10 +28,10 @@ fn show(context: &Context) -> Result<ExitStatus, Failure> {
     Ok(ExitStatus::Success)
 }
 
-/// A `pipulate.toml` that says what this project's says, and all that it leaves out; secrets are masked.
+/// A `pipulate.toml` with this project's settings and all defaults; secrets are masked.
 ///
 /// # Errors
-/// This project's can't be used.
+/// The project's configuration can't be used.
 pub(crate) fn shown(context: &Context) -> Result<String, Failure> {
     let text = toml::to_string_pretty(&meant(context.config()?))?;
     Ok(format!("{}\n", context.masker().mask(text.trim_end())))
@@ -110,7 +109,7 @@ fn names(names: &[ServiceName]) -> Value {
     Value::from(names.iter().map(ToString::to_string).collect::<Vec<_>>())
 }
 
-/// The word that the file would have, from the same place that reads it.
+/// The value's word in the file, from its serializer.
 fn word(choice: impl Serialize) -> Option<Value> {
     Value::try_from(choice).ok()
 }
@@ -294,7 +293,7 @@ mod tests {
         fn any_configuration_that_is_shown_means_the_same(file in file()) {
             let text = toml::to_string(&file).unwrap();
             let config = Config::parse(&text);
-            // Such as a name that is no service's.
+            // For example a name that is not a valid service name.
             prop_assume!(config.is_ok());
             assert_means_the_same(&config.unwrap());
         }

@@ -1,4 +1,4 @@
-//! `doctor`: examines this home, says what to do about what is wrong, and does it if asked to.
+//! `doctor`: examines this home, suggests a remedy for each finding, and applies it on request.
 
 use pipulate_core::finding::{Finding, FindingStatus};
 use pipulate_core::reason::PortHolder;
@@ -20,7 +20,7 @@ use crate::ui::printer::Verbosity;
 use crate::ui::progress::Progress;
 use pipulate_engine::specs::specs;
 
-/// Prints what was found; after mending, what is left.
+/// Prints the findings; after fixes, the remaining ones.
 pub(crate) fn doctor(context: &Context, settings: DoctorSettings) -> Result<ExitStatus, Failure> {
     let mut examination = examination(context);
     let mut found = examine(context, &examination);
@@ -39,7 +39,7 @@ pub(crate) fn doctor(context: &Context, settings: DoctorSettings) -> Result<Exit
     Ok(if has_failure { ExitStatus::Failed } else { ExitStatus::Success })
 }
 
-/// What is found, without a word about it.
+/// Returns the findings without printing.
 pub(crate) fn findings(context: &Context) -> Vec<Finding> {
     doctor::examine(&examination(context))
 }
@@ -66,7 +66,7 @@ fn examine(context: &Context, examination: &Examination) -> Vec<Finding> {
     doctor::examine(examination)
 }
 
-/// Mends what can be mended without asking; whether there was anything.
+/// Applies the fixes that need no question; returns true if there were any.
 fn mend(context: &Context, examination: &Examination, found: &[Finding]) -> bool {
     let repairs = doctor::repairs(found);
     for finding in &repairs {
@@ -82,7 +82,7 @@ fn mend(context: &Context, examination: &Examination, found: &[Finding]) -> bool
     !repairs.is_empty()
 }
 
-/// Who holds the ports that the services have, or want; none are known without a configuration.
+/// The holders of the ports that the services have or want; empty without a configuration.
 fn ports(context: &Context, status: &ProjectStatus) -> Vec<PortFact> {
     let Ok(config) = context.config_as_read() else { return Vec::new() };
     let live_port = |name: &ServiceName| {

@@ -1,4 +1,5 @@
-//! What runs, or is installed, and is not as the project asks for by now: each with the command that changes it.
+//! Differences between the running services, the installed packages and the project's settings, each with the
+//! command that updates it.
 
 use pipulate_core::config::Config;
 use pipulate_core::service::ServiceName;
@@ -7,14 +8,14 @@ use pipulate_store::config_drift;
 use super::setup;
 use crate::context::Context;
 
-/// Says which of these services run with other settings than pipulate.toml has.
+/// Warns of services that run with other settings than pipulate.toml has.
 pub(crate) fn warn_of_config(context: &Context, config: &Config, services: &[ServiceName]) {
     for sentence in of_services(context, config, services) {
         context.printer.warning(sentence);
     }
 }
 
-/// All of it, a sentence each.
+/// All differences, a sentence each.
 pub(crate) fn sentences(context: &Context, config: &Config) -> Vec<String> {
     let mut sentences = setup::drift_of_packages(context, config);
     sentences.extend(of_services(context, config, &context.project.services()));

@@ -1,5 +1,5 @@
-//! `__enter`, for the flake's shell: the words with which the seed's shell began. Nothing is started:
-//! that is for a person to decide.
+//! `__enter`, for the flake's shell: the greeting of the original shell. No service is started: that is the
+//! user's decision.
 
 use pipulate_environment::setup::Mode;
 
@@ -10,7 +10,7 @@ use crate::exit_code::ExitStatus;
 use crate::interrupt;
 use crate::ui::banner;
 
-/// Makes the environment ready, and says what to type.
+/// Sets up the environment and prints the commands to type.
 pub(crate) fn enter(context: &Context) -> Result<ExitStatus, Failure> {
     interrupt::ends_with_130()?;
     banner::print(&context.printer);

@@ -1,4 +1,4 @@
-//! `init`: the files of a small project to begin with. What is there is never touched.
+//! `init`: writes the files of a small starter project. Existing files are never changed.
 
 use std::borrow::Cow;
 use std::fs::OpenOptions;
@@ -15,7 +15,7 @@ use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::ui::offer;
 
-/// The files, in the order in which a person reads them. Their sources are files too.
+/// The files, in the order in which a user reads them. Their sources are files too.
 const FILES: [(&str, &str); 7] = [
     (CONFIG, include_str!("../../starter/pipulate.toml")),
     ("requirements.txt", include_str!("../../starter/requirements.txt")),
@@ -37,7 +37,7 @@ fn running(program: &WebProgram, config: &Config) -> String {
         .replace(SERVER_TABLE, &program.table(web_programs::port(config)))
 }
 
-/// Writes what is not there, and prints which files that were.
+/// Writes the missing files, and prints their names.
 pub(crate) fn init(context: &Context) -> Result<ExitStatus, Failure> {
     let printer = &context.printer;
     let mut kept = Vec::new();
@@ -70,14 +70,13 @@ pub(crate) fn init(context: &Context) -> Result<ExitStatus, Failure> {
     Ok(ExitStatus::Success)
 }
 
-/// Whether one of the lines with which people keep `.env` out of git stands there.
+/// Returns true if a common pattern in it keeps `.env` out of git.
 fn ignores_secrets(gitignore: &AbsPath) -> bool {
     let lines = files::read_foreign_text(gitignore).unwrap_or_default();
     lines.lines().any(|line| [".env", "/.env", ".env*", "*.env"].contains(&line.trim_end()))
 }
 
-/// Writes a file that is not there; tells whether it did. Anything of that name counts, a link that
-/// leads nowhere too.
+/// Writes a new file; returns false if the name exists, even as a dangling link.
 fn create(path: &AbsPath, text: &str) -> Result<bool, Failure> {
     let failed = |error| Failure::failed(format!("could not write {path}")).cause(error);
     match OpenOptions::new().write(true).create_new(true).open(path) {
@@ -123,7 +122,7 @@ mod tests {
             ["flask", "--app", "app:app"]
         );
         assert!(project.printed.stderr().contains("pipulate.toml runs app.py (Flask)"));
-        // A file that is there is kept, and the lines are shown.
+        // An existing file is kept, and the lines are shown.
         let theirs = samples::project("# mine\n");
         fs::write(theirs.context.project.layout.inside("app.py"), "import gradio\n").unwrap();
         init(&theirs.context).unwrap();
@@ -152,7 +151,7 @@ mod tests {
         let config = Config::parse(starter("pipulate.toml")).unwrap();
         assert_eq!(config, Config::parse("").unwrap());
         assert!(starter("flake.nix").lines().count() <= 40);
-        // Every default that the file shows is one: without the "# " it means the same.
+        // Every default in the file is correct: without the "# " the meaning is unchanged.
         let lines = starter("pipulate.toml").lines().map(|line| {
             let shown = line.strip_prefix("# ").filter(|rest| rest.starts_with('[') || rest.contains(" = "));
             shown.unwrap_or(line)

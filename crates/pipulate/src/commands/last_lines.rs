@@ -12,10 +12,10 @@ use pipulate_store::log::time_index::When;
 use crate::commands::setup;
 use crate::context::Context;
 
-/// How many of a failed service's last lines are shown.
+/// The number of shown lines of a failed service.
 const LAST_LINES: usize = 20;
 
-/// Shows the last lines of each service that failed; the first that had printed something.
+/// Shows the last lines of each failed service; returns the first service that had any.
 pub(crate) fn show(context: &Context, failed: &[(ServiceName, Outcome)]) -> Option<ServiceName> {
     let mut talkative = None;
     for (service, outcome) in failed {
@@ -26,7 +26,7 @@ pub(crate) fn show(context: &Context, failed: &[(ServiceName, Outcome)]) -> Opti
     talkative
 }
 
-/// How to get each module that a failed service did not find.
+/// The install advice for each module that a failed service did not find.
 pub(crate) fn missing_modules(context: &Context, failed: &[(ServiceName, Outcome)]) -> Vec<String> {
     let hint = |(service, outcome): &(ServiceName, Outcome)| {
         let Outcome::Failed { .. } = outcome else { return None };
@@ -48,7 +48,7 @@ pub(crate) fn missing_modules(context: &Context, failed: &[(ServiceName, Outcome
     failed.iter().filter_map(hint).collect()
 }
 
-/// The last lines that a failed service printed in this start; whether there were any.
+/// Shows the lines that a failed service printed in this start; returns false if there were none.
 fn show_one(context: &Context, service: &ServiceName, outcome: &Outcome) -> bool {
     let Outcome::Failed { record } = outcome else { return false };
     let this_start = Start::Since(When::LastStart);

@@ -1,4 +1,4 @@
-//! `logs`: what the services printed, without what could steer a terminal, without secrets.
+//! `logs`: the services' output, without control sequences and without secrets.
 
 mod follow;
 mod partial;
@@ -23,7 +23,7 @@ use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::ui::printer::OutputError;
 
-/// Prints lines, or where they are.
+/// Prints lines, or the paths of the files.
 pub(crate) fn logs(context: &Context, settings: LogsSettings) -> Result<ExitStatus, Failure> {
     let LogsSettings { services: asked, show } = settings;
     context.config_or_warning();
@@ -60,7 +60,7 @@ pub(crate) fn logs(context: &Context, settings: LogsSettings) -> Result<ExitStat
     }
 }
 
-/// Prints what these services have printed since a moment, and what they print, until what is said.
+/// Prints these services' output since a time, and follows it until `until`.
 pub(crate) fn follow_since(
     context: &Context,
     services: &[ServiceName],
@@ -88,16 +88,16 @@ fn paths(context: &Context, asked: &[ServiceName]) -> Result<ExitStatus, Failure
     Ok(ExitStatus::Success)
 }
 
-/// Which services' logs are meant.
+/// The services whose logs are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// Those that there are.
+    /// Services with a log.
     Existing,
-    /// Also those of configured services that have no log yet.
+    /// Also configured services without a log yet.
     Expected,
 }
 
-/// The services to show: those that were asked for, each once, else all that there are.
+/// The services to show: the requested ones, each once, else all.
 fn chosen(context: &Context, asked: Vec<ServiceName>, scope: Scope) -> Result<Vec<ServiceName>, Failure> {
     if !asked.is_empty() {
         let mut seen = BTreeSet::new();
@@ -106,7 +106,7 @@ fn chosen(context: &Context, asked: Vec<ServiceName>, scope: Scope) -> Result<Ve
     Ok(services(context, scope)?)
 }
 
-/// The services that have a log, and those that may have one soon, in the order of the configuration.
+/// The services that have a log, or may have one soon, in the order of the configuration.
 ///
 /// # Errors
 /// The folder of the logs can't be listed.
@@ -148,7 +148,7 @@ fn open(context: &Context, services: &[ServiceName], lines: &LinesSettings) -> R
     Ok(logs)
 }
 
-/// Prints the lines that were there when the logs were opened.
+/// Prints the lines that existed when the logs were opened.
 fn print_what_is_there(
     context: &Context,
     view: &View,
@@ -157,7 +157,7 @@ fn print_what_is_there(
 ) -> Result<(), Failure> {
     context.printer.data_stream(|output| match lines.tail {
         Tail::Lines(count) if lines.choose() => {
-            // The last of those that match: which they are is known at the end.
+            // The last ones of those that match, which are only known at the end.
             let count = usize::try_from(count).unwrap_or(usize::MAX);
             let mut kept: BTreeMap<usize, VecDeque<(u64, Vec<u8>)>> = BTreeMap::new();
             let mut number = 0;
@@ -181,7 +181,7 @@ fn print_what_is_there(
     })
 }
 
-/// Says it if times were asked for that are not known.
+/// Warns if a requested time is unknown; returns true if it did.
 fn warn_of_unknown_times(context: &Context, view: &View, lines: &LinesSettings) -> bool {
     let by_clock = |moment: Option<When>| moment.is_some_and(|moment| matches!(moment, When::At(_)));
     let what = match lines.form {

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
 
-/// Prints `page` in the form that `man` reads; there is none of a verb that does not exist.
+/// Prints `page` in the form that `man` reads; fails if the verb does not exist.
 pub(crate) fn man(
     context: &Context,
     verb: Option<&str>,

@@ -1,7 +1,7 @@
 //! `mcp`: this home for coding assistants, by the Model Context Protocol over stdin and stdout.
 //!
-//! Invariants: stdout carries the protocol and nothing else. An assistant can ask how things are, and start, stop and
-//! restart services; it has no force, no secret, no code, and no other folder.
+//! Invariants: stdout carries only the protocol. An assistant can query the state, and start, stop and
+//! restart services; it gets no force, no secret, no code, and no other folder.
 
 mod acts;
 mod answers;
@@ -27,7 +27,7 @@ use crate::exit_code::ExitStatus;
 /// The longest message that is read, in bytes; longer ones are dropped.
 const LONGEST_MESSAGE: usize = 1 << 20;
 
-/// Serves until the client closes stdin, or prints what makes a client start this. `help` is about all verbs.
+/// Serves until the client closes stdin, or prints a client's settings. `help` is the help of all verbs.
 pub(crate) fn mcp(context: &Context, verb: McpVerb, help: String) -> Result<ExitStatus, Failure> {
     match verb {
         McpVerb::Serve => serve(context, help),
@@ -53,7 +53,7 @@ fn serve(context: &Context, help: String) -> Result<ExitStatus, Failure> {
         let transport = AsyncRwTransport::new_server(input, output).with_max_line_length(LONGEST_MESSAGE);
         match Server::new(context, help).serve(transport).await {
             Ok(running) => drop(running.waiting().await),
-            // A client may leave before it said anything.
+            // A client may disconnect before its first message.
             Err(ServerInitializeError::ConnectionClosed(_)) => {}
             Err(error) => {
                 return Err(Failure::failed(
@@ -64,7 +64,7 @@ fn serve(context: &Context, help: String) -> Result<ExitStatus, Failure> {
         }
         Ok(ExitStatus::Success)
     });
-    // What is still being looked at is not waited for.
+    // Don't wait for running queries.
     runtime.shutdown_background();
     ended
 }

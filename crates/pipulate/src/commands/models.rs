@@ -1,4 +1,4 @@
-//! `models`: what the local LLM server has, and what `chat` would use.
+//! `models`: the local LLM server's models, and the one that `chat` would use.
 
 use pipulate_ollama::choose::{Choice, choose_model};
 use pipulate_ollama::probe::probe_blocking;
@@ -10,7 +10,7 @@ use crate::exit_code::ExitStatus;
 use crate::llm_session;
 use crate::ui::model_table;
 
-/// How long Ollama may take to list them.
+/// The timeout of Ollama's list.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Lists the models.

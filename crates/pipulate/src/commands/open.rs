@@ -1,4 +1,4 @@
-//! `open`: a service's page in the browser; the service is started if needed.
+//! `open`: opens a service's page in the browser; starts the service if needed.
 
 use pipulate_core::service::ServiceName;
 
@@ -12,11 +12,10 @@ use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::links;
 
-/// Long enough for a first JupyterLab.
+/// Long enough for the first start of JupyterLab.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(90);
 
-/// Opens one page, or those that the configuration opens. Where that can't be, it is known at least
-/// where they are.
+/// Opens one page, or those that the configuration opens. If that fails, prints the addresses.
 pub(crate) fn open(context: &Context, settings: OpenSettings) -> Result<ExitStatus, Failure> {
     let services: Vec<ServiceName> = match settings.service {
         Some(service) => vec![service],
@@ -48,7 +47,7 @@ pub(crate) fn open(context: &Context, settings: OpenSettings) -> Result<ExitStat
         }
     }
     if !pages::open(context, services.iter()) {
-        // A start has said so already.
+        // Starting them has printed the others.
         start::print_links(context, awake.into_iter())?;
     }
     Ok(ExitStatus::Success)

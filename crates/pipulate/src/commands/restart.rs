@@ -1,5 +1,5 @@
-//! `restart`: stop and start, carried out by the services' own supervisors, so that it is finished
-//! even when it was typed inside the service that it ends.
+//! `restart`: stop and start, carried out by the services' own supervisors, so that it is completed even when
+//! it was typed inside the service that it ends.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,10 +21,10 @@ use crate::exit_code::ExitStatus;
 use crate::interrupt;
 use crate::ui::launched::{self, Launched};
 
-/// How long a restart may take.
+/// The timeout of a restart.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Restarts services; the others are not touched. Those that are named and don't run are started.
+/// Restarts services without affecting others. Named services that don't run are started.
 pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<ExitStatus, Failure> {
     let underway = listen_to_ctrl_c(context)?;
     interrupt::outlives_its_terminal()?;
@@ -53,7 +53,7 @@ pub(crate) fn restart(context: &Context, settings: RestartSettings) -> Result<Ex
             context.printer.hint(format!("start it with: {}", context.typed("start")));
             Ok(ExitStatus::Success)
         }
-        // What was left alone has been named.
+        // The skipped services have been named.
         Some(Idle::LeftAlone | Idle::AllUp) => Ok(ExitStatus::Success),
     }
 }
@@ -72,7 +72,8 @@ fn listen_to_ctrl_c(context: &Context) -> Result<Arc<Mutex<Underway>>, Failure> 
     Ok(underway)
 }
 
-/// After Ctrl-C: supervisors finish what they were asked for; what waited for its turn goes on as it was.
+/// The message after Ctrl-C: supervisors complete their requests; services still waiting for their turn keep
+/// running.
 fn what_goes_on(Underway { chosen, begun, up, failed }: &Underway) -> String {
     let of = |is_meant: &dyn Fn(&&ServiceName) -> bool| -> Vec<&str> {
         chosen.iter().filter(is_meant).map(ServiceName::as_str).collect()
@@ -94,7 +95,7 @@ fn report(context: &Context, restarted: &Launched, kernels: &[String]) -> Result
     let up = restarted.up.iter();
     let text = |line| pipulate_words::line(&line, &|_, text| text);
     let printed = up.map(|service| context.printer.data(text(Line::Restarted { service: service.clone() })));
-    // A reader that left is no reason to say nothing of what failed.
+    // Failures are reported even if stdout's reader is gone.
     let printed = printed.collect::<Result<(), Failure>>();
     for line in answer::of_kernels(kernels) {
         context.printer.note(text(line));

@@ -1,4 +1,4 @@
-//! `run`: a command inside the Python environment, in place of ourselves.
+//! `run`: executes a command in the Python environment, in place of this process.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
 use crate::ui::notes;
 
-/// Becomes the command; returns only if that failed. Its exit code is the command's own.
+/// Executes the command; returns only on failure. Its exit code is the command's own.
 pub(crate) fn run(context: &Context, settings: RunSettings) -> Result<ExitStatus, Failure> {
     let command = inside(context, settings)?;
     context.project.remember_environment(&mut |note| notes::say(&context.printer, &note));
@@ -20,7 +20,7 @@ pub(crate) fn run(context: &Context, settings: RunSettings) -> Result<ExitStatus
     Err(command.exec().into())
 }
 
-/// The command with the environment that a service gets.
+/// The command with a service's environment.
 fn inside(context: &Context, settings: RunSettings) -> Result<Command, Failure> {
     let python = context.python()?;
     let mut words = settings.command.into_iter();
@@ -29,12 +29,12 @@ fn inside(context: &Context, settings: RunSettings) -> Result<Command, Failure> 
     refuse_another_pip(Path::new(&program), &python)?;
     let environment = environment_of(Path::new(&program), &python, &context.project.around);
     let command = environment.give_to(Command::new(program).args(words));
-    // Jupyter's own tools find this home's JupyterLab there. They would make the folder.
+    // Jupyter's tools find this home's JupyterLab in this folder, and would create it.
     let runtime = context.project.layout.jupyter_runtime();
     Ok(if runtime.is_dir() { command.env(JUPYTER_RUNTIME, runtime.as_os_str()) } else { command })
 }
 
-/// A `pip` that is not the environment's would install into another Python.
+/// A `pip` outside the environment would install into another Python.
 fn refuse_another_pip(program: &Path, python: &Path) -> Result<(), Failure> {
     let is_pip = program.to_str().is_some_and(|name| name == "pip" || name == "pip3");
     if !is_pip || python.with_file_name(program).exists() {

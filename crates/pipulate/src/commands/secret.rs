@@ -1,5 +1,5 @@
-//! `secret`: the names and values in `.env`. A value comes from a person who types it unseen, or
-//! through a pipe; it is never in arguments, and goes nowhere but into the file.
+//! `secret`: the names and values in `.env`. A value is typed without echo, or comes through a pipe; it is
+//! never in arguments, and is only written to the file.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -18,13 +18,13 @@ use crate::exit_code::ExitStatus;
 use crate::ui::hidden::{self, Answer};
 use crate::ui::notes;
 
-/// The longest value that is read: no environment variable can be longer.
+/// The longest value that is read, in bytes: no environment variable can be longer.
 const LIMIT: u64 = 128 << 10;
 
-/// No name makes the column of names wider than this.
+/// The maximum width of the column of names.
 const WIDEST: usize = 60;
 
-/// Edits the file, or lists what is in it.
+/// Edits the file, or lists its names.
 pub(crate) fn secret(context: &Context, verb: SecretVerb) -> Result<ExitStatus, Failure> {
     match verb {
         SecretVerb::Set { is_given: true, .. } => Err(Failure::new(
@@ -39,11 +39,11 @@ pub(crate) fn secret(context: &Context, verb: SecretVerb) -> Result<ExitStatus, 
     }
 }
 
-/// What `start` does about `[secrets] required`: asks for what is missing, or names it where nobody
-/// can be asked. Nothing typed is no answer, and `start` goes on.
+/// Handles `[secrets] required` for `start`: asks for missing secrets, or names them without a terminal. An
+/// empty answer skips one, and `start` continues.
 ///
 /// # Errors
-/// The person pressed Ctrl-C, or what they typed can't be saved.
+/// Ctrl-C was pressed, or a value can't be saved.
 pub(crate) fn see_to_required(context: &Context, config: &Config) -> Result<(), Failure> {
     let mut missing = match context.project.missing_secrets(config) {
         Ok(missing) => missing,
@@ -78,7 +78,7 @@ pub(crate) fn see_to_required(context: &Context, config: &Config) -> Result<(), 
 }
 
 fn set(context: &Context, key: &EnvKey) -> Result<ExitStatus, Failure> {
-    // Before somebody types a secret that would go elsewhere.
+    // Before a secret is typed that would go to another folder.
     let context = &context.confirmed()?;
     let value = match context.printer.terminal().stdin_is_terminal {
         true => typed(context, key.as_str())?,
@@ -91,7 +91,7 @@ fn set(context: &Context, key: &EnvKey) -> Result<ExitStatus, Failure> {
 
 fn unset(context: &Context, key: &EnvKey) -> Result<ExitStatus, Failure> {
     let path = context.project.layout.dotenv();
-    // No file needs no lock, and no home to keep it in.
+    // Without a file there is no need for a lock, or for a home to keep it in.
     let outcome = match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Unset::WasNotThere,
         Ok(_) | Err(_) => EnvFile::of(&context.home()?.project.layout).unset(key.as_str())?,
@@ -104,7 +104,7 @@ fn unset(context: &Context, key: &EnvKey) -> Result<ExitStatus, Failure> {
     Ok(ExitStatus::Success)
 }
 
-/// One name a line, and where it is set.
+/// Prints each name on a line, with the place of its value.
 fn list(context: &Context) -> Result<ExitStatus, Failure> {
     let around = &context.project.around;
     let required = required(context.config_or_warning());
@@ -153,7 +153,7 @@ fn save(context: &Context, key: &EnvKey, value: &SecretValue) -> Result<(), Fail
     Ok(())
 }
 
-/// What a person types; `None` for nothing.
+/// The typed value; `None` if it is empty.
 fn typed(context: &Context, name: &str) -> Result<Option<SecretValue>, Failure> {
     let failed = |error| Failure::failed("could not read from the terminal").cause(error);
     match hidden::ask(&context.printer, &format!("{name} (not shown): ")).map_err(failed)? {
@@ -166,7 +166,7 @@ fn typed(context: &Context, name: &str) -> Result<Option<SecretValue>, Failure> 
     }
 }
 
-/// What is piped in; `None` for nothing.
+/// The piped value; `None` if it is empty.
 fn piped() -> Result<Option<SecretValue>, Failure> {
     let mut bytes = Vec::new();
     io::stdin()
@@ -183,7 +183,7 @@ fn piped() -> Result<Option<SecretValue>, Failure> {
 }
 
 fn value_of(bytes: Vec<u8>) -> Result<Option<SecretValue>, Failure> {
-    // The error of the conversion holds the bytes, so it goes no further.
+    // The conversion error contains the bytes, so drop it.
     let text = String::from_utf8(bytes).map_err(|_| {
         Failure::failed("the value is not UTF-8 text, which is all that .env can hold")
             .hint("encode it first, such as with: base64 -w 0 FILE | pipulate secret set KEY")

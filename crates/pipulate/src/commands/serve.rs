@@ -1,4 +1,4 @@
-//! `serve`: the embedded web app, in the foreground: what a supervisor runs, or a person.
+//! `serve`: the embedded web app, in the foreground, for a supervisor or a user.
 
 mod actions;
 mod apps;
@@ -26,7 +26,7 @@ use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 
 const DEFAULT_PORT: u16 = 5001;
-/// Open files: each page that is open holds one, and many systems allow a thousand at first.
+/// The wanted limit of open files: each open page needs one, and many systems start with 1024.
 const DESCRIPTORS: u64 = 4096;
 
 /// Serves until TERM or Ctrl-C.
@@ -41,7 +41,7 @@ pub(crate) fn serve(context: &Context) -> Result<ExitStatus, Failure> {
     let key = neighbors::key_source(&context.project.layout, token.clone());
     let own = own_service(&context);
     if own.is_none() {
-        // Signed in also where this is no terminal: of what nobody supervises, `url` knows nothing.
+        // Prints a sign-in link even without a terminal: `url` doesn't find an unsupervised app.
         let code = sign::code(&token, port, Timestamp::now())?;
         context.printer.note(format!("Serving at: http://127.0.0.1:{port}/login?code={code}"));
     }
@@ -81,7 +81,7 @@ fn wanted_port(context: &Context) -> Result<u16, Failure> {
     number.ok_or_else(|| Failure::failed(format!("PORT is not a port: {}", port.to_string_lossy())))
 }
 
-/// On 127.0.0.1 and, where there is one, ::1.
+/// On 127.0.0.1 and, if available, ::1.
 fn listen(port: u16) -> Result<Vec<TcpListener>, Failure> {
     let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let first = TcpListener::bind(v4).map_err(|error| {
@@ -92,7 +92,7 @@ fn listen(port: u16) -> Result<Vec<TcpListener>, Failure> {
     Ok(std::iter::once(first).chain(second).collect())
 }
 
-/// The service that this process is, when a supervisor started it.
+/// The service of this process, if a supervisor started it.
 fn own_service(context: &Context) -> Option<ServiceName> {
     let own = context.project.own_marker()?.service;
     matches!(own.as_str(), ServiceName::SERVER | ServiceName::DASHBOARD).then_some(own)
@@ -102,7 +102,7 @@ fn allow_many_descriptors() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.map_or(DESCRIPTORS, |maximum| maximum.min(DESCRIPTORS));
     if current.is_some_and(|current| current < wanted) {
-        // Refused: then fewer pages can be open.
+        // If refused, fewer pages can be open.
         let _refused = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
     }
 }
@@ -119,6 +119,6 @@ async fn ended() {
         // The server may have ended by itself.
         let _ended = sender.send(());
     });
-    // An error is the thread's end, which is the end too.
+    // An error means that the thread has ended: shut down as well.
     let _asked = receiver.await;
 }

@@ -1,4 +1,4 @@
-//! `setup`: the Python environment and its packages, and nothing else.
+//! `setup`: the Python environment and its packages.
 
 mod managed;
 
@@ -23,11 +23,11 @@ use crate::ui::notes;
 use crate::ui::progress::Progress;
 use crate::ui::setup_events;
 
-/// Makes the environment, or says what keeps it from being made.
+/// Creates or updates the environment, or says why it can't.
 pub(crate) fn setup(context: &Context, settings: SetupSettings) -> Result<ExitStatus, Failure> {
     interrupt::ends_with_130()?;
     let config = context.config()?;
-    // What keeps a home from being made is said as such.
+    // If there can be no home, the error says so.
     let context = &context.home()?;
     let mode = if settings.recreate { Mode::Recreate } else { Mode::Explicit };
     let report = prepare(context, config, mode)?;
@@ -40,7 +40,7 @@ pub(crate) fn setup(context: &Context, settings: SetupSettings) -> Result<ExitSt
     }
 }
 
-/// What is to be said of a set-up after which packages are missing.
+/// The failure for a set-up with missing packages.
 pub(crate) fn failed(context: &Context, report: &SetupReport) -> Option<Failure> {
     let warning = report.warning.as_ref()?;
     setup_events::show_last_words(warning, &context.printer);
@@ -49,11 +49,11 @@ pub(crate) fn failed(context: &Context, report: &SetupReport) -> Option<Failure>
     Some(if fix.command.is_empty() { failure } else { failure.hint(shell_words(&fix.command)) })
 }
 
-/// Makes sure that there is an environment, as far as the mode or a person at the terminal allows, and
-/// says what happens. Missing packages are told in the report.
+/// Ensures that there is an environment, as far as the mode or the user allows, and prints the progress. The
+/// report lists missing packages.
 ///
 /// # Errors
-/// There is no Python to go on with.
+/// There is no usable Python.
 pub(crate) fn prepare(context: &Context, config: &Config, mode: Mode) -> Result<SetupReport, Failure> {
     let name = context.project.name();
     let request = request(context, config, &name, mode);
@@ -86,7 +86,7 @@ pub(crate) fn prepare(context: &Context, config: &Config, mode: Mode) -> Result<
     Ok(report)
 }
 
-/// What the set-up of a start would do; `None` if the environment would stay as it is.
+/// The plan of a start's set-up; `None` if the environment would stay unchanged.
 pub(crate) fn preview(context: &Context, config: &Config) -> Option<String> {
     let name = context.project.name();
     match setup::preview(&request(context, config, &name, Mode::Automatic)) {
@@ -100,7 +100,7 @@ pub(crate) fn preview(context: &Context, config: &Config) -> Option<String> {
     }
 }
 
-/// What a set-up of this project is asked for.
+/// The set-up request of this project.
 pub(crate) fn request<'a>(
     context: &'a Context,
     config: &'a Config,
@@ -119,8 +119,8 @@ pub(crate) fn request<'a>(
     }
 }
 
-/// Whether something of this project lives that may have loaded Python packages: all but the web app that comes
-/// with Pipulate.
+/// Returns true if a process of this project that may have loaded Python packages is running: any but the
+/// built-in web app.
 pub(crate) fn may_use_packages(context: &Context) -> bool {
     let may = |layout: &Layout| {
         let status = query::status(layout, "", &[]);
@@ -136,7 +136,7 @@ fn attempt(context: &Context, request: &SetupRequest<'_>) -> Result<SetupReport,
     setup::ensure(request, &mut |event| setup_events::show(event, &progress))
 }
 
-/// Why there is no Python to go on with, and what to do.
+/// The reason why there is no usable Python, and the remedy.
 pub(crate) fn explained(context: &Context, error: SetupError) -> Failure {
     let hint = match &error {
         SetupError::Refused(Refusal::HomeIsAlive { .. }) => {
@@ -148,14 +148,14 @@ pub(crate) fn explained(context: &Context, error: SetupError) -> Failure {
     hint.into_iter().fold(Failure::from(error), Failure::hint)
 }
 
-/// Says what of the environment is not as the project asks, where nothing is set up.
+/// Warns of differences between the environment and the project's list, where no set-up runs.
 pub(crate) fn warn_of_drift(context: &Context, config: &Config) {
     for drift in drift(context, config) {
         context.printer.warning(drift);
     }
 }
 
-/// Which packages are not as the project asks, of an environment that is there; a sentence each.
+/// The packages of an existing environment that differ from the project's list, a sentence each.
 pub(crate) fn drift_of_packages(context: &Context, config: &Config) -> Vec<String> {
     let is_of_packages = |drift: &Drift| {
         matches!(
@@ -170,12 +170,12 @@ pub(crate) fn drift_of_packages(context: &Context, config: &Config) -> Vec<Strin
     drift(context, config).iter().filter(|drift| is_of_packages(drift)).map(Drift::to_string).collect()
 }
 
-/// Whether the last set-up of this project was cut short, or failed.
+/// Returns true if the last set-up of this project was interrupted or failed.
 pub(crate) fn is_unfinished(context: &Context, config: &Config) -> bool {
     drift(context, config).contains(&Drift::Unfinished)
 }
 
-/// Whether the project's list of packages has this one.
+/// Returns true if the project's list contains this package.
 pub(crate) fn lists(context: &Context, config: &Config, package: &str) -> bool {
     let name = context.project.name();
     setup::lists(&request(context, config, &name, Mode::Automatic), package)

@@ -1,4 +1,4 @@
-//! `shell`: the user's own shell with the environment active, in place of ourselves.
+//! `shell`: the user's own shell with the environment active, in place of this process.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 
-/// Becomes the shell; returns only if there is nothing to become, or if that failed.
+/// Executes the shell; returns only on failure.
 pub(crate) fn shell(context: &Context) -> Result<ExitStatus, Failure> {
     let terminal = context.printer.terminal();
     if !terminal.stdin_is_terminal || !terminal.stdout_is_terminal {

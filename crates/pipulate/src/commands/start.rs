@@ -38,7 +38,7 @@ use crate::links;
 use crate::ui::launched::Launched;
 use crate::ui::{announced, banner, denial, notes, offer};
 
-/// Logs that are listed one by one; more are named by their folder.
+/// The number of logs that are listed one by one; with more, only their folder is shown.
 const LOGS_BY_NAME: usize = 4;
 
 /// Starts services and returns when they are ready, or says why they are not.
@@ -51,7 +51,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     }
     let keys = listen_to_ctrl_c(context, settings.foreground)?;
     upgrade::take_over(context, &names, settings.wait)?;
-    // What never had its packages is set up although what needs none of them runs.
+    // An unfinished set-up is completed even if all services run without its packages.
     let is_set_up = !settings.setup || !setup::is_unfinished(context, config);
     if is_set_up && context.project.already_up(&names).len() == names.len() {
         if settings.setup {
@@ -63,7 +63,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
         return end(context, &settings, &names, began, &keys, printed, None);
     }
     let context = &make_home(context)?;
-    // A stop that comes during a set-up of minutes counts.
+    // A stop during a set-up, which may take minutes, must count.
     let pending = context.project.announce(&names);
     context.project.refuse_elsewhere(&names).map_err(denial::failure)?;
     warn_of_root(context, &names);
@@ -82,7 +82,7 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     if settings.browser {
         pages::open(context, config.browser.iter().filter(|name| launched.fresh.contains(name)));
     }
-    // A service that failed keeps the others' addresses from nobody.
+    // The addresses of the healthy services are shown even if another service failed.
     let up = names.iter().filter(|name| launched.up.contains(name));
     offer(context, config, &settings);
     let printed = say_where(context, up, settings.foreground);
@@ -100,13 +100,13 @@ pub(crate) fn start(context: &Context, settings: StartSettings) -> Result<ExitSt
     )
 }
 
-/// What came of a start.
+/// The result of a start.
 enum Brought {
     Up(Launched),
     Interrupted(ExitStatus),
 }
 
-/// Starts the services. In the foreground, what was begun ends again where that was interrupted or failed.
+/// Starts the services. In the foreground, an interruption or failure stops the ones it began.
 fn bring_up(
     context: &Context,
     settings: &StartSettings,
@@ -115,7 +115,7 @@ fn bring_up(
     welcome: Option<Welcome<'_>>,
     pending: Option<PendingStart>,
 ) -> Result<Brought, Failure> {
-    // Not before: whoever closes the window on a question wants nothing to begin.
+    // Not before: closing the window at a question must not start anything.
     if !settings.foreground {
         interrupt::outlives_its_terminal()?;
     }
@@ -139,7 +139,7 @@ fn bring_up(
     })
 }
 
-/// Stays in the foreground, or says how the start came out: first what failed, then that nobody reads.
+/// Stays in the foreground, or reports the result: failures first, then a closed output.
 fn end(
     context: &Context,
     settings: &StartSettings,
@@ -158,7 +158,7 @@ fn end(
     failure.map_or(printed, Err).map(|()| ExitStatus::Success)
 }
 
-/// JupyterLab itself refuses to run as root unless it is told otherwise.
+/// JupyterLab refuses to run as root unless it is configured otherwise.
 fn warn_of_root(context: &Context, names: &[ServiceName]) {
     let has_jupyter = names.iter().any(|name| name.as_str() == ServiceName::JUPYTER);
     if has_jupyter && rustix::process::geteuid().is_root() {
@@ -168,7 +168,7 @@ fn warn_of_root(context: &Context, names: &[ServiceName]) {
     }
 }
 
-/// On a terminal, names a web program that nothing runs.
+/// On a terminal, names a web program that no service runs.
 fn offer(context: &Context, config: &Config, settings: &StartSettings) {
     if settings.services.is_empty()
         && context.printer.terminal().stderr_is_terminal
@@ -178,13 +178,13 @@ fn offer(context: &Context, config: &Config, settings: &StartSettings) {
     }
 }
 
-/// Nothing is to be done, but what was written since may be waiting for a restart.
+/// Reports that everything runs, with changes that wait for a restart.
 fn tell_that_all_runs(context: &Context, config: &Config, names: &[ServiceName]) {
     let has_server_py = context.project.layout.server_py().is_file();
     context.printer.note("Everything is running already");
     drift::warn_of_config(context, config, names);
     for name in names {
-        // As `status` says it: a save that could not be taken, for one.
+        // As in `status`: for example a save that could not be loaded.
         let record = record::read(&context.project.layout, name).ok().flatten();
         if let Some(reason) = record.and_then(|record| pipulate_words::reasons(&record.reasons, name)) {
             context.printer.warning(format!("{name}: {reason}"));
@@ -200,7 +200,7 @@ fn tell_that_all_runs(context: &Context, config: &Config, names: &[ServiceName])
     }
 }
 
-/// Opens the pages of what runs already for a bare `start` on a terminal, as the original script did.
+/// For a bare `start` on a terminal, opens the pages of running services, as the original script did.
 fn open_again(context: &Context, config: &Config, settings: &StartSettings, names: &[ServiceName]) {
     if settings.browser && settings.services.is_empty() && context.printer.terminal().stdout_is_terminal {
         pages::open(context, config.browser.iter().filter(|name| names.contains(name)));
@@ -224,7 +224,7 @@ fn dry_run(
     Ok(ExitStatus::Success)
 }
 
-/// The project's folders, and the project in the user's list.
+/// Creates the project's folders, and adds the project to the user's list.
 fn make_home(context: &Context) -> Result<Context, Failure> {
     context.confirm_guess()?;
     let made = context.project.make_home(&mut |note| notes::say(&context.printer, &note));
@@ -233,7 +233,7 @@ fn make_home(context: &Context) -> Result<Context, Failure> {
     Ok(made)
 }
 
-/// The addresses of services, where their logs are, and how to stop them.
+/// Prints the services' addresses, the paths of their logs, and the stop command.
 fn say_where<'a>(
     context: &Context,
     services: impl Iterator<Item = &'a ServiceName> + Clone,
@@ -257,7 +257,7 @@ fn say_where<'a>(
     printed
 }
 
-/// One line per service on stdout: signed-in addresses for people, plain ones for a pipe.
+/// Prints one line per service: signed-in addresses on a terminal, plain ones in a pipe.
 pub(crate) fn print_links<'a>(
     context: &Context,
     services: impl Iterator<Item = &'a ServiceName> + Clone,
@@ -275,9 +275,9 @@ pub(crate) fn print_links<'a>(
     Ok(())
 }
 
-/// The signals that end a start: from its launch on, it decides itself what they mean.
+/// The signals that end a start, which handles them itself once services are launched.
 struct Keys {
-    /// A byte for each of them.
+    /// Has a byte for each signal.
     stream: UnixStream,
     is_terminated: Arc<AtomicBool>,
 }
@@ -289,12 +289,12 @@ impl Keys {
     }
 }
 
-/// Until something is launched, a signal ends the program.
+/// Until a service is launched, a signal ends the program.
 fn listen_to_ctrl_c(context: &Context, in_foreground: bool) -> Result<Keys, Failure> {
     let signals = if in_foreground { foreground::ENDED_BY.as_slice() } else { &[SIGINT] };
     let is_terminated = Arc::new(AtomicBool::new(false));
     if in_foreground {
-        // In this order: whoever hears of a signal knows which one it was.
+        // In this order: after the signal's byte, its kind is known.
         flag::register(SIGTERM, Arc::clone(&is_terminated))?;
     }
     let stream = interrupt::stream_of(signals)?;
@@ -303,7 +303,7 @@ fn listen_to_ctrl_c(context: &Context, in_foreground: bool) -> Result<Keys, Fail
     Ok(Keys { stream, is_terminated })
 }
 
-/// After Ctrl-C: what was started was asked for, and goes on.
+/// The message after Ctrl-C: the started services were requested, and continue.
 fn say_what_goes_on(context: &Context) {
     let status = status::project_status(context);
     let living = status.services.iter().filter(|service| service.is_there());

@@ -1,4 +1,4 @@
-//! `status`: how the services are. Asking changes nothing.
+//! `status`: the state of the services. A query changes nothing.
 
 use std::os::fd::AsFd as _;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::exit_code::ExitStatus;
 use crate::interrupt;
 use crate::ui::{status_json, status_table};
 
-/// How often `--watch` looks.
+/// The interval of `--watch`.
 const PACE: Duration = Duration::from_secs(1);
 
 /// Prints the status, once or until Ctrl-C.
@@ -32,12 +32,12 @@ pub(crate) fn status(context: &Context, settings: StatusSettings) -> Result<Exit
     Ok(exit_status(&statuses))
 }
 
-/// The status of this project: what its configuration knows, and what has a record.
+/// The status of this project: its configured services, and those with a record.
 pub(crate) fn project_status(context: &Context) -> ProjectStatus {
     context.project.status(Probes::Run)
 }
 
-/// The same without asking any service whether it answers.
+/// [`project_status`] without probes.
 pub(crate) fn glance(context: &Context) -> ProjectStatus {
     context.project.status(Probes::Skip)
 }
@@ -55,7 +55,7 @@ fn statuses(context: &Context, projects: Projects) -> Vec<ProjectStatus> {
     }
 }
 
-/// The status of another project; one that may not be looked into has only a reason.
+/// The status of another project; if it may not be read, only the reason.
 fn status_of(context: &Context, root: AbsPath) -> ProjectStatus {
     context.of_project(root.clone()).map_or_else(
         |problem| {
@@ -94,7 +94,7 @@ fn text(context: &Context, statuses: &[ProjectStatus]) -> String {
     statuses.iter().map(one).collect::<Vec<_>>().join("\n\n")
 }
 
-/// The worst of the projects decides.
+/// The worst project decides.
 fn exit_status(statuses: &[ProjectStatus]) -> ExitStatus {
     let verdicts: Vec<Verdict> = statuses.iter().map(ProjectStatus::verdict).collect();
     if verdicts.contains(&Verdict::Unknown) {
@@ -108,8 +108,7 @@ fn exit_status(statuses: &[ProjectStatus]) -> ExitStatus {
     }
 }
 
-/// Shows it again and again, in place on a terminal. Ctrl-C, or a
-/// reader that leaves, ends the view and nothing else.
+/// Updates the status repeatedly, in place on a terminal. Ctrl-C or a closed output ends only this view.
 fn watch(context: &Context, settings: StatusSettings) -> Result<ExitStatus, Failure> {
     let interrupted = interrupt::stream_of(&[SIGINT])?;
     let stdout = std::io::stdout();

@@ -1,4 +1,4 @@
-//! `stop`: ends services and everything that they started, and nothing else; prints a receipt.
+//! `stop`: ends services and all their processes, and nothing else; prints a receipt.
 
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
@@ -42,7 +42,7 @@ pub(crate) fn stop(context: &Context, settings: StopSettings) -> Result<ExitStat
                 if context.project.is_alive() {
                     context.printer.note(format!("Stopping {}", context.project.layout.root()));
                     let ended = stop_project(&context, &settings).unwrap_or_else(|failure| {
-                        // What is wrong in one of them keeps the others from nothing.
+                        // A failure in one project doesn't affect the others.
                         context.printer.failure(&failure);
                         ExitStatus::Failed
                     });
@@ -65,7 +65,7 @@ fn stop_project(context: &Context, settings: &StopSettings) -> Result<ExitStatus
     report(context, &done.outcomes, &request.services, &done.ended_kernels)
 }
 
-/// Stops these services, those first that others don't depend on, and prints the receipt.
+/// Stops these services, dependents first, and prints the receipt.
 pub(crate) fn stop_services(context: &Context, services: &[ServiceName]) -> Result<ExitStatus, Failure> {
     let request = Request::new(Desired::Stopped, services.to_vec(), Wait::No);
     let mut asker = Asker::new(context, "stop", services);
@@ -98,7 +98,8 @@ fn listen_to_ctrl_c(context: &Context) -> Result<(), Failure> {
     Ok(interrupt::ends_with_130_after(&[SIGINT], move || say_what_goes_on(&context))?)
 }
 
-/// After Ctrl-C: supervisors finish what they were asked for; what waited for its turn goes on running.
+/// The message after Ctrl-C: supervisors complete their requests; services still waiting for their turn keep
+/// running.
 fn say_what_goes_on(context: &Context) {
     let living = status::glance(context).services.into_iter().filter(ServiceStatus::is_there);
     let (stopping, running): (Vec<_>, Vec<_>) =

@@ -1,8 +1,8 @@
-//! The hidden verb of a supervisor: one process for one service, as long as it lives.
+//! The hidden verb of a supervisor: one process for one service, as long as it runs.
 //!
-//! It is called with the notify pipe as stdout and supervisor.log as stderr. `start` gives it its
-//! orders; without them (for a rescue by a sibling, or a restart in place, in the same process and
-//! with the lock still held) it reads the configuration.
+//! Its stdout is the notify pipe and its stderr supervisor.log. `start` passes its launch spec; without one
+//! (for a rescue by a sibling, or a re-exec, in the same process and with the lock still held) it reads the
+//! configuration.
 
 mod log_subscriber;
 
@@ -44,19 +44,19 @@ pub(crate) fn launch_spec(args: &[OsString]) -> Option<LaunchSpec> {
     is_supervisor(args).then(|| LaunchSpec::read(rustix::stdio::stdin())).flatten()
 }
 
-/// Whether these arguments are a supervisor's.
+/// Returns true if these are a supervisor's arguments.
 pub(crate) fn is_supervisor(args: &[OsString]) -> bool {
     args.get(1).is_some_and(|verb| verb == VERB)
 }
 
-/// Supervises as its launch spec says, and reads no configuration.
+/// Supervises by its launch spec, without reading the configuration.
 pub(crate) fn follow(given: LaunchSpec) -> ExitStatus {
     let program = Program::new(given.program());
     let pending = given.pending();
     let LaunchSpec { layout, spec, .. } = given;
     let service = spec.name.clone();
     let ended = begin(&layout, &service, |notify| {
-        // What was read from it is known by now, and may hold secrets.
+        // The launch spec was read, and may contain secrets: close its file.
         let silence = File::open("/dev/null").and_then(|null| Ok(rustix::stdio::dup2_stdin(null)?));
         silence.map_err(system("close standard input"))?;
         let Some(lock) = take_lock(&layout, &service, pending.as_ref())? else {
@@ -86,8 +86,8 @@ pub(crate) fn follow(given: LaunchSpec) -> ExitStatus {
     })
 }
 
-/// Supervises as the configuration says, until the service has settled. Somebody else supervising
-/// it already is fine.
+/// Supervises by the configuration, until the service has settled. Another supervisor at work is not an
+/// error.
 pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Result<ExitStatus, Failure> {
     let SuperviseSettings { service, beginning, .. } = &settings;
     let ended = begin(&context.project.layout, service, |notify| {
@@ -101,10 +101,11 @@ pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Resul
                 configured(context, service).inspect_err(|why| note_its_end(context, service, why))?
             }
             Beginning::Rescue => configured(context, service).unwrap_or_else(|why| {
-                // Somebody is editing it: what runs must not wait for that with nobody to read what it prints.
+                // The configuration is being edited: a running service must not stay unsupervised meanwhile,
+                // with its output unread.
                 let why = pipulate_words::reason(&why, service);
                 tracing::warn!(%service, "it is supervised without its configuration: {why}");
-                // What it would be started with, nobody knows.
+                // It is unknown how to start it again.
                 let restart = RestartPolicy::Never;
                 ServiceSpec { restart, watch: None, ..spec_of_living(context, service) }
             }),
@@ -128,8 +129,8 @@ pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Resul
     ended.map_err(|why| Failure::failed(pipulate_words::reason(&why, service)))
 }
 
-/// A service that was to begin anew, and can't: its old instance is gone, and the record says why there
-/// is no new one. The supervisor stays named, so that what is left is still looked for.
+/// Records why a service could not be started again after its old instance has ended. The record keeps naming
+/// the supervisor, so that orphans are still searched for.
 fn note_its_end(context: &Context, service: &ServiceName, why: &Reason) {
     let record = record::read(&context.project.layout, service).ok().flatten();
     let is_own = |record: &Record| record.supervisor.as_ref().map(|named| named.pid) == own_pid();
@@ -137,7 +138,7 @@ fn note_its_end(context: &Context, service: &ServiceName, why: &Reason) {
         record.state = ServiceState::Crashed;
         record.reasons = vec![why.clone()];
         record.main = None;
-        // Whoever asked for it sees by this that it was tried.
+        // Shows the requester that the restart was tried.
         record.generation = record.next_run.take();
         if let Err(error) = record::write(&context.project.layout, &record) {
             tracing::warn!(%service, "{error}");
@@ -145,13 +146,13 @@ fn note_its_end(context: &Context, service: &ServiceName, why: &Reason) {
     }
 }
 
-/// What comes before and after the work of every supervisor, which is given the notify pipe.
+/// Runs `work`, which is given the notify pipe, between every supervisor's first and last steps.
 fn begin(
     layout: &Layout,
     service: &ServiceName,
     work: impl FnOnce(Option<OwnedFd>) -> Result<ExitStatus, Reason>,
 ) -> Result<ExitStatus, Reason> {
-    // From the moment that the lock is ours, a stop may come: it waits until somebody listens.
+    // Once the lock is held, a stop may come: its signal is blocked until it can be handled.
     notice::hold_back().map_err(system("hold signals back"))?;
     // Only a second call in one process fails.
     let _first = tracing::subscriber::set_global_default(LogSubscriber(layout.clone()));
@@ -164,14 +165,14 @@ fn begin(
     ended
 }
 
-/// `None`: another process supervises it, or it was withdrawn from the start that this belongs to.
+/// `None`: another process supervises it, or its pending start was withdrawn.
 fn take_lock(
     layout: &Layout,
     service: &ServiceName,
     pending: Option<&RunId>,
 ) -> Result<Option<Lock>, StoreError> {
     let lock = Lock::acquire(&layout.lock(service))?.ok();
-    // Not before: a stop that writes this later finds the lock held.
+    // Not before taking the lock: a stop that withdraws it later finds the lock held.
     Ok(lock.filter(|_| !pending.is_some_and(|start| is_withdrawn(layout, start, service))))
 }
 
@@ -185,8 +186,7 @@ fn configured(context: &Context, name: &ServiceName) -> Result<ServiceSpec, Reas
     with_env_file(project, config, spec.ok_or(Reason::NotConfigured)?)
 }
 
-/// What supervising and stopping need to know of a service that lives, also of one that no
-/// configuration knows any more.
+/// The spec for supervising and stopping a running service, even one that is no longer configured.
 fn spec_of_living(context: &Context, service: &ServiceName) -> ServiceSpec {
     let config = context.config_as_read().as_ref().ok();
     let known = config
@@ -214,7 +214,7 @@ fn spec_of_living(context: &Context, service: &ServiceName) -> ServiceSpec {
     })
 }
 
-/// Takes the notify pipe out of stdout's place, where nothing else of ours may write to it. Returns it twice.
+/// Moves the notify pipe from stdout, so that no other code writes to it. Returns it twice.
 fn take_stdout() -> io::Result<(File, OwnedFd)> {
     let notify = rustix::stdio::stdout().try_clone_to_owned()?;
     let nowhere = OpenOptions::new().write(true).open("/dev/null")?;

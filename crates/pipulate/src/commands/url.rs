@@ -35,7 +35,7 @@ pub(crate) fn url(context: &Context, settings: UrlSettings) -> Result<ExitStatus
         .hint(format!("start it with: {}", context.typed("start"))))
 }
 
-/// An address that is right, and leads to somebody who does not answer.
+/// Warns of correct addresses whose service is not responding.
 fn warn_of_silence(context: &Context, services: &[ServiceName]) {
     let status = status::project_status(context);
     for service in services.iter().filter_map(|name| status.service(name.as_str())) {
@@ -47,7 +47,7 @@ fn warn_of_silence(context: &Context, services: &[ServiceName]) {
     }
 }
 
-/// Why a service has no address.
+/// The reason why a service has no address.
 pub(crate) fn no_page(context: &Context, service: &ServiceName) -> Failure {
     let status = status::glance(context);
     match status.service(service.as_str()).filter(|service| service.live.is_some()) {

@@ -1,4 +1,4 @@
-//! `why`: the local LLM is asked why a service stopped. What it says is its word, not ours.
+//! `why`: asks the local LLM why a service stopped. Its answer is marked as the model's.
 
 use jiff::Timestamp;
 use pipulate_core::service::ServiceName;
@@ -20,9 +20,9 @@ use crate::exit_code::ExitStatus;
 use crate::llm_session::LlmSession;
 use crate::ui::status_table;
 
-/// How many of its last lines are looked at.
+/// The number of last lines for the model.
 const LAST_LINES: u64 = 60;
-/// How many of them are shown where no model is asked.
+/// The number of lines shown without a model.
 const SHOWN_LINES: usize = 20;
 
 /// Asks about one service.
@@ -57,7 +57,7 @@ pub(crate) fn why(context: &Context, settings: WhySettings) -> Result<ExitStatus
     Ok(ExitStatus::Success)
 }
 
-/// Says what is known about a service: how it ended, its last lines, and what the error in them means.
+/// Prints the known facts about a service: how it ended, its last lines, and the meaning of their error.
 fn without_a_model(
     context: &Context,
     service: &ServiceStatus,
@@ -84,7 +84,7 @@ fn without_a_model(
     Ok(ExitStatus::Success)
 }
 
-/// What a model is told about a service.
+/// The facts about a service for a model.
 ///
 /// # Errors
 /// Its log can't be read.
@@ -103,7 +103,7 @@ pub(crate) fn incident(
     Ok(Incident { service: service.name.clone(), state, log })
 }
 
-/// The service that was asked about, else the one in the worst state that is not well.
+/// The named service, else the unhealthy one in the worst state.
 fn subject<'a>(status: &'a ProjectStatus, asked: Option<&ServiceName>) -> Option<&'a ServiceStatus> {
     match asked {
         Some(name) => status.service(name.as_str()),

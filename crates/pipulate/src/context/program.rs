@@ -1,7 +1,7 @@
-//! The program that supervises: this very one, from a place where it stays.
+//! The program that supervises: this one, from a permanent place.
 //!
-//! A command that starts services executes a copy of itself first where it lies in a cache. The copy is called
-//! by the name of the file in the cache.
+//! If it is in a cache, a command that starts services first executes a copy of itself. The copy is called by
+//! the name of the file in the cache.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -18,11 +18,11 @@ use super::Context;
 use crate::call::{Call, McpVerb, Verb};
 use crate::ui::printer::Printer;
 
-/// No copy of the program is made.
+/// Disables the copy.
 const NO_COPY: &str = "PIPULATE_NO_COPY";
 
-/// Goes on as a copy of this program if services may be started and it lies in a cache. If that fails, a
-/// warning says so, and this one does what it was called for.
+/// Executes a copy of this program if services may be started and it is in a cache. On failure, prints a
+/// warning and returns.
 pub(crate) fn leave_cache(call: &Call, args: &[OsString], printer: &Printer) {
     let starts_services = matches!(&call.verb, Verb::Restart(_) | Verb::Open(_) | Verb::Mcp(McpVerb::Serve))
         || matches!(&call.verb, Verb::Start(settings) if !settings.dry_run);
@@ -36,7 +36,7 @@ pub(crate) fn leave_cache(call: &Call, args: &[OsString], printer: &Printer) {
         Ok((copies, copy))
     });
     let why = match copied {
-        // Nobody removes the copy until it runs.
+        // The copy is locked against removal until it runs.
         Ok((_held, copy)) => Command::new(copy).called(&own).args(args.iter().skip(1)).exec().to_string(),
         Err(error) => error.to_string(),
     };
@@ -46,7 +46,7 @@ pub(crate) fn leave_cache(call: &Call, args: &[OsString], printer: &Printer) {
     ));
 }
 
-/// The files in which the program of this process is, the one that was called first.
+/// The paths of this process's program, the called one first.
 pub(crate) fn files(own: &Path) -> Vec<PathBuf> {
     let called = std::env::args_os().next().map(PathBuf::from);
     let called = called.filter(|called| is_copy(own) && called.is_absolute() && called != own);
@@ -58,7 +58,7 @@ fn is_copy(program: &Path) -> bool {
     folder.is_some_and(|folder| program.starts_with(folder))
 }
 
-/// Writes down, for supervisors that are asked to make way for it, which program supervises from now on.
+/// Records the program that supervises from now on, for supervisors that are asked to re-exec.
 pub(crate) fn remember(context: &Context) {
     if known::is_home(&context.project.layout)
         && let Err(error) = program::remember(&context.project.layout, &context.project.exe)
@@ -67,7 +67,7 @@ pub(crate) fn remember(context: &Context) {
     }
 }
 
-/// Lets the bare words of this project run this program.
+/// Points this project's bare words to this program.
 pub(crate) fn refresh_words(context: &Context) {
     let Ok(config) = context.config() else { return };
     let bin = bin_dir(&context.project.layout, &config.python);

@@ -1,8 +1,8 @@
-//! Which folder is the project.
+//! Finds the project's folder.
 //!
-//! The nearest one around the current folder that has something of a project in it; below the
-//! home directory, so that a stray file there does not swallow every project of a user; and never
-//! one that other users can write to: who put a pipulate.toml there would choose what we run.
+//! The nearest folder around the current one with a project's marker; only below the home directory, so that
+//! a stray file there does not make all of a user's folders one project; and never a folder that other users
+//! can write to: their pipulate.toml would choose the programs that we run.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use super::trust;
 use crate::call::{Call, Verb};
 use crate::error::{Failure, FailureKind};
 
-/// What makes a folder a project.
+/// The markers of a project.
 const MARKERS: [Marker; 3] =
     [Marker::File("pipulate.toml"), Marker::Folder(".pipulate"), Marker::Folder(".venv")];
 
@@ -22,32 +22,32 @@ enum Marker {
     Folder(&'static str),
 }
 
-/// A project, and what a person should know about how it was chosen.
+/// A project, and notes on how it was chosen.
 #[derive(Debug)]
 pub(super) struct Chosen {
     pub(super) root: AbsPath,
     pub(super) warnings: Vec<String>,
-    /// It is a folder above the current one, and nothing but a `.venv` in it says that it is a project.
+    /// It is a folder above the current one, and only its `.venv` says that it is a project.
     pub(super) is_guess: bool,
 }
 
-/// The project that a request is about.
+/// Chooses the project of a call.
 ///
 /// # Errors
-/// As those below.
+/// Those of the functions below.
 pub(super) fn choose(call: &Call, current: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
     match &call.global.project {
         Some(directory) => named(&current.join(directory), home),
-        // A new project may well lie in the folder of another one.
+        // A new project may be inside another one.
         None if matches!(call.verb, Verb::Init) => here(current, home),
         None => around(current, home),
     }
 }
 
-/// The project around a folder; the folder itself if there is none.
+/// Returns the project around a folder; the folder itself if there is none.
 ///
 /// # Errors
-/// The folder would be the home directory or `/`, which are no projects by accident; or it is another user's.
+/// The folder would be the home directory or `/`, which are projects only if named; or it is another user's.
 fn around(current: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
     let current = own(current)?;
     let mut warnings = Vec::new();
@@ -70,7 +70,7 @@ fn around(current: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
     Ok(Chosen { root: refuse_by_accident(current, home)?, warnings, is_guess: false })
 }
 
-/// The current folder, whatever is around it.
+/// Returns the current folder as the project.
 ///
 /// # Errors
 /// As [`around`].
@@ -78,7 +78,7 @@ fn here(current: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
     named(&own(current)?, home)
 }
 
-/// The project in a folder that was named.
+/// Returns the project in a named folder.
 ///
 /// # Errors
 /// There is no such folder, or it is the home directory or `/`.
@@ -94,7 +94,7 @@ fn named(directory: &Path, home: Option<&Path>) -> Result<Chosen, Failure> {
     Ok(Chosen { warnings: doubt.into_iter().collect(), root, is_guess: false })
 }
 
-/// Any folder, for what is about no project in particular.
+/// Any folder, for verbs without a project.
 ///
 /// # Errors
 /// The folder is gone.
@@ -109,7 +109,7 @@ fn is_project(folder: &Path, home: Option<&Path>) -> bool {
     })
 }
 
-/// Whether it is a project by no more than an environment, which may be there for anything.
+/// Returns true if only an environment marks it as a project, which may have another purpose.
 fn has_only_a_venv(folder: &Path) -> bool {
     !folder.join("pipulate.toml").is_file() && !folder.join(".pipulate").is_dir()
 }
@@ -128,7 +128,7 @@ fn is_special(folder: &Path, home: Option<&Path>) -> bool {
     folder.parent().is_none() || Some(folder) == home
 }
 
-/// Why a folder, or what marks it as a project, may be another user's work.
+/// The reason why a folder or its marker may be another user's work.
 fn doubt_about(folder: &Path) -> Option<&'static str> {
     let mut marks = MARKERS.iter().map(|marker| match marker {
         Marker::File(name) | Marker::Folder(name) => folder.join(name),
@@ -142,7 +142,7 @@ fn skipped(folder: &Path, why: &str) -> String {
     format!("{path} is not used as the project, because {why}; to use it anyway: {words} …")
 }
 
-/// The folder we are in, unless it is another user's.
+/// The current folder, unless it is another user's.
 fn own(current: &Path) -> Result<AbsPath, Failure> {
     let current = canonical(current)?;
     if trust::is_anothers(&current) {

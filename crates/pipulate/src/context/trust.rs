@@ -1,6 +1,7 @@
-//! Whether other users decide what is in a folder: a pipulate.toml or a .venv there is what we run.
+//! Trust in a folder: its pipulate.toml or .venv decides which programs we run.
 //!
-//! As with git's safe.directory, a folder belongs to this user or root, and nobody else can write to it.
+//! As with git's safe.directory, a folder must belong to this user or root, and no other user may be able to
+//! write to it.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -12,10 +13,10 @@ use pipulate_store::home;
 
 use crate::error::{Failure, FailureKind};
 
-/// Holds the access control list of a file.
+/// The extended attribute with a file's access control list.
 const ACL: &str = "system.posix_acl_access";
 
-/// Why another user decides what is in a folder; the end of a sentence about it.
+/// The reason why a folder's contents are another user's decision; the end of a sentence about it.
 pub(super) fn doubt(folder: &Path) -> Option<&'static str> {
     if is_anothers(folder) {
         return Some("it belongs to another user");
@@ -23,13 +24,13 @@ pub(super) fn doubt(folder: &Path) -> Option<&'static str> {
     is_writable_by_others(folder).then_some("other users can write to it")
 }
 
-/// Whether it belongs to a user who is neither this one nor root.
+/// Returns true if it belongs to a user other than this one and root.
 pub(super) fn is_anothers(path: &Path) -> bool {
     let own = rustix::process::geteuid().as_raw();
     fs::symlink_metadata(path).is_ok_and(|meta| meta.uid() != own && meta.uid() != 0)
 }
 
-/// Whether another user could have written what a folder or file says. A link says nothing: who owns it made it.
+/// Returns true if another user could have written a folder or file. For links, only the owner counts.
 pub(super) fn is_writable_by_others(path: &Path) -> bool {
     let Ok(meta) = fs::symlink_metadata(path) else { return false };
     let mode = meta.permissions().mode();
@@ -37,7 +38,7 @@ pub(super) fn is_writable_by_others(path: &Path) -> bool {
         && (mode & 0o002 != 0 || (mode & 0o020 != 0 && (!is_private_group(meta.gid()) || has_acl(path))))
 }
 
-/// A group of the user's own name has no other members: distributions make one for each user.
+/// A group with the user's own name has no other members: distributions create one for each user.
 fn is_private_group(gid: u32) -> bool {
     let user = User::from_uid(Uid::effective()).ok().flatten();
     let group = Group::from_gid(Gid::from_raw(gid)).ok().flatten();
@@ -46,12 +47,13 @@ fn is_private_group(gid: u32) -> bool {
     })
 }
 
-/// Where there is a list, the group's bits are the most that anyone in it may do.
+/// With an access control list, the group's bits are the most that its entries may allow.
 fn has_acl(path: &Path) -> bool {
     rustix::fs::lgetxattr(path, ACL, &mut [0_u8; 0][..]).is_ok_and(|size| size > 0)
 }
 
-/// Nothing is read or written through a link: it would be another project's, or another program's.
+/// Refuses links: nothing is read or written through one, which would lead to another project's or program's
+/// files.
 ///
 /// # Errors
 /// There is one.

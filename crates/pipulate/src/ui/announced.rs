@@ -1,4 +1,4 @@
-//! What is begun, in the words of the original scripts: "Starting JupyterLab and server...".
+//! Announcements in the words of the original scripts: "Starting JupyterLab and server...".
 
 use pipulate_core::service::ServiceName;
 
@@ -21,7 +21,7 @@ pub(crate) fn stopping(services: &[ServiceName], with_kernels: bool) -> String {
     format!("Stopping {}...", listed(names.into_iter()))
 }
 
-/// What a service is called in a sentence.
+/// The name of a service in a sentence.
 pub(crate) fn title(service: &ServiceName) -> &str {
     if is_jupyter(service) { "JupyterLab" } else { service.as_str() }
 }

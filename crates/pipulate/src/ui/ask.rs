@@ -1,16 +1,16 @@
-//! A question to whoever sits at the terminal.
+//! A question to the user at the terminal.
 
 use std::io::BufRead as _;
 
 use super::printer::Printer;
 
-/// Whether there is a terminal to ask at.
+/// Returns true if there is a terminal to ask at.
 pub(crate) fn can_ask(printer: &Printer) -> bool {
     let terminal = printer.terminal();
     terminal.stdin_is_terminal && terminal.stderr_is_terminal
 }
 
-/// Whether they say yes. Without a terminal nobody is there to ask, and the answer is no.
+/// Returns true if the answer is yes. Without a terminal the answer is no.
 pub(crate) fn yes(printer: &Printer, question: &str) -> bool {
     if !can_ask(printer) {
         return false;

@@ -1,4 +1,4 @@
-//! The welcome of the seed: the name in large letters, and where we are.
+//! The original's welcome: the name in large letters, and the system.
 
 use figlet_rs::FIGlet;
 
@@ -7,9 +7,9 @@ use super::printer::{Printer, Verbosity};
 /// Terminals narrower than this get the name in small letters.
 const WIDTH: u16 = 40;
 
-/// Welcomes whoever started us.
+/// Prints the welcome.
 pub(crate) fn print(printer: &Printer) {
-    // The font takes a moment to read, so it is not read for nobody.
+    // The font takes a moment to parse, so skip that if it isn't shown.
     if printer.verbosity() == Verbosity::Quiet {
         return;
     }

@@ -1,4 +1,4 @@
-//! Why a request was not carried out, in words: what, why, and what to do next.
+//! Denied requests in words: the denial, the reason, and the remedy.
 
 use pipulate_core::fault::SystemErrorKind;
 use pipulate_core::service::ServiceName;
@@ -8,7 +8,7 @@ use pipulate_engine::work::Work;
 use crate::error::{Failure, FailureKind};
 use crate::ui::launched::Launched;
 
-/// The failure that a denial is.
+/// The failure for a denial.
 pub(crate) fn failure(denial: Denial) -> Failure {
     match denial {
         Denial::Config { file, error } => {
@@ -48,7 +48,7 @@ pub(crate) fn failure(denial: Denial) -> Failure {
             why.iter().map(pipulate_words::doubt).fold(failure, Failure::cause)
         }
         Denial::NoHome { error } => {
-            // What is refused says itself what to do.
+            // A refusal says itself what to do.
             let is_forbidden = error.kind() == SystemErrorKind::NotPermitted;
             let advice = "a home needs a folder that you may write to; make one of your own and go there";
             let failure = Failure::of_fault(&error);
@@ -59,7 +59,7 @@ pub(crate) fn failure(denial: Denial) -> Failure {
     }
 }
 
-/// What a restart does not begin, because a service that it depends on is not running.
+/// The failure of a restart that skips services because a dependency is not running.
 pub(crate) fn needs_down(failure: Option<Failure>) -> Failure {
     as_it_was(failure.unwrap_or_else(|| Failure::failed("a service that it depends on is not running")))
 }
@@ -80,14 +80,14 @@ fn unknown(service: &ServiceName, why: WhyUnknown, known: &[ServiceName]) -> Fai
     if known.is_empty() { failure } else { failure.hint(format!("the services are: {}", names(known))) }
 }
 
-/// What is being done in JupyterLab.
+/// The work in progress in JupyterLab.
 pub(crate) fn in_progress(work: &[Work]) -> String {
     let work: Vec<String> = work.iter().map(ToString::to_string).collect();
     format!("work is in progress in JupyterLab: {}", work.join("; "))
 }
 
-/// What was not stopped for the work that it would have cut off, and how to do it anyway. `asked` are the
-/// services that were named.
+/// The failure for services that were not stopped because of work in progress, with the command that
+/// overrides it. `asked` are the named services.
 pub(crate) fn spared(work: &[Work], verb: &str, asked: &[ServiceName]) -> Failure {
     let command = command(verb, asked);
     let failure = Failure::failed(format!("{}; nothing was stopped", in_progress(work)));

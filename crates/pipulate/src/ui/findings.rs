@@ -1,5 +1,4 @@
-//! What `doctor` found, as a good doctor says it: what is well in one line, what is not with what
-//! to do about it.
+//! `doctor`'s findings: one line for all that passed, and each problem with its remedy.
 
 use pipulate_core::finding::{Finding, FindingStatus, Fix};
 use pipulate_core::text::{printable, shell_words};
@@ -10,7 +9,7 @@ use serde::Serialize;
 use crate::error::indented;
 use crate::style::Style;
 
-/// The findings for people, without a line break at the end; `verbose` lists those that are well.
+/// The findings for people, without a line break at the end; `verbose` lists passed checks, too.
 pub(crate) fn text(findings: &[Finding], verbose: bool, style: Style) -> String {
     let mut paragraphs = Vec::new();
     for status in [FindingStatus::Failure, FindingStatus::Warning] {
@@ -31,7 +30,7 @@ pub(crate) fn text(findings: &[Finding], verbose: bool, style: Style) -> String 
 
 /// The findings for programs.
 pub(crate) fn json(findings: &[Finding]) -> String {
-    // Maps without text keys are what serde_json can't write, and there are none here.
+    // serde_json only fails for maps without text keys, and there are none here.
     serde_json::to_string(&document(findings)).unwrap_or_default()
 }
 
@@ -70,7 +69,7 @@ fn paragraph(finding: &Finding, style: Style) -> String {
     lines.join("\n")
 }
 
-/// What is well, in one line: it is of no interest which that is.
+/// The number of passed checks in one line.
 fn summary(well: usize, skipped: usize, style: Style) -> Option<String> {
     let well = (well > 0).then(|| format!("{} {well} checks passed", style.good("✔")));
     let skipped = (skipped > 0).then(|| format!("{skipped} not applicable"));

@@ -1,7 +1,7 @@
-//! A value that is typed and not shown.
+//! Reads a value without showing it.
 //!
-//! The terminal hands over every key as it is pressed, so that Ctrl-C can't leave it silent, and what
-//! is pasted after the first line is thrown away and never reaches the shell.
+//! The terminal is in raw mode, so that Ctrl-C can't leave it without echo, and pasted text after the first
+//! line is discarded and never reaches the shell.
 
 use std::io;
 
@@ -11,22 +11,22 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 
 use super::printer::Printer;
 
-/// What was typed.
+/// The result of the question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
     Line(Vec<u8>),
-    /// More than one line came in at once: a key of several lines, most likely.
+    /// More than one line came in at once: most likely a pasted key of several lines.
     SeveralLines,
     /// Ctrl-C.
     Interrupted,
 }
 
-/// Asks the person at the terminal, who sees the question and nothing of the answer.
+/// Asks the user at the terminal, which shows the question and nothing of the answer.
 ///
 /// # Errors
 /// Stdin is no terminal, or can't be read.
 pub(crate) fn ask(printer: &Printer, question: &str) -> io::Result<Answer> {
-    // Silent before the question is there: whoever has read it may type.
+    // No echo before the question is shown: the user may answer at once.
     let silence = Silence::begin()?;
     printer.raw_note(question);
     let answer = read_line();
@@ -53,7 +53,7 @@ fn read_line() -> io::Result<Answer> {
     }
 }
 
-/// What is there already, without waiting for more.
+/// The input that has already arrived.
 fn rest_of_input() -> io::Result<Vec<u8>> {
     let mut rest = Vec::new();
     let mut buffer = [0; 256];
@@ -66,7 +66,7 @@ fn rest_of_input() -> io::Result<Vec<u8>> {
     Ok(rest)
 }
 
-/// The terminal shows nothing and handles no key until this is dropped.
+/// Turns off the terminal's echo and key handling until this is dropped.
 struct Silence(Termios);
 
 impl Silence {
@@ -83,19 +83,19 @@ impl Silence {
 
 impl Drop for Silence {
     fn drop(&mut self) {
-        // A terminal that is gone needs nothing back.
+        // The terminal may be gone.
         let _gone = tcsetattr(stdin(), OptionalActions::Flush, &self.0);
     }
 }
 
-/// The line as far as it is typed.
+/// The typed part of the line.
 #[derive(Default)]
 struct Line {
     typed: Vec<u8>,
     escape: Escape,
 }
 
-/// How far we are in what a key that is no character sends, such as an arrow.
+/// The position within the escape sequence of a special key, such as an arrow.
 #[derive(Default, Clone, Copy)]
 enum Escape {
     #[default]
@@ -104,7 +104,7 @@ enum Escape {
     Sequence,
 }
 
-/// What became of a key.
+/// The effect of a key.
 #[derive(Debug, PartialEq, Eq)]
 enum Pressed {
     Goes,
@@ -129,7 +129,7 @@ impl Line {
         Pressed::Goes
     }
 
-    /// Takes one character away, with all of its bytes.
+    /// Removes the last character, with all of its bytes.
     fn erase(&mut self) {
         while self.typed.pop().is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000) {}
     }

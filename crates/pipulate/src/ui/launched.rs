@@ -1,4 +1,4 @@
-//! What came of a start or restart, sorted for what is said of it.
+//! The results of a start or restart, sorted for the messages.
 
 use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
@@ -8,16 +8,16 @@ use pipulate_store::record::Record;
 use super::started;
 use crate::error::{Failure, FailureKind};
 
-/// What came of a start or restart.
+/// The results of a start or restart.
 #[derive(Default)]
 pub(crate) struct Launched {
-    /// What is up, or begun where nobody waited.
+    /// Services that are up, or begun if the caller did not wait.
     pub(crate) up: Vec<ServiceName>,
-    /// What of it was not up before.
+    /// Those of them that were not up before.
     pub(crate) fresh: Vec<ServiceName>,
-    /// What a person should know about what is up.
+    /// Notes about services that are up.
     pub(crate) notes: Vec<(ServiceName, Reason)>,
-    /// What is not up, and why.
+    /// Services that are not up, with the outcome.
     pub(crate) failed: Vec<(ServiceName, Outcome)>,
     pub(crate) unmet: Vec<Unmet>,
 }
@@ -55,7 +55,7 @@ impl Launched {
         launched
     }
 
-    /// What is true about those that are not up: some of them run.
+    /// A true headline about services that are not up, some of which may run.
     fn headline(&self) -> String {
         let mut groups: Vec<(&str, Vec<ServiceName>)> = Vec::new();
         for (service, outcome) in &self.failed {
@@ -69,14 +69,14 @@ impl Launched {
         said.collect::<Vec<_>>().join("; ")
     }
 
-    /// The first of what failed that may have printed why.
+    /// The first failed service that may have printed why.
     pub(crate) fn with_a_log(&self) -> Option<&ServiceName> {
         let has_run = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. });
         self.failed.iter().find(|(_, outcome)| has_run(outcome)).map(|(service, _)| service)
     }
 
-    /// What is to be said of those that are not up; `None` if all are. `talkative` printed something;
-    /// `missing_modules` says how to get modules that were not found.
+    /// The failure for services that are not up; `None` if all are. `talkative` printed something;
+    /// `missing_modules` are the install hints for missing modules.
     pub(crate) fn failure(
         &self,
         talkative: Option<&ServiceName>,
@@ -111,7 +111,8 @@ impl Launched {
     }
 }
 
-/// What did not come back after a restart, and why. `missing_modules` says how to get modules that were not found.
+/// The failures of services that did not come back after a restart. `missing_modules` are the install hints
+/// for missing modules.
 pub(crate) fn not_back(restarted: &Launched, missing_modules: &[String]) -> Vec<Failure> {
     let failed = restarted.failed.iter().map(|(service, outcome)| match outcome {
         Outcome::TimedOut => Failure::new(FailureKind::TimedOut, format!("{service} is not ready yet"))

@@ -74,10 +74,10 @@ struct ModelJson<'a> {
     can_chat: bool,
 }
 
-/// The same for programs; fields may be added, never changed within a schema.
+/// The models for programs; fields may be added, never changed within a schema.
 ///
 /// # Errors
-/// None that these types can have.
+/// None with these types.
 pub(crate) fn json(probe: &Probe, chosen: Option<&str>) -> serde_json::Result<String> {
     let row = |model| ModelJson::of(model, &probe.loaded);
     let models = probe.models.iter().map(row).collect();

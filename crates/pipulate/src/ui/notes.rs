@@ -1,10 +1,10 @@
-//! What a person should know beside the outcome of a request, in words.
+//! The notes that come with the outcome of a request, in words.
 
 use pipulate_core::answer::Note;
 
 use super::printer::Printer;
 
-/// Says it on the terminal.
+/// Prints a note on the terminal.
 pub(crate) fn say(printer: &Printer, note: &Note) {
     let text = pipulate_words::request_note(note);
     match note {

@@ -1,4 +1,4 @@
-//! A web program that nothing runs, offered with the lines that would run it.
+//! A web program that no service runs, with the configuration that would run it.
 
 use pipulate_core::config::Config;
 use pipulate_core::web_program::WebProgram;
@@ -6,7 +6,7 @@ use pipulate_environment::web_programs;
 
 use super::printer::Printer;
 
-/// Says what was found, and what to write.
+/// Names the program, and the lines to add.
 pub(crate) fn say(printer: &Printer, config: &Config, program: &WebProgram) {
     printer.note(text(program, web_programs::port(config)));
 }

@@ -1,8 +1,7 @@
-//! The one door to the terminal: stdout is data that somebody could pipe, stderr is the rest.
+//! The only module that writes to the terminal: stdout is data that could be piped, stderr is the rest.
 //!
-//! Names, paths, answers and what programs say come from elsewhere. Whatever is printed here as text
-//! can't steer a terminal: of escape sequences only what [`Style`] painted passes, and only where there
-//! are colors.
+//! Names, paths, answers and programs' output are untrusted. Text that is printed here can't control the
+//! terminal: only the escape sequences of [`Style`] pass, and only if colors are enabled.
 
 use std::fmt;
 use std::io::{self, BufWriter, Write};
@@ -15,17 +14,17 @@ use crate::error::{Failure, FailureKind};
 use crate::style::Style;
 use crate::wrap::wrapped;
 
-/// How much data is written at once.
+/// The buffer size of a data stream, in bytes.
 const AT_ONCE: usize = 64 << 10;
 
-/// How much is said beside the data.
+/// The amount of messages beside the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verbosity {
     /// Errors.
     Quiet,
-    /// Also what happens, and warnings.
+    /// Also progress and warnings.
     Normal,
-    /// Also how.
+    /// Also details.
     Verbose,
 }
 
@@ -53,7 +52,7 @@ impl Printer {
         }
     }
 
-    /// Returns a printer that keeps what it prints, as in a pipe and without colors.
+    /// Returns a printer that keeps its output, as for a pipe and without colors.
     pub(crate) fn captured(&self) -> (Self, Captured) {
         let captured = Captured::default();
         let (stdout, stderr) = (captured.stdout.clone(), captured.stderr.clone());
@@ -78,7 +77,7 @@ impl Printer {
         &self.terminal
     }
 
-    /// How much is said.
+    /// The amount of messages.
     pub(crate) fn verbosity(&self) -> Verbosity {
         self.verbosity
     }
@@ -93,7 +92,7 @@ impl Printer {
         self.stderr_style
     }
 
-    /// Prints a line, or several, of data.
+    /// Prints one or more lines of data.
     ///
     /// # Errors
     /// The output can't be written; if its reader is gone, that ends the program quietly.
@@ -121,7 +120,7 @@ impl Printer {
         }
     }
 
-    /// Prints JSON, in which what could steer a terminal is escaped.
+    /// Prints JSON with escaped control characters.
     ///
     /// # Errors
     /// As [`Printer::data`].
@@ -129,7 +128,7 @@ impl Printer {
         self.data_stream(|stream| writeln!(stream, "{}", text::escaped_json(json)))
     }
 
-    /// Prints data in place of what the terminal shows.
+    /// Replaces the terminal's contents with data.
     ///
     /// # Errors
     /// As [`Printer::data`].
@@ -138,10 +137,10 @@ impl Printer {
         self.data_stream(|stream| writeln!(stream, "\x1b[H\x1b[2J{text}"))
     }
 
-    /// Writes much data with few system calls, as it is: whoever makes it sees to it that it is harmless.
+    /// Writes large data with few system calls, unchanged: the caller must make it safe for a terminal.
     ///
     /// # Errors
-    /// As [`Printer::data`], or what `write` says itself.
+    /// As [`Printer::data`], or an error of `write` itself.
     pub(crate) fn data_stream<E: Into<OutputError>>(
         &self,
         write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
@@ -156,31 +155,31 @@ impl Printer {
         })
     }
 
-    /// Says what happens.
+    /// Prints progress.
     pub(crate) fn note(&self, text: impl fmt::Display) {
         if self.verbosity != Verbosity::Quiet {
             self.raw_note(&format!("{text}\n"));
         }
     }
 
-    /// Says how it happens.
+    /// Prints a detail.
     pub(crate) fn detail(&self, text: impl fmt::Display) {
         if self.verbosity == Verbosity::Verbose {
             self.raw_note(&format!("{}\n", self.stderr_style.dim(text)));
         }
     }
 
-    /// Says what is worth a look.
+    /// Prints a warning.
     pub(crate) fn warning(&self, text: impl fmt::Display) {
         self.labeled(self.stderr_style.warning("warning:"), 9, &text.to_string());
     }
 
-    /// Says what to do next.
+    /// Prints advice.
     pub(crate) fn hint(&self, text: impl fmt::Display) {
         self.labeled(self.stderr_style.hint("hint:"), 6, &text.to_string());
     }
 
-    /// Says a sentence, which is broken between words where a terminal is too narrow for it.
+    /// Prints a sentence, wrapped between words on a narrow terminal.
     pub(crate) fn sentence(&self, text: impl fmt::Display) {
         self.note(wrapped(&text.to_string(), 0, self.width()));
     }
@@ -189,12 +188,12 @@ impl Printer {
         self.note(format!("{label} {}", wrapped(text, columns, self.width())));
     }
 
-    /// Columns of the terminal that stderr is.
+    /// The width of the terminal at stderr.
     fn width(&self) -> Option<u16> {
         self.terminal.width.filter(|_| self.terminal.stderr_is_terminal)
     }
 
-    /// Says why nothing came of it.
+    /// Prints a failure.
     pub(crate) fn failure(&self, failure: &Failure) {
         match failure.kind {
             FailureKind::ReaderGone => {}
@@ -208,25 +207,25 @@ impl Printer {
         }
     }
 
-    /// Takes away what stands in the terminal's line: a progress that was cut short, or `^C`.
+    /// Clears the terminal's line: an interrupted progress, or `^C`.
     pub(crate) fn clear_line(&self) {
         if self.terminal.stderr_is_terminal {
             self.write_note("\r\x1b[2K");
         }
     }
 
-    /// Writes to stderr, without a line break and however little is said.
+    /// Writes to stderr, without a line break and at any verbosity.
     pub(crate) fn raw_note(&self, text: &str) {
         self.write_note(&self.stderr_style.shown(text));
     }
 
     fn write_note(&self, text: &str) {
-        // There is nowhere left to say that stderr can't be written to.
+        // An error of stderr can't be reported anywhere.
         let _unsaid = self.stderr.lock().unwrap_or_else(PoisonError::into_inner).write_all(text.as_bytes());
     }
 }
 
-/// What a printer has kept.
+/// The kept output of a printer.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Captured {
     stdout: Arc<Mutex<Vec<u8>>>,
@@ -247,7 +246,7 @@ fn text_of(stream: &Mutex<Vec<u8>>) -> String {
     String::from_utf8_lossy(&stream.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
 }
 
-/// Why data could not be written: the stream, or whoever made the data.
+/// The reason why data could not be written: the stream, or the data's source.
 #[derive(Debug)]
 pub(crate) enum OutputError {
     Write(io::Error),
@@ -272,10 +271,10 @@ pub(crate) mod memory {
 
     use super::*;
 
-    /// What was printed.
+    /// The output so far.
     pub(crate) type Printed = Captured;
 
-    /// A printer without colors, and what it prints.
+    /// A printer without colors, and its output.
     pub(crate) fn printer(verbosity: Verbosity) -> (Printer, Printed) {
         let (terminal, printed) = (Terminal::of_this_process(), Printed::default());
         let printer = Printer::new(&terminal, ColorWish::Never, verbosity);
@@ -321,7 +320,7 @@ mod tests {
     fn on_a_terminal_only_our_own_colors_pass() {
         let (printer, printed) = memory::printer(Verbosity::Normal);
         let printer = Printer { stdout_style: Style::colored(), ..printer };
-        // Neither beside what is painted nor within it.
+        // Neither beside painted text nor inside it.
         printer.data(format!("{}{HOSTILE}", Style::colored().bad("x\x1b[0m\x1b[31m"))).unwrap();
         assert_eq!(printed.stdout(), "\x1b[1;31mx\x1b[0ma]52;c;QQ==b2Jcd\n");
     }

@@ -1,5 +1,5 @@
-//! What is going on, on a terminal: one line that changes and leaves nothing behind. A bar where it
-//! is known how much there is, else something that moves.
+//! Progress on a terminal: one line that changes and leaves nothing behind. A bar if the total is known, else
+//! a spinner.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,18 +13,18 @@ use super::printer::{Printer, Verbosity};
 const MOVING: &str = "{spinner} {wide_msg}";
 const BAR: &str = "{spinner} [{bar:30}] {pos}/{len} {wide_msg}";
 
-/// How often it moves: it shows that we live, so it is not often.
+/// The interval of the spinner, slow because it only shows that the program runs.
 const TICK: Duration = Duration::from_millis(120);
 
-/// A line that says what is going on, for as long as this lives.
+/// A line with the current step, shown until this is dropped.
 pub(crate) struct Progress<'a> {
     printer: &'a Printer,
-    /// `None` without a terminal that could show it.
+    /// `None` without a terminal.
     spinner: Option<ProgressBar>,
 }
 
 impl<'a> Progress<'a> {
-    /// Begins with nothing to say.
+    /// Starts without a text.
     pub(crate) fn new(printer: &'a Printer) -> Self {
         let is_shown = printer.terminal().stderr_is_terminal && printer.verbosity() != Verbosity::Quiet;
         let spinner = is_shown.then(|| {
@@ -36,7 +36,7 @@ impl<'a> Progress<'a> {
         Self { printer, spinner }
     }
 
-    /// Says what is going on now.
+    /// Sets the current step.
     pub(crate) fn now(&self, what: impl fmt::Display) {
         if let Some(spinner) = &self.spinner {
             set_style(spinner, MOVING);
@@ -44,7 +44,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Says how far it is.
+    /// Sets the current step and count.
     pub(crate) fn so_far(&self, done: usize, total: usize, what: impl fmt::Display) {
         if let Some(spinner) = &self.spinner {
             set_style(spinner, BAR);
@@ -54,7 +54,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Says something that stays.
+    /// Prints a line that stays.
     pub(crate) fn note(&self, text: impl fmt::Display) {
         match &self.spinner {
             Some(spinner) => spinner.suspend(|| self.printer.note(text)),
@@ -62,7 +62,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Says something that stays, for those who want to know how.
+    /// Prints a detail that stays.
     pub(crate) fn detail(&self, text: impl fmt::Display) {
         match &self.spinner {
             Some(spinner) => spinner.suspend(|| self.printer.detail(text)),

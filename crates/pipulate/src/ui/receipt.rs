@@ -1,4 +1,4 @@
-//! What a stop did, in words: what ended, what had to be forced, what was left and why.
+//! The result of a stop, in words: ended, forced, and remaining processes, with reasons.
 
 use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
@@ -23,7 +23,7 @@ pub(crate) fn print(
     let text = text(outcomes, asked, kernels, printer.stdout_style());
     if !text.is_empty() {
         match printer.data(&text) {
-            // What became of processes is worth knowing.
+            // The fate of processes is always reported.
             Err(failure) if failure.kind == FailureKind::ReaderGone => printer.note(text),
             printed => printed?,
         }
@@ -37,7 +37,7 @@ pub(crate) fn print(
     Ok(())
 }
 
-/// What was not stopped, and why.
+/// The services that were not stopped, with reasons.
 pub(crate) fn failures(outcomes: &[(ServiceName, Outcome)]) -> Vec<Failure> {
     let failure = |(service, outcome): &(ServiceName, Outcome)| {
         let Outcome::Refused(reason) = outcome else { return None };
@@ -50,7 +50,7 @@ pub(crate) fn failures(outcomes: &[(ServiceName, Outcome)]) -> Vec<Failure> {
     outcomes.iter().filter_map(failure).collect()
 }
 
-/// The words of what a stop did, as the engine's [`answer::of_stop`] puts it in order.
+/// The words of a stop's results, in the order of the engine's [`answer::of_stop`].
 fn text(
     outcomes: &[(ServiceName, Outcome)],
     asked: &[ServiceName],

@@ -1,4 +1,4 @@
-//! A set-up in words: what stays on the screen, and what is only said while it happens.
+//! A set-up in words: permanent lines, and transient progress.
 
 use pipulate_core::units::counted;
 use pipulate_environment::progress::InstallProgress;
@@ -68,12 +68,12 @@ fn describe(step: &InstallProgress) -> String {
     }
 }
 
-/// What the installer said last: it often knows best.
+/// Shows the installer's last lines, which often have the best explanation.
 pub(crate) fn show_last_words(warning: &SetupWarning, printer: &Printer) {
     show_installers_lines(warning.last_words(), printer);
 }
 
-/// The end of what an installer printed.
+/// Shows the end of an installer's output.
 pub(crate) fn show_installers_lines(lines: &[String], printer: &Printer) {
     if !lines.is_empty() {
         printer.note("Last lines from the installer:");

@@ -1,4 +1,4 @@
-//! How a start came out, in words.
+//! The result of a start, in words.
 
 use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
@@ -40,7 +40,7 @@ pub(crate) fn line(service: &ServiceName, outcome: &Outcome, style: Style) -> St
     }
 }
 
-/// What is true about a service that is not up, in a few words.
+/// The state of a service that is not up, in a few words.
 pub(crate) fn in_short(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Failed { record } => match record.shown_state() {
@@ -69,7 +69,7 @@ pub(crate) fn in_short(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// Why it did not start; `None` for what is only slow.
+/// The reason why it did not start; `None` if it is only slow.
 pub(crate) fn reason(service: &ServiceName, outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Failed { record } => {
@@ -93,12 +93,12 @@ pub(crate) fn reason(service: &ServiceName, outcome: &Outcome) -> Option<String>
     }
 }
 
-/// What a person should know about a start, each a sentence.
+/// The notes of a start, a sentence each.
 fn notes(record: &Record, is_fresh: bool) -> impl Iterator<Item = String> {
     reasons_to_note(record, is_fresh).map(|note| pipulate_words::note(note, &record.service))
 }
 
-/// What a person should know about a start. `is_fresh`: this start was it; what was said of an earlier one's ports is
+/// The reasons to mention after a start. `is_fresh`: this call started it; port notes of an earlier start are
 /// not repeated.
 pub(crate) fn reasons_to_note(record: &Record, is_fresh: bool) -> impl Iterator<Item = &Reason> {
     let is_of_ports =

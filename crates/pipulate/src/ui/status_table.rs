@@ -1,4 +1,4 @@
-//! `status` for people: a table, its kernels indented, and a sentence where one is needed.
+//! `status` for people: a table, its kernels indented, and a sentence where needed.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::style::Style;
 
 const HEADINGS: [&str; 9] = ["SERVICE", "STATE", "PID", "UPTIME", "RESTARTS", "CPU", "MEMORY", "PORT", "URL"];
 
-/// What a narrow terminal goes without, in this order: least is lost with what comes first.
+/// The columns that a narrow terminal omits, least important first.
 const DISPENSABLE: [&str; 6] = ["RESTARTS", "PORT", "CPU", "PID", "MEMORY", "UPTIME"];
 
-/// Stands where there is nothing to say.
+/// The text of an empty cell.
 const NOTHING: &str = "-";
 
 /// The project's name, folder and state in one line.
@@ -25,8 +25,8 @@ pub(crate) fn heading(status: &ProjectStatus, style: Style) -> String {
     format!("{} {} {}", style.bold(name), style.state(state, state), style.dim(root))
 }
 
-/// The services of a project, without a line break at the end. `now` is for what ended a while ago;
-/// `room` is how many columns the terminal has, if it is one.
+/// The services of a project, without a line break at the end. `now` is the reference for past times; `room`
+/// is the terminal's width, if there is one.
 pub(crate) fn table(status: &ProjectStatus, now: Timestamp, style: Style, room: Option<usize>) -> String {
     let mut rows: Vec<Row> = status.services.iter().map(|service| Row::of(service, now)).collect();
     let mut headings = HEADINGS.map(str::to_owned).to_vec();
@@ -62,7 +62,7 @@ struct Row {
     kernels: Vec<String>,
     reason: Option<String>,
     notes: Vec<String>,
-    /// What its log lacks.
+    /// The gaps in its log.
     log: Option<String>,
 }
 
@@ -83,7 +83,7 @@ impl Row {
         ];
         let kernels = live.map(|live| live.kernels.as_slice()).unwrap_or_default();
         let reason = reason(service, now);
-        // A start prints a note under the service's name; here the row says whose it is.
+        // The row already names the service.
         let unsaid = service.notes.iter().filter(|note| !service.reasons.contains(note));
         let notes = unsaid.map(|note| pipulate_words::reason(note, &service.name)).collect();
         Self {
@@ -101,7 +101,7 @@ fn kernel_line(kernel: &KernelInfo) -> String {
     format!("  └ kernel {} (pid {})", printable(&kernel.name), kernel.pid)
 }
 
-/// Why it is as it is; for what ended badly without a reason given, how it ended.
+/// The reason for the state; for a bad end without a reason, how it ended.
 pub(crate) fn reason(service: &ServiceStatus, now: Timestamp) -> Option<String> {
     let said = || pipulate_words::reasons(&service.reasons, &service.name);
     let ended = || service.last_exit.map(|exit| end(exit, now));
@@ -115,7 +115,7 @@ pub(crate) fn reason(service: &ServiceStatus, now: Timestamp) -> Option<String> 
         | ServiceState::Unstable
         | ServiceState::Stopping
         | ServiceState::Unsupervised => said(),
-        // A warning beside the table says it.
+        // A warning beside the table has the reason.
         ServiceState::Unknown => None,
     }
 }
@@ -130,7 +130,7 @@ fn end(exit: LastExit, now: Timestamp) -> String {
     format!("{how} {} ago", length_of_time(ago.as_secs_f64()))
 }
 
-/// How wide each column is, for the widest of its cells.
+/// The width of each column's widest cell.
 pub(super) fn widths<'a>(rows: impl Iterator<Item = &'a [String]>) -> Vec<usize> {
     let mut widths = Vec::new();
     for row in rows {
@@ -142,7 +142,7 @@ pub(super) fn widths<'a>(rows: impl Iterator<Item = &'a [String]>) -> Vec<usize>
     widths
 }
 
-/// Cells in columns, painted after they were padded; nothing trails.
+/// Joins cells in columns, painted after padding; no trailing spaces.
 pub(super) fn aligned(cells: &[String], widths: &[usize], paint: impl Fn(usize, String) -> String) -> String {
     let last = cells.len() - 1;
     let columns = cells.iter().zip(widths).enumerate();

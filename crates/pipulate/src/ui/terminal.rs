@@ -1,9 +1,9 @@
-//! What stands at the other end of our output, and whether it wants colors.
+//! The output's terminal, and whether to use colors.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 
-/// What `--color` says.
+/// The value of `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum ColorWish {
     #[default]
@@ -18,9 +18,9 @@ pub(crate) struct Terminal {
     pub(crate) stdin_is_terminal: bool,
     pub(crate) stdout_is_terminal: bool,
     pub(crate) stderr_is_terminal: bool,
-    /// Columns, where that is known.
+    /// The number of columns, if known.
     pub(crate) width: Option<u16>,
-    /// What the environment says about colors.
+    /// The color settings in the environment.
     environment: ColorEnvironment,
 }
 
@@ -34,7 +34,7 @@ enum ColorEnvironment {
 }
 
 impl Terminal {
-    /// Looks at the standard streams and the environment.
+    /// Reads the standard streams and the environment.
     pub(crate) fn of_this_process() -> Self {
         let window = rustix::termios::tcgetwinsize(io::stderr())
             .or_else(|_| rustix::termios::tcgetwinsize(io::stdout()));
@@ -47,8 +47,8 @@ impl Terminal {
         }
     }
 
-    /// Whether a stream gets colors: flag, then `NO_COLOR`, then `CLICOLOR_FORCE` or
-    /// `FORCE_COLOR`, then `TERM=dumb`, then whether it is a terminal.
+    /// Returns true if a stream gets colors: flag, then `NO_COLOR`, then `CLICOLOR_FORCE` or `FORCE_COLOR`,
+    /// then `TERM=dumb`, then whether it is a terminal.
     pub(crate) fn wants_color(&self, wish: ColorWish, is_terminal: bool) -> bool {
         match (wish, self.environment) {
             (ColorWish::Always, _) | (ColorWish::Auto, ColorEnvironment::Forces) => true,

@@ -1,10 +1,10 @@
-//! What a line typed into a conversation means: something to say, or an order with a slash.
+//! A line typed into a conversation: a message, or a command with a slash.
 
 use std::path::PathBuf;
 
 use pipulate_core::text::is_harmless;
 
-/// What the orders are, for `/help`.
+/// The text of `/help`.
 pub(super) const HELP: &str = "\
 /model [NAME]   show the models, or go on with another one
 /system [TEXT]  tell the model how to behave, or take that back
@@ -16,10 +16,10 @@ pub(super) const HELP: &str = "\
 Ctrl-C stops an answer. Arrow-up brings back what you wrote, and Tab completes
 commands and models. What you paste is one question, however many lines it has.";
 
-/// The orders, for Tab. One that wants something behind it ends with a space.
+/// The commands for Tab completion. Those with an argument end with a space.
 const ORDERS: [&str; 6] = ["/help", "/model ", "/new", "/quit", "/save ", "/system "];
 
-/// Where the word begins that is being typed, and what it may become.
+/// The start of the word that is being typed, and its completions.
 pub(super) fn completions(typed: &str, models: &[String]) -> (usize, Vec<String>) {
     let beginning = |word: &str, all: &mut dyn Iterator<Item = &str>| {
         all.filter(|whole| whole.starts_with(word)).map(str::to_owned).collect()
@@ -36,7 +36,7 @@ pub(super) fn completions(typed: &str, models: &[String]) -> (usize, Vec<String>
     }
 }
 
-/// A line, read.
+/// A parsed line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Command {
     Nothing,
@@ -48,12 +48,12 @@ pub(super) enum Command {
     Save(PathBuf),
     Help,
     Quit,
-    /// An order that is none, or lacks something; with what to do about it.
+    /// An unknown or incomplete command; with advice.
     Unclear(String),
 }
 
 impl Command {
-    /// Reads a line. A slash that is part of a path or of mathematics further on is nothing special.
+    /// Parses a line. A slash that begins a path or mathematics is no command.
     pub(super) fn read(line: &str) -> Self {
         let line = line.trim();
         let Some(order) = line.strip_prefix('/') else {

@@ -1,5 +1,5 @@
-//! A conversation at the terminal: a line is read, the answer streams, Ctrl-C stops the answer and
-//! not the program.
+//! A conversation at the terminal: a line is read, the answer streams, Ctrl-C stops the answer and not the
+//! program.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -17,14 +17,14 @@ use crate::exit_code::ExitStatus;
 use crate::llm_session::{CtrlC, End, LlmSession};
 use crate::ui::model_table;
 
-/// A conversation under way.
+/// A running conversation.
 struct Talk<'a> {
     context: &'a Context,
     session: LlmSession,
     conversation: Conversation,
 }
 
-/// Goes on until the person leaves.
+/// Continues until the user leaves.
 pub(super) fn hold(context: &Context, session: LlmSession) -> Result<ExitStatus, Failure> {
     let printer = &context.printer;
     printer.note(format!("You are talking with {}. /help lists what else you can do.", session.model()));
@@ -48,7 +48,7 @@ pub(super) fn hold(context: &Context, session: LlmSession) -> Result<ExitStatus,
 }
 
 impl Talk<'_> {
-    /// Does what a line says. What goes wrong is told, and the conversation goes on.
+    /// Carries out a line. Errors are printed, and the conversation continues.
     fn obey(&mut self, command: Command) -> Result<(), Failure> {
         let printer = &self.context.printer;
         match command {
@@ -113,7 +113,7 @@ impl Talk<'_> {
             Piece::Done(_) => Ok(()),
         });
         match answer.is_empty() {
-            // Of what was typed meanwhile, `^C` stands there.
+            // The line shows `^C` after the typed text.
             true => printer.clear_line(),
             false => printer.data("")?,
         }
@@ -134,7 +134,7 @@ impl Talk<'_> {
         Ok(())
     }
 
-    /// Writes the conversation to a file that is not there yet.
+    /// Writes the conversation to a new file.
     fn save(&self, file: &Path) -> Result<(), Failure> {
         let text = self.conversation.to_markdown(self.session.model());
         let written = OpenOptions::new()
@@ -154,7 +154,7 @@ impl Talk<'_> {
     }
 }
 
-/// What a shell would make of a `~` at the beginning.
+/// Expands a `~` at the beginning as a shell would.
 fn at_home(file: PathBuf) -> PathBuf {
     let rest = file.strip_prefix("~").ok().map(Path::to_owned);
     match (rest, Surroundings::of_this_process().variable("HOME")) {

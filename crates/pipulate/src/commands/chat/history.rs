@@ -1,17 +1,17 @@
-//! What was typed in earlier conversations, for the arrow keys: the last lines of a private file in
-//! a home. A folder that is no home is not made one by a conversation.
+//! The lines of earlier conversations, for the arrow keys: the last lines of a private file in a home. A
+//! conversation does not create a home.
 
 use pipulate_core::layout::Layout;
 use pipulate_store::error::StoreError;
 use pipulate_store::files;
 
-/// How many lines are kept.
+/// The number of kept lines.
 pub(super) const KEPT: usize = 500;
 
-/// The lines, oldest first.
+/// Returns the lines, oldest first.
 ///
 /// # Errors
-/// The file is there and can't be read.
+/// The file exists and can't be read.
 pub(super) fn read(layout: &Layout) -> Result<Vec<String>, StoreError> {
     let bytes = files::read_private(&layout.chat_history())?.unwrap_or_default();
     Ok(String::from_utf8_lossy(&bytes).lines().map(unfolded).collect())
@@ -35,7 +35,7 @@ pub(super) fn add(layout: &Layout, line: &str) -> Result<(), StoreError> {
     files::write_private(&layout.chat_history(), text.as_bytes())
 }
 
-/// A text of several lines as one.
+/// Joins a text of several lines into one.
 fn folded(text: &str) -> String {
     text.replace('\\', "\\\\").replace('\n', "\\n")
 }

@@ -1,5 +1,5 @@
-//! Where lines are typed: with what was typed before under the arrow keys, and orders and models
-//! under Tab. The only file that knows the line editor.
+//! Line input with history on the arrow keys, and commands and models on Tab. The only file that uses the
+//! line editor.
 
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
@@ -13,25 +13,25 @@ use super::{command, history};
 use crate::context::Context;
 use crate::error::Failure;
 
-/// A person at the keyboard.
+/// The line editor of a conversation.
 pub(super) struct Keyboard<'a> {
     context: &'a Context,
     editor: Editor<Orders, MemHistory>,
-    /// Until it can't be kept what is typed, which is said once.
+    /// False once the history can't be saved, which is reported once.
     remembers: bool,
 }
 
-/// What a person did at the prompt.
+/// The result of a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Typed {
-    /// Of several lines if several were pasted.
+    /// Several lines if several were pasted.
     Line(String),
     CtrlC,
     CtrlD,
 }
 
 impl<'a> Keyboard<'a> {
-    /// `models` are those to choose from.
+    /// `models` are the completions of model names.
     ///
     /// # Errors
     /// There is no usable terminal.
@@ -67,7 +67,7 @@ impl<'a> Keyboard<'a> {
         }
     }
 
-    /// Completes the names of these models from now on.
+    /// Replaces the completions of model names.
     pub(super) fn offer(&mut self, models: Vec<String>) {
         self.editor.set_helper(Some(Orders { models }));
     }
@@ -83,7 +83,7 @@ impl<'a> Keyboard<'a> {
     }
 
     fn add(&mut self, line: &str) {
-        // A line that is not added is the same as the one before it.
+        // A line that equals the one before is not added.
         let _added = self.editor.add_history_entry(line);
     }
 
@@ -93,7 +93,7 @@ impl<'a> Keyboard<'a> {
     }
 }
 
-/// Completes what is typed.
+/// Completes the typed text.
 struct Orders {
     models: Vec<String>,
 }

@@ -1,5 +1,5 @@
-//! `logs -f`: prints until Ctrl-C, until nobody reads any more, or until nothing can come that was
-//! asked for. The services go on.
+//! `logs -f`: prints until Ctrl-C, until the output's reader is gone, or until no requested line can come.
+//! The services continue.
 
 use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
@@ -25,29 +25,29 @@ use crate::error::Failure;
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
 
-/// How long the lines of others wait for the end of a traceback.
+/// The time that other services' lines wait for the end of a traceback.
 const HOLD: Duration = Duration::from_millis(100);
-/// How long an unfinished line waits for its end before it is shown as far as it goes.
+/// The time after which an unfinished line is shown.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// When following is over, besides when nobody reads any more.
+/// The end of following, apart from a reader that is gone.
 pub(crate) enum Until<'a> {
     /// At Ctrl-C.
     Interrupted,
-    /// Also when none of the services runs any more; Ctrl-C is asked whether it is meant.
+    /// Also once none of the services runs; `is_meant` decides about a Ctrl-C.
     NothingRuns { is_meant: &'a dyn Fn() -> bool },
 }
 
-/// Why following is over.
+/// The reason why following ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
     Left,
     NothingRuns,
-    /// Nobody reads the output any more.
+    /// The output's reader is gone.
     Unread,
 }
 
-/// Prints what these services print, or all of them if none was asked for.
+/// Follows these services, or all of them if the list is empty.
 pub(super) fn follow(
     context: &Context,
     asked: Vec<ServiceName>,
@@ -58,7 +58,7 @@ pub(super) fn follow(
     Ok(ExitStatus::Success)
 }
 
-/// The same, until what is said; `interrupted` is readable after Ctrl-C.
+/// [`follow`] until `until`; `interrupted` is readable after Ctrl-C.
 pub(super) fn follow_until(
     context: &Context,
     asked: Vec<ServiceName>,
@@ -69,7 +69,7 @@ pub(super) fn follow_until(
     let stdout = io::stdout();
     let mut follower = Follower::begin(context, asked, lines, until)?;
     loop {
-        // Before the look: what came by then is still shown.
+        // Before the last read, so that all earlier lines are still shown.
         let is_last_look = follower.is_over();
         let is_left_alone = !follower.runs && !follower.waits;
         let wake = match is_last_look || is_left_alone {
@@ -112,14 +112,14 @@ struct Follower<'a> {
     logs: Merged,
     secrets: LiveSecrets,
     warned: bool,
-    /// How long the unfinished lines were that were looked at last, and where they begin.
+    /// The service, offset and length of each unfinished line at the last check.
     unfinished: Vec<(usize, u64, usize)>,
-    /// Since when there is more of them than was shown.
+    /// The time since which there is more of them than was shown.
     unfinished_since: Option<Instant>,
-    /// Since when lines wait for the end of a traceback.
+    /// The time since which lines wait for the end of a traceback.
     held_since: Option<Instant>,
     runs: bool,
-    /// Whether the next start is waited for.
+    /// Waits for the next start.
     waits: bool,
 }
 
@@ -131,7 +131,7 @@ impl<'a> Follower<'a> {
         until: &Until<'_>,
     ) -> Result<Self, Failure> {
         let services = chosen(context, asked.clone(), Scope::Expected)?;
-        // Watched before it is read: what is written in between is not missed.
+        // Watch first, then read: no line in between is missed.
         let watch = Watch::new(&context.project.layout, &services);
         if watch.is_polling() {
             context.printer.warning(
@@ -141,7 +141,7 @@ impl<'a> Follower<'a> {
         }
         let runs = any_runs(context, &services);
         let mut logs = open(context, &services, lines)?;
-        // After the look: what is masked is as new as the lines are.
+        // After opening the logs: the masked secrets are as new as the lines.
         let mut secrets = LiveSecrets::of(&context.project.layout);
         context.warn_of_unmasked(secrets.take_problems());
         let view = View::new(context, &services, lines, secrets.masker().clone());
@@ -171,13 +171,13 @@ impl<'a> Follower<'a> {
         Ok(follower)
     }
 
-    /// Whether all that is still to come is after what was asked for.
+    /// Returns true if all later lines are after the requested time.
     fn is_over(&self) -> bool {
         let is_late = matches!(self.lines.until, Some(When::At(until)) if Timestamp::now() > until);
         is_late || self.logs.is_over()
     }
 
-    /// How long to wait, if something is to be shown then.
+    /// The time until pending lines must be shown; `None` if there are none.
     fn patience(&self) -> Option<Duration> {
         let pause = self.unfinished_since.map(|since| PAUSE.saturating_sub(since.elapsed()));
         self.rest_of_hold().into_iter().chain(pause).min()
@@ -218,11 +218,11 @@ impl<'a> Follower<'a> {
         self.look_at_unfinished()
     }
 
-    /// Shows unfinished lines as far as they go, when there was more of them for a while.
+    /// Shows unfinished lines if they have grown and have waited for [`PAUSE`].
     fn look_at_unfinished(&mut self) -> Result<(), Failure> {
         let mut now = Vec::new();
         self.logs.read_unfinished(|line| {
-            // What ends with a carriage return is shown whatever it is shown on.
+            // A part that ends with a carriage return is shown in pipes, too.
             if self.view.partials.in_parts() || line.bytes.ends_with(b"\r") {
                 now.push((line.service, line.offset, line.bytes.len()));
             }
@@ -241,7 +241,7 @@ impl<'a> Follower<'a> {
         context.printer.data_stream(|output| logs.read_unfinished(|line| view.print_unfinished(output, line)))
     }
 
-    /// Shows what nobody will finish.
+    /// Shows the unfinished lines, which will get no end.
     fn print_rest(&mut self) -> Result<(), Failure> {
         let Self { context, logs, view, .. } = self;
         context
@@ -254,7 +254,7 @@ impl<'a> Follower<'a> {
         break_line(self.context, &self.view)
     }
 
-    /// Secrets may have changed since the lines before.
+    /// Reads secrets that may have changed since the last lines.
     fn refresh_secrets(&mut self) -> Result<(), Failure> {
         if self.secrets.refresh() {
             self.view.mask_with(self.secrets.masker());
@@ -267,7 +267,7 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    /// Services that nobody knew of when this began belong to all of them too.
+    /// Adds services that are new since the beginning, if all are followed.
     fn take_in_new_services(&mut self) -> Result<(), Failure> {
         let now = chosen(self.context, self.asked.clone(), Scope::Expected)?;
         let new: Vec<_> = now.into_iter().filter(|service| !self.services.contains(service)).collect();
@@ -308,13 +308,12 @@ impl<'a> Follower<'a> {
     }
 }
 
-/// Ends the line that the terminal's cursor stands behind.
+/// Ends the line that the cursor is in.
 fn break_line(context: &Context, view: &View<'_>) -> Result<(), Failure> {
     context.printer.data_stream(|output| view.partials.break_line(output))
 }
 
-/// Whether any of them is supervised, as their records say. One that can't be read now says nothing of
-/// an end.
+/// Returns true if one of them is supervised, by the records. An unreadable record counts as running.
 fn any_runs(context: &Context, services: &[ServiceName]) -> bool {
     services.iter().any(|service| match record::read(&context.project.layout, service) {
         Ok(record) => record.is_some_and(|record| record.supervisor.is_some()),

@@ -1,4 +1,4 @@
-//! How a line is shown: harmless, masked, chosen, and with its time and its service's name in front.
+//! Rendering of a line: sanitized, masked, filtered, with its time and its service's name.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -23,42 +23,42 @@ use crate::context::Context;
 use crate::style::Style;
 use crate::ui::printer::OutputError;
 
-/// Of an unfinished line that is longer, in bytes, nothing is shown before its end.
+/// Longer unfinished lines, in bytes, are only shown once they end.
 const LONGEST_PART: usize = 64 << 10;
 
-/// Stands where a line was cut.
+/// Marks the place of a cut.
 const CUT: &str = "…";
 
 /// A way to show lines.
 pub(super) struct View<'a> {
     services: Vec<ServiceName>,
-    /// One for each service; empty ones when there is only one.
+    /// One for each service; all empty if there is only one.
     prefixes: Vec<String>,
     masker: Masker,
     grep: Option<&'a Regex>,
     form: LineForm,
     zone: TimeZone,
     style: Style,
-    /// A line was met whose time is not known.
+    /// True once a line without a known time was shown.
     met_unknown_time: Cell<bool>,
-    /// How much was thrown away before it could be shown, in bytes, by the place of its service.
+    /// The number of bytes lost before they could be shown, by the index of the service.
     lost: RefCell<BTreeMap<usize, u64>>,
-    /// What was shown of lines before they were finished.
+    /// The shown parts of unfinished lines.
     pub(super) partials: Partials,
 }
 
 /// A line for programs.
 #[derive(Serialize)]
 struct JsonLine<'a> {
-    /// `None` if it is not known.
+    /// `None` if it is unknown.
     time: Option<String>,
     service: &'a str,
     text: &'a str,
     offset: u64,
-    /// The line is longer than what can be shown at once: its next piece follows.
+    /// The line is too long for one piece: the next piece follows.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cut: bool,
-    /// So many bytes before it were thrown away before they could be shown.
+    /// The number of bytes before it that were lost before they could be shown.
     #[serde(skip_serializing_if = "is_zero")]
     lost: u64,
 }
@@ -95,24 +95,24 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Masks other secrets from now on.
+    /// Replaces the secrets to mask.
     pub(super) fn mask_with(&mut self, masker: &Masker) {
         self.masker = masker.clone();
     }
 
-    /// Whether a line was met whose time is not known.
+    /// Returns true if a line without a known time was shown.
     pub(super) fn met_unknown_time(&self) -> bool {
         self.met_unknown_time.get()
     }
 
-    /// How many bytes of whom were thrown away before they could be shown, since this was asked last.
+    /// The number of bytes that were lost since the last call, by service.
     pub(super) fn take_lost(&self) -> Vec<(&ServiceName, u64)> {
         let lost = self.lost.take().into_iter();
         lost.map(|(service, bytes)| (&self.services[service], bytes)).collect()
     }
 
-    /// Writes a line if it is shown, and says whether it is. What was shown of it before is not shown
-    /// again.
+    /// Writes a line unless it is filtered out, and returns whether it did. Its part that was already shown
+    /// is not repeated.
     pub(super) fn print(&self, output: &mut dyn Write, line: MergedLine) -> Result<bool, OutputError> {
         if line.lost > 0 {
             *self.lost.borrow_mut().entry(line.service).or_default() += line.lost;
@@ -133,8 +133,7 @@ impl<'a> View<'a> {
         Ok(is_new)
     }
 
-    /// Writes what is seen of an unfinished line so far, and was not shown before: on a terminal, or
-    /// where its writer has gone back to its beginning.
+    /// Writes the new part of an unfinished line: on a terminal, or if the part ends with a carriage return.
     pub(super) fn print_unfinished(
         &self,
         output: &mut dyn Write,
@@ -168,7 +167,7 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    /// A line of its own; `is_rest` if its beginning was shown in another one.
+    /// Writes a separate line; `is_rest` if its beginning was shown in another one.
     fn print_anew(
         &self,
         output: &mut dyn Write,
@@ -196,7 +195,7 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    /// A line but for its end.
+    /// Writes a line without its line break.
     fn print_head(
         &self,
         output: &mut dyn Write,
@@ -216,7 +215,7 @@ impl<'a> View<'a> {
         Ok(output.write_all(text.as_bytes())?)
     }
 
-    /// When a line came; notes if that is not known.
+    /// The time of a line; records if it is unknown.
     fn time(&self, line: &MergedLine) -> Option<Timestamp> {
         match line.time {
             LineTime::Known(time) => Some(time),
@@ -227,8 +226,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What is shown of a line itself, but for its first bytes that were shown before; `None` if it is
-    /// not shown.
+    /// The rendered text of a line after its first `shown` bytes; `None` if it is filtered out.
     fn text<'line>(&self, line: &MergedLine<'line>, shown: usize) -> Option<Cow<'line, str>> {
         if let Some(seen) =
             sanitize::as_harmless(line.bytes).filter(|_| line.piece == Piece::default() && shown == 0)
@@ -244,12 +242,12 @@ impl<'a> View<'a> {
         Some(Cow::Owned(self.render(&text, secrets, shown)))
     }
 
-    /// What is searched is what is seen: a pattern finds no secret.
+    /// The filter sees the masked text: a pattern finds no secret.
     fn is_chosen(&self, seen: &str) -> bool {
         self.grep.is_none_or(|grep| grep.is_match(seen))
     }
 
-    /// A text as it is shown, from a place on.
+    /// Renders a text from an offset on.
     fn render(&self, text: &Text, secrets: Vec<Range<usize>>, from: usize) -> String {
         let is_colored = self.style.is_colored() && self.form != LineForm::Json;
         let from = text.plain().floor_char_boundary(from);
@@ -261,14 +259,14 @@ impl<'a> View<'a> {
         text.after(from).render(&later.collect::<Vec<_>>(), is_colored)
     }
 
-    /// RFC 3339 in the zone of this machine, always equally long.
+    /// RFC 3339 in this machine's time zone, always equally long.
     fn local(&self, time: LineTime) -> String {
         let (LineTime::Known(time) | LineTime::NotAfter(time)) = time;
         time.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
     }
 }
 
-/// An unfinished line as far as its last character is there.
+/// An unfinished line without a partial last character.
 fn whole_characters(bytes: &[u8]) -> &[u8] {
     match std::str::from_utf8(bytes) {
         Err(error) if error.error_len().is_none() => &bytes[..error.valid_up_to()],

@@ -1,5 +1,5 @@
-//! The tools that act: a helper in a session of its own carries the request out, so that a start goes on when the
-//! client gives up, or ends us with everything that it started.
+//! The tools that act: a helper in a session of its own carries the request out, so that a start continues
+//! when the client gives up or kills this process group.
 
 use std::ffi::OsString;
 use std::thread;
@@ -30,9 +30,9 @@ use crate::ui::{denial, status_json};
 
 /// How long to wait for services to be ready.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Progress is told at least this often: clients wait longer for what goes on.
+/// The longest time between two progress messages: clients extend their timeout with each.
 const PULSE: Duration = Duration::from_secs(5);
-/// The service that the helper's marker names: no service's stop ends it.
+/// The service name in the helper's marker: no service's stop ends it.
 const HELPER_NAME: &str = "assistant-request";
 
 /// How a request came out.
@@ -54,16 +54,16 @@ struct OutcomeJson<'a> {
     outcome: &'static str,
 }
 
-/// What the thread that stays with the helper has to say.
+/// A message from the helper's thread.
 enum News {
     Progress(String),
     Done(Answer),
 }
 
-/// Carries a request out, telling the client how it goes.
+/// Carries a request out, with progress messages to the client.
 ///
 /// # Errors
-/// The client gave up; what was begun goes on.
+/// The client gave up; the request continues.
 pub(super) async fn act(
     context: Context,
     desired: Desired,
@@ -71,7 +71,7 @@ pub(super) async fn act(
     client: &RequestContext<RoleServer>,
 ) -> Result<Answer, ErrorData> {
     let (sender, mut news) = unbounded_channel();
-    // Not a task: it stays with the helper although nobody waits for it any more.
+    // A thread and not a task: it stays with the helper even if the client leaves.
     let begun = thread::Builder::new().spawn(move || {
         let answer = carry_out(&context, desired, services, &sender);
         // The client may have given up.
@@ -103,7 +103,7 @@ pub(super) async fn act(
     }
 }
 
-/// Progress of one call, for a client that asked for it.
+/// The progress of one call, for a client that asked for it.
 struct Progress {
     token: Option<ProgressToken>,
     told: f64,
@@ -115,7 +115,7 @@ impl Progress {
         let Some(token) = self.token.clone() else { return };
         self.told += 1.0;
         let progress = ProgressNotificationParam::new(token, self.told).with_message(text);
-        // A client that is gone misses nothing.
+        // The client may be gone.
         let _unheard = self.peer.notify_progress(progress).await;
     }
 }
@@ -159,7 +159,7 @@ fn helper(context: &Context, request: &Request) -> Command {
     }
 }
 
-/// Runs the helper to its end; `None` if it left no report.
+/// Runs the helper to its end; `None` without a report.
 fn run(helper: &Command, news: &UnboundedSender<News>) -> Result<Option<Kept>, CommandError> {
     let mut kept = None;
     helper.session_lines(|line| match Told::read(line) {
@@ -177,7 +177,7 @@ fn answer(context: &Context, before: &ProjectStatus, kept: Kept) -> Answer {
     let context = context.reread();
     let (outcomes, ended_kernels) = match &result {
         Ok(report) => (report.outcomes.clone(), report.ended_kernels.clone()),
-        // No way to do it anyway is named: that is for the person whose work it is.
+        // No override is named: that decision belongs to the user.
         Err(busy @ Denial::WorkInProgress { .. }) => {
             let advice = "wait until it is done, or ask the person whose work it is";
             return Answer::refused(denial::failure(busy.clone()).hint(advice).lines().join("\n"));

@@ -1,4 +1,4 @@
-//! What a tool answers: a short text for the model, and the same as a value with a schema.
+//! A tool's answer: a short text for the model, and the same content as a value with a schema.
 
 use jiff::Timestamp;
 use pipulate_core::text;
@@ -19,18 +19,18 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// It was done; `value` is what the tool's schema describes.
+    /// A success; `value` matches the tool's schema.
     pub(super) fn done(text: impl Into<String>, value: &impl Serialize) -> Self {
-        // What serde_json can't write are maps without text keys, and there are none here.
+        // serde_json only fails for maps without text keys, and there are none here.
         Self { text: text.into(), structured: serde_json::to_value(value).ok(), is_error: false }
     }
 
-    /// It was tried and did not come out as asked.
+    /// An attempt that failed.
     pub(super) fn failed(text: impl Into<String>, value: &impl Serialize) -> Self {
         Self { is_error: true, ..Self::done(text, value) }
     }
 
-    /// It was not tried.
+    /// A refusal without an attempt.
     pub(super) fn refused(text: impl Into<String>) -> Self {
         Self { text: text.into(), structured: None, is_error: true }
     }
@@ -46,7 +46,7 @@ impl Answer {
     }
 }
 
-/// How the services are.
+/// The status of the services.
 pub(super) fn status(context: &Context) -> Answer {
     let status = status::project_status(context);
     let style = Style::plain();
@@ -62,7 +62,7 @@ pub(super) fn status(context: &Context) -> Answer {
     Answer::done(text, &status_json::document(&status))
 }
 
-/// What is wrong with the home.
+/// The findings about the home.
 pub(super) fn doctor(context: &Context) -> Answer {
     let found = doctor::findings(context);
     Answer::done(findings::text(&found, false, Style::plain()), &findings::document(&found))

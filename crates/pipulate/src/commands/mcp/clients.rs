@@ -1,4 +1,4 @@
-//! What to paste into the settings of an assistant's program so that it starts `pipulate mcp` for this folder.
+//! The settings with which an assistant's program starts `pipulate mcp` for this folder.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::call::McpClient;
 use crate::context::Context;
 use crate::error::Failure;
 
-/// The settings as JSON, and where they belong.
+/// Returns the settings as JSON, and their place.
 ///
 /// # Errors
 /// A path is not text, which JSON needs.

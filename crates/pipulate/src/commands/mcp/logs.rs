@@ -1,4 +1,4 @@
-//! The tool `logs`: lines as `pipulate logs --json` prints them, with bounds on their number and size.
+//! The tool `logs`: the lines of `pipulate logs --json`, limited in number and size.
 
 use jiff::Zoned;
 use pipulate_core::pattern;
@@ -15,7 +15,7 @@ use crate::style::Style;
 
 const DEFAULT_LINES: u64 = 100;
 const MOST_LINES: u64 = 1000;
-/// Of the texts of all lines, in bytes.
+/// The limit for the texts of all lines, in bytes.
 const MOST_TEXT: usize = 256 << 10;
 
 /// Of `logs`.
@@ -57,7 +57,7 @@ struct LineJson {
     offset: u64,
 }
 
-/// The lines that these arguments choose.
+/// The lines that match these arguments.
 pub(super) fn logs(context: &Context, wanted: LogsArguments) -> Answer {
     let settings = match settings(wanted) {
         Ok(settings) => settings,
@@ -100,7 +100,7 @@ fn settings(wanted: LogsArguments) -> Result<LogsSettings, String> {
     Ok(LogsSettings { services: service.into_iter().collect(), show: LogsShow::Lines(lines) })
 }
 
-/// How many of the first lines are more than is sent at once.
+/// The number of oldest lines that exceed the limit.
 fn too_many(lines: &[LineJson]) -> usize {
     let most = usize::try_from(MOST_LINES).unwrap_or(usize::MAX);
     let mut room = MOST_TEXT;

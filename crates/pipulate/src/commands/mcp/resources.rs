@@ -1,4 +1,4 @@
-//! What an assistant can read besides the tools: the configuration in force, its schema, and what the verbs do.
+//! The resources of an assistant: the configuration in effect, its schema, and the help.
 
 use pipulate_core::config::schema;
 use rmcp::model::{ErrorData, Resource};
@@ -29,7 +29,7 @@ pub(super) fn all() -> Vec<Resource> {
     .into()
 }
 
-/// The text of a resource; `help` is about all verbs.
+/// Returns the text of a resource; `help` is the help of all verbs.
 ///
 /// # Errors
 /// There is no such resource, or the configuration can't be used.

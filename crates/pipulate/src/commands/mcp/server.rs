@@ -1,4 +1,4 @@
-//! The protocol's requests, and what answers each.
+//! The protocol's requests and their handlers.
 
 use rmcp::ServerHandler;
 use rmcp::model::{
@@ -20,12 +20,12 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// `help` is about all verbs.
+    /// `help` is the help of all verbs.
     pub(super) fn new(context: Context, help: String) -> Self {
         Self { context, help }
     }
 
-    /// Runs `work`, which may block, away from the event loop.
+    /// Runs blocking `work` outside of the event loop.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Context) -> T + Send + 'static,

@@ -19,7 +19,7 @@ pub(super) enum Call {
     Act(Desired, Vec<ServiceName>),
 }
 
-/// What changes nothing.
+/// The read-only tools.
 #[derive(Debug)]
 pub(super) enum Ask {
     Status,
@@ -86,7 +86,7 @@ pub(super) fn all() -> Vec<Tool> {
     ]
 }
 
-/// Reads a call. The inner error is for the assistant, which can try again.
+/// Parses a call. The inner error is for the assistant, which can try again.
 ///
 /// # Errors
 /// There is no such tool.
@@ -111,7 +111,7 @@ fn read_as<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, String> {
     serde_json::from_value(Value::Object(arguments)).map_err(|error| format!("wrong arguments: {error}"))
 }
 
-/// The services that are to end.
+/// Parses the services to stop or restart.
 fn some_of(arguments: JsonObject) -> Result<Vec<ServiceName>, String> {
     let services = names(read_as::<EndArguments>(arguments)?.services)?;
     match services.is_empty() {

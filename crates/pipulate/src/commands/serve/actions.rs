@@ -1,5 +1,5 @@
-//! What a person asks for on the page, carried out by the engine: in this process, or, where that ends this
-//! process, by a helper.
+//! The page's requests, carried out by the engine: in this process, or by a helper if the request ends this
+//! process.
 
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -25,11 +25,11 @@ use pipulate_web::world::{Consent, Target, Verb};
 use crate::commands::act;
 use crate::context::Context;
 
-/// The service that a helper's marker names: no service's stop ends it.
+/// The service name in the helper's marker: no service's stop ends it.
 const HELPER_NAME: &str = "page-request";
-/// How long a page waits for what it starts; after that the service's card tells how it goes.
+/// The time that a page waits for a start; later the service's card shows the progress.
 const START: Duration = Duration::from_secs(30);
-/// How long a restart may take.
+/// The timeout of a restart.
 const RESTART: Duration = Duration::from_secs(90);
 
 /// Returns the request for a button.
@@ -51,7 +51,7 @@ pub(super) fn request(project: &Project, target: &Target, verb: Verb, consent: C
     Request { consent: consent == Consent::Given, decided_on, ..Request::new(desired, services, wait) }
 }
 
-/// An audience that has nobody to ask.
+/// An audience without a user to ask.
 #[derive(Debug, Default)]
 struct Quiet {
     notes: Vec<Note>,
@@ -71,18 +71,17 @@ impl Audience for Quiet {
     }
 }
 
-/// How a request came out, with what was noted.
+/// The result of a request, with its notes.
 pub(super) type Told = (Vec<Note>, Result<Report, Denial>);
 
-/// Carries a request out in a thread, and waits for `patience` at most; what takes longer goes on, and
-/// `late` is told of it.
+/// Carries a request out in a thread, and waits at most `patience`; a later result goes to `late`.
 pub(super) fn carry_out(
     mut project: Project,
     request: Request,
     patience: Duration,
     late: impl FnOnce(Told) + Send + 'static,
 ) -> Option<Told> {
-    // Other threads look at locks, and closing any descriptor of a lock gives it up.
+    // Other threads read locks, and closing any descriptor of a lock file releases the lock.
     project.takes_locks = false;
     let launched = Arc::new(Mutex::new(Vec::new()));
     project.launched = Some(Arc::clone(&launched));
@@ -98,15 +97,15 @@ pub(super) fn carry_out(
     )
 }
 
-/// Runs `work` in a thread, then `after`. Returns what it answers within `patience`; a later answer goes to
-/// `late`.
+/// Runs `work` in a thread, then `after`. Returns its result if it comes within `patience`; a later one goes
+/// to `late`.
 fn in_time<T: Send + 'static>(
     patience: Duration,
     work: impl FnOnce() -> T + Send + 'static,
     late: impl FnOnce(T) + Send + 'static,
     after: impl FnOnce() + Send + 'static,
 ) -> Option<T> {
-    // Without room in it, an answer is handed over only while somebody waits for it.
+    // A channel without capacity: `send` fails unless the receiver is still waiting.
     let (sender, receiver) = mpsc::sync_channel(0);
     thread::spawn(move || {
         if let Err(mpsc::SendError(answer)) = sender.send(work()) {
@@ -117,7 +116,7 @@ fn in_time<T: Send + 'static>(
     receiver.recv_timeout(patience).ok()
 }
 
-/// Waits for supervisors that this process launched, and forgets them when they have ended.
+/// Reaps the supervisors that this process launched when they end.
 fn reap(launched: &Mutex<Vec<Verified>>) {
     let mut children = std::mem::take(&mut *launched.lock().unwrap_or_else(PoisonError::into_inner));
     while !children.is_empty() {
@@ -137,7 +136,7 @@ fn reap(launched: &Mutex<Vec<Verified>>) {
     }
 }
 
-/// Hands a request to a helper, which goes on when this process ends by it.
+/// Hands a request to a helper, which continues when the request ends this process.
 ///
 /// # Errors
 /// It can't be started.
@@ -159,7 +158,7 @@ pub(super) fn hand_over(context: &Context, request: &Request) -> Result<(), Comm
     .detached()
 }
 
-/// Takes the report that a helper of an earlier instance left.
+/// Takes the report of an earlier instance's helper.
 pub(super) fn left(context: &Context) -> Option<Kept> {
     Kept::take(&context.project.layout)
 }

@@ -1,4 +1,4 @@
-//! Apps that are made from the page.
+//! Apps that are created from the page.
 
 use std::path::Path;
 
@@ -63,7 +63,7 @@ impl Home {
     }
 }
 
-/// What is typed for the same app, without options.
+/// The command for the same app, without options.
 fn command(path: &str) -> String {
     format!("pipulate app {} ", shell_word(path))
 }

@@ -1,4 +1,4 @@
-//! The page's chat: where Ollama is, where chats are kept, and what is known about a service.
+//! Chat adapter of the page: Ollama's address, the folder of the chats, and a service's details.
 
 use pipulate_core::service::ServiceName;
 use pipulate_environment::ollama::Place;

@@ -1,6 +1,6 @@
-//! The project as the page sees it: the app's questions answered with what the commands know.
+//! The project for the page: answers the app's queries with the commands' code.
 //!
-//! Invariant: the configuration is read again for every question, for a page may be open for days.
+//! Invariant: the configuration is read again for every query, because a page may be open for days.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -36,26 +36,26 @@ use crate::context::Context;
 use crate::style::Style;
 use crate::{jupyter_login, links};
 
-/// How long a page waits for what it asked for; then that goes on by itself. A browser gives up after
+/// The time that a page waits for its request, which then continues in the background. Browsers give up after
 /// a minute.
 const PATIENCE: Duration = Duration::from_secs(45);
-/// How long a page waits for what JupyterLab says about its kernels.
+/// The timeout of JupyterLab's answer about its kernels.
 const JUPYTER_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// One project, and the program that serves its page.
 pub(super) struct Home {
     pub(super) context: Context,
     own: Option<ServiceName>,
-    /// What came of a request that the page no longer waited for.
+    /// The result of a request that the page stopped waiting for.
     late: Arc<Mutex<Option<News>>>,
-    /// The program's file when it was started.
+    /// The version of the program's file at the start.
     program: Option<Version>,
     /// `None` until lines are shown.
     secrets: Mutex<Option<LiveSecrets>>,
     history: Mutex<History>,
 }
 
-/// What changes when a file is replaced or written to.
+/// Changes when a file is replaced or written to.
 type Version = (u64, u64, i64, i64);
 
 fn version(path: &std::path::Path) -> Option<Version> {
@@ -64,7 +64,7 @@ fn version(path: &std::path::Path) -> Option<Version> {
 }
 
 impl Home {
-    /// `own` is the service that this process is.
+    /// `own` is the service of this process.
     pub(super) fn new(context: Context, own: Option<ServiceName>) -> Self {
         let program = version(&context.project.exe);
         Self {
@@ -81,12 +81,12 @@ impl Home {
         EnvFile::of(&self.context.project.layout)
     }
 
-    /// Whether this service is the one that serves the page.
+    /// Returns true if this service serves the page.
     pub(super) fn is_served_by(&self, service: &ServiceName) -> bool {
         self.own.as_ref() == Some(service)
     }
 
-    /// Whether the service that serves the page is meant, too.
+    /// Returns true if the target includes the service that serves the page.
     fn is_own(&self, target: &Target) -> bool {
         match target {
             Target::All => self.own.is_some(),
@@ -94,7 +94,7 @@ impl Home {
         }
     }
 
-    /// What would end with a stop or restart that a person may not think of.
+    /// The less obvious losses from a stop or restart.
     fn ends(&self, target: &Target, verb: Verb) -> Vec<String> {
         let stops_all = *target == Target::All && verb == Verb::Stop;
         if let (Target::One(service), Verb::Stop, true) = (target, verb, self.is_own(target)) {
@@ -141,7 +141,7 @@ impl StatusSource for Home {
             let file = context.project.layout.config();
             format!("{file} can't be used, so services that don't run are missing here: {error}")
         });
-        // A file that is missing for a moment is being replaced.
+        // A briefly missing file is being replaced.
         let now = version(&self.context.project.exe);
         let is_outdated = now.is_some() && self.program.is_some() && now != self.program;
         let outdated =

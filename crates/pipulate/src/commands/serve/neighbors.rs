@@ -1,4 +1,4 @@
-//! Other users of this machine: whose connections are answered, and a key that one of them may have seen.
+//! Other users of this machine: the admission of their connections, and a key that one of them may have seen.
 
 use std::collections::HashSet;
 use std::fs;
@@ -15,10 +15,10 @@ use pipulate_web::sign::{KeySource, Token};
 
 use crate::context::Context;
 
-/// Strangers that are told of by name; more are of no use to anyone who reads the log.
+/// The number of refused users that are logged by name, to keep the log readable.
 const MOST_TOLD: usize = 100;
 
-/// Lets in this user, root, and whom the configuration names. Of others, each is told of once.
+/// Admits this user, root, and the configured users. Each refused user is logged once.
 pub(super) fn admission(context: &Context) -> Admission {
     let users = context.config_or_warning().map_or(&[][..], |config| &config.web_users);
     let mut guests = Vec::new();
@@ -54,7 +54,7 @@ fn refusal(stranger: Stranger) -> String {
     }
 }
 
-/// The key as its file says at each moment. While the file is missing or damaged, the last one counts.
+/// Reads the key from its file at each use. While the file is missing or damaged, the last one counts.
 pub(super) fn key_source(layout: &Layout, first: Token) -> KeySource {
     let path = layout.token();
     let seen = Mutex::new((version(&path), first));
@@ -71,7 +71,7 @@ pub(super) fn key_source(layout: &Layout, first: Token) -> KeySource {
     })
 }
 
-/// What changes when the file is replaced, which is the only way in which it is written.
+/// Changes when the file is replaced, as every write does.
 fn version(path: &Path) -> Option<(u64, u64, i64, i64)> {
     let file = fs::metadata(path).ok()?;
     Some((file.dev(), file.ino(), file.ctime(), file.ctime_nsec()))

@@ -1,4 +1,4 @@
-//! How a request came out, for the page: lines, or why it was not carried out.
+//! The result of a request, for the page: lines, or why it was not carried out.
 
 use pipulate_core::answer::{Line, Note};
 use pipulate_core::status::ProjectStatus;
@@ -14,7 +14,7 @@ use crate::error::Failure;
 use crate::ui::launched::{self, Launched};
 use crate::ui::{denial, receipt};
 
-/// What was done, or why not. `before` is what was true then.
+/// The report of a result. `before` is the status before the request.
 pub(crate) fn of_result(
     context: &Context,
     request: &Request,
@@ -46,7 +46,7 @@ pub(crate) fn of_result(
     Ok(lines)
 }
 
-/// The word for a desired state.
+/// The verb for a desired state.
 pub(crate) fn verb_of(desired: Desired) -> Verb {
     match desired {
         Desired::Running => Verb::Start,
@@ -91,7 +91,7 @@ fn of_outcomes(
     Ok(lines)
 }
 
-/// What failed and what to do, line by line.
+/// The failure and the advice, line by line.
 pub(super) fn of_failure(failure: &Failure) -> String {
     failure.lines().join("\n")
 }

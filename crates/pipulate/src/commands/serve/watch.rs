@@ -1,4 +1,4 @@
-//! Waiting for news of the services and of their logs, by the kernel's word.
+//! Waits for changes of the services and of their logs with kernel events.
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use pipulate_web::world::Watching;
 use crate::commands::logs::{self, Scope};
 use crate::context::Context;
 
-/// Records that are written, kernels that come and go, and processes that end.
+/// Record writes, kernels that come and go, and process ends.
 pub(super) struct RecordWatch {
     layout: Layout,
     folders: [Watch; 2],
@@ -33,7 +33,7 @@ impl RecordWatch {
         watch
     }
 
-    /// Supervisors, and services: one whose supervisor is gone ends without a word.
+    /// Watches supervisors and services: an unsupervised service ends without a record.
     fn pin(&mut self) {
         let host = identity::host();
         let records = record::services(&self.layout).unwrap_or_default().into_iter();
@@ -41,8 +41,8 @@ impl RecordWatch {
         let named: Vec<ProcessIdentity> = records
             .flat_map(|record| record.supervisor.into_iter().chain(record.main.map(|main| main.identity)))
             .collect();
-        // A supervisor that ends lets go of its lock only after its last record, which does not name it:
-        // its end is news, too.
+        // A supervisor releases its lock only after its last record, which does not name it: its end is an
+        // event, too.
         self.processes.retain(Verified::lives);
         let is_pinned = |identity: &&ProcessIdentity| {
             self.processes.iter().any(|process| process.identity() == *identity)
@@ -59,7 +59,7 @@ impl Watching for RecordWatch {
         let is_news = wait_for(folders.chain(processes), patience);
         if is_news {
             for folder in &mut self.folders {
-                // Whatever it was: it is looked at.
+                // Every event leads to a check.
                 let _wake = folder.rearm();
             }
             self.pin();
@@ -68,7 +68,7 @@ impl Watching for RecordWatch {
     }
 }
 
-/// What services print.
+/// The services' output.
 pub(super) struct LogWatch {
     context: Context,
     services: Vec<ServiceName>,
@@ -77,7 +77,7 @@ pub(super) struct LogWatch {
 
 impl LogWatch {
     pub(super) fn new(context: &Context) -> Self {
-        // Without a folder of logs there are none yet; the watch tells when it comes.
+        // Without the logs' folder there are none yet; the watch reports when it is created.
         let services = expected(context).unwrap_or_default();
         let watch = Watch::new(&context.project.layout, &services);
         Self { context: context.clone(), services, watch }
@@ -104,12 +104,12 @@ fn expected(context: &Context) -> Result<Vec<ServiceName>, StoreError> {
     logs::services(&context.reread(), Scope::Expected)
 }
 
-/// Whether one of them became readable.
+/// Returns true if one of them became readable.
 fn wait_for<'fd>(descriptors: impl Iterator<Item = BorrowedFd<'fd>>, patience: Duration) -> bool {
     let watched: Vec<_> = descriptors.map(|descriptor| (descriptor, Interest::Read)).collect();
     match poll::wait(&watched, Some(patience)) {
         Ok(ready) => ready.iter().any(|ready| ready.ready || ready.hung_up),
-        // Looked at all the same, after a while.
+        // On an error, check again after a while.
         Err(_) => {
             std::thread::sleep(patience);
             true
@@ -126,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// Longer than anything here takes.
+    /// Longer than any step here takes.
     const PATIENCE: Duration = Duration::from_secs(60);
 
     fn record(layout: &Layout, supervisor: Option<ProcessIdentity>) -> Record {

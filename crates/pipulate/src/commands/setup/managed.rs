@@ -1,4 +1,5 @@
-//! A project whose packages another tool manages: its own command is named, and run on a yes.
+//! A project whose packages another tool manages: Pipulate names that tool's command, and runs it after a
+//! yes.
 
 use pipulate_core::text::shell_words;
 use pipulate_environment::managers::Manager;
@@ -9,7 +10,7 @@ use crate::error::Failure;
 use crate::ui::ask;
 use crate::ui::progress::Progress;
 
-/// The tool that is named in what differs, unless a set-up does its work.
+/// The tool in these differences, unless a set-up does its work.
 pub(super) fn of(drift: &[Drift]) -> Option<Manager> {
     drift.iter().find_map(|drift| match drift {
         Drift::ManagedBy(manager) | Drift::ManagerLacks { manager, is_listed: true, .. }
@@ -21,15 +22,15 @@ pub(super) fn of(drift: &[Drift]) -> Option<Manager> {
     })
 }
 
-/// Whether a person at the terminal wants its environment made.
+/// Returns true if the user at the terminal wants the environment installed.
 pub(super) fn is_wanted(context: &Context, manager: Manager) -> bool {
     let command = manager.install_command();
-    // What is not installed can't be run: then it is only named.
+    // A tool that is not installed is only named.
     manager.command(&context.project.around, &context.project.layout, &command).is_some()
         && ask::yes(&context.printer, &format!("{manager}. Run `{}` now?", command.join(" ")))
 }
 
-/// What to do where nobody was asked.
+/// The advice without a terminal.
 pub(super) fn hint(manager: Manager) -> String {
     let install = manager.install_command().join(" ");
     match manager.interpreter {
@@ -42,10 +43,10 @@ pub(super) fn hint(manager: Manager) -> String {
     }
 }
 
-/// Has the tool make its environment, after a yes.
+/// Runs the tool's install command, after a yes.
 ///
 /// # Errors
-/// There was no yes, or the tool failed.
+/// The answer was no, or the tool failed.
 pub(super) fn install(context: &Context, manager: Manager) -> Result<(), Failure> {
     if !is_wanted(context, manager) {
         return Err(Failure::failed(manager.to_string()).hint(hint(manager)));
@@ -53,7 +54,7 @@ pub(super) fn install(context: &Context, manager: Manager) -> Result<(), Failure
     run(context, manager, &manager.install_command())
 }
 
-/// Runs a command of the tool, and shows what it prints.
+/// Runs a command of the tool, and shows its output.
 ///
 /// # Errors
 /// It is not installed, or failed.

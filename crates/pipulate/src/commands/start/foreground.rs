@@ -1,8 +1,8 @@
-//! `start --foreground`: stays, shows what the services print, and stops them at the end.
+//! `start --foreground`: stays, shows the services' output, and stops them at the end.
 //!
-//! Ctrl-C and TERM stop everything, from the first moment on; they are the only order to. A closed
-//! output, a closed terminal, and a start that fails leave running what they did not begin. What
-//! failed keeps nobody from the rest, as in any other start; but the end is then a failure, too.
+//! Only Ctrl-C and TERM stop everything, from the first moment on. A closed output, a closed terminal, and a
+//! failed start leave services running that they did not begin. A failed service doesn't affect the others,
+//! as in any other start; but the exit code is then a failure, too.
 
 use std::io::Read as _;
 use std::os::fd::AsFd as _;
@@ -27,16 +27,16 @@ use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
 
-/// What ends a start in the foreground.
+/// The signals that end a start in the foreground.
 pub(super) const ENDED_BY: [i32; 2] = [SIGINT, SIGTERM];
 
-/// Ctrl-C in `start --foreground | tee log` ends `tee`, too, and the output may close before we hear
-/// of the key: this long after a closed output it still counts as pressed at the same moment.
+/// Ctrl-C in `start --foreground | tee log` ends `tee`, too, and the output may close before this process
+/// gets the signal: for this long after a closed output, a signal counts as the same key press.
 const SAME_KEY: Duration = Duration::from_millis(250);
-/// How long a second Ctrl-C is waited for once the output is closed.
+/// The time to wait for a second Ctrl-C once the output is closed.
 const SECOND_KEY: Duration = Duration::from_secs(10);
 
-/// Ctrl-C before everything was up: what this start began is stopped, and nothing more is begun.
+/// Handles Ctrl-C before everything was up: stops the services that this start began.
 pub(super) fn leave_early(
     context: &Context,
     services: &[ServiceName],
@@ -55,7 +55,7 @@ pub(super) fn leave_early(
     stop::stop_services(context, begun)
 }
 
-/// Stays until somebody leaves, or nothing runs any more. `failure` is what became of the others.
+/// Stays until the user leaves, or no service runs. `failure` is that of the other services.
 pub(super) fn stay(
     context: &Context,
     services: &[ServiceName],
@@ -88,8 +88,8 @@ pub(super) fn stay(
     Ok(if has_failed { ExitStatus::Failed } else { clean })
 }
 
-/// What was begun before the start itself failed does not go on without it. What ran before does, and
-/// so does work that was begun meanwhile.
+/// Stops the services that were begun before the start itself failed. Earlier services stay, and so does
+/// JupyterLab with new work in progress.
 pub(super) fn give_up(
     context: &Context,
     services: &[ServiceName],
@@ -124,7 +124,7 @@ fn follow(
     let Keys { stream: interrupted, is_terminated } = keys;
     context.printer.note("Ctrl-C stops everything");
     let was_warned = AtomicBool::new(false);
-    // Hours of work may be lost by a key that is pressed by habit.
+    // A key pressed by habit may lose hours of work.
     let is_meant = || {
         is_terminated.load(Ordering::SeqCst)
             || was_warned.swap(true, Ordering::SeqCst)
@@ -145,11 +145,11 @@ fn follow(
         }
         (&*interrupted).read_exact(&mut [0])?;
     }
-    // It was said that the next one stops everything.
+    // The warning said that the next one stops everything.
     Ok(if comes(interrupted, SECOND_KEY)? { logs::Ended::Left } else { logs::Ended::Unread })
 }
 
-/// Whether a signal comes within this time.
+/// Returns true if a signal comes within this time.
 fn comes(interrupted: &UnixStream, patience: Duration) -> Result<bool, Failure> {
     let deadline = Instant::now() + patience;
     loop {
@@ -161,7 +161,7 @@ fn comes(interrupted: &UnixStream, patience: Duration) -> Result<bool, Failure> 
     }
 }
 
-/// In one line, so that a closed output says no more than a closed terminal.
+/// Prints one line, so that a closed output says as much as a closed terminal.
 fn say_what_goes_on(context: &Context, services: &[ServiceName], why: &str) {
     let living = names(&living(context, services));
     match living.is_empty() {
@@ -188,7 +188,7 @@ fn names(services: &[ServiceStatus]) -> String {
     services.iter().map(|service| service.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether there is work in progress, which is named.
+/// Warns of work in progress; returns true if there is any.
 fn warn_of_work(context: &Context, services: &[ServiceName]) -> bool {
     let is_theirs = services.iter().any(|service| service.as_str() == ServiceName::JUPYTER);
     let work = if is_theirs { work::in_progress(&context.project.layout) } else { Vec::new() };
@@ -207,10 +207,10 @@ fn living(context: &Context, services: &[ServiceName]) -> Vec<ServiceStatus> {
     status.filter(|service| services.contains(&service.name) && service.is_there()).collect()
 }
 
-/// Stopped from elsewhere, or done: that is well. What crashed is told.
+/// A success if the services were stopped by another command or are done; reports crashes.
 fn how_they_ended(context: &Context, services: &[ServiceName]) -> Result<ExitStatus, Failure> {
     context.printer.note("Everything has stopped");
-    // Their last words, as they said that they end; who wrote them may still be on the way out.
+    // From their last records, which say that they end; their supervisors may still be exiting.
     let records =
         services.iter().filter_map(|service| record::read(&context.project.layout, service).ok().flatten());
     let crashed: Vec<Record> = records.filter(|record| record.state == ServiceState::Crashed).collect();

@@ -1,4 +1,4 @@
-//! Starting services on a terminal, and what came of it.
+//! Starts services on a terminal, and collects the results.
 
 use pipulate_core::service::ServiceName;
 use pipulate_engine::execute::{Event, Withdrawal};
@@ -13,15 +13,15 @@ use crate::ui::launched::Launched;
 use crate::ui::progress::Progress;
 use crate::ui::{announced, denial, started};
 
-/// How a start went.
+/// The result of a start.
 pub(crate) struct Attempt {
-    /// What it began itself, and not what it found or took over.
+    /// Services that it began itself, without those it found running or took over.
     pub(crate) begun: Vec<ServiceName>,
     pub(crate) launched: Result<Launched, Failure>,
 }
 
-/// Starts the services group by group, each after those that it depends on; a failure keeps back only
-/// those that need what failed.
+/// Starts the services group by group in dependency order; a failure affects only the services that need the
+/// failed one.
 pub(crate) fn launch_all(
     context: &Context,
     services: &[ServiceName],
@@ -42,10 +42,10 @@ pub(crate) fn launch_all(
     Attempt { begun: view.begun, launched: outcomes.map(Launched::of).map_err(denial::failure) }
 }
 
-/// A start on the terminal.
+/// The display of a start on the terminal.
 struct View<'a> {
     context: &'a Context,
-    /// Whether anybody waits for what comes.
+    /// True if the caller waits for the services.
     is_shown: bool,
     welcome: Option<Welcome<'a>>,
     greeting: Option<Greeting>,
@@ -64,16 +64,16 @@ impl View<'_> {
         }
         match event {
             Event::Begun { services } => {
-                // While the services start, there is time to look at numpy and to ask Ollama.
+                // While the services start, there is time to check numpy and ask Ollama.
                 self.greeting = self.welcome.take().map(Welcome::say).filter(|_| self.is_shown);
-                // Ollama's words come in between: two can't move one line.
+                // Ollama's text would interrupt the progress line: both use the last line.
                 if self.is_shown && self.greeting.is_none() {
                     let progress = Progress::new(&self.context.printer);
                     progress.now(format!("waiting for {}", names(services)));
                     self.progress = Some(progress);
                 }
             }
-            // What takes long is named at the end.
+            // Slow services are named at the end.
             Event::Settled {
                 outcome: Outcome::Begun | Outcome::TimedOut | Outcome::StartWithdrawn, ..
             } => {}

@@ -1,4 +1,4 @@
-//! Opening services' pages in the browser, each once.
+//! Opens services' pages in the browser, each once.
 
 use pipulate_core::service::ServiceName;
 use pipulate_environment::browser::plan::Plan;
@@ -8,8 +8,8 @@ use pipulate_environment::browser::{self, Outcome, Page};
 use crate::context::Context;
 use crate::links;
 
-/// Opens the pages of these services, as far as they have one. A browser that does not open is
-/// said, and fails nothing. Whether all opened.
+/// Opens the pages of these services, if they have one. Reports a browser that does not open, without
+/// failing. Returns true if all opened.
 pub(crate) fn open<'a>(context: &Context, services: impl Iterator<Item = &'a ServiceName>) -> bool {
     let printer = &context.printer;
     let mut pages = Vec::new();

@@ -1,4 +1,4 @@
-//! What runs with another version, or another file, of the program.
+//! Services that run another version, or another file, of the program.
 
 use pipulate_core::service::ServiceName;
 use pipulate_engine::request::{Desired, Request, Wait};
@@ -8,7 +8,8 @@ use crate::context::{Context, program};
 use crate::error::Failure;
 use crate::ui::{denial, notes};
 
-/// Gives old logs their bounds, and has supervisors, the bare words and the embedded app of this project run this program.
+/// Limits old logs, and switches the supervisors, the bare words and the embedded app of this project to this
+/// program.
 pub(super) fn take_over(context: &Context, names: &[ServiceName], wait: Wait) -> Result<(), Failure> {
     program::remember(context);
     let project = &context.project;
@@ -23,7 +24,7 @@ pub(super) fn take_over(context: &Context, names: &[ServiceName], wait: Wait) ->
     }
     let request = Request::new(Desired::Restarted, apps, wait);
     let mut asker = Asker::new(context, "restart", &request.services);
-    // One that did not come back is started again, or reported, with the others.
+    // If one doesn't come back, the start handles it with the others.
     if let Err(denied) = project.act(&request, &mut asker) {
         context.printer.failure(&asker.failure(denied));
     }

@@ -1,5 +1,4 @@
-//! What the seed's shell said when it was entered, in its order: packages, numpy, how to stop,
-//! Ollama's word, the address.
+//! The greeting of the original shell, in its order: packages, numpy, how to stop, Ollama, the address.
 //!
 //! The checks run while the services start. Ollama never delays or fails anything.
 
@@ -23,20 +22,20 @@ use crate::error::Failure;
 use crate::ui::printer::Printer;
 use crate::ui::setup_events;
 
-/// The longest that Ollama may take.
+/// Ollama's timeout.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is left to be said.
+/// The rest of the greeting.
 pub(crate) struct Welcome<'a> {
     context: &'a Context,
     config: &'a Config,
     python: PathBuf,
 }
 
-/// Makes the environment ready and says how many packages it has.
+/// Sets up the environment and prints the number of packages.
 ///
 /// # Errors
-/// There is no Python to go on with.
+/// There is no usable Python.
 pub(crate) fn prepare<'a>(
     context: &'a Context,
     config: &'a Config,
@@ -58,7 +57,7 @@ pub(crate) fn prepare<'a>(
 }
 
 impl Welcome<'_> {
-    /// To somebody who enters a shell: what to type.
+    /// For a shell: prints the commands to type.
     pub(crate) fn say_at_entry(self) -> Greeting {
         let printer = &self.context.printer;
         self.check_all();
@@ -68,7 +67,7 @@ impl Welcome<'_> {
         self.greet()
     }
 
-    /// Says the rest, and lets Ollama speak when it can.
+    /// Prints the rest, and starts Ollama's check.
     pub(super) fn say(self) -> Greeting {
         let printer = &self.context.printer;
         self.check_all();
@@ -150,8 +149,8 @@ impl Welcome<'_> {
     }
 }
 
-/// Prints one event, and after Ollama's absence the way to have it here; whether the line is still
-/// open after it.
+/// Prints one event, and after Ollama's absence the way to install it; returns true if the line is still
+/// open.
 fn speak(printer: &Printer, event: &GreetingEvent, in_line: bool, way: Option<&str>) -> bool {
     match event {
         GreetingEvent::Text(text) => {
@@ -173,7 +172,7 @@ fn speak(printer: &Printer, event: &GreetingEvent, in_line: bool, way: Option<&s
     }
 }
 
-/// Ollama's word, under way.
+/// Ollama's running check.
 pub(crate) struct Greeting {
     thread: Option<JoinHandle<()>>,
     open: Arc<Mutex<bool>>,
@@ -181,10 +180,10 @@ pub(crate) struct Greeting {
 }
 
 impl Greeting {
-    /// Lets it come to its end, which its own deadline bounds, and says where to learn more.
+    /// Waits for its end, which has a deadline, and prints where to learn more.
     pub(crate) fn finish(mut self) {
         if let Some(thread) = self.thread.take() {
-            // Advisory: if it failed, there is nothing to say.
+            // Advisory: a failure is not reported.
             let _silence = thread.join();
         }
         self.printer.note("\nLearn more at https://pipulate.com <--Ctrl+Click\n");
@@ -192,7 +191,7 @@ impl Greeting {
 }
 
 impl Drop for Greeting {
-    /// Nothing is said after `start` has gone on without it.
+    /// Stops the output once `start` has continued without it.
     fn drop(&mut self) {
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = false;
     }

@@ -1,8 +1,7 @@
 //! Log subscriber: writes a supervisor's events as lines of supervisor.log.
 //!
-//! A subscriber of our own, because the usual one stands on a registry of spans, and that is 32 KiB
-//! of private memory in each of a hundred supervisors. No span is ever entered here: an event is a
-//! line, and its form is that of `tracing-subscriber`.
+//! The usual subscriber needs a registry of spans, which is 32 KiB of private memory in each of a hundred
+//! supervisors. No span is ever entered here: an event is a line, in the format of `tracing-subscriber`.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -16,7 +15,7 @@ use tracing_subscriber::field::MakeVisitor as _;
 use tracing_subscriber::fmt::format::{DefaultFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 
-/// Writes to stderr, which is supervisor.log, or the next one when that has become too long.
+/// Writes to stderr, which is supervisor.log, or to its successor when it has become too long.
 pub(super) struct LogSubscriber(pub(super) Layout);
 
 impl Subscriber for LogSubscriber {
@@ -25,7 +24,7 @@ impl Subscriber for LogSubscriber {
     }
 
     fn event(&self, event: &Event<'_>) {
-        // A full disk is no reason to end: what can't be said then stays unsaid.
+        // A full disk must not end the supervisor: events are lost meanwhile.
         let _unsaid = line(event).map_err(io::Error::other).and_then(|line| self.write(&line));
     }
 
@@ -43,9 +42,9 @@ impl Subscriber for LogSubscriber {
 }
 
 impl LogSubscriber {
-    /// Whole, so that those of several supervisors do not mix.
+    /// In one write, so that lines of several supervisors do not mix.
     fn write(&self, line: &str) -> io::Result<()> {
-        // As long as there is no other one, the old one goes on.
+        // Until there is another one, keep using the old one.
         if let Ok(Some(next)) = own_log::successor(&self.0, io::stderr()) {
             rustix::stdio::dup2_stderr(&next)?;
         }
