@@ -1,6 +1,6 @@
-//! Adding packages: to the list that the project keeps, then to its environment.
+//! Adds packages: to the project's list, then to its environment.
 //!
-//! What could not be installed is not left in the list.
+//! Packages that could not be installed are removed from the list again.
 
 mod list;
 
@@ -22,19 +22,19 @@ use crate::stamp::Stamp;
 use crate::uv::{self, Uv};
 use crate::venv::existing_python;
 
-/// What came of it.
+/// The result of adding packages.
 #[derive(Debug)]
 pub struct Added {
-    /// The file that lists them now; the one that lists them no more, where nothing could be installed.
+    /// The file that lists them now; if they could not be installed, the file that they were removed from.
     pub file: PathBuf,
     /// Those that were listed before.
     pub listed_before: Vec<String>,
-    /// They could not be installed, and the list is as it was.
+    /// They could not be installed, and the list was restored.
     pub taken_back: bool,
     pub report: SetupReport,
 }
 
-/// Why nothing was added.
+/// The reason why no package was added.
 #[derive(Debug, thiserror::Error)]
 pub enum AddError {
     #[error("{text:?} is not a package: {reason}")]
@@ -57,10 +57,10 @@ pub enum AddError {
     Setup(#[from] SetupError),
 }
 
-/// Adds packages, such as `pandas` or `pandas>=2`, to what the project asks for, and installs them.
+/// Adds packages, such as `pandas` or `pandas>=2`, to the project's list, and installs them.
 ///
 /// # Errors
-/// Nothing was added, or there is no Python to add them to.
+/// No package was added, or there is no Python to add it to.
 pub fn add(
     request: &SetupRequest<'_>,
     packages: &[String],
@@ -85,7 +85,7 @@ pub fn add(
         && !wanted.is_locked()
         && install_beside(request, packages, on_event)?
     {
-        // The rest was asked for before, and waits for a stop.
+        // The other changes are older, and wait for a stop.
         report.warning = None;
         report.changed = true;
         report.drift.push(Drift::RequirementsChanged);
@@ -99,7 +99,7 @@ pub fn add(
     let taken_back = has_failed && changed.iter().any(Change::is_one);
     if taken_back {
         changed.iter().try_for_each(Change::take_back)?;
-        // What it tells of is asked for again, and nothing else was installed.
+        // The stamp is valid again: its requirements are restored, and nothing else was installed.
         if let Some(stamp @ Stamp::Made(_)) = stamp {
             stamp.write(request.layout)?;
         }
@@ -108,7 +108,7 @@ pub fn add(
     Ok(Added { file, listed_before, taken_back, report: installed? })
 }
 
-/// Writes the packages where the project lists what it wants; the list itself comes first.
+/// Writes the packages to the project's list, which comes first in the result.
 fn write(
     request: &SetupRequest<'_>,
     wanted: &Requirements,
@@ -140,7 +140,7 @@ fn write(
     }
 }
 
-/// uv itself writes what it reads.
+/// Lets uv edit its own files.
 fn uv_add(
     request: &SetupRequest<'_>,
     file: &Path,
@@ -177,16 +177,16 @@ fn some_uv(request: &SetupRequest<'_>, python: Option<&Path>) -> Option<Uv> {
     uv::at_hand(request.around).or_else(|| uv::fetch(request.around, python?).ok())
 }
 
-/// A file, and what it held before.
+/// A file with its previous contents.
 struct Change {
     file: PathBuf,
-    /// `None`: there was none.
+    /// `None`: there was no file.
     before: Option<Vec<u8>>,
 }
 
 impl Change {
     fn of(file: &Path) -> Result<Self, StoreError> {
-        // What is written is the file that a link leads to.
+        // Through a link, its target is written.
         let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
         match files::read_foreign(&file) {
             Ok(before) => Ok(Self { file, before: Some(before) }),
@@ -214,7 +214,7 @@ impl Change {
     }
 }
 
-/// Writes a file of the user's whole, with the permissions that it has.
+/// Replaces a user's file atomically, with its permissions.
 fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let Ok(old) = fs::metadata(file) else { return fs::write(file, bytes) };
     let folder = file.parent().unwrap_or(Path::new("/"));

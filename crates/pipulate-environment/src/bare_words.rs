@@ -1,6 +1,6 @@
 //! The two bare words, `start` and `stop`: small scripts in the venv's `bin/`.
 //!
-//! A file of that name that is not ours is never touched. Ours is rewritten only when it differs.
+//! A foreign file with that name is never changed. Our own is only rewritten if it differs.
 
 use std::fs;
 use std::io::{self, Write};
@@ -15,15 +15,15 @@ use pipulate_store::files;
 use crate::surroundings::Surroundings;
 use crate::template::fill;
 
-/// The verbs that are words of their own.
+/// The verbs with bare words.
 pub(crate) const WORDS: [&str; 2] = ["start", "stop"];
 
 const TEMPLATE: &str = include_str!("bare-word.sh");
 
-/// By its second line a file is known to be ours.
+/// Our files are identified by their second line.
 const OURS: &[u8] = b"#!/bin/sh\n# Made by pipulate, and made again when it changes";
 
-/// Why a bare word is not there.
+/// The reason why a bare word was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum BareWordError {
     #[error("{} was not created by Pipulate and was not changed; the bare word {word} won't run Pipulate here", .path.display())]
@@ -32,15 +32,14 @@ pub enum BareWordError {
     Store(#[from] StoreError),
 }
 
-/// Writes both into the venv, for that project and with these programs, of which the first that is there
-/// counts; tells what could not be done.
+/// Writes both to the venv, for that project; they run the first existing file of `programs`. Returns the
+/// errors.
 pub fn write_all(venv: &Path, project: &Path, programs: &[PathBuf]) -> Vec<String> {
     let failed = WORDS.into_iter().filter_map(|word| write(venv, project, programs, word).err());
     failed.map(|error| error.to_string()).collect()
 }
 
-/// Lets the words of that project which are there run these programs from now on; tells what could not be
-/// done.
+/// Makes the existing words of that project run these programs from now on. Returns the errors.
 pub fn refresh(venv: &Path, project: &Path, programs: &[PathBuf]) -> Vec<String> {
     let line = [b"\nproject=", &*quoted_for_sh(project.as_os_str().as_bytes()), b"\n"].concat();
     let is_of_project = |word: &&str| {
@@ -54,20 +53,20 @@ pub fn refresh(venv: &Path, project: &Path, programs: &[PathBuf]) -> Vec<String>
         .collect()
 }
 
-/// Whether the word in this `bin/` folder is one of ours.
+/// Returns true if the word in this `bin/` folder is one of ours.
 pub fn is_there(bin: &Path, word: &str) -> bool {
     files::read_foreign(&bin.join(word)).is_ok_and(|script| script.starts_with(OURS))
 }
 
-/// What a person here types to start or stop the project of this `bin/` folder: the bare word, where
-/// the shell finds ours under it.
+/// The command to start or stop the project of this `bin/` folder: the bare word, if the shell finds ours
+/// under that name.
 pub fn typed(bin: &Path, word: &'static str, around: &Surroundings) -> String {
     let found = around.programs(word).next();
     let is_ours = found.is_some_and(|program| program.parent() == Some(bin)) && is_there(bin, word);
     if is_ours { word.to_owned() } else { format!("pipulate {word}") }
 }
 
-/// Writes one; tells whether it changed.
+/// Writes one word; returns false if it was already up to date.
 ///
 /// # Errors
 /// The file is not ours, or can't be written.
@@ -90,7 +89,7 @@ pub fn write(
     Ok(true)
 }
 
-/// Whole or not at all: a shell may be reading the old one this moment.
+/// Atomic: a shell may be reading the old file.
 fn replace(path: &Path, script: &[u8]) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let mut file = tempfile::Builder::new().prefix(".word-").tempfile_in(folder)?;
@@ -132,7 +131,7 @@ mod tests {
             self.folder.path().join(WEIRD)
         }
 
-        /// A program that shows its arguments, each between brackets.
+        /// A program that prints its arguments, each in brackets.
         fn program(&self, folder: &str) -> PathBuf {
             let folder = self.folder.path().join(folder);
             fs::create_dir_all(&folder).unwrap();
@@ -170,7 +169,7 @@ mod tests {
         let found = home.program("other");
         let path = format!("{}:/usr/bin:/bin", found.parent().unwrap().display());
         assert_eq!(home.run("stop", &path).stdout, b"[-C][/p][stop][a b][$c]");
-        // A copy comes before PATH.
+        // A copy takes precedence over PATH.
         let copy = home.program(WEIRD);
         write_all(&home.venv(), Path::new("/p"), &["/gone/pipulate".into(), copy]);
         assert_eq!(home.run("start", &path).stdout, b"[-C][/p][start][a b][$c]");

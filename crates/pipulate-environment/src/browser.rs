@@ -1,9 +1,9 @@
 //! Opens pages in the user's browser, or says why not and what to do instead.
 //!
-//! Invariants: no secret is ever in a program's arguments; nothing here fails a start or holds it up
-//! for longer than [`PATIENCE`]; what is started belongs to no service. Reading order:
-//! [`session`] (the facts), [`plan`] (the decision), then [`hand_over`], which runs in a small
-//! process of its own because a browser may take longer than `start` does.
+//! Invariants: no secret is ever in a program's arguments; nothing here fails a start or delays it for longer
+//! than [`PATIENCE`]; started programs belong to no service. Reading order: [`session`] (the facts), [`plan`]
+//! (the decision), then [`hand_over`], which runs in a small process of its own because a browser may take
+//! longer than `start` does.
 
 mod one_time_urls;
 mod opener;
@@ -22,39 +22,39 @@ use pipulate_process::command::{Command, CommandError};
 use opener_helper::{Instructions, ReportSocket};
 use plan::Plan;
 
-/// The hidden verb of our own program whose body is [`hand_over`].
+/// The hidden verb of our own program that calls [`hand_over`].
 pub const VERB: &str = "__hand-over";
 
-/// The longest that [`open_pages`] waits for news of its openers.
+/// The longest time that [`open_pages`] waits for a report from its openers.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A page that should show in the browser.
+/// A page to open in the browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// For messages: the service's name.
+    /// The service's name, for messages.
     pub name: String,
     pub url: String,
-    /// Whether the URL holds a token or a code; then the browser gets another one, good once.
+    /// True if the URL contains a token or a code; then the browser gets a one-time URL instead.
     pub secret: bool,
 }
 
-/// What became of a page.
+/// The result for a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
     pub name: String,
     pub outcome: Outcome,
 }
 
-/// Whether a browser was handed a page.
+/// The result of handing a page to a browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// An opener took it, or the browser has already come for it.
+    /// An opener accepted it, or the browser has already requested it.
     Opened,
-    /// Nobody did; the reason is one line for people.
+    /// No opener accepted it; the reason is one line for people.
     NotOpened { reason: String },
 }
 
-/// Why pages could not be handed over.
+/// The reason why pages could not be handed over.
 #[derive(Debug, thiserror::Error)]
 pub enum BrowserError {
     #[error("could not {activity} to hand pages to the browser: {source}")]
@@ -67,21 +67,21 @@ pub enum BrowserError {
     Helper(#[from] CommandError),
 }
 
-/// Opens `pages` as `plan` says. `exe` is our own program: its verb [`VERB`] serves the one-time URLs.
+/// Opens `pages` by `plan`. `exe` is our own program: its verb [`VERB`] serves the one-time URLs.
 pub fn open_pages(plan: &Plan, pages: Vec<Page>, exe: &Path) -> Vec<Opened> {
     open_within(plan, pages, exe, PATIENCE)
 }
 
-/// The body of the hidden verb: opens the pages that `input` lists, then serves their one-time URLs
-/// until each was used or a minute has passed. The process should end after it.
+/// Runs the hidden verb: opens the pages in `input`, then serves their one-time URLs until each was used or a
+/// minute has passed. The process should end after it.
 ///
 /// # Errors
-/// `input` is not what [`open_pages`] writes, or the machine has no loopback socket to give.
+/// `input` was not written by [`open_pages`], or the machine has no free loopback socket.
 pub fn hand_over(input: impl Read) -> Result<(), BrowserError> {
     opener_helper::run(serde_json::from_reader(input)?)
 }
 
-/// The programs that would be tried, in order.
+/// The programs to try, in order.
 pub(crate) fn opener_programs(plan: &Plan) -> Vec<PathBuf> {
     let programs = match plan {
         Plan::Print { .. } => return Vec::new(),
@@ -124,7 +124,7 @@ fn send(
     }))
 }
 
-/// The helper and the openers below it get nothing that belongs to a service or to its Python.
+/// The helper and its openers get no variables of a service or of its Python.
 fn helper(exe: &Path) -> Command {
     let python = std::env::vars_os().map(|(name, _)| name);
     let python = python.filter(|name| name.as_encoded_bytes().starts_with(b"PYTHON"));

@@ -1,9 +1,9 @@
-//! Examines a home, one finding for each known id, and mends what can be mended without asking.
+//! Examines a home, with one finding for each known id, and applies fixes that need no question.
 //!
-//! Invariants: the ids and their order never depend on what is found; examining changes nothing;
-//! what is healthy, or optional and absent, is neither a warning nor a failure. Whatever other
-//! crates know (ports, the services' status, the configuration) is handed in. Each group of checks
-//! stands in a file of its own, with the ids that it answers for; [`catalog`] lists them.
+//! Invariants: the ids and their order never depend on the result; examining changes nothing; healthy or
+//! optional and absent things are neither a warning nor a failure. Facts from other crates (ports, the
+//! services' status, the configuration) are passed in. Each group of checks is in a file of its own, with its
+//! ids; [`catalog`] lists them.
 
 pub mod catalog;
 mod check;
@@ -44,26 +44,26 @@ use crate::venv::{self as environment, bin_dir, existing_python};
 
 pub use fix::{FixError, fix, repairs};
 
-/// What a home is examined with.
+/// The input of an examination.
 #[derive(Debug)]
 pub struct Examination {
     pub layout: Layout,
-    /// What reading `pipulate.toml` gave.
+    /// The result of reading `pipulate.toml`.
     pub config: Result<Config, ConfigError>,
     pub session: Session,
     /// Our own program.
     pub exe: PathBuf,
-    /// Who holds the ports that the services want.
+    /// The holders of the ports that the services want.
     pub ports: Vec<PortFact>,
-    /// How the services are.
+    /// The state of the services.
     pub status: ProjectStatus,
-    /// Whether the JupyterLab that runs lets in anyone who can connect; `None` if none runs.
+    /// True if the running JupyterLab accepts any client; `None` if none runs.
     pub jupyter_is_open: Option<bool>,
-    /// Whether a service of this home lives that may have loaded packages: none is replaced under it.
+    /// True if a running service of this home may have loaded packages, which must not be replaced then.
     pub alive: bool,
     /// The machine's memory, load and disk space.
     pub resources: Resources,
-    /// Where the machine's own files are: `/`, except in tests.
+    /// The root of the machine's own files: `/`, except in tests.
     pub machine: PathBuf,
 }
 
@@ -75,7 +75,7 @@ pub struct PortFact {
     pub state: PortState,
 }
 
-/// Whether a port is free, and who has it if not.
+/// The state of a port, with its holder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PortState {
     Free,
@@ -84,14 +84,14 @@ pub enum PortState {
     Foreign {
         pid: Pid,
         command: String,
-        /// The home that it belongs to, if it is one of ours.
+        /// The home of the holder, if it belongs to one.
         project: Option<PathBuf>,
     },
-    /// Somebody has it whom we may not see.
+    /// Another user's process has it, which can't be identified.
     Unknown,
 }
 
-/// Examines everything at once: the slowest check takes as long as all of them.
+/// Runs all checks concurrently: together they take as long as the slowest one.
 pub fn examine(examination: &Examination) -> Vec<Finding> {
     thread::scope(|scope| {
         let running = catalog::GROUPS.map(|group| scope.spawn(move || (group.examine)(examination)));
@@ -103,16 +103,16 @@ pub fn examine(examination: &Examination) -> Vec<Finding> {
     })
 }
 
-/// Whether the next `git add .` would publish the project's `.env`; no where git can't be asked.
+/// Returns true if the next `git add .` would add the project's `.env`; false if git can't be run.
 pub fn secrets_would_be_published(layout: &Layout, around: &Surroundings) -> bool {
     secrets::would_be_published(layout, around)
 }
 
-/// Why a Python that may be anyone's was not run.
+/// The reason why an untrusted Python was not run.
 const NOT_USED_YET: &str =
     "Not run: this folder's Python was not set up or started here, or has changed since";
 
-/// To examine a folder is no consent to run what is in it; a set-up is.
+/// Adds how to allow it: examining a folder is no consent to run its programs; a set-up is.
 fn said_how_to_use(finding: Finding, examination: &Examination) -> Finding {
     match finding.title == NOT_USED_YET {
         true => finding.command("if you trust this folder", examination.pipulate(&["setup"])),
@@ -121,7 +121,7 @@ fn said_how_to_use(finding: Finding, examination: &Examination) -> Finding {
 }
 
 impl Examination {
-    /// The configuration, or why what depends on it is not examined.
+    /// The configuration, or why checks that need it are skipped.
     fn config(&self) -> Result<&Config, &'static str> {
         self.config.as_ref().map_err(|_| "Not checked: pipulate.toml can't be read")
     }
@@ -133,17 +133,18 @@ impl Examination {
         self.may_run_python().then_some(python).ok_or(NOT_USED_YET)
     }
 
-    /// Whether the home's Python is the one that a set-up or a start used before: it is run then.
+    /// Returns true if a set-up or a start has used the home's Python before: only then it may be run.
     fn may_run_python(&self) -> bool {
         self.config().is_ok_and(|config| environment::is_known(&self.layout, &config.python))
     }
 
-    /// Whether the interpreter that pipulate.toml names is there and was not used yet: it may be any program.
+    /// Returns true if pipulate.toml names an existing interpreter that was not used yet: it may be any
+    /// program.
     fn is_unused(&self, interpreter: &Path) -> bool {
         self.layout.inside(interpreter).exists() && !self.may_run_python()
     }
 
-    /// The surroundings without the programs of this folder, unless they may be run.
+    /// The surroundings without this folder's programs, unless they may be run.
     fn trusted_surroundings(&self) -> Surroundings {
         let around = self.session.surroundings.clone();
         if self.may_run_python() {
@@ -151,18 +152,18 @@ impl Examination {
         }
         let path = around.variable("PATH").unwrap_or_default().to_owned();
         let is_elsewhere = |folder: &PathBuf| !real(folder).starts_with(self.layout.root());
-        // What was split at its separators can be joined again.
+        // Entries that were split at the separators can be joined again.
         let path = std::env::join_paths(std::env::split_paths(&path).filter(is_elsewhere));
         around.with("PATH", path.unwrap_or_default())
     }
 
-    /// A command of ours that works from any folder.
+    /// A command of ours that works in any folder.
     fn pipulate(&self, words: &[&str]) -> Vec<String> {
         let root = self.layout.root().display().to_string();
         ["pipulate", "-C", root.as_str()].iter().chain(words).map(|&word| word.to_owned()).collect()
     }
 
-    /// What a person types here for this word: `start`, or `pipulate start`.
+    /// The command for this verb here: `start`, or `pipulate start`.
     fn typed(&self, word: &'static str) -> String {
         let bin = self.config().map(|config| bin_dir(&self.layout, &config.python)).unwrap_or_default();
         bare_words::typed(&bin, word, &self.session.surroundings)
@@ -173,7 +174,7 @@ impl Examination {
         self.session.surroundings.text(name)
     }
 
-    /// The first program of that name on `PATH`.
+    /// The first program with that name on `PATH`.
     fn program(&self, name: &str) -> Option<PathBuf> {
         self.trusted_surroundings().programs(name).next()
     }
@@ -201,12 +202,12 @@ fn failure(id: &'static str, title: impl Into<String>) -> Finding {
     Finding::new(id, FindingStatus::Failure, title)
 }
 
-/// Where a path leads to; itself where it leads nowhere.
+/// The canonical path; the path itself if it doesn't exist.
 fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// Whether a program can be started: a path as it is, a bare name on `PATH`.
+/// Returns true if a program can be started: a path as it is, a bare name from `PATH`.
 fn is_startable(examination: &Examination, program: &Path) -> bool {
     match program.to_str() {
         Some(name) if !name.contains('/') => examination.program(name).is_some(),

@@ -1,4 +1,4 @@
-//! Why an installer failed, from what it said, and what to do about it.
+//! The cause of an installer's failure, from its output, and the remedy.
 
 use std::fmt;
 
@@ -7,25 +7,25 @@ use pipulate_core::finding::Fix;
 use crate::installer_kind::InstallerKind;
 use crate::surroundings::Surroundings;
 
-/// An installer that did not install. `start` can go on from it; `setup` has failed.
+/// A failed installation. `start` can continue after it; `setup` has failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{installer} could not install the packages: {cause}")]
 pub struct InstallFailure {
     pub installer: InstallerKind,
     pub cause: Cause,
-    /// The end of what it said, without secrets.
+    /// The end of its output, without secrets.
     pub last_words: Vec<String>,
 }
 
-/// Why it failed.
+/// The cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
     NoNetwork,
-    /// The index can't be reached through the proxy that this variable names.
+    /// The index can't be reached through the proxy in this variable.
     Proxy {
         variable: String,
     },
-    /// This variable names a SOCKS proxy, which pip can't use as it comes.
+    /// This variable names a SOCKS proxy, which pip doesn't support without an extra package.
     SocksProxy {
         variable: Option<String>,
     },
@@ -34,22 +34,22 @@ pub enum Cause {
         requirement: Option<String>,
     },
     Conflict,
-    /// Another index might have it, and uv does not ask a second one for a package that the first one has.
+    /// Another index might have it, but uv does not query a second one for a package that the first one has.
     SecondIndex,
-    /// A package has no hash, or another one than it should.
+    /// A package has no hash, or a wrong one.
     Hashes,
-    /// Each installer would ignore a rule of the other one; they are named.
+    /// Each installer would ignore one of the other's rules.
     RulesOfBoth {
         pip: String,
         uv: String,
     },
-    /// Only uv may install, because of this rule, and there is none.
+    /// Only uv may install, because of this rule, and it is missing.
     NoUv {
         rule: String,
     },
-    /// uv takes no pre-release or address that only another package asks for; pip does.
+    /// uv refuses pre-releases and addresses that only another package requires; pip accepts them.
     StricterUv,
-    /// The installer said that all is well, and these packages are not in the environment.
+    /// The installer succeeded, but these packages are not in the environment.
     Elsewhere {
         missing: Vec<String>,
         rule: Option<String>,
@@ -114,7 +114,7 @@ impl fmt::Display for Cause {
 }
 
 impl Cause {
-    /// What mends it, most likely.
+    /// The most likely remedy.
     pub fn fix(&self) -> Fix {
         let text = match self {
             Self::NoNetwork => {
@@ -173,7 +173,7 @@ impl Cause {
         Fix::advice(text)
     }
 
-    /// Whether it would not have happened without an index.
+    /// Returns true if it could not happen without an index.
     pub(crate) fn is_about_an_index(&self) -> bool {
         matches!(
             self,
@@ -188,8 +188,8 @@ impl Cause {
         )
     }
 
-    /// Whether another installer might fare better. Both ask the same index, where neither is configured: a
-    /// package that it does not have, no installer finds.
+    /// Returns true if another installer might succeed. Both use the same index if neither is configured: a
+    /// package that it lacks, no installer finds.
     pub(crate) fn may_depend_on_the_installer(&self) -> bool {
         match self {
             Self::NoNetwork
@@ -213,7 +213,7 @@ impl Cause {
 }
 
 impl Cause {
-    /// The same where the network is reached through a proxy.
+    /// The cause, given that the network is reached through a proxy.
     pub(crate) fn behind(self, around: &Surroundings) -> Self {
         let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
         let named = |is_meant: fn(&str) -> bool| {
@@ -230,8 +230,8 @@ impl Cause {
     }
 }
 
-/// What an installer's output says about why it failed. The order matters: a full disk also breaks
-/// builds, and an index that can't be reached also has no packages.
+/// Finds the cause in an installer's output. The order matters: a full disk also breaks builds, and an
+/// unreachable index also has no packages.
 pub(crate) fn classify(output: &str) -> Cause {
     let has = |needles: &[&str]| needles.iter().any(|needle| output.contains(needle));
     if has(&["No space left on device", "Disk quota exceeded", "os error 28", "os error 122"]) {
@@ -290,7 +290,7 @@ const NETWORK: [&str; 13] = [
     "unsuccessful tunnel",
 ];
 
-/// uv's own words for what pip would take.
+/// uv's messages about requirements that pip accepts.
 const STRICTER: [&str; 2] =
     ["pre-releases weren't enabled", "URL dependencies must be expressed as direct requirements"];
 
@@ -324,7 +324,7 @@ fn wants_another_python(output: &str) -> bool {
     {
         return true;
     }
-    // pip lists every version that it passed over; only the one asked for means something.
+    // pip lists every version that it rejected; only the requested one matters.
     let pinned = output.lines().find_map(|line| {
         line.split_once("No matching distribution found for ")?
             .1
@@ -345,7 +345,7 @@ fn missing_package(output: &str) -> Option<String> {
     })
 }
 
-/// The end of what an installer said: what a person needs, without passwords of index addresses.
+/// The end of an installer's output, without passwords of index addresses.
 pub(crate) fn last_words<S: AsRef<str>>(lines: &[S]) -> Vec<String> {
     const KEPT: usize = 12;
     let telling = |line: &&str| {
@@ -360,7 +360,7 @@ pub(crate) fn last_words<S: AsRef<str>>(lines: &[S]) -> Vec<String> {
     words.split_off(words.len().saturating_sub(KEPT))
 }
 
-/// Without its middle, if it is long: what went wrong stands at the end, with what at the beginning.
+/// Cuts the middle of a long line: the error is at the end, its subject at the beginning.
 fn shortened(line: &str) -> String {
     const HALF: usize = 120;
     let characters = line.chars().count();

@@ -1,4 +1,4 @@
-//! Installing packages: with uv if it is available, with pip where it must be.
+//! Installs packages: with uv if it is available, with pip where it must be.
 
 mod choice;
 mod dry_run;
@@ -23,7 +23,7 @@ pub(crate) use choice::{Choice, choose};
 pub use dry_run::Replacement;
 use pip_config::elsewhere;
 
-/// What installs.
+/// An installer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Installer {
     Uv(Uv),
@@ -39,10 +39,10 @@ impl Installer {
         }
     }
 
-    /// Installs the requirements into the environment of `python`, and looks whether they are there then.
+    /// Installs the requirements into the environment of `python`, and verifies that they are there.
     ///
     /// # Errors
-    /// Why it failed, in its own words.
+    /// The cause, with the installer's output.
     pub(crate) fn install(
         &self,
         job: &Job<'_>,
@@ -103,7 +103,7 @@ impl Installer {
 
     fn command(&self, job: &Job<'_>) -> Command {
         let command = match self {
-            // What is not in the lock file stays: pip, and what somebody installed by hand.
+            // Packages outside of the lock file stay: pip, and manually installed ones.
             Self::Uv(uv) if job.requirements.is_locked() => uv_project_command(uv, job.around, job.venv)
                 .args(["sync", "--inexact", "--compile-bytecode", "--python"])
                 .arg(job.python),
@@ -111,7 +111,7 @@ impl Installer {
                 .args(["pip", "install", "--compile-bytecode", "--python"])
                 .arg(job.python)
                 .args(given_links(job))
-                // Without it uv would look for another environment to install into.
+                // Otherwise uv would install into another environment.
                 .env_remove("VIRTUAL_ENV")
                 .env_remove("CONDA_PREFIX"),
             Self::Pip => Command::new(job.python)
@@ -126,7 +126,7 @@ impl Installer {
     }
 }
 
-/// What to install where.
+/// The packages to install and their place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Job<'a> {
     pub around: &'a Surroundings,
@@ -139,21 +139,21 @@ pub(crate) struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// What is asked for by name and not there.
+    /// The missing packages among those required by name.
     fn missing(&self) -> Vec<String> {
         missing(self.requirements, self.venv, Some(self.version))
     }
 }
 
-/// What is asked for by name and is not in the environment. One that sees the packages of its Python lacks
-/// nothing that we could tell.
+/// The packages required by name that the environment lacks. Empty for one that sees the packages of its base
+/// Python, where that is unknown.
 pub(crate) fn missing(wanted: &Requirements, venv: &Path, version: Option<Version>) -> Vec<String> {
     let there = Packages::below(venv).names();
     let missing: Vec<String> = wanted.names_for(version).difference(&there).cloned().collect();
     if missing.is_empty() || sees_the_system(venv) { Vec::new() } else { missing }
 }
 
-/// Where pip is told to look besides the index, unless uv is told so itself.
+/// pip's additional places for packages, unless uv has its own setting.
 fn given_links(job: &Job<'_>) -> Vec<String> {
     if job.around.variable("UV_FIND_LINKS").is_some() {
         return Vec::new();
@@ -162,7 +162,7 @@ fn given_links(job: &Job<'_>) -> Vec<String> {
     links.into_iter().flat_map(|link| ["--find-links".to_owned(), link]).collect()
 }
 
-/// uv, without colors and bars, with the certificates that pip was given.
+/// uv, without colors and progress bars, with pip's certificates.
 pub(crate) fn uv_command(uv: &Uv, around: &Surroundings) -> Command {
     let command = Command::new(&uv.program)
         .env("UV_NO_PROGRESS", "1")
@@ -170,7 +170,7 @@ pub(crate) fn uv_command(uv: &Uv, around: &Surroundings) -> Command {
         .env_remove("FORCE_COLOR")
         .env_remove("CLICOLOR_FORCE")
         .env("UV_PYTHON_DOWNLOADS", "never");
-    // As for everything that is read of the surroundings: theirs count, not those of this process.
+    // As for all variables: the caller's count, not those of this process.
     let command = match around.variable("UV_CACHE_DIR") {
         Some(folder) => command.env("UV_CACHE_DIR", folder),
         None => command,
@@ -181,7 +181,7 @@ pub(crate) fn uv_command(uv: &Uv, around: &Surroundings) -> Command {
     }
 }
 
-/// uv at work on the project itself, whose environment is that one.
+/// uv for the project itself, with that environment.
 pub(crate) fn uv_project_command(uv: &Uv, around: &Surroundings, venv: &Path) -> Command {
     uv_command(uv, around)
         .env("UV_PROJECT_ENVIRONMENT", venv)
@@ -189,13 +189,13 @@ pub(crate) fn uv_project_command(uv: &Uv, around: &Surroundings, venv: &Path) ->
         .env_remove("CONDA_PREFIX")
 }
 
-/// pip reads these, uv only `SSL_CERT_FILE`.
+/// pip's variables; uv reads only `SSL_CERT_FILE`.
 fn certificates(around: &Surroundings) -> Option<PathBuf> {
     if around.variable("SSL_CERT_FILE").is_some() {
         return None;
     }
     let names = ["PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
     let mut files = names.iter().filter_map(|name| around.variable(name)).map(PathBuf::from);
-    // A folder of certificates is fine for pip, not for this variable.
+    // pip accepts a folder of certificates, this variable doesn't.
     files.find(|file| file.is_file())
 }

@@ -1,8 +1,8 @@
-//! The environment that a project's services run in: Python, its venv, its packages; what can be
-//! wrong with it; and the browser that shows them.
+//! The environment of a project's services: Python, its venv, its packages; checks for problems; and opening
+//! the browser.
 //!
-//! Nothing here supervises or prints. Progress goes out as events; failures as errors that say what
-//! to do next. Reading order: [`setup`], [`plan`], [`venv`], [`python`], [`installer`].
+//! Nothing here supervises or prints. Progress is events; failures are errors with a remedy. Reading order:
+//! [`setup`], [`plan`], [`venv`], [`python`], [`installer`].
 
 pub mod add;
 pub mod app;

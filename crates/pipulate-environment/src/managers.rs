@@ -1,4 +1,4 @@
-//! Other tools that may manage a project's packages, told by the files that they leave.
+//! Other tools that may manage a project's packages, recognized by their files.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,17 +11,17 @@ use crate::surroundings::Surroundings;
 /// A tool that manages the packages of a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Manager {
-    /// What the tool is called, and its program.
+    /// The name of the tool and of its program.
     pub name: &'static str,
-    /// The file that tells of it.
+    /// The file that it is recognized by.
     pub file: &'static str,
-    /// The words that make its environment.
+    /// The arguments that install its environment.
     install: &'static [&'static str],
-    /// The words before the packages that are added.
+    /// The arguments before packages to add.
     add: &'static [&'static str],
-    /// What has it make the environment in the project's folder.
+    /// The variable that puts its environment into the project's folder.
     variable: Option<(&'static str, &'static str)>,
-    /// The Python of its environment, where that is no `.venv`: what `[python] interpreter` has to name.
+    /// The Python of its environment if that is not `.venv`: the required value of `[python] interpreter`.
     pub interpreter: Option<&'static str>,
 }
 
@@ -66,23 +66,23 @@ impl Manager {
         ALL.into_iter().find(|manager| layout.inside(manager.file).exists())
     }
 
-    /// The tool that leaves this file.
+    /// The tool with this file.
     #[cfg(test)]
     pub(crate) fn with_file(file: &str) -> Self {
         ALL.into_iter().find(|manager| manager.file == file).unwrap()
     }
 
-    /// Whether it is uv, whose work a set-up does itself.
+    /// Returns true for uv, whose work a set-up does itself.
     pub(crate) fn is_uv(self) -> bool {
         self.name == "uv"
     }
 
-    /// The command that makes its environment, as it is typed.
+    /// The command that installs its environment, as typed.
     pub fn install_command(self) -> Vec<String> {
         std::iter::once(&self.name).chain(self.install).map(|&word| word.to_owned()).collect()
     }
 
-    /// The command that adds packages, as it is typed.
+    /// The command that adds packages, as typed.
     pub fn add_command(self, packages: &[String]) -> Vec<String> {
         let mut words: Vec<String> =
             std::iter::once(&self.name).chain(self.add).map(|&word| word.to_owned()).collect();
@@ -90,7 +90,7 @@ impl Manager {
         words
     }
 
-    /// The command that brings packages which its environment lacks: it adds those that its list does not have.
+    /// The command that installs missing packages; adds them if they are not in its list.
     pub(crate) fn command_for(self, missing: &[String], is_listed: bool) -> Vec<String> {
         if is_listed { self.install_command() } else { self.add_command(missing) }
     }
@@ -100,7 +100,7 @@ impl Manager {
         around.programs(self.name).next()
     }
 
-    /// A command of it, for execution in the project's folder; `None` where it is not installed.
+    /// One of its commands, for execution in the project's folder; `None` if it is not installed.
     pub fn command(self, around: &Surroundings, layout: &Layout, words: &[String]) -> Option<Command> {
         let command = Command::new(self.program(around)?)
             .args(words.iter().skip(1).cloned())

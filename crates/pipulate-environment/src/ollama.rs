@@ -1,5 +1,5 @@
-//! Where Ollama is and whether it may be contacted, whether this machine has the program, which is optional,
-//! and what to do if it doesn't answer.
+//! Ollama's address and whether it may be contacted, whether the optional program is installed on this
+//! machine, and the advice if it doesn't answer.
 
 use std::path::Path;
 
@@ -12,23 +12,24 @@ use pipulate_store::dotenv::EnvFile;
 use crate::browser::session::{Session, Wsl};
 use crate::surroundings::Surroundings;
 
-/// The variable that names its address.
+/// The variable with its address.
 pub const VARIABLE: &str = "OLLAMA_HOST";
 
-/// Where Ollama is, and whether it may be contacted.
+/// Ollama's address, and whether it may be contacted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// On this machine, named by the user, or agreed to.
+    /// On this machine, named by the user, or allowed.
     Open(Host),
-    /// On another machine, named by a file of the project's folder, and not agreed to for this project.
+    /// On another machine, named by a file of the project's folder, and not yet allowed for this project.
     Unasked(Host),
 }
 
 impl Place {
-    /// Finds it: the environment's word comes before `pipulate.toml`, and that before Ollama's default.
+    /// Finds the address: the environment takes precedence over `pipulate.toml`, and that over Ollama's
+    /// default.
     ///
     /// # Errors
-    /// What is written there is no address.
+    /// The value is no address.
     pub fn find(layout: &Layout, config: &Config, variable: Option<&str>) -> Result<Self, HostError> {
         let chosen = Host::choose(None, variable, config.ollama.host.as_deref())?;
         let by_folder = match chosen.source {
@@ -41,7 +42,7 @@ impl Place {
         Ok(if is_open { Self::Open(chosen.host) } else { Self::Unasked(chosen.host) })
     }
 
-    /// Where it is.
+    /// The address.
     pub fn host(&self) -> &Host {
         match self {
             Self::Open(host) | Self::Unasked(host) => host,
@@ -49,8 +50,8 @@ impl Place {
     }
 }
 
-/// Whether a service's environment has this value by a file of the folder. The embedded app and what is
-/// typed in JupyterLab's terminals run in such an environment.
+/// Returns true if a file of the folder sets this value in a service's environment. The embedded app and
+/// JupyterLab's terminals have such an environment.
 fn is_of_a_service(layout: &Layout, config: &Config, value: &str) -> bool {
     config.services.iter().any(|service| {
         let by_file = || {
@@ -64,31 +65,31 @@ fn is_of_a_service(layout: &Layout, config: &Config, value: &str) -> bool {
     })
 }
 
-/// Where it is got.
+/// The download page.
 const DOWNLOAD: &str = "https://ollama.com/download";
 
-/// Whether it is installed: on `PATH`, or as the app of a Mac. `machine` is where the machine's own
-/// files are: `/`, except in tests.
+/// Returns true if it is installed: on `PATH`, or as the app of a Mac. `machine` is the root of the machine's
+/// own files: `/`, except in tests.
 fn is_installed(around: &Surroundings, machine: &Path) -> bool {
     around.programs("ollama").next().is_some() || machine.join("Applications/Ollama.app").exists()
 }
 
-/// Why nobody answers, as far as this machine tells, and so what to do about it.
+/// The reason why Ollama doesn't answer, as far as it is known, which decides the advice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Absence {
-    /// It is installed here and does not run.
+    /// It is installed here but not running.
     Stopped,
-    /// It is not installed here, which is nobody's duty.
+    /// It is not installed here, and need not be.
     NotInstalled,
-    /// The same inside of WSL, where 127.0.0.1 is not that of the Windows around it.
+    /// It is not installed in this WSL, whose 127.0.0.1 differs from that of Windows.
     NotInstalledInWsl,
-    /// It is looked for on another machine.
+    /// The configured address is on another machine.
     Elsewhere,
 }
 
 impl Absence {
-    /// Looks; `is_loopback` tells whether Ollama is looked for on this machine. `machine` is where the
-    /// machine's own files are: `/`, except in tests.
+    /// Finds the reason; `is_loopback`: Ollama's address is on this machine. `machine` is the root of the
+    /// machine's own files: `/`, except in tests.
     pub fn look(is_loopback: bool, session: &Session, machine: &Path) -> Self {
         if !is_loopback {
             return Self::Elsewhere;
@@ -100,7 +101,7 @@ impl Absence {
         }
     }
 
-    /// What has it run.
+    /// The command that starts it.
     pub fn command(self) -> Option<[&'static str; 2]> {
         match self {
             Self::Stopped => Some(["ollama", "serve"]),
@@ -108,7 +109,7 @@ impl Absence {
         }
     }
 
-    /// What else there is to do, as a fragment.
+    /// Other advice, as a fragment.
     pub fn advice(self) -> Option<String> {
         match self {
             Self::NotInstalled => Some(format!("it is optional; to have it, install it: {DOWNLOAD}")),
@@ -121,7 +122,7 @@ impl Absence {
         }
     }
 
-    /// All of it in one fragment.
+    /// The command or the advice in one fragment.
     pub fn way(self) -> Option<String> {
         self.command()
             .map(|command| format!("start it with: {}", command.join(" ")))

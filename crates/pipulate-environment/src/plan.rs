@@ -1,7 +1,7 @@
-//! What a set-up will do, decided from facts alone.
+//! Decides what a set-up will do, from facts alone.
 //!
-//! The law of this file: what we did not make is changed only when somebody asked for it, and
-//! nothing that a living service may have loaded is replaced; packages may be added beside it.
+//! The law of this file: environments that we did not make are only changed on request, and no package that a
+//! running service may have loaded is replaced; packages may be added beside it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,64 +12,65 @@ use crate::stamp::{Installed, Made, Origin, Stamp};
 use crate::venv::{Breakage, VenvIdentity, VenvState};
 use crate::version::{RequiresPython, Version};
 
-/// Who asked, and for what.
+/// The kind of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// `start`: do what is needed, to what is ours.
+    /// `start`: do the necessary work on our own environment.
     Automatic,
-    /// `setup`: install, also into an environment that we did not make, and what was taken out of it.
+    /// `setup`: install, also into an environment that we did not make, and packages that were removed from
+    /// it.
     Explicit,
     /// `setup --recreate`: make a new environment, and keep the old one.
     Recreate,
 }
 
-/// What the decision is made from.
+/// The input of the decision.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
-    /// Where the venv is, or would be.
+    /// The path of the venv, existing or not.
     pub root: &'a Path,
     pub venv: &'a VenvState,
     pub stamp: Option<&'a Stamp>,
     /// Another tool that manages the project's packages.
     pub manager: Option<Manager>,
-    /// The project lists its packages in a file that an installer of ours reads.
+    /// The project lists its packages in a file that one of our installers reads.
     pub has_own_list: bool,
     /// `None`: the requirements can't be read.
     pub wanted: Option<&'a Fingerprint>,
     /// The packages are those that the stamped set-up left.
     pub is_as_left: bool,
-    /// A service of this home lives that may have loaded packages.
+    /// A running service of this home may have loaded packages.
     pub alive: bool,
 }
 
-/// What will be done.
+/// The planned work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
-    /// Nothing. What is not as it should be is named.
+    /// None. Differences are reported.
     Keep { drift: Vec<Drift> },
-    /// Make a venv where nothing is.
+    /// Create the first venv.
     Create,
-    /// Install the packages; only such as replace none that is there, where a service may have loaded it.
+    /// Install the packages; with `only_adds` without replacing any, because a service may have loaded it.
     Install { origin: Origin, only_adds: bool },
-    /// Make the venv anew.
+    /// Replace the venv with a new one.
     Recreate { old: Old, why: Option<Drift> },
-    /// Nothing, and there is no venv to go on with.
+    /// None, and there is no usable venv.
     Refuse(Refusal),
 }
 
-/// What becomes of the venv that is replaced.
+/// The fate of the replaced venv.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Old {
     /// It becomes `.venv.old`.
     SetAside,
-    /// It is what an unfinished set-up of ours left, and goes.
+    /// It is our own unfinished set-up, and is removed.
     Remove,
 }
 
-/// What differs from what the project asks for.
+/// A difference from the project's requirements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Drift {
-    /// Packages of the last set-up are still missing: it was cut short, or failed.
+    /// The last set-up was interrupted or failed: packages are missing.
     Unfinished,
     RequirementsChanged,
     VenvMissing,
@@ -77,15 +78,16 @@ pub enum Drift {
     VenvMoved {
         from: PathBuf,
     },
-    /// We did not make it; these packages are missing in it.
+    /// We did not make the environment; it lacks these packages.
     NotOurs {
         missing: Vec<String>,
     },
-    /// The configured interpreter is not ours to install into; these packages are missing.
+    /// The configured interpreter is not ours to install into; it lacks these packages.
     InterpreterLacks {
         missing: Vec<String>,
     },
-    /// The environment lacks these packages, and that tool manages it. `is_listed`: the tool's own list has them.
+    /// The environment, which that tool manages, lacks these packages. `is_listed`: the tool's own list has
+    /// them.
     ManagerLacks {
         manager: Manager,
         missing: Vec<String>,
@@ -98,11 +100,11 @@ pub enum Drift {
         has: Version,
         required: RequiresPython,
     },
-    /// JupyterLab is wanted, not listed, and can't be added: what is listed is pinned with hashes.
+    /// JupyterLab is wanted and not listed, but can't be added: the list is pinned with hashes.
     NoJupyterLab {
         file: PathBuf,
     },
-    /// `PIPULATE_PYTHON` names another Python than the venv has.
+    /// `PIPULATE_PYTHON` names another Python than the venv's.
     OtherPythonNamed {
         has: PathBuf,
         named: PathBuf,
@@ -110,7 +112,7 @@ pub enum Drift {
 }
 
 impl Drift {
-    /// Whether packages are what differs, which an explicit set-up would install.
+    /// Returns true if packages differ, which an explicit set-up would install.
     pub(crate) fn is_of_packages(&self) -> bool {
         match self {
             Self::Unfinished
@@ -189,7 +191,7 @@ impl fmt::Display for Drift {
     }
 }
 
-/// Why nothing is done although something should be.
+/// The reason for not doing necessary work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("services of this project are running, and their Python environment is not replaced ({what})")]
@@ -208,9 +210,9 @@ pub enum Refusal {
     MovedAndNotOurs { root: PathBuf, from: PathBuf },
 }
 
-/// Whose the venv is.
+/// The owner of the venv.
 enum Owner<'a> {
-    /// We began it and were cut short.
+    /// We began it and were interrupted.
     Begun,
     Stamped(&'a Made),
     Foreign,
@@ -227,14 +229,14 @@ pub fn decide(facts: &Facts<'_>, mode: Mode) -> Plan {
     if facts.alive { in_a_living_home(facts, mode, plan) } else { plan }
 }
 
-/// What another tool manages, and nothing that we read lists, is installed by that tool.
+/// Leaves the packages to the tool that manages them, if no list that we read has them.
 fn left_to_the_manager(facts: &Facts<'_>, mode: Mode, plan: Plan) -> Plan {
     let Some(manager) = facts.manager.filter(|_| !facts.has_own_list) else { return plan };
     match plan {
-        // `setup --recreate` is our own environment in the place of what is there.
+        // `setup --recreate` replaces the existing environment with one of ours.
         plan if mode == Mode::Recreate => plan,
         Plan::Create => Plan::Refuse(Refusal::Managed { manager }),
-        // The tool made it; what it lacks is named with the tool's command.
+        // The tool made it; missing packages are reported with the tool's command.
         Plan::Install { .. } if matches!(owner(facts), Owner::Foreign) => Plan::Keep { drift: Vec::new() },
         Plan::Install { .. } => Plan::Refuse(Refusal::Managed { manager }),
         plan @ (Plan::Keep { .. } | Plan::Recreate { .. } | Plan::Refuse(_)) => plan,
@@ -249,7 +251,7 @@ fn automatic(facts: &Facts<'_>) -> Plan {
         (VenvState::Whole(_), Owner::Stamped(made)) => {
             match (drift_of(made.installed.as_ref(), facts), facts.manager) {
                 (None, _) => Plan::Keep { drift: Vec::new() },
-                // What never had its packages is no environment that somebody looks after yet.
+                // An environment that never got its packages is not managed by the tool yet.
                 (Some(drift), Some(manager))
                     if drift != Drift::Unfinished || made.origin == Origin::Adopted =>
                 {
@@ -321,8 +323,8 @@ fn install(origin: Origin) -> Plan {
     Plan::Install { origin, only_adds: false }
 }
 
-/// Under services that may have loaded packages, none is replaced. What is missing is added: when that is
-/// asked for, and to an environment that never had its packages.
+/// With running services that may have loaded packages, none is replaced. Missing ones are added on request,
+/// and to an environment that never got its packages.
 fn in_a_living_home(facts: &Facts<'_>, mode: Mode, plan: Plan) -> Plan {
     match plan {
         plan @ (Plan::Keep { .. } | Plan::Refuse(_) | Plan::Create) => plan,
@@ -382,7 +384,7 @@ fn may_remake(made: &Made, facts: &Facts<'_>) -> bool {
 fn drift_of(installed: Option<&Installed>, facts: &Facts<'_>) -> Option<Drift> {
     match (installed, facts.wanted) {
         (None, _) => Some(Drift::Unfinished),
-        // What can't be read can't be compared; installing says what is wrong with it.
+        // Unreadable requirements can't be compared; installing reports the error.
         (Some(_), None) => Some(Drift::RequirementsChanged),
         (Some(installed), Some(wanted)) => {
             (installed.requirements != *wanted).then_some(Drift::RequirementsChanged)

@@ -1,6 +1,6 @@
-//! Imports modules in the environment's Python, and says what is missing when one doesn't import.
+//! Imports modules in the environment's Python, and finds the cause when one fails.
 //!
-//! All in one process; if a module takes that process down, the ones after it get another.
+//! All in one process; if a module crashes that process, the later ones get another.
 
 pub mod problem;
 
@@ -16,11 +16,11 @@ use crate::service::EnvironmentChanges;
 use crate::surroundings::Surroundings;
 use problem::{ProbeProblem, classify};
 
-/// A cold numpy on a slow disk takes seconds; what takes longer than this hangs.
+/// A cold numpy on a slow disk takes seconds; a longer import is considered hung.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Tells of each module before and after: `name`, then nothing if it imports, else the traceback.
-/// Whatever a module prints goes to stderr.
+/// Prints each module before and after: `name`, then nothing if it imports, else the traceback. The modules'
+/// own output goes to stderr.
 const SCRIPT: &str = r"
 import sys
 sys.path[:] = [entry for entry in sys.path if entry]
@@ -41,26 +41,26 @@ for name in sys.argv[1:]:
 os._exit(0)
 ";
 
-/// What importing one module came to.
+/// The result of importing one module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeResult {
     pub module: String,
     pub outcome: ProbeOutcome,
 }
 
-/// Whether it imports.
+/// Success or failure of an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProbeOutcome {
     Imports,
     Fails {
         problem: ProbeProblem,
-        /// What Python said, whole.
+        /// Python's complete output.
         said: String,
     },
 }
 
-/// The modules that a start tries: those that pipulate.toml names; else numpy, where the project asks for it
-/// or lists nothing, so that it gets the default packages.
+/// The modules that a start imports: those in pipulate.toml; else numpy, if the project lists it or lists
+/// nothing, and so gets the default packages.
 pub fn modules_to_try(layout: &Layout, config: &PythonConfig, around: &Surroundings) -> Vec<String> {
     const NUMPY: &str = "numpy";
     if let Some(named) = &config.probe {
@@ -98,7 +98,8 @@ fn probe_within(
         let begun = told.len() < rest.len();
         results.extend(told);
         if begun {
-            // The one it was at; the others get their turn, unless Python itself is what fails.
+            // The module that was being imported failed; the others get their turn, unless Python itself
+            // fails.
             let python_fails = stdout.is_empty();
             let problem = match (end, classify(&stderr)) {
                 (End::TimedOut, _) => ProbeProblem::Hangs { seconds: timeout.as_secs() },
@@ -122,7 +123,7 @@ fn probe_within(
     results
 }
 
-/// The modules that were answered for, in order.
+/// The modules with an answer, in order.
 fn answers(stdout: &str, modules: &[String]) -> Vec<ProbeResult> {
     let answers = stdout.split_terminator('\0').filter(|answer| !answer.starts_with('?'));
     let outcomes = answers.map(|answer| match answer.strip_prefix('-') {

@@ -1,30 +1,30 @@
-//! What an installer is doing, read from what it prints.
+//! Parses an installer's progress from its output.
 
 use crate::installer_kind::InstallerKind;
 
 /// One step of an installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InstallProgress {
-    /// It is known how many packages there will be.
+    /// The number of packages is known.
     Resolved { total: usize },
-    /// A package is being fetched; pip learns the total only at the end.
+    /// A package is being downloaded; pip knows the total only at the end.
     Fetching { name: String, done: usize, total: Option<usize> },
     /// A package is being built from its source, which takes time.
     Building { name: String },
-    /// That many packages are here and unpacked.
+    /// That many packages were downloaded and unpacked.
     Prepared { count: usize },
-    /// That many packages are being put into the environment.
+    /// That many packages are being written to the environment.
     Writing { total: usize },
-    /// That many packages were put into the environment. uv compiles them now, which takes longer than
-    /// all the rest.
+    /// That many packages were written to the environment. uv now compiles them, which takes longer than
+    /// everything else.
     Installed { count: usize },
-    /// That many files are compiled, so that the first start need not do it.
+    /// That many files were compiled, so that the first start need not do it.
     Compiled { files: usize },
-    /// Nothing was to be done for one that was asked for.
+    /// A requested package was already there.
     Present { name: String },
 }
 
-/// Reads one installer's lines.
+/// Parses one installer's lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProgressReader {
     installer: InstallerKind,
@@ -33,12 +33,12 @@ pub(crate) struct ProgressReader {
 }
 
 impl ProgressReader {
-    /// A reader of that installer's lines.
+    /// A parser of that installer's lines.
     pub(crate) fn new(installer: InstallerKind) -> Self {
         Self { installer, fetched: 0, total: None }
     }
 
-    /// What a line tells, if it tells anything.
+    /// The progress in a line, if there is any.
     pub(crate) fn line(&mut self, line: &str) -> Option<InstallProgress> {
         match self.installer {
             InstallerKind::Uv => self.uv_line(line.trim()),

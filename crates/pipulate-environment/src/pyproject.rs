@@ -1,4 +1,4 @@
-//! What a `pyproject.toml` says about a project: the packages and the Python that it wants.
+//! The packages and the Python version that a `pyproject.toml` requires.
 
 use std::io;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::version::RequiresPython;
 /// The part of it that a set-up reads.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Pyproject {
-    /// `None`: it lists none; many have one for the settings of their tools alone.
+    /// `None`: no list; many files only have the settings of tools.
     pub dependencies: Option<Vec<String>>,
     pub requires_python: Option<RequiresPython>,
-    /// Whether it describes a project at all.
+    /// True if it describes a project at all.
     pub is_project: bool,
 }
 
@@ -32,10 +32,10 @@ struct Project {
 }
 
 impl Pyproject {
-    /// Reads that of a project; an empty one where there is none.
+    /// Reads the project's file; empty if there is none.
     ///
     /// # Errors
-    /// Why it can't be used.
+    /// The reason why it can't be used.
     pub(crate) fn of(layout: &Layout) -> Result<Self, String> {
         Self::read(&layout.inside("pyproject.toml"))
     }
@@ -48,7 +48,7 @@ impl Pyproject {
         };
         let file: File = toml::from_str(&text).map_err(|error| error.to_string().trim_end().to_owned())?;
         let Some(project) = file.project else { return Ok(Self::default()) };
-        // Installers would take it for an option of theirs.
+        // Installers would treat it as one of their options.
         if let Some(option) =
             project.dependencies.iter().flatten().find(|dependency| dependency.trim_start().starts_with('-'))
         {

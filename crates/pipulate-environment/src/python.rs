@@ -1,9 +1,9 @@
-//! Finding a Python to make a venv with.
+//! Finds a Python to make a venv with.
 //!
-//! `PIPULATE_PYTHON` is taken at its word: if it can't be used that is an error, never a reason to
-//! take another. Then comes the version that `.python-version` asks for, if a Python on `PATH` has it;
-//! then the first usable one on `PATH`. What `requires-python` excludes is never used. A candidate is believed only after it ran: a version manager's
-//! stand-ins are on `PATH` for Pythons that are switched off.
+//! `PIPULATE_PYTHON` is binding: if it can't be used that is an error, never a reason to use another. Next is
+//! the version in `.python-version`, if a Python on `PATH` has it; then the first usable one on `PATH`. A
+//! version that `requires-python` excludes is never used. A candidate only counts after it ran: a version
+//! manager's shims are on `PATH` even for disabled Pythons.
 
 mod pin;
 
@@ -24,15 +24,15 @@ pub(crate) use pin::Pin;
 /// The oldest Python that the default packages run on.
 pub(crate) const OLDEST: Version = Version { major: 3, minor: 10, patch: 0 };
 
-/// Names looked for on `PATH`, in this order.
+/// The names to search for on `PATH`, in this order.
 const NAMES: [&str; 7] =
     ["python3.13", "python3.12", "python3.11", "python3.10", "python3.14", "python3", "python"];
 
-/// A Python that doesn't answer by then hangs.
+/// A Python that takes longer is considered hung.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Runs on Python 2 too, so that it can say how old it is. Inside a venv the answer is the Python
-/// below it: that venv may be the one about to be made anew.
+/// Runs on Python 2 too, to report its version. Inside a venv the answer is its base Python: that venv may be
+/// the one about to be replaced.
 const PROBE: &str = r"
 import sys
 sys.path[:] = [entry for entry in sys.path if entry]
@@ -62,24 +62,24 @@ else:
 /// A Python that a venv can be made with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Python {
-    /// The interpreter itself, not a version manager's stand-in.
+    /// The interpreter itself, not a version manager's shim.
     pub program: PathBuf,
     pub version: Version,
-    /// Whether `python -m pip` works outside of a venv.
+    /// True if `python -m pip` works outside of a venv.
     pub has_pip: bool,
-    /// Whether `python -m venv` can give a venv its pip.
+    /// True if `python -m venv` can install pip in a venv.
     pub has_ensurepip: bool,
     pub why: Why,
 }
 
-/// Why this Python was taken.
+/// The reason why this Python was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
-    /// `PIPULATE_PYTHON` says so.
+    /// `PIPULATE_PYTHON` names it.
     Variable,
-    /// The first on `PATH` that is what `.python-version` asks for.
+    /// The first on `PATH` that has the version in `.python-version`.
     Pinned { pin: Pin },
-    /// The first usable one on `PATH`; none of them is what `.python-version` asks for.
+    /// The first usable one on `PATH`; none has the version in `.python-version`.
     InsteadOf { pin: Pin, name: &'static str },
     /// The first usable one on `PATH`.
     OnPath { name: &'static str },
@@ -98,22 +98,22 @@ impl fmt::Display for Why {
     }
 }
 
-/// A candidate that was turned down.
+/// A rejected candidate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tried {
     pub program: PathBuf,
     pub problem: Problem,
 }
 
-/// Why a candidate can't be used.
+/// The reason why a candidate can't be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
     NotThere,
-    /// It can't be started, or ends with an error; these are its own words.
+    /// It can't be started, or ends with this error.
     DoesNotRun(String),
     Hangs,
     TooOld(Version),
-    /// Without the `venv` or the `ensurepip` module, as Debian ships it.
+    /// Without the `venv` or the `ensurepip` module, as on Debian.
     NoVenv(Version),
     /// `requires-python` excludes it.
     Excluded(Version, RequiresPython),
@@ -134,7 +134,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Why no venv can be made.
+/// The reason why no venv can be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PythonError {
     #[error(
@@ -163,11 +163,11 @@ pub enum PythonError {
 
 /// Finds a Python to make a venv with. With `uv_at_hand` it need not have `venv` and `ensurepip`.
 ///
-/// `project` is the folder to run candidates in: version managers look there for their settings. None that
-/// `required` excludes is taken.
+/// Candidates run in `project`: version managers look there for their settings. Versions that `required`
+/// excludes are not used.
 ///
 /// # Errors
-/// None can be used; what was tried is in the error.
+/// None can be used; the error has the candidates.
 pub(crate) fn discover(
     around: &Surroundings,
     project: &Path,
@@ -205,7 +205,7 @@ pub(crate) fn discover(
     other.ok_or_else(|| nearest_miss(tried))
 }
 
-/// The Pythons on `PATH`, each once, those of the pinned version's name first.
+/// The Pythons on `PATH`, each once, those with the pinned version's name first.
 fn candidates(around: &Surroundings, pin: Option<Pin>) -> impl Iterator<Item = (&'static str, PathBuf)> {
     let mut names = NAMES;
     names.sort_by_key(|name| pin.is_none_or(|pin| pin.name() != *name));
@@ -218,21 +218,21 @@ fn candidates(around: &Surroundings, pin: Option<Pin>) -> impl Iterator<Item = (
     found.filter(move |(name, program)| is_new(name, program))
 }
 
-/// The program that `PIPULATE_PYTHON` means, without running it.
+/// The program that `PIPULATE_PYTHON` names, without running it.
 pub(crate) fn named_program(around: &Surroundings, project: &Path) -> Option<PathBuf> {
     around.variable("PIPULATE_PYTHON").map(|named| program_named(around, named, project))
 }
 
-/// A bare name is looked up on `PATH`; anything with a slash is a path, relative to the project.
+/// A bare name is searched for on `PATH`; anything with a slash is a path, relative to the project.
 fn program_named(around: &Surroundings, named: &OsStr, project: &Path) -> PathBuf {
     let bare = named.to_str().filter(|name| !name.contains('/'));
     bare.and_then(|name| around.programs(name).next()).unwrap_or_else(|| project.join(named))
 }
 
-/// Asks one candidate what it is.
+/// Runs one candidate for its properties.
 ///
 /// # Errors
-/// Why it can't be used.
+/// The reason why it can't be used.
 pub(crate) fn examine(program: &Path, project: &Path, uv_at_hand: bool, why: Why) -> Result<Python, Problem> {
     let ran = Command::new(program).args(["-E", "-c", PROBE]).directory(project).output(PROBE_TIMEOUT);
     let output = ran.map_err(|error| match error.source.kind() {
@@ -269,7 +269,7 @@ fn read_answer(answer: &[u8], why: Why) -> Option<Python> {
     Some(Python { program, version, has_pip, has_ensurepip: venv && ensurepip, why })
 }
 
-/// Which of the failures to speak of: the one that takes the least to mend.
+/// The failure to report: the one that is easiest to fix.
 fn nearest_miss(tried: Vec<Tried>) -> PythonError {
     let no_venv = tried.iter().find_map(|one| match one.problem {
         Problem::NoVenv(version) => Some((one.program.clone(), version)),
@@ -307,7 +307,7 @@ fn nearest_miss(tried: Vec<Tried>) -> PythonError {
     }
 }
 
-/// What was tried, a line each.
+/// The candidates, a line each.
 fn tried_in_words(tried: &[Tried]) -> String {
     if tried.is_empty() {
         return format!("PATH has none of {}", NAMES.join(", "));

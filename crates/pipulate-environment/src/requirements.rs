@@ -1,8 +1,8 @@
-//! What should be installed: `requirements.txt` with the files it includes, else the dependencies of
+//! The packages to install: `requirements.txt` with the files it includes, else the dependencies of
 //! `pyproject.toml`, else the default four.
 //!
-//! The installers read requirements files themselves. We read them to notice that they changed, and
-//! whether they list JupyterLab.
+//! The installers read requirements files themselves. We read them to notice changes, and whether they list
+//! JupyterLab.
 
 mod line;
 mod markers;
@@ -25,47 +25,47 @@ use crate::version::Version;
 pub(crate) use line::{Asked, asked, check, without_comment};
 use line::{Role, included};
 
-/// Installed where a project lists nothing itself.
+/// Installed for a project without a list of its own.
 pub(crate) const DEFAULT_PACKAGES: [&str; 4] = ["jupyterlab", "numpy", "python-fasthtml", "python-dotenv"];
 
-/// The most files that may include each other, and how large they may be together, in bytes.
+/// The most included files, and their total size in bytes.
 const MOST_FILES: usize = 100;
 const LARGEST: u64 = 16 << 20;
 
 const JUPYTERLAB: &str = "jupyterlab";
 const UV_LOCK: &str = "uv.lock";
 
-/// What a project wants installed.
+/// The packages that a project wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Requirements {
     pub source: Source,
-    /// The names of the packages asked for, normalized, those of included files too.
+    /// The normalized names of the listed packages, including those in included files.
     pub names: BTreeSet<String>,
-    /// Those that are asked for under conditions only: any of these.
+    /// The packages with conditions, any of which suffices.
     conditions: BTreeMap<String, Vec<MarkerTree>>,
     pub fingerprint: Fingerprint,
-    /// JupyterLab is wanted and the file doesn't list it.
+    /// JupyterLab is wanted and not listed.
     add_jupyterlab: bool,
-    /// Files that are included and not there, as far as we can read their names.
+    /// Included files that are missing, as far as we can parse their names.
     pub not_there: Vec<PathBuf>,
-    /// The file pins hashes, so nothing without one can be installed beside it.
+    /// The file pins hashes, so no package without one can be installed with it.
     pub hashed: bool,
 }
 
-/// Where they are written.
+/// The place of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     /// A file that installers read.
     File(PathBuf),
     /// `[project] dependencies` of a `pyproject.toml`, in its order.
     Project { file: PathBuf, dependencies: Vec<String> },
-    /// The lock file that uv keeps beside a `pyproject.toml` with these dependencies.
+    /// uv's lock file beside a `pyproject.toml` with these dependencies.
     UvLock { lock: PathBuf, dependencies: Vec<String> },
-    /// Nowhere: [`DEFAULT_PACKAGES`].
+    /// None: [`DEFAULT_PACKAGES`].
     Default,
 }
 
-/// A digest of all that was asked for, in hexadecimal.
+/// A digest of all requirements, in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint(pub String);
 
@@ -78,10 +78,10 @@ pub struct RequirementsError {
 }
 
 impl Requirements {
-    /// Reads what the project asks for. With `jupyter`, JupyterLab is added if it isn't listed.
+    /// Reads the project's requirements. With `jupyter`, JupyterLab is added if it isn't listed.
     ///
     /// # Errors
-    /// The file, or one that it includes, can't be read; or pipulate.toml names one that isn't there.
+    /// The file, or one that it includes, can't be read; or pipulate.toml names one that doesn't exist.
     pub(crate) fn read(
         layout: &Layout,
         config: &PythonConfig,
@@ -141,12 +141,12 @@ impl Requirements {
             .map_or(Source::Default, |dependencies| Source::Project { file, dependencies }))
     }
 
-    /// The arguments that ask an installer for them; uv and pip agree on these.
+    /// The installer arguments for them, the same for uv and pip.
     pub(crate) fn arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = match &self.source {
             Source::File(file) => vec!["-r".into(), file.into()],
             Source::Project { dependencies, .. } => dependencies.iter().map(OsString::from).collect(),
-            // Those come from the lock file; see the installer.
+            // These come from the lock file; see the installer.
             Source::UvLock { .. } => Vec::new(),
             Source::Default => DEFAULT_PACKAGES.map(OsString::from).into(),
         };
@@ -156,17 +156,17 @@ impl Requirements {
         arguments
     }
 
-    /// Whether uv's lock file says what to install.
+    /// Returns true if uv's lock file lists the packages to install.
     pub(crate) fn is_locked(&self) -> bool {
         matches!(self.source, Source::UvLock { .. })
     }
 
-    /// Whether the project lists its packages in a file that an installer of ours reads.
+    /// Returns true if the project lists its packages in a file that one of our installers reads.
     pub(crate) fn has_own_list(&self) -> bool {
         matches!(self.source, Source::File(_) | Source::UvLock { .. })
     }
 
-    /// JupyterLab, where a lock file doesn't have it: it is installed beside what that has.
+    /// JupyterLab, if a lock file doesn't have it: it is installed in addition.
     pub(crate) fn jupyterlab_beside(&self) -> Option<Self> {
         if !self.is_locked() {
             return None;
@@ -174,7 +174,7 @@ impl Requirements {
         self.add_jupyterlab.then(|| self.only(&[JUPYTERLAB.to_owned()]))
     }
 
-    /// These packages alone, and not the rest of what the project asks for.
+    /// These packages alone, without the project's other requirements.
     pub(crate) fn only(&self, packages: &[String]) -> Self {
         let names = packages.iter().filter_map(|package| Some(asked(package)?.name)).collect();
         let file = PathBuf::new();
@@ -187,7 +187,7 @@ impl Requirements {
         }
     }
 
-    /// The file that pins hashes and does not list the JupyterLab that is wanted.
+    /// The file that pins hashes and does not list the wanted JupyterLab.
     pub(crate) fn keeps_jupyterlab_out(&self, jupyter: bool) -> Option<&Path> {
         match &self.source {
             Source::File(file) if jupyter && self.hashed && !self.names.contains(JUPYTERLAB) => Some(file),
@@ -195,8 +195,8 @@ impl Requirements {
         }
     }
 
-    /// The packages that are asked for in an environment of that version, here. Without a version, those
-    /// under no condition.
+    /// The packages required in an environment with that version on this machine. Without a version, those
+    /// without a condition.
     pub(crate) fn names_for(&self, version: Option<Version>) -> BTreeSet<String> {
         let applies = |name: &&String| match (self.conditions.get(*name), version) {
             (None, _) => true,
@@ -206,8 +206,8 @@ impl Requirements {
         self.names.iter().filter(applies).cloned().collect()
     }
 
-    /// Which of these missing packages the project itself lists, and which others are needed. The default packages are
-    /// none of them where another tool manages the project, but JupyterLab.
+    /// Splits missing packages into those that the project lists and others that are needed. For a project of
+    /// another tool, the default packages are neither, except JupyterLab.
     pub(crate) fn listed_and_needed(
         &self,
         missing: Vec<String>,
@@ -223,7 +223,7 @@ impl Requirements {
         }
     }
 
-    /// How many packages are asked for by name, those they need in turn not counted.
+    /// The number of packages required by name, without their dependencies.
     pub(crate) fn count(&self) -> usize {
         self.names.len()
     }
@@ -273,7 +273,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The bytes of a file, which count for the digest.
+    /// Reads a file, which counts for the digest.
     fn bytes(&mut self, path: &Path) -> Result<Vec<u8>, RequirementsError> {
         let bytes = files::read_foreign_within(path, LARGEST - self.size).map_err(|error| {
             let reason = match error.kind() {
@@ -303,8 +303,8 @@ impl<'a> Reader<'a> {
         self.hashed |= line.contains("--hash=") || line == "--require-hashes";
         if let Some((included, role)) = included(line, role, self.around) {
             let path = file.parent().unwrap_or(Path::new("/")).join(&included);
-            // A file at an address is the installer's business, as is one that is not there: it may read
-            // the name in another way.
+            // Files at an address, and missing files, are left to the installer, which may parse the name
+            // differently.
             if included.contains("://") {
                 return Ok(());
             }

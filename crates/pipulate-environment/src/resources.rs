@@ -1,4 +1,4 @@
-//! Reads the machine's memory, swap, load and disk space. Slow network drives are not touched.
+//! Reads the machine's memory, swap, load and disk space, without accessing slow network drives.
 
 use std::path::Path;
 use std::thread::available_parallelism;
@@ -7,7 +7,7 @@ use pipulate_core::resources::{Disk, Load, Memory, Resources};
 use rustix::fs::statvfs;
 use sysinfo::{CGroupLimits, System};
 
-/// Reads the figures of now; the disk is the one that holds `path`.
+/// Reads the current figures; the disk is the one with `path`.
 pub fn read(path: &Path) -> Resources {
     Resources { memory: memory(), load: load(), disk: disk(path) }
 }
@@ -27,8 +27,8 @@ fn memory() -> Option<Memory> {
     })
 }
 
-/// What a container leaves of the machine's memory. Its page cache is given back on demand, as
-/// the machine's is, so only the memory that programs hold counts as used.
+/// The memory that a container's limits leave of the machine's. Its page cache is freed on demand, like the
+/// machine's, so only the programs' memory counts as used.
 fn within(machine: Memory, limits: &CGroupLimits) -> Memory {
     Memory {
         total: machine.total.min(limits.total_memory),
@@ -43,8 +43,8 @@ fn load() -> Option<Load> {
     Some(Load { averages: [averages.one, averages.five, averages.fifteen], processors })
 }
 
-/// Asks about the one path. `sysinfo::Disks` looks at every mount point, where a network drive may
-/// hang, and leaves out tmpfs and NFS.
+/// Reads only the disk of this path. `sysinfo::Disks` reads every mount point, where a network drive may
+/// hang, and omits tmpfs and NFS.
 fn disk(path: &Path) -> Option<Disk> {
     let space = statvfs(path).ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);

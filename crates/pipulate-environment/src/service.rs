@@ -1,7 +1,7 @@
-//! What the environment of a service, and of everything in the venv, has that ours has not.
+//! The changes to our environment for a service, and for every program in the venv.
 //!
-//! Invariant: the libraries that wheels need are for Python alone. A program of the host, such as a
-//! shell or a browser, may not even start with them.
+//! Invariant: the libraries that wheels need are for Python alone. A program of the host, such as a shell or
+//! a browser, may not even start with them.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -11,17 +11,17 @@ use pipulate_process::command::Command;
 use crate::bare_words::WORDS;
 use crate::surroundings::{Surroundings, is_executable};
 
-/// Variables that are set (`Some`) or taken away (`None`), over the inherited ones.
+/// Variables to set (`Some`) or to remove (`None`), relative to the inherited ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EnvironmentChanges(pub Vec<(OsString, Option<OsString>)>);
 
 impl EnvironmentChanges {
-    /// The value that a variable is given.
+    /// The value that a variable is set to.
     pub fn value(&self, name: &str) -> Option<&OsStr> {
         self.0.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.as_deref())
     }
 
-    /// Gives them to a command.
+    /// Applies the changes to a command.
     pub fn give_to(&self, command: Command) -> Command {
         self.0.iter().fold(command, |command, (name, value)| match value {
             Some(value) => command.env(name, value),
@@ -39,7 +39,7 @@ pub fn service_environment(python: &Path, around: &Surroundings) -> EnvironmentC
     let mut changes = vec![
         set("PATH", first_in(bin, around.variable("PATH"))),
         set("PYTHONUNBUFFERED", "1".into()),
-        // It would send any Python to another one's library.
+        // It would point any Python to another one's library.
         unset("PYTHONHOME"),
     ];
     changes.push(match prefix.join("pyvenv.cfg").is_file() {
@@ -49,15 +49,15 @@ pub fn service_environment(python: &Path, around: &Surroundings) -> EnvironmentC
     EnvironmentChanges(changes)
 }
 
-/// Where programs put temporary files.
+/// The variables for the folder of temporary files.
 const TEMPORARY: [&str; 5] = ["TMPDIR", "TMP", "TEMP", "TEMPDIR", "NIX_BUILD_TOP"];
 
-/// Names of a terminal, or of a program that serves one: they end with it, and mislead what is started
-/// later. In a JupyterLab terminal, tmux refuses to start where it finds TMUX.
+/// Names of a terminal, or of a program that serves one: they become invalid when it ends, and mislead later
+/// programs. In a JupyterLab terminal, tmux refuses to start if it finds TMUX.
 const OF_TERMINALS: [&str; 7] = ["GPG_TTY", "SSH_TTY", "STY", "TMUX", "TMUX_PANE", "WINDOW", "WINDOWID"];
 
-/// Returns what a service must not inherit: it ends with the shell that it was started from. `nix-shell` and `nix
-/// develop` remove their folder for temporary files when they end; the folder that it is in takes its place.
+/// Returns the variables of the launching shell that a service must not inherit. `nix-shell` and `nix
+/// develop` remove their folder for temporary files when they end; its parent folder takes its place.
 pub fn without_the_shell(around: &Surroundings) -> EnvironmentChanges {
     let temporary = TEMPORARY.into_iter().filter_map(|name| {
         let folder = Path::new(around.variable(name)?);
@@ -73,7 +73,7 @@ pub fn without_the_shell(around: &Surroundings) -> EnvironmentChanges {
         match (own, name) {
             (Some(_), "NIX_BUILD_TOP") => Some((name.into(), None)),
             (Some(_), _) => Some((name.into(), outside.map(Into::into))),
-            // What is gone already is of no use to anyone.
+            // A folder that no longer exists is useless.
             (None, _) => (!folder.is_dir()).then(|| (name.into(), None)),
         }
     });
@@ -90,18 +90,18 @@ pub fn environment_of(program: &Path, python: &Path, around: &Surroundings) -> E
     changes
 }
 
-/// Where the dynamic loader looks first.
+/// The dynamic loader's first search path.
 pub const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
 
-/// What [`LIBRARY_PATH`] is for Python; `None` where it is as it is. The flake says so in a variable
-/// of its own, because the programs of the host must not see it.
+/// The value of [`LIBRARY_PATH`] for Python; `None` if it is unchanged. The flake sets a separate variable,
+/// because the host's programs must not use these libraries.
 pub fn library_path(around: &Surroundings) -> Option<OsString> {
     let libraries = around.variable("PIPULATE_LIBRARY_PATH")?;
     Some(joined(libraries, around.variable(LIBRARY_PATH)))
 }
 
-/// Whether a program is Python, or one that was installed beside it; a bare name is looked for there
-/// first. Our own two words are not: they only lead to us.
+/// Returns true for Python, and for a program that was installed beside it; a bare name is searched for there
+/// first. Our own two words don't count: they only run our program.
 pub fn is_pythons(program: &Path, python: &Path) -> bool {
     let bin = python.parent().unwrap_or(Path::new("/"));
     let name = program.file_name().unwrap_or_default().to_string_lossy();

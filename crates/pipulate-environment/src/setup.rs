@@ -1,7 +1,7 @@
-//! Set-up: looks at what is there, decides, and does it.
+//! Set-up: inspects the environment, decides, and acts.
 //!
-//! Nothing to do costs a few file reads and starts no process. Two set-ups of one project don't run
-//! at once: the second waits, and then looks again. What was cut short is gone on with.
+//! Without work it costs a few file reads and starts no process. Two set-ups of one project don't run at
+//! once: the second waits, and then inspects again. An interrupted set-up is continued.
 
 mod external;
 mod lock;
@@ -35,34 +35,34 @@ use seen::Seen;
 pub use crate::plan::Mode;
 pub(crate) use seen::is_as_left;
 
-/// What a set-up is asked for.
+/// The input of a set-up.
 #[derive(Debug, Clone, Copy)]
 pub struct SetupRequest<'a> {
     pub layout: &'a Layout,
     pub python: &'a PythonConfig,
-    /// Shown in the prompt of who activates the venv.
+    /// Shown in the prompt of an activated venv.
     pub project_name: &'a str,
-    /// JupyterLab is one of the services, so it is needed even if nobody lists it.
+    /// JupyterLab is one of the services, so it is needed even if it isn't listed.
     pub jupyter: bool,
     pub mode: Mode,
-    /// A service of this home lives that may have loaded packages: none is replaced then.
+    /// A running service of this home may have loaded packages: none is replaced then.
     pub home_is_alive: bool,
-    /// Our own program, for the two bare words: the first of these files that is there.
+    /// Our own program, for the two bare words: the first of these files that exists.
     pub programs: &'a [PathBuf],
     pub around: &'a Surroundings,
 }
 
-/// What a set-up is doing.
+/// The progress of a set-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SetupEvent {
-    /// Another set-up of this project is at work.
+    /// Another set-up of this project is running.
     Waiting,
     PythonFound {
         python: PathBuf,
         version: Version,
         why: Why,
     },
-    /// The venv that was there gives way.
+    /// The existing venv is replaced.
     Replacing {
         why: Option<Drift>,
         kept_as: Option<PathBuf>,
@@ -80,31 +80,31 @@ pub enum SetupEvent {
     Note(String),
 }
 
-/// What a set-up came to.
+/// The result of a set-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetupReport {
     /// The Python that services run with.
     pub python: PathBuf,
     pub version: Option<Version>,
-    /// How many packages are installed.
+    /// The number of installed packages.
     pub packages: usize,
-    /// Whether anything was made or installed.
+    /// True if anything was created or installed.
     pub changed: bool,
-    /// What installed last; `None` where nothing of ours did.
+    /// The last installer; `None` if none of ours installed anything.
     pub installer: Option<InstallerKind>,
-    /// What differs from what the project asks for, and was left so.
+    /// The remaining differences from the project's requirements.
     pub drift: Vec<Drift>,
-    /// An explicit set-up would mend that: it takes no more than a person's yes.
+    /// An explicit set-up would fix that: it only needs the user's yes.
     pub takes_a_yes: bool,
-    /// Packages of the environment before, which is kept, that are not in the new one.
+    /// Packages of the previous environment, which is kept, that are not in the new one.
     pub gone: Vec<String>,
-    /// What else is worth a line.
+    /// Other notes.
     pub notes: Vec<String>,
-    /// The packages are not all there, but there is a Python: `start` can go on, `setup` has failed.
+    /// Packages are missing, but there is a Python: `start` can continue, `setup` has failed.
     pub warning: Option<SetupWarning>,
 }
 
-/// Why packages are missing after a set-up.
+/// The reason why packages are missing after a set-up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SetupWarning {
     #[error(transparent)]
@@ -121,7 +121,7 @@ fn listed(replaced: &[Replacement]) -> String {
 }
 
 impl SetupWarning {
-    /// The end of what the installer said; nothing where none was started.
+    /// The end of the installer's output; empty if none was started.
     pub fn last_words(&self) -> &[String] {
         match self {
             Self::Install(failure) => &failure.last_words,
@@ -129,7 +129,7 @@ impl SetupWarning {
         }
     }
 
-    /// What mends it, most likely.
+    /// The most likely remedy.
     pub fn fix(&self) -> Fix {
         match self {
             Self::Install(failure) => failure.cause.fix(),
@@ -141,7 +141,7 @@ impl SetupWarning {
     }
 }
 
-/// Why there is no Python to go on with.
+/// The reason why there is no usable Python.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     #[error(transparent)]
@@ -161,7 +161,7 @@ pub enum SetupError {
 }
 
 impl SetupError {
-    /// What mends it, where the message doesn't say so itself.
+    /// The remedy, unless the message has it.
     pub fn fix(&self) -> Option<Fix> {
         match self {
             Self::NotMade { cause, .. } => Some(cause.fix()),
@@ -174,10 +174,10 @@ impl SetupError {
         }
     }
 
-    /// Whether it might be made by something else.
+    /// Returns true if another installer might succeed.
     fn may_depend_on_the_installer(&self) -> bool {
         match self {
-            // Python's own way takes nothing from an index.
+            // Python's own module needs no index.
             Self::NotMade { cause, .. } => cause.may_depend_on_the_installer() || cause.is_about_an_index(),
             Self::Python(_)
             | Self::Interpreter { .. }
@@ -194,12 +194,11 @@ impl SetupError {
     }
 }
 
-/// Makes sure that there is a Python environment with the project's packages, as far as the mode
-/// allows.
+/// Ensures that there is a Python environment with the project's packages, as far as the mode allows.
 ///
 /// # Errors
-/// There is no usable Python in the end. Packages that can't be installed are a warning in the
-/// report instead.
+/// There is no usable Python in the end. Packages that can't be installed are a warning in the report
+/// instead.
 pub fn ensure(
     request: &SetupRequest<'_>,
     on_event: &mut dyn FnMut(SetupEvent),
@@ -215,7 +214,7 @@ pub fn ensure(
     }
     home::ensure(request.layout)?;
     let _held = lock::hold(request.layout, || on_event(SetupEvent::Waiting))?;
-    // Whoever we waited for may have done it.
+    // The set-up that held the lock may have done it.
     let seen = Seen::look(request);
     let mut work = Work { request, on_event, notes: Vec::new(), uv: UvSearch::Open, kept: None };
     match seen.plan(request) {
@@ -236,8 +235,8 @@ pub fn ensure(
     }
 }
 
-/// Installs packages into the environment of a home in use without the rest of what the project asks for, where
-/// that replaces nothing; whether it did.
+/// Installs packages into the environment of a home in use without the rest of the project's list, if that
+/// replaces none; returns true if it did.
 pub(crate) fn install_beside(
     request: &SetupRequest<'_>,
     packages: &[String],
@@ -249,7 +248,7 @@ pub(crate) fn install_beside(
     Ok(work.install_beside(&seen, packages))
 }
 
-/// Finds what a set-up would do, without changing anything or starting Python.
+/// Returns the plan of a set-up, without changing anything or starting Python.
 pub fn preview(request: &SetupRequest<'_>) -> Plan {
     match request.python.interpreter {
         Some(_) => Plan::Keep { drift: Vec::new() },
@@ -257,14 +256,14 @@ pub fn preview(request: &SetupRequest<'_>) -> Plan {
     }
 }
 
-/// Whether what the project asks for has this package.
+/// Returns true if the project's requirements include this package.
 pub fn lists(request: &SetupRequest<'_>, package: &str) -> bool {
     let wanted = Requirements::read(request.layout, request.python, request.jupyter, request.around);
     wanted.is_ok_and(|wanted| wanted.names.contains(&normalized_name(package)))
 }
 
-/// What differs from what the project asks for, found without changing anything or starting Python.
-/// Empty also where no venv could be used at all; [`crate::venv::inspect`] tells more about that.
+/// The differences from the project's requirements, without changing anything or starting Python. Also empty
+/// if there can be no usable venv, which [`crate::venv::inspect`] explains.
 pub fn drift(request: &SetupRequest<'_>) -> Vec<Drift> {
     if let Some(interpreter) = &request.python.interpreter {
         return external::drift(request, interpreter);
@@ -287,19 +286,19 @@ pub fn drift(request: &SetupRequest<'_>) -> Vec<Drift> {
     }
 }
 
-/// A set-up at work, holding the lock.
+/// A running set-up, which holds the lock.
 struct Work<'a, 'b> {
     request: &'a SetupRequest<'a>,
     on_event: &'b mut dyn FnMut(SetupEvent),
     notes: Vec<String>,
     uv: UvSearch,
-    /// Where the environment before is now.
+    /// The path of the previous environment.
     kept: Option<PathBuf>,
 }
 
-/// How far the search for uv got.
+/// The progress of the search for uv.
 enum UvSearch {
-    /// None is at hand; none was fetched yet.
+    /// None is at hand; none was downloaded yet.
     Open,
     Found(Uv),
     NotAvailable,

@@ -1,7 +1,7 @@
-//! The user's own shell with the environment active: what it evaluates, and how it is entered.
+//! The user's own shell with the environment active: the activation code, and how to enter the shell.
 //!
-//! A shell reads the files of its user first, all of them; what is ours comes last and can be taken
-//! back. Nothing of ours is written into a file of the user's.
+//! A shell reads all its user's files first; our code comes last and can be undone. Nothing is written into a
+//! user's file.
 
 #[cfg(test)]
 mod tests;
@@ -22,16 +22,16 @@ use crate::service::service_environment;
 use crate::surroundings::Surroundings;
 use crate::template::fill;
 
-/// Set in the shell that [`Subshell`] starts, to the project's folder, until `deactivate`.
+/// Set to the project's folder in the shell that [`Subshell`] starts, until `deactivate`.
 pub(crate) const MARK: &str = "PIPULATE_SHELL";
 
-/// Where Jupyter's tools look for servers and kernels.
+/// The variable with the folder in which Jupyter's tools find servers and kernels.
 pub const JUPYTER_RUNTIME: &str = "JUPYTER_RUNTIME_DIR";
 
-/// How a shell quotes a word.
+/// The quoting of a shell.
 type Quote = fn(&[u8]) -> Vec<u8>;
 
-/// A shell that we know how to talk to.
+/// A supported shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     Bash,
@@ -59,7 +59,7 @@ impl Dialect {
         }
     }
 
-    /// What a person types to have [`hook`] evaluated.
+    /// The command that a user types to evaluate [`hook`].
     pub fn usage(self) -> &'static str {
         match self {
             Self::Bash => "eval \"$(pipulate activate bash)\"",
@@ -69,20 +69,20 @@ impl Dialect {
     }
 }
 
-/// What activating an environment means.
+/// The input of an activation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activation {
     bin: PathBuf,
     /// `None` for an environment that is no venv.
     venv: Option<PathBuf>,
-    /// Where this home's JupyterLab says how it is reached.
+    /// The runtime folder of this home's JupyterLab.
     runtime: PathBuf,
-    /// In the prompt. Nothing in it means anything to a shell.
+    /// Shown in the prompt. Contains no special characters for a shell.
     label: String,
 }
 
 impl Activation {
-    /// The activation of the environment that this Python belongs to, in this home.
+    /// The activation of this Python's environment in this home.
     pub fn of(python: &Path, layout: &Layout) -> Self {
         let bin = python.parent().unwrap_or(Path::new("/"));
         let prefix = bin.parent().unwrap_or(Path::new("/"));
@@ -97,8 +97,8 @@ impl Activation {
     }
 }
 
-/// The text that a shell evaluates to activate the environment. Doing so twice changes nothing more
-/// than doing so once; it defines `deactivate`, which takes all of it back.
+/// The code that a shell evaluates to activate the environment. Evaluating it twice has no further effect; it
+/// defines `deactivate`, which undoes all of it.
 pub fn hook(dialect: Dialect, activation: &Activation) -> Vec<u8> {
     let (script, quote) = match dialect {
         Dialect::Bash => (include_str!("shell/activate.bash"), quoted_for_sh as Quote),
@@ -112,8 +112,8 @@ pub fn hook(dialect: Dialect, activation: &Activation) -> Vec<u8> {
     fill(script, &[("BIN", &bin), ("VENV", &venv), ("RUNTIME", &runtime), ("LABEL", label)])
 }
 
-/// The user's shell. In a Nix build environment, `SHELL` names a bash that can neither recall nor
-/// edit a line; the one on `PATH` is meant then.
+/// The user's shell. In a Nix build environment, `SHELL` names a bash without history and line editing; then
+/// the one on `PATH` is used.
 pub fn of_user(around: &Surroundings) -> PathBuf {
     let named = around.variable("SHELL").map(PathBuf::from).filter(|shell| shell.is_absolute());
     let is_for_builds = around.variable("IN_NIX_SHELL").is_some()
@@ -126,8 +126,7 @@ pub fn of_user(around: &Surroundings) -> PathBuf {
     interactive.or(named).or_else(|| on_path("bash")).unwrap_or_else(|| PathBuf::from("/bin/sh"))
 }
 
-/// Whether we are in the shell of this project, or in what it reads at its beginning: an entry there
-/// would never come to an end.
+/// Returns true inside this project's shell, or in its startup files: entering it there would never end.
 pub fn is_inside(layout: &Layout, around: &Surroundings) -> bool {
     around.variable(MARK) == Some(layout.root().as_os_str())
 }
@@ -139,14 +138,14 @@ pub struct Subshell<'a> {
     pub shell: &'a Path,
     pub layout: &'a Layout,
     pub python: &'a Path,
-    /// Our own program, which the shell asks for its [`hook`].
+    /// Our own program, which the shell runs for its [`hook`].
     pub program: &'a Path,
     pub around: &'a Surroundings,
 }
 
 impl Subshell<'_> {
-    /// The command that becomes the shell. bash and zsh read files of ours, which are written here;
-    /// a shell that we don't know gets the environment and nothing else.
+    /// The command that becomes the shell. For bash and zsh, it writes startup files; an unknown shell only
+    /// gets the environment.
     ///
     /// # Errors
     /// Those files can't be written.
@@ -161,7 +160,7 @@ impl Subshell<'_> {
                 self.write(".zshenv", include_str!("shell/enter.zshenv"))?;
                 self.write(".zshrc", include_str!("shell/enter.zshrc"))?;
                 let ours = self.layout.shell();
-                // Ours is not the user's, whatever we were started from.
+                // Our folder is never the user's own, even in a nested shell.
                 let command = match self.around.variable("ZDOTDIR").filter(|dir| *dir != ours.as_os_str()) {
                     Some(theirs) => command.env("PIPULATE_ZDOTDIR", theirs),
                     None => command.env_remove("PIPULATE_ZDOTDIR"),

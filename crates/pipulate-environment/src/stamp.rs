@@ -1,7 +1,7 @@
-//! The stamp of a set-up, `.pipulate/setup.json`: what was made, with what, for which requirements.
+//! The stamp of a set-up, `.pipulate/setup.json`: the environment, its Python, and the requirements.
 //!
-//! It is read instead of starting Python. `making` is written before a venv is begun, so that a
-//! set-up that was cut short can go on; the requirements are written last.
+//! It is read instead of starting Python. `making` is written before a venv is begun, so that an interrupted
+//! set-up can continue; the requirements are written last.
 
 use std::path::{Path, PathBuf};
 
@@ -15,10 +15,10 @@ use crate::requirements::Fingerprint;
 use crate::venv::VenvIdentity;
 use crate::version::Version;
 
-/// What we know to have done.
+/// The recorded work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stamp {
-    /// A venv was begun there, where nothing was before.
+    /// A venv was begun in an empty place.
     Making { venv: PathBuf },
     /// A venv is there.
     Made(Made),
@@ -37,22 +37,22 @@ pub struct Made {
     pub installed: Option<Installed>,
 }
 
-/// What was installed into it.
+/// The installed requirements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
     pub installer: InstallerKind,
     pub requirements: Fingerprint,
-    /// Which packages there were then; `None` in stamps from before it was noted.
+    /// A digest of the packages; `None` in older stamps.
     pub listing: Option<String>,
 }
 
-/// Where a venv is from.
+/// The origin of a venv.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
-    /// We made it: we may make it again.
+    /// We made it: we may replace it.
     Made,
-    /// It was there, and an explicit set-up installed into it: we may install, but not make it again.
+    /// It existed, and an explicit set-up installed into it: we may install, but not replace it.
     Adopted,
 }
 
@@ -74,9 +74,9 @@ enum State {
     Made {
         origin: Origin,
         venv: String,
-        /// `pyvenv.cfg`'s time in nanoseconds; JSON numbers are too small for it.
+        /// `pyvenv.cfg`'s time in nanoseconds, which exceeds JSON numbers.
         venv_made: String,
-        /// When its `bin` was made, in nanoseconds; not in stamps from before it was noted.
+        /// The creation time of its `bin`, in nanoseconds; missing in older stamps.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         bin_made: Option<String>,
         python: String,
@@ -94,9 +94,8 @@ struct InstalledFile {
 }
 
 impl Stamp {
-    /// Reads the stamp. `None` if there is none that this version understands: then nothing there is
-    /// ours to change.
-    /// One that was not written here is none either: it came with the folder.
+    /// Reads the stamp. `None` if there is none that this version understands: then we may not change the
+    /// environment. A stamp that was not written here doesn't count: it came with the folder.
     pub fn read(layout: &Layout) -> Option<Self> {
         let bytes = files::read_private(&layout.setup_stamp()).ok()??;
         Self::parse(&bytes).filter(|_| known::is_stamp(layout, &bytes))
@@ -107,7 +106,7 @@ impl Stamp {
         (file.version == VERSION).then(|| Self::from_state(file.state)).flatten()
     }
 
-    /// Writes the stamp, whole or not at all, for this user's eyes only.
+    /// Writes the stamp atomically, readable only by this user.
     ///
     /// # Errors
     /// The folder can't be written to.
@@ -117,7 +116,7 @@ impl Stamp {
             .map_err(|error| StoreError::io("write", path)(error.into()))?;
         text.push('\n');
         files::write_private(path, text.as_bytes())?;
-        // Where nothing can be remembered, the environment is not ours to change the next time.
+        // If it can't be remembered, the environment counts as foreign the next time.
         let _unless_it_failed = known::remember_stamp(layout, text.as_bytes());
         Ok(())
     }
@@ -165,7 +164,7 @@ impl Stamp {
     }
 }
 
-/// JSON is text. A path that isn't reads back as another one, and then counts as not ours.
+/// JSON is text. A path that isn't reads back as another one, and then counts as foreign.
 fn as_text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

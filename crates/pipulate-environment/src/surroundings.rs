@@ -1,6 +1,6 @@
-//! What surrounds this process: its environment variables, programs on `PATH`, the user's folders.
+//! The surroundings of this process: its environment variables, programs on `PATH`, the user's folders.
 //!
-//! Taken once, so that every decision of a set-up sees the same world and tests can give another.
+//! A snapshot, so that every decision of a set-up uses the same values and tests can pass others.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -9,10 +9,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Where programs are looked for when nobody says; shells do the same.
+/// The default search path, the same as in shells.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// A snapshot of the world around a set-up.
+/// The inputs of a set-up from outside the project.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Surroundings {
     variables: BTreeMap<OsString, OsString>,
@@ -40,33 +40,33 @@ impl Surroundings {
         }
     }
 
-    /// The same with the variables of another process.
+    /// With the variables of another process.
     pub fn with_variables(mut self, variables: BTreeMap<OsString, OsString>) -> Self {
         self.variables = variables;
         self.variables.entry("PATH".into()).or_insert_with(|| DEFAULT_PATH.into());
         self
     }
 
-    /// The same with another value of a variable.
+    /// With a changed variable.
     pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.variables.insert(name.into(), value.into());
         self
     }
 
-    /// The same without a variable.
+    /// Without a variable.
     pub fn without(mut self, name: &str) -> Self {
         self.variables.remove(OsStr::new(name));
         self
     }
 
-    /// The same with another home directory.
+    /// With another home directory.
     #[cfg(test)]
     pub(crate) fn with_home(mut self, home: impl Into<PathBuf>) -> Self {
         self.home = Some(home.into());
         self
     }
 
-    /// The same with another folder for what can be fetched again.
+    /// With another cache folder.
     #[cfg(test)]
     pub(crate) fn with_cache(mut self, cache: impl Into<PathBuf>) -> Self {
         self.cache = Some(cache.into());
@@ -78,7 +78,7 @@ impl Surroundings {
         self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
-    /// The same as text; one that is none counts as unset.
+    /// A variable's value as text; a value that isn't text counts as unset.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.variable(name)?.to_str()
     }
@@ -93,13 +93,13 @@ impl Surroundings {
         self.home.as_deref()
     }
 
-    /// Our folder for what can be fetched again.
+    /// Our cache folder.
     pub fn cache(&self) -> Option<&Path> {
         self.cache.as_deref()
     }
 
-    /// Every executable of that name on `PATH`, first one first. Relative entries are passed over:
-    /// what runs must not depend on the folder we happen to be in.
+    /// Every executable with that name on `PATH`, first one first. Relative entries are skipped: the result
+    /// must not depend on the current folder.
     pub fn programs<'a>(&'a self, name: &'a str) -> impl Iterator<Item = PathBuf> + 'a {
         let path = self.variable("PATH").unwrap_or_default();
         std::env::split_paths(path)
@@ -109,7 +109,7 @@ impl Surroundings {
     }
 }
 
-/// Whether `file` is a file that somebody may execute.
+/// Returns true if `file` is a file with an execute permission.
 pub(crate) fn is_executable(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }

@@ -1,6 +1,6 @@
-//! Scripts of ours: real files with `@NAME@` where a word of this place belongs.
+//! Our scripts: real files with `@NAME@` as placeholders.
 
-/// The script with every `@NAME@` replaced. What stands between other `@` stays as it is.
+/// The script with every `@NAME@` replaced. Other text between `@` is kept.
 pub(crate) fn fill(script: &str, words: &[(&str, &[u8])]) -> Vec<u8> {
     let mut filled = Vec::new();
     let mut rest = script;

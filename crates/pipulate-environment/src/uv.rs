@@ -1,6 +1,6 @@
-//! uv: looked for on `PATH`, then in a cache of this user, then fetched into it. Never into a venv.
+//! uv: searched for on `PATH`, then in this user's cache, then downloaded to it. Never installed in a venv.
 //!
-//! A uv is believed only after it said its version: on NixOS a fetched one can't be started.
+//! A uv only counts after it printed its version: on NixOS a downloaded one can't be started.
 
 use std::fs;
 use std::io;
@@ -25,7 +25,7 @@ pub(crate) struct Uv {
     pub version: String,
 }
 
-/// Why there is no uv to be had.
+/// The reason why there is no uv.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UvError {
     #[error("there is no folder to keep uv in: this user has no home directory")]
@@ -40,17 +40,17 @@ pub(crate) enum UvError {
     DoesNotRun,
 }
 
-/// The uv that is at hand without fetching anything: that of `PATH`, else that of the cache.
+/// The uv that is available without a download: that of `PATH`, else that of the cache.
 pub(crate) fn at_hand(around: &Surroundings) -> Option<Uv> {
     around.programs("uv").find_map(|program| verified(&program)).or_else(|| verified(&cached(around)?))
 }
 
-/// Fetches uv into the cache with that Python's pip.
+/// Downloads uv to the cache with that Python's pip.
 ///
-/// Whoever looks into the cache meanwhile sees the old one or the new one, whole.
+/// The replacement is atomic for concurrent readers of the cache.
 ///
 /// # Errors
-/// It can't be fetched, or doesn't run here.
+/// It can't be downloaded, or doesn't run here.
 pub(crate) fn fetch(around: &Surroundings, python: &Path) -> Result<Uv, UvError> {
     let cache = around.cache().ok_or(UvError::NoCache)?;
     fs::create_dir_all(cache).map_err(StoreError::io("create the folder", cache))?;
@@ -80,8 +80,8 @@ pub(crate) fn fetch(around: &Surroundings, python: &Path) -> Result<Uv, UvError>
     verified(&made.join("bin/uv")).ok_or(UvError::DoesNotRun)?;
     let place = cache.join("uv");
     if let Err(error) = fs::rename(&made, &place) {
-        // Another set-up was quicker, or what is there is broken: a folder that isn't empty can't be
-        // renamed onto. The old one goes where the staging folder takes it along.
+        // Another set-up was quicker, or the existing one is broken: a folder can't be renamed onto one that
+        // isn't empty. The old one is moved to the staging folder, which is removed.
         if verified(&place.join("bin/uv")).is_none() {
             let _gone = fs::rename(&place, staging.path().join("old"));
             fs::rename(&made, &place).map_err(StoreError::io("write", &place))?;

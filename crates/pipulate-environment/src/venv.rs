@@ -1,6 +1,6 @@
-//! The venv on disk: where it is, what state it is in, how it is made.
+//! The venv on disk: its path, its state, its creation.
 //!
-//! Its state is read from files and links alone. Python is never started to look at one.
+//! The state is read from files and links alone, without starting Python.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -21,14 +21,14 @@ use sha2::{Digest, Sha256};
 use crate::requirements::{hex, normalized_name};
 use crate::version::Version;
 
-/// The Python that services run with, found without starting it: the configured interpreter, else
-/// the venv's. `None` when there is neither.
+/// The Python that services run with, found without starting it: the configured interpreter, else the venv's.
+/// `None` if there is neither.
 pub fn existing_python(layout: &Layout, config: &PythonConfig) -> Option<PathBuf> {
     let python = python_path(layout, config);
     python.is_file().then_some(python)
 }
 
-/// The folder of that Python and of the programs that come with it, there or not.
+/// The folder of that Python and of its programs, existing or not.
 pub fn bin_dir(layout: &Layout, config: &PythonConfig) -> PathBuf {
     let python = python_path(layout, config);
     python.parent().map_or_else(|| layout.root().to_path_buf(), Path::to_path_buf)
@@ -41,7 +41,7 @@ fn python_path(layout: &Layout, config: &PythonConfig) -> PathBuf {
     }
 }
 
-/// Remembers that this project was set up or started with the environment that it has now.
+/// Remembers that this project was set up or started with its current environment.
 ///
 /// # Errors
 /// The user's state directory is not writable.
@@ -52,13 +52,13 @@ pub fn remember(layout: &Layout, config: &PythonConfig) -> Result<(), StoreError
     }
 }
 
-/// Whether the environment is the one that was remembered.
+/// Returns true if the environment is the remembered one.
 pub fn is_known(layout: &Layout, config: &PythonConfig) -> bool {
     fingerprint(layout, config).is_some_and(|now| known::environment(layout).is_some_and(|then| then == now))
 }
 
-/// What tells the interpreter from another one in its place, as far as the folder has it in hand: a Python of
-/// the system that its links lead to may be updated.
+/// Identifies the interpreter as far as the folder controls it: a system Python at the end of its links may
+/// be updated.
 fn fingerprint(layout: &Layout, config: &PythonConfig) -> Option<Vec<u8>> {
     let python = python_path(layout, config);
     let folder = python.parent()?.canonicalize().ok()?;
@@ -76,7 +76,7 @@ fn fingerprint(layout: &Layout, config: &PythonConfig) -> Option<Vec<u8>> {
     Some([paths.as_slice(), format!("{which:?}").as_bytes()].concat())
 }
 
-/// What is where a venv should be.
+/// The contents of a venv's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VenvState {
     /// Nothing, or an empty folder.
@@ -87,7 +87,7 @@ pub enum VenvState {
         venv: Venv,
         from: PathBuf,
     },
-    /// Something that can't be used as it is.
+    /// Something unusable.
     Broken {
         problem: Breakage,
         identity: Option<VenvIdentity>,
@@ -102,29 +102,30 @@ pub struct Venv {
     pub python: PathBuf,
     /// The interpreter at the end of the links.
     pub real_python: PathBuf,
-    /// As `pyvenv.cfg` tells it.
+    /// From `pyvenv.cfg`.
     pub version: Option<Version>,
     pub identity: VenvIdentity,
 }
 
-/// Tells a venv from another one that was made in its place. A move keeps it; making it anew or copying it
-/// does not.
+/// Identifies a venv, compared with one that was made in its place. It survives a move, but neither a
+/// replacement nor a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VenvIdentity {
-    /// When its `pyvenv.cfg` was written, in nanoseconds.
+    /// The modification time of its `pyvenv.cfg`, in nanoseconds.
     pub written: i128,
-    /// When its `bin` was made, in nanoseconds, where the file system knows: an edit of `pyvenv.cfg` keeps that.
+    /// The creation time of its `bin`, in nanoseconds, if the file system has it: unaffected by an edit of
+    /// `pyvenv.cfg`.
     pub made: Option<i128>,
 }
 
 impl VenvIdentity {
-    /// Whether they are of one venv.
+    /// Returns true if both identify one venv.
     pub(crate) fn is_same(self, other: Self) -> bool {
         self.written == other.written || (self.made.is_some() && self.made == other.made)
     }
 }
 
-/// What is wrong with a venv.
+/// The problem of a venv.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Breakage {
     #[error("it is not a Python environment: pyvenv.cfg is missing")]
@@ -146,7 +147,7 @@ pub enum Breakage {
     OtherPython { venv: Version, python: PathBuf },
 }
 
-/// Looks at the venv at `root`.
+/// Inspects the venv at `root`.
 pub fn inspect(root: &Path) -> VenvState {
     match fs::read_dir(root) {
         Ok(entries) => {
@@ -233,14 +234,14 @@ fn identity_of(root: &Path) -> io::Result<VenvIdentity> {
     Ok(VenvIdentity { written, made: made.and_then(|made| i128::try_from(made.as_nanos()).ok()) })
 }
 
-/// Whether an environment sees the packages of the Python that it was made with, too.
+/// Returns true if an environment sees the packages of its base Python, too.
 pub(crate) fn sees_the_system(prefix: &Path) -> bool {
     let config = files::read_foreign(&prefix.join("pyvenv.cfg")).unwrap_or_default();
     configured(&String::from_utf8_lossy(&config), "include-system-site-packages")
         .is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-/// The last link that still exists leads here; links in a circle end somewhere too.
+/// The last existing link of a chain, which may be circular.
 fn end_of_links(link: &Path) -> PathBuf {
     let mut at = link.to_owned();
     for _ in 0..16 {
@@ -255,7 +256,7 @@ fn version_in_name(python: &Path) -> Option<Version> {
     Version::parse(python.file_name()?.to_str()?.strip_prefix("python")?)
 }
 
-/// The folder that the venv's programs were made for, if that is another one.
+/// The folder that the venv's programs were made for, if it is another one.
 fn moved_from(root: &Path) -> Option<PathBuf> {
     let activate = files::read_foreign(&root.join("bin/activate")).ok()?;
     let text = String::from_utf8_lossy(&activate);
@@ -263,7 +264,7 @@ fn moved_from(root: &Path) -> Option<PathBuf> {
         let line = line.trim_start();
         line.strip_prefix("export ").unwrap_or(line).strip_prefix("VIRTUAL_ENV=")
     })?;
-    // Some Pythons put the path there without quoting it.
+    // Some Pythons write the path without quotes.
     if root.to_str() == Some(value.trim_end().trim_matches(['"', '\''])) {
         return None;
     }
@@ -287,7 +288,7 @@ fn unquoted(word: &str) -> Option<String> {
     quote.is_none().then_some(plain)
 }
 
-/// The version of the environment at `prefix`, as a venv's or conda's own files tell it.
+/// The version of the environment at `prefix`, from a venv's or conda's own files.
 pub(crate) fn version_in_files(prefix: &Path) -> Option<Version> {
     if let Ok(config) = files::read_foreign(&prefix.join("pyvenv.cfg")) {
         return configured_version(&String::from_utf8_lossy(&config));
@@ -300,7 +301,7 @@ pub(crate) fn version_in_files(prefix: &Path) -> Option<Version> {
     })
 }
 
-/// The folders that an environment's packages are in.
+/// The folders of an environment's packages.
 pub(crate) fn site_packages(prefix: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(prefix.join("lib")) else { return Vec::new() };
     entries
@@ -313,13 +314,13 @@ pub(crate) fn site_packages(prefix: &Path) -> Vec<PathBuf> {
 
 const DIST_INFO: &str = ".dist-info";
 
-/// What is installed in an environment: the `.dist-info` folders, which name a package and its version, and
-/// the `.egg-info` ones of older installers.
+/// The installed packages of an environment: the `.dist-info` folders, which name a package and its version,
+/// and the `.egg-info` ones of older installers.
 #[derive(Debug, Clone)]
 pub(crate) struct Packages(BTreeSet<OsString>);
 
 impl Packages {
-    /// Those below `prefix`; none where nothing can be listed.
+    /// The packages below `prefix`; empty if nothing can be listed.
     pub(crate) fn below(prefix: &Path) -> Self {
         let folders = site_packages(prefix).into_iter().filter_map(|folder| fs::read_dir(folder).ok());
         let names = folders.flat_map(|entries| entries.flatten()).map(|entry| entry.file_name());
@@ -335,7 +336,7 @@ impl Packages {
         self.versions().into_keys().collect()
     }
 
-    /// Their versions by their names.
+    /// Their versions by name.
     pub(crate) fn versions(&self) -> BTreeMap<String, String> {
         let name_and_version = |name: &OsString| {
             let name = name.to_str()?;
@@ -355,7 +356,7 @@ impl Packages {
             .collect()
     }
 
-    /// A digest of which they are, in which versions.
+    /// A digest of the names and versions.
     pub(crate) fn digest(&self) -> String {
         let mut digest = Sha256::new();
         for package in self.0.iter().filter(|name| name.as_bytes().ends_with(DIST_INFO.as_bytes())) {

@@ -1,4 +1,4 @@
-//! Versions of Python, and what a project says about them.
+//! Python versions, and a project's requirements for them.
 
 use std::fmt;
 use std::str::FromStr as _;
@@ -14,7 +14,7 @@ pub struct Version {
 }
 
 impl Version {
-    /// Reads `3.11.7`, `3.13` or `3.14.0rc1`; what follows the numbers is passed over.
+    /// Parses `3.11.7`, `3.13` or `3.14.0rc1`; the text after the numbers is ignored.
     pub fn parse(text: &str) -> Option<Self> {
         let mut numbers = text.trim().split('.').map(|part| {
             let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
@@ -25,7 +25,7 @@ impl Version {
         Some(Self { major, minor, patch: numbers.next().flatten().unwrap_or(0) })
     }
 
-    /// Whether packages of one run on the other.
+    /// Returns true if packages for one run on the other.
     pub(crate) fn same_minor(self, other: Self) -> bool {
         (self.major, self.minor) == (other.major, other.minor)
     }
@@ -47,15 +47,15 @@ impl fmt::Display for Version {
 pub struct RequiresPython(VersionSpecifiers);
 
 impl RequiresPython {
-    /// Reads one.
+    /// Parses a specifier.
     ///
     /// # Errors
-    /// Why it is none.
+    /// The reason why it is invalid.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         VersionSpecifiers::from_str(text).map(Self).map_err(|error| error.to_string())
     }
 
-    /// Whether that version is allowed.
+    /// Returns true if that version is allowed.
     pub(crate) fn is_met_by(&self, version: Version) -> bool {
         let Version { major, minor, patch } = version;
         self.0.contains(&pep440_rs::Version::new([major, minor, patch].map(u64::from)))

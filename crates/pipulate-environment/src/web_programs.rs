@@ -1,4 +1,5 @@
-//! A web program in the project's folder that nothing runs yet: offered to a person, never run by itself.
+//! A web program in the project's folder that no service runs yet: suggested to the user, never run without a
+//! request.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,10 +10,11 @@ use pipulate_core::service::ServiceName;
 use pipulate_core::web_program::{USUAL, WebProgram};
 use pipulate_store::files;
 
-/// How many other programs of the folder are looked at.
+/// The number of other programs of the folder that are read.
 const MOST: usize = 100;
 
-/// Returns the web program of a folder that has no `server.py`, unless a service runs it or `server` has a command.
+/// Returns the web program of a folder that has no `server.py`, unless a service runs it or `server` has a
+/// command.
 pub fn unused(layout: &Layout, config: &Config) -> Option<WebProgram> {
     let has_server = config.service(ServiceName::SERVER).is_some_and(|server| server.command.is_some());
     if has_server || layout.server_py().exists() {
@@ -23,10 +25,10 @@ pub fn unused(layout: &Layout, config: &Config) -> Option<WebProgram> {
     others.find_map(|file| WebProgram::of(&file, &files::read_foreign_text(&layout.inside(&file)).ok()?))
 }
 
-/// The port that `server` gets by default.
+/// The default port of `server`.
 const PORT: u16 = 5001;
 
-/// The port to offer.
+/// The port to suggest.
 pub fn port(config: &Config) -> u16 {
     config.service(ServiceName::SERVER).and_then(|server| server.port).unwrap_or(PORT)
 }
@@ -40,7 +42,7 @@ fn others(layout: &Layout) -> impl Iterator<Item = String> {
     programs.into_iter()
 }
 
-/// Whether a service's command names a file, or its module as in `app:app`.
+/// Returns true if a service's command names a file, or its module as in `app:app`.
 fn is_run(config: &Config, file: &str) -> bool {
     let stem = file.trim_end_matches(".py");
     let names = |word: &String| word == file || word == stem || word.starts_with(&format!("{stem}:"));

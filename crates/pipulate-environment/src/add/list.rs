@@ -1,11 +1,11 @@
-//! The text of a requirements file with more packages in it: what is there stays as it is.
+//! Adds packages to the text of a requirements file without changing its other lines.
 
 use std::collections::BTreeSet;
 
 use crate::requirements::{asked, normalized_name, without_comment};
 
-/// The text with the packages, and those that were listed, in this file or in one that it includes. One that
-/// is named with a version takes the place of its line.
+/// Returns the text with the packages, and those that were already listed, in this file or in one that it
+/// includes. A package with a version replaces its line.
 pub(super) fn with(text: &str, packages: &[String], listed: &BTreeSet<String>) -> (String, Vec<String>) {
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();

@@ -15,10 +15,10 @@ use pipulate_process::peers;
 
 use super::BrowserError;
 
-/// How many connections are answered at a time: browsers open spare ones, so one is not enough.
+/// The number of concurrent connections: browsers open spare ones, so one is not enough.
 const CONNECTIONS: usize = 16;
 
-/// How long a client may take to send its request, and to take the answer.
+/// The timeout of a client's request, and of reading the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The one-time URLs of one hand-over to a browser.
@@ -38,7 +38,7 @@ struct OneTimeUrl {
     used: bool,
 }
 
-/// What a request gets.
+/// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Answer {
     Redirect { page: usize, target: String },
@@ -54,7 +54,7 @@ impl OneTimeUrls {
     /// Binds a free loopback port.
     ///
     /// # Errors
-    /// There is none.
+    /// No port is free.
     pub(super) fn new() -> Result<Arc<Self>, BrowserError> {
         let failed = |source| BrowserError::Io { activity: "listen on 127.0.0.1", source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
@@ -73,23 +73,23 @@ impl OneTimeUrls {
         Ok(url)
     }
 
-    /// Makes a page's URL worthless.
+    /// Revokes a page's URL.
     pub(super) fn revoke(&self, page: usize) {
         self.lock().iter_mut().filter(|url| url.page == page).for_each(|url| url.used = true);
     }
 
-    /// Whether a page's URL was used.
+    /// Returns true if a page's URL was used.
     pub(super) fn used(&self, page: usize) -> bool {
         self.lock().iter().any(|url| url.page == page && url.used)
     }
 
-    /// Whether a URL is still unused.
+    /// Returns true if a URL is still unused.
     pub(super) fn outstanding(&self) -> bool {
         self.lock().iter().any(|url| !url.used)
     }
 
-    /// Answers connections from a thread of its own for as long as this process lives, and tells of
-    /// each page that was fetched.
+    /// Answers connections in a separate thread until this process ends, and calls `on_fetched` for each page
+    /// that was fetched.
     pub(super) fn serve(self: &Arc<Self>, on_fetched: impl Fn(usize) + Clone + Send + 'static) {
         let urls = Arc::clone(self);
         thread::spawn(move || {
@@ -112,7 +112,7 @@ impl OneTimeUrls {
     fn answer(&self, mut stream: TcpStream) -> io::Result<Option<usize>> {
         stream.set_write_timeout(Some(PATIENCE))?;
         let Some(head) = request::read_head(&mut stream, PATIENCE)? else { return Ok(None) };
-        // Others see one-time URLs in the process list, and may be faster than the browser.
+        // Other users see one-time URLs in the process list, and may be faster than the browser.
         let answer = match peers::admit_stream(&stream) {
             Ok(()) => self.judge(&head),
             Err(_) => Answer::Stranger,
@@ -129,7 +129,7 @@ impl OneTimeUrls {
         })
     }
 
-    /// Another site can point a name of its own at us, but it can't send our Host.
+    /// Checks the Host as well: another site can point its own name at us, but can't send ours.
     fn judge(&self, head: &[u8]) -> Answer {
         let Some(request) = Request::parse(head) else { return Answer::Malformed };
         let Some(host) = request.single("host") else { return Answer::WrongHost };

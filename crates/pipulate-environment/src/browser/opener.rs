@@ -1,13 +1,13 @@
-//! The programs that can show an address, as commands in the order in which they are tried.
+//! The programs that can open an address, as commands in the order of trying.
 
 use std::path::Path;
 
 use pipulate_process::command::{Command, CommandError, End};
 
-/// Where Windows keeps PowerShell, for a WSL whose `PATH` leaves Windows out.
+/// PowerShell on Windows, for a WSL without Windows on its `PATH`.
 const POWERSHELL: &str = "/mnt/c/Windows/System32/WindowsPowerShell/v1.0/powershell.exe";
 
-/// What may open `url`: the programs of `$BROWSER` if there are any, else the system's.
+/// The commands that may open `url`: the programs of `$BROWSER` if set, else the system's.
 pub(super) fn candidates(programs: Option<&[String]>, url: &str) -> Vec<Command> {
     match programs {
         Some(programs) => programs.iter().filter_map(|program| named(program, url)).collect(),
@@ -15,7 +15,7 @@ pub(super) fn candidates(programs: Option<&[String]>, url: &str) -> Vec<Command>
     }
 }
 
-/// Why an opener did not take an address; `None` when it did.
+/// The reason why an opener did not accept an address; `None` if it did.
 pub(super) fn refusal(program: &Path, ended: &Result<End, CommandError>) -> Option<String> {
     let name = program.file_name().unwrap_or(program.as_os_str()).display();
     match ended {
@@ -31,8 +31,8 @@ pub(super) fn refusal(program: &Path, ended: &Result<End, CommandError>) -> Opti
     }
 }
 
-/// One entry of `$BROWSER`: words as in a shell, `%s` for the address, which comes last if no word names it. The
-/// path of a program may hold spaces and quotes as it is.
+/// Parses one entry of `$BROWSER`: words as in a shell, `%s` for the address, which otherwise comes last. The
+/// path of a program may contain unquoted spaces and quotes.
 fn named(program: &str, url: &str) -> Option<Command> {
     if Path::new(program).is_file() {
         return Some(Command::new(program).arg(url));
@@ -60,7 +60,7 @@ fn system(opener: &std::process::Command) -> Vec<Command> {
     commands
 }
 
-/// What `xdg-open` means by its exit codes; other programs have no common ones.
+/// The meaning of `xdg-open`'s exit codes; other programs have no common ones.
 fn meaning(program: &Path, code: i32) -> &'static str {
     match (program.to_str(), code) {
         (Some("xdg-open"), 3) => " (no browser is installed)",

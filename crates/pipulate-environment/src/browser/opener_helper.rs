@@ -1,7 +1,7 @@
 //! The opener helper: opens the pages one after the other, reports, and waits for the browser.
 //!
-//! Its instructions come on stdin, so that its arguments hold no secret. It reports in one loopback
-//! datagram, under a key from its stdin.
+//! Its instructions come on stdin, so that its arguments contain no secret. It reports in one loopback
+//! datagram, with a key from its stdin.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -15,18 +15,18 @@ use serde::{Deserialize, Serialize};
 use super::one_time_urls::{OneTimeUrls, random_key};
 use super::{BrowserError, Page, opener};
 
-/// How long a one-time URL is good.
+/// The lifetime of a one-time URL.
 const LIFETIME: Duration = Duration::from_secs(60);
 
-/// What the helper does.
+/// The helper's input.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Instructions {
-    /// Those of `$BROWSER`; `None` for the system's.
+    /// The programs of `$BROWSER`; `None` for the system's.
     programs: Option<Vec<String>>,
     pages: Vec<Wanted>,
     answer_port: u16,
     answer_key: String,
-    /// How long openers are watched, all together.
+    /// The total time for watching openers.
     watch: Duration,
 }
 
@@ -36,14 +36,14 @@ struct Wanted {
     secret: bool,
 }
 
-/// For each page why it was not opened, or nothing.
+/// The reason why each page was not opened; `None` if it was.
 #[derive(Debug, Serialize, Deserialize)]
 struct Report {
     key: String,
     reasons: Vec<Option<String>>,
 }
 
-/// The end at which `open_pages` waits for the report.
+/// The socket on which `open_pages` waits for the report.
 #[derive(Debug)]
 pub(super) struct ReportSocket {
     socket: UdpSocket,
@@ -52,7 +52,7 @@ pub(super) struct ReportSocket {
 }
 
 impl Instructions {
-    /// Of the caller's patience, the helper's own start and answer get a quarter.
+    /// A quarter of the caller's patience is for the helper's own start and answer.
     pub(super) fn new(
         programs: Option<Vec<String>>,
         pages: &[Page],
@@ -69,7 +69,7 @@ impl ReportSocket {
     /// Binds a free loopback port.
     ///
     /// # Errors
-    /// There is none, or there are no random bytes.
+    /// No port is free, or there are no random bytes.
     pub(super) fn new() -> Result<Self, BrowserError> {
         let failed = |source| BrowserError::Io { activity: "open a loopback socket", source };
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
@@ -77,10 +77,10 @@ impl ReportSocket {
         Ok(Self { socket, port, key: random_key()? })
     }
 
-    /// Waits for the report; `None` when it did not come in time. Other people's datagrams are dropped.
+    /// Waits for the report; `None` after the timeout. Foreign datagrams are dropped.
     ///
     /// # Errors
-    /// The socket broke.
+    /// The socket failed.
     pub(super) fn answer(&self, patience: Duration) -> Result<Option<Vec<Option<String>>>, BrowserError> {
         let failed = |source| BrowserError::Io { activity: "wait for the browser's opener", source };
         let deadline = Instant::now() + patience;
@@ -121,7 +121,7 @@ pub(super) fn run(instructions: Instructions) -> Result<(), BrowserError> {
     for (page, wanted) in instructions.pages.iter().enumerate() {
         reasons.push(opening.open(page, wanted)?);
     }
-    // Whoever asked may be gone; the browser comes all the same.
+    // The caller may have ended; the browser still comes.
     let told = report(&instructions, reasons);
     opening.wait_for_browser(deadline);
     told
@@ -141,9 +141,10 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    /// Tries one opener after the other: `None` when one of them took the page, else why none did.
+    /// Tries one opener after the other: returns `None` if one accepted the page, else the reason why none
+    /// did.
     ///
-    /// The next page waits for it: a browser that is asked twice while it starts asks back.
+    /// The next page waits for that: a browser that gets a second request while it starts shows an error.
     fn open(&mut self, page: usize, wanted: &Wanted) -> Result<Option<String>, BrowserError> {
         let web = wanted.url.starts_with("http://") || wanted.url.starts_with("https://");
         if !web || wanted.url.contains(|c: char| c.is_control() || c.is_whitespace()) {
@@ -165,14 +166,14 @@ impl Opening<'_> {
             }
         }
         if first.is_some() {
-            // It stays good: some openers complain and open all the same.
+            // The URL stays valid: some openers report an error and open the page anyway.
             return Ok(first);
         }
         self.one_time_urls.revoke(page);
         Ok(Some(format!("none of these is installed: {}", missing.join(", "))))
     }
 
-    /// How the opener ended; `None` when it has not, or when the browser has come already.
+    /// The opener's end; `None` if it still runs, or if the browser has already come.
     fn try_opener(
         &mut self,
         page: usize,
@@ -195,7 +196,7 @@ impl Opening<'_> {
         }
     }
 
-    /// An opener may end long before its browser comes.
+    /// An opener may end long before its browser sends the request.
     fn wait_for_browser(&self, deadline: Instant) {
         while self.one_time_urls.outstanding() {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -1,22 +1,22 @@
-//! The decision how, or whether, a page is opened: pure, one row of a table after the other.
+//! Decides how, or whether, a page is opened: a pure function, one table row after the other.
 //!
-//! What the user said comes first, then where the browser is another machine's, then what this
-//! machine has.
+//! The user's settings come first, then sessions with the browser on another machine, then this machine's
+//! means.
 
 use super::session::{Session, Wsl};
 
-/// How pages are opened here.
+/// The way to open pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
     /// The programs of `$BROWSER` in order of preference; `%s` in one stands for the address.
     BrowserVariable(Vec<String>),
-    /// What this system opens addresses with.
+    /// The system's opener.
     System,
-    /// Not at all: the addresses are printed.
+    /// Not opened: the addresses are printed.
     Print {
-        /// Why, in one line.
+        /// The reason, in one line.
         reason: String,
-        /// How to get to the pages all the same.
+        /// Another way to reach the pages.
         hint: Option<String>,
     },
 }
@@ -102,7 +102,7 @@ mod tests {
         Plan::decide(session, &[5001, 8888])
     }
 
-    /// Reason and hint of a plan that prints.
+    /// The reason and the hint of a plan that prints.
     fn printed(session: &Session) -> (String, String) {
         match decide(session) {
             Plan::Print { reason, hint } => (reason, hint.unwrap_or_default()),

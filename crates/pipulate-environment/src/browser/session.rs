@@ -1,6 +1,6 @@
-//! What this session looks like to somebody who wants to open a browser in it.
+//! The properties of this session that matter for opening a browser.
 //!
-//! [`Session::gather`] is the only function of the browser's half that looks at the machine.
+//! [`Session::gather`] is the only function of [`super`] that reads the system's state.
 
 use std::fs;
 use std::path::Path;
@@ -12,24 +12,24 @@ use crate::surroundings::Surroundings;
 pub struct Session {
     pub surroundings: Surroundings,
     pub macos: bool,
-    /// In a container, by the files that Docker and Podman leave in it.
+    /// In a container, by the files that Docker and Podman create in it.
     pub container: bool,
     pub wsl: Wsl,
 }
 
-/// Windows below us.
+/// The Windows Subsystem for Linux.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Wsl {
     #[default]
     No,
     /// Windows programs can be started from here.
     Interop,
-    /// They can't: interop is switched off.
+    /// Windows programs can't be started: interop is disabled.
     NoInterop,
 }
 
 impl Session {
-    /// Looks around.
+    /// Gathers the facts.
     pub fn gather(surroundings: Surroundings) -> Self {
         let container = ["/.dockerenv", "/run/.containerenv"].iter().any(|file| Path::new(file).exists());
         Self { surroundings, macos: std::env::consts::OS == "macos", container, wsl: Wsl::gather() }

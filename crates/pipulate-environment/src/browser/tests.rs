@@ -1,4 +1,4 @@
-//! Real helpers, real openers: this test binary plays our program, a script plays the browser.
+//! Real helpers, real openers: this test binary acts as our program, a script as the browser.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-/// Long enough for a busy machine; a test that passes never waits for it.
+/// Long enough for a busy machine; a passing test never waits that long.
 const AMPLE: Duration = Duration::from_secs(60);
 
 const SECRET: &str = "http://127.0.0.1:9/lab?token=s3cret";
@@ -34,12 +34,12 @@ impl Stage {
         path
     }
 
-    /// Our own program: only its hidden verb is played.
+    /// Our own program, of which only the hidden verb is needed.
     fn exe(&self) -> PathBuf {
         self.script("pipulate", "sh", &format!("[ $1 = {VERB} ] && {}", role("helper")))
     }
 
-    /// A browser that keeps its arguments and then does `body` with the address.
+    /// A browser that saves its arguments and then runs `body` with the address.
     fn browser(&self, body: &str) -> Plan {
         let kept = self.path("arguments");
         let body = format!("echo \"$*\" >> {}\n{body}", kept.display());
@@ -62,7 +62,7 @@ fn role(name: &str) -> String {
     format!("PIPULATE_TEST_ROLE={name} exec {} --exact browser::tests::plays_a_role", exe.display())
 }
 
-/// Not a test when it runs by itself: other tests run it as a process of its own.
+/// Does nothing as a test: other tests run it as a separate process.
 #[test]
 fn plays_a_role() {
     match std::env::var("PIPULATE_TEST_ROLE").as_deref() {
@@ -84,7 +84,7 @@ fn page(name: &str, url: &str) -> Page {
     Page { name: name.to_owned(), url: url.to_owned(), secret: url.contains("token") }
 }
 
-/// What a browser gets for `url`, head and body; `None` when nobody listens.
+/// A browser's answer for `url`, head and body; `None` without a server.
 fn fetch(url: &str) -> Option<String> {
     let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let mut stream = TcpStream::connect(host).ok()?;
@@ -102,7 +102,7 @@ fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// In bash, fetches `$1` and keeps the answer in the file named by the folder.
+/// Fetches `$1` in bash and saves the answer in the file that the folder names.
 fn fetching(stage: &Stage) -> String {
     let answer = stage.path("answer");
     format!(

@@ -1,4 +1,4 @@
-//! Every check that there is, in the order in which findings are told, and the page that lists them.
+//! All checks, in the order of their findings, and the page that lists them.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use super::{
     session, venv,
 };
 
-/// All of them.
+/// All groups.
 pub(super) const GROUPS: [Group; 29] = [
     project::HOME,
     project::ROOM,
@@ -41,7 +41,7 @@ pub(super) const GROUPS: [Group; 29] = [
     machine::LOGOUT,
 ];
 
-/// The page of the documentation that lists them: `docs/reference/doctor.md`.
+/// The documentation page that lists them: `docs/reference/doctor.md`.
 pub fn reference() -> String {
     let mut page = String::from(
         "# What `pipulate doctor` examines\n\n\

@@ -1,4 +1,4 @@
-//! What a check is: an id, what it examines, and what `--fix` does about it.
+//! The description of a check: its id, its subject, and the effect of `--fix`.
 
 use pipulate_core::finding::Finding;
 
@@ -7,19 +7,19 @@ use super::Examination;
 /// Checks that share their evidence.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Group {
-    /// What it answers for, in order.
+    /// Its checks, in order.
     pub(super) checks: &'static [Check],
     pub(super) examine: fn(&Examination) -> Vec<Finding>,
 }
 
-/// One thing that is examined.
+/// One check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Check {
     /// Stable, for scripts: `python.numpy`.
     pub(super) id: &'static str,
-    /// What is looked at or run, and what would be wrong.
+    /// The facts it reads or the program it runs, and possible problems.
     pub(super) examines: &'static str,
-    /// What `--fix` does about it, where it may do something.
+    /// The effect of `--fix`, if it has one.
     pub(super) mends: Option<&'static str>,
 }
 

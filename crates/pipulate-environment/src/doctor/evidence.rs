@@ -1,13 +1,13 @@
-//! Running something to see what it says: the evidence is told with the finding.
+//! Runs programs as evidence, which is shown with the finding.
 
 use std::time::Duration;
 
 use pipulate_process::command::{Command, End};
 
-/// What does not answer by then hangs.
+/// A program that takes longer is considered hung.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A program that was run, and what it said.
+/// A program that was run, with its output.
 pub(super) struct Said {
     command: String,
     pub(super) end: Option<End>,
@@ -16,29 +16,29 @@ pub(super) struct Said {
 }
 
 impl Said {
-    /// Whether it ended with 0.
+    /// Returns true if it ended with 0.
     pub(super) fn is_well(&self) -> bool {
         self.end.is_some_and(End::success)
     }
 
-    /// The same under a shorter name than the command line.
+    /// Replaces the command line in the evidence with a shorter name.
     pub(super) fn called(self, command: String) -> Self {
         Self { command, ..self }
     }
 
-    /// What a person needs of it: the error's last line, else the last line of all.
+    /// The most relevant line: the last one of stderr, else of stdout.
     pub(super) fn last_line(&self) -> &str {
         last_line(&self.stderr).or_else(|| last_line(&self.stdout)).unwrap_or("nothing")
     }
 
-    /// What was run and what it said, for a finding.
+    /// The command and its output, for a finding.
     pub(super) fn evidence(&self) -> String {
         ran(&self.command, self.last_line())
     }
 }
 
-/// Runs a program to its end. Libraries that were meant for Python are not given to the machine's
-/// own programs: they may break them.
+/// Runs a program to its end. The machine's own programs don't get the libraries that were meant for Python,
+/// which may break them.
 pub(super) fn of_machine(command: Command) -> Said {
     of(command.env_remove("LD_LIBRARY_PATH").env_remove("PYTHONHOME").env_remove("PYTHONPATH"))
 }
@@ -58,7 +58,7 @@ pub(super) fn of(command: Command) -> Said {
     }
 }
 
-/// The words of a finding about something that was run.
+/// The words of a finding about a program that was run.
 pub(super) fn ran(command: &str, said: &str) -> String {
     format!("ran: {command}\nit said: {said}")
 }

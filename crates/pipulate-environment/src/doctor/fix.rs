@@ -1,4 +1,4 @@
-//! Carries out what a finding says may be carried out without asking, and nothing else.
+//! Carries out the automatic fix of a finding, and nothing else.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use rustix::fs::{Mode, OFlags, fchmod, open};
 
 use super::{Examination, project, secrets};
 
-/// Why a finding was not mended.
+/// The reason why a finding was not fixed.
 #[derive(Debug, thiserror::Error)]
 pub enum FixError {
     #[error("{id} can't be fixed automatically; see its advice")]
@@ -23,7 +23,7 @@ pub enum FixError {
     Failed { command: String, end: String, said: String },
 }
 
-/// Which findings to mend, so that nothing is done twice: several may need the same command.
+/// The findings to fix, without repetitions: several may need the same command.
 pub fn repairs(findings: &[Finding]) -> Vec<&Finding> {
     let mut repairs: Vec<&Finding> = Vec::new();
     for finding in findings {
@@ -35,10 +35,10 @@ pub fn repairs(findings: &[Finding]) -> Vec<&Finding> {
     repairs
 }
 
-/// Mends one finding and tells what was done. A command's own lines go to `on_line` as they come.
+/// Fixes one finding and returns a description. A command's output goes to `on_line` as it comes.
 ///
 /// # Errors
-/// The finding is none to be mended without asking, or it could not be done.
+/// The finding has no automatic fix, or it failed.
 pub fn fix(
     finding: &Finding,
     examination: &Examination,
@@ -80,7 +80,7 @@ fn failed(fix: &Fix, end: String, said: String) -> FixError {
     FixError::Failed { command: shell_words(&fix.command), end, said }
 }
 
-/// By its descriptor and never through a link: what is examined may have been exchanged since.
+/// By descriptor and never through a link: the file may have been replaced since the examination.
 fn close(path: &AbsPath, mode: Mode) -> Result<String, FixError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let done = open(path.as_ref(), flags, Mode::empty()).and_then(|file| fchmod(file, mode));

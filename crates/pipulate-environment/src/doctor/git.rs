@@ -1,7 +1,7 @@
-//! What git knows of the project's files, without the checkout's own configuration.
+//! Queries git about the project's files, without the checkout's own configuration.
 //!
-//! A checkout's configuration names programs that git runs when it is only asked (`core.fsmonitor`). So git is
-//! given an empty repository beside which it reads the checkout's index and its .gitignore files.
+//! A checkout's configuration names programs that git runs even for queries (`core.fsmonitor`). So git gets
+//! an empty repository, with the checkout's index and its .gitignore files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use pipulate_store::files;
 
 use super::evidence::{self, Said};
 
-/// A checkout to ask about.
+/// A checkout to query.
 pub(super) struct Checkout {
     git: PathBuf,
     /// The folder that has `.git` in it.
@@ -24,7 +24,7 @@ pub(super) struct Checkout {
 }
 
 impl Checkout {
-    /// The checkout that the project is in, if it is in one.
+    /// The checkout that the project is in, if there is one.
     pub(super) fn around(project: &Path, git: PathBuf) -> Option<Self> {
         let top = project.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok())?;
         let folder = git_folder(&top.join(".git"))?;
@@ -33,14 +33,14 @@ impl Checkout {
         Some(Self { git, top, index: folder.join("index"), project, empty })
     }
 
-    /// What git says to these words.
+    /// Runs git with these arguments.
     pub(super) fn ask(&self, words: &[&str]) -> Said {
         let option = |name: &str, path: &Path| {
             let mut option = std::ffi::OsString::from(name);
             option.push(path);
             option
         };
-        // A device or FIFO in its place is never opened.
+        // Never open a device or FIFO in its place.
         let index = Some(&self.index).filter(|index| index.is_file());
         let command = Command::new(&self.git)
             .args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"])
@@ -54,7 +54,7 @@ impl Checkout {
     }
 }
 
-/// `.git` itself, or what it names: a worktree's and a submodule's is a file.
+/// The `.git` folder, or the folder that a worktree's or submodule's `.git` file names.
 fn git_folder(dot_git: &Path) -> Option<PathBuf> {
     if dot_git.is_dir() {
         return Some(dot_git.to_owned());
@@ -63,7 +63,7 @@ fn git_folder(dot_git: &Path) -> Option<PathBuf> {
     Some(dot_git.parent()?.join(text.strip_prefix("gitdir:")?.trim()))
 }
 
-/// With nothing of the checkout's but what it excludes.
+/// A repository with the checkout's excludes and nothing else.
 fn empty_repository(folder: &Path) -> std::io::Result<tempfile::TempDir> {
     let empty = tempfile::tempdir()?;
     for name in ["objects", "refs", "info"] {

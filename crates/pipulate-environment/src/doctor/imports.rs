@@ -1,4 +1,4 @@
-//! Whether what notebooks and pages are made of imports: tried, not looked up.
+//! Imports the modules of notebooks and pages, to prove that they work.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -38,7 +38,7 @@ pub(super) const MODULES: Group = Group {
     examine: modules,
 };
 
-/// What the wheels of numpy and of JupyterLab's own parts need of the system.
+/// The system libraries that the wheels of numpy and of JupyterLab's own parts need.
 const NEEDED: [&str; 2] = ["libstdc++.so.6", "libz.so.1"];
 
 /// Each module with the id of its finding.
@@ -51,7 +51,7 @@ const MODULES_OF: [(&str, &str); 4] = [
 
 const FASTHTML: &str = "python.fasthtml";
 
-/// Names each library that can't be loaded, and why, on a line of its own.
+/// Prints each library that can't be loaded, and why, on a line of its own.
 const LOAD: &str = "import ctypes, sys
 for name in sys.argv[1:]:
     try:
@@ -83,7 +83,7 @@ fn libraries(examination: &Examination) -> Finding {
     finding.detail(ran(&command, said.stdout.trim()))
 }
 
-/// Python needs libraries itself: one that stands before the system's may keep it from starting.
+/// Python itself needs libraries: one that takes precedence over the system's may prevent its start.
 fn not_even_python(python: &Path, around: &Surroundings, said: &Said) -> Finding {
     let without = Command::new(python).args(["-I", "-c", "pass"]).env_remove(LIBRARY_PATH);
     if !evidence::of(without).is_well() {
@@ -98,7 +98,7 @@ fn not_even_python(python: &Path, around: &Surroundings, said: &Said) -> Finding
         .detail(ran(&format!("{} -c 'import ctypes'", python.display()), said.last_line()))
 }
 
-/// All in one Python: what one module has loaded, the next need not load again.
+/// All in one Python: loaded modules are shared by later ones.
 fn modules(examination: &Examination) -> Vec<Finding> {
     let mut wanted: BTreeMap<&str, String> = BTreeMap::new();
     let mut results: BTreeMap<String, ProbeOutcome> = BTreeMap::new();
@@ -191,7 +191,7 @@ fn mend(examination: &Examination, mut finding: Finding, problem: &ProbeProblem,
     finding
 }
 
-/// The error itself, where a traceback has it.
+/// The error itself, if the output has a traceback.
 fn last_line(said: &str) -> &str {
     said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! JupyterLab: whether the one that runs asks who comes in, whether its kernels are private, and whether
+//! JupyterLab: whether the running one requires a sign-in, whether its kernels are private, and whether
 //! notebooks run in this home's own Python (other environments and deleted ones leave kernel specs in the
 //! user's folder).
 
@@ -147,21 +147,22 @@ fn listeners(examination: &Examination) -> Finding {
         )
 }
 
-/// The processes that are neither kernels nor terminals, nor below one: the server and what extensions start.
+/// The processes that are neither kernels nor terminals, nor their descendants: the server and its
+/// extensions' processes.
 fn of_the_server(processes: &[ProcessInfo]) -> impl Iterator<Item = &ProcessInfo> {
     let parent = |process: &ProcessInfo| processes.iter().find(|other| other.pid.get() == process.ppid);
     let is_of_the_server = move |process: &&ProcessInfo| {
-        // No chain is longer than the list, even if it was read while processes were replaced.
+        // No chain is longer than the list, even if pids were reused while it was read.
         let mut line = iter::successors(Some(*process), |process| parent(process)).take(processes.len());
         line.all(|process| matches!(process.role, Role::Main | Role::Child))
     };
     processes.iter().filter(is_of_the_server)
 }
 
-/// The kernel that a new notebook gets.
+/// The kernel of a new notebook.
 const DEFAULT: &str = "python3";
 
-/// What we read of a `kernel.json`.
+/// The fields that we read from a `kernel.json`.
 #[derive(Deserialize)]
 struct Spec {
     argv: Vec<String>,
@@ -181,7 +182,7 @@ fn kernelspec(examination: &Examination) -> Finding {
     let prefix = python.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
     let specs = specs(examination, prefix);
     let Some((file, program)) = specs.get(DEFAULT) else {
-        // ipykernel brings one that needs no file.
+        // ipykernel provides a spec without a file.
         return Finding::ok(SPECS, "Notebooks run in this home's Python")
             .detail("read: no kernel spec comes before it");
     };
@@ -211,8 +212,7 @@ fn kernelspec(examination: &Examination) -> Finding {
     }
 }
 
-/// The kernels by name: the first file that Jupyter finds, and the program it starts; `None` stands
-/// for Jupyter's own Python.
+/// The kernels by name: the first file that Jupyter finds, and its program; `None` is Jupyter's own Python.
 fn specs(examination: &Examination, prefix: &Path) -> BTreeMap<String, (PathBuf, Option<PathBuf>)> {
     let mut specs = BTreeMap::new();
     for folder in search_path(examination, prefix) {
@@ -222,7 +222,7 @@ fn specs(examination: &Examination, prefix: &Path) -> BTreeMap<String, (PathBuf,
             let Ok(bytes) = files::read_foreign(&file) else { continue };
             let Ok(spec) = serde_json::from_slice::<Spec>(&bytes) else { continue };
             let program = spec.argv.into_iter().next().map(PathBuf::from);
-            // A bare `python` is the one that Jupyter itself runs with.
+            // A bare `python` means the Python that Jupyter runs with.
             let program = program.filter(|program| program.is_absolute());
             let name = kernel.file_name().to_string_lossy().to_lowercase();
             specs.entry(name).or_insert((file, program));
@@ -231,7 +231,7 @@ fn specs(examination: &Examination, prefix: &Path) -> BTreeMap<String, (PathBuf,
     specs
 }
 
-/// Jupyter's data folders; in an environment its own come before the user's.
+/// Jupyter's data folders; an environment's own take precedence over the user's.
 fn search_path(examination: &Examination, prefix: &Path) -> Vec<PathBuf> {
     let named = examination.variable("JUPYTER_PATH").unwrap_or_default();
     let home = examination.session.surroundings.home();
@@ -253,7 +253,7 @@ fn search_path(examination: &Examination, prefix: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Not by where its links end: that is the Python below all environments.
+/// Not by the target of its links, which is the Python that all environments are based on.
 fn is_of(program: &Path, prefix: &Path) -> bool {
     program.parent().is_some_and(|bin| real(bin) == real(&prefix.join("bin")))
 }

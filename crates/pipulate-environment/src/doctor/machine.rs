@@ -66,13 +66,13 @@ pub(super) const LOGOUT: Group = Group {
 /// Editors and reloaders watch each file of a project.
 const ENOUGH_WATCHES: u64 = 8192;
 
-/// Each program that watches anything takes one.
+/// Each watching program takes one.
 const ENOUGH_INSTANCES: u64 = 64;
 
 /// A notebook server with a dozen kernels has several hundred.
 const ENOUGH_FILES: u64 = 1024;
 
-/// Network drives and virtual machines are a little off.
+/// The clocks of network drives and virtual machines are slightly off.
 const TOLERANCE: Duration = Duration::from_mins(5);
 
 fn memory(memory: Option<Memory>) -> Finding {
@@ -139,7 +139,7 @@ fn localhost(examination: &Examination) -> Finding {
         return Finding::ok(LOCALHOST, "localhost is 127.0.0.1").detail("read: /etc/hosts");
     }
     let detail = match addresses.as_slice() {
-        // Where no file says it, the system's resolver may know it all the same.
+        // Without an entry in a file, the system's resolver may still know the name.
         [] => match ("localhost", 0).to_socket_addrs() {
             Ok(mut found) => {
                 if found.any(|address| address.ip() == Ipv4Addr::LOCALHOST) {
@@ -179,7 +179,7 @@ fn clock(examination: &Examination) -> Finding {
     }
 }
 
-/// Asked for by its full name: `loginctl` shows it in no version.
+/// By its full D-Bus name: `loginctl` doesn't show it in any version.
 const KILL_USER_PROCESSES: [&str; 6] = [
     "--system",
     "get-property",
@@ -236,7 +236,7 @@ fn wsl_idle(examination: &Examination) -> Finding {
         )
 }
 
-/// Both clocks have to be stopped: that of the machine, and that of the distribution in it.
+/// Two timeouts must be disabled: that of the virtual machine, and that of the distribution in it.
 fn is_never_idle(wslconfig: &str) -> bool {
     let stops = |key: &str| {
         wslconfig

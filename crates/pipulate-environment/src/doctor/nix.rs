@@ -1,4 +1,4 @@
-//! What Nix and the graphics card need: flakes switched on, `local.nix` seen, a driver that answers.
+//! Requirements of Nix and the graphics card: flakes enabled, `local.nix` used, a working driver.
 
 use pipulate_core::finding::Finding;
 use pipulate_process::command::Command;

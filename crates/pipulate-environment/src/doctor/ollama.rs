@@ -1,4 +1,4 @@
-//! The local LLM: optional, so its absence is only told.
+//! The local LLM: optional, so its absence is only mentioned.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const REACHABLE: &str = "ollama.reachable";
 const MODELS: &str = "ollama.models";
 const MEMORY: &str = "ollama.memory";
 
-/// More than that is not waited for an optional thing.
+/// The timeout, short because it is optional.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) const OLLAMA: Group = Group {
@@ -75,7 +75,7 @@ fn reachable_and_models(examination: &Examination) -> Vec<Finding> {
     }
 }
 
-/// A folder's file alone doesn't have anything sent to another machine.
+/// The findings about a host on another machine that only the folder's file names: nothing is sent to it.
 fn uncontacted(examination: &Examination, host: &Host) -> Vec<Finding> {
     let title = format!("Ollama was not contacted: this folder wants to use one on another machine, {host}");
     let finding = warning(REACHABLE, title).detail("prompts and the logs of services would be sent there");
@@ -84,7 +84,7 @@ fn uncontacted(examination: &Examination, host: &Host) -> Vec<Finding> {
     vec![finding, unexamined(MODELS), unexamined(MEMORY)]
 }
 
-/// What to do depends on whether it is there at all, and on whose machine.
+/// The advice depends on whether it is installed, and on which machine.
 fn absent(absence: Absence, finding: Finding) -> Finding {
     match (absence.command(), absence.advice()) {
         (Some(command), _) => finding.command("start it", command),
@@ -110,7 +110,7 @@ fn models(choice: Choice) -> Finding {
     }
 }
 
-/// Whether a model that still needs so many bytes fits into the memory that is available.
+/// Compares the memory that a model still needs, in bytes, with the available memory.
 fn memory(model: &Model, needed: u64, memory: Option<Memory>) -> Finding {
     match memory {
         None => skipped(MEMORY, "Could not find out how much memory is available"),

@@ -1,4 +1,4 @@
-//! The packages: what the project asks for, whether it is there, and whether the packages fit together.
+//! The packages: the project's list, whether they are installed, and whether they are compatible.
 
 use std::path::Path;
 
@@ -112,7 +112,7 @@ fn current(wanted: &Result<Requirements, RequirementsError>, examination: &Exami
     }
 }
 
-/// What differs from what the project asks for, as a set-up sees it.
+/// The differences from the project's list, by a set-up's logic.
 fn drift(examination: &Examination) -> Vec<Drift> {
     let Ok(config) = &examination.config else { return Vec::new() };
     setup::drift(&SetupRequest {
@@ -170,7 +170,7 @@ fn consistent(examination: &Examination) -> Finding {
         .advice("let requirements.txt name versions that fit together, then run `pipulate setup`")
 }
 
-/// uv answers in a tenth of the time that pip takes.
+/// uv takes a tenth of pip's time.
 fn check(examination: &Examination, python: &Path) -> Said {
     match uv::at_hand(&examination.session.surroundings) {
         Some(uv) => {

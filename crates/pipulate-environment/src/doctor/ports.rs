@@ -1,4 +1,4 @@
-//! The ports that the services want, from facts that were handed in.
+//! The ports that the services want, from facts that are passed in.
 
 use pipulate_core::finding::Finding;
 use pipulate_core::service::ServiceName;
@@ -43,7 +43,7 @@ fn ports(examination: &Examination) -> Vec<Finding> {
     built_in.into_iter().map(port).chain([other]).collect()
 }
 
-/// A port that was not pinned is no obstacle: the next free one is taken.
+/// A port that is not pinned is no obstacle: the next free one is used.
 fn examine(id: &'static str, fact: &PortFact, pinned: bool) -> Finding {
     let PortFact { service, port, state } = fact;
     let taken = |holder: String| {
@@ -60,7 +60,7 @@ fn examine(id: &'static str, fact: &PortFact, pinned: bool) -> Finding {
     match state {
         PortState::Free => Finding::ok(id, format!("Port {port} is free for {service}")),
         PortState::Ours => Finding::ok(id, format!("Port {port} is held by {service} itself")),
-        // Several homes at once are nothing special: each finds a port for itself.
+        // Several homes at once are normal: each finds a free port.
         PortState::Foreign { project: Some(project), .. } if !pinned => Finding::ok(
             id,
             format!(

@@ -1,4 +1,5 @@
-//! The folder itself: is it a home, may we write, is there room, what is it on, and is `pipulate.toml` valid.
+//! The folder itself: whether it is a home, is writable, has free space, a suitable file system, and a valid
+//! `pipulate.toml`.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use crate::browser::session::Wsl;
 
 const FOUND: &str = "project.home";
 const WRITABLE: &str = "project.writable";
-/// The id that [`super::fix`] knows how to mend itself.
+/// The id of a finding that [`super::fix`] handles itself.
 pub(super) const PRIVATE: &str = "project.private";
 const DISK: &str = "project.disk";
 const PLACED: &str = "project.place";
@@ -54,7 +55,7 @@ pub(super) const CONFIG: Group = Group {
     examine: |examination| vec![config(examination)],
 };
 
-/// File systems on which locks, notices of changes or speed are not what one expects.
+/// File systems with unusual locks, change notifications or speed.
 const DISTANT: [&str; 10] =
     ["9p", "drvfs", "nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "fuse.rclone", "fuse.vmhgfs-fuse"];
 
@@ -110,7 +111,7 @@ fn private(examination: &Examination) -> Finding {
     }
 }
 
-/// The check that speaks of what keeps anything from being made here.
+/// The check that reports why nothing can be created here.
 pub(super) fn obstacle(examination: &Examination) -> Option<&'static str> {
     let found = [private(examination), writable(examination)];
     found.iter().find(|finding| finding.status == FindingStatus::Failure).map(|finding| finding.id)
@@ -162,7 +163,7 @@ struct Mount {
     kind: String,
 }
 
-/// The mount that a path is on: the one with the longest matching mount point, the last of equals.
+/// The mount of a path: the one with the longest matching mount point, the last of equals.
 fn mount_of(mountinfo: &str, path: &Path) -> Option<Mount> {
     let mounts = mountinfo.lines().filter_map(|line| {
         let (mount, source) = line.split_once(" - ")?;

@@ -66,7 +66,7 @@ fn not_needed() -> Finding {
     skipped(MODULE, "No environment is made: pipulate.toml names an interpreter")
 }
 
-/// A home whose environment runs does not need the Python that it could be made anew with.
+/// A home with a working environment does not need the Python to make a new one.
 fn discovered(found: Result<Python, PythonError>, venv_runs: bool) -> Vec<Finding> {
     let bad = if venv_runs { warning } else { failure };
     let advice = format!(

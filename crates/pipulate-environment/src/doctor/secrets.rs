@@ -1,6 +1,6 @@
-//! The project's `.env`: who else can read it, whether git would publish it, whether the secrets are there, and
-//! whether other programs read it as Python does. Names are told, values never: no reader's error is repeated,
-//! because it may hold one.
+//! The project's `.env`: who else can read it, whether git would add it, whether the required secrets are
+//! there, and whether other programs read it as Python does. Only names are reported, never values: a
+//! reader's error is not shown, because it may contain one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::MetadataExt;
@@ -15,7 +15,7 @@ use super::git::Checkout;
 use super::{Examination, failure, skipped, warning};
 use crate::surroundings::Surroundings;
 
-/// The id that [`super::fix`] knows how to mend itself.
+/// The id of a finding that [`super::fix`] handles itself.
 pub(super) const PERMISSIONS: &str = "secrets.permissions";
 const REQUIRED: &str = "secrets.required";
 const IGNORED: &str = "secrets.ignored";
@@ -40,7 +40,7 @@ pub(super) const GIT: Group = Group {
     examine: |examination| vec![ignored(examination)],
 };
 
-/// How long a value may become for dotenvy, in bytes.
+/// The longest value that dotenvy may produce, in bytes.
 const LONGEST: usize = 64 << 20;
 
 const READERS: &str = "env.portable";
@@ -113,7 +113,7 @@ fn required(examination: &Examination) -> Finding {
     }
 }
 
-/// Whether the next `git add .` would publish the project's `.env`; no without git or a checkout.
+/// Returns true if the next `git add .` would add the project's `.env`; false without git or a checkout.
 pub(super) fn would_be_published(layout: &Layout, around: &Surroundings) -> bool {
     let git = around.programs("git").next();
     let checkout = git.and_then(|git| Checkout::around(layout.root(), git));
@@ -154,7 +154,7 @@ fn portable(examination: &Examination) -> Finding {
     }
     let document = match EnvFile::of(&examination.layout).read() {
         Ok(document) => document,
-        // Notepad and PowerShell write UTF-16, which no reader of .env understands.
+        // Notepad and PowerShell write UTF-16, which no reader of .env supports.
         Err(error) => {
             return warning(READERS, "No program can read .env")
                 .detail(error.to_string())
@@ -187,8 +187,8 @@ fn portable(examination: &Examination) -> Finding {
         .advice("write those lines as NAME='value'; `pipulate secret set NAME` chooses the form that all readers share")
 }
 
-/// Whether dotenvy may need more than [`LONGEST`] for a value. It fills in `$NAME` too and has no limit: `d`
-/// of them, each filled in with what the ones before became, make a text at most 3^(d/3) times as long.
+/// Returns true if dotenvy may need more than [`LONGEST`] for a value. It expands `$NAME` too and has no
+/// limit: `d` references, each expanded with the earlier results, make a text at most 3^(d/3) times as long.
 fn may_grow(text: &str) -> bool {
     let variables = text.matches('$').count().div_ceil(3);
     let longest = std::env::vars_os().map(|(_, value)| value.len()).max().unwrap_or(0).max(text.len());
@@ -196,7 +196,7 @@ fn may_grow(text: &str) -> bool {
     factor.and_then(|factor| factor.checked_mul(longest)).is_none_or(|length| length > LONGEST)
 }
 
-/// What dotenvy reads; a line that it can't read ends what it reads.
+/// The values that dotenvy reads, up to the first line that it can't parse.
 fn second_opinion(text: &str) -> BTreeMap<String, String> {
     dotenvy::from_read_iter(text.as_bytes()).map_while(Result::ok).collect()
 }

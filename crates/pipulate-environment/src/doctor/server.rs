@@ -1,5 +1,5 @@
-//! The user's own `server.py`: does it parse, whom does it answer, does it reload cheaply. It is read
-//! by Python's parser and never run.
+//! The user's own `server.py`: whether it parses, which clients it accepts, and whether its reload is cheap.
+//! Python's parser reads it; it is never run.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -44,7 +44,7 @@ pub(super) const ADDRESS: Group = Group {
     examine: |examination| vec![address(examination)],
 };
 
-/// Says `error LINE MESSAGE`, or `open LINE` for each call that makes a server for everybody.
+/// Prints `error LINE MESSAGE`, or `open LINE` for each call that serves all addresses.
 const PARSE: &str = r#"
 import ast, sys
 try:
@@ -66,13 +66,13 @@ for node in ast.walk(tree):
         print('open', node.lineno)
 "#;
 
-/// What Python's parser says about `server.py`.
+/// The parser's result for `server.py`.
 enum Parsed {
     Error {
         line: String,
         message: String,
     },
-    /// The lines of the calls that serve everybody.
+    /// The lines of the calls that serve all addresses.
     Fine {
         open: Vec<String>,
     },

@@ -1,4 +1,4 @@
-//! How the services are: one that crashed, one that nobody looks after, records of what is gone.
+//! The state of the services: crashed ones, unsupervised ones, and stale records.
 
 use pipulate_core::finding::{Finding, Fix};
 use pipulate_core::reason::Reason;
@@ -46,7 +46,7 @@ pub(super) const SERVICES: Group = Group {
     },
 };
 
-/// As many of a log's last lines as fit on a page with others.
+/// The number of last log lines, to fit on a page with others.
 const LINES: u64 = 5;
 
 fn running(examination: &Examination) -> Finding {
@@ -55,7 +55,7 @@ fn running(examination: &Examination) -> Finding {
         .services
         .iter()
         .find(|service| service.state.is_in_trouble() && service.wanted == Wanted::Run);
-    // Of what was ended from outside, the check of the records speaks.
+    // Services that were ended from outside belong to the check of the records.
     let Some(service) = unwell.filter(|service| !is_stale(examination, service)) else {
         return Finding::ok(
             RUNNING,
@@ -87,7 +87,7 @@ fn running(examination: &Examination) -> Finding {
         | ServiceState::Unsupervised
         | ServiceState::Unknown => failure(RUNNING, format!("{name} keeps crashing")),
     };
-    // A start leaves alone what runs.
+    // A start skips running services.
     let runs = matches!(service.state, ServiceState::Degraded | ServiceState::Unstable);
     let (verb, words) = match runs || service.is_in_background() {
         true => ("restart", "restart it"),
@@ -107,7 +107,7 @@ fn how_it_ended(service: &ServiceStatus) -> Option<String> {
     })
 }
 
-/// What it printed last, without secrets and without anything that a terminal would obey.
+/// Its last lines, without secrets and control sequences.
 fn last_lines(examination: &Examination, service: &ServiceStatus) -> Vec<String> {
     let start = excerpt::telling(service.state, LINES, Start::Tail(LINES));
     let masker = secrets::of_home(&examination.layout, examination.config.as_ref().ok()).masker;
@@ -204,7 +204,7 @@ fn records(examination: &Examination) -> Finding {
     finding.command(text, command)
 }
 
-/// Its record speaks of processes, and none of them lives.
+/// Returns true if its record names processes that no longer exist.
 fn is_stale(examination: &Examination, service: &ServiceStatus) -> bool {
     let record = || record::read(&examination.layout, &service.name).ok().flatten();
     let speaks_of_a_process =

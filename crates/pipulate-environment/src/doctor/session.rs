@@ -1,5 +1,5 @@
-//! The user's session: variables that lead Python, libraries or requests astray, other programs of our name,
-//! whether a line can be edited, and whether a browser can be opened from here.
+//! The user's session: variables that mislead Python, libraries or requests, other programs with our name,
+//! line editing, and opening a browser.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::browser::opener_programs;
 use crate::browser::plan::Plan;
 use crate::venv::bin_dir;
 
-/// Of a larger program no copy is recognized.
+/// Larger programs are not compared.
 const LARGEST: u64 = 64 << 20;
 
 const LIBRARY_PATH: &str = "shell.library_path";
@@ -65,7 +65,7 @@ fn library_path(examination: &Examination) -> Finding {
     if examination.session.macos {
         return skipped(LIBRARY_PATH, "LD_LIBRARY_PATH has no effect on macOS");
     }
-    // Inside of a Nix shell, and on NixOS, the programs are Nix's own too.
+    // In a Nix shell, and on NixOS, the other programs are Nix's own too.
     let nix_is_home =
         examination.machine_file("etc/NIXOS").exists() || examination.variable("IN_NIX_SHELL").is_some();
     library_path_of(value, nix_is_home, Path::is_dir)
@@ -83,7 +83,7 @@ fn library_path_of(value: &str, nix_is_home: bool, is_folder: impl Fn(&Path) -> 
         }
         _ => None,
     };
-    // The dynamic loader takes a semicolon for a colon.
+    // The dynamic loader treats a semicolon as a colon.
     let parts: Vec<(&str, Option<String>)> =
         value.split([':', ';']).map(|part| (part, problem(part))).collect();
     let problems: Vec<&str> = parts.iter().filter_map(|(_, problem)| problem.as_deref()).collect();
@@ -169,7 +169,7 @@ fn pipulate(examination: &Examination) -> Finding {
                 if on_path.as_ref() == Some(*other) { "in this shell" } else { "in this environment" };
             let finding = warning(PIPULATE, format!("The word pipulate means another program {place}"))
                 .detail(format!("there: {}; {this}", other.display()));
-            // What pip and uv install begins with the line that names a Python; this one never does.
+            // Scripts that pip and uv install begin with a line that names a Python; this program never does.
             match files::read_foreign(other).is_ok_and(|bytes| bytes.starts_with(b"#!")) {
                 true => finding.detail(
                     "it is a script, as the Python package pipulate has one; this program's package is \
@@ -182,7 +182,7 @@ fn pipulate(examination: &Examination) -> Finding {
     }
 }
 
-/// Whether both files are the same program: one file, or copies of one.
+/// Returns true if both files are the same program: one file, or copies of one.
 fn is_same_program(one: &Path, other: &Path) -> bool {
     let length = |path: &Path| path.metadata().map(|meta| meta.len()).ok();
     let content = |path: &Path| files::read_foreign_within(path, LARGEST).ok();

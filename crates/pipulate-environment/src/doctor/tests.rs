@@ -1,4 +1,4 @@
-//! Homes that are really broken, examined for real.
+//! Homes with real damage, examined for real.
 
 mod around;
 mod home;
@@ -132,14 +132,14 @@ fn what_is_told_about_a_module_that_is_gone_would_bring_it_back() {
     listed.iter().for_each(|name| list(&home, name));
     assert_eq!(home.mending("python.numpy"), ("pipulate -C HOME setup".to_owned(), true));
 
-    // An installer looks at what is listed, not at its files.
+    // An installer checks the metadata, not the files.
     list(&home, "numpy-2");
     assert_eq!(home.mending("python.numpy"), ("pipulate -C HOME setup --recreate".to_owned(), false));
     home.alive = true;
     assert_eq!(home.mending("python.numpy"), ("pipulate -C HOME stop".to_owned(), false));
     home.alive = false;
 
-    // What nobody asks for is installed by no set-up.
+    // No set-up installs unlisted packages.
     let other = Home::set_up();
     other.write("requirements.txt", "six\n");
     other.write("pipulate.toml", "[python]\nprobe = [\"numpy\"]\n");

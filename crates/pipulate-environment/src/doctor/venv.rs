@@ -1,7 +1,6 @@
-//! The Python environment: has it its parts, is it where it was made, does its Python run.
+//! The Python environment: whether it is complete, where it was made, and runs.
 //!
-//! What a set-up would do about it is asked of the set-up's own decision, so that `doctor` never
-//! promises what `setup` would refuse.
+//! The fixes follow the set-up's own decision, so that `doctor` never promises what `setup` would refuse.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,7 +25,7 @@ const MOVED: &str = "venv.moved";
 const PYTHON: &str = "venv.python";
 const VERSION: &str = "venv.version";
 
-/// What a set-up that nobody needs to be asked about does.
+/// The effect of a set-up that needs no question.
 pub(super) const SETS_UP: &str = "runs `pipulate setup`, where `start` would do the same by itself";
 
 pub(super) const VENV: Group = Group {
@@ -39,10 +38,10 @@ pub(super) const VENV: Group = Group {
     examine: environment,
 };
 
-/// A Python that does not answer by then hangs.
+/// A Python that takes longer is considered hung.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Prints the version, and the environment that it thinks it is in.
+/// Prints the version, and the prefix of the environment.
 const WHO_ARE_YOU: &str = "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.prefix)";
 
 fn environment(examination: &Examination) -> Vec<Finding> {
@@ -63,7 +62,7 @@ fn environment(examination: &Examination) -> Vec<Finding> {
     findings
 }
 
-/// What is known about the environment from files alone.
+/// The facts about the environment from files alone.
 pub(super) struct Evidence {
     root: PathBuf,
     state: VenvState,
@@ -144,7 +143,7 @@ fn python(evidence: &Evidence, examination: &Examination) -> [Finding; 2] {
     }
 }
 
-/// Links can't tell; Python's own word can.
+/// Links are no proof; the prefix that Python reports is.
 fn belongs(venv: &Venv, prefix: &Path) -> Result<Finding, String> {
     if real(prefix) != real(&venv.root) {
         return Err(format!("{} says that it belongs to {}", venv.python.display(), prefix.display()));
@@ -172,7 +171,7 @@ fn same_version(
 }
 
 impl Evidence {
-    /// Looks at the environment that we manage; else says why there is nothing to look at.
+    /// Reads the environment that we manage; else returns why there is none to examine.
     pub(super) fn gather(examination: &Examination) -> Result<Self, &'static str> {
         let config = examination.config()?;
         if config.python.interpreter.is_some() {
@@ -201,17 +200,17 @@ impl Evidence {
         decide(&Facts { root, venv, stamp, manager, has_own_list, wanted, is_as_left, alive }, mode)
     }
 
-    /// Whether a set-up of ours got as far as making it.
+    /// Returns true if a set-up of ours has made it.
     fn was_made(&self) -> bool {
         matches!(&self.stamp, Some(Stamp::Made(made)) if made.venv == self.root)
     }
 
-    /// Whether it can be used.
+    /// Returns true if it can be used.
     pub(super) fn is_usable(&self) -> bool {
         matches!(self.state, VenvState::Whole(_))
     }
 
-    /// Adds the command that mends it; by itself only what `start` would do by itself.
+    /// Adds the command that fixes it; automatic only if `start` would do it, too.
     pub(super) fn mend(&self, examination: &Examination, finding: Finding) -> Finding {
         if let Some(obstacle) = project::obstacle(examination) {
             return finding.advice(format!("see to {obstacle} first, then run `pipulate setup`"));
@@ -239,12 +238,12 @@ impl Evidence {
         })
     }
 
-    /// Whether a package is listed as installed, whatever is left of it.
+    /// Returns true if a package is listed as installed, even if its files are incomplete.
     pub(super) fn has(&self, package: &str) -> bool {
         self.packages.names().contains(package)
     }
 
-    /// Whether a package that the project asks for is not installed.
+    /// Returns true if a package of the project's list is not installed.
     pub(super) fn lacks_some(&self) -> bool {
         let version = match &self.state {
             VenvState::Whole(venv) | VenvState::Moved { venv, .. } => venv.version,
@@ -253,7 +252,7 @@ impl Evidence {
         self.wanted.as_ref().is_ok_and(|wanted| !missing(wanted, &self.root, version).is_empty())
     }
 
-    /// Adds the command that installs what is lacking; by itself only where we made the environment.
+    /// Adds the command that installs missing packages; automatic only if we made the environment.
     pub(super) fn install(&self, examination: &Examination, finding: Finding) -> Finding {
         let ours = matches!(&self.stamp, Some(Stamp::Made(made)) if made.origin == Origin::Made);
         let mut finding = self.mend(examination, finding);
@@ -263,7 +262,7 @@ impl Evidence {
         finding
     }
 
-    /// Adds the command that mends a package that is listed and not whole: no installer does.
+    /// Adds the command for a package that is listed but incomplete, which no installer repairs.
     pub(super) fn remake(&self, examination: &Examination, finding: Finding) -> Finding {
         let anew = "its files are not all there: make a new environment; the old one is kept beside it";
         finding.fix(if self.alive {
@@ -285,7 +284,7 @@ impl Evidence {
     }
 }
 
-/// The rest is about the folder.
+/// Returns false for problems of the folder.
 fn is_about_python(problem: &Breakage) -> bool {
     match problem {
         Breakage::DanglingInterpreter(_) | Breakage::HomeGone(_) | Breakage::OtherPython { .. } => true,
@@ -302,7 +301,7 @@ fn external(interpreter: &Path) -> Finding {
     }
 }
 
-/// Whether the home has an environment that can be used.
+/// Returns true if the home has a usable environment.
 pub(super) fn runs(examination: &Examination) -> bool {
     Evidence::gather(examination).is_ok_and(|evidence| evidence.is_usable())
 }

@@ -1,4 +1,4 @@
-//! What the installers really said (uv 0.13.9, pip 23 to 26), and what it means.
+//! Real output of the installers (uv 0.13.9, pip 23 to 26), with its causes.
 
 use super::*;
 

@@ -1,8 +1,8 @@
-//! Which installer may install, by the rules that the user gave to pip and to uv.
+//! Chooses the installer by the user's rules for pip and for uv.
 //!
-//! An installer that ignores a rule is a way around it: a package from another index (dependency
-//! confusion), without its hash, newer than allowed. So a rule of one installer is never left to the
-//! other one, and a refusal that a rule asked for is final.
+//! An installer that ignores a rule circumvents it: a package from another index (dependency confusion),
+//! without its hash, newer than allowed. So one installer's rule is never left to the other, and a refusal
+//! that a rule requires is final.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,9 +16,9 @@ use crate::surroundings::Surroundings;
 pub(crate) enum Choice {
     /// No rules: uv, and pip if uv can't.
     Either,
-    /// uv would ignore this.
+    /// uv would ignore this rule.
     Pip { because: Rule },
-    /// pip would ignore this. `instead` is a rule of pip's on the same subject that says something else.
+    /// pip would ignore this rule. `instead` is a different rule of pip's on the same subject.
     Uv { because: Rule, instead: Option<Rule> },
     /// Each would ignore a rule of the other.
     Neither { pip: Rule, uv: Rule },
@@ -49,7 +49,7 @@ fn decide(pip: Vec<Rule>, uv: Vec<Rule>) -> Choice {
     }
 }
 
-/// Whether uv is told the same words.
+/// Returns true if uv has the same rule.
 fn is_repeated(rule: &Rule, uv: &[Rule]) -> bool {
     let words = |rule: &Rule| -> BTreeSet<String> {
         rule.value.split([' ', '\n', '\t']).map(|word| word.trim_end_matches('/').to_owned()).collect()

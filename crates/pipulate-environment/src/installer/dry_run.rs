@@ -1,16 +1,16 @@
-//! What an installer says that it would do.
+//! Parses the output of an installer's dry run.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::requirements::normalized_name;
 
-/// A package that another version of it would take the place of.
+/// A package that would be replaced by another version of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replacement {
     pub package: String,
     pub has: String,
-    /// `None`: it would be taken out.
+    /// `None`: it would be removed.
     pub gets: Option<String>,
 }
 
@@ -25,7 +25,8 @@ impl fmt::Display for Replacement {
     }
 }
 
-/// uv: ` - six==1.16.0` for what goes, ` + six==1.17.0` for what comes, ` ~ six==1.16.0` for what comes again.
+/// uv: ` - six==1.16.0` for a removal, ` + six==1.17.0` for an installation, ` ~ six==1.16.0` for a
+/// reinstallation.
 pub(super) fn of_uv<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> Vec<Replacement> {
     let marked = |mark: &'static str| {
         lines.clone().filter_map(move |line| {
@@ -42,7 +43,7 @@ pub(super) fn of_uv<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> Vec<Rep
     goes.chain(again).collect()
 }
 
-/// pip: `Would install six-1.17.0 idna-3.7`, whatever is there.
+/// pip: `Would install six-1.17.0 idna-3.7`, without the installed versions.
 pub(super) fn of_pip<'a>(
     lines: impl Iterator<Item = &'a str>,
     installed: &BTreeMap<String, String>,

@@ -1,4 +1,4 @@
-//! What pip is told, by its variables and its configuration files.
+//! pip's settings, from its variables and its configuration files.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,8 @@ use pipulate_store::files::read_foreign_text;
 use super::rules::{Place, Rule, Subject, says_nothing};
 use crate::surroundings::Surroundings;
 
-/// pip's settings that uv does not see, but for `find-links`, which uv is given. As a variable, `index-url` is `PIP_INDEX_URL`.
+/// pip's settings that uv does not read, except `find-links`, which uv is given. As a variable, `index-url`
+/// is `PIP_INDEX_URL`.
 const SETTINGS: [(&str, Subject); 13] = [
     ("index-url", Subject::Index),
     ("extra-index-url", Subject::Index),
@@ -24,7 +25,7 @@ const SETTINGS: [(&str, Subject); 13] = [
     ("trusted-host", Subject::Connection),
 ];
 
-/// All of them that are set. `venv` may have a pip.conf too.
+/// All rules that are set. `venv` may have a pip.conf too.
 pub(super) fn rules(around: &Surroundings, venv: &Path) -> Vec<Rule> {
     let variable = |&(key, subject): &(&str, Subject)| {
         let name = format!("PIP_{}", key.replace('-', "_").to_ascii_uppercase());
@@ -43,7 +44,7 @@ pub(super) fn rules(around: &Surroundings, venv: &Path) -> Vec<Rule> {
     rules
 }
 
-/// The setting that sends packages to another place than the environment, in words.
+/// The setting that installs packages outside of the environment, in words.
 pub(super) fn elsewhere(around: &Surroundings, venv: &Path) -> Option<String> {
     let keys = ["target", "prefix", "root"];
     let variables = keys.map(|key| format!("PIP_{}", key.to_ascii_uppercase()));
@@ -58,19 +59,19 @@ pub(super) fn elsewhere(around: &Surroundings, venv: &Path) -> Option<String> {
     set.map(Place::Variable).or_else(of_files).map(|place| place.to_string())
 }
 
-/// The folders and pages where pip looks for packages besides the index.
+/// pip's additional folders and pages of packages.
 pub(super) fn links(around: &Surroundings, project: &Path, venv: &Path) -> Vec<String> {
     let of_files = || {
         let settings = files(around, venv).filter_map(|path| Some(settings(&read_foreign_text(&path).ok()?)));
         settings.flatten().find_map(|(key, value)| (key == "find-links").then_some(value))
     };
     let value = around.text("PIP_FIND_LINKS").map(str::to_owned).or_else(of_files).unwrap_or_default();
-    // uv refuses a folder that is not there, pip does not.
+    // uv refuses a missing folder, pip does not.
     let is_there = |link: &&str| link.contains("://") || project.join(link).exists();
     value.split_whitespace().filter(is_there).map(str::to_owned).collect()
 }
 
-/// The settings in a pip.conf that apply to an installation and say something.
+/// The settings in a pip.conf that apply to an installation and have an effect.
 fn settings(text: &str) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     let mut ours = false;
@@ -105,7 +106,7 @@ fn settings(text: &str) -> Vec<(String, String)> {
 
 fn files<'a>(around: &'a Surroundings, venv: &Path) -> impl Iterator<Item = PathBuf> + 'a {
     let named = around.variable("PIP_CONFIG_FILE").map(PathBuf::from);
-    // Named one, pip passes over the user's own; `/dev/null` switches all of them off.
+    // With a named file, pip ignores the user's own; `/dev/null` disables all of them.
     let has_users = named.as_ref().is_none_or(|named| !named.exists());
     let switched_off = named.as_deref() == Some(Path::new("/dev/null"));
     let system = around.text("XDG_CONFIG_DIRS").unwrap_or("/etc/xdg");

@@ -1,36 +1,36 @@
-//! A rule that the user gave to pip or to uv: what it is about, where it stands, what it says.
+//! A user's rule for pip or uv: its subject, its place, its value.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// What a rule is about. pip and uv have settings of their own for each.
+/// The subject of a rule. pip and uv have separate settings for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
-    /// Where packages come from: indexes, links, or nothing but them.
+    /// The sources of packages: indexes, links, or only these.
     Index,
-    /// Which versions are fit, if they are installed at all.
+    /// The allowed versions of packages, if they are installed at all.
     Constraints,
     Hashes,
     /// Wheels or sources.
     Builds,
-    /// Nothing newer than a day.
+    /// No packages newer than a day.
     Age,
-    /// How an index is reached: proxies and certificates. It restricts nothing.
+    /// The connection to an index: proxies and certificates. It restricts nothing.
     Connection,
-    /// Another one of uv's own.
+    /// Another setting of uv's own.
     Other,
 }
 
-/// One setting that somebody made.
+/// A setting of the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rule {
     pub(super) subject: Subject,
     pub(super) place: Place,
-    /// Its words; may hold passwords.
+    /// Its value; may contain passwords.
     pub(super) value: String,
 }
 
-/// Where a setting stands.
+/// The place of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
     Variable(String),
@@ -53,8 +53,8 @@ impl fmt::Display for Place {
 }
 
 impl Subject {
-    /// Whether ignoring it lets something in that it keeps out. What only uv knows makes uv's refusal
-    /// final, and does not outweigh what pip is told.
+    /// Returns true if ignoring the rule would admit excluded packages. uv's other settings make its refusal
+    /// final, but don't outweigh pip's rules.
     pub(super) fn restricts(self) -> bool {
         match self {
             Self::Index | Self::Constraints | Self::Hashes | Self::Builds | Self::Age => true,
@@ -63,7 +63,7 @@ impl Subject {
     }
 }
 
-/// Whether a setting is switched off, or says what is so anyway.
+/// Returns true if a value is off, or the default.
 pub(super) fn says_nothing(value: &str) -> bool {
     let public = |address: &str| {
         let address = address.trim_end_matches('/');

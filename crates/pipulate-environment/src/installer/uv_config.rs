@@ -1,4 +1,4 @@
-//! What uv is told, by its variables and its configuration files.
+//! uv's settings, from its variables and its configuration files.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::rules::{Place, Rule, Subject, says_nothing};
 use crate::surroundings::Surroundings;
 
-/// uv's settings that pip does not see. As a variable, `no-index` is `UV_NO_INDEX`.
+/// uv's settings that pip does not read. As a variable, `no-index` is `UV_NO_INDEX`.
 const SETTINGS: [(&str, Subject); 24] = [
     ("index", Subject::Index),
     ("default-index", Subject::Index),
@@ -36,8 +36,8 @@ const SETTINGS: [(&str, Subject); 24] = [
     ("exclude-newer-package", Subject::Age),
 ];
 
-/// Beginnings of settings that change nothing about what is installed. What is neither here nor above
-/// is [`Subject::Other`]: uv may have rules that we don't know.
+/// Prefixes of settings that don't affect which packages are installed. A setting that is neither here nor
+/// above is [`Subject::Other`]: uv may have unknown rules.
 const HARMLESS: [&str; 56] = [
     "cache",
     "no-cache",
@@ -111,7 +111,7 @@ const PROJECTS: [&str; 10] = [
     "pip",
 ];
 
-/// All of them that are set.
+/// All rules that are set.
 pub(super) fn rules(around: &Surroundings, project: &Path) -> Vec<Rule> {
     let mut rules: Vec<Rule> = around.names().filter_map(|name| of_variable(around, name)).collect();
     for path in files(around, project) {
@@ -135,14 +135,14 @@ fn of_variable(around: &Surroundings, name: &str) -> Option<Rule> {
     Some(Rule { subject, place: Place::Variable(name.to_owned()), value })
 }
 
-/// What a setting is about; `None` if it changes nothing about what is installed.
+/// The subject of a setting; `None` if it doesn't affect which packages are installed.
 fn subject(key: &str) -> Option<Subject> {
     let known = SETTINGS.iter().find(|(name, _)| *name == key).map(|(_, subject)| *subject);
     let is_harmless = || HARMLESS.iter().any(|beginning| key.starts_with(beginning));
     known.or_else(|| (!is_harmless()).then_some(Subject::Other))
 }
 
-/// The settings in a `uv.toml`, or below `[tool.uv]`. What can't be read, uv will refuse.
+/// The settings in a `uv.toml`, or below `[tool.uv]`. uv will refuse an invalid file.
 fn of_file(text: &str, is_pyproject: bool) -> Vec<(String, Subject, String)> {
     let Ok(document) = text.parse::<Table>() else { return Vec::new() };
     let table = match is_pyproject {
@@ -158,7 +158,7 @@ fn of_file(text: &str, is_pyproject: bool) -> Vec<(String, Subject, String)> {
     entries.chain(pip.into_iter().flatten()).filter_map(setting).collect()
 }
 
-/// The words of a value, those of the tables in it too.
+/// The words of a value, including those in its tables.
 fn words(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -168,7 +168,7 @@ fn words(value: &Value) -> String {
     }
 }
 
-/// uv reads the project's file from the nearest folder that has one, and the user's and the system's.
+/// uv reads the project's file from the nearest folder that has one, the user's and the system's.
 fn files(around: &Surroundings, project: &Path) -> Vec<PathBuf> {
     if around.text("UV_NO_CONFIG").is_some_and(|value| !says_nothing(value)) {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! The decision as a table: whose venv, in what state, who asks, and what is done.
+//! The decision as a table: the venv's owner and state, the request, and the plan.
 
 use super::*;
 use crate::installer_kind::InstallerKind;

@@ -1,4 +1,4 @@
-//! Why a module doesn't import, from what Python said, and what to do about it.
+//! The reason why a module doesn't import, from Python's output, and the remedy.
 
 use std::fmt;
 use std::path::Path;
@@ -6,20 +6,20 @@ use std::path::Path;
 use pipulate_core::finding::Fix;
 use pipulate_core::missing_module::MissingModule;
 
-/// Why a module doesn't import.
+/// The reason why a module doesn't import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProbeProblem {
-    /// A shared library of the system is not found.
+    /// A shared library of the system is missing.
     MissingLibrary {
         library: String,
     },
-    /// It, or another one that it imports, is not installed.
+    /// The module, or another one that it imports, is not installed.
     MissingModule {
         module: String,
     },
     /// It was built for another kind of processor.
     WrongArchitecture,
-    /// The C library is older than what it, or a library found before the system's, was built for.
+    /// The C library is too old for the module, or for a library that takes precedence over the system's.
     WrongLibc {
         version: String,
     },
@@ -31,7 +31,7 @@ pub enum ProbeProblem {
     Hangs {
         seconds: u64,
     },
-    /// Python itself ends before it is at the module.
+    /// Python itself ends before the import.
     DoesNotStart {
         last_line: String,
     },
@@ -58,7 +58,7 @@ impl fmt::Display for ProbeProblem {
     }
 }
 
-/// The kind of system, as far as advice depends on it.
+/// The kind of system, as far as the advice depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum System {
     NixOs,
@@ -67,12 +67,12 @@ pub enum System {
 }
 
 impl System {
-    /// The one that we are on.
+    /// This system.
     pub fn here() -> Self {
         Self::at(Path::new("/"))
     }
 
-    /// The one whose files are below a folder.
+    /// The system with its files below a folder.
     pub fn at(root: &Path) -> Self {
         if root.join("etc/NIXOS").exists() {
             Self::NixOs
@@ -101,7 +101,7 @@ const PACKAGES: [(&str, &str); 12] = [
 ];
 
 impl ProbeProblem {
-    /// What mends it, most likely.
+    /// The most likely remedy.
     pub fn fix(&self, system: System) -> Fix {
         match self {
             Self::MissingLibrary { library } => library_fix(library, system),
@@ -156,7 +156,7 @@ fn library_fix(library: &str, system: System) -> Fix {
     }
 }
 
-/// What a traceback says. numpy wraps the error that matters in a page of advice.
+/// Finds the reason in a traceback. numpy wraps the relevant error in a page of advice.
 pub(crate) fn classify(said: &str) -> ProbeProblem {
     if said.contains("NixOS cannot run dynamically linked executables")
         || said.contains("Could not start dynamically linked executable")
@@ -196,7 +196,7 @@ fn missing_library(said: &str) -> Option<String> {
     library.contains(".so").then(|| library.to_owned())
 }
 
-/// The last one: Python puts the error that ended it at the end.
+/// The last match: Python prints the final error at the end.
 fn between(said: &str, before: &str, after: &str) -> Option<String> {
     let (_, rest) = said.rsplit_once(before)?;
     rest.split_once(after).map(|(inside, _)| inside.to_owned())

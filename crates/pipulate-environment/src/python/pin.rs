@@ -1,4 +1,4 @@
-//! `.python-version`: the file in which pyenv, uv and others note the Python that a project wants.
+//! `.python-version`: the file in which pyenv, uv and others record the Python version of a project.
 
 use std::fmt;
 use std::path::Path;
@@ -7,24 +7,24 @@ use pipulate_store::files;
 
 use crate::version::Version;
 
-/// The version that a project wants, as far as it says.
+/// The version that a project wants, possibly without a patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pin {
     version: Version,
-    /// Whether the patch counts: `3.11.7`, not `3.11`.
+    /// True if the patch counts: `3.11.7`, not `3.11`.
     exact: bool,
 }
 
 impl Pin {
-    /// Reads the file of the project, or of the nearest folder above it that has one, up to the user's home, as
-    /// pyenv and uv do. `None` where there is none, or where it names no version of the Python that we
-    /// know: another implementation, or an environment of pyenv's.
+    /// Reads the file of the project, or of the nearest folder above it that has one, up to the user's home,
+    /// as pyenv and uv do. `None` if there is none, or if it names another implementation or an environment
+    /// of pyenv's.
     pub fn read(project: &Path, home: Option<&Path>) -> Option<Self> {
         let above = project.ancestors();
         let last = above.clone().position(|folder| Some(folder) == home);
         let folders = above.take(last.map_or(usize::MAX, |last| last + 1));
         let text = folders.map(|folder| folder.join(".python-version")).find_map(|file| {
-            // A folder of that name, as of pyenv's own, is not the file.
+            // A folder with that name, like pyenv's own, is not the file.
             files::read_foreign_text(&file).ok()
         })?;
         text.lines()
@@ -42,12 +42,12 @@ impl Pin {
         Some(Self { version, exact })
     }
 
-    /// Whether that version is what is wanted.
+    /// Returns true if that version is wanted.
     pub(crate) fn is_met_by(self, version: Version) -> bool {
         if self.exact { self.version == version } else { self.version.same_minor(version) }
     }
 
-    /// What a Python of that version is called on `PATH`.
+    /// The name of such a Python on `PATH`.
     pub fn name(self) -> String {
         format!("python{}.{}", self.version.major, self.version.minor)
     }

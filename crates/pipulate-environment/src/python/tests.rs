@@ -1,4 +1,4 @@
-//! Discovery against stand-ins on a `PATH` of our own, and against the real Python of the machine.
+//! Discovery with stand-ins on a `PATH` of the test, and with the machine's real Python.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -21,7 +21,7 @@ impl Bench {
         path
     }
 
-    /// A stand-in that answers as a Python of that version would.
+    /// A stand-in that answers as a Python with that version would.
     fn python(&self, name: &str, version: &str, ensurepip: bool) -> PathBuf {
         let ensurepip = u8::from(ensurepip);
         let answer = "printf '%s\\0%s\\0%s\\0%s\\0%s' \"$0\"";

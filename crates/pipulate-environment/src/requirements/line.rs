@@ -1,6 +1,6 @@
-//! One line of a requirements file: what it asks for, under which condition, or what it includes.
+//! One line of a requirements file: its package, its condition, or the file that it includes.
 //!
-//! The installers read these files themselves. What can't be understood here is left to them.
+//! The installers read these files themselves. Lines that can't be parsed here are left to them.
 
 use std::str::FromStr as _;
 
@@ -9,21 +9,21 @@ use pep508_rs::{MarkerTree, Requirement, VerbatimUrl};
 use super::normalized_name;
 use crate::surroundings::Surroundings;
 
-/// What a file says by being included.
+/// The meaning of an included file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     /// Install these.
     Requirements,
-    /// If you install these, then in this version.
+    /// If you install these, use this version.
     Constraints,
 }
 
-/// A package that a line asks for by name.
+/// A package that a line requires by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// Normalized.
     pub name: String,
-    /// Where it is asked for; `None`: everywhere.
+    /// Its condition; `None`: always.
     pub marker: Option<MarkerTree>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn without_comment(line: &str) -> &str {
     line.find(" #").or_else(|| line.find("\t#")).map_or(line, |at| &line[..at])
 }
 
-/// The file that a line includes, and as what.
+/// The file that a line includes, and its role.
 pub(super) fn included(line: &str, role: Role, around: &Surroundings) -> Option<(String, Role)> {
     let options = [
         ("--requirement", role),
@@ -52,7 +52,7 @@ pub(super) fn included(line: &str, role: Role, around: &Surroundings) -> Option<
     })
 }
 
-/// As pip reads the words after an option: `a\ b.txt` and `"a b.txt"` are one name.
+/// Parses the words after an option as pip does: `a\ b.txt` and `"a b.txt"` are one name.
 fn unquoted(word: &str) -> String {
     let mut plain = String::with_capacity(word.len());
     let mut quote = None;
@@ -68,7 +68,7 @@ fn unquoted(word: &str) -> String {
     plain
 }
 
-/// `${NAME}` is filled in where the variable is set, as both installers do.
+/// Expands `${NAME}` if the variable is set, as both installers do.
 fn with_variables(text: &str, around: &Surroundings) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
@@ -90,7 +90,7 @@ fn with_variables(text: &str, around: &Surroundings) -> String {
     filled + rest
 }
 
-/// The package that a line asks for; paths, addresses and options ask for none by name.
+/// The package that a line requires; paths, addresses and options require none by name.
 pub(crate) fn asked(line: &str) -> Option<Asked> {
     let line = line.split(" --").next().unwrap_or_default().trim();
     let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c))).unwrap_or(line.len());
@@ -101,17 +101,17 @@ pub(crate) fn asked(line: &str) -> Option<Asked> {
     named.then(|| Asked { name: normalized_name(name), marker: marker(line) })
 }
 
-/// What stands after the semicolon; in an address, only after a space.
+/// The text after the semicolon; in an address, only after a space.
 fn marker(line: &str) -> Option<MarkerTree> {
     let is_address = line.contains('@');
     let (_, condition) = if is_address { line.split_once(" ;") } else { line.split_once(';') }?;
     MarkerTree::from_str(condition.trim()).ok().filter(|marker| !marker.is_true())
 }
 
-/// Checks a package that a person names: `pandas`, `"pandas>=2"`, `"app @ https://host/app.whl"`.
+/// Checks a package that a user names: `pandas`, `"pandas>=2"`, `"app @ https://host/app.whl"`.
 ///
 /// # Errors
-/// Why it names none.
+/// The reason why it is invalid.
 pub(crate) fn check(text: &str) -> Result<Asked, String> {
     let text = text.trim();
     if text.starts_with('-') || text.contains(['\n', '\r']) {

@@ -1,17 +1,17 @@
-//! Whether a condition such as `sys_platform == "win32"` is met by a Python on this machine.
+//! Evaluates conditions such as `sys_platform == "win32"` for a Python on this machine.
 
 use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder, MarkerTree};
 
 use crate::version::Version;
 
-/// Whether one of the conditions is met.
+/// Returns true if one of the conditions is met.
 pub(super) fn any_is_met(conditions: &[MarkerTree], version: Version) -> bool {
-    // Where that can't be told, an installer finds out.
+    // If that is unknown, leave it to the installer.
     environment(version)
         .is_none_or(|environment| conditions.iter().any(|condition| condition.evaluate(&environment, &[])))
 }
 
-/// CPython of that version on this machine.
+/// CPython with that version on this machine.
 fn environment(version: Version) -> Option<MarkerEnvironment> {
     let system = rustix::system::uname();
     let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();

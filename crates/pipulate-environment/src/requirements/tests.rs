@@ -1,4 +1,4 @@
-//! What is read of requirements, and what of it applies where.
+//! Reading requirements, and evaluating their conditions.
 
 use std::fs;
 
@@ -55,7 +55,7 @@ fn included_files_count_and_constraints_do_not_ask_for_anything() {
 
 #[test]
 fn files_that_include_each_other_are_bounded_in_number_and_size() {
-    // Each level names itself twice, by ways that are not the same: 2^n files.
+    // Each level includes itself twice, by different paths: 2^n files.
     let twice = "-r a/../requirements.txt\n-r b/../requirements.txt\n";
     let folders = [("a/x", ""), ("b/x", "")];
     let error = read(&[&[("requirements.txt", twice)][..], &folders].concat(), "", true).unwrap_err();

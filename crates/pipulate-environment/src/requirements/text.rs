@@ -1,8 +1,8 @@
-//! Text files as other programs write them: PowerShell's `pip freeze > requirements.txt` is UTF-16.
+//! Text files of other programs: PowerShell's `pip freeze > requirements.txt` is UTF-16.
 
 use std::borrow::Cow;
 
-/// The text in these bytes, by their byte order mark; UTF-8 without one.
+/// Decodes the bytes by their byte order mark; as UTF-8 without one.
 pub(crate) fn decoded(bytes: &[u8]) -> Cow<'_, str> {
     let wide = |from: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes[2..].chunks_exact(2).map(|pair| from([pair[0], pair[1]])).collect();

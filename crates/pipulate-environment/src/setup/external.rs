@@ -1,4 +1,4 @@
-//! An interpreter that pipulate.toml names: looked at, never installed into.
+//! An interpreter that pipulate.toml names: inspected, never installed into.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use super::{SetupError, SetupReport, SetupRequest};
 /// The program of JupyterLab.
 const LAB: &str = "jupyter-lab";
 
-/// Reports on it. Python is started only where no file tells its version.
+/// Reports on it. Python is only started if no file has its version.
 pub(super) fn examine(request: &SetupRequest<'_>, interpreter: &Path) -> Result<SetupReport, SetupError> {
     let program = request.layout.inside(interpreter).to_path_buf();
     let prefix = prefix_of(&program);
@@ -37,8 +37,8 @@ pub(super) fn examine(request: &SetupRequest<'_>, interpreter: &Path) -> Result<
     })
 }
 
-/// What it lacks. Distributions keep packages elsewhere too; only a folder that we know can lack
-/// something. Whether there is a JupyterLab tells its program.
+/// The packages that it lacks. Distributions have packages elsewhere too, so packages can only be missing
+/// from a known folder. For JupyterLab, its program counts.
 pub(super) fn drift(request: &SetupRequest<'_>, interpreter: &Path) -> Vec<Drift> {
     let program = request.layout.inside(interpreter);
     let prefix = prefix_of(&program);
@@ -46,7 +46,7 @@ pub(super) fn drift(request: &SetupRequest<'_>, interpreter: &Path) -> Vec<Drift
         let beside = program.parent().is_some_and(|bin| is_executable(&bin.join(LAB)));
         beside || request.around.programs(LAB).next().is_some()
     };
-    // Another environment than the tool's own may be named.
+    // Another environment than the tool's own may be configured.
     let manager = Manager::of(request.layout)
         .filter(|manager| manager.interpreter.is_some_and(|own| Path::new(own) == interpreter));
     let Ok(wanted) = Requirements::read(request.layout, request.python, request.jupyter, request.around)

@@ -1,7 +1,7 @@
 //! One set-up of a project at a time.
 //!
-//! The installers inherit the lock: if a set-up is killed, the next one waits until what it had
-//! started has ended, too.
+//! The installers inherit the lock: if a set-up is killed, the next one waits until its installer has ended,
+//! too.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -11,9 +11,9 @@ use pipulate_core::layout::Layout;
 use pipulate_store::error::StoreError;
 use rustix::io::{FdFlags, fcntl_setfd};
 
-/// Takes the lock, waiting for whoever has it; it is held until the file is dropped, or we end.
+/// Takes the lock, waiting if necessary; it is held until the file is dropped or the process ends.
 ///
-/// A file system without locks gives none: then the second set-up is not held off.
+/// On a file system without locks, a second set-up is not held off.
 ///
 /// # Errors
 /// The lock file can't be opened.

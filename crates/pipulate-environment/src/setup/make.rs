@@ -1,4 +1,4 @@
-//! Making the venv, and what becomes of the one before.
+//! Makes the venv, and handles the previous one.
 
 use std::fs;
 use std::io;
@@ -22,11 +22,11 @@ use crate::version::Version;
 use super::seen::{Seen, usable};
 use super::{SetupError, SetupEvent, UvSearch, Work};
 
-/// Even a slow disk has unpacked pip by then.
+/// Long enough for a slow disk to unpack pip.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
 impl Work<'_, '_> {
-    /// Makes the venv. If that fails, the one before is back in its place.
+    /// Makes the venv. If that fails, the previous one is restored.
     pub(super) fn make(
         &mut self,
         seen: &Seen,
@@ -65,7 +65,7 @@ impl Work<'_, '_> {
         made
     }
 
-    /// The venv that is there, to be installed into.
+    /// The existing venv, for installing into it.
     pub(super) fn take_on(&mut self, seen: &Seen, origin: Origin) -> Result<Made, SetupError> {
         if let Some(made) = seen.stamped() {
             return Ok(Made { venv: seen.root.clone(), ..made.clone() });
@@ -83,7 +83,7 @@ impl Work<'_, '_> {
         Ok(made_of(venv, origin, version))
     }
 
-    /// Gets uv into the user's cache if none was found; without it the set-up is slower, no more.
+    /// Downloads uv to the user's cache if none was found; without it the set-up is only slower.
     pub(super) fn fetch_uv(&mut self, python: &Path) {
         match self.uv {
             UvSearch::Open => {}
@@ -110,7 +110,7 @@ impl Work<'_, '_> {
         Ok(made)
     }
 
-    /// By uv if it is at hand and can, else by Python itself.
+    /// Uses uv if available and able, else Python itself.
     fn create(&mut self, root: &Path, python: &Python) -> Result<Venv, SetupError> {
         if let Some(uv) = self.uv.found().cloned() {
             match self.run(root, self.with_uv(&uv, root, python)) {
@@ -144,7 +144,7 @@ impl Work<'_, '_> {
 
     fn run(&self, root: &Path, command: Command) -> Result<Venv, SetupError> {
         let not_made = |reason: String| SetupError::not_made(root, reason);
-        // Not in the project: a venv.py there is not the module that is meant.
+        // Not in the project: a venv.py there would be run instead of the module.
         let folder = self.request.layout.state().to_path_buf();
         let output =
             command.directory(folder).output(TIMEOUT).map_err(|error| not_made(error.to_string()))?;
@@ -163,7 +163,7 @@ impl Work<'_, '_> {
         }
     }
 
-    /// Moves or removes what is there; tells where it is kept.
+    /// Moves or removes the existing venv; returns the path if it is kept.
     fn clear_the_place(
         &mut self,
         root: &Path,
@@ -182,7 +182,7 @@ impl Work<'_, '_> {
     }
 }
 
-/// From what it said; else, as Python says nothing of it, from how full the disk is now.
+/// The cause in the output; else, as Python doesn't report it, whether the disk is full now.
 fn cause_of(said: &str, root: &Path) -> Cause {
     const NOTHING: u64 = 256 << 10;
     let disk = root.parent().and_then(|folder| statvfs(folder).ok());
@@ -203,7 +203,7 @@ fn made_of(venv: &Venv, origin: Origin, version: Version) -> Made {
     }
 }
 
-/// Renames the venv to `.venv.old`. The one kept before makes room; anything else there does not.
+/// Renames the venv to `.venv.old`. Replaces an older venv there, but nothing else.
 fn set_aside(root: &Path) -> Result<PathBuf, SetupError> {
     let mut name = root.file_name().unwrap_or_default().to_owned();
     name.push(".old");
@@ -227,7 +227,7 @@ fn put_back(root: &Path, kept: Option<&Path>) -> Result<(), SetupError> {
     }
 }
 
-/// Removes a folder and all in it; of a link to a folder only the link. Its absence is fine.
+/// Removes a folder and everything in it; of a link to a folder only the link. Missing is fine.
 fn remove_all(path: &Path) -> Result<(), StoreError> {
     let removed = match path.symlink_metadata() {
         Ok(data) if data.is_dir() => fs::remove_dir_all(path),

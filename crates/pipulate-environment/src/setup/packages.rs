@@ -1,4 +1,4 @@
-//! Installing the packages into a venv, and stamping it.
+//! Installs the packages into a venv, and stamps it.
 
 use std::path::Path;
 
@@ -16,26 +16,26 @@ use crate::venv::Packages;
 use super::seen::Seen;
 use super::{SetupError, SetupEvent, SetupReport, SetupWarning, UvSearch, Work};
 
-/// What an installation came to.
+/// The result of an installation.
 struct Done {
     installer: InstallerKind,
-    /// Whether anything was put into the environment.
+    /// True if the environment was changed.
     changed: bool,
 }
 
-/// Into what the packages are installed.
+/// The target of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
-    /// An environment that was just made.
+    /// A new environment.
     IntoNew,
-    /// One that was there.
+    /// An existing environment.
     IntoExisting,
-    /// One whose packages may be loaded: none is replaced.
+    /// An environment whose packages may be loaded: none is replaced.
     OnlyAdding,
 }
 
 impl Work<'_, '_> {
-    /// Installs, writes the two bare words, and stamps what is true then.
+    /// Installs, writes the two bare words, and writes the resulting stamp.
     pub(super) fn install(mut self, seen: &Seen, made: Made, how: How) -> Result<SetupReport, SetupError> {
         let python = seen.root.join("bin/python");
         let installed = match &seen.wanted {
@@ -92,8 +92,8 @@ impl Work<'_, '_> {
         })
     }
 
-    /// Installs these packages beside what is loaded, without the rest of what the project asks for; whether
-    /// that replaces nothing.
+    /// Installs these packages without replacing any, and without the rest of the project's list; returns
+    /// true on success.
     pub(super) fn install_beside(&mut self, seen: &Seen, packages: &[String]) -> bool {
         let Some((wanted, made)) = seen.wanted.as_ref().ok().zip(seen.stamped()) else { return false };
         let job = Job {
@@ -112,7 +112,7 @@ impl Work<'_, '_> {
         if let Some(jupyterlab) = job.requirements.jupyterlab_beside() {
             let beside = Job { requirements: &jupyterlab, ..*job };
             if !missing(&jupyterlab, job.venv, None).is_empty() {
-                // What the lock file pins is not replaced for it.
+                // The packages of the lock file are not replaced for it.
                 done.changed |= self.install_packages(&beside, How::OnlyAdding)?.changed;
                 self.note(
                     "jupyterlab is not in uv.lock and was installed beside it; to have it there, run `uv add \
@@ -124,7 +124,7 @@ impl Work<'_, '_> {
         Ok(done)
     }
 
-    /// With uv if available; with pip where uv would ignore a rule, or could not and no rule forbids it.
+    /// With uv if available; with pip if uv would ignore a rule, or if uv failed and no rule forbids it.
     fn install_packages(&mut self, job: &Job<'_>, how: How) -> Result<Done, SetupWarning> {
         let refused =
             |installer, cause| Err(InstallFailure { installer, cause, last_words: Vec::new() }.into());

@@ -1,4 +1,5 @@
-//! What a set-up finds: the venv, the stamp, other managers, what is asked for; and what of it differs.
+//! The facts of a set-up: the venv, the stamp, other managers, the requirements; and the differences between
+//! them.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ use crate::version::RequiresPython;
 
 use super::{SetupError, SetupReport, SetupRequest};
 
-/// What is there.
+/// The facts.
 pub(super) struct Seen {
     pub(super) root: PathBuf,
     pub(super) venv: VenvState,
@@ -55,7 +56,7 @@ impl Seen {
         decide(&facts, request.mode)
     }
 
-    /// The stamp, if it is about the venv that is there.
+    /// The stamp, if it is about the existing venv.
     pub(super) fn stamped(&self) -> Option<&Made> {
         let there = usable(&self.venv)?;
         match &self.stamp {
@@ -64,7 +65,7 @@ impl Seen {
         }
     }
 
-    /// What is wrong in the eyes of who made neither venv nor plan.
+    /// The differences that no plan includes.
     pub(super) fn own_drift(&self, request: &SetupRequest<'_>) -> Vec<Drift> {
         let mut drift = Vec::new();
         let Some(venv) = usable(&self.venv) else { return drift };
@@ -105,7 +106,7 @@ impl Seen {
         (!is_there).then(|| Drift::NoJupyterLab { file: file.to_owned() })
     }
 
-    /// Whether it is only for want of being asked that what differs stays so.
+    /// Returns true if a yes is all that is needed to fix the differences.
     fn takes_a_yes(&self, request: &SetupRequest<'_>, drift: &[Drift]) -> bool {
         let asked = SetupRequest { mode: Mode::Explicit, ..*request };
         let would_be_mended = || match self.plan(&asked) {
@@ -148,7 +149,7 @@ impl Seen {
     }
 }
 
-/// What an environment lacks that another tool manages.
+/// The packages missing from an environment that another tool manages.
 pub(super) fn lacks(
     manager: Manager,
     wanted: &Requirements,
@@ -167,7 +168,7 @@ pub(super) fn usable(venv: &VenvState) -> Option<&Venv> {
     }
 }
 
-/// Whether the packages are those that the stamped set-up left: nothing was taken out since.
+/// Returns true if the packages are those that the stamped set-up left: none was removed since.
 pub(crate) fn is_as_left(stamp: Option<&Stamp>, packages: &Packages) -> bool {
     let installed = match stamp {
         Some(Stamp::Made(made)) => made.installed.as_ref(),
@@ -177,7 +178,7 @@ pub(crate) fn is_as_left(stamp: Option<&Stamp>, packages: &Packages) -> bool {
     left.is_some_and(|left| *left == packages.digest())
 }
 
-/// A version manager's stand-in leads to another Python than its own name: it can't be compared.
+/// A version manager's shim runs another file than its own: it can't be compared.
 fn stands_in(program: &Path) -> bool {
     !program.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python"))
         || program.components().any(|part| part.as_os_str() == "shims")

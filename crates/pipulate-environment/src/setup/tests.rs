@@ -18,7 +18,7 @@ use crate::managers::Manager;
 use crate::stamp::{Origin, Stamp};
 use crate::venv::{Breakage, inspect};
 
-/// Nothing to install, and no index to ask: a set-up without network.
+/// Nothing to install, and no index: a set-up without network.
 const NOTHING: &str = "--no-index\n";
 
 struct Home {
@@ -30,7 +30,7 @@ struct Home {
     programs: Vec<PathBuf>,
 }
 
-/// The project in a folder of this name; the user's state is beside it.
+/// The project in a folder with this name; the user's state is beside it.
 fn layout(folder: &tempfile::TempDir, name: &str) -> Layout {
     let folder = AbsPath::new(folder.path()).unwrap();
     let user = UserDirs { state: folder.at("state"), runtime: None };
@@ -43,7 +43,7 @@ impl Home {
         let layout = layout(&folder, "my project");
         fs::create_dir(layout.root()).unwrap();
         fs::write(layout.inside("requirements.txt"), requirements).unwrap();
-        // pip alone is configured: uv is not fetched.
+        // With rules for pip alone, uv is not downloaded.
         let around = Surroundings::of_this_process()
             .without("PIPULATE_PYTHON")
             .with("PIP_NO_INDEX", "1")
@@ -83,7 +83,7 @@ impl Home {
         drift(&self.request(Mode::Automatic))
     }
 
-    /// Something that looks installed.
+    /// A package that looks installed.
     fn add_package(&self, name: &str) {
         let site = crate::venv::site_packages(&self.venv()).pop().unwrap();
         fs::create_dir(site.join(format!("{name}-1.0.dist-info"))).unwrap();
@@ -101,7 +101,7 @@ impl Home {
         Stamp::read(&self.layout)
     }
 
-    /// A venv that somebody else made.
+    /// A foreign venv.
     fn foreign_venv(&self) {
         let python = crate::python::discover(&self.around, self.layout.root(), false, None).unwrap();
         let command = Command::new(python.program).args(["-m", "venv", "--without-pip"]).arg(self.venv());
@@ -151,7 +151,7 @@ fn a_folder_gets_its_environment_and_the_second_time_there_is_nothing_to_do() {
     home.add_package("by_hand");
     assert_eq!(home.drift(), [], "extra packages are not drift");
     let report = SetupReport { packages: report.packages + 1, ..report };
-    // No Python could be found any more, and nobody looks for one.
+    // No Python is available, and none is needed.
     home.around = Surroundings::default();
     let before = home.fingerprint();
     let (again, events) = home.set_up(Mode::Automatic);
@@ -174,7 +174,7 @@ fn a_venv_of_somebody_else_is_used_as_it_is_until_a_set_up_is_asked_for() {
     assert_eq!((before, home.stamp()), (home.fingerprint(), None));
     fs::write(home.layout.inside("requirements.txt"), NOTHING).unwrap();
     assert!(home.start().drift.is_empty());
-    // It was made without pip, and there is no uv: an explicit set-up says so, and has taken it over.
+    // It was made without pip, and there is no uv: an explicit set-up reports that, and has taken it over.
     let (report, _) = home.set_up(Mode::Explicit);
     match report.unwrap().warning {
         Some(SetupWarning::Install(failure)) => assert_eq!(failure.cause, crate::failure::Cause::NoPip),
@@ -282,7 +282,7 @@ fn under_living_services_a_change_is_named_and_made_only_when_asked_for() {
     home.alive = true;
     let before = home.fingerprint();
     assert_eq!(home.start().drift, [Drift::RequirementsChanged]);
-    // What would be replaced is asked first, and there is no index.
+    // The dry run for replacements comes first, and there is no index.
     let (report, events) = home.set_up(Mode::Explicit);
     assert!(matches!(report.unwrap().warning, Some(SetupWarning::Install(_))));
     assert!(!events.iter().any(|event| matches!(event, SetupEvent::Installing { .. })), "{events:?}");
@@ -354,7 +354,7 @@ fn an_interpreter_without_jupyterlab_whose_packages_are_elsewhere_lacks_it() {
     assert_eq!(drift(&home), []);
 }
 
-/// The one test that asks the package index: uv is fetched, and installs a small package.
+/// The one test that uses the package index: uv is downloaded, and installs a small package.
 #[test]
 fn uv_is_fetched_into_the_users_cache_and_installs() {
     let mut home = Home::new("six\n");

@@ -7,7 +7,7 @@ use super::*;
 
 const WEIRD: &str = "it's \"a\" $HOME\n`id` \\ ü*[a] %n";
 
-/// A folder with a venv whose path is as bad as a path can be.
+/// A folder with a venv whose path is full of special characters.
 struct Home {
     folder: tempfile::TempDir,
 }
@@ -33,7 +33,7 @@ impl Home {
         Activation::of(&self.venv().join("bin/python"), &self.layout())
     }
 
-    /// Runs a script in which `activate` stands for evaluating the hook; what it prints.
+    /// Runs a script in which `activate` evaluates the hook, and returns the output.
     fn run(&self, dialect: Dialect, script: &str) -> String {
         let hook = self.folder.path().join("hook");
         fs::write(&hook, super::hook(dialect, &self.activation())).unwrap();
@@ -58,7 +58,7 @@ impl Home {
             .output(Duration::from_secs(60))
             .unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        // Without a terminal, bash and zsh say that they have no job control.
+        // Without a terminal, bash and zsh report that they have no job control.
         let complaint = text(output.stderr);
         let known = |line: &str| line.contains("job control") || line.contains("terminal process group");
         assert!(complaint.lines().all(known), "{dialect:?}: {complaint}");
@@ -69,7 +69,7 @@ impl Home {
 const BEFORE: &str = "/usr/local/bin:/usr/bin:/bin";
 const ALL: [Dialect; 3] = [Dialect::Bash, Dialect::Zsh, Dialect::Fish];
 
-/// Prints what a hook changes, each value ended by `|`.
+/// Prints the variables that a hook changes, each value ended by `|`.
 fn show(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Bash | Dialect::Zsh => {
@@ -173,7 +173,7 @@ fn a_program_that_draws_the_prompt_goes_on_drawing_it() {
             let said: Vec<&str> = said.split('|').collect();
             assert_eq!((said[3], said[11]), (said[7], said[7]), "{dialect:?} {variable}");
         }
-        // One that draws another shell's prompt does not count.
+        // A prompt of another shell does not count.
         let script = format!("{}{set} STARSHIP_SHELL{equals}nu; activate; show", show(dialect));
         assert!(home.run(dialect, &script).contains("(__touch x__n)"), "{dialect:?}");
     }

@@ -1,4 +1,4 @@
-//! Real venvs, and what time does to them.
+//! Real venvs, and damage over time.
 
 use std::os::unix::fs::symlink;
 
@@ -52,7 +52,7 @@ fn a_venv_that_was_moved_with_its_folder_is_the_same_one_at_another_place() {
         }
         other => panic!("{other:?}"),
     }
-    // Reached by another name it has not moved.
+    // Reached through a link, it has not moved.
     fs::rename(folder.path().join("b"), folder.path().join("a")).unwrap();
     symlink(folder.path().join("a"), folder.path().join("link")).unwrap();
     assert!(matches!(inspect(&folder.path().join("link/.venv")), VenvState::Whole(_)));

@@ -1,4 +1,4 @@
-//! What can be wrong around the home: the shell, the machine, Nix, Ollama, the browser.
+//! Problems around the home: the shell, the machine, Nix, Ollama, the browser.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -117,7 +117,7 @@ fn an_ollama_that_is_not_there_is_told_with_what_fits() {
     assert_eq!(home.complaints_with("ollama.reachable"), ["ollama.reachable warning"]);
 }
 
-/// Enough of a server for somebody who asks for its version and its models.
+/// A server that answers queries for its version and its models.
 #[test]
 fn an_ollama_without_a_model_is_recognized() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

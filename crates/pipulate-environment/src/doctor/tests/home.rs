@@ -1,5 +1,5 @@
-//! A home that can be broken in every way: a real folder with a real venv, on a machine whose own
-//! files are real ones in another folder.
+//! A home with arbitrary damage: a real folder with a real venv, on a machine whose own files are real ones
+//! in another folder.
 
 use std::ffi::OsString;
 use std::fs;
@@ -31,10 +31,10 @@ pub(super) struct Home {
     folder: tempfile::TempDir,
     /// The machine's own files.
     pub(super) machine: tempfile::TempDir,
-    /// Comes first on `PATH`.
+    /// The first entry of `PATH`.
     programs: tempfile::TempDir,
     pub(super) alive: bool,
-    /// Nothing was set up or started here.
+    /// True if nothing was set up or started here.
     pub(super) is_clone: bool,
     pub(super) jupyter_is_open: Option<bool>,
     pub(super) ports: Vec<PortFact>,
@@ -53,7 +53,7 @@ impl Home {
         let surroundings = Surroundings::default()
             .with("PATH", path.unwrap())
             .with("PIPULATE_PYTHON", python())
-            // Port 9 discards: nobody runs Ollama there.
+            // Port 9 is discard: Ollama doesn't listen there.
             .with("OLLAMA_HOST", "127.0.0.1:9")
             .with("PIPULATE_NO_BROWSER", "1");
         let home = Self {
@@ -80,7 +80,7 @@ impl Home {
         home
     }
 
-    /// With a venv that we made, and modules that are only names.
+    /// With a venv of ours, and modules that are empty files.
     pub(super) fn set_up() -> Self {
         let home = Self::new();
         home.make_venv();
@@ -93,7 +93,7 @@ impl Home {
         home
     }
 
-    /// What `python -m venv --without-pip` makes, without its start: there are many homes here.
+    /// The files of `python -m venv --without-pip`, without running it: there are many homes here.
     fn make_venv(&self) {
         let found = found();
         let root = self.layout().inside(".venv");
@@ -127,7 +127,7 @@ impl Home {
         write(&self.site().join(name), text);
     }
 
-    /// The real pip, of the prepared environment: a system's Python need not have one.
+    /// The real pip of the prepared environment: a system's Python may have none.
     pub(super) fn give_pip(&self) {
         let where_is_it = ["-c", "import pip, os; print(os.path.dirname(pip.__file__))"];
         let with_pip = if Path::new(PREPARED).is_file() { Path::new(PREPARED) } else { python() };
@@ -165,12 +165,12 @@ impl Home {
         .unwrap();
     }
 
-    /// A variable of the shell that it is examined from.
+    /// Sets a variable of the examination's shell.
     pub(super) fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.session.surroundings = self.session.surroundings.clone().with(name, value);
     }
 
-    /// Without that variable.
+    /// Removes that variable.
     pub(super) fn unset(&mut self, name: &str) {
         self.session.surroundings = self.session.surroundings.clone().without(name);
     }
@@ -185,7 +185,7 @@ impl Home {
         write(&self.machine.path().join(name), text);
     }
 
-    /// A program on `PATH`, for faults that real ones don't show here.
+    /// A program on `PATH`, for faults that real ones don't have here.
     pub(super) fn write_program(&self, name: &str, script: &str) {
         let path = self.programs.path().join(name);
         write(&path, &format!("#!/bin/sh\n{script}\n"));
@@ -196,7 +196,7 @@ impl Home {
         let text = fs::read_to_string(self.path("pipulate.toml")).unwrap_or_default();
         let config = Config::parse(&text);
         if let (false, Ok(config)) = (self.is_clone, &config) {
-            // As a start with what is there now does.
+            // As a start with the current files does.
             crate::venv::remember(&self.layout(), &config.python).unwrap();
         }
         Examination {
@@ -222,12 +222,12 @@ impl Home {
         examine(&self.examination())
     }
 
-    /// What is neither well nor skipped, as `id status`.
+    /// The findings that are neither ok nor skipped, as `id status`.
     pub(super) fn complaints(&self) -> Vec<String> {
         complaints(self.examine())
     }
 
-    /// The same of the one group of checks that has this id: all of them take a while.
+    /// [`Home::complaints`] of the group of checks that has this id: all of them take a while.
     pub(super) fn complaints_with(&self, id: &str) -> Vec<String> {
         complaints((group_of(id).examine)(&self.examination()))
     }
@@ -237,7 +237,7 @@ impl Home {
         findings.into_iter().find(|finding| finding.id == id).unwrap()
     }
 
-    /// The command that mends it, without our folder, and whether it is done without asking.
+    /// The command that fixes it, without our folder, and whether it is automatic.
     pub(super) fn mending(&self, id: &str) -> (String, bool) {
         let fix = self.finding(id).fix.unwrap();
         let root = self.root().canonicalize().unwrap().display().to_string();
@@ -267,7 +267,7 @@ pub(super) fn python() -> &'static Path {
 /// The Python of the prepared environment.
 const PREPARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-venv/bin/python");
 
-/// The one below the prepared environment, if there is one: version managers take their time.
+/// The Python that the prepared environment is based on, if there is one: version managers are slow.
 fn found() -> &'static Python {
     static PYTHON: OnceLock<Python> = OnceLock::new();
     let prepared = Path::new(PREPARED);
@@ -287,10 +287,10 @@ fn write(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-/// Breaks a home that was well.
+/// Damages a healthy home.
 pub(super) type Fault = fn(&mut Home);
 
-/// Stages each fault in a home of its own, and looks whether it is recognized by its own id.
+/// Applies each fault to a home of its own, and asserts that it is recognized by its own id.
 #[track_caller]
 pub(super) fn recognized<const N: usize>(faults: [(&str, Fault); N]) {
     for (complaint, fault) in faults {

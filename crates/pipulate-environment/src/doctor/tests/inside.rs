@@ -1,5 +1,5 @@
-//! What can be wrong inside of the home: its folder, its environment, its packages, its files. Each
-//! fault is staged for real, recognized by its own id, and blamed on nothing else.
+//! Problems inside the home: its folder, its environment, its packages, its files. Each fault is real,
+//! recognized by its own id, and causes no other complaint.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -128,7 +128,7 @@ fn what_is_wrong_with_the_packages_is_recognized() {
     ]);
 }
 
-/// What the interpreter itself is linked with: it is not its packages that are to be installed again.
+/// The interpreter's own libraries: reinstalling its packages would not help.
 #[test]
 fn libraries_with_which_python_does_not_start_are_recognized() {
     let mut home = Home::set_up();
@@ -143,7 +143,7 @@ fn libraries_with_which_python_does_not_start_are_recognized() {
     assert!(fix.contains("out of PIPULATE_LIBRARY_PATH"), "{fix}");
 }
 
-/// A library of that name that can't be loaded stands before the system's.
+/// A broken library takes precedence over the system's of the same name.
 #[test]
 fn a_system_library_that_python_can_not_load_is_recognized() {
     let mut home = Home::set_up();
@@ -165,7 +165,7 @@ fn what_is_wrong_with_kernels_is_recognized() {
             home.set("JUPYTER_PATH", home.path("specs"));
         }),
         ("jupyter.kernelspec failure", |home| {
-            // Another environment's, whose links end at the same Python as ours.
+            // Another environment's, whose links lead to the same Python as ours.
             fs::create_dir_all(home.path("other/bin")).unwrap();
             symlink(python(), home.path("other/bin/python")).unwrap();
             let spec = format!(r#"{{"argv": [{:?}, "-m", "ipykernel"]}}"#, home.path("other/bin/python"));
@@ -208,7 +208,7 @@ fn what_is_wrong_with_the_server_is_recognized() {
     let address = |home: &Home| home.complaints_with("server.address");
     home.write("server.py", "from fasthtml.common import *\nserve(host='127.0.0.1')\n");
     assert_eq!(address(&home), Vec::<String>::new());
-    // What nobody can know without running it is not guessed.
+    // Values that are only known at run time are not guessed.
     home.write("server.py", "from fasthtml.common import *\nserve(**options)\nlisten(host=given)\n");
     assert_eq!(address(&home), Vec::<String>::new());
 }
@@ -264,7 +264,7 @@ fn a_crashed_service_is_told_with_its_last_lines_and_none_of_its_secrets() {
 #[test]
 fn a_port_that_an_extension_of_jupyterlab_opened_is_named_and_one_of_a_kernel_is_not() {
     let mut home = Home::set_up();
-    // This test stands for a child of a server that has no socket: no process has its number.
+    // This pid stands for a server's child without a socket: no process has it.
     let server = Pid::new(i32::MAX).unwrap();
     let own = Pid::new(i32::try_from(std::process::id()).unwrap()).unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -282,7 +282,7 @@ fn a_port_that_an_extension_of_jupyterlab_opened_is_named_and_one_of_a_kernel_is
             cpu_percent: 0.0,
             cpu_seconds: 0.0,
             memory_bytes: 0,
-            // A kernel's own programs are the notebook's affair.
+            // A kernel's own programs belong to the notebook.
             processes: vec![process(server, 1, Role::Main), process(own, server.get(), role)],
             kernels: Vec::new(),
         });
@@ -332,7 +332,7 @@ fn what_is_wrong_with_secrets_is_recognized() {
     assert_eq!(checkout.complaints_with("secrets.ignored"), ["secrets.ignored warning"]);
     git(&checkout, &["add", ".env"]);
     assert_eq!(checkout.complaints_with("secrets.ignored"), ["secrets.ignored failure"]);
-    // As it is told, wherever it is read.
+    // The command works in every folder.
     let told = checkout.finding("secrets.ignored").fix.unwrap().command;
     git(&fine, &told[1..].iter().map(String::as_str).collect::<Vec<_>>());
     checkout.write(".gitignore", ".env\n");

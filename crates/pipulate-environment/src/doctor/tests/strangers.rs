@@ -1,4 +1,4 @@
-//! A folder that came with an environment and a checkout: nothing of it is run, only to say how it is.
+//! A folder that came with an environment and a checkout: examining it runs none of its programs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ fn git(home: &Home, words: &[&str]) {
     assert!(git.status.success(), "{git:?}");
 }
 
-/// A program that tells that it was run.
+/// A program that records that it was run.
 fn trap(home: &Home, path: &str) {
     home.write(path, &format!("#!/bin/sh\necho run >> '{}'\n", home.path("was-run").display()));
     fs::set_permissions(home.path(path), fs::Permissions::from_mode(0o755)).unwrap();
@@ -58,7 +58,7 @@ fn nothing_of_a_folder_that_nobody_started_is_run() {
     home.write("pipulate.toml", "[python]\ninterpreter = \"monitor\"\n");
     let found = home.examine();
     assert!(!home.path("was-run").exists(), "{found:?}");
-    // The same after somebody started it.
+    // The same after a start.
     home.is_clone = false;
     home.examine();
     assert!(home.path("was-run").exists());

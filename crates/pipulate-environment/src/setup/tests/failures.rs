@@ -1,4 +1,4 @@
-//! Set-ups that fail, for the reasons that they really fail for, and what is left of it.
+//! Set-ups that fail for real reasons, and the state after that.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ fn packages_that_do_not_install_are_a_warning_and_the_next_set_up_goes_on() {
     assert!(!events.iter().any(|event| matches!(event, SetupEvent::MakingVenv { .. })), "{events:?}");
 }
 
-/// What really goes wrong in the hands of the real pip, with what each is taken for.
+/// Real failures of the real pip, each with the expected cause.
 fn real_failures(home: &Home) -> [(String, Cause); 4] {
     let links = home.folder.path().join("links");
     fs::create_dir(&links).unwrap();
@@ -46,7 +46,7 @@ fn real_failures(home: &Home) -> [(String, Cause); 4] {
                    wheel.writestr(f'{info}/RECORD', '')\n";
     let made = Command::new(home.venv().join("bin/python")).args(["-c", wheels]).arg(&links);
     assert!(made.output(Duration::from_secs(60)).unwrap().end.success());
-    // A source package whose build asks for a compiler that is not there.
+    // A source package whose build needs a missing compiler.
     let source = home.folder.path().join("source");
     fs::create_dir(&source).unwrap();
     let project = "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n";
@@ -85,7 +85,7 @@ fn a_recreation_that_fails_leaves_everything_as_it_was() {
     let mut home = Home::new(NOTHING);
     home.start();
     let (before, stamp) = (home.fingerprint(), home.stamp());
-    // A Python that answers, and then can't make a venv.
+    // A Python that answers, but can't make a venv.
     let bad = home.folder.path().join("python3");
     let answer = "case \"$*\" in *\"-m venv\"*) mkdir -p \"$5/bin\"; echo 'No space left on device' >&2; exit 1;; esac";
     fs::write(&bad, format!("#!/bin/sh\n{answer}\nprintf '%s\\0003.12.1\\0001\\0001\\0000' \"$0\"\n"))
@@ -108,7 +108,7 @@ fn without_a_python_nothing_is_touched() {
     assert_eq!((home.stamp(), inspect(&home.venv())), (None, VenvState::Absent));
 }
 
-/// It was started by a set-up that was killed, and still writes.
+/// The installer of a killed set-up still writes.
 #[test]
 fn an_installer_that_outlives_its_set_up_is_waited_for() {
     let home = Home::new(NOTHING);

@@ -1,4 +1,4 @@
-//! What a project says about its Python and its packages, and what is edited by hand.
+//! The project's requirements for Python and packages, and manual edits.
 
 use super::*;
 
