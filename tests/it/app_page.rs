@@ -113,12 +113,17 @@ fn a_long_run_shows_how_far_it_is_and_a_reload_shows_it_again() {
 
 #[test]
 fn what_is_written_passes_ruff() {
-    let project = TestProject::light().file("analysis.ipynb", &loan()).build();
+    let title =
+        "# Größe „x“ \"\"\" \\ 𝄞 – what everybody in this house should know about loans, now and later";
+    let long = notebook(&[("markdown", title, ""), ("code", "amount = 5", "")]);
+    let path = "Größe & co/Mein Notebook (neu) with a long name, and a longer one than others have, v2.ipynb";
+    let project = TestProject::light().file("analysis.ipynb", &loan()).file(path, &long).build();
     project.run(&["app", "analysis.ipynb"]).expect(0);
+    project.run(&["app", path, "-o", "other.py"]).expect(0);
     fs::write(project.path(".gitignore"), ".venv\n").unwrap();
-    let mut ruff = project.foreign(app_packages().join("bin/ruff"));
-    run::output(ruff.args(["check", "--no-cache", "server.py", "notebook_runner.py"])).expect(0);
-    let mut ruff = project.foreign(app_packages().join("bin/ruff"));
-    let format = ["format", "--check", "--no-cache", "server.py", "notebook_runner.py"];
-    run::output(ruff.args(format)).expect(0);
+    for args in [&["check"][..], &["format", "--check"]] {
+        let mut ruff = project.foreign(app_packages().join("bin/ruff"));
+        let files = ["--no-cache", "server.py", "notebook_runner.py", "other.py"];
+        run::output(ruff.args(args).args(files)).expect(0);
+    }
 }

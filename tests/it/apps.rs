@@ -248,3 +248,30 @@ fn what_can_not_become_an_app_is_refused_with_what_to_do() {
     let again = project.run(&["app", "analysis.ipynb", "--name", "other", "-o", "analysis_app.py"]).expect(1);
     assert!(again.stderr.contains("analysis_app.py is there already"), "{}", again.stderr);
 }
+
+#[test]
+fn what_an_app_lacks_is_said_when_it_is_made() {
+    let imports = "import json, helpers, no_such_module, sklearn_of_nobody.part\nobj.input()";
+    let lacking = notebook(&[("code", "amount = 5", "parameters"), ("code", imports, "")]);
+    let project = TestProject::light().file("Größe/mein notebook.ipynb", &lacking).build();
+    project.write("Größe/helpers.py", "");
+    let made = project.run(&["app", "Größe/mein notebook.ipynb"]).expect(0);
+    insta::assert_snapshot!(project.redact(&made.stderr), @r#"
+    The form is cell 1 (tagged "parameters"): amount
+    warning: Not installed: no_such_module, sklearn_of_nobody; add with: pipulate add no_such_module sklearn_of_nobody
+    hint: show it with: pipulate start
+    "#);
+
+    // The runner that was written stays current, as long as nobody edits it.
+    let runner = project.read("notebook_runner.py");
+    std::fs::remove_file(project.path("notebook_runner.py")).unwrap();
+    let completed = project.run(&["app", "Größe/mein notebook.ipynb"]).expect(0);
+    assert_eq!(completed.stdout, "notebook_runner.py\n", "{completed:?}");
+    assert_eq!(project.read("notebook_runner.py"), runner);
+    let edited = runner.replace("WAITING = 20", "WAITING = 5");
+    project.write("notebook_runner.py", &edited);
+    let made = project.run(&["app", "Größe/mein notebook.ipynb", "--name", "other"]).expect(0);
+    assert_eq!(made.stdout, "other_app.py\npipulate.toml\n");
+    assert!(made.stderr.contains("Kept because it was edited: notebook_runner.py"), "{}", made.stderr);
+    assert_eq!(project.read("notebook_runner.py"), edited);
+}

@@ -23,8 +23,10 @@ import secrets
 import shutil
 import signal
 import subprocess
+import symtable
 import sys
 import tempfile
+import threading
 import time
 import tokenize
 import unicodedata
@@ -32,6 +34,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
+from importlib.machinery import PathFinder
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -218,8 +221,14 @@ def read_form(notebook):
 def plain_python(source):
     """The cell with IPython's own lines (`%matplotlib inline`, `!ls`) emptied, each line in its place."""
     if source.lstrip().startswith("%%"):
-        return "".join("\n" for _ in source.splitlines())
-    return re.sub(r"(?m)^[ \t]*[%!?].*$", "", source)
+        magic = source.split(None, 1)[0]
+        if magic not in ("%%time", "%%timeit", "%%capture", "%%prun"):
+            return "".join("\n" for _ in source.splitlines())
+    with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+        ast.parse(source)
+        return source
+    source = re.sub(r"(?m)^([ \t]*[\w., ]+=[ \t]*)[%!].*$", r"\1None", source)
+    return re.sub(r"(?m)^[ \t]*([%!?].*|[\w.]+\?+[ \t]*)$", "", source)
 
 
 def _form_of(index, source, tagged):
@@ -498,6 +507,27 @@ def look_at(path):
 
 
 LIBC = ctypes.CDLL(None)
+
+
+async def in_thread(function, *args):
+    """As asyncio.to_thread does, but when the app ends, it does not wait for the thread."""
+    loop = asyncio.get_running_loop()
+    answer = loop.create_future()
+
+    def settle(result, error):
+        if not answer.done():
+            answer.set_exception(error) if error else answer.set_result(result)
+
+    def work():
+        try:
+            done = function(*args), None
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            done = None, error
+        with suppress(RuntimeError):  # the app ended
+            loop.call_soon_threadsafe(settle, *done)
+
+    threading.Thread(target=work, daemon=True).start()
+    return await answer
 
 
 def _end_with_parent():
@@ -821,7 +851,7 @@ class Runner:
 
         Raises Busy if too many are waiting.
         """
-        notebook = await asyncio.to_thread(self._load)
+        notebook = await in_thread(self._load)
         form = read_form(notebook)
         if sum(run.state == "waiting" for run in self.line) >= WAITING:
             raise Busy
@@ -865,9 +895,7 @@ class Runner:
                 target = folder / "files" / parameter.name / _safe_name(upload.filename)
                 target.parent.mkdir(parents=True)
                 with target.open("wb") as file:
-                    await asyncio.to_thread(
-                        shutil.copyfileobj, upload.file, file, MEBIBYTE
-                    )
+                    await in_thread(shutil.copyfileobj, upload.file, file, MEBIBYTE)
                 values[parameter.name] = target
                 inputs[parameter.name] = target.name
         run = Run(identity, folder, title_of(notebook, self.path), inputs)
@@ -1014,7 +1042,7 @@ class Runner:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.parent.parent.chmod(0o700)
         self._tidy()
-        self.tasks.add(asyncio.create_task(asyncio.to_thread(_import_what_is_slow)))
+        self.tasks.add(asyncio.create_task(in_thread(_import_what_is_slow)))
         try:
             self._make_spare(self.look())
         except NoNotebook as reason:
@@ -1022,13 +1050,12 @@ class Runner:
 
     async def close(self):
         """When the app ends: no kernel is left."""
-        for task in self.tasks:
+        tasks = [*self.tasks] + [self.spare] * (self.spare is not None)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-        if self.spare:
-            with suppress(BaseException):
-                if kernel := await asyncio.wait_for(self.spare, 2):
-                    await kernel.end()
+        for kernel in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(kernel, Kernel):  # the spare one
+                await kernel.end()
 
 
 def _is_locked(folder):
@@ -1094,7 +1121,7 @@ async def as_file(run):
     """The whole result as one HTML file, without the code."""
     title = html.escape(run.title)
     head = f"{RESULT_HEAD}<title>{title}</title><h1>{title}</h1>"
-    pieces = _news(await asyncio.to_thread(_exporter), run, {}, whole=True)
+    pieces = _news(await in_thread(_exporter), run, {}, whole=True)
     return head + "".join([piece async for piece in pieces])
 
 
@@ -1138,7 +1165,7 @@ tbody tr:nth-child(odd){background:#f4f6f8}.error{color:#a3201d}pre.error{border
 
 async def result(run):
     """Yields the result as HTML, piece by piece as it comes; a piece can take the place of an earlier one."""
-    exporter = await asyncio.to_thread(_exporter)
+    exporter = await in_thread(_exporter)
     yield RESULT_HEAD
     shown = {}
     async for _ in run.watch():
@@ -1177,7 +1204,7 @@ async def _news(exporter, run, shown, whole=False):
                 render = partial(_output_as_html, exporter, run.notebook, index, part)
                 render = partial(render, whole)
             # One by one: the app can end in between.
-            content = await asyncio.to_thread(render)
+            content = await in_thread(render)
             shown[place] = (digest, version + 1)
             order = f'style="order:{index * 1000 + min(number, 999)}"'
             new = f'<div id="o{index}-{number}-{version + 1}" {order}>{content}</div>'
@@ -1314,14 +1341,36 @@ class Guard:
 # --- For `pipulate app`: what can be said before the first run --------------------------------------------------
 
 
-def describe(notebook, name):
-    """Says as JSON what is in a notebook."""
+WIDGETS = ("ipywidgets", "bqplot", "ipyleaflet", "ipympl", "ipyvolume", "pythreejs")
+LIVE_PLOTS = r"(?m)^[ \t]*%matplotlib[ \t]+(widget|ipympl|notebook|nbagg)\b"
+QUESTIONS = ("builtins.input", "getpass.getpass")
+# What an app needs beside what the notebook imports.
+NEEDED = ("fasthtml", "ipykernel", "nbclient", "nbconvert")
+
+
+def describe(notebook, name, folder=None):
+    """Says as JSON what is in a notebook; with its folder, also which modules this Python lacks for it."""
     form = read_form(notebook)
     cells = [
         (i + 1, source_of(cell))
         for i, cell in enumerate(notebook["cells"])
         if cell.get("cell_type") == "code"
     ]
+    is_python = language_of(notebook) == "python"
+    trees = {number: _parsed(source) for number, source in cells if is_python}
+    imported = {
+        name: full for tree in trees.values() for name, full in _imports(tree).items()
+    }
+    has_input = any(_defines_input(tree) for tree in trees.values())
+    widgets, questions = [], []
+    for number, source in cells:
+        tree = trees.get(number, ast.Module([], []))
+        names = {*_full_names(tree, imported), *_imports(tree).values()}
+        roots = {full.split(".")[0] for full in names}
+        if roots & set(WIDGETS) or re.search(LIVE_PLOTS, source):
+            widgets.append(number)
+        if names & set(QUESTIONS) or (not has_input and _uses_input(tree)):
+            questions.append(number)
     ascii_name = (
         unicodedata.normalize("NFKD", Path(name).stem)
         .encode("ascii", "ignore")
@@ -1339,34 +1388,101 @@ def describe(notebook, name):
             {"name": p.name, "kind": p.kind, "label": p.label} for p in form.parameters
         ],
         "unusable": [{"text": text, "why": why} for text, why in form.unusable],
-        "widgets": [
-            number
-            for number, source in cells
-            if _uses(source, ("ipywidgets", "interact", "interactive"))
-        ],
-        "questions": [
-            number for number, source in cells if _uses(source, ("input", "getpass"))
-        ],
+        "widgets": widgets,
+        "questions": questions,
+        "missing": _missing(trees.values(), [s for _, s in cells], folder)
+        if folder
+        else [],
     }
 
 
-def _uses(source, names):
-    """Whether code imports or calls one of these."""
-    try:
-        nodes = ast.walk(ast.parse(plain_python(source)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    for node in nodes:
-        if (
-            isinstance(node, ast.Call)
-            and (getattr(node.func, "id", "") or getattr(node.func, "attr", ""))
-            in names
-        ):
-            return True
-        modules = (
-            [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        )
-        modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        if any(module.split(".")[0] in names for module in modules):
-            return True
+def _parsed(source):
+    with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.parse(plain_python(source))
+    return ast.Module([], [])
+
+
+def _imports(tree):
+    """What the names that are imported stand for: after `import numpy as np`, `np` is `numpy`."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                root = alias.name.split(".")[0]
+                found[alias.asname or root] = alias.name if alias.asname else root
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                full = f"{'.' * node.level}{node.module or ''}.{alias.name}"
+                found[alias.asname or alias.name] = full
+    return found
+
+
+def _full_names(tree, imported):
+    """Yields what code uses of what was imported: `gp()` is `getpass.getpass`."""
+    for node in ast.walk(tree):
+        parts = []
+        while isinstance(node, ast.Attribute):
+            parts.insert(0, node.attr)
+            node = node.value
+        if isinstance(node, ast.Name) and node.id in imported:
+            yield ".".join([imported[node.id], *parts])
+
+
+def _scopes(tree):
+    """The cell's scopes, its own first."""
+    with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+        scopes = [symtable.symtable(ast.unparse(tree), "cell", "exec")]
+        for scope in scopes:
+            scopes.extend(scope.get_children())
+        return scopes
+    return []
+
+
+def _defines_input(tree):
+    """Whether `input` is something of the notebook's own from here on."""
+    for scope in _scopes(tree)[:1]:
+        with suppress(KeyError):
+            symbol = scope.lookup("input")
+            return symbol.is_assigned() or symbol.is_imported()
     return False
+
+
+def _uses_input(tree):
+    """Whether code uses the `input` of Python: no attribute, argument or variable of that name."""
+    for scope in _scopes(tree):
+        with suppress(KeyError):
+            symbol = scope.lookup("input")
+            if symbol.is_referenced() and symbol.is_global():
+                return True
+    return False
+
+
+def _missing(trees, sources, folder):
+    """The modules that are imported in any case and not to be found, neither here nor in the folder."""
+    text = "\n".join(sources)
+    if re.search(r"\bsys\.path\b|\baddsitedir\b|\bchdir\b|(?m:^[ \t]*%cd\b)", text):
+        return []  # they may come from anywhere
+    installed = re.findall(r"(?m)^[ \t]*[!%].*\binstall\b.*$", text)
+    installed = set(re.findall(r"[A-Za-z0-9_]+", " ".join(installed)))
+    found = list(NEEDED)
+    for tree in trees:
+        waiting = list(tree.body)
+        while waiting:
+            node = waiting.pop(0)
+            if isinstance(node, ast.Import):
+                found += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                found.append(node.module)
+            elif not isinstance(node, (ast.Try, ast.If)):
+                waiting += ast.iter_child_nodes(node)
+    roots = dict.fromkeys(name.split(".")[0] for name in found)
+    return [name for name in roots if name not in installed and _lacks(name, folder)]
+
+
+def _lacks(module, folder):
+    if module in sys.builtin_module_names:
+        return False
+    try:
+        return PathFinder.find_spec(module, [folder, *sys.path]) is None
+    except (ImportError, ValueError):
+        return False

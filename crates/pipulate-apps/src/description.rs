@@ -25,6 +25,8 @@ pub struct Description {
     pub widgets: Vec<usize>,
     /// Cells that call `input` or `getpass`.
     pub questions: Vec<usize>,
+    /// Modules that the home's Python lacks, the notebook's and the app's own.
+    pub missing: Vec<String>,
 }
 
 /// A field of the form.

@@ -12,7 +12,9 @@ mod name;
 pub mod note;
 pub mod plan;
 mod program;
+mod runner;
 
 pub use config_text::ConfigTextError;
 pub use description::{Description, Field, Unusable};
-pub use program::{RUNNER, RUNNER_FILE, notebook_of};
+pub use program::notebook_of;
+pub use runner::{RUNNER, RUNNER_FILE};

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use pipulate_core::missing_module::MissingModule;
+use pipulate_core::text::shell_word;
+
 use crate::description::Field;
 
 /// Something worth saying.
@@ -17,8 +20,12 @@ pub enum Note {
     Widgets { cells: Vec<usize> },
     /// Cells that ask with `input`.
     Questions { cells: Vec<usize> },
-    /// `notebook_runner.py` is there and differs from ours.
-    RunnerKept { path: String },
+    /// What the notebook or its app imports, and the home's Python lacks.
+    NotInstalled { modules: Vec<MissingModule> },
+    /// `notebook_runner.py` was edited.
+    RunnerKept { path: String, notebook: String },
+    /// `notebook_runner.py` is another version's, and was never edited.
+    RunnerReplaced { path: String },
 }
 
 /// Why there is no form.
@@ -61,7 +68,20 @@ impl fmt::Display for Note {
                 "Nobody can answer input() in the app ({}): make the answer a parameter",
                 numbered(cells)
             ),
-            Self::RunnerKept { path } => write!(f, "Kept as it was: {path}"),
+            Self::NotInstalled { modules } => {
+                let names: Vec<&str> = modules.iter().map(|missing| missing.module.as_str()).collect();
+                let packages: Vec<&str> = modules.iter().map(|missing| missing.package.as_str()).collect();
+                let (names, packages) = (names.join(", "), packages.join(" "));
+                write!(f, "Not installed: {names}; add with: pipulate add {packages}")
+            }
+            Self::RunnerKept { path, notebook } => write!(
+                f,
+                "Kept because it was edited: {path}. For the current version, rename it, then: pipulate app {}",
+                shell_word(notebook)
+            ),
+            Self::RunnerReplaced { path } => {
+                write!(f, "Updated to the current version: {path}")
+            }
         }
     }
 }
@@ -70,8 +90,13 @@ impl Note {
     /// Whether the app will not do all that the notebook does.
     pub fn is_warning(&self) -> bool {
         match self {
-            Self::Unusable { .. } | Self::Widgets { .. } | Self::Questions { .. } => true,
-            Self::Form { .. } | Self::NoForm(_) | Self::RunnerKept { .. } => false,
+            Self::Unusable { .. }
+            | Self::Widgets { .. }
+            | Self::Questions { .. }
+            | Self::NotInstalled { .. } => true,
+            Self::Form { .. } | Self::NoForm(_) | Self::RunnerKept { .. } | Self::RunnerReplaced { .. } => {
+                false
+            }
         }
     }
 }

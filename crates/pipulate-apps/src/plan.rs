@@ -1,6 +1,7 @@
 //! Which files make a notebook an app.
 
 use pipulate_core::config::Config;
+use pipulate_core::missing_module::MissingModule;
 use pipulate_core::service::ServiceName;
 
 use crate::config_text::{ConfigTextError, with_service};
@@ -8,7 +9,8 @@ use crate::description::Description;
 use crate::kernel::install_command;
 use crate::name::{program_file, service_name};
 use crate::note::{NoForm, Note};
-use crate::program::{RUNNER, RUNNER_FILE, program};
+use crate::program::program;
+use crate::runner::{Found, RUNNER_FILE, found, runner};
 
 /// The program of the built-in web server.
 pub const SERVER_FILE: &str = "server.py";
@@ -25,6 +27,8 @@ pub struct Facts<'a> {
     pub config_text: &'a str,
     /// The names of the kernels that are installed.
     pub kernels: &'a [String],
+    /// The app of this notebook that is there and may be completed: its service and its program.
+    pub app: Option<(ServiceName, String)>,
     /// Whether something of that name is there.
     pub exists: &'a dyn Fn(&str) -> bool,
     /// The text of a file, if there is one.
@@ -47,7 +51,7 @@ pub struct Wish {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub service: ServiceName,
-    /// Files that are not there yet; the program is the first one.
+    /// The program is the first one, unless it is there.
     pub files: Vec<NewFile>,
     /// The new text of `pipulate.toml`, if it changes.
     pub config: Option<String>,
@@ -59,6 +63,8 @@ pub struct Plan {
 pub struct NewFile {
     pub path: String,
     pub text: String,
+    /// The text that it takes the place of; nothing else is ever overwritten.
+    pub replaces: Option<String>,
 }
 
 /// Why no app is made.
@@ -100,6 +106,13 @@ pub fn plan(facts: &Facts<'_>, wish: &Wish) -> Result<Plan, PlanError> {
         let command = install_command(&kernel, &description.language);
         return Err(PlanError::MissingKernel { notebook, kernel, command });
     }
+    if let Some((service, program)) = facts.app.clone().filter(|_| *wish == Wish::default()) {
+        let (runner, note) = runner_beside(facts, &program);
+        if let Some(runner) = runner {
+            let notes = note.into_iter().collect();
+            return Ok(Plan { service, files: vec![runner], config: None, notes });
+        }
+    }
     let (service, path) = place(facts, wish)?;
     if !path.to_ascii_lowercase().ends_with(".py") {
         return Err(PlanError::NotAProgram { path });
@@ -113,16 +126,29 @@ pub fn plan(facts: &Facts<'_>, wish: &Wish) -> Result<Plan, PlanError> {
     }
     let config =
         if is_server { None } else { Some(with_service(facts.config_text, &service, &path, port(facts)?)?) };
-    let runner = format!("{}{RUNNER_FILE}", &path[..path.rfind('/').map_or(0, |slash| slash + 1)]);
+    let (runner, note) = runner_beside(facts, &path);
     let mut notes = notes(description);
+    notes.extend(note);
     let text = program(&description.title, facts.notebook, &format!("pipulate restart {service}"));
-    let mut files = vec![NewFile { path, text }];
-    match (facts.text)(&runner) {
-        Some(text) if text == RUNNER => {}
-        Some(_) => notes.push(Note::RunnerKept { path: runner }),
-        None => files.push(NewFile { path: runner, text: RUNNER.to_owned() }),
-    }
+    let mut files = vec![NewFile { path, text, replaces: None }];
+    files.extend(runner);
     Ok(Plan { service, files, config, notes })
+}
+
+/// The runner beside a program, if it has to be written, and what to say about the one that is there.
+fn runner_beside(facts: &Facts<'_>, program: &str) -> (Option<NewFile>, Option<Note>) {
+    let folder = program.rfind('/').map_or(0, |slash| slash + 1);
+    let path = format!("{}{RUNNER_FILE}", &program[..folder]);
+    let there = (facts.text)(&path);
+    match found(there.as_deref()) {
+        Found::Nothing => (Some(NewFile { path, text: runner(), replaces: None }), None),
+        Found::Current => (None, None),
+        Found::Outdated => {
+            let note = Note::RunnerReplaced { path: path.clone() };
+            (Some(NewFile { path, text: runner(), replaces: there }), Some(note))
+        }
+        Found::Edited => (None, Some(Note::RunnerKept { path, notebook: facts.notebook.to_owned() })),
+    }
 }
 
 /// The service and its program: the web server if there is none yet, else one of its own.
@@ -178,6 +204,10 @@ fn notes(description: &Description) -> Vec<Note> {
     }
     if !description.questions.is_empty() {
         notes.push(Note::Questions { cells: description.questions.clone() });
+    }
+    let modules: Vec<_> = description.missing.iter().filter_map(|module| MissingModule::of(module)).collect();
+    if !modules.is_empty() {
+        notes.push(Note::NotInstalled { modules });
     }
     notes
 }

@@ -1,11 +1,5 @@
 //! The text of the programs.
 
-/// What runs notebooks; every program of an app imports it.
-pub const RUNNER: &str = include_str!("../python/notebook_runner.py");
-
-/// Its file, beside the programs that import it.
-pub const RUNNER_FILE: &str = "notebook_runner.py";
-
 const PROGRAM: &str = include_str!("../python/app.py");
 
 /// The program for a notebook, whose path is relative to the project.

@@ -34,7 +34,7 @@ const DESCRIBE: &str = "
 notebook = json.load(sys.stdin.buffer)
 if not is_notebook(notebook):
     sys.exit('old' if isinstance(notebook, dict) and 'worksheets' in notebook else 'none')
-print(json.dumps(describe(notebook, sys.argv[1])))
+print(json.dumps(describe(notebook, sys.argv[1], *sys.argv[2:])))
 ";
 
 /// What was asked for.
@@ -49,6 +49,8 @@ pub struct Request<'a> {
     pub name: Option<&'a ServiceName>,
     /// Leaves the web server as it is, also where there is no program for it.
     pub beside_server: bool,
+    /// An app of the notebook that lacks the current runner gets that, rather than another app.
+    pub completes: bool,
 }
 
 /// Why no app was made.
@@ -86,8 +88,14 @@ pub fn plan(request: &Request<'_>) -> Result<Plan, AppError> {
     let root = request.layout.root();
     let notebook = inside(root.as_ref(), request.notebook)?;
     let output = request.output.map(|output| inside(root.as_ref(), output)).transpose()?;
-    let description = describe(request)?;
-    let kernels = if description.language == "python" { Vec::new() } else { kernels(request) };
+    let mut description = describe(request)?;
+    let is_python = description.language == "python";
+    let kernels = if is_python && description.missing.is_empty() { Vec::new() } else { kernels(request) };
+    // A kernel of another Python has modules of its own.
+    if description.kernel.as_ref().is_some_and(|kernel| kernel != "python3" && kernels.contains(kernel)) {
+        description.missing.clear();
+    }
+    let app = if request.completes { app_of(request.layout, request.config, &notebook) } else { None };
     let config_text = match files::read_foreign_text(request.layout.config().as_ref()) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -102,6 +110,7 @@ pub fn plan(request: &Request<'_>) -> Result<Plan, AppError> {
         config: request.config,
         config_text: &config_text,
         kernels: &kernels,
+        app,
         exists: &|path| fs::symlink_metadata(root.join(path)).is_ok(),
         text: &|path| files::read_foreign_text(&root.join(path)).ok(),
         is_free: &|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok(),
@@ -110,22 +119,22 @@ pub fn plan(request: &Request<'_>) -> Result<Plan, AppError> {
     Ok(plan::plan(&facts, &wish)?)
 }
 
-/// The service that is an app of this notebook, whose path is relative to the project.
-pub fn service_of(layout: &Layout, config: &Config, notebook: &str) -> Option<ServiceName> {
-    let service = config.services.iter().find(|service| {
+/// The app of this notebook, whose path is relative to the project: its service and its program.
+pub fn app_of(layout: &Layout, config: &Config, notebook: &str) -> Option<(ServiceName, String)> {
+    config.services.iter().find_map(|service| {
         let program = match &service.command {
             Some(command) => command.iter().find(|part| part.ends_with(".py")).map(String::as_str),
             None if service.name.as_str() == ServiceName::SERVER => Some(plan::SERVER_FILE),
             None => None,
-        };
-        let text = program.and_then(|path| files::read_foreign_text(&layout.root().join(path)).ok());
-        text.and_then(|text| notebook_of(&text)).as_deref() == Some(notebook)
-    });
-    service.map(|service| service.name.clone())
+        }?;
+        let text = files::read_foreign_text(&layout.root().join(program)).ok()?;
+        let is_app = notebook_of(&text).as_deref() == Some(notebook);
+        is_app.then(|| (service.name.clone(), program.to_owned()))
+    })
 }
 
-/// Writes the files of a plan. None that is there is overwritten, and of a plan that can't be carried out
-/// nothing is left.
+/// Writes the files of a plan. None that is there is overwritten, unless the plan replaces just that text, and of
+/// a plan that can't be carried out no new file is left.
 ///
 /// # Errors
 /// A file can't be written.
@@ -133,6 +142,12 @@ pub fn write(layout: &Layout, plan: &Plan) -> Result<(), AppError> {
     let mut written = Vec::new();
     let done = plan.files.iter().try_for_each(|file| {
         let path = layout.root().join(&file.path);
+        if let Some(old) = &file.replaces {
+            if files::read_foreign_text(&path).ok().as_ref() != Some(old) {
+                return Err(AppError::FileExists(path));
+            }
+            return replace(&path, &file.text).map_err(|error| StoreError::io("write", &path)(error).into());
+        }
         create(&path, &file.text)?;
         written.push(path);
         Ok(())
@@ -171,9 +186,10 @@ fn describe(request: &Request<'_>) -> Result<Description, AppError> {
         _ => AppError::Unreadable { path: path.clone(), source },
     })?;
     let root = request.layout.root().to_path_buf();
-    let python = match existing_python(request.layout, &request.config.python) {
-        Some(python) => python,
-        None => python::discover(request.around, &root, true, None)?.program,
+    // Where the home has its Python, what is not installed there is told, too.
+    let (python, folder) = match existing_python(request.layout, &request.config.python) {
+        Some(python) => (python, path.parent()),
+        None => (python::discover(request.around, &root, true, None)?.program, None),
     };
     let name = path.file_name().unwrap_or_default();
     // Isolated: nothing of the folder is imported. UTF-8, whatever the locale.
@@ -181,6 +197,7 @@ fn describe(request: &Request<'_>) -> Result<Description, AppError> {
         .args(["-I", "-X", "utf8", "-c"])
         .arg(format!("{RUNNER}{DESCRIBE}"))
         .arg(name)
+        .args(folder)
         .directory(root)
         .stdin(text);
     let output = command.output(PATIENCE)?;
@@ -235,11 +252,11 @@ fn create(path: &Path, text: &str) -> Result<(), AppError> {
     })
 }
 
-/// Writes the configuration whole, with the permissions that it has, to where a link leads.
+/// Writes a file that is there whole, with the permissions that it has, to where a link leads.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = path.parent().unwrap_or(Path::new("/"));
-    let mut new = tempfile::Builder::new().prefix(".pipulate.toml.").tempfile_in(folder)?;
+    let mut new = tempfile::Builder::new().prefix(".pipulate.").tempfile_in(folder)?;
     new.write_all(text.as_bytes())?;
     let permissions = match fs::metadata(&path) {
         Ok(old) => old.permissions(),

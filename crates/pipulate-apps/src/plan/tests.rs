@@ -16,6 +16,7 @@ fn analysis() -> Description {
         unusable: Vec::new(),
         widgets: Vec::new(),
         questions: Vec::new(),
+        missing: Vec::new(),
     }
 }
 
@@ -29,6 +30,7 @@ fn planned(description: &Description, files: &[(&str, &str)], wish: &Wish) -> Re
         config: &Config::parse(&config_text).unwrap(),
         config_text: &config_text,
         kernels: &["ir".to_owned()],
+        app: None,
         exists: &|path| text(path).is_some(),
         text: &text,
         is_free: &|port| port != 5003,
@@ -121,12 +123,51 @@ fn nothing_is_overwritten() {
 }
 
 #[test]
-fn a_runner_that_is_there_is_kept_and_said_if_it_differs() {
-    let plan = planned(&analysis(), &[(RUNNER_FILE, RUNNER)], &Wish::default()).unwrap();
+fn a_runner_that_is_there_is_replaced_if_nobody_edited_it() {
+    let current = runner();
+    let plan = planned(&analysis(), &[(RUNNER_FILE, &current)], &Wish::default()).unwrap();
     assert_eq!((paths(&plan), plan.notes.len()), (vec!["server.py"], 1));
-    let plan = planned(&analysis(), &[(RUNNER_FILE, "# mine")], &Wish::default()).unwrap();
-    assert_eq!(paths(&plan), ["server.py"]);
-    assert_eq!(plan.notes[1].to_string(), "Kept as it was: notebook_runner.py");
+    let older = older_runner();
+    let replaced = planned(&analysis(), &[(RUNNER_FILE, &older)], &Wish::default()).unwrap();
+    assert_eq!(paths(&replaced), ["server.py", RUNNER_FILE]);
+    assert_eq!((&replaced.files[1].text, &replaced.files[1].replaces), (&current, &Some(older)));
+    let kept = planned(&analysis(), &[(RUNNER_FILE, "# mine")], &Wish::default()).unwrap();
+    assert_eq!(paths(&kept), ["server.py"]);
+    insta::assert_snapshot!(format!("{}\n{}", replaced.notes[1], kept.notes[1]));
+}
+
+/// As an earlier version wrote it.
+fn older_runner() -> String {
+    let (content, digest) = ("import os", "de2abade832c8e35");
+    format!("{content}\n\n\n# As Pipulate wrote it: {digest}\n")
+}
+
+#[test]
+fn an_app_that_is_there_gets_the_runner_that_it_lacks() {
+    let app = || Some((ServiceName::parse("loan").unwrap(), "apps/loan.py".to_owned()));
+    let completed = |runner: Option<&str>, wish: &Wish| {
+        let text = |path: &str| runner.filter(|_| path == "apps/notebook_runner.py").map(str::to_owned);
+        let description = analysis();
+        let facts = Facts {
+            notebook: "analysis.ipynb",
+            description: &description,
+            config: &Config::parse("").unwrap(),
+            config_text: "",
+            kernels: &[],
+            app: app(),
+            exists: &|_| false,
+            text: &text,
+            is_free: &|_| true,
+        };
+        plan(&facts, wish).unwrap()
+    };
+    for runner in [None, Some(older_runner())] {
+        let plan = completed(runner.as_deref(), &Wish::default());
+        assert_eq!((plan.service.as_str(), paths(&plan)), ("loan", vec!["apps/notebook_runner.py"]));
+        assert_eq!(plan.config, None);
+    }
+    assert_eq!(paths(&completed(Some(&runner()), &Wish::default()))[0], "server.py", "another app");
+    assert_eq!(paths(&completed(None, &wish(None, Some("other"))))[0], "other_app.py");
 }
 
 #[test]
@@ -157,6 +198,7 @@ fn what_the_app_cant_do_is_said() {
         }],
         widgets: vec![3],
         questions: vec![4, 7],
+        missing: vec!["pandas".into(), "sklearn".into(), "tkinter".into()],
         ..analysis()
     };
     let notes = planned(&notebook, &[], &Wish::default()).unwrap().notes;

@@ -65,6 +65,7 @@ fn planned(context: &Context, settings: &AppSettings) -> Result<Plan, Failure> {
         output: output.as_deref(),
         name: settings.name.as_ref(),
         beside_server: false,
+        completes: true,
     };
     app::plan(&request).map_err(|error| explained(error, ""))
 }

@@ -15,7 +15,8 @@ use crate::commands::app::explained;
 impl Apps for Home {
     fn app_of(&self, path: &str) -> Option<ServiceName> {
         let context = self.context.reread();
-        app::service_of(&context.project.layout, context.config().ok()?, path)
+        let app = app::app_of(&context.project.layout, context.config().ok()?, path)?;
+        Some(app.0)
     }
 
     fn plan_app(&self, path: &str, place: &AppPlace) -> Result<AppPlan, NoApp> {
@@ -44,6 +45,7 @@ impl Home {
                 AppPlace::Usual | AppPlace::BesideServer => None,
             },
             beside_server: *place == AppPlace::BesideServer,
+            completes: false,
         };
         app::plan(&request).map_err(|error| NoApp(of_failure(&explained(error, &command(path)))))
     }
