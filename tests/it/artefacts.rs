@@ -79,7 +79,7 @@ fn supervisors(project: &TestProject, services: &[&str]) -> Vec<PathBuf> {
 #[track_caller]
 fn takes_over(project: &TestProject, bin: &Path) {
     let started = run::output(plain(project, bin, "pipulate").arg("start")).expect(0);
-    assert!(started.stderr.contains("The supervisor of jupyter makes way"), "{}", started.stderr);
+    assert!(started.stderr.contains("The supervisor of jupyter is replaced"), "{}", started.stderr);
     let program = bin.join("pipulate").canonicalize().unwrap();
     assert_eq!(supervisors(project, &["jupyter", "server"]), [program.clone(), program.clone()]);
     assert_eq!(Process::of(&project.service("server")["pid"]).program(), program);

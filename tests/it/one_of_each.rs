@@ -208,7 +208,7 @@ fn an_upgrade_replaces_the_supervisors_program_and_not_the_service() {
     fs::copy(PIPULATE, &newer).unwrap();
     fs::rename(&newer, &program).unwrap();
     let upgraded = run::output(project.foreign(&program).args(["start", "--no-setup"])).expect(0);
-    assert!(upgraded.stderr.contains("supervisor of worker makes way"), "{}", upgraded.stderr);
+    assert!(upgraded.stderr.contains("supervisor of worker is replaced"), "{}", upgraded.stderr);
 
     let after = project.service("worker");
     for same in ["pid", "supervisor_pid", "state", "restarts", "started_at"] {

@@ -46,7 +46,7 @@ fn a_program_at_another_path_takes_over_and_its_app_runs_it() {
     assert_eq!(record["program"], PIPULATE, "the record names what supervises");
 
     let again = project.start(&[]);
-    assert!(!again.stderr.contains("makes way") && !again.stderr.contains("Restarting"), "{}", again.stderr);
+    assert!(!again.stderr.contains("is replaced by") && !again.stderr.contains("Restarting"), "{}", again.stderr);
     assert_eq!(project.service("server")["pid"], after[1]["pid"]);
 }
 
@@ -72,7 +72,7 @@ fn a_program_in_a_cache_supervises_from_a_copy_that_goes_when_nothing_runs_it() 
     assert_eq!(runs.map(program_of), [&copy, &copy, &copy].map(Clone::clone));
     let again = call(&project, &cached, &["start", "--no-setup"]).expect(0);
     assert!(again.stderr.contains("Everything is running already"), "{}", again.stderr);
-    assert!(!again.stderr.contains("makes way"), "{}", again.stderr);
+    assert!(!again.stderr.contains("is replaced by"), "{}", again.stderr);
 
     fs::remove_dir_all(&cache).unwrap();
     for name in ["worker", "server"] {

@@ -51,7 +51,7 @@ fn succeed(project: &TestProject, program: &Installed, tally: &mut Tally) {
     let said = program.start(project).stderr;
     tally.faults += 1;
     for (service, before) in SERVICES.iter().zip(before) {
-        assert!(said.contains(&format!("The supervisor of {service} makes way")), "{said}");
+        assert!(said.contains(&format!("The supervisor of {service} is replaced")), "{said}");
         let now = supervised(project, service);
         assert!(now.is(&before), "{service}: {now:?} instead of {before:?}");
         assert_eq!(runs(&now), program.path, "not the deleted one");
@@ -71,7 +71,7 @@ fn fail(project: &TestProject, program: &Installed, tally: &mut Tally) {
     assert!(supervisor.lives());
     program.replace();
     let said = program.start(project).stderr;
-    assert!(said.contains(&format!("The supervisor of {LINES} makes way")), "{said}");
+    assert!(said.contains(&format!("The supervisor of {LINES} is replaced")), "{said}");
 }
 
 /// The supervisor is killed at a random moment of the re-exec.
