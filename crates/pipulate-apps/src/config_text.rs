@@ -1,10 +1,10 @@
-//! A service more in `pipulate.toml`: what is there keeps its comments, its order and its spaces.
+//! Adds a service to `pipulate.toml`, whose comments, order and spacing stay.
 
 use pipulate_core::config::{Config, ConfigError};
 use pipulate_core::service::ServiceName;
 use toml_edit::{DocumentMut, Item, TableLike, value};
 
-/// Why the service was not added.
+/// The reason why the service was not added.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigTextError {
     #[error("pipulate.toml can't be read: {0}")]
@@ -15,10 +15,10 @@ pub enum ConfigTextError {
     Invalid(#[from] ConfigError),
 }
 
-/// The text with `[services.NAME]` for the program.
+/// Returns the text with `[services.NAME]` for the program.
 ///
 /// # Errors
-/// The text can't be read, or can't hold the service.
+/// The text can't be parsed, or can't contain the service.
 pub(crate) fn with_service(
     text: &str,
     name: &ServiceName,

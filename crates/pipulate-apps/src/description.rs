@@ -1,23 +1,23 @@
-//! What is in a notebook, as `notebook_runner.py` describes it.
+//! The contents of a notebook, from `notebook_runner.py`.
 
 use serde::Deserialize;
 
-/// A notebook, as far as an app is made of it. Cells are counted from 1.
+/// The parts of a notebook that matter for an app. Cells are counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Description {
     /// The first heading, else the name of the file.
     pub title: String,
-    /// The name of the file without its ending, in ASCII as far as that can be said.
+    /// The name of the file without its ending, transliterated to ASCII as far as possible.
     pub ascii_name: String,
     /// The language of its kernel, in lower case: `python`, `r`, `julia`.
     pub language: String,
     /// The kernel's name, such as `python3`.
     pub kernel: Option<String>,
-    /// How many cells hold code.
+    /// The number of code cells.
     pub cells: usize,
     /// The cell that becomes the form.
     pub form_cell: Option<usize>,
-    /// Whether that cell is tagged `parameters`.
+    /// True if that cell is tagged `parameters`.
     pub tagged: bool,
     pub fields: Vec<Field>,
     pub unusable: Vec<Unusable>,
@@ -39,7 +39,7 @@ pub struct Field {
     pub label: String,
 }
 
-/// Something in the form's cell that becomes no field.
+/// Code in the form's cell that becomes no field.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Unusable {
     pub text: String,

@@ -1,6 +1,6 @@
-//! How a kernel gets installed.
+//! The installation of kernels.
 
-/// The command that installs the kernel of this name and language; `None` where only its documentation can say.
+/// The command that installs the kernel of this name and language; `None` if only its documentation knows.
 pub(crate) fn install_command(name: &str, language: &str) -> Option<&'static str> {
     match (name, language) {
         ("ir", _) | (_, "r") => Some(r#"Rscript -e 'install.packages("IRkernel"); IRkernel::installspec()'"#),

@@ -1,9 +1,9 @@
-//! From a notebook to a web app: what to write, as values.
+//! From a notebook to a web app: the files to write, as values.
 //!
-//! [`Description`] is what is in a notebook, [`plan::plan`] decides which files make it an app, and
-//! [`note::Note`] says what its owner should know. The programs that are written are in `python/`.
+//! [`Description`] is the contents of a notebook, [`plan::plan`] decides which files make it an app, and
+//! [`note::Note`] is for its owner. The templates of the programs are in `python/`.
 //!
-//! Invariant: no I/O. A fact about the folder is handed in.
+//! Invariant: no I/O. Facts about the folder are passed in.
 
 mod config_text;
 mod description;

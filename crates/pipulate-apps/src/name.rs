@@ -1,12 +1,12 @@
-//! What an app is called.
+//! Names of apps.
 
 use pipulate_core::service::ServiceName;
 
-/// The longest name that is made; the parts that are added still fit into a service's name.
+/// The maximum length of a name; suffixes still fit into a service's name.
 const MAX_LENGTH: usize = 40;
 
-/// A service's name made of a notebook's: lower case, words joined by `-`. The names of the built-in services
-/// get `-app`.
+/// Converts a notebook's name to a service's: lower case, words joined by `-`. The names of the built-in
+/// services get `-app`.
 pub(crate) fn service_name(ascii_name: &str) -> Option<ServiceName> {
     let words = ascii_name.to_ascii_lowercase();
     let words = words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());

@@ -1,4 +1,4 @@
-//! What the owner of a notebook should know about its app, for every user interface.
+//! Notes for the owner of a notebook about its app, for every user interface.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use pipulate_core::text::shell_word;
 
 use crate::description::Field;
 
-/// Something worth saying.
+/// A note.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
     /// The form comes from this cell.
     Form { cell: usize, tagged: bool, fields: Vec<Field> },
     /// There is only a button.
     NoForm(NoForm),
-    /// Part of the form's cell that becomes no field.
+    /// Code in the form's cell that becomes no field.
     Unusable { text: String, why: String },
-    /// Cells with widgets, which a page without a kernel can't move.
+    /// Cells with widgets, which need a running kernel to react.
     Widgets { cells: Vec<usize> },
-    /// Cells that ask with `input`.
+    /// Cells that read input with `input`.
     Questions { cells: Vec<usize> },
     /// What the notebook or its app imports, and the home's Python lacks.
     NotInstalled { modules: Vec<MissingModule> },
@@ -28,10 +28,10 @@ pub enum Note {
     RunnerReplaced { path: String },
 }
 
-/// Why there is no form.
+/// The reason why there is no form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoForm {
-    /// Only Python's assignments are understood.
+    /// Only Python's assignments are supported.
     Language(String),
     /// No cell is tagged, and the first one does more than assign literals.
     NoCell,
@@ -87,7 +87,7 @@ impl fmt::Display for Note {
 }
 
 impl Note {
-    /// Whether the app will not do all that the notebook does.
+    /// Returns true if the app will lack a feature of the notebook.
     pub fn is_warning(&self) -> bool {
         match self {
             Self::Unusable { .. }

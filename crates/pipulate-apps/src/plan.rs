@@ -1,4 +1,4 @@
-//! Which files make a notebook an app.
+//! Plans the files that make a notebook an app.
 
 use pipulate_core::config::Config;
 use pipulate_core::missing_module::MissingModule;
@@ -15,39 +15,39 @@ use crate::runner::{Found, RUNNER_FILE, found, runner};
 /// The program of the built-in web server.
 pub const SERVER_FILE: &str = "server.py";
 
-/// The first port for apps; those before it are the built-in services'.
+/// The first port for apps; lower ones are for the built-in services.
 const FIRST_PORT: u16 = 5003;
 
-/// What is known about a notebook and its project. Paths are relative to the project.
+/// The facts about a notebook and its project. Paths are relative to the project.
 pub struct Facts<'a> {
     pub notebook: &'a str,
     pub description: &'a Description,
     pub config: &'a Config,
     /// The text of `pipulate.toml`; empty if there is none.
     pub config_text: &'a str,
-    /// The names of the kernels that are installed.
+    /// The names of the installed kernels.
     pub kernels: &'a [String],
     /// The app of this notebook that is there and may be completed: its service and its program.
     pub app: Option<(ServiceName, String)>,
-    /// Whether something of that name is there.
+    /// Returns true if this path exists.
     pub exists: &'a dyn Fn(&str) -> bool,
-    /// The text of a file, if there is one.
+    /// The text of a file; `None` if there is none.
     pub text: &'a dyn Fn(&str) -> Option<String>,
-    /// Whether a port can be listened on.
+    /// Returns true if this port is free.
     pub is_free: &'a dyn Fn(u16) -> bool,
 }
 
-/// What was asked for beside the notebook.
+/// The user's options beside the notebook.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wish {
     /// The program's file, relative to the project.
     pub output: Option<String>,
     pub name: Option<ServiceName>,
-    /// Leaves the web server as it is, also where there is no program for it.
+    /// Does not use the web server's place, even if it has no program.
     pub beside_server: bool,
 }
 
-/// What has to be written.
+/// The changes to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub service: ServiceName,
@@ -58,7 +58,7 @@ pub struct Plan {
     pub notes: Vec<Note>,
 }
 
-/// A file to be written; its path is relative to the project.
+/// A file to write; its path is relative to the project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewFile {
     pub path: String,
@@ -67,7 +67,7 @@ pub struct NewFile {
     pub replaces: Option<String>,
 }
 
-/// Why no app is made.
+/// The reason why no app is made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     #[error("{notebook} has no code to run")]
@@ -82,7 +82,7 @@ pub enum PlanError {
     MissingKernel {
         notebook: String,
         kernel: String,
-        /// What installs it.
+        /// The command that installs it.
         command: Option<&'static str>,
     },
     #[error("no port is free for the app")]
@@ -94,7 +94,7 @@ pub enum PlanError {
 /// Decides what to write.
 ///
 /// # Errors
-/// Why it can't become an app, or not under that name.
+/// The reason why it can't become an app, or not with that name.
 pub fn plan(facts: &Facts<'_>, wish: &Wish) -> Result<Plan, PlanError> {
     let description = facts.description;
     let notebook = facts.notebook.to_owned();
@@ -151,7 +151,7 @@ fn runner_beside(facts: &Facts<'_>, program: &str) -> (Option<NewFile>, Option<N
     }
 }
 
-/// The service and its program: the web server if there is none yet, else one of its own.
+/// The service and its program: the web server if it has no program yet, else a service of its own.
 fn place(facts: &Facts<'_>, wish: &Wish) -> Result<(ServiceName, String), PlanError> {
     let server = ServiceName::parse(ServiceName::SERVER).ok();
     let wants_server = match (&wish.name, &wish.output) {
@@ -173,7 +173,7 @@ fn place(facts: &Facts<'_>, wish: &Wish) -> Result<(ServiceName, String), PlanEr
     Ok((service, path))
 }
 
-/// Whether `server.py` would be the web server, and is not there.
+/// Returns true if `server.py` would be the web server's program and doesn't exist.
 fn server_is_free(facts: &Facts<'_>) -> bool {
     let server = facts.config.service(ServiceName::SERVER);
     !(facts.exists)(SERVER_FILE) && server.is_some_and(|server| server.enabled && server.command.is_none())

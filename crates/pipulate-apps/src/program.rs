@@ -9,14 +9,14 @@ pub(crate) fn program(title: &str, notebook: &str, restart: &str) -> String {
     text.replace("__NOTEBOOK__", &in_comment(notebook)).replace("__TITLE__", &in_comment(title))
 }
 
-/// The notebook that a program shows, as it is written there; its owner may have changed the quotes.
+/// The notebook that a program shows, parsed from its text; the owner may have changed the quotes.
 pub fn notebook_of(program: &str) -> Option<String> {
     let value = program.lines().find_map(|line| line.strip_prefix("NOTEBOOK = "))?.trim();
     let plain = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
     plain.map(str::to_owned).or_else(|| serde_json::from_str(value).ok())
 }
 
-/// Text that can't end the string or the line that it is put into.
+/// Escapes text so that it can't end the string or line around it.
 fn in_comment(text: &str) -> String {
     let text: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
     text.replace('\\', "/").replace('"', "'")

@@ -23,13 +23,13 @@ use crate::python::{self, PythonError};
 use crate::surroundings::Surroundings;
 use crate::venv::existing_python;
 
-/// The largest notebook that is read. Most of it are plots.
+/// The largest notebook that is read, in bytes. Most of that are plots.
 const MAX_NOTEBOOK: u64 = 256 << 20;
 
-/// A description that takes longer hangs.
+/// A longer description is considered hung.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Follows the runner's text: describes the notebook on stdin.
+/// Appended to the runner's text: describes the notebook on stdin.
 const DESCRIBE: &str = "
 notebook = json.load(sys.stdin.buffer)
 if not is_notebook(notebook):
@@ -37,7 +37,7 @@ if not is_notebook(notebook):
 print(json.dumps(describe(notebook, sys.argv[1], *sys.argv[2:])))
 ";
 
-/// What was asked for.
+/// A request for an app.
 pub struct Request<'a> {
     pub layout: &'a Layout,
     pub config: &'a Config,
@@ -47,13 +47,13 @@ pub struct Request<'a> {
     /// The program's file, absolute.
     pub output: Option<&'a Path>,
     pub name: Option<&'a ServiceName>,
-    /// Leaves the web server as it is, also where there is no program for it.
+    /// Does not use the web server's place, even if it has no program.
     pub beside_server: bool,
     /// An app of the notebook that lacks the current runner gets that, rather than another app.
     pub completes: bool,
 }
 
-/// Why no app was made.
+/// The reason why no app was made.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     #[error("there is no notebook {}", .0.display())]
@@ -80,10 +80,10 @@ pub enum AppError {
     FileExists(PathBuf),
 }
 
-/// Says what would be written.
+/// Plans the files.
 ///
 /// # Errors
-/// It is no notebook, or can't become an app.
+/// The file is not a notebook, or can't become an app.
 pub fn plan(request: &Request<'_>) -> Result<Plan, AppError> {
     let root = request.layout.root();
     let notebook = inside(root.as_ref(), request.notebook)?;
@@ -160,7 +160,7 @@ pub fn write(layout: &Layout, plan: &Plan) -> Result<(), AppError> {
     });
     if done.is_err() {
         for path in written {
-            // The first failure is what is told.
+            // The first error is reported.
             let _removed = fs::remove_file(path);
         }
     }
@@ -178,7 +178,7 @@ fn inside(root: &Path, path: &Path) -> Result<String, AppError> {
     parts.collect::<Option<Vec<_>>>().map(|parts| parts.join("/")).ok_or_else(outside)
 }
 
-/// What is in the notebook.
+/// The contents of the notebook.
 fn describe(request: &Request<'_>) -> Result<Description, AppError> {
     let path = request.notebook.to_owned();
     let text = files::read_foreign_within(&path, MAX_NOTEBOOK).map_err(|source| match source.kind() {
@@ -192,7 +192,7 @@ fn describe(request: &Request<'_>) -> Result<Description, AppError> {
         None => (python::discover(request.around, &root, true, None)?.program, None),
     };
     let name = path.file_name().unwrap_or_default();
-    // Isolated: nothing of the folder is imported. UTF-8, whatever the locale.
+    // Isolated: nothing from the folder is imported. UTF-8 in every locale.
     let command = Command::new(python)
         .args(["-I", "-X", "utf8", "-c"])
         .arg(format!("{RUNNER}{DESCRIBE}"))
@@ -222,7 +222,7 @@ fn describe(request: &Request<'_>) -> Result<Description, AppError> {
         .map_err(|error| AppError::Undescribed { path, words: error.to_string() })
 }
 
-/// The names of the installed kernels, from the folders in which Jupyter looks for them.
+/// The names of the installed kernels, from Jupyter's folders.
 fn kernels(request: &Request<'_>) -> Vec<String> {
     let around = request.around;
     let python = existing_python(request.layout, &request.config.python);
@@ -239,7 +239,7 @@ fn kernels(request: &Request<'_>) -> Vec<String> {
     specs.filter_map(|spec| spec.file_name().into_string().ok()).collect()
 }
 
-/// Writes a file that is not there yet. A link of that name counts as a file.
+/// Writes a new file. A link with that name counts as existing.
 fn create(path: &Path, text: &str) -> Result<(), AppError> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(StoreError::io("create the folder", folder))?;

@@ -20,7 +20,7 @@ fn analysis() -> Description {
     }
 }
 
-/// A project's folder: its files with their texts.
+/// Plans an app in a project's folder with these files and texts.
 fn planned(description: &Description, files: &[(&str, &str)], wish: &Wish) -> Result<Plan, PlanError> {
     let text = |path: &str| files.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned());
     let config_text = text("pipulate.toml").unwrap_or_default();
