@@ -1,7 +1,7 @@
 //! The table of routes.
 //!
-//! Invariant: the guard wraps the whole table, the answer to an unknown path included, so a route
-//! that is added here is guarded without a word about it.
+//! Invariant: the guard wraps the whole table, including the answer to an unknown path, so every route that
+//! is added here is guarded.
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;

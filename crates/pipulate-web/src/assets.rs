@@ -1,6 +1,6 @@
-//! The files that pages use, inside the binary: everything works with the network cable out.
+//! The pages' files, embedded in the binary: everything works without a network.
 //!
-//! Other people's files are listed with version, license and hash in `assets/VENDOR.toml`.
+//! Third-party files are listed with version, license and hash in `assets/VENDOR.toml`.
 
 use std::sync::LazyLock;
 
@@ -16,7 +16,7 @@ pub(crate) struct Asset {
 }
 
 impl Asset {
-    /// What stands behind `?` in its address and changes with its content.
+    /// The part after `?` in its address, which changes with its content.
     pub(crate) fn version(&self) -> &str {
         self.address.split_once('?').map_or("", |(_, version)| version)
     }
@@ -25,7 +25,7 @@ impl Asset {
         format!("\"{}\"", self.version())
     }
 
-    /// Its address, good for ever.
+    /// Its address, which can be cached forever.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
@@ -42,7 +42,7 @@ macro_rules! asset {
     };
 }
 
-/// One script and not two: htmx may look at the page before a second file has added hx-sse to it.
+/// One script and not two: htmx may process the page before a second file has added hx-sse to it.
 pub(crate) static HTMX: Asset = asset!(
     "htmx.js",
     "text/javascript; charset=utf-8",
@@ -52,16 +52,16 @@ pub(crate) static PICO: Asset =
     asset!("pico.css", "text/css; charset=utf-8", include_str!("../assets/pico/pico.classless.min.css"));
 pub(crate) static APP_STYLE: Asset =
     asset!("app.css", "text/css; charset=utf-8", include_str!("../assets/app.css"));
-/// Ours: the first screen.
+/// Ours: the front page.
 pub(crate) static HOME_STYLE: Asset =
     asset!("home.css", "text/css; charset=utf-8", include_str!("../assets/home.css"));
-/// Ours: a notebook to look at.
+/// Ours: the notebook preview.
 pub(crate) static NOTEBOOK_STYLE: Asset =
     asset!("notebook.css", "text/css; charset=utf-8", include_str!("../assets/notebook.css"));
-/// Ours: what pages do beyond forms and links.
+/// Ours: the pages' behavior beyond forms and links.
 pub(crate) static APP_SCRIPT: Asset =
     asset!("app.js", "text/javascript; charset=utf-8", include_str!("../assets/app.js"));
-/// Ours: keys instead of buttons.
+/// Ours: keyboard shortcuts.
 pub(crate) static KEYS_SCRIPT: Asset =
     asset!("keys.js", "text/javascript; charset=utf-8", include_str!("../assets/keys.js"));
 /// Ours: the keys and the copy buttons of a chat.
@@ -69,14 +69,14 @@ pub(crate) static CHAT_SCRIPT: Asset =
     asset!("chat.js", "text/javascript; charset=utf-8", include_str!("../assets/chat.js"));
 pub(crate) static CHAT_STYLE: Asset =
     asset!("chat.css", "text/css; charset=utf-8", include_str!("../assets/chat.css"));
-/// Ours: how a log is followed.
+/// Ours: following a log.
 pub(crate) static LOGS_SCRIPT: Asset =
     asset!("logs.js", "text/javascript; charset=utf-8", include_str!("../assets/logs.js"));
 pub(crate) static LOGS_STYLE: Asset =
     asset!("logs.css", "text/css; charset=utf-8", include_str!("../assets/logs.css"));
 pub(crate) static ICON: Asset = asset!("icon.svg", "image/svg+xml", include_str!("../assets/icon.svg"));
 
-/// The file of that name.
+/// The file with that name.
 pub(crate) fn find(name: &str) -> Option<&'static Asset> {
     [
         &HTMX,

@@ -1,13 +1,13 @@
-//! One thread that waits for news, for as long as somebody listens; and everybody who listens.
+//! One thread that waits for news while there are subscribers, and distributes it to all of them.
 //!
-//! Invariant: while nobody listens nothing runs, so a page that nobody has open costs nothing.
-//! Whoever listens sees the newest value, not every one.
+//! Invariant: without subscribers nothing runs, so a page that isn't open costs nothing. A subscriber sees
+//! the newest value, not every one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-/// Spreads values of one kind.
+/// Distributes values of one kind.
 pub(crate) struct Broadcast<T> {
     sender: watch::Sender<Option<T>>,
     is_running: Mutex<bool>,
@@ -18,8 +18,8 @@ impl<T: Send + Sync + 'static> Broadcast<T> {
         Arc::new(Self { sender: watch::Sender::new(None), is_running: Mutex::new(false) })
     }
 
-    /// Listens. If nobody did so far, `source` is asked to begin, in a thread of its own: what it
-    /// returns is called again and again and may wait up to a second or so each time.
+    /// Subscribes. The first subscriber starts `source` in a separate thread: the function that it returns is
+    /// called repeatedly and may block up to a second or so each time.
     pub(crate) fn subscribe<N>(
         self: &Arc<Self>,
         source: impl FnOnce() -> N + Send + 'static,
@@ -43,7 +43,7 @@ impl<T: Send + Sync + 'static> Broadcast<T> {
             }
             let mut is_running = self.running();
             if self.sender.receiver_count() == 0 {
-                // Whoever comes later must not take this for news.
+                // Later subscribers must not get this value as news.
                 self.sender.send_replace(None);
                 *is_running = false;
                 return;

@@ -1,9 +1,9 @@
-//! Answers of the local LLM while they are written.
+//! Answers of the local LLM while they are generated.
 //!
-//! Invariants: an answer belongs to the app and not to the page that asked for it, so it goes on when
-//! the page is reloaded or closed. A chat has one answer at a time, and no more than [`MOST`] are
-//! written at once. To stop one closes its connection, which makes Ollama stop. What was said is on
-//! disk soon ([`generation`]), and all of it when the app is asked to end.
+//! Invariants: an answer belongs to the app and not to the page that requested it, so it continues when the
+//! page is reloaded or closed. A chat has one answer at a time, and no more than [`MOST`] are generated at
+//! once. Stopping one closes its connection, which makes Ollama stop. Text is written to disk soon
+//! ([`generation`]), and completely when the app is asked to end.
 
 pub(crate) mod about;
 mod generation;
@@ -21,10 +21,10 @@ use self::generation::Save;
 use crate::problem::Problem;
 use crate::world::{Panicked, World};
 
-/// How many answers are written at once: a model shares one machine with everything else.
+/// The number of concurrent answers: the model shares one machine with everything else.
 const MOST: usize = 4;
 
-/// The answers that are being written.
+/// The running generations.
 #[derive(Clone)]
 pub(crate) struct Generations {
     world: World,
@@ -33,30 +33,30 @@ pub(crate) struct Generations {
     changes: watch::Sender<()>,
 }
 
-/// What is to be answered, by which model, and to which page.
+/// A prompt, its model, and the page that requested it.
 pub(crate) struct AnswerRequest {
     pub(crate) prompt: Prompt,
-    /// Another one than usual.
+    /// Overrides the usual model.
     pub(crate) model: Option<String>,
     /// The page whose own request carries the answer.
     pub(crate) page: Option<PageId>,
 }
 
-/// What is to be answered.
+/// The input of an answer.
 pub(crate) enum Prompt {
     Question {
         text: String,
         about: Vec<About>,
     },
-    /// A question once more, or what should have been asked in its place.
+    /// An earlier question again, possibly edited.
     Again {
-        /// Which one; the last one without it.
+        /// Its number; the last one by default.
         turn: Option<usize>,
         edited: Option<String>,
         /// The [`mark`] of the question that the page showed there.
         seen: Option<String>,
     },
-    /// Something that comes with instructions of its own and wants a short answer.
+    /// A question with instructions of its own that needs a short answer.
     About {
         instructions: String,
         question: String,
@@ -68,37 +68,37 @@ impl Generations {
         Self { world, running: Arc::default(), changes: watch::Sender::default() }
     }
 
-    /// The answer that is being written in a chat.
+    /// The answer that is being generated in a chat.
     pub(crate) fn of(&self, id: ChatId) -> Option<Arc<Generation>> {
         self.lock().get(&id).cloned().flatten()
     }
 
-    /// Changes whenever a chat does, other than by the progress of an answer.
+    /// Changes whenever a chat does, except by the progress of an answer.
     pub(crate) fn watch(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
     }
 
-    /// Wakes all who watch.
+    /// Notifies all watchers.
     pub(crate) fn notify(&self) {
         self.changes.send_replace(());
     }
 
-    /// Writes what was said so far to disk: the app ends.
+    /// Writes the answers so far to disk, because the app ends.
     pub(crate) async fn save_all(&self) {
         let running: Vec<_> = self.lock().iter().filter_map(|(id, one)| Some((*id, one.clone()?))).collect();
         for (id, generation) in running {
             // No page is left to show an error.
             let _unsaved = generation.save(&self.world, id, Save::SoFar).await;
         }
-        // What was deleted can be brought back for as long as there is a page that offers it.
+        // Deleted chats can only be restored while a page offers it.
         let _kept = self.world.ask(|world| world.chat.chats().forget_set_aside()).await;
     }
 
-    /// Begins to answer. The work goes on by itself, also when the client leaves before this returns: a
-    /// question that is kept is asked.
+    /// Begins an answer. It continues even if the client disconnects before this returns: a saved question is
+    /// always asked.
     ///
     /// # Errors
-    /// There is nothing to answer, too much is answered already, or the chat can't be read.
+    /// There is no question, too many answers are running, or the chat can't be read.
     pub(crate) async fn begin(&self, id: ChatId, request: AnswerRequest) -> Result<DirectListener, Problem> {
         let own = self.clone();
         to_its_end(async move { own.begin_here(id, request).await }).await
@@ -109,7 +109,7 @@ impl Generations {
         let mut before = self.world.ask(move |world| world.chat.chats().read(id)).await??;
         let turn = turn_for(request.prompt, &mut before)?;
         let generation = Arc::new(Generation::new(before, turn, request.page));
-        // A question that can't be kept is not asked: its answer would be lost, too.
+        // A question that can't be saved is not asked: its answer would be lost, too.
         generation.save(&self.world, id, Save::SoFar).await?;
         self.lock().insert(id, Some(Arc::clone(&generation)));
         self.notify();
@@ -155,14 +155,14 @@ impl Drop for ChatLock {
     }
 }
 
-/// Does something that must not be left half done when a browser hangs up.
+/// Completes work that must not be interrupted when a browser disconnects.
 pub(crate) async fn to_its_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, Problem>> + Send + 'static,
 ) -> Result<T, Problem> {
     tokio::spawn(work).await.map_err(|_| Panicked)?
 }
 
-/// Names a text in a few letters.
+/// A short hash of a text.
 pub(crate) fn mark(text: &str) -> String {
     Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
@@ -178,7 +178,7 @@ pub(crate) fn seen_turn(chat: &Chat, number: usize, seen: Option<String>) -> Res
     Ok(turn)
 }
 
-/// The turn that a prompt begins, after what then was said before it.
+/// The turn that a prompt begins; `before` becomes the chat before it.
 fn turn_for(prompt: Prompt, before: &mut Chat) -> Result<Turn, Problem> {
     Ok(match prompt {
         Prompt::Question { text, about } => Turn { about, ..Turn::new(text) },

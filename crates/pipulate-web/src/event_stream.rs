@@ -1,7 +1,7 @@
-//! Answers that go on: server-sent events, as htmx reads them.
+//! Open-ended answers: server-sent events, as htmx reads them.
 //!
-//! Invariants: an event is one block, whatever its text holds; a stream that nobody reads any more
-//! ends; at most [`MOST`] are open, so that what they hold is bounded.
+//! Invariants: an event is one block, regardless of its text; a stream without a reader ends; at most
+//! [`MOST`] are open, which bounds their memory.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,20 +17,20 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::problem::Problem;
 
-/// How many streams may be open at once.
+/// The number of streams that may be open at once.
 pub(crate) const MOST: usize = 1_024;
 
-/// How long a stream may be silent: a peer that vanished is noticed by writing to it.
+/// The longest silence of a stream: a vanished peer is noticed by writing to it.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// Streams that may still be opened, and the last word to those that are.
+/// The free stream slots, and the farewell to open streams.
 #[derive(Clone)]
 pub(crate) struct StreamSlots {
     slots: Arc<Semaphore>,
     farewell: Arc<watch::Sender<Option<Farewell>>>,
 }
 
-/// What ended, with the app that serves the page.
+/// The extent of the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Farewell {
     /// Every service of the project.
@@ -40,7 +40,7 @@ pub(crate) enum Farewell {
 }
 
 impl Farewell {
-    /// The word that scripts know it by.
+    /// The word for scripts.
     fn word(self) -> &'static str {
         match self {
             Self::Home => "home",
@@ -54,19 +54,19 @@ impl StreamSlots {
         Self { slots: Arc::new(Semaphore::new(most)), farewell: Arc::new(watch::Sender::new(None)) }
     }
 
-    /// Tells every open stream what ended, and ends it.
+    /// Reports the end to every open stream, and ends it.
     pub(crate) fn say_farewell(&self, farewell: Farewell) {
         self.farewell.send_replace(Some(farewell));
     }
 
-    /// Answers with what `produce` sends, until it returns or the peer is gone.
+    /// Answers with the events of `produce`, until it returns or the peer disconnects.
     pub(crate) fn answer<F>(&self, produce: impl FnOnce(Sender) -> F) -> Result<Response, Problem>
     where
         F: Future<Output = Result<(), Gone>> + Send + 'static,
     {
         let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| Problem::TooManyStreams)?;
         let (sender, receiver) = mpsc::channel(1);
-        // A first comment, so that headers go out and the page knows that it is connected.
+        // A first comment, so that headers are sent and the page knows that it is connected.
         let opening = Bytes::from_static(b":\n\n");
         let producing = produce(Sender(sender.clone()));
         let farewell = self.farewell.subscribe();
@@ -82,44 +82,44 @@ impl StreamSlots {
     }
 }
 
-/// Returns when the peer is gone.
+/// Sends comments during silence; returns when the peer is gone.
 async fn breathe(sender: &mpsc::Sender<Bytes>) {
     loop {
         tokio::select! {
             () = sender.closed() => return,
             () = tokio::time::sleep(SILENCE) => {
-                // A stream that is busy needs no breath.
+                // A busy stream needs no comment.
                 let _full = sender.try_send(Bytes::from_static(b":\n\n"));
             }
         }
     }
 }
 
-/// Waits for the farewell and passes it on: an event of its own name, which changes no place in a stream.
+/// Waits for the farewell and sends it as a named event, which does not change the stream's position.
 async fn part(sender: &mpsc::Sender<Bytes>, mut farewell: watch::Receiver<Option<Farewell>>) {
     let said = farewell.wait_for(Option::is_some).await.ok().and_then(|said| *said);
     if let Some(farewell) = said {
         let event = format!("event: stopped\ndata: {}\n\n", farewell.word());
-        // Who is gone needs no farewell.
+        // The peer may be gone.
         let _gone = sender.send(event.into()).await;
     }
 }
 
-/// Where events go in.
+/// The sending end of a stream.
 pub(crate) struct Sender(mpsc::Sender<Bytes>);
 
-/// Nobody reads any more.
+/// The reader is gone.
 #[derive(Debug)]
 pub(crate) struct Gone;
 
 impl Sender {
-    /// Sends one event, and waits until the peer has taken the one before.
+    /// Sends one event, once the peer has read the one before.
     pub(crate) async fn send(&self, id: &str, text: &str) -> Result<(), Gone> {
         self.0.send(event(id, text)).await.map_err(|_| Gone)
     }
 }
 
-/// Every line of the text is a line of data. An id is ours and has no line break.
+/// Every line of the text becomes a data line. Ids are ours and have no line break.
 fn event(id: &str, text: &str) -> Bytes {
     let mut event = String::with_capacity(text.len() + id.len() + 32);
     event.extend(["id: ", id, "\n"]);
@@ -130,7 +130,7 @@ fn event(id: &str, text: &str) -> Bytes {
     event.into()
 }
 
-/// A body that is written while it is sent, and the place to put its parts.
+/// A body that is written while it is sent, and the sender of its parts.
 pub(crate) fn channel() -> (mpsc::Sender<Bytes>, Stream) {
     let (sender, receiver) = mpsc::channel(1);
     (sender, Stream { opening: None, receiver, _slot: None })
@@ -140,7 +140,7 @@ pub(crate) fn channel() -> (mpsc::Sender<Bytes>, Stream) {
 pub(crate) struct Stream {
     opening: Option<Bytes>,
     receiver: mpsc::Receiver<Bytes>,
-    /// Given back at the end.
+    /// Released at the end.
     _slot: Option<OwnedSemaphorePermit>,
 }
 

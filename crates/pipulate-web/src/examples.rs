@@ -1,7 +1,7 @@
-//! `/examples/…`: the seed's three small apps, in its own words, each with its source beside the
+//! `/examples/…`: the three small apps of the original, in its own words, each with its source beside the
 //! FastHTML original.
 //!
-//! What is shown as source is the file that was compiled.
+//! The shown source is the compiled file.
 
 mod counter;
 mod hello;
@@ -27,7 +27,7 @@ use tags::Titled;
 struct Example {
     name: &'static str,
     address: &'static str,
-    /// Made once: to escape two sources anew would cost more than all the rest of a page.
+    /// Rendered once: escaping both sources would cost more than the rest of a page.
     sources: LazyLock<Markup>,
 }
 
@@ -70,7 +70,7 @@ pub(crate) async fn save_secret(
     mut fields: Fields,
 ) -> Result<Response, Problem> {
     let Some(value) = fields.take("secret") else {
-        // No page of ours leaves the field out: a program reads this.
+        // Our pages always send the field: a program reads this.
         return Ok((StatusCode::BAD_REQUEST, "Missing required field: secret").into_response());
     };
     let (status, page) = secret::post(&state, value).await?;
@@ -78,7 +78,7 @@ pub(crate) async fn save_secret(
 }
 
 impl Example {
-    /// The example's page among its siblings, with how it is made below it.
+    /// The example's page among its siblings, with its source below it.
     fn show(&self, state: &AppState, page: &Titled) -> Markup {
         let content = html! {
             div class="controls" {
@@ -101,7 +101,7 @@ impl Example {
     }
 }
 
-/// How an example is made, in two languages.
+/// The source of an example, in two languages.
 fn sources(rust: &str, python: &str) -> Markup {
     html! {
         h2 { "How it is made" }

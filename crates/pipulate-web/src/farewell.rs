@@ -1,4 +1,4 @@
-//! Whether the app's end is the end of a service that was stopped, and not a restart.
+//! Distinguishes a stop of the app's service from a restart.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,8 @@ use pipulate_core::status::ProjectStatus;
 use crate::event_stream::Farewell;
 use crate::world::{Probes, World};
 
-/// Looks until the record says why this app, which is `own`, was told to end; `None` if it is to come back, or if
-/// nobody supervises it.
+/// Polls until the record says why this app, which is `own`, was asked to end; `None` if it is to come back,
+/// or if it has no supervisor.
 pub(crate) fn look(world: &World, own: &ServiceName, patience: Duration) -> Option<Farewell> {
     let (mut watching, begin) = (world.status.watch(), Instant::now());
     loop {
@@ -24,7 +24,7 @@ pub(crate) fn look(world: &World, own: &ServiceName, patience: Duration) -> Opti
     }
 }
 
-/// What a look tells.
+/// The result of one look.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Known(Option<Farewell>),

@@ -1,25 +1,25 @@
-//! Files and lines that programs and answers name: `File "worker.py", line 12`, `worker.py:12`.
+//! File names with lines in output and answers: `File "worker.py", line 12`, `worker.py:12`.
 
 use std::ops::Range;
 
 use maud::{Markup, html};
 
-/// Files of these kinds are taken for ones where only their name stands.
+/// The file extensions that are recognized in a name without context.
 const KINDS: [&str; 10] = ["py", "ipynb", "toml", "txt", "md", "csv", "json", "yaml", "yml", "env"];
 
-/// The shared form of the buttons that lead to files.
+/// The shared form of the buttons that open files.
 pub(crate) const FORM: &str = "open-file";
 
 /// A file of the folder that a text names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FilePlace {
-    /// What of the text names it.
+    /// The part of the text that names it.
     pub(crate) range: Range<usize>,
-    /// Its path below the folder, or as the text names it.
+    /// Its path below the folder, or as in the text.
     pub(crate) path: String,
 }
 
-/// The file in a line of a Python traceback that `find` knows.
+/// The file in a line of a Python traceback, if `find` knows it.
 pub(crate) fn in_traceback(line: &str, find: impl Fn(&str) -> Option<String>) -> Option<FilePlace> {
     const BEFORE: &str = "File \"";
     let begin = line.find(BEFORE)?;
@@ -30,7 +30,7 @@ pub(crate) fn in_traceback(line: &str, find: impl Fn(&str) -> Option<String>) ->
     (digits > 0).then_some(FilePlace { range: begin..end, path: find(name)? })
 }
 
-/// The file that a text is, with or without a line: `lib/prices.py:12`.
+/// The file if the text is only its name, with or without a line: `lib/prices.py:12`.
 pub(crate) fn alone(text: &str) -> Option<&str> {
     let is_number = |line: &str| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit());
     let path = text.rsplit_once(':').filter(|(_, line)| is_number(line)).map_or(text, |(path, _)| path);
@@ -40,7 +40,7 @@ pub(crate) fn alone(text: &str) -> Option<&str> {
     (is_file && path.chars().all(is_plain)).then_some(path)
 }
 
-/// Opens a file in JupyterLab, signed in. It belongs to a form that every page has.
+/// Opens a file in JupyterLab, signed in. Uses a form that every page has.
 pub(crate) fn button(path: &str, text: &Markup) -> Markup {
     html! { button form=(FORM) name="path" value=(path) class="file" title="Open in JupyterLab" { (text) } }
 }

@@ -1,7 +1,7 @@
-//! A form's fields, taken in with limits on size, time and kind.
+//! Reads a form's fields with limits on size, time and kind.
 //!
-//! Invariant: a field arrives as it was typed or not at all; bytes that are no text are refused
-//! and never replaced.
+//! Invariant: a field arrives as it was typed or not at all; bytes that are no text are refused and never
+//! replaced.
 
 use std::time::Duration;
 
@@ -14,30 +14,30 @@ use percent_encoding::percent_decode;
 use crate::addresses;
 use crate::problem::Problem;
 
-/// The largest body that is read.
+/// The largest body that is read, in bytes.
 pub(crate) const MAX_BYTES: usize = 64 << 10;
-/// The same where a person may paste a whole file: in a chat.
+/// The largest body in a chat, where a user may paste a whole file.
 pub(crate) const MAX_CHAT_BYTES: usize = 1 << 20;
 
-/// How long a body may take to arrive. With the time for the head this stays below 30 s.
+/// The timeout of a body. With the timeout of the head this stays below 30 s.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Name and value of each field, in order.
 pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    /// Whether there is a field of that name.
+    /// Returns true if there is a field with that name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(key, _)| key == name)
     }
 
-    /// Takes the first field of that name out.
+    /// Removes and returns the first field with that name.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         let at = self.0.iter().position(|(key, _)| key == name)?;
         Some(self.0.swap_remove(at).1)
     }
 
-    /// Takes a number out; `None` without such a field.
+    /// Removes and returns a number; `None` without such a field.
     ///
     /// # Errors
     /// It is no number.
@@ -45,7 +45,7 @@ impl Fields {
         self.take(name).map(|text| text.parse().map_err(|_| Problem::BodyBroken)).transpose()
     }
 
-    /// The values of all fields of that name, in order.
+    /// The values of all fields with that name, in order.
     pub(crate) fn take_all(&mut self, name: &str) -> Vec<String> {
         let (taken, left) = std::mem::take(&mut self.0).into_iter().partition(|(key, _)| key == name);
         self.0 = left;
@@ -53,8 +53,8 @@ impl Fields {
         taken.into_iter().map(|(_, value)| value).collect()
     }
 
-    /// Takes the first field of that name out, as people's text: without control characters, which a browser
-    /// adds to line breaks and no model needs, and without blanks around it. `None` if nothing is left.
+    /// Removes and returns the first field with that name, as text: without control characters, which
+    /// browsers add to line breaks and no model needs, and trimmed. `None` if it is empty.
     ///
     /// # Errors
     /// There is no such field, or it is longer than `limit` bytes.
@@ -100,8 +100,8 @@ pub(crate) fn limit(path: &str) -> usize {
     if addresses::is_chat(path) { MAX_CHAT_BYTES } else { MAX_BYTES }
 }
 
-/// What the head of a request says about its body. Only a form's own encoding is taken: it is what
-/// our pages send, and one format is one parser.
+/// Checks the headers about a body. Only the form encoding of our pages is accepted, so that there is one
+/// parser.
 pub(crate) fn check_head(path: &str, headers: &HeaderMap) -> Result<(), Problem> {
     let limit = limit(path);
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());

@@ -1,11 +1,11 @@
-//! The guard: what is decided about a request before any route sees it.
+//! The guard: checks a request before it reaches any route.
 //!
-//! In this order: Host (against DNS rebinding) → Origin and Sec-Fetch-Site (against other pages,
-//! JupyterLab's port included: cookies and "same site" ignore ports) → session (against other users
-//! of this machine) → body. Each check is a pure function of the request's head.
+//! In this order: Host (against DNS rebinding) → Origin and Sec-Fetch-Site (against other pages, JupyterLab's
+//! port included: cookies and "same site" ignore ports) → session (against other users of this machine) →
+//! body. Each check is a pure function of the request's head.
 //!
-//! Invariants: the raw path and the raw header bytes decide, nothing is parsed that could be parsed
-//! in two ways, and an answer never carries a CORS header.
+//! Invariants: decisions use the raw path and the raw header bytes, nothing is parsed that is ambiguous, and
+//! an answer never has a CORS header.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -38,7 +38,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Whether browsers reach it by HTTPS.
+    /// Returns true if browsers reach it by HTTPS.
     pub(crate) fn is_secure(&self) -> bool {
         self.scheme == "https"
     }
@@ -48,8 +48,8 @@ impl Site {
     }
 }
 
-/// Checks a request, lets it through or answers it, and finishes every answer. Routes find the [`Site`] among the
-/// request's extensions.
+/// Checks a request, passes it on or answers it, and finishes every answer. Routes find the [`Site`] among
+/// the request's extensions.
 pub(crate) async fn guard(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let audience = Audience::of(request.headers());
     let checked = check(&state, request.method(), request.uri(), request.headers());
@@ -67,24 +67,24 @@ pub(crate) async fn guard(State(state): State<AppState>, mut request: Request, n
     response
 }
 
-/// Gives an answer that carries a problem its words. Other headers of it, such as `Allow`, stay.
+/// Renders the problem in an answer. Its other headers, such as `Allow`, stay.
 fn render(mut response: Response, audience: Audience, state: &AppState) -> Response {
     let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
     let markup = match audience {
         Audience::Page => views::problem::page(state.folder(), &problem, state.service()),
         Audience::Fragment => views::problem::fragment(&problem),
     };
-    // The router has written down the length of the empty answer.
+    // The router has set the length of the empty answer.
     response.headers_mut().remove(CONTENT_LENGTH);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     *response.body_mut() = Body::from(markup.into_string());
     response
 }
 
-/// None: a file of the page that says which address is right.
+/// `None`: a file of the page that shows the right address.
 fn check(state: &AppState, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Option<Site>, Problem> {
     let site = match own_site(state.endpoint(), uri, headers) {
-        // Without them the page that says which address is right would not look like one.
+        // Without these files, the page that shows the right address would have no style.
         Err(Problem::ForeignHost(_) | Problem::OtherPort(_)) if addresses::is_file(uri.path()) => {
             return Ok(None);
         }
@@ -101,12 +101,12 @@ fn check(state: &AppState, method: &Method, uri: &Uri, headers: &HeaderMap) -> R
     Ok(Some(site))
 }
 
-/// The site that the Host header names, if it is exactly one, and one of our names with our port or one of the
-/// proxy's as it is configured.
+/// The site of the Host header, if there is exactly one, with one of our names and our port, or one of the
+/// proxy's configured names.
 fn own_site(endpoint: &Endpoint, uri: &Uri, headers: &HeaderMap) -> Result<Site, Problem> {
     let host = only(headers, &HOST).map_err(|Several| Problem::NoHost)?.ok_or(Problem::NoHost)?;
     let host = host.to_str().map_err(|_| Problem::NoHost)?.to_ascii_lowercase();
-    // A browser leaves the port out that is HTTP's own.
+    // Browsers omit HTTP's default port.
     let number = endpoint.port;
     let port = if number == 80 { String::new() } else { format!(":{number}") };
     let own = OWN.map(|name| format!("{name}{port}"));
@@ -126,13 +126,13 @@ fn own_site(endpoint: &Endpoint, uri: &Uri, headers: &HeaderMap) -> Result<Site,
 /// The names of this machine to itself.
 const OWN: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
-/// Whether a host is this machine with a port, whichever.
+/// Returns true if a host is this machine with any port.
 fn is_other_port(host: &str) -> bool {
     let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map(|(name, _)| name);
     name.is_some_and(|name| OWN.contains(&name))
 }
 
-/// Who is asking, by what they hold.
+/// The client, by its credentials.
 enum Asker {
     SignedIn,
     /// A program of the same user that read the key's file.
@@ -151,10 +151,10 @@ fn asker(authenticator: &Authenticator, headers: &HeaderMap) -> Asker {
     if authenticator.has_session(headers) { Asker::SignedIn } else { Asker::Stranger }
 }
 
-/// Refuses what another origin caused.
+/// Refuses requests that another origin caused.
 ///
-/// A browser tells with Sec-Fetch-Site, which no page can set, and with Origin. What tells neither
-/// is no browser of today: it may look, and must hold the key itself to change anything.
+/// Browsers send Sec-Fetch-Site, which no page can set, and Origin. A client that sends neither is no current
+/// browser: it may read, and needs the key itself to change anything.
 fn check_origin(site: &Site, method: &Method, headers: &HeaderMap, asker: &Asker) -> Result<(), Problem> {
     let refused = || Problem::ForeignOrigin;
     let origin = only(headers, &ORIGIN).map_err(|Several| refused())?;
@@ -165,7 +165,7 @@ fn check_origin(site: &Site, method: &Method, headers: &HeaderMap, asker: &Asker
     let harmless = *method == Method::GET || *method == Method::HEAD;
     let allowed = match fetched.map(HeaderValue::as_bytes) {
         Some(b"same-origin" | b"none") => true,
-        // A link on another page may bring a person here; it can't see what comes of it.
+        // A link on another page may lead here; that page can't read the result.
         Some(b"same-site" | b"cross-site") => harmless && is_visit(headers),
         Some(_) => false,
         None => harmless || origin.is_some() || matches!(asker, Asker::HoldsKey),
@@ -173,7 +173,7 @@ fn check_origin(site: &Site, method: &Method, headers: &HeaderMap, asker: &Asker
     if allowed { Ok(()) } else { Err(refused()) }
 }
 
-/// A page opened in a tab of its own, not in a frame, and not fetched by a script.
+/// Returns true for a page opened in a tab, not in a frame, and not fetched by a script.
 fn is_visit(headers: &HeaderMap) -> bool {
     let says = |name: &HeaderName, word: &str| {
         only(headers, name).is_ok_and(|value| value.is_some_and(|value| value.as_bytes() == word.as_bytes()))
@@ -181,7 +181,7 @@ fn is_visit(headers: &HeaderMap) -> bool {
     says(&SEC_FETCH_MODE, "navigate") && says(&SEC_FETCH_DEST, "document")
 }
 
-/// A header was given more than once: one reader would take the first, another the last.
+/// A repeated header is ambiguous: one reader would take the first, another the last.
 struct Several;
 
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Several> {

@@ -1,6 +1,6 @@
 //! The headers of every answer.
 //!
-//! Escaping is the defence against hostile text; these are the net below it.
+//! Escaping is the defense against hostile text; these are the second line.
 
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
@@ -21,12 +21,12 @@ const ALWAYS: [(HeaderName, HeaderValue); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
-/// Adds them. What did not say how long it keeps is not kept.
+/// Adds them. Answers without a caching rule are not cached.
 pub(crate) fn harden(headers: &mut HeaderMap) {
     for (name, value) in ALWAYS {
         headers.insert(name, value);
     }
-    // An image of a stranger has a stricter one.
+    // A notebook's image has a stricter one.
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(CONTENT_SECURITY));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }

@@ -1,11 +1,11 @@
-//! Code with its words marked: comments, strings, numbers and keywords, as classes.
+//! Syntax highlighting: comments, strings, numbers and keywords, as classes.
 //!
-//! It knows how these look in the languages of notebooks and not their grammar, which is enough to read by. It goes
-//! through the text once, and every byte of it comes out again, escaped.
+//! It knows their forms in the languages of notebooks, without grammars, which is enough for reading. It
+//! scans the text once, and every byte of it is in the result, escaped.
 
 use maud::{Markup, PreEscaped, html};
 
-/// How a language writes what is marked.
+/// The forms of a language's tokens.
 struct Language {
     comment: &'static str,
     /// Strings over several lines.
@@ -127,7 +127,7 @@ const SQL: Language = Language {
     ],
 };
 
-/// The language of that name, in lower case; `None` for one that is shown as it is.
+/// The language with that name, in lower case; `None` for unsupported ones.
 fn language(name: &str) -> Option<&'static Language> {
     Some(match name {
         "python" | "python3" | "py" | "ipython" | "ipython3" => &PYTHON,
@@ -142,7 +142,7 @@ fn language(name: &str) -> Option<&'static Language> {
     })
 }
 
-/// The code, marked as far as the language is known.
+/// The code, highlighted if the language is known.
 pub(crate) fn highlight(code: &str, name: &str) -> Markup {
     let Some(language) = language(name) else { return html! { (code) } };
     let mut marked = Marked { html: String::with_capacity(code.len() * 2), plain: String::new() };
@@ -157,7 +157,7 @@ pub(crate) fn highlight(code: &str, name: &str) -> Markup {
 }
 
 impl Language {
-    /// How long what comes next is, in bytes, and how it is marked.
+    /// The length of the next token, in bytes, and its class.
     fn token(&self, rest: &str, first: char) -> (usize, Option<&'static str>) {
         if rest.starts_with(self.comment) {
             return (rest.find('\n').unwrap_or(rest.len()), Some("hl-comment"));
@@ -181,7 +181,7 @@ impl Language {
     }
 }
 
-/// Where a string ends that begins here: after its quote, or at the end of its line.
+/// The end of a string: after its quote, or at the end of its line.
 fn end_of_string(rest: &str, quote: char) -> usize {
     let mut is_escaped = false;
     for (at, c) in rest.char_indices().skip(1) {
@@ -196,7 +196,7 @@ fn end_of_string(rest: &str, quote: char) -> usize {
     rest.len()
 }
 
-/// What was marked so far, and the text since, which has no mark.
+/// The highlighted part, and the plain text since.
 struct Marked {
     html: String,
     plain: String,
@@ -216,7 +216,7 @@ impl Marked {
 
     fn end(mut self) -> Markup {
         self.flush();
-        // Made of the spans above and of escaped text.
+        // Consists of the spans above and of escaped text.
         PreEscaped(self.html)
     }
 }
@@ -225,7 +225,7 @@ impl Marked {
 mod tests {
     use super::*;
 
-    /// The code with its marks as brackets.
+    /// The code with its tokens in brackets.
     fn marks(code: &str, language: &str) -> String {
         let html = highlight(code, language).into_string();
         let html = ["comment", "string", "number", "keyword"].iter().fold(html, |html, class| {

@@ -1,4 +1,4 @@
-//! What htmx 4 says in its headers. The only file that knows them.
+//! The headers of htmx 4. The only file that uses them.
 
 use std::convert::Infallible;
 
@@ -9,19 +9,19 @@ use axum::http::request::Parts;
 /// The headers that an answer depends on, for `Vary`.
 pub(crate) const VARY: &str = "HX-Request, HX-Request-Type";
 
-/// Where a stream that was broken off had come to. What is no text stays told: it names no place, and
-/// is not the same as nothing.
+/// The position of an interrupted stream. A value that isn't text is kept: it matches no position, and
+/// differs from none.
 pub(crate) fn last_event_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get("last-event-id")?;
     Some(String::from_utf8_lossy(id.as_bytes()).into_owned())
 }
 
-/// Who reads the answer.
+/// The reader of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Audience {
-    /// A browser that shows a whole page; also everything that is no browser.
+    /// A browser that shows a whole page; also every other client.
     Page,
-    /// htmx, which puts the answer into a page that is there already.
+    /// htmx, which inserts the answer into an existing page.
     Fragment,
 }
 

@@ -1,9 +1,9 @@
 //! The web app: a project's services, logs and secrets as pages, and the three examples.
 //!
-//! Invariants: this crate knows no process. What is true and what can be done comes in through
-//! the traits of [`world`]. Every request passes one door (`guard`) before it is routed, and
-//! every answer leaves through the same door with the same headers. A view is a pure function of
-//! its view model; a handler does not compute. GET and HEAD change nothing.
+//! Invariants: this crate knows no process. The state and the actions come in through the traits of
+//! [`world`]. Every request passes one `guard` before it is routed, and every answer leaves through it with
+//! the same headers. A view is a pure function of its view model; a handler does not compute. GET and HEAD
+//! change nothing.
 //!
 //! Reading order: [`app`], `guard`, [`world`], [`sign`], `routes`, `observer` and `log_page`, `views`,
 //! `event_stream`, [`server`].

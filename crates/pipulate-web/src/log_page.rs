@@ -1,7 +1,7 @@
-//! Lines of the services' logs as a page shows them: harmless, masked, with their colors as words.
+//! Lines of the services' logs for a page: sanitized, masked, with their colors as words.
 //!
-//! A [`Cursor`] holds a position for each service and nothing else: a client that has one can go on
-//! from there without a gap and without a line twice, on this connection or on the next one.
+//! A [`Cursor`] consists of a position for each service: a client that has one can continue there without a
+//! gap and without duplicates, on this connection or on the next one.
 
 mod cursor;
 mod filter;
@@ -27,26 +27,26 @@ use crate::file_place::{FilePlace, in_traceback};
 use crate::world::Logs;
 use runs::Runs;
 
-/// How much of a line is shown, in bytes; the file has all of it.
+/// The shown length of a line, in bytes; the file has all of it.
 const LONGEST: usize = 8 << 10;
 
 /// A line, ready to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogLine {
     pub(crate) service: ServiceName,
-    /// Its service's place in the list of all, where the page shows all.
+    /// The index of its service in the list of all, if the page shows all.
     pub(crate) place: usize,
-    /// Where it begins in the service's whole output.
+    /// Its position in the service's whole output.
     pub(crate) offset: u64,
     pub(crate) time: Option<Timestamp>,
     pub(crate) level: Level,
     /// Texts, each with the parameters of its color.
     pub(crate) pieces: Vec<(String, String)>,
-    /// The file of the folder that it names, of a line of a traceback.
+    /// The file of the folder that a traceback line names.
     pub(crate) file: Option<FilePlace>,
-    /// How many bytes more it has.
+    /// The number of bytes beyond the shown ones.
     pub(crate) cut: usize,
-    /// It is the first one since its service was started, of those that are shown.
+    /// True for the first shown line since its service was started.
     pub(crate) begins_run: bool,
 }
 
@@ -61,11 +61,11 @@ impl LogLine {
 #[derive(Debug, Default)]
 pub(crate) struct LogPage {
     pub(crate) lines: VecDeque<LogLine>,
-    /// How many lines before them were left out.
+    /// The number of lines left out before them.
     pub(crate) skipped: u64,
-    /// How much was thrown away before it could be shown, in bytes.
+    /// The number of bytes lost before they could be shown.
     pub(crate) lost: u64,
-    /// Whether more lines follow them.
+    /// True if more lines follow.
     pub(crate) has_more: bool,
     pub(crate) begin: Cursor,
     pub(crate) end: Cursor,
@@ -97,7 +97,7 @@ pub(crate) fn before(
     read(logs, filter, start, Limit::Newest(count), &mut LevelTracker::default())
 }
 
-/// The lines from a cursor on; of more than `count` only the newest.
+/// The lines after a cursor; if there are more than `count`, the newest ones.
 pub(crate) fn after(
     logs: &dyn Logs,
     filter: &LogFilter,
@@ -108,7 +108,7 @@ pub(crate) fn after(
     read(logs, filter, |service| (Start::At(cursor.of(service)), None), Limit::Newest(count), levels)
 }
 
-/// The lines from a cursor on, at most `count`, the oldest ones.
+/// The lines after a cursor, at most `count`, the oldest ones.
 pub(crate) fn from(
     logs: &dyn Logs,
     filter: &LogFilter,
@@ -119,7 +119,7 @@ pub(crate) fn from(
     read(logs, filter, |service| (Start::At(cursor.of(service)), None), limit, &mut LevelTracker::default())
 }
 
-/// The lines from a moment on, at most `count`, the oldest ones.
+/// The lines since a time, at most `count`, the oldest ones.
 pub(crate) fn since(
     logs: &dyn Logs,
     filter: &LogFilter,
@@ -136,7 +136,7 @@ pub(crate) fn last(logs: &dyn Logs, service: &ServiceName, start: Start) -> Resu
     Ok(read(logs, &filter, start, Limit::Newest(usize::MAX), &mut LevelTracker::default())?.lines.into())
 }
 
-/// Hands every line that passes a filter to `on_line`, oldest first, until that fails.
+/// Passes every matching line to `on_line`, oldest first, until that fails.
 pub(crate) fn all<E: From<StoreError>>(
     logs: &dyn Logs,
     filter: &LogFilter,
@@ -151,14 +151,14 @@ pub(crate) fn all<E: From<StoreError>>(
     })
 }
 
-/// How many lines are read, and which of more.
+/// The number of lines, and which ones if there are more.
 #[derive(Debug, Clone, Copy)]
 enum Limit {
     Newest(usize),
     Oldest(usize),
 }
 
-/// Why reading ended before the end.
+/// The reason why reading ended early.
 enum Interruption {
     Full,
     Failed(StoreError),
@@ -180,12 +180,12 @@ fn read(
     let services = services(logs, filter)?;
     let mut page = LogPage::default();
     let mut merged = open(logs, &services, &start)?;
-    // After the look at the logs: what they hold was a secret by then.
+    // After opening the logs: every secret in them is known by then.
     let masker = logs.masker();
     let mut runs = Runs::of(&merged, &services, &logs.events(Timestamp::MIN));
     let read = merged.read(Patience::None, |line| {
         if matches!(limit, Limit::Oldest(count) if page.lines.len() == count) {
-            // It stays the next one.
+            // The line stays the next one.
             return Err(Interruption::Full);
         }
         page.lost += line.lost;
@@ -215,7 +215,7 @@ fn read(
     Ok(page)
 }
 
-/// The services of a filter that there are.
+/// The existing services of a filter.
 fn services(logs: &dyn Logs, filter: &LogFilter) -> Result<Vec<ServiceName>, StoreError> {
     let services = logs.services()?;
     Ok(match &filter.service {

@@ -1,10 +1,10 @@
-//! Markdown of a stranger as harmless HTML.
+//! Untrusted Markdown as safe HTML.
 //!
-//! Invariants: every tag in the result is one of those written here, and every text and address of
-//! the stranger's goes through one escaping function. HTML in the Markdown is text. A link leads by
-//! http, https or mail and nowhere else; a picture is its description, for to fetch it would tell
-//! somebody. What nests without end costs no stack; below [`DEEPEST`] levels it is text, because both the
-//! parser and a browser need more time for each line the deeper it stands.
+//! Invariants: every tag in the result is one of those written here, and all untrusted text and addresses are
+//! escaped by one function. HTML in the Markdown is text. Links use http, https or mail only; a picture
+//! becomes its description, because loading it would contact another site. Endless nesting uses no stack;
+//! below [`DEEPEST`] levels it is text, because both the parser and a browser need more time for each line
+//! with its depth.
 
 use maud::{Escaper, Markup, PreEscaped, html};
 use percent_encoding::percent_decode_str;
@@ -17,10 +17,10 @@ use crate::highlight::highlight;
 
 mod depth;
 
-/// The form of the buttons that make a notebook of code.
+/// The form of the buttons that create a notebook from code.
 pub(crate) const INSERT_FORM: &str = "insert-code";
 
-/// How many elements may stand inside each other.
+/// The maximum depth of elements.
 const DEEPEST: usize = 100;
 
 /// Renders it.
@@ -30,7 +30,7 @@ pub(crate) fn render(markdown: &str) -> Markup {
     PreEscaped(html)
 }
 
-/// Renders it with the images that `address` knows, which are attached to it.
+/// Renders it with the attached images that `address` knows.
 pub(crate) fn with_attachments(markdown: &str, address: &Addresses) -> Markup {
     let mut html = String::new();
     let mut writer = Writer { attached: Some(address), ..Writer::default() };
@@ -43,8 +43,8 @@ pub(crate) fn answer(markdown: &str) -> Markup {
     PreEscaped(blocks(markdown).into_iter().map(|block| block.0).collect())
 }
 
-/// Renders each paragraph, list and so on of an answer as one element. What is added to the text changes only the
-/// last one.
+/// Renders each paragraph, list and so on of an answer as one element. Appended text only changes the last
+/// one.
 pub(crate) fn blocks(markdown: &str) -> Vec<Markup> {
     let (mut writer, mut blocks) = (Writer { is_answer: true, ..Writer::default() }, Vec::new());
     each_block(&mut writer, markdown, |block| blocks.push(block));
@@ -62,7 +62,7 @@ fn each_block(writer: &mut Writer<'_>, markdown: &str, mut take: impl FnMut(Mark
         }
         writer.event(event);
         if writer.depth == 0 && !writer.html.is_empty() {
-            // Made of the tags below and of escaped text.
+            // Consists of the tags below and of escaped text.
             take(PreEscaped(std::mem::take(&mut writer.html)));
         }
     }
@@ -74,19 +74,19 @@ type Addresses<'a> = dyn Fn(&str) -> Option<String> + 'a;
 #[derive(Default)]
 struct Writer<'a> {
     html: String,
-    /// How many elements are open, those that stand too deep included.
+    /// The number of open elements, including those that are too deep.
     depth: usize,
-    /// Of links that are open: whether it became one.
+    /// For each open link, whether it was rendered as one.
     links: Vec<bool>,
     in_table_head: bool,
     is_answer: bool,
     /// The addresses of attached images.
     attached: Option<&'a Addresses<'a>>,
-    /// An attached image's address and description, and how many elements are open in that.
+    /// An attached image's address and description, and the number of open elements in that.
     image: Option<(String, String, usize)>,
-    /// The language of a block of code that is open, and its text so far.
+    /// The language of an open code block, and its text so far.
     code: Option<(String, String)>,
-    /// Whether the block of code that ends now has come to its end, and more of it will not come.
+    /// True if the ending code block is complete, and can't grow.
     is_closed: bool,
 }
 
@@ -192,7 +192,7 @@ impl Writer<'_> {
         self.html.push_str(html);
     }
 
-    /// Its words are marked and it can be used once it is whole.
+    /// A complete block is highlighted and has buttons.
     fn block_of_code(&self, language: &str, code: &str) -> Markup {
         let is_python = matches!(language, "" | "py" | "python" | "python3" | "ipython");
         let text = if self.is_closed {
@@ -271,7 +271,7 @@ impl Writer<'_> {
     }
 }
 
-/// The page has headings of its own: those of an answer come below them.
+/// The page has its own headings: those of an answer are one level lower.
 fn heading(level: HeadingLevel) -> (&'static str, &'static str) {
     match level {
         HeadingLevel::H1 => ("<h3>", "</h3>"),

@@ -1,4 +1,4 @@
-//! The models that a chat can choose from. `pipulate-ollama` has the rule by which one is chosen.
+//! The models that a chat can choose from. `pipulate-ollama` has the rule for the default.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use pipulate_ollama::model::{Loaded, Model, split_tag};
 
 use crate::world::{NoOllama, Ollama, Panicked, World};
 
-/// A page does not wait long for a server that is far away or asleep.
+/// Short limits: a page does not wait long for a distant or sleeping server.
 const LIMITS: Limits = Limits {
     connect: Duration::from_secs(1),
     question: Duration::from_secs(2),
@@ -31,9 +31,9 @@ pub(crate) enum ModelChoices {
     },
     Nothing {
         reason: String,
-        /// What else there is to do, as a fragment.
+        /// Other advice, as a fragment.
         advice: Option<String>,
-        /// What to type in a terminal.
+        /// The command to type in a terminal.
         command: Option<String>,
     },
     /// The folder's files name this host on another machine, which the user hasn't allowed.
@@ -55,14 +55,14 @@ pub(crate) struct ModelChoice {
     /// Bytes on disk.
     pub(crate) size: u64,
     pub(crate) is_cloud: bool,
-    /// Whether the memory that is available suffices, as far as that is known.
+    /// True if the available memory suffices, as far as that is known.
     pub(crate) fits: bool,
 }
 
-/// Asks Ollama; `last` is the model that answered last in this chat.
+/// Queries Ollama; `last` is the model that answered last in this chat.
 ///
 /// # Errors
-/// Only when the app itself is broken: without an Ollama the choices say so.
+/// Only when the app itself is broken: without Ollama, the choices say so.
 pub(crate) async fn look(world: &World, last: Option<&str>) -> Result<ModelChoices, Panicked> {
     let ollama = match world.ask(|world| world.chat.ollama()).await? {
         Ok(ollama) => ollama,
@@ -75,7 +75,7 @@ pub(crate) async fn look(world: &World, last: Option<&str>) -> Result<ModelChoic
         Ok(installed) => installed,
         Err(error) => return Ok(nothing(&error, ollama)),
     };
-    // The memory of another machine is not known.
+    // The memory of another machine is unknown.
     let memory = match ollama.host.is_loopback() {
         true => world.ask(|world| world.status.resources()).await?.memory,
         false => None,
@@ -93,10 +93,10 @@ fn nothing(error: &Error, ollama: Ollama) -> ModelChoices {
     ModelChoices::Nothing { reason: error.to_string(), advice, command }
 }
 
-/// What Ollama has.
+/// Ollama's models.
 struct Installed {
     models: Vec<Model>,
-    /// Empty where the server is too old to say.
+    /// Empty if the server is too old to list them.
     loaded: Vec<Loaded>,
 }
 
@@ -106,7 +106,7 @@ async fn installed(ollama: &Ollama) -> Result<Installed, Error> {
     Ok(Installed { models: models?, loaded: loaded.unwrap_or_default() })
 }
 
-/// Says of a model whether it fits into this memory beside what is loaded.
+/// Returns a check whether a model fits into this memory beside the loaded ones.
 fn fits(memory: Option<Memory>, loaded: &[Loaded]) -> impl Fn(&Model) -> bool {
     move |model| memory.is_none_or(|memory| memory.fits_model(model.needs(loaded)))
 }

@@ -1,4 +1,4 @@
-//! A notebook as its file says it, taken with suspicion: fields may be missing, and what is not shown is not kept.
+//! A notebook from its untrusted file: fields may be missing, and only the shown ones are kept.
 //!
 //! Parsed here and not by a crate, see docs/adr/0045.
 
@@ -46,10 +46,10 @@ pub(crate) struct Cell {
     pub(crate) cell_type: CellType,
     #[serde(default)]
     pub(crate) source: Text,
-    /// Images that its Markdown shows, by their names.
+    /// Images for its Markdown, by their names.
     #[serde(default)]
     attachments: Attachments,
-    /// Whether it was run, of a code cell.
+    /// True for a code cell that was run.
     #[serde(default)]
     pub(crate) execution_count: Truthy,
     #[serde(default)]
@@ -66,7 +66,7 @@ pub(crate) enum CellType {
     Raw,
 }
 
-/// What a code cell put out.
+/// The output of a code cell.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "output_type", rename_all = "snake_case")]
 pub(crate) enum Output {
@@ -93,7 +93,7 @@ pub(crate) enum Output {
     Unknown,
 }
 
-/// Why a file is no notebook that can be shown.
+/// The reason why a file can't be shown as a notebook.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotANotebook {
     #[error("it is not a notebook: {0}")]
@@ -110,7 +110,7 @@ impl Cell {
 }
 
 impl Notebook {
-    /// Reads a notebook's file.
+    /// Parses a notebook's file.
     ///
     /// # Errors
     /// It is not JSON, or not of the shape of a notebook of format 4.

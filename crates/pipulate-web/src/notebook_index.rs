@@ -1,5 +1,5 @@
-//! What is known about the folder's notebooks. Each is read once for every change, and looking through a large
-//! folder ends in time: what was not read yet is read at the next look.
+//! An index of the folder's notebooks. Each is read once per change, and one pass over a large folder is
+//! limited in time: the rest is read in the next pass.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,19 +11,19 @@ use pipulate_store::notebooks::{Found, LARGEST};
 use crate::notebook::{Run, Summary};
 use crate::world::Notebooks;
 
-/// How long notebooks are read at one look.
+/// The time limit for reading notebooks in one pass.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The notebooks at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Indexed {
-    /// The one that was changed last is first.
+    /// Sorted by last change, newest first.
     pub(crate) known: Vec<Known>,
-    /// There are more, which were not looked for.
+    /// There are more, which were not searched for.
     pub(crate) is_cut: bool,
 }
 
-/// A notebook and what its file says.
+/// A notebook and the summary of its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Known {
     pub(crate) path: String,
@@ -33,7 +33,7 @@ pub(crate) struct Known {
     pub(crate) summary: Summary,
 }
 
-/// What was seen at the last look.
+/// The result of the last pass.
 #[derive(Default)]
 pub(crate) struct NotebookIndex {
     looked: Option<Instant>,
@@ -41,7 +41,7 @@ pub(crate) struct NotebookIndex {
 }
 
 impl NotebookIndex {
-    /// Looks again if the last look is older than `pace`.
+    /// Makes another pass if the last one is older than `pace`.
     pub(crate) fn look(&mut self, notebooks: &dyn Notebooks, pace: Duration, now: Instant) -> Arc<Indexed> {
         if self.looked.is_some_and(|looked| now.saturating_duration_since(looked) < pace) {
             return Arc::clone(&self.indexed);

@@ -1,20 +1,20 @@
-//! What was last done from a page, for the page to say.
+//! The last action from a page, which the page reports.
 
 use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// How long a page says it.
+/// The time for which a page shows it.
 const LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 
-/// What was last done from a page.
+/// The last action from a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Notice {
     pub(crate) text: String,
     pub(crate) at: Timestamp,
 }
 
-/// The page that says it.
+/// The page that shows it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Topic {
     Services,
@@ -39,7 +39,7 @@ impl Notices {
 }
 
 impl Notice {
-    /// An old notice is no news, and its time of day may be that of another day.
+    /// An old notice is obsolete, and its time of day may be of another day.
     fn is_news(&self, now: Timestamp) -> bool {
         now.duration_since(self.at) < LIFETIME
     }

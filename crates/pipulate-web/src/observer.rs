@@ -1,7 +1,7 @@
 //! Observes the services for the page: their present state, and the figures of the last minutes.
 //!
-//! Invariant: services are probed only now and then, because a web server notes every probe in its
-//! log; in between, the last answer counts as long as the same process runs. Everything but [`Observer::look`] is a pure function.
+//! Invariant: services are only probed at times, because a web server logs every probe; in between, the last
+//! answer counts as long as the same process runs. Everything but [`Observer::look`] is a pure function.
 
 mod usage;
 
@@ -26,27 +26,27 @@ use crate::world::{Probes, World};
 
 pub(crate) use usage::{STEP, Usage, Use};
 
-/// How often services are probed, and how often while one does not answer.
+/// The interval of probes, and the interval while a service does not answer.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
 const PROBE_UNRESPONSIVE_EVERY: Duration = Duration::from_secs(10);
-/// How often the folder is looked through for notebooks while a page is open.
+/// The interval of searching the folder for notebooks while a page is open.
 const LOOK_FOR_NOTEBOOKS_EVERY: Duration = Duration::from_secs(5);
-/// How often JupyterLab is asked what its kernels do.
+/// The interval of querying JupyterLab about its kernels.
 const ASK_JUPYTER_EVERY: Duration = Duration::from_secs(4);
-/// How often the machine's figures are read: they need not change at every look.
+/// The interval of reading the machine's figures.
 const READ_RESOURCES_EVERY: Duration = Duration::from_secs(10);
 /// The least time between two points of a graph.
 const SAMPLE: Duration = Duration::from_millis(1_900);
-/// How far back a graph goes.
+/// The time span of a graph.
 const HISTORY: Duration = Duration::from_secs(180);
-/// How far back the picture of all services goes.
+/// The time span of the picture of all services.
 pub(crate) const HOUR: SignedDuration = SignedDuration::from_hours(1);
-/// How many lines a service's end is explained by.
+/// The number of log lines that explain a service's end.
 const LAST_LINES: u64 = 8;
-/// How many lines of another service are read, to show the last one that isn't empty.
+/// The number of lines read of another service, to show the last one that isn't empty.
 const LAST_LINE: u64 = 3;
 
-/// What is true at one moment.
+/// The state at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
     pub(crate) status: ProjectStatus,
@@ -54,12 +54,12 @@ pub(crate) struct Snapshot {
     pub(crate) at: Timestamp,
     pub(crate) kernels: Vec<KernelActivity>,
     pub(crate) resources: Resources,
-    /// What is to be known beside the services.
+    /// Messages beside the services.
     pub(crate) alerts: Vec<String>,
     pub(crate) history: BTreeMap<ServiceName, Vec<Sample>>,
-    /// What each service used in the last hour, as far as a page was open.
+    /// The resource usage of each service in the last hour, while a page was open.
     pub(crate) usage: Usage,
-    /// What happened in the last hour, oldest first.
+    /// The events of the last hour, oldest first.
     pub(crate) events: Vec<ServiceEvent>,
     /// The last lines of each service: those that may explain its state, or a few.
     pub(crate) last_lines: BTreeMap<ServiceName, Vec<LogLine>>,
@@ -69,12 +69,12 @@ pub(crate) struct Snapshot {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Sample {
     pub(crate) at: Instant,
-    /// In percent of one core, since the point before or since the process began.
+    /// In percent of one core, since the point before or the start of the process.
     pub(crate) cpu: f64,
     pub(crate) memory: u64,
 }
 
-/// What was seen so far.
+/// The observations so far.
 #[derive(Default)]
 pub(crate) struct Observer {
     asked: Option<Instant>,
@@ -90,7 +90,7 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    /// Looks again; services are probed if the last probe is older than `pace`.
+    /// Takes a snapshot; services are probed if the last probe is older than `pace`.
     pub(crate) fn look(&mut self, world: &World, pace: Duration, now: Instant) -> Snapshot {
         let mut status = self.status(world, pace, now);
         keep_unstable(&mut status, &mut self.unstable);
@@ -122,7 +122,7 @@ impl Observer {
         }
     }
 
-    /// How often services are probed while a page is open.
+    /// The interval of probes while a page is open.
     pub(crate) fn pace(&self) -> Duration {
         if self.unresponsive.is_empty() { PROBE_EVERY } else { PROBE_UNRESPONSIVE_EVERY }
     }
@@ -143,7 +143,7 @@ impl Observer {
         status
     }
 
-    /// What its kernels work on, as long as there are any.
+    /// Queries JupyterLab about its kernels, if there are any.
     fn ask_jupyter(&mut self, world: &World, status: &ProjectStatus, now: Instant) {
         let has_kernels =
             |service: &ServiceStatus| service.live.as_ref().is_some_and(|live| !live.kernels.is_empty());
@@ -174,7 +174,7 @@ fn is_due(last: Option<Instant>, pace: Duration, now: Instant) -> bool {
     last.is_none_or(|last| now.saturating_duration_since(last) >= pace)
 }
 
-/// Services that did not answer, their main process, and why.
+/// Services that did not answer, with their main process and the reasons.
 type Unresponsive = BTreeMap<ServiceName, (Option<Pid>, Vec<Reason>)>;
 
 fn unresponsive(status: &ProjectStatus) -> Unresponsive {
@@ -183,7 +183,7 @@ fn unresponsive(status: &ProjectStatus) -> Unresponsive {
     services.map(|service| (service.name.clone(), (pid(service), service.reasons.clone()))).collect()
 }
 
-/// Without probes a service counts as ready that did not answer its last one.
+/// Restores the state of services that did not answer their last probe: without probes they count as ready.
 fn keep_unresponsive(status: &mut ProjectStatus, unresponsive: &Unresponsive) {
     for service in status.services.iter_mut().filter(|service| service.state == ServiceState::Ready) {
         let Some((pid, reasons)) = unresponsive.get(&service.name) else { continue };
@@ -194,10 +194,10 @@ fn keep_unresponsive(status: &mut ProjectStatus, unresponsive: &Unresponsive) {
     }
 }
 
-/// Why services were unstable when they were last seen alive.
+/// The reasons of services that were unstable when they last ran.
 type Unstable = BTreeMap<ServiceName, Vec<Reason>>;
 
-/// An unstable service stays so while it waits for its next start: it would change its looks with every end.
+/// Keeps a service unstable while it waits for its next start: its appearance would change with every crash.
 fn keep_unstable(status: &mut ProjectStatus, unstable: &mut Unstable) {
     let mut last = std::mem::take(unstable);
     for service in &mut status.services {
@@ -224,13 +224,13 @@ fn keep_unstable(status: &mut ProjectStatus, unstable: &mut Unstable) {
     }
 }
 
-/// What each service printed last.
+/// The last lines of each service.
 fn last_lines(world: &World, status: &ProjectStatus) -> BTreeMap<ServiceName, Vec<LogLine>> {
     let services = status.services.iter();
     services
         .filter_map(|service| {
             let count = if service.state.is_in_trouble() { LAST_LINES } else { LAST_LINE };
-            // A log that can't be read is told on its own page.
+            // The log's own page reports a log that can't be read.
             let start = excerpt::telling(service.state, count, Start::Tail(count));
             let lines = log_page::last(&*world.logs, &service.name, start).ok()?;
             (!lines.is_empty()).then(|| (service.name.clone(), lines))
@@ -246,7 +246,7 @@ struct History {
 }
 
 impl History {
-    /// Adds a point, unless the last one is too fresh. Nobody may have looked for hours before it.
+    /// Adds a point, unless the last one is too recent. The one before may be hours old.
     fn add(&mut self, live: &LiveService, now: Instant) {
         let cpu = match self.last.filter(|(known, ..)| *known == live.pid) {
             Some((_, used, at)) => {
@@ -254,7 +254,7 @@ impl History {
                 if elapsed < SAMPLE {
                     return;
                 }
-                // A process that ended took its time along.
+                // The CPU time of an ended process is no longer included.
                 (live.cpu_seconds - used).max(0.0) / elapsed.as_secs_f64() * 100.0
             }
             None => {

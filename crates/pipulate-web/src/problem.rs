@@ -1,7 +1,7 @@
-//! Everything that can be wrong with a request, and its words.
+//! Every possible problem of a request, with its text.
 //!
-//! Handlers return a [`Problem`]; the guard turns it into a page, or into a sentence for htmx. No
-//! problem says anything about the project to a client that is not signed in.
+//! Handlers return a [`Problem`]; the guard turns it into a page, or into a sentence for htmx. No problem
+//! reveals anything about the project to a client that is not signed in.
 
 use std::borrow::Cow;
 
@@ -13,14 +13,15 @@ use pipulate_store::error::StoreError;
 use crate::sign::{CodeRefusal, NoRandomness};
 use crate::world::{ControlError, Panicked, SecretsError, Target, Verb};
 
-/// Why a request was not carried out.
+/// The reason why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Problem {
     /// No Host header, or one that is no text, or several.
     NoHost,
     /// A Host that is not ours; our port.
     ForeignHost(u16),
-    /// Our host with another port than ours, which is this one: a tunnel that ends here begins elsewhere.
+    /// Our host with another port than ours, which is this one: as through a tunnel whose other end has
+    /// another port.
     OtherPort(u16),
     ForeignOrigin,
     SignInFirst,
@@ -36,9 +37,9 @@ pub(crate) enum Problem {
     MethodNotAllowed,
     /// More pages are open than can be kept up to date.
     TooManyStreams,
-    /// More chats wait for an answer than one machine should work on.
+    /// More answers are requested than one machine should generate.
     TooManyAnswers,
-    /// This is being done already.
+    /// This action is already running.
     Busy(Target, Verb),
     Refused(String),
     Failed(String),
@@ -78,7 +79,7 @@ impl Problem {
         }
     }
 
-    /// What is wrong and what to do next.
+    /// The problem and the remedy.
     pub(crate) fn text(&self) -> Cow<'_, str> {
         let text = match self {
             Self::NoHost => "The request does not say which address it is for",
@@ -118,7 +119,7 @@ impl Problem {
     }
 }
 
-/// Leaves the problem with the answer; the guard renders it, where the audience is known.
+/// Attaches the problem to the answer; the guard, which knows the audience, renders it.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();

@@ -1,4 +1,4 @@
-//! Handlers: read the request, ask the world, hand a view model to a view. They decide nothing.
+//! Handlers: read the request, query the world, pass a view model to a view. They decide nothing.
 
 pub(crate) mod apps;
 pub(crate) mod assets;

@@ -1,9 +1,9 @@
-//! Serving the app on loopback sockets, within bounds.
+//! Serves the app on loopback sockets, with limits.
 //!
-//! Invariants: only loopback addresses are served, and only connections that [`Admission`] lets in. A peer that is slow to send its request's head,
-//! slow to send its body, idle, or slow to take its answer is cut off within 30 s, and no more than
-//! a fixed number are connected, so nobody can keep others out for longer. After the signal to end,
-//! nothing is waited for longer than half a second.
+//! Invariants: only loopback addresses are served, and only connections that [`Admission`] accepts. A peer
+//! that is slow to send its request's head, slow to send its body, idle, or slow to read its answer is
+//! disconnected within 30 s, and the number of connections is limited, so no client can block others for
+//! longer. After the signal to end, nothing delays the end by more than half a second.
 
 use std::future::Future;
 use std::io;
@@ -25,37 +25,37 @@ use tokio_io_timeout::TimeoutStream;
 use crate::app::app;
 use crate::state::AppState;
 
-/// Says whether a connection from the first address to the second one, which is ours, may be answered.
+/// Decides whether a connection from the first address to the second one, which is ours, may be answered.
 pub type Admission = Arc<dyn Fn(SocketAddr, SocketAddr) -> bool + Send + Sync>;
 
-/// What all others get, whatever they ask.
+/// The answer to all other connections.
 const REFUSAL: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\nContent-Length: 44\r\n\r\n\
     This app answers only programs of its user.\n";
 
-/// Why the app can't be served.
+/// The reason why the app can't be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// A listener that others than this computer could reach.
+    /// A listener that other computers could reach.
     #[error(
         "{0} is not a loopback address; the web app is for this computer only, listen on 127.0.0.1 or ::1"
     )]
     NotLoopback(SocketAddr),
-    /// The system refused something that every server needs.
+    /// The system refused a basic operation.
     #[error("can't {activity}: {source}")]
     Io { activity: &'static str, source: io::Error },
 }
 
-/// How much is put up with.
+/// The limits of connections.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
     /// Connections at once; more wait to be accepted.
     pub(crate) connections: usize,
     /// For a request's head, and for a connection between two requests.
     pub(crate) head: Duration,
-    /// For a peer that takes nothing of its answer.
+    /// For a peer that doesn't read its answer.
     pub(crate) stall: Duration,
-    /// For requests in progress when the end has come.
+    /// For requests in progress at the end.
     pub(crate) farewell: Duration,
 }
 
@@ -66,16 +66,16 @@ const LIMITS: Limits = Limits {
     farewell: Duration::from_millis(500),
 };
 
-/// Strangers that are told that they are refused, at once.
+/// The number of refused connections that are answered at once.
 const STRANGERS: usize = 64;
 
-/// Threads for questions to the world; idle ones end by themselves.
+/// Threads for blocking queries; idle ones end by themselves.
 const BLOCKING_THREADS: usize = 16;
 
 /// Serves the app until `shutdown` completes, on a runtime of its own, in this thread.
 ///
 /// # Errors
-/// When a listener is not on a loopback address, or the system refuses what is needed.
+/// A listener is not on a loopback address, or the system refuses a resource.
 pub fn serve(
     listeners: Vec<std::net::TcpListener>,
     state: AppState,
@@ -99,7 +99,7 @@ pub(crate) fn serve_within(
         .build()
         .map_err(during("start the web app's event loop"))?;
     let ended = runtime.block_on(run(limits, listeners, state, admits, shutdown));
-    // What is still being asked of the world is not waited for.
+    // Don't wait for running queries.
     runtime.shutdown_background();
     ended
 }
@@ -148,7 +148,7 @@ fn during(activity: &'static str) -> impl FnOnce(io::Error) -> ServeError {
     move |source| ServeError::Io { activity, source }
 }
 
-/// Answers whatever is asked, and takes that in: a peer that is cut off while it sends may lose the answer.
+/// Sends the refusal, then reads the request: a peer that is disconnected while it sends may lose the answer.
 async fn refuse(mut stream: TcpStream) -> io::Result<()> {
     stream.write_all(REFUSAL).await?;
     stream.shutdown().await?;
@@ -169,14 +169,14 @@ struct Reception {
 }
 
 impl Reception {
-    /// Accepts until `ended` has no sender any more, then says goodbye to who is there.
+    /// Accepts until `ended` has no sender, then shuts down open connections.
     async fn run(self, mut ended: watch::Receiver<()>) {
         tokio::select! {
             () = self.accept_all() => {}
             _ = ended.changed() => {}
         }
         drop(self.listener);
-        // Whoever has not left by then is cut off when the runtime ends.
+        // Connections that are still open are cut off when the runtime ends.
         tokio::time::timeout(self.limits.farewell, self.open.shutdown()).await.ok();
     }
 
@@ -186,22 +186,22 @@ impl Reception {
             match self.listener.accept().await {
                 Ok((stream, peer)) => match stream.local_addr() {
                     Ok(own) if (self.admits)(peer, own) => self.greet(stream, permit),
-                    // A permit is for those that are let in: strangers can't use them up.
+                    // Permits are for admitted connections: others can't exhaust them.
                     Ok(_) | Err(_) => self.refuse(stream),
                 },
-                // Out of file descriptors, or the peer left already. Nothing tells when there are
-                // descriptors again, so this is the one place that lets time pass.
+                // Out of file descriptors, or the peer has disconnected. There is no event for free
+                // descriptors, so this is the one place that sleeps.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
     }
 
-    /// Too many strangers at once are cut off without a word.
+    /// With too many at once, connections are closed without an answer.
     fn refuse(&self, stream: TcpStream) {
         let Ok(place) = Arc::clone(&self.strangers).try_acquire_owned() else { return };
         let patience = self.limits.farewell;
         tokio::spawn(async move {
-            // Those that stay, or have gone already, miss nothing.
+            // A slow or disconnected peer misses nothing.
             tokio::time::timeout(patience, refuse(stream)).await.ok();
             drop(place);
         });
@@ -219,7 +219,7 @@ impl Reception {
             .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(self.app.clone()));
         let connection = self.open.watch(connection);
         tokio::spawn(async move {
-            // A broken connection concerns only its peer, who knows.
+            // A broken connection only concerns its peer.
             connection.await.ok();
             drop(permit);
         });

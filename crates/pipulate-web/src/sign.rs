@@ -1,14 +1,13 @@
-//! Signing in: codes that are good once, sessions that are good until the key is gone.
+//! Signing in: one-time codes, and sessions that are valid as long as the key.
 //!
-//! A code is made by whoever can read the key, without a word to the app:
-//! base64url(nonce, 16 bytes ‖ expiry, u64 milliseconds since 1970 ‖ HMAC-SHA256(key, "code" ‖ port
-//! ‖ nonce ‖ expiry)). A session is base64url(random, 16 bytes ‖ HMAC-SHA256(key, "session" ‖ port ‖
-//! random)): nothing is stored, so it outlives restarts of the app and ends with the key, which may be
-//! replaced while the app runs.
+//! Any program that can read the key can create a code, without contacting the app: base64url(nonce, 16 bytes
+//! ‖ expiry, u64 milliseconds since 1970 ‖ HMAC-SHA256(key, "code" ‖ port ‖ nonce ‖ expiry)). A session is
+//! base64url(random, 16 bytes ‖ HMAC-SHA256(key, "session" ‖ port ‖ random)): nothing is stored, so it
+//! outlives restarts of the app and ends with the key, which may be replaced while the app runs.
 //!
-//! Invariants: a code is good once, on one port, for [`CODE_LIFETIME`]. The app remembers used
-//! nonces in memory only; after a restart it therefore refuses every code that was made before it
-//! began. A clock that is set back locks nobody out. All comparisons of secrets take constant time.
+//! Invariants: a code is valid once, on one port, for [`CODE_LIFETIME`]. The app remembers used nonces in
+//! memory only; after a restart it therefore refuses every older code. A clock that is set back locks no user
+//! out. All comparisons of secrets take constant time.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -23,20 +22,20 @@ use jiff::Timestamp;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-/// How long a code is good.
+/// The lifetime of a code.
 pub const CODE_LIFETIME: Duration = Duration::from_secs(600);
 
 const NONCE_BYTES: usize = 16;
 const EXPIRY_BYTES: usize = 8;
-/// HMAC pads a shorter key with zeros to SHA-256's block, which is what [`Token`] holds.
+/// HMAC pads a shorter key with zeros to SHA-256's block, which is the size of [`Token`].
 const KEY_BYTES: usize = 64;
 
 type Nonce = [u8; NONCE_BYTES];
 
-/// Makes a sign-in code for the app on `port`.
+/// Creates a sign-in code for the app on `port`.
 ///
 /// # Errors
-/// When the system gives no random bytes.
+/// The system has no random bytes.
 pub fn code(token: &Token, port: u16, now: Timestamp) -> Result<String, NoRandomness> {
     let expiry = milliseconds(now).saturating_add(lifetime_milliseconds()).to_be_bytes();
     let mut bytes = random::<NONCE_BYTES>()?.to_vec();
@@ -46,17 +45,17 @@ pub fn code(token: &Token, port: u16, now: Timestamp) -> Result<String, NoRandom
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// The app's key, as `run/token` holds it.
+/// The app's key, from `run/token`.
 #[derive(Clone)]
 pub struct Token {
     key: [u8; KEY_BYTES],
     length: usize,
 }
 
-/// Says what the app's key is now.
+/// Returns the app's current key.
 pub type KeySource = Arc<dyn Fn() -> Token + Send + Sync>;
 
-/// Why a key can't be used.
+/// The reason why a key can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the web app's key is damaged: {length} bytes where 32 to 64 letters and digits belong; \
@@ -72,10 +71,10 @@ pub struct DamagedToken {
 pub struct NoRandomness(String);
 
 impl Token {
-    /// Reads the bytes of the file; one line end is forgiven.
+    /// Parses the bytes of the file; one trailing line end is accepted.
     ///
     /// # Errors
-    /// When they are not 32 to 64 visible ASCII characters.
+    /// They are not 32 to 64 visible ASCII characters.
     pub fn parse(file: &[u8]) -> Result<Self, DamagedToken> {
         let text = file.strip_suffix(b"\n").unwrap_or(file);
         let whole = (32..=KEY_BYTES).contains(&text.len()) && text.iter().all(u8::is_ascii_graphic);
@@ -87,7 +86,7 @@ impl Token {
         Ok(Self { key, length: text.len() })
     }
 
-    /// Whether it is this text.
+    /// Returns true if this text is the key.
     pub fn is(&self, text: &[u8]) -> bool {
         self.key[..self.length].ct_eq(text).into()
     }
@@ -106,7 +105,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Keeps proofs for one use from passing for another.
+/// Prevents a proof for one use from being valid for another.
 #[derive(Clone, Copy)]
 enum Purpose {
     Code,
@@ -122,7 +121,7 @@ impl Purpose {
     }
 }
 
-/// Why a code does not open the door.
+/// The reason why a code is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CodeRefusal {
     #[error("this sign-in link was not made for this app, or only a part of it was copied")]
@@ -149,8 +148,8 @@ impl ClockReading {
         Self { wall: Timestamp::now(), steady: Instant::now() }
     }
 
-    /// When it was, by the clock as it is set `now`. Only a clock that was set back makes a difference:
-    /// the steady one stands still while the machine sleeps.
+    /// The reading's time by the wall clock of `now`. Only a clock that was set back makes a difference: the
+    /// monotonic one stops while the machine sleeps.
     fn by_the_clock_of(self, now: Self) -> u64 {
         let passed = now.steady.saturating_duration_since(self.steady);
         let passed = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
@@ -158,13 +157,13 @@ impl ClockReading {
     }
 }
 
-/// Checks keys, codes and sessions: for one app, on one port, with one key.
+/// Verifies keys, codes and sessions: for one app, on one port, with one key.
 pub(crate) struct Authenticator {
     key: KeySource,
     port: u16,
     opened: ClockReading,
-    /// Used nonces and when their codes expire (milliseconds since 1970). Only genuine codes get
-    /// here, and expired ones are dropped, so it stays small.
+    /// Used nonces and when their codes expire (milliseconds since 1970). Only genuine codes are added, and
+    /// expired ones are dropped, so it stays small.
     used: Mutex<HashMap<Nonce, u64>>,
 }
 
@@ -173,7 +172,7 @@ impl Authenticator {
         Self { key, port, opened, used: Mutex::default() }
     }
 
-    /// Takes a code in. The same code is refused ever after.
+    /// Accepts a code, which is refused from then on.
     pub(crate) fn admit(&self, code: &str, now: ClockReading) -> Result<(), CodeRefusal> {
         let (nonce, expiry) = self.read_code(code).ok_or(CodeRefusal::NotOurs)?;
         let (opened, now) = (self.opened.by_the_clock_of(now), milliseconds(now.wall));
@@ -203,9 +202,9 @@ impl Authenticator {
         Ok(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// Whether the request carries a session of ours.
+    /// Returns true if the request has a valid session.
     pub(crate) fn has_session(&self, headers: &HeaderMap) -> bool {
-        // By bytes: every port of this host can set cookies that come with ours, and any text in them.
+        // As bytes: every port of this host can set cookies that are sent with ours, with any contents.
         let prefix = format!("{}=", self.cookie_name());
         headers
             .get_all(COOKIE)
@@ -215,19 +214,19 @@ impl Authenticator {
             .any(|value| self.knows_session(value))
     }
 
-    /// Whether a cookie's value is a session that this key signed.
+    /// Returns true if a cookie's value is a session that this key signed.
     fn knows_session(&self, value: impl AsRef<[u8]>) -> bool {
         let Ok(bytes) = URL_SAFE_NO_PAD.decode(value) else { return false };
         let Some((random, proof)) = bytes.split_at_checked(NONCE_BYTES) else { return false };
         (self.key)().mac(Purpose::Session, self.port, random).verify_slice(proof).is_ok()
     }
 
-    /// Whether a program showed the key itself.
+    /// Returns true if a program sent the key itself.
     pub(crate) fn knows_key(&self, shown: &[u8]) -> bool {
         (self.key)().is(shown)
     }
 
-    /// The cookie's name. Cookies are shared by all ports of a host; the name keeps two homes apart.
+    /// The cookie's name. Cookies are shared by all ports of a host; the name distinguishes two homes.
     pub(crate) fn cookie_name(&self) -> String {
         format!("pipulate_{}", self.port)
     }

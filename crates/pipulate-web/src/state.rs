@@ -1,7 +1,7 @@
-//! What the app holds while it runs.
+//! The app's state while it runs.
 //!
-//! Invariant: nothing here is needed by the next run. Sessions are signed, not stored; the counter
-//! is an example and begins at 0.
+//! Invariant: the next run needs none of it. Sessions are signed, not stored; the counter is an example and
+//! begins at 0.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,21 +23,21 @@ use crate::sign::{Authenticator, ClockReading, KeySource};
 use crate::views::services::{RenderContext, RenderedServices};
 use crate::world::{Folder, Panicked, Target, Verb, World};
 
-/// Between two looks at the figures of the services, while a page listens.
+/// The interval of reading the services' figures while a page is open.
 const PULSE: Duration = Duration::from_secs(2);
-/// How old a probe's answer may be that a page is opened with.
+/// The maximum age of a probe's answer when a page is opened.
 const FRESH: Duration = Duration::from_secs(2);
-/// How long the logs' thread sleeps at most before it looks whether a page still listens.
+/// The longest sleep of the logs' thread before it checks for open pages.
 const NAP: Duration = Duration::from_secs(1);
 
-/// How many notebooks are read at the same time.
+/// The number of notebooks that are read at the same time.
 const READERS: usize = 2;
 
-/// Where the app is reached.
+/// The app's addresses.
 pub struct Endpoint {
-    /// Of the loopback addresses.
+    /// On the loopback addresses.
     pub port: u16,
-    /// The names under which a reverse proxy shows it by HTTPS.
+    /// The names of a reverse proxy that publishes it by HTTPS.
     pub hosts: Vec<WebHost>,
 }
 
@@ -63,7 +63,7 @@ struct Inner {
 }
 
 impl AppState {
-    /// An app that is known as `service`, answers at `endpoint`, and lets in who holds the key.
+    /// An app that runs as `service`, answers at `endpoint`, and admits holders of the key.
     pub fn new(service: ServiceName, endpoint: Endpoint, key: KeySource, world: World) -> Self {
         Self(Arc::new(Inner {
             service,
@@ -112,7 +112,7 @@ impl AppState {
         &self.0.streams
     }
 
-    /// Tells the pages that are open when the app ends for good, within `patience`.
+    /// Notifies open pages if the app ends for good, within `patience`.
     pub(crate) async fn say_farewell(&self, patience: Duration) {
         let own = self.service().clone();
         let looked = self.ask(move |world| farewell::look(world, &own, patience));
@@ -137,7 +137,7 @@ impl AppState {
         &self.0.world
     }
 
-    /// Waits until a notebook may be read: a large one takes memory. The turn ends when what is returned is dropped.
+    /// Waits for permission to read a notebook: a large one needs memory. Dropping the result gives it back.
     pub(crate) async fn turn_to_read(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.0.readers).acquire_owned().await.ok()
     }
@@ -151,13 +151,13 @@ impl AppState {
         self.0.world.ask(question).await
     }
 
-    /// What is true now.
+    /// The current state.
     pub(crate) async fn look(&self) -> Result<Snapshot, Panicked> {
         let state = self.clone();
         self.ask(move |world| lock(&state.0.observer).look(world, FRESH, Instant::now())).await
     }
 
-    /// The services as they are from now on.
+    /// Watches the services.
     pub(crate) fn watch_services(&self) -> watch::Receiver<Option<Arc<RenderedServices>>> {
         let state = self.clone();
         self.0.services.subscribe(move || {
@@ -175,14 +175,14 @@ impl AppState {
         })
     }
 
-    /// Changes whenever services may have printed something.
+    /// Changes whenever services may have printed output.
     pub(crate) fn watch_logs(&self) -> watch::Receiver<Option<u64>> {
         let state = self.clone();
         self.0.log_pulse.subscribe(move || {
             let mut watching = state.0.world.logs.watch();
             let mut beats = 0;
             move || {
-                // The first beat says that from now on nothing is missed.
+                // The first value says that from now on no output is missed.
                 let is_news = beats == 0 || watching.wait(NAP);
                 beats += u64::from(is_news);
                 is_news.then_some(beats)
@@ -198,8 +198,8 @@ impl AppState {
         self.0.counter.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Marks an action as under way until the claim is dropped; `None` if it is under way already. Other
-    /// actions may come between, as from a second terminal: a start that takes long may be stopped.
+    /// Marks an action as running until the claim is dropped; `None` if it already is. Other actions are
+    /// possible meanwhile, as from a second terminal: a slow start may be stopped.
     pub(crate) fn claim(&self, target: &Target, verb: Verb) -> Option<Claim> {
         let action = (target.clone(), verb);
         let is_new = lock(&self.0.busy).insert(action.clone());
@@ -207,7 +207,7 @@ impl AppState {
     }
 }
 
-/// Keeps the same action from being carried out twice at once.
+/// Prevents an action from running twice at once.
 pub(crate) struct Claim {
     state: AppState,
     action: (Target, Verb),

@@ -1,7 +1,7 @@
-//! The app as others meet it: through its router, and through real sockets where bytes matter.
+//! The app from outside: through its router, and through real sockets where bytes matter.
 //!
-//! Tests named `attack_NN_…` are the attacks that a page in the same browser, another user of the
-//! machine or a hostile file can try on a program that listens on loopback.
+//! Tests named `attack_NN_…` are the attacks that a page in the same browser, another user of the machine or
+//! a hostile file can try on a program that listens on loopback.
 
 mod apps;
 mod assets;

@@ -1,4 +1,4 @@
-//! Views: pure functions from a view model to markup. They know no state, no clock and no request.
+//! Views: pure functions from a view model to markup, without access to state, clock or request.
 
 pub(crate) mod answer;
 pub(crate) mod apps;

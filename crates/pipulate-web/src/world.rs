@@ -1,7 +1,7 @@
-//! What the app asks of the world, as traits that the program implements.
+//! The app's queries and actions, as traits that the program implements.
 //!
-//! Every method may block (the app calls them off its event loop) and may be called from several
-//! threads at once. No message that comes back may hold a secret: messages are shown.
+//! Every method may block (the app calls them off its event loop) and may be called from several threads at
+//! once. No returned message may contain a secret: messages are shown.
 
 mod apps;
 mod chat;
@@ -45,16 +45,16 @@ pub struct World {
 pub struct Folder {
     /// The project's name.
     pub name: String,
-    /// Where the folder is.
+    /// The folder's path.
     pub path: String,
 }
 
-/// A question to the world panicked. What it panicked with stays in the log: it may hold anything.
+/// A query panicked. Its message stays in the log: it may contain anything.
 #[derive(Debug)]
 pub(crate) struct Panicked;
 
 impl World {
-    /// Asks, off the event loop: the answer may need files, probes and processes.
+    /// Runs a query off the event loop: it may need files, probes and processes.
     pub(crate) async fn ask<T, F>(&self, question: F) -> Result<T, Panicked>
     where
         T: Send + 'static,
@@ -65,73 +65,74 @@ impl World {
     }
 }
 
-/// Tells what is true right now. Asking changes nothing.
+/// The current state. Queries change nothing.
 pub trait StatusSource: Send + Sync + 'static {
     /// The project and its services.
     fn status(&self, probes: Probes) -> ProjectStatus;
 
-    /// Whether there is a service of that name.
+    /// Returns true if there is a service with that name.
     fn knows(&self, service: &ServiceName) -> bool {
         self.status(Probes::Skip).service(service.as_str()).is_some()
     }
 
-    /// What JupyterLab says about its kernels; empty when it does not answer.
+    /// JupyterLab's information about its kernels; empty if it does not answer.
     fn kernels(&self) -> Vec<KernelActivity>;
 
     /// The machine's memory, load and disk space.
     fn resources(&self) -> Resources;
 
-    /// What a person should know beside the services; fragments that say what to do.
+    /// Messages beside the services; fragments with advice.
     fn alerts(&self) -> Vec<String>;
 
-    /// Begins to watch; what happens from then on ends the next wait.
+    /// Starts watching; later events end the next wait.
     fn watch(&self) -> Box<dyn Watching>;
 }
 
-/// Whether to probe services beside reading records and processes. A service may note a probe in its log.
+/// Whether to probe services in addition to reading records and processes. A service may log a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probes {
     Skip,
     Run,
 }
 
-/// Something that tells when there may be news.
+/// A source of change events.
 pub trait Watching: Send {
     /// Waits until there may be news (true), or for `patience`.
     fn wait(&mut self, patience: Duration) -> bool;
 }
 
-/// Carries out what a person asked for on the page.
+/// Carries out requests from the page.
 pub trait Control: Send + Sync + 'static {
-    /// Does it, and says what was done.
+    /// Carries out an action, and reports the result.
     ///
-    /// The app calls this only for services that [`StatusSource::status`] lists, and never twice
-    /// at once for the same action. Ending the service that serves the page is somebody else's work:
-    /// ask for it and return, or the answer is lost.
+    /// The app calls this only for services that [`StatusSource::status`] lists, and never twice at once for
+    /// the same action. Another process must end the service that serves the page: ask for it and return, or
+    /// the answer is lost.
     ///
     /// # Errors
-    /// Why it was not done, and what to do next.
+    /// The reason why it was not done, and the remedy.
     fn act(&self, target: &Target, verb: Verb, consent: Consent) -> Result<Reply, ControlError>;
 
-    /// Takes what became of requests that were finished by another process, or after the page had gone on.
+    /// Takes the results of requests that were finished by another process, or after the page had stopped
+    /// waiting.
     fn news(&self) -> Option<News> {
         None
     }
 
-    /// The address of a service's page, signed in; `None` when it has none now.
+    /// The address of a service's page, signed in; `None` if it has none now.
     ///
     /// # Errors
-    /// Its key is there and can't be used.
+    /// Its key exists and can't be used.
     fn signed_address(&self, service: &ServiceName) -> Result<Option<String>, ControlError>;
 
-    /// Signs in at a service whose address would otherwise hold its key, which a browser's history keeps.
-    /// Only for a browser that knows this host as 127.0.0.1. `None` where that can't be done.
+    /// Signs in at a service whose address would otherwise contain its key, which a browser's history keeps.
+    /// Only for a browser that uses 127.0.0.1 as this host. `None` if that isn't possible.
     fn sign_in(&self, _service: &ServiceName) -> Option<SignedIn> {
         None
     }
 }
 
-/// A way into a service's page without its key in the address.
+/// Access to a service's page without its key in the address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedIn {
     pub address: String,
@@ -139,7 +140,7 @@ pub struct SignedIn {
     pub cookie: String,
 }
 
-/// What an action is about.
+/// The subject of an action.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
     All,
@@ -155,7 +156,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// What can be asked for. Closed: no request can name anything else.
+/// The possible actions. Closed: no request can name anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
     Start,
@@ -185,40 +186,40 @@ impl Verb {
         }
     }
 
-    /// Reads [`Verb::word`].
+    /// Parses [`Verb::word`].
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|verb| verb.word() == word)
     }
 }
 
-/// Whether the person knows what is cut off.
+/// Whether the user knows which work is interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consent {
-    /// Not asked yet: work in progress is spared.
+    /// Not asked yet: services with work in progress are skipped.
     NotAsked,
-    /// "Do it all the same."
+    /// "Do it anyway."
     Given,
 }
 
-/// What came of an action.
+/// The result of an action.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
     /// It was done.
     Done(Vec<Line>),
-    /// It goes on by itself; `is_slow`: it was waited for.
+    /// It continues in the background; `is_slow`: after a timeout.
     Asked { is_slow: bool },
 }
 
-/// What became of a request that was finished elsewhere, or late.
+/// The result of a request that another process finished, or that came late.
 pub type News = Result<Vec<Line>, ControlError>;
 
-/// Why something was not done.
+/// The reason why an action was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
-    /// It would end this, too, or cut it off; with [`Consent::Given`] it is done.
+    /// It would end or interrupt this; with [`Consent::Given`] it is done.
     #[error("this would end: {}", .0.join("; "))]
     NeedsConsent(Vec<String>),
-    /// It could be done and should not be.
+    /// It is possible, but should not be done.
     #[error("{0}")]
     Refused(String),
     /// It was tried.
@@ -228,7 +229,7 @@ pub enum ControlError {
 
 /// The services' logs.
 pub trait Logs: Send + Sync + 'static {
-    /// The services that have printed something or may soon, in the order in which they are shown.
+    /// The services that have printed output or may soon, in the order in which they are shown.
     ///
     /// # Errors
     /// The folder of the logs can't be listed.
@@ -240,16 +241,16 @@ pub trait Logs: Send + Sync + 'static {
     /// One can't be opened or read.
     fn open(&self, stretches: &[Stretch]) -> Result<Merged, StoreError>;
 
-    /// What hides the project's secrets as they are now.
+    /// The masker of the project's current secrets.
     fn masker(&self) -> Masker;
 
     /// The path below the folder of a file that a program names; `None` if it is no file of the folder.
     fn file(&self, named: &str) -> Option<String>;
 
-    /// What happened to the services since then, oldest first.
+    /// The services' events since then, oldest first.
     fn events(&self, since: Timestamp) -> Vec<ServiceEvent>;
 
-    /// Begins to watch; what is printed from then on ends the next wait.
+    /// Starts watching; later output ends the next wait.
     fn watch(&self) -> Box<dyn Watching>;
 }
 
@@ -258,16 +259,16 @@ pub trait Notebooks: Send + Sync + 'static {
     /// Lists them, the one that was changed last first.
     fn list(&self) -> Listing;
 
-    /// Whether there is one at this path below the folder.
+    /// Returns true if there is one at this path below the folder.
     fn has(&self, path: &str) -> bool;
 
-    /// Reads one, and says when it was changed.
+    /// Reads one, with the time of its last change.
     ///
     /// # Errors
     /// There is none, it is too large, or it can't be read.
     fn read(&self, path: &str) -> Result<(Vec<u8>, Timestamp), NotRead>;
 
-    /// Makes one, over none that is there, and returns its path below the folder.
+    /// Creates one without overwriting, and returns its path below the folder.
     ///
     /// # Errors
     /// The folder can't be written to.
@@ -276,22 +277,22 @@ pub trait Notebooks: Send + Sync + 'static {
 
 /// The project's `.env`.
 pub trait Secrets: Send + Sync + 'static {
-    /// The names that the project can't do without.
+    /// The names that the project requires.
     fn required(&self) -> Vec<String>;
 
     /// The names in the file, in order.
     ///
     /// # Errors
-    /// When the file can't be read or understood.
+    /// The file can't be read or parsed.
     fn names(&self) -> Result<Vec<String>, SecretsError>;
 
-    /// The names that have a value that is not empty, read afresh.
+    /// The names that have a value that is not empty, read again each time.
     ///
     /// # Errors
-    /// When the file can't be read or understood.
+    /// The file can't be read or parsed.
     fn filled(&self) -> Result<BTreeSet<String>, SecretsError>;
 
-    /// Whether `key` is one of them.
+    /// Returns true if `key` is one of them.
     ///
     /// # Errors
     /// As [`Secrets::filled`].
@@ -302,32 +303,32 @@ pub trait Secrets: Send + Sync + 'static {
     /// Saves `value` unless `key` has a value that is not empty. Of two calls at once, one saves.
     ///
     /// # Errors
-    /// When the file can't hold the value, or can't be written. The message never shows it.
+    /// The file can't contain the value, or can't be written. The message never shows it.
     fn save_once(&self, key: &EnvKey, value: &SecretValue) -> Result<SetOnce, SecretsError>;
 
-    /// Saves `value` in place of whatever there is.
+    /// Saves `value`, replacing an existing one.
     ///
     /// # Errors
     /// As [`Secrets::save_once`].
     fn save(&self, key: &EnvKey, value: &SecretValue) -> Result<Written, SecretsError>;
 
-    /// Takes a name and its value out.
+    /// Removes a name and its value.
     ///
     /// # Errors
-    /// When the file can't be read or written.
+    /// The file can't be read or written.
     fn forget(&self, key: &str) -> Result<Unset, SecretsError>;
 }
 
-/// Why a secret was not saved, or not looked up.
+/// The reason why a secret was not saved, or not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretsError {
-    /// The person can mend it by giving another value.
+    /// The user can fix it with another value.
     #[error("{0}")]
     Unstorable(String),
-    /// The file is one that is not written to, such as a link; the person can mend that.
+    /// The file may not be written to, such as a link; the user can fix that.
     #[error("{0}")]
     Refused(String),
-    /// The disk is at fault.
+    /// The disk failed.
     #[error("{0}")]
     Failed(String),
 }

@@ -1,4 +1,4 @@
-//! What a question can be about: errors and logs of this folder's services, and its notebooks; with consent and
+//! The subjects of a question: errors and logs of this folder's services, and its notebooks; with consent and
 //! without secrets.
 
 use pipulate_core::chat::About;
@@ -8,26 +8,26 @@ use crate::log_page::is_traceback;
 use crate::notebook::{CellType, Notebook, Output};
 use crate::world::{Probes, World};
 
-/// How much of one log goes with a question, in bytes: models are given 4,096 tokens unless they are told otherwise.
+/// The most bytes of one log in a question: models get 4,096 tokens by default.
 const LONGEST: usize = 6_000;
-/// How many services' logs are offered, and how many notebooks of at most so many bytes.
+/// The number of offered logs, and of offered notebooks, and the size limit of these in bytes.
 const MOST: usize = 6;
 const MOST_NOTEBOOKS: usize = 3;
 const LARGEST_NOTEBOOK: u64 = 4 << 20;
-/// How much of one output of a notebook goes along, in bytes.
+/// The most bytes of one notebook output.
 const OUTPUT: usize = 1_000;
 
-/// Something that can be added to a question.
+/// Material that can be added to a question.
 pub(crate) struct Offer {
     pub(crate) about: About,
     /// The service whose log it is.
     log_of: Option<(String, ServiceState)>,
 }
 
-/// A question about this folder that needs no typing.
+/// A ready-made question about this folder.
 pub(crate) struct Suggestion {
     pub(crate) question: String,
-    /// What it is about, by its name.
+    /// Its subject, by name.
     pub(crate) about: Option<String>,
 }
 
@@ -39,7 +39,7 @@ impl Offer {
     }
 }
 
-/// All that is offered: errors, logs of what is in trouble, other logs, and the newest notebooks.
+/// All offers: errors, logs of services in trouble, other logs, and the newest notebooks.
 pub(crate) fn all(world: &World) -> Vec<Offer> {
     let mut services = world.status.status(Probes::Skip).services;
     services.sort_by_key(|service| service.state.is_well());
@@ -56,7 +56,7 @@ pub(crate) fn all(world: &World) -> Vec<Offer> {
     errors.into_iter().chain(logs).chain(notebooks(world)).collect()
 }
 
-/// The last traceback, and what was printed after it.
+/// The last traceback, and the lines after it.
 fn last_error(log: &[String]) -> &[String] {
     log.iter().rposition(|line| is_traceback(line)).map_or(&[], |begin| &log[begin..])
 }
@@ -73,7 +73,7 @@ fn notebooks(world: &World) -> Vec<Offer> {
     newest.filter_map(|found| offer(found.path)).collect()
 }
 
-/// Its cells and what they put out, as text.
+/// Its cells and their outputs, as text.
 fn in_words(notebook: &Notebook) -> String {
     let mut text = String::new();
     for (cell, number) in notebook.cells.iter().zip(1..) {
@@ -96,7 +96,7 @@ fn in_words(notebook: &Notebook) -> String {
     text
 }
 
-/// Those that were chosen, as they are now.
+/// The chosen ones, with their current contents.
 pub(crate) fn named(world: &World, names: &[String]) -> Vec<About> {
     if names.is_empty() {
         return Vec::new();
@@ -124,7 +124,7 @@ pub(crate) fn suggestions(offers: &[Offer]) -> Vec<Suggestion> {
     why.take(2).chain(what.take(1)).chain(plain).take(4).collect()
 }
 
-/// The last lines that fit, and how many bytes before them don't.
+/// The last lines that fit, and the number of bytes before them.
 fn end_of(text: &str) -> (String, usize) {
     let from = text.ceil_char_boundary(text.len().saturating_sub(LONGEST));
     let from = if from == 0 { 0 } else { text[from..].find('\n').map_or(from, |end| from + end + 1) };

@@ -1,4 +1,4 @@
-//! One answer: the model is chosen and asked, and what it says is shown and kept until it has ended.
+//! One answer: chooses a model, asks it, and shows and saves the answer until its end.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,46 +19,46 @@ use tokio::time::Instant;
 use crate::problem::Problem;
 use crate::world::{NoOllama, World};
 
-/// How long a piece of the answer may be missing on disk.
+/// The longest delay of saving a piece of the answer.
 const FLUSH: Duration = Duration::from_secs(2);
 /// The longest answer, in bytes.
 const LONGEST: usize = 128 << 10;
-/// After this much silence the page says what is waited for.
+/// The silence after which the page shows the reason for the wait.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// One answer that is being written, and what was said before it.
+/// One answer that is being generated, and the chat before it.
 pub(crate) struct Generation {
     before: Chat,
     progress: watch::Sender<Progress>,
     stop: Notify,
-    /// The page that asked, as long as its own request carries the answer.
+    /// The page that asked, while its own request carries the answer.
     asker: watch::Sender<Option<PageId>>,
-    /// Whether it is on disk to its end. From then on other code may write the chat.
+    /// True once it is completely on disk. From then on other code may write the chat.
     is_kept: Mutex<bool>,
 }
 
-/// An answer as far as it has come.
+/// The current state of an answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Progress {
     pub(crate) turn: Turn,
     pub(crate) phase: Phase,
 }
 
-/// What goes on.
+/// The phase of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Phase {
     Asking,
     /// The model is not in memory yet, which may take minutes.
     Loading,
-    /// It is, and says nothing.
+    /// The model is in memory, but silent.
     Waiting,
     Writing,
-    /// Nothing more: the end is in the turn. It may have happened that it could not be kept.
+    /// Finished: the outcome is in the turn. The error if it could not be saved.
     Over(Option<String>),
 }
 
-/// One page in one browser, by chance. Nothing is trusted to it: two of the same name would show
-/// some answers late.
+/// A random id of one page in one browser. Not relevant for security: with a duplicate, some answers would
+/// appear late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PageId(u64);
 
@@ -79,7 +79,7 @@ impl std::fmt::Display for PageId {
 }
 
 impl Generation {
-    /// An answer of which nothing was said yet.
+    /// An answer without any text yet.
     pub(super) fn new(before: Chat, turn: Turn, asker: Option<PageId>) -> Self {
         Self {
             before,
@@ -90,12 +90,12 @@ impl Generation {
         }
     }
 
-    /// Listens to the answer.
+    /// Subscribes to the answer.
     pub(crate) fn listen(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
     }
 
-    /// What was said before it.
+    /// The chat before the answer.
     pub(crate) fn before(&self) -> &Chat {
         &self.before
     }
@@ -108,16 +108,16 @@ impl Generation {
 
     /// Returns when it has ended.
     pub(crate) async fn over(&self) {
-        // It can't fail: the sender is part of this.
+        // It can't fail: `self` owns the sender.
         self.listen().wait_for(|progress| matches!(progress.phase, Phase::Over(_))).await.map(drop).ok();
     }
 
-    /// Returns once a page needs its stream for the answer: its own request does not carry it.
+    /// Returns once a page needs its stream for the answer, because its own request does not carry it.
     pub(crate) async fn needs_stream(&self, page: PageId) {
         self.asker.subscribe().wait_for(|asker| *asker != Some(page)).await.map(drop).ok();
     }
 
-    /// The whole chat as it is now.
+    /// The whole chat with the current answer.
     pub(crate) fn chat(&self) -> Chat {
         let mut chat = self.before.clone();
         chat.turns.push(self.progress.borrow().turn.clone());
@@ -128,7 +128,7 @@ impl Generation {
         self.progress.send_modify(change);
     }
 
-    /// Adds a piece and tells how long all of it is.
+    /// Adds a piece and returns the total length.
     fn add(&self, piece: Piece) -> usize {
         let mut length = 0;
         self.change(|Progress { turn, phase }| {
@@ -161,8 +161,7 @@ impl Generation {
         Ok(world.ask(move |world| own.write(world, id, save)).await??)
     }
 
-    /// Writes one at a time, and each time what is true then: a save may be slow, and an earlier one must not
-    /// overwrite a later one.
+    /// Writes the current state, one write at a time: a slow earlier save must not overwrite a later one.
     fn write(&self, world: &World, id: ChatId, save: Save) -> Result<(), StoreError> {
         let mut is_kept = self.is_kept.lock().unwrap_or_else(PoisonError::into_inner);
         if *is_kept {
@@ -173,7 +172,7 @@ impl Generation {
     }
 }
 
-/// What is saved of an answer.
+/// The extent of a save.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Save {
     SoFar,
@@ -200,7 +199,7 @@ pub(super) async fn run(
     generation.change(|progress| progress.phase = Phase::Over(error));
 }
 
-/// Chooses a model, asks it, and takes in its answer. An error is a fragment.
+/// Chooses a model, asks it, and receives its answer. The error is a fragment.
 async fn generate(
     world: &World,
     id: ChatId,
@@ -231,7 +230,7 @@ async fn generate(
     Ok(if summary.is_cut_off { Outcome::CutOff(effort) } else { Outcome::Whole(effort) })
 }
 
-/// Sends the request, and shows what is waited for.
+/// Sends the request, and shows the reason for the wait.
 async fn ask(
     client: &Client,
     model: &Model,
@@ -239,7 +238,7 @@ async fn ask(
     generation: &Generation,
 ) -> Result<Answer, Error> {
     generation.change(|progress| progress.turn.model.clone_from(&model.name));
-    // A server too old to tell what is in memory is no reason not to ask.
+    // A server too old to list its loaded models can still be asked.
     let is_known =
         |loaded: &[_]| loaded.iter().any(|one: &pipulate_ollama::model::Loaded| model.is_named(&one.name));
     if client.loaded().await.is_ok_and(|loaded| !model.is_cloud() && !is_known(&loaded)) {
@@ -260,7 +259,7 @@ async fn ask(
     }
 }
 
-/// Takes in all of an answer, and writes it to disk at most [`FLUSH`] late.
+/// Receives the whole answer, and writes it to disk at most [`FLUSH`] late.
 async fn receive(
     mut answer: Answer,
     world: &World,
@@ -285,7 +284,7 @@ async fn receive(
                 None => return Err("the answer ended early".to_owned()),
             },
             () = tokio::time::sleep_until(due), if unsaved_since.is_some() => {
-                // The end is saved again, and says why if it can't be.
+                // The final save repeats this, and reports errors.
                 let _saved = generation.save(world, id, Save::SoFar).await;
                 unsaved_since = None;
             }
@@ -293,7 +292,7 @@ async fn receive(
     }
 }
 
-/// Leaves of a piece what there is room for, in bytes; returns whether that is less than all of it.
+/// Cuts a piece to `room` bytes; returns true if it was longer.
 fn cut(piece: &mut Piece, room: usize) -> bool {
     let (Piece::Thinking(text) | Piece::Text(text)) = piece else { return false };
     let is_longer = text.len() > room;
@@ -310,7 +309,7 @@ pub(crate) fn to_markdown(chat: &Chat, model: &str) -> String {
     conversation(chat).to_markdown(model)
 }
 
-/// What was said in a chat, as a model is told it.
+/// The messages of a chat for the model.
 fn conversation(chat: &Chat) -> Conversation {
     let mut conversation = Conversation::default();
     conversation.instruct(chat.instructions.as_deref().unwrap_or_default());
@@ -321,7 +320,7 @@ fn conversation(chat: &Chat) -> Conversation {
     conversation
 }
 
-/// As long as it lives, the request of the page that asked carries the answer.
+/// While this exists, the request of the page that asked carries the answer.
 pub(crate) struct DirectListener(Arc<Generation>);
 
 impl DirectListener {

@@ -1,16 +1,16 @@
-//! A place in several logs, written as `server:120,worker:4096`.
+//! A position in several logs, written as `server:120,worker:4096`.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use pipulate_core::service::ServiceName;
 
-/// For each service the position in its whole output; 0 for those that are not named.
+/// The position in each service's whole output; 0 for unnamed services.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Cursor(BTreeMap<ServiceName, u64>);
 
 impl Cursor {
-    /// Reads what [`fmt::Display`] wrote. `None`: it is nothing that we wrote.
+    /// Parses the output of [`fmt::Display`]. `None` for any other text.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let pairs = text.split(',').filter(|pair| !pair.is_empty());
         let pair = |pair: &str| {
@@ -25,7 +25,7 @@ impl Cursor {
         self.0.get(service).copied().unwrap_or(0)
     }
 
-    /// One place in the output of one service.
+    /// A position in the output of one service.
     pub(crate) fn at(service: &ServiceName, position: u64) -> Self {
         Self([(service.clone(), position)].into())
     }
@@ -34,12 +34,12 @@ impl Cursor {
         self.0.insert(service.clone(), position);
     }
 
-    /// Whether nothing comes before it.
+    /// Returns true if nothing comes before it.
     pub(crate) fn is_at_start(&self) -> bool {
         self.0.values().all(|position| *position == 0)
     }
 
-    /// Goes on to where a later reading ended; services that it did not see stay where they were.
+    /// Advances to the end of a later reading; services that it did not include keep their position.
     pub(crate) fn advance(&mut self, later: Self) {
         self.0.extend(later.0);
     }

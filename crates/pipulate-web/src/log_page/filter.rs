@@ -1,4 +1,4 @@
-//! Which lines of the logs are shown.
+//! Selects the lines of the logs to show.
 
 use std::ops::Range;
 
@@ -7,19 +7,19 @@ use pipulate_core::service::ServiceName;
 
 use super::{Level, LogLine};
 
-/// How much memory a compiled expression may take, in bytes: anybody who is signed in can send one.
+/// The memory limit of a compiled expression, in bytes: any signed-in client can send one.
 const LARGEST_PATTERN: usize = 1 << 20;
-/// How many matches of a line are marked.
+/// The number of matches that are marked in a line.
 const MOST_MARKS: usize = 100;
 
 /// Selects lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct LogFilter {
-    /// All of them if there is none.
+    /// All services if there is none.
     pub(crate) service: Option<ServiceName>,
-    /// Only lines in which this is found.
+    /// Only matching lines.
     pub(crate) only: Option<Pattern>,
-    /// No line in which this is found.
+    /// No matching lines.
     pub(crate) without: Option<Pattern>,
     pub(crate) levels: Levels,
 }
@@ -30,12 +30,12 @@ impl LogFilter {
         Self { service: Some(service.clone()), ..Self::default() }
     }
 
-    /// Whether every line is shown.
+    /// Returns true if every line is shown.
     pub(crate) fn takes_all(&self) -> bool {
         self.only.is_none() && self.without.is_none() && self.levels.is_all()
     }
 
-    /// Whether a line is shown. What is searched is what is seen: a filter finds no secret.
+    /// Returns true if a line is shown. The filter sees the masked text: it finds no secret.
     pub(super) fn takes(&self, line: &LogLine) -> bool {
         if self.takes_all() {
             return true;
@@ -48,7 +48,7 @@ impl LogFilter {
         self.only.as_ref().is_none_or(finds) && !self.without.as_ref().is_some_and(finds)
     }
 
-    /// What to mark in a line's text.
+    /// The matches to mark in a line's text.
     pub(crate) fn found_in(&self, text: &str) -> Vec<Range<usize>> {
         let Some(only) = &self.only else { return Vec::new() };
         let found = only.regex.find_iter(text).map(|found| found.range());
@@ -56,7 +56,7 @@ impl LogFilter {
     }
 }
 
-/// A text or a regular expression, as it was typed. Capitals don't matter.
+/// A text or a regular expression, as typed. Case is ignored.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
     text: String,
@@ -64,20 +64,20 @@ pub(crate) struct Pattern {
     regex: Regex,
 }
 
-/// What a text in a filter is.
+/// The kind of a filter's text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum PatternKind {
-    /// Itself.
+    /// Literal.
     #[default]
     Text,
     Regex,
 }
 
 impl Pattern {
-    /// Reads a pattern; an empty text is none.
+    /// Parses a pattern; an empty text is none.
     ///
     /// # Errors
-    /// It is no regular expression, or one that is too large: why, as a fragment.
+    /// The regular expression is invalid or too large: why, as a fragment.
     pub(crate) fn parse(text: &str, kind: PatternKind) -> Result<Option<Self>, String> {
         if text.is_empty() {
             return Ok(None);
@@ -91,7 +91,7 @@ impl Pattern {
         Ok(Some(Self { text: text.to_owned(), kind, regex }))
     }
 
-    /// As it was typed.
+    /// As typed.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -109,12 +109,12 @@ impl PartialEq for Pattern {
 
 impl Eq for Pattern {}
 
-/// The levels as a person chooses them.
+/// The levels to choose from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LevelGroup {
     Error,
     Warning,
-    /// Also what says no level.
+    /// Includes lines without a level.
     Info,
     Debug,
 }
@@ -152,7 +152,7 @@ impl LevelGroup {
     }
 }
 
-/// Some levels.
+/// A set of levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Levels([bool; 4]);
 
@@ -163,7 +163,7 @@ impl Default for Levels {
 }
 
 impl Levels {
-    /// Those that are named; all if none is.
+    /// The named levels; all if the list is empty.
     pub(crate) fn named(names: &[String]) -> Self {
         let named = LevelGroup::ALL.map(|group| names.iter().any(|name| name == group.word()));
         if named.contains(&true) { Self(named) } else { Self::default() }

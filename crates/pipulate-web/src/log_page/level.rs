@@ -1,4 +1,4 @@
-//! How bad a line is, by what programs usually print: Python's logging, uvicorn, JupyterLab, tracebacks.
+//! The severity of a line, by common formats: Python's logging, uvicorn, JupyterLab, tracebacks.
 //!
 //! A service has one output for everything, so this is a guess; it only chooses a mark.
 
@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// What a line is marked as.
+/// The mark of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
-    /// It says none.
+    /// No level.
     Plain,
     Debug,
     Info,
@@ -20,7 +20,7 @@ pub(crate) enum Level {
 }
 
 impl Level {
-    /// The word in the markup, and for those who don't see colors; `None` where there is nothing to say.
+    /// The word in the markup, and for screen readers; `None` without a level.
     pub(crate) fn word(self) -> Option<&'static str> {
         match self {
             Self::Plain | Self::Info => None,
@@ -35,16 +35,16 @@ impl Level {
 /// Finds the level of each line in order: a traceback spans several lines.
 #[derive(Debug, Default)]
 pub(crate) struct LevelTracker {
-    /// By the services' places.
+    /// By the index of the service.
     in_traceback: BTreeMap<usize, bool>,
 }
 
-/// How far into a line a level is looked for.
+/// The part of a line that is searched for a level.
 const HEAD: usize = 64;
-/// The longest line of JSON that is read for its level, in bytes.
+/// The longest line of JSON that is parsed for its level, in bytes.
 const LONGEST_JSON: usize = 64 << 10;
 
-/// Whether a line is the first one of a Python traceback.
+/// Returns true for the first line of a Python traceback.
 pub(crate) fn is_traceback(line: &str) -> bool {
     line.trim_start_matches(['|', '+', '-', ' ']).starts_with("Traceback (most recent call last)")
 }
@@ -58,7 +58,7 @@ impl LevelTracker {
             return Level::Traceback;
         }
         if *in_traceback {
-            // The frames are indented; the first line that is not says what was raised.
+            // The frames are indented; the first line that is not has the exception.
             *in_traceback = line.is_empty() || line.starts_with([' ', '\t', '|']);
             return Level::Traceback;
         }
@@ -66,7 +66,7 @@ impl LevelTracker {
     }
 }
 
-/// The level that a line of JSON names as Python's and JavaScript's loggers do.
+/// The level in a line of JSON, as Python's and JavaScript's loggers write it.
 fn json_level(line: &str) -> Option<Level> {
     if !line.starts_with('{') || !line.ends_with('}') || line.len() > LONGEST_JSON {
         return None;
@@ -74,7 +74,7 @@ fn json_level(line: &str) -> Option<Level> {
     let fields: serde_json::Map<String, Value> = serde_json::from_str(line).ok()?;
     const NAMES: [&str; 6] = ["level", "levelname", "severity", "lvl", "log_level", "log.level"];
     let named = NAMES.into_iter().find_map(|name| Some((name, fields.get(name)?)));
-    // Python's `levelno` goes from 10 (debug) to 50, what pino and bunyan write as `level` from 10 (trace) to 60.
+    // Python's `levelno` ranges from 10 (debug) to 50, the `level` of pino and bunyan from 10 (trace) to 60.
     let levelno = || Some(("levelno", fields.get("levelno")?));
     match named.or_else(levelno)? {
         (_, Value::String(word)) => named_level(word),
@@ -121,7 +121,7 @@ fn level_word(line: &str) -> Level {
     }
 }
 
-/// Whether a word stands there by itself. `ValueError:` is one that ends in `Error:`.
+/// Returns true if a separate word is there. `ValueError:` counts as one that ends in `Error:`.
 fn has_word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(place, _)| {
         let before = text[..place].chars().next_back();

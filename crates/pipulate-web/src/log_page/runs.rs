@@ -1,6 +1,7 @@
-//! Where the runs of services begin among lines that are read in order.
+//! Finds the beginnings of services' runs among lines that are read in order.
 //!
-//! Of the last run the log's index knows the place. Of earlier ones supervisor.log knows the time, as far as it is kept.
+//! The log's index has the position of the last run's start. supervisor.log has the times of earlier starts,
+//! as far as they are kept.
 
 use std::collections::VecDeque;
 
@@ -12,27 +13,27 @@ use pipulate_store::own_log::{EventKind, ServiceEvent};
 
 use super::LogLine;
 
-/// The runs of each service, by its place.
+/// The runs of each service, by its index.
 pub(super) struct Runs(Vec<Service>);
 
 struct Service {
     last: LastRun,
-    /// When earlier runs began, oldest first.
+    /// The start times of earlier runs, oldest first.
     earlier: Vec<Timestamp>,
-    /// The first line that was seen, and the time of the last one.
+    /// The first line that was read, and the time of the last one.
     first: Option<(u64, Timestamp)>,
     seen: Option<Timestamp>,
-    /// The next line that is shown begins a run.
+    /// The next shown line begins a run.
     is_due: bool,
 }
 
 #[derive(Clone, Copy)]
 enum LastRun {
-    /// It begins at or after this position, and no line before it was seen.
+    /// It begins at or after this position, and no line before that was read.
     Ahead(u64),
-    /// Lines before this position were seen.
+    /// Lines before this position were read.
     Near(u64),
-    /// It has begun, or it is not known where.
+    /// It has begun, or its position is unknown.
     Over,
 }
 
@@ -51,7 +52,7 @@ impl Runs {
         Self::new(services.iter().enumerate().map(service))
     }
 
-    /// Of services by the position of the last start and the times of the earlier ones.
+    /// From each service's position of the last start and times of the earlier ones.
     pub(super) fn new(starts: impl Iterator<Item = (Option<u64>, Vec<Timestamp>)>) -> Self {
         let service = |(last, earlier): (Option<u64>, _)| {
             let last = last.map_or(LastRun::Over, LastRun::Ahead);
@@ -78,12 +79,12 @@ impl Runs {
         }
     }
 
-    /// Whether a line that is shown is the first one of a run.
+    /// Returns true if a shown line is the first one of a run.
     pub(super) fn take(&mut self, line: &LogLine) -> bool {
         std::mem::take(&mut self.0[line.place].is_due)
     }
 
-    /// Marks the lines before which none was seen.
+    /// Marks the first read line of each service if it begins a run.
     pub(super) fn mark_first(&self, merged: &Merged, lines: &mut VecDeque<LogLine>) {
         for (place, service) in self.0.iter().enumerate() {
             let Some((offset, time)) = service.first else { continue };

@@ -168,11 +168,11 @@ fn the_first_line_of_a_run_is_marked_once_wherever_reading_begins() {
         let begins = begins.into_iter().collect::<Vec<_>>();
         assert_eq!(begun(runs(Some(start), &[]), offsets, false), begins, "{start}");
     }
-    // Of earlier runs only the time is known, and of some lines not even that.
+    // Earlier runs only have a time, and some lines not even that.
     let offsets = [0, 10, 20, 30, 40, 50];
     assert_eq!(begun(runs(Some(40), &[5, 7, 30]), &offsets, true), [10, 30, 40]);
     assert_eq!(begun(runs(Some(40), &[5, 30]), &offsets, false), [40]);
-    // A line that is left out hands it on.
+    // A filtered line passes the mark on.
     let mut left_out = runs(Some(20), &[]);
     left_out.see(&line(20, false));
     left_out.see(&line(30, false));
@@ -192,7 +192,7 @@ fn every_start_is_marked_also_where_a_page_begins_with_it() {
     let web = ServiceName::parse("web").unwrap();
     let mut capture = Capture::open(&layout, &web, limits).unwrap();
     for run in 0..4 {
-        // Moments that the index tells apart.
+        // Times that the index can distinguish.
         let begin = Timestamp::now();
         let later = |than: Timestamp| {
             while Timestamp::now().duration_since(than).as_millis() < 12 {

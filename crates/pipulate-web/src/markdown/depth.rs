@@ -1,9 +1,8 @@
-//! Markdown in which no line opens more than so many quotes and lists: the parser compares each line with
-//! everything that is open.
+//! Limits the number of quotes and lists that a line opens: the parser compares each line with all open ones.
 
 use std::borrow::Cow;
 
-/// The text, in which a marker that stands too deep is escaped and thus a part of the text.
+/// The text with too deep markers escaped, which makes them part of the text.
 pub(super) fn limited(markdown: &str, deepest: usize) -> Cow<'_, str> {
     let mut result = String::new();
     let mut copied = 0;
@@ -22,7 +21,7 @@ pub(super) fn limited(markdown: &str, deepest: usize) -> Cow<'_, str> {
     Cow::Owned(result + &markdown[copied..])
 }
 
-/// Where a line has a marker of a quote or a list that stands too deep.
+/// The position of a line's first quote or list marker that is too deep.
 fn too_deep(line: &str, deepest: usize) -> Option<usize> {
     let bytes = line.as_bytes();
     let mut level = 0;
@@ -33,7 +32,7 @@ fn too_deep(line: &str, deepest: usize) -> Option<usize> {
             columns += if *byte == b'\t' { 4 } else { 1 };
             at += 1;
         }
-        // Two columns are the least that what is inside of a list is indented by.
+        // The contents of a list are indented by at least two columns.
         level += columns.saturating_sub(1) / 2;
         let (escaped, after) = marker(bytes, at)?;
         if level >= deepest {
@@ -44,7 +43,7 @@ fn too_deep(line: &str, deepest: usize) -> Option<usize> {
     }
 }
 
-/// The marker at a place: which of its characters to escape, and where it ends.
+/// The marker at a position: the character to escape, and its end.
 fn marker(line: &[u8], at: usize) -> Option<(usize, usize)> {
     let is_end = |at: usize| line.get(at).is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
     match line.get(at)? {

@@ -70,7 +70,7 @@ fn what_is_added_to_a_text_changes_only_its_last_block() {
     let mut before: Vec<String> = Vec::new();
     for (end, _) in text.char_indices() {
         let now: Vec<String> = blocks(&text[..end]).into_iter().map(|block| block.0).collect();
-        // Where there are fewer, a page gets all of them.
+        // With fewer blocks, a page gets all of them.
         if now.len() >= before.len() {
             let kept = before.len().saturating_sub(1);
             assert_eq!(now[..kept], before[..kept], "{:?}", &text[..end]);
@@ -111,8 +111,8 @@ fn nothing_stands_deeper_than_a_hundred_levels_and_all_of_it_is_shown() {
 
 #[test]
 fn an_answer_takes_time_in_proportion_to_its_length() {
-    // The best of a few, as time on this very thread: whoever else is busy does not count. The thread's own
-    // clock is exact where what /proc says of it may be a tick old.
+    // The best of a few, as CPU time of this thread, which excludes other load. The thread's own clock is
+    // exact where /proc may be a tick behind.
     let cpu = || {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
         Duration::try_from(time).unwrap()
@@ -125,11 +125,11 @@ fn an_answer_takes_time_in_proportion_to_its_length() {
         };
         (0..5).map(|_| measure()).min().unwrap().as_secs_f64()
     };
-    // Every line of them stands inside everything that the first one opened.
+    // Each line is inside everything that the first one opened.
     for marker in ["> ", "- ", "1. "] {
         let text = |length: usize| format!("{}a\n{}", marker.repeat(length), "b\n".repeat(2 * length));
         let ratio = cost(&text(8_000)) / cost(&text(500));
-        // In proportion it would be 16, by the square 256.
+        // Linear growth would be 16, quadratic 256.
         assert!(ratio < 64.0, "{marker}: sixteen times the length takes {ratio:.1} times as long");
     }
 }

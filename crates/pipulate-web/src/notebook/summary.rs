@@ -1,4 +1,4 @@
-//! What a card says about a notebook: its title, its last image, and how its last run went.
+//! A notebook's summary for a card: its title, its last image, and the result of its last run.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,14 +8,14 @@ use super::{CellType, MimeBundle, Notebook, Output};
 
 /// The longest title, in characters.
 const LONGEST_TITLE: usize = 120;
-/// How many Markdown cells a heading is looked for in, and how much of each, in bytes.
+/// The number of Markdown cells that are searched for a heading, and the bytes of each.
 const CELLS: usize = 20;
 const CELL_BYTES: usize = 16 << 10;
 /// The largest image that is shown, in bytes, and in pixels.
 const LARGEST_IMAGE: usize = 8 << 20;
 const MOST_PIXELS: u64 = 64 << 20;
 
-/// What a card says about a notebook.
+/// The summary of a notebook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Summary {
     /// Its first heading.
@@ -25,7 +25,7 @@ pub(crate) struct Summary {
     pub(crate) run: Run,
 }
 
-/// How the last run went, as the outputs say.
+/// The result of the last run, from the outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Run {
     /// No cell has a number.
@@ -36,14 +36,14 @@ pub(crate) enum Run {
     /// It was not read yet.
     Unread,
     TooLarge,
-    /// Why it can't be read.
+    /// The reason why it can't be read.
     Broken(String),
 }
 
-/// The kind that can do more than be seen, if it is opened as a page.
+/// The only kind of image that is active when it is opened as a page.
 pub(crate) const SVG: &str = "image/svg+xml";
 
-/// An image of a kind that can do nothing but be seen as one.
+/// An image whose kind is passive as an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Image {
     pub(crate) content_type: &'static str,
@@ -51,7 +51,7 @@ pub(crate) struct Image {
 }
 
 impl Summary {
-    /// Sums a notebook's file up.
+    /// Summarizes a notebook's file.
     pub(crate) fn of(file: &[u8]) -> Self {
         match Notebook::parse(file) {
             Ok(notebook) => {
@@ -61,13 +61,13 @@ impl Summary {
         }
     }
 
-    /// Of a notebook whose file says nothing.
+    /// An empty summary.
     pub(crate) fn nothing(run: Run) -> Self {
         Self { title: None, image: None, run }
     }
 }
 
-/// The first heading in it.
+/// Its first heading.
 pub(crate) fn title(notebook: &Notebook) -> Option<String> {
     let cells = notebook.cells.iter().filter(|cell| cell.cell_type == CellType::Markdown).take(CELLS);
     cells
@@ -118,7 +118,7 @@ fn run(notebook: &Notebook) -> Run {
 }
 
 impl Image {
-    /// Decodes the image of an output; `None` if it has none, or one that is not what it says it is.
+    /// Decodes the image of an output; `None` if it has none, or an invalid one.
     pub(crate) fn of(data: &MimeBundle) -> Option<Self> {
         let of = |content_type, text: &Option<String>| {
             let text = text.as_ref().filter(|text| text.len() < LARGEST_IMAGE / 3 * 4)?;
@@ -135,7 +135,7 @@ impl Image {
         of("image/png", &data.png).or_else(|| of("image/jpeg", &data.jpeg)).or_else(svg)
     }
 
-    /// Whether it begins as its kind does, and needs no more memory than a picture should.
+    /// Returns true if it begins like its kind, and needs a reasonable amount of memory.
     fn is_genuine(&self) -> bool {
         if self.content_type == "image/jpeg" {
             return self.bytes.starts_with(b"\xff\xd8\xff");

@@ -52,7 +52,7 @@ fn what_is_missing_or_of_another_kind_is_no_fault() {
         ] },
     ]);
     let with_fault = Notebook::parse(&file(&odd));
-    // An output without a type is none of any format.
+    // An output needs a type in every format.
     assert!(matches!(with_fault, Err(NotANotebook::Broken(_))), "{with_fault:?}");
     let mut cells = odd;
     cells[2]["outputs"].as_array_mut().unwrap().remove(0);

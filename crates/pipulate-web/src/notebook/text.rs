@@ -1,4 +1,4 @@
-//! Text that may be written as one string or as a list of strings, and the texts of an output by their kind.
+//! Text that may be one string or a list of strings, and the texts of an output by their kind.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,11 +6,11 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A text. What is no text counts as empty.
+/// A text. A value that isn't text counts as empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Text(pub(crate) String);
 
-/// Whether a value is there and not null.
+/// True if a value is there and not null.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Truthy(pub(crate) bool);
 
@@ -19,7 +19,7 @@ pub(crate) struct Truthy(pub(crate) bool);
 pub(crate) struct MimeBundle {
     pub(crate) png: Option<String>,
     pub(crate) jpeg: Option<String>,
-    /// It may hold scripts: it is shown as an image only.
+    /// It may contain scripts: it is shown as an image only.
     pub(crate) svg: Option<String>,
     pub(crate) html: Option<String>,
     pub(crate) markdown: Option<String>,
@@ -103,7 +103,7 @@ impl<'de> Deserialize<'de> for MimeBundle {
     }
 }
 
-/// The images of a cell. What is no object of them counts as none.
+/// The images of a cell. A value that isn't an object counts as none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Attachments(pub(crate) BTreeMap<String, MimeBundle>);
 

@@ -1,4 +1,4 @@
-//! What each service used, in steps that are long enough for an hour in one picture.
+//! The resource usage of each service, in steps long enough to show an hour in one picture.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use pipulate_core::service::ServiceName;
 
 use super::Sample;
 
-/// How long a step is.
+/// The length of a step.
 pub(crate) const STEP: SignedDuration = SignedDuration::from_secs(20);
 
 /// The steps of each service, oldest first.
@@ -21,7 +21,7 @@ pub(crate) struct Use {
     pub(crate) at: Timestamp,
     /// In percent of one core, the mean of its samples.
     pub(crate) cpu: f64,
-    /// In bytes, the most of its samples.
+    /// In bytes, the maximum of its samples.
     pub(crate) memory: u64,
     samples: f64,
 }
@@ -54,7 +54,7 @@ impl Usage {
         });
     }
 
-    /// The steps of a service that are over by then.
+    /// The completed steps of a service.
     pub(crate) fn of(&self, service: &ServiceName, now: Timestamp) -> &[Use] {
         let steps = self.0.get(service).map(Vec::as_slice).unwrap_or_default();
         &steps[..steps.partition_point(|step| step.at + STEP <= now)]

@@ -1,4 +1,4 @@
-//! `/apps/…`: a notebook becomes a web app, after a look at what would be written.
+//! `/apps/…`: makes a web app of a notebook, after showing the plan.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
@@ -14,8 +14,7 @@ use crate::state::AppState;
 use crate::views::apps;
 use crate::world::{AppPlace, AppPlan, Consent, Folder, NoApp, Probes, Target, Verb, World};
 
-/// Shows what would be written, and asks. Where there is an app of the notebook, leads to that, unless another one
-/// is wished for.
+/// Shows the plan, and asks. Redirects to an existing app of the notebook, unless another one is requested.
 pub(crate) async fn ask(
     State(state): State<AppState>,
     path: Result<Path<String>, PathRejection>,
@@ -39,7 +38,7 @@ pub(crate) async fn ask(
     Ok(answer.await?)
 }
 
-/// Writes what was agreed to, and starts it.
+/// Writes the confirmed files, and starts the app.
 pub(crate) async fn make(
     State(state): State<AppState>,
     path: Result<Path<String>, PathRejection>,
@@ -61,13 +60,13 @@ pub(crate) async fn make(
     let started = match carry_out(&state, &target, verb, Consent::NotAsked).await {
         Ok(Ok(notice)) => Ok(notice.text),
         Ok(Err(error)) => Err(error.to_string()),
-        // What was written is told, whatever became of the start.
+        // The written files are reported, even if the start failed.
         Err(problem) => Err(problem.text().into_owned()),
     };
     Ok(apps::made(state.folder(), &path, &plan, &started).into_response())
 }
 
-/// What makes the new program answer: the service may run another one now.
+/// The verb that makes the new program answer: the service may be running another one.
 fn verb_for(world: &World, plan: &AppPlan) -> Verb {
     let status = world.status.status(Probes::Skip);
     let runs = status.service(plan.service.as_str()).is_some_and(|service| service.is_there());
@@ -78,7 +77,7 @@ fn refused(folder: &Folder, path: &str, refusal: &NoApp) -> Response {
     (StatusCode::CONFLICT, apps::refused(folder, path, refusal)).into_response()
 }
 
-/// A notebook of the folder; anything else is no page.
+/// A notebook of the folder; any other path is not found.
 async fn known(state: &AppState, path: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
     let path = path.map_err(|_| Problem::NotFound)?.0;
     let sought = path.clone();

@@ -1,4 +1,4 @@
-//! `/static/…`: the embedded files, kept by browsers as long as their address fits their content.
+//! `/static/…`: the embedded files, cached by browsers if the address has their version.
 
 use axum::extract::RawQuery;
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! `/chat…`: asking the local LLM, and what it answers while it does.
+//! `/chat…`: questions to the local LLM, and its streamed answers.
 
 use std::time::Duration;
 
@@ -25,17 +25,17 @@ use crate::state::AppState;
 use crate::views::chat::{self as view, ChatLink, ChatPage, Rendered, Shown, Transcript};
 use crate::world::World;
 
-/// The longest question, in bytes. No model that runs here looks at so much.
+/// The longest question, in bytes. No local model takes in more.
 const LONGEST_QUESTION: usize = 256 << 10;
-/// The same of what a model is told beforehand, and of a chat's name.
+/// The longest instructions, and the longest name of a chat, in bytes.
 const LONGEST_INSTRUCTIONS: usize = 16 << 10;
 const LONGEST_NAME: usize = 200;
 /// The time between two parts of an answer.
 const PACE: Duration = Duration::from_millis(80);
-/// How long a browser without scripts waits for the whole answer; then it looks again and again.
+/// The time that a browser without scripts waits for the whole answer; then it polls.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The newest chat that can be read, or one that begins here.
+/// The newest readable chat, or a new one.
 pub(crate) async fn newest(
     State(state): State<AppState>,
     RawQuery(query): RawQuery,
@@ -49,7 +49,7 @@ pub(crate) async fn newest(
     page(&state, id, deleted).await
 }
 
-/// Leads to a chat in which nothing was said; it is kept when something is.
+/// Redirects to an empty chat, which is saved with its first message.
 pub(crate) async fn new() -> Redirect {
     to(fresh())
 }
@@ -91,7 +91,7 @@ pub(crate) async fn allow(State(state): State<AppState>, mut fields: Fields) -> 
     Ok(chat.map_or_else(|| Redirect::to(addresses::CHAT), to))
 }
 
-/// What happens in a chat, for a page as long as it is open.
+/// The events of a chat, for a page as long as it is open.
 pub(crate) async fn events(
     State(state): State<AppState>,
     Name(id): Name,
@@ -136,7 +136,7 @@ async fn attend(
     }
 }
 
-/// Asks in a chat of its own.
+/// Asks in a new chat.
 pub(crate) async fn ask_anew(
     state: State<AppState>,
     audience: Audience,
@@ -159,7 +159,7 @@ pub(crate) async fn ask(
     answer(&state, audience, id, Prompt::Question { text: question, about }, fields).await
 }
 
-/// Has a question answered anew, or another one in its place.
+/// Answers a question again, or an edited version of it.
 pub(crate) async fn retry(
     State(state): State<AppState>,
     audience: Audience,
@@ -193,7 +193,7 @@ async fn answer(
             })?
         }
         Audience::Page => {
-            // Over or not, the page shows it.
+            // Finished or not, the page shows it.
             let _late = tokio::time::timeout(PATIENCE, listener.generation().over()).await;
             to(id).into_response()
         }
@@ -201,7 +201,7 @@ async fn answer(
     Ok(([(VARY, htmx::VARY)], answer).into_response())
 }
 
-/// Shows another version of a question and of what was said after it.
+/// Shows another version of a question and its follow-up.
 pub(crate) async fn show_version(
     State(state): State<AppState>,
     audience: Audience,
@@ -227,7 +227,7 @@ pub(crate) async fn show_version(
     Ok(told_by_stream(audience, id))
 }
 
-/// Stops an answer; what was said is kept.
+/// Stops an answer; the text so far is kept.
 pub(crate) async fn stop(State(state): State<AppState>, audience: Audience, Name(id): Name) -> Response {
     if let Some(generation) = state.generations().of(id) {
         generation.stop().await;
@@ -235,7 +235,7 @@ pub(crate) async fn stop(State(state): State<AppState>, audience: Audience, Name
     told_by_stream(audience, id)
 }
 
-/// Sets what a chat is called and what the model is told in it before everything else.
+/// Sets the name of a chat and the instructions for the model.
 pub(crate) async fn settings(
     State(state): State<AppState>,
     Name(id): Name,
@@ -254,7 +254,7 @@ pub(crate) async fn settings(
     Ok(to(id))
 }
 
-/// All of a chat as a file for people.
+/// The whole chat as a file for people.
 pub(crate) async fn export(State(state): State<AppState>, Name(id): Name) -> Result<Response, Problem> {
     let transcript = transcript(&state, id).await?;
     let disposition = format!("attachment; filename=\"chat-{id}.md\"");
@@ -262,13 +262,13 @@ pub(crate) async fn export(State(state): State<AppState>, Name(id): Name) -> Res
     Ok((headers, transcript.to_markdown()).into_response())
 }
 
-/// Takes a chat away, which can be undone for a while.
+/// Deletes a chat, which can be undone for a while.
 pub(crate) async fn delete(State(state): State<AppState>, Name(id): Name) -> Result<Redirect, Problem> {
     chat::to_its_end(async move {
         if let Some(generation) = state.generations().of(id) {
             generation.stop().await;
         }
-        // An answer that begins now would bring the chat back.
+        // An answer that begins now would recreate the chat.
         let chat_lock = state.generations().claim(id)?;
         let remove = move |world: &World| {
             let _until_gone = chat_lock;
@@ -281,7 +281,7 @@ pub(crate) async fn delete(State(state): State<AppState>, Name(id): Name) -> Res
     .await
 }
 
-/// Brings a chat back that was deleted.
+/// Restores a deleted chat.
 pub(crate) async fn restore(State(state): State<AppState>, Name(id): Name) -> Result<Redirect, Problem> {
     if !state.ask(move |world| world.chat.chats().bring_back(id)).await?? {
         return Err(Problem::Refused("this chat can no longer be brought back".to_owned()));
@@ -290,7 +290,7 @@ pub(crate) async fn restore(State(state): State<AppState>, Name(id): Name) -> Re
     Ok(to(id))
 }
 
-/// Asks why a service is as it is, in a chat of its own, and leads there.
+/// Asks why a service is in its state, in a new chat, and redirects there.
 pub(crate) async fn why(
     State(state): State<AppState>,
     Path(name): Path<String>,
@@ -317,7 +317,7 @@ pub(crate) async fn why(
     Ok(to(id).into_response())
 }
 
-/// An open page hears over its stream what has changed.
+/// An open page gets the changes over its stream.
 fn told_by_stream(audience: Audience, id: ChatId) -> Response {
     match audience {
         Audience::Fragment => StatusCode::NO_CONTENT.into_response(),
@@ -333,7 +333,7 @@ fn to(id: ChatId) -> Redirect {
     Redirect::to(&format!("{}{id}", addresses::CHATS))
 }
 
-/// What was said in a chat, and whether it goes on.
+/// The messages of a chat, including a running answer.
 async fn transcript(state: &AppState, id: ChatId) -> Result<Transcript, Problem> {
     match state.generations().of(id) {
         Some(generation) => Ok(Transcript::running(&generation)),
@@ -341,7 +341,7 @@ async fn transcript(state: &AppState, id: ChatId) -> Result<Transcript, Problem>
     }
 }
 
-/// All chats. Where they can't be listed, the chat itself says why.
+/// All chats. If they can't be listed, the chat itself reports why.
 async fn chats(state: &AppState) -> Vec<ChatLink> {
     state.ask(links).await.ok().and_then(Result::ok).unwrap_or_default()
 }
@@ -352,7 +352,7 @@ fn links(world: &World) -> Result<Vec<ChatLink>, StoreError> {
     Ok(chats.ids()?.into_iter().map(|id| ChatLink { id, title: chats.title(id).ok() }).collect())
 }
 
-/// Sends all of an answer, from what was said so far to its end; returns the mark of all that was sent.
+/// Sends an answer, from the current text to its end; returns the mark of everything that was sent.
 async fn follow(
     sender: &Sender,
     state: &AppState,
@@ -367,7 +367,7 @@ async fn follow(
         sender.send(&whole.mark(), &whole.event(None).unwrap_or_default()).await?;
         let Some(progress) = transcript.goes_on() else { return Ok(whole.mark()) };
         let mut shown = Shown::of(progress);
-        // As long as it goes on, what is added is enough.
+        // While it continues, the additions are enough.
         loop {
             news.changed().await.map_err(|_| Gone)?;
             let more = {
@@ -379,14 +379,14 @@ async fn follow(
             };
             if !more.is_empty() {
                 sender.send("", &more).await?;
-                // The last block comes anew each time, however many words came meanwhile.
+                // The last block is sent again each time, however many words were added.
                 tokio::time::sleep(PACE).await;
             }
         }
     }
 }
 
-/// The name of a chat in an address; anything else is no page.
+/// The name of a chat in an address; any other is not found.
 pub(crate) struct Name(ChatId);
 
 impl<S: Send + Sync> FromRequestParts<S> for Name {

@@ -1,4 +1,4 @@
-//! `/login`: a code becomes a session.
+//! `/login`: exchanges a code for a session.
 
 use axum::Extension;
 use axum::extract::{RawQuery, State};
@@ -12,7 +12,7 @@ use crate::sign::ClockReading;
 use crate::state::AppState;
 use crate::views;
 
-/// Signs in with `?code=…`. Whoever is signed in already just gets the page, whatever the code.
+/// Signs in with `?code=…`. A client with a session is redirected, with any code.
 pub(crate) async fn enter(
     State(state): State<AppState>,
     Extension(site): Extension<Site>,
@@ -26,7 +26,7 @@ pub(crate) async fn enter(
     let Some(code) = code_of(query.as_deref()) else { return Ok(how_to(&state)) };
     authenticator.admit(code, ClockReading::now()).map_err(Problem::SignInAgain)?;
     let (name, session) = (authenticator.cookie_name(), authenticator.new_session()?);
-    // One that was given by HTTPS never travels without.
+    // A cookie that was set by HTTPS is never sent without.
     let secure = if site.is_secure() { "; Secure" } else { "" };
     let cookie = format!("{name}={session}; HttpOnly; SameSite=Strict; Path=/{secure}");
     Ok(([(SET_COOKIE, cookie)], Redirect::to("/")).into_response())

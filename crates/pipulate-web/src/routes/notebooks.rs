@@ -1,4 +1,4 @@
-//! `/notebooks/…` and `/outputs/…`: the folder's notebooks to look at, and the way to them in JupyterLab.
+//! `/notebooks/…` and `/outputs/…`: previews of the folder's notebooks, and redirects to JupyterLab.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -18,10 +18,10 @@ use crate::state::AppState;
 use crate::views::notebook::{self, NotebookPage};
 use crate::world::World;
 
-/// The longest path that is looked for, in bytes.
+/// The longest path that is accepted, in bytes.
 pub(crate) const LONGEST_PATH: usize = 4 << 10;
 
-/// A notebook to look at.
+/// The preview of a notebook.
 pub(crate) async fn show(
     State(state): State<AppState>,
     path: Result<Path<String>, PathRejection>,
@@ -76,7 +76,7 @@ async fn one_image(
                 [(CONTENT_TYPE, image.content_type), (CACHE_CONTROL, "private, max-age=31536000, immutable")];
             let mut answer = (headers, image.bytes).into_response();
             if image.content_type == SVG {
-                // Opened as a page, too, it can do nothing.
+                // Opened as a page, it is inactive, too.
                 let policy =
                     HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
                 answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
@@ -86,7 +86,7 @@ async fn one_image(
         .await?
 }
 
-/// A notebook's file, or what is wrong with it.
+/// A notebook's file, or the error.
 enum Read {
     Notebook(Notebook, i128),
     Unreadable(StatusCode, String),
@@ -117,7 +117,7 @@ fn read(world: &World, path: &str) -> Result<Read, Problem> {
     })
 }
 
-/// Leads to a notebook in JupyterLab, signed in.
+/// Redirects to a notebook in JupyterLab, signed in.
 pub(crate) async fn open(
     State(state): State<AppState>,
     headers: HeaderMap,
@@ -131,7 +131,7 @@ pub(crate) async fn open(
     lead_to(&state, &headers, jupyter()?, Some(path)).await
 }
 
-/// Leads to a file of the folder in JupyterLab.
+/// Redirects to a file of the folder in JupyterLab.
 pub(crate) async fn open_file(
     State(state): State<AppState>,
     headers: HeaderMap,
@@ -143,25 +143,25 @@ pub(crate) async fn open_file(
     lead_to(&state, &headers, jupyter()?, Some(path)).await
 }
 
-/// Makes an empty notebook and leads to it in JupyterLab.
+/// Creates an empty notebook and redirects to it in JupyterLab.
 pub(crate) async fn create(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, Problem> {
     make(&state, &headers, None).await
 }
 
-/// Makes a notebook of code from an answer, and leads to it in JupyterLab.
+/// Creates a notebook from an answer's code, and redirects to it in JupyterLab.
 pub(crate) async fn insert(
     State(state): State<AppState>,
     headers: HeaderMap,
     mut fields: Fields,
 ) -> Result<Response, Problem> {
     let code = fields.take("code").ok_or(Problem::BodyBroken)?;
-    // A form sends line breaks of its own.
+    // Forms send CRLF line breaks.
     make(&state, &headers, Some(code.replace("\r\n", "\n").trim_end().to_owned())).await
 }
 
 async fn make(state: &AppState, headers: &HeaderMap, code: Option<String>) -> Result<Response, Problem> {
     let jupyter = jupyter()?;
-    // Nothing is made that can't be opened.
+    // Only create a notebook that can be opened.
     lead_to(state, headers, jupyter.clone(), None).await?;
     let path = state
         .ask(move |world| world.notebooks.create(code.as_deref().map_or(New::Empty, New::Code)))

@@ -1,4 +1,4 @@
-//! `/secrets…`: names and whether they have a value. No value ever comes out.
+//! `/secrets…`: names and whether they have a value. No value is ever sent out.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -26,7 +26,7 @@ async fn page(state: &AppState, complaint: Option<Complaint>) -> Result<Markup, 
     Ok(secrets::page(state.folder(), &page, state.zone()))
 }
 
-/// Saves a value, over whatever was there.
+/// Saves a value, replacing an existing one.
 pub(crate) async fn save(State(state): State<AppState>, mut fields: Fields) -> Result<Response, Problem> {
     let name = fields.take("name").ok_or(Problem::BodyBroken)?;
     let value = fields.take("value").map(SecretValue::new).ok_or(Problem::BodyBroken)?;
@@ -47,9 +47,9 @@ pub(crate) async fn save(State(state): State<AppState>, mut fields: Fields) -> R
     }
 }
 
-/// Why nothing was saved.
+/// The reason why no value was saved.
 enum Refused {
-    /// The person can give another one.
+    /// The user can enter another one.
     Value(Complaint),
     File(SecretsError),
 }
@@ -67,7 +67,7 @@ fn key_for(name: &str, value: &SecretValue) -> Result<EnvKey, Complaint> {
     Ok(key)
 }
 
-/// Whether a name stands where the value should. Then what stands in the name's place is a value, which no page shows.
+/// Returns true if the value looks like a name. Then the name field has a value, which no page may show.
 fn are_swapped(value: &SecretValue) -> bool {
     let value = value.expose().trim();
     EnvKey::parse(value).is_ok() && !value.contains(|c: char| c.is_ascii_lowercase())
@@ -94,7 +94,7 @@ pub(crate) async fn ask_forget(
     Ok(secrets::question(state.folder(), &known))
 }
 
-/// Takes a name and its value out.
+/// Removes a name and its value.
 pub(crate) async fn forget(
     State(state): State<AppState>,
     Path(name): Path<String>,
@@ -114,7 +114,7 @@ pub(crate) async fn forget(
     Ok(Redirect::to(addresses::SECRETS))
 }
 
-/// A name that is in the file; any other is no page.
+/// A name in the file; any other is not found.
 async fn known(state: &AppState, name: String) -> Result<String, Problem> {
     let names = state.ask(|world| world.secrets.names()).await??;
     names.into_iter().find(|known| *known == name).ok_or(Problem::NotFound)

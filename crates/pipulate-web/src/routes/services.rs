@@ -1,4 +1,4 @@
-//! `/` and `/services/…`: what runs, and what can be done about it.
+//! `/` and `/services/…`: the services, and actions on them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,14 +22,14 @@ use crate::views::notebooks::{Choice, at_notebook};
 use crate::views::services::{RenderedServices, ServicesPage};
 use crate::world::{Consent, ControlError, SignedIn, Target, Verb};
 
-/// Sends a browser on without a word in the page: forms of ours lead to ourselves only, so a
-/// redirect to another port would be blocked.
+/// Redirects a browser from a page: our forms may only lead to our own origin, so a redirect to another port
+/// would be blocked.
 const REFRESH: HeaderName = HeaderName::from_static("refresh");
 
-/// The longest text that notebooks are searched for, in bytes.
+/// The longest search text for notebooks, in bytes.
 const LONGEST_SEARCH: usize = 200;
 
-/// The first page.
+/// The front page.
 pub(crate) async fn show(
     State(state): State<AppState>,
     RawQuery(query): RawQuery,
@@ -44,7 +44,7 @@ pub(crate) async fn show(
     Ok(views::services::page(state.folder(), &page, notice.as_ref(), state.zone()))
 }
 
-/// Which notebooks are asked for.
+/// The requested notebooks.
 fn choice(query: Option<&str>) -> Result<Choice, Problem> {
     let mut fields = Fields::of_query(query)?;
     let text = if fields.has("q") {
@@ -55,7 +55,7 @@ fn choice(query: Option<&str>) -> Result<Choice, Problem> {
     Ok(Choice { text, all: fields.has("all") })
 }
 
-/// What changes on that page, as it changes. Whoever comes back gets what changed meanwhile.
+/// The changes of that page as they happen. A reconnecting client gets the changes that it missed.
 pub(crate) async fn events(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, Problem> {
     let mut news = state.watch_services();
     let known = htmx::last_event_id(&headers);
@@ -81,8 +81,8 @@ pub(crate) async fn life(State(state): State<AppState>) -> Result<Response, Prob
     state.streams().answer(|_silent| std::future::pending())
 }
 
-/// Carries one action out and tells what was done: htmx in place, others on the page that they go
-/// back to.
+/// Carries one action out and reports the result: to htmx in place, to other clients on the page that they
+/// return to.
 pub(crate) async fn act(
     State(state): State<AppState>,
     audience: Audience,
@@ -104,7 +104,7 @@ pub(crate) async fn act(
     Ok(([(VARY, htmx::VARY)], answer).into_response())
 }
 
-/// The work goes on if the browser leaves meanwhile, and what came of it is told to whoever comes back.
+/// Carries out an action, which continues if the browser disconnects; the result is shown to the next page.
 pub(crate) async fn carry_out(
     state: &AppState,
     target: &Target,
@@ -128,7 +128,7 @@ pub(crate) async fn carry_out(
     done.await?
 }
 
-/// A page without scripts goes `back` and tells there.
+/// A page without scripts returns to `back` and shows the result there.
 fn told(state: &AppState, audience: Audience, notice: &Notice, back: &str) -> Response {
     match audience {
         Audience::Page => Redirect::to(back).into_response(),
@@ -141,13 +141,13 @@ fn asking(state: &AppState, audience: Audience, target: &Target, verb: Verb, end
         Audience::Page => {
             (StatusCode::CONFLICT, views::consent::page(state.folder(), target, verb, ends)).into_response()
         }
-        // To a page that stays, a question is no failure.
+        // For a page that stays, a question is no failure.
         Audience::Fragment => views::consent::question(target, verb, ends).into_response(),
     }
 }
 
-/// Leads to a service's own page, signed in. The key stands in a header, on no page, and where that can be
-/// done not in the address either, which the browser's history keeps.
+/// Redirects to a service's own page, signed in. The key is in a header, on no page, and if possible not in
+/// the address either, which the browser's history keeps.
 pub(crate) async fn open(
     State(state): State<AppState>,
     Path(name): Path<String>,
@@ -157,7 +157,7 @@ pub(crate) async fn open(
     lead_to(&state, &headers, service, None).await
 }
 
-/// Leads to a service's own page, or to a notebook there.
+/// Redirects to a service's own page, or to a notebook there.
 pub(crate) async fn lead_to(
     state: &AppState,
     headers: &HeaderMap,
@@ -165,7 +165,7 @@ pub(crate) async fn lead_to(
     notebook: Option<String>,
 ) -> Result<Response, Problem> {
     let name = service.to_string();
-    // The cookie goes to the host of this page, and the service's address has this one.
+    // The cookie is for this page's host, which the service's address shares.
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let is_same_host = host.split(':').next() == Some("127.0.0.1");
     let (address, cookie) = state
@@ -192,7 +192,7 @@ pub(crate) async fn lead_to(
     Ok(answer)
 }
 
-/// Well-formed words; anything else is no page.
+/// A valid target and verb; anything else is not found.
 pub(crate) struct Action {
     target: Target,
     verb: Verb,

@@ -1,4 +1,4 @@
-//! The claims of [`super`], by the clock that the test holds.
+//! The claims of [`super`], with a clock that the test controls.
 
 use std::sync::LazyLock;
 
@@ -16,12 +16,12 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
-/// The same by both clocks, when nobody sets one.
+/// Both clocks with the same time, never set.
 fn clock(seconds: i64) -> ClockReading {
     moment_when_set(seconds, 0)
 }
 
-/// The same after the clock that people set was set back by so many seconds.
+/// Both clocks after the wall clock was set back by `back` seconds.
 fn moment_when_set(seconds: i64, back: i64) -> ClockReading {
     static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
     let steady = *BEGIN + Duration::from_secs(seconds.unsigned_abs());
@@ -75,7 +75,7 @@ fn a_clock_that_is_set_back_locks_nobody_out_and_makes_no_old_code_good() {
 #[test]
 fn a_code_made_before_the_machine_slept_or_the_clock_was_set_forward_is_no_older_than_the_app() {
     let code = code(&token(), PORT, at(60)).unwrap();
-    // Five minutes that the steady clock did not count.
+    // Five minutes that the monotonic clock did not count.
     assert_eq!(authenticator().admit(&code, moment_when_set(120, -300)), Ok(()));
 }
 

@@ -1,4 +1,4 @@
-//! "Make it an app": the question, the answer, and who is refused.
+//! "Make it an app": the question, the answer, and refusals.
 
 use axum::http::StatusCode;
 use jiff::Timestamp;
@@ -72,7 +72,7 @@ async fn what_was_agreed_to_is_written_and_started() {
     assert_eq!(apps, [("a b<i>.ipynb".to_owned(), "analysis".to_owned())]);
     assert_eq!(home.world.acts.lock().unwrap()[0].1, Verb::Start);
 
-    // Asked again, the app that there is.
+    // The second request leads to the existing app.
     let again = home.get(APP).await.body;
     for part in ["a b&lt;i&gt;.ipynb is an app already", r#"action="/services/analysis/open""#] {
         assert!(again.contains(part), "{part}\n{again}");

@@ -1,4 +1,4 @@
-//! The embedded files: whose they are, and how browsers keep them.
+//! The embedded files: their origin, and caching.
 
 use std::path::Path;
 

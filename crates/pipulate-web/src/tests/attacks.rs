@@ -1,5 +1,4 @@
-//! What another page, another origin or a forged address can try: each must change nothing and
-//! learn nothing.
+//! Attacks by another page, another origin or a forged address: none may change or reveal anything.
 
 use axum::http::{HeaderValue, Method, Request, StatusCode};
 
@@ -7,7 +6,7 @@ use super::fake::{Home, KEY, ask, empty};
 
 const STOP: &str = "/services/web/stop";
 
-/// Asks for a page at each of these hosts, signed in, and expects refusals without data.
+/// Requests a page with each of these hosts, signed in, and expects refusals without data.
 async fn refused_hosts(hosts: &[&[u8]]) {
     let home = Home::new();
     for host in hosts {
@@ -65,7 +64,7 @@ async fn who_comes_through_a_tunnel_with_another_port_reads_how_to_come() {
     assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST);
     assert!(answer.body.contains("ssh -L 5001:127.0.0.1:5001"), "{}", answer.body);
     assert!(answer.body.contains("href=\"http://127.0.0.1:5001/\""), "{}", answer.body);
-    // That page looks like the others.
+    // The page has the usual style.
     let styles = Request::builder().uri("/static/app.css").header("host", "127.0.0.1:9001");
     assert_eq!(home.send(empty(styles)).await.status, StatusCode::OK);
     assert!(answer.body.contains("hosts = ["), "{}", answer.body);
@@ -363,7 +362,7 @@ async fn attack_27_only_known_services_and_known_verbs_exist() {
     assert_eq!(home.acts(), 0);
 }
 
-/// As the port forwarding of GitHub Codespaces does it.
+/// As in the port forwarding of GitHub Codespaces.
 #[tokio::test]
 async fn a_forwarder_that_asks_for_localhost_is_answered_and_one_that_keeps_its_name_is_not() {
     let home = Home::new();

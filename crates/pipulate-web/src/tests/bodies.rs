@@ -1,4 +1,4 @@
-//! Forms: their size, their pace, their bytes, and what becomes of a secret.
+//! Forms: their size, their pace, their bytes, and the handling of a secret.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +16,7 @@ use crate::world::SecretsError;
 
 const SECRET: &str = "/examples/secret";
 
-/// A body whose sender has fallen silent.
+/// A body whose sender has stopped sending.
 struct Silence;
 
 impl HttpBody for Silence {

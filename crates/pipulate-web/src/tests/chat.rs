@@ -1,4 +1,4 @@
-//! Chats without a browser: what is asked, streamed, kept, stopped and refused.
+//! Chats without a browser: asking, streaming, saving, stopping and refusals.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ async fn every_open_page_hears_an_answer_and_the_one_that_asked_hears_it_once() 
     hear(&mut other, "dark and").await;
     let silence = tokio::time::timeout(Duration::from_millis(200), asker.next()).await;
     assert!(silence.is_err(), "{silence:?}");
-    // What asked breaks off: from then on its page's own stream tells.
+    // The request breaks off: from then on its page's own stream has the answer.
     drop(asking);
     hear(&mut asker, "dark and").await;
     home.post("/chat/7/stop", "").await;

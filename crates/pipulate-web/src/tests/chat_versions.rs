@@ -1,4 +1,4 @@
-//! Versions of questions, and what a question is about.
+//! Versions of questions, and their subjects.
 
 use axum::http::StatusCode;
 use jiff::Timestamp;

@@ -46,11 +46,11 @@ pub(crate) const PUBLIC: &str = "app.example.org";
 pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// What the test decides, and what it wants to know afterwards.
+/// The test's settings, and a record of the actions.
 #[derive(Default)]
 pub(crate) struct FakeWorld {
     pub(crate) services: Mutex<Vec<ServiceStatus>>,
-    /// What the next look sees instead.
+    /// Replaces the services for the next look only.
     pub(crate) seen_once: Mutex<Option<Vec<ServiceStatus>>>,
     pub(crate) unknown: Mutex<Vec<Doubt>>,
     pub(crate) looks: Mutex<Vec<Probes>>,
@@ -58,15 +58,15 @@ pub(crate) struct FakeWorld {
     pub(crate) resources: Mutex<Resources>,
     pub(crate) resource_reads: AtomicUsize,
     pub(crate) alerts: Mutex<Vec<String>>,
-    /// What was done, and with whose word.
+    /// The actions, with their consent.
     pub(crate) acts: Mutex<Vec<(Target, Verb, Consent)>>,
     pub(crate) refusal: Mutex<Option<ControlError>>,
-    /// Holds the next action until the sender is dropped.
+    /// Blocks the next action until the sender is dropped.
     pub(crate) hold: Mutex<Option<mpsc::Receiver<()>>>,
     pub(crate) address: Mutex<Option<String>>,
-    /// Wakes everything that watches.
+    /// Wakes all watchers.
     pub(crate) bell: Arc<Bell>,
-    /// Where the logs are; there are none without it.
+    /// The logs' place; without it there are none.
     pub(crate) layout: Mutex<Option<Layout>>,
     pub(crate) hidden: Mutex<Vec<String>>,
     pub(crate) events: Mutex<Vec<ServiceEvent>>,
@@ -74,20 +74,20 @@ pub(crate) struct FakeWorld {
     pub(crate) secret: Mutex<String>,
     pub(crate) secret_refusal: Mutex<Option<SecretsError>>,
     pub(crate) saves: AtomicUsize,
-    /// Where Ollama is; nobody listens there unless the test says so.
+    /// Ollama's address; nothing listens there unless the test starts it.
     pub(crate) ollama: Mutex<Option<Ollama>>,
     /// A host that the user hasn't allowed.
     pub(crate) unasked: Mutex<Option<Host>>,
-    /// Where chats are kept; nowhere without it.
+    /// The chats' place; without it they can't be saved.
     pub(crate) chats: Mutex<Option<Chats>>,
     /// Path, text and time of change of each notebook.
     pub(crate) notebooks: Mutex<Vec<(String, String, Timestamp)>>,
-    /// Which apps were made: path and service.
+    /// The created apps: path and service.
     pub(crate) apps: Mutex<Vec<(String, String)>>,
-    /// Why no app is made.
+    /// The reason why no app is made.
     pub(crate) no_app: Mutex<Option<NoApp>>,
     pub(crate) notebook_reads: Mutex<Vec<String>>,
-    /// Holds whoever next wants the chats, until the sender is dropped.
+    /// Blocks the next access to the chats until the sender is dropped.
     pub(crate) hold_chats: Mutex<Option<mpsc::Receiver<()>>>,
 }
 
@@ -273,7 +273,7 @@ impl Home {
         Self { app: crate::app(state.clone()), world, state, cookie }
     }
 
-    /// Sends a request as it is.
+    /// Sends a request unchanged.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let looks = request.method() == Method::HEAD;
         let response = self.app.clone().oneshot(request).await.unwrap();
@@ -287,24 +287,24 @@ impl Home {
         Answer { status: head.status, headers: head.headers, body }
     }
 
-    /// A signed-in browser looks at a page.
+    /// Requests a page with a signed-in browser's headers.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(self.signed_in(ask(Method::GET, path)).body(Body::empty()).unwrap()).await
     }
 
-    /// The same for what is no text.
+    /// [`Home::get`] for binary answers.
     pub(crate) async fn raw(&self, path: &str) -> (HeaderMap, Vec<u8>) {
         let request = self.signed_in(ask(Method::GET, path)).body(Body::empty()).unwrap();
         let (head, body) = self.app.clone().oneshot(request).await.unwrap().into_parts();
         (head.headers, to_bytes(body, 1 << 20).await.unwrap().to_vec())
     }
 
-    /// A signed-in browser sends a form of our own page.
+    /// Sends a form of our own page with a signed-in browser's headers.
     pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
         self.send(self.form(path).body(Body::from(body.to_owned())).unwrap()).await
     }
 
-    /// The head of what [`Home::post`] sends.
+    /// The head of [`Home::post`]'s request.
     pub(crate) fn form(&self, path: &str) -> Builder {
         let builder = self.signed_in(ask(Method::POST, path)).header("content-type", FORM);
         builder.header("sec-fetch-site", "same-origin").header("origin", ORIGIN)
@@ -314,7 +314,7 @@ impl Home {
         builder.header("cookie", &self.cookie)
     }
 
-    /// A home with logs in a folder, which goes with what is returned.
+    /// A home with logs in a folder, which is removed with the second value.
     pub(crate) fn with_logs() -> (Self, Printed) {
         let home = Self::new();
         let printed = Printed::new(&home.world);
@@ -338,7 +338,7 @@ impl Home {
     }
 }
 
-/// What came back.
+/// The answer to a request.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -346,7 +346,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// What an example's page shows, without its source below.
+    /// The visible part of an example's page, without its source below.
     pub(crate) fn example(&self) -> &str {
         let (_, after) = self.body.split_once(r#"<article id="example">"#).unwrap_or(("", &self.body));
         after.split_once("</article>").map_or(after, |(example, _)| example)

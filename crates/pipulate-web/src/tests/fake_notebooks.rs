@@ -1,4 +1,4 @@
-//! Notebooks that a world is given, and apps of them.
+//! A fake world's notebooks, and their apps.
 
 use jiff::Timestamp;
 use pipulate_core::service::ServiceName;

@@ -1,5 +1,5 @@
-//! Whoever asks may leave at any moment, and disks may be slow: a question that is kept is asked, and
-//! what was said last is what stays on disk.
+//! Clients may disconnect at any moment, and disks may be slow: a saved question is always asked, and the
+//! last text is what stays on disk.
 
 use std::pin::Pin;
 use std::sync::mpsc;
@@ -14,7 +14,7 @@ use tower::ServiceExt as _;
 use super::fake::Home;
 use super::ollama::{ENDLESS, MINUTE, WHOLE, hear, home, id};
 
-/// Waits until something holds.
+/// Waits until a condition holds.
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let waiting = async {
         while !holds() {
@@ -25,7 +25,7 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 impl Home {
-    /// Sends a form, and leaves as soon as `is_time`.
+    /// Sends a form, and disconnects as soon as `is_time`.
     async fn send_and_leave(&self, path: &str, body: &str, mut is_time: impl FnMut() -> bool) {
         let request = self.form(path).header("hx-request", "true").body(Body::from(body.to_owned())).unwrap();
         let mut sending = Box::pin(self.app.clone().oneshot(request));
@@ -33,7 +33,7 @@ impl Home {
             is_time() || {
                 let mut context = std::task::Context::from_waker(std::task::Waker::noop());
                 let answered = Pin::new(&mut sending).poll(&mut context);
-                // What is done off the event loop is not seen before the next look.
+                // Work outside of the event loop becomes visible at the next poll.
                 matches!(answered, Poll::Ready(_)) && is_time()
             }
         })
@@ -48,7 +48,7 @@ async fn a_question_that_is_kept_is_asked_although_its_sender_has_left() {
         if path.ends_with("retry") {
             home.post("/chat/7", "question=Before").await;
         }
-        // The page that asked stays open, and hears the answer over its own stream.
+        // The page that asked stays open, and gets the answer over its own stream.
         let mut page = home.stream("/chat/7/events?page=1", &[]).await;
         page.next().await;
         let is_kept = || home.kept(7).turns.last().is_some_and(|turn| turn.question == "What");
@@ -67,7 +67,7 @@ async fn a_chat_whose_deletion_was_asked_for_is_gone_although_its_sender_has_lef
     hear(&mut asking, "dark and").await;
     let answers = home.state.generations().clone();
     let running = answers.of(id(7)).unwrap();
-    // As soon as it was stopped.
+    // Immediately after the stop.
     let is_stopped = || matches!(running.chat().turns.last().unwrap().outcome, Outcome::Stopped);
     home.send_and_leave("/chat/7/delete", "", is_stopped).await;
     until("the end of the chat", || home.kept(7).turns.is_empty() && answers.claim(id(7)).is_ok()).await;
@@ -120,7 +120,8 @@ async fn a_page_that_shows_an_older_question_does_not_throw_away_a_newer_one() {
     let page = home.get("/chat/7").await.body;
     let last = page.rsplit_once("name=\"last\" value=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
     assert_eq!(home.post("/chat/7/retry", &format!("last={last}")).await.status, StatusCode::SEE_OTHER);
-    // With the place of its question, as the page sends it, an older one begins another version: nothing is lost.
+    // With its question's number, as the page sends it, an older question begins another version: nothing is
+    // lost.
     let first = page.split_once("name=\"last\" value=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
     home.post("/chat/7/retry", &format!("turn=0&last={first}&question=Uno")).await;
     let kept = home.kept(7);
@@ -143,7 +144,7 @@ async fn what_a_model_can_not_take_in_is_told_beside_its_answer() {
     let page = home.get("/chat/7").await.body;
     assert!(page.contains("was not told: the first 11 questions and answers"), "{page}");
 
-    // A question that is too long by itself has no answer, and says why.
+    // A question that is too long by itself gets the reason instead of an answer.
     home.post("/chat/8", &format!("question={}", "x".repeat(120_000))).await;
     let Outcome::Broken(why) = &home.kept(8).turns[0].outcome else {
         panic!("{:?}", home.kept(8).turns[0].outcome)

@@ -1,4 +1,4 @@
-//! Answers that are longer, or nest deeper, than anybody can use.
+//! Answers that are longer, or nest deeper, than is useful.
 
 use pipulate_core::chat::Outcome;
 
@@ -12,7 +12,7 @@ fn in_one_piece(field: &str, text: &str) -> &'static str {
 
 #[tokio::test]
 async fn an_answer_ends_at_its_bound_in_whatever_pieces_it_comes() {
-    // The bound is within a character.
+    // The limit is inside a character.
     for field in ["content", "thinking"] {
         let (home, _directory, _seen) = home(in_one_piece(field, &format!("a{}", "é".repeat(300_000))));
         home.post("/chat/7", "question=A").await;

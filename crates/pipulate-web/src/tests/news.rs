@@ -1,4 +1,4 @@
-//! News for pages that stay open: logs that a test writes, a bell, and the stream that comes of it.
+//! News for open pages: logs that a test writes, a bell, and the resulting stream.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -51,7 +51,7 @@ impl Printed {
         Self { folder, bell: world.bell.clone() }
     }
 
-    /// A service prints, and whoever watches hears of it.
+    /// Prints as a service, and wakes the watchers.
     pub(crate) fn print(&self, service: &str, text: impl AsRef<[u8]>) {
         let path = self.folder.path().join(format!(".pipulate/log/{service}.log"));
         let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
@@ -60,7 +60,7 @@ impl Printed {
     }
 }
 
-/// Rings when a test says that there is news.
+/// Wakes watchers when a test has news.
 #[derive(Default)]
 pub(crate) struct Bell {
     rings: Mutex<u64>,
@@ -74,7 +74,7 @@ impl Bell {
     }
 }
 
-/// Hears the bell.
+/// A watcher of the bell.
 pub(super) struct Listener(Arc<Bell>, u64);
 
 impl Listener {

@@ -1,4 +1,4 @@
-//! A hundred thousand requests that nobody would send on purpose.
+//! A hundred thousand malformed requests.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use axum::http::{HeaderName, HeaderValue, Method, Request};
 
 use super::fake::{HOST, Home, ORIGIN};
 
-/// How many are answered. They take turns among [`HEADERS`] and [`PATHS`].
+/// The number of answered requests, which alternate among [`HEADERS`] and [`PATHS`].
 const REQUESTS: u32 = 100_000;
 
 const PATHS: [&str; 17] = [
@@ -66,12 +66,12 @@ const PARTS: [&[u8]; 20] = [
     b"\xe2\x80\xae",
 ];
 
-/// What addresses have behind the question mark, and what it may be.
+/// Names of query parameters.
 const FIELDS: [&str; 7] = ["before", "from", "depth", "service", "filter", "page", "shown"];
 const WORDS: [&str; 8] =
     ["", "web", "web:1", "web:18446744073709551615", "4294967295", "one", "%00", "../web"];
 
-/// A generator of numbers: xorshift.
+/// A random number generator: xorshift.
 struct Numbers(u64);
 
 impl Numbers {
@@ -106,14 +106,14 @@ fn request(home: &Home, numbers: &mut Numbers) -> Option<Request<Body>> {
     let mut request = Request::builder().method(method).uri(path);
     let headers = request.headers_mut()?;
     headers.insert("host", HeaderValue::from_static(HOST));
-    // Most of it gets past the door, for that is where the rooms are.
+    // Most requests must pass the guard to reach the routes.
     if numbers.below(8) > 0 {
         headers.insert("cookie", HeaderValue::from_str(&home.cookie).unwrap());
         headers.insert("origin", HeaderValue::from_static(ORIGIN));
     }
     for _ in 0..numbers.below(4) {
         let name = HeaderName::from_static(HEADERS[numbers.below(HEADERS.len())]);
-        // Bytes that no header can hold come to nobody's ears.
+        // Bytes that no header can contain are skipped.
         let Ok(value) = HeaderValue::from_bytes(&numbers.bytes()) else { continue };
         if numbers.below(2) == 0 {
             headers.insert(name, value);
@@ -132,7 +132,7 @@ async fn attack_05_noise_is_answered_without_a_failure_and_changes_nothing() {
     let mut answers: BTreeMap<u16, u32> = BTreeMap::new();
     while answers.values().sum::<u32>() < REQUESTS {
         let Some(request) = request(&home, &mut numbers) else { continue };
-        // Some of it is a stop button that was pressed: those are what the page is for.
+        // A genuine press of the stop button would stop the service.
         if request.method() == Method::POST && request.uri().path() == "/services/web/stop" {
             continue;
         }
@@ -143,7 +143,7 @@ async fn attack_05_noise_is_answered_without_a_failure_and_changes_nothing() {
     }
     assert_eq!((home.acts(), home.state.count()), (0, 0));
     assert_eq!(*home.world.secret.lock().unwrap(), "");
-    // It got everywhere: in, and refused for every reason that there is.
+    // Requests were accepted, and refused for every possible reason.
     for status in [200, 400, 401, 403, 404, 405, 415, 421] {
         assert!(answers.get(&status).is_some_and(|count| *count > 100), "{status}: {answers:?}");
     }

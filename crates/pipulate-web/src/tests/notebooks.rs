@@ -1,4 +1,4 @@
-//! The folder's notebooks on the first page, and one to look at.
+//! The folder's notebooks on the front page, and a preview.
 
 use axum::http::StatusCode;
 use jiff::Timestamp;

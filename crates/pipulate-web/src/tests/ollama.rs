@@ -1,4 +1,4 @@
-//! An Ollama that says what a test wants, and a home that talks with it.
+//! An Ollama with the test's answers, and a home that uses it.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
@@ -21,12 +21,12 @@ pub(super) const ENDLESS: &str = "{\"message\":{\"content\":\"It was a dark and\
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
-/// How long a request may be, in bytes, and what becomes of a longer one.
+/// The longest request that is answered, in bytes; longer ones get an error.
 pub(super) const MOST: usize = 100_000;
 pub(super) const TOO_LONG: &str = r#"{"error":"the input length exceeds the context length"}"#;
 
-/// An Ollama that answers `/api/chat` with these lines; what comes back tells of each client that
-/// was there until the end of its connection.
+/// An Ollama that answers `/api/chat` with these lines; the receiver gets a message for each client that
+/// stayed until the end of its connection.
 pub(super) fn ollama(lines: &'static str) -> (Host, mpsc::Receiver<&'static str>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = Host::parse(&listener.local_addr().unwrap().to_string()).unwrap();
@@ -44,7 +44,7 @@ pub(super) fn ollama(lines: &'static str) -> (Host, mpsc::Receiver<&'static str>
                     && length.is_some_and(|length| length.parse().unwrap_or(0) > MOST)
                 {
                     write!(stream, "HTTP/1.1 400 x\r\nConnection: close\r\n\r\n{TOO_LONG}").unwrap();
-                    // Read to its end: to close what has unread bytes is to reset it.
+                    // Read to its end: closing a socket with unread bytes resets it.
                     stream.shutdown(std::net::Shutdown::Write).unwrap();
                     std::io::copy(&mut stream, &mut std::io::sink()).ok();
                     return;
@@ -81,7 +81,7 @@ pub(super) fn id(number: u64) -> ChatId {
     ChatId::parse(&number.to_string()).unwrap()
 }
 
-/// Reads on until a stream has said this, and returns all that it has said.
+/// Reads a stream up to this text, and returns everything read.
 pub(super) async fn hear(events: &mut Events, text: &str) -> String {
     let mut all = String::new();
     while !all.contains(text) {

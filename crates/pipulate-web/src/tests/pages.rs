@@ -1,4 +1,4 @@
-//! The pages: their words, their headers, and what the buttons do.
+//! The pages: their texts, their headers, and their buttons.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use crate::views::notebooks::Choice;
 use crate::views::services::{self, RenderContext, ServicesPage};
 use crate::world::{Consent, ControlError, Target, Verb};
 
-/// The page that a browser gets which comes now.
+/// The front page of a new browser.
 pub(super) fn services_page(home: &Home, notice: Option<&Notice>) -> String {
     let snapshot = Observer::default().look(home.state.world(), Duration::ZERO, Instant::now());
     let page =
@@ -29,7 +29,7 @@ pub(super) fn services_page(home: &Home, notice: Option<&Notice>) -> String {
     services::page(home.state.folder(), &page, notice, &TimeZone::UTC).into_string()
 }
 
-/// One tag a line, without the assets' versions: a change to a style is no change to a page.
+/// One tag per line, without the assets' versions: a change to a style is no change to a page.
 fn readable(page: &str) -> String {
     page.replace("><", ">\n<")
 }
@@ -298,7 +298,7 @@ async fn the_same_action_is_not_done_twice_at_once_and_another_one_may_come_betw
     let second = home.post("/services/web/start", "").await;
     assert_eq!((second.status, home.acts()), (StatusCode::CONFLICT, 1));
     assert!(second.body.contains("&quot;Start web&quot; is under way already"), "{}", second.body);
-    // Whoever waits for a start may stop it.
+    // A pending start may be stopped.
     assert_eq!(home.post("/services/web/stop", "").await.status, StatusCode::SEE_OTHER);
     assert_eq!(home.post("/services/stop", "").await.status, StatusCode::SEE_OTHER);
     assert_eq!(home.get("/").await.status, StatusCode::OK, "looking is not held up");

@@ -1,4 +1,4 @@
-//! The page of secrets: names come out, values only go in.
+//! The page of secrets: it shows names, and values are only written.
 
 use axum::http::StatusCode;
 use pipulate_store::dotenv::EnvFile;

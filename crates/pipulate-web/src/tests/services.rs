@@ -1,4 +1,4 @@
-//! What the first page says of services.
+//! The services on the front page.
 
 use std::fs::File;
 use std::io::Write as _;

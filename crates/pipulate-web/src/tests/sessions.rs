@@ -1,4 +1,4 @@
-//! Signing in, staying signed in, and what a stranger gets.
+//! Signing in, staying signed in, and the answers without a session.
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode};

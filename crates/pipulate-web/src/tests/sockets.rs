@@ -1,4 +1,4 @@
-//! What only real bytes on a real socket can show.
+//! Behavior that only shows with real bytes on a real socket.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -27,7 +27,7 @@ struct Served {
     thread: JoinHandle<Result<(), ServeError>>,
     state: AppState,
     world: Arc<FakeWorld>,
-    /// Whether whoever connects next is let in.
+    /// True if the next connection is admitted.
     welcome: Arc<AtomicBool>,
 }
 
@@ -70,7 +70,7 @@ impl Served {
 
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();
-        // Only so that a failing test ends.
+        // A failing test must end.
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         stream
     }
@@ -200,7 +200,7 @@ fn attack_32_a_peer_that_does_not_take_its_answers_makes_room() {
     let mut greedy = served.connect();
     let request = format!("GET /static/pico.css HTTP/1.1\r\nHost: {}\r\n\r\n", served.address);
     greedy.set_write_timeout(Some(Duration::from_secs(30))).unwrap();
-    // Some 70 MB of answers, more than any socket buffers; the peer may be cut off while it asks.
+    // Some 70 MB of answers, more than any socket buffers; the peer may be disconnected while it sends.
     greedy.write_all(request.repeat(1000).as_bytes()).ok();
     assert_eq!(served.first_line(served.get("/login").as_bytes()), "HTTP/1.1 200 OK");
     served.end();

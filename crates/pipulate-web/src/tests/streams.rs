@@ -1,4 +1,4 @@
-//! Pages that stay open: what comes to them, when, and what is left out.
+//! Open pages: their events, the timing, and what is left out.
 
 use axum::http::{Method, StatusCode};
 use pipulate_core::state::ServiceState;

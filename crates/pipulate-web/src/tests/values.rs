@@ -1,4 +1,4 @@
-//! Values that a world is made of.
+//! Values for a fake world.
 
 use pipulate_core::identity::Pid;
 use pipulate_core::project::AbsPath;

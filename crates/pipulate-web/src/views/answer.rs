@@ -1,10 +1,10 @@
-//! What came of an action, in the words of a page.
+//! The results of actions, in the words of a page.
 
 use pipulate_core::answer::Line;
 
 use crate::world::{News, Reply, Target, Verb};
 
-/// What came of this action.
+/// The result of this action.
 pub(crate) fn text(answer: &Reply, target: &Target, verb: Verb) -> String {
     match answer {
         Reply::Done(lines) => done(lines),
@@ -15,7 +15,7 @@ pub(crate) fn text(answer: &Reply, target: &Target, verb: Verb) -> String {
     }
 }
 
-/// What came of a request that was finished elsewhere, or late.
+/// The result of a request that another process finished, or that came late.
 pub(crate) fn news(told: &News) -> String {
     told.as_deref().map_or_else(ToString::to_string, done)
 }

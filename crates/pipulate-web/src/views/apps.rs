@@ -1,4 +1,4 @@
-//! A notebook becomes a web app: the question, what was made, and why not.
+//! Making a web app of a notebook: the question, the result, and refusals.
 
 use maud::{Markup, html};
 use pipulate_core::service::ServiceName;
@@ -8,7 +8,7 @@ use crate::views::layout;
 use crate::views::notebooks::{app_address, preview_address};
 use crate::world::{AppPlan, Folder, NoApp};
 
-/// What would be written, and whether it shall be.
+/// The files to write, and the question.
 pub(crate) fn question(folder: &Folder, path: &str, plan: &AppPlan) -> Markup {
     let address = app_address(path);
     let content = html! {
@@ -36,7 +36,7 @@ pub(crate) fn question(folder: &Folder, path: &str, plan: &AppPlan) -> Markup {
     page(folder, "Make it an app", &content)
 }
 
-/// The app that there is.
+/// The existing app.
 pub(crate) fn already(folder: &Folder, path: &str, service: &ServiceName) -> Markup {
     let content = html! {
         article aria-labelledby="already" {
@@ -51,7 +51,7 @@ pub(crate) fn already(folder: &Folder, path: &str, service: &ServiceName) -> Mar
     page(folder, "An app", &content)
 }
 
-/// What was written, and what became of its start.
+/// The written files, and the result of the start.
 pub(crate) fn made(folder: &Folder, path: &str, plan: &AppPlan, started: &Result<String, String>) -> Markup {
     let content = html! {
         article aria-labelledby="made" {
@@ -80,7 +80,7 @@ pub(crate) fn made(folder: &Folder, path: &str, plan: &AppPlan, started: &Result
     page(folder, "An app", &content)
 }
 
-/// Why there is no app.
+/// The reason why there is no app.
 pub(crate) fn refused(folder: &Folder, path: &str, refusal: &NoApp) -> Markup {
     let content = html! {
         article aria-labelledby="refused" {
@@ -105,14 +105,14 @@ fn page(folder: &Folder, title: &str, content: &Markup) -> Markup {
     layout::page(folder, title, Some("/notebooks"), &content)
 }
 
-/// What went wrong, and what to do, line by line.
+/// An error and its remedy, line by line.
 fn alert(text: &str) -> Markup {
     html! {
         div class="alert" role="alert" { @for line in text.lines() { p { (sentence(line)) } } }
     }
 }
 
-/// A line as a sentence; the name of a file stays as it is.
+/// A line as a sentence; file names stay unchanged.
 fn sentence(line: &str) -> String {
     let line = printable(line);
     let is_name = line.split(' ').next().is_some_and(|word| word.contains(['.', '/']));

@@ -1,4 +1,4 @@
-//! The question before something is cut off.
+//! The question before work is interrupted.
 
 use maud::{Markup, html};
 
@@ -11,7 +11,7 @@ pub(crate) fn page(folder: &Folder, target: &Target, verb: Verb, ends: &[String]
     layout::page(folder, &title(target, verb), Some("/"), &question(target, verb, ends))
 }
 
-/// The question itself, with what would end and two answers.
+/// The question itself, with the losses and two answers.
 pub(crate) fn question(target: &Target, verb: Verb, ends: &[String]) -> Markup {
     let address = action(target, verb);
     html! {

@@ -1,4 +1,4 @@
-//! Buttons for services, and what was last done with one.
+//! Buttons for services, and the last action.
 
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
@@ -16,18 +16,18 @@ pub(crate) fn action(target: &Target, verb: Verb) -> String {
     }
 }
 
-/// A real form: it works without JavaScript. With it, the page stays, and so does the focus: a button
-/// that is switched off while its request is under way would lose it.
+/// A real form: it works without JavaScript. With it, the page and the focus stay: a button that is disabled
+/// during its request would lose the focus.
 pub(super) fn button(target: &Target, verb: Verb, label: &str) -> Markup {
     button_on(None, target, verb, label)
 }
 
-/// As [`button`], on a page of that name, which a browser without scripts comes back to.
+/// As [`button`], on a page with that name, which a browser without scripts returns to.
 pub(super) fn button_on(page: Option<&str>, target: &Target, verb: Verb, label: &str) -> Markup {
-    // It is the id, too: no button becomes another one under somebody's finger.
+    // It is also the id, so that a button never turns into another one under the pointer.
     let action = action(target, verb);
     let is_for_all = *target == Target::All;
-    // Loud is only what a service that does not run is waiting for.
+    // Only the start button of a stopped service is prominent.
     let is_calm = is_for_all || verb != Verb::Start;
     html! {
         form id=(action) method="post" action=(action) hx-post=(action) hx-target="#answer" hx-swap="innerHTML" hx-sync="this:drop" {
@@ -39,7 +39,7 @@ pub(super) fn button_on(page: Option<&str>, target: &Target, verb: Verb, label: 
     }
 }
 
-/// What was last done from this page.
+/// The last action from this page.
 pub(crate) fn notice(notice: Option<&Notice>, zone: &TimeZone) -> Markup {
     html! {
         @if let Some(notice) = notice {

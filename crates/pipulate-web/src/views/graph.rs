@@ -1,12 +1,12 @@
-//! A small graph of what a service uses, drawn as a picture that needs no script.
+//! A small graph of a service's resource usage, drawn as a picture that needs no script.
 
 use maud::{Markup, html};
 
 const WIDTH: f64 = 90.0;
 const HEIGHT: f64 = 24.0;
 
-/// A graph of values at these seconds, oldest first: from edge to edge, and no higher than `top`.
-/// `words` say what it shows, for those who don't see it. One point is no line: its place stays empty.
+/// A graph of values at these seconds, oldest first: from edge to edge, and no higher than `top`. `words`
+/// describe it for screen readers. One point is no line: its place stays empty.
 pub(crate) fn graph(points: &[(f64, f64)], top: f64, words: &str) -> Markup {
     let span = points.first().zip(points.last()).map(|((first, _), (last, _))| (*first, last - first));
     let Some((begin, length)) = span.filter(|(_, length)| *length > 0.0) else {

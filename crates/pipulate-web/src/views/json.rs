@@ -2,13 +2,13 @@
 
 use serde::de::IgnoredAny;
 
-/// The object that a line is, indented; `None` for any other line. Order and numbers stay as they were written.
+/// The object in a line, indented; `None` for any other line. Order and numbers stay unchanged.
 pub(super) fn indented(line: &str) -> Option<String> {
     let is_object = line.starts_with('{') && line.ends_with('}') && line.len() > 2;
     if !is_object || serde_json::from_str::<IgnoredAny>(line).is_err() {
         return None;
     }
-    // What nests deeply would become much larger.
+    // Deep nesting would make it much larger.
     let most = 4 * line.len() + 1024;
     let (mut text, mut depth, mut is_in_string, mut is_escaped) = (String::new(), 0, false, false);
     let break_line = |text: &mut String, depth: usize| {

@@ -1,4 +1,4 @@
-//! A notebook to look at: its text, its code and what that put out. Nothing of it can act.
+//! The preview of a notebook: its text, its code and its outputs, all inactive.
 
 mod nesting;
 
@@ -19,10 +19,10 @@ use crate::views::log_line::piece;
 use crate::views::notebooks::{attachment_address, image_address, make_app, open, stem};
 use crate::world::Folder;
 
-/// How much of one text is shown, in bytes, and of HTML, which is shown whole or not at all.
+/// The limit for one text, in bytes, and for HTML, which is shown whole or not at all.
 const TEXT: usize = 64 << 10;
 const HTML: usize = 256 << 10;
-/// How much of a notebook is shown, in bytes of what its cells hold.
+/// The limit for a notebook, in bytes of its cells' contents.
 const NOTEBOOK: usize = 4 << 20;
 
 /// The page's view model.
@@ -79,7 +79,7 @@ fn frame(folder: &Folder, path: &str, title: Option<&str>, content: &Markup) -> 
 }
 
 impl Cell {
-    /// How much of a page it takes, in bytes.
+    /// Its share of the page, in bytes.
     fn size(&self) -> usize {
         let output = |output: &Output| match output {
             Output::Stream { text, .. } | Output::Error { traceback: text, .. } => text.0.len().min(TEXT),
@@ -89,7 +89,7 @@ impl Cell {
             }
             Output::Unknown => 0,
         };
-        // What frames it counts, too: there may be very many empty ones.
+        // The frame counts, too: there may be very many empty cells.
         self.source.0.len().min(TEXT) + self.outputs.iter().map(|one| 256 + output(one)).sum::<usize>() + 256
     }
 }
@@ -136,7 +136,7 @@ fn one_output(page: &NotebookPage, place: (usize, usize), output: &Output) -> Ma
     }
 }
 
-/// The richest of an output's kinds that is harmless.
+/// The richest safe kind of an output.
 fn display(page: &NotebookPage, place: (usize, usize), data: &MimeBundle) -> Markup {
     let MimeBundle { html, markdown, plain, others, .. } = data;
     if data.has_image() {
@@ -159,7 +159,7 @@ fn display(page: &NotebookPage, place: (usize, usize), data: &MimeBundle) -> Mar
     }
 }
 
-/// What a program would have shown in a terminal.
+/// The rendering of a text in a terminal.
 fn terminal_text(text: &str) -> Markup {
     let (text, more) = cut(text);
     let lines = text.strip_suffix('\n').unwrap_or(text).split('\n');
@@ -167,7 +167,7 @@ fn terminal_text(text: &str) -> Markup {
         pre tabindex="0" {
             @for (at, line) in lines.enumerate() {
                 @if at > 0 { "\n" }
-                // A progress bar draws over itself.
+                // A progress bar overwrites itself.
                 (colored(line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default()))
             }
         }
@@ -184,11 +184,11 @@ fn colored(line: &str) -> Markup {
     PreEscaped(html)
 }
 
-/// HTML of a stranger without anything that acts, loads or looks like a part of the page.
+/// Untrusted HTML without anything that acts, loads or looks like a part of the page.
 fn harmless_html(text: &str) -> Markup {
     static BUILDER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         let mut builder = Builder::default();
-        // Pictures would be fetched from wherever they are; style sheets are text that nobody wants to read.
+        // Pictures would be loaded from other sites; style sheets would appear as text.
         builder.rm_tags(["img", "map", "area"]);
         builder.add_clean_content_tags([
             "style", "script", "title", "template", "svg", "math", "noscript", "iframe",
@@ -202,7 +202,7 @@ fn harmless_html(text: &str) -> Markup {
     PreEscaped(BUILDER.clean(text).to_string())
 }
 
-/// The beginning of a text, and how many bytes were left out.
+/// The beginning of a text, and the number of bytes left out.
 fn cut(text: &str) -> (&str, usize) {
     cut_at(text, TEXT)
 }

@@ -13,18 +13,18 @@ use crate::notebook::Run;
 use crate::notebook_index::Known;
 use crate::observer::Snapshot;
 
-/// How many cards a page begins with.
+/// The initial number of cards on a page.
 const AT_FIRST: usize = 48;
 
-/// What the path of a notebook keeps as it is in an address.
+/// The characters of a notebook's path that stay unescaped in an address.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Which of the notebooks a page shows.
+/// The notebooks that a page shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Choice {
-    /// What their title or path holds, as it was typed; empty for all.
+    /// The text to search for in titles and paths, as typed; empty for all.
     pub(crate) text: String,
-    /// More than a page begins with.
+    /// More than the initial number.
     pub(crate) all: bool,
 }
 
@@ -32,9 +32,9 @@ pub(crate) struct Choice {
 pub(super) struct Notebooks {
     cards: Vec<Card>,
     choice: Choice,
-    /// How many there are in the folder.
+    /// The number of notebooks in the folder.
     total: usize,
-    /// The folder has more than were looked for.
+    /// The folder has more, which were not searched for.
     is_cut: bool,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Card {
     kernel: Option<Kernel>,
 }
 
-/// The kernel that works on it.
+/// Its running kernel.
 struct Kernel {
     is_busy: bool,
     memory: Option<u64>,
@@ -100,7 +100,7 @@ impl Notebooks {
         }
     }
 
-    /// The cards. A page that shows a choice of them keeps it: what is new comes to the others only.
+    /// The cards. A page with a search keeps its list: updates go to the others only.
     pub(super) fn list(&self) -> Markup {
         let is_chosen = self.choice != Choice::default();
         html! {
@@ -116,7 +116,7 @@ impl Notebooks {
         }
     }
 
-    /// How many of the cards are shown.
+    /// The number of shown cards.
     fn most(&self) -> usize {
         if self.choice == Choice::default() { AT_FIRST } else { usize::MAX }
     }
@@ -156,7 +156,7 @@ impl Card {
         }
     }
 
-    /// Whether its title or its path holds a text in lower case.
+    /// Returns true if its title or its path contains a text, which is in lower case.
     fn has(&self, sought: &str) -> bool {
         self.title.to_lowercase().contains(sought) || self.path.to_lowercase().contains(sought)
     }
@@ -212,12 +212,12 @@ pub(super) fn open(path: &str) -> Markup {
     }
 }
 
-/// Leads to the question whether it should become an app.
+/// Links to the page that makes it an app.
 pub(super) fn make_app(path: &str) -> Markup {
     html! { a href=(app_address(path)) aria-label={ "Make it an app: " (printable(path)) } { "Make it an app" } }
 }
 
-/// How its last run went, as a word and an icon.
+/// The result of its last run, as a word and an icon.
 fn ran(run: &Run) -> Markup {
     let (state, icon, words) = match run {
         Run::Never => ("empty", "–", "not run".into()),
@@ -235,12 +235,12 @@ pub(super) fn preview_address(path: &str) -> String {
     format!("/notebooks/{}", utf8_percent_encode(path, IN_PATH))
 }
 
-/// The address at which it becomes an app.
+/// The address of the page that makes it an app.
 pub(crate) fn app_address(path: &str) -> String {
     format!("/apps/{}", utf8_percent_encode(path, IN_PATH))
 }
 
-/// The address of one of its images. With its version in it, it can be kept for ever.
+/// The address of one of its images. With its version in it, it can be cached forever.
 pub(super) fn image_address(path: &str, (cell, output): (usize, usize), version: i128) -> String {
     format!("/outputs/{cell}/{output}/{}?v={version}", utf8_percent_encode(path, IN_PATH))
 }
@@ -251,7 +251,7 @@ pub(super) fn attachment_address(path: &str, cell: usize, name: &str, version: i
     format!("/attachments/{cell}/{}/{path}?v={version}", utf8_percent_encode(name, NON_ALPHANUMERIC))
 }
 
-/// The address of a notebook in the JupyterLab that has this one: `…/lab` with or without a query.
+/// The address of a notebook in the JupyterLab with this address: `…/lab` with or without a query.
 pub(crate) fn at_notebook(lab: &str, path: &str) -> String {
     let (page, query) = lab.split_once('?').map_or((lab, ""), |(page, query)| (page, query));
     let mark = if query.is_empty() { "" } else { "?" };
@@ -264,7 +264,8 @@ pub(super) fn stem(path: &str) -> &str {
     name.strip_suffix(".ipynb").unwrap_or(name)
 }
 
-/// `today 14:02`, `yesterday 14:02`, `28 Nov 14:02`, `28 Nov 2025`: words that stay true while a page is open.
+/// `today 14:02`, `yesterday 14:02`, `28 Nov 14:02`, `28 Nov 2025`: words that stay true while a page is
+/// open.
 fn day_and_time(at: Timestamp, zone: &TimeZone, today: Date) -> String {
     let at = at.to_zoned(zone.clone());
     let days = at.date().until((Unit::Day, today)).map_or(i32::MAX, |span| span.get_days());

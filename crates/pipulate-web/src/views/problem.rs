@@ -1,4 +1,4 @@
-//! What a person sees when a request was not carried out.
+//! The page for a request that was not carried out.
 
 use maud::{Markup, html};
 use pipulate_core::service::ServiceName;
@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::views::layout;
 use crate::world::Folder;
 
-/// A page; `service` is the name that commands know this app by.
+/// A page; `service` is the app's name in commands.
 pub(crate) fn page(folder: &Folder, problem: &Problem, service: &ServiceName) -> Markup {
     let (is_outside, next) = match problem {
         Problem::SignInFirst | Problem::SignInAgain(_) => (true, how_to_sign_in(service)),
@@ -38,7 +38,7 @@ pub(crate) fn page(folder: &Folder, problem: &Problem, service: &ServiceName) ->
     }
 }
 
-/// The bare words, for htmx to show where the answer was to go.
+/// The plain text, which htmx shows in place of the answer.
 pub(crate) fn fragment(problem: &Problem) -> Markup {
     html! { span class="alert" { (problem.text()) } }
 }

@@ -1,4 +1,4 @@
-//! Secrets: their names, and forms for their values. No type here can hold a value.
+//! Secrets: their names, and forms for their values. No type here can contain a value.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ pub(crate) struct Secret {
     pub(crate) is_required: bool,
     /// It has a value that is not empty.
     pub(crate) is_set: bool,
-    /// It stands in the file.
+    /// It is in the file.
     pub(crate) is_listed: bool,
 }
 
@@ -44,11 +44,11 @@ impl Secret {
     }
 }
 
-/// Why a value was not taken.
+/// The reason why a value was not accepted.
 pub(crate) struct Complaint {
-    /// As it was typed.
+    /// As typed.
     pub(crate) name: String,
-    /// The name itself was not taken.
+    /// The name itself was not accepted.
     pub(crate) is_of_name: bool,
     pub(crate) reason: String,
 }
@@ -126,8 +126,8 @@ fn card(secret: &Secret, complaint: Option<&Complaint>) -> Markup {
     }
 }
 
-/// A form for a name that is not there yet, and what was wrong with the last name or its value. The name stays, so
-/// that a slip in it can be corrected.
+/// A form for a new name, with the error of the last name or its value. The name stays, so that a typo in it
+/// can be corrected.
 fn new(complaint: Option<&Complaint>) -> Markup {
     let of_name = complaint.filter(|complaint| complaint.is_of_name);
     let of_value = complaint.filter(|complaint| !complaint.is_of_name);
@@ -149,7 +149,7 @@ fn new(complaint: Option<&Complaint>) -> Markup {
     }
 }
 
-/// A field for a value; `label` is empty where a label is around it. `said` is the id of the words about it.
+/// A field for a value; `label` is empty if a label surrounds it. `said` is the id of its error message.
 fn field(label: &str, said: &str, complaint: Option<&Complaint>) -> Markup {
     let has_label = !label.is_empty();
     html! {
@@ -159,7 +159,7 @@ fn field(label: &str, said: &str, complaint: Option<&Complaint>) -> Markup {
     }
 }
 
-/// The id of what is said about a secret; of a new one by no name.
+/// The id of a secret's error message; a new secret has no name.
 fn said(name: &str) -> String {
     format!("complaint-{name}")
 }

@@ -1,37 +1,37 @@
-//! Web apps that are made of the folder's notebooks.
+//! Web apps of the folder's notebooks.
 
 use pipulate_core::service::ServiceName;
 
 /// Makes apps.
 pub trait Apps: Send + Sync + 'static {
-    /// The service that shows this notebook already.
+    /// The service that already shows this notebook.
     fn app_of(&self, path: &str) -> Option<ServiceName>;
 
-    /// Says what would be written for the notebook at a path below the folder.
+    /// Plans the files for the notebook at a path below the folder.
     ///
     /// # Errors
     /// It can't become an app, or not there.
     fn plan_app(&self, path: &str, place: &AppPlace) -> Result<AppPlan, NoApp>;
 
-    /// Writes it, over no file that is there, and says what was written. Nothing is started.
+    /// Writes the files without overwriting any, and returns the plan. No service is started.
     ///
     /// # Errors
     /// As [`Apps::plan_app`], or a file can't be written; then none is left.
     fn make_app(&self, path: &str, place: &AppPlace) -> Result<AppPlan, NoApp>;
 }
 
-/// Which service the app is to be.
+/// The service for the app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AppPlace {
-    /// The web server where there is no program for it yet, else one of its own.
+    /// The web server if it has no program yet, else a service of its own.
     Usual,
-    /// One of its own.
+    /// A service of its own.
     BesideServer,
-    /// This one, which a person has agreed to.
+    /// This service, which the user has confirmed.
     Named(ServiceName),
 }
 
-/// What is written for an app.
+/// The files for an app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppPlan {
     pub service: ServiceName,
@@ -39,21 +39,21 @@ pub struct AppPlan {
     pub files: Vec<String>,
     /// `pipulate.toml` gets a table for the service.
     pub adds_service: bool,
-    /// What the notebook's owner should know.
+    /// Notes for the notebook's owner.
     pub notes: Vec<AppNote>,
     /// The service is the one that serves the page.
     pub replaces_page: bool,
 }
 
-/// Something worth saying about an app.
+/// A note about an app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppNote {
     pub text: String,
-    /// The app will not do all that the notebook does.
+    /// The app will lack a feature of the notebook.
     pub is_warning: bool,
 }
 
-/// Why there is no app, and what to do next.
+/// The reason why there is no app, and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NoApp(pub String);

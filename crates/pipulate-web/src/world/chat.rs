@@ -1,16 +1,16 @@
-//! What a chat with the local LLM needs of the world.
+//! The chat's queries to the world.
 
 use pipulate_core::service::ServiceName;
 use pipulate_ollama::host::Host;
 use pipulate_ollama::why::Incident;
 use pipulate_store::chat::Chats;
 
-/// Where the LLM is, where chats are kept, and what can be asked about.
+/// The LLM's address, the saved chats, and a service's details.
 pub trait Chat: Send + Sync + 'static {
-    /// How Ollama is reached, read anew.
+    /// Ollama's address and settings, read again each time.
     ///
     /// # Errors
-    /// What is configured is no address, or may not be contacted.
+    /// The configured value is no address, or may not be contacted.
     fn ollama(&self) -> Result<Ollama, NoOllama>;
 
     /// Remembers that the user allows this host, a base URL, for this project.
@@ -22,30 +22,30 @@ pub trait Chat: Send + Sync + 'static {
     /// The project's chats.
     fn chats(&self) -> Chats;
 
-    /// What the LLM is told about a service when it is asked why it is in its state.
+    /// The facts about a service for the LLM's explanation of its state.
     ///
     /// # Errors
     /// Its log can't be read.
     fn incident(&self, service: &ServiceName) -> Result<Incident, String>;
 }
 
-/// Why Ollama isn't contacted.
+/// The reason why Ollama isn't contacted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoOllama {
-    /// What is configured is no address; as a fragment that says what to do.
+    /// The configured value is no address; as a fragment with advice.
     Unusable(String),
     /// The folder's files name this one, which is on another machine, and the user hasn't allowed it.
     Unasked(Host),
 }
 
-/// How Ollama is reached.
+/// Ollama's address and settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ollama {
     pub host: Host,
-    /// The model that the project wants; without one it is chosen.
+    /// The project's model; chosen automatically if `None`.
     pub model: Option<String>,
-    /// What starts it if nobody answers there, to be typed in a terminal.
+    /// The command that starts it if it doesn't answer.
     pub start: Option<String>,
-    /// What else to do then, as a fragment.
+    /// Other advice for that case, as a fragment.
     pub advice: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Where a question is typed, what can go with it, and questions that need no typing.
+//! The question's form, its optional material, and suggested questions.
 
 use maud::{Markup, html};
 use pipulate_core::chat::About;
@@ -8,7 +8,7 @@ use super::{ChatPage, turn};
 use crate::chat::about::Suggestion;
 use crate::model_choices::{ModelChoice, ModelChoices};
 
-/// The form without which nothing happens. Errors of the request itself go where the status is.
+/// The form for questions, which needs no scripts. Errors of the request itself appear in the status line.
 pub(super) fn ask(page: &ChatPage) -> Markup {
     let id = page.id;
     html! {
@@ -27,7 +27,7 @@ pub(super) fn ask(page: &ChatPage) -> Markup {
     }
 }
 
-/// Questions for who does not know how to begin.
+/// Suggested questions for beginners.
 pub(super) fn suggestions(page: &ChatPage) -> Markup {
     let address = format!("/chat/{}", page.id);
     html! {
@@ -44,7 +44,7 @@ pub(super) fn suggestions(page: &ChatPage) -> Markup {
     }
 }
 
-/// What can be added to a question: nothing is, unless it is chosen.
+/// The material that can be added to a question: nothing is added unless it is chosen.
 fn offers(offers: &[About]) -> Markup {
     html! {
         @if !offers.is_empty() {

@@ -8,16 +8,16 @@ use pipulate_core::units::size;
 use crate::chat::{Progress, mark};
 use crate::markdown;
 
-/// A question of more lines is folded.
+/// Longer questions, in lines, are folded.
 const LINES: usize = 12;
 
-/// A chat that fills less than so many percent of what its model can take in is not spoken of.
+/// The context usage, in percent, from which it is shown.
 const FULLISH: u8 = 50;
-/// From here on its beginning is left away, or with the next question.
+/// The context usage from which the beginning is left out, now or with the next question.
 const FULL: u8 = 90;
 
-/// A turn that has ended. Its question can be asked in other words in a chat in which nothing goes on, and the
-/// last one can be tried again.
+/// A finished turn. Its question can be edited while no answer is running in the chat, and the last one can
+/// be tried again.
 pub(super) fn over(number: usize, turn: &Turn, changes_in: Option<ChatId>, is_last: bool) -> Markup {
     let retry_in = changes_in.filter(|_| is_last);
     let broken = match &turn.outcome {
@@ -31,7 +31,7 @@ pub(super) fn over(number: usize, turn: &Turn, changes_in: Option<ChatId>, is_la
             div class="answer" {
                 h2 { (who(turn)) }
                 (thinking(&turn.thinking, None))
-                // Where it stood while the answer was written.
+                // In its place during the answer.
                 @if let Some(left_out) = left_out(turn) { p { small { (left_out) } } }
                 @if !turn.answer.is_empty() { div class="text" { (markdown::answer(&turn.answer)) } }
                 @if let Some(broken) = broken { p class="alert" { (broken) } }
@@ -61,13 +61,13 @@ pub(super) fn open(number: usize, progress: &Progress) -> Markup {
     }
 }
 
-/// Text that grows. Each line is an element of its own: a browser measures anew all of the one that
-/// grows, and a whole answer at every word would keep it busy for minutes.
+/// Growing text. Each line is an element of its own: a browser lays out the whole growing element again, and
+/// a whole answer for every word would keep it busy for minutes.
 fn lines(text: &str) -> Markup {
     html! { @for line in text.split_inclusive('\n') { div { (line) } } }
 }
 
-/// What a page adds to such a text of which it shows this much.
+/// The addition to such a text on a page that shows this much of it.
 pub(super) fn added(id: &str, text: &str, shown: usize) -> Markup {
     let (before, more) = text.split_at_checked(shown).unwrap_or((text, ""));
     let is_line_open = !before.is_empty() && !before.ends_with('\n');
@@ -82,7 +82,7 @@ pub(super) fn added(id: &str, text: &str, shown: usize) -> Markup {
     }
 }
 
-/// What a page adds to an answer of which it shows so many elements: the last of them may have changed.
+/// The addition to an answer on a page that shows this many elements: the last of them may have changed.
 pub(super) fn grown(blocks: &[Markup], shown: usize) -> Markup {
     let (target, swap, first) = match shown {
         0 => ("#open-answer", "beforeend", 0),
@@ -92,7 +92,7 @@ pub(super) fn grown(blocks: &[Markup], shown: usize) -> Markup {
     html! { hx-partial hx-target=(target) hx-swap=(swap) { @for block in &blocks[first..] { (block) } } }
 }
 
-/// How much of it there is, and what did not fit.
+/// Its size, and the part that did not fit.
 pub(super) fn extent(about: &About) -> String {
     let all = size(about.text.len() as u64);
     match about.left_out {
@@ -101,13 +101,13 @@ pub(super) fn extent(about: &About) -> String {
     }
 }
 
-/// Who speaks. A model's word is not ours.
+/// The speaker. A model's words are not ours.
 pub(super) fn who(turn: &Turn) -> Markup {
     let name = if turn.model.is_empty() { "The model" } else { &turn.model };
     html! { (name) " " small { "may be wrong" } }
 }
 
-/// That an answer has ended, and how; why stands with it.
+/// The announcement that an answer has ended, and how; the reason is shown with it.
 pub(super) fn end(turn: &Turn) -> &'static str {
     match &turn.outcome {
         Outcome::Open | Outcome::Whole(_) => "The answer is complete",
@@ -118,7 +118,7 @@ pub(super) fn end(turn: &Turn) -> &'static str {
     }
 }
 
-/// Something to type in a terminal.
+/// A command to type in a terminal.
 pub(super) fn code(command: &str) -> Markup {
     html! {
         div class="code" {
@@ -139,7 +139,7 @@ fn note(turn: &Turn) -> Option<String> {
     }
 }
 
-/// What the model was not told.
+/// The messages that were left out for the model.
 fn left_out(turn: &Turn) -> Option<String> {
     let left_out = turn.left_out;
     (!left_out.is_nothing()).then(|| {
@@ -147,14 +147,14 @@ fn left_out(turn: &Turn) -> Option<String> {
     })
 }
 
-/// Why a model stopped in the middle of a sentence.
+/// The reason why a model stopped in the middle of a sentence.
 fn cut_off(turn: &Turn) -> String {
     let reason =
         if turn.is_brief { "longer than a few sentences" } else { "as long as the model can handle" };
     format!("Cut off: {reason}")
 }
 
-/// What the server measured, if it did. How full the model is matters when it is.
+/// The server's measurements, if there are any. The context usage only matters when it is high.
 fn in_words(&Effort { tokens, seconds, filled }: &Effort) -> Option<String> {
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     let speed = tokens as f64 / seconds;
@@ -169,7 +169,7 @@ fn in_words(&Effort { tokens, seconds, filled }: &Effort) -> Option<String> {
     Some(took.into_iter().chain([full]).collect::<Vec<_>>().join("; "))
 }
 
-/// What was asked, and of several versions which one this is.
+/// The question, and its number among several versions.
 fn question(number: usize, turn: &Turn, edit_in: Option<ChatId>) -> Markup {
     let text = &turn.question;
     html! {
@@ -197,7 +197,7 @@ fn question(number: usize, turn: &Turn, edit_in: Option<ChatId>) -> Markup {
     }
 }
 
-/// Hidden by the style sheet as long as it is empty.
+/// Hidden by the style sheet while it is empty.
 fn thinking(text: &str, id: Option<&str>) -> Markup {
     html! {
         @if id.is_some() || !text.is_empty() {
@@ -208,7 +208,7 @@ fn thinking(text: &str, id: Option<&str>) -> Markup {
     }
 }
 
-/// The way to the other versions.
+/// The links to the other versions.
 fn versions(id: ChatId, number: usize, turn: &Turn) -> Markup {
     let (all, here) = (turn.versions(), turn.place);
     let address = format!("/chat/{id}/version");
@@ -228,7 +228,7 @@ fn versions(id: ChatId, number: usize, turn: &Turn) -> Markup {
     }
 }
 
-/// A form that has a question answered anew. Another window may have changed the chat since.
+/// A form that repeats a question. Another window may have changed the chat since.
 fn again(id: ChatId, number: usize, turn: &Turn, content: Markup) -> Markup {
     html! {
         form method="post" action={ "/chat/" (id) "/retry" } hx-post={ "/chat/" (id) "/retry" } hx-target="#chat-status"

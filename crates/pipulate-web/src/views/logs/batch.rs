@@ -9,10 +9,10 @@ use crate::log_page::{Level, LogFilter, LogLine, LogPage, is_traceback};
 use crate::views::clock::clock;
 use crate::views::log_line::{LineLook, Names, TARGET, linked_line};
 
-/// A traceback of fewer lines hides nothing by being folded.
+/// A shorter traceback, in lines, is not folded.
 const FOLDED: usize = 4;
 
-/// The lines of a page; the one that begins at `target` is marked.
+/// The lines of a page; the one at `target` is marked.
 pub(super) fn batch(filter: &LogFilter, page: &LogPage, zone: &TimeZone, target: Option<u64>) -> Markup {
     let names = if filter.service.is_some() { Names::Hidden } else { Names::Shown };
     let look = LineLook { names, zone, tab_stops: !filter.takes_all() };
@@ -44,7 +44,7 @@ pub(super) fn batch(filter: &LogFilter, page: &LogPage, zone: &TimeZone, target:
     }
 }
 
-/// Where a run of a service begins.
+/// The beginning of a service's run.
 fn run(line: &LogLine, names: Names, zone: &TimeZone) -> Markup {
     html! {
         p class="mark" {
@@ -59,7 +59,7 @@ fn belong_together(line: &LogLine, next: &LogLine) -> bool {
     both && line.service == next.service && !next.begins_run && !is_traceback(&next.text())
 }
 
-/// What a whole traceback ends with: the exception.
+/// The last line of a whole traceback: the exception.
 fn folded(block: &[&LogLine]) -> Option<String> {
     let [first, .., last] = block else { return None };
     let (text, last) = (first.text(), last.text());
@@ -67,7 +67,7 @@ fn folded(block: &[&LogLine]) -> Option<String> {
     (block.len() >= FOLDED && is_whole).then_some(last)
 }
 
-/// A page about a line, among those of its service: a filter would leave out what it came of.
+/// A page about a line among its service's lines: a filter would hide the cause.
 fn address_of(line: &LogLine) -> String {
     address("/logs", &LogFilter::of(&line.service), &[("line", &line.offset.to_string())]) + "#" + TARGET
 }

@@ -1,4 +1,4 @@
-//! Which services, which lines, and their addresses.
+//! The choice of services and lines, and its addresses.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::log_page::{LevelGroup, Levels, LogFilter, PatternKind};
 use crate::views::controls::{button_on, notice};
 use crate::world::{Target, Verb};
 
-/// What stands above the lines.
+/// The controls above the lines.
 pub(super) fn controls(view: &LogsView) -> Markup {
     let filter = view.shown.as_ref().map(|shown| shown.filter.clone()).unwrap_or_default();
     let all = std::iter::once(None).chain(view.services.iter().map(Some));
@@ -50,7 +50,7 @@ fn choice(view: &LogsView, levels: Levels) -> Markup {
     let has_more = !asked.without.is_empty() || !asked.at.is_empty() || asked.is_regex || !levels.is_all();
     html! {
         search {
-            // Only a page from a moment on has this place.
+            // Only a page from a time on has this anchor.
             form id="choice" method="get" action={ "/logs#" (SEAM) } {
                 @if let Some(service) = &asked.service { input type="hidden" name="service" value=(service); }
                 input type="search" name="filter" value=(asked.only) aria-label="Only lines with" placeholder="Only lines with…"
@@ -78,7 +78,7 @@ fn choice(view: &LogsView, levels: Levels) -> Markup {
     }
 }
 
-/// An address with a filter in it.
+/// An address with a filter.
 pub(super) fn address(path: &str, filter: &LogFilter, more: &[(&str, &str)]) -> String {
     let LogFilter { service, only, without, levels } = filter;
     let mut own = vec![("service", service.as_ref().map_or("", ServiceName::as_str))];
@@ -93,7 +93,7 @@ pub(super) fn address(path: &str, filter: &LogFilter, more: &[(&str, &str)]) -> 
     // A cursor is always written: an empty one means the beginning.
     for (name, value) in own.iter().filter(|(_, value)| !value.is_empty()).chain(more) {
         let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
-        // A text can be written to without end.
+        // Writing to a string can't fail.
         let _written = write!(address, "{mark}{name}={value}");
         mark = '&';
     }

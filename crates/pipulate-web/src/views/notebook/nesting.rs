@@ -1,9 +1,10 @@
-//! Whether HTML is nested as people and programs write it.
+//! Checks HTML for regular nesting.
 //!
-//! A parser repairs what is not, by rules whose work grows with the square of how much is open: half a megabyte of
-//! `<b>` takes it minutes. What libraries put out is nested well, so everything else need not be parsed at all.
+//! A parser repairs irregular nesting by rules whose work grows with the square of the number of open
+//! elements: half a megabyte of `<b>` takes it minutes. The output of libraries is nested well, so other HTML
+//! need not be parsed at all.
 
-/// How many elements may stand inside each other.
+/// The maximum depth of elements.
 const DEEPEST: usize = 100;
 
 const VOID: [&str; 13] =
@@ -11,10 +12,10 @@ const VOID: [&str; 13] =
 /// Elements that need not be closed.
 const OPTIONAL: [&str; 12] =
     ["p", "li", "dt", "dd", "td", "th", "tr", "thead", "tbody", "tfoot", "option", "colgroup"];
-/// Elements whose content is text, tags in it included.
+/// Elements whose content is text, including tags.
 const TEXT: [&str; 4] = ["script", "style", "textarea", "title"];
 
-/// Whether every element is closed where it should be, and none stands too deep.
+/// Returns true if every element is closed in its place, and none is too deep.
 pub(super) fn is_well_nested(html: &str) -> bool {
     let mut open: Vec<String> = Vec::new();
     let mut rest = html;
@@ -47,7 +48,7 @@ pub(super) fn is_well_nested(html: &str) -> bool {
     true
 }
 
-/// Where a tag ends, its `>` included; a quoted value may hold one.
+/// The end of a tag, after its `>`; a quoted value may contain one.
 fn end_of_tag(tag: &str) -> Option<usize> {
     let mut quote = None;
     for (at, c) in tag.char_indices() {
@@ -81,7 +82,7 @@ fn close(open: &mut Vec<String>, name: &str) -> bool {
             return false;
         }
     }
-    // Closes nothing.
+    // These close nothing.
     OPTIONAL.contains(&name) || VOID.contains(&name)
 }
 

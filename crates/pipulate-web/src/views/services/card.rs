@@ -26,7 +26,7 @@ pub(super) struct Card {
     life: Option<Life>,
     restarts: u32,
     last_exit: Option<String>,
-    /// What else a person should know.
+    /// Other messages.
     remarks: Vec<Remark>,
     reason: Option<String>,
     health: Option<&'static str>,
@@ -35,23 +35,23 @@ pub(super) struct Card {
     verbs: &'static [Verb],
 }
 
-/// What else is to be known about a service.
+/// A message about a service.
 struct Remark {
     text: String,
-    /// It is no trouble, and nothing is to be done about it.
+    /// It is no problem, and needs no action.
     is_quiet: bool,
 }
 
-/// What a page depends on beside the services.
+/// The page's inputs beside the services.
 pub(crate) struct RenderContext<'a> {
     pub(crate) zone: &'a TimeZone,
     /// The port that this app answers on.
     pub(crate) port: u16,
 }
 
-/// How the service is reached.
+/// The address of the service.
 pub(super) enum Address {
-    /// It has a page, and this is it.
+    /// It serves this page.
     Here(u16),
     /// It has a page of its own: "Open" leads there, signed in.
     Page {
@@ -65,7 +65,7 @@ pub(super) enum Address {
 impl Card {
     pub(super) fn new(service: &ServiceStatus, snapshot: &Snapshot, context: &RenderContext) -> Self {
         let zone = context.zone;
-        // Addresses come from records on disk; only what a browser opens as a page is offered.
+        // Addresses come from records on disk; only http and https links are shown.
         let address =
             service.url.clone().filter(|url| url.starts_with("http://") || url.starts_with("https://"));
         let lines = snapshot.last_lines.get(&service.name).map(Vec::as_slice).unwrap_or_default();
@@ -113,7 +113,7 @@ impl Card {
         self.life.as_ref()
     }
 
-    /// What it printed last.
+    /// Its last line.
     pub(super) fn last_line(&self) -> Option<&str> {
         self.last_line.as_deref()
     }
@@ -123,7 +123,7 @@ impl Card {
         format!("service-{}", self.name)
     }
 
-    /// How often it was started again, of a service that keeps crashing.
+    /// The number of restarts of a service that keeps crashing.
     pub(super) fn restarting(&self) -> Option<String> {
         match self.state {
             ServiceState::Unstable | ServiceState::Backoff => {
@@ -142,17 +142,17 @@ impl Card {
         }
     }
 
-    /// Why it is as it is, where its details are not open to say that.
+    /// The reason of its state, unless its details are open and show that.
     pub(super) fn explanation(&self) -> Option<&str> {
         self.reason.as_deref().filter(|_| !self.is_open())
     }
 
-    /// Whether its details are to be seen at once.
+    /// Returns true if its details are open initially.
     fn is_open(&self) -> bool {
         self.state.is_in_trouble() || self.state == ServiceState::Unsupervised
     }
 
-    /// The buttons that make sense now.
+    /// The actions that make sense now.
     pub(super) fn verbs(&self) -> Markup {
         html! {
             @if self.state.is_in_trouble() { (self.why()) }
@@ -162,7 +162,7 @@ impl Card {
         }
     }
 
-    /// What is shown on demand; of a service in trouble at once.
+    /// The details, initially open for a service in trouble.
     pub(super) fn more(&self) -> Markup {
         html! {
             details class="more" open[self.is_open()] {
@@ -178,7 +178,7 @@ impl Card {
         }
     }
 
-    /// What it printed last, where that may explain something.
+    /// Its last lines, if they may explain something.
     fn words(&self) -> Markup {
         html! {
             @if self.state.is_in_trouble() {
@@ -189,8 +189,8 @@ impl Card {
         }
     }
 
-    /// Each has its place also while there is nothing to say: a service that keeps crashing would move the
-    /// page with every end.
+    /// Each fact has its place even when it is empty: otherwise, a service that keeps crashing would move the
+    /// page each time.
     fn facts(&self) -> Markup {
         let life = self.life.as_ref();
         let none = || html! { "–" };
@@ -210,7 +210,8 @@ impl Card {
         }
     }
 
-    /// Leads to a chat in which the local LLM says why. Without an LLM the chat says how to get one.
+    /// Links to a chat in which the local LLM explains the state. Without an LLM the chat says how to get
+    /// one.
     fn why(&self) -> Markup {
         html! {
             form method="post" action={ "/services/" (self.name) "/why" } {
@@ -219,7 +220,7 @@ impl Card {
         }
     }
 
-    /// Its page in a tab of its own, signed in. The key never stands in ours.
+    /// Its page in a tab of its own, signed in. The key is never in our page.
     fn open(&self) -> Markup {
         html! {
             form method="post" action={ "/services/" (self.name) "/open" } target="_blank" {
@@ -256,7 +257,7 @@ fn label(state: ServiceState, verb: Verb) -> &'static str {
     if (state, verb) == (ServiceState::Unsupervised, Verb::Start) { "Take over" } else { verb.label() }
 }
 
-/// What makes sense in a state. The server takes any verb at any time.
+/// The sensible actions in a state. The server accepts any verb at any time.
 fn verbs(state: ServiceState) -> &'static [Verb] {
     match state {
         ServiceState::Stopped | ServiceState::Exited | ServiceState::Crashed => &[Verb::Start],
@@ -267,7 +268,7 @@ fn verbs(state: ServiceState) -> &'static [Verb] {
         | ServiceState::Degraded
         | ServiceState::Unstable
         | ServiceState::Backoff => &[Verb::Restart, Verb::Stop],
-        // To start it is to adopt it.
+        // Starting it takes it over.
         ServiceState::Unsupervised | ServiceState::Unknown => &[Verb::Start, Verb::Stop],
     }
 }

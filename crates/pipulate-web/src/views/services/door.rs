@@ -1,4 +1,4 @@
-//! The two doors: JupyterLab and the app, each with what it is, where it is, and the way in.
+//! The two main services, JupyterLab and the app, each with its state, its address, and a link.
 
 use maud::{Markup, html};
 use pipulate_core::service::ServiceName;
@@ -7,12 +7,12 @@ use pipulate_core::units::size;
 use super::card::{Address, Card};
 use super::words;
 
-/// Whether a service is one of the doors; every other one is a row.
+/// Returns true for the two main services; all others are rows.
 pub(super) fn is_door(service: &ServiceName) -> bool {
     [ServiceName::JUPYTER, ServiceName::SERVER].contains(&service.as_str())
 }
 
-/// A door.
+/// A main service.
 pub(super) fn show(card: &Card) -> Markup {
     let is_jupyter = card.name() == ServiceName::JUPYTER;
     let (title, what) = match (is_jupyter, card.address()) {
@@ -39,7 +39,7 @@ pub(super) fn show(card: &Card) -> Markup {
     }
 }
 
-/// Its address, how long it is up, and what it takes.
+/// Its address, uptime, and resource usage.
 fn place(card: &Card) -> Markup {
     html! {
         @match card.address() {
@@ -57,7 +57,7 @@ fn place(card: &Card) -> Markup {
     }
 }
 
-/// Always one line at least, so that nothing moves when the first kernel comes.
+/// Always at least one line, so that nothing moves when the first kernel starts.
 fn kernels(card: &Card) -> Markup {
     let kernels = card.life().map(|life| life.kernels.as_slice()).unwrap_or_default();
     html! {

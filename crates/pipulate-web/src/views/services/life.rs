@@ -1,4 +1,4 @@
-//! What only a living service has: how long it is up, what it uses, and its kernels.
+//! The figures of a running service: its uptime, its resource usage, and its kernels.
 
 use maud::{Markup, html};
 use pipulate_core::identity::Pid;
@@ -9,7 +9,7 @@ use pipulate_core::units::{length_of_time, percent, size};
 use crate::observer::{Sample, Snapshot};
 use crate::views::graph::graph;
 
-/// A living service.
+/// A running service.
 pub(super) struct Life {
     pub(super) pid: Pid,
     pub(super) uptime: String,
@@ -19,11 +19,11 @@ pub(super) struct Life {
     pub(super) kernels: Vec<Kernel>,
 }
 
-/// A kernel of it.
+/// One of its kernels.
 pub(super) struct Kernel {
     name: String,
     memory: u64,
-    /// Where JupyterLab says it.
+    /// `None` if JupyterLab doesn't report it.
     is_busy: Option<bool>,
 }
 
@@ -59,7 +59,7 @@ impl Life {
         )
     }
 
-    /// What it uses: a number and a graph for each.
+    /// Its resource usage: a number and a graph for each.
     pub(super) fn figures(&self) -> Markup {
         let (cpu, most_cpu) = self.cpu_points();
         #[expect(clippy::cast_precision_loss, reason = "a picture is some pixels high")]

@@ -1,10 +1,10 @@
-//! The machine's memory, swap, load and disk space, and what to do when little is left.
+//! The machine's memory, swap, load and disk space, with advice when they run low.
 
 use maud::{Markup, html};
 use pipulate_core::resources::{Disk, Load, Memory, Resources, Supply};
 use pipulate_core::units::size;
 
-/// The figures, in one line where there is room.
+/// The figures, in one line if it fits.
 pub(super) fn figures(resources: &Resources) -> Markup {
     let memory = resources.memory.map(|memory| {
         let is_low = memory.supply() != Supply::Ample;
@@ -30,7 +30,7 @@ fn figure(name: &str, value: &str, is_short: bool) -> Markup {
     html! { div class=[is_short.then_some("short")] { dt { (name) } dd { (value) } } }
 }
 
-/// What to do when little is left, as sentences.
+/// The advice when they run low, as sentences.
 pub(super) fn warnings(resources: &Resources) -> Vec<String> {
     let memory = resources.memory.filter(|memory| memory.supply() != Supply::Ample).map(|memory| {
         format!(

@@ -1,4 +1,4 @@
-//! A service as a row: what matters in one line, the rest on demand.
+//! A service as a row: the essentials in one line, the rest on demand.
 
 use maud::{Markup, html};
 use pipulate_core::units::size;
@@ -6,7 +6,7 @@ use pipulate_core::units::size;
 use super::card::Card;
 use super::words;
 
-/// A row. What comes and goes has a place of its own, so that nothing moves.
+/// A row. Temporary parts have a place of their own, so that nothing moves.
 pub(super) fn show(card: &Card) -> Markup {
     html! {
         article id=(card.id()) class="service row" data-trouble[card.state().is_in_trouble()] tabindex="-1"

@@ -1,8 +1,7 @@
-//! The last minutes of all services in one picture: what each used, and its starts, crashes and saves.
+//! The last minutes of all services in one picture: resource usage, starts, crashes and saves.
 //!
-//! A click in the picture leads to the merged log of that time. The same events are in a list below it, for the
-//! keyboard and for those who don't see the picture. It changes with a step of [`STEP`] or with an event, not with
-//! every look.
+//! A click in the picture leads to the merged log of that time. The same events are in a list below it, for
+//! keyboards and screen readers. It changes with a step of [`STEP`] or with an event, not with every look.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,15 +21,15 @@ use crate::views::logs;
 /// The picture's width in its own units, and the height of one service in it.
 const WIDTH: i64 = 720;
 const LANE: i64 = 28;
-/// How many links there are side by side, and how many times below the picture.
+/// The number of links side by side, and of times below the picture.
 const COLUMNS: i64 = 30;
 const TICKS: i64 = 5;
-/// As long as nothing is known of what was before, an hour would be empty.
+/// The time span while nothing older is known: a whole hour would be mostly empty.
 const SHORT: SignedDuration = SignedDuration::from_mins(10);
-/// How many events are listed.
+/// The number of listed events.
 const MOST: usize = 30;
 
-/// What is drawn.
+/// The contents of the picture.
 pub(super) struct Timeline {
     lanes: Vec<Lane>,
     /// Oldest first.
@@ -46,7 +45,7 @@ struct Lane {
     steps: Vec<Use>,
 }
 
-/// What is marked in the picture.
+/// The marks in the picture.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Mark {
     Start,
@@ -72,7 +71,7 @@ impl Mark {
         }
     }
 
-    /// From where to where in a lane it goes: kinds differ by more than their color.
+    /// The vertical extent in a lane: kinds differ by more than their color.
     fn extent(self) -> (i64, i64) {
         match self {
             Self::Start => (LANE / 2, LANE - 1),
@@ -96,7 +95,7 @@ impl Timeline {
     }
 
     fn of(lanes: Vec<Lane>, events: Vec<ServiceEvent>, now: Timestamp, zone: TimeZone) -> Self {
-        // The picture stands still for a minute.
+        // The picture is constant for a minute.
         let end = Timestamp::from_second((now.as_second().div_euclid(60) + 1) * 60).unwrap_or(now);
         let first = lanes.iter().filter_map(|lane| Some(lane.steps.first()?.at));
         let first = first.chain(events.first().map(|event| event.at)).min();
@@ -133,7 +132,7 @@ impl Timeline {
         let memory = steps().map(bytes).fold(1.0, f64::max) * 1.1;
         let count = self.lanes.len() as i64;
         html! {
-            // Its links are for a pointer: the list below has the same ways for everybody.
+            // Its links are for a pointer: the list below has the same links for everyone.
             svg viewBox={ "0 0 " (WIDTH) " " (count * LANE) } height=(count * LANE) preserveAspectRatio="none" aria-hidden="true" {
                 @for (at, lane) in (0..).zip(&self.lanes) {
                     g transform={ "translate(0 " (at * LANE) ")" } {
@@ -153,7 +152,8 @@ impl Timeline {
         }
     }
 
-    /// A line through the values of a lane, which are between 0 and 1, down to the floor and closed if it is an area.
+    /// A line through the values of a lane, which are between 0 and 1, down to the floor and closed if it is
+    /// an area.
     fn path(&self, lane: &Lane, value: impl Fn(&Use) -> f64, is_area: bool) -> String {
         let mut path = String::new();
         for stretch in lane.steps.chunk_by(|step, next| next.at.duration_since(step.at) <= STEP * 2) {
@@ -163,7 +163,7 @@ impl Timeline {
             let ends = points.first().zip(points.last());
             let Some(((first, height), (last, _))) = ends else { continue };
             let begin = if is_area { LANE } else { *height };
-            // Text can be written to without end.
+            // Writing to a string can't fail.
             let _infallible = write!(path, "M{first},{begin}");
             for (at, (x, y)) in points.iter().enumerate() {
                 let is_level = |other: Option<&(i64, i64)>| other.is_some_and(|(_, other)| other == y);
@@ -183,7 +183,7 @@ impl Timeline {
         let of_lane = self.events.iter().filter(|event| event.service == lane.name && event.at >= self.begin);
         let mut last = None;
         for (mark, x) in of_lane.filter_map(|event| Some((Mark::of(&event.kind)?, self.x(event.at)))) {
-            // Many in one place look as one.
+            // Several in one place look like one.
             if last.replace((mark, x)) != Some((mark, x)) {
                 let (from, to) = mark.extent();
                 let _infallible = write!(paths.entry(mark).or_default(), "M{x},{from}V{to}");
@@ -192,7 +192,7 @@ impl Timeline {
         paths
     }
 
-    /// What happened in a column, for who points at it.
+    /// The events of a column, for its tooltip.
     fn words(&self, column: Timestamp) -> String {
         let end = column + SignedDuration::from_secs(self.length.as_secs() / COLUMNS);
         let here = self.events.iter().filter(|event| event.at >= column && event.at < end);
@@ -246,7 +246,7 @@ impl Timeline {
         }
     }
 
-    /// So many moments from the beginning on, as far apart as the last one is from the end.
+    /// `count` times from the beginning on, as far apart as the last one is from the end.
     fn times(&self, count: i64) -> impl Iterator<Item = Timestamp> {
         let step = self.length.as_secs() / count;
         (0..count).map(move |number| self.begin + SignedDuration::from_secs(number * step))
@@ -261,7 +261,7 @@ impl Timeline {
     }
 }
 
-/// The merged log from a moment on.
+/// The merged log from a time on.
 fn at(moment: Timestamp) -> String {
     logs::from_moment(moment)
 }
@@ -303,7 +303,7 @@ mod tests {
             &[],
             vec![(-300, EventKind::Started), (-120, crash.clone()), (-120, crash), (-60, save), (-50, stop)],
         );
-        // Of 600 seconds that end a minute after now, in 720 units.
+        // With 600 seconds that end a minute after now, in 720 units.
         for drawn in [
             r#"class="start" d="M288,14V27""#,
             r#"class="crash" d="M504,1V27""#,

@@ -6,7 +6,7 @@ use pipulate_core::state::ServiceState;
 use pipulate_core::status::{LastExit, ServiceStatus};
 use pipulate_core::text::capitalized;
 
-/// A state is a word and an icon, so that it is never told by color alone.
+/// A state is a word and an icon, so that it is never shown by color alone.
 pub(super) fn state(state: ServiceState) -> Markup {
     html! {
         span class="state" data-state=(state.word()) { span aria-hidden="true" { (icon(state)) } " " (state.word()) }
@@ -27,7 +27,7 @@ pub(super) fn icon(state: ServiceState) -> &'static str {
     }
 }
 
-/// Why it is as it is, where the state alone leaves that open. Why it is unknown stands above all services.
+/// The reason of a state, unless the state is clear by itself. For an unknown state it is above all services.
 pub(super) fn reason(service: &ServiceStatus) -> Option<String> {
     if service.state == ServiceState::Unknown {
         return None;
@@ -38,7 +38,7 @@ pub(super) fn reason(service: &ServiceStatus) -> Option<String> {
     said.as_deref().map(capitalized)
 }
 
-/// Whether it answers, which is another question than whether it lives.
+/// Whether it answers, which differs from whether it runs.
 pub(super) fn health(service: &ServiceStatus) -> Option<&'static str> {
     match service.state {
         ServiceState::Ready => Some("answers"),
