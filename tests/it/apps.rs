@@ -262,7 +262,7 @@ fn what_an_app_lacks_is_said_when_it_is_made() {
     hint: show it with: pipulate start
     "#);
 
-    // The runner that was written stays current, as long as nobody edits it.
+    // The written runner stays current until it is edited.
     let runner = project.read("notebook_runner.py");
     std::fs::remove_file(project.path("notebook_runner.py")).unwrap();
     let completed = project.run(&["app", "Größe/mein notebook.ipynb"]).expect(0);

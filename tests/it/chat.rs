@@ -14,7 +14,7 @@ use crate::support::{Terminal, TestProject, holds};
 const TAGS: &str = r#"{"models":[{"name":"llama3.1:latest","size":4920753328},{"name":"qwen3:4b","size":2500000000},
     {"name":"gpt-oss:120b-cloud","size":384},{"name":"nomic-embed-text:latest","size":274302450}]}"#;
 
-/// Where a question is typed.
+/// The prompt of a conversation.
 const PROMPT: &str = ">>> ";
 
 /// One line of a streamed answer.

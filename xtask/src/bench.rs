@@ -24,7 +24,7 @@ use clap::{Args, ValueEnum};
 use crate::{prepare, run, say};
 use results::Results;
 
-/// What is measured, and how often.
+/// The options of `cargo xtask bench`.
 #[derive(Args)]
 pub(crate) struct Options {
     /// What to measure; all of it by default

@@ -18,7 +18,7 @@ use crate::{licenses, run, say, suite};
 use source::Source;
 use tools::Tools;
 
-/// What to make.
+/// The options of `cargo xtask dist`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// A target of the program; this machine's by default

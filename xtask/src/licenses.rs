@@ -20,7 +20,7 @@ const NAMES: [&str; 6] = ["license", "licence", "unlicense", "copying", "copyrig
 /// Third-party files that are not crates.
 const VENDORED: &str = "crates/pipulate-web/assets/VENDOR.toml";
 
-/// What to write it for.
+/// The options of `cargo xtask licenses`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// A target of the program; this machine's by default

@@ -34,7 +34,7 @@ const STUBS: [(&str, &str); 4] = [
     ("libiconv.tbd", include_str!("macos/sdk/libiconv.tbd")),
 ];
 
-/// How much is done.
+/// The options of `cargo xtask macos`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Compare layouts and check with clippy for Apple silicon; link nothing

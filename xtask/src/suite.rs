@@ -19,7 +19,7 @@ pub(crate) const PORTABLE: [&str; 4] =
 /// The number of concurrent tests. A caller's value stays; nextest reads the first.
 const THREADS: [&str; 2] = ["NEXTEST_TEST_THREADS", "RUST_TEST_THREADS"];
 
-/// What becomes of tests that can't run on this machine (`tests/it/support/ledger.rs`).
+/// The policy for tests that can't run on this machine (`tests/it/support/ledger.rs`).
 #[derive(clap::Args, Default)]
 pub(crate) struct Skips {
     /// Fail if a test was skipped; it is in CI

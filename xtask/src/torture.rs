@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{prepare, run, say};
 
-/// What to run.
+/// The options of `cargo xtask torture`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// How long all of it takes

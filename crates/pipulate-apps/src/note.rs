@@ -20,7 +20,7 @@ pub enum Note {
     Widgets { cells: Vec<usize> },
     /// Cells that read input with `input`.
     Questions { cells: Vec<usize> },
-    /// What the notebook or its app imports, and the home's Python lacks.
+    /// Imported modules of the notebook or its app that the home's Python lacks.
     NotInstalled { modules: Vec<MissingModule> },
     /// `notebook_runner.py` was edited.
     RunnerKept { path: String, notebook: String },

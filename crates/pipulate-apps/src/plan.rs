@@ -27,7 +27,7 @@ pub struct Facts<'a> {
     pub config_text: &'a str,
     /// The names of the installed kernels.
     pub kernels: &'a [String],
-    /// The app of this notebook that is there and may be completed: its service and its program.
+    /// The existing app of this notebook, which may be incomplete: its service and its program.
     pub app: Option<(ServiceName, String)>,
     /// Returns true if this path exists.
     pub exists: &'a dyn Fn(&str) -> bool,
@@ -51,7 +51,7 @@ pub struct Wish {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub service: ServiceName,
-    /// The program is the first one, unless it is there.
+    /// The program is the first one, unless it already exists.
     pub files: Vec<NewFile>,
     /// The new text of `pipulate.toml`, if it changes.
     pub config: Option<String>,
@@ -63,7 +63,7 @@ pub struct Plan {
 pub struct NewFile {
     pub path: String,
     pub text: String,
-    /// The text that it takes the place of; nothing else is ever overwritten.
+    /// The text that it replaces; no other text is ever overwritten.
     pub replaces: Option<String>,
 }
 
@@ -135,7 +135,7 @@ pub fn plan(facts: &Facts<'_>, wish: &Wish) -> Result<Plan, PlanError> {
     Ok(Plan { service, files, config, notes })
 }
 
-/// The runner beside a program, if it has to be written, and what to say about the one that is there.
+/// The runner beside a program, if it must be written, and a note about an existing one.
 fn runner_beside(facts: &Facts<'_>, program: &str) -> (Option<NewFile>, Option<Note>) {
     let folder = program.rfind('/').map_or(0, |slash| slash + 1);
     let path = format!("{}{RUNNER_FILE}", &program[..folder]);

@@ -1,37 +1,37 @@
-//! The runner of notebooks, which stands beside the programs that import it.
+//! The runner of notebooks, which is in the same folder as the programs that import it.
 //!
-//! It ends with a line that holds a checksum of the lines above, so that one that its owner never edited can be
-//! told from one that is his. Programs that an earlier version wrote import the same names from it.
+//! Its last line has a checksum of the lines above, which shows whether its owner has edited it. Programs of
+//! earlier versions import the same names from it.
 
 use sha2::{Digest as _, Sha256};
 
-/// What runs notebooks; every program of an app imports it.
+/// The module that runs notebooks; every app's program imports it.
 pub const RUNNER: &str = include_str!("../python/notebook_runner.py");
 
 /// Its file, beside the programs that import it.
 pub const RUNNER_FILE: &str = "notebook_runner.py";
 
-/// Begins the last line.
+/// The prefix of the last line.
 const MARK: &str = "# As Pipulate wrote it: ";
 
-/// What lies where the runner belongs.
+/// The file in the runner's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
     Nothing,
-    /// This version of it.
+    /// This version.
     Current,
-    /// Another version of it, as it was written.
+    /// Another version, unedited.
     Outdated,
-    /// Something that was edited.
+    /// An edited file.
     Edited,
 }
 
-/// The text that is written.
+/// The runner's text with its checksum.
 pub(crate) fn runner() -> String {
     marked(RUNNER)
 }
 
-/// What a text that was read there is.
+/// Classifies the text in the runner's place.
 pub(crate) fn found(text: Option<&str>) -> Found {
     let Some(text) = text else { return Found::Nothing };
     if text == runner() {

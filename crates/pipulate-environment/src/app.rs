@@ -186,7 +186,7 @@ fn describe(request: &Request<'_>) -> Result<Description, AppError> {
         _ => AppError::Unreadable { path: path.clone(), source },
     })?;
     let root = request.layout.root().to_path_buf();
-    // Where the home has its Python, what is not installed there is told, too.
+    // The home's own Python, if there is one, also shows which modules are missing.
     let (python, folder) = match existing_python(request.layout, &request.config.python) {
         Some(python) => (python, path.parent()),
         None => (python::discover(request.around, &root, true, None)?.program, None),

@@ -31,7 +31,7 @@ pub(crate) enum Installer {
 }
 
 impl Installer {
-    /// Which it is.
+    /// The name of the installer.
     pub(crate) fn kind(&self) -> InstallerKind {
         match self {
             Self::Uv(_) => InstallerKind::Uv,

@@ -35,7 +35,7 @@ pub(crate) struct Global {
     pub(crate) verbosity: Verbosity,
 }
 
-/// What to do.
+/// The requested operation.
 #[derive(Debug)]
 pub(crate) enum Verb {
     Start(StartSettings),

@@ -2,7 +2,7 @@
 
 use pipulate_supervisor::program::GAVE_WAY;
 
-/// How the program ends.
+/// The exit status of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExitStatus {
     /// Done, or already so; `status`: every wanted service is ready or running.

@@ -175,7 +175,7 @@ impl LlmSession {
         Ok(End::Whole(Summary::default()))
     }
 
-    /// An old server can't be told to refuse a long prompt, and drops its beginning. A prompt that fills the
+    /// An old server can't refuse a long prompt, and drops its beginning. A prompt that fills the
     /// whole context is a sign of that.
     async fn warn_of_a_full_prompt(&self, request: &ChatRequest, summary: &Summary) {
         let length: usize = request.messages.iter().map(|message| message.content.len()).sum();

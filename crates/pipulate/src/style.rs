@@ -37,7 +37,7 @@ impl Style {
         Self::new(true)
     }
 
-    /// Whether there are colors.
+    /// Returns true if there are colors.
     pub(crate) fn is_colored(self) -> bool {
         self.colored
     }

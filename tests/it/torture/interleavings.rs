@@ -1,4 +1,4 @@
-//! Whatever runs at once, and whichever processes are killed meanwhile: afterwards there is one of each.
+//! Commands at once, with processes killed meanwhile: afterwards each service has one of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
