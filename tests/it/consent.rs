@@ -1,5 +1,5 @@
-//! Ollama on another machine that only the folder's files name: nothing is sent there before the user allows
-//! it.
+//! Ollama on another machine that only the folder's files name: nothing is sent there before
+//! the user allows it.
 
 use std::process::Command;
 
@@ -198,8 +198,8 @@ fn a_cloud_model_that_the_folder_names_is_said_before_it_is_asked() {
     assert!(start.stderr.contains("in the cloud: what you write to it leaves this machine"), "{start:?}");
 }
 
-/// A fake at a non-loopback address of this machine, with that address. Without a network, a name that leads
-/// here.
+/// A fake at a non-loopback address of this machine, with that address. Without a network, a
+/// name that leads here.
 fn ollama_elsewhere() -> (Fake, String) {
     match own_address() {
         Some(address) => {

@@ -1,5 +1,5 @@
-//! Main processes that can hardly be identified: without a readable environment or output, or without a first
-//! thread.
+//! Main processes that can hardly be identified: without a readable environment or output, or
+//! without a first thread.
 
 use serde_json::Value;
 

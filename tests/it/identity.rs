@@ -1,5 +1,5 @@
-//! Only verified processes are signaled, even with damaged files in `.pipulate/run`; a query deletes nothing and
-//! never hangs.
+//! Only verified processes are signaled, even with damaged files in `.pipulate/run`; a query
+//! deletes nothing and never hangs.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

@@ -141,8 +141,8 @@ fn a_worker_that_its_supervisor_could_not_write_down_any_more_is_found() {
     project.start(&[]);
     let before = project.service("worker");
     Process::of(&before["supervisor_pid"]).kill();
-    // The last record of a supervisor that was killed after it started the worker and before it recorded
-    // that.
+    // The last record of a supervisor that was killed after it started the worker and before
+    // it recorded that.
     let record = ".pipulate/run/worker.json";
     let mut early: Value = serde_json::from_str(&project.read(record)).unwrap();
     early["next_run"] = early["main"].take()["run"].take();

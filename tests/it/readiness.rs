@@ -1,5 +1,5 @@
-//! `ready` is a promise: the service's own listener answers at its address, and a foreign answer doesn't
-//! count.
+//! `ready` is a promise: the service's own listener answers at its address, and a foreign
+//! answer doesn't count.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -8,8 +8,8 @@ use std::thread;
 use crate::support::ports::{DefaultPorts, Port};
 use crate::support::{TestProject, http, wait_for};
 
-/// Serves on the address and port of its arguments, the latter from `PORT` by default, once a file `go`
-/// exists.
+/// Serves on the address and port of its arguments, the latter from `PORT` by default, once a
+/// file `go` exists.
 const SERVE: &str = "\
 import http.server, os, socket, sys, time
 host, port = sys.argv[1], int((sys.argv[2:] or [os.environ['PORT']])[0])

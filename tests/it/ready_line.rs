@@ -1,5 +1,5 @@
-//! `ready.log`: the line is found anywhere in a service's output, and an error in the expression is pointed
-//! out.
+//! `ready.log`: the line is found anywhere in a service's output, and an error in the
+//! expression is pointed out.
 
 use crate::support::TestProject;
 use crate::support::project::Builder;

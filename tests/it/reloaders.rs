@@ -1,5 +1,5 @@
-//! Programs that restart themselves when a file of the project is saved: Pipulate's own writes don't trigger
-//! them.
+//! Programs that restart themselves when a file of the project is saved: Pipulate's own
+//! writes don't trigger them.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! Unfinished lines: progress bars, questions, and partial secrets; and secrets that change while a follower
-//! runs.
+//! Unfinished lines: progress bars, questions, and partial secrets; and secrets that change
+//! while a follower runs.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;

@@ -90,8 +90,8 @@ fn on_a_full_disk_the_oldest_log_goes_and_then_whole_lines_which_are_counted() {
     assert!(kept.is_sorted_by(|a, b| a + 1 == *b) && kept.len() > 5_000, "{}", kept.len());
     assert_eq!(project.service("worker")["log_dropped_lines"], 0);
 
-    // No room at all, and no older log to delete: the service keeps running, can be stopped and has a status
-    // as ever.
+    // No room at all, and no older log to delete: the service keeps running, can be stopped
+    // and has a status as ever.
     for number in 1..=3 {
         fs::remove_file(project.path(&format!(".pipulate/log/worker.log.{number}"))).unwrap();
     }

@@ -1,8 +1,8 @@
 //! `target/dist/`: packages for users without Rust. A wheel, an sdist, a tarball, and their checksums.
 //!
-//! The sdist comes first, and the wheel is built from the unpacked sdist: a missing file fails here. maturin
-//! builds and packs, zig links: the program then needs no newer glibc than the wheel declares, which maturin
-//! checks.
+//! The sdist comes first, and the wheel is built from the unpacked sdist: a missing file fails here.
+//! maturin builds and packs, zig links: the program then needs no newer glibc than the wheel
+//! declares, which maturin checks.
 
 mod source;
 mod tools;
@@ -66,8 +66,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     suite::run_artefacts(&folder)
 }
 
-/// Installs the unpacked sdist into `cargo/` in `folder`, not optimized, so that it shares a quick wheel's
-/// build.
+/// Installs the unpacked sdist into `cargo/` in `folder`, not optimized, so that it shares a
+/// quick wheel's build.
 fn install_by_cargo(folder: &Path) -> Result<()> {
     say::progress("cargo install, from the unpacked sdist");
     let sdist = only(&stage(folder).join("sdist"), "")?;

@@ -1,8 +1,8 @@
 //! `target/macos/`: the program for macOS, checked and linked on any machine, but not run.
 //!
-//! rustup provides the standard library for both processors, and zig (from PyPI) a linker, a C compiler and
-//! Apple's public headers. Linking does not need Apple's frameworks: a stub names the symbols that are used
-//! from each.
+//! rustup provides the standard library for both processors, and zig (from PyPI) a linker, a C
+//! compiler and Apple's public headers. Linking does not need Apple's frameworks: a stub names the
+//! symbols that are used from each.
 
 mod mach_o;
 

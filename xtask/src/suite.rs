@@ -63,8 +63,8 @@ pub(crate) fn run(quick: bool, args: &[OsString], skips: &Skips) -> Result<ExitC
 }
 
 impl Skips {
-    /// The number of skips on a list that are not allowed. Its lines are `PACKAGE TEST`, the lack and
-    /// details.
+    /// The number of skips on a list that are not allowed. Its lines are `PACKAGE TEST`, the
+    /// lack and details.
     fn denied(&self, list: &str) -> usize {
         let is_allowed = |line: &&str| {
             line.split('\t').nth(1).is_some_and(|lack| self.may_lack.iter().any(|may| may == lack))

@@ -1,8 +1,8 @@
 //! Every sentence that the program can print, with its place in the sources, to be read from top to bottom.
 //!
-//! A sentence is a literal of two words or more in the product's code without tests, or a comment that
-//! becomes help or a schema's description. The starter's templates and scripts are text files, and are listed
-//! by name.
+//! A sentence is a literal of two words or more in the product's code without tests, or a comment
+//! that becomes help or a schema's description. The starter's templates and scripts are text
+//! files, and are listed by name.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -32,8 +32,8 @@ pub enum BareWordError {
     Store(#[from] StoreError),
 }
 
-/// Writes both to the venv, for that project; they run the first existing file of `programs`. Returns the
-/// errors.
+/// Writes both to the venv, for that project; they run the first existing file of `programs`.
+/// Returns the errors.
 pub fn write_all(venv: &Path, project: &Path, programs: &[PathBuf]) -> Vec<String> {
     let failed = WORDS.into_iter().filter_map(|word| write(venv, project, programs, word).err());
     failed.map(|error| error.to_string()).collect()

@@ -138,8 +138,8 @@ impl Examination {
         self.config().is_ok_and(|config| environment::is_known(&self.layout, &config.python))
     }
 
-    /// Returns true if pipulate.toml names an existing interpreter that was not used yet: it may be any
-    /// program.
+    /// Returns true if pipulate.toml names an existing interpreter that was not used yet: it
+    /// may be any program.
     fn is_unused(&self, interpreter: &Path) -> bool {
         self.layout.inside(interpreter).exists() && !self.may_run_python()
     }

@@ -17,8 +17,8 @@ use crate::version::{RequiresPython, Version};
 pub enum Mode {
     /// `start`: do the necessary work on our own environment.
     Automatic,
-    /// `setup`: install, also into an environment that we did not make, and packages that were removed from
-    /// it.
+    /// `setup`: install, also into an environment that we did not make, and packages that
+    /// were removed from it.
     Explicit,
     /// `setup --recreate`: make a new environment, and keep the old one.
     Recreate,
@@ -46,15 +46,15 @@ pub struct Facts<'a> {
 /// The planned work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
-    /// None. Differences are reported.
+    /// No work. Differences are reported.
     Keep { drift: Vec<Drift> },
-    /// Create the first venv.
+    /// Create a venv where there is none.
     Create,
     /// Install the packages; with `only_adds` without replacing any, because a service may have loaded it.
     Install { origin: Origin, only_adds: bool },
     /// Replace the venv with a new one.
     Recreate { old: Old, why: Option<Drift> },
-    /// None, and there is no usable venv.
+    /// No work, and there is no usable venv.
     Refuse(Refusal),
 }
 
@@ -86,8 +86,8 @@ pub enum Drift {
     InterpreterLacks {
         missing: Vec<String>,
     },
-    /// The environment, which that tool manages, lacks these packages. `is_listed`: the tool's own list has
-    /// them.
+    /// The environment, which that tool manages, lacks these packages. `is_listed`: the
+    /// tool's own list has them.
     ManagerLacks {
         manager: Manager,
         missing: Vec<String>,

@@ -98,8 +98,8 @@ fn probe_within(
         let begun = told.len() < rest.len();
         results.extend(told);
         if begun {
-            // The module that was being imported failed; the others get their turn, unless Python itself
-            // fails.
+            // The module that was being imported failed; the others get their turn, unless
+            // Python itself fails.
             let python_fails = stdout.is_empty();
             let problem = match (end, classify(&stderr)) {
                 (End::TimedOut, _) => ProbeProblem::Hangs { seconds: timeout.as_secs() },

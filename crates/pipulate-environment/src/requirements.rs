@@ -1,8 +1,8 @@
 //! The packages to install: `requirements.txt` with the files it includes, else the dependencies of
 //! `pyproject.toml`, else the default four.
 //!
-//! The installers read requirements files themselves. We read them to notice changes, and whether they list
-//! JupyterLab.
+//! The installers read requirements files themselves. We read them to notice changes, and
+//! whether they list JupyterLab.
 
 mod line;
 mod markers;
@@ -303,8 +303,8 @@ impl<'a> Reader<'a> {
         self.hashed |= line.contains("--hash=") || line == "--require-hashes";
         if let Some((included, role)) = included(line, role, self.around) {
             let path = file.parent().unwrap_or(Path::new("/")).join(&included);
-            // Files at an address, and missing files, are left to the installer, which may parse the name
-            // differently.
+            // Files at an address, and missing files, are left to the installer, which may
+            // parse the name differently.
             if included.contains("://") {
                 return Ok(());
             }

@@ -197,8 +197,8 @@ impl SetupError {
 /// Ensures that there is a Python environment with the project's packages, as far as the mode allows.
 ///
 /// # Errors
-/// There is no usable Python in the end. Packages that can't be installed are a warning in the report
-/// instead.
+/// There is no usable Python in the end. Packages that can't be installed are a warning in
+/// the report instead.
 pub fn ensure(
     request: &SetupRequest<'_>,
     on_event: &mut dyn FnMut(SetupEvent),

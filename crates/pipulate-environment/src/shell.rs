@@ -1,7 +1,7 @@
 //! The user's own shell with the environment active: the activation code, and how to enter the shell.
 //!
-//! A shell reads all its user's files first; our code comes last and can be undone. Nothing is written into a
-//! user's file.
+//! A shell reads all its user's files first; our code comes last and can be undone. Nothing is
+//! written into a user's file.
 
 #[cfg(test)]
 mod tests;

@@ -57,8 +57,8 @@ pub fn is_known(layout: &Layout, config: &PythonConfig) -> bool {
     fingerprint(layout, config).is_some_and(|now| known::environment(layout).is_some_and(|then| then == now))
 }
 
-/// Identifies the interpreter as far as the folder controls it: a system Python at the end of its links may
-/// be updated.
+/// Identifies the interpreter as far as the folder controls it: a system Python at the end of
+/// its links may be updated.
 fn fingerprint(layout: &Layout, config: &PythonConfig) -> Option<Vec<u8>> {
     let python = python_path(layout, config);
     let folder = python.parent()?.canonicalize().ok()?;

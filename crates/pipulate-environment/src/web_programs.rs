@@ -1,5 +1,5 @@
-//! A web program in the project's folder that no service runs yet: suggested to the user, never run without a
-//! request.
+//! A web program in the project's folder that no service runs yet: suggested to the user,
+//! never run without a request.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,8 +13,8 @@ use pipulate_store::files;
 /// The number of other programs of the folder that are read.
 const MOST: usize = 100;
 
-/// Returns the web program of a folder that has no `server.py`, unless a service runs it or `server` has a
-/// command.
+/// Returns the web program of a folder that has no `server.py`, unless a service runs it or
+/// `server` has a command.
 pub fn unused(layout: &Layout, config: &Config) -> Option<WebProgram> {
     let has_server = config.service(ServiceName::SERVER).is_some_and(|server| server.command.is_some());
     if has_server || layout.server_py().exists() {

@@ -1,7 +1,7 @@
 //! Reads a form's fields with limits on size, time and kind.
 //!
-//! Invariant: a field arrives as it was typed or not at all; bytes that are no text are refused and never
-//! replaced.
+//! Invariant: a field arrives as it was typed or not at all; bytes that are no text are
+//! refused and never replaced.
 
 use std::time::Duration;
 
@@ -100,8 +100,8 @@ pub(crate) fn limit(path: &str) -> usize {
     if addresses::is_chat(path) { MAX_CHAT_BYTES } else { MAX_BYTES }
 }
 
-/// Checks the headers about a body. Only the form encoding of our pages is accepted, so that there is one
-/// parser.
+/// Checks the headers about a body. Only the form encoding of our pages is accepted, so that
+/// there is one parser.
 pub(crate) fn check_head(path: &str, headers: &HeaderMap) -> Result<(), Problem> {
     let limit = limit(path);
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());

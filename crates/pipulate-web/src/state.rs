@@ -1,7 +1,7 @@
 //! The app's state while it runs.
 //!
-//! Invariant: the next run needs none of it. Sessions are signed, not stored; the counter is an example and
-//! begins at 0.
+//! Invariant: the next run needs none of it. Sessions are signed, not stored; the counter is
+//! an example and begins at 0.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -113,8 +113,8 @@ pub trait Control: Send + Sync + 'static {
     /// The reason why it was not done, and the remedy.
     fn act(&self, target: &Target, verb: Verb, consent: Consent) -> Result<Reply, ControlError>;
 
-    /// Takes the results of requests that were finished by another process, or after the page had stopped
-    /// waiting.
+    /// Takes the results of requests that were finished by another process, or after the page
+    /// had stopped waiting.
     fn news(&self) -> Option<News> {
         None
     }

@@ -96,8 +96,8 @@ impl Style {
         self.paint(PALETTE[hash as usize % PALETTE.len()], text)
     }
 
-    /// The text for a terminal or a pipe: with our colors if enabled, and without any other control
-    /// sequences.
+    /// The text for a terminal or a pipe: with our colors if enabled, and without any other
+    /// control sequences.
     pub(crate) fn shown(self, text: &str) -> Cow<'_, str> {
         text::harmless(text, |color| {
             color.strip_prefix(SEAL.as_str()).filter(|_| self.colored).map(Cow::from)

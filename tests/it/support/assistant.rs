@@ -27,8 +27,8 @@ pub(crate) fn official(project: &TestProject, steps: &Value) -> Vec<Value> {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {errors}"))
 }
 
-/// Stops and restarts a service as an assistant would; both must be refused with `why`, without a way to
-/// override.
+/// Stops and restarts a service as an assistant would; both must be refused with `why`,
+/// without a way to override.
 #[track_caller]
 pub(crate) fn is_refused(project: &TestProject, service: &str, why: &str) {
     let mut client = RawClient::new(project);

@@ -31,8 +31,8 @@ pub(crate) fn are_ours(more: &[&str]) -> bool {
     false
 }
 
-/// `unshare` with a mount namespace and `more`, without a command yet. `None` where users can't have
-/// namespaces.
+/// `unshare` with a mount namespace and `more`, without a command yet. `None` where users
+/// can't have namespaces.
 pub(crate) fn in_a_namespace(mut unshare: Command, more: &[&str]) -> Option<Command> {
     unshare.args(["--mount", "--propagation", "private"]).args(more);
     if !rustix::process::geteuid().is_root() {
@@ -72,8 +72,8 @@ pub(crate) fn disk(folder: &Path) -> bool {
     is_there
 }
 
-/// Mounts a disk image over a folder with a quota of this size for each user. Returns false without loop
-/// devices.
+/// Mounts a disk image over a folder with a quota of this size for each user. Returns false
+/// without loop devices.
 pub(crate) fn shared_disk(folder: &Path, share: &str) -> bool {
     if !are_there(&["mkfs.btrfs", "btrfs"]) {
         return false;

@@ -242,8 +242,8 @@ impl Builder {
         self
     }
 
-    /// Creates the folders. The Python environment is a link to the tests' one. `folder` replaces the name
-    /// `demo`.
+    /// Creates the folders. The Python environment is a link to the tests' one. `folder`
+    /// replaces the name `demo`.
     pub(crate) fn named(self, folder: &str) -> Self {
         Self { folder: folder.to_owned(), ..self }
     }

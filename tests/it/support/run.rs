@@ -53,8 +53,8 @@ pub(crate) fn as_user(user: &str, command: &Command) -> Command {
     other
 }
 
-/// The command's program. Ours is copied beside the project: other users may not be able to enter the
-/// checkout.
+/// The command's program. Ours is copied beside the project: other users may not be able to
+/// enter the checkout.
 fn for_everybody(command: &Command) -> PathBuf {
     let program = PathBuf::from(command.get_program());
     let beside = command.get_current_dir().and_then(Path::parent).filter(|_| program == Path::new(PIPULATE));

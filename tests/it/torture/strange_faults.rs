@@ -286,8 +286,8 @@ fn crash_loop(home: &Home, dice: &mut Dice) -> Ended {
     vec!["flaky"]
 }
 
-/// A start that was decided before another one started the service. Its supervisor is there, waiting for a
-/// save.
+/// A start that was decided before another one started the service. Its supervisor is there,
+/// waiting for a save.
 fn late_start(home: &Home) {
     fs::remove_file(home.project.path("fail")).unwrap();
     let late = Held::begin(&home.project, &["start", "--no-setup", "flaky"]);

@@ -273,8 +273,8 @@ impl Cost {
         }
     }
 
-    /// Allows a twentieth of a processor and twenty wake-ups a second, far more than an idle supervisor
-    /// needs.
+    /// Allows a twentieth of a processor and twenty wake-ups a second, far more than an idle
+    /// supervisor needs.
     fn is_small(&self, elapsed: Duration) -> bool {
         let share = self.processor.as_secs_f64() / elapsed.as_secs_f64();
         let rate = self.wake_ups as f64 / elapsed.as_secs_f64();

@@ -1,5 +1,5 @@
-//! Rules about documents and the end-to-end tests: every page is listed, every test compiled, every link
-//! valid.
+//! Rules about documents and the end-to-end tests: every page is listed, every test compiled,
+//! every link valid.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Rules about the files around the code: every command in instructions for people, GitHub and editors
-//! exists.
+//! Rules about the files around the code: every command in instructions for people, GitHub
+//! and editors exists.
 
 use std::collections::BTreeSet;
 use std::fs;

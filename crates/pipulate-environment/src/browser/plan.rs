@@ -1,7 +1,7 @@
 //! Decides how, or whether, a page is opened: a pure function, one table row after the other.
 //!
-//! The user's settings come first, then sessions with the browser on another machine, then this machine's
-//! means.
+//! The user's settings come first, then sessions with the browser on another machine, then
+//! this machine's means.
 
 use super::session::{Session, Wsl};
 

@@ -16,9 +16,9 @@ pub struct Pin {
 }
 
 impl Pin {
-    /// Reads the file of the project, or of the nearest folder above it that has one, up to the user's home,
-    /// as pyenv and uv do. `None` if there is none, or if it names another implementation or an environment
-    /// of pyenv's.
+    /// Reads the file of the project, or of the nearest folder above it that has one, up to the
+    /// user's home, as pyenv and uv do. `None` if there is none, or if it names another
+    /// implementation or an environment of pyenv's.
     pub fn read(project: &Path, home: Option<&Path>) -> Option<Self> {
         let above = project.ancestors();
         let last = above.clone().position(|folder| Some(folder) == home);

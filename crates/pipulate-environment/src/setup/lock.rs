@@ -1,7 +1,7 @@
 //! One set-up of a project at a time.
 //!
-//! The installers inherit the lock: if a set-up is killed, the next one waits until its installer has ended,
-//! too.
+//! The installers inherit the lock: if a set-up is killed, the next one waits until its
+//! installer has ended, too.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;

@@ -1,5 +1,5 @@
-//! The facts of a set-up: the venv, the stamp, other managers, the requirements; and the differences between
-//! them.
+//! The facts of a set-up: the venv, the stamp, other managers, the requirements; and the
+//! differences between them.
 
 use std::path::{Path, PathBuf};
 

@@ -57,8 +57,8 @@ pub(crate) enum Phase {
     Over(Option<String>),
 }
 
-/// A random id of one page in one browser. Not relevant for security: with a duplicate, some answers would
-/// appear late.
+/// A random id of one page in one browser. Not relevant for security: with a duplicate, some
+/// answers would appear late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PageId(u64);
 

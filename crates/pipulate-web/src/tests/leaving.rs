@@ -120,8 +120,8 @@ async fn a_page_that_shows_an_older_question_does_not_throw_away_a_newer_one() {
     let page = home.get("/chat/7").await.body;
     let last = page.rsplit_once("name=\"last\" value=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
     assert_eq!(home.post("/chat/7/retry", &format!("last={last}")).await.status, StatusCode::SEE_OTHER);
-    // With its question's number, as the page sends it, an older question begins another version: nothing is
-    // lost.
+    // With its question's number, as the page sends it, an older question begins another
+    // version: nothing is lost.
     let first = page.split_once("name=\"last\" value=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
     home.post("/chat/7/retry", &format!("turn=0&last={first}&question=Uno")).await;
     let kept = home.kept(7);

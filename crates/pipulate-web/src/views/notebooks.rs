@@ -264,8 +264,8 @@ pub(super) fn stem(path: &str) -> &str {
     name.strip_suffix(".ipynb").unwrap_or(name)
 }
 
-/// `today 14:02`, `yesterday 14:02`, `28 Nov 14:02`, `28 Nov 2025`: words that stay true while a page is
-/// open.
+/// `today 14:02`, `yesterday 14:02`, `28 Nov 14:02`, `28 Nov 2025`: words that stay true
+/// while a page is open.
 fn day_and_time(at: Timestamp, zone: &TimeZone, today: Date) -> String {
     let at = at.to_zoned(zone.clone());
     let days = at.date().until((Unit::Day, today)).map_or(i32::MAX, |span| span.get_days());

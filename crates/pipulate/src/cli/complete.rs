@@ -1,5 +1,5 @@
-//! Completion with the Tab key: the shell runs this program, so that this project's own names are completed
-//! too.
+//! Completion with the Tab key: the shell runs this program, so that this project's own names
+//! are completed too.
 
 use std::ffi::OsString;
 use std::io;

@@ -88,8 +88,8 @@ fn whole(path: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The reason why there is no app, and the remedy. `command` precedes a suggested option where none was
-/// typed.
+/// The reason why there is no app, and the remedy. `command` precedes a suggested option
+/// where none was typed.
 pub(crate) fn explained(error: AppError, command: &str) -> Failure {
     let hints = match &error {
         AppError::NoFile(_) => vec!["name a notebook, such as: pipulate app analysis.ipynb".to_owned()],

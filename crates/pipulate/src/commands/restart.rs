@@ -72,8 +72,8 @@ fn listen_to_ctrl_c(context: &Context) -> Result<Arc<Mutex<Underway>>, Failure> 
     Ok(underway)
 }
 
-/// The message after Ctrl-C: supervisors complete their requests; services still waiting for their turn keep
-/// running.
+/// The message after Ctrl-C: supervisors complete their requests; services still waiting for
+/// their turn keep running.
 fn what_goes_on(Underway { chosen, begun, up, failed }: &Underway) -> String {
     let of = |is_meant: &dyn Fn(&&ServiceName) -> bool| -> Vec<&str> {
         chosen.iter().filter(is_meant).map(ServiceName::as_str).collect()

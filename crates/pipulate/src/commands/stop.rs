@@ -98,8 +98,8 @@ fn listen_to_ctrl_c(context: &Context) -> Result<(), Failure> {
     Ok(interrupt::ends_with_130_after(&[SIGINT], move || say_what_goes_on(&context))?)
 }
 
-/// The message after Ctrl-C: supervisors complete their requests; services still waiting for their turn keep
-/// running.
+/// The message after Ctrl-C: supervisors complete their requests; services still waiting for
+/// their turn keep running.
 fn say_what_goes_on(context: &Context) {
     let living = status::glance(context).services.into_iter().filter(ServiceStatus::is_there);
     let (stopping, running): (Vec<_>, Vec<_>) =

@@ -86,8 +86,8 @@ pub(crate) fn follow(given: LaunchSpec) -> ExitStatus {
     })
 }
 
-/// Supervises by the configuration, until the service has settled. Another supervisor at work is not an
-/// error.
+/// Supervises by the configuration, until the service has settled. Another supervisor at work
+/// is not an error.
 pub(crate) fn supervise(context: &Context, settings: SuperviseSettings) -> Result<ExitStatus, Failure> {
     let SuperviseSettings { service, beginning, .. } = &settings;
     let ended = begin(&context.project.layout, service, |notify| {

@@ -1,7 +1,7 @@
 //! Trust in a folder: its pipulate.toml or .venv decides which programs we run.
 //!
-//! As with git's safe.directory, a folder must belong to this user or root, and no other user may be able to
-//! write to it.
+//! As with git's safe.directory, a folder must belong to this user or root, and no other user
+//! may be able to write to it.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

@@ -1,5 +1,5 @@
-//! Progress on a terminal: one line that changes and leaves nothing behind. A bar if the total is known, else
-//! a spinner.
+//! Progress on a terminal: one line that changes and leaves nothing behind. A bar if the total
+//! is known, else a spinner.
 
 use std::fmt;
 use std::time::Duration;

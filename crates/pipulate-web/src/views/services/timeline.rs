@@ -152,8 +152,8 @@ impl Timeline {
         }
     }
 
-    /// A line through the values of a lane, which are between 0 and 1, down to the floor and closed if it is
-    /// an area.
+    /// A line through the values of a lane, which are between 0 and 1, down to the floor and
+    /// closed if it is an area.
     fn path(&self, lane: &Lane, value: impl Fn(&Use) -> f64, is_area: bool) -> String {
         let mut path = String::new();
         for stretch in lane.steps.chunk_by(|step, next| next.at.duration_since(step.at) <= STEP * 2) {

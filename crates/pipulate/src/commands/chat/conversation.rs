@@ -1,5 +1,5 @@
-//! A conversation at the terminal: a line is read, the answer streams, Ctrl-C stops the answer and not the
-//! program.
+//! A conversation at the terminal: a line is read, the answer streams, Ctrl-C stops the
+//! answer and not the program.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;

@@ -1,5 +1,5 @@
-//! Line input with history on the arrow keys, and commands and models on Tab. The only file that uses the
-//! line editor.
+//! Line input with history on the arrow keys, and commands and models on Tab. The only file
+//! that uses the line editor.
 
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;

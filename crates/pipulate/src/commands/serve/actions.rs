@@ -1,5 +1,5 @@
-//! The page's requests, carried out by the engine: in this process, or by a helper if the request ends this
-//! process.
+//! The page's requests, carried out by the engine: in this process, or by a helper if the
+//! request ends this process.
 
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -97,8 +97,8 @@ pub(super) fn carry_out(
     )
 }
 
-/// Runs `work` in a thread, then `after`. Returns its result if it comes within `patience`; a later one goes
-/// to `late`.
+/// Runs `work` in a thread, then `after`. Returns its result if it comes within `patience`; a
+/// later one goes to `late`.
 fn in_time<T: Send + 'static>(
     patience: Duration,
     work: impl FnOnce() -> T + Send + 'static,

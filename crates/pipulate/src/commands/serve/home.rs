@@ -36,8 +36,8 @@ use crate::context::Context;
 use crate::style::Style;
 use crate::{jupyter_login, links};
 
-/// The time that a page waits for its request, which then continues in the background. Browsers give up after
-/// a minute.
+/// The time that a page waits for its request, which then continues in the background.
+/// Browsers give up after a minute.
 const PATIENCE: Duration = Duration::from_secs(45);
 /// The timeout of JupyterLab's answer about its kernels.
 const JUPYTER_TIMEOUT: Duration = Duration::from_millis(300);

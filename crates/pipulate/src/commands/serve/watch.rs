@@ -41,8 +41,8 @@ impl RecordWatch {
         let named: Vec<ProcessIdentity> = records
             .flat_map(|record| record.supervisor.into_iter().chain(record.main.map(|main| main.identity)))
             .collect();
-        // A supervisor releases its lock only after its last record, which does not name it: its end is an
-        // event, too.
+        // A supervisor releases its lock only after its last record, which does not name it:
+        // its end is an event, too.
         self.processes.retain(Verified::lives);
         let is_pinned = |identity: &&ProcessIdentity| {
             self.processes.iter().any(|process| process.identity() == *identity)

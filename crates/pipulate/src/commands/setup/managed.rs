@@ -1,5 +1,5 @@
-//! A project whose packages another tool manages: Pipulate names that tool's command, and runs it after a
-//! yes.
+//! A project whose packages another tool manages: Pipulate names that tool's command, and
+//! runs it after a yes.
 
 use pipulate_core::text::shell_words;
 use pipulate_environment::managers::Manager;

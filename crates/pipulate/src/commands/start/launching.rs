@@ -20,8 +20,8 @@ pub(crate) struct Attempt {
     pub(crate) launched: Result<Launched, Failure>,
 }
 
-/// Starts the services group by group in dependency order; a failure affects only the services that need the
-/// failed one.
+/// Starts the services group by group in dependency order; a failure affects only the services
+/// that need the failed one.
 pub(crate) fn launch_all(
     context: &Context,
     services: &[ServiceName],

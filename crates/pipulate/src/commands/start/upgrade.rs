@@ -8,8 +8,8 @@ use crate::context::{Context, program};
 use crate::error::Failure;
 use crate::ui::{denial, notes};
 
-/// Limits old logs, and switches the supervisors, the bare words and the embedded app of this project to this
-/// program.
+/// Limits old logs, and switches the supervisors, the bare words and the embedded app of this
+/// project to this program.
 pub(super) fn take_over(context: &Context, names: &[ServiceName], wait: Wait) -> Result<(), Failure> {
     program::remember(context);
     let project = &context.project;

@@ -149,8 +149,8 @@ impl Welcome<'_> {
     }
 }
 
-/// Prints one event, and after Ollama's absence the way to install it; returns true if the line is still
-/// open.
+/// Prints one event, and after Ollama's absence the way to install it; returns true if the
+/// line is still open.
 fn speak(printer: &Printer, event: &GreetingEvent, in_line: bool, way: Option<&str>) -> bool {
     match event {
         GreetingEvent::Text(text) => {
