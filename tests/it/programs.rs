@@ -46,7 +46,11 @@ fn a_program_at_another_path_takes_over_and_its_app_runs_it() {
     assert_eq!(record["program"], PIPULATE, "the record names what supervises");
 
     let again = project.start(&[]);
-    assert!(!again.stderr.contains("is replaced by") && !again.stderr.contains("Restarting"), "{}", again.stderr);
+    assert!(
+        !again.stderr.contains("is replaced by") && !again.stderr.contains("Restarting"),
+        "{}",
+        again.stderr
+    );
     assert_eq!(project.service("server")["pid"], after[1]["pid"]);
 }
 

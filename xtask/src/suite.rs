@@ -1,8 +1,8 @@
 //! The test suite, by cargo-nextest if installed, otherwise by `cargo test`.
 //!
 //! The runner builds the `pipulate` program for the end-to-end tests, which belong to its package. A whole
-//! run begins with the code of other systems than Linux, if a feature selects it on Linux. Nothing is printed
-//! after the runner's own summary.
+//! run begins with the code of other systems than Linux, if a feature selects it on Linux, and the examples in
+//! the documentation of public items. Nothing is printed after the runner's own summary.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -42,7 +42,7 @@ pub(crate) fn run(quick: bool, args: &[OsString], skips: &Skips) -> Result<ExitC
     } else {
         runner.envs(prepare::prepare()?.variables());
     }
-    if args.is_empty() && !run_portable()?.success() {
+    if args.is_empty() && !(run_portable()?.success() && run_examples()?.success()) {
         return Ok(ExitCode::FAILURE);
     }
     // Cargo would let --workspace override a package option.
@@ -92,6 +92,11 @@ pub(crate) fn run_artefacts(folder: &Path) -> Result<ExitCode> {
 
 fn run_portable() -> Result<ExitStatus> {
     run::status(runner().arg("--lib").args(PORTABLE))
+}
+
+/// The examples in doc comments, which cargo-nextest does not run. All packages, so that nothing is built anew.
+fn run_examples() -> Result<ExitStatus> {
+    run::status(run::cargo().args(["test", "--workspace", "--doc", "--quiet"]))
 }
 
 fn runner() -> Command {

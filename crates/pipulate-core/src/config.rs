@@ -117,6 +117,16 @@ impl ServiceConfig {
 impl Config {
     /// Reads a `pipulate.toml`; the empty text gives every default.
     ///
+    /// ```
+    /// use pipulate_core::config::Config;
+    ///
+    /// let config = Config::parse("[services.worker]\ncommand = ['python', 'worker.py']").unwrap();
+    /// assert!(config.service("worker").unwrap().enabled && config.has_jupyter());
+    ///
+    /// let wrong = Config::parse("[services.worker]\ncomand = ['python', 'worker.py']").unwrap_err();
+    /// assert!(wrong.to_string().contains("line 2, column 1"));
+    /// ```
+    ///
     /// # Errors
     /// Where the text is wrong: line, column, the line, and what is allowed there.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {

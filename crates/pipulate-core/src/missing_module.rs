@@ -52,6 +52,14 @@ const OF_PYTHON: [&str; 8] =
 
 impl MissingModule {
     /// The one that a program's output ends with: its last error is this one.
+    ///
+    /// ```
+    /// use pipulate_core::missing_module::MissingModule;
+    ///
+    /// let printed = ["Traceback (most recent call last):", "ModuleNotFoundError: No module named 'cv2'"];
+    /// let missing = MissingModule::in_lines(&printed).unwrap();
+    /// assert_eq!((missing.module.as_str(), missing.package.as_str()), ("cv2", "opencv-python-headless"));
+    /// ```
     pub fn in_lines<S: AsRef<str>>(lines: &[S]) -> Option<Self> {
         // A supervisor of its own, such as a reloader, may say a few words after the traceback.
         const WORDS_AFTER: usize = 5;

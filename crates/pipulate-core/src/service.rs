@@ -31,6 +31,13 @@ impl ServiceName {
 
     /// Checks a name.
     ///
+    /// ```
+    /// use pipulate_core::service::ServiceName;
+    ///
+    /// assert_eq!(ServiceName::parse("nightly-job").unwrap().as_str(), "nightly-job");
+    /// assert!(ServiceName::parse("../job").unwrap_err().contains("use letters, digits"));
+    /// ```
+    ///
     /// # Errors
     /// A sentence that says what a name may hold.
     pub fn parse(text: &str) -> Result<Self, String> {

@@ -54,6 +54,15 @@ pub fn counted(count: usize, word: &str) -> String {
 
 /// Reads `500ms`, `10s`, `2m`, `1h` or a plain number of seconds.
 ///
+/// ```
+/// use std::time::Duration;
+/// use pipulate_core::units::parse_duration;
+///
+/// assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+/// assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+/// assert!(parse_duration("soon").is_err());
+/// ```
+///
 /// # Errors
 /// A sentence that shows the accepted forms.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {

@@ -67,7 +67,15 @@ enum Part {
 }
 
 impl Glob {
-    /// Checks a pattern.
+    /// Checks a pattern: as in a `.gitignore`, relative to the project, without `!`.
+    ///
+    /// ```
+    /// use pipulate_core::watch::Glob;
+    ///
+    /// assert!(Glob::parse("app/**/*.py").is_ok());
+    /// let refused = Glob::parse("/home/me/app/*.py").unwrap_err();
+    /// assert!(refused.ends_with("is absolute; write it relative to the project"));
+    /// ```
     ///
     /// # Errors
     /// A sentence that says what is not understood and what to write instead.

@@ -54,6 +54,13 @@ pub enum NoModel {
 }
 
 /// Chooses among `models`, in the order that the server gave (newest first).
+///
+/// ```
+/// use pipulate_ollama::choose::{Choice, NoModel, choose_model};
+///
+/// let none = choose_model(Some("qwen3"), &[]);
+/// assert_eq!(none, Choice::None(NoModel::NotInstalled { wanted: "qwen3".to_owned() }));
+/// ```
 pub fn choose_model(configured: Option<&str>, models: &[Model]) -> Choice {
     if let Some(wanted) = configured.map(str::trim).filter(|wanted| !wanted.is_empty()) {
         return choose_configured(wanted, models);

@@ -82,6 +82,14 @@ impl Host {
 
     /// Reads an address as Ollama reads `OLLAMA_HOST`; the empty text is the default.
     ///
+    /// ```
+    /// use pipulate_ollama::host::Host;
+    ///
+    /// let everywhere = Host::parse("0.0.0.0").unwrap();
+    /// assert_eq!(everywhere.url("/api/tags"), "http://127.0.0.1:11434/api/tags");
+    /// assert!(!Host::parse("gpu.example.org:8000").unwrap().is_loopback());
+    /// ```
+    ///
     /// # Errors
     /// It has a scheme other than http and https, or something that can't be a host's name.
     pub fn parse(text: &str) -> Result<Self, HostError> {

@@ -33,6 +33,19 @@ pub type Variables = Vec<(String, SecretValue)>;
 /// advisory `flock`, so that two threads of one program wait for each other like two programs do.
 /// A program that does not know the lock, such as the user's own `set_key`, is noticed by what it
 /// did to the file, and the edit is made again on top of it.
+///
+/// ```
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = |name: &str| pipulate_core::project::AbsPath::new(folder.path().join(name)).unwrap();
+/// use pipulate_core::secret::EnvKey;
+/// use pipulate_store::dotenv::{EnvFile, SecretValue};
+///
+/// let file = EnvFile::new(path(".env"), path("lock"));
+/// let key = EnvKey::parse("API_KEY").unwrap();
+/// file.set(&key, &SecretValue::new("sk-1234"))?;
+/// assert_eq!(file.get("API_KEY")?.unwrap().expose(), "sk-1234");
+/// # Ok::<(), pipulate_store::dotenv::EnvError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvFile {
     path: AbsPath,

@@ -45,6 +45,16 @@ pub(super) enum Refusal {
 
 impl Document {
     /// Reads a text. There is no error: a line that is broken is kept and means nothing.
+    ///
+    /// ```
+    /// use pipulate_store::dotenv::document::Document;
+    ///
+    /// let text = "export REGION='eu'  # where\nURL=https://${REGION}.example.org\nnot a line of it\n";
+    /// let document = Document::parse(text);
+    /// assert_eq!(document.broken_lines().collect::<Vec<_>>(), [3]);
+    /// let value = document.get("URL", &|_| None).unwrap();
+    /// assert_eq!(value.expose(), "https://eu.example.org");
+    /// ```
     pub fn parse(text: impl Into<String>) -> Self {
         let text = text.into();
         Self { statements: parse(&text), text }
