@@ -55,7 +55,7 @@ fn the_page_makes_a_notebook_an_app_beside_itself_or_in_its_own_place() {
     assert_eq!(again.status, 409);
     assert!(again.body.contains("loan_app.py is there already"), "{}", again.body);
 
-    // With the app in place of the page: the question says so and names the way back.
+    // With the app in place of the page: the question says so, and the result names the way back.
     let already = page(&project, &session, "/apps/loan.ipynb", None).body;
     assert!(already.contains("loan.ipynb is an app already"), "{already}");
     assert!(already.contains("action=\"/services/loan/open\""), "{already}");

@@ -201,7 +201,7 @@ fn what_cargo_installed_from_the_sdist_goes_on_when_it_is_uninstalled() {
     assert_eq!(restarts, [1, 1], "each crash is one, and none comes of the missing file");
     let own = supervisors(&project, &["worker", "server"]);
     assert!(own.iter().all(|program| program.to_string_lossy().ends_with("(deleted)")), "{own:?}");
-    // Other builds read these records too, and another one takes over.
+    // Another copy of the program reads their records, and a restart hands over to it.
     assert!(project.run(&["logs", "worker"]).expect(0).stdout.is_empty());
     project.run(&["restart"]).expect(0);
     assert_eq!(supervisors(&project, &["worker", "server"]), [PIPULATE, PIPULATE].map(PathBuf::from));

@@ -193,7 +193,7 @@ fn keys_that_came_with_the_folder_are_no_keys() {
     // Files that were made here stay, also over restarts, and are not reported again.
     assert_eq!(project.run(&["restart", "server"]).expect(0).stderr.matches("keys").count(), 0);
     assert_eq!(token(project.root()), made);
-    // git overwrites ignored files when it is told to.
+    // A git checkout overwrites ignored files.
     project.write(TOKEN, &committed);
     project.run(&["restart", "server"]).expect(0);
     assert_ne!(token(project.root()), committed);

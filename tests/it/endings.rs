@@ -73,7 +73,7 @@ fn a_service_that_fails_again_and_again_is_unstable_whoever_supervises_it() {
     let examined = project.run(&["doctor", "--json"]).stdout;
     assert!(examined.contains("worker keeps crashing") && examined.contains("boom in line 7"));
 
-    // Killed, and replaced by its sibling's supervisor.
+    // Killed; its sibling starts a new supervisor.
     Process::of(&before["supervisor_pid"]).kill();
     let adopted = project.wait_for_service("worker", "to have a new supervisor", |now| {
         !now["supervisor_pid"].is_null()

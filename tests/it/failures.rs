@@ -83,7 +83,7 @@ fn a_port_that_is_not_pinned_gives_way_and_the_new_one_is_remembered() {
     assert!(second != first && started.stderr.contains(&said), "{}", started.stderr);
     assert!(started.stderr.contains(&format!("port {first} is held by python")), "{}", started.stderr);
     assert_eq!(started.stdout, format!("server  http://127.0.0.1:{second}/\n"));
-    // Exactly one run: another start would have started it again.
+    // The note appears once: the next start doesn't start the server.
     project.write(
         "pipulate.toml",
         &format!("{}[services.other]\ncommand = [\"sleep\", \"1000\"]\n", project.read("pipulate.toml")),

@@ -224,12 +224,12 @@ fn a_reader_that_leaves_stops_nothing() {
         say(&project, "a line that nobody reads");
     });
     assert_eq!(busy.end(), (Some(0), GOES_ON.to_owned()));
-    // Nor are warnings read.
+    // Stderr isn't read either.
     let mut alone = Foreground::begin(&project);
     drop(alone.stderr.take());
     drop(alone.stdout.take());
     assert_eq!(alone.end(), (Some(0), String::new()));
-    // Only those are missing.
+    // Only the warnings are lost.
     let mut quiet = Foreground::begin(&project);
     drop(quiet.stderr.take());
     say(&project, "still shown");

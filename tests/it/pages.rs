@@ -327,7 +327,7 @@ fn keys_are_for_the_service_that_has_the_focus_and_can_be_switched_off() {
     assert_eq!(focused(&mut browser), "service-printer", "the page around it has changed");
     browser.press("s");
     browser.wait_for_text("#service-printer", "running");
-    // A page without focus is not scrolled.
+    // The service without the focus is not affected.
     project.wait_for_state("server", "ready");
 
     browser.press("l");

@@ -63,7 +63,7 @@ fn a_service_is_ready_where_it_really_listens_on_either_loopback() {
         assert_eq!(project.service(service)["url"], url);
     }
     for service in ["four", "six", "any", "elsewhere"] {
-        // On a busy machine a probe may be late, and the state `degraded`.
+        // On a busy machine, one status may report `degraded`.
         let now = project.wait_for_state(service, "ready");
         let url = now["url"].as_str().unwrap();
         assert_eq!(http::get(url, &[]).map(|answer| answer.status), Some(200), "{now}");

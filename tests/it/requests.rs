@@ -131,7 +131,7 @@ fn a_stop_that_was_overtaken_by_another_one_does_not_mean_at_once() {
         let first = scope.spawn(|| project.run(&["stop"]).expect(0).stdout);
         wait_for("the stop to be under way", || (record(&project)["state"] == "stopping").then_some(()));
         let since = Instant::now();
-        // Longer than two requests count as one.
+        // Longer than the interval in which two requests count as one.
         holds("some time to pass", || since.elapsed().as_millis() > 300);
         late.send();
         project.write("go", "");
