@@ -1,10 +1,9 @@
 //! The writing side of a log: bytes move from a FIFO into the file.
 //!
-//! On Linux they move inside the kernel and are never in our memory alone, so a supervisor that is
-//! killed loses none of them: what it had not moved yet is still in the pipe, which the service
-//! itself holds open. The file holds exactly what the service wrote, and is bounded: see
-//! `rotation`. When it was written is kept beside it: see [`crate::log::time_index`]. Where there is no room, the service
-//! goes on without: see `shortage`.
+//! On Linux they move inside the kernel and are never in our memory alone, so a supervisor that is killed
+//! loses none: unmoved bytes are still in the pipe, which the service itself holds open. The file holds
+//! exactly what the service wrote, and is bounded: see `rotation`. Times of writing are kept beside it: see
+//! [`crate::log::time_index`]. On a full disk the service goes on without a log: see `shortage`.
 
 mod fifo;
 mod rotation;
@@ -30,12 +29,12 @@ use rotation::Rotation;
 pub use rotation::trim_unsupervised;
 use shortage::{Next, Shortage};
 
-/// The most that one [`Capture::drain`] moves, so that a flood does not keep the supervisor from
-/// everything else.
+/// The most bytes that one [`Capture::drain`] moves, so that a flood does not keep the supervisor from its
+/// other work.
 const AT_ONCE: usize = 1 << 20;
-/// How far past its bound a log may grow while the end of a line is looked for.
+/// How far past its bound a log may grow while the end of a line is searched for, in bytes.
 const OVERSHOOT: u64 = 128 << 10;
-/// How far ahead the end of a line is looked for at once.
+/// How many bytes ahead the end of a line is searched for at once.
 const AHEAD: usize = 64 << 10;
 
 /// The open FIFO and log of one service.
@@ -51,23 +50,23 @@ pub struct Capture {
     index: IndexWriter,
     rotation: Rotation,
     rotations: u32,
-    /// Whether a log that is full is kept for [`Capture::take_full_log`].
+    /// Keep each full log for [`Capture::take_full_log`].
     keeps_full_log: bool,
     full_log: Option<File>,
     shortage: Option<Box<Shortage>>,
     dropped: u64,
-    /// Those who watch the folder of the logs don't see what is written.
+    /// Watchers of the logs' folder are not woken by writes.
     is_unwatched: bool,
 }
 
-/// What [`Capture::drain`] found.
+/// The result of [`Capture::drain`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
     /// Everything was moved; writers remain.
     Empty,
     /// There may be more at once.
     More,
-    /// Everything was moved, and nobody has the FIFO open for writing.
+    /// Everything was moved, and no process has the FIFO open for writing.
     NoWriters,
 }
 
@@ -75,7 +74,7 @@ impl Capture {
     /// Opens the FIFO for reading, making it if needed, and the log at its end.
     ///
     /// # Errors
-    /// The folder is not writable, or something else stands at one of the two paths.
+    /// The folder is not writable, or something else has one of the two paths.
     pub fn open(layout: &Layout, service: &ServiceName, limits: LogLimits) -> Result<Self, StoreError> {
         let fifo_path = layout.fifo(service);
         fifo::make(&fifo_path)?;
@@ -106,8 +105,8 @@ impl Capture {
         })
     }
 
-    /// An end for the service's stdout and stderr. It can read too, so that the service never
-    /// meets a pipe without a reader, whatever becomes of us.
+    /// Returns an end for the service's stdout and stderr. It can read too, so that the pipe always has a
+    /// reader, even after this process died.
     ///
     /// # Errors
     /// The system has no descriptors left, or the FIFO was removed.
@@ -135,24 +134,24 @@ impl Capture {
             .map_err(|error| StoreError::io("keep", &self.fifo_path)(error.into()))
     }
 
-    /// The project's folder was moved: everything open stays what it is, and goes by new names.
+    /// Uses the new paths after the project's folder was moved; open files stay open.
     pub fn follow(&mut self, layout: &Layout) {
         self.rotation.follow(layout);
         self.index.follow(layout, self.rotation.service());
         self.fifo_path = layout.fifo(self.rotation.service()).to_path_buf().into_boxed_path();
     }
 
-    /// Readable when the service has written; hung up when nobody can write any more.
+    /// A descriptor that is readable when the service has written, and hung up when no writer is left.
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.fifo.as_fd()
     }
 
-    /// How long the current log is, in bytes.
+    /// Returns the length of the current log, in bytes.
     pub fn end(&self) -> u64 {
         self.end
     }
 
-    /// How often the current log became another one since this was opened.
+    /// Returns the number of rotations since this was opened.
     pub fn rotations(&self) -> u32 {
         self.rotations
     }
@@ -162,38 +161,38 @@ impl Capture {
         &self.log
     }
 
-    /// Whether everything that is moved will be read: each [`Capture::drain`] then ends where a log does.
+    /// Makes each [`Capture::drain`] end where a log does, for a caller that reads everything that is moved.
     pub fn keep_full_log(&mut self, keep: bool) {
         self.keeps_full_log = keep;
         self.full_log.take_if(|_| !keep);
     }
 
-    /// The log that became full in the last [`Capture::drain`], whether or not it still has a name.
+    /// Returns the log that became full in the last [`Capture::drain`], whether or not it still has a name.
     pub fn take_full_log(&mut self) -> Option<File> {
         self.full_log.take()
     }
 
-    /// Whether the index of the log was damaged when this was opened, so that a new one was begun.
+    /// True if the log's index was damaged when this was opened and was replaced with a new one.
     pub fn index_was_damaged(&self) -> bool {
         self.index.was_damaged()
     }
 
-    /// Remembers that what was moved so far came before this.
+    /// Records that everything moved so far came before this mark.
     pub fn mark(&mut self, mark: Mark) {
         self.index.mark(mark, self.base + self.end);
     }
 
-    /// How many lines were dropped since this was opened, because there was no room for them.
+    /// Returns the number of lines that were dropped for lack of room since this was opened.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// Why the log can't be written at present.
+    /// Returns why the log can't be written at present.
     pub fn trouble(&self) -> Option<&str> {
         self.shortage.as_ref().and_then(|shortage| shortage.why())
     }
 
-    /// Looks whether the log can be written again. Nothing tells of that but another attempt.
+    /// Tries whether the log can be written again; there is no notification of free space.
     pub fn look_for_room(&mut self) {
         let before = self.base + self.end;
         let Some(shortage) = &mut self.shortage else { return };
@@ -211,11 +210,11 @@ impl Capture {
         }
     }
 
-    /// Moves what is in the FIFO to the log, without waiting. Where the log can't be written, whole
-    /// lines are dropped instead: see [`Capture::trouble`].
+    /// Moves the contents of the FIFO to the log, without waiting. If the log can't be written, whole lines
+    /// are dropped instead: see [`Capture::trouble`].
     ///
     /// # Errors
-    /// The system can't tell whoever follows the log that it grew.
+    /// The system can't notify the log's followers that it grew.
     pub fn drain(&mut self) -> Result<Drained, StoreError> {
         let before = self.base + self.end;
         let outcome = self.move_bytes();
@@ -237,12 +236,12 @@ impl Capture {
         outcome
     }
 
-    /// Somebody may have emptied or deleted the log, or added to it: what comes goes to the real
-    /// end of the file that has the log's name.
+    /// Handles a log that was emptied, deleted or appended to by others: new output goes to the real end of
+    /// the file that has the log's name.
     fn look_at_the_log(&mut self) {
         let Ok(mut meta) = self.log.metadata() else { return };
         if meta.nlink() == 0 {
-            // As long as there is no place for another one, the deleted one is as good as any.
+            // Until a new log can be made, writing to the deleted one does no harm.
             let Ok(log) = self.rotation.open_current() else { return };
             let Ok(new) = log.metadata() else { return };
             (self.log, meta, self.is_unwatched) = (log, new, false);
@@ -255,7 +254,7 @@ impl Capture {
         self.rotations = self.rotations.wrapping_add(1);
     }
 
-    /// Gives back what the kernel lent for a flood. To be called when there is none.
+    /// Gives back the extra pipe capacity of a flood. To be called when there is no flood.
     pub fn rest(&mut self) {
         self.mover.expect_little(&self.fifo);
     }
@@ -276,14 +275,14 @@ impl Capture {
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return Ok(Drained::Empty),
                     io::ErrorKind::Interrupted => {}
-                    // What can't be written is dropped by then, so this is the FIFO.
+                    // Bytes that can't be written are dropped by then, so this error is the FIFO's.
                     _ if was_short => return Err(StoreError::io("read", &self.fifo_path)(error)),
-                    // A limit below our own bound.
+                    // A file size limit (RLIMIT_FSIZE) below our own bound.
                     io::ErrorKind::FileTooLarge if self.end > 0 && self.rotate().is_ok() && self.end == 0 => {
                     }
                     _ if files::is_full(&error) && self.rotation.sacrifice() => {}
-                    // No room, a limit on the size of files, a broken disk: whatever it is, the
-                    // service must not stand still for it.
+                    // No room, a limit on file sizes, a broken disk: the service must not block on any of
+                    // them.
                     _ => {
                         let ends_with_line = self.ends_with_line_break().unwrap_or(true);
                         self.shortage = Some(Box::new(Shortage::new(&error, ends_with_line)));
@@ -294,9 +293,9 @@ impl Capture {
         Ok(Drained::More)
     }
 
-    /// Moves on, at most to the bound. The answer is how many bytes were moved.
+    /// Moves bytes, at most up to the bound, and returns their number.
     fn move_some(&mut self) -> io::Result<usize> {
-        // What the index takes is the log's too: a line may be shorter than its entry.
+        // The index counts towards the log's size: a line may be shorter than its entry.
         let until_bound = self.rotation.max_size().saturating_sub(self.end + self.index.weight());
         match usize::try_from(until_bound).unwrap_or(usize::MAX) {
             0 => self.pass_the_bound(),
@@ -304,7 +303,8 @@ impl Capture {
         }
     }
 
-    /// Goes on if there is room by now, and drops what comes if not. As [`Capture::move_some`].
+    /// Goes on if there is room by now, and drops the service's output if not. Returns as
+    /// [`Capture::move_some`].
     fn get_by(&mut self, mut shortage: Box<Shortage>) -> io::Result<usize> {
         let attempt = match shortage.next() {
             Next::RestOfDropped => None,
@@ -334,12 +334,12 @@ impl Capture {
         self.mover.transfer(&self.fifo, &self.log, &mut self.end, most)
     }
 
-    /// At the bound: moves on to the end of the line, then begins a new log. The answer is how many
-    /// bytes were moved, at least one unless there are no writers.
+    /// At the bound: moves bytes up to the end of the line, then begins a new log. Returns the number of
+    /// bytes moved, at least one unless there are no writers.
     fn pass_the_bound(&mut self) -> io::Result<usize> {
         if self.ends_with_line_break()? {
             self.rotate()?;
-            // Something has to be moved, whatever the index takes of a small bound.
+            // Move at least one byte, even if the index takes all of a small bound.
             let most = usize::try_from(self.rotation.max_size()).unwrap_or(AHEAD).clamp(1, AHEAD);
             return self.transfer(most);
         }
@@ -366,7 +366,7 @@ impl Capture {
 
     fn rotate(&mut self) -> io::Result<()> {
         let position = self.base + self.end;
-        // In the index before it has its name: whoever finds the log finds where it begins.
+        // In the index before it has its name, so that a reader of the log finds its position.
         let new = match self.rotation.rotate(|log| self.index.begin_log(log, position)) {
             // The log may pass its bound rather than lose lines while no descriptor is left.
             Err(error) if lacks_descriptors(&error) && self.end < 2 * self.rotation.max_size() => {
@@ -383,13 +383,13 @@ impl Capture {
     }
 }
 
-/// Whether this process, or the system, can't open another file for now.
+/// True if this process, or the system, can't open another file for now.
 fn lacks_descriptors(error: &io::Error) -> bool {
     let lacks = [Errno::EMFILE, Errno::ENFILE].map(|errno| errno as i32);
     error.raw_os_error().is_some_and(|number| lacks.contains(&number))
 }
 
-/// Nothing to move for now, or not yet: no word about the log.
+/// True for errors that say nothing about the log: nothing to move now, or not yet.
 fn is_harmless(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

@@ -1,7 +1,7 @@
 //! Chats with the local LLM, on disk: one private file for each, written whole.
 //!
-//! Invariants: a file stays below what this program reads, and a folder below 500 files: the oldest
-//! turns and the oldest chats go first. The format on disk is `wire`'s.
+//! Invariants: a file stays below the size limit for reading, and a folder below 500 files: the oldest turns
+//! and the oldest chats are dropped first. `wire` has the format on disk.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,11 +15,11 @@ use crate::{files, folders};
 
 mod wire;
 
-/// How large a chat's file may be, in bytes.
+/// The size limit of a chat's file, in bytes.
 const LIMIT: usize = 900 << 10;
-/// How the name of a chat ends that was set aside.
+/// The file name suffix of a deleted chat that can be restored.
 const ASIDE: &str = "deleted";
-/// How many chats are kept.
+/// The number of chats that are kept.
 const MOST: usize = 500;
 
 /// The folder of a project's chats.
@@ -29,12 +29,12 @@ pub struct Chats {
 }
 
 impl Chats {
-    /// The chats in this folder, which need not be there yet.
+    /// The chats in this folder, which need not exist yet.
     pub fn new(folder: AbsPath) -> Self {
         Self { folder }
     }
 
-    /// The names of all chats, newest first.
+    /// Returns the names of all chats, newest first.
     ///
     /// # Errors
     /// The folder is a link, or can't be listed.
@@ -59,7 +59,7 @@ impl Chats {
         self.read_with(id, wire::decode)
     }
 
-    /// [`Chat::title`] without the rest, which may be much.
+    /// Returns [`Chat::title`] without reading the rest, which may be long.
     ///
     /// # Errors
     /// As [`Chats::read`].
@@ -80,7 +80,7 @@ impl Chats {
         }
     }
 
-    /// Writes a chat in place of what there was. What is too old or too much is forgotten.
+    /// Replaces a chat. Turns and chats beyond the limits are removed, the oldest first.
     ///
     /// # Errors
     /// The folder is not writable, or the disk is full.
@@ -98,7 +98,7 @@ impl Chats {
         Ok(())
     }
 
-    /// Forgets a chat; that it was not there is fine.
+    /// Removes a chat; a missing one is no error.
     ///
     /// # Errors
     /// The folder is a link, or not writable.
@@ -107,7 +107,7 @@ impl Chats {
         files::remove(&self.path(id))
     }
 
-    /// Takes a chat away so that it can be brought back, until another one is taken away.
+    /// Deletes a chat so that it can be restored, until another one is deleted.
     ///
     /// # Errors
     /// The folder is a link, or not writable.
@@ -121,7 +121,7 @@ impl Chats {
         }
     }
 
-    /// Brings a chat back that was set aside. False: it is gone, or there is one of that name.
+    /// Restores a deleted chat. Returns false if it is gone for good, or if a chat of that name exists.
     ///
     /// # Errors
     /// The folder is a link, or not writable.
@@ -134,7 +134,7 @@ impl Chats {
         Ok(true)
     }
 
-    /// Whether a chat can be brought back.
+    /// Returns true if a chat can be restored.
     ///
     /// # Errors
     /// The folder is a link.
@@ -143,7 +143,7 @@ impl Chats {
         Ok(self.path_aside(id).is_file())
     }
 
-    /// Forgets what was set aside.
+    /// Removes the deleted chat for good.
     ///
     /// # Errors
     /// The folder is a link, or not writable.
@@ -163,7 +163,7 @@ impl Chats {
         self.folder.join(format!("{id}.{ASIDE}"))
     }
 
-    /// A folder that is a link leads to what is not ours.
+    /// Refuses a folder that is a link: its target is not ours.
     fn refuse_link(&self) -> Result<(), StoreError> {
         let is_link = fs::symlink_metadata(&self.folder).is_ok_and(|meta| meta.is_symlink());
         if is_link {

@@ -1,4 +1,4 @@
-//! Services that run with other settings than the configuration has by now.
+//! Services that run with settings from before the last change of the configuration.
 
 use crate::record;
 use pipulate_core::config::Config;
@@ -15,13 +15,14 @@ pub struct ConfigDrift {
 }
 
 impl ConfigDrift {
-    /// Returns it as a reason to restart the service.
+    /// Returns the drift as a reason to restart the service.
     pub fn reason(&self) -> Reason {
         Reason::SettingsChanged { keys: self.keys.clone() }
     }
 }
 
-/// Those of these services that run and were changed, as their records have it.
+/// Returns the running services among these whose settings changed since their start, according to their
+/// records.
 pub fn of(layout: &Layout, config: &Config, services: &[ServiceName]) -> Vec<ConfigDrift> {
     let drift = |service: &ServiceName| {
         let configured = config.service(service.as_str())?.fingerprint();

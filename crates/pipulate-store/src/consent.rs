@@ -1,5 +1,5 @@
-//! The hosts that the user lets a project send prompts to, in the user's own state directory: no file of a
-//! project's folder can claim it.
+//! The hosts to which the user lets a project send prompts. They are in the user's own state directory, so no
+//! file of a project's folder can claim consent.
 
 use std::path::{Path, PathBuf};
 
@@ -12,26 +12,26 @@ use crate::error::StoreError;
 use crate::{files, folders};
 
 const SCHEMA: u32 = 1;
-/// How many hosts are remembered per project, the latest ones.
+/// How many hosts are remembered per project: the latest ones.
 const MOST: usize = 16;
 
 /// The format on disk.
 #[derive(Serialize, Deserialize)]
 struct Wire {
     schema: u32,
-    /// Another folder's path may have the same id.
+    /// Guards against another folder's path with the same id.
     root: AbsPath,
     hosts: Vec<String>,
 }
 
-/// Whether the user has allowed this project to send prompts to this host, a base URL. A file that can't be
-/// read allows nothing.
+/// Returns true if the user has allowed this project to send prompts to this host, a base URL. An unreadable
+/// file allows nothing.
 pub fn is_given(layout: &Layout, host: &str) -> bool {
     let hosts = file(layout).map(|file| allowed(&file, layout)).unwrap_or_default();
     hosts.iter().any(|allowed| allowed == host)
 }
 
-/// Remembers that the user allows it.
+/// Remembers that the user allows a host.
 ///
 /// # Errors
 /// The user's state directory is not writable, or there is none.

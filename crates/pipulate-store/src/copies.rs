@@ -1,9 +1,9 @@
-//! Copies of the program, in the user's data directory, for programs that lie in a cache.
+//! Copies of the program in the user's data directory, for programs that are run from a cache.
 //!
-//! A cache is a folder with a `CACHEDIR.TAG` (<https://bford.info/cachedir/>), as uv's and cargo's `target` have:
-//! what is in it may be removed at any time, while services run from it. Copies are named by a digest of their
-//! content. Whoever makes or uses one holds the folder's lock until its services run, so that no other command
-//! removes it meanwhile.
+//! A cache is a folder with a `CACHEDIR.TAG` (<https://bford.info/cachedir/>), such as uv's and cargo's
+//! `target`: its contents may be removed at any time, while services run from them. Copies are named by a
+//! digest of their content. A command that makes or uses a copy holds the folder's lock until its services
+//! run, so that no other command removes the copy meanwhile.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -17,10 +17,10 @@ use sha2::{Digest, Sha256};
 use crate::error::StoreError;
 use crate::files;
 
-/// How a `CACHEDIR.TAG` begins.
+/// The first bytes of a `CACHEDIR.TAG`.
 const SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
 
-/// The folder of the copies, held.
+/// The folder of the copies, locked.
 #[derive(Debug)]
 pub struct Copies {
     folder: PathBuf,
@@ -33,11 +33,12 @@ pub fn folder() -> Option<PathBuf> {
     Some(dirs.data_local_dir().join("programs"))
 }
 
-/// Returns the cache that a file lies in.
+/// Returns the cache that contains a file.
 pub fn cache_above(file: &Path) -> Option<&Path> {
     let is_cache = |folder: &&Path| {
         let tag = folder.join("CACHEDIR.TAG");
-        // uv gives every environment a tag, so that backups leave it out; `uv tool install` keeps its own.
+        // uv tags every environment, so that backups skip it; environments of `uv tool install` are
+        // permanent.
         let is_environment = || folder.join("pyvenv.cfg").exists();
         files::read_foreign(&tag).is_ok_and(|text| text.starts_with(SIGNATURE)) && !is_environment()
     };
@@ -45,7 +46,7 @@ pub fn cache_above(file: &Path) -> Option<&Path> {
 }
 
 impl Copies {
-    /// Opens the folder, which is made if there is none, and waits until nobody removes from it.
+    /// Opens the folder, making it if needed, and waits until no other command removes copies.
     ///
     /// # Errors
     /// It can't be made or locked.
@@ -60,10 +61,10 @@ impl Copies {
         Ok(Self { folder, held: held.map_err(StoreError::io("lock", &lock))? })
     }
 
-    /// Returns the copy of `program`, whose content is read from `image`; makes it if there is none.
+    /// Returns the copy of `program`, whose content is read from `image`; makes the copy if needed.
     ///
     /// # Errors
-    /// It can't be read, the disk is full, or no program may be executed there.
+    /// It can't be read, the disk is full, or the folder is on a `noexec` file system.
     pub fn keep(&self, program: &Path, image: &Path) -> Result<PathBuf, StoreError> {
         let name = program.file_name().unwrap_or("pipulate".as_ref());
         let copy = self.folder.join(digest(image).map_err(StoreError::io("read", image))?).join(name);
@@ -75,7 +76,7 @@ impl Copies {
         Ok(copy)
     }
 
-    /// Whole or not at all.
+    /// Copies atomically: the whole file or nothing.
     fn copy(&self, image: &Path, copy: &Path) -> io::Result<()> {
         let folder = copy.parent().unwrap_or(&self.folder);
         fs::create_dir_all(folder)?;
@@ -87,7 +88,7 @@ impl Copies {
         })
     }
 
-    /// Removes the copies that are not used, unless somebody else is about to use one.
+    /// Removes unused copies, unless another command is about to use one.
     pub fn sweep(self, is_used: impl Fn(&Path) -> bool) {
         if self.held.try_lock().is_err() {
             return;
@@ -98,7 +99,7 @@ impl Copies {
             let programs: Vec<PathBuf> =
                 fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
             if !programs.iter().any(|program| is_used(program)) {
-                // The next one tries again.
+                // A failure is retried by the next sweep.
                 let _left = fs::remove_dir_all(&folder);
             }
         }

@@ -1,8 +1,8 @@
 //! A project's `.env`: secrets, in the format that python-dotenv defines.
 //!
-//! The file belongs to its user. An edit changes the lines of its key and nothing else: comments,
-//! order, blank lines and lines that nobody understands stay as they are. A value never gets into
-//! an error, a `Debug` output or our own environment.
+//! The file belongs to its user. An edit changes the lines of its key and nothing else: comments, order,
+//! blank lines and invalid lines stay as they are. A value never gets into an error, a `Debug` output or our
+//! own environment.
 //!
 //! Reading order: [`EnvFile`], [`document`], `grammar`, `quoting`, `disk`.
 
@@ -26,12 +26,12 @@ pub use value::SecretValue;
 /// Names with their values, in the order of a file.
 pub type Variables = Vec<(String, SecretValue)>;
 
-/// A `.env` file on disk, and the lock that makes edits wait for each other.
+/// A `.env` file on disk, and the lock that serializes its edits.
 ///
-/// The lock is a file of its own, given by the caller so that nothing of ours lies in the user's
-/// folder (`.pipulate/run/` is its place); it is made when needed and never deleted. It is an
-/// advisory `flock`, so that two threads of one program wait for each other like two programs do.
-/// A program that does not know the lock, such as the user's own `set_key`, is noticed by what it
+/// The lock is a separate file, given by the caller so that nothing of ours is in the user's folder
+/// (`.pipulate/run/` is its place); it is made when needed and never deleted. It is an advisory `flock`, so
+/// it serializes threads of one program as well as programs. A change by a program without the lock, such as
+/// the user's own `set_key`, is detected in the file, and the edit is made again on top of it.
 /// did to the file, and the edit is made again on top of it.
 ///
 /// ```
@@ -52,22 +52,22 @@ pub struct EnvFile {
     lock: AbsPath,
 }
 
-/// A value was written.
+/// The result of writing a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
-    /// Set when not every program will read it back alike.
+    /// Set if some programs will read back another value.
     pub warning: Option<Warning>,
 }
 
-/// What came of setting a value that may be set only once.
+/// The result of setting a value that may be set only once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SetOnce {
     Saved(Written),
-    /// There is a value already; it was not touched.
+    /// There is a value already; it was not changed.
     AlreadySet,
 }
 
-/// What came of taking a key out.
+/// The result of removing a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unset {
     Removed,
@@ -108,7 +108,7 @@ pub enum EnvError {
 }
 
 impl EnvFile {
-    /// The file at `path`, whose edits take turns at `lock`. Nothing is touched yet.
+    /// The file at `path`, whose edits are serialized by `lock`. Touches neither.
     pub fn new(path: AbsPath, lock: AbsPath) -> Self {
         Self { path, lock }
     }
@@ -118,12 +118,12 @@ impl EnvFile {
         Self::new(layout.dotenv(), layout.dotenv_lock())
     }
 
-    /// Where it is.
+    /// The file's path.
     pub fn path(&self) -> &AbsPath {
         &self.path
     }
 
-    /// The file as it stands; no file is an empty document.
+    /// Reads the file; a missing file is an empty document.
     ///
     /// # Errors
     /// It can't be read, or is not a UTF-8 text file.
@@ -131,7 +131,7 @@ impl EnvFile {
         disk::read(&self.path)
     }
 
-    /// The names in the file, each once, in order.
+    /// Returns the names in the file, each once, in order.
     ///
     /// # Errors
     /// It can't be read, or is not a UTF-8 text file.
@@ -139,8 +139,8 @@ impl EnvFile {
         Ok(self.read()?.keys().into_iter().map(str::to_owned).collect())
     }
 
-    /// The names of the secrets in the file: each has a value and could be a variable's name. A line without `=` may
-    /// be a value that lost its name.
+    /// Returns the names of the secrets in the file: those that have a value and are valid variable names. A
+    /// line without `=` may be a value that lost its name.
     ///
     /// # Errors
     /// It can't be read, or is not a UTF-8 text file.
@@ -151,8 +151,8 @@ impl EnvFile {
         Ok(values.filter(is_name).map(|(name, _)| name).collect())
     }
 
-    /// The value that a Python program gets from the file, `${…}` filled in from our environment.
-    /// `None` when the name is not there, or stands there without `=`.
+    /// Returns the value that a Python program gets from the file, `${…}` filled in from our environment.
+    /// `None` if the name is missing, or has no `=`.
     ///
     /// # Errors
     /// It can't be read, or is not a UTF-8 text file.
@@ -160,7 +160,8 @@ impl EnvFile {
         Ok(self.read()?.get(key, &process_environment))
     }
 
-    /// Each name with the value that a Python program gets from the file. Names without `=` have none.
+    /// Returns each name with the value that a Python program gets from the file. Names without `=` have
+    /// none.
     ///
     /// # Errors
     /// It can't be read, is not a UTF-8 text file, or a value becomes too long.
@@ -169,8 +170,8 @@ impl EnvFile {
         problem.map_or(Ok(values), Err)
     }
 
-    /// As [`EnvFile::values`]; values that would become too long are as they are written, and the
-    /// problem says which is the first of them.
+    /// Like [`EnvFile::values`]; values that would become too long are returned as written, and the error
+    /// names the line of the first.
     ///
     /// # Errors
     /// It can't be read, or is not a UTF-8 text file.
@@ -178,10 +179,10 @@ impl EnvFile {
         Ok(self.values_of(&self.read()?))
     }
 
-    /// The same for a program's environment.
+    /// Returns [`EnvFile::values`] for a program's environment.
     ///
     /// # Errors
-    /// As for [`EnvFile::values`]; or a line sets what no environment can hold.
+    /// As for [`EnvFile::values`]; or a line sets a name or value that an environment can't hold.
     pub fn variables(&self) -> Result<Variables, EnvError> {
         let document = self.read()?;
         if let Some(line) = document.line_of_no_variable() {
@@ -205,7 +206,7 @@ impl EnvFile {
         self.edit(|document| self.with_value(document, key, value))
     }
 
-    /// Sets a value unless there is one that is not empty. Two at once: one of them is saved.
+    /// Sets a value unless a non-empty one exists. Of two concurrent calls, one saves its value.
     ///
     /// # Errors
     /// As for [`EnvFile::set`].
@@ -220,7 +221,7 @@ impl EnvFile {
         })
     }
 
-    /// Takes every line of a key out.
+    /// Removes every line of a key.
     ///
     /// # Errors
     /// The file is not ours to change, or can't be written.
@@ -249,7 +250,7 @@ impl EnvFile {
         }
     }
 
-    /// Reads, changes and replaces the file while no other edit can; `None` leaves it as it is.
+    /// Reads, changes and replaces the file while no other edit can; `None` leaves it unchanged.
     fn edit<T>(
         &self,
         change: impl Fn(&Document) -> Result<(Option<String>, T), EnvError>,
@@ -267,7 +268,7 @@ impl EnvFile {
     }
 }
 
-/// What is not UTF-8 in our environment can't be in the file either.
+/// A value in our environment that is not UTF-8 can't be in the file either.
 fn process_environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

@@ -1,4 +1,4 @@
-//! Errors of files: which one, what was being done, and why it failed.
+//! Errors about files: which file, what was being done, and why it failed.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use pipulate_core::fault::{Fault, FileRefusal};
 use pipulate_core::reason::Reason;
 
-/// Something about a file of ours that can't be done.
+/// An operation on one of our files that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("could not {activity} {path}: {source}")]
@@ -26,12 +26,12 @@ impl StoreError {
         Self::Refused { path: path.to_owned(), why }
     }
 
-    /// The kind of the I/O error behind it, if there is one.
+    /// Returns the kind of the underlying I/O error, if any.
     pub fn kind(&self) -> Option<io::ErrorKind> {
         self.system().map(io::Error::kind)
     }
 
-    /// The system's own word, if there is one.
+    /// Returns the underlying I/O error, if any.
     pub fn system(&self) -> Option<&io::Error> {
         match self {
             Self::Io { source, .. } => Some(source),

@@ -20,16 +20,16 @@ mod spare;
 use spare::SPARE;
 pub(crate) use spare::{keep_spare, write_fleeting_or_spare, write_last};
 
-/// No file of ours is larger.
+/// The size limit of our own files, in bytes.
 const LIMIT: u64 = 1 << 20;
 
-/// Opens neither what a link leads to, nor waits for the other end of a FIFO.
+/// O_NOFOLLOW and O_NONBLOCK: follows no link, and a FIFO can't block us.
 pub(crate) fn guarded(options: &mut OpenOptions) -> &mut OpenOptions {
     options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
 }
 
-/// Reads a file that others may have written, through links too. Only a regular file of at most 1 MiB:
-/// a device would never end, and a FIFO would wait for its other end.
+/// Reads a file that others may have written, following links. Only a regular file of at most 1 MiB: a device
+/// would never end, and a FIFO would block.
 ///
 /// # Errors
 /// There is none, it is something else or larger, or it can't be read.
@@ -37,18 +37,18 @@ pub fn read_foreign(path: &Path) -> std::io::Result<Vec<u8>> {
     read_foreign_within(path, LIMIT)
 }
 
-/// As [`read_foreign`], of at most `limit` bytes.
+/// Like [`read_foreign`], of at most `limit` bytes.
 ///
 /// # Errors
 /// As [`read_foreign`].
 pub fn read_foreign_within(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
-    // Opening a device may already do something.
+    // Opening a device may have side effects.
     refuse_irregular(&fs::metadata(path)?)?;
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     read_open(OpenOptions::new().read(true).custom_flags(flags).open(path)?, limit)
 }
 
-/// As [`read_foreign`], of text.
+/// Like [`read_foreign`], for text.
 ///
 /// # Errors
 /// As [`read_foreign`], or it is not UTF-8.
@@ -65,9 +65,9 @@ pub(crate) fn read_open(file: File, limit: u64) -> std::io::Result<Vec<u8>> {
 }
 
 fn read_within(file: File, meta: &fs::Metadata, limit: u64) -> std::io::Result<Vec<u8>> {
-    // Room for its end too: it is read whole at the first time.
+    // One byte more than its length, so that the first read reaches the end.
     let mut bytes = Vec::with_capacity(meta.len().min(limit) as usize + 1);
-    // Files of the kernel say that they are empty, and others may grow.
+    // Kernel files report a length of 0, and others may grow.
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         let size = match limit >> 20 {
@@ -89,10 +89,10 @@ fn refuse_irregular(meta: &fs::Metadata) -> std::io::Result<()> {
     }
 }
 
-/// Reads a file of ours; `Ok(None)` when there is none.
+/// Reads a file of ours; `Ok(None)` if it is missing.
 ///
 /// # Errors
-/// It is a link, no plain file, another user's, or larger than 1 MiB; or it can't be read.
+/// It is a link, not a regular file, another user's, or larger than 1 MiB; or it can't be read.
 pub fn read_private(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     let file = match guarded(OpenOptions::new().read(true)).open(path) {
         Ok(file) => file,
@@ -115,7 +115,7 @@ pub fn read_private(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     read_within(file, &meta, LIMIT).map(Some).map_err(StoreError::io("read", path))
 }
 
-/// Writes a file that only its user may read, by a temporary file beside it and a rename.
+/// Writes a file that only its user may read, through a temporary file beside it and a rename.
 ///
 /// # Errors
 /// The folder is not writable, or the disk is full; the old file is then untouched.
@@ -129,9 +129,9 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     })
 }
 
-/// The same for a file that is worth nothing after the system went down. The old file changes places
-/// with the new one and then goes: a file that is renamed over another one is written to the disk by
-/// some file systems before anything else can happen in its folder, which costs eight times as much.
+/// Like [`write_private`], for a file whose content is worthless after the system went down. The old file is
+/// exchanged with the new one and then removed: some file systems flush a file that is renamed over another
+/// one before anything else can happen in its folder, which costs eight times as much.
 ///
 /// # Errors
 /// The folder is not writable, or the disk is full; the old file is then untouched.
@@ -139,7 +139,7 @@ pub(crate) fn write_fleeting(path: &Path, bytes: &[u8]) -> Result<(), StoreError
     replace_fleeting(path, bytes, |old| fs::remove_file(old))
 }
 
-/// The same; `put_away` is given the old file.
+/// Implements [`write_fleeting`]; `put_away` gets the old file.
 fn replace_fleeting(
     path: &Path,
     bytes: &[u8],
@@ -147,11 +147,11 @@ fn replace_fleeting(
 ) -> Result<(), StoreError> {
     let temporary = temporary_beside(path);
     let written = create_new(&temporary).and_then(|mut file| file.write_all(bytes));
-    // What is no file of ours keeps its place.
+    // Never replace a non-regular file.
     let is_there = || fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
     let placed = written.and_then(|()| match is_there() && exchange(&temporary, path).is_ok() {
         true => put_away(&temporary),
-        // There is nothing yet to change it for, or the file system can't.
+        // No old file to exchange with, or the file system can't exchange.
         false => fs::rename(&temporary, path),
     });
     placed.map_err(|error| {
@@ -165,7 +165,7 @@ fn exchange(one: &Path, other: &Path) -> std::io::Result<()> {
     Ok(rustix::fs::renameat_with(here, one, here, other, rustix::fs::RenameFlags::EXCHANGE)?)
 }
 
-/// Sees whether this file could be written now; nothing of it is left.
+/// Checks that this file could be written now; leaves nothing behind.
 ///
 /// # Errors
 /// The folder is not writable, or the disk is full.
@@ -176,13 +176,13 @@ pub fn try_out(path: &Path) -> Result<(), StoreError> {
     written.and(removed).map_err(StoreError::io("write", path))
 }
 
-/// Whether an error says that the disk, or its user's share of it, is full.
+/// True if an error says that the disk, or the user's quota, is full.
 pub(crate) fn is_full(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
-/// Removes a file of ours; its absence is fine.
+/// Removes a file of ours; a missing one is no error.
 ///
 /// # Errors
 /// The folder is not writable.
@@ -193,7 +193,7 @@ pub fn remove(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// A descriptor that was kept over an exec, by its number; from now on it is closed by an exec.
+/// Takes over a descriptor that was kept over an exec, by its number; sets its close-on-exec flag.
 ///
 /// # Errors
 /// There is no such descriptor, or it is one of the three standard ones.
@@ -210,7 +210,7 @@ pub fn inherited(number: RawFd) -> std::io::Result<OwnedFd> {
     Ok(descriptor)
 }
 
-/// What changes when a file is replaced or written to.
+/// The metadata that changes when a file is replaced or written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileState {
     file: (u64, u64),
@@ -230,8 +230,8 @@ impl FileState {
     }
 }
 
-/// Returns a number that tells a file from others, wherever it is moved: its inode, whose number another file may get one day, and
-/// its time of birth, where the file system keeps it.
+/// Returns a number that identifies a file wherever it is moved, made of its inode number, which another file
+/// may reuse, and its time of birth, if the file system keeps that.
 pub(crate) fn number(meta: &fs::Metadata) -> u64 {
     let born = meta.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
     meta.ino() ^ born.map_or(0, |born| u64::try_from(born.as_nanos()).unwrap_or(0))
@@ -244,7 +244,7 @@ pub(crate) fn changed_at(meta: &fs::Metadata) -> i64 {
 
 fn create_new(path: &Path) -> std::io::Result<File> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        // Left behind by a process with our pid that was killed in between.
+        // Left by a process with our pid that was killed in between.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             fs::remove_file(path)?;
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
@@ -253,8 +253,8 @@ fn create_new(path: &Path) -> std::io::Result<File> {
     }
 }
 
-/// Removes the temporary files that a writer of `path`, or of what is named after it, left when it was
-/// killed. Only for whoever is alone in writing it.
+/// Removes the temporary files that a killed writer of `path`, or of a file whose name starts with it, left.
+/// Only for the only writer.
 pub(crate) fn remove_temporaries_beside(path: &Path) {
     let Some((folder, name)) = path.parent().zip(path.file_name()) else { return };
     let beginning = format!(".{}.", name.to_string_lossy());
@@ -262,7 +262,7 @@ pub(crate) fn remove_temporaries_beside(path: &Path) {
         let name = entry.file_name();
         let is_left = |name: &str| name.starts_with(&beginning) && name.ends_with(".tmp");
         if name.to_str().is_some_and(is_left) {
-            // What can't be removed is in nobody's way.
+            // A file that can't be removed does no harm.
             let _left = fs::remove_file(entry.path());
         }
     }

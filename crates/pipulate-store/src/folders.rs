@@ -1,4 +1,4 @@
-//! Private folders, and the user's own ones outside of every project.
+//! Private folders, and the user's own directories outside of every project.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ use pipulate_core::project::AbsPath;
 
 use crate::error::StoreError;
 
-/// Makes a folder of mode 0700, or makes ours that is there private. Refuses a link and another user's folder.
+/// Makes a folder of mode 0700, or makes our existing one private. Refuses a link and another user's folder.
 pub(crate) fn make_private(path: &Path) -> Result<(), StoreError> {
     match fs::DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => return Ok(()),
@@ -33,15 +33,15 @@ pub(crate) fn make_private(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes the folders above one that is outside of the project.
+/// Makes the parents of a folder outside of the project.
 pub(crate) fn make_parents(folder: &Path) -> Result<(), StoreError> {
     let Some(parent) = folder.parent() else { return Ok(()) };
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
     made.map_err(StoreError::io("create the folder", parent))
 }
 
-/// Returns this user's directories, by the environment. Only the program itself asks: what has none in its
-/// [`Layout`](pipulate_core::layout::Layout), as in a test, leaves the real ones alone.
+/// Returns this user's directories, from the environment. Only the program itself calls it: a
+/// [`Layout`](pipulate_core::layout::Layout) without directories, as in a test, leaves the real ones alone.
 pub fn user_dirs() -> Option<UserDirs> {
     let dirs = ProjectDirs::from("com", "Pipulate", "pipulate")?;
     Some(UserDirs {

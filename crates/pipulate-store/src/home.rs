@@ -1,4 +1,4 @@
-//! The folder `.pipulate` of a project: made private, and found again.
+//! The folder `.pipulate` of a project: making it private, and finding it again.
 
 mod links;
 mod places;
@@ -20,11 +20,11 @@ use crate::{capture, files, folders, record};
 pub use crate::folders::user_dirs;
 pub use links::link_in_state;
 
-/// Where the project at `root` keeps its things, without touching anything: where something of it may be
-/// running, else where a start would put them. A folder that was moved while its services run keeps the
-/// identity under which they know it.
+/// Returns where the project at `root` keeps its files, without touching anything: where something of it may
+/// be running, or else where a start would put them. A folder that was moved while its services run keeps the
+/// identity that they were started with.
 ///
-/// Never call this where a lock of the project is held: see [`lock::holder`].
+/// Never call this while holding a lock of the project: see [`lock::holder`].
 pub fn locate(root: AbsPath, user: Option<UserDirs>) -> Layout {
     let mut places = places::of(&root, user.as_ref());
     let used = if places.len() > 1 { places.iter().position(places::is_in_use) } else { None };
@@ -35,29 +35,29 @@ pub fn locate(root: AbsPath, user: Option<UserDirs>) -> Layout {
     }
 }
 
-/// Where a start would put the project's things, whatever is running where.
+/// Returns where a start would put the project's files, regardless of what is running.
 pub fn locate_anew(root: AbsPath, user: Option<UserDirs>) -> Layout {
     places::of(&root, user.as_ref()).swap_remove(0)
 }
 
-/// The other places where something of the project may be running: the owner of `.pipulate` or the
-/// environment was another one when it was started.
+/// Returns the other places where something of the project may be running: `.pipulate` had another owner or
+/// the environment was different when it was started.
 ///
-/// Never call this where a lock of the project is held: see [`lock::holder`].
+/// Never call this while holding a lock of the project: see [`lock::holder`].
 pub fn others_in_use(layout: &Layout) -> Vec<Layout> {
     let is_other = |place: &Layout| place.run() != layout.run() && places::is_in_use(place);
     places::of(layout.root(), layout.user()).into_iter().filter(is_other).collect()
 }
 
-/// What the folder was called when what lives in it was started, if that was not its name of
-/// today. The lock and the FIFO tell a moved folder from a copy: a copy's are held by nobody.
+/// Returns the folder's path when its running services were started, if it was moved since. Held locks and
+/// FIFOs distinguish a moved folder from a copy: no process holds a copy's.
 fn former_root(layout: &Layout) -> Option<AbsPath> {
     for service in record::services_as_listed(layout).ok()? {
         let Ok(Some(record)) = record::read_of_any_folder(layout, &service) else { continue };
         if record.root.to_string_lossy() == layout.root().to_string_lossy() {
             return None;
         }
-        // A copy made of hard links has the very lock that is held in the folder which was copied.
+        // A copy made of hard links shares the lock that is held in the original folder.
         let lock = layout.lock(&service);
         if fs::symlink_metadata(&lock).is_ok_and(|meta| meta.nlink() > 1) {
             continue;
@@ -70,16 +70,16 @@ fn former_root(layout: &Layout) -> Option<AbsPath> {
     None
 }
 
-/// Makes the project's folders, each only for its user. `run/` moves to the user's runtime or
-/// state directory when the project's file system can't hold a FIFO, a lock or a secret; everything
-/// does where `.pipulate` is another user's.
+/// Makes the project's folders, private to the user. `run/` goes to the user's runtime or state directory if
+/// the project's file system can't hold a FIFO, a lock or a secret; everything does if `.pipulate` is another
+/// user's.
 ///
 /// # Errors
 /// The folder is not writable, or `.pipulate` is a link.
 pub fn ensure(layout: &Layout) -> Result<Layout, StoreError> {
     let is_anothers = places::is_anothers(layout.state());
     if is_anothers && places::is_in_use(layout) {
-        // What was started here goes on here, whoever owns `.pipulate` by now.
+        // Services that were started here stay here, whoever owns `.pipulate` by now.
         return Ok(layout.clone());
     }
     let moved = is_anothers.then(|| places::state_elsewhere(&layout.project_id(), layout.user())).flatten();
@@ -107,7 +107,7 @@ pub fn ensure(layout: &Layout) -> Result<Layout, StoreError> {
     Ok(layout)
 }
 
-/// Some file systems say that they can't; some make an ordinary file of that name.
+/// Some file systems refuse FIFOs; some make a regular file of that name.
 fn can_hold_fifos(run: &Path) -> bool {
     let probe = run.join(format!(".fifo.{}.tmp", std::process::id()));
     let made = nix::unistd::mkfifo(&probe, Mode::S_IRUSR | Mode::S_IWUSR);
@@ -117,7 +117,7 @@ fn can_hold_fifos(run: &Path) -> bool {
     !is_refused && is_fifo.unwrap_or(true)
 }
 
-/// Some file systems know of no users: what is in them is everybody's.
+/// Some file systems have no owners: every user can read their files.
 fn can_keep_private(run: &Path) -> bool {
     !fs::symlink_metadata(run).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0)
 }

@@ -1,8 +1,8 @@
-//! What this user's own state directory remembers of projects: what was made here.
+//! Facts about projects in this user's own state directory: which files were made here.
 //!
-//! A project's folder may come from anyone, with a `.pipulate` in it. Whether something in it was made by this
-//! user on this machine is decided by facts that are kept outside of it. Each fact is a file of its own, named
-//! by a digest of its subject, so that two programs never edit the same one.
+//! A project's folder may come from anyone, with a `.pipulate` in it. Facts kept outside of it decide whether
+//! something in it was made by this user on this machine. Each fact is a separate file, named by a digest of
+//! its subject, so that no two programs edit the same one.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::error::StoreError;
 use crate::{files, folders, registry};
 
-/// What a fact is about; the name of its folder.
+/// The subject of a fact; also the name of its folder.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Home,
@@ -36,14 +36,14 @@ impl Kind {
     }
 }
 
-/// Whether the project's `.pipulate` was made, or taken over, by this user on this machine. A copy, a clone
-/// and what was unpacked are not; a folder that was renamed is.
+/// Returns true if the project's `.pipulate` was made, or taken over, by this user on this machine. False for
+/// a copy, a clone or an unpacked archive; true for a renamed folder.
 pub fn is_home(layout: &Layout) -> bool {
     identity(layout.state()).is_some_and(|identity| recall(layout, Kind::Home, &[&identity]).is_some())
         || is_home_of_old(layout)
 }
 
-/// Remembers the project's `.pipulate`, and the stamp of a home from before there were such facts.
+/// Remembers the project's `.pipulate`, and the stamp of a home that is older than this store.
 ///
 /// # Errors
 /// The user's state directory is not writable.
@@ -60,7 +60,7 @@ pub fn remember_home(layout: &Layout) -> Result<(), StoreError> {
     remember(layout, Kind::Home, &[&identity], layout.root().as_os_str().as_bytes())
 }
 
-/// Whether these bytes are the last stamp that was written into this home.
+/// Returns true if these bytes are the last stamp that was written into this home.
 pub fn is_stamp(layout: &Layout, bytes: &[u8]) -> bool {
     let Some(identity) = identity(layout.state()) else { return false };
     match recall(layout, Kind::Stamp, &[&identity]) {
@@ -78,7 +78,7 @@ pub fn remember_stamp(layout: &Layout, bytes: &[u8]) -> Result<(), StoreError> {
     remember(layout, Kind::Stamp, &[&identity], digest(&[bytes]).as_bytes())
 }
 
-/// What was remembered of the environment that this project runs with.
+/// Returns the remembered fingerprint of the environment that this project runs with.
 pub fn environment(layout: &Layout) -> Option<Vec<u8>> {
     recall(layout, Kind::Environment, &[layout.root().as_os_str().as_bytes()])
 }
@@ -94,7 +94,7 @@ pub fn remember_environment(layout: &Layout, fingerprint: &[u8]) -> Result<(), S
     }
 }
 
-/// Whether this is the key that was made here for this file.
+/// Returns true if this is the key that was made here for this file.
 pub(crate) fn is_key(layout: &Layout, path: &Path, key: &[u8]) -> bool {
     recall(layout, Kind::Key, &[path.as_os_str().as_bytes()]) == Some(digest(&[key]).into_bytes())
 }
@@ -107,16 +107,16 @@ pub(crate) fn remember_key(layout: &Layout, path: &Path, key: &[u8]) -> Result<(
     remember(layout, Kind::Key, &[path.as_os_str().as_bytes()], digest(&[key]).as_bytes())
 }
 
-/// A home of a Pipulate that only kept a list of projects: the folder stands in that list, and was not made
-/// after it was put there, as another one in its place would have been.
+/// Recognizes a home of an old Pipulate, which only kept a list of projects: the folder is in that list and
+/// was made before it was added, so it is not a replacement.
 fn is_home_of_old(layout: &Layout) -> bool {
     let made = fs::symlink_metadata(layout.state()).and_then(|meta| meta.created());
     let listed = registry::since(layout);
     made.ok().zip(listed).is_some_and(|(made, listed)| made <= listed)
 }
 
-/// Tells a folder from its copies and from those that stand in its place later; a rename keeps it. Where the
-/// file system does not note when a folder was made, a rename does not.
+/// Identifies a folder across renames, unlike its copies and later folders of that name. Without a birth time
+/// from the file system, a rename changes the identity.
 fn identity(folder: &Path) -> Option<Vec<u8>> {
     let meta = fs::symlink_metadata(folder).ok().filter(fs::Metadata::is_dir)?;
     let made = meta.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok());

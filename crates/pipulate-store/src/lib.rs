@@ -1,8 +1,8 @@
-//! What is on disk: records, locks, logs, tokens, chats and `.env` documents.
+//! Files on disk: records, locks, logs, tokens, chats and `.env` documents.
 //!
-//! Every format is versioned and apart from the types that the program uses. Readers never write,
-//! delete or repair; a file that can't be understood is refused with a word and left alone. This
-//! crate knows no process, no signal and no HTTP: a pid is a number here.
+//! Every format is versioned and separate from the program's own types. Readers never write, delete or
+//! repair; an unreadable file is refused with a reason and left alone. This crate has no processes, signals
+//! or HTTP: a pid is a number here.
 //!
 //! Reading order: [`home`], [`record`], [`lock`], [`capture`] (which writes logs), [`log`] (which reads
 //! them), [`dotenv`], [`chat`].

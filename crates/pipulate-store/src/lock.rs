@@ -1,9 +1,9 @@
-//! Who owns a service: a POSIX record lock, held by its supervisor for life.
+//! Ownership of a service: a POSIX record lock, held by its supervisor for life.
 //!
-//! The kernel releases it with the process, names the holder's pid, and does not hand it on by
-//! fork, as it does with flock(2). It belongs to the process and the inode: closing *any*
-//! descriptor of the file gives it up, so a holder opens the file exactly once; and the file is
-//! never unlinked, or there would be two locks of one name.
+//! The kernel releases it with the process, names the holder's pid, and does not pass it on by fork, as it
+//! does with flock(2). It belongs to the process and the inode: closing *any* descriptor of the file releases
+//! it, so a holder opens the file exactly once; and the file is never unlinked, or there would be two locks
+//! of one name.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -32,12 +32,12 @@ pub struct Lock {
 pub enum Holder {
     Nobody,
     Process(Pid),
-    /// The kernel knows, and has no pid for it here: another container or another machine.
+    /// Held by a process without a pid in this namespace: another container or another machine.
     Invisible,
 }
 
 impl Lock {
-    /// Takes the lock, or says who has it.
+    /// Takes the lock, or returns its holder.
     ///
     /// # Errors
     /// The file can't be made, or the file system has no locks.
@@ -60,8 +60,8 @@ impl Lock {
         }
     }
 
-    /// Whether the lock is still the one of that name: not when the folder was deleted meanwhile,
-    /// and another supervisor may hold another lock by now.
+    /// Returns true if the lock's file still has its path. False after the folder was deleted: another
+    /// supervisor may hold a new lock there.
     pub fn is_current(&self, path: &Path) -> bool {
         is_still(&self.file, path)
     }
@@ -75,7 +75,7 @@ impl Lock {
         Ok(self.file.as_raw_fd())
     }
 
-    /// Takes [`Lock::keep_over_exec`] back: no other program of this process's gets it.
+    /// Takes [`Lock::keep_over_exec`] back: no other program that this process runs gets it.
     ///
     /// # Errors
     /// None that a correct call can meet.
@@ -84,10 +84,10 @@ impl Lock {
         Ok(())
     }
 
-    /// The lock that this process held before an exec.
+    /// Takes over the lock that this process held before an exec.
     ///
     /// # Errors
-    /// The descriptor is not the lock file's, or somebody else has the lock.
+    /// The descriptor is not the lock file's, or another process has the lock.
     pub fn inherited(number: RawFd, path: &Path) -> Result<Self, StoreError> {
         let file =
             files::inherited(number).map(File::from).map_err(StoreError::io("inherit the lock", path))?;
@@ -101,18 +101,19 @@ impl Lock {
     }
 }
 
-/// Whether an error says that the file system has no locks at all.
+/// True if an error says that the file system has no locks at all.
 pub(crate) fn is_unsupported(error: &io::Error) -> bool {
     let unsupported = [Errno::ENOLCK, Errno::ENOSYS, Errno::EOPNOTSUPP, Errno::EINVAL];
     error.raw_os_error().is_some_and(|number| unsupported.contains(&Errno::from_raw(number)))
 }
 
-/// Who holds the lock; a missing file is held by nobody. Never call this where the lock is held.
+/// Returns the holder of the lock; a missing file has none. Never call this in the process that holds the
+/// lock: it would release it.
 ///
 /// # Errors
 /// The file can't be opened, or the file system has no locks.
 pub fn holder(path: &Path) -> Result<Holder, StoreError> {
-    // Asking needs no right to write: not in a read-only folder either.
+    // A query needs no write permission: it works in a read-only folder too.
     match open(path, &mut OpenOptions::new()) {
         Ok(file) => ask(&file, path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Holder::Nobody),

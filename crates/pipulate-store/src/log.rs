@@ -1,9 +1,9 @@
-//! Logs: what the services printed, byte for byte, and the ways to look at it.
+//! Logs: the services' output, byte for byte, and the ways to read it.
 //!
-//! Reading never writes, deletes or repairs. A line goes from [`read`] (bytes, in order, each
-//! once) through [`sanitize`] (nothing that could steer a terminal) and [`mask`] (no secret, as
-//! [`secrets`] finds them) to whoever shows it; [`time_index`] knows when it came, [`watch`] says when there
-//! may be more, [`merge`] puts several logs in one order; [`excerpt`] is all of that for a log's end.
+//! Reading never writes, deletes or repairs. A line goes from [`read`] (bytes, in order, each once) through
+//! [`sanitize`] (nothing that could control a terminal) and [`mask`] (no secret, as [`secrets`] finds them)
+//! to a renderer; [`time_index`] has its capture time, [`watch`] waits for more, [`merge`] puts several logs
+//! in one order; [`excerpt`] combines all of that for the end of a log.
 
 pub mod excerpt;
 pub mod mask;

@@ -1,7 +1,7 @@
-//! The notebooks of a project's folder: which there are, and their bytes.
+//! The notebooks of a project's folder: their list, and their bytes.
 //!
-//! Invariants: nothing outside of the folder, nothing hidden and nothing of an installed environment is listed or
-//! read, whatever a link or a name says. A walk ends: it looks at a bounded number of entries.
+//! Invariants: nothing outside of the folder, nothing hidden and nothing of an installed environment is
+//! listed or read, regardless of links and names. A walk visits a bounded number of entries.
 
 use std::fs::{self, DirEntry};
 use std::io;
@@ -15,15 +15,15 @@ use crate::files;
 
 /// A larger notebook is not read, in bytes.
 pub const LARGEST: u64 = 32 << 20;
-/// How many entries of folders are looked at.
+/// The maximum number of folder entries that are visited.
 const MOST_ENTRIES: usize = 50_000;
-/// How many notebooks are listed.
+/// The maximum number of notebooks that are listed.
 const MOST_LISTED: usize = 1_000;
-/// How many folders may stand inside each other.
+/// The maximum depth of nested folders.
 const DEEPEST: usize = 12;
-/// Folders of other programs that hold notebooks which nobody here wrote.
+/// Folders of other programs with notebooks that the user did not write.
 const FOREIGN: [&str; 3] = ["__pycache__", "node_modules", "site-packages"];
-/// Names of a new notebook that are tried.
+/// How many names for a new notebook are tried.
 const MOST_NAMES: u32 = 1_000;
 
 /// A notebook in the folder.
@@ -36,10 +36,10 @@ pub struct Found {
     pub size: u64,
 }
 
-/// What a walk found.
+/// The result of a walk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// The one that was changed last is first.
+    /// The most recently changed one first.
     pub notebooks: Vec<Found>,
     /// There may be more: the walk was ended early.
     pub is_cut: bool,
@@ -48,17 +48,17 @@ pub struct Listing {
 /// Why a notebook was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum NotRead {
-    /// There is none under that name, or none that may be shown.
+    /// There is none under that name, or it must not be shown.
     #[error("there is no such notebook in this folder")]
     NotThere,
-    /// It is larger than [`LARGEST`], and so many bytes long.
+    /// It is larger than [`LARGEST`]; its size in bytes.
     #[error("it is too large")]
     TooLarge(u64),
     #[error("it could not be read: {0}")]
     Io(io::Error),
 }
 
-/// Lists the notebooks of a folder. Folders that can't be read are passed over.
+/// Lists the notebooks of a folder. Unreadable folders are skipped.
 pub fn list(root: &AbsPath) -> Listing {
     let Ok(real_root) = fs::canonicalize(root) else { return Listing::default() };
     let mut walk = Walk { root: real_root.clone(), looked_at: 0, listing: Listing::default() };
@@ -72,18 +72,18 @@ pub fn list(root: &AbsPath) -> Listing {
     listing
 }
 
-/// Whether there is a notebook at a path below the folder that may be shown.
+/// True if a path below the folder is a notebook that may be shown.
 pub fn has(root: &AbsPath, path: &str) -> bool {
     resolve(root, path).is_some_and(|real| real.is_file())
 }
 
-/// Reads a notebook by its path below the folder, and says when it was changed.
+/// Reads a notebook by its path below the folder; also returns its time of change.
 ///
 /// # Errors
 /// There is no such notebook, it is too large, or it can't be read.
 pub fn read(root: &AbsPath, path: &str) -> Result<(Vec<u8>, Timestamp), NotRead> {
     let real = resolve(root, path).ok_or(NotRead::NotThere)?;
-    // Before its bytes: who sees this time again later sees these bytes, or older ones once.
+    // Taken before the bytes are read: the same time later means these bytes, or once older ones.
     let changed = fs::metadata(&real).map(|meta| changed(&meta)).unwrap_or_default();
     let read = files::read_foreign_within(&real, LARGEST).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => NotRead::NotThere,
@@ -97,8 +97,8 @@ fn changed(meta: &fs::Metadata) -> Timestamp {
     meta.modified().ok().and_then(|time| Timestamp::try_from(time).ok()).unwrap_or_default()
 }
 
-/// The path below the folder of a file that a program names, by its whole path or by the one from the folder on;
-/// `None` if it is no file of the folder.
+/// Returns the path below the folder of a file that a program names, by its absolute path or relative to the
+/// folder; `None` if it is not a file in the folder.
 pub fn file(root: &AbsPath, named: &str) -> Option<String> {
     let below = Path::new(named);
     let below = if below.is_absolute() { below.strip_prefix(root).ok()? } else { below };
@@ -108,7 +108,7 @@ pub fn file(root: &AbsPath, named: &str) -> Option<String> {
     (is_shown(below) && is_shown(real_below) && real.is_file()).then(|| below.to_str().map(str::to_owned))?
 }
 
-/// What a new notebook is called and what it holds.
+/// The name and content of a new notebook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum New<'a> {
     Empty,
@@ -139,7 +139,7 @@ impl New<'_> {
     }
 }
 
-/// Makes a notebook, over none that is there, and returns its path below the folder.
+/// Creates a notebook without overwriting any, and returns its path below the folder.
 ///
 /// # Errors
 /// The folder can't be written to.
@@ -170,7 +170,7 @@ struct Walk {
 
 impl Walk {
     fn folder(&mut self, folder: &Path, depth: usize) {
-        // The mark of a virtual environment, whatever its name.
+        // The mark of a virtual environment of any name.
         if depth > DEEPEST || folder.join("pyvenv.cfg").exists() {
             return;
         }
@@ -193,7 +193,7 @@ impl Walk {
         if kind.is_dir() {
             return self.folder(&path, depth + 1);
         }
-        // Of a link to a folder nothing is listed: what it leads to is listed itself, or not ours.
+        // Linked folders are skipped: their target is listed itself, or is outside.
         let (true, Some(text)) = (is_notebook(below), below.to_str()) else { return };
         let real = if kind.is_symlink() { real_path(&self.root, &path) } else { Some(path.clone()) };
         let Some(meta) = real.and_then(|real| fs::metadata(real).ok()).filter(fs::Metadata::is_file) else {
@@ -207,7 +207,7 @@ impl Walk {
     }
 }
 
-/// The file behind a path below the folder, if it may be shown.
+/// Returns the file at a path below the folder, if it may be shown.
 fn resolve(root: &AbsPath, path: &str) -> Option<PathBuf> {
     let below = Path::new(path);
     if !is_shown(below) || !is_notebook(below) {
@@ -217,14 +217,14 @@ fn resolve(root: &AbsPath, path: &str) -> Option<PathBuf> {
     real_path(&real_root, &real_root.join(below))
 }
 
-/// Where a path leads: a notebook below the same folder that may be shown, or nowhere.
+/// Returns a path's target if it is a notebook below the same folder that may be shown.
 fn real_path(real_root: &Path, path: &Path) -> Option<PathBuf> {
     let real = fs::canonicalize(path).ok()?;
     let below = real.strip_prefix(real_root).ok()?;
     (is_shown(below) && is_notebook(below)).then(|| real.clone())
 }
 
-/// Whether a path below the folder is one of plain names, none hidden and none of an installed environment.
+/// True for a path of plain names, none hidden and none of an installed environment.
 fn is_shown(below: &Path) -> bool {
     let mut parts = below.components();
     parts.all(|part| match part {
@@ -246,7 +246,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder of folders and files; those whose name ends in `/` are folders.
+    /// A folder with these files; names that end in `/` are folders.
     fn folder(files: &[&str]) -> (tempfile::TempDir, AbsPath) {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap().join("project");

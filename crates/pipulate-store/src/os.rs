@@ -1,4 +1,4 @@
-//! What differs between systems, one folder each behind the same signatures.
+//! Differences between systems: one folder each with the same signatures.
 //!
 //! The feature `portable` chooses the portable folder on Linux too, so that it is tested there.
 

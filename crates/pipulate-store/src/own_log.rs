@@ -1,7 +1,7 @@
-//! supervisor.log: what the supervisors of a home have to say, all in one file, and bounded.
+//! supervisor.log: the messages of all supervisors of a home in one bounded file.
 //!
-//! Each of them writes whole lines to its end. The one that finds it too long moves it aside; the
-//! others find theirs as long, and take up the new one.
+//! Each supervisor appends whole lines. The first to find the file too long moves it aside; the others then
+//! find their open file too long, and switch to the new one.
 
 mod history;
 
@@ -17,15 +17,16 @@ use crate::{files, folders};
 
 pub use history::{EventKind, History, ServiceEvent};
 
-/// What is said of a start, of an end and before the names of saved files; the service's name follows as a field.
+/// The messages of a start, of an end and before the names of saved files; the service's name follows as a
+/// field.
 pub const STARTED: &str = "started";
 pub const ENDED: &str = "its main process ended";
 pub const SAVED: &str = "saved: ";
 
-/// How long it may be, in bytes; an older one is kept beside it.
+/// Its maximum length, in bytes; one older file is kept beside it.
 const MAX_SIZE: u64 = 1 << 20;
 
-/// Opens it at its end, making it if needed, and its folder.
+/// Opens it at its end; makes it and its folder if needed.
 ///
 /// # Errors
 /// It is a link or a FIFO, or the folder is not writable.
@@ -36,10 +37,10 @@ pub fn open(layout: &Layout) -> Result<File, StoreError> {
     opened.map_err(StoreError::io("open", &path))
 }
 
-/// What is to be written to from now on instead of `current`, which is too long, or deleted.
+/// Returns the file to write to instead of `current` if that is too long or deleted.
 ///
 /// # Errors
-/// There is no place for another one: `current` goes on.
+/// A new file can't be made: keep using `current`.
 pub fn successor(layout: &Layout, current: impl AsFd) -> Result<Option<File>, StoreError> {
     let path = layout.supervisor_log();
     let failed = |activity| StoreError::io(activity, &path);

@@ -1,9 +1,9 @@
-//! Starts that are under way, so that a stop can withdraw what they have not begun yet.
+//! Starts in progress, so that a stop can withdraw the services that they have not begun yet.
 //!
-//! A start handles its services one after the other. It announces all of them in a file of its own in `run/`,
-//! and a stop adds the services that it stops to every such file. A supervisor that the start launches looks
-//! there once it holds its service's lock. As a stop first writes and then looks at locks, one of the two sees
-//! the other: either the supervisor gives way, or the stop ends it. A later start has another file.
+//! A start handles its services one after the other. It announces all of them in its own file in `run/`, and
+//! a stop appends the services that it stops to every such file. A supervisor that the start launches reads
+//! the file once it holds its service's lock. As a stop first writes and then checks locks, one of the two
+//! sees the other: either the supervisor exits, or the stop ends it. A later start has another file.
 
 use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
@@ -18,16 +18,16 @@ use crate::error::StoreError;
 use crate::files;
 use crate::request::{hold, is_at};
 
-/// More than any such file is long, in bytes.
+/// A bound for the length of such a file, in bytes.
 const LONGEST: u64 = 16 << 20;
 
-/// A start that is under way. Its file goes with it.
+/// A start in progress. Dropping it removes its file.
 #[derive(Debug)]
 pub struct PendingStart {
     id: RunId,
     path: AbsPath,
     held: File,
-    /// The length of what was announced, in bytes: what is longer has withdrawals.
+    /// The length of the announcement, in bytes: a longer file has withdrawals.
     announced: u64,
     is_left: Cell<bool>,
 }
@@ -51,12 +51,12 @@ impl PendingStart {
         Ok(Self { id, path, held, announced, is_left: Cell::new(false) })
     }
 
-    /// Returns what its supervisors are given to look with.
+    /// Returns the id that its supervisors look it up by.
     pub fn id(&self) -> &RunId {
         &self.id
     }
 
-    /// Whether a stop of this service came after the start was announced.
+    /// True if a stop of this service came after the start was announced.
     pub fn is_withdrawn(&self, service: &ServiceName) -> bool {
         let is_longer = self.held.metadata().is_ok_and(|meta| meta.len() > self.announced);
         is_longer && names_stop(&self.path, service)
@@ -71,24 +71,24 @@ impl PendingStart {
 impl Drop for PendingStart {
     fn drop(&mut self) {
         if !self.is_left.get() && is_at(&self.held, &self.path) {
-            // One that stays is removed by the next start.
+            // If this fails, the next start removes it.
             let _stays = files::remove(&self.path);
         }
     }
 }
 
-/// Whether a stop of this service came after the start of this id was announced.
+/// True if a stop of this service came after the start with this id was announced.
 pub fn is_withdrawn(layout: &Layout, start: &RunId, service: &ServiceName) -> bool {
     names_stop(&layout.pending_start(start), service)
 }
 
-/// Withdraws services from every start that is under way. Returns those that one still had to begin, or may
-/// have begun already; on a full disk nothing is withdrawn.
+/// Withdraws services from every start in progress. Returns the announced ones, which may have begun already;
+/// on a full disk nothing is withdrawn.
 pub fn withdraw(layout: &Layout, services: &[ServiceName]) -> Vec<ServiceName> {
     let stops: String = services.iter().map(|service| format!("stop {service}\n")).collect();
     let mut withdrawn = Vec::new();
     for path in all(layout).unwrap_or_default() {
-        // It has ended meanwhile, or is another user's, whose services can't be stopped either.
+        // It has ended meanwhile, or is another user's, whose services we can't stop either.
         let Ok(mut file) = open(&path) else { continue };
         let Ok(text) = read(&mut file) else { continue };
         // Full disk: never promise a withdrawal that no supervisor can read.

@@ -1,9 +1,9 @@
-//! Ports that this user's services have or are about to have: a lock for each, held by the service's supervisor.
+//! Ports that this user's services have or will have: a lock for each, held by the service's supervisor.
 //!
-//! A port looks free from the moment that it is chosen until the program listens there, which takes a Python program
-//! seconds. Without a claim, two services that start at the same time choose the same port, and some programs
-//! (uvicorn with its reloader) then wait for ever without a word. A claim is good between Pipulate's services only,
-//! and where the user's state directory can't be written, none is made.
+//! A port looks free from its choice until the program listens there, which takes a Python program seconds.
+//! Without a claim, two services that start at the same time choose the same port, and some programs (uvicorn
+//! with its reloader) then wait forever without a message. A claim applies between Pipulate's services only;
+//! if the user's state directory can't be written, none is made.
 
 use std::path::PathBuf;
 
@@ -26,9 +26,10 @@ impl PortClaim {
         Self { folder: user.map(|user| user.state.join("ports")), held: None }
     }
 
-    /// Claims a port instead of the one before. Returns false if another service of this user has claimed it.
+    /// Claims a port instead of the previous one. Returns false if another service of this user has claimed
+    /// it.
     pub fn take(&mut self, port: u16) -> bool {
-        // Opening and closing the lock's file again would give the lock up.
+        // Closing the lock's file again would release the lock.
         if self.held.as_ref().is_some_and(|(held, _)| *held == port) {
             return true;
         }

@@ -1,7 +1,7 @@
-//! The program of a home: the path of the one that was last asked to start services there.
+//! The program of a home: the path of the program that last started services there.
 //!
-//! Its supervisors execute it when they are asked to make way for another program. Whoever asks them writes
-//! it down first, so that a file that came with the folder is never followed.
+//! Its supervisors execute it when they are asked to hand over to another program. The requester writes it
+//! down first, so that a file that came with the folder is never followed.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -12,7 +12,7 @@ use pipulate_core::layout::Layout;
 use crate::error::StoreError;
 use crate::files;
 
-/// Writes down which program supervises from now on.
+/// Writes down the program that supervises from now on.
 ///
 /// # Errors
 /// The folder is not there or not writable.
@@ -23,7 +23,7 @@ pub fn remember(layout: &Layout, program: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Returns the program that was written down.
+/// Returns the recorded program.
 pub fn recall(layout: &Layout) -> Option<PathBuf> {
     let path = PathBuf::from(OsString::from_vec(files::read_private(&layout.program()).ok()??));
     path.is_absolute().then_some(path)

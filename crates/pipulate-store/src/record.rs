@@ -1,7 +1,7 @@
-//! The record of a service: what is wanted, and what its supervisor last saw.
+//! The record of a service: its wanted state, and its supervisor's last observations.
 //!
-//! Only the holder of the service's lock writes it. A record is a claim, not a fact: whoever acts on
-//! it verifies the identities in it first. The disk format is `wire`, apart from these types.
+//! Only the holder of the service's lock writes it. A record is a claim, not a fact: verify the identities in
+//! it before acting on it. The disk format is `wire`, separate from these types.
 
 mod wire;
 
@@ -24,63 +24,62 @@ use pipulate_core::status::LastExit;
 use crate::error::StoreError;
 use crate::files;
 
-/// Everything that outlives a supervisor.
+/// The state of a service that outlives its supervisor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// The folder that it was written for: a copied folder's records mean nothing.
+    /// The folder that it was written for: records in a copied folder are invalid.
     pub root: AbsPath,
     pub service: ServiceName,
     pub wanted: Wanted,
     pub supervisor: Option<ProcessIdentity>,
-    /// The path that the supervisor's program was started by.
+    /// The path of the supervisor's program.
     pub program: Option<PathBuf>,
     pub state: ServiceState,
-    /// Why, where the state does not say it; the first one explains the state.
+    /// Reasons beyond the state itself; the first one explains the state.
     pub reasons: Vec<Reason>,
     /// The main process, while there is one.
     pub main: Option<MainProcess>,
-    /// The run of the start that comes next: what carries it was started when nobody could write
-    /// it down any more.
+    /// The run of the next start: processes with this run id were started when the record could not be
+    /// written any more.
     pub next_run: Option<RunId>,
-    /// Changes when the service begins with its configuration read anew because somebody asked for
-    /// that; stays the same over crashes, saves and upgrades. `None`: written by a Pipulate that knew no
-    /// requests.
+    /// Changes when the service starts with a newly read configuration on request; kept over crashes, saves
+    /// and upgrades. `None`: written by a Pipulate before requests existed.
     pub generation: Option<RunId>,
     pub restarts: u32,
-    /// How often it ended unexpectedly since it was last up for a minute.
+    /// Unexpected ends since it was last up for a minute.
     pub unexpected_ends: u32,
     pub last_exit: Option<LastExit>,
-    /// The port that it has, or had and would like to have again.
+    /// Its port, or the last one, which it will prefer again.
     pub port: Option<u16>,
-    /// Another user's process had that port, and may know keys of this home. They are renewed by the next start.
+    /// Another user's process had that port, and may have seen keys of this home. The next start renews them.
     pub exposed: bool,
-    /// Where it was found listening.
+    /// The address where it was found listening.
     pub address: Option<SocketAddr>,
-    /// How it was found answering there.
+    /// The scheme with which it answered there.
     pub scheme: Scheme,
-    /// Where its page is, relative to its address.
+    /// The path of its page, relative to its address.
     pub page: Option<String>,
     pub readiness: Readiness,
-    /// What the configuration said of the service when it began.
+    /// The service's configuration when it began.
     pub configured: ConfigFingerprint,
-    /// Its supervisor did not start it: its processes are not all below it.
+    /// Adopted from another supervisor: not all of its processes are descendants of this one.
     pub adopted: bool,
-    /// What a person should know about this start.
+    /// Notes for the user about this start.
     pub notes: Vec<Reason>,
     /// The position in the log at which the last start began, in bytes of the current file.
     pub log_start: u64,
-    /// Lines of its output that were dropped since this start, because there was no room for them.
+    /// Lines of its output that were dropped since this start for lack of room.
     pub log_dropped: u64,
     /// Why its log can't be written at present.
     pub log_trouble: Option<String>,
-    /// Files that were saved since the running instance was started, and that it does not know yet.
+    /// Files that were saved since the running instance was started and that it has not loaded.
     pub saved: Vec<PathBuf>,
-    /// What the last stop did.
+    /// The result of the last stop.
     pub receipt: Option<Receipt>,
 }
 
 impl Record {
-    /// Returns the record of a service that is wanted, and of which nothing is known yet.
+    /// Returns the record of a service that is wanted, without observations yet.
     pub fn new(root: AbsPath, service: ServiceName) -> Self {
         Self {
             root,
@@ -113,12 +112,12 @@ impl Record {
         }
     }
 
-    /// The state to show: a service that runs may be unstable.
+    /// Returns the state to show: a running service may be unstable.
     pub fn shown_state(&self) -> ServiceState {
         if self.is_in_background() { self.state } else { self.state.after_ends(self.unexpected_ends) }
     }
 
-    /// Whether its main process ended well and left others of the service running.
+    /// True if its main process exited successfully and left other processes of the service running.
     pub fn is_in_background(&self) -> bool {
         self.state == ServiceState::Degraded && self.main.is_none()
     }
@@ -132,17 +131,17 @@ pub struct MainProcess {
     pub started_at: Timestamp,
 }
 
-/// Reads the record of a service; `Ok(None)` when it has none, or one of another folder.
+/// Reads the record of a service; `Ok(None)` if it has none, or one of another folder.
 ///
 /// # Errors
 /// It can't be read or understood. It is left as it is.
 pub fn read(layout: &Layout, service: &ServiceName) -> Result<Option<Record>, StoreError> {
-    // Compared as it is written: JSON holds no path that is not UTF-8.
+    // Compared in its written form: JSON holds only UTF-8 paths.
     let is_ours = |record: &Record| record.root.to_string_lossy() == layout.born().to_string_lossy();
     Ok(read_of_any_folder(layout, service)?.filter(is_ours))
 }
 
-/// Returns a record as it is written down.
+/// Returns a record in its disk format.
 pub fn to_json(record: &Record) -> Vec<u8> {
     wire::encode(record)
 }
@@ -155,7 +154,7 @@ pub fn from_json(bytes: &[u8]) -> Result<Record, FileRefusal> {
     wire::decode(bytes)
 }
 
-/// Returns a reason as it is written down.
+/// Returns a reason in its disk format.
 pub fn reason_to_json(reason: &Reason) -> String {
     wire::reason::encode_all(std::slice::from_ref(reason)).to_string()
 }
@@ -165,7 +164,7 @@ pub fn reason_from_json(text: &str) -> Option<Reason> {
     wire::reason::decode_all(serde_json::from_str(text).ok()?)?.pop()
 }
 
-/// Reads the record that lies here, whichever folder it speaks of.
+/// Reads the record at this path, whichever folder it was written for.
 pub(crate) fn read_of_any_folder(
     layout: &Layout,
     service: &ServiceName,
@@ -173,7 +172,7 @@ pub(crate) fn read_of_any_folder(
     let path = layout.record(service);
     let Some(bytes) = files::read_private(&path)? else { return Ok(None) };
     let record = wire::decode(&bytes).or_else(|why| {
-        // Opened before another one took its place, and read after it was used as a spare.
+        // Opened before it was replaced, and read after it became the disk-full reserve.
         let again = files::read_private(&path).ok().flatten();
         again.map_or(Err(why), |bytes| wire::decode(&bytes))
     });
@@ -184,8 +183,7 @@ pub(crate) fn read_of_any_folder(
     Ok(Some(record))
 }
 
-/// Writes the record, on a full disk into the room that was set aside for it. Only for the holder
-/// of the service's lock.
+/// Writes the record; on a full disk, into its reserve. Only for the holder of the service's lock.
 ///
 /// # Errors
 /// The folder is not writable, or there is no room at all; the old record is then untouched.
@@ -193,7 +191,7 @@ pub fn write(layout: &Layout, record: &Record) -> Result<(), StoreError> {
     files::write_fleeting_or_spare(&layout.record(&record.service), &wire::encode(record))
 }
 
-/// The same for a service that is to be started: not on a full disk.
+/// Writes the record of a service that is to be started; does not use the reserve.
 ///
 /// # Errors
 /// The folder is not writable or the disk is full; the old record is then untouched.
@@ -201,7 +199,7 @@ pub fn write_first(layout: &Layout, record: &Record) -> Result<(), StoreError> {
     files::write_fleeting(&layout.record(&record.service), &wire::encode(record))
 }
 
-/// The same for the last record of a supervisor.
+/// Writes the last record of a supervisor.
 ///
 /// # Errors
 /// The folder is not writable, or there is no room at all; the old record is then untouched.
@@ -209,7 +207,7 @@ pub fn write_last(layout: &Layout, record: &Record) -> Result<(), StoreError> {
     files::write_last(&layout.record(&record.service), &wire::encode(record))
 }
 
-/// Sees whether a service that is ended now could be started again: see [`write_first`].
+/// Checks that a service that is ended now could be started again: see [`write_first`].
 ///
 /// # Errors
 /// The folder is not writable or the disk is full.
@@ -217,7 +215,7 @@ pub fn try_out(layout: &Layout, service: &ServiceName) -> Result<(), StoreError>
     files::try_out(&layout.record(service))
 }
 
-/// Sets room aside for a record, so that what happens on a full disk can be told.
+/// Reserves space for a record, so that changes on a full disk can be recorded.
 ///
 /// # Errors
 /// The folder is not writable, or the disk is full by now.
@@ -225,7 +223,7 @@ pub fn set_room_aside(layout: &Layout, service: &ServiceName) -> Result<(), Stor
     files::keep_spare(&layout.record(service))
 }
 
-/// The services that have a record here, also those that no configuration names any more.
+/// Returns the services that have a record here, including those without configuration.
 ///
 /// # Errors
 /// The folder is there and can't be read.
@@ -235,7 +233,7 @@ pub fn services(layout: &Layout) -> Result<Vec<ServiceName>, StoreError> {
     Ok(names)
 }
 
-/// The same one by one and in no order.
+/// Iterates over the services that have a record here, in no order.
 ///
 /// # Errors
 /// As [`services`].

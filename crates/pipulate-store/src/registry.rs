@@ -1,5 +1,5 @@
-//! The user's projects, for `status --all` and `stop --all`: one small file each, named by the
-//! project's id, so that nobody ever edits what somebody else writes.
+//! The user's projects, for `status --all` and `stop --all`: one small file each, named by the project's id,
+//! so that no two programs edit the same file.
 
 use std::ffi::OsString;
 use std::fs;
@@ -27,7 +27,7 @@ pub fn remember(layout: &Layout) -> Result<(), StoreError> {
     files::write_private(&entry, layout.root().as_os_str().as_bytes())
 }
 
-/// The folders of every project that was ever started, in no order. They may be gone by now.
+/// Returns the folders of every project that was ever started, in no order. They may be gone by now.
 pub fn projects(user: Option<&UserDirs>) -> Vec<AbsPath> {
     let entries = folder(user).and_then(|folder| fs::read_dir(folder).ok());
     let root = |entry: fs::DirEntry| {
@@ -37,7 +37,7 @@ pub fn projects(user: Option<&UserDirs>) -> Vec<AbsPath> {
     entries.into_iter().flatten().flatten().filter_map(root).collect()
 }
 
-/// When a project was put into the list.
+/// Returns when a project was added to the list.
 pub(crate) fn since(layout: &Layout) -> Option<SystemTime> {
     let entry = folder(layout.user())?.join(ProjectId::of_root(layout.root()).to_string());
     fs::symlink_metadata(entry).and_then(|meta| meta.modified()).ok()

@@ -1,12 +1,12 @@
-//! What is asked of a supervisor: files without content, whose names say all.
+//! Requests to a supervisor: empty files whose names carry all the data.
 //!
-//! A request says how things should be, and of which state of them that was said. It can be made twice,
-//! arrive late, or be found by the next supervisor: once its state is gone, its name means nothing. A
-//! signal only says that there is something to read.
+//! A request names a desired state and the current state that it applies to. It can be made twice, arrive
+//! late, or be found by the next supervisor: once its current state is gone, its name has no effect. A signal
+//! only says that there is a request to read.
 //!
-//! A request counts only while its maker holds a lock (flock) on the file. The kernel releases the lock
-//! when the maker ends, however it ends: what an interrupted command left behind is never carried out
-//! by a later look, such as the one after an upgrade.
+//! A request counts only while its maker holds a lock (flock) on the file. The kernel releases the lock when
+//! the maker exits for any reason: a request left by an interrupted command is never executed by a later
+//! look, such as the one after an upgrade.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
@@ -22,15 +22,14 @@ use pipulate_core::service::ServiceName;
 use crate::error::StoreError;
 use crate::files;
 
-/// How a service should be.
+/// The desired state of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// It should run. Its supervisor, which has nothing to do, would give the next start this run.
+    /// It should run. Its idle supervisor would give the next start this run.
     Begin(RunId),
-    /// It should be started anew by its configuration as it is now, and not go on as it was when this
-    /// was its generation.
+    /// It should be restarted with its current configuration if this still is its generation.
     Restart(RunId),
-    /// It should not run, as long as this is its supervisor.
+    /// It should not run while this is its supervisor.
     Stop(ProcessIdentity),
 }
 
@@ -48,8 +47,8 @@ impl Request {
         )
     }
 
-    /// Makes the request, for as long as the answer is kept and this process lives. Its supervisor has to
-    /// be told by a signal.
+    /// Makes the request, which lasts until the returned value is dropped or this process ends. The caller
+    /// signals the supervisor.
     ///
     /// # Errors
     /// The folder is not writable, or its file system has no locks.
@@ -59,7 +58,7 @@ impl Request {
         Ok(Made { path, held })
     }
 
-    /// Whether this is asked; after that it no longer is. Only for the service's supervisor.
+    /// Returns true if this is requested, and removes the request. Only for the service's supervisor.
     pub fn take(&self, layout: &Layout, service: &ServiceName) -> bool {
         let path = self.path(layout, service);
         if !path.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
@@ -67,26 +66,26 @@ impl Request {
         }
         let opened = files::guarded(OpenOptions::new().read(true)).open(&path);
         let is_asked = opened.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
-        // What can't be removed is asked again, of a state that is gone soon.
+        // A file that can't be removed is read again, when its state is gone.
         let _left = files::remove(&path);
         is_asked
     }
 }
 
-/// How often a file is made anew that a supervisor removed before it was locked.
+/// How often a file is made again after a supervisor removed it before it was locked.
 const ATTEMPTS: usize = 100;
 
-/// Opens the file of a request, or makes it, and locks it together with its other makers.
+/// Opens or makes the file of a request, and shares its lock with other makers.
 pub(crate) fn hold(path: &Path) -> std::io::Result<File> {
     for _ in 0..ATTEMPTS {
         let mut options = OpenOptions::new();
         let file = files::guarded(options.read(true).append(true).create(true).mode(0o600)).open(path)?;
-        // Root may ask a user's supervisor, which has to see the lock; the folder is private. Refused where
-        // another user made the file.
+        // If root makes a request to a user's supervisor, that has to see the lock; the folder is private.
+        // Fails if another user made the file.
         let _refused = file.set_permissions(fs::Permissions::from_mode(0o644));
         match file.try_lock_shared() {
             Ok(()) if is_at(&file, path) => return Ok(file),
-            // A supervisor looks at it right now, or removed it: nothing held it yet.
+            // A supervisor holds it right now, or removed it before it was locked.
             Ok(()) | Err(TryLockError::WouldBlock) => std::thread::yield_now(),
             Err(TryLockError::Error(error)) => return Err(error),
         }
@@ -94,14 +93,14 @@ pub(crate) fn hold(path: &Path) -> std::io::Result<File> {
     Err(ErrorKind::WouldBlock.into())
 }
 
-/// Whether this file stands at this path.
+/// True if this file is the one at this path.
 pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     let number = |meta: fs::Metadata| (meta.dev(), meta.ino());
     let (Ok(held), Ok(there)) = (file.metadata(), fs::symlink_metadata(path)) else { return false };
     held.is_file() && number(held) == number(there)
 }
 
-/// A request that was made. It is withdrawn when this is dropped, unless it was heard.
+/// A request that was made. Dropping it withdraws it, unless it was taken.
 #[derive(Debug)]
 pub struct Made {
     path: AbsPath,
@@ -110,8 +109,8 @@ pub struct Made {
 
 impl Drop for Made {
     fn drop(&mut self) {
-        // Only looked for: removing from a folder waits for all that make something in it. Another
-        // maker's file keeps its place.
+        // Checked before removing, which would wait for all processes that create files in the folder.
+        // Another maker's file stays.
         let is_alone = || self.held.unlock().is_ok() && self.held.try_lock().is_ok();
         if is_at(&self.held, &self.path) && is_alone() {
             let _heard = files::remove(&self.path);

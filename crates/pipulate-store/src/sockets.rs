@@ -1,9 +1,9 @@
-//! The private folder in which the kernels of a project's JupyterLab have their sockets.
+//! The private folder for the sockets of the kernels of a project's JupyterLab.
 //!
 //! It is `run/jupyter`, unless the path of a socket in it would be too long (a socket's address holds 107
-//! bytes) or its disk holds no sockets. Then it is in the user's state directory, else in /tmp: not in
-//! XDG_RUNTIME_DIR, which goes away when the user logs out, while kernels stay. It is found again by its name, so
-//! that nothing has to be remembered.
+//! bytes) or its file system has no sockets. Then it is in the user's state directory, or else in /tmp: not
+//! in XDG_RUNTIME_DIR, which is removed when the user logs out, while kernels stay. It is found again by its
+//! name, so that nothing has to be stored.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -16,7 +16,7 @@ use rustix::net::SocketAddrUnix;
 
 use crate::folders::{make_parents, make_private};
 
-/// As long as the longest name of a kernel's socket, and a little longer.
+/// A little longer than the longest name of a kernel's socket.
 const PROBE: &str = ".probe-123456789";
 
 /// Returns the folder for new sockets, and makes it if needed; `None` if no folder can hold any.
@@ -35,7 +35,7 @@ pub fn ensure(layout: &Layout) -> Option<PathBuf> {
     holds_sockets(&made).then_some(made)
 }
 
-/// Removes the sockets on which no process listens any more, and the folder of ours if it is empty then.
+/// Removes the sockets without a listening process, and our folder if it is then empty.
 pub fn clean(layout: &Layout) {
     let runtime = layout.jupyter_runtime().to_path_buf();
     for folder in in_state(layout).into_iter().chain(in_tmp(layout)).chain([runtime.clone()]) {
@@ -53,7 +53,8 @@ fn in_state(layout: &Layout) -> Option<PathBuf> {
     Some(layout.user()?.state.join("sockets").join(layout.project_id().to_string()))
 }
 
-/// The folders of this project in /tmp: their names end at random, so that nobody else can take them first.
+/// The folders of this project in /tmp: their names end at random, so that other users can't create them
+/// first.
 fn in_tmp(layout: &Layout) -> Vec<PathBuf> {
     let prefix = tmp_prefix(layout);
     let is_of_project = |folder: &PathBuf| {
@@ -75,7 +76,7 @@ fn is_private(folder: &Path) -> bool {
     })
 }
 
-/// A path that is not UTF-8 can't stand in a connection file.
+/// False for a path that is not UTF-8: a connection file can't contain it.
 fn holds_sockets(folder: &Path) -> bool {
     let probe = folder.join(PROBE);
     let holds = folder.to_str().is_some() && is_private(folder) && UnixListener::bind(&probe).is_ok();
@@ -83,14 +84,14 @@ fn holds_sockets(folder: &Path) -> bool {
     holds
 }
 
-/// A socket that refuses connections: its process is gone.
+/// True for a socket that refuses connections: its process is gone.
 fn is_abandoned(file: &Path) -> bool {
     let is_socket = fs::symlink_metadata(file).is_ok_and(|meta| meta.file_type().is_socket());
     is_socket && matches!(connect(file), Err(Errno::CONNREFUSED))
 }
 
 fn connect(file: &Path) -> Result<(), Errno> {
-    // A process that is stopped accepts nothing: don't wait for it.
+    // A SIGSTOPped process accepts nothing: don't wait for it.
     let socket = crate::os::calls::local_socket()?;
     rustix::net::connect(&socket, &SocketAddrUnix::new(file)?)
 }
@@ -104,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    /// A project whose folder's path has this many bytes more than the temporary folder's.
+    /// A project whose path is this many bytes longer than the temporary folder's.
     fn project(dir: &tempfile::TempDir, more: usize) -> Layout {
         let root = dir.path().canonicalize().unwrap().join("x".repeat(more));
         let layout = Layout::new(AbsPath::new(root).unwrap());

@@ -1,4 +1,4 @@
-//! The keys of pages: JupyterLab's token and the web app's, each in a private file of its own.
+//! The keys of pages: JupyterLab's token and the web app's, each in its own private file.
 
 use std::fs;
 use std::io;
@@ -10,12 +10,12 @@ use pipulate_core::layout::Layout;
 use crate::error::StoreError;
 use crate::{files, known};
 
-/// The token that was made here for this file, or a new one: 32 random bytes as hexadecimal digits, without a
-/// line break (JupyterLab would take it as part of the token), for its user only. One that came with the
-/// folder, or that others may have read, is replaced.
+/// Returns the token that was made here for this file, or a new one: 32 random bytes as hexadecimal digits,
+/// without a line break (JupyterLab would read it as part of the token), private to the user. A token that
+/// came with the folder, or that others could read, is replaced.
 ///
 /// # Errors
-/// The folder is not writable, or what is there is refused.
+/// The folder is not writable, or the existing file is refused.
 pub fn ensure(layout: &Layout, path: &Path) -> Result<String, StoreError> {
     let is_private = |path: &Path| fs::symlink_metadata(path).is_ok_and(|meta| meta.mode() & 0o077 == 0);
     match existing(path)? {
@@ -24,10 +24,10 @@ pub fn ensure(layout: &Layout, path: &Path) -> Result<String, StoreError> {
     }
 }
 
-/// Puts another token in the place of one that is there; whether one was. The file is never missing meanwhile.
+/// Replaces an existing token; returns true if there was one. The file is never missing meanwhile.
 ///
 /// # Errors
-/// The folder is not writable, or what is there is refused.
+/// The folder is not writable, or the existing file is refused.
 pub fn renew(layout: &Layout, path: &Path) -> Result<bool, StoreError> {
     let is_there = existing(path)?.is_some();
     if is_there {
@@ -36,29 +36,29 @@ pub fn renew(layout: &Layout, path: &Path) -> Result<bool, StoreError> {
     Ok(is_there)
 }
 
-/// A new token in the place of the one that may be there.
+/// Makes a new token, replacing any old one.
 fn make(layout: &Layout, path: &Path) -> Result<String, StoreError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
         .map_err(|error| StoreError::io("make", path)(io::Error::other(error.to_string())))?;
     let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     files::write_private(path, token.as_bytes())?;
-    // Where nothing can be remembered, each start makes a new one.
+    // If nothing can be remembered, each start makes a new token.
     let _unless_it_failed = known::remember_key(layout, path, token.as_bytes());
     Ok(token)
 }
 
-/// The token that is there; `None` when none is, or when it is not one of ours.
+/// Returns the existing token; `None` if there is none, or if it is not one of ours.
 ///
 /// # Errors
-/// What is there is refused or can't be read.
+/// The file is refused or can't be read.
 pub fn existing(path: &Path) -> Result<Option<String>, StoreError> {
     let text = files::read_private(path)?.and_then(|bytes| String::from_utf8(bytes).ok());
     Ok(text.filter(|text| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())))
 }
 
-/// The tokens that JupyterLab says it has: the user's own configuration may set another one than ours.
-/// A file that can't be read names none.
+/// Returns the tokens of the running JupyterLab servers, from their own files: the user's configuration may
+/// set a different token. An unreadable file yields none.
 pub fn of_jupyter(layout: &Layout) -> Vec<String> {
     let entries = fs::read_dir(layout.jupyter_runtime()).into_iter().flatten().flatten();
     let is_servers = |name: &str| name.starts_with("jpserver-") && name.ends_with(".json");
@@ -79,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    /// A home and the state directory of its user, both in this folder.
+    /// A home and its user's state directory, both in this folder.
     fn home_of_user(folder: &tempfile::TempDir) -> Layout {
         let folder = AbsPath::new(folder.path()).unwrap();
         let user = UserDirs { state: folder.at("state"), runtime: None };
@@ -128,7 +128,7 @@ mod tests {
         files::write_private(&at("token"), committed.as_bytes()).unwrap();
         let made = ensure(&layout, &at("token")).unwrap();
         assert_ne!(made, committed);
-        // A copy, one that others could read, and the one that it replaced.
+        // A copy, a token that others could read, and the token that it replaced.
         fs::copy(at("token"), at("copy")).unwrap();
         assert_ne!(ensure(&layout, &at("copy")).unwrap(), made);
         fs::set_permissions(at("token"), fs::Permissions::from_mode(0o644)).unwrap();

@@ -1,7 +1,7 @@
-//! Writing to a file without waking those who watch its folder.
+//! Writing to a file without waking watchers of its folder.
 //!
-//! A service that restarts itself when a file of the project changes (`watchfiles`, `watchmedo`, …) would be woken by
-//! its own output. inotify(7) reports a write to the folder through which the file was opened, and to
+//! A service that restarts when a file of the project changes (`watchfiles`, `watchmedo`, …) would be woken
+//! by its own output. inotify(7) reports a write to the folder through which the file was opened, and to
 //! watches on the file itself: followers of a log, `tail -f` and ours, see everything.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -11,14 +11,14 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// Opens `file`, which stands at `path`, through a second name in a folder that is removed at once. `None` if files
-/// can't have two names there, or if another file stands at `path`.
+/// Opens `file`, whose path is `path`, through a second name in a folder that is removed at once. `None` if
+/// the file system has no hard links, or if another file has that path.
 pub(crate) fn reopened(file: &File, path: &Path) -> Option<File> {
     through_other_folder(path).ok().filter(|other| is_same(file, other))
 }
 
 fn through_other_folder(path: &Path) -> io::Result<File> {
-    // Always the same names, so that one that a killed supervisor left is removed by the next.
+    // Fixed names, so that the next supervisor removes a killed one's leftover.
     let mut folder = path.as_os_str().to_owned();
     folder.push(".unwatched");
     let folder = Path::new(&folder);

@@ -15,22 +15,22 @@ use rustix::fs::OFlags;
 use crate::error::StoreError;
 use crate::files;
 
-/// Whether anybody has the FIFO of a service open, in whatever container of this machine: the
-/// service itself does, for as long as it lives and did not close its output.
+/// Returns true if any process has a service's FIFO open, in any container of this machine. The service
+/// itself has, until it ends or closes its output.
 pub fn is_held(layout: &Layout, service: &ServiceName) -> bool {
-    // ENXIO: a FIFO that nobody could read from; the service's own end can.
+    // ENXIO: the FIFO has no reader. The service's own end can read.
     !matches!(try_fifo(layout, service), Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32))
 }
 
-/// Which file the FIFO of a service is: device and inode. `None` where something else has its name, such as a
-/// link to /dev/null, which many programs write to.
+/// Returns the FIFO's device and inode. `None` if its name belongs to something else, such as a link to
+/// /dev/null, which many programs write to.
 pub fn identity(layout: &Layout, service: &ServiceName) -> Option<(u64, u64)> {
     let meta = std::fs::symlink_metadata(layout.fifo(service)).ok()?;
     let is_own = meta.uid() == rustix::process::geteuid().as_raw();
     (meta.file_type().is_fifo() && is_own && meta.nlink() == 1).then(|| (meta.dev(), meta.ino()))
 }
 
-/// The same, and the FIFO is there for certain.
+/// Returns true if the FIFO exists and a process has it open.
 pub(crate) fn is_open(layout: &Layout, service: &ServiceName) -> bool {
     let is_fifo = |file: File| file.metadata().is_ok_and(|meta| meta.file_type().is_fifo());
     try_fifo(layout, service).is_ok_and(is_fifo)
@@ -55,7 +55,7 @@ fn try_fifo(layout: &Layout, service: &ServiceName) -> io::Result<File> {
     files::guarded(OpenOptions::new().write(true)).open(layout.fifo(service))
 }
 
-/// Makes the FIFO, unless it is there.
+/// Makes the FIFO if it is missing.
 ///
 /// # Errors
 /// The folder is not writable.
@@ -69,7 +69,7 @@ pub(super) fn make(path: &Path) -> Result<(), StoreError> {
     if meta.file_type().is_fifo() {
         return Ok(());
     }
-    // Ours by name and place, and no FIFO: nothing that we wrote, nothing that can be captured.
+    // Our name and place, but not a FIFO: holds nothing that we wrote and can't be captured.
     files::remove(path)?;
     nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)
         .map_err(|error| StoreError::io("make the FIFO", path)(error.into()))
@@ -93,7 +93,7 @@ mod tests {
         let service = ServiceName::parse("a").unwrap();
         let other = folder.path().join("other");
         std::fs::write(&other, "kept").unwrap();
-        // What a supervisor that was killed left, and what is none of ours.
+        // A killed supervisor's leftover, and a planted file.
         for planted in [false, true] {
             match planted {
                 false => make(&layout.input_fifo(&service)).unwrap(),

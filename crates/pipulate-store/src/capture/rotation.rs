@@ -1,8 +1,8 @@
-//! Rotation: a log that has reached its bound becomes `.1`, the older ones move up, the oldest goes.
+//! Rotation: a log that has reached its bound becomes `.1`, the older ones move up, the oldest is removed.
 //!
-//! The name of the current log never vanishes, and a follower of the old file reads it to its end:
-//! the old file gets its second name by link(2), where there is such a thing, before the new one takes
-//! over the first by rename.
+//! The name of the current log never vanishes, and a follower of the old file reads it to its end: the old
+//! file gets its second name by link(2), if the file system has hard links, before the new one takes over the
+//! first by rename.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -36,12 +36,12 @@ impl Rotation {
         Self { layout: layout.clone(), service: service.clone(), limits, current }
     }
 
-    /// The project's folder was moved.
+    /// Uses the new paths after the project's folder was moved.
     pub(super) fn follow(&mut self, layout: &Layout) {
         (self.layout, self.current) = (layout.clone(), layout.log(&self.service));
     }
 
-    /// Whose logs these are.
+    /// The service that these logs belong to.
     pub(super) fn service(&self) -> &ServiceName {
         &self.service
     }
@@ -56,18 +56,18 @@ impl Rotation {
         self.limits.max_size
     }
 
-    /// Opens the current log, making it if needed, and its folder: somebody may have deleted both.
+    /// Opens the current log; makes it and its folder if either was deleted.
     ///
     /// # Errors
-    /// It is a link, or the folder is not writable; the home itself is not made anew.
+    /// It is a link, or the folder is not writable; a missing home is not made again.
     pub(super) fn open_current(&self) -> Result<File, StoreError> {
         folders::make_private(&self.layout.logs())?;
         open(&self.current, OpenOptions::new().create(true).truncate(false))
             .map_err(StoreError::io("open the log", &self.current))
     }
 
-    /// Begins a new log and answers with it; `announce` is told before it takes the current name.
-    /// What takes room comes first: where there is none, no log has lost its place.
+    /// Begins a new log and returns it, after calling `announce` with it and before it takes the current
+    /// name. Steps that need disk space come first: if they fail, no log has been moved.
     ///
     /// # Errors
     /// The folder is not writable, or the disk has no room for another name.
@@ -75,7 +75,7 @@ impl Rotation {
         let (temporary, file) = self.make_next()?;
         let begun = self.move_up().and_then(|()| self.begin(&temporary, &file, announce));
         if let Err(error) = begun {
-            // It is tried again, with another one.
+            // The next rotation retries with a new name.
             let _of_no_use = fs::remove_file(&temporary);
             return Err(error);
         }
@@ -88,14 +88,14 @@ impl Rotation {
         if keep == 0 {
             return Ok(());
         }
-        // Somebody may have moved it away. A file system without second names (on most sticks) has it
-        // vanish for a moment.
+        // The log may have been moved away. Without hard links (most USB sticks' file systems) its name
+        // vanishes for a moment.
         let name = match unless_missing(fs::hard_link(&self.current, &second_name)) {
             Err(error) if has_one_name_for_each(&error) => self.current.as_ref(),
             linked => linked.map(|()| second_name.as_path())?,
         };
-        // Before the others move up: a name that is taken over makes some file systems write the
-        // whole file that takes it to the disk, while the service waits.
+        // Removed before the others move up: some file systems write the whole file to disk when it is
+        // renamed over another one, while the service waits.
         unless_missing(fs::remove_file(self.old(keep)))?;
         for number in (1..keep).rev() {
             unless_missing(fs::rename(self.old(number), self.old(number + 1)))?;
@@ -103,14 +103,14 @@ impl Rotation {
         unless_missing(fs::rename(name, self.old(1)))
     }
 
-    /// Removes the oldest of the older logs, for room; whether there was one.
+    /// Removes the oldest of the older logs to free space; returns true if there was one.
     pub(super) fn sacrifice(&self) -> bool {
         let oldest = (1..=self.limits.keep).rev().map(|number| self.old(number)).find(|log| log.exists());
         oldest.is_some_and(|log| fs::remove_file(log).is_ok())
     }
 
-    /// A supervisor was killed within a rotation: a second name of the current log is left over, or
-    /// is `.1` already.
+    /// Finishes a rotation during which a supervisor was killed: the current log has a leftover second name,
+    /// or is `.1` already.
     ///
     /// # Errors
     /// The folder is not writable.
@@ -128,7 +128,7 @@ impl Rotation {
     }
 
     /// Removes older logs beyond the limits, which may have been lowered: those with a number that is no
-    /// longer kept, and the oldest of those that take more room than so many logs of this size. The
+    /// longer kept, and the oldest ones until the rest fits into the kept number times the size limit. The
     /// newest of them stays.
     pub(super) fn trim(&self) {
         let LogLimits { max_size, keep } = self.limits;
@@ -142,7 +142,7 @@ impl Rotation {
         });
         let is_surplus = |(number, sum): &(u32, u64)| *number > keep || (*number > 1 && *sum > room);
         let surplus: Vec<u32> = with_sums.filter(is_surplus).map(|(number, _)| number).collect();
-        // The oldest first: what can't be removed leaves no gap before it.
+        // The oldest first, so that a file that can't be removed leaves no gap before it.
         for number in surplus.into_iter().rev() {
             let _tried_again_at_the_next_start = fs::remove_file(self.old(number));
         }
@@ -165,8 +165,8 @@ impl Rotation {
     }
 }
 
-/// Removes older logs beyond the limits of services that nothing supervises, whether or not they are
-/// still configured. A supervisor looks after its own logs when it starts.
+/// Removes older logs beyond the limits of services without a supervisor, whether or not they are still
+/// configured. A supervisor trims its own logs when it starts.
 ///
 /// # Errors
 /// The folder of the logs can't be listed, or a lock can't be examined.
@@ -179,19 +179,19 @@ pub fn trim_unsupervised(layout: &Layout, limits: LogLimits) -> Result<(), Store
     Ok(())
 }
 
-/// Not O_APPEND: splice refuses it. There is one writer, which keeps the position.
+/// Not O_APPEND, which splice(2) refuses. There is one writer, which keeps the position.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW.bits().cast_signed();
     options.read(true).write(true).mode(0o600).custom_flags(flags).open(path)
 }
 
-/// Whether a file system refused a second name because it has none to give.
+/// True if a file system refused a second name because it has no hard links.
 fn has_one_name_for_each(error: &io::Error) -> bool {
     let refusals = [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS];
     error.raw_os_error().is_some_and(|number| refusals.contains(&Errno::from_raw_os_error(number)))
 }
 
-/// What is not there needs no other name, and no end.
+/// Ignores the error of a missing file.
 fn unless_missing(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

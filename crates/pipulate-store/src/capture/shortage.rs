@@ -1,8 +1,7 @@
-//! No room for what a service writes: whole lines are dropped and counted until there is some.
+//! Handling of a full disk: a service's output is dropped and counted in whole lines until there is room.
 //!
-//! The service is never kept waiting, and no line in the log is cut off: the rest of the one that
-//! the log ends with is kept here, and comes first once there is room. Only a killed supervisor
-//! loses that rest.
+//! The service is never blocked, and no line in the log is cut off: the rest of the log's last line is kept
+//! here and written first once there is room. Only a killed supervisor loses that rest.
 
 use std::fs::File;
 use std::io;
@@ -10,9 +9,9 @@ use std::os::unix::fs::FileExt;
 
 use crate::os::calls;
 
-/// A rest that is longer is cut off after all, visibly.
+/// The longest rest that is kept, in bytes; a longer one is cut off, visibly.
 const LONGEST_REST: usize = 64 << 10;
-/// So much room is room enough to go on.
+/// Free space that is enough to go on, in bytes.
 const ENOUGH: u64 = 4 << 10;
 
 /// A time without room.
@@ -20,45 +19,45 @@ const ENOUGH: u64 = 4 << 10;
 pub(super) struct Shortage {
     /// Why the last attempt to write failed; `None` once there seems to be room again.
     why: Option<String>,
-    /// What comes after the end of the log.
+    /// Bytes to write at the end of the log.
     rest: Vec<u8>,
     next: Next,
 }
 
-/// What comes next from the service.
+/// The role of the service's next bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     Line,
-    /// What follows `rest`, or the end of the log: the same line goes on.
+    /// More of the line in `rest`, or of the log's last line.
     RestOfLine,
     /// The remainder of a line whose beginning was dropped.
     RestOfDropped,
 }
 
 impl Shortage {
-    /// The log can't be written any more.
+    /// Begins when the log can't be written any more.
     pub(super) fn new(error: &io::Error, log_ends_with_line: bool) -> Self {
         let next = if log_ends_with_line { Next::Line } else { Next::RestOfLine };
         Self { why: Some(error.to_string()), rest: Vec::new(), next }
     }
 
-    /// Why the log can't be written at present.
+    /// Returns why the log can't be written at present.
     pub(super) fn why(&self) -> Option<&str> {
         self.why.as_deref()
     }
 
-    /// Another attempt failed.
+    /// Notes that another attempt failed.
     pub(super) fn goes_on(&mut self, error: &io::Error) {
         self.why = Some(error.to_string());
     }
 
-    /// What comes next from the service.
+    /// Returns the role of the service's next bytes.
     pub(super) fn next(&self) -> Next {
         self.next
     }
 
-    /// Writes the rest at the end of the log, as far as there is room. Then the log goes on where
-    /// the service does, unless a line is being dropped.
+    /// Writes the rest at the end of the log, as far as there is room. Then the log continues with the
+    /// service's output, unless a line is being dropped.
     ///
     /// # Errors
     /// There is no room, or the log can't be written for another reason.
@@ -74,12 +73,13 @@ impl Shortage {
         Ok(())
     }
 
-    /// Takes note if there is room by now; nothing needs to be written for that.
+    /// Notes whether there is room by now; nothing needs to be written for that.
     pub(super) fn look_for_room(&mut self, log: &File, end: u64) {
         self.why = calls::has_room(log, end, ENOUGH).err().map(|error| error.to_string());
     }
 
-    /// How much of what comes next belongs to what is being finished; everything where nothing is.
+    /// Returns how many of the next bytes belong to the line that is being finished; all of them if there is
+    /// none.
     pub(super) fn share_of(&self, ahead: &[u8]) -> usize {
         match self.next {
             Next::Line => ahead.len(),
@@ -89,7 +89,7 @@ impl Shortage {
         }
     }
 
-    /// Takes bytes that found no room; how many lines were lost by that.
+    /// Takes bytes for which there is no room; returns how many lines were lost by that.
     pub(super) fn absorb(&mut self, bytes: &[u8]) -> u64 {
         if bytes.is_empty() {
             return 0;
@@ -127,8 +127,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever arrives in whatever pieces: the line that the log ends with is finished, the
-        /// others are counted, and the next one that finds room begins at its beginning.
+        /// However the output is split into pieces: the log's last line is finished, the others are counted,
+        /// and the first one for which there is room starts at its beginning.
         #[test]
         fn whole_lines_are_dropped_and_one_is_finished(
             lines in prop::collection::vec("[a-z]{0,12}", 1..20),

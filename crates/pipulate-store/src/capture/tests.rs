@@ -18,7 +18,7 @@ pub(crate) fn home() -> (tempfile::TempDir, Layout, ServiceName) {
     (dir, layout, ServiceName::parse("a").unwrap())
 }
 
-/// All that is kept, the oldest first.
+/// All logs that are kept, the oldest first.
 fn kept(layout: &Layout, name: &ServiceName, keep: u32) -> Vec<Vec<u8>> {
     let old = (1..=keep).rev().filter_map(|number| std::fs::read(layout.old_log(name, number)).ok());
     old.chain(std::fs::read(layout.log(name))).collect()
@@ -146,7 +146,7 @@ fn a_log_that_was_deleted_or_moved_away_comes_again() {
     assert_eq!(print("2\n"), ("2\n".to_owned(), 1));
     std::fs::remove_dir_all(layout.logs()).unwrap();
     assert_eq!(print("3\n"), ("3\n".to_owned(), 2));
-    // A file that was moved is written on to, as by any other program, until the next rotation.
+    // A file that was moved is still written to, as by any other program, until the next rotation.
     std::fs::rename(layout.log(&name), dir.path().join("mine")).unwrap();
     let long = format!("{:4096}\n", "");
     assert_eq!(print(&long), (String::new(), 3));
@@ -168,7 +168,7 @@ fn a_folder_of_logs_that_was_deleted_comes_again_with_the_next_supervisor() {
     assert_eq!(mode & 0o777, 0o700);
 }
 
-/// Until something was written, or nobody can write any more.
+/// Waits until something was written, or there are no writers.
 fn wait(capture: &Capture) {
     let descriptor = capture.descriptor();
     let mut set = [rustix::event::PollFd::from_borrowed_fd(descriptor, rustix::event::PollFlags::IN)];
@@ -178,8 +178,8 @@ fn wait(capture: &Capture) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
-    /// Reading back gives exactly what was written, each file ends with a line, none passes its
-    /// bound by more than the overshoot, and no more files are kept than was asked for.
+    /// Reading back gives exactly the bytes that were written, each file ends with a line, none passes its
+    /// bound by more than the overshoot, and no more files are kept than configured.
     #[test]
     fn rotation_loses_splits_and_doubles_nothing(
         writes in prop::collection::vec((0_usize..3000, 1_usize..20), 1..40),
@@ -233,7 +233,7 @@ fn the_oldest_logs_go() {
     }
 }
 
-/// The numbers of the older logs that are there.
+/// The numbers of the older logs that exist.
 fn numbers(layout: &Layout, name: &ServiceName) -> Vec<u32> {
     (1..30).filter(|&number| layout.old_log(name, number).exists()).collect()
 }

@@ -1,7 +1,8 @@
 //! The disk format of a chat, version 2. Fields may be added; none may change its meaning.
 //!
-//! Version 1, which is still read, had the turns of one conversation in order. Since version 2 each turn says which
-//! one it comes `after`; of several after the same one all but the last shown are `hidden`.
+//! Version 1, which is still read, had the turns of one conversation in order. Since version 2 each turn
+//! names the turn it comes `after`; of several that come after the same turn, all but the last shown are
+//! `hidden`.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use pipulate_core::chat::{About, Chat, Effort, LeftOut, Outcome, Turn, title};
 use pipulate_core::fault::FileRefusal;
 
 const VERSION: u32 = 2;
-/// How deep versions of questions may lie within other versions: each is a call of a function.
+/// The maximum depth of edited questions within edited questions: each level is a recursive call.
 const DEEPEST: usize = 50;
 
 #[derive(Deserialize)]
@@ -34,7 +35,7 @@ struct ChatV2 {
     turns: Vec<TurnV2>,
 }
 
-/// As much of it as a list shows, in either version.
+/// The fields that a list of chats shows, in either version.
 #[derive(Deserialize)]
 struct Title {
     #[serde(default)]
@@ -53,7 +54,7 @@ struct QuestionOnly {
 struct TurnV2 {
     #[serde(flatten)]
     turn: TurnV1,
-    /// The place in the list of the turn before it, which stands before it there, too.
+    /// The index of the turn before it; a turn stands after its predecessor in the list.
     #[serde(default)]
     after: Option<usize>,
     #[serde(default)]
@@ -114,11 +115,11 @@ pub(super) fn encode(chat: &Chat) -> Vec<u8> {
     encode_thread(&chat.turns, None, false, 0, &mut turns);
     let (name, instructions) = (chat.name.clone(), chat.instructions.clone());
     let chat = ChatV2 { version: VERSION, name, instructions, turns };
-    // Text and numbers always have a form in JSON.
+    // Text and numbers always have a JSON form.
     serde_json::to_vec(&chat).unwrap_or_default()
 }
 
-/// Adds a conversation to the list, with the versions of its turns that are not shown.
+/// Adds a conversation to the list, with the hidden versions of its turns.
 fn encode_thread(
     turns: &[Turn],
     mut after: Option<usize>,
@@ -129,7 +130,7 @@ fn encode_thread(
     for turn in turns {
         let (before, behind) = turn.others.split_at(turn.place.min(turn.others.len()));
         let others = |others: &[Vec<Turn>], list: &mut Vec<TurnV2>| {
-            // What lies deeper could not be read again.
+            // Deeper ones could not be read again.
             for other in others.iter().filter(|_| depth < DEEPEST) {
                 encode_thread(other, after, true, depth + 1, list);
             }
@@ -158,7 +159,7 @@ pub(super) fn decode_title(bytes: &[u8]) -> Result<String, FileRefusal> {
     Ok(title(name.as_deref(), first).to_owned())
 }
 
-/// The turns of a file, by the turn that they come after.
+/// The turns of a file, keyed by the turn that they come after.
 struct Tree {
     turns: Vec<Option<TurnV2>>,
     roots: Vec<usize>,
@@ -178,7 +179,7 @@ impl Tree {
         Ok(Self { turns: turns.into_iter().map(Some).collect(), roots, following })
     }
 
-    /// The conversation that is shown after a turn.
+    /// Returns the conversation that is shown after a turn.
     fn thread(&mut self, after: Option<usize>, depth: usize) -> Result<Vec<Turn>, FileRefusal> {
         if depth > DEEPEST {
             return Err(FileRefusal::TooDeep);

@@ -1,7 +1,7 @@
-//! The file and its lock: what is trusted, and how a new text takes the old one's place.
+//! The file and its lock: which files are trusted, and how a new text replaces the old one.
 //!
-//! A new text is written beside the old one, 0600 from its first byte, and renamed over it: a reader
-//! sees the one or the other. Renaming never follows a link.
+//! A new text is written beside the old one, 0600 from its first byte, and renamed over it: a reader sees
+//! either text, never a mix. Renaming never follows a link.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -18,10 +18,10 @@ use crate::files::{self, FileState};
 /// The largest file, in bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// Whether a new text is in place.
+/// The result of [`replace`].
 pub(super) enum Replaced {
     Yes,
-    /// Someone who does not know our lock was faster; nothing was touched.
+    /// A program without our lock changed the file first; nothing was written.
     ChangedMeanwhile,
 }
 
@@ -41,7 +41,7 @@ pub(super) fn lock(path: &AbsPath) -> Result<File, EnvError> {
     Ok(file)
 }
 
-/// Reads the file wherever it is, through a link as well.
+/// Reads the file, through a link as well.
 pub(super) fn read(path: &AbsPath) -> Result<Document, EnvError> {
     match open(path, OFlags::empty())? {
         Some(file) => Ok(read_open(path, file)?.0),
@@ -49,7 +49,7 @@ pub(super) fn read(path: &AbsPath) -> Result<Document, EnvError> {
     }
 }
 
-/// Reads the file if it may be changed: a regular file of our own, or none.
+/// Reads the file if it may be changed: a regular file of our own, or a missing one.
 pub(super) fn read_to_change(path: &AbsPath) -> Result<(Document, Option<FileState>), EnvError> {
     let link = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
     if link {
@@ -63,11 +63,11 @@ pub(super) fn read_to_change(path: &AbsPath) -> Result<(Document, Option<FileSta
     Ok((document, Some(FileState::of(&metadata))))
 }
 
-/// Puts `text` in the file's place if the file still is in that `state`; `None` means no file.
+/// Replaces the file with `text` if it still is in that `state`; `None` means no file.
 pub(super) fn replace(path: &AbsPath, text: &str, state: Option<FileState>) -> Result<Replaced, EnvError> {
     let temporary = beside(path);
     let failed = |activity| move |source| EnvError::Io { activity, path: path.clone(), source };
-    // Whoever left it there did so by dying: we hold the lock.
+    // A crashed edit's leftover: we hold the lock.
     match std::fs::remove_file(&temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(failed("make room beside")(error));
@@ -82,7 +82,7 @@ pub(super) fn replace(path: &AbsPath, text: &str, state: Option<FileState>) -> R
         Ok(Replaced::Yes)
     });
     if !matches!(outcome, Ok(Replaced::Yes)) {
-        // The first failure is the one to tell of.
+        // Report the first failure, not this one.
         let _left_behind = std::fs::remove_file(&temporary);
     }
     outcome
@@ -94,14 +94,14 @@ fn write_new(path: &PathBuf, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// One fixed name, so that what a crash left is found and removed by the next edit.
+/// One fixed name, so that the next edit finds and removes what a crashed one left.
 fn beside(path: &AbsPath) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".pipulate-tmp");
     path.with_file_name(name)
 }
 
-/// Never waits for the other end of a FIFO.
+/// O_NONBLOCK: a FIFO can't block us.
 fn open(path: &AbsPath, more: OFlags) -> Result<Option<File>, EnvError> {
     match OpenOptions::new().read(true).custom_flags(flags(OFlags::NONBLOCK | more)).open(path) {
         Ok(file) => Ok(Some(file)),
@@ -117,7 +117,7 @@ fn read_open(path: &AbsPath, file: File) -> Result<(Document, std::fs::Metadata)
         return Err(EnvError::NotAFile { path: path.clone() });
     }
     let bytes = files::read_open(file, LARGEST).map_err(failed)?;
-    // The error of the conversion holds the bytes, so it goes no further.
+    // The conversion's error holds the bytes, so it is dropped here.
     let text = String::from_utf8(bytes).map_err(|_| EnvError::NotText { path: path.clone() })?;
     Ok((Document::parse(text), metadata))
 }

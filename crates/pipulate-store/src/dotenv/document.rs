@@ -1,4 +1,4 @@
-//! A `.env` text that can be asked and edited without losing a byte of what is not meant.
+//! A `.env` text that can be queried and edited; an edit preserves every other byte.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -11,10 +11,10 @@ use super::interpolation::interpolate;
 use super::quoting::{Unwritable, Warning, quote};
 use super::value::SecretValue;
 
-/// The longest value, in bytes, that a variable may be filled in to.
+/// The longest value with its variables filled in, in bytes.
 const LONGEST: usize = 64 << 10;
 
-/// How long all values together may become that a variable is filled in to, in bytes.
+/// The maximum total length of all values with variables filled in, in bytes.
 const LONGEST_TOGETHER: usize = 2 << 20;
 
 /// The values of a file.
@@ -22,12 +22,12 @@ const LONGEST_TOGETHER: usize = 2 << 20;
 pub struct Resolved {
     /// Each name with its value, once, in the order of the file.
     pub values: Vec<(String, Option<SecretValue>)>,
-    /// The first line whose value would be too long with its variables filled in. Such a value is as it
-    /// is written.
+    /// The first line whose value would be too long with its variables filled in. Such a value stays as
+    /// written.
     pub too_long: Option<usize>,
 }
 
-/// A text with its statements. Its `Debug` shows names only.
+/// A text with its statements. Its `Debug` output shows names only.
 pub struct Document {
     text: String,
     statements: Vec<Statement>,
@@ -37,14 +37,14 @@ pub struct Document {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     Unwritable(Unwritable),
-    /// The edit would change what other lines mean.
+    /// The edit would change the meaning of other lines.
     OpenQuote {
         line: usize,
     },
 }
 
 impl Document {
-    /// Reads a text. There is no error: a line that is broken is kept and means nothing.
+    /// Parses a text. Never fails: an invalid line is kept and ignored.
     ///
     /// ```
     /// use pipulate_store::dotenv::document::Document;
@@ -60,7 +60,7 @@ impl Document {
         Self { statements: parse(&text), text }
     }
 
-    /// The text, secrets included, for whoever has to compare readers.
+    /// Returns the text, secrets included, for tests that compare readers.
     pub fn expose(&self) -> &str {
         &self.text
     }
@@ -82,7 +82,7 @@ impl Document {
         })
     }
 
-    /// The first line that sets what no environment can hold; `load_dotenv` fails there.
+    /// Returns the first line with a name or value that an environment can't hold; `load_dotenv` fails there.
     pub(super) fn line_of_no_variable(&self) -> Option<usize> {
         let is_none = |Binding { key, value, .. }: &Binding| {
             let set = value.as_ref();
@@ -95,15 +95,15 @@ impl Document {
         statement.map(|statement| self.line_of(statement))
     }
 
-    /// What `load_dotenv` makes of the file: a name's last value, variables filled in from
-    /// `environment` first and from earlier lines second. `None` for a name without `=`.
+    /// Resolves the values as `load_dotenv` does: a name's last value, variables filled in from `environment`
+    /// first and from earlier lines second. `None` for a name without `=`.
     pub fn resolve(&self, environment: &dyn Fn(&str) -> Option<String>) -> Resolved {
         let mut resolved = Resolved::default();
         let mut places: HashMap<&str, usize> = HashMap::new();
         let mut room = LONGEST_TOGETHER;
         for (statement, binding) in self.placed_bindings() {
             let lookup = |name: &str| {
-                // A name that stands there without a value is found, and empty.
+                // A name without a value is found, and empty.
                 let value =
                     |&place: &usize| resolved.values[place].1.as_ref().map_or("", SecretValue::expose);
                 environment(name).or_else(|| places.get(name).map(value).map(str::to_owned))
@@ -116,7 +116,7 @@ impl Document {
             if let Some(None) = filled {
                 resolved.too_long.get_or_insert_with(|| self.line_of(statement));
             }
-            // What grew too long stays as it is written.
+            // A value that grew too long stays as written.
             let value = filled.flatten().or_else(|| written.cloned());
             if written.is_some_and(|written| written.contains("${")) {
                 room -= value.as_ref().map_or(0, String::len).min(room);
@@ -133,12 +133,12 @@ impl Document {
         resolved
     }
 
-    /// The one value of [`Document::resolve`].
+    /// Returns one value of [`Document::resolve`].
     pub fn get(&self, key: &str, environment: &dyn Fn(&str) -> Option<String>) -> Option<SecretValue> {
         self.resolve(environment).values.into_iter().find(|(name, _)| name == key)?.1
     }
 
-    /// The text with a value set: in the place of every old one, else on a line at the end.
+    /// Returns the text with a value set: it replaces every old one, or is added on a new last line.
     pub(super) fn with(
         &self,
         key: &EnvKey,
@@ -166,7 +166,7 @@ impl Document {
         Ok((self.edited(edits, &meaning)?, warning))
     }
 
-    /// The text without the lines of a key; `None` when there is none.
+    /// Returns the text without the lines of a key; `None` if there are none.
     pub(super) fn without(&self, key: &str) -> Result<Option<String>, Refusal> {
         let mut edits = Vec::new();
         let mut meaning = Vec::new();
@@ -182,7 +182,7 @@ impl Document {
         if edits.is_empty() { Ok(None) } else { self.edited(edits, &meaning).map(Some) }
     }
 
-    /// Makes edits, in order, and proves that the text then means what is wanted and no more.
+    /// Applies edits, in order, and verifies that the result means exactly what is wanted.
     fn edited(
         &self,
         edits: Vec<(Range<usize>, String)>,
@@ -223,7 +223,7 @@ impl Document {
         })
     }
 
-    /// Where the binding's own line begins, blank lines before it left alone.
+    /// Returns where the binding's own line begins, after the blank lines before it.
     fn line_start(&self, statement: &Statement, binding: &Binding) -> usize {
         let leading = &self.text[statement.span.start..binding.assignment.start];
         statement.span.start + leading.rfind(['\n', '\r']).map_or(0, |line_break| line_break + 1)

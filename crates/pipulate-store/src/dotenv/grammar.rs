@@ -1,15 +1,15 @@
 //! python-dotenv's grammar, one statement at a time, over the original text.
 //!
-//! The statements cover the text without a gap, so that whatever is not edited stays byte for byte.
-//! Python reads files with every line break as `\n`; here a line break stays what it is, and only
-//! the decoded keys and values have `\n`.
+//! The statements cover the text without a gap, so that unedited parts stay byte for byte. Python reads files
+//! with every line break as `\n`; here line breaks are preserved, and only the decoded keys and values have
+//! `\n`.
 
 use std::ops::Range;
 
 /// A part of the text: leading blank lines, then at most one binding, comment or broken line.
 #[derive(PartialEq, Eq)]
 pub(super) struct Statement {
-    /// From the end of the one before.
+    /// Starts at the end of the statement before.
     pub(super) span: Range<usize>,
     pub(super) kind: Kind,
 }
@@ -19,7 +19,7 @@ pub(super) enum Kind {
     Binding(Binding),
     /// A comment, or nothing but blank lines.
     Blank,
-    /// What python-dotenv skips with a warning.
+    /// A line that python-dotenv skips with a warning.
     Broken,
 }
 
@@ -34,10 +34,10 @@ pub(super) struct Binding {
     pub(super) assignment: Range<usize>,
 }
 
-/// What does not follow the grammar.
+/// The text does not follow the grammar.
 struct Broken;
 
-/// Reads a whole text. One byte order mark at its start is no part of the first key.
+/// Parses a whole text. A byte order mark at its start is not part of the first key.
 pub(super) fn parse(text: &str) -> Vec<Statement> {
     let mut scanner =
         Scanner { text, at: text.strip_prefix('\u{feff}').map_or(0, |rest| text.len() - rest.len()) };
@@ -101,7 +101,7 @@ impl<'a> Scanner<'a> {
             return Ok(None);
         }
         let key = match self.rest().strip_prefix('\'') {
-            // A quote that nothing closes breaks its own line only, so nothing is read past it.
+            // An unclosed quote breaks its own line only, so nothing is read past it.
             Some(quoted) => {
                 let key = &quoted[..quoted.find('\'').ok_or(Broken)?];
                 self.at += key.len() + 2;
@@ -112,7 +112,7 @@ impl<'a> Scanner<'a> {
         if key.is_empty() { Err(Broken) } else { Ok(Some(with_plain_line_breaks(key))) }
     }
 
-    /// The value, and where it ends: before the comment that an unquoted one may have.
+    /// Returns the value and where it ends: before the comment that may follow an unquoted value.
     fn value(&mut self) -> Result<(String, usize), Broken> {
         match self.peek() {
             Some(quote @ ('\'' | '"')) => {
@@ -127,7 +127,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Between the quotes; a backslash protects whatever follows it.
+    /// Returns the text between the quotes; a backslash escapes the character after it.
     fn quoted(&mut self, quote: char) -> Result<&'a str, Broken> {
         let body = &self.rest()[1..];
         let mut chars = body.char_indices();
@@ -142,7 +142,7 @@ impl<'a> Scanner<'a> {
         Err(Broken)
     }
 
-    /// Spaces, a comment and a line break, each of which may be missing; nothing else.
+    /// Reads optional spaces, an optional comment and an optional line break; nothing else.
     fn end_of_line(&mut self) -> Result<(), Broken> {
         self.skip_while(is_blank);
         if self.peek() == Some('#') {
@@ -180,7 +180,8 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Python's idea of a space, which has four control characters that Unicode's property has not.
+/// Python's `str.isspace`, which includes four control characters that Unicode's White_Space property does
+/// not.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
 }

@@ -1,9 +1,9 @@
 //! `${NAME}` and `${NAME:-default}` inside a value, as python-dotenv fills them in.
 
-/// Replaces every variable in `value`. `lookup` gives `None` for a name that is nowhere. `None` if the
+/// Replaces every variable in `value`. `lookup` returns `None` for an unknown name. Returns `None` if the
 /// result has more than `limit` bytes.
 ///
-/// A name may hold anything but `}` and `:`; what only looks like a variable stays as it is.
+/// A name may hold anything but `}` and `:`; text that only resembles a variable stays as it is.
 pub(super) fn interpolate(
     value: &str,
     limit: usize,
@@ -36,7 +36,7 @@ pub(super) fn interpolate(
 struct Variable<'a> {
     name: &'a str,
     default: Option<&'a str>,
-    /// After its `}`.
+    /// The position after its `}`.
     end: usize,
 }
 
@@ -57,11 +57,11 @@ fn read_variable<'a>(
     Some(Variable { name, default: Some(&value[end + 2..close]), end: close + 1 })
 }
 
-/// Where one of some characters comes next. Remembered, so that a text full of `${` is searched once
-/// and not once for each of them.
+/// Finds the next of some characters. Cached, so that a text full of `${` is searched once and not once for
+/// each of them.
 struct Next {
     of: &'static [char],
-    /// Where it was searched from, and what was found.
+    /// Where the last search started, and its result.
     known: Option<(usize, Option<usize>)>,
 }
 
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_text_full_of_beginnings_is_searched_once() {
-        // One search for each of them would look at 10^11 characters.
+        // A search for each of them would scan 10^11 characters.
         for text in ["${".repeat(400_000), format!("{}:", "${".repeat(400_000)), "${a:-".repeat(200_000)] {
             assert_eq!(interpolate(&text, 1 << 20, |_| None).as_deref(), Some(&text[..]));
         }

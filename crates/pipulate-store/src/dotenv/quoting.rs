@@ -1,4 +1,4 @@
-//! How a value is written, so that python-dotenv reads exactly it back, and others too if possible.
+//! Quoting of a value so that python-dotenv reads back exactly that value, and other readers too if possible.
 //!
 //! Checked against python-dotenv, dotenvy and bash: the first two forms mean the same to all three.
 
@@ -11,7 +11,7 @@ pub enum Warning {
     PythonOnly,
 }
 
-/// The format has no way to hold a value.
+/// The format can't represent this value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unwritable {
     #[error("it has a NUL character, which no environment variable can have")]
@@ -26,7 +26,7 @@ pub enum Unwritable {
     Interpolation,
 }
 
-/// The value as it stands after `KEY=`.
+/// Quotes the value for the place after `KEY=`.
 pub(super) fn quote(value: &str) -> Result<(String, Option<Warning>), Unwritable> {
     if value.contains('\0') {
         return Err(Unwritable::Nul);

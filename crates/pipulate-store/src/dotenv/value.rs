@@ -1,8 +1,8 @@
-//! The value of a secret, which shows itself to nobody by accident.
+//! The value of a secret, guarded against accidental output.
 
 use std::fmt;
 
-/// A value that is shown to nobody by accident: it has no `Display`, and its `Debug` is silent.
+/// A value that can't be printed by accident: it has no `Display`, and its `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretValue(String);
 
@@ -12,13 +12,13 @@ impl SecretValue {
         Self(text.into())
     }
 
-    /// Takes a text that was piped in: `echo` and editors put one line break at its end.
+    /// Takes a text that was piped in: strips the one line break that `echo` and editors add.
     pub fn from_input(text: &str) -> Self {
         let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
         Self(text.to_owned())
     }
 
-    /// The value itself, for the one place that needs it.
+    /// Returns the plain value, for the one place that needs it.
     pub fn expose(&self) -> &str {
         &self.0
     }

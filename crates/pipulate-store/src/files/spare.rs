@@ -1,4 +1,4 @@
-//! Room that is set aside beside a file, so that it can be written when the disk is full, and for the last time.
+//! Disk space reserved beside a file, so that the file can be written when the disk is full, and a last time.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
@@ -10,10 +10,10 @@ use rustix::fs::RenameFlags;
 use super::{create_new, exchange, guarded, is_full, refuse_irregular, replace_fleeting};
 use crate::error::StoreError;
 
-/// So much room is set aside for a file with a spare.
+/// The size of the reserve of a file, in bytes.
 pub(super) const SPARE: usize = 8 << 10;
 
-/// Sets room aside, so that this file can be written anew when the disk is full.
+/// Reserves space so that this file can be rewritten when the disk is full.
 ///
 /// # Errors
 /// The folder is not writable, or the disk is full by now.
@@ -22,7 +22,7 @@ pub(crate) fn keep_spare(path: &Path) -> Result<(), StoreError> {
     if fs::symlink_metadata(&spare).is_ok_and(|meta| meta.is_file() && meta.len() == SPARE as u64) {
         return Ok(());
     }
-    // What a last content left there is used again.
+    // A reserve left from an earlier content is used again.
     let file = open_spare(path).map(|(_, file)| file).or_else(|_| create_new(&spare));
     let written = file.and_then(|file| {
         file.write_all_at(&[b' '; SPARE], 0)?;
@@ -34,11 +34,11 @@ pub(crate) fn keep_spare(path: &Path) -> Result<(), StoreError> {
     })
 }
 
-/// As [`write_fleeting`](super::write_fleeting); on a full disk, into the room that was set aside: see
-/// [`keep_spare`]. Where there is none yet, the old file becomes it: removing one and making another costs more.
+/// Like [`write_fleeting`](super::write_fleeting); on a full disk, into the reserve: see [`keep_spare`]. If
+/// there is none yet, the old file becomes the reserve: removing one and making another costs more.
 ///
 /// # Errors
-/// The folder is not writable, or the disk is full and there is no such room.
+/// The folder is not writable, or the disk is full and there is no reserve.
 pub(crate) fn write_fleeting_or_spare(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let put_away = |old: &Path| {
         let (here, new) = (rustix::fs::CWD, RenameFlags::NOREPLACE);
@@ -54,30 +54,31 @@ pub(crate) fn write_fleeting_or_spare(path: &Path, bytes: &[u8]) -> Result<(), S
     }
 }
 
-/// As [`write_fleeting`](super::write_fleeting) for the last time, into the room that was set aside: no file is made and none removed.
-/// Before ext4 makes one, it looks at the number of every file that was removed within the last minute.
+/// Like [`write_fleeting`](super::write_fleeting) for the last time, into the reserve: no file is made or
+/// removed. Before ext4 makes a file, it examines the inode of every file that was removed within the last
+/// minute.
 ///
 /// # Errors
-/// The folder is not writable, or the disk is full and there is no such room.
+/// The folder is not writable, or the disk is full and there is no reserve.
 pub(crate) fn write_last(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     put_into_spare(path, bytes).or_else(|_| write_fleeting_or_spare(path, bytes))
 }
 
 fn put_into_spare(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let (spare, file) = open_spare(path)?;
-    // Not what was the file itself a moment ago: it may be being read.
+    // Not the file that was current a moment ago: a reader may have it open.
     if file.metadata()?.len() != SPARE as u64 {
         return Err(ErrorKind::StorageFull.into());
     }
-    // What is no file of ours keeps its place.
+    // Never replace a non-regular file.
     refuse_irregular(&fs::symlink_metadata(path)?)?;
     file.write_all_at(bytes, 0)?;
     file.set_len(bytes.len() as u64)?;
     exchange(&spare, path)
 }
 
-/// Writes over what was set aside, which needs no more room, and changes the two. What follows the
-/// bytes up to the spare's size is blank.
+/// Overwrites the reserve, which needs no more space, and exchanges the two files. The rest of the reserve is
+/// filled with blanks.
 fn write_into_spare(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let (spare, file) = open_spare(path)?;
     let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
@@ -92,15 +93,15 @@ fn write_into_spare(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
             blank(&spare);
             Ok(())
         }
-        // There is nothing yet to change it for, or the file system can't.
+        // No old file to exchange with, or the file system can't exchange.
         Err(_) => fs::rename(&spare, path),
     }
 }
 
-/// Makes a spare of what was a file: as large as the room that it has, at least its own blocks.
+/// Turns an old file into a reserve: as large as its allocated space, at least its own blocks.
 fn blank(spare: &Path) {
     if let Ok(file) = OpenOptions::new().write(true).open(spare) {
-        // As far as it goes: what does not fit into this one fits into the next.
+        // As far as there is space: the rest fits the next time.
         let half = [b' '; SPARE / 2];
         let _as_far_as_it_goes =
             file.write_all_at(&half, 0).and_then(|()| file.write_all_at(&half, half.len() as u64));

@@ -1,4 +1,4 @@
-//! Links in `.pipulate`: it would be another project's that is stopped, or another file that is written.
+//! Links in `.pipulate`: they could make us stop another project or overwrite another file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
 
-/// Nothing of ours, or of Jupyter's, is in deeper folders.
+/// Neither our files nor Jupyter's are in deeper folders.
 const DEPTH: u32 = 8;
 
-/// The first symbolic link that is the project's `.pipulate` or in it. Neither the project's folder nor those
-/// above it are looked at: they may be links.
+/// Returns the first symbolic link that is the project's `.pipulate` or in it. The project's folder and its
+/// parents are not checked: they may be links.
 pub fn link_in_state(root: &AbsPath) -> Option<PathBuf> {
     let state = Layout::new(root.clone()).state().to_path_buf();
     match fs::symlink_metadata(&state) {
@@ -21,7 +21,7 @@ pub fn link_in_state(root: &AbsPath) -> Option<PathBuf> {
 }
 
 fn link_below(folder: &Path, depth: u32) -> Option<PathBuf> {
-    // What can't be listed can't be used either; that is said where it is needed.
+    // An unlistable folder can't be used either; the code that needs it reports that.
     for entry in fs::read_dir(folder).ok()?.flatten() {
         let Ok(kind) = entry.file_type() else { continue };
         let found = match kind {

@@ -1,8 +1,8 @@
-//! The places where a project's things may be: in its folder, or in folders of the user's own.
+//! The places where a project's files may be: in its folder, or in the user's own directories.
 //!
-//! Which one a start chooses depends on who owns `.pipulate`, on what its disk can hold, and on
-//! XDG_RUNTIME_DIR. Any of them may be different when the next command runs (chown, su, cron, another disk), so
-//! every place is looked at, and a `run/` outside of the folder is written down.
+//! A start chooses one by the owner of `.pipulate`, the abilities of its file system, and XDG_RUNTIME_DIR.
+//! Any of them may be different when the next command runs (chown, su, cron, another disk), so every place is
+//! checked, and a `run/` outside of the folder is written down.
 
 use std::ffi::OsString;
 use std::fs;
@@ -17,8 +17,8 @@ use crate::error::StoreError;
 use crate::lock::{self, Holder};
 use crate::{capture, files, folders, record};
 
-/// Every place where things of the project at `root` may be. The first is where a start would put them, if it
-/// exists already or is in the folder.
+/// Returns every place where files of the project at `root` may be. The first is where a start would put
+/// them, if it exists already or is in the folder.
 pub(super) fn of(root: &AbsPath, user: Option<&UserDirs>) -> Vec<Layout> {
     let id = ProjectId::of_root(root);
     let inside = Layout::new(root.clone());
@@ -39,10 +39,10 @@ pub(super) fn of(root: &AbsPath, user: Option<&UserDirs>) -> Vec<Layout> {
     places.into_iter().map(|place| place.of_user(user.cloned())).collect()
 }
 
-/// Whether something may be running that has its files here: a service's lock is held, its FIFO is open, or its
-/// record names a supervisor (which one that ends in order takes out).
+/// Returns true if something may be running with its files here: a service's lock is held, its FIFO is open,
+/// or its record names a supervisor (after an orderly end it names none).
 pub(super) fn is_in_use(place: &Layout) -> bool {
-    // In another user's folder anything could be made to look so.
+    // Another user's folder could fake all of that.
     if !is_own(place.run()) {
         return false;
     }
@@ -54,7 +54,7 @@ pub(super) fn is_in_use(place: &Layout) -> bool {
     })
 }
 
-/// Another user's folder; a link is nobody's.
+/// True for another user's folder; false for a link.
 pub(super) fn is_anothers(folder: &Path) -> bool {
     let meta = fs::symlink_metadata(folder);
     meta.is_ok_and(|meta| meta.is_dir() && meta.uid() != rustix::process::geteuid().as_raw())

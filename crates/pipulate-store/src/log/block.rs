@@ -1,32 +1,32 @@
-//! Which lines of a service belong together: a Python traceback, and what is indented.
+//! Grouping of a service's lines: a Python traceback, and indented lines.
 
-/// How a traceback begins.
+/// The first line of a traceback.
 const TRACEBACK: &[u8] = b"Traceback (most recent call last):";
 
-/// What Python writes between an exception and another one that came of it.
+/// The lines that Python writes between an exception and one that it caused.
 const LINKS: [&[u8]; 2] = [
     b"The above exception was the direct cause of the following exception:",
     b"During handling of the above exception, another exception occurred:",
 ];
 
-/// What has been read of a block.
+/// The state of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Block {
-    /// A line that nothing needs to follow.
+    /// A line that needs no continuation.
     #[default]
     Complete,
     /// The frames of a traceback; its exception is still to come.
     Frames,
-    /// The exception that a traceback ends with; another one may be linked to it.
+    /// The exception that a traceback ends with; a linked traceback may follow.
     Exception,
     /// The empty line after it.
     Gap,
-    /// What links the next traceback to it.
+    /// The line that links the next traceback to it.
     Link,
 }
 
 impl Block {
-    /// Reads the next line; answers whether it belongs to the one before it.
+    /// Reads the next line; returns true if it belongs to the line before it.
     pub(super) fn reads(&mut self, line: &[u8]) -> bool {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let is_empty = line.is_empty();
@@ -49,7 +49,7 @@ impl Block {
         belongs
     }
 
-    /// Whether it is certain that more belongs to it.
+    /// True if more lines of the block must follow.
     pub(super) fn is_open(self) -> bool {
         match self {
             Self::Frames | Self::Link => true,

@@ -1,5 +1,5 @@
-//! The files of one log as a chain: `log.2`, `log.1`, `log`, oldest first, each open and known by
-//! what it is, not by what it is called: names move on at every rotation.
+//! The files of one log as a chain: `log.2`, `log.1`, `log`, oldest first, each open and identified by inode
+//! and birth time, not by name: names move on at every rotation.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -16,10 +16,10 @@ use rustix::io::Errno;
 use crate::error::StoreError;
 use crate::files::{self, changed_at};
 
-/// How often a chain is looked at again because it changed while it was being opened.
+/// Attempts to open a chain while it keeps changing.
 const ATTEMPTS: u32 = 64;
 
-/// Which file it is. The birth time tells a new file from a deleted one whose inode it reuses.
+/// A file's identity. The birth time tells a new file from a deleted one whose inode it reuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileId {
     device: u64,
@@ -33,21 +33,21 @@ impl FileId {
     }
 }
 
-/// One open file of a log and how far into it we are.
+/// One open file of a log, and the reader's offset in it.
 #[derive(Debug)]
 pub(super) struct OpenFile {
     pub(super) id: FileId,
     /// Everything before this was handed out.
     pub(super) offset: u64,
-    /// Its length when it was last looked at; nothing beyond is read.
+    /// Its length at the last look; nothing beyond is read.
     pub(super) length: u64,
-    /// Which file it is to the index.
+    /// Its number in the index.
     pub(super) file_number: u64,
     /// The position in the service's whole output at which it begins.
     pub(super) base: u64,
-    /// Where the index says that it begins.
+    /// Its first position according to the index.
     pub(super) indexed: Option<u64>,
-    /// Somebody emptied it since it was opened, and it may have grown again.
+    /// It was truncated since it was opened, and may have grown again.
     pub(super) was_emptied: bool,
     /// When it was last written to, in microseconds since 1970.
     pub(super) changed: i64,
@@ -58,8 +58,8 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
-    /// Opens a file; `None` when there is none of that name. What is none of ours is not waited for,
-    /// and a link not followed.
+    /// Opens a file; `None` if there is no file of that name. O_NONBLOCK: a planted FIFO can't block us;
+    /// links are not followed.
     fn open(path: AbsPath) -> Result<Option<Self>, StoreError> {
         let file = match files::guarded(OpenOptions::new().read(true)).open(&path) {
             Ok(file) => file,
@@ -100,19 +100,19 @@ impl OpenFile {
         }
     }
 
-    /// Looks at the length and the time of the last change again.
+    /// Reads the length and the time of the last change again.
     pub(super) fn refresh(&mut self) -> Result<(), StoreError> {
         let metadata = self.file.metadata().map_err(|error| self.error("examine", error))?;
         (self.length, self.changed) = (metadata.len(), changed_at(&metadata));
         Ok(())
     }
 
-    /// How long it is at this moment.
+    /// Returns its length at this moment.
     pub(super) fn actual_length(&self) -> Option<u64> {
         self.file.metadata().ok().map(|metadata| metadata.len())
     }
 
-    /// The position at which its known part ends.
+    /// Returns the position at which its known part ends.
     pub(super) fn end(&self) -> u64 {
         self.base.saturating_add(self.length)
     }
@@ -122,7 +122,7 @@ impl OpenFile {
     }
 }
 
-/// Where the files of one log are.
+/// The paths of one log's files.
 #[derive(Debug)]
 pub(super) struct Chain {
     layout: Layout,
@@ -134,15 +134,15 @@ impl Chain {
         Self { layout: layout.clone(), service: service.clone() }
     }
 
-    /// Which file has the current name, if any.
+    /// Returns the identity of the current log, if there is one.
     pub(super) fn current(&self) -> Result<Option<FileId>, StoreError> {
         self.id_of(0)
     }
 
-    /// Opens every file there is, oldest first.
+    /// Opens every existing file, oldest first.
     ///
-    /// A rotation in between would double or lose a file, so the chain is looked at until it
-    /// stayed the same while it was opened; a file that has two names for a moment counts once.
+    /// A rotation in between would double or lose a file, so this is repeated until the chain did not change
+    /// while it was opened; a file that has two names for a moment counts once.
     pub(super) fn open(&self) -> Result<Vec<OpenFile>, StoreError> {
         let mut attempt = 0;
         loop {
@@ -183,7 +183,7 @@ impl Chain {
         }
     }
 
-    /// The numbers in use, newest file first; zero is the current one.
+    /// Returns the numbers in use, newest file first; zero is the current one.
     fn numbers(&self) -> Result<BTreeSet<u32>, StoreError> {
         let directory = self.layout.logs();
         let failed = |error| StoreError::io("list", &directory)(error);
@@ -210,7 +210,7 @@ impl Chain {
     }
 }
 
-/// The services that have a log in this home, by name.
+/// Returns the services that have a log in this home, by name.
 ///
 /// # Errors
 /// The folder is there and can't be listed.
@@ -226,7 +226,7 @@ pub(super) fn services_with_logs(layout: &Layout) -> Result<BTreeSet<ServiceName
     for entry in entries {
         let name = entry.map_err(failed)?.file_name();
         let service = name.to_str().and_then(|name| name.strip_suffix(".log"));
-        // Names that are no service's, supervisor.log among them, are not ours to show here.
+        // Skips names that are not a service's, such as supervisor.log.
         services.extend(service.and_then(|service| ServiceName::parse(service).ok()));
     }
     Ok(services)

@@ -1,4 +1,4 @@
-//! The end of a log as it may be shown: harmless, secrets masked.
+//! The end of a log, ready to show: sanitized, secrets masked.
 
 use std::collections::VecDeque;
 
@@ -11,13 +11,13 @@ use super::read::{LogReader, Start};
 use super::sanitize::Text;
 use crate::error::StoreError;
 
-/// Where to read the lines that may explain a service's state. An unstable service was started again
-/// since: the lines to show are the last ones of the instance that ended.
+/// Returns where to read the lines that may explain a service's state. An unstable service was restarted
+/// since: show the last lines of the instance that ended.
 pub fn telling(state: ServiceState, count: u64, otherwise: Start) -> Start {
     if state == ServiceState::Unstable { Start::BeforeLastStart(count) } else { otherwise }
 }
 
-/// The last `count` lines from `start` on, the unfinished one included; none if there is no log.
+/// Returns the last `count` lines from `start` on, the unfinished one included; none if there is no log.
 ///
 /// # Errors
 /// The log can't be read.

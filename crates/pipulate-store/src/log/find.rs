@@ -1,10 +1,10 @@
-//! Where lines begin, found by reading backwards: nothing is read but what lies between.
+//! Finding the beginnings of lines by reading backwards; nothing but the bytes in between is read.
 
 use super::chain::OpenFile;
 use super::line_break::Backwards;
 use crate::error::StoreError;
 
-/// Where the line that a place in a file belongs to begins; a file begins with a line.
+/// Returns where the line that contains an offset begins; a file begins with a line.
 pub(super) fn line_start(file: &OpenFile, offset: u64, block: &mut [u8]) -> Result<u64, StoreError> {
     let mut position = offset.min(file.length);
     let mut byte = [0];
@@ -21,7 +21,8 @@ pub(super) fn line_start(file: &OpenFile, offset: u64, block: &mut [u8]) -> Resu
     Ok(0)
 }
 
-/// Which file, and where in it, the last `count` lines before a place in the last file begin.
+/// Returns the file, and the offset in it, at which the last `count` lines before a place in the last file
+/// begin.
 pub(super) fn tail_start(
     files: &[OpenFile],
     end: u64,

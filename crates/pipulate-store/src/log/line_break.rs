@@ -1,20 +1,20 @@
-//! What ends a line: a line feed, with the carriage returns before it, or carriage returns behind text.
+//! Line breaks: a line feed with the carriage returns before it, or carriage returns after text.
 //!
-//! So each state of a progress bar is a line. Where nothing stands before carriage returns there is no
-//! line, unless a line feed follows.
+//! So each state of a progress bar is a line. Carriage returns without text before them end no line, unless a
+//! line feed follows.
 
-/// The end of a line.
+/// A line break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LineBreak {
-    /// How much of the line comes before it.
+    /// The length of the line before it, in bytes.
     pub(super) length: usize,
-    /// How long it is.
+    /// Its own length, in bytes.
     pub(super) skipped: usize,
     pub(super) is_line_feed: bool,
 }
 
-/// The first line break in what follows the beginning of a line; `None` if there is none, or if it
-/// may go on after the end.
+/// Returns the first line break in `text`, which follows the line's beginning in `begun`; `None` if there is
+/// none, or if it may continue after the end.
 pub(super) fn next(begun: &[u8], text: &[u8]) -> Option<LineBreak> {
     let length = match begun.last() {
         Some(b'\r') => 0,
@@ -34,35 +34,35 @@ pub(super) fn trimmed(line: &[u8]) -> &[u8] {
 /// Finds where lines begin, from the end to the beginning.
 #[derive(Debug)]
 pub(super) struct Backwards {
-    /// Where the byte that was seen last stands, and which one it is.
+    /// The last byte that was seen, and its place.
     seen: Option<(u64, u8)>,
-    /// The carriage returns that were seen last stand before no line feed.
+    /// The last carriage returns that were seen do not precede a line feed.
     is_bare: bool,
 }
 
 impl Backwards {
-    /// Before a place at which a line begins, or the log ends: the break before it begins no other one.
+    /// Starts at a place where a line begins or the log ends: the break before it begins no further line.
     pub(super) fn from_line(place: u64) -> Self {
         Self { seen: Some((place, b'\r')), is_bare: true }
     }
 
-    /// Before any place; this byte stands there.
+    /// Starts at any place, where this byte is.
     pub(super) fn from(place: u64, byte: Option<u8>) -> Self {
         Self { seen: byte.map(|byte| (place, byte)), is_bare: false }
     }
 
-    /// The last byte of `text`, which stands at `place`, after which a line begins.
+    /// Finds the last byte in `text`, which starts at `place`, that ends a line.
     pub(super) fn find(&mut self, place: u64, text: &[u8]) -> Option<usize> {
         memchr::memrchr2_iter(b'\n', b'\r', text)
             .find(|&found| self.is_end(place + found as u64, text[found]))
     }
 
-    /// Whether a line begins after this byte.
+    /// True if a line begins after this byte.
     fn is_end(&mut self, place: u64, byte: u8) -> bool {
         let next = self.seen.filter(|(seen, _)| *seen == place + 1).map(|(_, byte)| byte);
         self.seen = Some((place, byte));
         if byte == b'\n' {
-            // What follows may be nothing but carriage returns.
+            // Only carriage returns may follow.
             let is_end = next != Some(b'\r') || !self.is_bare;
             self.is_bare = false;
             return is_end;
@@ -79,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    /// Where lines begin, and what they are; the unfinished one included.
+    /// Returns the beginnings of lines and the lines; the unfinished one included.
     fn lines(text: &[u8]) -> Vec<(usize, &[u8])> {
         let (mut lines, mut place) = (Vec::new(), 0);
         while let Some(LineBreak { length, skipped, is_line_feed }) = next(b"", &text[place..]) {
@@ -109,7 +109,8 @@ mod tests {
     }
 
     proptest! {
-        /// Backwards, however the text is cut into blocks, lines begin where they do forwards.
+        /// However the text is cut into blocks, searching backwards finds the line beginnings that searching
+        /// forwards finds.
         #[test]
         fn lines_begin_at_the_same_places_in_both_directions(
             text in "[a\r\n]{0,24}", block in 1_usize..8,
@@ -127,7 +128,7 @@ mod tests {
                 end = begin;
             }
             found.reverse();
-            // The first one may begin with the text, which no break says.
+            // A line that begins with the text has no break before it.
             let expected: Vec<usize> = lines(text).iter().map(|(place, _)| *place).filter(|&place| place > 0).collect();
             prop_assert_eq!(found, expected);
         }

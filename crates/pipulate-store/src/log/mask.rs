@@ -1,5 +1,5 @@
-//! Secrets don't show, in any view: as they are, in base64, or escaped as in addresses, forms, JSON,
-//! Python, shells and HTML.
+//! Masking of secrets in every view: plain, in base64, or escaped as in URLs, forms, JSON, Python, shells and
+//! HTML.
 //!
 //! Values shorter than [`SHORTEST`] are not masked.
 
@@ -18,35 +18,35 @@ use super::sanitize::Text;
 use escapes::{KINDS, Kind, Unescaped};
 use prefilter::Prefilter;
 
-/// How many escapes inside each other are taken back: JSON in an address, say.
+/// How many nested levels of escapes are decoded: JSON in a URL, for example.
 const DEPTH: u8 = 2;
-/// The shortest beginning or end of one that is masked where a line was cut.
+/// The shortest beginning or end of a secret that is masked where a line was cut.
 const SHORTEST_PART: usize = 3;
 
-/// About how many ways there are to write a secret, and how many bytes of them are known: what finds them
-/// needs about 25 bytes for each. Of what comes after thousands of secrets only the value itself is known.
+/// About how many spellings a secret has, and how many bytes of all spellings are matched: the automaton
+/// needs about 25 bytes for each. Beyond that, after thousands of secrets, only plain values are matched.
 const FORMS: usize = 12;
 const ENCODED: usize = 1 << 20;
 
-/// Finds the secrets that it was made with.
+/// Finds the secrets that it was built with.
 #[derive(Debug, Clone)]
 pub struct Masker {
     /// `None` without any secret.
     automaton: Option<AhoCorasick>,
     prefilter: Prefilter,
     forms: BTreeSet<String>,
-    /// One of them has a space.
+    /// One of the secrets contains a space.
     has_space: bool,
 }
 
-/// How long most escapes are, at most.
+/// The maximum length of most escapes.
 const ESCAPE: usize = 6;
 
-/// A place in a text that was unescaped, in the original.
+/// Maps a place in an unescaped text to its place in the original.
 type Origin<'a> = &'a dyn Fn(usize) -> usize;
 
 impl Masker {
-    /// Knows these values. Of a value of several lines each line is one, too.
+    /// Masks these values. Each line of a multi-line value is masked, too.
     pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
         let mut forms = BTreeSet::new();
         let mut size = 0;
@@ -65,14 +65,14 @@ impl Masker {
             }
         }
         forms.retain(|form| form.chars().count() >= SHORTEST);
-        // Too much may match, never too little.
+        // May match too much, never too little.
         let build = || AhoCorasick::builder().ascii_case_insensitive(true).build(&forms).ok();
         let prefilter = Prefilter::new(forms.iter().map(String::as_str));
         let has_space = forms.iter().any(|form| form.contains(' '));
         Self { automaton: if forms.is_empty() { None } else { build() }, prefilter, forms, has_space }
     }
 
-    /// Whether there is no secret in a text.
+    /// True if a text contains no secret.
     pub fn finds_nothing(&self, text: &str) -> bool {
         let Some(automaton) = &self.automaton else { return true };
         let is_there = self.prefilter.may_find(text.as_bytes()) && automaton.is_match(text);
@@ -80,7 +80,7 @@ impl Masker {
         !is_there && (!may_be_escaped() || self.ranges(text).is_empty())
     }
 
-    /// Where in a text secrets are: in order, apart from each other.
+    /// Returns the places of secrets in a text: ordered and disjoint.
     pub fn ranges(&self, text: &str) -> Vec<Range<usize>> {
         let Some(automaton) = &self.automaton else { return Vec::new() };
         let mut found = Vec::new();
@@ -93,11 +93,11 @@ impl Masker {
         joined(found)
     }
 
-    /// As [`Masker::ranges`], of a piece of a line: also what may be the end of a secret where its
-    /// line began before it, and the beginning of one where its line goes on.
+    /// Like [`Masker::ranges`], for a piece of a line: also a possible end of a secret if its line began
+    /// before it, and a possible beginning if its line continues.
     pub fn ranges_of_piece(&self, text: &str, piece: Piece) -> Vec<Range<usize>> {
         let mut found = self.ranges(text);
-        // Nearly every line is whole: it is not looked at byte by byte.
+        // Nearly every line is whole and skips this byte-by-byte search.
         if piece.ending != Ending::Complete {
             self.each_reading(text, DEPTH, true, &|place| place, &mut |read, origin| {
                 let begun = self.forms.iter().filter_map(|form| begun(read, form)).max();
@@ -106,7 +106,7 @@ impl Masker {
         }
         if piece.is_rest {
             self.each_reading(text, DEPTH, false, &|place| place, &mut |read, origin| {
-                // It may begin within an escape.
+                // The piece may begin within an escape.
                 for skipped in (0..ESCAPE.min(read.len())).filter(|&place| read.is_char_boundary(place)) {
                     let ended = self.forms.iter().filter_map(|form| ended(&read[skipped..], form)).max();
                     found.extend(ended.map(|length| 0..origin(skipped + length)));
@@ -116,17 +116,17 @@ impl Masker {
         joined(found)
     }
 
-    /// How much of an unfinished line is seen as it will be when the line is finished, in bytes: all but
-    /// what may be the beginning of a secret.
+    /// Returns how many bytes of an unfinished line can be shown as they will be when the line is finished:
+    /// all but a possible beginning of a secret.
     pub fn settled(&self, text: &str) -> usize {
         let piece = Piece { is_rest: false, ending: Ending::Unfinished };
         let last = self.ranges_of_piece(text, piece).pop();
-        // The same range may be longer then.
+        // That range may grow with the rest of the line.
         last.filter(|range| range.end == text.len()).map_or(text.len(), |range| range.start)
     }
 
-    /// Hands out a text as it is, and with its escapes taken back; without what may be the beginning of
-    /// another one at its end, where it `goes_on`.
+    /// Calls back with a text as it is, and with its escapes decoded; without a possible beginning of another
+    /// escape at its end if the text `goes_on`.
     fn each_reading(
         &self,
         text: &str,
@@ -147,7 +147,7 @@ impl Masker {
         }
     }
 
-    /// A text without its secrets.
+    /// Returns a text with its secrets masked.
     pub fn mask<'text>(&self, text: &'text str) -> Cow<'text, str> {
         let ranges = self.ranges(text);
         if ranges.is_empty() {
@@ -161,7 +161,7 @@ impl Masker {
     }
 }
 
-/// How many bytes at the end of a text may be the beginning of a secret.
+/// Returns how many bytes at the end of a text may be the beginning of a secret.
 fn begun(text: &str, secret: &str) -> Option<usize> {
     (SHORTEST_PART..secret.len()).rev().find(|&length| {
         let start = text.len().checked_sub(length).filter(|&start| text.is_char_boundary(start));
@@ -169,7 +169,7 @@ fn begun(text: &str, secret: &str) -> Option<usize> {
     })
 }
 
-/// How many bytes at the beginning of a text may be the end of a secret.
+/// Returns how many bytes at the beginning of a text may be the end of a secret.
 fn ended(text: &str, secret: &str) -> Option<usize> {
     let secret = secret.as_bytes();
     (SHORTEST_PART..secret.len()).rev().find(|&length| {
@@ -178,7 +178,7 @@ fn ended(text: &str, secret: &str) -> Option<usize> {
     })
 }
 
-/// Ranges in order, and apart from each other.
+/// Sorts ranges and joins the overlapping ones.
 fn joined(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
     found.sort_by_key(|range| range.start);
     let mut ranges: Vec<Range<usize>> = Vec::new();
@@ -191,13 +191,13 @@ fn joined(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
     ranges
 }
 
-/// The ways in which a secret may be written.
+/// Adds the spellings of a secret.
 fn add_forms(secret: &str, forms: &mut BTreeSet<String>) {
     forms.insert(secret.to_owned());
-    // As it looks after a log's line was made harmless.
+    // Its form in a sanitized log line.
     forms.insert(Text::of(secret.as_bytes()).plain().to_owned());
     for shift in 0..3 {
-        // Followed by more, and at the end of what was encoded.
+        // In the middle of the encoded text, and at its end.
         for after in [0, 2] {
             let standard = base64_within(secret.as_bytes(), shift, after);
             forms.insert(standard.replace('+', "-").replace('/', "_"));
@@ -206,9 +206,8 @@ fn add_forms(secret: &str, forms: &mut BTreeSet<String>) {
     }
 }
 
-/// The characters that `bytes` alone decide when they stand in a longer base64 text, `shift` bytes
-/// after a multiple of three; with the zero bits that follow the last byte of all, at most `zeros`
-/// pairs of them.
+/// Returns the characters that `bytes` alone determine within a longer base64 text, `shift` bytes after a
+/// multiple of three; with the zero bits that follow the very last byte, at most `zeros` pairs of them.
 fn base64_within(bytes: &[u8], shift: usize, zeros: usize) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let bit = |index: usize| bytes.get(index / 8).map_or(0, |byte| usize::from(byte >> (7 - index % 8) & 1));

@@ -1,9 +1,9 @@
 //! Several logs in one view.
 //!
-//! Each service's lines keep their order. Between services the order is that of the times at which
-//! the lines were captured; one whose time is not known comes right after the line before it, and
-//! so does one that belongs to it (see `block`). A line that is seen only by a later look is
-//! handed out after it, whatever its time.
+//! Each service's lines keep their order. Lines of different services are ordered by capture time; a line
+//! without a known time comes right after its predecessor, and so does one that belongs to its predecessor
+//! (see `block`). A line that is read only by a later look comes after those of earlier ones, whatever its
+//! time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -22,16 +22,16 @@ use crate::error::StoreError;
 pub struct Merged {
     sources: Vec<Source>,
     until: Option<When>,
-    /// Whose line was handed out last.
+    /// The service whose line came last.
     last: Option<usize>,
 }
 
-/// Whether lines of others wait for the end of a block.
+/// How lines of other services wait for the end of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
-    /// Until it is there.
+    /// Until the block is complete.
     Block,
-    /// For nothing that was not seen yet.
+    /// Only for lines that were already read.
     None,
 }
 
@@ -40,14 +40,14 @@ pub enum Patience {
 pub struct Stretch {
     pub service: ServiceName,
     pub start: Start,
-    /// The position of the first line that no longer belongs to it.
+    /// The position of the first line after it.
     pub end: Option<u64>,
 }
 
-/// A line of one of them.
+/// A line of one of the logs.
 #[derive(Debug, Clone, Copy)]
 pub struct MergedLine<'a> {
-    /// Its service's place in the list that was opened.
+    /// The index of its service in the list that was opened.
     pub service: usize,
     /// Without the line break.
     pub bytes: &'a [u8],
@@ -55,32 +55,32 @@ pub struct MergedLine<'a> {
     pub offset: u64,
     pub time: LineTime,
     pub piece: Piece,
-    /// How much of the service's output was thrown away unread right before it, in bytes.
+    /// How much of the service's output was deleted unread right before it, in bytes.
     pub lost: u64,
 }
 
-/// When a service's next line came, and which service it is: the earliest is the greatest.
+/// The capture time of a service's next line, and the service: the earliest is the greatest.
 type Turn = Reverse<(Option<Timestamp>, usize)>;
 
-/// One log, and the line of it that is next.
+/// One log and its next line.
 #[derive(Debug)]
 struct Source {
     reader: LogReader,
     bytes: Vec<u8>,
-    /// `None`: no line is known to be next.
+    /// `None` if no next line was read yet.
     next: Option<Next>,
     block: Block,
-    /// Where to end, whatever its time.
+    /// The position to end at, whatever the time.
     end: Option<u64>,
-    /// The latest time that was known.
+    /// The latest known time so far.
     reached: Option<Timestamp>,
-    /// Up to here, what came too late is left out.
+    /// Lines before this position that came after the requested time are left out.
     left_out_to: u64,
-    /// What comes now is after what was asked for.
+    /// All further lines are after the requested time.
     is_over: bool,
 }
 
-/// What is known of a line.
+/// A line's time and grouping.
 #[derive(Debug, Clone, Copy)]
 struct Next {
     offset: u64,
@@ -92,8 +92,8 @@ struct Next {
 }
 
 impl Merged {
-    /// Opens the logs of these services, each at `start`; lines that are known to have been
-    /// captured after `until` are not handed out.
+    /// Opens the logs of these services, each at `start`; lines with a known capture time after `until` are
+    /// left out.
     ///
     /// # Errors
     /// One of them can't be opened or read.
@@ -110,7 +110,7 @@ impl Merged {
         Ok(merged)
     }
 
-    /// Adds another one's log.
+    /// Adds another service's log.
     ///
     /// # Errors
     /// It can't be opened or read.
@@ -146,32 +146,32 @@ impl Merged {
         Ok(merged)
     }
 
-    /// Where the next line of each service begins, in the order in which they were opened.
+    /// Returns where the next line of each service begins, in the order in which they were opened.
     pub fn positions(&self) -> impl Iterator<Item = u64> {
         let next = |source: &Source| source.next.map_or(source.reader.line_start(), |next| next.offset);
         self.sources.iter().map(next)
     }
 
-    /// Whether it is known which lines of a service came before and after this moment.
+    /// True if the index can divide a service's lines into those before and after this moment.
     pub fn knows(&self, service: usize, when: When) -> bool {
         self.position_of(service, when).is_some()
     }
 
-    /// The position of a service's output before which everything was captured before this moment; `None` if
-    /// that is not known.
+    /// Returns the position in a service's output up to which everything was captured before this moment;
+    /// `None` if unknown.
     pub fn position_of(&self, service: usize, when: When) -> Option<u64> {
         self.sources.get(service)?.reader.position_of(when)
     }
 
-    /// Whether everything that is still to come is after what was asked for.
+    /// True if all further lines are after the requested time.
     pub fn is_over(&self) -> bool {
         !self.sources.is_empty() && self.sources.iter().all(|source| source.is_over)
     }
 
-    /// Hands out every complete line that was seen, until `on_line` fails.
+    /// Calls `on_line` with every complete line that was read, until it fails.
     ///
     /// # Errors
-    /// A log can't be read, or `on_line` said so.
+    /// A log can't be read, or `on_line` failed.
     pub fn read<E: From<StoreError>>(
         &mut self,
         patience: Patience,
@@ -195,8 +195,8 @@ impl Merged {
         Ok(())
     }
 
-    /// Whose line is next: that of the last one for as long as it belongs to the line before it, or
-    /// came no later than those of the others.
+    /// Returns the service of the next line: the last one while its lines belong together, or came no later
+    /// than those of the others.
     fn turn(&self, patience: Patience, others: &mut BinaryHeap<Turn>) -> Option<usize> {
         let Some((last, source)) = self.last.and_then(|last| Some((last, self.sources.get(last)?))) else {
             return others.pop().map(|Reverse((_, service))| service);
@@ -213,21 +213,21 @@ impl Merged {
         others.pop().map(|Reverse((_, service))| service)
     }
 
-    /// Whether lines wait for the end of another one's block.
+    /// True if lines wait for the end of another service's block.
     pub fn is_holding(&self) -> bool {
         self.sources.iter().any(|source| source.next.is_some())
     }
 
-    /// Hands out the unfinished lines at the ends, which stay.
+    /// Calls `on_line` with the unfinished lines at the ends; they are not consumed.
     ///
     /// # Errors
-    /// `on_line` said so.
+    /// `on_line` failed.
     pub fn read_unfinished<E>(
         &mut self,
         mut on_line: impl FnMut(MergedLine) -> Result<(), E>,
     ) -> Result<(), E> {
         for (service, source) in self.sources.iter_mut().enumerate() {
-            // After a line that still waits for its turn.
+            // It comes after a complete line that still waits.
             if source.next.is_some() || source.is_over || source.reader.unfinished().is_none() {
                 continue;
             }
@@ -243,7 +243,7 @@ impl Merged {
         Ok(())
     }
 
-    /// Looks at every log again.
+    /// Looks for new output in every log.
     ///
     /// # Errors
     /// One of them can't be opened or examined.
@@ -273,7 +273,8 @@ impl Source {
         Ok(())
     }
 
-    /// Whether a line that came too late is not the end: the clock was set back after it.
+    /// Returns true if a line after the requested time is not the end, because the clock was set back after
+    /// it.
     fn is_left_out(&mut self, offset: u64, until: Option<When>) -> bool {
         if let Some(When::At(until)) = until
             && self.left_out_to <= offset

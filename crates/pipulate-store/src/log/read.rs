@@ -1,9 +1,8 @@
-//! Reading a log line by line, and going on reading it for as long as it grows.
+//! Reading a log line by line, and following it while it grows.
 //!
-//! Every line is handed out once and in the order in which it was written, over any number of
-//! rotations between two looks. What a rotation has thrown away before it was read is lost, and told
-//! of by its length; what a truncation leaves is read from its beginning. A line is handed out when it
-//! is complete: see `line_break` for what ends one.
+//! Every line is returned once and in the order of writing, over any number of rotations between two looks.
+//! Output that a rotation deleted before it was read is lost, and its length is reported; after a truncation,
+//! the rest is read from its beginning. A line is returned when it is complete: see `line_break`.
 
 mod begin;
 
@@ -21,28 +20,28 @@ use crate::error::StoreError;
 /// Where reading starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// With the oldest line that is kept.
+    /// At the oldest line that is kept.
     Oldest,
-    /// This many lines before the end; an unfinished one counts.
+    /// This many lines before the end; an unfinished line counts.
     Tail(u64),
-    /// This many lines before the end, none of them from before the last start where that is known.
+    /// This many lines before the end, none from before the last start if that is known.
     TailOfRun(u64),
-    /// With the first line that was not captured before this; with the oldest one where it is not
-    /// known which that is.
+    /// At the first line that was not captured before this; at the oldest one if unknown.
     Since(When),
-    /// Exactly here, where an earlier reading ended; with the oldest line that is kept if that
-    /// one is gone, and at the beginning of the current log if it was begun anew.
+    /// Exactly here, where an earlier reading ended; at the oldest kept line if that place is gone, and at
+    /// the beginning of the current log if positions started over.
     At(u64),
-    /// This many lines before the last start, and nothing after it: how the instance before ended.
+    /// This many lines before the last start, and nothing after it: the end of the previous instance's
+    /// output.
     BeforeLastStart(u64),
     /// This many lines before a place where a line begins.
     Before { position: u64, count: u64 },
 }
 
-/// How much is read at a time.
+/// How many bytes are read at a time.
 const BLOCK: usize = 64 * 1024;
 
-/// An unfinished line longer than this is handed out in pieces: memory has an end.
+/// The length at which an unfinished line is returned in pieces, to bound memory, in bytes.
 const LONGEST_LINE: usize = 16 * 1024 * 1024;
 
 /// A place in one service's output.
@@ -51,30 +50,30 @@ pub struct LogReader {
     chain: Chain,
     /// Still to be read, oldest first. The last one is the file that may grow.
     files: VecDeque<OpenFile>,
-    /// Older than every file in `files`: not to be read again, whatever they are called now.
+    /// Older than every file in `files`; must not be read again under any name.
     done: Vec<FileId>,
     pub(super) index: IndexReader,
-    /// What the last file was like when the index was last looked at.
+    /// The last file's identity, length and time of change when the index was last read.
     looked_at: Option<(FileId, u64, i64)>,
     /// Where `line` begins in the service's whole output.
     line_start: u64,
     block: Box<[u8]>,
-    /// What of `block` was read from a file and not yet handed out.
+    /// The part of `block` that was read from a file and not yet returned.
     start: usize,
     end: usize,
     line: Vec<u8>,
     state: LineState,
-    /// What is read next does not continue `line`.
+    /// The next bytes do not continue `line`.
     line_is_cut: bool,
     piece: Piece,
     /// The next piece is the rest of a line.
     rest_follows: bool,
-    /// How much was thrown away before what is read next, in bytes.
+    /// How much was deleted before the next bytes, in bytes.
     lost: u64,
     lost_before: u64,
 }
 
-/// How much of a line was handed out.
+/// How much of a line was returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Piece {
     /// The line began in the piece before.
@@ -82,7 +81,7 @@ pub struct Piece {
     pub ending: Ending,
 }
 
-/// How what was handed out of a line ends.
+/// How the returned part of a line ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Ending {
     /// With the line.
@@ -90,22 +89,22 @@ pub enum Ending {
     Complete,
     /// In the middle of a line that is too long, or whose rest is lost.
     Cut,
-    /// Where its writer has come to.
+    /// At the end of the output so far.
     Unfinished,
 }
 
-/// What `line` holds.
+/// The contents of `line`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LineState {
     /// The beginning of a line; may be empty.
     Unfinished,
     /// The beginning of a line whose end will never come.
     Abandoned,
-    /// What was handed out.
+    /// A line that was returned.
     HandedOut,
 }
 
-/// The services that have a log in this home, in the order of their names.
+/// Returns the services that have a log in this home, ordered by name.
 ///
 /// # Errors
 /// The folder of the logs can't be listed.
@@ -114,7 +113,7 @@ pub fn services(layout: &Layout) -> Result<BTreeSet<ServiceName>, StoreError> {
 }
 
 impl LogReader {
-    /// Opens a service's log. There need not be one yet.
+    /// Opens a service's log, which need not exist yet.
     ///
     /// # Errors
     /// A file of it can't be opened or read.
@@ -145,7 +144,7 @@ impl LogReader {
         Ok(reader)
     }
 
-    /// The next complete line without its line break; `None` at the end of what
+    /// Returns the next complete line without its line break; `None` at the end of the output that
     /// [`LogReader::open`] or the last [`LogReader::look`] saw.
     ///
     /// # Errors
@@ -190,20 +189,19 @@ impl LogReader {
         }
     }
 
-    /// The unfinished line at the end, if there is one. A carriage return at its end may belong to a
-    /// line feed that is still to come.
+    /// Returns the unfinished line at the end, if there is one. A carriage return at its end may belong to a
+    /// line feed that has not been written yet.
     pub fn unfinished(&self) -> Option<&[u8]> {
         let is_one = self.state == LineState::Unfinished && !line_break::trimmed(&self.line).is_empty();
         is_one.then_some(&*self.line)
     }
 
-    /// How much of its line the unfinished line is.
+    /// Says how much of its line the unfinished line is.
     pub fn unfinished_piece(&self) -> Piece {
         Piece { is_rest: self.rest_follows, ending: Ending::Unfinished }
     }
 
-    /// Takes the unfinished line at the end, if there is one. What is added to it later is then
-    /// a line of its own.
+    /// Takes the unfinished line at the end, if there is one. Later bytes then form a new line.
     pub fn take_unfinished(&mut self) -> Option<Vec<u8>> {
         self.unfinished()?;
         self.hand_out(Ending::Unfinished, false);
@@ -214,29 +212,29 @@ impl LogReader {
 
     fn hand_out(&mut self, ending: Ending, rest_follows: bool) {
         self.piece = Piece { is_rest: std::mem::replace(&mut self.rest_follows, rest_follows), ending };
-        // A line whose rest is lost stands before the gap.
+        // A line whose rest is lost precedes the gap.
         let is_before = ending == Ending::Cut && !rest_follows;
         self.lost_before = if is_before { 0 } else { std::mem::take(&mut self.lost) };
     }
 
-    /// How much was thrown away, in bytes and before anybody could read it, right before the line that
-    /// was handed out last; as far as the index tells.
+    /// Returns how many bytes were deleted unread right before the last returned line, according to the
+    /// index.
     pub fn lost_before(&self) -> u64 {
         self.lost_before
     }
 
-    /// How much of its line was handed out last.
+    /// Says how much of its line was last returned.
     pub fn piece(&self) -> Piece {
         self.piece
     }
 
-    /// Where the line that was handed out last begins, in bytes since the first log of the service;
-    /// when there was none, where the next one begins.
+    /// Returns where the last returned line begins, in bytes since the first log of the service; before the
+    /// first one, where the next line begins.
     pub fn line_start(&self) -> u64 {
         self.line_start
     }
 
-    /// When the line that was handed out last was captured.
+    /// Returns when the last returned line was captured.
     pub fn line_time(&mut self) -> LineTime {
         let position = self.position();
         match self.files.front() {
@@ -245,17 +243,16 @@ impl LogReader {
         }
     }
 
-    /// The position before which everything was captured before this moment; `None` if that is
-    /// not known.
+    /// Returns the position up to which everything was captured before this moment; `None` if unknown.
     pub fn position_of(&self, when: When) -> Option<u64> {
         match self.files.is_empty() {
-            // Nothing was captured before anything.
+            // Nothing was captured in an empty log.
             true => Some(0),
             false => self.index.position_of(when, self.files.iter()),
         }
     }
 
-    /// The position of the first line that no longer belongs to what begins like this.
+    /// Returns the position of the first line after a stretch that begins at `start`.
     pub(super) fn end_of(&self, start: Start) -> Option<u64> {
         match start {
             Start::BeforeLastStart(_) => self.position_of(When::LastStart),
@@ -268,7 +265,7 @@ impl LogReader {
         }
     }
 
-    /// Looks whether the log has grown, was rotated, truncated or replaced, or has appeared.
+    /// Detects growth, rotation, truncation, replacement or creation of the log.
     ///
     /// # Errors
     /// A file of it can't be opened or examined.
@@ -294,7 +291,7 @@ impl LogReader {
         Ok(())
     }
 
-    /// What was added to a log after somebody emptied it is new, however long it is by now.
+    /// Treats the content of a log that was truncated as new, whatever its length is by now.
     fn restart_emptied(&mut self) {
         let Some(last) = self.files.back_mut().filter(|last| last.was_emptied) else { return };
         last.was_emptied = false;
@@ -311,13 +308,13 @@ impl LogReader {
         }
     }
 
-    /// What was read so far ends here.
+    /// Returns the position of the next byte to read.
     fn position(&self) -> u64 {
         let unread = (self.end - self.start) as u64;
         self.files.front().map_or(0, |file| file.base.saturating_add(file.offset).saturating_sub(unread))
     }
 
-    /// The current name belongs to another file than the one we know as the last.
+    /// Follows the current name, which now belongs to a newer file than our last one.
     fn follow_rotation(&mut self) -> Result<(), StoreError> {
         let chain = self.chain.open()?;
         let ids: Vec<FileId> = chain.iter().map(|file| file.id).collect();
@@ -329,7 +326,7 @@ impl LogReader {
         let newer: Vec<OpenFile> = match known.and_then(|known| ids.iter().position(|&id| id == known)) {
             Some(place) => chain.into_iter().skip(place + 1).collect(),
             None => {
-                // Ours was deleted, or thrown away by more rotations than files are kept.
+                // Ours was deleted, by hand or by more rotations than files are kept.
                 if let Some(last) = self.files.back_mut() {
                     last.is_severed = true;
                 }
@@ -345,8 +342,8 @@ impl LogReader {
         self.done.contains(&id) || self.files.iter().any(|file| file.id == id)
     }
 
-    /// Reads the next block, or finds that the line has no more to come; false at the end of
-    /// everything known.
+    /// Reads the next block, or detects that the line has no continuation; false at the end of all known
+    /// output.
     fn fill(&mut self) -> Result<bool, StoreError> {
         (self.start, self.end) = (0, 0);
         loop {
@@ -363,7 +360,7 @@ impl LogReader {
                     self.end = count;
                     return Ok(true);
                 }
-                // It was truncated since we looked; the next look sees how far.
+                // It was truncated since the last look; the next look sees how far.
             }
             if is_last {
                 return Ok(false);

@@ -1,25 +1,25 @@
-//! A line of output as text that can't steer a terminal.
+//! Output lines as text that can't control a terminal.
 //!
-//! Only colors are kept, apart from the text, for whoever wants them: cursor movements, titles,
-//! hyperlinks, clipboard writes, bells and whatever else a program may send are dropped.
+//! Only colors are kept, separate from the text: cursor movements, titles, hyperlinks, clipboard writes,
+//! bells and all other controls are dropped.
 
 use std::ops::Range;
 
 use pipulate_core::text::{self, visible_color};
 
-/// What stands where a secret was.
+/// The replacement for a secret.
 pub(super) const MASK: &str = pipulate_core::secret::MASKED;
 
 /// A line's text, and the colors in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Text {
     plain: String,
-    /// Where in `plain` which color begins: the parameters of an SGR sequence.
+    /// The colors' places in `plain`, and their SGR parameters.
     colors: Vec<(usize, String)>,
 }
 
 impl Text {
-    /// Reads a line without its line break. Bytes that are not UTF-8 become replacement characters.
+    /// Parses a line without its line break. Bytes that are not UTF-8 become replacement characters.
     pub fn of(line: &[u8]) -> Self {
         if let Some(plain) = as_harmless(line) {
             return Self { plain: plain.to_owned(), colors: Vec::new() };
@@ -32,7 +32,7 @@ impl Text {
                 '\x1b' => cleaner.escape(&mut rest),
                 '\u{9b}' => cleaner.control_sequence(&mut rest),
                 '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => skip_string(&mut rest),
-                // A line has none within it; a secret may.
+                // Not in a line, but possible in a secret.
                 '\r' | '\u{2028}' | '\u{2029}' => cleaner.push(' '),
                 character if is_harmless(character) => cleaner.push(character),
                 _ => {}
@@ -41,26 +41,25 @@ impl Text {
         cleaner.text
     }
 
-    /// What follows a place, with the colors that hold there.
+    /// Returns the text after a place, with the colors that apply there.
     pub fn after(&self, place: usize) -> Self {
         let colors = self.colors.iter();
         let colors = colors.map(|(begin, parameters)| (begin.saturating_sub(place), parameters.clone()));
         Self { plain: self.plain[place..].to_owned(), colors: colors.collect() }
     }
 
-    /// What comes before a place.
+    /// Returns the text before a place.
     pub fn before(&self, place: usize) -> Self {
         let colors = self.colors.iter().filter(|(begin, _)| *begin <= place).cloned();
         Self { plain: self.plain[..place].to_owned(), colors: colors.collect() }
     }
 
-    /// The text alone.
+    /// Returns the text without colors.
     pub fn plain(&self) -> &str {
         &self.plain
     }
 
-    /// Hands out the text in parts, with `masked` ranges of it (in order, apart from each other)
-    /// replaced.
+    /// Calls back with the parts of the text, `masked` ranges of it (ordered and disjoint) replaced.
     pub fn for_each_part(&self, masked: &[Range<usize>], mut on_part: impl FnMut(Part<'_>)) {
         let mut colors = self.colors.iter().peekable();
         let mut position = 0;
@@ -76,15 +75,15 @@ impl Text {
                 on_part(Part::Text(MASK));
             }
             position = range.end;
-            // A color that begins within a mask begins after it.
+            // A color that begins within a mask is moved after it.
             while let Some((_, parameters)) = colors.next_if(|(place, _)| *place < range.end) {
                 on_part(Part::Color(parameters));
             }
         }
     }
 
-    /// The text with `masked` ranges of it (in order, apart from each other) replaced, and with
-    /// its colors if they are wanted; they then end with the line.
+    /// Returns the text with `masked` ranges of it (ordered and disjoint) replaced, and with its colors if
+    /// requested; they are reset at the end of the line.
     pub fn render(&self, masked: &[Range<usize>], with_colors: bool) -> String {
         let mut output = String::with_capacity(self.plain.len() + 16);
         self.for_each_part(masked, |part| match part {
@@ -99,14 +98,14 @@ impl Text {
     }
 }
 
-/// A line that is harmless as it is and holds no color; most are like that.
+/// Returns a line that is harmless without changes and has no color; most lines are.
 pub fn as_harmless(line: &[u8]) -> Option<&str> {
-    // Without an early end, so that the compiler looks at many bytes at once.
+    // Without an early exit, so that the compiler can vectorize it.
     let is_harmless = line.iter().fold(true, |so_far, &byte| so_far & matches!(byte, b'\t' | b' '..=b'~'));
     is_harmless.then(|| std::str::from_utf8(line).ok()).flatten()
 }
 
-/// A text, or where a color begins.
+/// A text, or the beginning of a color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part<'text> {
     Text(&'text str),
@@ -123,24 +122,24 @@ impl Cleaner {
         self.text.plain.push(character);
     }
 
-    /// What follows an escape character.
+    /// Parses the rest of an escape sequence.
     fn escape(&mut self, rest: &mut std::str::Chars) {
         match rest.next() {
             Some('[') => self.control_sequence(rest),
             Some('P' | 'X' | ']' | '^' | '_') => skip_string(rest),
-            // Intermediate characters, then a final one.
+            // Intermediate characters, then a final one (ECMA-48).
             Some(' '..='/') => drop(rest.find(|character| !(' '..='/').contains(character))),
             Some(_) | None => {}
         }
     }
 
-    /// Parameters, intermediate characters and a final one; kept if it is a color.
+    /// Parses parameters, intermediate characters and a final one; keeps a color.
     fn control_sequence(&mut self, rest: &mut std::str::Chars) {
         let body = rest.as_str();
         let length = body.find(|character| !(' '..='?').contains(&character)).unwrap_or(body.len());
         let parameters = &body[..length];
         *rest = body[length..].chars();
-        // A control character in the middle ends it, and is then itself looked at.
+        // A control character in the middle ends the sequence, and is then parsed itself.
         if !rest.as_str().starts_with(|character| ('@'..='~').contains(&character)) {
             return;
         }
@@ -153,7 +152,7 @@ impl Cleaner {
     }
 }
 
-/// Skips the text of a title, a hyperlink or the like, which a bell or a string terminator ends.
+/// Skips the text of a title, a hyperlink or similar, up to a bell or a string terminator.
 fn skip_string(rest: &mut std::str::Chars) {
     while let Some(character) = rest.next() {
         match character {
@@ -169,7 +168,7 @@ fn skip_string(rest: &mut std::str::Chars) {
     }
 }
 
-/// Controls are not; nor are the marks that reverse the direction of what follows them.
+/// False for control characters, and for the marks that reverse the direction of text.
 fn is_harmless(character: char) -> bool {
     character == '\t' || text::is_harmless(character)
 }

@@ -1,5 +1,5 @@
-//! Which values are secrets in a home: those of its `.env`, of its services' env files and of their own
-//! variables whose key says so or is listed in `[secrets]`, and the tokens of its pages.
+//! The secrets of a home: the values of its `.env`, of its services' env files, of the services' own
+//! variables whose key suggests a secret or is listed in `[secrets]`, and the tokens of its pages.
 
 mod live;
 
@@ -15,14 +15,14 @@ use crate::{files, token};
 
 pub use live::LiveSecrets;
 
-/// What masks a home's secrets, and which of them could not be read: each a sentence.
+/// The masker for a home's secrets, and which of them could not be read: each a sentence.
 #[derive(Debug, Clone)]
 pub struct HomeSecrets {
     pub masker: Masker,
     pub problems: Vec<String>,
 }
 
-/// Reads the secrets of a home. A configuration that can't be used still says where some are.
+/// Reads the secrets of a home. Even an unusable configuration may say where some are.
 pub fn of_home(layout: &Layout, config: Option<&Config>) -> HomeSecrets {
     let sources = match config {
         Some(config) => SecretSources::of(config),
@@ -59,7 +59,7 @@ fn read(layout: &Layout, sources: &SecretSources) -> (Vec<SecretValue>, Vec<Stri
     (secrets, problems)
 }
 
-/// `.env`, and the files that services have in its place.
+/// Returns `.env`, and the env files that services use instead.
 fn env_files(layout: &Layout, sources: &SecretSources) -> BTreeSet<AbsPath> {
     sources.files.iter().map(|file| layout.inside(file)).chain([layout.dotenv()]).collect()
 }

@@ -1,4 +1,4 @@
-//! The time index of a log, `<service>.log.idx`: its form on disk. `writer` writes it, `reader` reads it.
+//! The time index of a log, `<service>.log.idx`: its format on disk. `writer` writes it, `reader` reads it.
 //!
 //! A *position* counts the bytes of a service's output since its first log: unlike an offset in a
 //! file it survives rotation, because the header says at which position each kept log begins. All
@@ -13,8 +13,8 @@
 //!     16  each entry, in order: position and, in its highest byte, the kind; microseconds since 1970
 //! ```
 //!
-//! An entry says that what lies between the entry before and its position was in the log at its
-//! time (`M`), or at some time before it (`B`).
+//! An entry says that the bytes from the previous entry's position to its own were in the log at its time
+//! (`M`), or some time before it (`B`).
 
 mod reader;
 mod writer;
@@ -33,31 +33,31 @@ pub use writer::Mark;
 
 const MAGIC: [u8; 8] = *b"PIPIDX\0\x01";
 const FIXED: u64 = 32;
-/// Bytes of an entry, and of a log in the header.
+/// The size of an entry, and of a log in the header, in bytes.
 pub(crate) const RECORD: u64 = 16;
 /// How many entries are read at once.
 pub(crate) const AT_ONCE: u64 = 256;
-/// More logs than anybody keeps: a header that claims more is damaged.
+/// More logs than any configuration keeps: a header that claims more is damaged.
 const MOST_LOGS: u64 = 1 << 20;
 const NONE: u64 = u64::MAX;
 
-/// Where the position of the last start stands.
+/// The offset of the position of the last start.
 pub(crate) const START_AT: u64 = 8;
-/// Where the position of the last first answer stands.
+/// The offset of the position of the last first answer.
 pub(crate) const READY_AT: u64 = 16;
 
-/// What lies after the last entry was moved last, at the time of the log's last change, if it is
-/// no more than this; more than one drain moves was moved by somebody who kept no index.
+/// The most bytes after the last entry that one drain can have moved; they came at the log's last change.
+/// More than that was moved by a writer without an index.
 pub(crate) const ONE_DRAIN: u64 = 2 << 20;
 
 /// When some bytes were moved to the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct IndexEntry {
-    /// The end of those bytes.
+    /// The position after those bytes.
     pub(crate) position: u64,
     /// In microseconds since 1970.
     pub(crate) time: i64,
-    /// At that time; otherwise, at some time before it.
+    /// At that time; otherwise, some time before it.
     pub(crate) is_exact: bool,
 }
 
@@ -71,7 +71,7 @@ impl IndexEntry {
         bytes
     }
 
-    /// `None` for what no program of ours wrote.
+    /// `None` for bytes that no program of ours wrote.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let position = number(bytes, 0)?;
         let is_exact = match bytes.get(7)? {
@@ -92,7 +92,7 @@ pub(crate) struct Begin {
     pub(crate) position: u64,
 }
 
-/// What stands before the entries.
+/// The header, before the entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) start: Option<u64>,
@@ -110,12 +110,12 @@ impl Header {
         bytes
     }
 
-    /// Its length in bytes.
+    /// Returns its length in bytes.
     fn length(&self) -> u64 {
         FIXED + RECORD * self.logs.len() as u64
     }
 
-    /// `None` when it is damaged or of another version.
+    /// `None` if it is damaged or of another version.
     fn read(file: &File) -> io::Result<Option<Self>> {
         let mut fixed = [0; FIXED as usize];
         if file.metadata()?.len() < FIXED {
@@ -144,21 +144,21 @@ impl Header {
 pub(crate) struct Stored {
     pub(crate) file: File,
     pub(crate) header: Header,
-    /// How many entries there are.
+    /// The number of entries.
     pub(crate) count: u64,
 }
 
-/// What was found in an index's place.
+/// The result of opening an index.
 #[derive(Debug)]
 pub(crate) enum Found {
     Sound(Stored),
-    /// No index of ours, or one that makes no sense.
+    /// Not our index, or an invalid one.
     Damaged,
     Nothing,
 }
 
 impl Stored {
-    /// Opens what is there.
+    /// Opens an existing index.
     pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> Found {
         let file = match files::guarded(options.read(true)).open(path) {
             Ok(file) => file,
@@ -176,18 +176,18 @@ impl Stored {
         }
     }
 
-    /// Looks how many entries there are by now.
+    /// Updates the number of entries.
     pub(crate) fn count_entries(&mut self) {
         let length = self.file.metadata().map_or(0, |meta| meta.len());
         self.count = length.saturating_sub(self.header.length()) / RECORD;
     }
 
-    /// Where an entry stands in the file.
+    /// Returns an entry's offset in the file.
     pub(crate) fn offset_of(&self, entry: u64) -> u64 {
         self.header.length() + RECORD * entry
     }
 
-    /// Up to `most` entries from this one on, as far as they make sense.
+    /// Returns up to `most` entries from this one on, up to the first invalid one.
     pub(crate) fn entries(&self, first: u64, most: u64) -> Vec<IndexEntry> {
         let count = most.min(self.count.saturating_sub(first));
         let mut bytes = vec![0; usize::try_from(RECORD * count).unwrap_or(0)];
@@ -197,7 +197,7 @@ impl Stored {
         }
     }
 
-    /// One entry; `None` when there is none or it makes no sense.
+    /// Returns one entry; `None` if it is missing or invalid.
     pub(crate) fn entry(&self, entry: u64) -> Option<IndexEntry> {
         self.entries(entry, 1).pop()
     }
@@ -206,8 +206,8 @@ impl Stored {
         self.entry(self.count.checked_sub(1)?)
     }
 
-    /// Whether every entry makes sense and none is before the one in front of it: a search among
-    /// others would find anything. Reads all of them.
+    /// Returns true if every entry is valid and none is before its predecessor, as a binary search requires.
+    /// Reads all of them.
     pub(crate) fn is_in_order(&self) -> bool {
         let mut latest = 0;
         let mut follows =
@@ -218,8 +218,8 @@ impl Stored {
         })
     }
 
-    /// The first entry that is not before, by binary search: positions never go back, and times
-    /// only if the clock was set back.
+    /// Returns the first entry that is not before, by binary search: positions never decrease, and times only
+    /// if the clock was set back.
     pub(crate) fn first_not(&self, is_before: impl Fn(IndexEntry) -> bool) -> u64 {
         let (mut low, mut high) = (0, self.count);
         while low < high {

@@ -1,7 +1,7 @@
-//! Waiting until there may be more to read.
+//! Waiting for new log output.
 //!
-//! The kernel says so where it can, and only about what is followed: the index of a log, or the log
-//! of another service, wakes nobody. Where it can't, there is a look now and then.
+//! Uses the kernel's notifications where available, for the followed files only: an index, or another
+//! service's log, wakes no follower. Elsewhere it polls.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -14,10 +14,10 @@ use rustix::io::Errno;
 
 use crate::os::Notifier;
 
-/// How often to look although the kernel reported nothing, where it does not hear everything.
+/// Poll interval where the kernel does not report every write.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// How often to look where the kernel reports nothing at all.
+/// Poll interval without notifications.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Why a wait ended.
@@ -27,11 +27,11 @@ pub enum Wake {
     Lines,
     /// There may be more to read, and the records of services may have changed.
     Records,
-    /// The time is over.
+    /// The timeout has passed.
     TimedOut,
     /// `stop` became readable.
     Stopped,
-    /// Nobody holds the other end of `output` any more.
+    /// The reader of `output` is gone.
     OutputClosed,
 }
 
@@ -42,25 +42,25 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches logs whose folder need not exist yet. Whatever is written after this returned ends
-    /// the next [`Watch::wait`].
+    /// Watches logs whose folder need not exist yet. Any write after this returned ends the next
+    /// [`Watch::wait`].
     pub fn new(layout: &Layout, services: &[ServiceName]) -> Self {
         Self { notifier: Notifier::new(layout, services).ok() }
     }
 
-    /// The same without the kernel's help.
+    /// Watches without notifications.
     #[cfg(test)]
     fn polling() -> Self {
         Self { notifier: None }
     }
 
-    /// Whether the kernel does not help: it can't, or it has no watches left.
+    /// True without notifications: the kernel has none, or no watches are left.
     pub fn is_polling(&self) -> bool {
         self.notifier.is_none()
     }
 
-    /// Waits until there may be more to read, until `stop` is readable (a signal handler's pipe),
-    /// until the reader of `output` is gone (`| head` has seen enough), or for so long.
+    /// Waits for new output, until `stop` is readable (a signal handler's pipe), until the reader of `output`
+    /// is gone (`| head` has seen enough), or until the timeout.
     ///
     /// # Errors
     /// The system could not wait.
@@ -77,7 +77,7 @@ impl Watch {
         let timeout = own.into_iter().chain(most).min().map(timespec);
         let sources = [
             (stop, PollFlags::IN, Wake::Stopped),
-            // Errors and hang-ups are reported unasked.
+            // POLLERR and POLLHUP are always reported.
             (output, PollFlags::empty(), Wake::OutputClosed),
             (self.notifier.as_ref().map(Notifier::as_fd), PollFlags::IN, Wake::Lines),
         ];
@@ -87,7 +87,7 @@ impl Watch {
             .map(|(descriptor, flags, wake)| (PollFd::from_borrowed_fd(descriptor, flags), wake))
             .unzip();
         let woken = match poll(&mut descriptors, timeout.as_ref()) {
-            // A signal came; whoever handles it makes `stop` readable.
+            // A signal came; its handler makes `stop` readable.
             Ok(_) | Err(Errno::INTR) => {
                 descriptors.iter().position(|descriptor| !descriptor.revents().is_empty())
             }
@@ -102,14 +102,13 @@ impl Watch {
         }
     }
 
-    /// Readable when something happened; `None` where the kernel does not tell. Whoever waits for it
-    /// otherwise calls [`Watch::rearm`] then.
+    /// A descriptor that is readable after an event; `None` without notifications. A caller that waits for it
+    /// itself calls [`Watch::rearm`] then.
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.notifier.as_ref().map(Notifier::as_fd)
     }
 
-    /// Forgets what has happened so far, and says what it was. A kernel that can't go on reporting
-    /// is as good as none that does.
+    /// Clears and returns the events so far. If the kernel can't continue reporting, switches to polling.
     pub fn rearm(&mut self) -> Wake {
         match self.notifier.as_mut().map(Notifier::rearm) {
             Some(Ok(true)) => Wake::Records,

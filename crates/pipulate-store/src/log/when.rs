@@ -6,10 +6,10 @@ use pipulate_core::units::parse_duration;
 
 use super::time_index::When;
 
-/// Reads a moment, seen from `now`.
+/// Parses a moment relative to `now`.
 ///
 /// # Errors
-/// A sentence that shows what is understood.
+/// A sentence with examples of valid moments.
 pub fn parse(text: &str, now: &Zoned) -> Result<When, String> {
     seen_from(text.trim(), now).ok_or_else(|| {
         "write \"10m\" or \"2h\" (ago), \"14:02\", \"yesterday\", \"2026-11-22\", \
@@ -18,7 +18,7 @@ pub fn parse(text: &str, now: &Zoned) -> Result<When, String> {
     })
 }
 
-/// A day is the calendar's, and a time without a zone is this machine's.
+/// A day is a calendar day, and a time without a zone is in this machine's zone.
 fn seen_from(text: &str, now: &Zoned) -> Option<When> {
     let local = |time: DateTime| time.to_zoned(now.time_zone().clone()).ok();
     let zoned = match text {
@@ -44,14 +44,14 @@ fn seen_from(text: &str, now: &Zoned) -> Option<When> {
     zoned.map(|zoned| When::At(zoned.timestamp()))
 }
 
-/// `10m`, `2h ago`, `1d`, `1w`: so long before now.
+/// `10m`, `2h ago`, `1d`, `1w`: this long before now.
 fn ago(text: &str, now: &Zoned) -> Option<Zoned> {
     let length = text.strip_suffix("ago").unwrap_or(text).trim();
     let days = |unit: char| length.strip_suffix(unit)?.trim().parse::<i64>().ok().filter(|&days| days >= 0);
     if let Some(days) = days('d').or_else(|| days('w')?.checked_mul(7)) {
         return now.checked_sub(Span::new().try_days(days).ok()?).ok();
     }
-    // A number without a unit could be anything.
+    // A number without a unit is ambiguous.
     if !length.ends_with(|character: char| character.is_ascii_alphabetic()) {
         return None;
     }

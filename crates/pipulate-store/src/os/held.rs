@@ -1,33 +1,34 @@
-//! Moving bytes from a FIFO to a file by read and write, as any system and any file system can.
+//! Moving bytes from a FIFO to a file by read and write, which works on any system and file system.
 //!
-//! A supervisor that is killed loses what it had read and not yet written: at most one buffer.
+//! A killed supervisor loses the bytes in the buffer.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
-/// How much is read at once.
+/// How many bytes are read at once.
 const BUFFER: usize = 64 << 10;
 
 /// The bytes that were read and not yet written.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    /// Empty until it is needed.
+    /// Empty until it is used.
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
 }
 
 impl Held {
-    /// Whether there are any.
+    /// True if there are any.
     pub(super) fn holds_some(&self) -> bool {
         self.start < self.end
     }
 
-    /// Moves up to `most` bytes to this place of the log, which moves on. No bytes: no writers.
+    /// Moves up to `most` bytes to offset `end` of the log, and advances it. Returns 0 if there are no
+    /// writers.
     ///
     /// # Errors
-    /// `WouldBlock` when there is nothing to move for now, or the log can't be written.
+    /// `WouldBlock` if there is nothing to move now; or the log can't be written.
     pub(super) fn transfer(
         &mut self,
         fifo: &File,
@@ -46,16 +47,16 @@ impl Held {
         Ok(moved)
     }
 
-    /// The next bytes, at most so many. They stay.
+    /// Returns the next bytes, at most `most`, without consuming them.
     ///
     /// # Errors
-    /// `WouldBlock` when there are none for now, or the FIFO can't be read.
+    /// `WouldBlock` if there are none now; or the FIFO can't be read.
     pub(super) fn look_ahead(&mut self, fifo: &File, most: usize) -> io::Result<Vec<u8>> {
         let bytes = self.bytes(fifo)?;
         Ok(bytes[..bytes.len().min(most)].to_vec())
     }
 
-    /// Takes up to so many bytes, which then are nowhere but in the answer.
+    /// Removes up to `most` bytes and returns them; they exist nowhere else then.
     ///
     /// # Errors
     /// As [`Held::look_ahead`].
@@ -65,7 +66,7 @@ impl Held {
         Ok(bytes)
     }
 
-    /// What was read and not yet written; if that is nothing, what can be read now.
+    /// Returns the bytes that were read and not yet written, or reads some if there are none.
     fn bytes(&mut self, mut fifo: &File) -> io::Result<&[u8]> {
         if self.buffer.is_empty() {
             self.buffer = vec![0; BUFFER].into();

@@ -1,6 +1,6 @@
-//! What happened to the services, as supervisor.log tells it: starts, ends and saves.
+//! The history of the services in supervisor.log: starts, ends and saves.
 //!
-//! Reads only what was written since the last look. Lines that say something else are passed over.
+//! Reads only the lines written since the last look, and skips all other messages.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::{File, OpenOptions};
@@ -15,7 +15,7 @@ use pipulate_core::service::ServiceName;
 use super::{ENDED, MAX_SIZE, SAVED, STARTED};
 use crate::files;
 
-/// How many are kept; a service that ends every minute makes 2,880 a day.
+/// How many events are kept; a service that ends every minute makes 2,880 a day.
 const MOST: usize = 4_000;
 
 /// Something that happened to a service.
@@ -26,7 +26,7 @@ pub struct ServiceEvent {
     pub kind: EventKind,
 }
 
-/// What happened.
+/// The kind of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventKind {
     Started,
@@ -36,21 +36,21 @@ pub enum EventKind {
         signal: Option<i32>,
         is_asked: bool,
     },
-    /// These files were saved, as a list for people.
+    /// These files were saved, as a list to show.
     Saved(String),
 }
 
-/// All that is known to have happened, oldest first.
+/// All known events, oldest first.
 #[derive(Debug, Default)]
 pub struct History {
     events: VecDeque<ServiceEvent>,
-    /// The file that was read last, and how much of it.
+    /// The last file that was read, and how much of it.
     read: Option<(u64, u64)>,
     stopping: BTreeSet<ServiceName>,
 }
 
 impl History {
-    /// Takes in what was written since. What can't be read is left out.
+    /// Reads the events since the last call. Unreadable files are skipped.
     pub fn refresh(&mut self, layout: &Layout) {
         let Ok((file, inode)) = open(layout.supervisor_log().as_ref()) else { return };
         let begin = match self.read {
@@ -66,12 +66,12 @@ impl History {
         self.read = Some((inode, begin + self.take_in(&file, begin)));
     }
 
-    /// Oldest first.
+    /// Returns the events, oldest first.
     pub fn events(&self) -> impl DoubleEndedIterator<Item = &ServiceEvent> {
         self.events.iter()
     }
 
-    /// Takes in the whole lines from a place on, and returns how long they are.
+    /// Reads the whole lines from a place on, and returns their total length.
     fn take_in(&mut self, file: &File, begin: u64) -> u64 {
         let rest = file.metadata().map_or(0, |meta| meta.len().saturating_sub(begin));
         let mut bytes = vec![0; rest.min(2 * MAX_SIZE) as usize];
@@ -83,12 +83,12 @@ impl History {
         end as u64 + 1
     }
 
-    /// `None` for a line that tells of no event.
+    /// `None` for a line that is not an event.
     fn line(&mut self, line: &str) -> Option<()> {
         let (at, rest) = line.split_once(' ')?;
         let (_level, said) = rest.trim_start().split_once(' ')?;
         let at = at.parse().ok()?;
-        // Names of files may hold anything but a line break.
+        // File names may contain anything but a line break.
         if let Some((files, service)) =
             said.strip_prefix(SAVED).and_then(|saved| saved.rsplit_once(" service="))
         {
@@ -127,7 +127,7 @@ impl History {
     }
 }
 
-/// Opens a log for reading, and says which file it is.
+/// Opens a log for reading, and returns its identity.
 fn open(path: &Path) -> io::Result<(File, u64)> {
     let file = files::guarded(OpenOptions::new().read(true)).open(path)?;
     let meta = file.metadata()?;
@@ -188,7 +188,7 @@ mod tests {
         ];
         assert_eq!(seen, expected);
 
-        // Moved aside, it is still known.
+        // After a rotation it is not read again.
         fs::rename(layout.supervisor_log(), layout.old_supervisor_log()).unwrap();
         fs::write(layout.supervisor_log(), "2026-11-30T23:00:08Z  INFO started service=web pid=44\n")
             .unwrap();

@@ -8,7 +8,7 @@ use super::*;
 
 const FROZEN_V1: &str = include_str!("../../tests/data/record-v1.json");
 const FROZEN_V2: &str = include_str!("../../tests/data/record-v2.json");
-/// A reason that no version knows yet.
+/// A reason that is unknown to this version.
 const TOMORROW: &str = r#"{"code":"from-tomorrow","depth":[1,{"of":"it"}]}"#;
 
 fn record(root: &str) -> Record {

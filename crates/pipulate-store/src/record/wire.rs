@@ -134,7 +134,7 @@ struct NamedWire {
     why: Value,
 }
 
-/// The bytes of a record.
+/// Encodes a record.
 pub(super) fn encode(record: &Record) -> Vec<u8> {
     let wire = RecordWire {
         version: VERSION,
@@ -174,15 +174,15 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
         log_start: record.log_start,
         log_dropped: record.log_dropped,
         log_trouble: record.log_trouble.clone(),
-        // JSON holds no path that is not UTF-8: such a file is checked by nobody, and counts as saved.
+        // JSON holds only UTF-8 paths: other files are not checked, and count as saved.
         saved: record.saved.iter().map(|file| file.to_string_lossy().into_owned()).collect(),
         receipt: record.receipt.as_ref().map(encode_receipt),
     };
-    // The types above hold nothing that JSON can't.
+    // The types above hold only valid JSON values.
     serde_json::to_vec_pretty(&wire).unwrap_or_default()
 }
 
-/// The record in these bytes, or why there is none.
+/// Decodes a record, or says why it can't.
 pub(super) fn decode(bytes: &[u8]) -> Result<Record, FileRefusal> {
     if bytes.is_empty() {
         return Err(FileRefusal::Empty);
@@ -194,7 +194,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Record, FileRefusal> {
     wire.into_record().ok_or(FileRefusal::StrangeValue)
 }
 
-/// Says why these bytes are no record of a version known here; `error`, if they are none of any version.
+/// Says why these bytes are not a record of a known version; `error` if they are of no version.
 fn why_unreadable(bytes: &[u8], error: Option<serde_json::Error>) -> FileRefusal {
     let not_understood = |error: serde_json::Error| FileRefusal::NotUnderstood { error: error.to_string() };
     match serde_json::from_slice(bytes) {
@@ -216,7 +216,7 @@ impl RecordWire {
             },
             supervisor: optional(self.supervisor, decode_identity)?,
             program: self.program.map(PathBuf::from),
-            // What can't be told is nothing that anybody writes down.
+            // `unknown` is never written.
             state: ServiceState::from_word(&self.state).filter(|&state| state != ServiceState::Unknown)?,
             reasons: reason::decode_all(self.reason)?,
             main: optional(self.main, |main| {
@@ -259,7 +259,7 @@ impl RecordWire {
     }
 }
 
-/// `Some(None)` for what is absent, `None` for what is there and wrong.
+/// `Some(None)` for an absent value, `None` for an invalid one.
 fn optional<A, B>(value: Option<A>, decode: impl FnOnce(A) -> Option<B>) -> Option<Option<B>> {
     match value {
         None => Some(None),

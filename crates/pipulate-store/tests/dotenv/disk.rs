@@ -1,4 +1,4 @@
-//! Who may change the file, what becomes of it, and what happens when two do it at once.
+//! Permissions to change the file, its fate after an edit, and concurrent edits.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,4 +1,4 @@
-//! `.env` files on a real disk, and what other programs read in them.
+//! `.env` files on a real disk, and the values that other programs read in them.
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
@@ -9,7 +9,7 @@ use pipulate_core::project::AbsPath;
 use pipulate_core::secret::EnvKey;
 use pipulate_store::dotenv::{EnvFile, SecretValue};
 
-/// A folder with a `.env` in it, or none yet.
+/// A folder with or without a `.env`.
 struct Home {
     dir: tempfile::TempDir,
 }

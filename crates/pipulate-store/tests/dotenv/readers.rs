@@ -1,4 +1,5 @@
-//! The real python-dotenv reads what we read; it, dotenvy and bash read back what we write.
+//! The real python-dotenv reads the values that we read; it, dotenvy and bash read back the values that we
+//! write.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -14,7 +15,7 @@ use serde::Deserialize;
 
 use crate::{Home, key, secret};
 
-/// What people and other programs write, sensible or not.
+/// Lines as people and other programs write them, sensible or not.
 const LINES_OF_PEOPLE: &[&str] = &[
     "A=a b c",
     "A=$HOME",
@@ -55,7 +56,7 @@ const LINES_OF_PEOPLE: &[&str] = &[
     "A:1=b",
 ];
 
-/// What means something to the grammar, to be put together at random.
+/// Pieces that are special in the grammar, to be combined at random.
 const PIECES_OF_TEXTS: &[&str] = &[
     "A",
     "B",
@@ -106,13 +107,13 @@ const PIECES_OF_TEXTS: &[&str] = &[
     "\u{200b}",
 ];
 
-/// The same for values.
+/// Pieces of values, likewise.
 const PIECES_OF_VALUES: &[&str] = &[
     "a", "b c", "'", "\"", "\\", "\\\\", "n", "$", "$HOME", "{", "}", "#", " #", " ", "\n", "\t", "`", "!",
     "=", "ü", "🦙",
 ];
 
-/// For each text: what `load_dotenv` would set, and which lines it complains about.
+/// For each text: the variables that `load_dotenv` would set, and the lines of its warnings.
 const ASK_PYTHON: &str = r#"
 import json, logging, os, sys, tempfile
 from dotenv.main import DotEnv
@@ -147,7 +148,7 @@ fn ask_python(environment: &BTreeMap<&str, &str>, texts: &[String]) -> Vec<Readi
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// A Python that has python-dotenv.
+/// Returns a Python that has python-dotenv.
 fn python() -> PathBuf {
     let prepared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-venv/bin/python");
     let python = std::env::var_os("PIPULATE_TEST_PYTHON").map_or(prepared, PathBuf::from);
@@ -173,7 +174,7 @@ fn our_reading(environment: &BTreeMap<&str, &str>, text: &str) -> Reading {
     Reading { values, broken: document.broken_lines().count() }
 }
 
-/// The same texts in every run that fails: proptest's deterministic generator.
+/// Deterministic samples, so that a failing run can be repeated: proptest's deterministic generator.
 fn samples<S: Strategy>(strategy: &S, count: usize) -> Vec<S::Value> {
     let mut runner = TestRunner::deterministic();
     std::iter::repeat_with(|| strategy.new_tree(&mut runner).unwrap().current()).take(count).collect()
@@ -195,7 +196,7 @@ fn python_reads_every_text_as_we_do() {
     }
 }
 
-/// A value, the text that we wrote for it, and whether we warned.
+/// A value, the text that we wrote for it, and whether there was a warning.
 struct Written {
     value: String,
     text: String,

@@ -1,4 +1,4 @@
-//! Capture where the system refuses what it usually does: each pass moves, drops, or ends.
+//! Capture where the system refuses its usual calls: each pass moves, drops, or ends.
 
 use std::process::{Command, Stdio};
 
@@ -6,7 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::*;
 
-/// Where the mover works, when this very program is started as one.
+/// The mover's folder, set when this very program is started as one.
 const STARVED: &str = "PIPULATE_TEST_STARVED";
 const SMALL: LogLimits = LogLimits { max_size: 8 << 10, keep: 1000 };
 
@@ -47,7 +47,7 @@ fn starved_mover() {
     let writer = File::from(capture.writer().unwrap());
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..limit }).unwrap();
-    // The bound is passed; no helper pipe and no next log can be had.
+    // The bound is passed; neither a helper pipe nor a next log can be opened.
     for number in 0..150 {
         (&writer).write_all(line(number).as_bytes()).unwrap();
         assert_eq!(capture.drain().unwrap(), Drained::Empty);

@@ -11,7 +11,7 @@ use crate::log::read::{LogReader, Start};
 use crate::log::time_index::LineTime;
 use crate::log::watch::Watch;
 
-/// Where the mover works, when this very program is started as one.
+/// The mover's folder, set when this very program is started as one.
 const MOVER: &str = "PIPULATE_TEST_MOVER";
 const MILLION: usize = 1_000_000;
 const KILLED: LogLimits = LogLimits { max_size: 1 << 20, keep: 100 };
@@ -41,7 +41,7 @@ fn line(number: usize) -> String {
 fn a_mover_that_is_killed_again_and_again_costs_no_line_of_a_million() {
     let (_dir, layout, name) = home();
     let mut writer = File::from(Capture::open(&layout, &name, KILLED).unwrap().writer().unwrap());
-    // What is in a pipe that nobody holds any more is gone.
+    // The contents of a pipe are lost when its last holder closes it.
     let held = writer.try_clone().unwrap();
     let writing = thread::spawn(move || {
         let mut text = Vec::new();
@@ -57,7 +57,7 @@ fn a_mover_that_is_killed_again_and_again_costs_no_line_of_a_million() {
     let mut kills = 0;
     while !writing.is_finished() {
         let mut mover = start_mover(&layout);
-        // Moments that no two runs share: after so many more bytes, none included.
+        // Random moments, different in each run: after this many more bytes, or none.
         let mut random = [0; 4];
         getrandom::fill(&mut random).unwrap();
         let enough = moved() + u64::from(u32::from_ne_bytes(random) % 600_000);
@@ -78,7 +78,7 @@ fn a_mover_that_is_killed_again_and_again_costs_no_line_of_a_million() {
     assert!(kills > 10, "{kills}");
 
     let (lost, torn) = lost_and_torn(&layout, &name);
-    // With each kill the portable way may lose what it had read, and tear a line.
+    // With each kill the portable mover may lose the bytes in its buffer, and tear a line.
     let (most_lost, most_torn) = match cfg!(feature = "portable") {
         true => (kills * ((64 << 10) + 64), kills),
         false => (0, 0),
@@ -87,8 +87,8 @@ fn a_mover_that_is_killed_again_and_again_costs_no_line_of_a_million() {
     assert!(torn <= most_torn, "{torn} lines torn in {kills} kills");
 }
 
-/// How many bytes of the million lines are not there, and how many lines are not whole. Those that are
-/// there stand in order, and so do their times.
+/// Counts the missing bytes of the million lines, and the torn lines. The others are in order, and so are
+/// their times.
 fn lost_and_torn(layout: &Layout, name: &ServiceName) -> (usize, usize) {
     let mut reader = LogReader::open(layout, name, Start::Oldest).unwrap();
     let (mut next, mut torn, mut lost) = (0, 0, 0);
@@ -112,7 +112,7 @@ fn lost_and_torn(layout: &Layout, name: &ServiceName) -> (usize, usize) {
     (lost, torn)
 }
 
-/// How much all that is kept takes, without its index.
+/// Returns the length of all kept logs, without their index.
 fn kept_length(layout: &Layout, name: &ServiceName, keep: u32) -> u64 {
     let paths = (1..=keep).map(|number| layout.old_log(name, number)).chain([layout.log(name)]);
     paths.filter_map(|path| std::fs::metadata(path).ok()).map(|meta| meta.len()).sum()
@@ -121,7 +121,7 @@ fn kept_length(layout: &Layout, name: &ServiceName, keep: u32) -> u64 {
 #[test]
 fn a_follower_sees_every_line_once_and_in_order_through_a_storm_of_rotations() {
     const LINES: usize = 20_000;
-    /// So far the writer runs ahead: about as much as a third of what is kept.
+    /// How many lines the writer runs ahead: about a third of the kept ones.
     const AHEAD: usize = 1_000;
     let (_dir, layout, name) = home();
     let limits = LogLimits { max_size: 1024, keep: 80 };

@@ -37,7 +37,7 @@ fn an_edit_changes_its_own_value_and_nothing_else() {
 fn a_new_value_gets_a_line_of_its_own() {
     assert_eq!(set("", "A", "1"), "A='1'\n");
     assert_eq!(set("\u{feff}", "A", "1"), "\u{feff}A='1'\n");
-    // Only one is a mark; a second one is a line of its own.
+    // Only the first is a byte order mark; a second one is a line of its own.
     assert_eq!(set("\u{feff}\u{feff}", "A", "1"), "\u{feff}\u{feff}\nA='1'\n");
     assert_eq!(set("B=2", "A", "1"), "B=2\nA='1'\n");
     assert_eq!(set("B=2\n\n", "A", "1"), "B=2\n\nA='1'\n");
@@ -63,7 +63,7 @@ fn a_line_with_an_open_quote_is_not_allowed_to_swallow_an_edit() {
     assert_eq!(refusal, Refusal::OpenQuote { line: 3 });
     assert_eq!(document.with(&key("C"), &SecretValue::new("x")).unwrap_err(), refusal);
     assert!(document.with(&key("A"), &SecretValue::new("x")).is_ok());
-    // Another kind of quote closes nothing.
+    // A quote of the other kind closes nothing.
     assert_eq!(set("B=\"open\n", "D", "x"), "B=\"open\nD='x'\n");
 }
 
@@ -92,7 +92,7 @@ fn nothing_shows_a_value() {
     assert_eq!(format!("{document:?}"), "Document { keys: [\"A\"], .. }");
 }
 
-/// Texts made of what means something to the grammar.
+/// Random texts made of characters that are special in the grammar.
 fn nasty(most: usize) -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "A", "B", "export", "export ", "=", " ", "\t", "\n", "\r\n", "\r", "#", " #", "'", "\"", "\\",
@@ -127,7 +127,7 @@ proptest! {
                 prop_assert!(document.keys().iter().all(|key| again.keys().contains(key)));
                 match again.without("A") {
                     Ok(without) => prop_assert!(!Document::parse(without.unwrap()).keys().contains(&"A")),
-                    // What would then stand first begins with a mark that only counts there.
+                    // The new first line would begin with a byte order mark, which only counts there.
                     Err(_) => prop_assert!(again.text.contains('\u{feff}'), "{:?}", again.text),
                 }
             }

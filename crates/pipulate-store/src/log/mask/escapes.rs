@@ -1,7 +1,7 @@
-//! Escapes, taken back: a secret may be written URL-encoded, in JSON, as Python's `repr`, for a shell, or
-//! in HTML, and each of these leaves other characters as they are from one program to the next.
+//! Decoding of escapes: a secret may be URL-encoded, in JSON, in Python's `repr`, in a shell's quotes, or in
+//! HTML, and each program leaves other characters unescaped.
 //!
-//! So it is the text that is decoded and not the secret that is encoded in every way.
+//! So the text is decoded, rather than the secret encoded in every way.
 
 /// A way of escaping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,31 +18,30 @@ pub(super) enum Kind {
 
 pub(super) const KINDS: [Kind; 4] = [Kind::Percent, Kind::Form, Kind::Backslash, Kind::Html];
 
-/// A text without escapes of one kind.
+/// A text with the escapes of one kind decoded.
 #[derive(Debug)]
 pub(super) struct Unescaped {
     pub(super) text: String,
-    /// Pairs of a place in `text` and the one in the original that it comes from; between two of them
-    /// both go on alike.
+    /// Pairs of a place in `text` and its place in the original; between two pairs both advance alike.
     places: Vec<(usize, usize)>,
-    /// Where in `text` what may be the beginning of another escape stands, at the very end.
+    /// The place in `text` of a possible beginning of another escape at its very end.
     pub(super) open: Option<usize>,
 }
 
-/// What stands at a place.
+/// The next element of the text.
 enum Step {
-    /// An escape of so many bytes.
+    /// An escape, and its length in bytes.
     Char(char, usize),
-    /// One that stands for a byte, not for a character.
+    /// An escape that encodes a byte, not a character, and its length.
     Byte(u8, usize),
-    /// Nothing of the kind.
+    /// No escape.
     Literal,
-    /// The text ends before it is clear.
+    /// The text ends before this is decided.
     Open,
 }
 
-/// Whether there may be an escape in a text; `+` is one only where a secret has a space. Nearly every
-/// line is only looked at for this, and `&` and `%` stand in many that hold none.
+/// Returns true if a text may contain an escape; `+` is one only if a secret contains a space. Nearly every
+/// line needs only this check, and `&` and `%` are common in lines without escapes.
 pub(super) fn may_hold_some(text: &str, with_spaces: bool) -> bool {
     let bytes = text.as_bytes();
     let is_one = |place: usize| {
@@ -58,7 +57,7 @@ pub(super) fn may_hold_some(text: &str, with_spaces: bool) -> bool {
 }
 
 impl Unescaped {
-    /// Takes the escapes of a kind back; `None` if there are none.
+    /// Decodes the escapes of one kind; `None` if there are none.
     pub(super) fn of(text: &str, kind: Kind) -> Option<Self> {
         let mut decoded = Self { text: String::new(), places: vec![(0, 0)], open: None };
         let (mut done, mut place, mut has_plus) = (0, 0, false);
@@ -95,7 +94,7 @@ impl Unescaped {
         (is_of_use && (decoded.places.len() > 1 || decoded.open.is_some())).then_some(decoded)
     }
 
-    /// The place in the original.
+    /// Returns the place in the original.
     pub(super) fn original(&self, place: usize) -> usize {
         let next = self.places.partition_point(|(known, _)| *known <= place);
         self.places.get(next.wrapping_sub(1)).map_or(place, |(known, original)| original + (place - known))
@@ -106,8 +105,8 @@ impl Unescaped {
         self.text.push(character);
     }
 
-    /// Pushes the bytes that begin at a place, as UTF-8 or, where they are none, as Latin-1; answers with
-    /// the place after them.
+    /// Pushes the bytes that begin at a place, as UTF-8 or, if invalid, as Latin-1; returns the place after
+    /// them.
     fn push_bytes(&mut self, text: &str, kind: Kind, mut place: usize) -> usize {
         let (mut bytes, mut begins) = (Vec::new(), Vec::new());
         while let Step::Byte(byte, length) = kind.step(&text[place..]) {
@@ -165,7 +164,7 @@ fn byte(value: u32, length: usize) -> Step {
     u8::try_from(value).map_or(Step::Literal, |value| Step::Byte(value, length))
 }
 
-/// So many hexadecimal digits.
+/// Parses this many hexadecimal digits.
 fn hex(text: &str, digits: usize) -> Result<u32, Step> {
     let there = text.bytes().take(digits).take_while(u8::is_ascii_hexdigit).count();
     match there == digits {
@@ -207,7 +206,7 @@ fn backslash(text: &str) -> Step {
     }
 }
 
-/// The second half of a character that JSON writes as two.
+/// Parses the second half of a JSON surrogate pair.
 fn surrogate(high: u32, rest: &str) -> Step {
     let Some(digits) = rest.strip_prefix("\\u") else {
         return if "\\u".starts_with(rest) { Step::Open } else { Step::Literal };
@@ -221,7 +220,7 @@ fn surrogate(high: u32, rest: &str) -> Step {
 }
 
 fn html(text: &str) -> Step {
-    /// No reference that is looked for is longer.
+    /// The longest HTML reference that is decoded, in bytes.
     const LONGEST: usize = 10;
     let Some(end) = text.bytes().take(LONGEST).position(|byte| byte == b';') else {
         let is_one = text[1..].bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'#');
@@ -283,7 +282,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever stands there: each character's place is one in the original, in order.
+        /// For any text, the places map to increasing places in the original.
         #[test]
         fn places_are_those_of_the_original(text in "([%\\\\&;#+ux{}a-f0-9]|\\\\u00fc|%c3%bc|&amp;|ü){0,40}") {
             for kind in KINDS {

@@ -1,21 +1,22 @@
-//! A quick look at a text that finds no secret for certain, or says that a slower one is needed.
+//! A quick check that proves the absence of secrets in a text, or else asks for the slow search.
 //!
-//! Of every secret's first characters it knows each group of three. Wherever a secret stands, one
-//! of those groups begins at a multiple of four.
+//! It holds every trigram of the secrets' first characters. Wherever a secret is in a text, one of those
+//! trigrams begins at a multiple of four.
 
 use pipulate_core::secret::SHORTEST;
 
-/// How many bytes are looked at together.
+/// The length of a group, in bytes.
 const GROUP: usize = 3;
-/// How far apart; a secret's beginning is long enough to hold a group whichever it begins with.
+/// The distance of the groups that are checked; a secret's beginning is long enough to contain one of them at
+/// any alignment.
 const STRIDE: usize = SHORTEST - GROUP + 1;
 
-/// The groups that secrets begin with, as bits: one for each hash of 16 bits.
+/// A bit set of the hashes (16 bits) of the groups that secrets begin with.
 #[derive(Debug, Clone)]
 pub(super) struct Prefilter(Box<[u64]>);
 
 impl Prefilter {
-    /// Knows texts of at least [`SHORTEST`] bytes.
+    /// Builds the filter for texts of at least [`SHORTEST`] bytes.
     pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut bits = vec![0; (1 << 16) / 64];
         for secret in secrets {
@@ -27,7 +28,7 @@ impl Prefilter {
         Self(bits.into())
     }
 
-    /// Whether a secret may be in a text, in whatever case its letters are.
+    /// True if a text may contain a secret, ignoring case.
     pub(super) fn may_find(&self, text: &[u8]) -> bool {
         let is_known = |group: &[u8]| {
             let hash = hash(group[0], group[1], group[2]);
@@ -39,7 +40,7 @@ impl Prefilter {
     }
 }
 
-/// Letters of either case are alike.
+/// Ignores the case of letters.
 fn hash(first: u8, second: u8, third: u8) -> usize {
     let folded = u32::from_le_bytes([first, second, third, 0]) | 0x0020_2020;
     (folded.wrapping_mul(0x9e37_79b1) >> 16) as usize

@@ -15,7 +15,7 @@ fn a_secret_is_masked_as_it_is_and_encoded() {
     }
 }
 
-/// What Python 3.13 makes of it, and its siblings.
+/// The spellings of Python 3.13 and of similar encoders.
 #[test]
 fn a_secret_is_masked_however_it_was_escaped() {
     let masker = Masker::new([r#"pä ss+w~d/"1"\x'&<2>"#]);
@@ -45,7 +45,7 @@ fn a_secret_is_masked_however_it_was_escaped() {
         "pä ss+w~d/&quot;1&quot;\\x&#x27;&amp;&lt;2&gt;",
         "pä ss+w~d/&#34;1&#34;\\x&#39;&amp;&lt;2&gt;",
         "p&#228; ss+w~d/&#34;1&#34;&#92;x&#39;&#38;&#60;2&#62;",
-        // JSON in JSON, JSON in HTML, and what was encoded twice.
+        // JSON in JSON, JSON in HTML, and doubly encoded.
         r#"p\\u00e4 ss+w~d/\\\"1\\\"\\\\x'&<2>"#,
         "p\\u00e4 ss+w~d/\\&quot;1\\&quot;\\\\x&#x27;&amp;&lt;2&gt;",
         "p%25C3%25A4%2520ss%252Bw~d%252F%25221%2522%255Cx%2527%2526%253C2%253E",
@@ -146,7 +146,7 @@ fn nothing_of_a_secret_is_left_where_base64_ends_with_it() {
     }
 }
 
-/// A second, plain encoder: the test's own.
+/// The test's own simple encoder.
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut encoded = String::new();
@@ -162,7 +162,7 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 proptest! {
-    /// Wherever a line with a secret in it is cut, no three characters of it are seen on both sides.
+    /// Wherever a line with a secret is cut, no three characters of the secret show on both sides.
     #[test]
     fn a_secret_that_was_cut_shows_on_neither_side(secret in "[a-zA-Z0-9+/_%ü-]{6,16}", cut in 1_usize..16) {
         prop_assume!(secret.is_char_boundary(cut) && cut < secret.len());

@@ -20,7 +20,7 @@ impl Home {
         Self { _directory: directory, layout }
     }
 
-    /// Adds to a log what came at these times, in milliseconds since 1970.
+    /// Appends output with these capture times, in milliseconds since 1970.
     fn append(&self, service: &str, moves: &[(i64, &str)]) {
         let service = ServiceName::parse(service).unwrap();
         let open = |path: AbsPath| fs::OpenOptions::new().create(true).append(true).open(path).unwrap();

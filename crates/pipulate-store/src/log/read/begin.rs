@@ -1,4 +1,4 @@
-//! Where reading begins: the file and the place in it.
+//! The start of reading: the file and the place in it.
 
 use super::{LogReader, Start};
 use crate::error::StoreError;
@@ -6,7 +6,7 @@ use crate::log::find::{line_start, tail_start};
 use crate::log::time_index::When;
 
 impl LogReader {
-    /// Leaves out what lies before the start, and notes how much of what follows it is gone.
+    /// Skips everything before the start, and notes how much of the output after it is gone.
     pub(super) fn skip_to_start(&mut self, start: Start) -> Result<(), StoreError> {
         match start {
             Start::Oldest => {}
@@ -25,7 +25,7 @@ impl LogReader {
                 }
             }
             Start::At(position) => {
-                // Whoever was nowhere yet has lost nothing.
+                // A reader that starts at 0 has lost nothing.
                 let oldest = self.files.front().filter(|_| position > 0).map_or(0, |oldest| oldest.base);
                 self.lost = oldest.saturating_sub(position);
                 let (file, offset) = self.place_of(position);
@@ -54,7 +54,7 @@ impl LogReader {
         Ok(())
     }
 
-    /// The line that a position lies in, or before which it stands, is the next one.
+    /// Skips to the line that contains a position or begins there.
     fn skip_to_line_at(&mut self, position: u64) -> Result<(), StoreError> {
         let index = self.files.partition_point(|file| file.base <= position).saturating_sub(1);
         let Some(file) = self.files.get(index) else { return Ok(()) };
@@ -63,7 +63,7 @@ impl LogReader {
         Ok(())
     }
 
-    /// Which file a position lies in, and where in it.
+    /// Returns the file that contains a position, and the offset in it.
     fn place_of(&self, position: u64) -> (usize, u64) {
         let index = self.files.partition_point(|file| file.base <= position).saturating_sub(1);
         let offset = self.files.get(index).map_or(0, |file| position.saturating_sub(file.base));
@@ -115,7 +115,7 @@ mod tests {
         let kept = oldest.line_start();
         assert!(kept > 4 << 10, "{kept}");
 
-        // It still holds the file that it was reading.
+        // It still has its old file open.
         follower.look().unwrap();
         let mut end = gone_by_then;
         while let Some(length) = follower.next_line().unwrap().map(<[u8]>::len)

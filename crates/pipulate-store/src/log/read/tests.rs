@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A log as its writer sees it, and what a reader should have got of it.
+/// A log as its writer sees it, and the lines that a reader should get from it.
 struct Writer {
     _directory: tempfile::TempDir,
     layout: Layout,
@@ -28,8 +28,8 @@ impl Writer {
         file.write_all(text.as_bytes()).unwrap();
     }
 
-    /// As the supervisors do it: the older ones move on, the current one gets a second name, and
-    /// a new file takes the first one over.
+    /// Rotates as supervisors do: the older files move on, the current one gets a second name, and a new file
+    /// takes over the first.
     fn rotate(&self) {
         let current = self.layout.log(&self.service);
         if !current.exists() {
@@ -264,7 +264,7 @@ fn what_is_no_file_is_refused() {
     fs::create_dir(&log).unwrap();
     refused();
     fs::remove_dir(&log).unwrap();
-    // Nor is it waited for until somebody writes to it.
+    // And reading does not block until something opens it for writing.
     nix::unistd::mkfifo(&*log, nix::sys::stat::Mode::S_IRWXU).unwrap();
     refused();
     fs::remove_file(&log).unwrap();
@@ -284,7 +284,7 @@ fn services_are_found_by_their_logs() {
     assert_eq!(found.iter().map(ServiceName::as_str).collect::<Vec<_>>(), ["b", "web"]);
 }
 
-/// What may happen to a log between two reads.
+/// Events that may happen to a log between two reads.
 #[derive(Debug, Clone)]
 enum Event {
     Append(String),

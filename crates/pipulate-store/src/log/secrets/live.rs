@@ -1,4 +1,4 @@
-//! The secrets of a home for a view that stays open: they may change while it does.
+//! The secrets of a home for a view that stays open while they change.
 
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -12,19 +12,19 @@ use crate::dotenv::SecretValue;
 use crate::files::{self, FileState};
 use crate::log::mask::Masker;
 
-/// A file that was changed less long ago may be changed again without looking any different: some file
-/// systems count time in steps of two seconds.
+/// A file that changed more recently may change again without different metadata: some file systems have
+/// timestamps of two seconds.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
-/// The secrets of a home as they are at each moment, and as they were since this was made: lines that
-/// were printed before a change hold the old ones.
+/// The current secrets of a home, and all earlier ones since this was made: lines printed before a change
+/// contain the old ones.
 #[derive(Debug)]
 pub struct LiveSecrets {
     layout: Layout,
     sources: SecretSources,
-    /// The files that secrets come from, and what they were like before they were read.
+    /// The files that contain secrets, and their metadata before they were read.
     files: Vec<(AbsPath, Option<FileState>)>,
-    /// None of them may have changed unseen.
+    /// None of the files may have changed undetected.
     is_settled: bool,
     known: Vec<SecretValue>,
     masker: Masker,
@@ -32,7 +32,7 @@ pub struct LiveSecrets {
     untold: Vec<String>,
 }
 
-/// The state of a file and when it was last written to; `None` if there is no such file.
+/// Returns a file's state and its last write; `None` if it does not exist.
 fn look_at(path: &AbsPath) -> Option<(FileState, SystemTime)> {
     let meta = fs::metadata(path).ok()?;
     Some((FileState::of(&meta), meta.modified().unwrap_or(SystemTime::UNIX_EPOCH)))
@@ -55,8 +55,8 @@ impl LiveSecrets {
         secrets
     }
 
-    /// Reads again what changed; whether other secrets are masked than before. Call it after the lines
-    /// that are to be masked were seen: what they hold was a secret by then.
+    /// Reads changed files again; returns true if the masked secrets changed. Call it after reading the lines
+    /// to mask: their secrets existed by then.
     pub fn refresh(&mut self) -> bool {
         let is_unchanged =
             self.files.iter().all(|(path, before)| look_at(path).map(|(now, _)| now) == *before);
@@ -81,17 +81,17 @@ impl LiveSecrets {
         has_changed
     }
 
-    /// What masks them.
+    /// Returns the masker.
     pub fn masker(&self) -> &Masker {
         &self.masker
     }
 
-    /// Which could not be read, each once: sentences.
+    /// Returns which could not be read, each once: sentences.
     pub fn take_problems(&mut self) -> Vec<String> {
         std::mem::take(&mut self.untold)
     }
 
-    /// What can't be used, or is being replaced, takes no secret away.
+    /// An unusable configuration, or one that is being replaced, removes no secret.
     fn read_config(&mut self) {
         let Ok(text) = files::read_foreign_text(self.layout.config().as_ref()) else { return };
         match Config::parse(&text) {
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(seen("first-value"), "first-value");
         fs::write(layout.dotenv(), "A_KEY=first-value\nDATABASE=postgres\n").unwrap();
         assert_eq!(seen("first-value postgres"), "**** postgres");
-        // As long as before, in the same file, and at the same moment.
+        // The length, file and timestamp are unchanged.
         fs::write(layout.dotenv(), "A_KEY=other-value\nDATABASE=postgres\n").unwrap();
         assert_eq!(seen("first-value other-value"), "**** ****");
         fs::write(layout.config(), "[secrets]\nrequired = [\"DATABASE\"]\n").unwrap();
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(seen("in-another in-config"), "**** ****");
         fs::write(layout.inside("more.env"), "MY_PASSWORD=and-changed\n").unwrap();
         assert_eq!(seen("in-another and-changed"), "**** ****");
-        // One that is broken for now tells of no secret less.
+        // A temporarily broken file removes no secret.
         fs::write(layout.config(), "[services.server").unwrap();
         fs::write(layout.inside("more.env"), "MY_PASSWORD=twice-changed\n").unwrap();
         assert_eq!(seen("twice-changed postgres in-config"), "**** **** ****");

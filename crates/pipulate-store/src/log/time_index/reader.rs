@@ -1,9 +1,9 @@
-//! The reading side of the time index: when a line was captured, and what came after a time.
+//! The reading side of the time index: when a line was captured, and the output after a time.
 //!
-//! A line's time is that of the move that completed it: of the first entry at or after its end,
-//! which is at most 10 ms after the move. What comes after the last entry was moved last, when the
-//! log was last changed (the writer is between log and index, or was killed there). Everything
-//! else has no known time, but one that it can't be later than.
+//! A line's time is that of the move that completed it: of the first entry at or after its end, which is at
+//! most 10 ms after the move. Bytes after the last entry were moved last, when the log was last changed (the
+//! writer is between log and index, or was killed there). All other times are unknown but have an upper
+//! bound.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::MetadataExt as _;
@@ -19,9 +19,9 @@ use crate::log::chain::OpenFile;
 /// When a line was captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LineTime {
-    /// Then, to 10 ms.
+    /// At this time, to 10 ms.
     Known(Timestamp),
-    /// At some time before.
+    /// Some time before.
     NotAfter(Timestamp),
 }
 
@@ -29,9 +29,9 @@ pub enum LineTime {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     At(Timestamp),
-    /// When it was last started.
+    /// Its last start.
     LastStart,
-    /// When it first answered after a start, the last time that it did.
+    /// Its first answer after a start, the most recent one.
     LastReady,
 }
 
@@ -42,17 +42,17 @@ pub(in crate::log) struct IndexReader {
     stored: Option<Stored>,
     inode: u64,
     last: Option<IndexEntry>,
-    /// Entries that follow each other, and the position of the one before them.
+    /// Consecutive entries, and the position of the one before them.
     block: Vec<IndexEntry>,
     floor: u64,
-    /// The last answer, and the positions after and up to which it is the answer.
+    /// The last result, and the range of positions for which it holds.
     answer: Option<(u64, u64, LineTime)>,
-    /// Where the current log begins, if it is shorter than it was: what the entries tell of is gone.
+    /// The beginning of the current log if it was truncated: the entries' bytes are gone.
     truncated: Option<u64>,
 }
 
 impl IndexReader {
-    /// Opens the index of these logs, if there is a sound one, and tells them where they begin.
+    /// Opens the index of these logs, if there is a valid one, and sets their positions.
     pub(in crate::log) fn open(layout: &Layout, service: &ServiceName, logs: &mut [OpenFile]) -> Self {
         let path = layout.log_index(service);
         let mut index = Self {
@@ -70,7 +70,7 @@ impl IndexReader {
         index
     }
 
-    /// Looks at the index again: it grows, and a rotation replaces it.
+    /// Refreshes the index: it grows, and a rotation replaces it.
     pub(in crate::log) fn refresh(&mut self) {
         let inode = fs::symlink_metadata(&self.path).map_or(0, |meta| meta.ino());
         if inode != self.inode || self.stored.is_none() {
@@ -87,9 +87,9 @@ impl IndexReader {
         self.last = self.stored.as_ref().and_then(Stored::last);
     }
 
-    /// Tells logs where they begin: those that the index names, and from them the others; one that was
-    /// thrown away meanwhile knows it. An index that names none of them is that of others, of which
-    /// these may be copies.
+    /// Sets the positions of logs: of those that the index names, and from them of the others; a log that was
+    /// deleted meanwhile has its position already. An index that names none of them belongs to other logs, of
+    /// which these may be copies.
     pub(in crate::log) fn place(&mut self, logs: &mut [OpenFile]) {
         let begins = self.stored.as_ref().map(|stored| stored.header.logs.as_slice()).unwrap_or_default();
         let named = |log: &OpenFile| {
@@ -115,14 +115,14 @@ impl IndexReader {
         }
     }
 
-    /// How much of a log was there already when it was emptied; nobody knows when that came.
+    /// Returns how much of a log was left when it was truncated; the time of those bytes is unknown.
     pub(in crate::log) fn kept_of(&mut self, log: &OpenFile) -> u64 {
         let first = self.entry_at(log.base.saturating_add(1)).filter(|(_, entry)| !entry.is_exact);
         first.map_or(0, |(_, entry)| entry.position.saturating_sub(log.base))
     }
 
-    /// Looks whether somebody shortened the current log. A log that grew since its length was
-    /// noted did not shrink: its length is looked at after the last entry was.
+    /// Detects a truncation of the current log. A log that grew since its length was noted did not shrink:
+    /// its length is read after the last entry.
     pub(in crate::log) fn compare(&mut self, current: &OpenFile) {
         let begin = self.stored.as_ref().and_then(|stored| stored.header.logs.last());
         let is_current = begin.is_some_and(|begin| begin.file == current.file_number);
@@ -131,7 +131,7 @@ impl IndexReader {
         self.truncated = (is_current && is_shorter()).then_some(current.base);
     }
 
-    /// When the line was captured that ends at this position of this log.
+    /// Returns when the line that ends at this position of this log was captured.
     pub(in crate::log) fn time_of(&mut self, position: u64, log: &OpenFile) -> LineTime {
         let changed = timestamp(log.changed);
         let Some(indexed) = self.indexed() else { return LineTime::NotAfter(changed) };
@@ -157,8 +157,8 @@ impl IndexReader {
         time
     }
 
-    /// Up to where the index knows times: its last entry, or where the current log begins as long as there is
-    /// none. A log's first bytes can be read before their entry is written.
+    /// Returns the end of the indexed part: the last entry, or the beginning of the current log before its
+    /// first entry. A log's first bytes can be read before their entry is written.
     fn indexed(&self) -> Option<u64> {
         let begin = || self.stored.as_ref()?.header.logs.last().map(|begin| begin.position);
         self.last.map(|last| last.position).or_else(begin)
@@ -168,7 +168,7 @@ impl IndexReader {
         self.truncated.is_some_and(|base| log.base >= base)
     }
 
-    /// The first entry at or after a position, and the position of the one before it.
+    /// Returns the first entry at or after a position, and the position of the one before it.
     fn entry_at(&mut self, position: u64) -> Option<(u64, IndexEntry)> {
         let is_here =
             self.block.last().is_some_and(|last| self.floor < position && position <= last.position);
@@ -184,8 +184,8 @@ impl IndexReader {
         Some((before, *self.block.get(place)?))
     }
 
-    /// The position before which everything came before this moment; `None` if the moment is one
-    /// that the index does not know.
+    /// Returns the position up to which everything came before this moment; `None` if the index does not know
+    /// the moment.
     pub(in crate::log) fn position_of<'a>(
         &self,
         when: When,
@@ -202,14 +202,14 @@ impl IndexReader {
             let first = stored.first_not(|entry| entry.time < time);
             stored.entry(first.checked_sub(1)?).map(|before| before.position)
         });
-        // No entry tells of it, but nothing was added to it since.
+        // It has no entry, but nothing was added to it since.
         let old = logs.rfind(|log| log.changed < time && (log.end() > indexed || self.is_truncated(log)));
         let in_index = in_index.unwrap_or(0).min(self.truncated.unwrap_or(u64::MAX));
         Some(in_index.max(old.map_or(0, OpenFile::end)))
     }
 
-    /// Where, after this position, what came no later than `time` begins: nowhere, unless the clock was set
-    /// back.
+    /// Returns where, after this position, output with times up to `time` begins: nowhere, unless the clock
+    /// was set back.
     pub(in crate::log) fn returns_to(&self, time: Timestamp, position: u64) -> Option<u64> {
         let stored = self.stored.as_ref()?;
         let mut next = stored.first_not(|entry| entry.position <= position);

@@ -1,10 +1,10 @@
 //! The writing side of the time index: one entry for each move, at most one per 10 ms.
 //!
-//! Nothing here ever keeps a byte from its log: an entry is written after the bytes were moved, and
-//! what goes wrong with it is not an error, only a line whose time is not known. A supervisor that
-//! is killed between the two loses at most the last entry, and the next one takes the time of the
-//! log's last change for it. An index that is missing, damaged, or does not fit its log (which
-//! somebody truncated) is begun anew; what is there already has an unknown time.
+//! The index never delays or prevents writing to the log: an entry is written after the bytes were moved, and
+//! a failure is not an error, only a line without a known time. A supervisor that is killed between the two
+//! loses at most the last entry, and the next one uses the time of the log's last change instead. An index
+//! that is missing, damaged, or does not fit its log (which was truncated) is replaced; bytes that are there
+//! already have an unknown time.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -23,12 +23,12 @@ use crate::unwatched;
 /// Moves this close to each other share an entry, in microseconds.
 const RESOLUTION: i64 = 10_000;
 
-/// What `logs --since last-…` finds again.
+/// The moments that `logs --since last-…` finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
     /// The service is about to be started: what it prints comes after.
     Start,
-    /// The service has answered for the first time since it was started.
+    /// The service answered for the first time since its start.
     Ready,
 }
 
@@ -36,24 +36,24 @@ pub enum Mark {
 #[derive(Debug)]
 pub(crate) struct IndexWriter {
     path: AbsPath,
-    /// How many logs its header names at most: those that are kept, the current one, and the one
-    /// that went last, which somebody may still be reading.
+    /// The most logs its header names: the kept ones, the current one, and the last deleted one, which may
+    /// still be open in a reader.
     logs: usize,
     /// `None` if it can't be written.
     stored: Option<Stored>,
     /// The position of the last entry.
     last: u64,
-    /// When the last entry's first bytes were moved, if it was written by us.
+    /// The time of the last entry's first bytes, if we wrote it.
     since: Option<i64>,
-    /// How many of its entries are of logs before the current one.
+    /// The number of entries for logs before the current one.
     before_log: u64,
-    /// There was something in its place that made no sense.
+    /// There was an invalid index.
     was_damaged: bool,
 }
 
 impl IndexWriter {
-    /// Opens the index that belongs to the open current log, or begins one. The other answer is
-    /// the position at which that log begins.
+    /// Opens the index of the open current log, or begins one. Also returns the position at which that log
+    /// begins.
     pub(crate) fn open(layout: &Layout, service: &ServiceName, log: &Metadata, keep: u32) -> (Self, u64) {
         let path = layout.log_index(service);
         let logs = usize::try_from(keep).unwrap_or(usize::MAX).saturating_add(2);
@@ -72,12 +72,12 @@ impl IndexWriter {
         (index, base)
     }
 
-    /// How many bytes its entries of the current log take: they count as that log's own.
+    /// Returns the size of the current log's entries, in bytes: they count as part of the log.
     pub(crate) fn weight(&self) -> u64 {
         self.stored.as_ref().map_or(0, |stored| RECORD * stored.count.saturating_sub(self.before_log))
     }
 
-    /// Whether what stood in its place made no sense, so that this is a new one.
+    /// True if the old index was invalid, so that this is a new one.
     pub(crate) fn was_damaged(&self) -> bool {
         self.was_damaged
     }
@@ -87,7 +87,7 @@ impl IndexWriter {
         self.before_log = self.stored.as_ref().map_or(0, first);
     }
 
-    /// Where this log begins, if the index knows it and it is as long as it should be.
+    /// Returns where this log begins, if the index has it and its length fits.
     fn base_of(&mut self, log: &Metadata) -> Option<u64> {
         let begin = *self.stored.as_ref()?.header.logs.last()?;
         let end = begin.position.checked_add(log.len())?;
@@ -98,7 +98,7 @@ impl IndexWriter {
         Some(begin.position)
     }
 
-    /// Takes up a log that the index does not know, or not like this.
+    /// Adds a log that is not in the index, or whose length does not fit.
     fn adopt(&mut self, layout: &Layout, service: &ServiceName, log: &Metadata) -> u64 {
         let old = |number| fs::symlink_metadata(layout.old_log(service, number)).ok();
         let old: Vec<Metadata> = (1..).map_while(old).collect();
@@ -106,13 +106,13 @@ impl IndexWriter {
         let is_here = |begin: &Begin| old.iter().chain([log]).any(|file| files::number(file) == begin.file);
         let base = match header.logs.last().copied().filter(|_| header.logs.iter().any(is_here)) {
             Some(begin) => {
-                // A rotation was cut short between the two names.
+                // A rotation was interrupted between the two names.
                 if let Some(previous) = old.first().filter(|previous| files::number(previous) == begin.file) {
                     self.heal(begin.position.saturating_add(previous.len()), previous, true);
                 }
                 begin.position.max(self.last)
             }
-            // There was none, or these are copies of the logs that it belongs to.
+            // There was no index, or these are copies of its logs.
             None => {
                 (header, self.stored, self.last) = (Header::default(), None, 0);
                 old.iter().map(Metadata::len).sum()
@@ -123,13 +123,13 @@ impl IndexWriter {
         base
     }
 
-    /// The current log is another one, or shorter than it was: what it holds begins at this
-    /// position or later, which is the answer.
+    /// Continues with a current log that was replaced or truncated: its content begins at this position or
+    /// later; returns where.
     pub(crate) fn take_over(&mut self, log: &Metadata, position: u64) -> u64 {
         let position = position.max(self.last);
         self.rewrite(self.header(), Begin { file: files::number(log), position });
         self.heal(position + log.len(), log, false);
-        // What comes now has a time of its own.
+        // The next bytes have a time of their own.
         self.since = None;
         position
     }
@@ -138,7 +138,7 @@ impl IndexWriter {
         self.stored.as_ref().map(|stored| stored.header.clone()).unwrap_or_default()
     }
 
-    /// Says what is known of bytes that no entry tells of.
+    /// Adds an entry for bytes that have none.
     fn heal(&mut self, end: u64, log: &Metadata, is_known: bool) {
         if end > self.last {
             let is_exact = is_known && end - self.last <= ONE_DRAIN;
@@ -146,12 +146,12 @@ impl IndexWriter {
         }
     }
 
-    /// The project's folder was moved.
+    /// Uses the new paths after the project's folder was moved.
     pub(crate) fn follow(&mut self, layout: &Layout, service: &ServiceName) {
         self.path = layout.log_index(service);
     }
 
-    /// Lets no one who watches the folder see what is written from now on, as for the log itself.
+    /// Hides later writes from watchers of the folder, as for the log itself.
     pub(crate) fn unwatch(&mut self) {
         let Some(stored) = &mut self.stored else { return };
         if let Some(file) = unwatched::reopened(&stored.file, &self.path) {
@@ -159,7 +159,7 @@ impl IndexWriter {
         }
     }
 
-    /// Everything before this position is in the log now.
+    /// Records that everything before this position is in the log now.
     pub(crate) fn moved(&mut self, position: u64) {
         if position <= self.last {
             return;
@@ -183,14 +183,14 @@ impl IndexWriter {
         }
     }
 
-    /// A new log takes over at this position; entries of logs that are no longer kept go.
+    /// Begins a new log at this position; entries of logs that are no longer kept are dropped.
     pub(crate) fn begin_log(&mut self, log: &File, position: u64) {
         if let Ok(meta) = log.metadata() {
             self.rewrite(self.header(), Begin { file: files::number(&meta), position });
         }
     }
 
-    /// Writes an entry after the last one, or in its place.
+    /// Appends an entry, or overwrites the last one.
     fn write(&mut self, entry: IndexEntry, in_place: bool) -> bool {
         let Some(stored) = &mut self.stored else { return false };
         let number = stored.count - u64::from(in_place && stored.count > 0);
@@ -202,7 +202,7 @@ impl IndexWriter {
         written
     }
 
-    /// Writes the index anew, with another log in its header.
+    /// Rewrites the index, with another log in its header.
     fn rewrite(&mut self, mut header: Header, log: Begin) {
         header.logs.push(log);
         header.logs.drain(..header.logs.len().saturating_sub(self.logs));
@@ -212,7 +212,7 @@ impl IndexWriter {
         if written.is_err() {
             let _never_there = fs::remove_file(&temporary);
         }
-        // Where it could not be written, the old one goes on: positions are the same.
+        // If that failed, the old index stays in use: positions are unchanged.
         if let Found::Sound(stored) = Stored::open(&self.path, OpenOptions::new().write(true)) {
             if stored.count == 0 {
                 self.since = None;
@@ -223,7 +223,7 @@ impl IndexWriter {
     }
 }
 
-/// Writes a header and the entries that are still of use.
+/// Writes a new file with a header and the entries that are still needed.
 fn write_anew(path: &Path, header: &Header, old: Option<&Stored>) -> io::Result<()> {
     let _left_behind = fs::remove_file(path);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;

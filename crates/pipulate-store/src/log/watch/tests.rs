@@ -18,7 +18,7 @@ fn home() -> (tempfile::TempDir, Layout, ServiceName) {
     (directory, layout, ServiceName::parse("web").unwrap())
 }
 
-/// A follower in a thread of its own; the receiver gets each line as it is seen.
+/// A follower in a thread of its own; the receiver gets each line as it is read.
 fn follow(layout: &Layout, service: &ServiceName, mut watch: Watch) -> (mpsc::Receiver<String>, UnixStream) {
     let (stop, stopped) = UnixStream::pair().unwrap();
     let (sender, receiver) = mpsc::channel();
@@ -141,7 +141,7 @@ fn only_what_is_followed_wakes_a_follower() {
     fs::rename(layout.log(&service), layout.old_log(&service, 1)).unwrap();
     append(&layout.log(&service), "a line\n");
     assert_eq!(wait(), Wake::Lines);
-    // The end of the watch on the old file is told too.
+    // The end of the watch on the old file is reported too.
     while wait() == Wake::Lines {}
     append(&layout.log(&service), "a line\n");
     append(&layout.record(&service), "{}");

@@ -1,8 +1,8 @@
-//! Moving bytes from a FIFO to a file by splice(2): they never leave the kernel, and what was not
-//! moved is still in the pipe.
+//! Moving bytes from a FIFO to a file by splice(2): they never leave the kernel, and unmoved bytes are still
+//! in the pipe.
 //!
-//! Where that is refused, by the file system or a sandbox, or no descriptor is left for a helper pipe,
-//! they are read and written instead.
+//! If the file system or a sandbox refuses that, or no descriptor is left for a helper pipe, they are read
+//! and written instead.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,20 +12,20 @@ use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_siz
 
 use crate::os::held::Held;
 
-/// What a FIFO holds while much comes through it, in bytes: as much as an ordinary user may ask for.
+/// The capacity of a FIFO during a flood, in bytes: the most that an ordinary user may request.
 const WIDE: usize = 1 << 20;
-/// What it holds else, in pages: what the kernel gives.
+/// Its normal capacity, in pages: the kernel's default.
 const PAGES: usize = 16;
 
-/// Moves bytes; holds some only where they can't be spliced.
+/// Moves bytes; buffers some only if they can't be spliced.
 #[derive(Debug)]
 pub(crate) struct Mover {
-    /// This log can be written, but nothing can be spliced into it.
+    /// This log can be written, but not spliced into.
     is_refused: bool,
     held: Held,
-    /// Before Linux 6.4, splice(2) into a file told inotify nothing.
+    /// Before Linux 6.4, splice(2) into a file caused no inotify event.
     is_silent: bool,
-    /// It was asked for as much as a FIFO can hold.
+    /// The largest capacity was requested for the FIFO.
     is_wide: bool,
 }
 
@@ -34,15 +34,16 @@ impl Mover {
         Self { is_refused: false, held: Held::default(), is_silent: splice_is_silent(), is_wide: false }
     }
 
-    /// Whether bytes were taken from the FIFO that are not in the log yet.
+    /// True if bytes were taken from the FIFO that are not in the log yet.
     pub(crate) fn holds_some(&self) -> bool {
         self.held.holds_some()
     }
 
-    /// Moves up to `most` bytes to this place of the log, which moves on. No bytes: no writers.
+    /// Moves up to `most` bytes to offset `end` of the log, and advances it. Returns 0 if there are no
+    /// writers.
     ///
     /// # Errors
-    /// `WouldBlock` when there is nothing to move for now, or the log can't be written.
+    /// `WouldBlock` if there is nothing to move now; or the log can't be written.
     pub(crate) fn transfer(
         &mut self,
         fifo: &File,
@@ -58,40 +59,41 @@ impl Mover {
             }
         }
         let moved = self.held.transfer(fifo, log, end, most)?;
-        // Only a log that could be written shows that splice alone was refused; where a helper pipe
-        // was missing it is tried again.
+        // Only a writable log proves that splice alone was refused; after a missing helper pipe it is
+        // retried.
         self.is_refused |= moved > 0 && !was_held;
         Ok(moved)
     }
 
-    /// The service writes faster than its output is moved. Nobody can write to a pipe while bytes are
-    /// moved out of it, so the two wait for each other at every pipeful: the fewer, the better for both.
+    /// Widens the FIFO when the service writes faster than its output is moved. A pipe can't be written to
+    /// while bytes are moved out of it, so the two wait for each other at every pipeful: the fewer, the
+    /// better for both.
     pub(crate) fn expect_much(&mut self, fifo: &File) {
         if !std::mem::replace(&mut self.is_wide, true)
             && fcntl_getpipe_size(fifo).is_ok_and(|size| size < WIDE)
         {
-            // Where the user's share of pipes is used up, it stays as it is.
+            // If the user's quota of pipe pages is used up, the capacity stays.
             let _refused = fcntl_setpipe_size(fifo, WIDE);
         }
     }
 
-    /// It does not any more. What a pipe could hold counts against the user's share of all pipes,
-    /// and when that is used up, pipes of other programs become slow.
+    /// Narrows the FIFO after the flood. Capacity counts against the user's quota of pipe pages, and when
+    /// that is used up, pipes of other programs become slow.
     pub(crate) fn expect_little(&mut self, fifo: &File) {
         if std::mem::take(&mut self.is_wide) && fcntl_getpipe_size(fifo) == Ok(WIDE) {
-            // More than that is in it: then it stays wide until the next time.
+            // Fails if it holds more than that: then it stays wide until the next time.
             let _is_full = fcntl_setpipe_size(fifo, PAGES * rustix::param::page_size());
         }
     }
 
-    /// What would be moved next, as much as there is and at most so much.
+    /// Returns the bytes that would be moved next, at most `most`.
     ///
     /// # Errors
     /// As [`Mover::transfer`].
     pub(crate) fn look_ahead(&mut self, fifo: &File, most: usize) -> io::Result<Vec<u8>> {
         if !self.must_read() {
             match copy(fifo, most) {
-                // No descriptor left for the helper pipe, no memory for it, or tee(2) is refused.
+                // No descriptor or memory is left for the helper pipe, or tee(2) is refused.
                 Err(error) if !is_for_now(&error) => {}
                 copied => return copied,
             }
@@ -99,7 +101,7 @@ impl Mover {
         self.held.look_ahead(fifo, most)
     }
 
-    /// Takes up to so many bytes, which then are nowhere but here.
+    /// Removes up to `most` bytes and returns them; they exist nowhere else then.
     ///
     /// # Errors
     /// As [`Mover::transfer`].
@@ -113,7 +115,7 @@ impl Mover {
         Ok(bytes)
     }
 
-    /// Sees to it that whoever follows the log, which is so long now, learns that it grew.
+    /// Notifies the log's followers that it grew to `length`.
     ///
     /// # Errors
     /// The log can't be written.
@@ -129,7 +131,7 @@ impl Mover {
     }
 }
 
-/// What is in the FIFO, at most so much; it stays there.
+/// Returns the contents of the FIFO, at most `most` bytes, without consuming them.
 fn copy(fifo: &File, most: usize) -> io::Result<Vec<u8>> {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
     let mut bytes = vec![0; tee(fifo, &writer, most, SpliceFlags::NONBLOCK)?];
@@ -137,13 +139,13 @@ fn copy(fifo: &File, most: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whether splice(2) may be refused where write(2) works: `EINVAL` by file systems without it, the
-/// others by sandboxes. A file that can't be written may answer the same.
+/// Returns true for errors with which splice(2) may be refused where write(2) works: `EINVAL` by file systems
+/// without it, the others by sandboxes. An unwritable file may cause the same errors.
 fn is_refusal(error: Errno) -> bool {
     matches!(error, Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM | Errno::ACCESS)
 }
 
-/// Whether there is only nothing to move yet.
+/// True if there is merely nothing to move yet.
 fn is_for_now(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

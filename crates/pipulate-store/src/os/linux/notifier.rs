@@ -1,5 +1,5 @@
-//! inotify: on the followed files, so that nothing else that is written wakes anybody, and on their
-//! folders, or on the nearest ancestors of those for as long as there are none.
+//! inotify on the followed files, so that no other write causes a wakeup, and on their folders, or the
+//! folders' nearest existing ancestors.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -12,8 +12,8 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::fs::statfs;
 use rustix::io::Errno;
 
-/// Network file systems, and those that are served by a program: what another machine, or Windows,
-/// writes to them is not reported.
+/// Magic numbers of network file systems and FUSE: writes by another machine, or by Windows, are not
+/// reported.
 const REMOTE: [u32; 7] = [
     0x0000_6969, // NFS
     0x0102_1997, // 9p
@@ -24,7 +24,7 @@ const REMOTE: [u32; 7] = [
     0xfe53_4d42, // SMB 2
 ];
 
-/// What happens in a folder.
+/// Events in a folder.
 const FOLDER: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::MOVED_TO)
     .union(WatchFlags::DELETE)
@@ -32,10 +32,10 @@ const FOLDER: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::MOVE_SELF)
     .union(WatchFlags::ONLYDIR);
 
-/// What happens to a file.
+/// Events of a file.
 const FILE: WatchFlags = WatchFlags::MODIFY.union(WatchFlags::DONT_FOLLOW);
 
-/// A descriptor that is readable when something happened.
+/// A descriptor that is readable after an event.
 #[derive(Debug)]
 pub(crate) struct Notifier {
     descriptor: OwnedFd,
@@ -43,7 +43,7 @@ pub(crate) struct Notifier {
     services: Vec<ServiceName>,
     /// The watch on the folder of the records.
     records: i32,
-    /// Every watch there is.
+    /// All watches.
     watched: Vec<i32>,
     hears_everything: bool,
 }
@@ -69,12 +69,12 @@ impl Notifier {
         self.descriptor.as_fd()
     }
 
-    /// Whether nothing can be written without a report of it.
+    /// True if every write is reported.
     pub(crate) fn hears_everything(&self) -> bool {
         self.hears_everything
     }
 
-    /// Forgets what was reported, and watches what is there by now. Returns whether records may have changed,
+    /// Clears the events, and watches all files that exist by now. Returns whether records may have changed,
     /// and not only logs.
     pub(crate) fn rearm(&mut self) -> io::Result<bool> {
         let mut buffer = [MaybeUninit::uninit(); 4096];
@@ -99,8 +99,8 @@ impl Notifier {
         Ok(is_of_records)
     }
 
-    /// Watches everything that is there. Adding a watch that is there already changes nothing; one
-    /// whose file or folder was deleted or renamed away is replaced.
+    /// Watches all existing files. Adding an existing watch again changes nothing; a watch whose file or
+    /// folder was deleted or renamed away is replaced.
     fn watch(&mut self) -> io::Result<()> {
         let mut watched = Vec::new();
         self.watch_folder(&self.layout.logs(), &mut watched)?;
@@ -108,22 +108,22 @@ impl Notifier {
         for service in &self.services {
             match inotify::add_watch(&self.descriptor, &*self.layout.log(service), FILE) {
                 Ok(number) => watched.push(number),
-                // Its folder tells when it comes.
+                // Its folder's watch reports when it appears.
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         for old in self.watched.iter().filter(|old| !watched.contains(old)) {
-            // It may be gone with its file.
+            // It may have vanished with its file.
             let _gone = inotify::remove_watch(&self.descriptor, *old);
         }
         self.watched = watched;
         Ok(())
     }
 
-    /// Watches a folder and, in the project, the one above it, which tells of its end for certain. A
-    /// folder that appears between the look and the watch would be missed, so this goes on until a
-    /// second look agrees.
+    /// Watches a folder and, in the project, its parent, which reliably reports its removal. A folder that
+    /// appears between the look and the watch would be missed, so this is repeated until a second look
+    /// agrees.
     fn watch_folder(&self, folder: &Path, watched: &mut Vec<i32>) -> io::Result<i32> {
         loop {
             let path = nearest(folder);
@@ -140,7 +140,7 @@ impl Notifier {
     }
 }
 
-/// The folder itself, or the nearest one above it that is there.
+/// Returns the folder itself, or its nearest existing ancestor.
 fn nearest(folder: &Path) -> PathBuf {
     folder.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/")).to_owned()
 }

@@ -34,7 +34,7 @@ fn writes_wake_those_who_watch_the_file_and_not_those_who_watch_its_folder() {
     seen.write_all(b"seen\n").unwrap();
     assert!(has_event(&of_folder) && has_event(&of_file));
 
-    // What a supervisor that was killed meanwhile left.
+    // Left by a supervisor that was killed meanwhile.
     fs::create_dir(folder.path().join("log.unwatched")).unwrap();
     fs::hard_link(&path, folder.path().join("log.unwatched/file")).unwrap();
     let mut unseen = reopened(&seen, &path).unwrap();

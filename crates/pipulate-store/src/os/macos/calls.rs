@@ -9,15 +9,15 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use rustix::net::{AddressFamily, SocketType};
 
-/// `l_type` of a lock: held for writing, and free.
+/// The values of `l_type` for a write lock and for unlocking.
 pub(crate) const WRITE_LOCK: libc::c_short = libc::F_WRLCK;
 pub(crate) const NO_LOCK: libc::c_short = libc::F_UNLCK;
 
-/// Whether a file has room for so many bytes after its end, by reserving them until it is closed; its length stays.
-/// (Not by rustix's fallocate, which makes the file longer here.)
+/// Checks that a file has room for this many bytes after its end, by reserving them until it is closed; its
+/// length stays. (rustix's fallocate makes the file longer here.)
 ///
 /// # Errors
-/// It has not. Where that can't be told, it is no error.
+/// There is no room. If that can't be determined, it is no error.
 pub(crate) fn has_room(file: &File, _end: u64, bytes: u64) -> io::Result<()> {
     let mut room = libc::fstore_t {
         fst_flags: libc::F_ALLOCATEALL,
@@ -32,7 +32,7 @@ pub(crate) fn has_room(file: &File, _end: u64, bytes: u64) -> io::Result<()> {
     }
 }
 
-/// A socket for a connection on this machine that never waits.
+/// Makes a non-blocking socket for a connection on this machine.
 pub(crate) fn local_socket() -> Result<OwnedFd, rustix::io::Errno> {
     let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;

@@ -14,15 +14,16 @@ impl Mover {
         Self(Held::default())
     }
 
-    /// Whether bytes were taken from the FIFO that are not in the log yet.
+    /// True if bytes were taken from the FIFO that are not in the log yet.
     pub(crate) fn holds_some(&self) -> bool {
         self.0.holds_some()
     }
 
-    /// Moves up to `most` bytes to this place of the log, which moves on. No bytes: no writers.
+    /// Moves up to `most` bytes to offset `end` of the log, and advances it. Returns 0 if there are no
+    /// writers.
     ///
     /// # Errors
-    /// `WouldBlock` when there is nothing to move for now, or the log can't be written.
+    /// `WouldBlock` if there is nothing to move now; or the log can't be written.
     pub(crate) fn transfer(
         &mut self,
         fifo: &File,
@@ -33,13 +34,13 @@ impl Mover {
         self.0.transfer(fifo, log, end, most)
     }
 
-    /// The service writes faster than its output is moved.
+    /// Nothing to prepare for a flood here.
     pub(crate) fn expect_much(&mut self, _fifo: &File) {}
 
-    /// It does not any more.
+    /// Nothing to undo after a flood.
     pub(crate) fn expect_little(&mut self, _fifo: &File) {}
 
-    /// What would be moved next, as much as there is and at most so much.
+    /// Returns the bytes that would be moved next, at most `most`.
     ///
     /// # Errors
     /// As [`Mover::transfer`].
@@ -47,7 +48,7 @@ impl Mover {
         self.0.look_ahead(fifo, most)
     }
 
-    /// Takes up to so many bytes, which then are nowhere but here.
+    /// Removes up to `most` bytes and returns them; they exist nowhere else then.
     ///
     /// # Errors
     /// As [`Mover::transfer`].
@@ -55,10 +56,10 @@ impl Mover {
         self.0.take(fifo, most)
     }
 
-    /// Sees to it that whoever follows the log, which is so long now, learns that it grew.
+    /// Notifies the log's followers that it grew.
     ///
     /// # Errors
-    /// None: a write tells them.
+    /// None: write(2) notifies them.
     pub(crate) fn announce(&self, _log: &File, _length: u64) -> io::Result<()> {
         Ok(())
     }

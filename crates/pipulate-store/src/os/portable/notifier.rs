@@ -1,4 +1,4 @@
-//! Systems whose notifications we don't use: there is never a notifier, and `Watch` polls.
+//! Systems whose notifications are not used: there is never a notifier, and `Watch` polls.
 
 use std::convert::Infallible;
 use std::io;

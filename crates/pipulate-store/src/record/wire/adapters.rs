@@ -1,4 +1,4 @@
-//! How values without serde stand in a record.
+//! Forms of values without serde in a record.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use pipulate_core::identity::Pid;
 use pipulate_core::service::ServiceName;
 
-/// A module for `#[serde(with = …)]` from a type that has no serde and one that has.
+/// Defines a module for `#[serde(with = …)]` from a type without serde and a type with serde.
 macro_rules! with {
     ($name:ident: $type:ty as $wire:ty, $encode:expr, $decode:expr) => {
         pub(super) mod $name {
@@ -33,7 +33,7 @@ macro_rules! with {
     };
 }
 
-/// A type of another crate as one that has serde.
+/// Wraps a type of another crate in one with serde.
 macro_rules! wrapper {
     ($name:ident, $wire:literal, $type:ty) => {
         #[derive(Serialize, Deserialize)]
@@ -44,7 +44,7 @@ macro_rules! wrapper {
 
 pub(super) use {with, wrapper};
 
-// JSON holds no path that is not UTF-8: such a one is only shown.
+// JSON holds only UTF-8 paths: others are only for display.
 with!(path: PathBuf as String, |path| path.to_string_lossy().into_owned(), |text| Some(text.into()));
 with!(
     paths: Vec<PathBuf> as Vec<String>,

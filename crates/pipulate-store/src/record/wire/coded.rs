@@ -22,7 +22,7 @@ pub(super) fn raw(data: &str) -> Value {
     serde_json::from_str(data).unwrap_or(Value::Null)
 }
 
-/// The types here hold nothing that JSON can't.
+/// The types here hold only valid JSON values.
 pub(super) fn to_value(written: Result<Value, serde_json::Error>) -> Value {
     written.unwrap_or(Value::Null)
 }

@@ -1,4 +1,4 @@
-//! What happened to a process in a stop: `{"code": "killed-after", "timeout": 10.0}`; a sentence in format 1.
+//! The fate of a process in a stop: `{"code": "killed-after", "timeout": 10.0}`; a sentence in format 1.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ pub(super) enum FateV2 {
     Told {
         text: String,
     },
-    /// Never written: what was read is.
+    /// Never written: the value that was read is.
     #[serde(skip)]
     Foreign {
         code: String,

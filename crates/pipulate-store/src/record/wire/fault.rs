@@ -1,4 +1,4 @@
-//! What went wrong with a file or in a system call, in a record. Before it had a form of its own it was a sentence.
+//! A failed file operation or system call, in a record. Older records have a sentence instead.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ enum FaultV2 {
         #[serde(with = "SystemErrorV2")]
         error: SystemError,
     },
-    /// A sentence is written as one.
+    /// A plain sentence.
     #[serde(skip)]
     Told { text: String },
 }

@@ -1,4 +1,4 @@
-//! What reasons in a record are made of.
+//! The parts of reasons in a record.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! Reasons in a record of format 2: `{"code": "port-held", "port": 8888, …}`.
 //!
-//! In format 1 a reason is a sentence. A code or a shape of a newer version is kept as it was read, and
-//! written again as it was. Fields may be added to a code; none may change its meaning.
+//! In format 1 a reason is a sentence. An unknown code or shape from a newer version is kept and written
+//! unchanged. Fields may be added to a code; none may change its meaning.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -314,7 +314,7 @@ enum ReasonV2 {
     Told {
         text: String,
     },
-    /// Never written: what was read is.
+    /// Never written: the value that was read is.
     #[serde(skip)]
     Foreign {
         code: String,
@@ -380,11 +380,11 @@ mod tests {
             r#"{"code":"need-failed","service":"db","state":{"state":"crashed","why":[{"code":"new"}]}}"#;
         let value: Value = serde_json::from_str(inside).unwrap();
         assert_eq!(encode(&decode(value.clone()).unwrap()), value);
-        // Before these had a form of their own they were sentences.
+        // Older records have a sentence here.
         let sentence = r#"{"code":"file-problem","error":"could not read /p/x: no"}"#;
         let problem = Fault::Told { text: "could not read /p/x: no".to_owned() };
         assert_eq!(decode(serde_json::from_str(sentence).unwrap()), Some(Reason::FileProblem { problem }));
-        // A field that a newer version added to a known code is not understood, and the rest is.
+        // An unknown field of a newer version in a known code is ignored.
         let added = r#"{"code":"port-lost","port":5001,"since":7}"#;
         assert_eq!(decode(serde_json::from_str(added).unwrap()), Some(Reason::PortLost { port: 5001 }));
     }

@@ -17,7 +17,7 @@ struct Home {
     limits: LogLimits,
 }
 
-/// A line as it is read: where it begins, what it says, when it came.
+/// A line as it was read: its beginning, its text, its time.
 type Seen = (u64, Vec<u8>, LineTime);
 
 impl Home {
@@ -33,7 +33,7 @@ impl Home {
         Capture::open(&self.layout, &self.name, self.limits).unwrap()
     }
 
-    /// Prints something, which is in the log when this returns.
+    /// Prints a text; returns when it is in the log.
     fn print(&self, capture: &mut Capture, text: &str) {
         File::from(capture.writer().unwrap()).write_all(text.as_bytes()).unwrap();
         capture.drain().unwrap();
@@ -65,7 +65,7 @@ fn is_known(time: LineTime) -> bool {
     }
 }
 
-/// Returns when the clock has moved on by more than what two moves may share.
+/// Returns when the clock has advanced past the interval in which moves share an entry.
 fn next_entry() -> Timestamp {
     let before = Timestamp::now();
     let clock = || Timestamp::now();
@@ -158,7 +158,7 @@ fn a_follower_sees_what_comes_after_a_log_was_emptied_however_much_it_is() {
         home.print(&mut capture, text);
         look(&mut reader);
     }
-    // Not everything of it: what was left is not new.
+    // Partly truncated: the rest is not new.
     fs::OpenOptions::new().write(true).open(home.layout.log(&home.name)).unwrap().set_len(5).unwrap();
     home.print(&mut capture, "six, and more\n");
     look(&mut reader);
@@ -179,7 +179,7 @@ fn entries_of_logs_that_are_gone_go_too() {
         next_entry();
         most = most.max(fs::metadata(home.index()).unwrap().len());
     }
-    // The current log, the one that is kept and the one that went last: 11 lines each.
+    // The current log, the kept one and the last deleted one: 11 lines each.
     assert!(most <= 32 + 3 * 16 + 3 * 11 * 16, "{most}");
 }
 
@@ -195,9 +195,9 @@ fn lines_that_are_shorter_than_their_entries_stay_within_the_bound_with_them() {
         most = most.max(files.map(|file| file.metadata().unwrap().len()).sum());
     }
     assert!(capture.rotations() >= 4);
-    // The two logs, the one that went last, and the header.
+    // The two logs, the last deleted one, and the header.
     assert!(most <= 3 * (340 + 17) + 32 + 3 * 16, "{most}");
-    // Another supervisor counts the entries too.
+    // A new supervisor counts the entries too.
     capture = home.capture();
     let left = 20 - capture.end();
     for _ in 0..=left {
@@ -275,7 +275,7 @@ fn a_log_that_was_truncated_has_no_known_times_until_more_is_printed() {
 fn bytes_that_were_moved_by_a_supervisor_that_died_at_once_have_the_time_of_the_move() {
     let home = Home::new(1 << 20, 2);
     home.print(&mut home.capture(), "one\n");
-    // Moved, and no entry written.
+    // Bytes in the log without an entry.
     let mut log = fs::OpenOptions::new().append(true).open(home.layout.log(&home.name)).unwrap();
     log.write_all(b"two\n").unwrap();
     let moment: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
@@ -298,7 +298,7 @@ fn an_index_whose_entries_are_out_of_order_is_begun_anew() {
     }
     drop(capture);
     let mut bytes = fs::read(home.index()).unwrap();
-    // The second entry's position, in its sixth byte: far behind all that will come.
+    // The sixth byte of the second entry's position: far behind all later ones.
     let second = bytes.len() - 2 * 16;
     bytes[second + 5] = 1;
     fs::write(home.index(), bytes).unwrap();
@@ -314,8 +314,9 @@ fn an_index_whose_entries_are_out_of_order_is_begun_anew() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
 
-    /// Over rotations and reopenings: a line's time lies between the clock before it was written
-    /// and the clock after it, but for what moves may share; its offset is where it was written.
+    /// Over rotations and reopenings: a line's time lies between the clock before it was written and the
+    /// clock after it, give or take the interval in which moves share an entry; its offset is where it was
+    /// written.
     #[test]
     fn every_line_has_the_time_and_the_place_of_its_writing(
         writes in prop::collection::vec((1_usize..900, 1_usize..8, any::<bool>()), 1..40),
@@ -351,7 +352,7 @@ proptest! {
             let (early, late) = (before.as_microsecond(), after.as_microsecond() + 10_000);
             prop_assert!((early..=late).contains(&time.as_microsecond()), "{before} {time} {after}");
         }
-        // A search for a time finds what a look at every line finds.
+        // A search for a time gives the result of a linear search.
         for (_, _, time) in seen.iter().step_by(5) {
             let LineTime::Known(time) = *time else { continue };
             let all = seen.iter().filter(|line| match line.2 {
@@ -361,7 +362,7 @@ proptest! {
         }
     }
 
-    /// Whatever stands in the index's place: every line is shown, and writing goes on.
+    /// Whatever bytes replace the index: every line is shown, and writing goes on.
     #[test]
     fn a_damaged_index_costs_no_more_than_times(
         noise in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..20),
