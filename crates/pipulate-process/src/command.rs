@@ -1,6 +1,6 @@
-//! Programs that are run to their end, or let go: probes, installers, the browser's opener.
+//! Programs that are run to their end, or detached: probes, installers, the browser's opener.
 //!
-//! A command is data, never a shell string. Its stdin is `/dev/null` unless something is given.
+//! A command is data, never a shell string. Its stdin is `/dev/null` unless bytes are given.
 
 mod running;
 
@@ -16,11 +16,11 @@ use std::time::Duration;
 use self::running::{Group, Kept, Running};
 use crate::signals;
 
-/// A program, its arguments, and what its environment has that ours has not.
+/// A program, its arguments, and its changes to our environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     program: PathBuf,
-    /// Its first word, if that is another one.
+    /// Its `argv[0]`, if that differs from the program.
     called: Option<OsString>,
     args: Vec<OsString>,
     env: Vec<(OsString, Option<OsString>)>,
@@ -28,7 +28,7 @@ pub struct Command {
     stdin: Vec<u8>,
 }
 
-/// How a command ended, and what it said.
+/// How a command ended, and its output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     pub end: End,
@@ -41,14 +41,14 @@ pub struct Output {
 pub enum End {
     Code(i32),
     Signal(i32),
-    /// It took longer than it was given, and was ended.
+    /// It exceeded its timeout and was killed.
     TimedOut,
-    /// It ended, and whoever could tell how is gone too.
+    /// It ended, and its exit status is lost.
     Unknown,
 }
 
 impl End {
-    /// Whether it ended with 0.
+    /// True if it exited with 0.
     pub fn success(self) -> bool {
         self == Self::Code(0)
     }
@@ -94,7 +94,7 @@ impl Command {
         }
     }
 
-    /// Calls it by another name than its own: its first word.
+    /// Sets its `argv[0]`.
     pub fn called(mut self, name: impl Into<OsString>) -> Self {
         self.called = Some(name.into());
         self
@@ -118,7 +118,7 @@ impl Command {
         self
     }
 
-    /// Takes a variable out of its environment.
+    /// Removes a variable from its environment.
     pub fn env_remove(mut self, name: impl Into<OsString>) -> Self {
         self.env.push((name.into(), None));
         self
@@ -130,25 +130,25 @@ impl Command {
         self
     }
 
-    /// Gives it something to read.
+    /// Sets the bytes that it reads from stdin.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
         self
     }
 
-    /// The program as it was given.
+    /// Returns the program as it was given.
     pub fn program(&self) -> &Path {
         &self.program
     }
 
-    /// Program and arguments in one line, for people.
+    /// Returns program and arguments in one line, for display.
     pub fn display(&self) -> String {
         let words =
             std::iter::once(self.program.as_os_str()).chain(self.args.iter().map(OsString::as_os_str));
         words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
     }
 
-    /// Runs it to its end, or for `timeout` at most; then its whole process group is ended.
+    /// Runs it to its end, but at most for `timeout`; then kills its whole process group.
     ///
     /// # Errors
     /// It could not be started.
@@ -160,13 +160,13 @@ impl Command {
         Ok(kept.with(end))
     }
 
-    /// Runs it to its end and hands over each line as it comes, without its line break. A very long
-    /// one comes in pieces.
+    /// Runs it to its end and calls back with each line as it comes, without its line break. A very long line
+    /// comes in pieces.
     ///
     /// # Errors
     /// It could not be started.
     pub fn lines(&self, mut on_line: impl FnMut(Stream, &str)) -> Result<End, CommandError> {
-        // It stays in our group: Ctrl-C is for it, too.
+        // It stays in our group, so that Ctrl-C reaches it too.
         let mut running = Running::begin(self, Group::Ours)?;
         let end = running.wait(None, |stream, line| {
             let text = String::from_utf8_lossy(line);
@@ -175,8 +175,8 @@ impl Command {
         Ok(end.map_err(|source| self.error(source))?.unwrap_or(End::Unknown))
     }
 
-    /// Runs it to its end in a session of its own, so that it goes on when we and our group are ended. Hands over
-    /// each line of its stdout, whole.
+    /// Runs it to its end in a new session, so that it continues when we and our group are ended. Calls back
+    /// with each line of its stdout, whole.
     ///
     /// # Errors
     /// It could not be started.
@@ -205,7 +205,7 @@ impl Command {
         Ok(end_of(status))
     }
 
-    /// Starts it in a session of its own, with nothing of ours in its hands, and lets it go.
+    /// Starts it in a new session, without our descriptors, and detaches from it.
     ///
     /// # Errors
     /// It could not be started.
@@ -215,15 +215,15 @@ impl Command {
         own_session(&mut command);
         let mut child = command.spawn().map_err(|source| self.error(source))?;
         if let Some(mut stdin) = child.stdin.take() {
-            // A program that does not read what it is given has made its choice.
+            // A program may choose not to read its stdin.
             let _unread = stdin.write_all(&self.stdin);
         }
-        // Reaped in case we live longer than it does; it is not ours to wait for otherwise.
+        // Reaps it if it ends before we do.
         thread::spawn(move || child.wait());
         Ok(())
     }
 
-    /// Becomes this program; returns only if that failed.
+    /// Executes this program in place of this process; returns only on failure.
     pub fn exec(&self) -> CommandError {
         self.error(self.std_command().exec())
     }

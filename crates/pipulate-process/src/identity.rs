@@ -1,4 +1,4 @@
-//! Identities: taken once, verified before every signal.
+//! Process identities: taken once, verified before every signal.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -12,28 +12,28 @@ use crate::poll::{self, Interest};
 use crate::signals::Signal;
 use crate::table::{self, Entry};
 
-/// The boot, pid namespace and machine that our pids belong to.
+/// Returns the boot, pid namespace and machine that our pids belong to.
 pub fn host() -> Host {
     os::host()
 }
 
-/// The identity of whatever has that pid now; `None` when nothing that lives has.
+/// Returns the identity of the process that has this pid now; `None` if there is none, or a zombie.
 pub fn identify(pid: Pid, host: &Host) -> Option<ProcessIdentity> {
     let entry = os::entry(pid).filter(Entry::lives)?;
     Some(ProcessIdentity { pid, start: entry.start, host: host.clone() })
 }
 
-/// Our own pid.
+/// Returns our own pid.
 pub fn own_pid() -> Option<Pid> {
     Pid::new(rustix::process::getpid().as_raw_nonzero().get())
 }
 
-/// Our own identity.
+/// Returns our own identity.
 pub fn own(host: &Host) -> Option<ProcessIdentity> {
     own_pid().and_then(|pid| identify(pid, host))
 }
 
-/// Whether the very process that `identity` means still lives.
+/// Returns whether the process with this identity is still alive.
 pub fn liveness(identity: &ProcessIdentity, here: &Host) -> Liveness {
     let there = &identity.host;
     if there.machine != here.machine && !there.machine.is_empty() && !here.machine.is_empty() {
@@ -53,13 +53,13 @@ pub fn liveness(identity: &ProcessIdentity, here: &Host) -> Liveness {
     }
 }
 
-/// EPERM also says that something is there.
+/// EPERM also means that a process exists.
 fn exists(pid: Pid) -> bool {
     let Some(pid) = rustix::process::Pid::from_raw(pid.get()) else { return false };
     !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
 }
 
-/// A process that was verified and stays the same one while this is held.
+/// A verified process; its pid can't be reused while this is held.
 #[derive(Debug)]
 pub struct Verified {
     identity: ProcessIdentity,
@@ -76,14 +76,14 @@ pub enum SignalError {
 }
 
 impl Verified {
-    /// Pins the process that `identity` means. `Ok(None)` when it has ended.
+    /// Pins the process with this identity. `Ok(None)` if it has ended.
     ///
     /// # Errors
-    /// What was found instead: it may live elsewhere, or can't be verified.
+    /// The reason: it may live elsewhere, or can't be verified.
     pub fn pin(identity: &ProcessIdentity, here: &Host) -> Result<Option<Self>, Liveness> {
         let pin = os::Pin::open(identity.pid)
             .map_err(|error| Liveness::Unverifiable { error: Some(error.to_string()) })?;
-        // Looked at after pinning: what is pinned can't become another process any more.
+        // Verified after pinning: a pinned process can't be replaced.
         match liveness(identity, here) {
             Liveness::Alive => Ok(pin.map(|pin| Self { identity: identity.clone(), pin })),
             Liveness::Gone => Ok(None),
@@ -91,16 +91,16 @@ impl Verified {
         }
     }
 
-    /// Pins whatever has that pid now; `None` when nothing that lives has.
+    /// Pins the process that has this pid now; `None` if there is none, or a zombie.
     pub fn pin_as_found(pid: Pid, here: &Host) -> Option<Self> {
         let pin = os::Pin::open(pid).ok()??;
         let identity = identify(pid, here)?;
-        // As long as it lives, nothing else had its number when that was looked at.
+        // If it still lives, its pid was not reused when the identity was taken.
         Some(Self { identity, pin }).filter(Self::lives)
     }
 
-    /// Pins a child of ours that we have not reaped: until then its number is its own, even if it
-    /// has ended. `Ok(None)` when it is no such child.
+    /// Pins a child of ours that we have not reaped: until then its pid is not reused, even if it has ended.
+    /// `Ok(None)` if it is not such a child.
     ///
     /// # Errors
     /// The system has no descriptors left.
@@ -110,8 +110,7 @@ impl Verified {
         Ok(pin.filter(|_| same).map(|pin| Self { identity: identity.clone(), pin }))
     }
 
-    /// Pins a child that was just started. It may have ended already: then it is a zombie, which
-    /// has its number until we reap it.
+    /// Pins a child that was just started. It may be a zombie already, which keeps its pid until we reap it.
     ///
     /// # Errors
     /// The system has no descriptors left, or it is no child of ours.
@@ -121,13 +120,13 @@ impl Verified {
         Self::pin_child(&ProcessIdentity { pid, start, host: here.clone() })?.ok_or_else(vanished)
     }
 
-    /// Whom this is.
+    /// Returns the identity of the process.
     pub fn identity(&self) -> &ProcessIdentity {
         &self.identity
     }
 
-    /// Sends a signal to this process and to no other. Its having ended is no error. Where it was
-    /// stopped (Ctrl-Z, `kill -STOP`), it goes on: else it would never hear.
+    /// Sends a signal to this process only. A process that has ended is no error. A stopped process (Ctrl-Z,
+    /// `kill -STOP`) is continued: it would not handle the signal otherwise.
     ///
     /// # Errors
     /// It belongs to another user.
@@ -135,8 +134,8 @@ impl Verified {
         self.sent(self.pin.signal(signal.number()))
     }
 
-    /// The same with a mark, by which a [`Receiver`](crate::signals::Receiver) tells it from others; to any other
-    /// program it is the signal that it is.
+    /// Sends a signal with a mark that a [`Receiver`](crate::signals::Receiver) recognizes; for other
+    /// programs it is a plain signal.
     ///
     /// # Errors
     /// As [`Verified::signal`].
@@ -152,29 +151,29 @@ impl Verified {
         })
     }
 
-    /// Sends a signal to every process of the group that this one leads, or led, all at once: nothing that is
-    /// forked meanwhile gets around it. What was stopped goes on.
+    /// Sends a signal atomically to every process of the group that this process leads or led: a fork
+    /// meanwhile can't escape it. Stopped processes are continued.
     ///
     /// # Errors
-    /// The system can't do that for a process that is no child, or all of them belong to another user.
+    /// The system can't do that for a process that is not a child, or all of them belong to another user.
     pub fn signal_group(&self, signal: Signal) -> io::Result<()> {
         self.pin.signal_group(signal.number()).and_then(|()| self.pin.signal_group(Signal::CONT.number()))
     }
 
-    /// Readable once the process has ended; `None` where the system has no such thing.
+    /// A descriptor that is readable once the process has ended; `None` if the system has none.
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.pin.descriptor()
     }
 
-    /// How it ended, once it has: where the system tells others than its parent.
+    /// Returns how it ended, if it has and the system tells processes other than its parent.
     pub fn exit(&self) -> Option<End> {
         self.pin.exit(&self.identity)
     }
 
-    /// Whether it still lives.
+    /// True if it is still alive.
     pub fn lives(&self) -> bool {
         match self.descriptor() {
-            // Needs no descriptor more, and so can't be mistaken where there are none left.
+            // Needs no further descriptor, so that the answer is right even if none is left.
             Some(pin) => poll::wait(&[(pin, Interest::Read)], Some(Duration::ZERO))
                 .is_ok_and(|ready| ready.iter().all(|pin| !pin.ready && !pin.hung_up)),
             None => table::entry(self.identity.pid)

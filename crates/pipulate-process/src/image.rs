@@ -1,7 +1,7 @@
-//! What a new process becomes: program, arguments and environment, made ready before the fork.
+//! Program, arguments and environment of a new process, prepared before the fork.
 //!
-//! Not by execvp(3), which hands a file that is no program to `sh`: a command is data, and no shell
-//! ever reads what was never written for one.
+//! Not by execvp(3), which passes a file without a known format to `sh`: a command is data, and no shell
+//! reads text that was not written for it.
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
@@ -12,17 +12,17 @@ use std::path::{Path, PathBuf};
 
 use crate::os;
 
-/// Ready to be executed by a process that may not allocate any more.
+/// Ready for execve(2) in a process that may not allocate any more.
 pub(crate) struct Image {
-    /// Where the program may be, in the order in which it is tried.
+    /// The program's possible paths, in the order of trying.
     candidates: Vec<CString>,
-    /// Its `PATH`.
+    /// The value of `PATH` in its environment.
     path: Option<OsString>,
     arguments: Strings,
     environment: Strings,
 }
 
-/// C's form of a list of strings.
+/// An array of C strings.
 struct Strings {
     /// Into `texts`; the last one is null.
     pointers: Vec<*const libc::c_char>,
@@ -30,17 +30,17 @@ struct Strings {
 }
 
 #[expect(unsafe_code, reason = "the pointers go where the texts go")]
-// SAFETY: nobody changes the texts, and the pointers are into their heap memory, which never moves.
+// SAFETY: the texts never change, and the pointers are into their heap memory, which never moves.
 unsafe impl Send for Strings {}
 #[expect(unsafe_code, reason = "the pointers go where the texts go")]
-// SAFETY: as above; there is nothing that could be changed through a shared reference.
+// SAFETY: as above; nothing can be changed through a shared reference.
 unsafe impl Sync for Strings {}
 
 impl Image {
-    /// A bare program name is looked up on the `PATH` of `environment`.
+    /// Looks a bare program name up on the `PATH` of `environment`.
     ///
     /// # Errors
-    /// A word or a variable holds a NUL byte.
+    /// A word or a variable contains a NUL byte.
     pub(crate) fn new(command: &[OsString], environment: &BTreeMap<OsString, OsString>) -> io::Result<Self> {
         let program = command.first().map(OsString::as_os_str).unwrap_or_default();
         let path = environment.get(OsStr::new("PATH")).map(OsString::as_os_str);
@@ -59,7 +59,7 @@ impl Image {
         })
     }
 
-    /// Becomes this; returns only if that failed. Async-signal-safe.
+    /// Executes the image; returns only on failure. Async-signal-safe.
     #[expect(unsafe_code, reason = "execve has no form that does not allocate")]
     pub(crate) fn exec(&self) -> io::Error {
         let mut forbidden = false;
@@ -76,8 +76,8 @@ impl Image {
         }
         io::Error::from_raw_os_error(if forbidden { libc::EACCES } else { libc::ENOENT })
     }
-    /// Finds out whether [`Image::exec`] would fail, without becoming anything. `directory` is where
-    /// that would happen. A format that only the kernel knows counts as one that it can execute.
+    /// Checks whether [`Image::exec`] would fail in `directory`, without executing anything. A format known
+    /// only to the kernel counts as executable.
     pub(crate) fn try_out(&self, directory: &Path) -> io::Result<()> {
         self.arguments.fit()?;
         self.environment.fit()?;
@@ -97,7 +97,7 @@ impl Image {
     }
 }
 
-/// What execve(2) and, behind `#!/usr/bin/env`, env(1) look at.
+/// Makes the checks of execve(2) and, after `#!/usr/bin/env`, of env(1).
 fn check_program(path: &Path, directory: &Path, search: Option<&OsStr>, depth: usize) -> io::Result<()> {
     let (here, effective) = (rustix::fs::CWD, rustix::fs::AtFlags::EACCESS);
     let is_allowed = || rustix::fs::accessat(here, path, rustix::fs::Access::EXEC_OK, effective).is_ok();
@@ -107,7 +107,7 @@ fn check_program(path: &Path, directory: &Path, search: Option<&OsStr>, depth: u
     let mut head = Vec::new();
     match fs::File::open(path) {
         Ok(file) => file.take(256).read_to_end(&mut head)?,
-        // It may be executed and not read.
+        // It may be executable but not readable.
         Err(_) => return Ok(()),
     };
     let Some(line) = head.strip_prefix(b"#!") else {
@@ -140,8 +140,7 @@ impl Strings {
         Ok(Self { pointers, texts })
     }
 
-    /// Whether none of them is longer than what execve(2) takes; what all of them may take together is
-    /// far more.
+    /// Checks that no string is longer than the limit of execve(2); the limit for their total is far higher.
     fn fit(&self) -> io::Result<()> {
         match self.texts.iter().any(|text| text.as_bytes_with_nul().len() > os::LONGEST_WORD) {
             true => Err(io::Error::from_raw_os_error(libc::E2BIG)),
@@ -158,7 +157,7 @@ fn candidates(program: &OsStr, path: Option<&OsStr>) -> Vec<PathBuf> {
     if program.as_bytes().contains(&b'/') {
         return vec![PathBuf::from(program)];
     }
-    // An empty entry would mean the current folder: nobody who writes `::` means that.
+    // An empty entry would mean the current folder, which `::` is never meant to be.
     let folders = std::env::split_paths(path.unwrap_or(OsStr::new("/usr/local/bin:/usr/bin:/bin")));
     folders.filter(|folder| *folder != Path::new("")).map(|folder| folder.join(program)).collect()
 }

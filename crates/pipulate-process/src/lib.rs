@@ -1,10 +1,10 @@
-//! Processes: start them, know them again, look at their trees, signal them.
+//! Processes: starting, identifying and signaling them, and inspecting their trees.
 //!
-//! This crate knows no service and none of our files. No type of `nix`, `rustix` or `libc` crosses
-//! its border. Nothing is signaled here without an identity that was verified the moment before.
+//! This crate has no services and none of our files. Its interface has no type of `nix`, `rustix` or `libc`.
+//! Every signal is sent to an identity that was verified immediately before.
 //!
-//! Reading order: [`identity`], [`table`], [`spawn`], [`command`], [`reaper`], [`signals`]. What differs
-//! between systems is in `os`.
+//! Reading order: [`identity`], [`table`], [`spawn`], [`command`], [`reaper`], [`signals`]. `os` has the
+//! differences between systems.
 
 pub mod command;
 pub mod exit;

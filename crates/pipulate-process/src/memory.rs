@@ -1,18 +1,18 @@
-//! Memory that a process which is about to sleep for hours does not need, and memory as a file.
+//! Memory that a process does not need while it sleeps for hours, and memory as a file.
 
 use std::fs::File;
 use std::io::{self, Seek, Write};
 
-/// Gives back what was only needed to get going: free heap, and the program's own code, which
-/// comes back page by page, from the file, where it is used again.
+/// Gives back memory that was only needed for startup: free heap, and the program's own code, which is paged
+/// in again from the file when it is used.
 ///
-/// What is given back is clean: nothing is written anywhere, and nothing can be lost.
+/// The pages are clean: nothing is written, and nothing can be lost.
 pub fn give_back() {
     crate::os::give_back_memory();
 }
 
-/// A file that is only in memory, to be read from its beginning: whoever is given its descriptor
-/// can read it, and nobody finds it by a name.
+/// Makes a file in memory, to be read from its beginning through its descriptor. It has no name that others
+/// could open.
 ///
 /// # Errors
 /// The system has no memory or no descriptors left.

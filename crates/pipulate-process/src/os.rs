@@ -1,4 +1,4 @@
-//! What differs between systems, one file each behind the same signatures.
+//! Differences between systems: one file each with the same signatures.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -18,7 +18,7 @@ pub(crate) use linux::*;
 #[cfg(target_os = "linux")]
 pub(crate) use own_memory::give_back_memory;
 
-// What reads bytes is tested on Linux, too.
+// The parsers of bytes are tested on Linux, too.
 #[cfg(any(target_os = "macos", test))]
 #[cfg_attr(not(target_os = "macos"), expect(dead_code, reason = "nothing gives us such bytes here"))]
 mod darwin;

@@ -1,7 +1,7 @@
-//! Which user is at the other end of a connection on this machine.
+//! The user at the other end of a connection on this machine.
 //!
-//! Other users can connect to every port on loopback, and what a browser sends to one port of 127.0.0.1 it may
-//! send to every other: a cookie does not say who shows it.
+//! Other users can connect to every port on loopback, and a browser may send its cookies for one port of
+//! 127.0.0.1 to every other port: a cookie does not identify the user.
 
 use std::fmt;
 use std::net::{SocketAddr, TcpStream};
@@ -11,11 +11,11 @@ use crate::socket::Endpoint;
 
 const ROOT: u32 = 0;
 
-/// Who connected and may not.
+/// A connecting user without access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stranger {
     User(u32),
-    /// The other end was closed already, or the system does not tell.
+    /// The other end was closed already, or the system does not say.
     Unknown,
 }
 
@@ -28,13 +28,13 @@ impl fmt::Display for Stranger {
     }
 }
 
-/// Whether a user is neither this process's nor root.
+/// True if a user is neither this process's nor root.
 pub(crate) fn is_another(user: u32) -> bool {
     user != ROOT && user != own_user()
 }
 
-/// Who connected from `client` to `server`, an address of ours, unless that is this user, root or one of the
-/// `guests`.
+/// Admits a connection from `client` to `server`, an address of ours, if its user is this one, root or one of
+/// the `guests`.
 ///
 /// # Errors
 /// The stranger.
@@ -49,7 +49,7 @@ pub fn admit(client: SocketAddr, server: SocketAddr, guests: &[u32]) -> Result<(
     }
 }
 
-/// The same for a connection that was accepted.
+/// Admits an accepted connection.
 ///
 /// # Errors
 /// The stranger.
@@ -61,8 +61,9 @@ pub fn admit_stream(stream: &TcpStream) -> Result<(), Stranger> {
     }
 }
 
-/// Whether a connection comes from the Windows side of WSL: with mirrored networking there is no socket on this
-/// side. Whoever closes a socket here ends the connection; this one goes on without one.
+/// True if a connection comes from the Windows side of WSL: with mirrored networking there is no socket on
+/// this side. A client on this side would have lost its connection by closing its socket; this connection is
+/// alive without one.
 fn is_from_windows(client: SocketAddr, server: SocketAddr) -> bool {
     let is_open = || {
         let own = os::connection(server, client);
@@ -71,13 +72,13 @@ fn is_from_windows(client: SocketAddr, server: SocketAddr) -> bool {
     os::is_beside_windows() && is_open()
 }
 
-/// The number of a user who is written as a name or as a number.
+/// Returns the number of a user, given as a name or as a number.
 pub fn user_number(user: &str) -> Option<u32> {
     let named = || nix::unistd::User::from_name(user).ok().flatten().map(|user| user.uid.as_raw());
     user.parse().ok().or_else(named)
 }
 
-/// The name of a user, or the number where there is no name.
+/// Returns the name of a user, or the number if there is no name.
 pub fn user_name(user: u32) -> String {
     let named = nix::unistd::User::from_uid(user.into()).ok().flatten();
     named.map_or_else(|| user.to_string(), |user| user.name)
@@ -137,7 +138,7 @@ mod tests {
     fn whoever_closed_the_other_end_already_is_nobody_s_friend() {
         let (client, server) = connected(Ipv4Addr::LOCALHOST);
         drop(client);
-        // Not root, although the kernel says 0 of a socket without a process.
+        // Not root, although the kernel reports user 0 for a socket without a process.
         assert_eq!(admit_stream(&server), Err(Stranger::Unknown));
     }
 

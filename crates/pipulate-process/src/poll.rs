@@ -1,4 +1,4 @@
-//! Sleeping until something happens: poll(2) without its types.
+//! Waiting for events: poll(2) without its types.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -6,28 +6,28 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-/// What to wait for on a descriptor.
+/// The event to wait for on a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
     Read,
     Write,
-    /// Only for the other side to go.
+    /// Only that the other side closes.
     HangUp,
 }
 
-/// What happened to a descriptor.
+/// The events of a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ready {
-    /// It can be read or written, whichever was asked for.
+    /// It can be read or written, as requested.
     pub ready: bool,
-    /// The other side is gone.
+    /// The other side has closed.
     pub hung_up: bool,
 }
 
-/// Sleeps until one of `watched` is ready, or for `timeout`. The answer has the order of `watched`.
+/// Sleeps until one of `watched` is ready, or for `timeout`. The result is in the order of `watched`.
 ///
 /// # Errors
-/// poll(2) failed; being interrupted by a signal is no failure.
+/// poll(2) failed; an interruption by a signal is no failure.
 pub fn wait(watched: &[(BorrowedFd<'_>, Interest)], timeout: Option<Duration>) -> io::Result<Vec<Ready>> {
     let mut set: Vec<PollFd<'_>> = watched
         .iter()
@@ -35,7 +35,7 @@ pub fn wait(watched: &[(BorrowedFd<'_>, Interest)], timeout: Option<Duration>) -
             let flags = match interest {
                 Interest::Read => PollFlags::IN,
                 Interest::Write => PollFlags::OUT,
-                // Reported unasked.
+                // POLLHUP is always reported.
                 Interest::HangUp => PollFlags::empty(),
             };
             PollFd::from_borrowed_fd(*fd, flags)

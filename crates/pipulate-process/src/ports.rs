@@ -1,4 +1,4 @@
-//! Who listens where: the difference between "something answers" and "ours answers".
+//! Listening sockets and their processes: the difference between "something answers" and "ours answers".
 
 use std::collections::HashSet;
 use std::io;
@@ -10,7 +10,7 @@ use rustix::net::{self, AddressFamily, SocketType};
 pub use crate::socket::Listener;
 use crate::{os, peers, table};
 
-/// The listening sockets of this machine, and which of them some processes hold.
+/// The listening sockets of this machine, and the ones that certain processes hold.
 #[derive(Debug, Default)]
 pub struct Listeners {
     all: Vec<Listener>,
@@ -18,10 +18,10 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Those of this machine at this moment; `pids` are the processes in question.
+    /// Returns the current listeners; `pids` are the processes whose sockets count as own.
     ///
     /// # Errors
-    /// The system would not tell which sockets listen.
+    /// The system did not list the listening sockets.
     pub fn of(pids: impl IntoIterator<Item = Pid>) -> io::Result<Self> {
         let all = os::listeners()?;
         let held =
@@ -29,17 +29,18 @@ impl Listeners {
         Ok(Self { all, held })
     }
 
-    /// The processes' own.
+    /// Returns the processes' own listeners.
     pub fn own(&self) -> impl Iterator<Item = &Listener> {
         self.all.iter().filter(|listener| self.is_own(listener))
     }
 
-    /// Whether another process listens on this port, be it on another address.
+    /// True if another process listens on this port, on any address.
     pub fn has_foreign(&self, port: u16) -> bool {
         self.all.iter().any(|listener| listener.port == port && !self.is_own(listener))
     }
 
-    /// Where a connection arrives at one of the processes: by port, on each loopback before the rest.
+    /// Returns the addresses whose connections arrive at one of the processes: by port, loopback addresses
+    /// first.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         let mut own: Vec<&Listener> = self.own().collect();
         own.sort_by_key(|listener| (listener.port, !is_local(listener.address), listener.address));
@@ -52,7 +53,7 @@ impl Listeners {
         addresses
     }
 
-    /// Whether a connection to `address` arrives at one of the processes, and at nobody else.
+    /// True if a connection to `address` arrives at one of the processes, and at no other.
     pub fn receive(&self, address: SocketAddr) -> bool {
         let claims = || self.all.iter().filter_map(|listener| Some((listener.claim(address)?, listener)));
         let highest = claims().map(|(claim, _)| claim).max();
@@ -64,16 +65,16 @@ impl Listeners {
     }
 }
 
-/// Whether a loopback address reaches what listens there.
+/// True if connections to a loopback address reach the listeners on this address.
 fn is_local(address: IpAddr) -> bool {
     address.is_loopback() || address.is_unspecified()
 }
 
-/// Whether a service could listen on this port of the loopback addresses now.
+/// True if a service could listen on this port of the loopback addresses now.
 pub fn is_free(port: u16) -> bool {
     let can_bind = |address: IpAddr| match TcpListener::bind((address, port)) {
         Ok(_) => true,
-        // A machine without IPv6 has no say.
+        // A machine without IPv6 does not matter here.
         Err(error) => error.kind() != io::ErrorKind::AddrInUse,
     };
     can_bind(Ipv4Addr::LOCALHOST.into())
@@ -81,7 +82,7 @@ pub fn is_free(port: u16) -> bool {
         && can_bind(Ipv4Addr::UNSPECIFIED.into())
 }
 
-/// Begins to connect, without waiting: the stream is writable once it is connected or refused.
+/// Begins to connect, without waiting: the stream becomes writable when it is connected or refused.
 ///
 /// # Errors
 /// It was refused at once, or the system has no descriptors left.
@@ -97,27 +98,27 @@ pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     }
 }
 
-/// Whether another user of this machine listens on `port`, on whatever address; root is none.
+/// True if another user of this machine, other than root, listens on `port`, on any address.
 ///
 /// # Errors
-/// The system would not tell which sockets listen.
+/// The system did not list the listening sockets.
 pub fn is_another_users(port: u16) -> io::Result<bool> {
     Ok(os::listeners()?.iter().any(|listener| listener.port == port && peers::is_another(listener.user)))
 }
 
-/// Who listens on a port.
+/// The owner of a listening socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
     /// The first process found that holds the socket.
     Process(Pid),
-    /// Somebody listens whose descriptors we may not see.
+    /// The socket's process is not visible to us.
     Hidden,
 }
 
-/// Who listens on `port`, on whatever address. Looks through the whole process table.
+/// Returns the owners of the listeners on `port`, on any address. Scans the whole process table.
 ///
 /// # Errors
-/// The system would not tell which sockets listen.
+/// The system did not list the listening sockets.
 pub fn owners(port: u16) -> io::Result<Vec<Owner>> {
     let mut sockets: HashSet<u64> = os::listeners()?
         .into_iter()
@@ -175,7 +176,7 @@ mod tests {
         assert!(found.receive(SocketAddr::from(([127, 0, 0, 1], port))));
     }
 
-    /// What listens where: the first ones are ours.
+    /// Makes listeners; `own` are ours.
     fn listeners(own: &[&str], foreign: &[&str]) -> Listeners {
         let listener = |(number, address): (usize, &&str)| {
             let address: SocketAddr = address.parse().unwrap();
@@ -190,7 +191,7 @@ mod tests {
         for (own, foreign, wanted) in [
             (&["127.0.0.1:1"][..], &[][..], &["127.0.0.1:1"][..]),
             (&["0.0.0.0:1"], &[], &["127.0.0.1:1"]),
-            // Addresses say 127.0.0.1 where that arrives.
+            // 127.0.0.1 is listed if connections to it arrive.
             (&["[::]:1"], &[], &["127.0.0.1:1", "[::1]:1"]),
             (&["127.0.1.1:1"], &["127.0.0.1:1"], &["127.0.1.1:1"]),
             (&["0.0.0.0:1"], &["127.0.0.1:1"], &[]),
@@ -201,7 +202,7 @@ mod tests {
             (&["[::1]:1", "127.0.0.1:1"], &[], &["127.0.0.1:1", "[::1]:1"]),
             (&["192.168.7.5:1", "[::1]:1"], &[], &["[::1]:1", "192.168.7.5:1"]),
             (&["[fe80::1]:1"], &[], &[]),
-            // Two with one address share what comes.
+            // Two listeners with one address share its connections.
             (&["127.0.0.1:1"], &["127.0.0.1:1"], &[]),
             (&["127.0.0.1:2", "127.0.0.1:1"], &["127.0.0.1:3"], &["127.0.0.1:1", "127.0.0.1:2"]),
         ] {

@@ -1,4 +1,4 @@
-//! Signals: sending, receiving on descriptors, holding back over an exec. What one means is the caller's.
+//! Signals: sending, receiving on descriptors, blocking over an exec. Their meaning is up to the caller.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -53,7 +53,7 @@ impl From<StopSignal> for Signal {
     }
 }
 
-/// A signal's name, for people: `SIGKILL` for 9.
+/// Returns a signal's name, for display: `SIGKILL` for 9.
 pub fn name(number: i32) -> String {
     NixSignal::try_from(number)
         .map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
@@ -73,7 +73,7 @@ struct Counters {
     marked: AtomicUsize,
 }
 
-/// Receives signals as counts and a byte on a descriptor, so that one poll waits for everything.
+/// Receives signals as counts and a byte on a descriptor, so that one poll waits for all events.
 #[derive(Debug)]
 pub struct Receiver {
     signals: Vec<(Signal, Arc<Counters>)>,
@@ -81,7 +81,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Receives these signals from here on, and those of them that were held back by [`hold_back`].
+    /// Receives these signals from now on, including those that [`hold_back`] blocked.
     ///
     /// # Errors
     /// The system has no descriptors left.
@@ -97,10 +97,10 @@ impl Receiver {
             let on_signal = move |info: &libc::siginfo_t| {
                 let Counters { plain, marked } = &*counted_here;
                 if is_marked(info) { marked } else { plain }.fetch_add(1, Ordering::SeqCst);
-                // Where its buffer is full, it is readable already.
+                // If its buffer is full, it is readable already.
                 let _sent = send(&*bell, b"X", SendFlags::DONTWAIT);
             };
-            // SAFETY: an atomic addition and a send(2) that never waits, without errno, are async-signal-safe.
+            // SAFETY: an atomic addition and a non-blocking send(2), without errno, are async-signal-safe.
             unsafe { signal_hook_registry::register_sigaction(signal.number(), on_signal) }?;
             counted.push((signal, counters));
         }
@@ -108,15 +108,14 @@ impl Receiver {
         Ok(Self { signals: counted, arrivals })
     }
 
-    /// Readable when something has arrived.
+    /// A descriptor that is readable when a signal has arrived.
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.arrivals.as_fd()
     }
 
-    /// Returns the signals that have arrived and how often, in the order in which they were given to
-    /// [`Receiver::open`].
+    /// Returns the signals that have arrived and how often, in the order of [`Receiver::open`].
     pub fn take(&mut self) -> Vec<(Signal, Arrivals)> {
-        // First: what arrives after it is counted now and makes a wake-up for nothing, or is counted then.
+        // Emptied first: a later signal is counted now, with a spurious wake-up, or counted by the next call.
         while self.arrivals.read(&mut [0; 64]).is_ok_and(|count| count == 64) {}
         let count = |counter: &AtomicUsize| counter.swap(0, Ordering::SeqCst);
         let taken = self.signals.iter().map(|(signal, counters)| {
@@ -126,10 +125,11 @@ impl Receiver {
     }
 }
 
-/// The value of a marked signal, as sigqueue(3) gives one.
+/// The sigqueue(3) value of a marked signal.
 pub(crate) const MARK: usize = 0x7069_7075;
 
-/// Linux's (asm-generic/siginfo.h). Elsewhere nothing has this code, and no signal is sent with a mark.
+/// Linux's value (asm-generic/siginfo.h). Other systems have no such code, and no marked signals are sent
+/// there.
 const SI_QUEUE: i32 = -1;
 
 #[expect(unsafe_code, reason = "the value is in a union")]
@@ -138,7 +138,7 @@ fn is_marked(info: &libc::siginfo_t) -> bool {
     info.si_code == SI_QUEUE && unsafe { info.si_value() }.sival_ptr.addr() == MARK
 }
 
-/// Holds these signals back until the next [`Receiver::open`], over an exec too.
+/// Blocks these signals until the next [`Receiver::open`], over an exec too.
 ///
 /// # Errors
 /// None that a correct call can meet.
@@ -146,7 +146,7 @@ pub fn hold_back(signals: &[Signal]) -> io::Result<()> {
     Ok(sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set_of(signals)), None)?)
 }
 
-/// Lets in what was held back.
+/// Unblocks signals.
 ///
 /// # Errors
 /// None that a correct call can meet.
@@ -154,7 +154,7 @@ pub fn let_in(signals: &[Signal]) -> io::Result<()> {
     Ok(sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&set_of(signals)), None)?)
 }
 
-/// Ignores a signal from here on.
+/// Ignores a signal from now on.
 ///
 /// # Errors
 /// None that a correct call can meet.
@@ -162,12 +162,12 @@ pub fn ignore(signal: Signal) -> io::Result<()> {
     set(signal.0, SigHandler::SigIgn)
 }
 
-/// Undoes what a caller may have set before it executed this program, and what no program expects.
+/// Undoes inherited settings of the caller that no program expects.
 ///
-/// Where SIGCHLD is ignored, the kernel tells nobody how a child ended, and every program that we run
-/// seems to be lost. A signal that is blocked never arrives, Ctrl-C among them; `keep_blocked` is for a program
-/// that was executed with signals held back on purpose (see [`hold_back`]). Ignored signals of any other kind are the caller's wish: `nohup`. A
-/// umask that takes rights from the user's own files makes folders that can't be entered.
+/// If SIGCHLD is ignored, the kernel reports no exit statuses, and every program that we run seems lost. A
+/// blocked signal never arrives, Ctrl-C among them; `keep_blocked` is for a program that was executed with
+/// signals blocked on purpose (see [`hold_back`]). Other ignored signals are the caller's wish: `nohup`. A
+/// umask that removes the user's own rights makes folders that can't be entered.
 ///
 /// # Errors
 /// None that a correct call can meet.
@@ -185,10 +185,10 @@ fn set_of(signals: &[Signal]) -> SigSet {
     signals.iter().map(|signal| signal.0).collect()
 }
 
-/// Only for what runs no code of ours.
+/// Only for handlers that run no code of ours.
 #[expect(unsafe_code, reason = "sigaction has no safe form")]
 fn set(signal: NixSignal, handler: SigHandler) -> io::Result<()> {
-    // SAFETY: neither ignoring a signal nor leaving it to the system runs code of ours.
+    // SAFETY: neither SIG_IGN nor SIG_DFL runs code of ours.
     unsafe { nix::sys::signal::signal(signal, handler) }?;
     Ok(())
 }

@@ -14,26 +14,26 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Whether other machines can reach it.
+    /// True if other machines can reach it.
     pub fn is_public(&self) -> bool {
         !self.address.is_loopback()
     }
 
-    /// Where a connection to it from this machine may go to, the most natural first.
+    /// Returns the addresses for connections to it from this machine, the most natural first.
     pub(crate) fn doors(&self) -> Vec<SocketAddr> {
         let addresses = match self.address {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED) => vec![Ipv4Addr::LOCALHOST.into()],
-            // Most such listeners take IPv4, too.
+            // Most such listeners accept IPv4, too.
             IpAddr::V6(Ipv6Addr::UNSPECIFIED) => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
-            // It is one address for each interface, and no browser can be told which.
+            // The address is ambiguous between interfaces, and browsers don't accept an interface in a URL.
             IpAddr::V6(address) if address.is_unicast_link_local() => Vec::new(),
             address => vec![address],
         };
         addresses.into_iter().map(|address| SocketAddr::new(address, self.port)).collect()
     }
 
-    /// How much a connection to `address` is meant for this one: the kernel gives it to the listener
-    /// with the highest number (`inet_lookup_listener` in net/ipv4/inet_hashtables.c).
+    /// Returns the score of this listener for a connection to `address`: the kernel chooses the listener with
+    /// the highest score (`inet_lookup_listener` in net/ipv4/inet_hashtables.c).
     pub(crate) fn claim(&self, address: SocketAddr) -> Option<u8> {
         match (self.address, address.ip()) {
             _ if self.port != address.port() => None,

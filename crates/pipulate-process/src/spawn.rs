@@ -1,5 +1,5 @@
-//! Starting a process that goes on without us: a session of its own, clean signals, its output
-//! into a given descriptor.
+//! Starting a process that outlives us: a new session, default signal handlers, its output to a given
+//! descriptor.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -14,7 +14,7 @@ use pipulate_core::identity::Pid;
 
 use crate::image::Image;
 
-/// What to start.
+/// The parameters of a start.
 #[derive(Debug)]
 pub struct Start<'a> {
     /// Program and arguments, not empty. A bare program name is looked up on the `PATH` of `env`.
@@ -22,20 +22,20 @@ pub struct Start<'a> {
     pub directory: &'a Path,
     /// Added to our own environment.
     pub env: &'a BTreeMap<String, OsString>,
-    /// Taken out of it.
+    /// Removed from it.
     pub env_removed: &'a [String],
-    /// `/dev/null` where nothing is given.
+    /// `/dev/null` if `None`.
     pub stdin: Option<OwnedFd>,
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
 }
 
-/// Starts it as the leader of a new session and process group.
+/// Starts the command as the leader of a new session and process group.
 ///
-/// The program runs when this returns: a failing exec comes back as an error.
+/// The program runs when this returns: a failing exec is returned as an error.
 ///
 /// # Errors
-/// The folder or the program is not there or may not be used, or the system has no room.
+/// The folder or the program is missing or not permitted, or the system lacks resources.
 pub fn spawn(start: Start<'_>) -> io::Result<Pid> {
     let Some(program) = start.command.first() else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the command is empty"));
@@ -53,27 +53,27 @@ pub fn spawn(start: Start<'_>) -> io::Result<Pid> {
         .ok_or_else(|| io::Error::other("the system gave no pid"))
 }
 
-/// Whether a start failed for want of something that the system may have again in a moment:
-/// processes, descriptors, memory.
+/// True if a start failed for lack of a resource that may be available again in a moment: processes,
+/// descriptors, memory.
 pub fn is_passing(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE))
 }
 
-/// Whether a start failed because the file is no program, and no script that names one for it.
+/// ENOEXEC: not a program, and no shebang.
 pub fn is_no_program(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENOEXEC)
 }
 
-/// Whether this could be started: everything that exec looks at before there is a new program.
+/// Checks whether this could be started: all checks of exec before the new program begins.
 ///
 /// # Errors
-/// What [`spawn`] would answer.
+/// The error that [`spawn`] would return.
 pub fn try_out(
     command: &[OsString],
     directory: &Path,
     environment: &BTreeMap<OsString, OsString>,
 ) -> io::Result<()> {
-    // Where it starts, relative paths are looked for from there.
+    // Relative paths are resolved from its working directory.
     let directory = std::fs::read_dir(directory).map(|_| directory)?;
     Image::new(command, environment)?.try_out(directory)
 }
@@ -92,7 +92,7 @@ fn command(program: &OsStr) -> std::process::Command {
     std::process::Command::new(program)
 }
 
-/// No system has a signal with a higher number.
+/// The highest signal number of any system.
 const LAST_SIGNAL: i32 = 64;
 
 #[expect(unsafe_code, reason = "CommandExt::setsid is not stable, and signals are reset nowhere else")]
@@ -101,15 +101,15 @@ fn in_clean_session(command: &mut std::process::Command, image: Image) {
     unsafe {
         command.pre_exec(move || {
             rustix::process::setsid()?;
-            // Ignored signals survive an exec: a service started from `nohup` or from a shell's
-            // background job would be deaf to them.
+            // Ignored signals survive an exec: a service started from `nohup` or from a shell's background
+            // job would never receive them.
             for signal in 1..=LAST_SIGNAL {
-                // Refused for KILL and STOP, and for those that the C library keeps for itself.
+                // Fails for KILL and STOP, and for those that the C library reserves.
                 libc::signal(signal, libc::SIG_DFL);
             }
             nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
-            // Whatever our own starter left open is not the service's: a lock held by it would
-            // stay held for as long as the service lives.
+            // Descriptors that our own starter left open are not for the service: it would keep a lock on one
+            // of them held for its whole life.
             crate::os::close_others_on_exec();
             Err(image.exec())
         });

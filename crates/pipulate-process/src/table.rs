@@ -1,4 +1,4 @@
-//! The process table: what can be seen of other processes, at one moment.
+//! The process table: snapshots of other processes.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
@@ -14,35 +14,35 @@ use pipulate_core::text::printable;
 pub use crate::entry::{Entry, RunState};
 use crate::os;
 
-/// The process with that pid, zombies included.
+/// Returns the process with this pid, zombies included.
 pub fn entry(pid: Pid) -> Option<Entry> {
     os::entry(pid)
 }
 
-/// How long ago a process was started, to a hundredth of a second, sleep of the machine included. On Linux, a
-/// clock that is set does not change it.
+/// Returns the time since a process was started, to a hundredth of a second, including sleep of the machine.
+/// On Linux, setting the clock does not change it.
 pub fn age(entry: &Entry) -> Duration {
     os::age(entry)
 }
 
-/// Every pid that can be seen.
+/// Returns every visible pid.
 pub fn all_pids() -> Vec<Pid> {
     os::all_pids()
 }
 
-/// The direct children of a process.
+/// Returns the direct children of a process.
 pub fn children(pid: Pid) -> Vec<Pid> {
     os::children(pid)
 }
 
-/// Walks down from `root`, which is not part of the answer. `enter` decides for each process
-/// whether it and what is below it belong to the answer.
+/// Returns the descendants of `root`, without `root`. `enter` decides for each process whether it and its
+/// descendants are included.
 pub fn descendants(root: Pid, mut enter: impl FnMut(&Entry) -> bool) -> Vec<Entry> {
     let mut found = Vec::new();
     let mut seen = HashSet::from([root]);
     let mut open = os::children(root);
     while let Some(pid) = open.pop() {
-        // A pid may be reused while we look; nobody is visited twice.
+        // A pid may be reused during the walk; no process is visited twice.
         if !seen.insert(pid) {
             continue;
         }
@@ -55,18 +55,18 @@ pub fn descendants(root: Pid, mut enter: impl FnMut(&Entry) -> bool) -> Vec<Entr
     found
 }
 
-/// The arguments of a process, the program first.
+/// Returns the arguments of a process, the program first.
 pub fn arguments(pid: Pid) -> Vec<OsString> {
     os::arguments(pid)
 }
 
-/// The words of its command for people, at most 200 characters of each, control characters made harmless.
+/// Returns the words of its command for display, at most 200 characters of each, without control characters.
 pub fn words(pid: Pid) -> Vec<String> {
     let text = |word: OsString| printable(&word.to_string_lossy()).chars().take(200).collect();
     arguments(pid).into_iter().map(text).collect()
 }
 
-/// Returns a variable of the environment that it was started with; `None` also where we may not look.
+/// Returns a variable of the environment that it was started with; `None` also if we lack permission.
 pub fn variable(pid: Pid, name: &str) -> Option<OsString> {
     let environment = os::environment(pid).ok()?;
     let prefix = format!("{name}=");
@@ -75,12 +75,12 @@ pub fn variable(pid: Pid, name: &str) -> Option<OsString> {
     Some(OsString::from_vec(value.to_vec()))
 }
 
-/// Whether a process has given up its memory, and with it its environment: it is about to end, or has ended.
+/// True if a process has given up its memory, and its environment with it: it is ending or has ended.
 pub fn is_ending(pid: Pid) -> bool {
     os::is_ending(pid)
 }
 
-/// The environment that it was started with; `None` where we may not look.
+/// Returns the environment that it was started with; `None` if we lack permission.
 pub fn environment(pid: Pid) -> Option<BTreeMap<OsString, OsString>> {
     let bytes = os::environment(pid).ok()?;
     let text = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
@@ -91,51 +91,51 @@ pub fn environment(pid: Pid) -> Option<BTreeMap<OsString, OsString>> {
     Some(pairs.collect())
 }
 
-/// Whether a process may be ours by its user: the one that we run as or, for root, any that one of
-/// our services may have changed to.
+/// True if a process may be ours by its user: our own user or, for root, any, since a service may have
+/// changed its user.
 pub fn is_ours_by_user(pid: Pid) -> bool {
     os::is_ours_by_user(pid)
 }
 
-/// Its working directory, where we may know it.
+/// Returns its working directory, if we have permission.
 pub fn working_directory(pid: Pid) -> Option<PathBuf> {
     os::working_directory(pid)
 }
 
-/// Whether a process runs another program than the one in this file. False where that can't be told, as of
-/// a file that is gone.
+/// True if a process runs another program than this file. False if unknown, for example because the file is
+/// gone.
 pub fn runs_another(pid: Pid, file: &Path) -> bool {
     os::runs_another(pid, file)
 }
 
-/// The file of the program that a process runs, as it was called before it was deleted.
+/// Returns the file of the program that a process runs; of a deleted file, its last path.
 pub fn program(pid: Pid) -> Option<PathBuf> {
     os::program(pid)
 }
 
-/// The file of the program that this process runs, also if it was deleted since.
+/// Returns the file of the program that this process runs, even if it was deleted since.
 ///
 /// # Errors
-/// The system does not tell.
+/// The system does not say.
 pub fn own_program() -> io::Result<PathBuf> {
     std::env::current_exe().map(os::without_deleted_mark)
 }
 
-/// What to execute to run this very program again: `path`, where that is still its file, else the
-/// kernel's own link to it.
+/// Returns the path to execute for running this very program again: `path`, if that is still its file, or
+/// else the kernel's own link to it.
 pub fn own_image(path: &Path) -> PathBuf {
     let Some(image) = os::own_image() else { return path.to_owned() };
     if is_own_program(path) { path.to_owned() } else { image.to_owned() }
 }
 
-/// Whether `path` is the file of the program that this process runs.
+/// True if `path` is the file of the program that this process runs.
 pub fn is_own_program(path: &Path) -> bool {
     let Some(image) = os::own_image() else { return path.exists() };
     let file = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
     file(path).is_some_and(|there| Some(there) == file(image))
 }
 
-/// Whether a process could execute its own program once more.
+/// Checks that a process could execute its own program again.
 ///
 /// # Errors
 /// It could not, as after `chmod -x`.
@@ -143,32 +143,32 @@ pub fn try_out_program(pid: Pid) -> io::Result<()> {
     os::try_out_program(pid)
 }
 
-/// Whether it has a file open that was deleted and had this path.
+/// True if it has a deleted file open that had this path.
 pub fn holds_deleted(pid: Pid, path: &Path) -> bool {
     os::holds_deleted(pid, path)
 }
 
-/// Whether it ignores SIGHUP, as `nohup` makes a program do.
+/// True if it ignores SIGHUP, as under `nohup`.
 pub fn ignores_hangup(pid: Pid) -> bool {
     os::ignores_hangup(pid)
 }
 
-/// Whether its first thread waits for an event, as an idle server does. False if that can't be told.
+/// True if its first thread waits for an event, like an idle server. False if unknown.
 pub fn waits_for_events(pid: Pid) -> bool {
     os::waits_for_events(pid)
 }
 
-/// The FIFOs that it holds open for writing and that have a path.
+/// Returns the paths of the FIFOs that it has open for writing.
 pub fn fifos_written(pid: Pid) -> Vec<PathBuf> {
     os::fifos_written(pid)
 }
 
-/// The FIFOs that it holds open for writing, as `(device, inode)`.
+/// Returns the FIFOs that it has open for writing, as `(device, inode)`.
 pub fn fifos_held(pid: Pid) -> Vec<(u64, u64)> {
     os::fifos_held(pid)
 }
 
-/// Whether it holds the file `(device, inode)` open for writing.
+/// True if it has the file `(device, inode)` open for writing.
 pub fn writes_to(pid: Pid, device: u64, inode: u64) -> bool {
     os::writes_to(pid, device, inode)
 }

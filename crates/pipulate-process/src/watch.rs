@@ -1,7 +1,7 @@
-//! Learning which files of a tree of folders are saved, while the system watches and we sleep.
+//! Watching a tree of folders for saved files, by the system's notifications.
 //!
-//! Folders that appear are watched too. Links are not followed; one that leads to what is not watched is reported. Nothing is polled: a system that
-//! does not tell of changes is an error, and so is one that has no more watches to give.
+//! New folders are watched too. Links are not followed; one whose target is not watched is reported. Nothing
+//! is polled: a system without notifications is an error, and so is one without free watches.
 
 #[cfg(target_os = "linux")]
 mod inotify;
@@ -23,25 +23,25 @@ use vnodes as system;
 #[derive(Debug)]
 pub struct TreeWatch(system::TreeWatch);
 
-/// Which parts of a tree count, by their paths relative to its root.
+/// The watched parts of a tree, by their paths relative to its root.
 pub struct Filter {
-    /// Whether a folder is entered.
+    /// True to enter a folder.
     pub folder: Box<dyn Fn(&Path) -> bool>,
-    /// Whether a change of a file is reported.
+    /// True to report changes of a file.
     pub file: Box<dyn Fn(&Path) -> bool>,
 }
 
-/// What happened in a tree since the last time.
+/// The changes in a tree since the last call.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Files that were written, moved or removed, also together with a folder, relative to the tree's
-    /// root. When the system lost count, every file that is there or was.
+    /// Files that were written, moved or removed, also together with a folder, relative to the tree's root.
+    /// After an overflow of the system's queue: every file that is or was there.
     pub files: BTreeSet<PathBuf>,
-    /// From now on not everything is seen.
+    /// Set when not everything is seen any more.
     pub trouble: Option<WatchError>,
 }
 
-/// Why changes are not seen, or not all of them.
+/// Why some or all changes are not seen.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
     #[error("the system has no watches left for the folder {folder}")]
@@ -57,21 +57,21 @@ pub enum WatchError {
 }
 
 impl TreeWatch {
-    /// Watches `root` and those folders below it that `filter` wants, `most` of them at most. What is
-    /// saved after this returned is told by [`TreeWatch::take`].
+    /// Watches `root` and those folders below it that `filter` wants, at most `most` of them. Changes after
+    /// this returned are returned by [`TreeWatch::take`].
     ///
     /// # Errors
-    /// Nothing can be watched. That only a part could be is told by the first [`TreeWatch::take`].
+    /// Nothing can be watched. If only a part can, the first [`TreeWatch::take`] says so.
     pub fn new(root: &Path, most: usize, filter: Filter) -> Result<Self, WatchError> {
         system::TreeWatch::new(root, most, filter).map(Self)
     }
 
-    /// Readable when something happened.
+    /// A descriptor that is readable when there are changes.
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.0.descriptor()
     }
 
-    /// What happened since the last time.
+    /// Returns the changes since the last call.
     pub fn take(&mut self) -> Changes {
         self.0.take()
     }

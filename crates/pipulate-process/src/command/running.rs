@@ -1,4 +1,4 @@
-//! A command on its way to its end: its output is taken as it comes, and its time is limited.
+//! A running command: its output is read as it comes, and its time is limited.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -9,24 +9,24 @@ use std::time::{Duration, Instant};
 
 use super::{Command, CommandError, End, Output, Stream, end_of, own_session};
 
-/// How much of a stream [`Command::output`] keeps, in bytes; what comes after that is thrown away.
+/// How much of a stream [`Command::output`] keeps, in bytes; the rest is discarded.
 pub(super) const MOST_OUTPUT: usize = 16 << 20;
-/// How much of a stream is handed over at once: a line, unless it is longer.
+/// The longest piece of a line that is passed on at once, in bytes.
 const LONGEST_LINE: usize = 64 << 10;
-/// How many lines may be read ahead of whoever takes them.
+/// How many lines may be read ahead of their consumer.
 const READ_AHEAD: usize = 64;
 
-/// In whose process group a command runs.
+/// The process group of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Group {
     Ours,
-    /// All of it is ended with it.
+    /// A new group, killed as a whole.
     Own,
-    /// In a session of its own.
+    /// A new session.
     Session,
 }
 
-/// A command on its way to its end.
+/// A running command.
 pub(super) struct Running {
     child: Child,
     output: mpsc::Receiver<(Stream, Vec<u8>)>,
@@ -47,13 +47,13 @@ impl Running {
         forward(child.stderr.take(), Stream::Stderr, sender);
         if let Some(mut stdin) = child.stdin.take().filter(|_| !command.stdin.is_empty()) {
             let bytes = command.stdin.clone();
-            // Not here: one that does not read what it is given must not hold us up.
+            // In a thread: a program that does not read its stdin must not block us.
             thread::spawn(move || stdin.write_all(&bytes));
         }
         Ok(Self { child, output })
     }
 
-    /// Hands its output over to its end; `None` if that takes longer than `timeout`.
+    /// Passes on its output until its end; `None` after `timeout`.
     pub(super) fn wait(
         &mut self,
         timeout: Option<Duration>,
@@ -64,7 +64,7 @@ impl Running {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let message = match left {
                 None => self.output.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
-                // There is always more to take from a program that never stops talking.
+                // A program that never stops printing always has more output to read.
                 Some(Duration::ZERO) => Err(mpsc::RecvTimeoutError::Timeout),
                 Some(left) => self.output.recv_timeout(left),
             };
@@ -77,7 +77,7 @@ impl Running {
         Ok(Some(end_of(self.child.wait()?)))
     }
 
-    /// Ends it and its group.
+    /// Kills it and its group.
     pub(super) fn kill(mut self) -> End {
         end_group(&mut self.child);
         let _status = self.child.wait();
@@ -85,7 +85,7 @@ impl Running {
     }
 }
 
-/// The beginning of both streams.
+/// The beginnings of both streams.
 #[derive(Default)]
 pub(super) struct Kept {
     stdout: Vec<u8>,
@@ -125,7 +125,7 @@ fn forward<R: Read + Send + 'static>(
     });
 }
 
-/// Ends a child that we have not waited for yet, with its group: its pid can't be anyone else's.
+/// Kills a child that we have not reaped yet, with its group: its pid can't be reused.
 fn end_group(child: &mut Child) {
     if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
         let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);

@@ -1,4 +1,4 @@
-//! Commands: what they say, how they end, and what is not waited for.
+//! Commands: their output, their ends, and what is not waited for.
 
 use std::time::Instant;
 
@@ -26,7 +26,7 @@ fn what_takes_too_long_is_ended_with_its_children() {
 
 #[test]
 fn a_program_that_never_stops_talking_is_ended_at_its_time_and_keeps_no_memory_busy() {
-    // With lines, and without any end of a line.
+    // With lines, and without any line break.
     for endless in ["yes", "exec cat /dev/zero", "yes >&2", "exec sleep 1000"] {
         let output = Command::new("sh").args(["-c", endless]).output(Duration::from_millis(300)).unwrap();
         assert_eq!(output.end, End::TimedOut, "{endless}");

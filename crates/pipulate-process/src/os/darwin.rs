@@ -1,9 +1,9 @@
-//! Darwin's structures, read from bytes, so that reading them is tested on any system.
+//! Darwin's structures, parsed from bytes, so that the parsers can be tested on any system.
 //!
-//! Offsets are those of `sys/proc_info.h`, of XNU's `bsd/sys/proc_info_private.h` (whose sizes the kernel checks
-//! on each call, and which are the same since macOS 10.9) and of `sys/sysctl.h`. Where `libc` has a structure,
-//! macos.rs compares them with it at compile time; `cargo xtask macos` compares the public ones with Apple's
-//! headers.
+//! Offsets are those of `sys/proc_info.h`, of XNU's `bsd/sys/proc_info_private.h` (whose sizes the kernel
+//! checks on each call, and which are unchanged since macOS 10.9) and of `sys/sysctl.h`. If `libc` has a
+//! structure, macos.rs compares the offsets with it at compile time; `cargo xtask macos` compares the public
+//! ones with Apple's headers.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
@@ -28,7 +28,7 @@ pub(super) mod bsd {
     pub(in crate::os) const START_MICROSECONDS: usize = 128;
 }
 
-/// `struct proc_bsdshortinfo`, which the kernel gives of everybody's processes.
+/// `struct proc_bsdshortinfo`, which the kernel returns for every user's processes.
 pub(super) mod short {
     pub(in crate::os) const SIZE: usize = 64;
     pub(in crate::os) const PARENT: usize = 4;
@@ -57,7 +57,7 @@ pub(super) mod task {
     pub(in crate::os) const RUNNING: usize = 88;
 }
 
-/// `struct vnode_info_path`, wherever it stands.
+/// `struct vnode_info_path`, as part of other structures.
 pub(super) mod vnode {
     pub(in crate::os) const SIZE: usize = 1176;
     pub(in crate::os) const DEVICE: usize = 0;
@@ -66,7 +66,7 @@ pub(super) mod vnode {
     pub(in crate::os) const PATH: usize = 152;
 }
 
-/// `struct vnode_fdinfowithpath`: how the file is open, then which one it is.
+/// `struct vnode_fdinfowithpath`: how the file is open, then its `vnode_info_path`.
 pub(super) const OPEN_FILE_SIZE: usize = OPEN_FILE_VNODE + vnode::SIZE;
 const OPEN_FILE_VNODE: usize = 24;
 /// `struct proc_regionwithpathinfo`: a range of memory, then the file that is mapped there.
@@ -84,7 +84,7 @@ const CHANGED_USER: u32 = 0x2000;
 /// `FWRITE` of sys/fcntl.h, as the kernel keeps `O_WRONLY` and `O_RDWR`.
 const WRITE: u32 = 2;
 
-/// What the kernel tells of a process.
+/// The kernel's information about a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Process {
     flags: u32,
@@ -96,18 +96,18 @@ pub(super) struct Process {
     pub(super) group: i32,
     pub(super) has_terminal: bool,
     pub(super) foreground_group: i32,
-    /// Since 1970, by the clock of that moment; `None` of another user's.
+    /// Since 1970, by the clock of that moment; `None` for another user's process.
     pub(super) started: Option<Duration>,
     pub(super) ids: Ids,
 }
 
-/// The numbers that name a process for good: `p_uniqueid` and `p_puniqueid` are not reused before the next boot.
+/// Permanent process numbers: `p_uniqueid` and `p_puniqueid` are not reused before the next boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ids {
     pub(super) own: u64,
-    /// That of the process which forked it, also if that one ended and launchd is the parent now.
+    /// The number of the process that forked it, even if that one ended and launchd is the parent now.
     pub(super) parent: u64,
-    /// Another one after each exec.
+    /// Changes with each exec.
     pub(super) version: u32,
 }
 
@@ -155,17 +155,17 @@ impl Process {
         self.status == ZOMBIE
     }
 
-    /// Whether it is about to end, or has ended.
+    /// True if it is ending or has ended.
     pub(super) fn is_ending(&self) -> bool {
         self.is_zombie() || self.flags & IN_EXIT != 0
     }
 
-    /// Whether it gained rights by its program: its arguments are shown to root only.
+    /// True if it gained rights by its program (set-user-ID): only root sees its arguments.
     pub(super) fn changed_user(&self) -> bool {
         self.flags & CHANGED_USER != 0
     }
 
-    /// How it ended, if it has.
+    /// Returns how it ended, if it has.
     pub(super) fn end(&self) -> Option<End> {
         self.is_ending().then(|| end(self.exit_status))
     }
@@ -182,7 +182,7 @@ impl Ids {
     }
 }
 
-/// A status as wait(2) gives it.
+/// Decodes a status of wait(2).
 pub(super) fn end(status: u32) -> End {
     let [low, high, ..] = status.to_le_bytes();
     match low & 0x7f {
@@ -191,7 +191,7 @@ pub(super) fn end(status: u32) -> End {
     }
 }
 
-/// What a process uses: `struct proc_taskinfo`.
+/// The resource usage of a process: `struct proc_taskinfo`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Task {
     pub(super) resident_bytes: u64,
@@ -215,11 +215,11 @@ impl Task {
 /// A file that a process has open or mapped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct File {
-    /// As `MetadataExt::dev` has it, which extends the sign of a `dev_t`.
+    /// Sign-extended from `dev_t`, like `MetadataExt::dev`.
     pub(super) device: u64,
     pub(super) inode: u64,
     mode: u16,
-    /// Without symbolic links; empty if the kernel does not know it any more.
+    /// Without symbolic links; empty if the kernel no longer has it.
     pub(super) path: PathBuf,
 }
 
@@ -253,7 +253,7 @@ pub(super) fn open_file(bytes: &[u8]) -> Option<(File, bool)> {
     Some((File::parse(bytes.get(OPEN_FILE_VNODE..)?)?, flags & WRITE != 0))
 }
 
-/// Whether the process of this `struct kinfo_proc` ignores a signal.
+/// Returns whether the process of this `struct kinfo_proc` ignores a signal.
 pub(super) fn ignores(kinfo: &[u8], signal: u32) -> Option<bool> {
     Some(u32_at(kinfo, KINFO_IGNORED)? & 1 << (signal - 1) != 0)
 }
@@ -267,9 +267,9 @@ pub(super) struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    /// Reads what `KERN_PROCARGS2` gives: the number of arguments, then strings as `exec_extract_strings` in XNU's
-    /// bsd/kern/kern_exec.c lays them out: the program's path, NULs up to a multiple of a pointer's size, the
-    /// arguments, the environment, an empty string, and what is none of ours.
+    /// Parses `KERN_PROCARGS2`: the number of arguments, then strings in the layout of `exec_extract_strings`
+    /// in XNU's bsd/kern/kern_exec.c: the program's path, NULs up to a multiple of a pointer's size, the
+    /// arguments, the environment, an empty string, and further strings that we ignore.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let count = usize::try_from(i32_at(bytes, 0)?).ok()?;
         let strings = bytes.get(4..)?;
@@ -305,7 +305,7 @@ fn i32_at(bytes: &[u8], start: usize) -> Option<i32> {
     at(bytes, start).map(i32::from_ne_bytes)
 }
 
-/// A string in a field of `most` bytes.
+/// Reads a string from a field of `most` bytes.
 fn text_at(bytes: &[u8], start: usize, most: usize) -> Option<String> {
     let field = bytes.get(start..start + most)?;
     let text = field.split(|&byte| byte == 0).next().unwrap_or_default();

@@ -1,16 +1,16 @@
-//! macOS: what the kernel tells of a process.
+//! macOS: the kernel's information about a process.
 
 use pipulate_core::identity::Pid;
 
 use super::darwin::{self, Ids, Process};
 use super::libproc;
 
-/// The numbers of a process, zombies included.
+/// Returns the numbers of a process, zombies included.
 pub(super) fn ids(pid: Pid) -> Option<Ids> {
     ids_of(pid, 1)
 }
 
-/// The numbers of a process that runs.
+/// Returns the numbers of a running process.
 pub(super) fn ids_if_it_runs(pid: Pid) -> Option<Ids> {
     ids_of(pid, 0)
 }
@@ -20,7 +20,7 @@ fn ids_of(pid: Pid, zombies: u64) -> Option<Ids> {
     Ids::parse(&bytes)
 }
 
-/// What the kernel tells of a process, zombies included; less of another user's.
+/// Returns the kernel's information about a process, zombies included; less about another user's.
 pub(super) fn process(pid: Pid) -> Option<Process> {
     const WITH_IDS: usize = darwin::bsd::SIZE + darwin::ids::SIZE;
     if let Some(bytes) = libproc::info::<WITH_IDS>(pid, libproc::PROC_PIDT_BSDINFOWITHUNIQID, 1) {

@@ -1,4 +1,4 @@
-//! macOS: kqueue(2), for what happens to processes and files.
+//! macOS: kqueue(2), for events of processes and files.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
@@ -12,19 +12,19 @@ use rustix::event::kqueue::{
     self, Event, EventFilter, EventFlags, ProcessEvents, UserDefinedFlags, UserFlags,
 };
 
-/// A queue of events. The kernel closes it at an exec and does not hand it on by fork.
+/// A queue of events. The kernel closes it at an exec, and a fork does not inherit it.
 #[derive(Debug)]
 pub(crate) struct Queue(OwnedFd);
 
-/// What happened.
+/// An event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Happened {
     Forked,
-    /// A process ended; its status as wait(2) gives it, if it was asked for.
+    /// A process ended; its status in the form of wait(2), if it was requested.
     Ended {
         status: Option<u32>,
     },
-    /// To the file that this descriptor is for.
+    /// The file of this descriptor changed.
     Changed {
         file: RawFd,
         how: VnodeEvents,
@@ -40,15 +40,15 @@ impl Queue {
         Ok(Self(kqueue::kqueue()?))
     }
 
-    /// Is readable while something happened that was not taken yet.
+    /// A descriptor that is readable while there are events to take.
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 
-    /// Tells of the end of a process, and of how it ended if we may know.
+    /// Reports the end of a process, and how it ended if we have permission.
     ///
     /// # Errors
-    /// ESRCH if nothing that runs has this number.
+    /// ESRCH if no running process has this number.
     pub(crate) fn watch_end(&self, pid: Pid) -> io::Result<()> {
         let first = self.watch_process(pid, ProcessEvents::EXIT | EXIT_STATUS);
         match first {
@@ -59,10 +59,10 @@ impl Queue {
         }
     }
 
-    /// Tells of each fork of a process.
+    /// Reports each fork of a process.
     ///
     /// # Errors
-    /// ESRCH if nothing that runs has this number.
+    /// ESRCH if no running process has this number.
     pub(crate) fn watch_forks(&self, pid: Pid) -> io::Result<()> {
         self.watch_process(pid, ProcessEvents::FORK)
     }
@@ -74,13 +74,13 @@ impl Queue {
         self.add(EventFilter::Proc { pid, flags }, EventFlags::CLEAR)
     }
 
-    /// Tells of changes of a file until `file` is closed.
+    /// Reports changes of a file until `file` is closed.
     pub(crate) fn watch_file(&self, file: BorrowedFd<'_>, flags: VnodeEvents) -> io::Result<()> {
         use std::os::fd::AsRawFd as _;
         self.add(EventFilter::Vnode { vnode: file.as_raw_fd(), flags }, EventFlags::CLEAR)
     }
 
-    /// Makes the queue readable for good.
+    /// Makes the queue permanently readable.
     pub(crate) fn stay_readable(&self) -> io::Result<()> {
         let trigger = |flags| EventFilter::User { ident: 0, flags, user_flags: UserDefinedFlags::new(0) };
         self.add(trigger(UserFlags::NOINPUT), EventFlags::empty())?;
@@ -91,12 +91,12 @@ impl Queue {
         let event = Event::new(filter, EventFlags::ADD | flags, ptr::null_mut());
         let mut none: [Event; 0] = [];
         #[expect(unsafe_code, reason = "an event names its file by a bare number")]
-        // SAFETY: the file is open now, and the kernel forgets the event when it is closed.
+        // SAFETY: the file is open now, and the kernel removes the event when it is closed.
         unsafe { kqueue::kevent(&self.0, &[event], &mut none[..], Some(Duration::ZERO)) }?;
         Ok(())
     }
 
-    /// Waits until something happened, or for `timeout`, and takes what there is.
+    /// Waits for an event, or for `timeout`, and takes all events.
     pub(crate) fn take(&self, timeout: Option<Duration>) -> io::Result<Vec<Happened>> {
         let mut events = Vec::with_capacity(64);
         let taken = rustix::io::retry_on_intr(|| {

@@ -1,4 +1,4 @@
-//! macOS: the calls of libproc(3) and sysctl(3) that fill buffers. Everything `unsafe` about them is here.
+//! macOS: the calls of libproc(3) and sysctl(3) that fill buffers, with all of their `unsafe` code.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::io;
@@ -19,7 +19,7 @@ const PROC_PIDFDSOCKETINFO: c_int = 3;
 const PROC_ALL_PIDS: u32 = 1;
 const PROC_PPID_ONLY: u32 = 6;
 
-// What darwin.rs reads is where libc says that it is.
+// The offsets of darwin.rs agree with libc.
 const _: () = {
     use libc::{proc_bsdinfo, proc_bsdshortinfo, proc_taskinfo, vinfo_stat, vnode_info_path};
     assert!(size_of::<proc_bsdinfo>() == bsd::SIZE);
@@ -54,7 +54,7 @@ const _: () = {
     assert!(offset_of!(vinfo_stat, vst_ino) == vnode::INODE);
 };
 
-/// Asks `proc_pidinfo`. For the flavors that say who a process is, `argument` 1 finds zombies as well.
+/// Calls `proc_pidinfo`. For the flavors that identify a process, `argument` 1 includes zombies.
 pub(super) fn info<const SIZE: usize>(pid: Pid, flavor: c_int, argument: u64) -> Option<[u8; SIZE]> {
     let mut buffer = [0; SIZE];
     let size = c_int::try_from(SIZE).ok()?;
@@ -64,7 +64,7 @@ pub(super) fn info<const SIZE: usize>(pid: Pid, flavor: c_int, argument: u64) ->
     (got == size).then_some(buffer)
 }
 
-/// The numbers of all processes, zombies included, or of the children of one.
+/// Returns the pids of all processes, zombies included, or of the children of one.
 pub(super) fn pids(parent: Option<Pid>) -> Vec<Pid> {
     let (kind, parent) = match parent {
         Some(pid) => (PROC_PPID_ONLY, pid.get().cast_unsigned()),
@@ -80,7 +80,7 @@ pub(super) fn pids(parent: Option<Pid>) -> Vec<Pid> {
     numbers.into_iter().filter_map(Pid::new).collect()
 }
 
-/// The descriptors of a process with their kinds, as `struct proc_fdinfo` has them.
+/// Returns the descriptors of a process with their kinds, as in `struct proc_fdinfo`.
 fn descriptors(pid: Pid) -> Vec<[u32; 2]> {
     growing(256, |buffer, size| {
         #[expect(unsafe_code, reason = "libproc has no safe form")]
@@ -91,7 +91,7 @@ fn descriptors(pid: Pid) -> Vec<[u32; 2]> {
     })
 }
 
-/// A list of unknown length; `fill` returns how many bytes it wrote, and tells no more than there is room for.
+/// Returns a list of unknown length; `fill` returns how many bytes it wrote, at most the size of the buffer.
 fn growing<T: Default + Clone>(room: usize, fill: impl Fn(*mut c_void, c_int) -> c_int) -> Vec<T> {
     let mut list = vec![T::default(); room];
     loop {
@@ -106,7 +106,7 @@ fn growing<T: Default + Clone>(room: usize, fill: impl Fn(*mut c_void, c_int) ->
     }
 }
 
-/// What a descriptor of a process can be, of what is asked for here.
+/// The kinds of descriptors that are used here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// `PROX_FDTYPE_VNODE`: files, and FIFOs that have a name.
@@ -115,7 +115,7 @@ pub(super) enum Kind {
     Socket,
 }
 
-/// The descriptions of a process's open files or sockets; none where they are not shown to us.
+/// Returns the descriptions of a process's open files or sockets; none if we lack permission.
 pub(super) fn opened<const SIZE: usize>(pid: Pid, kind: Kind) -> impl Iterator<Item = [u8; SIZE]> {
     let (number, flavor) = match kind {
         Kind::File => (1, PROC_PIDFDVNODEPATHINFO),
@@ -134,7 +134,7 @@ pub(super) fn opened<const SIZE: usize>(pid: Pid, kind: Kind) -> impl Iterator<I
     })
 }
 
-/// The path of the program that a process runs, as bytes.
+/// Returns the path of the program that a process runs, as bytes.
 pub(super) fn program(pid: Pid) -> Option<Vec<u8>> {
     let mut buffer = vec![0; libc::PROC_PIDPATHINFO_MAXSIZE.unsigned_abs() as usize];
     let size = libc::PROC_PIDPATHINFO_MAXSIZE.unsigned_abs();
@@ -146,7 +146,8 @@ pub(super) fn program(pid: Pid) -> Option<Vec<u8>> {
     Some(buffer)
 }
 
-/// A value of sysctl(3) by its numbers, at most `room` bytes. Of more, the kernel gives no beginning.
+/// Returns a sysctl(3) value by its numbers, at most `room` bytes. If it is longer, the kernel returns an
+/// error.
 pub(super) fn sysctl(name: &[c_int], room: usize) -> io::Result<Vec<u8>> {
     let (mut name, mut value, mut size) = (name.to_vec(), vec![0; room], room);
     let parts = u32::try_from(name.len()).map_err(io::Error::other)?;
@@ -166,7 +167,7 @@ pub(super) fn sysctl(name: &[c_int], room: usize) -> io::Result<Vec<u8>> {
 
 /// A value of sysctl(3) by its name, however long it is.
 pub(super) fn sysctl_by_name(name: &CStr) -> io::Result<Vec<u8>> {
-    // The value may grow between two questions.
+    // The value may grow between two calls.
     for _ in 0..10 {
         let mut size = 0;
         ask_by_name(name, ptr::null_mut(), &mut size)?;
@@ -193,7 +194,7 @@ fn ask_by_name(name: &CStr, value: *mut c_void, size: &mut usize) -> io::Result<
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The number that this machine keeps over boots and updates of its system (gethostuuid(2)).
+/// Returns the machine's UUID, which is kept over boots and system updates (gethostuuid(2)).
 pub(super) fn machine() -> Option<[u8; 16]> {
     let mut number = [0; 16];
     let patience = libc::timespec { tv_sec: 1, tv_nsec: 0 };
@@ -203,7 +204,8 @@ pub(super) fn machine() -> Option<[u8; 16]> {
     (done == 0).then_some(number)
 }
 
-/// How many nanoseconds a unit of the kernel's clock has, as a fraction: 1 on Intel, 125/3 on Apple silicon.
+/// Returns the length of a unit of the kernel's clock in nanoseconds, as a fraction: 1 on Intel, 125/3 on
+/// Apple silicon.
 #[expect(deprecated, reason = "libc would rather have another crate for it")]
 pub(super) fn clock_unit() -> (u32, u32) {
     let mut unit = libc::mach_timebase_info { numer: 1, denom: 1 };
@@ -213,16 +215,16 @@ pub(super) fn clock_unit() -> (u32, u32) {
     (unit.numer, unit.denom.max(1))
 }
 
-/// Signals the process that has this number and, if the system can compare it, this version; what else ESRCH may
-/// mean is the caller's.
+/// Signals the process with this number and, if the system can compare it, this version; the caller
+/// interprets ESRCH.
 ///
 /// # Errors
-/// ESRCH if nothing living has both, EPERM if the signal is not allowed.
+/// ESRCH if no running process has both, EPERM if the signal is not allowed.
 pub(super) fn signal(pid: Pid, version: u32, number: c_int) -> io::Result<()> {
     /// `audit_token_t` of mach/message.h; the kernel reads the number and the version.
     type Token = [u32; 8];
     type Call = unsafe extern "C" fn(*mut Token, c_int) -> c_int;
-    // Not in the libSystem of macOS 14.1 and before: a program that names it would not start there.
+    // Not in the libSystem of macOS 14.1 and before: a program that links it would not start there.
     #[expect(unsafe_code, reason = "a function that may not be there is asked for by name")]
     // SAFETY: the name ends with NUL.
     let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"proc_signal_with_audittoken".as_ptr()) };
@@ -242,20 +244,20 @@ pub(super) fn signal(pid: Pid, version: u32, number: c_int) -> io::Result<()> {
     if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
 }
 
-/// Lets the next exec close every descriptor except the three standard ones. Async-signal-safe: proc_pidinfo is one
-/// system call, and nothing allocates.
+/// Makes the next exec close every descriptor except the three standard ones. Async-signal-safe: proc_pidinfo
+/// is one system call, and nothing allocates.
 pub(super) fn close_others_on_exec() {
     const ROOM: usize = 1024;
     let mut list = [[0_u32; 2]; ROOM];
     let close = |descriptor: c_int| {
         #[expect(unsafe_code, reason = "these descriptors have no owner here")]
-        // SAFETY: no descriptor is closed now, and what execs keeps none but the standard ones.
+        // SAFETY: no descriptor is closed now, and the executed program keeps none but the standard ones.
         unsafe {
             libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC);
         }
     };
     #[expect(unsafe_code, reason = "libproc has no safe form")]
-    // SAFETY: the kernel writes at most the size of the list; the other two calls only answer.
+    // SAFETY: the kernel writes at most the size of the list; the other two calls only return values.
     let (written, most) = unsafe {
         let size = size_of::<[[u32; 2]; ROOM]>() as c_int;
         let list = list.as_mut_ptr().cast();
@@ -269,7 +271,7 @@ pub(super) fn close_others_on_exec() {
             close(descriptor.cast_signed());
         }
     }
-    // The list was full, or there was none.
+    // The list was full, or could not be read.
     if count == ROOM || count == 0 {
         (last + 1..most).for_each(close);
     }

@@ -1,11 +1,12 @@
-//! macOS: the descendants of this process whose parent ended, in place of a subreaper.
+//! macOS: the descendants of this process whose parent ended, as a replacement for a subreaper.
 //!
-//! The kernel gives an orphan to launchd, and keeps in `p_puniqueid` which process forked it. That number leads back
-//! to us as long as we have seen each process in between while it ran. A thread is told of each fork by kqueue
-//! (NOTE_FORK; Darwin has no NOTE_TRACK) and looks who is new. **Not found** is the child of a process that was forked
-//! and ended between two looks: callers look for marks and open files as well.
+//! The kernel gives an orphan to launchd, and keeps in `p_puniqueid` which process forked it. That number
+//! leads back to us if we have seen each process in between while it ran. kqueue reports each fork to a
+//! thread (NOTE_FORK; Darwin has no NOTE_TRACK), which then looks for new processes. **Not found** is the
+//! child of a process that was forked and ended between two looks: callers look for marks and open files as
+//! well.
 //!
-//! An exec of this process keeps its own number, and forgets what was seen.
+//! An exec of this process keeps its own number, and loses the known ones.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -23,7 +24,7 @@ const LAUNCHD: i32 = 1;
 
 static LINEAGE: OnceLock<Arc<Mutex<Lineage>>> = OnceLock::new();
 
-/// Begins to remember the descendants of this process.
+/// Starts to track the descendants of this process.
 pub(crate) fn become_subreaper() -> io::Result<()> {
     if LINEAGE.get().is_some() {
         return Ok(());
@@ -40,7 +41,7 @@ pub(crate) fn become_subreaper() -> io::Result<()> {
         running: HashMap::new(),
     }));
     let shared = Arc::clone(&lineage);
-    // Signals are for the thread that holds them back over an exec.
+    // Signals are for the main thread, which holds them back over an exec.
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
     let started = thread::Builder::new().name("lineage".to_owned()).spawn(move || {
         while queue.take(None).is_ok() {
@@ -53,7 +54,7 @@ pub(crate) fn become_subreaper() -> io::Result<()> {
     Ok(())
 }
 
-/// Our descendants that have come to launchd.
+/// Returns our descendants whose parent is launchd now.
 pub(super) fn orphans() -> Vec<Pid> {
     let Some(lineage) = LINEAGE.get() else { return Vec::new() };
     let mut lineage = lineage.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,13 +69,13 @@ pub(super) fn orphans() -> Vec<Pid> {
 struct Lineage {
     queue: Arc<Queue>,
     own: u64,
-    /// Us, our descendants, and those that ended and have children which run.
+    /// This process, its descendants, and ended descendants with running children.
     known: HashSet<u64>,
     running: HashMap<u64, Pid>,
 }
 
 impl Lineage {
-    /// Looks who is new, until nobody is: who was seen before its forks are told may have forked already.
+    /// Looks for new processes until there are none: a process may fork before its forks are watched.
     fn look(&mut self) {
         loop {
             let mut all: Vec<_> =

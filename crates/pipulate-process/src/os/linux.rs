@@ -1,6 +1,6 @@
 //! Linux: `/proc`, pidfds, the subreaper, sock_diag.
 //!
-//! Every answer may be outdated the moment it is given; only a pidfd names one process for good.
+//! Every result may be outdated when it is returned; only a pidfd identifies one process permanently.
 
 use std::ffi::OsString;
 use std::fs;
@@ -23,10 +23,10 @@ use crate::socket::{Endpoint, Listener};
 pub(crate) const LONGEST_WORD: usize = 128 << 10;
 /// Interpreters of interpreters that the kernel follows (`exec_binprm` in `fs/exec.c`).
 pub(crate) const DEEPEST_INTERPRETER: usize = 5;
-/// Whether the kernel hands orphans among our descendants to us.
+/// True: the kernel makes our orphaned descendants our children.
 pub(crate) const KEEPS_ORPHANS: bool = true;
 
-/// The boot, pid namespace and machine that our pids belong to.
+/// Returns the boot, pid namespace and machine that our pids belong to.
 pub(crate) fn host() -> Host {
     let word = |path| fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
     Host {
@@ -36,7 +36,7 @@ pub(crate) fn host() -> Host {
     }
 }
 
-/// What `/proc/PID/stat` says; `None` when there is no such process.
+/// Parses `/proc/PID/stat`; `None` if there is no such process.
 pub(crate) fn entry(pid: Pid) -> Option<Entry> {
     let text = read(&format!("/proc/{pid}/stat")).ok()?;
     let first = Stat::parse(&text)?;
@@ -71,7 +71,7 @@ fn entry_of(pid: Pid, stat: &Stat<'_>) -> Option<Entry> {
     })
 }
 
-/// The state and the memory of a process whose first thread has ended are those of the others.
+/// Takes the state and the memory of a process whose first thread has ended from its other threads.
 fn in_other_threads(entry: Entry) -> Entry {
     let thread = |folder: String| {
         let text = read(&format!("{folder}/stat")).ok()?;
@@ -90,7 +90,7 @@ fn in_other_threads(entry: Entry) -> Entry {
     }
 }
 
-/// How long ago a process was started: its start token counts from boot.
+/// Returns the time since a process was started: its start token counts from boot.
 pub(crate) fn age(entry: &Entry) -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let started = entry.start as f64 / rustix::param::clock_ticks_per_second() as f64;
@@ -98,26 +98,26 @@ pub(crate) fn age(entry: &Entry) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
-/// Every pid that can be seen.
+/// Returns every visible pid.
 pub(crate) fn all_pids() -> Vec<Pid> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let number = |entry: io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
     entries.filter_map(number).filter_map(Pid::new).collect()
 }
 
-/// The children of every thread of `pid`.
+/// Returns the children of every thread of `pid`.
 pub(crate) fn children(pid: Pid) -> Vec<Pid> {
-    // The links of the folder count its threads.
+    // The folder's link count is the number of threads plus 2.
     let is_alone = fs::metadata(format!("/proc/{pid}/task")).is_ok_and(|meta| meta.nlink() == 3);
     children_of(pid, is_alone)
 }
 
-/// The same of a process that was just looked at.
+/// Returns the children of a process whose entry was just read.
 pub(crate) fn children_of_entry(entry: &Entry) -> Vec<Pid> {
     children_of(entry.pid, entry.threads == 1)
 }
 
-/// Where there is one thread, nothing has to be listed.
+/// If there is only one thread, the threads need not be listed.
 fn children_of(pid: Pid, has_one_thread: bool) -> Vec<Pid> {
     let tasks = format!("/proc/{pid}/task");
     if has_one_thread {
@@ -133,12 +133,12 @@ fn children_of_thread(folder: &str) -> Vec<Pid> {
     text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).filter_map(Pid::new).collect()
 }
 
-/// The environment that `pid` was started with, NUL-separated.
+/// Returns the environment that `pid` was started with, NUL-separated.
 pub(crate) fn environment(pid: Pid) -> io::Result<Vec<u8>> {
     proc_files::of_memory(pid, proc_files::Part::Environment)
 }
 
-/// Its arguments, the program first.
+/// Returns its arguments, the program first.
 pub(crate) fn arguments(pid: Pid) -> Vec<OsString> {
     let bytes = proc_files::of_memory(pid, proc_files::Part::Arguments).unwrap_or_default();
     let text = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
@@ -148,23 +148,23 @@ pub(crate) fn arguments(pid: Pid) -> Vec<OsString> {
     text.split(|&b| b == 0).map(|word| OsString::from_vec(word.to_vec())).collect()
 }
 
-/// The user that it runs as.
+/// Returns its user.
 pub(crate) fn owner(pid: Pid) -> Option<u32> {
     fs::metadata(format!("/proc/{pid}")).ok().map(|meta| meta.uid())
 }
 
-/// Whether it runs as our user; for root, whoever runs it.
+/// True if it runs as our user; for root, always.
 pub(crate) fn is_ours_by_user(pid: Pid) -> bool {
     let user = rustix::process::geteuid();
     owner(pid).is_some_and(|owner| user.is_root() || owner == user.as_raw())
 }
 
-/// Its working directory, where we may know it.
+/// Returns its working directory, if we have permission.
 pub(crate) fn working_directory(pid: Pid) -> Option<std::path::PathBuf> {
     proc_files::working_directory(pid)
 }
 
-/// Whether it runs another program than the one in this file.
+/// True if it runs another program than this file.
 pub(crate) fn runs_another(pid: Pid, file: &std::path::Path) -> bool {
     let (Ok(running), Ok(there)) = (fs::metadata(format!("/proc/{pid}/exe")), fs::metadata(file)) else {
         return false;
@@ -172,37 +172,37 @@ pub(crate) fn runs_another(pid: Pid, file: &std::path::Path) -> bool {
     (running.dev(), running.ino()) != (there.dev(), there.ino())
 }
 
-/// The file of the program that it runs.
+/// Returns the file of its program.
 pub(crate) fn program(pid: Pid) -> Option<std::path::PathBuf> {
     fs::read_link(format!("/proc/{pid}/exe")).ok().map(without_deleted_mark)
 }
 
-/// Leads to the program that this process runs, also after its file was deleted or replaced. Not for
-/// another program to execute: it would find itself there.
+/// Returns a path to the program of this process that works after its file was deleted or replaced. Not for
+/// other programs: it would lead them to their own file.
 pub(crate) fn own_image() -> Option<&'static std::path::Path> {
     Some(std::path::Path::new("/proc/self/exe"))
 }
 
-/// Whether a process could execute its own program once more.
+/// Checks that a process could execute its own program again.
 pub(crate) fn try_out_program(pid: Pid) -> io::Result<()> {
     let (here, effective) = (rustix::fs::CWD, rustix::fs::AtFlags::EACCESS);
     let image = format!("/proc/{pid}/exe");
     Ok(rustix::fs::accessat(here, image, rustix::fs::Access::EXEC_OK, effective)?)
 }
 
-/// Whether a file begins as a program does: ELF, or what binfmt_misc may know.
+/// True if a file begins like a program: ELF, or any format if binfmt_misc may know it.
 pub(crate) fn is_program(head: &[u8]) -> bool {
     head.starts_with(b"\x7fELF") || has_other_formats()
 }
 
-/// Whether the system executes more than ELF files and scripts (binfmt_misc).
+/// True if the system executes more than ELF files and scripts (binfmt_misc).
 fn has_other_formats() -> bool {
     let own = ["register", "status"].map(std::ffi::OsStr::new);
     let formats = fs::read_dir("/proc/sys/fs/binfmt_misc").into_iter().flatten().flatten();
     formats.into_iter().any(|format| own.iter().all(|own| format.file_name() != **own))
 }
 
-/// The path of a program as the kernel shows it, without the mark of a deleted file.
+/// Returns the path of a program without the kernel's mark of a deleted file.
 pub(crate) fn without_deleted_mark(path: std::path::PathBuf) -> std::path::PathBuf {
     let bytes = path.as_os_str().as_encoded_bytes();
     match bytes.strip_suffix(b" (deleted)") {
@@ -211,7 +211,7 @@ pub(crate) fn without_deleted_mark(path: std::path::PathBuf) -> std::path::PathB
     }
 }
 
-/// Whether it has a file open that was deleted and had this path.
+/// True if it has a deleted file open that had this path.
 pub(crate) fn holds_deleted(pid: Pid, path: &std::path::Path) -> bool {
     let mut deleted = path.as_os_str().to_owned();
     deleted.push(" (deleted)");
@@ -219,20 +219,20 @@ pub(crate) fn holds_deleted(pid: Pid, path: &std::path::Path) -> bool {
     descriptors.any(|descriptor| fs::read_link(descriptor.path()).is_ok_and(|target| target == deleted))
 }
 
-/// Whether it ignores SIGHUP, as `nohup` makes a program do.
+/// True if it ignores SIGHUP, as under `nohup`.
 pub(crate) fn ignores_hangup(pid: Pid) -> bool {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let mask = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
-/// Whether its first thread sleeps in epoll_wait, as an event loop without work does.
+/// True if its first thread sleeps in epoll_wait, like an idle event loop.
 pub(crate) fn waits_for_events(pid: Pid) -> bool {
     let channel = fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
     channel.contains("epoll") || channel.contains("ep_poll")
 }
 
-/// Whether it holds the file `(device, inode)` open for writing.
+/// True if it has the file `(device, inode)` open for writing.
 pub(crate) fn writes_to(pid: Pid, device: u64, inode: u64) -> bool {
     proc_files::descriptors(pid).into_iter().any(|descriptor| {
         let same =
@@ -241,7 +241,7 @@ pub(crate) fn writes_to(pid: Pid, device: u64, inode: u64) -> bool {
     })
 }
 
-/// The FIFOs that it holds open for writing, as `(device, inode)`.
+/// Returns the FIFOs that it has open for writing, as `(device, inode)`.
 pub(crate) fn fifos_held(pid: Pid) -> Vec<(u64, u64)> {
     let fifo = |descriptor: fs::DirEntry| {
         let meta = fs::metadata(descriptor.path()).ok().filter(|meta| meta.file_type().is_fifo())?;
@@ -250,7 +250,7 @@ pub(crate) fn fifos_held(pid: Pid) -> Vec<(u64, u64)> {
     proc_files::descriptors(pid).into_iter().filter_map(fifo).collect()
 }
 
-/// The FIFOs that it holds open for writing and that have a path.
+/// Returns the paths of the FIFOs that it has open for writing.
 pub(crate) fn fifos_written(pid: Pid) -> Vec<std::path::PathBuf> {
     let path = |descriptor: fs::DirEntry| {
         let is_fifo = fs::metadata(descriptor.path()).is_ok_and(|meta| meta.file_type().is_fifo());
@@ -268,12 +268,12 @@ fn is_open_for_writing(descriptor: &fs::DirEntry) -> bool {
     flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok()).is_some_and(|flags| flags & 3 != 0)
 }
 
-/// A process that stays the same one while this is held.
+/// A pidfd: the process can't be replaced while this is held.
 #[derive(Debug)]
 pub(crate) struct Pin(OwnedFd);
 
 impl Pin {
-    /// Pins whatever has this pid now; `None` when nothing has.
+    /// Pins the process that has this pid now; `None` if there is none.
     pub(crate) fn open(pid: Pid) -> io::Result<Option<Self>> {
         let Some(raw) = sys::Pid::from_raw(pid.get()) else { return Ok(None) };
         match sys::pidfd_open(raw, sys::PidfdFlags::empty()) {
@@ -283,7 +283,7 @@ impl Pin {
         }
     }
 
-    /// Sends a signal by number. The pinned process having ended is no error.
+    /// Sends a signal by number. A pinned process that has ended is no error.
     pub(crate) fn signal(&self, number: i32) -> io::Result<()> {
         let signal = sys::Signal::from_named_raw(number)
             .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
@@ -293,7 +293,7 @@ impl Pin {
         }
     }
 
-    /// Sends a marked signal by number, or a plain one where the system takes no mark.
+    /// Sends a marked signal by number, or a plain one if the system has no marks.
     pub(crate) fn signal_marked(&self, number: i32) -> io::Result<()> {
         match super::marked_signal::send_marked(self.0.as_fd(), number) {
             Err(error) if error.kind() != io::ErrorKind::PermissionDenied => self.signal(number),
@@ -301,8 +301,8 @@ impl Pin {
         }
     }
 
-    /// Sends a signal to the group that the process leads, or led: also when it has ended, its number stands for
-    /// that group and no other as long as anything is in it. Its being empty is no error.
+    /// Sends a signal to the group that the process leads or led: even after it has ended, its pid names that
+    /// group only, as long as the group has members. An empty group is no error.
     #[expect(unsafe_code, reason = "pidfd_send_signal has no safe form with flags")]
     pub(crate) fn signal_group(&self, number: i32) -> io::Result<()> {
         // PIDFD_SIGNAL_PROCESS_GROUP, since Linux 6.9.
@@ -320,48 +320,48 @@ impl Pin {
         }
     }
 
-    /// How the process ended that this is, where the kernel tells others than its parent.
+    /// Returns how the process ended, if the kernel tells processes other than its parent.
     pub(crate) fn exit(&self, process: &ProcessIdentity) -> Option<End> {
         super::pidfd_info::exit(self.0.as_fd(), process)
     }
 
-    /// Becomes readable when the process ends.
+    /// A descriptor that becomes readable when the process ends.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.0.as_fd())
     }
 }
 
-/// Lets the next exec close every descriptor except the three standard ones. Async-signal-safe.
-/// Kernels before 5.11 can't; there the descriptors stay.
+/// Makes the next exec close every descriptor except the three standard ones. Async-signal-safe. Kernels
+/// before 5.11 can't; there the descriptors stay open.
 #[expect(unsafe_code, reason = "close_range has no safe form")]
 pub(crate) fn close_others_on_exec() {
-    // SAFETY: no descriptor is closed now, and whoever execs keeps none but the standard ones.
+    // SAFETY: no descriptor is closed now, and the executed program keeps none but the standard ones.
     unsafe {
         libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
     }
 }
 
-/// An empty file in memory, gone with its last descriptor.
+/// Makes an empty file in memory, gone with its last descriptor.
 pub(crate) fn nameless_file() -> io::Result<fs::File> {
     Ok(rustix::fs::memfd_create("pipulate", rustix::fs::MemfdFlags::CLOEXEC)?.into())
 }
 
-/// From now on orphans among our descendants become our children.
+/// Makes later orphans among our descendants our children.
 pub(crate) fn become_subreaper() -> io::Result<()> {
     Ok(sys::set_child_subreaper(Some(sys::getpid()))?)
 }
 
-/// Orphans are our children, and counted as such.
+/// Always false: orphans are our children here, and counted as such.
 pub(crate) fn has_orphans() -> bool {
     false
 }
 
-/// Every listening TCP socket of the machine.
+/// Returns every listening TCP socket of the machine.
 pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
     super::sock_diag::listeners()
 }
 
-/// One end of a TCP connection: the socket bound to `own` and connected to `other`.
+/// Returns one end of a TCP connection: the socket bound to `own` and connected to `other`.
 pub(crate) fn connection(
     own: std::net::SocketAddr,
     other: std::net::SocketAddr,
@@ -369,13 +369,13 @@ pub(crate) fn connection(
     super::sock_diag::connection(own, other)
 }
 
-/// Whether this is Linux on Windows, whose browsers may connect without a socket on this side.
+/// True in WSL: browsers on Windows may connect without a socket on this side.
 pub(crate) fn is_beside_windows() -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     release.to_ascii_lowercase().contains("microsoft")
 }
 
-/// The sockets that a process holds, by inode.
+/// Returns the sockets of a process, by inode.
 pub(crate) fn sockets(pid: Pid) -> Vec<u64> {
     let inode = |descriptor: fs::DirEntry| {
         let target = fs::read_link(descriptor.path()).ok()?;

@@ -1,6 +1,7 @@
-//! macOS: libproc(3), `KERN_PROCARGS2`, kqueue(2). Type-checked and linked on Linux; not yet run on a Mac by us.
+//! macOS: libproc(3), `KERN_PROCARGS2`, kqueue(2). Type-checked and linked on Linux; we have not run it on a
+//! Mac yet.
 //!
-//! The environment of Apple's own programs is hidden, also from their user.
+//! The kernel hides the environment of Apple's own programs, even from their user.
 
 use std::ffi::OsString;
 use std::fs;
@@ -21,19 +22,19 @@ use super::{lineage, pcblist};
 use crate::entry::{Entry, RunState};
 use crate::socket::{Endpoint, Listener};
 
-/// The longest argument or variable: what all of them may take (`ARG_MAX`).
+/// The longest argument or variable: the limit for their total (`ARG_MAX`).
 pub(crate) const LONGEST_WORD: usize = 1 << 20;
 /// Interpreters of interpreters that the kernel follows (`exec_shell_imgact` in XNU's bsd/kern/kern_exec.c).
 pub(crate) const DEEPEST_INTERPRETER: usize = 1;
-/// Whether the kernel hands orphans among our descendants to us.
+/// False: the kernel gives our orphaned descendants to launchd.
 pub(crate) const KEEPS_ORPHANS: bool = false;
 
-/// How long an exec may take to show the new program's words.
+/// How long to wait for an exec to complete.
 const EXEC_PATIENCE: Duration = Duration::from_secs(1);
 /// Poll interval during an exec: nothing reports that another process's exec is complete.
 const EXEC_POLL: Duration = Duration::from_micros(200);
 
-/// There are no pid namespaces, and each boot has a number of its own.
+/// There are no pid namespaces, and each boot has its own UUID.
 pub(crate) fn host() -> Host {
     let boot = libproc::sysctl_by_name(c"kern.bootsessionuuid").unwrap_or_default();
     let text = boot.split(|&byte| byte == 0).next().unwrap_or_default();
@@ -45,7 +46,7 @@ pub(crate) fn host() -> Host {
     }
 }
 
-/// The process as it is now; `None` when there is no such process.
+/// Returns the current entry of a process; `None` if there is no such process.
 pub(crate) fn entry(pid: Pid) -> Option<Entry> {
     let found = process(pid)?;
     let task = libproc::info::<{ darwin::task::SIZE }>(pid, libc::PROC_PIDTASKINFO, 0);
@@ -75,7 +76,7 @@ pub(crate) fn entry(pid: Pid) -> Option<Entry> {
     })
 }
 
-/// How long ago a process was started, by the clock of then and of now. Zero if it is gone.
+/// Returns the time since a process was started, by the clock then and now. Zero if it is gone.
 pub(crate) fn age(entry: &Entry) -> Duration {
     let found = process(entry.pid).filter(|found| found.ids.own == entry.start);
     let started = found.and_then(|found| found.started);
@@ -83,15 +84,15 @@ pub(crate) fn age(entry: &Entry) -> Duration {
     started.map(|started| now.saturating_sub(started)).unwrap_or_default()
 }
 
-/// Every pid.
+/// Returns every pid.
 pub(crate) fn all_pids() -> Vec<Pid> {
     let mut all = libproc::pids(None);
-    // The kernel has the youngest first.
+    // The kernel lists the youngest first.
     all.sort_unstable();
     all
 }
 
-/// The children of `pid`; of ourselves, also our orphans.
+/// Returns the children of `pid`; for ourselves, including our orphans.
 pub(crate) fn children(pid: Pid) -> Vec<Pid> {
     let mut children = libproc::pids(Some(pid));
     if rustix::process::getpid().as_raw_nonzero().get() == pid.get() {
@@ -100,12 +101,12 @@ pub(crate) fn children(pid: Pid) -> Vec<Pid> {
     children
 }
 
-/// The same of a process that was just looked at.
+/// Returns the children of a process whose entry was just read.
 pub(crate) fn children_of_entry(entry: &Entry) -> Vec<Pid> {
     children(entry.pid)
 }
 
-/// Whether a descendant of ours has come to launchd.
+/// True if launchd has adopted a descendant of ours.
 pub(crate) fn has_orphans() -> bool {
     !lineage::orphans().is_empty()
 }
@@ -113,10 +114,10 @@ pub(crate) fn has_orphans() -> bool {
 pub(crate) use super::lineage::become_subreaper;
 pub(crate) use super::pin::Pin;
 
-/// The environment that `pid` was started with, NUL-separated.
+/// Returns the environment that `pid` was started with, NUL-separated.
 ///
 /// # Errors
-/// It is another user's, or has none that is shown.
+/// It is another user's, or its environment is hidden.
 pub(crate) fn environment(pid: Pid) -> io::Result<Vec<u8>> {
     let bytes = words(pid)?;
     let words = Words::parse(&bytes).ok_or(io::ErrorKind::InvalidData)?;
@@ -126,18 +127,18 @@ pub(crate) fn environment(pid: Pid) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Its arguments, the program first.
+/// Returns its arguments, the program first.
 pub(crate) fn arguments(pid: Pid) -> Vec<OsString> {
     let bytes = words(pid).unwrap_or_default();
     Words::parse(&bytes).map(|words| words.arguments).unwrap_or_default()
 }
 
-/// What `KERN_PROCARGS2` gives. Waits for an exec to complete, during which it gives nothing.
+/// Returns `KERN_PROCARGS2`. Waits for an exec to complete, during which it is empty.
 fn words(pid: Pid) -> io::Result<Vec<u8>> {
     let begun = Instant::now();
     let name = [libc::CTL_KERN, libc::KERN_PROCARGS2, pid.get()];
     loop {
-        // With less room than there are words, the kernel would give their end and no beginning.
+        // If the buffer is too small, the kernel returns the end of the words instead of the beginning.
         let found = libproc::sysctl(&name, LONGEST_WORD + 4096);
         let Err(error) = found else { return found };
         let may_come = process(pid).is_some_and(|found| {
@@ -150,31 +151,31 @@ fn words(pid: Pid) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Whether it runs as our user; for root, whoever runs it.
+/// True if it runs as our user; for root, always.
 pub(crate) fn is_ours_by_user(pid: Pid) -> bool {
     let user = rustix::process::geteuid();
     process(pid).is_some_and(|found| user.is_root() || found.user == user.as_raw())
 }
 
-/// Whether a process is about to end, or has ended.
+/// True if a process is ending or has ended.
 pub(crate) fn is_ending(pid: Pid) -> bool {
     process(pid).is_none_or(|found| found.is_ending())
 }
 
-/// Its working directory, where we may know it.
+/// Returns its working directory, if we have permission.
 pub(crate) fn working_directory(pid: Pid) -> Option<PathBuf> {
     const SIZE: usize = size_of::<libc::proc_vnodepathinfo>();
     let bytes = libproc::info::<SIZE>(pid, libc::PROC_PIDVNODEPATHINFO, 0)?;
     File::parse(&bytes).map(|file| file.path).filter(|path| !path.as_os_str().is_empty())
 }
 
-/// The file of the program that it runs.
+/// Returns the file of its program.
 pub(crate) fn program(pid: Pid) -> Option<PathBuf> {
     libproc::program(pid).map(|path| OsString::from_vec(path).into())
 }
 
-/// Whether it runs another program than the one in this file. The first file that is mapped into a process is its
-/// program; where another one is, nothing is known.
+/// True if it runs another program than this file. The first file that is mapped into a process is its
+/// program; if that is a different file, the result is unknown.
 pub(crate) fn runs_another(pid: Pid, file: &Path) -> bool {
     let region = libproc::info::<{ darwin::REGION_SIZE }>(pid, libproc::PROC_PIDREGIONPATHINFO, 0);
     let mapped = region.and_then(|bytes| File::parse_region(&bytes));
@@ -183,24 +184,24 @@ pub(crate) fn runs_another(pid: Pid, file: &Path) -> bool {
     (mapped.device, mapped.inode) != (there.dev(), there.ino())
 }
 
-/// No path leads to the program of this process once its file was replaced.
+/// Always `None`: no path leads to the program of this process once its file was replaced.
 pub(crate) fn own_image() -> Option<&'static Path> {
     None
 }
 
-/// Whether a process could execute its own program once more.
+/// Checks that a process could execute its own program again.
 pub(crate) fn try_out_program(pid: Pid) -> io::Result<()> {
     let program = program(pid).ok_or(io::ErrorKind::NotFound)?;
     let (here, effective) = (rustix::fs::CWD, rustix::fs::AtFlags::EACCESS);
     Ok(rustix::fs::accessat(here, program, rustix::fs::Access::EXEC_OK, effective)?)
 }
 
-/// Paths have no mark of a deleted file here.
+/// Returns the path unchanged: deleted files have no mark here.
 pub(crate) fn without_deleted_mark(path: PathBuf) -> PathBuf {
     path
 }
 
-/// Whether a file begins as a program does: Mach-O, for one or several processors (mach-o/loader.h, fat.h).
+/// True if a file begins like a program: Mach-O, for one or several processors (mach-o/loader.h, fat.h).
 pub(crate) fn is_program(head: &[u8]) -> bool {
     const STARTS: [[u8; 4]; 4] = [
         [0xcf, 0xfa, 0xed, 0xfe],
@@ -216,9 +217,9 @@ fn open_files(pid: Pid) -> impl Iterator<Item = (File, bool)> {
         .filter_map(|bytes| darwin::open_file(&bytes))
 }
 
-/// Whether it has a file open that was deleted and had this path: another one may stand there by now.
+/// True if it has a deleted file open that had this path, where a new file may be by now.
 pub(crate) fn holds_deleted(pid: Pid, path: &Path) -> bool {
-    // The kernel knows paths without symbolic links, as /private/tmp for /tmp.
+    // The kernel's paths have no symbolic links: /private/tmp for /tmp.
     let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
     let path = match (folder, path.file_name()) {
         (Some(folder), Some(name)) => folder.join(name),
@@ -228,29 +229,29 @@ pub(crate) fn holds_deleted(pid: Pid, path: &Path) -> bool {
     open_files(pid).any(|(file, _)| file.path == path && Some(file.inode) != there)
 }
 
-/// Whether it ignores SIGHUP, as `nohup` makes a program do.
+/// True if it ignores SIGHUP, as under `nohup`.
 pub(crate) fn ignores_hangup(pid: Pid) -> bool {
     let name = [libc::CTL_KERN, libc::KERN_PROC, libc::KERN_PROC_PID, pid.get()];
     let kinfo = libproc::sysctl(&name, darwin::KINFO_SIZE).unwrap_or_default();
     darwin::ignores(&kinfo, libc::SIGHUP.unsigned_abs()).unwrap_or(false)
 }
 
-/// The kernel does not tell.
+/// Always false: the kernel does not say.
 pub(crate) fn waits_for_events(_pid: Pid) -> bool {
     false
 }
 
-/// Whether it holds the file `(device, inode)` open for writing.
+/// True if it has the file `(device, inode)` open for writing.
 pub(crate) fn writes_to(pid: Pid, device: u64, inode: u64) -> bool {
     open_files(pid).any(|(file, is_written)| is_written && (file.device, file.inode) == (device, inode))
 }
 
-/// The FIFOs that it holds open for writing, as `(device, inode)`.
+/// Returns the FIFOs that it has open for writing, as `(device, inode)`.
 pub(crate) fn fifos_held(pid: Pid) -> Vec<(u64, u64)> {
     written_fifos(pid).map(|fifo| (fifo.device, fifo.inode)).collect()
 }
 
-/// The FIFOs that it holds open for writing and that have a path.
+/// Returns the paths of the FIFOs that it has open for writing.
 pub(crate) fn fifos_written(pid: Pid) -> Vec<PathBuf> {
     written_fifos(pid).map(|fifo| fifo.path).filter(|path| path.is_absolute()).collect()
 }
@@ -259,15 +260,15 @@ fn written_fifos(pid: Pid) -> impl Iterator<Item = File> {
     open_files(pid).filter_map(|(file, is_written)| (is_written && file.is_fifo()).then_some(file))
 }
 
-/// Lets the next exec close every descriptor except the three standard ones. Async-signal-safe.
+/// Makes the next exec close every descriptor except the three standard ones. Async-signal-safe.
 pub(crate) fn close_others_on_exec() {
     libproc::close_others_on_exec();
 }
 
-/// The kernel takes back by itself what it needs.
+/// Does nothing: the kernel reclaims memory by itself.
 pub(crate) fn give_back_memory() {}
 
-/// An empty file that has no name any more, gone with its last descriptor.
+/// Makes an empty file without a name, gone with its last descriptor.
 pub(crate) fn nameless_file() -> io::Result<fs::File> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     loop {
@@ -287,13 +288,13 @@ pub(crate) fn nameless_file() -> io::Result<fs::File> {
     }
 }
 
-/// Every listening TCP socket, IPv4 and IPv6.
+/// Returns every listening TCP socket, IPv4 and IPv6.
 pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
     let list = libproc::sysctl_by_name(c"net.inet.tcp.pcblist_n")?;
     Ok(pcblist::parse(&list).iter().filter_map(pcblist::Socket::listener).collect())
 }
 
-/// The socket that is bound to `own` and connected to `other`; `None` if this machine has none.
+/// Returns the socket that is bound to `own` and connected to `other`; `None` if this machine has none.
 pub(crate) fn connection(
     own: std::net::SocketAddr,
     other: std::net::SocketAddr,
@@ -302,13 +303,13 @@ pub(crate) fn connection(
     Ok(pcblist::parse(&list).iter().find_map(|socket| socket.end_of(own, other)))
 }
 
-/// The sockets that a process holds.
+/// Returns the sockets of a process.
 pub(crate) fn sockets(pid: Pid) -> Vec<u64> {
     let described = libproc::opened::<{ pcblist::DESCRIPTION_SIZE }>(pid, Kind::Socket);
     described.filter_map(|bytes| pcblist::socket_of(&bytes)).collect()
 }
 
-/// There is no Windows beside it.
+/// Always false: WSL only exists on Windows.
 pub(crate) fn is_beside_windows() -> bool {
     false
 }

@@ -5,8 +5,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use crate::signals::MARK;
 
-/// The beginning of a siginfo_t of a queued signal: `_rt` in the kernel's siginfo.h, after whose three numbers
-/// its pointer is aligned.
+/// The beginning of a siginfo_t of a queued signal: `_rt` in the kernel's siginfo.h; its pointer is aligned
+/// after the three numbers.
 #[repr(C)]
 struct Queued {
     signal: libc::c_int,
@@ -22,7 +22,7 @@ struct From {
     value: usize,
 }
 
-/// Sends a marked signal to a pinned process. Its having ended is no error.
+/// Sends a marked signal to a pinned process. A process that has ended is no error.
 #[expect(unsafe_code, reason = "pidfd_send_signal has no safe form with an info")]
 pub(crate) fn send_marked(process: BorrowedFd<'_>, number: i32) -> io::Result<()> {
     let from = From {

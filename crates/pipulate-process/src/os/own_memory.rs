@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 
 use super::proc_files::read;
 
-/// Gives back free heap, unused stack, and the pages of our program that are as they are in its file.
+/// Gives back free heap, unused stack, and the unmodified file-backed pages of our program.
 #[expect(unsafe_code, reason = "neither call has a safe form")]
 pub(crate) fn give_back_memory() {
     let ranges = {
@@ -20,33 +20,33 @@ pub(crate) fn give_back_memory() {
     unsafe {
         libc::malloc_trim(0);
     }
-    // Last: what runs after it comes back, page by page.
+    // Last: code that runs afterwards is paged in again.
     for (start, end) in ranges {
-        // SAFETY: the range is in a mapping of ours that is backed by a file and can't be written to,
-        // and none of its pages was ever changed: whatever touches it next reads the same bytes again.
+        // SAFETY: the range is in a read-only, file-backed mapping of ours, and none of its pages was ever
+        // changed: the next access reads the same bytes again.
         unsafe {
             libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED);
         }
     }
 }
 
-/// Gives back the pages of the first thread's stack that only calls used which have returned.
+/// Gives back the pages of the first thread's stack that only returned calls have used.
 ///
-/// Not inlined: what is below its own small frame is in use by nothing.
+/// Not inlined: the stack below its own small frame is unused.
 #[inline(never)]
 #[expect(unsafe_code, reason = "madvise has no safe form")]
 fn give_back_stack(maps: &str) {
     let frame = std::ptr::from_ref(&maps).addr();
     let Some((start, end)) = unused_stack(maps, frame, rustix::param::page_size()) else { return };
-    // SAFETY: the range is below this frame by more than it and its callees need, and the stack grows down:
+    // SAFETY: the range is further below this frame than it and its callees need, and the stack grows down:
     // nothing in it is read again before it is written.
     unsafe {
         libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED);
     }
 }
 
-/// The part of the first thread's stack that is at least a page below a frame in it; `None` for another
-/// thread's frame.
+/// Returns the part of the first thread's stack that is at least a page below a frame in it; `None` for a
+/// frame of another thread.
 fn unused_stack(maps: &str, frame: usize, page: usize) -> Option<(usize, usize)> {
     let line = maps.lines().find(|line| line.ends_with("[stack]"))?;
     let (start, end) = addresses(line)?;
@@ -54,14 +54,14 @@ fn unused_stack(maps: &str, frame: usize, page: usize) -> Option<(usize, usize)>
     (start < unused && frame < end).then_some((start, unused))
 }
 
-/// The first and the last address of a line in `/proc/PID/maps`.
+/// Returns the first and the last address of a line in `/proc/PID/maps`.
 fn addresses(line: &str) -> Option<(usize, usize)> {
     let (start, end) = line.split_ascii_whitespace().next()?.split_once('-')?;
     let address = |text| usize::from_str_radix(text, 16).ok();
     Some((address(start)?, address(end)?))
 }
 
-/// Where files are mapped that can't be written to, the pages that are as they are in the file.
+/// Returns the unmodified pages of read-only file mappings.
 fn unchanged_file_pages(maps: &str) -> io::Result<Vec<(usize, usize)>> {
     let page = rustix::param::page_size();
     let pagemap = fs::File::open("/proc/self/pagemap")?;
@@ -75,7 +75,7 @@ fn unchanged_file_pages(maps: &str) -> io::Result<Vec<(usize, usize)>> {
     Ok(found)
 }
 
-/// The mappings in `/proc/PID/maps` of files that can't be written to.
+/// Returns the read-only file mappings in `/proc/PID/maps`.
 fn fixed_file_ranges(maps: &str) -> impl Iterator<Item = (usize, usize)> {
     maps.lines().filter_map(|line| {
         let mut fields = line.split_ascii_whitespace().skip(1);
@@ -86,10 +86,10 @@ fn fixed_file_ranges(maps: &str) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-/// Bytes of one page's entry in `/proc/PID/pagemap`.
+/// The size of one page's entry in `/proc/PID/pagemap`, in bytes.
 const PAGEMAP_ENTRY: usize = 8;
 
-/// From which to which page of these entries none is a changed copy (the dynamic linker makes some).
+/// Returns the runs of pages in these entries without a modified copy (the dynamic linker makes some).
 ///
 /// Bits 61 to 63 say whether a page is the file's own, swapped, and present: the kernel's
 /// Documentation/admin-guide/mm/pagemap.rst.
@@ -143,7 +143,7 @@ mod tests {
         let maps = fs::read_to_string("/proc/self/maps").unwrap();
         assert!(!unchanged_file_pages(&maps).unwrap().is_empty());
         give_back_memory();
-        // By way of the dynamic linker's tables, which are changed copies.
+        // Through the dynamic linker's tables, which are modified copies.
         assert!(crate::os::listeners().is_ok());
     }
 }

@@ -1,9 +1,9 @@
-//! Darwin's list of TCP sockets, `net.inet.tcp.pcblist_n`, read from bytes.
+//! Darwin's list of TCP sockets, `net.inet.tcp.pcblist_n`, parsed from bytes.
 //!
-//! It is what netstat(1) reads, shows everybody's sockets to everybody, and is made of records that begin with
+//! netstat(1) reads it. It shows all users' sockets to every user, and consists of records that begin with
 //! their length and kind (XNU's bsd/netinet/in_pcblist.c). Offsets are those of `xinpcb_n`, `xsocket_n` and
-//! `xtcpcb_n` in bsd/netinet/in_pcb.h, bsd/sys/socketvar.h and bsd/netinet/tcp_var.h, all three packed to four
-//! bytes. The address of a socket in the kernel, scrambled, is the same here and in `proc_pidfdinfo`.
+//! `xtcpcb_n` in bsd/netinet/in_pcb.h, bsd/sys/socketvar.h and bsd/netinet/tcp_var.h, all three packed to
+//! four bytes. The scrambled kernel address of a socket is the same here and in `proc_pidfdinfo`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -16,17 +16,17 @@ const STATE: u32 = 0x020;
 
 const LISTENS: u32 = 1;
 const ESTABLISHED: u32 = 4;
-/// `INP_IPV4` and `INP_IPV6`: a socket for both has both.
+/// `INP_IPV4` and `INP_IPV6`: a dual-stack socket has both.
 const FAMILIES: u8 = 3;
 const IPV4: u8 = 1;
 /// `SS_NOFDREF`: no descriptor refers to it any more.
 const CLOSED: u16 = 1;
 
-/// Sockets of a process as `proc_pidfdinfo` tells of them: `struct socket_fdinfo`.
+/// The size of a process's socket in `proc_pidfdinfo`: `struct socket_fdinfo`.
 pub(super) const DESCRIPTION_SIZE: usize = 792;
 const DESCRIPTION_SOCKET: usize = 160;
 
-/// The socket that a descriptor is for.
+/// Returns the socket of a descriptor.
 pub(super) fn socket_of(description: &[u8]) -> Option<u64> {
     u64_at(description, DESCRIPTION_SOCKET)
 }
@@ -49,7 +49,7 @@ impl Socket {
         (self.state == LISTENS && !self.is_closed).then_some(listener)
     }
 
-    /// This end of the connection between two addresses, if it is that.
+    /// Returns this socket as the `own` end of the connection between two addresses, if it is.
     pub(super) fn end_of(&self, own: SocketAddr, other: SocketAddr) -> Option<Endpoint> {
         let is_one = self.state != LISTENS && same(self.own, own) && same(self.other, other);
         let user = (!self.is_closed).then_some(self.user);
@@ -57,16 +57,16 @@ impl Socket {
     }
 }
 
-/// Whether two addresses are one, be it written as IPv4 or as IPv6.
+/// True if two addresses are equal, whether written as IPv4 or as IPv6.
 fn same(one: SocketAddr, other: SocketAddr) -> bool {
     (one.ip().to_canonical(), one.port()) == (other.ip().to_canonical(), other.port())
 }
 
-/// The sockets in the list; what is not understood is left out.
+/// Returns the sockets in the list; unknown records are skipped.
 pub(super) fn parse(list: &[u8]) -> Vec<Socket> {
     let mut found = Vec::new();
     let (mut ends, mut socket) = (None, None);
-    // The list begins with a head that has a length and no kind.
+    // The list begins with a header that has a length and no kind.
     let mut rest = advance(list);
     while let Some(record) = rest.and_then(record) {
         match u32_at(record, 4) {
@@ -86,13 +86,13 @@ pub(super) fn parse(list: &[u8]) -> Vec<Socket> {
     found
 }
 
-/// The record at the beginning.
+/// Returns the first record.
 fn record(list: &[u8]) -> Option<&[u8]> {
     let length = u32_at(list, 0)? as usize;
     list.get(..length).filter(|record| record.len() >= 8)
 }
 
-/// What comes after the record at the beginning: records begin at multiples of eight.
+/// Returns the list after the first record: records begin at multiples of eight.
 fn advance(list: &[u8]) -> Option<&[u8]> {
     list.get(record(list)?.len().next_multiple_of(8)..)
 }
@@ -110,7 +110,7 @@ fn both_ends(record: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
     Some((end(64, 18)?, end(48, 16)?))
 }
 
-/// The socket, its user, and whether it was closed.
+/// Returns the socket, its user, and whether it was closed.
 fn owner(record: &[u8]) -> Option<(u64, u32, bool)> {
     let state = u16::from_ne_bytes(at(record, 26)?);
     let id = u64_at(record, 8)?;
@@ -121,7 +121,7 @@ fn owner(record: &[u8]) -> Option<(u64, u32, bool)> {
 mod tests {
     use super::*;
 
-    /// One socket's records, in the kernel's order.
+    /// Returns one socket's records, in the kernel's order.
     fn records(flags: u8, own: (IpAddr, u16), other: (IpAddr, u16), closed: bool, state: u32) -> Vec<u8> {
         let mut ends = head(104, ENDS);
         ends[16..18].copy_from_slice(&other.1.to_be_bytes());

@@ -1,5 +1,5 @@
-//! How a process ended that is not our child. Until its parent asks, `/proc` says so; afterwards
-//! PIDFD_GET_INFO, which Linux has since 6.13, and the exit in it since 6.15.
+//! The exit status of a process that is not our child. Until its parent reaps it, `/proc` has the status;
+//! afterwards PIDFD_GET_INFO, which Linux has since 6.13, with the exit status since 6.15.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -9,25 +9,26 @@ use rustix::ioctl::{Updater, ioctl, opcode};
 
 use crate::command::End;
 
-/// Where `/proc` does not tell, the parent is waited for; some take their time.
+/// How long to wait for the parent to reap it if `/proc` hides the status.
 const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
-/// Asks for the exit, and says that it is there.
+/// Requests the exit status, and marks it as present.
 const EXIT: u64 = 1 << 3;
 
-/// The kernel's `struct pidfd_info`, as it was first.
+/// The kernel's `struct pidfd_info` in its first version.
 #[repr(C)]
 #[derive(Debug, Default)]
 struct Info {
     mask: u64,
     cgroup: u64,
     ids: [u32; 11],
-    /// As wait(2) gives it.
+    /// In the form of wait(2).
     exit_code: i32,
 }
 
 const GET_INFO: rustix::ioctl::Opcode = opcode::read_write::<Info>(0xff, 11);
 
-/// How the process of this identity ended, whose pidfd has become readable; `None` where nobody can tell.
+/// Returns how the process with this identity ended, after its pidfd became readable; `None` if the system
+/// does not say.
 pub(crate) fn exit(pidfd: BorrowedFd<'_>, process: &ProcessIdentity) -> Option<End> {
     if let Some(end) = unasked(process) {
         return Some(end);
@@ -44,7 +45,7 @@ pub(crate) fn exit(pidfd: BorrowedFd<'_>, process: &ProcessIdentity) -> Option<E
     (info.mask & EXIT != 0).then(|| end(info.exit_code))
 }
 
-/// How a zombie ended. In the place of a number that we may not know, the system says 0.
+/// Returns how a zombie ended. If we lack permission, the kernel shows 0 instead of the status.
 fn unasked(process: &ProcessIdentity) -> Option<End> {
     super::entry(process.pid).filter(|entry| entry.start == process.start && !entry.lives())?;
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid)).ok()?;
@@ -52,7 +53,7 @@ fn unasked(process: &ProcessIdentity) -> Option<End> {
     (status != 0 || super::is_ours_by_user(process.pid)).then(|| end(status))
 }
 
-/// As wait(2) gives it.
+/// Decodes a status of wait(2).
 fn end(status: i32) -> End {
     let signal = status & 0x7f;
     if signal == 0 { End::Code(status >> 8 & 0xff) } else { End::Signal(signal) }
@@ -77,7 +78,7 @@ mod tests {
     use crate::identity::{self, Verified};
     use crate::poll::{self, Interest};
 
-    /// Whether the kernel tells once somebody has asked.
+    /// True if the kernel keeps the exit status after reaping.
     fn has_exits() -> bool {
         let release = rustix::system::uname().release().to_string_lossy().into_owned();
         let mut numbers = release.split('.').map_while(|word| word.parse::<u32>().ok());
@@ -86,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_stranger_is_told_how_a_process_ended() {
-        // Its parent is the shell, which asks how it ended, or becomes a program that never does.
+        // Its parent is the shell, which reaps it, or becomes a program that never does.
         for (parent, may_be_unknown) in [("wait $!", !has_exits()), ("exec sleep 1000 >&-", false)] {
             for (script, end) in
                 [("exit 42", End::Code(42)), ("kill -9 $$", End::Signal(9)), ("exit 0", End::Code(0))]

@@ -1,8 +1,8 @@
 //! The files of `/proc/PID` that show a process's memory and descriptors.
 //!
-//! The kernel shows those of its first thread. They are gone there once that thread has ended, although the
-//! process runs on in another one (`pthread_exit` in C's `main`); and its memory shows neither arguments
-//! nor environment for a moment during an execve(2).
+//! The kernel shows those of its first thread. They are gone once that thread has ended, although the process
+//! runs on in another one (`pthread_exit` in C's `main`); and during an execve(2) its memory shows neither
+//! arguments nor environment for a moment.
 
 use std::fs::{self, DirEntry, File};
 use std::io::{self, ErrorKind};
@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use pipulate_core::identity::Pid;
 use rustix::buffer::spare_capacity;
 
-/// How long an exec may take to show the new program; one from a dead network disk never does.
+/// How long to wait for an exec to complete; one from an unreachable network disk never does.
 const EXEC_PATIENCE: Duration = Duration::from_secs(1);
 /// Poll interval during an exec: nothing reports that another process's exec is complete.
 const EXEC_POLL: Duration = Duration::from_micros(200);
 
-/// Reads a file of `/proc` to its end: one read(2) gives at most a page.
+/// Reads a file of `/proc` to its end: one read(2) returns at most a page.
 pub(super) fn read(path: &str) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     let mut bytes = Vec::new();
@@ -44,7 +44,7 @@ pub(super) enum Part {
 }
 
 /// Reads a part of a process's memory. Waits for an exec to complete: without its marker, a process in the
-/// middle of one could be taken for anybody's.
+/// middle of one would look foreign.
 pub(super) fn of_memory(pid: Pid, part: Part) -> io::Result<Vec<u8>> {
     let name = match part {
         Part::Arguments => "cmdline",
@@ -75,11 +75,11 @@ pub(super) fn of_memory(pid: Pid, part: Part) -> io::Result<Vec<u8>> {
 enum Hidden {
     /// The first thread has ended; this one shows it.
     ElsewhereIn(String),
-    /// There is nothing to show. Kernel threads, and what is about to end, have no memory.
+    /// Nothing to show: kernel threads and ending processes have no memory.
     Empty,
     /// The process has the memory of a new program, and the kernel has not put the program's arguments and
-    /// environment there yet: `load_elf_binary` in fs/binfmt_elf.c sets the start of the code after them.
-    /// Or this has happened since the file was read.
+    /// environment there yet: `load_elf_binary` in fs/binfmt_elf.c sets the start of the code after them. Or
+    /// this happened after the file was read.
     InExec,
 }
 
@@ -93,7 +93,7 @@ fn why_hidden(pid: Pid, stat: &Stat<'_>, part: Part) -> Hidden {
         Part::Environment => (field(50), field(51)),
     };
     match (field(MEMORY_SIZE), field(START_OF_CODE)) {
-        // 1 stands in the place of an address that we may not know.
+        // 1 replaces an address that we may not see.
         (0, _) | (_, 1) => Hidden::Empty,
         (_, 0) if *SHOWS_ADDRESSES => Hidden::InExec,
         (_, 0) => Hidden::Empty,
@@ -107,13 +107,13 @@ const THREADS: usize = 20;
 const MEMORY_SIZE: usize = 23;
 const START_OF_CODE: usize = 26;
 
-/// Whether this system shows where a process's code starts.
+/// True if this system shows where a process's code starts.
 static SHOWS_ADDRESSES: LazyLock<bool> = LazyLock::new(|| {
     let text = read("/proc/self/stat").unwrap_or_default();
     Stat::parse(&text).and_then(|own| own.field::<u64>(START_OF_CODE)).is_some_and(|start| start != 0)
 });
 
-/// The open descriptors of a process, as entries of a folder `fd`; none where they are not shown to us.
+/// Returns the open descriptors of a process, as entries of a folder `fd`; none if we lack permission.
 pub(super) fn descriptors(pid: Pid) -> Vec<DirEntry> {
     let list = |folder: String| -> Vec<DirEntry> {
         fs::read_dir(folder + "/fd").map(|entries| entries.flatten().collect()).unwrap_or_default()
@@ -125,20 +125,20 @@ pub(super) fn descriptors(pid: Pid) -> Vec<DirEntry> {
     other_thread(pid).map(list).unwrap_or_default()
 }
 
-/// Its working directory.
+/// Returns its working directory.
 pub(super) fn working_directory(pid: Pid) -> Option<PathBuf> {
     let first = fs::read_link(format!("/proc/{pid}/cwd"));
     first.or_else(|error| fs::read_link(other_thread(pid).ok_or(error)? + "/cwd")).ok()
 }
 
-/// What `/proc/PID/stat` says of a process or of one of its threads, from its state on.
+/// The fields of `/proc/PID/stat` of a process or of one of its threads, from its state on.
 pub(super) struct Stat<'a> {
     pub(super) name: String,
     fields: Vec<&'a str>,
 }
 
 impl<'a> Stat<'a> {
-    /// The name may hold anything, parentheses and spaces too: the fields begin after the last `)`.
+    /// The name may contain any byte, including parentheses and spaces: the fields begin after the last `)`.
     pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
         let open = text.iter().position(|&b| b == b'(')?;
         let close = text.iter().rposition(|&b| b == b')')?;
@@ -147,28 +147,28 @@ impl<'a> Stat<'a> {
         Some(Self { name, fields: rest.split_ascii_whitespace().collect() })
     }
 
-    /// A field by its number in proc_pid_stat(5), which counts from 1 and from the pid.
+    /// Returns a field by its number in proc_pid_stat(5), which counts from 1 and from the pid.
     pub(super) fn field<T: std::str::FromStr>(&self, number: usize) -> Option<T> {
         self.fields.get(number - 3)?.parse().ok()
     }
 
-    /// Whether this thread has ended; the process only has if all of them did.
+    /// True if this thread has ended; the process has ended only if all of its threads have.
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.fields.first(), Some(&("Z" | "X" | "x")))
     }
 
-    /// How many threads its process has.
+    /// Returns the number of threads of its process.
     pub(super) fn threads(&self) -> Option<u64> {
         self.field(THREADS)
     }
 
-    /// Whether this thread has ended and there are others, which may have ended by now.
+    /// True if this thread has ended and there are others, which may have ended by now.
     pub(super) fn runs_on_in_others(&self) -> bool {
         self.has_ended() && self.threads().is_some_and(|threads| threads > 1)
     }
 }
 
-/// The folders of the threads of a process in which it runs on although its first one has ended.
+/// Returns the folders of a process's running threads if its first thread has ended.
 pub(super) fn other_threads(pid: Pid) -> impl Iterator<Item = String> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let folders = threads.map(|thread| thread.path().to_string_lossy().into_owned());
@@ -178,14 +178,14 @@ pub(super) fn other_threads(pid: Pid) -> impl Iterator<Item = String> {
     })
 }
 
-/// One of [`other_threads`]; `None` as long as the first thread runs.
+/// Returns one of [`other_threads`]; `None` while the first thread runs.
 fn other_thread(pid: Pid) -> Option<String> {
     let text = read(&format!("/proc/{pid}/stat")).ok()?;
     Stat::parse(&text).filter(Stat::runs_on_in_others)?;
     other_threads(pid).next()
 }
 
-/// Whether a process has given up its memory: it is about to end, or has ended.
+/// True if a process has given up its memory: it is ending or has ended.
 pub(crate) fn is_ending(pid: Pid) -> bool {
     let text = read(&format!("/proc/{pid}/stat")).unwrap_or_default();
     let Some(first) = Stat::parse(&text) else { return true };

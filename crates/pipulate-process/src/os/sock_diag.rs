@@ -1,7 +1,6 @@
 //! TCP sockets by netlink's sock_diag (sock_diag(7), linux/inet_diag.h).
 //!
-//! `/proc/net/tcp` costs a hundred times more where there are many connections, because the
-//! kernel filters here and not there.
+//! `/proc/net/tcp` costs a hundred times more if there are many connections, because here the kernel filters.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -22,7 +21,7 @@ const HEADER: usize = 16;
 /// `struct inet_diag_msg`.
 const MESSAGE: usize = 72;
 
-/// Every listening TCP socket, IPv4 and IPv6.
+/// Returns every listening TCP socket, IPv4 and IPv6.
 pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
     let socket = open()?;
     let mut found = Vec::new();
@@ -33,8 +32,8 @@ pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
     Ok(found)
 }
 
-/// The socket that is bound to `own` and connected to `other`; `None` if this machine has none. Looks one
-/// entry of the kernel's table up, however many connections there are.
+/// Returns the socket that is bound to `own` and connected to `other`; `None` if this machine has none. A
+/// lookup in the kernel's table, however many connections there are.
 pub(crate) fn connection(own: SocketAddr, other: SocketAddr) -> io::Result<Option<Endpoint>> {
     let family = if own.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let mut bytes = request(family);
@@ -57,7 +56,7 @@ pub(crate) fn connection(own: SocketAddr, other: SocketAddr) -> io::Result<Optio
         let error = io::Error::from_raw_os_error(code.map_or(0, i32::wrapping_neg));
         return if error.kind() == io::ErrorKind::NotFound { Ok(None) } else { Err(error) };
     }
-    // Where there is no such connection, the kernel names a listener on that port.
+    // If there is no such connection, the kernel returns a listener on that port.
     let end = reply.get(HEADER..).and_then(end_of).filter(|(_, ports)| *ports == [own.port(), other.port()]);
     Ok(end.map(|(end, _)| end))
 }
@@ -71,7 +70,7 @@ fn open() -> io::Result<OwnedFd> {
     )?)
 }
 
-/// An address as the kernel takes it: IPv4's is the first four of sixteen bytes.
+/// Returns an address in the kernel's form: IPv4 is the first four of sixteen bytes.
 fn octets(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(address) => {
@@ -82,7 +81,7 @@ fn octets(address: IpAddr) -> [u8; 16] {
     }
 }
 
-/// What a message says of one end of a connection, and the ports of both ends.
+/// Parses one end of a connection, and the ports of both ends.
 fn end_of(message: &[u8]) -> Option<(Endpoint, [u16; 2])> {
     let message: &[u8; MESSAGE] = message.get(..MESSAGE)?.try_into().ok()?;
     let ports = [4, 6].map(|at| u16::from_be_bytes([message[at], message[at + 1]]));
@@ -131,7 +130,7 @@ fn listener(message: &[u8]) -> Option<Listener> {
     let address = if u16::from(message[0]) == AddressFamily::INET.as_raw() {
         IpAddr::V4(Ipv4Addr::new(octets[0], octets[1], octets[2], octets[3]))
     } else {
-        // A socket for both that is bound to an address of IPv4, as Java's are, listens on that.
+        // A dual-stack socket that is bound to an IPv4 address, like Java's, listens on that address.
         IpAddr::V6(Ipv6Addr::from(octets)).to_canonical()
     };
     let (user, socket) = (number(message, 64), u64::from(number(message, 68)));

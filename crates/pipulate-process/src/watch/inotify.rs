@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::{Changes, Filter, WatchError, links};
 
-/// Folders by the numbers of their watches.
+/// Folders by watch descriptor.
 pub(crate) struct TreeWatch {
     descriptor: OwnedFd,
     root: PathBuf,
@@ -30,7 +30,7 @@ pub(crate) struct TreeWatch {
 struct Folder {
     /// Relative to the root, which is the empty path.
     path: PathBuf,
-    /// The wanted files in it: of a folder that is moved away the system tells no files.
+    /// The wanted files in it: when a folder is moved away, the system reports none of its files.
     files: BTreeSet<OsString>,
 }
 
@@ -76,7 +76,8 @@ impl TreeWatch {
             }
             self.follow(&happened, &mut files, &mut appeared);
         }
-        // Not before: where two folders changed places, the second one's leaving is that of the first.
+        // Last: if two folders were exchanged, the paths that the second one leaves are the first one's new
+        // ones.
         for folder in appeared {
             files.extend(self.enter(folder));
         }
@@ -113,7 +114,7 @@ impl TreeWatch {
         let Happened { folder, flags, name } = happened;
         if flags.contains(ReadFlags::IGNORED) {
             let Some(gone) = self.folders.remove(folder) else { return };
-            // Those that went with a file system that was unmounted; deleted ones were told already.
+            // Those of an unmounted file system; deleted ones were reported already.
             files.extend(gone.paths());
             if gone.path.as_os_str().is_empty() {
                 self.trouble = Some(WatchError::RootIsGone { folder: self.root.clone() });
@@ -126,7 +127,7 @@ impl TreeWatch {
             if flags.contains(ReadFlags::MOVED_FROM) {
                 files.extend(self.leave(&path));
             } else if flags.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
-                // What was put into it before it was watched is told when it is entered.
+                // Files put into it before it was watched are found when it is entered.
                 appeared.insert(path);
             }
         } else if (self.filter.file)(&path) {
@@ -140,14 +141,14 @@ impl TreeWatch {
         }
     }
 
-    /// Watches a folder and those below it; the wanted files that are in them.
+    /// Watches a folder and its descendants; returns the wanted files in them.
     fn enter(&mut self, folder: PathBuf) -> BTreeSet<PathBuf> {
         let mut files = BTreeSet::new();
         let mut found = vec![folder];
         while let Some(folder) = found.pop() {
             let watched = (self.filter.folder)(&folder).then(|| self.watch(&folder)).flatten();
             let Some(number) = watched else { continue };
-            // Watched before it is read: nothing is missed in between.
+            // Watched before it is read, so that no change is missed in between.
             let Ok(entries) = fs::read_dir(self.root.join(&folder)) else { continue };
             let mut names = BTreeSet::new();
             for entry in entries.flatten() {
@@ -169,7 +170,7 @@ impl TreeWatch {
         files
     }
 
-    /// The number of a new watch on a folder, if there is one now.
+    /// Returns the watch descriptor of a new watch on a folder, if it exists.
     fn watch(&mut self, folder: &Path) -> Option<i32> {
         if self.folders.len() >= self.most {
             self.trouble = Some(WatchError::TooManyFolders { most: self.most });
@@ -186,7 +187,7 @@ impl TreeWatch {
         let links = if is_root { WatchFlags::empty() } else { WatchFlags::DONT_FOLLOW };
         match inotify::add_watch(&self.descriptor, self.root.join(folder), flags | links) {
             Ok(number) => Some(number),
-            // It is gone again, is something else by now, or is closed to us: nothing to see there.
+            // It is gone again, is no longer a folder, or is not accessible: nothing to see there.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => None,
             Err(error) => {
                 self.trouble = Some(self.failed(folder, error));
@@ -195,7 +196,7 @@ impl TreeWatch {
         }
     }
 
-    /// A folder was moved: what is in it has other paths from now on, and is gone from these.
+    /// Handles a folder that was moved: the files below it are gone from these paths.
     fn leave(&mut self, folder: &Path) -> BTreeSet<PathBuf> {
         let mut files = BTreeSet::new();
         for (number, gone) in self.folders.extract_if(|_, inside| inside.path.starts_with(folder)) {
@@ -206,7 +207,7 @@ impl TreeWatch {
         files
     }
 
-    /// The system lost count: everything is watched anew, and everything may have changed.
+    /// Handles an overflow of the queue: everything is watched again, and may have changed.
     fn begin_anew(&mut self) -> BTreeSet<PathBuf> {
         let mut files: BTreeSet<PathBuf> = self.folders.values().flat_map(Folder::paths).collect();
         match open(&self.root) {
@@ -221,7 +222,7 @@ impl TreeWatch {
     }
 
     fn failed(&self, folder: &Path, error: Errno) -> WatchError {
-        // Components, so that the root has no slash at its end.
+        // By components, so that the root has no trailing slash.
         failed(self.root.join(folder).components().collect(), error)
     }
 }
@@ -245,7 +246,7 @@ fn open(root: &Path) -> Result<OwnedFd, WatchError> {
 
 fn failed(folder: PathBuf, error: Errno) -> WatchError {
     match error {
-        // The latter: no more instances for this user.
+        // EMFILE: no more inotify instances for this user.
         Errno::NOSPC | Errno::MFILE => WatchError::NoWatchesLeft { folder },
         error => WatchError::System { folder, source: error.into() },
     }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::{Filter, WatchError};
 
-/// The most files in the target of a link that are looked at.
+/// The most files in the target of a link that are examined.
 const MOST_READ: usize = 1000;
 
-/// Returns whether a link leads to a wanted file, or to a folder with one, that is not watched at its own place.
+/// Returns true if a link leads to a wanted file, or to a folder with one, that is not watched under its own
+/// path.
 pub(super) fn is_skipped(root: &Path, filter: &Filter, link: &Path) -> bool {
     let Ok(target) = root.join(link).canonicalize() else { return false };
     let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
@@ -23,7 +24,7 @@ pub(super) fn is_skipped(root: &Path, filter: &Filter, link: &Path) -> bool {
     entries.map(|entry| link.join(entry.file_name())).any(|file| (filter.file)(&file))
 }
 
-/// Says which links are not followed, unless there is something worse to say.
+/// Reports which links are not followed, unless there is a worse problem to report.
 pub(super) fn report(skipped: &mut [PathBuf], trouble: &mut Option<WatchError>) {
     skipped.sort();
     if let (Some(first), None) = (skipped.first(), &trouble) {

@@ -19,7 +19,7 @@ fn everything() -> Filter {
     Filter { folder: Box::new(|_| true), file: Box::new(|_| true) }
 }
 
-/// Waits until something happened; the files.
+/// Waits for changes; returns the files.
 pub(super) fn next(watch: &mut TreeWatch) -> Vec<String> {
     let ready = poll::wait(&[(watch.descriptor(), Interest::Read)], Some(Duration::from_secs(30))).unwrap();
     assert!(ready[0].ready, "nothing happened");
@@ -108,7 +108,7 @@ fn a_folder_in_the_place_of_another_one_is_watched_there() {
     fs::write(at("new/y"), "1").unwrap();
     fs::write(at("a/x"), "1").unwrap();
     next(&mut watch);
-    // As an installer puts a new version in the place of the old one.
+    // An installer exchanges the old version for a new one like this.
     let here = rustix::fs::CWD;
     let exchange = rustix::fs::RenameFlags::EXCHANGE;
     rustix::fs::renameat_with(here, at("new"), here, at("a"), exchange).unwrap();

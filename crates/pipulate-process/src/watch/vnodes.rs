@@ -1,8 +1,8 @@
 //! Watching a tree by kqueue (macOS): a descriptor for each folder and for each wanted file in it.
 //!
-//! A folder's event says that its entries changed and not which; so it is listed again. A file's event is for the
-//! descriptor and not for the name: a file that another one was put in the place of is opened again. Each descriptor
-//! counts toward `ulimit -n`, of which some are left for others.
+//! A folder's event says that its entries changed but not which; so it is listed again. A file's event is for
+//! the descriptor and not for the name: after a file was replaced, it is opened again. Each descriptor counts
+//! toward `ulimit -n`, of which some are left for other uses.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -21,7 +21,7 @@ use rustix::process::{Resource, getrlimit};
 use super::{Changes, Filter, WatchError, links};
 use crate::os::kqueue::{Happened, Queue, VnodeEvents};
 
-/// Descriptors that stay free for everything else.
+/// Descriptors that are left for other uses.
 const KEPT_FREE: u64 = 100;
 
 /// Folders and files by the descriptors that watch them.
@@ -53,7 +53,7 @@ struct WatchedFile {
     _watch: OwnedFd,
 }
 
-/// What a folder holds now.
+/// The current entries of a folder.
 struct Listing {
     files: HashMap<OsString, u64>,
     folders: HashMap<OsString, u64>,
@@ -108,7 +108,7 @@ impl TreeWatch {
 
     fn follow(&mut self, watch: RawFd, how: VnodeEvents, changed: &mut BTreeSet<PathBuf>) {
         if let Some(file) = self.files.get(&watch) {
-            // Where it is gone or another one is there, its folder has an event, too.
+            // If it is gone or was replaced, its folder has an event, too.
             changed.insert(file.path.clone());
             return;
         }
@@ -123,7 +123,7 @@ impl TreeWatch {
         self.compare(&folder, changed);
     }
 
-    /// Finds out what came to a folder, went from it, or took another's place there.
+    /// Finds entries that were added to a folder, removed, or replaced.
     fn compare(&mut self, folder: &Path, changed: &mut BTreeSet<PathBuf>) {
         let Some(now) = self.list(folder) else {
             changed.extend(self.leave(folder));
@@ -160,12 +160,12 @@ impl TreeWatch {
         }
     }
 
-    /// Watches a folder and those below it; the wanted files that are in them.
+    /// Watches a folder and its descendants; returns the wanted files in them.
     fn enter(&mut self, folder: PathBuf) -> BTreeSet<PathBuf> {
         let mut files = BTreeSet::new();
         let mut found = vec![folder];
         while let Some(folder) = found.pop() {
-            // Watched before it is listed: nothing is missed in between.
+            // Watched before it is listed, so that no change is missed in between.
             if !(self.filter.folder)(&folder) || !self.watch_folder(folder.clone()) {
                 continue;
             }
@@ -181,13 +181,13 @@ impl TreeWatch {
         files
     }
 
-    /// The wanted files in a folder, and the folders; links are noted and not listed.
+    /// Returns the wanted files in a folder, and its folders; links are noted and not listed.
     fn list(&mut self, folder: &Path) -> Option<Listing> {
         let entries = fs::read_dir(self.root.join(folder)).ok()?;
         let mut listing = Listing { files: HashMap::new(), folders: HashMap::new() };
         for entry in entries.flatten() {
             let path = folder.join(entry.file_name());
-            // Not `DirEntry::ino`: what is mounted on a folder has another one.
+            // Not `DirEntry::ino`, which differs on a mount point.
             let Ok(meta) = fs::symlink_metadata(self.root.join(&path)) else { continue };
             if meta.is_symlink() && links::is_skipped(&self.root, &self.filter, &path) {
                 if !self.skipped.contains(&path) {
@@ -202,7 +202,7 @@ impl TreeWatch {
         Some(listing)
     }
 
-    /// Watches a folder, if there is one now.
+    /// Watches a folder, if it exists.
     fn watch_folder(&mut self, path: PathBuf) -> bool {
         if self.folders.len() >= self.most {
             self.trouble = Some(WatchError::TooManyFolders { most: self.most });
@@ -218,7 +218,7 @@ impl TreeWatch {
         true
     }
 
-    /// Watches a wanted file, if there is one now.
+    /// Watches a wanted file, if it exists.
     fn watch_file(&mut self, path: PathBuf) -> bool {
         let flags = VnodeEvents::WRITE | VnodeEvents::EXTEND;
         let Some((watch, inode)) = self.watch(&path, OFlags::NONBLOCK, flags) else { return false };
@@ -233,7 +233,7 @@ impl TreeWatch {
         }
         let is_root = path.as_os_str().is_empty();
         let links = if is_root { OFlags::empty() } else { OFlags::NOFOLLOW };
-        // Only for events: a disk can be ejected although this is open.
+        // For events only (O_EVTONLY): the open file does not prevent ejecting the disk.
         let open = OFlags::from_bits_retain(libc::O_EVTONLY.cast_unsigned()) | OFlags::CLOEXEC | links | kind;
         let opened = rustix::fs::open(self.root.join(path), open, Mode::empty());
         let watched = opened.map_err(io::Error::from).and_then(|watch| {
@@ -245,7 +245,7 @@ impl TreeWatch {
             Ok(watched) => Some(watched),
             Err(error) => {
                 let quiet = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP, Errno::ACCESS, Errno::PERM];
-                // It is gone again, is something else by now, or is closed to us: nothing to see there.
+                // It is gone again, is no longer of its kind, or is not accessible: nothing to see there.
                 if quiet.iter().all(|quiet| error.raw_os_error() != Some(quiet.raw_os_error())) {
                     self.trouble = Some(failed(self.place(path), error));
                 }
@@ -254,7 +254,7 @@ impl TreeWatch {
         }
     }
 
-    /// A folder was moved or removed: the files that it held are gone from these paths.
+    /// Handles a folder that was moved or removed: its files are gone from these paths.
     fn leave(&mut self, folder: &Path) -> BTreeSet<PathBuf> {
         self.folders.retain(|_, inside| !inside.path.starts_with(folder));
         let gone = self.files.extract_if(|_, file| file.path.starts_with(folder));
@@ -262,7 +262,7 @@ impl TreeWatch {
     }
 
     fn place(&self, path: &Path) -> PathBuf {
-        // Components, so that the root has no slash at its end.
+        // By components, so that the root has no trailing slash.
         self.root.join(path).components().collect()
     }
 }

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::*;
 
-/// Bytes of a structure with these fields.
+/// Returns the bytes of a structure with these fields.
 fn structure(size: usize, fields: &[(usize, &[u8])]) -> Vec<u8> {
     let mut bytes = vec![0; size];
     for (start, field) in fields {
@@ -125,7 +125,7 @@ fn ignored_signals_are_a_mask_that_counts_from_one() {
     assert_eq!(ignores(&kinfo[..100], 1), None);
 }
 
-/// What the kernel gives of a process with this path, these arguments and this environment.
+/// Returns the kernel's bytes for a process with this path, these arguments and this environment.
 fn procargs(path: &str, arguments: &[&str], environment: &[&str]) -> Vec<u8> {
     let mut strings = format!("{path}\0").into_bytes();
     strings.resize(strings.len().next_multiple_of(8), 0);

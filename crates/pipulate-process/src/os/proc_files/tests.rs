@@ -1,4 +1,4 @@
-//! Processes that `/proc` shows badly: real ones.
+//! Real processes with incomplete files in `/proc`.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -49,7 +49,7 @@ fn a_process_whose_first_thread_has_ended_is_alive_and_seen_whole() {
     // The other thread has joined the first one before it writes this.
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
     let (pid, here) = (pid_of(&child), identity::host());
-    // The kernel wakes the other thread before it has written down that the first one ended.
+    // The kernel wakes the other thread before it records that the first one ended.
     while !fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().contains(") Z ") {
         std::thread::yield_now();
     }
@@ -84,7 +84,7 @@ fn an_empty_environment_is_not_waited_for() {
     assert_eq!(why_hidden(pid, &Stat::parse(&stat).unwrap(), Part::Environment), Hidden::Empty);
     child.kill().unwrap();
     child.wait().unwrap();
-    // A kernel's thread, where they are to be seen.
+    // A kernel thread, if visible.
     if let Ok(stat) = read("/proc/2/stat") {
         let stat = Stat::parse(&stat).filter(|stat| stat.name == "kthreadd");
         assert!(

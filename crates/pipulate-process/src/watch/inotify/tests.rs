@@ -10,7 +10,7 @@ fn when_the_system_loses_count_everything_that_is_there_is_told() {
     next(&mut watch);
     let limit: usize =
         fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap().trim().parse().unwrap();
-    // Two files in turn: the same event twice in a row counts once.
+    // Two files in turn: the kernel merges identical successive events.
     for number in 0..limit + 100 {
         fs::write(at(if number % 2 == 0 { "x" } else { "y" }), "").unwrap();
     }
