@@ -7,8 +7,6 @@ if (log && stream) {
   // Lines kept, and how many more there may be before old ones are taken out: seldom, and many at once.
   const MOST = 2000;
   const SPARE = 200;
-  // Batches that may be in view; those before them are not drawn while the log is followed.
-  const IN_VIEW = 6;
   let position = null;
   let following = true;
   let lines = log.querySelectorAll(".line").length;
@@ -99,7 +97,8 @@ if (log && stream) {
     const more = batches[batches.length - 1]?.querySelectorAll(".line").length ?? 0;
     lines += more;
     if (found) found.textContent = found.value = Number(found.value) + more;
-    batches[batches.length - IN_VIEW]?.classList.add("past");
+    // The newest ones have to be measured first; those before them are drawn only where they are in view.
+    batches[batches.length - 2]?.classList.add("past");
     shrink();
     toEnd();
   });

@@ -29,12 +29,11 @@ use crate::world::Logs;
 const AT_ONCE: usize = 300;
 /// How many lines come before a line that was asked for, and how many from there on.
 const AROUND: usize = 150;
-/// The time between two events of a stream.
+/// The least and the most time between two events of a stream, and how much for each line that comes in a second: an
+/// event has the browser draw the log anew, whether it brings one line or fifty.
 const PACE: Duration = Duration::from_millis(80);
-/// The same where more lines come than a person reads, in lines a second: each event has the browser draw the
-/// log anew.
-const BUSY_PACE: Duration = Duration::from_millis(500);
-const BUSY: usize = 15;
+const LONGEST_PACE: Duration = Duration::from_millis(800);
+const PACE_BY_RATE: f64 = 0.02;
 /// How much of a download is made at a time.
 const CHUNK: usize = 64 << 10;
 /// The longest filter.
@@ -157,8 +156,9 @@ async fn follow(state: AppState, filter: LogFilter, mut cursor: Cursor, sender: 
         if !page.lines.is_empty() || page.lost > 0 {
             let event = logs::news(&filter, &page, state.zone()).into_string();
             sender.send(&cursor.to_string(), &event).await?;
-            tokio::time::sleep(pace(page.lines.len(), last.elapsed())).await;
+            let pace = pace(page.lines.len(), last.elapsed());
             last = Instant::now();
+            tokio::time::sleep(pace).await;
         }
         news.changed().await.map_err(|_| Gone)?;
     }
@@ -183,10 +183,11 @@ fn filter_of(asked: &Asked, levels: Levels) -> Result<LogFilter, Wrong> {
     })
 }
 
-/// How long to wait after so many lines that came in this time.
+/// How long to wait after so many lines that came in this time. One line alone is no rate.
 fn pace(lines: usize, time: Duration) -> Duration {
-    let few = BUSY as f64 * time.as_secs_f64();
-    if (lines as f64) < few.max(2.0) { PACE } else { BUSY_PACE }
+    let more = u32::try_from(lines.saturating_sub(1)).unwrap_or(u32::MAX);
+    let pace = PACE_BY_RATE * f64::from(more) / time.as_secs_f64().max(0.001);
+    Duration::try_from_secs_f64(pace).unwrap_or(LONGEST_PACE).clamp(PACE, LONGEST_PACE)
 }
 
 /// The lines from a cursor on; the level tracker is lent to the blocking task and comes back.
@@ -297,10 +298,10 @@ mod tests {
         for (lines, milliseconds, expected) in [
             (1, 0, PACE),
             (1, 10_000, PACE),
-            (4, 80, BUSY_PACE),
-            (25, 500, BUSY_PACE),
-            (5, 500, PACE),
-            (300, 0, BUSY_PACE),
+            (5, 1_000, PACE),
+            (11, 1_000, Duration::from_millis(200)),
+            (50, 800, LONGEST_PACE),
+            (300, 0, LONGEST_PACE),
         ] {
             assert_eq!(
                 pace(lines, Duration::from_millis(milliseconds)),

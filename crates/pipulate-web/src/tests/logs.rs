@@ -76,7 +76,7 @@ async fn lines_have_their_colors_and_levels() {
         page.contains(r#"data-level="error""#) && page.contains(r#"<span class="sgr-red sgr-bold">not fine"#)
     );
     assert!(!log(&page).contains(r#"class="who""#), "one service needs no name on each line");
-    assert!(log(&home.get("/logs").await.body).contains(r#"<span class="who" data-color="0">web</span>"#));
+    assert!(log(&home.get("/logs").await.body).contains(r#"<span class="who" data-color="0">web </span>"#));
 }
 
 #[tokio::test]

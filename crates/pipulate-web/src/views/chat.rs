@@ -136,6 +136,7 @@ pub(crate) fn page(folder: &Folder, page: &ChatPage) -> Markup {
         title: &title,
         here: Some(addresses::CHAT),
         reloads: page.transcript.goes_on().is_some(),
+        fills: true,
         listens: true,
         content: &html! { div id="chat" { (content) } },
     }

@@ -27,6 +27,8 @@ pub(crate) struct Page<'a> {
     pub(crate) here: Option<&'a str>,
     /// Reloads itself where scripts are switched off.
     pub(crate) reloads: bool,
+    /// Its content is as high as the window, and scrolls by itself.
+    pub(crate) fills: bool,
     /// Its content listens to a stream; any other page has one that tells of the app's end.
     pub(crate) listens: bool,
     pub(crate) content: &'a Markup,
@@ -35,13 +37,13 @@ pub(crate) struct Page<'a> {
 /// A page with this title; `here` is its place in the navigation, if it has one.
 pub(crate) fn page(folder: &Folder, title: &str, here: Option<&str>, content: &Markup) -> Markup {
     let title = format!("{title} – {}", folder.name);
-    Page { folder, title: &title, here, reloads: false, listens: false, content }.show()
+    Page { folder, title: &title, here, reloads: false, fills: false, listens: false, content }.show()
 }
 
 /// A page for who is not in: it leads nowhere.
 pub(crate) fn outside(title: &str, content: &Markup) -> Markup {
     let body = html! { main id="content" tabindex="-1" { (content) } };
-    document(title, false, &body)
+    document(title, false, false, &body)
 }
 
 impl Page<'_> {
@@ -64,7 +66,7 @@ impl Page<'_> {
                 data-home="This home was stopped. To start it, run in a terminal, in its folder: pipulate start"
                 data-page="This page was stopped. To start it, run in a terminal, in the project's folder: pipulate start" {}
         };
-        document(self.title, self.reloads, &body)
+        document(self.title, self.reloads, self.fills, &body)
     }
 }
 
@@ -88,12 +90,12 @@ pub(crate) fn listener(id: &str, address: &str) -> Markup {
     }
 }
 
-fn document(title: &str, reloads: bool, body: &Markup) -> Markup {
+fn document(title: &str, reloads: bool, fills: bool, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
             (head(title, reloads))
-            body { (body) }
+            body class=[fills.then_some("full")] { (body) }
         }
     }
 }

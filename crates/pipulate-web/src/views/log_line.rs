@@ -72,11 +72,11 @@ fn content(line: &LogLine, look: &LineLook, address: Option<&str>, found: &[Rang
     let json = address.and_then(|_| json::indented(&line.text()));
     html! {
             @if let Some(address) = address {
-                a href=(address) tabindex=[(!look.tab_stops).then_some("-1")] title=(LINK) aria-label=(LINK) {} " "
+                a href=(address) tabindex=[(!look.tab_stops).then_some("-1")] title=(LINK) aria-label=(LINK) {}
             }
-            @if let Some(time) = line.time { time datetime=(time) { (clock(time, look.zone)) } " " }
+            @if let Some(time) = line.time { time datetime=(time) { (clock(time, look.zone)) " " } }
             @if look.names == Names::Shown {
-                span class="who" data-color=(line.place % WHO_COLORS) { (line.service) } " "
+                span class="who" data-color=(line.place % WHO_COLORS) { (line.service) " " }
             }
             @if let Some(json) = json {
                 details { summary { span class="text" { (text) } } pre { (json) } }

@@ -116,9 +116,9 @@ pub(crate) fn page(folder: &Folder, view: &LogsView) -> Markup {
     let service = view.asked.service.as_ref();
     let title = service.map_or("Logs".to_owned(), |service| format!("{service} – Logs"));
     let title = format!("{title} – {}", folder.name);
-    let listens =
-        view.shown.as_ref().is_ok_and(|shown| shown.anchor == Anchor::Newest) && !view.services.is_empty();
-    Page { folder, title: &title, here: Some("/logs"), reloads: false, listens, content: &content }.show()
+    let shown = view.shown.as_ref().ok().filter(|_| !view.services.is_empty());
+    let listens = shown.is_some_and(|shown| shown.anchor == Anchor::Newest);
+    Page { folder, title: &title, here: Some("/logs"), reloads: false, fills: shown.is_some(), listens, content: &content }.show()
 }
 
 fn lines(shown: &ShownLines, zone: &TimeZone) -> Markup {

@@ -111,7 +111,7 @@ pub(crate) fn page(folder: &Folder, page: &ServicesPage, last: Option<&Notice>, 
         (page.timeline.show())
         (layout::listener("stream", "/events"))
     };
-    Page { folder, title: &title(page), here: Some("/"), reloads: true, listens: true, content: &content }
+    Page { folder, title: &title(page), here: Some("/"), reloads: true, fills: false, listens: true, content: &content }
         .show()
 }
 
