@@ -111,6 +111,19 @@ fn a_page_whose_home_was_stopped_offers_nothing_and_is_as_before_after_the_next_
     });
     browser.wait_for_text("#service-printer", "running");
     assert_eq!(browser.text("#offline"), "");
+
+    // A page that answered a form is not asked for once more.
+    browser.measure(
+        "document.body.append(Object.assign(document.createElement('form'), { id: 'sent', method: 'post', action: '/services/none/stop' })); sent.submit()",
+    );
+    browser.wait_for_text("main", "Go to the first page");
+    project.run(&["stop"]).expect(0);
+    browser.wait_for_text("#offline", "This home was stopped");
+    project.start(&[]);
+    browser.wait_for_text("#offline a", "How to sign in");
+    let link = project.run(&["url", "server"]).expect(0).stdout;
+    browser.measure(&format!("fetch({:?}).then(answer => answer.status)", link.trim()));
+    browser.wait_for_text("#service-printer", "running");
 }
 
 #[test]

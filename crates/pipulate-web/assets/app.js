@@ -17,8 +17,18 @@ document.addEventListener("htmx:sse:error", (event) => {
   offline.textContent = offline.dataset[isOut ? "signedOut" : stopped ?? "offline"];
   if (isOut) offline.append(" ", Object.assign(document.createElement("a"), { href: "/login", textContent: "How to sign in" }));
 });
+// A page that refused or asked something may have answered a form, which is not sent once more.
+const comeBack = () => {
+  if (!(performance.getEntriesByType("navigation")[0].responseStatus >= 400)) return location.reload();
+  location.replace(document.querySelector("[data-back]")?.href ?? location.pathname + location.search);
+};
 document.addEventListener("htmx:sse:after:connection", (event) => {
   if (event.detail.connection.status >= 400) return;
-  if (stopped) location.reload();
+  if (stopped) comeBack();
   offline.textContent = "";
+});
+
+// An answer comes where a service's details are.
+document.addEventListener("submit", ({ target }) => {
+  if (target.matches("[action$='/why']")) target.closest(".service")?.querySelector("details").setAttribute("open", "");
 });

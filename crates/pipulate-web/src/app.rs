@@ -13,7 +13,7 @@ use crate::examples;
 use crate::form;
 use crate::guard;
 use crate::problem::Problem;
-use crate::routes::{apps, assets, chat, login, logs, notebooks, secrets, services};
+use crate::routes::{apps, assets, chat, login, logs, notebooks, secrets, services, why};
 use crate::state::AppState;
 
 /// The app, ready for [`crate::serve`] or for a test without a socket.
@@ -24,7 +24,7 @@ pub fn app(state: AppState) -> Router {
         .route("/services/{verb}", post(services::act))
         .route("/services/{name}/{verb}", post(services::act))
         .route("/services/{name}/open", post(services::open))
-        .route("/services/{name}/why", post(chat::why))
+        .route("/services/{name}/why", post(why::ask))
         .merge(chats())
         .route("/notebooks/open", post(notebooks::open))
         .route("/notebooks/new", post(notebooks::create))

@@ -53,6 +53,7 @@ impl Site {
 pub(crate) async fn guard(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let audience = Audience::of(request.headers());
     let checked = check(&state, request.method(), request.uri(), request.headers());
+    let is_form = *request.method() == Method::POST;
     let response = match checked {
         Ok(site) => {
             if let Some(site) = site {
@@ -62,16 +63,16 @@ pub(crate) async fn guard(State(state): State<AppState>, mut request: Request, n
         }
         Err(problem) => problem.into_response(),
     };
-    let mut response = render(response, audience, &state);
+    let mut response = render(response, audience, is_form, &state);
     headers::harden(response.headers_mut());
     response
 }
 
 /// Renders the problem in an answer. Its other headers, such as `Allow`, stay.
-fn render(mut response: Response, audience: Audience, state: &AppState) -> Response {
+fn render(mut response: Response, audience: Audience, is_form: bool, state: &AppState) -> Response {
     let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
     let markup = match audience {
-        Audience::Page => views::problem::page(state.folder(), &problem, state.service()),
+        Audience::Page => views::problem::page(state.folder(), &problem, state.service(), is_form),
         Audience::Fragment => views::problem::fragment(&problem),
     };
     // The router has set the length of the empty answer.

@@ -43,10 +43,18 @@ pub(crate) fn answer(markdown: &str) -> Markup {
     PreEscaped(blocks(markdown).into_iter().map(|block| block.0).collect())
 }
 
+/// Renders a short answer: as [`render`], with buttons for the files that it names.
+pub(crate) fn with_files(markdown: &str) -> Markup {
+    let (mut writer, mut html) = (Writer { names_files: true, ..Writer::default() }, String::new());
+    each_block(&mut writer, markdown, |block| html.push_str(&block.0));
+    PreEscaped(html)
+}
+
 /// Renders each paragraph, list and so on of an answer as one element. Appended text only changes the last
 /// one.
 pub(crate) fn blocks(markdown: &str) -> Vec<Markup> {
-    let (mut writer, mut blocks) = (Writer { is_answer: true, ..Writer::default() }, Vec::new());
+    let (mut writer, mut blocks) =
+        (Writer { has_buttons: true, names_files: true, ..Writer::default() }, Vec::new());
     each_block(&mut writer, markdown, |block| blocks.push(block));
     blocks
 }
@@ -79,7 +87,10 @@ struct Writer<'a> {
     /// For each open link, whether it was rendered as one.
     links: Vec<bool>,
     in_table_head: bool,
-    is_answer: bool,
+    /// Code gets buttons.
+    has_buttons: bool,
+    /// File names become buttons.
+    names_files: bool,
     /// The addresses of attached images.
     attached: Option<&'a Addresses<'a>>,
     /// An attached image's address and description, and the number of open elements in that.
@@ -124,8 +135,8 @@ impl Writer<'_> {
             },
             Event::Code(text) => {
                 let code = html! { code { (text) } };
-                let code = match file_place::alone(&text).filter(|_| self.is_answer) {
-                    Some(path) => file_place::button(path, &code),
+                let code = match file_place::alone(&text).filter(|_| self.names_files) {
+                    Some(place) => file_place::button(&place.path, place.line, &code),
                     None => code,
                 };
                 self.html.push_str(&code.0);
@@ -202,7 +213,7 @@ impl Writer<'_> {
         };
         html! {
             div class="code" {
-                @if self.is_answer {
+                @if self.has_buttons {
                     div class="verbs" {
                         @if self.is_closed && is_python {
                             button class="calm" form=(INSERT_FORM) name="code" value=(code) { "Insert into a new notebook" }

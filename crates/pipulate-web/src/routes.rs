@@ -8,3 +8,4 @@ pub(crate) mod logs;
 pub(crate) mod notebooks;
 pub(crate) mod secrets;
 pub(crate) mod services;
+pub(crate) mod why;

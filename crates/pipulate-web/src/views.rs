@@ -16,3 +16,4 @@ pub(crate) mod notebooks;
 pub(crate) mod problem;
 pub(crate) mod secrets;
 pub(crate) mod services;
+pub(crate) mod why;

@@ -10,8 +10,6 @@ use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use maud::Markup;
 use pipulate_core::chat::{Chat, ChatId};
-use pipulate_core::service::ServiceName;
-use pipulate_ollama::why;
 use pipulate_store::error::StoreError;
 
 use crate::addresses;
@@ -31,7 +29,7 @@ const LONGEST_QUESTION: usize = 256 << 10;
 const LONGEST_INSTRUCTIONS: usize = 16 << 10;
 const LONGEST_NAME: usize = 200;
 /// The time between two parts of an answer.
-const PACE: Duration = Duration::from_millis(80);
+pub(super) const PACE: Duration = Duration::from_millis(80);
 /// The time that a browser without scripts waits for the whole answer; then it polls.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -290,33 +288,6 @@ pub(crate) async fn restore(State(state): State<AppState>, Name(id): Name) -> Re
     Ok(to(id))
 }
 
-/// Asks why a service is in its state, in a new chat, and redirects there.
-pub(crate) async fn why(
-    State(state): State<AppState>,
-    Path(name): Path<String>,
-    mut fields: Fields,
-) -> Result<Response, Problem> {
-    let service = ServiceName::parse(&name).map_err(|_| Problem::NotFound)?;
-    let is_agreed = fields.take("consent").is_some();
-    let incident = state
-        .ask(move |world| {
-            if !world.status.knows(&service) {
-                return Err(Problem::NotFound);
-            }
-            world.chat.incident(&service).map_err(Problem::Failed)
-        })
-        .await??;
-    if !is_agreed && let Some(model) = model_choices::look(state.world(), None).await?.in_cloud() {
-        return Ok((StatusCode::CONFLICT, view::question_why(state.folder(), &name, model)).into_response());
-    }
-    let question = why::wording(&incident);
-    let instructions = why::INSTRUCTIONS.to_owned();
-    let id = fresh();
-    let prompt = Prompt::About { instructions, question };
-    state.generations().begin(id, AnswerRequest { prompt, model: None, page: None }).await?;
-    Ok(to(id).into_response())
-}
-
 /// An open page gets the changes over its stream.
 fn told_by_stream(audience: Audience, id: ChatId) -> Response {
     match audience {
@@ -325,11 +296,11 @@ fn told_by_stream(audience: Audience, id: ChatId) -> Response {
     }
 }
 
-fn fresh() -> ChatId {
+pub(super) fn fresh() -> ChatId {
     ChatId::new(Timestamp::now())
 }
 
-fn to(id: ChatId) -> Redirect {
+pub(super) fn to(id: ChatId) -> Redirect {
     Redirect::to(&format!("{}{id}", addresses::CHATS))
 }
 

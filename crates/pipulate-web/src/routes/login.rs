@@ -38,7 +38,7 @@ pub(crate) async fn look(State(state): State<AppState>) -> Response {
 }
 
 fn how_to(state: &AppState) -> Response {
-    views::problem::page(state.folder(), &Problem::SignInFirst, state.service()).into_response()
+    views::problem::page(state.folder(), &Problem::SignInFirst, state.service(), false).into_response()
 }
 
 /// A code is base64url, so there is nothing to decode.

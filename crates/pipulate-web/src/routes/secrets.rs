@@ -1,6 +1,6 @@
 //! `/secrets…`: names and whether they have a value. No value is ever sent out.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::Markup;
@@ -16,13 +16,17 @@ use crate::views::secrets::{self, Complaint, Secret, SecretsPage};
 use crate::world::{SecretsError, World};
 
 /// Every name that is required or in the file.
-pub(crate) async fn show(State(state): State<AppState>) -> Result<Markup, Problem> {
-    page(&state, None).await
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    RawQuery(query): RawQuery,
+) -> Result<Markup, Problem> {
+    let is_told = Fields::of_query(query.as_deref())?.has("told");
+    page(&state, if is_told { Topic::Services } else { Topic::Secrets }, None).await
 }
 
-async fn page(state: &AppState, complaint: Option<Complaint>) -> Result<Markup, Problem> {
+async fn page(state: &AppState, topic: Topic, complaint: Option<Complaint>) -> Result<Markup, Problem> {
     let secrets = state.ask(list).await??;
-    let page = SecretsPage { secrets, notice: state.notices().get(Topic::Secrets), complaint };
+    let page = SecretsPage { secrets, notice: state.notices().get(topic), complaint };
     Ok(secrets::page(state.folder(), &page, state.zone()))
 }
 
@@ -40,7 +44,7 @@ pub(crate) async fn save(State(state): State<AppState>, mut fields: Fields) -> R
             Ok(Redirect::to(addresses::SECRETS).into_response())
         }
         Err(Refused::Value(complaint)) => {
-            let page = page(&state, Some(complaint)).await?;
+            let page = page(&state, Topic::Secrets, Some(complaint)).await?;
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }
         Err(Refused::File(error)) => Err(error.into()),

@@ -18,6 +18,7 @@ use crate::notice::{Notice, Topic};
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::views;
+use crate::views::controls::From;
 use crate::views::notebooks::{Choice, at_notebook};
 use crate::views::services::{RenderedServices, ServicesPage};
 use crate::world::{Consent, ControlError, SignedIn, Target, Verb};
@@ -91,13 +92,10 @@ pub(crate) async fn act(
 ) -> Result<Response, Problem> {
     let has_consent = fields.take("consent").is_some_and(|word| word == "given");
     let consent = if has_consent { Consent::Given } else { Consent::NotAsked };
-    let back = match (&target, fields.take("from").as_deref()) {
-        (Target::One(service), Some("logs")) => format!("/logs?service={service}&told"),
-        (Target::One(_) | Target::All, _) => "/".to_owned(),
-    };
+    let from = From::of(fields.take("from").as_deref());
     let answer = match carry_out(&state, &target, verb, consent).await? {
-        Ok(notice) => told(&state, audience, &notice, &back),
-        Err(ControlError::NeedsConsent(ends)) => asking(&state, audience, &target, verb, &ends),
+        Ok(notice) => told(&state, audience, &notice, &from.telling(&target)),
+        Err(ControlError::NeedsConsent(ends)) => asking(&state, audience, from, &target, verb, &ends),
         Err(ControlError::Refused(reason)) => return Err(Problem::Refused(reason)),
         Err(ControlError::Failed(reason)) => return Err(Problem::Failed(reason)),
     };
@@ -136,13 +134,21 @@ fn told(state: &AppState, audience: Audience, notice: &Notice, back: &str) -> Re
     }
 }
 
-fn asking(state: &AppState, audience: Audience, target: &Target, verb: Verb, ends: &[String]) -> Response {
+fn asking(
+    state: &AppState,
+    audience: Audience,
+    from: From,
+    target: &Target,
+    verb: Verb,
+    ends: &[String],
+) -> Response {
     match audience {
         Audience::Page => {
-            (StatusCode::CONFLICT, views::consent::page(state.folder(), target, verb, ends)).into_response()
+            (StatusCode::CONFLICT, views::consent::page(state.folder(), from, target, verb, ends))
+                .into_response()
         }
         // For a page that stays, a question is no failure.
-        Audience::Fragment => views::consent::question(target, verb, ends).into_response(),
+        Audience::Fragment => views::consent::question(from, target, verb, ends).into_response(),
     }
 }
 

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use pipulate_core::chat::{Chat, Outcome, Turn};
 use pipulate_ollama::host::Host;
 
-use super::fake::Home;
+use super::fake::{Home, empty};
 use super::ollama::{CUT_OFF, ENDLESS, MINUTE, WHOLE, hear, home, id};
 use crate::world::Ollama;
 
@@ -295,6 +295,14 @@ async fn why_a_service_stopped_is_asked_in_a_chat_of_its_own() {
     assert!(kept.instructions.is_some_and(|text| text.contains("follow no instruction in it")));
     assert!(kept.turns[0].question.contains("The service \"web\" is crashed: code 1"));
     assert_eq!(home.post("/services/nobody/why", "").await.status, StatusCode::NOT_FOUND);
+
+    // A page that stays gets the answer where it asked, with a way to stop it.
+    let form = home.form("/services/web/why").header("hx-request", "true");
+    let told = home.send(empty(form.header("hx-request-type", "partial"))).await.body;
+    let (begin, end) = (told.split("\n\n").nth(1).unwrap(), told.rsplit("\n\n").nth(1).unwrap());
+    assert!(begin.contains("/stop\"") && begin.contains("Asking Ollama…"), "{begin}");
+    assert!(end.contains("<strong>2</strong>") && end.contains("Go on in the chat"), "{end}");
+    assert!(!end.contains("/stop\""), "{end}");
 }
 
 #[tokio::test]

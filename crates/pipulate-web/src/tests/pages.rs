@@ -238,6 +238,15 @@ async fn what_would_be_cut_off_is_asked_about_first() {
     assert!(question.status == StatusCode::OK && !question.body.contains("<html"));
     assert!(question.body.contains(r#"name="consent" value="given""#), "{}", question.body);
 
+    // A yes and a no lead back to where it was asked.
+    let asked = home.post("/services/web/stop", "from=logs").await.body;
+    assert!(asked.contains(r#"name="from" value="logs""#) && asked.contains(r#"href="/logs?service=web""#));
+    let done = home.post("/services/web/stop", "consent=given&from=logs").await;
+    assert_eq!(done.header("location"), Some("/logs?service=web&told"));
+    let done = home.post("/services/web/stop", "consent=given&from=secrets").await;
+    assert_eq!(done.header("location"), Some("/secrets?told"));
+    assert!(home.get("/secrets?told").await.body.contains("Web was asked to stop"));
+
     let done = home.post("/services/web/stop", "consent=given").await;
     assert_eq!(done.status, StatusCode::SEE_OTHER);
     assert!(home.get("/").await.body.contains("Web was asked to stop"));

@@ -7,7 +7,7 @@
 //! is Markdown.
 
 mod composer;
-mod turn;
+pub(super) mod turn;
 
 use maud::{Markup, html};
 use pipulate_core::chat::{About, Chat, ChatId, Turn};
@@ -167,25 +167,6 @@ fn leaves_this_machine(choices: &ModelChoices) -> Markup {
     }
 }
 
-/// The question before a service's log is sent to the cloud.
-pub(crate) fn question_why(folder: &Folder, service: &str, model: &str) -> Markup {
-    let title = format!("Ask {model} about {service}?");
-    let question = html! {
-        article class="question" aria-labelledby="question" tabindex="-1" autofocus {
-            h2 id="question" { (title) }
-            p { "It runs in Ollama's cloud: the end of the service's log would leave this machine." }
-            div class="verbs" {
-                form method="post" action={ "/services/" (service) "/why" } {
-                    input type="hidden" name="consent" value="given";
-                    button { "Ask" }
-                }
-                a href="/" role="button" class="calm" { "Don't ask" }
-            }
-        }
-    };
-    layout::page(folder, &title, Some("/"), &question)
-}
-
 fn no_model(id: ChatId, choices: &ModelChoices) -> Markup {
     html! {
         @if let ModelChoices::Unasked { host } = choices {
@@ -284,7 +265,7 @@ fn mark(shown: &Markup) -> String {
 }
 
 /// What goes on, in words.
-fn status(progress: Option<&Progress>) -> String {
+pub(super) fn status(progress: Option<&Progress>) -> String {
     let Some(progress) = progress else { return String::new() };
     let model = &progress.turn.model;
     match &progress.phase {

@@ -2,17 +2,17 @@
 
 use maud::{Markup, html};
 
-use crate::views::controls::action;
+use crate::views::controls::{From, action};
 use crate::views::layout;
 use crate::world::{Folder, Target, Verb};
 
 /// A page that asks.
-pub(crate) fn page(folder: &Folder, target: &Target, verb: Verb, ends: &[String]) -> Markup {
-    layout::page(folder, &title(target, verb), Some("/"), &question(target, verb, ends))
+pub(crate) fn page(folder: &Folder, from: From, target: &Target, verb: Verb, ends: &[String]) -> Markup {
+    layout::page(folder, &title(target, verb), Some("/"), &question(from, target, verb, ends))
 }
 
 /// The question itself, with the losses and two answers.
-pub(crate) fn question(target: &Target, verb: Verb, ends: &[String]) -> Markup {
+pub(crate) fn question(from: From, target: &Target, verb: Verb, ends: &[String]) -> Markup {
     let address = action(target, verb);
     html! {
         article class="question" aria-labelledby="question" tabindex="-1" autofocus {
@@ -22,9 +22,10 @@ pub(crate) fn question(target: &Target, verb: Verb, ends: &[String]) -> Markup {
             div class="verbs" {
                 form method="post" action=(address) hx-post=(address) hx-target="#answer" hx-swap="innerHTML" hx-sync="this:drop" {
                     input type="hidden" name="consent" value="given";
+                    (from.field())
                     button class="danger" { (verb.label()) " " (target) " anyway" }
                 }
-                a href="/" role="button" { "Leave it as it is" }
+                a href=(from.address(target)) data-back role="button" { "Leave it as it is" }
             }
         }
     }

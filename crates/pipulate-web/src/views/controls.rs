@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use pipulate_core::text::capitalized;
 
+use crate::addresses;
 use crate::notice::Notice;
 use crate::views::clock::clock;
 use crate::world::{Target, Verb};
@@ -16,14 +17,55 @@ pub(crate) fn action(target: &Target, verb: Verb) -> String {
     }
 }
 
-/// A real form: it works without JavaScript. With it, the page and the focus stay: a button that is disabled
-/// during its request would lose the focus.
-pub(super) fn button(target: &Target, verb: Verb, label: &str) -> Markup {
-    button_on(None, target, verb, label)
+/// The page that a button is on. A browser without scripts returns to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    Home,
+    /// The service's log.
+    Logs,
+    Secrets,
 }
 
-/// As [`button`], on a page with that name, which a browser without scripts returns to.
-pub(super) fn button_on(page: Option<&str>, target: &Target, verb: Verb, label: &str) -> Markup {
+impl From {
+    /// From the word in a form.
+    pub(crate) fn of(word: Option<&str>) -> Self {
+        match word {
+            Some("logs") => Self::Logs,
+            Some("secrets") => Self::Secrets,
+            Some(_) | None => Self::Home,
+        }
+    }
+
+    /// The field for forms.
+    pub(super) fn field(self) -> Markup {
+        let word = match self {
+            Self::Home => return html! {},
+            Self::Logs => "logs",
+            Self::Secrets => "secrets",
+        };
+        html! { input type="hidden" name="from" value=(word); }
+    }
+
+    /// Its address.
+    pub(crate) fn address(self, target: &Target) -> String {
+        match (self, target) {
+            (Self::Logs, Target::One(service)) => format!("/logs?service={service}"),
+            (Self::Secrets, _) => addresses::SECRETS.to_owned(),
+            (Self::Home | Self::Logs, _) => "/".to_owned(),
+        }
+    }
+
+    /// The page's address, with the result of the last action.
+    pub(crate) fn telling(self, target: &Target) -> String {
+        let address = self.address(target);
+        let joint = if address.contains('?') { '&' } else { '?' };
+        if address == "/" { address } else { format!("{address}{joint}told") }
+    }
+}
+
+/// A real form: it works without JavaScript. With it, the page and the focus stay: a button that is disabled
+/// during its request would lose the focus.
+pub(super) fn button(from: From, target: &Target, verb: Verb, label: &str) -> Markup {
     // It is also the id, so that a button never turns into another one under the pointer.
     let action = action(target, verb);
     let is_for_all = *target == Target::All;
@@ -31,7 +73,7 @@ pub(super) fn button_on(page: Option<&str>, target: &Target, verb: Verb, label: 
     let is_calm = is_for_all || verb != Verb::Start;
     html! {
         form id=(action) method="post" action=(action) hx-post=(action) hx-target="#answer" hx-swap="innerHTML" hx-sync="this:drop" {
-            @if let Some(page) = page { input type="hidden" name="from" value=(page); }
+            (from.field())
             button class=[is_calm.then_some("calm")] aria-label={ (label) " " (target) } {
                 (label) @if is_for_all { " all" }
             }

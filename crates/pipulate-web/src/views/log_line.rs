@@ -61,7 +61,7 @@ fn content(line: &LogLine, look: &LineLook, address: Option<&str>, found: &[Rang
     let text = html! {
         @for (text, color, is_apart) in parts(&line.pieces, apart) {
             @match file.filter(|_| is_apart) {
-                Some(file) => { (file_place::button(&file.path, &piece(text, color))) }
+                Some(file) => { (file_place::button(&file.path, file.line, &piece(text, color))) }
                 None if is_apart => mark { (piece(text, color)) },
                 None => { (piece(text, color)) }
             }

@@ -118,7 +118,16 @@ pub(crate) fn page(folder: &Folder, view: &LogsView) -> Markup {
     let title = format!("{title} – {}", folder.name);
     let shown = view.shown.as_ref().ok().filter(|_| !view.services.is_empty());
     let listens = shown.is_some_and(|shown| shown.anchor == Anchor::Newest);
-    Page { folder, title: &title, here: Some("/logs"), reloads: false, fills: shown.is_some(), listens, content: &content }.show()
+    Page {
+        folder,
+        title: &title,
+        here: Some("/logs"),
+        reloads: false,
+        fills: shown.is_some(),
+        listens,
+        content: &content,
+    }
+    .show()
 }
 
 fn lines(shown: &ShownLines, zone: &TimeZone) -> Markup {

@@ -7,8 +7,8 @@ use crate::problem::Problem;
 use crate::views::layout;
 use crate::world::Folder;
 
-/// A page; `service` is the app's name in commands.
-pub(crate) fn page(folder: &Folder, problem: &Problem, service: &ServiceName) -> Markup {
+/// A page; `service` is the app's name in commands. A page that answers a form can't be loaded again.
+pub(crate) fn page(folder: &Folder, problem: &Problem, service: &ServiceName, is_form: bool) -> Markup {
     let (is_outside, next) = match problem {
         Problem::SignInFirst | Problem::SignInAgain(_) => (true, how_to_sign_in(service)),
         Problem::ForeignHost(port) | Problem::OtherPort(port) => (true, right_address(*port)),
@@ -23,7 +23,9 @@ pub(crate) fn page(folder: &Folder, problem: &Problem, service: &ServiceName) ->
         | Problem::TooManyAnswers
         | Problem::Busy(..)
         | Problem::Refused(_)
-        | Problem::Failed(_) => (false, html! { p { a href="/" { "Go to the first page" } } }),
+        | Problem::Failed(_) => {
+            (false, html! { p { a href="/" data-back[is_form] { "Go to the first page" } } })
+        }
     };
     let content = html! {
         article class="problem" {

@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pipulate_core::text::capitalized;
 
 use crate::notice::Notice;
-use crate::views::controls::{button, notice};
+use crate::views::controls::{From, button, notice};
 use crate::views::layout;
 use crate::world::{Folder, Target, Verb};
 
@@ -63,7 +63,7 @@ pub(crate) fn page(folder: &Folder, page: &SecretsPage, zone: &TimeZone) -> Mark
         p { "They are kept in " code { ".env" } " in the project's folder, and shown nowhere. Programs read that file when they start: restart them after a change." }
         div id="answer" role="status" {
             (notice(page.notice.as_ref(), zone))
-            @if page.notice.is_some() { (button(&Target::All, Verb::Restart, "Restart")) }
+            @if page.notice.is_some() { (button(From::Secrets, &Target::All, Verb::Restart, "Restart")) }
         }
         @if page.secrets.is_empty() {
             p { "There are no secrets yet. Add one below, or name those that the project needs in " code { "pipulate.toml" } ":" }

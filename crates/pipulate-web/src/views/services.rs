@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 use crate::assets;
 use crate::notice::Notice;
 use crate::observer::Snapshot;
-use crate::views::controls::{button, notice};
+use crate::views::controls::{From, button, notice};
 use crate::views::layout::{self, Page};
 use crate::views::notebooks::{self, Choice, Notebooks};
 use crate::world::{Folder, Target, Verb};
@@ -94,7 +94,7 @@ pub(crate) fn page(folder: &Folder, page: &ServicesPage, last: Option<&Notice>, 
             h1 { (page.project) }
             (summary(page))
             @if page.services().next().is_some() {
-                div class="verbs" { @for verb in Verb::ALL { (button(&Target::All, verb, verb.label())) } }
+                div class="verbs" { @for verb in Verb::ALL { (button(From::Home, &Target::All, verb, verb.label())) } }
             }
         }
         div id="answer" role="status" { (notice(last, zone)) }
@@ -111,8 +111,16 @@ pub(crate) fn page(folder: &Folder, page: &ServicesPage, last: Option<&Notice>, 
         (page.timeline.show())
         (layout::listener("stream", "/events"))
     };
-    Page { folder, title: &title(page), here: Some("/"), reloads: true, fills: false, listens: true, content: &content }
-        .show()
+    Page {
+        folder,
+        title: &title(page),
+        here: Some("/"),
+        reloads: true,
+        fills: false,
+        listens: true,
+        content: &content,
+    }
+    .show()
 }
 
 /// A page for the moment until the browser has gone on.

@@ -102,13 +102,13 @@ pub(super) fn extent(about: &About) -> String {
 }
 
 /// The speaker. A model's words are not ours.
-pub(super) fn who(turn: &Turn) -> Markup {
+pub(in crate::views) fn who(turn: &Turn) -> Markup {
     let name = if turn.model.is_empty() { "The model" } else { &turn.model };
     html! { (name) " " small { "may be wrong" } }
 }
 
 /// The announcement that an answer has ended, and how; the reason is shown with it.
-pub(super) fn end(turn: &Turn) -> &'static str {
+pub(in crate::views) fn end(turn: &Turn) -> &'static str {
     match &turn.outcome {
         Outcome::Open | Outcome::Whole(_) => "The answer is complete",
         Outcome::CutOff(_) => "The answer was cut off",

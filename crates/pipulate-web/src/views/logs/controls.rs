@@ -8,7 +8,7 @@ use pipulate_core::service::ServiceName;
 
 use super::{Field, LogsView, SEAM, Wrong};
 use crate::log_page::{LevelGroup, Levels, LogFilter, PatternKind};
-use crate::views::controls::{button_on, notice};
+use crate::views::controls::{From, button, notice};
 use crate::world::{Target, Verb};
 
 /// The controls above the lines.
@@ -33,7 +33,7 @@ pub(super) fn controls(view: &LogsView) -> Markup {
             @if let Some(service) = &view.asked.service {
                 div class="verbs" {
                     a href={ (address("/logs", &LogFilter::of(service), &[("at", "last-start")])) "#" (SEAM) } { "Start of this run" }
-                    @if view.can_restart { (button_on(Some("logs"), &Target::One(service.clone()), Verb::Restart, "Restart")) }
+                    @if view.can_restart { (button(From::Logs, &Target::One(service.clone()), Verb::Restart, "Restart")) }
                 }
             }
         }

@@ -13,8 +13,9 @@ use super::life::Life;
 use super::words;
 use crate::log_page::LogLine;
 use crate::observer::Snapshot;
-use crate::views::controls::button;
+use crate::views::controls::{From, button};
 use crate::views::log_line::{Names, log_line};
+use crate::views::why;
 use crate::world::{Target, Verb};
 
 /// One service, in words.
@@ -155,9 +156,9 @@ impl Card {
     /// The actions that make sense now.
     pub(super) fn verbs(&self) -> Markup {
         html! {
-            @if self.state.is_in_trouble() { (self.why()) }
+            @if self.state.is_in_trouble() { (why::button(&self.name)) }
             @if matches!(self.address, Address::Page { .. }) { (self.open()) }
-            @for &verb in self.verbs { (button(&Target::One(self.name.clone()), verb, label(self.state, verb))) }
+            @for &verb in self.verbs { (button(From::Home, &Target::One(self.name.clone()), verb, label(self.state, verb))) }
             a href={ "/logs?service=" (self.name) } aria-label={ "Log of " (self.name) } { "Log" }
         }
     }
@@ -169,6 +170,7 @@ impl Card {
                 summary aria-label={ "Details of " (self.name) } { "Details" }
                 @if let Some(reason) = &self.reason { p class="reason" { (reason) } }
                 (self.words())
+                (why::place(&self.name))
                 @if self.life.is_some() || self.restarting().is_some() {
                     div class="figures" { @if let Some(life) = &self.life { (life.figures()) } }
                 }
@@ -210,17 +212,7 @@ impl Card {
         }
     }
 
-    /// Links to a chat in which the local LLM explains the state. Without an LLM the chat says how to get
-    /// one.
-    fn why(&self) -> Markup {
-        html! {
-            form method="post" action={ "/services/" (self.name) "/why" } {
-                button class="calm" aria-label={ "Ask why " (self.name) " has a problem" } { "Ask why" }
-            }
-        }
-    }
-
-    /// Its page in a tab of its own, signed in. The key is never in our page.
+    /// Its page in a tab of its own, signed in. The key never stands in ours.
     fn open(&self) -> Markup {
         html! {
             form method="post" action={ "/services/" (self.name) "/open" } target="_blank" {
