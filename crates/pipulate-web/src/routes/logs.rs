@@ -1,4 +1,4 @@
-//! `/logs…`: what the services printed, and what they print.
+//! `/logs…`: the services' output so far, and as it comes.
 
 use std::time::{Duration, Instant};
 
@@ -25,21 +25,21 @@ use crate::state::AppState;
 use crate::views::logs::{self, Anchor, Asked, Field, LogsView, MoreLines, ShownLines, Wrong};
 use crate::world::Logs;
 
-/// How many lines come at a time: with a page, above it, and at once in a stream.
+/// The number of lines at a time: with a page, above it, and at once in a stream.
 const AT_ONCE: usize = 300;
-/// How many lines come before a line that was asked for, and how many from there on.
+/// The number of lines before a requested line, and from it on.
 const AROUND: usize = 150;
 /// The least and the most time between two events of a stream, and how much for each line that comes in a second: an
 /// event has the browser draw the log anew, whether it brings one line or fifty.
 const PACE: Duration = Duration::from_millis(80);
 const LONGEST_PACE: Duration = Duration::from_millis(800);
 const PACE_BY_RATE: f64 = 0.02;
-/// How much of a download is made at a time.
+/// The size of one part of a download, in bytes.
 const CHUNK: usize = 64 << 10;
-/// The longest filter.
+/// The longest filter, in bytes.
 const LONGEST_FILTER: usize = 200;
 
-/// The newest lines, or those before or after a place, or around one line or moment.
+/// The newest lines, or those before or after a position, or around one line or time.
 pub(crate) async fn show(State(state): State<AppState>, query: Query) -> Result<Markup, Problem> {
     let zone = state.zone().clone();
     let notice = query.told.then(|| state.notices().get(Topic::Services)).flatten();
@@ -58,7 +58,7 @@ pub(crate) async fn show(State(state): State<AppState>, query: Query) -> Result<
         .await?
 }
 
-/// The lines that an address asks for.
+/// The lines that an address selects.
 fn chosen(
     logs: &dyn Logs,
     filter: LogFilter,
@@ -92,7 +92,7 @@ fn chosen(
     Ok(Ok(ShownLines { filter, page, context, anchor }))
 }
 
-/// What comes above the lines that are shown, for htmx.
+/// The lines above the shown ones, for htmx.
 pub(crate) async fn older(State(state): State<AppState>, query: Query) -> Result<Markup, Problem> {
     let Query { filter, before, depth, .. } = query;
     let (filter, before) = (right(filter)?, before.ok_or(Problem::BodyBroken)?);
@@ -110,7 +110,7 @@ pub(crate) async fn older(State(state): State<AppState>, query: Query) -> Result
         .await?
 }
 
-/// What comes below the lines that are shown, for htmx.
+/// The lines below the shown ones, for htmx.
 pub(crate) async fn newer(State(state): State<AppState>, query: Query) -> Result<Markup, Problem> {
     let Query { filter, from, depth, .. } = query;
     let (filter, from) = (right(filter)?, from.ok_or(Problem::BodyBroken)?);
@@ -128,7 +128,7 @@ pub(crate) async fn newer(State(state): State<AppState>, query: Query) -> Result
         .await?
 }
 
-/// What is printed from a place on. Whoever comes back goes on from there.
+/// The output from a position on. A reconnecting client continues from its last one.
 pub(crate) async fn stream(
     State(state): State<AppState>,
     query: Query,
@@ -142,13 +142,13 @@ pub(crate) async fn stream(
     state.streams().answer(|sender| follow(state.clone(), filter, cursor, sender))
 }
 
-/// Whoever reads this until it ends with a failure comes again, and is told what is wrong.
+/// A failure ends the stream; the client reconnects, and gets the error.
 async fn follow(state: AppState, filter: LogFilter, mut cursor: Cursor, sender: Sender) -> Result<(), Gone> {
     let mut news = state.watch_logs();
     let mut levels = LevelTracker::default();
     let mut last = Instant::now();
     loop {
-        // Noted before the look: what comes meanwhile is looked at next.
+        // Noted before reading: later output is read next.
         news.borrow_and_update();
         let page;
         (page, levels) = after(&state, &filter, &cursor, levels).await?;
@@ -164,7 +164,7 @@ async fn follow(state: AppState, filter: LogFilter, mut cursor: Cursor, sender: 
     }
 }
 
-/// What was typed in a page that is open by now was right.
+/// An open page's filter was valid when the page was loaded.
 fn right(filter: Result<LogFilter, Wrong>) -> Result<LogFilter, Problem> {
     filter.map_err(|wrong| Problem::Refused(wrong.why))
 }
@@ -190,7 +190,7 @@ fn pace(lines: usize, time: Duration) -> Duration {
     Duration::try_from_secs_f64(pace).unwrap_or(LONGEST_PACE).clamp(PACE, LONGEST_PACE)
 }
 
-/// The lines from a cursor on; the level tracker is lent to the blocking task and comes back.
+/// The lines after a cursor; the level tracker moves to the blocking task and back.
 async fn after(
     state: &AppState,
     filter: &LogFilter,
@@ -205,7 +205,7 @@ async fn after(
     looking.await.map_err(|_| Gone)?.map_err(|_| Gone)
 }
 
-/// All lines as a file, without secrets and without what could steer a terminal.
+/// All lines as a file, without secrets and control sequences.
 pub(crate) async fn download(State(state): State<AppState>, query: Query) -> Result<Response, Problem> {
     let (sender, body) = event_stream::channel();
     let filter = right(query.filter)?;
@@ -226,14 +226,14 @@ pub(crate) async fn download(State(state): State<AppState>, query: Query) -> Res
             })?;
             send(&mut chunk)
         });
-        // A client that left, or a log that can't be read: the file ends there.
+        // After a disconnect or a read error, the file ends there.
         let _ended = writing.await;
     });
     let headers = [(CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)];
     Ok((headers, Body::new(body)).into_response())
 }
 
-/// A download can't go on.
+/// A download can't continue.
 struct Broken;
 
 impl From<StoreError> for Broken {
@@ -242,17 +242,17 @@ impl From<StoreError> for Broken {
     }
 }
 
-/// What an address asks for.
+/// The parameters of an address.
 pub(crate) struct Query {
     asked: Asked,
     filter: Result<LogFilter, Wrong>,
     before: Option<Cursor>,
     from: Option<Cursor>,
-    /// Where a line of the service begins.
+    /// The position of a line of the service.
     line: Option<u64>,
-    /// How often lines were put above or below the page so far.
+    /// The number of times that lines were added to the page.
     depth: u32,
-    /// Something was done from this page.
+    /// An action was carried out from this page.
     told: bool,
 }
 

@@ -1,10 +1,10 @@
-//! The logs' pages: what they show of what services print, and what they never do.
+//! The logs' pages: showing output, and safety.
 
 use axum::http::StatusCode;
 
 use super::fake::Home;
 
-/// What stands in the log's element.
+/// The contents of the log's element.
 fn log(page: &str) -> &str {
     page.split_once(r#"id="log""#).unwrap().1.split_once(r#"<div class="controls">"#).unwrap().0
 }
@@ -97,7 +97,7 @@ async fn history_goes_back_to_the_first_line() {
     assert!(home.get("/logs?before=web:0").await.body.contains("To the newest lines"));
 }
 
-/// The address that the element with this id leads to.
+/// The target of the link with this id.
 fn link(page: &str, id: &str) -> Option<String> {
     let (_, rest) = page.split_once(&format!("<a id=\"{id}\" href=\""))?;
     Some(rest.split_once('"')?.0.replace("&amp;", "&"))

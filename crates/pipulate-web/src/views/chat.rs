@@ -1,10 +1,9 @@
 //! A chat with the local LLM.
 //!
-//! What is said stands in one element, `#turns`. An open page gets it whole when an answer begins and
-//! when it ends, as a morph, and what is added meanwhile piece by piece: over the request that asked,
-//! or, on every other page, over its one stream. What names this chat and the others stands beside it,
-//! and comes when it has changed. While it is written an answer is plain text; then it
-//! is Markdown.
+//! The messages are in one element, `#turns`. An open page gets it whole, as a morph, when an answer begins
+//! and when it ends, and additions meanwhile piece by piece: over the request that asked, or, on every other
+//! page, over its one stream. The names of this chat and the others are separate, and are sent when they
+//! change. An answer is plain text while it is written, and Markdown afterwards.
 
 mod composer;
 pub(super) mod turn;
@@ -22,17 +21,17 @@ use crate::model_choices::ModelChoices;
 use crate::views::layout::{self, Page};
 use crate::world::Folder;
 
-/// How long a title in the list may be, in characters.
+/// The longest title in the list, in characters.
 const TITLE: usize = 60;
 
 /// The page's view model.
 pub(crate) struct ChatPage {
     pub(crate) id: ChatId,
-    /// What was just deleted and can be brought back.
+    /// The chat that was just deleted and can be restored.
     pub(crate) deleted: Option<ChatId>,
-    /// What a question can be about.
+    /// The possible subjects of a question.
     pub(crate) offers: Vec<About>,
-    /// What could be asked first.
+    /// Suggested first questions.
     pub(crate) prompts: Vec<Suggestion>,
     pub(crate) page: PageId,
     pub(crate) chats: Vec<ChatLink>,
@@ -56,9 +55,9 @@ fn shortened(title: &str) -> String {
     title
 }
 
-/// What was said, and what is being said.
+/// The messages, and the running answer.
 pub(crate) struct Transcript {
-    /// What is on disk, without the turn that is being written.
+    /// The saved chat, without the turn that is being written.
     kept: Chat,
     progress: Option<Progress>,
 }
@@ -72,12 +71,12 @@ impl Transcript {
         Self { kept: chat, progress: None }
     }
 
-    /// What goes on, if anything does.
+    /// The running answer's progress.
     pub(crate) fn goes_on(&self) -> Option<&Progress> {
         self.progress.as_ref().filter(|progress| !matches!(progress.phase, Phase::Over(_)))
     }
 
-    /// Who answered last.
+    /// The model that answered last.
     pub(crate) fn last_model(&self) -> Option<&str> {
         let models = self.all().map(|turn| turn.model.as_str());
         models.filter(|model| !model.is_empty()).last()
@@ -117,7 +116,7 @@ pub(crate) fn page(folder: &Folder, page: &ChatPage) -> Markup {
         }
         div class="talk" {
             @if !alerts.0.is_empty() {
-                // It can be scrolled where the window is small.
+                // It can be scrolled in a small window.
                 div class="alerts" role="region" tabindex="0" aria-label="Before you ask" { (alerts) }
             }
             div id="turns" role="log" aria-label="Conversation" tabindex="0" { (whole.turns) }
@@ -143,7 +142,7 @@ pub(crate) fn page(folder: &Folder, page: &ChatPage) -> Markup {
     .show()
 }
 
-/// What was deleted a moment ago.
+/// The notice about a chat that was just deleted.
 fn deleted(id: Option<ChatId>) -> Markup {
     html! {
         @if let Some(id) = id {
@@ -155,7 +154,7 @@ fn deleted(id: Option<ChatId>) -> Markup {
     }
 }
 
-/// Says where the words go, before there are any.
+/// Names the receiver of the words before any are sent.
 fn leaves_this_machine(choices: &ModelChoices) -> Markup {
     let ModelChoices::Models { elsewhere, .. } = choices else { return html! {} };
     html! {
@@ -190,7 +189,7 @@ fn no_model(id: ChatId, choices: &ModelChoices) -> Markup {
     }
 }
 
-/// What concerns all of a chat.
+/// The settings of a chat.
 fn settings(page: &ChatPage) -> Markup {
     let id = page.id;
     let chat = &page.transcript.kept;
@@ -215,7 +214,7 @@ fn settings(page: &ChatPage) -> Markup {
     }
 }
 
-/// All that are kept; the style sheet shows them, and what concerns a kept chat, where there are any.
+/// All saved chats; the style sheet hides the list, and the controls of a saved chat, if there are none.
 fn chats(here: ChatId, chats: &[ChatLink]) -> Markup {
     html! {
         nav id="chats" aria-labelledby="chats-heading" {
@@ -230,7 +229,7 @@ fn chats(here: ChatId, chats: &[ChatLink]) -> Markup {
     }
 }
 
-/// What a page is called.
+/// The title of a page.
 fn title(transcript: &Transcript) -> String {
     let turn = transcript
         .progress
@@ -244,7 +243,7 @@ fn title(transcript: &Transcript) -> String {
     }
 }
 
-/// What stands in `#turns`.
+/// The contents of `#turns`.
 fn turns(id: ChatId, transcript: &Transcript) -> Markup {
     let last = transcript.kept.turns.len();
     html! {
@@ -259,12 +258,12 @@ fn turns(id: ChatId, transcript: &Transcript) -> Markup {
     }
 }
 
-/// Names what a page shows: a page that shows it already is not told.
+/// A hash of shown markup: a page that already shows it gets no update.
 fn mark(shown: &Markup) -> String {
     chat::mark(&shown.0)
 }
 
-/// What goes on, in words.
+/// The progress in words.
 pub(super) fn status(progress: Option<&Progress>) -> String {
     let Some(progress) = progress else { return String::new() };
     let model = &progress.turn.model;
@@ -280,11 +279,11 @@ pub(super) fn status(progress: Option<&Progress>) -> String {
     }
 }
 
-/// All that an open page shows.
+/// Everything that an open page shows.
 pub(crate) struct Rendered {
     turns: Markup,
     status: Option<String>,
-    /// What names this chat and the others.
+    /// The names of this chat and the others.
     names: Markup,
 }
 
@@ -296,18 +295,18 @@ impl Rendered {
             hx-partial hx-target="#chat-title" hx-swap="innerHTML" { (title) }
             hx-partial hx-target="#chats" hx-swap="outerMorph" { (self::chats(id, chats)) }
         };
-        // How the last answer ended stays to be read.
+        // The last answer's outcome stays visible.
         let status = transcript.progress.as_ref().map(|progress| status(Some(progress)));
         Self { turns: turns(id, transcript), status, names }
     }
 
-    /// Names what a page shows then.
+    /// The mark of a page with this content.
     pub(crate) fn mark(&self) -> String {
         format!("{}-{}", mark(&self.turns), mark(&self.names))
     }
 
-    /// Turns a page into one that shows all of this. What it shows already, by its mark, is left alone,
-    /// for somebody may be at work there. `None` when nothing is left.
+    /// The event that updates a page to this content. Parts that it already shows, by their mark, are not
+    /// touched, because the user may be working there. `None` if it is up to date.
     pub(crate) fn event(&self, shown: Option<&str>) -> Option<String> {
         let (turns, names) = shown.and_then(|shown| shown.split_once('-')).unwrap_or_default();
         let event = html! {
@@ -321,17 +320,17 @@ impl Rendered {
     }
 }
 
-/// A sentence for the place where it says what goes on.
+/// A sentence for the status line.
 pub(crate) fn said(sentence: &str) -> String {
     html! { hx-partial hx-target="#chat-status" hx-swap="innerHTML" { (sentence) } }.into_string()
 }
 
-/// How much of an answer a page shows.
+/// The part of an answer that a page shows.
 #[derive(Default, PartialEq)]
 pub(crate) struct Shown {
     thinking: usize,
     answer: usize,
-    /// How many elements the answer is.
+    /// The number of the answer's elements.
     blocks: usize,
     status: String,
 }
@@ -346,7 +345,7 @@ impl Shown {
         }
     }
 
-    /// What is missing from a page that shows this much; from then on it shows all.
+    /// The update of a page that shows this much; afterwards `self` is up to date.
     pub(crate) fn more(&mut self, progress: &Progress) -> String {
         let before = std::mem::take(self);
         let Progress { turn, .. } = progress;

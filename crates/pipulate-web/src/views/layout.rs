@@ -9,7 +9,7 @@ use crate::assets;
 use crate::file_place;
 use crate::world::Folder;
 
-/// Where the navigation leads: address, name, and what addresses of that place begin with.
+/// The navigation: address, name, and the prefix of the place's addresses.
 const PLACES: [(&str, &str, &str); 5] = [
     ("/", "Home", "/"),
     ("/logs", "Logs", "/logs"),
@@ -21,15 +21,15 @@ const PLACES: [(&str, &str, &str); 5] = [
 /// A page.
 pub(crate) struct Page<'a> {
     pub(crate) folder: &'a Folder,
-    /// The whole title, with what names the folder.
+    /// The whole title, including the folder's name.
     pub(crate) title: &'a str,
     /// Its address, if it has a place in the navigation.
     pub(crate) here: Option<&'a str>,
-    /// Reloads itself where scripts are switched off.
+    /// Reloads itself if scripts are disabled.
     pub(crate) reloads: bool,
     /// Its content is as high as the window, and scrolls by itself.
     pub(crate) fills: bool,
-    /// Its content listens to a stream; any other page has one that tells of the app's end.
+    /// Its content listens to a stream; any other page has one for the app's end.
     pub(crate) listens: bool,
     pub(crate) content: &'a Markup,
 }
@@ -40,7 +40,7 @@ pub(crate) fn page(folder: &Folder, title: &str, here: Option<&str>, content: &M
     Page { folder, title: &title, here, reloads: false, fills: false, listens: false, content }.show()
 }
 
-/// A page for who is not in: it leads nowhere.
+/// A page without a session: it has no links.
 pub(crate) fn outside(title: &str, content: &Markup) -> Markup {
     let body = html! { main id="content" tabindex="-1" { (content) } };
     document(title, false, false, &body)
@@ -70,19 +70,19 @@ impl Page<'_> {
     }
 }
 
-/// Which folder this is: two homes may be open in two tabs.
+/// The folder's name and path: two homes may be open in two tabs.
 fn place(folder: &Folder) -> Markup {
     html! {
         p id="folder" title=(folder.path) {
             img src=(assets::ICON.address()) alt="" width="22" height="22";
             strong { (folder.name) }
-            // Cut at its beginning where there is no room: its end tells more.
+            // Cut at the beginning if it is too long: the end is more informative.
             small { bdi { (folder.path) } }
         }
     }
 }
 
-/// Listens to a stream as long as the page is open, and comes again when it was broken off.
+/// Listens to a stream while the page is open, and reconnects.
 pub(crate) fn listener(id: &str, address: &str) -> Markup {
     html! {
         div id=(id) hx-sse:connect=(address) hx-trigger="load, every 2s" hx-sync="this:drop" hx-swap="none"
@@ -100,7 +100,7 @@ fn document(title: &str, reloads: bool, fills: bool, body: &Markup) -> Markup {
     }
 }
 
-/// What `keys.js` does.
+/// The shortcuts of `keys.js`.
 fn keys() -> Markup {
     const KEYS: [(&str, &str); 8] = [
         ("j", "next service"),
@@ -147,9 +147,9 @@ fn head(title: &str, reloads: bool) -> Markup {
             title { (title) }
             meta name="viewport" content="width=device-width, initial-scale=1";
             meta name="color-scheme" content="light dark";
-            // Under the header's "no-referrer" browsers say "Origin: null" when our own forms are sent.
+            // With the header's "no-referrer", browsers send "Origin: null" with our own forms.
             meta name="referrer" content="same-origin";
-            // Waits longer for an action than the program does that carries it out.
+            // Longer than the program's own timeout of an action.
             meta name="htmx-config" content="history:false,defaultTimeout:150000";
             @if reloads { noscript { meta http-equiv="refresh" content="10"; } }
             link rel="icon" type="image/svg+xml" href=(assets::ICON.address());

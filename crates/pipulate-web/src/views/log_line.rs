@@ -1,4 +1,4 @@
-//! One line of a log: who printed it when, how bad it looks, and its colors as classes.
+//! One line of a log: its service, time and severity, and its colors as classes.
 
 use std::ops::Range;
 
@@ -11,32 +11,31 @@ use crate::views::clock::clock;
 use crate::views::json;
 
 const LINK: &str = "Link to this line";
-/// How many colors there are for the names of services.
+/// The number of colors for the names of services.
 const WHO_COLORS: usize = 6;
 
-/// Whether a line says who printed it.
+/// Whether a line names its service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Names {
     Shown,
     Hidden,
 }
 
-/// How the lines of a page look.
+/// The appearance of a page's lines.
 pub(crate) struct LineLook<'a> {
     pub(crate) names: Names,
     pub(crate) zone: &'a TimeZone,
-    /// Whether Tab stops at each line's link. Hundreds would stand between the page and its buttons.
+    /// True if Tab stops at each line's link. Hundreds would be between the page and its buttons.
     pub(crate) tab_stops: bool,
 }
 
-/// The line. A class is chosen from a closed list, so nothing of the text gets into it.
+/// The line. A class is chosen from a closed list, so no text gets into it.
 pub(crate) fn log_line(line: &LogLine, names: Names, zone: &TimeZone) -> Markup {
     let look = LineLook { names, zone, tab_stops: false };
     html! { div class="line" data-level=[line.level.word()] { (content(line, &look, None, &[])) } }
 }
 
-/// A line that says where it can be found again, and is marked if that is what was asked for; `found` in its
-/// text is marked, too.
+/// A line with a link to itself, marked if it is the page's target; `found` in its text is marked, too.
 pub(crate) fn linked_line(
     line: &LogLine,
     look: &LineLook,
@@ -52,7 +51,7 @@ pub(crate) fn linked_line(
     }
 }
 
-/// The line that an address leads to.
+/// The id of the page's target line.
 pub(crate) const TARGET: &str = "line";
 
 fn content(line: &LogLine, look: &LineLook, address: Option<&str>, found: &[Range<usize>]) -> Markup {
@@ -68,7 +67,7 @@ fn content(line: &LogLine, look: &LineLook, address: Option<&str>, found: &[Rang
         }
         @if line.cut > 0 { span class="cut" { " … " (line.cut) " more bytes" } }
     };
-    // Only where somebody wants to look closely: a card shows a few last lines.
+    // Only on the logs' page: a card only shows a few last lines.
     let json = address.and_then(|_| json::indented(&line.text()));
     html! {
             @if let Some(address) = address {
@@ -86,7 +85,7 @@ fn content(line: &LogLine, look: &LineLook, address: Option<&str>, found: &[Rang
     }
 }
 
-/// Texts with their colors, apart where something that was `found` begins and ends.
+/// Texts with their colors, split where `found` matches begin and end.
 fn parts<'a>(pieces: &'a [(String, String)], found: &[Range<usize>]) -> Vec<(&'a str, &'a str, bool)> {
     let mut parts = Vec::new();
     let mut begin = 0;
@@ -112,8 +111,8 @@ pub(super) fn piece(text: &str, color: &str) -> Markup {
     html! { @if classes.is_empty() { (text) } @else { span class=(classes) { (text) } } }
 }
 
-/// The classes of an SGR sequence: one of eight colors, bold, faint. Others are left out: the page
-/// has colors of its own, light and dark.
+/// The classes of an SGR sequence: one of eight colors, bold, faint. Others are ignored: the page has its own
+/// colors, light and dark.
 fn classes(parameters: &str) -> String {
     const COLORS: [&str; 8] = [
         "sgr-black",
@@ -136,7 +135,7 @@ fn classes(parameters: &str) -> String {
             30..=37 => color = Some(COLORS[code - 30]),
             90..=97 => color = Some(COLORS[code - 90]),
             39 => color = None,
-            // A color out of many: what follows is its number, not codes.
+            // An extended color: its number follows, not further codes.
             38 | 48 => {
                 let skipped = if codes.next() == Some(5) { 1 } else { 3 };
                 codes.by_ref().take(skipped).for_each(drop);

@@ -1,4 +1,4 @@
-//! Logs: the newest lines, what comes after them, and what came before.
+//! Logs: the newest lines, later ones, and earlier ones.
 
 mod batch;
 mod controls;
@@ -19,18 +19,18 @@ use crate::world::Folder;
 use batch::batch;
 use controls::{address, controls};
 
-/// How often older lines are put above a page before there is a new page instead.
+/// The number of times that older lines are added to a page before a link leads to a new one.
 const DEEPEST: u32 = 8;
 
 /// The page's view model.
 pub(crate) struct LogsView {
     pub(crate) services: Vec<ServiceName>,
-    /// What was typed.
+    /// The user's input.
     pub(crate) asked: Asked,
     pub(crate) shown: Result<ShownLines, Wrong>,
-    /// Whether the page's service can be restarted.
+    /// True if the page's service can be restarted.
     pub(crate) can_restart: bool,
-    /// What was done from this page by a browser without scripts.
+    /// The last action from this page by a browser without scripts.
     pub(crate) notice: Option<Notice>,
     pub(crate) zone: TimeZone,
 }
@@ -39,31 +39,31 @@ pub(crate) struct LogsView {
 pub(crate) struct ShownLines {
     pub(crate) filter: LogFilter,
     pub(crate) page: LogPage,
-    /// What came before it, where a page is about one line or moment, which is the first line of `page`.
+    /// The lines before it on a page about one line or time, which is the first line of `page`.
     pub(crate) context: Option<LogPage>,
     pub(crate) anchor: Anchor,
 }
 
-/// What was typed, right or wrong.
+/// The user's input, valid or not.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Asked {
     pub(crate) service: Option<ServiceName>,
     pub(crate) only: String,
     pub(crate) without: String,
     pub(crate) is_regex: bool,
-    /// A moment.
+    /// A time.
     pub(crate) at: String,
 }
 
-/// What can't be understood.
+/// An invalid input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wrong {
     pub(crate) field: Field,
-    /// Why, and what would be.
+    /// The reason, and a valid form.
     pub(crate) why: String,
 }
 
-/// Something to type in.
+/// An input field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Field {
     Only,
@@ -71,31 +71,31 @@ pub(crate) enum Field {
     At,
 }
 
-/// Where in time a page is.
+/// The page's position in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Anchor {
-    /// It goes on.
+    /// It follows the output.
     Newest,
-    /// It stays as it is, and ends where another page began.
+    /// It is static, and ends where another page began.
     Before,
-    /// It stays as it is, and begins where another page ended.
+    /// It is static, and begins where another page ended.
     From,
-    /// It is about one line, which begins here.
+    /// It is about one line, at this position.
     Line(u64),
-    /// It begins at a moment, as it was typed.
+    /// It begins at a time, as typed.
     At(String),
 }
 
-/// Lines that come above or below others.
+/// Lines to add above or below others.
 pub(crate) struct MoreLines<'a> {
     pub(crate) filter: &'a LogFilter,
     pub(crate) page: &'a LogPage,
-    /// How often lines were put above or below the page so far.
+    /// The number of times that lines were added to the page.
     pub(crate) depth: u32,
     pub(crate) zone: &'a TimeZone,
 }
 
-/// Where a page meets the one that a person comes from: no other line is to be in view.
+/// The anchor where a page continues the previous one, to keep the view in place.
 const SEAM: &str = "here";
 
 /// The whole page.
@@ -154,13 +154,13 @@ fn lines(shown: &ShownLines, zone: &TimeZone) -> Markup {
                 Anchor::From | Anchor::Line(_) | Anchor::At(_) if page.has_more => (newer(filter, page, 0)),
                 Anchor::From | Anchor::Line(_) | Anchor::At(_) => {}
             }
-            // Without a script nothing else brings the newest line into view.
+            // Without scripts, this brings the newest line into view.
             @if *anchor == Anchor::Newest { noscript { span tabindex="-1" autofocus {} } }
         }
     }
 }
 
-/// Older lines, and the way to those before them.
+/// Older lines, and the link to those before them.
 pub(crate) fn older_lines(more: &MoreLines) -> Markup {
     let MoreLines { filter, page, depth, zone } = more;
     html! {
@@ -169,7 +169,7 @@ pub(crate) fn older_lines(more: &MoreLines) -> Markup {
     }
 }
 
-/// Newer lines, and the way to those after them.
+/// Newer lines, and the link to those after them.
 pub(crate) fn newer_lines(more: &MoreLines) -> Markup {
     let MoreLines { filter, page, depth, zone } = more;
     html! {
@@ -178,7 +178,7 @@ pub(crate) fn newer_lines(more: &MoreLines) -> Markup {
     }
 }
 
-/// What was printed since, for a page that is open.
+/// New output for an open page.
 pub(crate) fn news(filter: &LogFilter, page: &LogPage, zone: &TimeZone) -> Markup {
     html! {
         hx-partial hx-target="#log" hx-swap="beforeend" {
@@ -198,7 +198,7 @@ pub(crate) fn news(filter: &LogFilter, page: &LogPage, zone: &TimeZone) -> Marku
     }
 }
 
-/// The address of what all services printed from a moment on.
+/// The address of all services' output from a time on.
 pub(crate) fn from_moment(moment: Timestamp) -> String {
     let second = Timestamp::from_second(moment.as_second()).unwrap_or(moment);
     address("/logs", &LogFilter::default(), &[("at", &second.to_string())]) + "#" + SEAM
@@ -209,7 +209,7 @@ fn before(filter: &LogFilter, cursor: &Cursor) -> String {
     address("/logs", filter, &[("before", &cursor.to_string())]) + "#" + SEAM
 }
 
-/// Comes by itself when it is scrolled to, a few times; then it is a page of its own.
+/// Loads by scrolling, a few times; then it is a link to another page.
 fn older(filter: &LogFilter, page: &LogPage, depth: u32) -> Markup {
     if page.lines.is_empty() || page.begin.is_at_start() {
         return Markup::default();
@@ -227,7 +227,7 @@ fn older(filter: &LogFilter, page: &LogPage, depth: u32) -> Markup {
     }
 }
 
-/// As [`older`], but only when it is asked for: what is read is above it.
+/// As [`older`], but only on request: the user is reading above it.
 fn newer(filter: &LogFilter, page: &LogPage, depth: u32) -> Markup {
     let end = page.end.to_string();
     let plain = address("/logs", filter, &[("from", &end)]);
@@ -241,7 +241,7 @@ fn newer(filter: &LogFilter, page: &LogPage, depth: u32) -> Markup {
     }
 }
 
-/// What to do with what is shown.
+/// The actions on the shown lines.
 fn footer(shown: &ShownLines) -> Markup {
     let ShownLines { filter, page, anchor, .. } = shown;
     html! {
@@ -267,7 +267,7 @@ fn footer(shown: &ShownLines) -> Markup {
     }
 }
 
-/// How many lines were found, which a script goes on counting.
+/// The number of matching lines, which a script keeps updating.
 fn count(page: &LogPage) -> Markup {
     let count = page.skipped + page.lines.len() as u64;
     html! {
@@ -279,7 +279,7 @@ fn count(page: &LogPage) -> Markup {
     }
 }
 
-/// A moment as it was typed, or from a link in words.
+/// A time as typed, or from a link in words.
 fn in_words(moment: &str, zone: &TimeZone) -> String {
     let time = moment.parse::<Timestamp>();
     time.map_or_else(|_| moment.to_owned(), |time| clock(time, zone))

@@ -1,7 +1,7 @@
-//! The services: what each is, why it is so, and what can be done about it.
+//! The services: the state of each, its reason, and the possible actions.
 //!
-//! The page is made of parts, each in an element with an id: a page that is open gets those parts
-//! anew that have changed, by [`RenderedServices::changes_since`].
+//! The page consists of parts, each in an element with an id: an open page gets the changed parts, by
+//! [`RenderedServices::changes_since`].
 
 mod card;
 mod door;
@@ -39,7 +39,7 @@ pub(crate) struct ServicesPage {
     project: String,
     state: ServiceState,
     machine: Resources,
-    /// What could not be told, and what else a person should know.
+    /// Errors of the status, and other messages.
     alerts: Vec<String>,
     /// In the order in which they are shown.
     doors: Vec<Card>,
@@ -54,7 +54,7 @@ impl ServicesPage {
         let alerts = status.unknown.iter().map(pipulate_words::doubt).chain(snapshot.alerts.iter().cloned());
         let (mut doors, mut rows): (Vec<_>, Vec<_>) =
             status.services.iter().partition(|service| door::is_door(&service.name));
-        // In an order that stays.
+        // In a constant order.
         let timeline = Timeline::new(doors.iter().chain(&rows).copied(), snapshot, context.zone);
         doors.sort_by_key(|service| service.name.as_str() != ServiceName::JUPYTER);
         rows.sort_by_key(|service| !service.state.is_in_trouble());
@@ -80,7 +80,7 @@ impl ServicesPage {
         self.doors.iter().chain(&self.rows)
     }
 
-    /// Whether there is nothing to look at more closely.
+    /// Returns true if no service needs attention.
     fn is_calm(&self) -> bool {
         self.state.is_well() || self.state == ServiceState::Stopped
     }
@@ -123,18 +123,18 @@ pub(crate) fn page(folder: &Folder, page: &ServicesPage, last: Option<&Notice>, 
     .show()
 }
 
-/// A page for the moment until the browser has gone on.
+/// An interim page until the browser has followed the redirect.
 pub(crate) fn opening(folder: &Folder, service: &str) -> Markup {
     layout::page(folder, "Opening", Some("/"), &html! { h1 { "Opening " (service) "…" } })
 }
 
-/// The title tells of trouble: it is what is seen of a page among others, and heard first.
+/// The title shows trouble: it is the visible part of a page among other tabs, and read out first.
 fn title(page: &ServicesPage) -> String {
     let mark = if page.is_calm() { String::new() } else { format!("{} ", words::icon(page.state)) };
     format!("{mark}{} – Pipulate", page.project)
 }
 
-/// The worst that is true, of whom it is true, and how it is told to those who don't see it change.
+/// The worst state, and the services in it, announced to screen readers.
 fn summary(page: &ServicesPage) -> Markup {
     let who: Vec<&Card> = match page.is_calm() {
         true => Vec::new(),
@@ -175,7 +175,7 @@ fn rows(page: &ServicesPage) -> Markup {
     }
 }
 
-/// What an open page shows, part by part: the element's id and its markup.
+/// The contents of an open page, part by part: the element's id and its markup.
 pub(crate) struct RenderedServices {
     id: String,
     frame: Vec<Part>,
@@ -185,7 +185,7 @@ pub(crate) struct RenderedServices {
 /// An element's selector and its markup.
 type Part = (String, String);
 
-/// Services or notebooks that stand in one element.
+/// Services or notebooks in one element.
 struct Group {
     whole: Part,
     cards: Vec<Part>,
@@ -197,8 +197,8 @@ impl Group {
         Self { whole: (format!("#{id}"), whole.into_string()), cards: cards.iter().map(card).collect() }
     }
 
-    /// What turns an element that shows `before` into one that shows this. Services keep their places as long as
-    /// they are the same: nothing moves away from under a pointer.
+    /// The changes from `before` to this state. While the services are the same, they keep their places:
+    /// nothing moves away from under a pointer.
     fn changes_since<'a>(&'a self, before: Option<&Self>) -> Vec<&'a Part> {
         let names = |group: &Self| group.cards.iter().map(|(id, _)| id.clone()).collect::<BTreeSet<_>>();
         match before.filter(|before| names(before) == names(self)) {
@@ -221,7 +221,7 @@ impl RenderedServices {
         let frame: Vec<Part> = frame.map(|(id, markup)| (id.to_owned(), markup.into_string())).into();
         let notebook = |card: &notebooks::Card| (format!("#{}", card.id()), card.show().into_string());
         let notebooks = Group {
-            // A page that shows a choice of them keeps its choice.
+            // A page with a search keeps its list.
             whole: ("#notebooks:not([data-chosen])".to_owned(), page.notebooks.list().into_string()),
             cards: page.notebooks.cards().iter().map(notebook).collect(),
         };
@@ -237,12 +237,12 @@ impl RenderedServices {
         Self { id, frame, groups }
     }
 
-    /// Names this state of the page.
+    /// An id of this state of the page.
     pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
-    /// What turns a page that shows `before` into one that shows this; all of it for a new page.
+    /// The changes for a page that shows `before`; everything for a new page.
     pub(crate) fn changes_since(&self, before: Option<&Self>) -> String {
         let is_known = |part: &&Part| before.is_some_and(|before| before.frame.contains(part));
         let frame = self.frame.iter().filter(|part| !is_known(part));
@@ -252,7 +252,7 @@ impl RenderedServices {
         html! {
             @for (target, markup) in frame.chain(groups) {
                 @let swap = if target == "title" { "innerHTML" } else { "outerMorph" };
-                // Markup that was made by this file a moment ago.
+                // Markup from this file.
                 hx-partial hx-target=(target) hx-swap=(swap) { (PreEscaped(markup)) }
             }
         }
