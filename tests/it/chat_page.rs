@@ -198,7 +198,7 @@ fn the_card_of_a_service_in_trouble_asks_why_without_its_secrets() {
     browser.click("button[aria-label='Ask why worker has a problem']");
     browser.wait_for_text("#why-worker", "Its key is wrong.");
     browser.wait_for_text("#why-worker", "The answer is complete");
-    // What is told of the service later leaves the answer where it is.
+    // Later updates of the service don't remove the answer.
     project.run(&["start", "--no-setup", "worker"]);
     holds("another end", || browser.text("#service-worker .lines").matches("using ****").count() > 1);
     assert!(browser.text("#why-worker").contains("Its key is wrong."));

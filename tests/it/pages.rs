@@ -112,7 +112,7 @@ fn a_page_whose_home_was_stopped_offers_nothing_and_is_as_before_after_the_next_
     browser.wait_for_text("#service-printer", "running");
     assert_eq!(browser.text("#offline"), "");
 
-    // A page that answered a form is not asked for once more.
+    // A page that answered a form is not loaded again.
     browser.measure(
         "document.body.append(Object.assign(document.createElement('form'), { id: 'sent', method: 'post', action: '/services/none/stop' })); sent.submit()",
     );

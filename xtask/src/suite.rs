@@ -94,7 +94,7 @@ fn run_portable() -> Result<ExitStatus> {
     run::status(runner().arg("--lib").args(PORTABLE))
 }
 
-/// The examples in doc comments, which cargo-nextest does not run. All packages, so that nothing is built anew.
+/// The examples in doc comments, which cargo-nextest does not run. All packages, so that no dependency is rebuilt.
 fn run_examples() -> Result<ExitStatus> {
     run::status(run::cargo().args(["test", "--workspace", "--doc", "--quiet"]))
 }

@@ -87,9 +87,9 @@ struct Writer<'a> {
     /// For each open link, whether it was rendered as one.
     links: Vec<bool>,
     in_table_head: bool,
-    /// Code gets buttons.
+    /// True if code blocks get buttons.
     has_buttons: bool,
-    /// File names become buttons.
+    /// True if file names become buttons.
     names_files: bool,
     /// The addresses of attached images.
     attached: Option<&'a Addresses<'a>>,

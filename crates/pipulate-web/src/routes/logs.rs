@@ -29,8 +29,8 @@ use crate::world::Logs;
 const AT_ONCE: usize = 300;
 /// The number of lines before a requested line, and from it on.
 const AROUND: usize = 150;
-/// The least and the most time between two events of a stream, and how much for each line that comes in a second: an
-/// event has the browser draw the log anew, whether it brings one line or fifty.
+/// The least and the most time between two events of a stream, and the time to add for each line per second: the
+/// browser lays out the log again for each event, with one line or fifty.
 const PACE: Duration = Duration::from_millis(80);
 const LONGEST_PACE: Duration = Duration::from_millis(800);
 const PACE_BY_RATE: f64 = 0.02;
@@ -183,7 +183,7 @@ fn filter_of(asked: &Asked, levels: Levels) -> Result<LogFilter, Wrong> {
     })
 }
 
-/// How long to wait after so many lines that came in this time. One line alone is no rate.
+/// The pause after `lines` lines in that time. A single line is no rate.
 fn pace(lines: usize, time: Duration) -> Duration {
     let more = u32::try_from(lines.saturating_sub(1)).unwrap_or(u32::MAX);
     let pace = PACE_BY_RATE * f64::from(more) / time.as_secs_f64().max(0.001);

@@ -171,7 +171,7 @@ pub(crate) async fn lead_to(
     notebook: Option<String>,
 ) -> Result<Response, Problem> {
     let name = service.to_string();
-    // The cookie is for this page's host, which the service's address shares.
+    // The cookie is for this page's host, and the service's address is on 127.0.0.1.
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let is_same_host = host.split(':').next() == Some("127.0.0.1");
     let (address, cookie) = state

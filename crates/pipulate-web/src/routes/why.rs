@@ -1,6 +1,6 @@
-//! `/services/NAME/why`: the local LLM says why a service is as it is, at the service's row.
+//! `/services/NAME/why`: the local LLM explains a service's state, at the service's row.
 //!
-//! It says it in a chat of its own, which the page leads to, and where a browser without scripts reads it.
+//! The answer is in a new chat, which the page links to, and which a browser without scripts shows instead.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -20,7 +20,7 @@ use crate::problem::Problem;
 use crate::state::AppState;
 use crate::views::why as view;
 
-/// Asks.
+/// Asks in a new chat, and streams the answer.
 pub(crate) async fn ask(
     State(state): State<AppState>,
     audience: Audience,
@@ -64,7 +64,7 @@ fn asking(state: &AppState, audience: Audience, service: &ServiceName, model: &s
     }
 }
 
-/// Sends the whole answer each time that it has grown: it is a few sentences.
+/// Sends the whole answer, which is short, each time that it has grown.
 async fn tell(sender: &Sender, id: ChatId, generation: &Generation) -> Result<(), Gone> {
     let mut news = generation.listen();
     loop {

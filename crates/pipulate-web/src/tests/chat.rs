@@ -296,7 +296,7 @@ async fn why_a_service_stopped_is_asked_in_a_chat_of_its_own() {
     assert!(kept.turns[0].question.contains("The service \"web\" is crashed: code 1"));
     assert_eq!(home.post("/services/nobody/why", "").await.status, StatusCode::NOT_FOUND);
 
-    // A page that stays gets the answer where it asked, with a way to stop it.
+    // A page with scripts gets the answer in place, with a stop button.
     let form = home.form("/services/web/why").header("hx-request", "true");
     let told = home.send(empty(form.header("hx-request-type", "partial"))).await.body;
     let (begin, end) = (told.split("\n\n").nth(1).unwrap(), told.rsplit("\n\n").nth(1).unwrap());

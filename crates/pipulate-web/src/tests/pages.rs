@@ -238,7 +238,7 @@ async fn what_would_be_cut_off_is_asked_about_first() {
     assert!(question.status == StatusCode::OK && !question.body.contains("<html"));
     assert!(question.body.contains(r#"name="consent" value="given""#), "{}", question.body);
 
-    // A yes and a no lead back to where it was asked.
+    // Both answers lead back to the page that asked.
     let asked = home.post("/services/web/stop", "from=logs").await.body;
     assert!(asked.contains(r#"name="from" value="logs""#) && asked.contains(r#"href="/logs?service=web""#));
     let done = home.post("/services/web/stop", "consent=given&from=logs").await;

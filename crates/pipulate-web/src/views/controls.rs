@@ -27,7 +27,7 @@ pub(crate) enum From {
 }
 
 impl From {
-    /// From the word in a form.
+    /// Parses the value of [`Self::field`].
     pub(crate) fn of(word: Option<&str>) -> Self {
         match word {
             Some("logs") => Self::Logs,
@@ -36,7 +36,7 @@ impl From {
         }
     }
 
-    /// The field for forms.
+    /// The hidden field of a form.
     pub(super) fn field(self) -> Markup {
         let word = match self {
             Self::Home => return html! {},
@@ -46,7 +46,7 @@ impl From {
         html! { input type="hidden" name="from" value=(word); }
     }
 
-    /// Its address.
+    /// The address of the page.
     pub(crate) fn address(self, target: &Target) -> String {
         match (self, target) {
             (Self::Logs, Target::One(service)) => format!("/logs?service={service}"),

@@ -27,7 +27,7 @@ pub(crate) struct Page<'a> {
     pub(crate) here: Option<&'a str>,
     /// Reloads itself if scripts are disabled.
     pub(crate) reloads: bool,
-    /// Its content is as high as the window, and scrolls by itself.
+    /// Its content has the height of the window, and scrolls by itself.
     pub(crate) fills: bool,
     /// Its content listens to a stream; any other page has one for the app's end.
     pub(crate) listens: bool,

@@ -1,4 +1,4 @@
-//! Why a service is as it is, as the local LLM says it, below what the service printed last.
+//! The local LLM's explanation of a service's state, below the service's last lines.
 
 use maud::{Markup, html};
 use pipulate_core::chat::{ChatId, Outcome};
@@ -21,7 +21,7 @@ pub(super) fn button(service: &ServiceName) -> Markup {
     )
 }
 
-/// Where the answer comes. News of the service leave it alone.
+/// The answer's element. Updates of the service don't touch it.
 pub(super) fn place(service: &ServiceName) -> Markup {
     html! {
         div id={ "why-" (service) } class="why" role="log" aria-label={ "Why " (service) " has a problem" }
@@ -29,7 +29,7 @@ pub(super) fn place(service: &ServiceName) -> Markup {
     }
 }
 
-/// The answer so far, or as it ended.
+/// The answer so far, or the finished one.
 pub(crate) fn answer(id: ChatId, progress: &Progress) -> Markup {
     let turn = &progress.turn;
     let is_over = matches!(progress.phase, Phase::Over(_));

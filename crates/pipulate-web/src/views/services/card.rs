@@ -212,7 +212,7 @@ impl Card {
         }
     }
 
-    /// Its page in a tab of its own, signed in. The key never stands in ours.
+    /// Its page in a tab of its own, signed in. The key is never in our page.
     fn open(&self) -> Markup {
         html! {
             form method="post" action={ "/services/" (self.name) "/open" } target="_blank" {
