@@ -1,11 +1,15 @@
-//! docs/sharing.md is true: its examples for systemd, containers and Kubernetes are run here.
+//! docs/sharing.md is true: its examples for web servers, systemd, containers and Kubernetes are run here.
 
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustix::process::Signal;
 
 use crate::support::jupyter::prepared;
 use crate::support::mounts::in_a_namespace;
+use crate::support::ports::Port;
 use crate::support::project::PIPULATE;
 use crate::support::skip::skipped;
 use crate::support::{TestProject, http, run, wait_for};
@@ -18,6 +22,140 @@ fn shown(file: &str) -> String {
     let (_, block) = page.split_once(&format!("<!-- file: {file} -->\n```")).expect("it is on the page");
     let (_, text) = block.split_once('\n').unwrap();
     text.split_once("\n```").unwrap().0.to_owned() + "\n"
+}
+
+/// A web server in front of the page, as the document configures it.
+struct WebServer {
+    process: Child,
+    project: TestProject,
+    port: Port,
+}
+
+impl Drop for WebServer {
+    fn drop(&mut self) {
+        // Not killed: nginx ends its workers itself.
+        let pid = rustix::process::Pid::from_child(&self.process);
+        let _gone = rustix::process::kill_process(pid, Signal::TERM);
+        let _reaped = self.process.wait();
+    }
+}
+
+/// The name under which the web server shows the page.
+const NAME: &str = "app.example.org";
+
+impl WebServer {
+    /// Starts a home and the web server of `command`, which is given the program and the home's folder.
+    fn start(command: impl Fn(&Path, &TestProject, u16) -> Command) -> Option<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-cache/web-servers");
+        if !folder.is_dir() {
+            skipped("programs", "nginx and caddy");
+            return None;
+        }
+        let port = Port::take();
+        let project =
+            TestProject::light().config(&format!("[web]\nhosts = [\"{NAME}:{}\"]\n", port.number)).build();
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed([NAME.to_owned()]).unwrap();
+        project.write("cert.pem", &cert.pem());
+        project.write("key.pem", &signing_key.serialize_pem());
+        project.start(&[]);
+        let process = command(&folder, &project, port.number).spawn().unwrap();
+        let server = Self { process, project, port };
+        wait_for("the web server", || server.get("/", &[]).0.filter(|&status| status == 401));
+        Some(server)
+    }
+
+    /// Asks it by HTTPS: the status, if there was an answer, and the headers with the page.
+    fn get(&self, path: &str, args: &[&str]) -> (Option<u16>, String) {
+        let port = self.port.number;
+        let mut curl = self.project.foreign("curl");
+        curl.args([
+            "--silent",
+            "--include",
+            "--cacert",
+            "cert.pem",
+            "--cookie",
+            "cookies",
+            "--cookie-jar",
+            "cookies",
+        ]);
+        curl.args(["--resolve", &format!("{NAME}:{port}:127.0.0.1"), "--noproxy", "*"]).args(args);
+        let answer = run::output(curl.arg(format!("https://{NAME}:{port}{path}"))).stdout;
+        (answer.split(' ').nth(1).and_then(|status| status.parse().ok()), answer)
+    }
+
+    /// The page is there for those whom the web server and then the page let in.
+    fn asks_twice_and_shows_the_page(&self) {
+        let password = ["--user", "ann:sesame"];
+        assert_eq!(self.get("/", &["--user", "ann:wrong"]).0, Some(401));
+        let (status, page) = self.get("/", &password);
+        assert!(
+            status == Some(401) && page.contains("pipulate open"),
+            "the page has a sign-in of its own: {page}"
+        );
+        let link = self.project.run(&["url", "server"]).expect(0).stdout;
+        let (_, path) = link.trim().split_once(&format!(":{}", self.project.port("server"))).unwrap();
+        let (status, page) = self.get(path, &password);
+        assert!(status == Some(303) && page.contains("; Secure"), "{page}");
+        let (status, page) = self.get("/", &password);
+        assert!(status == Some(200) && page.contains("JupyterLab"), "{page}");
+        let (_, page) =
+            self.get("/", &[password.as_slice(), &["--header", "Host: other.example.org"]].concat());
+        assert!(!page.contains("JupyterLab"), "under another name: {page}");
+    }
+}
+
+#[test]
+fn nginx_shows_the_page_to_those_who_sign_in() {
+    let server = WebServer::start(|folder, project, port| {
+        let own = project.port("server").to_string();
+        let site = shown("nginx.conf")
+            .replace("listen 443", &format!("listen 127.0.0.1:{port}"))
+            .replace("/etc/ssl/app.example.org.pem", "cert.pem")
+            .replace("/etc/ssl/app.example.org.key", "key.pem")
+            .replace("/etc/nginx/passwords", "passwords")
+            .replace("5001", &own);
+        let places: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|kind| format!("{kind}_temp_path {kind}_temp;\n"))
+            .concat();
+        let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
+        project.write(
+            "nginx.conf",
+            &format!("{user} daemon off; pid nginx.pid; error_log error.log; events {{}} http {{ access_log off; {places} {site} }}"),
+        );
+        project.write("passwords", "ann:{PLAIN}sesame\n");
+        let mut nginx = project.foreign(folder.join("usr/sbin/nginx"));
+        nginx.args(["-e", "error.log", "-p"]).arg(project.root()).args(["-c", "nginx.conf"]);
+        nginx
+    });
+    if let Some(server) = server {
+        server.asks_twice_and_shows_the_page();
+    }
+}
+
+#[test]
+fn caddy_shows_the_page_to_those_who_sign_in() {
+    let caddy = |folder: &Path| -> PathBuf { folder.join("usr/bin/caddy") };
+    let server = WebServer::start(|folder, project, port| {
+        let own = project.port("server").to_string();
+        let mut hash = project.foreign(caddy(folder));
+        let hash = run::output(hash.args(["hash-password", "--plaintext", "sesame"])).expect(0).stdout;
+        let site = shown("Caddyfile")
+            .replace(
+                "app.example.org {",
+                &format!("app.example.org:{port} {{\n\tbind 127.0.0.1\n\ttls cert.pem key.pem"),
+            )
+            .replace("HASH", hash.trim())
+            .replace("5001", &own);
+        project.write("Caddyfile", &format!("{{\n\tadmin off\n\tauto_https disable_redirects\n}}\n{site}"));
+        let mut command = project.foreign(caddy(folder));
+        command
+            .args(["run", "--config", "Caddyfile"])
+            .stderr(fs::File::create(project.path("error.log")).unwrap());
+        command
+    });
+    if let Some(server) = server {
+        server.asks_twice_and_shows_the_page();
+    }
 }
 
 /// A command's arguments, as for exec.

@@ -73,6 +73,9 @@ pub(crate) fn prepare() -> Result<Prepared> {
             "warning: the tests of examples cannot pass without their packages: {error:#}"
         ));
     }
+    if let Err(error) = debian::unpack_web_servers(run::root()) {
+        say::progress(&format!("warning: the tests of reverse proxies are skipped without them: {error:#}"));
+    }
     let chromium = BROWSERS.into_iter().find_map(run::find);
     let model = model::packages(run::root(), &python);
     Ok(Prepared { python, model, chromium, axe: axe::script(run::root()) })

@@ -2,10 +2,17 @@
 //!
 //! Nothing here is fatal: a test that needs a missing program reports it.
 
+use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use anyhow::Result;
 
 use super::{BROWSERS, python};
 use crate::{run, say};
+
+/// Packages that are only unpacked: to install them would start their services.
+const WEB_SERVERS: [&str; 2] = ["nginx", "caddy"];
 
 /// Installs missing packages as root; otherwise prints the command.
 pub(super) fn install_missing() {
@@ -30,13 +37,42 @@ pub(super) fn install_missing() {
     }
 }
 
+/// Unpacks the web servers into `target/test-cache/web-servers`.
+///
+/// # Errors
+/// There is no apt, or it doesn't have them.
+pub(super) fn unpack_web_servers(root: &Path) -> Result<()> {
+    let folder = root.join("target/test-cache/web-servers");
+    if folder.is_dir() {
+        return Ok(());
+    }
+    say::progress("Unpacking nginx and Caddy for the tests");
+    let parent = root.join("target/test-cache");
+    fs::create_dir_all(&parent)?;
+    let new = tempfile::tempdir_in(&parent)?;
+    let download = || {
+        run::check(
+            run::program("apt-get").args(["download", "-qq"]).args(WEB_SERVERS).current_dir(new.path()),
+        )
+    };
+    // A machine may have no lists of packages yet.
+    download().or_else(|_| {
+        run::check(run::program("apt-get").args(["update", "-qq"]))?;
+        download()
+    })?;
+    for package in fs::read_dir(new.path())? {
+        run::check(run::program("dpkg-deb").arg("-x").arg(package?.path()).arg(new.path().join("unpacked")))?;
+    }
+    Ok(fs::rename(new.path().join("unpacked"), folder)?)
+}
+
 fn missing() -> Vec<&'static str> {
     let absent = |names: &[&str]| names.iter().all(|name| run::find(name).is_none());
     let mut missing = Vec::new();
     if absent(&BROWSERS) {
         missing.push("chromium");
     }
-    for program in ["zsh", "fish", "tmux", "vim", "npm"] {
+    for program in ["zsh", "fish", "tmux", "vim", "npm", "curl"] {
         if absent(&[program]) {
             missing.push(program);
         }
@@ -61,7 +97,7 @@ fn missing() -> Vec<&'static str> {
     missing
 }
 
-fn apt_get(packages: &[&str]) -> anyhow::Result<()> {
+fn apt_get(packages: &[&str]) -> Result<()> {
     run::check(run::program("apt-get").args(["update", "-qq"]))?;
     run::check(
         run::program("apt-get")
@@ -72,5 +108,5 @@ fn apt_get(packages: &[&str]) -> anyhow::Result<()> {
 }
 
 fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
