@@ -1,8 +1,8 @@
-//! The one loop of a supervisor: it sleeps until something happens, asks each part, tells the machine, and
-//! does what the machine answers. It decides nothing.
+//! The main loop of a supervisor: it sleeps until an event, calls each part, passes the events to the
+//! machine, and carries out the machine's actions. It decides nothing.
 //!
-//! One thread, no polling while the service is up. The FIFO is drained before anything else in every round:
-//! a service that cannot write does not even hear a TERM.
+//! One thread, no polling while the service is up. The FIFO is drained before anything else in every round: a
+//! service that is blocked on output does not even handle TERM.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -59,34 +59,34 @@ use crate::{ownership, random};
 
 /// Poll interval while ending a tree, besides when a child ends.
 const RECHECK: Duration = Duration::from_millis(10);
-/// More than it takes to empty a pipe into the smallest of logs: what else holds it open may go on writing.
+/// More than enough to empty a pipe into the smallest of logs: other holders of the pipe may go on writing.
 const MOST_LAST_DRAINS: u32 = 1024;
 
-/// What a supervisor is given.
+/// The parameters of a supervisor.
 #[derive(Debug)]
 pub struct Task {
     pub layout: Layout,
     pub spec: ServiceSpec,
-    /// Held for as long as this supervises.
+    /// Held while this supervises.
     pub lock: Lock,
-    /// The FIFO's reading end of the program that this one succeeds.
+    /// The FIFO's reading end, from the program that this one succeeds.
     pub fifo: Option<OwnedFd>,
     /// The notify pipe: written to at every change until the service's state lasts.
     pub notify: Option<OwnedFd>,
-    /// What supervises after this one, or beside it.
+    /// The program for later and for other supervisors.
     pub program: Program,
     pub beginning: Beginning,
     pub words: Words,
-    /// What is particular about the service.
+    /// The specifics of this kind of service.
     pub particulars: Box<dyn Particulars>,
-    /// The command that ordered this start saw to what the service needs.
+    /// The command that started this service also starts the services that it needs.
     pub is_ordered: bool,
 }
 
-/// Supervises a service until it has ended for good and nothing of it is left.
+/// Supervises a service until it has ended for good and none of its processes is left.
 ///
 /// # Errors
-/// The home's files can't be used, or the service runs where it can't be seen from here.
+/// The home's files can't be used, or the service runs where it is not visible from here.
 pub fn supervise(task: Task) -> Result<(), SuperviseError> {
     let beginning = task.beginning;
     Driver::new(task)?.run(beginning)
@@ -116,14 +116,14 @@ struct Driver {
     /// Why the last start failed, if it is tried again.
     hindrance: Option<Reason>,
     particulars: Box<dyn Particulars>,
-    /// The main process that last described itself.
+    /// The main process that was last asked for its description.
     described: Option<Pid>,
 }
 
-/// What ended a sleep.
+/// The reason why a sleep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Woken {
-    /// Nothing but the service's output.
+    /// Only by the service's output.
     ByOutput,
     ByMore,
 }
@@ -192,9 +192,9 @@ impl Driver {
     }
 
     fn run(mut self, beginning: Beginning) -> Result<(), SuperviseError> {
-        // Before anything is started: a record that is found after our death says to look.
+        // Before the first start: if we die, the record tells others to look for processes.
         self.begin_the_record(beginning)?;
-        // Made of a supervisor that was killed, or while this process changed its program.
+        // Requests made to a supervisor that was killed, or while this process changed its program.
         self.look_at_requests();
         loop {
             self.follow_the_folder();
@@ -222,7 +222,7 @@ impl Driver {
         }
     }
 
-    /// Tells the machine what happened and does what follows.
+    /// Passes an event to the machine and carries out its action.
     fn tell(&mut self, event: Event) {
         let now = Instant::now();
         match self.machine.on_event(event, now) {
@@ -263,7 +263,7 @@ impl Driver {
         }
     }
 
-    // How a supervisor begins.
+    // The beginning of a supervisor.
 
     fn take_the_first_step(
         &mut self,
@@ -279,16 +279,16 @@ impl Driver {
             Some(earlier) if self.tree.main.main().is_none() => {
                 self.handle_unsupervised_exit(&earlier, beginning)?;
             }
-            // It was told to end, and is on its way. It is wanted back: this was a restart, or a start of what
-            // was being stopped.
+            // It was asked to end, and is ending. It is wanted again: this was a restart, or a start during a
+            // stop.
             Some(earlier) if earlier.state == ServiceState::Stopping => self.tell(Event::RestartRequested),
             Some(_) | None => {}
         }
         Ok(())
     }
 
-    /// Takes over a service in the background. If nothing of it is left, a request starts it anew; in a
-    /// rescue its policy decides.
+    /// Takes over a service in the background. If nothing of it is left, a request restarts it; in a rescue
+    /// its policy decides.
     fn take_over_background(&mut self, beginning: Beginning, record: &Record) -> Result<(), SuperviseError> {
         if beginning == Beginning::Rescue || !self.in_background().is_empty() {
             let policy = policy(&self.spec);
@@ -299,8 +299,8 @@ impl Driver {
         Ok(())
     }
 
-    /// The main process ended without a supervisor. What is left of its group ends before another one comes;
-    /// whether one comes unasked is for the policy to say.
+    /// Handles a main process that ended without a supervisor. The rest of its group ends before the next
+    /// instance; the policy decides whether there is an automatic one.
     fn handle_unsupervised_exit(
         &mut self,
         earlier: &Record,
@@ -335,9 +335,9 @@ impl Driver {
         Ok(self.record.begin(self.home.layout(), is_new, may_write)?)
     }
 
-    // What each round looks at.
+    // The steps of each round.
 
-    /// Goes on in the folder's new place, once it was moved.
+    /// Follows the project's folder after it was moved.
     fn follow_the_folder(&mut self) {
         let me = self.record.supervisor().pid;
         if self.home.follow(|| table::working_directory(me)) {
@@ -345,7 +345,7 @@ impl Driver {
         }
     }
 
-    /// Moves what was printed to the log; whether there may be more at once.
+    /// Moves output to the log; returns true if there may be more at once.
     fn drain(&mut self) -> bool {
         let is_read = self.readiness.waits_for_a_line(self.machine.phase());
         let pumped = self.log.drain(is_read);
@@ -375,7 +375,7 @@ impl Driver {
             reaper::reap_others(&kept);
             return;
         };
-        // Its last words may be the very line that it was to be ready by.
+        // Its last output may contain its readiness line.
         for _ in 0..MOST_LAST_DRAINS {
             if !self.drain() {
                 break;
@@ -412,7 +412,7 @@ impl Driver {
         }
     }
 
-    /// Looks whether the group, or the tree, that is being ended has become empty.
+    /// Checks whether the group or tree that is being ended is empty.
     fn look_at_the_tree(&mut self) {
         match *self.machine.phase() {
             Phase::Clearing { end, pressure, .. } => self.look_at_the_group(end, pressure),
@@ -476,7 +476,7 @@ impl Driver {
         }
     }
 
-    /// Looks whether the service's own reloader restarts it again and again.
+    /// Checks whether the service's own reloader restarts it again and again.
     fn look_at_reloads(&mut self) {
         let now = Instant::now();
         let Some(main) = self.tree.main.pid().filter(|_| self.reload_loop.is_due(now)) else { return };
@@ -487,7 +487,7 @@ impl Driver {
         }
     }
 
-    /// Looks who has the port while the service does not, and says so if it came up with keys that were exposed.
+    /// Checks who has the port while the service does not, and reports exposed keys with which it came up.
     fn look_at_the_port(&mut self) {
         if self.port.next_look(self.machine.phase(), Instant::now()).is_some() {
             self.look_who_has_the_port();
@@ -515,13 +515,13 @@ impl Driver {
         self.save();
         tracing::info!(service = %self.spec.name, "makes way for a newer program");
         let image = self.program.newer(self.home.layout()).unwrap_or_else(|| self.program.path.clone());
-        // A restart begins with the newer program anyway. What runs needs no configuration.
+        // A restart begins with the newer program anyway. A running service needs no configuration.
         let urgent = [Notice::Stop, Notice::StopWanted, Notice::Restart];
         let why = self.exec(&image, Beginning::Rescue, &urgent);
         tracing::warn!(service = %self.spec.name, "{why}; this one goes on");
     }
 
-    /// Time passes for the machine, unless the service waits for another one to be up.
+    /// Lets the machine's time pass, unless the service waits for another one to be up.
     fn look_at_needs(&mut self) {
         let layout = self.home.layout();
         let look_up = |name: &_| Need::of(ownership::look_up(layout, name, &self.host));
@@ -532,7 +532,7 @@ impl Driver {
         }
     }
 
-    /// Does what is asked for. Of several requests, a stop wins.
+    /// Carries out requests. Of several requests, a stop wins.
     fn look_at_requests(&mut self) {
         let is_asked = |request: Request| request.take(self.home.layout(), &self.spec.name);
         let has_ended = matches!(self.machine.phase(), Phase::Ended(_));
@@ -545,7 +545,7 @@ impl Driver {
         }
     }
 
-    /// Records what the service says about itself. Once for each main process.
+    /// Records the service's description of itself. Once for each main process.
     fn look_at_description(&mut self) {
         let main = self.tree.main.pid();
         let is_new = matches!(self.machine.phase(), Phase::Up { .. }) && self.described != main;
@@ -565,7 +565,7 @@ impl Driver {
         self.peers.look(&neighborhood, &self.spec.name, has_time, is_stopping, Instant::now());
     }
 
-    // Starting an instance, and beginning again.
+    // Starting an instance, and starting over.
 
     fn spawn(&mut self) {
         if let Some(why) = self.tree.in_the_way(self.home.layout()) {
@@ -575,9 +575,9 @@ impl Driver {
         self.files.begin(self.home.layout(), Instant::now());
         self.reload_loop = ReloadLoop::new(&self.spec);
         self.forget_the_stop();
-        // What the one before printed comes before this one's start.
+        // The previous instance's output comes before this one's start.
         self.drain();
-        // It was told of a folder that was moved since.
+        // The folder was moved since the service was configured.
         if self.spec.directory != *self.home.layout().root() {
             return self.reload();
         }
@@ -646,11 +646,11 @@ impl Driver {
         Ok(())
     }
 
-    /// Begins again with the configuration as it is now: the old instance is gone. A newer program that can't
-    /// be run is no reason to stay away: this one can.
+    /// Starts over with the current configuration: the old instance is gone. If a newer program can't be run,
+    /// this one continues.
     fn reload(&mut self) {
         self.look_who_has_the_port();
-        // The next program knows what the record says.
+        // The next program reads the record.
         if self.port.is_exposed() {
             self.save();
         }
@@ -673,7 +673,8 @@ impl Driver {
         tracing::warn!(service = %self.spec.name, "{why}");
         self.tell(Event::SpawnFailed { why: Reason::ReloadFailed { error: why } });
         if matches!(self.machine.phase(), Phase::Ended(_)) {
-            // The record says why; a command that asked for this sees by the new names that it was tried.
+            // The record says why; a command that requested this sees from the new names that it was
+            // attempted.
             if let (Ok(run), Ok(generation)) = (random(), random()) {
                 self.record.plan_anew(RunId::from_random(run), RunId::from_random(generation));
             }
@@ -681,7 +682,7 @@ impl Driver {
         }
     }
 
-    /// Returns only if the program could not take over, or something more urgent came first.
+    /// Returns only if the program could not take over, or a more urgent signal came first.
     fn exec(&mut self, image: &Path, beginning: Beginning, urgent: &[Notice]) -> String {
         let (layout, service) = (self.home.layout(), &self.spec.name);
         let successor = Successor { image, layout, service, beginning };
@@ -699,7 +700,7 @@ impl Driver {
         }
     }
 
-    // What is said about the service.
+    // Reporting about the service.
 
     fn save(&mut self) {
         self.update_the_record();
@@ -714,7 +715,7 @@ impl Driver {
         let receipt = self.finish_stop();
         let is_over = self.is_over();
         let (state, reasons) = self.state();
-        // Before the record says that the state lasts.
+        // Before the record's state becomes final.
         let has_waiter = self.record.has_waiter();
         let neighborhood = neighborhood(&self.home, &self.spec, &self.host, &self.program);
         self.peers.introduce(&neighborhood, &self.spec.name, !state.is_transient() || !has_waiter);
@@ -750,7 +751,7 @@ impl Driver {
         facts.state()
     }
 
-    /// Returns what a stop did, once it is over.
+    /// Returns the receipt of a stop, once it is over.
     fn finish_stop(&mut self) -> Option<Receipt> {
         let Phase::Ended(Outcome::Stopped) = self.machine.phase() else { return None };
         let receipt = self.tree.finish_stop(self.home.layout(), Instant::now())?;
@@ -760,7 +761,7 @@ impl Driver {
         Some(receipt)
     }
 
-    /// Returns the processes that count as the service in the background: not its kernels.
+    /// Returns the processes of the service in the background, without its kernels.
     fn in_background(&self) -> Vec<Entry> {
         match self.particulars.leaves_processes() {
             true => Vec::new(),
@@ -778,8 +779,8 @@ impl Driver {
     fn is_over(&self) -> bool {
         match self.machine.phase() {
             Phase::Ended(Outcome::Stopped) => true,
-            // As long as something of it runs, its output is captured and it is found; and the next save may
-            // bring it back.
+            // While any of its processes runs, its output is captured and it can be found; and the next save
+            // may bring it back.
             Phase::Ended(Outcome::Exited | Outcome::Crashed { .. }) => {
                 !self.files.is_possible() && self.tree.find(self.home.layout()).ours.is_empty()
             }
@@ -804,14 +805,14 @@ impl Driver {
         }
     }
 
-    /// Sleeps until there is more to do than to move output: a flood of it is no reason to look at everything
-    /// else each time.
+    /// Sleeps until there is more to do than moving output: a flood of output is no reason for a full round
+    /// each time.
     fn sleep(&mut self) -> Result<(), SuperviseError> {
         let is_steady = |phase: &Phase| matches!(phase, Phase::Up { .. } | Phase::Background { .. });
         while self.wait()? == Woken::ByOutput && is_steady(self.machine.phase()) {
             let seen = |log: &LogPump, reserve: &DiskReserve| (log.capture.rotations(), reserve.reported());
             let before = seen(&self.log, &self.reserve);
-            // A log is turned over by its name, and the folder may have another one by now.
+            // A log is rotated by name, and the folder may have moved.
             self.follow_the_folder();
             self.drain();
             let is_changed = before != seen(&self.log, &self.reserve);
@@ -842,7 +843,7 @@ impl Driver {
         .flatten()
         .min();
         let read = |fd| (fd, Interest::Read);
-        // The output first: its place tells it from the others.
+        // The output first: its index identifies it.
         let mut watched: Vec<_> = self.log.descriptor().map(read).into_iter().collect();
         watched.push(read(self.inbox.descriptor()));
         watched.extend(self.tree.main.running().and_then(Main::descriptor).map(read));
@@ -873,7 +874,7 @@ impl Driver {
     }
 }
 
-/// Makes this process ready to supervise: it knows itself, receives signals, and adopts orphans.
+/// Prepares this process to supervise: it takes its identity, receives signals, and adopts orphans.
 fn become_supervisor(host: &Host) -> Result<(ProcessIdentity, Inbox), SuperviseError> {
     let system = |activity| move |source| SuperviseError::System { activity, source };
     let me = identity::own(host).ok_or_else(|| system("see myself")(std::io::ErrorKind::NotFound.into()))?;

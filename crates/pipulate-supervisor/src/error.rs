@@ -1,4 +1,4 @@
-//! Why a supervisor could not do its work.
+//! The reasons why a supervisor could not do its work.
 
 use pipulate_core::fault::Fault;
 use pipulate_core::reason::Reason;
@@ -12,7 +12,7 @@ pub enum SuperviseError {
     Store(#[from] StoreError),
     #[error("could not {activity}: {source}")]
     System { activity: &'static str, source: std::io::Error },
-    /// Something of the service may run, so nothing was started.
+    /// A process of the service may be running, so nothing was started.
     #[error("could not tell whether {service} is running: {}", .why.code())]
     Doubtful { service: ServiceName, why: Box<Reason> },
 }

@@ -1,9 +1,9 @@
-//! What a supervisor is told by whoever starts it: all that it has to know.
+//! The launch spec: all parameters of a supervisor, from the program that starts it.
 //!
-//! It could read the configuration itself, and does so when it is started anew by something that
-//! has not read it: a sibling, or itself for a restart. But what reading leaves in memory stays for
-//! as long as the service lives, once for each service. LaunchSpec travel in memory, in the place of
-//! stdin: variables in them may be secret, and neither a disk nor anybody's arguments see them.
+//! A supervisor could read the configuration itself, and does so when it is started by a program that has not
+//! read it: a peer, or itself for a restart. But the memory used for reading stays allocated for the
+//! service's lifetime, once for each service. A launch spec is passed in memory, as stdin: its variables may
+//! be secret, and neither a disk nor anyone's arguments show them.
 
 use std::ffi::OsString;
 use std::io::{self, Read};
@@ -16,7 +16,7 @@ use pipulate_core::service::ServiceSpec;
 use pipulate_process::memory;
 use serde::{Deserialize, Serialize};
 
-/// Written and read by the same program: another version reads the configuration instead.
+/// Written and read by the same version: a different one reads the configuration instead.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The launch spec of one supervisor.
@@ -31,7 +31,7 @@ pub struct LaunchSpec {
 }
 
 impl LaunchSpec {
-    /// LaunchSpec to supervise `spec`, and to start `program` where another supervisor is needed.
+    /// Returns the launch spec to supervise `spec`, and to start further supervisors with `program`.
     pub fn new(program: &Path, layout: &Layout, spec: &ServiceSpec, pending: Option<&RunId>) -> Self {
         Self {
             version: VERSION.to_owned(),
@@ -42,12 +42,12 @@ impl LaunchSpec {
         }
     }
 
-    /// The start that it belongs to, from which its service may have been withdrawn.
+    /// Returns the start that it belongs to, from which its service may have been withdrawn.
     pub fn pending(&self) -> Option<RunId> {
         RunId::parse(self.pending.as_deref()?)
     }
 
-    /// What to start where another supervisor is needed.
+    /// Returns the program for starting further supervisors.
     pub fn program(&self) -> &Path {
         Path::new(&self.program)
     }
@@ -60,10 +60,10 @@ impl LaunchSpec {
         Ok(memory::nameless_file(&serde_json::to_vec(self)?)?.into())
     }
 
-    /// Reads the one in a supervisor's stdin; `None` if there is none that this program understands.
+    /// Reads the launch spec in a supervisor's stdin; `None` if there is none of this version.
     pub fn read(stdin: impl AsFd) -> Option<Self> {
         let mut file = std::fs::File::from(stdin.as_fd().try_clone_to_owned().ok()?);
-        // Anything else could keep us waiting.
+        // Anything else could block.
         if !file.metadata().ok()?.is_file() {
             return None;
         }
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     fn launch_spec() -> LaunchSpec {
-        // Neither a path nor a value has to be text.
+        // Paths and values need not be UTF-8.
         let root = AbsPath::new(OsString::from_vec(b"/p\xff".to_vec())).unwrap();
         let layout = Layout::with_run(root.clone(), AbsPath::new("/run/x").unwrap()).formerly(root.at("old"));
         let spec = ServiceSpec {

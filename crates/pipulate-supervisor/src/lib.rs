@@ -1,10 +1,9 @@
-//! Supervising services: the pure machine, the loop around it, and what both sides of a supervisor
-//! have to know: who owns a service, and which processes are its.
+//! Supervising services: the pure machine, the loop around it, and the code shared with clients of a
+//! supervisor: the ownership of a service, and its processes.
 //!
-//! Every service has a supervisor of its own: one process, one thread, asleep while nothing
-//! happens. There is no daemon above them and no socket between them: what is true stands in the
-//! record, what is wanted comes as a signal to a process whose identity was verified. Acting on
-//! services from outside is the work of `pipulate-engine`.
+//! Every service has a supervisor of its own: one process, one thread, asleep while nothing happens. There is
+//! no daemon above them and no socket between them: the observed state is in the record, and requests come as
+//! signals to a process whose identity was verified. Clients that act on services are in `pipulate-engine`.
 //!
 //! Reading order: `machine`, [`driver`], `parts`, [`process_tree`], [`ownership`].
 

@@ -1,8 +1,7 @@
-//! The policy of supervision: what follows from what, without a clock and without I/O.
+//! The policy of supervision: a pure state machine, without a clock and without I/O.
 //!
-//! Time is an argument. A driver tells the machine what happened and does what it answers; the
-//! driver decides nothing. A stop wins from every phase. Nothing here ends a kernel, except in a
-//! stop or a restart that somebody asked for.
+//! Time is an argument. A driver passes events to the machine and carries out its actions; the driver decides
+//! nothing. A stop wins from every phase. No action ends a kernel, except in a stop or a restart on request.
 
 mod backoff;
 mod change_debouncer;
@@ -29,32 +28,32 @@ pub(crate) use self_trigger::SelfTrigger;
 
 /// Time for group members to call setsid(2) after their parent has ended with 0.
 const LEAVE: Duration = Duration::from_millis(300);
-/// Between asking what remains to end and killing it.
+/// Between TERM and KILL for the remaining processes.
 const GRACE: Duration = Duration::from_secs(2);
-/// After killing, before what is left counts as a survivor.
+/// After KILL, before a remaining process counts as a survivor.
 const GIVE_UP: Duration = Duration::from_secs(5);
-/// Longer than anybody waits, where a configured time can't be added to the clock.
+/// A practically infinite time, if a configured time can't be added to the clock.
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a service wants its supervisor to do.
+/// A service's settings for its supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Policy {
     pub restart: RestartPolicy,
-    /// `None`: it counts as up as soon as its exec succeeded.
+    /// `None`: it counts as up as soon as its exec has succeeded.
     pub ready_timeout: Option<Duration>,
     pub stop_timeout: Duration,
 }
 
-/// What happened.
+/// An event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The exec succeeded.
     Spawned,
-    /// It did not, or could not be tried.
+    /// The exec failed, or could not be tried.
     SpawnFailed {
         why: Reason,
     },
-    /// The same, for want of something that the system may have again in a moment.
+    /// The start failed for lack of a resource that may be available again in a moment.
     SpawnHindered {
         why: Reason,
     },
@@ -63,27 +62,27 @@ pub(crate) enum Event {
     MainEnded(End),
     /// Nothing is left in the main process's group, nor in the background.
     GroupEmpty,
-    /// The group is empty, and other processes of the service are left, kernels not counted.
+    /// The group is empty, but other processes of the service are left, not counting kernels.
     LeftOthers,
-    /// The same, and it ended because another process took its port first. `why` is for the time when it is
-    /// given up.
+    /// Like `LeftOthers`, and it ended because another process took its port first. `why` is the reason if it
+    /// is given up.
     PortLost {
         why: Reason,
     },
-    /// Nothing that belongs to the service is left.
+    /// No process of the service is left.
     TreeEmpty,
     /// By a signal: the second one means "at once".
     StopRequested,
-    /// It should not run, however often that is said.
+    /// It should not run; repetitions change nothing.
     StopWanted,
     RestartRequested,
-    /// Files that it is made of were saved, and they can be read.
+    /// Files that belong to it were saved, and they compile.
     Saved,
     /// Time has passed.
     Tick,
 }
 
-/// What to do about it.
+/// An action for the driver.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -92,49 +91,49 @@ pub(crate) enum Action {
     /// Send the service's stop signal to its main process.
     AskMain,
     KillMain,
-    /// End what is left in the main process's group: by TERM, or at once.
+    /// End the rest of the main process's group: by TERM, or at once.
     EndGroup {
         force: bool,
     },
-    /// End everything that belongs to the service: by TERM, or at once.
+    /// End every process of the service: by TERM, or at once.
     EndTree {
         force: bool,
     },
-    /// Begin anew, with the configuration as it is now.
+    /// Start over with the current configuration.
     Renew,
 }
 
-/// One service's life.
+/// The state of one service.
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
     policy: Policy,
     phase: Phase,
     ever_up: bool,
-    /// An instance of it ran before the one that is to be started.
+    /// An earlier instance has run.
     has_run: bool,
     starts: u32,
-    /// How often it ended unexpectedly since it was last healthy.
+    /// Unexpected ends since it was last healthy.
     ends: u32,
     backoff: Backoff,
 }
 
 impl Machine {
-    /// Where the service is.
+    /// Returns the current phase.
     pub(crate) fn phase(&self) -> &Phase {
         &self.phase
     }
 
-    /// Starts after the first one; `None` before that.
+    /// Returns the number of starts after the first one; `None` before that.
     pub(crate) fn restarts(&self) -> Option<u32> {
         self.starts.checked_sub(1)
     }
 
-    /// How often it ended unexpectedly since it was last up for [`backoff::HEALTHY_AFTER`].
+    /// Returns the number of unexpected ends since it was last up for [`backoff::HEALTHY_AFTER`].
     pub(crate) fn unexpected_ends(&self) -> u32 {
         self.ends
     }
 
-    /// When [`Event::Tick`] is due, if nothing else happens before.
+    /// Returns when [`Event::Tick`] is due, if there is no other event before.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Waiting { until } => Some(*until),
@@ -147,7 +146,7 @@ impl Machine {
         }
     }
 
-    /// What follows from `event`.
+    /// Returns the action for an event.
     pub(crate) fn on_event(&mut self, event: Event, now: Instant) -> Action {
         match event {
             Event::Spawned => self.on_spawned(now),
@@ -195,8 +194,8 @@ impl Machine {
         Action::Nothing
     }
 
-    /// There is no new instance, be it for a crash, a save or a restart. A stop that was asked for
-    /// meanwhile goes on.
+    /// Handles a failed start, after a crash, a save or a restart. A stop that was requested meanwhile
+    /// continues.
     fn on_spawn_failed(&mut self, why: Reason) -> Action {
         match self.phase.wanted() {
             Wanted::Run => self.end_with(Outcome::Crashed { why }),
@@ -243,7 +242,7 @@ impl Machine {
                     (*pressure, *deadline) = (Pressure::Killed, now + GIVE_UP);
                     Action::EndGroup { force: true }
                 }
-                // The driver adds which processes are left.
+                // The driver adds the names of the remaining processes.
                 Pressure::Killed => {
                     let why = Reason::GroupRemains { end: ending(*end) };
                     self.end_with(Outcome::Crashed { why })
@@ -253,7 +252,7 @@ impl Machine {
                 (*killed, *deadline) = (true, now + GIVE_UP);
                 Action::KillMain
             }
-            // Not even that ended it: the others can still be ended, and it is told of.
+            // Even KILL did not end it: the others can still be ended, and it is reported.
             Phase::Stopping { killed: true, deadline, goal, .. } if *deadline <= now => {
                 let goal = *goal;
                 self.sweep(goal, now)

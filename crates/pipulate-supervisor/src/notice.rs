@@ -1,16 +1,16 @@
-//! The signals of a supervisor: what each one means to it.
+//! The signals of a supervisor and their meanings.
 
 use std::io;
 use std::os::fd::BorrowedFd;
 
 use pipulate_process::signals::{self, Arrivals, Receiver, Signal};
 
-/// What another process asks for, or what the kernel reports.
+/// A request of another process, or a report of the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Notice {
     /// TERM or INT: stop the service and end; the second time, at once.
     Stop,
-    /// A marked TERM: the service should not run. Asked again, nothing changes.
+    /// A marked TERM: the service should not run. Repetitions change nothing.
     StopWanted,
     /// USR1: execute a newer program in place.
     Upgrade,
@@ -18,14 +18,13 @@ pub(crate) enum Notice {
     Restart,
     /// WINCH: look for requests.
     Requested,
-    /// URG: another supervisor came.
+    /// URG: there is a new supervisor.
     LookAround,
     /// CHLD.
     ChildEnded,
 }
 
-/// In the order in which they are handled. What replaces this program comes last: nothing after it would be
-/// handled.
+/// In the order of handling. Replacing this program comes last: nothing after it would be handled.
 const MEANINGS: [(Signal, Notice); 7] = [
     (Signal::TERM, Notice::Stop),
     (Signal::INT, Notice::Stop),
@@ -45,25 +44,25 @@ fn all() -> [Signal; 7] {
 pub(crate) struct Inbox(Receiver);
 
 impl Inbox {
-    /// Opens the inbox, and lets in what was held back by [`hold_back`] before an exec.
+    /// Opens the inbox, and unblocks the signals that [`hold_back`] blocked before an exec.
     ///
-    /// SIGHUP is ignored from here on: a supervisor outlives its terminal and its login.
+    /// SIGHUP is ignored from now on: a supervisor outlives its terminal and its login.
     ///
     /// # Errors
     /// The system has no descriptors left.
     pub(crate) fn open() -> io::Result<Self> {
         signals::ignore(Signal::HUP)?;
-        // A log past the limit on the size of files is an error to deal with, not an end.
+        // Exceeding the file size limit (RLIMIT_FSIZE) must be an error, not our end.
         signals::ignore(Signal::XFSZ)?;
         Receiver::open(&all()).map(Self)
     }
 
-    /// Readable when something has arrived.
+    /// A descriptor that is readable when a signal has arrived.
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.0.descriptor()
     }
 
-    /// Returns what has arrived, each kind once however often it came; Stop as often as it came.
+    /// Returns the arrived notices, each kind once however often it came; Stop as often as it came.
     pub(crate) fn take(&mut self) -> Vec<Notice> {
         let notices = self.0.take().into_iter().flat_map(|(signal, Arrivals { plain, marked })| {
             let meaning = MEANINGS.into_iter().find(|(each, _)| *each == signal).map(|(_, notice)| notice);
@@ -78,7 +77,7 @@ impl Inbox {
     }
 }
 
-/// Holds a supervisor's signals back until the next [`Inbox::open`], over an exec too: between the exec and the
+/// Blocks a supervisor's signals until the next [`Inbox::open`], over an exec too: between the exec and the
 /// new program's handlers, TERM would end the supervisor and leave its service running.
 ///
 /// # Errors
@@ -87,7 +86,7 @@ pub fn hold_back() -> io::Result<()> {
     signals::hold_back(&all())
 }
 
-/// Lets in what was held back, for when no other program took over.
+/// Unblocks the signals, if no other program took over.
 ///
 /// # Errors
 /// None that a correct call can meet.

@@ -1,7 +1,6 @@
-//! Who stands behind a service: its supervisor, itself alone, or nobody.
+//! Ownership of a service: by a supervisor, by none although it runs, or not running.
 //!
-//! The lock says who supervises, by the kernel's word; a record is a claim that is checked. Nothing is
-//! changed here.
+//! The kernel's lock says who supervises; a record is a claim that is verified. Nothing is changed here.
 
 use std::time::Duration;
 
@@ -21,28 +20,28 @@ use pipulate_store::record::{self, Record};
 
 use crate::process_tree::{Claims, Service};
 
-/// Who stands behind a service's record.
+/// The ownership of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ownership {
-    /// The lock's holder, by the kernel's word, or who held it when it was deleted.
+    /// Supervised by the holder of the lock, or by its holder when it was deleted.
     Supervised(Pid),
-    /// Its supervisor is gone, and its main process or others of it live.
+    /// Its supervisor is gone, and its main process or others of it are alive.
     Unsupervised,
-    /// Nothing of it lives.
+    /// None of its processes is alive.
     Gone,
-    /// It may run where it can't be seen, for this reason.
+    /// It may be running where it is not visible, for this reason.
     Unknown(Reason),
 }
 
-/// The record of a service, and who stands behind it. A record that can't be read is as good as none
-/// here: the lock tells of a supervisor all the same.
+/// Returns the record of a service, and its ownership. An unreadable record counts as none here: the lock
+/// names a supervisor anyway.
 pub fn look_up(layout: &Layout, service: &ServiceName, host: &Host) -> (Option<Record>, Ownership) {
     let record = record::read(layout, service).unwrap_or(None);
     let ownership = ownership_of(layout, service, record.as_ref(), host);
     (record, ownership)
 }
 
-/// Who stands behind a record.
+/// Returns the ownership of a record's service.
 pub fn ownership_of(
     layout: &Layout,
     service: &ServiceName,
@@ -52,7 +51,7 @@ pub fn ownership_of(
     ownership_among(&Claims::default(), layout, service, record, host)
 }
 
-/// The same for one of many records.
+/// Returns the ownership of one of many records' services.
 pub fn ownership_among(
     claims: &Claims,
     layout: &Layout,
@@ -62,7 +61,7 @@ pub fn ownership_among(
 ) -> Ownership {
     match lock::holder(&layout.lock(service)) {
         Ok(Holder::Process(pid)) => {
-            // Seen from outside of a container, the kernel's number is another one than the record's.
+            // From outside of a container, the kernel's pid differs from the record's.
             let elsewhere = |record: &Record| {
                 let supervisor = record.supervisor.as_ref().map(|supervisor| &supervisor.host);
                 supervisor
@@ -80,7 +79,8 @@ pub fn ownership_among(
     record.map_or(Ownership::Gone, |record| ownership_unheld(claims, layout, service, record, host))
 }
 
-/// The same of a record whose service's lock is free, or held by this process, which must not look at it then.
+/// Returns the ownership if the service's lock is free, or held by this process, which must not look at it
+/// then.
 pub fn ownership_unheld(
     claims: &Claims,
     layout: &Layout,
@@ -98,7 +98,7 @@ pub fn ownership_unheld(
     if let Some(ownership) = ownership_of_main(claims, layout, &own, record, host) {
         return ownership;
     }
-    // A supervisor that ended in order leaves none behind: only after a torn one is it worth looking.
+    // A supervisor that ended in order leaves no processes: only after a crash are they searched for.
     let torn = record.supervisor.as_ref().is_some_and(|supervisor| supervisor.host == *host);
     if survivors(record).any(|survivor| own.is_believed(survivor.pid, layout)) {
         return Ownership::Unsupervised;
@@ -109,7 +109,7 @@ pub fn ownership_unheld(
     Ownership::Gone
 }
 
-/// What the main process that a record names says about its service; `None` when it has ended.
+/// Returns the ownership that follows from the main process in a record; `None` if it has ended.
 fn ownership_of_main(
     claims: &Claims,
     layout: &Layout,
@@ -125,7 +125,7 @@ fn ownership_of_main(
             Membership::Ended => None,
         },
         Liveness::Elsewhere(_) | Liveness::Unverifiable { .. } if !known::is_home(layout) => None,
-        // A container that ended took its processes along: then nobody has the FIFO open.
+        // An ended container took its processes along: then no process has the FIFO open.
         Liveness::Elsewhere(Elsewhere::Container) if !capture::is_held(layout, &own.name) => None,
         Liveness::Elsewhere(place) => Some(Ownership::Unknown(elsewhere(place, main))),
         Liveness::Unverifiable { error } => {
@@ -135,7 +135,7 @@ fn ownership_of_main(
     }
 }
 
-/// Returns that a process lives in another place.
+/// Returns the reason that a process is in another place.
 pub(crate) fn elsewhere(place: Elsewhere, process: &ProcessIdentity) -> Reason {
     let machine = match place {
         Elsewhere::Machine => Some(process.host.machine.clone()),
@@ -144,22 +144,22 @@ pub(crate) fn elsewhere(place: Elsewhere, process: &ProcessIdentity) -> Reason {
     Reason::RunsElsewhere { machine }
 }
 
-/// Whether the living process that a record names as the main one is the service's.
+/// Whether a living process that a record names as the main one is the service's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Membership {
     /// It carries the service's marker, or writes to its FIFO.
     Proved,
-    /// It shows neither: its environment is empty or hidden from us (`env -i`, ssh-agent, setuid programs),
-    /// or the record is forged. It is neither signaled nor replaced.
+    /// It has neither sign: its environment is empty or hidden from us (`env -i`, ssh-agent, setuid
+    /// programs), or the record is forged. It is neither signaled nor replaced.
     Doubtful(Reason),
-    /// It has ended, or only a record that was not written here says that it is.
+    /// It has ended, or only a record that was not written here names it.
     Ended,
 }
 
-/// How long a main process that has given up its memory may take to end: much of it takes a while.
+/// How long a main process that has given up its memory may take to end; much memory takes a while.
 const ENDS: Duration = Duration::from_secs(1);
 
-/// Whether `main`, which a record names and which lived a moment ago, is the service's.
+/// Returns whether `main`, which a record names and which was alive a moment ago, is the service's.
 pub fn membership(layout: &Layout, service: &Service, main: &ProcessIdentity, host: &Host) -> Membership {
     membership_within(ENDS, layout, service, main, host)
 }
@@ -189,7 +189,7 @@ fn membership_within(
     Membership::Doubtful(Reason::ProcessUnproved { pid: main.pid, name, record })
 }
 
-/// Why nothing may be started beside the main process that a record names, or in its place.
+/// Returns why nothing may be started beside or in place of the main process in a record.
 pub fn doubt(layout: &Layout, record: &Record, host: &Host) -> Option<Reason> {
     let main = &record.main.as_ref()?.identity;
     if identity::liveness(main, host) != Liveness::Alive {
@@ -201,8 +201,8 @@ pub fn doubt(layout: &Layout, record: &Record, host: &Host) -> Option<Reason> {
     }
 }
 
-/// Pins the supervisor of a service, whom [`ownership_of`] named `pid` a moment ago. `None` when it has
-/// ended or let go since, or only holds the lock: what has that number now is nobody of ours.
+/// Pins the supervisor of a service, which [`ownership_of`] returned as `pid` a moment ago. `None` if it has
+/// ended or released the lock since, or is not a supervisor: the pid was reused.
 pub fn pin_supervisor(layout: &Layout, service: &ServiceName, pid: Pid, host: &Host) -> Option<Verified> {
     let pinned = Verified::pin_as_found(pid, host)?;
     let found = pinned.identity();
@@ -214,8 +214,8 @@ pub fn pin_supervisor(layout: &Layout, service: &ServiceName, pid: Pid, host: &H
     (is_at_work && is_supervisor).then_some(pinned)
 }
 
-/// Whether a process is a supervisor of this service by its own word, or by the record's: while it
-/// executes a newer program it says nothing.
+/// Returns true if a process is a supervisor of this service by its marker, or by the record: while it
+/// executes a newer program it has no marker.
 pub fn is_supervisor(layout: &Layout, service: &ServiceName, process: &ProcessIdentity) -> bool {
     let is_recorded = || {
         let record = record::read(layout, service).ok().flatten();
@@ -224,18 +224,18 @@ pub fn is_supervisor(layout: &Layout, service: &ServiceName, process: &ProcessId
     Service::of(layout, service).is_supervisor(process.pid) || is_recorded()
 }
 
-/// A supervisor whose lock was deleted while it held it; it makes another one when it wakes up.
+/// True for a supervisor whose lock was deleted while held; it makes a new one when it wakes up.
 pub fn has_lost_its_lock(layout: &Layout, service: &ServiceName, supervisor: &ProcessIdentity) -> bool {
     table::holds_deleted(supervisor.pid, &layout.lock(service)) && is_supervisor(layout, service, supervisor)
 }
 
-/// The processes that outlived the last stop and are still there.
+/// Returns the processes that survived the last stop and still run.
 pub fn survivors(record: &Record) -> impl Iterator<Item = &Named> {
     let receipts = record.receipt.iter();
     receipts.flat_map(|receipt| &receipt.survivors).filter(|survivor| is_still(survivor))
 }
 
-/// Whether a process that outlived a stop is still there.
+/// True if a process that survived a stop still runs.
 pub fn is_still(survivor: &Named) -> bool {
     table::entry(survivor.pid).is_some_and(|entry| entry.lives() && entry.start == survivor.start)
 }

@@ -1,7 +1,7 @@
-//! Particulars: what is particular about a kind of service, beside its specification.
+//! Particulars: the specifics of a kind of service, beyond its specification.
 //!
-//! They come from outside. A supervisor knows no JupyterLab and no web app: it says when something is to be
-//! done, and records what came of it.
+//! They are implemented elsewhere. A supervisor has no code for JupyterLab or the web app: it calls them at
+//! certain moments, and records the results.
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
@@ -12,21 +12,21 @@ use pipulate_core::reason::{Key, Reason};
 use pipulate_core::service::ServiceName;
 use pipulate_store::error::StoreError;
 
-/// What is done around a service.
+/// Hooks around a service's life.
 pub trait Particulars: Debug {
-    /// Makes the keys and files that an instance is started with, where they are missing.
+    /// Makes missing keys and files that an instance needs at its start.
     ///
     /// # Errors
-    /// What the service can't be started without could not be made.
+    /// A file without which the service can't be started could not be made.
     fn prepare(&self, layout: &Layout) -> Result<Vec<Finding>, StoreError>;
 
-    /// Replaces keys that another user may know, and returns which.
+    /// Replaces keys that another user may have seen, and returns which.
     ///
     /// # Errors
     /// A key can't be replaced.
     fn renew_keys(&self, layout: &Layout) -> Result<Vec<Key>, StoreError>;
 
-    /// Returns what the service says about itself once it answers at `address`. `pids` finds its processes.
+    /// Returns the service's description of itself once it answers at `address`. `pids` finds its processes.
     fn describe(
         &self,
         layout: &Layout,
@@ -34,30 +34,30 @@ pub trait Particulars: Debug {
         pids: &dyn Fn() -> Vec<Pid>,
     ) -> Option<Description>;
 
-    /// Removes what means nothing after a stop that left no process.
+    /// Removes files that are obsolete after a stop that left no process.
     fn clean_up(&self, layout: &Layout);
 
-    /// Returns whether it leaves processes behind on purpose when it ends, such as kernels: then it never
+    /// Returns true if it leaves processes behind on purpose when it ends, such as kernels: then it never
     /// counts as a service in the background.
     fn leaves_processes(&self) -> bool;
 }
 
-/// Says reasons of a service, for supervisor.log: a supervisor has no words of its own.
+/// Turns reasons of a service into text for supervisor.log: a supervisor has no words of its own.
 pub type Words = fn(&[Reason], &ServiceName) -> Option<String>;
 
-/// What a person should know about this start, or need not know any more.
+/// A note for the user about this start, or its withdrawal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     IsSo(Reason),
     IsNotSo(Reason),
 }
 
-/// What a service says about itself.
+/// A service's description of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
-    /// Where its page is, relative to its address.
+    /// The path of its page, relative to its address.
     pub page: String,
-    /// Where it can be asked whether it answers.
+    /// The path of its API, for checking whether it answers.
     pub api: String,
     pub findings: Vec<Finding>,
 }

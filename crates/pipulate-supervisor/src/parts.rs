@@ -1,7 +1,7 @@
-//! The parts of a supervisor that the loop in `driver` asks in turn.
+//! The parts of a supervisor that the loop in `driver` calls in turn.
 //!
-//! A part owns its state, takes what else it needs as arguments, and answers with values: what happened,
-//! and what the machine should be told. No part knows the driver or another part's state.
+//! A part owns its state, takes all other data as arguments, and returns values: observations, and events for
+//! the machine. No part depends on the driver or another part's state.
 
 pub(crate) mod background;
 pub(crate) mod derive_state;

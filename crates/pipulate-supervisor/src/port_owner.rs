@@ -1,4 +1,4 @@
-//! Who holds a port, told to people: the difference between "it does not start" and "why".
+//! The owner of a port, for messages: the difference between "it does not start" and "why".
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use pipulate_process::table;
 
 use crate::marker::marker_of;
 
-/// Who listens on `port`, on whatever address; nobody if the system does not tell.
+/// Returns who listens on `port`, on any address; nothing if the system does not say.
 pub fn port_owners(port: u16) -> Vec<PortHolder> {
     let owner = |owner: Owner| match owner {
         Owner::Hidden => PortHolder::Hidden,
@@ -19,7 +19,7 @@ pub fn port_owners(port: u16) -> Vec<PortHolder> {
     ports::owners(port).unwrap_or_default().into_iter().map(owner).collect()
 }
 
-/// The process as the holder of a port, with the project and the service that it belongs to.
+/// Returns the process as the holder of a port, with its project and service.
 pub(crate) fn process(pid: Pid) -> PortHolder {
     let marker = marker_of(pid);
     let project = marker.as_ref().and_then(|marker| project_folder(pid, &marker.project));
@@ -27,7 +27,7 @@ pub(crate) fn process(pid: Pid) -> PortHolder {
     PortHolder::Process { pid, command: short_command(pid), service, project }
 }
 
-/// The folder whose id is in the marker: services start there, and seldom leave.
+/// Returns the folder whose id is in the marker: services start there, and seldom leave.
 fn project_folder(pid: Pid, id: &ProjectId) -> Option<PathBuf> {
     let directory = table::working_directory(pid)?;
     let is_it = |folder: &&Path| {
@@ -40,7 +40,7 @@ fn short_command(pid: Pid) -> String {
     short(&table::words(pid)).unwrap_or_else(|| table::entry(pid).map(|entry| entry.name).unwrap_or_default())
 }
 
-/// `python -m http.server`: at most four words, none with a value that nobody should see.
+/// `python -m http.server`: at most four words, none with a value that may be secret.
 fn short(words: &[String]) -> Option<String> {
     let mut words = words.iter().map(String::as_str).filter(|word| !word.is_empty());
     let program = words.next()?;

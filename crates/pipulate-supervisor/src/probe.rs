@@ -1,4 +1,4 @@
-//! Asking a listener whether it answers: one HTTP request, without waiting anywhere.
+//! Probing a listener: one HTTP request, without blocking.
 
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
@@ -10,43 +10,43 @@ use pipulate_http::exchange::{Exchange, Get};
 use pipulate_http::failure::Failure;
 use pipulate_process::poll::{self, Interest};
 
-/// The body is not looked at.
+/// The body is ignored.
 const LONGEST_BODY: usize = 64 << 10;
 
-/// What to ask.
+/// The question to a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
-    /// Whether it accepts connections.
+    /// Does it accept connections?
     Tcp,
-    /// Whether it answers `GET path`: with any status, or only with 2xx and 3xx.
+    /// Does it answer `GET path`: with any status, or only with 2xx and 3xx?
     Http { path: String, any_status: bool },
 }
 
-/// What was seen of a listener that did not answer as it should.
+/// The behavior of a listener that failed the probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
     Refused,
-    /// It accepted the connection, and time ran out.
+    /// It accepted the connection, and did not answer in time.
     Silent,
     Closed,
     Status(u16),
     NotHttp,
-    /// It was asked in TLS, and does not speak it.
+    /// It was probed in TLS, and does not speak it.
     NotTls,
-    /// It speaks TLS, and did not go on with us.
+    /// It speaks TLS, and ended the handshake.
     Unwelcome(String),
 }
 
-/// A question under way.
+/// A running probe.
 #[derive(Debug)]
 pub struct Probe {
     exchange: Exchange,
     question: Question,
-    /// 400 is no answer.
+    /// Status 400 is no answer.
     wary: bool,
 }
 
-/// How far a probe has come.
+/// The progress of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
     Pending,
@@ -55,7 +55,7 @@ pub enum Progress {
 }
 
 impl Question {
-    /// The one that tells whether a service is ready; `None` where no listener can tell.
+    /// Returns the question that decides whether a service is ready; `None` if it needs no listener.
     pub fn of(readiness: &Readiness) -> Option<Self> {
         match readiness {
             Readiness::Exec | Readiness::Log { .. } => None,
@@ -68,7 +68,7 @@ impl Question {
 }
 
 impl Seen {
-    /// What it did, said of the listener at `address`.
+    /// Describes this behavior of the listener at `address` as a problem.
     pub fn problem(&self, question: &Question, address: SocketAddr) -> ProbeProblem {
         let path = match question {
             Question::Tcp => "",
@@ -85,8 +85,8 @@ impl Seen {
         }
     }
 
-    /// Whether a server that speaks TLS may answer a plain request like this: most hang up, the others
-    /// say "bad request".
+    /// Returns true if a TLS server may answer a plain request like this: most hang up, others answer "bad
+    /// request".
     pub fn suggests_tls(&self) -> bool {
         match self {
             Self::Closed | Self::NotHttp | Self::Status(400) => true,
@@ -109,7 +109,7 @@ impl From<Failure> for Seen {
 }
 
 impl Probe {
-    /// Begins to ask; `None` when the connection is refused at once.
+    /// Begins to probe; `None` if the connection is refused at once.
     pub fn begin(address: SocketAddr, question: Question, scheme: Scheme) -> Option<Self> {
         let (scheme, path) = match &question {
             Question::Tcp => (Scheme::Http, "/"),
@@ -119,27 +119,27 @@ impl Probe {
         Some(Self { exchange: Exchange::begin(get).ok()?, question, wary: false })
     }
 
-    /// With `wary`, a 400 is no answer: servers that expect TLS may say so to a plain request.
+    /// With `wary`, a 400 is no answer: TLS servers may answer a plain request with it.
     pub fn wary(self, wary: bool) -> Self {
         Self { wary, ..self }
     }
 
-    /// What to wait for before the next [`Probe::advance`].
+    /// Returns what to wait for before the next [`Probe::advance`].
     pub fn descriptor(&self) -> (BorrowedFd<'_>, Interest) {
         self.exchange.descriptor()
     }
 
-    /// The listener's address.
+    /// Returns the listener's address.
     pub fn address(&self) -> SocketAddr {
         self.exchange.address()
     }
 
-    /// Whether it asks in TLS.
+    /// Returns the scheme of the probe.
     pub fn scheme(&self) -> Scheme {
         self.exchange.scheme()
     }
 
-    /// Goes on as far as it can without waiting.
+    /// Advances as far as possible without blocking.
     pub fn advance(&mut self) -> Progress {
         self.go_on().unwrap_or_else(|failure| Progress::Failed(failure.into()))
     }
@@ -154,7 +154,7 @@ impl Probe {
         };
         let advanced = self.exchange.advance();
         match self.exchange.status() {
-            // The status is all that counts: what follows may be as long and as broken as it likes.
+            // Only the status counts: the rest may be of any length or broken.
             Some(400) if self.wary && self.scheme() == Scheme::Http => {
                 Ok(Progress::Failed(Seen::Status(400)))
             }
@@ -165,10 +165,10 @@ impl Probe {
     }
 }
 
-/// A listener, what to ask it, and whether in TLS.
+/// A listener, the question, and the scheme.
 pub type Call = (SocketAddr, Question, Scheme);
 
-/// Asks several listeners at once, for `patience` at most. The answers have the order of the questions.
+/// Probes several listeners at once, for `patience` at most. The results are in the order of the calls.
 pub fn ask_all(calls: Vec<Call>, patience: Duration) -> Vec<Result<(), Seen>> {
     let deadline = Instant::now() + patience;
     let begin = |(address, question, scheme)| Probe::begin(address, question, scheme);
@@ -179,7 +179,7 @@ pub fn ask_all(calls: Vec<Call>, patience: Duration) -> Vec<Result<(), Seen>> {
     };
     let mut answers: Vec<_> = probes.iter().map(silent_or_refused).collect();
     loop {
-        // Before the look: where the machine kept us from looking, what came meanwhile still counts.
+        // Before polling: if this process was delayed, answers that came meanwhile still count.
         let left = deadline.saturating_duration_since(Instant::now());
         for (probe, answer) in probes.iter_mut().zip(&mut answers) {
             match probe.as_mut().map(Probe::advance) {
@@ -213,7 +213,7 @@ mod tests {
             let count = stream.read(&mut request).unwrap();
             assert!(request[..count].starts_with(b"GET /x HTTP/1.1\r\n"));
             for byte in reply {
-                // The other side may have heard enough.
+                // The other side may have closed already.
                 let _heard = stream.write_all(&[*byte]);
             }
         });

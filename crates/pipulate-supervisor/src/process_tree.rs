@@ -1,12 +1,12 @@
-//! Whose process is it? Ours, or only below us in the tree.
+//! The processes of a service, among the processes below us and elsewhere.
 //!
-//! Ours is a descendant, whoever carries this service's marker, and whoever of our user holds our
-//! FIFO open for writing. Not ours, whatever its ancestry, is another supervisor with all that is
-//! below it, whatever names another project or service, what shares a session with another service's main
-//! process and names none, and what detached itself from a JupyterLab terminal (tmux, an editor, a
-//! training run). A project is named by its folder's path, and
-//! another folder may have had that name before, or have it in a container: of what carries our
-//! marker, that is not ours which another supervisor has below it, or which writes to another FIFO.
+//! Ours are descendants, processes with this service's marker, and processes of our user that have our FIFO
+//! open for writing. Not ours, even if a descendant: another supervisor and its descendants; a process that
+//! names another project or service; a process without a marker in the session of another service's main
+//! process; and a process that detached itself from a JupyterLab terminal (tmux, an editor, a training run).
+//! A project is identified by its folder's path, which another folder may have had before, or may have in a
+//! container: so a process with our marker is not ours if it is below another supervisor, or writes to
+//! another FIFO.
 
 mod claims;
 
@@ -29,24 +29,24 @@ use crate::marker::marker_of;
 
 pub use claims::Claims;
 
-/// The service whose processes are looked for.
+/// The service whose processes are searched for.
 #[derive(Debug, Clone)]
 pub struct Service {
     pub project: ProjectId,
     pub name: ServiceName,
 }
 
-/// The processes of a service, at one moment.
+/// A snapshot of a service's processes.
 #[derive(Debug, Default)]
 pub struct Tree {
-    /// The service's own, its main process included when it lives.
+    /// The service's own processes, including a running main process.
     pub ours: Vec<Entry>,
-    /// Below it in the tree, and not its own.
+    /// Descendants that are not its own.
     pub left: Vec<Named>,
 }
 
-/// Supervisors of a project whose locks were deleted with `.pipulate` while they ran: nothing on
-/// disk speaks of them any more. Reads the whole process table.
+/// Returns supervisors of a project whose locks were deleted with `.pipulate` while they ran: no file on disk
+/// names them any more. Reads the whole process table.
 pub fn lost_supervisors(layout: &Layout) -> Vec<(ServiceName, Pid)> {
     let project = layout.project_id();
     let ours = supervisors().into_iter().filter(|(marker, _)| marker.project == project);
@@ -54,7 +54,7 @@ pub fn lost_supervisors(layout: &Layout) -> Vec<(ServiceName, Pid)> {
     lost.map(|(marker, pid)| (marker.service, pid)).collect()
 }
 
-/// Every process of this user that says of itself that it is a supervisor. Reads the whole process
+/// Returns every process of this user whose marker says that it is a supervisor. Reads the whole process
 /// table.
 pub fn supervisors() -> Vec<(Marker, Pid)> {
     let supervisor = |pid: Pid| {
@@ -64,22 +64,22 @@ pub fn supervisors() -> Vec<(Marker, Pid)> {
     table::all_pids().into_iter().filter_map(supervisor).collect()
 }
 
-/// Terminal processes that were attached to their terminal when a stop began: losing it since is
-/// the stop's doing, and does not make them anybody else's.
+/// Terminal processes that were attached to their terminal when a stop began: if they lost it since, the stop
+/// is the cause, and they still belong to the service.
 pub type Attached = HashSet<(Pid, u64)>;
 
 impl Service {
-    /// The service of that name in a project.
+    /// Returns the service of that name in a project.
     pub fn of(layout: &Layout, name: &ServiceName) -> Self {
         Self { project: layout.project_id(), name: name.clone() }
     }
 
-    /// The service's processes below `roots` (a supervisor, or a main process that lost its own).
+    /// Returns the service's processes below `roots` (a supervisor, or a main process that lost its own).
     pub fn below(&self, roots: &[Pid], layout: &Layout, attached: &Attached) -> Tree {
         self.below_with(None, roots, layout, attached)
     }
 
-    /// The same; `main` is the main process by its identity, so that no marker has to show whose it is.
+    /// Like [`Service::below`]; `main` is the main process by its identity, so that it needs no marker.
     pub fn below_with(
         &self,
         main: Option<&ProcessIdentity>,
@@ -109,19 +109,19 @@ impl Service {
         family
     }
 
-    /// The service's processes wherever they are: for when the tree was torn by the death of a
-    /// supervisor. Reads the whole process table.
+    /// Returns the service's processes wherever they are: for a tree orphaned by the death of a supervisor.
+    /// Reads the whole process table.
     pub fn everywhere(&self, roots: &[Pid], layout: &Layout) -> Tree {
         self.everywhere_at_once(roots, layout, &Attached::new(), |_| ())
     }
 
-    /// The same of what one look at the process table found for many services.
+    /// Like [`Service::everywhere`], from one scan of the process table for many services.
     pub fn among(&self, claims: &Claims, roots: &[Pid], layout: &Layout) -> Tree {
         let candidates = claims.of(self, self.fifo(layout));
         self.everywhere_of(candidates, roots, layout, &Attached::new(), |_| ())
     }
 
-    /// The same during a stop; `on_found` hears of each of the service's as soon as it is found.
+    /// Like [`Service::everywhere`] during a stop; `on_found` gets each process as soon as it is found.
     pub fn everywhere_at_once(
         &self,
         roots: &[Pid],
@@ -144,7 +144,7 @@ impl Service {
         let mut known: HashSet<Pid> = family.ours.iter().map(|entry| entry.pid).collect();
         let fifo = self.fifo(layout);
         let me = own_pid();
-        // The youngest first: one that forks and ends in a chain is gone before it is its turn.
+        // The youngest first: a process that forks and ends in a chain would be gone otherwise.
         for pid in candidates.into_iter().rev() {
             if Some(pid) == me || known.contains(&pid) || !table::is_ours_by_user(pid) {
                 continue;
@@ -153,7 +153,7 @@ impl Service {
                 continue;
             }
             let Some(entry) = table::entry(pid).filter(Entry::lives) else { continue };
-            // The claim, again, of whoever has that number now; and what is said of it there.
+            // The pid may have been reused: check its claim and its ancestors again.
             let is_anothers = |ancestor: &Entry| {
                 let is_known = Some(ancestor.pid) == me || roots.contains(&ancestor.pid);
                 self.has_detached_itself(ancestor, attached)
@@ -176,42 +176,42 @@ impl Service {
         family
     }
 
-    /// Whether a process without a marker has given up its memory, and holds no FIFO of this service: it may
-    /// have been a sibling's supervisor, and nothing has to be done about its end.
+    /// Returns true if a process without a marker has given up its memory, and holds no FIFO of this service:
+    /// it may have been a peer's supervisor, and its end needs no action.
     fn is_ending_unclaimed(&self, pid: Pid, layout: &Layout) -> bool {
         let writes_to = |(device, inode)| table::writes_to(pid, device, inode);
         table::is_ending(pid) && !self.fifo(layout).is_some_and(writes_to)
     }
 
-    /// Whether it supervises a service of the same project: that one is told of by itself.
+    /// True if it supervises a service of the same project, which reports it itself.
     fn is_sibling(&self, pid: Pid) -> bool {
         let marker = marker_of(pid).filter(|marker| marker.project == self.project);
         marker.is_some_and(|marker| marker.part == Part::Supervisor)
     }
 
-    /// Whether a process says of itself that it supervises this service.
+    /// True if the marker of a process says that it supervises this service.
     pub fn is_supervisor(&self, pid: Pid) -> bool {
         marker_of(pid).is_some_and(|marker| self.is_named_by(&marker) && marker.part == Part::Supervisor)
     }
 
-    /// Whether a process that a record names carries a sign of being this service's.
+    /// True if a process that a record names has a sign of belonging to this service.
     pub fn is_member(&self, pid: Pid, layout: &Layout) -> bool {
         table::is_ours_by_user(pid) && self.claims(pid, self.fifo(layout))
     }
 
-    /// Whether to believe a record that says of a process that it is this service's: one that was written
-    /// here is believed, one that came with the folder needs a sign.
+    /// Returns true if a record may be believed that a process is this service's: if the record was written
+    /// here, or else if the process has a sign.
     pub fn is_believed(&self, pid: Pid, layout: &Layout) -> bool {
         self.is_member(pid, layout) || known::is_home(layout)
     }
 
-    /// The main process of a run that nobody wrote down, because the supervisor died as it started
+    /// Returns the main process of a run that was not recorded, because the supervisor died while starting
     /// it: the first that leads a session. Reads the whole process table.
     pub fn unrecorded_main(&self, run: &RunId) -> Option<Entry> {
         self.unrecorded_main_of(table::all_pids(), run)
     }
 
-    /// The same of what one look at the process table found for many services.
+    /// Like [`Service::unrecorded_main`], from one scan of the process table for many services.
     pub fn unrecorded_main_among(&self, claims: &Claims, run: &RunId) -> Option<Entry> {
         self.unrecorded_main_of(claims.of(self, None), run)
     }
@@ -226,7 +226,7 @@ impl Service {
         found.filter(leads).min_by_key(|entry| (entry.start, entry.pid))
     }
 
-    /// The terminal processes that are attached to their terminal now.
+    /// Returns the terminal processes that are attached to their terminal now.
     pub fn attached(&self, ours: &[Entry]) -> Attached {
         let in_terminal = |entry: &&Entry| {
             entry.has_terminal && matches!(marker_of(entry.pid), Some(Marker { part: Part::Terminal(_), .. }))
@@ -242,17 +242,17 @@ impl Service {
         }
     }
 
-    /// Which file the service's FIFO is.
+    /// Returns the device and inode of the service's FIFO.
     fn fifo(&self, layout: &Layout) -> Option<(u64, u64)> {
         capture::fifo_identity(layout, &self.name)
     }
 
-    /// Whether a process is not the service's, although it is found where the service's are.
+    /// Returns true if a process is foreign, although a scan found it with the service's.
     pub fn is_strange(&self, entry: &Entry, layout: &Layout, attached: &Attached) -> bool {
         self.stranger(entry, marker_of(entry.pid), layout, attached).is_some()
     }
 
-    /// Why a process is not the service's, although it is found where the service's are.
+    /// Returns why a process is foreign, although a scan found it with the service's.
     fn stranger(
         &self,
         entry: &Entry,
@@ -282,8 +282,9 @@ impl Service {
         }
     }
 
-    /// A process that writes to another service's FIFO, and not to ours: without a marker, it came to
-    /// us when the supervisor was killed that stood between; with ours, it is of another folder.
+    /// Returns the fate of a process that writes to another service's FIFO, and not to ours: without a
+    /// marker, it became our child when the supervisor in between was killed; with ours, it is of another
+    /// folder.
     fn writer_elsewhere(&self, pid: Pid, layout: &Layout) -> Option<Fate> {
         let is_of_a_home = |fifo: &PathBuf| Layout::lock_beside(fifo).is_some_and(|lock| lock.exists());
         let writes_to_one = table::fifos_written(pid).iter().any(is_of_a_home);
@@ -292,8 +293,9 @@ impl Service {
         is_strange.then_some(Fate::WritesToAnotherLog)
     }
 
-    /// Says so of a process without a marker in the session of another service's main process. Our supervisor
-    /// became its parent when that service's supervisor was killed, which had been started from below ours.
+    /// Returns the fate of a process without a marker in the session of another service's main process. Our
+    /// supervisor became its parent when that service's supervisor, which was started from below ours, was
+    /// killed.
     fn in_session_of_another(&self, entry: &Entry, layout: &Layout) -> Option<Fate> {
         let session = Pid::new(entry.session)?;
         let writes_to_ours = |(device, inode)| table::writes_to(entry.pid, device, inode);
@@ -305,7 +307,7 @@ impl Service {
             let record = record::read(layout, name).ok().flatten();
             let main = record.and_then(|record| record.main).map(|main| main.identity);
             main.is_some_and(|main| {
-                // A session's number is not reused while a process is in it.
+                // A session id is not reused while a process is in the session.
                 let is_leader =
                     leader.as_ref().map_or(main.start <= entry.start, |it| it.start == main.start);
                 main.pid == session && main.host == host && is_leader
@@ -315,7 +317,7 @@ impl Service {
         others.find(is_led).map(|service| Fate::OfService { service })
     }
 
-    /// Whether it was started in a terminal and left it.
+    /// True if it was started in a terminal and left it.
     fn has_detached_itself(&self, entry: &Entry, attached: &Attached) -> bool {
         let marker = marker_of(entry.pid).filter(|marker| self.is_named_by(marker));
         matches!(marker, Some(Marker { part: Part::Terminal(_), .. }))
@@ -323,8 +325,8 @@ impl Service {
             && is_detached(entry)
     }
 
-    /// Whether its terminal is that of something which has detached itself: what runs in a pane of
-    /// tmux has a terminal again, and is still not the service's, whoever inherited it there.
+    /// Returns true if its terminal belongs to a detached process: a process in a pane of tmux has a terminal
+    /// again, and is still not the service's, whichever process inherited it there.
     fn is_in_detached_session(&self, entry: &Entry, attached: &Attached) -> bool {
         let leader = Pid::new(entry.session).filter(|&leader| leader != entry.pid).and_then(table::entry);
         let leader = leader.filter(|leader| leader.start <= entry.start);
@@ -337,16 +339,16 @@ impl Service {
     }
 }
 
-/// Its parent, the parent of that one, and so on.
+/// Returns its parent, the parent's parent, and so on.
 fn ancestors(entry: &Entry) -> impl Iterator<Item = Entry> {
-    // A parent can't be younger than its child; where a pid was reused, the walk ends.
+    // A parent can't be younger than its child; after a reused pid the walk ends.
     let parent = |child: &Entry| {
         Pid::new(child.parent).and_then(table::entry).filter(|parent| parent.start <= child.start)
     };
     std::iter::successors(parent(entry), parent)
 }
 
-/// Without the terminal, or deaf to its end: its user meant it to go on.
+/// Without its terminal, or ignoring SIGHUP: its user meant it to go on.
 fn is_detached(entry: &Entry) -> bool {
     !entry.has_terminal || table::ignores_hangup(entry.pid)
 }

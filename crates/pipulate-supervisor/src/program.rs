@@ -1,5 +1,5 @@
-//! This very program as a supervisor: `EXE __supervise SERVICE -C ROOT`, in a process of its own
-//! or in place of the one that runs.
+//! This very program as a supervisor: `EXE __supervise SERVICE -C ROOT`, in a new process or in place of the
+//! running one.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -21,27 +21,28 @@ use pipulate_store::{own_log, program};
 use crate::launch_spec::LaunchSpec;
 use crate::scope::Scope;
 
-/// The exit code of a supervisor that found another one at work and did nothing.
+/// The exit code of a supervisor that found another one running and did nothing.
 pub const GAVE_WAY: u8 = 5;
 
 /// The first argument of a supervisor.
 pub const VERB: &str = "__supervise";
 
-/// Where the program is, and in which scope its supervisors run.
+/// The path of the program, and the scope of its supervisors.
 #[derive(Debug, Clone)]
 pub struct Program {
     pub path: PathBuf,
     pub scope: Scope,
 }
 
-/// What a supervisor begins with.
+/// The first task of a supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beginning {
-    /// Start the service, or take over one that lives.
+    /// Start the service, or take over a running one.
     Start,
-    /// Take over one whose supervisor was killed, or makes way; if it ended by then, its policy decides.
+    /// Take over a service whose supervisor was killed, or hands over; if it ended by then, its policy
+    /// decides.
     Rescue,
-    /// End what is left of a service whose supervisor is gone.
+    /// End the rest of a service whose supervisor is gone.
     Stop,
 }
 
@@ -49,7 +50,7 @@ pub enum Beginning {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Inherited {
     pub lock: RawFd,
-    /// The reading end of the FIFO: as long as one is open, nothing in it is lost.
+    /// The reading end of the FIFO: while one is open, its content is not lost.
     pub fifo: RawFd,
 }
 
@@ -79,9 +80,9 @@ impl Program {
         Self { path: path.into(), scope: Scope::Inherited }
     }
 
-    /// Starts a supervisor in a session of its own. It says what it has to say in supervisor.log,
-    /// and tells of new records through `notify`. Without a `spec` it reads the configuration itself. It gives
-    /// way if its service was withdrawn from the start that `pending` names.
+    /// Starts a supervisor in a new session. It writes its messages to supervisor.log, and announces new
+    /// records through `notify`. Without a `spec` it reads the configuration itself. It exits if its service
+    /// was withdrawn from the start that `pending` names.
     ///
     /// # Errors
     /// The system has no room for another process, or the log can't be opened.
@@ -97,12 +98,12 @@ impl Program {
         let mut stderr = own_log::open(layout)?;
         if let Scope::Refused(why) = &self.scope {
             let line = format!("{}  WARN service={service} no scope of its own: {why}\n", Timestamp::now());
-            // As with all that stands there: a full disk is no reason to fail.
+            // As for all messages there: a full disk is no reason to fail.
             let _unsaid = stderr.write_all(line.as_bytes());
         }
         let mine = Marker { project: layout.project_id(), service: service.clone(), part: Part::Supervisor };
         let image = self.image();
-        // The kernel's link is only good for what we execute ourselves.
+        // The kernel's link only works for our own exec.
         let mut command = if image == self.path { self.scope.prefix() } else { Vec::new() };
         command.push(image.into());
         command.extend(arguments(layout, service, beginning));
@@ -119,21 +120,21 @@ impl Program {
         Ok(Verified::pin_new_child(pid, &identity::host())?)
     }
 
-    /// What to execute to have this version again, whatever became of its file.
+    /// Returns the path to execute for this version, even if its file is gone.
     pub(crate) fn image(&self) -> PathBuf {
         table::own_image(&self.path)
     }
 
-    /// The other program that is to take over: the one that was last asked to start services here, else what
-    /// stands in the place of this one.
+    /// Returns the other program that is to take over: the one that was last used to start services here, or
+    /// else the new file at this program's path.
     pub(crate) fn newer(&self, layout: &Layout) -> Option<PathBuf> {
         let asked = program::recall(layout).filter(|path| path.is_file());
         Some(asked.unwrap_or_else(|| self.path.clone()))
             .filter(|path| path.is_file() && !table::is_own_program(path))
     }
 
-    /// Becomes `image` as the supervisor of `service`, with what is handed over; returns only if that
-    /// failed.
+    /// Executes `image` as the supervisor of `service`, passing on the inherited descriptors; returns only on
+    /// failure.
     pub(crate) fn succeed(
         image: &Path,
         layout: &Layout,
@@ -148,20 +149,20 @@ impl Program {
     }
 }
 
-/// What a service of some project tells its own processes, a terminal of its JupyterLab for one:
-/// nothing of it is meant for the services that are started from there.
+/// Returns variables that a service of some project sets for its own processes, such as a JupyterLab
+/// terminal: they must not reach services that are started from there.
 fn inherited_by_mistake() -> Vec<String> {
     let inside_a_service = std::env::var_os(marker::VARIABLE).is_some();
     let names = ["PORT", "JUPYTER_TOKEN_FILE", "JUPYTER_RUNTIME_DIR", "JPY_PARENT_PID", "JPY_SESSION_NAME"];
     names.into_iter().filter(|_| inside_a_service).map(str::to_owned).collect()
 }
 
-/// The folder's former name is always told: by the time that it is looked up, the path may be a link
-/// to where the folder is now.
+/// The folder's former name is always passed: by the time that it is looked up, the path may be a link to the
+/// folder's new place.
 fn arguments(layout: &Layout, service: &ServiceName, beginning: Beginning) -> Vec<OsString> {
     let [root, born] = [layout.root(), layout.born()].map(|folder| folder.as_os_str().to_owned());
     let mut words = vec![VERB.into(), service.as_str().into(), "-C".into(), root, "--formerly".into(), born];
-    // Where it is may be derived otherwise by then: `.pipulate` may belong to somebody else.
+    // Its place may be derived differently by then: the owner of `.pipulate` may change.
     if !layout.is_inside() {
         let [state, run] = [layout.state(), layout.run()].map(|folder| folder.as_os_str().to_owned());
         words.extend(["--state".into(), state, "--run".into(), run]);

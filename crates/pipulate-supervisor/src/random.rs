@@ -5,7 +5,7 @@ use crate::error::SuperviseError;
 /// Returns a random number.
 ///
 /// # Errors
-/// The system has none.
+/// The system provides none.
 pub fn random() -> Result<u64, SuperviseError> {
     getrandom::u64().map_err(|error| SuperviseError::System {
         activity: "get random numbers",

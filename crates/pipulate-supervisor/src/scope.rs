@@ -1,8 +1,8 @@
-//! A systemd scope for a supervisor, so that it outlives the login that it was started in.
+//! A systemd scope for a supervisor, so that it outlives the login in which it was started.
 //!
-//! Where a user's services are managed by systemd, what a login leaves behind may be ended with it
-//! (KillUserProcesses). `systemd-run --user --scope` registers itself and then becomes the program:
-//! pid, parent, environment and descriptors stay what they are. Elsewhere nothing of this happens.
+//! If systemd manages a user's services, processes left by a login may be ended with it (KillUserProcesses).
+//! `systemd-run --user --scope` registers itself and then execs the program: pid, parent, environment and
+//! descriptors stay. On other systems this does nothing.
 
 use std::ffi::OsString;
 use std::os::unix::fs::FileTypeExt;
@@ -14,18 +14,18 @@ use pipulate_process::command::Command;
 /// How long systemd may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whether supervisors get a scope of their own.
+/// The scope of supervisors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// By this program.
+    /// A new one, made by this program.
     Own(PathBuf),
     Inherited,
-    /// There should be one, and systemd would not make it; the sentence says why.
+    /// A scope was wanted, and systemd refused; the sentence says why.
     Refused(String),
 }
 
 impl Scope {
-    /// What this user's session offers. It is tried once: what can't be had is done without.
+    /// Determines what this user's session offers, once. Unavailable features are not used.
     pub fn of_session() -> Self {
         let manager = std::env::var_os("XDG_RUNTIME_DIR")
             .map(|folder| Path::new(&folder).join("systemd/private"))
@@ -51,7 +51,7 @@ impl Scope {
         }
     }
 
-    /// What stands before the supervisor's own command.
+    /// Returns the words before the supervisor's own command.
     pub(crate) fn prefix(&self) -> Vec<OsString> {
         match self {
             Self::Own(program) => std::iter::once(program.clone().into()).chain(words()).collect(),

@@ -1,4 +1,4 @@
-//! Whether a service's program could be executed, as far as that can be known without starting it.
+//! A check whether a service's program could be executed, as far as possible without starting it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,7 +8,7 @@ use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceSpec;
 use pipulate_process::{spawn, table};
 
-/// Whether its program could be executed.
+/// Checks whether its program could be executed.
 ///
 /// # Errors
 /// It could not.
@@ -29,11 +29,11 @@ pub fn try_out_program(
         .map_err(|error| explain(&command, &spec.directory, &error))
 }
 
-/// Why a program could not be started.
+/// Explains why a program could not be started.
 pub(crate) fn explain(command: &[OsString], directory: &Path, error: &std::io::Error) -> Reason {
     let program = command.first().map(PathBuf::from).unwrap_or_default();
     match error.kind() {
-        // A script, or a program for another loader.
+        // A script whose interpreter is missing, or a program for another loader.
         std::io::ErrorKind::NotFound if program_is_there(&program, directory) => {
             Reason::InterpreterNotFound { program }
         }

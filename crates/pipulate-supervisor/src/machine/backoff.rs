@@ -1,4 +1,4 @@
-//! How long to wait before a service that ended is started again, and when to give up.
+//! Backoff: the delay before a service that ended is restarted, and when to give up.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,43 +11,43 @@ pub(super) const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 pub(super) const FIRST_DELAY: Duration = Duration::from_millis(500);
 pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
-/// What went wrong with a service since it was last healthy.
+/// The failures of a service since it was last healthy.
 #[derive(Debug, Clone)]
 pub(super) struct Backoff {
     /// Failures within [`WINDOW`].
     recent: VecDeque<Instant>,
-    /// Failures and pauses: the delay grows with them.
+    /// The number of failures and pauses: the delay grows with it.
     count: u32,
     dice: u64,
 }
 
-/// What follows from one more end.
+/// The result of one more end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     After(Duration),
-    /// It ended so often within [`WINDOW`].
+    /// This many ends within [`WINDOW`].
     GiveUp(usize),
 }
 
 impl Backoff {
-    /// Begins with `count` failures that another supervisor saw; `seed` is for the jitter.
+    /// Begins with `count` failures that another supervisor counted; `seed` is for the jitter.
     pub(super) fn new(seed: u64, count: u32) -> Self {
         Self { recent: VecDeque::new(), count, dice: seed | 1 }
     }
 
-    /// Whether there were none.
+    /// True if there were none.
     pub(super) fn is_clean(&self) -> bool {
         self.count == 0
     }
 
-    /// The service is healthy, or new files take the place of those that failed.
+    /// Resets: the service is healthy, or its files have changed.
     pub(super) fn forget(&mut self) {
         self.recent.clear();
         self.count = 0;
     }
 
-    /// Counts something that is no failure of the service and is followed by a start, such as a good end or a
-    /// shortage. Returns how long to wait before that; nothing is ever given up for it.
+    /// Counts an end that is no failure and is followed by a start, such as a successful end or a resource
+    /// shortage. Returns the delay before that start; pauses never lead to giving up.
     pub(super) fn pause(&mut self) -> Duration {
         self.count = self.count.saturating_add(1);
         self.delay()
@@ -78,7 +78,8 @@ impl Backoff {
         }
     }
 
-    /// Between 1 and 1.25 (xorshift64: many services that died together come back apart).
+    /// Between 1 and 1.25 (xorshift64), so that services that ended together are restarted at different
+    /// times.
     fn jitter(&mut self) -> f64 {
         self.dice ^= self.dice << 13;
         self.dice ^= self.dice >> 7;
@@ -94,9 +95,9 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Each delay is the doubled one before it and at most a quarter more, and never passes its
-        /// bound, however far apart the ends are. It is given up exactly when there were that many
-        /// ends within the window.
+        /// Each delay is double its predecessor plus at most a quarter, and never exceeds its bound, however
+        /// far apart the ends are. The service is given up exactly when it ended that often within the
+        /// window.
         #[test]
         fn delays_grow_up_to_their_bound_and_only_a_crash_loop_is_given_up(
             seed: u64,

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// A burst is over when nothing was saved for so long.
+/// A burst is over after this long without a save.
 const QUIET: Duration = Duration::from_millis(200);
-/// Where something is written all the time, a burst is cut off here.
+/// The maximum length of a burst during continuous writing.
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// The files that were saved since the running instance was started.
@@ -26,7 +26,7 @@ struct Burst {
 }
 
 impl ChangeDebouncer {
-    /// More files were saved.
+    /// Adds saved files.
     pub(crate) fn add(&mut self, files: impl IntoIterator<Item = PathBuf>, now: Instant) {
         self.files.extend(files);
         let began = self.burst.map_or(now, |burst| burst.began);
@@ -34,25 +34,25 @@ impl ChangeDebouncer {
         self.first = self.first.or(Some(now));
     }
 
-    /// The files that the running instance does not know yet, and when the first of them was saved.
+    /// Returns the files that the running instance has not loaded, and when the first of them was saved.
     pub(crate) fn so_far(&self) -> Option<(&BTreeSet<PathBuf>, Instant)> {
         self.first.map(|first| (&self.files, first))
     }
 
-    /// When the burst under way is over, unless there are more.
+    /// Returns when the current burst ends, unless there are more saves.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.burst.map(|burst| (burst.last + QUIET).min(burst.began + LONGEST))
     }
 
-    /// Once for each burst, when it is over: every file that the running instance does not know
-    /// yet, those of earlier bursts that came to nothing included.
+    /// Returns, once for each burst when it is over, every file that the running instance has not loaded,
+    /// including those of earlier bursts without a restart.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<&BTreeSet<PathBuf>> {
         self.due().filter(|&due| due <= now)?;
         self.burst = None;
         Some(&self.files)
     }
 
-    /// An instance is started now, and finds the files as they are.
+    /// Forgets all files: a new instance loads their current content.
     pub(crate) fn forget(&mut self) {
         *self = Self::default();
     }
@@ -65,8 +65,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whatever is saved is acted on once, after a pause or at the latest when it is time, and with
-        /// all that was saved before.
+        /// Each burst is handled once, after a pause or at the latest after the maximum length, with all
+        /// files that were saved before.
         #[test]
         fn a_burst_is_acted_on_once_and_not_too_late(gaps in prop::collection::vec(0_u64..400, 1..100)) {
             let mut now = Instant::now();

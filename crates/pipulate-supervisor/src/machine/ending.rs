@@ -1,10 +1,10 @@
-//! How a process ended, as a part of a reason.
+//! The exit status of a process, as part of a reason.
 
 use pipulate_core::reason::Ending;
 use pipulate_process::command::End;
 use pipulate_process::signals;
 
-/// Converts an end to what a record keeps of it.
+/// Converts an exit status to its recorded form.
 pub(crate) fn ending(end: End) -> Ending {
     match end {
         End::Code(code) => Ending::Code { code },

@@ -1,4 +1,4 @@
-//! What follows when the main process ends unasked, or can't be started.
+//! Transitions after the main process ended unasked, or could not be started.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ impl Machine {
             return self.end_with(Outcome::Crashed { why: Reason::EndedBeforeReady { end: ending(end) } });
         }
         match (self.policy.restart, end.success()) {
-            // As it was asked for: no failure, however often.
+            // It was asked for: no failure, however often.
             (RestartPolicy::Always, true) => {
                 let delay = self.backoff.pause();
                 self.wait(delay, now)
@@ -65,8 +65,8 @@ impl Machine {
         }
     }
 
-    /// After an end with 0 the service still runs in the background, so no second instance may start. What
-    /// a failure leaves, such as kernels, does not block the next instance.
+    /// After an end with 0 the service still runs in the background, so no second instance may start.
+    /// Processes left by a failure, such as kernels, do not block the next instance.
     pub(super) fn on_left_others(&mut self, now: Instant) -> Action {
         match self.phase {
             Phase::Clearing { end, was_up, comeback: None, .. } if end.success() => {
@@ -87,7 +87,7 @@ impl Machine {
         }
     }
 
-    /// No fault of the service: it is started again on another port, as after any other failure.
+    /// No fault of the service: it is restarted on another port, as after any other failure.
     pub(super) fn on_port_lost(&mut self, why: Reason, now: Instant) -> Action {
         match self.phase {
             Phase::Clearing { comeback: None, end, .. } => {
@@ -108,7 +108,7 @@ impl Machine {
         }
     }
 
-    /// What ran before is tried again until the shortage is over, which is no failure of the service.
+    /// A service that ran before is retried until the shortage is over; this is no failure of the service.
     pub(super) fn on_hindered(&mut self, why: Reason, now: Instant) -> Action {
         if !self.has_run {
             return self.end_with(Outcome::Crashed { why });

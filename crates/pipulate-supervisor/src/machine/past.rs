@@ -1,4 +1,4 @@
-//! How a machine begins: with a new service, or with what a record knows of one.
+//! The initial state of a machine: for a new service, or from a service's record.
 
 use std::time::Instant;
 
@@ -6,25 +6,25 @@ use pipulate_process::command::End;
 
 use super::{Backoff, Machine, Outcome, Phase, Policy};
 
-/// What a record knows of a service that another machine looked after.
+/// The facts in the record of a service that another machine supervised.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Past {
     pub restarts: u32,
     /// See [`Machine::unexpected_ends`].
     pub ends: u32,
-    /// It runs, and had not answered when its time to start was over.
+    /// It runs, and had not answered within its time to start.
     pub is_late: bool,
 }
 
 impl Machine {
-    /// A service that is to be started at once. `seed` is for the jitter of its delays.
+    /// A service to be started at once. `seed` is for the jitter of its delays.
     pub(crate) fn new(policy: Policy, seed: u64, now: Instant) -> Self {
         let phase = Phase::Waiting { until: now };
         let backoff = Backoff::new(seed, 0);
         Self { policy, phase, ever_up: false, has_run: false, starts: 0, ends: 0, backoff }
     }
 
-    /// The same, for one that was ended on request to be started anew.
+    /// A service that was ended on request and is to be restarted.
     pub(crate) fn renewed(policy: Policy, seed: u64, now: Instant) -> Self {
         Self { has_run: true, ..Self::new(policy, seed, now) }
     }
@@ -39,7 +39,7 @@ impl Machine {
         }
     }
 
-    /// A service that runs already and that another supervisor started.
+    /// A running service that another supervisor started.
     pub(crate) fn adopted(policy: Policy, seed: u64, was_up: bool, past: Past, now: Instant) -> Self {
         let mut machine = Self::with_past(policy, seed, past, now);
         machine.ever_up |= was_up;
@@ -51,7 +51,7 @@ impl Machine {
         machine
     }
 
-    /// A service that ended, and that another supervisor would have started again.
+    /// A service that ended, and that another supervisor would have restarted.
     pub(crate) fn resumed(policy: Policy, seed: u64, past: Past, now: Instant) -> Self {
         let mut machine = Self::with_past(policy, seed, past, now);
         machine.ever_up = true;
@@ -66,7 +66,7 @@ impl Machine {
         machine
     }
 
-    /// What is left of a service whose main process and supervisor are gone.
+    /// The remains of a service whose main process and supervisor are gone.
     pub(crate) fn remains(policy: Policy, now: Instant) -> Self {
         let mut machine = Self::new(policy, 1, now);
         machine.phase = Phase::Ended(Outcome::Stopped);

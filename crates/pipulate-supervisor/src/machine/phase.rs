@@ -1,4 +1,4 @@
-//! Where a service is in its life. What has a meaning in one phase only stands in that phase.
+//! The phase of a service's life. Data with a meaning in only one phase is stored in that phase.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use pipulate_core::reason::Reason;
 use pipulate_core::state::Wanted;
 use pipulate_process::command::End;
 
-/// Where a service is.
+/// The phase of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// No main process; one is to be started at `until`.
@@ -22,8 +22,8 @@ pub(crate) enum Phase {
     Up {
         healthy_at: Option<Instant>,
     },
-    /// It ended by itself, and what is left of its group is being ended. `comeback`: it is wanted
-    /// back whatever its policy says.
+    /// It ended by itself, and the rest of its group is being ended. `comeback`: it is wanted again,
+    /// regardless of its policy.
     Clearing {
         end: End,
         was_up: bool,
@@ -62,23 +62,23 @@ pub(crate) enum Pressure {
     Killed,
 }
 
-/// What a stop is for.
+/// The purpose of a stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Goal {
     Stop,
     Restart(Comeback),
 }
 
-/// How it comes back after somebody wanted that.
+/// How it is restarted on request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Comeback {
-    /// With the files that were saved.
+    /// With its saved files.
     Saved,
-    /// With the configuration as it is by then, too.
+    /// Also with the configuration as it is by then.
     Renewed,
 }
 
-/// How it came out.
+/// How it ended for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Stopped,
@@ -87,7 +87,7 @@ pub(crate) enum Outcome {
 }
 
 impl Phase {
-    /// Whether it should run, by the last request.
+    /// Returns whether it should run, by the last request.
     pub(crate) fn wanted(&self) -> Wanted {
         match self {
             Self::Ended(Outcome::Stopped)
@@ -106,7 +106,7 @@ impl Phase {
 }
 
 impl Comeback {
-    /// Wanted both ways, it is renewed, which includes the other.
+    /// Returns the stronger of both: a renewal includes the other.
     pub(super) fn with(self, other: Self) -> Self {
         match (self, other) {
             (Self::Saved, Self::Saved) => Self::Saved,

@@ -1,14 +1,14 @@
-//! What follows when somebody asks: for a stop, for a restart, by a save.
+//! Transitions after requests: a stop, a restart, a save.
 
 use std::time::{Duration, Instant};
 
 use super::{Action, Comeback, GIVE_UP, Goal, Machine, Outcome, Phase};
 
-/// Two signals to stop that are so close are one request: only a later one means "at once".
+/// Two stop signals within this time are one request: only a later one means "at once".
 pub(super) const ONE_REQUEST: Duration = Duration::from_millis(100);
 
 impl Machine {
-    /// One that is being stopped goes on as it does.
+    /// A stop in progress continues unchanged.
     pub(super) fn on_stop_wanted(&mut self, now: Instant) -> Action {
         match self.phase {
             Phase::Stopping { goal: Goal::Stop, .. } | Phase::Sweeping { goal: Goal::Stop, .. } => {
@@ -37,7 +37,7 @@ impl Machine {
             {
                 Action::Nothing
             }
-            // Whoever asks again and again must not keep it from ever giving up.
+            // Repeated requests must not keep it from ever giving up.
             Phase::Stopping { goal: Goal::Stop, killed: true, .. }
             | Phase::Sweeping { goal: Goal::Stop, force: true, .. } => Action::Nothing,
             Phase::Stopping { goal: Goal::Stop, killed, deadline, .. } => {
@@ -48,7 +48,7 @@ impl Machine {
                 (*force, *deadline) = (true, now + GIVE_UP);
                 Action::EndTree { force: true }
             }
-            // It was on its way to a restart: now it stays away.
+            // A restart in progress becomes a stop.
             Phase::Stopping { goal, since, .. } | Phase::Sweeping { goal, since, .. } => {
                 (*goal, *since) = (Goal::Stop, now);
                 Action::Nothing
@@ -64,16 +64,16 @@ impl Machine {
                 *comeback = Some(comeback.map_or(wish, |earlier| earlier.with(wish)));
                 Action::Nothing
             }
-            // Nothing of it runs; what it left behind, kernels among it, is not in the way.
+            // Its main process is gone; its leftovers, kernels among them, don't matter.
             Phase::Waiting { .. } | Phase::Ended(Outcome::Exited | Outcome::Crashed { .. }) => {
                 self.come_back(wish, now)
             }
-            // Who stopped it did not ask for it back by saving a file.
+            // A save does not revive a service that was stopped by the user.
             Phase::Ended(Outcome::Stopped) => match wish {
                 Comeback::Saved => Action::Nothing,
                 Comeback::Renewed => self.come_back(wish, now),
             },
-            // The instance to come has what was saved by then anyway.
+            // The next instance loads saved files anyway.
             Phase::Stopping { goal: Goal::Restart(earlier), .. }
             | Phase::Sweeping { goal: Goal::Restart(earlier), .. } => {
                 *earlier = earlier.with(wish);
@@ -85,8 +85,7 @@ impl Machine {
         }
     }
 
-    /// Nothing of the old instance is left. What was saved is new: how the old one fared says
-    /// nothing about it.
+    /// Nothing of the old instance is left. Its failures are forgotten, since files or configuration are new.
     pub(super) fn come_back(&mut self, comeback: Comeback, now: Instant) -> Action {
         match comeback {
             Comeback::Renewed => Action::Renew,

@@ -1,18 +1,18 @@
-//! Detects a service that triggers its own restarts: it writes a watched file each time that it runs.
+//! Detects a service that triggers its own restarts by writing a watched file on each run.
 //!
-//! A person's saves are irregular. A service saves the same file after every start, at once or after the
-//! same delay.
+//! A person's saves are irregular. A service saves its file after every start, at once or after a constant
+//! delay.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// So many restarts in a row are enough to tell.
+/// The number of successive restarts that proves a self-trigger.
 const LIMIT: usize = 10;
-/// Nobody looks at what was restarted and saves again so soon, so often.
+/// No person looks at a restarted service and saves again this soon, this often.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
-/// The latest restarts that came from saves of the same files.
+/// The latest restarts caused by saves of the same files.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SelfTrigger {
     began: Option<Instant>,
@@ -23,13 +23,13 @@ pub(crate) struct SelfTrigger {
 }
 
 impl SelfTrigger {
-    /// An instance begins now.
+    /// Notes that an instance begins now.
     pub(crate) fn begin(&mut self, now: Instant) {
         self.began = Some(now);
     }
 
-    /// These files were saved, the first of them at `first`, and it would be restarted for that. Answers
-    /// with those that it saves itself.
+    /// Handles saves of these files, the first of them at `first`, that would cause a restart. Returns the
+    /// files that the service saves itself.
     pub(crate) fn answers(
         &mut self,
         files: &BTreeSet<PathBuf>,
@@ -60,8 +60,8 @@ mod tests {
 
     use super::*;
 
-    /// What comes of a life of starts, each with the time until the saves and the files saved: the
-    /// number of the save at which it was noticed.
+    /// Simulates starts, each with the delay and the files of the saves after it; returns the number of the
+    /// save that was recognized.
     fn noticed(life: &[(u64, &[&str])]) -> Option<usize> {
         let mut now = Instant::now();
         let mut detector = SelfTrigger::default();
@@ -74,7 +74,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever else is saved meanwhile, by whomever: as soon as there is enough to tell.
+        /// With any other saves in between: as soon as there is enough evidence.
         #[test]
         fn who_answers_every_start_is_found_out(
             after in prop_oneof![0_u64..1_500, 30_000_u64..600_000],
@@ -86,7 +86,7 @@ mod tests {
             prop_assert_eq!(noticed(&life), Some(LIMIT - 1));
         }
 
-        /// Somebody who saves one file again and again, and takes a look in between.
+        /// A person who saves one file again and again, and looks at the result in between.
         #[test]
         fn a_person_is_not_taken_for_the_service(looks in prop::collection::vec(1_u64..600, 1..200)) {
             let is_human = |looks: &[u64]| {
@@ -98,7 +98,7 @@ mod tests {
             prop_assert_eq!(noticed(&life), None);
         }
 
-        /// Two files in turn, be it ever so fast: a checkout, a formatter, two editors.
+        /// Two files in turn, however fast: a checkout, a formatter, two editors.
         #[test]
         fn different_files_are_no_answer(number in 1_usize..100) {
             let files: [&[&str]; 2] = [&["a.py"], &["b.py"]];

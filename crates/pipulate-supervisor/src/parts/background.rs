@@ -13,7 +13,7 @@ use pipulate_process::table::Entry;
 
 use crate::machine::{Phase, ending};
 
-/// Poll interval where the system has no pidfd.
+/// Poll interval if the system has no pidfd.
 const PACE: Duration = Duration::from_secs(1);
 /// How many processes a message names.
 const NAMED: usize = 3;
@@ -22,12 +22,12 @@ const NAMED: usize = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Background {
     members: Vec<Entry>,
-    /// One of them: its end is the reason to look at all of them again.
+    /// One of them: when it ends, all are looked up again.
     watched: Option<Verified>,
 }
 
 impl Background {
-    /// Takes over what was found, and returns whether anything is left.
+    /// Updates the members, and returns true if any are left.
     pub(crate) fn update(&mut self, members: Vec<Entry>, host: &Host) -> bool {
         self.update_by(members, |entry| {
             let identity = ProcessIdentity { pid: entry.pid, start: entry.start, host: host.clone() };
@@ -47,7 +47,7 @@ impl Background {
         true
     }
 
-    /// Readable once the watched process has ended.
+    /// A descriptor that is readable once the watched process has ended.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.watched.as_ref().and_then(Verified::descriptor)
     }
@@ -64,7 +64,7 @@ impl Background {
     }
 }
 
-/// Returns the first of these processes, and how many more there are.
+/// Returns the first of these processes, and the number of the others.
 pub(crate) fn listed(entries: &[Entry]) -> Processes {
     let named = |entry: &Entry| Process { pid: entry.pid, name: entry.name.clone() };
     let more = u32::try_from(entries.len().saturating_sub(NAMED)).unwrap_or(u32::MAX);

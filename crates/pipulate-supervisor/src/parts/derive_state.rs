@@ -11,7 +11,7 @@ use super::readiness::ReadinessCheck;
 use super::record_writer::end_of;
 use crate::machine::{Machine, Outcome, Phase, ending};
 
-/// What the state follows from.
+/// The inputs of the state.
 pub(crate) struct Facts<'a> {
     pub(crate) machine: &'a Machine,
     /// The service that it waits for.
@@ -22,14 +22,14 @@ pub(crate) struct Facts<'a> {
     pub(crate) readiness: &'a ReadinessCheck,
     pub(crate) background: &'a Background,
     pub(crate) files: &'a FileWatch,
-    /// How long a start may take; `None` where it counts as up at once.
+    /// How long a start may take; `None` if it counts as up at once.
     pub(crate) ready_timeout: Option<std::time::Duration>,
-    /// What is left of an ended instance's group. Looks at every process of the service.
+    /// The rest of an ended instance's group. Scans every process of the service.
     pub(crate) in_the_way: &'a dyn Fn() -> Option<Reason>,
 }
 
 impl Facts<'_> {
-    /// Returns the state, why, and what a person should know about the saves of its files.
+    /// Returns the state, its reasons, and notes for the user about saved files.
     pub(crate) fn state(&self) -> (ServiceState, Vec<Reason>) {
         let (state, why) = self.state_of_phase();
         let outcome = match self.machine.phase() {
@@ -46,7 +46,7 @@ impl Facts<'_> {
         (state, reasons.chain(self.files.remarks(outcome)).collect())
     }
 
-    /// The reason to show for a service that is unstable, or will be when it is started again.
+    /// Returns the reason to show for a service that is unstable, or will be when it is restarted.
     fn instability(&self, state: ServiceState) -> Option<Reason> {
         let ends = self.machine.unexpected_ends();
         let shown = match self.machine.phase() {
@@ -125,7 +125,7 @@ mod tests {
         machine
     }
 
-    /// The state and the codes of its reasons, after these events.
+    /// Returns the state and the codes of its reasons, after these events.
     fn shown(
         events: &[Event],
         awaited: Option<&str>,

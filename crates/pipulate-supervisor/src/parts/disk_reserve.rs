@@ -1,7 +1,7 @@
-//! A full disk: the log loses whole lines, and that is recorded; the record has a reserve of its own.
+//! Full disk: the log loses whole lines, which is recorded; the record has its own reserve.
 //!
-//! No event says that there is space again: this is the one thing that a supervisor of a healthy service
-//! polls for, and only while the disk is full.
+//! No event reports free space: this is the only thing that a supervisor of a healthy service polls for, and
+//! only while the disk is full.
 
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,14 @@ use pipulate_core::service::ServiceName;
 use pipulate_store::capture::Capture;
 use pipulate_store::record;
 
-/// Poll interval while the disk is full, and between records of how many lines were lost.
+/// Poll interval while the disk is full, and between records of the number of lost lines.
 const PACE: Duration = Duration::from_secs(1);
 
-/// What was reported about the log so far, and whether the record has its reserve.
+/// The last report about the log, and whether the record has its reserve.
 pub(crate) struct DiskReserve {
     trouble: Option<String>,
     dropped: u64,
-    /// Lines that were lost under earlier supervisors.
+    /// Lines lost under earlier supervisors.
     lost_before: u64,
     next_look: Instant,
     is_set_aside: bool,
@@ -25,9 +25,9 @@ pub(crate) struct DiskReserve {
 
 /// A log that loses lines while it can't be written.
 pub(crate) trait LossyLog {
-    /// Why it can't be written at present.
+    /// Returns why it can't be written at present.
     fn trouble(&self) -> Option<&str>;
-    /// How many lines were lost.
+    /// Returns the number of lost lines.
     fn dropped(&self) -> u64;
     /// Checks whether it can be written again.
     fn look_for_room(&mut self);
@@ -47,7 +47,7 @@ impl LossyLog for Capture {
     }
 }
 
-/// What the log lacks, for the record.
+/// The log's losses, for the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Loss {
     pub(crate) dropped: u64,
@@ -56,12 +56,12 @@ pub(crate) struct Loss {
 }
 
 impl DiskReserve {
-    /// `lost_before`: how many lines of the running instance the record says are lost.
+    /// `lost_before`: the running instance's lost lines according to the record.
     pub(crate) fn new(lost_before: u64, now: Instant) -> Self {
         Self { trouble: None, dropped: 0, lost_before, next_look: now, is_set_aside: false }
     }
 
-    /// Returns whether the log was in trouble, and how much of it was lost, when that was last reported.
+    /// Returns, from the last report, whether the log was in trouble, and how many lines were lost.
     pub(crate) fn reported(&self) -> (bool, u64) {
         (self.trouble.is_some(), self.dropped)
     }
@@ -75,8 +75,8 @@ impl DiskReserve {
         }
     }
 
-    /// Reports what the log lacks: at once when that begins or ends, and at most once per [`PACE`] while it
-    /// grows. `is_last`: there may be no later report.
+    /// Reports the log's losses: at once when they begin or end, and at most once per [`PACE`] while they
+    /// grow. `is_last`: there may be no later report.
     pub(crate) fn look(
         &mut self,
         log: &mut impl LossyLog,

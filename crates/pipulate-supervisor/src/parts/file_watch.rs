@@ -1,8 +1,8 @@
-//! File watch: restarts the service when files that it is made of are saved.
+//! File watch: restarts the service when its files are saved.
 //!
-//! A save counts whether it changes anything or not. A Python file with a mistake in it does not end what
-//! works: its service goes on until the mistake is corrected. The project's own Python compiles such files
-//! and runs nothing of them.
+//! A save counts even if it changes nothing. A Python file with a syntax error does not end a working
+//! service: it goes on until the error is corrected. The project's own Python compiles such files without
+//! running them.
 
 pub(crate) mod check;
 
@@ -29,45 +29,45 @@ use check::Check;
 
 /// The most folders of one project that are watched: the user's editor needs watches, too.
 const MOST_FOLDERS: usize = 8192;
-/// The most saved files that are written down.
+/// The most saved files that are recorded.
 const MOST_UNREAD: usize = 100;
 /// How many saved files are named.
 const SHOWN: usize = 2;
 /// Pause before a check that could not start (EAGAIN, EMFILE) is tried again.
 const CHECK_AGAIN: Duration = Duration::from_secs(1);
 
-/// What is known about the files of a service.
+/// The state of a service's files.
 pub(crate) struct FileWatch<P = Check> {
-    /// `None` where nothing is watched.
+    /// `None` if nothing is watched.
     tree: Option<TreeWatch>,
     changes: ChangeDebouncer,
     self_trigger: SelfTrigger,
     check: Option<P>,
-    /// The mistake that keeps saved files from being used.
+    /// The error that keeps saved files from being loaded.
     mistake: Option<Reason>,
-    /// Why not every save is seen.
+    /// Why some saves may be missed.
     trouble: Option<Reason>,
 }
 
-/// A check of saved files that is under way.
+/// A running check of saved files.
 pub(crate) trait Pending: AsFd {
-    /// When it has taken too long.
+    /// Returns its timeout.
     fn deadline(&self) -> Instant;
-    /// What was found; `None` while it is looked for.
+    /// Returns its result; `None` while it runs.
     fn verdict(&mut self, now: Instant) -> Option<Verdict>;
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Sound,
-    /// Where it is and what it is.
+    /// A syntax error and its place.
     Mistake(Reason),
-    /// Python did not say.
+    /// Python gave no result.
     Unknown(String),
 }
 
-/// What has to hold before a service is ended for files that were saved.
+/// Checks that must pass before a service is ended for saved files.
 pub(crate) trait Checks {
     type Pending: Pending;
 
@@ -77,7 +77,7 @@ pub(crate) trait Checks {
     /// Python can't be started.
     fn begin(&self, files: &[PathBuf]) -> io::Result<Self::Pending>;
 
-    /// Tries whether a new instance could be started.
+    /// Checks whether a new instance could be started.
     ///
     /// # Errors
     /// It could not.
@@ -103,19 +103,19 @@ impl Checks for PythonChecks<'_> {
     }
 }
 
-/// What the service does while its files are looked at.
+/// The service's state while its files are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Running {
     /// Its main process runs.
     Yes,
     No,
-    /// It should not run: saves mean nothing.
+    /// It should not run: saves are ignored.
     Unwanted,
 }
 
 impl<P: Pending> FileWatch<P> {
-    /// Watches the files that `watch` names. `unread`: what the supervisor before this one knew to be saved,
-    /// and did not act on.
+    /// Watches the files that `watch` names. `unread`: saves that the previous supervisor noticed but did not
+    /// act on.
     pub(crate) fn new(
         layout: &Layout,
         watch: Option<&WatchSpec>,
@@ -139,7 +139,7 @@ impl<P: Pending> FileWatch<P> {
         match TreeWatch::new(layout.root(), MOST_FOLDERS, filter) {
             Ok(tree) => {
                 watching.tree = Some(tree);
-                // What could not be watched is known from here on.
+                // Any failure to watch is known from here on.
                 let _nothing_saved_yet = watching.hear(layout);
                 if !unread.is_empty() {
                     watching.changes.add(unread, now);
@@ -150,7 +150,7 @@ impl<P: Pending> FileWatch<P> {
         watching
     }
 
-    /// Readable when something was saved or a check has come on.
+    /// Descriptors that are ready after a save or progress of a check.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = (BorrowedFd<'_>, Interest)> {
         let saved = self.tree.as_ref().map(TreeWatch::descriptor);
         let checked = self.check.as_ref().map(|check| check.as_fd());
@@ -162,24 +162,24 @@ impl<P: Pending> FileWatch<P> {
         [self.changes.due(), self.check.as_ref().map(Pending::deadline)].into_iter().flatten().min()
     }
 
-    /// Returns files that the running instance does not know yet, for its next supervisor. Of very many, some
-    /// are enough: each is a reason to restart it.
+    /// Returns files that the running instance has not loaded, for its next supervisor. Only some of very
+    /// many: each is a reason to restart it.
     pub(crate) fn unread(&self) -> Vec<PathBuf> {
         let files = self.changes.so_far().filter(|_| self.is_possible());
         files.into_iter().flat_map(|(files, _)| files).take(MOST_UNREAD).cloned().collect()
     }
 
-    /// Returns why not every save is seen.
+    /// Returns why some saves may be missed.
     pub(crate) fn trouble(&self) -> Option<&Reason> {
         self.trouble.as_ref()
     }
 
-    /// Returns whether a save can bring back a service that has ended.
+    /// Returns true if a save can restart a service that has ended.
     pub(crate) fn is_possible(&self) -> bool {
         self.tree.is_some()
     }
 
-    /// Returns what a person should know beside the service's state.
+    /// Returns notes for the user in addition to the service's state.
     pub(crate) fn remarks(&self, outcome: Option<&Outcome>) -> Vec<Reason> {
         let (is_running, comes_back) = match outcome {
             None => (true, true),
@@ -194,7 +194,7 @@ impl<P: Pending> FileWatch<P> {
         }
     }
 
-    /// A new instance is started, and finds the files as they are.
+    /// Resets at the start of a new instance, which loads the current files.
     pub(crate) fn begin(&mut self, layout: &Layout, now: Instant) {
         let _found_by_it = self.hear(layout);
         self.changes.forget();
@@ -202,7 +202,7 @@ impl<P: Pending> FileWatch<P> {
         (self.check, self.mistake) = (None, None);
     }
 
-    /// Returns whether to restart the service: a burst of saves is over, and what is in it can be read.
+    /// Returns true if the service should be restarted: a burst of saves is over, and its files compile.
     pub(crate) fn look(
         &mut self,
         layout: &Layout,
@@ -229,7 +229,7 @@ impl<P: Pending> FileWatch<P> {
         self.is_reason(verdict, service, checks, running)
     }
 
-    /// Returns the verdict where none has to be waited for.
+    /// Begins a check; returns the result if it is known at once.
     fn begin_check(
         &mut self,
         files: Vec<PathBuf>,
@@ -239,7 +239,7 @@ impl<P: Pending> FileWatch<P> {
         now: Instant,
     ) -> Option<Verdict> {
         let is_python = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "py");
-        // A FIFO would be read for ever.
+        // Reading a FIFO would never end.
         let is_file = |file: &PathBuf| fs::metadata(layout.inside(file)).is_ok_and(|meta| meta.is_file());
         tracing::info!(%service, "{SAVED}{}", shown(&files));
         let sources: Vec<PathBuf> = files.into_iter().filter(is_python).filter(is_file).collect();
@@ -251,7 +251,7 @@ impl<P: Pending> FileWatch<P> {
                 self.check = Some(check);
                 None
             }
-            // Not a reason to restart: the file may hold a mistake.
+            // Not a reason to restart: the file may have a syntax error.
             Err(error) if spawn::is_passing(&error) => {
                 tracing::warn!(%service, "the saved files could not be checked yet: {error}");
                 self.changes.add([], now + CHECK_AGAIN);
@@ -261,7 +261,7 @@ impl<P: Pending> FileWatch<P> {
         }
     }
 
-    /// Returns whether to restart the service for files of which this was found.
+    /// Returns true if this result is a reason to restart the service.
     fn is_reason(
         &mut self,
         verdict: Verdict,
@@ -285,7 +285,7 @@ impl<P: Pending> FileWatch<P> {
             return false;
         }
         match checks.could_start() {
-            // What runs is not ended for what could not be started.
+            // A running service is not ended for an instance that could not be started.
             Err(why) if running == Running::Yes => {
                 tracing::warn!(%service, reason = why.code(), "not restarted");
                 self.mistake = Some(why);
@@ -295,7 +295,7 @@ impl<P: Pending> FileWatch<P> {
         }
     }
 
-    /// Returns whether it is the service that saves the files. Then nothing is watched from now on.
+    /// Returns true if the service itself saves the files. Then watching ends.
     fn triggers_itself(&mut self) -> bool {
         let own = self.changes.so_far().and_then(|(files, first)| self.self_trigger.answers(files, first));
         let Some(own) = own else { return false };
@@ -306,7 +306,7 @@ impl<P: Pending> FileWatch<P> {
         true
     }
 
-    /// Returns the files saved since the last time that count.
+    /// Returns the relevant files saved since the last call.
     fn hear(&mut self, layout: &Layout) -> BTreeSet<PathBuf> {
         let Some(tree) = &mut self.tree else { return BTreeSet::new() };
         let mut changes = tree.take();
@@ -340,7 +340,7 @@ impl<P: Pending> FileWatch<P> {
     }
 }
 
-/// Returns whether a folder is a Python environment, whatever its name.
+/// Returns true if a folder is a Python environment of any name.
 fn is_environment(layout: &Layout, folder: &Path) -> bool {
     layout.inside(folder).at("pyvenv.cfg").exists()
 }

@@ -1,8 +1,8 @@
 //! The project's folder while its services run, and the lock in it.
 //!
-//! Moved: the supervisor goes along. Its service keeps the identity that it was started with; what it was
-//! told about paths can't be changed, so a new instance begins with the folder as it is then. Deleted: the
-//! supervisor goes on without files, until it is stopped.
+//! After a move, the supervisor follows. Its service keeps the identity that it was started with; paths in
+//! its arguments and environment can't be changed, so only a new instance uses the new folder. After a
+//! deletion, the supervisor goes on without files until it is stopped.
 
 use std::path::PathBuf;
 
@@ -38,8 +38,8 @@ impl Home {
         &self.lock
     }
 
-    /// Returns whether this supervisor may write the files. Not without its lock's name: another one may have
-    /// been started in a folder that was deleted and made again.
+    /// Returns true if this supervisor may write the files. Not if its lock has lost its name: another
+    /// supervisor may have been started in a folder that was deleted and made again.
     pub(crate) fn is_ours(&mut self) -> bool {
         let is_ours = self.lock.is_current(&self.layout.lock(&self.service)) || self.renews_its_lock();
         if !is_ours && !std::mem::replace(&mut self.is_disowned, true) {
@@ -48,8 +48,8 @@ impl Home {
         is_ours
     }
 
-    /// Makes another lock where only that was deleted: the record still names this supervisor, and no other
-    /// has taken its place.
+    /// Makes a new lock if only the lock was deleted: the record still names this supervisor, and no other
+    /// one has replaced it.
     fn renews_its_lock(&mut self) -> bool {
         let record = record::read(&self.layout, &self.service).ok().flatten();
         let is_named = record.and_then(|record| record.supervisor).is_some_and(|named| named.pid == self.me);
@@ -60,8 +60,8 @@ impl Home {
         true
     }
 
-    /// Goes on in the folder's new place once it was moved, and returns whether it was. A supervisor works in
-    /// the project's folder: the kernel knows what `working_directory` is called now.
+    /// Follows the folder after a move, and returns true if it was moved. A supervisor works in the project's
+    /// folder: the kernel has the current path of its `working_directory`.
     pub(crate) fn follow(&mut self, working_directory: impl FnOnce() -> Option<PathBuf>) -> bool {
         if self.lock.is_current(&self.layout.lock(&self.service)) {
             return false;

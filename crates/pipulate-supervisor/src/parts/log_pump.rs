@@ -1,4 +1,4 @@
-//! Moves what a service prints from its FIFO into its log.
+//! Moves a service's output from its FIFO into its log.
 
 use std::os::fd::BorrowedFd;
 
@@ -38,7 +38,7 @@ impl LogPump {
         Ok(Self { capture, has_writers: true })
     }
 
-    /// Moves what was printed to the log. `is_read`: a full log is kept until it was read.
+    /// Moves output to the log. `is_read`: a full log is kept until it was read.
     pub(crate) fn drain(&mut self, is_read: bool) -> Pumped {
         let before = self.capture.rotations();
         self.capture.keep_full_log(is_read);
@@ -65,7 +65,7 @@ impl LogPump {
         self.has_writers
     }
 
-    /// Readable once the service has printed something; `None` while it has no process that could.
+    /// A descriptor that is readable after output of the service; `None` while no process could write.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.has_writers.then(|| self.capture.descriptor())
     }

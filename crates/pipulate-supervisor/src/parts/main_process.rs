@@ -1,4 +1,4 @@
-//! The main process of a service: whether it runs, how it ended, and whose group is left.
+//! The main process of a service: whether it runs, how it ended, and the rest of its group.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -10,19 +10,19 @@ use pipulate_process::reaper;
 use pipulate_process::signals::Signal;
 use pipulate_store::record;
 
-/// The main process of the running instance, or what an ended one left.
+/// The main process of the running instance, or the rest of an ended one.
 #[derive(Debug, Default)]
 pub(crate) enum MainProcess<P: Process = Handle> {
     #[default]
     None,
     Running(Main<P>),
     Ended(EndedLeader<P>),
-    /// It ended without a supervisor: its number may have been reused, and only its group's members tell
-    /// that they belong to it.
+    /// It ended without a supervisor: its pid may have been reused, and only the group's members themselves
+    /// show that they belong to it.
     LostGroup(Pid),
 }
 
-/// A main process and what the record says of it.
+/// A main process and its record.
 #[derive(Debug)]
 pub(crate) struct Main<P: Process = Handle> {
     pub(crate) process: P,
@@ -31,7 +31,7 @@ pub(crate) struct Main<P: Process = Handle> {
 
 /// An ended main process whose group may still have members.
 ///
-/// A child of ours stays a zombie until this is dropped: its number, which is its group's number, can't be
+/// A child of ours stays a zombie until this is dropped: its pid, which is also the group's id, can't be
 /// reused before.
 #[derive(Debug)]
 pub(crate) struct EndedLeader<P: Process = Handle>(Main<P>);
@@ -41,7 +41,7 @@ pub(crate) trait Process {
     /// Returns how it ended; `None` while it runs. A child stays a zombie.
     fn end(&self) -> Option<End>;
 
-    /// Whether it is a child of ours, which only we can reap.
+    /// True for a child of ours, which only we can reap.
     fn is_child(&self) -> bool;
 
     /// Sends a signal to it and to no other process.
@@ -56,7 +56,7 @@ pub(crate) trait Process {
     /// The system can't do that for a process that is not our child.
     fn signal_group(&self, signal: Signal) -> io::Result<()>;
 
-    /// Forgets a child that has ended: its number may be reused from now on.
+    /// Reaps a child that has ended: its pid may be reused from now on.
     fn reap(&self);
 }
 
@@ -104,7 +104,7 @@ impl<P: Process> MainProcess<P> {
         }
     }
 
-    /// Notices that it ended, once, and keeps it as the leader of its group.
+    /// Checks whether it ended; returns that once, and keeps it as the leader of its group.
     pub(crate) fn look(&mut self) -> Option<End> {
         let Self::Running(main) = self else { return None };
         let end = main.process.end()?;
@@ -114,7 +114,7 @@ impl<P: Process> MainProcess<P> {
         Some(end)
     }
 
-    /// Forgets it: no member of its group is left.
+    /// Forgets it: its group is empty.
     pub(crate) fn forget(&mut self) {
         *self = Self::None;
     }
@@ -133,7 +133,7 @@ impl<P: Process> Main<P> {
 }
 
 impl<P: Process> EndedLeader<P> {
-    /// Sends a signal to what is left of the group.
+    /// Sends a signal to the rest of the group.
     ///
     /// # Errors
     /// The system can't do that for a process that was not our child.
@@ -149,7 +149,7 @@ impl<P: Process> Drop for EndedLeader<P> {
 }
 
 impl Main {
-    /// Readable once it has ended.
+    /// A descriptor that is readable once it has ended.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.process.verified().descriptor()
     }
@@ -167,7 +167,7 @@ impl Process for Handle {
     fn end(&self) -> Option<End> {
         match self {
             Self::Child(child) => reaper::peek(child.identity().pid),
-            // An exit code that the system does not tell counts as a failure.
+            // An unknown exit code counts as a failure.
             Self::Adopted(other) => (!other.lives()).then(|| other.exit().unwrap_or(End::Unknown)),
         }
     }
@@ -208,7 +208,7 @@ mod tests {
 
     use super::*;
 
-    /// What happened to a process that exists in the test only.
+    /// The state of a process that exists in the test only.
     #[derive(Debug, Default)]
     struct Story {
         end: Cell<Option<End>>,

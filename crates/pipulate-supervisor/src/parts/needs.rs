@@ -1,8 +1,8 @@
 //! Needs: waiting for the services that this one depends on, before its first start.
 //!
-//! A command that starts several services and waits starts each when those that it needs are up; where it does
-//! not wait (`start --no-wait`), their supervisors keep the order. A need that was not starting when this
-//! supervisor began is not waited for, unless the command that ordered this very start saw to it.
+//! A command that starts several services and waits starts each when its needs are up; without waiting
+//! (`start --no-wait`), their supervisors keep the order. A need that was not starting when this supervisor
+//! began is not waited for, unless the command that requested this start also started the needs.
 
 use std::time::{Duration, Instant};
 
@@ -17,33 +17,33 @@ use crate::ownership::Ownership;
 /// Poll interval for the records of services that are starting.
 const PACE: Duration = Duration::from_millis(50);
 
-/// How far the wait has come.
+/// The progress of the wait.
 #[derive(Debug, Default)]
 pub(crate) struct Needs {
     is_over: bool,
-    /// Started by a command that saw to what it needs.
+    /// Started by a command that also started its needs.
     is_ordered: bool,
     awaited: Option<ServiceName>,
     next_look: Option<Instant>,
 }
 
-/// How a service is that another one needs.
+/// The state of a service that another one needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Need {
     Up,
     Starting,
-    /// It runs and is not ready.
+    /// It runs but is not ready.
     Degraded(Vec<Reason>),
     Down(NeedState),
 }
 
-/// What a service may do that waits for others.
+/// The next step of a service that waits for others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Time passes for it.
+    /// Let its time pass.
     Tick,
     Wait,
-    /// What it waits for will not come up.
+    /// A service that it needs will not come up.
     Fail(Reason),
 }
 
@@ -57,7 +57,7 @@ impl Needs {
         self.awaited.as_ref().filter(|_| !self.is_over)
     }
 
-    /// Looks whether the service may be started for the first time.
+    /// Checks whether the service may be started for the first time.
     pub(crate) fn look(
         &mut self,
         machine: &Machine,
@@ -120,10 +120,10 @@ impl Needs {
 }
 
 impl Need {
-    /// Returns how a service is, by its record and by who owns it.
+    /// Returns the state of a service, by its record and its ownership.
     pub(crate) fn of((record, ownership): (Option<Record>, Ownership)) -> Self {
         let is_supervised = match (&ownership, &record) {
-            // It has begun, and has written nothing yet.
+            // It has started, and has written no record yet.
             (Ownership::Supervised(_), None) => return Self::Starting,
             (Ownership::Supervised(pid), Some(record))
                 if record.supervisor.as_ref().is_none_or(|named| named.pid != *pid) =>
@@ -180,7 +180,7 @@ mod tests {
         Machine::new(policy, 1, now)
     }
 
-    /// What follows when the needs `db` and `cache` are like this, one look after the other.
+    /// Returns the steps for these states of the needs `db` and `cache`, one look after the other.
     fn steps(is_ordered: bool, looks: &[(Need, Need)]) -> Vec<Step> {
         let mut now = Instant::now();
         let (machine, mut needs) = (machine(now), Needs::new(is_ordered));

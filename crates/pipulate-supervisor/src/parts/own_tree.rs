@@ -18,13 +18,13 @@ use super::stop::{Stop, why_it_survives};
 use crate::process_tree::{Service, Tree};
 use crate::{kernels, ownership};
 
-/// Empty scans needed before the tree counts as empty, where there is no better proof.
+/// Empty scans needed before the tree counts as empty, without a better proof.
 const EMPTY_LOOKS: u32 = 3;
 /// Empty scans needed while the FIFO still has writers: a process that forks and ends in a chain is hard to
 /// see.
 const EMPTY_LOOKS_WITH_WRITERS: u32 = 100;
 
-/// The service's main process, what else belongs to it, and the stop that ends them.
+/// The service's main process, its other processes, and the stop that ends them.
 #[derive(Debug)]
 pub(crate) struct OwnTree {
     pub(crate) service: Service,
@@ -32,21 +32,21 @@ pub(crate) struct OwnTree {
     pub(crate) stop: Stop,
     me: Pid,
     host: Host,
-    /// A supervisor's death orphaned the tree: its processes are everywhere, not only below this one.
+    /// A supervisor's death orphaned the tree: its processes are anywhere, not only below this one.
     is_orphaned: bool,
     empty_looks: u32,
-    /// The look with which the end of the tree began has found nothing: it counts as the first one.
+    /// The scan that began the end of the tree was empty: it counts as the first one.
     found_nothing: bool,
-    /// Nothing is left, by the kernel's word: there is nothing to look for any more.
+    /// We have no children, according to the kernel: no further scan is needed.
     is_childless: bool,
 }
 
-/// What a look at a tree that is being ended has found.
+/// The result of scanning a tree that is being ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// Something of it is left.
+    /// Some of it is left.
     Left,
-    /// Nothing was found this time.
+    /// Nothing was found in this scan.
     NotSeen,
     /// Nothing is left.
     Empty,
@@ -70,7 +70,7 @@ impl OwnTree {
         self.is_orphaned
     }
 
-    /// Returns whether the service's processes may be elsewhere than below this supervisor.
+    /// Returns true if the service's processes may be outside of this supervisor's descendants.
     fn is_scattered(&self) -> bool {
         self.is_orphaned || !reaper::KEEPS_ORPHANS
     }
@@ -104,8 +104,8 @@ impl OwnTree {
         (!processes.is_empty()).then_some(Reason::PreviousRemains { processes })
     }
 
-    /// Returns the service's processes without its kernels and their children, which no end of a service
-    /// is about.
+    /// Returns the service's processes without its kernels and their children, which don't keep a service
+    /// from ending.
     pub(crate) fn without_kernels(&self, layout: &Layout) -> Vec<Entry> {
         kernels::without_kernels(self.find(layout).ours)
     }
@@ -120,7 +120,7 @@ impl OwnTree {
         }
     }
 
-    /// Notes that the main process is killed because its `patience` is over, or at once.
+    /// Notes that the main process is killed after its `patience`, or at once.
     pub(crate) fn note_killed_main(&mut self, patience: Duration, now: Instant) {
         if let Some(main) = self.main.main() {
             let key = main.key();
@@ -128,7 +128,7 @@ impl OwnTree {
         }
     }
 
-    /// Signals the main process. Returns `false` when none runs: it ended, or only its remains were found.
+    /// Signals the main process. Returns `false` if none runs: it ended, or only its group was found.
     pub(crate) fn signal_main(&self, signal: Signal) -> bool {
         let Some(main) = self.main.running() else { return false };
         if let Err(error) = main.process.signal(signal) {
@@ -137,7 +137,7 @@ impl OwnTree {
         true
     }
 
-    /// Ends what an unexpected death left in the main process's group, by TERM or KILL.
+    /// Ends the rest of the main process's group after an unexpected death, by TERM or KILL.
     pub(crate) fn end_group(&mut self, force: bool, layout: &Layout) {
         let signal = if force { Signal::KILL } else { Signal::TERM };
         if let MainProcess::Ended(leader) = &self.main
@@ -155,7 +155,7 @@ impl OwnTree {
         }
     }
 
-    /// Ends everything that is the service's: each process once by TERM, or by KILL at every look.
+    /// Ends every process of the service: each process once by TERM, or by KILL in every scan.
     pub(crate) fn end_all(&mut self, force: bool, layout: &Layout, now: Instant) {
         self.begin_stop(layout, now);
         let ours = self.find(layout).ours;
@@ -170,8 +170,8 @@ impl OwnTree {
         }
     }
 
-    /// Looks whether a tree that is being ended is empty, and ends what was born since the last look. `kept`:
-    /// a child that is not the service's.
+    /// Checks whether a tree that is being ended is empty, and ends new processes since the last scan.
+    /// `kept`: a child that is not the service's.
     pub(crate) fn look(
         &mut self,
         force: bool,
@@ -200,7 +200,7 @@ impl OwnTree {
         }
     }
 
-    /// Ends the stop and returns what it did; `None` when none was under way.
+    /// Ends the stop and returns its receipt; `None` if there was none.
     pub(crate) fn finish_stop(&mut self, layout: &Layout, now: Instant) -> Option<Receipt> {
         if !self.stop.is_running() {
             return None;
@@ -209,20 +209,20 @@ impl OwnTree {
         self.stop.finish(tree, ownership::is_still, now)
     }
 
-    /// Kills processes while it finds them, and returns all: by the time that all were looked at, one that
-    /// forks and ends in a chain is another one.
+    /// Kills processes during the scan, and returns all: a process that forks and ends in a chain would be
+    /// another one by the end of the scan.
     fn kill_while_finding(&self, layout: &Layout, is_meant: impl Fn(&Entry) -> bool) -> Tree {
         self.find_at_once(layout, |entry| {
             if is_meant(entry)
                 && let Ok(Some(verified)) = Verified::pin(&self.identity(entry), &self.host)
             {
-                // One that belongs to another user is noted by `signal`.
+                // A process of another user is noted by `signal`.
                 let _told_later = verified.signal(Signal::KILL);
             }
         })
     }
 
-    /// For a scattered tree, `on_found` is called with each process as soon as it is found.
+    /// In a scattered tree, `on_found` is called with each process as soon as it is found.
     fn find_at_once(&self, layout: &Layout, on_found: impl Fn(&Entry)) -> Tree {
         let seen = self.seen_before(layout);
         let main = self.main.main();
@@ -235,7 +235,7 @@ impl OwnTree {
             true => self.service.everywhere_at_once(&roots, layout, attached, on_found),
             false => self.service.below_with(identity, &roots, layout, attached),
         };
-        // A verified main process is the service's, whatever its environment says by now.
+        // A verified main process is the service's, whatever its environment shows by now.
         let main = main.filter(|main| tree.ours.iter().all(|entry| entry.pid != main.pid()));
         let main = main.filter(|main| main.process.verified().lives());
         let main = main.and_then(|main| table::entry(main.pid()));
@@ -247,8 +247,9 @@ impl OwnTree {
         tree
     }
 
-    /// Returns the processes that this stop has found and that live. In a scattered tree, nothing inherits the
-    /// children of a process that was ended, and that one may have been all that tied them to the service.
+    /// Returns the processes that this stop has found and that are alive. In a scattered tree, the children
+    /// of an ended process are not inherited by us, and that process may have been their only link to the
+    /// service.
     fn seen_before(&self, layout: &Layout) -> Vec<Entry> {
         if !self.is_scattered() {
             return Vec::new();
@@ -260,11 +261,11 @@ impl OwnTree {
         self.stop.seen().filter_map(same).filter(ours).collect()
     }
 
-    /// Returns whether an empty look proves that nothing is left.
+    /// Returns true if an empty scan proves that nothing is left.
     ///
-    /// A process that forks and ends in a chain is always where the scan is not. Having no child at all is a
-    /// proof; where children remain that are not the service's, or the tree is scattered, several empty looks
-    /// in a row are needed, and many while a process could still write to the log.
+    /// A process that forks and ends in a chain evades every scan. Having no child at all is a proof; while
+    /// other children than the service's remain, or if the tree is scattered, several successive empty scans
+    /// are needed, and many while a process could still write to the log.
     fn is_proved_empty(&mut self, has_children: bool, has_writers: bool) -> bool {
         self.empty_looks += 1;
         let is_proved = !self.is_scattered() && !has_children;
@@ -276,7 +277,7 @@ impl OwnTree {
         is_empty
     }
 
-    /// Sends a signal to a process, verified afresh.
+    /// Sends a signal to a process after verifying it again.
     fn signal(&mut self, entry: &Entry, signal: Signal) {
         let service = &self.service.name;
         let pinned = Verified::pin(&self.identity(entry), &self.host);
@@ -295,7 +296,7 @@ impl OwnTree {
     }
 }
 
-/// Returns whether a process is a member of a group that `leader` leads or led.
+/// Returns true if a process is a member of a group that `leader` leads or led.
 fn is_in_group(entry: &Entry, leader: Pid) -> bool {
     entry.group == leader.get() && entry.pid != leader
 }
@@ -314,7 +315,7 @@ mod tests {
         OwnTree::new(service, &me, MainProcess::None, Stop::default(), is_orphaned)
     }
 
-    /// How many empty looks in a row are needed.
+    /// Returns how many successive empty scans are needed.
     fn looks(tree: &mut OwnTree, has_children: bool, has_writers: bool) -> u32 {
         1 + (0..1000).take_while(|_| !tree.is_proved_empty(has_children, has_writers)).count() as u32
     }

@@ -1,10 +1,10 @@
-//! Peer watch: the supervisors of a project watch each other, each the next one in a ring of names.
+//! Peer watch: the supervisors of a project watch each other in a ring ordered by name.
 //!
-//! It costs one descriptor and no wake-up. When the watched one is killed, its service gets a new supervisor
-//! at once, which adopts it; one that ends in order leaves a record that says so. A new supervisor tells the
-//! one before it by SIGURG, which does nothing to a process that does not listen. It does so when its service's
-//! state lasts: until then the command that started it watches it. Without such a command, or when that ends
-//! early, it does so at once.
+//! It costs one descriptor and no wake-up. When the watched supervisor is killed, its service gets a new one
+//! at once, which adopts it; one that ends in order leaves a record that says so. A new supervisor announces
+//! itself to its predecessor by SIGURG, which a process without a handler ignores. It does so when its
+//! service's state is final: until then the command that started it watches it. Without such a command, or
+//! when that ends early, it does so at once.
 
 mod neighborhood;
 
@@ -16,35 +16,35 @@ use pipulate_process::identity::{SignalError, Verified};
 
 pub(crate) use neighborhood::Neighborhood;
 
-/// This many rescues within [`RESCUE_WINDOW`] are the last: a new supervisor does not help.
+/// After this many rescues within [`RESCUE_WINDOW`], a peer is given up: a new supervisor does not help.
 const RESCUE_LIMIT: usize = 5;
 const RESCUE_WINDOW: Duration = Duration::from_secs(60);
-/// First pause before a failed rescue (EAGAIN at fork) is tried again; it doubles each time.
+/// First pause before a failed rescue (EAGAIN at fork) is retried; it doubles each time.
 const RESCUE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Pause after the next one has ended in order. Where many are stopped, this one is asked by then, and looks for
-/// no other past all that have ended.
+/// Pause after the next one has ended in order. If many are being stopped, this one gets its own request by
+/// then, and does not scan past all that have ended.
 const CALM: Duration = Duration::from_millis(50);
 
 /// A supervisor's place in the ring.
 pub(crate) struct PeerWatch<S = Verified> {
-    /// It has looked for the next one.
+    /// The next one was searched for.
     has_looked: bool,
-    /// The one before was told of this one.
+    /// The predecessor was notified.
     is_known: bool,
-    /// It only ends a service, and takes no part.
+    /// It only ends a service, and does not watch.
     is_aloof: bool,
     next: Option<Watched<S>>,
-    /// The ring when the one before was told. Later newcomers tell of themselves.
+    /// The ring when the predecessor was notified. Later members announce themselves.
     ring: Option<Vec<ServiceName>>,
     rescues: Vec<Instant>,
-    /// When to look around again: a rescue failed, or the next one ended in order.
+    /// When to search again: a rescue failed, or the next one ended in order.
     retry_at: Option<Instant>,
     /// A new supervisor may have come between this one and the next.
     is_asked: bool,
 }
 
-/// A supervisor whose death is noticed.
+/// A supervisor whose death is detected.
 struct Watched<S> {
     service: ServiceName,
     supervisor: S,
@@ -54,13 +54,13 @@ struct Watched<S> {
 pub(crate) trait Peers {
     type Supervisor: Supervisor;
 
-    /// The names of the services that have a record, without this one's.
+    /// Returns the names of the services that have a record, without this one's.
     fn names(&self) -> Vec<ServiceName>;
 
-    /// The living supervisor of a service.
+    /// Returns the living supervisor of a service.
     fn supervisor(&self, peer: &ServiceName) -> Option<Self::Supervisor>;
 
-    /// Whether a service lost its supervisor and should have another one.
+    /// Returns true if a service lost its supervisor and should have a new one.
     fn was_lost(&self, peer: &ServiceName) -> bool;
 
     /// Starts a supervisor for a service that lost its own.
@@ -70,11 +70,11 @@ pub(crate) trait Peers {
     fn rescue(&self, peer: &ServiceName) -> Result<Self::Supervisor, String>;
 }
 
-/// A handle of a living or ended supervisor.
+/// A handle of a supervisor, living or ended.
 pub(crate) trait Supervisor {
-    /// Whether it still lives.
+    /// True if it is still alive.
     fn lives(&self) -> bool;
-    /// Tells it that there is a new supervisor beside it.
+    /// Notifies it of a new supervisor next to it.
     ///
     /// # Errors
     /// It can't be signaled.
@@ -82,7 +82,7 @@ pub(crate) trait Supervisor {
 }
 
 impl<S: Supervisor> PeerWatch<S> {
-    /// `is_aloof`: this supervisor only ends its service, and takes no part.
+    /// `is_aloof`: this supervisor only ends its service, and does not watch.
     pub(crate) fn new(is_aloof: bool) -> Self {
         Self {
             has_looked: false,
@@ -96,23 +96,23 @@ impl<S: Supervisor> PeerWatch<S> {
         }
     }
 
-    /// Looks for the next supervisor again: during a restart of the service nothing was watched.
+    /// Searches for the next supervisor again: during a restart of the service nothing was watched.
     pub(crate) fn look_again(&mut self) {
         (self.has_looked, self.is_known) = (false, false);
     }
 
-    /// Notes that a new supervisor told of itself.
+    /// Notes that a new supervisor announced itself.
     pub(crate) fn ask_to_look_around(&mut self) {
         self.is_asked = true;
     }
 
-    /// Returns when to look around again.
+    /// Returns when to search again.
     pub(crate) fn next_look(&self) -> Option<Instant> {
         self.retry_at
     }
 
-    /// Takes a place in the ring as soon as `has_time`, and notices the death of the next one. `is_stopping`: this
-    /// supervisor may be about to end.
+    /// Joins the ring as soon as `has_time`, and detects the death of the next supervisor. `is_stopping`:
+    /// this supervisor may be about to end.
     pub(crate) fn look(
         &mut self,
         peers: &impl Peers<Supervisor = S>,
@@ -138,8 +138,8 @@ impl<S: Supervisor> PeerWatch<S> {
         }
     }
 
-    /// Tells the one before of this one, once. `is_time`: the service's state will last, or no command
-    /// waits for it any more.
+    /// Announces this supervisor to its predecessor, once. `is_time`: the service's state is final, or no
+    /// command waits for it any more.
     pub(crate) fn introduce(
         &mut self,
         peers: &impl Peers<Supervisor = S>,
@@ -168,14 +168,15 @@ impl<S: Supervisor> PeerWatch<S> {
         now: Instant,
     ) {
         self.ring = None;
-        // One that takes no part lists no folder: of many that stop at once, each would list all others.
+        // A supervisor that does not watch lists no folder: of many that stop at once, each would list all
+        // others.
         let takes_part = !self.is_aloof && !is_stopping;
         let ring = if takes_part { in_ring_order(peers.names(), service) } else { Vec::new() };
         self.look_around_in(ring, peers, service, is_stopping, now);
     }
 
-    /// Those in between that were killed are given new ones, the first of which is watched until it has
-    /// found its place.
+    /// Supervisors in between that were killed are replaced; the first new one is watched until it has joined
+    /// the ring.
     fn look_around_in(
         &mut self,
         ring: Vec<ServiceName>,
@@ -235,13 +236,13 @@ impl<S: Supervisor> PeerWatch<S> {
 }
 
 impl PeerWatch {
-    /// Readable once the watched supervisor has ended.
+    /// A descriptor that is readable once the watched supervisor has ended.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.next.as_ref().and_then(|next| next.supervisor.descriptor())
     }
 }
 
-/// Returns the other names in the order of the ring, beginning after `own`.
+/// Returns the other names in ring order, beginning after `own`.
 fn in_ring_order(names: Vec<ServiceName>, own: &ServiceName) -> Vec<ServiceName> {
     let (mut before, mut after): (Vec<_>, Vec<_>) =
         names.into_iter().filter(|name| name != own).partition(|name| name < own);

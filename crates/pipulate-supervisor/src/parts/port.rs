@@ -1,4 +1,4 @@
-//! The port of a service: which one it gets, and whether another process took it.
+//! The port of a service: choosing it, and detecting that another process took it.
 
 use std::time::{Duration, Instant};
 
@@ -13,24 +13,25 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Poll interval during back-off, which may take minutes.
 const LONG_PAUSE: Duration = Duration::from_secs(1);
 
-/// The port that a service has, had, or would like to have again.
+/// The service's current, last, or preferred port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Port {
     pub(crate) number: Option<u16>,
     /// The last instance ended because another process took its port.
     was_lost: bool,
-    /// Another user's process had the port: a page that stays open sends keys to whatever answers there.
+    /// Another user's process had the port: a page that is still open sends keys to any process that answers
+    /// there.
     is_exposed: bool,
 }
 
-/// A port for the next instance.
+/// The port of the next instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Choice {
     /// The service has none.
     None,
     Port {
         number: u16,
-        /// The one that it would have if that were free.
+        /// The preferred port, which is not free.
         instead_of: Option<u16>,
     },
     /// The user's port is in use.
@@ -40,12 +41,12 @@ pub(crate) enum Choice {
 }
 
 impl Port {
-    /// `number` and `is_exposed`: what the record says.
+    /// `number` and `is_exposed` come from the record.
     pub(crate) fn new(number: Option<u16>, is_exposed: bool) -> Self {
         Self { number, was_lost: false, is_exposed }
     }
 
-    /// Returns the pinned port, or the one that it had before, or the next free one above the usual.
+    /// Returns the pinned port, or the service's last one, or the next free one above the default.
     pub(crate) fn choose(&self, wish: Option<PortWish>, mut is_free: impl FnMut(u16) -> bool) -> Choice {
         let Some(PortWish { port: wish, pinned }) = wish else { return Choice::None };
         if pinned {
@@ -65,7 +66,7 @@ impl Port {
         }
     }
 
-    /// Returns when to look next whether another user's process has the port.
+    /// Returns when to check next whether another user's process has the port.
     pub(crate) fn next_look(&self, phase: &Phase, now: Instant) -> Option<Instant> {
         let pause = match phase {
             Phase::Starting { late: false, .. }
@@ -81,12 +82,12 @@ impl Port {
         (self.number.is_some() && !self.is_exposed).then(|| now + pause)
     }
 
-    /// Looks whether another user's process has the port.
+    /// Checks whether another user's process has the port.
     pub(crate) fn look(&mut self, is_another_users: impl FnOnce(u16) -> bool) {
         self.is_exposed = self.is_exposed || self.number.is_some_and(is_another_users);
     }
 
-    /// Returns whether another user may know keys of this home.
+    /// Returns true if another user may have seen keys of this home.
     pub(crate) fn is_exposed(&self) -> bool {
         self.is_exposed
     }
@@ -96,8 +97,8 @@ impl Port {
         self.is_exposed = false;
     }
 
-    /// Notes how the instance ended: `is_taken`, another process has its port now. Returns the port if that
-    /// was the user's and no other may take its place.
+    /// Notes the end of the instance; `is_taken`: another process has its port now. Returns the port if it
+    /// was pinned by the user and can't be replaced.
     pub(crate) fn main_ended(
         &mut self,
         phase: &Phase,
@@ -114,7 +115,7 @@ impl Port {
         wish.pinned.then_some(port)
     }
 
-    /// Returns whether the last instance lost its port while it was starting; asked once.
+    /// Returns true if the last instance lost its port during its start; resets that.
     pub(crate) fn take_loss(&mut self) -> bool {
         std::mem::take(&mut self.was_lost)
     }

@@ -1,7 +1,7 @@
 //! Re-exec: another program, or a new configuration, takes over in the same process.
 //!
-//! The pid, the children, the lock and the subreaper's duties stay. Signals are held back from before the
-//! exec until the new program listens. A newer program has to say its version before it is executed.
+//! The pid, the children, the lock and the subreaper status stay. Signals are blocked from before the exec
+//! until the new program receives them. A newer program must print its version before it is executed.
 
 use std::mem;
 use std::os::fd::BorrowedFd;
@@ -21,12 +21,12 @@ use crate::machine::Phase;
 use crate::notice::{self, Inbox, Notice};
 use crate::program::{Beginning, Inherited, Program};
 
-/// How long a restart waits for a newer program to say its version: nothing of the service runs then.
+/// How long a restart waits for a newer program's version, while the service does not run.
 const RENEWAL_PATIENCE: Duration = Duration::from_secs(10);
 /// Poll interval for that.
 const PACE: Duration = Duration::from_millis(10);
 
-/// A newer program that is to take over while the service runs.
+/// The state of an upgrade to a newer program while the service runs.
 pub(crate) enum Upgrade<T = Trial> {
     None,
     Asked,
@@ -43,10 +43,10 @@ impl<T: Tried> Upgrade<T> {
         }
     }
 
-    /// Returns whether the newer program takes over now. If it can't be run, the present one goes on.
+    /// Returns true if the newer program takes over now. If it can't be run, the present one continues.
     /// Back-off and a restart for a save are finished first: the newer program would not know of them.
     ///
-    /// `begin` has the newer program say its version; it answers `None` where no other program is installed.
+    /// `begin` has the newer program print its version; it returns `None` if no other program is installed.
     pub(crate) fn look(
         &mut self,
         service: &ServiceName,
@@ -58,7 +58,7 @@ impl<T: Tried> Upgrade<T> {
         if matches!(self, Self::None) {
             return false;
         }
-        // A newer program begins by starting what does not run, and nobody asked for that.
+        // A newer program would start services that don't run, without a request.
         if matches!(phase, Phase::Ended(_)) || phase.wanted() == Wanted::Stopped {
             *self = Self::None;
             tracing::info!(%service, "asked to upgrade while its service ends or has ended; ignored");
@@ -105,23 +105,23 @@ impl Upgrade {
         }
     }
 
-    /// Returns our child that says its version, which nothing else may reap.
+    /// Returns the child that prints its version, which nothing else may reap.
     pub(crate) fn child(&self) -> Option<Pid> {
         self.trial().map(Trial::child)
     }
 
-    /// Readable once the trial has ended.
+    /// A descriptor that is readable once the trial has ended.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.trial().and_then(Trial::descriptor)
     }
 
-    /// Returns when the trial has taken too long.
+    /// Returns the timeout of the trial.
     pub(crate) fn next_look(&self) -> Option<Instant> {
         self.trial().map(Trial::deadline)
     }
 }
 
-/// Waits for a program to say its version; `drain` moves output meanwhile.
+/// Waits for a program to print its version; `drain` moves output meanwhile.
 ///
 /// # Errors
 /// It can't be run; the sentence says why.
@@ -147,7 +147,7 @@ pub(crate) fn try_out(
     }
 }
 
-/// What is executed, and for which service.
+/// The program to execute, and its service.
 pub(crate) struct Successor<'a> {
     pub(crate) image: &'a Path,
     pub(crate) layout: &'a Layout,
@@ -159,7 +159,7 @@ pub(crate) struct Successor<'a> {
 #[derive(Debug)]
 pub(crate) struct Stayed {
     pub(crate) why: String,
-    /// The urgent ones, still to be heard.
+    /// The urgent ones, not yet handled.
     pub(crate) notices: Vec<Notice>,
 }
 
@@ -177,7 +177,7 @@ pub(crate) fn exec(
         notice::hold_back().map_err(|error| error.to_string())?;
         Ok(Inherited { lock, fifo })
     });
-    // An exec closes the inbox with what came before it; what comes after this waits for the next program.
+    // An exec closes the inbox with its earlier notices; later signals wait for the next program.
     let mut notices = inbox.take();
     notices.retain(|notice| urgent.contains(notice));
     let Successor { image, layout, service, beginning } = *successor;

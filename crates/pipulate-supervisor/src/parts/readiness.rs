@@ -1,4 +1,4 @@
-//! Readiness: waiting for a starting service's first answer, from a listener of its own, or for its line.
+//! Readiness: waiting for a starting service's first answer, on its own listener, or for its line.
 
 mod line;
 
@@ -20,17 +20,17 @@ use line::LineWatch;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
-/// A late service is looked at this often.
+/// Poll interval for a late service.
 const LATE_PAUSE: Duration = Duration::from_secs(1);
-/// A listener that stays silent for so long is asked anew.
+/// A listener that stays silent for this long is asked again.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is asked about sockets while a service starts.
+/// Queries about sockets while a service starts.
 pub(crate) trait Listening {
-    /// Returns the listeners of this machine; the service's own are known.
+    /// Returns the listeners of this machine, with the service's own marked.
     fn listeners(&self) -> Listeners;
 
-    /// Returns who holds a port: another process, unless it is only the service itself.
+    /// Returns who holds a port: another process, or else the service itself.
     fn holder(&self, port: u16) -> PortHolder;
 }
 
@@ -42,33 +42,33 @@ pub(crate) struct Target {
     pub(crate) is_pinned: bool,
 }
 
-/// What is known about the service's answer.
+/// The progress of waiting for the service's answer.
 pub(crate) struct ReadinessCheck {
     sign: Sign,
     probe: Option<(Probe, Instant)>,
     next: Instant,
     pause: Duration,
-    /// Which of several listeners is asked next.
+    /// The index of the listener to ask next.
     turn: usize,
-    /// How it is asked next, and how it answered.
+    /// The scheme of the next probe, or of the answer.
     pub(crate) scheme: Scheme,
-    /// It says "bad request" to everybody, and does not speak TLS.
+    /// It answers "bad request" to every request, and does not speak TLS.
     is_plain: bool,
     pub(crate) address: Option<SocketAddr>,
     diagnosis: Option<Diagnosis>,
 }
 
-/// What keeps a service from being ready.
+/// Why a service is not ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Diagnosis {
-    /// Nothing of it listens anywhere.
+    /// It listens nowhere.
     Absent,
     /// Another process listens on its port.
     Rival {
         port: u16,
         holder: PortHolder,
     },
-    /// It listens, but not where it was told to.
+    /// It listens, but not on its port.
     Elsewhere {
         port: u16,
         wanted: u16,
@@ -90,7 +90,7 @@ enum Sign {
 }
 
 impl ReadinessCheck {
-    /// `earlier` knows what the supervisor before this one had found out.
+    /// `earlier` has the findings of the previous supervisor.
     pub(crate) fn new(readiness: &Readiness, earlier: Option<&Record>) -> Self {
         let log_start = earlier.map_or(0, |record| record.log_start);
         let sign = match (readiness, Question::of(readiness)) {
@@ -113,7 +113,7 @@ impl ReadinessCheck {
         }
     }
 
-    /// A new instance was started.
+    /// Starts over for a new instance.
     pub(crate) fn begin(&mut self, capture: &Capture, now: Instant) {
         self.forget();
         self.next = now + FIRST_PAUSE;
@@ -124,7 +124,7 @@ impl ReadinessCheck {
         }
     }
 
-    /// Returns why it is not ready although its time is over.
+    /// Returns why it is not ready within its time.
     pub(crate) fn why_late(&self, within: Duration) -> Reason {
         let question = match &self.sign {
             Sign::Line(line) => {
@@ -145,17 +145,17 @@ impl ReadinessCheck {
         Reason::NotReadyInTime { within, obstacle }
     }
 
-    /// The instance ended.
+    /// Stops waiting: the instance ended.
     pub(crate) fn forget(&mut self) {
         (self.probe, self.address) = (None, None);
     }
 
-    /// What the probe under way waits for.
+    /// Returns the descriptor of the running probe, if any.
     pub(crate) fn descriptor(&self) -> Option<(BorrowedFd<'_>, Interest)> {
         self.probe.as_ref().map(|(probe, _)| probe.descriptor())
     }
 
-    /// When to look again; `None` while there is nothing to look for.
+    /// Returns when to look again; `None` while there is nothing to look for.
     pub(crate) fn next_look(&self, phase: &Phase, now: Instant) -> Option<Instant> {
         let Phase::Starting { late, .. } = phase else { return None };
         match &self.sign {
@@ -174,7 +174,7 @@ impl ReadinessCheck {
         self.pause = (self.pause * 3 / 2).min(LONGEST_PAUSE);
     }
 
-    /// Begins to ask the listener whose turn it is.
+    /// Begins to ask the next listener.
     fn ask(&mut self, question: &Question, address: SocketAddr, now: Instant) {
         let probe = Probe::begin(address, question.clone(), self.scheme);
         self.probe = probe.map(|probe| (probe.wary(!self.is_plain), now + PATIENCE));
@@ -183,22 +183,22 @@ impl ReadinessCheck {
         }
     }
 
-    /// What follows from an answer that is none. A server that speaks TLS hangs up on whoever does not, or
-    /// says "bad request": it is asked again in TLS, by which alone it can be told from one that fails.
+    /// Handles an invalid answer. A TLS server hangs up on plain requests, or answers "bad request": it is
+    /// asked again in TLS, which alone distinguishes it from a failing server.
     fn failed(&mut self, seen: Seen, scheme: Scheme, address: SocketAddr) {
         self.turn = self.turn.wrapping_add(1);
         match scheme {
             Scheme::Http if seen.suggests_tls() && !self.is_plain => {
                 self.scheme = Scheme::Https;
-                // The same one.
+                // Ask this one again.
                 self.turn = self.turn.wrapping_sub(1);
             }
             Scheme::Https if matches!(seen, Seen::NotTls | Seen::Silent | Seen::Refused) => {
                 self.scheme = Scheme::Http;
-                // Whatever hung up may only be about to speak TLS.
+                // A listener that hung up may only be about to speak TLS.
                 let said_bad_request = Some(&Seen::Status(400)) == self.seen();
                 self.is_plain = said_bad_request && seen != Seen::Refused;
-                // How it answers in plain HTTP is known, and says more.
+                // Its answer in plain HTTP is known, and says more.
                 if self.diagnosis.is_some() {
                     return;
                 }
@@ -208,17 +208,18 @@ impl ReadinessCheck {
         self.diagnosis = Some(Diagnosis::Seen { seen, address });
     }
 
-    /// Returns whether the service is ready when it prints a certain line, and has not yet.
+    /// Returns true while a readiness line is still awaited.
     pub(crate) fn waits_for_a_line(&self, phase: &Phase) -> bool {
         matches!((phase, &self.sign), (Phase::Starting { .. }, Sign::Line(_)))
     }
 
-    /// Returns whether what was needed to find the answer can be given back: an expression, or encryption.
+    /// Returns true if memory that was needed for the answer can be given back: a regular expression, or
+    /// encryption.
     pub(crate) fn used_memory(&self) -> bool {
         self.scheme == Scheme::Https || matches!(self.sign, Sign::Line(_))
     }
 
-    /// Looks at what was just captured, before more is. `is_over`: nothing will be added to the last line.
+    /// Searches the output that was just captured. `is_over`: nothing will be added to the last line.
     pub(crate) fn look_for_a_line(&mut self, capture: &mut Capture, is_over: bool) -> bool {
         match &mut self.sign {
             Sign::Line(line) => line.has_come(capture, is_over),
@@ -226,8 +227,8 @@ impl ReadinessCheck {
         }
     }
 
-    /// Returns whether the service has answered, or printed its line, by now. Only its own listeners are asked.
-    /// `has_ended`: nothing will be printed any more.
+    /// Returns true if the service has answered, or printed its line, by now. Only its own listeners are
+    /// asked. `has_ended`: nothing will be printed any more.
     pub(crate) fn look(
         &mut self,
         phase: &Phase,
@@ -248,7 +249,7 @@ impl ReadinessCheck {
         }
     }
 
-    /// Looks why a service is late of which nothing was seen yet.
+    /// Determines why a late service has not answered at all.
     pub(crate) fn diagnose(&mut self, phase: &Phase, target: Target, sockets: &impl Listening) {
         let (Phase::Starting { late: true, .. }, None, Sign::Answer(_)) =
             (phase, &self.diagnosis, &self.sign)
@@ -261,7 +262,8 @@ impl ReadinessCheck {
         };
     }
 
-    /// Returns a listener of the service that other machines can reach. `file` is the Python file of its command.
+    /// Returns a listener of the service that other machines can reach. `file` is the Python file of its
+    /// command.
     pub(crate) fn public_listener(&self, file: Option<&Path>, sockets: &impl Listening) -> Option<Reason> {
         let port = self.address?.port();
         let listeners = sockets.listeners();
@@ -280,7 +282,7 @@ impl ReadinessCheck {
         if let Some((mut probe, deadline)) = self.probe.take() {
             let (address, scheme) = (probe.address(), probe.scheme());
             match probe.advance() {
-                // Another process may have come between the look and the answer.
+                // Another process may have replaced the listener before the answer.
                 Progress::Answered if sockets.listeners().receive(address) => {
                     (self.address, self.scheme) = (Some(address), scheme);
                     return true;
@@ -309,13 +311,13 @@ impl ReadinessCheck {
         false
     }
 
-    /// Returns why the service can be asked nowhere.
+    /// Returns why the service can't be asked anywhere.
     fn absence(&self, listeners: &Listeners, target: Target, sockets: &impl Listening) -> Option<Diagnosis> {
         let own = || listeners.own().map(|own| SocketAddr::new(own.address, own.port));
         let out_of_reach = own().find(|address| target.port.is_none_or(|port| address.port() == port));
         Some(match (target.port, own().next()) {
             (Some(port), _) if listeners.has_foreign(port) => match &self.diagnosis {
-                // Whose it is takes a look at every process.
+                // Finding the owner scans every process.
                 Some(known @ Diagnosis::Rival { port: of, .. }) if *of == port => known.clone(),
                 _ => Diagnosis::Rival { port, holder: sockets.holder(port) },
             },
@@ -339,11 +341,11 @@ impl ReadinessCheck {
     }
 }
 
-/// Returns where the service can be asked: on its port, else where it listens otherwise.
+/// Returns where to ask the service: on its port, or else on its other listeners.
 fn addresses(listeners: &Listeners, target: Target) -> Vec<SocketAddr> {
     let mut addresses = listeners.addresses();
     let is_wished = |address: &SocketAddr| Some(address.port()) == target.port;
-    // A pinned port is meant; a helper may listen elsewhere long before.
+    // Only a pinned port counts; a helper may listen elsewhere long before.
     if addresses.iter().any(is_wished) || target.is_pinned {
         addresses.retain(is_wished);
     }

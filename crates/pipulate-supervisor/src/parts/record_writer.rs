@@ -1,6 +1,6 @@
-//! Record writer: what the supervisor says about its service on disk and to the command that waits for it.
+//! Record writer: reports the state of the service on disk and to the waiting command.
 //!
-//! The record is the truth; the notify pipe only says that there is a new one.
+//! The record is authoritative; the notify pipe only says that there is a new one.
 
 use std::fs::File;
 use std::io::Write;
@@ -30,24 +30,24 @@ use super::disk_reserve::Loss;
 use crate::particulars::{Description, Finding, Words};
 pub(crate) use snapshot::Snapshot;
 
-/// A service that ends so fast is not first said to be stopping: most do, and a record costs as much as all else
+/// A service that ends this fast is not recorded as stopping: most do, and a record costs as much as the rest
 /// of a stop.
 const SHORTLY: Duration = Duration::from_millis(50);
 
-/// The record as it is to be, and as it was last written.
+/// The current record, and the last written one.
 pub(crate) struct RecordWriter {
     me: ProcessIdentity,
     record: Record,
     written: Option<Record>,
     /// The pipe to the command that waits for the service.
     notify: Option<File>,
-    /// Why the record could not be written the last time.
+    /// The error of the last write.
     unwritten: Option<StoreError>,
     /// When to write that the service is stopping.
     postponed: Option<Instant>,
     /// The run of the next start.
     next_run: RunId,
-    /// A first record was written, or the service ran already: it goes on without one.
+    /// A first record was written, or the service ran already: it goes on without a record.
     has_begun: bool,
     words: Words,
 }
@@ -70,7 +70,7 @@ impl WrittenAhead {
 }
 
 impl RecordWriter {
-    /// Continues the `earlier` record of the service, of which `main` runs. Requests to restart go by
+    /// Continues the `earlier` record of the service, of which `main` runs. Requests to restart refer to
     /// `generation`: see [`Record::generation`].
     pub(crate) fn new(
         layout: &Layout,
@@ -81,7 +81,7 @@ impl RecordWriter {
         (notify, words): (Option<OwnedFd>, Words),
         (next_run, generation): (RunId, RunId),
     ) -> Self {
-        // What was found out about a start holds for as long as its main process lives.
+        // Findings about a start hold as long as its main process runs.
         let same = earlier.filter(|_| main.is_some());
         let record = Record {
             supervisor: Some(me.clone()),
@@ -106,7 +106,7 @@ impl RecordWriter {
         Self { me, record, written, notify, unwritten, postponed, next_run, has_begun, words }
     }
 
-    /// Answers all requests that go by the present run and generation: they name other ones from now on.
+    /// Completes all requests for the present run and generation by replacing both.
     pub(crate) fn plan_anew(&mut self, next_run: RunId, generation: RunId) {
         self.record.generation = Some(generation);
         self.record.next_run = Some(next_run.clone());
@@ -126,7 +126,7 @@ impl RecordWriter {
     }
 
     /// Writes the first record. `is_new`: nothing of the service runs yet, and it is not started without a
-    /// record; what is set aside for a full disk is not for this one.
+    /// record; the disk-full reserve is not used for this one.
     ///
     /// # Errors
     /// The record of a new service can't be written.
@@ -143,7 +143,7 @@ impl RecordWriter {
         }
     }
 
-    /// Makes sure that the record names the next run, and permits to start it; `next` is the run after it.
+    /// Makes sure that the record names the next run, and permits its start; `next` is the run after it.
     ///
     /// # Errors
     /// There is no record, and the service has not run before.
@@ -160,14 +160,14 @@ impl RecordWriter {
         match self.unwritten.take_if(|_| !self.has_begun) {
             Some(error) => Err(error),
             None => {
-                // On disk with the process, once that is known.
+                // Written to disk together with the new process.
                 self.record.next_run = Some(next.clone());
                 Ok(WrittenAhead { run: std::mem::replace(&mut self.next_run, next) })
             }
         }
     }
 
-    /// Takes over what is known at the end of a round.
+    /// Updates the record at the end of a round.
     pub(crate) fn update(&mut self, snapshot: Snapshot<'_>) {
         let record = &mut self.record;
         (record.state, record.reasons) = (snapshot.state, snapshot.reasons);
@@ -189,7 +189,7 @@ impl RecordWriter {
         }
     }
 
-    /// Writes the record if it has changed, and notifies the command that waits. That a stop has begun is
+    /// Writes the record if it has changed, and notifies the waiting command. The beginning of a stop is
     /// written a little later.
     pub(crate) fn write(&mut self, layout: &Layout, now: Instant) {
         let is_stop =
@@ -213,7 +213,7 @@ impl RecordWriter {
         self.write_pid_file(layout);
         match write(layout, &self.record) {
             Ok(()) => self.unwritten = None,
-            // It is tried again whenever there is something to do; that much is said once.
+            // Retried in every round; reported once.
             Err(error) => {
                 if self.unwritten.is_none() {
                     self.complain(&error.to_string());
@@ -248,12 +248,12 @@ impl RecordWriter {
         self.record.last_exit = Some(LastExit { code, signal, at: Timestamp::now() });
     }
 
-    /// Returns how the main process ended the last time.
+    /// Returns how the main process ended last.
     pub(crate) fn last_exit(&self) -> Option<LastExit> {
         self.record.last_exit
     }
 
-    /// Notes what the service says about itself.
+    /// Notes the service's description of itself.
     pub(crate) fn describe(&mut self, description: Description) {
         self.record.page = Some(description.page);
         if let Readiness::Http { path, any_status: true, .. } = &mut self.record.readiness {
@@ -264,7 +264,7 @@ impl RecordWriter {
         }
     }
 
-    /// Notes what a person should know about this start, or takes it back.
+    /// Adds or removes a note about this start.
     pub(crate) fn find(&mut self, finding: Finding) {
         match finding {
             Finding::IsSo(reason) => self.note(reason),
@@ -272,17 +272,17 @@ impl RecordWriter {
         }
     }
 
-    /// Notes that no instance was started: what the log holds is of earlier ones.
+    /// Notes that no instance was started: the log has only output of earlier ones.
     pub(crate) fn nothing_printed(&mut self, log_end: u64) {
         self.record.log_start = log_end;
     }
 
-    /// Notes that the start is in an older file: all of the current one is later.
+    /// Notes that the start is in an older file: the whole current log is later.
     pub(crate) fn log_was_rotated(&mut self) {
         self.record.log_start = 0;
     }
 
-    /// Notes what a person should know about this start.
+    /// Adds a note about this start for the user.
     pub(crate) fn note(&mut self, note: Reason) {
         if !self.record.notes.contains(&note) {
             let said = self.said(std::slice::from_ref(&note)).unwrap_or_default();
@@ -305,12 +305,12 @@ impl RecordWriter {
         tracing::warn!(service = %self.record.service, "{what}");
     }
 
-    /// Hangs up when the command that waits for the service has ended.
+    /// A descriptor that hangs up when the waiting command has ended.
     pub(crate) fn waiter(&self) -> Option<BorrowedFd<'_>> {
         self.notify.as_ref().map(|notify| notify.as_fd())
     }
 
-    /// Returns whether a command waits for the service, and meanwhile watches this supervisor.
+    /// Returns true if a command waits for the service, and so watches this supervisor.
     pub(crate) fn has_waiter(&mut self) -> bool {
         let ready = self.waiter().map(|end| poll::wait(&[(end, Interest::Read)], Some(Duration::ZERO)));
         if let Some(Ok(ready)) = ready
@@ -326,22 +326,22 @@ impl RecordWriter {
         self.unwritten.take()
     }
 
-    /// Returns whether the record is on disk.
+    /// Returns true if the record is on disk.
     pub(crate) fn is_written(&self) -> bool {
         self.unwritten.is_none()
     }
 
-    /// Returns when to write what was postponed; what is late already is written with what happens next.
+    /// Returns when to write postponed changes; an overdue write happens with the next event.
     pub(crate) fn next_write(&self, now: Instant) -> Option<Instant> {
         self.postponed.filter(|at| now < *at)
     }
 
-    /// Returns whether the service is on its way to another state, so that a command may be waiting for it.
+    /// Returns true if the service is changing its state, so that a command may be waiting for it.
     pub(crate) fn is_transient(&self) -> bool {
         self.record.state.is_transient()
     }
 
-    /// Notes what the log lacks.
+    /// Notes the log's losses.
     pub(crate) fn lost(&mut self, loss: Loss) {
         (self.record.log_dropped, self.record.log_trouble) = (loss.dropped, loss.trouble);
     }
@@ -355,16 +355,16 @@ impl RecordWriter {
                 self.complain_of(files::write_private(&path, format!("{pid}\n").as_bytes()));
             }
             Some(_) => {}
-            // Otherwise only looked for: what removes from a folder waits for all who make something in it.
+            // Checked before removing, which waits for all processes that create files in the folder.
             None if before.is_some() || path.exists() => self.complain_of(files::remove(&path)),
             None => {}
         }
     }
 
-    /// Tells the command that waits to read the record, until the state won't change soon.
+    /// Notifies the waiting command of a new record, until the state is final.
     fn notify(&mut self) {
         if let Some(notify) = &mut self.notify {
-            // One write of a short line is never mixed with another one's.
+            // One write of a short line is never mixed with another one's (PIPE_BUF).
             let heard = notify.write_all(format!("!{}\n", self.record.service).as_bytes()).is_ok();
             if !heard || !self.record.state.is_transient() {
                 self.notify = None;

@@ -1,7 +1,7 @@
-//! Detects a service whose own reloader restarts it again and again, because it takes the service's output, or a
-//! file that the service writes, for a save.
+//! Detects a service whose own reloader restarts it again and again, because it mistakes the service's
+//! output, or a file that the service writes, for a save.
 //!
-//! Only services that run a reloader are looked at, only while they print, and at most once a second.
+//! Only services with a reloader are checked, only while they print, and at most once a second.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use pipulate_core::identity::Pid;
 use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceSpec;
 
-/// Pause between two looks.
+/// Pause between two checks.
 const PAUSE: Duration = Duration::from_secs(1);
-/// This many restarts within [`WITHIN`] are a loop: nobody saves so often and looks at the result.
+/// This many restarts within [`WITHIN`] are a loop: no person saves this often and looks at the result.
 const LIMIT: usize = 10;
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// The restarts that were seen.
+/// The observed restarts.
 #[derive(Debug)]
 pub(crate) struct ReloadLoop {
     /// `None` for a service without a reloader, or once a loop was reported.
@@ -28,21 +28,21 @@ pub(crate) struct ReloadLoop {
 }
 
 impl ReloadLoop {
-    /// Nothing was seen yet.
+    /// Begins without observations.
     pub(crate) fn new(spec: &ServiceSpec) -> Self {
         let reloader = spec.reloader().map(str::to_owned);
         Self { reloader, next: None, child: None, restarts: VecDeque::new() }
     }
 
-    /// Returns whether to look, now that the service has printed something.
+    /// Returns true if a check is due, now that the service has printed something.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         self.reloader.is_some() && self.next.is_none_or(|next| next <= now)
     }
 
-    /// Takes the youngest child of the main process, by pid and start. Returns the loop, once.
+    /// Takes the youngest child of the main process, by pid and start token. Returns the loop, once.
     pub(crate) fn look(&mut self, youngest: Option<(Pid, u64)>, now: Instant) -> Option<Reason> {
         self.next = Some(now + PAUSE);
-        // Between two instances there is none.
+        // There is none between two instances.
         let youngest = youngest?;
         if self.child.replace(youngest).is_some_and(|before| before != youngest) {
             self.restarts.push_back(now);
@@ -76,7 +76,7 @@ mod tests {
         Some((Pid::new(number).unwrap(), 7))
     }
 
-    /// The second at which a loop is reported, where the instance is another one every `seconds`.
+    /// Returns the second at which a loop is reported if a new instance comes every `seconds`.
     fn reported(seconds: u64) -> Option<u64> {
         let (mut detector, begun) = (reloading(), Instant::now());
         (0..1000).find(|second| {

@@ -1,18 +1,18 @@
-//! Gives back memory: what a supervisor needed to get where it is, once its service is quiet.
+//! Gives back a supervisor's memory from startup, once its service is quiet.
 
 use std::time::{Duration, Instant};
 
-/// Until then the supervisors beside this one have begun, too, and want the processor no more.
+/// By then the supervisors started together with this one have begun, and the CPU is free.
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// When there is memory to give back.
+/// When to give back memory.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rest {
     at: Option<Instant>,
 }
 
 impl Rest {
-    /// Notes that memory was used that is not needed for long.
+    /// Notes that memory was used temporarily.
     pub(crate) fn schedule(&mut self, now: Instant) {
         self.at = Some(now + PAUSE);
     }
@@ -22,7 +22,7 @@ impl Rest {
         self.at.filter(|_| !is_awaited)
     }
 
-    /// Returns, once, that it is time.
+    /// Returns true, once, when it is time.
     pub(crate) fn is_due(&mut self, is_awaited: bool, now: Instant) -> bool {
         let is_due = self.next(is_awaited).is_some_and(|at| at <= now);
         if is_due {

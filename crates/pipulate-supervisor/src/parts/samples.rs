@@ -1,4 +1,4 @@
-//! A home and a service to test parts with.
+//! A home and a service for tests of parts.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +17,7 @@ use pipulate_store::record::{MainProcess, Record};
 
 use super::record_writer::RecordWriter;
 
-/// The program that supervises.
+/// The supervising program.
 pub(crate) const PROGRAM: &str = "/bin/pipulate";
 
 /// Returns the layout of an empty home in a folder of its own.

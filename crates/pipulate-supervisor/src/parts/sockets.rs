@@ -20,16 +20,16 @@ pub(crate) struct Sockets<'a> {
 }
 
 impl Sockets<'_> {
-    /// Returns whether a process of the service's own listens on a port: one that it left behind when it ended.
+    /// Returns true if one of the service's own processes listens on a port: one that outlived its instance.
     pub(crate) fn hold(&self, port: u16) -> bool {
         self.listeners().own().any(|own| own.port == port)
     }
 
-    /// Chooses the port of the next instance and claims it, and returns it with what a person should know about the
-    /// choice.
+    /// Chooses the port of the next instance and claims it; returns it with a note about the choice for the
+    /// user.
     ///
     /// # Errors
-    /// No port that it may have is free.
+    /// None of its possible ports is free.
     pub(crate) fn choose(
         &self,
         port: &Port,
@@ -53,8 +53,8 @@ impl Sockets<'_> {
         }
     }
 
-    /// Returns who holds a port; the service's own processes before others, and whoever listens before the supervisor
-    /// of a service that is about to.
+    /// Returns who holds a port: preferably one of the service's own processes, then any listener, then the
+    /// supervisor of a service that has claimed it.
     fn holder_to_name(&self, port: u16, claim: &PortClaim) -> PortHolder {
         let holds = |entry: &Entry| {
             Listeners::of([entry.pid]).is_ok_and(|listeners| listeners.own().any(|own| own.port == port))

@@ -26,7 +26,7 @@ use crate::startable::explain;
 #[derive(Debug)]
 pub(crate) struct SpawnFailure {
     pub(crate) why: Reason,
-    /// It may be over in a moment.
+    /// It may be temporary.
     pub(crate) passes: bool,
 }
 
@@ -55,7 +55,7 @@ impl From<Reason> for SpawnFailure {
     }
 }
 
-/// What an instance is started from.
+/// The inputs of a start.
 pub(crate) struct Spawner<'a> {
     pub(crate) spec: &'a ServiceSpec,
     pub(crate) service: &'a Service,
@@ -65,7 +65,7 @@ pub(crate) struct Spawner<'a> {
 }
 
 impl Spawner<'_> {
-    /// Starts an instance whose run is on disk; it reads `input`, else nothing, and prints to `output`.
+    /// Starts an instance whose run is on disk; it reads `input`, or else nothing, and prints to `output`.
     ///
     /// # Errors
     /// Nothing runs.
@@ -92,7 +92,7 @@ impl Spawner<'_> {
             passes: spawn::is_passing(&error),
         })?;
         let verified = Verified::pin_new_child(pid, self.host).map_err(|error| {
-            // Its end would not be noticed: it must not run.
+            // Without a handle its end would not be noticed: it must not run.
             reaper::signal_group_of_child(pid, Signal::KILL);
             SpawnFailure { passes: true, ..SpawnFailure::of(Attempt::WatchProcess, &error) }
         })?;

@@ -1,4 +1,4 @@
-//! A stop under way: what it has found, asked and forced, and the receipt at its end.
+//! A stop in progress: the processes found, signaled and killed, and the receipt at its end.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -11,17 +11,17 @@ use pipulate_process::table::{Entry, RunState};
 
 use crate::process_tree::{Attached, Tree};
 
-/// What stops have seen of the service's processes.
+/// The service's processes as stops have seen them.
 #[derive(Debug, Default)]
 pub(crate) struct Stop {
     stopwatch: Option<Stopwatch>,
     /// The terminal processes that were attached to their terminal when the stop began.
     attached: Attached,
-    /// What an earlier stop could not end.
+    /// Processes that an earlier stop could not end.
     earlier_survivors: Vec<Named>,
 }
 
-/// What one stop has seen so far.
+/// The observations of one stop so far.
 #[derive(Debug)]
 struct Stopwatch {
     begun: Instant,
@@ -32,12 +32,12 @@ struct Stopwatch {
 }
 
 impl Stop {
-    /// No stop. `earlier_survivors`: what an earlier one could not end.
+    /// No stop. `earlier_survivors`: processes that an earlier one could not end.
     pub(crate) fn new(earlier_survivors: Vec<Named>) -> Self {
         Self { earlier_survivors, ..Self::default() }
     }
 
-    /// Returns whether a stop, or a restart's stop, is under way.
+    /// Returns true during a stop, or a restart's stop.
     pub(crate) fn is_running(&self) -> bool {
         self.stopwatch.is_some()
     }
@@ -55,7 +55,7 @@ impl Stop {
         self.remember(ours);
     }
 
-    /// Ends the stop without a receipt, and returns whether there was one: a new instance comes.
+    /// Ends the stop without a receipt, and returns true if there was one: a new instance comes.
     pub(crate) fn forget(&mut self) -> bool {
         self.attached.clear();
         self.stopwatch.take().is_some()
@@ -73,7 +73,7 @@ impl Stop {
         self.stopwatch.iter().flat_map(|stopwatch| stopwatch.seen.keys())
     }
 
-    /// Returns the terminal processes that lost their terminal by this stop, if they lost it.
+    /// Returns the terminal processes that may have lost their terminal by this stop.
     pub(crate) fn attached(&self) -> &Attached {
         &self.attached
     }
@@ -89,7 +89,7 @@ impl Stop {
         stopwatch.forced.push(Named { pid: key.0, start: key.1, name, why });
     }
 
-    /// Returns the signals for `ours`: each process is asked once, or killed at every look.
+    /// Returns the signals for `ours`: each process gets TERM once, or KILL in every scan.
     pub(crate) fn signals(&mut self, ours: Vec<Entry>, force: bool) -> Vec<(Entry, Signal)> {
         let Some(stopwatch) = &mut self.stopwatch else { return Vec::new() };
         let mut signals = Vec::new();
@@ -116,8 +116,8 @@ impl Stop {
         }
     }
 
-    /// Ends the stop and returns what it did; `None` when none was under way. `tree` is what is left;
-    /// `is_still`: whether a survivor of an earlier stop is still there.
+    /// Ends the stop and returns its receipt; `None` if there was none. `tree` has the remaining processes;
+    /// `is_still`: whether a survivor of an earlier stop still runs.
     pub(crate) fn finish(
         &mut self,
         tree: Tree,
@@ -153,7 +153,7 @@ impl Stopwatch {
     }
 }
 
-/// Returns why a process that was killed is still there.
+/// Returns why a killed process still exists.
 pub(crate) fn why_it_survives(entry: &Entry, is_forbidden: bool) -> Fate {
     match entry.state {
         _ if is_forbidden => Fate::OfAnotherUser,

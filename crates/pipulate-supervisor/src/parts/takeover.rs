@@ -1,5 +1,5 @@
-//! Takeover: what a supervisor finds when it begins. Nothing, a service that another one left, or what the
-//! program before it in this very process had.
+//! Takeover: the initial situation of a supervisor. Nothing, a service that another supervisor left, or the
+//! state of the previous program in this very process.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -25,7 +25,7 @@ use crate::process_tree::Service;
 use crate::program::Beginning;
 use crate::random;
 
-/// What was found.
+/// The initial situation.
 #[derive(Debug)]
 pub(crate) struct Found {
     /// The record of the service.
@@ -38,11 +38,11 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Looks at the record of a service and at what it names. While we don't have the FIFO open ourselves, its
-    /// other holders say something.
+    /// Reads the record of a service and looks up its processes. While we don't have the FIFO open ourselves,
+    /// other holders prove that the service runs.
     ///
     /// # Errors
-    /// The service may run where it can't be seen, or what its record names can't be verified.
+    /// The service may run where it is not visible, or the processes in its record can't be verified.
     pub(crate) fn look(
         layout: &Layout,
         service: &Service,
@@ -55,7 +55,7 @@ impl Found {
         Ok(Self { earlier, main, is_orphaned, me: me.clone() })
     }
 
-    /// The record, if the instance that it tells of runs.
+    /// Returns the record, if its instance runs.
     fn same(&self) -> Option<&Record> {
         self.earlier.as_ref().filter(|_| self.main.is_some())
     }
@@ -65,25 +65,25 @@ impl Found {
         self.same().map_or(0, |record| record.log_dropped)
     }
 
-    /// Returns the saves that the running instance does not know of.
+    /// Returns the saves that the running instance has not loaded.
     pub(crate) fn unread_saves(&self) -> Vec<PathBuf> {
         self.same().map(|record| record.saved.clone()).unwrap_or_default()
     }
 
-    /// Returns what an earlier stop could not end.
+    /// Returns the processes that an earlier stop could not end.
     pub(crate) fn survivors(&self, service: &Service, layout: &Layout) -> Vec<Named> {
         let receipts = self.earlier.as_ref().and_then(|record| record.receipt.as_ref());
         let survivors = receipts.into_iter().flat_map(|receipt| receipt.survivors.clone());
         survivors.filter(|survivor| service.is_believed(survivor.pid, layout)).collect()
     }
 
-    /// Returns the generation that goes on, of what runs and of what a killed supervisor's successor brings
-    /// back; or another one. A main process that ended during the exec, a zombie, does not go on.
+    /// Returns the generation to continue, of a running service or of one that a rescue brings back; or a new
+    /// one. A main process that ended during the exec, a zombie, does not continue.
     pub(crate) fn generation(&self, beginning: Beginning) -> Result<RunId, SuperviseError> {
         let runs = self.main.as_ref().is_some_and(|main| main.process.verified().lives());
         let goes_on = |earlier: &&Record| match beginning {
             Beginning::Start => runs,
-            // A restart that another supervisor had begun is finished by this.
+            // This finishes a restart that another supervisor had begun.
             Beginning::Rescue => runs || earlier.state != ServiceState::Stopping,
             Beginning::Stop => true,
         };
@@ -93,7 +93,7 @@ impl Found {
         }
     }
 
-    /// Returns the machine that goes on with what was found.
+    /// Returns a machine that continues from this situation.
     pub(crate) fn machine(
         &self,
         spec: &ServiceSpec,
@@ -119,36 +119,36 @@ impl Found {
     }
 }
 
-/// Whether another supervisor ended without letting go: what it left may be anywhere.
+/// True if another supervisor crashed: its processes may be anywhere.
 fn was_abandoned(record: &Record, me: &ProcessIdentity) -> bool {
     let other = record.supervisor.as_ref().filter(|supervisor| *supervisor != me);
     other.is_some_and(|supervisor| supervisor.host == me.host)
 }
 
-/// Whether the tree was orphaned, by now or when we were the one to take over.
+/// True if the tree is orphaned now, or was when we took it over.
 fn is_orphaned(earlier: Option<&Record>, main: Option<&Main>, me: &ProcessIdentity) -> bool {
     let Some(record) = earlier else { return false };
     match main.map(|main| &main.process) {
         Some(Handle::Child(_)) => record.adopted,
-        // Another one's child, whichever of our programs adopted it.
+        // Another supervisor's child, whichever of our programs adopted it.
         Some(Handle::Adopted(_)) => true,
         None => was_abandoned(record, me) || (record.adopted && record.supervisor.as_ref() == Some(me)),
     }
 }
 
-/// Returns what a record says of earlier instances.
+/// Returns a record's facts about earlier instances.
 pub(crate) fn past_of(record: &Record) -> Past {
     let is_late = record.state == ServiceState::Degraded && !record.is_in_background();
     Past { restarts: record.restarts, ends: record.unexpected_ends, is_late }
 }
 
-/// Returns what the machine has to know of a service.
+/// Returns the service's settings for the machine.
 pub(crate) fn policy(spec: &ServiceSpec) -> Policy {
     Policy { restart: spec.restart, ready_timeout: spec.ready.timeout(), stop_timeout: spec.stop.timeout }
 }
 
-/// An unreadable record is as good as none to its writer, which replaces it by the next write;
-/// but nothing is started beside what it may have spoken of.
+/// An unreadable record counts as none for its writer, which replaces it with the next write; but nothing is
+/// started beside the processes that it may have named.
 fn earlier_record(
     layout: &Layout,
     service: &Service,
@@ -170,8 +170,8 @@ fn earlier_record(
     }
 }
 
-/// The main process that lives without us, if it is the one that the record means: a child of
-/// ours from before an exec, or one that a dead supervisor left.
+/// Returns the main process that outlived its supervisor, if it is the one in the record: a child of ours
+/// from before an exec, or one that a dead supervisor left.
 fn surviving_main(
     service: &Service,
     earlier: Option<&Record>,
@@ -188,7 +188,7 @@ fn surviving_main(
     let is_child = table::entry(pid)
         .is_some_and(|entry| entry.parent == me.pid.get() && entry.start == record.identity.start);
     if is_child {
-        // A zombie too: it ended during the exec, and is told to the machine like any other.
+        // A zombie too: it ended during the exec, and the machine gets the normal event.
         let pinned = Verified::pin_child(&record.identity)
             .map_err(|source| SuperviseError::System { activity: "watch the service", source })?;
         return Ok(pinned.map(|verified| Main { process: Handle::Child(verified), record }));
@@ -196,7 +196,8 @@ fn surviving_main(
     match Verified::pin(&record.identity, host) {
         Ok(Some(verified)) => {
             let adopted = Main { process: Handle::Adopted(verified), record };
-            // What this very process adopted before an exec was proved then, whatever it shows by now.
+            // Processes that this very process adopted before an exec were proved then, whatever they show by
+            // now.
             if earlier.supervisor.as_ref() == Some(me) {
                 return Ok(Some(adopted));
             }
@@ -207,7 +208,7 @@ fn surviving_main(
             }
         }
         Ok(None) => Ok(None),
-        // A container that ended took its processes along.
+        // An ended container took its processes along.
         Err(Liveness::Elsewhere(Elsewhere::Container)) if !capture::is_held(layout, &service.name) => {
             Ok(None)
         }
@@ -223,7 +224,7 @@ fn doubtful(service: &Service, why: Reason) -> SuperviseError {
     SuperviseError::Doubtful { service: service.name.clone(), why: Box::new(why) }
 }
 
-/// The main process that its supervisor had just started when it was killed.
+/// Returns the main process that its supervisor had just started when it was killed.
 fn unrecorded_main(service: &Service, earlier: &Record, me: &ProcessIdentity) -> Option<Main> {
     let host = &me.host;
     let run = earlier.next_run.clone().filter(|_| was_abandoned(earlier, me))?;
@@ -242,7 +243,7 @@ mod tests {
     use crate::machine::Phase;
     use crate::parts::samples;
 
-    /// What is found where the record says this.
+    /// Returns the initial situation for this record.
     fn found(beginning: Beginning, change: impl FnOnce(&mut Record)) -> (Found, ServiceSpec) {
         let (_folder, layout) = samples::home();
         let spec = samples::spec(&layout);

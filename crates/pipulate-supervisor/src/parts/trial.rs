@@ -1,7 +1,6 @@
 //! Trying out a program before a supervisor executes it, while its loop goes on.
 //!
-//! What stands in the program's place may be half of a download, or wait for a slow disk. It says its
-//! version or it is not taken.
+//! The new file may be half of a download, or on a slow disk. It is only used if it prints its version.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,16 +15,16 @@ use pipulate_process::identity::Verified;
 use pipulate_process::signals::Signal;
 use pipulate_process::{reaper, spawn};
 
-/// How long a program may take to say its version. Nothing waits for it.
+/// How long a program may take to print its version. Nothing waits for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A program that is being asked for its version.
+/// A program that was asked for its version.
 pub(crate) trait Tried {
-    /// Whether it can be run; `None` while that is not known.
+    /// Returns whether it can be run; `None` while unknown.
     fn verdict(&self, now: Instant) -> Option<Result<(), String>>;
 }
 
-/// A program that is being tried out. It is ended when this is dropped.
+/// A program that is being tried out. Dropping this kills it.
 pub(crate) struct Trial {
     program: PathBuf,
     process: Verified,
@@ -33,7 +32,7 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    /// Has `program` say its version.
+    /// Makes `program` print its version.
     ///
     /// # Errors
     /// It can't be executed; the sentence says why.
@@ -55,17 +54,17 @@ impl Trial {
         Ok(Self { program: program.to_owned(), process, deadline: Instant::now() + PATIENCE })
     }
 
-    /// Our child, not to be reaped by anything else.
+    /// Returns our child, which nothing else may reap.
     pub(crate) fn child(&self) -> Pid {
         self.process.identity().pid
     }
 
-    /// Readable once it has ended.
+    /// A descriptor that is readable once it has ended.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.process.descriptor()
     }
 
-    /// When it has taken too long.
+    /// Returns its timeout.
     pub(crate) fn deadline(&self) -> Instant {
         self.deadline
     }

@@ -1,7 +1,7 @@
-//! One look at the process table for the services of many records.
+//! One scan of the process table for the services of many records.
 //!
-//! A record whose supervisor was killed wants to know whether anything of its service lives. Asked for each,
-//! that would be one look at every process for each record, and there may be thousands of both.
+//! For each record whose supervisor was killed, any living processes have to be found. Separately, that would
+//! be one scan of all processes for each record, and there may be thousands of both.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -16,8 +16,8 @@ use pipulate_process::table;
 use super::Service;
 use crate::marker::marker_of;
 
-/// Which processes claim to be which service's, as of the first time that it is asked. A claim is looked at
-/// again before it is believed.
+/// The processes' claims to belong to a service, as of the first call. A claim is checked again before it is
+/// believed.
 #[derive(Debug, Default)]
 pub struct Claims {
     seen: OnceLock<Seen>,
@@ -27,12 +27,12 @@ pub struct Claims {
 #[derive(Debug, Default)]
 struct Seen {
     by_marker: HashMap<(ProjectId, ServiceName), Vec<Pid>>,
-    /// Of those without a marker, by the FIFO that they write to.
+    /// Those without a marker, by the FIFO that they write to.
     by_fifo: HashMap<(u64, u64), Vec<Pid>>,
 }
 
 impl Claims {
-    /// The processes that claim to be this service's, the eldest pid first. `fifo` is the service's.
+    /// Returns the processes that claim to be this service's, the lowest pid first. `fifo` is the service's.
     pub(super) fn of(&self, service: &Service, fifo: Option<(u64, u64)>) -> Vec<Pid> {
         let seen = self.seen.get_or_init(Seen::look);
         let marked = seen.by_marker.get(&(service.project.clone(), service.name.clone()));
@@ -42,7 +42,7 @@ impl Claims {
         pids
     }
 
-    /// How long processes may still take to end: `limit` from the first question on, for all of them.
+    /// Returns how long processes may still take to end: `limit` from the first call on, for all of them.
     pub fn patience(&self, limit: Duration) -> Duration {
         let ends_by = self.ends_by.get_or_init(|| Instant::now() + limit);
         ends_by.saturating_duration_since(Instant::now())

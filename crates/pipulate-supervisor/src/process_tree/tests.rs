@@ -1,4 +1,4 @@
-//! Ownership while a process is in the middle of an exec.
+//! Ownership during an exec.
 
 use std::process::{Command, Stdio};
 
@@ -6,7 +6,7 @@ use pipulate_core::project::AbsPath;
 
 use super::*;
 
-/// A supervisor that starts a sibling's supervisor again and again, while its tree is looked at.
+/// A supervisor that starts a peer's supervisor again and again while its tree is scanned.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "processes with environments of the test's own making")]
 fn a_sibling_in_the_middle_of_its_exec_is_not_taken_for_the_services_own() {

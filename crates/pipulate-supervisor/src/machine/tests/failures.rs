@@ -1,10 +1,10 @@
-//! Ends that nobody asked for: how often they may come, what they leave, and when waiting is over.
+//! Unexpected ends: their limit, the processes they leave, and the end of waiting.
 
 use pipulate_core::state::{ServiceState, Wanted};
 
 use super::*;
 
-/// Ends the service after it was up for `life`, and starts it again when it is time; when that is.
+/// Ends the service after it was up for `life`, and restarts it when due; returns when that is.
 fn loop_once(machine: &mut Machine, life: Duration, mut now: Instant) -> Instant {
     now += life;
     if die(machine, FAILED, now) == Action::Nothing {

@@ -1,27 +1,27 @@
-//! What holds whatever happens, in whatever order: the machine against a world that obeys the laws
-//! of nature, and does as it likes otherwise.
+//! Properties that hold for any events in any order: the machine against a world that obeys the laws of
+//! processes, and is random otherwise.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// A service's processes, as far as the machine can know them.
+/// A service's processes, as far as the machine can observe them.
 #[derive(Debug, Clone, Default)]
 struct World {
     main: bool,
-    /// Something is left of its group, or of its tree.
+    /// Processes of its group, or of its tree, are left.
     others: bool,
-    /// It ended well, and others of it live on outside its group.
+    /// It exited successfully, and other processes live on outside its group.
     background: bool,
 }
 
-/// What may happen next, if it can.
+/// A random event, if it is possible now.
 #[derive(Debug, Clone)]
 enum Chance {
     Answer,
     Death(End),
     OthersEnd,
-    /// The group ends, and others live on.
+    /// The group ends, and other processes live on.
     GroupEnds,
     PortLost,
     SpawnFails,
@@ -64,7 +64,7 @@ fn policy() -> impl Strategy<Value = Policy> {
     (restart, timeout).prop_map(|(restart, ready_timeout)| Policy { restart, ready_timeout, ..POLICY })
 }
 
-/// A machine at work in the world, and what it did.
+/// A machine in its world, and its actions so far.
 struct Life {
     machine: Machine,
     world: World,
@@ -82,7 +82,7 @@ impl Life {
         life
     }
 
-    /// Tells the machine, and lets what it does have its effect.
+    /// Passes an event to the machine, and applies its action to the world.
     fn tell(&mut self, event: Event, spawn_fails: bool) {
         let action = self.machine.on_event(event, self.now);
         self.done.push(action);
@@ -171,7 +171,7 @@ impl Life {
     }
 }
 
-/// What ends a phase that may have no deadline.
+/// Returns the event that ends a phase which may have no deadline.
 fn ended_by(phase: &Phase) -> Option<&'static str> {
     match phase {
         Phase::Starting { .. } => Some("its answer, or its end"),
@@ -189,7 +189,7 @@ fn chances() -> impl Strategy<Value = Vec<Chance>> {
 }
 
 proptest! {
-    /// Whatever happens, there is never a second instance beside the first: [`Life::tell`] looks.
+    /// Whatever happens, a second instance never runs beside the first: [`Life::tell`] asserts it.
     #[test]
     fn a_new_instance_never_overlaps_the_old(policy in policy(), seed: u64, chances in chances()) {
         let mut life = Life::begin(policy, seed, Instant::now());
@@ -198,7 +198,7 @@ proptest! {
         }
     }
 
-    /// Unasked, nothing is ever ended but what a dead main process left in its group.
+    /// Without a request, only the group of a dead main process is ever ended.
     #[test]
     fn nothing_ends_a_tree_by_itself(policy in policy(), chances in prop::collection::vec(unasked(), 0..80)) {
         let mut life = Life::begin(policy, 7, Instant::now());
@@ -211,7 +211,7 @@ proptest! {
         prop_assert!(!life.done.iter().any(ends), "{:?}", life.done);
     }
 
-    /// Between two deadlines time alone has no effect.
+    /// Between two deadlines, time alone has no effect.
     #[test]
     fn nothing_is_done_without_a_cause(policy in policy(), chances in chances(), millis in 0_u64..10_000) {
         let mut life = Life::begin(policy, 7, Instant::now());
@@ -227,8 +227,8 @@ proptest! {
         }
     }
 
-    /// From every phase a stop leads to the end, within the time that it is given, whatever comes
-    /// between: nothing is started any more.
+    /// From every phase a stop leads to the end, within its time limit, whatever happens in between: nothing
+    /// is started any more.
     #[test]
     fn a_stop_wins_from_every_phase(policy in policy(), before in chances(), after in chances()) {
         let mut life = Life::begin(policy, 7, Instant::now());
@@ -248,7 +248,7 @@ proptest! {
         prop_assert!(!life.done.iter().any(|action| matches!(action, Action::Spawn | Action::Renew)), "{:?}", life.done);
     }
 
-    /// Even when nothing that is done has an effect, a stop is over in bounded time.
+    /// Even if no action has an effect, a stop is over in bounded time.
     #[test]
     fn a_stop_ends_even_if_nothing_can_be_ended(policy in policy(), before in chances()) {
         let mut life = Life::begin(policy, 7, Instant::now());
@@ -266,8 +266,8 @@ proptest! {
         prop_assert!(now - asked <= policy.stop_timeout + GIVE_UP + GRACE + GIVE_UP, "{:?}", now - asked);
     }
 
-    /// No wait is endless: every phase has a deadline, or something in the world that ends it; and if
-    /// nothing that is done has an effect, time alone soon leads to one of the latter.
+    /// No wait is endless: every phase has a deadline, or an event in the world that ends it; and if no
+    /// action has an effect, time alone soon leads to a phase of the second kind.
     #[test]
     fn every_wait_has_an_end(policy in policy(), chances in chances()) {
         let mut life = Life::begin(policy, 7, Instant::now());
@@ -279,7 +279,7 @@ proptest! {
                 let (deadline, source) = (machine.next_deadline(), ended_by(machine.phase()));
                 prop_assert!(deadline.is_some() || source.is_some(), "{:?}", machine);
                 let Some(deadline) = deadline else { break };
-                // A new instance is another story.
+                // A new instance is out of scope.
                 if let Action::Spawn | Action::Renew = machine.on_event(Event::Tick, deadline) { break }
                 ticks += 1;
                 prop_assert!(ticks < 8, "{:?}", machine);
@@ -287,7 +287,7 @@ proptest! {
         }
     }
 
-    /// The same life at another time takes the same course: there is no other clock.
+    /// The same events at another time have the same result: there is no other clock.
     #[test]
     fn time_is_only_an_argument(policy in policy(), seed: u64, chances in chances(), hours in 1_u64..10_000) {
         let shift = Duration::from_secs(hours * 3600);
@@ -302,7 +302,7 @@ proptest! {
         prop_assert_eq!(one.done, other.done);
     }
 
-    /// Between an end and the next start there is never more than the longest delay.
+    /// The delay between an end and the next start never exceeds the longest delay.
     #[test]
     fn a_wait_is_bounded(policy in policy(), seed: u64, chances in chances()) {
         let mut life = Life::begin(policy, seed, Instant::now());

@@ -1,8 +1,8 @@
-//! Asking Python whether files can be read as Python, while the loop goes on.
+//! Checking with Python whether files compile, while the loop goes on.
 //!
-//! Nothing of the user's runs: the files are compiled and not executed, by an interpreter that reads
-//! neither the environment nor site-packages. It carries the supervisor's own marker, and so is no
-//! process of the service. Its exit code may be lost to whoever reaps first; its words are not.
+//! None of the user's code runs: the files are compiled and not executed, by an interpreter that reads
+//! neither the environment nor site-packages. It has the supervisor's own marker, and so is not a process of
+//! the service. The loop may reap it and its exit code; so its output is the result.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,13 +23,13 @@ use pipulate_process::spawn;
 
 use super::{Pending, Verdict};
 
-/// Longer than reading takes; then it is ended.
+/// The timeout: longer than any compilation takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// So many files are looked at: nobody makes a mistake in more of them at once.
+/// The most files that are checked; a save with errors only beyond them is unlikely.
 const MOST_FILES: usize = 500;
 
-/// Whatever is not a mistake in a file is for the service itself to find out.
+/// Other problems than syntax errors are for the service itself to find.
 const PROGRAM: &str = r#"
 import signal, sys
 signal.alarm(30)
@@ -47,7 +47,7 @@ else:
     print()
 "#;
 
-/// A check under way. It is ended when this is dropped.
+/// A running check. Dropping it kills Python.
 pub(crate) struct Check {
     python: Verified,
     output: PipeReader,

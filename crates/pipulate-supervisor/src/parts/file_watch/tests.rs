@@ -7,7 +7,7 @@ use pipulate_process::poll;
 use super::*;
 use crate::parts::samples;
 
-/// A check whose verdict is known from the start.
+/// A check with a fixed result.
 struct Known(Option<Verdict>, PipeReader);
 
 impl AsFd for Known {
@@ -26,7 +26,7 @@ impl Pending for Known {
     }
 }
 
-/// Answers every check in the same way, and remembers which files it was given.
+/// Gives every check this result, and remembers the files.
 #[derive(Default)]
 struct Answers {
     verdict: Option<Verdict>,
@@ -74,7 +74,7 @@ impl Project {
         poll::wait(&watched[..1], None).unwrap();
     }
 
-    /// Looks now, and again once what is due then is due.
+    /// Looks now, and again when the burst is due.
     fn look(&mut self, answers: &Answers, running: Running) -> bool {
         let service = samples::name("worker");
         if self.watch.look(&self.layout, &service, answers, running, self.now) {

@@ -1,4 +1,4 @@
-//! The other supervisors of a project, as the lock files, the records and the process table show them.
+//! The other supervisors of a project, according to the lock files, the records and the process table.
 
 use std::fs::OpenOptions;
 
@@ -15,12 +15,12 @@ use super::{Peers, Supervisor};
 use crate::ownership;
 use crate::program::{Beginning, Program};
 
-/// A project as one of its supervisors sees it.
+/// A project from the view of one of its supervisors.
 pub(crate) struct Neighborhood<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) service: &'a ServiceName,
     pub(crate) host: &'a Host,
-    /// What a new supervisor executes.
+    /// The program of new supervisors.
     pub(crate) program: &'a Program,
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::*;
 use crate::parts::samples::name;
 
-/// A supervisor that lives for as long as the test wants.
+/// A supervisor that is alive as long as the test wants.
 #[derive(Clone, Default)]
 struct Fake {
     is_dead: Rc<Cell<bool>>,
@@ -23,7 +23,7 @@ impl Supervisor for Fake {
     }
 }
 
-/// A project whose supervisors are listed; a name without one lost it.
+/// A project with its supervisors; a name without one lost it.
 #[derive(Default)]
 struct Project {
     supervisors: RefCell<BTreeMap<&'static str, Fake>>,

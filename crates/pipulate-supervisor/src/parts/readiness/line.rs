@@ -1,7 +1,6 @@
-//! The line by which a service says that it is ready: looked for in all that it prints, as it is captured.
+//! The readiness line: searched for in all output, as it is captured.
 //!
-//! Lines are those of `logs`: without colors, and each of those that overwrite one another at a carriage
-//! return.
+//! Lines are those of `logs`: without colors, and split at carriage returns that overwrite a line.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -11,32 +10,32 @@ use pipulate_core::pattern::{self, Case, Regex};
 use pipulate_store::capture::Capture;
 use pipulate_store::log::sanitize::Text;
 
-/// So much is read at once.
+/// How many bytes are read at once.
 const CHUNK: usize = 64 << 10;
-/// A line that is longer is looked at in parts, which overlap.
+/// A longer line is searched in overlapping parts, in bytes.
 const LONGEST_LINE: usize = 64 << 10;
 const OVERLAP: usize = 4 << 10;
-/// A line that nobody has gone on with for so long may be a prompt.
+/// An unfinished line without new output for this long may be a prompt.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The look-out for one instance's line.
+/// The search for one instance's line.
 pub(crate) struct LineWatch {
     text: String,
-    /// Only while it is looked for: it takes memory.
+    /// Only during the search: it takes memory.
     pattern: Option<Regex>,
-    /// How far the current log was read.
+    /// The offset in the current log up to which it was read.
     read_to: u64,
     /// The capture's rotations by then.
     rotations: u32,
-    /// What was read of a line that has not ended.
+    /// The unfinished line so far.
     rest: Vec<u8>,
-    /// When to look at it as it is.
+    /// When to search the unfinished line.
     rest_at: Option<Instant>,
     has_come: bool,
 }
 
 impl LineWatch {
-    /// Looks from this place in the current log on.
+    /// Searches from this offset in the current log on.
     pub(crate) fn new(text: &str, read_to: u64) -> Self {
         Self {
             text: text.to_owned(),
@@ -49,23 +48,23 @@ impl LineWatch {
         }
     }
 
-    /// Begins again, for an instance that has printed nothing yet.
+    /// Starts over, for an instance that has printed nothing yet.
     pub(crate) fn begin(&mut self, capture: &Capture) {
         *self = Self { rotations: capture.rotations(), ..Self::new(&self.text, capture.end()) };
     }
 
-    /// What is looked for.
+    /// Returns the pattern.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// When to look although nothing was printed.
+    /// Returns when to search without new output.
     pub(crate) fn next_look(&self) -> Option<Instant> {
         self.rest_at
     }
 
-    /// Whether it has come by now. Everything since the last look is read, however much that is; to be
-    /// called after each drain. `is_over`: nothing will be added to the last line.
+    /// Returns true if the line has come. Reads everything since the last call, however much that is; call it
+    /// after each drain. `is_over`: nothing will be added to the last line.
     pub(crate) fn has_come(&mut self, capture: &mut Capture, is_over: bool) -> bool {
         if self.has_come {
             return true;

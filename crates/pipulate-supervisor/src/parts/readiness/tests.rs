@@ -15,7 +15,7 @@ const LATE: Phase = Phase::Starting { deadline: None, late: true };
 const HTTP: Readiness =
     Readiness::Http { path: String::new(), any_status: false, timeout: Duration::from_secs(60) };
 
-/// Whether this test's process counts as the service.
+/// A service; this test's process may count as its process.
 struct Service {
     is_it: bool,
 }
@@ -51,7 +51,7 @@ impl Start {
         self.check.look(phase, false, &mut self.pump.capture, self.target, service, now)
     }
 
-    /// Looks until the service answers or something about it is known.
+    /// Looks until the service answers or there is a diagnosis.
     fn wait(&mut self, phase: &Phase, service: &Service) -> bool {
         loop {
             if self.look(phase, service, Instant::now()) {

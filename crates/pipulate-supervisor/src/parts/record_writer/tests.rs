@@ -83,7 +83,7 @@ fn the_run_of_an_instance_is_on_disk_before_it_may_start() {
     assert_eq!(it.read().unwrap().next_run, Some(run(1)), "until its process is known");
     assert_eq!(ahead.into_run(), run(1));
     assert_eq!(it.writer.next_run(), &run(3));
-    // The instance ended before a round was over.
+    // The instance ended before the end of the round.
     let ahead = it.writer.write_ahead(&it.layout, run(4), true).unwrap();
     assert_eq!(it.read().unwrap().next_run, Some(run(3)));
     assert_eq!(ahead.into_run(), run(3));

@@ -7,7 +7,7 @@ use pipulate_process::{identity, reaper};
 use super::*;
 use crate::parts::samples;
 
-/// A service in a folder of its own, with these files.
+/// A service in its own folder, with these files.
 fn service(files: &[(&str, &[u8])]) -> (tempfile::TempDir, ServiceSpec) {
     let (folder, layout) = samples::home();
     for (name, bytes) in files {
