@@ -29,13 +29,13 @@ pub trait Audience {
 
     fn event(&mut self, event: &Event<'_>);
 
-    /// An event of the start of what the services of a restart depend on.
+    /// An event in the start of the services that a restart's services depend on.
     fn need_event(&mut self, event: &Event<'_>);
 
-    /// Whether work in progress may be cut off. Asked before anything is done.
+    /// Asks whether work in progress may be cut off, before anything is done.
     fn consents(&mut self, work: &[Work]) -> bool;
 
-    /// Whether a restart may end these notebooks' kernels, which have no work, with their variables.
+    /// Asks whether a restart may end these notebooks' idle kernels, with their variables.
     fn consents_to_idle(&mut self, _notebooks: &[String]) -> bool {
         true
     }
@@ -47,24 +47,24 @@ pub trait Audience {
     fn kernels_end(&mut self, _notebooks: &[String]) {}
 }
 
-/// How a request came out.
+/// The result of a request.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Report {
     pub outcomes: Outcomes,
-    /// Why nothing was to be done.
+    /// Why there was nothing to do.
     pub idle: Option<Idle>,
     /// The notebooks whose kernels ended without work in progress, with their variables.
     #[serde(default)]
     pub ended_kernels: Vec<String>,
 }
 
-/// Why nothing was to be done.
+/// Why there was nothing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Idle {
-    /// All of it runs already.
+    /// All services run already.
     AllUp,
     NothingRuns,
-    /// What runs was left alone.
+    /// The running services were skipped.
     LeftAlone,
 }
 
@@ -72,7 +72,7 @@ impl Project {
     /// Carries out a request.
     ///
     /// # Errors
-    /// It is not carried out.
+    /// The request as a whole is refused.
     pub fn act(&self, request: &Request, audience: &mut dyn Audience) -> Result<Report, Denial> {
         match request.desired {
             Desired::Running => self.start(request, audience),
@@ -81,7 +81,7 @@ impl Project {
         }
     }
 
-    /// Starts what does not run, without a set-up.
+    /// Starts the services that don't run, without a set-up.
     fn start(&self, request: &Request, audience: &mut dyn Audience) -> Result<Report, Denial> {
         let services = self.chosen(&request.services)?;
         let config = self.config()?;
@@ -106,7 +106,7 @@ impl Project {
         Ok(Report { outcomes, ..Report::default() })
     }
 
-    /// The services asked for with those that they depend on, or those of a bare `start`, in order.
+    /// Returns the requested services with those that they depend on, or those of a bare `start`, in order.
     ///
     /// # Errors
     /// One does not exist, or there is none.
@@ -129,18 +129,18 @@ impl Project {
         if chosen.is_empty() { Err(Denial::NothingToStart) } else { Ok(chosen) }
     }
 
-    /// Announces a start, so that a stop that comes before it has begun a service wins. `None` where no file can
-    /// be made: nothing can be started there either.
+    /// Announces a start, so that a stop wins over services that the start has not begun. `None` if no file
+    /// can be made: then nothing can be started either.
     pub fn announce(&self, services: &[ServiceName]) -> Option<PendingStart> {
         let id = RunId::from_random(random().ok()?);
         PendingStart::announce(&self.layout, id, services).ok()
     }
 
-    /// Starts these services, each after those that it depends on; a failure keeps back only those that
-    /// need what failed.
+    /// Starts these services, each after those that it depends on; a failure holds back only those that need
+    /// the failed service.
     ///
     /// # Errors
-    /// The configuration can't be used, or the system has no room.
+    /// The configuration can't be used, or the system lacks resources.
     pub fn launch(
         &self,
         services: &[ServiceName],
@@ -173,7 +173,7 @@ impl Project {
         places.insert(0, (self, known.into_iter().collect()));
         places.iter_mut().for_each(|(_, services)| services.retain(is_wanted));
         let mut kernels = Vec::new();
-        // At once is at once: JupyterLab is asked nothing.
+        // `--force` skips questions to JupyterLab.
         if !request.stop.force {
             for (place, services) in &places {
                 kernels.extend(place.spare_work(services, request.consent, audience)?);
@@ -190,10 +190,10 @@ impl Project {
         Ok(Report { outcomes, ended_kernels: kernels, idle: None })
     }
 
-    /// Stops these services, those first that others don't depend on.
+    /// Stops these services, dependents first.
     ///
     /// # Errors
-    /// The system has no room.
+    /// The system lacks resources.
     pub fn stop_all(
         &self,
         services: &[ServiceName],
@@ -206,7 +206,7 @@ impl Project {
         self.conduct(schedule, request, Withdrawal::default(), &mut |event| audience.event(&event))
     }
 
-    /// Refuses to cut off work in progress without consent. Returns the notebooks whose kernels have no work.
+    /// Refuses to cut off work in progress without consent. Returns the notebooks whose kernels are idle.
     ///
     /// # Errors
     /// There is work in progress.
@@ -226,9 +226,9 @@ impl Project {
         }
     }
 
-    /// Restarts services; the others are not touched. Those that are named and don't run are started.
+    /// Restarts services; the others are not touched. Named services that don't run are started.
     fn restart(&self, request: &Request, audience: &mut dyn Audience) -> Result<Report, Denial> {
-        // Before anything ends: with a configuration that can't be used, nothing would come back.
+        // Before anything ends: with an unusable configuration, nothing could be started again.
         let config = self.config()?;
         let status = self.status(Probes::Run);
         let known: BTreeSet<ServiceName> = self.configured(config).into_iter().collect();
@@ -261,7 +261,7 @@ impl Project {
         Ok(Report { outcomes, ended_kernels: kernels, idle: None })
     }
 
-    /// Starts what these services depend on, as far as it is down.
+    /// Starts the services that these depend on and that are down.
     fn start_needs(
         &self,
         services: &[ServiceName],
@@ -270,7 +270,8 @@ impl Project {
         audience: &mut dyn Audience,
     ) -> Result<(), Denial> {
         let status = self.status(Probes::Skip);
-        // What has ended well did what it was needed for, and a start makes nobody answer who is up.
+        // A need that exited successfully has done its job, and starting a running one would not make it
+        // answer.
         let is_down = |name: &ServiceName| {
             let found = status.service(name.as_str()).map(|service| service.state);
             found.is_none_or(|state| {
@@ -316,7 +317,7 @@ impl Project {
     }
 }
 
-/// Whether JupyterLab, as it was before, ended.
+/// True if JupyterLab, in its state before, ended.
 fn has_ended_jupyter(outcomes: &Outcomes) -> bool {
     outcomes.iter().any(|(service, outcome)| {
         service.as_str() == ServiceName::JUPYTER
@@ -344,8 +345,8 @@ fn idle(status: ProjectStatus) -> Result<Report, Denial> {
     Ok(Report { idle: Some(idle), ..Report::default() })
 }
 
-/// What runs or should run, such as what has crashed; JupyterLab only when it has no kernels. What would
-/// not come back is not ended.
+/// Returns services that run or should run, including crashed ones; JupyterLab only if it has no kernels.
+/// Services that could not be started again are left out.
 fn everything_but_kernels(
     known: &BTreeSet<ServiceName>,
     status: &ProjectStatus,
@@ -368,7 +369,7 @@ fn everything_but_kernels(
     services
 }
 
-/// The generations of services as they are now: what a request is decided on.
+/// Returns the current generations of services, which the request refers to.
 pub fn generations(
     project: &Project,
     services: &[ServiceName],

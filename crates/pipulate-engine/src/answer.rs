@@ -1,4 +1,4 @@
-//! What came of a request, as the lines that a user interface shows: which outcomes are worth one, and in which
+//! The result of a request, as the lines that a user interface shows: which outcomes get a line, and in which
 //! order.
 
 use pipulate_core::answer::Line;
@@ -8,8 +8,8 @@ use pipulate_core::status::ProjectStatus;
 
 use crate::report::Outcome;
 
-/// What ended, what had to be forced, and what is left of the services that were `asked` for by name, or of the
-/// whole project. `kernels` are the notebooks whose variables ended with JupyterLab.
+/// Returns lines for ended, killed and remaining processes of the services that were `asked` for by name, or
+/// of the whole project. `kernels` are the notebooks whose variables ended with JupyterLab.
 pub fn of_stop(outcomes: &[(ServiceName, Outcome)], asked: &[ServiceName], kernels: &[String]) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut processes = 0;
@@ -20,7 +20,7 @@ pub fn of_stop(outcomes: &[(ServiceName, Outcome)], asked: &[ServiceName], kerne
             Outcome::AlreadyStopped => {}
             Outcome::Stopped { record } => {
                 let Some(receipt) = record.receipt.clone() else { continue };
-                // What had ended by itself and left nothing: there is nothing to tell.
+                // Nothing to report if it had ended by itself without leftovers.
                 if receipt.stopped > 0 || !receipt.survivors.is_empty() || !receipt.left.is_empty() {
                     processes += receipt.survivors.len();
                     let has_kernels = service.as_str() == ServiceName::JUPYTER;
@@ -40,19 +40,19 @@ pub fn of_stop(outcomes: &[(ServiceName, Outcome)], asked: &[ServiceName], kerne
             | Outcome::Unmet { .. } => refused = true,
         }
     }
-    // Of what was refused nobody knows what is left.
+    // After a refusal, the number of remaining processes is unknown.
     if processes > 0 || !refused {
         lines.push(Line::Left { services: asked.to_vec(), processes });
     }
     lines
 }
 
-/// The notebooks whose kernels ended without work in progress.
+/// Returns lines for the notebooks whose idle kernels ended.
 pub fn of_kernels(notebooks: &[String]) -> impl Iterator<Item = Line> {
     notebooks.iter().map(|notebook| Line::EndedKernel { notebook: notebook.clone() })
 }
 
-/// What a start did, by what was true before it.
+/// Returns lines for a start, given the status before it.
 pub fn of_start(before: Option<&ProjectStatus>, up: &[ServiceName]) -> Vec<Line> {
     let was = |name: &ServiceName| before?.service(name.as_str()).filter(|service| service.live.is_some());
     let (known, fresh): (Vec<_>, Vec<_>) = up.iter().cloned().partition(|name| was(name).is_some());

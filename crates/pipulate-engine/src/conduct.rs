@@ -15,7 +15,7 @@ use crate::schedule::Schedule;
 /// Carries out a request for the services of a schedule.
 ///
 /// # Errors
-/// The system has no room for another process, or the home's files can't be written.
+/// The system lacks resources for another process, or the home's files can't be written.
 pub fn conduct(
     executor: &Executor<'_>,
     mut schedule: Schedule,
@@ -29,7 +29,7 @@ pub fn conduct(
     };
     let deadline = |from: Instant| patience.and_then(|patience| from.checked_add(patience));
     let begun = Instant::now();
-    // Before the first look at a lock: what a start launches after that gives way.
+    // Before the first look at a lock: any supervisor that a start launches later will exit.
     let withdrawn = match request.desired {
         Desired::Stopped => {
             pending::withdraw(executor.layout, &schedule.services().cloned().collect::<Vec<_>>())
@@ -45,7 +45,7 @@ pub fn conduct(
             Desired::Restarted => deadline(now),
             Desired::Stopped => None,
         };
-        // Who waited long enough for one group does not wait for the next, which waits by itself.
+        // After a timeout in one group, don't wait for the next: its supervisors wait by themselves.
         let is_late = pattern.deadline.is_some_and(|deadline| deadline <= now);
         pattern.begins_only = request.desired == Desired::Running && (request.wait == Wait::No || is_late);
         if pattern.begins_only {
@@ -72,7 +72,7 @@ pub fn conduct(
     Ok(outcomes)
 }
 
-/// What runs already goes on without what it was started after.
+/// A service that runs already is not failed by its needs.
 fn forgive(executor: &Executor<'_>, (service, outcome): &mut (ServiceName, Outcome)) {
     if !matches!(outcome, Outcome::Unmet { .. }) || !query::is_up(executor.layout, service) {
         return;

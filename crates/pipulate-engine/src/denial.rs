@@ -1,4 +1,4 @@
-//! Why a request as a whole was not carried out: nothing was started, stopped or restarted.
+//! The reasons why a request as a whole was refused: nothing was started, stopped or restarted.
 
 use pipulate_core::fault::Fault;
 use pipulate_core::project::AbsPath;
@@ -13,7 +13,7 @@ use crate::report::Outcomes;
 use crate::work::Work;
 use crate::written;
 
-/// Why a request was not carried out.
+/// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Denial {
     /// pipulate.toml can't be used.
@@ -28,7 +28,7 @@ pub enum Denial {
         why: WhyUnknown,
         known: Vec<ServiceName>,
     },
-    /// Something depends on a service that does not exist in this folder.
+    /// A service depends on one that does not exist in this folder.
     MissingNeed {
         missing: ServiceName,
         dependants: Vec<ServiceName>,
@@ -44,24 +44,24 @@ pub enum Denial {
         #[serde(with = "written::reason")]
         why: Box<Reason>,
     },
-    /// A person did not want kernels without work to end with their variables.
+    /// The user chose to keep idle kernels and their variables.
     KernelsKept {
         notebooks: Vec<String>,
     },
-    /// What it would cut off was not consented to.
+    /// The user did not consent to cutting off work.
     WorkInProgress {
         work: Vec<Work>,
     },
-    /// What the services depend on could not be started.
+    /// Services that the requested ones depend on could not be started.
     NeedsDown {
         outcomes: Outcomes,
     },
-    /// It can't be told what runs.
+    /// The state of the services can't be determined.
     UnknownState {
         #[serde(with = "written::doubts")]
         why: Vec<Doubt>,
     },
-    /// The folders of the home can't be made, or are somebody else's.
+    /// The folders of the home can't be made, or belong to another user.
     NoHome {
         error: Fault,
     },
@@ -82,7 +82,7 @@ pub enum Denial {
 pub enum WhyUnknown {
     NoSuchService,
     Disabled,
-    /// The dashboard is there only beside a server.py.
+    /// The dashboard only exists beside a server.py.
     OnlyBesideServerPy,
 }
 

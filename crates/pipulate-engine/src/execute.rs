@@ -1,7 +1,7 @@
 //! The one executor: observes, reconciles, acts and waits, until each goal has an outcome.
 //!
-//! The supervisors that it launches share one pipe, the notify pipe. Each writes its service's name when
-//! its record changes, so that only what has changed is looked at; the others are known by their ends.
+//! The supervisors that it launches share one pipe, the notify pipe. Each writes its service's name when its
+//! record changes, so that only changed records are read; other supervisors are watched for their end.
 
 mod act;
 mod notify;
@@ -31,51 +31,51 @@ use notify::NotifyPipe;
 pub use notify::failure_line;
 pub use withdrawal::Withdrawal;
 
-/// Poll interval for records that supervisors write for which there is no notification.
+/// Poll interval for records of supervisors that don't notify.
 const POLL: Duration = Duration::from_millis(50);
-/// Poll interval for everything, besides notifications.
+/// Poll interval for everything, in addition to notifications.
 const SLOW_POLL: Duration = Duration::from_millis(250);
-/// Steps in one pass for one service: more would be a loop.
+/// Maximum number of steps in one pass for one service, to stop a loop.
 pub(crate) const STEPS: usize = 16;
-/// Supervisors that are launched at the same time to stop services that have none.
+/// Maximum number of supervisors launched concurrently to stop services that have none.
 const STOPS_AT_ONCE: usize = 64;
 
-/// What happens while a request is carried out.
+/// An event while a request is carried out.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// These were asked for, or their supervisors were launched. What has settled before needed nothing.
+    /// These services' supervisors were signaled or launched. Services that settled before needed no action.
     Begun { services: &'a [ServiceName] },
     Settled {
         service: &'a ServiceName,
         outcome: &'a Outcome,
-        /// This request began what runs now: it was neither there before, nor another request's.
+        /// This request started the current instance: it neither ran before, nor did another request start
+        /// it.
         began: bool,
     },
     /// Each service of a group has an outcome.
     GroupSettled,
 }
 
-/// Carries out goals in one project.
+/// Executes goals in one project.
 pub struct Executor<'a> {
     pub layout: &'a Layout,
     pub program: &'a Program,
-    /// The launch specs of services; a supervisor that has none reads the configuration itself.
+    /// The launch specs of services; without one, a supervisor reads the configuration itself.
     pub specs: &'a dyn Fn(&[ServiceName]) -> Vec<ServiceSpec>,
-    /// Whether this process may take a service's lock to write down that nothing of it lives: nothing else
-    /// in it may look at locks meanwhile.
+    /// True if this process may take a service's lock to record that none of its processes is alive: nothing
+    /// else in this process may look at locks meanwhile.
     pub takes_locks: bool,
-    /// Where the supervisors that this process launched are kept, which has to reap them; a command ends
-    /// before they do.
+    /// The supervisors launched by this process, if it has to reap them; a command ends before they do.
     pub launched: Option<&'a Mutex<Vec<Verified>>>,
     pub withdrawal: Withdrawal<'a>,
 }
 
-/// One service's goal under way.
+/// One service's goal in progress.
 struct Task {
     service: ServiceName,
     goal: Goal,
     supervisor: Option<Supervisor>,
-    /// Whether there is news.
+    /// True if there is news.
     is_due: bool,
 }
 
@@ -84,20 +84,20 @@ struct Supervisor {
     process: Verified,
     /// Launched by this process.
     is_child: bool,
-    /// Whether it writes to the notify pipe.
+    /// True if it writes to the notify pipe.
     notifies: bool,
     has_ended: bool,
-    /// Withdrawn when it is waited for no more.
+    /// Withdrawn when waiting ends.
     _request: Option<Made>,
 }
 
-/// How far a task has come.
+/// The progress of a task.
 enum Advanced {
     Open,
     Settled {
         outcome: Outcome,
         began: bool,
-        /// The supervisor that was launched for it, if it lives, has begun its work.
+        /// The supervisor that was launched for it, if alive, has begun its work.
         is_watched_over: bool,
     },
     Failed,
@@ -106,23 +106,24 @@ enum Advanced {
 struct Run<'a> {
     executor: &'a Executor<'a>,
     observer: Observer<'a>,
-    /// Before what the observer knows of the process table was looked at.
+    /// Before the observer's scan of the process table.
     claims_since: SystemTime,
     names: Vec<ServiceName>,
     specs: Option<Vec<ServiceSpec>>,
     notify: NotifyPipe,
     tasks: Vec<Task>,
     outcomes: Outcomes,
-    /// Whether the first pass is over.
+    /// True after the first pass.
     has_begun: bool,
     is_cancelled: bool,
 }
 
 impl Executor<'_> {
-    /// Carries out these goals side by side, and returns when each has an outcome. After an interrupt or an
-    /// error nothing more is begun; what was launched has begun when this returns.
+    /// Executes these goals concurrently, and returns when each has an outcome. After an interrupt or an
+    /// error nothing more is begun; launched supervisors have begun when this returns.
     ///
     /// # Errors
+    /// The system lacks resources for another process, or the home's files can't be written.
     /// The system has no room for another process, or the home's files can't be written.
     pub fn run(
         &self,
@@ -132,7 +133,7 @@ impl Executor<'_> {
         let names: Vec<ServiceName> = goals.iter().map(|(service, _)| service.clone()).collect();
         let task = |(service, goal)| Task { service, goal, supervisor: None, is_due: true };
         let mut tasks: Vec<Task> = goals.into_iter().map(task).collect();
-        // Supervisors watch the next one by name: each is asked before the one that it watches ends.
+        // Supervisors watch the next one by name: each is signaled before the one that it watches ends.
         if tasks.iter().all(|task| task.goal.aim == Aim::Stop) {
             tasks.sort_by(|one, other| one.service.cmp(&other.service));
         }
@@ -175,7 +176,7 @@ impl Drop for Run<'_> {
 }
 
 impl Run<'_> {
-    /// Waits for a task's supervisor no more.
+    /// Stops waiting for a task's supervisor.
     fn let_go(&self, task: &mut Task) {
         let child = task.supervisor.take().filter(|supervisor| supervisor.is_child);
         if let (Some(child), Some(launched)) = (child, self.executor.launched) {
@@ -183,7 +184,7 @@ impl Run<'_> {
         }
     }
 
-    /// The outcomes in the order of the services.
+    /// Returns the outcomes in the order of the services.
     fn in_order(&mut self) -> Outcomes {
         let mut outcomes = std::mem::take(&mut self.outcomes);
         let positions: HashMap<&ServiceName, usize> = self.names.iter().zip(0..).collect();
@@ -191,8 +192,8 @@ impl Run<'_> {
         outcomes
     }
 
-    /// Advances every task for which there is news. After an error, those that were begun are seen to begin, and
-    /// no others.
+    /// Advances every task for which there is news. After an error, only tasks that were begun are still
+    /// awaited.
     fn pass(&mut self, on_event: &mut dyn FnMut(Event<'_>)) -> Result<(), LaunchError> {
         (self.observer.claims, self.claims_since) = (Claims::default(), SystemTime::now());
         let mut open = Vec::new();
@@ -234,7 +235,7 @@ impl Run<'_> {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Carries out steps until there is nothing to do but wait.
+    /// Executes steps until the task has to wait.
     fn advance(&mut self, task: &mut Task) -> Result<Advanced, LaunchError> {
         for _ in 0..STEPS {
             if self.is_cancelled()? {
@@ -253,8 +254,8 @@ impl Run<'_> {
                 step => match self.act(task, &step, &seen)? {
                     act::Acted::Done => {
                         task.goal.did(&step, &seen, Instant::now());
-                        // What is acted on settles after [`Event::Begun`], however fast it is. The end of one
-                        // that stops is news enough.
+                        // Services with an action settle after [`Event::Begun`], however fast they are. For a
+                        // stopping supervisor, its end is sufficient news.
                         if !self.has_begun && step.involves_supervisor() {
                             task.is_due = task.polls();
                             return Ok(Advanced::Open);
@@ -265,7 +266,7 @@ impl Run<'_> {
                 },
             }
         }
-        // Something else acts on the service as fast as we do: look again a little later.
+        // Another process acts on the service as fast as we do: look again a little later.
         task.is_due = true;
         Ok(Advanced::Open)
     }
@@ -295,7 +296,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Sleeps until there is news of a task.
+    /// Sleeps until there is news for a task.
     fn sleep(&mut self) -> Result<(), LaunchError> {
         let now = Instant::now();
         let patience = self.tasks.iter().map(|task| self.patience(task, now)).min().unwrap_or_default();
@@ -335,7 +336,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// How long a task can wait without news; `None`: its supervisor's end is news enough.
+    /// Returns how long a task can wait without news; `None` if its supervisor's end is sufficient news.
     fn patience(&self, task: &Task, now: Instant) -> Option<Duration> {
         let left = task.goal.wakes_at().map(|at| at.saturating_duration_since(now));
         let poll = match (task.is_due, task.polls()) {
@@ -369,18 +370,19 @@ impl Task {
         }
     }
 
-    /// Whether a supervisor of this process stops the service.
+    /// True if a supervisor of this process stops the service.
     fn is_stopped_by_child(&self) -> bool {
         let is_child = self.supervisor.as_ref().is_some_and(|supervisor| supervisor.is_child);
         self.goal.aim == Aim::Stop && is_child
     }
 
-    /// Whether the record may change without a notification.
+    /// True if the record may change without a notification.
     fn polls(&self) -> bool {
         self.goal.aim != Aim::Stop || self.supervisor.is_none()
     }
 
-    /// Becomes readable when the supervisor that is waited for has ended. One that notifies is not watched.
+    /// A descriptor that becomes readable when the awaited supervisor has ended. A notifying one is not
+    /// watched.
     fn end(&self) -> Option<BorrowedFd<'_>> {
         let is_watched = |supervisor: &&Supervisor| {
             !supervisor.has_ended && (self.goal.aim == Aim::Stop || !supervisor.notifies)

@@ -1,4 +1,4 @@
-//! The JupyterLab that runs in a project, and what its kernels are doing.
+//! The running JupyterLab of a project, and the activity of its kernels.
 
 mod server;
 
@@ -14,10 +14,10 @@ use pipulate_store::token;
 use crate::query;
 pub use server::Server;
 
-/// How long JupyterLab may take to say what its kernels do, before something is cut off.
+/// Timeout for JupyterLab's answer about its kernels before something is cut off.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What JupyterLab's kernels are doing; `None` when it does not answer.
+/// Returns the activity of JupyterLab's kernels; `None` if it does not answer.
 pub fn kernel_activity(layout: &Layout, patience: Duration) -> Option<Vec<KernelActivity>> {
     let server = running(layout)?;
     let kernels = server.get("api/kernels", patience)?;
@@ -40,14 +40,14 @@ pub fn kernel_activity(layout: &Layout, patience: Duration) -> Option<Vec<Kernel
     Some(kernels.as_array()?.iter().filter_map(activity).collect())
 }
 
-/// Returns the JupyterLab that runs in this project; `None` if none is found listening.
+/// Returns the running JupyterLab of this project; `None` if none is found listening.
 pub fn running(layout: &Layout) -> Option<Server> {
     let name = ServiceName::parse(ServiceName::JUPYTER).ok()?;
     server_of(layout, &record::read(layout, &name).ok()??)
 }
 
-/// The same for a record that was read already. Without a file of its own (another program that
-/// was configured in JupyterLab's place), our token and the recorded page are all there is.
+/// Returns the running JupyterLab for a record. Without a server file (another program is configured in
+/// JupyterLab's place), uses our token and the recorded page.
 pub fn server_of(layout: &Layout, record: &Record) -> Option<Server> {
     let (address, pids) = query::listening(layout, record)?;
     Server::described(layout, address, pids).or_else(|| {

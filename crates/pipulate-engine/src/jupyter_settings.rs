@@ -1,10 +1,9 @@
-//! The configuration file that each JupyterLab gets from us: its kernels outlive it, talk over private
-//! sockets, and have no debugger.
+//! Our configuration file for each JupyterLab: kernels outlive it, use private sockets, and have no debugger.
 //!
-//! `jupyter_client` tells a kernel the pid of its JupyterLab, and ipykernel 7 ends itself about a second
-//! after that process died, with all that it held. Upstream's switch against it, `independent`, is not
-//! configurable; see docs/adr/0027. Sockets could be configured, but not so that the user's own
-//! configuration comes first, and not for some kernels only; see docs/adr/0032.
+//! `jupyter_client` passes the pid of its JupyterLab to a kernel, and ipykernel 7 exits about a second after
+//! that process died, with all its variables. Upstream's switch against that, `independent`, is not
+//! configurable; see docs/adr/0027. Sockets could be configured, but not so that the user's own configuration
+//! takes precedence, and not for some kernels only; see docs/adr/0032.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -13,7 +12,7 @@ use pipulate_core::layout::Layout;
 use pipulate_store::error::StoreError;
 use pipulate_store::files;
 
-/// Where JupyterLab looks for configuration before it looks in the user's own folders.
+/// The variable with JupyterLab's first configuration path, before the user's own folders.
 pub(crate) const VARIABLE: &str = "JUPYTER_CONFIG_PATH";
 
 /// The second part is about other users of the machine; see docs/adr/0031.
@@ -22,10 +21,10 @@ const CONFIG: &str =
 const KERNEL: &str = include_str!("jupyter_settings/kernel.py");
 /// Names the users whose programs may connect to JupyterLab, separated by commas.
 pub(crate) const WEB_USERS: &str = "PIPULATE_WEB_USERS";
-/// The line of it that names the folder for sockets.
+/// The line that names the folder for sockets.
 const NO_SOCKETS: &str = "\nSOCKETS = None\n";
 
-/// What [`VARIABLE`] is for JupyterLab; `inherited` is what it would be without us.
+/// Returns the value of [`VARIABLE`] for JupyterLab; `inherited` is its value without us.
 pub(crate) fn config_path(layout: &Layout, inherited: Option<&OsStr>) -> OsString {
     let mut path = layout.jupyter_config().as_os_str().to_owned();
     if let Some(inherited) = inherited.filter(|inherited| !inherited.is_empty()) {
@@ -35,7 +34,7 @@ pub(crate) fn config_path(layout: &Layout, inherited: Option<&OsStr>) -> OsStrin
     path
 }
 
-/// Writes the configuration file and what it starts kernels through, which are the program's own. Without a folder for
+/// Writes the configuration file and the Python module through which it starts kernels. Without a folder for
 /// their sockets, kernels use TCP.
 ///
 /// # Errors
@@ -48,7 +47,7 @@ pub(crate) fn write(layout: &Layout, sockets: Option<&Path>) -> Result<(), Store
 
 fn text(sockets: Option<&Path>) -> String {
     match sockets.and_then(Path::to_str) {
-        // A string of JSON is one of Python, too.
+        // A JSON string is also a Python string.
         Some(folder) => {
             CONFIG.replacen(NO_SOCKETS, &format!("\nSOCKETS = {}\n", serde_json::json!(folder)), 1)
         }

@@ -1,4 +1,4 @@
-//! A report that another process left for the next instance of the page.
+//! A report left by another process for the next instance of the page.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use crate::act::Report;
 use crate::denial::Denial;
 use crate::request::Request;
 
-/// What became of a request.
+/// The result of a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Kept {
     pub request: Request,
@@ -21,7 +21,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Leaves it in the home, in place of an earlier one.
+    /// Writes it to the home, replacing an earlier one.
     ///
     /// # Errors
     /// The folder is not writable, or the disk is full.
@@ -32,7 +32,7 @@ impl Kept {
         files::write_private(&path, &text)
     }
 
-    /// Takes what was left, once; what can't be understood is taken for nothing.
+    /// Reads and removes the report; an invalid one counts as none.
     pub fn take(layout: &Layout) -> Option<Self> {
         let path = layout.page_report();
         let bytes = files::read_private(&path).ok()??;

@@ -1,7 +1,7 @@
-//! Acting on a project from outside: one engine below both user interfaces.
+//! Acting on a project from outside: the engine that both user interfaces share.
 //!
-//! A [`request`] says which state services should be in; [`reconcile`] decides, purely, what to do next for
-//! each; [`execute`] does it and waits; a [`report`] says how it came out, in values.
+//! A [`request`] names the desired state of services; [`reconcile`] decides, purely, the next step for each;
+//! [`execute`] carries it out and waits; a [`report`] has the results as values.
 
 pub mod act;
 pub mod answer;

@@ -17,17 +17,17 @@ use pipulate_supervisor::process_tree::{self, Claims, Service};
 use crate::query;
 use crate::reconcile::{Aim, Awaited, Holder, Observed};
 
-/// Looks at the services of a project.
+/// Observes the services of a project.
 pub(crate) struct Observer<'a> {
     pub layout: &'a Layout,
     pub host: Host,
-    /// What one look at the process table found, for one pass over all services.
+    /// One scan of the process table, for one pass over all services.
     pub claims: Claims,
-    /// Looked for once: for each service, that would be one look at every process.
+    /// Searched for once: for each service, it would be another scan of all processes.
     lost: OnceCell<Vec<(ServiceName, Pid)>>,
-    /// Whether this process may write a stopped record itself.
+    /// True if this process may write a stopped record itself.
     writes: bool,
-    /// The start that this belongs to.
+    /// The start of this request.
     pending: Option<&'a PendingStart>,
 }
 
@@ -37,11 +37,11 @@ impl<'a> Observer<'a> {
         Self { layout, host, claims: Claims::default(), lost: OnceCell::new(), writes, pending }
     }
 
-    /// Looks at one service, which is to be as `aim` says.
+    /// Observes one service with regard to `aim`.
     pub(crate) fn look(&self, service: &ServiceName, awaited: Awaited, aim: Aim) -> Observed {
         let (record, unreadable) = match record::read(self.layout, service) {
             Ok(record) => (record, None),
-            // A supervisor is known by its lock all the same, and writes the record anew.
+            // A supervisor is identified by its lock anyway, and rewrites the record.
             Err(error) => (None, Some(error.into())),
         };
         let owner = ownership_among(&self.claims, self.layout, service, record.as_ref(), &self.host);
@@ -65,13 +65,13 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// The supervisor that runs a service although its records were deleted.
+    /// Returns the supervisor that runs a service although its records were deleted.
     pub(crate) fn lost(&self, service: &ServiceName) -> Option<Pid> {
         let lost = self.lost.get_or_init(|| process_tree::lost_supervisors(self.layout));
         lost.iter().find(|(name, _)| name == service).map(|(_, pid)| *pid)
     }
 
-    /// Who holds the service's lock.
+    /// Returns the holder of the service's lock.
     pub(crate) fn holder(&self, service: &ServiceName, pid: Pid) -> Holder {
         let holder = identity::identify(pid, &self.host);
         let is_other = holder.is_some_and(|holder| !ownership::is_supervisor(self.layout, service, &holder))
@@ -80,7 +80,7 @@ impl<'a> Observer<'a> {
         if is_other { Holder::Other(pid) } else { Holder::Supervisor }
     }
 
-    /// Asks a service that says that it is ready; what it is otherwise, as `status` would tell of it.
+    /// Probes a service that is recorded as ready; otherwise returns its state as `status` would show it.
     pub(crate) fn answer(&self, record: &Record, owner: &Ownership) -> Result<(), Box<Record>> {
         match query::why_not_ready(self.layout, record, owner) {
             None => Ok(()),
@@ -104,12 +104,12 @@ impl<'a> Observer<'a> {
     }
 }
 
-/// When a service's record was written; `None` when it has none.
+/// Returns when a service's record was written; `None` if it has none.
 pub(crate) fn written_at(layout: &Layout, service: &ServiceName) -> Option<SystemTime> {
     std::fs::metadata(layout.record(service)).ok()?.modified().ok()
 }
 
-/// Whether a stopped service leaves no keys and no Jupyter runtime files to be removed.
+/// True if a stopped service leaves no keys and no Jupyter runtime files to be removed.
 fn is_plain(service: &ServiceName) -> bool {
     !matches!(service.as_str(), ServiceName::JUPYTER | ServiceName::SERVER | ServiceName::DASHBOARD)
 }

@@ -1,4 +1,4 @@
-//! What is particular about JupyterLab and the web app, for their supervisors.
+//! The particulars of JupyterLab and the web app, for their supervisors.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -18,10 +18,10 @@ use pipulate_supervisor::particulars::{Description, Finding, Particulars};
 use crate::jupyter::Server;
 use crate::jupyter_settings as settings;
 
-/// The file in the runtime directory that signs JupyterLab's cookies.
+/// The file in the runtime directory with the key that signs JupyterLab's cookies.
 const COOKIE_SECRET: &str = "jupyter_cookie_secret";
 
-/// Returns what is particular about a service.
+/// Returns the particulars of a service.
 pub fn of(spec: &ServiceSpec) -> Box<dyn Particulars> {
     let common = Common { service: spec.name.clone(), token: spec.token.clone() };
     match &spec.jupyter_runtime {
@@ -37,7 +37,7 @@ struct Common {
     token: Option<AbsPath>,
 }
 
-/// JupyterLab: its kernels outlive it, and only this user may talk to them.
+/// JupyterLab: its kernels outlive it, and only this user may connect to them.
 #[derive(Debug)]
 struct JupyterLab {
     common: Common,
@@ -53,8 +53,8 @@ impl Particulars for Common {
         Ok(Vec::new())
     }
 
-    /// A cookie goes to every port of 127.0.0.1: a lost port of any service exposes the app's key, and what
-    /// signs JupyterLab's cookies.
+    /// Browsers send a cookie to every port of 127.0.0.1: a lost port of any service exposes the app's key,
+    /// and the key that signs JupyterLab's cookies.
     fn renew_keys(&self, layout: &Layout) -> Result<Vec<Key>, StoreError> {
         remove_cookie_secret(layout)?;
         Ok(token::renew(layout, &layout.token())?.then_some(Key::App).into_iter().collect())
@@ -82,7 +82,7 @@ impl Common {
 }
 
 impl Particulars for JupyterLab {
-    /// It starts without a folder for its kernels' sockets, too.
+    /// Without a folder for its kernels' sockets it is started anyway.
     fn prepare(&self, layout: &Layout) -> Result<Vec<Finding>, StoreError> {
         let mut findings = self.common.prepare(layout)?;
         token::ensure(layout, &layout.jupyter_cookie_secret())?;
@@ -130,8 +130,8 @@ impl Particulars for JupyterLab {
     }
 }
 
-/// Removes what signs JupyterLab's cookies, and returns whether it was there. JupyterLab makes another one when
-/// it starts.
+/// Removes the key that signs JupyterLab's cookies, and returns true if there was one. JupyterLab makes a new
+/// one when it starts.
 fn remove_cookie_secret(layout: &Layout) -> Result<bool, StoreError> {
     let file = layout.jupyter_runtime().at(COOKIE_SECRET);
     let is_there = file.exists();
@@ -141,8 +141,8 @@ fn remove_cookie_secret(layout: &Layout) -> Result<bool, StoreError> {
     Ok(is_there)
 }
 
-/// Returns the files that stopped servers and kernels left in the runtime directory: not those of a JupyterLab
-/// that somebody started there by hand (`pipulate run -- jupyter lab`).
+/// Returns the files that stopped servers and kernels left in the runtime directory: not those of a
+/// JupyterLab that the user started by hand (`pipulate run -- jupyter lab`).
 fn left_files(runtime: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(runtime).into_iter().flatten().flatten();
     let mut left: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|file| is_left(file)).collect();

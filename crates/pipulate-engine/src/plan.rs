@@ -1,4 +1,4 @@
-//! From what the configuration says to what a supervisor runs. Pure: facts are handed in.
+//! From the configuration to a supervisor's specification. Pure: facts are parameters.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
@@ -13,13 +13,13 @@ use pipulate_core::watch::WatchSpec;
 
 use crate::jupyter_settings as settings;
 
-/// How the program is told to be the embedded app of a folder.
+/// The program's flag for running as the embedded app of a folder.
 const APP_FLAG: &str = "-C";
 const APP_VERB: &str = "serve";
 
-/// How long the built-in services may take to answer for the first time.
+/// Timeout for the first answer of the built-in services.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
-/// It would come before our token file, and every kernel and terminal would inherit it.
+/// It would override our token file, and every kernel and terminal would inherit it.
 const JUPYTER_TOKEN: &str = "JUPYTER_TOKEN";
 const JUPYTER_PORT: u16 = 8888;
 const SERVER_PORT: u16 = 5001;
@@ -34,26 +34,26 @@ pub struct ServiceFacts {
     pub python: PathBuf,
     /// JupyterLab's program, and its first arguments; a bare name is looked up on `PATH`.
     pub jupyter_lab: Vec<OsString>,
-    /// What every service's environment gets.
+    /// Added to every service's environment.
     pub env: BTreeMap<String, OsString>,
-    /// What it loses.
+    /// Removed from it.
     pub env_removed: Vec<String>,
-    /// Where JupyterLab would look for configuration first.
+    /// JupyterLab's first configuration path.
     pub jupyter_config_path: Option<OsString>,
     pub has_server_py: bool,
     pub is_root: bool,
-    /// What JupyterLab's terminals run: words that end with the shell.
+    /// The command of JupyterLab's terminals: words that end with the shell.
     pub shell: Vec<String>,
 }
 
-/// The services that a bare `start` starts: every enabled one, except the dashboard.
+/// Returns the services of a bare `start`: every enabled one, except the dashboard.
 pub fn default_services(config: &Config) -> Vec<&ServiceConfig> {
     let chosen =
         |service: &&ServiceConfig| service.enabled && service.name.as_str() != ServiceName::DASHBOARD;
     config.services.iter().filter(chosen).collect()
 }
 
-/// The services that exist here: the dashboard only beside a `server.py`, the disabled ones not.
+/// Returns the services that exist here: the dashboard only beside a `server.py`, no disabled ones.
 pub fn known_services(config: &Config, has_server_py: bool) -> Vec<&ServiceConfig> {
     let exists = |service: &&ServiceConfig| {
         service.enabled
@@ -62,7 +62,7 @@ pub fn known_services(config: &Config, has_server_py: bool) -> Vec<&ServiceConfi
     config.services.iter().filter(exists).collect()
 }
 
-/// These services and all that they depend on, directly or not.
+/// Returns these services and all that they depend on, directly or indirectly.
 pub fn with_needs(config: &Config, services: &[ServiceName]) -> Vec<ServiceName> {
     let needs = needs(config);
     let mut wanted = services.to_vec();
@@ -79,11 +79,11 @@ pub fn with_needs(config: &Config, services: &[ServiceName]) -> Vec<ServiceName>
     wanted
 }
 
-/// Groups of services, each depending only on earlier groups. Without a configuration it is one group.
+/// Returns groups of services, each depending only on earlier groups; one group without a configuration.
 pub fn waves(config: Option<&Config>, services: &[ServiceName]) -> Vec<Vec<ServiceName>> {
     let needs = config.map(needs).unwrap_or_default();
     let layers = order::layers(services, |service| needs.get(service).copied().unwrap_or_default());
-    // A circle can't be: the configuration was checked when it was read.
+    // There is no cycle: the configuration was checked when it was read.
     let groups = layers.groups.into_iter().chain([layers.circular]).filter(|group| !group.is_empty());
     groups.map(|group| group.into_iter().map(|position| services[position].clone()).collect()).collect()
 }
@@ -92,13 +92,13 @@ fn needs(config: &Config) -> HashMap<&ServiceName, &[ServiceName]> {
     config.services.iter().map(|service| (&service.name, &service.depends_on[..])).collect()
 }
 
-/// Whether what was started with these arguments is the embedded web app, whatever the project looks
-/// like by now.
+/// Returns true if a process with these arguments is the embedded web app, regardless of the project's
+/// current files.
 pub fn is_app(arguments: &[OsString]) -> bool {
     matches!(arguments, [_, flag, _, verb] if flag == APP_FLAG && verb == APP_VERB)
 }
 
-/// Whether this service is the embedded web app.
+/// True if this service is the embedded web app.
 pub fn is_embedded_app(service: &ServiceConfig, has_server_py: bool) -> bool {
     service.command.is_none()
         && match service.name.as_str() {
@@ -108,7 +108,7 @@ pub fn is_embedded_app(service: &ServiceConfig, has_server_py: bool) -> bool {
         }
 }
 
-/// What the supervisor of `service` has to know.
+/// Returns the specification of `service` for its supervisor.
 pub fn spec(config: &Config, service: &ServiceConfig, layout: &Layout, facts: &ServiceFacts) -> ServiceSpec {
     let built_in = built_in(service, layout, facts);
     let default_port = match service.name.as_str() {
@@ -160,7 +160,7 @@ pub fn spec(config: &Config, service: &ServiceConfig, layout: &Layout, facts: &S
     }
 }
 
-/// What the three services without a command of their own bring with them.
+/// The defaults of the three services without a command of their own.
 struct BuiltIn {
     command: Vec<Word>,
     env: BTreeMap<String, OsString>,
@@ -201,8 +201,8 @@ fn built_in(service: &ServiceConfig, layout: &Layout, facts: &ServiceFacts) -> B
     BuiltIn { command, env: BTreeMap::new(), ready, page: "/", token }
 }
 
-/// JupyterLab: on loopback, on the port that was probed, silent towards the network, its
-/// terminals with a marker of their own. The token is in a file that only its user can read.
+/// JupyterLab: on loopback, on the port that was probed, without requests to the internet, its terminals with
+/// their own marker. The token is in a file that only its user can read.
 fn jupyter_command(layout: &Layout, facts: &ServiceFacts) -> Vec<Word> {
     let root = layout.root().as_os_str();
     let mut root_dir = OsString::from("--ServerApp.root_dir=");

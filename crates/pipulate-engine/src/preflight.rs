@@ -1,4 +1,4 @@
-//! Preflight checks: what runs is ended for a restart only if a new instance could be started.
+//! Preflight checks: a running service is ended for a restart only if a new instance could be started.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,11 +14,12 @@ use pipulate_supervisor::startable::try_out_program;
 
 use crate::query;
 
-/// Whether a new instance of a service could be started once the one that runs has been ended. It is
-/// started in its supervisor's environment: `spec` says what that would run there. What does not run has
+/// Checks whether a new instance of a running service could be started after a stop. It would start in its
+/// supervisor's environment: `spec` returns its specification there. A service that does not run is not
+/// checked.
 /// nothing to lose, and is not looked at.
 ///
-/// # Errors
+/// It could not, or `spec` returns none.
 /// It could not, or `spec` has none.
 pub fn try_out(
     layout: &Layout,
@@ -31,7 +32,7 @@ pub fn try_out(
     let environment = match ownership {
         Ownership::Supervised(supervisor) => match table::try_out_program(supervisor) {
             Ok(()) => table::environment(supervisor),
-            // It has just ended: the one that takes its place has our environment.
+            // It has just ended: its replacement would have our environment.
             Err(_) if look_up(layout, service, &identity::host()).1 != ownership => ours(),
             Err(error) => {
                 let program = table::arguments(supervisor).into_iter().next().unwrap_or_default();
@@ -49,8 +50,8 @@ pub fn try_out(
     try_out_program(&spec, environment).and_then(|()| try_out_port(layout, &spec, record.port))
 }
 
-/// A port that was set by the user and is not the one that it has must be free. Another service of the
-/// project may be about to leave it.
+/// A pinned port, if different from the current one, must be free. Another service of the project may be
+/// about to release it.
 fn try_out_port(layout: &Layout, spec: &ServiceSpec, had: Option<u16>) -> Result<(), Reason> {
     let Some(PortWish { port, pinned: true }) = spec.port else { return Ok(()) };
     if had == Some(port) || ports::is_free(port) {

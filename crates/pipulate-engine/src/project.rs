@@ -1,4 +1,5 @@
-//! A project as a request finds it: its folders, its configuration, and the surroundings of this process.
+//! A project in the context of a request: its folders, its configuration, and the environment of this
+//! process.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -32,9 +33,9 @@ pub struct Project {
     /// This very program, for starting it again.
     pub exe: PathBuf,
     pub around: Surroundings,
-    /// Whether this process may take locks of services: nothing else in it looks at them meanwhile.
+    /// True if this process may take locks of services: nothing else in it looks at them meanwhile.
     pub takes_locks: bool,
-    /// Where launched supervisors are kept to be reaped, in a process that lives on.
+    /// Launched supervisors to be reaped, in a long-lived process.
     pub launched: Option<Arc<Mutex<Vec<Verified>>>>,
 }
 
@@ -51,7 +52,7 @@ pub fn read_config(layout: &Layout) -> Result<Config, ConfigError> {
 }
 
 impl Project {
-    /// The configuration.
+    /// Returns the configuration.
     ///
     /// # Errors
     /// It can't be used.
@@ -60,15 +61,15 @@ impl Project {
         self.config.as_ref().map_err(|error| Denial::Config { file, error: error.to_string() })
     }
 
-    /// The project's name: the configured one, else the folder's.
+    /// Returns the project's name: the configured one, or else the folder's.
     pub fn name(&self) -> String {
         let configured = self.config.as_ref().ok().and_then(|config| config.name.clone());
         let folder = || self.layout.root().file_name().map(|name| name.to_string_lossy().into_owned());
         configured.or_else(folder).unwrap_or_else(|| "pipulate".to_owned())
     }
 
-    /// The services that exist here, in the order of the configuration. Where that can't be read there
-    /// are those of a folder without one, and those with a record; a folder that is gone has none.
+    /// Returns the services that exist here, in the order of the configuration. If that is unreadable: the
+    /// default services, and those with a record; a folder that is gone has none.
     pub fn services(&self) -> Vec<ServiceName> {
         if !self.layout.root().is_dir() {
             return Vec::new();
@@ -85,33 +86,33 @@ impl Project {
         services
     }
 
-    /// The services that exist by a configuration.
+    /// Returns the services that exist by a configuration.
     pub(crate) fn configured(&self, config: &Config) -> Vec<ServiceName> {
         let known = plan::known_services(config, self.layout.server_py().is_file());
         known.into_iter().map(|service| service.name.clone()).collect()
     }
 
-    /// What says inside which service this process was started, if it was.
+    /// Returns the marker of the service in which this process was started, if any.
     pub fn own_marker(&self) -> Option<Marker> {
         Marker::parse(self.around.text(marker::VARIABLE)?)
     }
 
-    /// The service of this project inside which this process was started: it ends with that one.
+    /// Returns the service of this project in which this process was started and with which it ends.
     pub fn own_service(&self) -> Option<ServiceName> {
         self.own_marker().filter(|own| own.project == self.layout.project_id()).map(|own| own.service)
     }
 
-    /// The same with its configuration as it is now.
+    /// Returns the project with its current configuration.
     pub fn reread(&self) -> Self {
         self.at(self.layout.clone())
     }
 
-    /// Another project, or this one with its files in another place, for the same process.
+    /// Returns another project, or this one with its files in another place, for this process.
     pub fn at(&self, layout: Layout) -> Self {
         Self { config: read_config(&layout), layout, ..self.clone() }
     }
 
-    /// Whether any service of this project lives, or may live where we can't look.
+    /// True if any service of this project is alive, or may be where we can't look.
     pub fn is_alive(&self) -> bool {
         let is_alive = |layout: &Layout| {
             let status = query::status(layout, "", &[]);
@@ -120,13 +121,13 @@ impl Project {
         is_alive(&self.layout) || home::others_in_use(&self.layout).iter().any(is_alive)
     }
 
-    /// The same project as the other places see it in which something of it may be running.
+    /// Returns the project in each other place where something of it may be running.
     pub fn elsewhere(&self) -> Vec<Self> {
         let others = home::others_in_use(&self.layout).into_iter();
         others.map(|layout| Self { layout, ..self.clone() }).collect()
     }
 
-    /// Refuses to start a second instance of what runs with its files in another place.
+    /// Refuses to start a second instance of services that run with their files in another place.
     ///
     /// # Errors
     /// One of them does.
@@ -156,7 +157,7 @@ impl Project {
         Err(Denial::UnknownService { service: unknown.clone(), why, known })
     }
 
-    /// The status of every place where something of the project may be running.
+    /// Returns the status of every place where something of the project may be running.
     pub fn status(&self, probes: Probes) -> ProjectStatus {
         let look = match probes {
             Probes::Run => query::status,
@@ -181,7 +182,7 @@ impl Project {
         status
     }
 
-    /// Those of some services that are supervised, live, and are well.
+    /// Returns those services that are supervised, alive, and healthy.
     pub fn already_up(&self, services: &[ServiceName]) -> Vec<ServiceName> {
         let status = self.status(Probes::Run);
         let is_up = |service: &&ServiceStatus| {
@@ -191,11 +192,10 @@ impl Project {
         services.iter().filter(|name| up.iter().any(|service| service.name == **name)).cloned().collect()
     }
 
-    /// The same project with the folders of a home, made if there are none: where they really are is
-    /// known then.
+    /// Returns the project with the folders of a home, made if needed: their real place is known then.
     ///
     /// # Errors
-    /// They can't be made, or are somebody else's.
+    /// They can't be made, or belong to another user.
     pub fn home(&self, on_note: &mut dyn FnMut(Note)) -> Result<Self, Denial> {
         let is_new = !self.layout.state().exists();
         let layout = home::ensure(&self.layout).map_err(|error| Denial::NoHome { error: error.into() })?;
@@ -213,7 +213,7 @@ impl Project {
         Ok(Self { layout, ..self.clone() })
     }
 
-    /// The home of a project that is to be started, which is then in the user's list.
+    /// Makes the home of a project that is to be started, and adds it to the user's list.
     ///
     /// # Errors
     /// As [`Project::home`].
@@ -226,7 +226,7 @@ impl Project {
         Ok(project)
     }
 
-    /// Remembers which Python what was asked for runs with: `doctor` may run that one, too.
+    /// Remembers the Python that the requested services run with: `doctor` may run it, too.
     pub fn remember_environment(&self, on_note: &mut dyn FnMut(Note)) {
         if let Ok(config) = &self.config
             && let Err(error) = venv::remember(&self.layout, &config.python)
@@ -235,10 +235,10 @@ impl Project {
         }
     }
 
-    /// The secrets that the project can't do without, and that have no value.
+    /// Returns the required secrets of the project that have no value.
     ///
     /// # Errors
-    /// Their file can't be read or understood.
+    /// Their file can't be read or parsed.
     pub fn missing_secrets(&self, config: &Config) -> Result<Vec<EnvKey>, EnvError> {
         if config.secrets.is_empty() {
             return Ok(Vec::new());
@@ -252,18 +252,18 @@ impl Project {
         Ok(config.secrets.iter().filter(|key| !has_value(key)).cloned().collect())
     }
 
-    /// What supervises.
+    /// Returns the supervising program.
     pub fn program(&self) -> Program {
         Program::new(self.exe.clone())
     }
 
-    /// What supervises for longer than this login, where the system has that.
+    /// Returns the supervising program in a scope that outlives this login, if the system has scopes.
     pub fn lasting_program(&self) -> Program {
         Program { scope: Scope::of_session(), ..self.program() }
     }
 }
 
-/// Whether services are asked whether they answer.
+/// Whether services are probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probes {
     Run,
@@ -280,7 +280,7 @@ pub(crate) mod samples {
 
     use super::*;
 
-    /// A project in a folder of its own, which goes with it.
+    /// A project in its own folder, deleted when dropped.
     pub(crate) struct Sample {
         pub(crate) project: Project,
         _folder: tempfile::TempDir,

@@ -1,4 +1,4 @@
-//! What is true about a project: records, checked against the process table. Nothing is changed.
+//! The current state of a project: records, checked against the process table. Nothing is changed.
 
 mod derive_state;
 mod health;
@@ -30,7 +30,7 @@ use pipulate_supervisor::kernels;
 use pipulate_supervisor::ownership::{Ownership, ownership_among};
 use pipulate_supervisor::process_tree::{self, Attached, Claims, Service};
 
-/// The status of the given services and of those that only have a record.
+/// Returns the status of the given services and of those that only have a record.
 pub fn status(layout: &Layout, name: &str, services: &[ServiceName]) -> ProjectStatus {
     let (mut status, calls) = look(layout, name, services);
     find_degraded(layout, &mut status.services, calls);
@@ -38,7 +38,7 @@ pub fn status(layout: &Layout, name: &str, services: &[ServiceName]) -> ProjectS
     status
 }
 
-/// The same without asking any service whether it answers: what was ready counts as ready.
+/// Returns the status without probing: services that were ready count as ready.
 pub fn glance(layout: &Layout, name: &str, services: &[ServiceName]) -> ProjectStatus {
     look(layout, name, services).0
 }
@@ -100,10 +100,10 @@ fn look(layout: &Layout, name: &str, services: &[ServiceName]) -> (ProjectStatus
     (ProjectStatus { name, root, services: statuses, unknown }, calls)
 }
 
-/// What can be known of services without a configuration.
+/// The known services of a folder without a configuration.
 enum Known {
     Recorded(Vec<ServiceName>),
-    /// There is no record at all: these run although `.pipulate` was deleted, or the whole folder.
+    /// Without any record: these run although `.pipulate` was deleted, or the whole folder.
     Lost(Vec<(ServiceName, Pid)>),
 }
 
@@ -115,7 +115,7 @@ fn recorded_or_lost(layout: &Layout) -> Result<Known, StoreError> {
     })
 }
 
-/// The services that left a record here, or still run without one.
+/// Returns the services that left a record here, or still run without one.
 ///
 /// # Errors
 /// The folder of the records can't be read.
@@ -140,7 +140,7 @@ fn service_status(
         Ownership::Unsupervised | Ownership::Gone | Ownership::Unknown(_) => None,
     };
     let live = record.and_then(|record| live(claims, layout, record, ownership));
-    // It died a moment ago, and its supervisor has not written that down yet.
+    // It died a moment ago, and its supervisor has not recorded that yet.
     let state = match (live.is_none() && record.is_some_and(|record| record.main.is_some()), state) {
         (
             true,
@@ -174,31 +174,31 @@ fn service_status(
     }
 }
 
-/// What was started in a folder before it was moved can't be told of its new place.
+/// Services that were started before the folder was moved have its old path.
 fn moved(layout: &Layout) -> Option<Reason> {
     let born = layout.born();
     (born != layout.root()).then(|| Reason::FolderMoved { from: born.to_path_buf() })
 }
 
-/// Whether a service is supervised, lives, and is well.
+/// True if a service is supervised, alive, and healthy.
 pub fn is_up(layout: &Layout, service: &ServiceName) -> bool {
     let status = status(layout, "", std::slice::from_ref(service));
     let found = status.services.iter().find(|one| one.name == *service);
     found.is_some_and(|one| one.supervisor_pid.is_some() && one.state.is_well() && one.live.is_some())
 }
 
-/// Why a service whose record says that it is ready is not; `None` if it is.
+/// Returns why a service that is recorded as ready is not; `None` if it is.
 pub(crate) fn why_not_ready(layout: &Layout, record: &Record, ownership: &Ownership) -> Option<Vec<Reason>> {
     health::why_not_ready(layout, record, live(&Claims::default(), layout, record, ownership).as_ref())
 }
 
-/// Where a service listens now: where its record says, if one of its own processes does. After a
-/// crash or a reboot somebody else may listen there, who is not to be sent a token.
+/// Returns the recorded address of a service, if one of its own processes listens there now. After a crash or
+/// a reboot another user may listen there, who must not get a token.
 pub fn address(layout: &Layout, record: &Record) -> Option<SocketAddr> {
     listening(layout, record).map(|(address, _)| address)
 }
 
-/// The same, and the service's processes.
+/// Returns the address and the service's processes.
 pub(crate) fn listening(layout: &Layout, record: &Record) -> Option<(SocketAddr, Vec<Pid>)> {
     let address = record.address?;
     let claims = Claims::default();
@@ -208,7 +208,7 @@ pub(crate) fn listening(layout: &Layout, record: &Record) -> Option<(SocketAddr,
     Listeners::of(pids.iter().copied()).ok()?.receive(address).then_some((address, pids))
 }
 
-/// `http://127.0.0.1:8888/lab`, of a service whose record this is.
+/// `http://127.0.0.1:8888/lab`, for a service's record.
 pub fn url(record: &Record, address: SocketAddr, page: &str) -> String {
     format!("{}://{address}{page}", record.scheme.as_str())
 }
@@ -218,7 +218,7 @@ fn live(claims: &Claims, layout: &Layout, record: &Record, ownership: &Ownership
         Ownership::Supervised(supervisor) if !record.adopted => Some(below(layout, record, *supervisor)),
         Ownership::Supervised(_) | Ownership::Unsupervised | Ownership::Gone | Ownership::Unknown(_) => None,
     };
-    // One look serves for both, its processes and the main one among them.
+    // One scan for both, its processes and the main one among them.
     let seen = below.iter().flatten().find(|entry| is_recorded_main(record, entry)).cloned();
     let main = seen.or_else(|| main_entry(claims, layout, record, ownership));
     if main.is_none() && !record.is_in_background() {
@@ -229,7 +229,7 @@ fn live(claims: &Claims, layout: &Layout, record: &Record, ownership: &Ownership
         Some(ours) => ours,
         None => processes_among(claims, layout, record, ownership, main_pid)?,
     };
-    // Without a main process the eldest stands for the service.
+    // Without a main process the oldest one represents the service.
     let eldest = || kernels::without_kernels(ours.clone()).into_iter().min_by_key(|one| (one.start, one.pid));
     let entry = main.or_else(eldest)?;
     let pid = entry.pid;
@@ -241,7 +241,7 @@ fn live(claims: &Claims, layout: &Layout, record: &Record, ownership: &Ownership
     // Not from `started_at`: the clock may have been set since.
     let uptime = table::age(&entry).as_secs_f64();
     let cpu: f64 = ours.iter().map(|entry| entry.cpu_seconds).sum();
-    // The main process, which is the first one, is the service itself and no kernel of it.
+    // The main process, which is the first one, is never counted as a kernel.
     let kernels = kernels::kernels(&ours[usize::from(main_pid.is_some())..]);
     let processes = ours.iter().map(|other| process_info(other, main_pid, &ours, &kernels)).collect();
     Some(LiveService {
@@ -257,14 +257,14 @@ fn live(claims: &Claims, layout: &Layout, record: &Record, ownership: &Ownership
     })
 }
 
-/// When a process began, by the clock as it is now.
+/// Returns when a process began, by the current clock.
 fn born(entry: &Entry) -> Timestamp {
     let now = Timestamp::now();
     now.checked_sub(table::age(entry)).unwrap_or(now)
 }
 
-/// The processes of a service that lives: those below its supervisor, unless the tree was torn by the
-/// death of another one. `None` when nothing of it lives, or it can't be told.
+/// Returns the processes of a service: those below its supervisor, or anywhere if another supervisor's death
+/// orphaned the tree. `None` if none is alive, or if unknown.
 pub(crate) fn processes(
     layout: &Layout,
     record: &Record,
@@ -300,7 +300,7 @@ fn below(layout: &Layout, record: &Record, supervisor: Pid) -> Vec<Entry> {
     Service::of(layout, &record.service).below_with(main, &[supervisor], layout, &Attached::new()).ours
 }
 
-/// Whether the main process that the record names is there.
+/// True if the main process that the record names is alive.
 pub(crate) fn main_lives(record: &Record) -> bool {
     recorded_main(record).is_some()
 }
@@ -315,7 +315,7 @@ fn is_recorded_main(record: &Record, entry: &Entry) -> bool {
     main.is_some_and(|main| entry.pid == main.pid && entry.start == main.start) && entry.lives()
 }
 
-/// The living main process; without a supervisor also one that nobody could write down any more.
+/// Returns the living main process; without a supervisor, also an unrecorded one.
 fn main_entry(claims: &Claims, layout: &Layout, record: &Record, ownership: &Ownership) -> Option<Entry> {
     let recorded = recorded_main(record);
     let run = record.next_run.as_ref().filter(|_| *ownership == Ownership::Unsupervised);

@@ -1,8 +1,8 @@
-//! What to do next for one service, decided without looking or acting: a function of what is desired, what
-//! was observed, and the time.
+//! The next step for one service, decided without looking or acting: a function of the desired state, the
+//! observed one, and the time.
 //!
-//! [`Goal`] is one service's part of a request with what was done for it so far; [`Observed`] is one look at
-//! the service. The executor carries out each [`Step`] and tells the goal of it.
+//! [`Goal`] is one service's part of a request with the steps taken so far; [`Observed`] is one look at the
+//! service. The executor carries out each [`Step`] and records it in the goal.
 
 mod goal;
 mod restart;
@@ -31,21 +31,21 @@ pub struct Observed {
     /// Why the record can't be read.
     pub unreadable: Option<Fault>,
     pub owner: Ownership,
-    /// The supervisor that was launched, or asked, for this goal.
+    /// The supervisor that was launched, or signaled, for this goal.
     pub awaited: Awaited,
     /// A stop of it came after the request to start or restart it.
     pub is_withdrawn: bool,
-    /// Whether the record's main process lives; not looked at for a stop.
+    /// True if the record's main process is alive; not checked for a stop.
     pub main_lives: bool,
-    /// When the record was written; only where its supervisor knows no requests.
+    /// When the record was written; only if its supervisor is too old for requests.
     pub written: Option<SystemTime>,
-    /// What was looked for because a step asked for it.
+    /// The result of [`Fact::Lost`], if a step asked for it.
     pub lost: Option<Option<Pid>>,
     pub holder: Option<Holder>,
     pub answer: Option<Result<(), Box<Record>>>,
     pub why_failed: Option<Reason>,
     pub is_outdated: Option<bool>,
-    /// Whether this process may write down that nothing of it lives: nothing has to be cleaned up.
+    /// True if this process may record that no process of it is alive: nothing has to be cleaned up.
     pub is_plain: bool,
 }
 
@@ -55,13 +55,13 @@ pub enum Awaited {
     None,
     /// Launched by this process.
     Child(Option<End>),
-    /// Asked, and another process's child.
+    /// Signaled, and another process's child.
     Other {
         lives: bool,
     },
 }
 
-/// Who holds a service's lock.
+/// The holder of a service's lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
     Supervisor,
@@ -69,22 +69,22 @@ pub enum Holder {
     Other(Pid),
 }
 
-/// What to do next.
+/// The next step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// Nothing until there is news, or until the goal's next deadline.
     Wait,
-    /// Look at more, and decide again.
+    /// Look up one more fact, and decide again.
     Look(Fact),
     Ask(Ask),
-    /// Wait for this supervisor, which does already what is desired.
+    /// Wait for this supervisor, which already does what is desired.
     Join(Pid),
-    /// Tell the supervisor that is waited for to stop at once.
+    /// Make the awaited supervisor stop at once.
     Hurry,
     Launch(Launch),
-    /// Write down that nothing of it lives.
+    /// Record that no process of it is alive.
     RecordStopped,
-    /// Nothing has to end first: go on as a start.
+    /// Nothing has to end first: continue as a start.
     BecomeStart,
     End(Outcome),
 }
@@ -92,29 +92,29 @@ pub enum Step {
 /// A fact that costs more than one look at a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fact {
-    /// Whether it runs although its records were deleted.
+    /// The supervisor of a service whose records were deleted, if it runs.
     Lost,
-    /// Who holds its lock.
+    /// The holder of its lock.
     Holder,
-    /// Whether it answers.
+    /// Its answer to a probe.
     Answer,
-    /// What its supervisor said before it ended.
+    /// The last message of its supervisor.
     WhyFailed,
     /// Whether its supervisor runs another program than the home's.
     Outdated,
 }
 
-/// What is asked of a supervisor.
+/// A request to a supervisor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// To begin again, as it has nothing to do. It would give the next start this run; `None`: it knows no
+    /// To start again, as it is idle. It would give the next start this run; `None`: it is too old for
     /// requests, and wrote its record at this time.
     Begin {
         supervisor: Pid,
         next_run: Option<RunId>,
         written: Option<SystemTime>,
     },
-    /// To restart what has this generation; `None`: it knows no requests.
+    /// To restart the instance of this generation; `None`: it is too old for requests.
     Restart {
         supervisor: Pid,
         generation: Option<RunId>,
@@ -122,7 +122,7 @@ pub enum Ask {
     Stop {
         supervisor: Pid,
     },
-    /// To stop, of a supervisor whose lock was deleted.
+    /// To stop, although its lock was deleted.
     StopLost {
         supervisor: Pid,
     },
@@ -132,14 +132,14 @@ pub enum Ask {
     },
 }
 
-/// What a supervisor is launched for.
+/// The purpose of a new supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Launch {
     /// To start the service, or to take it over.
     Start,
-    /// To take it over as it is, and then be asked.
+    /// To take it over as it is, and then receive a request.
     Adopt,
-    /// To end what is left of it.
+    /// To end the rest of it.
     Stop,
 }
 
@@ -152,7 +152,7 @@ pub fn reconcile(goal: &Goal, seen: &Observed, now: Instant) -> Step {
         Aim::Restart if goal.memory.is_start => start::step(goal, seen, now),
         Aim::Restart => restart::step(goal, seen, now),
     };
-    // A stop wins over what was asked for before it.
+    // A later stop wins over this request.
     let is_withdrawn = seen.is_withdrawn || goal.is_cancelled;
     let has_nothing_to_wait_for = step == Step::Wait && goal.is_cancelled && !seen.awaited.is_living_child();
     match (is_withdrawn && step.begins_something()) || has_nothing_to_wait_for {
@@ -162,7 +162,7 @@ pub fn reconcile(goal: &Goal, seen: &Observed, now: Instant) -> Step {
 }
 
 impl Step {
-    /// Whether a supervisor carries it out.
+    /// True if a supervisor carries it out.
     pub(crate) fn involves_supervisor(&self) -> bool {
         match self {
             Self::Ask(_) | Self::Join(_) | Self::Hurry | Self::Launch(_) => true,
@@ -170,7 +170,7 @@ impl Step {
         }
     }
 
-    /// Whether something is started, taken over or restarted by it.
+    /// True if it starts, takes over or restarts something.
     fn begins_something(&self) -> bool {
         match self {
             Self::Ask(Ask::Begin { .. } | Ask::Restart { .. })
@@ -189,7 +189,7 @@ impl Step {
 }
 
 impl Ask {
-    /// The supervisor that is asked.
+    /// Returns the supervisor to signal.
     pub fn supervisor(&self) -> Pid {
         match self {
             Self::Begin { supervisor, .. }
@@ -218,17 +218,17 @@ impl Awaited {
     }
 }
 
-/// The run of the main process that a record names.
+/// Returns the run of the main process that a record names.
 pub(crate) fn run_of(record: &Record) -> Option<RunId> {
     record.main.as_ref().map(|main| main.run.clone())
 }
 
-/// Whether this supervisor wrote the record. One that has just begun has not.
+/// True if this supervisor wrote the record. A new one has not yet.
 fn is_written_by(record: &Record, supervisor: Pid) -> bool {
     record.supervisor.as_ref().is_some_and(|named| named.pid == supervisor)
 }
 
-/// Whether a restart is under way.
+/// True during a restart.
 fn is_restarting(record: &Record) -> bool {
     record.state == ServiceState::Stopping && record.wanted == Wanted::Run
 }
@@ -237,7 +237,8 @@ fn refuse(why: Reason) -> Step {
     Step::End(Outcome::Refused(Box::new(why)))
 }
 
-/// Why a service whose record can't be read is left as it is: what carries its marker is ended only by force.
+/// Returns why a service with an unreadable record is left alone: processes are ended by marker only with
+/// `--force`.
 fn unreadable(problem: &Fault) -> Reason {
     Reason::RecordUnreadable { problem: problem.clone(), pid: None }
 }

@@ -1,4 +1,4 @@
-//! How a request came out, service by service: values, of which renderers make sentences.
+//! The result of a request, service by service: values, which renderers turn into sentences.
 
 use pipulate_core::reason::Reason;
 use pipulate_core::receipt::Receipt;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::written;
 
-/// How a request came out for one service.
+/// The result of a request for one service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Outcome {
     /// It is up. `fresh`: it was not before.
@@ -17,35 +17,35 @@ pub enum Outcome {
         record: Box<Record>,
         fresh: bool,
     },
-    /// It was started, and nobody waits for it.
+    /// It was started, without waiting for it.
     Begun,
-    /// It ended, or does not answer; the record says why.
+    /// It ended, or does not answer; the record has the reason.
     Failed {
         #[serde(with = "as_written")]
         record: Box<Record>,
     },
-    /// The time to wait is over, and it is still starting.
+    /// The timeout has passed, and it is still starting.
     TimedOut,
     /// It was not tried, because a service that it needs is not up.
     Unmet {
         needed: ServiceName,
     },
     AlreadyStopped,
-    /// A start had still to begin it, and does not: a stop came after that, or an interrupt.
+    /// A start had announced it, and does not begin it: a stop came after that, or an interrupt.
     StartWithdrawn,
     /// The record has the receipt.
     Stopped {
         #[serde(with = "as_written")]
         record: Box<Record>,
     },
-    /// Nothing of it lives any more, and no record says how that came.
+    /// None of its processes is alive any more, and no record has the cause.
     Unrecorded(#[serde(with = "written::reason")] Box<Reason>),
-    /// Nothing was done for it, or not all that was asked for.
+    /// Nothing was done for it, or not everything that was requested.
     Refused(#[serde(with = "written::reason")] Box<Reason>),
 }
 
 impl Outcome {
-    /// What a stop did.
+    /// Returns the receipt of a stop.
     pub fn receipt(&self) -> Option<&Receipt> {
         match self {
             Self::Stopped { record } => record.receipt.as_ref(),
@@ -62,7 +62,7 @@ impl Outcome {
     }
 }
 
-/// A record in the format that it has on disk.
+/// A record in its disk format.
 mod as_written {
     use serde::de::Error as _;
     use serde::{Deserializer, Serializer};

@@ -1,4 +1,4 @@
-//! What a user interface asks for: the state that services should be in.
+//! Requests of a user interface: the desired state of services.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     pub desired: Desired,
-    /// Empty: all that the desired state is about.
+    /// Empty: all services that the desired state applies to.
     pub services: Vec<ServiceName>,
-    /// The user knows that work in progress is cut off.
+    /// The user consented to cutting off work in progress.
     pub consent: bool,
     pub wait: Wait,
     pub stop: StopOptions,
-    /// The generations of services that this was decided on: a later one is not stopped, and does not
-    /// have to be restarted.
+    /// The generations of services at the time of the request: a later one is not stopped, and need not be
+    /// restarted.
     #[serde(with = "generations")]
     pub decided_on: BTreeMap<ServiceName, RunId>,
 }
@@ -28,11 +28,11 @@ pub struct Request {
 pub enum Desired {
     Running,
     Stopped,
-    /// Running with the configuration as it is now, and not as it was started before.
+    /// Running with the current configuration, started anew.
     Restarted,
 }
 
-/// How long to wait for what was started.
+/// How long to wait for started services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Wait {
     /// Until each service has begun.
@@ -43,7 +43,7 @@ pub enum Wait {
 /// How services are stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StopOptions {
-    /// After this, what is left is killed. `None`: as each service is configured.
+    /// After this, remaining processes are killed. `None`: as configured for each service.
     pub timeout: Option<Duration>,
     /// Kill at once.
     pub force: bool,

@@ -1,5 +1,4 @@
-//! In which order services are started, stopped and restarted: those that others need come first, and are
-//! stopped last.
+//! The order in which services are started, stopped and restarted: needs come first, and are stopped last.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -9,13 +8,13 @@ use pipulate_core::service::ServiceName;
 use crate::plan;
 use crate::report::{Outcome, Outcomes};
 
-/// Groups of services, each handled after the one before.
+/// Groups of services, each handled after the previous one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     groups: VecDeque<Vec<ServiceName>>,
-    /// What each service needs to be up before it is handled.
+    /// The services that must be up before each service is handled.
     needs: BTreeMap<ServiceName, Vec<ServiceName>>,
-    /// A service whose need is only late is begun all the same: its supervisor waits for that.
+    /// A service whose need is merely late is begun anyway: its supervisor waits.
     hands_over: bool,
 }
 
@@ -23,25 +22,25 @@ pub struct Schedule {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Turn {
     pub services: Vec<ServiceName>,
-    /// Those that are not, with the need that is not up.
+    /// Services that are skipped, with the need that is not up.
     pub unmet: Vec<(ServiceName, ServiceName)>,
 }
 
 impl Schedule {
-    /// Services to be started, in the order of their needs.
+    /// Services to be started, ordered by their needs.
     pub fn of_start(config: &Config, services: &[ServiceName]) -> Self {
         Self::upwards(config, services, true)
     }
 
-    /// Services to be restarted: the one inside which this program runs comes last, as it ends with that one.
+    /// Services to be restarted: the one in which this program runs comes last, as it ends with that one.
     pub fn of_restart(config: &Config, services: &[ServiceName], own: Option<&ServiceName>) -> Self {
         let mut schedule = Self::upwards(config, services, false);
         schedule.put_last(own);
         schedule
     }
 
-    /// Services to be stopped: those that depend on others before those, this program's own last. What has
-    /// no record never ran: nothing waits for it.
+    /// Services to be stopped: dependents before their needs, this program's own last. A service without a
+    /// record never ran: nothing waits for it.
     pub fn of_stop(
         config: Option<&Config>,
         services: &[ServiceName],
@@ -71,12 +70,12 @@ impl Schedule {
         self.groups.push_back(vec![own.clone()]);
     }
 
-    /// All services that are still to be handled.
+    /// Returns all services that are still to be handled.
     pub fn services(&self) -> impl Iterator<Item = &ServiceName> {
         self.groups.iter().flatten()
     }
 
-    /// Returns the next turn, by how the earlier ones came out.
+    /// Returns the next turn, given the outcomes of the earlier ones.
     pub fn next(&mut self, outcomes: &Outcomes) -> Option<Turn> {
         let group = self.groups.pop_front()?;
         let mut turn = Turn::default();

@@ -1,4 +1,4 @@
-//! From a project and this machine to what its supervisors run.
+//! From a project and this machine to its supervisors' specifications.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -20,12 +20,12 @@ use crate::plan::ServiceFacts;
 use crate::project::Project;
 use crate::{plan, preflight};
 
-/// What the supervisors of a project's services have to know, one for each service that exists.
+/// Returns the specifications for the supervisors of a project's services, one for each existing service.
 pub fn specs(project: &Project, config: &Config) -> Vec<ServiceSpec> {
     specs_around(project, config, &project.around, |_| true)
 }
 
-/// Those of some services, as a supervisor with another environment has them.
+/// Returns the specifications of some services in another environment, such as a supervisor's.
 fn specs_around(
     project: &Project,
     config: &Config,
@@ -40,8 +40,8 @@ fn specs_around(
     specs.map(|spec| with_libraries(spec, libraries.as_ref(), &facts.python)).collect()
 }
 
-/// What wheels need beyond the system's libraries, for a service that Python runs. What the
-/// configuration says comes first.
+/// Adds the libraries that wheels need beyond the system's, for a service that Python runs. The configuration
+/// takes precedence.
 fn with_libraries(mut spec: ServiceSpec, libraries: Option<&OsString>, python: &Path) -> ServiceSpec {
     let program = match spec.command.first() {
         Some(Word::Plain(program)) => Path::new(program),
@@ -53,10 +53,10 @@ fn with_libraries(mut spec: ServiceSpec, libraries: Option<&OsString>, python: &
     spec
 }
 
-/// Adds what the service's `env_file` says: its supervisor has to know that, too.
+/// Adds the variables of the service's `env_file`: its supervisor needs them, too.
 ///
 /// # Errors
-/// The file is not there, can't be read, or has what no environment can hold.
+/// The file is missing, can't be read, or contains a value that an environment can't hold.
 pub fn with_env_file(
     project: &Project,
     config: &Config,
@@ -77,7 +77,7 @@ pub fn with_env_file(
     Ok(spec)
 }
 
-/// Whether these services can be started as they are configured: before what runs is ended for that.
+/// Checks that these services can be started as configured, before running ones are ended for that.
 ///
 /// # Errors
 /// One can't; the failure names it.
@@ -98,14 +98,14 @@ pub fn refuse_unusable(project: &Project, config: &Config, services: &[ServiceNa
     Ok(())
 }
 
-/// What the supervisors of these services are told. One whose service has something wrong with it
-/// is told nothing: it finds out, and says so.
+/// Returns the specifications for the supervisors of these services. A service with an invalid configuration
+/// gets none: its supervisor finds and reports the error.
 pub fn for_start(project: &Project, config: &Config, services: &[ServiceName]) -> Vec<ServiceSpec> {
     let wanted = specs(project, config).into_iter().filter(|spec| services.contains(&spec.name));
     wanted.filter_map(|spec| with_env_file(project, config, spec).ok()).collect()
 }
 
-/// The facts that a service's specification depends on: the venv's programs if there is one, else
+/// Returns the facts that a service's specification depends on: the venv's programs if there is one, or else
 /// those on `PATH`.
 fn service_facts(project: &Project, config: &Config, around: &Surroundings) -> ServiceFacts {
     let found = existing_python(&project.layout, &config.python);
@@ -132,7 +132,7 @@ fn service_facts(project: &Project, config: &Config, around: &Surroundings) -> S
     }
 }
 
-/// The shell of JupyterLab's terminals, with the library path of the shell that we were called in.
+/// Returns the shell of JupyterLab's terminals, with the library path of the shell that called us.
 fn terminal_shell(around: &Surroundings) -> Vec<String> {
     let text = |name: &str| around.text(name).map(str::to_owned);
     let mut words = match (library_path(around), text(LIBRARY_PATH)) {
@@ -144,8 +144,8 @@ fn terminal_shell(around: &Surroundings) -> Vec<String> {
     words
 }
 
-/// How the JupyterLab beside a Python is run. The first line of what pip installs has `sh` find Python,
-/// where a path is long or strange, and `sh` reads some paths as others.
+/// Returns the command for the JupyterLab beside a Python. If a path is long or unusual, pip's scripts have
+/// `sh` find Python in their first line, which misreads some paths.
 fn jupyter_lab(python: &Path) -> Option<Vec<OsString>> {
     let program = python.with_file_name("jupyter-lab");
     let is_misread = program.as_os_str().as_bytes().iter().any(|byte| b"\"$`\\".contains(byte));

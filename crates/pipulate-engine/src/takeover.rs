@@ -1,7 +1,7 @@
-//! A `.pipulate` that was not made here, by this user on this machine: copied, cloned, or unpacked.
+//! Takeover of a `.pipulate` that was not made by this user on this machine: copied, cloned, or unpacked.
 //!
-//! Its keys and its stamp are not believed where they are read. Of its records those stay whose service runs;
-//! the others would go on naming processes of another folder, or of nobody's.
+//! Its keys and its stamp are ignored where they are read. Of its records only those whose service runs are
+//! kept; the others would name processes of another folder, or reused pids.
 
 use pipulate_core::layout::Layout;
 use pipulate_process::identity;
@@ -11,8 +11,8 @@ use pipulate_store::{files, known, record};
 
 use pipulate_supervisor::ownership::{Ownership, look_up};
 
-/// Makes the project's `.pipulate` this user's own; whether it was not before. Never call this where a lock of
-/// the project is held.
+/// Makes the project's `.pipulate` this user's own; returns true if it was not before. Never call this while
+/// holding a lock of the project.
 ///
 /// # Errors
 /// It can't be written to, or the user's state directory can't.
@@ -27,11 +27,11 @@ pub fn take_over(layout: &Layout) -> Result<bool, StoreError> {
     files::remove(&layout.program())?;
     known::remember_home(layout)?;
     if !known::is_home(layout) {
-        // There is nowhere to remember anything.
+        // There is no place to remember anything.
         return Ok(false);
     }
     for service in gone {
-        // Its owner alone may remove a record, so that none of a start that has just begun is.
+        // Only a lock's holder may remove a record, so that the record of a start in progress stays.
         if let Ok(_owned) = Lock::acquire(&layout.lock(&service))? {
             files::remove(&layout.record(&service))?;
         }

@@ -1,4 +1,4 @@
-//! What a start does for what runs already.
+//! Maintenance during a start for services that run already.
 
 use std::time::{Duration, Instant};
 
@@ -16,17 +16,17 @@ use crate::project::Project;
 use crate::reconcile::{Aim, Goal};
 use crate::report::Outcome;
 
-/// How long a supervisor may take to make way for another program.
+/// Timeout for a supervisor to hand over to another program.
 const MAKES_WAY: Duration = Duration::from_secs(2);
 
 impl Project {
-    /// Gives old logs their bounds, and has supervisors that run another program than the home's
-    /// ([`program::recall`]) make way for that one. No service is touched.
+    /// Trims old logs, and has supervisors that run another program than the home's ([`program::recall`])
+    /// execute that one. No service is touched.
     ///
     /// # Errors
-    /// The configuration can't be used, or the system has no room.
+    /// The configuration can't be used, or the system lacks resources.
     pub fn look_after(&self, services: &[ServiceName], on_note: &mut dyn FnMut(Note)) -> Result<(), Denial> {
-        // Of what is no longer configured nothing else removes them.
+        // Nothing else removes logs of services that are no longer configured.
         if let Err(error) = capture::trim_unsupervised(&self.layout, self.config()?.logs) {
             on_note(Note::LogsUnread { error: error.into() });
         }
@@ -47,7 +47,7 @@ impl Project {
         Ok(())
     }
 
-    /// Those of these services that are the embedded web app in another program than this one.
+    /// Returns those of these services that are the embedded web app of another program than this one.
     pub fn other_apps(&self, services: &[ServiceName]) -> Vec<ServiceName> {
         let host = identity::host();
         let is_other_app = |service: &&ServiceName| {

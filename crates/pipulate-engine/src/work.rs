@@ -1,4 +1,4 @@
-//! Work in progress: what a stop of JupyterLab would cut off, so that a person can be asked first.
+//! Work in progress that a stop of JupyterLab would cut off, so that the user can be asked first.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,18 +22,18 @@ use pipulate_supervisor::kernels::kernels;
 use pipulate_supervisor::marker::marker_of;
 use pipulate_supervisor::ownership::ownership_of;
 
-/// Something that is being done.
+/// Some work in progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Work {
-    /// A kernel that computes, by JupyterLab's own word.
+    /// A kernel that is busy, according to JupyterLab.
     BusyKernel { notebook: String, at_least: Duration, memory_bytes: Option<u64> },
     /// A kernel whose JupyterLab crashed, and that computes or waits for something.
     Orphan { pid: Pid, is_running: bool, memory_bytes: u64 },
-    /// Kernels of which JupyterLab does not say what they do.
+    /// Kernels whose activity JupyterLab does not report.
     Silent { kernels: usize },
     /// A command in the foreground of a terminal.
     TerminalJob { pid: Pid, command: String },
-    /// A process that a kernel started in a session of its own.
+    /// A process that a kernel started in a new session.
     Detached { pid: Pid, command: String },
 }
 
@@ -59,20 +59,20 @@ impl fmt::Display for Work {
     }
 }
 
-/// What a stop of JupyterLab would end.
+/// The losses of a stop of JupyterLab.
 #[derive(Debug, Default)]
 pub struct AtStake {
     pub work: Vec<Work>,
-    /// The notebooks of kernels without work, whose variables end with them.
+    /// The notebooks of idle kernels, whose variables would be lost.
     pub idle: Vec<String>,
 }
 
-/// What JupyterLab's kernels and terminals are doing now.
+/// Returns the current work of JupyterLab's kernels and terminals.
 pub fn in_progress(layout: &Layout) -> Vec<Work> {
     at_stake(layout).work
 }
 
-/// What a stop of JupyterLab would end now.
+/// Returns what a stop of JupyterLab would end now.
 pub fn at_stake(layout: &Layout) -> AtStake {
     let Some((ours, main)) = processes(layout) else { return AtStake::default() };
     let kernels = kernels(&ours);
@@ -89,7 +89,7 @@ pub fn at_stake(layout: &Layout) -> AtStake {
                 let busy = notebooks.into_iter().filter(|notebook| notebook.is_busy);
                 work.extend(busy.map(|notebook| busy_work(notebook, &kernels, &ours, now)));
             }
-            // Nobody can tell: what may be busy is treated as if it were.
+            // Unknown: kernels that may be busy are treated as busy.
             None => work.push(Work::Silent { kernels: kernels.len() }),
         }
     }
@@ -104,13 +104,13 @@ fn busy_work(busy: KernelActivity, kernels: &[KernelInfo], ours: &[Entry], now: 
     let at_least = busy.last_activity.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
     Work::BusyKernel {
         notebook: busy.name,
-        // A clock that was set back makes it no shorter than nothing.
+        // The clock may have been set back: never negative.
         at_least: at_least.unwrap_or_default(),
         memory_bytes: entry.map(|entry| entry.memory_bytes),
     }
 }
 
-/// No server can be asked about it. A kernel without work waits for messages; in `time.sleep`, or while
+/// Classifies a kernel without a server to ask. An idle kernel waits for messages; in `time.sleep`, or while
 /// it reads from a database, it waits for something else.
 fn busy_orphan(kernel: &KernelInfo, ours: &[Entry]) -> Option<Work> {
     let entry = ours.iter().find(|entry| entry.pid == kernel.pid)?;
@@ -120,7 +120,7 @@ fn busy_orphan(kernel: &KernelInfo, ours: &[Entry]) -> Option<Work> {
     is_busy.then_some(Work::Orphan { pid: entry.pid, is_running, memory_bytes })
 }
 
-/// JupyterLab's processes, and its main one.
+/// Returns JupyterLab's processes, and its main one.
 fn processes(layout: &Layout) -> Option<(Vec<Entry>, Option<Pid>)> {
     let name = ServiceName::parse(ServiceName::JUPYTER).ok()?;
     let record = record::read(layout, &name).ok()??;
@@ -129,13 +129,14 @@ fn processes(layout: &Layout) -> Option<(Vec<Entry>, Option<Pid>)> {
     Some((query::processes(layout, &record, &ownership, main)?, main))
 }
 
-/// The group of the command that asks: typed in one of these terminals, it is no work to spare.
+/// Returns the process group of this command: if typed in one of these terminals, it does not count as work.
 fn own_group() -> i32 {
     let own = own_pid().and_then(table::entry);
     own.map_or(0, |own| own.group)
 }
 
-/// A terminal's shell leads its session; what it lets use the terminal is another group.
+/// Returns the foreground jobs of terminals. A terminal's shell leads its session; a job that it runs has
+/// another group.
 fn terminal_jobs(ours: &[Entry], asking: i32) -> Vec<Work> {
     let in_foreground = |entry: &&Entry| {
         let uses_terminal = entry.has_terminal && entry.group == entry.foreground_group;
@@ -146,8 +147,8 @@ fn terminal_jobs(ours: &[Entry], asking: i32) -> Vec<Work> {
     jobs.map(|entry| Work::TerminalJob { pid: entry.pid, command: command(entry) }).collect()
 }
 
-/// Sessions that neither JupyterLab nor a kernel nor a terminal leads, each by the first process in
-/// it: what made a daemon of itself has lost its leader.
+/// Returns sessions that neither JupyterLab nor a kernel nor a terminal leads, each by its first process: the
+/// session of a daemon has lost its leader.
 fn detached(ours: &[Entry], main: Option<Pid>) -> Vec<Work> {
     let kernels = kernels(ours).into_iter().map(|kernel| kernel.pid);
     let known: Vec<i32> = kernels.chain(main).map(Pid::get).collect();
@@ -160,7 +161,7 @@ fn detached(ours: &[Entry], main: Option<Pid>) -> Vec<Work> {
     found.into_iter().map(named).collect()
 }
 
-/// The program's name: arguments may hold what nobody should see.
+/// Returns the program's name: arguments may contain secrets.
 fn command(entry: &Entry) -> String {
     printable(&entry.name)
 }

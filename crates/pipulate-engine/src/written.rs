@@ -1,4 +1,4 @@
-//! How reasons stand in a kept report: as in records.
+//! The form of reasons in a kept report: as in records.
 
 use pipulate_core::fault::Fault;
 use pipulate_core::reason::Reason;

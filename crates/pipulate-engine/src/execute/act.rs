@@ -1,4 +1,4 @@
-//! Carrying out one step: asking a supervisor, or launching one.
+//! Executing one step: signaling a supervisor, or launching one.
 
 use std::io::ErrorKind;
 
@@ -23,10 +23,10 @@ use crate::observe::written_at;
 use crate::reconcile::{Ask, Launch, Observed, Step};
 use crate::report::Outcome;
 
-/// What came of a step.
+/// The result of a step.
 pub(super) enum Acted {
     Done,
-    /// The supervisor to be asked has ended, or is none: look again.
+    /// The supervisor to be signaled has ended, or never supervised: look again.
     Vanished,
     Settled(Outcome),
 }
@@ -46,7 +46,7 @@ impl Run<'_> {
             },
             Step::Hurry => {
                 if let Some(supervisor) = &task.supervisor {
-                    // Refused or gone: its end is waited for either way.
+                    // Refused or gone: its end is awaited either way.
                     let _heard = supervisor.process.signal(Signal::TERM);
                 }
                 Acted::Done
@@ -85,17 +85,17 @@ impl Run<'_> {
             Ask::Stop { .. } | Ask::StopLost { .. } => (None, Signal::TERM),
             Ask::Upgrade { .. } => (None, Signal::USR1),
         };
-        // Where no file can be made, as in a read-only folder, a signal still says what is wanted.
+        // If no file can be made, as in a read-only folder, a signal alone carries the request.
         let made = request.and_then(|request| request.make(self.executor.layout, &task.service).ok());
         let signal = if made.is_some() { Signal::WINCH } else { signal };
         let sent = match ask {
-            // However often it is asked, that means no more than to stop.
+            // Repeated marked signals mean no more than one stop.
             Ask::Stop { .. } | Ask::StopLost { .. } => process.signal_marked(signal),
             Ask::Begin { .. } | Ask::Restart { .. } | Ask::Upgrade { .. } => process.signal(signal),
         };
         match (sent, ask) {
             (Ok(()), _) => self.wait_for(task, process, made),
-            // It is started in its place, or waited for.
+            // A new one is started in its place, or awaited.
             (Err(_), Ask::Begin { .. }) => Acted::Vanished,
             (Err(error), _) => Acted::Settled(Outcome::Refused(Box::new(not_signaled(error)))),
         }
@@ -141,25 +141,25 @@ impl Run<'_> {
         }
     }
 
-    /// Looked up once for all services: the configuration is the same for each.
+    /// Read once for all services: they share the configuration.
     fn spec(&mut self, service: &ServiceName) -> Option<ServiceSpec> {
         let (executor, names) = (self.executor, &self.names);
         let specs = self.specs.get_or_insert_with(|| (executor.specs)(names));
         specs.iter().find(|spec| spec.name == *service).cloned()
     }
 
-    /// Writes the last record of a service of which nothing lives, as its supervisor would have.
+    /// Writes the last record of a service without living processes, as its supervisor would have.
     fn record_stopped(&self, service: &ServiceName) -> Result<Acted, LaunchError> {
         let layout = self.executor.layout;
         let unwritable = |error: StoreError| Acted::Settled(Outcome::Unrecorded(Box::new(error.into())));
-        // Closing any descriptor of a lock's file gives it up: it is not looked at until this is dropped.
+        // Closing any descriptor of a lock's file releases it: don't look at it until this is dropped.
         let _lock = match Lock::acquire(&layout.lock(service)) {
             Ok(Ok(lock)) => lock,
             Ok(Err(_taken)) => return Ok(Acted::Vanished),
             Err(error) => return Ok(unwritable(error)),
         };
         let Ok(Some(mut record)) = record::read(layout, service) else { return Ok(Acted::Vanished) };
-        // What has a record of that time may have processes that were not there to be seen.
+        // A service with a record that recent may have processes that the scan missed.
         let is_recent = written_at(layout, service).is_none_or(|written| written >= self.claims_since);
         let fresh = Claims::default();
         let claims = if is_recent { &fresh } else { &self.observer.claims };
@@ -181,7 +181,7 @@ impl Run<'_> {
         })
     }
 
-    /// A supervisor that was asked writes to no pipe of ours; its service's record is looked at.
+    /// Waits for a supervisor that was signaled: it does not write to our pipe, so its record is polled.
     fn wait_for(&self, task: &mut Task, process: Verified, request: Option<Made>) -> Acted {
         self.let_go(task);
         let (is_child, notifies, has_ended) = (false, false, false);

@@ -1,4 +1,4 @@
-//! The notify pipe, by which supervisors tell that a record has changed, and why they gave up.
+//! The notify pipe: supervisors write to it that a record has changed, and why they gave up.
 
 use std::collections::BTreeSet;
 use std::io::{self, PipeReader, PipeWriter, Read};
@@ -16,7 +16,7 @@ pub(super) struct NotifyPipe {
     writer: Option<PipeWriter>,
     is_open: bool,
     heard: Vec<u8>,
-    /// Why supervisors gave up, a line each: the service and the reason as in records.
+    /// The supervisors' failures, a line each: the service, and the reason in its disk format.
     failures: Vec<String>,
 }
 
@@ -26,7 +26,7 @@ impl NotifyPipe {
         Ok(Self { reader, writer: Some(writer), is_open: true, heard: Vec::new(), failures: Vec::new() })
     }
 
-    /// Returns a writing end for a supervisor, and whether anything written to it is read.
+    /// Returns a writing end for a supervisor, and whether its messages will be read.
     pub(super) fn writer(&mut self) -> io::Result<OwnedFd> {
         if !self.is_open {
             let (reader, writer) = io::pipe()?;
@@ -35,14 +35,15 @@ impl NotifyPipe {
         match &self.writer {
             Some(writer) => Ok(writer.try_clone()?.into()),
             None => {
-                // The others still hold this pipe open; a new one would lose what they say.
+                // The other supervisors still have this pipe open; their messages would be lost with a new
+                // one.
                 let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&self.reader));
                 Ok(std::fs::OpenOptions::new().write(true).open(path)?.into())
             }
         }
     }
 
-    /// Lets go of the writing end, so that the end of the last supervisor is heard.
+    /// Closes the writing end, so that the end of the last supervisor is noticed (POLLHUP).
     pub(super) fn close_writer(&mut self) {
         self.writer = None;
     }
@@ -55,7 +56,7 @@ impl NotifyPipe {
         self.is_open.then(|| self.reader.as_fd())
     }
 
-    /// Reads what there is: the services whose records have changed.
+    /// Reads all messages, and returns the services whose records have changed.
     pub(super) fn read(&mut self) -> io::Result<BTreeSet<String>> {
         let mut buffer = [0; 4096];
         let count = self.reader.read(&mut buffer)?;
@@ -78,7 +79,7 @@ impl NotifyPipe {
 
     /// Returns why a supervisor that has ended gave up.
     pub(super) fn why_failed(&mut self, service: &ServiceName) -> io::Result<Option<Reason>> {
-        // It was said before its end, and may not have been read yet.
+        // The line was written before its end, and may not have been read yet.
         while let Some(pipe) = self.descriptor() {
             let ready = poll::wait(&[(pipe, Interest::Read)], Some(Duration::ZERO))?;
             if !ready.iter().any(|ready| ready.ready || ready.hung_up) {
@@ -92,7 +93,7 @@ impl NotifyPipe {
     }
 }
 
-/// Returns the line by which the supervisor of a service says why it gave up.
+/// Formats the line with which a service's supervisor says why it gave up.
 pub fn failure_line(service: &ServiceName, why: &Reason) -> String {
     format!("{service}: {}\n", record::reason_to_json(why))
 }

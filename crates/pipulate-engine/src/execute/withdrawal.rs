@@ -1,4 +1,4 @@
-//! What keeps a start from beginning what it has not begun yet.
+//! The events that keep a start from beginning further services.
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -8,22 +8,22 @@ use pipulate_store::pending::PendingStart;
 
 use super::{LaunchError, Run};
 
-/// What keeps a start from beginning what it has not begun yet.
+/// Keeps a start from beginning further services.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Withdrawal<'a> {
-    /// Where stops withdraw services from it.
+    /// The file in which stops withdraw services from it.
     pub pending: Option<&'a PendingStart>,
-    /// Becomes readable when it is interrupted, and stays so.
+    /// Becomes readable, and stays so, on an interrupt.
     pub interrupt: Option<BorrowedFd<'a>>,
 }
 
 impl<'a> Run<'a> {
-    /// Leaves what was announced behind, for supervisors that have not looked for a withdrawal yet.
+    /// Leaves the announcement in place, for supervisors that have not checked for a withdrawal yet.
     pub(super) fn leave_announced(&self) {
         self.executor.withdrawal.pending.inspect(|pending| pending.leave());
     }
 
-    /// Whether nothing more is to be begun.
+    /// Returns true if nothing more is to be begun.
     pub(super) fn is_cancelled(&mut self) -> Result<bool, LaunchError> {
         if let Some(interrupt) = self.interrupt() {
             let ready = poll::wait(&[(interrupt, Interest::Read)], Some(Duration::ZERO))?;
@@ -32,7 +32,7 @@ impl<'a> Run<'a> {
         Ok(self.is_cancelled)
     }
 
-    /// What becomes readable when this is interrupted, unless it was.
+    /// Returns the descriptor that becomes readable on an interrupt, unless there was one.
     pub(super) fn interrupt(&self) -> Option<BorrowedFd<'a>> {
         self.executor.withdrawal.interrupt.filter(|_| !self.is_cancelled)
     }

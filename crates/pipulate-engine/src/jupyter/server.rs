@@ -1,7 +1,7 @@
-//! JupyterLab's own word about itself, from the `jpserver-PID.json` in its private runtime directory.
+//! JupyterLab's description of itself: the `jpserver-PID.json` in its private runtime directory.
 //!
 //! The user's configuration (`~/.jupyter`, `JUPYTER_TOKEN`) can change the token, the base URL and the
-//! scheme, so what we asked for on its command line proves nothing.
+//! scheme, so the arguments on our command line prove nothing.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,26 +16,26 @@ use serde::Deserialize;
 
 const LARGEST_ANSWER: usize = 8 << 20;
 
-/// What a path keeps as it is, `%` included: it may be encoded already.
+/// Characters that stay unencoded in a path, including `%`: it may be encoded already.
 const IN_PATH: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'%').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// Patience for one question that decides about a warning.
+/// Timeout for one request that decides about a warning.
 const GLANCE: Duration = Duration::from_millis(250);
-/// Patience for a page.
+/// Timeout for a page.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// What JupyterLab's page holds.
+/// A string in JupyterLab's page.
 const PAGE: &[u8] = b"jupyter-config-data";
 
-/// A running JupyterLab, as it describes itself.
+/// A running JupyterLab, according to its own description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Where it listens; verified to be ours.
     pub address: SocketAddr,
-    /// It speaks https.
+    /// True for https.
     pub is_secure: bool,
-    /// The path of all its pages: begins and ends with a slash.
+    /// The path prefix of all its pages: begins and ends with a slash.
     base_url: String,
-    /// Empty if it asks for none.
+    /// Empty if it requires none.
     token: String,
     has_password: bool,
 }
@@ -55,7 +55,7 @@ struct ServerFile {
 }
 
 impl Server {
-    /// Returns a server that says nothing about itself: another program in JupyterLab's place.
+    /// Returns a server without a description: another program in JupyterLab's place.
     pub fn undescribed(address: SocketAddr, scheme: Scheme, base_url: String, token: String) -> Self {
         Self { address, is_secure: scheme == Scheme::Https, base_url, token, has_password: false }
     }
@@ -82,41 +82,41 @@ impl Server {
         })
     }
 
-    /// The path of a page or of an answer of its API, such as `lab` or `api/kernels`.
+    /// Returns the path of a page or an API endpoint, such as `lab` or `api/kernels`.
     pub fn path(&self, page: &str) -> String {
         format!("{}{page}", self.base_url)
     }
 
-    /// The address of its page.
+    /// Returns the URL of its page.
     pub fn url(&self) -> String {
         let scheme = if self.is_secure { "https" } else { "http" };
         format!("{scheme}://{}{}", self.address, self.path("lab"))
     }
 
-    /// The same with the token in it; `None` if it asks for no token.
+    /// Returns the URL of its page with the token in it; `None` if it requires no token.
     pub fn signed_url(&self) -> Option<String> {
         let token = utf8_percent_encode(&self.token, NON_ALPHANUMERIC);
         (!self.token.is_empty()).then(|| format!("{}?token={token}", self.url()))
     }
 
-    /// Whether it lets anyone in who can connect. Another way to sign in, such as an identity provider,
-    /// leaves the token empty as well; that is found by asking.
+    /// Returns true if it requires no login. Another login method, such as an identity provider, leaves the
+    /// token empty as well; a request finds that out.
     pub fn is_open(&self) -> bool {
         let is_unguarded = self.token.is_empty() && !self.has_password;
         is_unguarded && self.fetch("api/status", GLANCE).is_none_or(|(status, _)| status == 200)
     }
 
-    /// As [`Server::is_open`]; also looks for an identity provider that admits everybody, under which the token
-    /// is as it always is. JupyterLab logs a line for it.
+    /// Like [`Server::is_open`]; also detects an identity provider that admits everyone, with a normal token.
+    /// JupyterLab logs a line for it.
     pub fn admits_anyone(&self) -> bool {
         let anonymous = Self { token: String::new(), ..self.clone() };
-        // Another program that stands in JupyterLab's place may answer anything.
+        // Another program in JupyterLab's place may give any answer.
         let is_page = |body: &[u8]| body.windows(PAGE.len()).any(|part| part == PAGE);
         let reply = || anonymous.fetch("lab", PATIENCE);
         self.is_open() || reply().is_some_and(|(status, body)| status == 200 && is_page(&body))
     }
 
-    /// One GET of a JSON value.
+    /// Sends one GET request for a JSON value.
     pub fn get(&self, path: &str, patience: Duration) -> Option<serde_json::Value> {
         let (status, body) = self.fetch(path, patience)?;
         (status == 200).then(|| serde_json::from_slice(&body).ok())?

@@ -1,4 +1,4 @@
-//! A service in one word, by its record and by who stands behind that.
+//! The state of a service, by its record and its ownership.
 
 use pipulate_core::identity::Host;
 use pipulate_core::reason::{Reason, Remnant};
@@ -8,7 +8,7 @@ use pipulate_store::record::Record;
 
 use pipulate_supervisor::ownership::{self, Ownership};
 
-/// The state, whether the service is wanted, and why it is as it is.
+/// Returns the state, whether the service is wanted, and the reasons for the state.
 pub(super) fn state(
     record: Option<&Record>,
     ownership: &Ownership,
@@ -26,9 +26,9 @@ pub(super) fn state(
     match ownership {
         Ownership::Supervised(pid) => match &record.supervisor {
             Some(supervisor) if supervisor.pid == *pid => as_recorded(record),
-            // It has the lock and has not written yet.
+            // It has the lock and has not written a record yet.
             Some(_) => (ServiceState::Starting, Wanted::Run, Vec::new()),
-            // Whoever wrote that is on the way out, or somebody new has begun nothing yet.
+            // The record's writer is about to end, or a new supervisor has not begun yet.
             None => last_word(record, host),
         },
         Ownership::Unsupervised => {
@@ -52,7 +52,7 @@ fn as_recorded(record: &Record) -> (ServiceState, Wanted, Vec<Reason>) {
     (record.shown_state(), record.wanted, record.reasons.clone())
 }
 
-/// Nothing of it lives.
+/// Handles a service without living processes.
 fn last_word(record: &Record, host: &Host) -> (ServiceState, Wanted, Vec<Reason>) {
     match record.state {
         ServiceState::Stopped | ServiceState::Exited | ServiceState::Crashed => as_recorded(record),
@@ -68,7 +68,7 @@ fn last_word(record: &Record, host: &Host) -> (ServiceState, Wanted, Vec<Reason>
     }
 }
 
-/// Its record says that it runs and nothing of it does: a reboot, or everything was killed.
+/// Handles a record that says running without any living process: a reboot, or everything was killed.
 fn ended_unseen(record: &Record, host: &Host) -> (ServiceState, Wanted, Vec<Reason>) {
     let rebooted = record.supervisor.as_ref().is_some_and(|supervisor| supervisor.host.boot != host.boot);
     if rebooted || record.wanted == Wanted::Stopped {

@@ -1,4 +1,4 @@
-//! Whether services that say that they are ready answer: asked now, by whoever wants to know.
+//! Probing services that are recorded as ready.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,22 +14,22 @@ use pipulate_store::record::Record;
 use super::last_error::{error_at_end, last_error};
 use pipulate_supervisor::probe::{self, Call, Question, Seen};
 
-/// How long a service may take to prove that it answers.
+/// The timeout of a probe.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// The same for whoever asked for it to be up, and would wait for a start, too.
+/// The timeout if the user asked for the service to be up, and would wait for a start, too.
 const LONG_PATIENCE: Duration = Duration::from_secs(2);
 
-/// What to ask a service that says that it is ready.
+/// Returns the probe for a service that is recorded as ready.
 pub(super) fn call(state: ServiceState, record: &Record) -> Option<Call> {
     let address = record.address.filter(|_| state == ServiceState::Ready)?;
     Some((address, Question::of(&record.readiness)?, record.scheme))
 }
 
-/// A service's place in a status, and what to ask it.
+/// The index of a service in a status, and its probe.
 pub(super) type Calls = Vec<(usize, Call)>;
 
-/// Alive and not answering, or no longer the one who answers: `degraded`.
+/// Marks services that don't answer, or whose port another process has, as `degraded`.
 pub(super) fn find_degraded(layout: &Layout, statuses: &mut [ServiceStatus], calls: Calls) {
     let (indices, calls): (Vec<usize>, Vec<Call>) = calls.into_iter().unzip();
     let answers = probe::ask_all(calls.clone(), PATIENCE);
@@ -38,12 +38,13 @@ pub(super) fn find_degraded(layout: &Layout, statuses: &mut [ServiceStatus], cal
         let is_own = listens(status.live.as_ref(), call.0);
         let Some(why) = why_degraded(layout, &status.name, &call, is_own, answer) else { continue };
         (status.state, status.reasons) = (ServiceState::Degraded, why);
-        // Whoever listens there now is not to be visited.
+        // The process that listens there now is foreign: don't link to it.
         status.url = status.url.take().filter(|_| is_own);
     }
 }
 
-/// Adds the module that was not found to the reasons of services that ended, or did not become ready, for it.
+/// Adds the missing Python module to the reasons of services that ended, or did not become ready, because of
+/// it.
 pub(super) fn find_missing_modules(layout: &Layout, statuses: &mut [ServiceStatus]) {
     let has_failed = |status: &&mut ServiceStatus| {
         matches!(
@@ -57,7 +58,7 @@ pub(super) fn find_missing_modules(layout: &Layout, statuses: &mut [ServiceStatu
     }
 }
 
-/// Why a service that says that it is ready is not; `None` if it is.
+/// Returns why a service that is recorded as ready is not; `None` if it is.
 pub(super) fn why_not_ready(
     layout: &Layout,
     record: &Record,

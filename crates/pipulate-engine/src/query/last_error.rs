@@ -1,5 +1,5 @@
-//! The Python error that a service's output ends with: the mistake in the file that was just saved, where
-//! the program that runs goes on without its child.
+//! The Python error at the end of a service's output: for example the error in a file that was just saved,
+//! while a reloader runs on without its child.
 
 use std::path::Path;
 
@@ -12,11 +12,11 @@ use pipulate_store::log::excerpt;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::read::Start;
 
-/// More lines than a traceback has that anybody reads.
+/// More lines than any useful traceback has.
 const LINES: u64 = 200;
 
-/// Returns the error that the last instance's output ends with: what and where it is, never the message, which may
-/// hold a secret. `None` where that instance neither ended by itself nor failed to become ready.
+/// Returns the error at the end of the last instance's output: its kind and place, never the message, which
+/// may contain a secret. `None` if that instance neither ended by itself nor failed to become ready.
 pub fn last_error(layout: &Layout, status: &ServiceStatus) -> Option<Reason> {
     let may_be_told = |reason: &Reason| {
         matches!(
@@ -34,7 +34,7 @@ pub fn last_error(layout: &Layout, status: &ServiceStatus) -> Option<Reason> {
     status.reasons.iter().any(may_be_told).then(|| error_after(layout, &status.name, start))?
 }
 
-/// Returns the error that the last instance's output ends with.
+/// Returns the error at the end of the last instance's output.
 pub(super) fn error_at_end(layout: &Layout, service: &ServiceName) -> Option<Reason> {
     error_after(layout, service, Start::TailOfRun(LINES))
 }
@@ -63,7 +63,7 @@ fn mistake<'a>(lines: &'a [String], root: &Path) -> Option<Mistake<'a>> {
     let is_name = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || c == '_');
     let mut frames = lines.take_while(|line| line.starts_with(' ') || line.is_empty()).filter_map(frame);
     let last = frames.next().filter(|_| kind.split('.').all(is_name))?;
-    // The place in the project's own file says more than the one in the library that it called.
+    // The place in the project's own file is more useful than the one in the library that it called.
     let own = |(file, line): (&'a str, &'a str)| {
         let relative = Path::new(file).strip_prefix(root).ok()?.to_str()?;
         (!relative.contains("site-packages")).then_some((relative, line))

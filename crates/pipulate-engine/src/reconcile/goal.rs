@@ -1,4 +1,4 @@
-//! One service's part of a request, with what was done for it so far.
+//! One service's part of a request, with the steps taken so far.
 
 use std::time::{Duration, Instant};
 
@@ -10,66 +10,67 @@ use pipulate_supervisor::ownership::Ownership;
 use super::{Ask, Launch, Observed, Step, is_restarting, run_of};
 use crate::request::{Desired, StopOptions};
 
-/// Supervisors that are launched for a start after the first one: each may give way or be killed.
+/// Number of further supervisors that are launched for a start: each may exit for another one, or be killed.
 pub(super) const LAUNCHES: u32 = 11;
-/// How often a stop or restart asks again, because a supervisor ended or came meanwhile.
+/// How often a stop or restart is requested again, because a supervisor ended or a new one came meanwhile.
 pub(super) const ATTEMPTS: u32 = 5;
 /// How long a new supervisor may take to take its service over.
 pub(super) const TAKES_OVER: Duration = Duration::from_secs(5);
-/// How soon a supervisor that should hurry is told again.
+/// The interval for repeating [`Step::Hurry`].
 pub(super) const INSIST: Duration = Duration::from_millis(50);
 
-/// What is desired of one service, and what was done for that.
+/// The desired state of one service, and the steps taken so far.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Goal {
     pub aim: Aim,
-    /// Whether it is enough that the service has begun.
+    /// True if it is enough that the service has begun.
     pub begins_only: bool,
     pub deadline: Option<Instant>,
     pub stop: StopOptions,
-    /// The generation that the request was decided on.
+    /// The generation that the request refers to.
     pub decided_on: Option<RunId>,
-    /// This stop has withdrawn the service from a start that is under way.
+    /// This stop has withdrawn the service from a start in progress.
     pub withdrew: bool,
-    /// The start was interrupted: nothing more is begun, and what was begun is only seen to begin.
+    /// The start was interrupted: nothing more is begun, and begun services are awaited only until they have
+    /// begun.
     pub(super) is_cancelled: bool,
     pub(super) memory: Memory,
 }
 
-/// What is to become of one service.
+/// The desired result for one service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aim {
     Start,
     Stop,
     Restart,
-    /// Its supervisor runs the program of the home; the service goes on.
+    /// Its supervisor runs the home's program; the service goes on.
     Upgrade,
 }
 
-/// What a goal remembers.
+/// The memory of a goal.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Memory {
-    /// The record before anything was done, or before the last launch.
+    /// The record before the first step, or before the last launch.
     pub(super) before: Option<Record>,
-    /// What ran before.
+    /// The run of the instance before.
     pub(super) run: Option<RunId>,
     pub(super) has_looked: bool,
     pub(super) was_supervised: bool,
-    /// Whether anything of it lived, or may have lived.
+    /// True if any process of it was alive, or may have been.
     pub(super) was_alive: bool,
     pub(super) launches: u32,
     pub(super) attempts: u32,
     pub(super) asked: Option<Ask>,
     pub(super) asked_of: Option<Pid>,
     pub(super) hurry_at: Option<Instant>,
-    /// The supervisor to be asked was gone, or is none.
+    /// The supervisor to signal was gone, or never supervised.
     pub(super) has_vanished: bool,
     /// Nothing has to end first: the restart is a start.
     pub(super) is_start: bool,
 }
 
 impl Goal {
-    /// Returns a goal for which nothing was done yet.
+    /// Returns a goal without any steps taken.
     pub fn new(aim: impl Into<Aim>) -> Self {
         Self {
             aim: aim.into(),
@@ -147,19 +148,19 @@ impl Goal {
         memory.attempts = memory.attempts.saturating_sub(1);
         let patience = if self.stop.force { Some(INSIST) } else { self.stop.timeout };
         memory.hurry_at = patience.and_then(|patience| now.checked_add(patience));
-        // A restart that is under way gives it another generation.
+        // A restart in progress gives it another generation.
         let settled = seen.record.as_ref().filter(|record| !is_restarting(record));
         let generation = settled.and_then(|record| record.generation.clone());
         self.decided_on = generation.or(self.decided_on.take());
     }
 
-    /// Remembers that the supervisor to be asked had ended.
+    /// Remembers that the supervisor to signal had ended.
     pub fn vanished(&mut self) {
         self.memory.has_vanished = true;
         self.memory.attempts = self.memory.attempts.saturating_sub(1);
     }
 
-    /// Begins nothing more for it, and waits only until what was launched has taken the service over.
+    /// Begins nothing more for it, and waits only until a launched supervisor has taken the service over.
     pub fn cancel(&mut self, now: Instant) {
         if !self.is_cancelled && self.aim != Aim::Stop {
             (self.is_cancelled, self.begins_only) = (true, true);
@@ -167,14 +168,14 @@ impl Goal {
         }
     }
 
-    /// Whether this request began what runs now, or is about to: not what it took over.
+    /// True if this request started the current instance, or is about to: not if it took it over.
     pub fn began(&self, seen: &Observed) -> bool {
         let run = seen.record.as_ref().and_then(run_of);
         let is_other_run = run.is_some() && run != self.memory.run;
         seen.awaited.is_living_child() && (!self.memory.was_alive || is_other_run)
     }
 
-    /// When to decide again although nothing is new.
+    /// Returns when to decide again without news.
     pub fn wakes_at(&self) -> Option<Instant> {
         match self.aim {
             Aim::Stop => self.memory.hurry_at,

@@ -1,7 +1,7 @@
-//! Restarting: asked of the service's supervisor, which finishes it whatever becomes of this process.
+//! Restarting: requested from the service's supervisor, which finishes it even if this process ends.
 //!
-//! A supervisor may be killed at any moment. The one that takes its place goes on with what was begun; what
-//! it had not heard of is asked again, and a service that none has taken over gets a new supervisor.
+//! A supervisor may be killed at any moment. Its replacement continues work in progress; a request that it
+//! did not see is repeated, and a service without a supervisor gets a new one.
 
 use std::time::Instant;
 
@@ -52,7 +52,7 @@ fn of_supervisor(goal: &Goal, seen: &Observed, pid: Pid) -> Step {
     }
     let is_asked = goal.memory.asked_of == Some(pid) && !goal.memory.has_vanished;
     match (is_pending, is_asked, seen.awaited) {
-        // It goes on with the restart that it found begun, or has not said yet how it found things.
+        // It continues a restart in progress, or has not written its first record yet.
         (true, _, Awaited::Child(None) | Awaited::Other { lives: true }) | (false, true, _) => Step::Wait,
         (true, _, _) | (false, false, _) if goal.memory.attempts == 0 => refuse(Reason::SupervisorsKilled),
         (true, _, _) => Step::Join(pid),
@@ -64,7 +64,7 @@ fn of_supervisor(goal: &Goal, seen: &Observed, pid: Pid) -> Step {
     }
 }
 
-/// It reads the configuration when it is asked to restart.
+/// It reads the configuration on the restart request.
 fn adopt(goal: &Goal, seen: &Observed) -> Step {
     match (seen.awaited.is_living_child(), has_failed(seen.awaited.end()), &seen.why_failed) {
         (true, _, _) => Step::Wait,
@@ -75,15 +75,15 @@ fn adopt(goal: &Goal, seen: &Observed) -> Step {
     }
 }
 
-/// Whether the record speaks of another generation than the one before. A crash, a save or a supervisor
-/// that was killed brings a service back as it was: that is no restart.
+/// Returns true if the record has another generation than the one before. A crash, a save or a killed
+/// supervisor keeps the generation: that is no restart.
 fn is_new(goal: &Goal, record: Option<&Record>) -> bool {
     let before = goal.memory.before.as_ref();
     let generation = |record: &Record| record.generation.clone();
     let decided: Option<RunId> = goal.decided_on.clone().or_else(|| before.and_then(generation));
     match (record.and_then(generation), decided) {
         (Some(now), Some(before)) => now != before,
-        // Written by a supervisor that knows no requests: any other run counts.
+        // Written by a supervisor too old for requests: any other run counts.
         _ => {
             record.and_then(run_of) != before.and_then(run_of)
                 || record.and_then(|record| record.last_exit) != before.and_then(|before| before.last_exit)
@@ -91,7 +91,7 @@ fn is_new(goal: &Goal, record: Option<&Record>) -> bool {
     }
 }
 
-/// How a restart came out; `None` as long as it is under way.
+/// Returns the outcome of a restart; `None` while it is in progress.
 fn outcome(goal: &Goal, seen: &Observed, record: &Record) -> Option<Outcome> {
     // A stop wins.
     let was_wanted = goal.memory.before.as_ref().is_some_and(|before| before.wanted == Wanted::Run);
@@ -103,7 +103,7 @@ fn outcome(goal: &Goal, seen: &Observed, record: &Record) -> Option<Outcome> {
     }
     let boxed = || Box::new(record.clone());
     match (record.shown_state(), &seen.owner) {
-        // It has just ended, and its supervisor has not written that down yet.
+        // It has just ended, and its supervisor has not recorded that yet.
         (ServiceState::Ready | ServiceState::Running | ServiceState::Unstable, _) if !seen.main_lives => None,
         (ServiceState::Unstable, _) if record.state == ServiceState::Starting => None,
         (ServiceState::Ready | ServiceState::Running, Ownership::Supervised(_))

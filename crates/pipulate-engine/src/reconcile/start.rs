@@ -1,4 +1,4 @@
-//! Starting: a supervisor for what has none, and the outcome by its record.
+//! Starting: a supervisor for a service without one, and the outcome by its record.
 
 use std::time::Instant;
 
@@ -46,7 +46,7 @@ pub(super) fn step(goal: &Goal, seen: &Observed, now: Instant) -> Step {
     replacement(goal, seen)
 }
 
-/// Without a record, the process table has the last word: two are one too many.
+/// Without a record, the process table decides: a second instance must not start.
 fn first_launch(seen: &Observed) -> Step {
     match (&seen.record, seen.lost) {
         (None, None) => Step::Look(Fact::Lost),
@@ -55,16 +55,16 @@ fn first_launch(seen: &Observed) -> Step {
     }
 }
 
-/// A supervisor whose service has ended by itself stays for what the service left behind, or for the
-/// next save; asking it to begin again ends nothing. `None`: it has other things to do.
+/// A supervisor whose service has ended by itself stays for the service's leftover processes, or for the next
+/// save; requesting a new start ends nothing. `None`: it is busy.
 fn wake(seen: &Observed, supervisor: Pid) -> Option<Ask> {
     let record = seen.record.as_ref().filter(|record| is_written_by(record, supervisor))?;
     let next_run = record.generation.as_ref().and(record.next_run.clone());
     record.state.has_ended_by_itself().then_some(Ask::Begin { supervisor, next_run, written: seen.written })
 }
 
-/// A service that somebody else was stopping when this start began, or starting, is started once nobody
-/// does any more; one whose supervisor was killed gets another one.
+/// A service that was being stopped or started by another request when this start began is started after
+/// that; one whose supervisor was killed gets a new one.
 fn replacement(goal: &Goal, seen: &Observed) -> Step {
     let is_alone = matches!(seen.owner, Ownership::Gone | Ownership::Unsupervised);
     match is_alone && goal.memory.launches > 0 && !seen.awaited.is_living_child() {
@@ -79,7 +79,7 @@ fn outcome(goal: &Goal, seen: &Observed) -> Step {
     }
     let ended = seen.awaited.end();
     let is_lost = matches!(seen.owner, Ownership::Gone | Ownership::Unsupervised);
-    // Whoever supervises to the end takes its name out of the record.
+    // A supervisor that ends in order removes itself from the record.
     let is_told =
         |record: &&Record| is_current(goal, seen, record) && !(is_lost && record.supervisor.is_some());
     let Some(record) = seen.record.as_ref().filter(is_told) else {
@@ -93,13 +93,13 @@ fn outcome(goal: &Goal, seen: &Observed) -> Step {
     let fresh = goal.memory.run != run_of(record);
     let boxed = || Box::new(record.clone());
     match record.shown_state() {
-        // It has just ended, and its supervisor has not written that down yet.
+        // It has just ended, and its supervisor has not recorded that yet.
         ServiceState::Ready | ServiceState::Running | ServiceState::Unstable
             if !fresh && !seen.main_lives =>
         {
             Step::Wait
         }
-        // Nobody has asked it since it was started.
+        // It was not probed since it was started.
         ServiceState::Ready if !fresh => match &seen.answer {
             None => Step::Look(Fact::Answer),
             Some(Ok(())) => Step::End(Outcome::Up { record: boxed(), fresh }),
@@ -122,7 +122,7 @@ fn outcome(goal: &Goal, seen: &Observed) -> Step {
     }
 }
 
-/// Whether the record still tells of the earlier start.
+/// True if the record is still about the earlier start.
 fn is_unanswered(goal: &Goal, seen: &Observed) -> bool {
     match &goal.memory.asked {
         Some(Ask::Begin { next_run: None, written, .. }) => *written == seen.written,
@@ -135,16 +135,16 @@ fn is_unanswered(goal: &Goal, seen: &Observed) -> bool {
     }
 }
 
-/// Whether the record speaks of this start, and not of an earlier one.
+/// True if the record is about this start, and not about an earlier one.
 fn is_current(goal: &Goal, seen: &Observed, record: &Record) -> bool {
     let before = goal.memory.before.as_ref();
     match seen.owner {
         Ownership::Supervised(pid) => is_written_by(record, pid),
         Ownership::Unsupervised | Ownership::Gone | Ownership::Unknown(_) => {
             let ended = seen.awaited.end();
-            // Whoever supervised to the end wrote it down, be it what was written there before.
+            // An orderly end includes the last record, even if its content did not change.
             let is_told = ended.is_some_and(End::success) || before != Some(record);
-            // One that was asked to begin again and had ended by then began nothing.
+            // If the service had ended when its supervisor got the request, nothing was begun.
             let has_begun = before.and_then(|before| before.next_run.as_ref()) != record.next_run.as_ref();
             let had_one = !seen.awaited.is_child() && (goal.memory.asked.is_none() || has_begun);
             had_one || (ended.is_some() && !gave_way(ended) && is_told)
@@ -152,12 +152,12 @@ fn is_current(goal: &Goal, seen: &Observed, record: &Record) -> bool {
     }
 }
 
-/// Whether the record is of this start, whatever it says.
+/// True if the record is of this start, whatever its content.
 fn is_told_of(goal: &Goal, seen: &Observed) -> bool {
     !is_unanswered(goal, seen) && seen.record.as_ref().is_some_and(|record| is_current(goal, seen, record))
 }
 
-/// Whether the record tells of an instance that this start began, and not of one that it found.
+/// True if the record has an instance that this start began, and not one that it found.
 fn has_begun(goal: &Goal, seen: &Observed, record: &Record) -> bool {
     let run = run_of(record);
     let asked = seen.awaited.is_child() || goal.memory.asked.is_some();
@@ -165,17 +165,17 @@ fn has_begun(goal: &Goal, seen: &Observed, record: &Record) -> bool {
     goal.memory.run != run || has_ended_since
 }
 
-/// Whether somebody was stopping it when this start began. Who does so later means this start, too.
+/// True if it was being stopped when this start began. A later stop applies to this start, too.
 fn was_ending(goal: &Goal) -> bool {
     goal.memory.before.as_ref().is_none_or(|record| record.wanted == Wanted::Stopped)
 }
 
-/// Whether a supervisor ended at once, because another one was at work.
+/// True if a supervisor exited at once, because another one was running.
 fn gave_way(ended: Option<End>) -> bool {
     ended == Some(End::Code(GAVE_WAY.into()))
 }
 
-/// Whether a supervisor ended by itself, for whatever it found. One that was killed had no say in it.
+/// True if a supervisor gave up by itself, for any reason. A killed one does not count.
 pub(super) fn has_failed(ended: Option<End>) -> bool {
     matches!(ended, Some(End::Code(_))) && !gave_way(ended)
 }

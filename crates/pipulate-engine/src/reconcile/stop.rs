@@ -41,22 +41,22 @@ pub(super) fn step(goal: &Goal, seen: &Observed, now: Instant) -> Step {
     decide(goal, seen)
 }
 
-/// What is to end, and how.
+/// Decides what to end, and how.
 fn decide(goal: &Goal, seen: &Observed) -> Step {
     let record = seen.record.as_ref();
     let settled = record.filter(|record| !is_restarting(record));
     let generation = settled.and_then(|record| record.generation.as_ref());
-    // Not what somebody has started after that was stopped.
+    // Not an instance that was started after this request.
     if let (Some(decided), Some(now)) = (&goal.decided_on, generation)
         && decided != now
     {
         return refuse(Reason::StartedSince);
     }
     match (&seen.owner, &seen.unreadable, record) {
-        // The kernel's word for who holds the lock, not the record's.
+        // The lock's holder according to the kernel, not the record.
         (Ownership::Supervised(pid), _, _) => of_supervisor(goal, seen, *pid),
         (Ownership::Unknown(why), _, _) => refuse(why.clone()),
-        // Its processes still carry its marker; to go by that alone has to be asked for.
+        // Its processes still have its marker; ending them by that alone requires `--force`.
         (Ownership::Gone | Ownership::Unsupervised, Some(_), _) if goal.stop.force => {
             Step::Launch(Launch::Stop)
         }
@@ -76,7 +76,7 @@ fn nothing_runs(goal: &Goal) -> Step {
     Step::End(if goal.withdrew { Outcome::StartWithdrawn } else { Outcome::AlreadyStopped })
 }
 
-/// A second TERM would mean "at once": one that stops already is only waited for.
+/// A second TERM would mean "at once": a supervisor that is stopping already is only awaited.
 fn of_supervisor(goal: &Goal, seen: &Observed, pid: Pid) -> Step {
     if goal.memory.has_vanished {
         match seen.holder {
@@ -86,14 +86,14 @@ fn of_supervisor(goal: &Goal, seen: &Observed, pid: Pid) -> Step {
         }
     }
     let own = seen.record.as_ref().filter(|record| is_written_by(record, pid));
-    // By its own word: the one before it may have been killed while it stopped.
+    // By its own record: an earlier supervisor may have been killed while it stopped.
     if own.is_some_and(|record| record.state == ServiceState::Stopping && record.wanted == Wanted::Stopped) {
         return Step::Join(pid);
     }
     Step::Ask(Ask::Stop { supervisor: pid })
 }
 
-/// How a supervisor that was launched for the stop did its work; `None` when it did not.
+/// Returns the step after a supervisor launched for the stop has ended; `None` if it did not do its work.
 fn after_child(seen: &Observed, end: End) -> Option<Step> {
     match end {
         End::Code(0) => outcome(seen).map(Step::End),
@@ -108,7 +108,7 @@ fn after_child(seen: &Observed, end: End) -> Option<Step> {
     }
 }
 
-/// What the supervisor's last record says; `None` when it ended before it was done.
+/// Returns the outcome in the supervisor's last record; `None` if it ended early.
 fn outcome(seen: &Observed) -> Option<Outcome> {
     match (&seen.record, &seen.unreadable) {
         (_, Some(problem)) => Some(Outcome::Refused(Box::new(unreadable(problem)))),

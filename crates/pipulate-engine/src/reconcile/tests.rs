@@ -1,4 +1,4 @@
-//! What is decided: a case for each rule, and properties that hold whatever is observed.
+//! Decisions: a case for each rule, and properties that hold for any observation.
 
 mod cases;
 mod properties;
@@ -40,7 +40,7 @@ fn supervised(state: ServiceState) -> Observed {
     seen(Ownership::Supervised(pid(10)), Some(record(state)))
 }
 
-/// Decides after having looked for the first time at `first`.
+/// Decides after a first look at `first`.
 fn decide(aim: impl Into<Aim>, first: &Observed) -> Step {
     let mut goal = Goal::new(aim);
     goal.looked(first);

@@ -1,4 +1,4 @@
-//! Upgrading: a supervisor that runs another program than the home's makes way for that one. Its service is not
+//! Upgrading: a supervisor that runs another program than the home's executes that one. Its service is not
 //! touched.
 
 use std::time::Instant;
@@ -22,7 +22,7 @@ pub(super) fn step(goal: &Goal, seen: &Observed, now: Instant) -> Step {
             Some(record) => Outcome::Up { record: Box::new(record), fresh: is_asked },
             None => Outcome::Begun,
         }),
-        // It waits for the end of a back-off, for one.
+        // It waits for the end of a back-off, for example.
         Some(true) if goal.is_over(now) => Step::End(Outcome::TimedOut),
         Some(true) if is_asked => Step::Wait,
         Some(true) => Step::Ask(Ask::Upgrade { supervisor }),

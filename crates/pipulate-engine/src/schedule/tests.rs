@@ -1,4 +1,4 @@
-//! What holds for the order of services, whatever they need and however they come out.
+//! Properties of the order of services, for any needs and outcomes.
 
 use pipulate_core::reason::Reason;
 use proptest::prelude::*;
@@ -31,7 +31,7 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
     ])
 }
 
-/// Hands out every turn, with outcomes for what is handled. What is left out has the need that is down.
+/// Returns every turn, with outcomes for the handled services. Skipped ones have the need that is down.
 fn turns(mut schedule: Schedule, outcomes: &[Outcome]) -> (Vec<Turn>, Outcomes) {
     let (mut turns, mut settled) = (Vec::new(), Outcomes::new());
     let mut outcomes = outcomes.iter().cycle();
@@ -44,7 +44,7 @@ fn turns(mut schedule: Schedule, outcomes: &[Outcome]) -> (Vec<Turn>, Outcomes) 
     (turns, settled)
 }
 
-/// In which turn a service is handled, or left out.
+/// Returns the index of the turn in which a service is handled, or skipped.
 fn turn_of(turns: &[Turn], service: &ServiceName) -> usize {
     let holds =
         |turn: &Turn| turn.services.contains(service) || turn.unmet.iter().any(|(unmet, _)| unmet == service);

@@ -184,7 +184,7 @@ fn a_supervisor_that_stops_already_is_not_told_again_for_that_would_mean_at_once
     let stopping = Record { wanted: Wanted::Stopped, ..record(ServiceState::Stopping) };
     let stopping = seen(Ownership::Supervised(pid(10)), Some(stopping));
     assert_eq!(decide(Desired::Stopped, &stopping), Step::Join(pid(10)));
-    // Said by the one before it, which was killed meanwhile.
+    // Written by the previous supervisor, which was killed meanwhile.
     let others = Observed { owner: Ownership::Supervised(pid(11)), ..stopping };
     assert!(matches!(decide(Desired::Stopped, &others), Step::Ask(Ask::Stop { .. })));
 }
@@ -215,11 +215,11 @@ fn a_stop_does_not_end_what_was_started_after_it_was_asked_for() {
     let mut goal = Goal::new(Desired::Stopped);
     goal.decided_on = Some(run(7));
     assert_eq!(reconcile(&goal, &up, Instant::now()), refuse(Reason::StartedSince));
-    // Also where the request itself has seen the earlier one.
+    // Also if this request has seen the earlier one.
     let mut later = Observed { awaited: Awaited::Other { lives: false }, ..up.clone() };
     later.record.as_mut().unwrap().generation = Some(run(2));
     assert_eq!(decide_then(Desired::Stopped, &up, &later), refuse(Reason::StartedSince));
-    // A restart that is under way gives it another generation, and is ended.
+    // A restart in progress gives it another generation, and is ended.
     later.record.as_mut().unwrap().state = ServiceState::Stopping;
     assert!(matches!(decide_then(Desired::Stopped, &up, &later), Step::Ask(Ask::Stop { .. })));
 }
@@ -248,7 +248,7 @@ fn an_unreadable_record_is_stopped_only_by_force() {
     let mut goal = Goal::new(Desired::Stopped);
     goal.stop.force = true;
     assert_eq!(reconcile(&goal, &unread, Instant::now()), Step::Launch(Launch::Stop));
-    // A supervisor is known by its lock all the same.
+    // A supervisor is identified by its lock anyway.
     let held = Observed { owner: Ownership::Supervised(pid(10)), ..unread };
     assert!(matches!(decide(Desired::Stopped, &held), Step::Ask(Ask::Stop { .. })));
 }
@@ -304,7 +304,7 @@ fn a_restart_of_what_lost_its_supervisor_is_asked_of_the_one_that_takes_over() {
     assert_eq!(decide(Desired::Restarted, &alone), Step::Launch(Launch::Adopt));
     let begins = Observed { awaited: Awaited::Child(None), ..alone.clone() };
     assert_eq!(decide_then(Desired::Restarted, &alone, &begins), Step::Wait);
-    // It has the lock, and has not said yet how it found things.
+    // It has the lock, and has not written a record yet.
     let silent = Observed { owner: Ownership::Supervised(pid(12)), ..begins };
     assert_eq!(decide_then(Desired::Restarted, &alone, &silent), Step::Wait);
     let anothers = Observed { awaited: Awaited::None, ..silent.clone() };

@@ -1,4 +1,4 @@
-//! What holds whatever is observed, in whatever order.
+//! Properties that hold for any observations in any order.
 
 use proptest::prelude::*;
 
@@ -38,7 +38,7 @@ fn any_end() -> impl Strategy<Value = End> {
     prop::sample::select(vec![End::Code(0), End::Code(1), End::Code(5), End::Signal(9)])
 }
 
-/// What may be true beside the awaited supervisor, which the simulation knows.
+/// Random facts besides the awaited supervisor, which the simulation tracks.
 fn any_look() -> impl Strategy<Value = (Observed, Option<End>)> {
     let facts = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let end = prop::option::weighted(0.4, any_end());
@@ -75,10 +75,10 @@ fn any_goal() -> impl Strategy<Value = Goal> {
     )
 }
 
-/// Each step with what it was decided on.
+/// Each step with the observation that it was decided on.
 type Steps = Vec<(Observed, Step)>;
 
-/// Carries out what is decided, against looks that follow no law.
+/// Carries out the decisions, against random observations.
 fn simulate(mut goal: Goal, looks: Vec<(Observed, Option<End>)>) -> Steps {
     let mut now = Instant::now();
     let mut awaited = Awaited::None;
@@ -109,7 +109,7 @@ fn simulate(mut goal: Goal, looks: Vec<(Observed, Option<End>)>) -> Steps {
     steps
 }
 
-/// Whether a step ends what runs.
+/// True if a step ends a running service.
 fn ends_something(step: &Step) -> bool {
     match step {
         Step::Ask(Ask::Stop { .. } | Ask::StopLost { .. } | Ask::Restart { .. })

@@ -1,4 +1,4 @@
-//! How a supervisor makes way for a newer program.
+//! The upgrade of a supervisor to a newer program.
 
 use super::cases::{gone, unsupervised};
 use super::*;

@@ -1,4 +1,4 @@
-//! What a stop or an interrupt does to a start that is under way.
+//! The effect of a stop or an interrupt on a start in progress.
 
 use super::cases::{gone, unsupervised};
 use super::*;
@@ -15,7 +15,7 @@ fn what_was_stopped_before_its_turn_to_be_started_stays_stopped() {
         }
         assert_eq!(decide(desired, &withdrawn(gone(None))), Step::End(Outcome::StartWithdrawn));
     }
-    // The supervisor that was launched for it saw that, and gave way.
+    // The supervisor that was launched for it saw that, and exited.
     let before = Observed { lost: Some(None), ..gone(None) };
     let gave_way = Observed { awaited: Awaited::Child(Some(End::Code(5))), ..before.clone() };
     assert_eq!(decide_then(Desired::Running, &before, &gave_way), Step::Launch(Launch::Start));
