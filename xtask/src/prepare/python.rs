@@ -133,6 +133,24 @@ const ASSISTANT_PACKAGES: [&str; 10] = [
     "typing-inspection",
 ];
 
+/// Dask with its scheduler and workers, without what the environment has already.
+const DASK_PACKAGES: [&str; 14] = [
+    "cloudpickle",
+    "dask==2026.8.0",
+    "distributed==2026.8.0",
+    "fsspec",
+    "importlib-metadata",
+    "lazy-importer",
+    "locket",
+    "msgpack",
+    "partd",
+    "sortedcontainers",
+    "tblib",
+    "toolz",
+    "zict",
+    "zipp",
+];
+
 /// `target/test-cache/assistant`: the client that an assistant would use for `pipulate mcp`.
 ///
 /// # Errors
@@ -141,8 +159,7 @@ pub(super) fn assistant_packages(root: &Path, interpreter: &Path) -> Result<()> 
     beside(root, interpreter, "assistant", &ASSISTANT_PACKAGES)
 }
 
-/// `target/test-cache/flask` and `target/test-cache/kubernetes`: an example's package, and a validator for
-/// manifests.
+/// `target/test-cache/flask`, `dask` and `kubernetes`: the packages of examples, and a validator for manifests.
 ///
 /// # Errors
 /// They could not be installed.
@@ -153,6 +170,7 @@ pub(super) fn example_packages(root: &Path, interpreter: &Path) -> Result<()> {
         "flask",
         &["flask", "werkzeug", "blinker", "click", "itsdangerous", "jinja2", "markupsafe"],
     )?;
+    beside(root, interpreter, "dask", &DASK_PACKAGES)?;
     beside(root, interpreter, "kubernetes", &["kubernetes-validate==1.37.0", "importlib-resources"])
 }
 
